@@ -1,0 +1,207 @@
+// The datapath contract. A datapath has ports, flows and a miss sink; it knows nothing of OpenFlow.
+//
+// A flow is key + mask + actions + counters in the vocabulary of Open vSwitch's datapath. The key is `flow/key.ts` below W.DP_END, with
+// datapath port numbers in W.IN_PORT. A miss delivers the frame and its key once, in order per port, to the sink; between them stands a
+// bounded queue with fair shares between ports, and what it cannot take is counted as dropped with a reason.
+//
+// Control calls come from the main thread. Implementations may move frames in worker threads; `ready` promises settle when the
+// frame path has taken the change. Counters are read without asking the frame path.
+import type { Key } from '../flow/key.ts';
+
+/** Datapath port number, 32 bits; 0 is the datapath's own internal port in Open vSwitch's numbering. */
+export type DpPort = number;
+
+/** What kind of thing carries frames. Patch ports do not exist here: they vanish in translation. */
+export type DpPortSpec =
+  | { kind: 'system'; device: string }
+  | { kind: 'internal'; device: string; mac: readonly [number, number]; mtu: number }
+  | { kind: 'dummy'; device: string }
+  | { kind: 'tunnel'; device: string; protocol: 'gre' | 'vxlan' | 'geneve'; dstPort: number };
+
+export interface DpPortInfo {
+  port: DpPort;
+  name: string;
+  spec: DpPortSpec;
+}
+
+/** Frames and bytes of a port since it was added. */
+export interface DpPortCounters {
+  rxPackets: bigint;
+  rxBytes: bigint;
+  txPackets: bigint;
+  txBytes: bigint;
+  rxErrors: bigint;
+  txErrors: bigint;
+  rxDropped: bigint;
+  txDropped: bigint;
+}
+
+/** Outer header of a tunnel output. Addresses are 4 words, IPv4 in the last with the first three 0. `flags` as TUN_FLAG. */
+export interface TunnelKey {
+  id: bigint;
+  src: readonly number[];
+  dst: readonly number[];
+  ipv6: boolean;
+  tos: number;
+  ttl: number;
+  tpSrc: number;
+  tpDst: number;
+  flags: number;
+  gbpId: number;
+  gbpFlags: number;
+  /** Geneve options as on the wire. */
+  options: Uint8Array;
+  /** Mark of the outer packet's route lookup (egress_pkt_mark). */
+  mark: number;
+}
+
+/** Header groups of a masked set; each is one `set(...)` of the datapath's notation. */
+export type SetGroup =
+  | 'eth'
+  | 'vlan'
+  | 'ipv4'
+  | 'ipv6'
+  | 'tcp'
+  | 'udp'
+  | 'sctp'
+  | 'icmp'
+  | 'icmpv6'
+  | 'arp'
+  | 'nd'
+  | 'mpls'
+  | 'nsh'
+  | 'skb_mark'
+  | 'skb_priority';
+
+export type UserspaceReason = 'slow_path' | 'controller' | 'sflow' | 'ipfix' | 'flow_sample';
+
+/** What a translated action list asks of user space; opaque to the datapath, handed back with the frame. */
+export interface UserspaceCookie {
+  reason: UserspaceReason;
+  /** An index that the switch gave out. */
+  token: number;
+}
+
+export type DpAction =
+  | { kind: 'output'; port: DpPort }
+  | { kind: 'userspace'; cookie: UserspaceCookie }
+  | { kind: 'pushVlan'; tpid: number; tci: number }
+  | { kind: 'popVlan' }
+  | { kind: 'pushMpls'; ethertype: number; lse: number }
+  | { kind: 'popMpls'; ethertype: number }
+  /** Masked set: triples (key word index, value, mask); bits outside the mask stay. Checksums follow. */
+  | { kind: 'set'; group: SetGroup; words: Uint32Array }
+  | { kind: 'setTunnel'; tunnel: TunnelKey }
+  | { kind: 'recirc'; id: number }
+  | { kind: 'hash'; algorithm: number; basis: number }
+  | {
+      kind: 'ct';
+      commit: boolean;
+      force: boolean;
+      zone: number;
+      mark?: readonly [number, number];
+      label?: readonly [readonly number[], readonly number[]];
+      helper: string;
+      timeout: string;
+      nat?: DpNat;
+    }
+  | { kind: 'ctClear' }
+  | { kind: 'sample'; probability: number; actions: DpAction[] }
+  | { kind: 'clone'; actions: DpAction[] }
+  | { kind: 'meter'; meter: number }
+  | { kind: 'trunc'; maxLength: number }
+  | { kind: 'checkPktLen'; length: number; larger: DpAction[]; smaller: DpAction[] }
+  | { kind: 'pushEth'; dst: readonly [number, number]; src: readonly [number, number] }
+  | { kind: 'popEth' }
+  | { kind: 'pushNsh'; header: Uint8Array }
+  | { kind: 'popNsh' }
+  | { kind: 'drop'; reason: number };
+
+export interface DpNat {
+  direction: 'src' | 'dst' | '';
+  addrMin: readonly number[];
+  addrMax: readonly number[];
+  portMin: number;
+  portMax: number;
+  persistent: boolean;
+  hash: boolean;
+  random: boolean;
+}
+
+/** Handle of an installed flow, from `flowPut`. */
+export type FlowId = number;
+
+export interface DpFlow {
+  id: FlowId;
+  key: Key;
+  mask: Key;
+  actions: readonly DpAction[];
+}
+
+export interface DpFlowStats {
+  packets: bigint;
+  bytes: bigint;
+  /** Datapath clock in milliseconds of the last frame, 0 = never. */
+  usedMs: number;
+  /** OR of the TCP flags seen. */
+  tcpFlags: number;
+}
+
+/** A frame on its way to user space. `frame` and `key` belong to the receiver. A super-segment keeps its `gsoSize`. */
+export interface Upcall {
+  kind: 'miss' | 'action';
+  frame: Uint8Array;
+  key: Key;
+  /** For `action`: the cookie of the action. */
+  cookie?: UserspaceCookie;
+  /** Offload state to give back to `execute`; opaque to the switch. */
+  offload: FrameOffload;
+}
+
+/** What virtio_net_hdr says of a frame (virtio 1.2 section 5.1.6): a partial checksum to complete and a segment size to split at. */
+export interface FrameOffload {
+  /** Where the partial checksum starts and its place from there; csumStart 0 = the checksum is complete. */
+  csumStart: number;
+  csumOffset: number;
+  /** 0 none, 1 TCPv4, 3 UDP, 4 TCPv6, 5 UDP_L4; 0x80 ECN */
+  gsoType: number;
+  gsoSize: number;
+}
+
+export const NO_OFFLOAD: FrameOffload = Object.freeze({ csumStart: 0, csumOffset: 0, gsoType: 0, gsoSize: 0 });
+
+export interface Datapath {
+  /** `netdev`, `system` or `dummy`. */
+  readonly type: string;
+  /** e.g. `ovs-netdev`, `ovs-system`. */
+  readonly name: string;
+
+  /** Opens the device and attaches it. Rejects with ConfigError or KernelError whose message is what Interface.error shows. */
+  portAdd(spec: DpPortSpec): Promise<DpPort>;
+  portDelete(port: DpPort): Promise<void>;
+  ports(): Iterable<DpPortInfo>;
+  portCounters(port: DpPort): DpPortCounters | undefined;
+
+  /** Installs or replaces the flow of that key and mask; frames meet it from when the frame path has taken it. */
+  flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId;
+  /** Replaces the actions of an installed flow, keeping its counters. */
+  flowModify(id: FlowId, actions: readonly DpAction[]): void;
+  flowDelete(id: FlowId): void;
+  flowFlush(): void;
+  flows(): Iterable<DpFlow>;
+  flowCount(): number;
+  flowStats(id: FlowId): DpFlowStats | undefined;
+
+  /** Runs actions on a frame that did not come from a port, or came as an upcall. `key` holds its metadata (in_port, tunnel, mark, ...). */
+  execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload?: FrameOffload): void;
+
+  /** Who is told of misses and userspace actions. Called in batches on the main thread. */
+  setUpcallSink(sink: (upcalls: Upcall[]) => void): void;
+
+  /** Frames dropped, by reason. */
+  drops(): ReadonlyMap<string, bigint>;
+  /** Lookup statistics for `dpctl/show`: hits, misses, lost. */
+  lookupStats(): { hit: bigint; missed: bigint; lost: bigint; masks: number };
+
+  close(): Promise<void>;
+}

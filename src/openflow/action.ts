@@ -1,0 +1,156 @@
+// OpenFlow actions and instructions as values, one closed union for all versions. The codec and the text syntax are derived from a
+// table beside this file; translation walks these values. Facts: ovs-actions(7).
+import type { Field } from '../flow/fields.ts';
+import type { Key } from '../flow/key.ts';
+
+/** OpenFlow port number, 16-bit space as inside the switch: 1..0xfeff real ports, the reserved ones below. */
+export type OfPort = number;
+
+export const OFPP = {
+  MAX: 0xff00,
+  UNSET: 0xfff7,
+  IN_PORT: 0xfff8,
+  TABLE: 0xfff9,
+  NORMAL: 0xfffa,
+  FLOOD: 0xfffb,
+  ALL: 0xfffc,
+  CONTROLLER: 0xfffd,
+  LOCAL: 0xfffe,
+  NONE: 0xffff,
+} as const;
+
+/** Part of a field: `bits` bits of `field`, the lowest being bit `offset` counted from the value's least significant. */
+export interface Subfield {
+  field: Field;
+  offset: number;
+  bits: number;
+}
+
+/** A source for learn and other specs: an immediate or part of a field. */
+export type LearnSpec =
+  | { kind: 'match'; bits: number; src: Subfield | bigint; dst: Subfield }
+  | { kind: 'load'; bits: number; src: Subfield | bigint; dst: Subfield }
+  | { kind: 'output'; bits: number; src: Subfield };
+
+export type PacketInReason =
+  | 'no_match'
+  | 'action'
+  | 'invalid_ttl'
+  | 'action_set'
+  | 'group'
+  | 'packet_out'
+  | 'explicit_miss'
+  | 'implicit_miss';
+
+/** One NAT range, `ct(nat(...))`. */
+export interface NatSpec {
+  direction: 'src' | 'dst' | 'none';
+  persistent: boolean;
+  hash: boolean;
+  random: boolean;
+  family: 0 | 4 | 6;
+  /** Addresses as 4 words (IPv4 in the last). */
+  addrMin?: readonly number[];
+  addrMax?: readonly number[];
+  portMin?: number;
+  portMax?: number;
+}
+
+export type Action =
+  | { kind: 'output'; port: OfPort; maxLen: number }
+  | { kind: 'outputReg'; src: Subfield; maxLen: number }
+  | { kind: 'outputTrunc'; port: OfPort; maxLen: number }
+  | {
+      kind: 'controller';
+      maxLen: number;
+      reason: PacketInReason;
+      controllerId: number;
+      userdata: Uint8Array;
+      pause: boolean;
+      meterId: number;
+      providerMeterId?: number;
+    }
+  | { kind: 'enqueue'; port: OfPort; queue: number }
+  | { kind: 'group'; group: number }
+  | { kind: 'bundle'; fields: string; basis: number; algorithm: string; members: OfPort[]; dst?: Subfield }
+  | { kind: 'setField'; field: Field; value: Key; mask: Key; ofpatVersion?: string; flowHasVlan?: boolean }
+  | { kind: 'regLoad'; dst: Subfield; value: bigint }
+  | { kind: 'regMove'; src: Subfield; dst: Subfield }
+  | { kind: 'setVlanVid'; vid: number; pushIfNeeded: boolean }
+  | { kind: 'setVlanPcp'; pcp: number; pushIfNeeded: boolean }
+  | { kind: 'stripVlan' }
+  | { kind: 'pushVlan'; ethertype: number }
+  | { kind: 'setEthSrc' | 'setEthDst'; mac: readonly [number, number] }
+  | { kind: 'setIpv4Src' | 'setIpv4Dst'; ip: number }
+  | { kind: 'setIpDscp'; dscp: number }
+  | { kind: 'setIpEcn'; ecn: number }
+  | { kind: 'setIpTtl'; ttl: number }
+  | { kind: 'setL4SrcPort' | 'setL4DstPort'; port: number }
+  | { kind: 'decTtl'; controllerIds: number[] }
+  | { kind: 'setMplsLabel'; label: number }
+  | { kind: 'setMplsTc'; tc: number }
+  | { kind: 'setMplsTtl'; ttl: number }
+  | { kind: 'decMplsTtl' }
+  | { kind: 'pushMpls'; ethertype: number }
+  | { kind: 'popMpls'; ethertype: number }
+  | { kind: 'decNshTtl' }
+  | { kind: 'deleteField'; field: Field }
+  | { kind: 'setTunnel'; tunnelId: bigint; wide: boolean }
+  | { kind: 'setQueue'; queue: number }
+  | { kind: 'popQueue' }
+  | { kind: 'finTimeout'; idleTimeoutSec: number; hardTimeoutSec: number }
+  | { kind: 'resubmit'; port: OfPort; table: number; withCtTuple: boolean }
+  | {
+      kind: 'learn';
+      idleTimeoutSec: number;
+      hardTimeoutSec: number;
+      priority: number;
+      cookie: bigint;
+      table: number;
+      finIdleTimeoutSec: number;
+      finHardTimeoutSec: number;
+      sendFlowRem: boolean;
+      deleteLearned: boolean;
+      limit: number;
+      resultDst?: Subfield;
+      specs: LearnSpec[];
+    }
+  | { kind: 'conjunction'; id: number; clause: number; clauses: number }
+  | { kind: 'multipath'; fields: string; basis: number; algorithm: string; maxLink: number; arg: number; dst: Subfield }
+  | { kind: 'note'; data: Uint8Array }
+  | { kind: 'exit' }
+  | {
+      kind: 'sample';
+      probability: number;
+      collectorSetId: number;
+      obsDomainId: number;
+      obsPointId: number;
+      samplingPort: OfPort;
+      direction: '' | 'ingress' | 'egress';
+    }
+  | { kind: 'push' | 'pop'; subfield: Subfield }
+  | { kind: 'clone'; actions: Action[] }
+  | { kind: 'checkPktLarger'; length: number; dst: Subfield }
+  | {
+      kind: 'ct';
+      commit: boolean;
+      force: boolean;
+      recircTable: number /* 255 = none */;
+      zone: number | Subfield;
+      alg: number;
+      exec: Action[];
+    }
+  | { kind: 'nat'; nat: NatSpec }
+  | { kind: 'ctClear' }
+  | { kind: 'encap'; packetType: number; props: { class: number; type: number; value: Uint8Array }[] }
+  | { kind: 'decap'; newPacketType?: number }
+  | { kind: 'debugRecirc' }
+  | { kind: 'debugSlow' }
+  // Instructions stand in the same list, in the specification's order.
+  | { kind: 'meter'; meter: number }
+  | { kind: 'clearActions' }
+  | { kind: 'writeActions'; actions: Action[] }
+  | { kind: 'writeMetadata'; metadata: bigint; mask: bigint }
+  | { kind: 'gotoTable'; table: number };
+
+export type ActionKind = Action['kind'];

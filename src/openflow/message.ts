@@ -1,0 +1,227 @@
+// OpenFlow messages as values, independent of the version on the wire. `decode` gives one of these with the version it came in;
+// `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
+import type { Match } from '../flow/key.ts';
+import type { Action, OfPort, PacketInReason } from './action.ts';
+
+/** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
+export type OfVersion = 1 | 2 | 3 | 4 | 5 | 6;
+
+export type FlowModCommand = 'add' | 'modify' | 'modify_strict' | 'delete' | 'delete_strict';
+
+export interface FlowModFlags {
+  sendFlowRem: boolean;
+  checkOverlap: boolean;
+  resetCounts: boolean;
+  noPacketCounts: boolean;
+  noByteCounts: boolean;
+}
+
+export interface FlowMod {
+  kind: 'flowMod';
+  command: FlowModCommand;
+  match: Match;
+  priority: number;
+  /** Cookie to match in modify and delete; a zero mask matches all. */
+  cookie: bigint;
+  cookieMask: bigint;
+  /** Cookie to store; undefined keeps the present one in a modify. */
+  newCookie: bigint | undefined;
+  /** 255 = all tables (delete) or the first (add). */
+  table: number;
+  idleTimeoutSec: number;
+  hardTimeoutSec: number;
+  importance: number;
+  bufferId: number; // 0xffffffff = none
+  outPort: OfPort; // OFPP.NONE = any
+  outGroup: number; // 0xffffffff = any
+  flags: FlowModFlags;
+  actions: Action[];
+}
+
+export interface PacketIn {
+  kind: 'packetIn';
+  bufferId: number;
+  /** Length of the whole frame; `data` may be shorter. */
+  totalLength: number;
+  reason: PacketInReason;
+  table: number;
+  cookie: bigint;
+  /** in_port, tunnel fields, registers, metadata and the other metadata of the frame. */
+  match: Match;
+  data: Uint8Array;
+  userdata?: Uint8Array;
+  continuation?: Uint8Array;
+  controllerId?: number;
+}
+
+export interface PacketOut {
+  kind: 'packetOut';
+  bufferId: number;
+  match: Match; // in_port at least
+  actions: Action[];
+  data: Uint8Array;
+}
+
+export type FlowRemovedReason = 'idle' | 'hard' | 'delete' | 'group_delete' | 'meter_delete' | 'eviction';
+
+export interface FlowRemoved {
+  kind: 'flowRemoved';
+  match: Match;
+  priority: number;
+  cookie: bigint;
+  reason: FlowRemovedReason;
+  table: number;
+  durationSec: number;
+  durationNsec: number;
+  idleTimeoutSec: number;
+  hardTimeoutSec: number;
+  packetCount: bigint;
+  byteCount: bigint;
+}
+
+/** A port as OFPT_FEATURES_REPLY, port description and port status show it. Bits are OpenFlow 1.1's (ovs-ofctl(8) `show`). */
+export interface PortDesc {
+  port: OfPort;
+  mac: readonly [number, number];
+  name: string;
+  /** 1 port_down, 2 no_stp, 4 no_recv, 8 no_recv_stp, 16 no_flood, 32 no_fwd, 64 no_packet_in */
+  config: number;
+  /** 1 link_down, 2 blocked, 4 live; STP state in bits 8-9 (OpenFlow 1.0) */
+  state: number;
+  /** Feature bits as OpenFlow 1.1: 10MB_HD=1 ... 1TB_FD=0x200, OTHER=0x400, COPPER=0x800, FIBER=0x1000, AUTONEG=0x2000, PAUSE, PAUSE_ASYM */
+  current: number;
+  advertised: number;
+  supported: number;
+  peer: number;
+  currentSpeedKbps: number;
+  maxSpeedKbps: number;
+}
+
+export interface FlowStats {
+  match: Match;
+  priority: number;
+  cookie: bigint;
+  table: number;
+  durationSec: number;
+  durationNsec: number;
+  idleTimeoutSec: number;
+  hardTimeoutSec: number;
+  idleAgeSec: number;
+  hardAgeSec: number;
+  importance: number;
+  /** All ones = unknown. */
+  packetCount: bigint;
+  byteCount: bigint;
+  flags: FlowModFlags;
+  actions: Action[];
+}
+
+export interface FlowStatsRequest {
+  match: Match;
+  table: number;
+  outPort: OfPort;
+  outGroup: number;
+  cookie: bigint;
+  cookieMask: bigint;
+}
+
+/** All ones in a counter means "not supported". */
+export interface PortStats {
+  port: OfPort;
+  rxPackets: bigint;
+  txPackets: bigint;
+  rxBytes: bigint;
+  txBytes: bigint;
+  rxDropped: bigint;
+  txDropped: bigint;
+  rxErrors: bigint;
+  txErrors: bigint;
+  rxFrameErr: bigint;
+  rxOverErr: bigint;
+  rxCrcErr: bigint;
+  collisions: bigint;
+  durationSec: number;
+  durationNsec: number;
+}
+
+export interface TableStats {
+  table: number;
+  name: string;
+  maxEntries: number;
+  activeCount: number;
+  lookupCount: bigint;
+  matchedCount: bigint;
+}
+
+export type Role = 'nochange' | 'equal' | 'primary' | 'secondary';
+
+/** Every message. A request and its reply are two kinds; multipart bodies that arrive in parts each carry `more`. */
+export type Message =
+  | { kind: 'hello'; versions: number /* bit n = version n */ }
+  | { kind: 'error'; type: number; code: number; experimenter: number; data: Uint8Array; name?: string }
+  | { kind: 'echoRequest' | 'echoReply'; data: Uint8Array }
+  | { kind: 'featuresRequest' }
+  | {
+      kind: 'featuresReply';
+      datapathId: bigint;
+      buffers: number;
+      tables: number;
+      auxiliaryId: number;
+      capabilities: number;
+      actions: number;
+      ports?: PortDesc[];
+    }
+  | { kind: 'getConfigRequest' }
+  | { kind: 'getConfigReply' | 'setConfig'; flags: number; missSendLength: number }
+  | { kind: 'barrierRequest' }
+  | { kind: 'barrierReply' }
+  | FlowMod
+  | PacketIn
+  | PacketOut
+  | FlowRemoved
+  | { kind: 'portStatus'; reason: 'add' | 'delete' | 'modify'; desc: PortDesc }
+  | { kind: 'portMod'; port: OfPort; mac: readonly [number, number]; config: number; mask: number; advertise: number }
+  | { kind: 'tableMod'; table: number; missConfig: number }
+  | { kind: 'roleRequest' | 'roleReply'; role: Role; generationId: bigint | undefined }
+  | { kind: 'setAsync'; masks: Map<string, number> }
+  | { kind: 'getAsyncRequest' }
+  | { kind: 'getAsyncReply'; masks: Map<string, number> }
+  | { kind: 'setPacketInFormat'; format: number }
+  | { kind: 'setFlowFormat'; format: number }
+  | { kind: 'flowModTableId'; enabled: boolean }
+  | { kind: 'setControllerId'; controllerId: number }
+  | { kind: 'descRequest' }
+  | { kind: 'descReply'; manufacturer: string; hardware: string; software: string; serial: string; datapath: string; more: boolean }
+  | { kind: 'flowStatsRequest' | 'aggregateRequest'; request: FlowStatsRequest }
+  | { kind: 'flowStatsReply'; flows: FlowStats[]; more: boolean }
+  | { kind: 'aggregateReply'; packetCount: bigint; byteCount: bigint; flowCount: number }
+  | { kind: 'tableStatsRequest' }
+  | { kind: 'tableStatsReply'; tables: TableStats[]; more: boolean }
+  | { kind: 'portStatsRequest'; port: OfPort }
+  | { kind: 'portStatsReply'; ports: PortStats[]; more: boolean }
+  | { kind: 'portDescRequest'; port: OfPort }
+  | { kind: 'portDescReply'; ports: PortDesc[]; more: boolean }
+  | { kind: 'queueStatsRequest'; port: OfPort; queue: number }
+  | {
+      kind: 'queueStatsReply';
+      queues: {
+        port: OfPort;
+        queue: number;
+        txBytes: bigint;
+        txPackets: bigint;
+        txErrors: bigint;
+        durationSec: number;
+        durationNsec: number;
+      }[];
+      more: boolean;
+    }
+  | { kind: 'unknown'; type: number; experimenter: number; subtype: number; body: Uint8Array };
+
+export type MessageKind = Message['kind'];
+
+/** A message with its header. */
+export interface Framed {
+  version: OfVersion;
+  xid: number;
+  message: Message;
+}

@@ -1,0 +1,138 @@
+// What the daemon may ask of the switch, and what it can read back. One `SwitchHost` a process; one `SwitchBridge` a bridge.
+// The daemon reconciles the database to this interface and knows nothing of translation; the switch knows nothing of OVSDB.
+import type { Clock } from '../base/clock.ts';
+import type { Listener, Stream } from '../base/stream.ts';
+import type { Datapath, DpPortCounters } from '../datapath/datapath.ts';
+import type { OfPort } from '../openflow/action.ts';
+import type { OfVersion, Role } from '../openflow/message.ts';
+
+/** The outside world, given to the switch by the composition root so that tests can give it another. */
+export interface SwitchEnvironment {
+  clock: Clock;
+  /** Opens an active connection (`tcp:`, `ssl:`, `unix:`); rejects with KernelError. */
+  connect(target: string): Promise<Stream>;
+  /** Listens on a passive one (`ptcp:`, `pssl:`, `punix:`). */
+  listen(target: string, onStream: (stream: Stream) => void): Promise<Listener>;
+  /** Opens the datapath of a type, once. */
+  openDatapath(type: string): Datapath;
+  /** The folder for NAME.mgmt and NAME.snoop. */
+  runDirectory: string;
+}
+
+export interface SwitchHost {
+  readonly environment: SwitchEnvironment;
+  bridgeAdd(name: string, datapathType: string): SwitchBridge;
+  bridge(name: string): SwitchBridge | undefined;
+  bridges(): Iterable<SwitchBridge>;
+  /** Datapaths in use, for dpctl and dpif commands. */
+  datapaths(): Iterable<Datapath>;
+  /** Settings of Open_vSwitch:other_config that the switch honours. */
+  configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void;
+  close(): Promise<void>;
+}
+
+export interface BridgeSettings {
+  datapathId: bigint;
+  failMode: 'standalone' | 'secure';
+  /** OpenFlow versions allowed. */
+  versions: readonly OfVersion[];
+  dpDescription: string;
+  serialNumber: string;
+  macAgingSec: number;
+  macTableSize: number;
+  forwardBpdu: boolean;
+  floodVlans: readonly number[];
+  /** MAC of the local port. */
+  localMac: readonly [number, number];
+}
+
+/** What a port is made of, from Interface:type and options. Strings are what the user wrote where the switch has to interpret them. */
+export type PortKind =
+  | { kind: 'system' }
+  | { kind: 'internal'; mac: readonly [number, number] | undefined; mtu: number | undefined }
+  | { kind: 'patch'; peer: string }
+  | { kind: 'dummy' }
+  | { kind: 'tunnel'; protocol: 'gre' | 'vxlan' | 'geneve'; options: ReadonlyMap<string, string> };
+
+export interface PortRequest {
+  name: string;
+  port: PortKind;
+  /** Wanted OpenFlow port number, or undefined for the switch to choose. */
+  ofportRequest: OfPort | undefined;
+}
+
+export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';
+
+/** A port of the database: one interface, or several for a bond, with its place in the VLANs. */
+export interface BundleRequest {
+  name: string;
+  members: readonly OfPort[];
+  vlanMode: VlanMode;
+  /** -1 = none */
+  vlan: number;
+  /** Empty = all. */
+  trunks: readonly number[];
+  cvlans: readonly number[];
+  qinqEthertype: number;
+  priorityTags: 'never' | 'if-nonzero' | 'always';
+  protectedPort: boolean;
+}
+
+export interface ControllerRequest {
+  target: string;
+  type: 'primary' | 'service';
+  maxBackoffMs: number;
+  probeIntervalMs: number;
+  rateLimit: number;
+  burstLimit: number;
+  enableAsync: boolean;
+}
+
+export interface ControllerStatus {
+  target: string;
+  isConnected: boolean;
+  role: Role;
+  /** Values for Controller:status: last_error, state, sec_since_connect, sec_since_disconnect. */
+  status: ReadonlyMap<string, string>;
+}
+
+/** What the device layer knows of a port, pushed by the daemon when it changes, for port descriptions and port status messages. */
+export interface PortLink {
+  mac: readonly [number, number];
+  isUp: boolean;
+  hasCarrier: boolean;
+  speedKbps: number;
+  /** OpenFlow feature bits. */
+  current: number;
+  advertised: number;
+  supported: number;
+  peer: number;
+  mtu: number;
+}
+
+export interface SwitchBridge {
+  readonly name: string;
+  readonly datapath: Datapath;
+  configure(settings: BridgeSettings): void;
+  /** Adds a port and opens its device. Rejects with ConfigError or KernelError; nothing is left behind then. */
+  portAdd(request: PortRequest): Promise<OfPort>;
+  portDelete(port: OfPort): Promise<void>;
+  /** New tunnel options, patch peer, and so on, without closing the port where that is possible. */
+  portChange(port: OfPort, kind: PortKind): Promise<void>;
+  portLink(port: OfPort, link: PortLink): void;
+  portNamed(name: string): OfPort | undefined;
+  ports(): Iterable<{ port: OfPort; name: string; kind: PortKind }>;
+  portCounters(port: OfPort): DpPortCounters | undefined;
+  bundleSet(request: BundleRequest): void;
+  bundleDelete(name: string): void;
+  controllersSet(requests: readonly ControllerRequest[]): void;
+  controllers(): Iterable<ControllerStatus>;
+  /** Opens NAME.mgmt and NAME.snoop; resolves when they accept connections. */
+  listen(): Promise<void>;
+  flushMacTable(): void;
+  /** For `fdb/show`, rows already sorted as the reference prints them. */
+  macTable(): Iterable<{ port: OfPort; portName: string; vlan: number; mac: readonly [number, number]; ageSec: number }>;
+  /** For `ofproto/trace`: flow text, and a frame or undefined; gives the text to print. */
+  trace(flowText: string, frame: Uint8Array | undefined): string;
+  close(): Promise<void>;
+}
