@@ -90,19 +90,20 @@ export class FlowTables {
     const match = normalizeMatch(mod.match);
     switch (mod.command) {
       case 'add':
-        return this.#add(mod, match, sender);
+        this.#add(mod, match, sender);
+        break;
       case 'modify':
       case 'modify_strict': {
         const rules = this.#selected(mod, match, mod.command === 'modify_strict');
         if (rules.length > 0) for (const rule of rules) this.#modify(rule, mod, sender);
         // OpenFlow 1.0: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
         else if (mod.newCookie !== undefined && mod.cookieMask === 0n) this.#add(mod, match, sender);
-        return;
+        break;
       }
       case 'delete':
       case 'delete_strict':
         for (const rule of this.#selected(mod, match, mod.command === 'delete_strict')) this.#delete(rule, 'delete', sender);
-        return;
+        break;
     }
   }
 
