@@ -14,7 +14,8 @@ export function formatReal(value: number): string {
   return trim(value.toFixed(Math.max(0, 14 - exponent)));
 }
 
-const needsEscape = /["\\\u0000-\u001f]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must be escaped
+const escapable = /["\\\u0000-\u001f]/g;
 const escapes = new Map([
   ['"', '\\"'],
   ['\\', '\\\\'],
@@ -31,7 +32,7 @@ function escapeCharacter(c: string): string {
 
 /** A string in quotes, with the escapes of the reference: the control characters, the quote and the backslash. */
 export function formatJsonString(text: string): string {
-  return needsEscape.test(text) ? `"${text.replace(/["\\\u0000-\u001f]/g, escapeCharacter)}"` : `"${text}"`;
+  return text.search(escapable) < 0 ? `"${text}"` : `"${text.replace(escapable, escapeCharacter)}"`;
 }
 
 /** Byte order of UTF-8, which is the reference's order of strings; JavaScript compares UTF-16 units. */
