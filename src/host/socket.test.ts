@@ -9,8 +9,8 @@ import { connectStream, listenStream } from './socket.ts';
 
 function text(stream: Stream): Promise<string> {
   return new Promise((resolve) => {
-    let all = '';
-    stream.start({ onData: (bytes) => void (all += Buffer.from(bytes).toString()), onClose: () => resolve(all) });
+    const pieces: Buffer[] = [];
+    stream.start({ onData: (bytes) => void pieces.push(Buffer.from(bytes)), onClose: () => resolve(Buffer.concat(pieces).toString()) });
   });
 }
 
