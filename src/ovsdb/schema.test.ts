@@ -62,10 +62,7 @@ test('a schema comes back as it was, constraints and all', () => {
 test('constraints are told in the words of the reference', () => {
   const fault = (type: string, value: string): string => {
     try {
-      parseDatum(
-        parseJson(`[${value}]`) instanceof Array ? ((parseJson(`[${value}]`) as Json[])[0] as Json) : null,
-        parseColumnType((parseJson(`[${type}]`) as Json[])[0] as Json),
-      );
+      parseDatum((parseJson(`[${value}]`) as Json[])[0] as Json, parseColumnType((parseJson(`[${type}]`) as Json[])[0] as Json));
       return '';
     } catch (error) {
       return (error as OvsdbError).message;
