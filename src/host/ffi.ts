@@ -32,6 +32,7 @@ export interface Libc {
   write(fd: number, buffer: Uint8Array, size: number): number;
   readAt(fd: number, address: number, size: number): number;
   writeAt(fd: number, address: number, size: number): number;
+  writevAt(fd: number, vectors: number, count: number): number;
   fcntl(fd: number, command: number, argument: Uint8Array): number;
   fcntlInt(fd: number, command: number, argument: number): number;
   flock(fd: number, operation: number): number;
@@ -92,6 +93,7 @@ function load(): Libc {
     write: f('write', 'int64', 'int', 'void *', 'uint64'),
     readAt: f('read', 'int64', 'int', 'uint64', 'uint64'),
     writeAt: f('write', 'int64', 'int', 'uint64', 'uint64'),
+    writevAt: f('writev', 'int64', 'int', 'uint64', 'int'),
     fcntl: f('fcntl', 'int', 'int', 'int', 'void *'),
     fcntlInt: f('fcntl', 'int', 'int', 'int', 'int64'),
     flock: f('flock', 'int', 'int', 'int'),
