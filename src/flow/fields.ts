@@ -107,7 +107,7 @@ function tunMetadataRows(): FieldRow[] {
 // biome-ignore format: one row a line
 const rows: FieldRow[] = [
   { name: 'recirc_id', bits: 32, wireBytes: 4, at: w(W.RECIRC_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 36, label: 'NXM_NX_RECIRC_ID' }] },
-  { name: 'dp_hash', bits: 32, wireBytes: 4, at: w(W.DP_HASH), format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxoxm', num: 0, label: 'NXOXM_ET_DP_HASH' }] },
+  { name: 'dp_hash', bits: 32, wireBytes: 4, at: w(W.DP_HASH), format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 35, label: 'NXM_NX_DP_HASH' }, { cls: 'nxoxm', num: 0, label: 'NXOXM_ET_DP_HASH' }] },
   { name: 'dl_vlan', bits: 12, wireBytes: 2, at: w(W.VLAN0) + 20, format: 'decimal', maskable: false, prereq: 'ethernet', writable: true, codes: [] },
   { name: 'dl_vlan_pcp', bits: 3, wireBytes: 1, at: w(W.VLAN0) + 16, format: 'decimal', maskable: false, prereq: 'vlan', writable: true, codes: [] },
   { name: 'conj_id', bits: 32, wireBytes: 4, at: w(W.CONJ_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 37, label: 'NXM_NX_CONJ_ID' }] },
@@ -168,7 +168,7 @@ const rows: FieldRow[] = [
   { name: 'nw_tos', bits: 8, wireBytes: 1, at: w(W.TOS), format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'nxm0', num: 5, label: 'NXM_OF_IP_TOS' }] },
   { name: 'ip_dscp', bits: 6, wireBytes: 1, at: w(W.TOS), format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'oxm', num: 8, label: 'OXM_OF_IP_DSCP', since: '1.2' }] },
   { name: 'nw_ecn', alias: 'ip_ecn', bits: 2, wireBytes: 1, at: w(W.TOS) + 6, format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'oxm', num: 9, label: 'OXM_OF_IP_ECN', since: '1.2' }, { cls: 'nxm1', num: 28, label: 'NXM_NX_IP_ECN' }] },
-  { name: 'arp_op', bits: 16, wireBytes: 2, at: w(W.TYPE) + 24, format: 'decimal', maskable: false, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 21, label: 'OXM_OF_ARP_OP', since: '1.2' }, { cls: 'nxm0', num: 15, label: 'NXM_OF_ARP_OP' }] },
+  { name: 'arp_op', bits: 8, wireBytes: 2, at: w(W.TYPE) + 24, format: 'decimal', maskable: false, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 21, label: 'OXM_OF_ARP_OP', since: '1.2' }, { cls: 'nxm0', num: 15, label: 'NXM_OF_ARP_OP' }] },
   { name: 'arp_spa', bits: 32, wireBytes: 4, at: w(W.NW_SRC), format: 'ipv4', maskable: true, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 22, label: 'OXM_OF_ARP_SPA', since: '1.2' }, { cls: 'nxm0', num: 16, label: 'NXM_OF_ARP_SPA' }] },
   { name: 'arp_tpa', bits: 32, wireBytes: 4, at: w(W.NW_DST), format: 'ipv4', maskable: true, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 23, label: 'OXM_OF_ARP_TPA', since: '1.2' }, { cls: 'nxm0', num: 17, label: 'NXM_OF_ARP_TPA' }] },
   { name: 'arp_sha', bits: 48, wireBytes: 6, at: w(W.ARP_HW), format: 'mac', maskable: true, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 24, label: 'OXM_OF_ARP_SHA', since: '1.2' }, { cls: 'nxm1', num: 17, label: 'NXM_NX_ARP_SHA' }] },
