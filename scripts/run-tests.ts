@@ -1,0 +1,137 @@
+// Everything that `npm test` checks, in order of how soon it can fail; ends in the line `N passed, N failed`.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import type { Counts } from './test-reporter.ts';
+
+const root = join(import.meta.dirname, '..');
+process.chdir(root);
+const scratch = mkdtempSync(join(tmpdir(), 'weft-test-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
+/** Minutes one interop file may take before it and all it started are killed. */
+const FILE_LIMIT_MS = 6 * 60_000;
+/** Interop files at a time. */
+const LANES = Number(process.env['WEFT_TEST_LANES'] ?? 2);
+const nodeTest = ['--disable-warning=ExperimentalWarning', '--test', '--test-isolation=none', '--test-reporter=./scripts/test-reporter.ts'];
+
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const broken: string[] = [];
+
+const words = process.argv.slice(2);
+const unknown = words.find((word) => word.startsWith('-') && word !== '--unit' && word !== '--interop');
+if (unknown !== undefined) {
+  process.stderr.write(`npm test: unknown option ${unknown}; there are --unit, --interop and names of test files\n`);
+  process.exit(2);
+}
+const named = words.filter((word) => !word.startsWith('-'));
+const interopFiles = (named.length > 0 ? named : globSync('test/interop/*.test.ts'))
+  .filter((file) => file.includes('test/interop/'))
+  .sort();
+const unitFiles = (named.length > 0 ? named : globSync(['src/**/*.test.ts', 'test/**/*.test.ts']))
+  .filter((file) => !file.includes('test/interop/'))
+  .sort();
+const wantsUnit = !words.includes('--interop');
+const wantsInterop = !words.includes('--unit');
+
+if (wantsUnit && named.length === 0) {
+  step('types', 'tsc', ['--noEmit']);
+  step('lint', 'biome', ['check', '--error-on-warnings']);
+}
+if (wantsUnit && unitFiles.length > 0) await unit();
+if (wantsInterop && interopFiles.length > 0) {
+  if (process.getuid?.() === 0) await interop();
+  else process.stdout.write(`interop: NOT run: ${interopFiles.length} files need root for network namespaces (sudo npm test)\n`);
+}
+finish();
+
+function step(title: string, program: string, args: string[]): void {
+  const begin = performance.now();
+  const done = spawnSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  if (done.status === 0) {
+    process.stdout.write(`✔ ${title} (${seconds(begin)})\n`);
+    return;
+  }
+  process.stdout.write(`✖ ${title}\n${done.stdout ?? ''}${done.stderr ?? ''}${done.error?.message ?? ''}\n`);
+  broken.push(title);
+}
+
+async function unit(): Promise<void> {
+  const begin = performance.now();
+  const counts = await runFiles('unit', process.execPath, [...nodeTest, ...unitFiles], (text) => process.stdout.write(text));
+  process.stdout.write(
+    `${counts.failed === 0 ? '✔' : '✖'} unit and property tests: ${counts.passed} in ${unitFiles.length} files (${seconds(begin)})\n`,
+  );
+}
+
+async function interop(): Promise<void> {
+  const ready = spawnSync('sh', ['scripts/bootstrap.sh', 'test'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  if (ready.status !== 0) {
+    broken.push('Debian packages of the interop tests');
+    return;
+  }
+  process.stdout.write(`interop tests: ${interopFiles.length} files, ${LANES} at a time, each in namespaces of its own\n`);
+  const waiting = [...interopFiles];
+  const lane = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await interopFile(file);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+async function interopFile(file: string): Promise<void> {
+  const begin = performance.now();
+  let text = '';
+  // When this process is killed so is unshare, with it process 1 of the namespaces, and with that everything inside.
+  const wrapped = ['--pdeathsig', 'KILL', 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const args = [...wrapped, 'sh', 'scripts/private.sh', process.execPath, ...nodeTest, file];
+  const counts = await runFiles(basename(file, '.test.ts'), 'setpriv', args, (chunk) => (text += chunk), FILE_LIMIT_MS);
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
+  const good = counts.failed === 0 && counts.passed + counts.skipped > 0;
+  process.stdout.write(
+    `${good ? '✔' : '✖'} ${file}: ${counts.passed} passed, ${counts.failed} failed${skipped} (${seconds(begin)})\n${text}`,
+  );
+}
+
+/** Runs node's test runner once; a run that ends without counting, or counts nothing, is broken. */
+async function runFiles(title: string, program: string, args: string[], show: (text: string) => void, limit = 0): Promise<Counts> {
+  const countsFile = join(scratch, `${title}.json`);
+  const verbose = process.env['WEFT_TEST_VERBOSE'] ?? (title === 'unit' ? '0' : '1');
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, WEFT_TEST_COUNTS: countsFile, WEFT_TEST_VERBOSE: verbose, NO_COLOR: '1' },
+  });
+  child.stdout.setEncoding('utf8').on('data', show);
+  child.stderr.setEncoding('utf8').on('data', show);
+  const timer = limit > 0 ? setTimeout(() => child.kill('SIGKILL'), limit) : undefined;
+  const code = await new Promise<number>((resolve) => {
+    child.once('error', (error) => {
+      show(`${program}: ${error.message}\n`);
+      resolve(127);
+    });
+    // `exit`, not `close`: a daemon left behind may hold the pipe for as long as it lives.
+    child.once('exit', (status, signal) => setTimeout(() => resolve(signal === null ? (status ?? 1) : 128), 20));
+  });
+  clearTimeout(timer);
+  const counts: Counts = existsSync(countsFile) ? JSON.parse(readFileSync(countsFile, 'utf8')) : { passed: 0, failed: 0, skipped: 0 };
+  if (!existsSync(countsFile)) broken.push(`${title}: the test process ended before its tests did (exit code ${code})`);
+  else if (counts.passed + counts.failed + counts.skipped === 0) broken.push(`${title}: no test was run`);
+  else if (code !== 0 && counts.failed === 0) broken.push(`${title}: exit code ${code}`);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+  return counts;
+}
+
+function finish(): void {
+  if (total.passed + total.failed === 0) broken.push('no test was run');
+  for (const what of broken) process.stdout.write(`✖ ${what}\n`);
+  const failed = total.failed + broken.length;
+  process.stdout.write(`${total.passed} passed, ${failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+function seconds(begin: number): string {
+  return `${((performance.now() - begin) / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,168 @@
+// The control plane's half of the user-space datapath, the same over dummy ports and over a worker: it keeps the books of ports and flows,
+// reads the shared counters, and sends commands. What differs is how a port is opened and where commands go.
+import type { Key } from '../../flow/key.ts';
+import type {
+  Datapath,
+  DpAction,
+  DpFlow,
+  DpFlowStats,
+  DpPort,
+  DpPortCounters,
+  DpPortInfo,
+  DpPortSpec,
+  FlowId,
+  FrameOffload,
+  Upcall,
+} from '../datapath.ts';
+import { NO_OFFLOAD } from '../datapath.ts';
+import type { Command } from './command.ts';
+import { FlowRegistry } from './flow-registry.ts';
+import { DROP_REASONS, MAX_PORTS, PORT, type SharedState, STAT } from './shared-state.ts';
+import type { UpcallQueue } from './upcall-queue.ts';
+
+const UPCALL_BATCH = 64;
+
+export abstract class UserspaceControl implements Datapath {
+  readonly type: string;
+  readonly name: string;
+  protected readonly state: SharedState;
+  protected readonly upcalls: UpcallQueue;
+  readonly #flows: FlowRegistry;
+  readonly #ports = new Map<DpPort, DpPortInfo & { users: number }>();
+  #sink: ((upcalls: Upcall[]) => void) | undefined;
+  #gone: ((port: DpPort) => void) | undefined;
+
+  constructor(type: string, name: string, state: SharedState, upcalls: UpcallQueue) {
+    this.type = type;
+    this.name = name;
+    this.state = state;
+    this.upcalls = upcalls;
+    this.#flows = new FlowRegistry(state);
+  }
+
+  /** Sends a command to the frame path, behind all earlier ones. */
+  protected abstract command(command: Command): void;
+  /** Opens the device and gives it to the frame path under that number. */
+  protected abstract openPort(port: DpPort, spec: DpPortSpec): Promise<void>;
+  protected abstract closePort(port: DpPort): Promise<void>;
+  abstract close(): Promise<void>;
+
+  async portAdd(spec: DpPortSpec): Promise<DpPort> {
+    for (const info of this.#ports.values()) {
+      // Tunnels of one protocol and port number share a socket, and so a port.
+      if (spec.kind !== 'tunnel' || info.spec.kind !== 'tunnel') continue;
+      if (spec.protocol !== info.spec.protocol || spec.dstPort !== info.spec.dstPort) continue;
+      info.users++;
+      return info.port;
+    }
+    // Port 0 is the datapath's own in Open vSwitch's numbering.
+    let port = 1;
+    while (this.#ports.has(port)) port++;
+    if (port >= MAX_PORTS) throw new Error(`the datapath has no more than ${MAX_PORTS} ports`);
+    const info = { port, name: spec.device, spec, users: 1 };
+    this.#ports.set(port, info);
+    try {
+      await this.openPort(port, spec);
+    } catch (error) {
+      this.#ports.delete(port);
+      throw error;
+    }
+    return port;
+  }
+
+  async portDelete(port: DpPort): Promise<void> {
+    const info = this.#ports.get(port);
+    if (info === undefined || --info.users > 0) return;
+    await this.closePort(port);
+    this.#ports.delete(port);
+  }
+
+  ports(): Iterable<DpPortInfo> {
+    return this.#ports.values();
+  }
+
+  portCounters(port: DpPort): DpPortCounters | undefined {
+    if (!this.#ports.has(port)) return undefined;
+    const at = (i: number): bigint => BigInt(this.state.ports[port * PORT.SIZE + i]!);
+    return {
+      rxPackets: at(PORT.rxPackets),
+      rxBytes: at(PORT.rxBytes),
+      txPackets: at(PORT.txPackets),
+      txBytes: at(PORT.txBytes),
+      rxErrors: at(PORT.rxErrors),
+      txErrors: at(PORT.txErrors),
+      rxDropped: at(PORT.rxDropped),
+      txDropped: at(PORT.txDropped),
+    };
+  }
+
+  flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
+    const { id, slot, indices, masks, words } = this.#flows.put(key, mask, actions);
+    this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
+    return id;
+  }
+
+  flowModify(id: FlowId, actions: readonly DpAction[]): void {
+    const slot = this.#flows.modify(id, actions);
+    if (slot !== undefined) this.command({ op: 'flowModify', slot, actions });
+  }
+
+  flowDelete(id: FlowId): void {
+    const slot = this.#flows.delete(id);
+    if (slot !== undefined) this.command({ op: 'flowDelete', slot });
+  }
+
+  flowFlush(): void {
+    this.#flows.clear();
+    this.command({ op: 'flowFlush' });
+  }
+
+  flows(): Iterable<DpFlow> {
+    return this.#flows.flows();
+  }
+
+  flowCount(): number {
+    return this.#flows.size;
+  }
+
+  flowStats(id: FlowId): DpFlowStats | undefined {
+    return this.#flows.stats(id);
+  }
+
+  execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload: FrameOffload = NO_OFFLOAD): void {
+    this.command({ op: 'execute', frame, key, actions, offload });
+  }
+
+  setUpcallSink(sink: (upcalls: Upcall[]) => void): void {
+    this.#sink = sink;
+  }
+
+  setPortGoneSink(sink: (port: DpPort) => void): void {
+    this.#gone = sink;
+  }
+
+  protected portGone(port: DpPort): void {
+    this.#gone?.(port);
+  }
+
+  /** Delivers one batch of upcalls; tells whether more wait. */
+  protected deliverUpcalls(): boolean {
+    const batch = this.upcalls.drain(UPCALL_BATCH);
+    if (batch.length > 0) this.#sink?.(batch);
+    return !this.upcalls.isEmpty;
+  }
+
+  drops(): ReadonlyMap<string, bigint> {
+    return new Map(DROP_REASONS.map((reason, i) => [reason as string, BigInt(this.state.drops[i]!)] as const).filter(([, n]) => n > 0n));
+  }
+
+  lookupStats() {
+    const { stats } = this.state;
+    return {
+      hit: BigInt(stats[STAT.hit]!),
+      missed: BigInt(stats[STAT.missed]!),
+      lost: BigInt(stats[STAT.lost]!),
+      masks: stats[STAT.masks]!,
+    };
+  }
+}

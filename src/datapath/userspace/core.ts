@@ -1,0 +1,397 @@
+// The frame path, without any operating system: flows, actions, upcalls and counters. It runs on the main thread over dummy ports and in a
+// worker over devices.
+//
+//   1. A port hands in a packet; its key is extracted and its metadata filled in.
+//   2. The flow table is asked; a miss goes to the upcall queue with frame and key.
+//   3. The flow's program runs on the packet. Outputs are queued at the ports, which may refer to the packet's own memory.
+//   4. When the receiving port has no more, everything queued is flushed, and only then the memory is given back.
+//
+// A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
+// frames work on a copy, unless nothing comes after them.
+import { extractKey, setVlanLimit } from '../../flow/extract.ts';
+import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
+import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
+import type { DpAction, FrameOffload, TunnelKey } from '../datapath.ts';
+import { FlowTable } from './flow-table.ts';
+import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
+import { compileActions, OP, type Op } from './program.ts';
+import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
+import { writeTunnelKey } from './tunnel-key.ts';
+import type { UpcallQueue } from './upcall-queue.ts';
+
+/** Where frames go out. `send` may keep a reference to the packet's memory until `flush`, and then sets `isQueued`. */
+export interface FramePort {
+  send(packet: Packet, tunnel: TunnelKey | undefined): void;
+  flush(): void;
+}
+
+/** Open vSwitch's netdev datapath gives up there too. */
+const MAX_RECIRC = 6;
+const MAX_DEPTH = 24;
+
+/** A packet in the hands of a list of operations. */
+interface Walk {
+  packet: Packet;
+  key: Key;
+  layout: number;
+  /** The frame changed since the key was extracted. */
+  isStale: boolean;
+  tunnel: TunnelKey | undefined;
+  /** Longest that the next output may be; 0 = whole. */
+  trunc: number;
+  recircs: number;
+}
+
+const newWalk = (packet: Packet): Walk => ({
+  packet,
+  key: new Uint32Array(KEY_WORDS),
+  layout: 0,
+  isStale: false,
+  tunnel: undefined,
+  trunc: 0,
+  recircs: 0,
+});
+
+export class UserspaceCore {
+  readonly state: SharedState;
+  readonly flows = new FlowTable();
+  readonly #upcalls: UpcallQueue;
+  readonly #ports: (FramePort | undefined)[] = [];
+  readonly #flushable: FramePort[] = [];
+  readonly #scratch: Walk[] = [];
+  readonly #top: Walk;
+  readonly #executed: Packet;
+  #hasTunnelKey = false;
+  #random = 0x2545f491;
+  /** Datapath clock, set by the owner once a batch. */
+  nowMs = 0;
+
+  readonly #newPacket: () => Packet;
+
+  /** `makePacket` gives packets whose memory the ports can send from. */
+  constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket) {
+    this.state = state;
+    this.#upcalls = upcalls;
+    this.#newPacket = makePacket;
+    this.#executed = makePacket();
+    this.#top = newWalk(this.#executed);
+  }
+
+  portAdd(number: number, port: FramePort): void {
+    this.#ports[number] = port;
+    this.#flushable.push(port);
+    this.state.ports.fill(0, number * PORT.SIZE, (number + 1) * PORT.SIZE);
+  }
+
+  portDelete(number: number): void {
+    const port = this.#ports[number];
+    this.#ports[number] = undefined;
+    if (port !== undefined) this.#flushable.splice(this.#flushable.indexOf(port), 1);
+  }
+
+  flowPut(slot: number, generation: number, indices: Int32Array, masks: Int32Array, words: Int32Array, actions: readonly DpAction[]): void {
+    const at = slot * FLOW.SIZE;
+    this.state.flows.fill(0, at, at + FLOW.SIZE);
+    this.flows.put(slot, indices, masks, words, compileActions(actions));
+    this.state.flows[at + FLOW.generation] = generation;
+    this.state.stats[STAT.masks] = this.flows.maskCount;
+  }
+
+  flowModify(slot: number, actions: readonly DpAction[]): void {
+    this.flows.setProgram(slot, compileActions(actions));
+  }
+
+  flowDelete(slot: number): void {
+    this.flows.remove(slot);
+    this.state.flows[slot * FLOW.SIZE + FLOW.generation] = 0;
+    this.state.stats[STAT.masks] = this.flows.maskCount;
+  }
+
+  flowFlush(): void {
+    this.flows.clear();
+    this.state.stats[STAT.masks] = 0;
+  }
+
+  /** A frame came in at a port. The packet is the core's until it returns, its memory until the next flush. */
+  receive(port: number, packet: Packet): void {
+    const at = port * PORT.SIZE;
+    const counters = this.state.ports;
+    counters[at]! += 1;
+    counters[at + PORT.rxBytes]! += packet.length;
+    const walk = this.#top;
+    const { key } = walk;
+    key[W.IN_PORT] = port;
+    for (let i = W.RECIRC_ID; i <= W.PKT_MARK; i++) key[i] = 0;
+    if (packet.tunnel !== undefined) {
+      writeTunnelKey(key, packet.tunnel);
+      this.#hasTunnelKey = true;
+    } else if (this.#hasTunnelKey) {
+      key.fill(0, W.TUN_ID, W.DP_END);
+      this.#hasTunnelKey = false;
+    }
+    walk.packet = packet;
+    walk.recircs = 0;
+    this.#lookup(walk, 0);
+  }
+
+  /** Runs actions on a frame of the control plane's. */
+  execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload: FrameOffload): void {
+    const packet = this.#executed;
+    if (packet.isQueued) this.flush();
+    packet.point(packet.bytes, packet.address, HEADROOM, Math.min(frame.length, MAX_FRAME));
+    packet.bytes.set(frame.length > packet.length ? frame.subarray(0, packet.length) : frame, packet.start);
+    packet.csumStart = offload.csumStart;
+    packet.csumOffset = offload.csumOffset;
+    packet.gsoType = offload.gsoType;
+    packet.gsoSize = offload.gsoSize;
+    const walk = this.#top;
+    walk.packet = packet;
+    for (let i = 0; i < W.DP_END; i++) walk.key[i] = key[i]!;
+    this.#hasTunnelKey = true;
+    walk.layout = extractKey(packet.bytes, packet.start, packet.length, walk.key);
+    walk.isStale = false;
+    walk.tunnel = undefined;
+    walk.trunc = 0;
+    walk.recircs = 0;
+    this.#run(compileActions(actions), walk, 0);
+    this.flush();
+  }
+
+  /** See `flow/extract`. */
+  setVlanLimit(limit: number): void {
+    setVlanLimit(limit);
+  }
+
+  /** Sends what ports have queued; afterwards no port refers to any packet. */
+  flush(): void {
+    for (let i = 0; i < this.#flushable.length; i++) this.#flushable[i]!.flush();
+  }
+
+  drop(reason: DropReason, count = 1): void {
+    this.state.drops[DROP[reason]]! += count;
+  }
+
+  #lookup(walk: Walk, depth: number): void {
+    const { packet, key } = walk;
+    const { stats, flows: counters } = this.state;
+    walk.layout = extractKey(packet.bytes, packet.start, packet.length, key);
+    walk.isStale = false;
+    walk.tunnel = undefined;
+    walk.trunc = 0;
+    const entry = this.flows.lookup(key);
+    if (entry === undefined) {
+      stats[STAT.missed]! += 1;
+      if (!this.#upcalls.put('miss', packet, key, undefined)) {
+        stats[STAT.lost]! += 1;
+        this.drop('upcall_queue_full');
+      }
+      return;
+    }
+    stats[STAT.hit]! += 1;
+    const at = entry.slot * FLOW.SIZE;
+    counters[at]! += 1;
+    counters[at + FLOW.bytes]! += packet.length;
+    counters[at + FLOW.usedMs] = this.nowMs;
+    const tcpFlags = key[W.TOS]! & 0xfff;
+    if (tcpFlags !== 0) counters[at + FLOW.tcpFlags] = counters[at + FLOW.tcpFlags]! | tcpFlags;
+    if (entry.program.length === 0) this.drop('action_drop');
+    else this.#run(entry.program, walk, depth);
+  }
+
+  #run(ops: readonly Op[], walk: Walk, depth: number): void {
+    for (let i = 0; i < ops.length; i++) {
+      const op = ops[i]!;
+      const isLast = i === ops.length - 1;
+      switch (op.code) {
+        case OP.output:
+          this.#output(op.a, walk);
+          break;
+        case OP.userspace:
+          this.#refresh(walk);
+          if (!this.#upcalls.put('action', walk.packet, walk.key, op.cookie)) {
+            this.state.stats[STAT.lost]! += 1;
+            this.drop('upcall_queue_full');
+          }
+          break;
+        case OP.pushVlan:
+          this.#claim(walk);
+          if (!pushVlan(walk.packet, op.a, op.b)) {
+            this.drop('malformed');
+            return;
+          }
+          break;
+        case OP.popVlan:
+          this.#claim(walk);
+          popVlan(walk.packet);
+          break;
+        case OP.pushMpls:
+          this.#refresh(walk);
+          this.#claim(walk);
+          if (!pushMpls(walk.packet, walk.layout, op.a, op.b)) {
+            this.drop('malformed');
+            return;
+          }
+          break;
+        case OP.popMpls:
+          this.#refresh(walk);
+          this.#claim(walk);
+          popMpls(walk.packet, walk.layout, op.a);
+          break;
+        case OP.set:
+          this.#refresh(walk);
+          this.#claim(walk);
+          setFields(walk.packet, walk.key, walk.layout, op.words);
+          break;
+        case OP.setTunnel:
+          walk.tunnel = op.tunnel;
+          break;
+        case OP.setMark:
+          walk.key[W.PKT_MARK] = (walk.key[W.PKT_MARK]! & ~op.b) | (op.a & op.b);
+          break;
+        case OP.setPriority:
+          walk.key[W.SKB_PRIORITY] = (walk.key[W.SKB_PRIORITY]! & ~op.b) | (op.a & op.b);
+          break;
+        case OP.recirc:
+          this.#recirculate(op.a, walk, depth, isLast);
+          break;
+        case OP.clone:
+          this.#nested(op, op.actions, walk, depth, isLast);
+          break;
+        case OP.sample:
+          if (this.#chance(op.a)) this.#nested(op, op.actions, walk, depth, isLast);
+          break;
+        case OP.checkPktLen:
+          this.#nested(op, walk.packet.length > op.a ? op.actions : op.otherwise, walk, depth, isLast);
+          break;
+        case OP.trunc:
+          walk.trunc = op.a;
+          break;
+        case OP.hash:
+          this.#refresh(walk);
+          walk.key[W.DP_HASH] = flowHash(walk.key, op.b);
+          break;
+        case OP.drop:
+          this.drop('action_drop');
+          return;
+        case OP.meter:
+          break;
+        case OP.ctClear:
+          for (let w: number = W.CT_STATE; w <= W.CT_MARK; w++) walk.key[w] = 0;
+          break;
+        default:
+          this.drop('unsupported_action');
+          return;
+      }
+    }
+  }
+
+  #output(number: number, walk: Walk): void {
+    const port = this.#ports[number];
+    if (port === undefined) {
+      this.drop('no_port');
+      return;
+    }
+    const { packet } = walk;
+    if (walk.trunc !== 0 && walk.trunc < packet.length) {
+      const { length, csumStart, gsoType } = packet;
+      packet.length = walk.trunc;
+      packet.csumStart = 0;
+      packet.gsoType = 0;
+      port.send(packet, walk.tunnel);
+      packet.length = length;
+      packet.csumStart = csumStart;
+      packet.gsoType = gsoType;
+    } else {
+      port.send(packet, walk.tunnel);
+    }
+    walk.trunc = 0;
+  }
+
+  /** Before the bytes change: nobody else may still mean to send them. */
+  #claim(walk: Walk): void {
+    walk.isStale = true;
+    if (!walk.packet.isQueued) return;
+    this.flush();
+    walk.packet.isQueued = false;
+  }
+
+  #refresh(walk: Walk): void {
+    if (!walk.isStale) return;
+    const { packet } = walk;
+    walk.layout = extractKey(packet.bytes, packet.start, packet.length, walk.key);
+    walk.isStale = false;
+  }
+
+  #recirculate(id: number, walk: Walk, depth: number, isLast: boolean): void {
+    if (walk.recircs >= MAX_RECIRC || depth >= MAX_DEPTH) {
+      this.drop('recirc_limit');
+      return;
+    }
+    const next = isLast ? walk : this.#copy(walk, depth);
+    next.recircs++;
+    next.key[W.RECIRC_ID] = id;
+    this.#lookup(next, depth + 1);
+  }
+
+  #nested(op: Op, actions: readonly Op[], walk: Walk, depth: number, isLast: boolean): void {
+    if (depth >= MAX_DEPTH) {
+      this.drop('recirc_limit');
+      return;
+    }
+    if (isLast) {
+      this.#run(actions, walk, depth);
+    } else if (op.b === 1) {
+      this.#run(actions, this.#copy(walk, depth), depth + 1);
+    } else {
+      const { tunnel, trunc } = walk;
+      this.#run(actions, walk, depth);
+      walk.tunnel = tunnel;
+      walk.trunc = trunc;
+    }
+  }
+
+  #copy(walk: Walk, depth: number): Walk {
+    let copy = this.#scratch[depth];
+    if (copy === undefined) {
+      copy = newWalk(this.#newPacket());
+      this.#scratch[depth] = copy;
+    }
+    if (copy.packet.isQueued) this.flush();
+    copy.packet.copyFrom(walk.packet);
+    copy.key.set(walk.key);
+    copy.layout = walk.layout;
+    copy.isStale = walk.isStale;
+    copy.tunnel = walk.tunnel;
+    copy.trunc = walk.trunc;
+    copy.recircs = walk.recircs;
+    return copy;
+  }
+
+  /** True with probability p / 2^32. xorshift: the same sequence in every run of a simulation. */
+  #chance(p: number): boolean {
+    if (p >>> 0 === 0xffffffff) return true;
+    let x = this.#random;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#random = x;
+    return x >>> 0 < p >>> 0;
+  }
+}
+
+/** Symmetric in nothing, never 0: the hash of addresses, protocol and ports for load balancing. */
+function flowHash(key: Key, basis: number): number {
+  let hash = basis | 0;
+  const add = (word: number): void => {
+    hash = Math.imul(hash ^ word, 0x85ebca6b);
+    hash ^= hash >>> 13;
+  };
+  add(key[W.NW_SRC]!);
+  add(key[W.NW_DST]!);
+  for (let i = 0; i < 8; i++) add(key[W.IPV6_SRC + i]!);
+  add(key[W.TYPE]! & 0xff);
+  add(key[W.TP]!);
+  hash = Math.imul(hash, 0xc2b2ae35);
+  hash ^= hash >>> 16;
+  return hash >>> 0 || 1;
+}

@@ -1,0 +1,192 @@
+// Megaflows by mask, behind a signature cache.
+//
+// What: finds the flow whose masked key equals a frame's key under the flow's own mask.
+//
+// Invariants
+//   - Flows that overlap carry the same actions (the megaflow law), so any match is as good as another.
+//   - A subtable has one mask. It keeps the indices of the words that are not zero, and compares and hashes only those.
+//   - The cache maps a signature of the frame (hot words, without TTL and TCP flags) to a flow slot. An entry is only a hint: the flow found
+//     there is compared under its mask before it is believed. So deleting or reusing a slot needs no invalidation.
+//
+// Design: open addressing with linear probing in an Int32Array of slots, tombstone-free (a delete re-inserts the run behind it), grown at
+// half load. Subtables are tried in order of hits, which are halved at each sorting so that the order follows the traffic.
+import { type Key, W } from '../../flow/key.ts';
+import type { Op } from './program.ts';
+
+export interface Subtable {
+  indices: Int32Array;
+  masks: Int32Array;
+  table: Int32Array;
+  count: number;
+  hits: number;
+  name: string;
+}
+
+export interface Entry {
+  slot: number;
+  hash: number;
+  subtable: Subtable;
+  /** Masked words, one for each index of the subtable. */
+  words: Int32Array;
+  program: readonly Op[];
+}
+
+const CACHE_BITS = 13;
+const CACHE_SIZE = 1 << CACHE_BITS;
+const SORT_INTERVAL = 4096;
+
+const mix = (hash: number, word: number): number => {
+  const h = Math.imul(hash ^ word, 0x9e3779b1);
+  return h ^ (h >>> 15);
+};
+
+export class FlowTable {
+  readonly #entries: (Entry | undefined)[] = [];
+  readonly #subtables: Subtable[] = [];
+  readonly #byMask = new Map<string, Subtable>();
+  readonly #cacheSignature = new Int32Array(CACHE_SIZE);
+  readonly #cacheSlot = new Int32Array(CACHE_SIZE).fill(-1);
+  #untilSort = SORT_INTERVAL;
+  cacheHits = 0;
+
+  get maskCount(): number {
+    return this.#subtables.length;
+  }
+
+  entry(slot: number): Entry | undefined {
+    return this.#entries[slot];
+  }
+
+  /** Installs a flow in a free slot, or replaces the one there. `indices` and `masks` describe the mask, `words` the masked key. */
+  put(slot: number, indices: Int32Array, masks: Int32Array, words: Int32Array, program: readonly Op[]): void {
+    this.remove(slot);
+    const name = `${indices.join()}/${masks.join()}`;
+    let subtable = this.#byMask.get(name);
+    if (subtable === undefined) {
+      subtable = { indices, masks, table: new Int32Array(16).fill(-1), count: 0, hits: 0, name };
+      this.#byMask.set(name, subtable);
+      this.#subtables.push(subtable);
+    }
+    let hash = 0;
+    for (let i = 0; i < words.length; i++) hash = mix(hash, words[i]!);
+    this.#entries[slot] = { slot, hash, subtable, words, program };
+    if (subtable.count * 2 >= subtable.table.length) this.#grow(subtable);
+    this.#insert(subtable, slot, hash);
+    subtable.count++;
+  }
+
+  setProgram(slot: number, program: readonly Op[]): void {
+    const entry = this.#entries[slot];
+    if (entry !== undefined) entry.program = program;
+  }
+
+  remove(slot: number): void {
+    const entry = this.#entries[slot];
+    if (entry === undefined) return;
+    this.#entries[slot] = undefined;
+    const { table } = entry.subtable;
+    const last = table.length - 1;
+    let at = entry.hash & last;
+    while (table[at] !== slot) at = (at + 1) & last;
+    table[at] = -1;
+    for (at = (at + 1) & last; table[at] !== -1; at = (at + 1) & last) {
+      const moved = table[at]!;
+      table[at] = -1;
+      this.#insert(entry.subtable, moved, this.#entries[moved]!.hash);
+    }
+    entry.subtable.count--;
+    if (entry.subtable.count === 0) {
+      this.#byMask.delete(entry.subtable.name);
+      this.#subtables.splice(this.#subtables.indexOf(entry.subtable), 1);
+    }
+  }
+
+  clear(): void {
+    this.#entries.length = 0;
+    this.#subtables.length = 0;
+    this.#byMask.clear();
+  }
+
+  lookup(key: Key): Entry | undefined {
+    let signature = mix(0, key[W.IN_PORT]!);
+    signature = mix(signature, key[W.ETH]!);
+    signature = mix(signature, key[W.ETH + 1]!);
+    signature = mix(signature, key[W.ETH + 2]!);
+    signature = mix(signature, key[W.TYPE]!);
+    signature = mix(signature, key[W.VLAN0]!);
+    signature = mix(signature, key[W.NW_SRC]! ^ key[W.IPV6_SRC + 3]!);
+    signature = mix(signature, key[W.NW_DST]! ^ key[W.IPV6_DST + 3]!);
+    signature = mix(signature, key[W.TP]!);
+    signature = mix(signature, key[W.RECIRC_ID]! ^ key[W.TUN_ID + 1]! ^ (key[W.CT_STATE]! << 16));
+    const at = signature & (CACHE_SIZE - 1);
+    if (this.#cacheSignature[at] === signature) {
+      const hint = this.#entries[this.#cacheSlot[at]!];
+      if (hint !== undefined && matches(hint, key)) {
+        this.cacheHits++;
+        return hint;
+      }
+    }
+    const entry = this.#search(key);
+    if (entry !== undefined) {
+      this.#cacheSignature[at] = signature;
+      this.#cacheSlot[at] = entry.slot;
+    }
+    return entry;
+  }
+
+  #search(key: Key): Entry | undefined {
+    const subtables = this.#subtables;
+    for (let t = 0; t < subtables.length; t++) {
+      const subtable = subtables[t]!;
+      const { indices, masks, table } = subtable;
+      let hash = 0;
+      for (let i = 0; i < indices.length; i++) hash = mix(hash, key[indices[i]!]! & masks[i]!);
+      const last = table.length - 1;
+      for (let at = hash & last; ; at = (at + 1) & last) {
+        const slot = table[at]!;
+        if (slot < 0) break;
+        const entry = this.#entries[slot]!;
+        if (entry.hash !== hash || !matches(entry, key)) continue;
+        subtable.hits++;
+        if (--this.#untilSort === 0) this.#sort();
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  #sort(): void {
+    this.#untilSort = SORT_INTERVAL;
+    this.#subtables.sort((a, b) => b.hits - a.hits);
+    for (const subtable of this.#subtables) subtable.hits >>>= 1;
+  }
+
+  #insert(subtable: Subtable, slot: number, hash: number): void {
+    const { table } = subtable;
+    const last = table.length - 1;
+    let at = hash & last;
+    while (table[at] !== -1) at = (at + 1) & last;
+    table[at] = slot;
+  }
+
+  #grow(subtable: Subtable): void {
+    const before = subtable.table;
+    subtable.table = new Int32Array(before.length * 2).fill(-1);
+    for (const slot of before) if (slot >= 0) this.#insert(subtable, slot, this.#entries[slot]!.hash);
+  }
+}
+
+function matches(entry: Entry, key: Key): boolean {
+  const { indices, masks } = entry.subtable;
+  const { words } = entry;
+  for (let i = 0; i < words.length; i++) if ((key[indices[i]!]! & masks[i]!) !== words[i]) return false;
+  return true;
+}
+
+/** The words of a mask that are not zero, as `put` wants them. */
+export function packMatch(key: Key, mask: Key): { indices: Int32Array; masks: Int32Array; words: Int32Array } {
+  const used: number[] = [];
+  for (let i = 0; i < W.DP_END; i++) if (mask[i] !== 0) used.push(i);
+  const indices = Int32Array.from(used);
+  return { indices, masks: indices.map((i) => mask[i]!), words: indices.map((i) => key[i]! & mask[i]!) };
+}

@@ -1,0 +1,122 @@
+// Action lists as the frame path wants them: one shape of object, numbered kinds, and known beforehand whether a list changes the frame.
+import type { DpAction, TunnelKey, UserspaceCookie } from '../datapath.ts';
+
+/** Numbers of the operations; the order is of no meaning. */
+export const OP = {
+  output: 1,
+  userspace: 2,
+  pushVlan: 3,
+  popVlan: 4,
+  set: 5,
+  setTunnel: 6,
+  recirc: 7,
+  clone: 8,
+  sample: 9,
+  trunc: 10,
+  hash: 11,
+  drop: 12,
+  pushMpls: 13,
+  popMpls: 14,
+  checkPktLen: 15,
+  meter: 16,
+  ctClear: 17,
+  setMark: 18,
+  setPriority: 19,
+  unsupported: 20,
+} as const;
+
+export interface Op {
+  code: number;
+  a: number;
+  b: number;
+  words: Int32Array;
+  actions: readonly Op[];
+  otherwise: readonly Op[];
+  /** Whether `actions` (or this) leaves the frame other than it was. */
+  changes: boolean;
+  tunnel: TunnelKey | undefined;
+  cookie: UserspaceCookie | undefined;
+  group: string;
+}
+
+const noWords = new Int32Array(0);
+const noOps: readonly Op[] = [];
+
+function op(code: number, a = 0, b = 0, more: Partial<Op> = {}): Op {
+  return {
+    code,
+    a,
+    b,
+    words: noWords,
+    actions: noOps,
+    otherwise: noOps,
+    changes: false,
+    tunnel: undefined,
+    cookie: undefined,
+    group: '',
+    ...more,
+  };
+}
+
+const changed = { changes: true };
+const anyChanges = (ops: readonly Op[]): boolean => ops.some((o) => o.changes);
+
+/** Translates an action list; pure. */
+export function compileActions(actions: readonly DpAction[]): readonly Op[] {
+  return actions.map(compileAction);
+}
+
+function compileAction(action: DpAction): Op {
+  switch (action.kind) {
+    case 'output':
+      return op(OP.output, action.port);
+    case 'userspace':
+      return op(OP.userspace, 0, 0, { cookie: action.cookie });
+    case 'pushVlan':
+      return op(OP.pushVlan, action.tpid, action.tci, changed);
+    case 'popVlan':
+      return op(OP.popVlan, 0, 0, changed);
+    case 'pushMpls':
+      return op(OP.pushMpls, action.ethertype, action.lse, changed);
+    case 'popMpls':
+      return op(OP.popMpls, action.ethertype, 0, changed);
+    case 'set': {
+      const words = Int32Array.from(action.words);
+      if (action.group === 'skb_mark') return op(OP.setMark, words[1], words[2], changed);
+      if (action.group === 'skb_priority') return op(OP.setPriority, words[1], words[2], changed);
+      return op(OP.set, 0, 0, { words, changes: true, group: action.group });
+    }
+    case 'setTunnel':
+      return op(OP.setTunnel, 0, 0, { tunnel: action.tunnel });
+    case 'recirc':
+      return op(OP.recirc, action.id, 0, changed);
+    case 'hash':
+      return op(OP.hash, action.algorithm, action.basis, changed);
+    case 'sample':
+    case 'clone': {
+      const inner = compileActions(action.actions);
+      const code = action.kind === 'sample' ? OP.sample : OP.clone;
+      // A list inside never changes the frame for what follows; `b` says that it must be given a copy.
+      return op(code, action.kind === 'sample' ? action.probability : 0, anyChanges(inner) ? 1 : 0, { actions: inner });
+    }
+    case 'checkPktLen': {
+      const larger = compileActions(action.larger);
+      const smaller = compileActions(action.smaller);
+      return op(OP.checkPktLen, action.length, anyChanges(larger) || anyChanges(smaller) ? 1 : 0, { actions: larger, otherwise: smaller });
+    }
+    case 'trunc':
+      return op(OP.trunc, action.maxLength);
+    case 'meter':
+      return op(OP.meter, action.meter);
+    case 'ctClear':
+      return op(OP.ctClear, 0, 0, changed);
+    case 'drop':
+      return op(OP.drop, action.reason);
+    case 'ct':
+    case 'pushEth':
+    case 'popEth':
+    case 'pushNsh':
+    case 'popNsh':
+      return op(OP.unsupported);
+  }
+}

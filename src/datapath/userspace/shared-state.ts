@@ -1,0 +1,64 @@
+// Counters that the frame path writes and the control plane reads, in shared memory. Each has one writer, and a double holds a count
+// exactly up to 2^53; so reading needs no lock and no message.
+
+export const MAX_PORTS = 1024;
+export const MAX_FLOWS = 1 << 18;
+
+/** Doubles of a port. */
+export const PORT = {
+  rxPackets: 0,
+  rxBytes: 1,
+  txPackets: 2,
+  txBytes: 3,
+  rxErrors: 4,
+  txErrors: 5,
+  rxDropped: 6,
+  txDropped: 7,
+  SIZE: 8,
+} as const;
+/** Doubles of a flow. `generation` is the flow's id, so that a reader does not take the slot's former user for it. */
+export const FLOW = { packets: 0, bytes: 1, usedMs: 2, tcpFlags: 3, generation: 4, SIZE: 5 } as const;
+/** Doubles of the whole datapath. */
+export const STAT = { hit: 0, missed: 1, lost: 2, masks: 3, cacheHit: 4, SIZE: 8 } as const;
+
+/** Why a frame was dropped; every drop has one of these. */
+export const DROP_REASONS = [
+  'no_port',
+  'upcall_queue_full',
+  'action_drop',
+  'recirc_limit',
+  'unsupported_action',
+  'malformed',
+  'tx_full',
+  'tx_error',
+  'tunnel_header',
+  'tunnel_no_key',
+  'too_big',
+  'no_sink',
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** The place of a reason in the counters. */
+export const DROP = Object.fromEntries(DROP_REASONS.map((reason, i) => [reason, i])) as Record<DropReason, number>;
+
+export interface SharedState {
+  buffer: ArrayBufferLike;
+  ports: Float64Array;
+  flows: Float64Array;
+  stats: Float64Array;
+  drops: Float64Array;
+}
+
+const sizes = [MAX_PORTS * PORT.SIZE, MAX_FLOWS * FLOW.SIZE, STAT.SIZE, DROP_REASONS.length] as const;
+
+/** New counters, or the view of another thread's. Pages are only committed when touched. */
+export function sharedState(buffer?: ArrayBufferLike): SharedState {
+  const memory = buffer ?? new SharedArrayBuffer(8 * sizes.reduce((a, b) => a + b, 0));
+  let at = 0;
+  const take = (length: number): Float64Array => {
+    const view = new Float64Array(memory, at * 8, length);
+    at += length;
+    return view;
+  };
+  return { buffer: memory, ports: take(sizes[0]), flows: take(sizes[1]), stats: take(sizes[2]), drops: take(sizes[3]) };
+}

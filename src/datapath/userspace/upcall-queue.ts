@@ -1,0 +1,116 @@
+// Frames on their way to the control plane: a ring of bytes with one writer (the frame path) and one reader (the main thread), in memory
+// that both see.
+//
+// Fair shares: a port is taken up to as many bytes as are still free (dynamic threshold), so that one port that floods leaves room for the
+// others, and a port alone may use half. What is not taken is counted by the caller.
+//
+// Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | 0 | key | frame.
+// A size of 0 sends the reader to the start of the ring.
+import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
+import type { Packet } from '../../netdev/packet.ts';
+import type { Upcall, UserspaceCookie, UserspaceReason } from '../datapath.ts';
+import { MAX_PORTS } from './shared-state.ts';
+
+const REASONS: readonly UserspaceReason[] = ['slow_path', 'controller', 'sflow', 'ipfix', 'flow_sample'];
+const HEADER_WORDS = 8;
+const RECORD_FIXED = HEADER_WORDS + W.DP_END;
+const CONTROL_WORDS = 8 + MAX_PORTS;
+/** Places of the control words: bytes ever written and ever read (modulo 2^32), and whether the reader has been woken. */
+const WRITTEN = 0;
+const READ = 1;
+const WOKEN = 2;
+
+export class UpcallQueue {
+  readonly buffer: ArrayBufferLike;
+  readonly #control: Int32Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #size: number;
+
+  /** A new queue of `size` bytes (a power of two), or the view of another thread's. */
+  constructor(size: number, buffer?: ArrayBufferLike) {
+    this.#size = size;
+    this.buffer = buffer ?? new SharedArrayBuffer(CONTROL_WORDS * 4 + size);
+    this.#control = new Int32Array(this.buffer, 0, CONTROL_WORDS);
+    this.#words = new Int32Array(this.buffer, CONTROL_WORDS * 4, size >> 2);
+    this.#bytes = new Uint8Array(this.buffer, CONTROL_WORDS * 4, size);
+  }
+
+  /** Queues a copy of the frame and its key; false when the port has had its share. */
+  put(kind: 'miss' | 'action', packet: Packet, key: Key, cookie: UserspaceCookie | undefined): boolean {
+    const size = (RECORD_FIXED * 4 + packet.length + 7) & ~7;
+    const port = key[W.IN_PORT]! & (MAX_PORTS - 1);
+    const written = this.#control[WRITTEN]! >>> 0;
+    const used = (written - Atomics.load(this.#control, READ)) >>> 0;
+    const at = written & (this.#size - 1);
+    const skip = at + size > this.#size ? this.#size - at : 0;
+    const free = this.#size - used - skip;
+    if (size > free || Atomics.load(this.#control, 8 + port) + size > free) return false;
+    if (skip > 0) this.#words[at >> 2] = 0;
+    const word = skip > 0 ? 0 : at >> 2;
+    const w = this.#words;
+    w[word] = size;
+    w[word + 1] = (kind === 'miss' ? 0 : 1) | ((cookie === undefined ? 0 : REASONS.indexOf(cookie.reason)) << 8);
+    w[word + 2] = cookie === undefined ? 0 : cookie.token;
+    w[word + 3] = port;
+    w[word + 4] = (packet.csumStart << 16) | packet.csumOffset;
+    w[word + 5] = (packet.gsoType << 16) | packet.gsoSize;
+    w[word + 6] = packet.length;
+    for (let i = 0; i < W.DP_END; i++) w[word + HEADER_WORDS + i] = key[i]!;
+    const frameAt = (word + RECORD_FIXED) * 4;
+    this.#bytes.set(packet.bytes.subarray(packet.start, packet.start + packet.length), frameAt);
+    Atomics.add(this.#control, 8 + port, size);
+    Atomics.store(this.#control, WRITTEN, (written + skip + size) | 0);
+    return true;
+  }
+
+  get isEmpty(): boolean {
+    return Atomics.load(this.#control, WRITTEN) === Atomics.load(this.#control, READ);
+  }
+
+  /** Tells the writer whether the reader needs waking; at most once until it drains. */
+  claimWake(): boolean {
+    return Atomics.exchange(this.#control, WOKEN, 1) === 0;
+  }
+
+  /** Takes up to `most` upcalls out. */
+  drain(most: number): Upcall[] {
+    Atomics.store(this.#control, WOKEN, 0);
+    const out: Upcall[] = [];
+    let read = Atomics.load(this.#control, READ) >>> 0;
+    const written = Atomics.load(this.#control, WRITTEN) >>> 0;
+    while (out.length < most && read !== written) {
+      const at = read & (this.#size - 1);
+      const size = this.#words[at >> 2]!;
+      if (size === 0) {
+        read = (read + this.#size - at) >>> 0;
+        continue;
+      }
+      out.push(this.#record(at >> 2));
+      Atomics.sub(this.#control, 8 + this.#words[(at >> 2) + 3]!, size);
+      read = (read + size) >>> 0;
+      Atomics.store(this.#control, READ, read | 0);
+    }
+    Atomics.store(this.#control, READ, read | 0);
+    return out;
+  }
+
+  #record(word: number): Upcall {
+    const w = this.#words;
+    const key: Key = new Uint32Array(KEY_WORDS);
+    for (let i = 0; i < W.DP_END; i++) key[i] = w[word + HEADER_WORDS + i]!;
+    const frameAt = (word + RECORD_FIXED) * 4;
+    const flags = w[word + 1]!;
+    const offload = {
+      csumStart: w[word + 4]! >>> 16,
+      csumOffset: w[word + 4]! & 0xffff,
+      gsoType: w[word + 5]! >>> 16,
+      gsoSize: w[word + 5]! & 0xffff,
+    };
+    // Not `slice`: a copy in memory of this thread alone.
+    const frame = new Uint8Array(w[word + 6]!);
+    frame.set(this.#bytes.subarray(frameAt, frameAt + frame.length));
+    if ((flags & 1) === 0) return { kind: 'miss', frame, key, offload };
+    return { kind: 'action', frame, key, offload, cookie: { reason: REASONS[flags >> 8] ?? 'slow_path', token: w[word + 2]! } };
+  }
+}

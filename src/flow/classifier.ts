@@ -1,0 +1,388 @@
+// Which rule applies to a key: tuple space search.
+//
+// What. A classifier holds rules: match (key under a mask), priority, and the versions in which they exist. `lookup` gives the rule of
+// highest priority whose match holds, and adds to the caller's mask every bit of the key that the answer depended on (the megaflow law).
+// Two rules of one priority that both match make the answer undefined, as in OpenFlow.
+//
+// How.
+// 1. Rules of one mask share a subtable: a hash map from the masked values to a chain of rules, highest priority first.
+// 2. Subtables are visited in order of the highest priority they hold; once a rule is found, subtables that cannot beat it are not visited.
+// 3. Within a subtable a key is looked up in stages (metadata, Ethernet, network, transport). The hashes of the first stages are kept
+//    with a count; when one is absent no rule of the subtable can match, and only the bits read so far are un-wildcarded.
+// 4. Address prefixes are kept in tries (`classifier-trie.ts`). A trie tells which prefix lengths can match the key at all and how many
+//    leading bits say so; a subtable whose length cannot match is skipped at the cost of these bits.
+// 5. When the last stage finds nothing, a trie of the subtable's port numbers tells how many leading bits of them say so.
+// 6. The highest priority of a subtable is the top of a heap with lazy deletion, so adding and removing cost O(log n).
+//
+// Versions. A rule exists in versions [addedIn, removedIn). A bundle adds rules in the next version and marks removed ones; the owner
+// then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
+//
+// Threads: none; all calls come from the main thread. `lookup` allocates nothing.
+import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
+import { type Key, type Match, W } from './key.ts';
+import { maskCovers, matchesOverlap, type PackedMask, packMask, packValues, unpackMatch, valuesAgree } from './mask.ts';
+
+/** A version later than any. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** A rule as the classifier sees it; the owner extends it. */
+export class ClassifierRule {
+  readonly mask: PackedMask;
+  readonly values: Uint32Array;
+  readonly priority: number;
+  addedIn = 0;
+  removedIn: number = NEVER;
+  /** Next of the same hash, in order of falling priority. */
+  next: ClassifierRule | undefined = undefined;
+
+  constructor(match: Match, priority: number) {
+    this.mask = packMask(match.mask);
+    this.values = packValues(this.mask, match.key);
+    this.priority = priority;
+  }
+
+  /** The match, unpacked. */
+  match(): Match {
+    return unpackMatch(this.mask, this.values);
+  }
+
+  isVisible(version: number): boolean {
+    return this.addedIn <= version && version < this.removedIn;
+  }
+}
+
+const mix = (hash: number, word: number): number => {
+  let h = Math.imul(hash ^ word, 0x9e3779b1);
+  h ^= h >>> 15;
+  h = Math.imul(h, 0x85ebca6b);
+  return h ^ (h >>> 13);
+};
+
+class Subtable<R extends ClassifierRule> {
+  readonly mask: PackedMask;
+  readonly rules = new Map<number, R>();
+  /** Hashes after stages 0..2 with the number of rules; absent where a stage adds nothing to what the next one ends with. */
+  readonly indices: (Map<number, number> | undefined)[];
+  /** For each trie field, how long this mask's prefix of it is; 0 = no prefix of it in this mask. */
+  readonly prefixes: Uint8Array;
+  /** Values of the transport ports under this mask, so that a miss un-wildcards only the bits that differ from all of them. */
+  readonly ports: PrefixTrie | undefined;
+  readonly #portsLength: number;
+  readonly #priorities = new Map<number, number>();
+  readonly #heap: number[] = [];
+  count = 0;
+
+  constructor(mask: PackedMask) {
+    this.mask = mask;
+    const { ends } = mask;
+    this.indices = [0, 1, 2].map((s) => {
+      const begin = s === 0 ? 0 : ends[s - 1]!;
+      return ends[s]! > begin && ends[s]! < ends[3] ? new Map<number, number>() : undefined;
+    });
+    this.prefixes = Uint8Array.from(TRIE_WORDS, (word) => prefixLength(mask, word));
+    const at = mask.words.indexOf(W.TP);
+    const portBits = at < 0 ? 0 : mask.bits[at]!;
+    this.ports = portBits === 0 ? undefined : new PrefixTrie();
+    // Up to the lowest bit of the mask.
+    this.#portsLength = portBits === 0 ? 0 : Math.clz32(portBits & -portBits) + 1;
+  }
+
+  get maxPriority(): number {
+    return this.#heap[0] ?? -1;
+  }
+
+  #hashes(values: Uint32Array, visit: (stage: number, hash: number) => void): number {
+    let hash = 0;
+    let stage = 0;
+    for (let i = 0; i <= values.length; i++) {
+      while (stage < 3 && this.mask.ends[stage] === i) visit(stage++, hash);
+      if (i < values.length) hash = mix(hash, values[i]!);
+    }
+    return hash;
+  }
+
+  insert(rule: R): void {
+    const hash = this.#hashes(rule.values, (stage, h) => {
+      const index = this.indices[stage];
+      index?.set(h, (index.get(h) ?? 0) + 1);
+    });
+    const head = this.rules.get(hash);
+    if (head === undefined || head.priority < rule.priority) {
+      rule.next = head;
+      this.rules.set(hash, rule);
+    } else {
+      let at: ClassifierRule = head;
+      while (at.next !== undefined && at.next.priority >= rule.priority) at = at.next;
+      rule.next = at.next;
+      at.next = rule;
+    }
+    this.ports?.insert(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
+    this.count++;
+    const same = this.#priorities.get(rule.priority) ?? 0;
+    this.#priorities.set(rule.priority, same + 1);
+    if (same === 0) heapPush(this.#heap, rule.priority);
+  }
+
+  remove(rule: R): boolean {
+    const hash = this.#hashes(rule.values, () => {});
+    const head = this.rules.get(hash);
+    if (head === rule) {
+      if (rule.next === undefined) this.rules.delete(hash);
+      else this.rules.set(hash, rule.next as R);
+    } else {
+      let at: ClassifierRule | undefined = head;
+      while (at !== undefined && at.next !== rule) at = at.next;
+      if (at === undefined) return false;
+      at.next = rule.next;
+    }
+    rule.next = undefined;
+    this.#hashes(rule.values, (stage, h) => {
+      const index = this.indices[stage];
+      if (index === undefined) return;
+      const left = index.get(h)! - 1;
+      if (left === 0) index.delete(h);
+      else index.set(h, left);
+    });
+    this.ports?.remove(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
+    this.count--;
+    const same = this.#priorities.get(rule.priority)! - 1;
+    if (same > 0) this.#priorities.set(rule.priority, same);
+    else {
+      this.#priorities.delete(rule.priority);
+      while (this.#heap.length > 0 && !this.#priorities.has(this.#heap[0]!)) heapPop(this.#heap);
+    }
+    return true;
+  }
+
+  /** Rules with exactly these values, highest priority first. */
+  *exact(values: Uint32Array): Generator<R> {
+    let rule: ClassifierRule | undefined = this.rules.get(this.#hashes(values, () => {}));
+    while (rule !== undefined) {
+      const next: ClassifierRule | undefined = rule.next;
+      if (valuesAgree(this.mask, rule.values, this.mask, values)) yield rule as R;
+      rule = next;
+    }
+  }
+
+  *all(): Generator<R> {
+    for (const head of this.rules.values()) {
+      let rule: ClassifierRule | undefined = head;
+      while (rule !== undefined) {
+        const next: ClassifierRule | undefined = rule.next;
+        yield rule as R;
+        rule = next;
+      }
+    }
+  }
+}
+
+/** Rules of one table. */
+export class Classifier<R extends ClassifierRule> {
+  readonly #subtables = new Map<PackedMask, Subtable<R>>();
+  /** By falling highest priority. */
+  #ordered: Subtable<R>[] = [];
+  readonly #tries = TRIE_WORDS.map(() => new PrefixTrie());
+  #count = 0;
+  /** Which tries were asked about the key being looked up. */
+  readonly #isAsked = new Uint8Array(TRIE_WORDS.length);
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get maskCount(): number {
+    return this.#ordered.length;
+  }
+
+  insert(rule: R): void {
+    let subtable = this.#subtables.get(rule.mask);
+    if (subtable === undefined) {
+      subtable = new Subtable(rule.mask);
+      this.#subtables.set(rule.mask, subtable);
+      this.#ordered.push(subtable);
+    }
+    const before = subtable.maxPriority;
+    subtable.insert(rule);
+    for (let i = 0; i < this.#tries.length; i++) {
+      if (subtable.prefixes[i] !== 0) this.#tries[i]!.insert(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), subtable.prefixes[i]!);
+    }
+    this.#count++;
+    if (subtable.maxPriority !== before) this.#place(subtable);
+  }
+
+  remove(rule: R): void {
+    const subtable = this.#subtables.get(rule.mask);
+    if (subtable === undefined) return;
+    const before = subtable.maxPriority;
+    if (!subtable.remove(rule)) return;
+    for (let i = 0; i < this.#tries.length; i++) {
+      if (subtable.prefixes[i] !== 0) this.#tries[i]!.remove(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), subtable.prefixes[i]!);
+    }
+    this.#count--;
+    if (subtable.count === 0) {
+      this.#subtables.delete(rule.mask);
+      this.#ordered.splice(this.#ordered.indexOf(subtable), 1);
+    } else if (subtable.maxPriority !== before) this.#place(subtable);
+  }
+
+  /** Moves one subtable to its place; the others are in order. */
+  #place(subtable: Subtable<R>): void {
+    const order = this.#ordered;
+    let at = order.indexOf(subtable);
+    for (; at > 0 && order[at - 1]!.maxPriority < subtable.maxPriority; at--) order[at] = order[at - 1]!;
+    for (; at + 1 < order.length && order[at + 1]!.maxPriority > subtable.maxPriority; at++) order[at] = order[at + 1]!;
+    order[at] = subtable;
+  }
+
+  /** The rule for `key` in `version`. Bits that the answer depends on are added to `wild`. */
+  lookup(key: Key, version: number, wild: Key | undefined): R | undefined {
+    let best: ClassifierRule | undefined;
+    let bestPriority = -1;
+    const order = this.#ordered;
+    this.#isAsked.fill(0);
+    for (let t = 0; t < order.length; t++) {
+      const subtable = order[t]!;
+      if (subtable.maxPriority <= bestPriority) break;
+      const { words, bits, ends } = subtable.mask;
+      const { indices } = subtable;
+      let hash = 0;
+      let at = 0;
+      let isPossible = true;
+      for (let stage = 0; stage < 4 && isPossible; stage++) {
+        const end = ends[stage]!;
+        if (at === end) continue;
+        if (stage === 2 && !this.#trieAllows(subtable, key, wild)) {
+          isPossible = false;
+          break;
+        }
+        for (; at < end; at++) hash = mix(hash, (key[words[at]!]! & bits[at]!) >>> 0);
+        const index = stage < 3 ? indices[stage] : undefined;
+        if (index !== undefined && !index.has(hash)) isPossible = false;
+      }
+      let rule: ClassifierRule | undefined = isPossible ? subtable.rules.get(hash) : undefined;
+      if (wild !== undefined) unwildcard(wild, key, subtable, at, isPossible && rule === undefined);
+      for (; rule !== undefined && rule.priority > bestPriority; rule = rule.next) {
+        if (!rule.isVisible(version)) continue;
+        const { values } = rule;
+        let i = 0;
+        while (i < values.length && ((key[words[i]!]! & bits[i]!) ^ values[i]!) === 0) i++;
+        if (i === values.length) {
+          best = rule;
+          bestPriority = rule.priority;
+          break;
+        }
+      }
+    }
+    return best as R | undefined;
+  }
+
+  /** Whether the tries leave it open that a rule of this subtable matches; un-wildcards the leading bits that say no. */
+  #trieAllows(subtable: Subtable<R>, key: Key, wild: Key | undefined): boolean {
+    // The words hold ARP addresses too, but the tries serve IPv4 only.
+    if (key[W.TYPE]! >>> 16 !== 0x0800) return true;
+    const { prefixes } = subtable;
+    for (let i = 0; i < prefixes.length; i++) {
+      const length = prefixes[i]!;
+      if (length === 0) continue;
+      const trie = this.#tries[i]!;
+      if (this.#isAsked[i] === 0) {
+        trie.lookup(key[TRIE_WORDS[i]!]!);
+        this.#isAsked[i] = 1;
+      }
+      // Never reads more bits than the subtable itself would.
+      if ((trie.lengths & (1 << (length - 1))) !== 0 || trie.bits > length) continue;
+      if (wild !== undefined) {
+        addPrefix(wild, TRIE_WORDS[i]!, trie.bits);
+        wild[W.TYPE] = wild[W.TYPE]! | 0xffff0000;
+      }
+      return false;
+    }
+    return true;
+  }
+
+  /** The rule with exactly this match and priority in `version`. */
+  find(match: Match, priority: number, version: number): R | undefined {
+    const mask = packMask(match.mask);
+    const subtable = this.#subtables.get(mask);
+    if (subtable === undefined) return undefined;
+    for (const rule of subtable.exact(packValues(mask, match.key))) {
+      if (rule.priority === priority && rule.isVisible(version)) return rule;
+    }
+    return undefined;
+  }
+
+  /** Rules at least as specific as `match` in `version`: what a non-strict command means. The rules may be removed while iterating. */
+  *within(match: Match, version: number): Generator<R> {
+    const criteria = packMask(match.mask);
+    const wanted = packValues(criteria, match.key);
+    for (const subtable of [...this.#ordered]) {
+      if (subtable.mask === criteria) {
+        for (const rule of [...subtable.exact(wanted)]) if (rule.isVisible(version)) yield rule;
+      } else if (maskCovers(subtable.mask, criteria)) {
+        for (const rule of subtable.all()) {
+          if (rule.isVisible(version) && valuesAgree(subtable.mask, rule.values, criteria, wanted)) yield rule;
+        }
+      }
+    }
+  }
+
+  /** Whether a rule of this priority can match a key that `match` matches too. */
+  overlaps(match: Match, priority: number, version: number): boolean {
+    const mask = packMask(match.mask);
+    const values = packValues(mask, match.key);
+    for (const subtable of this.#ordered) {
+      if (subtable.maxPriority < priority) break;
+      for (const rule of subtable.all()) {
+        if (rule.priority === priority && rule.isVisible(version) && matchesOverlap(mask, values, rule.mask, rule.values)) return true;
+      }
+    }
+    return false;
+  }
+
+  /** All rules of any version. */
+  *rules(): Generator<R> {
+    for (const subtable of [...this.#ordered]) yield* subtable.all();
+  }
+}
+
+/** Adds the first `count` words of a subtable's mask. When all was read and nothing found, only as much of the ports as says so. */
+function unwildcard(wild: Key, key: Key, subtable: Subtable<ClassifierRule>, count: number, isMiss: boolean): void {
+  const { words, bits } = subtable.mask;
+  const { ports } = subtable;
+  for (let i = 0; i < count; i++) {
+    const word = words[i]!;
+    let read = bits[i]!;
+    if (isMiss && ports !== undefined && word === W.TP) {
+      ports.lookup(key[W.TP]! & read);
+      read &= ports.bits >= 32 ? -1 : ~(0xffffffff >>> ports.bits);
+    }
+    wild[word] = wild[word]! | read;
+  }
+}
+
+function heapPush(heap: number[], value: number): void {
+  let at = heap.length;
+  heap.push(value);
+  while (at > 0) {
+    const up = (at - 1) >> 1;
+    if (heap[up]! >= value) break;
+    heap[at] = heap[up]!;
+    at = up;
+  }
+  heap[at] = value;
+}
+
+function heapPop(heap: number[]): void {
+  const last = heap.pop()!;
+  if (heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && heap[child + 1]! > heap[child]!) child++;
+    if (heap[child]! <= last) break;
+    heap[at] = heap[child]!;
+    at = child;
+  }
+  heap[at] = last;
+}

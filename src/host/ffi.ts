@@ -1,0 +1,226 @@
+// The one door to libc. Nothing else in the house knows koffi.
+//
+// koffi is loaded at the first call, not at import: a short-lived command that never needs a system call pays nothing.
+// Two faces: plain functions that throw KernelError (for set-up), and `libc()`, the raw table (for loops that look at errno themselves).
+// Memory that the kernel keeps or that is named by address comes from `mapMemory`: it never moves and lives until unmapped. Addresses are
+// plain numbers, exact because user space ends below 2^47.
+import { createRequire } from 'node:module';
+import { KernelError } from '../base/errors.ts';
+
+/** Bytes at an address that does not move. */
+export interface Memory {
+  bytes: Uint8Array;
+  words: Uint32Array;
+  address: number;
+}
+
+/** Bytes to pass to a call: a buffer, an address, or null. */
+export type Pointer = Uint8Array | bigint | number | null;
+
+/** What uv_poll says of a descriptor. */
+export interface Watch {
+  close(): void;
+}
+
+/** Raw calls: -1 is failure, `errno()` tells why. Pointers are addresses where the name ends in `At`. */
+export interface Libc {
+  errno(): number;
+  strerror(errno: number): string;
+  open(path: string, flags: number, mode: number): number;
+  close(fd: number): number;
+  read(fd: number, buffer: Uint8Array, size: number): number;
+  write(fd: number, buffer: Uint8Array, size: number): number;
+  readAt(fd: number, address: number, size: number): number;
+  writeAt(fd: number, address: number, size: number): number;
+  writevAt(fd: number, vectors: number, count: number): number;
+  fcntl(fd: number, command: number, argument: Uint8Array): number;
+  fcntlInt(fd: number, command: number, argument: number): number;
+  flock(fd: number, operation: number): number;
+  dup2(from: number, to: number): number;
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
+  ioctlInt(fd: number, request: number, argument: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, size: number): number;
+  connect(fd: number, address: Uint8Array, size: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array, size: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array, size: Uint8Array): number;
+  getsockname(fd: number, address: Uint8Array, size: Uint8Array): number;
+  send(fd: number, buffer: Uint8Array, size: number, flags: number): number;
+  sendto(fd: number, buffer: Uint8Array, size: number, flags: number, address: Uint8Array, addressSize: number): number;
+  recv(fd: number, buffer: Uint8Array, size: number, flags: number): number;
+  sendAt(fd: number, address: number, size: number, flags: number): number;
+  sendmsgAt(fd: number, message: number, flags: number): number;
+  sendmmsgAt(fd: number, messages: number, count: number, flags: number): number;
+  recvmmsgAt(fd: number, messages: number, count: number, flags: number, timeout: number): number;
+  poll(descriptors: Uint8Array, count: number, timeoutMs: number): number;
+  epollCreate(flags: number): number;
+  epollCtl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
+  epollWaitAt(epoll: number, events: number, count: number, timeoutMs: number): number;
+  eventfd(initial: number, flags: number): number;
+  mmap(address: number, size: number, protection: number, flags: number, fd: number, offset: number): number;
+  munmap(address: number, size: number): number;
+  memmoveAt(to: number, from: number, size: number): void;
+  ifNametoindex(name: string): number;
+  setns(fd: number, type: number): number;
+  unshare(flags: number): number;
+  getuid(): number;
+  getpid(): number;
+  /** syscall(number, a, b, c, d, e) with integer or address arguments. */
+  syscall(number: number, a: number, b: number, c: number, d: number, e: number): number;
+  /** syscall(number, a, buffer, c): bpf(2) and the like. */
+  syscallBuffer(number: number, a: number, buffer: Uint8Array, c: number): number;
+}
+
+type Koffi = typeof import('koffi').default;
+let koffiModule: Koffi | undefined;
+let table: Libc | undefined;
+
+function koffi(): Koffi {
+  koffiModule ??= createRequire(import.meta.url)('koffi') as Koffi;
+  return koffiModule;
+}
+
+function load(): Libc {
+  const k = koffi();
+  const lib = k.load('libc.so.6');
+  const f = (name: string, result: string, ...args: string[]) => lib.func(name, result, args) as never;
+  return {
+    errno: () => k.errno(),
+    strerror: f('strerror', 'str', 'int'),
+    open: f('open', 'int', 'str', 'int', 'int'),
+    close: f('close', 'int', 'int'),
+    read: f('read', 'int64', 'int', 'void *', 'uint64'),
+    write: f('write', 'int64', 'int', 'void *', 'uint64'),
+    readAt: f('read', 'int64', 'int', 'uint64', 'uint64'),
+    writeAt: f('write', 'int64', 'int', 'uint64', 'uint64'),
+    writevAt: f('writev', 'int64', 'int', 'uint64', 'int'),
+    fcntl: f('fcntl', 'int', 'int', 'int', 'void *'),
+    fcntlInt: f('fcntl', 'int', 'int', 'int', 'int64'),
+    flock: f('flock', 'int', 'int', 'int'),
+    dup2: f('dup2', 'int', 'int', 'int'),
+    ioctl: f('ioctl', 'int', 'int', 'uint64', 'void *'),
+    ioctlInt: f('ioctl', 'int', 'int', 'uint64', 'int64'),
+    socket: f('socket', 'int', 'int', 'int', 'int'),
+    bind: f('bind', 'int', 'int', 'void *', 'uint32'),
+    connect: f('connect', 'int', 'int', 'void *', 'uint32'),
+    setsockopt: f('setsockopt', 'int', 'int', 'int', 'int', 'void *', 'uint32'),
+    getsockopt: f('getsockopt', 'int', 'int', 'int', 'int', 'void *', 'void *'),
+    getsockname: f('getsockname', 'int', 'int', 'void *', 'void *'),
+    send: f('send', 'int64', 'int', 'void *', 'uint64', 'int'),
+    sendto: f('sendto', 'int64', 'int', 'void *', 'uint64', 'int', 'void *', 'uint32'),
+    recv: f('recv', 'int64', 'int', 'void *', 'uint64', 'int'),
+    sendAt: f('send', 'int64', 'int', 'uint64', 'uint64', 'int'),
+    sendmsgAt: f('sendmsg', 'int64', 'int', 'uint64', 'int'),
+    sendmmsgAt: f('sendmmsg', 'int', 'int', 'uint64', 'uint32', 'int'),
+    recvmmsgAt: f('recvmmsg', 'int', 'int', 'uint64', 'uint32', 'int', 'uint64'),
+    poll: f('poll', 'int', 'void *', 'uint64', 'int'),
+    epollCreate: f('epoll_create1', 'int', 'int'),
+    epollCtl: f('epoll_ctl', 'int', 'int', 'int', 'int', 'void *'),
+    epollWaitAt: f('epoll_wait', 'int', 'int', 'uint64', 'int', 'int'),
+    eventfd: f('eventfd', 'int', 'uint32', 'int'),
+    mmap: f('mmap', 'int64', 'uint64', 'uint64', 'int', 'int', 'int', 'int64'),
+    munmap: f('munmap', 'int', 'uint64', 'uint64'),
+    memmoveAt: f('memmove', 'void', 'uint64', 'uint64', 'uint64'),
+    ifNametoindex: f('if_nametoindex', 'uint32', 'str'),
+    setns: f('setns', 'int', 'int', 'int'),
+    unshare: f('unshare', 'int', 'int'),
+    getuid: f('getuid', 'uint32'),
+    getpid: f('getpid', 'int'),
+    syscall: f('syscall', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'),
+    syscallBuffer: f('syscall', 'int64', 'int64', 'int64', 'void *', 'int64'),
+  };
+}
+
+/** The raw table, loading libc at the first use. */
+export function libc(): Libc {
+  table ??= load();
+  return table;
+}
+
+/** The error of the call that just failed. */
+export function lastError(call: string, detail = ''): KernelError {
+  const c = libc();
+  const errno = c.errno();
+  return new KernelError(call, errno, c.strerror(errno), detail);
+}
+
+/** Gives the result of a call, or throws what errno says when it is negative. */
+export function check(call: string, result: number, detail = ''): number {
+  if (result < 0) throw lastError(call, detail);
+  return result;
+}
+
+/** Maps `size` bytes: anonymous when `fd` is -1, else shared with the kernel object behind it. */
+export function mapMemory(size: number, fd = -1, writable = true, offset = 0): Memory {
+  const protection = writable ? 3 : 1;
+  const flags = fd < 0 ? 0x22 : 0x01;
+  const address = Number(check('mmap', libc().mmap(0, size, protection, flags, fd, offset)));
+  return memoryAt(address, size);
+}
+
+/** A view of mapped memory; `address` must be 4-byte aligned. */
+export function memoryAt(address: number, size: number): Memory {
+  const buffer = koffi().view(BigInt(address), size);
+  return { bytes: new Uint8Array(buffer), words: new Uint32Array(buffer, 0, size >> 2), address };
+}
+
+/** Gives mapped memory back; the views must not be touched afterwards. */
+export function unmapMemory(memory: Memory): void {
+  libc().munmap(memory.address, memory.bytes.length);
+}
+
+/** Calls `onReadable` on the event loop whenever `fd` can be read or has an error. Never use it on a thread that blocks. */
+export function watchReadable(fd: number, onReadable: () => void): Watch {
+  return koffi().node.poll(fd, { readable: true, disconnect: true }, () => onReadable());
+}
+
+/** Closes a descriptor, if it is one. */
+export function closeFd(fd: number): void {
+  if (fd >= 0) libc().close(fd);
+}
+
+/** Sets an integer socket option, or throws. */
+export function setSocketInt(fd: number, level: number, option: number, value: number): void {
+  check(
+    'setsockopt',
+    libc().setsockopt(fd, level, option, new Uint8Array(new Int32Array([value]).buffer), 4),
+    `level ${level} option ${option}`,
+  );
+}
+
+/** Reads and clears SO_ERROR. */
+export function socketError(fd: number): number {
+  const value = new Uint8Array(4);
+  const size = new Uint8Array([4, 0, 0, 0]);
+  libc().getsockopt(fd, 1, 4, value, size);
+  return new DataView(value.buffer).getInt32(0, true);
+}
+
+/** errno values that code looks at, Linux on all architectures we run on. */
+export const E = {
+  PERM: 1,
+  NOENT: 2,
+  INTR: 4,
+  IO: 5,
+  NXIO: 6,
+  BADF: 9,
+  AGAIN: 11,
+  NOMEM: 12,
+  ACCES: 13,
+  BUSY: 16,
+  EXIST: 17,
+  NODEV: 19,
+  INVAL: 22,
+  NOSPC: 28,
+  MSGSIZE: 90,
+  NOPROTOOPT: 92,
+  OPNOTSUPP: 95,
+  ADDRINUSE: 98,
+  ADDRNOTAVAIL: 99,
+  NETDOWN: 100,
+  NETUNREACH: 101,
+  NOBUFS: 105,
+  BADFD: 77,
+  HOSTUNREACH: 113,
+  CONNREFUSED: 111,
+} as const;

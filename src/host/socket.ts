@@ -1,0 +1,171 @@
+// Connections and listeners of the operating system behind the `Stream` and `Listener` of base. Sockets know nothing of what they carry.
+import { chmodSync, closeSync, constants, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { createServer, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
+import { basename, dirname } from 'node:path';
+import { strerror, systemErrno } from '../base/errno.ts';
+import { KernelError } from '../base/errors.ts';
+import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
+import { parseSocketTarget } from './socket-target.ts';
+
+/** What `sun_path` holds, without its closing zero. */
+const MAX_SOCKET_PATH = 107;
+const EAFNOSUPPORT = 97;
+/** The reference makes its sockets for owner and group only. */
+const SOCKET_MODE = 0o750;
+
+function kernelError(call: string, error: unknown): KernelError {
+  const errno = systemErrno(error);
+  return new KernelError(call, errno, errno === 0 ? String((error as Error).message) : strerror(errno));
+}
+
+class SocketStream implements Stream {
+  readonly name: string;
+  readonly #socket: Socket;
+  #reason = '';
+  #closed = false;
+  #onClose: ((reason: string) => void) | undefined;
+
+  constructor(name: string, socket: Socket) {
+    this.name = name;
+    this.#socket = socket;
+    // Listen from the first moment: an error without a listener would end the process.
+    socket.on('error', (error) => {
+      const errno = systemErrno(error);
+      this.#reason = errno === 0 ? error.message : strerror(errno);
+    });
+    socket.on('close', () => {
+      this.#closed = true;
+      this.#onClose?.(this.#reason);
+    });
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (!this.#closed && this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  start(handlers: StreamHandlers): void {
+    this.#onClose = handlers.onClose.bind(handlers);
+    if (this.#closed) {
+      queueMicrotask(() => this.#onClose?.(this.#reason));
+      return;
+    }
+    this.#socket.on('data', (bytes: Buffer) => handlers.onData(bytes));
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    // A peer that never reads must not keep the socket for ever.
+    this.#socket.end(() => this.#socket.destroy());
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
+function shortPath(path: string): { path: string; release: () => void } {
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return { path, release: () => {} };
+  try {
+    const fd = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+    return { path: `/proc/self/fd/${fd}/${basename(path)}`, release: () => closeSync(fd) };
+  } catch (error) {
+    throw kernelError(path, error);
+  }
+}
+
+/** Connects to `unix:PATH` or `tcp:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
+export async function connectStream(target: string, defaultPort = 0): Promise<Stream> {
+  const parsed = parseSocketTarget(target, defaultPort);
+  if (parsed.passive || parsed.kind === 'ssl') throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+  const short = parsed.kind === 'unix' ? shortPath(parsed.path) : undefined;
+  try {
+    return await new Promise<Stream>((resolve, reject) => {
+      const socket =
+        parsed.kind === 'unix'
+          ? netConnect({ path: short?.path ?? '' })
+          : netConnect({ host: parsed.host, port: parsed.port, noDelay: true });
+      const failed = (error: Error): void => reject(kernelError(target, error));
+      socket.once('error', failed);
+      socket.once('connect', () => {
+        socket.off('error', failed);
+        resolve(new SocketStream(target, socket));
+      });
+    });
+  } finally {
+    short?.release();
+  }
+}
+
+function peerName(socket: Socket): string {
+  const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+  return `tcp:${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
+}
+
+function removeSocketFile(path: string): void {
+  try {
+    if (lstatSync(path).isSocket()) unlinkSync(path);
+  } catch {
+    // Nothing there, or no permission: bind will say so.
+  }
+}
+
+function bind(server: Server, options: { path: string } | { host: string; port: number }, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(kernelError(name, error)));
+    server.listen({ ...options, backlog: 64 }, resolve);
+  });
+}
+
+let unixPeers = 0;
+
+/** Listens on `punix:PATH` or `ptcp:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
+export async function listenStream(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
+  const parsed = parseSocketTarget(target, defaultPort);
+  if (!parsed.passive || parsed.kind === 'ssl') throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+  const isUnix = parsed.kind === 'unix';
+  const server = createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
+    onStream(new SocketStream(isUnix ? `unix#${unixPeers++}` : peerName(socket), socket));
+  });
+  let boundPort = 0;
+  let release = (): void => {};
+  if (isUnix) {
+    const short = shortPath(parsed.path);
+    release = short.release;
+    removeSocketFile(parsed.path);
+    try {
+      await bind(server, { path: short.path }, target);
+      chmodSync(parsed.path, SOCKET_MODE);
+    } catch (error) {
+      release();
+      server.close();
+      throw error;
+    }
+  } else {
+    // The reference listens on IPv4 unless an address says otherwise.
+    await bind(server, { host: parsed.host === '' ? '0.0.0.0' : parsed.host, port: parsed.port }, target);
+    boundPort = (server.address() as { port: number }).port;
+  }
+  server.on('error', () => {});
+  return {
+    name: target,
+    boundPort,
+    close: () => {
+      server.close(release);
+      if (isUnix) removeSocketFile(parsed.path);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Json, JsonError, parseJson } from './json.ts';
+import { formatJson, formatReal } from './json-format.ts';
+import { JsonStream } from './json-stream.ts';
+
+const tree = fc.letrec<{ value: Json }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5 },
+    fc.constant(null),
+    fc.boolean(),
+    fc.maxSafeInteger().map((n) => (n === 0 ? 0 : n)),
+    fc.bigInt(2n ** 53n, 2n ** 63n - 1n),
+    fc.string({ unit: 'binary' }).map((s) => s.replaceAll('\0', '').toWellFormed()),
+    fc.array(tie('value')),
+    fc
+      .array(
+        fc.tuple(
+          fc.oneof(
+            fc.constant('__proto__'),
+            fc.string().map((s) => s.replaceAll('\0', '')),
+          ),
+          tie('value'),
+        ),
+      )
+      .map((pairs) => new Map(pairs)),
+  ),
+})).value;
+
+test('parse(format(x)) = x, whole and in pieces', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(tree)), fc.integer({ min: 1, max: 7 }), (values, step) => {
+      const bytes = Buffer.from(values.map((value) => formatJson(value)).join(''));
+      const stream = new JsonStream();
+      const got: Json[] = [];
+      for (let i = 0; i < bytes.length; i += step) stream.push(bytes.subarray(i, i + step), (value) => got.push(value));
+      assert.deepEqual(got, values);
+      for (const value of values) assert.deepEqual(parseJson(formatJson(value, { pretty: true })), value);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('any text gives a value or a JsonError', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'[]{}",:\\u0e-1.5tn ') })), (text) => {
+      try {
+        parseJson(text);
+      } catch (error) {
+        assert.ok(error instanceof JsonError);
+      }
+    }),
+  );
+});
+
+test('numbers are exact integers of 64 bits, or reals', () => {
+  assert.deepEqual(parseJson('[1.0,1e3,-0,9007199254740993,-9223372036854775808,1.5,9223372036854775808]'), [
+    1,
+    1000,
+    0,
+    9007199254740993n,
+    -(2n ** 63n),
+    1.5,
+    2 ** 63,
+  ]);
+  assert.equal(formatReal(0.1 + 0.2), '0.3');
+  assert.equal(formatReal(1e300), '1e+300');
+  assert.equal(formatReal(-1.5e-7), '-1.5e-07');
+  assert.equal(formatReal(123456789012345680000), '1.23456789012346e+20');
+});
+
+test('faults are told in the words of the reference', () => {
+  const fault = (text: string): string => {
+    try {
+      parseJson(text);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.equal(fault('["Open_vSwitch",'), 'line 0, column 16, byte 16: unexpected end of input');
+  assert.equal(fault('x'), "line 0, column 1, byte 1: invalid keyword 'x'");
+  assert.equal(fault('{"a":1} x'), "line 0, column 9, byte 9: invalid keyword 'x'");
+  assert.match(fault('['.repeat(1001)), /input exceeds maximum nesting depth 1000$/);
+});

@@ -1,0 +1,308 @@
+// JSON as OVSDB needs it: exact 64-bit integers, members in a Map (so that `__proto__` is data), a nesting limit, the reference's error text.
+//
+// A number without fraction that fits 64 bits is an integer: a JavaScript number while that is exact, else a bigint. All else is a real.
+// The parser takes text; `JsonStream` in json-stream.ts cuts a byte stream into texts.
+
+export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
+export type JsonObject = Map<string, Json>;
+
+/** A text that is no JSON; the message is the reference's, with its position. */
+export class JsonError extends Error {
+  override readonly name = 'JsonError';
+  /** The text ended too early: more of it might have been right. */
+  readonly isIncomplete: boolean;
+  constructor(message: string, isIncomplete: boolean) {
+    super(message);
+    this.isIncomplete = isIncomplete;
+  }
+}
+
+/** Arrays and objects inside one another, at most. */
+export const MAX_JSON_DEPTH = 1000;
+
+const MIN_INTEGER = -(2n ** 63n);
+const MAX_INTEGER = 2n ** 63n - 1n;
+
+/** An integer as OVSDB holds it: a number while exact, else a bigint. */
+export function exactInteger(value: bigint): number | bigint {
+  const small = Number(value);
+  return Number.isSafeInteger(small) ? small : value;
+}
+
+/** A JSON object from pairs. */
+export function jsonObject(members: Readonly<Record<string, Json | undefined>>): JsonObject {
+  const object: JsonObject = new Map();
+  for (const [name, value] of Object.entries(members)) if (value !== undefined) object.set(name, value);
+  return object;
+}
+
+/** The value as an object, or undefined. */
+export function asObject(value: Json | undefined): JsonObject | undefined {
+  return value instanceof Map ? value : undefined;
+}
+
+class Parser {
+  readonly text: string;
+  at = 0;
+  depth = 0;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  fail(message: string, isIncomplete = false): never {
+    // The reference counts lines from 0, and columns and bytes of what it has taken, including the character that was wrong.
+    const taken = this.text.slice(0, this.at);
+    const lines = taken.split('\n');
+    const column = Buffer.byteLength(lines.at(-1) ?? '');
+    throw new JsonError(`line ${lines.length - 1}, column ${column}, byte ${Buffer.byteLength(taken)}: ${message}`, isIncomplete);
+  }
+
+  skipSpace(): void {
+    for (;;) {
+      const c = this.text.charCodeAt(this.at);
+      if (c === 32 || c === 10 || c === 13 || c === 9) this.at++;
+      else return;
+    }
+  }
+
+  value(): Json {
+    this.skipSpace();
+    const c = this.text.charCodeAt(this.at);
+    if (c === 34) return this.string();
+    if (c === 123) return this.object();
+    if (c === 91) return this.array();
+    if (c === 45 || (c >= 48 && c <= 57)) return this.number();
+    return this.keyword();
+  }
+
+  keyword(): Json {
+    const start = this.at;
+    while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    const word = this.text.slice(start, this.at);
+    if (word === 'true') return true;
+    if (word === 'false') return false;
+    if (word === 'null') return null;
+    if (word !== '') this.fail(`invalid keyword '${word}'`, this.at === this.text.length && this.depth > 0);
+    if (this.at >= this.text.length) this.fail('unexpected end of input', true);
+    this.invalidCharacter('syntax error parsing value');
+  }
+
+  /** The fault of a character that starts no token, or of a token in the wrong place. */
+  invalidCharacter(syntax: string): never {
+    const c = this.text.charAt(this.at);
+    if (c === '') this.fail('unexpected end of input', true);
+    this.at++;
+    if (/[[\]{},:"0-9-]/.test(c)) this.fail(syntax);
+    if (/[a-z]/i.test(c)) {
+      while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
+      this.fail(syntax);
+    }
+    this.fail(c > ' ' && c < '\x7f' ? `invalid character '${c}'` : `invalid character U+${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  }
+
+  enter(): void {
+    this.at++;
+    if (++this.depth > MAX_JSON_DEPTH) this.fail(`input exceeds maximum nesting depth ${MAX_JSON_DEPTH}`);
+  }
+
+  array(): Json[] {
+    this.enter();
+    const items: Json[] = [];
+    this.skipSpace();
+    if (this.text.charCodeAt(this.at) === 93) {
+      this.at++;
+      this.depth--;
+      return items;
+    }
+    for (;;) {
+      items.push(this.value());
+      this.skipSpace();
+      const c = this.text.charCodeAt(this.at);
+      if (c === 93) break;
+      if (c !== 44) this.invalidCharacter("syntax error expecting '[' or ','");
+      this.at++;
+    }
+    this.at++;
+    this.depth--;
+    return items;
+  }
+
+  object(): JsonObject {
+    this.enter();
+    const members: JsonObject = new Map();
+    this.skipSpace();
+    if (this.text.charCodeAt(this.at) === 125) {
+      this.at++;
+      this.depth--;
+      return members;
+    }
+    for (;;) {
+      this.skipSpace();
+      if (this.text.charCodeAt(this.at) !== 34) this.invalidCharacter('syntax error parsing object expecting string');
+      const name = this.string();
+      this.skipSpace();
+      if (this.text.charCodeAt(this.at) !== 58) this.invalidCharacter("syntax error parsing object expecting ':'");
+      this.at++;
+      members.set(name, this.value());
+      this.skipSpace();
+      const c = this.text.charCodeAt(this.at);
+      if (c === 125) break;
+      if (c !== 44) this.invalidCharacter("syntax error expecting '}' or ','");
+      this.at++;
+    }
+    this.at++;
+    this.depth--;
+    return members;
+  }
+
+  string(): string {
+    const start = ++this.at;
+    const { text } = this;
+    let plain = true;
+    for (;;) {
+      const c = text.charCodeAt(this.at);
+      if (c === 34) break;
+      if (Number.isNaN(c)) this.fail('unexpected end of input in quoted string', true);
+      if (c < 32) {
+        this.at++;
+        this.fail(`U+${c.toString(16).padStart(4, '0').toUpperCase()} must be escaped in quoted string`);
+      }
+      if (c === 92) {
+        plain = false;
+        this.at++;
+      }
+      this.at++;
+    }
+    const raw = text.slice(start, this.at++);
+    return plain ? raw : this.unescape(raw);
+  }
+
+  unescape(raw: string): string {
+    let out = '';
+    for (let i = 0; i < raw.length; ) {
+      const slash = raw.indexOf('\\', i);
+      if (slash < 0) return out + raw.slice(i);
+      out += raw.slice(i, slash);
+      const c = raw.charAt(slash + 1);
+      i = slash + 2;
+      const simple = simpleEscapes.get(c);
+      if (simple !== undefined) {
+        out += simple;
+      } else if (c === 'u') {
+        const [text, next] = this.unicodeEscape(raw, i);
+        out += text;
+        i = next;
+      } else {
+        this.fail(`bad escape \\${c}`);
+      }
+    }
+    return out;
+  }
+
+  unicodeEscape(raw: string, at: number): [string, number] {
+    const unit = this.hexUnit(raw, at);
+    if (unit < 0xd800 || unit > 0xdfff) {
+      if (unit === 0) this.fail('null bytes not supported in quoted strings');
+      return [String.fromCharCode(unit), at + 4];
+    }
+    const low = raw.slice(at + 4, at + 6) === '\\u' ? this.hexUnit(raw, at + 6) : -1;
+    if (low < 0) this.fail('malformed escaped surrogate pair');
+    if (unit > 0xdbff) this.fail('second half of escaped surrogate pair is not trailing surrogate');
+    if (low < 0xdc00 || low > 0xdfff) this.fail('second half of escaped surrogate pair is not trailing surrogate');
+    return [String.fromCharCode(unit, low), at + 10];
+  }
+
+  hexUnit(raw: string, at: number): number {
+    const digits = raw.slice(at, at + 4);
+    if (digits.length < 4) this.fail('quoted string ends within \\u escape');
+    if (!/^[0-9a-f]{4}$/i.test(digits)) this.fail('malformed \\u escape');
+    return Number.parseInt(digits, 16);
+  }
+
+  number(): number | bigint {
+    const start = this.at;
+    const { text } = this;
+    let c = text.charCodeAt(this.at);
+    if (c === 45) c = text.charCodeAt(++this.at);
+    if (!(c >= 48 && c <= 57)) this.numberFault(start, "'-' must be followed by digit");
+    if (c === 48) {
+      c = text.charCodeAt(++this.at);
+      if (c >= 48 && c <= 57) this.numberFault(start, 'leading zeros not allowed');
+    } else {
+      while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
+    }
+    let isReal = false;
+    if (c === 46) {
+      isReal = true;
+      c = text.charCodeAt(++this.at);
+      if (!(c >= 48 && c <= 57)) this.numberFault(start, 'decimal point must be followed by digit');
+      while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
+    }
+    if (c === 101 || c === 69) {
+      isReal = true;
+      c = text.charCodeAt(++this.at);
+      if (c === 43 || c === 45) c = text.charCodeAt(++this.at);
+      if (!(c >= 48 && c <= 57)) this.numberFault(start, 'exponent must contain at least one digit');
+      while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
+    }
+    if (/[a-z.]/i.test(text.charAt(this.at))) this.numberFault(start, 'syntax error in number');
+    const digits = text.slice(start, this.at);
+    const value = Number(digits);
+    if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
+    if (!isReal || Number.isInteger(value)) {
+      const exact = isReal ? exactFromReal(digits) : BigInt(digits);
+      if (exact !== undefined && exact >= MIN_INTEGER && exact <= MAX_INTEGER) return exactInteger(exact);
+    }
+    if (!Number.isFinite(value)) this.fail('number outside valid range');
+    return value;
+  }
+
+  numberFault(start: number, message: string): never {
+    // The lexer takes the whole run of number characters before it judges them.
+    this.at = start;
+    while (/[-+.0-9a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    this.fail(message, this.at === this.text.length);
+  }
+}
+
+/** The exact value of a decimal with a fraction or an exponent, if it is an integer of at most 19 digits. */
+function exactFromReal(digits: string): bigint | undefined {
+  const m = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/.exec(digits);
+  if (m === null) return undefined;
+  const fraction = (m[3] ?? '').replace(/0+$/, '');
+  const exponent = Number(m[4] ?? 0) - fraction.length;
+  const significand = (m[2] ?? '') + fraction;
+  if (exponent < 0 || exponent > 19 || significand.length + exponent > 40) return undefined;
+  const value = BigInt(significand) * 10n ** BigInt(exponent);
+  return m[1] === '-' ? -value : value;
+}
+
+const simpleEscapes = new Map([
+  ['"', '"'],
+  ['\\', '\\'],
+  ['/', '/'],
+  ['b', '\b'],
+  ['f', '\f'],
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+]);
+
+/** Parses one object or array; throws JsonError. */
+export function parseJson(text: string): Json {
+  const parser = new Parser(text);
+  parser.skipSpace();
+  const c = text.charCodeAt(parser.at);
+  if (c !== 123 && c !== 91) {
+    parser.value();
+    parser.fail('syntax error at beginning of input');
+  }
+  const value = parser.value();
+  parser.skipSpace();
+  if (parser.at < text.length) {
+    parser.value();
+    parser.fail('trailing garbage at end of input');
+  }
+  return value;
+}

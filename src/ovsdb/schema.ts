@@ -1,0 +1,184 @@
+// Database schemas: RFC 7047 section 3.2 `<database-schema>`, `<table-schema>`, `<column-schema>`.
+
+import { OvsdbError, syntaxError } from './error.ts';
+import { type Json, type JsonObject, jsonObject } from './json.ts';
+import { compareText } from './json-format.ts';
+import { isId, ObjectParser } from './object-parser.ts';
+import { columnTypeToJson, parseColumnType } from './type-json.ts';
+import { type BaseType, type ColumnType, scalarType } from './types.ts';
+
+export interface ColumnSchema {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly isMutable: boolean;
+  readonly isPersistent: boolean;
+  /** Its place in a row's fields. */
+  readonly index: number;
+}
+
+export interface TableSchema {
+  readonly name: string;
+  /** All columns, `_uuid` and `_version` first. */
+  readonly columns: ReadonlyMap<string, ColumnSchema>;
+  readonly columnList: readonly ColumnSchema[];
+  readonly isMutable: boolean;
+  readonly isRoot: boolean;
+  readonly maxRows: number;
+  readonly indexes: readonly (readonly ColumnSchema[])[];
+}
+
+export interface DatabaseSchema {
+  readonly name: string;
+  readonly version: string;
+  readonly cksum: string;
+  readonly tables: ReadonlyMap<string, TableSchema>;
+}
+
+export const UUID_COLUMN = 0;
+export const VERSION_COLUMN = 1;
+
+/** `x.y.z` of decimal numbers. */
+export function isVersion(text: string): boolean {
+  return /^\d+\.\d+\.\d+$/.test(text);
+}
+
+function parseColumn(json: Json, name: string, index: number): ColumnSchema {
+  const parser = new ObjectParser(json, `schema for column ${name}`);
+  const isMutable = (parser.optional('mutable', 'boolean') ?? true) === true;
+  const isEphemeral = parser.optional('ephemeral', 'boolean') === true;
+  const type = parser.required('type', 'string', 'object');
+  parser.finish();
+  return { name, type: parseColumnType(type), isMutable, isPersistent: !isEphemeral, index };
+}
+
+function parseTable(json: Json, name: string): TableSchema {
+  const parser = new ObjectParser(json, `table schema for table ${name}`);
+  const columnsJson = parser.required('columns', 'object') as JsonObject;
+  const isMutable = (parser.optional('mutable', 'boolean') ?? true) === true;
+  const maxRows = parser.optional('maxRows', 'integer');
+  const isRoot = parser.optional('isRoot', 'boolean') === true;
+  const indexes = parser.optional('indexes', 'array') as Json[] | undefined;
+  parser.finish();
+  if (maxRows !== undefined && Number(maxRows) <= 0) throw syntaxError(json, 'maxRows must be at least 1');
+  if (columnsJson.size === 0) throw syntaxError(json, 'table must have at least one column');
+  const columns = new Map<string, ColumnSchema>([
+    ['_uuid', { name: '_uuid', type: scalarType('uuid'), isMutable: false, isPersistent: true, index: UUID_COLUMN }],
+    ['_version', { name: '_version', type: scalarType('uuid'), isMutable: false, isPersistent: false, index: VERSION_COLUMN }],
+  ]);
+  for (const [column, columnJson] of columnsJson) {
+    if (column.startsWith('_')) throw syntaxError(json, `names beginning with "_" are reserved`);
+    if (!isId(column)) throw syntaxError(json, 'name must be a valid id');
+    columns.set(column, parseColumn(columnJson, column, columns.size));
+  }
+  return {
+    name,
+    columns,
+    columnList: [...columns.values()],
+    isMutable,
+    isRoot,
+    maxRows: maxRows === undefined ? Number.POSITIVE_INFINITY : Number(maxRows),
+    indexes: (indexes ?? []).map((index) => parseIndex(index, columns, name)),
+  };
+}
+
+function parseIndex(json: Json, columns: ReadonlyMap<string, ColumnSchema>, table: string): ColumnSchema[] {
+  const index = parseColumnSet(json, columns, table);
+  if (index.length === 0) throw syntaxError(json, 'index must have at least one column');
+  for (const column of index) {
+    if (!column.isPersistent) throw syntaxError(json, `ephemeral columns (such as ${column.name}) may not be indexed`);
+  }
+  return index;
+}
+
+/** Parses an array of distinct column names. */
+export function parseColumnSet(json: Json, columns: ReadonlyMap<string, ColumnSchema>, _table: string): ColumnSchema[] {
+  if (!Array.isArray(json)) throw syntaxError(json, 'array of distinct column names expected');
+  const set = json.map((name) => {
+    if (typeof name !== 'string') throw syntaxError(json, 'array of distinct column names expected');
+    const column = columns.get(name);
+    if (column === undefined) throw syntaxError(json, `${name} is not a valid column name`);
+    return column;
+  });
+  if (new Set(set).size !== set.length) throw syntaxError(json, 'array of distinct column names expected');
+  return set;
+}
+
+/** Parses a schema; throws OvsdbError. */
+export function parseSchema(json: Json): DatabaseSchema {
+  const parser = new ObjectParser(json, 'database schema');
+  const name = parser.required('name', 'id') as string;
+  const version = (parser.optional('version', 'string') ?? '') as string;
+  const cksum = (parser.optional('cksum', 'string') ?? '') as string;
+  const tablesJson = parser.required('tables', 'object') as JsonObject;
+  parser.optional('$schema', 'string');
+  parser.finish();
+  if (version !== '' && !isVersion(version)) throw syntaxError(json, `schema version "${version}" not in format x.y.z`);
+  const tables = new Map<string, TableSchema>();
+  for (const [table, tableJson] of tablesJson) {
+    if (table.startsWith('_')) throw syntaxError(json, `names beginning with "_" are reserved`);
+    if (!isId(table)) throw syntaxError(json, 'name must be a valid id');
+    tables.set(table, parseTable(tableJson, table));
+  }
+  for (const table of tables.values()) {
+    for (const column of table.columnList) {
+      checkReference(column.type.key, column, tables, 'key');
+      if (column.type.value !== undefined) checkReference(column.type.value, column, tables, 'value');
+    }
+  }
+  return { name, version, cksum, tables: withRoots(tables) };
+}
+
+function checkReference(base: BaseType, column: ColumnSchema, tables: ReadonlyMap<string, TableSchema>, kind: string): void {
+  if (base.refTable === undefined) return;
+  const target = tables.get(base.refTable);
+  if (target === undefined) throw syntaxError(undefined, `column ${column.name} ${kind} refers to undefined table ${base.refTable}`);
+}
+
+/** A schema that says nothing of roots is from before garbage collection: each table is one. */
+function withRoots(tables: Map<string, TableSchema>): ReadonlyMap<string, TableSchema> {
+  if ([...tables.values()].some((table) => table.isRoot)) return tables;
+  return new Map([...tables].map(([name, table]) => [name, { ...table, isRoot: true }]));
+}
+
+/** The schema as JSON, members as `get_schema` gives them. */
+export function schemaToJson(schema: DatabaseSchema): JsonObject {
+  const hasRoots = [...schema.tables.values()].some((table) => !table.isRoot);
+  const tables: JsonObject = new Map();
+  for (const name of [...schema.tables.keys()].sort(compareText)) {
+    const table = schema.tables.get(name) as TableSchema;
+    const columns: JsonObject = new Map();
+    for (const column of table.columnList.slice(2)) {
+      columns.set(
+        column.name,
+        jsonObject({
+          type: columnTypeToJson(column.type),
+          mutable: column.isMutable ? undefined : false,
+          ephemeral: column.isPersistent ? undefined : true,
+        }),
+      );
+    }
+    tables.set(
+      name,
+      jsonObject({
+        mutable: table.isMutable ? undefined : false,
+        columns,
+        maxRows: table.maxRows === Number.POSITIVE_INFINITY ? undefined : table.maxRows,
+        isRoot: hasRoots && table.isRoot ? true : undefined,
+        indexes: table.indexes.length === 0 ? undefined : table.indexes.map((index) => index.map((column) => column.name)),
+      }),
+    );
+  }
+  return jsonObject({
+    name: schema.name,
+    version: schema.version === '' ? undefined : schema.version,
+    cksum: schema.cksum === '' ? undefined : schema.cksum,
+    tables,
+  });
+}
+
+/** The table of that name, or the error the reference gives. */
+export function requireTable(schema: DatabaseSchema, name: string): TableSchema {
+  const table = schema.tables.get(name);
+  if (table === undefined) throw new OvsdbError('unknown table', `No table named ${name}.`);
+  return table;
+}

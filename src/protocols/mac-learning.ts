@@ -1,0 +1,130 @@
+// Which port a MAC address was last seen on, per VLAN (IEEE 802.1D section 7.8).
+//
+// 1. An entry lives `agingMs` after its last frame.
+// 2. When the table is full, the port with the most entries gives up the one it has not used for longest, so that one noisy port cannot
+//    drive out the stations of the others.
+// 3. `generation` goes up whenever an answer of `lookup` may have changed; what was derived from the table is then derived again.
+// 4. A gratuitous ARP from a single link locks its entry for a while against gratuitous ARPs that come in over a bond: those may be the
+//    reflection of our own announcement by the switch at its other end.
+
+/** How long a gratuitous ARP locks an entry against gratuitous ARPs from bonds. */
+export const GRATUITOUS_ARP_LOCK_MS = 5000;
+
+/** What a frame was, for rule 4. */
+export type Announcement = 'none' | 'gratuitous' | 'gratuitousFromBond';
+
+export interface MacEntry<P> {
+  readonly vlan: number;
+  /** Upper 32 and lower 16 bits of the address. */
+  readonly high: number;
+  readonly low: number;
+  port: P;
+  expiresMs: number;
+  lockedUntilMs: number;
+}
+
+const DEFAULT_AGING_MS = 300_000;
+const DEFAULT_SIZE = 8192;
+
+const idOf = (vlan: number, high: number, low: number): string => `${vlan}/${high >>> 0}/${low}`;
+
+/** The table of one bridge; `P` identifies a port. */
+export class MacTable<P> {
+  /** In order of last use, oldest first: a Map keeps the order of insertion. */
+  readonly #entries = new Map<string, MacEntry<P>>();
+  /** The same per port. */
+  readonly #byPort = new Map<P, Set<string>>();
+  #agingMs = DEFAULT_AGING_MS;
+  #maxEntries = DEFAULT_SIZE;
+  generation = 0;
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  get agingMs(): number {
+    return this.#agingMs;
+  }
+
+  configure(agingMs: number, maxEntries: number): void {
+    for (const entry of this.#entries.values()) entry.expiresMs += agingMs - this.#agingMs;
+    this.#agingMs = agingMs;
+    this.#maxEntries = Math.max(1, maxEntries);
+    while (this.#entries.size > this.#maxEntries) this.#evict();
+  }
+
+  /** The live entry of an address; undefined when it has none. */
+  lookup(vlan: number, high: number, low: number, nowMs: number): MacEntry<P> | undefined {
+    const entry = this.#entries.get(idOf(vlan, high, low));
+    return entry !== undefined && entry.expiresMs > nowMs ? entry : undefined;
+  }
+
+  /** Notes that an address was seen; gives true when an answer changed. */
+  learn(vlan: number, high: number, low: number, port: P, nowMs: number, announcement: Announcement = 'none'): boolean {
+    // A source address with the group bit set belongs to nobody.
+    if ((high & 0x01000000) !== 0) return false;
+    const id = idOf(vlan, high, low);
+    let entry = this.#entries.get(id);
+    const isKnown = entry !== undefined && entry.port === port && entry.expiresMs > nowMs;
+    if (entry === undefined) {
+      if (this.#entries.size >= this.#maxEntries) this.#evict();
+      entry = { vlan, high: high >>> 0, low, port, expiresMs: 0, lockedUntilMs: 0 };
+    } else {
+      if (announcement === 'gratuitousFromBond' && entry.lockedUntilMs > nowMs) return false;
+      this.#entries.delete(id);
+      this.#detach(entry.port, id);
+    }
+    if (announcement === 'gratuitous') entry.lockedUntilMs = nowMs + GRATUITOUS_ARP_LOCK_MS;
+    entry.port = port;
+    entry.expiresMs = nowMs + this.#agingMs;
+    this.#entries.set(id, entry);
+    let ids = this.#byPort.get(port);
+    if (ids === undefined) {
+      ids = new Set();
+      this.#byPort.set(port, ids);
+    }
+    ids.add(id);
+    if (!isKnown) this.generation++;
+    return !isKnown;
+  }
+
+  /** Forgets what is older than the ageing time: costs only for what it forgets. */
+  expire(nowMs: number): void {
+    for (const [id, entry] of this.#entries) {
+      if (entry.expiresMs > nowMs) break;
+      this.#forget(id, entry);
+    }
+  }
+
+  /** Forgets a port's addresses. */
+  flushPort(port: P): void {
+    for (const id of [...(this.#byPort.get(port) ?? [])]) this.#forget(id, this.#entries.get(id)!);
+  }
+
+  flush(): void {
+    for (const [id, entry] of [...this.#entries]) this.#forget(id, entry);
+  }
+
+  entries(): Iterable<MacEntry<P>> {
+    return this.#entries.values();
+  }
+
+  #evict(): void {
+    let fullest: Set<string> | undefined;
+    for (const ids of this.#byPort.values()) if (fullest === undefined || ids.size > fullest.size) fullest = ids;
+    const oldest = fullest?.values().next().value;
+    if (oldest !== undefined) this.#forget(oldest, this.#entries.get(oldest)!);
+  }
+
+  #detach(port: P, id: string): void {
+    const ids = this.#byPort.get(port);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#byPort.delete(port);
+  }
+
+  #forget(id: string, entry: MacEntry<P>): void {
+    this.#entries.delete(id);
+    this.#detach(entry.port, id);
+    this.generation++;
+  }
+}

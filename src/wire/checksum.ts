@@ -1,0 +1,46 @@
+// The Internet checksum (RFC 1071), its incremental update (RFC 1624) and CRC-32c (RFC 9260 appendix A).
+
+/** Sums 16-bit big-endian words of [at, at+length) onto `sum`, folded to 17 bits at most. */
+export function sumBytes(bytes: Uint8Array, at: number, length: number, sum = 0): number {
+  let total = sum;
+  const end = at + (length & ~1);
+  let i = at;
+  // Partial totals stay below 2^31: 32768 words of 0xffff.
+  for (; i < end; i += 2) total += (bytes[i]! << 8) | bytes[i + 1]!;
+  if ((length & 1) !== 0) total += bytes[i]! << 8;
+  return fold(total);
+}
+
+/** Folds a sum to 16 bits. */
+export function fold(sum: number): number {
+  let total = sum;
+  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x10000);
+  return total;
+}
+
+/** A finished checksum after a 16-bit word changed from `before` to `after` (RFC 1624 equation 3). */
+export function updateChecksum(checksum: number, before: number, after: number): number {
+  return ~fold((~checksum & 0xffff) + (~before & 0xffff) + after) & 0xffff;
+}
+
+/** A pseudo-header sum, not complemented, after a 16-bit word changed: what a partial checksum holds. */
+export function updatePartialSum(sum: number, before: number, after: number): number {
+  return fold(sum + (~before & 0xffff) + after);
+}
+
+const crcTable = new Uint32Array(256);
+for (let i = 0; i < 256; i++) {
+  let c = i;
+  for (let bit = 0; bit < 8; bit++) c = (c & 1) !== 0 ? (c >>> 1) ^ 0x82f63b78 : c >>> 1;
+  crcTable[i] = c >>> 0;
+}
+
+/** CRC-32c of [at, at+length) as the number whose little-endian bytes SCTP carries; bytes at `hole`..`hole`+3 count as zero. */
+export function crc32c(bytes: Uint8Array, at: number, length: number, hole = -1): number {
+  let crc = 0xffffffff;
+  for (let i = at; i < at + length; i++) {
+    const byte = hole >= 0 && i >= hole && i < hole + 4 ? 0 : bytes[i]!;
+    crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
