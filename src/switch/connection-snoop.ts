@@ -3,8 +3,8 @@
 import { logger } from '../base/log.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { OpenFlowChannel } from '../openflow/channel.ts';
-import type { BridgeCore } from './core.ts';
 import type { SwitchEnvironment } from './contract.ts';
+import type { BridgeCore } from './core.ts';
 
 const log = logger('connmgr');
 

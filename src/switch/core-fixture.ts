@@ -1,7 +1,6 @@
 // A bridge that only remembers: for tests of connections without tables, translation or a datapath.
 import { VirtualClock } from '../base/clock.ts';
-import { PeerError } from '../base/errors.ts';
-import { KernelError } from '../base/errors.ts';
+import { KernelError, PeerError } from '../base/errors.ts';
 import { type Listener, type Stream, streamPair } from '../base/stream.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import { type Match, newKey } from '../flow/key.ts';

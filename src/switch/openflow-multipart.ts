@@ -14,7 +14,11 @@ export type Encode = (message: Message) => Uint8Array;
  * The parts of a reply with `rows`. `make` builds the message of some rows. A row that fits no message is an error of its own and ends
  * the reply, like any row that cannot be encoded for the peer's version.
  */
-export function* replyParts<Row>(rows: readonly Row[], make: (rows: Row[], more: boolean) => Message, encode: Encode): Iterator<Uint8Array> {
+export function* replyParts<Row>(
+  rows: readonly Row[],
+  make: (rows: Row[], more: boolean) => Message,
+  encode: Encode,
+): Iterator<Uint8Array> {
   let at = 0;
   let batch = FIRST_BATCH;
   do {

@@ -1,9 +1,9 @@
 // What a bridge answers to each request of a peer. A request is applied before `serve` returns; a refusal is a PeerError whose code is
 // the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
 import { PeerError } from '../base/errors.ts';
+import { OPEN_VSWITCH_VERSION } from '../base/version.ts';
 import { W } from '../flow/key.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../openflow/message.ts';
-import { OPEN_VSWITCH_VERSION } from '../base/version.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
@@ -106,7 +106,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'portDescRequest':
       return replyParts(portDescs(session, message.port), (ports, more) => ({ kind: 'portDescReply', ports, more }), encode);
     case 'queueStatsRequest':
-      return replyParts(core.queueStats(message.port, message.queue), (queues, more) => ({ kind: 'queueStatsReply', queues, more }), encode);
+      return replyParts(
+        core.queueStats(message.port, message.queue),
+        (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
+        encode,
+      );
     case 'unknown':
       throw new PeerError('OFPBRC_BAD_TYPE', `message type ${message.type}`);
     default:

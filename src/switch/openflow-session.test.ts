@@ -79,7 +79,9 @@ for (const version of [1, 4, 6] as const) {
     assert.equal(features.datapathId, 1n);
     assert.equal(features.tables, 254);
     assert.equal(features.ports?.length, version === 1 ? 2 : undefined);
-    assert.deepEqual(await peer.ask({ kind: 'echoRequest', data: Uint8Array.of(1, 2) }), [{ kind: 'echoReply', data: Uint8Array.of(1, 2) }]);
+    assert.deepEqual(await peer.ask({ kind: 'echoRequest', data: Uint8Array.of(1, 2) }), [
+      { kind: 'echoReply', data: Uint8Array.of(1, 2) },
+    ]);
     assert.deepEqual(await peer.ask({ kind: 'getConfigRequest' }), [{ kind: 'getConfigReply', flags: 0, missSendLength: 0 }]);
     assert.deepEqual(await peer.ask({ kind: 'barrierRequest' }), [{ kind: 'barrierReply' }]);
     const [desc] = await peer.ask({ kind: 'descRequest' });

@@ -7,13 +7,13 @@
 import { errorText, PeerError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Stream } from '../base/stream.ts';
+import { OFPP } from '../openflow/action.ts';
+import { ONF_VENDOR } from '../openflow/action-constants.ts';
 import { OpenFlowChannel } from '../openflow/channel.ts';
 import { encodeMessage } from '../openflow/codec.ts';
-import { ONF_VENDOR } from '../openflow/action-constants.ts';
-import { OFPP } from '../openflow/action.ts';
-import { inPortMatch } from '../openflow/packet-codec.ts';
 import { errorMessage } from '../openflow/errors.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../openflow/message.ts';
+import { inPortMatch } from '../openflow/packet-codec.ts';
 import { FlowModSummary } from './connection-log.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
 import type { BridgeCore, PacketInEvent, Sender } from './core.ts';
