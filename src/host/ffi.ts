@@ -36,6 +36,7 @@ export interface Libc {
   fcntl(fd: number, command: number, argument: Uint8Array): number;
   fcntlInt(fd: number, command: number, argument: number): number;
   flock(fd: number, operation: number): number;
+  dup2(from: number, to: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   ioctlInt(fd: number, request: number, argument: number): number;
   socket(domain: number, type: number, protocol: number): number;
@@ -96,6 +97,7 @@ function load(): Libc {
     fcntl: f('fcntl', 'int', 'int', 'int', 'void *'),
     fcntlInt: f('fcntl', 'int', 'int', 'int', 'int64'),
     flock: f('flock', 'int', 'int', 'int'),
+    dup2: f('dup2', 'int', 'int', 'int'),
     ioctl: f('ioctl', 'int', 'int', 'uint64', 'void *'),
     ioctlInt: f('ioctl', 'int', 'int', 'uint64', 'int64'),
     socket: f('socket', 'int', 'int', 'int', 'int'),
