@@ -228,7 +228,6 @@ export class Reconciler {
     } catch (error) {
       log.warn(`bridge ${live.name}: deleting interface ${name}: ${errorText(error)}`);
     }
-    log.info(`bridge ${live.name}: deleted interface ${name} on port ${port.ofport}`);
   }
 
   async #portChange(live: LiveBridge, name: string, kind: PortKind): Promise<void> {
@@ -258,7 +257,6 @@ export class Reconciler {
       this.errors.delete(name);
       // A TAP device that was made just now is not in the table yet.
       if (kind.kind === 'internal' && !this.#devices.exists(name)) this.#devices.refresh();
-      log.info(`bridge ${live.name}: added interface ${name} on port ${ofport}`);
     } catch (error) {
       this.#fail(name, error);
     }
