@@ -1,80 +1,83 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { extractKey } from '../flow/extract.ts';
-import { newKey, W } from '../flow/key.ts';
+import fc from 'fast-check';
+import { KEY_WORDS, newKey, setKeyBits, W } from '../flow/key.ts';
 import { formatDpActions } from './action-text.ts';
-import { hex } from './contract-suite.ts';
-import type { DpAction } from './datapath.ts';
-import { formatDpKey, formatDpStats } from './flow-text.ts';
+import { formatDpFlow } from './flow-text.ts';
+import { formatDpKey } from './key-text.ts';
 
-const frame = hex(
-  '50540000000a 505400000009 0800 45000028 00000000 40060000 0a000001 0a000002 00140050 00000001 00000002 50107210 00000000',
-);
+const brief = { full: false, port: String };
+const full = { full: true, port: (n: number) => `p${n}` };
 
-function text(set: (mask: Uint32Array, key: Uint32Array) => void): string {
+function tcpKey() {
   const key = newKey();
-  const mask = newKey();
-  extractKey(frame, 0, frame.length, key);
   key[W.IN_PORT] = 1;
-  set(mask, key);
-  return formatDpKey(key, mask);
+  setKeyBits(key, W.ETH * 32, 48, 0x50540000000an);
+  setKeyBits(key, W.ETH * 32 + 48, 48, 0x505400000009n);
+  key[W.TYPE] = 0x08000006;
+  key[W.NW_SRC] = 0x0a000002;
+  key[W.NW_DST] = 0x0a000001;
+  key[W.TP] = (1234 << 16) | 80;
+  key[W.TOS] = 64 << 16;
+  return key;
 }
-const start = 'recirc_id(0),in_port(1),packet_type(ns=0,id=0),';
 
-test('keys as the reference printed them', () => {
+test('what the reference prints for tcp,tp_dst=80', () => {
+  const mask = newKey();
+  mask[W.TYPE] = 0xffffffff;
+  mask[W.TP] = 0xffff;
   assert.equal(
-    text((m) => {
-      m[W.TYPE] = 0xffff03ff;
-      m[W.NW_DST] = 0xffffff00;
-      m[W.TP] = 0x0000ffff;
-    }),
-    `${start}eth_type(0x0800),ipv4(dst=10.0.0.2/255.255.255.0,proto=6,frag=no),tcp(dst=80)`,
+    formatDpKey(tcpKey(), mask, brief),
+    'recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80)',
   );
   assert.equal(
-    text((m) => {
-      m[W.TYPE] = 0xffff03ff;
-      m[W.TOS] = 2;
-    }),
-    `${start}eth_type(0x0800),ipv4(proto=6,frag=no),tcp_flags(-syn)`,
-  );
-  assert.equal(
-    text((m) => {
-      m[W.TYPE] = 0xffff0300;
-      m[W.TOS] = 0xfcff0000;
-      m[W.ETH + 1] = 0x0000ffff;
-      m[W.ETH + 2] = 0xff000000;
-    }),
-    `${start}eth(src=50:54:00:00:00:09/ff:ff:ff:00:00:00),eth_type(0x0800),ipv4(tos=0/0xfc,ttl=64,frag=no)`,
-  );
-  assert.equal(
-    text((m, k) => {
-      k[W.VLAN0] = 0x81007005;
-      m[W.VLAN0] = 0xffff1fff;
-      m[W.TYPE] = 0xffff0300;
-    }),
-    `${start}eth_type(0x8100),vlan(vid=5,pcp=3/0x0),encap(eth_type(0x0800),ipv4(frag=no))`,
+    formatDpKey(tcpKey(), mask, full),
+    'skb_priority(0/0),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),ct_mark(0/0),ct_label(0/0),recirc_id(0),dp_hash(0/0),in_port(p1),packet_type(ns=0,id=0),eth(src=50:54:00:00:00:09/00:00:00:00:00:00,dst=50:54:00:00:00:0a/00:00:00:00:00:00),eth_type(0x0800),ipv4(src=10.0.0.2/0.0.0.0,dst=10.0.0.1/0.0.0.0,proto=6,tos=0/0,ttl=64/0,frag=no),tcp(src=1234/0,dst=80),tcp_flags(0/0)',
   );
 });
 
-test('actions as the reference printed them', () => {
-  const actions: DpAction[] = [
-    { kind: 'set', group: 'eth', words: Uint32Array.of(W.ETH + 1, 0x1122, 0xffff, W.ETH + 2, 0x33000000, 0xff000000) },
-    { kind: 'set', group: 'ipv4', words: Uint32Array.of(W.TOS, 0x103f0000, 0xfcff0000) },
-    { kind: 'set', group: 'tcp', words: Uint32Array.of(W.TP, 99, 0xffff) },
-    { kind: 'pushVlan', tpid: 0x88a8, tci: 0x1009 },
-    { kind: 'output', port: 2 },
-  ];
+test('VLAN, MPLS and set actions', () => {
+  const key = tcpKey();
+  key[W.VLAN0] = 0x81007009;
+  const mask = newKey();
+  mask[W.VLAN0] = 0xffffffff;
+  mask[W.TYPE] = 0xffffff00;
   assert.equal(
-    formatDpActions(actions),
-    'set(eth(src=11:22:33:00:00:00/ff:ff:ff:00:00:00)),set(ipv4(tos=0x10/0xfc,ttl=63)),set(tcp(dst=99)),push_vlan(tpid=0x88a8,vid=9,pcp=0),2',
+    formatDpKey(key, mask, brief),
+    'recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x8100),vlan(vid=9,pcp=3),encap(eth_type(0x0800),ipv4(frag=no))',
   );
-  assert.equal(formatDpActions([]), 'drop');
+  const mpls = newKey();
+  mpls[W.IN_PORT] = 1;
+  mpls[W.TYPE] = 0x88470000;
+  mpls[W.MPLS] = (100 << 12) | 0x100 | 64;
+  const mplsMask = newKey();
+  mplsMask[W.MPLS] = 0xfffff100;
+  assert.match(formatDpKey(mpls, mplsMask, brief), /eth_type\(0x8847\),mpls\(label=100\/0xfffff,tc=0\/0,ttl=64\/0x0,bos=1\/1\)$/);
+  const set = (group: 'tcp' | 'ipv4', ...words: number[]) => ({ kind: 'set' as const, group, words: Uint32Array.from(words) });
+  assert.equal(formatDpActions([set('tcp', W.TP, 25, 0xffff), { kind: 'output', port: 2 }], { port: String }), 'set(tcp(dst=25)),2');
+  assert.equal(formatDpActions([set('ipv4', W.TOS, 63 << 16, 0xff0000)], { port: String }), 'set(ipv4(ttl=63))');
+  assert.equal(formatDpActions([], { port: String }), 'drop');
+  assert.equal(
+    formatDpActions([{ kind: 'popVlan' }, { kind: 'pushVlan', tpid: 0x8100, tci: 0x7007 }], { port: String }),
+    'pop_vlan,push_vlan(vid=7,pcp=3)',
+  );
 });
 
 test('counters', () => {
-  assert.equal(formatDpStats({ packets: 0n, bytes: 0n, usedMs: 0, tcpFlags: 0 }, 5), 'packets:0, bytes:0, used:never');
-  assert.equal(
-    formatDpStats({ packets: 3n, bytes: 294n, usedMs: 1000, tcpFlags: 0x1b }, 1123.4),
-    'packets:3, bytes:294, used:0.123s, flags:SFP.',
+  const flow = { id: 1, key: tcpKey(), mask: newKey(), actions: [] };
+  const line = formatDpFlow(flow, { packets: 3n, bytes: 180n, usedMs: 1000, tcpFlags: 0x12 }, 1265, brief);
+  assert.match(line, /, packets:3, bytes:180, used:0\.265s, flags:S\., actions:drop$/);
+  assert.match(
+    formatDpFlow(flow, { packets: 0n, bytes: 0n, usedMs: 0, tcpFlags: 0 }, 5, brief),
+    /packets:0, bytes:0, used:never, actions:drop$/,
+  );
+});
+
+test('any key under any mask has a text', () => {
+  const words = fc.uint32Array({ minLength: KEY_WORDS, maxLength: KEY_WORDS });
+  fc.assert(
+    fc.property(words, words, fc.boolean(), (key, mask, isFull) => {
+      assert.match(formatDpKey(key, mask, { full: isFull, port: String }), /recirc_id\(/);
+    }),
   );
 });
