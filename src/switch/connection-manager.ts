@@ -27,6 +27,7 @@ export const openControl: OpenControl = (core, environment) => new ConnectionMan
 export class ConnectionManager implements BridgeControl, SessionHub {
   readonly core: BridgeCore;
   generationId: bigint | undefined;
+  fragFlags = 0;
   readonly #environment: SwitchEnvironment;
   readonly #active = new Map<string, ActiveConnection>();
   readonly #passive = new Map<string, PassiveConnections>();
