@@ -18,7 +18,8 @@ function fdbShow(bridge: SwitchBridge): string {
 }
 
 function fdbStatistics(bridge: SwitchBridge): string {
-  const s = bridge.macStatistics();
+  const s = bridge.macStatistics?.();
+  if (s === undefined) return '';
   return [
     `Statistics for bridge "${bridge.name}":`,
     `  Current/maximum MAC entries in the table: ${s.current}/${s.maximum}`,
@@ -31,7 +32,10 @@ function fdbStatistics(bridge: SwitchBridge): string {
 }
 
 /** The arguments of `ofproto/trace` that are flow and frame. */
-function traceArguments(parts: CommandParts, args: readonly string[]): { bridge: SwitchBridge; flow: string; frame: Uint8Array | undefined } {
+function traceArguments(
+  parts: CommandParts,
+  args: readonly string[],
+): { bridge: SwitchBridge; flow: string; frame: Uint8Array | undefined } {
   const words = args.filter((arg) => !arg.startsWith('-') && !arg.startsWith('--'));
   const bridge = parts.host.bridge(words[0] ?? '');
   if (bridge === undefined) throw new ConfigError(`Unknown bridge name, ${words[0]}`.replace(/, undefined$/, ''));
@@ -52,14 +56,18 @@ export function registerBridgeCommands(parts: CommandParts): void {
     if (name !== undefined) fn(bridgeNamed(host, name));
     else for (const bridge of bridgesByName(host)) fn(bridge);
   };
-  unixctl.register('ofproto/list', '', 0, 0, () => bridgesByName(host).map((bridge) => bridge.name).join('\n'));
+  unixctl.register('ofproto/list', '', 0, 0, () =>
+    bridgesByName(host)
+      .map((bridge) => bridge.name)
+      .join('\n'),
+  );
   unixctl.register('ofproto/trace', '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]', 1, ANY, (args) => {
     const { bridge, flow, frame } = traceArguments(parts, args);
     return bridge.trace(flow, frame);
   });
   unixctl.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
     const name = args.filter((arg) => arg !== '--offload-stats')[0];
-    return bridgeNamed(host, name, 'Unknown bridge').dumpFlows();
+    return bridgeNamed(host, name, 'Unknown bridge').dumpFlows?.() ?? '';
   });
   unixctl.register('bridge/reconnect', '[bridge]', 0, 1, ([name]) => {
     if (name !== undefined && host.bridge(name) === undefined) throw new ConfigError('Unknown bridge');
@@ -78,7 +86,7 @@ export function registerBridgeCommands(parts: CommandParts): void {
   });
   unixctl.register('fdb/stats-show', 'bridge', 1, 1, ([name]) => fdbStatistics(bridgeNamed(host, name)));
   unixctl.register('fdb/stats-clear', '[bridge]', 0, 1, ([name]) => {
-    each(name, (bridge) => bridge.clearMacStatistics());
+    each(name, (bridge) => bridge.clearMacStatistics?.());
     return 'statistics successfully cleared';
   });
   const station = (vlanText: string | undefined, macText: string | undefined): { vlan: number; mac: readonly [number, number] } => {
@@ -91,13 +99,13 @@ export function registerBridgeCommands(parts: CommandParts): void {
   unixctl.register('fdb/add', 'bridge port vlan mac', 4, 4, ([name, port, vlanText, macText]) => {
     const bridge = bridgeNamed(host, name);
     const { vlan, mac } = station(vlanText, macText);
-    if (!bridge.macAdd(port ?? '', vlan, mac)) throw new ConfigError('no such port');
+    if (bridge.macAdd?.(port ?? '', vlan, mac) !== true) throw new ConfigError('no such port');
     return '';
   });
   unixctl.register('fdb/del', 'bridge vlan mac', 3, 3, ([name, vlanText, macText]) => {
     const bridge = bridgeNamed(host, name);
     const { vlan, mac } = station(vlanText, macText);
-    bridge.macDelete(vlan, mac);
+    bridge.macDelete?.(vlan, mac);
     return '';
   });
 }

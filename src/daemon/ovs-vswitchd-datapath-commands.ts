@@ -84,7 +84,8 @@ function datapathNamed(parts: CommandParts, name: string | undefined): Datapath 
 
 function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, withStatistics: boolean): string[] {
   const { spec } = info;
-  const isInternalDummy = spec.kind === 'dummy' && [...parts.reconciler.bridges.values()].some((live) => live.ports.get(info.name)?.type === 'internal');
+  const isInternalDummy =
+    spec.kind === 'dummy' && [...parts.reconciler.bridges.values()].some((live) => live.ports.get(info.name)?.type === 'internal');
   const type =
     spec.kind === 'tunnel'
       ? ` (${spec.protocol}: packet_type=ptap)`
@@ -139,7 +140,8 @@ function dpctlShow(parts: CommandParts, args: readonly string[]): string {
   for (const datapath of names.length === 0 ? all : shown) {
     const { hit, missed, lost } = datapath.lookupStats();
     lines.push(`${fullName(datapath)}:`, `  lookups: hit:${hit} missed:${missed} lost:${lost}`, `  flows: ${datapath.flowCount()}`);
-    for (const info of [...datapath.ports()].sort((a, b) => a.port - b.port)) lines.push(...dpctlPort(parts, datapath, info, withStatistics));
+    for (const info of [...datapath.ports()].sort((a, b) => a.port - b.port))
+      lines.push(...dpctlPort(parts, datapath, info, withStatistics));
   }
   return lines.join('\n');
 }
@@ -170,7 +172,8 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
   const text: KeyTextOptions & ActionTextOptions = {
     full: options.more,
     port: (port) => names.get(port) ?? String(port),
-    cookie: (cookie) => parts.host.cookieText?.(datapath, cookie) ?? (cookie.reason === 'controller' ? 'controller()' : `${cookie.reason}(action)`),
+    cookie: (cookie) =>
+      parts.host.cookieText?.(datapath, cookie) ?? (cookie.reason === 'controller' ? 'controller()' : `${cookie.reason}(action)`),
   };
   const now = parts.clock.now();
   for (const flow of flows) {
@@ -279,7 +282,10 @@ export function registerDatapathCommands(parts: CommandParts): void {
     return purge();
   });
   unixctl.register('dpctl/dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, (args) => {
-    datapathNamed(parts, args.find((arg) => !arg.startsWith('-') && !arg.startsWith('zone=')));
+    datapathNamed(
+      parts,
+      args.find((arg) => !arg.startsWith('-') && !arg.startsWith('zone=')),
+    );
     return '';
   });
   unixctl.register('upcall/show', '', 0, 0, () => upcallShow(parts));

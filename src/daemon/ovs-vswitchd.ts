@@ -1,5 +1,5 @@
 // ovs-vswitchd: the composition root of the switch daemon. Makes the parts, joins them, and takes them down in order.
-import { realClock } from '../host/real-clock.ts';
+
 import { ConfigError } from '../base/errors.ts';
 import type { OptionSpec } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
@@ -9,6 +9,7 @@ import { openNetdevDatapath } from '../datapath/userspace/netdev.ts';
 import { runDir } from '../host/directories.ts';
 import { closeEthtool } from '../host/ethtool.ts';
 import { LinkTable } from '../host/links.ts';
+import { realClock } from '../host/real-clock.ts';
 import { connectStream, listenStream } from '../host/socket.ts';
 import { connectIdl } from '../ovsdb/replica.ts';
 import type { SwitchEnvironment } from '../switch/contract.ts';
@@ -67,10 +68,7 @@ Other options:
 
 /** Columns that the daemon reads or writes; others, like external_ids, it never sees. */
 const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, 'all' | readonly string[]>([
-  [
-    'Open_vSwitch',
-    ['bridges', 'next_cfg', 'cur_cfg', 'other_config', 'datapath_types', 'iface_types', 'dpdk_initialized', 'dpdk_version'],
-  ],
+  ['Open_vSwitch', ['bridges', 'next_cfg', 'cur_cfg', 'other_config', 'datapath_types', 'iface_types', 'dpdk_initialized', 'dpdk_version']],
   [
     'Bridge',
     [
@@ -87,10 +85,7 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'status',
     ],
   ],
-  [
-    'Port',
-    ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status'],
-  ],
+  ['Port', ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status']],
   [
     'Interface',
     [
