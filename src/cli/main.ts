@@ -10,7 +10,10 @@ enableCompileCache(join(dirname(fileURLToPath(import.meta.url)), '../../.cache/c
 export type Tool = (argv: string[]) => Promise<number | undefined> | number | undefined;
 
 const tools: Record<string, () => Promise<{ main: Tool }>> = {
+  // one line a tool, in alphabetical order
   // one line a tool, in alphabetical order: 'ovs-vsctl': () => import('./ovs-vsctl.ts'),
+  'ovs-appctl': () => import('./ovs-appctl.ts'),
+  weft: () => import('./weft/main.ts'),
 };
 
 const [name = '', ...argv] = process.argv.slice(2);

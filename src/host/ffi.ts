@@ -32,9 +32,11 @@ export interface Libc {
   write(fd: number, buffer: Uint8Array, size: number): number;
   readAt(fd: number, address: number, size: number): number;
   writeAt(fd: number, address: number, size: number): number;
+  writevAt(fd: number, vectors: number, count: number): number;
   fcntl(fd: number, command: number, argument: Uint8Array): number;
   fcntlInt(fd: number, command: number, argument: number): number;
   flock(fd: number, operation: number): number;
+  dup2(from: number, to: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   ioctlInt(fd: number, request: number, argument: number): number;
   socket(domain: number, type: number, protocol: number): number;
@@ -91,9 +93,11 @@ function load(): Libc {
     write: f('write', 'int64', 'int', 'void *', 'uint64'),
     readAt: f('read', 'int64', 'int', 'uint64', 'uint64'),
     writeAt: f('write', 'int64', 'int', 'uint64', 'uint64'),
+    writevAt: f('writev', 'int64', 'int', 'uint64', 'int'),
     fcntl: f('fcntl', 'int', 'int', 'int', 'void *'),
     fcntlInt: f('fcntl', 'int', 'int', 'int', 'int64'),
     flock: f('flock', 'int', 'int', 'int'),
+    dup2: f('dup2', 'int', 'int', 'int'),
     ioctl: f('ioctl', 'int', 'int', 'uint64', 'void *'),
     ioctlInt: f('ioctl', 'int', 'int', 'uint64', 'int64'),
     socket: f('socket', 'int', 'int', 'int', 'int'),

@@ -31,9 +31,11 @@ test('a noisy port evicts only its own addresses', () => {
   assert.equal(table.lookup(0, 4, 999, 1000)?.port, 'noisy');
 });
 
-test('a gratuitous ARP locks its entry', () => {
+test('a gratuitous ARP locks its entry against those from a bond', () => {
   const table = new MacTable<string>();
-  table.learn(0, 2, 1, 'a', 0, true);
-  assert.equal(table.learn(0, 2, 1, 'b', 100, true), false);
-  assert.equal(table.learn(0, 2, 1, 'b', 5100, true), true);
+  table.learn(0, 2, 1, 'a', 0, 'gratuitous');
+  assert.equal(table.learn(0, 2, 1, 'bond', 100, 'gratuitousFromBond'), false);
+  assert.equal(table.lookup(0, 2, 1, 100)?.port, 'a');
+  assert.equal(table.learn(0, 2, 1, 'c', 200, 'gratuitous'), true);
+  assert.equal(table.learn(0, 2, 1, 'bond', 5200, 'gratuitousFromBond'), true);
 });

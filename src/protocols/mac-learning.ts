@@ -4,11 +4,14 @@
 // 2. When the table is full, the port with the most entries gives up the one it has not used for longest, so that one noisy port cannot
 //    drive out the stations of the others.
 // 3. `generation` goes up whenever an answer of `lookup` may have changed; what was derived from the table is then derived again.
-// 4. A gratuitous ARP locks the entry it makes for a while: the reflection of our own announcement by an active-standby peer then does
-//    not move the station.
+// 4. A gratuitous ARP from a single link locks its entry for a while against gratuitous ARPs that come in over a bond: those may be the
+//    reflection of our own announcement by the switch at its other end.
 
-/** How long a gratuitous ARP locks an entry against other gratuitous ARPs. */
+/** How long a gratuitous ARP locks an entry against gratuitous ARPs from bonds. */
 export const GRATUITOUS_ARP_LOCK_MS = 5000;
+
+/** What a frame was, for rule 4. */
+export type Announcement = 'none' | 'gratuitous' | 'gratuitousFromBond';
 
 export interface MacEntry<P> {
   readonly vlan: number;
@@ -57,7 +60,7 @@ export class MacTable<P> {
   }
 
   /** Notes that an address was seen; gives true when an answer changed. */
-  learn(vlan: number, high: number, low: number, port: P, nowMs: number, isGratuitousArp = false): boolean {
+  learn(vlan: number, high: number, low: number, port: P, nowMs: number, announcement: Announcement = 'none'): boolean {
     // A source address with the group bit set belongs to nobody.
     if ((high & 0x01000000) !== 0) return false;
     const id = idOf(vlan, high, low);
@@ -67,11 +70,11 @@ export class MacTable<P> {
       if (this.#entries.size >= this.#maxEntries) this.#evict();
       entry = { vlan, high: high >>> 0, low, port, expiresMs: 0, lockedUntilMs: 0 };
     } else {
-      if (isGratuitousArp && entry.port !== port && entry.lockedUntilMs > nowMs) return false;
+      if (announcement === 'gratuitousFromBond' && entry.lockedUntilMs > nowMs) return false;
       this.#entries.delete(id);
       this.#detach(entry.port, id);
     }
-    if (isGratuitousArp) entry.lockedUntilMs = nowMs + GRATUITOUS_ARP_LOCK_MS;
+    if (announcement === 'gratuitous') entry.lockedUntilMs = nowMs + GRATUITOUS_ARP_LOCK_MS;
     entry.port = port;
     entry.expiresMs = nowMs + this.#agingMs;
     this.#entries.set(id, entry);

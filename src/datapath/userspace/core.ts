@@ -8,7 +8,7 @@
 //
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
-import { extractKey } from '../../flow/extract.ts';
+import { extractKey, setVlanLimit } from '../../flow/extract.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { DpAction, FrameOffload, TunnelKey } from '../datapath.ts';
@@ -66,10 +66,14 @@ export class UserspaceCore {
   /** Datapath clock, set by the owner once a batch. */
   nowMs = 0;
 
-  constructor(state: SharedState, upcalls: UpcallQueue) {
+  readonly #newPacket: () => Packet;
+
+  /** `makePacket` gives packets whose memory the ports can send from. */
+  constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket) {
     this.state = state;
     this.#upcalls = upcalls;
-    this.#executed = newPacket();
+    this.#newPacket = makePacket;
+    this.#executed = makePacket();
     this.#top = newWalk(this.#executed);
   }
 
@@ -151,6 +155,11 @@ export class UserspaceCore {
     walk.recircs = 0;
     this.#run(compileActions(actions), walk, 0);
     this.flush();
+  }
+
+  /** See `flow/extract`. */
+  setVlanLimit(limit: number): void {
+    setVlanLimit(limit);
   }
 
   /** Sends what ports have queued; afterwards no port refers to any packet. */
@@ -344,7 +353,7 @@ export class UserspaceCore {
   #copy(walk: Walk, depth: number): Walk {
     let copy = this.#scratch[depth];
     if (copy === undefined) {
-      copy = newWalk(newPacket());
+      copy = newWalk(this.#newPacket());
       this.#scratch[depth] = copy;
     }
     if (copy.packet.isQueued) this.flush();

@@ -1,0 +1,45 @@
+// What the command line tools share: logging options, and how a usage fault or a time limit ends them.
+import { type OptionSpec, type ParsedOption, UsageError } from '../base/getopt.ts';
+import type { LogOutput } from '../host/log-output.ts';
+import { installLog } from '../host/log-output.ts';
+
+export { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../base/getopt.ts';
+export { LOG_OPTIONS, logUsage, SSL_OPTIONS } from '../daemon/plumbing-options.ts';
+
+/** Starts a tool's log: warnings and worse on the console, as the reference's tools have it. */
+export function startToolLog(program: string): LogOutput {
+  const output = installLog(program);
+  output.settings.setLevel(undefined, 'console', 'warn');
+  return output;
+}
+
+/** Obeys -v, --log-file and --syslog-* of a parsed command line. Throws UsageError. */
+export function applyLogOptions(options: readonly ParsedOption[], output: LogOutput): void {
+  for (const { name, value } of options) {
+    if (name === 'verbose') {
+      const fault = output.settings.apply(value ?? '');
+      if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
+    } else if (name === 'log-file') {
+      output.openFile(value);
+    }
+  }
+}
+
+/** Says what is wrong on stderr and gives exit code 1. */
+export function fail(program: string, message: string): number {
+  process.stderr.write(`${program}: ${message}\n`);
+  return 1;
+}
+
+/** Kills the process with SIGALRM after `seconds`, as alarm(2) would; 0 is never. */
+export function setAlarm(seconds: number): void {
+  if (seconds > 0) setTimeout(() => process.kill(process.pid, 'SIGALRM'), Math.min(seconds * 1000, 2 ** 31 - 1)).unref();
+}
+
+/** A number of seconds from the command line; undefined when it is none. */
+export function parseSeconds(text: string): number | undefined {
+  return /^\d+$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined;
+}
+
+export type { LogOutput };
+export type ToolOptions = readonly OptionSpec[];

@@ -1,0 +1,91 @@
+// ovs-appctl: sends one command to a running daemon and shows its answer.
+import { errorText } from '../base/errors.ts';
+import { versionText } from '../base/version.ts';
+import { controlCall } from '../daemon/unixctl-client.ts';
+import {
+  applyLogOptions,
+  fail,
+  LOG_OPTIONS,
+  type OptionSpec,
+  parseOptions,
+  parseSeconds,
+  setAlarm,
+  startToolLog,
+  UsageError,
+} from './options.ts';
+
+const PROGRAM = 'ovs-appctl';
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'target', short: 't', argument: 'required' },
+  { name: 'execute' },
+  { name: 'help', short: 'h' },
+  { name: 'option', short: 'o' },
+  { name: 'version', short: 'V' },
+  { name: 'timeout', short: 'T', argument: 'required' },
+  ...LOG_OPTIONS,
+];
+
+const USAGE = `ovs-appctl, for querying and controlling Open vSwitch daemon
+usage: ovs-appctl [TARGET] COMMAND [ARG...]
+Targets:
+  -t, --target=TARGET  pidfile or socket to contact
+Common commands:
+  list-commands      List commands supported by the target
+  version            Print version of the target
+  vlog/list          List current logging levels
+  vlog/list-pattern  List logging patterns for each destination.
+  vlog/set [SPEC]
+      Set log levels as detailed in SPEC, which may include:
+      A valid module name (all modules, by default)
+      'syslog', 'console', 'file' (all destinations, by default))
+      'off', 'emer', 'err', 'warn', 'info', or 'dbg' ('dbg', bydefault)
+  vlog/reopen        Make the program reopen its log file
+Other options:
+  --timeout=SECS     wait at most SECS seconds for a response
+  -h, --help         Print this helpful information
+  -V, --version      Display ovs-appctl version information
+`;
+
+/** Runs the tool. */
+export async function main(argv: string[]): Promise<number> {
+  const output = startToolLog(PROGRAM);
+  let target = 'ovs-vswitchd';
+  try {
+    const { options, operands } = parseOptions(argv, OPTIONS, true);
+    applyLogOptions(options, output);
+    for (const { name, value = '' } of options) {
+      switch (name) {
+        case 'target':
+          target = value;
+          break;
+        case 'execute':
+          return fail(PROGRAM, '-e/--execute is no longer supported; use --target instead');
+        case 'help':
+          process.stdout.write(USAGE);
+          return 0;
+        case 'version':
+          process.stdout.write(`${versionText(PROGRAM)}\n`);
+          return 0;
+        case 'timeout': {
+          const seconds = parseSeconds(value);
+          if (seconds === undefined) return fail(PROGRAM, `value ${value} on -T or --timeout is invalid`);
+          setAlarm(seconds);
+          break;
+        }
+      }
+    }
+    const [command, ...args] = operands;
+    if (command === undefined) return fail(PROGRAM, 'at least one non-option argument is required (use --help for help)');
+    const reply = await controlCall(target, command, args);
+    if (reply.kind === 'result') {
+      process.stdout.write(reply.text);
+      return 0;
+    }
+    process.stderr.write(reply.text);
+    fail(PROGRAM, `${target}: server returned an error`);
+    return 2;
+  } catch (error) {
+    if (error instanceof UsageError) return fail(PROGRAM, error.message);
+    return fail(PROGRAM, errorText(error));
+  }
+}

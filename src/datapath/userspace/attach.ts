@@ -1,0 +1,46 @@
+// From the plain description of an opened device to the frame path's half of it.
+import type { Device, DeviceCounters } from '../../netdev/device.ts';
+import { type PacketSocket, PacketSocketDevice } from '../../netdev/packet-socket.ts';
+import type { ReceivePool } from '../../netdev/receive-pool.ts';
+import { type Tap, TapDevice } from '../../netdev/tap.ts';
+import type { UserspaceCore } from './core.ts';
+import { DROP, PORT, type SharedState } from './shared-state.ts';
+
+export type OpenedDevice = PacketSocket | Tap;
+
+function countersOf(state: SharedState, port: number): DeviceCounters {
+  const at = port * PORT.SIZE;
+  const { ports, drops } = state;
+  return {
+    sent(packets, bytes) {
+      ports[at + PORT.txPackets]! += packets;
+      ports[at + PORT.txBytes]! += bytes;
+    },
+    sendFailed(packets) {
+      ports[at + PORT.txErrors]! += packets;
+      drops[DROP.tx_error]! += packets;
+    },
+    sendDropped(packets) {
+      ports[at + PORT.txDropped]! += packets;
+      drops[DROP.tx_full]! += packets;
+    },
+    receiveFailed(packets) {
+      ports[at + PORT.rxErrors]! += packets;
+      drops[DROP.malformed]! += packets;
+    },
+    receiveDropped(packets) {
+      ports[at + PORT.rxDropped]! += packets;
+    },
+  };
+}
+
+/** Attaches an opened device as that port. */
+export function attachDevice(opened: OpenedDevice, port: number, core: UserspaceCore, pool: ReceivePool): Device {
+  const counters = countersOf(core.state, port);
+  switch (opened.kind) {
+    case 'packet':
+      return new PacketSocketDevice(opened, counters);
+    case 'tap':
+      return new TapDevice(opened, pool, counters);
+  }
+}

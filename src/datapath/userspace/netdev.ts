@@ -1,0 +1,176 @@
+// The user-space datapath over real devices: opened here, moved by `worker.ts` in a thread of its own.
+import { Worker } from 'node:worker_threads';
+import { ConfigError, errorText } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import { shieldHost } from '../../bpf/host-shield.ts';
+import { check, closeFd, libc } from '../../host/ffi.ts';
+import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
+import { openTap } from '../../netdev/tap.ts';
+import type { DpPort, DpPortSpec } from '../datapath.ts';
+import type { OpenedDevice } from './attach.ts';
+import type { Command } from './command.ts';
+import { UserspaceControl } from './control.ts';
+import { sharedState } from './shared-state.ts';
+import { UpcallQueue } from './upcall-queue.ts';
+import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
+
+const log = logger('dpif_netdev');
+const UPCALL_BYTES = 8 << 20;
+
+interface Waiting {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export class NetdevDatapath extends UserspaceControl {
+  readonly #wakeFd: number;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #shields = new Map<DpPort, number>();
+  readonly #closed: Promise<void>;
+  #pending: WorkerCommand[] = [];
+  #isDelivering = false;
+  #hasWarned = false;
+  #isClosing = false;
+
+  constructor(type: string, name: string) {
+    const state = sharedState();
+    const upcalls = new UpcallQueue(UPCALL_BYTES);
+    super(type, name, state, upcalls);
+    this.#wakeFd = check('eventfd', libc().eventfd(0, 0x80800));
+    const start: WorkerStart = {
+      state: state.buffer,
+      upcalls: upcalls.buffer,
+      upcallSize: UPCALL_BYTES,
+      wakeFd: this.#wakeFd,
+      timeOrigin: performance.timeOrigin,
+    };
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start });
+    this.#worker.on('message', (message: WorkerReport) => this.#heard(message));
+    this.#worker.on('error', (error) => log.emer(`the frame path has failed: ${errorText(error)}`));
+    this.#closed = new Promise((resolve) => void this.#worker.once('exit', () => resolve()));
+    // A thread that sleeps in epoll_wait cannot be ended from outside before it wakes.
+    process.on('exit', this.#onExit);
+  }
+
+  readonly #onExit = (): void => {
+    this.#post({ op: 'close' });
+    this.#flush();
+  };
+
+  protected override command(command: Command): void {
+    this.#post(command);
+  }
+
+  /** Commands of one turn of the event loop go over together. */
+  #post(command: WorkerCommand): void {
+    if (this.#pending.push(command) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0) return;
+    this.#worker.postMessage(this.#pending);
+    this.#pending = [];
+    libc().write(this.#wakeFd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8);
+  }
+
+  #answer(kind: 'attached' | 'detached', port: DpPort): Promise<void> {
+    return new Promise((resolve, reject) => this.#waiting.set(`${kind} ${port}`, { resolve, reject }));
+  }
+
+  #heard(message: WorkerReport): void {
+    switch (message.kind) {
+      case 'upcalls':
+        this.#deliver();
+        break;
+      case 'attached':
+      case 'detached': {
+        const name = `${message.kind} ${message.port}`;
+        this.#waiting.get(name)?.resolve();
+        this.#waiting.delete(name);
+        break;
+      }
+      case 'attachFailed': {
+        const name = `attached ${message.port}`;
+        this.#waiting.get(name)?.reject(new Error(message.message));
+        this.#waiting.delete(name);
+        break;
+      }
+      case 'gone':
+        this.portGone(message.port);
+        break;
+      case 'closed':
+        break;
+    }
+  }
+
+  /** A batch a turn, so that a flood of misses does not keep the control plane from its other work. */
+  #deliver(): void {
+    if (this.#isDelivering || this.#isClosing) return;
+    this.#isDelivering = true;
+    let hasMore = false;
+    try {
+      hasMore = this.deliverUpcalls();
+    } finally {
+      this.#isDelivering = false;
+      this.#flush();
+      if (hasMore) setImmediate(() => this.#deliver());
+    }
+  }
+
+  protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
+    const device = this.#open(port, spec);
+    const answer = this.#answer('attached', port);
+    this.#post({ op: 'attach', port, device });
+    await answer;
+  }
+
+  #open(port: DpPort, spec: DpPortSpec): OpenedDevice {
+    switch (spec.kind) {
+      case 'system': {
+        const socket = openPacketSocket(spec.device, ringBlocks([...this.ports()].length - 1));
+        this.#shield(port, spec.device, socket.ifindex);
+        return socket;
+      }
+      case 'internal':
+        return openTap(spec.device, spec.mac, spec.mtu);
+      case 'tunnel':
+        throw new ConfigError(`${spec.device}: tunnels are not built yet`);
+      case 'dummy':
+        throw new ConfigError(`${spec.device}: dummy ports exist in the dummy datapath only`);
+    }
+  }
+
+  #shield(port: DpPort, device: string, ifindex: number): void {
+    try {
+      this.#shields.set(port, shieldHost(ifindex));
+    } catch (error) {
+      if (!this.#hasWarned) log.warn(`${device}: the host sees this port's frames too, for want of tcx: ${errorText(error)}`);
+      this.#hasWarned = true;
+    }
+  }
+
+  protected override async closePort(port: DpPort): Promise<void> {
+    closeFd(this.#shields.get(port) ?? -1);
+    this.#shields.delete(port);
+    const answer = this.#answer('detached', port);
+    this.#post({ op: 'detach', port });
+    await answer;
+  }
+
+  override async close(): Promise<void> {
+    if (this.#isClosing) return this.#closed;
+    this.#isClosing = true;
+    process.off('exit', this.#onExit);
+    this.#post({ op: 'close' });
+    await this.#closed;
+    for (const fd of this.#shields.values()) closeFd(fd);
+    closeFd(this.#wakeFd);
+  }
+}
+
+/** Opens the user-space datapath: `netdev`, or `system` as long as the kernel's part is not built. */
+export function openNetdevDatapath(type: 'netdev' | 'system' = 'netdev'): NetdevDatapath {
+  if (type === 'system') log.info('system datapath: frames are forwarded in user space');
+  return new NetdevDatapath(type, type === 'system' ? 'ovs-system' : 'ovs-netdev');
+}

@@ -1,0 +1,192 @@
+// The frame path's thread. It blocks in epoll_wait, never in its own event loop: commands are fetched from the message port when the
+// eventfd says that there are some.
+//
+//   1. Each device hands in a burst; then everything queued is flushed, and the device's memory given back.
+//   2. While there is work, epoll is only asked now and then, for commands and for devices that must be read.
+//   3. Without work, upcalls have been announced and the thread sleeps.
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { closeFd, libc, mapMemory } from '../../host/ffi.ts';
+import type { Device } from '../../netdev/device.ts';
+import type { Packet } from '../../netdev/packet.ts';
+import { mappedPacket, ReceivePool } from '../../netdev/receive-pool.ts';
+import { attachDevice, type OpenedDevice } from './attach.ts';
+import { applyCommand, type Command } from './command.ts';
+import { UserspaceCore } from './core.ts';
+import { sharedState } from './shared-state.ts';
+import { UpcallQueue } from './upcall-queue.ts';
+
+/** What the thread is started with. */
+export interface WorkerStart {
+  state: ArrayBufferLike;
+  upcalls: ArrayBufferLike;
+  upcallSize: number;
+  wakeFd: number;
+  /** performance.timeOrigin of the control plane, whose clock the flows' times are in. */
+  timeOrigin: number;
+}
+
+export type WorkerCommand =
+  | Command
+  | { op: 'attach'; port: number; device: OpenedDevice }
+  | { op: 'detach'; port: number }
+  | { op: 'vlanLimit'; limit: number }
+  | { op: 'close' };
+
+export type WorkerReport =
+  | { kind: 'attached' | 'detached' | 'gone'; port: number }
+  | { kind: 'attachFailed'; port: number; message: string }
+  | { kind: 'upcalls' }
+  | { kind: 'closed' };
+
+interface Attached {
+  port: number;
+  device: Device;
+  isReady: boolean;
+  onPacket: (packet: Packet) => void;
+}
+
+const BURST = 32;
+const EPOLL_IN = 1;
+const EPOLL_ERROR = 8 | 16;
+const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
+const EVENT_DATA = EVENT_SIZE - 8;
+const MOST_EVENTS = 64;
+const BUSY_ROUNDS = 8;
+const IDLE_MS = 1000;
+
+const start = workerData as WorkerStart;
+const control = parentPort as MessagePort;
+const report = (message: WorkerReport): void => control.postMessage(message);
+const state = sharedState(start.state);
+const upcalls = new UpcallQueue(start.upcallSize, start.upcalls);
+const core = new UserspaceCore(state, upcalls, mappedPacket);
+const clockOffset = performance.timeOrigin - start.timeOrigin;
+const c = libc();
+const epoll = c.epollCreate(0x80000);
+const events = mapMemory(MOST_EVENTS * EVENT_SIZE);
+const eventView = new DataView(events.bytes.buffer);
+const pool = new ReceivePool();
+const wakeBuffer = new Uint8Array(8);
+const attached: Attached[] = [];
+const WAKE = 0xffffffff;
+let isClosing = false;
+
+function watch(fd: number, data: number): void {
+  const event = new Uint8Array(EVENT_SIZE);
+  const view = new DataView(event.buffer);
+  view.setUint32(0, EPOLL_IN, true);
+  view.setUint32(EVENT_DATA, data, true);
+  c.epollCtl(epoll, 1, fd, event);
+}
+
+const unwatch = (fd: number): void => void c.epollCtl(epoll, 2, fd, new Uint8Array(EVENT_SIZE));
+
+function obey(command: WorkerCommand): void {
+  switch (command.op) {
+    case 'attach': {
+      const { port } = command;
+      try {
+        const device = attachDevice(command.device, port, core, pool);
+        core.portAdd(port, device);
+        attached.push({ port, device, isReady: true, onPacket: (packet) => core.receive(port, packet) });
+        for (const fd of device.fds) watch(fd, port);
+        report({ kind: 'attached', port });
+      } catch (error) {
+        report({ kind: 'attachFailed', port, message: error instanceof Error ? error.message : String(error) });
+      }
+      break;
+    }
+    case 'detach':
+      detach(command.port);
+      report({ kind: 'detached', port: command.port });
+      break;
+    case 'vlanLimit':
+      core.setVlanLimit(command.limit);
+      break;
+    case 'close':
+      isClosing = true;
+      break;
+    default:
+      applyCommand(core, command);
+  }
+}
+
+function detach(port: number): void {
+  const index = attached.findIndex((one) => one.port === port);
+  if (index < 0) return;
+  const [one] = attached.splice(index, 1);
+  core.flush();
+  core.portDelete(port);
+  for (const fd of one!.device.fds) unwatch(fd);
+  one!.device.close();
+}
+
+function obeyAll(): void {
+  c.read(start.wakeFd, wakeBuffer, 8);
+  for (;;) {
+    const received = receiveMessageOnPort(control) as { message: WorkerCommand[] } | undefined;
+    if (received === undefined) return;
+    for (const command of received.message) {
+      try {
+        obey(command);
+      } catch (error) {
+        // One bad command must not end the frame path.
+        process.emitWarning(error instanceof Error ? error : String(error));
+      }
+    }
+  }
+}
+
+function poll(timeoutMs: number): void {
+  const count = c.epollWaitAt(epoll, events.address, MOST_EVENTS, timeoutMs);
+  for (let i = 0; i < count; i++) {
+    const flags = eventView.getUint32(i * EVENT_SIZE, true);
+    const data = eventView.getUint32(i * EVENT_SIZE + EVENT_DATA, true);
+    if (data === WAKE) {
+      obeyAll();
+      continue;
+    }
+    const one = attached.find((candidate) => candidate.port === data);
+    if (one === undefined) continue;
+    one.isReady = true;
+    if ((flags & EPOLL_ERROR) !== 0 && !one.device.stillExists()) {
+      // Watched no longer, or it would wake us for ever; the port stays until the control plane removes it.
+      for (const fd of one.device.fds) unwatch(fd);
+      one.isReady = false;
+      report({ kind: 'gone', port: one.port });
+    }
+  }
+}
+
+function round(): number {
+  let work = 0;
+  core.nowMs = performance.now() + clockOffset;
+  for (let i = 0; i < attached.length; i++) {
+    const one = attached[i]!;
+    const { device } = one;
+    if (device.needsReadiness && !one.isReady) continue;
+    const count = device.receive(BURST, one.onPacket);
+    if (count > 0) {
+      core.flush();
+      device.release();
+      work += count;
+    }
+    if (count < BURST) one.isReady = false;
+  }
+  if (!upcalls.isEmpty && upcalls.claimWake()) report({ kind: 'upcalls' });
+  return work;
+}
+
+watch(start.wakeFd, WAKE);
+for (let busy = 0; !isClosing; ) {
+  if (round() === 0) {
+    busy = 0;
+    poll(IDLE_MS);
+  } else if (++busy === BUSY_ROUNDS) {
+    busy = 0;
+    poll(0);
+  }
+}
+for (const { port } of [...attached]) detach(port);
+closeFd(epoll);
+report({ kind: 'closed' });

@@ -1,0 +1,67 @@
+// What makes a process a daemon: its pidfile, and letting go of the terminal.
+import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { strerror, systemErrno } from '../base/errno.ts';
+import { ConfigError } from '../base/errors.ts';
+import { libc } from './ffi.ts';
+import { lockHolder, tryLock } from './file-lock.ts';
+
+/** Points descriptors 0, 1 and 2 at /dev/null, so that whoever waits for our output sees its end. */
+export function releaseStdio(): void {
+  const fd = openSync('/dev/null', constants.O_RDWR);
+  for (const target of [0, 1, 2]) if (libc().dup2(fd, target) < 0) break;
+  if (fd > 2) closeSync(fd);
+}
+
+/** The process that holds the pidfile's lock, 0 when none does or there is no such file. Throws ConfigError when it cannot be read. */
+export function pidfileHolder(path: string): number {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDWR);
+  } catch (error) {
+    const errno = systemErrno(error);
+    if (errno === 2) return 0;
+    throw new ConfigError(`${path}: open: ${strerror(errno)}`);
+  }
+  try {
+    return lockHolder(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A pidfile of ours; its lock lives until `remove` or the end of the process. */
+export interface Pidfile {
+  remove(): void;
+}
+
+/** Writes and locks a pidfile in one step: nobody sees it unlocked or empty. Throws ConfigError. */
+export function createPidfile(path: string, mayOverwrite: boolean): Pidfile {
+  const holder = mayOverwrite ? 0 : pidfileHolder(path);
+  if (holder !== 0) throw new ConfigError(`${path}: already running as pid ${holder}, aborting`);
+  const temporary = `${path}.tmp${process.pid}`;
+  let fd: number;
+  try {
+    fd = openSync(temporary, constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC, 0o644);
+  } catch (error) {
+    throw new ConfigError(`${temporary}: create failed: ${strerror(systemErrno(error))}`);
+  }
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`);
+    if (!tryLock(fd)) throw new ConfigError(`${temporary}: fcntl(F_SETLK) failed`);
+    renameSync(temporary, path);
+  } catch (error) {
+    closeSync(fd);
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`failed to rename "${temporary}" to "${path}": ${strerror(systemErrno(error))}`);
+  }
+  return {
+    remove: () => {
+      try {
+        unlinkSync(path);
+      } catch {
+        // Somebody removed it before us.
+      }
+    },
+  };
+}

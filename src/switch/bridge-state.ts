@@ -1,0 +1,20 @@
+// What translation reads of a bridge. Translation changes nothing here: what it wants to learn or count it returns as effects.
+
+import type { OfPort } from '../openflow/action.ts';
+import type { MacTable } from '../protocols/mac-learning.ts';
+import type { FlowTables } from './flow-tables.ts';
+import type { PortBundle, SwitchPort } from './ports.ts';
+
+export interface BridgeState {
+  readonly name: string;
+  readonly tables: FlowTables;
+  readonly macs: MacTable<PortBundle>;
+  readonly ports: ReadonlyMap<OfPort, SwitchPort>;
+  /** In the order of a flood: LOCAL first, then as configured. */
+  readonly bundles: ReadonlyMap<string, PortBundle>;
+  readonly isBpduForwarded: boolean;
+  readonly floodVlans: ReadonlySet<number>;
+  readonly wantsPacketInOnMiss: boolean;
+  /** The port at the other end of a patch port; undefined while there is none. */
+  patchPeer(port: SwitchPort): SwitchPort | undefined;
+}
