@@ -222,12 +222,13 @@ class Execution {
     const timeout = parser.optional('timeout', 'number');
     const table = this.table(parser);
     const where = parser.required('where', 'array');
-    const columnsJson = parser.required('columns', 'array');
+    const columnsJson = parser.optional('columns', 'array');
     const until = parser.required('until', 'string');
     const rowsJson = parser.required('rows', 'array') as Json[];
     parser.finish();
     const condition = parseCondition(where, table.schema, this.symbols);
-    const columns = parseColumnSet(columnsJson, table.schema.columns, table.schema.name);
+    const columns =
+      columnsJson === undefined ? table.schema.columnList : parseColumnSet(columnsJson, table.schema.columns, table.schema.name);
     if (until !== '==' && until !== '!=') throw syntaxError(until, '"until" must be "==" or "!="');
     const wanted = new Set<string>();
     for (const rowJson of rowsJson) {
