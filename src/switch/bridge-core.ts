@@ -57,6 +57,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly #peer: (port: SwitchPort) => SwitchPort | undefined;
   #stopTimer: () => void;
   #macGeneration = 0;
+  #isConfigured = false;
 
   constructor(name: string, clock: Clock, megaflows: Megaflows, peer: (port: SwitchPort) => SwitchPort | undefined) {
     this.name = name;
@@ -95,7 +96,9 @@ export class Core implements BridgeCore, BridgeState {
     this.settings = settings;
     this.macs.configure(settings.macAgingSec * 1000, settings.macTableSize);
     this.floodVlans = new Set(settings.floodVlans);
-    this.ensureNormal();
+    // Later the connections flush the tables when fail mode or controllers change; a NORMAL flow that the user deleted stays deleted.
+    if (!this.#isConfigured) this.ensureNormal();
+    this.#isConfigured = true;
     this.megaflows.changed();
     this.#emit((events) => events.onSettings?.());
   }
@@ -107,6 +110,10 @@ export class Core implements BridgeCore, BridgeState {
     if (this.tables.table(0)?.classifier.find(match, 0, this.tables.version) !== undefined) return;
     this.tables.stageOwn(0, match, 0, NORMAL);
     this.#commit();
+  }
+
+  controlChanged(): void {
+    this.megaflows.changed();
   }
 
   subscribe(events: BridgeEvents): () => void {

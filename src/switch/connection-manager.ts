@@ -36,6 +36,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   readonly #failMode: FailMode;
   readonly #unsubscribe: () => void;
   #management: PassiveConnections | undefined;
+  #wantsMisses = false;
   #versions: string;
   #failModeSetting: string;
 
@@ -165,6 +166,9 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   }
 
   onInterest(): void {
+    const wants = this.wantsPacketInOnMiss();
+    if (wants === this.#wantsMisses) return;
+    this.#wantsMisses = wants;
     this.core.controlChanged?.();
   }
 
