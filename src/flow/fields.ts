@@ -107,7 +107,7 @@ function tunMetadataRows(): FieldRow[] {
 // biome-ignore format: one row a line
 const rows: FieldRow[] = [
   { name: 'recirc_id', bits: 32, wireBytes: 4, at: w(W.RECIRC_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 36, label: 'NXM_NX_RECIRC_ID' }] },
-  { name: 'dp_hash', bits: 32, wireBytes: 4, at: w(W.DP_HASH), format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxoxm', num: 0, label: 'NXOXM_ET_DP_HASH' }] },
+  { name: 'dp_hash', bits: 32, wireBytes: 4, at: w(W.DP_HASH), format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 35, label: 'NXM_NX_DP_HASH' }, { cls: 'nxoxm', num: 0, label: 'NXOXM_ET_DP_HASH' }] },
   { name: 'dl_vlan', bits: 12, wireBytes: 2, at: w(W.VLAN0) + 20, format: 'decimal', maskable: false, prereq: 'ethernet', writable: true, codes: [] },
   { name: 'dl_vlan_pcp', bits: 3, wireBytes: 1, at: w(W.VLAN0) + 16, format: 'decimal', maskable: false, prereq: 'vlan', writable: true, codes: [] },
   { name: 'conj_id', bits: 32, wireBytes: 4, at: w(W.CONJ_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 37, label: 'NXM_NX_CONJ_ID' }] },

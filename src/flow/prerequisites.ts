@@ -1,0 +1,67 @@
+// Whether a match has what a field needs (ovs-fields(7), "Prerequisites"): eth_type and nw_proto matched exactly, and so on.
+import type { Prereq } from './fields.ts';
+import type { Match } from './key.ts';
+import { W } from './key.ts';
+
+export const ETH = { IPV4: 0x0800, ARP: 0x0806, RARP: 0x8035, IPV6: 0x86dd, MPLS: 0x8847, MPLS_MCAST: 0x8848, NSH: 0x894f } as const;
+export const IP = { ICMP: 1, IGMP: 2, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132 } as const;
+
+/** The eth_type that a match asks for exactly; -1 when it does not. */
+export function matchedEthType({ key, mask }: Match): number {
+  return (mask[W.TYPE] ?? 0) >>> 16 === 0xffff ? (key[W.TYPE] ?? 0) >>> 16 : -1;
+}
+
+/** The nw_proto (or arp_op) that a match asks for exactly; -1 when it does not. */
+export function matchedProto({ key, mask }: Match): number {
+  return ((mask[W.TYPE] ?? 0) & 0xff) === 0xff ? (key[W.TYPE] ?? 0) & 0xff : -1;
+}
+
+const isIp = (type: number): boolean => type === ETH.IPV4 || type === ETH.IPV6;
+
+/** Whether the prerequisite holds in a match. */
+export function prereqHolds(prereq: Prereq, match: Match): boolean {
+  const type = (): number => matchedEthType(match);
+  const proto = (): number => matchedProto(match);
+  switch (prereq) {
+    case 'none':
+    case 'ethernet':
+      return true;
+    case 'vlan':
+      return ((match.key[W.VLAN0] ?? 0) & (match.mask[W.VLAN0] ?? 0) & 0x1000) !== 0;
+    case 'ct':
+      return ((match.key[W.CT_STATE] ?? 0) & (match.mask[W.CT_STATE] ?? 0) & 32) !== 0;
+    case 'mpls':
+      return type() === ETH.MPLS || type() === ETH.MPLS_MCAST;
+    case 'ipv4':
+      return type() === ETH.IPV4;
+    case 'ipv6':
+      return type() === ETH.IPV6;
+    case 'ip':
+      return isIp(type());
+    case 'arp':
+      return type() === ETH.ARP || type() === ETH.RARP;
+    case 'nsh':
+      return type() === ETH.NSH;
+    case 'tcp':
+      return isIp(type()) && proto() === IP.TCP;
+    case 'udp':
+      return isIp(type()) && proto() === IP.UDP;
+    case 'sctp':
+      return isIp(type()) && proto() === IP.SCTP;
+    case 'icmpv4':
+      return type() === ETH.IPV4 && proto() === IP.ICMP;
+    case 'icmpv6':
+      return type() === ETH.IPV6 && proto() === IP.ICMPV6;
+    case 'nd':
+      return isNd(match, 135) || isNd(match, 136);
+    case 'ndSolicit':
+      return isNd(match, 135);
+    case 'ndAdvert':
+      return isNd(match, 136);
+  }
+}
+
+function isNd(match: Match, icmpType: number): boolean {
+  if (matchedEthType(match) !== ETH.IPV6 || matchedProto(match) !== IP.ICMPV6) return false;
+  return (((match.mask[W.TP] ?? 0) >>> 16) & 0xff) === 0xff && (((match.key[W.TP] ?? 0) >>> 16) & 0xff) === icmpType;
+}

@@ -1,0 +1,16 @@
+// Port numbers: 16 bits inside and in OpenFlow 1.0, 32 bits since 1.1, where the reserved ones stand at the top of the 32-bit space.
+import { PeerError } from '../base/errors.ts';
+import type { OfPort } from './action.ts';
+import { OFPP } from './action.ts';
+
+const OFFSET = 0xffff0000;
+
+/** A 16-bit port as OpenFlow 1.1 and later write it. */
+export const portToWire32 = (port: OfPort): number => (port >= OFPP.MAX ? (port + OFFSET) >>> 0 : port);
+
+/** A 32-bit port as held inside; what does not fit is the peer's error `code`. */
+export function portFromWire32(wire: number, code = 'OFPBAC_BAD_OUT_PORT'): OfPort {
+  if (wire < OFPP.MAX) return wire;
+  if (wire >= OFPP.MAX + OFFSET) return wire - OFFSET;
+  throw new PeerError(code, `port ${wire} is outside the supported range 0 through 65279 or 4294967040 through 4294967295`);
+}
