@@ -13,6 +13,7 @@ const tools: Record<string, () => Promise<{ main: Tool }>> = {
   // one line a tool, in alphabetical order
   // one line a tool, in alphabetical order: 'ovs-vsctl': () => import('./ovs-vsctl.ts'),
   'ovs-appctl': () => import('./ovs-appctl.ts'),
+  'ovs-ofctl': () => import('./ovs-ofctl.ts'),
   weft: () => import('./weft/main.ts'),
 };
 
