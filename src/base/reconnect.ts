@@ -163,6 +163,7 @@ export class Reconnect {
     if (this.#state === 'CONNECTING') {
       if (reason === '')
         this.#say('info', this.#voice === 'rconn' ? 'connection closed by peer' : 'connection attempt failed (End of file)');
+      else if (this.#quiet) this.#log.warn(`${this.name}: connection dropped (${reason})`);
       else this.#log.warn(`${this.name}: connection ${this.#voice === 'rconn' ? '' : 'attempt '}failed (${reason})`);
     } else if (this.isConnected) {
       this.#disconnectedAt = this.#clock.now();

@@ -14,6 +14,10 @@ const tools: Record<string, () => Promise<{ main: Tool }>> = {
   // one line a tool, in alphabetical order: 'ovs-vsctl': () => import('./ovs-vsctl.ts'),
   'ovs-appctl': () => import('./ovs-appctl.ts'),
   'ovs-ofctl': () => import('./ovs-ofctl.ts'),
+  'ovsdb-client': () => import('./ovsdb-client.ts'),
+  'ovsdb-server': () => import('./ovsdb-server.ts'),
+  'ovsdb-tool': () => import('./ovsdb-tool.ts'),
+  'ovs-vswitchd': () => import('./ovs-vswitchd.ts'),
   weft: () => import('./weft/main.ts'),
 };
 

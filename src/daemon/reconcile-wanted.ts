@@ -30,6 +30,8 @@ export interface WantedInterface {
   ofportBefore: number | undefined;
   /** Interface:mac. */
   mac: Mac | undefined;
+  /** The address that the database says it had last time. */
+  macBefore: Mac | undefined;
   mtuRequest: number | undefined;
 }
 
@@ -181,6 +183,7 @@ function wantedInterface(row: IdlRow, bridgeName: string, options: WantedOptions
     ofportRequest: name === bridgeName ? OFPP.LOCAL : request === undefined ? undefined : Number(request),
     ofportBefore: before !== undefined && Number(before) > 0 && Number(before) < OFPP.MAX ? Number(before) : undefined,
     mac: unicast(parseMac(text(row.optional('mac')))),
+    macBefore: unicast(parseMac(text(row.optional('mac_in_use')))),
     mtuRequest: mtu === undefined ? undefined : Number(mtu),
   };
 }
@@ -223,6 +226,7 @@ function localPort(name: string, dummyPath: boolean): WantedPort {
         ofportRequest: OFPP.LOCAL,
         ofportBefore: undefined,
         mac: undefined,
+        macBefore: undefined,
         mtuRequest: undefined,
       },
     ],

@@ -98,6 +98,9 @@ export interface BridgeCore {
   /** Deletes every flow but hidden ones without telling anyone, and puts back the NORMAL flow where a bridge without controllers has it. */
   flushFlows(): void;
 
+  /** What `wantsPacketInOnMiss` gives may have changed: translations of misses are to be made again. */
+  controlChanged?(): void;
+
   /** Expires flows that are due. The bridge calls it itself from a timer; tests may. */
   expire(): void;
 

@@ -3,10 +3,11 @@ import type { Device, DeviceCounters } from '../../netdev/device.ts';
 import { type PacketSocket, PacketSocketDevice } from '../../netdev/packet-socket.ts';
 import type { ReceivePool } from '../../netdev/receive-pool.ts';
 import { type Tap, TapDevice } from '../../netdev/tap.ts';
+import { type Tunnel, TunnelDevice } from '../../netdev/tunnel.ts';
 import type { UserspaceCore } from './core.ts';
 import { DROP, PORT, type SharedState } from './shared-state.ts';
 
-export type OpenedDevice = PacketSocket | Tap;
+export type OpenedDevice = PacketSocket | Tap | Tunnel;
 
 function countersOf(state: SharedState, port: number): DeviceCounters {
   const at = port * PORT.SIZE;
@@ -42,5 +43,7 @@ export function attachDevice(opened: OpenedDevice, port: number, core: Userspace
       return new PacketSocketDevice(opened, counters);
     case 'tap':
       return new TapDevice(opened, pool, counters);
+    case 'tunnel':
+      return new TunnelDevice(opened, pool, counters);
   }
 }

@@ -6,6 +6,7 @@ import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
 import { openTap } from '../../netdev/tap.ts';
+import { openTunnel } from '../../netdev/tunnel.ts';
 import type { DpPort, DpPortSpec } from '../datapath.ts';
 import type { OpenedDevice } from './attach.ts';
 import type { Command } from './command.ts';
@@ -135,7 +136,7 @@ export class NetdevDatapath extends UserspaceControl {
       case 'internal':
         return openTap(spec.device, spec.mac, spec.mtu);
       case 'tunnel':
-        throw new ConfigError(`${spec.device}: tunnels are not built yet`);
+        return openTunnel(spec.device, spec.protocol, spec.dstPort);
       case 'dummy':
         throw new ConfigError(`${spec.device}: dummy ports exist in the dummy datapath only`);
     }

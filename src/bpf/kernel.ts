@@ -1,0 +1,226 @@
+// bpf(2): maps, programs and links as descriptors. A verifier's refusal is a KernelError that carries the end of its log.
+// Layouts: `union bpf_attr` in linux/bpf.h.
+import { KernelError } from '../base/errors.ts';
+import { closeFd, libc, type Memory, mapMemory } from '../host/ffi.ts';
+import type { Program } from './instructions.ts';
+
+const SYS_BPF = process.arch === 'arm64' ? 280 : 321;
+
+const CMD = {
+  mapCreate: 0,
+  mapLookup: 1,
+  mapUpdate: 2,
+  mapDelete: 3,
+  progLoad: 5,
+  objPin: 6,
+  objGet: 7,
+  progTestRun: 10,
+  linkCreate: 28,
+  linkUpdate: 29,
+} as const;
+
+/** Kinds of map, `enum bpf_map_type`. */
+export const MAP_TYPE = { hash: 1, array: 2, progArray: 3, perCpuArray: 6, lruHash: 9, hashOfMaps: 13, ringBuffer: 27 } as const;
+
+/** Attach points, `enum bpf_attach_type`. */
+export const ATTACH = { tcxIngress: 46, tcxEgress: 47 } as const;
+
+const PROG_TYPE_SCHED_CLS = 3;
+
+/** A map before it exists. Sizes are bytes. */
+export interface MapSpec {
+  name: string;
+  type: number;
+  keySize: number;
+  valueSize: number;
+  maxEntries: number;
+  flags?: number;
+}
+
+// The attribute block and everything that it points to live in one mapping, because pointers inside it must not move.
+const SCRATCH_SIZE = 4 * 1024 * 1024;
+const ATTR_SIZE = 152;
+const DATA = 256;
+let scratch: Memory | undefined;
+
+function memory(): Memory {
+  scratch ??= mapMemory(SCRATCH_SIZE);
+  return scratch;
+}
+
+function bpf(command: number, fill: (attr: DataView, base: number) => void): number {
+  const m = memory();
+  m.bytes.fill(0, 0, ATTR_SIZE);
+  fill(new DataView(m.bytes.buffer, m.bytes.byteOffset, ATTR_SIZE), m.address);
+  return libc().syscall(SYS_BPF, command, m.address, ATTR_SIZE, 0, 0);
+}
+
+function fail(call: string, detail = ''): never {
+  const errno = libc().errno();
+  throw new KernelError(call, errno, libc().strerror(errno), detail);
+}
+
+const setPointer = (attr: DataView, at: number, address: number): void => attr.setBigUint64(at, BigInt(address), true);
+
+function setName(attr: DataView, at: number, name: string): void {
+  const safe = name.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 15);
+  for (let i = 0; i < safe.length; i++) attr.setUint8(at + i, safe.charCodeAt(i));
+}
+
+/** Creates a map and gives its descriptor. */
+export function createMap(spec: MapSpec): number {
+  const fd = bpf(CMD.mapCreate, (attr) => {
+    attr.setUint32(0, spec.type, true);
+    attr.setUint32(4, spec.keySize, true);
+    attr.setUint32(8, spec.valueSize, true);
+    attr.setUint32(12, spec.maxEntries, true);
+    attr.setUint32(16, spec.flags ?? 0, true);
+    setName(attr, 28, spec.name);
+  });
+  if (fd < 0) fail('bpf(BPF_MAP_CREATE)', spec.name);
+  return fd;
+}
+
+const valueOffset = (key: Uint8Array): number => DATA + ((key.length + 7) & ~7);
+
+function element(command: number, map: number, key: Uint8Array, flags: number): number {
+  memory().bytes.set(key, DATA);
+  return bpf(command, (attr, base) => {
+    attr.setUint32(0, map, true);
+    setPointer(attr, 8, base + DATA);
+    setPointer(attr, 16, base + valueOffset(key));
+    attr.setBigUint64(24, BigInt(flags), true);
+  });
+}
+
+/** Stores an element. `flags`: 0 any, 1 only new, 2 only existing. */
+export function updateElement(map: number, key: Uint8Array, value: Uint8Array, flags = 0): void {
+  memory().bytes.set(value, valueOffset(key));
+  if (element(CMD.mapUpdate, map, key, flags) < 0) fail('bpf(BPF_MAP_UPDATE_ELEM)');
+}
+
+/** Removes an element; false when there was none. */
+export function deleteElement(map: number, key: Uint8Array): boolean {
+  return element(CMD.mapDelete, map, key, 0) >= 0;
+}
+
+/** Reads an element into `value`; false when there is none. */
+export function lookupElement(map: number, key: Uint8Array, value: Uint8Array): boolean {
+  if (element(CMD.mapLookup, map, key, 0) < 0) return false;
+  const at = valueOffset(key);
+  value.set(memory().bytes.subarray(at, at + value.length));
+  return true;
+}
+
+/** Loads a tc program, filling map descriptors in; the KernelError of a refusal carries the verifier's last lines. */
+export function loadProgram(program: Program, maps: ReadonlyMap<string, number>, name: string): number {
+  const bytes = program.bytes.slice();
+  const view = new DataView(bytes.buffer);
+  for (const { index, map } of program.relocations) {
+    const fd = maps.get(map);
+    if (fd === undefined) throw new Error(`program ${name} names map ${map}, which is not there`);
+    view.setInt32(index * 8 + 4, fd, true);
+  }
+  const codeAt = DATA + 8;
+  const logAt = codeAt + bytes.length;
+  const attempt = (logSize: number): number => {
+    if (logAt + logSize > SCRATCH_SIZE) throw new Error(`program ${name} is too long: ${program.length} instructions`);
+    memory().bytes.set(new TextEncoder().encode('GPL\0'), DATA);
+    memory().bytes.set(bytes, codeAt);
+    return bpf(CMD.progLoad, (attr, base) => {
+      attr.setUint32(0, PROG_TYPE_SCHED_CLS, true);
+      attr.setUint32(4, program.length, true);
+      setPointer(attr, 8, base + codeAt);
+      setPointer(attr, 16, base + DATA);
+      if (logSize > 0) {
+        attr.setUint32(24, 1, true);
+        attr.setUint32(28, logSize, true);
+        setPointer(attr, 32, base + logAt);
+      }
+      setName(attr, 48, name);
+    });
+  };
+  const fd = attempt(0);
+  if (fd >= 0) return fd;
+  // Loaded again with a log only when it was refused: writing the log costs more than the check itself.
+  const errno = libc().errno();
+  const logged = attempt(1024 * 1024);
+  if (logged >= 0) return logged;
+  const end = memory().bytes.indexOf(0, logAt);
+  const log = new TextDecoder().decode(memory().bytes.slice(Math.max(logAt, end - 3000), end));
+  throw new KernelError('bpf(BPF_PROG_LOAD)', errno, libc().strerror(errno), log.trim());
+}
+
+/** Attaches a program at a device's tcx hook; closing the descriptor detaches it, unless it is pinned. */
+export function attachTcx(program: number, ifindex: number, attach: number): number {
+  const fd = bpf(CMD.linkCreate, (attr) => {
+    attr.setUint32(0, program, true);
+    attr.setUint32(4, ifindex, true);
+    attr.setUint32(8, attach, true);
+  });
+  if (fd < 0) fail('bpf(BPF_LINK_CREATE)', `ifindex ${ifindex}`);
+  return fd;
+}
+
+/** Replaces a link's program in place, without a gap. */
+export function updateLink(link: number, program: number): void {
+  const result = bpf(CMD.linkUpdate, (attr) => {
+    attr.setUint32(0, link, true);
+    attr.setUint32(4, program, true);
+  });
+  if (result < 0) fail('bpf(BPF_LINK_UPDATE)');
+}
+
+/** Pins an object in a bpffs. */
+export function pinObject(fd: number, path: string): void {
+  memory().bytes.set(new TextEncoder().encode(`${path}\0`), DATA);
+  const result = bpf(CMD.objPin, (attr, base) => {
+    setPointer(attr, 0, base + DATA);
+    attr.setUint32(8, fd, true);
+  });
+  if (result < 0) fail('bpf(BPF_OBJ_PIN)', path);
+}
+
+/** Opens a pinned object; undefined when there is none. */
+export function openPinned(path: string): number | undefined {
+  memory().bytes.set(new TextEncoder().encode(`${path}\0`), DATA);
+  const fd = bpf(CMD.objGet, (attr, base) => setPointer(attr, 0, base + DATA));
+  return fd < 0 ? undefined : fd;
+}
+
+/** What a test run of a program gave: its verdict and the frame as it left it. */
+export interface TestRun {
+  verdict: number;
+  frame: Uint8Array;
+}
+
+/** Runs a program on one frame without a device (BPF_PROG_TEST_RUN). `context` is a __sk_buff, changed in place. */
+export function testRun(program: number, frame: Uint8Array, context?: Uint8Array): TestRun {
+  const m = memory();
+  const inAt = DATA;
+  const outAt = DATA + 128 * 1024;
+  const contextAt = DATA + 256 * 1024;
+  m.bytes.set(frame, inAt);
+  if (context !== undefined) m.bytes.set(context, contextAt);
+  const result = bpf(CMD.progTestRun, (attr, base) => {
+    attr.setUint32(0, program, true);
+    attr.setUint32(8, frame.length, true);
+    attr.setUint32(12, 100 * 1024, true);
+    setPointer(attr, 16, base + inAt);
+    setPointer(attr, 24, base + outAt);
+    attr.setUint32(32, 1, true);
+    if (context !== undefined) {
+      attr.setUint32(40, context.length, true);
+      attr.setUint32(44, context.length, true);
+      setPointer(attr, 48, base + contextAt);
+      setPointer(attr, 56, base + contextAt);
+    }
+  });
+  if (result < 0) fail('bpf(BPF_PROG_TEST_RUN)');
+  const attr = new DataView(m.bytes.buffer, m.bytes.byteOffset, ATTR_SIZE);
+  if (context !== undefined) context.set(m.bytes.subarray(contextAt, contextAt + context.length));
+  return { verdict: attr.getUint32(4, true), frame: m.bytes.slice(outAt, outAt + attr.getUint32(12, true)) };
+}
+
+/** Closes the descriptor of a map, program or link. */
+export const closeObject = closeFd;

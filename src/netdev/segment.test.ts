@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { fold, sumBytes } from '../wire/checksum.ts';
+import { GSO, Packet } from './packet.ts';
+import { completeChecksum, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from './segment.ts';
+
+/** A TCP frame over IPv4 with a partial checksum. */
+function superSegment(payload: Uint8Array, tagged: boolean): Packet {
+  const tag = tagged ? [0x81, 0, 0, 5] : [];
+  const head = [...new Array<number>(12).fill(2), ...tag, 8, 0];
+  const total = 40 + payload.length;
+  const ip = [0x45, 0, total >> 8, total & 255, 1, 2, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+  const tcp = [0, 20, 0, 80, 255, 255, 255, 0, 0, 0, 0, 1, 0x50, 0x99, 1, 0, 0, 0, 0, 0];
+  const frame = Uint8Array.from([...head, ...ip, ...tcp, ...payload]);
+  const l4 = head.length + 20;
+  const pseudo = fold(sumBytes(frame, head.length + 12, 8, 6) + frame.length - l4);
+  frame[l4 + 16] = pseudo >> 8;
+  frame[l4 + 17] = pseudo;
+  const packet = new Packet(frame, 0);
+  packet.point(frame, 0, 0, frame.length);
+  packet.csumStart = l4;
+  packet.csumOffset = 16;
+  return packet;
+}
+
+function isRight(piece: Uint8Array, l3: number): boolean {
+  const l4 = l3 + 20;
+  const pseudo = fold(sumBytes(piece, l3 + 12, 8, 6) + piece.length - l4);
+  return sumBytes(piece, l3, 20) === 0xffff && sumBytes(piece, l4, piece.length - l4, pseudo) === 0xffff;
+}
+
+test('pieces are right TCP frames, and together the whole payload', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 3000 }),
+      fc.integer({ min: 70, max: 1500 }),
+      fc.boolean(),
+      (payload, size, tagged) => {
+        const packet = superSegment(payload, tagged);
+        packet.gsoType = GSO.TCPV4;
+        packet.gsoSize = size;
+        const plan = newSegmentPlan();
+        assert.ok(planSegments(packet, 800, plan));
+        const got: number[] = [];
+        for (let i = 0; i < plan.pieces; i++) {
+          const piece = new Uint8Array(plan.headerSize + pieceLength(plan, packet, i));
+          writePieceHeader(plan, packet, i, piece, 0);
+          const from = packet.start + pieceStart(plan, i);
+          piece.set(packet.bytes.subarray(from, from + pieceLength(plan, packet, i)), plan.headerSize);
+          assert.ok(isRight(piece, plan.l3), 'checksums');
+          assert.ok(piece.length <= 800);
+          const sequence = new DataView(piece.buffer).getUint32(plan.l4 + 4);
+          assert.equal(sequence, (0xffffff00 + got.length) % 2 ** 32);
+          const flags = piece[plan.l4 + 13]!;
+          assert.equal((flags & 9) !== 0, i === plan.pieces - 1);
+          assert.equal((flags & 0x80) !== 0, i === 0);
+          got.push(...piece.subarray(plan.headerSize));
+        }
+        assert.deepEqual(got, [...payload]);
+      },
+    ),
+  );
+});
+
+test('completing in place gives a right checksum', () => {
+  const packet = superSegment(Uint8Array.of(1, 2, 3), false);
+  completeChecksum(packet);
+  const l4 = 34;
+  const pseudo = fold(sumBytes(packet.bytes, 26, 8, 6) + packet.length - l4);
+  assert.equal(sumBytes(packet.bytes, l4, packet.length - l4, pseudo), 0xffff);
+  assert.equal(packet.csumStart, 0);
+});
+
+test('hostile offload state is refused or harmless', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 120 }),
+      fc.nat(0xffff),
+      fc.nat(0xffff),
+      fc.nat(255),
+      fc.nat(0xffff),
+      (frame, start, offset, type, size) => {
+        const packet = new Packet(frame, 0);
+        packet.point(frame, 0, 0, frame.length);
+        packet.csumStart = start;
+        packet.csumOffset = fc.sample(fc.constantFrom(6, 16, offset), 1)[0]!;
+        packet.gsoType = type;
+        packet.gsoSize = size;
+        const plan = newSegmentPlan();
+        if (planSegments(packet, 1400, plan)) {
+          assert.ok(plan.headerSize <= frame.length && plan.pieces >= 1);
+          assert.ok(plan.pieces * Math.max(1, plan.pieceSize) >= frame.length - plan.headerSize);
+        }
+        completeChecksum(packet);
+      },
+    ),
+  );
+});

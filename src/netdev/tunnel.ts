@@ -1,0 +1,317 @@
+// Tunnels over the host's own IP stack: GRE through raw sockets, VXLAN and Geneve through UDP sockets on their port. The host routes,
+// fragments and answers ARP; no bridge around the underlay device is needed.
+//
+// In: 32 outer packets with one recvmmsg; the outer header becomes the packet's `tunnel`.
+// Out: what has a partial checksum or is a super-segment is completed and split here, so that the outer packet fits the path's MTU.
+//   "Don't fragment" is set on outer packets that fit; one that does not fit is fragmented by the host rather than lost.
+import { ConfigError } from '../base/errors.ts';
+import { check, closeFd, libc, type Memory, mapMemory, setSocketInt, socketError, unmapMemory } from '../host/ffi.ts';
+import { sumBytes } from '../wire/checksum.ts';
+import { decodeTunnel, encodeTunnel, FLAG, type TunnelHeader, type TunnelProtocol } from '../wire/tunnel-headers.ts';
+import type { Device, DeviceCounters, OuterHeader } from './device.ts';
+import { OuterBatch } from './outer-batch.ts';
+import { HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
+import { pathMtu } from './path-mtu.ts';
+import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
+import { completeChecksum, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from './segment.ts';
+import { writeAddress } from './send-batch.ts';
+
+const NAME_ROOM = 32;
+const CONTROL_ROOM = 128;
+const VECTORS_AT = POOL_SLOTS * 64;
+const NAMES_AT = VECTORS_AT + POOL_SLOTS * 16;
+const CONTROLS_AT = NAMES_AT + POOL_SLOTS * NAME_ROOM;
+const MSG_DONTWAIT = 0x40;
+const IPPROTO_GRE = 47;
+
+/** What `TunnelDevice` needs; plain. */
+export interface Tunnel {
+  kind: 'tunnel';
+  protocol: TunnelProtocol;
+  port: number;
+  fd4: number;
+  /** -1 where the host has no IPv6. */
+  fd6: number;
+}
+
+/** Opens the sockets of a tunnel protocol. */
+export function openTunnel(name: string, protocol: TunnelProtocol, port: number): Tunnel {
+  const fd4 = openSocket(name, protocol, port, false);
+  try {
+    return { kind: 'tunnel', protocol, port, fd4, fd6: openSocket(name, protocol, port, true) };
+  } catch (error) {
+    closeFd(fd4);
+    throw error;
+  }
+}
+
+function openSocket(name: string, protocol: TunnelProtocol, port: number, isIpv6: boolean): number {
+  const c = libc();
+  const isUdp = protocol !== 'gre';
+  const type = (isUdp ? 2 : 3) | 0x80000 | 0x800;
+  const fd = c.socket(isIpv6 ? 10 : 2, type, isUdp ? 17 : IPPROTO_GRE);
+  if (fd < 0 && isIpv6) return -1;
+  check('socket', fd, name);
+  try {
+    if (isIpv6) {
+      if (isUdp) setSocketInt(fd, 41, 26, 1);
+      for (const option of [49, 51, 66]) setSocketInt(fd, 41, option, 1);
+      if (isUdp) setSocketInt(fd, 17, 102, 1);
+    } else {
+      for (const option of [8, 12, 13]) setSocketInt(fd, 0, option, 1);
+    }
+    c.setsockopt(fd, 1, 33, new Uint8Array(Int32Array.of(8 << 20).buffer), 4);
+    c.setsockopt(fd, 1, 32, new Uint8Array(Int32Array.of(8 << 20).buffer), 4);
+    if (isUdp) {
+      const address = new Uint8Array(isIpv6 ? 28 : 16);
+      const view = new DataView(address.buffer);
+      view.setUint16(0, isIpv6 ? 10 : 2, true);
+      view.setUint16(2, port);
+      if (c.bind(fd, address, address.length) < 0) {
+        throw new ConfigError(`${name}: UDP port ${port} is taken: ${c.strerror(c.errno())}`);
+      }
+    }
+    return fd;
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+export class TunnelDevice implements Device {
+  readonly fds: readonly number[];
+  readonly needsReadiness = true;
+  readonly #tunnel: Tunnel;
+  readonly #pool: ReceivePool;
+  readonly #counters: DeviceCounters;
+  readonly #memory: Memory = mapMemory(CONTROLS_AT + POOL_SLOTS * CONTROL_ROOM);
+  readonly #view: DataView;
+  readonly #batch4: OuterBatch;
+  readonly #batch6: OuterBatch | undefined;
+  readonly #plan = newSegmentPlan();
+  readonly #header: TunnelHeader = { idHigh: 0, idLow: 0, flags: 0, gbpId: 0, gbpFlags: 0 };
+  readonly #info: TunnelInfo = {
+    idHigh: 0,
+    idLow: 0,
+    isIpv6: false,
+    src: new Uint32Array(4),
+    dst: new Uint32Array(4),
+    tos: 0,
+    ttl: 0,
+    tpSrc: 0,
+    tpDst: 0,
+    flags: 0,
+    gbpId: 0,
+    gbpFlags: 0,
+  };
+  #lastOuter: OuterHeader | undefined;
+  #lastMtu = 0;
+  #lastMtuMs = 0;
+
+  constructor(tunnel: Tunnel, pool: ReceivePool, counters: DeviceCounters) {
+    this.#tunnel = tunnel;
+    this.#pool = pool;
+    this.#counters = counters;
+    this.fds = tunnel.fd6 < 0 ? [tunnel.fd4] : [tunnel.fd4, tunnel.fd6];
+    this.#view = new DataView(this.#memory.bytes.buffer);
+    const isUdp = tunnel.protocol !== 'gre';
+    this.#batch4 = new OuterBatch(tunnel.fd4, false, isUdp, tunnel.port, counters);
+    this.#batch6 = tunnel.fd6 < 0 ? undefined : new OuterBatch(tunnel.fd6, true, isUdp, tunnel.port, counters);
+    const { words, address } = this.#memory;
+    for (let i = 0; i < POOL_SLOTS; i++) {
+      writeAddress(words, i * 16, address + NAMES_AT + i * NAME_ROOM);
+      writeAddress(words, i * 16 + 4, address + VECTORS_AT + i * 16);
+      words[i * 16 + 6] = 1;
+      writeAddress(words, i * 16 + 8, address + CONTROLS_AT + i * CONTROL_ROOM);
+      writeAddress(words, (VECTORS_AT >> 2) + i * 4, pool.memory.address + i * POOL_SLOT_SIZE + HEADROOM);
+      words[(VECTORS_AT >> 2) + i * 4 + 2] = MAX_FRAME;
+    }
+  }
+
+  /** One family a call, in turn, since both use the pool; the caller asks again while there was something. */
+  receive(budget: number, onPacket: (packet: Packet) => void): number {
+    const { fd4, fd6 } = this.#tunnel;
+    const count = this.#receiveFrom(fd4, false, budget, onPacket);
+    if (count > 0 || fd6 < 0) return count > 0 ? budget : 0;
+    return this.#receiveFrom(fd6, true, budget, onPacket) > 0 ? budget : 0;
+  }
+
+  #receiveFrom(fd: number, isIpv6: boolean, budget: number, onPacket: (packet: Packet) => void): number {
+    const { words } = this.#memory;
+    const most = Math.min(budget, POOL_SLOTS);
+    for (let i = 0; i < most; i++) {
+      words[i * 16 + 2] = 28;
+      words[i * 16 + 10] = CONTROL_ROOM;
+    }
+    const count = libc().recvmmsgAt(fd, this.#memory.address, most, MSG_DONTWAIT, 0);
+    for (let i = 0; i < count; i++) this.#received(i, words[i * 16 + 14]!, isIpv6, onPacket);
+    return count;
+  }
+
+  #received(i: number, size: number, isIpv6: boolean, onPacket: (packet: Packet) => void): void {
+    const { memory, packet } = this.#pool;
+    const { protocol, port } = this.#tunnel;
+    const info = this.#info;
+    const view = this.#view;
+    const name = NAMES_AT + i * NAME_ROOM;
+    let at = i * POOL_SLOT_SIZE + HEADROOM;
+    const end = at + size;
+    info.isIpv6 = isIpv6;
+    info.tpSrc = protocol === 'gre' ? 0 : view.getUint16(name + 2);
+    info.tpDst = protocol === 'gre' ? 0 : port;
+    let dontFragment = 0;
+    if (isIpv6) {
+      for (let word = 0; word < 4; word++) info.src[word] = view.getUint32(name + 8 + word * 4);
+    } else {
+      info.src[3] = view.getUint32(name + 4);
+    }
+    this.#readControl(i, isIpv6);
+    if (protocol === 'gre' && !isIpv6) {
+      // A raw IPv4 socket gives the outer header along.
+      if (size < 20) {
+        this.#counters.receiveFailed(1);
+        return;
+      }
+      dontFragment = (memory.bytes[at + 6]! & 0x40) !== 0 ? FLAG.DONT_FRAGMENT : 0;
+      at += (memory.bytes[at]! & 15) * 4;
+    }
+    const headerSize = at < end ? decodeTunnel(protocol, memory.bytes, at, end, this.#header) : -1;
+    if (headerSize < 0 || end - at - headerSize < 14) {
+      this.#counters.receiveFailed(1);
+      return;
+    }
+    info.idHigh = this.#header.idHigh;
+    info.idLow = this.#header.idLow;
+    info.flags = this.#header.flags | dontFragment;
+    info.gbpId = this.#header.gbpId;
+    info.gbpFlags = this.#header.gbpFlags;
+    packet.point(memory.bytes, memory.address, at + headerSize, end - at - headerSize);
+    packet.tunnel = info;
+    onPacket(packet);
+  }
+
+  /** Destination, TTL and TOS of the outer header. */
+  #readControl(i: number, isIpv6: boolean): void {
+    const view = this.#view;
+    const info = this.#info;
+    let at = CONTROLS_AT + i * CONTROL_ROOM;
+    const end = at + Math.min(CONTROL_ROOM, this.#memory.words[i * 16 + 10]!);
+    while (end - at >= 16) {
+      const size = view.getUint32(at, true);
+      if (size < 16) return;
+      const type = view.getInt32(at + 12, true);
+      if (isIpv6) {
+        if (type === 50) for (let word = 0; word < 4; word++) info.dst[word] = view.getUint32(at + 16 + word * 4);
+        else if (type === 52) info.ttl = view.getUint8(at + 16);
+        else if (type === 67) info.tos = view.getUint8(at + 16);
+      } else if (type === 8) {
+        info.dst[3] = view.getUint32(at + 24);
+      } else if (type === 2) {
+        info.ttl = view.getUint8(at + 16);
+      } else if (type === 1) {
+        info.tos = view.getUint8(at + 16);
+      }
+      at += (size + 7) & ~7;
+    }
+  }
+
+  release(): void {}
+
+  send(packet: Packet, outer: OuterHeader | undefined): void {
+    const batch = outer?.ipv6 === true ? this.#batch6 : this.#batch4;
+    if (outer === undefined || batch === undefined) {
+      this.#counters.sendFailed(1);
+      return;
+    }
+    if (packet.length < 14) {
+      this.#counters.sendFailed(1);
+      return;
+    }
+    const header = this.#header;
+    header.idLow = Number(outer.id & 0xffffffffn);
+    header.flags = outer.flags;
+    header.gbpId = outer.gbpId;
+    header.gbpFlags = outer.gbpFlags;
+    if (packet.csumStart !== 0 && this.#sendPieces(packet, outer, batch)) return;
+    if (packet.gsoType !== 0) {
+      this.#counters.sendFailed(1);
+      return;
+    }
+    if (packet.csumStart !== 0) this.#complete(packet);
+    const at = this.#begin(batch, outer);
+    const size = encodeTunnel(this.#tunnel.protocol, batch.bytes, at, header, outer.options);
+    if (this.#tunnel.protocol === 'gre' && (outer.flags & FLAG.CSUM) !== 0) {
+      this.#sumGre(batch.bytes, at, size, 0, packet.bytes, packet.start, packet.length);
+    }
+    batch.end(size, packet.address + packet.start, packet.length, packet.length);
+    packet.isQueued = true;
+  }
+
+  #begin(batch: OuterBatch, outer: OuterHeader): number {
+    return batch.begin(outer, (outer.flags & FLAG.DONT_FRAGMENT) !== 0, (outer.flags & FLAG.CSUM) !== 0);
+  }
+
+  /** A checksum of neither TCP nor UDP, in place: nobody else may hold the frame then. */
+  #complete(packet: Packet): void {
+    if (packet.isQueued) this.flush();
+    completeChecksum(packet);
+  }
+
+  #sendPieces(packet: Packet, outer: OuterHeader, batch: OuterBatch): boolean {
+    const plan = this.#plan;
+    const overhead = (outer.ipv6 ? 40 : 20) + (this.#tunnel.protocol === 'gre' ? 16 : 16 + outer.options.length);
+    if (!planSegments(packet, this.#mtu(outer) - overhead, plan)) return false;
+    for (let i = 0; i < plan.pieces; i++) {
+      const at = this.#begin(batch, outer);
+      const size = encodeTunnel(this.#tunnel.protocol, batch.bytes, at, this.#header, outer.options);
+      writePieceHeader(plan, packet, i, batch.bytes, at + size);
+      const from = packet.start + pieceStart(plan, i);
+      const length = pieceLength(plan, packet, i);
+      if (this.#tunnel.protocol === 'gre' && (outer.flags & FLAG.CSUM) !== 0) {
+        this.#sumGre(batch.bytes, at, size, plan.headerSize, packet.bytes, from, length);
+      }
+      batch.end(size + plan.headerSize, packet.address + from, length, plan.headerSize + length);
+    }
+    packet.isQueued = true;
+    return true;
+  }
+
+  /** The GRE checksum covers its header, the inner headers behind it, and the frame's window. */
+  #sumGre(out: Uint8Array, at: number, size: number, inner: number, frame: Uint8Array, from: number, length: number): void {
+    let sum = sumBytes(out, at, size + inner);
+    const tail = sumBytes(frame, from, length);
+    // Behind an odd number of bytes every byte of the window has the other half of its word.
+    sum += ((size + inner) & 1) === 0 ? tail : ((tail & 0xff) << 8) | (tail >> 8);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+    out[at + 4] = sum >> 8;
+    out[at + 5] = sum;
+  }
+
+  #mtu(outer: OuterHeader): number {
+    const now = performance.now();
+    if (outer !== this.#lastOuter || now - this.#lastMtuMs > 5000) {
+      this.#lastOuter = outer;
+      this.#lastMtuMs = now;
+      this.#lastMtu = pathMtu(outer.dst, outer.ipv6);
+    }
+    return this.#lastMtu;
+  }
+
+  flush(): void {
+    this.#batch4.flush();
+    this.#batch6?.flush();
+  }
+
+  stillExists(): boolean {
+    for (const fd of this.fds) socketError(fd);
+    return true;
+  }
+
+  close(): void {
+    this.#batch4.close();
+    this.#batch6?.close();
+    unmapMemory(this.#memory);
+    for (const fd of this.fds) closeFd(fd);
+  }
+}
