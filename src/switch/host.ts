@@ -96,8 +96,8 @@ export class Host implements SwitchHost {
     }
   }
 
-  async close(): Promise<void> {
-    for (const bridge of [...this.#bridges.values()]) await bridge.close();
+  async close(keepDevices = false): Promise<void> {
+    for (const bridge of [...this.#bridges.values()]) await bridge.close(keepDevices);
   }
 }
 
