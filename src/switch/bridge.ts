@@ -9,6 +9,7 @@ import type {
   BundleRequest,
   ControllerRequest,
   ControllerStatus,
+  MacStatistics,
   PortKind,
   PortLink,
   PortRequest,
@@ -242,6 +243,33 @@ export class Bridge implements SwitchBridge {
       const ageSec = Math.floor((macs.agingMs - (entry.expiresMs - clock.now())) / 1000);
       yield { port: member?.port ?? OFPP.NONE, portName: entry.port.name, vlan: entry.vlan, mac: [entry.high, entry.low], ageSec };
     }
+  }
+
+  macStatistics(): MacStatistics {
+    const { macs } = this.core;
+    const fixed = [...macs.entries()].filter((entry) => entry.isStatic).length;
+    return { current: macs.count, maximum: macs.maxEntries, fixed, ...macs.statistics };
+  }
+
+  clearMacStatistics(): void {
+    Object.assign(this.core.macs.statistics, { learned: 0, expired: 0, evicted: 0, moved: 0 });
+  }
+
+  macAdd(portName: string, vlan: number, mac: readonly [number, number]): boolean {
+    const bundle = this.core.bundles.get(portName);
+    if (bundle === undefined) return false;
+    this.core.macs.put(vlan, mac[0], mac[1], bundle);
+    this.core.megaflows.changed();
+    return true;
+  }
+
+  macDelete(vlan: number, mac: readonly [number, number]): void {
+    this.core.macs.remove(vlan, mac[0], mac[1]);
+    this.core.megaflows.changed();
+  }
+
+  ruleCount(): number {
+    return this.core.tables.ruleCount;
   }
 
   trace(flowText: string, frame: Uint8Array | undefined): string {
