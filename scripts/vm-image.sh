@@ -28,7 +28,7 @@ dpkg-deb -x "$work"/linux-image-*.deb "$work/kernel"
 root=$work/root
 mkdir -p "$root/bin" "$root/modules" "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/etc"
 cp "$(command -v busybox)" "$root/bin/busybox"
-for module in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net; do
+for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net; do
   file=$(find "$work/kernel/lib/modules" "$work/kernel/usr/lib/modules" -name "$module.ko*" 2>/dev/null | head -n 1)
   # What is not a module is part of the kernel.
   [ -z "$file" ] || cp "$file" "$root/modules/"
@@ -41,7 +41,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmpfs /run
-for module in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net; do
+for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net; do
   [ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
 done
 for word in $(cat /proc/cmdline); do case $word in weft.name=*) hostname "${word#weft.name=}" ;; esac; done

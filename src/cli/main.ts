@@ -11,8 +11,10 @@ export type Tool = (argv: string[]) => Promise<number | undefined> | number | un
 
 const tools: Record<string, () => Promise<{ main: Tool }>> = {
   // one line a tool, in alphabetical order
-  // one line a tool, in alphabetical order: 'ovs-vsctl': () => import('./ovs-vsctl.ts'),
   'ovs-appctl': () => import('./ovs-appctl.ts'),
+  'ovsdb-client': () => import('./ovsdb-client.ts'),
+  'ovsdb-server': () => import('./ovsdb-server.ts'),
+  'ovsdb-tool': () => import('./ovsdb-tool.ts'),
   'ovs-vswitchd': () => import('./ovs-vswitchd.ts'),
   weft: () => import('./weft/main.ts'),
 };

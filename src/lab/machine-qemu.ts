@@ -1,5 +1,6 @@
 // A machine of the lab that is a real one: QEMU without hardware help, Debian's cloud kernel, busybox, its card on the host's tap.
 // Its serial console is a Unix socket on the host; commands go in and come out there.
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ask } from './console.ts';
@@ -38,13 +39,13 @@ export class QemuMachine implements Machine {
     for (const file of ['vmlinuz', 'initramfs.gz']) {
       if (!existsSync(join(image, file))) throw new Error(`there is no ${file} to boot; 'npm run lab -- --vm=qemu' makes it`);
     }
-    const { tap, mac } = this.spec;
+    const { tap, mac = macOf(this.name) } = this.spec;
     const command = [
       'qemu-system-x86_64 -accel tcg -cpu max -m 192 -nodefaults -display none -no-reboot',
       `-kernel ${join(image, 'vmlinuz')} -initrd ${join(image, 'initramfs.gz')}`,
       `-append 'console=ttyS0 quiet panic=-1 weft.name=${this.name}'`,
       `-netdev tap,id=net0,ifname=${tap},script=no,downscript=no`,
-      `-device virtio-net-pci,netdev=net0,romfile=${mac === undefined ? '' : `,mac=${mac}`}`,
+      `-device virtio-net-pci,netdev=net0,romfile=,mac=${mac}`,
       `-serial unix:/run/lab/${this.name}.console,server=on,wait=off`,
     ];
     say(command.join(' \\\n         '));
@@ -64,4 +65,10 @@ export class QemuMachine implements Machine {
     waiting(`${this.name} to take its address`);
     await configureAddress(this);
   }
+}
+
+/** An address of its own for a machine whose file names none: QEMU would give all the same. */
+function macOf(name: string): string {
+  const hash = createHash('sha256').update(name).digest();
+  return `52:54:00:${[hash[0] ?? 0, hash[1] ?? 0, hash[2] ?? 0].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
 }
