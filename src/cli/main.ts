@@ -11,8 +11,8 @@ export type Tool = (argv: string[]) => Promise<number | undefined> | number | un
 
 const tools: Record<string, () => Promise<{ main: Tool }>> = {
   // one line a tool, in alphabetical order
-  // one line a tool, in alphabetical order: 'ovs-vsctl': () => import('./ovs-vsctl.ts'),
   'ovs-appctl': () => import('./ovs-appctl.ts'),
+  'ovs-vsctl': () => import('./ovs-vsctl.ts'),
   weft: () => import('./weft/main.ts'),
 };
 
