@@ -15,4 +15,5 @@ if [ -n "$sets" ] && [ "$(id -u)" != 0 ]; then
 fi
 # shellcheck disable=SC2086
 sh scripts/bootstrap.sh $sets
+case $sets in *qemu) sh scripts/vm-image.sh ;; esac
 exec bin/weft lab "$@"

@@ -13,6 +13,10 @@ const tools: Record<string, () => Promise<{ main: Tool }>> = {
   // one line a tool, in alphabetical order
   'ovs-appctl': () => import('./ovs-appctl.ts'),
   'ovs-vsctl': () => import('./ovs-vsctl.ts'),
+  'ovsdb-client': () => import('./ovsdb-client.ts'),
+  'ovsdb-server': () => import('./ovsdb-server.ts'),
+  'ovsdb-tool': () => import('./ovsdb-tool.ts'),
+  'ovs-vswitchd': () => import('./ovs-vswitchd.ts'),
   weft: () => import('./weft/main.ts'),
 };
 

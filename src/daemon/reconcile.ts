@@ -9,7 +9,7 @@ import { formatMac } from '../base/addresses.ts';
 import { ConfigError, errorText, KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { OfPort } from '../openflow/action.ts';
-import type { BridgeSettings, PortKind, PortLink, SwitchBridge, SwitchHost } from '../switch/contract.ts';
+import type { BridgeSettings, ControllerRequest, PortKind, PortLink, SwitchBridge, SwitchHost } from '../switch/contract.ts';
 import type { DeviceState, DeviceTable } from './ovs-vswitchd-devices.ts';
 import { chooseBridgeMac, macToDatapathId, randomMac, sameMac } from './reconcile-address.ts';
 import { type ActualBridge, planBundles, planPorts, type Step } from './reconcile-plan.ts';
@@ -29,6 +29,7 @@ export interface LiveBridge extends ActualBridge {
   datapathId: bigint;
   settings: string;
   controllers: string;
+  controllerRequests: readonly ControllerRequest[];
   isListening: boolean;
   links: Map<OfPort, string>;
 }
@@ -197,7 +198,8 @@ export class Reconciler {
       mac: ownMac,
       datapathId: 0n,
       settings: '',
-      controllers: '',
+      controllers: '[]',
+      controllerRequests: [],
       isListening: false,
       links: new Map(),
     };
@@ -228,7 +230,6 @@ export class Reconciler {
     } catch (error) {
       log.warn(`bridge ${live.name}: deleting interface ${name}: ${errorText(error)}`);
     }
-    log.info(`bridge ${live.name}: deleted interface ${name} on port ${port.ofport}`);
   }
 
   async #portChange(live: LiveBridge, name: string, kind: PortKind): Promise<void> {
@@ -258,7 +259,6 @@ export class Reconciler {
       this.errors.delete(name);
       // A TAP device that was made just now is not in the table yet.
       if (kind.kind === 'internal' && !this.#devices.exists(name)) this.#devices.refresh();
-      log.info(`bridge ${live.name}: added interface ${name} on port ${ofport}`);
     } catch (error) {
       this.#fail(name, error);
     }
@@ -319,6 +319,7 @@ export class Reconciler {
     const controllersText = toText(controllers);
     if (controllersText !== live.controllers) {
       live.controllers = controllersText;
+      live.controllerRequests = controllers;
       live.bridge.controllersSet(controllers);
     }
   }

@@ -34,14 +34,14 @@ export function ask(path: string, command: string, timeoutMs: number): Promise<O
       const stdout = text.slice(begin + mark.length + 3, end.index);
       finish({ code: Number(end[1]), stdout, stderr: '', timedOut: false });
     });
-    socket.on('connect', () => socket.write(`\necho "<""${mark}>"; { ${command}\n} 2>&1 </dev/null; echo "</""${mark} $?>"\n`));
+    socket.on('connect', () => socket.write(`\necho "<""${mark}>"; sh -c ${quote(command)} 2>&1 </dev/null; echo "</""${mark} $?>"\n`));
   });
 }
 
 /** Joins this terminal with the console, or runs one command there; Ctrl-] leaves. */
 export async function talk(path: string, command: string[]): Promise<number> {
   if (command.length > 0) {
-    const done = await ask(path, command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' '), 3_600_000);
+    const done = await ask(path, command.map(quote).join(' '), 3_600_000);
     process.stdout.write(done.stdout);
     process.stderr.write(done.stderr);
     return done.code;
@@ -63,4 +63,8 @@ export async function talk(path: string, command: string[]): Promise<number> {
     process.stdin.on('data', (bytes: Buffer) => (bytes.includes(0x1d) ? leave() : socket.write(bytes)));
     process.stdin.on('end', leave);
   });
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -182,6 +182,8 @@ class Run {
       } else {
         this.#failed++;
         this.#screen.cross(verdict.what, verdict.detail);
+        // What comes after could only wait in vain.
+        if (step.essential) return;
       }
     }
   }

@@ -99,7 +99,7 @@ export class Sandbox {
       keeperScript,
       'weft-lab',
     ];
-    const [program = '', ...args] = keep ? ['setsid', ...unshare] : ['setpriv', '--pdeathsig', 'KILL', ...unshare];
+    const [program = '', ...args] = keep ? unshare : ['setpriv', '--pdeathsig', 'KILL', ...unshare];
     const keeper = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: '/' });
     await ready(keeper, 'namespaces for the lab');
     if (keep) keeper.unref();

@@ -50,6 +50,7 @@ export function decodeAsyncProperties(from: ByteReader): Map<string, number> {
     if (name === undefined) throw new PeerError('OFPACFC_INVALID', `asynchronous property ${type}`);
     masks.set(name, body.u32());
   }
+  if (from.left > 0) throw new PeerError('OFPBRC_BAD_LEN', `${from.left} bytes after the last property`);
   return masks;
 }
 

@@ -251,7 +251,7 @@ export function errorName(version: OfVersion, vendor: number, type: number, code
   return (tables ?? load()).byCode.get(key(version, { vendor, type, code }));
 }
 
-/** An error message for a name, to answer the request whose bytes are given (64 of them are sent back). */
+/** An error message for a name, to answer the request whose bytes are given (all of them are sent back, as the reference does). */
 export function errorMessage(version: OfVersion, name: string, request: Uint8Array): Extract<Message, { kind: 'error' }> {
   const byName = (tables ?? load()).byName;
   const found = byName.get(name)?.[version] ?? byName.get('NXBRC_UNENCODABLE_ERROR')?.[version];
@@ -261,7 +261,7 @@ export function errorMessage(version: OfVersion, name: string, request: Uint8Arr
     type,
     code,
     experimenter: vendor,
-    data: request.slice(0, 64),
+    data: request.slice(0, 0xffff - 12),
     name: found === undefined ? 'OFPBRC_BAD_TYPE' : name,
   };
 }

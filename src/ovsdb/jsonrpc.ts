@@ -210,6 +210,7 @@ export class RpcSession {
       default: {
         const waiter = this.#waiting.get(message.id);
         this.#waiting.delete(message.id);
+        if (waiter === undefined && message.id !== 'echo') this.#finish('received unexpected reply message');
         if (message.kind === 'reply') waiter?.resolve(message.result);
         else waiter?.reject(new RpcError(message.error));
       }

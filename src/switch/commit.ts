@@ -49,7 +49,7 @@ export function commit(key: Key, base: Key, wild: Key, out: DpAction[]): void {
     if (group === 'icmpv6') set('nd', GROUPS.nd, key, base, wild, out);
   }
   if (!leavesMpls) commitMpls(key, base, out);
-  commitVlan(key, base, out);
+  commitVlan(key, base, wild, out);
   set('skb_priority', GROUPS.skb_priority, key, base, wild, out);
   set('skb_mark', GROUPS.skb_mark, key, base, wild, out);
 }
@@ -95,7 +95,8 @@ function set(group: SetGroup, fields: readonly FieldWords[], key: Key, base: Key
   if (triples !== undefined) out.push({ kind: 'set', group, words: Uint32Array.from(triples) });
 }
 
-function commitVlan(key: Key, base: Key, out: DpAction[]): void {
+function commitVlan(key: Key, base: Key, wild: Key, out: DpAction[]): void {
+  if (key[W.VLAN0] === base[W.VLAN0] && key[W.VLAN1] === base[W.VLAN1]) return;
   // Tags are compared from the innermost: those alike stay.
   const want = [key[W.VLAN0]!, key[W.VLAN1]!].filter((tag) => (tag & VLAN_CFI) !== 0);
   const have = [base[W.VLAN0]!, base[W.VLAN1]!].filter((tag) => (tag & VLAN_CFI) !== 0);
@@ -103,6 +104,9 @@ function commitVlan(key: Key, base: Key, out: DpAction[]): void {
     want.pop();
     have.pop();
   }
+  // A pushed tag may keep parts of one that came in, its TPID at least.
+  wild[W.VLAN0] = 0xffffffff;
+  if (have.length > 1 || want.length > 1) wild[W.VLAN1] = 0xffffffff;
   for (const _ of have) out.push({ kind: 'popVlan' });
   for (const tag of want.reverse()) out.push({ kind: 'pushVlan', tpid: tag >>> 16, tci: tag & 0xffff });
   base[W.VLAN0] = key[W.VLAN0]!;

@@ -27,6 +27,7 @@ export const openControl: OpenControl = (core, environment) => new ConnectionMan
 export class ConnectionManager implements BridgeControl, SessionHub {
   readonly core: BridgeCore;
   generationId: bigint | undefined;
+  fragFlags = 0;
   readonly #environment: SwitchEnvironment;
   readonly #active = new Map<string, ActiveConnection>();
   readonly #passive = new Map<string, PassiveConnections>();
@@ -35,6 +36,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   readonly #failMode: FailMode;
   readonly #unsubscribe: () => void;
   #management: PassiveConnections | undefined;
+  #wantsMisses = false;
   #versions: string;
   #failModeSetting: string;
 
@@ -164,6 +166,9 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   }
 
   onInterest(): void {
+    const wants = this.wantsPacketInOnMiss();
+    if (wants === this.#wantsMisses) return;
+    this.#wantsMisses = wants;
     this.core.controlChanged?.();
   }
 

@@ -2,7 +2,7 @@
 // The daemon reconciles the database to this interface and knows nothing of translation; the switch knows nothing of OVSDB.
 import type { Clock } from '../base/clock.ts';
 import type { Listener, Stream } from '../base/stream.ts';
-import type { Datapath, DpPortCounters } from '../datapath/datapath.ts';
+import type { Datapath, DpPortCounters, UserspaceCookie } from '../datapath/datapath.ts';
 import type { OfPort } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
 
@@ -29,6 +29,25 @@ export interface SwitchHost {
   /** Settings of Open_vSwitch:other_config that the switch honours. */
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void;
   close(): Promise<void>;
+  /** The datapath flow limit in force, for `upcall/show`. */
+  readonly flowLimit?: number;
+  /** Deletes all megaflows (`revalidator/purge`). */
+  purge?(): void;
+  /** Counts all traffic that has been forwarded (`revalidator/wait`). */
+  settle?(): void;
+  /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */
+  cookieText?(datapath: Datapath, cookie: UserspaceCookie): string;
+}
+
+/** For `fdb/stats-show`. */
+export interface MacStatistics {
+  current: number;
+  maximum: number;
+  fixed: number;
+  learned: number;
+  expired: number;
+  evicted: number;
+  moved: number;
 }
 
 export interface BridgeSettings {
@@ -134,5 +153,14 @@ export interface SwitchBridge {
   macTable(): Iterable<{ port: OfPort; portName: string; vlan: number; mac: readonly [number, number]; ageSec: number }>;
   /** For `ofproto/trace`: flow text, and a frame or undefined; gives the text to print. */
   trace(flowText: string, frame: Uint8Array | undefined): string;
+  /** Flows as `bridge/dump-flows` lists them, hidden and internal ones too. */
+  dumpFlows?(): string;
+  /** How many flows the tables hold, for `memory/show`. */
+  ruleCount?(): number;
+  macStatistics?(): MacStatistics;
+  clearMacStatistics?(): void;
+  /** Puts a station that does not age; false when there is no such port. */
+  macAdd?(portName: string, vlan: number, mac: readonly [number, number]): boolean;
+  macDelete?(vlan: number, mac: readonly [number, number]): void;
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 // A bridge that only remembers: for tests of connections without tables, translation or a datapath.
-import { VirtualClock } from '../base/clock.ts';
+import { type Clock, VirtualClock } from '../base/clock.ts';
 import { KernelError, PeerError } from '../base/errors.ts';
 import { type Listener, type Stream, streamPair } from '../base/stream.ts';
 import type { Datapath } from '../datapath/datapath.ts';
@@ -25,7 +25,7 @@ export const portDesc = (port: number, name: string): PortDesc => ({
 
 export class FakeCore implements BridgeCore {
   readonly name = 'br0';
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly tableCount = 254;
   settings: BridgeSettings = {
     datapathId: 1n,
@@ -44,6 +44,11 @@ export class FakeCore implements BridgeCore {
   readonly sent: PacketOutRequest[] = [];
   readonly did: string[] = [];
   events: BridgeEvents = {};
+
+  /** A test against real sockets gives the real clock. */
+  constructor(clock: Clock = new VirtualClock()) {
+    this.clock = clock as VirtualClock;
+  }
 
   flowMod(mod: FlowMod): void {
     if (mod.table === 99) throw new PeerError('OFPFMFC_TABLE_FULL', 'full');

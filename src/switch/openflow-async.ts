@@ -83,13 +83,14 @@ export class AsyncConfig {
 // Names of the masks in OFPT_SET_ASYNC and OFPT_GET_ASYNC_REPLY are the codec's: `packetIn.primary` and so on.
 
 /** Takes over the masks that a request names; reasons that do not exist are dropped, as the reference does. */
-export function setAsync(config: AsyncConfig, masks: ReadonlyMap<string, number>): void {
+export function setAsync(config: AsyncConfig, version: OfVersion, masks: ReadonlyMap<string, number>): void {
   for (const kind of ASYNC_KINDS) {
     const primary = masks.get(`${kind}.primary`);
     const secondary = masks.get(`${kind}.secondary`);
     const own = config.masks(kind);
-    if (primary !== undefined) own.primary = primary & KNOWN_REASONS[kind];
-    if (secondary !== undefined) own.secondary = secondary & KNOWN_REASONS[kind];
+    const known = kind === 'packetIn' && version < 5 ? 0x07 : KNOWN_REASONS[kind];
+    if (primary !== undefined) own.primary = primary & known;
+    if (secondary !== undefined) own.secondary = secondary & known;
   }
 }
 

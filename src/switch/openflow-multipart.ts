@@ -5,7 +5,7 @@ import type { Message } from '../openflow/message.ts';
 
 const MAX_MESSAGE_SIZE = 0xffff;
 /** Rows tried in one message at first; adapts to what fitted. */
-const FIRST_BATCH = 64;
+const FIRST_BATCH = 400;
 
 /** Encodes a message; may give more than 65535 bytes or throw for one that is too long. */
 export type Encode = (message: Message) => Uint8Array;

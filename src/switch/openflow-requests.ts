@@ -3,7 +3,11 @@
 import { PeerError } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../base/version.ts';
 import { W } from '../flow/key.ts';
+import { OFPP } from '../openflow/action.ts';
+import { NX_VENDOR, ONF_VENDOR } from '../openflow/action-constants.ts';
+import { encodeMessage } from '../openflow/codec.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../openflow/message.ts';
+import { inPortOf } from '../openflow/packet-codec.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
@@ -11,6 +15,8 @@ import type { OpenFlowSession } from './openflow-session.ts';
 const NO_BUFFER = 0xffffffff;
 /** Of OpenFlow 1.0. */
 const OFPT_STATS_REQUEST = 16;
+const OFPT_EXPERIMENTER = 4;
+const NXT_FLOW_MOD = 13;
 
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
 const FRAG_MASK = 3;
@@ -29,9 +35,12 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
   // Statistics come back in the form they were asked for: OpenFlow 1.0's own, or Nicira's.
   const isVendorStats = version === 1 && bytes[1] === OFPT_STATS_REQUEST && bytes[8] === 0xff && bytes[9] === 0xff;
   const encode: Encode = (answer) => session.encode(answer, xid, isVendorStats);
-  if (session.role === 'secondary' && changesTheSwitch(message.kind)) {
-    throw new PeerError(version >= 3 ? 'OFPBRC_IS_SECONDARY' : 'OFPBRC_EPERM', `${message.kind} from a secondary controller`);
-  }
+  // Nicira's role request has a reply of its own, the same in all versions.
+  const vendorReply = (answer: Message): undefined => {
+    const part = encodeMessage(1, xid, answer);
+    part[0] = version;
+    return void session.channel.sendBytes(part);
+  };
   switch (message.kind) {
     case 'echoRequest':
       return reply({ kind: 'echoReply', data: message.data });
@@ -41,7 +50,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'featuresRequest':
       return reply(features(session));
     case 'getConfigRequest':
-      return reply({ kind: 'getConfigReply', flags: session.configFlags, missSendLength: session.missSendLength });
+      return reply({ kind: 'getConfigReply', flags: configFlags(session), missSendLength: session.missSendLength });
     case 'setConfig':
       setConfig(session, message.flags, message.missSendLength);
       return undefined;
@@ -63,9 +72,9 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       core.tableMod({ kind: 'tableMod', table: message.table, miss: tableMiss(message.missConfig) });
       return undefined;
     case 'roleRequest':
-      return role(session, message.role, message.generationId, reply);
+      return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
     case 'setAsync':
-      setAsync(session.async, message.masks);
+      setAsync(session.async, version, message.masks);
       session.hub.onInterest();
       return undefined;
     case 'getAsyncRequest':
@@ -107,21 +116,33 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts(portDescs(session, message.port), (ports, more) => ({ kind: 'portDescReply', ports, more }), encode);
     case 'queueStatsRequest':
       return replyParts(
-        core.queueStats(message.port, message.queue),
+        queueStats(session, message.port, message.queue),
         (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
         encode,
       );
     case 'unknown':
-      throw new PeerError('OFPBRC_BAD_TYPE', `message type ${message.type}`);
+      throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.
       throw new PeerError('OFPBRC_BAD_TYPE', `${message.kind} from a controller`);
   }
 }
 
-/** Requests that a secondary controller may not make. */
-function changesTheSwitch(kind: Message['kind']): boolean {
-  return kind === 'flowMod' || kind === 'packetOut' || kind === 'portMod' || kind === 'tableMod';
+/** Refuses what a secondary controller may not ask; the body is not looked at. */
+export function refuseSecondary(session: OpenFlowSession, bytes: Uint8Array): void {
+  if (session.role !== 'secondary' || !changesTheSwitch(bytes, session.version)) return;
+  throw new PeerError(session.version >= 3 ? 'OFPBRC_IS_SECONDARY' : 'OFPBRC_EPERM', 'a secondary controller may only look');
+}
+
+/** Whether a message by its type is packet-out, flow, group, port, table or meter mod, or a vendor's form of one. */
+function changesTheSwitch(bytes: Uint8Array, version: OfVersion): boolean {
+  const type = bytes[1] ?? 0;
+  if (type === 13 || type === 14 || type === 15) return true;
+  if (version >= 2 && (type === 16 || type === 17)) return true;
+  if (version >= 4 && type === 29) return true;
+  if (type !== 4 || bytes.length < 16) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getUint32(8) === NX_VENDOR && view.getUint32(12) === NXT_FLOW_MOD;
 }
 
 /** OFPC_* of ofp_switch_features: flow, table, port and queue statistics, then what each version adds. */
@@ -154,7 +175,9 @@ function maxPorts(version: OfVersion): number {
 function setConfig(session: OpenFlowSession, flags: number, missSendLength: number): void {
   const known = session.version < 4 ? FRAG_MASK | INVALID_TTL_TO_CONTROLLER : FRAG_MASK;
   if ((flags & ~known) !== 0) throw new PeerError('OFPSCFC_BAD_FLAGS', `flags 0x${flags.toString(16)}`);
-  session.configFlags = flags;
+  // Fragments are the bridge's matter, the rest is the connection's. Reassembly (2) is not to be had.
+  if ((flags & FRAG_MASK) !== 2) session.hub.fragFlags = flags & FRAG_MASK;
+  session.configFlags = flags & ~FRAG_MASK;
   session.missSendLength = missSendLength;
   session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
   session.hub.onInterest();
@@ -162,6 +185,10 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {
   if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
+  const inPort = inPortOf(message.match);
+  if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.CONTROLLER && inPort !== OFPP.NONE) {
+    throw new PeerError('OFPBRC_BAD_PORT', `in_port ${inPort}`);
+  }
   // A frame without an Ethernet header is none; the reference takes it and sends nothing.
   if (message.data.length < 14 && (message.match.key[W.PACKET_TYPE] ?? 0) === 0) return;
   session.core.packetOut({ frame: message.data, match: message.match, actions: message.actions });
@@ -202,6 +229,22 @@ function portStats(session: OpenFlowSession, port: number): ReturnType<OpenFlowS
     if (error instanceof PeerError) return [];
     throw error;
   }
+}
+
+function queueStats(session: OpenFlowSession, port: number, queue: number): ReturnType<OpenFlowSession['core']['queueStats']> {
+  const isAll = port === OFPP.ALL || port === OFPP.NONE;
+  if (!isAll && session.core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
+  return session.core.queueStats(isAll ? OFPP.NONE : port, queue);
+}
+
+function configFlags(session: OpenFlowSession): number {
+  return session.hub.fragFlags | session.configFlags;
+}
+
+/** The fault in asking for something that does not exist: a vendor, a vendor's message, a statistic, or a type. */
+function unknownCode(type: number, vendor: number, version: OfVersion): string {
+  if (type === OFPT_EXPERIMENTER) return vendor === NX_VENDOR || vendor === ONF_VENDOR ? 'OFPBRC_BAD_SUBTYPE' : 'OFPBRC_BAD_VENDOR';
+  return type === (version === 1 ? OFPT_STATS_REQUEST : OFPT_STATS_REQUEST + 2) ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_TYPE';
 }
 
 function portDescs(session: OpenFlowSession, port: number): PortDesc[] {

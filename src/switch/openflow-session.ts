@@ -19,7 +19,7 @@ import { PacketInLimiter } from './connection-rate-limit.ts';
 import type { BridgeCore, PacketInEvent, Sender } from './core.ts';
 import { AsyncConfig } from './openflow-async.ts';
 import { packetInMessage } from './openflow-packet-in.ts';
-import { serve } from './openflow-requests.ts';
+import { refuseSecondary, serve } from './openflow-requests.ts';
 
 const log = logger('ofproto');
 
@@ -42,6 +42,8 @@ export interface SessionHub {
   readonly core: BridgeCore;
   /** The bridge's generation id, undefined until a controller set one. */
   generationId: bigint | undefined;
+  /** How the bridge treats IP fragments, OFPC_FRAG_*. */
+  fragFlags: number;
   onOpen(session: OpenFlowSession): void;
   /** Told for every message from the peer. */
   onActivity(session: OpenFlowSession, kind: Message['kind'] | undefined): void;
@@ -214,17 +216,17 @@ export class OpenFlowSession implements Sender {
       return;
     }
     this.#serve(message, bytes);
+    this.#pump();
   }
 
   #serve(message: Framed | PeerError, bytes: Uint8Array): void {
     try {
+      refuseSecondary(this, bytes);
       if (message instanceof PeerError) throw message;
-      const pieces = serve(this, message, bytes);
-      if (pieces !== undefined) this.#pieces = pieces;
+      this.#pieces = serve(this, message, bytes);
     } catch (error) {
       this.#refuse(error, message instanceof PeerError ? undefined : message, bytes);
     }
-    this.#pump();
   }
 
   /** The error message for what a request threw; our own mistakes are logged and look to the peer like a refusal. */
@@ -255,20 +257,24 @@ export class OpenFlowSession implements Sender {
         return;
       }
       if (this.#pieces !== undefined) {
-        const next = this.#pieces.next();
+        const next = this.#nextPiece(this.#pieces);
         if (next.done === true) this.#pieces = undefined;
         else if (next.value !== undefined) this.channel.sendBytes(next.value);
         continue;
       }
       const waiting = this.#waiting.shift();
       if (waiting === undefined) return;
-      const [message, bytes] = waiting;
-      try {
-        if (message instanceof PeerError) throw message;
-        this.#pieces = serve(this, message, bytes);
-      } catch (error) {
-        this.#refuse(error, message instanceof PeerError ? undefined : message, bytes);
-      }
+      this.#serve(...waiting);
+    }
+  }
+
+  /** A row that cannot be said in the peer's version ends the reply. */
+  #nextPiece(pieces: Iterator<Uint8Array | undefined>): IteratorResult<Uint8Array | undefined> {
+    try {
+      return pieces.next();
+    } catch (error) {
+      log.warn(`${this.name}: reply cut short: ${errorText(error)}`);
+      return { done: true, value: undefined };
     }
   }
 

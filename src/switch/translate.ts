@@ -291,6 +291,9 @@ export class Walk {
     meterId: number,
   ): void {
     this.commit();
+    // The metadata that goes with the frame is part of the action.
+    this.mark(W.PKT_MARK, -1);
+    if (this.#request.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
     const token = this.#request.sends.put({
       bridge: this.bridge,
       reason,
@@ -357,6 +360,7 @@ function finishMask(wild: Key, original: Key): Key {
   if (isIp(original)) {
     // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
     const proto = type & 0xff;
+    if (mask[W.TP] !== 0) mask[W.TYPE] = mask[W.TYPE]! | 0xff;
     if (proto === 1 || proto === 58) mask[W.TP] = mask[W.TP]! & 0x00ff00ff;
   } else if (!isArp(original)) {
     mask[W.NW_SRC] = 0;
@@ -365,13 +369,10 @@ function finishMask(wild: Key, original: Key): Key {
   return mask;
 }
 
-const METADATA_WORDS = [
-  W.PKT_MARK,
-  ...Array.from({ length: W.NSH - W.TUN_ID }, (_, i) => W.TUN_ID + i),
-  W.METADATA,
-  W.METADATA + 1,
-  ...Array.from({ length: 16 }, (_, i) => W.REGS + i),
-];
+const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+/** Of the outer header, what identifies the tunnel. */
+const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
+const METADATA_WORDS = [W.PKT_MARK, ...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
 
 /** The pipeline fields that a packet-in carries: in_port always, the others where they are not zero. */
 export function metadataOf(key: Key): { key: Key; mask: Key } {

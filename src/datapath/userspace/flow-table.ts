@@ -8,14 +8,15 @@
 //   - The cache maps a signature of the frame (hot words, without TTL and TCP flags) to a flow slot. An entry is only a hint: the flow found
 //     there is compared under its mask before it is believed. So deleting or reusing a slot needs no invalidation.
 //
-// Design: open addressing with linear probing in an Int32Array of slots, tombstone-free (a delete re-inserts the run behind it), grown at
-// half load. Subtables are tried in order of hits, which are halved at each sorting so that the order follows the traffic.
+// Design: open addressing with linear probing in an Int32Array of pairs (hash, slot), so that passing by a stranger touches no other
+// memory; tombstone-free (a delete re-inserts the run behind it), grown at half load. Subtables are tried in order of hits, which are halved at each sorting so that the order follows the traffic.
 import { type Key, W } from '../../flow/key.ts';
 import type { Op } from './program.ts';
 
 export interface Subtable {
   indices: Int32Array;
   masks: Int32Array;
+  /** Pairs (hash, slot); slot -1 = free. */
   table: Int32Array;
   count: number;
   hits: number;
@@ -63,14 +64,14 @@ export class FlowTable {
     const name = `${indices.join()}/${masks.join()}`;
     let subtable = this.#byMask.get(name);
     if (subtable === undefined) {
-      subtable = { indices, masks, table: new Int32Array(16).fill(-1), count: 0, hits: 0, name };
+      subtable = { indices, masks, table: new Int32Array(32).fill(-1), count: 0, hits: 0, name };
       this.#byMask.set(name, subtable);
       this.#subtables.push(subtable);
     }
     let hash = 0;
     for (let i = 0; i < words.length; i++) hash = mix(hash, words[i]!);
     this.#entries[slot] = { slot, hash, subtable, words, program };
-    if (subtable.count * 2 >= subtable.table.length) this.#grow(subtable);
+    if (subtable.count * 4 >= subtable.table.length) this.#grow(subtable);
     this.#insert(subtable, slot, hash);
     subtable.count++;
   }
@@ -85,14 +86,14 @@ export class FlowTable {
     if (entry === undefined) return;
     this.#entries[slot] = undefined;
     const { table } = entry.subtable;
-    const last = table.length - 1;
-    let at = entry.hash & last;
-    while (table[at] !== slot) at = (at + 1) & last;
-    table[at] = -1;
-    for (at = (at + 1) & last; table[at] !== -1; at = (at + 1) & last) {
-      const moved = table[at]!;
-      table[at] = -1;
-      this.#insert(entry.subtable, moved, this.#entries[moved]!.hash);
+    const last = table.length - 2;
+    let at = (entry.hash << 1) & last;
+    while (table[at + 1] !== slot) at = (at + 2) & last;
+    table[at + 1] = -1;
+    for (at = (at + 2) & last; table[at + 1] !== -1; at = (at + 2) & last) {
+      const moved = table[at + 1]!;
+      table[at + 1] = -1;
+      this.#insert(entry.subtable, moved, table[at]!);
     }
     entry.subtable.count--;
     if (entry.subtable.count === 0) {
@@ -141,12 +142,13 @@ export class FlowTable {
       const { indices, masks, table } = subtable;
       let hash = 0;
       for (let i = 0; i < indices.length; i++) hash = mix(hash, key[indices[i]!]! & masks[i]!);
-      const last = table.length - 1;
-      for (let at = hash & last; ; at = (at + 1) & last) {
-        const slot = table[at]!;
+      const last = table.length - 2;
+      for (let at = (hash << 1) & last; ; at = (at + 2) & last) {
+        const slot = table[at + 1]!;
         if (slot < 0) break;
+        if (table[at] !== hash) continue;
         const entry = this.#entries[slot]!;
-        if (entry.hash !== hash || !matches(entry, key)) continue;
+        if (!matches(entry, key)) continue;
         subtable.hits++;
         if (--this.#untilSort === 0) this.#sort();
         return entry;
@@ -163,16 +165,17 @@ export class FlowTable {
 
   #insert(subtable: Subtable, slot: number, hash: number): void {
     const { table } = subtable;
-    const last = table.length - 1;
-    let at = hash & last;
-    while (table[at] !== -1) at = (at + 1) & last;
-    table[at] = slot;
+    const last = table.length - 2;
+    let at = (hash << 1) & last;
+    while (table[at + 1] !== -1) at = (at + 2) & last;
+    table[at] = hash;
+    table[at + 1] = slot;
   }
 
   #grow(subtable: Subtable): void {
     const before = subtable.table;
     subtable.table = new Int32Array(before.length * 2).fill(-1);
-    for (const slot of before) if (slot >= 0) this.#insert(subtable, slot, this.#entries[slot]!.hash);
+    for (let i = 0; i < before.length; i += 2) if (before[i + 1]! >= 0) this.#insert(subtable, before[i + 1]!, before[i]!);
   }
 }
 

@@ -1,0 +1,41 @@
+// `npm run bench [-- NAME...] [--rounds=N] [--seconds=S]`.
+import { parseArgs } from 'node:util';
+
+/** What a benchmark is told. */
+export interface BenchOptions {
+  rounds: number;
+  seconds: number;
+  /** Contenders wanted; empty = all. */
+  only: string[];
+}
+
+const benches: Record<string, { help: string; load: () => Promise<{ run: (options: BenchOptions) => Promise<void> }> }> = {
+  netdev: { help: 'TCP, 64-byte frames and ping: our netdev, the Linux bridge, Open vSwitch netdev', load: () => import('./netdev.ts') },
+  core: { help: 'frames a second through key extraction, flow table and actions alone', load: () => import('./core.ts') },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '3' },
+    only: { type: 'string', default: '' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  process.stdout.write('usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...]\n\n');
+  for (const [name, bench] of Object.entries(benches)) process.stdout.write(`  ${name.padEnd(10)} ${bench.help}\n`);
+} else {
+  const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
+  for (const name of wanted) {
+    const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
+    if (bench === undefined) {
+      process.stderr.write(`bench: no benchmark is named ${name}; see --help\n`);
+      process.exitCode = 1;
+      break;
+    }
+    const only = values.only === '' ? [] : values.only.split(',');
+    await (await bench.load()).run({ rounds: Number(values.rounds), seconds: Number(values.seconds), only });
+  }
+}

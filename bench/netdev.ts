@@ -1,0 +1,107 @@
+// TCP, small frames and latency through one switch between two namespaces: the first table of docs/performance.md.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { join } from 'node:path';
+import { type Contender, contenders } from './contender.ts';
+import type { BenchOptions } from './main.ts';
+import { LEFT_IP, pingMicroseconds, RIGHT_IP, smallFrames, tcpGbits } from './measure.ts';
+import { must, root, Site } from './namespaces.ts';
+
+interface Figures {
+  tcpGbits: number[];
+  framesPerSec: number[];
+  pingUs: number[];
+}
+
+const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+async function round(contender: Contender, seconds: number, figures: Figures): Promise<void> {
+  const site = new Site();
+  try {
+    const [middle, left, right] = [site.namespace('m'), site.namespace('l'), site.namespace('r')];
+    site.wire(middle, 'va', left, 'ea');
+    site.wire(middle, 'vb', right, 'eb');
+    must(['ip', '-n', left, 'addr', 'add', `${LEFT_IP}/24`, 'dev', 'ea']);
+    must(['ip', '-n', right, 'addr', 'add', `${RIGHT_IP}/24`, 'dev', 'eb']);
+    await contender.start(site, middle, left, right);
+    site.run(left, ['ping', '-c', '3', '-i', '0.2', '-w', '10', RIGHT_IP]);
+    figures.pingUs.push(await pingMicroseconds(site, left));
+    figures.tcpGbits.push(await tcpGbits(site, left, right, seconds));
+    figures.framesPerSec.push(await smallFrames(site, left, right, seconds));
+  } finally {
+    site.end();
+  }
+}
+
+/** Runs all contenders in turn, several rounds, and prints and keeps the table. */
+export async function run(options: BenchOptions): Promise<void> {
+  const results = new Map<Contender, Figures>();
+  for (const contender of contenders) {
+    if (options.only.length > 0 && !options.only.includes(contender.name)) continue;
+    const reason = contender.cannot();
+    if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], pingUs: [] });
+    else process.stderr.write(`${contender.label}: left out: ${reason}\n`);
+  }
+  for (let i = 1; i <= options.rounds; i++) {
+    for (const [contender, figures] of results) {
+      process.stderr.write(`round ${i} of ${options.rounds}: ${contender.label}\n`);
+      try {
+        await round(contender, options.seconds, figures);
+      } catch (error) {
+        process.stderr.write(`  failed: ${error instanceof Error ? error.message : String(error)}\n`);
+      }
+    }
+  }
+  print(results);
+  keep(results, options);
+}
+
+function print(results: ReadonlyMap<Contender, Figures>): void {
+  const base = [...results].find(([contender]) => contender.name === 'ovs')?.[1];
+  const cell = (values: number[], digits: number, against: number[] | undefined): string => {
+    if (values.length === 0) return '-';
+    const figure = median(values).toFixed(digits);
+    const spread = `${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)}`;
+    const ratio = against === undefined || against.length === 0 ? '' : ` ${(median(values) / median(against)).toFixed(1)}x`;
+    return `${figure} (${spread})${ratio}`;
+  };
+  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'ping us']];
+  for (const [contender, f] of results) {
+    rows.push([
+      contender.label,
+      cell(f.tcpGbits, 2, base?.tcpGbits),
+      cell(f.framesPerSec, 0, base?.framesPerSec),
+      cell(f.pingUs, 0, undefined),
+    ]);
+  }
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  process.stdout.write('\nnetdev: median (lowest-highest), ratio to Open vSwitch\n');
+  for (const row of rows)
+    process.stdout.write(
+      `  ${row
+        .map((text, column) => text.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
+}
+
+function keep(results: ReadonlyMap<Contender, Figures>, options: BenchOptions): void {
+  const dir = join(root, 'bench/results');
+  mkdirSync(dir, { recursive: true });
+  const record = {
+    bench: 'netdev',
+    at: new Date().toISOString(),
+    machine: { kernel: release(), cpus: cpus().length, model: cpus()[0]?.model ?? '' },
+    rounds: options.rounds,
+    seconds: options.seconds,
+    contenders: [...results].map(([contender, figures]) => ({
+      name: contender.name,
+      label: contender.label,
+      median: { tcpGbits: median(figures.tcpGbits), framesPerSec: median(figures.framesPerSec), pingUs: median(figures.pingUs) },
+      all: figures,
+    })),
+  };
+  const file = join(dir, 'netdev.json');
+  writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`);
+  process.stdout.write(`\nkept in bench/results/netdev.json\n`);
+}

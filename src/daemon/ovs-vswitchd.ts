@@ -1,0 +1,205 @@
+// ovs-vswitchd: the composition root of the switch daemon. Makes the parts, joins them, and takes them down in order.
+
+import { ConfigError } from '../base/errors.ts';
+import type { OptionSpec } from '../base/getopt.ts';
+import { logger } from '../base/log.ts';
+import type { Datapath } from '../datapath/datapath.ts';
+import { DummyDatapath } from '../datapath/userspace/dummy.ts';
+import { openNetdevDatapath } from '../datapath/userspace/netdev.ts';
+import { runDir } from '../host/directories.ts';
+import { closeEthtool } from '../host/ethtool.ts';
+import { LinkTable } from '../host/links.ts';
+import { realClock } from '../host/real-clock.ts';
+import { connectStream, listenStream } from '../host/socket.ts';
+import { connectIdl } from '../ovsdb/replica.ts';
+import type { SwitchEnvironment } from '../switch/contract.ts';
+import { openSwitchHost } from '../switch/host.ts';
+import { registerBridgeCommands } from './ovs-vswitchd-bridge-commands.ts';
+import { WarpClock } from './ovs-vswitchd-clock.ts';
+import { registerDatapathCommands } from './ovs-vswitchd-datapath-commands.ts';
+import { DeviceTable } from './ovs-vswitchd-devices.ts';
+import { registerDummyCommands } from './ovs-vswitchd-dummy-commands.ts';
+import { ConfigurationLoop } from './ovs-vswitchd-loop.ts';
+import { registerProcessCommands } from './ovs-vswitchd-process-commands.ts';
+import { type DaemonContext, runDaemon } from './plumbing.ts';
+import { daemonUsage } from './plumbing-options.ts';
+import { Reconciler } from './reconcile.ts';
+import type { WantedOptions } from './reconcile-wanted.ts';
+
+const log = logger('vswitchd');
+const OPENFLOW_PORT = 6653;
+
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'mlockall' },
+  { name: 'enable-dummy', argument: 'optional' },
+  { name: 'disable-system' },
+  { name: 'disable-system-route' },
+];
+
+function usage(): string {
+  return `ovs-vswitchd: Open vSwitch daemon
+usage: ovs-vswitchd [OPTIONS] [DATABASE]
+where DATABASE is a socket on which ovsdb-server is listening
+      (default: "unix:${runDir()}/db.sock").
+
+Active DATABASE connection methods:
+  tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL PORT at remote HOST
+  unix:FILE               Unix domain socket named FILE
+PKI configuration (required to use SSL):
+  -p, --private-key=FILE  file with private key
+  -c, --certificate=FILE  file with certificate for private key
+  -C, --ca-cert=FILE      file with peer CA certificate
+  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+SSL options:
+  --ssl-protocols=PROTOS  list of SSL protocols to enable
+  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
+${daemonUsage('ovs-vswitchd')}
+DPDK options:
+Configuration of DPDK via command-line is removed from this
+version of Open vSwitch. DPDK is configured through ovsdb.
+
+Other options:
+  --unixctl=SOCKET          override default control socket name
+  -h, --help                display this help message
+  -V, --version             display version information
+`;
+}
+
+/** Columns that the daemon reads or writes; others, like external_ids, it never sees. */
+const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, 'all' | readonly string[]>([
+  ['Open_vSwitch', ['bridges', 'next_cfg', 'cur_cfg', 'other_config', 'datapath_types', 'iface_types', 'dpdk_initialized', 'dpdk_version']],
+  [
+    'Bridge',
+    [
+      'name',
+      'ports',
+      'controller',
+      'fail_mode',
+      'datapath_type',
+      'datapath_id',
+      'datapath_version',
+      'flood_vlans',
+      'other_config',
+      'protocols',
+      'status',
+    ],
+  ],
+  ['Port', ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status']],
+  [
+    'Interface',
+    [
+      'name',
+      'type',
+      'options',
+      'ofport_request',
+      'ofport',
+      'mac',
+      'mtu_request',
+      'error',
+      'admin_state',
+      'link_state',
+      'link_resets',
+      'link_speed',
+      'duplex',
+      'mac_in_use',
+      'mtu',
+      'ifindex',
+      'lacp_current',
+      'status',
+      'statistics',
+    ],
+  ],
+  [
+    'Controller',
+    [
+      'target',
+      'type',
+      'max_backoff',
+      'inactivity_probe',
+      'controller_rate_limit',
+      'controller_burst_limit',
+      'enable_async_messages',
+      'is_connected',
+      'role',
+      'status',
+    ],
+  ],
+]);
+
+async function start(context: DaemonContext): Promise<void> {
+  if (context.operands.length > 1) context.fatal('at most one non-option argument accepted; use --help for usage');
+  const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
+  const dummyOption = context.options.find((option) => option.name === 'enable-dummy');
+  const hasDummy = dummyOption !== undefined;
+  const wantedOptions: WantedOptions = {
+    dummy: hasDummy,
+    dummyOverride: dummyOption?.value === 'override',
+    dummySystem: dummyOption?.value === 'override' || dummyOption?.value === 'system',
+  };
+  const clock = hasDummy ? new WarpClock(realClock) : realClock;
+  const devices = new DeviceTable(new LinkTable());
+  const dummies = new Set<DummyDatapath>();
+  const environment: SwitchEnvironment = {
+    clock,
+    connect: (target) => connectStream(target, OPENFLOW_PORT),
+    listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+    openDatapath: (type): Datapath => {
+      if (type === 'dummy') {
+        const datapath = new DummyDatapath(clock);
+        dummies.add(datapath);
+        return datapath;
+      }
+      if (type === 'netdev' || type === 'system') return openNetdevDatapath(type);
+      throw new ConfigError('Address family not supported by protocol');
+    },
+    runDirectory: runDir(),
+  };
+  const host = openSwitchHost(environment);
+  const datapathTypes = [...(hasDummy ? ['dummy'] : []), 'netdev', 'system'];
+  const reconciler = new Reconciler(host, devices, datapathTypes);
+  const idl = connectIdl(
+    { remotes: remote.split(',').map((one) => one.trim()), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
+    { connect: (target) => connectStream(target), clock: realClock },
+  );
+  const loop = new ConfigurationLoop({
+    idl,
+    clock,
+    reconciler,
+    devices,
+    wantedOptions,
+    datapathTypes,
+    interfaceTypes: [
+      ...(hasDummy ? ['dummy', 'dummy-internal'] : []),
+      'geneve',
+      'gre',
+      'internal',
+      'ip6gre',
+      'patch',
+      'system',
+      'tap',
+      'vxlan',
+    ],
+    tunnelEgress: () => new Map(),
+    onReady: () => context.ready(),
+  });
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock };
+  registerBridgeCommands(parts);
+  registerDatapathCommands(parts);
+  registerProcessCommands(parts);
+  if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
+  context.onExit(async () => {
+    await loop.stop();
+    idl.close();
+    await host.close();
+    devices.close();
+    closeEthtool();
+    log.dbg('all parts are down');
+  });
+  loop.start();
+}
+
+/** Runs the daemon. */
+export function runVswitchd(argv: readonly string[]): Promise<number | undefined> {
+  return runDaemon({ program: 'ovs-vswitchd', options: OPTIONS, usage, exitUsage: '[--cleanup]', exitArgs: 1, start }, argv);
+}

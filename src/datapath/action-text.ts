@@ -1,0 +1,169 @@
+// Datapath actions as Open vSwitch's tools print them: `set(ipv4(ttl=63)),2`. Facts: the running reference.
+import { formatIpv4, formatIpv6, formatMac } from '../base/addresses.ts';
+import { keyBits, newKey, TUN_FLAG, W } from '../flow/key.ts';
+import type { DpAction, DpNat, SetGroup, TunnelKey, UserspaceCookie } from './datapath.ts';
+import { ethernetText, hex, networkText, transportText } from './key-text.ts';
+
+/** How ports and the switch's cookies are printed. */
+export interface ActionTextOptions {
+  port(port: number): string;
+  /** The inside of `userspace(pid=0,...)`; a plain reason without it. */
+  cookie?(cookie: UserspaceCookie): string;
+}
+
+function setText(group: SetGroup, words: Uint32Array): string {
+  const key = newKey();
+  const mask = newKey();
+  for (let i = 0; i + 2 < words.length; i += 3) {
+    const word = words[i] ?? 0;
+    key[word] = words[i + 1] ?? 0;
+    mask[word] = words[i + 2] ?? 0;
+  }
+  switch (group) {
+    case 'eth':
+      return ethernetText(key, mask, false).join();
+    case 'ipv4':
+      return networkText(key, mask, 0x0800, false, false).join();
+    case 'ipv6':
+      return networkText(key, mask, 0x86dd, false, false).join();
+    case 'arp':
+      return networkText(key, mask, 0x0806, false).join();
+    case 'tcp':
+    case 'udp':
+    case 'sctp':
+    case 'icmp':
+    case 'icmpv6': {
+      key[W.TYPE] = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58 }[group];
+      return transportText(key, mask, group === 'icmpv6', false).join();
+    }
+    case 'skb_mark':
+    case 'skb_priority': {
+      const word = group === 'skb_mark' ? W.PKT_MARK : W.SKB_PRIORITY;
+      const bits = mask[word] ?? 0;
+      return `${group}(${hex(key[word] ?? 0)}${bits === 0xffffffff ? '' : `/${hex(bits)}`})`;
+    }
+    case 'mpls': {
+      const lse = key[W.MPLS] ?? 0;
+      return `mpls(label=${lse >>> 12},tc=${(lse >>> 9) & 7},ttl=${lse & 255},bos=${(lse >>> 8) & 1})`;
+    }
+    case 'vlan': {
+      const tci = (key[W.VLAN0] ?? 0) & 0xffff;
+      return `vlan(vid=${tci & 0xfff},pcp=${tci >>> 13})`;
+    }
+    case 'nd': {
+      const parts: string[] = [];
+      if (mask.subarray(W.ND_TARGET, W.ND_TARGET + 4).some((w) => w !== 0)) parts.push(`target=${formatIpv6(key, W.ND_TARGET)}`);
+      for (const [name, bit] of [
+        ['sll', W.ARP_HW * 32],
+        ['tll', W.ARP_HW * 32 + 48],
+      ] as const) {
+        const value = keyBits(key, bit, 48);
+        if (keyBits(mask, bit, 48) !== 0n) parts.push(`${name}=${formatMac(Number(value >> 16n), Number(value & 0xffffn))}`);
+      }
+      return `nd(${parts.join(',')})`;
+    }
+    case 'nsh':
+      return 'nsh()';
+  }
+}
+
+function tunnelText(tunnel: TunnelKey): string {
+  const isZero = (address: readonly number[]): boolean => address.every((word) => word === 0);
+  const address = (words: readonly number[]): string => (tunnel.ipv6 ? formatIpv6(words) : formatIpv4(words[3] ?? 0));
+  const prefix = tunnel.ipv6 ? 'ipv6_' : '';
+  const flags: string[] = [];
+  if (tunnel.flags & TUN_FLAG.DONT_FRAGMENT) flags.push('df');
+  if (tunnel.flags & TUN_FLAG.CSUM) flags.push('csum');
+  if (tunnel.flags & TUN_FLAG.KEY) flags.push('key');
+  if (tunnel.flags & TUN_FLAG.OAM) flags.push('oam');
+  const parts = [
+    tunnel.flags & TUN_FLAG.KEY || tunnel.id !== 0n ? `tun_id=${tunnel.id === 0n ? '0x0' : hex(tunnel.id)}` : '',
+    isZero(tunnel.src) ? '' : `${prefix}src=${address(tunnel.src)}`,
+    isZero(tunnel.dst) ? '' : `${prefix}dst=${address(tunnel.dst)}`,
+    tunnel.tos === 0 ? '' : `tos=${hex(tunnel.tos)}`,
+    `ttl=${tunnel.ttl}`,
+    tunnel.tpSrc === 0 ? '' : `tp_src=${tunnel.tpSrc}`,
+    tunnel.tpDst === 0 ? '' : `tp_dst=${tunnel.tpDst}`,
+    flags.length === 0 ? '' : `flags(${flags.join('|')})`,
+  ];
+  return `tunnel(${parts.filter((part) => part !== '').join(',')})`;
+}
+
+function natText(nat: DpNat): string {
+  if (nat.direction === '') return 'nat';
+  const ipv4 = (words: readonly number[]): boolean => words[0] === 0 && words[1] === 0 && words[2] === 0;
+  const address = (words: readonly number[]): string => (ipv4(words) ? formatIpv4(words[3] ?? 0) : formatIpv6(words));
+  const isRange = nat.addrMax.some((word, i) => word !== 0 && word !== nat.addrMin[i]);
+  let text = `${nat.direction}=${address(nat.addrMin)}${isRange ? `-${address(nat.addrMax)}` : ''}`;
+  if (nat.portMin !== 0) text += `:${nat.portMin}${nat.portMax > nat.portMin ? `-${nat.portMax}` : ''}`;
+  const flags = [nat.persistent ? 'persistent' : '', nat.hash ? 'hash' : '', nat.random ? 'random' : ''].filter((flag) => flag !== '');
+  return `nat(${[text, ...flags].join(',')})`;
+}
+
+function ctText(action: Extract<DpAction, { kind: 'ct' }>): string {
+  const wide = (words: readonly number[]): bigint => words.reduce((all, word) => (all << 32n) | BigInt(word >>> 0), 0n);
+  const parts = [
+    action.force ? 'force_commit' : action.commit ? 'commit' : '',
+    action.zone === 0 ? '' : `zone=${action.zone}`,
+    action.mark === undefined ? '' : `mark=${hex(action.mark[0])}/${hex(action.mark[1])}`,
+    action.label === undefined ? '' : `label=${hex(wide(action.label[0]))}/${hex(wide(action.label[1]))}`,
+    action.helper === '' ? '' : `helper=${action.helper}`,
+    action.timeout === '' ? '' : `timeout=${action.timeout}`,
+    action.nat === undefined ? '' : natText(action.nat),
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? 'ct' : `ct(${parts.join(',')})`;
+}
+
+function actionText(action: DpAction, options: ActionTextOptions): string {
+  switch (action.kind) {
+    case 'output':
+      return options.port(action.port);
+    case 'userspace':
+      return `userspace(pid=0,${options.cookie?.(action.cookie) ?? (action.cookie.reason === 'slow_path' ? 'slow_path(action)' : `${action.cookie.reason}()`)})`;
+    case 'pushVlan':
+      return `push_vlan(${action.tpid === 0x8100 ? '' : `tpid=0x${action.tpid.toString(16).padStart(4, '0')},`}vid=${action.tci & 0xfff},pcp=${(action.tci >>> 13) & 7})`;
+    case 'popVlan':
+      return 'pop_vlan';
+    case 'pushMpls':
+      return `push_mpls(label=${action.lse >>> 12},tc=${(action.lse >>> 9) & 7},ttl=${action.lse & 255},bos=${(action.lse >>> 8) & 1},eth_type=0x${action.ethertype.toString(16)})`;
+    case 'popMpls':
+      return `pop_mpls(eth_type=0x${action.ethertype.toString(16)})`;
+    case 'set':
+      return `set(${setText(action.group, action.words)})`;
+    case 'setTunnel':
+      return `set(${tunnelText(action.tunnel)})`;
+    case 'recirc':
+      return `recirc(${hex(action.id)})`;
+    case 'hash':
+      return `hash(${action.algorithm === 1 ? 'sym_l4' : 'l4'}(${action.basis}))`;
+    case 'ct':
+      return ctText(action);
+    case 'ctClear':
+      return 'ct_clear';
+    case 'sample':
+      return `sample(sample=${((action.probability * 100) / 0xffffffff).toFixed(1)}%,actions(${formatDpActions(action.actions, options)}))`;
+    case 'clone':
+      return `clone(${formatDpActions(action.actions, options)})`;
+    case 'meter':
+      return `meter(${action.meter})`;
+    case 'trunc':
+      return `trunc(${action.maxLength})`;
+    case 'checkPktLen':
+      return `check_pkt_len(size=${action.length},gt(${formatDpActions(action.larger, options)}),le(${formatDpActions(action.smaller, options)}))`;
+    case 'pushEth':
+      return `push_eth(src=${formatMac(...action.src)},dst=${formatMac(...action.dst)})`;
+    case 'popEth':
+      return 'pop_eth';
+    case 'pushNsh':
+      return 'push_nsh()';
+    case 'popNsh':
+      return 'pop_nsh()';
+    case 'drop':
+      return 'drop';
+  }
+}
+
+/** An action list as text; `drop` when there is none. */
+export function formatDpActions(actions: readonly DpAction[], options: ActionTextOptions): string {
+  return actions.length === 0 ? 'drop' : actions.map((action) => actionText(action, options)).join(',');
+}

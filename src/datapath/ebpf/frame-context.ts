@@ -1,0 +1,80 @@
+// Where things lie while the program runs: fields of the kernel's `struct __sk_buff` (linux/bpf.h), helper numbers, and the stack.
+//
+// Registers kept through the program: r6 = __sk_buff, r7 = offset of the network header, r8 = offset of the transport header (0 = none),
+// r9 = the matched flow's value. The key lies on the stack in network byte order, so that most of it is copied from the frame as it stands.
+import type { Assembler } from '../../bpf/instructions.ts';
+
+/** Offsets in `struct __sk_buff`. */
+export const SKB = {
+  len: 0,
+  mark: 8,
+  protocol: 16,
+  vlanPresent: 20,
+  vlanTci: 24,
+  vlanProto: 28,
+  priority: 32,
+  ifindex: 40,
+  gsoSegs: 164,
+  gsoSize: 176,
+} as const;
+
+/** Helper numbers, `enum bpf_func_id`. */
+export const HELPER = {
+  mapLookup: 1,
+  ktimeNs: 5,
+  skbStoreBytes: 9,
+  l3CsumReplace: 10,
+  l4CsumReplace: 11,
+  cloneRedirect: 13,
+  vlanPush: 18,
+  vlanPop: 19,
+  redirect: 23,
+  skbLoadBytes: 26,
+  ringbufReserve: 131,
+  ringbufSubmit: 132,
+  ktimeCoarseNs: 160,
+} as const;
+
+/** Verdicts, linux/pkt_cls.h. */
+export const VERDICT = { ok: 0, shot: 2 } as const;
+
+/** Words of the key that a compiled program can know; see `flow/key.ts`. */
+export const STACK_KEY_WORDS = 41;
+
+/** Stack offsets, all below the frame pointer. */
+export const STACK = {
+  /** The key, STACK_KEY_WORDS words. */
+  key: -168,
+  /** A header read from the frame, 40 bytes. */
+  header: -208,
+  /** The key of a map lookup, 168 bytes at most. */
+  lookup: -376,
+  /** Small values passed to helpers by address. */
+  scratch: -400,
+} as const;
+
+/** Stack offset of a key word. */
+export const keyAt = (word: number): number => STACK.key + word * 4;
+
+/** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */
+export function loadBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number, onFail: string): void {
+  a.mov(1, { reg: 6 });
+  if (offsetReg === undefined) {
+    a.mov(2, add);
+  } else {
+    a.mov(2, { reg: offsetReg });
+    if (add !== 0) a.alu('add', 2, add);
+  }
+  a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).call(HELPER.skbLoadBytes).jump('ne', 0, 0, onFail);
+}
+
+/** Copies bytes within the stack through r0, in the widest aligned pieces. */
+export function copyStack(a: Assembler, to: number, from: number, size: number): void {
+  let done = 0;
+  while (done < size) {
+    const left = size - done;
+    const width = [8, 4, 2].find((w) => left >= w && (to + done) % w === 0 && (from + done) % w === 0) as 8 | 4 | 2 | undefined;
+    a.load(width ?? 1, 0, 10, from + done).store(width ?? 1, 10, to + done, { reg: 0 });
+    done += width ?? 1;
+  }
+}

@@ -1,0 +1,301 @@
+// A transaction: an overlay of changed rows on a database, and the numbered steps by which it becomes a commit.
+//
+//   1. drop rows that came out as they went in
+//   2. count strong references; each must name a row that exists
+//   3. collect garbage: rows of tables that are no root, that nothing refers to strongly
+//   4. a deleted row must have no strong reference left
+//   5. drop weak references to rows that do not exist; a column must not become too small by that
+//   6. maxRows
+//   7. indexes, over the final state
+//   8. give changed rows a new `_version`
+import { atomToJson, ZERO_UUID } from './atom.ts';
+import {
+  type Change,
+  type Commit,
+  type Database,
+  indexText,
+  newUuid,
+  type Reference,
+  type Row,
+  referencedUuids,
+  type Table,
+} from './database.ts';
+import { type Datum, datumsEqual, datumToJson, filterDatum } from './datum.ts';
+import { constraintViolation, OvsdbError } from './error.ts';
+import { formatJson } from './json-format.ts';
+import { type TableSchema, VERSION_COLUMN } from './schema.ts';
+import { defaultDatum } from './types.ts';
+
+interface Touched {
+  readonly table: Table;
+  readonly uuid: string;
+  readonly before: Row | undefined;
+  after: Row | undefined;
+}
+
+const defaults = new WeakMap<TableSchema, readonly Datum[]>();
+
+/** The fields of a row that was given nothing; the first must be replaced. */
+export function defaultFields(schema: TableSchema): readonly Datum[] {
+  let fields = defaults.get(schema);
+  if (fields === undefined) {
+    fields = schema.columnList.map((column) => defaultDatum(column.type));
+    defaults.set(schema, fields);
+  }
+  return fields;
+}
+
+export class Transaction {
+  readonly database: Database;
+  readonly #touched = new Map<Table, Map<string, Touched>>();
+  readonly #comments: string[] = [];
+  isDurable = false;
+
+  constructor(database: Database) {
+    this.database = database;
+  }
+
+  comment(text: string): void {
+    this.#comments.push(text);
+  }
+
+  get(table: Table, uuid: string): Row | undefined {
+    const touched = this.#touched.get(table)?.get(uuid);
+    return touched === undefined ? table.rows.get(uuid) : touched.after;
+  }
+
+  /** Whether the UUID stands for a row now, or did before this transaction deleted it. */
+  isKnown(table: Table, uuid: string): boolean {
+    return table.rows.has(uuid) || this.#touched.get(table)?.has(uuid) === true;
+  }
+
+  *rows(table: Table): Iterable<Row> {
+    const touched = this.#touched.get(table);
+    for (const row of table.rows.values()) {
+      if (touched?.has(row.uuid) !== true) yield row;
+    }
+    for (const { after } of touched?.values() ?? []) if (after !== undefined) yield after;
+  }
+
+  /** Inserts a row, changes it (all fields given anew) or deletes it (no fields). */
+  put(table: Table, uuid: string, fields: readonly Datum[] | undefined): void {
+    let rows = this.#touched.get(table);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#touched.set(table, rows);
+    }
+    const after = fields === undefined ? undefined : { table, uuid, fields };
+    const touched = rows.get(uuid);
+    if (touched === undefined) rows.set(uuid, { table, uuid, before: table.rows.get(uuid), after });
+    else touched.after = after;
+  }
+
+  /** Checks everything and commits; undefined when nothing changed. */
+  commit(): Commit | undefined {
+    const commit = this.prepare();
+    if (commit === undefined) return undefined;
+    this.database.store?.(commit);
+    this.database.apply(commit);
+    return commit;
+  }
+
+  /** The steps above, without applying the outcome. */
+  prepare(): Commit | undefined {
+    this.#dropUnchanged();
+    this.#checkReferences();
+    this.#dropUnchanged();
+    this.#checkMaxRows();
+    this.#checkIndexes();
+    const changes: Change[] = [];
+    for (const { table, uuid, before, after } of this.#all()) {
+      const row = after === undefined ? undefined : { ...after, fields: after.fields.with(VERSION_COLUMN, { keys: [newUuid()] }) };
+      changes.push({ table, uuid, before, after: row });
+    }
+    if (changes.length === 0) return undefined;
+    return { id: newUuid(), changes, comment: this.#comments.join('\n'), isDurable: this.isDurable };
+  }
+
+  *#all(): Iterable<Touched> {
+    for (const rows of this.#touched.values()) yield* rows.values();
+  }
+
+  #dropUnchanged(): void {
+    for (const rows of this.#touched.values()) {
+      for (const [uuid, { before, after }] of rows) {
+        if (before === after) rows.delete(uuid);
+        else if (
+          before !== undefined &&
+          after !== undefined &&
+          before.fields.every((field, i) => datumsEqual(field, after.fields[i] as Datum))
+        )
+          rows.delete(uuid);
+      }
+    }
+  }
+
+  #checkReferences(): void {
+    const deltas = new Map<Table, Map<string, number>>();
+    const count = (row: Row | undefined, sign: number, visit?: (table: Table, uuid: string) => void): void => {
+      for (const reference of row?.table.strongReferences ?? []) {
+        const target = this.database.tables.get(reference.table) as Table;
+        let map = deltas.get(target);
+        if (map === undefined) {
+          map = new Map();
+          deltas.set(target, map);
+        }
+        for (const atom of referencedUuids((row as Row).fields, reference)) {
+          const uuid = atom as string;
+          map.set(uuid, (map.get(uuid) ?? 0) + sign);
+          visit?.(target, uuid);
+        }
+      }
+    };
+    for (const { before, after } of this.#all()) {
+      count(before, -1);
+      count(after, 1);
+    }
+    for (const { after } of this.#all()) if (after !== undefined) this.#checkTargets(after);
+    const strong = (table: Table, uuid: string): number => (table.strongCount.get(uuid) ?? 0) + (deltas.get(table)?.get(uuid) ?? 0);
+
+    for (const { table, uuid, after } of this.#all()) {
+      const left = after === undefined ? strong(table, uuid) : 0;
+      if (left > 0)
+        throw new OvsdbError(
+          'referential integrity violation',
+          `cannot delete ${table.schema.name} row ${uuid} because of ${left} remaining reference(s)`,
+        );
+    }
+    const candidates: [Table, string][] = [];
+    for (const { table, uuid } of this.#all()) candidates.push([table, uuid]);
+    for (const [table, map] of deltas) for (const uuid of map.keys()) candidates.push([table, uuid]);
+    for (let next = candidates.pop(); next !== undefined; next = candidates.pop()) {
+      const [table, uuid] = next;
+      const row = table.schema.isRoot || strong(table, uuid) > 0 ? undefined : this.get(table, uuid);
+      if (row === undefined) continue;
+      this.put(table, uuid, undefined);
+      count(row, -1, (target, other) => candidates.push([target, other]));
+    }
+    this.#assessWeakReferences();
+  }
+
+  #checkTargets(row: Row): void {
+    for (const reference of row.table.strongReferences) {
+      const target = this.database.tables.get(reference.table) as Table;
+      for (const atom of referencedUuids(row.fields, reference)) {
+        if (this.get(target, atom as string) !== undefined || this.isKnown(target, atom as string)) continue;
+        throw new OvsdbError(
+          'referential integrity violation',
+          `Table ${row.table.schema.name} column ${reference.column.name} row ${row.uuid} references nonexistent row ${String(atom)} in table ${reference.table}.`,
+        );
+      }
+    }
+  }
+
+  #assessWeakReferences(): void {
+    const suspects: Row[] = [];
+    for (const { table, uuid, after } of this.#all()) {
+      if (after !== undefined && table.weakReferences.length > 0) suspects.push(after);
+      if (after !== undefined) continue;
+      for (const [source, sourceTable] of table.weakSources.get(uuid) ?? []) {
+        const row = this.get(sourceTable, source);
+        if (row !== undefined) suspects.push(row);
+      }
+    }
+    for (const { table, uuid } of suspects) {
+      for (const reference of table.weakReferences) {
+        const row = this.get(table, uuid);
+        if (row !== undefined) this.#dropWeak(row, reference);
+      }
+    }
+  }
+
+  #dropWeak(row: Row, reference: Reference): void {
+    const target = this.database.tables.get(reference.table) as Table;
+    const { column } = reference;
+    const datum = row.fields[column.index] as Datum;
+    let sawZero = false;
+    const kept = filterDatum(datum, (key, value) => {
+      const uuid = (reference.part === 'keys' ? key : value) as string;
+      if (uuid === ZERO_UUID) sawZero = true;
+      return this.get(target, uuid) !== undefined;
+    });
+    if (kept === datum) return;
+    if (kept.keys.length < column.type.min) {
+      const where = `column "${column.name}" in "${row.table.schema.name}" row ${row.uuid} (${this.#history(row)})`;
+      throw constraintViolation(
+        sawZero
+          ? `Weak reference ${where} contained all-zeros UUID (probably as the default value for this column) but deleting this value caused a constraint volation because this column is not allowed to be empty.`
+          : `Deletion of ${datum.keys.length - kept.keys.length} weak reference(s) to deleted (or never-existing) rows from ${where} caused this column to become empty, but constraints on this column disallow an empty column.`,
+      );
+    }
+    this.put(row.table, row.uuid, row.fields.with(column.index, kept));
+  }
+
+  #history(row: Row): string {
+    const touched = this.#touched.get(row.table)?.get(row.uuid);
+    if (touched === undefined) return 'existed in the database before this transaction and was not modified by the transaction';
+    return touched.before === undefined ? 'inserted within this transaction' : 'modified within this transaction';
+  }
+
+  #checkMaxRows(): void {
+    for (const [table, rows] of this.#touched) {
+      const limit = table.schema.maxRows;
+      if (limit === Number.POSITIVE_INFINITY) continue;
+      let length = table.rows.size;
+      let before = 0;
+      for (const touched of rows.values()) {
+        if (touched.before !== undefined) before++;
+        length += (touched.after === undefined ? 0 : 1) - (touched.before === undefined ? 0 : 1);
+      }
+      if (length > limit && (length > table.rows.size || before > 0)) {
+        throw constraintViolation(
+          `transaction causes "${table.schema.name}" table to contain ${length} rows, greater than the schema-defined limit of ${limit} row(s)`,
+        );
+      }
+    }
+  }
+
+  #checkIndexes(): void {
+    for (const [table, rows] of this.#touched) {
+      for (const [i, columns] of table.schema.indexes.entries()) {
+        const fresh = new Map<string, Row>();
+        for (const { after } of rows.values()) {
+          if (after === undefined) continue;
+          const text = indexText(after.fields, columns);
+          const uuid = table.indexes[i]?.get(text);
+          const old = uuid === undefined || rows.has(uuid) ? undefined : table.rows.get(uuid);
+          const other = fresh.get(text) ?? old;
+          if (other !== undefined) this.#duplicate(table, after, other, i);
+          fresh.set(text, after);
+        }
+      }
+    }
+  }
+
+  #duplicate(table: Table, first: Row, second: Row, index: number): never {
+    const columns = table.schema.indexes[index] ?? [];
+    const values = columns.map((column) => formatIndexed(first.fields[column.index] as Datum, column.type));
+    const names = columns.map((column) => `"${column.name}"`);
+    const list = (words: string[]): string =>
+      words.length < 3 ? words.join(' and ') : `${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
+    const history = (row: Row): string => {
+      const touched = this.#touched.get(table)?.get(row.uuid);
+      if (touched === undefined) return 'existed in the database before this transaction and was not modified by the transaction';
+      if (touched.before === undefined) return 'was inserted by this transaction';
+      return 'existed in the database before this transaction and was modified by the transaction';
+    };
+    const word = columns.length === 1 ? 'column' : 'columns';
+    throw constraintViolation(
+      `Transaction causes multiple rows in "${table.schema.name}" table to have identical values (${list(values)}) for index on ${word} ${list(names)}.  ` +
+        `First row, with UUID ${first.uuid}, ${history(first)}.  Second row, with UUID ${second.uuid}, ${history(second)}.`,
+    );
+  }
+}
+
+function formatIndexed(datum: Datum, type: Parameters<typeof datumToJson>[1]): string {
+  const [only] = datum.keys;
+  if (datum.keys.length === 1 && only !== undefined && type.value === undefined) {
+    return type.key.type === 'uuid' ? String(only) : formatJson(atomToJson(only, type.key.type));
+  }
+  return formatJson(datumToJson(datum, type));
+}

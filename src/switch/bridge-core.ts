@@ -1,0 +1,364 @@
+// A bridge as its OpenFlow connections see it: flows, ports, packet-out, events.
+import type { Clock } from '../base/clock.ts';
+import { PeerError } from '../base/errors.ts';
+import { NO_OFFLOAD } from '../datapath/datapath.ts';
+import { extractKey } from '../flow/extract.ts';
+import { matchAll, newKey, W } from '../flow/key.ts';
+import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
+import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import { MacTable } from '../protocols/mac-learning.ts';
+import type { BridgeState } from './bridge-state.ts';
+import type { BridgeSettings, PortLink } from './contract.ts';
+import type {
+  BridgeControl,
+  BridgeCore,
+  BridgeEvents,
+  BridgeStep,
+  PacketOutRequest,
+  PortMod,
+  QueueStats,
+  Sender,
+  TableMod,
+} from './core.ts';
+import { applyEffects } from './effects.ts';
+import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './flow-tables.ts';
+import type { Megaflows, PacketIn } from './megaflows.ts';
+import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
+import { translate } from './translate.ts';
+
+const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
+const EXPIRY_INTERVAL_MS = 1000;
+
+const noLink: PortLink = {
+  mac: [0, 0],
+  isUp: true,
+  hasCarrier: true,
+  speedKbps: 0,
+  current: 0,
+  advertised: 0,
+  supported: 0,
+  peer: 0,
+  mtu: 1500,
+};
+
+export class Core implements BridgeCore, BridgeState {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly tables: FlowTables;
+  readonly macs = new MacTable<PortBundle>();
+  readonly ports = new Map<OfPort, SwitchPort>();
+  readonly bundles = new Map<string, PortBundle>();
+  readonly tableCount = TABLE_COUNT;
+  readonly megaflows: Megaflows;
+  settings: BridgeSettings;
+  control: BridgeControl | undefined;
+  floodVlans: ReadonlySet<number> = new Set();
+  readonly #events = new Set<BridgeEvents>();
+  readonly #peer: (port: SwitchPort) => SwitchPort | undefined;
+  #stopTimer: () => void;
+  #macGeneration = 0;
+  #isConfigured = false;
+
+  constructor(name: string, clock: Clock, megaflows: Megaflows, peer: (port: SwitchPort) => SwitchPort | undefined) {
+    this.name = name;
+    this.clock = clock;
+    this.megaflows = megaflows;
+    this.#peer = peer;
+    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change));
+    this.settings = {
+      datapathId: 0n,
+      failMode: 'standalone',
+      versions: [1, 2, 3, 4, 5, 6],
+      dpDescription: 'None',
+      serialNumber: 'None',
+      macAgingSec: 300,
+      macTableSize: 8192,
+      forwardBpdu: false,
+      floodVlans: [],
+      localMac: [0, 0],
+    };
+    this.#stopTimer = clock.after(EXPIRY_INTERVAL_MS, () => this.#tick());
+  }
+
+  get isBpduForwarded(): boolean {
+    return this.settings.forwardBpdu;
+  }
+
+  get wantsPacketInOnMiss(): boolean {
+    return this.control?.wantsPacketInOnMiss() ?? false;
+  }
+
+  patchPeer(port: SwitchPort): SwitchPort | undefined {
+    return this.#peer(port);
+  }
+
+  configure(settings: BridgeSettings): void {
+    this.settings = settings;
+    this.macs.configure(settings.macAgingSec * 1000, settings.macTableSize);
+    this.floodVlans = new Set(settings.floodVlans);
+    // Later the connections flush the tables when fail mode or controllers change; a NORMAL flow that the user deleted stays deleted.
+    if (!this.#isConfigured) this.ensureNormal();
+    this.#isConfigured = true;
+    this.megaflows.changed();
+    this.#emit((events) => events.onSettings?.());
+  }
+
+  /** A standalone bridge without controllers is a learning switch: its lowest flow, visible and deletable, says so. */
+  ensureNormal(): void {
+    if (this.control?.hasControllers() === true || this.settings.failMode !== 'standalone') return;
+    const match = matchAll();
+    if (this.tables.table(0)?.classifier.find(match, 0, this.tables.version) !== undefined) return;
+    this.tables.stageOwn(0, match, 0, NORMAL);
+    this.#commit();
+  }
+
+  controlChanged(): void {
+    this.megaflows.changed();
+  }
+
+  subscribe(events: BridgeEvents): () => void {
+    this.#events.add(events);
+    return () => void this.#events.delete(events);
+  }
+
+  #emit(tell: (events: BridgeEvents) => void): void {
+    for (const events of this.#events) tell(events);
+  }
+
+  #commit(): void {
+    if (this.tables.commit()) this.megaflows.changed();
+  }
+
+  #flowChanged({ change, rule, reason, sender }: FlowChange): void {
+    const now = this.clock.now();
+    const flow = rule.describe(now);
+    if (change === 'deleted' && flow.flags.sendFlowRem) {
+      const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow;
+      const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
+      this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
+    }
+    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender }));
+  }
+
+  flowMod(mod: FlowMod, sender?: Sender): void {
+    this.apply([mod], sender);
+  }
+
+  portMod(mod: PortMod): void {
+    this.apply([mod]);
+  }
+
+  tableMod(mod: TableMod): void {
+    this.apply([mod]);
+  }
+
+  apply(steps: readonly BridgeStep[], sender?: Sender): void {
+    // Ports and tables are looked at first and changed last, so that a flow mod that fails between leaves them alone.
+    const later: (() => void)[] = [];
+    const hasDelete = steps.some(
+      (step) => step.kind === 'flowMod' && step.command.startsWith('delete') && step.flags.sendFlowRem !== undefined,
+    );
+    if (hasDelete) this.megaflows.settleAll();
+    for (const [index, step] of steps.entries()) {
+      try {
+        if (step.kind === 'flowMod') this.tables.stage(step, sender);
+        else if (step.kind === 'portMod') later.push(this.#checkPortMod(step));
+        else later.push(this.#checkTableMod(step));
+      } catch (error) {
+        this.tables.rollback();
+        if (error instanceof PeerError) throw Object.assign(error, { step: index });
+        throw error;
+      }
+    }
+    this.#commit();
+    for (const change of later) change();
+  }
+
+  #checkPortMod(mod: PortMod): () => void {
+    const port = this.ports.get(mod.port);
+    if (port === undefined) throw new PeerError('OFPPMFC_BAD_PORT', `no port ${mod.port}`);
+    const { mac } = this.#linkOf(port);
+    if (mac[0] !== mod.mac[0] || mac[1] !== mod.mac[1]) throw new PeerError('OFPPMFC_BAD_HW_ADDR', 'the address is not the port’s');
+    return () => {
+      const config = (port.config & ~mod.mask) | (mod.config & mod.mask);
+      if (config === port.config) return;
+      port.config = config;
+      this.megaflows.changed();
+      this.portChanged('modify', port);
+    };
+  }
+
+  #checkTableMod(mod: TableMod): () => void {
+    if (mod.table >= INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
+    return () => {
+      this.tables.setMiss(mod.table, mod.miss);
+      this.megaflows.changed();
+    };
+  }
+
+  *flows(request: FlowStatsRequest): Generator<FlowStats> {
+    this.megaflows.settleAll();
+    const now = this.clock.now();
+    for (const rule of this.tables.select(request)) yield rule.describe(now);
+  }
+
+  aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number } {
+    this.megaflows.settleAll();
+    let packetCount = 0n;
+    let byteCount = 0n;
+    let flowCount = 0;
+    for (const rule of this.tables.select(request)) {
+      packetCount += BigInt(rule.stats.packets);
+      byteCount += BigInt(rule.stats.bytes);
+      flowCount++;
+    }
+    return { packetCount, byteCount, flowCount };
+  }
+
+  tableStats(): TableStats[] {
+    this.megaflows.settleAll();
+    return this.tables.stats();
+  }
+
+  #linkOf(port: SwitchPort): PortLink {
+    return port.link ?? { ...noLink, mac: port.port === OFPP.LOCAL ? this.settings.localMac : [0, 0] };
+  }
+
+  #describe(port: SwitchPort): PortDesc {
+    const link = this.#linkOf(port);
+    return {
+      port: port.port,
+      mac: link.mac,
+      name: port.name,
+      config: (port.config & ~PORT_CONFIG.DOWN) | (link.isUp ? 0 : PORT_CONFIG.DOWN),
+      state: link.hasCarrier ? (link.isUp ? 4 : 0) : 1,
+      current: link.current,
+      advertised: link.advertised,
+      supported: link.supported,
+      peer: link.peer,
+      currentSpeedKbps: link.speedKbps,
+      maxSpeedKbps: 0,
+    };
+  }
+
+  #sortedPorts(): SwitchPort[] {
+    return [...this.ports.values()].sort((a, b) => a.port - b.port);
+  }
+
+  portDescs(): PortDesc[] {
+    return this.#sortedPorts().map((port) => this.#describe(port));
+  }
+
+  portDesc(number: OfPort): PortDesc | undefined {
+    const port = this.ports.get(number);
+    return port === undefined ? undefined : this.#describe(port);
+  }
+
+  portStats(number: OfPort): PortStats[] {
+    if (number === OFPP.NONE) return this.#sortedPorts().map((port) => this.#portStats(port));
+    const port = this.ports.get(number);
+    if (port === undefined) throw new PeerError('OFPBRC_BAD_PORT', `no port ${number}`);
+    return [this.#portStats(port)];
+  }
+
+  #portStats(port: SwitchPort): PortStats {
+    const hasOwn = port.dpPort !== undefined && port.tunnel === undefined;
+    if (!hasOwn) this.megaflows.settleAll();
+    const counters = hasOwn ? this.megaflows.datapath.portCounters(port.dpPort!) : undefined;
+    const { virtual } = port;
+    const age = this.clock.now() - port.createdMs;
+    const either = (own: bigint | undefined, other: number): bigint => own ?? BigInt(other);
+    return {
+      port: port.port,
+      rxPackets: either(counters?.rxPackets, virtual.rxPackets),
+      txPackets: either(counters?.txPackets, virtual.txPackets),
+      rxBytes: either(counters?.rxBytes, virtual.rxBytes),
+      txBytes: either(counters?.txBytes, virtual.txBytes),
+      rxDropped: either(counters?.rxDropped, 0),
+      txDropped: either(counters?.txDropped, 0),
+      rxErrors: either(counters?.rxErrors, 0),
+      txErrors: either(counters?.txErrors, 0),
+      rxFrameErr: 0n,
+      rxOverErr: 0n,
+      rxCrcErr: 0n,
+      collisions: 0n,
+      durationSec: Math.floor(age / 1000),
+      durationNsec: Math.floor((age % 1000) * 1e6),
+    };
+  }
+
+  queueStats(port: OfPort, _queue: number): QueueStats[] {
+    if (port !== OFPP.NONE && port !== OFPP.ALL && !this.ports.has(port)) throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
+    return [];
+  }
+
+  packetOut(request: PacketOutRequest): void {
+    const key = newKey();
+    for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
+    extractKey(request.frame, 0, request.frame.length, key);
+    const inPort = key[W.IN_PORT]! & 0xffff;
+    key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
+    const isReal = this.ports.has(key[W.IN_PORT]!);
+    if (!isReal && key[W.IN_PORT]! < OFPP.MAX) throw new PeerError('OFPBRC_BAD_PORT', `no port ${inPort}`);
+    const now = this.clock.now();
+    const { actions, effects } = translate({
+      bridge: this,
+      key,
+      actions: request.actions,
+      nowMs: now,
+      sends: this.megaflows.sends,
+      isTunnelled: false,
+    });
+    if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
+    if (actions.length === 0) return;
+    // Below the switch there are datapath ports; a frame of the controller's own has none.
+    key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
+    this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
+  }
+
+  hiddenFlow(priority: number, match: { key: Uint32Array; mask: Uint32Array }, actions: readonly Action[] | undefined): void {
+    this.tables.stageHidden(priority, match, actions);
+    this.#commit();
+  }
+
+  flushFlows(): void {
+    this.tables.stageFlush();
+    this.#commit();
+    this.ensureNormal();
+  }
+
+  #tick(): void {
+    this.#stopTimer = this.clock.after(EXPIRY_INTERVAL_MS, () => this.#tick());
+    this.expire();
+    this.macs.expire(this.clock.now());
+    if (this.macs.generation !== this.#macGeneration) {
+      this.#macGeneration = this.macs.generation;
+      this.megaflows.changed();
+    }
+  }
+
+  expire(): void {
+    if (this.tables.nextExpiryMs > this.clock.now()) return;
+    this.megaflows.settleAll();
+    if (this.tables.expire()) this.megaflows.changed();
+  }
+
+  portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort): void {
+    const desc = this.#describe(port);
+    this.#emit((events) => events.onPortStatus?.(reason, desc));
+  }
+
+  /** A userspace action of a megaflow sent this frame up. */
+  packetIn({ send, upcall }: PacketIn): void {
+    const { reason, table, cookie, match, maxLen, controllerId, userdata, meterId } = send;
+    const { frame, offload, key } = upcall;
+    this.#emit((events) =>
+      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, offload, key }),
+    );
+  }
+
+  close(): void {
+    this.#stopTimer();
+    this.#events.clear();
+  }
+}

@@ -1,0 +1,280 @@
+// A bridge as the daemon sees it: ports, bundles, controllers, and what can be read back.
+import { ConfigError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
+import type { Datapath, DpPortCounters, DpPortSpec } from '../datapath/datapath.ts';
+import { OFPP, type OfPort } from '../openflow/action.ts';
+import { Core } from './bridge-core.ts';
+import type {
+  BridgeSettings,
+  BundleRequest,
+  ControllerRequest,
+  ControllerStatus,
+  PortKind,
+  PortLink,
+  PortRequest,
+  SwitchBridge,
+  SwitchEnvironment,
+} from './contract.ts';
+import type { BridgeControl, OpenControl } from './core.ts';
+import type { Megaflows } from './megaflows.ts';
+import type { PortBundle, SwitchPort } from './ports.ts';
+import { traceFlow } from './trace.ts';
+import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './tunnel-config.ts';
+
+const log = logger('bridge');
+const tunnelLog = logger('tunnel');
+const MAX_PORTS = OFPP.MAX - 1;
+
+/** What a bridge needs of the host it stands in. */
+export interface BridgeSite {
+  environment: SwitchEnvironment;
+  megaflows: Megaflows;
+  openControl: OpenControl;
+  portNamed(name: string): SwitchPort | undefined;
+  closed(bridge: Bridge): Promise<void>;
+}
+
+export class Bridge implements SwitchBridge {
+  readonly name: string;
+  readonly core: Core;
+  readonly #site: BridgeSite;
+  readonly #control: BridgeControl;
+  /** The last number given out: numbers go round, so that a freed one is not reused at once. */
+  #lastPort = 0;
+
+  constructor(name: string, site: BridgeSite) {
+    this.name = name;
+    this.#site = site;
+    this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port));
+    this.#control = site.openControl(this.core, site.environment);
+    this.core.control = this.#control;
+  }
+
+  get datapath(): Datapath {
+    return this.#site.megaflows.datapath;
+  }
+
+  #peerOf(port: SwitchPort): SwitchPort | undefined {
+    if (port.kind.kind !== 'patch') return undefined;
+    const peer = this.#site.portNamed(port.kind.peer);
+    // Both ends must name each other.
+    return peer?.kind.kind === 'patch' && peer.kind.peer === port.name ? peer : undefined;
+  }
+
+  configure(settings: BridgeSettings): void {
+    this.core.configure(settings);
+  }
+
+  async portAdd(request: PortRequest): Promise<OfPort> {
+    if (this.portNamed(request.name) !== undefined) throw new ConfigError(`${request.name} is already a port of ${this.name}`);
+    const tunnel = tunnelOf(request.name, request.port);
+    const spec = specOf(request.name, request.port, tunnel);
+    const dpPort = spec === undefined ? undefined : await this.datapath.portAdd(spec);
+    if (dpPort !== undefined && tunnel !== undefined) {
+      const holder = this.#site.megaflows.tunnels.holder(dpPort, tunnel);
+      if (holder !== undefined) {
+        await this.datapath.portDelete(dpPort);
+        const { local, remote, inKey } = tunnel;
+        const text = `${typeof local === 'string' ? '::' : formatEndpoint(local)}->${remote === 'flow' ? 'flow' : formatEndpoint(remote)}`;
+        const key = inKey === 'flow' ? 'flow' : `0x${inKey.toString(16)}`;
+        tunnelLog.warn(
+          `${request.name}: attempting to add tunnel port with same config as port '${holder.name}' (${text}, key=${key}, legacy_l2, dp port=${dpPort})`,
+        );
+        throw new ConfigError(`could not add network device ${request.name} to ofproto (File exists)`);
+      }
+    }
+    const port: SwitchPort = {
+      bridge: this.core,
+      port: this.#number(request.ofportRequest),
+      name: request.name,
+      kind: request.port,
+      dpPort,
+      tunnel,
+      bundle: undefined,
+      config: 0,
+      link: undefined,
+      createdMs: this.core.clock.now(),
+      virtual: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 },
+    };
+    this.core.ports.set(port.port, port);
+    if (dpPort !== undefined) this.#site.megaflows.portAttach(dpPort, port);
+    this.core.megaflows.changed();
+    log.info(`bridge ${this.name}: added interface ${port.name} on port ${port.port}`);
+    this.core.portChanged('add', port);
+    return port.port;
+  }
+
+  #number(wanted: OfPort | undefined): OfPort {
+    const { ports } = this.core;
+    if (wanted !== undefined && (wanted === OFPP.LOCAL || (wanted >= 1 && wanted <= MAX_PORTS)) && !ports.has(wanted)) return wanted;
+    for (let tries = 0; tries < MAX_PORTS; tries++) {
+      this.#lastPort = this.#lastPort >= MAX_PORTS ? 1 : this.#lastPort + 1;
+      if (!ports.has(this.#lastPort)) return this.#lastPort;
+    }
+    throw new ConfigError('no free OpenFlow port number');
+  }
+
+  async portDelete(number: OfPort): Promise<void> {
+    const port = this.core.ports.get(number);
+    if (port === undefined) return;
+    this.core.ports.delete(number);
+    if (port.bundle !== undefined)
+      this.#setMembers(
+        port.bundle,
+        port.bundle.members.filter((member) => member !== port),
+      );
+    this.core.megaflows.changed();
+    log.info(`bridge ${this.name}: deleted interface ${port.name} on port ${number}`);
+    this.core.portChanged('delete', port);
+    if (port.dpPort !== undefined) {
+      this.#site.megaflows.portDetach(port.dpPort, port);
+      await this.datapath.portDelete(port.dpPort);
+    }
+  }
+
+  async portChange(number: OfPort, kind: PortKind): Promise<void> {
+    const port = this.core.ports.get(number);
+    if (port === undefined) return;
+    const tunnel = tunnelOf(port.name, kind);
+    if (port.dpPort !== undefined && (tunnel !== undefined || port.tunnel !== undefined)) {
+      const spec = specOf(port.name, kind, tunnel);
+      // The new place is opened before the old one is closed, so that a failure changes nothing and a shared socket stays open.
+      const dpPort = spec === undefined ? undefined : await this.datapath.portAdd(spec);
+      if (dpPort !== undefined && tunnel !== undefined) {
+        const holder = this.#site.megaflows.tunnels.holder(dpPort, tunnel);
+        if (holder !== undefined && holder !== port) {
+          await this.datapath.portDelete(dpPort);
+          throw new ConfigError(`could not add network device ${port.name} to ofproto (File exists)`);
+        }
+      }
+      const old = port.dpPort;
+      this.#site.megaflows.portDetach(old, port);
+      port.tunnel = tunnel;
+      port.dpPort = dpPort;
+      if (dpPort !== undefined) this.#site.megaflows.portAttach(dpPort, port);
+      await this.datapath.portDelete(old);
+    }
+    port.kind = kind;
+    this.core.megaflows.changed();
+  }
+
+  portLink(number: OfPort, link: PortLink): void {
+    const port = this.core.ports.get(number);
+    if (port === undefined) return;
+    const before = JSON.stringify(this.core.portDesc(number), bigintText);
+    port.link = link;
+    if (JSON.stringify(this.core.portDesc(number), bigintText) === before) return;
+    this.core.megaflows.changed();
+    this.core.portChanged('modify', port);
+  }
+
+  portNamed(name: string): OfPort | undefined {
+    for (const port of this.core.ports.values()) if (port.name === name) return port.port;
+    return undefined;
+  }
+
+  *ports(): Generator<{ port: OfPort; name: string; kind: PortKind }> {
+    for (const { port, name, kind } of this.core.ports.values()) yield { port, name, kind };
+  }
+
+  portCounters(number: OfPort): DpPortCounters | undefined {
+    const port = this.core.ports.get(number);
+    if (port === undefined) return undefined;
+    const { rxPackets, rxBytes, txPackets, txBytes, rxErrors, txErrors, rxDropped, txDropped } = this.core.portStats(number)[0]!;
+    return { rxPackets, rxBytes, txPackets, txBytes, rxErrors, txErrors, rxDropped, txDropped };
+  }
+
+  bundleSet(request: BundleRequest): void {
+    const { bundles } = this.core;
+    let bundle = bundles.get(request.name);
+    if (bundle === undefined) {
+      bundle = { name: request.name, request, members: [], trunks: undefined };
+      bundles.set(request.name, bundle);
+    } else if (bundle.request.vlanMode !== request.vlanMode || bundle.request.vlan !== request.vlan) {
+      this.core.macs.flushPort(bundle);
+    }
+    bundle.request = request;
+    bundle.trunks = request.trunks.length === 0 ? undefined : new Set(request.trunks);
+    const members = request.members.flatMap((number) => this.core.ports.get(number) ?? []);
+    this.#setMembers(bundle, members);
+    this.core.megaflows.changed();
+  }
+
+  #setMembers(bundle: PortBundle, members: SwitchPort[]): void {
+    for (const member of bundle.members) if (member.bundle === bundle) member.bundle = undefined;
+    bundle.members = members;
+    for (const member of members) member.bundle = bundle;
+    if (members.length === 0) this.core.macs.flushPort(bundle);
+  }
+
+  bundleDelete(name: string): void {
+    const bundle = this.core.bundles.get(name);
+    if (bundle === undefined) return;
+    this.#setMembers(bundle, []);
+    this.core.bundles.delete(name);
+    this.core.megaflows.changed();
+  }
+
+  controllersSet(requests: readonly ControllerRequest[]): void {
+    this.#control.controllersSet(requests);
+    this.core.ensureNormal();
+    this.core.megaflows.changed();
+  }
+
+  controllers(): Iterable<ControllerStatus> {
+    return this.#control.controllers();
+  }
+
+  listen(): Promise<void> {
+    return this.#control.listen();
+  }
+
+  flushMacTable(): void {
+    this.core.macs.flush();
+    this.core.megaflows.changed();
+  }
+
+  *macTable(): Generator<{ port: OfPort; portName: string; vlan: number; mac: readonly [number, number]; ageSec: number }> {
+    const { macs, clock } = this.core;
+    this.core.megaflows.settleAll();
+    for (const entry of macs.entries()) {
+      const member = entry.port.members[0];
+      const ageSec = Math.floor((macs.agingMs - (entry.expiresMs - clock.now())) / 1000);
+      yield { port: member?.port ?? OFPP.NONE, portName: entry.port.name, vlan: entry.vlan, mac: [entry.high, entry.low], ageSec };
+    }
+  }
+
+  trace(flowText: string, frame: Uint8Array | undefined): string {
+    return traceFlow(this.core, flowText, frame);
+  }
+
+  async close(): Promise<void> {
+    await this.#control.close();
+    for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
+    this.core.close();
+    await this.#site.closed(this);
+  }
+}
+
+const bigintText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+
+function tunnelOf(name: string, kind: PortKind): TunnelConfig | undefined {
+  return kind.kind === 'tunnel' ? parseTunnelOptions(name, kind.protocol, kind.options) : undefined;
+}
+
+function specOf(name: string, kind: PortKind, tunnel: TunnelConfig | undefined): DpPortSpec | undefined {
+  switch (kind.kind) {
+    case 'patch':
+      return undefined;
+    case 'system':
+      return { kind: 'system', device: name };
+    case 'dummy':
+      return { kind: 'dummy', device: name };
+    case 'internal':
+      return { kind: 'internal', device: name, mac: kind.mac ?? [0, 0], mtu: kind.mtu ?? 1500 };
+    case 'tunnel': {
+      const device = { gre: 'gre_sys', vxlan: `vxlan_sys_${tunnel!.dstPort}`, geneve: `genev_sys_${tunnel!.dstPort}` }[kind.protocol];
+      return { kind: 'tunnel', device, protocol: kind.protocol, dstPort: tunnel!.dstPort };
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// Replays what translation says traffic of a megaflow does besides being forwarded.
+import type { Effect } from './translation.ts';
+
+/** Counts `packets` and `bytes` that were last seen at `usedMs`, and refreshes what they taught; true when that was new. */
+export function applyEffects(effects: readonly Effect[], packets: number, bytes: number, usedMs: number): boolean {
+  let isNew = false;
+  if (packets === 0) return isNew;
+  for (const effect of effects) {
+    switch (effect.kind) {
+      case 'lookup': {
+        effect.table.lookups += packets;
+        const { rule } = effect;
+        if (rule === undefined) break;
+        effect.table.matches += packets;
+        const { stats } = rule;
+        const { flags } = rule.settings;
+        if (!flags.noPacketCounts) stats.packets += packets;
+        if (!flags.noByteCounts) stats.bytes += bytes;
+        if (usedMs > stats.usedMs) stats.usedMs = usedMs;
+        break;
+      }
+      case 'learn':
+        // A port that has gone since teaches nothing.
+        if (effect.bridge.bundles.get(effect.bundle.name) === effect.bundle) {
+          const { bridge, vlan, high, low, bundle, announcement } = effect;
+          if (bridge.macs.learn(vlan, high, low, bundle, usedMs, announcement)) isNew = true;
+        }
+        break;
+      case 'port': {
+        const { virtual } = effect.port;
+        if (effect.direction === 'rx') {
+          virtual.rxPackets += packets;
+          virtual.rxBytes += bytes;
+        } else {
+          virtual.txPackets += packets;
+          virtual.txBytes += bytes;
+        }
+        break;
+      }
+    }
+  }
+  return isNew;
+}

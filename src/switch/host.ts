@@ -1,0 +1,105 @@
+// All bridges of a process, and the datapaths that they share.
+import { ConfigError } from '../base/errors.ts';
+import type { Datapath } from '../datapath/datapath.ts';
+import { Bridge } from './bridge.ts';
+import { openControl } from './connection-manager.ts';
+import type { SwitchEnvironment, SwitchHost } from './contract.ts';
+import type { OpenControl } from './core.ts';
+import { Megaflows } from './megaflows.ts';
+import type { SwitchPort } from './ports.ts';
+
+interface Shared {
+  type: string;
+  megaflows: Megaflows;
+  users: number;
+}
+
+/** The switch. */
+export class Host implements SwitchHost {
+  readonly environment: SwitchEnvironment;
+  readonly #bridges = new Map<string, Bridge>();
+  readonly #shared = new Map<string, Shared>();
+  readonly #openControl: OpenControl;
+  #maxIdleMs = 10_000;
+  #flowLimit = 200_000;
+
+  constructor(environment: SwitchEnvironment, control: OpenControl = openControl) {
+    this.environment = environment;
+    this.#openControl = control;
+  }
+
+  bridgeAdd(name: string, datapathType: string): Bridge {
+    if (this.#bridges.has(name)) throw new ConfigError(`bridge ${name} exists`);
+    const shared = this.#open(datapathType);
+    shared.users++;
+    const bridge = new Bridge(name, {
+      environment: this.environment,
+      megaflows: shared.megaflows,
+      openControl: this.#openControl,
+      // Patch ports of one datapath type see each other.
+      portNamed: (wanted) => this.#portNamed(wanted, shared.megaflows),
+      closed: async (closed) => {
+        this.#bridges.delete(closed.name);
+        shared.megaflows.changed();
+        if (--shared.users > 0) return;
+        this.#shared.delete(shared.type);
+        shared.megaflows.close();
+        await shared.megaflows.datapath.close();
+      },
+    });
+    this.#bridges.set(name, bridge);
+    return bridge;
+  }
+
+  #open(type: string): Shared {
+    let shared = this.#shared.get(type);
+    if (shared === undefined) {
+      const datapath = this.environment.openDatapath(type);
+      const megaflows = new Megaflows(datapath, this.environment.clock, (packetIn) => {
+        this.#bridges.get(packetIn.send.bridge.name)?.core.packetIn(packetIn);
+      });
+      shared = { type, megaflows, users: 0 };
+      this.#shared.set(type, shared);
+      megaflows.maxIdleMs = this.#maxIdleMs;
+      megaflows.flowLimit = this.#flowLimit;
+    }
+    return shared;
+  }
+
+  #portNamed(name: string, megaflows: Megaflows): SwitchPort | undefined {
+    for (const bridge of this.#bridges.values()) {
+      if (bridge.core.megaflows !== megaflows) continue;
+      const number = bridge.portNamed(name);
+      if (number !== undefined) return bridge.core.ports.get(number);
+    }
+    return undefined;
+  }
+
+  bridge(name: string): Bridge | undefined {
+    return this.#bridges.get(name);
+  }
+
+  bridges(): Iterable<Bridge> {
+    return this.#bridges.values();
+  }
+
+  *datapaths(): Generator<Datapath> {
+    for (const shared of this.#shared.values()) yield shared.megaflows.datapath;
+  }
+
+  configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void {
+    this.#maxIdleMs = settings.maxIdleMs;
+    this.#flowLimit = settings.flowLimit;
+    for (const { megaflows } of this.#shared.values()) {
+      megaflows.maxIdleMs = settings.maxIdleMs;
+      megaflows.flowLimit = settings.flowLimit;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const bridge of [...this.#bridges.values()]) await bridge.close();
+  }
+}
+
+/** Makes a switch without bridges. */
+export const openSwitchHost = (environment: SwitchEnvironment): SwitchHost => new Host(environment);

@@ -1,0 +1,342 @@
+// Upcalls and revalidation: the megaflows of one datapath and how they are kept true.
+//
+// Upcall
+// 1. The datapath port, and the outer header where it is a tunnel's, give the bridge and its port.
+// 2. The key is translated; effects of the one frame are applied (a station is learned before the next frame comes).
+// 3. The megaflow is installed unless the datapath holds its limit, and the frame is executed with the same actions.
+//
+// Revalidation
+// 4. Whatever translation reads says `changed()` when it changes. A pass then translates every megaflow again, in slices, so that the main
+//    thread is never held long: actions that differ are replaced; a mask that would now have to be narrower removes the flow.
+// 5. Twice a second a pass runs anyhow: it moves counters from megaflows to rules and stations, and removes megaflows that carried nothing
+//    for `maxIdleMs` (the sooner the fuller the datapath is).
+// 6. Traffic between two passes counts for the rules that it was translated by.
+import type { Clock } from '../base/clock.ts';
+import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
+import { type Key, W } from '../flow/key.ts';
+import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
+import { applyEffects } from './effects.ts';
+import type { SwitchPort } from './ports.ts';
+import { ControllerSends } from './send-store.ts';
+import { translate } from './translate.ts';
+import type { ControllerSend, Effect, Translation } from './translation.ts';
+import { TunnelMap } from './tunnel-config.ts';
+
+const PASS_INTERVAL_MS = 500;
+/** Work done before other events get their turn. */
+const SLICE_MS = 4;
+const SLICE_FLOWS = 64;
+const FULL_IDLE_MS = 100;
+
+interface Megaflow {
+  id: FlowId;
+  key: Key;
+  mask: Key;
+  packed: PackedMask;
+  name: string;
+  actions: readonly DpAction[];
+  effects: readonly Effect[];
+  /** Of the counters already applied. */
+  packets: number;
+  bytes: number;
+  usedMs: number;
+  generation: number;
+}
+
+/** Where a key came in. */
+export interface Ingress {
+  port: SwitchPort;
+  isTunnelled: boolean;
+}
+
+export interface PacketIn {
+  send: ControllerSend;
+  upcall: Upcall;
+}
+
+export class Megaflows {
+  readonly datapath: Datapath;
+  readonly sends = new ControllerSends();
+  readonly tunnels = new TunnelMap<SwitchPort>();
+  readonly #clock: Clock;
+  readonly #ports = new Map<number, SwitchPort>();
+  readonly #tunnelPorts = new Map<number, number>();
+  readonly #flows = new Map<FlowId, Megaflow>();
+  readonly #byMask = new Map<PackedMask, Map<string, Megaflow>>();
+  readonly #onPacketIn: (packetIn: PacketIn) => void;
+  maxIdleMs = 10_000;
+  flowLimit = 200_000;
+  #generation = 1;
+  #timer: (() => void) | undefined;
+  #timerAt = 0;
+  #pass: Iterator<Megaflow> | undefined;
+  #passGeneration = 0;
+  #isClosed = false;
+
+  constructor(datapath: Datapath, clock: Clock, onPacketIn: (packetIn: PacketIn) => void) {
+    this.datapath = datapath;
+    this.#clock = clock;
+    this.#onPacketIn = onPacketIn;
+    datapath.setUpcallSink((upcalls) => {
+      for (const upcall of upcalls) this.#upcall(upcall);
+    });
+    this.#schedule(PASS_INTERVAL_MS);
+  }
+
+  get count(): number {
+    return this.#flows.size;
+  }
+
+  /** A port of the datapath belongs to this port of a bridge. */
+  portAttach(dpPort: number, port: SwitchPort): void {
+    if (port.tunnel !== undefined) {
+      this.tunnels.insert(dpPort, port.tunnel, port);
+      this.#tunnelPorts.set(dpPort, (this.#tunnelPorts.get(dpPort) ?? 0) + 1);
+    } else {
+      this.#ports.set(dpPort, port);
+    }
+    this.changed();
+  }
+
+  portDetach(dpPort: number, port: SwitchPort): void {
+    if (port.tunnel !== undefined) {
+      this.tunnels.remove(dpPort, port.tunnel);
+      const left = (this.#tunnelPorts.get(dpPort) ?? 1) - 1;
+      if (left === 0) this.#tunnelPorts.delete(dpPort);
+      else this.#tunnelPorts.set(dpPort, left);
+    } else if (this.#ports.get(dpPort) === port) {
+      this.#ports.delete(dpPort);
+    }
+    // At once: the number may soon be another port's.
+    for (const flow of [...this.#flows.values()]) if (flow.key[W.IN_PORT] === dpPort) this.#remove(flow);
+    this.changed();
+  }
+
+  /** 1. */
+  ingress(key: Key): Ingress | undefined {
+    const dpPort = key[W.IN_PORT]!;
+    if (this.#tunnelPorts.has(dpPort)) {
+      const id = (BigInt(key[W.TUN_ID]!) << 32n) | BigInt(key[W.TUN_ID + 1]!);
+      const isIpv4 = key[W.TUN_SRC] !== 0 || key[W.TUN_DST] !== 0;
+      const address = (v4: number, v6: number) =>
+        isIpv4 ? ([0, 0, 0, key[v4]!] as const) : ([key[v6]!, key[v6 + 1]!, key[v6 + 2]!, key[v6 + 3]!] as const);
+      const port = this.tunnels.find(dpPort, id, address(W.TUN_SRC, W.TUN_IPV6_SRC), address(W.TUN_DST, W.TUN_IPV6_DST));
+      return port === undefined ? undefined : { port, isTunnelled: true };
+    }
+    const port = this.#ports.get(dpPort);
+    return port === undefined ? undefined : { port, isTunnelled: false };
+  }
+
+  #translate(key: Key, nowMs: number): Translation | undefined {
+    const ingress = this.ingress(key);
+    if (ingress === undefined) return undefined;
+    const dpPort = key[W.IN_PORT]!;
+    key[W.IN_PORT] = ingress.port.port;
+    try {
+      return translate({ bridge: ingress.port.bridge, key, nowMs, sends: this.sends, isTunnelled: ingress.isTunnelled });
+    } finally {
+      key[W.IN_PORT] = dpPort;
+    }
+  }
+
+  #upcall(upcall: Upcall): void {
+    if (upcall.kind === 'action') {
+      const send = upcall.cookie === undefined ? undefined : this.sends.get(upcall.cookie.token);
+      if (send !== undefined) this.#onPacketIn({ send, upcall });
+      return;
+    }
+    const now = this.#clock.now();
+    const translation = this.#translate(upcall.key, now);
+    // A frame of a port that no bridge has (any more) is dropped, and nothing is installed.
+    if (translation === undefined) return;
+    // 2.
+    if (applyEffects(translation.effects, 1, upcall.frame.length, now)) this.changed();
+    // 3.
+    this.#install(upcall.key, translation, now);
+    if (translation.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, translation.actions, upcall.offload);
+  }
+
+  #install(key: Key, translation: Translation, now: number): void {
+    const { mask, actions, effects } = translation;
+    const packed = packMask(mask);
+    const values = packValues(packed, key);
+    const name = values.join();
+    let sameMask = this.#byMask.get(packed);
+    const known = sameMask?.get(name);
+    if (known !== undefined) {
+      // The frame was on its way while another of its flow came first.
+      this.#settle(known, now);
+      known.effects = effects;
+      if (!sameActions(known.actions, actions)) {
+        known.actions = actions;
+        this.datapath.flowModify(known.id, actions);
+      }
+      return;
+    }
+    if (this.#flows.size >= this.flowLimit) return;
+    const masked = key.slice();
+    for (let i = 0; i < masked.length; i++) masked[i] = masked[i]! & mask[i]!;
+    const id = this.datapath.flowPut(masked, mask, actions);
+    const flow: Megaflow = {
+      id,
+      key: masked,
+      mask,
+      packed,
+      name,
+      actions,
+      effects,
+      packets: 0,
+      bytes: 0,
+      usedMs: now,
+      generation: this.#generation,
+    };
+    this.#flows.set(id, flow);
+    if (sameMask === undefined) {
+      sameMask = new Map();
+      this.#byMask.set(packed, sameMask);
+    }
+    sameMask.set(name, flow);
+  }
+
+  /** Moves the counters of a megaflow to what it was translated by. */
+  #settle(flow: Megaflow, now: number): void {
+    const stats = this.datapath.flowStats(flow.id);
+    if (stats === undefined) return;
+    const packets = Number(stats.packets);
+    const bytes = Number(stats.bytes);
+    if (packets <= flow.packets) return;
+    // The frame path's clock is the same one, but may be a tick ahead.
+    const usedMs = stats.usedMs > flow.usedMs && stats.usedMs <= now ? stats.usedMs : now;
+    if (applyEffects(flow.effects, packets - flow.packets, bytes - flow.bytes, usedMs)) this.changed();
+    flow.packets = packets;
+    flow.bytes = bytes;
+    flow.usedMs = usedMs;
+  }
+
+  #remove(flow: Megaflow): void {
+    this.#settle(flow, this.#clock.now());
+    this.datapath.flowDelete(flow.id);
+    this.#flows.delete(flow.id);
+    const sameMask = this.#byMask.get(flow.packed);
+    sameMask?.delete(flow.name);
+    if (sameMask?.size === 0) this.#byMask.delete(flow.packed);
+  }
+
+  /** 4. Something that translation reads has changed. */
+  changed(): void {
+    this.#generation++;
+    this.#schedule(0);
+  }
+
+  /** Brings the counters of rules up to date. */
+  settleAll(): void {
+    const now = this.#clock.now();
+    for (const flow of this.#flows.values()) this.#settle(flow, now);
+  }
+
+  #schedule(ms: number): void {
+    if (this.#isClosed) return;
+    const at = this.#clock.now() + ms;
+    if (this.#timer !== undefined) {
+      if (this.#timerAt <= at) return;
+      this.#timer();
+    }
+    this.#timerAt = at;
+    this.#timer = this.#clock.after(ms, () => {
+      this.#timer = undefined;
+      this.#slice();
+    });
+  }
+
+  /** 5. One slice of a pass. */
+  #slice(): void {
+    const start = performance.now();
+    const now = this.#clock.now();
+    if (this.#pass === undefined) {
+      this.#pass = this.#flows.values();
+      this.#passGeneration = this.#generation;
+    }
+    const maxIdle = this.#flows.size >= this.flowLimit ? FULL_IDLE_MS : this.maxIdleMs;
+    for (let n = 1; ; n++) {
+      const next = this.#pass.next();
+      if (next.done === true) {
+        this.#pass = undefined;
+        this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
+        return;
+      }
+      this.#revalidate(next.value, now, maxIdle);
+      if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
+    }
+    this.#schedule(1);
+  }
+
+  #revalidate(flow: Megaflow, now: number, maxIdle: number): void {
+    this.#settle(flow, now);
+    if (now - flow.usedMs > maxIdle) {
+      this.#remove(flow);
+      return;
+    }
+    if (flow.generation === this.#generation) return;
+    const generation = this.#generation;
+    const translation = this.#translate(flow.key, now);
+    if (translation === undefined || !isWithin(translation.mask, flow.mask)) {
+      this.#remove(flow);
+      return;
+    }
+    if (!sameActions(translation.actions, flow.actions)) {
+      flow.actions = translation.actions;
+      this.datapath.flowModify(flow.id, translation.actions);
+    }
+    flow.effects = translation.effects;
+    flow.generation = generation;
+  }
+
+  /** Revalidates everything at once: for tests and commands, not for traffic. */
+  revalidateNow(): void {
+    const now = this.#clock.now();
+    for (const flow of [...this.#flows.values()]) this.#revalidate(flow, now, this.maxIdleMs);
+  }
+
+  /** Forgets all megaflows. */
+  flush(): void {
+    for (const flow of [...this.#flows.values()]) this.#remove(flow);
+  }
+
+  /** The megaflows with their counters, for dpctl. */
+  *dump(): Generator<{ flow: DpFlow; port: SwitchPort | undefined }> {
+    for (const flow of this.datapath.flows()) yield { flow, port: this.ingress(flow.key)?.port };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.();
+    this.#timer = undefined;
+    this.flush();
+  }
+}
+
+/** Whether `mask` has no bit that `outer` has not. */
+function isWithin(mask: Key, outer: Key): boolean {
+  for (let i = 0; i < mask.length; i++) if ((mask[i]! & ~outer[i]!) !== 0) return false;
+  return true;
+}
+
+/** Structural equality of actions. */
+export function sameActions(a: readonly DpAction[], b: readonly DpAction[]): boolean {
+  return a.length === b.length && a.every((action, i) => sameValue(action, b[i]));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (ArrayBuffer.isView(a) || Array.isArray(a)) {
+    const x = a as unknown as ArrayLike<unknown>;
+    const y = b as unknown as ArrayLike<unknown>;
+    if (x.length !== y.length) return false;
+    for (let i = 0; i < x.length; i++) if (!sameValue(x[i], y[i])) return false;
+    return true;
+  }
+  const x = Object.entries(a);
+  const y = b as Record<string, unknown>;
+  return x.length === Object.keys(y).length && x.every(([name, value]) => sameValue(value, y[name]));
+}
