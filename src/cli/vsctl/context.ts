@@ -1,8 +1,9 @@
 // What a command works on: the transaction, the rows as it has made them so far, the names that `--id` gave, and the output.
-import type { RowSymbols } from '../../ovsdb/datum-text.ts';
+
 import type { ReplicaRow } from '../../ovsdb/replica-row.ts';
 import type { ReplicaTransaction } from '../../ovsdb/replica-transaction.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/schema.ts';
+import type { RowSymbols } from '../../ovsdb/value-text.ts';
 import { CommandError } from './error.ts';
 import type { Table } from './table.ts';
 import { ROW_NAMING } from './tables.ts';

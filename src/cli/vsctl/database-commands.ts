@@ -15,10 +15,11 @@ import {
   includesAll,
   makeMap,
 } from '../../ovsdb/datum.ts';
-import { formatDatum, parseAtomText, parseDatumText, takeToken } from '../../ovsdb/datum-text.ts';
+import { formatDatum } from '../../ovsdb/datum-text.ts';
 import { ReplicaRow } from '../../ovsdb/replica-row.ts';
 import type { ColumnSchema, TableSchema } from '../../ovsdb/schema.ts';
 import { type ColumnType, type Datum, defaultDatum } from '../../ovsdb/types.ts';
+import { parseAtomText, parseDatumText, takeToken } from '../../ovsdb/value-text.ts';
 import type { Context, Invocation } from './context.ts';
 import { CommandError, TryAgain } from './error.ts';
 import type { Cell } from './table.ts';
