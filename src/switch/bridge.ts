@@ -276,9 +276,9 @@ export class Bridge implements SwitchBridge {
     return traceFlow(this.core, flowText, frame);
   }
 
-  async close(): Promise<void> {
+  async close(keepPorts = false): Promise<void> {
     await this.#control.close();
-    for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
+    if (!keepPorts) for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
     this.core.close();
     await this.#site.closed(this);
   }

@@ -119,8 +119,8 @@ export class Host implements SwitchHost {
     return cookie.reason;
   }
 
-  async close(): Promise<void> {
-    for (const bridge of [...this.#bridges.values()]) await bridge.close();
+  async close(keepDevices = false): Promise<void> {
+    for (const bridge of [...this.#bridges.values()]) await bridge.close(keepDevices);
   }
 }
 
