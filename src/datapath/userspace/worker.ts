@@ -42,6 +42,7 @@ interface Attached {
   port: number;
   device: Device;
   isReady: boolean;
+  isGone: boolean;
   onPacket: (packet: Packet) => void;
 }
 
@@ -53,6 +54,7 @@ const EVENT_DATA = EVENT_SIZE - 8;
 const MOST_EVENTS = 64;
 const BUSY_ROUNDS = 8;
 const IDLE_MS = 1000;
+const OVERRUNS_MS = 1000;
 
 const start = workerData as WorkerStart;
 const control = parentPort as MessagePort;
@@ -70,6 +72,7 @@ const wakeBuffer = new Uint8Array(8);
 const attached: Attached[] = [];
 const WAKE = 0xffffffff;
 let isClosing = false;
+let nextOverrunsMs = 0;
 
 function watch(fd: number, data: number): void {
   const event = new Uint8Array(EVENT_SIZE);
@@ -88,7 +91,7 @@ function obey(command: WorkerCommand): void {
       try {
         const device = attachDevice(command.device, port, core, pool);
         core.portAdd(port, device);
-        attached.push({ port, device, isReady: true, onPacket: (packet) => core.receive(port, packet) });
+        attached.push({ port, device, isReady: true, isGone: false, onPacket: (packet) => core.receive(port, packet) });
         for (const fd of device.fds) watch(fd, port);
         report({ kind: 'attached', port });
       } catch (error) {
@@ -149,10 +152,11 @@ function poll(timeoutMs: number): void {
     const one = attached.find((candidate) => candidate.port === data);
     if (one === undefined) continue;
     one.isReady = true;
-    if ((flags & EPOLL_ERROR) !== 0 && !one.device.stillExists()) {
+    if ((flags & EPOLL_ERROR) !== 0 && !one.isGone && !one.device.stillExists()) {
       // Watched no longer, or it would wake us for ever; the port stays until the control plane removes it.
       for (const fd of one.device.fds) unwatch(fd);
       one.isReady = false;
+      one.isGone = true;
       report({ kind: 'gone', port: one.port });
     }
   }
@@ -177,14 +181,22 @@ function round(): number {
   return work;
 }
 
+function countOverruns(): void {
+  if (core.nowMs < nextOverrunsMs) return;
+  nextOverrunsMs = core.nowMs + OVERRUNS_MS;
+  for (const { device } of attached) device.countOverruns?.();
+}
+
 watch(start.wakeFd, WAKE);
 for (let busy = 0; !isClosing; ) {
   if (round() === 0) {
     busy = 0;
+    countOverruns();
     poll(IDLE_MS);
   } else if (++busy === BUSY_ROUNDS) {
     busy = 0;
     poll(0);
+    countOverruns();
   }
 }
 for (const { port } of [...attached]) detach(port);
