@@ -54,8 +54,9 @@ export function ringBlocks(portsOpen: number): number {
   return portsOpen < 128 ? 4 : 2;
 }
 
-/** Opens a device for frames. The host's own stack still sees them, unless something drops them there. */
+/** Opens a device for frames. The host's own stack still sees them, unless something drops them there. With 0 blocks it only sends. */
 export function openPacketSocket(name: string, blocks: number): PacketSocket {
+  const receives = blocks > 0;
   const ifindex = interfaceIndex(name);
   if (ifindex === 0) throw new KernelError(name, E.NODEV, 'No such device');
   const c = libc();
@@ -66,9 +67,12 @@ export function openPacketSocket(name: string, blocks: number): PacketSocket {
     setSocketInt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
     const hasVirtioHeader = trySet(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     trySet(fd, SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20);
-    const ring = new Uint8Array(Uint32Array.of(BLOCK_SIZE, blocks, SLOT_SIZE, blocks * SLOTS_PER_BLOCK).buffer);
-    check('PACKET_RX_RING', c.setsockopt(fd, SOL_PACKET, PACKET_RX_RING, ring, ring.length), name);
-    const { address } = mapMemory(BLOCK_SIZE * blocks, fd);
+    let address = 0;
+    if (receives) {
+      const ring = new Uint8Array(Uint32Array.of(BLOCK_SIZE, blocks, SLOT_SIZE, blocks * SLOTS_PER_BLOCK).buffer);
+      check('PACKET_RX_RING', c.setsockopt(fd, SOL_PACKET, PACKET_RX_RING, ring, ring.length), name);
+      address = mapMemory(BLOCK_SIZE * blocks, fd).address;
+    }
     const membership = new Uint8Array(16);
     const view = new DataView(membership.buffer);
     view.setInt32(0, ifindex, true);
@@ -77,7 +81,7 @@ export function openPacketSocket(name: string, blocks: number): PacketSocket {
     const link = new Uint8Array(20);
     const linkView = new DataView(link.buffer);
     linkView.setUint16(0, 17, true);
-    linkView.setUint16(2, 3);
+    linkView.setUint16(2, receives ? 3 : 0);
     linkView.setInt32(4, ifindex, true);
     check('bind', c.bind(fd, link, link.length), name);
     return { kind: 'packet', fd, ifindex, blocks, address, hasVirtioHeader };
@@ -95,6 +99,8 @@ function trySet(fd: number, level: number, option: number, value: number): boole
     return false;
   }
 }
+
+const NO_RING: Memory = { bytes: new Uint8Array(0), words: new Uint32Array(0), address: 0 };
 
 /** The frame path's half. */
 export class PacketSocketDevice implements Device {
@@ -114,7 +120,7 @@ export class PacketSocketDevice implements Device {
     this.#socket = socket;
     this.#counters = counters;
     this.fds = [socket.fd];
-    this.#ring = memoryAt(socket.address, socket.blocks * BLOCK_SIZE);
+    this.#ring = socket.blocks > 0 ? memoryAt(socket.address, socket.blocks * BLOCK_SIZE) : NO_RING;
     this.#status = new Int32Array(this.#ring.bytes.buffer);
     this.#packet = new Packet(this.#ring.bytes, socket.address);
     this.#slots = socket.blocks * SLOTS_PER_BLOCK;
@@ -196,7 +202,7 @@ export class PacketSocketDevice implements Device {
 
   close(): void {
     this.#batch.close();
-    libc().munmap(this.#socket.address, this.#socket.blocks * BLOCK_SIZE);
+    if (this.#socket.blocks > 0) libc().munmap(this.#socket.address, this.#socket.blocks * BLOCK_SIZE);
     closeFd(this.#socket.fd);
   }
 }
