@@ -104,6 +104,30 @@ export class DeviceTable {
     ]);
   }
 
+  /** Says whose an internal device is, so that it is known if it is left over one day. */
+  mark(name: string, owner: string): void {
+    if (this.#links?.get(name)?.alias !== owner) this.#links?.setAlias(name, owner);
+  }
+
+  /** Removes internal devices of that owner that no process holds and that nobody wants any more; gives their names. */
+  removeLeftovers(owner: string, wanted: ReadonlySet<string>): string[] {
+    const stale = [...(this.#links?.all() ?? [])].filter(
+      (link) => link.kind === 'tun' && link.alias === owner && !link.hasCarrier && !wanted.has(link.name),
+    );
+    for (const { name } of stale) this.#links?.delete(name);
+    return stale.map((link) => link.name);
+  }
+
+  /** Interface:status of a tunnel to that address. */
+  egress(remote: Uint8Array | undefined): ReadonlyMap<string, string> {
+    const link = remote === undefined ? undefined : this.#links?.routeDevice(remote);
+    if (link === undefined) return NO_STATUS;
+    return new Map([
+      ['tunnel_egress_iface', link.name],
+      ['tunnel_egress_iface_carrier', (link.flags & IFF.LOWER_UP) !== 0 ? 'up' : 'down'],
+    ]);
+  }
+
   /** Reads the kernel's counters again. */
   refresh(): void {
     this.#links?.refresh();

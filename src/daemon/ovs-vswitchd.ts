@@ -1,5 +1,6 @@
 // ovs-vswitchd: the composition root of the switch daemon. Makes the parts, joins them, and takes them down in order.
 
+import { parseIpv4, parseIpv6 } from '../base/addresses.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { OptionSpec } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
@@ -127,6 +128,14 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
   ],
 ]);
 
+/** An address as on the wire. */
+function addressBytes(text: string): Uint8Array | undefined {
+  const ipv4 = parseIpv4(text);
+  if (ipv4 !== undefined) return Uint8Array.of(ipv4 >>> 24, ipv4 >>> 16, ipv4 >>> 8, ipv4);
+  const ipv6 = parseIpv6(text);
+  return ipv6 === undefined ? undefined : Uint8Array.from(ipv6.flatMap((word) => [word >>> 24, word >>> 16, word >>> 8, word]));
+}
+
 async function start(context: DaemonContext): Promise<void> {
   if (context.operands.length > 1) context.fatal('at most one non-option argument accepted; use --help for usage');
   const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
@@ -150,14 +159,14 @@ async function start(context: DaemonContext): Promise<void> {
         dummies.add(datapath);
         return datapath;
       }
-      if (type === 'netdev' || type === 'system') return openNetdevDatapath(type);
+      if (type === 'netdev' || type === 'system') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
     runDirectory: runDir(),
   };
   const host = openSwitchHost(environment);
   const datapathTypes = [...(hasDummy ? ['dummy'] : []), 'netdev', 'system'];
-  const reconciler = new Reconciler(host, devices, datapathTypes);
+  const reconciler = new Reconciler(host, devices, datapathTypes, `Open vSwitch (${runDir()})`);
   const idl = connectIdl(
     { remotes: remote.split(',').map((one) => one.trim()), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
     { connect: (target) => connectStream(target), clock: realClock },
@@ -180,7 +189,7 @@ async function start(context: DaemonContext): Promise<void> {
       'tap',
       'vxlan',
     ],
-    tunnelEgress: () => new Map(),
+    tunnelEgress: (options) => devices.egress(addressBytes(options.get('remote_ip') ?? '')),
     onReady: () => context.ready(),
   });
   const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock };
@@ -188,10 +197,11 @@ async function start(context: DaemonContext): Promise<void> {
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
   if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
-  context.onExit(async () => {
+  context.onExit(async ({ args }) => {
     await loop.stop();
     idl.close();
-    await host.close();
+    // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
+    await host.close(!args.includes('--cleanup'));
     devices.close();
     closeEthtool();
     log.dbg('all parts are down');

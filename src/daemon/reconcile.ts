@@ -46,6 +46,11 @@ export class Reconciler {
   readonly #host: SwitchHost;
   readonly #devices: DeviceTable;
   readonly #datapathTypes: ReadonlySet<string>;
+  /** What marks our internal devices. */
+  readonly #owner: string;
+  #hasCleaned = false;
+  /** Numbers of ports that went because their device did, to give back. */
+  readonly #numbers = new Map<string, OfPort>();
   readonly bridges = new Map<string, LiveBridge>();
   /** Interface name -> why it is not there. */
   readonly errors = new Map<string, string>();
@@ -53,7 +58,8 @@ export class Reconciler {
   #faults = new Set<string>();
   #settings = '';
 
-  constructor(host: SwitchHost, devices: DeviceTable, datapathTypes: readonly string[]) {
+  constructor(host: SwitchHost, devices: DeviceTable, datapathTypes: readonly string[], owner: string) {
+    this.#owner = owner;
     this.#host = host;
     this.#devices = devices;
     this.#datapathTypes = new Set(datapathTypes);
@@ -66,6 +72,10 @@ export class Reconciler {
     if (settings !== this.#settings) {
       this.#host.configure(wanted.settings);
       this.#settings = settings;
+    }
+    this.#clean(wanted);
+    for (const bridge of wanted.bridges.values()) {
+      for (const { interfaces } of bridge.ports) for (const one of interfaces) one.ofportBefore ??= this.#numbers.get(one.name);
     }
     for (const step of planPorts(wanted, this.bridges)) await this.#step(step, wanted);
     for (const target of wanted.bridges.values()) {
@@ -81,9 +91,20 @@ export class Reconciler {
           .catch((error: unknown) => log.err(`bridge ${live.name}: could not open its sockets: ${errorText(error)}`));
       }
     }
-    const names = new Set<string>();
-    for (const bridge of wanted.bridges.values()) for (const port of bridge.ports) for (const one of port.interfaces) names.add(one.name);
+    const names = interfaceNames(wanted);
     for (const name of this.errors.keys()) if (!names.has(name)) this.errors.delete(name);
+    for (const name of this.#numbers.keys()) if (!names.has(name)) this.#numbers.delete(name);
+  }
+
+  /** Once, at the start: internal devices that an earlier daemon left and the database no longer has. */
+  #clean(wanted: Wanted): void {
+    if (this.#hasCleaned) return;
+    this.#hasCleaned = true;
+    try {
+      for (const name of this.#devices.removeLeftovers(this.#owner, interfaceNames(wanted))) log.info(`removed leftover device ${name}`);
+    } catch (error) {
+      log.warn(`could not remove a leftover device: ${errorText(error)}`);
+    }
   }
 
   /** The device behind a port went away: the port goes too, to come back when the device does. */
@@ -91,6 +112,7 @@ export class Reconciler {
     for (const live of this.bridges.values()) {
       const port = live.ports.get(name);
       if (port?.kind.kind !== 'system') continue;
+      this.#numbers.set(name, port.ofport);
       await this.#portDelete(live, name);
       return true;
     }
@@ -187,7 +209,7 @@ export class Reconciler {
       return;
     }
     const local = wanted.ports[0]?.interfaces[0];
-    const ownMac = wanted.hwaddr ?? rememberedMac(local) ?? randomMac();
+    const ownMac = wanted.hwaddr ?? this.#formerMac(name, local) ?? randomMac();
     const live: LiveBridge = {
       name,
       datapathType,
@@ -251,14 +273,18 @@ export class Reconciler {
     const isLocal = name === live.name;
     let kind = wanted.kind;
     if (kind.kind === 'internal') {
-      kind = { kind: 'internal', mac: isLocal ? live.ownMac : (wanted.mac ?? rememberedMac(wanted)), mtu: wanted.mtuRequest };
+      kind = { kind: 'internal', mac: isLocal ? live.ownMac : (wanted.mac ?? this.#formerMac(name, wanted)), mtu: wanted.mtuRequest };
     }
     try {
       const ofport = await live.bridge.portAdd({ name, port: kind, ofportRequest });
       live.ports.set(name, { name, ofport, type: wanted.type, kind });
       this.errors.delete(name);
+      this.#numbers.delete(name);
       // A TAP device that was made just now is not in the table yet.
-      if (kind.kind === 'internal' && !this.#devices.exists(name)) this.#devices.refresh();
+      if (kind.kind === 'internal') {
+        if (!this.#devices.exists(name)) this.#devices.refresh();
+        if (this.#devices.exists(name)) this.#devices.mark(name, this.#owner);
+      }
     } catch (error) {
       this.#fail(name, error);
     }
@@ -269,6 +295,12 @@ export class Reconciler {
     this.errors.set(name, text);
     log.warn(text);
     if (!(error instanceof KernelError) && !(error instanceof ConfigError)) log.err(String((error as Error).stack));
+  }
+
+  /** The address that an internal device has since an earlier daemon, or that the database remembers, if we gave it out. */
+  #formerMac(name: string, wanted: WantedInterface | undefined): Mac | undefined {
+    const standing = this.#devices.state(name, { kind: 'internal', mac: undefined, mtu: undefined })?.mac;
+    return [standing, wanted?.macBefore].find((mac) => mac !== undefined && (mac[0] & 0x03000000) === 0x02000000);
   }
 
   #settingsOf(target: WantedBridge, mac: Mac): BridgeSettings {
@@ -380,10 +412,10 @@ export class Reconciler {
   }
 }
 
-/** The address that the database remembers, if it is one of the kind that we give out. */
-function rememberedMac(one: WantedInterface | undefined): Mac | undefined {
-  const mac = one?.macBefore;
-  return mac !== undefined && (mac[0] & 0x03000000) === 0x02000000 ? mac : undefined;
+function interfaceNames(wanted: Wanted): Set<string> {
+  const names = new Set<string>();
+  for (const bridge of wanted.bridges.values()) for (const port of bridge.ports) for (const one of port.interfaces) names.add(one.name);
+  return names;
 }
 
 function portLink(state: DeviceState): PortLink {

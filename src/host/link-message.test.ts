@@ -17,7 +17,18 @@ test('a link message', () => {
   const [event] = decodeLinkEvents(bytes);
   assert.deepEqual(event, {
     kind: 'link',
-    link: { index: 5, name: 'v0', mac: [0x50540000, 1], mtu: 1500, flags: 0x10001, carrierChanges: 0, kind: '', counters: undefined },
+    link: {
+      index: 5,
+      name: 'v0',
+      mac: [0x50540000, 1],
+      mtu: 1500,
+      flags: 0x10001,
+      carrierChanges: 0,
+      hasCarrier: false,
+      alias: '',
+      kind: '',
+      counters: undefined,
+    },
   });
 });
 

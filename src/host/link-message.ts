@@ -29,6 +29,10 @@ export interface Link {
   flags: number;
   /** How often the carrier came or went since the device was made. */
   carrierChanges: number;
+  /** Whether the device has a carrier, up or not. */
+  hasCarrier: boolean;
+  /** The text that `ip link set DEV alias` gives. */
+  alias: string;
   /** `tun`, `veth`, `dummy`, ... or empty. */
   kind: string;
   counters: LinkCounters | undefined;
@@ -41,6 +45,8 @@ export type LinkEvent =
   | { kind: 'link'; link: Link }
   | { kind: 'gone'; index: number; name: string }
   | { kind: 'done' }
+  /** The answer to a route question: the device that frames leave by. */
+  | { kind: 'route'; sequence: number; index: number }
   /** An acknowledgement; errno 0 is success. */
   | { kind: 'ack'; sequence: number; errno: number };
 
@@ -49,7 +55,9 @@ const NLMSG_DONE = 3;
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINKINFO: 18, STATS64: 23, CARRIER_CHANGES: 35 } as const;
+const RTM_NEWROUTE = 24;
+const RTA_OIF = 4;
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINKINFO: 18, IFALIAS: 20, STATS64: 23, CARRIER: 33, CARRIER_CHANGES: 35 } as const;
 
 const utf8 = new TextDecoder();
 const cString = (bytes: Uint8Array): string => {
@@ -96,6 +104,8 @@ function decodeLink(bytes: Uint8Array, view: DataView, start: number, end: numbe
     mtu: 0,
     flags: view.getUint32(start + 8, true),
     carrierChanges: 0,
+    hasCarrier: false,
+    alias: '',
     kind: '',
     counters: undefined,
   };
@@ -109,6 +119,12 @@ function decodeLink(bytes: Uint8Array, view: DataView, start: number, end: numbe
         break;
       case IFLA.MTU:
         if (size >= 4) link.mtu = view.getUint32(at, true);
+        break;
+      case IFLA.CARRIER:
+        link.hasCarrier = bytes[at] === 1;
+        break;
+      case IFLA.IFALIAS:
+        link.alias = cString(bytes.subarray(at, at + size));
         break;
       case IFLA.CARRIER_CHANGES:
         if (size >= 4) link.carrierChanges = view.getUint32(at, true);
@@ -139,6 +155,12 @@ export function decodeLinkEvents(bytes: Uint8Array): LinkEvent[] {
     if (type === NLMSG_DONE) events.push({ kind: 'done' });
     else if (type === NLMSG_ERROR && size >= 20) {
       events.push({ kind: 'ack', sequence: view.getUint32(at + 8, true), errno: -view.getInt32(body, true) });
+    } else if (type === RTM_NEWROUTE && size >= 28) {
+      let index = 0;
+      attributes(view, body + 12, end, (attribute, place, length) => {
+        if (attribute === RTA_OIF && length >= 4) index = view.getInt32(place, true);
+      });
+      events.push({ kind: 'route', sequence: view.getUint32(at + 8, true), index });
     } else if ((type === RTM_NEWLINK || type === RTM_DELLINK) && size >= 32) {
       // AF_BRIDGE reports ports of a Linux bridge with the same message types.
       if (bytes[body] === 0) {
@@ -166,9 +188,11 @@ export function encodeLinkDump(sequence: number): Uint8Array {
 export function encodeLinkChange(
   sequence: number,
   index: number,
-  change: { mac?: readonly [number, number]; mtu?: number; flags?: number; flagMask?: number },
+  change: { mac?: readonly [number, number]; mtu?: number; flags?: number; flagMask?: number; alias?: string },
 ): Uint8Array {
-  const size = 32 + (change.mac === undefined ? 0 : 12) + (change.mtu === undefined ? 0 : 8);
+  const alias = change.alias === undefined ? undefined : new TextEncoder().encode(change.alias);
+  const aliasSize = alias === undefined ? 0 : (4 + alias.length + 3) & ~3;
+  const size = 32 + (change.mac === undefined ? 0 : 12) + (change.mtu === undefined ? 0 : 8) + aliasSize;
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, size, true);
@@ -190,7 +214,30 @@ export function encodeLinkChange(
     view.setUint16(at, 8, true);
     view.setUint16(at + 2, IFLA.MTU, true);
     view.setUint32(at + 4, change.mtu, true);
+    at += 8;
   }
+  if (alias !== undefined) {
+    view.setUint16(at, 4 + alias.length, true);
+    view.setUint16(at + 2, IFLA.IFALIAS, true);
+    bytes.set(alias, at + 4);
+  }
+  return bytes;
+}
+
+/** Asks which way an address is reached: 4 bytes of IPv4 or 16 of IPv6. */
+export function encodeRouteQuestion(sequence: number, address: Uint8Array): Uint8Array {
+  const size = 28 + 4 + address.length;
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, size, true);
+  view.setUint16(4, 26, true); // RTM_GETROUTE
+  view.setUint16(6, 1, true);
+  view.setUint32(8, sequence, true);
+  bytes[16] = address.length === 4 ? 2 : 10;
+  bytes[17] = address.length * 8;
+  view.setUint16(28, 4 + address.length, true);
+  view.setUint16(30, 1, true); // RTA_DST
+  bytes.set(address, 32);
   return bytes;
 }
 

@@ -4,7 +4,16 @@
 // kernel had more to say than the socket's buffer holds (ENOBUFS), everything is read again and the differences are told.
 import { KernelError } from '../base/errors.ts';
 import { check, closeFd, E, lastError, libc, setSocketInt, type Watch, watchReadable } from './ffi.ts';
-import { decodeLinkEvents, encodeLinkChange, encodeLinkDelete, encodeLinkDump, IFF, type Link, type LinkEvent } from './link-message.ts';
+import {
+  decodeLinkEvents,
+  encodeLinkChange,
+  encodeLinkDelete,
+  encodeLinkDump,
+  encodeRouteQuestion,
+  IFF,
+  type Link,
+  type LinkEvent,
+} from './link-message.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0x80003;
@@ -102,6 +111,21 @@ export class LinkTable {
 
   setUp(name: string, isUp: boolean): void {
     this.#change(name, { flags: isUp ? IFF.UP : 0, flagMask: IFF.UP });
+  }
+
+  setAlias(name: string, alias: string): void {
+    this.#change(name, { alias });
+  }
+
+  /** The device by which an address (4 or 16 bytes) is reached, undefined when it is not. */
+  routeDevice(address: Uint8Array): Link | undefined {
+    const sequence = this.#send((n) => encodeRouteQuestion(n, address));
+    for (;;) {
+      for (const event of this.#receive(this.#requests)) {
+        if (event.kind === 'route' && event.sequence === sequence) return this.#byIndex.get(event.index);
+        if (event.kind === 'ack' && event.sequence === sequence) return undefined;
+      }
+    }
   }
 
   delete(name: string): void {

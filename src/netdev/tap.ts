@@ -1,5 +1,5 @@
 // A TAP device of ours: what the host sends through it comes in here, what we send the host receives. With virtio_net_hdr, so that the host
-// leaves checksums and segmentation to us and takes super-segments. Held by the descriptor: gone when the process dies.
+// leaves checksums and segmentation to us and takes super-segments. Held by the descriptor: gone when the process dies, unless made persistent.
 import { check, closeFd, E, libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import { interfaceIndex, interfaceName, interfaceRequest, setInterfaceMac, setInterfaceMtu } from '../host/interface-request.ts';
 import type { Device, DeviceCounters } from './device.ts';
@@ -10,6 +10,7 @@ import { readVirtioHeader, VIRTIO_HEADER_SIZE, writeVirtioHeader } from './virti
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
+const TUNSETPERSIST = 0x400454cb;
 const IFF_TAP = 2;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
@@ -39,6 +40,11 @@ export function openTap(name: string, mac: readonly [number, number], mtu: numbe
     closeFd(fd);
     throw error;
   }
+}
+
+/** Says whether the device, with its addresses and routes, outlives the descriptor. */
+export function setTapPersistent(tap: Tap, isPersistent: boolean): void {
+  check('TUNSETPERSIST', libc().ioctlInt(tap.fd, TUNSETPERSIST, isPersistent ? 1 : 0));
 }
 
 export class TapDevice implements Device {

@@ -39,6 +39,8 @@ export interface ConnectionSettings {
   probeIntervalMs?: number;
   /** Milliseconds for the peer's hello; 0 = as long as it likes. */
   helloTimeoutMs?: number;
+  /** Transaction id of our hello; the next ones follow. */
+  firstXid?: number;
 }
 
 interface Waiting {
@@ -82,6 +84,7 @@ export class OpenFlowConnection {
     this.#settings = settings;
     this.#handlers = handlers;
     this.#lastHeard = settings.clock.now();
+    this.#nextXid = settings.firstXid ?? 1;
     stream.start({ onData: (bytes) => this.#onData(bytes), onClose: (reason) => this.#finish(reason) });
     const highest = (31 - Math.clz32(settings.versions & ALL_VERSIONS)) as OfVersion;
     this.#write(encodeMessage(highest, this.xid(), { kind: 'hello', versions: settings.versions & ALL_VERSIONS }));

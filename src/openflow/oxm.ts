@@ -178,7 +178,8 @@ const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : fie
 
 /** Adds a field to a match, in the key's form. A zero mask adds nothing. */
 export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
-  if (mask === 0n) return;
+  // Ethernet is the packet type of all flows that do not ask for another.
+  if (mask === 0n || (field.name === 'packet_type' && value === 0n)) return;
   let at = field.at;
   let bits = field.bits;
   let stored = value;

@@ -21,6 +21,8 @@ export interface MacEntry<P> {
   port: P;
   expiresMs: number;
   lockedUntilMs: number;
+  /** Put there by the user: it neither moves nor ages. */
+  isStatic: boolean;
 }
 
 const DEFAULT_AGING_MS = 300_000;
@@ -37,9 +39,15 @@ export class MacTable<P> {
   #agingMs = DEFAULT_AGING_MS;
   #maxEntries = DEFAULT_SIZE;
   generation = 0;
+  /** Since the start, for `fdb/stats-show`. */
+  readonly statistics = { learned: 0, expired: 0, evicted: 0, moved: 0 };
 
   get count(): number {
     return this.#entries.size;
+  }
+
+  get maxEntries(): number {
+    return this.#maxEntries;
   }
 
   get agingMs(): number {
@@ -67,10 +75,13 @@ export class MacTable<P> {
     let entry = this.#entries.get(id);
     const isKnown = entry !== undefined && entry.port === port && entry.expiresMs > nowMs;
     if (entry === undefined) {
+      this.statistics.learned++;
       if (this.#entries.size >= this.#maxEntries) this.#evict();
-      entry = { vlan, high: high >>> 0, low, port, expiresMs: 0, lockedUntilMs: 0 };
+      entry = { vlan, high: high >>> 0, low, port, expiresMs: 0, lockedUntilMs: 0, isStatic: false };
     } else {
       if (announcement === 'gratuitousFromBond' && entry.lockedUntilMs > nowMs) return false;
+      if (entry.isStatic) return false;
+      if (entry.port !== port) this.statistics.moved++;
       this.#entries.delete(id);
       this.#detach(entry.port, id);
     }
@@ -88,10 +99,29 @@ export class MacTable<P> {
     return !isKnown;
   }
 
+  /** Puts a station that neither moves nor ages. */
+  put(vlan: number, high: number, low: number, port: P): void {
+    this.remove(vlan, high, low);
+    this.learn(vlan, high, low, port, 0);
+    const entry = this.#entries.get(idOf(vlan, high, low));
+    if (entry === undefined) return;
+    entry.isStatic = true;
+    entry.expiresMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Forgets one address. */
+  remove(vlan: number, high: number, low: number): void {
+    const id = idOf(vlan, high, low);
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) this.#forget(id, entry);
+  }
+
   /** Forgets what is older than the ageing time: costs only for what it forgets. */
   expire(nowMs: number): void {
     for (const [id, entry] of this.#entries) {
+      if (entry.isStatic) continue;
       if (entry.expiresMs > nowMs) break;
+      this.statistics.expired++;
       this.#forget(id, entry);
     }
   }
@@ -113,7 +143,9 @@ export class MacTable<P> {
     let fullest: Set<string> | undefined;
     for (const ids of this.#byPort.values()) if (fullest === undefined || ids.size > fullest.size) fullest = ids;
     const oldest = fullest?.values().next().value;
-    if (oldest !== undefined) this.#forget(oldest, this.#entries.get(oldest)!);
+    if (oldest === undefined) return;
+    this.statistics.evicted++;
+    this.#forget(oldest, this.#entries.get(oldest)!);
   }
 
   #detach(port: P, id: string): void {

@@ -283,7 +283,7 @@ export class Core implements BridgeCore, BridgeState {
       rxCrcErr: 0n,
       collisions: 0n,
       durationSec: Math.floor(age / 1000),
-      durationNsec: Math.floor((age % 1000) * 1e6),
+      durationNsec: Math.floor(age % 1000) * 1_000_000,
     };
   }
 

@@ -9,6 +9,7 @@ import type {
   BundleRequest,
   ControllerRequest,
   ControllerStatus,
+  MacStatistics,
   PortKind,
   PortLink,
   PortRequest,
@@ -244,13 +245,40 @@ export class Bridge implements SwitchBridge {
     }
   }
 
+  macStatistics(): MacStatistics {
+    const { macs } = this.core;
+    const fixed = [...macs.entries()].filter((entry) => entry.isStatic).length;
+    return { current: macs.count, maximum: macs.maxEntries, fixed, ...macs.statistics };
+  }
+
+  clearMacStatistics(): void {
+    Object.assign(this.core.macs.statistics, { learned: 0, expired: 0, evicted: 0, moved: 0 });
+  }
+
+  macAdd(portName: string, vlan: number, mac: readonly [number, number]): boolean {
+    const bundle = this.core.bundles.get(portName);
+    if (bundle === undefined) return false;
+    this.core.macs.put(vlan, mac[0], mac[1], bundle);
+    this.core.megaflows.changed();
+    return true;
+  }
+
+  macDelete(vlan: number, mac: readonly [number, number]): void {
+    this.core.macs.remove(vlan, mac[0], mac[1]);
+    this.core.megaflows.changed();
+  }
+
+  ruleCount(): number {
+    return this.core.tables.ruleCount;
+  }
+
   trace(flowText: string, frame: Uint8Array | undefined): string {
     return traceFlow(this.core, flowText, frame);
   }
 
-  async close(): Promise<void> {
+  async close(keepPorts = false): Promise<void> {
     await this.#control.close();
-    for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
+    if (!keepPorts) for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
     this.core.close();
     await this.#site.closed(this);
   }

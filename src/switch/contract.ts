@@ -28,7 +28,8 @@ export interface SwitchHost {
   datapaths(): Iterable<Datapath>;
   /** Settings of Open_vSwitch:other_config that the switch honours. */
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void;
-  close(): Promise<void>;
+  /** Closes everything. With `keepDevices` ports are left as they stand, for the next daemon to take over. */
+  close(keepDevices?: boolean): Promise<void>;
   /** The datapath flow limit in force, for `upcall/show`. */
   readonly flowLimit?: number;
   /** Deletes all megaflows (`revalidator/purge`). */
@@ -162,5 +163,6 @@ export interface SwitchBridge {
   /** Puts a station that does not age; false when there is no such port. */
   macAdd?(portName: string, vlan: number, mac: readonly [number, number]): boolean;
   macDelete?(vlan: number, mac: readonly [number, number]): void;
-  close(): Promise<void>;
+  /** Ends the bridge; with `keepPorts` without deleting its ports. */
+  close(keepPorts?: boolean): Promise<void>;
 }

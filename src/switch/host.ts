@@ -1,12 +1,13 @@
 // All bridges of a process, and the datapaths that they share.
 import { ConfigError } from '../base/errors.ts';
-import type { Datapath } from '../datapath/datapath.ts';
+import type { Datapath, UserspaceCookie } from '../datapath/datapath.ts';
 import { Bridge } from './bridge.ts';
 import { openControl } from './connection-manager.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
 import type { OpenControl } from './core.ts';
 import { Megaflows } from './megaflows.ts';
 import type { SwitchPort } from './ports.ts';
+import { formatCookie } from './send-store.ts';
 
 interface Shared {
   type: string;
@@ -96,8 +97,30 @@ export class Host implements SwitchHost {
     }
   }
 
-  async close(): Promise<void> {
-    for (const bridge of [...this.#bridges.values()]) await bridge.close();
+  get flowLimit(): number {
+    return this.#flowLimit;
+  }
+
+  purge(): void {
+    for (const { megaflows } of this.#shared.values()) megaflows.flush();
+  }
+
+  settle(): void {
+    for (const { megaflows } of this.#shared.values()) {
+      megaflows.settleAll();
+      megaflows.revalidateNow();
+    }
+  }
+
+  cookieText(datapath: Datapath, cookie: UserspaceCookie): string {
+    for (const { megaflows } of this.#shared.values()) {
+      if (megaflows.datapath === datapath) return formatCookie(megaflows.sends, cookie);
+    }
+    return cookie.reason;
+  }
+
+  async close(keepDevices = false): Promise<void> {
+    for (const bridge of [...this.#bridges.values()]) await bridge.close(keepDevices);
   }
 }
 

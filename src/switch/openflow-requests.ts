@@ -11,11 +11,14 @@ import { inPortOf } from '../openflow/packet-codec.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
+import { tableFeatures } from './openflow-table-features.ts';
 
 const NO_BUFFER = 0xffffffff;
 /** Of OpenFlow 1.0. */
 const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
+const OFPT_MULTIPART_REQUEST = 18;
+const OFPMP_TABLE_FEATURES = 12;
 const NXT_FLOW_MOD = 13;
 
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
@@ -121,6 +124,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         encode,
       );
     case 'unknown':
+      if (version >= 4 && message.type === OFPT_MULTIPART_REQUEST && bytes[8] === 0 && bytes[9] === OFPMP_TABLE_FEATURES) {
+        // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
+        if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
+        return tableFeatures(version, xid, core.tableCount);
+      }
       throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.

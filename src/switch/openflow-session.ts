@@ -73,6 +73,8 @@ export class OpenFlowSession implements Sender {
   readonly #flowMods: FlowModSummary;
   readonly #waiting: [Framed | PeerError, Uint8Array][] = [];
   #pieces: Iterator<Uint8Array | undefined> | undefined;
+  /** The request that is being answered. */
+  #request: Uint8Array = new Uint8Array(8);
   #isDraining = false;
   #isOver = false;
 
@@ -220,6 +222,7 @@ export class OpenFlowSession implements Sender {
   }
 
   #serve(message: Framed | PeerError, bytes: Uint8Array): void {
+    this.#request = bytes;
     try {
       refuseSecondary(this, bytes);
       if (message instanceof PeerError) throw message;
@@ -268,12 +271,12 @@ export class OpenFlowSession implements Sender {
     }
   }
 
-  /** A row that cannot be said in the peer's version ends the reply. */
+  /** A row that cannot be said in the peer's version ends the reply with an error. */
   #nextPiece(pieces: Iterator<Uint8Array | undefined>): IteratorResult<Uint8Array | undefined> {
     try {
       return pieces.next();
     } catch (error) {
-      log.warn(`${this.name}: reply cut short: ${errorText(error)}`);
+      this.#refuse(error, undefined, this.#request);
       return { done: true, value: undefined };
     }
   }

@@ -72,7 +72,7 @@ export class FlowRule extends ClassifierRule {
       cookie: settings.cookie,
       table: settings.table,
       durationSec: Math.floor(age / 1000),
-      durationNsec: Math.floor((age % 1000) * 1e6),
+      durationNsec: Math.floor(age % 1000) * 1_000_000,
       idleTimeoutSec: settings.idleTimeoutSec,
       hardTimeoutSec: settings.hardTimeoutSec,
       idleAgeSec: Math.floor(Math.max(0, nowMs - stats.usedMs) / 1000),

@@ -1,5 +1,7 @@
 // The numbers that userspace actions carry, and what they stand for. Equal sends have one number, so that translating twice gives equal
 // actions. The oldest are forgotten: a table can make a send for each value of a register.
+import type { UserspaceCookie } from '../datapath/datapath.ts';
+import type { PacketInReason } from '../openflow/action.ts';
 import type { ControllerSend, SendStore } from './translation.ts';
 
 const MAX_SENDS = 65536;
@@ -38,4 +40,26 @@ export class ControllerSends implements SendStore {
   get(number: number): ControllerSend | undefined {
     return this.#sends.get(number)?.send;
   }
+}
+
+/** OpenFlow's numbers of reasons, as the reference shows them in a datapath action. */
+const REASON_NUMBER: Readonly<Record<PacketInReason, number>> = {
+  no_match: 0,
+  action: 1,
+  invalid_ttl: 2,
+  action_set: 3,
+  group: 4,
+  packet_out: 5,
+  explicit_miss: 6,
+  implicit_miss: 7,
+};
+
+/** The inside of `userspace(pid=0,...)` of a datapath action. */
+export function formatCookie(sends: ControllerSends, cookie: UserspaceCookie): string {
+  const send = sends.get(cookie.token);
+  if (cookie.reason !== 'controller' || send === undefined) return cookie.reason;
+  const { reason, cookie: ruleCookie, controllerId, maxLen } = send;
+  const shown = ruleCookie === 0n ? '0' : `0x${ruleCookie.toString(16)}`;
+  const number = REASON_NUMBER[reason];
+  return `controller(reason=${number},dont_send=0,continuation=0,recirc_id=${cookie.token},rule_cookie=${shown},controller_id=${controllerId},max_len=${maxLen ?? 65535})`;
 }

@@ -208,7 +208,10 @@ export class Walk {
   }
 
   #reason(): PacketInReason {
-    return this.isInActionSet ? 'action_set' : this.isPacketOut && this.rule === undefined ? 'packet_out' : 'action';
+    if (this.isInActionSet) return 'action_set';
+    if (this.rule === undefined) return this.isPacketOut ? 'packet_out' : 'action';
+    // A table-miss flow (OpenFlow 1.3.5 section 5.4): what it sends up "missed".
+    return this.rule.priority === 0 && this.rule.mask.words.length === 0 ? 'explicit_miss' : 'action';
   }
 
   #flood(isAll: boolean): void {

@@ -5,7 +5,7 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Key } from '../../flow/key.ts';
-import { openPacketSocket } from '../../netdev/packet-socket.ts';
+import { openSendSocket } from '../../netdev/send-socket.ts';
 import type { Datapath, DpAction, DpFlowStats, DpPort, DpPortCounters, DpPortSpec, FlowId } from '../datapath.ts';
 import type { OpenedDevice } from '../userspace/attach.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
@@ -35,8 +35,8 @@ export class SystemDatapath extends NetdevDatapath {
 
   protected override openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
     if (spec.kind !== 'system' && spec.kind !== 'internal') return super.openDevice(port, spec);
-    const device = spec.kind === 'system' ? openPacketSocket(spec.device, 0) : super.openDevice(port, spec);
-    if (device.kind === 'packet' || device.kind === 'tap') this.#kernel.attach(port, device.ifindex, device.kind === 'tap');
+    const device = spec.kind === 'system' ? openSendSocket(spec.device) : super.openDevice(port, spec);
+    if (device.kind === 'sender' || device.kind === 'tap') this.#kernel.attach(port, device.ifindex, device.kind === 'tap');
     return device;
   }
 

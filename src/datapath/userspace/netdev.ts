@@ -5,7 +5,7 @@ import { logger } from '../../base/log.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
-import { openTap } from '../../netdev/tap.ts';
+import { openTap, setTapPersistent, type Tap } from '../../netdev/tap.ts';
 import { openTunnel } from '../../netdev/tunnel.ts';
 import type { DpPort, DpPortSpec } from '../datapath.ts';
 import type { OpenedDevice } from './attach.ts';
@@ -28,16 +28,19 @@ export class NetdevDatapath extends UserspaceControl {
   readonly #worker: Worker;
   readonly #waiting = new Map<string, Waiting>();
   readonly #shields = new Map<DpPort, number>();
+  readonly #taps = new Map<DpPort, Tap>();
+  readonly #keepDevices: boolean;
   readonly #closed: Promise<void>;
   #pending: WorkerCommand[] = [];
   #isDelivering = false;
   #hasWarned = false;
   #isClosing = false;
 
-  constructor(type: string, name: string) {
+  constructor(type: string, name: string, keepDevices = false) {
     const state = sharedState();
     const upcalls = new UpcallQueue(UPCALL_BYTES);
     super(type, name, state, upcalls);
+    this.#keepDevices = keepDevices;
     this.#wakeFd = check('eventfd', libc().eventfd(0, 0x80800));
     const start: WorkerStart = {
       state: state.buffer,
@@ -137,8 +140,14 @@ export class NetdevDatapath extends UserspaceControl {
         this.#shield(port, spec.device, socket.ifindex);
         return socket;
       }
-      case 'internal':
-        return openTap(spec.device, spec.mac, spec.mtu);
+      case 'internal': {
+        const tap = openTap(spec.device, spec.mac, spec.mtu);
+        if (this.#keepDevices) {
+          setTapPersistent(tap, true);
+          this.#taps.set(port, tap);
+        }
+        return tap;
+      }
       case 'tunnel':
         return openTunnel(spec.device, spec.protocol, spec.dstPort);
       case 'dummy':
@@ -158,6 +167,9 @@ export class NetdevDatapath extends UserspaceControl {
   protected override async closePort(port: DpPort): Promise<void> {
     closeFd(this.#shields.get(port) ?? -1);
     this.#shields.delete(port);
+    const tap = this.#taps.get(port);
+    if (tap !== undefined) setTapPersistent(tap, false);
+    this.#taps.delete(port);
     const answer = this.#answer('detached', port);
     this.#post({ op: 'detach', port });
     await answer;
@@ -174,8 +186,11 @@ export class NetdevDatapath extends UserspaceControl {
   }
 }
 
-/** Opens the user-space datapath: `netdev`, or `system` as long as the kernel's part is not built. */
-export function openNetdevDatapath(type: 'netdev' | 'system' = 'netdev'): NetdevDatapath {
+/**
+ * Opens the user-space datapath: `netdev`, or `system` as long as the kernel's part is not built. With `keepDevices`, internal devices
+ * and what the host has configured on them outlive the process; they go when their port is deleted.
+ */
+export function openNetdevDatapath(type: 'netdev' | 'system' = 'netdev', keepDevices = false): NetdevDatapath {
   if (type === 'system') log.info('system datapath: frames are forwarded in user space');
-  return new NetdevDatapath(type, type === 'system' ? 'ovs-system' : 'ovs-netdev');
+  return new NetdevDatapath(type, type === 'system' ? 'ovs-system' : 'ovs-netdev', keepDevices);
 }

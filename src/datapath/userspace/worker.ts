@@ -53,6 +53,7 @@ const EVENT_DATA = EVENT_SIZE - 8;
 const MOST_EVENTS = 64;
 const BUSY_ROUNDS = 8;
 const IDLE_MS = 1000;
+const OVERRUNS_MS = 1000;
 
 const start = workerData as WorkerStart;
 const control = parentPort as MessagePort;
@@ -70,6 +71,7 @@ const wakeBuffer = new Uint8Array(8);
 const attached: Attached[] = [];
 const WAKE = 0xffffffff;
 let isClosing = false;
+let nextOverrunsMs = 0;
 
 function watch(fd: number, data: number): void {
   const event = new Uint8Array(EVENT_SIZE);
@@ -181,14 +183,22 @@ function round(): number {
   return work;
 }
 
+function countOverruns(): void {
+  if (core.nowMs < nextOverrunsMs) return;
+  nextOverrunsMs = core.nowMs + OVERRUNS_MS;
+  for (const { device } of attached) device.countOverruns?.();
+}
+
 watch(start.wakeFd, WAKE);
 for (let busy = 0; !isClosing; ) {
   if (round() === 0) {
     busy = 0;
+    countOverruns();
     poll(IDLE_MS);
   } else if (++busy === BUSY_ROUNDS) {
     busy = 0;
     poll(0);
+    countOverruns();
   }
 }
 for (const { port } of [...attached]) detach(port);

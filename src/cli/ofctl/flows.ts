@@ -1,0 +1,223 @@
+// The flow commands of ovs-ofctl: add-flow(s), mod-flows, del-flows, dump-flows, dump-aggregate, parse-flow(s).
+import { readFileSync } from 'node:fs';
+import { strerror, systemErrno } from '../../base/errno.ts';
+import { ConfigError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import type { PortNames } from '../../flow/field-text.ts';
+import { fieldNamed } from '../../flow/fields.ts';
+import { keyBits } from '../../flow/key.ts';
+import { formatMatch } from '../../flow/match-text.ts';
+import { checkActions } from '../../openflow/action-check.ts';
+import { encodeMessage } from '../../openflow/codec.ts';
+import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/flow-text.ts';
+import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest } from '../../openflow/message.ts';
+import { printBytes, printMessage } from '../../openflow/message-print.ts';
+import { normalizeMatch } from '../../openflow/normalize.ts';
+import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
+import { fetchPorts, namesOf, withNames } from './names.ts';
+import type { SessionSettings } from './session.ts';
+import { Session } from './session.ts';
+
+/** What the command line says that flow commands need. */
+export interface FlowOptions extends SessionSettings {
+  strict: boolean;
+  /** Show names of ports; undefined: only for a person at a terminal. */
+  names: boolean | undefined;
+  showStats: boolean;
+  /** Sort keys, most significant first: a field's name or 'priority'. */
+  sort: readonly { key: string; descending: boolean }[];
+  /** Allowed protocols as names, from -F and -O. */
+  protocols: readonly string[] | undefined;
+}
+
+/** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */
+const XID_AFTER_NAMES = 5;
+
+const matchLog = logger('ofp_match');
+
+function normalized(mod: FlowMod): FlowMod {
+  const match = normalizeMatch(mod.match);
+  if (match === mod.match) return mod;
+  matchLog.info('normalization changed ofp_match, details:');
+  matchLog.info(() => ` pre: ${formatMatch(mod.match)}`);
+  matchLog.info(() => `post: ${formatMatch(match)}`);
+  return { ...mod, match };
+}
+
+/** Reads a file of flows, one a line with comments; `-` is standard input. */
+export function flowLines(path: string): { text: string; number: number }[] {
+  let content: string;
+  try {
+    content = readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`${path}: open failed (${strerror(systemErrno(error))})`);
+  }
+  return content
+    .split('\n')
+    .map((text, index) => ({ text: text.replace(/#.*/, '').trim(), number: index + 1 }))
+    .filter(({ text }) => text !== '');
+}
+
+/** Flow-mods of a file's text; faults name file and line. */
+export function parseFlowFile(
+  path: string,
+  lines: readonly { text: string; number: number }[],
+  otherwise: FlowModCommand,
+  names?: PortNames,
+): FlowMod[] {
+  return lines.map(({ text, number }) => {
+    try {
+      const cut = cutCommand(text, otherwise);
+      const mod = parseFlow(cut.text, cut.command, names);
+      checkActions(mod.actions, mod.match);
+      return mod;
+    } catch (error) {
+      if (error instanceof ConfigError) throw new ConfigError(`${path}:${number}: ${error.message}`);
+      throw error;
+    }
+  });
+}
+
+async function send(bridge: string, mods: readonly FlowMod[], options: FlowOptions): Promise<void> {
+  const usable = usableProtocols(mods);
+  const allowed = allowedProtocols(options.versions, options.protocols);
+  if (!usable.some((name) => allowed.includes(name))) {
+    throw new ConfigError(
+      usable.length === 0
+        ? 'no usable protocol'
+        : `none of the usable flow formats (${protocolNames(usable)}) is among the allowed flow formats (${protocolNames(allowed)})`,
+    );
+  }
+  const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
+  try {
+    const codec = session.connection.codec;
+    // Tables other than the first need the extension that puts them into OpenFlow 1.0's command.
+    if (session.version === 1 && mods.some((mod) => mod.table !== 255)) {
+      session.connection.send({ kind: 'flowModTableId', enabled: true });
+      codec.flowModTableId = true;
+    }
+    for (const mod of mods) session.connection.send(normalized(mod));
+    await session.barrier();
+  } finally {
+    session.close();
+  }
+}
+
+const lookupNames = <T>(bridge: string, options: FlowOptions, parse: (names: PortNames) => T): Promise<T> =>
+  withNames(() => Session.open(bridge, options), options.names !== false, parse);
+
+/** add-flow, mod-flows, del-flows: one flow on the command line, or a file for `-`. */
+export async function flowModCommand(bridge: string, text: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
+  const strict = options.strict && command !== 'add' ? (`${command}_strict` as FlowModCommand) : command;
+  const mods = await lookupNames(bridge, options, (names) => {
+    const mod = parseFlow(text, strict, names);
+    checkActions(mod.actions, mod.match);
+    return [mod];
+  });
+  await send(bridge, mods, options);
+  return 0;
+}
+
+/** add-flows FILE. */
+export async function flowFileCommand(bridge: string, path: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
+  const lines = flowLines(path);
+  const strict = options.strict && command !== 'add' ? (`${command}_strict` as FlowModCommand) : command;
+  const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, strict, names));
+  await send(bridge, mods, options);
+  return 0;
+}
+
+function requestOf(text: string, names?: PortNames): FlowStatsRequest {
+  const mod = parseFlow(text, 'delete', names);
+  return {
+    match: normalizeMatch(mod.match),
+    table: mod.table,
+    outPort: mod.outPort,
+    outGroup: mod.outGroup,
+    cookie: mod.cookie,
+    cookieMask: mod.cookieMask,
+  };
+}
+
+/** Speaks Nicira's flow format with an OpenFlow 1.0 switch; gives whether it does. */
+async function setFormat(session: Session, options: FlowOptions): Promise<boolean> {
+  if (session.version !== 1 || !options.useNicira) return false;
+  session.connection.send({ kind: 'setFlowFormat', format: 2 });
+  await session.barrier();
+  return true;
+}
+
+function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
+  return (a, b) => {
+    for (const { key, descending } of options.sort) {
+      let order = 0;
+      const field = key === 'priority' ? undefined : fieldNamed(key);
+      if (field === undefined) order = a.priority - b.priority;
+      else {
+        const has = (flow: FlowStats): boolean => keyBits(flow.match.mask, field.at, field.bits) !== 0n;
+        // A flow that does not match on the field comes last, whichever way.
+        if (has(a) !== has(b)) return has(a) ? -1 : 1;
+        const left = keyBits(a.match.key, field.at, field.bits);
+        const right = keyBits(b.match.key, field.at, field.bits);
+        order = left < right ? -1 : left > right ? 1 : 0;
+      }
+      if (order !== 0) return descending ? -order : order;
+    }
+    return 0;
+  };
+}
+
+/** dump-flows. */
+export async function dumpFlows(bridge: string, text: string, options: FlowOptions): Promise<number> {
+  const request = await lookupNames(bridge, options, (names) => requestOf(text, names));
+  const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
+  try {
+    const nx = await setFormat(session, options);
+    const showNames = options.names ?? process.stdout.isTTY === true;
+    const parts = await session.ask({ kind: 'flowStatsRequest', request }, nx);
+    if (options.showStats && !showNames && options.sort.length === 0) {
+      for (const part of parts) process.stdout.write(printMessage(part, nx));
+      return 0;
+    }
+    const flows = parts.flatMap(({ message }) => (message.kind === 'flowStatsReply' ? message.flows : []));
+    const names = showNames ? { name: namesOf(await fetchPorts(session)).name } : undefined;
+    if (options.sort.length > 0) flows.sort(compare(options));
+    // Ages are shown only with the message as it came.
+    const lines = flows.map((flow) => ` ${formatFlowStats({ ...flow, idleAgeSec: -1, hardAgeSec: -1 }, names, options.showStats)}\n`);
+    process.stdout.write(lines.join(''));
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+/** dump-aggregate. */
+export async function dumpAggregate(bridge: string, text: string, options: FlowOptions): Promise<number> {
+  const request = await lookupNames(bridge, options, (names) => requestOf(text, names));
+  const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
+  try {
+    const nx = await setFormat(session, options);
+    for (const part of await session.ask({ kind: 'aggregateRequest', request }, nx)) process.stdout.write(printMessage(part, nx));
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+/** parse-flow and parse-flows: what a flow's text would be sent as. */
+export function parseFlowsCommand(mods: readonly FlowMod[], options: FlowOptions): number {
+  const usable = usableProtocols(mods);
+  process.stdout.write(`usable protocols: ${protocolNames(usable)}\n`);
+  const allowed =
+    options.protocols === undefined ? allowedProtocols(0x7e, undefined) : allowedProtocols(options.versions, options.protocols);
+  const chosen = usable.find((name) => allowed.includes(name));
+  if (chosen === undefined) throw new ConfigError('no usable protocol');
+  process.stdout.write(`chosen protocol: ${chosen}\n`);
+  const version = chosen.startsWith('OXM-OpenFlow') ? Number(chosen.slice(-1)) + 1 : chosen === 'OpenFlow11' ? 2 : 1;
+  for (const mod of mods) {
+    const bytes = encodeMessage(version as 1, 1, normalized(mod), chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false });
+    const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
+    process.stdout.write(printBytes(bytes, undefined, tableIds));
+  }
+  return 0;
+}

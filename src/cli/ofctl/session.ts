@@ -1,0 +1,111 @@
+// A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
+import { existsSync } from 'node:fs';
+import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
+import { runDir } from '../../host/directories.ts';
+import { realClock } from '../../host/real-clock.ts';
+import { connectStream } from '../../host/socket.ts';
+import { OpenFlowConnection, OpenFlowError } from '../../openflow/connection.ts';
+import type { Framed, Message, OfVersion } from '../../openflow/message.ts';
+import { printMessage } from '../../openflow/message-print.ts';
+
+/** OpenFlow's port. */
+const OFP_PORT = 6653;
+
+/** What the command line says that sessions need. */
+export interface SessionSettings {
+  /** Allowed versions, as bits. */
+  versions: number;
+  /** Whether OpenFlow 1.0 flows are spoken of in Nicira's form. */
+  useNicira: boolean;
+}
+
+/** The connection name that a user's word stands for. */
+export function targetOf(name: string): string {
+  if (name.includes(':')) return name;
+  if (name.startsWith('/')) return `unix:${name}`;
+  const path = `${runDir()}/${name}.mgmt`;
+  if (!existsSync(path)) throw new ConfigError(`${name} is not a bridge or a socket`);
+  return `unix:${path}`;
+}
+
+/** The switch said no: what it said, to print on stderr. */
+export class SwitchRefusal extends Error {}
+
+export class Session {
+  readonly version: OfVersion;
+  readonly connection: OpenFlowConnection;
+  readonly #errors: Framed[];
+  readonly #listeners: ((framed: Framed, bytes: Uint8Array) => void)[];
+
+  private constructor(
+    connection: OpenFlowConnection,
+    version: OfVersion,
+    errors: Framed[],
+    listeners: ((framed: Framed, bytes: Uint8Array) => void)[],
+  ) {
+    this.connection = connection;
+    this.version = version;
+    this.#errors = errors;
+    this.#listeners = listeners;
+  }
+
+  /** Connects and agrees on a version. `firstXid` is the hello's transaction id. Rejects with ConfigError. */
+  static async open(name: string, settings: SessionSettings, firstXid = 1): Promise<Session> {
+    const target = targetOf(name);
+    let stream: Awaited<ReturnType<typeof connectStream>>;
+    try {
+      stream = await connectStream(target, OFP_PORT);
+    } catch (error) {
+      const text = error instanceof KernelError ? error.message.slice(error.message.lastIndexOf(': ') + 2) : errorText(error);
+      throw new ConfigError(`connecting to ${name.startsWith('/') || !name.includes(':') ? target : name} (${text})`);
+    }
+    return new Promise((resolve, reject) => {
+      const errors: Framed[] = [];
+      const listeners: ((framed: Framed, bytes: Uint8Array) => void)[] = [];
+      let session: Session | undefined;
+      const connection = new OpenFlowConnection(
+        stream,
+        { clock: realClock, versions: settings.versions, firstXid },
+        {
+          onOpen: (version) => {
+            session = new Session(connection, version, errors, listeners);
+            resolve(session);
+          },
+          onMessage: (framed, bytes) => {
+            if (framed.message.kind === 'error') errors.push(framed);
+            for (const listener of listeners) listener(framed, bytes);
+          },
+          onClose: (reason) => {
+            if (session === undefined) reject(new ConfigError(`${name}: ${reason === '' ? 'connection closed' : reason}`));
+          },
+        },
+      );
+    });
+  }
+
+  /** Hears every message that no request waits for. */
+  listen(listener: (framed: Framed, bytes: Uint8Array) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Sends a request and gives its answer's parts; an error from the switch is thrown as SwitchRefusal. */
+  async ask(message: Message, nxFlows?: boolean): Promise<Framed[]> {
+    try {
+      return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows });
+    } catch (error) {
+      if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed));
+      throw new ConfigError(`OpenFlow receive failed (${errorText(error)})`);
+    }
+  }
+
+  /** Waits until the switch has done everything sent before; throws what it refused. */
+  async barrier(): Promise<void> {
+    await this.ask({ kind: 'barrierRequest' });
+    const [first] = this.#errors;
+    if (first !== undefined) throw new SwitchRefusal(printMessage(first));
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+}

@@ -1,0 +1,219 @@
+// The commands of ovs-ofctl about a switch and its ports: show, dump-ports, dump-desc, get-frags, mod-port, probe, monitor, ...
+import { ConfigError } from '../../base/errors.ts';
+import { parsePort } from '../../flow/field-text.ts';
+import { parseActions } from '../../openflow/action-parse.ts';
+import type { Message } from '../../openflow/message.ts';
+import { FRAG_MODES, isNicira, printBytes, printMessage } from '../../openflow/message-print.ts';
+import { inPortMatch } from '../../openflow/packet-codec.ts';
+import { fetchPorts, namesOf } from './names.ts';
+import type { SessionSettings } from './session.ts';
+import { Session } from './session.ts';
+
+async function withSession(
+  bridge: string,
+  settings: SessionSettings,
+  run: (session: Session) => Promise<void>,
+  firstXid = 1,
+): Promise<number> {
+  const session = await Session.open(bridge, settings, firstXid);
+  try {
+    await run(session);
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+async function print(session: Session, message: Message): Promise<void> {
+  for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+}
+
+/** A request whose answer is printed as it comes. */
+export const dump = (bridge: string, settings: SessionSettings, message: Message, firstXid = 1): Promise<number> =>
+  withSession(bridge, settings, (session) => print(session, message), firstXid);
+
+/** show */
+export const show = (bridge: string, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    await print(session, { kind: 'featuresRequest' });
+    if (session.version >= 4) await print(session, { kind: 'portDescRequest', port: 0xffff });
+    session.connection.xid();
+    await print(session, { kind: 'getConfigRequest' });
+  });
+
+/** The number of a port given by number, reserved name or name; a name costs a look at the switch. */
+async function portNumber(bridge: string, text: string, settings: SessionSettings): Promise<number> {
+  const direct = parsePort(text);
+  if (direct !== undefined) return direct;
+  const session = await Session.open(bridge, settings);
+  try {
+    const port = namesOf(await fetchPorts(session)).number(text);
+    if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${text}'`);
+    return port;
+  } finally {
+    session.close();
+  }
+}
+
+/** dump-ports [PORT] */
+export async function dumpPorts(bridge: string, port: string | undefined, settings: SessionSettings): Promise<number> {
+  const number = port === undefined ? 0xffff : await portNumber(bridge, port, settings);
+  const looked = port !== undefined && parsePort(port) === undefined;
+  return dump(bridge, settings, { kind: 'portStatsRequest', port: number }, looked ? 3 : 1);
+}
+
+/** dump-ports-desc [PORT]: the port is looked up, but before OpenFlow 1.5 all are shown. */
+export async function dumpPortsDesc(bridge: string, port: string | undefined, settings: SessionSettings): Promise<number> {
+  const number = port === undefined ? 0xffff : await portNumber(bridge, port, settings);
+  const looked = port !== undefined && parsePort(port) === undefined;
+  return dump(bridge, settings, { kind: 'portDescRequest', port: number }, looked ? 3 : 1);
+}
+
+/** queue-stats [PORT [QUEUE]] */
+export async function queueStats(
+  bridge: string,
+  port: string | undefined,
+  queue: string | undefined,
+  settings: SessionSettings,
+): Promise<number> {
+  const number = port === undefined || port === 'ALL' ? 0xfffc : await portNumber(bridge, port, settings);
+  const wanted = queue === undefined || queue === 'ALL' ? 0xffffffff : Number(queue);
+  return dump(bridge, settings, {
+    kind: 'queueStatsRequest',
+    port: number === 0xfffc && settings.versions > 3 ? 0xffff : number,
+    queue: wanted,
+  });
+}
+
+async function config(session: Session): Promise<{ flags: number; missSendLength: number }> {
+  const [reply] = await session.ask({ kind: 'getConfigRequest' });
+  if (reply?.message.kind !== 'getConfigReply') throw new ConfigError(`${session.connection.stream.name}: bad reply to config request`);
+  return reply.message;
+}
+
+/** get-frags */
+export const getFrags = (bridge: string, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    process.stdout.write(`${FRAG_MODES[(await config(session)).flags & 3] ?? ''}\n`);
+  });
+
+/** set-frags MODE */
+export async function setFrags(bridge: string, mode: string, settings: SessionSettings): Promise<number> {
+  const number = FRAG_MODES.indexOf(mode);
+  if (number < 0) throw new ConfigError(`${mode}: unknown fragment handling mode`);
+  return withSession(bridge, settings, async (session) => {
+    const before = await config(session);
+    if ((before.flags & 3) === number) return;
+    session.connection.send({ kind: 'setConfig', flags: (before.flags & ~3) | number, missSendLength: before.missSendLength });
+    await session.barrier();
+    if (((await config(session)).flags & 3) !== number) {
+      throw new ConfigError(`${bridge}: setting fragment handling mode failed (this switch probably doesn't support mode "${mode}")`);
+    }
+  });
+}
+
+/** probe */
+export const probe = (bridge: string, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    await session.ask({ kind: 'echoRequest', data: new Uint8Array(0) });
+  });
+
+/** ping [N] */
+export const ping = (bridge: string, size: string | undefined, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    const payload = new Uint8Array(size === undefined ? 56 : Number(size)).map((_, i) => i & 0xff);
+    for (let i = 0; i < 10; i++) {
+      const start = performance.now();
+      const [reply] = await session.ask({ kind: 'echoRequest', data: payload });
+      const ms = performance.now() - start;
+      process.stdout.write(
+        `${payload.length + 8} bytes from ${bridge}: xid=${(reply?.xid ?? 0).toString(16).padStart(8, '0')} time=${ms.toFixed(1)} ms\n`,
+      );
+    }
+  });
+
+const PORT_ACTIONS: ReadonlyMap<string, { bit: number; on: boolean }> = new Map([
+  ['up', { bit: 1, on: false }],
+  ['down', { bit: 1, on: true }],
+  ['stp', { bit: 2, on: false }],
+  ['no-stp', { bit: 2, on: true }],
+  ['receive', { bit: 4, on: false }],
+  ['no-receive', { bit: 4, on: true }],
+  ['receive-stp', { bit: 8, on: false }],
+  ['no-receive-stp', { bit: 8, on: true }],
+  ['flood', { bit: 16, on: false }],
+  ['no-flood', { bit: 16, on: true }],
+  ['forward', { bit: 32, on: false }],
+  ['no-forward', { bit: 32, on: true }],
+  ['packet-in', { bit: 64, on: false }],
+  ['no-packet-in', { bit: 64, on: true }],
+]);
+
+/** mod-port PORT ACTION */
+export async function modPort(bridge: string, port: string, action: string, settings: SessionSettings): Promise<number> {
+  const change = PORT_ACTIONS.get(action);
+  if (change === undefined) throw new ConfigError(`unknown mod-port command '${action}'`);
+  return withSession(bridge, settings, async (session) => {
+    const ports = await fetchPorts(session);
+    const number = parsePort(port, namesOf(ports));
+    const desc = ports.find((candidate) => candidate.port === number);
+    if (desc === undefined) throw new ConfigError(`${bridge}: couldn't find port \`${port}'`);
+    session.connection.send({
+      kind: 'portMod',
+      port: desc.port,
+      mac: desc.mac,
+      config: change.on ? change.bit : 0,
+      mask: change.bit,
+      advertise: 0,
+    });
+    await session.barrier();
+  });
+}
+
+/** packet-out IN_PORT ACTIONS PACKET..., the frames in hexadecimal */
+export async function packetOut(bridge: string, args: readonly string[], settings: SessionSettings): Promise<number> {
+  const [inPort = '', actions = '', ...frames] = args;
+  return withSession(bridge, settings, async (session) => {
+    const names = namesOf(await fetchPorts(session));
+    const port = parsePort(inPort, names);
+    if (port === undefined) throw new ConfigError(`${inPort} is not a valid OpenFlow port`);
+    const parsed = parseActions(actions, { names });
+    for (const hex of frames) {
+      if (!/^([0-9a-f]{2})+$/i.test(hex)) throw new ConfigError(`Trailing garbage in packet data`);
+      session.connection.send({
+        kind: 'packetOut',
+        bufferId: 0xffffffff,
+        match: inPortMatch(port),
+        actions: parsed,
+        data: Buffer.from(hex, 'hex'),
+      });
+    }
+    await session.barrier();
+  });
+}
+
+/** monitor [MISS_LEN] [invalid_ttl]: prints what the switch sends until it is ended. */
+export async function monitor(bridge: string, args: readonly string[], settings: SessionSettings): Promise<number> {
+  const session = await Session.open(bridge, settings);
+  const [missLength] = args.filter((arg) => /^\d+$/.test(arg));
+  if (session.version === 1) session.connection.send({ kind: 'setPacketInFormat', format: 1 });
+  if (missLength !== undefined) {
+    const before = await config(session);
+    session.connection.send({ kind: 'setConfig', flags: before.flags, missSendLength: Number(missLength) });
+  }
+  return new Promise((resolve) => {
+    session.listen((framed, bytes) => process.stderr.write(printMessage(framed, isNicira(bytes))));
+    session.connection.stream.resume();
+    process.once('SIGTERM', () => {
+      session.close();
+      resolve(0);
+    });
+  });
+}
+
+/** ofp-print HEX */
+export function ofpPrint(hex: string): number {
+  const clean = hex.replace(/[^0-9a-f]/gi, '');
+  process.stdout.write(printBytes(Buffer.from(clean, 'hex')));
+  return 0;
+}

@@ -1,0 +1,270 @@
+// ovs-ofctl: looks into OpenFlow switches and changes their flows. Commands and options: ovs-ofctl(8).
+import { ConfigError, PeerError } from '../base/errors.ts';
+import { versionText } from '../base/version.ts';
+import type { FlowOptions } from './ofctl/flows.ts';
+import {
+  applyLogOptions,
+  fail,
+  LOG_OPTIONS,
+  type OptionSpec,
+  parseOptions,
+  parseSeconds,
+  SSL_OPTIONS,
+  setAlarm,
+  startToolLog,
+  UsageError,
+} from './options.ts';
+
+const PROGRAM = 'ovs-ofctl';
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'timeout', short: 't', argument: 'required' },
+  { name: 'strict' },
+  { name: 'readd' },
+  { name: 'flow-format', short: 'F', argument: 'required' },
+  { name: 'packet-in-format', short: 'P', argument: 'required' },
+  { name: 'protocols', short: 'O', argument: 'required' },
+  { name: 'more', short: 'm' },
+  { name: 'timestamp' },
+  { name: 'sort', argument: 'optional' },
+  { name: 'rsort', argument: 'optional' },
+  { name: 'names' },
+  { name: 'no-names' },
+  { name: 'stats' },
+  { name: 'no-stats' },
+  { name: 'color', argument: 'optional' },
+  { name: 'bundle' },
+  { name: 'unixctl', argument: 'required' },
+  { name: 'help', short: 'h' },
+  { name: 'option', short: 'o' },
+  { name: 'version', short: 'V' },
+  ...LOG_OPTIONS,
+  ...SSL_OPTIONS,
+];
+
+const USAGE = `ovs-ofctl: OpenFlow switch management utility
+usage: ovs-ofctl [OPTIONS] COMMAND [ARG...]
+
+For OpenFlow switches:
+  show SWITCH                 show OpenFlow information
+  dump-desc SWITCH            print switch description
+  dump-tables SWITCH          print table stats
+  mod-port SWITCH IFACE ACT   modify port behavior
+  get-frags SWITCH            print fragment handling behavior
+  set-frags SWITCH FRAG_MODE  set fragment handling behavior
+  dump-ports SWITCH [PORT]    print port statistics
+  dump-ports-desc SWITCH [PORT]  print port descriptions
+  dump-flows SWITCH [FLOW]    print matching flow entries
+  dump-aggregate SWITCH FLOW  print aggregate flow statistics
+  queue-stats SWITCH [PORT [QUEUE]]  dump queue stats
+  add-flow SWITCH FLOW        add flow described by FLOW
+  add-flows SWITCH FILE       add flows from FILE
+  mod-flows SWITCH FLOW       modify actions of matching FLOWs
+  del-flows SWITCH [FLOW]     delete matching FLOWs
+  packet-out SWITCH IN_PORT ACTIONS PACKET...
+                              execute ACTIONS on PACKET
+  monitor SWITCH [MISSLEN]    print packets received from SWITCH
+For OpenFlow switches and controllers:
+  probe TARGET                probe whether TARGET is up
+  ping TARGET [N]             latency of N-byte echos
+SWITCH or TARGET is an active OpenFlow connection method.
+Other options:
+  --strict                    use strict match for flow commands
+  -F, --flow-format=FORMAT    force particular flow format
+  -O, --protocols=VERSIONS    set allowed OpenFlow versions
+  --sort[=field]              sort in ascending order
+  --rsort[=field]             sort in descending order
+  --[no-]names                show port names instead of numbers
+  --[no-]stats                show statistics in dumped flows
+  -t, --timeout=SECS          give up after SECS seconds
+  -h, --help                  display this help message
+  -V, --version               display version information
+`;
+
+/** Commands with the fewest and the most arguments they take. */
+const COMMANDS: ReadonlyMap<string, readonly [number, number]> = new Map([
+  ['show', [1, 1]],
+  ['dump-desc', [1, 1]],
+  ['dump-tables', [1, 1]],
+  ['mod-port', [3, 3]],
+  ['get-frags', [1, 1]],
+  ['set-frags', [2, 2]],
+  ['dump-ports', [1, 2]],
+  ['dump-ports-desc', [1, 2]],
+  ['dump-flows', [1, 2]],
+  ['dump-aggregate', [1, 2]],
+  ['queue-stats', [1, 3]],
+  ['add-flow', [2, 2]],
+  ['add-flows', [2, 2]],
+  ['mod-flows', [2, 2]],
+  ['del-flows', [1, 2]],
+  ['packet-out', [3, 1000]],
+  ['monitor', [1, 3]],
+  ['probe', [1, 1]],
+  ['ping', [1, 2]],
+  ['parse-flow', [1, 1]],
+  ['parse-flows', [1, 1]],
+  ['ofp-print', [1, 2]],
+  ['help', [0, 1000]],
+]);
+
+const VERSION_NAMES = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
+
+function parseVersions(text: string): number {
+  let bits = 0;
+  for (const name of text.split(/[, ]+/).filter((part) => part !== '')) {
+    const index = VERSION_NAMES.findIndex((known) => known.toLowerCase() === name.toLowerCase().replace('.', ''));
+    if (index < 0) throw new ConfigError(`Unknown OpenFlow version: "${name}"`);
+    bits |= 1 << (index + 1);
+  }
+  return bits;
+}
+
+interface Line {
+  options: FlowOptions;
+  operands: string[];
+}
+
+async function parseLine(argv: string[]): Promise<Line | number> {
+  const output = startToolLog(PROGRAM);
+  output.settings.setLevel(undefined, 'console', 'info');
+  const { options, operands } = parseOptions(argv, OPTIONS);
+  applyLogOptions(options, output);
+  const line: FlowOptions = {
+    versions: 2,
+    useNicira: true,
+    strict: false,
+    names: undefined,
+    showStats: true,
+    sort: [],
+    protocols: undefined,
+  };
+  const sort: { key: string; descending: boolean }[] = [];
+  for (const { name, value = '' } of options) {
+    if (name === 'help') {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    if (name === 'version') {
+      process.stdout.write(`${versionText(PROGRAM)}\nOpenFlow versions 0x1:0x6\n`);
+      return 0;
+    }
+    if (name === 'timeout') {
+      const seconds = parseSeconds(value);
+      if (seconds === undefined || seconds === 0) throw new ConfigError(`value ${value} on -t or --timeout is invalid`);
+      setAlarm(seconds);
+    } else if (name === 'strict') line.strict = true;
+    else if (name === 'protocols') line.versions = parseVersions(value);
+    else if (name === 'flow-format') {
+      const { PROTOCOLS, protocolIs } = await import('../openflow/protocols.ts');
+      const wanted = value.split(',');
+      for (const one of wanted) {
+        if (!PROTOCOLS.some((protocol) => protocolIs(protocol, one))) throw new ConfigError(`${one}: unknown flow protocol`);
+      }
+      line.protocols = wanted;
+      line.useNicira = wanted.some((one) => /^(nxm|any)/i.test(one));
+    } else if (name === 'names') line.names = true;
+    else if (name === 'no-names') line.names = false;
+    else if (name === 'stats') line.showStats = true;
+    else if (name === 'no-stats') line.showStats = false;
+    else if (name === 'sort' || name === 'rsort') sort.push({ key: value === '' ? 'priority' : value, descending: name === 'rsort' });
+  }
+  line.sort = sort;
+  return { options: line, operands };
+}
+
+async function run(argv: string[]): Promise<number> {
+  const line = await parseLine(argv);
+  if (typeof line === 'number') return line;
+  const { options, operands } = line;
+  const [command, ...args] = operands;
+  if (command === undefined) return fail(PROGRAM, 'missing command name; use --help for help');
+  const arity = COMMANDS.get(command);
+  if (arity === undefined) return fail(PROGRAM, `unknown command '${command}'; use --help for help`);
+  if (args.length < arity[0]) return fail(PROGRAM, `'${command}' command requires at least ${arity[0]} arguments`);
+  if (args.length > arity[1]) return fail(PROGRAM, `'${command}' command takes at most ${arity[1]} arguments`);
+  return execute(command, args, options);
+}
+
+async function execute(command: string, args: readonly string[], options: FlowOptions): Promise<number> {
+  const [first = '', second, third] = args;
+  const flows = () => import('./ofctl/flows.ts');
+  const device = () => import('./ofctl/switch.ts');
+  switch (command) {
+    case 'help':
+      process.stdout.write(USAGE);
+      return 0;
+    case 'show':
+      return (await device()).show(first, options);
+    case 'dump-desc':
+      return (await device()).dump(first, options, { kind: 'descRequest' });
+    case 'dump-tables':
+      return (await device()).dump(first, options, { kind: 'tableStatsRequest' });
+    case 'mod-port':
+      return (await device()).modPort(first, second ?? '', third ?? '', options);
+    case 'get-frags':
+      return (await device()).getFrags(first, options);
+    case 'set-frags':
+      return (await device()).setFrags(first, second ?? '', options);
+    case 'dump-ports':
+      return (await device()).dumpPorts(first, second, options);
+    case 'dump-ports-desc':
+      return (await device()).dumpPortsDesc(first, second, options);
+    case 'queue-stats':
+      return (await device()).queueStats(first, second, third, options);
+    case 'packet-out':
+      return (await device()).packetOut(first, args.slice(1), options);
+    case 'monitor':
+      return (await device()).monitor(first, args.slice(1), options);
+    case 'probe':
+      return (await device()).probe(first, options);
+    case 'ping':
+      return (await device()).ping(first, second, options);
+    case 'ofp-print':
+      return (await device()).ofpPrint(first);
+    case 'dump-flows':
+      return (await flows()).dumpFlows(first, second ?? '', options);
+    case 'dump-aggregate':
+      return (await flows()).dumpAggregate(first, second ?? '', options);
+    case 'add-flow':
+    case 'add-flows':
+    case 'mod-flows': {
+      const module = await flows();
+      const kind = command === 'mod-flows' ? 'modify' : 'add';
+      if (command === 'add-flows' || second === '-') return module.flowFileCommand(first, second ?? '', kind, options);
+      return module.flowModCommand(first, second ?? '', kind, options);
+    }
+    case 'del-flows': {
+      const module = await flows();
+      if (second === '-') return module.flowFileCommand(first, '-', 'delete', options);
+      return module.flowModCommand(first, second ?? '', 'delete', options);
+    }
+    case 'parse-flow':
+    case 'parse-flows': {
+      const module = await flows();
+      const lines = command === 'parse-flows' ? module.flowLines(first) : [];
+      if (command === 'parse-flow') {
+        const { cutCommand, parseFlow } = await import('../openflow/flow-text.ts');
+        const cut = cutCommand(first, 'add');
+        return module.parseFlowsCommand([parseFlow(cut.text, cut.command)], options);
+      }
+      return module.parseFlowsCommand(module.parseFlowFile(first, lines, 'add'), options);
+    }
+  }
+  return 1;
+}
+
+/** Runs the tool. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    return await run(argv);
+  } catch (error) {
+    const { SwitchRefusal } = await import('./ofctl/session.ts');
+    if (error instanceof SwitchRefusal) {
+      process.stderr.write(error.message);
+      return 1;
+    }
+    if (error instanceof UsageError) return fail(PROGRAM, error.message);
+    if (error instanceof ConfigError || error instanceof PeerError) return fail(PROGRAM, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,179 @@
+// Tables as ovsdb-client and ovs-vsctl print them: table, list, html, csv or json; cells as text, bare text or JSON.
+import type { OptionSpec } from '../base/getopt.ts';
+import { UsageError } from '../base/getopt.ts';
+import { datumToJson } from '../ovsdb/datum.ts';
+import { formatDatum, formatDatumBare } from '../ovsdb/datum-text.ts';
+import { type Json, jsonObject } from '../ovsdb/json.ts';
+import { formatJson } from '../ovsdb/json-format.ts';
+import type { ColumnType, Datum } from '../ovsdb/types.ts';
+
+export interface TableStyle {
+  format: 'table' | 'list' | 'html' | 'csv' | 'json';
+  data: 'string' | 'bare' | 'json';
+  headings: boolean;
+  pretty: boolean;
+  /** Longer cells of a `table` are cut; 0 for no limit. */
+  maxColumnWidth: number;
+}
+
+export const TABLE_OPTIONS: readonly OptionSpec[] = [
+  { name: 'format', short: 'f', argument: 'required' },
+  { name: 'data', short: 'd', argument: 'required' },
+  { name: 'no-headings' },
+  { name: 'pretty' },
+  { name: 'bare' },
+  { name: 'max-column-width', argument: 'required' },
+];
+
+export const TABLE_USAGE = `
+Output formatting options:
+  -f, --format=FORMAT         set output formatting to FORMAT
+                              ("table", "html", "csv", or "json")
+  --no-headings               omit table heading row
+  --pretty                    pretty-print JSON in output
+  --bare                      equivalent to "--format=list --data=bare --no-headings"
+`;
+
+export function defaultStyle(format: TableStyle['format'] = 'table'): TableStyle {
+  return { format, data: 'string', headings: true, pretty: false, maxColumnWidth: 0 };
+}
+
+/** Takes one option into the style; false when it is none of TABLE_OPTIONS. Throws UsageError. */
+export function applyTableOption(style: TableStyle, name: string, value = ''): boolean {
+  switch (name) {
+    case 'format':
+      if (!['table', 'list', 'html', 'csv', 'json'].includes(value)) throw new UsageError(`unknown output format "${value}"`);
+      style.format = value as TableStyle['format'];
+      return true;
+    case 'data':
+      if (!['string', 'bare', 'json'].includes(value)) throw new UsageError(`unknown data format "${value}"`);
+      style.data = value as TableStyle['data'];
+      return true;
+    case 'no-headings':
+      style.headings = false;
+      return true;
+    case 'pretty':
+      style.pretty = true;
+      return true;
+    case 'bare':
+      style.format = 'list';
+      style.data = 'bare';
+      style.headings = false;
+      return true;
+    case 'max-column-width':
+      style.maxColumnWidth = Number(value) || 0;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** A cell: plain text, JSON, or a value with its type. */
+export type Cell = { text: string } | { json: Json } | { datum: Datum; type: ColumnType };
+
+function cellText(cell: Cell, style: TableStyle): string {
+  if ('text' in cell) return cell.text;
+  if ('json' in cell) return formatJson(cell.json, { sort: true });
+  if (style.data === 'json') return formatJson(datumToJson(cell.datum, cell.type), { sort: true });
+  return style.data === 'bare' ? formatDatumBare(cell.datum, cell.type) : formatDatum(cell.datum, cell.type);
+}
+
+function cellJson(cell: Cell): Json {
+  if ('text' in cell) return cell.text;
+  return 'json' in cell ? cell.json : datumToJson(cell.datum, cell.type);
+}
+
+export interface OutputTable {
+  caption?: string;
+  /** A line before the table, e.g. the time of an update. */
+  timestamp?: string;
+  columns: readonly string[];
+  rows: readonly (readonly Cell[])[];
+}
+
+const width = (text: string): number => Buffer.byteLength(text);
+const pad = (text: string, size: number): string => text + ' '.repeat(Math.max(0, size - width(text)));
+
+/** Prints tables one after the other, an empty line between, as the reference does. */
+export class TablePrinter {
+  readonly #style: TableStyle;
+  readonly #write: (text: string) => void;
+  #isFirst = true;
+
+  constructor(style: TableStyle, write: (text: string) => void) {
+    this.#style = style;
+    this.#write = write;
+  }
+
+  print(table: OutputTable): void {
+    this.#write((this.#isFirst || this.#style.format === 'json' ? '' : '\n') + formatTable(table, this.#style));
+    this.#isFirst = false;
+  }
+}
+
+/** The text of one table. */
+export function formatTable(table: OutputTable, style: TableStyle): string {
+  if (style.format === 'json') {
+    const json = jsonObject({
+      caption: table.caption,
+      data: table.rows.map((row) => row.map(cellJson)),
+      headings: [...table.columns],
+      time: table.timestamp,
+    });
+    return `${formatJson(json, { sort: true, pretty: style.pretty })}\n`;
+  }
+  const rows = table.rows.map((row) => row.map((cell) => cellText(cell, style)));
+  if (style.format === 'html') return formatHtml(table, rows, style);
+  const head = (table.timestamp === undefined ? '' : `${table.timestamp}\n`) + (table.caption === undefined ? '' : `${table.caption}\n`);
+  if (style.format === 'csv') return head + formatCsv(table.columns, rows, style);
+  return head + (style.format === 'list' ? formatList(table.columns, rows, style) : formatGrid(table.columns, rows, style));
+}
+
+function formatGrid(columns: readonly string[], cells: string[][], style: TableStyle): string {
+  const limit = style.maxColumnWidth;
+  const rows = limit === 0 ? cells : cells.map((row) => row.map((cell) => cell.slice(0, limit)));
+  const widths = columns.map((name, i) => Math.max(style.headings ? width(name) : 0, ...rows.map((row) => width(row[i] ?? ''))));
+  const line = (texts: readonly string[]): string =>
+    `${texts.map((text, i) => (i === texts.length - 1 ? text : pad(text, widths[i] ?? 0))).join(' ')}\n`;
+  const head = style.headings ? line(columns) + line(widths.map((size) => '-'.repeat(size))) : '';
+  return head + rows.map(line).join('');
+}
+
+function formatList(columns: readonly string[], rows: string[][], style: TableStyle): string {
+  return rows.map((row) => row.map((text, i) => `${style.headings ? `${pad(columns[i] ?? '', 20)}: ` : ''}${text}\n`).join('')).join('\n');
+}
+
+function formatCsv(columns: readonly string[], rows: string[][], style: TableStyle): string {
+  const quote = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = style.headings ? [columns, ...rows] : rows;
+  return lines.map((line) => `${line.map(quote).join(',')}\n`).join('');
+}
+
+const htmlEscapes = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+]);
+const uuidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (c) => htmlEscapes.get(c) ?? c);
+}
+
+function htmlCell(text: string, column: string | undefined, tag: string): string {
+  const match = uuidPattern.exec(text);
+  if (tag === 'th' || match === null) return `    <${tag}>${escapeHtml(text)}</${tag}>\n`;
+  const [uuid] = match;
+  const before = escapeHtml(text.slice(0, match.index));
+  const after = escapeHtml(text.slice(match.index + uuid.length));
+  const attribute = column === '_uuid' ? 'name="' : 'href="#';
+  return `    <${tag}>${before}<a ${attribute}${uuid}">${uuid.slice(0, 8)}</a>${after}</${tag}>\n`;
+}
+
+function formatHtml(table: OutputTable, rows: string[][], style: TableStyle): string {
+  const line = (texts: readonly string[], tag: string): string =>
+    `  <tr>\n${texts.map((text, i) => htmlCell(text, table.columns[i], tag)).join('')}  </tr>\n`;
+  const caption = table.caption === undefined ? '' : `    <caption>${escapeHtml(table.caption)}</caption>\n`;
+  return `<table border=1>\n${caption}${style.headings ? line(table.columns, 'th') : ''}${rows.map((row) => line(row, 'td')).join('')}</table>\n`;
+}

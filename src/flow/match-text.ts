@@ -1,0 +1,230 @@
+// A match as text, in the order and words of ovs-ofctl: `ip,in_port=1,nw_src=10.0.0.0/8`. Facts: ovs-fields(7) and the reference's output.
+import { ConfigError } from '../base/errors.ts';
+import type { PortNames } from './field-text.ts';
+import { formatField, parseField } from './field-text.ts';
+import type { Field } from './fields.ts';
+import { fieldNamed, mustField } from './fields.ts';
+import type { Match } from './key.ts';
+import { keyBits, setKeyBits, W } from './key.ts';
+import { ETH, IP, matchedEthType, matchedProto } from './prerequisites.ts';
+
+/** Names that stand for an Ethernet type, and an IP protocol. */
+const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Map([
+  ['eth', { type: -1 }],
+  ['ip', { type: ETH.IPV4 }],
+  ['ipv4', { type: ETH.IPV4 }],
+  ['ip4', { type: ETH.IPV4 }],
+  ['arp', { type: ETH.ARP }],
+  ['icmp', { type: ETH.IPV4, proto: IP.ICMP }],
+  ['tcp', { type: ETH.IPV4, proto: IP.TCP }],
+  ['udp', { type: ETH.IPV4, proto: IP.UDP }],
+  ['sctp', { type: ETH.IPV4, proto: IP.SCTP }],
+  ['ipv6', { type: ETH.IPV6 }],
+  ['ip6', { type: ETH.IPV6 }],
+  ['icmp6', { type: ETH.IPV6, proto: IP.ICMPV6 }],
+  ['tcp6', { type: ETH.IPV6, proto: IP.TCP }],
+  ['udp6', { type: ETH.IPV6, proto: IP.UDP }],
+  ['sctp6', { type: ETH.IPV6, proto: IP.SCTP }],
+  ['rarp', { type: ETH.RARP }],
+  ['mpls', { type: ETH.MPLS }],
+  ['mplsm', { type: ETH.MPLS_MCAST }],
+]);
+
+/** Adds `name=value` to a match, as flow text has it. False when no field or shorthand has that name. Throws ConfigError. */
+export function addFieldText(match: Match, name: string, value: string | undefined, names?: PortNames): boolean {
+  const shorthand = SHORTHANDS.get(name);
+  if (shorthand !== undefined && (value === undefined || value === '')) {
+    if (shorthand.type >= 0) setBits(match, W.TYPE * 32, 16, BigInt(shorthand.type), 0xffffn);
+    if (shorthand.proto !== undefined) setBits(match, W.TYPE * 32 + 24, 8, BigInt(shorthand.proto), 0xffn);
+    return true;
+  }
+  const field = fieldNamed(name);
+  if (field === undefined) return false;
+  if (value === undefined) throw new ConfigError(`field ${name} missing value`);
+  const masked = parseFieldOrAny(field, value, names);
+  if (masked !== undefined) addField(match, field, masked.value, masked.mask);
+  return true;
+}
+
+function parseFieldOrAny(field: Field, value: string, names?: PortNames) {
+  // "*" and "ANY" wildcard a field.
+  if (value === '*' || (value === 'ANY' && field.format !== 'port16' && field.format !== 'port32')) return undefined;
+  return parseField(field, value, names);
+}
+
+function setBits(match: Match, at: number, bits: number, value: bigint, mask: bigint): void {
+  setKeyBits(match.key, at, bits, (keyBits(match.key, at, bits) & ~mask) | (value & mask));
+  setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | mask);
+}
+
+/** Adds a field's value in the terms of text to a match: a later value replaces the earlier one. */
+export function addField(match: Match, field: Field, value: bigint, mask: bigint): void {
+  const at = field.at;
+  switch (field.name) {
+    case 'packet_type':
+      // Ethernet is every flow's packet type unless it asks for another.
+      if (value !== 0n) setBits(match, at, field.bits, value, mask);
+      return;
+    case 'dl_vlan':
+      match.key[W.VLAN0] = 0;
+      if (value === 0xfffn && mask === 0xfffn) setVlan(match, 0xffff, 0);
+      else setVlan(match, 0x1fff, Number(value) | 0x1000);
+      return;
+    case 'vlan_pcp':
+    case 'dl_vlan_pcp':
+      setBits(match, W.VLAN0 * 32 + 16, 4, (value << 1n) | 1n, 0xfn);
+      return;
+    case 'vlan_vid':
+      setBits(match, at - 1, 13, value, mask);
+      return;
+    case 'nw_tos':
+      setBits(match, at, 8, value & 0xfcn, 0xfcn);
+      return;
+    case 'in_port_oxm':
+      setBits(match, W.IN_PORT * 32 + 16, 16, value, 0xffffn);
+      return;
+    default:
+      // Replace, not merge: the reference's setters overwrite the mask.
+      setKeyBits(match.key, at, field.bits, value & mask);
+      setKeyBits(match.mask, at, field.bits, mask);
+  }
+}
+
+function setVlan(match: Match, mask: number, tci: number): void {
+  match.mask[W.VLAN0] = ((match.mask[W.VLAN0] ?? 0) & 0xffffe000) | mask;
+  match.key[W.VLAN0] = tci;
+}
+
+/** The order in which fields are printed; `TYPE` is the protocol keyword and `VLAN` the VLAN group. */
+const PRINT_ORDER =
+  'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
+  'ct_nw_proto ct_tp_src ct_tp_dst TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
+  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_ver tun_erspan_idx tun_erspan_dir tun_erspan_hwid ' +
+  'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
+const NETWORK_ORDER: Readonly<Record<string, string>> = {
+  arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
+  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4',
+  ipv4: 'ip_src ip_dst nw_proto',
+  ipv6: 'ipv6_src ipv6_dst ipv6_label nw_proto',
+  other: 'ip_src ip_dst nw_proto',
+};
+const TRAFFIC = 'nw_tos nw_ecn nw_ttl';
+const MPLS = 'mpls_label mpls_tc mpls_ttl mpls_bos';
+
+/** Names under which fields are printed, where not the table's first. */
+const PRINT_NAMES: ReadonlyMap<string, string> = new Map([
+  ['eth_src', 'dl_src'],
+  ['eth_dst', 'dl_dst'],
+  ['eth_type', 'dl_type'],
+  ['ip_src', 'nw_src'],
+  ['ip_dst', 'nw_dst'],
+  ['ip_frag', 'nw_frag'],
+]);
+
+interface Keyword {
+  text: string;
+  skipType: boolean;
+  skipProto: boolean;
+}
+
+function keyword(match: Match): Keyword {
+  const type = matchedEthType(match);
+  const proto = matchedProto(match);
+  const named = (text: string, byProto = false): Keyword => ({ text, skipType: true, skipProto: byProto });
+  if (type === ETH.IPV4) {
+    const names: Readonly<Record<number, string>> = { [IP.ICMP]: 'icmp', [IP.TCP]: 'tcp', [IP.UDP]: 'udp', [IP.SCTP]: 'sctp' };
+    const name = names[proto];
+    return name === undefined ? named('ip') : named(name, true);
+  }
+  if (type === ETH.IPV6) {
+    const names: Readonly<Record<number, string>> = { [IP.ICMPV6]: 'icmp6', [IP.TCP]: 'tcp6', [IP.UDP]: 'udp6', [IP.SCTP]: 'sctp6' };
+    const name = names[proto];
+    return name === undefined ? named('ipv6') : named(name, true);
+  }
+  if (type === ETH.ARP) return named('arp');
+  if (type === ETH.RARP) return named('rarp');
+  if (type === ETH.MPLS) return named('mpls');
+  if (type === ETH.MPLS_MCAST) return named('mplsm');
+  return { text: '', skipType: false, skipProto: false };
+}
+
+function transportFields(type: number, proto: number): string {
+  if (type === ETH.IPV4 && proto === IP.ICMP) return 'icmp_type icmp_code';
+  if (type === ETH.IPV6 && proto === IP.ICMPV6) {
+    return 'icmpv6_type icmpv6_code nd_target nd_sll nd_tll nd_reserved nd_options_type';
+  }
+  return proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
+}
+
+/** Writes a match; `priority` is printed in front when it is not 32768. */
+export function formatMatch(match: Match, priority = 0x8000, names?: PortNames): string {
+  const parts: string[] = priority === 0x8000 ? [] : [`priority=${priority}`];
+  const type = matchedEthType(match);
+  const proto = matchedProto(match);
+  const word = keyword(match);
+  const add = (list: string): void => {
+    for (const name of list.split(' ')) {
+      if (name === 'TYPE') {
+        if (word.text !== '') parts.push(word.text);
+      } else if (name === 'VLAN') formatVlan(match, parts);
+      else if (name === 'eth_type' && word.skipType) continue;
+      else if (name === 'nw_proto' && word.skipProto) continue;
+      else formatOne(match, name, parts, names);
+    }
+  };
+  add(PRINT_ORDER);
+  const isArp = type === ETH.ARP || type === ETH.RARP;
+  const family = isArp ? 'arp' : type === ETH.IPV6 ? 'ipv6' : type === ETH.IPV4 ? 'ipv4' : type === ETH.NSH ? 'nsh' : 'other';
+  add(NETWORK_ORDER[family] ?? '');
+  if (!isArp) add(TRAFFIC);
+  add(MPLS);
+  add('ip_frag');
+  if (!isArp) add(transportFields(type, proto));
+  return parts.join(',');
+}
+
+function formatOne(match: Match, name: string, parts: string[], names?: PortNames): void {
+  const field = mustField(name);
+  const isTos = field.name === 'nw_tos';
+  const isAction = field.name === 'in_port' || field.name === 'actset_output';
+  const at = field.at;
+  const bits = isTos ? 6 : field.bits;
+  const mask = keyBits(match.mask, at, bits);
+  if (mask === 0n) return;
+  const value = keyBits(match.key, at, bits);
+  const label = name.startsWith('tp_')
+    ? name
+    : name.startsWith('icmpv6')
+      ? name.replace('icmpv6', 'icmp')
+      : (PRINT_NAMES.get(name) ?? name);
+  if (isTos)
+    parts.push(`${label}=${mask === 0x3fn ? String(value << 2n) : `0x${(value << 2n).toString(16)}/0x${(mask << 2n).toString(16)}`}`);
+  else if (field.name === 'ipv6_label') parts.push(`${label}=${flowLabel(value, mask)}`);
+  else if (field.name === 'recirc_id') parts.push(`${label}=0x${value.toString(16)}`);
+  else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
+  else if (field.name === 'ct_zone')
+    parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
+  else if (isAction) parts.push(`${label}=${formatField(mustField('in_port'), { value, mask: 0xffffn }, names)}`);
+  else if (field.name === 'ct_state') parts.push(`${label}=${formatField(field, { value, mask }, names)}`);
+  else parts.push(`${label}=${formatField(field, { value, mask }, names)}`);
+}
+
+const flowLabel = (value: bigint, mask: bigint): string => {
+  const text = (v: bigint): string => `0x${v.toString(16).padStart(5, '0')}`;
+  return mask === 0xfffffn ? text(value) : `${text(value)}/${text(mask)}`;
+};
+
+function formatVlan(match: Match, parts: string[]): void {
+  const mask = (match.mask[W.VLAN0] ?? 0) & 0xffff;
+  const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
+  if (mask === 0) return;
+  const vid = mask & 0xfff;
+  const pcp = mask & 0xe000;
+  if ((mask & 0x1000) !== 0 && (tci & 0x1000) !== 0 && (vid === 0 || vid === 0xfff) && (pcp === 0 || pcp === 0xe000) && mask !== 0x1000) {
+    if (vid !== 0) parts.push(`dl_vlan=${tci & 0xfff}`);
+    if (pcp !== 0) parts.push(`dl_vlan_pcp=${tci >> 13}`);
+    return;
+  }
+  const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
+  parts.push(`vlan_tci=${mask === 0xffff ? hex4(tci) : `${hex4(tci)}/${hex4(mask)}`}`);
+}

@@ -1,0 +1,78 @@
+// Which flow formats can carry a flow-mod, and how they are named: ovs-ofctl(8), "Flow Syntax" and --flow-format.
+import type { Action } from './action.ts';
+import type { FlowMod } from './message.ts';
+import { fitsOfp10 } from './ofp10-match.ts';
+
+/** All formats, the most wanted first. */
+export const PROTOCOLS = [
+  'OpenFlow10-table_id',
+  'OpenFlow10+table_id',
+  'NXM-table_id',
+  'NXM+table_id',
+  'OpenFlow11',
+  'OXM-OpenFlow12',
+  'OXM-OpenFlow13',
+  'OXM-OpenFlow14',
+  'OXM-OpenFlow15',
+] as const;
+
+const ONE_THREE_ON = new Set(['OXM-OpenFlow13', 'OXM-OpenFlow14', 'OXM-OpenFlow15']);
+
+function needs(actions: readonly Action[], keep: Set<string>): void {
+  for (const action of actions) {
+    if (action.kind === 'pushVlan') for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
+    if (action.kind === 'meter' || action.kind === 'encap') for (const name of [...keep]) if (!ONE_THREE_ON.has(name)) keep.delete(name);
+  }
+}
+
+/** Formats that can carry all of these. */
+export function usableProtocols(mods: readonly FlowMod[]): string[] {
+  const keep = new Set<string>(PROTOCOLS);
+  for (const mod of mods) {
+    needs(mod.actions, keep);
+    if (!fitsOfp10(mod.match) || mod.cookieMask !== 0n) {
+      keep.delete('OpenFlow10-table_id');
+      keep.delete('OpenFlow10+table_id');
+    }
+    if (mod.table !== 255) {
+      keep.delete('OpenFlow10-table_id');
+      keep.delete('NXM-table_id');
+    }
+  }
+  return PROTOCOLS.filter((name) => keep.has(name));
+}
+
+/** Formats among the versions allowed, further cut by names from --flow-format. */
+export function allowedProtocols(versions: number, names: readonly string[] | undefined): string[] {
+  const byVersion = PROTOCOLS.filter((name) => {
+    const version = /^(OpenFlow10|NXM)/.test(name) ? 1 : name === 'OpenFlow11' ? 2 : Number(name.slice(-1)) + 1;
+    return (versions & (1 << version)) !== 0;
+  });
+  return names === undefined ? byVersion : byVersion.filter((name) => names.some((wanted) => protocolIs(name, wanted)));
+}
+
+/** Whether a format is meant by a name or abbreviation of --flow-format. */
+export function protocolIs(name: string, wanted: string): boolean {
+  const w = wanted.toLowerCase();
+  const n = name.toLowerCase();
+  return (
+    w === 'any' || n === w || n.startsWith(`${w}-`) || n.startsWith(`${w}+`) || n === `oxm-${w}` || (w === 'oxm' && n.startsWith('oxm'))
+  );
+}
+
+/** Formats in words: whole families by their short names. */
+export function protocolNames(list: readonly string[]): string {
+  const rest = new Set(list);
+  if (PROTOCOLS.every((name) => rest.has(name))) return 'any';
+  const words: string[] = [];
+  const family = (word: string, members: readonly string[]): void => {
+    if (!members.every((name) => rest.has(name))) return;
+    words.push(word);
+    for (const name of members) rest.delete(name);
+  };
+  family('OpenFlow10', ['OpenFlow10-table_id', 'OpenFlow10+table_id']);
+  family('NXM', ['NXM-table_id', 'NXM+table_id']);
+  family('OXM', ['OXM-OpenFlow12', 'OXM-OpenFlow13', 'OXM-OpenFlow14', 'OXM-OpenFlow15']);
+  for (const name of PROTOCOLS) if (rest.has(name)) words.push(name);
+  return words.length === 0 ? 'none' : words.join(',');
+}
