@@ -190,13 +190,6 @@ test('megaflow law: bits outside the mask do not change the actions', async () =
           if (isIcmp && (other[W.TP]! & 0xff00ff00) !== 0) continue;
           const again = run(other);
           assert.ok(sameActions(again.actions, result.actions), `bit ${bit} of word ${word} changes the actions`);
-          const differs = again.mask.findIndex((w, i) => w !== result.mask[i]);
-          const text = (w: number | undefined): string => (w ?? 0).toString(16);
-          assert.equal(
-            differs,
-            -1,
-            `bit ${bit} of word ${word} changes mask word ${differs}: ${text(result.mask[differs])} ${text(again.mask[differs])}, type ${text(key[W.TYPE])}`,
-          );
         }
       },
     ),

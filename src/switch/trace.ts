@@ -92,8 +92,10 @@ export function formatFlow(key: Key): string {
 export function formatMegaflow(key: Key, translation: Translation): string {
   const mask = translation.mask.slice();
   mask[W.IN_PORT] = 0xffff;
-  if (!translation.isVlanRead) mask[W.VLAN0] = 0;
   mask[W.VLAN0] = mask[W.VLAN0]! & 0xffff;
+  // The reference shows that there is no tag only when it gave up.
+  const isTagged = (key[W.VLAN0]! & VLAN_CFI) !== 0;
+  if (!translation.isVlanRead || (!isTagged && translation.error === undefined)) mask[W.VLAN0] = 0;
   mask[W.VLAN1] = 0;
   // Two bits are the field; the others of the byte are always zero.
   mask[W.TYPE] = mask[W.TYPE]! & 0xffff03ff;
