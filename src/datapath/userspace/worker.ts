@@ -91,7 +91,11 @@ function obey(command: WorkerCommand): void {
       try {
         const device = attachDevice(command.device, port, core, pool);
         core.portAdd(port, device);
-        attached.push({ port, device, isReady: true, isGone: false, onPacket: (packet) => core.receive(port, packet) });
+        const standsForMany = command.device.kind === 'ring';
+        const onPacket = standsForMany
+          ? (packet: Packet) => core.receive(packet.port, packet)
+          : (packet: Packet) => core.receive(port, packet);
+        attached.push({ port, device, isReady: true, isGone: false, onPacket });
         for (const fd of device.fds) watch(fd, port);
         report({ kind: 'attached', port });
       } catch (error) {
