@@ -86,7 +86,6 @@ export function describeType(type: ColumnType): string {
           ? `${min} `
           : `${min} to ${max} `;
   const what = value === undefined ? `${key.type}${plural}` : `(${key.type}, ${value.type}) pairs`;
-  if (isOptionalScalarType(type)) return `optional ${key.type}`;
   return `${value === undefined ? 'set' : 'map'} of ${count}${what}`;
 }
 
