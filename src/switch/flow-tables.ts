@@ -254,6 +254,15 @@ export class FlowTables {
     }
   }
 
+  /** Every flow, hidden ones too, by table and descending priority. */
+  *rules(): Generator<FlowRule> {
+    for (const table of this.#tables) {
+      if (table === undefined) continue;
+      const rules = [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version));
+      yield* rules.sort((a, b) => b.priority - a.priority);
+    }
+  }
+
   /** When `expire` next has something to look at. */
   get nextExpiryMs(): number {
     return this.#expiry.nextMs;
@@ -316,7 +325,7 @@ export class FlowTables {
       const table = this.#tables[id];
       return {
         table: id,
-        name: `table${id}`,
+        name: '',
         maxEntries: MAX_ENTRIES,
         activeCount: (table?.classifier.count ?? 0) - (table?.hidden ?? 0),
         lookupCount: BigInt(table?.lookups ?? 0),

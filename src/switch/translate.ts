@@ -63,6 +63,10 @@ export class Walk {
     return this.#nodes !== undefined;
   }
 
+  get isLearning(): boolean {
+    return this.#request.trace?.isLearning ?? false;
+  }
+
   get isPacketOut(): boolean {
     return this.#request.actions !== undefined;
   }
@@ -339,7 +343,8 @@ export class Walk {
       error = thrown.message;
       this.out.length = 0;
     }
-    return { actions: this.out, mask: finishMask(this.wild, request.key), effects: this.effects, finalKey: key, error };
+    const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
+    return { actions: this.out, mask: finishMask(this.wild, request.key), effects: this.effects, isVlanRead, finalKey: key, error };
   }
 }
 

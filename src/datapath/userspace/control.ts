@@ -121,6 +121,11 @@ export abstract class UserspaceControl implements Datapath {
     return this.#flows.flows();
   }
 
+  /** An installed flow. */
+  protected flow(id: FlowId): DpFlow | undefined {
+    return this.#flows.flow(id);
+  }
+
   flowCount(): number {
     return this.#flows.size;
   }
