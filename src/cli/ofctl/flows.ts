@@ -215,9 +215,14 @@ export function parseFlowsCommand(given: readonly FlowMod[], options: FlowOption
   if (chosen === undefined) throw new ConfigError('no usable protocol');
   process.stdout.write(`chosen protocol: ${chosen}\n`);
   const version = chosen.startsWith('OXM-OpenFlow') ? Number(chosen.slice(-1)) + 1 : chosen === 'OpenFlow11' ? 2 : 1;
-  for (const mod of given) {
+  for (const [index, mod] of given.entries()) {
     // Sending looks at a match anew, so what it lacks is said again.
-    const bytes = encodeMessage(version as 1, 1, normalized(mod), chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false });
+    const bytes = encodeMessage(
+      version as 1,
+      index + 1,
+      normalized(mod),
+      chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false },
+    );
     const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
     process.stdout.write(printBytes(bytes, undefined, tableIds));
   }
