@@ -83,6 +83,7 @@ function addApp(program: Command, app: 'learning' | 'hub', about: string): void 
 /** Runs the command; keeps running while the controller does. */
 export const main: Tool = async (argv) => {
   const program = new Command('weft controller').description('an OpenFlow controller').exitOverride();
+  program.configureOutput({ outputError: (text, write) => write(`weft controller: ${text.replace(/^error: /, '')}`) });
   addApp(program, 'learning', 'a learning switch: learns where addresses are and sets exact flows');
   addApp(program, 'hub', 'a hub: floods every frame');
   try {
