@@ -115,7 +115,9 @@ function sameTargets(ctx: Context, row: ReplicaRow, column: string, table: strin
 
 /** Controllers and fail mode belong to the real bridge. */
 function realBridge(ctx: Context, name: string): ReplicaRow {
-  return requireBridge(switchModel(ctx), name).row;
+  const bridge = requireBridge(switchModel(ctx), name);
+  if (bridge.parent !== undefined) throw new CommandError(`${name} is a fake bridge`);
+  return bridge.row;
 }
 
 export const getController: Command = (ctx, { args }) => {
@@ -222,9 +224,11 @@ export const addZonePolicy: Command = (ctx, { args, options }) => {
     if (Number.isNaN(value)) throw new CommandError(`${policy}: argument is not "KEY=VALUE"`);
     timeouts.set(policy.slice(0, at), value);
   }
-  if (zones.has(zone)) {
-    if (options.has('--may-exist')) return;
-    throw new CommandError(`zone id ${zone} already exists`);
+  const existing = zones.get(zone);
+  if (existing !== undefined) {
+    if (!options.has('--may-exist')) throw new CommandError(`zone id ${zone} already exists`);
+    ctx.txn.set('CT_Zone', String(existing), 'timeout_policy', ctx.txn.insert('CT_Timeout_Policy', { timeouts }));
+    return;
   }
   const policy = ctx.txn.insert('CT_Timeout_Policy', { timeouts });
   zones.set(zone, ctx.txn.insert('CT_Zone', { timeout_policy: policy }));
