@@ -35,7 +35,7 @@ if ! npm_is_current; then
   [ ! -L node_modules ] || fail "node_modules is a link and does not hold what package-lock.json says; run 'npm ci' where it points to"
   command -v npm >/dev/null || fail "npm is missing; install it with: apt-get install npm"
   say "installing the npm packages of package-lock.json, the pinned Node.js runtime among them (npm ci)"
-  npm ci --include=dev --include=optional --no-audit --no-fund </dev/null
+  npm ci --include=dev --include=optional --no-audit --no-fund --loglevel=error </dev/null
   [ -x "$runtime" ] || fail "npm brought no Node.js runtime for $(uname -m); Weft runs on x86-64 and arm64 Linux"
 fi
 

@@ -20,7 +20,7 @@ const house = new Map<string, ReadonlySet<string>>([
   ['ovsdb', below('base')],
   ['datapath', below('base', 'wire', 'flow', 'netdev', 'bpf', 'host')],
   ['switch', below('base', 'wire', 'flow', 'protocols', 'openflow', 'datapath')],
-  ['controller', below('base', 'wire', 'flow', 'openflow')],
+  ['controller', below('base', 'wire', 'host', 'flow', 'openflow')],
   ['daemon', below(...allLower)],
   ['cli', below(...allLower, 'daemon', 'lab', 'web')],
   ['lab', below(...allLower, 'daemon')],

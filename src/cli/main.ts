@@ -12,11 +12,14 @@ export type Tool = (argv: string[]) => Promise<number | undefined> | number | un
 const tools: Record<string, () => Promise<{ main: Tool }>> = {
   // one line a tool, in alphabetical order
   'ovs-appctl': () => import('./ovs-appctl.ts'),
+  'ovs-dpctl': () => import('./ovs-dpctl.ts'),
+  'ovs-vsctl': () => import('./ovs-vsctl.ts'),
   'ovs-ofctl': () => import('./ovs-ofctl.ts'),
   'ovsdb-client': () => import('./ovsdb-client.ts'),
   'ovsdb-server': () => import('./ovsdb-server.ts'),
   'ovsdb-tool': () => import('./ovsdb-tool.ts'),
   'ovs-vswitchd': () => import('./ovs-vswitchd.ts'),
+  tunctl: () => import('./tunctl.ts'),
   weft: () => import('./weft/main.ts'),
 };
 

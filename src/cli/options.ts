@@ -31,9 +31,14 @@ export function fail(program: string, message: string): number {
   return 1;
 }
 
-/** Kills the process with SIGALRM after `seconds`, as alarm(2) would; 0 is never. */
-export function setAlarm(seconds: number): void {
-  if (seconds > 0) setTimeout(() => process.kill(process.pid, 'SIGALRM'), Math.min(seconds * 1000, 2 ** 31 - 1)).unref();
+/** Kills the process with SIGALRM after `seconds`, as alarm(2) would; 0 is never. Gives the timer. */
+export function setAlarm(seconds: number, before: () => void = () => {}): NodeJS.Timeout | undefined {
+  if (seconds === 0) return undefined;
+  const ring = (): void => {
+    before();
+    process.kill(process.pid, 'SIGALRM');
+  };
+  return setTimeout(ring, Math.min(seconds * 1000, 2 ** 31 - 1)).unref();
 }
 
 /** A number of seconds from the command line; undefined when it is none. */

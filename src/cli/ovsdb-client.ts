@@ -1,5 +1,178 @@
-// ovsdb-client: not yet.
-export function main(_argv: string[]): number {
-  process.stderr.write('ovsdb-client: not built yet\n');
-  return 1;
+// ovsdb-client: speaks JSON-RPC with any OVSDB server.
+
+import { strerror } from '../base/errno.ts';
+import { errorText, KernelError } from '../base/errors.ts';
+import { versionText } from '../base/version.ts';
+import { runDir } from '../host/directories.ts';
+import { realClock } from '../host/real-clock.ts';
+import { connectStream } from '../host/socket.ts';
+import type { Json } from '../ovsdb/json.ts';
+import { RpcSession } from '../ovsdb/jsonrpc.ts';
+import {
+  applyLogOptions,
+  fail,
+  LOG_OPTIONS,
+  type OptionSpec,
+  parseOptions,
+  parseSeconds,
+  setAlarm,
+  startToolLog,
+  UsageError,
+} from './options.ts';
+import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
+import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
+
+const PROGRAM = 'ovsdb-client';
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'timeout', short: 't', argument: 'required' },
+  { name: 'timestamp' },
+  { name: 'detach' },
+  { name: 'no-chdir' },
+  { name: 'pidfile', argument: 'optional' },
+  { name: 'force' },
+  { name: 'leader-only' },
+  { name: 'no-leader-only' },
+  { name: 'help', short: 'h' },
+  { name: 'version', short: 'V' },
+  ...TABLE_OPTIONS,
+  ...LOG_OPTIONS,
+];
+
+async function connect(server: string, onNotify: (method: string, params: Json[]) => void): Promise<RpcSession> {
+  try {
+    const stream = await connectStream(server, 6640);
+    return new RpcSession(
+      stream,
+      {
+        onRequest: (method, _params, id) => rpc?.replyError(id, `unknown method ${method}`),
+        onNotify,
+        onClose: (reason) => {
+          if (isEnding) return;
+          process.stderr.write(`${PROGRAM}: ${server}: receive failed (${reason === '' ? 'End of file' : reason})\n`);
+          process.exit(1);
+        },
+      },
+      { clock: realClock },
+    );
+  } catch (error) {
+    const why = error instanceof KernelError ? strerror(error.errno) : errorText(error);
+    throw new ClientError(`failed to connect to "${server}" (${why})`);
+  }
+}
+
+let rpc: RpcSession | undefined;
+let isEnding = false;
+
+type CommandModule = { run(name: string, context: ClientContext): Promise<number | undefined> };
+const load = {
+  schema: (): Promise<CommandModule> => import('./ovsdb-client-schema.ts'),
+  data: (): Promise<CommandModule> => import('./ovsdb-client-data.ts'),
+  monitor: (): Promise<CommandModule> => import('./ovsdb-client-monitor.ts'),
+};
+
+/** Command -> module, least and most arguments after the server. */
+const commands = new Map<string, [keyof typeof load, number, number]>([
+  ['list-dbs', ['schema', 0, 0]],
+  ['get-schema', ['schema', 0, 1]],
+  ['get-schema-version', ['schema', 0, 1]],
+  ['get-schema-cksum', ['schema', 0, 1]],
+  ['list-tables', ['schema', 0, 1]],
+  ['list-columns', ['schema', 0, 2]],
+  ['convert', ['schema', 1, 1]],
+  ['needs-conversion', ['schema', 1, 1]],
+  ['transact', ['data', 1, 1]],
+  ['query', ['data', 1, 1]],
+  ['dump', ['data', 0, Number.POSITIVE_INFINITY]],
+  ['backup', ['data', 0, 1]],
+  ['restore', ['data', 0, 1]],
+  ['monitor', ['monitor', 1, Number.POSITIVE_INFINITY]],
+  ['monitor-cond', ['monitor', 2, Number.POSITIVE_INFINITY]],
+  ['monitor-cond-since', ['monitor', 2, Number.POSITIVE_INFINITY]],
+  ['wait', ['monitor', 2, 2]],
+  ['lock', ['monitor', 1, 1]],
+  ['steal', ['monitor', 1, 1]],
+  ['unlock', ['monitor', 1, 1]],
+]);
+
+const USAGE = `ovsdb-client: Open vSwitch database JSON-RPC client
+usage: ovsdb-client [OPTIONS] COMMAND [ARG...]
+
+Valid commands are:
+${[...commands.keys()].map((name) => `\n  ${name} [SERVER] ...`).join('')}
+
+The default SERVER is unix:${runDir()}/db.sock.
+The default DATABASE is Open_vSwitch.
+`;
+
+const isServer = (text: string | undefined): boolean => text !== undefined && /^(unix|tcp|ssl|punix|ptcp|pssl):/.test(text);
+
+async function pickDatabase(session: RpcSession, args: string[]): Promise<string> {
+  const dbs = (await request(session, 'list_dbs', [])) as string[];
+  const [first] = args;
+  if (first !== undefined && dbs.includes(first)) {
+    args.shift();
+    return first;
+  }
+  if (dbs.includes('Open_vSwitch')) return 'Open_vSwitch';
+  const others = dbs.filter((name) => !name.startsWith('_'));
+  if (others.length === 1 && others[0] !== undefined) return others[0];
+  throw new ClientError('no default database for this server, please specify a database name');
+}
+
+/** Runs the tool. */
+export async function main(argv: string[]): Promise<number | undefined> {
+  const output = startToolLog(PROGRAM);
+  output.settings.setLevel(undefined, 'console', 'warn');
+  const style = defaultStyle();
+  let hasTimestamps = false;
+  let isForced = false;
+  try {
+    const { options, operands } = parseOptions(argv, OPTIONS);
+    applyLogOptions(options, output);
+    for (const { name, value = '' } of options) {
+      if (applyTableOption(style, name, value)) continue;
+      if (name === 'timestamp') hasTimestamps = true;
+      else if (name === 'force') isForced = true;
+      else if (name === 'timeout') {
+        const seconds = parseSeconds(value);
+        if (seconds === undefined || seconds === 0) throw new UsageError(`value ${value} on -t or --timeout is invalid`);
+        setAlarm(seconds);
+      } else if (name === 'version') {
+        print(versionText(PROGRAM));
+        return 0;
+      } else if (name === 'help') {
+        process.stdout.write(USAGE);
+        return 0;
+      }
+    }
+    const [name, ...args] = operands;
+    if (name === undefined) throw new UsageError('missing command name; use --help for help');
+    const command = commands.get(name);
+    if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
+    const server = isServer(args[0]) ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
+    const [module, min, max] = command;
+    if (args.length < min || args.length > max) throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
+    const context: ClientContext = {
+      server,
+      args,
+      style,
+      hasTimestamps,
+      isForced,
+      printer: new TablePrinter(style, (text) => void process.stdout.write(text)),
+      connect: async (onNotify) => {
+        rpc = await connect(server, onNotify ?? (() => {}));
+        return rpc;
+      },
+      database: (session) => pickDatabase(session, args),
+    };
+    const code = await (await load[module]()).run(name, context);
+    if (code === undefined) return undefined;
+    isEnding = true;
+    rpc?.close();
+    return code;
+  } catch (error) {
+    isEnding = true;
+    rpc?.close();
+    return fail(PROGRAM, errorText(error));
+  }
 }

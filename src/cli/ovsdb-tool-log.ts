@@ -30,22 +30,23 @@ export class LogPrinter {
   }
 
   record(json: Json, number: number): void {
-    if (number > 0) this.#print('');
     if (number === 0) {
       const schema = parseSchema(json);
       this.#schema = schema;
       this.#print(`record 0: "${schema.name}" schema, version="${schema.version}", cksum="${schema.cksum}"`);
+      this.#print('');
       return;
     }
     if (!(json instanceof Map)) return;
     const date = json.get('_date');
     const comment = json.get('_comment');
     const when = typeof date === 'number' ? ` ${formatLogTime(date < 1e12 ? date * 1000 : date)}` : '';
-    this.#print(`record ${number}:${when}${typeof comment === 'string' ? ` ${formatJson(comment)}` : ''}`);
+    this.#print(`record ${number}:${when}${typeof comment === 'string' ? ` "${comment}"` : ''}`);
     const isDiff = json.get('_is_diff') === true;
     for (const [name, rows] of sorted(json)) {
       if (!name.startsWith('_') && rows instanceof Map) this.#table(name, rows, isDiff);
     }
+    if (this.#detail > 0) this.#print('');
   }
 
   #table(name: string, rows: JsonObject, isDiff: boolean): void {

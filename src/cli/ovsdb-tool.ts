@@ -88,19 +88,16 @@ function transact(path: string, text: string, isReadOnly: boolean): void {
   withFile(path, isReadOnly, ({ database }) => {
     const [name, ...operations] = Array.isArray(params) ? params : [];
     if (!Array.isArray(params) || name !== database.schema.name) {
-      print(formatJson(transactFault(params, database.schema.name).toJson(), { sort: true }));
+      print(formatJson(transactFault(params).toJson(), { sort: true }));
       return;
     }
-    const outcome = executeTransaction(database, operations, { isReadOnly });
+    const outcome = executeTransaction(database, operations);
     if (outcome.kind === 'done') print(formatJson(outcome.result, { sort: true }));
   });
 }
 
-function transactFault(params: Json, name: string): OvsdbError {
-  if (!Array.isArray(params) || typeof params[0] !== 'string') return new OvsdbError('syntax error', 'array expected', { syntax: params });
-  return new OvsdbError('unknown database', `${JSON.stringify(params[0])} is not the name of this database, ${JSON.stringify(name)}`, {
-    syntax: params,
-  });
+function transactFault(params: Json): OvsdbError {
+  return new OvsdbError('syntax error', 'database name expected as first parameter', { syntax: params });
 }
 
 function convert(path: string, schemaPath: string, target: string | undefined): void {

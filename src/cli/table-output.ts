@@ -106,7 +106,9 @@ export class TablePrinter {
   }
 
   print(table: OutputTable): void {
-    this.#write((this.#isFirst || this.#style.format === 'json' ? '' : '\n') + formatTable(table, this.#style));
+    this.#write(
+      (this.#isFirst || this.#style.format === 'json' || this.#style.format === 'html' ? '' : '\n') + formatTable(table, this.#style),
+    );
     this.#isFirst = false;
   }
 }
@@ -134,7 +136,10 @@ function formatGrid(columns: readonly string[], cells: string[][], style: TableS
   const rows = limit === 0 ? cells : cells.map((row) => row.map((cell) => cell.slice(0, limit)));
   const widths = columns.map((name, i) => Math.max(style.headings ? width(name) : 0, ...rows.map((row) => width(row[i] ?? ''))));
   const line = (texts: readonly string[]): string =>
-    `${texts.map((text, i) => (i === texts.length - 1 ? text : pad(text, widths[i] ?? 0))).join(' ')}\n`;
+    `${texts
+      .map((text, i) => (i === texts.length - 1 ? text : pad(text, widths[i] ?? 0)))
+      .join(' ')
+      .trimEnd()}\n`;
   const head = style.headings ? line(columns) + line(widths.map((size) => '-'.repeat(size))) : '';
   return head + rows.map(line).join('');
 }
@@ -155,20 +160,16 @@ const htmlEscapes = new Map([
   ['>', '&gt;'],
   ['"', '&quot;'],
 ]);
-const uuidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+const uuidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => htmlEscapes.get(c) ?? c);
 }
 
 function htmlCell(text: string, column: string | undefined, tag: string): string {
-  const match = uuidPattern.exec(text);
-  if (tag === 'th' || match === null) return `    <${tag}>${escapeHtml(text)}</${tag}>\n`;
-  const [uuid] = match;
-  const before = escapeHtml(text.slice(0, match.index));
-  const after = escapeHtml(text.slice(match.index + uuid.length));
   const attribute = column === '_uuid' ? 'name="' : 'href="#';
-  return `    <${tag}>${before}<a ${attribute}${uuid}">${uuid.slice(0, 8)}</a>${after}</${tag}>\n`;
+  const escaped = escapeHtml(text);
+  return `    <${tag}>${tag === 'th' ? escaped : escaped.replace(uuidPattern, (uuid) => `<a ${attribute}${uuid}">${uuid.slice(0, 8)}</a>`)}</${tag}>\n`;
 }
 
 function formatHtml(table: OutputTable, rows: string[][], style: TableStyle): string {

@@ -38,7 +38,7 @@ function traceArguments(
 ): { bridge: SwitchBridge; flow: string; frame: Uint8Array | undefined } {
   const words = args.filter((arg) => !arg.startsWith('-') && !arg.startsWith('--'));
   const bridge = parts.host.bridge(words[0] ?? '');
-  if (bridge === undefined) throw new ConfigError(`Unknown bridge name, ${words[0]}`.replace(/, undefined$/, ''));
+  if (bridge === undefined) throw new ConfigError(`${words[0]}: unknown bridge`);
   const flow = words[1] ?? '';
   const last = words[2];
   let frame: Uint8Array | undefined;
@@ -99,13 +99,13 @@ export function registerBridgeCommands(parts: CommandParts): void {
   unixctl.register('fdb/add', 'bridge port vlan mac', 4, 4, ([name, port, vlanText, macText]) => {
     const bridge = bridgeNamed(host, name);
     const { vlan, mac } = station(vlanText, macText);
-    if (bridge.macAdd?.(port ?? '', vlan, mac) !== true) throw new ConfigError('no such port');
+    if (bridge.macAdd?.(port ?? '', vlan, mac) !== true) throw new ConfigError('software error, odp port is present but no ofp port');
     return '';
   });
   unixctl.register('fdb/del', 'bridge vlan mac', 3, 3, ([name, vlanText, macText]) => {
     const bridge = bridgeNamed(host, name);
     const { vlan, mac } = station(vlanText, macText);
-    bridge.macDelete?.(vlan, mac);
+    if (bridge.macDelete?.(vlan, mac) !== true) throw new ConfigError('could not find static mac entry');
     return '';
   });
 }

@@ -1,7 +1,7 @@
 // Control commands about datapaths: dpif/*, dpctl/*, upcall/*, revalidator/*. Text as in the running reference.
 import { ConfigError } from '../base/errors.ts';
 import type { ActionTextOptions } from '../datapath/action-text.ts';
-import type { Datapath, DpFlow, DpPortInfo } from '../datapath/datapath.ts';
+import type { Datapath, DpFlow, DpPortCounters, DpPortInfo } from '../datapath/datapath.ts';
 import { formatDpFlow } from '../datapath/flow-text.ts';
 import type { KeyTextOptions } from '../datapath/key-text.ts';
 import { W } from '../flow/key.ts';
@@ -96,17 +96,20 @@ function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, wi
           : '';
   const lines = [`  port ${info.port}: ${info.name}${type}`];
   if (!withStatistics) return lines;
-  const c = datapath.portCounters(info.port);
-  const isReal = spec.kind === 'system' || spec.kind === 'internal';
+  lines.push(...counterLines(datapath.portCounters(info.port), spec.kind === 'system' || spec.kind === 'internal'));
+  return lines;
+}
+
+/** Counters of a port; a `?` stands for what only a kernel device counts. */
+function counterLines(c: DpPortCounters | undefined, isReal: boolean): string[] {
   const detail = (value: bigint | undefined): string => (isReal ? String(value ?? 0n) : '?');
   const zero = isReal ? '0' : '?';
-  lines.push(
+  return [
     `    RX packets:${c?.rxPackets ?? 0n} errors:${detail(c?.rxErrors)} dropped:${detail(c?.rxDropped)} overruns:${zero} frame:${zero}`,
     `    TX packets:${c?.txPackets ?? 0n} errors:${detail(c?.txErrors)} dropped:${detail(c?.txDropped)} aborted:${zero} carrier:${zero}`,
     `    collisions:${zero}`,
     `    RX bytes:${bytesText(c?.rxBytes ?? 0n)}  TX bytes:${bytesText(c?.txBytes ?? 0n)}`,
-  );
-  return lines;
+  ];
 }
 
 /** A byte count with its size in larger units from 1 KiB on, as the reference prints it. */
@@ -140,6 +143,9 @@ function dpctlShow(parts: CommandParts, args: readonly string[]): string {
   for (const datapath of names.length === 0 ? all : shown) {
     const { hit, missed, lost } = datapath.lookupStats();
     lines.push(`${fullName(datapath)}:`, `  lookups: hit:${hit} missed:${missed} lost:${lost}`, `  flows: ${datapath.flowCount()}`);
+    // Number 0 belongs to the datapath itself.
+    lines.push(`  port 0: ${datapath.name} (${internalName(datapath.type)})`);
+    if (withStatistics) lines.push(...counterLines(undefined, datapath.type !== 'dummy'));
     for (const info of [...datapath.ports()].sort((a, b) => a.port - b.port))
       lines.push(...dpctlPort(parts, datapath, info, withStatistics));
   }

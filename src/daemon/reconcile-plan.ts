@@ -85,11 +85,15 @@ function additions(wanted: WantedBridge, present: ReadonlySet<string>, taken: Re
     one.name === wanted.name ? 0 : one.ofportRequest !== undefined ? 1 : one.ofportBefore !== undefined ? 2 : 3;
   missing.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
   const used = new Set(taken);
-  return missing.map((one) => {
-    const free = [one.ofportRequest, one.ofportBefore].find((number) => number !== undefined && !used.has(number));
-    if (free !== undefined) used.add(free);
-    return { kind: 'portAdd', bridge: wanted.name, wanted: one, ofportRequest: free };
-  });
+  const certain: Step[] = [];
+  const open: Step[] = [];
+  for (const one of missing) {
+    const ofportRequest = [one.ofportRequest, one.ofportBefore].find((number) => number !== undefined && !used.has(number));
+    if (ofportRequest !== undefined) used.add(ofportRequest);
+    // Whoever takes any number comes after all that take a certain one, or it might take just that.
+    (ofportRequest === undefined ? open : certain).push({ kind: 'portAdd', bridge: wanted.name, wanted: one, ofportRequest });
+  }
+  return [...certain, ...open];
 }
 
 /** Steps for bridges and ports. */

@@ -383,7 +383,8 @@ export class Reconciler {
     let smallest = Number.POSITIVE_INFINITY;
     for (const one of wanted) {
       const port = live.ports.get(one.name);
-      if (port?.kind.kind === 'internal' || port === undefined) continue;
+      // An internal device counts only if someone asked for its MTU.
+      if (port === undefined || (port.kind.kind === 'internal' && one.mtuRequest === undefined)) continue;
       if (one.mtuRequest !== undefined) this.#applyMtu(live, one.name, one.mtuRequest);
       const mtu = this.#devices.state(one.name, port.kind)?.mtu ?? 0;
       if (mtu > 0) smallest = Math.min(smallest, mtu);

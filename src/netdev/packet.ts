@@ -40,6 +40,8 @@ export class Packet {
   isQueued = false;
   /** Bytes that may still be put before the frame. */
   headroom = HEADROOM - 16;
+  /** Datapath port, on frames from a device that stands for many ports. */
+  port = 0;
   /** Set on frames that came out of a tunnel. */
   tunnel: TunnelInfo | undefined = undefined;
 

@@ -92,6 +92,11 @@ export class ReplicaTransaction implements IdlTransaction {
     return [...base.keys(), ...fresh].map((uuid) => this.row(table, uuid)).filter((row) => row !== undefined);
   }
 
+  /** Whether the row is in the replica, not only in this transaction. */
+  isStored(table: string, uuid: string): boolean {
+    return this.#tables.rows(table).has(uuid);
+  }
+
   insert(table: string, columns: Readonly<Record<string, ColumnValue>> = {}, uuid: string = randomUUID()): string {
     const schema = this.#schema(table);
     const change: Change = { schema, uuid, base: undefined, written: new Map(), verified: new Set(), mutations: [], isDeleted: false };
@@ -172,7 +177,8 @@ export class ReplicaTransaction implements IdlTransaction {
     }
     for (const { schema, uuid, base, written, mutations, isDeleted } of changes) {
       if (isDeleted) {
-        operations.push(jsonObject({ op: 'delete', table: schema.name, where: where(uuid) }));
+        // The server drops rows of other tables itself once nothing refers to them, and refuses to before.
+        if (schema.isRoot) operations.push(jsonObject({ op: 'delete', table: schema.name, where: where(uuid) }));
         continue;
       }
       const row: JsonObject = new Map();

@@ -28,6 +28,7 @@ import { translate } from './translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
+const UNKNOWN_COUNT = (1n << 64n) - 1n;
 
 const noLink: PortLink = {
   mac: [0, 0],
@@ -268,20 +269,23 @@ export class Core implements BridgeCore, BridgeState {
     const { virtual } = port;
     const age = this.clock.now() - port.createdMs;
     const either = (own: bigint | undefined, other: number): bigint => own ?? BigInt(other);
+    // Only a kernel device counts faults; all ones says that nobody does.
+    const isDevice = port.kind.kind === 'system' || port.kind.kind === 'internal';
+    const fault = (own: bigint | undefined): bigint => (isDevice ? (own ?? 0n) : UNKNOWN_COUNT);
     return {
       port: port.port,
       rxPackets: either(counters?.rxPackets, virtual.rxPackets),
       txPackets: either(counters?.txPackets, virtual.txPackets),
       rxBytes: either(counters?.rxBytes, virtual.rxBytes),
       txBytes: either(counters?.txBytes, virtual.txBytes),
-      rxDropped: either(counters?.rxDropped, 0),
-      txDropped: either(counters?.txDropped, 0),
-      rxErrors: either(counters?.rxErrors, 0),
-      txErrors: either(counters?.txErrors, 0),
-      rxFrameErr: 0n,
-      rxOverErr: 0n,
-      rxCrcErr: 0n,
-      collisions: 0n,
+      rxDropped: fault(counters?.rxDropped),
+      txDropped: fault(counters?.txDropped),
+      rxErrors: fault(counters?.rxErrors),
+      txErrors: fault(counters?.txErrors),
+      rxFrameErr: fault(0n),
+      rxOverErr: fault(0n),
+      rxCrcErr: fault(0n),
+      collisions: fault(0n),
       durationSec: Math.floor(age / 1000),
       durationNsec: Math.floor(age % 1000) * 1_000_000,
     };

@@ -17,6 +17,7 @@ import type {
   SwitchEnvironment,
 } from './contract.ts';
 import type { BridgeControl, OpenControl } from './core.ts';
+import { dumpFlows } from './flow-dump.ts';
 import type { Megaflows } from './megaflows.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import { traceFlow } from './trace.ts';
@@ -42,10 +43,12 @@ export class Bridge implements SwitchBridge {
   readonly #control: BridgeControl;
   /** The last number given out: numbers go round, so that a freed one is not reused at once. */
   #lastPort = 0;
+  readonly #bornMs: number;
 
   constructor(name: string, site: BridgeSite) {
     this.name = name;
     this.#site = site;
+    this.#bornMs = site.environment.clock.now();
     this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port));
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
@@ -263,9 +266,18 @@ export class Bridge implements SwitchBridge {
     return true;
   }
 
-  macDelete(vlan: number, mac: readonly [number, number]): void {
+  macDelete(vlan: number, mac: readonly [number, number]): boolean {
+    const entry = [...this.core.macs.entries()].find((one) => one.vlan === vlan && one.high === mac[0] && one.low === mac[1]);
+    if (entry?.isStatic !== true) return false;
     this.core.macs.remove(vlan, mac[0], mac[1]);
     this.core.megaflows.changed();
+    return true;
+  }
+
+  dumpFlows(): string {
+    this.core.megaflows.settleAll();
+    const now = this.core.clock.now();
+    return dumpFlows(this.core.tables, now, now - this.#bornMs);
   }
 
   ruleCount(): number {

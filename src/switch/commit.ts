@@ -104,9 +104,11 @@ function commitVlan(key: Key, base: Key, wild: Key, out: DpAction[]): void {
     want.pop();
     have.pop();
   }
-  // A pushed tag may keep parts of one that came in, its TPID at least.
-  wild[W.VLAN0] = 0xffffffff;
-  if (have.length > 1 || want.length > 1) wild[W.VLAN1] = 0xffffffff;
+  // A pushed tag may keep parts of one that came in, its TPID at least. That there is none is always in the mask.
+  if ((base[W.VLAN0]! & VLAN_CFI) !== 0) {
+    wild[W.VLAN0] = 0xffffffff;
+    wild[W.VLAN1] = 0xffffffff;
+  }
   for (const _ of have) out.push({ kind: 'popVlan' });
   for (const tag of want.reverse()) out.push({ kind: 'pushVlan', tpid: tag >>> 16, tci: tag & 0xffff });
   base[W.VLAN0] = key[W.VLAN0]!;

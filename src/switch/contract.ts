@@ -162,7 +162,8 @@ export interface SwitchBridge {
   clearMacStatistics?(): void;
   /** Puts a station that does not age; false when there is no such port. */
   macAdd?(portName: string, vlan: number, mac: readonly [number, number]): boolean;
-  macDelete?(vlan: number, mac: readonly [number, number]): void;
+  /** Removes such a station; false when there is none. */
+  macDelete?(vlan: number, mac: readonly [number, number]): boolean;
   /** Ends the bridge; with `keepPorts` without deleting its ports. */
   close(keepPorts?: boolean): Promise<void>;
 }

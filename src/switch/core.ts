@@ -166,6 +166,8 @@ export interface BridgeControl {
   listen(): Promise<void>;
   /** Whether a connected controller takes frames that no flow matched (OpenFlow 1.0 to 1.2). Asked at each translation that misses. */
   wantsPacketInOnMiss(): boolean;
+  /** Drops connections to controllers and opens them again (`ovs-appctl bridge/reconnect`). */
+  reconnect?(): void;
   /** Whether any controller is configured: without one, a standalone bridge gets its priority-0 NORMAL flow. */
   hasControllers(): boolean;
   close(): Promise<void>;

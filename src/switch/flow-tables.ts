@@ -254,6 +254,15 @@ export class FlowTables {
     }
   }
 
+  /** Every flow, hidden ones too, by table and descending priority. */
+  *rules(): Generator<FlowRule> {
+    for (const table of this.#tables) {
+      if (table === undefined) continue;
+      const rules = [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version));
+      yield* rules.sort((a, b) => b.priority - a.priority);
+    }
+  }
+
   /** When `expire` next has something to look at. */
   get nextExpiryMs(): number {
     return this.#expiry.nextMs;
@@ -316,7 +325,7 @@ export class FlowTables {
       const table = this.#tables[id];
       return {
         table: id,
-        name: `table${id}`,
+        name: '',
         maxEntries: MAX_ENTRIES,
         activeCount: (table?.classifier.count ?? 0) - (table?.hidden ?? 0),
         lookupCount: BigInt(table?.lookups ?? 0),
@@ -350,6 +359,26 @@ export function checkActions(actions: readonly Action[], table: number): void {
       case 'clone':
         checkActions(action.actions, table);
         break;
+      case 'group':
+        throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
+      case 'meter':
+        throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
+      case 'learn':
+      case 'ct':
+      case 'nat':
+      case 'ctClear':
+      case 'sample':
+      case 'bundle':
+      case 'multipath':
+      case 'checkPktLarger':
+      case 'encap':
+      case 'decap':
+      case 'finTimeout':
+      case 'decNshTtl':
+      case 'deleteField':
+      case 'debugRecirc':
+        // Translation does not know them yet; a flow that would drop in silence is worse than a refusal.
+        throw new PeerError('OFPBAC_BAD_TYPE', `action ${action.kind} is not supported`);
       default:
     }
   }

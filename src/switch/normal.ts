@@ -5,6 +5,7 @@
 // 3. The source address is learned (as an effect).
 // 4. A known destination gets the frame unless it is where the frame came from; otherwise all bundles of the VLAN do.
 // 5. On the way out the tag is what the outgoing bundle wants.
+import { formatMac } from '../base/addresses.ts';
 import { VLAN_CFI, W } from '../flow/key.ts';
 import { OFPP } from '../openflow/action.ts';
 import type { Announcement } from '../protocols/mac-learning.ts';
@@ -33,13 +34,15 @@ export function normal(walk: Walk): void {
   walk.mark(W.ETH, -1);
   walk.mark(W.ETH + 1, -1);
   walk.mark(W.ETH + 2, -1);
-  walk.mark(W.VLAN0, 0x0fff | VLAN_CFI);
+  // Without a tag it is enough to know that there is none, which the mask always says.
+  if ((key[W.VLAN0]! & VLAN_CFI) !== 0) walk.mark(W.VLAN0, 0x0fff | VLAN_CFI);
 
   // 1.
   const inPort = key[W.IN_PORT]!;
   const port = bridge.ports.get(inPort);
   const from = inPort === OFPP.NONE || inPort === OFPP.CONTROLLER ? noBundle : port?.bundle;
   if (from === undefined) {
+    if (port === undefined) walk.report('error', `received packet on unknown port ${inPort}`);
     walk.report('warn', 'no input bundle, dropping');
     return;
   }
@@ -65,6 +68,10 @@ export function normal(walk: Walk): void {
   if (from !== noBundle && !bridge.floodVlans.has(vlan)) {
     const srcHigh = (((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16)) >>> 0;
     const srcLow = key[W.ETH + 2]! & 0xffff;
+    const isNew = walk.isLearning && bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs)?.port !== from;
+    if (isNew && (srcHigh & 0x01000000) === 0) {
+      walk.report('detail', `learned that ${formatMac(srcHigh, srcLow)} is on port ${from.name} in VLAN ${vlan}`);
+    }
     walk.effects.push({ kind: 'learn', bridge, vlan, high: srcHigh, low: srcLow, bundle: from, announcement });
   }
 
@@ -93,13 +100,13 @@ function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
   if (vlanMode === 'access') {
     if (vid === 0) return true;
     walk.report(
-      'warn',
+      'error',
       `dropping VLAN ${vid} tagged packet received on port ${from.name} configured as VLAN ${Math.max(0, vlan)} access port`,
     );
     return false;
   }
   if ((vid === 0 && vlanMode !== 'trunk') || includesVlan(from, vid)) return true;
-  walk.report('warn', `dropping VLAN ${vid} packet received on port ${from.name} not trunking VLAN ${vid}`);
+  walk.report('error', `dropping VLAN ${vid} packet received on port ${from.name} not trunking VLAN ${vid}`);
   return false;
 }
 
@@ -114,7 +121,8 @@ function sendTagged(walk: Walk, bundle: PortBundle, vlan: number): void {
   const isUntagged = vlanMode === 'access' || (vlanMode === 'native-untagged' && vlan === Math.max(0, bundle.request.vlan));
   const vid = isUntagged ? 0 : vlan;
   const pcp = before & 0xe000;
-  walk.mark(W.VLAN0, 0xe000);
+  // A tag that stays does not depend on its priority; one that changes is marked where it is put out.
+  if (priorityTags === 'if-nonzero' && (before & VLAN_CFI) !== 0) walk.mark(W.VLAN0, 0xe000);
   const isTagged = vid !== 0 || priorityTags === 'always' || (priorityTags === 'if-nonzero' && pcp !== 0);
   const tpid = (before & VLAN_CFI) !== 0 ? before >>> 16 : 0x8100;
   key[W.VLAN0] = isTagged ? ((tpid << 16) | pcp | VLAN_CFI | vid) >>> 0 : 0;

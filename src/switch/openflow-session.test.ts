@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Stream, StreamHandlers } from '../base/stream.ts';
 import { matchAll } from '../flow/key.ts';
 import { OpenFlowChannel } from '../openflow/channel.ts';
+import { encodeMessage } from '../openflow/codec.ts';
 import type { FlowMod, FlowStats, Framed, Message, OfVersion } from '../openflow/message.ts';
 import { ConnectionManager } from './connection-manager.ts';
 import { controllerRequest, FakeCore, FakeNetwork, packetInEvent, portDesc, settle } from './core-fixture.ts';
@@ -236,6 +238,52 @@ test('snoop copies what a primary controller exchanges', async () => {
     snoop.got.map((m) => m.kind),
     ['barrierRequest', 'barrierReply'],
   );
+});
+
+test('a peer that does not read gets a reply in parts as it reads, misses packet-ins, and is dropped in the end', async () => {
+  const { core, network } = await bridge();
+  let queued = 0;
+  let handlers: StreamHandlers | undefined;
+  let isPaused = false;
+  let isDestroyed = false;
+  const stream: Stream = {
+    name: 'unix#9',
+    write: (bytes) => {
+      queued += bytes.length;
+    },
+    get queuedBytes() {
+      return queued;
+    },
+    start: (given) => {
+      handlers = given;
+    },
+    pause: () => {
+      isPaused = true;
+    },
+    resume: () => {
+      isPaused = false;
+    },
+    close: () => {},
+    destroy: () => {
+      isDestroyed = true;
+    },
+  };
+  network.listeners.get('punix:/run/br0.mgmt')?.(stream);
+  handlers?.onData(Uint8Array.of(4, 0, 0, 8, 0, 0, 0, 1));
+  const send = (message: Message): void => handlers?.onData(encodeMessage(4, 7, message));
+  send({ kind: 'setConfig', flags: 0, missSendLength: 128 });
+  // Each answer to a table features request is more than a megabyte.
+  const tableFeatures = { kind: 'unknown', type: 18, experimenter: 0, subtype: 0, body: Uint8Array.of(0, 12, 0, 0, 0, 0, 0, 0) } as const;
+  for (let i = 0; i < 20; i++) send(tableFeatures);
+  assert.ok(isPaused, 'reading stops');
+  assert.ok(queued < 1024 * 1024, `${queued} bytes wait`);
+  queued = 0;
+  core.clock.advance(20);
+  assert.ok(queued > 0 && queued < 1024 * 1024, 'it goes on as the peer reads');
+  for (let i = 0; i < 20_000; i++) core.events.onPacketIn?.(packetInEvent({ reason: 'action' }));
+  assert.ok(queued < 1200 * 1024, `${queued} bytes wait`);
+  core.clock.advance(31_000);
+  assert.ok(isDestroyed);
 });
 
 test('any bytes are answered with errors or end the session; the bridge lives on', async () => {

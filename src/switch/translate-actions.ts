@@ -205,10 +205,12 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     }
     case 'clearActions':
+      key[W.ACTSET_OUTPUT] = 0;
       walk.actionSet = [];
       return;
     case 'writeActions':
       walk.actionSet.push(...action.actions);
+      for (const written of action.actions) if (written.kind === 'output') key[W.ACTSET_OUTPUT] = written.port;
       if (walk.isTraced) walk.report('detail', `action set is: ${walk.reportText(shownSet(walk.actionSet))}`);
       return;
     case 'writeMetadata': {

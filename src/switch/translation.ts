@@ -55,7 +55,8 @@ export interface TranslateRequest {
   sends: SendStore;
   /** Present when the frame came through a tunnel port. */
   isTunnelled: boolean;
-  trace?: { root: TraceNode[]; text: TraceText };
+  /** `isLearning`: effects will be applied, and the trace says so. */
+  trace?: { root: TraceNode[]; text: TraceText; isLearning: boolean };
 }
 
 export interface Translation {
@@ -63,6 +64,8 @@ export interface Translation {
   /** Bits of the datapath key that the actions depend on; the input port word stands for the datapath's. */
   mask: Key;
   effects: Effect[];
+  /** Whether the tag was read; that one is there or not is in the mask anyhow. */
+  isVlanRead: boolean;
   /** The key at the end of the walk. */
   finalKey: Key;
   /** Why the walk was given up; the frame is dropped then. */

@@ -98,3 +98,24 @@ for (const version of [1, 4, 6] as const) {
     bridge.controllersSet([]);
   });
 }
+
+test('a standalone bridge forwards by itself when its controller is gone, and obeys again when it is back', { skip }, async (t) => {
+  const s = dummySwitch(t);
+  const bridge = await s.bridge('br0', 2, { failMode: 'standalone' });
+  const dump = async (): Promise<string> => (await s.run('ovs-ofctl', '--no-stats', 'dump-flows', 'br0')).stdout;
+  assert.match(await dump(), /priority=0 actions=NORMAL/);
+  const port = freePort();
+  bridge.controllersSet([controllerAt(`tcp:127.0.0.1:${port}`, { probeIntervalMs: 1000 })]);
+  assert.doesNotMatch(await dump(), /NORMAL/);
+  s.receive('br0p1', udpFrame(1, 2));
+  assert.equal(s.sent.length, 0);
+  await eventually('forwarding', () => {
+    s.receive('br0p1', udpFrame(1, 2));
+    return s.sent.some((sent) => sent.port === 'br0p2');
+  });
+  assert.doesNotMatch(await dump(), /NORMAL/, 'the flow is hidden');
+  s.start('ovs-testcontroller', `ptcp:${port}:127.0.0.1`);
+  await eventually('control', async () => / actions=CONTROLLER/.test(await dump()));
+  bridge.controllersSet([]);
+  assert.match(await dump(), /priority=0 actions=NORMAL/);
+});

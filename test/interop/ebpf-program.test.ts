@@ -14,10 +14,10 @@ import {
   updateElement,
 } from '../../src/bpf/kernel.ts';
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
-import { FLOW_VALUE } from '../../src/datapath/ebpf/action-program.ts';
+import { FLOW_VALUE, TX_VALUE } from '../../src/datapath/ebpf/action-program.ts';
 import { type ShapedActions, shapeActions } from '../../src/datapath/ebpf/action-shape.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
-import { compileProgram, maskMap, PORT_VALUE } from '../../src/datapath/ebpf/program.ts';
+import { compileProgram, type MaskSpec, PORT_VALUE } from '../../src/datapath/ebpf/program.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
 import { extractKey } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';
@@ -129,13 +129,13 @@ function finishL4(l4: number[], at: number, proto: number, addresses: number[]):
 
 const PORT = 7;
 const words = [...EXTRACTED_WORDS].sort((x, y) => x - y);
-const allMask = { words, masks: words.map(() => 0xffffffff) };
+const allMask: MaskSpec = { map: 'flows', words, masks: words.map(() => 0xffffffff) };
 const opened: number[] = [];
 after(() => {
   for (const fd of opened) closeObject(fd);
 });
 
-function load(masks: readonly { words: readonly number[]; masks: readonly number[] }[], shaped: readonly ShapedActions[]) {
+function load(masks: readonly MaskSpec[], shaped: readonly ShapedActions[]) {
   const maps = new Map<string, number>();
   const make = (name: string, type: number, keySize: number, valueSize: number, maxEntries: number): void => {
     const fd = createMap({ name, type, keySize, valueSize, maxEntries });
@@ -144,13 +144,15 @@ function load(masks: readonly { words: readonly number[]; masks: readonly number
   };
   make('ports', MAP_TYPE.hash, 4, PORT_VALUE.size, 8);
   make('ring', MAP_TYPE.ringBuffer, 0, 0, 1 << 20);
-  for (const [i, mask] of masks.entries()) make(maskMap(i), MAP_TYPE.hash, mask.words.length * 4, FLOW_VALUE.size, 4096);
+  make('tx', MAP_TYPE.array, 4, TX_VALUE.size, 8);
+  make('hits', MAP_TYPE.array, 4, 8, 1);
+  for (const mask of masks) make(mask.map, MAP_TYPE.hash, mask.words.length * 4, FLOW_VALUE.size, 4096);
   const port = new Uint8Array(PORT_VALUE.size);
   port[0] = PORT;
   updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
   const program = loadProgram(compileProgram({ masks, shapes: shaped.map((s) => s.shape) }), maps, 'weft_test');
   opened.push(program);
-  return { program, flows: maps.get(maskMap(0))! };
+  return { program, flows: maps.get('flows')! };
 }
 
 function keyBytes(frame: Uint8Array): Uint8Array {

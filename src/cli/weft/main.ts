@@ -8,6 +8,7 @@ interface Command {
 
 const commands = new Map<string, Command>([
   // one line a command, in alphabetical order
+  ['controller', { about: 'an OpenFlow controller: a learning switch or a hub', load: () => import('./controller.ts') }],
   ['lab', { about: 'hosts, machines and switches on this one machine, built and checked from a file', load: () => import('./lab.ts') }],
 ]);
 

@@ -5,11 +5,23 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import type { SetGroup } from '../datapath.ts';
-import type { Shape, ShapeStep } from './action-shape.ts';
+import { PARAM_SIZE, type Shape, type ShapeStep } from './action-shape.ts';
 import { HELPER, keyAt, SKB, STACK, VERDICT } from './frame-context.ts';
 
 /** Layout of a flow's value. */
-export const FLOW_VALUE = { shape: 0, tcpFlags: 4, packets: 8, bytes: 16, usedNs: 24, params: 32, size: 96 } as const;
+export const FLOW_VALUE = {
+  shape: 0,
+  tcpFlags: 4,
+  packets: 8,
+  bytes: 16,
+  usedNs: 24,
+  slot: 32,
+  params: 40,
+  size: 40 + PARAM_SIZE,
+} as const;
+
+/** Value of the `tx` array, one for each datapath port. */
+export const TX_VALUE = { packets: 0, bytes: 8, size: 16 } as const;
 
 const F_PSEUDO_HDR = 0x10;
 const F_MARK_MANGLED_0 = 0x20;
@@ -29,6 +41,7 @@ export function emitShape(a: Assembler, shape: Shape): void {
 
 function emitStep(a: Assembler, step: ShapeStep): void {
   if (step.op === 'output') {
+    emitSent(a, step.at + 8);
     if (step.isLast) {
       a.load(4, 1, 9, FLOW_VALUE.params + step.at)
         .load(4, 2, 9, FLOW_VALUE.params + step.at + 4)
@@ -49,6 +62,14 @@ function emitStep(a: Assembler, step: ShapeStep): void {
   } else {
     emitSet(a, step);
   }
+}
+
+/** Counts an output at the port whose number is the parameter at `at`. */
+function emitSent(a: Assembler, at: number): void {
+  const none = a.fresh('nocount');
+  a.load(4, 0, 9, FLOW_VALUE.params + at).store(4, 10, STACK.scratch, { reg: 0 });
+  a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, none);
+  a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.packets, 1).load(4, 1, 6, SKB.len).atomicAdd(8, 0, TX_VALUE.bytes, 1).label(none);
 }
 
 function emitSet(a: Assembler, step: Extract<ShapeStep, { op: 'set' }>): void {
@@ -106,7 +127,13 @@ function emitTosTtl(a: Assembler, group: SetGroup, oldAt: number, newAt: number)
       .mov(4, 2)
       .call(HELPER.skbLoadBytes)
       .jump('ne', 0, 0, missing);
-    a.load(1, 1, 10, newAt).mov(2, { reg: 1 }).alu('rsh', 1, 4).alu('or', 1, 0x60).store(1, 10, h, { reg: 1 });
+    a.load(1, 1, 10, newAt)
+      .mov(2, { reg: 1 })
+      .alu('rsh', 1, 4)
+      .load(1, 3, 10, h)
+      .alu('and', 3, 0xf0)
+      .alu('or', 1, { reg: 3 })
+      .store(1, 10, h, { reg: 1 });
     a.load(1, 1, 10, h + 1)
       .alu('and', 1, 15)
       .alu('and', 2, 15)

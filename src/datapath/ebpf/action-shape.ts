@@ -6,11 +6,11 @@ import { W } from '../../flow/key.ts';
 import type { DpAction, SetGroup } from '../datapath.ts';
 
 /** Bytes of parameters in a flow's value. */
-export const PARAM_SIZE = 64;
+export const PARAM_SIZE = 128;
 
 /** One step; `at` is the offset of its parameters. */
 export type ShapeStep =
-  /** Parameters: ifindex (32), flags of bpf_redirect (32), host order. */
+  /** Parameters, host order: ifindex (32), flags of bpf_redirect (32), datapath port (32). */
   | { op: 'output'; at: number; isLast: boolean }
   | { op: 'popVlan' }
   /** Parameters: TPID (16, network order), TCI without the present bit (16, host order). */
@@ -67,10 +67,11 @@ export function shapeActions(
     if (action.kind === 'output') {
       const target = device(action.port);
       if (target === undefined) return 'output_not_in_kernel';
-      const at = take(8);
+      const at = take(12);
       if (used > PARAM_SIZE) return 'too_many_parameters';
       view.setUint32(at, target.ifindex, true);
       view.setUint32(at + 4, target.flags, true);
+      view.setUint32(at + 8, action.port, true);
       steps.push({ op: 'output', at, isLast: index === actions.length - 1 });
     } else if (action.kind === 'popVlan') {
       steps.push({ op: 'popVlan' });

@@ -9,6 +9,7 @@
 // Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
+import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { emitShape, FLOW_VALUE } from './action-program.ts';
 import type { Shape } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
@@ -19,6 +20,8 @@ export const MAX_SHAPES = 64;
 
 /** A mask: which words of the key it looks at, and which bits of each. */
 export interface MaskSpec {
+  /** Name of the map of its flows. */
+  map: string;
   words: readonly number[];
   masks: readonly number[];
 }
@@ -29,14 +32,11 @@ export interface ProgramSpec {
   shapes: readonly Shape[];
 }
 
-/** Name of the map of a mask's flows. */
-export const maskMap = (index: number): string => `flows${index}`;
-
 /** Value of the `ports` map. */
 export const PORT_VALUE = { port: 0, pending: 4, rxPackets: 8, rxBytes: 16, lost: 24, size: 32 } as const;
 
-/** Header of a ring buffer record, host order but for the VLAN tag: TPID (16) and TCI (16) in network order. */
-export const PUNT = { port: 0, length: 4, gsoSize: 8, gsoSegs: 12, vlan: 16, mark: 20, reason: 24, size: 32 } as const;
+/** Header of a ring buffer record; the reader's layout. */
+const PUNT = PUNT_RECORD;
 
 /** Why a frame was punted. */
 export const PUNT_REASON = { miss: 1, unusual: 2, actions: 3 } as const;
@@ -46,7 +46,7 @@ const RECORD_SIZES = [256, 2048, 66_560] as const;
 
 const swap32 = (value: number): number => (value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24) | 0;
 
-/** Compiles. Map names used: `ports`, `ring`, and `maskMap(i)` of each mask. */
+/** Compiles. Map names used: `ports`, `tx`, `hits`, `ring`, and the name of each mask's map. */
 export function compileProgram(spec: ProgramSpec): Program {
   const a = new Assembler();
   a.mov(6, { reg: 1 });
@@ -63,13 +63,13 @@ export function compileProgram(spec: ProgramSpec): Program {
   for (const shape of spec.shapes) for (const step of shape.steps) if (step.op === 'set') for (const word of step.words) words.add(word);
   emitExtract(a, words, sets, 'unusual');
   // 3. The masks.
-  for (const [i, mask] of spec.masks.entries()) {
+  for (const mask of spec.masks) {
     for (const [j, word] of mask.words.entries()) {
       a.load(4, 1, 10, keyAt(word));
       if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
       a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
     }
-    a.loadMap(1, maskMap(i)).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup).jump('ne', 0, 0, 'hit');
+    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup).jump('ne', 0, 0, 'hit');
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
@@ -77,6 +77,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   if (spec.masks.length > 0) {
     a.label('hit').mov(9, { reg: 0 });
     a.mov(1, 1).atomicAdd(8, 9, FLOW_VALUE.packets, 1).load(4, 1, 6, SKB.len).atomicAdd(8, 9, FLOW_VALUE.bytes, 1);
+    a.loadMapValue(2, 'hits', 0).mov(3, 1).atomicAdd(8, 2, 0, 3);
     a.call(HELPER.ktimeCoarseNs).store(8, 9, FLOW_VALUE.usedNs, { reg: 0 });
     if (words.has(W.TP) || words.has(W.TOS) || sets) {
       a.load(2, 0, 10, keyAt(W.TOS) + 2)

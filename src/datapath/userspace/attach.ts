@@ -1,13 +1,15 @@
 // From the plain description of an opened device to the frame path's half of it.
 import type { Device, DeviceCounters } from '../../netdev/device.ts';
 import { type PacketSocket, PacketSocketDevice } from '../../netdev/packet-socket.ts';
+import { type PuntRing, PuntRingDevice } from '../../netdev/punt-ring.ts';
 import type { ReceivePool } from '../../netdev/receive-pool.ts';
+import { type SendSocket, SendSocketDevice } from '../../netdev/send-socket.ts';
 import { type Tap, TapDevice } from '../../netdev/tap.ts';
 import { type Tunnel, TunnelDevice } from '../../netdev/tunnel.ts';
 import type { UserspaceCore } from './core.ts';
 import { DROP, PORT, type SharedState } from './shared-state.ts';
 
-export type OpenedDevice = PacketSocket | Tap | Tunnel;
+export type OpenedDevice = PacketSocket | PuntRing | SendSocket | Tap | Tunnel;
 
 function countersOf(state: SharedState, port: number): DeviceCounters {
   const at = port * PORT.SIZE;
@@ -43,6 +45,10 @@ export function attachDevice(opened: OpenedDevice, port: number, core: Userspace
       return new PacketSocketDevice(opened, counters);
     case 'tap':
       return new TapDevice(opened, pool, counters);
+    case 'sender':
+      return new SendSocketDevice(opened, counters);
+    case 'ring':
+      return new PuntRingDevice(opened, pool);
     case 'tunnel':
       return new TunnelDevice(opened, pool, counters);
   }

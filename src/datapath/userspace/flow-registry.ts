@@ -71,6 +71,10 @@ export class FlowRegistry {
     this.#nextSlot = 0;
   }
 
+  flow(id: FlowId): DpFlow | undefined {
+    return this.#byId.get(id)?.flow;
+  }
+
   *flows(): Iterable<DpFlow> {
     for (const record of this.#byId.values()) yield record.flow;
   }

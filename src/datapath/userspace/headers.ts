@@ -93,9 +93,13 @@ export function setFields(packet: Packet, key: Key, layout: number, words: Int32
   const proto = key[W.TYPE]! & 0xff;
   const l3 = layoutL3(layout) === 0 ? 0 : start + layoutL3(layout);
   const l4 = layoutL4(layout) === 0 ? 0 : start + layoutL4(layout);
-  const isIpv4 = type === 0x0800 && (key[W.TOS]! !== 0 || key[W.NW_SRC]! !== 0 || proto !== 0);
-  const isIpv6 = type === 0x86dd;
-  const isArp = (type === 0x0806 || type === 0x8035) && key[W.ARP_HW]! + key[W.ARP_HW + 1]! + key[W.NW_SRC]! + proto !== 0;
+  // A header counts only when it is all there: flows match what is malformed too.
+  const end = start + packet.length;
+  const room = l3 === 0 ? 0 : end - l3;
+  const hasNd = proto === 58 && l4 !== 0 && end - l4 >= 24;
+  const isIpv4 = type === 0x0800 && room >= 20 && (key[W.TOS]! !== 0 || key[W.NW_SRC]! !== 0 || proto !== 0);
+  const isIpv6 = type === 0x86dd && room >= 40;
+  const isArp = (type === 0x0806 || type === 0x8035) && room >= 28 && key[W.ARP_HW]! + key[W.ARP_HW + 1]! + key[W.NW_SRC]! + proto !== 0;
   const isPartial = packet.csumStart !== 0 && start + packet.csumStart === l4;
   const isUdp = proto === 17;
   const sumAt = transportChecksumAt(proto, l4, isIpv6);
@@ -155,13 +159,14 @@ export function setFields(packet: Packet, key: Key, layout: number, words: Int32
       if (isArp) patch16(l3 + 6, value & 0xff, mask & 0xff, -1);
     } else if (word >= W.ARP_HW && word < W.ARP_HW + 3) {
       if (isArp) setArpHardware(b, l3, word - W.ARP_HW, value, mask);
-      else if (proto === 58 && l4 !== 0) setNdHardware(packet, l4, word - W.ARP_HW, value, mask, ownSumAt);
+      else if (hasNd) setNdHardware(packet, l4, word - W.ARP_HW, value, mask, ownSumAt);
     } else if (word >= W.ND_TARGET && word < W.ND_TARGET + 4) {
-      if (proto === 58 && l4 !== 0) patch32(l4 + 8 + (word - W.ND_TARGET) * 4, value, mask, -1, ownSumAt, false);
+      if (hasNd) patch32(l4 + 8 + (word - W.ND_TARGET) * 4, value, mask, -1, ownSumAt, false);
     } else if (word === W.ND_RESERVED) {
-      if (proto === 58 && l4 !== 0) patch32(l4 + 4, value, mask, -1, ownSumAt, false);
+      if (hasNd) patch32(l4 + 4, value, mask, -1, ownSumAt, false);
     } else if (word >= W.MPLS && word < W.MPLS + 3) {
-      if (type === 0x8847 || type === 0x8848) patch32(l3 + (word - W.MPLS) * 4, value, mask, -1, -1, false);
+      if ((type === 0x8847 || type === 0x8848) && room >= (word - W.MPLS + 1) * 4)
+        patch32(l3 + (word - W.MPLS) * 4, value, mask, -1, -1, false);
     }
   }
 }

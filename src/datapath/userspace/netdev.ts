@@ -123,13 +123,17 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
-    const device = this.#open(port, spec);
+    await this.attach(port, this.openDevice(port, spec));
+  }
+
+  /** Gives an opened device to the frame path. */
+  protected async attach(port: DpPort, device: OpenedDevice): Promise<void> {
     const answer = this.#answer('attached', port);
     this.#post({ op: 'attach', port, device });
     await answer;
   }
 
-  #open(port: DpPort, spec: DpPortSpec): OpenedDevice {
+  protected openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
     switch (spec.kind) {
       case 'system': {
         const socket = openPacketSocket(spec.device, ringBlocks([...this.ports()].length - 1));

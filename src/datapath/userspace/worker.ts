@@ -42,6 +42,7 @@ interface Attached {
   port: number;
   device: Device;
   isReady: boolean;
+  isGone: boolean;
   onPacket: (packet: Packet) => void;
 }
 
@@ -90,7 +91,11 @@ function obey(command: WorkerCommand): void {
       try {
         const device = attachDevice(command.device, port, core, pool);
         core.portAdd(port, device);
-        attached.push({ port, device, isReady: true, onPacket: (packet) => core.receive(port, packet) });
+        const standsForMany = command.device.kind === 'ring';
+        const onPacket = standsForMany
+          ? (packet: Packet) => core.receive(packet.port, packet)
+          : (packet: Packet) => core.receive(port, packet);
+        attached.push({ port, device, isReady: true, isGone: false, onPacket });
         for (const fd of device.fds) watch(fd, port);
         report({ kind: 'attached', port });
       } catch (error) {
@@ -151,10 +156,11 @@ function poll(timeoutMs: number): void {
     const one = attached.find((candidate) => candidate.port === data);
     if (one === undefined) continue;
     one.isReady = true;
-    if ((flags & EPOLL_ERROR) !== 0 && !one.device.stillExists()) {
+    if ((flags & EPOLL_ERROR) !== 0 && !one.isGone && !one.device.stillExists()) {
       // Watched no longer, or it would wake us for ever; the port stays until the control plane removes it.
       for (const fd of one.device.fds) unwatch(fd);
       one.isReady = false;
+      one.isGone = true;
       report({ kind: 'gone', port: one.port });
     }
   }

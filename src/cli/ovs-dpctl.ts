@@ -1,0 +1,92 @@
+// ovs-dpctl: looks at datapaths. The reference's asks the kernel; our datapath lives in ovs-vswitchd, so we ask that through `dpctl/...`.
+import { errorText } from '../base/errors.ts';
+import { versionText } from '../base/version.ts';
+import { controlCall } from '../daemon/unixctl-client.ts';
+import {
+  applyLogOptions,
+  fail,
+  LOG_OPTIONS,
+  type OptionSpec,
+  parseOptions,
+  parseSeconds,
+  setAlarm,
+  startToolLog,
+  UsageError,
+} from './options.ts';
+
+const PROGRAM = 'ovs-dpctl';
+/** Options that the daemon understands and we only pass on. */
+const PASSED: readonly OptionSpec[] = [
+  { name: 'statistics', short: 's' },
+  { name: 'clear' },
+  { name: 'may-create' },
+  { name: 'read-only' },
+  { name: 'more', short: 'm' },
+  { name: 'names' },
+  { name: 'no-names' },
+];
+const OPTIONS: readonly OptionSpec[] = [
+  ...PASSED,
+  { name: 'timeout', short: 't', argument: 'required' },
+  { name: 'help', short: 'h' },
+  { name: 'version', short: 'V' },
+  ...LOG_OPTIONS,
+];
+
+const USAGE = `${PROGRAM}: Open vSwitch datapath management utility
+usage: ${PROGRAM} [OPTIONS] COMMAND [ARG...]
+Each COMMAND is done by the running ovs-vswitchd as dpctl/COMMAND:
+  show [DP...]               show basic info on all datapaths
+  dump-dps                   display names of all datapaths
+  dump-flows [DP]            display flows in DP
+  add-flow, mod-flow, get-flow, del-flow, del-flows, dump-conntrack, ...
+
+Options:
+  -s,  --statistics           print statistics for port or flow
+  -m,  --more                 increase verbosity of output
+  --names                     use port names in output
+  -t, --timeout=SECS          give up after SECS seconds
+  -h, --help                  display this help message
+  -V, --version               display version information
+`;
+
+/** Runs the tool. */
+export async function main(argv: string[]): Promise<number> {
+  const output = startToolLog(PROGRAM);
+  try {
+    // Options may follow the command, and the daemon wants those that are its own before the arguments.
+    const { options, operands } = parseOptions(argv, OPTIONS);
+    applyLogOptions(options, output);
+    const passed: string[] = [];
+    for (const { name, value = '' } of options) {
+      if (name === 'help') {
+        process.stdout.write(USAGE);
+        return 0;
+      }
+      if (name === 'version') {
+        process.stdout.write(`${versionText(PROGRAM)}\n`);
+        return 0;
+      }
+      if (name === 'timeout') {
+        const seconds = parseSeconds(value);
+        if (seconds === undefined) return fail(PROGRAM, `value ${value} on -t or --timeout is invalid`);
+        setAlarm(seconds);
+      } else if (PASSED.some((spec) => spec.name === name)) {
+        passed.push(name === 'statistics' ? '-s' : name === 'more' ? '-m' : `--${name}`);
+      }
+    }
+    const [command, ...args] = operands;
+    if (command === undefined) return fail(PROGRAM, 'missing command name; use --help for help');
+    const reply = await controlCall('ovs-vswitchd', `dpctl/${command}`, [...passed, ...args]);
+    if (reply.kind === 'result') {
+      process.stdout.write(reply.text);
+      return 0;
+    }
+    if (reply.text.includes('is not a valid command')) return fail(PROGRAM, `unknown command '${command}'; use --help for help`);
+    process.stderr.write(`${PROGRAM}: ${reply.text}`);
+    return 1;
+  } catch (error) {
+    if (error instanceof UsageError) return fail(PROGRAM, error.message);
+    return fail(PROGRAM, errorText(error));
+  }
+}

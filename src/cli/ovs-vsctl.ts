@@ -1,0 +1,213 @@
+// ovs-vsctl: reads and changes the switch's configuration database (ovs-vsctl(8)).
+//
+// 1. Parse the command line. 2. Fill a replica of the database. 3. Run all commands on one transaction. 4. Commit; when the database
+// changed under us, wait and begin again at 3. 5. Print. 6. Wait until ovs-vswitchd has applied the change, and say which ports it could not set up.
+import { readFileSync } from 'node:fs';
+import { errorText } from '../base/errors.ts';
+import { UsageError } from '../base/getopt.ts';
+import { logger } from '../base/log.ts';
+import type { Stream } from '../base/stream.ts';
+import { DATABASE_SCHEMA_VERSION, versionText } from '../base/version.ts';
+import { logDir, runDir } from '../host/directories.ts';
+import { realClock } from '../host/real-clock.ts';
+import { connectStream, listenStream } from '../host/socket.ts';
+import { isPassiveTarget } from '../host/socket-target.ts';
+import { connectIdl, type Replica } from '../ovsdb/replica.ts';
+import type { ReplicaTransaction } from '../ovsdb/replica-transaction.ts';
+import { ValueError } from '../ovsdb/value-text.ts';
+import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
+import { ALL_OPTIONS, type CommandLine, parseCommandLine } from './vsctl/command-line.ts';
+import { Context, type Output } from './vsctl/context.ts';
+import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
+import { formatTable } from './vsctl/table.ts';
+
+const PROGRAM = 'ovs-vsctl';
+const log = logger('vsctl');
+const idlLog = logger('ovsdb_idl');
+const signalLog = logger('fatal_signal');
+
+/** Runs the tool. */
+export async function main(argv: string[]): Promise<number> {
+  const output = startToolLog(PROGRAM);
+  output.settings.setLevel('reconnect', undefined, 'warn');
+  let line: CommandLine;
+  try {
+    line = parseCommandLine(argv);
+    applyLogOptions(line.logOptions, output);
+  } catch (error) {
+    if (error instanceof UsageError) return fail(PROGRAM, error.message);
+    throw error;
+  }
+  if (line.wants !== undefined) return answer(line.wants);
+  const called = [PROGRAM, ...argv].map(quoteArgument).join(' ');
+  log.info(() => `Called as ${called}`);
+  const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
+  const target = line.db ?? `unix:${runDir()}/db.sock`;
+  const idl = connectIdl(
+    { remotes: [target], database: 'Open_vSwitch', tables: 'all', retry: line.retry },
+    { connect: openConnection, clock: realClock },
+  );
+  try {
+    return await run(idl, line, called);
+  } catch (error) {
+    if (error instanceof ExitWith) return error.code;
+    if (error instanceof CommandError || error instanceof ValueError) return fail(PROGRAM, error.message);
+    if (error instanceof ConnectionLost) return fail(PROGRAM, `${target}: database connection failed (${error.message})`);
+    throw error;
+  } finally {
+    idl.close();
+    clearTimeout(timer);
+  }
+}
+
+class ConnectionLost extends Error {}
+
+/** A passive name waits for the server to come to us. */
+function openConnection(target: string): Promise<Stream> {
+  if (!isPassiveTarget(target)) return connectStream(target, 6640);
+  return new Promise((resolve, reject) => {
+    const listening = listenStream(
+      target,
+      (stream) => {
+        void listening.then((listener) => listener.close());
+        resolve(stream);
+      },
+      6640,
+    );
+    listening.catch(reject);
+  });
+}
+
+async function changed(idl: Replica): Promise<void> {
+  try {
+    await idl.changed();
+  } catch (error) {
+    throw new ConnectionLost(errorText(error));
+  }
+}
+
+async function run(idl: Replica, line: CommandLine, called: string): Promise<number> {
+  while (!idl.hasContent) await changed(idl);
+  for (;;) {
+    const seen = idl.changeNumber;
+    const attempt = await runOnce(idl, line, called);
+    if (attempt !== undefined) return attempt;
+    while (idl.changeNumber === seen || !idl.isConnected) await changed(idl);
+  }
+}
+
+/** One try at everything; undefined when it must be tried again after a change. */
+async function runOnce(idl: Replica, line: CommandLine, called: string): Promise<number | undefined> {
+  const { schema } = idl;
+  if (schema === undefined) return undefined;
+  const txn = idl.begin();
+  const ctx = new Context(schema, txn, line.isDryRun);
+  const root = ctx.root();
+  const outputs: Output[] = [];
+  try {
+    for (const { spec, invocation } of line.commands) {
+      ctx.output = { text: '', tables: [] };
+      outputs.push(ctx.output);
+      spec.run(ctx, invocation);
+    }
+    ctx.checkSymbols();
+  } catch (error) {
+    if (error instanceof TryAgain) return undefined;
+    throw error;
+  }
+  let awaitedSerial = 0;
+  if (!line.isDryRun) {
+    if (line.wait) txn.increment('Open_vSwitch', root.uuid, 'next_cfg');
+    txn.comment(`${PROGRAM} (invoked by ${invoker()}): ${called}`);
+    const { status, error } = await txn.commit();
+    if (status === 'try again') return undefined;
+    if (status === 'error') {
+      idlLog.warn(`transaction error: ${error}`);
+      throw new CommandError(`transaction error: ${error}`);
+    }
+    if (status !== 'success' && status !== 'unchanged') throw new CommandError(`transaction ${status}`);
+    nameCreated(ctx, txn);
+    if (status === 'success' && line.wait) awaitedSerial = txn.incremented;
+  }
+  print(outputs, line);
+  if (awaitedSerial > 0) {
+    while (!isApplied(idl, awaitedSerial)) await changed(idl);
+    reportFailures(idl, ctx.newPorts);
+  }
+  return 0;
+}
+
+/** `create` printed our own name for the row: the server gave it another. */
+function nameCreated(ctx: Context, txn: ReplicaTransaction): void {
+  for (const { output, uuid } of ctx.created) {
+    const given = txn.insertedUuid(uuid);
+    if (given !== undefined) output.text = output.text.replace(uuid, given);
+  }
+}
+
+function print(outputs: readonly Output[], line: CommandLine): void {
+  let isFirst = true;
+  let all = '';
+  for (const { text, tables } of outputs) {
+    for (const table of tables) {
+      all += formatTable(table, line.style, isFirst);
+      isFirst = false;
+    }
+    if (tables.length > 0) continue;
+    if (line.isOneline) all += `${text.replace(/\n$/, '').replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`;
+    else all += text;
+  }
+  if (all !== '') process.stdout.write(all);
+}
+
+function isApplied(idl: Replica, serial: number): boolean {
+  for (const row of idl.rows('Open_vSwitch').values()) if (Number(row.scalar('cur_cfg')) >= serial) return true;
+  return false;
+}
+
+function reportFailures(idl: Replica, names: ReadonlySet<string>): void {
+  let hasFailed = false;
+  for (const port of idl.rows('Port').values()) {
+    if (!names.has(String(port.scalar('name')))) continue;
+    for (const uuid of port.set('interfaces')) {
+      const iface = idl.row('Interface', String(uuid));
+      if (iface === undefined || iface.optional('ofport') !== -1) continue;
+      const reason = iface.optional('error');
+      const detail = reason === undefined ? '' : `: ${reason}`;
+      fail(PROGRAM, `Error detected while setting up '${iface.scalar('name')}'${detail}.  See ovs-vswitchd log for details.`);
+      hasFailed = true;
+    }
+  }
+  if (hasFailed) fail(PROGRAM, `The default log directory is "${logDir()}".`);
+}
+
+/** The command that started us, for the database's log. */
+function invoker(): string {
+  try {
+    return readFileSync(`/proc/${process.ppid}/comm`, 'utf8').trim();
+  } catch {
+    return `PID ${process.ppid}`;
+  }
+}
+
+function quoteArgument(arg: string): string {
+  return /^[-A-Za-z0-9_./:=@,+%]+$/.test(arg) ? arg : JSON.stringify(arg);
+}
+
+async function answer(wants: 'help' | 'version' | 'commands' | 'options'): Promise<number> {
+  if (wants === 'version') {
+    process.stdout.write(`${versionText(PROGRAM)}\nDB Schema ${DATABASE_SCHEMA_VERSION}\n`);
+  } else if (wants === 'options') {
+    const lines = ALL_OPTIONS.map(
+      ({ name, argument }) => `--${name}${argument === undefined ? '' : argument === 'required' ? '=ARG' : '[=ARG]'}\n`,
+    );
+    process.stdout.write(lines.join(''));
+  } else if (wants === 'commands') {
+    const { COMMANDS } = await import('./vsctl/commands.ts');
+    process.stdout.write([...COMMANDS.keys()].map((name) => `${name}\n`).join(''));
+  } else {
+    const { usage } = await import('./vsctl/usage.ts');
+    process.stdout.write(usage());
+  }
+  return 0;
+}

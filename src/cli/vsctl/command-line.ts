@@ -1,0 +1,171 @@
+// From argv to settings and commands. Nothing here touches the database.
+import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
+import { LOG_OPTIONS, SSL_OPTIONS } from '../../daemon/plumbing-options.ts';
+import { COMMAND_OPTIONS, COMMANDS, type CommandSpec } from './commands.ts';
+import type { Invocation } from './context.ts';
+import { CELL_FORMATS, type CellFormat, TABLE_FORMATS, type TableFormat, type TableStyle } from './table.ts';
+
+export interface CommandLine {
+  /** Options that are answered at once. */
+  wants: 'help' | 'version' | 'commands' | 'options' | undefined;
+  db: string | undefined;
+  wait: boolean;
+  timeoutSec: number;
+  retry: boolean;
+  isDryRun: boolean;
+  isOneline: boolean;
+  style: TableStyle;
+  logOptions: ParsedOption[];
+  commands: { spec: CommandSpec; invocation: Invocation }[];
+}
+
+const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { name: 'db', argument: 'required' },
+  { name: 'no-syslog' },
+  { name: 'no-wait' },
+  { name: 'dry-run' },
+  { name: 'oneline' },
+  { name: 'timeout', short: 't', argument: 'required' },
+  { name: 'retry' },
+  { name: 'help', short: 'h' },
+  { name: 'commands' },
+  { name: 'options' },
+  { name: 'version', short: 'V' },
+  ...LOG_OPTIONS,
+  { name: 'format', short: 'f', argument: 'required' },
+  { name: 'data', short: 'd', argument: 'required' },
+  { name: 'bare' },
+  { name: 'no-headings' },
+  { name: 'pretty' },
+  { name: 'max-column-width', argument: 'required' },
+  ...SSL_OPTIONS,
+];
+
+const localSpecs: readonly OptionSpec[] = COMMAND_OPTIONS.map((option) =>
+  option.endsWith('=') ? { name: option.slice(2, -1), argument: 'required' } : { name: option.slice(2) },
+);
+const localNames = new Set(localSpecs.map((spec) => spec.name));
+
+/** All names that may stand before the first command. */
+export const ALL_OPTIONS: readonly OptionSpec[] = [...GLOBAL_OPTIONS, ...localSpecs];
+
+/** Parses a whole command line. Throws UsageError. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const line: CommandLine = {
+    wants: undefined,
+    db: undefined,
+    wait: true,
+    timeoutSec: 0,
+    retry: false,
+    isDryRun: false,
+    isOneline: false,
+    style: { format: 'list', cells: 'string', hasHeadings: true, isPretty: false, maxColumnWidth: 0 },
+    logOptions: [],
+    commands: [],
+  };
+  const { options, operands } = parseOptions(argv, ALL_OPTIONS, true);
+  const first: string[] = [];
+  for (const option of options) {
+    if (localNames.has(option.name)) first.push(`--${option.name}${option.value === undefined ? '' : `=${option.value}`}`);
+    else takeGlobal(line, option);
+    if (line.wants !== undefined) return line;
+  }
+  for (const words of split([...first, ...operands])) line.commands.push(parseCommand(words));
+  if (line.commands.length === 0) throw new UsageError('missing command name (use --help for help)');
+  return line;
+}
+
+function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void {
+  switch (name) {
+    case 'db':
+      line.db = value;
+      break;
+    case 'no-wait':
+      line.wait = false;
+      break;
+    case 'dry-run':
+      line.isDryRun = true;
+      break;
+    case 'oneline':
+      line.isOneline = true;
+      break;
+    case 'timeout':
+      if (!/^\d+$/.test(value) || Number(value) >= 2 ** 32) throw new UsageError(`value ${value} on -t or --timeout is invalid`);
+      line.timeoutSec = Number(value);
+      break;
+    case 'retry':
+      line.retry = true;
+      break;
+    case 'help':
+    case 'version':
+    case 'commands':
+    case 'options':
+      line.wants = name;
+      break;
+    case 'format':
+      if (!(TABLE_FORMATS as readonly string[]).includes(value)) throw new UsageError(`unknown output format "${value}"`);
+      line.style.format = value as TableFormat;
+      break;
+    case 'data':
+      if (!(CELL_FORMATS as readonly string[]).includes(value)) throw new UsageError(`unknown data format "${value}"`);
+      line.style.cells = value as CellFormat;
+      break;
+    case 'bare':
+      line.style.format = 'list';
+      line.style.cells = 'bare';
+      line.style.hasHeadings = false;
+      break;
+    case 'no-headings':
+      line.style.hasHeadings = false;
+      break;
+    case 'pretty':
+      line.style.isPretty = true;
+      break;
+    case 'max-column-width':
+      line.style.maxColumnWidth = Number.parseInt(value, 10) || 0;
+      break;
+    case 'no-syslog':
+      line.logOptions.push({ name: 'verbose', value: 'vsctl:syslog:warn' });
+      break;
+    default:
+      line.logOptions.push({ name, value: value === '' ? undefined : value });
+  }
+}
+
+/** The commands between `--` words; empty ones count for nothing. */
+function split(words: readonly string[]): string[][] {
+  const commands: string[][] = [[]];
+  for (const word of words) {
+    if (word === '--') commands.push([]);
+    else commands.at(-1)?.push(word);
+  }
+  return commands.filter((command) => command.length > 0);
+}
+
+function parseCommand(words: readonly string[]): { spec: CommandSpec; invocation: Invocation } {
+  const options = new Map<string, string | undefined>();
+  let at = 0;
+  for (; words[at]?.startsWith('-'); at++) {
+    const word = words[at] ?? '';
+    const equals = word.indexOf('=');
+    const name = equals < 0 ? word : word.slice(0, equals);
+    if (options.has(name)) throw new UsageError(`'${word}' option specified multiple times`);
+    options.set(name, equals < 0 ? undefined : word.slice(equals + 1));
+  }
+  const name = words[at];
+  if (name === undefined) throw new UsageError('missing command name (use --help for help)');
+  const spec = COMMANDS.get(name);
+  if (spec === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
+  const given = new Map<string, string>();
+  for (const [option, value] of options) {
+    const takesValue = spec.options.includes(`${option}=`);
+    if (!takesValue && !spec.options.includes(option)) throw new UsageError(`'${name}' command has no '${option}' option`);
+    if (takesValue && value === undefined) throw new UsageError(`missing argument to '${option}' option on '${name}' command`);
+    if (!takesValue && value !== undefined) throw new UsageError(`'${option}' option on '${name}' does not accept an argument`);
+    given.set(option, value ?? '');
+  }
+  const args = words.slice(at + 1);
+  if (args.length < spec.minArgs) throw new UsageError(`'${name}' command requires at least ${spec.minArgs} arguments`);
+  if (args.length > spec.maxArgs) throw new UsageError(`'${name}' command takes at most ${spec.maxArgs} arguments`);
+  return { spec, invocation: { name, options: given, args } };
+}

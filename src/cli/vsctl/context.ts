@@ -1,0 +1,172 @@
+// What a command works on: the transaction, the rows as it has made them so far, the names that `--id` gave, and the output.
+
+import type { ReplicaRow } from '../../ovsdb/replica-row.ts';
+import type { ReplicaTransaction } from '../../ovsdb/replica-transaction.ts';
+import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/schema.ts';
+import type { RowSymbols } from '../../ovsdb/value-text.ts';
+import { CommandError } from './error.ts';
+import type { Table } from './table.ts';
+import { ROW_NAMING } from './tables.ts';
+
+/** A command of the command line, parsed. */
+export interface Invocation {
+  name: string;
+  /** Option name (`--may-exist`) to its value, '' when it takes none. */
+  options: ReadonlyMap<string, string>;
+  args: readonly string[];
+}
+
+/** What one command has to say. */
+export interface Output {
+  text: string;
+  tables: Table[];
+}
+
+interface RowSymbol {
+  uuid: string;
+  isCreated: boolean;
+  isReferenced: boolean;
+}
+
+const fold = (name: string): string => name.toLowerCase().replaceAll('-', '_');
+
+/** The entries whose name is `given` but for case and `-`, else those that begin with it. */
+function matchName<T>(names: Iterable<[string, T]>, given: string): [string, T][] {
+  const wanted = fold(given);
+  const matches: [string, T][] = [];
+  for (const [name, value] of names) {
+    const folded = fold(name);
+    if (folded === wanted) return [[name, value]];
+    if (folded.startsWith(wanted)) matches.push([name, value]);
+  }
+  return matches;
+}
+
+export class Context {
+  readonly schema: DatabaseSchema;
+  readonly txn: ReplicaTransaction;
+  readonly symbols = new Map<string, RowSymbol>();
+  /** Names of ports whose interfaces shall be checked after the switch has applied the change. */
+  readonly newPorts = new Set<string>();
+  readonly isDryRun: boolean;
+  /** Rows that `create` made, whose UUIDs are known only after the commit. */
+  readonly created: { output: Output; uuid: string }[] = [];
+  output: Output = { text: '', tables: [] };
+
+  constructor(schema: DatabaseSchema, txn: ReplicaTransaction, isDryRun: boolean) {
+    this.schema = schema;
+    this.txn = txn;
+    this.isDryRun = isDryRun;
+  }
+
+  print(text: string): void {
+    this.output.text += text;
+  }
+
+  /** Prints each on a line of its own. */
+  printLines(lines: Iterable<string>): void {
+    for (const line of lines) this.output.text += `${line}\n`;
+  }
+
+  /** The table that a name, its unique beginning, or another spelling of its case means. */
+  table(given: string): TableSchema {
+    const matches = matchName(this.schema.tables, given).sort(([a], [b]) => (a < b ? -1 : 1));
+    const [first] = matches;
+    if (first === undefined) throw new CommandError(`unknown table "${given}"`);
+    if (matches.length > 1) throw new CommandError(`"${given}" matches multiple table names: ${matches.map(([name]) => name).join(', ')}`);
+    return first[1];
+  }
+
+  column(table: TableSchema, given: string): ColumnSchema {
+    const known = [...table.columns].filter(([name]) => name !== '_version').sort(([a], [b]) => (a < b ? -1 : 1));
+    const matches = matchName(known, given);
+    const [first] = matches;
+    if (first === undefined) throw new CommandError(`${table.name} does not contain a column whose name matches "${given}"`);
+    if (matches.length > 1) {
+      throw new CommandError(
+        `${table.name} contains more than one column whose name matches "${given}": ${matches.map(([n]) => n).join(', ')}`,
+      );
+    }
+    return first[1];
+  }
+
+  /** The row that `record` names, or undefined; an error when it must exist. */
+  row(table: TableSchema, record: string, mustExist: boolean): ReplicaRow | undefined {
+    const found = this.#findRow(table, record);
+    if (found === undefined && mustExist) throw new CommandError(`no row "${record}" in table ${table.name}`);
+    return found;
+  }
+
+  #findRow(table: TableSchema, record: string): ReplicaRow | undefined {
+    const rows = this.txn.rows(table.name);
+    const lower = record.toLowerCase();
+    const exact = this.txn.row(table.name, lower);
+    if (exact !== undefined) return exact;
+    if (record.startsWith('@')) {
+      const symbol = this.symbols.get(record);
+      return symbol === undefined ? undefined : this.txn.row(table.name, symbol.uuid);
+    }
+    const naming = ROW_NAMING.get(table.name);
+    if (naming?.kind === 'only') {
+      if (record === '.') return rows[0];
+    } else if (naming?.kind === 'by') {
+      const named = rows.filter((row) => row.set(naming.column).some((atom) => String(atom) === record));
+      if (named.length > 1) throw new CommandError(`multiple rows in ${table.name} match "${record}"`);
+      if (named[0] !== undefined) return named[0];
+    } else if (naming?.kind === 'via') {
+      const referring = this.txn.rows(naming.table).find((row) => row.optional(naming.nameColumn) === record);
+      const targets = referring?.set(naming.column) ?? [];
+      if (targets.length > 1) throw new CommandError(`multiple rows in ${table.name} match "${record}"`);
+      const target = targets[0];
+      if (target !== undefined) return this.txn.row(table.name, String(target));
+    }
+    if (!/^[0-9a-f][0-9a-f-]{3,}$/.test(lower)) return undefined;
+    const beginning = rows.filter((row) => row.uuid.startsWith(lower));
+    return beginning.length === 1 ? beginning[0] : undefined;
+  }
+
+  /** The row for `@name` in a value, which a later command may yet create. */
+  readonly symbol: RowSymbols = (name) => {
+    let symbol = this.symbols.get(name);
+    if (symbol === undefined) {
+      symbol = { uuid: crypto.randomUUID(), isCreated: false, isReferenced: false };
+      this.symbols.set(name, symbol);
+    }
+    symbol.isReferenced = true;
+    return symbol.uuid;
+  };
+
+  /** Takes `--id=@name` for a row to be created; gives the row's UUID. */
+  createSymbol(name: string): string {
+    if (!name.startsWith('@')) throw new CommandError(`row id "${name}" does not begin with "@"`);
+    const symbol = this.symbols.get(name) ?? { uuid: crypto.randomUUID(), isCreated: false, isReferenced: false };
+    if (symbol.isCreated) throw new CommandError(`row id "${name}" may only be specified on one --id option`);
+    symbol.isCreated = true;
+    this.symbols.set(name, symbol);
+    return symbol.uuid;
+  }
+
+  /** Takes `--id=@name` for a row that exists. */
+  bindSymbol(name: string, uuid: string): void {
+    if (!name.startsWith('@')) throw new CommandError(`row id "${name}" does not begin with "@"`);
+    if (this.symbols.get(name)?.isCreated) throw new CommandError(`row id "${name}" may only be specified on one --id option`);
+    this.symbols.set(name, { uuid, isCreated: true, isReferenced: false });
+  }
+
+  /** Fails when a value names a row that no command made. */
+  checkSymbols(): void {
+    for (const [name, symbol] of this.symbols) {
+      if (!symbol.isCreated) {
+        throw new CommandError(`row id "${name}" is referenced but never created (e.g. with "-- --id=${name} create ...")`);
+      }
+    }
+  }
+
+  /** The row of Open_vSwitch, made when there is none. */
+  root(): ReplicaRow {
+    const [row] = this.txn.rows('Open_vSwitch');
+    if (row !== undefined) return row;
+    const uuid = this.txn.insert('Open_vSwitch');
+    return this.txn.row('Open_vSwitch', uuid) as ReplicaRow;
+  }
+}

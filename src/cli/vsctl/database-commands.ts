@@ -1,0 +1,353 @@
+// The database commands: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
+
+import { logger } from '../../base/log.ts';
+import type { Atom } from '../../ovsdb/atom.ts';
+import { compareAtoms, formatAtom } from '../../ovsdb/atom.ts';
+import {
+  checkDatum,
+  compareDatums,
+  datumSubtract,
+  datumsEqual,
+  datumUnion,
+  excludesAll,
+  filterDatum,
+  findKey,
+  includesAll,
+  makeMap,
+} from '../../ovsdb/datum.ts';
+import { formatDatum } from '../../ovsdb/datum-text.ts';
+import { ReplicaRow } from '../../ovsdb/replica-row.ts';
+import type { ColumnSchema, TableSchema } from '../../ovsdb/schema.ts';
+import { type ColumnType, type Datum, defaultDatum } from '../../ovsdb/types.ts';
+import { parseAtomText, parseDatumText, takeToken } from '../../ovsdb/value-text.ts';
+import type { Context, Invocation } from './context.ts';
+import { CommandError, TryAgain } from './error.ts';
+import type { Cell } from './table.ts';
+
+const log = logger('db_ctl_base');
+const OPERATORS = ['{not-in}', '{in}', '{!=}', '{<=}', '{>=}', '{=}', '{<}', '{>}', '!=', '<=', '>=', '=', '<', '>'];
+const OPERATOR_LIST = '"=", "!=", "<", ">", "<=", ">=", "{=}", "{!=}", "{<}", "{>}", "{<=}", "{>=}", "{in}", or "{not-in}"';
+
+interface Argument {
+  column: ColumnSchema;
+  key: string | undefined;
+  operator: string;
+  value: string | undefined;
+}
+
+/** Parses `column[:key][=value]`. */
+function parseArgument(ctx: Context, table: TableSchema, text: string): Argument {
+  const { token, end } = takeToken(text, 0);
+  if (token === '') throw new CommandError(`${text}: missing column name`);
+  const column = ctx.column(table, token);
+  let at = end;
+  let key: string | undefined;
+  if (text.charAt(at) === ':') {
+    const taken = takeToken(text, at + 1);
+    key = taken.token;
+    at = taken.end;
+  }
+  const operator = OPERATORS.find((candidate) => text.startsWith(candidate, at)) ?? '';
+  const rest = text.slice(at + operator.length);
+  return { column, key, operator, value: operator === '' && rest === '' ? undefined : rest };
+}
+
+function requireMutable(table: TableSchema, column: ColumnSchema, row: ReplicaRow | undefined, ctx: Context): void {
+  // A row of this very transaction may still be given its immutable columns.
+  if (column.isMutable || (row !== undefined && !ctx.txn.isStored(table.name, row.uuid))) return;
+  throw new CommandError(`cannot modify read-only column ${column.name} in table ${table.name}`);
+}
+
+/** Sets a column, or one key of it, from `column[:key]=value`. */
+export function setColumn(ctx: Context, table: TableSchema, row: ReplicaRow, text: string): void {
+  const { column, key, operator, value } = parseArgument(ctx, table, text);
+  if (operator !== '=' || value === undefined || value === '')
+    throw new CommandError(`${text}: argument does not end in "=" followed by a value.`);
+  setParsed(ctx, table, row, column, key, value);
+}
+
+function setParsed(ctx: Context, table: TableSchema, row: ReplicaRow, column: ColumnSchema, key: string | undefined, value: string): void {
+  const { type } = column;
+  const now = ctx.txn.row(table.name, row.uuid) ?? row;
+  if (key === undefined) {
+    ctx.txn.setDatum(table.name, row.uuid, column.name, parseDatumText(value, type, ctx.symbol));
+    return;
+  }
+  if (type.value === undefined) throw new CommandError(`cannot specify key to set for non-map column ${column.name}`);
+  const keyAtom = parseAtomText(key, type.key, ctx.symbol);
+  const valueAtom = parseAtomText(value, type.value, ctx.symbol);
+  const others = mapPairs(now.datum(column.name)).filter(([k]) => k !== keyAtom);
+  ctx.txn.verify(table.name, row.uuid, column.name);
+  ctx.txn.setDatum(table.name, row.uuid, column.name, makeMap([...others, [keyAtom, valueAtom]]));
+}
+
+function mapPairs(datum: Datum): [Atom, Atom][] {
+  return datum.keys.map((key, i) => [key, datum.values?.[i] as Atom]);
+}
+
+function columnsOf(ctx: Context, table: TableSchema, option: string | undefined): ColumnSchema[] {
+  if (option === undefined) {
+    const names = [...table.columns.keys()].filter((name) => name !== '_version').sort();
+    return names.map((name) => table.columns.get(name) as ColumnSchema);
+  }
+  const names = option.split(/[, ]+/).filter((name) => name !== '');
+  if (names.length === 0) throw new CommandError('must specify at least one column name');
+  return names.map((name) => ctx.column(table, name));
+}
+
+function show(ctx: Context, columns: readonly ColumnSchema[], rows: readonly ReplicaRow[]): void {
+  const cells = rows.map((row) => columns.map((column): Cell => ({ datum: row.datum(column.name), type: column.type })));
+  ctx.output.tables.push({ headings: columns.map((column) => column.name), rows: cells });
+}
+
+export function list(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const columns = columnsOf(ctx, table, options.get('--columns'));
+  const mustExist = !options.has('--if-exists');
+  const records = args.slice(1);
+  const rows = records.length === 0 ? ctx.txn.rows(table.name) : records.map((record) => ctx.row(table, record, mustExist));
+  show(
+    ctx,
+    columns,
+    rows.filter((row) => row !== undefined),
+  );
+}
+
+export function find(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const columns = columnsOf(ctx, table, options.get('--columns'));
+  const conditions = args.slice(1);
+  checkConditions(ctx, table, conditions);
+  const holds = (row: ReplicaRow): boolean => conditions.every((condition) => conditionHolds(ctx, table, row, condition));
+  show(ctx, columns, ctx.txn.rows(table.name).filter(holds));
+}
+
+/** Fails when a condition is malformed, even where there is no row to try it on. */
+function checkConditions(ctx: Context, table: TableSchema, conditions: readonly string[]): void {
+  const empty = new ReplicaRow(table, '', new Map());
+  for (const condition of conditions) conditionHolds(ctx, table, empty, condition);
+}
+
+/** Whether a row meets `column[:key]OPvalue`. */
+function conditionHolds(ctx: Context, table: TableSchema, row: ReplicaRow, text: string): boolean {
+  const { column, key, operator, value } = parseArgument(ctx, table, text);
+  if (operator === '' || value === undefined || value === '')
+    throw new CommandError(`${text}: argument does not end in ${OPERATOR_LIST} followed by a value.`);
+  const { type } = column;
+  const have = row.datum(column.name);
+  if (key === undefined)
+    return compare(have, parseDatumText(value, { ...type, min: 0, max: Number.POSITIVE_INFINITY }, ctx.symbol), operator);
+  if (type.value === undefined) throw new CommandError(`cannot specify key to check for non-map column ${column.name}`);
+  const at = findKey(have.keys, parseAtomText(key, type.key, ctx.symbol));
+  if (operator.startsWith('{')) {
+    const elements: ColumnType = { key: type.value, min: 0, max: Number.POSITIVE_INFINITY };
+    const wanted = parseDatumText(value, elements, ctx.symbol);
+    return compare({ keys: at < 0 ? [] : [have.values?.[at] as Atom] }, wanted, operator);
+  }
+  if (at < 0) return false;
+  const order = compareAtoms(have.values?.[at] as Atom, parseAtomText(value, type.value, ctx.symbol));
+  return orderHolds(order, operator);
+}
+
+function orderHolds(order: number, operator: string): boolean {
+  switch (operator) {
+    case '=':
+      return order === 0;
+    case '!=':
+      return order !== 0;
+    case '<':
+      return order < 0;
+    case '>':
+      return order > 0;
+    case '<=':
+      return order <= 0;
+    default:
+      return order >= 0;
+  }
+}
+
+function compare(have: Datum, wanted: Datum, operator: string): boolean {
+  switch (operator) {
+    case '{=}':
+      return datumsEqual(have, wanted);
+    case '{!=}':
+      return !datumsEqual(have, wanted);
+    case '{<=}':
+    case '{in}':
+      return includesAll(wanted, have);
+    case '{<}':
+      return includesAll(wanted, have) && have.keys.length < wanted.keys.length;
+    case '{>=}':
+      return includesAll(have, wanted);
+    case '{>}':
+      return includesAll(have, wanted) && have.keys.length > wanted.keys.length;
+    case '{not-in}':
+      return excludesAll(have, wanted);
+    default:
+      return orderHolds(compareDatums(have, wanted), operator);
+  }
+}
+
+export function get(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const mustExist = !options.has('--if-exists');
+  const id = options.get('--id');
+  if (id !== undefined && !mustExist) throw new CommandError('--if-exists and --id may not be specified together');
+  const columns = args.slice(2).map((text) => ({ text, ...parseArgument(ctx, table, text) }));
+  const row = ctx.row(table, args[1] ?? '', mustExist);
+  if (row === undefined) return;
+  if (id !== undefined) ctx.bindSymbol(id, row.uuid);
+  for (const { text, column, key, operator, value } of columns) {
+    if (operator !== '' || value !== undefined) throw new CommandError(`${text}: trailing garbage "${operator}${value}" in argument`);
+    const { type } = column;
+    const datum = row.datum(column.name);
+    if (key === undefined) {
+      ctx.print(`${formatDatum(datum, type)}\n`);
+      continue;
+    }
+    if (type.value === undefined) throw new CommandError(`cannot specify key to get for non-map column ${column.name}`);
+    const at = findKey(datum.keys, parseAtomText(key, type.key, ctx.symbol));
+    if (at >= 0) ctx.print(`${formatAtom(datum.values?.[at] as Atom, type.value.type)}\n`);
+    else if (mustExist) throw new CommandError(`no key "${key}" in ${table.name} record "${args[1]}" column ${column.name}`);
+    else ctx.print('\n');
+  }
+}
+
+/** Checks arguments of columns before the row is looked for, as the reference does. */
+export function set(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const settings = args.slice(2);
+  for (const text of settings) {
+    const { column } = parseArgument(ctx, table, text);
+    const row = ctx.row(table, args[1] ?? '', false);
+    requireMutable(table, column, row, ctx);
+  }
+  const row = ctx.row(table, args[1] ?? '', !options.has('--if-exists'));
+  if (row === undefined) return;
+  for (const text of settings) setColumn(ctx, table, row, text);
+}
+
+interface Target {
+  table: TableSchema;
+  column: ColumnSchema;
+  row: ReplicaRow | undefined;
+}
+
+function columnTarget(ctx: Context, { args, options }: Invocation): Target {
+  const table = ctx.table(args[0] ?? '');
+  const column = ctx.column(table, args[2] ?? '');
+  const row = ctx.row(table, args[1] ?? '', false);
+  requireMutable(table, column, row, ctx);
+  return { table, column, row: row ?? ctx.row(table, args[1] ?? '', !options.has('--if-exists')) };
+}
+
+const unlimited = (type: ColumnType, min = 1): ColumnType => ({ ...type, min, max: Number.POSITIVE_INFINITY });
+
+export function add(ctx: Context, invocation: Invocation): void {
+  const { table, column, row } = columnTarget(ctx, invocation);
+  if (row === undefined) return;
+  const { type } = column;
+  let datum = row.datum(column.name);
+  for (const text of invocation.args.slice(3)) datum = datumUnion(datum, parseDatumText(text, unlimited(type), ctx.symbol));
+  // What this transaction has not touched yet is changed by a mutation, so that others may change it at the same time.
+  if (datum.keys.length > type.max) tooMany(datum, type);
+  ctx.txn.verify(table.name, row.uuid, column.name);
+  ctx.txn.setDatum(table.name, row.uuid, column.name, datum);
+}
+
+function tooMany(datum: Datum, type: ColumnType): void {
+  try {
+    checkDatum(datum, type);
+  } catch (error) {
+    const { details, tag } = error as { details: string; tag: string };
+    const text = `transaction error: {"details":${JSON.stringify(details)},"error":${JSON.stringify(tag)}}`;
+    logger('ovsdb_idl').warn(text);
+    throw new CommandError(text);
+  }
+}
+
+export function remove(ctx: Context, invocation: Invocation): void {
+  const { table, column, row } = columnTarget(ctx, invocation);
+  if (row === undefined) return;
+  const { type } = column;
+  const before = row.datum(column.name);
+  let datum = before;
+  for (const text of invocation.args.slice(3)) datum = withoutText(ctx, datum, text, type);
+  if (datum.keys.length < type.min || datum.keys.length > type.max) {
+    throw new CommandError(
+      `"remove" operation would put ${datum.keys.length} ${type.value === undefined ? 'values' : 'pairs'} in column ${column.name} of table ${table.name} but the ${datum.keys.length < type.min ? `minimum number is ${type.min}` : `maximum number is ${type.max}`}`,
+    );
+  }
+  ctx.txn.verify(table.name, row.uuid, column.name);
+  ctx.txn.setDatum(table.name, row.uuid, column.name, datum);
+}
+
+function withoutText(ctx: Context, datum: Datum, text: string, type: ColumnType): Datum {
+  if (type.value === undefined) return datumSubtract(datum, parseDatumText(text, unlimited(type), ctx.symbol));
+  try {
+    return datumSubtract(datum, parseDatumText(text, unlimited(type), ctx.symbol));
+  } catch {
+    // Not a pair, so keys alone.
+    const keys = parseDatumText(text, { key: type.key, min: 1, max: Number.POSITIVE_INFINITY }, ctx.symbol).keys;
+    return filterDatum(datum, (key) => !keys.includes(key));
+  }
+}
+
+export function clear(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const columns = args.slice(2).map((name) => ctx.column(table, name));
+  const maybe = ctx.row(table, args[1] ?? '', false);
+  for (const column of columns) {
+    requireMutable(table, column, maybe, ctx);
+    if (column.type.min > 0) {
+      throw new CommandError(
+        `"clear" operation cannot be applied to column ${column.name} of table ${table.name}, which is not allowed to be empty`,
+      );
+    }
+  }
+  const row = maybe ?? ctx.row(table, args[1] ?? '', !options.has('--if-exists'));
+  if (row === undefined) return;
+  for (const column of columns) ctx.txn.setDatum(table.name, row.uuid, column.name, defaultDatum(column.type));
+}
+
+export function create(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const id = options.get('--id');
+  for (const text of args.slice(1)) parseArgument(ctx, table, text);
+  if (id === undefined && !table.isRoot) {
+    log.warn(`applying "create" command to table ${table.name} without --id option will have no effect`);
+  }
+  const wanted = id === undefined ? crypto.randomUUID() : ctx.createSymbol(id);
+  const uuid = ctx.txn.insert(table.name, {}, wanted);
+  const row = ctx.txn.row(table.name, uuid) as ReplicaRow;
+  for (const text of args.slice(1)) setColumn(ctx, table, row, text);
+  ctx.print(`${uuid}\n`);
+  ctx.created.push({ output: ctx.output, uuid });
+}
+
+export function destroy(ctx: Context, { args, options }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const records = args.slice(1);
+  if (options.has('--all')) {
+    if (records.length > 0) throw new CommandError('--all and records argument should not be specified together');
+    if (options.has('--if-exists')) throw new CommandError('--all and --if-exists should not be specified together');
+    for (const row of ctx.txn.rows(table.name)) ctx.txn.delete(table.name, row.uuid);
+    return;
+  }
+  for (const record of records) {
+    const row = ctx.row(table, record, !options.has('--if-exists'));
+    if (row !== undefined) ctx.txn.delete(table.name, row.uuid);
+  }
+}
+
+export function waitUntil(ctx: Context, { args }: Invocation): void {
+  const table = ctx.table(args[0] ?? '');
+  const conditions = args.slice(2);
+  checkConditions(ctx, table, conditions);
+  const row = ctx.row(table, args[1] ?? '', false);
+  if (row === undefined || !conditions.every((condition) => conditionHolds(ctx, table, row, condition))) throw new TryAgain();
+}
+
+export function comment(ctx: Context, { args }: Invocation): void {
+  ctx.txn.comment(args.join(' '));
+}

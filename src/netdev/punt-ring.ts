@@ -1,0 +1,146 @@
+// Frames that a program in the kernel hands to user space, out of a BPF ring buffer (linux/bpf.h, BPF_MAP_TYPE_RINGBUF). One device for all
+// ports; each record names its port. Its layout is agreed with the program that writes it.
+//
+// The kernel does not say whether a checksum is complete or partial. It does not matter: a transport checksum that equals its pseudo-header's
+// sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
+import { libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
+import type { Device } from './device.ts';
+import { GSO, HEADROOM, MAX_FRAME, type Packet } from './packet.ts';
+import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
+
+/** Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none. */
+export const PUNT_RECORD = { port: 0, length: 4, gsoSize: 8, gsoSegs: 12, vlan: 16, mark: 20, reason: 24, size: 32 } as const;
+
+/** What `PuntRingDevice` needs; plain. */
+export interface PuntRing {
+  kind: 'ring';
+  fd: number;
+  /** Bytes of the ring's data, a power of two. */
+  size: number;
+}
+
+const PAGE = 4096;
+const BUSY = 0x80000000;
+const DISCARD = 0x40000000;
+
+export class PuntRingDevice implements Device {
+  readonly fds: readonly number[];
+  readonly needsReadiness = false;
+  readonly #pool: ReceivePool;
+  readonly #mask: number;
+  readonly #consumer: Memory;
+  readonly #producer: Memory;
+  readonly #consumerWords: BigInt64Array;
+  readonly #producerWords: BigInt64Array;
+  readonly #headers: Int32Array;
+  #position: number;
+
+  constructor(ring: PuntRing, pool: ReceivePool) {
+    this.fds = [ring.fd];
+    this.#pool = pool;
+    this.#mask = ring.size - 1;
+    this.#consumer = mapMemory(PAGE, ring.fd, true, 0);
+    this.#producer = mapMemory(PAGE + 2 * ring.size, ring.fd, false, PAGE);
+    this.#consumerWords = new BigInt64Array(this.#consumer.bytes.buffer, this.#consumer.bytes.byteOffset, 1);
+    this.#producerWords = new BigInt64Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset, 1);
+    this.#headers = new Int32Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
+    this.#position = Number(this.#consumerWords[0]);
+  }
+
+  receive(budget: number, onPacket: (packet: Packet) => void): number {
+    const end = Number(Atomics.load(this.#producerWords, 0));
+    const most = Math.min(budget, POOL_SLOTS);
+    let count = 0;
+    while (this.#position < end && count < most) {
+      const at = PAGE + (this.#position & this.#mask);
+      const header = Atomics.load(this.#headers, at >> 2) >>> 0;
+      if ((header & BUSY) !== 0) break;
+      const size = header & 0x3fffffff;
+      if ((header & DISCARD) === 0 && this.#take(at + 8, count, onPacket)) count++;
+      this.#position += (size + 8 + 7) & ~7;
+    }
+    Atomics.store(this.#consumerWords, 0, BigInt(this.#position));
+    return count;
+  }
+
+  /** Copies a record's frame into the pool, because the ring's pages cannot be written and frames are changed where they stand. */
+  #take(at: number, slot: number, onPacket: (packet: Packet) => void): boolean {
+    const { words, bytes } = this.#producer;
+    const { memory, packet } = this.#pool;
+    const word = at >> 2;
+    const length = words[word + PUNT_RECORD.length / 4]!;
+    if (length < 14 || length > MAX_FRAME - 4) return false;
+    const from = at + PUNT_RECORD.size;
+    const isTagged = words[word + PUNT_RECORD.vlan / 4] !== 0;
+    let start = slot * POOL_SLOT_SIZE + HEADROOM;
+    memory.bytes.set(bytes.subarray(from, from + length), start);
+    if (isTagged) {
+      memory.bytes.copyWithin(start - 4, start, start + 12);
+      start -= 4;
+      for (let i = 0; i < 4; i++) memory.bytes[start + 12 + i] = bytes[at + PUNT_RECORD.vlan + i]!;
+    }
+    packet.point(memory.bytes, memory.address, start, isTagged ? length + 4 : length);
+    packet.port = words[word + PUNT_RECORD.port / 4]!;
+    findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
+    onPacket(packet);
+    return true;
+  }
+
+  release(): void {}
+
+  send(): void {}
+
+  flush(): void {}
+
+  stillExists(): boolean {
+    return true;
+  }
+
+  close(): void {
+    unmapMemory(this.#consumer);
+    unmapMemory(this.#producer);
+    libc().close(this.fds[0]!);
+  }
+}
+
+/** Fills in what virtio_net_hdr would have said. `l3` is the network header's offset from the frame's start. */
+function findOffload(packet: Packet, l3: number, gsoSize: number): void {
+  const { bytes, start, length } = packet;
+  const at = start + l3;
+  const type = (bytes[at - 2]! << 8) | bytes[at - 1]!;
+  let proto: number;
+  let l4: number;
+  let sum: number;
+  if (type === 0x0800 && length >= l3 + 20) {
+    if ((((bytes[at + 6]! << 8) | bytes[at + 7]!) & 0x3fff) !== 0) return;
+    proto = bytes[at + 9]!;
+    l4 = l3 + (bytes[at]! & 15) * 4;
+    sum = sum16(bytes, at + 12, 8) + proto + ((bytes[at + 2]! << 8) | bytes[at + 3]!) - (l4 - l3);
+  } else if (type === 0x86dd && length >= l3 + 40) {
+    proto = bytes[at + 6]!;
+    l4 = l3 + 40;
+    sum = sum16(bytes, at + 8, 32) + proto + ((bytes[at + 4]! << 8) | bytes[at + 5]!);
+  } else {
+    return;
+  }
+  const offset = proto === 6 ? 16 : proto === 17 ? 6 : -1;
+  if (offset < 0 || length < l4 + offset + 2) return;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  const checksum = (bytes[start + l4 + offset]! << 8) | bytes[start + l4 + offset + 1]!;
+  if (checksum === sum && checksum !== 0) {
+    packet.csumStart = l4;
+    packet.csumOffset = offset;
+  }
+  if (gsoSize > 0) {
+    packet.csumStart = l4;
+    packet.csumOffset = offset;
+    packet.gsoSize = gsoSize;
+    packet.gsoType = proto === 17 ? GSO.UDP_L4 : type === 0x0800 ? GSO.TCPV4 : GSO.TCPV6;
+  }
+}
+
+function sum16(bytes: Uint8Array, at: number, size: number): number {
+  let sum = 0;
+  for (let i = 0; i < size; i += 2) sum += (bytes[at + i]! << 8) | bytes[at + i + 1]!;
+  return sum;
+}
