@@ -113,7 +113,12 @@ function sameTargets(ctx: Context, row: ReplicaRow, column: string, table: strin
   return have.length === want.length && have.every((target, i) => target === want[i]);
 }
 
-/** Controllers and fail mode belong to the real bridge. */
+/** The row that a real or fake bridge stands on. */
+function bridgeRow(ctx: Context, name: string): ReplicaRow {
+  return requireBridge(switchModel(ctx), name).row;
+}
+
+/** Controllers and fail mode belong to the real bridge: they are changed there alone, though a fake one may show them. */
 function realBridge(ctx: Context, name: string): ReplicaRow {
   const bridge = requireBridge(switchModel(ctx), name);
   if (bridge.parent !== undefined) throw new CommandError(`${name} is a fake bridge`);
@@ -121,7 +126,7 @@ function realBridge(ctx: Context, name: string): ReplicaRow {
 }
 
 export const getController: Command = (ctx, { args }) => {
-  ctx.printLines(targetsOf(ctx, realBridge(ctx, args[0] ?? ''), 'controller', 'Controller').sort());
+  ctx.printLines(targetsOf(ctx, bridgeRow(ctx, args[0] ?? ''), 'controller', 'Controller').sort());
 };
 
 export const deleteController: Command = (ctx, { args }) => {
@@ -155,7 +160,7 @@ export const setManager: Command = (ctx, { args, options }) => {
 };
 
 export const getFailMode: Command = (ctx, { args }) => {
-  const mode = text(realBridge(ctx, args[0] ?? ''), 'fail_mode');
+  const mode = text(bridgeRow(ctx, args[0] ?? ''), 'fail_mode');
   if (mode !== '') ctx.print(`${mode}\n`);
 };
 
@@ -271,7 +276,7 @@ function isidAndVlan(args: readonly string[]): { isid: number; vlan: number } {
 }
 
 export const addMapping: Command = (ctx, { args }) => {
-  const bridge = realBridge(ctx, args[0] ?? '');
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const { isid, vlan } = isidAndVlan(args);
   let uuid = bridge.optional('auto_attach');
   if (uuid === undefined) {
@@ -283,7 +288,7 @@ export const addMapping: Command = (ctx, { args }) => {
 };
 
 export const deleteMapping: Command = (ctx, { args }) => {
-  const bridge = realBridge(ctx, args[0] ?? '');
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const { isid, vlan } = isidAndVlan(args);
   const row = ctx.txn.row('AutoAttach', String(bridge.optional('auto_attach') ?? ''));
   if (row === undefined) return;
@@ -291,7 +296,7 @@ export const deleteMapping: Command = (ctx, { args }) => {
 };
 
 export const getMappings: Command = (ctx, { args }) => {
-  const bridge = realBridge(ctx, args[0] ?? '');
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const row = ctx.txn.row('AutoAttach', String(bridge.optional('auto_attach') ?? ''));
   for (const [isid, vlan] of row?.map('mappings') ?? []) ctx.print(`${isid} ${vlan}\n`);
 };
