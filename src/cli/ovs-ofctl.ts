@@ -247,7 +247,7 @@ async function execute(command: string, args: readonly string[], options: FlowOp
         const cut = cutCommand(first, 'add');
         return module.parseFlowsCommand([parseFlow(cut.text, cut.command)], options);
       }
-      return module.parseFlowsCommand(module.parseFlowFile(first, lines, 'add'), options);
+      return module.parseFlowsCommand(module.parseFlowFile(first, lines, 'add', undefined, false), options);
     }
   }
   return 1;

@@ -1,7 +1,7 @@
 // tunctl: makes and removes persistent TUN and TAP devices (tunctl(8) of uml-utilities).
 import { readFileSync } from 'node:fs';
-import { errorText } from '../base/errors.ts';
-import { check, libc } from '../host/ffi.ts';
+import { errorText, KernelError } from '../base/errors.ts';
+import { check, E, libc } from '../host/ffi.ts';
 import { type OptionSpec, parseOptions, UsageError } from './options.ts';
 
 const OPTIONS: readonly OptionSpec[] = [
@@ -57,6 +57,16 @@ function openDevice(cloneDevice: string, name: string, flags: number): { fd: num
   return { fd, name: Buffer.from(request.subarray(0, request.indexOf(0))).toString() };
 }
 
+/** Opens a device to delete, of whichever kind it is. */
+function openExisting(cloneDevice: string, name: string): { fd: number; name: string } {
+  try {
+    return openDevice(cloneDevice, name, IFF_TAP | IFF_NO_PI);
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.errno !== E.INVAL) throw error;
+    return openDevice(cloneDevice, name, IFF_TUN | IFF_NO_PI);
+  }
+}
+
 /** Runs the tool. */
 export function main(argv: string[]): number {
   let name = '';
@@ -97,7 +107,7 @@ export function main(argv: string[]): number {
   }
   try {
     const c = libc();
-    const device = openDevice(cloneDevice, name, kind | IFF_NO_PI);
+    const device = mode === 'delete' ? openExisting(cloneDevice, name) : openDevice(cloneDevice, name, kind | IFF_NO_PI);
     if (mode === 'delete') {
       check('disabling TUNSETPERSIST', c.ioctlInt(device.fd, TUNSETPERSIST, 0));
       process.stdout.write(`Set '${device.name}' nonpersistent\n`);

@@ -1,6 +1,7 @@
 // ovs-vswitchd: the composition root of the switch daemon. Makes the parts, joins them, and takes them down in order.
 
 import { parseIpv4, parseIpv6 } from '../base/addresses.ts';
+import { runCoverage } from '../base/coverage.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { OptionSpec } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
@@ -199,7 +200,9 @@ async function start(context: DaemonContext): Promise<void> {
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
   if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
+  const stopCoverage = runCoverage(realClock);
   context.onExit(async ({ args }) => {
+    stopCoverage();
     await loop.stop();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.

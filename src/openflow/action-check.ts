@@ -1,6 +1,7 @@
 // Whether actions make sense for a match, before anything is sent: set_field needs its field's prerequisites.
 import { ConfigError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
+import type { Prereq } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import { W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
@@ -12,8 +13,15 @@ function inconsistent(): never {
   throw new ConfigError('actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)');
 }
 
-/** Checks a list; throws ConfigError. What earlier actions do to the frame's type and tag counts. */
-export function checkActions(actions: readonly Action[], match: Match): void {
+/**
+ * Checks a list; throws ConfigError. What earlier actions do to the frame's type and tag counts. False when an action has nothing to work
+ * on, which OpenFlow 1.0 lets pass and later versions do not.
+ */
+export function checkActions(actions: readonly Action[], match: Match): boolean {
+  let consistent = true;
+  const needs = (...prereqs: Prereq[]): void => {
+    if (!prereqs.some((prereq) => prereqHolds(prereq, now))) consistent = false;
+  };
   const now: Match = { key: match.key.slice(), mask: match.mask.slice() };
   const tag = (present: boolean): void => {
     now.mask[W.VLAN0] = (now.mask[W.VLAN0] ?? 0) | 0x1000;
@@ -40,12 +48,47 @@ export function checkActions(actions: readonly Action[], match: Match): void {
         tag(true);
         break;
       case 'stripVlan':
+        needs('vlan');
         tag(false);
         break;
       case 'pushMpls':
         type(action.ethertype);
         break;
+      case 'setIpv4Src':
+      case 'setIpv4Dst':
+        needs('ipv4');
+        break;
+      case 'setIpDscp':
+      case 'setIpEcn':
+      case 'setIpTtl':
+      case 'decTtl':
+        needs('ip');
+        break;
+      case 'setL4SrcPort':
+      case 'setL4DstPort':
+        needs('tcp', 'udp', 'sctp');
+        break;
+      case 'setMplsLabel':
+      case 'setMplsTc':
+      case 'setMplsTtl':
+      case 'decMplsTtl':
+        needs('mpls');
+        break;
+      case 'decNshTtl':
+        needs('nsh');
+        break;
+      case 'resubmit':
+        if (action.withCtTuple && !prereqHolds('ct', now)) inconsistent();
+        break;
+      case 'ct':
+        if (!prereqHolds('ip', now)) inconsistent();
+        for (const inner of action.exec) {
+          if (inner.kind !== 'nat' || inner.nat.family === 0) continue;
+          if (!prereqHolds(inner.nat.family === 4 ? 'ipv4' : 'ipv6', now)) inconsistent();
+        }
+        break;
       case 'popMpls':
+        needs('mpls');
         type(action.ethertype);
         break;
       case 'regLoad':
@@ -56,10 +99,11 @@ export function checkActions(actions: readonly Action[], match: Match): void {
         break;
       case 'clone':
       case 'writeActions':
-        checkActions(action.actions, now);
+        if (!checkActions(action.actions, now)) consistent = false;
         break;
       default:
         break;
     }
   }
+  return consistent;
 }

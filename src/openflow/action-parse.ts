@@ -146,8 +146,8 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   const [at, bits] = isVid ? [field.at - 1, 13] : [field.at, field.bits];
   const valueKey = newKey();
   const maskKey = newKey();
-  // A tag that is set is a tag that is there.
-  setKeyBits(valueKey, at, bits, (isVid ? value | 0x1000n : value) & (isVid ? mask | 0x1000n : mask));
+  // A tag that is set is a tag that is there. The value keeps bits outside the mask, as the reference sends them.
+  setKeyBits(valueKey, at, bits, isVid ? value | 0x1000n : value);
   setKeyBits(maskKey, at, bits, isVid ? mask | 0x1000n : mask);
   return { kind: 'setField', field, value: valueKey, mask: maskKey };
 }

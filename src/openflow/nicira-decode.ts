@@ -129,7 +129,7 @@ export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | '
   const field = header.coded?.field;
   if (field === undefined) throw new PeerError(code, 'set_field of an unknown field');
   if (!field.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${field.name} is read-only`);
-  const decoded = decodeFieldValue(from, header);
+  const decoded = decodeFieldValue(from, header, false);
   const value = newKey();
   const mask = newKey();
   if (field.name === 'vlan_vid') {

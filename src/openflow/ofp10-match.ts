@@ -3,7 +3,7 @@ import { PeerError } from '../base/errors.ts';
 import type { Match } from '../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../flow/key.ts';
 import { ETH, IP, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
 import { portFromWire32, portToWire32 } from './ports.ts';
 
 const FW10 = {
@@ -37,15 +37,21 @@ function wildLength(mask: number): number {
   return (free & (free + 1)) === 0 ? 32 - Math.clz32(free) : -1;
 }
 
-/** Whether a match can be told in OpenFlow 1.0's form; else NXM is needed. */
-export function fitsOfp10(match: Match): boolean {
-  const probe = matchAll();
-  const text = encodeToMatch(match);
-  probe.key.set(text.key);
-  for (let i = 0; i < match.mask.length; i++) {
-    if ((match.mask[i] ?? 0) !== (text.mask[i] ?? 0) || (match.key[i] ?? 0) !== (text.key[i] ?? 0)) return false;
+function same(a: Match, b: Match): boolean {
+  for (let i = 0; i < a.mask.length; i++) {
+    if (((a.mask[i] ?? 0) ^ (b.mask[i] ?? 0)) !== 0 || ((a.key[i] ?? 0) ^ (b.key[i] ?? 0)) !== 0) return false;
   }
   return true;
+}
+
+/** Whether a match can be told in OpenFlow 1.0's form; else NXM is needed. */
+export const fitsOfp10 = (match: Match): boolean => same(match, encodeToMatch(match));
+
+/** Whether a match can be told in OpenFlow 1.1's fixed form. */
+export function fitsOfp11(match: Match): boolean {
+  const out = new ByteWriter();
+  encodeOfp11Match(out, match);
+  return same(match, decodeOfp11Match(new ByteReader(out.result())));
 }
 
 /** What of a match OpenFlow 1.0 can say. */
@@ -87,7 +93,7 @@ function encodeToMatch(match: Match): Match {
       kept.key[W.TOS] = ((match.key[W.TOS] ?? 0) & 0xfc000000) >>> 0;
     }
     const proto = matchedProto(match);
-    if (proto === IP.TCP || proto === IP.UDP || proto === IP.ICMP) {
+    if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP) {
       const bits = proto === IP.ICMP ? 8 : 16;
       keep(w(W.TP) + 16 - bits, bits);
       keep(w(W.TP) + 32 - bits, bits);

@@ -153,7 +153,7 @@ export interface FieldValue {
 }
 
 /** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
-export function decodeFieldValue(from: ByteReader, header: EntryHeader): FieldValue {
+export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict = true): FieldValue {
   const field = header.coded?.field;
   if (field === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
   const perValue = header.hasMask ? header.size / 2 : header.size;
@@ -164,7 +164,7 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader): FieldVa
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
     if (!field.maskable && wireMask !== ones(field.wireBytes * 8)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
-    if ((value & ~wireMask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
+    if (strict && (value & ~wireMask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
     mask = wireMask & ones(width);
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));

@@ -1,7 +1,8 @@
 // Which flow formats can carry a flow-mod, and how they are named: ovs-ofctl(8), "Flow Syntax" and --flow-format.
 import type { Action } from './action.ts';
+import { checkActions } from './action-check.ts';
 import type { FlowMod } from './message.ts';
-import { fitsOfp10 } from './ofp10-match.ts';
+import { fitsOfp10, fitsOfp11 } from './ofp10-match.ts';
 
 /** All formats, the most wanted first. */
 export const PROTOCOLS = [
@@ -18,10 +19,26 @@ export const PROTOCOLS = [
 
 const ONE_THREE_ON = new Set(['OXM-OpenFlow13', 'OXM-OpenFlow14', 'OXM-OpenFlow15']);
 
+/** Fields that OpenFlow 1.0 sets by an action of its own, and those that 1.1 does besides. */
+const SET_IN_10 = new Set(
+  'vlan_tci vlan_vid dl_vlan vlan_pcp dl_vlan_pcp eth_src eth_dst ip_src ip_dst nw_tos ip_dscp tcp_src tcp_dst udp_src udp_dst in_port'.split(
+    ' ',
+  ),
+);
+const SET_IN_11 = new Set(['nw_ecn', 'metadata', 'mpls_label', 'mpls_tc']);
+
 function needs(actions: readonly Action[], keep: Set<string>): void {
+  const drop = (pattern: RegExp): void => {
+    for (const name of [...keep]) if (pattern.test(name)) keep.delete(name);
+  };
   for (const action of actions) {
-    if (action.kind === 'pushVlan') for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
-    if (action.kind === 'meter' || action.kind === 'encap') for (const name of [...keep]) if (!ONE_THREE_ON.has(name)) keep.delete(name);
+    if (action.kind === 'pushVlan') drop(/^(OpenFlow10|NXM)/);
+    else if (action.kind === 'meter' || action.kind === 'encap') drop(/^(OpenFlow1|NXM|OXM-OpenFlow12)/);
+    else if (action.kind === 'writeMetadata') drop(/^OpenFlow10/);
+    else if (action.kind === 'setField' && !SET_IN_10.has(action.field.name))
+      drop(SET_IN_11.has(action.field.name) ? /^OpenFlow10/ : /^OpenFlow1/);
+    else if (action.kind === 'clone' || action.kind === 'writeActions') needs(action.actions, keep);
+    else if (action.kind === 'ct') needs(action.exec, keep);
   }
 }
 
@@ -30,10 +47,15 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
   const keep = new Set<string>(PROTOCOLS);
   for (const mod of mods) {
     needs(mod.actions, keep);
+    if (!checkActions(mod.actions, mod.match)) for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
     if (!fitsOfp10(mod.match) || mod.cookieMask !== 0n) {
       keep.delete('OpenFlow10-table_id');
       keep.delete('OpenFlow10+table_id');
     }
+    if (!fitsOfp11(mod.match)) keep.delete('OpenFlow11');
+    const { noPacketCounts, noByteCounts, resetCounts } = mod.flags;
+    if (noPacketCounts || noByteCounts) for (const name of [...keep]) if (!ONE_THREE_ON.has(name)) keep.delete(name);
+    if (resetCounts) for (const name of [...keep]) if (!name.startsWith('OXM')) keep.delete(name);
     if (mod.table !== 255) {
       keep.delete('OpenFlow10-table_id');
       keep.delete('NXM-table_id');

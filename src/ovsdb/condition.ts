@@ -32,8 +32,10 @@ function parseClause(json: Json, table: TableSchema, symbols: SymbolTable | unde
     if (!isNumber || !(isScalarType(type) || isOptionalScalarType(type))) {
       throw syntaxError(json, `Type mismatch: "${fn}" operator may not be applied to column ${name} of type ${describeType(type)}.`);
     }
+    type = { ...type, min: 1 };
   } else if ((fn === 'includes' || fn === 'excludes') && !isScalarType(type)) {
-    type = { ...type, min: 0, max: Number.POSITIVE_INFINITY };
+    // What is included cannot be more than the column holds; what is excluded may.
+    type = { ...type, min: 0, max: fn === 'includes' ? type.max : Number.POSITIVE_INFINITY };
   }
   return { column, fn: known, arg: parseDatum(value as Json, type, symbols) };
 }

@@ -1,6 +1,6 @@
 // A database in memory: tables of immutable rows, with the counts and indexes that integrity needs. Only a commit changes it.
 //
-// Invariants between commits: strongCount of a row is the number of strong references to it from all rows; weakSources of a row
+// Invariants between commits: strongCount of a row is the number of strong references to it from other rows; weakSources of a row
 // names every row that has a weak reference to it.
 import { randomUUID } from 'node:crypto';
 import type { Atom } from './atom.ts';
@@ -131,6 +131,7 @@ export class Database {
       const target = this.tables.get(reference.table);
       for (const atom of referencedUuids(row.fields, reference)) {
         const uuid = atom as string;
+        if (reference.isStrong && uuid === row.uuid && target === table) continue;
         if (reference.isStrong) {
           const left = (target?.strongCount.get(uuid) ?? 0) - 1;
           if (left > 0) target?.strongCount.set(uuid, left);
@@ -153,6 +154,7 @@ export class Database {
       if (target === undefined) continue;
       for (const atom of referencedUuids(row.fields, reference)) {
         const uuid = atom as string;
+        if (reference.isStrong && uuid === row.uuid && target === table) continue;
         if (reference.isStrong) {
           target.strongCount.set(uuid, (target.strongCount.get(uuid) ?? 0) + 1);
         } else {

@@ -58,7 +58,7 @@ export function makeMap(pairs: readonly (readonly [Atom, Atom])[], message?: str
 
 function describeCount(type: ColumnType): string {
   if (type.min === type.max) return type.min === 1 ? 'exactly one member' : `exactly ${type.min} members`;
-  return `${type.min} ${type.max === Number.POSITIVE_INFINITY ? 'or more' : `to ${type.max}`} members`;
+  return `${type.min} ${type.max === Number.POSITIVE_INFINITY ? 'to 4294967295' : `to ${type.max}`} members`;
 }
 
 function checkCount(json: Json, length: number, type: ColumnType, kind: string): void {

@@ -39,7 +39,7 @@ export function parseMutation(json: Json, table: TableSchema, symbols?: SymbolTa
     }
     case 'insert':
       if (isScalarType(type)) mismatch();
-      return { column, mutator, arg: parseDatum(operand, unlimited(type), symbols) };
+      return { column, mutator, arg: parseDatum(operand, { ...type, min: 0 }, symbols) };
     case 'delete':
       if (isScalarType(type)) mismatch();
       return { column, mutator, arg: parseDeleted(operand, type, symbols) };
@@ -50,9 +50,12 @@ export function parseMutation(json: Json, table: TableSchema, symbols?: SymbolTa
 
 /** What to delete from a map may be pairs or keys. */
 function parseDeleted(json: Json, type: ColumnType, symbols: SymbolTable | undefined): Datum {
-  if (isMapType(type) && !(Array.isArray(json) && json[0] === 'map'))
+  try {
+    return parseDatum(json, unlimited(type), symbols);
+  } catch (error) {
+    if (!(isMapType(type) && error instanceof OvsdbError)) throw error;
     return parseDatum(json, { key: type.key, min: 0, max: Number.POSITIVE_INFINITY }, symbols);
-  return parseDatum(json, unlimited(type), symbols);
+  }
 }
 
 function rangeError(mutator: string): OvsdbError {

@@ -177,7 +177,8 @@ export class ReplicaTransaction implements IdlTransaction {
     }
     for (const { schema, uuid, base, written, mutations, isDeleted } of changes) {
       if (isDeleted) {
-        operations.push(jsonObject({ op: 'delete', table: schema.name, where: where(uuid) }));
+        // The server drops rows of other tables itself once nothing refers to them, and refuses to before.
+        if (schema.isRoot) operations.push(jsonObject({ op: 'delete', table: schema.name, where: where(uuid) }));
         continue;
       }
       const row: JsonObject = new Map();

@@ -145,6 +145,8 @@ export class Transaction {
         }
         for (const atom of referencedUuids((row as Row).fields, reference)) {
           const uuid = atom as string;
+          // A row does not keep itself alive.
+          if (uuid === row?.uuid && target === row.table) continue;
           map.set(uuid, (map.get(uuid) ?? 0) + sign);
           visit?.(target, uuid);
         }

@@ -75,18 +75,8 @@ export function describeType(type: ColumnType): string {
   const isOne = min === 1 && max === 1;
   if (isOne && value === undefined) return key.type;
   const plural = isMapType(type) ? '' : 's';
-  const count =
-    max === Number.POSITIVE_INFINITY
-      ? min === 0
-        ? ''
-        : `${min} or more `
-      : min === 0
-        ? `up to ${max} `
-        : min === max
-          ? `${min} `
-          : `${min} to ${max} `;
+  const count = max === Number.POSITIVE_INFINITY ? (min === 0 ? '' : `${min} or more `) : min === 0 ? `up to ${max} ` : `${min} to ${max} `;
   const what = value === undefined ? `${key.type}${plural}` : `(${key.type}, ${value.type}) pairs`;
-  if (isOptionalScalarType(type)) return `optional ${key.type}`;
   return `${value === undefined ? 'set' : 'map'} of ${count}${what}`;
 }
 

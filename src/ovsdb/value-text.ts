@@ -58,7 +58,10 @@ function parseStringText(text: string): string {
   if (!text.startsWith('"')) return text;
   if (text.length < 2 || !text.endsWith('"')) throw new ValueError(`${text}: missing quote at end of quoted string`);
   try {
-    return parseJson(text) as string;
+    // The parser takes arrays and objects at the top; more than one string inside is no quoted string either.
+    const parsed = parseJson(`[${text}]`) as string[];
+    if (parsed.length === 1) return parsed[0] as string;
+    throw new ValueError(`${text}: missing quote at end of quoted string`);
   } catch (error) {
     if (error instanceof JsonError) throw new ValueError(error.message.replace(/^line \d+, column \d+, byte \d+: /, ''));
     throw error;

@@ -359,6 +359,26 @@ export function checkActions(actions: readonly Action[], table: number): void {
       case 'clone':
         checkActions(action.actions, table);
         break;
+      case 'group':
+        throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
+      case 'meter':
+        throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
+      case 'learn':
+      case 'ct':
+      case 'nat':
+      case 'ctClear':
+      case 'sample':
+      case 'bundle':
+      case 'multipath':
+      case 'checkPktLarger':
+      case 'encap':
+      case 'decap':
+      case 'finTimeout':
+      case 'decNshTtl':
+      case 'deleteField':
+      case 'debugRecirc':
+        // Translation does not know them yet; a flow that would drop in silence is worse than a refusal.
+        throw new PeerError('OFPBAC_BAD_TYPE', `action ${action.kind} is not supported`);
       default:
     }
   }

@@ -53,6 +53,8 @@ function wholeMask(key: Key): Key {
   mask[W.TYPE] = 0xffff0000;
   mask[W.VLAN0] = 0xffff;
   for (const word of METADATA_WORDS) if (key[word] !== 0) mask[word] = 0xffffffff;
+  // Fields of two words are shown whole.
+  for (const word of [W.TUN_ID, W.METADATA]) if (key[word] !== 0 || key[word + 1] !== 0) mask.fill(0xffffffff, word, word + 2);
   if (isIp(key)) {
     mask[W.TYPE] = 0xffff03ff;
     mask[W.TOS] = 0xffff0000;
@@ -103,7 +105,9 @@ export function formatMegaflow(key: Key, translation: Translation): string {
   const hasRecirc = mask[W.RECIRC_ID] !== 0;
   mask[W.RECIRC_ID] = 0;
   const text = formatMatch({ key: key.map((word, i) => word & mask[i]!), mask }, 0x8000);
-  return `${hasRecirc ? 'recirc_id=0,' : ''}eth,${text}`.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
+  // Masked ports are hexadecimal even when they are zero.
+  const shown = text.replace(/\b(tp_(?:src|dst))=0\//g, '$1=0x0/');
+  return `${hasRecirc ? 'recirc_id=0,' : ''}eth,${shown}`.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
 }
 
 /** Reads the flow of a trace: every field exact, what is not said zero. */

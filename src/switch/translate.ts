@@ -110,11 +110,14 @@ export class Walk {
     throw new WalkFailure(reason);
   }
 
-  /** Walks from `table` on with the current key. */
-  lookup(table: number, honoursMiss: boolean, deepens: boolean, thenAlso?: () => void): void {
-    const { bridge } = this;
+  /** Walks from `table` on. The lookup sees `inPort` as the input port, the actions see the real one: NORMAL and in_port would surprise. */
+  lookup(table: number, inPort: OfPort, honoursMiss: boolean, deepens: boolean, thenAlso?: () => void): void {
+    const { bridge, key } = this;
     const flowTable = bridge.tables.table(table);
-    const rule = flowTable?.classifier.lookup(this.key, bridge.tables.version, this.wild);
+    const realPort = key[W.IN_PORT]!;
+    key[W.IN_PORT] = inPort;
+    const rule = flowTable?.classifier.lookup(key, bridge.tables.version, this.wild);
+    key[W.IN_PORT] = realPort;
     if (flowTable !== undefined) this.effects.push({ kind: 'lookup', table: flowTable, rule });
     const before = [this.table, this.rule] as const;
     if (rule === undefined) {
@@ -122,7 +125,7 @@ export class Walk {
       this.nested('table', text, () => {
         this.table = table;
         this.rule = undefined;
-        if (!honoursMiss || !this.#miss(table)) this.report('action', 'drop');
+        if (!honoursMiss || !this.#miss(table, inPort)) this.report('action', 'drop');
         thenAlso?.();
       });
     } else {
@@ -140,13 +143,13 @@ export class Walk {
     [this.table, this.rule] = before;
   }
 
-  #miss(table: number): boolean {
+  #miss(table: number, inPort: OfPort): boolean {
     switch (this.bridge.tables.missOf(table)) {
       case 'drop':
         return false;
       case 'continue':
         if (table + 1 >= 254) return false;
-        this.lookup(table + 1, true, false);
+        this.lookup(table + 1, inPort, true, false);
         return true;
       case 'controller':
         this.toController('no_match', undefined, 0, undefined, 0);
@@ -170,10 +173,7 @@ export class Walk {
       this.report('error', `over ${MAX_RESUBMITS} resubmit actions`);
       this.fail('Too many resubmits');
     }
-    const before = this.key[W.IN_PORT]!;
-    this.key[W.IN_PORT] = inPort;
-    this.lookup(table, honoursMiss, deepens);
-    this.key[W.IN_PORT] = before;
+    this.lookup(table, inPort, honoursMiss, deepens);
   }
 
   commit(): void {
@@ -277,7 +277,7 @@ export class Walk {
     this.key[W.CT_STATE] = 0;
     this.key[W.IN_PORT] = peer.port;
     this.depth++;
-    this.nested('bridge', `bridge("${peer.bridge.name}")`, () => this.lookup(0, true, false, () => runActionSet(this)));
+    this.nested('bridge', `bridge("${peer.bridge.name}")`, () => this.lookup(0, peer.port, true, false, () => runActionSet(this)));
     this.depth--;
     this.bridge = bridge;
     this.actionSet = actionSet;
@@ -335,7 +335,7 @@ export class Walk {
           this.report('detail', 'OFPPC_NO_RECV set, dropping');
         } else {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
-          this.lookup(0, true, false, () => runActionSet(this));
+          this.lookup(0, key[W.IN_PORT]!, true, false, () => runActionSet(this));
         }
       });
     } catch (thrown) {

@@ -64,10 +64,11 @@ export function parseFlowFile(
   lines: readonly { text: string; number: number }[],
   otherwise: FlowModCommand,
   names?: PortNames,
+  commandWords = true,
 ): FlowMod[] {
   return lines.map(({ text, number }) => {
     try {
-      const cut = cutCommand(text, otherwise);
+      const cut = commandWords ? cutCommand(text, otherwise) : { command: otherwise, text };
       const mod = parseFlow(cut.text, cut.command, names);
       checkActions(mod.actions, mod.match);
       return mod;
@@ -79,7 +80,7 @@ export function parseFlowFile(
 }
 
 async function send(bridge: string, mods: readonly FlowMod[], options: FlowOptions): Promise<void> {
-  const usable = usableProtocols(mods);
+  const usable = usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) })));
   const allowed = allowedProtocols(options.versions, options.protocols);
   if (!usable.some((name) => allowed.includes(name))) {
     throw new ConfigError(
@@ -205,17 +206,23 @@ export async function dumpAggregate(bridge: string, text: string, options: FlowO
 }
 
 /** parse-flow and parse-flows: what a flow's text would be sent as. */
-export function parseFlowsCommand(mods: readonly FlowMod[], options: FlowOptions): number {
+export function parseFlowsCommand(given: readonly FlowMod[], options: FlowOptions): number {
+  const mods = given.map(normalized);
   const usable = usableProtocols(mods);
   process.stdout.write(`usable protocols: ${protocolNames(usable)}\n`);
-  const allowed =
-    options.protocols === undefined ? allowedProtocols(0x7e, undefined) : allowedProtocols(options.versions, options.protocols);
+  const allowed = allowedProtocols(options.versions, options.protocols);
   const chosen = usable.find((name) => allowed.includes(name));
   if (chosen === undefined) throw new ConfigError('no usable protocol');
   process.stdout.write(`chosen protocol: ${chosen}\n`);
   const version = chosen.startsWith('OXM-OpenFlow') ? Number(chosen.slice(-1)) + 1 : chosen === 'OpenFlow11' ? 2 : 1;
-  for (const mod of mods) {
-    const bytes = encodeMessage(version as 1, 1, normalized(mod), chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false });
+  for (const [index, mod] of given.entries()) {
+    // Sending looks at a match anew, so what it lacks is said again.
+    const bytes = encodeMessage(
+      version as 1,
+      index + 1,
+      normalized(mod),
+      chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false },
+    );
     const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
     process.stdout.write(printBytes(bytes, undefined, tableIds));
   }

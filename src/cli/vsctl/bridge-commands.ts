@@ -133,7 +133,7 @@ export const getExternalId: Command = (ctx, { args }) => {
     .filter(([k]) => String(k).startsWith(prefix))
     .map(([k, v]) => [String(k).slice(prefix.length), v] as const);
   if (key === undefined) ctx.printLines(sorted(ids.map(([k, v]) => `${k}=${v}`)));
-  else ctx.print(`${ids.find(([k]) => k === key)?.[1] ?? ''}\n`);
+  else ctx.printLines(ids.filter(([k]) => k === key).map(([, value]) => String(value)));
 };
 
 export const listPorts: Command = (ctx, { args }) => {
@@ -224,9 +224,6 @@ export const deletePort: Command = (ctx, { args, options }) => {
   if (bridge !== undefined && port.bridge !== bridge) {
     if (port.bridge.parent === bridge) {
       throw new CommandError(`bridge ${bridge.name} does not have a port ${target} (although its child bridge ${port.bridge.name} does)`);
-    }
-    if (bridge.parent !== undefined && bridge.parent === port.bridge) {
-      throw new CommandError(`bridge ${bridge.name} does not have a port ${target} (although its parent bridge ${port.bridge.name} does)`);
     }
     throw new CommandError(`bridge ${bridge.name} does not have a port ${target}`);
   }

@@ -113,13 +113,20 @@ function sameTargets(ctx: Context, row: ReplicaRow, column: string, table: strin
   return have.length === want.length && have.every((target, i) => target === want[i]);
 }
 
-/** Controllers and fail mode belong to the real bridge. */
-function realBridge(ctx: Context, name: string): ReplicaRow {
+/** The row that a real or fake bridge stands on. */
+function bridgeRow(ctx: Context, name: string): ReplicaRow {
   return requireBridge(switchModel(ctx), name).row;
 }
 
+/** Controllers and fail mode belong to the real bridge: they are changed there alone, though a fake one may show them. */
+function realBridge(ctx: Context, name: string): ReplicaRow {
+  const bridge = requireBridge(switchModel(ctx), name);
+  if (bridge.parent !== undefined) throw new CommandError(`${name} is a fake bridge`);
+  return bridge.row;
+}
+
 export const getController: Command = (ctx, { args }) => {
-  ctx.printLines(targetsOf(ctx, realBridge(ctx, args[0] ?? ''), 'controller', 'Controller').sort());
+  ctx.printLines(targetsOf(ctx, bridgeRow(ctx, args[0] ?? ''), 'controller', 'Controller').sort());
 };
 
 export const deleteController: Command = (ctx, { args }) => {
@@ -153,7 +160,7 @@ export const setManager: Command = (ctx, { args, options }) => {
 };
 
 export const getFailMode: Command = (ctx, { args }) => {
-  const mode = text(realBridge(ctx, args[0] ?? ''), 'fail_mode');
+  const mode = text(bridgeRow(ctx, args[0] ?? ''), 'fail_mode');
   if (mode !== '') ctx.print(`${mode}\n`);
 };
 
@@ -222,9 +229,11 @@ export const addZonePolicy: Command = (ctx, { args, options }) => {
     if (Number.isNaN(value)) throw new CommandError(`${policy}: argument is not "KEY=VALUE"`);
     timeouts.set(policy.slice(0, at), value);
   }
-  if (zones.has(zone)) {
-    if (options.has('--may-exist')) return;
-    throw new CommandError(`zone id ${zone} already exists`);
+  const existing = zones.get(zone);
+  if (existing !== undefined) {
+    if (!options.has('--may-exist')) throw new CommandError(`zone id ${zone} already exists`);
+    ctx.txn.set('CT_Zone', String(existing), 'timeout_policy', ctx.txn.insert('CT_Timeout_Policy', { timeouts }));
+    return;
   }
   const policy = ctx.txn.insert('CT_Timeout_Policy', { timeouts });
   zones.set(zone, ctx.txn.insert('CT_Zone', { timeout_policy: policy }));
@@ -267,7 +276,7 @@ function isidAndVlan(args: readonly string[]): { isid: number; vlan: number } {
 }
 
 export const addMapping: Command = (ctx, { args }) => {
-  const bridge = realBridge(ctx, args[0] ?? '');
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const { isid, vlan } = isidAndVlan(args);
   let uuid = bridge.optional('auto_attach');
   if (uuid === undefined) {
@@ -279,7 +288,7 @@ export const addMapping: Command = (ctx, { args }) => {
 };
 
 export const deleteMapping: Command = (ctx, { args }) => {
-  const bridge = realBridge(ctx, args[0] ?? '');
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const { isid, vlan } = isidAndVlan(args);
   const row = ctx.txn.row('AutoAttach', String(bridge.optional('auto_attach') ?? ''));
   if (row === undefined) return;
@@ -287,7 +296,7 @@ export const deleteMapping: Command = (ctx, { args }) => {
 };
 
 export const getMappings: Command = (ctx, { args }) => {
-  const bridge = realBridge(ctx, args[0] ?? '');
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const row = ctx.txn.row('AutoAttach', String(bridge.optional('auto_attach') ?? ''));
   for (const [isid, vlan] of row?.map('mappings') ?? []) ctx.print(`${isid} ${vlan}\n`);
 };

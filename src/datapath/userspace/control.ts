@@ -45,6 +45,10 @@ export abstract class UserspaceControl implements Datapath {
   /** Opens the device and gives it to the frame path under that number. */
   protected abstract openPort(port: DpPort, spec: DpPortSpec): Promise<void>;
   protected abstract closePort(port: DpPort): Promise<void>;
+  /** The number that a port would best have, if it is free. */
+  protected preferredPort(_spec: DpPortSpec): DpPort | undefined {
+    return undefined;
+  }
   abstract close(): Promise<void>;
 
   async portAdd(spec: DpPortSpec): Promise<DpPort> {
@@ -56,7 +60,8 @@ export abstract class UserspaceControl implements Datapath {
       return info.port;
     }
     // Port 0 is the datapath's own in Open vSwitch's numbering.
-    let port = 1;
+    let port = this.preferredPort(spec) ?? 1;
+    if (this.#ports.has(port)) port = 1;
     while (this.#ports.has(port)) port++;
     if (port >= MAX_PORTS) throw new Error(`the datapath has no more than ${MAX_PORTS} ports`);
     const info = { port, name: spec.device, spec, users: 1 };

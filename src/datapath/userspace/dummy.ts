@@ -54,6 +54,14 @@ export class DummyDatapath extends UserspaceControl {
     this.#drain();
   }
 
+  /** As in Open vSwitch: `p3` gets 3 and `br0` gets 100, so that tests know the numbers. */
+  protected override preferredPort(spec: DpPortSpec): DpPort | undefined {
+    const digits = /(\d+)$/.exec(spec.device)?.[1];
+    if (spec.kind === 'tunnel' || digits === undefined) return undefined;
+    const number = Number(digits) + (spec.device.startsWith('br') ? 100 : 0);
+    return number > 0 && number < 1000 ? number : undefined;
+  }
+
   protected override command(command: Command): void {
     this.#core.nowMs = this.#clock.now();
     applyCommand(this.#core, command);
