@@ -128,6 +128,11 @@ export class DeviceTable {
     ]);
   }
 
+  /** Takes in what the kernel has said of its devices so far. */
+  poll(): void {
+    this.#links?.poll();
+  }
+
   /** Reads the kernel's counters again. */
   refresh(): void {
     this.#links?.refresh();

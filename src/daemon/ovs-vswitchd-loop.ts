@@ -7,6 +7,7 @@
 //    turn that our own writes cause finds nothing to do: that is why this never runs hot.
 
 import type { Clock } from '../base/clock.ts';
+import { coverageCounter } from '../base/coverage.ts';
 import { errorText } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import { OPEN_VSWITCH_VERSION } from '../base/version.ts';
@@ -182,6 +183,7 @@ export class ConfigurationLoop {
     const isNew = print !== this.#carriedOut;
     if (isNew || isForced) {
       await this.#dropVanished();
+      coverageCounter('bridge_reconfigure').total++;
       await reconciler.run(wanted);
       this.#carriedOut = print;
       this.#remember(wanted);
@@ -253,6 +255,7 @@ export class ConfigurationLoop {
     const { transaction } = writer;
     if (transaction === undefined) return;
     const result = await transaction.commit();
+    coverageCounter(`txn_${result.status.replaceAll(' ', '_')}`).total++;
     if (result.status === 'error') {
       log.warn(`could not write status to the database: ${result.error}`);
       this.#after(RETRY_MS, () => this.wake());

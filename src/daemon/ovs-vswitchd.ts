@@ -1,10 +1,12 @@
 // ovs-vswitchd: the composition root of the switch daemon. Makes the parts, joins them, and takes them down in order.
 
 import { parseIpv4, parseIpv6 } from '../base/addresses.ts';
+import { runCoverage } from '../base/coverage.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { OptionSpec } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
 import type { Datapath } from '../datapath/datapath.ts';
+import { openSystemDatapath } from '../datapath/ebpf/system-datapath.ts';
 import { DummyDatapath } from '../datapath/userspace/dummy.ts';
 import { openNetdevDatapath } from '../datapath/userspace/netdev.ts';
 import { runDir } from '../host/directories.ts';
@@ -159,7 +161,8 @@ async function start(context: DaemonContext): Promise<void> {
         dummies.add(datapath);
         return datapath;
       }
-      if (type === 'netdev' || type === 'system') return openNetdevDatapath(type, true);
+      if (type === 'system') return openSystemDatapath(true);
+      if (type === 'netdev') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
     runDirectory: runDir(),
@@ -197,7 +200,9 @@ async function start(context: DaemonContext): Promise<void> {
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
   if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
+  const stopCoverage = runCoverage(realClock);
   context.onExit(async ({ args }) => {
+    stopCoverage();
     await loop.stop();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.

@@ -282,7 +282,7 @@ export class Reconciler {
       this.#numbers.delete(name);
       // A TAP device that was made just now is not in the table yet.
       if (kind.kind === 'internal') {
-        if (!this.#devices.exists(name)) this.#devices.refresh();
+        if (!this.#devices.exists(name)) this.#devices.poll();
         if (this.#devices.exists(name)) this.#devices.mark(name, this.#owner);
       }
     } catch (error) {

@@ -66,7 +66,6 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
       if (value !== 0n) setBits(match, at, field.bits, value, mask);
       return;
     case 'dl_vlan':
-      match.key[W.VLAN0] = 0;
       if (value === 0xfffn && mask === 0xfffn) setVlan(match, 0xffff, 0);
       else setVlan(match, 0x1fff, Number(value) | 0x1000);
       return;
@@ -92,7 +91,8 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
 
 function setVlan(match: Match, mask: number, tci: number): void {
   match.mask[W.VLAN0] = ((match.mask[W.VLAN0] ?? 0) & 0xffffe000) | mask;
-  match.key[W.VLAN0] = tci;
+  // A priority given before the VLAN stays, unless there is to be no tag.
+  match.key[W.VLAN0] = tci === 0 ? 0 : ((match.key[W.VLAN0] ?? 0) & 0xe000) | tci;
 }
 
 /** The order in which fields are printed; `TYPE` is the protocol keyword and `VLAN` the VLAN group. */

@@ -101,6 +101,11 @@ export class LinkTable {
     this.#tell(changed);
   }
 
+  /** Takes in the events that have arrived: the kernel queues them before the call that caused them returns. */
+  poll(): void {
+    this.#hear();
+  }
+
   setMac(name: string, mac: readonly [number, number]): void {
     this.#change(name, { mac });
   }
@@ -142,8 +147,7 @@ export class LinkTable {
 
   #change(name: string, change: Parameters<typeof encodeLinkChange>[2]): void {
     this.#request(name, (sequence, index) => encodeLinkChange(sequence, index, change));
-    // The event may come later; what we did is known now.
-    this.refresh();
+    this.poll();
   }
 
   #request(name: string, encode: (sequence: number, index: number) => Uint8Array): void {
