@@ -112,6 +112,8 @@ export class StatusWriter {
     for (const [column, value] of Object.entries(columns)) {
       if (isSame(row, column, value)) continue;
       this.#transaction ??= this.#begin();
+      // While the reconciler waited for devices, the row may have been deleted.
+      if (this.#transaction.row(row.table, row.uuid) === undefined) return;
       this.#transaction.set(row.table, row.uuid, column, value);
     }
   }
