@@ -174,7 +174,7 @@ async function showLog(path: string, detail: number): Promise<number> {
 interface Command {
   min: number;
   max: number;
-  run(args: string[], detail: number): void | number | Promise<number>;
+  run(args: string[], detail: number): unknown;
 }
 
 const commands = new Map<string, Command>([
@@ -269,7 +269,8 @@ export async function main(argv: string[]): Promise<number> {
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
     if (args.length < command.min) throw new UsageError(`'${name}' command requires at least ${command.min} arguments`);
     if (args.length > command.max) throw new UsageError(`'${name}' command takes at most ${command.max} arguments`);
-    return (await command.run(args, detail)) ?? 0;
+    const code = await command.run(args, detail);
+    return typeof code === 'number' ? code : 0;
   } catch (error) {
     return fail(PROGRAM, errorText(error));
   }

@@ -1,6 +1,6 @@
 // A standalone database in a file: opened with recovery, appended to by commits, compacted beside itself and renamed.
 //
-// Promises: a commit is in the file before anyone hears of it; a durable one is on the disk. A torn tail, left by a crash in the middle
+// Promises: a commit is in the file before anyone hears of it; a durable one is on the disk before it is acknowledged. A torn tail, left by a crash in the middle
 // of a record, is cut off before the next record is written.
 import {
   closeSync,
@@ -103,6 +103,7 @@ export class DatabaseFile {
   readonly database: Database;
   readonly #lockFd: number;
   #fd: number;
+  #needsSync = false;
   #size = 0;
   #compactSize = 0;
   #compactedMs = Date.now();
@@ -185,7 +186,20 @@ export class DatabaseFile {
     if (this.fault !== '') throw new OvsdbError('I/O error', this.fault);
     const json = commitToJson(commit, Date.now(), this.#isDiff);
     if (json !== undefined) this.#write(json);
-    if (commit.isDurable) fdatasyncSync(this.#fd);
+    if (commit.isDurable) this.#needsSync = true;
+  }
+
+  /** Brings durable commits to the disk, however many there were since the last time. */
+  sync(): void {
+    if (!this.#needsSync) return;
+    this.#needsSync = false;
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      // The kernel may have dropped what it could not write: nothing later can be promised either.
+      this.fault = `${this.path}: fsync failed (${strerror(systemErrno(error))})`;
+      throw ioError(`${this.path}: fsync failed`, error);
+    }
   }
 
   #write(json: Json): void {
@@ -232,6 +246,7 @@ export class DatabaseFile {
     }
     closeSync(this.#fd);
     this.#fd = fd;
+    this.#needsSync = false;
     this.#size = fstatSync(fd).size;
     this.#compactSize = this.#size;
     this.#compactedMs = Date.now();
@@ -240,6 +255,7 @@ export class DatabaseFile {
 
   close(): void {
     this.database.store = undefined;
+    if (this.fault === '') this.sync();
     if (this.#fd >= 0) closeSync(this.#fd);
     if (this.#lockFd >= 0) closeSync(this.#lockFd);
   }

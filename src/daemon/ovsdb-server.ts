@@ -48,7 +48,12 @@ export class OvsdbDaemon {
 
   constructor(isDiff: boolean) {
     this.#isDiff = isDiff;
-    this.server = new OvsdbServer(realClock, { convert: (name, schema) => this.convert(name, schema) });
+    this.server = new OvsdbServer(realClock, {
+      convert: (name, schema) => this.convert(name, schema),
+      sync: () => {
+        for (const file of this.files.values()) file.sync();
+      },
+    });
   }
 
   /** Opens a file and serves it. */
@@ -181,6 +186,7 @@ export class OvsdbDaemon {
   }
 
   close(): void {
+    this.server.flush();
     for (const remote of this.allRemotes()) remote.close();
     for (const file of this.files.values()) file.close();
   }

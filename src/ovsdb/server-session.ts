@@ -56,7 +56,7 @@ export class ServerSession implements LockHolder {
         },
         onClose: (reason) => this.#closed(reason),
       },
-      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0 },
+      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush) },
     );
   }
 
@@ -70,6 +70,10 @@ export class ServerSession implements LockHolder {
 
   close(): void {
     this.#rpc.close();
+  }
+
+  destroy(reason: string): void {
+    this.#rpc.destroy(reason);
   }
 
   #closed(reason: string): void {
