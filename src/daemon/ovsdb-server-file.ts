@@ -86,7 +86,8 @@ export function readDatabaseFile(
   }
   const magic = bytes.subarray(0, 11).toString('latin1');
   if (magic === 'OVSDB CLUST') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
-  if (bytes.length === 0 || magic !== 'OVSDB JSON ') throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
+  if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  if (magic !== 'OVSDB JSON ') throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
   let count = 0;
   const scan = scanRecords(bytes, path, (json) => onRecord(json, count++));
   if (count === 0) throw new OvsdbError('ovsdb error', scan.fault);

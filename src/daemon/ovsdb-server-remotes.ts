@@ -15,6 +15,7 @@ const DEFAULT_PORT = 6640;
 const DEFAULT_PROBE_MS = 5000;
 const MIN_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 8000;
+const LISTEN_RETRY_MS = 1000;
 
 export interface RemoteOptions {
   probeIntervalMs?: number;
@@ -56,23 +57,31 @@ export class Remote {
     this.#options = options;
   }
 
-  /** Begins; settles when a listener listens, or at once for an active connection. Gives the fault, '' when there is none. */
+  /** Begins; settles when a listener has been tried, or at once for an active connection. Gives the fault, '' when there is none. */
   async start(): Promise<string> {
     if (!isPassiveTarget(this.target)) {
       void this.#connect();
       return '';
     }
+    await this.#listen();
+    return '';
+  }
+
+  /** What cannot listen now may do so later, when the port is free or the folder is there: it is tried again and again. */
+  async #listen(): Promise<void> {
+    if (this.#isClosed) return;
     try {
-      this.#listener = await listenStream(this.target, (stream) => this.#accept(stream), DEFAULT_PORT);
-      if (this.#isClosed) this.#listener.close();
-      if (this.#listener.boundPort !== 0)
-        socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);
+      const listener = await listenStream(this.target, (stream) => this.#accept(stream), DEFAULT_PORT);
+      this.#listener = listener;
+      if (this.#isClosed) listener.close();
+      if (listener.boundPort !== 0) socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${listener.boundPort}`);
       this.#state = 'ACTIVE';
-      return '';
     } catch (error) {
-      this.#lastError = errorText(error);
-      log.err(`${this.target}: listen failed: ${this.#lastError}`);
-      return this.#lastError;
+      const fault = errorText(error).replace(/^.*: /, '');
+      if (fault !== this.#lastError) log.err(`${this.target}: listen failed: ${fault}`);
+      this.#lastError = fault;
+      this.#state = 'BACKOFF';
+      if (!this.#isClosed) this.#cancelRetry = this.#clock.after(LISTEN_RETRY_MS, () => void this.#listen());
     }
   }
 

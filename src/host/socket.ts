@@ -1,5 +1,5 @@
 // Connections and listeners of the operating system behind the `Stream` and `Listener` of base. Sockets know nothing of what they carry.
-import { chmodSync, closeSync, constants, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { createServer, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { strerror, systemErrno } from '../base/errno.ts';
@@ -125,7 +125,11 @@ function removeSocketFile(path: string): void {
 
 function bind(server: Server, options: { path: string } | { host: string; port: number }, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(kernelError(name, error)));
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      // libuv says EACCES where the folder is missing.
+      const isMissing = error.code === 'EACCES' && 'path' in options && !existsSync(dirname(options.path));
+      reject(isMissing ? new KernelError(name, 2, strerror(2)) : kernelError(name, error));
+    });
     server.listen({ ...options, backlog: 64 }, resolve);
   });
 }
