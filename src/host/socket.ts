@@ -10,6 +10,7 @@ import { parseSocketTarget } from './socket-target.ts';
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
 const EAFNOSUPPORT = 97;
+const ENOENT = 2;
 /** The reference makes its sockets for owner and group only. */
 const SOCKET_MODE = 0o750;
 
@@ -125,10 +126,10 @@ function removeSocketFile(path: string): void {
 
 function bind(server: Server, options: { path: string } | { host: string; port: number }, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      // libuv says EACCES where the folder is missing.
-      const isMissing = error.code === 'EACCES' && 'path' in options && !existsSync(dirname(options.path));
-      reject(isMissing ? new KernelError(name, 2, strerror(2)) : kernelError(name, error));
+    server.once('error', (error) => {
+      // The runtime makes "no such folder" a lack of permission.
+      const isMissing = 'path' in options && (error as NodeJS.ErrnoException).code === 'EACCES' && !existsSync(dirname(options.path));
+      reject(isMissing ? new KernelError(name, ENOENT, strerror(ENOENT)) : kernelError(name, error));
     });
     server.listen({ ...options, backlog: 64 }, resolve);
   });
