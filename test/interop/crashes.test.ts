@@ -82,7 +82,7 @@ test('both daemons killed with -9, one after the other and together', { skip }, 
     const files = left();
     return files.filter((name) => !/\.\d+\.ctl$/.test(name)).length === 0 ? files : undefined;
   });
-  assert.equal(live.length, 4, `one control socket for each kill: ${live}`);
+  assert.equal(live?.length, 4, `one control socket for each kill: ${live}`);
   assert.deepEqual(
     devices(h).filter((name) => /^(br|i|ovs)/.test(name)),
     [],
