@@ -1,7 +1,7 @@
 // bpf(2): maps, programs and links as descriptors. A verifier's refusal is a KernelError that carries the end of its log.
 // Layouts: `union bpf_attr` in linux/bpf.h.
 import { KernelError } from '../base/errors.ts';
-import { closeFd, libc, type Memory, mapMemory } from '../host/ffi.ts';
+import { closeFd, E, libc, type Memory, mapMemory } from '../host/ffi.ts';
 import type { Program } from './instructions.ts';
 
 const SYS_BPF = process.arch === 'arm64' ? 280 : 321;
@@ -101,7 +101,14 @@ export function updateElement(map: number, key: Uint8Array, value: Uint8Array, f
 
 /** Removes an element; false when there was none. */
 export function deleteElement(map: number, key: Uint8Array): boolean {
-  return element(CMD.mapDelete, map, key, 0) >= 0;
+  memory().bytes.set(key, DATA);
+  // The kernel refuses an attribute block with more in it than the key.
+  const result = bpf(CMD.mapDelete, (attr, base) => {
+    attr.setUint32(0, map, true);
+    setPointer(attr, 8, base + DATA);
+  });
+  if (result < 0 && libc().errno() !== E.NOENT) fail('bpf(BPF_MAP_DELETE_ELEM)');
+  return result >= 0;
 }
 
 /** Reads an element into `value`; false when there is none. */

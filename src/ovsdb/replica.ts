@@ -65,6 +65,10 @@ class ReplicaClient implements Replica {
   #methodIndex = 0;
   #changeNumber = 0;
   #isConnected = false;
+  /** Updates that came before the monitor's reply was handled; undefined when there is nothing to wait for. */
+  #early: { method: string; params: Json[] }[] | undefined;
+  /** The server spoke of the lock by notification, which is newer than the reply to our request. */
+  #isLockNotified = false;
   #hasContent = false;
   #hasLock = false;
   #isLockContended = false;
@@ -221,9 +225,10 @@ class ReplicaClient implements Replica {
     // 2. The lock.
     const { lock } = this.#options;
     if (lock !== undefined) {
+      this.#isLockNotified = false;
       session.call('lock', [lock]).then(
         (reply) => {
-          if (session !== this.#session) return;
+          if (session !== this.#session || this.#isLockNotified) return;
           this.#hasLock = asObject(reply)?.get('locked') === true;
           this.#isLockContended = !this.#hasLock;
           this.#announce();
@@ -237,6 +242,8 @@ class ReplicaClient implements Replica {
       const params: Json[] = [this.#options.database, MONITOR_ID, this.#requests(method)];
       if (method === 'monitor_cond_since') params.push(this.#lastTransactionId);
       let reply: Json;
+      // A promise resolves after everything else in the same packet has been handled, so updates behind the reply wait for it.
+      this.#early = [];
       try {
         reply = await session.call(method, params);
       } catch (error) {
@@ -292,10 +299,17 @@ class ReplicaClient implements Replica {
       this.#tables.apply(reply, method !== 'monitor');
     }
     this.#hasContent = true;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { method: name, params } of early) this.#notified(name, params);
     this.#announce();
   }
 
   #notified(method: string, params: Json[]): void {
+    if (this.#early !== undefined && method.startsWith('update')) {
+      this.#early.push({ method, params });
+      return;
+    }
     try {
       if (method === 'update3') {
         this.#tables.apply(params[2] ?? null, true);
@@ -304,6 +318,7 @@ class ReplicaClient implements Replica {
         this.#tables.apply(params[1] ?? null, method === 'update2');
       } else if (method === 'locked' || method === 'stolen') {
         if (params[0] !== this.#options.lock) return;
+        this.#isLockNotified = true;
         this.#hasLock = method === 'locked';
         this.#isLockContended = !this.#hasLock;
       } else {
