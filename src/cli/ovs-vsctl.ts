@@ -16,9 +16,11 @@ import { connectIdl, type Replica } from '../ovsdb/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/replica-transaction.ts';
 import { ValueError } from '../ovsdb/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
+import { shippedSchema } from './shipped-schema.ts';
 import { ALL_OPTIONS, type CommandLine, parseCommandLine } from './vsctl/command-line.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
+import { neededTables } from './vsctl/needs.ts';
 import { formatTable } from './vsctl/table.ts';
 
 const PROGRAM = 'ovs-vsctl';
@@ -43,8 +45,9 @@ export async function main(argv: string[]): Promise<number> {
   log.info(() => `Called as ${called}`);
   const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
   const target = line.db ?? `unix:${runDir()}/db.sock`;
+  const assumedSchema = shippedSchema();
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables: 'all', retry: line.retry },
+    { remotes: [target], database: 'Open_vSwitch', tables: neededTables(line.commands, assumedSchema), assumedSchema, retry: line.retry },
     { connect: openConnection, clock: realClock },
   );
   try {
