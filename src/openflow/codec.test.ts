@@ -171,7 +171,8 @@ test('decode(encode(flow-mod)) is the flow-mod, in every version that can say it
   fc.assert(
     fc.property(flowMod, fc.constantFrom(1 as OfVersion, 3 as OfVersion, 4 as OfVersion, 5 as OfVersion), u32, (mod, version, xid) => {
       const framed = decodeMessage(encodeMessage(version, xid, mod));
-      assert.deepEqual(framed, { version, xid, message: mod } satisfies Framed);
+      // Without a table an addition is to the first one.
+      assert.deepEqual(framed, { version, xid, message: version === 1 ? mod : { ...mod, table: 0 } } satisfies Framed);
     }),
     { numRuns: 300 },
   );
