@@ -191,7 +191,9 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
     } else {
       const id = flow.id.toString(16).padStart(32, '0');
       const ufid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
-      yield `ufid:${ufid}, ${line.replace(/, actions:/, ', dp:ovs, actions:')}`;
+      const offload = datapath.offload?.();
+      const place = offload === undefined ? 'dp:ovs' : offload.isOffloaded(flow.id) ? 'offloaded:yes, dp:tc' : 'offloaded:no, dp:ovs';
+      yield `ufid:${ufid}, ${line.replace(/, actions:/, `, ${place}, actions:`)}`;
     }
   }
 }
@@ -262,6 +264,21 @@ const FEATURES: readonly string[] = [
   'IPv6 ND Extension: Yes',
 ];
 
+/** What the kernel's part of a datapath does, and why what it does not do is left to user space. */
+function offloadLines(datapath: Datapath): string[] {
+  if (datapath.type !== 'system') return [];
+  const offload = datapath.offload?.();
+  if (offload === undefined) return ['eBPF: No'];
+  const { flows, masks, punted, refused } = offload;
+  const reasons = [...refused].map(([reason, count]) => `${reason}:${count}`);
+  return [
+    'eBPF: Yes',
+    `eBPF flows: ${flows}, masks: ${masks}`,
+    `eBPF frames to user space: miss:${punted.miss} headers:${punted.unusual} actions:${punted.actions}`,
+    `eBPF flows left to user space: ${reasons.length === 0 ? 'none' : reasons.join(' ')}`,
+  ];
+}
+
 /** Registers them. */
 export function registerDatapathCommands(parts: CommandParts): void {
   const { unixctl, host } = parts;
@@ -277,8 +294,8 @@ export function registerDatapathCommands(parts: CommandParts): void {
   );
   unixctl.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, ANY, (args) => dpifDumpFlows(parts, args));
   unixctl.register('dpif/show-dp-features', 'bridge', 1, 1, ([name]) => {
-    bridgeNamed(host, name);
-    return FEATURES.join('\n');
+    const { datapath } = bridgeNamed(host, name);
+    return [...FEATURES, ...offloadLines(datapath)].join('\n');
   });
   unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
   unixctl.register('dpctl/dump-dps', '', 0, ANY, () => [...host.datapaths()].map(fullName).join('\n'));

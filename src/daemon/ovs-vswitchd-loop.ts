@@ -229,7 +229,10 @@ export class ConfigurationLoop {
       devices.refresh();
       this.#needsStatistics = false;
     }
-    const writer = new StatusWriter(() => idl.begin());
+    const writer = new StatusWriter(
+      () => idl.begin(),
+      (row) => idl.row(row.table, row.uuid) !== undefined,
+    );
     for (const bridge of wanted.bridges.values()) {
       const live = reconciler.bridges.get(bridge.name);
       if (live === undefined) continue;

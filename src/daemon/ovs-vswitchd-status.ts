@@ -100,15 +100,18 @@ function isSame(row: IdlRow, column: string, value: ColumnValue): boolean {
 /** Gathers writes; begins a transaction only when there is one. */
 export class StatusWriter {
   readonly #begin: () => IdlTransaction;
+  readonly #isStored: (row: IdlRow) => boolean;
   #transaction: IdlTransaction | undefined;
 
-  constructor(begin: () => IdlTransaction) {
+  constructor(begin: () => IdlTransaction, isStored: (row: IdlRow) => boolean) {
     this.#begin = begin;
+    this.#isStored = isStored;
   }
 
   /** Writes the columns of a row that differ. */
   put(row: IdlRow | undefined, columns: Columns): void {
-    if (row === undefined) return;
+    // While the reconciler waited for devices, the row may have been deleted.
+    if (row === undefined || !this.#isStored(row)) return;
     for (const [column, value] of Object.entries(columns)) {
       if (isSame(row, column, value)) continue;
       this.#transaction ??= this.#begin();

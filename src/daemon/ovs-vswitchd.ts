@@ -6,6 +6,7 @@ import { ConfigError } from '../base/errors.ts';
 import type { OptionSpec } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
 import type { Datapath } from '../datapath/datapath.ts';
+import { openSystemDatapath } from '../datapath/ebpf/system-datapath.ts';
 import { DummyDatapath } from '../datapath/userspace/dummy.ts';
 import { openNetdevDatapath } from '../datapath/userspace/netdev.ts';
 import { runDir } from '../host/directories.ts';
@@ -160,7 +161,8 @@ async function start(context: DaemonContext): Promise<void> {
         dummies.add(datapath);
         return datapath;
       }
-      if (type === 'netdev' || type === 'system') return openNetdevDatapath(type, true);
+      if (type === 'system') return openSystemDatapath(true);
+      if (type === 'netdev') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
     runDirectory: runDir(),

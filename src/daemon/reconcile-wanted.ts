@@ -257,6 +257,7 @@ function wantedController(row: IdlRow): ControllerRequest {
     type: type === 'primary' || type === 'service' ? type : passive ? 'service' : 'primary',
     maxBackoffMs: Math.max(1000, whole('max_backoff', 8000)),
     probeIntervalMs: probe === undefined ? 5000 : Number(probe) === 0 ? 0 : Math.max(5000, Number(probe)),
+    failOpenProbeMs: probe === undefined ? 5000 : Math.max(0, Number(probe)),
     rateLimit,
     burstLimit: rateLimit === 0 ? 0 : Math.max(rateLimit >> 2, whole('controller_burst_limit', rateLimit >> 2)),
     enableAsync: row.optional('enable_async_messages') !== false,

@@ -170,6 +170,18 @@ export interface FrameOffload {
 
 export const NO_OFFLOAD: FrameOffload = Object.freeze({ csumStart: 0, csumOffset: 0, gsoType: 0, gsoSize: 0 });
 
+/** What a datapath that is partly in the kernel says of that part. */
+export interface DpOffload {
+  isOffloaded(id: FlowId): boolean;
+  /** Flows and masks in the kernel. */
+  flows: number;
+  masks: number;
+  /** Frames that the kernel handed to user space: no flow there, headers it does not read, actions it does not run. */
+  punted: { miss: bigint; unusual: bigint; actions: bigint };
+  /** Flows that stayed in user space, by reason. */
+  refused: ReadonlyMap<string, number>;
+}
+
 export interface Datapath {
   /** `netdev`, `system` or `dummy`. */
   readonly type: string;
@@ -205,6 +217,9 @@ export interface Datapath {
   drops(): ReadonlyMap<string, bigint>;
   /** Lookup statistics for `dpctl/show`: hits, misses, lost. */
   lookupStats(): { hit: bigint; missed: bigint; lost: bigint; masks: number };
+
+  /** Present where flows are compiled into the kernel. */
+  offload?(): DpOffload;
 
   close(): Promise<void>;
 }

@@ -42,6 +42,9 @@ export class Packet {
   headroom = HEADROOM - 16;
   /** Datapath port, on frames from a device that stands for many ports. */
   port = 0;
+  /** The kernel's mark and priority of the frame, where the device tells them. */
+  mark = 0;
+  priority = 0;
   /** Set on frames that came out of a tunnel. */
   tunnel: TunnelInfo | undefined = undefined;
 
@@ -63,6 +66,8 @@ export class Packet {
     this.isQueued = false;
     this.headroom = HEADROOM - 16;
     this.tunnel = undefined;
+    this.mark = 0;
+    this.priority = 0;
   }
 
   /** Takes a copy of another packet into this one's own memory. */

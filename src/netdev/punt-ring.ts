@@ -3,13 +3,13 @@
 //
 // The kernel does not say whether a checksum is complete or partial. It does not matter: a transport checksum that equals its pseudo-header's
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
-import { libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
+import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
 import { GSO, HEADROOM, MAX_FRAME, type Packet } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
 /** Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none. */
-export const PUNT_RECORD = { port: 0, length: 4, gsoSize: 8, gsoSegs: 12, vlan: 16, mark: 20, reason: 24, size: 32 } as const;
+export const PUNT_RECORD = { port: 0, length: 4, gsoSize: 8, gsoSegs: 12, vlan: 16, mark: 20, reason: 24, priority: 28, size: 32 } as const;
 
 /** What `PuntRingDevice` needs; plain. */
 export interface PuntRing {
@@ -17,6 +17,9 @@ export interface PuntRing {
   fd: number;
   /** Bytes of the ring's data, a power of two. */
   size: number;
+  /** An array with two words for each port, in which the bytes put and the bytes taken are counted; it keeps the ports' shares. */
+  pendingFd: number;
+  ports: number;
 }
 
 const PAGE = 4096;
@@ -33,6 +36,8 @@ export class PuntRingDevice implements Device {
   readonly #consumerWords: BigInt64Array;
   readonly #producerWords: BigInt64Array;
   readonly #headers: Int32Array;
+  readonly #pending: Memory;
+  readonly #pendingFd: number;
   #position: number;
 
   constructor(ring: PuntRing, pool: ReceivePool) {
@@ -44,6 +49,8 @@ export class PuntRingDevice implements Device {
     this.#consumerWords = new BigInt64Array(this.#consumer.bytes.buffer, this.#consumer.bytes.byteOffset, 1);
     this.#producerWords = new BigInt64Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset, 1);
     this.#headers = new Int32Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
+    this.#pending = mapMemory((ring.ports * 8 + PAGE - 1) & -PAGE, ring.pendingFd, true, 0);
+    this.#pendingFd = ring.pendingFd;
     this.#position = Number(this.#consumerWords[0]);
   }
 
@@ -69,6 +76,9 @@ export class PuntRingDevice implements Device {
     const { memory, packet } = this.#pool;
     const word = at >> 2;
     const length = words[word + PUNT_RECORD.length / 4]!;
+    const port = words[word + PUNT_RECORD.port / 4]!;
+    const pending = this.#pending.words;
+    if (port * 2 + 1 < pending.length) pending[port * 2 + 1] = pending[port * 2 + 1]! + length;
     if (length < 14 || length > MAX_FRAME - 4) return false;
     const from = at + PUNT_RECORD.size;
     const isTagged = words[word + PUNT_RECORD.vlan / 4] !== 0;
@@ -80,7 +90,9 @@ export class PuntRingDevice implements Device {
       for (let i = 0; i < 4; i++) memory.bytes[start + 12 + i] = bytes[at + PUNT_RECORD.vlan + i]!;
     }
     packet.point(memory.bytes, memory.address, start, isTagged ? length + 4 : length);
-    packet.port = words[word + PUNT_RECORD.port / 4]!;
+    packet.port = port;
+    packet.mark = words[word + PUNT_RECORD.mark / 4]!;
+    packet.priority = words[word + PUNT_RECORD.priority / 4]!;
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);
     return true;
@@ -99,7 +111,9 @@ export class PuntRingDevice implements Device {
   close(): void {
     unmapMemory(this.#consumer);
     unmapMemory(this.#producer);
-    libc().close(this.fds[0]!);
+    unmapMemory(this.#pending);
+    closeFd(this.fds[0]!);
+    closeFd(this.#pendingFd);
   }
 }
 

@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { fold, sumBytes } from '../wire/checksum.ts';
 import { GSO, Packet } from './packet.ts';
-import { completeChecksum, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from './segment.ts';
+import {
+  completeChecksum,
+  newSegmentPlan,
+  pieceLength,
+  pieceStart,
+  planSegments,
+  recognizePartialChecksum,
+  writePieceHeader,
+} from './segment.ts';
 
 /** A TCP frame over IPv4 with a partial checksum. */
 function superSegment(payload: Uint8Array, tagged: boolean): Packet {
@@ -95,5 +103,34 @@ test('hostile offload state is refused or harmless', () => {
         completeChecksum(packet);
       },
     ),
+  );
+});
+
+test('a partial checksum is recognised without virtio_net_hdr, a whole one is left alone, and nothing reads outside the frame', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 3000 }), fc.boolean(), (payload, tagged) => {
+      const packet = superSegment(payload, tagged);
+      const { csumStart, csumOffset } = packet;
+      packet.csumStart = packet.csumOffset = 0;
+      recognizePartialChecksum(packet);
+      assert.deepEqual([packet.csumStart, packet.csumOffset], [csumStart, csumOffset]);
+      assert.equal(packet.gsoSize, payload.length > 1460 ? 1240 : 0);
+      packet.gsoType = packet.gsoSize = 0;
+      completeChecksum(packet);
+      const whole = packet.bytes.slice();
+      recognizePartialChecksum(packet);
+      // One in 65536 has a whole checksum of the same value; finishing that changes nothing.
+      completeChecksum(packet);
+      assert.deepEqual(packet.bytes, whole);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 14, maxLength: 100 }), fc.constantFrom([8, 0], [0x86, 0xdd], [0x81, 0]), (frame, type) => {
+      frame.set(type, 12);
+      const packet = new Packet(frame, 0);
+      packet.point(frame, 0, 0, frame.length);
+      recognizePartialChecksum(packet);
+      if (packet.csumStart !== 0) assert.ok(packet.csumStart + packet.csumOffset + 2 <= frame.length);
+    }),
   );
 });

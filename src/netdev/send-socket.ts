@@ -1,5 +1,5 @@
-// A kernel device to which user space only sends: what it receives is taken by a program in the kernel. The socket is bound to no protocol,
-// so that no frame is queued at it.
+// A kernel device to which user space only sends: what it receives is taken by a program in the kernel. The socket is bound to a protocol
+// that is for local experiments; no frame of it gets past that program, so none is queued, but the end of the device is told as an error.
 import { KernelError } from '../base/errors.ts';
 import { check, closeFd, E, libc, setSocketInt, socketError } from '../host/ffi.ts';
 import { interfaceIndex, interfaceName } from '../host/interface-request.ts';
@@ -13,6 +13,7 @@ const SOL_PACKET = 263;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_VNET_HDR = 15;
 const PACKET_MR_PROMISC = 1;
+const ETH_P_EXPERIMENT = 0x88b5;
 
 /** What `SendSocketDevice` needs; plain. */
 export interface SendSocket {
@@ -37,6 +38,7 @@ export function openSendSocket(name: string): SendSocket {
     const link = new Uint8Array(20);
     const linkView = new DataView(link.buffer);
     linkView.setUint16(0, AF_PACKET, true);
+    linkView.setUint16(2, ETH_P_EXPERIMENT, false);
     linkView.setInt32(4, ifindex, true);
     check('bind', c.bind(fd, link, link.length), name);
     return { kind: 'sender', fd, ifindex };

@@ -13,7 +13,15 @@ import { OuterBatch } from './outer-batch.ts';
 import { HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
 import { pathMtu } from './path-mtu.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
-import { completeChecksum, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from './segment.ts';
+import {
+  completeChecksum,
+  newSegmentPlan,
+  pieceLength,
+  pieceStart,
+  planSegments,
+  recognizePartialChecksum,
+  writePieceHeader,
+} from './segment.ts';
 import { writeAddress } from './send-batch.ts';
 
 const NAME_ROOM = 32;
@@ -187,6 +195,7 @@ export class TunnelDevice implements Device {
     info.gbpFlags = this.#header.gbpFlags;
     packet.point(memory.bytes, memory.address, at + headerSize, end - at - headerSize);
     packet.tunnel = info;
+    recognizePartialChecksum(packet);
     onPacket(packet);
   }
 
@@ -248,7 +257,8 @@ export class TunnelDevice implements Device {
   }
 
   #begin(batch: OuterBatch, outer: OuterHeader): number {
-    return batch.begin(outer, (outer.flags & FLAG.DONT_FRAGMENT) !== 0, (outer.flags & FLAG.CSUM) !== 0);
+    // Over IPv6 receivers refuse UDP without a checksum unless told otherwise (RFC 8200 section 8.1), Linux among them.
+    return batch.begin(outer, (outer.flags & FLAG.DONT_FRAGMENT) !== 0, outer.ipv6 || (outer.flags & FLAG.CSUM) !== 0);
   }
 
   /** A checksum of neither TCP nor UDP, in place: nobody else may hold the frame then. */

@@ -46,7 +46,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     this.#snoops = new Snoops(core);
     this.#failMode = new FailMode(core, {
       silenceMs: () => Math.min(...this.#primaries().map((c) => c.silenceMs())),
-      longestProbeMs: () => Math.max(0, ...this.#primaries().map((c) => c.request.probeIntervalMs)),
+      longestProbeMs: () => Math.max(0, ...this.#primaries().map((c) => c.request.failOpenProbeMs ?? c.request.probeIntervalMs)),
       hasUnadmitted: () => this.#primaries().some((c) => c.isConnected && !c.isAdmitted),
       bogusPacketIn: (frame) => this.#bogusPacketIn(frame),
     });

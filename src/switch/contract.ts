@@ -102,7 +102,10 @@ export interface ControllerRequest {
   target: string;
   type: 'primary' | 'service';
   maxBackoffMs: number;
+  /** What connections probe with: 0, or at least 5000. */
   probeIntervalMs: number;
+  /** What the user set, unclamped: a bridge fails open after three times this; `probeIntervalMs` when not given. */
+  failOpenProbeMs?: number;
   rateLimit: number;
   burstLimit: number;
   enableAsync: boolean;

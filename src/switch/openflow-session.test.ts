@@ -199,7 +199,7 @@ test('standalone: after three probe intervals the bridge is on its own, until a 
   core.settings = { ...core.settings, failMode: 'standalone' };
   core.events.onSettings?.();
   core.did.length = 0;
-  manager.controllersSet([controllerRequest('tcp:1.2.3.4:6653', { probeIntervalMs: 1000 })]);
+  manager.controllersSet([controllerRequest('tcp:1.2.3.4:6653', { probeIntervalMs: 5000, failOpenProbeMs: 1000 })]);
   await settle();
   core.clock.advance(2900);
   assert.equal(core.hidden.size, 0);

@@ -7,13 +7,15 @@ import { cannot, eventually, type Host, root, type World, world } from './suppor
 const node = process.execPath;
 const script = (name: string): string[] => [node, '--disable-warning=ExperimentalWarning', join(root, name)];
 
-test('netdev passes the datapath contract', { skip: cannot() || false }, (t) => {
-  const host = world(t).host('contract');
-  const command = [node, '--test', '--test-isolation=none', '--test-reporter=tap', '--disable-warning=ExperimentalWarning'];
-  const outcome = host.run([...command, join(root, 'test/interop/support/netdev-contract.ts')], { timeout: 90_000 });
-  assert.equal(outcome.code, 0, outcome.stdout.slice(-4000) + outcome.stderr);
-  assert.match(outcome.stdout, /# pass 1\d/);
-});
+for (const type of ['netdev', 'system']) {
+  test(`${type} passes the datapath contract`, { skip: cannot() || false }, (t) => {
+    const host = world(t).host('contract');
+    const command = [node, '--test', '--test-isolation=none', '--test-reporter=tap', '--disable-warning=ExperimentalWarning'];
+    const outcome = host.run([...command, join(root, 'test/interop/support/device-contract.ts'), type], { timeout: 90_000 });
+    assert.equal(outcome.code, 0, outcome.stdout.slice(-4000) + outcome.stderr);
+    assert.match(outcome.stdout, /# pass 1\d/);
+  });
+}
 
 function gbits(w: World, from: Host, to: Host, address: string): Promise<number> {
   void w;

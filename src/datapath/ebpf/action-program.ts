@@ -1,27 +1,13 @@
-// Instructions for the steps of a shape. Before: r6 = skb, r7/r8 = header offsets, r9 = the flow's value, the key on the stack is right.
+// Instructions for the steps of a shape. Before: r6 = skb, r7/r8 = header offsets, r9 = the flow's actions, the key on the stack is right.
 //
 // Checksums are the kernel's helpers' business: they know whether a checksum is complete, partial or computed by hardware, so that a rewritten
 // super-segment with a partial checksum stays right. IPv4 changes go to the header checksum and, as pseudo-header, to TCP's or UDP's.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import type { SetGroup } from '../datapath.ts';
-import { PARAM_SIZE, type Shape, type ShapeStep } from './action-shape.ts';
-import { HELPER, keyAt, SKB, STACK, VERDICT } from './frame-context.ts';
-
-/** Layout of a flow's value. */
-export const FLOW_VALUE = {
-  shape: 0,
-  tcpFlags: 4,
-  packets: 8,
-  bytes: 16,
-  usedNs: 24,
-  slot: 32,
-  params: 40,
-  size: 40 + PARAM_SIZE,
-} as const;
-
-/** Value of the `tx` array, one for each datapath port. */
-export const TX_VALUE = { packets: 0, bytes: 8, size: 16 } as const;
+import type { Shape, ShapeStep } from './action-shape.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK } from './frame-context.ts';
+import { ACTIONS_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
 const F_PSEUDO_HDR = 0x10;
 const F_MARK_MANGLED_0 = 0x20;
@@ -31,33 +17,34 @@ const swap32 = (value: number): number => (value >>> 24) | ((value >>> 8) & 0xff
 /** Emits a shape's steps, ending in exit. */
 export function emitShape(a: Assembler, shape: Shape): void {
   let hasVerdict = false;
+  if (shape.steps.length === 0) a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
   for (const step of shape.steps) {
     emitStep(a, step);
     hasVerdict = step.op === 'output' && step.isLast;
   }
-  if (!hasVerdict) a.mov(0, VERDICT.shot);
-  a.exit();
+  if (hasVerdict) a.exit();
+  else emitConsumed(a);
 }
 
 function emitStep(a: Assembler, step: ShapeStep): void {
   if (step.op === 'output') {
     emitSent(a, step.at + 8);
     if (step.isLast) {
-      a.load(4, 1, 9, FLOW_VALUE.params + step.at)
-        .load(4, 2, 9, FLOW_VALUE.params + step.at + 4)
+      a.load(4, 1, 9, ACTIONS_VALUE.params + step.at)
+        .load(4, 2, 9, ACTIONS_VALUE.params + step.at + 4)
         .call(HELPER.redirect);
     } else {
       a.mov(1, { reg: 6 })
-        .load(4, 2, 9, FLOW_VALUE.params + step.at)
-        .load(4, 3, 9, FLOW_VALUE.params + step.at + 4)
+        .load(4, 2, 9, ACTIONS_VALUE.params + step.at)
+        .load(4, 3, 9, ACTIONS_VALUE.params + step.at + 4)
         .call(HELPER.cloneRedirect);
     }
   } else if (step.op === 'popVlan') {
     a.mov(1, { reg: 6 }).call(HELPER.vlanPop);
   } else if (step.op === 'pushVlan') {
     a.mov(1, { reg: 6 })
-      .load(2, 2, 9, FLOW_VALUE.params + step.at)
-      .load(2, 3, 9, FLOW_VALUE.params + step.at + 2)
+      .load(2, 2, 9, ACTIONS_VALUE.params + step.at)
+      .load(2, 3, 9, ACTIONS_VALUE.params + step.at + 2)
       .call(HELPER.vlanPush);
   } else {
     emitSet(a, step);
@@ -67,9 +54,11 @@ function emitStep(a: Assembler, step: ShapeStep): void {
 /** Counts an output at the port whose number is the parameter at `at`. */
 function emitSent(a: Assembler, at: number): void {
   const none = a.fresh('nocount');
-  a.load(4, 0, 9, FLOW_VALUE.params + at).store(4, 10, STACK.scratch, { reg: 0 });
+  a.load(4, 0, 9, ACTIONS_VALUE.params + at).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, none);
-  a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.packets, 1).load(4, 1, 6, SKB.len).atomicAdd(8, 0, TX_VALUE.bytes, 1).label(none);
+  a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.packets, 1);
+  emitFrameLength(a, 1, 2);
+  a.atomicAdd(8, 0, TX_VALUE.bytes, 1).label(none);
 }
 
 function emitSet(a: Assembler, step: Extract<ShapeStep, { op: 'set' }>): void {
@@ -81,7 +70,7 @@ function emitSet(a: Assembler, step: Extract<ShapeStep, { op: 'set' }>): void {
   for (const [i, word] of step.words.entries()) {
     // r1 = the word as it is, r2 = as it shall be, both as they lie in memory.
     a.load(4, 1, 10, keyAt(word)).mov(2, { reg: 1 }).alu32('and', 2, swap32(~step.masks[i]!));
-    a.load(4, 3, 9, FLOW_VALUE.params + step.at + i * 4).alu32('or', 2, { reg: 3 });
+    a.load(4, 3, 9, ACTIONS_VALUE.params + step.at + i * 4).alu32('or', 2, { reg: 3 });
     if (step.group === 'eth') {
       a.store(4, 10, keyAt(word), { reg: 2 });
       touchesEthernet = true;
@@ -208,7 +197,7 @@ function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'set' }>): vo
   const mask = step.masks[0] ?? 0;
   a.load(4, 0, 6, at)
     .alu32('and', 0, ~mask | 0)
-    .load(4, 1, 9, FLOW_VALUE.params + step.at)
+    .load(4, 1, 9, ACTIONS_VALUE.params + step.at)
     .toBigEndian(1, 32)
     .alu32('or', 0, { reg: 1 });
   a.store(4, 6, at, { reg: 0 });

@@ -18,11 +18,13 @@ export type ShapeStep =
   /** Parameters: the new bits of each word, network order. `masks` are host-order words. */
   | { op: 'set'; group: SetGroup; words: readonly number[]; masks: readonly number[]; at: number };
 
-/** A list of steps under the name that all lists of that shape share. */
+/** A list of steps. */
 export interface Shape {
-  name: string;
   steps: readonly ShapeStep[];
 }
+
+/** The name that all lists of a shape share. */
+export const shapeName = (shape: Shape): string => JSON.stringify(shape.steps);
 
 export interface ShapedActions {
   shape: Shape;
@@ -106,5 +108,5 @@ export function shapeActions(
       return action.kind;
     }
   }
-  return { shape: { name: JSON.stringify(steps), steps }, params };
+  return { shape: { steps }, params };
 }

@@ -1,7 +1,7 @@
 // Where things lie while the program runs: fields of the kernel's `struct __sk_buff` (linux/bpf.h), helper numbers, and the stack.
 //
 // Registers kept through the program: r6 = __sk_buff, r7 = offset of the network header, r8 = offset of the transport header (0 = none),
-// r9 = the matched flow's value. The key lies on the stack in network byte order, so that most of it is copied from the frame as it stands.
+// r9 = the matched flow's actions. The key lies on the stack in network byte order, so that most of it is copied from the frame as it stands.
 import type { Assembler } from '../../bpf/instructions.ts';
 
 /** Offsets in `struct __sk_buff`. */
@@ -49,9 +49,23 @@ export const STACK = {
   header: -208,
   /** The key of a map lookup, 168 bytes at most. */
   lookup: -376,
-  /** Small values passed to helpers by address. */
+  /** Small values passed to helpers by address, 24 bytes. */
   scratch: -400,
 } as const;
+
+/** dst = length of the frame with the tag that is in its metadata. */
+export function emitFrameLength(a: Assembler, dst: 0 | 1 | 2 | 3, free: 1 | 2 | 3 | 4): void {
+  const untagged = a.fresh('notag');
+  a.load(4, dst, 6, SKB.len).load(4, free, 6, SKB.vlanPresent).jump('eq', free, 0, untagged).alu('add', dst, 4).label(untagged);
+}
+
+/**
+ * Ends the program, the frame consumed. Not by a verdict: at an internal port's egress a shot frame is reported to the host's TCP as never
+ * sent, and of the verdicts that say otherwise tcx knows only the redirect. So the frame is redirected to a device that cannot be.
+ */
+export function emitConsumed(a: Assembler): void {
+  a.mov(1, 0).mov(2, 0).call(HELPER.redirect).exit();
+}
 
 /** Stack offset of a key word. */
 export const keyAt = (word: number): number => STACK.key + word * 4;

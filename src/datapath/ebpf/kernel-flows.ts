@@ -1,37 +1,30 @@
-// The flows that the kernel has: maps, program and links, kept in step with the control plane's flows.
+// The flows that the kernel has: masks, flows and program, kept in step with the control plane's flows.
 //
 //   1. A flow is taken if its key is one the program can read and its actions have a shape; otherwise it is user space's, with a reason.
 //   2. Under a known mask and shape it is one map update. A new mask or shape makes a new program, loaded once for all that came in the
 //      same moment, which replaces the running one at every port in place.
 //   3. Until the new program runs, the frames concerned reach user space, which has every flow: nothing is lost meanwhile.
-//   4. Counters are read from the maps into an array when they are older than STATS_AGE_MS, so that a sweep over all flows reads each map once.
+//   4. Masks stand in the order of their hits since they were ordered last; masks without flows are left out.
+//   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import {
-  ATTACH,
-  attachTcx,
-  closeObject,
-  createMap,
-  deleteElement,
-  loadProgram,
-  lookupElement,
-  MAP_TYPE,
-  updateElement,
-  updateLink,
-} from '../../bpf/kernel.ts';
-import { type Key, W } from '../../flow/key.ts';
-import type { DpAction, DpPort } from '../datapath.ts';
+import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
+import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
+import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
-import { FLOW_VALUE, TX_VALUE } from './action-program.ts';
-import { type OutputDevice, type Shape, shapeActions } from './action-shape.ts';
+import { MAX_FLOWS } from '../userspace/shared-state.ts';
+import { ActionPool, type PooledActions } from './action-pool.ts';
+import { type OutputDevice, shapeActions } from './action-shape.ts';
 import { EXTRACTED_WORDS } from './extract-program.ts';
-import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PORT_VALUE } from './program.ts';
+import { IndexPool } from './index-pool.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
+import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 
 const log = logger('dpif_ebpf');
-const MAX_FLOWS_PER_MASK = 1 << 17;
-const MAX_PORTS = 1024;
-const NO_PREALLOCATION = 1;
 const RELOAD_MS = 2;
+const REORDER_MS = 5000;
+const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
 export interface KernelFlowStats {
   packets: bigint;
@@ -41,171 +34,193 @@ export interface KernelFlowStats {
 }
 
 interface Mask extends MaskSpec {
+  name: string;
   fd: number;
-  flows: number;
+  flows: Set<Installed>;
+  hits: number;
+  hitsBefore: number;
 }
 
 interface Installed {
   mask: Mask;
   key: Uint8Array;
+  /** Place of its counters. */
+  counters: number;
+  /** Undefined while user space has the flow: the counters are kept. */
+  actions: PooledActions | undefined;
 }
 
-interface Attached {
-  link: number;
-  ifindex: number;
-  device: OutputDevice;
-}
-
-const le32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+/** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
+const ZERO_WORDS: ReadonlySet<number> = new Set([W.RECIRC_ID, W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.DP_HASH, W.PACKET_TYPE]);
 
 export class KernelFlows {
-  readonly ringSize: number;
-  readonly ringFd: number;
-  readonly #fds = new Map<string, number>();
-  readonly #ports = new Map<DpPort, Attached>();
+  readonly #maps: Map<string, number>;
   readonly #masks = new Map<string, Mask>();
-  readonly #shapes = new Map<string, { number: number; shape: Shape }>();
   readonly #flows = new Map<number, Installed>();
+  readonly #actions: ActionPool;
+  readonly #counterIndices = new IndexPool(MAX_FLOWS);
+  readonly #counters: Memory;
+  readonly #device: (port: number) => OutputDevice | undefined;
+  readonly #onProgram: (program: number) => void;
+  readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
   #program: number;
+  /** The first masks at the last look. */
+  #firstMasks: string[] = [];
+  #maskLimit = MAX_MASKS;
   #nextMap = 0;
   #reload: NodeJS.Timeout | undefined;
-  readonly #value = new Uint8Array(FLOW_VALUE.size);
+  readonly #value = new Uint8Array(ACTIONS_VALUE.size);
+  readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
+  readonly #index = new Uint32Array(1);
 
-  /** Throws KernelError where the kernel does not allow it. */
-  constructor(ringSize = 1 << 23) {
-    this.ringSize = ringSize;
-    this.#create('ports', MAP_TYPE.hash, 4, PORT_VALUE.size, MAX_PORTS);
-    this.#create('tx', MAP_TYPE.array, 4, TX_VALUE.size, MAX_PORTS);
-    this.#create('hits', MAP_TYPE.array, 4, 8, 1);
-    this.ringFd = this.#create('ring', MAP_TYPE.ringBuffer, 0, 0, ringSize);
-    this.#program = this.#load();
-  }
-
-  #create(name: string, type: number, keySize: number, valueSize: number, maxEntries: number, flags = 0): number {
-    const fd = createMap({ name, type, keySize, valueSize, maxEntries, flags });
-    this.#fds.set(name, fd);
-    return fd;
-  }
-
-  #load(): number {
-    const shapes = [...this.#shapes.values()].sort((a, b) => a.number - b.number).map((s) => s.shape);
-    const started = performance.now();
-    const program = compileProgram({ masks: [...this.#masks.values()], shapes });
-    const fd = loadProgram(program, this.#fds, 'weft_datapath');
-    log.dbg(
-      () =>
-        `program of ${program.length} instructions for ${this.#masks.size} masks and ${shapes.length} shapes in ${(performance.now() - started).toFixed(1)} ms`,
+  /** `maps` are the fixed ones; `onProgram` puts a program in the place of the running one. Throws KernelError where the kernel does not allow it. */
+  constructor(maps: Map<string, number>, device: (port: number) => OutputDevice | undefined, onProgram: (program: number) => void) {
+    this.#maps = maps;
+    this.#device = device;
+    this.#onProgram = onProgram;
+    this.#actions = new ActionPool(
+      (list) => this.#storeActions(list),
+      () => this.#reloadSoon(),
     );
+    this.#program = this.#load([]);
+    this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
+    this.#reorder = setInterval(() => this.#reorderIfWorth(), REORDER_MS);
+    this.#reorder.unref();
+  }
+
+  /** The running program. */
+  get program(): number {
+    return this.#program;
+  }
+
+  #load(masks: readonly Mask[]): number {
+    const started = performance.now();
+    const program = compileProgram({ masks, shapes: this.#actions.shapes() });
+    const fd = loadProgram(program, this.#maps, 'weft_datapath');
+    log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
     return fd;
   }
 
-  /** Takes a device's frames: those that come in, or for an internal port those that the host sends. */
-  attach(port: DpPort, ifindex: number, isInternal: boolean): void {
-    const value = new Uint8Array(PORT_VALUE.size);
-    value.set(le32(port), PORT_VALUE.port);
-    updateElement(this.#fds.get('ports')!, le32(ifindex), value);
-    updateElement(this.#fds.get('tx')!, le32(port), new Uint8Array(TX_VALUE.size));
-    const link = attachTcx(this.#program, ifindex, isInternal ? ATTACH.tcxEgress : ATTACH.tcxIngress);
-    this.#ports.set(port, { link, ifindex, device: { ifindex, flags: isInternal ? 1 : 0 } });
+  #storeActions({ index, shape, params }: PooledActions): void {
+    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape.number, true);
+    this.#value.set(params, ACTIONS_VALUE.params);
+    this.#index[0] = index;
+    updateElement(this.#maps.get('actions')!, new Uint8Array(this.#index.buffer), this.#value);
   }
 
-  detach(port: DpPort): void {
-    const attached = this.#ports.get(port);
-    if (attached === undefined) return;
-    closeObject(attached.link);
-    deleteElement(this.#fds.get('ports')!, le32(attached.ifindex));
-    this.#ports.delete(port);
-  }
-
-  /** Installs or replaces a flow. Gives why it stays in user space, or undefined when the kernel has it. */
-  put(slot: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    this.delete(slot);
-    const reason = this.#tryPut(slot, key, mask, actions);
-    if (reason !== undefined) this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  /** Installs a flow or replaces its actions. Gives why it stays in user space, or undefined when the kernel has it. */
+  put(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
+    const reason = this.#tryPut(id, key, mask, actions);
+    if (reason !== undefined) {
+      this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+      const before = this.#flows.get(id);
+      if (before !== undefined) this.#deactivate(before);
+    }
     return reason;
   }
 
-  #tryPut(slot: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const { indices, masks, words } = packMatch(key, mask);
-    const keptWords: number[] = [];
-    const keptMasks: number[] = [];
-    const keptValues: number[] = [];
-    for (const [i, word] of indices.entries()) {
-      if (!EXTRACTED_WORDS.has(word)) {
-        // Connection and tunnel fields of frames that have neither are zero, and need no lookup.
-        if (word < W.CT_LABEL) return 'key_field';
-        if (words[i] !== 0) return 'key_field';
-        continue;
-      }
-      keptWords.push(word);
-      keptMasks.push(masks[i]! >>> 0);
-      keptValues.push(words[i]! >>> 0);
-    }
-    if ((key[W.RECIRC_ID]! & mask[W.RECIRC_ID]!) !== 0) return 'recirculated';
-    if (keptWords.length === 0) return 'empty_mask';
-    const isUntagged = mask[W.VLAN0] === 0xffffffff && key[W.VLAN0] === 0;
-    const shaped = shapeActions(actions, isUntagged, (port) => this.#ports.get(port)?.device);
+  #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
+    const isUntagged = (mask[W.VLAN0]! & VLAN_CFI) !== 0 && (key[W.VLAN0]! & VLAN_CFI) === 0;
+    const shaped = shapeActions(actions, isUntagged, this.#device);
     if (typeof shaped === 'string') return shaped;
-    const shapeNumber = this.#shapeNumber(shaped.shape);
-    if (shapeNumber === undefined) return 'too_many_shapes';
-    const target = this.#mask(keptWords, keptMasks);
+    let flow = this.#flows.get(id);
+    if (flow === undefined) {
+      const made = this.#newFlow(key, mask);
+      if (typeof made === 'string') return made;
+      flow = made;
+    }
+    const list = this.#actions.take(shaped);
+    const reason = typeof list === 'string' ? list : this.#store(flow, list);
+    if (reason === undefined) {
+      this.#flows.set(id, flow);
+    } else {
+      if (typeof list !== 'string') this.#actions.give(list);
+      if (!this.#flows.has(id)) this.#counterIndices.give(flow.counters);
+    }
+    return reason;
+  }
+
+  #newFlow(key: Key, mask: Key): Installed | string {
+    const { indices, masks, words } = packMatch(key, mask);
+    const kept: { word: number; mask: number; value: number }[] = [];
+    for (const [i, word] of indices.entries()) {
+      const value = words[i]! >>> 0;
+      // Connection and tunnel fields of frames that have neither are zero.
+      if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
+        if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
+      } else if (EXTRACTED_WORDS.has(word)) {
+        kept.push({ word, mask: masks[i]! >>> 0, value });
+      } else {
+        return 'key_field';
+      }
+    }
+    if (kept.length === 0) return 'empty_mask';
+    const target = this.#mask(
+      kept.map((one) => one.word),
+      kept.map((one) => one.mask),
+    );
     if (target === undefined) return 'too_many_masks';
-    const keyBytes = new Uint8Array(keptWords.length * 4);
-    const view = new DataView(keyBytes.buffer);
-    for (const [i, value] of keptValues.entries()) view.setUint32(i * 4, value, false);
-    const value = this.#value.fill(0);
-    value.set(le32(shapeNumber), FLOW_VALUE.shape);
-    value.set(le32(slot), FLOW_VALUE.slot);
-    value.set(shaped.params, FLOW_VALUE.params);
+    const bytes = new Uint8Array(kept.length * 4);
+    const view = new DataView(bytes.buffer);
+    for (const [i, { value }] of kept.entries()) view.setUint32(i * 4, value, false);
+    const counters = this.#counterIndices.take();
+    if (counters === undefined) return 'too_many_flows';
+    this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
+    return { mask: target, key: bytes, counters, actions: undefined };
+  }
+
+  #store(flow: Installed, list: PooledActions): string | undefined {
+    this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
+    this.#entry[FLOW_VALUE.actions / 4] = list.index;
+    if (this.#masks.get(flow.mask.name) !== flow.mask) return 'mask_dropped';
     try {
-      updateElement(target.fd, keyBytes, value);
+      updateElement(flow.mask.fd, flow.key, new Uint8Array(this.#entry.buffer));
     } catch (error) {
       log.dbg(() => `flow not taken: ${errorText(error)}`);
       return 'map_full';
     }
-    target.flows++;
-    this.#flows.set(slot, { mask: target, key: keyBytes });
+    if (flow.actions !== undefined) this.#actions.give(flow.actions);
+    flow.actions = list;
+    flow.mask.flows.add(flow);
     return undefined;
   }
 
-  #shapeNumber(shape: Shape): number | undefined {
-    const known = this.#shapes.get(shape.name);
-    if (known !== undefined) return known.number;
-    if (this.#shapes.size >= MAX_SHAPES) return undefined;
-    const number = this.#shapes.size + 1;
-    this.#shapes.set(shape.name, { number, shape });
-    this.#reloadSoon();
-    return number;
+  /** The frames of a flow go to user space from now on. */
+  #deactivate(flow: Installed): void {
+    if (flow.actions === undefined) return;
+    deleteElement(flow.mask.fd, flow.key);
+    this.#actions.give(flow.actions);
+    flow.actions = undefined;
+    flow.mask.flows.delete(flow);
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
     const name = `${words.join()}/${masks.join()}`;
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
-    if (this.#masks.size >= MAX_MASKS && !this.#dropEmptyMasks()) return undefined;
+    if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
+    if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
-    const fd = this.#create(map, MAP_TYPE.hash, words.length * 4, FLOW_VALUE.size, MAX_FLOWS_PER_MASK, NO_PREALLOCATION);
-    const mask = { map, words, masks, fd, flows: 0 };
+    const fd = createMap(maskMap(map, words.length));
+    this.#maps.set(map, fd);
+    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0 };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
   }
 
-  /** Forgets masks without flows; tells whether there were any. */
-  #dropEmptyMasks(): boolean {
-    const before = this.#masks.size;
-    for (const [name, mask] of this.#masks) {
-      if (mask.flows > 0) continue;
-      this.#masks.delete(name);
-      this.#fds.delete(mask.map);
-      // The running program keeps its own hold on the map until it is replaced.
-      closeObject(mask.fd);
-    }
-    if (this.#masks.size === before) return false;
-    this.#reloadSoon();
-    return true;
+  #dropMask(mask: Mask): void {
+    for (const flow of mask.flows) this.#deactivate(flow);
+    this.#masks.delete(mask.name);
+    this.#maps.delete(mask.map);
+    // The running program keeps its own hold on the map until it is replaced.
+    closeObject(mask.fd);
+  }
+
+  #dropEmptyMasks(): void {
+    for (const mask of [...this.#masks.values()]) if (mask.flows.size === 0) this.#dropMask(mask);
   }
 
   #reloadSoon(): void {
@@ -216,81 +231,100 @@ export class KernelFlows {
   reload(): void {
     clearTimeout(this.#reload);
     this.#reload = undefined;
-    let next: number;
-    try {
-      next = this.#load();
-    } catch (error) {
-      log.warn(`the kernel refuses the datapath's program, frames that it would have carried go through user space: ${errorText(error)}`);
+    this.#dropEmptyMasks();
+    this.#actions.prune();
+    for (;;) {
+      const masks = this.#ordered();
+      let next: number;
+      try {
+        next = this.#load(masks);
+      } catch (error) {
+        log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
+        if (masks.length === 0) return;
+        // The least used stand last.
+        this.#maskLimit = masks.length >> 1;
+        for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+        continue;
+      }
+      this.#onProgram(next);
+      closeObject(this.#program);
+      this.#program = next;
       return;
     }
-    for (const { link } of this.#ports.values()) updateLink(link, next);
-    closeObject(this.#program);
-    this.#program = next;
   }
 
-  delete(slot: number): void {
-    const flow = this.#flows.get(slot);
+  /** Masks, those with the most hits since the last time first. */
+  #ordered(): Mask[] {
+    const masks = [...this.#masks.values()];
+    const { words } = this.#counters;
+    for (const mask of masks) {
+      let hits = 0;
+      for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+      mask.hits = hits - mask.hitsBefore;
+      mask.hitsBefore = hits;
+    }
+    return masks.sort((a, b) => b.hits - a.hits || b.flows.size - a.flows.size);
+  }
+
+  /** A new order or fewer masks are worth a program only where there are many. */
+  #reorderIfWorth(): void {
+    if (this.#masks.size < 2) return;
+    const order = this.#ordered().filter((mask) => mask.flows.size > 0);
+    const names = order.slice(0, 4).map((mask) => mask.name);
+    const isSame = names.every((name, i) => this.#firstMasks[i] === name) && order.length === this.#masks.size;
+    this.#firstMasks = names;
+    if (!isSame) this.reload();
+  }
+
+  delete(id: number): void {
+    const flow = this.#flows.get(id);
     if (flow === undefined) return;
-    deleteElement(flow.mask.fd, flow.key);
-    flow.mask.flows--;
-    this.#flows.delete(slot);
+    this.#deactivate(flow);
+    this.#counterIndices.give(flow.counters);
+    this.#flows.delete(id);
   }
 
   clear(): void {
-    for (const slot of [...this.#flows.keys()]) this.delete(slot);
+    for (const id of [...this.#flows.keys()]) this.delete(id);
   }
 
-  has(slot: number): boolean {
-    return this.#flows.has(slot);
+  /** Whether the kernel carries the flow's frames. */
+  has(id: number): boolean {
+    return this.#flows.get(id)?.actions !== undefined;
   }
 
-  stats(slot: number): KernelFlowStats | undefined {
-    const flow = this.#flows.get(slot);
-    if (flow === undefined || !lookupElement(flow.mask.fd, flow.key, this.#value)) return undefined;
-    const view = new DataView(this.#value.buffer);
+  stats(id: number): KernelFlowStats | undefined {
+    const flow = this.#flows.get(id);
+    if (flow === undefined) return undefined;
+    const { words } = this.#counters;
+    const at = flow.counters * COUNTER_WORDS;
+    const wide = (offset: number): bigint => BigInt(words[at + offset / 4]!) | (BigInt(words[at + offset / 4 + 1]!) << 32n);
     return {
-      packets: view.getBigUint64(FLOW_VALUE.packets, true),
-      bytes: view.getBigUint64(FLOW_VALUE.bytes, true),
-      usedNs: view.getBigUint64(FLOW_VALUE.usedNs, true),
-      tcpFlags: view.getUint32(FLOW_VALUE.tcpFlags, true),
+      packets: wide(COUNTER_VALUE.packets),
+      bytes: wide(COUNTER_VALUE.bytes),
+      usedNs: wide(COUNTER_VALUE.usedNs),
+      tcpFlags: words[at + COUNTER_VALUE.tcpFlags / 4]!,
     };
-  }
-
-  /** What the program counted at a port; undefined when it is not in the kernel. */
-  portCounters(port: DpPort): { rxPackets: bigint; rxBytes: bigint; txPackets: bigint; txBytes: bigint; lost: bigint } | undefined {
-    const attached = this.#ports.get(port);
-    if (attached === undefined) return undefined;
-    const rx = new Uint8Array(PORT_VALUE.size);
-    const tx = new Uint8Array(TX_VALUE.size);
-    if (!lookupElement(this.#fds.get('ports')!, le32(attached.ifindex), rx)) return undefined;
-    lookupElement(this.#fds.get('tx')!, le32(port), tx);
-    const rxView = new DataView(rx.buffer);
-    const txView = new DataView(tx.buffer);
-    return {
-      rxPackets: rxView.getBigUint64(PORT_VALUE.rxPackets, true),
-      rxBytes: rxView.getBigUint64(PORT_VALUE.rxBytes, true),
-      lost: rxView.getBigUint64(PORT_VALUE.lost, true),
-      txPackets: txView.getBigUint64(TX_VALUE.packets, true),
-      txBytes: txView.getBigUint64(TX_VALUE.bytes, true),
-    };
-  }
-
-  /** Frames that a flow in the kernel took. */
-  hits(): bigint {
-    const value = new Uint8Array(8);
-    lookupElement(this.#fds.get('hits')!, le32(0), value);
-    return new DataView(value.buffer).getBigUint64(0, true);
   }
 
   get maskCount(): number {
     return this.#masks.size;
   }
 
+  get flowCount(): number {
+    return this.#flows.size;
+  }
+
   close(): void {
     clearTimeout(this.#reload);
-    for (const port of [...this.#ports.keys()]) this.detach(port);
+    clearInterval(this.#reorder);
     closeObject(this.#program);
-    for (const fd of this.#fds.values()) closeObject(fd);
-    this.#fds.clear();
+    unmapMemory(this.#counters);
+    for (const { fd, map } of this.#masks.values()) {
+      closeObject(fd);
+      this.#maps.delete(map);
+    }
+    this.#masks.clear();
+    this.#flows.clear();
   }
 }

@@ -5,26 +5,34 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Key } from '../../flow/key.ts';
+import { closeFd } from '../../host/ffi.ts';
 import { openSendSocket } from '../../netdev/send-socket.ts';
-import type { Datapath, DpAction, DpFlowStats, DpPort, DpPortCounters, DpPortSpec, FlowId } from '../datapath.ts';
+import type { Datapath, DpAction, DpFlowStats, DpOffload, DpPort, DpPortCounters, DpPortSpec, FlowId } from '../datapath.ts';
 import type { OpenedDevice } from '../userspace/attach.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
-import { KernelFlows } from './kernel-flows.ts';
+import { MAX_PORTS } from '../userspace/shared-state.ts';
+import { KernelDatapath, RING_SIZE } from './kernel-datapath.ts';
 
 const log = logger('dpif_ebpf');
 /** Port number under which the ring is attached; ports of frames count from 1. */
 const RING_PORT = 0;
 
 export class SystemDatapath extends NetdevDatapath {
-  readonly #kernel: KernelFlows;
+  readonly #kernel: KernelDatapath;
   readonly #ringReady: Promise<void>;
   /** performance.now() of the kernel's monotonic clock at 0. */
   readonly #clockOffsetMs = performance.now() - Number(process.hrtime.bigint() / 1000n) / 1000;
 
-  constructor(kernel: KernelFlows) {
-    super('system', 'ovs-system');
+  constructor(kernel: KernelDatapath, keepDevices: boolean) {
+    super('system', 'ovs-system', keepDevices);
     this.#kernel = kernel;
-    this.#ringReady = this.attach(RING_PORT, { kind: 'ring', fd: kernel.ringFd, size: kernel.ringSize });
+    this.#ringReady = this.attach(RING_PORT, {
+      kind: 'ring',
+      fd: kernel.ringFd,
+      size: RING_SIZE,
+      pendingFd: kernel.pendingFd,
+      ports: MAX_PORTS,
+    });
     this.#ringReady.catch((error: unknown) => log.err(`the ring of the kernel's frames cannot be read: ${errorText(error)}`));
   }
 
@@ -34,10 +42,27 @@ export class SystemDatapath extends NetdevDatapath {
   }
 
   protected override openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
-    if (spec.kind !== 'system' && spec.kind !== 'internal') return super.openDevice(port, spec);
-    const device = spec.kind === 'system' ? openSendSocket(spec.device) : super.openDevice(port, spec);
-    if (device.kind === 'sender' || device.kind === 'tap') this.#kernel.attach(port, device.ifindex, device.kind === 'tap');
-    return device;
+    if (spec.kind === 'internal') {
+      const device = super.openDevice(port, spec);
+      if (device.kind === 'tap') this.#attach(port, spec.device, device.ifindex, true);
+      return device;
+    }
+    if (spec.kind === 'system') {
+      const device = openSendSocket(spec.device);
+      if (this.#attach(port, spec.device, device.ifindex, false)) return device;
+      closeFd(device.fd);
+    }
+    return super.openDevice(port, spec);
+  }
+
+  #attach(port: DpPort, device: string, ifindex: number, isInternal: boolean): boolean {
+    try {
+      this.#kernel.attach(port, ifindex, isInternal);
+      return true;
+    } catch (error) {
+      log.warn(`${device}: frames of this port go through user space, because its program could not be attached: ${errorText(error)}`);
+      return false;
+    }
   }
 
   protected override async closePort(port: DpPort): Promise<void> {
@@ -47,29 +72,33 @@ export class SystemDatapath extends NetdevDatapath {
 
   override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
     const id = super.flowPut(key, mask, actions);
-    this.#kernel.put(id, key, mask, actions);
+    this.#kernel.flows.put(id, key, mask, actions);
     return id;
+  }
+
+  protected override flowReplaced(id: FlowId): void {
+    this.#kernel.flows.delete(id);
   }
 
   override flowModify(id: FlowId, actions: readonly DpAction[]): void {
     super.flowModify(id, actions);
     const flow = this.flow(id);
-    if (flow !== undefined) this.#kernel.put(id, flow.key, flow.mask, actions);
+    if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, actions);
   }
 
   override flowDelete(id: FlowId): void {
-    this.#kernel.delete(id);
+    this.#kernel.flows.delete(id);
     super.flowDelete(id);
   }
 
   override flowFlush(): void {
-    this.#kernel.clear();
+    this.#kernel.flows.clear();
     super.flowFlush();
   }
 
   override flowStats(id: FlowId): DpFlowStats | undefined {
     const user = super.flowStats(id);
-    const kernel = this.#kernel.stats(id);
+    const kernel = this.#kernel.flows.stats(id);
     if (user === undefined || kernel === undefined || kernel.packets === 0n) return user;
     return {
       packets: user.packets + kernel.packets,
@@ -81,7 +110,7 @@ export class SystemDatapath extends NetdevDatapath {
 
   override portCounters(port: DpPort): DpPortCounters | undefined {
     const user = super.portCounters(port);
-    const kernel = this.#kernel.portCounters(port);
+    const kernel = this.#kernel.counters(port);
     if (user === undefined || kernel === undefined) return user;
     // Frames that came up through the ring were counted below already.
     return {
@@ -94,19 +123,28 @@ export class SystemDatapath extends NetdevDatapath {
     };
   }
 
+  override drops(): ReadonlyMap<string, bigint> {
+    const drops = new Map(super.drops());
+    const { dropped, lost } = this.#kernel.totals();
+    if (dropped > 0n) drops.set('action_drop', (drops.get('action_drop') ?? 0n) + dropped);
+    if (lost > 0n) drops.set('ring_full', lost);
+    return drops;
+  }
+
   override lookupStats() {
     const user = super.lookupStats();
-    return { ...user, hit: user.hit + this.#kernel.hits() };
+    const { hits, lost } = this.#kernel.totals();
+    return { ...user, hit: user.hit + hits, lost: user.lost + lost };
   }
 
-  /** `yes` when the kernel carries the flow's frames, otherwise `no`. */
-  offloaded(id: FlowId): 'yes' | 'no' {
-    return this.#kernel.has(id) ? 'yes' : 'no';
-  }
-
-  /** Why flows stayed in user space, and how many of each. */
-  get refused(): ReadonlyMap<string, number> {
-    return this.#kernel.refused;
+  offload(): DpOffload {
+    return {
+      isOffloaded: (id) => this.#kernel.flows.has(id),
+      flows: this.#kernel.flows.flowCount,
+      masks: this.#kernel.flows.maskCount,
+      punted: this.#kernel.totals().punted,
+      refused: this.#kernel.flows.refused,
+    };
   }
 
   override async close(): Promise<void> {
@@ -116,14 +154,14 @@ export class SystemDatapath extends NetdevDatapath {
 }
 
 /** Opens the `system` datapath: in the kernel where it is allowed, otherwise in user space, with one line that says why. */
-export function openSystemDatapath(): Datapath {
-  let kernel: KernelFlows;
+export function openSystemDatapath(keepDevices = false): Datapath {
+  let kernel: KernelDatapath;
   try {
-    kernel = new KernelFlows();
+    kernel = new KernelDatapath();
   } catch (error) {
-    log.info(`system datapath: frames are forwarded in user space, because the kernel refuses eBPF: ${errorText(error)}`);
-    return openNetdevDatapath('system');
+    log.info(`the kernel refuses eBPF: ${errorText(error)}`);
+    return openNetdevDatapath('system', keepDevices);
   }
   log.info('system datapath: flow tables are compiled to eBPF');
-  return new SystemDatapath(kernel);
+  return new SystemDatapath(kernel, keepDevices);
 }

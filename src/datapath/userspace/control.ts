@@ -102,10 +102,14 @@ export abstract class UserspaceControl implements Datapath {
   }
 
   flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
-    const { id, slot, indices, masks, words } = this.#flows.put(key, mask, actions);
+    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions);
+    if (replaced !== undefined) this.flowReplaced(replaced);
     this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
     return id;
   }
+
+  /** A flow has given its match to another. */
+  protected flowReplaced(_id: FlowId): void {}
 
   flowModify(id: FlowId, actions: readonly DpAction[]): void {
     const slot = this.#flows.modify(id, actions);

@@ -121,7 +121,9 @@ export class UserspaceCore {
     const walk = this.#top;
     const { key } = walk;
     key[W.IN_PORT] = port;
-    for (let i = W.RECIRC_ID; i <= W.PKT_MARK; i++) key[i] = 0;
+    for (let i = W.RECIRC_ID; i < W.SKB_PRIORITY; i++) key[i] = 0;
+    key[W.SKB_PRIORITY] = packet.priority;
+    key[W.PKT_MARK] = packet.mark;
     if (packet.tunnel !== undefined) {
       writeTunnelKey(key, packet.tunnel);
       this.#hasTunnelKey = true;

@@ -43,7 +43,7 @@ export class FlowRegistry {
     const record = { flow: { id, key: key.slice(), mask: mask.slice(), actions }, slot, name };
     this.#byId.set(id, record);
     this.#byMatch.set(name, record);
-    return { id, slot, ...packed };
+    return { id, slot, replaced: before?.flow.id, ...packed };
   }
 
   /** The slot of a flow whose actions are now others. */

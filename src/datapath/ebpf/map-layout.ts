@@ -1,0 +1,58 @@
+// The maps that a program and the control plane share, and what stands in their values. Offsets are bytes; numbers are in host order.
+//
+// A flow's entry says only where its counters and its actions are: 8 bytes. So replacing a flow's actions keeps its counters and is one
+// atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
+import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
+import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
+import { PARAM_SIZE } from './action-shape.ts';
+
+export const MAX_ACTION_LISTS = 1 << 16;
+export const MAX_FLOWS_PER_MASK = 1 << 17;
+
+/** Value of a mask's map. */
+export const FLOW_VALUE = { counters: 0, actions: 4, size: 8 } as const;
+/** Value of `counters`, mapped. */
+export const COUNTER_VALUE = { packets: 0, bytes: 8, usedNs: 16, tcpFlags: 24, size: 32 } as const;
+/** Value of `actions`; shape 0 is "punt". */
+export const ACTIONS_VALUE = { shape: 0, params: 8, size: 8 + PARAM_SIZE } as const;
+/** Value of `ports`, whose key is the device's index. */
+export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 32 } as const;
+/** Value of `tx`, one for each datapath port. */
+export const TX_VALUE = { packets: 0, bytes: 8, size: 16 } as const;
+/** Value of `pending`, one for each datapath port, mapped: bytes put into the ring, and bytes taken out; both wrap around. */
+export const PENDING_VALUE = { put: 0, taken: 4, size: 8 } as const;
+/** The only value of `totals`: frames handed to user space by reason, and frames that a flow without actions dropped. */
+export const TOTALS_VALUE = { punted: 0, dropped: 32, size: 40 } as const;
+
+const NO_PREALLOCATION = 1;
+const MAPPABLE = 0x400;
+
+const array = (name: string, valueSize: number, maxEntries: number, flags = 0): MapSpec => ({
+  name,
+  type: MAP_TYPE.array,
+  keySize: 4,
+  valueSize,
+  maxEntries,
+  flags,
+});
+
+/** The maps that every program names, besides those of its masks. */
+export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
+  { name: 'ports', type: MAP_TYPE.hash, keySize: 4, valueSize: PORT_VALUE.size, maxEntries: MAX_PORTS },
+  array('tx', TX_VALUE.size, MAX_PORTS),
+  array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
+  array('totals', TOTALS_VALUE.size, 1),
+  array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
+  array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
+  { name: 'ring', type: MAP_TYPE.ringBuffer, keySize: 0, valueSize: 0, maxEntries: ringSize },
+];
+
+/** The map of a mask's flows, of so many words. */
+export const maskMap = (name: string, words: number): MapSpec => ({
+  name,
+  type: MAP_TYPE.hash,
+  keySize: words * 4,
+  valueSize: FLOW_VALUE.size,
+  maxEntries: MAX_FLOWS_PER_MASK,
+  flags: NO_PREALLOCATION,
+});

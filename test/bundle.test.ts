@@ -1,0 +1,91 @@
+// The tools' bundles are never stale: a changed source shows at the next start, an unchanged one costs nothing, no bundle means the sources run.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+const root = join(import.meta.dirname, '..');
+const made: string[] = [];
+after(() => {
+  for (const dir of made) rmSync(dir, { recursive: true });
+});
+
+/** A package with one tool that prints a word which another file of it holds. */
+function smallPackage(word: string): string {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-bundle-'));
+  made.push(dir);
+  mkdirSync(join(dir, 'bin'));
+  mkdirSync(join(dir, 'src/cli'), { recursive: true });
+  for (const name of ['launch', 'start.cjs', 'bundle.cjs']) copyFileSync(join(root, 'bin', name), join(dir, 'bin', name));
+  symlinkSync('launch', join(dir, 'bin/tunctl'));
+  symlinkSync(realpathSync(join(root, 'node_modules')), join(dir, 'node_modules'));
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+  writeFileSync(
+    join(dir, 'src/cli/main.ts'),
+    `import { main } from './tunctl.ts';\nprocess.stdout.write('sources ');\nprocess.exitCode = main(process.argv.slice(3));\n`,
+  );
+  writeFileSync(
+    join(dir, 'src/cli/tunctl.ts'),
+    `import { word } from './word.ts';\nexport function main(argv: string[]): number { process.stdout.write(word + argv.join()); return 0; }\n`,
+  );
+  setWord(dir, word);
+  return dir;
+}
+
+function setWord(dir: string, word: string): void {
+  writeFileSync(join(dir, 'src/cli/word.ts'), `export const word: string = '${word}';\n`);
+}
+
+const run = (file: string): string => execFileSync(file, ['a', 'b c'], { encoding: 'utf8' });
+const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+const bundles = (dir: string): string[] => readdirSync(join(dir, '.cache/tools')).sort();
+
+test('a change of any source shows at once; a mere touch makes nothing anew', () => {
+  const dir = smallPackage('one ');
+  pause(150);
+  assert.equal(run(join(dir, 'bin/tunctl')), 'one a,b c');
+  const before = bundles(dir);
+  assert.equal(before.length, 3);
+  utimesSync(join(dir, 'src/cli/word.ts'), 1, 1);
+  pause(150);
+  assert.equal(run(join(dir, 'bin/tunctl')), 'one a,b c');
+  assert.deepEqual(bundles(dir), before);
+  const settled = statSync(join(dir, '.cache/tools/tunctl.json')).mtimeMs;
+  assert.equal(run(join(dir, 'bin/tunctl')), 'one a,b c');
+  assert.equal(statSync(join(dir, '.cache/tools/tunctl.json')).mtimeMs, settled);
+  for (const word of ['two ', 'six ', 'ten ']) {
+    setWord(dir, word);
+    assert.match(run(join(dir, 'bin/tunctl')), new RegExp(`${word}a,b c$`));
+  }
+});
+
+test('where nothing can be written the sources run', () => {
+  const dir = smallPackage('plain ');
+  writeFileSync(join(dir, '.cache'), '');
+  assert.equal(run(join(dir, 'bin/tunctl')), 'sources plain a,b c');
+});
+
+test('a link anywhere, under any name of a tool, starts it', () => {
+  const dir = smallPackage('far ');
+  pause(150);
+  mkdirSync(join(dir, 'elsewhere'));
+  symlinkSync('../bin/tunctl', join(dir, 'elsewhere/tunctl'));
+  symlinkSync(join(dir, 'elsewhere/tunctl'), join(dir, 'tunctl'));
+  symlinkSync(join(dir, 'bin/launch'), join(dir, 'elsewhere/launch'));
+  assert.equal(run(join(dir, 'tunctl')), 'far a,b c');
+  const env = { ...process.env, PATH: `${dir}/elsewhere:${process.env['PATH']}` };
+  assert.equal(execFileSync('tunctl', ['x'], { env, encoding: 'utf8' }), 'far x');
+});
