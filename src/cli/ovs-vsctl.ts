@@ -175,7 +175,8 @@ function reportFailures(idl: Replica, names: ReadonlySet<string>): void {
     if (!names.has(String(port.scalar('name')))) continue;
     for (const uuid of port.set('interfaces')) {
       const iface = idl.row('Interface', String(uuid));
-      if (iface === undefined || iface.optional('ofport') !== -1) continue;
+      // No number at all: its bridge could not be made.
+      if (iface === undefined || (iface.optional('ofport') ?? -1) !== -1) continue;
       const reason = iface.optional('error');
       const detail = reason === undefined ? '' : `: ${reason}`;
       fail(PROGRAM, `Error detected while setting up '${iface.scalar('name')}'${detail}.  See ovs-vswitchd log for details.`);
