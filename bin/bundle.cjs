@@ -122,7 +122,7 @@ function bundle(tool, scratch, started) {
   write(file, code);
   write(`${tool}.json`, JSON.stringify({ format: FORMAT, file, inputs: inputs.map((input) => note(input, started)) }));
   for (const old of fs.readdirSync(dir)) {
-    if (old !== file && old.startsWith(`${tool}-`) && old.endsWith('.cjs')) fs.rmSync(`${dir}/${old}`, { force: true });
+    if (!old.startsWith(file) && old.startsWith(`${tool}-`)) fs.rmSync(`${dir}/${old}`, { force: true });
   }
   return `${dir}/${file}`;
 }

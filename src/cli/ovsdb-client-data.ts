@@ -40,7 +40,7 @@ export async function run(name: string, context: ClientContext): Promise<number>
       if (name === 'query') params.push(new Map([['op', 'abort']]));
       const result = await request(rpc, 'transact', params);
       if (name === 'query' && Array.isArray(result)) result.length = Math.min(result.length, params.length - 2);
-      print(formatJson(result, { sort: true }));
+      print(formatJson(result, { sort: true, pretty: context.style.pretty }));
       return 0;
     }
     case 'dump':

@@ -1,4 +1,6 @@
 // ovsdb-client's commands that stay and watch: monitor, monitor-cond, wait, lock.
+import { logger } from '../base/log.ts';
+import { parseCondition } from '../ovsdb/condition.ts';
 import { parseDatum } from '../ovsdb/datum.ts';
 import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json.ts';
 import { compareText, formatJson } from '../ovsdb/json-format.ts';
@@ -6,6 +8,8 @@ import { type ColumnSchema, parseSchema, type TableSchema } from '../ovsdb/schem
 import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
 import { formatLogTime } from './ovsdb-tool-log.ts';
 import type { Cell } from './table-output.ts';
+
+const reconnectLog = logger('reconnect');
 
 /** The reply to the request is what there was; all later is news. */
 let isInitial = true;
@@ -21,7 +25,11 @@ export async function run(name: string, context: ClientContext): Promise<number 
   return monitor(name, context);
 }
 
-function parseRequest(table: TableSchema, words: readonly string[], where: Json | undefined): { watched: Watched; json: Json } {
+function parseRequest(
+  table: TableSchema,
+  words: readonly string[],
+  where: { server: string; database: string; condition: Json | undefined },
+): { watched: Watched; json: Json } {
   const requests: Json[] = [];
   const columns: ColumnSchema[] = [];
   for (const word of words.length > 0 ? words : ['']) {
@@ -32,14 +40,15 @@ function parseRequest(table: TableSchema, words: readonly string[], where: Json 
         if (!['initial', 'insert', 'delete', 'modify'].includes(item.slice(1))) throw new ClientError(`${item}: unknown select`);
         select.set(item.slice(1), false);
       } else {
-        if (!table.columns.has(item)) throw new ClientError(`${table.name}: table "${table.name}" does not have column "${item}"`);
+        if (!table.columns.has(item))
+          throw new ClientError(`${where.server}: table "${table.name}" in ${where.database} does not have a column named "${item}"`);
         names.push(item);
       }
     }
     const chosen = names.length > 0 ? names : [...table.columns.keys()].filter((column) => !column.startsWith('_')).sort(compareText);
     if (names.length === 0) chosen.push('_version');
     columns.push(...chosen.map((column) => table.columns.get(column) as ColumnSchema));
-    requests.push(jsonObject({ columns: chosen, select: select.size === 0 ? undefined : select, where }));
+    requests.push(jsonObject({ columns: chosen, select: select.size === 0 ? undefined : select, where: where.condition }));
   }
   return { watched: { table, columns }, json: requests };
 }
@@ -57,13 +66,14 @@ async function monitor(name: string, context: ClientContext): Promise<undefined>
   const schema = parseSchema(await request(rpc, 'get_schema', [database]));
   let since = '00000000-0000-0000-0000-000000000000';
   if (name === 'monitor-cond-since' && /^[0-9a-f-]{36}$/.test(args[0] ?? '')) since = args.shift() ?? since;
-  const where = name === 'monitor' ? undefined : parseJson(args.shift() ?? '');
+  const condition = name === 'monitor' ? undefined : parseJson(args.shift() ?? '');
   const requests: JsonObject = new Map();
   const [first = '', ...words] = args;
   const tables = first === 'ALL' && !schema.tables.has('ALL') ? [...schema.tables.values()] : [schema.tables.get(first)];
   for (const table of tables) {
-    if (table === undefined) throw new ClientError(`${database} does not have table "${first}"`);
-    const { watched: one, json } = parseRequest(table, first === 'ALL' ? [] : words, where);
+    if (table === undefined) throw new ClientError(`${context.server}: ${database} does not have a table named "${first}"`);
+    if (Array.isArray(condition)) parseCondition(condition, table);
+    const { watched: one, json } = parseRequest(table, first === 'ALL' ? [] : words, { server: context.server, database, condition });
     watched.set(table.name, one);
     requests.set(table.name, json);
   }
@@ -145,9 +155,11 @@ async function wait(context: ClientContext): Promise<number> {
         const row = [...rows.values()].find((candidate) => candidate.get('name') === database);
         if (state === 'removed' ? row === undefined : row !== undefined && (state === 'added' || row.get('connected') === true)) resolve(0);
       };
+      reconnectLog.info(`${context.server}: connecting...`);
       const rpc = await context.connect((method, params) => {
         if (method === 'update') check(params[1] ?? null);
       });
+      reconnectLog.info(`${context.server}: connected`);
       await request(rpc, 'set_db_change_aware', [true]);
       check(await request(rpc, 'monitor', ['_Server', null, jsonObject({ Database: jsonObject({ columns: ['name', 'connected'] }) })]));
     })().catch(reject);
@@ -156,7 +168,13 @@ async function wait(context: ClientContext): Promise<number> {
 
 async function lock(method: string, context: ClientContext): Promise<undefined> {
   const rpc = await context.connect((name, params) => print(formatJson([name, ...params])));
-  const result = await request(rpc, method, [context.args[0] ?? '']);
+  // Whoever unlocks what it never locked waits for ever, as with the reference.
+  const answer = rpc.call(method, [context.args[0] ?? '']);
+  if (method === 'unlock') {
+    await answer.catch(() => {});
+    return undefined;
+  }
+  const result = await answer;
   print(formatJson(result));
   return undefined;
 }

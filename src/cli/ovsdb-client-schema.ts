@@ -45,7 +45,6 @@ export async function run(name: string, context: ClientContext): Promise<number>
       break;
     default: {
       const only = args[0];
-      if (only !== undefined && !schema.tables.has(only)) throw new Error(`no table "${only}" in database`);
       const rows = [...schema.tables.values()]
         .filter((table) => only === undefined || table.name === only)
         .flatMap((table) =>

@@ -2,6 +2,7 @@
 
 import { strerror } from '../base/errno.ts';
 import { errorText, KernelError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
@@ -23,6 +24,7 @@ import { type ClientContext, ClientError, print, request } from './ovsdb-client-
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
 
 const PROGRAM = 'ovsdb-client';
+const signalLog = logger('fatal_signal');
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'timestamp' },
@@ -56,7 +58,8 @@ async function connect(server: string, onNotify: (method: string, params: Json[]
     );
   } catch (error) {
     const why = error instanceof KernelError ? strerror(error.errno) : errorText(error);
-    throw new ClientError(`failed to connect to "${server}" (${why})`);
+    const verb = /^(unix|tcp|ssl):/.test(server) ? 'connect' : 'connect or listen';
+    throw new ClientError(`failed to ${verb} to "${server}" (${why})`);
   }
 }
 
@@ -94,25 +97,16 @@ const commands = new Map<string, [keyof typeof load, number, number]>([
   ['unlock', ['monitor', 1, 1]],
 ]);
 
-const USAGE = `ovsdb-client: Open vSwitch database JSON-RPC client
-usage: ovsdb-client [OPTIONS] COMMAND [ARG...]
+const isServer = (text: string | undefined): boolean => text !== undefined && /^[a-z]\w*:/i.test(text);
 
-Valid commands are:
-${[...commands.keys()].map((name) => `\n  ${name} [SERVER] ...`).join('')}
-
-The default SERVER is unix:${runDir()}/db.sock.
-The default DATABASE is Open_vSwitch.
-`;
-
-const isServer = (text: string | undefined): boolean => text !== undefined && /^(unix|tcp|ssl|punix|ptcp|pssl):/.test(text);
-
-async function pickDatabase(session: RpcSession, args: string[]): Promise<string> {
+async function pickDatabase(session: RpcSession, args: string[], command: string, takesMore: boolean): Promise<string> {
   const dbs = (await request(session, 'list_dbs', [])) as string[];
   const [first] = args;
   if (first !== undefined && dbs.includes(first)) {
     args.shift();
     return first;
   }
+  if (first !== undefined && !takesMore) throw new UsageError(`invalid syntax for '${command}' (use --help for help)`);
   if (dbs.includes('Open_vSwitch')) return 'Open_vSwitch';
   const others = dbs.filter((name) => !name.startsWith('_'));
   if (others.length === 1 && others[0] !== undefined) return others[0];
@@ -122,7 +116,7 @@ async function pickDatabase(session: RpcSession, args: string[]): Promise<string
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number | undefined> {
   const output = startToolLog(PROGRAM);
-  output.settings.setLevel(undefined, 'console', 'warn');
+  output.settings.setLevel(undefined, 'console', 'info');
   const style = defaultStyle();
   let hasTimestamps = false;
   let isForced = false;
@@ -136,12 +130,13 @@ export async function main(argv: string[]): Promise<number | undefined> {
       else if (name === 'timeout') {
         const seconds = parseSeconds(value);
         if (seconds === undefined || seconds === 0) throw new UsageError(`value ${value} on -t or --timeout is invalid`);
-        setAlarm(seconds);
+        setAlarm(seconds, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
       } else if (name === 'version') {
         print(versionText(PROGRAM));
         return 0;
       } else if (name === 'help') {
-        process.stdout.write(USAGE);
+        const { usage } = await import('./ovsdb-client-usage.ts');
+        process.stdout.write(usage());
         return 0;
       }
     }
@@ -163,7 +158,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
         rpc = await connect(server, onNotify ?? (() => {}));
         return rpc;
       },
-      database: (session) => pickDatabase(session, args),
+      database: (session) => pickDatabase(session, args, name, max > 1),
     };
     const code = await (await load[module]()).run(name, context);
     if (code === undefined) return undefined;

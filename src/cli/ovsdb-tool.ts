@@ -1,9 +1,9 @@
 // ovsdb-tool: works on database files directly.
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
-import { convertDatabase, DatabaseFile, readDatabaseFile } from '../daemon/ovsdb-server-file.ts';
+import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile } from '../daemon/ovsdb-server-file.ts';
 import { dbDir } from '../host/directories.ts';
 import { snapshotToJson } from '../ovsdb/commit-json.ts';
 import { OvsdbError } from '../ovsdb/error.ts';
@@ -67,7 +67,7 @@ function fileSchema(path: string): DatabaseSchema {
 }
 
 function withFile<T>(path: string, isReadOnly: boolean, fn: (file: DatabaseFile) => T): T {
-  const file = DatabaseFile.open(path, { isReadOnly });
+  const file = DatabaseFile.open(path, { isReadOnly, isStrict: true });
   try {
     return fn(file);
   } finally {
@@ -97,12 +97,14 @@ function transact(path: string, text: string, isReadOnly: boolean): void {
 }
 
 function transactFault(params: Json): OvsdbError {
-  return new OvsdbError('syntax error', 'database name expected as first parameter', { syntax: params });
+  return new OvsdbError('syntax error', Array.isArray(params) ? 'database name expected as first parameter' : 'array expected', {
+    syntax: params,
+  });
 }
 
 function convert(path: string, schemaPath: string, target: string | undefined): void {
   const schema = readSchema(schemaPath);
-  withFile(path, target !== undefined, (file) => {
+  withLocked(path, target !== undefined, (file) => {
     const converted = convertDatabase(file.database, schema);
     const comment = `converted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
     if (target !== undefined) {
@@ -114,11 +116,31 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
   });
 }
 
+/** Writes a database over whatever has its name. */
+function replaceFile(target: string, schema: DatabaseSchema, snapshot: Json): void {
+  const temporary = `${target}.tmp`;
+  rmSync(temporary, { force: true });
+  DatabaseFile.create(temporary, schema, snapshot);
+  renameSync(temporary, target);
+  rmSync(lockFileName(temporary), { force: true });
+}
+
+/** Opens a database to rewrite it; a lock held by another is told without its kind, as the reference does. */
+function withLocked(path: string, isReadOnly: boolean, fn: (file: DatabaseFile) => void): void {
+  try {
+    withFile(path, isReadOnly, fn);
+  } catch (error) {
+    if (error instanceof OvsdbError && error.details.endsWith('failed to lock lockfile'))
+      throw new Error(error.message.replace('I/O error: ', ''));
+    throw error;
+  }
+}
+
 function compact(path: string, target: string | undefined): void {
   const comment = `compacted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
-  withFile(path, target !== undefined, (file) => {
+  withLocked(path, target !== undefined, (file) => {
     if (target === undefined) file.compact(comment);
-    else DatabaseFile.create(target, file.database.schema, snapshotToJson(file.database, comment, Date.now()));
+    else replaceFile(target, file.database.schema, snapshotToJson(file.database, comment, Date.now()));
   });
 }
 
@@ -142,17 +164,17 @@ function compareVersions(args: readonly string[]): boolean {
   return result;
 }
 
-async function showLog(path: string, detail: number): Promise<void> {
+async function showLog(path: string, detail: number): Promise<number> {
   const { LogPrinter } = await import('./ovsdb-tool-log.ts');
   const printer = new LogPrinter(detail, print);
-  const { fault } = readDatabaseFile(path, (json, number) => printer.record(json, number));
-  if (fault !== '') process.stderr.write(`${PROGRAM}: syntax error: ${fault}\n`);
+  const { fault, faultTag } = readDatabaseFile(path, (json, number) => printer.record(json, number));
+  return fault === '' ? 0 : fail(PROGRAM, `${faultTag}: ${fault}`);
 }
 
 interface Command {
   min: number;
   max: number;
-  run(args: string[], detail: number): void | number | Promise<void>;
+  run(args: string[], detail: number): unknown;
 }
 
 const commands = new Map<string, Command>([
@@ -181,12 +203,31 @@ const commands = new Map<string, Command>([
   ['show-log', { min: 0, max: 1, run: ([db], detail) => showLog(db ?? defaultDatabase(), detail) }],
   ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => void fileSchema(db) }],
   ['db-is-clustered', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 0 : 2) }],
-  ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => void process.stdout.write(USAGE) }],
+  ['db-cid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
+  ['db-sid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
+  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
+  [
+    'cluster-to-standalone',
+    {
+      min: 2,
+      max: 2,
+      run: ([, db = '']) => {
+        if (!isClustered(db)) throw new Error(`Database is not clustered ${db}.\n`);
+        throw new Error('clustered databases are not supported');
+      },
+    },
+  ],
+  ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
 ]);
 
 function needsConversion(db: string, schemaPath: string): boolean {
   const text = (schema: DatabaseSchema): string => formatJson(schemaToJson(schema), { sort: true });
   return text(fileSchema(db)) !== text(readSchema(schemaPath));
+}
+
+function refuseStandalone(db: string): void {
+  if (!isClustered(db)) throw new Error(`${db}: not a clustered database`);
+  throw new Error('clustered databases are not supported');
 }
 
 function isClustered(db: string): boolean {
@@ -199,24 +240,10 @@ function isClustered(db: string): boolean {
   }
 }
 
-const USAGE = `ovsdb-tool: Open vSwitch database management utility
-usage: ovsdb-tool [OPTIONS] COMMAND [ARG...]
-  create [DB [SCHEMA]]    create DB with the given SCHEMA
-  compact [DB [DST]]      compact DB in-place (or to DST)
-  convert [DB [SCHEMA [DST]]]   convert DB to SCHEMA (to DST)
-  db-name [DB]            report name of schema used by DB
-  db-version [DB]         report version of schema used by DB
-  db-cksum [DB]           report checksum of schema used by DB
-  db-is-clustered DB      test whether DB is clustered
-  db-is-standalone DB     test whether DB is standalone
-  schema-name [SCHEMA]    report SCHEMA's name
-  schema-version [SCHEMA] report SCHEMA's schema version
-  schema-cksum [SCHEMA]   report SCHEMA's checksum
-  compare-versions A OP B  compare OVSDB schema version numbers
-  query [DB] TRNS         execute read-only transaction on DB
-  transact [DB] TRNS      execute read/write transaction on DB
-  [-m]... show-log [DB]   print DB's log entries
-`;
+async function showUsage(): Promise<void> {
+  const { usage } = await import('./ovsdb-tool-usage.ts');
+  process.stdout.write(usage(defaultSchema()));
+}
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
@@ -232,7 +259,7 @@ export async function main(argv: string[]): Promise<number> {
         print(versionText(PROGRAM));
         return 0;
       } else if (name === 'help') {
-        process.stdout.write(USAGE);
+        await showUsage();
         return 0;
       }
     }
@@ -242,7 +269,8 @@ export async function main(argv: string[]): Promise<number> {
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
     if (args.length < command.min) throw new UsageError(`'${name}' command requires at least ${command.min} arguments`);
     if (args.length > command.max) throw new UsageError(`'${name}' command takes at most ${command.max} arguments`);
-    return (await command.run(args, detail)) ?? 0;
+    const code = await command.run(args, detail);
+    return typeof code === 'number' ? code : 0;
   } catch (error) {
     return fail(PROGRAM, errorText(error));
   }

@@ -1,6 +1,6 @@
 // A standalone database in a file: opened with recovery, appended to by commits, compacted beside itself and renamed.
 //
-// Promises: a commit is in the file before anyone hears of it; a durable one is on the disk. A torn tail, left by a crash in the middle
+// Promises: a commit is in the file before anyone hears of it; a durable one is on the disk before it is acknowledged. A torn tail, left by a crash in the middle
 // of a record, is cut off before the next record is written.
 import {
   closeSync,
@@ -17,7 +17,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { systemErrno } from '../base/errno.ts';
+import { strerror, systemErrno } from '../base/errno.ts';
 import { logger } from '../base/log.ts';
 import { lockHolder, tryLock } from '../host/file-lock.ts';
 import { commitToJson, replayRecord, snapshotToJson } from '../ovsdb/commit-json.ts';
@@ -30,6 +30,7 @@ import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/schema.
 const fileLog = logger('ovsdb_file');
 const lockLog = logger('lockfile');
 const EAGAIN = 11;
+const EINVAL = 22;
 /** The server compacts by itself when a file has grown by this much and doubled, not more often than every ten minutes. */
 const AUTO_COMPACT_SIZE = 10 * 1024 * 1024;
 const AUTO_COMPACT_INTERVAL_MS = 10 * 60 * 1000;
@@ -50,6 +51,9 @@ function lockDatabase(path: string): number {
   try {
     fd = openSync(name, constants.O_RDWR | constants.O_CREAT, 0o600);
   } catch (error) {
+    const why = strerror(systemErrno(error));
+    lockLog.warn(`${name}: failed to open lock file: ${why}`);
+    lockLog.warn(`${name}: failed to lock file: ${why}`);
     throw ioError(`${path}: failed to lock lockfile`, error);
   }
   if (!tryLock(fd)) {
@@ -77,7 +81,7 @@ function syncFolder(path: string): void {
 export function readDatabaseFile(
   path: string,
   onRecord: (json: Json, number: number) => void,
-): { end: number; size: number; fault: string } {
+): { end: number; size: number; fault: string; faultTag: string } {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -86,11 +90,12 @@ export function readDatabaseFile(
   }
   const magic = bytes.subarray(0, 11).toString('latin1');
   if (magic === 'OVSDB CLUST') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
-  if (bytes.length === 0 || magic !== 'OVSDB JSON ') throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
+  if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  if (magic !== 'OVSDB JSON ') throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
   let count = 0;
   const scan = scanRecords(bytes, path, (json) => onRecord(json, count++));
-  if (count === 0) throw new OvsdbError('ovsdb error', scan.fault);
-  return { end: scan.end, size: bytes.length, fault: scan.fault };
+  if (count === 0) throw new OvsdbError(scan.faultTag, scan.fault);
+  return { end: scan.end, size: bytes.length, fault: scan.fault, faultTag: scan.faultTag };
 }
 
 export class DatabaseFile {
@@ -98,6 +103,7 @@ export class DatabaseFile {
   readonly database: Database;
   readonly #lockFd: number;
   #fd: number;
+  #needsSync = false;
   #size = 0;
   #compactSize = 0;
   #compactedMs = Date.now();
@@ -136,8 +142,11 @@ export class DatabaseFile {
     syncFolder(path);
   }
 
-  /** Opens a file; a read-only one is not locked. `convertTo` reads its rows as of another schema. */
-  static open(path: string, options: { isReadOnly?: boolean; isDiff?: boolean; convertTo?: DatabaseSchema } = {}): DatabaseFile {
+  /** Opens a file; a read-only one is not locked, a strict one must not be torn. `convertTo` reads its rows as of another schema. */
+  static open(
+    path: string,
+    options: { isReadOnly?: boolean; isStrict?: boolean; isDiff?: boolean; convertTo?: DatabaseSchema } = {},
+  ): DatabaseFile {
     const lockFd = options.isReadOnly === true ? -1 : lockDatabase(path);
     try {
       let database: Database | undefined;
@@ -152,10 +161,16 @@ export class DatabaseFile {
       file.#size = scan.end;
       file.#compactSize = scan.end;
       if (scan.fault !== '') {
-        fileLog.warn(`syntax error: ${scan.fault}`);
+        if (options.isStrict === true) throw new OvsdbError(scan.faultTag, scan.fault);
+        fileLog.warn(`${scan.faultTag}: ${scan.fault}`);
         file.#cutAt = scan.end;
       }
       if (fd >= 0) database.store = (commit) => file.#append(commit);
+      else {
+        database.store = () => {
+          throw new OvsdbError('I/O error', `${path}: cannot truncate to length ${scan.end}`, { errno: EINVAL });
+        };
+      }
       return file;
     } catch (error) {
       if (lockFd >= 0) closeSync(lockFd);
@@ -171,7 +186,20 @@ export class DatabaseFile {
     if (this.fault !== '') throw new OvsdbError('I/O error', this.fault);
     const json = commitToJson(commit, Date.now(), this.#isDiff);
     if (json !== undefined) this.#write(json);
-    if (commit.isDurable) fdatasyncSync(this.#fd);
+    if (commit.isDurable) this.#needsSync = true;
+  }
+
+  /** Brings durable commits to the disk, however many there were since the last time. */
+  sync(): void {
+    if (!this.#needsSync) return;
+    this.#needsSync = false;
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      // The kernel may have dropped what it could not write: nothing later can be promised either.
+      this.fault = `${this.path}: fsync failed (${strerror(systemErrno(error))})`;
+      throw ioError(`${this.path}: fsync failed`, error);
+    }
   }
 
   #write(json: Json): void {
@@ -218,6 +246,7 @@ export class DatabaseFile {
     }
     closeSync(this.#fd);
     this.#fd = fd;
+    this.#needsSync = false;
     this.#size = fstatSync(fd).size;
     this.#compactSize = this.#size;
     this.#compactedMs = Date.now();
@@ -226,6 +255,7 @@ export class DatabaseFile {
 
   close(): void {
     this.database.store = undefined;
+    if (this.fault === '') this.sync();
     if (this.#fd >= 0) closeSync(this.#fd);
     if (this.#lockFd >= 0) closeSync(this.#lockFd);
   }
@@ -234,6 +264,6 @@ export class DatabaseFile {
 /** The content of a database in terms of another schema: tables and columns that it does not know are dropped. */
 export function convertDatabase(database: Database, schema: DatabaseSchema): Database {
   const converted = new Database(schema);
-  replayRecord(converted, snapshotToJson(database, '', 0), true);
+  replayRecord(converted, snapshotToJson(database, '', 0, true), true);
   return converted;
 }

@@ -24,9 +24,7 @@ export function parseRemoteColumn(server: OvsdbServer, target: string): RemoteCo
   if (schema === undefined) return `"${target}": no table named ${table}`;
   const columnSchema = schema.columns.get(column);
   if (columnSchema === undefined) return `"${target}": table "${table}" has no column "${column}"`;
-  const { key, value } = columnSchema.type;
-  const isTarget = value === undefined && (key.type === 'string' || (key.type === 'uuid' && key.refTable !== undefined));
-  return isTarget ? { database, table, column } : `"${target}": type of column "${column}" is not usable for remotes`;
+  return { database, table, column };
 }
 
 function field(row: Row, name: string): Datum | undefined {
@@ -44,7 +42,7 @@ export function wantedRemotes(server: OvsdbServer, place: RemoteColumn): Map<str
   for (const row of table.rows.values()) {
     for (const atom of row.fields[column.index]?.keys ?? []) {
       if (target === undefined) {
-        wanted.set(String(atom), { options: {}, row: undefined });
+        if (column.type.key.type === 'string') wanted.set(String(atom), { options: {}, row: undefined });
         continue;
       }
       const remoteRow = target.rows.get(String(atom));

@@ -1,6 +1,7 @@
 // Where the server can be reached: listeners, connections it makes itself, and those that rows of a database ask for (`db:DB,TABLE,COLUMN`).
 import type { Clock } from '../base/clock.ts';
-import { errorText } from '../base/errors.ts';
+import { strerror } from '../base/errno.ts';
+import { errorText, KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { connectStream, listenStream } from '../host/socket.ts';
@@ -11,7 +12,9 @@ import type { ServerSession } from '../ovsdb/server-session.ts';
 const log = logger('ovsdb_jsonrpc_server');
 const socketLog = logger('socket_util');
 const reconnectLog = logger('reconnect');
+const streamLog = logger('stream_unix');
 const DEFAULT_PORT = 6640;
+const LISTEN_RETRY_MS = 1000;
 const DEFAULT_PROBE_MS = 5000;
 const MIN_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 8000;
@@ -57,7 +60,7 @@ export class Remote {
   }
 
   /** Begins; settles when a listener listens, or at once for an active connection. Gives the fault, '' when there is none. */
-  async start(): Promise<string> {
+  async start(isFirst = true): Promise<string> {
     if (!isPassiveTarget(this.target)) {
       void this.#connect();
       return '';
@@ -70,10 +73,21 @@ export class Remote {
       this.#state = 'ACTIVE';
       return '';
     } catch (error) {
-      this.#lastError = errorText(error);
-      log.err(`${this.target}: listen failed: ${this.#lastError}`);
+      this.#lastError = error instanceof KernelError && error.errno !== 0 ? strerror(error.errno) : errorText(error);
+      if (isFirst) {
+        this.#sayBind();
+        log.err(`${this.target}: listen failed: ${this.#lastError}`);
+      }
+      if (!this.#isClosed) this.#cancelRetry = this.#clock.after(LISTEN_RETRY_MS, () => void this.start(false));
       return this.#lastError;
     }
+  }
+
+  /** What the reference says of the system call that failed. */
+  #sayBind(): void {
+    const place = this.target.replace(/^p\w+:/, '');
+    if (this.target.startsWith('punix:')) streamLog.err(`${place}: binding failed: ${this.#lastError}`);
+    else socketLog.err(`${place}: bind: ${this.#lastError}`);
   }
 
   async #connect(): Promise<void> {

@@ -1,6 +1,6 @@
 // The text of `ovsdb-server --help`.
 import { dbDir } from '../host/directories.ts';
-import { daemonUsage, logUsage } from './plumbing-options.ts';
+import { daemonUsage, PKI_USAGE } from './plumbing-options.ts';
 
 export function usage(): string {
   return `ovsdb-server: Open vSwitch database server
@@ -14,11 +14,24 @@ JSON-RPC options (may be specified any number of times):
 
 Active JSON-RPC connection methods:
   tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL PORT at remote HOST
   unix:FILE               Unix domain socket named FILE
 Passive JSON-RPC connection methods:
   ptcp:PORT[:IP]          listen to TCP PORT on IP
+  pssl:PORT[:IP]          listen for SSL on PORT on IP
   punix:FILE              listen on Unix domain socket FILE
-${daemonUsage('ovsdb-server')}${logUsage('ovsdb-server')}
+${PKI_USAGE}${daemonUsage('ovsdb-server')}
+Syncing options:
+  --sync-from=SERVER      sync DATABASE from active SERVER and start in
+                          backup mode (except with --active)
+  --sync-exclude-tables=DB:TABLE,...
+                          exclude the TABLE in DB from syncing
+  --active                with --sync-from, start in active mode
+
+Replay options:
+  --record[=DIR]            turn on writing replay files
+  --replay[=DIR]            run from replay files
+
 Other options:
   --run COMMAND           run COMMAND as subprocess then exit
   --unixctl=SOCKET        override default control socket name

@@ -16,6 +16,7 @@ import { parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from
 import { Remote } from './ovsdb-server-remotes.ts';
 import { usage } from './ovsdb-server-usage.ts';
 import { type DaemonContext, runDaemon } from './plumbing.ts';
+import { SIGNAL_TEXT } from './plumbing-parent.ts';
 
 const PROGRAM = 'ovsdb-server';
 const log = logger('ovsdb_server');
@@ -47,7 +48,12 @@ export class OvsdbDaemon {
 
   constructor(isDiff: boolean) {
     this.#isDiff = isDiff;
-    this.server = new OvsdbServer(realClock, { convert: (name, schema) => this.convert(name, schema) });
+    this.server = new OvsdbServer(realClock, {
+      convert: (name, schema) => this.convert(name, schema),
+      sync: () => {
+        for (const file of this.files.values()) file.sync();
+      },
+    });
   }
 
   /** Opens a file and serves it. */
@@ -180,6 +186,7 @@ export class OvsdbDaemon {
   }
 
   close(): void {
+    this.server.flush();
     for (const remote of this.allRemotes()) remote.close();
     for (const file of this.files.values()) file.close();
   }
@@ -190,7 +197,7 @@ async function start(context: DaemonContext): Promise<void> {
   const daemon = new OvsdbDaemon(!has('disable-file-column-diff'));
   const paths = context.operands.length > 0 || has('no-dbs') ? context.operands : [`${dbDir()}/conf.db`];
   context.onExit(() => daemon.close());
-  for (const path of paths) {
+  for (const path of new Set(paths)) {
     try {
       daemon.addDatabase(path);
     } catch (error) {
@@ -200,7 +207,8 @@ async function start(context: DaemonContext): Promise<void> {
   for (const { name, value = '' } of context.options) {
     if (name !== 'remote') continue;
     const fault = await daemon.addRemote(value);
-    if (fault !== '') context.fatal(fault, 'ovsdb_server');
+    // A remote that cannot listen yet is tried again; one that makes no sense is the end.
+    if (fault !== '' && value.startsWith('db:')) context.fatal(`${fault}\n`, 'ovsdb_server');
   }
   registerDatabaseCommands(context.unixctl, daemon, () => void context.exit());
   const timer = setInterval(() => daemon.writeStatus(), STATUS_INTERVAL_MS);
@@ -210,10 +218,12 @@ async function start(context: DaemonContext): Promise<void> {
   daemon.writeStatus();
   const command = context.options.findLast((option) => option.name === 'run')?.value;
   if (command !== undefined) {
-    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on(
-      'exit',
-      (code, signal) => void context.exit(signal === null ? (code ?? 0) : 1),
-    );
+    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
+      if (code === 0) return void context.exit(0);
+      const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;
+      process.stderr.write(`${PROGRAM}: ${command}: child exited, ${why}\n`);
+      void context.exit(1);
+    });
   }
 }
 

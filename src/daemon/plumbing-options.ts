@@ -46,6 +46,17 @@ export const SSL_OPTIONS: readonly OptionSpec[] = [
   { name: 'bootstrap-ca-cert', argument: 'required' },
 ];
 
+/** The sections of --help on keys and TLS. */
+export const PKI_USAGE = `PKI configuration (required to use SSL):
+  -p, --private-key=FILE  file with private key
+  -c, --certificate=FILE  file with certificate for private key
+  -C, --ca-cert=FILE      file with peer CA certificate
+  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+SSL options:
+  --ssl-protocols=PROTOS  list of SSL protocols to enable
+  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
+`;
+
 /** An absolute path: as given when it begins with a slash, else in the run directory. */
 export function inRunDir(path: string): string {
   return path.startsWith('/') ? path : `${runDir()}/${path}`;

@@ -1,5 +1,5 @@
 // Connections and listeners of the operating system behind the `Stream` and `Listener` of base. Sockets know nothing of what they carry.
-import { chmodSync, closeSync, constants, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { createServer, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { strerror, systemErrno } from '../base/errno.ts';
@@ -10,6 +10,7 @@ import { parseSocketTarget } from './socket-target.ts';
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
 const EAFNOSUPPORT = 97;
+const ENOENT = 2;
 /** The reference makes its sockets for owner and group only. */
 const SOCKET_MODE = 0o750;
 
@@ -125,7 +126,11 @@ function removeSocketFile(path: string): void {
 
 function bind(server: Server, options: { path: string } | { host: string; port: number }, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(kernelError(name, error)));
+    server.once('error', (error) => {
+      // The runtime makes "no such folder" a lack of permission.
+      const isMissing = 'path' in options && (error as NodeJS.ErrnoException).code === 'EACCES' && !existsSync(dirname(options.path));
+      reject(isMissing ? new KernelError(name, ENOENT, strerror(ENOENT)) : kernelError(name, error));
+    });
     server.listen({ ...options, backlog: 64 }, resolve);
   });
 }

@@ -8,12 +8,12 @@ import type { Json, JsonObject } from './json.ts';
 import { UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
 import { defaultFields } from './transaction.ts';
 
-function changedColumns({ table, before, after }: Change, isDiff: boolean): JsonObject | null | undefined {
+function changedColumns({ table, before, after }: Change, isDiff: boolean, isWhole = false): JsonObject | null | undefined {
   if (after === undefined) return null;
   const base = before?.fields ?? defaultFields(table.schema);
   const columns: JsonObject = new Map();
   for (const column of table.schema.columnList) {
-    if (column.index === UUID_COLUMN || !column.isPersistent) continue;
+    if (column.index === UUID_COLUMN || (!column.isPersistent && !isWhole)) continue;
     const was = base[column.index] as Datum;
     const is = after.fields[column.index] as Datum;
     if (datumsEqual(was, is)) continue;
@@ -23,10 +23,10 @@ function changedColumns({ table, before, after }: Change, isDiff: boolean): Json
 }
 
 /** The log record of a commit; undefined when it changed nothing that is kept on disk. */
-export function commitToJson(commit: Commit, dateMs: number, isDiff = true): JsonObject | undefined {
+export function commitToJson(commit: Commit, dateMs: number, isDiff = true, isWhole = false): JsonObject | undefined {
   const record: JsonObject = new Map();
   for (const change of commit.changes) {
-    const columns = changedColumns(change, isDiff);
+    const columns = changedColumns(change, isDiff, isWhole);
     if (columns === undefined) continue;
     const name = change.table.schema.name;
     let table = record.get(name) as JsonObject | undefined;
@@ -43,13 +43,13 @@ export function commitToJson(commit: Commit, dateMs: number, isDiff = true): Jso
   return record;
 }
 
-/** The whole content as one record, for compaction and backup. */
-export function snapshotToJson(database: Database, comment: string, dateMs: number): JsonObject {
+/** The whole content as one record, for compaction and backup; `isWhole` with what is not kept on disk. */
+export function snapshotToJson(database: Database, comment: string, dateMs: number, isWhole = false): JsonObject {
   const changes: Change[] = [];
   for (const table of database.tables.values()) {
     for (const row of table.rows.values()) changes.push({ table, uuid: row.uuid, before: undefined, after: row });
   }
-  const record = commitToJson({ id: '', changes, comment: '', isDurable: false }, dateMs, false) ?? new Map<string, Json>();
+  const record = commitToJson({ id: '', changes, comment: '', isDurable: false }, dateMs, false, isWhole) ?? new Map<string, Json>();
   if (comment !== '') record.set('_comment', comment);
   record.set('_date', dateMs);
   return record;

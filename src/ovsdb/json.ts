@@ -45,6 +45,8 @@ class Parser {
   readonly text: string;
   at = 0;
   depth = 0;
+  /** Counted as taken beyond the text. */
+  extra = 0;
 
   constructor(text: string) {
     this.text = text;
@@ -54,8 +56,11 @@ class Parser {
     // The reference counts lines from 0, and columns and bytes of what it has taken, including the character that was wrong.
     const taken = this.text.slice(0, this.at);
     const lines = taken.split('\n');
-    const column = Buffer.byteLength(lines.at(-1) ?? '');
-    throw new JsonError(`line ${lines.length - 1}, column ${column}, byte ${Buffer.byteLength(taken)}: ${message}`, isIncomplete);
+    const column = Buffer.byteLength(lines.at(-1) ?? '') + this.extra;
+    throw new JsonError(
+      `line ${lines.length - 1}, column ${column}, byte ${Buffer.byteLength(taken) + this.extra}: ${message}`,
+      isIncomplete,
+    );
   }
 
   skipSpace(): void {
@@ -91,7 +96,7 @@ class Parser {
   /** The fault of a character that starts no token, or of a token in the wrong place. */
   invalidCharacter(syntax: string): never {
     const c = this.text.charAt(this.at);
-    if (c === '') this.fail('unexpected end of input', true);
+    if (c === '') this.endOfInput();
     this.at++;
     if (/[[\]{},:"0-9-]/.test(c)) this.fail(syntax);
     if (/[a-z]/i.test(c)) {
@@ -99,6 +104,13 @@ class Parser {
       this.fail(syntax);
     }
     this.fail(c > ' ' && c < '\x7f' ? `invalid character '${c}'` : `invalid character U+${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  }
+
+  /** A number or word at the end is only known to be over when the end is taken too. */
+  endOfInput(): never {
+    const isOpen = /[-+.0-9a-z]$/i.test(this.text);
+    if (isOpen) this.extra = 1;
+    this.fail('unexpected end of input', true);
   }
 
   enter(): void {

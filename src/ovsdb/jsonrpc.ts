@@ -38,6 +38,8 @@ export interface RpcOptions {
   probeIntervalMs?: number;
   /** A peer that has left this many bytes unread is cut off at the next message to it. */
   queueLimit?: number;
+  /** Has what is to be sent kept until the given function is called: a server sends once a turn, after what it promises is on the disk. */
+  defer?: (flush: () => void) => void;
 }
 
 const DEFAULT_QUEUE_LIMIT = 64 * 1024 * 1024;
@@ -83,6 +85,9 @@ export class RpcSession {
   readonly #handlers: RpcHandlers;
   readonly #clock: Clock | undefined;
   readonly #queueLimit: number;
+  readonly #defer: ((flush: () => void) => void) | undefined;
+  #pending = '';
+  #closesAfterFlush = false;
   readonly #input = new JsonStream();
   readonly #waiting = new Map<Json, { resolve: (result: Json) => void; reject: (error: Error) => void }>();
   #probeIntervalMs: number;
@@ -99,6 +104,7 @@ export class RpcSession {
     this.#stream = stream;
     this.#handlers = handlers;
     this.#clock = options.clock;
+    this.#defer = options.defer;
     this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
     this.#probeIntervalMs = options.probeIntervalMs ?? 0;
     stream.start({ onData: (bytes) => this.#take(bytes), onClose: (reason) => this.#ended(reason) });
@@ -149,23 +155,44 @@ export class RpcSession {
 
   /** Sends a message whose text was made before, for one that goes to many. */
   sendText(text: string): void {
-    if (this.#closed) return;
-    if (this.#stream.queuedBytes > this.#queueLimit) {
+    if (this.#closed || this.#closesAfterFlush) return;
+    if (this.#stream.queuedBytes + this.#pending.length > this.#queueLimit) {
       this.#finish('peer does not read its messages');
       return;
     }
-    this.#stream.write(encoder.encode(text));
+    if (this.#defer === undefined) {
+      this.#stream.write(encoder.encode(text));
+      return;
+    }
+    const isFirst = this.#pending === '';
+    this.#pending += text;
+    if (isFirst) this.#defer(() => this.#flush());
   }
 
   /** Sends what is queued, then closes; `onClose` follows. */
   close(): void {
     this.#cancelProbe();
-    this.#stream.close();
+    if (this.#pending === '') this.#stream.close();
+    else this.#closesAfterFlush = true;
+  }
+
+  /** Closes at once and sends nothing more. */
+  destroy(reason: string): void {
+    this.#finish(reason);
+  }
+
+  #flush(): void {
+    const text = this.#pending;
+    this.#pending = '';
+    if (this.#closed || this.#closeReason !== undefined) return;
+    this.#stream.write(encoder.encode(text));
+    if (this.#closesAfterFlush) this.#stream.close();
   }
 
   #finish(reason: string): void {
     if (this.#closeReason !== undefined) return;
     this.#closeReason = reason;
+    this.#pending = '';
     this.#cancelProbe();
     this.#stream.destroy();
   }

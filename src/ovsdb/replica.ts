@@ -59,11 +59,16 @@ class ReplicaClient implements Replica {
   #session: RpcSession | undefined;
   #attempt = 0;
   #tables = new ReplicaTables(emptySchema);
-  #schemaText = '';
+  #schemaJson: Json | undefined;
+  #isAssumed = false;
   #lastTransactionId = ZERO_ID;
   #methodIndex = 0;
   #changeNumber = 0;
   #isConnected = false;
+  /** Updates that came before the monitor's reply was handled; undefined when there is nothing to wait for. */
+  #early: { method: string; params: Json[] }[] | undefined;
+  /** The server spoke of the lock by notification, which is newer than the reply to our request. */
+  #isLockNotified = false;
   #hasContent = false;
   #hasLock = false;
   #isLockContended = false;
@@ -74,6 +79,10 @@ class ReplicaClient implements Replica {
   constructor(options: IdlOptions, world: IdlWorld) {
     this.#options = options;
     this.#world = world;
+    if (options.assumedSchema !== undefined) {
+      this.#tables = new ReplicaTables(options.assumedSchema);
+      this.#isAssumed = true;
+    }
     if (options.retry === false) {
       void this.#open();
       return;
@@ -112,7 +121,7 @@ class ReplicaClient implements Replica {
     return this.#lastError;
   }
   get schema(): DatabaseSchema | undefined {
-    return this.#schemaText === '' ? undefined : this.#tables.schema;
+    return this.#schemaJson === undefined && !this.#isAssumed ? undefined : this.#tables.schema;
   }
   get tables(): ReplicaTables {
     return this.#tables;
@@ -212,19 +221,14 @@ class ReplicaClient implements Replica {
 
   async #begin(session: RpcSession): Promise<void> {
     // 1. The schema, which may have changed while we were away.
-    const schemaJson = await session.call('get_schema', [this.#options.database]);
-    const text = formatJson(schemaJson);
-    if (text !== this.#schemaText) {
-      this.#tables = new ReplicaTables(parseSchema(schemaJson));
-      this.#schemaText = text;
-      this.#lastTransactionId = ZERO_ID;
-    }
+    if (!this.#isAssumed) await this.#fetchSchema(session);
     // 2. The lock.
     const { lock } = this.#options;
     if (lock !== undefined) {
+      this.#isLockNotified = false;
       session.call('lock', [lock]).then(
         (reply) => {
-          if (session !== this.#session) return;
+          if (session !== this.#session || this.#isLockNotified) return;
           this.#hasLock = asObject(reply)?.get('locked') === true;
           this.#isLockContended = !this.#hasLock;
           this.#announce();
@@ -238,9 +242,16 @@ class ReplicaClient implements Replica {
       const params: Json[] = [this.#options.database, MONITOR_ID, this.#requests(method)];
       if (method === 'monitor_cond_since') params.push(this.#lastTransactionId);
       let reply: Json;
+      // A promise resolves after everything else in the same packet has been handled, so updates behind the reply wait for it.
+      this.#early = [];
       try {
         reply = await session.call(method, params);
       } catch (error) {
+        if (this.#isAssumed && error instanceof RpcError && !formatJson(error.error).includes('unknown method')) {
+          this.#isAssumed = false;
+          await this.#fetchSchema(session);
+          continue;
+        }
         if (!(error instanceof RpcError) || this.#methodIndex + 1 >= MONITOR_METHODS.length) throw error;
         if (!formatJson(error.error).includes('unknown method')) throw error;
         this.#methodIndex++;
@@ -252,12 +263,22 @@ class ReplicaClient implements Replica {
     }
   }
 
+  async #fetchSchema(session: RpcSession): Promise<void> {
+    const schemaJson = await session.call('get_schema', [this.#options.database]);
+    if (this.#schemaJson !== undefined && formatJson(schemaJson) === formatJson(this.#schemaJson)) return;
+    this.#tables = new ReplicaTables(parseSchema(schemaJson));
+    this.#schemaJson = schemaJson;
+    this.#lastTransactionId = ZERO_ID;
+  }
+
   #requests(method: MonitorMethod): JsonObject {
     const requests: JsonObject = new Map();
     const { tables } = this.#options;
-    for (const schema of this.#tables.schema.tables.values()) {
-      const wanted = tables === 'all' ? 'all' : tables.get(schema.name);
-      if (wanted === undefined) continue;
+    const { tables: schemas } = this.#tables.schema;
+    for (const name of schemas.keys()) {
+      const wanted = tables === 'all' ? 'all' : tables.get(name);
+      const schema = wanted === undefined ? undefined : schemas.get(name);
+      if (wanted === undefined || schema === undefined) continue;
       // An older server may lack columns that we know.
       const columns = schema.columnList.slice(2).map((column) => column.name);
       const list = wanted === 'all' ? columns : columns.filter((column) => wanted.includes(column));
@@ -278,10 +299,17 @@ class ReplicaClient implements Replica {
       this.#tables.apply(reply, method !== 'monitor');
     }
     this.#hasContent = true;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { method: name, params } of early) this.#notified(name, params);
     this.#announce();
   }
 
   #notified(method: string, params: Json[]): void {
+    if (this.#early !== undefined && method.startsWith('update')) {
+      this.#early.push({ method, params });
+      return;
+    }
     try {
       if (method === 'update3') {
         this.#tables.apply(params[2] ?? null, true);
@@ -290,6 +318,7 @@ class ReplicaClient implements Replica {
         this.#tables.apply(params[1] ?? null, method === 'update2');
       } else if (method === 'locked' || method === 'stolen') {
         if (params[0] !== this.#options.lock) return;
+        this.#isLockNotified = true;
         this.#hasLock = method === 'locked';
         this.#isLockContended = !this.#hasLock;
       } else {

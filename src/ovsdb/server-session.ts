@@ -42,6 +42,7 @@ export class ServerSession implements LockHolder {
   readonly #monitors = new Map<string, Monitor>();
   readonly #waiting = new Map<string, Waiting>();
   #isChangeAware = false;
+  #isConverting = false;
 
   constructor(server: OvsdbServer, stream: Stream, options: SessionOptions) {
     this.#server = server;
@@ -55,7 +56,7 @@ export class ServerSession implements LockHolder {
         },
         onClose: (reason) => this.#closed(reason),
       },
-      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0 },
+      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush) },
     );
   }
 
@@ -69,6 +70,10 @@ export class ServerSession implements LockHolder {
 
   close(): void {
     this.#rpc.close();
+  }
+
+  destroy(reason: string): void {
+    this.#rpc.destroy(reason);
   }
 
   #closed(reason: string): void {
@@ -174,7 +179,14 @@ export class ServerSession implements LockHolder {
     const [name, schema] = params;
     if (params.length !== 2 || schema === undefined) throw syntaxError(params, 'array expected');
     if (this.#server.hooks.convert === undefined) throw new PlainFault('not supported');
-    this.#server.hooks.convert(name as string, schema);
+    // The reply goes out before the connection is cut, which is done to those who do not follow changes of databases.
+    this.#isConverting = true;
+    try {
+      this.#server.hooks.convert(name as string, schema);
+    } finally {
+      this.#isConverting = false;
+    }
+    if (!this.#isChangeAware) queueMicrotask(() => this.#rpc.close());
     return new Map();
   }
 
@@ -287,7 +299,7 @@ export class ServerSession implements LockHolder {
       this.#waiting.delete(key);
       this.#replyError(waiting.id, 'canceled');
     }
-    if (!this.#isChangeAware) this.#rpc.close();
+    if (!this.#isChangeAware && !this.#isConverting) this.#rpc.close();
   }
 }
 

@@ -1,6 +1,7 @@
 // The OVSDB server: databases by name, sessions over streams, locks, and monitors that share their updates.
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { errorText } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Stream } from '../base/stream.ts';
 import type { Commit, Database } from './database.ts';
@@ -16,6 +17,8 @@ const log = logger('ovsdb_jsonrpc_server');
 export interface ServerHooks {
   /** Replaces a database's schema online; throws OvsdbError. */
   convert?: (name: string, schema: Json) => void;
+  /** Brings to the disk what replies are about to promise; throws when it cannot. */
+  sync?: () => void;
 }
 
 interface Served {
@@ -31,6 +34,7 @@ export class OvsdbServer {
   readonly sessions = new Set<ServerSession>();
   readonly hooks: ServerHooks;
   readonly serverDatabase = createServerDatabase();
+  readonly #flushes: (() => void)[] = [];
   readonly #served = new Map<string, Served>();
   readonly #specs = new Map<string, { spec: MonitorSpec; users: number }>();
 
@@ -38,6 +42,24 @@ export class OvsdbServer {
     this.clock = clock;
     this.hooks = hooks;
     this.add('_Server', this.serverDatabase);
+  }
+
+  /** Calls `flush` at the end of this turn of the loop, once durable commits are on the disk: all commits of a turn share one sync. */
+  defer(flush: () => void): void {
+    if (this.#flushes.length === 0) setImmediate(() => this.flush());
+    this.#flushes.push(flush);
+  }
+
+  /** Syncs, then lets out what waited for it. */
+  flush(): void {
+    try {
+      this.hooks.sync?.();
+    } catch (error) {
+      // What could not be made durable must not be acknowledged.
+      log.err(`cannot write to disk: ${errorText(error)}`);
+      for (const session of [...this.sessions]) session.destroy('cannot write to disk');
+    }
+    for (const flush of this.#flushes.splice(0)) flush();
   }
 
   /** Names of the databases, in order. */

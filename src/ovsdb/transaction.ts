@@ -8,7 +8,7 @@
 //   6. maxRows
 //   7. indexes, over the final state
 //   8. give changed rows a new `_version`
-import { atomToJson, ZERO_UUID } from './atom.ts';
+import { ZERO_UUID } from './atom.ts';
 import {
   type Change,
   type Commit,
@@ -20,9 +20,9 @@ import {
   referencedUuids,
   type Table,
 } from './database.ts';
-import { type Datum, datumsEqual, datumToJson, filterDatum } from './datum.ts';
+import { type Datum, datumsEqual, filterDatum } from './datum.ts';
+import { formatDatum } from './datum-text.ts';
 import { constraintViolation, OvsdbError } from './error.ts';
-import { formatJson } from './json-format.ts';
 import { type TableSchema, VERSION_COLUMN } from './schema.ts';
 import { defaultDatum } from './types.ts';
 
@@ -267,7 +267,8 @@ export class Transaction {
           const uuid = table.indexes[i]?.get(text);
           const old = uuid === undefined || rows.has(uuid) ? undefined : table.rows.get(uuid);
           const other = fresh.get(text) ?? old;
-          if (other !== undefined) this.#duplicate(table, after, other, i);
+          // The row that was there before is named first.
+          if (other !== undefined) this.#duplicate(table, other, after, i);
           fresh.set(text, after);
         }
       }
@@ -276,7 +277,7 @@ export class Transaction {
 
   #duplicate(table: Table, first: Row, second: Row, index: number): never {
     const columns = table.schema.indexes[index] ?? [];
-    const values = columns.map((column) => formatIndexed(first.fields[column.index] as Datum, column.type));
+    const values = columns.map((column) => formatDatum(first.fields[column.index] as Datum, column.type));
     const names = columns.map((column) => `"${column.name}"`);
     const list = (words: string[]): string =>
       words.length < 3 ? words.join(' and ') : `${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
@@ -292,12 +293,4 @@ export class Transaction {
         `First row, with UUID ${first.uuid}, ${history(first)}.  Second row, with UUID ${second.uuid}, ${history(second)}.`,
     );
   }
-}
-
-function formatIndexed(datum: Datum, type: Parameters<typeof datumToJson>[1]): string {
-  const [only] = datum.keys;
-  if (datum.keys.length === 1 && only !== undefined && type.value === undefined) {
-    return type.key.type === 'uuid' ? String(only) : formatJson(atomToJson(only, type.key.type));
-  }
-  return formatJson(datumToJson(datum, type));
 }

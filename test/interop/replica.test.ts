@@ -12,12 +12,12 @@ import { connectIdl } from '../../src/ovsdb/replica.ts';
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const skip = existsSync('/usr/sbin/ovsdb-server') && existsSync(schema) ? false : 'needs openvswitch-switch';
 
-async function until(what: string, holds: () => boolean): Promise<void> {
+async function until(what: string, holds: () => boolean, state: () => string = () => ''): Promise<void> {
   for (let i = 0; i < 400; i++) {
     if (holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  assert.fail(`never: ${what}`);
+  assert.fail(`never: ${what} ${state()}`);
 }
 
 test('a replica fills, follows, commits and resumes', { skip }, async () => {
@@ -93,7 +93,11 @@ test('a replica fills, follows, commits and resumes', { skip }, async () => {
     startServer();
     await until('connected again', () => idl.isConnected && idl.hasLock);
     vsctl('del-port', 'p1');
-    await until('change after restart', () => idl.rows('Port').size === 1);
+    await until(
+      'change after restart',
+      () => idl.rows('Port').size === 1,
+      () => `(${idl.rows('Port').size} ports, connected ${idl.isConnected}, ${idl.lastError})`,
+    );
   } finally {
     idl.close();
     stopServer();

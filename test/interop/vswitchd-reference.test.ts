@@ -13,6 +13,7 @@ function normal(text: string): string[] {
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
     .replace(/dpid:[0-9a-f]{16}/g, 'dpid:ID')
     .replace(/duration=[0-9.]+s/g, 'duration=T')
+    .replace(/(MAC +)\d+$/gm, '$1AGE')
     .replace(/(rx|tx)_(bytes|packets|dropped)=\d+/g, '$1_$2=N')
     .replace(/(hit|missed|packets|dropped|bytes|flows|entries +):\s*\d+/g, '$1:N')
     .replace(/n_packets=\d+, n_bytes=\d+/g, 'N')

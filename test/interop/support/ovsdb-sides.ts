@@ -1,0 +1,163 @@
+// The same command lines of the OVSDB programs in two folders, one for Debian's and one for ours: output and exit code must be equal.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const schema = '/usr/share/openvswitch/vswitch.ovsschema';
+export const skip =
+  existsSync('/usr/bin/ovsdb-tool') && existsSync('/usr/sbin/ovsdb-server') && existsSync(schema) ? false : 'needs openvswitch-switch';
+const bin = join(import.meta.dirname, '../../../bin');
+const places = new Map([
+  ['ovsdb-tool', '/usr/bin'],
+  ['ovsdb-client', '/usr/bin'],
+  ['ovs-vsctl', '/usr/bin'],
+  ['ovsdb-server', '/usr/sbin'],
+]);
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const SMALL_SCHEMA = {
+  name: 'Small',
+  version: '1.2.3',
+  cksum: '12345 678',
+  tables: {
+    T: {
+      isRoot: true,
+      maxRows: 5,
+      indexes: [['name']],
+      columns: {
+        name: { type: 'string' },
+        n: { type: { key: { type: 'integer', minInteger: 0, maxInteger: 9 }, min: 0, max: 'unlimited' } },
+        m: { type: { key: 'string', value: 'string', min: 0, max: 'unlimited' } },
+        r: { type: { key: { type: 'uuid', refTable: 'U' }, min: 0, max: 1 } },
+        x: { type: 'real', ephemeral: true },
+        e: { type: { key: { type: 'string', enum: ['set', ['a', 'b']] }, min: 0, max: 1 } },
+      },
+    },
+    U: { columns: { b: { type: 'boolean' } } },
+  },
+};
+
+/** Said by one of the two only because of how it is built. */
+const NOISE = /^.*(\|ovsdb_server\|INFO\|ovsdb-server \(Open vSwitch\)|could not unlink).*\n/gm;
+
+/** No command here takes as long. */
+const PATIENCE_MS = 20_000;
+
+/** One of the two sides: a folder and the place of its programs. */
+export class Side {
+  readonly dir = mkdtempSync(join(tmpdir(), 'weft-ovsdb-tools-'));
+  readonly #isOurs: boolean;
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor(isOurs: boolean) {
+    this.#isOurs = isOurs;
+    const { dir } = this;
+    this.#env = { ...process.env, OVS_RUNDIR: dir, OVS_DBDIR: dir, OVS_LOGDIR: dir, OVS_PKGDATADIR: '/usr/share/openvswitch', TZ: 'UTC' };
+    writeFileSync(join(dir, 'small'), JSON.stringify(SMALL_SCHEMA));
+    const { e: _, ...columns } = SMALL_SCHEMA.tables.T.columns;
+    const next = {
+      ...SMALL_SCHEMA,
+      version: '1.3.0',
+      tables: { T: { ...SMALL_SCHEMA.tables.T, columns: { ...columns, f: { type: 'string' } } } },
+    };
+    const { r: __, ...withoutR } = next.tables.T.columns;
+    next.tables.T.columns = withoutR as typeof next.tables.T.columns;
+    writeFileSync(join(dir, 'small2'), JSON.stringify(next));
+    writeFileSync(join(dir, 'nojson'), '{"name": ');
+    writeFileSync(join(dir, 'noschema'), '{"name": "X", "tables": {"T": {"columns": {"c": {"type": "strange"}}}}}');
+    writeFileSync(join(dir, 'garbage'), 'this is no database\n');
+    writeFileSync(join(dir, 'empty'), '');
+  }
+
+  program(name: string): string {
+    return this.#isOurs ? join(bin, name) : `${places.get(name)}/${name}`;
+  }
+
+  run(line: readonly string[]): Promise<string> {
+    const [name = '', ...args] = line;
+    return new Promise((resolve) => {
+      const child = spawn(this.program(name), args, { env: this.#env, cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+      let [out, err] = ['', ''];
+      child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
+      child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+      child.on('exit', (status, signal) => {
+        clearTimeout(timer);
+        // What a daemon left behind may hold the pipes; what this process said is there soon.
+        const end = (): void => resolve(this.#normal(`${out}|${err.replaceAll(NOISE, '')}|${status}|${signal}`));
+        const wait = setTimeout(end, 500);
+        child.on('close', () => {
+          clearTimeout(wait);
+          end();
+        });
+      });
+    });
+  }
+
+  #normal(text: string): string {
+    const names = new Map<string, string>();
+    return (
+      text
+        .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, 'TIME')
+        .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, 'TIME')
+        .replaceAll(/(\/usr\/s?bin|[^ |]*\/bin)\/(ovs[a-z-]+)(?=[: ])/g, '$2')
+        .replaceAll(this.dir, 'DIR')
+        .replaceAll(/\|(\d+)\|(\w+)\|(EMER|ERR|WARN|INFO)\|/g, '|N|$2|$3|')
+        .replaceAll(/already locked by pid \d+/g, 'already locked by pid N')
+        // Which of two equal rows is named first is the chance of a hash.
+        .replaceAll(/First row, with UUID (\S+), (.*?)\. {2}Second row, with UUID (\S+), (.*?)\.(?=")/g, (_, a, b, c, d) =>
+          [`${a} ${b}`, `${c} ${d}`].sort((x, y) => (x.slice(37) < y.slice(37) ? -1 : 1)).join(' and '),
+        )
+        .replaceAll(/"_date":\d+/g, '"_date":N')
+        .replaceAll(UUID, (uuid) => names.get(uuid) ?? (names.set(uuid, `UUID${names.size}`).get(uuid) as string))
+        .replaceAll(/\b[0-9a-f]{8}\b/g, 'SHORT')
+    );
+  }
+
+  stop(): void {
+    for (const name of ['db.pid', 'second.pid']) {
+      const file = join(this.dir, name);
+      if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8')));
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Lists, rows and columns come in the order of hash tables. */
+function isUnordered(step: readonly string[]): boolean {
+  return /list-|show-log|dump|monitor|query|ptcp:1|nosuch.sock/.test(step.join(' '));
+}
+
+/** The items of an output, each once, sorted. */
+function sorted(text = ''): string {
+  return [...new Set(text.replaceAll(/[[\]{}]|UUID\d+/g, '').split(/\\n|[,|:\n ]/))].sort().join('\n');
+}
+
+type Step = readonly string[] | ((side: Side) => void);
+
+export async function compare(steps: readonly Step[]): Promise<void> {
+  const sides = [new Side(false), new Side(true)] as const;
+  const faults: string[] = [];
+  try {
+    for (const step of steps) {
+      if (typeof step === 'function') {
+        for (const side of sides) step(side);
+        continue;
+      }
+      const [want, have] = await Promise.all(sides.map((side) => side.run(step)));
+      if (want !== have && !(isUnordered(step) && sorted(want) === sorted(have)))
+        faults.push(`${step.join(' ')}\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(have)}`);
+    }
+  } finally {
+    for (const side of sides) side.stop();
+  }
+  assert.equal(faults.length, 0, `${faults.length} of ${steps.length} differ:\n${faults.join('\n')}`);
+}
+
+export const tool = (...args: string[]): string[] => ['ovsdb-tool', ...args];
+export const client = (...args: string[]): string[] => ['ovsdb-client', ...args];
+export const server = (...args: string[]): string[] => ['ovsdb-server', ...args];
+export const insert = (row: object, table = 'T'): string =>
+  JSON.stringify(['Small', { op: 'insert', table, row }, { op: 'comment', comment: 'a "row"' }]);
