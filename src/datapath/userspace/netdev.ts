@@ -175,6 +175,10 @@ export class NetdevDatapath extends UserspaceControl {
     await answer;
   }
 
+  setVlanLimit(limit: number): void {
+    this.#post({ op: 'vlanLimit', limit });
+  }
+
   override async close(): Promise<void> {
     if (this.#isClosing) return this.#closed;
     this.#isClosing = true;
