@@ -9,7 +9,7 @@ import { FRAG_MODES, isNicira, printBytes, printMessage } from '../../openflow/m
 import { inPortMatch } from '../../openflow/packet-codec.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { Session } from './session.ts';
+import { Session, SwitchRefusal } from './session.ts';
 
 async function withSession(
   bridge: string,
@@ -26,8 +26,14 @@ async function withSession(
   }
 }
 
+/** Asks and prints what comes back, be it a refusal: to these commands that is an answer like another. */
 async function print(session: Session, message: Message): Promise<void> {
-  for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+  try {
+    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+  } catch (error) {
+    if (!(error instanceof SwitchRefusal)) throw error;
+    process.stdout.write(error.message);
+  }
 }
 
 /** A request whose answer is printed as it comes. */
