@@ -17,7 +17,7 @@ import type { ReplicaTransaction } from '../ovsdb/replica-transaction.ts';
 import { ValueError } from '../ovsdb/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
-import { ALL_OPTIONS, type CommandLine, parseCommandLine } from './vsctl/command-line.ts';
+import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine } from './vsctl/command-line.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
 import { neededTables } from './vsctl/needs.ts';
@@ -105,6 +105,7 @@ async function runOnce(idl: Replica, line: CommandLine, called: string): Promise
   if (schema === undefined) return undefined;
   const txn = idl.begin();
   const ctx = new Context(schema, txn, line.isDryRun);
+  ctx.isAlone = line.commands.length === 1;
   const root = ctx.root();
   const outputs: Output[] = [];
   try {
@@ -202,13 +203,17 @@ async function answer(wants: 'help' | 'version' | 'commands' | 'options'): Promi
   if (wants === 'version') {
     process.stdout.write(`${versionText(PROGRAM)}\nDB Schema ${DATABASE_SCHEMA_VERSION}\n`);
   } else if (wants === 'options') {
-    const lines = ALL_OPTIONS.map(
-      ({ name, argument }) => `--${name}${argument === undefined ? '' : argument === 'required' ? '=ARG' : '[=ARG]'}\n`,
-    );
+    const lines = GLOBAL_OPTIONS.map(({ name, short, argument }) => {
+      const long = argument === undefined ? '' : '=ARG';
+      return `--${name}${long}\n${short === undefined ? '' : `-${short}${argument === undefined ? '' : ' ARG'}\n`}`;
+    });
     process.stdout.write(lines.join(''));
   } else if (wants === 'commands') {
     const { COMMANDS } = await import('./vsctl/commands.ts');
-    process.stdout.write([...COMMANDS.keys()].map((name) => `${name}\n`).join(''));
+    const lines = [...COMMANDS.values()].map(
+      ({ name, options, syntax }) => `${options.map((option) => `[${option}] `).join('')},${name},${syntax}\n`,
+    );
+    process.stdout.write(lines.join(''));
   } else {
     const { usage } = await import('./vsctl/usage.ts');
     process.stdout.write(usage());

@@ -139,3 +139,24 @@ test('two instances do not see each other, and nothing is left after exit --clea
   assert.equal(a1.run('ping -c 2 -i 0.2 -W 1 10.0.0.9').code, 0);
   assert.equal(a2.run('ping -c 2 -i 0.2 -W 1 10.0.0.2').code, 0);
 });
+
+test('where the kernel refuses, user space carries the frames, and says so', { skip: cannot('setpriv', 'ping') || skip }, async (t) => {
+  const w = world(t);
+  const h = w.host('h');
+  await h.startOvsdb('weft');
+  const without = '-bpf,-sys_admin,-perfmon';
+  h.ok(`setpriv --inh-caps=${without} --bounding-set=${without} ovs-vswitchd --detach --no-chdir --pidfile --log-file`, {
+    timeout: 30_000,
+  });
+  const a = station(w, h, 'a', 'va', '10.0.0.1/24');
+  station(w, h, 'b', 'vb', '10.0.0.2/24');
+  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  assert.equal(a.run('ping -c 2 -i 0.2 -W 1 10.0.0.2').code, 0);
+  assert.match(h.ok('ovs-appctl dpif/show-dp-features br0'), /^eBPF: No$/m);
+  const said = h
+    .log('ovs-vswitchd')
+    .split('\n')
+    .filter((line) => /system datapath/.test(line));
+  assert.equal(said.length, 1, said.join('\n'));
+  assert.match(said[0] ?? '', /in user space.*Operation not permitted/);
+});
