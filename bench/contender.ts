@@ -17,7 +17,12 @@ const node = process.execPath;
 /** The environment that keeps an Open vSwitch to a folder of its own. */
 const ovsEnvironment = (dir: string): Record<string, string> => ({ OVS_RUNDIR: dir, OVS_DBDIR: dir, OVS_LOGDIR: dir, OVS_SYSCONFDIR: dir });
 
-async function startOvs(site: Site, middle: string, bin: { server: string; vswitchd: string; vsctl: string; tool: string }): Promise<void> {
+async function startOvs(
+  site: Site,
+  middle: string,
+  bin: { server: string; vswitchd: string; vsctl: string; tool: string },
+  type = 'netdev',
+): Promise<void> {
   const dir = join(site.dir, middle);
   mkdirSync(dir, { recursive: true });
   const env = ovsEnvironment(dir);
@@ -43,7 +48,7 @@ async function startOvs(site: Site, middle: string, bin: { server: string; vswit
     'set',
     'bridge',
     'br0',
-    'datapath_type=netdev',
+    `datapath_type=${type}`,
     '--',
     'add-port',
     'br0',
@@ -81,20 +86,16 @@ const ovs: Contender = {
   },
 };
 
-const weft: Contender = {
-  name: 'weft',
-  label: 'Weft netdev',
-  cannot() {
-    const text = readFileSync(join(root, 'src/cli/main.ts'), 'utf8');
-    const missing = ['ovs-vswitchd', 'ovsdb-server', 'ovsdb-tool', 'ovs-vsctl'].filter((tool) => !text.includes(`'${tool}':`));
-    return missing.length === 0 ? '' : `${missing.join(', ')} not built yet`;
-  },
+const weft = (type: 'netdev' | 'system'): Contender => ({
+  name: type === 'netdev' ? 'weft' : 'weft-system',
+  label: `Weft ${type}`,
+  cannot: () => '',
   async start(site, middle) {
     const bin = (tool: string): string => join(root, 'bin', tool);
     const [server, vswitchd] = [bin('ovsdb-server'), bin('ovs-vswitchd')];
-    await startOvs(site, middle, { server, vswitchd, vsctl: bin('ovs-vsctl'), tool: bin('ovsdb-tool') });
+    await startOvs(site, middle, { server, vswitchd, vsctl: bin('ovs-vsctl'), tool: bin('ovsdb-tool') }, type);
   },
-};
+});
 
 const weftDatapath: Contender = {
   name: 'weft-datapath',
@@ -106,4 +107,8 @@ const weftDatapath: Contender = {
   },
 };
 
-export const contenders: readonly Contender[] = [bridge, ovs, weft, weftDatapath];
+/** Who is compared for the user-space datapath. */
+export const contenders: readonly Contender[] = [bridge, ovs, weft('netdev'), weftDatapath];
+
+/** Who is compared for the default datapath. */
+export const systemContenders: readonly Contender[] = [bridge, ovs, weft('netdev'), weft('system')];

@@ -33,10 +33,13 @@ async function round(contender: Contender, seconds: number, figures: Figures): P
   }
 }
 
+/** The user-space datapath. */
+export const run = (options: BenchOptions): Promise<void> => compare('netdev', contenders, options);
+
 /** Runs all contenders in turn, several rounds, and prints and keeps the table. */
-export async function run(options: BenchOptions): Promise<void> {
+export async function compare(bench: string, all: readonly Contender[], options: BenchOptions): Promise<void> {
   const results = new Map<Contender, Figures>();
-  for (const contender of contenders) {
+  for (const contender of all) {
     if (options.only.length > 0 && !options.only.includes(contender.name)) continue;
     const reason = contender.cannot();
     if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], pingUs: [] });
@@ -52,11 +55,11 @@ export async function run(options: BenchOptions): Promise<void> {
       }
     }
   }
-  print(results);
-  keep(results, options);
+  print(bench, results);
+  keep(bench, results, options);
 }
 
-function print(results: ReadonlyMap<Contender, Figures>): void {
+function print(bench: string, results: ReadonlyMap<Contender, Figures>): void {
   const base = [...results].find(([contender]) => contender.name === 'ovs')?.[1];
   const cell = (values: number[], digits: number, against: number[] | undefined): string => {
     if (values.length === 0) return '-';
@@ -75,7 +78,7 @@ function print(results: ReadonlyMap<Contender, Figures>): void {
     ]);
   }
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  process.stdout.write('\nnetdev: median (lowest-highest), ratio to Open vSwitch\n');
+  process.stdout.write(`\n${bench}: median (lowest-highest), ratio to Open vSwitch\n`);
   for (const row of rows)
     process.stdout.write(
       `  ${row
@@ -85,11 +88,11 @@ function print(results: ReadonlyMap<Contender, Figures>): void {
     );
 }
 
-function keep(results: ReadonlyMap<Contender, Figures>, options: BenchOptions): void {
+function keep(bench: string, results: ReadonlyMap<Contender, Figures>, options: BenchOptions): void {
   const dir = join(root, 'bench/results');
   mkdirSync(dir, { recursive: true });
   const record = {
-    bench: 'netdev',
+    bench,
     at: new Date().toISOString(),
     machine: { kernel: release(), cpus: cpus().length, model: cpus()[0]?.model ?? '' },
     rounds: options.rounds,
@@ -101,7 +104,7 @@ function keep(results: ReadonlyMap<Contender, Figures>, options: BenchOptions): 
       all: figures,
     })),
   };
-  const file = join(dir, 'netdev.json');
+  const file = join(dir, `${bench}.json`);
   writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`);
-  process.stdout.write(`\nkept in bench/results/netdev.json\n`);
+  process.stdout.write(`\nkept in bench/results/${bench}.json\n`);
 }

@@ -164,7 +164,8 @@ export class Reconnect {
       if (reason === '')
         this.#say('info', this.#voice === 'rconn' ? 'connection closed by peer' : 'connection attempt failed (End of file)');
       else if (this.#quiet) this.#log.warn(`${this.name}: connection dropped (${reason})`);
-      else this.#log.warn(`${this.name}: connection ${this.#voice === 'rconn' ? '' : 'attempt '}failed (${reason})`);
+      else if (this.#voice === 'rconn') this.#log.warn(`${this.name}: connection failed (${reason})`);
+      else this.#log.info(`${this.name}: connection attempt failed (${reason})`);
     } else if (this.isConnected) {
       this.#disconnectedAt = this.#clock.now();
       if (reason === '') this.#say('info', 'connection closed by peer');
@@ -233,7 +234,9 @@ export class Reconnect {
       const before = this.#backoffMs;
       this.#backoffMs = Math.min(this.#maxBackoffMs, Math.max(MIN_BACKOFF_MS, 2 * before));
       if (this.#backoffMs < this.#maxBackoffMs || this.#maxBackoffMs <= MIN_BACKOFF_MS) {
-        if (this.#backoffMs !== before || this.#maxBackoffMs > MIN_BACKOFF_MS) {
+        // JSON-RPC does not speak of its shortest wait.
+        const isWorthSaying = this.#voice === 'rconn' || this.#backoffMs > MIN_BACKOFF_MS;
+        if (isWorthSaying && (this.#backoffMs !== before || this.#maxBackoffMs > MIN_BACKOFF_MS)) {
           this.#log.info(`${this.name}: waiting ${Math.floor(this.#backoffMs / 1000)} seconds before reconnect`);
         }
       } else if (before < this.#maxBackoffMs) {

@@ -166,7 +166,12 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     else if (name === 'no-names') line.names = false;
     else if (name === 'stats') line.showStats = true;
     else if (name === 'no-stats') line.showStats = false;
-    else if (name === 'sort' || name === 'rsort') sort.push({ key: value === '' ? 'priority' : value, descending: name === 'rsort' });
+    else if (name === 'sort' || name === 'rsort') {
+      const key = value === '' ? 'priority' : value;
+      const { fieldNamed } = await import('../flow/fields.ts');
+      if (key !== 'priority' && fieldNamed(key) === undefined) throw new ConfigError(`${key}: unknown field name`);
+      sort.push({ key, descending: name === 'rsort' });
+    }
   }
   line.sort = sort;
   return { options: line, operands };

@@ -17,9 +17,11 @@ import { connectIdl, type Replica } from '../ovsdb/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/replica-transaction.ts';
 import { ValueError } from '../ovsdb/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
-import { ALL_OPTIONS, type CommandLine, parseCommandLine } from './vsctl/command-line.ts';
+import { shippedSchema } from './shipped-schema.ts';
+import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine } from './vsctl/command-line.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
+import { neededTables } from './vsctl/needs.ts';
 import { formatTable } from './vsctl/table.ts';
 
 const PROGRAM = 'ovs-vsctl';
@@ -45,8 +47,9 @@ export async function main(argv: string[]): Promise<number> {
   log.info(() => `Called as ${called}`);
   const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
   const target = line.db ?? `unix:${runDir()}/db.sock`;
+  const assumedSchema = shippedSchema();
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables: 'all', retry: line.retry },
+    { remotes: [target], database: 'Open_vSwitch', tables: neededTables(line.commands, assumedSchema), assumedSchema, retry: line.retry },
     { connect: openConnection, clock: realClock },
   );
   try {
@@ -104,6 +107,7 @@ async function runOnce(idl: Replica, line: CommandLine, called: string): Promise
   if (schema === undefined) return undefined;
   const txn = idl.begin();
   const ctx = new Context(schema, txn, line.isDryRun);
+  ctx.isAlone = line.commands.length === 1;
   const root = ctx.root();
   const outputs: Output[] = [];
   try {
@@ -173,7 +177,8 @@ function reportFailures(idl: Replica, names: ReadonlySet<string>): void {
     if (!names.has(String(port.scalar('name')))) continue;
     for (const uuid of port.set('interfaces')) {
       const iface = idl.row('Interface', String(uuid));
-      if (iface === undefined || iface.optional('ofport') !== -1) continue;
+      // No number at all: its bridge could not be made.
+      if (iface === undefined || (iface.optional('ofport') ?? -1) !== -1) continue;
       const reason = iface.optional('error');
       const detail = reason === undefined ? '' : `: ${reason}`;
       fail(PROGRAM, `Error detected while setting up '${iface.scalar('name')}'${detail}.  See ovs-vswitchd log for details.`);
@@ -200,13 +205,17 @@ async function answer(wants: 'help' | 'version' | 'commands' | 'options'): Promi
   if (wants === 'version') {
     process.stdout.write(`${versionText(PROGRAM)}\nDB Schema ${DATABASE_SCHEMA_VERSION}\n`);
   } else if (wants === 'options') {
-    const lines = ALL_OPTIONS.map(
-      ({ name, argument }) => `--${name}${argument === undefined ? '' : argument === 'required' ? '=ARG' : '[=ARG]'}\n`,
-    );
+    const lines = GLOBAL_OPTIONS.map(({ name, short, argument }) => {
+      const long = argument === undefined ? '' : '=ARG';
+      return `--${name}${long}\n${short === undefined ? '' : `-${short}${argument === undefined ? '' : ' ARG'}\n`}`;
+    });
     process.stdout.write(lines.join(''));
   } else if (wants === 'commands') {
     const { COMMANDS } = await import('./vsctl/commands.ts');
-    process.stdout.write([...COMMANDS.keys()].map((name) => `${name}\n`).join(''));
+    const lines = [...COMMANDS.values()].map(
+      ({ name, options, syntax }) => `${options.map((option) => `[${option}] `).join('')},${name},${syntax}\n`,
+    );
+    process.stdout.write(lines.join(''));
   } else {
     const { usage } = await import('./vsctl/usage.ts');
     process.stdout.write(usage());

@@ -326,7 +326,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     datapathId: parseDatapathId(text(other.get('datapath-id'))),
     failMode: row.optional('fail_mode') === 'secure' ? 'secure' : 'standalone',
     versions: versions.length === 0 ? allVersions : versions.sort((a, b) => a - b),
-    dpDescription: text(other.get('dp-desc')) === '' ? name : text(other.get('dp-desc')),
+    dpDescription: text(other.get('dp-desc')) === '' ? 'None' : text(other.get('dp-desc')),
     serialNumber: text(other.get('dp-sn')) === '' ? 'None' : text(other.get('dp-sn')),
     macAgingSec: integerOption(other, 'mac-aging-time', 300, 15, 3600),
     macTableSize: integerOption(other, 'mac-table-size', 8192, 10, 1_000_000),

@@ -222,4 +222,7 @@ export interface Datapath {
   offload?(): DpOffload;
 
   close(): Promise<void>;
+
+  /** How many VLAN tags keys tell (1 or 2); flows put before are meaningless afterwards. */
+  setVlanLimit?(limit: number): void;
 }

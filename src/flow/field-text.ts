@@ -137,7 +137,7 @@ function parseNumber(field: Field, text: string, bits: number): Masked {
     if (given === undefined) throw new ConfigError(`${text}: bad syntax for ${field.name} mask`);
     if (given > limit) throw new ConfigError(`${maskText}: mask too large for ${field.wireBytes}-byte field ${field.name}`);
     mask = given & ones(bits);
-    if (mask !== ones(bits) && !field.maskable) throw new ConfigError(`${text}: mask not allowed for field ${field.name}`);
+    if (mask !== ones(bits) && !field.maskable) throw new ConfigError(`${text}: invalid mask for field ${field.name}`);
   }
   return { value: value & ones(bits), mask };
 }
@@ -253,7 +253,7 @@ export function formatField(field: Field, { value, mask }: Masked, names?: PortN
   const all = mask === ones(bits);
   switch (field.format) {
     case 'decimal':
-      return all ? String(value) : `${hex(value)}/${hex(mask)}`;
+      return all ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`;
     case 'hex':
       return all ? hex(value) : `${hex(value)}/${hex(mask)}`;
     case 'mac':

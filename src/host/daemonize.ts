@@ -19,7 +19,8 @@ export function pidfileHolder(path: string): number {
     fd = openSync(path, constants.O_RDWR);
   } catch (error) {
     const errno = systemErrno(error);
-    if (errno === 2) return 0;
+    // Who may not read it may not make one either, and hears so then.
+    if (errno === 2 || errno === 13) return 0;
     throw new ConfigError(`${path}: open: ${strerror(errno)}`);
   }
   try {
@@ -43,7 +44,7 @@ export function createPidfile(path: string, mayOverwrite: boolean): Pidfile {
   try {
     fd = openSync(temporary, constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC, 0o644);
   } catch (error) {
-    throw new ConfigError(`${temporary}: create failed: ${strerror(systemErrno(error))}`);
+    throw new ConfigError(`${path}.tmp: create failed (${strerror(systemErrno(error))})`);
   }
   try {
     ftruncateSync(fd);

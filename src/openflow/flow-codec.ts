@@ -17,7 +17,7 @@ import type {
   FlowStatsRequest,
   OfVersion,
 } from './message.ts';
-import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match } from './ofp10-match.ts';
+import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match, isExactOfp10Match } from './ofp10-match.ts';
 import type { DecodedMatch } from './oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodePort, encodePort } from './port-codec.ts';
@@ -103,6 +103,7 @@ const newCookieOf = (cookie: bigint, kind: FlowModCommand): bigint | undefined =
 /** Reads OFPT_FLOW_MOD. `tableIds` says that OpenFlow 1.0's command carries a table in its upper byte (NXT_FLOW_MOD_TABLE_ID). */
 export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
   if (version === 1) {
+    const isExact = isExactOfp10Match(from);
     const match = decodeOfp10Match(from);
     const cookie = from.u64();
     const number = from.u16();
@@ -117,7 +118,8 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
       table: tableIds ? number >> 8 : 255,
       idleTimeoutSec: from.u16(),
       hardTimeoutSec: from.u16(),
-      priority: from.u16(),
+      // OpenFlow 1.0.0 section 3.4: an entry without wildcards always has the highest priority.
+      priority: Math.max(from.u16(), isExact ? 0xffff : 0),
       importance: 0,
       bufferId: from.u32(),
       outPort: from.u16(),
@@ -130,6 +132,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const cookieMask = from.u64();
   const table = from.u8();
   const kind = command(from.u8());
+  if (table === 255 && !kind.startsWith('delete')) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
@@ -213,7 +216,14 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
     return;
   }
   out.u64(mod.command === 'add' ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
-  out.u8(mod.table).u8(COMMANDS.indexOf(mod.command)).u16(mod.idleTimeoutSec).u16(mod.hardTimeoutSec).u16(mod.priority).u32(mod.bufferId);
+  // Only a deletion may speak of all tables: what adds or modifies without naming one means the first.
+  out
+    .u8(mod.table === 255 && !mod.command.startsWith('delete') ? 0 : mod.table)
+    .u8(COMMANDS.indexOf(mod.command))
+    .u16(mod.idleTimeoutSec)
+    .u16(mod.hardTimeoutSec)
+    .u16(mod.priority)
+    .u32(mod.bufferId);
   encodePort(out, version, mod.outPort);
   out
     .u32(mod.outGroup)
@@ -315,6 +325,8 @@ interface Oxs {
   durationNsec: number;
   packetCount: bigint;
   byteCount: bigint;
+  /** Of aggregates only. */
+  flowCount?: number;
 }
 
 /** OpenFlow 1.5 flow statistics: entries like OXM of class 0x8002 (OpenFlow 1.5.1 section 7.2.4). */
@@ -333,7 +345,8 @@ export function decodeOxs(from: ByteReader): Oxs {
     if (field === 0) {
       oxs.durationSec = body.u32();
       oxs.durationNsec = body.u32();
-    } else if (field === 4) oxs.packetCount = body.u64();
+    } else if (field === 3) oxs.flowCount = body.u32();
+    else if (field === 4) oxs.packetCount = body.u64();
     else if (field === 5) oxs.byteCount = body.u64();
   }
   return oxs;
@@ -343,7 +356,13 @@ export function decodeOxs(from: ByteReader): Oxs {
 export function encodeOxs(out: ByteWriter, oxs: Oxs): void {
   const start = out.size;
   out.u16(0).u16(0);
-  out.u16(0x8002).u8(0).u8(8).u32(oxs.durationSec).u32(oxs.durationNsec);
+  if (oxs.flowCount === undefined) out.u16(0x8002).u8(0).u8(8).u32(oxs.durationSec).u32(oxs.durationNsec);
+  else
+    out
+      .u16(0x8002)
+      .u8(3 << 1)
+      .u8(4)
+      .u32(oxs.flowCount);
   if (oxs.packetCount !== ALL_ONES)
     out
       .u16(0x8002)

@@ -102,6 +102,8 @@ export function parseFlow(text: string, command: FlowModCommand, names?: PortNam
     mod.cookie = 0n;
     mod.cookieMask = 0n;
   }
+  // A modification without a mask adds what it does not find, and for that it needs a cookie.
+  if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
   return mod;
 }
 

@@ -168,7 +168,18 @@ function printError(error: Extract<Message, { kind: 'error' }>, names?: PortName
   }
 }
 
-const CAPABILITIES = ['FLOW_STATS', 'TABLE_STATS', 'PORT_STATS', 'STP', '', 'IP_REASM', 'QUEUE_STATS', 'ARP_MATCH_IP', 'PORT_BLOCKED'];
+const CAPABILITIES = [
+  'FLOW_STATS',
+  'TABLE_STATS',
+  'PORT_STATS',
+  'STP',
+  '',
+  'IP_REASM',
+  'QUEUE_STATS',
+  'ARP_MATCH_IP',
+  'PORT_BLOCKED',
+  'BUNDLES',
+];
 const ACTIONS = [
   'output',
   'set_vlan_vid',

@@ -107,7 +107,7 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
 function decodeAggregate(from: ByteReader, version: OfVersion): Of<'aggregateReply'> {
   if (version === 6) {
     const oxs = decodeOxs(from);
-    return { kind: 'aggregateReply', packetCount: oxs.packetCount, byteCount: oxs.byteCount, flowCount: 0 };
+    return { kind: 'aggregateReply', packetCount: oxs.packetCount, byteCount: oxs.byteCount, flowCount: oxs.flowCount ?? 0xffffffff };
   }
   return { kind: 'aggregateReply', packetCount: from.u64(), byteCount: from.u64(), flowCount: from.u32() };
 }
@@ -145,7 +145,7 @@ function encodeTableStats(out: ByteWriter, version: OfVersion, t: TableStats): v
     .zeros(version === 1 ? 3 : 7)
     .text(t.name, 32);
   if (version === 1) out.u32(0x3fffff);
-  else if (version === 2) out.u64(0x3ffn).u64(0x3ffn).u32(0x3f).u32(0x3ffffff).u32(0x3ffffff).u32(0);
+  else if (version === 2) out.u32(0x3ff).u32(0x3ff).u32(0x3f).u32(0x3ffffff).u32(0x3ffffff).u32(0);
   else out.zeros((TABLE_SIZE[version] ?? 0) - 24 - (out.size - start));
   out.u32(t.maxEntries).u32(t.activeCount).u64(t.lookupCount).u64(t.matchedCount);
 }
@@ -257,7 +257,13 @@ export function encodeReply(out: ByteWriter, version: OfVersion, message: Messag
       if (nx && version === 1) nxEnvelope(out, 1, false);
       else start(TYPE.AGGREGATE, false);
       if (version === 6)
-        encodeOxs(out, { durationSec: 0, durationNsec: 0, packetCount: message.packetCount, byteCount: message.byteCount });
+        encodeOxs(out, {
+          durationSec: 0,
+          durationNsec: 0,
+          packetCount: message.packetCount,
+          byteCount: message.byteCount,
+          flowCount: message.flowCount,
+        });
       else out.u64(message.packetCount).u64(message.byteCount).u32(message.flowCount).u32(0);
       return true;
     case 'tableStatsReply':

@@ -124,6 +124,10 @@ export function encodePortStatus(out: ByteWriter, version: OfVersion, message: E
   encodePortDesc(out.u8(REASONS.indexOf(message.reason)).zeros(7), version, message.desc);
 }
 
+/** Configuration bits that a port has in OpenFlow 1.0, and those left of them since 1.1. */
+const ALL_CONFIG10 = 0x7f;
+const ALL_CONFIG11 = 0x65;
+
 type PortMod = Extract<Message, { kind: 'portMod' }>;
 
 export function decodePortMod(from: ByteReader, version: OfVersion): PortMod {
@@ -131,8 +135,9 @@ export function decodePortMod(from: ByteReader, version: OfVersion): PortMod {
   if (version > 1) from.skip(4);
   const mac = from.mac();
   if (version > 1) from.skip(2);
-  const config = from.u32();
-  const mask = from.u32();
+  const known = version === 1 ? ALL_CONFIG10 : ALL_CONFIG11;
+  const config = from.u32() & known;
+  const mask = from.u32() & known;
   let advertise = 0;
   if (version >= 5) {
     while (from.left >= 4) {
@@ -153,7 +158,8 @@ export function encodePortMod(out: ByteWriter, version: OfVersion, message: Port
   if (version > 1) out.u32(0);
   out.mac(message.mac);
   if (version > 1) out.u16(0);
-  out.u32(message.config).u32(message.mask);
+  const known = version === 1 ? ALL_CONFIG10 : ALL_CONFIG11;
+  out.u32(message.config & known).u32(message.mask & known);
   if (version >= 5) out.u16(0).u16(8).u32(message.advertise);
   else out.u32(version === 1 ? featuresTo10(message.advertise) : message.advertise).u32(0);
 }

@@ -1,5 +1,6 @@
 // The client side of OVSDB: an in-memory replica of the columns asked for, kept current by monitor updates, and transactions on it.
 // This file is the contract that ovs-vsctl and ovs-vswitchd stand on; the implementation is in `replica.ts`.
+import type { DatabaseSchema } from './schema.ts';
 
 /** An OVSDB integer is a number while it is exact, else a bigint. A UUID is its text. */
 export type Atom = number | bigint | boolean | string;
@@ -53,6 +54,8 @@ export interface IdlOptions {
   database: string;
   /** Tables and columns to replicate; 'all' columns of a table, or 'all' tables. */
   tables: 'all' | ReadonlyMap<string, 'all' | readonly string[]>;
+  /** The schema that the server very likely has: it is asked for its own only if it knows a table or column less. */
+  assumedSchema?: DatabaseSchema;
   /** A lock to hold, e.g. `ovs_vswitchd`. */
   lock?: string;
   /** Connect once and fail, instead of for ever. */

@@ -2,7 +2,7 @@
 //
 // A record is believed when its whole length is there, its SHA-1 agrees and its JSON parses. At the first that is not, reading stops:
 // what came before is the database, what follows is cut off before the next record is written.
-import { createHash } from 'node:crypto';
+import { cryptography } from '../base/cryptography.ts';
 import { type Json, parseJson } from './json.ts';
 import { formatJson } from './json-format.ts';
 
@@ -11,7 +11,7 @@ const MAX_HEADER_SIZE = 128;
 /** A record's bytes. */
 export function encodeRecord(json: Json): Buffer {
   const body = Buffer.from(`${formatJson(json)}\n`);
-  const header = `OVSDB JSON ${body.length} ${createHash('sha1').update(body).digest('hex')}\n`;
+  const header = `OVSDB JSON ${body.length} ${cryptography().createHash('sha1').update(body).digest('hex')}\n`;
   return Buffer.concat([Buffer.from(header), body]);
 }
 
@@ -40,7 +40,7 @@ export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, 
     if (start + size > bytes.length)
       return { end: at, faultTag: 'I/O error', fault: `${name}: error reading ${size} bytes starting at offset ${start} (End of file)` };
     const body = bytes.subarray(start, start + size);
-    const sha1 = createHash('sha1').update(body).digest('hex');
+    const sha1 = cryptography().createHash('sha1').update(body).digest('hex');
     if (sha1 !== header[2]) {
       return {
         end: at,

@@ -2,7 +2,8 @@
 //
 // The operations stand in this order: assert the lock; `wait` for every column verified; rows deleted, inserted and changed; increments;
 // the comment. A row inserted here is referred to by `named-uuid` everywhere else.
-import { randomUUID } from 'node:crypto';
+
+import { temporaryUuid } from '../base/temporary-uuid.ts';
 import type { Atom } from './atom.ts';
 import { datumsEqual, datumToJson } from './datum.ts';
 import type { ColumnValue, CommitResult, IdlTransaction } from './idl.ts';
@@ -97,7 +98,7 @@ export class ReplicaTransaction implements IdlTransaction {
     return this.#tables.rows(table).has(uuid);
   }
 
-  insert(table: string, columns: Readonly<Record<string, ColumnValue>> = {}, uuid: string = randomUUID()): string {
+  insert(table: string, columns: Readonly<Record<string, ColumnValue>> = {}, uuid: string = temporaryUuid()): string {
     const schema = this.#schema(table);
     const change: Change = { schema, uuid, base: undefined, written: new Map(), verified: new Set(), mutations: [], isDeleted: false };
     const ofTable = this.#changes.get(table) ?? new Map<string, Change>();

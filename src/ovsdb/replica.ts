@@ -59,7 +59,8 @@ class ReplicaClient implements Replica {
   #session: RpcSession | undefined;
   #attempt = 0;
   #tables = new ReplicaTables(emptySchema);
-  #schemaText = '';
+  #schemaJson: Json | undefined;
+  #isAssumed = false;
   #lastTransactionId = ZERO_ID;
   #methodIndex = 0;
   #changeNumber = 0;
@@ -78,6 +79,10 @@ class ReplicaClient implements Replica {
   constructor(options: IdlOptions, world: IdlWorld) {
     this.#options = options;
     this.#world = world;
+    if (options.assumedSchema !== undefined) {
+      this.#tables = new ReplicaTables(options.assumedSchema);
+      this.#isAssumed = true;
+    }
     if (options.retry === false) {
       void this.#open();
       return;
@@ -116,7 +121,7 @@ class ReplicaClient implements Replica {
     return this.#lastError;
   }
   get schema(): DatabaseSchema | undefined {
-    return this.#schemaText === '' ? undefined : this.#tables.schema;
+    return this.#schemaJson === undefined && !this.#isAssumed ? undefined : this.#tables.schema;
   }
   get tables(): ReplicaTables {
     return this.#tables;
@@ -216,13 +221,7 @@ class ReplicaClient implements Replica {
 
   async #begin(session: RpcSession): Promise<void> {
     // 1. The schema, which may have changed while we were away.
-    const schemaJson = await session.call('get_schema', [this.#options.database]);
-    const text = formatJson(schemaJson);
-    if (text !== this.#schemaText) {
-      this.#tables = new ReplicaTables(parseSchema(schemaJson));
-      this.#schemaText = text;
-      this.#lastTransactionId = ZERO_ID;
-    }
+    if (!this.#isAssumed) await this.#fetchSchema(session);
     // 2. The lock.
     const { lock } = this.#options;
     if (lock !== undefined) {
@@ -248,6 +247,11 @@ class ReplicaClient implements Replica {
       try {
         reply = await session.call(method, params);
       } catch (error) {
+        if (this.#isAssumed && error instanceof RpcError && !formatJson(error.error).includes('unknown method')) {
+          this.#isAssumed = false;
+          await this.#fetchSchema(session);
+          continue;
+        }
         if (!(error instanceof RpcError) || this.#methodIndex + 1 >= MONITOR_METHODS.length) throw error;
         if (!formatJson(error.error).includes('unknown method')) throw error;
         this.#methodIndex++;
@@ -259,12 +263,22 @@ class ReplicaClient implements Replica {
     }
   }
 
+  async #fetchSchema(session: RpcSession): Promise<void> {
+    const schemaJson = await session.call('get_schema', [this.#options.database]);
+    if (this.#schemaJson !== undefined && formatJson(schemaJson) === formatJson(this.#schemaJson)) return;
+    this.#tables = new ReplicaTables(parseSchema(schemaJson));
+    this.#schemaJson = schemaJson;
+    this.#lastTransactionId = ZERO_ID;
+  }
+
   #requests(method: MonitorMethod): JsonObject {
     const requests: JsonObject = new Map();
     const { tables } = this.#options;
-    for (const schema of this.#tables.schema.tables.values()) {
-      const wanted = tables === 'all' ? 'all' : tables.get(schema.name);
-      if (wanted === undefined) continue;
+    const { tables: schemas } = this.#tables.schema;
+    for (const name of schemas.keys()) {
+      const wanted = tables === 'all' ? 'all' : tables.get(name);
+      const schema = wanted === undefined ? undefined : schemas.get(name);
+      if (wanted === undefined || schema === undefined) continue;
       // An older server may lack columns that we know.
       const columns = schema.columnList.slice(2).map((column) => column.name);
       const list = wanted === 'all' ? columns : columns.filter((column) => wanted.includes(column));

@@ -128,6 +128,64 @@ export function parseSchema(json: Json): DatabaseSchema {
   return { name, version, cksum, tables: withRoots(tables) };
 }
 
+/**
+ * A schema known to be sound, such as the one we ship, from what `JSON.parse` made of it: each table is parsed when it is first asked for,
+ * so that a tool that needs four of them does not pay for all.
+ */
+export function lazySchema(plain: Readonly<Record<string, unknown>>): DatabaseSchema {
+  const tables = plain['tables'] as Readonly<Record<string, unknown>>;
+  const { name, version, cksum } = plain as { name: string; version: string; cksum: string };
+  return { name, version, cksum, tables: new LazyTables(Object.entries(tables)) };
+}
+
+class LazyTables implements ReadonlyMap<string, TableSchema> {
+  readonly #sources: ReadonlyMap<string, unknown>;
+  readonly #parsed = new Map<string, TableSchema>();
+
+  constructor(sources: Iterable<readonly [string, unknown]>) {
+    this.#sources = new Map(sources);
+  }
+  get size(): number {
+    return this.#sources.size;
+  }
+  get(name: string): TableSchema | undefined {
+    let table = this.#parsed.get(name);
+    const source = this.#sources.get(name);
+    if (table === undefined && source !== undefined) {
+      table = parseTable(fromPlain(source), name);
+      this.#parsed.set(name, table);
+    }
+    return table;
+  }
+  has(name: string): boolean {
+    return this.#sources.has(name);
+  }
+  keys(): MapIterator<string> {
+    return this.#sources.keys();
+  }
+  values(): MapIterator<TableSchema> {
+    return this.#all().values();
+  }
+  entries(): MapIterator<[string, TableSchema]> {
+    return this.#all().entries();
+  }
+  [Symbol.iterator](): MapIterator<[string, TableSchema]> {
+    return this.entries();
+  }
+  forEach(fn: (value: TableSchema, key: string, map: ReadonlyMap<string, TableSchema>) => void): void {
+    for (const [name, table] of this) fn(table, name, this);
+  }
+  #all(): Map<string, TableSchema> {
+    return new Map([...this.keys()].map((name) => [name, this.get(name) as TableSchema]));
+  }
+}
+
+function fromPlain(value: unknown): Json {
+  if (Array.isArray(value)) return value.map(fromPlain);
+  if (typeof value !== 'object' || value === null) return value as Json;
+  return new Map(Object.entries(value).map(([name, member]) => [name, fromPlain(member)]));
+}
+
 function checkReference(base: BaseType, column: ColumnSchema, tables: ReadonlyMap<string, TableSchema>, kind: string): void {
   if (base.refTable === undefined) return;
   const target = tables.get(base.refTable);

@@ -63,7 +63,7 @@ function parseStringText(text: string): string {
     if (parsed.length === 1) return parsed[0] as string;
     throw new ValueError(`${text}: missing quote at end of quoted string`);
   } catch (error) {
-    if (error instanceof JsonError) throw new ValueError(error.message.replace(/^line \d+, column \d+, byte \d+: /, ''));
+    if (error instanceof JsonError) throw new ValueError(`${text}: ${error.message.replace(/^line \d+, column \d+, byte \d+: /, '')}`);
     throw error;
   }
 }
@@ -137,9 +137,10 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
   skip();
   while (at < text.length && text.charAt(at) !== closing) {
     if (isMap && type.value !== undefined) {
+      const start = at;
       const [key] = word(type.key, false);
       if (text.charAt(at) !== '=')
-        throw new ValueError(`${text}: syntax error at "${at < text.length ? `${text.charAt(at)}" expecting "="` : ''}`);
+        throw new ValueError(`${text.slice(start)}: syntax error at "${at < text.length ? `${text.charAt(at)}" expecting "="` : ''}`);
       at++;
       const [value] = word(type.value, false);
       keys.push(key as Atom);
@@ -158,7 +159,7 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
     at++;
     skip();
   }
-  if (at < text.length) throw new ValueError(`${text}: trailing garbage after ${isMap ? 'map' : 'set'}`);
+  if (at < text.length) throw new ValueError(`${text}: trailing garbage after "${closing}"`);
   if (keys.length > type.max) throw new ValueError(`${text}: ${keys.length} value(s) specified but the maximum number is ${type.max}`);
   if (keys.length < type.min) throw new ValueError(`${text}: ${keys.length} value(s) specified but the minimum number is ${type.min}`);
   if (new Set(keys).size !== keys.length)

@@ -1,6 +1,7 @@
 // All bridges of a process, and the datapaths that they share.
 import { ConfigError } from '../base/errors.ts';
 import type { Datapath, UserspaceCookie } from '../datapath/datapath.ts';
+import { setVlanLimit } from '../flow/extract.ts';
 import { Bridge } from './bridge.ts';
 import { openControl } from './connection-manager.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
@@ -23,6 +24,7 @@ export class Host implements SwitchHost {
   readonly #openControl: OpenControl;
   #maxIdleMs = 10_000;
   #flowLimit = 200_000;
+  #vlanLimit = 1;
 
   constructor(environment: SwitchEnvironment, control: OpenControl = openControl) {
     this.environment = environment;
@@ -63,6 +65,7 @@ export class Host implements SwitchHost {
       this.#shared.set(type, shared);
       megaflows.maxIdleMs = this.#maxIdleMs;
       megaflows.flowLimit = this.#flowLimit;
+      datapath.setVlanLimit?.(this.#vlanLimit);
     }
     return shared;
   }
@@ -94,6 +97,14 @@ export class Host implements SwitchHost {
     for (const { megaflows } of this.#shared.values()) {
       megaflows.maxIdleMs = settings.maxIdleMs;
       megaflows.flowLimit = settings.flowLimit;
+    }
+    if (settings.vlanLimit === this.#vlanLimit) return;
+    this.#vlanLimit = settings.vlanLimit;
+    setVlanLimit(settings.vlanLimit);
+    for (const { megaflows } of this.#shared.values()) {
+      megaflows.datapath.setVlanLimit?.(settings.vlanLimit);
+      // What was translated before was keyed otherwise.
+      megaflows.flush();
     }
   }
 

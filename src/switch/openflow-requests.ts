@@ -61,6 +61,8 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return reply({ kind: 'barrierReply' });
     case 'flowMod':
       session.countFlowMod(message.command);
+      // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
+      if (version <= 2 && message.command === 'add') message.flags.resetCounts = true;
       core.flowMod(message, session);
       // The flow is in; only the frame it was to be applied to is unknown, since there are no buffers.
       if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);

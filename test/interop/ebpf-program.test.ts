@@ -280,7 +280,7 @@ test('the same actions leave the same bytes', async () => {
   }
 });
 
-test('the largest program that is ever made passes the verifier', () => {
+test('the largest program that is ever made passes the verifier', (t) => {
   const masks = Array.from({ length: MAX_MASKS }, (_, i) => ({
     map: `flows${i}`,
     words,
@@ -302,6 +302,8 @@ test('the largest program that is ever made passes the verifier', () => {
   const started = performance.now();
   load(masks, shaped);
   const ms = performance.now() - started;
-  assert.ok(ms < 2000, `took ${ms} ms`);
+  t.diagnostic(`${ms.toFixed(0)} ms`);
+  // Generous: other work may share the processors.
+  assert.ok(ms < 10_000, `took ${ms} ms`);
   for (const fd of opened.splice(0)) closeObject(fd);
 });

@@ -414,6 +414,7 @@ export const commandLines: readonly (readonly string[])[] = [
   ['show'],
   ['--version'],
   ['--commands'],
+  ['--options'],
 ];
 
 /** A repeatable sequence of `count` command lines on a few names, so that they meet. */

@@ -1,5 +1,5 @@
 // A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
-import { existsSync } from 'node:fs';
+import { accessSync } from 'node:fs';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { runDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
@@ -24,7 +24,12 @@ export function targetOf(name: string): string {
   if (name.includes(':')) return name;
   if (name.startsWith('/')) return `unix:${name}`;
   const path = `${runDir()}/${name}.mgmt`;
-  if (!existsSync(path)) throw new ConfigError(`${name} is not a bridge or a socket`);
+  try {
+    accessSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') throw new ConfigError(`${name}: failed to open socket (Permission denied)`);
+    throw new ConfigError(`${name} is not a bridge or a socket`);
+  }
   return `unix:${path}`;
 }
 

@@ -164,14 +164,14 @@ function addPortWith(
   command: string,
 ): void {
   const model = switchModel(ctx);
-  const bridge = requireBridge(model, bridgeName);
   const existing = mayExist ? model.ports.get(portName) : undefined;
   if (existing !== undefined) {
-    checkSamePort(existing, bridge, interfaces, `"--may-exist ${command}"`);
+    checkSamePort(existing, requireBridge(model, bridgeName), interfaces, `"--may-exist ${command}"`);
     return;
   }
   checkConflicts(model, portName, `cannot create a port named ${portName}`);
   for (const name of interfaces) checkConflicts(model, name, `cannot create an interface named ${name}`);
+  const bridge = requireBridge(model, bridgeName);
   const uuids = interfaces.map((name) => ctx.txn.insert('Interface', { name }));
   const port = ctx.txn.insert('Port', {
     name: portName,
@@ -213,14 +213,13 @@ export const deletePort: Command = (ctx, { args, options }) => {
   const withInterface = options.has('--with-iface');
   const target = args.at(-1) ?? '';
   const model = switchModel(ctx);
-  const bridge = args.length === 2 ? requireBridge(model, args[0] ?? '') : undefined;
-  if (bridge !== undefined && target === bridge.name) failLocalPort(target, bridge.name);
   const port = model.ports.get(target) ?? (withInterface ? model.interfaces.get(target)?.port : undefined);
   if (port === undefined) {
+    if (!mustExist) return;
     if (!withInterface && model.bridges.has(target)) failLocalPort(target, target);
-    if (mustExist) throw new CommandError(withInterface ? `no port or interface named ${target}` : `no port named ${target}`);
-    return;
+    throw new CommandError(withInterface ? `no port or interface named ${target}` : `no port named ${target}`);
   }
+  const bridge = args.length === 2 ? requireBridge(model, args[0] ?? '') : undefined;
   if (bridge !== undefined && port.bridge !== bridge) {
     if (port.bridge.parent === bridge) {
       throw new CommandError(`bridge ${bridge.name} does not have a port ${target} (although its child bridge ${port.bridge.name} does)`);

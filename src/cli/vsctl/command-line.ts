@@ -19,7 +19,8 @@ export interface CommandLine {
   commands: { spec: CommandSpec; invocation: Invocation }[];
 }
 
-const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+/** The options that are no command's, in the order that `--options` shows. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'db', argument: 'required' },
   { name: 'no-syslog' },
   { name: 'no-wait' },
@@ -30,15 +31,21 @@ const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h' },
   { name: 'commands' },
   { name: 'options' },
+  // Of clustered databases; one server is always the leader, and remotes are tried in their order.
+  { name: 'leader-only' },
+  { name: 'no-leader-only' },
+  { name: 'shuffle-remotes' },
+  { name: 'no-shuffle-remotes' },
   { name: 'version', short: 'V' },
   ...LOG_OPTIONS,
   { name: 'format', short: 'f', argument: 'required' },
   { name: 'data', short: 'd', argument: 'required' },
-  { name: 'bare' },
   { name: 'no-headings' },
   { name: 'pretty' },
+  { name: 'bare' },
   { name: 'max-column-width', argument: 'required' },
-  ...SSL_OPTIONS,
+  ...SSL_OPTIONS.filter(({ name }) => name !== 'peer-ca-cert'),
+  { name: 'peer-ca-cert', argument: 'required' },
 ];
 
 const localSpecs: readonly OptionSpec[] = COMMAND_OPTIONS.map((option) =>
@@ -123,6 +130,11 @@ function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void
       break;
     case 'max-column-width':
       line.style.maxColumnWidth = Number.parseInt(value, 10) || 0;
+      break;
+    case 'leader-only':
+    case 'no-leader-only':
+    case 'shuffle-remotes':
+    case 'no-shuffle-remotes':
       break;
     case 'no-syslog':
       line.logOptions.push({ name: 'verbose', value: 'vsctl:syslog:warn' });

@@ -1,5 +1,6 @@
 // What a command works on: the transaction, the rows as it has made them so far, the names that `--id` gave, and the output.
 
+import { temporaryUuid } from '../../base/temporary-uuid.ts';
 import type { ReplicaRow } from '../../ovsdb/replica-row.ts';
 import type { ReplicaTransaction } from '../../ovsdb/replica-transaction.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/schema.ts';
@@ -31,7 +32,7 @@ interface RowSymbol {
 const fold = (name: string): string => name.toLowerCase().replaceAll('-', '_');
 
 /** The entries whose name is `given` but for case and `-`, else those that begin with it. */
-function matchName<T>(names: Iterable<[string, T]>, given: string): [string, T][] {
+export function matchName<T>(names: Iterable<[string, T]>, given: string): [string, T][] {
   const wanted = fold(given);
   const matches: [string, T][] = [];
   for (const [name, value] of names) {
@@ -49,6 +50,8 @@ export class Context {
   /** Names of ports whose interfaces shall be checked after the switch has applied the change. */
   readonly newPorts = new Set<string>();
   readonly isDryRun: boolean;
+  /** Whether there is one command only. */
+  isAlone = false;
   /** Rows that `create` made, whose UUIDs are known only after the commit. */
   readonly created: { output: Output; uuid: string }[] = [];
   output: Output = { text: '', tables: [] };
@@ -70,11 +73,13 @@ export class Context {
 
   /** The table that a name, its unique beginning, or another spelling of its case means. */
   table(given: string): TableSchema {
-    const matches = matchName(this.schema.tables, given).sort(([a], [b]) => (a < b ? -1 : 1));
+    const names = [...this.schema.tables.keys()].map((name): [string, undefined] => [name, undefined]);
+    const matches = matchName(names, given).sort(([a], [b]) => (a < b ? -1 : 1));
     const [first] = matches;
-    if (first === undefined) throw new CommandError(`unknown table "${given}"`);
+    const table = first === undefined ? undefined : this.schema.tables.get(first[0]);
+    if (table === undefined) throw new CommandError(`unknown table "${given}"`);
     if (matches.length > 1) throw new CommandError(`"${given}" matches multiple table names: ${matches.map(([name]) => name).join(', ')}`);
-    return first[1];
+    return table;
   }
 
   column(table: TableSchema, given: string): ColumnSchema {
@@ -129,7 +134,7 @@ export class Context {
   readonly symbol: RowSymbols = (name) => {
     let symbol = this.symbols.get(name);
     if (symbol === undefined) {
-      symbol = { uuid: crypto.randomUUID(), isCreated: false, isReferenced: false };
+      symbol = { uuid: temporaryUuid(), isCreated: false, isReferenced: false };
       this.symbols.set(name, symbol);
     }
     symbol.isReferenced = true;
@@ -139,7 +144,7 @@ export class Context {
   /** Takes `--id=@name` for a row to be created; gives the row's UUID. */
   createSymbol(name: string): string {
     if (!name.startsWith('@')) throw new CommandError(`row id "${name}" does not begin with "@"`);
-    const symbol = this.symbols.get(name) ?? { uuid: crypto.randomUUID(), isCreated: false, isReferenced: false };
+    const symbol = this.symbols.get(name) ?? { uuid: temporaryUuid(), isCreated: false, isReferenced: false };
     if (symbol.isCreated) throw new CommandError(`row id "${name}" may only be specified on one --id option`);
     symbol.isCreated = true;
     this.symbols.set(name, symbol);

@@ -135,8 +135,7 @@ function conditionHolds(ctx: Context, table: TableSchema, row: ReplicaRow, text:
     throw new CommandError(`${text}: argument does not end in ${OPERATOR_LIST} followed by a value.`);
   const { type } = column;
   const have = row.datum(column.name);
-  if (key === undefined)
-    return compare(have, parseDatumText(value, { ...type, min: 0, max: Number.POSITIVE_INFINITY }, ctx.symbol), operator);
+  if (key === undefined) return compare(have, parseDatumText(value, type, ctx.symbol), operator);
   if (type.value === undefined) throw new CommandError(`cannot specify key to check for non-map column ${column.name}`);
   const at = findKey(have.keys, parseAtomText(key, type.key, ctx.symbol));
   if (operator.startsWith('{')) {
@@ -248,7 +247,11 @@ export function add(ctx: Context, invocation: Invocation): void {
   if (row === undefined) return;
   const { type } = column;
   let datum = row.datum(column.name);
-  for (const text of invocation.args.slice(3)) datum = datumUnion(datum, parseDatumText(text, unlimited(type), ctx.symbol));
+  for (const text of invocation.args.slice(3)) {
+    const added = parseDatumText(text, unlimited(type), ctx.symbol);
+    // A key that the map has keeps its value for the commands that follow; alone in its transaction, `add` is a mutation that replaces it.
+    datum = ctx.isAlone ? datumUnion(added, datum) : datumUnion(datum, added);
+  }
   // What this transaction has not touched yet is changed by a mutation, so that others may change it at the same time.
   if (datum.keys.length > type.max) tooMany(datum, type);
   ctx.txn.verify(table.name, row.uuid, column.name);

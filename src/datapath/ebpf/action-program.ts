@@ -6,7 +6,7 @@ import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import type { SetGroup } from '../datapath.ts';
 import type { Shape, ShapeStep } from './action-shape.ts';
-import { emitFrameLength, HELPER, keyAt, SKB, STACK, VERDICT } from './frame-context.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK } from './frame-context.ts';
 import { ACTIONS_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
 const F_PSEUDO_HDR = 0x10;
@@ -22,8 +22,8 @@ export function emitShape(a: Assembler, shape: Shape): void {
     emitStep(a, step);
     hasVerdict = step.op === 'output' && step.isLast;
   }
-  if (!hasVerdict) a.mov(0, VERDICT.shot);
-  a.exit();
+  if (hasVerdict) a.exit();
+  else emitConsumed(a);
 }
 
 function emitStep(a: Assembler, step: ShapeStep): void {

@@ -9,7 +9,7 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
-import { type Key, W } from '../../flow/key.ts';
+import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
@@ -122,7 +122,7 @@ export class KernelFlows {
   }
 
   #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const isUntagged = mask[W.VLAN0] === 0xffffffff && key[W.VLAN0] === 0;
+    const isUntagged = (mask[W.VLAN0]! & VLAN_CFI) !== 0 && (key[W.VLAN0]! & VLAN_CFI) === 0;
     const shaped = shapeActions(actions, isUntagged, this.#device);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);

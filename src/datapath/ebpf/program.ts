@@ -13,7 +13,7 @@ import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { emitShape } from './action-program.ts';
 import type { Shape } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
-import { emitFrameLength, HELPER, keyAt, SKB, STACK, VERDICT } from './frame-context.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, VERDICT } from './frame-context.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_VALUE, TOTALS_VALUE } from './map-layout.ts';
 
 /** A program names no more than 64 maps, seven of which are not masks. */
@@ -169,5 +169,8 @@ function emitPunt(a: Assembler): void {
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, gone);
   a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.lost, 1).label(gone);
-  a.label('consumed').mov(0, VERDICT.shot).exit();
+  // The host may as well know that this one did not get out.
+  a.mov(0, VERDICT.shot).exit();
+  a.label('consumed');
+  emitConsumed(a);
 }

@@ -159,7 +159,7 @@ export function openSystemDatapath(keepDevices = false): Datapath {
   try {
     kernel = new KernelDatapath();
   } catch (error) {
-    log.info(`the kernel refuses eBPF: ${errorText(error)}`);
+    log.info(`system datapath: frames are forwarded in user space, because the kernel refuses eBPF: ${errorText(error)}`);
     return openNetdevDatapath('system', keepDevices);
   }
   log.info('system datapath: flow tables are compiled to eBPF');

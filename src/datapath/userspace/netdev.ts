@@ -175,6 +175,10 @@ export class NetdevDatapath extends UserspaceControl {
     await answer;
   }
 
+  setVlanLimit(limit: number): void {
+    this.#post({ op: 'vlanLimit', limit });
+  }
+
   override async close(): Promise<void> {
     if (this.#isClosing) return this.#closed;
     this.#isClosing = true;
@@ -187,10 +191,9 @@ export class NetdevDatapath extends UserspaceControl {
 }
 
 /**
- * Opens the user-space datapath: `netdev`, or `system` as long as the kernel's part is not built. With `keepDevices`, internal devices
+ * Opens the user-space datapath: `netdev`, or `system` where the kernel allows no program. With `keepDevices`, internal devices
  * and what the host has configured on them outlive the process; they go when their port is deleted.
  */
 export function openNetdevDatapath(type: 'netdev' | 'system' = 'netdev', keepDevices = false): NetdevDatapath {
-  if (type === 'system') log.info('system datapath: frames are forwarded in user space');
   return new NetdevDatapath(type, type === 'system' ? 'ovs-system' : 'ovs-netdev', keepDevices);
 }

@@ -1,0 +1,84 @@
+// The default datapath: traffic through it beside the others, and its program alone, by number of flows and masks.
+import { closeObject, createMap, loadProgram, testRun, updateElement } from '../src/bpf/kernel.ts';
+import { shapeActions } from '../src/datapath/ebpf/action-shape.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../src/datapath/ebpf/map-layout.ts';
+import { compileProgram, type MaskSpec } from '../src/datapath/ebpf/program.ts';
+import { W } from '../src/flow/key.ts';
+import { systemContenders } from './contender.ts';
+import type { BenchOptions } from './main.ts';
+import { compare } from './netdev.ts';
+
+const FRAMES = 2000;
+/** Of each frame: the first finds its flow's memory cold, as traffic of many flows does. */
+const REPEAT = 4;
+
+/** An IPv4 and UDP frame of 64 bytes with a destination of its own. */
+function frameTo(address: number): Uint8Array {
+  const frame = new Uint8Array(60);
+  frame.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1]);
+  new DataView(frame.buffer).setUint32(30, address, false);
+  frame.set([3, 232, 7, 208, 0, 26, 0, 0], 34);
+  return frame;
+}
+
+/** Nanoseconds of the program for a frame. All flows are under the last mask: the others are looked at in vain. */
+function nsPerFrame(flows: number, masks: number): number {
+  const maps = new Map<string, number>();
+  const opened: number[] = [];
+  const make = (spec: Parameters<typeof createMap>[0]): number => {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+    return fd;
+  };
+  for (const spec of fixedMaps(1 << 20)) make(spec);
+  const words = [W.IN_PORT, W.ETH, W.ETH + 1, W.ETH + 2, W.TYPE, W.VLAN0, W.NW_DST];
+  const specs: MaskSpec[] = [];
+  for (let i = 0; i < masks; i++) {
+    const isLast = i === masks - 1;
+    specs.push({
+      map: `flows${i}`,
+      words,
+      masks: words.map((word) => (word === W.NW_DST && !isLast ? (0xffffffff << (i % 31)) >>> 0 : 0xffffffff)),
+    });
+    make(maskMap(`flows${i}`, words.length));
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = 1;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const shaped = shapeActions([{ kind: 'output', port: 2 }], true, () => ({ ifindex: 1, flags: 0 }));
+  if (typeof shaped === 'string') throw new Error(shaped);
+  const actions = new Uint8Array(ACTIONS_VALUE.size);
+  actions[ACTIONS_VALUE.shape] = 1;
+  actions.set(shaped.params, ACTIONS_VALUE.params);
+  updateElement(maps.get('actions')!, new Uint8Array(4), actions);
+  const table = maps.get(`flows${masks - 1}`)!;
+  const key = new Uint8Array(words.length * 4);
+  const keyView = new DataView(key.buffer);
+  key.set([0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0, 17]);
+  const value = new Uint32Array(FLOW_VALUE.size / 4);
+  for (let i = 0; i < flows; i++) {
+    keyView.setUint32(24, 0x14000000 + i, false);
+    value[0] = i;
+    updateElement(table, key, new Uint8Array(value.buffer));
+  }
+  const program = loadProgram(compileProgram({ masks: specs, shapes: [{ number: 1, shape: shaped.shape }] }), maps, 'weft_bench');
+  opened.push(program);
+  let ns = 0;
+  for (let i = 0; i < FRAMES; i++) {
+    const run = testRun(program, frameTo(0x14000000 + ((i * 7919) % flows)), undefined, REPEAT);
+    if (run.verdict !== 7) throw new Error(`verdict ${run.verdict}: the flow was not found`);
+    ns += run.ns;
+  }
+  for (const fd of opened) closeObject(fd);
+  return ns / FRAMES;
+}
+
+/** Runs both. */
+export async function run(options: BenchOptions): Promise<void> {
+  process.stdout.write('the program alone, nanoseconds for a frame\n');
+  const line = (label: string, ns: number): void => void process.stdout.write(`  ${label.padEnd(28)} ${ns.toFixed(0).padStart(6)} ns\n`);
+  for (const flows of [1, 1000, 100_000]) line(`${flows.toLocaleString('en')} flows, 1 mask`, nsPerFrame(flows, 1));
+  for (const masks of [10, 50]) line(`1,000 flows, ${masks} masks`, nsPerFrame(1000, masks));
+  await compare('datapath', systemContenders, options);
+}
