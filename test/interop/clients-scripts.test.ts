@@ -68,6 +68,7 @@ test("libvirt's command lines and the ifupdown hook", { skip, timeout: 80_000 },
     hook start int7 IF_OVS_TYPE=OVSIntPort IF_OVS_BRIDGE=br7 IF_OVS_OPTIONS=tag=8
     hook start pat7 IF_OVS_TYPE=OVSPatchPort IF_OVS_BRIDGE=br7 IF_OVS_PATCH_PEER=pat8
     hook start tun7 IF_OVS_TYPE=OVSTunnel IF_OVS_BRIDGE=br7 IF_OVS_TUNNEL_TYPE=gre IF_OVS_TUNNEL_OPTIONS=options:remote_ip=192.0.2.1
+    ovs-vsctl --timeout=10 wait-until interface pat7 'error!=[]'
     ovs-vsctl list-ports br7 | sort; ovs-vsctl get interface int7 type -- get interface pat7 options error -- get interface tun7 options error
     ip -br link | grep -oE '^(int7|br7) '
     hook stop int7 IF_OVS_TYPE=OVSIntPort IF_OVS_BRIDGE=br7
@@ -76,4 +77,15 @@ test("libvirt's command lines and the ifupdown hook", { skip, timeout: 80_000 },
     true,
   );
   assert.match(said, /attached-mac="52:54:00:12:34:56"/);
+});
+
+test('weft doctor says whether the switch can run, by its exit code too', { skip, timeout: 60_000 }, async () => {
+  const done = await privately(
+    `weft doctor; echo "exit $?"; mount --bind /dev/null /dev/net/tun; weft doctor | grep -A1 TUN; weft doctor >/dev/null; echo "exit $?"
+    setpriv --bounding-set=-all --inh-caps=-all --reuid=65534 --clear-groups weft doctor | grep privileges; weft doctor x; echo "exit $?"`,
+    { daemons: 'none' },
+  );
+  const { stdout } = done;
+  assert.match(stdout, /The switch can run here\.\nexit 0\n/);
+  assert.match(stdout, /exit 1\n✖ privileges {6}lacking CAP_NET_ADMIN and CAP_NET_RAW\nexit 2\n$/);
 });
