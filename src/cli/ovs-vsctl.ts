@@ -47,9 +47,10 @@ export async function main(argv: string[]): Promise<number> {
   log[mayWrite ? 'info' : 'dbg'](() => `Called as ${called}`);
   const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
   const target = line.db ?? `unix:${runDir()}/db.sock`;
-  const assumedSchema = shippedSchema();
+  const shipped = shippedSchema();
+  const tables = neededTables(line.commands, shipped.tables);
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables: neededTables(line.commands, assumedSchema), assumedSchema, retry: line.retry },
+    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema: shipped.of(tables), retry: line.retry },
     { connect: openConnection, clock: realClock },
   );
   try {
