@@ -12,6 +12,7 @@ import { logDir, runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream, listenStream } from '../host/socket.ts';
 import { isPassiveTarget } from '../host/socket-target.ts';
+import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/replica-transaction.ts';
 import { ValueError } from '../ovsdb/value-text.ts';
@@ -37,6 +38,7 @@ export async function main(argv: string[]): Promise<number> {
   try {
     line = parseCommandLine(argv);
     applyLogOptions(line.logOptions, output);
+    setTlsKeys(keysFromOptions(line.logOptions));
   } catch (error) {
     if (error instanceof UsageError) return fail(PROGRAM, error.message);
     throw error;

@@ -35,13 +35,13 @@ function fdbStatistics(bridge: SwitchBridge): string {
 function traceArguments(
   parts: CommandParts,
   args: readonly string[],
-): { bridge: SwitchBridge; flow: string; frame: Uint8Array | undefined } {
+): { bridge: SwitchBridge; flow: string; frame: Uint8Array | 'generate' | undefined } {
   const words = args.filter((arg) => !arg.startsWith('-') && !arg.startsWith('--'));
   const bridge = parts.host.bridge(words[0] ?? '');
   if (bridge === undefined) throw new ConfigError(`${words[0]}: unknown bridge`);
   const flow = words[1] ?? '';
   const last = words[2];
-  let frame: Uint8Array | undefined;
+  let frame: Uint8Array | 'generate' | undefined = args.some((arg) => arg === '-generate' || arg === '--generate') ? 'generate' : undefined;
   if (last !== undefined) {
     if (!/^([0-9a-f]{2})+$/i.test(last)) throw new ConfigError('Trailing garbage in packet data');
     frame = Uint8Array.from(Buffer.from(last, 'hex'));

@@ -17,7 +17,7 @@ import type {
   FlowStatsRequest,
   OfVersion,
 } from './message.ts';
-import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match } from './ofp10-match.ts';
+import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match, isExactOfp10Match } from './ofp10-match.ts';
 import type { DecodedMatch } from './oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodePort, encodePort } from './port-codec.ts';
@@ -103,6 +103,7 @@ const newCookieOf = (cookie: bigint, kind: FlowModCommand): bigint | undefined =
 /** Reads OFPT_FLOW_MOD. `tableIds` says that OpenFlow 1.0's command carries a table in its upper byte (NXT_FLOW_MOD_TABLE_ID). */
 export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
   if (version === 1) {
+    const isExact = isExactOfp10Match(from);
     const match = decodeOfp10Match(from);
     const cookie = from.u64();
     const number = from.u16();
@@ -117,7 +118,8 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
       table: tableIds ? number >> 8 : 255,
       idleTimeoutSec: from.u16(),
       hardTimeoutSec: from.u16(),
-      priority: from.u16(),
+      // OpenFlow 1.0.0 section 3.4: an entry without wildcards always has the highest priority.
+      priority: Math.max(from.u16(), isExact ? 0xffff : 0),
       importance: 0,
       bufferId: from.u32(),
       outPort: from.u16(),

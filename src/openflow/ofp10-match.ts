@@ -44,6 +44,9 @@ function same(a: Match, b: Match): boolean {
   return true;
 }
 
+/** Whether the OpenFlow 1.0 match that `from` stands at leaves nothing free; reads nothing. */
+export const isExactOfp10Match = (from: ByteReader): boolean => (new ByteReader(from.bytes.subarray(from.at)).u32() & ALL10) === 0;
+
 /** Whether a match can be told in OpenFlow 1.0's form; else NXM is needed. */
 export const fitsOfp10 = (match: Match): boolean => same(match, encodeToMatch(match));
 

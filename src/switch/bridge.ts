@@ -284,7 +284,7 @@ export class Bridge implements SwitchBridge {
     return this.core.tables.ruleCount;
   }
 
-  trace(flowText: string, frame: Uint8Array | undefined): string {
+  trace(flowText: string, frame: Uint8Array | 'generate' | undefined): string {
     return traceFlow(this.core, flowText, frame);
   }
 

@@ -110,8 +110,8 @@ export function formatMegaflow(key: Key, translation: Translation): string {
   return `${hasRecirc ? 'recirc_id=0,' : ''}eth,${shown}`.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
 }
 
-/** Reads the flow of a trace: every field exact, what is not said zero. */
-export function parseTraceFlow(text: string): Key {
+/** Reads the flow of a trace: every field exact, what is not said zero. `portNamed` knows the ports that have names. */
+export function parseTraceFlow(text: string, portNamed: (name: string) => number | undefined = () => undefined): Key {
   const match = matchAll();
   match.key[W.IN_PORT] = OFPP.NONE;
   const scratch = newKey();
@@ -124,7 +124,9 @@ export function parseTraceFlow(text: string): Key {
       if (field !== undefined && cut >= 0 && !hasPrereq(match.key, scratch, field.prereq)) {
         throw new ConfigError(`prerequisites not met for setting ${name}`);
       }
-      if (!addFieldText(match, name, cut < 0 ? undefined : word.slice(cut + 1))) throw new ConfigError(`unknown field ${name}`);
+      const value = cut < 0 ? undefined : word.slice(cut + 1);
+      const port = name === 'in_port' && value !== undefined ? portNamed(value.replace(/^"(.*)"$/, '$1')) : undefined;
+      if (!addFieldText(match, name, port === undefined ? value : String(port))) throw new ConfigError(`unknown field ${name}`);
     } catch (error) {
       throw new ConfigError(`Bad openflow flow syntax: ${text}: ${errorText(error)}`);
     }
@@ -133,10 +135,16 @@ export function parseTraceFlow(text: string): Key {
   return match.key;
 }
 
-/** Translates a flow and tells every step. With a frame the trace has the effects that the frame would have had. */
-export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | undefined): string {
-  const key = parseTraceFlow(flowText);
-  if (frame !== undefined) extractKey(frame, 0, frame.length, key);
+/**
+ * Translates a flow and tells every step. With a frame, or one that stands for the flow itself (`generate`), the trace learns what the
+ * frame would have taught.
+ */
+export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'generate' | undefined): string {
+  const key = parseTraceFlow(flowText, (name) => {
+    for (const port of bridge.ports.values()) if (port.name === name) return port.port;
+    return undefined;
+  });
+  if (frame instanceof Uint8Array) extractKey(frame, 0, frame.length, key);
   const root: TraceNode[] = [];
   const { megaflows } = bridge;
   const nowMs = bridge.clock.now();
@@ -160,7 +168,9 @@ export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | un
       },
     },
   });
-  if (frame !== undefined && applyEffects(translation.effects, 1, frame.length, nowMs)) megaflows.changed();
+  // It is no traffic: nothing is counted.
+  const lessons = translation.effects.filter((effect) => effect.kind === 'learn');
+  if (frame !== undefined && applyEffects(lessons, 1, 0, nowMs)) megaflows.changed();
   const out = [`Flow: ${formatFlow(key)}`];
   formatNodes(root, 0, out);
   out.push('');

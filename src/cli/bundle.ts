@@ -1,4 +1,4 @@
-// Keeps each short-lived tool as one JavaScript file, .cache/tools/TOOL-KEY.cjs, made from its sources by esbuild.
+// Keeps each short-lived tool as one JavaScript file, .cache/tools/TOOL-KEY.cjs, made from its sources by esbuild; and their starter as start.cjs.
 //
 // A bundle is used only if it was made from what the sources hold now. .cache/tools/TOOL.json lists them with size, times and hash:
 // 1. All sizes and times as listed: the bundle is current. This costs a microsecond or two a file.
@@ -6,26 +6,50 @@
 // 3. Otherwise it is made anew, where .cache can be written, and the tool runs from its sources where not.
 // A file changed so lately that a second change could leave the same time has no time noted, so that 2 decides.
 // Files are written beside their place and moved there, so that tools that start together disturb each other at most by doing work twice.
-//
-// `node bin/bundle.cjs` makes all of them, for the time of installation.
-'use strict';
-const fs = require('node:fs');
-const path = require('node:path');
+const fs = process.getBuiltinModule('node:fs');
 
-const root = path.dirname(__dirname);
+const root = process
+  .getBuiltinModule('node:url')
+  .fileURLToPath(new URL('../..', import.meta.url))
+  .replace(/\/$/, '');
 const dir = `${root}/.cache/tools`;
-const FORMAT = 1;
+const FORMAT = 2;
 /** Kernel times have steps of up to 10 ms. */
 const SETTLED_MS = 100;
-const TOOLS = ['ovs-appctl', 'ovs-dpctl', 'ovs-ofctl', 'ovs-vsctl', 'ovsdb-client', 'ovsdb-tool', 'tunctl'];
+const STARTER = 'start';
+const BUNDLED: ReadonlySet<string> = new Set([
+  STARTER,
+  'ovs-appctl',
+  'ovs-dpctl',
+  'ovs-ofctl',
+  'ovs-vsctl',
+  'ovsdb-client',
+  'ovsdb-tool',
+  'tunctl',
+]);
+/** What decides a bundle beside its own sources. */
+const MAKERS = ['src/cli/bundle.ts', 'node_modules/esbuild/package.json'];
+
+interface Input {
+  file: string;
+  /** Size, times and inode when it was read; '' when they are not to be trusted. */
+  stamp: string;
+  hash: string;
+}
+
+interface Bundle {
+  format: number;
+  file: string;
+  inputs: Input[];
+}
 
 /** The path of the tool's bundle, made now if need be; undefined when the tool must run from its sources. */
-exports.current = function current(tool) {
-  if (!TOOLS.includes(tool)) return undefined;
+export function currentBundle(tool: string): string | undefined {
+  if (!BUNDLED.has(tool)) return undefined;
   try {
-    const list = JSON.parse(fs.readFileSync(`${dir}/${tool}.json`, 'utf8'));
-    if (list.format === FORMAT && (list.inputs.every(isUntouched) || hasSameContents(tool, list))) {
-      const file = `${dir}/${list.file}`;
+    const bundle = JSON.parse(fs.readFileSync(`${dir}/${tool}.json`, 'utf8')) as Bundle;
+    if (bundle.format === FORMAT && (bundle.inputs.every(isUntouched) || hasSameContents(tool, bundle))) {
+      const file = `${dir}/${bundle.file}`;
       if (fs.existsSync(file)) return file;
     }
   } catch {
@@ -36,61 +60,69 @@ exports.current = function current(tool) {
   } catch {
     return undefined;
   }
-};
+}
 
-function stamp(file) {
+/** Makes all that are not current. */
+export function bundleAll(): void {
+  for (const tool of BUNDLED) {
+    if (currentBundle(tool) === undefined) process.stderr.write(`${tool} will run from its sources\n`);
+  }
+}
+
+function stamp(file: string): string {
   const { size, mtimeMs, ctimeMs, ino } = fs.statSync(`${root}/${file}`);
   return `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
 }
 
-function isUntouched(input) {
+function isUntouched(input: Input): boolean {
   return input.stamp === stamp(input.file);
 }
 
-function hash(data) {
-  return require('node:crypto').createHash('sha256').update(data).digest('hex');
+function hash(data: Uint8Array): string {
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(data).digest('hex');
 }
 
-function hasSameContents(tool, list) {
+function hasSameContents(tool: string, bundle: Bundle): boolean {
   const started = Date.now();
-  const inputs = list.inputs.map(({ file }) => note(file, started));
-  if (!inputs.every((input, index) => input.hash === list.inputs[index].hash)) return false;
+  const inputs = bundle.inputs.map(({ file }) => note(file, started));
+  if (!inputs.every((input, index) => input.hash === bundle.inputs[index]?.hash)) return false;
   try {
-    write(`${tool}.json`, JSON.stringify({ ...list, inputs }));
+    write(`${tool}.json`, JSON.stringify({ ...bundle, inputs }));
   } catch {
     // A checkout that cannot be written is read again at every start.
   }
   return true;
 }
 
-function note(file, started) {
+function note(file: string, started: number): Input {
   const noted = stamp(file);
   const isSettled = fs.statSync(`${root}/${file}`).ctimeMs < started - SETTLED_MS;
   return { file, stamp: isSettled ? noted : '', hash: hash(fs.readFileSync(`${root}/${file}`)) };
 }
 
-function write(name, data) {
+function write(name: string, data: string | Uint8Array): void {
   const temporary = `${dir}/${name}.${process.pid}`;
   fs.writeFileSync(temporary, data);
   fs.renameSync(temporary, `${dir}/${name}`);
 }
 
-function make(tool) {
+function make(tool: string): string {
   const started = Date.now();
   fs.mkdirSync(dir, { recursive: true });
   const scratch = fs.mkdtempSync(`${dir}/new-`);
   try {
-    return bundle(tool, scratch, started);
+    return bundleInto(tool, scratch, started);
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-function bundle(tool, scratch, started) {
-  const { spawnSync } = require('node:child_process');
-  const { pathToFileURL } = require('node:url');
+function bundleInto(tool: string, scratch: string, started: number): string {
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const { pathToFileURL } = process.getBuiltinModule('node:url');
   // The binary itself: esbuild's own wrapper would start another Node.js, and npm may have blocked the script that replaces it.
-  const esbuild = require.resolve(`@esbuild/linux-${process.arch}/bin/esbuild`);
+  const esbuild = createRequire(`${root}/package.json`).resolve(`@esbuild/linux-${process.arch}/bin/esbuild`);
   // What reads its own place (koffi, the schema) is two folders deep in the package, as this file that stands for all of them.
   const place = pathToFileURL(`${root}/src/cli/main.ts`).href;
   const made = spawnSync(
@@ -113,20 +145,17 @@ function bundle(tool, scratch, started) {
     { cwd: root, stdio: 'ignore' },
   );
   if (made.status !== 0) throw new Error('esbuild failed');
-  const meta = JSON.parse(fs.readFileSync(`${scratch}/meta.json`, 'utf8'));
+  const meta = JSON.parse(fs.readFileSync(`${scratch}/meta.json`, 'utf8')) as { inputs: object };
   const code = fs.readFileSync(`${scratch}/tool.cjs`);
-  const inputs = [...Object.keys(meta.inputs), 'bin/bundle.cjs', 'node_modules/esbuild/package.json'];
+  const inputs = [...new Set([...Object.keys(meta.inputs), ...MAKERS])];
   // What changed while it was read may not be what was read.
   for (const input of inputs) if (fs.statSync(`${root}/${input}`).ctimeMs >= started) throw new Error(`${input} has just changed`);
-  const file = `${tool}-${hash(code).slice(0, 16)}.cjs`;
+  // The launcher knows the starter by a name that stays.
+  const file = tool === STARTER ? `${STARTER}.cjs` : `${tool}-${hash(code).slice(0, 16)}.cjs`;
   write(file, code);
-  write(`${tool}.json`, JSON.stringify({ format: FORMAT, file, inputs: inputs.map((input) => note(input, started)) }));
+  write(`${tool}.json`, JSON.stringify({ format: FORMAT, file, inputs: inputs.map((input) => note(input, started)) } satisfies Bundle));
   for (const old of fs.readdirSync(dir)) {
-    if (!old.startsWith(file) && old.startsWith(`${tool}-`)) fs.rmSync(`${dir}/${old}`, { force: true });
+    if (!old.startsWith(file) && old.startsWith(`${tool}-`) && old.includes('.cjs')) fs.rmSync(`${dir}/${old}`, { force: true });
   }
   return `${dir}/${file}`;
-}
-
-if (require.main === module) {
-  for (const tool of TOOLS) if (exports.current(tool) === undefined) process.stderr.write(`${tool} will run from its sources\n`);
 }

@@ -1,0 +1,65 @@
+// Starts a tool: start TOOL ARG... The short-lived tools run from one bundled file each (`bundle.ts`), because reading TypeScript costs three
+// times the runtime's own start; this file is bundled too, and `bin/launch` runs that when it is there. The daemons, and any tool whose
+// bundle cannot be made, run from their sources.
+import type { Module } from 'node:module';
+import { bundleAll, currentBundle } from './bundle.ts';
+import type { Tool } from './main.ts';
+
+const fs = process.getBuiltinModule('node:fs');
+const tool = process.argv[2] ?? '';
+
+if (tool === 'launch') {
+  // `bin/launch` by its own name makes all bundles: for the time of installation.
+  bundleAll();
+} else {
+  currentBundle('start');
+  const bundle = currentBundle(tool);
+  // The specifier is not a literal, so that the bundle of this file does not take everything in.
+  if (bundle === undefined) import(new URL('./main.ts', import.meta.url).href);
+  else run(bundle);
+}
+
+// V8's bytecode is kept beside the bundle where that can be written, so that a second start compiles nothing. It is made when the tool is done,
+// of the functions that were used. (module.enableCompileCache does as much, but costs 4 ms more.) V8 refuses what another V8 made.
+async function run(file: string): Promise<void> {
+  const { Script } = process.getBuiltinModule('node:vm');
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const store = `${file}.${process.version}-${process.arch}`;
+  let cachedData: Buffer | undefined;
+  try {
+    cachedData = fs.readFileSync(store);
+  } catch {
+    // None yet.
+  }
+  const source = `(function (exports, require, module) {${fs.readFileSync(file, 'utf8')}\n})`;
+  const script = new Script(source, { filename: file, cachedData });
+  const made = { exports: {} as { main: Tool } };
+  const body = script.runInThisContext() as (exports: object, require: NodeJS.Require, module: Pick<Module, 'exports'>) => void;
+  body(made.exports, createRequire(file), made);
+  if (cachedData === undefined || script.cachedDataRejected) process.once('exit', () => keep(store, script.createCachedData()));
+  await obey(made.exports.main);
+}
+
+function keep(store: string, data: Buffer): void {
+  try {
+    fs.writeFileSync(`${store}.${process.pid}`, data);
+    fs.renameSync(`${store}.${process.pid}`, store);
+  } catch {
+    // It is made again next time.
+  }
+}
+
+async function obey(main: Tool): Promise<void> {
+  // A reader that went away (`ovs-ofctl dump-flows br0 | head -1`) is no fault of ours. The stream is made when it is first asked for.
+  const get = Object.getOwnPropertyDescriptor(process, 'stdout')?.get as () => NodeJS.WriteStream;
+  Object.defineProperty(process, 'stdout', {
+    configurable: true,
+    get: () => {
+      const stream = get.call(process).on('error', () => {});
+      Object.defineProperty(process, 'stdout', { configurable: true, value: stream });
+      return stream;
+    },
+  });
+  const code = await main(process.argv.slice(3));
+  if (code !== undefined) process.exitCode = code;
+}
