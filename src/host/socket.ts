@@ -4,6 +4,7 @@ import { createServer, isIPv6, connect as netConnect, type Server, type Socket }
 import { basename, dirname } from 'node:path';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { KernelError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
@@ -104,7 +105,7 @@ export async function connectStream(target: string, defaultPort = 0): Promise<St
         parsed.kind === 'unix'
           ? netConnect({ path: short?.path ?? '' })
           : netConnect({ host: parsed.host, port: parsed.port, noDelay: true });
-      const failed = (error: Error): void => reject(kernelError(target, error));
+      const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(target) : error));
       socket.once('error', failed);
       socket.once('connect', () => {
         socket.off('error', failed);
@@ -115,6 +116,16 @@ export async function connectStream(target: string, defaultPort = 0): Promise<St
   } finally {
     short?.release();
   }
+}
+
+function isNameFault(error: Error): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'getaddrinfo';
+}
+
+/** A host that no resolver knows is, as the reference has it, of no address family. */
+function unknownHost(target: string): Error {
+  logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
+  return Object.assign(new Error(strerror(EAFNOSUPPORT)), { errno: -EAFNOSUPPORT });
 }
 
 function peerName(socket: Socket, kind: string): string {
