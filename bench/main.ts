@@ -13,6 +13,7 @@ const benches: Record<string, { help: string; load: () => Promise<{ run: (option
   netdev: { help: 'TCP, 64-byte frames and ping: our netdev, the Linux bridge, Open vSwitch netdev', load: () => import('./netdev.ts') },
   startup: { help: 'a command from start to end, beside the bare runtime', load: () => import('./startup.ts') },
   datapath: { help: 'the same with our system datapath; the kernel program alone by flows and masks', load: () => import('./datapath.ts') },
+  ovsdb: { help: 'transactions a second of ovsdb-server, by clients and monitors, beside Open vSwitch', load: () => import('./ovsdb.ts') },
   core: { help: 'frames a second through key extraction, flow table and actions alone', load: () => import('./core.ts') },
 };
 

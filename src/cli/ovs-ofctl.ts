@@ -97,7 +97,7 @@ const COMMANDS: ReadonlyMap<string, readonly [number, number]> = new Map([
   ['add-flows', [2, 2]],
   ['mod-flows', [2, 2]],
   ['del-flows', [1, 2]],
-  ['packet-out', [3, 1000]],
+  ['packet-out', [2, 1000]],
   ['monitor', [1, 3]],
   ['probe', [1, 1]],
   ['ping', [1, 2]],
@@ -217,6 +217,7 @@ async function execute(command: string, args: readonly string[], options: FlowOp
     case 'queue-stats':
       return (await device()).queueStats(first, second, third, options);
     case 'packet-out':
+      if (args.length === 2) return (await device()).packetOutText(first, second ?? '', options);
       return (await device()).packetOut(first, args.slice(1), options);
     case 'monitor':
       return (await device()).monitor(first, args.slice(1), options);

@@ -12,12 +12,14 @@ import { logDir, runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream, listenStream } from '../host/socket.ts';
 import { isPassiveTarget } from '../host/socket-target.ts';
+import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/replica-transaction.ts';
 import { ValueError } from '../ovsdb/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
 import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine } from './vsctl/command-line.ts';
+import { isWriter } from './vsctl/commands.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
 import { neededTables } from './vsctl/needs.ts';
@@ -36,18 +38,21 @@ export async function main(argv: string[]): Promise<number> {
   try {
     line = parseCommandLine(argv);
     applyLogOptions(line.logOptions, output);
+    setTlsKeys(keysFromOptions(line.logOptions));
   } catch (error) {
     if (error instanceof UsageError) return fail(PROGRAM, error.message);
     throw error;
   }
   if (line.wants !== undefined) return answer(line.wants);
   const called = [PROGRAM, ...argv].map(quoteArgument).join(' ');
-  log.info(() => `Called as ${called}`);
+  const mayWrite = line.commands.some(({ invocation }) => isWriter(invocation.name));
+  log[mayWrite ? 'info' : 'dbg'](() => `Called as ${called}`);
   const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
   const target = line.db ?? `unix:${runDir()}/db.sock`;
-  const assumedSchema = shippedSchema();
+  const shipped = shippedSchema();
+  const tables = neededTables(line.commands, shipped.tables);
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables: neededTables(line.commands, assumedSchema), assumedSchema, retry: line.retry },
+    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema: shipped.of(tables), retry: line.retry },
     { connect: openConnection, clock: realClock },
   );
   try {

@@ -7,6 +7,7 @@ import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream } from '../host/socket.ts';
+import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
 import type { Json } from '../ovsdb/json.ts';
 import { RpcSession } from '../ovsdb/jsonrpc.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type OptionSpec,
   parseOptions,
   parseSeconds,
+  SSL_OPTIONS,
   setAlarm,
   startToolLog,
   UsageError,
@@ -38,6 +40,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'V' },
   ...TABLE_OPTIONS,
   ...LOG_OPTIONS,
+  ...SSL_OPTIONS,
 ];
 
 async function connect(server: string, onNotify: (method: string, params: Json[]) => void): Promise<RpcSession> {
@@ -123,6 +126,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
+    setTlsKeys(keysFromOptions(options));
     for (const { name, value = '' } of options) {
       if (applyTableOption(style, name, value)) continue;
       if (name === 'timestamp') hasTimestamps = true;

@@ -1,9 +1,10 @@
 // The schema that Weft ships, for tools that would else have to ask a server for it.
 import { readFileSync } from 'node:fs';
-import { type DatabaseSchema, lazySchema } from '../ovsdb/schema.ts';
+import { type DatabaseSchema, lazySchema, type SchemaNeeds } from '../ovsdb/schema.ts';
 
-/** The schema of Open_vSwitch, which nearly every server has; tables are parsed at their first use. */
-export function shippedSchema(): DatabaseSchema {
+/** The schema of Open_vSwitch, which nearly every server has: its tables' names, and itself with those columns that are needed. */
+export function shippedSchema(): { tables: string[]; of(needs: SchemaNeeds): DatabaseSchema } {
   const text = readFileSync(new URL('../../schemas/vswitch.ovsschema', import.meta.url), 'utf8');
-  return lazySchema(JSON.parse(text) as Record<string, unknown>);
+  const plain = JSON.parse(text) as { tables: Record<string, unknown> };
+  return { tables: Object.keys(plain.tables), of: (needs) => lazySchema(plain, needs) };
 }

@@ -14,6 +14,7 @@ import { closeEthtool } from '../host/ethtool.ts';
 import { LinkTable } from '../host/links.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream, listenStream } from '../host/socket.ts';
+import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
 import { connectIdl } from '../ovsdb/replica.ts';
 import type { SwitchEnvironment } from '../switch/contract.ts';
 import { openSwitchHost } from '../switch/host.ts';
@@ -170,6 +171,7 @@ async function start(context: DaemonContext): Promise<void> {
   const host = openSwitchHost(environment);
   const datapathTypes = [...(hasDummy ? ['dummy'] : []), 'netdev', 'system'];
   const reconciler = new Reconciler(host, devices, datapathTypes, `Open vSwitch (${runDir()})`);
+  setTlsKeys(keysFromOptions(context.options));
   const idl = connectIdl(
     { remotes: remote.split(',').map((one) => one.trim()), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
     { connect: (target) => connectStream(target), clock: realClock },

@@ -27,6 +27,18 @@ export function parseRemoteColumn(server: OvsdbServer, target: string): RemoteCo
   return { database, table, column };
 }
 
+/** The first nonempty string in the column that `db:DB,TABLE,COLUMN` names; '' when there is none. */
+export function firstText(server: OvsdbServer, place: string): string {
+  const parsed = parseRemoteColumn(server, place);
+  if (typeof parsed === 'string') return '';
+  const table = server.database(parsed.database)?.tables.get(parsed.table);
+  for (const row of table?.rows.values() ?? []) {
+    const text = field(row, parsed.column)?.keys.find((key) => typeof key === 'string' && key !== '');
+    if (typeof text === 'string') return text;
+  }
+  return '';
+}
+
 function field(row: Row, name: string): Datum | undefined {
   const column = row.table.schema.columns.get(name);
   return column === undefined ? undefined : row.fields[column.index];

@@ -1,18 +1,19 @@
 // ovsdb-server: databases from files, remotes, and the commands of ovs-appctl.
 import { spawn } from 'node:child_process';
 import { errorText } from '../base/errors.ts';
-import type { OptionSpec } from '../base/getopt.ts';
+import type { OptionSpec, ParsedOption } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
 import { OPEN_VSWITCH_VERSION } from '../base/version.ts';
 import { dbDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
+import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
 import { OvsdbError } from '../ovsdb/error.ts';
 import type { Json } from '../ovsdb/json.ts';
 import { parseSchema } from '../ovsdb/schema.ts';
 import { OvsdbServer } from '../ovsdb/server.ts';
 import { registerDatabaseCommands } from './ovsdb-server-commands.ts';
 import { convertDatabase, DatabaseFile } from './ovsdb-server-file.ts';
-import { parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './ovsdb-server-managers.ts';
+import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './ovsdb-server-managers.ts';
 import { Remote } from './ovsdb-server-remotes.ts';
 import { usage } from './ovsdb-server-usage.ts';
 import { type DaemonContext, runDaemon } from './plumbing.ts';
@@ -26,8 +27,6 @@ const STATUS_INTERVAL_MS = 2500;
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'remote', argument: 'required' },
   { name: 'run', argument: 'required' },
-  { name: 'bootstrap-ca-cert', argument: 'required' },
-  { name: 'peer-ca-cert', argument: 'required' },
   { name: 'sync-from', argument: 'required' },
   { name: 'sync-exclude-tables', argument: 'required' },
   { name: 'active' },
@@ -146,6 +145,7 @@ export class OvsdbDaemon {
     this.#isRefreshQueued = true;
     setImmediate(() => {
       this.#isRefreshQueued = false;
+      this.refreshKeys();
       void this.refreshRemotes();
     });
   }
@@ -171,6 +171,14 @@ export class OvsdbDaemon {
       }
     }
     await Promise.all(started);
+  }
+
+  /** What names files of keys in the database, as `db:DB,TABLE,COLUMN`. */
+  keyOptions: readonly ParsedOption[] = [];
+
+  /** Reads the names of key files, those in the database anew. */
+  refreshKeys(): void {
+    setTlsKeys(keysFromOptions(this.keyOptions, (value) => (value.startsWith('db:') ? firstText(this.server, value) : value)));
   }
 
   /** Brings the status columns up to date. */
@@ -204,6 +212,8 @@ async function start(context: DaemonContext): Promise<void> {
       context.fatal(errorText(error), 'ovsdb_server');
     }
   }
+  daemon.keyOptions = context.options;
+  daemon.refreshKeys();
   for (const { name, value = '' } of context.options) {
     if (name !== 'remote') continue;
     const fault = await daemon.addRemote(value);

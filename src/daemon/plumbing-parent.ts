@@ -9,7 +9,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { logger } from '../base/log.ts';
-import { releaseStdio } from '../host/daemonize.ts';
+import { nameProcess, releaseStdio } from '../host/daemonize.ts';
 import type { LogOutput } from '../host/log-output.ts';
 
 const log = logger('daemon_unix');
@@ -92,7 +92,7 @@ export function monitor(program: string, role: Role, isDetached: boolean, output
     const startedAt = Date.now();
     const child = start('daemon', false);
     const pid = child.pid ?? 0;
-    process.title = `${program}: monitoring pid ${pid} (${status})`;
+    nameProcess(program, `${program}: monitoring pid ${pid} (${status})`);
     child.stdio[READY_FD]?.on('data', () => {
       if (wasReady) return;
       wasReady = true;

@@ -7,7 +7,7 @@ import { errorText } from '../base/errors.ts';
 import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
 import { versionText } from '../base/version.ts';
-import { createPidfile, type Pidfile, releaseStdio } from '../host/daemonize.ts';
+import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../host/daemonize.ts';
 import { runDir } from '../host/directories.ts';
 import { installLog, type LogOutput } from '../host/log-output.ts';
 import { openSyslog, openSyslogTarget } from '../host/syslog.ts';
@@ -153,7 +153,7 @@ async function serve(
     throw new FatalError(message);
   };
 
-  process.title = [program, ...argv].join(' ');
+  nameProcess(program, [program, ...argv].join(' '));
   process.on('uncaughtException', (error) => {
     output.writeFatal('util', `uncaught ${error instanceof Error ? error.stack : String(error)}`);
     unixctl.close();

@@ -1,7 +1,10 @@
 // Values of fields as text, both ways, as ovs-ofctl reads and writes them (ovs-fields(7)). Faults are ConfigErrors in its words.
 import { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from '../base/addresses.ts';
 import { ConfigError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import type { Field } from './fields.ts';
+
+const log = logger('ofp_port');
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
@@ -31,12 +34,21 @@ const RESERVED_NAMES = new Map([...RESERVED].filter(([name]) => name !== 'NONE')
 export function parsePort(text: string, names?: PortNames): number | undefined {
   const number = parseInteger(text);
   if (number !== undefined) {
-    if (number < 0xff00n || (number >= 0xff00n && number <= 0xffffn)) return Number(number);
+    if (number >= 0xff00n && number <= 0xfff7n) warnReserved(Number(number));
+    if (number <= 0xffffn) return Number(number);
     if (number >= 0xffffff00n && number <= 0xffffffffn) return Number(number - 0xffff0000n);
     return undefined;
   }
   const named = names?.number?.(text.startsWith('"') ? unquote(text) : text);
   return named ?? RESERVED.get(text.toUpperCase());
+}
+
+function warnReserved(port: number): void {
+  if (port === 0xfff7) log.warn(`referring to port UNSET as ${port} is deprecated for compatibility with OpenFlow 1.1 and later`);
+  else
+    log.warn(
+      `port ${port} is a reserved OF1.0 port number that will be translated to ${port + 0xffff0000} when talking to an OF1.1 or later controller`,
+    );
 }
 
 function unquote(text: string): string {

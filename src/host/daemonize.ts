@@ -1,5 +1,5 @@
 // What makes a process a daemon: its pidfile, and letting go of the terminal.
-import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { ConfigError } from '../base/errors.ts';
 import { libc } from './ffi.ts';
@@ -10,6 +10,17 @@ export function releaseStdio(): void {
   const fd = openSync('/dev/null', constants.O_RDWR);
   for (const target of [0, 1, 2]) if (libc().dup2(fd, target) < 0) break;
   if (fd > 2) closeSync(fd);
+}
+
+/** What `ps` shows of this process: its command line and, as `comm`, the program's name, by which ovs-ctl tells whose a pidfile is. */
+export function nameProcess(program: string, commandLine: string): void {
+  process.title = commandLine;
+  try {
+    // The title has put its own beginning there.
+    writeFileSync('/proc/self/comm', program);
+  } catch {
+    // No /proc here: nobody can look there either.
+  }
 }
 
 /** The process that holds the pidfile's lock, 0 when none does or there is no such file. Throws ConfigError when it cannot be read. */

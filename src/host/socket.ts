@@ -4,11 +4,14 @@ import { createServer, isIPv6, connect as netConnect, type Server, type Socket }
 import { basename, dirname } from 'node:path';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { KernelError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
+/** Peers that may be proving themselves at the same time. */
+const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
 const ENOENT = 2;
 /** The reference makes its sockets for owner and group only. */
@@ -88,32 +91,46 @@ function shortPath(path: string): { path: string; release: () => void } {
   }
 }
 
-/** Connects to `unix:PATH` or `tcp:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
+/** Connects to `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
 export async function connectStream(target: string, defaultPort = 0): Promise<Stream> {
   const parsed = parseSocketTarget(target, defaultPort);
-  if (parsed.passive || parsed.kind === 'ssl') throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+  if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+  // TLS is loaded only where it is used.
+  const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
+  tls?.checkTlsKeys(target);
   const short = parsed.kind === 'unix' ? shortPath(parsed.path) : undefined;
   try {
-    return await new Promise<Stream>((resolve, reject) => {
+    const connected = await new Promise<Socket>((resolve, reject) => {
       const socket =
         parsed.kind === 'unix'
           ? netConnect({ path: short?.path ?? '' })
           : netConnect({ host: parsed.host, port: parsed.port, noDelay: true });
-      const failed = (error: Error): void => reject(kernelError(target, error));
+      const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(target) : error));
       socket.once('error', failed);
       socket.once('connect', () => {
         socket.off('error', failed);
-        resolve(new SocketStream(target, socket));
+        resolve(socket);
       });
     });
+    return new SocketStream(target, tls === undefined ? connected : await tls.secureSocket(connected, target, false));
   } finally {
     short?.release();
   }
 }
 
-function peerName(socket: Socket): string {
+function isNameFault(error: Error): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'getaddrinfo';
+}
+
+/** A host that no resolver knows is, as the reference has it, of no address family. */
+function unknownHost(target: string): Error {
+  logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
+  return Object.assign(new Error(strerror(EAFNOSUPPORT)), { errno: -EAFNOSUPPORT });
+}
+
+function peerName(socket: Socket, kind: string): string {
   const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
-  return `tcp:${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
+  return `${kind}:${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
 }
 
 function removeSocketFile(path: string): void {
@@ -137,13 +154,31 @@ function bind(server: Server, options: { path: string } | { host: string; port: 
 
 let unixPeers = 0;
 
-/** Listens on `punix:PATH` or `ptcp:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
+/** Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
 export async function listenStream(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
   const parsed = parseSocketTarget(target, defaultPort);
-  if (!parsed.passive || parsed.kind === 'ssl') throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+  if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
+  const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
+  tls?.checkTlsKeys(target);
+  let handshakes = 0;
   const server = createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
-    onStream(new SocketStream(isUnix ? `unix#${unixPeers++}` : peerName(socket), socket));
+    const name = isUnix ? `unix#${unixPeers++}` : peerName(socket, parsed.kind);
+    if (tls === undefined) {
+      onStream(new SocketStream(name, socket));
+      return;
+    }
+    socket.on('error', () => {});
+    if (handshakes >= MAX_HANDSHAKES) {
+      socket.destroy();
+      return;
+    }
+    handshakes++;
+    // The keys may be wrong today: that is the peer's loss, and ours to log, but no end of the listener.
+    (async () => tls.secureSocket(socket, name, true))()
+      .then((secured) => onStream(new SocketStream(name, secured)))
+      .catch(() => socket.destroy())
+      .finally(() => handshakes--);
   });
   let boundPort = 0;
   let release = (): void => {};

@@ -9,15 +9,22 @@ import type { Action } from './action.ts';
 
 const log = logger('ofp_actions');
 
+/** Ports below the reserved names that no switch has. */
+const isImpossiblePort = (port: number): boolean => port >= 0xff00 && port <= 0xfff7;
+
+function invalid(code: string): never {
+  throw new ConfigError(`actions are invalid with specified match (${code})`);
+}
+
 function inconsistent(): never {
-  throw new ConfigError('actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)');
+  invalid('OFPBAC_MATCH_INCONSISTENT');
 }
 
 /**
  * Checks a list; throws ConfigError. What earlier actions do to the frame's type and tag counts. False when an action has nothing to work
  * on, which OpenFlow 1.0 lets pass and later versions do not.
  */
-export function checkActions(actions: readonly Action[], match: Match): boolean {
+export function checkActions(actions: readonly Action[], match: Match, table = 255): boolean {
   let consistent = true;
   const needs = (...prereqs: Prereq[]): void => {
     if (!prereqs.some((prereq) => prereqHolds(prereq, now))) consistent = false;
@@ -33,6 +40,12 @@ export function checkActions(actions: readonly Action[], match: Match): boolean 
   };
   for (const action of actions) {
     switch (action.kind) {
+      case 'output':
+        if (isImpossiblePort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
+        break;
+      case 'gotoTable':
+        if (table !== 255 && action.table <= table) invalid('OFPBIC_BAD_TABLE_ID');
+        break;
       case 'setField': {
         const isTag = action.field.name === 'vlan_vid' || action.field.name === 'vlan_pcp';
         const holds = isTag ? prereqHolds('vlan', now) : prereqHolds(action.field.prereq, now);

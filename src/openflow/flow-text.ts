@@ -1,6 +1,7 @@
 // Flows as text: what ovs-ofctl takes on its command line and in files, and what it prints. Facts: ovs-ofctl(8), "Flow Syntax", and the
 // reference's output and messages.
 import { ConfigError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import type { PortNames } from '../flow/field-text.ts';
 import { parseInteger, parsePort } from '../flow/field-text.ts';
 import { matchAll } from '../flow/key.ts';
@@ -11,6 +12,8 @@ import { parseActions } from './action-parse.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from './message.ts';
 import { fault, numberOf } from './number-text.ts';
+
+const tableLog = logger('ofp_table');
 
 const noFlags = (): FlowModFlags => ({
   sendFlowRem: false,
@@ -125,6 +128,7 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
   switch (key) {
     case 'table': {
       const number = parseInteger(text);
+      if (number !== undefined && number > 255n) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
       if (number === undefined || number > 255n) fault(`unknown table "${text}"`);
       mod.table = Number(number);
       return;

@@ -132,6 +132,11 @@ function printBody(framed: Framed, names?: PortNames): string {
           : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
       return ` in_port=${inPort} actions=${formatActions(message.actions, names)}${tail}\n`;
     }
+    case 'queueStatsRequest': {
+      const isAll = message.port === 0xfffc || message.port === 0xffff;
+      const queue = message.queue === 0xffffffff ? 'ALL' : message.queue;
+      return ` port=${isAll ? 'ALL' : formatPort(message.port, names)} queue=${queue}\n`;
+    }
     case 'queueStatsReply': {
       const count = (value: bigint): string => (value === UNKNOWN ? '?' : String(value));
       const rows = message.queues.map((queue) => {
@@ -162,7 +167,7 @@ function printError(error: Extract<Message, { kind: 'error' }>, names?: PortName
   if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${Buffer.from(error.data).toString('latin1')}\n`;
   if (error.data.length < 8) return ` ${name}\n`;
   try {
-    return ` ${name}\n${printBytes(error.data, names)}`;
+    return ` ${name}\n${printBytes(error.data, names, { flowModTableId: true })}`;
   } catch {
     return ` ${name}\n`;
   }

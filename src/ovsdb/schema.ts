@@ -132,18 +132,24 @@ export function parseSchema(json: Json): DatabaseSchema {
  * A schema known to be sound, such as the one we ship, from what `JSON.parse` made of it: each table is parsed when it is first asked for,
  * so that a tool that needs four of them does not pay for all.
  */
-export function lazySchema(plain: Readonly<Record<string, unknown>>): DatabaseSchema {
+export function lazySchema(plain: Readonly<Record<string, unknown>>, needs: SchemaNeeds = 'all'): DatabaseSchema {
   const tables = plain['tables'] as Readonly<Record<string, unknown>>;
   const { name, version, cksum } = plain as { name: string; version: string; cksum: string };
-  return { name, version, cksum, tables: new LazyTables(Object.entries(tables)) };
+  return { name, version, cksum, tables: new LazyTables(Object.entries(tables), needs) };
 }
+
+/** Columns wanted, by table; a table that is not named has all of its columns. */
+export type SchemaNeeds = 'all' | ReadonlyMap<string, 'all' | readonly string[]>;
 
 class LazyTables implements ReadonlyMap<string, TableSchema> {
   readonly #sources: ReadonlyMap<string, unknown>;
   readonly #parsed = new Map<string, TableSchema>();
 
-  constructor(sources: Iterable<readonly [string, unknown]>) {
+  readonly #needs: SchemaNeeds;
+
+  constructor(sources: Iterable<readonly [string, unknown]>, needs: SchemaNeeds) {
     this.#sources = new Map(sources);
+    this.#needs = needs;
   }
   get size(): number {
     return this.#sources.size;
@@ -152,13 +158,20 @@ class LazyTables implements ReadonlyMap<string, TableSchema> {
     let table = this.#parsed.get(name);
     const source = this.#sources.get(name);
     if (table === undefined && source !== undefined) {
-      table = parseTable(fromPlain(source), name);
+      table = parseTable(fromPlain(this.#narrowed(name, source as PlainTable)), name);
       this.#parsed.set(name, table);
     }
     return table;
   }
   has(name: string): boolean {
     return this.#sources.has(name);
+  }
+  #narrowed(name: string, source: PlainTable): unknown {
+    const wanted = this.#needs === 'all' ? 'all' : (this.#needs.get(name) ?? 'all');
+    if (wanted === 'all') return source;
+    const columns = Object.fromEntries(wanted.map((column) => [column, source.columns[column]]));
+    // An index may be over columns that were left out; a client needs none.
+    return { columns, isRoot: source.isRoot === true };
   }
   keys(): MapIterator<string> {
     return this.#sources.keys();
@@ -178,6 +191,11 @@ class LazyTables implements ReadonlyMap<string, TableSchema> {
   #all(): Map<string, TableSchema> {
     return new Map([...this.keys()].map((name) => [name, this.get(name) as TableSchema]));
   }
+}
+
+interface PlainTable {
+  columns: Record<string, unknown>;
+  isRoot?: boolean;
 }
 
 function fromPlain(value: unknown): Json {

@@ -277,7 +277,8 @@ export class Transaction {
 
   #duplicate(table: Table, first: Row, second: Row, index: number): never {
     const columns = table.schema.indexes[index] ?? [];
-    const values = columns.map((column) => formatDatum(first.fields[column.index] as Datum, column.type));
+    const valuesOf = (row: Row): string[] => columns.map((column) => formatDatum(row.fields[column.index] as Datum, column.type));
+    const values = valuesOf(first);
     const names = columns.map((column) => `"${column.name}"`);
     const list = (words: string[]): string =>
       words.length < 3 ? words.join(' and ') : `${words.slice(0, -1).join(', ')}, and ${words.at(-1)}`;
@@ -285,7 +286,10 @@ export class Transaction {
       const touched = this.#touched.get(table)?.get(row.uuid);
       if (touched === undefined) return 'existed in the database before this transaction and was not modified by the transaction';
       if (touched.before === undefined) return 'was inserted by this transaction';
-      return 'existed in the database before this transaction and was modified by the transaction';
+      const { before } = touched;
+      if (columns.every((column) => datumsEqual(before.fields[column.index] as Datum, row.fields[column.index] as Datum)))
+        return "existed in the database before this transaction, which modified some of the row's columns but not any columns in this index";
+      return `had the following index values before the transaction: ${list(valuesOf(before))}`;
     };
     const word = columns.length === 1 ? 'column' : 'columns';
     throw constraintViolation(

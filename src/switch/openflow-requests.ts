@@ -14,6 +14,7 @@ import type { OpenFlowSession } from './openflow-session.ts';
 import { tableFeatures } from './openflow-table-features.ts';
 
 const NO_BUFFER = 0xffffffff;
+const ALL_QUEUES = 0xffffffff;
 /** Of OpenFlow 1.0. */
 const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
@@ -244,7 +245,9 @@ function portStats(session: OpenFlowSession, port: number): ReturnType<OpenFlowS
 function queueStats(session: OpenFlowSession, port: number, queue: number): ReturnType<OpenFlowSession['core']['queueStats']> {
   const isAll = port === OFPP.ALL || port === OFPP.NONE;
   if (!isAll && session.core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
-  return session.core.queueStats(isAll ? OFPP.NONE : port, queue);
+  const found = session.core.queueStats(isAll ? OFPP.NONE : port, queue);
+  if (found.length === 0 && !isAll && queue !== ALL_QUEUES) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
+  return found;
 }
 
 function configFlags(session: OpenFlowSession): number {

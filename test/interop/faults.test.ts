@@ -96,3 +96,18 @@ test('a port that is taken does not end the database server, and is listened on 
   await new Promise((resolve) => setTimeout(resolve, 1500));
   h.ok('ovs-vsctl --db=tcp:127.0.0.1:6640 --timeout=5 show');
 });
+
+test('without root the switch runs and says at each interface what it may not do', { skip }, async (t) => {
+  const w = world(t);
+  const h = w.host('h');
+  await h.startOvsdb('weft');
+  h.ok(`chmod 711 ${w.dir} ${h.dir} && chmod 666 ${h.dir}/db.sock && mkdir -m 777 ${h.dir}/n && ip link add p0 type veth peer name p1`);
+  const nobody = 'setpriv --reuid=65534 --regid=65534 --clear-groups';
+  const daemon = h.start(`${nobody} ovs-vswitchd --pidfile unix:${h.dir}/db.sock`, { env: { OVS_RUNDIR: `${h.dir}/n` } });
+  const said = h.run('ovs-vsctl --timeout=15 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 p0');
+  assert.equal(said.code, 0, said.stderr);
+  assert.match(said.stderr, /setting up 'br0': could not open network device br0 \((Permission denied|Operation not permitted)\)/);
+  assert.match(said.stderr, /setting up 'p0': could not open network device p0 \((Permission denied|Operation not permitted)\)/);
+  await daemon.stop();
+  assert.match(daemon.output(), /\|bridge\|WARN\|could not open network device p0 \(/);
+});

@@ -121,3 +121,25 @@ test('vlan-limit of the database reaches keys and flows, as in Debian', { skip }
   assert.match(String(told[0]), /encap\(/);
   assert.equal(told[1], told[0]);
 });
+
+test('vlan-limit reaches the frame path of real devices', { skip }, async (t) => {
+  const w = world(t);
+  const h = await switchHost(w, 'h');
+  const a = station(w, h, 'a', 'va');
+  const b = station(w, h, 'b', 'vb');
+  h.ok('ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 va -- add-port br0 vb');
+  // Only a key of two tags can tell the inner one.
+  h.ok('ovs-ofctl del-flows br0 && ovs-ofctl add-flow br0 in_port=va,dl_vlan=5,actions=pop_vlan,resubmit:vb');
+  h.ok('ovs-ofctl add-flow br0 in_port=vb,dl_vlan=6,actions=vb');
+  const send = `import socket; s=socket.socket(17,3); s.bind(("eth0",0)); [s.send(bytes.fromhex("505400000002505400000001810000058100000688b5"+"00"*60)) for _ in range(3)]`;
+  const hears = async (): Promise<boolean> => {
+    const heard = await watch(b, 'eth0', 'ether src 50:54:00:00:00:01');
+    a.ok(['python3', '-c', send]);
+    return (await heard.stop()).includes('50:54:00:00:00:01 >');
+  };
+  assert.equal(await hears(), false);
+  h.ok('ovs-vsctl --timeout=10 set open . other_config:vlan-limit=2');
+  assert.equal(await hears(), true);
+  h.ok('ovs-vsctl --timeout=10 remove open . other_config vlan-limit');
+  assert.equal(await hears(), false);
+});

@@ -109,9 +109,15 @@ test('faults: same words and exit code', { skip, timeout: 60_000 }, () => {
     'actions=goto_table:1,output:2',
     'nw_src=x,ip,actions=drop',
     'actions=learn(foo=1)',
+    // Differed once.
+    'tcp,tp_src=0/0xffc0,actions=2',
+    'udp,tp_dst=0/0xfffe,actions=drop',
+    'ip,nw_ttl=1/3,actions=2',
+    'arp,arp_op=1/3,actions=2',
+    'ip,nw_proto=6/7,actions=2',
   ];
   for (const input of texts) {
     const [reference, ours] = [REFERENCE, OURS].map((program) => spawnSync(program, ['parse-flows', '-'], { input, encoding: 'utf8' }));
-    assert.deepEqual([ours?.status, ours?.stderr], [reference?.status, reference?.stderr], input);
+    assert.deepEqual([ours?.status, ours?.stdout, ours?.stderr], [reference?.status, reference?.stdout, reference?.stderr], input);
   }
 });

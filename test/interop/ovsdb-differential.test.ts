@@ -213,14 +213,24 @@ function normal(json: Json): string {
     return value;
   };
   // Which of several faulty rows is named first is chance.
-  return formatJson(walk(json), { sort: true })
-    .replace(/("details":"Transaction causes multiple rows)(?:[^"\\]|\\.)*"/g, '$1"')
-    .replace(/("details":"(?:cannot delete|Table|Deletion of|Weak reference))(?:[^"\\]|\\.)*"/g, '$1"');
+  return formatJson(walk(json), { sort: true }).replace(
+    /(?<="details":"Transaction causes multiple rows in )(.*?) First row, with UUID (\S+), (.*?)\. {2}Second row, with UUID (\S+), (.*?)\.(?=")/g,
+    (_, head, a, b, c, d) => [head, ...[`${a} ${b}`, `${c} ${d}`].sort()].join(' '),
+  );
 }
 
 /** A row or a set of several faulty columns: which fault is told is the chance of a hash order. */
 function faultByChance(operations: readonly Plain[], a: string, b: string): boolean {
   const failing = (text: string): number => (parseJson(text) as Json[]).findIndex((result) => result instanceof Map && result.has('error'));
+  // Where several references dangle or several rows collide, which is told first is chance too.
+  const subject = (text: string): string | undefined =>
+    /"details":"(Table \w+ column|Transaction causes multiple rows in [^(]*)/.exec(text)?.[1];
+  const collision = (text: string): string | undefined => /identical values \(.*?\) for index/.exec(text)?.[0];
+  if (subject(a) !== undefined && subject(a) === subject(b) && (collision(a) === undefined || collision(a) !== collision(b))) return true;
+  // Of three rows or more that one operation made equal, any two may be named.
+  const changed = [...a.matchAll(/"count":(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+  const pairless = (text: string): string => text.replace(/(?<=for index on ).*?(?=","error")/, '');
+  if (changed > 2 && collision(a) !== undefined && pairless(a) === pairless(b)) return true;
   const at = failing(a);
   const operation = operations[at] as { row?: object } | undefined;
   return at >= 0 && at === failing(b) && Object.keys(operation?.row ?? {}).length > 1;

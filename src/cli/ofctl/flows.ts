@@ -70,7 +70,7 @@ export function parseFlowFile(
     try {
       const cut = commandWords ? cutCommand(text, otherwise) : { command: otherwise, text };
       const mod = parseFlow(cut.text, cut.command, names);
-      checkActions(mod.actions, mod.match);
+      checkActions(mod.actions, mod.match, mod.table);
       return mod;
     } catch (error) {
       if (error instanceof ConfigError) throw new ConfigError(`${path}:${number}: ${error.message}`);
@@ -112,7 +112,7 @@ export async function flowModCommand(bridge: string, text: string, command: Flow
   const strict = options.strict && command !== 'add' ? (`${command}_strict` as FlowModCommand) : command;
   const mods = await lookupNames(bridge, options, (names) => {
     const mod = parseFlow(text, strict, names);
-    checkActions(mod.actions, mod.match);
+    checkActions(mod.actions, mod.match, mod.table);
     return [mod];
   });
   await send(bridge, mods, options);

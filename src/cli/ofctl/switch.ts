@@ -1,13 +1,15 @@
 // The commands of ovs-ofctl about a switch and its ports: show, dump-ports, dump-desc, get-frags, mod-port, probe, monitor, ...
 import { ConfigError } from '../../base/errors.ts';
 import { parsePort } from '../../flow/field-text.ts';
+import { W } from '../../flow/key.ts';
 import { parseActions } from '../../openflow/action-parse.ts';
+import { parseFlow } from '../../openflow/flow-text.ts';
 import type { Message } from '../../openflow/message.ts';
 import { FRAG_MODES, isNicira, printBytes, printMessage } from '../../openflow/message-print.ts';
 import { inPortMatch } from '../../openflow/packet-codec.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { Session } from './session.ts';
+import { Session, SwitchRefusal } from './session.ts';
 
 async function withSession(
   bridge: string,
@@ -24,8 +26,14 @@ async function withSession(
   }
 }
 
+/** Asks and prints what comes back, be it a refusal: to these commands that is an answer like another. */
 async function print(session: Session, message: Message): Promise<void> {
-  for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+  try {
+    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+  } catch (error) {
+    if (!(error instanceof SwitchRefusal)) throw error;
+    process.stdout.write(error.message);
+  }
 }
 
 /** A request whose answer is printed as it comes. */
@@ -118,19 +126,25 @@ export const probe = (bridge: string, settings: SessionSettings): Promise<number
     await session.ask({ kind: 'echoRequest', data: new Uint8Array(0) });
   });
 
+/** What fits a message behind its header. */
+const MAX_PAYLOAD = 65527;
+
 /** ping [N] */
-export const ping = (bridge: string, size: string | undefined, settings: SessionSettings): Promise<number> =>
-  withSession(bridge, settings, async (session) => {
-    const payload = new Uint8Array(size === undefined ? 56 : Number(size)).map((_, i) => i & 0xff);
+export async function ping(bridge: string, size: string | undefined, settings: SessionSettings): Promise<number> {
+  const length = size === undefined ? 64 : Number.parseInt(size, 10) || 0;
+  if (length < 0 || length > MAX_PAYLOAD) throw new ConfigError(`payload must be between 0 and ${MAX_PAYLOAD} bytes`);
+  return withSession(bridge, settings, async (session) => {
+    const payload = new Uint8Array(length).map((_, i) => i & 0xff);
     for (let i = 0; i < 10; i++) {
       const start = performance.now();
       const [reply] = await session.ask({ kind: 'echoRequest', data: payload });
       const ms = performance.now() - start;
       process.stdout.write(
-        `${payload.length + 8} bytes from ${bridge}: xid=${(reply?.xid ?? 0).toString(16).padStart(8, '0')} time=${ms.toFixed(1)} ms\n`,
+        `${payload.length} bytes from ${bridge}: xid=${(reply?.xid ?? 0).toString(16).padStart(8, '0')} time=${ms.toFixed(1)} ms\n`,
       );
     }
   });
+}
 
 const PORT_ACTIONS: ReadonlyMap<string, { bit: number; on: boolean }> = new Map([
   ['up', { bit: 1, on: false }],
@@ -170,13 +184,27 @@ export async function modPort(bridge: string, port: string, action: string, sett
   });
 }
 
+/** packet-out FLOW: the place of arrival, the frame (`packet=`) and the actions as one text. */
+export async function packetOutText(bridge: string, text: string, settings: SessionSettings): Promise<number> {
+  return withSession(bridge, settings, async (session) => {
+    const names = namesOf(await fetchPorts(session));
+    const hex = /(?:^|[,\s])packet=([^,\s]*)/.exec(text);
+    if (hex === null) throw new ConfigError('must specify packet');
+    if (!/^([0-9a-f]{2})*$/i.test(hex[1] ?? '')) throw new ConfigError('Trailing garbage in packet data');
+    const { match, actions } = parseFlow(text.replace(hex[0], ' '), 'add', names);
+    if (match.mask[W.IN_PORT] === 0) throw new ConfigError('must specify in_port');
+    session.connection.send({ kind: 'packetOut', bufferId: 0xffffffff, match, actions, data: Buffer.from(hex[1] ?? '', 'hex') });
+    await session.barrier();
+  });
+}
+
 /** packet-out IN_PORT ACTIONS PACKET..., the frames in hexadecimal */
 export async function packetOut(bridge: string, args: readonly string[], settings: SessionSettings): Promise<number> {
   const [inPort = '', actions = '', ...frames] = args;
   return withSession(bridge, settings, async (session) => {
     const names = namesOf(await fetchPorts(session));
     const port = parsePort(inPort, names);
-    if (port === undefined) throw new ConfigError(`${inPort} is not a valid OpenFlow port`);
+    if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${inPort}'`);
     const parsed = parseActions(actions, { names });
     for (const hex of frames) {
       if (!/^([0-9a-f]{2})+$/i.test(hex)) throw new ConfigError(`Trailing garbage in packet data`);

@@ -97,7 +97,8 @@ function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void
       line.isOneline = true;
       break;
     case 'timeout':
-      if (!/^\d+$/.test(value) || Number(value) >= 2 ** 32) throw new UsageError(`value ${value} on -t or --timeout is invalid`);
+      if (!/^\d+$/.test(value) || Number(value) === 0 || Number(value) >= 2 ** 32)
+        throw new UsageError(`value ${value} on -t or --timeout is invalid`);
       line.timeoutSec = Number(value);
       break;
     case 'retry':

@@ -69,6 +69,16 @@ const rows: readonly (readonly [string, number, number, string, CommandSpec['run
   ['wait-until', 2, any, '', database.waitUntil, '!TABLE !RECORD *COLUMN?:KEY=VALUE'],
 ];
 
+/** Commands that read only; a call with any other is noted in the system log. */
+const readers = new Set(
+  'show list-br br-exists br-to-vlan br-to-parent br-get-external-id list-ports port-to-br list-ifaces iface-to-br get-controller get-fail-mode get-manager get-ssl get-aa-mapping list-zone-tp list-dp-cap comment get list find wait-until'.split(
+    ' ',
+  ),
+);
+
+/** Whether a command may change the database. */
+export const isWriter = (name: string): boolean => !readers.has(name);
+
 /** All commands by name. */
 export const COMMANDS: ReadonlyMap<string, CommandSpec> = new Map(
   rows.map(([name, minArgs, maxArgs, options, run, syntax]) => [

@@ -9,6 +9,7 @@ interface Command {
 const commands = new Map<string, Command>([
   // one line a command, in alphabetical order
   ['controller', { about: 'an OpenFlow controller: a learning switch or a hub', load: () => import('./controller.ts') }],
+  ['doctor', { about: 'what this machine offers, what is missing and what to do about it', load: () => import('./doctor.ts') }],
   ['lab', { about: 'hosts, machines and switches on this one machine, built and checked from a file', load: () => import('./lab.ts') }],
 ]);
 

@@ -1,0 +1,154 @@
+// TLS over a connected socket. Both sides show a certificate and judge the other's by the CA certificate; names of hosts are not looked at,
+// as in Open vSwitch. The keys are read anew for each connection, so that changed files need no restart.
+//
+// Bootstrap: while the CA certificate's file does not exist, the first peer is believed, and the self-signed certificate at the top of its
+// chain becomes that file.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import {
+  connect,
+  createSecureContext,
+  createServer,
+  type DetailedPeerCertificate,
+  type SecureContextOptions,
+  type SecureVersion,
+  type TLSSocket,
+} from 'node:tls';
+import { strerror, systemErrno } from '../base/errno.ts';
+import { errorText, KernelError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
+import { tlsKeys } from './tls-keys.ts';
+
+const log = logger('stream_ssl');
+const ENOPROTOOPT = 92;
+const EPROTO = 71;
+/** A peer must have proved itself within this time. */
+const HANDSHAKE_PATIENCE_MS = 10_000;
+
+function fail(name: string, errno: number): never {
+  throw new KernelError(name, errno, strerror(errno));
+}
+
+function read(path: string, name: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    log.err(`${what}: ${path}: ${strerror(systemErrno(error))}`);
+    return fail(name, ENOPROTOOPT);
+  }
+}
+
+const VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
+
+/** Refuses what cannot work before a byte is sent. */
+export function checkTlsKeys(name: string): void {
+  const missing: [string, string][] = [
+    [tlsKeys.privateKey, 'Private key'],
+    [tlsKeys.certificate, 'Certificate'],
+    [tlsKeys.caCert, 'CA certificate'],
+  ];
+  for (const [value, what] of missing) {
+    if (value !== '') continue;
+    log.err(`${what} must be configured to use SSL`);
+    fail(name, ENOPROTOOPT);
+  }
+}
+
+const isBootstrapping = (): boolean => tlsKeys.isBootstrap && !existsSync(tlsKeys.caCert);
+const judgesPeers = (): boolean => tlsKeys.caCert !== 'none' && !isBootstrapping();
+
+function contextOptions(name: string): SecureContextOptions {
+  checkTlsKeys(name);
+  const { privateKey, certificate, caCert, peerCaCert, protocols, ciphers } = tlsKeys;
+  const chain = [
+    read(certificate, name, 'failed to load certificate'),
+    peerCaCert === '' ? '' : read(peerCaCert, name, 'failed to load peer CA'),
+  ];
+  const allowed = protocols === '' ? [] : VERSIONS.filter((version) => protocols.split(/[\s,]+/).includes(version));
+  const [first] = allowed;
+  const last = allowed.at(-1);
+  try {
+    const options: SecureContextOptions = {
+      key: read(privateKey, name, 'failed to load private key'),
+      cert: chain.join('\n'),
+      ...(judgesPeers() ? { ca: read(caCert, name, 'failed to load CA certificates') } : {}),
+      ...(first === undefined || last === undefined ? {} : { minVersion: first, maxVersion: last }),
+      ...(ciphers === '' ? {} : { ciphers }),
+    };
+    createSecureContext(options);
+    return options;
+  } catch (error) {
+    if (error instanceof KernelError) throw error;
+    log.err(`cannot use ${privateKey} and ${certificate}: ${errorText(error)}`);
+    return fail(name, ENOPROTOOPT);
+  }
+}
+
+/** Keeps the self-signed certificate at the top of the peer's chain. */
+function bootstrap(socket: TLSSocket, name: string): void {
+  let top: DetailedPeerCertificate = socket.getPeerCertificate(true);
+  for (let i = 0; i < 10 && top.issuerCertificate !== undefined && top.issuerCertificate !== top; i++) {
+    if (top.issuerCertificate.fingerprint256 === top.fingerprint256) break;
+    top = top.issuerCertificate;
+  }
+  const isSelfSigned = top.raw !== undefined && top.issuerCertificate?.fingerprint256 === top.fingerprint256;
+  if (!isSelfSigned) {
+    log.err(`${name}: could not bootstrap CA cert: peer sent no self-signed certificate`);
+    fail(name, EPROTO);
+  }
+  const lines = top.raw.toString('base64').match(/.{1,64}/g) ?? [];
+  try {
+    writeFileSync(tlsKeys.caCert, `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`, { flag: 'wx' });
+    log.info(`successfully bootstrapped CA cert to ${tlsKeys.caCert}`);
+  } catch (error) {
+    log.err(`could not bootstrap CA cert: creating ${tlsKeys.caCert} failed: ${strerror(systemErrno(error))}`);
+    fail(name, EPROTO);
+  }
+}
+
+/** Makes TLS of a connected socket; rejects with a KernelError when the handshake fails. */
+export function secureSocket(socket: Socket, name: string, isServer: boolean): Promise<TLSSocket> {
+  const options = contextOptions(name);
+  const judges = judgesPeers();
+  const mustBootstrap = tlsKeys.caCert !== 'none' && !judges;
+  return new Promise((resolve, reject) => {
+    let tls: TLSSocket | undefined;
+    let isDone = false;
+    const giveUp = (error: unknown): void => {
+      if (isDone) return;
+      isDone = true;
+      clearTimeout(timer);
+      log.warn(`${isServer ? 'SSL_accept' : 'SSL_connect'}: ${errorText(error)}`);
+      tls?.destroy();
+      socket.destroy();
+      reject(error instanceof KernelError ? error : new KernelError(name, EPROTO, strerror(EPROTO)));
+    };
+    const secured = (made: TLSSocket): void => {
+      if (isDone) return;
+      tls = made;
+      try {
+        if (mustBootstrap) bootstrap(made, name);
+      } catch (error) {
+        giveUp(error);
+        return;
+      }
+      isDone = true;
+      clearTimeout(timer);
+      made.off('error', giveUp);
+      resolve(made);
+    };
+    const timer = setTimeout(() => giveUp(new Error('handshake takes too long')), HANDSHAKE_PATIENCE_MS);
+    if (isServer) {
+      // A server of its own for each socket, for the keys may have changed since the last; it never listens.
+      const server = createServer({ ...options, requestCert: true, rejectUnauthorized: judges });
+      server.once('secureConnection', secured);
+      server.once('tlsClientError', giveUp);
+      server.emit('connection', socket);
+    } else {
+      tls = connect({ socket, ...options, rejectUnauthorized: judges, checkServerIdentity: () => undefined });
+      tls.on('error', giveUp);
+      tls.once('secureConnect', () => secured(tls as TLSSocket));
+    }
+    socket.once('close', () => giveUp(new Error('connection closed during handshake')));
+  });
+}

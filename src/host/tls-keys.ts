@@ -1,0 +1,43 @@
+// The process's keys and certificates for `ssl:` and `pssl:`, as Open vSwitch has them: one set for all connections, given on the command
+// line or by a row of the SSL table. Only names of files are kept here; `socket-tls.ts` reads them when a connection is made.
+import type { ParsedOption } from '../base/getopt.ts';
+
+export interface TlsKeys {
+  privateKey: string;
+  certificate: string;
+  /** What peers are judged by; 'none' judges nobody. */
+  caCert: string;
+  /** A missing `caCert` is taken from the first peer. */
+  isBootstrap: boolean;
+  /** Sent along with our certificate, for peers that bootstrap. */
+  peerCaCert: string;
+  protocols: string;
+  ciphers: string;
+}
+
+const keys: TlsKeys = { privateKey: '', certificate: '', caCert: '', isBootstrap: false, peerCaCert: '', protocols: '', ciphers: '' };
+
+/** The keys in use. */
+export const tlsKeys: Readonly<TlsKeys> = keys;
+
+/** Changes some of them; connections made from now on use the new ones. */
+export function setTlsKeys(changes: Partial<TlsKeys>): void {
+  Object.assign(keys, changes);
+}
+
+/** What a command line says about keys; `resolve` turns a value into a file's name. */
+export function keysFromOptions(options: readonly ParsedOption[], resolve: (value: string) => string = (value) => value): Partial<TlsKeys> {
+  const found: Partial<TlsKeys> = {};
+  for (const { name, value = '' } of options) {
+    if (name === 'private-key') found.privateKey = resolve(value);
+    else if (name === 'certificate') found.certificate = resolve(value);
+    else if (name === 'peer-ca-cert') found.peerCaCert = resolve(value);
+    else if (name === 'ssl-protocols') found.protocols = resolve(value);
+    else if (name === 'ssl-ciphers') found.ciphers = resolve(value);
+    else if (name === 'ca-cert' || name === 'bootstrap-ca-cert') {
+      found.caCert = resolve(value);
+      found.isBootstrap = name === 'bootstrap-ca-cert';
+    }
+  }
+  return found;
+}

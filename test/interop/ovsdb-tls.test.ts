@@ -1,0 +1,147 @@
+// TLS between our OVSDB programs and Debian's: certificates on both sides, a stranger refused, bootstrap, keys named in the database.
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const schema = '/usr/share/openvswitch/vswitch.ovsschema';
+const skip =
+  existsSync('/usr/sbin/ovsdb-server') && existsSync('/usr/bin/openssl') && existsSync(schema)
+    ? false
+    : 'needs openvswitch-switch and openssl';
+const bin = join(import.meta.dirname, '../../bin');
+const servers = new Map([
+  ['ours', join(bin, 'ovsdb-server')],
+  ["Debian's", '/usr/sbin/ovsdb-server'],
+]);
+const clients = new Map([
+  ['ours', join(bin, 'ovsdb-client')],
+  ["Debian's", '/usr/bin/ovsdb-client'],
+]);
+
+/** A CA and a certificate signed by it, for each name. */
+function makeKeys(dir: string, name: string): void {
+  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: dir, stdio: 'ignore' });
+  openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name} ca`,
+    '-keyout',
+    `${name}-ca.key`,
+    '-out',
+    `${name}-ca.pem`,
+  );
+  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+  openssl(
+    'x509',
+    '-req',
+    '-days',
+    '2',
+    '-in',
+    `${name}.csr`,
+    '-CA',
+    `${name}-ca.pem`,
+    '-CAkey',
+    `${name}-ca.key`,
+    '-CAcreateserial',
+    '-out',
+    `${name}.pem`,
+  );
+}
+
+const keys = (dir: string, name: string): string[] => [`--private-key=${dir}/${name}.key`, `--certificate=${dir}/${name}.pem`];
+
+async function withServer(program: string, dir: string, args: string[], fn: (port: number) => void | Promise<void>): Promise<void> {
+  rmSync(join(dir, 'server.log'), { force: true });
+  const server: ChildProcess = spawn(
+    program,
+    [
+      '--remote=pssl:0:127.0.0.1',
+      `--remote=punix:${dir}/db.sock`,
+      `--log-file=${dir}/server.log`,
+      '-vconsole:off',
+      '--unixctl=none',
+      ...args,
+      `${dir}/conf.db`,
+    ],
+    { env: { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir }, stdio: 'ignore' },
+  );
+  const exited = new Promise((resolve) => server.on('exit', resolve));
+  try {
+    let port = 0;
+    for (let i = 0; i < 400 && port === 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+      const log = existsSync(`${dir}/server.log`) ? readFileSync(`${dir}/server.log`, 'utf8') : '';
+      port = Number(/listening on port (\d+)/.exec(log)?.[1] ?? 0);
+    }
+    assert.ok(port > 0, 'the server never listened');
+    await fn(port);
+  } finally {
+    server.kill();
+    await exited;
+  }
+}
+
+test('TLS both ways, strangers refused, bootstrap', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  try {
+    for (const name of ['a', 'b']) makeKeys(dir, name);
+    execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+    const ask = (client: string, port: number, ...args: string[]): string => {
+      const { status, stdout } = spawnSync(client, ['--timeout=15', '-vconsole:off', ...args, 'list-dbs', `ssl:127.0.0.1:${port}`], {
+        encoding: 'utf8',
+      });
+      return `${stdout}${status}`;
+    };
+    const good = 'Open_vSwitch\n_Server\n0';
+    for (const [whoServes, server] of servers) {
+      await withServer(server, dir, [...keys(dir, 'a'), `--ca-cert=${dir}/b-ca.pem`, `--peer-ca-cert=${dir}/a-ca.pem`], (port) => {
+        for (const [whoAsks, client] of clients) {
+          const title = `${whoServes} serves, ${whoAsks} asks`;
+          assert.equal(ask(client, port, ...keys(dir, 'b'), `--ca-cert=${dir}/a-ca.pem`), good, title);
+          assert.notEqual(ask(client, port, ...keys(dir, 'a'), `--ca-cert=${dir}/a-ca.pem`), good, `${title}: a certificate of a stranger`);
+          assert.notEqual(ask(client, port, ...keys(dir, 'b'), `--ca-cert=${dir}/b-ca.pem`), good, `${title}: a server not believed`);
+          const fresh = join(dir, 'fresh.pem');
+          rmSync(fresh, { force: true });
+          ask(client, port, ...keys(dir, 'b'), `--bootstrap-ca-cert=${fresh}`);
+          assert.ok(existsSync(fresh), `${title}: bootstrap`);
+          assert.equal(ask(client, port, ...keys(dir, 'b'), `--bootstrap-ca-cert=${fresh}`), good, `${title}: after bootstrap`);
+          rmSync(fresh);
+        }
+      });
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('key files named in the database', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  try {
+    for (const name of ['a', 'b']) makeKeys(dir, name);
+    execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+    const insert = `["Open_vSwitch",{"op":"insert","table":"SSL","uuid-name":"s","row":{"private_key":"${dir}/a.key","certificate":"${dir}/a.pem","ca_cert":"${dir}/b-ca.pem"}},{"op":"insert","table":"Open_vSwitch","row":{"ssl":["named-uuid","s"]}}]`;
+    execFileSync('/usr/bin/ovsdb-tool', ['transact', `${dir}/conf.db`, insert]);
+    const args = ['private_key', 'certificate', 'ca_cert'].map((column) => `--${column.replace('_', '-')}=db:Open_vSwitch,SSL,${column}`);
+    await withServer(servers.get('ours') ?? '', dir, args, (port) => {
+      const { stdout } = spawnSync(
+        '/usr/bin/ovsdb-client',
+        [...keys(dir, 'b'), `--ca-cert=${dir}/a-ca.pem`, '--timeout=15', 'list-dbs', `ssl:127.0.0.1:${port}`],
+        {
+          encoding: 'utf8',
+        },
+      );
+      assert.equal(stdout, 'Open_vSwitch\n_Server\n');
+    });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
