@@ -221,10 +221,10 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
       "ovs-ofctl mod-flows br0 'cookie=5/-1,actions=11'",
       "ovs-ofctl mod-flows br0 'udp,actions=11'",
       // A modified flow moves to another place in the reference's list.
-      ...both('dump-flows br0 | sed "s/duration=[^,]*,//;s/hard_age=[^,]*,//" | sort'),
+      ...both('dump-flows br0 | sed "s/duration=[^,]*,//;s/[a-z]*_age=[^,]*,//g" | sort'),
       'ovs-ofctl --strict del-flows br0 priority=1,in_port=2',
       'ovs-ofctl del-flows br0 tcp',
-      ...both('dump-flows br0 | sed "s/duration=[^,]*,//;s/hard_age=[^,]*,//" | sort'),
+      ...both('dump-flows br0 | sed "s/duration=[^,]*,//;s/[a-z]*_age=[^,]*,//g" | sort'),
       'ovs-ofctl del-flows br0 out_port=11',
       'ovs-ofctl dump-flows br0',
       'ovs-ofctl del-flows br0 table=0',
