@@ -7,16 +7,8 @@ import { NX_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeError, encodeError } from './errors.ts';
-import {
-  decodeFlowMod,
-  decodeFlowRemoved,
-  decodeNxFlowMod,
-  decodeNxFlowRemoved,
-  encodeFlowMod,
-  encodeFlowRemoved,
-  encodeNxFlowMod,
-  encodeNxFlowRemoved,
-} from './flow-codec.ts';
+import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
+import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
 import type { Framed, Message, OfVersion, Role } from './message.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './multipart-codec.ts';
 import { fitsOfp10 } from './ofp10-match.ts';

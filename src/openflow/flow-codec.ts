@@ -1,4 +1,4 @@
-// Flow-mods, flow-removed and flow statistics. OpenFlow 1.0.0 sections 5.3.3, 5.3.5 and 5.4.3; OpenFlow 1.3.5 sections 7.3.4.1, 7.3.5.2, 7.4.2.
+// Flow-mods and flow statistics. OpenFlow 1.0.0 sections 5.3.3, 5.3.5 and 5.4.3; OpenFlow 1.3.5 sections 7.3.4.1, 7.3.5.2, 7.4.2.
 import { PeerError } from '../base/errors.ts';
 import type { Match } from '../flow/key.ts';
 import { W } from '../flow/key.ts';
@@ -7,23 +7,14 @@ import { OFPP } from './action.ts';
 import type { ActionContext } from './action-codec.ts';
 import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } from './action-codec.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import type {
-  FlowMod,
-  FlowModCommand,
-  FlowModFlags,
-  FlowRemoved,
-  FlowRemovedReason,
-  FlowStats,
-  FlowStatsRequest,
-  OfVersion,
-} from './message.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from './message.ts';
 import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match, isExactOfp10Match } from './ofp10-match.ts';
 import type { DecodedMatch } from './oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
+import { decodeOxs, encodeOxs } from './oxs.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
-export const REMOVED_REASONS: readonly FlowRemovedReason[] = ['idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction'];
 const ALL_ONES = 0xffffffffffffffffn;
 const NO_GROUP = 0xffffffff;
 
@@ -247,204 +238,6 @@ export function encodeNxFlowMod(out: ByteWriter, mod: FlowMod): void {
   const length = encodeNxmMatch(out, mod.match, mod.cookie, mod.cookieMask);
   out.patch16(lengthAt, length);
   encodeActions(out, mod.actions, 1, contextOf(mod.match));
-}
-
-function removedReason(number: number): FlowRemovedReason {
-  return REMOVED_REASONS[number] ?? 'eviction';
-}
-
-/** Reads OFPT_FLOW_REMOVED. */
-export function decodeFlowRemoved(from: ByteReader, version: OfVersion): FlowRemoved {
-  if (version === 1) {
-    const match = decodeOfp10Match(from);
-    const cookie = from.u64();
-    const priority = from.u16();
-    const reason = removedReason(from.u8());
-    from.skip(1);
-    const durationSec = from.u32();
-    const durationNsec = from.u32();
-    const idleTimeoutSec = from.u16();
-    from.skip(2);
-    const counters = { packetCount: from.u64(), byteCount: from.u64() };
-    return {
-      kind: 'flowRemoved',
-      match,
-      priority,
-      cookie,
-      reason,
-      table: 255,
-      durationSec,
-      durationNsec,
-      idleTimeoutSec,
-      hardTimeoutSec: 0,
-      ...counters,
-    };
-  }
-  if (version === 6) return decodeFlowRemoved15(from);
-  const cookie = from.u64();
-  const priority = from.u16();
-  const reason = removedReason(from.u8());
-  const table = from.u8();
-  const durationSec = from.u32();
-  const durationNsec = from.u32();
-  const idleTimeoutSec = from.u16();
-  const hardTimeoutSec = from.u16();
-  const packetCount = from.u64();
-  const byteCount = from.u64();
-  const match = decodeAnyMatch(from, version).match;
-  return {
-    kind: 'flowRemoved',
-    match,
-    priority,
-    cookie,
-    reason,
-    table,
-    durationSec,
-    durationNsec,
-    idleTimeoutSec,
-    hardTimeoutSec,
-    packetCount,
-    byteCount,
-  };
-}
-
-function decodeFlowRemoved15(from: ByteReader): FlowRemoved {
-  const table = from.u8();
-  const reason = removedReason(from.u8());
-  const priority = from.u16();
-  const idleTimeoutSec = from.u16();
-  const hardTimeoutSec = from.u16();
-  const cookie = from.u64();
-  const match = decodeAnyMatch(from, 6).match;
-  const s = decodeOxs(from);
-  return { kind: 'flowRemoved', match, priority, cookie, reason, table, idleTimeoutSec, hardTimeoutSec, ...s };
-}
-
-interface Oxs {
-  durationSec: number;
-  durationNsec: number;
-  packetCount: bigint;
-  byteCount: bigint;
-  /** Of aggregates only. */
-  flowCount?: number;
-}
-
-/** OpenFlow 1.5 flow statistics: entries like OXM of class 0x8002 (OpenFlow 1.5.1 section 7.2.4). */
-export function decodeOxs(from: ByteReader): Oxs {
-  const oxs: Oxs = { durationSec: 0, durationNsec: 0, packetCount: ALL_ONES, byteCount: ALL_ONES };
-  from.skip(2);
-  const length = from.u16();
-  if (length < 4) throw new PeerError('OFPBRC_BAD_LEN', 'statistics shorter than their header');
-  const entries = from.sub(length - 4);
-  from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-  while (entries.left >= 4) {
-    const cls = entries.u16();
-    const field = entries.u8() >> 1;
-    const body = entries.sub(entries.u8());
-    if (cls !== 0x8002) continue;
-    if (field === 0) {
-      oxs.durationSec = body.u32();
-      oxs.durationNsec = body.u32();
-    } else if (field === 3) oxs.flowCount = body.u32();
-    else if (field === 4) oxs.packetCount = body.u64();
-    else if (field === 5) oxs.byteCount = body.u64();
-  }
-  return oxs;
-}
-
-/** Writes OpenFlow 1.5 flow statistics. */
-export function encodeOxs(out: ByteWriter, oxs: Oxs): void {
-  const start = out.size;
-  out.u16(0).u16(0);
-  if (oxs.flowCount === undefined) out.u16(0x8002).u8(0).u8(8).u32(oxs.durationSec).u32(oxs.durationNsec);
-  else
-    out
-      .u16(0x8002)
-      .u8(3 << 1)
-      .u8(4)
-      .u32(oxs.flowCount);
-  if (oxs.packetCount !== ALL_ONES)
-    out
-      .u16(0x8002)
-      .u8(4 << 1)
-      .u8(8)
-      .u64(oxs.packetCount);
-  if (oxs.byteCount !== ALL_ONES)
-    out
-      .u16(0x8002)
-      .u8(5 << 1)
-      .u8(8)
-      .u64(oxs.byteCount);
-  out.patch16(start + 2, out.size - start);
-  out.pad(start, 8);
-}
-
-/** Reads NXT_FLOW_REMOVED. */
-export function decodeNxFlowRemoved(from: ByteReader): FlowRemoved {
-  const cookie = from.u64();
-  const priority = from.u16();
-  const reason = removedReason(from.u8());
-  const tablePlusOne = from.u8();
-  const durationSec = from.u32();
-  const durationNsec = from.u32();
-  const idleTimeoutSec = from.u16();
-  const matchLength = from.u16();
-  const packetCount = from.u64();
-  const byteCount = from.u64();
-  const match = decodeNxmMatch(from, matchLength).match;
-  const table = tablePlusOne === 0 ? 255 : tablePlusOne - 1;
-  return {
-    kind: 'flowRemoved',
-    match,
-    priority,
-    cookie,
-    reason,
-    table,
-    durationSec,
-    durationNsec,
-    idleTimeoutSec,
-    hardTimeoutSec: 0,
-    packetCount,
-    byteCount,
-  };
-}
-
-/** Writes OFPT_FLOW_REMOVED. */
-export function encodeFlowRemoved(out: ByteWriter, version: OfVersion, m: FlowRemoved): void {
-  const reason = REMOVED_REASONS.indexOf(m.reason);
-  if (version === 1) {
-    encodeOfp10Match(out, m.match);
-    out.u64(m.cookie).u16(m.priority).u8(Math.min(reason, 2)).u8(0).u32(m.durationSec).u32(m.durationNsec);
-    out.u16(m.idleTimeoutSec).u16(0).u64(m.packetCount).u64(m.byteCount);
-    return;
-  }
-  if (version === 6) {
-    out.u8(m.table).u8(reason).u16(m.priority).u16(m.idleTimeoutSec).u16(m.hardTimeoutSec).u64(m.cookie);
-    encodeOxmMatch(out, m.match, version);
-    encodeOxs(out, m);
-    return;
-  }
-  out.u64(m.cookie).u16(m.priority).u8(reason).u8(m.table).u32(m.durationSec).u32(m.durationNsec);
-  out
-    .u16(m.idleTimeoutSec)
-    .u16(version >= 3 ? m.hardTimeoutSec : 0)
-    .u64(m.packetCount)
-    .u64(m.byteCount);
-  encodeAnyMatch(out, m.match, version);
-}
-
-/** Writes what follows the subtype of NXT_FLOW_REMOVED. */
-export function encodeNxFlowRemoved(out: ByteWriter, m: FlowRemoved): void {
-  out
-    .u64(m.cookie)
-    .u16(m.priority)
-    .u8(REMOVED_REASONS.indexOf(m.reason))
-    .u8((m.table + 1) & 0xff);
-  out.u32(m.durationSec).u32(m.durationNsec).u16(m.idleTimeoutSec);
-  const lengthAt = out.size;
-  out.u16(0).u64(m.packetCount).u64(m.byteCount);
-  const length = encodeNxmMatch(out, m.match);
-  out.patch16(lengthAt, length);
 }
 
 /** Reads the body of a flow or aggregate request. */

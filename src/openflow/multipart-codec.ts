@@ -3,8 +3,9 @@
 import { PeerError } from '../base/errors.ts';
 import { NX_VENDOR } from './action-constants.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { decodeFlowStats, decodeFlowStatsRequest, decodeOxs, encodeFlowStats, encodeFlowStatsRequest, encodeOxs } from './flow-codec.ts';
+import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowStatsRequest } from './flow-codec.ts';
 import type { Message, OfVersion, TableStats } from './message.ts';
+import { decodeOxs, encodeOxs } from './oxs.ts';
 import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
 
 const TYPE = { DESC: 0, FLOW: 1, AGGREGATE: 2, TABLE: 3, PORT: 4, QUEUE: 5, PORT_DESC: 13, EXPERIMENTER: 0xffff } as const;

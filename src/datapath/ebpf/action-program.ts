@@ -6,13 +6,11 @@ import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import type { SetGroup } from '../datapath.ts';
 import type { Shape, ShapeStep } from './action-shape.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK } from './frame-context.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, swap32 } from './frame-context.ts';
 import { ACTIONS_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
 const F_PSEUDO_HDR = 0x10;
 const F_MARK_MANGLED_0 = 0x20;
-
-const swap32 = (value: number): number => (value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24) | 0;
 
 /** Emits a shape's steps, ending in exit. */
 export function emitShape(a: Assembler, shape: Shape): void {

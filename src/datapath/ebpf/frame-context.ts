@@ -92,3 +92,6 @@ export function copyStack(a: Assembler, to: number, from: number, size: number):
     done += width ?? 1;
   }
 }
+
+/** A word of the key as an instruction's constant: the key lies on the stack in network order, the machine's is the other. */
+export const swap32 = (value: number): number => (value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24) | 0;

@@ -13,7 +13,7 @@ import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { emitShape } from './action-program.ts';
 import type { Shape } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, VERDICT } from './frame-context.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, swap32, VERDICT } from './frame-context.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_VALUE, TOTALS_VALUE } from './map-layout.ts';
 
 /** A program names no more than 64 maps, seven of which are not masks. */
@@ -48,8 +48,6 @@ export const PUNT_REASON = { miss: 1, unusual: 2, actions: 3 } as const;
 
 /** Records come in three sizes, because a reservation's size must be a constant. */
 const RECORD_SIZES = [256, 2048, 66_560] as const;
-
-const swap32 = (value: number): number => (value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24) | 0;
 
 /** Bytes that frames of one port may take of the ring, so that a flood at one leaves room for the others: small against the whole. */
 const PORT_SHARE = 1 << 21;
