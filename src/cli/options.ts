@@ -4,7 +4,7 @@ import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
 
 export { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../base/getopt.ts';
-export { LOG_OPTIONS, logUsage, SSL_OPTIONS } from '../daemon/plumbing-options.ts';
+export { LOG_OPTIONS, logUsage, SSL_OPTIONS } from '../daemon/plumbing/options.ts';
 
 /** Starts a tool's log: warnings and worse on the console, as the reference's tools have it. */
 export function startToolLog(program: string): LogOutput {

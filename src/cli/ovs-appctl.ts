@@ -1,7 +1,7 @@
 // ovs-appctl: sends one command to a running daemon and shows its answer.
 import { errorText } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
-import { controlCall } from '../daemon/unixctl-client.ts';
+import { controlCall } from '../daemon/plumbing/unixctl-client.ts';
 import {
   applyLogOptions,
   fail,

@@ -1,7 +1,7 @@
 // ovs-dpctl: looks at datapaths. The reference's asks the kernel; our datapath lives in ovs-vswitchd, so we ask that through `dpctl/...`.
 import { errorText } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
-import { controlCall } from '../daemon/unixctl-client.ts';
+import { controlCall } from '../daemon/plumbing/unixctl-client.ts';
 import {
   applyLogOptions,
   fail,

@@ -249,7 +249,7 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       const module = await flows();
       const lines = command === 'parse-flows' ? module.flowLines(first) : [];
       if (command === 'parse-flow') {
-        const { cutCommand, parseFlow } = await import('../openflow/flow-text.ts');
+        const { cutCommand, parseFlow } = await import('../openflow/text/flow-text.ts');
         const cut = cutCommand(first, 'add');
         return module.parseFlowsCommand([parseFlow(cut.text, cut.command)], options);
       }

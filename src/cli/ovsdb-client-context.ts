@@ -1,7 +1,7 @@
 // What the commands of ovsdb-client share.
-import type { Json } from '../ovsdb/json.ts';
-import { formatJson } from '../ovsdb/json-format.ts';
-import { RpcError, type RpcSession } from '../ovsdb/jsonrpc.ts';
+import type { Json } from '../ovsdb/json/json.ts';
+import { formatJson } from '../ovsdb/json/json-format.ts';
+import { RpcError, type RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import type { TablePrinter, TableStyle } from './table-output.ts';
 
 /** What came of the command line. */

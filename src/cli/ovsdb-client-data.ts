@@ -1,11 +1,11 @@
 // ovsdb-client's commands that read and write rows: transact, query, dump, backup, restore.
 import { readFileSync } from 'node:fs';
-import { compareDatums, type Datum, parseDatum } from '../ovsdb/datum.ts';
-import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json.ts';
-import { compareText, formatJson } from '../ovsdb/json-format.ts';
-import type { RpcSession } from '../ovsdb/jsonrpc.ts';
-import { encodeRecord, scanRecords } from '../ovsdb/log-record.ts';
-import { type ColumnSchema, type DatabaseSchema, parseSchema, schemaToJson, type TableSchema } from '../ovsdb/schema.ts';
+import { compareDatums, type Datum, parseDatum } from '../ovsdb/engine/datum.ts';
+import { type ColumnSchema, type DatabaseSchema, parseSchema, schemaToJson, type TableSchema } from '../ovsdb/engine/schema.ts';
+import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json/json.ts';
+import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
+import type { RpcSession } from '../ovsdb/json/jsonrpc.ts';
+import { encodeRecord, scanRecords } from '../ovsdb/log/log-record.ts';
 import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
 import { formatLogTime } from './ovsdb-tool-log.ts';
 
@@ -127,9 +127,9 @@ async function restore(context: ClientContext): Promise<number> {
   const records: Json[] = [];
   const { fault } = scanRecords(bytes, 'stdin', (json) => records.push(json));
   if (fault !== '' || records.length === 0) throw new ClientError(`ovsdb error: ${fault === '' ? 'stdin: unexpected file format' : fault}`);
-  const { Database } = await import('../ovsdb/database.ts');
-  const { replayRecord } = await import('../ovsdb/commit-json.ts');
-  const { rowToJson } = await import('../ovsdb/execute.ts');
+  const { Database } = await import('../ovsdb/engine/database.ts');
+  const { replayRecord } = await import('../ovsdb/engine/commit-json.ts');
+  const { rowToJson } = await import('../ovsdb/engine/execute.ts');
   const saved: DatabaseSchema = parseSchema(records[0] as Json);
   const content = new Database(saved);
   for (const record of records.slice(1)) replayRecord(content, record);

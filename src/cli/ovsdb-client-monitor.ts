@@ -1,10 +1,10 @@
 // ovsdb-client's commands that stay and watch: monitor, monitor-cond, wait, lock.
 import { logger } from '../base/log.ts';
-import { parseCondition } from '../ovsdb/condition.ts';
-import { parseDatum } from '../ovsdb/datum.ts';
-import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json.ts';
-import { compareText, formatJson } from '../ovsdb/json-format.ts';
-import { type ColumnSchema, parseSchema, type TableSchema } from '../ovsdb/schema.ts';
+import { parseCondition } from '../ovsdb/engine/condition.ts';
+import { parseDatum } from '../ovsdb/engine/datum.ts';
+import { type ColumnSchema, parseSchema, type TableSchema } from '../ovsdb/engine/schema.ts';
+import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json/json.ts';
+import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
 import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
 import { formatLogTime } from './ovsdb-tool-log.ts';
 import type { Cell } from './table-output.ts';

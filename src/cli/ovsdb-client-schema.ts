@@ -1,7 +1,8 @@
 // ovsdb-client's commands about schemas.
-import { formatJson } from '../ovsdb/json-format.ts';
-import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/schema.ts';
-import { columnTypeToJson } from '../ovsdb/type-json.ts';
+
+import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
+import { columnTypeToJson } from '../ovsdb/engine/type-json.ts';
+import { formatJson } from '../ovsdb/json/json-format.ts';
 import { type ClientContext, print, request } from './ovsdb-client-context.ts';
 
 async function localSchema(path: string): Promise<DatabaseSchema> {

@@ -1,5 +1,5 @@
 // The text of `ovsdb-client --help`.
-import { daemonUsage, PKI_USAGE } from '../daemon/plumbing-options.ts';
+import { daemonUsage, PKI_USAGE } from '../daemon/plumbing/options.ts';
 import { runDir } from '../host/directories.ts';
 
 export function usage(): string {

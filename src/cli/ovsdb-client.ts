@@ -8,8 +8,8 @@ import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream } from '../host/socket.ts';
 import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
-import type { Json } from '../ovsdb/json.ts';
-import { RpcSession } from '../ovsdb/jsonrpc.ts';
+import type { Json } from '../ovsdb/json/json.ts';
+import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import {
   applyLogOptions,
   fail,

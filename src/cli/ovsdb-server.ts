@@ -1,2 +1,2 @@
 // ovsdb-server: the daemon behind its command line.
-export { main } from '../daemon/ovsdb-server.ts';
+export { main } from '../daemon/ovsdb-server/main.ts';

@@ -1,10 +1,10 @@
 // `ovsdb-tool show-log`: the records of a database file in words. -m shows rows, -mm the columns of each.
-import { isUuid } from '../ovsdb/atom.ts';
-import { parseDatum } from '../ovsdb/datum.ts';
-import { formatDatum } from '../ovsdb/datum-text.ts';
-import type { Json, JsonObject } from '../ovsdb/json.ts';
-import { compareText, formatJson } from '../ovsdb/json-format.ts';
-import { type DatabaseSchema, parseSchema, type TableSchema } from '../ovsdb/schema.ts';
+import { isUuid } from '../ovsdb/engine/atom.ts';
+import { parseDatum } from '../ovsdb/engine/datum.ts';
+import { formatDatum } from '../ovsdb/engine/datum-text.ts';
+import { type DatabaseSchema, parseSchema, type TableSchema } from '../ovsdb/engine/schema.ts';
+import type { Json, JsonObject } from '../ovsdb/json/json.ts';
+import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
 
 const two = (n: number, size = 2): string => String(n).padStart(size, '0');
 

@@ -1,6 +1,6 @@
 // The schema that Weft ships, for tools that would else have to ask a server for it.
 import { readFileSync } from 'node:fs';
-import { type DatabaseSchema, lazySchema, type SchemaNeeds } from '../ovsdb/schema.ts';
+import { type DatabaseSchema, lazySchema, type SchemaNeeds } from '../ovsdb/engine/schema.ts';
 
 /** The schema of Open_vSwitch, which nearly every server has: its tables' names, and itself with those columns that are needed. */
 export function shippedSchema(): { tables: string[]; of(needs: SchemaNeeds): DatabaseSchema } {

@@ -1,11 +1,11 @@
 // Tables as ovsdb-client and ovs-vsctl print them: table, list, html, csv or json; cells as text, bare text or JSON.
 import type { OptionSpec } from '../base/getopt.ts';
 import { UsageError } from '../base/getopt.ts';
-import { datumToJson } from '../ovsdb/datum.ts';
-import { formatDatum, formatDatumBare } from '../ovsdb/datum-text.ts';
-import { type Json, jsonObject } from '../ovsdb/json.ts';
-import { formatJson } from '../ovsdb/json-format.ts';
-import type { ColumnType, Datum } from '../ovsdb/types.ts';
+import { datumToJson } from '../ovsdb/engine/datum.ts';
+import { formatDatum, formatDatumBare } from '../ovsdb/engine/datum-text.ts';
+import type { ColumnType, Datum } from '../ovsdb/engine/types.ts';
+import { type Json, jsonObject } from '../ovsdb/json/json.ts';
+import { formatJson } from '../ovsdb/json/json-format.ts';
 
 export interface TableStyle {
   format: 'table' | 'list' | 'html' | 'csv' | 'json';

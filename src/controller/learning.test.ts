@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { VirtualClock } from '../base/clock.ts';
 import { type Stream, streamPair } from '../base/stream.ts';
-import { OpenFlowConnection, versionBits } from '../openflow/connection.ts';
+import { OpenFlowConnection, versionBits } from '../openflow/channel/connection.ts';
+import { inPortMatch } from '../openflow/codec/packet-codec.ts';
 import type { Message, OfVersion } from '../openflow/message.ts';
-import { inPortMatch } from '../openflow/packet-codec.ts';
 import { type Controller, createController } from './controller.ts';
 import { hub, learning } from './learning.ts';
 

@@ -2,7 +2,8 @@
 // switch refuses, and with PeerError when it goes away.
 import { type Match, matchAll } from '../flow/key.ts';
 import { type Action, OFPP } from '../openflow/action.ts';
-import type { OpenFlowConnection } from '../openflow/connection.ts';
+import type { OpenFlowConnection } from '../openflow/channel/connection.ts';
+import { inPortMatch } from '../openflow/codec/packet-codec.ts';
 import type {
   FlowMod,
   FlowStats,
@@ -14,7 +15,6 @@ import type {
   PortStats,
   TableStats,
 } from '../openflow/message.ts';
-import { inPortMatch } from '../openflow/packet-codec.ts';
 
 const NO_BUFFER = 0xffffffff;
 const ANY_GROUP = 0xffffffff;

@@ -1,8 +1,8 @@
 // Which flow formats can carry a flow-mod, and how they are named: ovs-ofctl(8), "Flow Syntax" and --flow-format.
 import type { Action } from './action.ts';
 import { checkActions } from './action-check.ts';
+import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
 import type { FlowMod } from './message.ts';
-import { fitsOfp10, fitsOfp11 } from './ofp10-match.ts';
 
 /** All formats, the most wanted first. */
 export const PROTOCOLS = [

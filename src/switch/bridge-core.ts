@@ -20,11 +20,11 @@ import type {
   Sender,
   TableMod,
 } from './core.ts';
-import { applyEffects } from './effects.ts';
-import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './flow-tables.ts';
 import type { Megaflows, PacketIn } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
-import { translate } from './translate.ts';
+import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
+import { applyEffects } from './translate/effects.ts';
+import { translate } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;

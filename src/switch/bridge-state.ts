@@ -2,8 +2,8 @@
 
 import type { OfPort } from '../openflow/action.ts';
 import type { MacTable } from '../protocols/mac-learning.ts';
-import type { FlowTables } from './flow-tables.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
+import type { FlowTables } from './tables/flow-tables.ts';
 
 export interface BridgeState {
   readonly name: string;

@@ -17,11 +17,11 @@ import type {
   SwitchEnvironment,
 } from './contract.ts';
 import type { BridgeControl, OpenControl } from './core.ts';
-import { dumpFlows } from './flow-dump.ts';
 import type { Megaflows } from './megaflows.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
-import { traceFlow } from './trace.ts';
-import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './tunnel-config.ts';
+import { dumpFlows } from './tables/flow-dump.ts';
+import { traceFlow } from './translate/trace.ts';
+import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
 
 const log = logger('bridge');
 const tunnelLog = logger('tunnel');

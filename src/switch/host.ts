@@ -3,12 +3,12 @@ import { ConfigError } from '../base/errors.ts';
 import type { Datapath, UserspaceCookie } from '../datapath/datapath.ts';
 import { setVlanLimit } from '../flow/extract.ts';
 import { Bridge } from './bridge.ts';
-import { openControl } from './connection-manager.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
+import { openControl } from './control/connection-manager.ts';
+import { formatCookie } from './control/send-store.ts';
 import type { OpenControl } from './core.ts';
 import { Megaflows } from './megaflows.ts';
 import type { SwitchPort } from './ports.ts';
-import { formatCookie } from './send-store.ts';
 
 interface Shared {
   type: string;

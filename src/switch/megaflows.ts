@@ -15,12 +15,12 @@ import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
-import { applyEffects } from './effects.ts';
+import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
-import { ControllerSends } from './send-store.ts';
-import { translate } from './translate.ts';
-import type { ControllerSend, Effect, Translation } from './translation.ts';
-import { TunnelMap } from './tunnel-config.ts';
+import { applyEffects } from './translate/effects.ts';
+import { translate } from './translate/translate.ts';
+import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
+import { TunnelMap } from './translate/tunnel-config.ts';
 
 const PASS_INTERVAL_MS = 500;
 /** Work done before other events get their turn. */

@@ -3,7 +3,7 @@ import type { DpPort } from '../datapath/datapath.ts';
 import type { OfPort } from '../openflow/action.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BundleRequest, PortKind, PortLink } from './contract.ts';
-import type { TunnelConfig } from './tunnel-config.ts';
+import type { TunnelConfig } from './translate/tunnel-config.ts';
 
 /** Bits of a port's OpenFlow configuration. */
 export const PORT_CONFIG = { DOWN: 1, NO_STP: 2, NO_RECV: 4, NO_RECV_STP: 8, NO_FLOOD: 16, NO_FWD: 32, NO_PACKET_IN: 64 } as const;

@@ -8,7 +8,7 @@ import type { Bridge } from './bridge.ts';
 import type { BundleRequest, PortKind } from './contract.ts';
 import { noControl, type OpenControl } from './core.ts';
 import { Host } from './host.ts';
-import { NO_FLAGS } from './rule.ts';
+import { NO_FLAGS } from './tables/rule.ts';
 
 /** A flow mod with the fields that matter to a test. */
 export function flowMod(part: Partial<FlowMod> & { actions?: Action[] }): FlowMod {

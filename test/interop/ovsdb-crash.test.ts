@@ -6,11 +6,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DatabaseFile } from '../../src/daemon/ovsdb-server-file.ts';
+import { DatabaseFile } from '../../src/daemon/ovsdb-server/file.ts';
 import { connectStream } from '../../src/host/socket.ts';
-import { type Json, parseJson } from '../../src/ovsdb/json.ts';
-import { RpcSession } from '../../src/ovsdb/jsonrpc.ts';
-import { parseSchema } from '../../src/ovsdb/schema.ts';
+import { parseSchema } from '../../src/ovsdb/engine/schema.ts';
+import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
+import { RpcSession } from '../../src/ovsdb/json/jsonrpc.ts';
 
 const kills = Number(process.env['WEFT_OVSDB_KILLS'] ?? 4);
 const clients = Number(process.env['WEFT_OVSDB_CLIENTS'] ?? 4);

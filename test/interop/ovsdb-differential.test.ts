@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectStream } from '../../src/host/socket.ts';
-import { type Json, parseJson } from '../../src/ovsdb/json.ts';
-import { formatJson } from '../../src/ovsdb/json-format.ts';
-import { RpcSession } from '../../src/ovsdb/jsonrpc.ts';
+import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
+import { formatJson } from '../../src/ovsdb/json/json-format.ts';
+import { RpcSession } from '../../src/ovsdb/json/jsonrpc.ts';
 
 const reference = '/usr/sbin/ovsdb-server';
 const root = join(import.meta.dirname, '../..');

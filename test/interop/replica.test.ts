@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { realClock } from '../../src/host/real-clock.ts';
 import { connectStream } from '../../src/host/socket.ts';
-import { connectIdl } from '../../src/ovsdb/replica.ts';
+import { connectIdl } from '../../src/ovsdb/client/replica.ts';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const skip = existsSync('/usr/sbin/ovsdb-server') && existsSync(schema) ? false : 'needs openvswitch-switch';

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseFlow } from '../../src/openflow/flow-text.ts';
+import { parseFlow } from '../../src/openflow/text/flow-text.ts';
 import { Simulation } from '../../src/switch/simulation-fixture.ts';
 
 const BIN = { vswitchd: '/usr/sbin/ovs-vswitchd', server: '/usr/sbin/ovsdb-server', tool: '/usr/bin/ovsdb-tool' };

@@ -4,9 +4,9 @@ import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { runDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream } from '../../host/socket.ts';
-import { OpenFlowConnection, OpenFlowError } from '../../openflow/connection.ts';
+import { OpenFlowConnection, OpenFlowError } from '../../openflow/channel/connection.ts';
 import type { Framed, Message, OfVersion } from '../../openflow/message.ts';
-import { printMessage } from '../../openflow/message-print.ts';
+import { printMessage } from '../../openflow/text/message-print.ts';
 
 /** OpenFlow's port. */
 const OFP_PORT = 6653;

@@ -2,11 +2,11 @@
 import { ConfigError } from '../../base/errors.ts';
 import { parsePort } from '../../flow/field-text.ts';
 import { W } from '../../flow/key.ts';
-import { parseActions } from '../../openflow/action-parse.ts';
-import { parseFlow } from '../../openflow/flow-text.ts';
+import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
-import { FRAG_MODES, isNicira, printBytes, printMessage } from '../../openflow/message-print.ts';
-import { inPortMatch } from '../../openflow/packet-codec.ts';
+import { parseActions } from '../../openflow/text/action-parse.ts';
+import { parseFlow } from '../../openflow/text/flow-text.ts';
+import { FRAG_MODES, isNicira, printBytes, printMessage } from '../../openflow/text/message-print.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session, SwitchRefusal } from './session.ts';

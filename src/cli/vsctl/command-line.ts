@@ -1,6 +1,6 @@
 // From argv to settings and commands. Nothing here touches the database.
 import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
-import { LOG_OPTIONS, SSL_OPTIONS } from '../../daemon/plumbing-options.ts';
+import { LOG_OPTIONS, SSL_OPTIONS } from '../../daemon/plumbing/options.ts';
 import { COMMAND_OPTIONS, COMMANDS, type CommandSpec } from './commands.ts';
 import type { Invocation } from './context.ts';
 import { CELL_FORMATS, type CellFormat, TABLE_FORMATS, type TableFormat, type TableStyle } from './table.ts';

@@ -1,10 +1,10 @@
 // What a command works on: the transaction, the rows as it has made them so far, the names that `--id` gave, and the output.
 
 import { temporaryUuid } from '../../base/temporary-uuid.ts';
-import type { ReplicaRow } from '../../ovsdb/replica-row.ts';
-import type { ReplicaTransaction } from '../../ovsdb/replica-transaction.ts';
-import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/schema.ts';
-import type { RowSymbols } from '../../ovsdb/value-text.ts';
+import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
+import type { ReplicaTransaction } from '../../ovsdb/client/replica-transaction.ts';
+import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/engine/schema.ts';
+import type { RowSymbols } from '../../ovsdb/engine/value-text.ts';
 import { CommandError } from './error.ts';
 import type { Table } from './table.ts';
 import { ROW_NAMING } from './tables.ts';

@@ -1,8 +1,9 @@
 // The database commands: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
 
 import { logger } from '../../base/log.ts';
-import type { Atom } from '../../ovsdb/atom.ts';
-import { compareAtoms, formatAtom } from '../../ovsdb/atom.ts';
+import { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
+import type { Atom } from '../../ovsdb/engine/atom.ts';
+import { compareAtoms, formatAtom } from '../../ovsdb/engine/atom.ts';
 import {
   checkDatum,
   compareDatums,
@@ -14,12 +15,11 @@ import {
   findKey,
   includesAll,
   makeMap,
-} from '../../ovsdb/datum.ts';
-import { formatDatum } from '../../ovsdb/datum-text.ts';
-import { ReplicaRow } from '../../ovsdb/replica-row.ts';
-import type { ColumnSchema, TableSchema } from '../../ovsdb/schema.ts';
-import { type ColumnType, type Datum, defaultDatum } from '../../ovsdb/types.ts';
-import { parseAtomText, parseDatumText, takeToken } from '../../ovsdb/value-text.ts';
+} from '../../ovsdb/engine/datum.ts';
+import { formatDatum } from '../../ovsdb/engine/datum-text.ts';
+import type { ColumnSchema, TableSchema } from '../../ovsdb/engine/schema.ts';
+import { type ColumnType, type Datum, defaultDatum } from '../../ovsdb/engine/types.ts';
+import { parseAtomText, parseDatumText, takeToken } from '../../ovsdb/engine/value-text.ts';
 import type { Context, Invocation } from './context.ts';
 import { CommandError, TryAgain } from './error.ts';
 import type { Cell } from './table.ts';

@@ -1,10 +1,10 @@
 // Commands on what surrounds bridges: controllers, managers, SSL, fail mode, conntrack zones, auto-attach, and the whole database.
 import { logger } from '../../base/log.ts';
-import type { Atom } from '../../ovsdb/atom.ts';
-import { datumsEqual } from '../../ovsdb/datum.ts';
-import { formatDatum } from '../../ovsdb/datum-text.ts';
-import type { ReplicaRow } from '../../ovsdb/replica-row.ts';
-import { defaultDatum } from '../../ovsdb/types.ts';
+import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
+import type { Atom } from '../../ovsdb/engine/atom.ts';
+import { datumsEqual } from '../../ovsdb/engine/datum.ts';
+import { formatDatum } from '../../ovsdb/engine/datum-text.ts';
+import { defaultDatum } from '../../ovsdb/engine/types.ts';
 import type { Context, Invocation } from './context.ts';
 import { CommandError } from './error.ts';
 import { dropRow, requireBridge, switchModel } from './switch-model.ts';

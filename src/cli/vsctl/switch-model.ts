@@ -1,6 +1,6 @@
 // The rows seen as a person sees the switch: bridges (real, and fake ones that are a VLAN of a real one), ports and interfaces by name.
 // A bridge's local port and its interface are not among them.
-import type { ReplicaRow } from '../../ovsdb/replica-row.ts';
+import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Context } from './context.ts';
 import { CommandError } from './error.ts';
 

@@ -1,10 +1,10 @@
 // A table of cells in the formats of `--format`: list, table, csv, json, html.
 
-import { datumToJson } from '../../ovsdb/datum.ts';
-import { formatDatum, formatDatumBare } from '../../ovsdb/datum-text.ts';
-import type { Json } from '../../ovsdb/json.ts';
-import { formatJson } from '../../ovsdb/json-format.ts';
-import type { ColumnType, Datum } from '../../ovsdb/types.ts';
+import { datumToJson } from '../../ovsdb/engine/datum.ts';
+import { formatDatum, formatDatumBare } from '../../ovsdb/engine/datum-text.ts';
+import type { ColumnType, Datum } from '../../ovsdb/engine/types.ts';
+import type { Json } from '../../ovsdb/json/json.ts';
+import { formatJson } from '../../ovsdb/json/json-format.ts';
 
 export const TABLE_FORMATS = ['table', 'list', 'html', 'csv', 'json'] as const;
 export type TableFormat = (typeof TABLE_FORMATS)[number];

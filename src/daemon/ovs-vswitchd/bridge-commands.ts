@@ -1,0 +1,111 @@
+// Control commands about bridges, their flows, MAC tables and controllers. Text as in the running reference; ovs-vswitchd(8) describes them.
+import { formatMac, parseMac } from '../../base/addresses.ts';
+import { ConfigError } from '../../base/errors.ts';
+import { OFPP } from '../../openflow/action.ts';
+import type { SwitchBridge } from '../../switch/contract.ts';
+import { bridgeNamed, bridgesByName, type CommandParts } from './parts.ts';
+
+const ANY = Number.POSITIVE_INFINITY;
+
+function fdbShow(bridge: SwitchBridge): string {
+  const lines = [' port  VLAN  MAC                Age'];
+  for (const { port, vlan, mac, ageSec } of bridge.macTable()) {
+    const where = port === OFPP.LOCAL ? 'LOCAL' : String(port);
+    const age = ageSec < 0 ? 'static' : String(ageSec).padStart(3);
+    lines.push(`${where.padStart(5)}  ${String(vlan).padStart(4)}  ${formatMac(mac[0], mac[1])}  ${age}`);
+  }
+  return lines.join('\n');
+}
+
+function fdbStatistics(bridge: SwitchBridge): string {
+  const s = bridge.macStatistics?.();
+  if (s === undefined) return '';
+  return [
+    `Statistics for bridge "${bridge.name}":`,
+    `  Current/maximum MAC entries in the table: ${s.current}/${s.maximum}`,
+    `  Current static MAC entries in the table : ${s.fixed}`,
+    `  Total number of learned MAC entries     : ${s.learned}`,
+    `  Total number of expired MAC entries     : ${s.expired}`,
+    `  Total number of evicted MAC entries     : ${s.evicted}`,
+    `  Total number of port moved MAC entries  : ${s.moved}`,
+  ].join('\n');
+}
+
+/** The arguments of `ofproto/trace` that are flow and frame. */
+function traceArguments(
+  parts: CommandParts,
+  args: readonly string[],
+): { bridge: SwitchBridge; flow: string; frame: Uint8Array | 'generate' | undefined } {
+  const words = args.filter((arg) => !arg.startsWith('-') && !arg.startsWith('--'));
+  const bridge = parts.host.bridge(words[0] ?? '');
+  if (bridge === undefined) throw new ConfigError(`${words[0]}: unknown bridge`);
+  const flow = words[1] ?? '';
+  const last = words[2];
+  let frame: Uint8Array | 'generate' | undefined = args.some((arg) => arg === '-generate' || arg === '--generate') ? 'generate' : undefined;
+  if (last !== undefined) {
+    if (!/^([0-9a-f]{2})+$/i.test(last)) throw new ConfigError('Trailing garbage in packet data');
+    frame = Uint8Array.from(Buffer.from(last, 'hex'));
+  }
+  return { bridge, flow, frame };
+}
+
+/** Registers them. */
+export function registerBridgeCommands(parts: CommandParts): void {
+  const { unixctl, host, reconciler } = parts;
+  const each = (name: string | undefined, fn: (bridge: SwitchBridge) => void): void => {
+    if (name !== undefined) fn(bridgeNamed(host, name));
+    else for (const bridge of bridgesByName(host)) fn(bridge);
+  };
+  unixctl.register('ofproto/list', '', 0, 0, () =>
+    bridgesByName(host)
+      .map((bridge) => bridge.name)
+      .join('\n'),
+  );
+  unixctl.register('ofproto/trace', '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]', 1, ANY, (args) => {
+    const { bridge, flow, frame } = traceArguments(parts, args);
+    return bridge.trace(flow, frame);
+  });
+  unixctl.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
+    const name = args.filter((arg) => arg !== '--offload-stats')[0];
+    return bridgeNamed(host, name, 'Unknown bridge').dumpFlows?.() ?? '';
+  });
+  unixctl.register('bridge/reconnect', '[bridge]', 0, 1, ([name]) => {
+    if (name !== undefined && host.bridge(name) === undefined) throw new ConfigError('Unknown bridge');
+    each(name, (bridge) => {
+      const live = reconciler.bridges.get(bridge.name);
+      const requests = live?.controllerRequests ?? [];
+      bridge.controllersSet([]);
+      bridge.controllersSet(requests);
+    });
+    return '';
+  });
+  unixctl.register('fdb/show', 'bridge', 1, 1, ([name]) => fdbShow(bridgeNamed(host, name)));
+  unixctl.register('fdb/flush', '[bridge]', 0, 1, ([name]) => {
+    each(name, (bridge) => bridge.flushMacTable());
+    return 'table successfully flushed';
+  });
+  unixctl.register('fdb/stats-show', 'bridge', 1, 1, ([name]) => fdbStatistics(bridgeNamed(host, name)));
+  unixctl.register('fdb/stats-clear', '[bridge]', 0, 1, ([name]) => {
+    each(name, (bridge) => bridge.clearMacStatistics?.());
+    return 'statistics successfully cleared';
+  });
+  const station = (vlanText: string | undefined, macText: string | undefined): { vlan: number; mac: readonly [number, number] } => {
+    const vlan = Number(vlanText);
+    if (!/^\d+$/.test(vlanText ?? '') || vlan > 4095) throw new ConfigError('bad VLAN');
+    const mac = parseMac(macText ?? '');
+    if (mac === undefined) throw new ConfigError('bad MAC address');
+    return { vlan, mac };
+  };
+  unixctl.register('fdb/add', 'bridge port vlan mac', 4, 4, ([name, port, vlanText, macText]) => {
+    const bridge = bridgeNamed(host, name);
+    const { vlan, mac } = station(vlanText, macText);
+    if (bridge.macAdd?.(port ?? '', vlan, mac) !== true) throw new ConfigError('software error, odp port is present but no ofp port');
+    return '';
+  });
+  unixctl.register('fdb/del', 'bridge vlan mac', 3, 3, ([name, vlanText, macText]) => {
+    const bridge = bridgeNamed(host, name);
+    const { vlan, mac } = station(vlanText, macText);
+    if (bridge.macDelete?.(vlan, mac) !== true) throw new ConfigError('could not find static mac entry');
+    return '';
+  });
+}

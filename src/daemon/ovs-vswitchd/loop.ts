@@ -1,0 +1,297 @@
+// The life of the switch daemon: the database says what should be, the switch becomes it, and what came of it is written back.
+//
+// One turn at a time; whatever happens during a turn makes another one afterwards, so nothing is missed and nothing overlaps:
+// 1. Without the lock, or while another process has it, the switch is empty and the daemon waits.
+// 2. If the wanted configuration differs from what was last carried out, or a missing device has appeared, reconcile.
+// 3. Write status columns, and `cur_cfg` once the configuration it counts has been carried out. Only differences are written, so the
+//    turn that our own writes cause finds nothing to do: that is why this never runs hot.
+
+import type { Clock } from '../../base/clock.ts';
+import { coverageCounter } from '../../base/coverage.ts';
+import { errorText } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
+import type { Idl } from '../../ovsdb/client/idl.ts';
+import type { PortKind } from '../../switch/contract.ts';
+import type { LiveBridge, Reconciler } from '../reconcile/reconcile.ts';
+import { readWanted, type Wanted, type WantedBridge, type WantedOptions } from '../reconcile/wanted.ts';
+import type { DeviceTable } from './devices.ts';
+import { absentInterface, type Columns, controllerColumns, portStatistics, presentInterface, StatusWriter } from './status.ts';
+
+const log = logger('bridge');
+/** How often controllers are looked at. */
+const CONTROLLER_INTERVAL_MS = 500;
+/** Device events in a burst make one turn. */
+const DEVICE_DELAY_MS = 20;
+const RETRY_MS = 1000;
+
+export interface LoopParts {
+  idl: Idl;
+  clock: Clock;
+  reconciler: Reconciler;
+  devices: DeviceTable;
+  wantedOptions: WantedOptions;
+  datapathTypes: readonly string[];
+  interfaceTypes: readonly string[];
+  /** Interface:status of a tunnel: which device its frames leave by. */
+  tunnelEgress(options: ReadonlyMap<string, string>): ReadonlyMap<string, string>;
+  /** Called once, when the first configuration stands. */
+  onReady(): void;
+}
+
+/** The configuration without what we write ourselves, as text to compare. */
+function fingerprint(wanted: Wanted): string {
+  return (
+    JSON.stringify(wanted.bridges.size === 0 ? [] : [...wanted.bridges.values()], (key, value) => {
+      if (key === 'row' || key === 'ofportBefore' || key === 'macBefore') return undefined;
+      if (typeof value === 'bigint') return `${value}n`;
+      if (value instanceof Map) return [...value];
+      return value;
+    }) + JSON.stringify([wanted.settings, wanted.faults])
+  );
+}
+
+export class ConfigurationLoop {
+  readonly #parts: LoopParts;
+  #wanted: Wanted | undefined;
+  #carriedOut: string | undefined;
+  #isTurning = false;
+  #isDirty = false;
+  #isForced = false;
+  #needsStatistics = false;
+  #isReady = false;
+  #isDisabled = false;
+  #isStopped = false;
+  /** Interfaces whose device was not there, or refused, with the device's index then. */
+  readonly #missing = new Map<string, number | undefined>();
+  readonly #timers = new Set<() => void>();
+  #deviceDelay: (() => void) | undefined;
+  #turnDone: Promise<void> = Promise.resolve();
+  readonly #stopListening: (() => void)[] = [];
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { idl, devices } = this.#parts;
+    this.#stopListening.push(idl.onChange(() => this.wake()));
+    this.#stopListening.push(devices.onChange((names) => this.#devicesChanged(names)));
+    this.#every(CONTROLLER_INTERVAL_MS, () => {
+      for (const live of this.#parts.reconciler.bridges.values()) if (live.controllers.length > 2) return this.wake();
+    });
+    this.#scheduleStatistics();
+    this.wake();
+  }
+
+  /** Makes a turn happen soon. */
+  wake(isForced = false): void {
+    this.#isDirty = true;
+    this.#isForced ||= isForced;
+    if (this.#isTurning || this.#isStopped) return;
+    this.#isTurning = true;
+    this.#turnDone = new Promise((resolve) => {
+      setImmediate(() => void this.#run().finally(resolve));
+    });
+  }
+
+  /** No more turns; resolves when the present one has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const stop of this.#stopListening) stop();
+    for (const cancel of this.#timers) cancel();
+    this.#deviceDelay?.();
+    await this.#turnDone;
+  }
+
+  #after(ms: number, fn: () => void): void {
+    const cancel = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(cancel);
+      fn();
+    });
+    this.#timers.add(cancel);
+  }
+
+  #every(ms: number, fn: () => void): void {
+    this.#after(ms, () => {
+      fn();
+      this.#every(ms, fn);
+    });
+  }
+
+  #scheduleStatistics(): void {
+    this.#after(this.#wanted?.statsIntervalMs ?? 5000, () => {
+      this.#needsStatistics = true;
+      this.wake();
+      this.#scheduleStatistics();
+    });
+  }
+
+  #devicesChanged(names: ReadonlySet<string>): void {
+    const { reconciler, devices } = this.#parts;
+    let isForced = false;
+    for (const name of names) {
+      if (this.#missing.has(name) && devices.exists(name) && this.#missing.get(name) !== devices.index(name)) isForced = true;
+      const port = reconciler.find(name);
+      if (port?.kind.kind === 'system' && (!devices.exists(name) || this.#indices.get(name) !== devices.index(name))) isForced = true;
+    }
+    this.#isForced ||= isForced;
+    if (this.#deviceDelay !== undefined) return;
+    this.#deviceDelay = this.#parts.clock.after(DEVICE_DELAY_MS, () => {
+      this.#deviceDelay = undefined;
+      this.wake();
+    });
+  }
+
+  /** The kernel's index of each system port's device when it was opened. */
+  readonly #indices = new Map<string, number | undefined>();
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#isDirty && !this.#isStopped) {
+        this.#isDirty = false;
+        await this.#turn();
+      }
+    } catch (error) {
+      log.err(`internal error: ${error instanceof Error ? error.stack : errorText(error)}`);
+      this.#after(RETRY_MS, () => this.wake(true));
+    } finally {
+      this.#isTurning = false;
+      if (this.#isDirty && !this.#isStopped) this.wake();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { idl, reconciler, wantedOptions } = this.#parts;
+    if (!idl.hasContent) return;
+    if (idl.isLockContended) {
+      if (!this.#isDisabled) {
+        log.err(`another ovs-vswitchd process is running, disabling this process (pid ${process.pid}) until it goes away`);
+        this.#isDisabled = true;
+        for (const live of [...reconciler.bridges.values()]) await reconciler.bridgeDelete(live);
+        this.#carriedOut = undefined;
+      }
+      return;
+    }
+    if (!idl.hasLock) return;
+    this.#isDisabled = false;
+    const wanted = readWanted(idl, wantedOptions);
+    const isForced = this.#isForced;
+    this.#isForced = false;
+    const print = fingerprint(wanted);
+    this.#wanted = wanted;
+    const isNew = print !== this.#carriedOut;
+    if (isNew || isForced) {
+      await this.#dropVanished();
+      coverageCounter('bridge_reconfigure').total++;
+      await reconciler.run(wanted);
+      this.#carriedOut = print;
+      this.#remember(wanted);
+    } else {
+      for (const live of reconciler.bridges.values()) reconciler.pushLinks(live);
+    }
+    await this.#writeStatus(wanted, isNew || this.#needsStatistics);
+    if (!this.#isReady) {
+      this.#isReady = true;
+      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
+      this.#parts.onReady();
+    }
+  }
+
+  async #dropVanished(): Promise<void> {
+    const { reconciler, devices } = this.#parts;
+    for (const live of reconciler.bridges.values()) {
+      for (const port of [...live.ports.values()]) {
+        if (port.kind.kind !== 'system' || !this.#indices.has(port.name)) continue;
+        if (devices.index(port.name) !== this.#indices.get(port.name)) await reconciler.portGone(port.name);
+      }
+    }
+  }
+
+  #remember(wanted: Wanted): void {
+    const { reconciler, devices } = this.#parts;
+    this.#missing.clear();
+    this.#indices.clear();
+    for (const bridge of wanted.bridges.values()) {
+      for (const { interfaces } of bridge.ports) {
+        for (const { name, kind } of interfaces) {
+          if (kind?.kind !== 'system') continue;
+          if (reconciler.find(name) === undefined) this.#missing.set(name, devices.index(name));
+          else this.#indices.set(name, devices.index(name));
+        }
+      }
+    }
+  }
+
+  async #writeStatus(wanted: Wanted, withStatistics: boolean): Promise<void> {
+    const { idl, reconciler, devices, datapathTypes, interfaceTypes } = this.#parts;
+    if (withStatistics) {
+      devices.refresh();
+      this.#needsStatistics = false;
+    }
+    const writer = new StatusWriter(
+      () => idl.begin(),
+      (row) => idl.row(row.table, row.uuid) !== undefined,
+    );
+    for (const bridge of wanted.bridges.values()) {
+      const live = reconciler.bridges.get(bridge.name);
+      if (live === undefined) continue;
+      writer.put(bridge.row, {
+        datapath_id: [live.datapathId.toString(16).padStart(16, '0')],
+        datapath_version: '<built-in>',
+      });
+      for (const port of bridge.ports) {
+        for (const one of port.interfaces) writer.put(one.row, this.#interfaceColumns(bridge, live, one.name, wanted, withStatistics));
+      }
+      const statuses = new Map([...live.bridge.controllers()].map((status) => [status.target, status]));
+      for (const { row, request } of bridge.controllers) writer.put(row, controllerColumns(statuses.get(request.target)));
+    }
+    if (wanted.root !== undefined) {
+      writer.put(wanted.root, {
+        cur_cfg: wanted.root.scalar('next_cfg'),
+        datapath_types: [...datapathTypes],
+        iface_types: [...interfaceTypes],
+        dpdk_initialized: false,
+        dpdk_version: ['none'],
+      });
+    }
+    const { transaction } = writer;
+    if (transaction === undefined) return;
+    const result = await transaction.commit();
+    coverageCounter(`txn_${result.status.replaceAll(' ', '_')}`).total++;
+    if (result.status === 'error') {
+      log.warn(`could not write status to the database: ${result.error}`);
+      this.#after(RETRY_MS, () => this.wake());
+    } else if (result.status === 'try again' || result.status === 'aborted') {
+      this.#isDirty = true;
+    }
+  }
+
+  #interfaceColumns(bridge: WantedBridge, live: LiveBridge, name: string, wanted: Wanted, withStatistics: boolean): Columns {
+    const { reconciler, devices } = this.#parts;
+    const port = live.ports.get(name);
+    if (port === undefined) return absentInterface(reconciler.errors.get(name) ?? '');
+    const { kind, ofport } = port;
+    const error = kind.kind === 'patch' ? peerError(bridge, name, kind.peer, wanted) : '';
+    const egress = kind.kind === 'tunnel' ? this.#parts.tunnelEgress(kind.options) : new Map<string, string>();
+    const columns = presentInterface(ofport, error, kind, devices.state(name, kind), egress);
+    if (withStatistics) columns['statistics'] = this.#statistics(live, name, kind, ofport);
+    return columns;
+  }
+
+  #statistics(live: LiveBridge, name: string, kind: PortKind, ofport: number): ReadonlyMap<string, bigint> {
+    const kernel = kind.kind === 'system' || kind.kind === 'internal' ? this.#parts.devices.kernelStatistics(name, kind) : undefined;
+    return kernel ?? portStatistics(kind, live.bridge.portCounters(ofport));
+  }
+}
+
+/** A patch port needs another that names it, on a bridge of the same datapath. */
+function peerError(bridge: WantedBridge, name: string, peer: string, wanted: Wanted): string {
+  for (const other of wanted.bridges.values()) {
+    if (other.datapathType !== bridge.datapathType) continue;
+    for (const port of other.ports) {
+      for (const one of port.interfaces) if (one.name === peer && one.kind?.kind === 'patch' && one.kind.peer === name) return '';
+    }
+  }
+  return `No usable peer '${peer}' exists in '${bridge.datapathType}' datapath.`;
+}

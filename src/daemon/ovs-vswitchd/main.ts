@@ -1,0 +1,222 @@
+// ovs-vswitchd: the composition root of the switch daemon. Makes the parts, joins them, and takes them down in order.
+
+import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
+import { runCoverage } from '../../base/coverage.ts';
+import { ConfigError } from '../../base/errors.ts';
+import type { OptionSpec } from '../../base/getopt.ts';
+import { logger } from '../../base/log.ts';
+import type { Datapath } from '../../datapath/datapath.ts';
+import { openSystemDatapath } from '../../datapath/ebpf/system-datapath.ts';
+import { DummyDatapath } from '../../datapath/userspace/dummy.ts';
+import { openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
+import { runDir } from '../../host/directories.ts';
+import { closeEthtool } from '../../host/ethtool.ts';
+import { LinkTable } from '../../host/links.ts';
+import { realClock } from '../../host/real-clock.ts';
+import { connectStream, listenStream } from '../../host/socket.ts';
+import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { connectIdl } from '../../ovsdb/client/replica.ts';
+import type { SwitchEnvironment } from '../../switch/contract.ts';
+import { openSwitchHost } from '../../switch/host.ts';
+import { daemonUsage } from '../plumbing/options.ts';
+import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
+import { Reconciler } from '../reconcile/reconcile.ts';
+import type { WantedOptions } from '../reconcile/wanted.ts';
+import { registerBridgeCommands } from './bridge-commands.ts';
+import { WarpClock } from './clock.ts';
+import { registerDatapathCommands } from './datapath-commands.ts';
+import { DeviceTable } from './devices.ts';
+import { registerDummyCommands } from './dummy-commands.ts';
+import { ConfigurationLoop } from './loop.ts';
+import { registerProcessCommands } from './process-commands.ts';
+
+const log = logger('vswitchd');
+const OPENFLOW_PORT = 6653;
+
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'mlockall' },
+  { name: 'enable-dummy', argument: 'optional' },
+  { name: 'disable-system' },
+  { name: 'disable-system-route' },
+];
+
+function usage(): string {
+  return `ovs-vswitchd: Open vSwitch daemon
+usage: ovs-vswitchd [OPTIONS] [DATABASE]
+where DATABASE is a socket on which ovsdb-server is listening
+      (default: "unix:${runDir()}/db.sock").
+
+Active DATABASE connection methods:
+  tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL PORT at remote HOST
+  unix:FILE               Unix domain socket named FILE
+PKI configuration (required to use SSL):
+  -p, --private-key=FILE  file with private key
+  -c, --certificate=FILE  file with certificate for private key
+  -C, --ca-cert=FILE      file with peer CA certificate
+  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+SSL options:
+  --ssl-protocols=PROTOS  list of SSL protocols to enable
+  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
+${daemonUsage('ovs-vswitchd')}
+DPDK options:
+Configuration of DPDK via command-line is removed from this
+version of Open vSwitch. DPDK is configured through ovsdb.
+
+Other options:
+  --unixctl=SOCKET          override default control socket name
+  -h, --help                display this help message
+  -V, --version             display version information
+`;
+}
+
+/** Columns that the daemon reads or writes; others, like external_ids, it never sees. */
+const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, 'all' | readonly string[]>([
+  ['Open_vSwitch', ['bridges', 'next_cfg', 'cur_cfg', 'other_config', 'datapath_types', 'iface_types', 'dpdk_initialized', 'dpdk_version']],
+  [
+    'Bridge',
+    [
+      'name',
+      'ports',
+      'controller',
+      'fail_mode',
+      'datapath_type',
+      'datapath_id',
+      'datapath_version',
+      'flood_vlans',
+      'other_config',
+      'protocols',
+      'status',
+    ],
+  ],
+  ['Port', ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status']],
+  [
+    'Interface',
+    [
+      'name',
+      'type',
+      'options',
+      'ofport_request',
+      'ofport',
+      'mac',
+      'mtu_request',
+      'error',
+      'admin_state',
+      'link_state',
+      'link_resets',
+      'link_speed',
+      'duplex',
+      'mac_in_use',
+      'mtu',
+      'ifindex',
+      'lacp_current',
+      'status',
+      'statistics',
+    ],
+  ],
+  [
+    'Controller',
+    [
+      'target',
+      'type',
+      'max_backoff',
+      'inactivity_probe',
+      'controller_rate_limit',
+      'controller_burst_limit',
+      'enable_async_messages',
+      'is_connected',
+      'role',
+      'status',
+    ],
+  ],
+]);
+
+/** An address as on the wire. */
+function addressBytes(text: string): Uint8Array | undefined {
+  const ipv4 = parseIpv4(text);
+  if (ipv4 !== undefined) return Uint8Array.of(ipv4 >>> 24, ipv4 >>> 16, ipv4 >>> 8, ipv4);
+  const ipv6 = parseIpv6(text);
+  return ipv6 === undefined ? undefined : Uint8Array.from(ipv6.flatMap((word) => [word >>> 24, word >>> 16, word >>> 8, word]));
+}
+
+async function start(context: DaemonContext): Promise<void> {
+  if (context.operands.length > 1) context.fatal('at most one non-option argument accepted; use --help for usage');
+  const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
+  const dummyOption = context.options.find((option) => option.name === 'enable-dummy');
+  const hasDummy = dummyOption !== undefined;
+  const wantedOptions: WantedOptions = {
+    dummy: hasDummy,
+    dummyOverride: dummyOption?.value === 'override',
+    dummySystem: dummyOption?.value === 'override' || dummyOption?.value === 'system',
+  };
+  const clock = hasDummy ? new WarpClock(realClock) : realClock;
+  const devices = new DeviceTable(new LinkTable());
+  const dummies = new Set<DummyDatapath>();
+  const environment: SwitchEnvironment = {
+    clock,
+    connect: (target) => connectStream(target, OPENFLOW_PORT),
+    listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+    openDatapath: (type): Datapath => {
+      if (type === 'dummy') {
+        const datapath = new DummyDatapath(clock);
+        dummies.add(datapath);
+        return datapath;
+      }
+      if (type === 'system') return openSystemDatapath(true);
+      if (type === 'netdev') return openNetdevDatapath(type, true);
+      throw new ConfigError('Address family not supported by protocol');
+    },
+    runDirectory: runDir(),
+  };
+  const host = openSwitchHost(environment);
+  const datapathTypes = [...(hasDummy ? ['dummy'] : []), 'netdev', 'system'];
+  const reconciler = new Reconciler(host, devices, datapathTypes, `Open vSwitch (${runDir()})`);
+  setTlsKeys(keysFromOptions(context.options));
+  const idl = connectIdl(
+    { remotes: remote.split(',').map((one) => one.trim()), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
+    { connect: (target) => connectStream(target), clock: realClock },
+  );
+  const loop = new ConfigurationLoop({
+    idl,
+    clock,
+    reconciler,
+    devices,
+    wantedOptions,
+    datapathTypes,
+    interfaceTypes: [
+      ...(hasDummy ? ['dummy', 'dummy-internal'] : []),
+      'geneve',
+      'gre',
+      'internal',
+      'ip6gre',
+      'patch',
+      'system',
+      'tap',
+      'vxlan',
+    ],
+    tunnelEgress: (options) => devices.egress(addressBytes(options.get('remote_ip') ?? '')),
+    onReady: () => context.ready(),
+  });
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock };
+  registerBridgeCommands(parts);
+  registerDatapathCommands(parts);
+  registerProcessCommands(parts);
+  if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
+  const stopCoverage = runCoverage(realClock);
+  context.onExit(async ({ args }) => {
+    stopCoverage();
+    await loop.stop();
+    idl.close();
+    // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
+    await host.close(!args.includes('--cleanup'));
+    devices.close();
+    closeEthtool();
+    log.dbg('all parts are down');
+  });
+  loop.start();
+}
+
+/** Runs the daemon. */
+export function runVswitchd(argv: readonly string[]): Promise<number | undefined> {
+  return runDaemon({ program: 'ovs-vswitchd', options: OPTIONS, usage, exitUsage: '[--cleanup]', exitArgs: 1, start }, argv);
+}

@@ -1,0 +1,79 @@
+// The commands that ovs-appctl can give to ovsdb-server.
+import { errorText } from '../../base/errors.ts';
+import { controlError, type UnixctlServer } from '../plumbing/unixctl.ts';
+import type { OvsdbDaemon } from './main.ts';
+
+const lines = (items: Iterable<string>): string => [...items].map((item) => `${item}\n`).join('');
+
+export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDaemon, exit: () => void): void {
+  unixctl.register('exit', '', 0, 0, () => {
+    setImmediate(exit);
+    return '';
+  });
+  unixctl.register('ovsdb-server/add-remote', 'REMOTE', 1, 1, async ([target = '']) => {
+    const fault = await daemon.addRemote(target);
+    if (fault !== '' && target.startsWith('db:')) throw controlError(fault);
+    return '';
+  });
+  unixctl.register('ovsdb-server/remove-remote', 'REMOTE', 1, 1, ([target = '']) => {
+    if (!daemon.removeRemote(target)) throw controlError('no such remote');
+    return '';
+  });
+  unixctl.register('ovsdb-server/list-remotes', '', 0, 0, () => lines([...daemon.remotes.keys()].sort()));
+  unixctl.register('ovsdb-server/add-db', 'DB', 1, 1, ([path = '']) => {
+    try {
+      daemon.addDatabase(path);
+      return '';
+    } catch (error) {
+      throw controlError(errorText(error));
+    }
+  });
+  unixctl.register('ovsdb-server/remove-db', 'DB', 1, 1, ([name = '']) => {
+    if (!daemon.removeDatabase(name)) throw controlError('Failed to find the database.');
+    return '';
+  });
+  unixctl.register('ovsdb-server/list-dbs', '', 0, 0, () => lines(daemon.server.databaseNames));
+  unixctl.register('ovsdb-server/compact', '', 0, 1, ([name]) => {
+    const files = [...daemon.files].filter(([database]) => name === undefined || database === name);
+    if (name !== undefined && files.length === 0) throw controlError('no database by that name');
+    for (const [, file] of files) {
+      try {
+        daemon.compact(file, 'compacting database online');
+      } catch (error) {
+        throw controlError(errorText(error));
+      }
+    }
+    return '';
+  });
+  unixctl.register('ovsdb-server/reconnect', '', 0, 0, () => {
+    for (const remote of daemon.allRemotes()) remote.reconnect();
+    return '';
+  });
+  unixctl.register('ovsdb-server/perf-counters-show', '', 0, 0, () => 'performance counter is not supported on this platform');
+  unixctl.register('ovsdb-server/perf-counters-clear', '', 0, 0, () => '');
+  unixctl.register('ovsdb-server/get-db-storage-status', 'DB', 1, 1, ([name = '']) => {
+    const file = daemon.files.get(name);
+    if (file === undefined) throw controlError('Failed to find the database.');
+    return file.fault === '' ? 'status: ok' : `status: ${file.fault}`;
+  });
+  unixctl.register('ovsdb-server/sync-status', '', 0, 0, () => 'state: active');
+  unixctl.register('memory/show', '', 0, 0, () => memoryText(daemon));
+}
+
+function memoryText(daemon: OvsdbDaemon): string {
+  let atoms = 0;
+  let cells = 0;
+  let weak = 0;
+  for (const name of daemon.server.databaseNames) {
+    for (const table of daemon.server.database(name)?.tables.values() ?? []) {
+      for (const sources of table.weakSources.values()) weak += sources.size;
+      for (const row of table.rows.values()) {
+        cells += row.fields.length;
+        for (const { keys, values } of row.fields) atoms += keys.length + (values?.length ?? 0);
+      }
+    }
+  }
+  const monitors = [...daemon.server.sessions].reduce((sum, session) => sum + session.monitorCount, 0);
+  const sessions = daemon.server.sessions.size;
+  return `atoms:${atoms} cells:${cells} monitors:${monitors} n-weak-refs:${weak}${sessions === 0 ? '' : ` sessions:${sessions}`}`;
+}

@@ -1,0 +1,243 @@
+// ovsdb-server: databases from files, remotes, and the commands of ovs-appctl.
+import { spawn } from 'node:child_process';
+import { errorText } from '../../base/errors.ts';
+import type { OptionSpec, ParsedOption } from '../../base/getopt.ts';
+import { logger } from '../../base/log.ts';
+import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
+import { dbDir } from '../../host/directories.ts';
+import { realClock } from '../../host/real-clock.ts';
+import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { OvsdbError } from '../../ovsdb/engine/error.ts';
+import { parseSchema } from '../../ovsdb/engine/schema.ts';
+import type { Json } from '../../ovsdb/json/json.ts';
+import { OvsdbServer } from '../../ovsdb/server/server.ts';
+import { SIGNAL_TEXT } from '../plumbing/parent.ts';
+import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
+import { registerDatabaseCommands } from './commands.ts';
+import { convertDatabase, DatabaseFile } from './file.ts';
+import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
+import { Remote } from './remotes.ts';
+import { usage } from './usage.ts';
+
+const PROGRAM = 'ovsdb-server';
+const log = logger('ovsdb_server');
+/** Status columns are written this often at most. */
+const STATUS_INTERVAL_MS = 2500;
+
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'remote', argument: 'required' },
+  { name: 'run', argument: 'required' },
+  { name: 'sync-from', argument: 'required' },
+  { name: 'sync-exclude-tables', argument: 'required' },
+  { name: 'active' },
+  { name: 'no-dbs' },
+  { name: 'disable-file-column-diff' },
+];
+
+/** All that the running server is; the commands work on it. */
+export class OvsdbDaemon {
+  readonly server: OvsdbServer;
+  readonly files = new Map<string, DatabaseFile>();
+  /** Remotes as configured; those of `db:` have none of their own. */
+  readonly remotes = new Map<string, Remote | RemoteColumn>();
+  /** Remotes that rows asked for, by the `db:` name that found them. */
+  readonly #found = new Map<string, Map<string, Remote>>();
+  readonly #isDiff: boolean;
+  #isRefreshQueued = false;
+
+  constructor(isDiff: boolean) {
+    this.#isDiff = isDiff;
+    this.server = new OvsdbServer(realClock, {
+      convert: (name, schema) => this.convert(name, schema),
+      sync: () => {
+        for (const file of this.files.values()) file.sync();
+      },
+    });
+  }
+
+  /** Opens a file and serves it. */
+  addDatabase(path: string): void {
+    for (const open of this.files.values()) if (open.path === path) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
+    const { name } = file.database.schema;
+    if (this.server.database(name) !== undefined) {
+      file.close();
+      throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
+    }
+    this.files.set(name, file);
+    this.server.add(name, file.database);
+    file.database.listeners.add(() => {
+      this.#queueRefresh();
+      if (file.wantsCompaction) queueMicrotask(() => this.compact(file, 'compacting database online'));
+    });
+  }
+
+  removeDatabase(name: string): boolean {
+    const file = this.files.get(name);
+    if (file === undefined) return false;
+    this.server.remove(name);
+    file.close();
+    this.files.delete(name);
+    return true;
+  }
+
+  compact(file: DatabaseFile, comment: string): void {
+    if (file.fault !== '') return;
+    log.info(`compacting ${file.database.schema.name} database by user request`);
+    const started = realClock.now();
+    file.compact(comment);
+    log.dbg(() => `compaction took ${Math.round(realClock.now() - started)} ms`);
+  }
+
+  /** Gives a database another schema, in memory and on disk; throws OvsdbError and leaves it as it was. */
+  convert(name: string, json: Json): void {
+    const file = this.files.get(name);
+    if (file === undefined) throw new OvsdbError('not allowed', `${name}: cannot be converted`);
+    const schema = parseSchema(json);
+    if (schema.name !== name) throw new OvsdbError('mismatched database names', `${schema.name} is not ${name}`);
+    const old = file.database.tables;
+    const oldSchema = file.database.schema;
+    file.database.replaceWith(convertDatabase(file.database, schema));
+    try {
+      file.compact('database converted');
+    } catch (error) {
+      file.database.schema = oldSchema;
+      file.database.tables = old;
+      throw error;
+    }
+    this.server.databaseChanged(file.database);
+    this.server.describe();
+    this.#queueRefresh();
+  }
+
+  /** Adds a remote; gives the fault, '' when there is none. */
+  async addRemote(target: string): Promise<string> {
+    if (this.remotes.has(target)) return '';
+    if (target.startsWith('db:')) {
+      const place = parseRemoteColumn(this.server, target);
+      if (typeof place === 'string') return place;
+      this.remotes.set(target, place);
+      await this.refreshRemotes();
+      return '';
+    }
+    const remote = new Remote(this.server, target);
+    this.remotes.set(target, remote);
+    return await remote.start();
+  }
+
+  removeRemote(target: string): boolean {
+    const remote = this.remotes.get(target);
+    if (remote === undefined) return false;
+    this.remotes.delete(target);
+    if (remote instanceof Remote) remote.close();
+    for (const found of this.#found.get(target)?.values() ?? []) found.close();
+    this.#found.delete(target);
+    return true;
+  }
+
+  *allRemotes(): Iterable<Remote> {
+    for (const remote of this.remotes.values()) if (remote instanceof Remote) yield remote;
+    for (const found of this.#found.values()) yield* found.values();
+  }
+
+  #queueRefresh(): void {
+    if (this.#isRefreshQueued) return;
+    this.#isRefreshQueued = true;
+    setImmediate(() => {
+      this.#isRefreshQueued = false;
+      this.refreshKeys();
+      void this.refreshRemotes();
+    });
+  }
+
+  /** Makes the remotes of rows what the rows say. */
+  async refreshRemotes(): Promise<void> {
+    const started: Promise<string>[] = [];
+    for (const [target, place] of this.remotes) {
+      if (place instanceof Remote) continue;
+      const found = this.#found.get(target) ?? new Map<string, Remote>();
+      this.#found.set(target, found);
+      const wanted = wantedRemotes(this.server, place);
+      for (const [name, remote] of found) {
+        if (wanted.has(name)) continue;
+        remote.close();
+        found.delete(name);
+      }
+      for (const [name, { options }] of wanted) {
+        if (found.has(name)) continue;
+        const remote = new Remote(this.server, name, options);
+        found.set(name, remote);
+        started.push(remote.start());
+      }
+    }
+    await Promise.all(started);
+  }
+
+  /** What names files of keys in the database, as `db:DB,TABLE,COLUMN`. */
+  keyOptions: readonly ParsedOption[] = [];
+
+  /** Reads the names of key files, those in the database anew. */
+  refreshKeys(): void {
+    setTlsKeys(keysFromOptions(this.keyOptions, (value) => (value.startsWith('db:') ? firstText(this.server, value) : value)));
+  }
+
+  /** Brings the status columns up to date. */
+  writeStatus(): void {
+    for (const [target, place] of this.remotes) {
+      if (place instanceof Remote) continue;
+      try {
+        writeStatus(this.server, place, this.#found.get(target) ?? new Map());
+      } catch (error) {
+        log.err(`failed to update status of ${target}: ${errorText(error)}`);
+      }
+    }
+  }
+
+  close(): void {
+    this.server.flush();
+    for (const remote of this.allRemotes()) remote.close();
+    for (const file of this.files.values()) file.close();
+  }
+}
+
+async function start(context: DaemonContext): Promise<void> {
+  const has = (name: string): boolean => context.options.some((option) => option.name === name);
+  const daemon = new OvsdbDaemon(!has('disable-file-column-diff'));
+  const paths = context.operands.length > 0 || has('no-dbs') ? context.operands : [`${dbDir()}/conf.db`];
+  context.onExit(() => daemon.close());
+  for (const path of new Set(paths)) {
+    try {
+      daemon.addDatabase(path);
+    } catch (error) {
+      context.fatal(errorText(error), 'ovsdb_server');
+    }
+  }
+  daemon.keyOptions = context.options;
+  daemon.refreshKeys();
+  for (const { name, value = '' } of context.options) {
+    if (name !== 'remote') continue;
+    const fault = await daemon.addRemote(value);
+    // A remote that cannot listen yet is tried again; one that makes no sense is the end.
+    if (fault !== '' && value.startsWith('db:')) context.fatal(`${fault}\n`, 'ovsdb_server');
+  }
+  registerDatabaseCommands(context.unixctl, daemon, () => void context.exit());
+  const timer = setInterval(() => daemon.writeStatus(), STATUS_INTERVAL_MS);
+  context.onExit(() => clearInterval(timer));
+  context.ready();
+  log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
+  daemon.writeStatus();
+  const command = context.options.findLast((option) => option.name === 'run')?.value;
+  if (command !== undefined) {
+    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
+      if (code === 0) return void context.exit(0);
+      const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;
+      process.stderr.write(`${PROGRAM}: ${command}: child exited, ${why}\n`);
+      void context.exit(1);
+    });
+  }
+}
+
+/** Runs the daemon. */
+export function main(argv: string[]): Promise<number | undefined> {
+  return runDaemon({ program: PROGRAM, options: OPTIONS, usage, start }, argv);
+}

@@ -1,0 +1,252 @@
+// What every daemon has in common: options, log, pidfile, background, control socket, and an end that leaves nothing behind.
+//
+// A daemon gives `runDaemon` its name, its own options and `start`. `start` sets up what the daemon does and calls `ctx.ready()` when it
+// is in service; only then does `--detach` return. Whatever `start` throws is the reason why the daemon cannot run.
+import { chdir } from 'node:process';
+import { errorText } from '../../base/errors.ts';
+import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
+import { logger } from '../../base/log.ts';
+import { versionText } from '../../base/version.ts';
+import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../host/daemonize.ts';
+import { runDir } from '../../host/directories.ts';
+import { installLog, type LogOutput } from '../../host/log-output.ts';
+import { openSyslog, openSyslogTarget } from '../../host/syslog.ts';
+import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings, inRunDir, LOG_OPTIONS, SSL_OPTIONS } from './options.ts';
+import { launch, monitor, type Role, SIGNAL_TEXT, signalReady, takeRole } from './parent.ts';
+import { UnixctlServer } from './unixctl.ts';
+import { registerLogCommands } from './unixctl-log.ts';
+
+const signalLog = logger('fatal_signal');
+/** How long clean-up may take before the process ends all the same. */
+const EXIT_PATIENCE_MS = 5000;
+
+export interface DaemonSpec {
+  program: string;
+  /** The daemon's own options; they come first where abbreviations are ambiguous. */
+  options?: readonly OptionSpec[];
+  /** The whole text of --help. */
+  usage(): string;
+  /** Lines after the first of --version. */
+  versionLines?: readonly string[];
+  /** Usage of the `exit` command and its number of arguments, e.g. `[--cleanup]` and 1. */
+  exitUsage?: string;
+  exitArgs?: number;
+  start(context: DaemonContext): void | Promise<void>;
+}
+
+/** How a daemon ends. */
+export interface ExitReason {
+  /** The signal that asked for it, if one did. */
+  signal?: NodeJS.Signals;
+  /** The words after `exit`, e.g. `--cleanup`. */
+  args: readonly string[];
+}
+
+export interface DaemonContext {
+  readonly program: string;
+  /** All parsed options, in order. */
+  readonly options: readonly ParsedOption[];
+  readonly operands: readonly string[];
+  readonly unixctl: UnixctlServer;
+  readonly log: LogOutput;
+  /** Says that the daemon serves; to be called once. */
+  ready(): void;
+  /** Calls `fn` before the process ends in order. */
+  onExit(fn: (reason: ExitReason) => void | Promise<void>): void;
+  /** Ends the process in order. */
+  exit(code?: number): Promise<void>;
+  /** Ends the process with `PROGRAM: message` and exit code 1. */
+  fatal(message: string, module?: string): never;
+}
+
+/** Thrown to the top by `fatal`. */
+class FatalError extends Error {}
+
+function applyLogOptions(options: readonly ParsedOption[], output: LogOutput, role: Role): void {
+  let hasSyslogMethod = false;
+  for (const { name, value } of options) {
+    if (name === 'verbose') {
+      const fault = output.settings.apply(value ?? '');
+      if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
+    } else if (role === 'daemon' && name === 'log-file') {
+      output.openFile(value);
+    } else if (name === 'log-file') {
+      output.setFile(value);
+    } else if (role === 'daemon' && name === 'syslog-method') {
+      output.setSyslog(openSyslog(output.program, value ?? ''));
+      hasSyslogMethod = true;
+    } else if (role === 'daemon' && name === 'syslog-target') {
+      output.setSyslogTarget(openSyslogTarget(value ?? ''));
+    }
+  }
+  if (role === 'daemon' && !hasSyslogMethod) output.setSyslog(openSyslog(output.program, process.env['OVS_SYSLOG_METHOD'] ?? 'libc'));
+}
+
+/** Runs a daemon; gives an exit code only when there is nothing to run. */
+export async function runDaemon(spec: DaemonSpec, argv: readonly string[]): Promise<number | undefined> {
+  const { program } = spec;
+  const givenRole = takeRole();
+  const output = installLog(program);
+  let parsed: ReturnType<typeof parseOptions>;
+  let settings: DaemonSettings;
+  let role: Role = givenRole;
+  try {
+    parsed = parseOptions(argv, [...(spec.options ?? []), ...DAEMON_OPTIONS, ...LOG_OPTIONS, ...SSL_OPTIONS]);
+    for (const { name } of parsed.options) {
+      if (name === 'help') {
+        process.stdout.write(spec.usage());
+        return 0;
+      }
+      if (name === 'version') {
+        process.stdout.write(`${[versionText(program), ...(spec.versionLines ?? [])].join('\n')}\n`);
+        return 0;
+      }
+    }
+    settings = daemonSettings(program, parsed.options);
+    const runsHere = givenRole === 'daemon' || (givenRole === 'caller' && !settings.detach && !settings.monitor);
+    if (runsHere) role = 'daemon';
+    applyLogOptions(parsed.options, output, role);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${program}: ${error.message}\n`);
+    return 1;
+  }
+  if (role !== 'daemon') {
+    if (givenRole === 'caller' && settings.detach) launch(program, settings.monitor ? 'monitor' : 'daemon');
+    else monitor(program, givenRole, settings.detach, output);
+    return undefined;
+  }
+  await serve(spec, argv, settings, parsed, output, givenRole === 'daemon');
+  return undefined;
+}
+
+async function serve(
+  spec: DaemonSpec,
+  argv: readonly string[],
+  settings: DaemonSettings,
+  parsed: ReturnType<typeof parseOptions>,
+  output: LogOutput,
+  hasParent: boolean,
+): Promise<void> {
+  const { program } = spec;
+  const unixctl = new UnixctlServer(program);
+  const exitHooks: ((reason: ExitReason) => void | Promise<void>)[] = [];
+  let pidfile: Pidfile | undefined;
+  let isEnding = false;
+
+  const cleanUp = async (reason: ExitReason): Promise<void> => {
+    isEnding = true;
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, EXIT_PATIENCE_MS).unref());
+    const hooks = async () => {
+      for (const hook of exitHooks.reverse()) await hook(reason);
+    };
+    await Promise.race([hooks().catch((error) => signalLog.err(`clean-up failed: ${errorText(error)}`)), patience]);
+    unixctl.close();
+    pidfile?.remove();
+  };
+  const fatal = (message: string, module = 'daemon'): never => {
+    output.writeFatal(module, message);
+    pidfile?.remove();
+    unixctl.close();
+    process.exitCode = 1;
+    process.exit(1);
+    throw new FatalError(message);
+  };
+
+  nameProcess(program, [program, ...argv].join(' '));
+  process.on('uncaughtException', (error) => {
+    output.writeFatal('util', `uncaught ${error instanceof Error ? error.stack : String(error)}`);
+    unixctl.close();
+    pidfile?.remove();
+    // The monitor restarts what a signal of a programming error ended.
+    if (settings.monitor) process.abort();
+    process.exit(1);
+  });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const) {
+    process.on(signal, () => {
+      if (isEnding) return;
+      const number = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1, SIGALRM: 14 }[signal];
+      signalLog.warn(`terminating with signal ${number} (${SIGNAL_TEXT.get(signal)})`);
+      void cleanUp({ signal, args: [] }).then(() => {
+        // Whoever waits for us shall see the signal in our exit status.
+        process.removeAllListeners(signal);
+        process.kill(process.pid, signal);
+      });
+    });
+  }
+
+  const context: DaemonContext = {
+    program,
+    options: parsed.options,
+    operands: parsed.operands,
+    unixctl,
+    log: output,
+    ready: () => {
+      if (hasParent) signalReady();
+      if (!settings.detach) return;
+      if (settings.changeFolder) chdir('/');
+      output.settings.setLevel(undefined, 'console', 'off');
+      releaseStdio();
+    },
+    onExit: (fn) => void exitHooks.push(fn),
+    exit: async (code = 0) => {
+      if (isEnding) return;
+      await cleanUp({ args: [] });
+      process.exit(code);
+    },
+    fatal,
+  };
+
+  if (settings.pidfile !== undefined) {
+    try {
+      pidfile = createPidfile(settings.pidfile, settings.overwritePidfile);
+    } catch (error) {
+      fatal(errorText(error), 'daemon_unix');
+    }
+  }
+  if (settings.user !== undefined) {
+    try {
+      becomeUser(settings.user);
+    } catch (error) {
+      fatal(errorText(error), 'daemon_unix');
+    }
+  }
+  registerLogCommands(unixctl, output);
+  unixctl.register('exit', spec.exitUsage ?? '', 0, spec.exitArgs ?? 0, (args) => {
+    // The reply goes out first: the socket closes in order.
+    setImmediate(() => {
+      if (isEnding) return;
+      void cleanUp({ args }).then(() => setTimeout(() => process.exit(0), 20));
+    });
+    return '';
+  });
+  const socket = settings.unixctl === undefined ? `${runDir()}/${program}.${process.pid}.ctl` : inRunDir(settings.unixctl);
+  if (settings.unixctl !== 'none') {
+    try {
+      await unixctl.listen(socket);
+    } catch (error) {
+      const reason = errorText(error).replace(/^[^ ]*: /, '');
+      fatal(`could not create control socket (${reason})`, 'unixctl');
+    }
+  }
+  try {
+    await spec.start(context);
+  } catch (error) {
+    fatal(errorText(error), spec.program.replaceAll('-', '_'));
+  }
+}
+
+/** Takes on `user[:group]`, for good. */
+function becomeUser(text: string): void {
+  if (process.getuid?.() !== 0) throw new UsageError('only root can use --user option');
+  const [user = '', group = ''] = text.split(':');
+  try {
+    if (group !== '') process.setgid?.(group);
+    if (user !== '') {
+      process.setgroups?.([]);
+      process.setuid?.(user);
+    }
+  } catch (error) {
+    throw new UsageError(`--user: ${errorText(error)}`);
+  }
+}

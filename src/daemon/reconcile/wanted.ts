@@ -1,0 +1,369 @@
+// The database's rows as what the switch should be: names resolved, defaults filled in, faults of the user turned into text for
+// Interface:error. Pure; knows nothing of devices. Facts: ovs-vswitchd.conf.db(5).
+import { parseMac } from '../../base/addresses.ts';
+import { OFPP } from '../../openflow/action.ts';
+import type { OfVersion } from '../../openflow/message.ts';
+import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
+import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import { checkPatch, checkTunnel } from './tunnel.ts';
+
+export type Mac = readonly [number, number];
+
+/** Just what reading needs of the IDL. */
+export interface RowSource {
+  rows(table: string): ReadonlyMap<string, IdlRow>;
+  row(table: string, uuid: string): IdlRow | undefined;
+}
+
+export interface WantedInterface {
+  /** Undefined for a local port that the database does not mention. */
+  row: IdlRow | undefined;
+  name: string;
+  /** Interface:type with the defaults applied: `system`, `internal`, `tap`, `patch`, `gre`, ... */
+  type: string;
+  /** Undefined when `error` says why it cannot be had. */
+  kind: PortKind | undefined;
+  error: string;
+  warnings: readonly string[];
+  ofportRequest: number | undefined;
+  /** What the database says it had last time, to come back to after a restart. */
+  ofportBefore: number | undefined;
+  /** Interface:mac. */
+  mac: Mac | undefined;
+  /** The address that the database says it had last time. */
+  macBefore: Mac | undefined;
+  mtuRequest: number | undefined;
+}
+
+export interface WantedPort {
+  row: IdlRow | undefined;
+  name: string;
+  interfaces: WantedInterface[];
+  bundle: Omit<BundleRequest, 'members'>;
+  fakeBridge: boolean;
+  /** Port:mac, which only takes part in the choice of the bridge's address. */
+  mac: Mac | undefined;
+}
+
+export interface WantedBridge {
+  row: IdlRow;
+  name: string;
+  datapathType: string;
+  /** The local port first, then by name. */
+  ports: WantedPort[];
+  hwaddr: Mac | undefined;
+  datapathId: bigint | undefined;
+  failMode: 'standalone' | 'secure';
+  versions: readonly OfVersion[];
+  dpDescription: string;
+  serialNumber: string;
+  macAgingSec: number;
+  macTableSize: number;
+  forwardBpdu: boolean;
+  floodVlans: readonly number[];
+  controllers: { row: IdlRow; request: ControllerRequest }[];
+}
+
+export interface Wanted {
+  root: IdlRow | undefined;
+  bridges: Map<string, WantedBridge>;
+  settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number };
+  statsIntervalMs: number;
+  /** Faults that belong to no interface, for the log. */
+  faults: string[];
+}
+
+export interface WantedOptions {
+  /** Whether datapath type dummy and interface type dummy exist. */
+  dummy: boolean;
+  /** --enable-dummy=override and =system: other datapaths, and system devices, become dummies too. */
+  dummyOverride: boolean;
+  dummySystem: boolean;
+}
+
+const versionNumbers = new Map<string, OfVersion>([
+  ['OpenFlow10', 1],
+  ['OpenFlow11', 2],
+  ['OpenFlow12', 3],
+  ['OpenFlow13', 4],
+  ['OpenFlow14', 5],
+  ['OpenFlow15', 6],
+]);
+const allVersions: readonly OfVersion[] = [1, 2, 3, 4, 5, 6];
+
+const text = (value: Atom | undefined): string => (value === undefined ? '' : String(value));
+
+/** An integer from a map of strings, `fallback` when it is absent or no number, forced into the range. */
+export function integerOption(
+  map: ReadonlyMap<Atom, Atom>,
+  key: string,
+  fallback: number,
+  low = 0,
+  high = Number.MAX_SAFE_INTEGER,
+): number {
+  const value = map.get(key);
+  if (typeof value !== 'string' || !/^\s*[+-]?\d+\s*$/.test(value)) return fallback;
+  return Math.min(high, Math.max(low, Number(value)));
+}
+
+function strings(map: ReadonlyMap<Atom, Atom>): ReadonlyMap<string, string> {
+  return new Map([...map].map(([key, value]) => [String(key), String(value)]));
+}
+
+function numbers(row: IdlRow, column: string): number[] {
+  return row
+    .set(column)
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+function unicast(mac: Mac | undefined): Mac | undefined {
+  return mac !== undefined && (mac[0] & 0x01000000) === 0 && (mac[0] !== 0 || mac[1] !== 0) ? mac : undefined;
+}
+
+/** other_config:datapath-id: `0x` and up to 16 hex digits, or exactly 16; not zero. */
+export function parseDatapathId(value: string): bigint | undefined {
+  const digits = /^0[xX]([0-9a-fA-F]{1,16})$/.exec(value)?.[1] ?? /^([0-9a-fA-F]{16})$/.exec(value)?.[1];
+  const id = digits === undefined ? 0n : BigInt(`0x${digits}`);
+  return id === 0n ? undefined : id;
+}
+
+/** The kind of port that an Interface asks for, or why it cannot be had. */
+function portKind(
+  name: string,
+  type: string,
+  options: ReadonlyMap<string, string>,
+  wantedOptions: WantedOptions,
+  dummyPath: boolean,
+): { kind?: PortKind; error: string; warnings: readonly string[] } {
+  const good = (kind: PortKind, warnings: readonly string[] = []) => ({ kind, error: '', warnings });
+  switch (type) {
+    case 'system':
+      return good(wantedOptions.dummySystem ? { kind: 'dummy' } : { kind: 'system' });
+    case 'internal':
+    case 'tap':
+      return good(dummyPath ? { kind: 'dummy' } : { kind: 'internal', mac: undefined, mtu: undefined });
+    case 'patch': {
+      const { error, warnings } = checkPatch(name, options);
+      return error === '' ? good({ kind: 'patch', peer: options.get('peer') ?? '' }, warnings) : { error, warnings };
+    }
+    case 'gre':
+    case 'ip6gre':
+    case 'vxlan':
+    case 'geneve': {
+      const { error, warnings } = checkTunnel(name, type, options);
+      const protocol = type === 'ip6gre' ? 'gre' : type;
+      return error === '' ? good({ kind: 'tunnel', protocol, options }, warnings) : { error, warnings };
+    }
+    case 'dummy':
+    case 'dummy-internal':
+      if (wantedOptions.dummy) return good({ kind: 'dummy' });
+  }
+  return {
+    error: `could not open network device ${name} (Address family not supported by protocol)`,
+    warnings: [`could not create netdev ${name} of unknown type ${type}`],
+  };
+}
+
+function wantedInterface(row: IdlRow, bridgeName: string, options: WantedOptions, dummyPath: boolean): WantedInterface {
+  const name = text(row.scalar('name'));
+  const declared = text(row.scalar('type'));
+  const type = name === bridgeName ? 'internal' : declared === '' ? 'system' : declared;
+  const found = portKind(name, type, strings(row.map('options')), options, dummyPath);
+  const request = row.optional('ofport_request');
+  const before = row.optional('ofport');
+  const mtu = row.optional('mtu_request');
+  return {
+    row,
+    name,
+    type,
+    kind: found.kind,
+    error: found.error,
+    warnings: found.warnings,
+    ofportRequest: name === bridgeName ? OFPP.LOCAL : request === undefined ? undefined : Number(request),
+    ofportBefore: before !== undefined && Number(before) > 0 && Number(before) < OFPP.MAX ? Number(before) : undefined,
+    mac: unicast(parseMac(text(row.optional('mac')))),
+    macBefore: unicast(parseMac(text(row.optional('mac_in_use')))),
+    mtuRequest: mtu === undefined ? undefined : Number(mtu),
+  };
+}
+
+/** Port's VLAN columns as the switch takes them; see conf.db(5) "VLAN Configuration". */
+export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
+  const tag = row.optional('tag');
+  const mode = text(row.optional('vlan_mode')) as VlanMode | '';
+  const vlanMode: VlanMode = mode !== '' ? mode : tag !== undefined ? 'access' : 'trunk';
+  const vlan = vlanMode === 'trunk' ? -1 : Number(tag ?? 0);
+  let trunks = vlanMode === 'access' || vlanMode === 'dot1q-tunnel' ? [] : numbers(row, 'trunks');
+  // A native VLAN is always trunked.
+  if (vlan >= 0 && trunks.length > 0 && !trunks.includes(vlan)) trunks = [...trunks, vlan].sort((a, b) => a - b);
+  const other = row.map('other_config');
+  const tags = text(other.get('priority-tags'));
+  return {
+    name: text(row.scalar('name')),
+    vlanMode,
+    vlan,
+    trunks,
+    cvlans: vlanMode === 'dot1q-tunnel' ? numbers(row, 'cvlans') : [],
+    qinqEthertype: text(other.get('qinq-ethtype')) === '802.1q' ? 0x8100 : 0x88a8,
+    priorityTags: tags === 'always' || tags === 'true' ? 'always' : tags === 'if-nonzero' ? 'if-nonzero' : 'never',
+    protectedPort: row.scalar('protected') === true,
+  };
+}
+
+function localPort(name: string, dummyPath: boolean): WantedPort {
+  return {
+    row: undefined,
+    name,
+    interfaces: [
+      {
+        row: undefined,
+        name,
+        type: 'internal',
+        kind: dummyPath ? { kind: 'dummy' } : { kind: 'internal', mac: undefined, mtu: undefined },
+        error: '',
+        warnings: [],
+        ofportRequest: OFPP.LOCAL,
+        ofportBefore: undefined,
+        mac: undefined,
+        macBefore: undefined,
+        mtuRequest: undefined,
+      },
+    ],
+    bundle: {
+      name,
+      vlanMode: 'trunk',
+      vlan: -1,
+      trunks: [],
+      cvlans: [],
+      qinqEthertype: 0x88a8,
+      priorityTags: 'never',
+      protectedPort: false,
+    },
+    fakeBridge: false,
+    mac: undefined,
+  };
+}
+
+function wantedController(row: IdlRow): ControllerRequest {
+  const target = text(row.scalar('target'));
+  const passive = /^p(tcp|ssl|unix):/.test(target);
+  const type = text(row.optional('type'));
+  const whole = (column: string, fallback: number): number => Number(row.optional(column) ?? fallback);
+  const rateLimit = Math.max(0, whole('controller_rate_limit', 0));
+  const probe = row.optional('inactivity_probe');
+  return {
+    target,
+    type: type === 'primary' || type === 'service' ? type : passive ? 'service' : 'primary',
+    maxBackoffMs: Math.max(1000, whole('max_backoff', 8000)),
+    probeIntervalMs: probe === undefined ? 5000 : Number(probe) === 0 ? 0 : Math.max(5000, Number(probe)),
+    failOpenProbeMs: probe === undefined ? 5000 : Math.max(0, Number(probe)),
+    rateLimit,
+    burstLimit: rateLimit === 0 ? 0 : Math.max(rateLimit >> 2, whole('controller_burst_limit', rateLimit >> 2)),
+    enableAsync: row.optional('enable_async_messages') !== false,
+  };
+}
+
+function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, seen: Map<string, string>, faults: string[]): WantedBridge {
+  const name = text(row.scalar('name'));
+  const declared = text(row.scalar('datapath_type'));
+  const datapathType = options.dummyOverride && declared !== 'dummy' ? 'dummy' : declared === '' ? 'system' : declared;
+  const other = row.map('other_config');
+  const ports: WantedPort[] = [];
+  for (const uuid of row.set('ports')) {
+    const portRow = source.row('Port', String(uuid));
+    if (portRow === undefined) continue;
+    const portName = text(portRow.scalar('name'));
+    const interfaces: WantedInterface[] = [];
+    for (const interfaceUuid of portRow.set('interfaces')) {
+      const interfaceRow = source.row('Interface', String(interfaceUuid));
+      if (interfaceRow === undefined) continue;
+      const wanted = wantedInterface(interfaceRow, name, options, datapathType === 'dummy');
+      // A device belongs to one port of one bridge; the first bridge by name has it.
+      const owner = seen.get(wanted.name);
+      if (owner !== undefined) {
+        faults.push(`bridge ${name}: interface ${wanted.name} is already in bridge ${owner}`);
+        continue;
+      }
+      seen.set(wanted.name, name);
+      interfaces.push(wanted);
+    }
+    if (interfaces.length === 0) continue;
+    interfaces.sort((a, b) => (a.name < b.name ? -1 : 1));
+    ports.push({
+      row: portRow,
+      name: portName,
+      interfaces,
+      bundle: vlanBundle(portRow),
+      fakeBridge: portRow.scalar('fake_bridge') === true,
+      mac: unicast(parseMac(text(portRow.optional('mac')))),
+    });
+  }
+  // Every bridge has a local port, whether the database says so or not.
+  if (!ports.some((port) => port.name === name) && !seen.has(name)) {
+    seen.set(name, name);
+    ports.push(localPort(name, datapathType === 'dummy'));
+  }
+  ports.sort((a, b) => (a.name === name ? -1 : b.name === name ? 1 : a.name < b.name ? -1 : 1));
+  const hwaddrText = text(other.get('hwaddr'));
+  const hwaddr = parseMac(hwaddrText);
+  if (hwaddr !== undefined && unicast(hwaddr) === undefined) {
+    faults.push(`bridge ${name}: cannot set MAC address to ${hwaddr[0] === 0 && hwaddr[1] === 0 ? 'zero' : 'multicast'}`);
+  }
+  const controllers = row
+    .set('controller')
+    .map((uuid) => source.row('Controller', String(uuid)))
+    .filter((controller) => controller !== undefined)
+    .map((controller) => ({ row: controller, request: wantedController(controller) }))
+    .sort((a, b) => (a.request.target < b.request.target ? -1 : 1));
+  const versions = row.set('protocols').flatMap((protocol) => versionNumbers.get(String(protocol)) ?? []);
+  return {
+    row,
+    name,
+    datapathType,
+    ports,
+    hwaddr: unicast(hwaddr),
+    datapathId: parseDatapathId(text(other.get('datapath-id'))),
+    failMode: row.optional('fail_mode') === 'secure' ? 'secure' : 'standalone',
+    versions: versions.length === 0 ? allVersions : versions.sort((a, b) => a - b),
+    dpDescription: text(other.get('dp-desc')) === '' ? 'None' : text(other.get('dp-desc')),
+    serialNumber: text(other.get('dp-sn')) === '' ? 'None' : text(other.get('dp-sn')),
+    macAgingSec: integerOption(other, 'mac-aging-time', 300, 15, 3600),
+    macTableSize: integerOption(other, 'mac-table-size', 8192, 10, 1_000_000),
+    forwardBpdu: other.get('forward-bpdu') === 'true',
+    floodVlans: numbers(row, 'flood_vlans'),
+    controllers,
+  };
+}
+
+/** Everything that the database wants. */
+export function readWanted(source: RowSource, options: WantedOptions): Wanted {
+  const root = source.rows('Open_vSwitch').values().next().value;
+  const other: ReadonlyMap<Atom, Atom> = root?.map('other_config') ?? new Map();
+  const faults: string[] = [];
+  const bridges = new Map<string, WantedBridge>();
+  const rows = (root?.set('bridges') ?? []).map((uuid) => source.row('Bridge', String(uuid))).filter((row) => row !== undefined);
+  rows.sort((a, b) => (text(a.scalar('name')) < text(b.scalar('name')) ? -1 : 1));
+  const seen = new Map<string, string>();
+  for (const row of rows) {
+    const name = text(row.scalar('name'));
+    if (/[/\\]/.test(name)) {
+      // The name becomes a file name in the run directory.
+      faults.push(`ignoring bridge with invalid name "${name}"`);
+      continue;
+    }
+    bridges.set(name, wantedBridge(source, row, options, seen, faults));
+  }
+  return {
+    root,
+    bridges,
+    settings: {
+      maxIdleMs: integerOption(other, 'max-idle', 10000, 500),
+      flowLimit: integerOption(other, 'flow-limit', 200000, 0),
+      maxRevalidatorMs: integerOption(other, 'max-revalidator', 500, 100),
+      vlanLimit: integerOption(other, 'vlan-limit', 1, 0, 2),
+    },
+    statsIntervalMs: integerOption(other, 'stats-update-interval', 5000, 5000),
+    faults,
+  };
+}

@@ -1,0 +1,191 @@
+// An OpenFlow channel over a stream: hello, version negotiation, whole messages in both directions, and their text in the log.
+//
+//   waiting for hello --hello with a common version--> open --close--> closed
+//
+// A channel never throws for what a peer sends: bytes that are no message end it with a reason, a message that cannot be decoded is
+// handed on as bytes with the fault. Reasons are what Open vSwitch logs: 'Protocol error' for any breach of the protocol, strerror texts
+// of the stream, '' for an orderly end.
+import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import type { Stream } from '../../base/stream.ts';
+import { type CodecOptions, decodeMessage, encodeMessage } from '../codec/codec.ts';
+import type { Framed, Message, OfVersion } from '../message.ts';
+import { Framing } from './framing.ts';
+import { decodeHello, encodeHello, formatVersions, highestVersion, OFPT_HELLO, versionBitmap } from './hello.ts';
+
+const log = logger('vconn');
+const streamLog = logger('vconn_stream');
+
+const OFPT_ERROR = 1;
+
+export interface ChannelHandlers {
+  /** Versions have been agreed on. */
+  onOpen(version: OfVersion): void;
+  /** A message, or the fault in it. `bytes` may be kept. */
+  onMessage(message: Framed | PeerError, bytes: Uint8Array): void;
+  /** Told once. */
+  onClose(reason: string): void;
+  /** Every message but the hellos, as it stands on the wire, sent or received. */
+  onTraffic?(bytes: Uint8Array): void;
+}
+
+let nextHelloXid = 1;
+
+export class OpenFlowChannel {
+  readonly name: string;
+  /** What the two ends agreed on beside the version. */
+  readonly options: CodecOptions = {};
+  readonly #stream: Stream;
+  readonly #versions: readonly OfVersion[];
+  readonly #handlers: ChannelHandlers;
+  readonly #framing = new Framing();
+  #version: OfVersion | undefined;
+  #isClosed = false;
+
+  /** `name` is what the log calls the peer; handlers are called from the next turn on. */
+  constructor(name: string, stream: Stream, versions: readonly OfVersion[], handlers: ChannelHandlers) {
+    this.name = name;
+    this.#stream = stream;
+    this.#versions = versions;
+    this.#handlers = handlers;
+    stream.start({
+      onData: (bytes) => this.#take(bytes),
+      onClose: (reason) => this.#end(reason),
+    });
+    this.#write(encodeHello(versions, nextHelloXid++));
+  }
+
+  /** The version agreed on; before that the highest of ours. */
+  get version(): OfVersion {
+    return this.#version ?? (highestVersion(versionBitmap(this.#versions)) as OfVersion);
+  }
+
+  get isOpen(): boolean {
+    return this.#version !== undefined && !this.#isClosed;
+  }
+
+  /** Bytes that wait to be taken by the operating system. */
+  get queuedBytes(): number {
+    return this.#stream.queuedBytes;
+  }
+
+  /** Encodes for the agreed version and sends; gives the message's size. */
+  send(message: Message, xid: number): number {
+    return this.sendBytes(encodeMessage(this.version, xid, message, this.options));
+  }
+
+  /** Sends a message that stands encoded. */
+  sendBytes(bytes: Uint8Array): number {
+    if (this.#isClosed) return 0;
+    this.#handlers.onTraffic?.(bytes);
+    this.#write(bytes);
+    return bytes.length;
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  /** Ends the channel at once; `onClose` is told `reason`. */
+  close(reason = ''): void {
+    if (this.#isClosed) return;
+    this.#stream.destroy();
+    this.#end(reason);
+  }
+
+  /** Ends the channel at once without telling anyone. */
+  abandon(): void {
+    this.#isClosed = true;
+    this.#stream.destroy();
+  }
+
+  #write(bytes: Uint8Array): void {
+    log.dbg(() => `${this.name}: sent (Success): ${this.#text(bytes)}`);
+    this.#stream.write(bytes);
+  }
+
+  #end(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#handlers.onClose(reason);
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    try {
+      this.#framing.push(bytes, (message) => {
+        if (!this.#isClosed) this.#message(message);
+      });
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      streamLog.err(error.message);
+      this.close('Protocol error');
+    }
+  }
+
+  #message(bytes: Uint8Array): void {
+    if (this.#version === undefined) {
+      this.#hello(bytes);
+      return;
+    }
+    log.dbg(() => `${this.name}: received: ${this.#text(bytes)}`);
+    this.#handlers.onTraffic?.(bytes);
+    let message: Framed | PeerError;
+    if (bytes[0] !== this.#version && !(bytes[1] === OFPT_HELLO || bytes[1] === OFPT_ERROR)) {
+      message = new PeerError('OFPBRC_BAD_VERSION', `version 0x${(bytes[0] ?? 0).toString(16)} after negotiation`);
+    } else {
+      try {
+        message = decodeMessage(bytes, this.options);
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        message = error;
+      }
+    }
+    this.#handlers.onMessage(message, bytes);
+  }
+
+  #hello(bytes: Uint8Array): void {
+    let theirs: number;
+    try {
+      theirs = decodeHello(bytes);
+    } catch {
+      log.warn(() => `${this.name}: received message while expecting hello: ${this.#text(bytes)}`);
+      this.close('Protocol error');
+      return;
+    }
+    log.dbg(() => `${this.name}: received: ${this.#text(bytes)}`);
+    const ours = versionBitmap(this.#versions);
+    const agreed = highestVersion(ours & theirs);
+    const we = `we support ${formatVersions(ours)}, peer supports ${formatVersions(theirs)}`;
+    if (agreed === 0) {
+      log.warn(`${this.name}: version negotiation failed (${we})`);
+      const text = `We support ${formatVersions(ours)}, you support ${formatVersions(theirs)}, no common versions.`;
+      this.#write(helloFailed(bytes[0] ?? 1, text));
+      this.#stream.close();
+      this.#end('Protocol error');
+      return;
+    }
+    log.dbg(`${this.name}: negotiated OpenFlow version 0x${agreed.toString(16).padStart(2, '0')} (${we})`);
+    this.#version = agreed as OfVersion;
+    this.#handlers.onOpen(this.#version);
+  }
+
+  #text(bytes: Uint8Array): string {
+    return `type ${bytes[1]} (xid=0x${new DataView(bytes.buffer, bytes.byteOffset).getUint32(4).toString(16)}), ${bytes.length} bytes`;
+  }
+}
+
+/** OFPT_ERROR, OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE: the same in all versions. */
+function helloFailed(version: number, text: string): Uint8Array {
+  const bytes = new Uint8Array(12 + text.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, version);
+  view.setUint8(1, OFPT_ERROR);
+  view.setUint16(2, bytes.length);
+  for (let i = 0; i < text.length; i++) bytes[12 + i] = text.charCodeAt(i);
+  return bytes;
+}

@@ -1,0 +1,32 @@
+// Cuts a stream of bytes into OpenFlow messages: 1 byte version, 1 byte type, 2 bytes length with the header, 4 bytes xid.
+// At most one unfinished message (under 64 KiB) is held.
+import { PeerError } from '../../base/errors.ts';
+
+/** Collects bytes of one connection and gives out whole messages. */
+export class Framing {
+  #held: Uint8Array = new Uint8Array(0);
+  #heldSize = 0;
+
+  /** Calls `onMessage` for every message completed by `bytes`; the message is a copy that the receiver may keep. PeerError ends the stream. */
+  push(bytes: Uint8Array, onMessage: (message: Uint8Array) => void): void {
+    let rest = bytes;
+    if (this.#heldSize > 0) {
+      rest = new Uint8Array(this.#heldSize + bytes.length);
+      rest.set(this.#held.subarray(0, this.#heldSize));
+      rest.set(bytes, this.#heldSize);
+      this.#heldSize = 0;
+    }
+    let at = 0;
+    while (rest.length - at >= 8) {
+      const size = ((rest[at + 2] ?? 0) << 8) | (rest[at + 3] ?? 0);
+      if (size < 8) throw new PeerError('OFPBRC_BAD_LEN', `received too-short ofp_header (${size} bytes)`);
+      if (rest.length - at < size) break;
+      onMessage(rest.slice(at, at + size));
+      at += size;
+    }
+    if (at < rest.length) {
+      this.#held = rest.slice(at);
+      this.#heldSize = this.#held.length;
+    }
+  }
+}

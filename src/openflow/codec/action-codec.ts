@@ -1,0 +1,586 @@
+// Actions of OpenFlow 1.0 and of 1.1 to 1.5, and the instructions around them. An action is 16 bits type, 16 bits length (a multiple
+// of 8), body; type 0xffff is an experimenter's. OpenFlow 1.0.0 section 5.2.4, OpenFlow 1.3.5 section 7.2.5.
+//
+// Which form an action takes in a version follows the reference, so that bytes agree: 1.0 has its own set actions and Nicira's loads,
+// 1.2 and later turn every plain set into set_field, instructions of 1.1 stand in 1.0 as Nicira actions where there are such.
+import { PeerError } from '../../base/errors.ts';
+import type { Field } from '../../flow/fields.ts';
+import { mustField } from '../../flow/fields.ts';
+import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
+import type { Action } from '../action.ts';
+import { OFPP } from '../action.ts';
+import type { OfVersion } from '../message.ts';
+import { portFromWire32, portToWire32 } from '../ports.ts';
+import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeSetField, NICIRA_DECODERS } from './nicira-decode.ts';
+import { encodeNicira, niciraAction } from './nicira-encode.ts';
+import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
+import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
+
+/** How deep clones, ct and write_actions may nest before a list is refused. */
+const MAX_DEPTH = 32;
+
+/** Reads actions to the end of `from`. */
+export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): Action[] {
+  if (depth > MAX_DEPTH) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'actions nest too deeply');
+  const actions: Action[] = [];
+  while (from.left > 0) {
+    if (from.left < 8) throw new PeerError('OFPBAC_BAD_LEN', 'action shorter than 8 bytes');
+    const type = from.u16();
+    const length = from.u16();
+    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBAC_BAD_LEN', `action length ${length}`);
+    const body = from.sub(length - 4, 'OFPBAC_BAD_LEN');
+    if (type === 0xffff) actions.push(decodeExperimenter(body, version, depth));
+    else if (version === 1) actions.push(decode10(type, body));
+    else actions.push(decode11(type, body, version));
+  }
+  return actions;
+}
+
+function decodeExperimenter(body: ByteReader, version: OfVersion, depth: number): Action {
+  const vendor = body.u32();
+  if (vendor !== NX_VENDOR && vendor !== ONF_VENDOR) throw new PeerError('OFPBAC_BAD_VENDOR', `action of vendor 0x${vendor.toString(16)}`);
+  const subtype = body.u16();
+  if (vendor === ONF_VENDOR) {
+    // Copy-field, OpenFlow 1.3 extension 320.
+    if (subtype !== 3200) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `ONF action ${subtype}`);
+    body.skip(2);
+    return decodeCopyField(body);
+  }
+  const decode = NICIRA_DECODERS.get(subtype);
+  if (decode === undefined) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
+}
+
+function decode10(type: number, f: ByteReader): Action {
+  switch (type) {
+    case 0:
+      return { kind: 'output', port: f.u16(), maxLen: f.u16() };
+    case 1:
+      return { kind: 'setVlanVid', vid: checked(f.u16(), 0xfff), pushIfNeeded: true };
+    case 2:
+      return { kind: 'setVlanPcp', pcp: checked(f.u8(), 7), pushIfNeeded: true };
+    case 3:
+      return { kind: 'stripVlan' };
+    case 4:
+      return { kind: 'setEthSrc', mac: f.mac() };
+    case 5:
+      return { kind: 'setEthDst', mac: f.mac() };
+    case 6:
+      return { kind: 'setIpv4Src', ip: f.u32() };
+    case 7:
+      return { kind: 'setIpv4Dst', ip: f.u32() };
+    case 8:
+      return { kind: 'setIpDscp', dscp: tos(f.u8()) };
+    case 9:
+      return { kind: 'setL4SrcPort', port: f.u16() };
+    case 10:
+      return { kind: 'setL4DstPort', port: f.u16() };
+    case 11: {
+      const port = f.u16();
+      f.skip(6);
+      return { kind: 'enqueue', port, queue: f.u32() };
+    }
+    default:
+      throw new PeerError('OFPBAC_BAD_TYPE', `action type ${type}`);
+  }
+}
+
+function checked(value: number, most: number): number {
+  if (value > most) throw new PeerError('OFPBAC_BAD_ARGUMENT', `${value} is more than ${most}`);
+  return value;
+}
+
+function tos(value: number): number {
+  if ((value & 3) !== 0) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'DSCP with ECN bits');
+  return value;
+}
+
+function decodeCopyField(f: ByteReader): Action {
+  const bits = f.u16();
+  const srcOffset = f.u16();
+  const dstOffset = f.u16();
+  f.skip(2);
+  const src = subfield(decodeFieldHeader(f), srcOffset, bits);
+  return { kind: 'regMove', src, dst: subfield(decodeFieldHeader(f), dstOffset, bits) };
+}
+
+function decode11(type: number, f: ByteReader, version: OfVersion): Action {
+  switch (type) {
+    case 0: {
+      const port = portFromWire32(f.u32());
+      return { kind: 'output', port, maxLen: f.u16() };
+    }
+    case 13:
+      return { kind: 'setMplsLabel', label: checked(f.u32(), 0xfffff) };
+    case 14:
+      return { kind: 'setMplsTc', tc: checked(f.u8(), 7) };
+    case 15:
+      return { kind: 'setMplsTtl', ttl: f.u8() };
+    case 16:
+      return { kind: 'decMplsTtl' };
+    case 17:
+      return { kind: 'pushVlan', ethertype: vlanType(f.u16()) };
+    case 18:
+      return { kind: 'stripVlan' };
+    case 19:
+      return { kind: 'pushMpls', ethertype: mplsType(f.u16()) };
+    case 20:
+      return { kind: 'popMpls', ethertype: f.u16() };
+    case 21:
+      return { kind: 'setQueue', queue: f.u32() };
+    case 22:
+      return { kind: 'group', group: f.u32() };
+    case 23:
+      return { kind: 'setIpTtl', ttl: f.u8() };
+    case 24:
+      return { kind: 'decTtl', controllerIds: [] };
+    case 25:
+      if (version >= 3) return decodeSetField(f);
+      break;
+    case 28:
+      if (version >= 6) return decodeCopyField(f);
+      break;
+    case 29:
+      if (version >= 6) return { kind: 'meter', meter: f.u32() };
+      break;
+    default:
+      if (version === 2) {
+        const action = decode11Set(type, f);
+        if (action !== undefined) return action;
+      }
+  }
+  throw new PeerError('OFPBAC_BAD_TYPE', `action type ${type}`);
+}
+
+/** The set actions that OpenFlow 1.1 alone has. */
+function decode11Set(type: number, f: ByteReader): Action | undefined {
+  switch (type) {
+    case 1:
+      return { kind: 'setVlanVid', vid: checked(f.u16(), 0xfff), pushIfNeeded: false };
+    case 2:
+      return { kind: 'setVlanPcp', pcp: checked(f.u8(), 7), pushIfNeeded: false };
+    case 3:
+      return { kind: 'setEthSrc', mac: f.mac() };
+    case 4:
+      return { kind: 'setEthDst', mac: f.mac() };
+    case 5:
+      return { kind: 'setIpv4Src', ip: f.u32() };
+    case 6:
+      return { kind: 'setIpv4Dst', ip: f.u32() };
+    case 7:
+      return { kind: 'setIpDscp', dscp: tos(f.u8()) };
+    case 8:
+      return { kind: 'setIpEcn', ecn: checked(f.u8(), 3) };
+    case 9:
+      return { kind: 'setL4SrcPort', port: f.u16() };
+    case 10:
+      return { kind: 'setL4DstPort', port: f.u16() };
+    default:
+      return undefined;
+  }
+}
+
+function vlanType(ethertype: number): number {
+  if (ethertype !== 0x8100 && ethertype !== 0x88a8) throw new PeerError('OFPBAC_BAD_ARGUMENT', `push_vlan of 0x${ethertype.toString(16)}`);
+  return ethertype;
+}
+
+function mplsType(ethertype: number): number {
+  if (ethertype !== 0x8847 && ethertype !== 0x8848) throw new PeerError('OFPBAC_BAD_ARGUMENT', `push_mpls of 0x${ethertype.toString(16)}`);
+  return ethertype;
+}
+
+/** What the encoder must know of the flow around the actions. */
+export interface ActionContext {
+  /** Whether the match asks for an IPv4 or IPv6 packet's transport: 6, 17 or 132, or 0. Set_field of ports needs its name. */
+  transport?: number;
+  /** Whether the match or an earlier action gives the packet a VLAN tag. */
+  hasVlan?: boolean;
+}
+
+/** Writes actions for a version. Instructions other than those that are actions in that version are passed over. */
+export function encodeActions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
+  const inner = { ...context };
+  for (const action of actions) encodeAction(out, action, version, inner);
+}
+
+function std(out: ByteWriter, type: number, body: (out: ByteWriter) => void, size = 8): void {
+  const start = out.size;
+  out.u16(type).u16(size);
+  body(out);
+  out.zeros(size - (out.size - start));
+}
+
+function encodeAction(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): void {
+  if (action.kind === 'setField') {
+    encodeSetField(out, action.field, action.value, action.mask, version, context);
+    return;
+  }
+  if (version === 1 ? encode10(out, action) : encode11(out, action, version, context)) return;
+  const list = (o: ByteWriter, nested: readonly Action[]): void => encodeActions(o, nested, version, context);
+  encodeNicira(out, action, list);
+}
+
+function encode10(out: ByteWriter, action: Action): boolean {
+  switch (action.kind) {
+    case 'output':
+      std(out, 0, (o) => o.u16(action.port).u16(action.maxLen));
+      return true;
+    case 'enqueue':
+      std(out, 11, (o) => o.u16(action.port).zeros(6).u32(action.queue), 16);
+      return true;
+    case 'setVlanVid':
+      std(out, 1, (o) => o.u16(action.vid));
+      return true;
+    case 'setVlanPcp':
+      std(out, 2, (o) => o.u8(action.pcp));
+      return true;
+    case 'stripVlan':
+      std(out, 3, () => {});
+      return true;
+    case 'setEthSrc':
+    case 'setEthDst':
+      std(out, action.kind === 'setEthSrc' ? 4 : 5, (o) => o.mac(action.mac), 16);
+      return true;
+    case 'setIpv4Src':
+    case 'setIpv4Dst':
+      std(out, action.kind === 'setIpv4Src' ? 6 : 7, (o) => o.u32(action.ip));
+      return true;
+    case 'setIpDscp':
+      std(out, 8, (o) => o.u8(action.dscp));
+      return true;
+    case 'setL4SrcPort':
+    case 'setL4DstPort':
+      std(out, action.kind === 'setL4SrcPort' ? 9 : 10, (o) => o.u16(action.port));
+      return true;
+    case 'setIpEcn':
+      loadField(out, mustField('nw_ecn'), BigInt(action.ecn), 3n);
+      return true;
+    case 'setIpTtl':
+      loadField(out, mustField('nw_ttl'), BigInt(action.ttl), 0xffn);
+      return true;
+    case 'gotoTable':
+      niciraAction(out, NXAST.RESUBMIT_TABLE, (o) => o.u16(OFPP.IN_PORT).u8(action.table));
+      return true;
+    // OpenFlow 1.0 has nothing for these.
+    case 'pushVlan':
+    case 'meter':
+    case 'clearActions':
+    case 'writeActions':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function encode11(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): boolean {
+  const set = (name: string, value: bigint): void => {
+    const field = mustField(name);
+    const [at, bits] = field.name === 'vlan_vid' ? [field.at - 1, 13] : [field.at, field.bits];
+    const key = newKey();
+    const mask = newKey();
+    setKeyBits(key, at, bits, value);
+    setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
+    encodeSetField(out, field, key, mask, version, context);
+  };
+  const old = version === 2;
+  switch (action.kind) {
+    case 'output':
+      std(out, 0, (o) => o.u32(portToWire32(action.port)).u16(action.maxLen), 16);
+      return true;
+    case 'enqueue':
+      std(out, 21, (o) => o.u32(action.queue));
+      std(out, 0, (o) => o.u32(portToWire32(action.port)).u16(0xffff), 16);
+      niciraAction(out, NXAST.POP_QUEUE);
+      return true;
+    case 'setVlanVid':
+    case 'setVlanPcp': {
+      if (action.pushIfNeeded && context.hasVlan !== true) std(out, 17, (o) => o.u16(0x8100));
+      context.hasVlan = true;
+      if (action.kind === 'setVlanVid') {
+        if (old) std(out, 1, (o) => o.u16(action.vid));
+        else set('vlan_vid', BigInt(action.vid | 0x1000));
+      } else if (old) std(out, 2, (o) => o.u8(action.pcp));
+      else set('vlan_pcp', BigInt(action.pcp));
+      return true;
+    }
+    case 'stripVlan':
+      context.hasVlan = false;
+      std(out, 18, () => {});
+      return true;
+    case 'pushVlan':
+      context.hasVlan = true;
+      std(out, 17, (o) => o.u16(action.ethertype));
+      return true;
+    case 'setEthSrc':
+    case 'setEthDst': {
+      const isSrc = action.kind === 'setEthSrc';
+      if (old) std(out, isSrc ? 3 : 4, (o) => o.mac(action.mac), 16);
+      else set(isSrc ? 'eth_src' : 'eth_dst', (BigInt(action.mac[0]) << 16n) | BigInt(action.mac[1]));
+      return true;
+    }
+    case 'setIpv4Src':
+    case 'setIpv4Dst': {
+      const isSrc = action.kind === 'setIpv4Src';
+      if (old) std(out, isSrc ? 5 : 6, (o) => o.u32(action.ip));
+      else set(isSrc ? 'ip_src' : 'ip_dst', BigInt(action.ip));
+      return true;
+    }
+    case 'setIpDscp':
+      if (old) std(out, 7, (o) => o.u8(action.dscp));
+      else set('ip_dscp', BigInt(action.dscp >> 2));
+      return true;
+    case 'setIpEcn':
+      if (old) std(out, 8, (o) => o.u8(action.ecn));
+      else set('nw_ecn', BigInt(action.ecn));
+      return true;
+    case 'setIpTtl':
+      std(out, 23, (o) => o.u8(action.ttl));
+      return true;
+    case 'setL4SrcPort':
+    case 'setL4DstPort': {
+      const isSrc = action.kind === 'setL4SrcPort';
+      if (old) std(out, isSrc ? 9 : 10, (o) => o.u16(action.port));
+      else {
+        const name = context.transport === 17 ? 'udp' : context.transport === 132 ? 'sctp' : 'tcp';
+        set(`${name}_${isSrc ? 'src' : 'dst'}`, BigInt(action.port));
+      }
+      return true;
+    }
+    case 'decTtl':
+      if (action.controllerIds.length > 0) return false;
+      std(out, 24, () => {});
+      return true;
+    case 'setMplsLabel':
+      if (old) std(out, 13, (o) => o.u32(action.label));
+      else set('mpls_label', BigInt(action.label));
+      return true;
+    case 'setMplsTc':
+      if (old) std(out, 14, (o) => o.u8(action.tc));
+      else set('mpls_tc', BigInt(action.tc));
+      return true;
+    case 'setMplsTtl':
+      std(out, 15, (o) => o.u8(action.ttl));
+      return true;
+    case 'decMplsTtl':
+      std(out, 16, () => {});
+      return true;
+    case 'pushMpls':
+      std(out, 19, (o) => o.u16(action.ethertype));
+      return true;
+    case 'popMpls':
+      std(out, 20, (o) => o.u16(action.ethertype));
+      return true;
+    case 'setQueue':
+      std(out, 21, (o) => o.u32(action.queue));
+      return true;
+    case 'group':
+      std(out, 22, (o) => o.u32(action.group));
+      return true;
+    case 'setTunnel':
+      if (old) return false;
+      set('tun_id', action.tunnelId);
+      return true;
+    case 'regLoad': {
+      if (version < 6) return false;
+      const { field, offset, bits } = action.dst;
+      const key = newKey();
+      const mask = newKey();
+      setKeyBits(key, field.at + field.bits - offset - bits, bits, action.value);
+      setKeyBits(mask, field.at + field.bits - offset - bits, bits, (1n << BigInt(bits)) - 1n);
+      encodeSetField(out, field, key, mask, 1, context, 'nxm-set-field');
+      return true;
+    }
+    case 'regMove': {
+      if (version < 6) return false;
+      const start = out.size;
+      out.u16(28).u16(0).u16(action.src.bits).u16(action.src.offset).u16(action.dst.offset).u16(0);
+      encodeNxmHeader(out, action.src.field);
+      encodeNxmHeader(out, action.dst.field);
+      out.pad(start, 8);
+      out.patch16(start + 2, out.size - start);
+      return true;
+    }
+    case 'meter':
+      if (version >= 6) std(out, 29, (o) => o.u32(action.meter));
+      return true;
+    case 'clearActions':
+    case 'writeActions':
+    case 'writeMetadata':
+    case 'gotoTable':
+      return true; // instructions
+    default:
+      return false;
+  }
+}
+
+const OLD_SET: ReadonlyMap<string, { type10: number; type11: number; size: number }> = new Map([
+  ['eth_src', { type10: 4, type11: 3, size: 6 }],
+  ['eth_dst', { type10: 5, type11: 4, size: 6 }],
+  ['ip_src', { type10: 6, type11: 5, size: 4 }],
+  ['ip_dst', { type10: 7, type11: 6, size: 4 }],
+  ['nw_tos', { type10: 8, type11: 7, size: 1 }],
+  ['nw_ecn', { type10: -1, type11: 8, size: 1 }],
+  ['tcp_src', { type10: 9, type11: 9, size: 2 }],
+  ['udp_src', { type10: 9, type11: 9, size: 2 }],
+  ['tcp_dst', { type10: 10, type11: 10, size: 2 }],
+  ['udp_dst', { type10: 10, type11: 10, size: 2 }],
+  ['vlan_vid', { type10: 1, type11: 1, size: 2 }],
+  ['dl_vlan', { type10: 1, type11: 1, size: 2 }],
+  ['vlan_pcp', { type10: 2, type11: 2, size: 1 }],
+  ['dl_vlan_pcp', { type10: 2, type11: 2, size: 1 }],
+]);
+
+function encodeSetField(
+  out: ByteWriter,
+  field: Field,
+  valueKey: ArrayLike<number>,
+  maskKey: ArrayLike<number>,
+  version: OfVersion,
+  context: ActionContext,
+  form: '' | 'nxm-set-field' = '',
+): void {
+  const isVid = field.name === 'vlan_vid';
+  const at = isVid ? field.at - 1 : field.at;
+  const bits = isVid ? 13 : field.bits;
+  const value = keyBits(valueKey, at, bits);
+  const mask = keyBits(maskKey, at, bits);
+  const all = (1n << BigInt(bits)) - 1n;
+  if (form === '' && version < 3) {
+    encodeSetField10(out, field, value, mask, version, context);
+    return;
+  }
+  if (form === '' && version < 6 && mask !== all) {
+    loadField(out, field, value, mask);
+    return;
+  }
+  const start = out.size;
+  const isMasked = mask !== all;
+  out.u16(25).u16(0);
+  encodeFieldHeader(out, field, version, isMasked);
+  out.big(value, field.wireBytes);
+  if (isMasked) out.big(mask, field.wireBytes);
+  out.pad(start, 8);
+  out.patch16(start + 2, out.size - start);
+}
+
+function encodeSetField10(out: ByteWriter, field: Field, value: bigint, mask: bigint, version: OfVersion, context: ActionContext): void {
+  const type = (name: string): number => {
+    const row = OLD_SET.get(name);
+    return version === 1 ? (row?.type10 ?? -1) : (row?.type11 ?? -1);
+  };
+  if (field.name === 'vlan_tci') {
+    if ((value & 0x1000n) === 0n) {
+      std(out, version === 1 ? 3 : 18, () => {});
+      return;
+    }
+    if (version === 2 && context.hasVlan !== true) std(out, 17, (o) => o.u16(0x8100));
+    std(out, type('vlan_vid'), (o) => o.u16(Number(value & 0xfffn)));
+    std(out, type('vlan_pcp'), (o) => o.u8(Number(value >> 13n)));
+    context.hasVlan = true;
+    return;
+  }
+  if (field.name === 'ip_dscp') {
+    std(out, type('nw_tos'), (o) => o.u8(Number(value << 2n)));
+    return;
+  }
+  const row = OLD_SET.get(field.name);
+  const number = type(field.name);
+  if (row !== undefined && number >= 0) {
+    const stored = field.name === 'vlan_vid' ? value & 0xfffn : value;
+    std(out, number, (o) => o.big(stored, row.size), row.size > 4 ? 16 : 8);
+    return;
+  }
+  loadField(out, field, value, mask);
+}
+
+/** Loads of every run of ones in the mask, lowest first, none wider than 64 bits. */
+function loadField(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
+  const width = field.name === 'vlan_vid' ? 13 : field.bits;
+  let at = 0;
+  while (at < width) {
+    if (((mask >> BigInt(at)) & 1n) === 0n) {
+      at++;
+      continue;
+    }
+    let bits = 1;
+    while (at + bits < width && bits < 64 && ((mask >> BigInt(at + bits)) & 1n) === 1n) bits++;
+    const part = (value >> BigInt(at)) & ((1n << BigInt(bits)) - 1n);
+    const offset = at;
+    niciraAction(out, NXAST.REG_LOAD, (o) => {
+      encodeNxmHeader(o.u16(packBits(offset, bits)), field);
+      o.u64(part);
+    });
+    at += bits;
+  }
+}
+
+/** Instruction types of OpenFlow 1.1 and later. */
+const INSTRUCTION = { GOTO: 1, METADATA: 2, WRITE: 3, APPLY: 4, CLEAR: 5, METER: 6 } as const;
+
+/** Reads instructions to the end of `from`, given in the specification's order of execution. */
+export function decodeInstructions(from: ByteReader, version: OfVersion): Action[] {
+  const bodies = new Map<number, ByteReader>();
+  while (from.left > 0) {
+    if (from.left < 8) throw new PeerError('OFPBIC_BAD_LEN', 'instruction shorter than 8 bytes');
+    const type = from.u16();
+    const length = from.u16();
+    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
+    const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
+    if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');
+    if (type < 1 || type > 6 || (type === INSTRUCTION.METER && (version < 4 || version > 5))) {
+      throw new PeerError('OFPBIC_UNKNOWN_INST', `instruction ${type}`);
+    }
+    if (bodies.has(type)) throw new PeerError('OFPBIC_DUP_INST', `instruction ${type} twice`);
+    bodies.set(type, body);
+  }
+  const actions: Action[] = [];
+  const meter = bodies.get(INSTRUCTION.METER);
+  if (meter !== undefined) actions.push({ kind: 'meter', meter: meter.u32() });
+  const apply = bodies.get(INSTRUCTION.APPLY);
+  if (apply !== undefined) {
+    apply.skip(4);
+    actions.push(...decodeActions(apply, version));
+  }
+  if (bodies.has(INSTRUCTION.CLEAR)) actions.push({ kind: 'clearActions' });
+  const write = bodies.get(INSTRUCTION.WRITE);
+  if (write !== undefined) {
+    write.skip(4);
+    actions.push({ kind: 'writeActions', actions: decodeActions(write, version) });
+  }
+  const metadata = bodies.get(INSTRUCTION.METADATA);
+  if (metadata !== undefined) {
+    metadata.skip(4);
+    actions.push({ kind: 'writeMetadata', metadata: metadata.u64(), mask: metadata.u64() });
+  }
+  const goto = bodies.get(INSTRUCTION.GOTO);
+  if (goto !== undefined) actions.push({ kind: 'gotoTable', table: goto.u8() });
+  return actions;
+}
+
+const isInstruction = (action: Action): boolean =>
+  action.kind === 'clearActions' || action.kind === 'writeActions' || action.kind === 'writeMetadata' || action.kind === 'gotoTable';
+
+/** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
+export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
+  const hasMeter = version === 4 || version === 5;
+  const apply = actions.filter((a) => !isInstruction(a) && !(hasMeter && a.kind === 'meter'));
+  const block = (type: number, body: (out: ByteWriter) => void): void => {
+    const start = out.size;
+    out.u16(type).u16(0);
+    body(out);
+    out.patch16(start + 2, out.size - start);
+  };
+  for (const action of actions) {
+    if (hasMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));
+  }
+  if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeActions(o.zeros(4), apply, version, context));
+  for (const action of actions) {
+    if (action.kind === 'clearActions') block(INSTRUCTION.CLEAR, (o) => o.zeros(4));
+    else if (action.kind === 'writeActions') block(INSTRUCTION.WRITE, (o) => encodeActions(o.zeros(4), action.actions, version, context));
+    else if (action.kind === 'writeMetadata') block(INSTRUCTION.METADATA, (o) => o.zeros(4).u64(action.metadata).u64(action.mask));
+    else if (action.kind === 'gotoTable') block(INSTRUCTION.GOTO, (o) => o.u8(action.table).zeros(3));
+  }
+}

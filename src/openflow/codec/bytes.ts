@@ -1,0 +1,185 @@
+// Reading and writing bytes, big-endian. A reader never reads outside its bytes: a short message is a PeerError by the protocol's name.
+import { PeerError } from '../../base/errors.ts';
+
+/** Walks over bytes once, from the front. `shortCode` is the fault reported when they end too early. */
+export class ByteReader {
+  readonly bytes: Uint8Array;
+  readonly shortCode: string;
+  at = 0;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array, shortCode = 'OFPBRC_BAD_LEN') {
+    this.bytes = bytes;
+    this.shortCode = shortCode;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get left(): number {
+    return this.bytes.byteLength - this.at;
+  }
+
+  #take(size: number): number {
+    const at = this.at;
+    if (size < 0 || size > this.bytes.byteLength - at) throw new PeerError(this.shortCode, `${size} bytes wanted, ${this.left} left`);
+    this.at = at + size;
+    return at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u64(): bigint {
+    return this.#view.getBigUint64(this.#take(8));
+  }
+
+  skip(size: number): this {
+    this.#take(size);
+    return this;
+  }
+
+  /** The next `size` bytes, sharing memory with the message. */
+  take(size: number): Uint8Array {
+    const at = this.#take(size);
+    return this.bytes.subarray(at, at + size);
+  }
+
+  /** A reader over the next `size` bytes. */
+  sub(size: number, shortCode = this.shortCode): ByteReader {
+    return new ByteReader(this.take(size), shortCode);
+  }
+
+  rest(): Uint8Array {
+    return this.take(this.left);
+  }
+
+  mac(): [number, number] {
+    return [this.u32(), this.u16()];
+  }
+
+  /** Fixed-size text, ended by the first zero byte; each byte is one character. */
+  text(size: number): string {
+    let text = '';
+    for (const byte of this.take(size)) {
+      if (byte === 0) break;
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  /** A big-endian value of `size` bytes. */
+  big(size: number): bigint {
+    return bytesToBig(this.take(size));
+  }
+}
+
+/** The value of big-endian bytes. */
+export function bytesToBig(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return value;
+}
+
+/** Collects bytes; grows as needed (a place is taken before the buffer is named: growing changes it). Sizes are patched in afterwards with `patch16`. */
+export class ByteWriter {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  size = 0;
+
+  #room(size: number): number {
+    const at = this.size;
+    const end = at + size;
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, at));
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.size = end;
+    return at;
+  }
+
+  u8(value: number): this {
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
+    return this;
+  }
+
+  u16(value: number): this {
+    const at = this.#room(2);
+    this.#view.setUint16(at, value);
+    return this;
+  }
+
+  u32(value: number): this {
+    const at = this.#room(4);
+    this.#view.setUint32(at, value);
+    return this;
+  }
+
+  u64(value: bigint): this {
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, value);
+    return this;
+  }
+
+  zeros(size: number): this {
+    const at = this.#room(size);
+    this.#bytes.fill(0, at, at + size);
+    return this;
+  }
+
+  put(bytes: Uint8Array): this {
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  mac(mac: readonly [number, number]): this {
+    return this.u32(mac[0]).u16(mac[1]);
+  }
+
+  /** Text in a field of `size` bytes, cut so that at least one zero byte ends it, each character one byte. */
+  text(text: string, size: number): this {
+    for (let i = 0; i < size; i++) this.u8(i < size - 1 && i < text.length ? text.charCodeAt(i) & 0xff : 0);
+    return this;
+  }
+
+  /** A big-endian value in `size` bytes. */
+  big(value: bigint, size: number): this {
+    for (let i = size - 1; i >= 0; i--) this.u8(Number((value >> BigInt(i * 8)) & 0xffn));
+    return this;
+  }
+
+  /** Zeros until the bytes since `start` are a multiple of `unit`. */
+  pad(start: number, unit: number): this {
+    const over = (this.size - start) % unit;
+    return over === 0 ? this : this.zeros(unit - over);
+  }
+
+  patch16(at: number, value: number): void {
+    this.#view.setUint16(at, value);
+  }
+
+  patch32(at: number, value: number): void {
+    this.#view.setUint32(at, value);
+  }
+
+  /** Forgets what was written after `size`. */
+  cut(size: number): void {
+    this.size = size;
+  }
+
+  /** What was written; a copy. */
+  result(): Uint8Array {
+    return this.#bytes.slice(0, this.size);
+  }
+}

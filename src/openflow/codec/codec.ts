@@ -1,0 +1,390 @@
+// Messages to bytes and back: header, type numbers by version, Nicira's vendor messages, and the bodies in the files beside this one.
+//
+// Four questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
+// flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, and the form of packet-ins.
+import { PeerError } from '../../base/errors.ts';
+import { decodeError, encodeError } from '../errors.ts';
+import type { Framed, Message, OfVersion, Role } from '../message.ts';
+import { NX_VENDOR } from './action-constants.ts';
+import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
+import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
+import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './multipart-codec.ts';
+import { fitsOfp10 } from './ofp10-match.ts';
+import {
+  decodeNxPacketIn,
+  decodeNxPacketIn2,
+  decodePacketIn,
+  decodePacketOut,
+  encodeNxPacketIn,
+  encodeNxPacketIn2,
+  encodePacketIn,
+  encodePacketOut,
+} from './packet-codec.ts';
+import { decodePortDescs, decodePortMod, decodePortStatus, encodePortDesc, encodePortMod, encodePortStatus } from './port-codec.ts';
+
+export interface CodecOptions {
+  /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
+  flowModTableId?: boolean;
+  /** OpenFlow 1.0: send flow messages in Nicira's form. Undefined: flow-mods in whichever form can say their match, others plain. */
+  nxFlows?: boolean;
+  /** Form of packet-ins sent: 0 the version's own, 1 NXT_PACKET_IN, 2 NXT_PACKET_IN2. */
+  packetInFormat?: number;
+}
+
+/** Message types that are the same number in every version that has them. */
+const T = {
+  HELLO: 0,
+  ERROR: 1,
+  ECHO_REQUEST: 2,
+  ECHO_REPLY: 3,
+  EXPERIMENTER: 4,
+  FEATURES_REQUEST: 5,
+  FEATURES_REPLY: 6,
+  GET_CONFIG_REQUEST: 7,
+  GET_CONFIG_REPLY: 8,
+  SET_CONFIG: 9,
+  PACKET_IN: 10,
+  FLOW_REMOVED: 11,
+  PORT_STATUS: 12,
+  PACKET_OUT: 13,
+  FLOW_MOD: 14,
+} as const;
+
+/** Types that moved after OpenFlow 1.0. */
+const later = (version: OfVersion) =>
+  version === 1
+    ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
+    : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
+
+const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
+
+/** Subtypes of Nicira's messages. */
+const NXT = {
+  ROLE_REQUEST: 10,
+  ROLE_REPLY: 11,
+  SET_FLOW_FORMAT: 12,
+  FLOW_MOD: 13,
+  FLOW_REMOVED: 14,
+  FLOW_MOD_TABLE_ID: 15,
+  SET_PACKET_IN_FORMAT: 16,
+  PACKET_IN: 17,
+  SET_ASYNC_CONFIG: 19,
+  SET_CONTROLLER_ID: 20,
+  SET_ASYNC_CONFIG2: 27,
+  PACKET_IN2: 30,
+} as const;
+
+const ROLES: readonly Role[] = ['nochange', 'equal', 'primary', 'secondary'];
+
+/** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
+export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Framed {
+  const from = new ByteReader(bytes);
+  const versionNumber = from.u8();
+  const type = from.u8();
+  const length = from.u16();
+  const xid = from.u32();
+  if (length < 8 || length !== bytes.length) throw new PeerError('OFPBRC_BAD_LEN', `message length ${length}, ${bytes.length} bytes`);
+  if (type === T.HELLO)
+    return { version: clampVersion(versionNumber), xid, message: { kind: 'hello', versions: decodeHello(from, versionNumber) } };
+  if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
+  const version = versionNumber as OfVersion;
+  return { version, xid, message: decodeBody(from, version, type, options) };
+}
+
+const clampVersion = (number: number): OfVersion => Math.min(6, Math.max(1, number)) as OfVersion;
+
+/** Versions that a hello offers, as bits. Without a bitmap element: all up to the header's. */
+function decodeHello(from: ByteReader, version: number): number {
+  while (from.left >= 4) {
+    const type = from.u16();
+    const length = from.u16();
+    if (length < 4 || length - 4 > from.left) break;
+    const element = from.sub(length - 4);
+    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+    if (type === 1 && element.left >= 4) return element.u32() & 0x7e;
+  }
+  return (2 ** (Math.min(version, 6) + 1) - 2) & 0x7e;
+}
+
+function decodeBody(from: ByteReader, version: OfVersion, type: number, options: CodecOptions): Message {
+  switch (type) {
+    case T.ERROR:
+      return decodeError(from, version);
+    case T.ECHO_REQUEST:
+      return { kind: 'echoRequest', data: from.rest().slice() };
+    case T.ECHO_REPLY:
+      return { kind: 'echoReply', data: from.rest().slice() };
+    case T.EXPERIMENTER:
+      return decodeExperimenter(from, version, options);
+    case T.FEATURES_REQUEST:
+      return { kind: 'featuresRequest' };
+    case T.FEATURES_REPLY:
+      return decodeFeatures(from, version);
+    case T.GET_CONFIG_REQUEST:
+      return { kind: 'getConfigRequest' };
+    case T.GET_CONFIG_REPLY:
+      return { kind: 'getConfigReply', flags: from.u16(), missSendLength: from.u16() };
+    case T.SET_CONFIG:
+      return { kind: 'setConfig', flags: from.u16(), missSendLength: from.u16() };
+    case T.PACKET_IN:
+      return decodePacketIn(from, version);
+    case T.FLOW_REMOVED:
+      return decodeFlowRemoved(from, version);
+    case T.PORT_STATUS:
+      return decodePortStatus(from, version);
+    case T.PACKET_OUT:
+      return decodePacketOut(from, version);
+    case T.FLOW_MOD:
+      return decodeFlowMod(from, version, options.flowModTableId === true);
+  }
+  const t = later(version);
+  switch (type) {
+    case t.PORT_MOD:
+      return decodePortMod(from, version);
+    case t.TABLE_MOD: {
+      const table = from.u8();
+      from.skip(3);
+      return { kind: 'tableMod', table, missConfig: from.u32() };
+    }
+    case t.STATS_REQUEST:
+      return decodeRequest(from, version);
+    case t.STATS_REPLY:
+      return decodeReply(from, version);
+    case t.BARRIER_REQUEST:
+      return { kind: 'barrierRequest' };
+    case t.BARRIER_REPLY:
+      return { kind: 'barrierReply' };
+  }
+  if (version >= 3 && (type === ROLE.REQUEST || type === ROLE.REPLY)) return decodeRole(from, type === ROLE.REQUEST);
+  if (version >= 4 && type >= ROLE.GET_ASYNC_REQUEST && type <= ROLE.SET_ASYNC) {
+    if (type === ROLE.GET_ASYNC_REQUEST) return { kind: 'getAsyncRequest' };
+    const masks = version >= 5 ? decodeAsyncProperties(from) : decodeAsync(from);
+    return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
+  }
+  return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
+}
+
+function decodeRole(from: ByteReader, isRequest: boolean): Message {
+  const role = ROLES[from.u32()];
+  if (role === undefined) throw new PeerError('OFPRRFC_BAD_ROLE', 'unknown role');
+  from.skip(4);
+  const generation = from.u64();
+  const isOrdered = role === 'primary' || role === 'secondary';
+  return { kind: isRequest ? 'roleRequest' : 'roleReply', role, generationId: isRequest && !isOrdered ? undefined : generation };
+}
+
+function decodeExperimenter(from: ByteReader, version: OfVersion, options: CodecOptions): Message {
+  const experimenter = from.u32();
+  const subtype = from.u32();
+  if (experimenter === NX_VENDOR) {
+    switch (subtype) {
+      case NXT.ROLE_REQUEST:
+      case NXT.ROLE_REPLY: {
+        const role = ROLES[from.u32() + 1];
+        if (role === undefined) throw new PeerError('OFPRRFC_BAD_ROLE', 'unknown role');
+        return { kind: subtype === NXT.ROLE_REQUEST ? 'roleRequest' : 'roleReply', role, generationId: undefined };
+      }
+      case NXT.SET_FLOW_FORMAT:
+        return { kind: 'setFlowFormat', format: from.u32() };
+      case NXT.FLOW_MOD:
+        return decodeNxFlowMod(from, version, options.flowModTableId === true);
+      case NXT.FLOW_REMOVED:
+        return decodeNxFlowRemoved(from);
+      case NXT.FLOW_MOD_TABLE_ID:
+        return { kind: 'flowModTableId', enabled: from.u8() !== 0 };
+      case NXT.SET_PACKET_IN_FORMAT:
+        return { kind: 'setPacketInFormat', format: from.u32() };
+      case NXT.PACKET_IN:
+        return decodeNxPacketIn(from);
+      case NXT.PACKET_IN2:
+        return decodeNxPacketIn2(from);
+      case NXT.SET_ASYNC_CONFIG:
+        return { kind: 'setAsync', masks: decodeAsync(from) };
+      case NXT.SET_ASYNC_CONFIG2:
+        return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.SET_CONTROLLER_ID:
+        return { kind: 'setControllerId', controllerId: from.skip(6).u16() };
+    }
+  }
+  return { kind: 'unknown', type: T.EXPERIMENTER, experimenter, subtype, body: from.rest().slice() };
+}
+
+function decodeFeatures(from: ByteReader, version: OfVersion): Message {
+  const datapathId = from.u64();
+  const buffers = from.u32();
+  const tables = from.u8();
+  const auxiliaryId = version >= 4 ? from.u8() : 0;
+  from.skip(version >= 4 ? 2 : 3);
+  const capabilities = from.u32();
+  const actions = from.u32();
+  const reply: Extract<Message, { kind: 'featuresReply' }> = {
+    kind: 'featuresReply',
+    datapathId,
+    buffers,
+    tables,
+    auxiliaryId,
+    capabilities,
+    actions,
+  };
+  if (version <= 3) reply.ports = decodePortDescs(from, version);
+  return reply;
+}
+
+/** Writes one whole message. */
+export function encodeMessage(version: OfVersion, xid: number, message: Message, options: CodecOptions = {}): Uint8Array {
+  const out = new ByteWriter();
+  out
+    .u8(version)
+    .u8(0)
+    .u16(0)
+    .u32(xid >>> 0);
+  const type = encodeBody(out, version, message, options);
+  if (out.size > 0xffff) throw new Error(`${message.kind} of ${out.size} bytes does not fit a message`);
+  const bytes = out.result();
+  bytes[1] = type;
+  bytes[2] = out.size >> 8;
+  bytes[3] = out.size & 0xff;
+  return bytes;
+}
+
+function vendor(out: ByteWriter, subtype: number): number {
+  out.u32(NX_VENDOR).u32(subtype);
+  return T.EXPERIMENTER;
+}
+
+/** Writes what follows the header; gives the type. */
+function encodeBody(out: ByteWriter, version: OfVersion, message: Message, options: CodecOptions): number {
+  const t = later(version);
+  const nx = options.nxFlows === true;
+  switch (message.kind) {
+    case 'hello': {
+      // A bitmap is needed only when the header's version alone would say something else.
+      if (version >= 4 || message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
+      return T.HELLO;
+    }
+    case 'error':
+      encodeError(out, version, message);
+      return T.ERROR;
+    case 'echoRequest':
+    case 'echoReply':
+      out.put(message.data);
+      return message.kind === 'echoRequest' ? T.ECHO_REQUEST : T.ECHO_REPLY;
+    case 'featuresRequest':
+      return T.FEATURES_REQUEST;
+    case 'featuresReply':
+      out.u64(message.datapathId).u32(message.buffers).u8(message.tables);
+      if (version >= 4) out.u8(message.auxiliaryId).u16(0);
+      else out.zeros(3);
+      out.u32(message.capabilities).u32(version === 1 ? message.actions : 0);
+      if (version <= 3) for (const port of message.ports ?? []) encodePortDesc(out, version, port);
+      return T.FEATURES_REPLY;
+    case 'getConfigRequest':
+      return T.GET_CONFIG_REQUEST;
+    case 'getConfigReply':
+    case 'setConfig':
+      out.u16(message.flags).u16(message.missSendLength);
+      return message.kind === 'setConfig' ? T.SET_CONFIG : T.GET_CONFIG_REPLY;
+    case 'barrierRequest':
+      return t.BARRIER_REQUEST;
+    case 'barrierReply':
+      return t.BARRIER_REPLY;
+    case 'flowMod': {
+      const useNx = version === 1 && (options.nxFlows ?? (!fitsOfp10(message.match) || message.cookieMask !== 0n));
+      if (useNx) {
+        vendor(out, NXT.FLOW_MOD);
+        encodeNxFlowMod(out, message);
+        return T.EXPERIMENTER;
+      }
+      encodeFlowMod(out, version, message);
+      return T.FLOW_MOD;
+    }
+    case 'packetIn':
+      if (options.packetInFormat === 1) {
+        vendor(out, NXT.PACKET_IN);
+        encodeNxPacketIn(out, message);
+        return T.EXPERIMENTER;
+      }
+      if (options.packetInFormat === 2) {
+        vendor(out, NXT.PACKET_IN2);
+        encodeNxPacketIn2(out, message, version);
+        return T.EXPERIMENTER;
+      }
+      encodePacketIn(out, version, message);
+      return T.PACKET_IN;
+    case 'packetOut':
+      encodePacketOut(out, version, message);
+      return T.PACKET_OUT;
+    case 'flowRemoved':
+      if (nx && version === 1) {
+        vendor(out, NXT.FLOW_REMOVED);
+        encodeNxFlowRemoved(out, message);
+        return T.EXPERIMENTER;
+      }
+      encodeFlowRemoved(out, version, message);
+      return T.FLOW_REMOVED;
+    case 'portStatus':
+      encodePortStatus(out, version, message);
+      return T.PORT_STATUS;
+    case 'portMod':
+      encodePortMod(out, version, message);
+      return t.PORT_MOD;
+    case 'tableMod':
+      out.u8(message.table).zeros(3).u32(message.missConfig);
+      return t.TABLE_MOD;
+    case 'roleRequest':
+    case 'roleReply': {
+      const isRequest = message.kind === 'roleRequest';
+      if (version < 3) {
+        vendor(out, isRequest ? NXT.ROLE_REQUEST : NXT.ROLE_REPLY);
+        out.u32(Math.max(0, ROLES.indexOf(message.role) - 1));
+        return T.EXPERIMENTER;
+      }
+      out
+        .u32(ROLES.indexOf(message.role))
+        .u32(0)
+        .u64(message.generationId ?? (isRequest ? 0n : 0xffffffffffffffffn));
+      return isRequest ? ROLE.REQUEST : ROLE.REPLY;
+    }
+    case 'setAsync':
+      if (version < 4) {
+        vendor(out, NXT.SET_ASYNC_CONFIG);
+        encodeAsync(out, message.masks);
+        return T.EXPERIMENTER;
+      }
+      if (version >= 5) encodeAsyncProperties(out, message.masks);
+      else encodeAsync(out, message.masks);
+      return ROLE.SET_ASYNC;
+    case 'getAsyncRequest':
+      return ROLE.GET_ASYNC_REQUEST;
+    case 'getAsyncReply':
+      if (version >= 5) encodeAsyncProperties(out, message.masks);
+      else encodeAsync(out, message.masks);
+      return ROLE.GET_ASYNC_REPLY;
+    case 'setPacketInFormat':
+      out.u32(NX_VENDOR).u32(NXT.SET_PACKET_IN_FORMAT).u32(message.format);
+      return T.EXPERIMENTER;
+    case 'setFlowFormat':
+      out.u32(NX_VENDOR).u32(NXT.SET_FLOW_FORMAT).u32(message.format);
+      return T.EXPERIMENTER;
+    case 'flowModTableId':
+      out
+        .u32(NX_VENDOR)
+        .u32(NXT.FLOW_MOD_TABLE_ID)
+        .u8(message.enabled ? 1 : 0)
+        .zeros(7);
+      return T.EXPERIMENTER;
+    case 'setControllerId':
+      out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
+      return T.EXPERIMENTER;
+    case 'unknown':
+      if (message.type === T.EXPERIMENTER) out.u32(message.experimenter).u32(message.subtype);
+      out.put(message.body);
+      return message.type;
+    default:
+      if (encodeRequest(out, version, message, nx)) return t.STATS_REQUEST;
+      encodeReply(out, version, message, nx);
+      return t.STATS_REPLY;
+  }
+}

@@ -1,0 +1,394 @@
+// Flow-mods and flow statistics. OpenFlow 1.0.0 sections 5.3.3, 5.3.5 and 5.4.3; OpenFlow 1.3.5 sections 7.3.4.1, 7.3.5.2, 7.4.2.
+import { PeerError } from '../../base/errors.ts';
+import type { Match } from '../../flow/key.ts';
+import { W } from '../../flow/key.ts';
+import { matchedProto } from '../../flow/prerequisites.ts';
+import { OFPP } from '../action.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
+import type { ActionContext } from './action-codec.ts';
+import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } from './action-codec.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match, isExactOfp10Match } from './ofp10-match.ts';
+import type { DecodedMatch } from './oxm.ts';
+import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
+import { decodeOxs, encodeOxs } from './oxs.ts';
+import { decodePort, encodePort } from './port-codec.ts';
+
+const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
+const ALL_ONES = 0xffffffffffffffffn;
+const NO_GROUP = 0xffffffff;
+
+/** What the encoder must know of a match for the actions beside it. */
+export function contextOf(match: Match): ActionContext {
+  return { transport: matchedProto(match), hasVlan: ((match.mask[W.VLAN0] ?? 0) & (match.key[W.VLAN0] ?? 0) & 0x1000) !== 0 };
+}
+
+function decodeFlags(bits: number, version: OfVersion): FlowModFlags {
+  return {
+    sendFlowRem: (bits & 1) !== 0,
+    checkOverlap: (bits & 2) !== 0,
+    resetCounts: version >= 3 && (bits & 4) !== 0,
+    noPacketCounts: version >= 4 && (bits & 8) !== 0,
+    noByteCounts: version >= 4 && (bits & 16) !== 0,
+  };
+}
+
+function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
+  return (
+    (flags.sendFlowRem ? 1 : 0) |
+    (flags.checkOverlap ? 2 : 0) |
+    (version >= 3 && flags.resetCounts ? 4 : 0) |
+    (version >= 4 && flags.noPacketCounts ? 8 : 0) |
+    (version >= 4 && flags.noByteCounts ? 16 : 0)
+  );
+}
+
+/** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
+export function decodeAnyMatch(from: ByteReader, version: OfVersion): DecodedMatch {
+  if (version === 2 && from.left >= 2 && (((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0)) === 0) {
+    return { match: decodeOfp11Match(from) };
+  }
+  return decodeOxmMatch(from);
+}
+
+/** Writes a match of 1.1 (fixed) and later (OXM). */
+export function encodeAnyMatch(out: ByteWriter, match: Match, version: OfVersion): void {
+  if (version === 2) encodeOfp11Match(out, match);
+  else encodeOxmMatch(out, match, version);
+}
+
+/** Reads NXM entries of a length given, and their padding. */
+export function decodeNxmMatch(from: ByteReader, length: number, strict = true): DecodedMatch {
+  const entries = from.sub(length, 'NXBRC_NXM_INVALID');
+  from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+  return decodeMatchEntries(entries, strict);
+}
+
+/** Writes NXM entries (with a cookie match among them) and padding; gives their length without it. */
+export function encodeNxmMatch(out: ByteWriter, match: Match, cookie = 0n, cookieMask = 0n): number {
+  const start = out.size;
+  encodeMatchEntries(out, match, 1);
+  if (cookieMask !== 0n) {
+    const exact = cookieMask === ALL_ONES;
+    out
+      .u16(1)
+      .u8((30 << 1) | (exact ? 0 : 1))
+      .u8(exact ? 8 : 16)
+      .u64(cookie & cookieMask);
+    if (!exact) out.u64(cookieMask);
+  }
+  const length = out.size - start;
+  out.pad(start, 8);
+  return length;
+}
+
+function command(number: number): FlowModCommand {
+  const name = COMMANDS[number];
+  if (name === undefined) throw new PeerError('OFPFMFC_BAD_COMMAND', `flow_mod command ${number}`);
+  return name;
+}
+
+const newCookieOf = (cookie: bigint, kind: FlowModCommand): bigint | undefined =>
+  kind !== 'add' && cookie === ALL_ONES ? undefined : cookie;
+
+/** Reads OFPT_FLOW_MOD. `tableIds` says that OpenFlow 1.0's command carries a table in its upper byte (NXT_FLOW_MOD_TABLE_ID). */
+export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
+  if (version === 1) {
+    const isExact = isExactOfp10Match(from);
+    const match = decodeOfp10Match(from);
+    const cookie = from.u64();
+    const number = from.u16();
+    const kind = command(tableIds ? number & 0xff : number);
+    return {
+      kind: 'flowMod',
+      command: kind,
+      match,
+      cookie: 0n,
+      cookieMask: 0n,
+      newCookie: newCookieOf(cookie, kind),
+      table: tableIds ? number >> 8 : 255,
+      idleTimeoutSec: from.u16(),
+      hardTimeoutSec: from.u16(),
+      // OpenFlow 1.0.0 section 3.4: an entry without wildcards always has the highest priority.
+      priority: Math.max(from.u16(), isExact ? 0xffff : 0),
+      importance: 0,
+      bufferId: from.u32(),
+      outPort: from.u16(),
+      outGroup: NO_GROUP,
+      flags: decodeFlags(from.u16(), version),
+      actions: decodeActions(from, version),
+    };
+  }
+  const cookie = from.u64();
+  const cookieMask = from.u64();
+  const table = from.u8();
+  const kind = command(from.u8());
+  if (table === 255 && !kind.startsWith('delete')) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
+  const idleTimeoutSec = from.u16();
+  const hardTimeoutSec = from.u16();
+  const priority = from.u16();
+  const bufferId = from.u32();
+  const outPort = decodePort(from, version, 'OFPBRC_BAD_PORT');
+  const outGroup = from.u32();
+  const flags = decodeFlags(from.u16(), version);
+  const importanceBits = from.u16();
+  const importance = version >= 5 ? importanceBits : 0;
+  const match = decodeAnyMatch(from, version).match;
+  const isAdd = kind === 'add';
+  return {
+    kind: 'flowMod',
+    command: kind,
+    match,
+    cookie: isAdd ? 0n : cookie,
+    cookieMask: isAdd ? 0n : cookieMask,
+    newCookie: isAdd ? cookie : undefined,
+    table,
+    idleTimeoutSec,
+    hardTimeoutSec,
+    priority,
+    importance,
+    bufferId,
+    outPort,
+    outGroup,
+    flags,
+    actions: decodeInstructions(from, version),
+  };
+}
+
+/** Reads NXT_FLOW_MOD. */
+export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
+  const cookie = from.u64();
+  const number = from.u16();
+  const kind = command(tableIds ? number & 0xff : number);
+  const idleTimeoutSec = from.u16();
+  const hardTimeoutSec = from.u16();
+  const priority = from.u16();
+  const bufferId = from.u32();
+  const outPort = from.u16();
+  const flags = decodeFlags(from.u16(), version);
+  const matchLength = from.u16();
+  from.skip(6);
+  const decoded = decodeNxmMatch(from, matchLength);
+  if (kind === 'add' && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
+  return {
+    kind: 'flowMod',
+    command: kind,
+    match: decoded.match,
+    cookie: decoded.cookie?.value ?? 0n,
+    cookieMask: decoded.cookie?.mask ?? 0n,
+    newCookie: newCookieOf(cookie, kind),
+    table: tableIds ? number >> 8 : 255,
+    idleTimeoutSec,
+    hardTimeoutSec,
+    priority,
+    importance: 0,
+    bufferId,
+    outPort,
+    outGroup: NO_GROUP,
+    flags,
+    actions: decodeActions(from, version),
+  };
+}
+
+const commandWord = (mod: FlowMod): number => COMMANDS.indexOf(mod.command) | (mod.table === 255 ? 0 : mod.table << 8);
+
+/** Writes OFPT_FLOW_MOD. In OpenFlow 1.0 a table other than 255 goes into the command: the peer must have been told. */
+export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod): void {
+  if (version === 1) {
+    encodeOfp10Match(out, mod.match);
+    out
+      .u64(mod.newCookie ?? ALL_ONES)
+      .u16(commandWord(mod))
+      .u16(mod.idleTimeoutSec)
+      .u16(mod.hardTimeoutSec)
+      .u16(mod.priority);
+    out.u32(mod.bufferId).u16(mod.outPort).u16(encodeFlags(mod.flags, version));
+    encodeActions(out, mod.actions, version, contextOf(mod.match));
+    return;
+  }
+  out.u64(mod.command === 'add' ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
+  // Only a deletion may speak of all tables: what adds or modifies without naming one means the first.
+  out
+    .u8(mod.table === 255 && !mod.command.startsWith('delete') ? 0 : mod.table)
+    .u8(COMMANDS.indexOf(mod.command))
+    .u16(mod.idleTimeoutSec)
+    .u16(mod.hardTimeoutSec)
+    .u16(mod.priority)
+    .u32(mod.bufferId);
+  encodePort(out, version, mod.outPort);
+  out
+    .u32(mod.outGroup)
+    .u16(encodeFlags(mod.flags, version))
+    .u16(version >= 5 ? mod.importance : 0);
+  encodeAnyMatch(out, mod.match, version);
+  encodeInstructions(out, mod.actions, version, contextOf(mod.match));
+}
+
+/** Writes what follows the subtype of NXT_FLOW_MOD. */
+export function encodeNxFlowMod(out: ByteWriter, mod: FlowMod): void {
+  out
+    .u64(mod.newCookie ?? ALL_ONES)
+    .u16(commandWord(mod))
+    .u16(mod.idleTimeoutSec)
+    .u16(mod.hardTimeoutSec)
+    .u16(mod.priority);
+  out.u32(mod.bufferId).u16(mod.outPort).u16(encodeFlags(mod.flags, 1));
+  const lengthAt = out.size;
+  out.u16(0).zeros(6);
+  const length = encodeNxmMatch(out, mod.match, mod.cookie, mod.cookieMask);
+  out.patch16(lengthAt, length);
+  encodeActions(out, mod.actions, 1, contextOf(mod.match));
+}
+
+/** Reads the body of a flow or aggregate request. */
+export function decodeFlowStatsRequest(from: ByteReader, version: OfVersion, nx: boolean): FlowStatsRequest {
+  if (nx) {
+    const outPort = from.u16();
+    const matchLength = from.u16();
+    const table = from.u8();
+    from.skip(3);
+    const decoded = decodeNxmMatch(from, matchLength);
+    return {
+      match: decoded.match,
+      table,
+      outPort,
+      outGroup: NO_GROUP,
+      cookie: decoded.cookie?.value ?? 0n,
+      cookieMask: decoded.cookie?.mask ?? 0n,
+    };
+  }
+  if (version === 1) {
+    const match = decodeOfp10Match(from);
+    const table = from.u8();
+    from.skip(1);
+    return { match, table, outPort: from.u16(), outGroup: NO_GROUP, cookie: 0n, cookieMask: 0n };
+  }
+  const table = from.u8();
+  from.skip(3);
+  const outPort = decodePort(from, version);
+  const outGroup = from.u32();
+  from.skip(4);
+  const cookie = from.u64();
+  const cookieMask = from.u64();
+  return { match: decodeAnyMatch(from, version).match, table, outPort, outGroup, cookie, cookieMask };
+}
+
+/** Writes the body of a flow or aggregate request. */
+export function encodeFlowStatsRequest(out: ByteWriter, version: OfVersion, request: FlowStatsRequest, nx: boolean): void {
+  if (nx) {
+    out.u16(request.outPort);
+    const lengthAt = out.size;
+    out.u16(0).u8(request.table).zeros(3);
+    const length = encodeNxmMatch(out, request.match, request.cookie, request.cookieMask);
+    out.patch16(lengthAt, length);
+  } else if (version === 1) {
+    encodeOfp10Match(out, request.match);
+    out.u8(request.table).u8(0).u16(request.outPort);
+  } else {
+    out.u8(request.table).zeros(3);
+    encodePort(out, version, request.outPort);
+    out.u32(request.outGroup).u32(0).u64(request.cookie).u64(request.cookieMask);
+    encodeAnyMatch(out, request.match, version);
+  }
+}
+
+const age = (biased: number): number => biased - 1;
+
+/** Reads flow statistics to the end. */
+export function decodeFlowStats(from: ByteReader, version: OfVersion, nx: boolean): FlowStats[] {
+  const flows: FlowStats[] = [];
+  while (from.left > 0) {
+    const length = from.u16();
+    if (length < 3) throw new PeerError('OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
+    flows.push(decodeOneFlow(from.sub(length - 2), version, nx));
+  }
+  return flows;
+}
+
+function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowStats {
+  const unknownAge = { idleAgeSec: -1, hardAgeSec: -1, importance: 0 };
+  const noFlags = decodeFlags(0, version);
+  if (version === 6) {
+    from.skip(2);
+    const table = from.u8();
+    from.skip(1);
+    const priority = from.u16();
+    const idleTimeoutSec = from.u16();
+    const hardTimeoutSec = from.u16();
+    const flags = decodeFlags(from.u16(), version);
+    const importance = from.u16();
+    const cookie = from.u64();
+    const match = decodeAnyMatch(from, version).match;
+    const oxs = decodeOxs(from);
+    const actions = decodeInstructions(from, version);
+    return { match, priority, cookie, table, idleTimeoutSec, hardTimeoutSec, ...unknownAge, importance, flags, actions, ...oxs };
+  }
+  const table = from.u8();
+  from.skip(1);
+  const match10 = version === 1 && !nx ? decodeOfp10Match(from) : undefined;
+  const durationSec = from.u32();
+  const durationNsec = from.u32();
+  const priority = from.u16();
+  const idleTimeoutSec = from.u16();
+  const hardTimeoutSec = from.u16();
+  const common = { table, durationSec, durationNsec, priority, idleTimeoutSec, hardTimeoutSec };
+  if (match10 !== undefined) {
+    from.skip(6);
+    const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
+    return { match: match10, ...common, ...unknownAge, ...counters, flags: noFlags, actions: decodeActions(from, version) };
+  }
+  if (nx) {
+    const matchLength = from.u16();
+    const ages = { idleAgeSec: age(from.u16()), hardAgeSec: age(from.u16()), importance: 0 };
+    const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
+    const match = decodeNxmMatch(from, matchLength).match;
+    return { match, ...common, ...ages, ...counters, flags: noFlags, actions: decodeActions(from, version) };
+  }
+  const flagBits = from.u16();
+  const flags = decodeFlags(version >= 4 ? flagBits : 0, version);
+  const importanceBits = from.u16();
+  const importance = version >= 5 ? importanceBits : 0;
+  from.skip(2);
+  const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
+  const match = decodeAnyMatch(from, version).match;
+  return { match, ...common, ...unknownAge, importance, ...counters, flags, actions: decodeInstructions(from, version) };
+}
+
+/** Writes one flow's statistics. */
+export function encodeFlowStats(out: ByteWriter, version: OfVersion, flow: FlowStats, nx: boolean): void {
+  const start = out.size;
+  out.u16(0);
+  if (version === 6) {
+    out.u16(0).u8(flow.table).u8(0).u16(flow.priority).u16(flow.idleTimeoutSec).u16(flow.hardTimeoutSec);
+    out.u16(encodeFlags(flow.flags, version)).u16(flow.importance).u64(flow.cookie);
+    encodeOxmMatch(out, flow.match, version);
+    encodeOxs(out, flow);
+    encodeInstructions(out, flow.actions, version, contextOf(flow.match));
+  } else {
+    out.u8(flow.table).u8(0);
+    const is10 = version === 1 && !nx;
+    if (is10) encodeOfp10Match(out, flow.match);
+    out.u32(flow.durationSec).u32(flow.durationNsec).u16(flow.priority).u16(flow.idleTimeoutSec).u16(flow.hardTimeoutSec);
+    const lengthAt = out.size;
+    if (is10) out.zeros(6);
+    else if (nx)
+      out
+        .u16(0)
+        .u16(Math.min(0xffff, flow.idleAgeSec + 1))
+        .u16(Math.min(0xffff, flow.hardAgeSec + 1));
+    else
+      out
+        .u16(version >= 4 ? encodeFlags(flow.flags, version) : 0)
+        .u16(version >= 5 ? flow.importance : 0)
+        .u16(0);
+    out.u64(flow.cookie).u64(flow.packetCount).u64(flow.byteCount);
+    if (nx) out.patch16(lengthAt, encodeNxmMatch(out, flow.match));
+    else if (!is10) encodeAnyMatch(out, flow.match, version);
+    if (version === 1 || nx) encodeActions(out, flow.actions, version, contextOf(flow.match));
+    else encodeInstructions(out, flow.actions, version, contextOf(flow.match));
+  }
+  out.patch16(start, out.size - start);
+}
+
+/** "No port" for requests. */
+export const ANY_PORT = OFPP.NONE;

@@ -1,0 +1,289 @@
+// Statistics (multipart) requests and replies. OpenFlow 1.0.0 section 5.3.5, OpenFlow 1.3.5 section 7.3.5, and Nicira's NXST_FLOW and
+// NXST_AGGREGATE inside OpenFlow 1.0's vendor statistics.
+import { PeerError } from '../../base/errors.ts';
+import type { Message, OfVersion, TableStats } from '../message.ts';
+import { NX_VENDOR } from './action-constants.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowStatsRequest } from './flow-codec.ts';
+import { decodeOxs, encodeOxs } from './oxs.ts';
+import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
+
+const TYPE = { DESC: 0, FLOW: 1, AGGREGATE: 2, TABLE: 3, PORT: 4, QUEUE: 5, PORT_DESC: 13, EXPERIMENTER: 0xffff } as const;
+const MORE = 1;
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+/** Which numbers a message kind has; `nx` when Nicira's form is meant. */
+interface Envelope {
+  type: number;
+  more: boolean;
+  nx: boolean;
+}
+
+function decodeEnvelope(from: ByteReader, version: OfVersion): Envelope & { subtype: number; vendor: number } {
+  const type = from.u16();
+  const more = (from.u16() & MORE) !== 0;
+  if (version > 1) from.skip(4);
+  if (type !== TYPE.EXPERIMENTER) return { type, more, nx: false, subtype: 0, vendor: 0 };
+  const vendor = from.u32();
+  const subtype = from.u32();
+  if (vendor === NX_VENDOR) from.skip(version === 1 ? 4 : 0);
+  return { type, more, nx: vendor === NX_VENDOR, subtype, vendor };
+}
+
+/** Reads a statistics request. */
+export function decodeRequest(from: ByteReader, version: OfVersion): Message {
+  const start = from.at;
+  const { type, nx, subtype, vendor } = decodeEnvelope(from, version);
+  if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsRequest', request: decodeFlowStatsRequest(from, version, true) };
+  if (nx && version === 1 && subtype === 1) return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, true) };
+  switch (type) {
+    case TYPE.DESC:
+      return { kind: 'descRequest' };
+    case TYPE.FLOW:
+      return { kind: 'flowStatsRequest', request: decodeFlowStatsRequest(from, version, false) };
+    case TYPE.AGGREGATE:
+      return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, false) };
+    case TYPE.TABLE:
+      return { kind: 'tableStatsRequest' };
+    case TYPE.PORT:
+      return { kind: 'portStatsRequest', port: decodePort(from, version) };
+    case TYPE.PORT_DESC:
+      return { kind: 'portDescRequest', port: version === 6 && from.left >= 4 ? decodePort(from, version) : 0xffff };
+    case TYPE.QUEUE: {
+      const port = decodePort(from, version);
+      if (version === 1) from.skip(2);
+      return { kind: 'queueStatsRequest', port, queue: from.u32() };
+    }
+  }
+  const body = from.bytes.slice(start);
+  return {
+    kind: 'unknown',
+    type: version === 1 ? 16 : 18,
+    experimenter: vendor,
+    subtype: type === TYPE.EXPERIMENTER ? subtype : type,
+    body,
+  };
+}
+
+/** Reads a statistics reply. */
+export function decodeReply(from: ByteReader, version: OfVersion): Message {
+  const start = from.at;
+  const { type, more, nx, subtype, vendor } = decodeEnvelope(from, version);
+  if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsReply', flows: decodeFlowStats(from, version, true), more };
+  if (nx && version === 1 && subtype === 1) return decodeAggregate(from, version);
+  switch (type) {
+    case TYPE.DESC:
+      return {
+        kind: 'descReply',
+        manufacturer: from.text(256),
+        hardware: from.text(256),
+        software: from.text(256),
+        serial: from.text(32),
+        datapath: from.text(256),
+        more,
+      };
+    case TYPE.FLOW:
+      return { kind: 'flowStatsReply', flows: decodeFlowStats(from, version, false), more };
+    case TYPE.AGGREGATE:
+      return decodeAggregate(from, version);
+    case TYPE.TABLE:
+      return { kind: 'tableStatsReply', tables: decodeTableStats(from, version), more };
+    case TYPE.PORT:
+      return { kind: 'portStatsReply', ports: decodePortStats(from, version), more };
+    case TYPE.PORT_DESC:
+      return { kind: 'portDescReply', ports: decodePortDescs(from, version), more };
+    case TYPE.QUEUE:
+      return { kind: 'queueStatsReply', queues: decodeQueueStats(from, version), more };
+  }
+  const body = from.bytes.slice(start);
+  return {
+    kind: 'unknown',
+    type: version === 1 ? 17 : 19,
+    experimenter: vendor,
+    subtype: type === TYPE.EXPERIMENTER ? subtype : type,
+    body,
+  };
+}
+
+function decodeAggregate(from: ByteReader, version: OfVersion): Of<'aggregateReply'> {
+  if (version === 6) {
+    const oxs = decodeOxs(from);
+    return { kind: 'aggregateReply', packetCount: oxs.packetCount, byteCount: oxs.byteCount, flowCount: oxs.flowCount ?? 0xffffffff };
+  }
+  return { kind: 'aggregateReply', packetCount: from.u64(), byteCount: from.u64(), flowCount: from.u32() };
+}
+
+/** Bytes of one table's entry, and how many bytes lie between its name and its numbers, by version. */
+const TABLE_SIZE: Readonly<Record<number, number>> = { 1: 64, 2: 88, 3: 128 };
+
+function decodeTableStats(from: ByteReader, version: OfVersion): TableStats[] {
+  const tables: TableStats[] = [];
+  while (from.left > 0) {
+    if (version >= 4) {
+      const table = from.u8();
+      from.skip(3);
+      tables.push({ table, name: '', maxEntries: 0, activeCount: from.u32(), lookupCount: from.u64(), matchedCount: from.u64() });
+      continue;
+    }
+    const entry = from.sub(TABLE_SIZE[version] ?? 0);
+    const table = entry.u8();
+    entry.skip(version === 1 ? 3 : 7);
+    const name = entry.text(32);
+    entry.skip(entry.left - 24);
+    tables.push({ table, name, maxEntries: entry.u32(), activeCount: entry.u32(), lookupCount: entry.u64(), matchedCount: entry.u64() });
+  }
+  return tables;
+}
+
+function encodeTableStats(out: ByteWriter, version: OfVersion, t: TableStats): void {
+  if (version >= 4) {
+    out.u8(t.table).zeros(3).u32(t.activeCount).u64(t.lookupCount).u64(t.matchedCount);
+    return;
+  }
+  const start = out.size;
+  out
+    .u8(t.table)
+    .zeros(version === 1 ? 3 : 7)
+    .text(t.name, 32);
+  if (version === 1) out.u32(0x3fffff);
+  else if (version === 2) out.u32(0x3ff).u32(0x3ff).u32(0x3f).u32(0x3ffffff).u32(0x3ffffff).u32(0);
+  else out.zeros((TABLE_SIZE[version] ?? 0) - 24 - (out.size - start));
+  out.u32(t.maxEntries).u32(t.activeCount).u64(t.lookupCount).u64(t.matchedCount);
+}
+
+function decodeQueueStats(from: ByteReader, version: OfVersion): Of<'queueStatsReply'>['queues'] {
+  const queues: Of<'queueStatsReply'>['queues'] = [];
+  while (from.left > 0) {
+    let entry = from;
+    if (version >= 5) {
+      const length = from.u16();
+      if (length < 48) throw new PeerError('OFPBRC_BAD_LEN', `queue statistics of ${length} bytes`);
+      entry = from.sub(length - 2).skip(6);
+    }
+    const port = decodePort(entry, version);
+    if (version === 1) entry.skip(2);
+    const queue = entry.u32();
+    const txBytes = entry.u64();
+    const txPackets = entry.u64();
+    const txErrors = entry.u64();
+    const durationSec = version >= 4 ? entry.u32() : 0xffffffff;
+    const durationNsec = version >= 4 ? entry.u32() : 0xffffffff;
+    queues.push({ port, queue, txBytes, txPackets, txErrors, durationSec, durationNsec });
+  }
+  return queues;
+}
+
+function encodeQueueStats(out: ByteWriter, version: OfVersion, q: Of<'queueStatsReply'>['queues'][number]): void {
+  if (version >= 5) out.u16(48).zeros(6);
+  encodePort(out, version, q.port);
+  if (version === 1) out.u16(0);
+  out.u32(q.queue).u64(q.txBytes).u64(q.txPackets).u64(q.txErrors);
+  if (version >= 4) out.u32(q.durationSec).u32(q.durationNsec);
+}
+
+function envelope(out: ByteWriter, version: OfVersion, type: number, more: boolean): void {
+  out.u16(type).u16(more ? MORE : 0);
+  if (version > 1) out.u32(0);
+}
+
+function nxEnvelope(out: ByteWriter, subtype: number, more: boolean): void {
+  out
+    .u16(TYPE.EXPERIMENTER)
+    .u16(more ? MORE : 0)
+    .u32(NX_VENDOR)
+    .u32(subtype)
+    .u32(0);
+}
+
+/** Writes a statistics request's body; false when the message is none. `nx` asks for Nicira's form in OpenFlow 1.0. */
+export function encodeRequest(out: ByteWriter, version: OfVersion, message: Message, nx: boolean): boolean {
+  const simple = (type: number): true => {
+    envelope(out, version, type, false);
+    return true;
+  };
+  switch (message.kind) {
+    case 'descRequest':
+      return simple(TYPE.DESC);
+    case 'flowStatsRequest':
+    case 'aggregateRequest': {
+      const isFlow = message.kind === 'flowStatsRequest';
+      const useNx = nx && version === 1;
+      if (useNx) nxEnvelope(out, isFlow ? 0 : 1, false);
+      else simple(isFlow ? TYPE.FLOW : TYPE.AGGREGATE);
+      encodeFlowStatsRequest(out, version, message.request, useNx);
+      return true;
+    }
+    case 'tableStatsRequest':
+      return simple(TYPE.TABLE);
+    case 'portStatsRequest':
+      simple(TYPE.PORT);
+      encodePort(out, version, message.port);
+      out.zeros(version === 1 ? 6 : 4);
+      return true;
+    case 'portDescRequest':
+      simple(TYPE.PORT_DESC);
+      if (version === 6) {
+        encodePort(out, version, message.port);
+        out.zeros(4);
+      }
+      return true;
+    case 'queueStatsRequest':
+      simple(TYPE.QUEUE);
+      encodePort(out, version, message.port);
+      if (version === 1) out.u16(0);
+      out.u32(message.queue);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Writes a statistics reply's body; false when the message is none. */
+export function encodeReply(out: ByteWriter, version: OfVersion, message: Message, nx: boolean): boolean {
+  const start = (type: number, more: boolean): void => envelope(out, version, type, more);
+  switch (message.kind) {
+    case 'descReply':
+      start(TYPE.DESC, message.more);
+      out.text(message.manufacturer, 256).text(message.hardware, 256).text(message.software, 256);
+      out.text(message.serial, 32).text(message.datapath, 256);
+      return true;
+    case 'flowStatsReply': {
+      const useNx = nx && version === 1;
+      if (useNx) nxEnvelope(out, 0, message.more);
+      else start(TYPE.FLOW, message.more);
+      for (const flow of message.flows) encodeFlowStats(out, version, flow, useNx);
+      return true;
+    }
+    case 'aggregateReply':
+      if (nx && version === 1) nxEnvelope(out, 1, false);
+      else start(TYPE.AGGREGATE, false);
+      if (version === 6)
+        encodeOxs(out, {
+          durationSec: 0,
+          durationNsec: 0,
+          packetCount: message.packetCount,
+          byteCount: message.byteCount,
+          flowCount: message.flowCount,
+        });
+      else out.u64(message.packetCount).u64(message.byteCount).u32(message.flowCount).u32(0);
+      return true;
+    case 'tableStatsReply':
+      start(TYPE.TABLE, message.more);
+      for (const table of message.tables) encodeTableStats(out, version, table);
+      return true;
+    case 'portStatsReply':
+      start(TYPE.PORT, message.more);
+      for (const port of message.ports) encodePortStats(out, version, port);
+      return true;
+    case 'portDescReply':
+      start(TYPE.PORT_DESC, message.more);
+      for (const port of message.ports) encodePortDesc(out, version, port);
+      return true;
+    case 'queueStatsReply':
+      start(TYPE.QUEUE, message.more);
+      for (const queue of message.queues) encodeQueueStats(out, version, queue);
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,332 @@
+// Decoders of Nicira's extension actions: one entry a subtype, each given what follows the subtype. Facts: ovs-actions(7).
+import { PeerError } from '../../base/errors.ts';
+import { newKey, setKeyBits } from '../../flow/key.ts';
+import type { Action, NatSpec, PacketInReason } from '../action.ts';
+import { OFPP } from '../action.ts';
+import {
+  BUNDLE_ALGORITHMS,
+  CT_ALG,
+  HASH_FIELDS,
+  MULTIPATH_ALGORITHMS,
+  NAT_FLAG,
+  NAT_RANGE,
+  NXAST,
+  PACKET_IN_REASONS,
+  PT_USE_NEXT_PROTO,
+  SAMPLE_DIRECTIONS,
+} from './action-constants.ts';
+import { ByteReader } from './bytes.ts';
+import { decodeLearn } from './learn-codec.ts';
+import { decodeFieldValue, decodeHeader } from './oxm.ts';
+import { decodeNxmHeader, subfield, subfieldFromPacked } from './subfield-codec.ts';
+
+const bad = (what: string): never => {
+  throw new PeerError('OFPBAC_BAD_ARGUMENT', what);
+};
+
+function named<T extends string>(names: readonly T[], index: number, what: string): T {
+  return names[index] ?? bad(`${what} ${index}`);
+}
+
+function decodeControllerProperties(from: ByteReader): Action {
+  const action: Extract<Action, { kind: 'controller' }> = {
+    kind: 'controller',
+    maxLen: 0xffff,
+    reason: 'action' as PacketInReason,
+    controllerId: 0,
+    userdata: new Uint8Array(0),
+    pause: false,
+    meterId: 0xffffffff,
+  };
+  while (from.left >= 4) {
+    const type = from.u16();
+    const length = from.u16();
+    if (length < 4) bad('property too short');
+    const body = from.sub(length - 4, 'OFPBPC_BAD_LEN');
+    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+    if (type === 0) action.maxLen = body.u16();
+    else if (type === 1) action.controllerId = body.u16();
+    else if (type === 2) action.reason = named(PACKET_IN_REASONS, body.u8(), 'reason');
+    else if (type === 3) action.userdata = body.rest().slice();
+    else if (type === 4) action.pause = true;
+    else if (type === 5) action.meterId = body.u32();
+    else throw new PeerError('OFPBPC_BAD_TYPE', `controller property ${type}`);
+  }
+  return action;
+}
+
+function decodeNat(from: ByteReader): Action {
+  from.skip(2);
+  const flags = from.u16();
+  const present = from.u16();
+  const direction = (flags & NAT_FLAG.SRC) !== 0 ? 'src' : (flags & NAT_FLAG.DST) !== 0 ? 'dst' : 'none';
+  if ((flags & 3) === 3 || (flags & ~31) !== 0 || (direction === 'none' && (flags !== 0 || present !== 0))) bad('nat flags');
+  const family = (present & 3) !== 0 ? 4 : (present & 12) !== 0 ? 6 : 0;
+  const nat: NatSpec = {
+    direction,
+    persistent: (flags & NAT_FLAG.PERSISTENT) !== 0,
+    hash: (flags & NAT_FLAG.HASH) !== 0,
+    random: (flags & NAT_FLAG.RANDOM) !== 0,
+    family,
+  };
+  const v6 = (): number[] => [from.u32(), from.u32(), from.u32(), from.u32()];
+  if ((present & NAT_RANGE.V4_MIN) !== 0) nat.addrMin = [0, 0, 0, from.u32()];
+  if ((present & NAT_RANGE.V4_MAX) !== 0) nat.addrMax = [0, 0, 0, from.u32()];
+  if ((present & NAT_RANGE.V6_MIN) !== 0) nat.addrMin = v6();
+  if ((present & NAT_RANGE.V6_MAX) !== 0) nat.addrMax = v6();
+  if ((present & NAT_RANGE.PORT_MIN) !== 0) nat.portMin = from.u16();
+  if ((present & NAT_RANGE.PORT_MAX) !== 0) nat.portMax = from.u16();
+  return { kind: 'nat', nat };
+}
+
+function decodeSample(from: ByteReader, generation: 1 | 2 | 3): Action {
+  const probability = from.u16();
+  if (probability === 0) bad('sample probability 0');
+  return {
+    kind: 'sample',
+    probability,
+    collectorSetId: from.u32(),
+    obsDomainId: from.u32(),
+    obsPointId: from.u32(),
+    samplingPort: generation >= 2 ? from.u16() : OFPP.NONE,
+    direction: generation === 3 ? named(SAMPLE_DIRECTIONS, from.u8(), 'direction') : '',
+  };
+}
+
+function decodeBundle(from: ByteReader, isLoad: boolean): Action {
+  const algorithm = named(BUNDLE_ALGORITHMS, from.u16(), 'bundle algorithm');
+  const fields = named(HASH_FIELDS, from.u16(), 'hash fields');
+  const basis = from.u16();
+  if (from.u32() !== 2) bad('bundle member type');
+  const count = from.u16();
+  const packed = from.u16();
+  const dstReader = from.sub(8);
+  const members = Array.from({ length: Math.min(count, from.left >> 1) }, () => from.u16());
+  if (members.length !== count) throw new PeerError('OFPBAC_BAD_LEN', 'bundle members');
+  const action: Extract<Action, { kind: 'bundle' }> = { kind: 'bundle', fields, basis, algorithm, members };
+  if (isLoad) action.dst = subfieldFromPacked(decodeNxmHeader(dstReader), packed);
+  return action;
+}
+
+function decodeEncap(from: ByteReader): Action {
+  from.skip(2);
+  const packetType = from.u32();
+  const props: { class: number; type: number; value: Uint8Array }[] = [];
+  while (from.left >= 4) {
+    const cls = from.u16();
+    const type = from.u8();
+    const length = from.u8();
+    if (length < 4) break;
+    props.push({ class: cls, type, value: from.take(length - 4).slice() });
+    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+  }
+  return { kind: 'encap', packetType, props };
+}
+
+/** A masked or whole value of a field, as an action. */
+export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | 'OFPBAC_BAD_ARGUMENT' = 'OFPBAC_BAD_SET_TYPE'): Action {
+  const header = decodeHeader(from);
+  const field = header.coded?.field;
+  if (field === undefined) throw new PeerError(code, 'set_field of an unknown field');
+  if (!field.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${field.name} is read-only`);
+  const decoded = decodeFieldValue(from, header, false);
+  const value = newKey();
+  const mask = newKey();
+  if (field.name === 'vlan_vid') {
+    setKeyBits(value, field.at - 1, 13, decoded.value);
+    setKeyBits(mask, field.at - 1, 13, decoded.mask);
+  } else {
+    setKeyBits(value, field.at, field.bits, decoded.value);
+    setKeyBits(mask, field.at, field.bits, decoded.mask);
+  }
+  return { kind: 'setField', field, value, mask };
+}
+
+/** Decodes nested actions; given by the caller so that this file does not depend on the codec above it. */
+export type DecodeList = (from: ByteReader) => Action[];
+
+type Decoder = (from: ByteReader, list: DecodeList) => Action;
+
+const resubmitTable = (from: ByteReader, withCtTuple: boolean): Action => ({
+  kind: 'resubmit',
+  port: from.u16(),
+  table: from.u8(),
+  withCtTuple,
+});
+
+/** What follows the subtype, by subtype. */
+export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
+  [NXAST.RESUBMIT, (f) => ({ kind: 'resubmit', port: f.u16(), table: 255, withCtTuple: false })],
+  [NXAST.RESUBMIT_TABLE, (f) => resubmitTable(f, false)],
+  [NXAST.RESUBMIT_TABLE_CT, (f) => resubmitTable(f, true)],
+  [NXAST.SET_TUNNEL, (f) => ({ kind: 'setTunnel', tunnelId: BigInt(f.skip(2).u32()), wide: false })],
+  [NXAST.SET_TUNNEL64, (f) => ({ kind: 'setTunnel', tunnelId: f.skip(6).u64(), wide: true })],
+  [NXAST.SET_QUEUE, (f) => ({ kind: 'setQueue', queue: f.skip(2).u32() })],
+  [NXAST.POP_QUEUE, () => ({ kind: 'popQueue' })],
+  [
+    NXAST.REG_MOVE,
+    (f) => {
+      const bits = f.u16();
+      const srcOffset = f.u16();
+      const dstOffset = f.u16();
+      const src = subfield(decodeNxmHeader(f), srcOffset, bits);
+      return { kind: 'regMove', src, dst: subfield(decodeNxmHeader(f), dstOffset, bits) };
+    },
+  ],
+  [
+    NXAST.REG_LOAD,
+    (f) => {
+      const packed = f.u16();
+      const dst = subfieldFromPacked(decodeNxmHeader(f), packed);
+      const value = f.u64();
+      if (value >> BigInt(dst.bits) !== 0n) bad('load value too wide');
+      return { kind: 'regLoad', dst, value };
+    },
+  ],
+  [NXAST.REG_LOAD2, (f) => decodeSetField(f.skip(6))],
+  [NXAST.NOTE, (f) => ({ kind: 'note', data: f.rest().slice() })],
+  [
+    NXAST.MULTIPATH,
+    (f) => {
+      const fields = named(HASH_FIELDS, f.u16(), 'hash fields');
+      const basis = f.u16();
+      f.skip(2);
+      const algorithm = named(MULTIPATH_ALGORITHMS, f.u16(), 'multipath algorithm');
+      const maxLink = f.u16();
+      const arg = f.u32();
+      f.skip(2);
+      const packed = f.u16();
+      return { kind: 'multipath', fields, basis, algorithm, maxLink, arg, dst: subfieldFromPacked(decodeNxmHeader(f), packed) };
+    },
+  ],
+  [NXAST.BUNDLE, (f) => decodeBundle(f, false)],
+  [NXAST.BUNDLE_LOAD, (f) => decodeBundle(f, true)],
+  [
+    NXAST.OUTPUT_REG,
+    (f) => {
+      const packed = f.u16();
+      const src = subfieldFromPacked(decodeNxmHeader(f), packed);
+      return { kind: 'outputReg', src, maxLen: f.u16() };
+    },
+  ],
+  [
+    NXAST.OUTPUT_REG2,
+    (f) => {
+      const packed = f.u16();
+      const maxLen = f.u16();
+      return { kind: 'outputReg', src: subfieldFromPacked(decodeNxmHeader(f), packed), maxLen };
+    },
+  ],
+  [NXAST.OUTPUT_TRUNC, (f) => ({ kind: 'outputTrunc', port: f.u16(), maxLen: f.u32() })],
+  [NXAST.LEARN, (f) => decodeLearn(f, false)],
+  [NXAST.LEARN2, (f) => decodeLearn(f, true)],
+  [NXAST.EXIT, () => ({ kind: 'exit' })],
+  [NXAST.DEC_TTL, () => ({ kind: 'decTtl', controllerIds: [] })],
+  [
+    NXAST.DEC_TTL_CNT_IDS,
+    (f) => {
+      const count = f.u16();
+      f.skip(4);
+      if (count * 2 > f.left) throw new PeerError('OFPBAC_BAD_LEN', 'dec_ttl controllers');
+      return { kind: 'decTtl', controllerIds: Array.from({ length: count }, () => f.u16()) };
+    },
+  ],
+  [NXAST.FIN_TIMEOUT, (f) => ({ kind: 'finTimeout', idleTimeoutSec: f.u16(), hardTimeoutSec: f.u16() })],
+  [
+    NXAST.CONTROLLER,
+    (f) => ({
+      kind: 'controller',
+      maxLen: f.u16(),
+      controllerId: f.u16(),
+      reason: named(PACKET_IN_REASONS, f.u8(), 'reason'),
+      userdata: new Uint8Array(0),
+      pause: false,
+      meterId: 0xffffffff,
+    }),
+  ],
+  [NXAST.CONTROLLER2, (f) => decodeControllerProperties(f.skip(6))],
+  [NXAST.WRITE_METADATA, (f) => ({ kind: 'writeMetadata', metadata: f.skip(6).u64(), mask: f.u64() })],
+  [NXAST.PUSH_MPLS, (f) => ({ kind: 'pushMpls', ethertype: f.u16() })],
+  [NXAST.POP_MPLS, (f) => ({ kind: 'popMpls', ethertype: f.u16() })],
+  [NXAST.SET_MPLS_TTL, (f) => ({ kind: 'setMplsTtl', ttl: f.u8() })],
+  [NXAST.DEC_MPLS_TTL, () => ({ kind: 'decMplsTtl' })],
+  [NXAST.SET_MPLS_LABEL, (f) => ({ kind: 'setMplsLabel', label: f.skip(2).u32() })],
+  [NXAST.SET_MPLS_TC, (f) => ({ kind: 'setMplsTc', tc: f.u8() })],
+  [NXAST.DEC_NSH_TTL, () => ({ kind: 'decNshTtl' })],
+  [NXAST.STACK_PUSH, (f) => stack(f, 'push')],
+  [NXAST.STACK_POP, (f) => stack(f, 'pop')],
+  [NXAST.SAMPLE, (f) => decodeSample(f, 1)],
+  [NXAST.SAMPLE2, (f) => decodeSample(f, 2)],
+  [NXAST.SAMPLE3, (f) => decodeSample(f, 3)],
+  [
+    NXAST.CONJUNCTION,
+    (f) => {
+      const clause = f.u8();
+      const clauses = f.u8();
+      if (clauses < 2 || clauses > 64 || clause >= clauses) bad('conjunction');
+      return { kind: 'conjunction', clause, clauses, id: f.u32() };
+    },
+  ],
+  [
+    NXAST.CT,
+    (f, list) => {
+      const flags = f.u16();
+      const zoneField = f.u32();
+      const zone = f.u16();
+      const recircTable = f.u8();
+      f.skip(3);
+      const algPort = f.u16();
+      if ((flags & ~3) !== 0 || flags === 2) bad('ct flags');
+      const source = zoneField === 0 ? undefined : subfieldFromPacked(decodeNxmHeader(word(f, zoneField)), zone);
+      return {
+        kind: 'ct',
+        commit: (flags & 1) !== 0,
+        force: (flags & 2) !== 0,
+        recircTable,
+        zone: source ?? zone,
+        alg: algPort,
+        exec: list(f),
+      };
+    },
+  ],
+  [NXAST.NAT, decodeNat],
+  [NXAST.CT_CLEAR, () => ({ kind: 'ctClear' })],
+  [NXAST.GROUP, (f) => ({ kind: 'group', group: f.skip(2).u32() })],
+  [NXAST.CLONE, (f, list) => ({ kind: 'clone', actions: list(f.skip(6)) })],
+  [NXAST.ENCAP, decodeEncap],
+  [
+    NXAST.DECAP,
+    (f) => {
+      f.skip(2);
+      const newPacketType = f.u32();
+      return newPacketType === PT_USE_NEXT_PROTO ? { kind: 'decap' } : { kind: 'decap', newPacketType };
+    },
+  ],
+  [
+    NXAST.CHECK_PKT_LARGER,
+    (f) => {
+      const length = f.u16();
+      const offset = f.u16();
+      return { kind: 'checkPktLarger', length, dst: subfield(decodeNxmHeader(f), offset, 1) };
+    },
+  ],
+  [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeNxmHeader(f) })],
+  [NXAST.DEBUG_RECIRC, () => ({ kind: 'debugRecirc' })],
+  [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
+]);
+
+function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
+  const offset = from.u16();
+  const field = decodeNxmHeader(from);
+  return { kind, subfield: subfield(field, offset, from.u16()) };
+}
+
+/** A reader over one 32-bit word that was read already. */
+function word(from: ByteReader, value: number): ByteReader {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return new ByteReader(bytes, from.shortCode);
+}
+
+/** The name that a tracking helper's port stands for, if any. */
+export const ctAlgName = (port: number): string | undefined => CT_ALG.get(port);

@@ -1,0 +1,253 @@
+// Encoders of Nicira's extension actions. Each writes what stands after the subtype; the envelope pads to 8 bytes.
+import type { Action } from '../action.ts';
+import { OFPP } from '../action.ts';
+import {
+  BUNDLE_ALGORITHMS,
+  HASH_FIELDS,
+  MULTIPATH_ALGORITHMS,
+  NAT_FLAG,
+  NAT_RANGE,
+  NX_VENDOR,
+  NXAST,
+  PACKET_IN_REASONS,
+  PT_USE_NEXT_PROTO,
+  SAMPLE_DIRECTIONS,
+} from './action-constants.ts';
+import type { ByteWriter } from './bytes.ts';
+import { encodeLearn, needsLearn2 } from './learn-codec.ts';
+import { encodeNxmHeader, hasLongHeader, packBits } from './subfield-codec.ts';
+
+type Of<K extends Action['kind']> = Extract<Action, { kind: K }>;
+
+/** Writes one Nicira action: header, body, padding. */
+export function niciraAction(out: ByteWriter, subtype: number, body?: (out: ByteWriter) => void, minimum = 16): void {
+  const start = out.size;
+  out.u16(0xffff).u16(0).u32(NX_VENDOR).u16(subtype);
+  body?.(out);
+  if (out.size - start < minimum) out.zeros(minimum - (out.size - start));
+  out.pad(start, 8);
+  out.patch16(start + 2, out.size - start);
+}
+
+function encodeController(out: ByteWriter, action: Of<'controller'>): void {
+  const reason = PACKET_IN_REASONS.indexOf(action.reason);
+  const noMeter = action.meterId === 0xffffffff;
+  if (action.userdata.length === 0 && !action.pause && noMeter) {
+    niciraAction(out, NXAST.CONTROLLER, (o) => o.u16(action.maxLen).u16(action.controllerId).u8(reason));
+    return;
+  }
+  niciraAction(out, NXAST.CONTROLLER2, (o) => {
+    o.zeros(6);
+    const property = (type: number, body: (o: ByteWriter) => void): void => {
+      const start = o.size;
+      o.u16(type).u16(0);
+      body(o);
+      o.patch16(start + 2, o.size - start);
+      o.pad(start, 8);
+    };
+    if (action.maxLen !== 0xffff) property(0, (p) => p.u16(action.maxLen));
+    if (action.controllerId !== 0) property(1, (p) => p.u16(action.controllerId));
+    if (action.reason !== 'action') property(2, (p) => p.u8(reason));
+    if (action.userdata.length > 0) property(3, (p) => p.put(action.userdata));
+    if (action.pause) property(4, () => {});
+    if (!noMeter) property(5, (p) => p.u32(action.meterId));
+  });
+}
+
+function encodeBundle(out: ByteWriter, action: Of<'bundle'>): void {
+  niciraAction(out, action.dst === undefined ? NXAST.BUNDLE : NXAST.BUNDLE_LOAD, (o) => {
+    o.u16((BUNDLE_ALGORITHMS as readonly string[]).indexOf(action.algorithm));
+    o.u16((HASH_FIELDS as readonly string[]).indexOf(action.fields));
+    o.u16(action.basis).u32(2).u16(action.members.length);
+    o.u16(action.dst === undefined ? 0 : packBits(action.dst.offset, action.dst.bits));
+    const start = o.size;
+    if (action.dst !== undefined) encodeNxmHeader(o, action.dst.field);
+    o.zeros(8 - (o.size - start));
+    for (const port of action.members) o.u16(port);
+  });
+}
+
+function encodeNat(out: ByteWriter, { nat }: Of<'nat'>): void {
+  niciraAction(out, NXAST.NAT, (o) => {
+    const flags =
+      (nat.direction === 'src' ? NAT_FLAG.SRC : nat.direction === 'dst' ? NAT_FLAG.DST : 0) |
+      (nat.persistent ? NAT_FLAG.PERSISTENT : 0) |
+      (nat.hash ? NAT_FLAG.HASH : 0) |
+      (nat.random ? NAT_FLAG.RANDOM : 0);
+    const v4 = nat.family === 4;
+    const v6 = nat.family === 6;
+    const present =
+      (v4 && nat.addrMin !== undefined ? NAT_RANGE.V4_MIN : 0) |
+      (v4 && nat.addrMax !== undefined ? NAT_RANGE.V4_MAX : 0) |
+      (v6 && nat.addrMin !== undefined ? NAT_RANGE.V6_MIN : 0) |
+      (v6 && nat.addrMax !== undefined ? NAT_RANGE.V6_MAX : 0) |
+      (nat.portMin !== undefined ? NAT_RANGE.PORT_MIN : 0) |
+      (nat.portMax !== undefined ? NAT_RANGE.PORT_MAX : 0);
+    o.u16(0).u16(flags).u16(present);
+    for (const words of [nat.addrMin, nat.addrMax]) {
+      if (words === undefined) continue;
+      if (v4) o.u32(words[3] ?? 0);
+      if (v6) for (const word of words) o.u32(word);
+    }
+    if (nat.portMin !== undefined) o.u16(nat.portMin);
+    if (nat.portMax !== undefined) o.u16(nat.portMax);
+  });
+}
+
+function encodeSample(out: ByteWriter, action: Of<'sample'>): void {
+  const direction = SAMPLE_DIRECTIONS.indexOf(action.direction);
+  const subtype = direction > 0 ? NXAST.SAMPLE3 : action.samplingPort !== OFPP.NONE ? NXAST.SAMPLE2 : NXAST.SAMPLE;
+  niciraAction(out, subtype, (o) => {
+    o.u16(action.probability).u32(action.collectorSetId).u32(action.obsDomainId).u32(action.obsPointId);
+    if (subtype !== NXAST.SAMPLE) o.u16(action.samplingPort);
+    if (subtype === NXAST.SAMPLE3) o.u8(direction);
+  });
+}
+
+/** Writes an action in Nicira's form, the same in every version; false when it has none. `list` writes nested actions. */
+export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWriter, actions: readonly Action[]) => void): boolean {
+  const nx = (subtype: number, body?: (out: ByteWriter) => void, minimum?: number): true => {
+    niciraAction(out, subtype, body, minimum);
+    return true;
+  };
+  switch (action.kind) {
+    case 'outputReg':
+      if (hasLongHeader(action.src.field)) {
+        return nx(NXAST.OUTPUT_REG2, (o) => {
+          encodeNxmHeader(o.u16(packBits(action.src.offset, action.src.bits)).u16(action.maxLen), action.src.field);
+        });
+      }
+      return nx(
+        NXAST.OUTPUT_REG,
+        (o) => {
+          encodeNxmHeader(o.u16(packBits(action.src.offset, action.src.bits)), action.src.field);
+          o.u16(action.maxLen);
+        },
+        24,
+      );
+    case 'outputTrunc':
+      return nx(NXAST.OUTPUT_TRUNC, (o) => o.u16(action.port).u32(action.maxLen));
+    case 'controller':
+      encodeController(out, action);
+      return true;
+    case 'group':
+      return nx(NXAST.GROUP, (o) => o.u16(0).u32(action.group));
+    case 'bundle':
+      encodeBundle(out, action);
+      return true;
+    case 'regLoad':
+      return nx(NXAST.REG_LOAD, (o) => {
+        encodeNxmHeader(o.u16(packBits(action.dst.offset, action.dst.bits)), action.dst.field);
+        o.u64(action.value);
+      });
+    case 'regMove':
+      return nx(NXAST.REG_MOVE, (o) => {
+        o.u16(action.src.bits).u16(action.src.offset).u16(action.dst.offset);
+        encodeNxmHeader(o, action.src.field);
+        encodeNxmHeader(o, action.dst.field);
+      });
+    case 'decTtl':
+      if (action.controllerIds.length === 0) return nx(NXAST.DEC_TTL);
+      return nx(NXAST.DEC_TTL_CNT_IDS, (o) => {
+        o.u16(action.controllerIds.length).zeros(4);
+        for (const id of action.controllerIds) o.u16(id);
+      });
+    case 'setMplsLabel':
+      return nx(NXAST.SET_MPLS_LABEL, (o) => o.u16(0).u32(action.label));
+    case 'setMplsTc':
+      return nx(NXAST.SET_MPLS_TC, (o) => o.u8(action.tc));
+    case 'setMplsTtl':
+      return nx(NXAST.SET_MPLS_TTL, (o) => o.u8(action.ttl));
+    case 'decMplsTtl':
+      return nx(NXAST.DEC_MPLS_TTL);
+    case 'pushMpls':
+      return nx(NXAST.PUSH_MPLS, (o) => o.u16(action.ethertype));
+    case 'popMpls':
+      return nx(NXAST.POP_MPLS, (o) => o.u16(action.ethertype));
+    case 'decNshTtl':
+      return nx(NXAST.DEC_NSH_TTL);
+    case 'deleteField':
+      return nx(NXAST.DELETE_FIELD, (o) => encodeNxmHeader(o, action.field), 24);
+    case 'setTunnel':
+      if (action.wide || action.tunnelId > 0xffffffffn) return nx(NXAST.SET_TUNNEL64, (o) => o.zeros(6).u64(action.tunnelId));
+      return nx(NXAST.SET_TUNNEL, (o) => o.u16(0).u32(Number(action.tunnelId)));
+    case 'setQueue':
+      return nx(NXAST.SET_QUEUE, (o) => o.u16(0).u32(action.queue));
+    case 'popQueue':
+      return nx(NXAST.POP_QUEUE);
+    case 'finTimeout':
+      return nx(NXAST.FIN_TIMEOUT, (o) => o.u16(action.idleTimeoutSec).u16(action.hardTimeoutSec));
+    case 'resubmit':
+      return nx(action.withCtTuple ? NXAST.RESUBMIT_TABLE_CT : NXAST.RESUBMIT_TABLE, (o) => o.u16(action.port).u8(action.table));
+    case 'learn':
+      return nx(needsLearn2(action) ? NXAST.LEARN2 : NXAST.LEARN, (o) => encodeLearn(o, action));
+    case 'conjunction':
+      return nx(NXAST.CONJUNCTION, (o) => o.u8(action.clause).u8(action.clauses).u32(action.id));
+    case 'multipath':
+      return nx(NXAST.MULTIPATH, (o) => {
+        o.u16((HASH_FIELDS as readonly string[]).indexOf(action.fields))
+          .u16(action.basis)
+          .u16(0);
+        o.u16((MULTIPATH_ALGORITHMS as readonly string[]).indexOf(action.algorithm))
+          .u16(action.maxLink)
+          .u32(action.arg)
+          .u16(0);
+        encodeNxmHeader(o.u16(packBits(action.dst.offset, action.dst.bits)), action.dst.field);
+      });
+    case 'note':
+      return nx(NXAST.NOTE, (o) => o.put(action.data));
+    case 'exit':
+      return nx(NXAST.EXIT);
+    case 'sample':
+      encodeSample(out, action);
+      return true;
+    case 'push':
+    case 'pop':
+      return nx(action.kind === 'push' ? NXAST.STACK_PUSH : NXAST.STACK_POP, (o) => {
+        encodeNxmHeader(o.u16(action.subfield.offset), action.subfield.field);
+        o.u16(action.subfield.bits);
+      });
+    case 'clone':
+      return nx(NXAST.CLONE, (o) => list(o.zeros(6), action.actions));
+    case 'checkPktLarger':
+      return nx(NXAST.CHECK_PKT_LARGER, (o) => encodeNxmHeader(o.u16(action.length).u16(action.dst.offset), action.dst.field), 24);
+    case 'ct':
+      return nx(NXAST.CT, (o) => {
+        o.u16((action.commit ? 1 : 0) | (action.force ? 2 : 0));
+        if (typeof action.zone === 'number') o.u32(0).u16(action.zone);
+        else {
+          encodeNxmHeader(o, action.zone.field);
+          o.u16(packBits(action.zone.offset, action.zone.bits));
+        }
+        o.u8(action.recircTable).zeros(3).u16(action.alg);
+        list(o, action.exec);
+      });
+    case 'nat':
+      encodeNat(out, action);
+      return true;
+    case 'ctClear':
+      return nx(NXAST.CT_CLEAR);
+    case 'encap':
+      return nx(NXAST.ENCAP, (o) => {
+        o.u16(0).u32(action.packetType);
+        for (const prop of action.props) {
+          const start = o.size;
+          o.u16(prop.class)
+            .u8(prop.type)
+            .u8(prop.value.length + 4)
+            .put(prop.value);
+          o.pad(start, 8);
+        }
+      });
+    case 'decap':
+      return nx(NXAST.DECAP, (o) => o.u16(0).u32(action.newPacketType ?? PT_USE_NEXT_PROTO));
+    case 'debugRecirc':
+      return nx(NXAST.DEBUG_RECIRC);
+    case 'debugSlow':
+      return nx(NXAST.DEBUG_SLOW);
+    case 'writeMetadata':
+      return nx(NXAST.WRITE_METADATA, (o) => o.zeros(6).u64(action.metadata).u64(action.mask));
+    default:
+      return false;
+  }
+}

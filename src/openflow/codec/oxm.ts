@@ -1,0 +1,267 @@
+// NXM and OXM matches. One entry is a header (class 16, field 7, has-mask 1, length 8), for class 0xffff an experimenter number, a value
+// and, with has-mask, a mask of the same size. OpenFlow 1.3.5 section 7.2.3; nicira extensions in ovs-fields(7).
+//
+// The key holds a few fields otherwise than the wire: VLAN fields carry the "present" bit, nw_tos and ip_dscp share a byte, in_port is
+// 16 bits inside and 32 in OXM. Those are written out here; all others follow from the field table.
+import { PeerError } from '../../base/errors.ts';
+import type { Field, FieldCode } from '../../flow/fields.ts';
+import { mustField } from '../../flow/fields.ts';
+import type { Match } from '../../flow/key.ts';
+import { keyBits, matchAll, setKeyBits, VLAN_CFI, W } from '../../flow/key.ts';
+import { prereqHolds } from '../../flow/prerequisites.ts';
+import type { OfVersion } from '../message.ts';
+import { portFromWire32, portToWire32 } from '../ports.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { bytesToBig } from './bytes.ts';
+import type { CodedField } from './oxm-table.ts';
+import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
+
+const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
+/** The order in which the reference writes entries, prerequisites before what needs them. `vlan` and `regs` stand for groups. */
+const WIRE_ORDER =
+  'dp_hash recirc_id conj_id packet_type in_port actset_output eth_src eth_dst eth_type vlan mpls_tc mpls_bos mpls_ttl mpls_label ' +
+  'ip_src ip_dst ipv6_src ipv6_dst ip_frag nw_tos nw_ecn nw_ttl ipv6_label nw_proto tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst ' +
+  'icmp_type icmp_code icmpv6_type icmpv6_code nd_target nd_reserved nd_options_type nd_sll nd_tll ' +
+  'arp_op arp_spa arp_tpa arp_sha arp_tha ' +
+  'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_ver tun_erspan_idx tun_erspan_dir ' +
+  'tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
+  'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
+
+/** Fields whose exact value is still sent with its mask, because only some bits of the wire's width exist. */
+const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags']);
+
+let order: (Field | string)[] | undefined;
+
+/** Writes the entries of a match, without padding or envelope. `nxm` takes NXM codes (OpenFlow 1.0 and 1.1's NXM). */
+export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion): void {
+  order ??= WIRE_ORDER.split(' ').map((name) => (name === 'vlan' || name === 'regs' ? name : mustField(name)));
+  const nxm = version < 3;
+  for (const item of order) {
+    if (item === 'vlan') encodeVlan(out, match, nxm);
+    else if (item === 'regs') encodeRegisters(out, match, version);
+    else if (typeof item !== 'string') encodeField(out, match, item, version);
+  }
+}
+
+function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
+  const mask = keyBits(match.mask, field.at, field.bits);
+  if (mask === 0n || !prereqHolds(field.prereq, match)) return;
+  const value = keyBits(match.key, field.at, field.bits);
+  if (field.name === 'in_port' || field.name === 'actset_output') {
+    if (field.name === 'in_port' && version < 3) encodeEntry(out, 'in_port', version, value, undefined);
+    else encodeEntry(out, field.name === 'in_port' ? 'in_port_oxm' : field.name, version, BigInt(portToWire32(Number(value))), undefined);
+  } else if (field.name === 'nw_tos') {
+    if ((mask & 0xfcn) !== 0xfcn) return;
+    if (version < 3) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
+    else encodeEntry(out, 'ip_dscp', version, value >> 2n, undefined);
+  } else {
+    const exact = mask === ones(field.bits) && !ALWAYS_MASKED.has(field.name);
+    encodeEntry(out, field.name, version, value, exact ? undefined : mask);
+  }
+}
+
+function encodeVlan(out: ByteWriter, match: Match, nxm: boolean): void {
+  const mask = (match.mask[W.VLAN0] ?? 0) & 0xffff;
+  const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
+  if (mask === 0) return;
+  if (nxm) {
+    encodeEntry(out, 'vlan_tci', 1, BigInt(tci), mask === 0xffff ? undefined : BigInt(mask));
+    return;
+  }
+  const vidMask = mask & 0x1fff;
+  if (vidMask !== 0) encodeEntry(out, 'vlan_vid', 3, BigInt(tci & 0x1fff), vidMask === 0x1fff ? undefined : BigInt(vidMask));
+  if ((mask & 0xe000) === 0xe000 && (tci & VLAN_CFI) !== 0) encodeEntry(out, 'vlan_pcp', 3, BigInt(tci >> 13), undefined);
+}
+
+function encodeRegisters(out: ByteWriter, match: Match, version: OfVersion): void {
+  const step = version >= 6 ? 2 : 1;
+  for (let i = 0; i < 16; i += step) {
+    const field = mustField(step === 2 ? `xreg${i / 2}` : `reg${i}`);
+    encodeField(out, match, field, version);
+  }
+}
+
+function encodeEntry(out: ByteWriter, name: string, version: OfVersion, value: bigint, mask: bigint | undefined): void {
+  const field = mustField(name);
+  const code = codeFor(field, version);
+  if (code === undefined) return;
+  encodeHeader(out, code, field.wireBytes, mask !== undefined);
+  out.big(value, field.wireBytes);
+  if (mask !== undefined) out.big(mask, field.wireBytes);
+}
+
+/** Writes an entry's header: 4 bytes, or 8 with an experimenter. */
+export function encodeHeader(out: ByteWriter, code: FieldCode, wireBytes: number, hasMask: boolean): void {
+  const { cls, experimenter } = OXM_CLASSES[code.cls];
+  const payload = wireBytes * (hasMask ? 2 : 1) + (cls === 0xffff ? 4 : 0);
+  out
+    .u16(cls)
+    .u8((code.num << 1) | (hasMask ? 1 : 0))
+    .u8(payload);
+  if (cls === 0xffff) out.u32(experimenter);
+}
+
+/** Writes a field's header, as actions name fields. */
+export function encodeFieldHeader(out: ByteWriter, field: Field, version: OfVersion, hasMask = false): void {
+  const code = codeFor(field, version);
+  if (code === undefined) throw new Error(`${field.name} has no code`);
+  encodeHeader(out, code, field.wireBytes, hasMask);
+}
+
+/** A header read: the field it names, or undefined when unknown. */
+export interface EntryHeader {
+  coded: CodedField | undefined;
+  hasMask: boolean;
+  /** Bytes of value and mask that follow. */
+  size: number;
+  isCookie: boolean;
+}
+
+/** Reads an entry's header. */
+export function decodeHeader(from: ByteReader): EntryHeader {
+  const cls = from.u16();
+  const second = from.u8();
+  let size = from.u8();
+  let experimenter = 0;
+  if (cls === 0xffff) {
+    if (size < 4) throw new PeerError('OFPBMC_BAD_LEN', 'experimenter entry without an experimenter');
+    experimenter = from.u32();
+    size -= 4;
+  }
+  const hasMask = (second & 1) !== 0;
+  const num = second >> 1;
+  const isCookie = cls === 1 && num === 30 && size === (hasMask ? 16 : 8);
+  return { coded: isCookie ? undefined : fieldByCode(cls, experimenter, num), hasMask, size, isCookie };
+}
+
+/** A field named in an action: the header alone stands there. */
+export function decodeFieldHeader(from: ByteReader): Field {
+  const header = decodeHeader(from);
+  const coded = header.coded;
+  if (coded === undefined) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'unknown field in an action');
+  if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
+    throw new PeerError('OFPBAC_BAD_SET_LEN', 'bad field size in an action');
+  return coded.field;
+}
+
+/** A decoded value of a field, both right-aligned. `mask` is all ones of the field's bits when exact. */
+export interface FieldValue {
+  field: Field;
+  value: bigint;
+  mask: bigint;
+}
+
+/** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
+export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict = true): FieldValue {
+  const field = header.coded?.field;
+  if (field === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
+  const perValue = header.hasMask ? header.size / 2 : header.size;
+  if (perValue !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
+  let value = bytesToBig(from.take(perValue));
+  const width = wireBits(field);
+  let mask = ones(width);
+  if (header.hasMask) {
+    const wireMask = bytesToBig(from.take(perValue));
+    if (!field.maskable && wireMask !== ones(field.wireBytes * 8)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
+    if (strict && (value & ~wireMask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
+    mask = wireMask & ones(width);
+  }
+  if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
+  if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
+  if (field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
+  return { field, value: value & mask, mask };
+}
+
+/** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */
+const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : field.name === 'ct_state' ? 32 : field.bits);
+
+/** Adds a field to a match, in the key's form. A zero mask adds nothing. */
+export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
+  // Ethernet is the packet type of all flows that do not ask for another.
+  if (mask === 0n || (field.name === 'packet_type' && value === 0n)) return;
+  let at = field.at;
+  let bits = field.bits;
+  let stored = value;
+  let storedMask = mask;
+  if (field.name === 'in_port_oxm') {
+    at = W.IN_PORT * 32 + 16;
+    bits = 16;
+    storedMask = 0xffffn;
+  } else if (field.name === 'vlan_vid') {
+    at -= 1;
+    bits = 13;
+  } else if (field.name === 'vlan_pcp' || field.name === 'dl_vlan_pcp') {
+    bits = 4;
+    stored = (value << 1n) | 1n;
+    storedMask = (mask << 1n) | 1n;
+  } else if (field.name === 'dl_vlan') {
+    at -= 1;
+    bits = 13;
+    stored = value | 0x1000n;
+    storedMask = mask | 0x1000n;
+  } else if (field.name === 'nw_tos') {
+    storedMask = 0xfcn;
+  } else if (field.name === 'ct_state') {
+    storedMask &= 0xffn;
+  }
+  setKeyBits(match.key, at, bits, (keyBits(match.key, at, bits) & ~storedMask) | (stored & storedMask));
+  setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | storedMask);
+}
+
+/** What a list of entries says. */
+export interface DecodedMatch {
+  match: Match;
+  /** NXM flow-mods and requests may match cookies among the entries. */
+  cookie?: { value: bigint; mask: bigint };
+}
+
+/** Reads entries to the end of `from`. Unless `strict`, unknown fields and missing prerequisites are passed over, as in packet-ins. */
+export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatch {
+  const match = matchAll();
+  const result: DecodedMatch = { match };
+  const seen = new Set<number>();
+  while (from.left > 0) {
+    const header = decodeHeader(from);
+    if (header.isCookie) {
+      const value = from.u64();
+      const mask = header.hasMask ? from.u64() : ones(64);
+      if ((value & ~mask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', 'cookie outside its mask');
+      if (result.cookie !== undefined) throw new PeerError('OFPBMC_DUP_FIELD', 'cookie twice');
+      result.cookie = { value, mask };
+      continue;
+    }
+    if (header.coded === undefined || header.coded.field.name.startsWith('tun_metadata')) {
+      if (strict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
+      from.skip(header.size);
+      continue;
+    }
+    const value = decodeFieldValue(from, header);
+    if (seen.has(value.field.id)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
+    seen.add(value.field.id);
+    if (strict && !prereqHolds(value.field.prereq, match))
+      throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
+    addToMatch(match, value);
+  }
+  return result;
+}
+
+/** An OXM match with its envelope (type 1, length, entries, zeros to 8 bytes), as in OpenFlow 1.2 and later. */
+export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion): void {
+  const start = out.size;
+  out.u16(1).u16(0);
+  encodeMatchEntries(out, match, version);
+  out.patch16(start + 2, out.size - start);
+  out.pad(start, 8);
+}
+
+/** Reads an OXM match with its envelope. */
+export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
+  const type = from.u16();
+  const length = from.u16();
+  if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
+  if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
+  const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
+  from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+  return decodeMatchEntries(entries, strict);
+}

@@ -1,0 +1,64 @@
+// OpenFlow 1.5 statistics: entries of class 0x8002 (OpenFlow 1.5.1 section 7.2.4).
+import { PeerError } from '../../base/errors.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+
+const ALL_ONES = 0xffffffffffffffffn;
+
+export interface Oxs {
+  durationSec: number;
+  durationNsec: number;
+  packetCount: bigint;
+  byteCount: bigint;
+  /** Of aggregates only. */
+  flowCount?: number;
+}
+
+/** OpenFlow 1.5 flow statistics: entries like OXM of class 0x8002 (OpenFlow 1.5.1 section 7.2.4). */
+export function decodeOxs(from: ByteReader): Oxs {
+  const oxs: Oxs = { durationSec: 0, durationNsec: 0, packetCount: ALL_ONES, byteCount: ALL_ONES };
+  from.skip(2);
+  const length = from.u16();
+  if (length < 4) throw new PeerError('OFPBRC_BAD_LEN', 'statistics shorter than their header');
+  const entries = from.sub(length - 4);
+  from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+  while (entries.left >= 4) {
+    const cls = entries.u16();
+    const field = entries.u8() >> 1;
+    const body = entries.sub(entries.u8());
+    if (cls !== 0x8002) continue;
+    if (field === 0) {
+      oxs.durationSec = body.u32();
+      oxs.durationNsec = body.u32();
+    } else if (field === 3) oxs.flowCount = body.u32();
+    else if (field === 4) oxs.packetCount = body.u64();
+    else if (field === 5) oxs.byteCount = body.u64();
+  }
+  return oxs;
+}
+
+/** Writes OpenFlow 1.5 flow statistics. */
+export function encodeOxs(out: ByteWriter, oxs: Oxs): void {
+  const start = out.size;
+  out.u16(0).u16(0);
+  if (oxs.flowCount === undefined) out.u16(0x8002).u8(0).u8(8).u32(oxs.durationSec).u32(oxs.durationNsec);
+  else
+    out
+      .u16(0x8002)
+      .u8(3 << 1)
+      .u8(4)
+      .u32(oxs.flowCount);
+  if (oxs.packetCount !== ALL_ONES)
+    out
+      .u16(0x8002)
+      .u8(4 << 1)
+      .u8(8)
+      .u64(oxs.packetCount);
+  if (oxs.byteCount !== ALL_ONES)
+    out
+      .u16(0x8002)
+      .u8(5 << 1)
+      .u8(8)
+      .u64(oxs.byteCount);
+  out.patch16(start + 2, out.size - start);
+  out.pad(start, 8);
+}

@@ -1,0 +1,218 @@
+// Packet-in and packet-out in all their forms. OpenFlow 1.0.0 sections 5.3.6 and 5.4.1, OpenFlow 1.3.5 sections 7.3.7 and 7.4.1;
+// NXT_PACKET_IN and NXT_PACKET_IN2 carry the frame's metadata as NXM entries.
+import { PeerError } from '../../base/errors.ts';
+import type { Match } from '../../flow/key.ts';
+import { matchAll, setKeyBits, W } from '../../flow/key.ts';
+import type { PacketInReason } from '../action.ts';
+import type { OfVersion, PacketIn, PacketOut } from '../message.ts';
+import { decodeActions, encodeActions } from './action-codec.ts';
+import { PACKET_IN_REASONS } from './action-constants.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
+import { decodeMatchEntries, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
+import { decodePort, encodePort } from './port-codec.ts';
+
+/** The OpenFlow port a match names as in_port, 0xffff (none) when it does not. */
+export const inPortOf = (match: Match): number =>
+  ((match.mask[W.IN_PORT] ?? 0) & 0xffff) === 0 ? 0xffff : (match.key[W.IN_PORT] ?? 0) & 0xffff;
+
+/** A match of in_port alone. */
+export function inPortMatch(port: number): Match {
+  const match = matchAll();
+  match.key[W.IN_PORT] = port;
+  match.mask[W.IN_PORT] = 0xffff;
+  return match;
+}
+
+const ALL_ONES = 0xffffffffffffffffn;
+
+function reason(number: number): PacketInReason {
+  return PACKET_IN_REASONS[number] ?? 'action';
+}
+
+/** The reason's number in a version: 1.0 to 1.3 know three, and say `action` for those that came later. */
+function reasonNumber(version: OfVersion, name: PacketInReason): number {
+  const number = PACKET_IN_REASONS.indexOf(name);
+  if (name === 'explicit_miss' || name === 'implicit_miss') return 0;
+  return version < 5 && number > 2 ? 1 : number;
+}
+
+/** Reads OFPT_PACKET_IN. */
+export function decodePacketIn(from: ByteReader, version: OfVersion): PacketIn {
+  const bufferId = from.u32();
+  if (version === 1) {
+    const totalLength = from.u16();
+    const match = inPortMatch(from.u16());
+    const why = reason(from.u8());
+    from.skip(1);
+    return { kind: 'packetIn', bufferId, totalLength, reason: why, table: 0, cookie: ALL_ONES, match, data: from.rest().slice() };
+  }
+  if (version === 2) {
+    const match = inPortMatch(decodePort(from, version));
+    from.skip(4);
+    const totalLength = from.u16();
+    const why = reason(from.u8());
+    const table = from.u8();
+    return { kind: 'packetIn', bufferId, totalLength, reason: why, table, cookie: ALL_ONES, match, data: from.rest().slice() };
+  }
+  const totalLength = from.u16();
+  const why = reason(from.u8());
+  const table = from.u8();
+  const cookie = version >= 4 ? from.u64() : ALL_ONES;
+  const match = decodeAnyMatch(from, version).match;
+  from.skip(2);
+  return { kind: 'packetIn', bufferId, totalLength, reason: why, table, cookie, match, data: from.rest().slice() };
+}
+
+/** Writes OFPT_PACKET_IN. */
+export function encodePacketIn(out: ByteWriter, version: OfVersion, p: PacketIn): void {
+  out.u32(p.bufferId);
+  const number = reasonNumber(version, p.reason);
+  if (version === 1) out.u16(p.totalLength).u16(inPortOf(p.match)).u8(number).u8(0);
+  else if (version === 2) {
+    encodePort(out, version, inPortOf(p.match));
+    encodePort(out, version, inPortOf(p.match));
+    out.u16(p.totalLength).u8(number).u8(p.table);
+  } else {
+    out.u16(p.totalLength).u8(number).u8(p.table);
+    if (version >= 4) out.u64(p.cookie);
+    encodeOxmMatch(out, p.match, version);
+    out.u16(0);
+  }
+  out.put(p.data);
+}
+
+/** Reads NXT_PACKET_IN. */
+export function decodeNxPacketIn(from: ByteReader): PacketIn {
+  const bufferId = from.u32();
+  const totalLength = from.u16();
+  const why = reason(from.u8());
+  const table = from.u8();
+  const cookie = from.u64();
+  const matchLength = from.u16();
+  from.skip(6);
+  const match = decodeNxmMatch(from, matchLength, false).match;
+  from.skip(2);
+  return { kind: 'packetIn', bufferId, totalLength, reason: why, table, cookie, match, data: from.rest().slice() };
+}
+
+/** Writes what follows the subtype of NXT_PACKET_IN. */
+export function encodeNxPacketIn(out: ByteWriter, p: PacketIn): void {
+  out.u32(p.bufferId).u16(p.totalLength).u8(PACKET_IN_REASONS.indexOf(p.reason)).u8(p.table).u64(p.cookie);
+  const lengthAt = out.size;
+  out.u16(0).zeros(6);
+  const length = encodeNxmMatch(out, p.match);
+  out.patch16(lengthAt, length);
+  out.u16(0).put(p.data);
+}
+
+/** Properties of NXT_PACKET_IN2 and NXT_RESUME. */
+const PROPERTY = {
+  PACKET: 0,
+  FULL_LENGTH: 1,
+  BUFFER: 2,
+  TABLE: 3,
+  COOKIE: 4,
+  REASON: 5,
+  METADATA: 6,
+  USERDATA: 7,
+  CONTINUATION: 8,
+} as const;
+
+/** Reads NXT_PACKET_IN2 (also the body of NXT_RESUME). */
+export function decodeNxPacketIn2(from: ByteReader): PacketIn {
+  const p: PacketIn = {
+    kind: 'packetIn',
+    bufferId: 0xffffffff,
+    totalLength: 0,
+    reason: 'action',
+    table: 0,
+    cookie: ALL_ONES,
+    match: matchAll(),
+    data: new Uint8Array(0),
+  };
+  while (from.left >= 4) {
+    const type = from.u16();
+    const size = from.u16();
+    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${size} bytes`);
+    const body = from.sub(size - 4, 'OFPBPC_BAD_LEN');
+    from.skip(Math.min(from.left, (8 - (size % 8)) % 8));
+    if (type === PROPERTY.PACKET) p.data = body.rest().slice();
+    else if (type === PROPERTY.FULL_LENGTH) p.totalLength = body.u32();
+    else if (type === PROPERTY.BUFFER) p.bufferId = body.u32();
+    else if (type === PROPERTY.TABLE) p.table = body.u8();
+    else if (type === PROPERTY.COOKIE) p.cookie = body.skip(body.left >= 12 ? 4 : 0).u64();
+    else if (type === PROPERTY.REASON) p.reason = reason(body.u8());
+    else if (type === PROPERTY.METADATA) p.match = decodeMatchEntries(body, false).match;
+    else if (type === PROPERTY.USERDATA) p.userdata = body.rest().slice();
+    else if (type === PROPERTY.CONTINUATION) p.continuation = body.rest().slice();
+    else if (type < 0x8000) throw new PeerError('OFPBPC_BAD_TYPE', `packet-in property ${type}`);
+  }
+  if (p.data.length === 0) throw new PeerError('OFPBRC_BAD_LEN', 'packet-in without a packet');
+  if (p.totalLength === 0) p.totalLength = p.data.length;
+  return p;
+}
+
+/** Writes what follows the subtype of NXT_PACKET_IN2. */
+export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn, version: OfVersion): void {
+  const property = (type: number, body: (out: ByteWriter) => void): void => {
+    const start = out.size;
+    out.u16(type).u16(0);
+    body(out);
+    out.patch16(start + 2, out.size - start);
+    out.pad(start, 8);
+  };
+  property(PROPERTY.PACKET, (o) => o.put(p.data));
+  if (p.totalLength !== p.data.length) property(PROPERTY.FULL_LENGTH, (o) => o.u32(p.totalLength));
+  if (p.bufferId !== 0xffffffff) property(PROPERTY.BUFFER, (o) => o.u32(p.bufferId));
+  property(PROPERTY.TABLE, (o) => o.u8(p.table));
+  if (p.cookie !== ALL_ONES) property(PROPERTY.COOKIE, (o) => o.u32(0).u64(p.cookie));
+  property(PROPERTY.REASON, (o) => o.u8(PACKET_IN_REASONS.indexOf(p.reason)));
+  property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version));
+  const { userdata, continuation } = p;
+  if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
+  if (continuation !== undefined) property(PROPERTY.CONTINUATION, (o) => o.put(continuation));
+}
+
+/** Reads OFPT_PACKET_OUT. */
+export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut {
+  const bufferId = from.u32();
+  let match: Match;
+  let actionsSize: number;
+  if (version === 6) {
+    actionsSize = from.u16();
+    from.skip(2);
+    match = decodeAnyMatch(from, version).match;
+  } else {
+    match = inPortMatch(decodePort(from, version, 'OFPBRC_BAD_PORT'));
+    actionsSize = from.u16();
+    if (version > 1) from.skip(6);
+  }
+  const actions = decodeActions(from.sub(actionsSize), version);
+  return { kind: 'packetOut', bufferId, match, actions, data: from.rest().slice() };
+}
+
+/** Writes OFPT_PACKET_OUT. */
+export function encodePacketOut(out: ByteWriter, version: OfVersion, p: PacketOut): void {
+  out.u32(p.bufferId);
+  let sizeAt = out.size;
+  if (version === 6) {
+    out.u16(0).u16(0);
+    encodeAnyMatch(out, p.match, version);
+  } else {
+    encodePort(out, version, inPortOf(p.match));
+    sizeAt = out.size;
+    out.u16(0);
+    if (version > 1) out.zeros(6);
+  }
+  const start = out.size;
+  encodeActions(out, p.actions, version, contextOf(p.match));
+  out.patch16(sizeAt, out.size - start);
+  out.put(p.data);
+}
+
+/** Copies of these are what a packet-in's metadata is built with: sets one field's bits in a match. */
+export function setMatchBits(match: Match, at: number, bits: number, value: bigint): void {
+  setKeyBits(match.key, at, bits, value);
+  setKeyBits(match.mask, at, bits, (1n << BigInt(bits)) - 1n);
+}

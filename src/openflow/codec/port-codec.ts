@@ -1,0 +1,249 @@
+// Ports on the wire: descriptions, status, modification, statistics. OpenFlow 1.0.0 section 5.2.1, OpenFlow 1.3.5 section 7.2.1,
+// OpenFlow 1.4.1 section 7.2.1. Inside, bits are OpenFlow 1.1's; 1.0 has the feature bits from COPPER on four places lower.
+import { PeerError } from '../../base/errors.ts';
+import type { OfPort } from '../action.ts';
+import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
+import { portFromWire32, portToWire32 } from '../ports.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+
+const UNKNOWN = 0xffffffffffffffffn;
+const LOW = 0x7f;
+const featuresFrom10 = (bits: number): number => (bits & LOW) | ((bits & 0xf80) << 4);
+const featuresTo10 = (bits: number): number => (bits & LOW) | ((bits >> 4) & 0xf80);
+
+/** Reads a port number in a version's width. */
+export const decodePort = (from: ByteReader, version: OfVersion, code = 'OFPBRC_BAD_PORT'): OfPort =>
+  version === 1 ? from.u16() : portFromWire32(from.u32(), code);
+
+/** Writes a port number in a version's width. */
+export function encodePort(out: ByteWriter, version: OfVersion, port: OfPort): void {
+  if (version === 1) out.u16(port);
+  else out.u32(portToWire32(port));
+}
+
+/** Bits per second of the fastest feature, in kbps. */
+function fastest(features: number): number {
+  const speeds = [10, 10, 100, 100, 1000, 1000, 10_000, 40_000, 100_000, 1_000_000];
+  for (let bit = speeds.length - 1; bit >= 0; bit--) if ((features & (1 << bit)) !== 0) return (speeds[bit] ?? 0) * 1000;
+  return 0;
+}
+
+/** Reads one port description. */
+export function decodePortDesc(from: ByteReader, version: OfVersion): PortDesc {
+  if (version === 1) {
+    const port = from.u16();
+    const mac = from.mac();
+    const name = from.text(16);
+    const config = from.u32() & 0x7f;
+    const state = from.u32() & 0x301;
+    const current = featuresFrom10(from.u32());
+    const advertised = featuresFrom10(from.u32());
+    const supported = featuresFrom10(from.u32());
+    const peer = featuresFrom10(from.u32());
+    const speeds = { currentSpeedKbps: fastest(current), maxSpeedKbps: fastest(supported) };
+    return { port, mac, name, config, state, current, advertised, supported, peer, ...speeds };
+  }
+  const port = portFromWire32(from.u32(), 'OFPBRC_BAD_PORT');
+  const length = version >= 5 ? from.u16() : 64;
+  from.skip(version >= 5 ? 2 : 4);
+  const mac = from.mac();
+  from.skip(2);
+  const name = from.text(16);
+  const desc: PortDesc = {
+    port,
+    mac,
+    name,
+    config: from.u32() & 0x65,
+    state: from.u32() & 7,
+    current: 0,
+    advertised: 0,
+    supported: 0,
+    peer: 0,
+    currentSpeedKbps: 0,
+    maxSpeedKbps: 0,
+  };
+  if (version < 5) {
+    decodeEthernet(from, desc);
+    return desc;
+  }
+  if (length < 40) throw new PeerError('OFPBRC_BAD_LEN', `port description of ${length} bytes`);
+  const properties = from.sub(length - 40);
+  while (properties.left >= 4) {
+    const type = properties.u16();
+    const size = properties.u16();
+    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `port property of ${size} bytes`);
+    const body = properties.sub(size - 4, 'OFPBPC_BAD_LEN');
+    properties.skip(Math.min(properties.left, (8 - (size % 8)) % 8));
+    if (type === 0) decodeEthernet(body.skip(4), desc);
+  }
+  return desc;
+}
+
+function decodeEthernet(from: ByteReader, desc: PortDesc): void {
+  desc.current = from.u32();
+  desc.advertised = from.u32();
+  desc.supported = from.u32();
+  desc.peer = from.u32();
+  desc.currentSpeedKbps = from.u32();
+  desc.maxSpeedKbps = from.u32();
+}
+
+/** Writes one port description. */
+export function encodePortDesc(out: ByteWriter, version: OfVersion, desc: PortDesc): void {
+  if (version === 1) {
+    out.u16(desc.port).mac(desc.mac).text(desc.name, 16).u32(desc.config).u32(desc.state);
+    for (const bits of [desc.current, desc.advertised, desc.supported, desc.peer]) out.u32(featuresTo10(bits));
+    return;
+  }
+  out.u32(portToWire32(desc.port));
+  if (version >= 5) out.u16(72).u16(0);
+  else out.u32(0);
+  out.mac(desc.mac).u16(0).text(desc.name, 16);
+  out.u32(desc.config & 0x65).u32(desc.state & 7);
+  if (version >= 5) out.u16(0).u16(32).u32(0);
+  out.u32(desc.current).u32(desc.advertised).u32(desc.supported).u32(desc.peer).u32(desc.currentSpeedKbps).u32(desc.maxSpeedKbps);
+}
+
+/** Reads a run of port descriptions to the end. */
+export function decodePortDescs(from: ByteReader, version: OfVersion): PortDesc[] {
+  const ports: PortDesc[] = [];
+  while (from.left > 0) ports.push(decodePortDesc(from, version));
+  return ports;
+}
+
+const REASONS = ['add', 'delete', 'modify'] as const;
+
+export function decodePortStatus(from: ByteReader, version: OfVersion): Message {
+  const reason = REASONS[from.u8()];
+  if (reason === undefined) throw new PeerError('NXBRC_BAD_REASON', 'port status reason');
+  from.skip(7);
+  return { kind: 'portStatus', reason, desc: decodePortDesc(from, version) };
+}
+
+export function encodePortStatus(out: ByteWriter, version: OfVersion, message: Extract<Message, { kind: 'portStatus' }>): void {
+  encodePortDesc(out.u8(REASONS.indexOf(message.reason)).zeros(7), version, message.desc);
+}
+
+/** Configuration bits that a port has in OpenFlow 1.0, and those left of them since 1.1. */
+const ALL_CONFIG10 = 0x7f;
+const ALL_CONFIG11 = 0x65;
+
+type PortMod = Extract<Message, { kind: 'portMod' }>;
+
+export function decodePortMod(from: ByteReader, version: OfVersion): PortMod {
+  const port = decodePort(from, version);
+  if (version > 1) from.skip(4);
+  const mac = from.mac();
+  if (version > 1) from.skip(2);
+  const known = version === 1 ? ALL_CONFIG10 : ALL_CONFIG11;
+  const config = from.u32() & known;
+  const mask = from.u32() & known;
+  let advertise = 0;
+  if (version >= 5) {
+    while (from.left >= 4) {
+      const type = from.u16();
+      const size = from.u16();
+      if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `port property of ${size} bytes`);
+      const body = from.sub(size - 4, 'OFPBPC_BAD_LEN');
+      if (type === 0) advertise = body.u32();
+    }
+  } else {
+    advertise = version === 1 ? featuresFrom10(from.u32()) : from.u32();
+  }
+  return { kind: 'portMod', port, mac, config, mask, advertise };
+}
+
+export function encodePortMod(out: ByteWriter, version: OfVersion, message: PortMod): void {
+  encodePort(out, version, message.port);
+  if (version > 1) out.u32(0);
+  out.mac(message.mac);
+  if (version > 1) out.u16(0);
+  const known = version === 1 ? ALL_CONFIG10 : ALL_CONFIG11;
+  out.u32(message.config & known).u32(message.mask & known);
+  if (version >= 5) out.u16(0).u16(8).u32(message.advertise);
+  else out.u32(version === 1 ? featuresTo10(message.advertise) : message.advertise).u32(0);
+}
+
+/** Reads a run of port statistics to the end. */
+export function decodePortStats(from: ByteReader, version: OfVersion): PortStats[] {
+  const all: PortStats[] = [];
+  while (from.left > 0) all.push(version >= 5 ? decodePortStats14(from) : decodePortStats10(from, version));
+  return all;
+}
+
+function decodePortStats10(from: ByteReader, version: OfVersion): PortStats {
+  const port = decodePort(from, version);
+  from.skip(version === 1 ? 6 : 4);
+  return {
+    port,
+    rxPackets: from.u64(),
+    txPackets: from.u64(),
+    rxBytes: from.u64(),
+    txBytes: from.u64(),
+    rxDropped: from.u64(),
+    txDropped: from.u64(),
+    rxErrors: from.u64(),
+    txErrors: from.u64(),
+    rxFrameErr: from.u64(),
+    rxOverErr: from.u64(),
+    rxCrcErr: from.u64(),
+    collisions: from.u64(),
+    durationSec: version >= 4 ? from.u32() : 0xffffffff,
+    durationNsec: version >= 4 ? from.u32() : 0xffffffff,
+  };
+}
+
+function decodePortStats14(from: ByteReader): PortStats {
+  const length = from.u16();
+  if (length < 80) throw new PeerError('OFPBRC_BAD_LEN', `port statistics of ${length} bytes`);
+  const body = from.sub(length - 2);
+  body.skip(2);
+  const port = portFromWire32(body.u32(), 'OFPBRC_BAD_PORT');
+  const durationSec = body.u32();
+  const durationNsec = body.u32();
+  const stats: PortStats = {
+    port,
+    rxPackets: body.u64(),
+    txPackets: body.u64(),
+    rxBytes: body.u64(),
+    txBytes: body.u64(),
+    rxDropped: body.u64(),
+    txDropped: body.u64(),
+    rxErrors: body.u64(),
+    txErrors: body.u64(),
+    rxFrameErr: UNKNOWN,
+    rxOverErr: UNKNOWN,
+    rxCrcErr: UNKNOWN,
+    collisions: UNKNOWN,
+    durationSec,
+    durationNsec,
+  };
+  while (body.left >= 4) {
+    const type = body.u16();
+    const size = body.u16();
+    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${size} bytes`);
+    const property = body.sub(size - 4, 'OFPBPC_BAD_LEN');
+    body.skip(Math.min(body.left, (8 - (size % 8)) % 8));
+    if (type !== 0) continue;
+    property.skip(4);
+    stats.rxFrameErr = property.u64();
+    stats.rxOverErr = property.u64();
+    stats.rxCrcErr = property.u64();
+    stats.collisions = property.u64();
+  }
+  return stats;
+}
+
+/** Writes one port's statistics. */
+export function encodePortStats(out: ByteWriter, version: OfVersion, s: PortStats): void {
+  if (version >= 5) out.u16(120).u16(0).u32(portToWire32(s.port)).u32(s.durationSec).u32(s.durationNsec);
+  else {
+    encodePort(out, version, s.port);
+    out.zeros(version === 1 ? 6 : 4);
+  }
+  out.u64(s.rxPackets).u64(s.txPackets).u64(s.rxBytes).u64(s.txBytes);
+  out.u64(s.rxDropped).u64(s.txDropped).u64(s.rxErrors).u64(s.txErrors);
+  if (version >= 5) out.u16(0).u16(40).u32(0);
+  out.u64(s.rxFrameErr).u64(s.rxOverErr).u64(s.rxCrcErr).u64(s.collisions);
+  if (version === 4) out.u32(s.durationSec).u32(s.durationNsec);
+}

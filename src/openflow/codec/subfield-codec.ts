@@ -1,0 +1,32 @@
+// Parts of fields on the wire: a header, and offset and width either apart or packed as (offset << 6) | (bits - 1).
+import { PeerError } from '../../base/errors.ts';
+import type { Field } from '../../flow/fields.ts';
+import type { Subfield } from '../action.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
+import { codeFor, OXM_CLASSES } from './oxm-table.ts';
+
+export const packBits = (offset: number, bits: number): number => (offset << 6) | (bits - 1);
+
+/** Bits of a field that an action may name. */
+export const fieldBits = (field: Field): number => field.bits;
+
+/** A checked subfield. */
+export function subfield(field: Field, offset: number, bits: number): Subfield {
+  if (bits < 1 || offset + bits > fieldBits(field)) throw new PeerError('OFPBAC_BAD_SET_LEN', `bits ${offset}+${bits} of ${field.name}`);
+  return { field, offset, bits };
+}
+
+export function subfieldFromPacked(field: Field, packed: number): Subfield {
+  return subfield(field, packed >> 6, (packed & 63) + 1);
+}
+
+/** Nicira actions name fields by NXM headers in every version. */
+export const encodeNxmHeader = (out: ByteWriter, field: Field): void => encodeFieldHeader(out, field, 1);
+export const decodeNxmHeader = (from: ByteReader): Field => decodeFieldHeader(from);
+
+/** Whether a field's header takes 8 bytes, so that it does not fit the older layouts. */
+export function hasLongHeader(field: Field): boolean {
+  const code = codeFor(field, 1);
+  return code !== undefined && OXM_CLASSES[code.cls].cls === 0xffff;
+}

@@ -1,0 +1,283 @@
+// Actions as text, as the reference prints them. Facts: ovs-actions(7).
+import { formatIpv4, formatIpv6, formatMac } from '../../base/addresses.ts';
+import type { PortNames } from '../../flow/field-text.ts';
+import { formatField, formatPort, hex } from '../../flow/field-text.ts';
+import { keyBits } from '../../flow/key.ts';
+import type { Action, LearnSpec, NatSpec } from '../action.ts';
+import { OFPP } from '../action.ts';
+import { CT_ALG } from '../codec/action-constants.ts';
+import { formatSubfield } from './subfield-text.ts';
+
+const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
+
+/** Groups by number, with the reserved ones by name. */
+export function formatGroup(group: number): string {
+  if (group === 0xfffffffc) return 'ALL';
+  if (group === 0xffffffff) return 'ANY';
+  return String(group);
+}
+
+/** Writes actions; none is `drop`. */
+export function formatActions(actions: readonly Action[], names?: PortNames): string {
+  return actions.length === 0 ? 'drop' : actions.map((action) => formatAction(action, names)).join(',');
+}
+
+/** Writes one action. */
+export function formatAction(action: Action, names?: PortNames): string {
+  const port = (number: number): string => formatPort(number, names);
+  switch (action.kind) {
+    case 'output':
+      if (action.port === OFPP.CONTROLLER) return `CONTROLLER:${action.maxLen}`;
+      return action.port < OFPP.MAX ? `output:${port(action.port)}` : port(action.port);
+    case 'outputReg':
+      return `output:${formatSubfield(action.src)}`;
+    case 'outputTrunc':
+      return `output(port=${port(action.port)},max_len=${action.maxLen})`;
+    case 'controller':
+      return formatController(action);
+    case 'enqueue':
+      return `enqueue:${port(action.port)}:${action.queue}`;
+    case 'group':
+      return `group:${formatGroup(action.group)}`;
+    case 'bundle':
+    case 'multipath':
+      return formatHashing(action, port);
+    case 'setField':
+      return formatSetField(action, names);
+    case 'regLoad':
+      return `load:${hex(action.value)}->${formatSubfield(action.dst)}`;
+    case 'regMove':
+      return `move:${formatSubfield(action.src)}->${formatSubfield(action.dst)}`;
+    case 'setVlanVid':
+      return `${action.pushIfNeeded ? 'mod_vlan_vid' : 'set_vlan_vid'}:${action.vid}`;
+    case 'setVlanPcp':
+      return `${action.pushIfNeeded ? 'mod_vlan_pcp' : 'set_vlan_pcp'}:${action.pcp}`;
+    case 'stripVlan':
+      return 'strip_vlan';
+    case 'pushVlan':
+      return `push_vlan:${hex4(action.ethertype)}`;
+    case 'setEthSrc':
+      return `mod_dl_src:${formatMac(...action.mac)}`;
+    case 'setEthDst':
+      return `mod_dl_dst:${formatMac(...action.mac)}`;
+    case 'setIpv4Src':
+      return `mod_nw_src:${formatIpv4(action.ip)}`;
+    case 'setIpv4Dst':
+      return `mod_nw_dst:${formatIpv4(action.ip)}`;
+    case 'setIpDscp':
+      return `mod_nw_tos:${action.dscp}`;
+    case 'setIpEcn':
+      return `mod_nw_ecn:${action.ecn}`;
+    case 'setIpTtl':
+      return `mod_nw_ttl:${action.ttl}`;
+    case 'setL4SrcPort':
+      return `mod_tp_src:${action.port}`;
+    case 'setL4DstPort':
+      return `mod_tp_dst:${action.port}`;
+    case 'decTtl':
+      return action.controllerIds.length === 0 || (action.controllerIds.length === 1 && action.controllerIds[0] === 0)
+        ? 'dec_ttl'
+        : `dec_ttl(${action.controllerIds.join(',')})`;
+    case 'setMplsLabel':
+      return `set_mpls_label(${action.label})`;
+    case 'setMplsTc':
+      return `set_mpls_tc(${action.tc})`;
+    case 'setMplsTtl':
+      return `set_mpls_ttl(${action.ttl})`;
+    case 'decMplsTtl':
+      return 'dec_mpls_ttl';
+    case 'pushMpls':
+      return `push_mpls:${hex4(action.ethertype)}`;
+    case 'popMpls':
+      return `pop_mpls:${hex4(action.ethertype)}`;
+    case 'decNshTtl':
+      return 'dec_nsh_ttl';
+    case 'deleteField':
+      return `delete_field:${action.field.name}`;
+    case 'setTunnel':
+      return `${action.wide || action.tunnelId > 0xffffffffn ? 'set_tunnel64' : 'set_tunnel'}:0x${action.tunnelId.toString(16)}`;
+    case 'setQueue':
+      return `set_queue:${action.queue}`;
+    case 'popQueue':
+      return 'pop_queue';
+    case 'finTimeout': {
+      const parts: string[] = [];
+      if (action.idleTimeoutSec !== 0) parts.push(`idle_timeout=${action.idleTimeoutSec}`);
+      if (action.hardTimeoutSec !== 0) parts.push(`hard_timeout=${action.hardTimeoutSec}`);
+      return `fin_timeout(${parts.join(',')})`;
+    }
+    case 'resubmit': {
+      const inPort = action.port === OFPP.IN_PORT ? '' : port(action.port);
+      if (inPort !== '' && action.table === 255) return `resubmit:${inPort}`;
+      return `resubmit(${inPort},${action.table === 255 ? '' : action.table}${action.withCtTuple ? ',ct' : ''})`;
+    }
+    case 'learn':
+      return formatLearn(action);
+    case 'conjunction':
+      return `conjunction(${action.id},${action.clause + 1}/${action.clauses})`;
+    case 'note':
+      return `note:${[...action.data].map((byte) => byte.toString(16).padStart(2, '0')).join('.')}`;
+    case 'exit':
+      return 'exit';
+    case 'sample': {
+      const extra = action.samplingPort === OFPP.NONE ? '' : `,sampling_port=${port(action.samplingPort)}`;
+      const direction = action.direction === '' ? '' : `,${action.direction}`;
+      const ids = `collector_set_id=${action.collectorSetId},obs_domain_id=${action.obsDomainId},obs_point_id=${action.obsPointId}`;
+      return `sample(probability=${action.probability},${ids}${extra}${direction})`;
+    }
+    case 'push':
+    case 'pop':
+      return `${action.kind}:${formatSubfield(action.subfield)}`;
+    case 'clone':
+      return `clone(${action.actions.length === 0 ? '' : formatActions(action.actions, names)})`;
+    case 'checkPktLarger':
+      return `check_pkt_larger(${action.length})->${formatSubfield(action.dst)}`;
+    case 'ct':
+      return formatCt(action, names);
+    case 'nat':
+      return formatNat(action.nat);
+    case 'ctClear':
+      return 'ct_clear';
+    case 'encap':
+      return formatEncap(action);
+    case 'decap':
+      if (action.newPacketType === undefined) return 'decap()';
+      return `decap(packet_type(ns=${action.newPacketType >>> 16},type=0x${(action.newPacketType & 0xffff).toString(16)}))`;
+    case 'debugRecirc':
+      return 'debug_recirc';
+    case 'debugSlow':
+      return 'debug_slow';
+    case 'meter':
+      return `meter:${action.meter}`;
+    case 'clearActions':
+      return 'clear_actions';
+    case 'writeActions':
+      return `write_actions(${formatActions(action.actions, names)})`;
+    case 'writeMetadata':
+      return `write_metadata:${hex(action.metadata)}${action.mask === 0xffffffffffffffffn ? '' : `/${hex(action.mask)}`}`;
+    case 'gotoTable':
+      return `goto_table:${action.table}`;
+  }
+}
+
+type Of<K extends Action['kind']> = Extract<Action, { kind: K }>;
+
+function formatController(action: Of<'controller'>): string {
+  const isPlain =
+    action.reason === 'action' &&
+    action.controllerId === 0 &&
+    action.userdata.length === 0 &&
+    !action.pause &&
+    action.meterId === 0xffffffff;
+  if (isPlain) return `controller:${action.maxLen}`;
+  const parts: string[] = [];
+  if (action.reason !== 'action') parts.push(`reason=${action.reason}`);
+  if (action.maxLen !== 0xffff) parts.push(`max_len=${action.maxLen}`);
+  if (action.controllerId !== 0) parts.push(`id=${action.controllerId}`);
+  if (action.userdata.length > 0) parts.push(`userdata=${[...action.userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')}`);
+  if (action.pause) parts.push('pause');
+  if (action.meterId !== 0xffffffff) parts.push(`meter_id=${action.meterId}`);
+  return `controller(${parts.join(',')})`;
+}
+
+function formatHashing(action: Of<'bundle'> | Of<'multipath'>, port: (number: number) => string): string {
+  if (action.kind === 'multipath') {
+    return `multipath(${action.fields},${action.basis},${action.algorithm},${action.maxLink + 1},${action.arg},${formatSubfield(action.dst)})`;
+  }
+  const dst = action.dst === undefined ? '' : `,${formatSubfield(action.dst)}`;
+  const name = action.dst === undefined ? 'bundle' : 'bundle_load';
+  return `${name}(${action.fields},${action.basis},${action.algorithm},ofport${dst},members:${action.members.map(port).join(',')})`;
+}
+
+function formatSetField({ field, value, mask }: Of<'setField'>, names?: PortNames): string {
+  const isVid = field.name === 'vlan_vid';
+  const at = isVid ? field.at - 1 : field.at;
+  const bits = isVid ? 13 : field.bits;
+  const masked = { value: keyBits(value, at, bits), mask: keyBits(mask, at, bits) };
+  return `set_field:${formatField(field, masked, names)}->${field.name}`;
+}
+
+function formatLearn(action: Of<'learn'>): string {
+  const parts = [`table=${action.table}`];
+  const add = (name: string, value: number): void => {
+    if (value !== 0) parts.push(`${name}=${value}`);
+  };
+  add('idle_timeout', action.idleTimeoutSec);
+  add('hard_timeout', action.hardTimeoutSec);
+  add('fin_idle_timeout', action.finIdleTimeoutSec);
+  add('fin_hard_timeout', action.finHardTimeoutSec);
+  if (action.priority !== 0x8000) parts.push(`priority=${action.priority}`);
+  if (action.sendFlowRem) parts.push('send_flow_rem');
+  if (action.deleteLearned) parts.push('delete_learned');
+  if (action.cookie !== 0n) parts.push(`cookie=0x${action.cookie.toString(16)}`);
+  add('limit', action.limit);
+  if (action.resultDst !== undefined) parts.push(`result_dst=${formatSubfield(action.resultDst)}`);
+  for (const spec of action.specs) parts.push(formatSpec(spec));
+  return `learn(${parts.join(',')})`;
+}
+
+function formatSpec(spec: LearnSpec): string {
+  if (spec.kind === 'output') return `output:${formatSubfield(spec.src)}`;
+  if (spec.kind === 'load')
+    return `load:${typeof spec.src === 'bigint' ? hex(spec.src) : formatSubfield(spec.src)}->${formatSubfield(spec.dst)}`;
+  const { dst, src } = spec;
+  if (typeof src === 'bigint') {
+    if (dst.offset === 0 && dst.bits === dst.field.bits) {
+      return `${dst.field.name}=${formatField(dst.field, { value: src, mask: (1n << BigInt(dst.bits)) - 1n })}`;
+    }
+    return `${formatSubfield(dst)}=${hex(src)}`;
+  }
+  const same = src.field === dst.field && src.offset === dst.offset;
+  return same ? formatSubfield(dst) : `${formatSubfield(dst)}=${formatSubfield(src)}`;
+}
+
+function formatCt(action: Of<'ct'>, names?: PortNames): string {
+  const parts: string[] = [];
+  if (action.commit) parts.push('commit');
+  if (action.force) parts.push('force');
+  if (action.recircTable !== 255) parts.push(`table=${action.recircTable}`);
+  if (typeof action.zone !== 'number') parts.push(`zone=${formatSubfield(action.zone)}`);
+  else if (action.zone !== 0) parts.push(`zone=${action.zone}`);
+  // NAT stands apart from exec although the wire has both in one list.
+  const nat = action.exec.filter((inner) => inner.kind === 'nat');
+  const exec = action.exec.filter((inner) => inner.kind !== 'nat');
+  for (const inner of nat) parts.push(formatAction(inner, names));
+  if (exec.length > 0) parts.push(`exec(${formatActions(exec, names)})`);
+  if (action.alg !== 0) parts.push(`alg=${CT_ALG.get(action.alg) ?? action.alg}`);
+  return `ct(${parts.join(',')})`;
+}
+
+function formatNat(nat: NatSpec): string {
+  const parts: string[] = [];
+  if (nat.direction !== 'none') {
+    let text = nat.direction as string;
+    const address = (words: readonly number[]): string => (nat.family === 4 ? formatIpv4(words[3] ?? 0) : formatIpv6(words));
+    if (nat.addrMin !== undefined || nat.portMin !== undefined) text += '=';
+    if (nat.addrMin !== undefined) {
+      const range = nat.addrMax === undefined ? address(nat.addrMin) : `${address(nat.addrMin)}-${address(nat.addrMax)}`;
+      text += nat.family === 6 && nat.portMin !== undefined ? `[${range}]` : range;
+    }
+    if (nat.portMin !== undefined) text += `:${nat.portMin}${nat.portMax === undefined ? '' : `-${nat.portMax}`}`;
+    parts.push(text);
+    if (nat.persistent) parts.push('persistent');
+    if (nat.hash) parts.push('hash');
+    if (nat.random) parts.push('random');
+  }
+  return parts.length === 0 ? 'nat' : `nat(${parts.join(',')})`;
+}
+
+function formatEncap(action: Of<'encap'>): string {
+  const names = new Map([
+    [0, 'ethernet'],
+    [0x1894f, 'nsh'],
+    [0x18847, 'mpls'],
+    [0x18848, 'mplsm'],
+  ]);
+  const name = names.get(action.packetType) ?? `0x${action.packetType.toString(16)}`;
+  const props = action.props.map((prop) =>
+    prop.class === 4 && prop.type === 1
+      ? `md_type=${prop.value[0] ?? 0}`
+      : `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`,
+  );
+  return props.length === 0 ? `encap(${name})` : `encap(${name}(${props.join(',')}))`;
+}

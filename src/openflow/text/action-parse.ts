@@ -1,0 +1,522 @@
+// Actions from text: one entry an action's name, given what follows it. Faults are ConfigErrors in the reference's words.
+// Facts: ovs-actions(7) and the reference's messages.
+import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
+import { parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { newKey, setKeyBits } from '../../flow/key.ts';
+import type { Action, NatSpec } from '../action.ts';
+import { OFPP } from '../action.ts';
+import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
+import { splitCommas, splitKeyValues } from './key-value-text.ts';
+import { parseLearn } from './learn-text.ts';
+import type { ActionTextContext } from './number-text.ts';
+import { fault, numberOf, tableOf, u32, u64 } from './number-text.ts';
+import { fieldOfText, parseSubfield } from './subfield-text.ts';
+
+function portOf(text: string, context: ActionTextContext, message: string): number {
+  return parsePort(text, context.names) ?? fault(message);
+}
+
+function macOf(text: string): [number, number] {
+  return parseMac(text) ?? fault(`invalid mac address ${text}`);
+}
+
+function ipOf(text: string): number {
+  return parseIpv4(text) ?? fault(`${text}: could not convert to IP address`);
+}
+
+function ethertype(text: string): number {
+  return numberOf(text, 16, 'ethertype');
+}
+
+const hexBytes = (text: string, what: string): Uint8Array => {
+  const bytes: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    if (text.charAt(at) === '.') {
+      at++;
+      continue;
+    }
+    const pair = text.slice(at, at + 2);
+    if (!/^[0-9a-f]{2}$/i.test(pair)) fault(`bad hex digit in \`${what}' argument`);
+    bytes.push(Number.parseInt(pair, 16));
+    at += 2;
+  }
+  return new Uint8Array(bytes);
+};
+
+type Parser = (
+  arg: string,
+  context: ActionTextContext,
+  word: { after: string | undefined; mark: string; key: string },
+) => Action | Action[];
+
+function parseOutput(arg: string, context: ActionTextContext, word: { mark: string }): Action {
+  if (word.mark === '(' && arg.includes('port') && arg.includes('max_len')) {
+    let port: number | undefined;
+    let maxLen = 0;
+    for (const { key, value = '' } of splitKeyValues(arg)) {
+      if (key === 'port') port = portOf(value, context, `output to unknown truncate port: ${value}`);
+      else if (key === 'max_len') maxLen = u32(value);
+      else fault(`invalid key '${key}' in output_trunc argument`);
+    }
+    return { kind: 'outputTrunc', port: port ?? OFPP.NONE, maxLen };
+  }
+  const port = parsePort(arg, context.names);
+  if (port !== undefined) return { kind: 'output', port, maxLen: port === OFPP.CONTROLLER ? 0xffff : 0 };
+  const name = /^[^[]*/.exec(arg)?.[0] ?? '';
+  if (fieldOfText(name) === undefined) return fault(`${arg}: output to unknown port`);
+  return { kind: 'outputReg', src: parseSubfield(arg), maxLen: 0xffff };
+}
+
+function parseController(arg: string): Action {
+  const action: Extract<Action, { kind: 'controller' }> = {
+    kind: 'controller',
+    maxLen: 0xffff,
+    reason: 'action',
+    controllerId: 0,
+    userdata: new Uint8Array(0),
+    pause: false,
+    meterId: 0xffffffff,
+  };
+  if (arg === '') return { kind: 'output', port: OFPP.CONTROLLER, maxLen: 0xffff };
+  if (/^[0-9]/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
+  for (const { key, value = '' } of splitKeyValues(arg)) {
+    if (key === 'reason') {
+      action.reason = PACKET_IN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`);
+    } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
+    else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
+    else if (key === 'userdata') action.userdata = hexBytes(value, 'controller');
+    else if (key === 'pause') action.pause = true;
+    else if (key === 'meter_id') action.meterId = u32(value);
+    else fault(`unknown key "${key}" parsing controller action`);
+  }
+  const isPlain =
+    action.reason === 'action' &&
+    action.controllerId === 0 &&
+    action.userdata.length === 0 &&
+    !action.pause &&
+    action.meterId === 0xffffffff;
+  return isPlain ? { kind: 'output', port: OFPP.CONTROLLER, maxLen: action.maxLen } : action;
+}
+
+function parseEnqueue(arg: string, context: ActionTextContext): Action {
+  const [portText = '', queueText] = arg.split(/[:,]/);
+  if (queueText === undefined) return fault('"enqueue" syntax is "enqueue:PORT:QUEUE" or "enqueue(PORT,QUEUE)"');
+  return { kind: 'enqueue', port: portOf(portText, context, `${portText}: enqueue to unknown port`), queue: u32(queueText) };
+}
+
+function parseResubmit(arg: string, context: ActionTextContext): Action {
+  const [portText = '', tableText = '', ct = ''] = arg.split(',').map((part) => part.trim());
+  const port = portText === '' ? OFPP.IN_PORT : portOf(portText, context, `${portText}: resubmit to unknown port`);
+  const table = tableText === '' ? 255 : tableOf(tableText, `${tableText}: resubmit to unknown table`);
+  if (ct !== '' && ct !== 'ct') return fault(`${ct}: unknown parameter`);
+  if (port === OFPP.IN_PORT && table === 255) return fault('at least one "in_port" or "table" must be specified  on resubmit');
+  return { kind: 'resubmit', port, table, withCtTuple: ct === 'ct' };
+}
+
+function parseLoad(arg: string): Action {
+  const arrow = arg.indexOf('->');
+  const valueText = arrow < 0 ? arg : arg.slice(0, arrow);
+  const value = parseInteger(valueText);
+  if (arrow < 0) return fault(`${arg}: missing \`->'`);
+  if (value === undefined) return fault(`${arg}: missing \`->' following value`);
+  const dst = parseSubfield(arg.slice(arrow + 2));
+  if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
+  if (!dst.field.writable) return fault(`${arg.slice(arrow + 2)}: read-only field`);
+  return { kind: 'regLoad', dst, value };
+}
+
+function parseMove(arg: string): Action {
+  const arrow = arg.indexOf('->');
+  if (arrow < 0) return fault(`${arg}: missing \`->'`);
+  const src = parseSubfield(arg.slice(0, arrow));
+  const dst = parseSubfield(arg.slice(arrow + 2));
+  if (src.bits !== dst.bits) return fault(`${arg}: source field is ${src.bits} bits wide but destination is ${dst.bits} bits wide`);
+  return { kind: 'regMove', src, dst };
+}
+
+function parseSetField(arg: string, context: ActionTextContext): Action {
+  const arrow = arg.indexOf('->');
+  if (arrow < 0) return fault(`${arg}: missing \`->'`);
+  const name = arg.slice(arrow + 2).trim();
+  const field = fieldOfText(name);
+  if (field === undefined) return fault(`${name} is not a valid OXM field name`);
+  if (!field.writable) return fault(`${name} is read-only`);
+  const { value, mask } = parseField(field, arg.slice(0, arrow).trim(), context.names);
+  const isVid = field.name === 'vlan_vid';
+  const [at, bits] = isVid ? [field.at - 1, 13] : [field.at, field.bits];
+  const valueKey = newKey();
+  const maskKey = newKey();
+  // A tag that is set is a tag that is there. The value keeps bits outside the mask, as the reference sends them.
+  setKeyBits(valueKey, at, bits, isVid ? value | 0x1000n : value);
+  setKeyBits(maskKey, at, bits, isVid ? mask | 0x1000n : mask);
+  return { kind: 'setField', field, value: valueKey, mask: maskKey };
+}
+
+function parseConjunction(arg: string): Action {
+  const m = /^([^,]+),\s*([^/]+)\/(.+)$/.exec(arg);
+  if (m === null) return fault('"conjunction" syntax is "conjunction(id,i/n)"');
+  const id = u32(m[1] ?? '');
+  const clause = numberOf((m[2] ?? '').trim(), 8, 'clause index');
+  const clauses = numberOf((m[3] ?? '').trim(), 8, 'number of clauses');
+  if (clause <= 0) return fault('clause index must be positive');
+  if (clauses < 2) return fault('conjunction must have at least 2 clauses');
+  if (clauses > 64) return fault('conjunction must have at most 64 clauses');
+  if (clause > clauses) return fault('clause index must be less than or equal to number of clauses');
+  return { kind: 'conjunction', id, clause: clause - 1, clauses };
+}
+
+function parseNat(arg: string): Action {
+  const nat: NatSpec = { direction: 'none', persistent: false, hash: false, random: false, family: 0 };
+  for (const part of splitCommas(arg).map((p) => p.trim())) {
+    if (part === '') continue;
+    const [key = '', value] = part.includes('=')
+      ? [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]
+      : [part, undefined];
+    if (key === 'src' || key === 'dst') {
+      if (nat.direction !== 'none') fault('may only specify one of "src" or "dst".');
+      nat.direction = key;
+      if (value !== undefined) parseNatRange(value, nat);
+    } else if (key === 'persistent') nat.persistent = true;
+    else if (key === 'hash') nat.hash = true;
+    else if (key === 'random') nat.random = true;
+    else fault(`invalid key "${key}" in "nat" argument`);
+  }
+  if (nat.direction === 'none') {
+    if (nat.persistent || nat.hash || nat.random) fault('Flags allowed only with "src" or "dst".');
+  } else if (nat.hash && nat.random) fault('Both "hash" and "random" are not allowed.');
+  return { kind: 'nat', nat };
+}
+
+function parseNatRange(text: string, nat: NatSpec): void {
+  const m = /^(?:\[([^\]]*)\]|([\d.]+(?:-[\d.]+)?)|([0-9a-f:.]+(?:-[0-9a-f:.]+)?))?(?::(\d+)(?:-(\d+))?)?$/i.exec(text);
+  const v4 = /^([\d.]+)(?:-([\d.]+))?(?::(\d+)(?:-(\d+))?)?$/.exec(text);
+  const range = v4 !== null ? [v4[1], v4[2]] : (m?.[1] ?? m?.[3] ?? '').split('-');
+  const ports = v4 !== null ? [v4[3], v4[4]] : [m?.[4], m?.[5]];
+  if (m === null && v4 === null) fault(`garbage (${text}) after nat range "${text}" (pos: 0)`);
+  const address = (one: string | undefined): number[] | undefined => {
+    if (one === undefined || one === '') return undefined;
+    const four = parseIpv4(one);
+    if (four !== undefined) {
+      nat.family = 4;
+      return [0, 0, 0, four];
+    }
+    const six = parseIpv6(one);
+    if (six === undefined) return fault(`invalid IP address ${one}`);
+    nat.family = 6;
+    return six;
+  };
+  const low = address(range[0]);
+  const high = address(range[1]);
+  if (low !== undefined) nat.addrMin = low;
+  if (high !== undefined && high.join() !== low?.join()) nat.addrMax = high;
+  if (ports[0] !== undefined) nat.portMin = numberOf(ports[0], 16, 'port');
+  if (ports[1] !== undefined) nat.portMax = numberOf(ports[1], 16, 'port');
+}
+
+function parseCt(arg: string, context: ActionTextContext): Action {
+  const ct: Extract<Action, { kind: 'ct' }> = { kind: 'ct', commit: false, force: false, recircTable: 255, zone: 0, alg: 0, exec: [] };
+  const exec: Action[] = [];
+  for (const { key, value } of splitKeyValues(arg)) {
+    if (key === 'commit') ct.commit = true;
+    else if (key === 'force') ct.force = true;
+    else if (key === 'table') {
+      ct.recircTable = tableOf(value ?? '', `unknown table ${value ?? ''}`);
+      if (ct.recircTable === 255) fault(`invalid table 255`);
+    } else if (key === 'zone') {
+      const number = parseInteger(value ?? '');
+      ct.zone = number !== undefined && number <= 0xffffn ? Number(number) : parseSubfield(value ?? '');
+    } else if (key === 'alg') {
+      const port = [...CT_ALG].find(([, name]) => name === value)?.[0];
+      ct.alg = port ?? numberOf(value ?? '', 16, 'alg');
+    } else if (key === 'nat') ct.exec.push(parseNat(value ?? ''));
+    else if (key === 'exec') exec.push(...parseActionList(value ?? '', context));
+    else fault(`invalid argument to "ct" action: \`${key}'`);
+  }
+  if (ct.force && !ct.commit) fault('"force" flag requires "commit" flag.');
+  ct.exec.push(...exec);
+  return ct;
+}
+
+function parseSample(arg: string, context: ActionTextContext): Action {
+  const sample: Extract<Action, { kind: 'sample' }> = {
+    kind: 'sample',
+    probability: 0,
+    collectorSetId: 0,
+    obsDomainId: 0,
+    obsPointId: 0,
+    samplingPort: OFPP.NONE,
+    direction: '',
+  };
+  for (const { key, value = '' } of splitKeyValues(arg)) {
+    if (key === 'probability') {
+      sample.probability = numberOf(value, 16, 'probability');
+      if (sample.probability === 0) fault(`invalid probability value "${value}"`);
+    } else if (key === 'collector_set_id') sample.collectorSetId = u32(value);
+    else if (key === 'obs_domain_id') sample.obsDomainId = u32(value);
+    else if (key === 'obs_point_id') sample.obsPointId = u32(value);
+    else if (key === 'sampling_port') sample.samplingPort = portOf(value, context, `${value}: unknown port`);
+    else if (key === 'ingress' || key === 'egress') sample.direction = key;
+    else fault(`invalid key "${key}" in "sample" argument`);
+  }
+  if (sample.probability === 0) fault('non-zero "probability" must be specified on sample');
+  return sample;
+}
+
+function hashFields(text: string, whole: string): string {
+  return HASH_FIELDS.find((name) => name === text) ?? fault(`${whole}: unknown fields \`${text}'`);
+}
+
+function parseBundle(arg: string, context: ActionTextContext, isLoad: boolean): Action {
+  const at = arg.search(/(?:members|slaves):/);
+  const head = splitCommas(at < 0 ? arg : arg.slice(0, at)).map((part) => part.trim());
+  const [fields = '', basis = '', algorithm = '', memberType = '', dst = ''] = head;
+  if (at < 0 || head.length < (isLoad ? 5 : 4)) return fault(`${arg}: not enough arguments to bundle action`);
+  const known = hashFields(fields, arg);
+  const named = BUNDLE_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
+  if (memberType !== 'ofport') return fault(`${arg}: unknown member_type \`${memberType}'`);
+  const members = arg
+    .slice(arg.indexOf(':', at) + 1)
+    .split(/[, ]+/)
+    .filter((part) => part !== '')
+    .map((part) => portOf(part, context, `${part}: bad port number`));
+  const action: Extract<Action, { kind: 'bundle' }> = {
+    kind: 'bundle',
+    fields: known,
+    basis: Number(basis) & 0xffff,
+    algorithm: named,
+    members,
+  };
+  if (isLoad) action.dst = parseSubfield(dst);
+  return action;
+}
+
+function parseMultipath(arg: string): Action {
+  const [fields = '', basis = '', algorithm = '', links = '', argument = '', dst] = splitCommas(arg).map((part) => part.trim());
+  if (dst === undefined) return fault(`${arg}: not enough arguments to multipath action`);
+  const known = hashFields(fields, arg);
+  const named = MULTIPATH_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
+  const count = Number(links);
+  if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${links} is not in valid range 1 to 65536`);
+  const subfield = parseSubfield(dst);
+  if (subfield.bits < 16 && count > 1 << subfield.bits) {
+    return fault(
+      `${arg}: ${subfield.bits}-bit destination field has ${1 << subfield.bits} possible values, less than specified n_links ${count}`,
+    );
+  }
+  return {
+    kind: 'multipath',
+    fields: known,
+    basis: Number(basis) & 0xffff,
+    algorithm: named,
+    maxLink: count - 1,
+    arg: Number(argument) >>> 0,
+    dst: subfield,
+  };
+}
+
+function parseFinTimeout(arg: string): Action {
+  let idle = 0;
+  let hard = 0;
+  for (const { key, value = '' } of splitKeyValues(arg)) {
+    if (key === 'idle_timeout') idle = numberOf(value, 16, key);
+    else if (key === 'hard_timeout') hard = numberOf(value, 16, key);
+    else fault(`invalid key '${key}' in 'fin_timeout' argument`);
+  }
+  return { kind: 'finTimeout', idleTimeoutSec: idle, hardTimeoutSec: hard };
+}
+
+function parseEncap(arg: string): Action {
+  const packetTypes = new Map([
+    ['ethernet', 0],
+    ['nsh', 0x1894f],
+    ['mpls', 0x18847],
+    ['mplsm', 0x18848],
+  ]);
+  const [word] = splitKeyValues(arg);
+  const packetType = packetTypes.get(word?.key ?? '');
+  if (packetType === undefined) return fault(`Encap hdr not supported: ${arg}`);
+  const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
+    if (key !== 'md_type') return fault(`Invalid property: ${key}`);
+    return { class: 4, type: 1, value: new Uint8Array([numberOf(value, 8, 'md_type')]) };
+  });
+  return { kind: 'encap', packetType, props };
+}
+
+function parseDecap(arg: string): Action {
+  if (arg === '') return { kind: 'decap' };
+  const m = /^packet_type\(ns=([^,]+),type=([^)]+)\)$/.exec(arg);
+  if (m === null) return fault(`Invalid decap argument: ${arg}`);
+  return { kind: 'decap', newPacketType: ((numberOf(m[1] ?? '', 16, 'ns') << 16) | numberOf(m[2] ?? '', 16, 'type')) >>> 0 };
+}
+
+function parseWriteMetadata(arg: string): Action {
+  const [value = '', mask] = arg.split('/');
+  return { kind: 'writeMetadata', metadata: u64(value), mask: mask === undefined ? 0xffffffffffffffffn : u64(mask) };
+}
+
+function vid(arg: string): number {
+  const value = parseInteger(arg);
+  return value === undefined || value > 0xfffn ? fault(`${arg}: not a valid VLAN VID`) : Number(value);
+}
+
+function pcp(arg: string): number {
+  const value = parseInteger(arg);
+  return value === undefined || value > 7n ? fault(`${arg}: not a valid VLAN PCP`) : Number(value);
+}
+
+function tos(arg: string): number {
+  const value = numberOf(arg, 8, 'TOS');
+  return (value & 3) !== 0 ? fault(`${arg}: not a valid TOS`) : value;
+}
+
+function inRange(arg: string, bits: number, most: number, text: string): number {
+  const value = numberOf(arg, bits, text);
+  return value > most ? fault(`${arg}: not a valid ${text}`) : value;
+}
+
+/** The parsers by name, aliases included. */
+const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
+  ['output', parseOutput],
+  ['controller', parseController],
+  ['enqueue', parseEnqueue],
+  [
+    'group',
+    (arg) => ({ kind: 'group', group: arg.toLowerCase() === 'all' ? 0xfffffffc : arg.toLowerCase() === 'any' ? 0xffffffff : u32(arg) }),
+  ],
+  ['bundle', (arg, context) => parseBundle(arg, context, false)],
+  ['bundle_load', (arg, context) => parseBundle(arg, context, true)],
+  ['multipath', parseMultipath],
+  ['set_field', parseSetField],
+  ['load', parseLoad],
+  ['move', parseMove],
+  ['mod_vlan_vid', (arg) => ({ kind: 'setVlanVid', vid: vid(arg), pushIfNeeded: true })],
+  ['set_vlan_vid', (arg) => ({ kind: 'setVlanVid', vid: vid(arg), pushIfNeeded: false })],
+  ['mod_vlan_pcp', (arg) => ({ kind: 'setVlanPcp', pcp: pcp(arg), pushIfNeeded: true })],
+  ['set_vlan_pcp', (arg) => ({ kind: 'setVlanPcp', pcp: pcp(arg), pushIfNeeded: false })],
+  ['strip_vlan', () => ({ kind: 'stripVlan' })],
+  ['pop_vlan', () => ({ kind: 'stripVlan' })],
+  [
+    'push_vlan',
+    (arg) => {
+      const type = ethertype(arg);
+      return type === 0x8100 || type === 0x88a8 ? { kind: 'pushVlan', ethertype: type } : fault(`${arg}: not a valid VLAN ethertype`);
+    },
+  ],
+  ['mod_dl_src', (arg) => ({ kind: 'setEthSrc', mac: macOf(arg) })],
+  ['mod_dl_dst', (arg) => ({ kind: 'setEthDst', mac: macOf(arg) })],
+  ['mod_nw_src', (arg) => ({ kind: 'setIpv4Src', ip: ipOf(arg) })],
+  ['mod_nw_dst', (arg) => ({ kind: 'setIpv4Dst', ip: ipOf(arg) })],
+  ['mod_nw_tos', (arg) => ({ kind: 'setIpDscp', dscp: tos(arg) })],
+  ['mod_nw_ecn', (arg) => ({ kind: 'setIpEcn', ecn: inRange(arg, 8, 3, 'ECN') })],
+  ['mod_nw_ttl', (arg) => ({ kind: 'setIpTtl', ttl: numberOf(arg, 8, 'TTL') })],
+  ['mod_tp_src', (arg) => ({ kind: 'setL4SrcPort', port: numberOf(arg, 16, 'source port') })],
+  ['mod_tp_dst', (arg) => ({ kind: 'setL4DstPort', port: numberOf(arg, 16, 'destination port') })],
+  [
+    'dec_ttl',
+    (arg) => ({ kind: 'decTtl', controllerIds: arg === '' ? [] : arg.split(/[, ]+/).map((id) => numberOf(id, 16, 'dec_ttl_cnt_ids')) }),
+  ],
+  ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: u32(arg) })],
+  ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: numberOf(arg, 8, 'MPLS TC') })],
+  ['set_mpls_ttl', (arg) => ({ kind: 'setMplsTtl', ttl: numberOf(arg, 8, 'MPLS TTL') })],
+  ['dec_mpls_ttl', () => ({ kind: 'decMplsTtl' })],
+  ['push_mpls', (arg) => ({ kind: 'pushMpls', ethertype: ethertype(arg) })],
+  ['pop_mpls', (arg) => ({ kind: 'popMpls', ethertype: ethertype(arg) })],
+  ['dec_nsh_ttl', () => ({ kind: 'decNshTtl' })],
+  ['delete_field', (arg) => ({ kind: 'deleteField', field: fieldOfText(arg) ?? fault(`${arg}: unknown field \`${arg}'`) })],
+  [
+    'set_tunnel',
+    (arg) => {
+      const tunnelId = u64(arg);
+      return { kind: 'setTunnel', tunnelId, wide: tunnelId > 0xffffffffn };
+    },
+  ],
+  ['set_tunnel64', (arg) => ({ kind: 'setTunnel', tunnelId: u64(arg), wide: true })],
+  ['set_queue', (arg) => ({ kind: 'setQueue', queue: u32(arg) })],
+  ['pop_queue', () => ({ kind: 'popQueue' })],
+  ['fin_timeout', parseFinTimeout],
+  ['resubmit', parseResubmit],
+  ['learn', (arg, context) => parseLearn(arg, context)],
+  ['conjunction', parseConjunction],
+  [
+    'note',
+    (arg) => {
+      const data = hexBytes(arg, 'note');
+      // The action's length is a multiple of 8, and the text shows its padding.
+      const padded = new Uint8Array(Math.max(6, Math.ceil((data.length + 10) / 8) * 8 - 10));
+      padded.set(data);
+      return { kind: 'note', data: padded };
+    },
+  ],
+  ['exit', () => ({ kind: 'exit' })],
+  ['sample', parseSample],
+  ['push', (arg) => ({ kind: 'push', subfield: parseSubfield(arg) })],
+  ['pop', (arg) => ({ kind: 'pop', subfield: parseSubfield(arg) })],
+  ['clone', (arg, context) => ({ kind: 'clone', actions: parseActionList(arg, context) })],
+  [
+    'check_pkt_larger',
+    (arg, _context, word) => ({
+      kind: 'checkPktLarger',
+      length: numberOf(arg, 16, 'check_pkt_larger length'),
+      dst: parseSubfield(word.after ?? ''),
+    }),
+  ],
+  ['ct', parseCt],
+  ['nat', parseNat],
+  ['ct_clear', () => ({ kind: 'ctClear' })],
+  ['encap', parseEncap],
+  ['decap', parseDecap],
+  ['debug_recirc', () => ({ kind: 'debugRecirc' })],
+  ['debug_slow', () => ({ kind: 'debugSlow' })],
+  ['meter', (arg) => ({ kind: 'meter', meter: u32(arg) })],
+  ['clear_actions', () => ({ kind: 'clearActions' })],
+  ['write_actions', (arg, context) => ({ kind: 'writeActions', actions: parseActionList(arg, context) })],
+  ['write_metadata', parseWriteMetadata],
+  ['goto_table', (arg) => ({ kind: 'gotoTable', table: tableOf(arg) })],
+]);
+
+function parseActionList(text: string, context: ActionTextContext): Action[] {
+  const actions: Action[] = [];
+  let drops = 0;
+  let count = 0;
+  for (const word of splitKeyValues(text)) {
+    count++;
+    const name = word.key.toLowerCase();
+    const parser = PARSERS.get(name);
+    if (parser !== undefined) {
+      const parsed = parser(word.value ?? '', context, word);
+      if (Array.isArray(parsed)) actions.push(...parsed);
+      else actions.push(parsed);
+      continue;
+    }
+    const port = word.mark === '' ? parsePort(word.key, context.names) : undefined;
+    if (port !== undefined) actions.push({ kind: 'output', port, maxLen: 0 });
+    else if (name === 'drop' && word.mark === '') drops++;
+    else fault(`unknown action ${word.key}`);
+  }
+  if (drops > 0 && count > 1) fault('"drop" must not be accompanied by any other action or instruction');
+  return actions;
+}
+
+/** Instructions that must come in this order at the end; everything else is "apply_actions". */
+const ORDER: Readonly<Record<string, { rank: number; name: string }>> = {
+  meter: { rank: 0, name: 'meter' },
+  clearActions: { rank: 2, name: 'clear_actions' },
+  writeActions: { rank: 3, name: 'write_actions' },
+  writeMetadata: { rank: 4, name: 'write_metadata' },
+  gotoTable: { rank: 5, name: 'goto_table' },
+};
+
+/** Reads an action list. Throws ConfigError in the reference's words. */
+export function parseActions(text: string, context: ActionTextContext = {}): Action[] {
+  const actions = parseActionList(text, context);
+  let last = { rank: -1, name: '' };
+  for (const action of actions) {
+    const at = ORDER[action.kind] ?? { rank: 1, name: 'apply_actions' };
+    if (at.rank < last.rank) {
+      fault(`invalid instruction ordering: ${at.name} must appear before ${last.name}, for OpenFlow 1.1+ compatibility`);
+    }
+    if (at.rank === last.rank && at.rank !== 1) fault(`duplicate ${at.name} instruction not allowed, for OpenFlow 1.1+ compatibility`);
+    last = at;
+  }
+  return actions;
+}

@@ -1,0 +1,266 @@
+// Flows as text: what ovs-ofctl takes on its command line and in files, and what it prints. Facts: ovs-ofctl(8), "Flow Syntax", and the
+// reference's output and messages.
+import { ConfigError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import type { PortNames } from '../../flow/field-text.ts';
+import { parseInteger, parsePort } from '../../flow/field-text.ts';
+import { matchAll } from '../../flow/key.ts';
+import { addFieldText, formatMatch } from '../../flow/match-text.ts';
+import { OFPP } from '../action.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from '../message.ts';
+import { formatActions } from './action-format.ts';
+import { parseActions } from './action-parse.ts';
+import { splitKeyValues } from './key-value-text.ts';
+import { fault, numberOf } from './number-text.ts';
+
+const tableLog = logger('ofp_table');
+
+const noFlags = (): FlowModFlags => ({
+  sendFlowRem: false,
+  checkOverlap: false,
+  resetCounts: false,
+  noPacketCounts: false,
+  noByteCounts: false,
+});
+
+/** A flow-mod that does nothing in particular. */
+export function emptyFlowMod(command: FlowModCommand): FlowMod {
+  return {
+    kind: 'flowMod',
+    command,
+    match: matchAll(),
+    priority: 0x8000,
+    cookie: 0n,
+    cookieMask: 0n,
+    newCookie: command === 'add' ? 0n : undefined,
+    table: 255,
+    idleTimeoutSec: 0,
+    hardTimeoutSec: 0,
+    importance: 0,
+    bufferId: 0xffffffff,
+    outPort: OFPP.NONE,
+    outGroup: 0xffffffff,
+    flags: noFlags(),
+    actions: [],
+  };
+}
+
+/** Statistics in a dumped flow, ignored when it is read back. */
+const IGNORED = new Set(['duration', 'n_packets', 'n_bytes', 'idle_age', 'hard_age']);
+
+const FLAG_WORDS: ReadonlyMap<string, keyof FlowModFlags> = new Map([
+  ['send_flow_rem', 'sendFlowRem'],
+  ['check_overlap', 'checkOverlap'],
+  ['reset_counts', 'resetCounts'],
+  ['no_packet_counts', 'noPacketCounts'],
+  ['no_byte_counts', 'noByteCounts'],
+]);
+
+/** What a command takes of a flow's text. */
+const TAKES: Readonly<Record<FlowModCommand, { actions: boolean; priority: boolean; timeouts: boolean; outPort: boolean }>> = {
+  add: { actions: true, priority: true, timeouts: true, outPort: false },
+  modify: { actions: true, priority: false, timeouts: true, outPort: false },
+  modify_strict: { actions: true, priority: true, timeouts: true, outPort: false },
+  delete: { actions: false, priority: false, timeouts: false, outPort: true },
+  delete_strict: { actions: false, priority: true, timeouts: false, outPort: true },
+};
+
+const COMMAND_WORDS: readonly [string, FlowModCommand][] = [
+  ['add', 'add'],
+  ['modify_strict', 'modify_strict'],
+  ['modify', 'modify'],
+  ['delete_strict', 'delete_strict'],
+  ['delete', 'delete'],
+];
+
+/** Cuts a command word, as `add-flows` files may have, off the front of a line. */
+export function cutCommand(text: string, otherwise: FlowModCommand): { command: FlowModCommand; text: string } {
+  const trimmed = text.replace(/^[ \t\r\n]+/, '');
+  for (const [word, command] of COMMAND_WORDS) {
+    if (trimmed.startsWith(word) && /^[,\s]?$/.test(trimmed.charAt(word.length)) && trimmed.length > word.length) {
+      return { command, text: trimmed.slice(word.length + 1) };
+    }
+  }
+  return { command: otherwise, text };
+}
+
+/** Where `actions=` begins, and the text before it. */
+function cutActions(text: string): { before: string; actions: string | undefined } {
+  const m = /(^|[,\s])actions?\s*=/.exec(text);
+  if (m === null) return { before: text, actions: undefined };
+  return { before: text.slice(0, m.index), actions: text.slice(m.index + m[0].length) };
+}
+
+/** Reads a flow. Throws ConfigError in the reference's words, without a prefix. */
+export function parseFlow(text: string, command: FlowModCommand, names?: PortNames): FlowMod {
+  const takes = TAKES[command];
+  const mod = emptyFlowMod(command);
+  const { before, actions } = takes.actions ? cutActions(text) : { before: text, actions: undefined };
+  if (takes.actions && actions === undefined) throw new ConfigError('must specify an action');
+  for (const word of splitKeyValues(before)) applyWord(mod, word.key, word.value, takes, names);
+  if (takes.actions) mod.actions = parseActions(actions ?? '', { names });
+  if (command === 'add') {
+    if (mod.cookieMask !== 0n && mod.cookieMask !== 0xffffffffffffffffn) fault('flow additions cannot use a cookie mask');
+    if (mod.cookieMask !== 0n) mod.newCookie = mod.cookie;
+    mod.cookie = 0n;
+    mod.cookieMask = 0n;
+  }
+  // A modification without a mask adds what it does not find, and for that it needs a cookie.
+  if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
+  return mod;
+}
+
+function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: (typeof TAKES)['add'], names?: PortNames): void {
+  const flag = FLAG_WORDS.get(key);
+  if (value === undefined || value === '') {
+    if (flag !== undefined && takes.timeouts) {
+      mod.flags[flag] = true;
+      return;
+    }
+    if (flag !== undefined) return;
+    if (key === 'allow_hidden_fields') return;
+  }
+  if (value === undefined) {
+    if (addFieldText(mod.match, key, undefined, names)) return;
+    fault(`field ${key} missing value`);
+  }
+  const text = value ?? '';
+  switch (key) {
+    case 'table': {
+      const number = parseInteger(text);
+      if (number !== undefined && number > 255n) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
+      if (number === undefined || number > 255n) fault(`unknown table "${text}"`);
+      mod.table = Number(number);
+      return;
+    }
+    case 'out_port':
+      if (!takes.outPort) break;
+      mod.outPort = parsePort(text, names) ?? fault(`${text} is not a valid OpenFlow port`);
+      return;
+    case 'out_group':
+      if (!takes.outPort) break;
+      mod.outGroup = Number(parseInteger(text) ?? fault(`invalid out_group: ${text}`));
+      return;
+    case 'priority':
+      if (!takes.priority) break;
+      mod.priority = numberOf(text, 16, 'priority');
+      return;
+    case 'idle_timeout':
+      if (!takes.timeouts) break;
+      mod.idleTimeoutSec = numberOf(text, 16, key);
+      return;
+    case 'hard_timeout':
+      if (!takes.timeouts) break;
+      mod.hardTimeoutSec = numberOf(text, 16, key);
+      return;
+    case 'importance':
+      if (!takes.timeouts) break;
+      mod.importance = numberOf(text, 16, key);
+      return;
+    case 'cookie': {
+      applyCookie(mod, text);
+      return;
+    }
+  }
+  if (IGNORED.has(key)) return;
+  if (addFieldText(mod.match, key, text, names)) return;
+  fault(`unknown keyword ${key}`);
+}
+
+function applyCookie(mod: FlowMod, text: string): void {
+  const [valueText = '', maskText] = text.split('/');
+  const value = parseInteger(valueText) ?? fault(`invalid numeric format ${valueText}`);
+  if (maskText !== undefined) {
+    mod.cookie = value;
+    mod.cookieMask = parseInteger(maskText) ?? fault(`invalid numeric format ${maskText}`);
+  } else if (mod.command === 'modify' || mod.command === 'modify_strict') {
+    // Without a mask, a modify sets the cookie; with one, it selects by it.
+    mod.newCookie = value;
+  } else {
+    mod.cookie = value;
+    mod.cookieMask = 0xffffffffffffffffn;
+  }
+}
+
+/** Flags as printed before the priority, each with a blank behind it. */
+function flagText(flags: FlowModFlags): string {
+  let text = '';
+  for (const [word, flag] of FLAG_WORDS) if (flags[flag]) text += `${word} `;
+  return text;
+}
+
+const UNKNOWN = 0xffffffffffffffffn;
+
+/** Seconds with nanoseconds: three digits unless more are needed, as the reference prints. */
+export function formatDuration(sec: number, nsec: number): string {
+  const fraction = String(nsec).padStart(9, '0');
+  if (nsec === 0) return `${sec}s`;
+  return fraction.endsWith('000000') ? `${sec}.${fraction.slice(0, 3)}s` : `${sec}.${fraction}s`;
+}
+
+/** One line of `dump-flows`, without the leading blank. */
+export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = true): string {
+  let text = '';
+  if (showStats || flow.cookie !== 0n) text += `cookie=0x${flow.cookie.toString(16)}, `;
+  if (showStats) text += `duration=${formatDuration(flow.durationSec, flow.durationNsec)}, `;
+  if (showStats || flow.table !== 0) text += `table=${flow.table}, `;
+  if (showStats) {
+    if (flow.packetCount !== UNKNOWN) text += `n_packets=${flow.packetCount}, `;
+    if (flow.byteCount !== UNKNOWN) text += `n_bytes=${flow.byteCount}, `;
+  }
+  if (flow.idleTimeoutSec !== 0) text += `idle_timeout=${flow.idleTimeoutSec}, `;
+  if (flow.hardTimeoutSec !== 0) text += `hard_timeout=${flow.hardTimeoutSec}, `;
+  text += flagText(flow.flags);
+  if (flow.importance !== 0) text += `importance=${flow.importance}, `;
+  if (showStats) {
+    if (flow.idleAgeSec >= 0) text += `idle_age=${flow.idleAgeSec}, `;
+    if (flow.hardAgeSec >= 0 && flow.hardAgeSec !== flow.durationSec) text += `hard_age=${flow.hardAgeSec}, `;
+  }
+  const match = formatMatch(flow.match, flow.priority, names);
+  return `${text}${match}${match === '' ? '' : ' '}actions=${formatActions(flow.actions, names)}`;
+}
+
+/** A flow-mod as `ofp-print` shows it after the header line. */
+export function formatFlowMod(mod: FlowMod, names?: PortNames): string {
+  const words: Readonly<Record<FlowModCommand, string>> = {
+    add: 'ADD',
+    modify: 'MOD',
+    modify_strict: 'MOD_STRICT',
+    delete: 'DEL',
+    delete_strict: 'DEL_STRICT',
+  };
+  let text = ` ${words[mod.command]}`;
+  if (mod.table !== 0 && mod.table !== 255) text += ` table:${mod.table}`;
+  text += ' ';
+  const match = formatMatch(mod.match, mod.priority, names);
+  if (match !== '') text += `${match} `;
+  const cookie = mod.newCookie ?? UNKNOWN;
+  if (cookie !== 0n && cookie !== UNKNOWN) text += `cookie:0x${cookie.toString(16)} `;
+  if (mod.cookieMask !== 0n) text += `cookie:0x${mod.cookie.toString(16)}/0x${mod.cookieMask.toString(16)} `;
+  if (mod.idleTimeoutSec !== 0) text += `idle:${mod.idleTimeoutSec} `;
+  if (mod.hardTimeoutSec !== 0) text += `hard:${mod.hardTimeoutSec} `;
+  if (mod.importance !== 0) text += `importance:${mod.importance} `;
+  if (mod.bufferId !== 0xffffffff) text += `buf:0x${mod.bufferId.toString(16)} `;
+  if (mod.outPort !== OFPP.NONE) text += `out_port:${mod.outPort} `;
+  text += flagText(mod.flags);
+  return `${text}actions=${formatActions(mod.actions, names)}`;
+}
+
+/** A flow-removed as `ofp-print` shows it after the header line. */
+export function formatFlowRemoved(removed: FlowRemoved, names?: PortNames): string {
+  const match = formatMatch(removed.match, removed.priority, names);
+  const reasons: Readonly<Record<FlowRemoved['reason'], string>> = {
+    idle: 'idle',
+    hard: 'hard',
+    delete: 'delete',
+    group_delete: 'group_delete',
+    meter_delete: 'meter_delete',
+    eviction: 'eviction',
+  };
+  let text = ` ${match} reason=${reasons[removed.reason]}`;
+  if (removed.table !== 255) text += ` table_id=${removed.table}`;
+  if (removed.cookie !== 0n) text += ` cookie:0x${removed.cookie.toString(16)}`;
+  text += ` duration${formatDuration(removed.durationSec, removed.durationNsec)} idle${removed.idleTimeoutSec}`;
+  if (removed.hardTimeoutSec !== 0) text += ` hard${removed.hardTimeoutSec}`;
+  return `${text} pkts${removed.packetCount} bytes${removed.byteCount}`;
+}

@@ -1,0 +1,102 @@
+// The text of the learn action. Facts: ovs-actions(7), "The learn action".
+
+import { parseField, parseInteger } from '../../flow/field-text.ts';
+import type { Action, LearnSpec } from '../action.ts';
+import { splitKeyValues } from './key-value-text.ts';
+import type { ActionTextContext } from './number-text.ts';
+import { fault, numberOf, tableOf, u64 } from './number-text.ts';
+import { fieldOfText, parseSubfield } from './subfield-text.ts';
+
+/** Reads what stands in `learn(...)`. */
+export function parseLearn(arg: string, context: ActionTextContext): Action {
+  const learn: Extract<Action, { kind: 'learn' }> = {
+    kind: 'learn',
+    idleTimeoutSec: 0,
+    hardTimeoutSec: 0,
+    priority: 0x8000,
+    cookie: 0n,
+    table: 1,
+    finIdleTimeoutSec: 0,
+    finHardTimeoutSec: 0,
+    sendFlowRem: false,
+    deleteLearned: false,
+    limit: 0,
+    specs: [],
+  };
+  for (const { key, value } of splitKeyValues(arg)) {
+    const text = value ?? '';
+    switch (key) {
+      case 'table':
+        learn.table = tableOf(text);
+        if (learn.table === 255) fault(`${arg}: table id 255 not valid for \`learn' action`);
+        break;
+      case 'priority':
+        learn.priority = numberOf(text, 16, 'priority');
+        break;
+      case 'idle_timeout':
+        learn.idleTimeoutSec = numberOf(text, 16, 'idle_timeout');
+        break;
+      case 'hard_timeout':
+        learn.hardTimeoutSec = numberOf(text, 16, 'hard_timeout');
+        break;
+      case 'fin_idle_timeout':
+        learn.finIdleTimeoutSec = numberOf(text, 16, 'fin_idle_timeout');
+        break;
+      case 'fin_hard_timeout':
+        learn.finHardTimeoutSec = numberOf(text, 16, 'fin_hard_timeout');
+        break;
+      case 'cookie':
+        learn.cookie = u64(text);
+        break;
+      case 'send_flow_rem':
+        learn.sendFlowRem = true;
+        break;
+      case 'delete_learned':
+        learn.deleteLearned = true;
+        break;
+      case 'limit':
+        learn.limit = numberOf(text, 32, 'limit');
+        break;
+      case 'result_dst':
+        learn.resultDst = parseSubfield(text);
+        if (learn.resultDst.bits !== 1) fault('result_dst must be a single bit');
+        break;
+      default:
+        learn.specs.push(parseSpec(key, value, arg, context));
+    }
+  }
+  return learn;
+}
+
+function parseSpec(key: string, value: string | undefined, whole: string, context: ActionTextContext): LearnSpec {
+  if (key === 'load') {
+    const text = value ?? '';
+    const arrow = text.indexOf('->');
+    if (arrow < 0) return fault(`${whole}: missing \`->' in \`load' specification`);
+    const dst = parseSubfield(text.slice(arrow + 2));
+    const number = parseInteger(text.slice(0, arrow));
+    const src = number ?? parseSubfield(text.slice(0, arrow));
+    if (typeof src !== 'bigint' && src.bits !== dst.bits) {
+      return fault(`${whole}: bit widths of ${text.slice(0, arrow)} (${src.bits}) and ${text.slice(arrow + 2)} (${dst.bits}) differ`);
+    }
+    return { kind: 'load', bits: dst.bits, src, dst };
+  }
+  if (key === 'output') {
+    const src = parseSubfield(value ?? '');
+    return { kind: 'output', bits: src.bits, src };
+  }
+  const name = /^[^[]*/.exec(key)?.[0] ?? '';
+  const field = fieldOfText(name);
+  if (field === undefined) return fault(`${whole}: unknown keyword ${key}`);
+  if (!key.includes('[') && value !== undefined && !value.includes('[')) {
+    const parsed = parseField(field, value, context.names);
+    return { kind: 'match', bits: field.bits, src: parsed.value, dst: { field, offset: 0, bits: field.bits } };
+  }
+  const dst = parseSubfield(key);
+  if (value === undefined || value === '') return { kind: 'match', bits: dst.bits, src: dst, dst };
+  const number = parseInteger(value);
+  const src = number ?? parseSubfield(value);
+  if (typeof src !== 'bigint' && src.bits !== dst.bits)
+    return fault(`${whole}: bit widths of ${key} (${dst.bits}) and ${value} (${src.bits}) differ`);
+  return { kind: 'match', bits: dst.bits, src, dst };
+}

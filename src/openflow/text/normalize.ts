@@ -1,0 +1,43 @@
+// Drops from a match the fields whose prerequisites it does not have, as the reference does before it sends or stores one: such fields
+// could match nothing or anything. ovs-ofctl(8) says so in a log line.
+import type { Match } from '../../flow/key.ts';
+import { W } from '../../flow/key.ts';
+import { ETH, IP, matchedEthType, matchedProto } from '../../flow/prerequisites.ts';
+
+/** A match without fields that lack prerequisites; the same object when nothing had to go. */
+export function normalizeMatch(match: Match): Match {
+  const type = matchedEthType(match);
+  const isArp = type === ETH.ARP || type === ETH.RARP;
+  const isIp4 = type === ETH.IPV4;
+  const isIp6 = type === ETH.IPV6;
+  const isIp = isIp4 || isIp6;
+  const proto = isIp || isArp ? matchedProto(match) : -1;
+  const hasPorts = isIp && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP || proto === IP.ICMPV6);
+  const isNd = isIp6 && proto === IP.ICMPV6 && isNdType(match);
+  const keep = match.mask.slice();
+  const clear = (word: number, words = 1): void => void keep.fill(0, word, word + words);
+  if (!isIp4 && !isArp) clear(W.NW_SRC, 2);
+  if (!isIp6) {
+    clear(W.IPV6_LABEL);
+    clear(W.IPV6_SRC, 8);
+  }
+  if (!isIp) {
+    keep[W.TYPE] = (keep[W.TYPE] ?? 0) & (isArp ? 0xffff00ff : 0xffff0000);
+    clear(W.TOS);
+  } else if (proto !== IP.TCP) keep[W.TOS] = (keep[W.TOS] ?? 0) & 0xffff0000;
+  if (!hasPorts) clear(W.TP);
+  if (!isNd) clear(W.ND_TARGET, 4);
+  if (!isNd && !isArp) clear(W.ARP_HW, 3);
+  if (type !== ETH.MPLS && type !== ETH.MPLS_MCAST) clear(W.MPLS, 3);
+  let changed = false;
+  for (let i = 0; i < keep.length; i++) if (((keep[i] ?? 0) ^ (match.mask[i] ?? 0)) !== 0) changed = true;
+  if (!changed) return match;
+  const key = match.key.slice();
+  for (let i = 0; i < keep.length; i++) key[i] = (key[i] ?? 0) & (keep[i] ?? 0);
+  return { key, mask: keep };
+}
+
+function isNdType(match: Match): boolean {
+  const type = ((match.key[W.TP] ?? 0) >>> 16) & 0xff;
+  return (((match.mask[W.TP] ?? 0) >>> 16) & 0xff) === 0xff && (type === 135 || type === 136);
+}

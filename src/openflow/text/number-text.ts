@@ -1,0 +1,40 @@
+// Numbers in flow text, and the words for what is wrong with them.
+import { ConfigError } from '../../base/errors.ts';
+import type { PortNames } from '../../flow/field-text.ts';
+import { parseInteger } from '../../flow/field-text.ts';
+
+/** How names of ports are found. */
+export interface ActionTextContext {
+  names?: PortNames | undefined;
+}
+
+/** Ends parsing with a message. */
+export const fault = (message: string): never => {
+  throw new ConfigError(message);
+};
+
+/** An unsigned number of at most `bits` bits, as `str_to_uN` of the reference reads it. */
+export function numberOf(text: string, bits: number, what: string): number {
+  const value = parseInteger(text);
+  if (value === undefined || value >= 1n << BigInt(bits)) return fault(`invalid ${what} "${text}"`);
+  return Number(value);
+}
+
+/** A number cut to 32 bits. */
+export const u32 = (text: string): number => {
+  const value = parseInteger(text);
+  if (value === undefined) return fault(`invalid numeric format ${text}`);
+  return Number(BigInt.asUintN(32, value));
+};
+
+/** A number of 64 bits. */
+export function u64(text: string): bigint {
+  return parseInteger(text) ?? fault(`invalid numeric format ${text}`);
+}
+
+/** A table's number. */
+export function tableOf(text: string, message = `unknown table "${text}"`): number {
+  const value = parseInteger(text);
+  if (value === undefined || value > 255n) return fault(message);
+  return Number(value);
+}

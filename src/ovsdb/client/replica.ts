@@ -1,0 +1,365 @@
+// The IDL: a connection to an OVSDB server that keeps a replica current, across reconnections, and carries transactions on it.
+//
+// On each connection: 1. fetch the schema; 2. ask for the lock; 3. monitor, by the newest method that the server knows - `monitor_cond_since`
+// resumes from the last transaction seen, the older two begin anew; 4. apply updates as they come. Inserted rows of an update that fails to
+// parse would leave the replica wrong, so such a connection is dropped and begun anew.
+import type { Clock } from '../../base/clock.ts';
+import { strerror } from '../../base/errno.ts';
+import { errorText, KernelError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import { Reconnect } from '../../base/reconnect.ts';
+import type { Stream } from '../../base/stream.ts';
+import { type DatabaseSchema, parseSchema } from '../engine/schema.ts';
+import { asObject, type Json, type JsonObject, jsonObject } from '../json/json.ts';
+import { formatJson } from '../json/json-format.ts';
+import { RpcClosed, RpcError, RpcSession } from '../json/jsonrpc.ts';
+import type { Idl, IdlOptions, IdlRow } from './idl.ts';
+import { ReplicaTables } from './replica-row.ts';
+import { ReplicaTransaction } from './replica-transaction.ts';
+
+const log = logger('ovsdb_idl');
+const MONITOR_ID = 'replica';
+const ZERO_ID = '00000000-0000-0000-0000-000000000000';
+const MAX_BACKOFF_MS = 8000;
+const PROBE_INTERVAL_MS = 5000;
+
+/** What the replica needs of the world. */
+export interface IdlWorld {
+  /** Opens a connection by its name; `connectStream` of host. */
+  connect(remote: string): Promise<Stream>;
+  clock: Clock;
+}
+
+type MonitorMethod = 'monitor_cond_since' | 'monitor_cond' | 'monitor';
+const MONITOR_METHODS: readonly MonitorMethod[] = ['monitor_cond_since', 'monitor_cond', 'monitor'];
+
+/** An IDL that also shows its schema and its transactions' own view of rows. */
+export interface Replica extends Idl {
+  readonly schema: DatabaseSchema | undefined;
+  readonly tables: ReplicaTables;
+  begin(): ReplicaTransaction;
+  /** Makes the connection anew at once. */
+  reconnect(): void;
+}
+
+/** Starts to replicate. */
+export function connectIdl(options: IdlOptions, world: IdlWorld): Replica {
+  return new ReplicaClient(options, world);
+}
+
+const emptySchema: DatabaseSchema = { name: '', version: '', cksum: '', tables: new Map() };
+
+class ReplicaClient implements Replica {
+  readonly #options: IdlOptions;
+  readonly #world: IdlWorld;
+  readonly #listeners = new Set<() => void>();
+  readonly #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly #reconnect: Reconnect | undefined;
+  #remoteIndex = 0;
+  #session: RpcSession | undefined;
+  #attempt = 0;
+  #tables = new ReplicaTables(emptySchema);
+  #schemaJson: Json | undefined;
+  #isAssumed = false;
+  #lastTransactionId = ZERO_ID;
+  #methodIndex = 0;
+  #changeNumber = 0;
+  #isConnected = false;
+  /** Updates that came before the monitor's reply was handled; undefined when there is nothing to wait for. */
+  #early: { method: string; params: Json[] }[] | undefined;
+  /** The server spoke of the lock by notification, which is newer than the reply to our request. */
+  #isLockNotified = false;
+  #hasContent = false;
+  #hasLock = false;
+  #isLockContended = false;
+  #lastError = '';
+  #failed: Error | undefined;
+  #isClosed = false;
+
+  constructor(options: IdlOptions, world: IdlWorld) {
+    this.#options = options;
+    this.#world = world;
+    if (options.assumedSchema !== undefined) {
+      this.#tables = new ReplicaTables(options.assumedSchema);
+      this.#isAssumed = true;
+    }
+    if (options.retry === false) {
+      void this.#open();
+      return;
+    }
+    const remote = this.#remote();
+    const needsProbes = !remote.startsWith('unix:');
+    this.#reconnect = new Reconnect(
+      remote,
+      world.clock,
+      { connect: () => void this.#open(), probe: () => this.#probe(), drop: () => this.#drop() },
+      {
+        maxBackoffMs: MAX_BACKOFF_MS,
+        probeIntervalMs: options.probeIntervalMs ?? (needsProbes ? PROBE_INTERVAL_MS : 0),
+        voice: 'reconnect',
+      },
+    );
+    this.#reconnect.enable();
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+  get hasContent(): boolean {
+    return this.#hasContent;
+  }
+  get isLockContended(): boolean {
+    return this.#isLockContended;
+  }
+  get hasLock(): boolean {
+    return this.#options.lock === undefined || this.#hasLock;
+  }
+  get changeNumber(): number {
+    return this.#changeNumber;
+  }
+  get lastError(): string {
+    return this.#lastError;
+  }
+  get schema(): DatabaseSchema | undefined {
+    return this.#schemaJson === undefined && !this.#isAssumed ? undefined : this.#tables.schema;
+  }
+  get tables(): ReplicaTables {
+    return this.#tables;
+  }
+
+  rows(table: string): ReadonlyMap<string, IdlRow> {
+    return this.#tables.rows(table);
+  }
+
+  row(table: string, uuid: string): IdlRow | undefined {
+    return this.#tables.rows(table).get(uuid);
+  }
+
+  begin(): ReplicaTransaction {
+    const send = (operations: Json[]): Promise<Json> => {
+      if (this.#session === undefined) return Promise.reject(new RpcClosed('not connected'));
+      return this.#session.call('transact', [this.#options.database, ...operations]);
+    };
+    return new ReplicaTransaction(this.#tables, send, this.#options.lock);
+  }
+
+  onChange(fn: () => void): () => void {
+    this.#listeners.add(fn);
+    return () => void this.#listeners.delete(fn);
+  }
+
+  changed(): Promise<void> {
+    if (this.#failed !== undefined) return Promise.reject(this.#failed);
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  reconnect(): void {
+    this.#reconnect?.reconnect();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#reconnect?.disable();
+    this.#drop();
+  }
+
+  #probe(): void {
+    this.#session?.call('echo', []).then(
+      () => this.#reconnect?.activity(),
+      () => {},
+    );
+  }
+
+  #remote(): string {
+    return this.#options.remotes[this.#remoteIndex % this.#options.remotes.length] ?? '';
+  }
+
+  #announce(): void {
+    this.#changeNumber++;
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    for (const fn of this.#listeners) fn();
+  }
+
+  async #open(): Promise<void> {
+    const attempt = ++this.#attempt;
+    let stream: Stream;
+    try {
+      stream = await this.#world.connect(this.#remote());
+    } catch (error) {
+      if (attempt === this.#attempt) this.#ended(error instanceof KernelError ? strerror(error.errno) : errorText(error));
+      return;
+    }
+    if (attempt !== this.#attempt || this.#isClosed) {
+      stream.destroy();
+      return;
+    }
+    const session = new RpcSession(stream, {
+      onRequest: (method, _params, id) => {
+        this.#reconnect?.activity();
+        session.replyError(id, jsonObject({ error: 'unknown method', details: method }));
+      },
+      onNotify: (method, params) => {
+        this.#reconnect?.activity();
+        if (session === this.#session) this.#notified(method, params);
+      },
+      onClose: (reason) => {
+        if (session === this.#session) this.#ended(reason);
+      },
+    });
+    this.#session = session;
+    this.#isConnected = true;
+    this.#reconnect?.connected();
+    try {
+      await this.#begin(session);
+    } catch (error) {
+      if (session !== this.#session || error instanceof RpcClosed) return;
+      this.#lastError = errorText(error);
+      log.warn(`${session.name}: ${this.#lastError}`);
+      session.close();
+    }
+  }
+
+  async #begin(session: RpcSession): Promise<void> {
+    // 1. The schema, which may have changed while we were away.
+    if (!this.#isAssumed) await this.#fetchSchema(session);
+    // 2. The lock.
+    const { lock } = this.#options;
+    if (lock !== undefined) {
+      this.#isLockNotified = false;
+      session.call('lock', [lock]).then(
+        (reply) => {
+          if (session !== this.#session || this.#isLockNotified) return;
+          this.#hasLock = asObject(reply)?.get('locked') === true;
+          this.#isLockContended = !this.#hasLock;
+          this.#announce();
+        },
+        (error) => log.warn(`${session.name}: "lock" failed: ${errorText(error)}`),
+      );
+    }
+    // 3. Monitor.
+    for (;;) {
+      const method = MONITOR_METHODS[this.#methodIndex] as MonitorMethod;
+      const params: Json[] = [this.#options.database, MONITOR_ID, this.#requests(method)];
+      if (method === 'monitor_cond_since') params.push(this.#lastTransactionId);
+      let reply: Json;
+      // A promise resolves after everything else in the same packet has been handled, so updates behind the reply wait for it.
+      this.#early = [];
+      try {
+        reply = await session.call(method, params);
+      } catch (error) {
+        if (this.#isAssumed && error instanceof RpcError && !formatJson(error.error).includes('unknown method')) {
+          this.#isAssumed = false;
+          await this.#fetchSchema(session);
+          continue;
+        }
+        if (!(error instanceof RpcError) || this.#methodIndex + 1 >= MONITOR_METHODS.length) throw error;
+        if (!formatJson(error.error).includes('unknown method')) throw error;
+        this.#methodIndex++;
+        continue;
+      }
+      if (session !== this.#session) return;
+      this.#fill(method, reply);
+      return;
+    }
+  }
+
+  async #fetchSchema(session: RpcSession): Promise<void> {
+    const schemaJson = await session.call('get_schema', [this.#options.database]);
+    if (this.#schemaJson !== undefined && formatJson(schemaJson) === formatJson(this.#schemaJson)) return;
+    this.#tables = new ReplicaTables(parseSchema(schemaJson));
+    this.#schemaJson = schemaJson;
+    this.#lastTransactionId = ZERO_ID;
+  }
+
+  #requests(method: MonitorMethod): JsonObject {
+    const requests: JsonObject = new Map();
+    const { tables } = this.#options;
+    const { tables: schemas } = this.#tables.schema;
+    for (const name of schemas.keys()) {
+      const wanted = tables === 'all' ? 'all' : tables.get(name);
+      const schema = wanted === undefined ? undefined : schemas.get(name);
+      if (wanted === undefined || schema === undefined) continue;
+      // An older server may lack columns that we know.
+      const columns = schema.columnList.slice(2).map((column) => column.name);
+      const list = wanted === 'all' ? columns : columns.filter((column) => wanted.includes(column));
+      const request = jsonObject({ columns: list });
+      requests.set(schema.name, method === 'monitor' ? request : [request]);
+    }
+    return requests;
+  }
+
+  #fill(method: MonitorMethod, reply: Json): void {
+    if (method === 'monitor_cond_since') {
+      const [isResumed, lastId, updates] = Array.isArray(reply) ? reply : [];
+      if (isResumed !== true) this.#tables.clear();
+      this.#tables.apply(updates ?? null, true);
+      if (typeof lastId === 'string') this.#lastTransactionId = lastId;
+    } else {
+      this.#tables.clear();
+      this.#tables.apply(reply, method !== 'monitor');
+    }
+    this.#hasContent = true;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { method: name, params } of early) this.#notified(name, params);
+    this.#announce();
+  }
+
+  #notified(method: string, params: Json[]): void {
+    if (this.#early !== undefined && method.startsWith('update')) {
+      this.#early.push({ method, params });
+      return;
+    }
+    try {
+      if (method === 'update3') {
+        this.#tables.apply(params[2] ?? null, true);
+        if (typeof params[1] === 'string') this.#lastTransactionId = params[1];
+      } else if (method === 'update2' || method === 'update') {
+        this.#tables.apply(params[1] ?? null, method === 'update2');
+      } else if (method === 'locked' || method === 'stolen') {
+        if (params[0] !== this.#options.lock) return;
+        this.#isLockNotified = true;
+        this.#hasLock = method === 'locked';
+        this.#isLockContended = !this.#hasLock;
+      } else {
+        return;
+      }
+    } catch (error) {
+      log.warn(`${this.#remote()}: ${errorText(error)}`);
+      this.#lastTransactionId = ZERO_ID;
+      this.#session?.close();
+      return;
+    }
+    this.#announce();
+  }
+
+  #drop(): void {
+    this.#attempt++;
+    const session = this.#session;
+    this.#session = undefined;
+    session?.close();
+    if (this.#isConnected) this.#lost();
+  }
+
+  #lost(): void {
+    this.#isConnected = false;
+    this.#hasLock = false;
+    this.#isLockContended = false;
+    if (!this.#isClosed) this.#announce();
+  }
+
+  #ended(reason: string): void {
+    this.#session = undefined;
+    this.#lastError = reason === '' ? 'End of file' : reason;
+    this.#remoteIndex++;
+    if (this.#isConnected) this.#lost();
+    if (this.#isClosed) return;
+    if (this.#reconnect !== undefined) {
+      this.#reconnect.ended(reason);
+      return;
+    }
+    this.#failed = new Error(this.#lastError);
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#failed);
+    this.#announce();
+  }
+}

@@ -1,0 +1,91 @@
+// Conditions: RFC 7047 section 5.1 `<condition>`, and the reference's additions: true and false, and order on optional numbers.
+
+import type { Json } from '../json/json.ts';
+import type { SymbolTable } from './atom.ts';
+import { compareAtoms } from './atom.ts';
+import { type Datum, datumsEqual, excludesAll, includesAll, parseDatum } from './datum.ts';
+import { OvsdbError, syntaxError } from './error.ts';
+import type { ColumnSchema, TableSchema } from './schema.ts';
+import { type ColumnType, describeType, isOptionalScalarType, isScalarType } from './types.ts';
+
+const FUNCTIONS = ['==', '!=', '<', '<=', '>', '>=', 'includes', 'excludes'] as const;
+type ConditionFunction = (typeof FUNCTIONS)[number];
+
+export type Clause = boolean | { readonly column: ColumnSchema; readonly fn: ConditionFunction; readonly arg: Datum };
+/** True of a row when all clauses are. */
+export type Condition = readonly Clause[];
+
+const isOrder = (fn: string): boolean => fn[0] === '<' || fn[0] === '>';
+
+function parseClause(json: Json, table: TableSchema, symbols: SymbolTable | undefined): Clause {
+  if (typeof json === 'boolean') return json;
+  const [name, fn, value] = Array.isArray(json) ? json : [];
+  if (!Array.isArray(json) || json.length !== 3 || typeof name !== 'string' || typeof fn !== 'string')
+    throw syntaxError(json, 'Parse error in condition.');
+  const column = table.columns.get(name);
+  if (column === undefined) throw new OvsdbError('unknown column', `No column ${name} in table ${table.name}.`, { syntax: json });
+  const known = FUNCTIONS.find((candidate) => candidate === fn);
+  if (known === undefined) throw new OvsdbError('unknown function', `No function named ${fn}.`);
+  let type: ColumnType = column.type;
+  if (isOrder(fn)) {
+    const isNumber = type.key.type === 'integer' || type.key.type === 'real';
+    if (!isNumber || !(isScalarType(type) || isOptionalScalarType(type))) {
+      throw syntaxError(json, `Type mismatch: "${fn}" operator may not be applied to column ${name} of type ${describeType(type)}.`);
+    }
+    type = { ...type, min: 1 };
+  } else if ((fn === 'includes' || fn === 'excludes') && !isScalarType(type)) {
+    // What is included cannot be more than the column holds; what is excluded may.
+    type = { ...type, min: 0, max: fn === 'includes' ? type.max : Number.POSITIVE_INFINITY };
+  }
+  return { column, fn: known, arg: parseDatum(value as Json, type, symbols) };
+}
+
+/** Parses the `where` member of an operation. */
+export function parseCondition(json: Json, table: TableSchema, symbols?: SymbolTable): Condition {
+  if (!Array.isArray(json)) throw syntaxError(json, 'array expected');
+  return json.map((clause) => parseClause(clause, table, symbols));
+}
+
+function clauseHolds(clause: Clause, fields: readonly Datum[]): boolean {
+  if (typeof clause === 'boolean') return clause;
+  const field = fields[clause.column.index] as Datum;
+  const { arg } = clause;
+  switch (clause.fn) {
+    case '==':
+      return datumsEqual(field, arg);
+    case '!=':
+      return !datumsEqual(field, arg);
+    case 'includes':
+      return includesAll(field, arg);
+    case 'excludes':
+      return excludesAll(field, arg);
+    default: {
+      const [a] = field.keys;
+      const [b] = arg.keys;
+      if (a === undefined || b === undefined) return false;
+      const order = compareAtoms(a, b);
+      if (clause.fn === '<') return order < 0;
+      if (clause.fn === '<=') return order <= 0;
+      return clause.fn === '>' ? order > 0 : order >= 0;
+    }
+  }
+}
+
+export function conditionHolds(condition: Condition, fields: readonly Datum[]): boolean {
+  for (const clause of condition) if (!clauseHolds(clause, fields)) return false;
+  return true;
+}
+
+/** Monitor conditions: true when any clause is, or when there is none. */
+export function anyClauseHolds(condition: Condition, fields: readonly Datum[]): boolean {
+  return condition.length === 0 || condition.some((clause) => clauseHolds(clause, fields));
+}
+
+/** The UUID that the condition pins `_uuid` to, so that no table need be searched. */
+export function pinnedUuid(condition: Condition): string | undefined {
+  for (const clause of condition) {
+    if (typeof clause !== 'boolean' && clause.column.index === 0 && (clause.fn === '==' || clause.fn === 'includes'))
+      return clause.arg.keys[0] as string | undefined;
+  }
+  return undefined;
+}

@@ -1,0 +1,95 @@
+// Reads the members of a JSON object, and says what is wrong with the first that is missing, mistyped or unexpected in the words of the reference.
+
+import type { Json, JsonObject } from '../json/json.ts';
+import { syntaxError } from './error.ts';
+
+export type MemberKind =
+  | 'null'
+  | 'false'
+  | 'true'
+  | 'boolean'
+  | 'integer'
+  | 'real'
+  | 'number'
+  | 'string'
+  | 'id'
+  | 'array'
+  | 'object'
+  | 'any';
+
+/** RFC 7047 section 3.1 `<id>`. */
+export function isId(text: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
+}
+
+/** Whether a number stands for an OVSDB integer. */
+export function isInteger(value: Json | undefined): value is number | bigint {
+  return typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
+}
+
+function isKind(value: Json, kind: MemberKind): boolean {
+  switch (kind) {
+    case 'any':
+      return true;
+    case 'null':
+      return value === null;
+    case 'true':
+    case 'false':
+      return value === (kind === 'true');
+    case 'boolean':
+      return typeof value === 'boolean';
+    case 'integer':
+      return isInteger(value);
+    case 'real':
+      return typeof value === 'number' && !isInteger(value);
+    case 'number':
+      return typeof value === 'number' || typeof value === 'bigint';
+    case 'string':
+      return typeof value === 'string';
+    case 'id':
+      return typeof value === 'string' && isId(value);
+    case 'array':
+      return Array.isArray(value);
+    case 'object':
+      return value instanceof Map;
+  }
+}
+
+export class ObjectParser {
+  readonly #name: string;
+  readonly #object: JsonObject;
+  readonly #used = new Set<string>();
+
+  /** `name` is what is being parsed, as an error shall call it. */
+  constructor(json: Json, name: string) {
+    this.#name = name;
+    if (!(json instanceof Map)) throw syntaxError(undefined, `Parsing ${name} failed: Object expected.`);
+    this.#object = json;
+  }
+
+  fail(message: string): never {
+    throw syntaxError(this.#object, `Parsing ${this.#name} failed: ${message}`);
+  }
+
+  /** A member of one of the kinds; it must be there. */
+  required(name: string, ...kinds: MemberKind[]): Json {
+    const value = this.optional(name, ...kinds);
+    if (value === undefined) this.fail(`Required '${name}' member is missing.`);
+    return value;
+  }
+
+  optional(name: string, ...kinds: MemberKind[]): Json | undefined {
+    this.#used.add(name);
+    const value = this.#object.get(name);
+    if (value === undefined) return undefined;
+    if (!kinds.some((kind) => isKind(value, kind))) this.fail(`Type mismatch for member '${name}'.`);
+    return value;
+  }
+
+  /** All members must have been asked for. */
+  finish(): void {
+    for (const name of this.#object.keys()) {
+      if (!this.#used.has(name)) this.fail(`Member '${name}' is present but not allowed here.`);
+    }
+  }
+}

@@ -1,0 +1,271 @@
+// JSON-RPC 1.0 over a Stream, both ends alike: requests, replies, errors, notifications, echo, inactivity probes and a limit on what a deaf peer may cost.
+// Used by OVSDB and by the control sockets of ovs-appctl.
+import type { Clock } from '../../base/clock.ts';
+import { errorText } from '../../base/errors.ts';
+import type { Stream } from '../../base/stream.ts';
+import { asObject, type Json } from './json.ts';
+import { formatJson } from './json-format.ts';
+import { JsonStream } from './json-stream.ts';
+
+/** The peer answered a request with an error. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+  /** The `error` member of the reply. */
+  readonly error: Json;
+  constructor(error: Json) {
+    super(typeof error === 'string' ? error : formatJson(error, { sort: true }));
+    this.error = error;
+  }
+}
+
+/** The connection ended before the reply came. */
+export class RpcClosed extends Error {
+  override readonly name = 'RpcClosed';
+}
+
+export interface RpcHandlers {
+  /** A request to be answered with `reply` or `replyError`; echo never comes here. */
+  onRequest(method: string, params: Json[], id: Json): void;
+  onNotify(method: string, params: Json[]): void;
+  /** Once, at the end; '' when the peer closed in order. */
+  onClose(reason: string): void;
+}
+
+export interface RpcOptions {
+  /** Needed for inactivity probes. */
+  clock?: Clock;
+  /** Silence after which an echo is sent, and after which again the connection is given up; 0 for never. */
+  probeIntervalMs?: number;
+  /** A peer that has left this many bytes unread is cut off at the next message to it. */
+  queueLimit?: number;
+  /** Has what is to be sent kept until the given function is called: a server sends once a turn, after what it promises is on the disk. */
+  defer?: (flush: () => void) => void;
+}
+
+const DEFAULT_QUEUE_LIMIT = 64 * 1024 * 1024;
+const encoder = new TextEncoder();
+
+type Message =
+  | { kind: 'request'; method: string; params: Json[]; id: Json }
+  | { kind: 'notify'; method: string; params: Json[] }
+  | { kind: 'reply'; id: Json; result: Json }
+  | { kind: 'error'; id: Json; error: Json };
+
+/** Sorts a JSON value into the kinds of message; a text says what is wrong with one that is none. */
+export function parseRpcMessage(value: Json): Message | string {
+  const object = asObject(value);
+  if (object === undefined) return 'message is not a JSON object';
+  const id = object.get('id') ?? null;
+  const result = object.get('result') ?? null;
+  const error = object.get('error') ?? null;
+  const method = object.get('method');
+  for (const name of object.keys()) {
+    if (!memberNames.has(name)) return `message has unexpected member "${name}"`;
+  }
+  if (method !== undefined && method !== null) {
+    if (typeof method !== 'string') return 'method is not JSON string';
+    const params = object.get('params');
+    if (params === undefined || params === null) return `${id === null ? 'notification' : 'request'} must have "params"`;
+    if (!Array.isArray(params)) return '"params" must be JSON array';
+    if (result !== null) return `${id === null ? 'notification' : 'request'} must not have "result"`;
+    if (error !== null) return `${id === null ? 'notification' : 'request'} must not have "error"`;
+    return id === null ? { kind: 'notify', method, params } : { kind: 'request', method, params, id };
+  }
+  if (object.get('params') != null) return 'reply must not have "params"';
+  if (id === null) return 'reply must have "id"';
+  return error !== null ? { kind: 'error', id, error } : { kind: 'reply', id, result };
+}
+
+const memberNames = new Set(['id', 'method', 'params', 'result', 'error']);
+
+/** One connection that speaks JSON-RPC. */
+export class RpcSession {
+  readonly name: string;
+  readonly #stream: Stream;
+  readonly #handlers: RpcHandlers;
+  readonly #clock: Clock | undefined;
+  readonly #queueLimit: number;
+  readonly #defer: ((flush: () => void) => void) | undefined;
+  #pending = '';
+  #closesAfterFlush = false;
+  readonly #input = new JsonStream();
+  readonly #waiting = new Map<Json, { resolve: (result: Json) => void; reject: (error: Error) => void }>();
+  #probeIntervalMs: number;
+  #cancelProbe: () => void = () => {};
+  #lastHeard = 0;
+  #probeSent = false;
+  #nextId = 0;
+  #closed = false;
+  #closeReason: string | undefined;
+
+  /** Begins to read at once. */
+  constructor(stream: Stream, handlers: RpcHandlers, options: RpcOptions = {}) {
+    this.name = stream.name;
+    this.#stream = stream;
+    this.#handlers = handlers;
+    this.#clock = options.clock;
+    this.#defer = options.defer;
+    this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
+    this.#probeIntervalMs = options.probeIntervalMs ?? 0;
+    stream.start({ onData: (bytes) => this.#take(bytes), onClose: (reason) => this.#ended(reason) });
+    this.#heard();
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  get queuedBytes(): number {
+    return this.#stream.queuedBytes;
+  }
+
+  /** Changes the probe interval; 0 turns probing off. */
+  setProbeInterval(ms: number): void {
+    this.#probeIntervalMs = ms;
+    this.#heard();
+  }
+
+  /** Sends a request; rejects with RpcError or RpcClosed. */
+  call(method: string, params: Json[]): Promise<Json> {
+    return this.begin(method, params).result;
+  }
+
+  /** Like `call`, and tells the id, by which the request can be cancelled. */
+  begin(method: string, params: Json[]): { id: number; result: Promise<Json> } {
+    const id = this.#nextId++;
+    const result = new Promise<Json>((resolve, reject) => {
+      if (this.#closed) reject(new RpcClosed('connection closed'));
+      else this.#waiting.set(id, { resolve, reject });
+    });
+    this.sendText(`{"id":${id},"method":${formatJson(method)},"params":${formatJson(params)}}`);
+    return { id, result };
+  }
+
+  notify(method: string, params: Json[]): void {
+    this.sendText(`{"id":null,"method":${formatJson(method)},"params":${formatJson(params)}}`);
+  }
+
+  reply(id: Json, result: Json): void {
+    this.sendText(`{"id":${formatJson(id)},"result":${formatJson(result)},"error":null}`);
+  }
+
+  replyError(id: Json, error: Json): void {
+    this.sendText(`{"id":${formatJson(id)},"result":null,"error":${formatJson(error)}}`);
+  }
+
+  /** Sends a message whose text was made before, for one that goes to many. */
+  sendText(text: string): void {
+    if (this.#closed || this.#closesAfterFlush) return;
+    if (this.#stream.queuedBytes + this.#pending.length > this.#queueLimit) {
+      this.#finish('peer does not read its messages');
+      return;
+    }
+    if (this.#defer === undefined) {
+      this.#stream.write(encoder.encode(text));
+      return;
+    }
+    const isFirst = this.#pending === '';
+    this.#pending += text;
+    if (isFirst) this.#defer(() => this.#flush());
+  }
+
+  /** Sends what is queued, then closes; `onClose` follows. */
+  close(): void {
+    this.#cancelProbe();
+    if (this.#pending === '') this.#stream.close();
+    else this.#closesAfterFlush = true;
+  }
+
+  /** Closes at once and sends nothing more. */
+  destroy(reason: string): void {
+    this.#finish(reason);
+  }
+
+  #flush(): void {
+    const text = this.#pending;
+    this.#pending = '';
+    if (this.#closed || this.#closeReason !== undefined) return;
+    this.#stream.write(encoder.encode(text));
+    if (this.#closesAfterFlush) this.#stream.close();
+  }
+
+  #finish(reason: string): void {
+    if (this.#closeReason !== undefined) return;
+    this.#closeReason = reason;
+    this.#pending = '';
+    this.#cancelProbe();
+    this.#stream.destroy();
+  }
+
+  #ended(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelProbe();
+    const text = this.#closeReason ?? reason;
+    for (const { reject } of this.#waiting.values()) reject(new RpcClosed(text === '' ? 'End of file' : text));
+    this.#waiting.clear();
+    this.#handlers.onClose(text);
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (this.#closed || this.#closeReason !== undefined) return;
+    this.#lastHeard = this.#clock?.now() ?? 0;
+    this.#probeSent = false;
+    try {
+      this.#input.push(bytes, (value) => {
+        if (!this.#closed && this.#closeReason === undefined) this.#dispatch(value);
+      });
+    } catch (error) {
+      this.#finish(`error parsing stream: ${errorText(error)}`);
+    }
+  }
+
+  #dispatch(value: Json): void {
+    const message = parseRpcMessage(value);
+    if (typeof message === 'string') {
+      this.#finish(`received bad JSON-RPC message: ${message}`);
+      return;
+    }
+    switch (message.kind) {
+      case 'request':
+        if (message.method === 'echo') this.reply(message.id, message.params);
+        else this.#handlers.onRequest(message.method, message.params, message.id);
+        break;
+      case 'notify':
+        this.#handlers.onNotify(message.method, message.params);
+        break;
+      default: {
+        const waiter = this.#waiting.get(message.id);
+        this.#waiting.delete(message.id);
+        if (waiter === undefined && message.id !== 'echo') this.#finish('received unexpected reply message');
+        if (message.kind === 'reply') waiter?.resolve(message.result);
+        else waiter?.reject(new RpcError(message.error));
+      }
+    }
+  }
+
+  #heard(): void {
+    this.#cancelProbe();
+    this.#lastHeard = this.#clock?.now() ?? 0;
+    this.#probeSent = false;
+    if (this.#probeIntervalMs > 0 && !this.#closed) this.#armProbe(this.#probeIntervalMs);
+  }
+
+  #armProbe(ms: number): void {
+    const clock = this.#clock;
+    if (clock === undefined) return;
+    this.#cancelProbe = clock.after(ms, () => {
+      const left = this.#lastHeard + this.#probeIntervalMs - clock.now();
+      if (left > 0) {
+        this.#armProbe(left);
+      } else if (this.#probeSent) {
+        this.#finish(`no response to inactivity probe after ${this.#probeIntervalMs / 1000} seconds, disconnecting`);
+      } else {
+        this.#probeSent = true;
+        this.#lastHeard = clock.now();
+        this.sendText('{"id":"echo","method":"echo","params":[]}');
+        this.#armProbe(this.#probeIntervalMs);
+      }
+    });
+  }
+}

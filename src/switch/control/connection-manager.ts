@@ -1,0 +1,267 @@
+// All OpenFlow connections of one bridge: primary and service controllers, those it seeks and those that come, the management and
+// snooping sockets, and what they have in common: roles, the generation id, fail mode, and who hears of events.
+import { logger } from '../../base/log.ts';
+import type { FlowRemoved, Message, PortDesc } from '../../openflow/message.ts';
+import type { ControllerRequest, ControllerStatus, SwitchEnvironment } from '../contract.ts';
+import type { BridgeControl, BridgeCore, OpenControl, PacketInEvent } from '../core.ts';
+import { ActiveConnection } from './connection-active.ts';
+import { PassiveConnections } from './connection-passive.ts';
+import { Snoops } from './connection-snoop.ts';
+import { admits, FailMode } from './fail-mode.ts';
+import type { OpenFlowSession, SessionHub } from './openflow-session.ts';
+
+const log = logger('connmgr');
+
+const MANAGEMENT: Omit<ControllerRequest, 'target'> = {
+  type: 'service',
+  maxBackoffMs: 8000,
+  probeIntervalMs: 0,
+  rateLimit: 0,
+  burstLimit: 0,
+  enableAsync: true,
+};
+
+/** Opens the OpenFlow side of a bridge. */
+export const openControl: OpenControl = (core, environment) => new ConnectionManager(core, environment);
+
+export class ConnectionManager implements BridgeControl, SessionHub {
+  readonly core: BridgeCore;
+  generationId: bigint | undefined;
+  fragFlags = 0;
+  readonly #environment: SwitchEnvironment;
+  readonly #active = new Map<string, ActiveConnection>();
+  readonly #passive = new Map<string, PassiveConnections>();
+  readonly #sessions = new Set<OpenFlowSession>();
+  readonly #snoops: Snoops;
+  readonly #failMode: FailMode;
+  readonly #unsubscribe: () => void;
+  #management: PassiveConnections | undefined;
+  #wantsMisses = false;
+  #versions: string;
+  #failModeSetting: string;
+
+  constructor(core: BridgeCore, environment: SwitchEnvironment) {
+    this.core = core;
+    this.#environment = environment;
+    this.#snoops = new Snoops(core);
+    this.#failMode = new FailMode(core, {
+      silenceMs: () => Math.min(...this.#primaries().map((c) => c.silenceMs())),
+      longestProbeMs: () => Math.max(0, ...this.#primaries().map((c) => c.request.failOpenProbeMs ?? c.request.probeIntervalMs)),
+      hasUnadmitted: () => this.#primaries().some((c) => c.isConnected && !c.isAdmitted),
+      bogusPacketIn: (frame) => this.#bogusPacketIn(frame),
+    });
+    this.#versions = core.settings?.versions.join() ?? '';
+    this.#failModeSetting = core.settings?.failMode ?? 'standalone';
+    this.#unsubscribe = core.subscribe({
+      onPacketIn: (event) => this.#packetIn(event),
+      onFlowRemoved: (removed) => this.#flowRemoved(removed),
+      onPortStatus: (reason, desc) => this.#portStatus(reason, desc),
+      onSettings: () => this.#onSettings(),
+    });
+  }
+
+  controllersSet(requests: readonly ControllerRequest[]): void {
+    const hadPrimary = this.hasControllers();
+    const wanted = new Map(requests.map((request) => [request.target, request]));
+    for (const connection of [...this.#active.values(), ...this.#passive.values()]) {
+      const request = wanted.get(connection.target);
+      if (request === undefined || request.type !== connection.request.type) this.#remove(connection);
+    }
+    for (const request of wanted.values()) {
+      const present = this.#active.get(request.target) ?? this.#passive.get(request.target);
+      if (present !== undefined) present.configure(request);
+      else this.#add(request);
+    }
+    this.#watch();
+    // The flow table belongs to whoever controls the bridge: it starts empty under a controller, and with NORMAL without one.
+    if (hadPrimary !== this.hasControllers()) this.core.flushFlows();
+    this.onInterest();
+  }
+
+  *controllers(): Iterable<ControllerStatus> {
+    for (const connection of this.#active.values()) yield connection.status();
+    for (const connection of this.#passive.values()) yield connection.status();
+  }
+
+  async listen(): Promise<void> {
+    const base = `${this.#environment.runDirectory}/${this.core.name}`;
+    this.#management = new PassiveConnections({ ...MANAGEMENT, target: `punix:${base}.mgmt` }, this, this.#environment);
+    log.info(`${this.core.name}: added service controller "${this.#management.target}"`);
+    await Promise.all([this.#management.listen(), this.#snoops.listen(this.#environment, `${base}.snoop`)]);
+  }
+
+  wantsPacketInOnMiss(): boolean {
+    for (const session of this.#sessions) if (session.wantsMisses) return true;
+    return false;
+  }
+
+  hasControllers(): boolean {
+    for (const connection of this.#active.values()) if (connection.request.type === 'primary') return true;
+    for (const connection of this.#passive.values()) if (connection.request.type === 'primary') return true;
+    return false;
+  }
+
+  /** Drops all connections to controllers and opens them again. */
+  reconnect(): void {
+    for (const connection of this.#active.values()) connection.reconnect();
+  }
+
+  close(): Promise<void> {
+    this.#unsubscribe();
+    this.#failMode.watch(false);
+    for (const connection of this.#active.values()) connection.close();
+    for (const connection of this.#passive.values()) connection.close();
+    this.#management?.close();
+    this.#snoops.close();
+    this.#active.clear();
+    this.#passive.clear();
+    this.#sessions.clear();
+    return Promise.resolve();
+  }
+
+  // What sessions tell.
+
+  onOpen(session: OpenFlowSession): void {
+    this.#sessions.add(session);
+    const active = this.#activeOf(session);
+    if (active !== undefined) active.opened();
+    else this.#passiveOf(session)?.peers.get(session)?.connected();
+    this.onInterest();
+  }
+
+  onActivity(session: OpenFlowSession, kind: Message['kind'] | undefined): void {
+    const active = this.#activeOf(session);
+    if (active === undefined) {
+      this.#passiveOf(session)?.peers.get(session)?.activity();
+      return;
+    }
+    const shows = kind !== undefined && admits(kind);
+    active.heard(shows);
+    if (shows && this.#failMode.isOpen && session.settings.kind === 'primary') this.#failMode.recover();
+  }
+
+  onClose(session: OpenFlowSession, reason: string): void {
+    this.#sessions.delete(session);
+    const active = this.#activeOf(session);
+    if (active !== undefined) {
+      active.ended(reason);
+    } else {
+      const passive = this.#passiveOf(session);
+      passive?.peers.get(session)?.ended(reason);
+      passive?.peers.delete(session);
+    }
+    this.onInterest();
+  }
+
+  onAbandon(session: OpenFlowSession): void {
+    this.#sessions.delete(session);
+    this.onInterest();
+  }
+
+  onPrimary(primary: OpenFlowSession): void {
+    for (const session of this.#sessions) {
+      if (session === primary || session.role !== 'primary') continue;
+      session.demoted(this.generationId ?? 0xffffffffffffffffn);
+    }
+  }
+
+  onInterest(): void {
+    const wants = this.wantsPacketInOnMiss();
+    if (wants === this.#wantsMisses) return;
+    this.#wantsMisses = wants;
+    this.core.controlChanged?.();
+  }
+
+  onTraffic(session: OpenFlowSession, bytes: Uint8Array): void {
+    if (session.settings.kind === 'primary') this.#snoops.copy(bytes);
+  }
+
+  // What the bridge tells.
+
+  #packetIn(event: PacketInEvent): void {
+    for (const session of this.#sessions) session.packetIn(event);
+  }
+
+  #flowRemoved(removed: FlowRemoved): void {
+    for (const session of this.#sessions) session.flowRemoved(removed);
+  }
+
+  #portStatus(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void {
+    for (const session of this.#sessions) session.portStatus(reason, desc);
+  }
+
+  #onSettings(): void {
+    const { versions, failMode } = this.core.settings;
+    if (failMode !== this.#failModeSetting) {
+      this.#failModeSetting = failMode;
+      this.#watch();
+      if (!this.hasControllers()) this.core.flushFlows();
+    }
+    const text = versions.join();
+    if (text === this.#versions) return;
+    const isFirst = this.#versions === '';
+    this.#versions = text;
+    if (isFirst) return;
+    // Connections made under other versions start anew.
+    for (const old of [...this.#active.values(), ...this.#passive.values()]) {
+      log.info(`${this.core.name}: Changes to controller "${old.target}" expects re-initialization: Re-initializing now.`);
+      old.close();
+      this.#forget(old);
+      this.#add(old.request);
+    }
+    if (this.#management !== undefined) {
+      for (const session of this.#management.peers.keys()) session.close('');
+    }
+  }
+
+  #add(request: ControllerRequest): void {
+    const isPassive = /^(ptcp|pssl|punix):/.test(request.target);
+    if (isPassive) {
+      const connection = new PassiveConnections(request, this, this.#environment);
+      this.#passive.set(request.target, connection);
+      void connection.listen();
+    } else {
+      const connection = new ActiveConnection(request, this, this.#environment);
+      this.#active.set(request.target, connection);
+      connection.start();
+    }
+    log.info(`${this.core.name}: added ${request.type} controller "${request.target}"`);
+  }
+
+  #remove(connection: ActiveConnection | PassiveConnections): void {
+    connection.close();
+    this.#forget(connection);
+    log.info(`${this.core.name}: removed ${connection.request.type} controller "${connection.target}"`);
+  }
+
+  #forget(connection: ActiveConnection | PassiveConnections): void {
+    this.#active.delete(connection.target);
+    this.#passive.delete(connection.target);
+    for (const session of [...this.#sessions]) {
+      if (this.#activeOf(session) === undefined && this.#passiveOf(session) === undefined) this.#sessions.delete(session);
+    }
+  }
+
+  #watch(): void {
+    this.#failMode.watch(this.core.settings.failMode === 'standalone' && this.#primaries().length > 0);
+  }
+
+  #primaries(): ActiveConnection[] {
+    return [...this.#active.values()].filter((connection) => connection.request.type === 'primary');
+  }
+
+  #activeOf(session: OpenFlowSession): ActiveConnection | undefined {
+    for (const connection of this.#active.values()) if (connection.session === session) return connection;
+    return undefined;
+  }
+
+  #passiveOf(session: OpenFlowSession): PassiveConnections | undefined {
+    if (this.#management?.peers.has(session)) return this.#management;
+    for (const connection of this.#passive.values()) if (connection.peers.has(session)) return connection;
+    return undefined;
+  }
+
+  #bogusPacketIn(frame: Uint8Array): void {
+    for (const connection of this.#primaries()) if (!connection.isAdmitted) connection.session?.bogusPacketIn(frame);
+  }
+}

@@ -1,0 +1,268 @@
+// What a bridge answers to each request of a peer. A request is applied before `serve` returns; a refusal is a PeerError whose code is
+// the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
+import { PeerError } from '../../base/errors.ts';
+import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
+import { W } from '../../flow/key.ts';
+import { OFPP } from '../../openflow/action.ts';
+import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
+import { encodeMessage } from '../../openflow/codec/codec.ts';
+import { inPortOf } from '../../openflow/codec/packet-codec.ts';
+import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
+import { getAsyncReply, setAsync } from './openflow-async.ts';
+import { type Encode, replyParts } from './openflow-multipart.ts';
+import type { OpenFlowSession } from './openflow-session.ts';
+import { tableFeatures } from './openflow-table-features.ts';
+
+const NO_BUFFER = 0xffffffff;
+const ALL_QUEUES = 0xffffffff;
+/** Of OpenFlow 1.0. */
+const OFPT_STATS_REQUEST = 16;
+const OFPT_EXPERIMENTER = 4;
+const OFPT_MULTIPART_REQUEST = 18;
+const OFPMP_TABLE_FEATURES = 12;
+const NXT_FLOW_MOD = 13;
+
+/** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
+const FRAG_MASK = 3;
+const INVALID_TTL_TO_CONTROLLER = 4;
+
+type AggregateSums = ReturnType<OpenFlowSession['core']['aggregate']>;
+
+/** What a request is answered with: nothing, one message (sent by `serve`), or parts. */
+type Answer = Iterator<Uint8Array> | undefined;
+
+/** Serves one request; the reply is sent, or given back in parts. */
+export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Array): Answer {
+  const { core, version } = session;
+  const { xid, message } = request;
+  const reply = (answer: Message): undefined => void session.send(answer, xid);
+  // Statistics come back in the form they were asked for: OpenFlow 1.0's own, or Nicira's.
+  const isVendorStats = version === 1 && bytes[1] === OFPT_STATS_REQUEST && bytes[8] === 0xff && bytes[9] === 0xff;
+  const encode: Encode = (answer) => session.encode(answer, xid, isVendorStats);
+  // Nicira's role request has a reply of its own, the same in all versions.
+  const vendorReply = (answer: Message): undefined => {
+    const part = encodeMessage(1, xid, answer);
+    part[0] = version;
+    return void session.channel.sendBytes(part);
+  };
+  switch (message.kind) {
+    case 'echoRequest':
+      return reply({ kind: 'echoReply', data: message.data });
+    case 'echoReply':
+    case 'error':
+      return undefined;
+    case 'featuresRequest':
+      return reply(features(session));
+    case 'getConfigRequest':
+      return reply({ kind: 'getConfigReply', flags: configFlags(session), missSendLength: session.missSendLength });
+    case 'setConfig':
+      setConfig(session, message.flags, message.missSendLength);
+      return undefined;
+    case 'barrierRequest':
+      return reply({ kind: 'barrierReply' });
+    case 'flowMod':
+      session.countFlowMod(message.command);
+      // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
+      if (version <= 2 && message.command === 'add') message.flags.resetCounts = true;
+      core.flowMod(message, session);
+      // The flow is in; only the frame it was to be applied to is unknown, since there are no buffers.
+      if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
+      return undefined;
+    case 'packetOut':
+      packetOut(session, message);
+      return undefined;
+    case 'portMod':
+      core.portMod(message);
+      return undefined;
+    case 'tableMod':
+      core.tableMod({ kind: 'tableMod', table: message.table, miss: tableMiss(message.missConfig) });
+      return undefined;
+    case 'roleRequest':
+      return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
+    case 'setAsync':
+      setAsync(session.async, version, message.masks);
+      session.hub.onInterest();
+      return undefined;
+    case 'getAsyncRequest':
+      return reply({ kind: 'getAsyncReply', masks: getAsyncReply(session.async) });
+    case 'setPacketInFormat':
+      if (message.format < 0 || message.format > 2) throw new PeerError('OFPBRC_EPERM', `packet-in format ${message.format}`);
+      session.channel.options.packetInFormat = message.format;
+      return undefined;
+    case 'setFlowFormat':
+      if (version > 1) throw new PeerError('OFPBRC_BAD_SUBTYPE', 'flow format is of OpenFlow 1.0');
+      if (message.format !== 0 && message.format !== 2) throw new PeerError('OFPBRC_EPERM', `flow format ${message.format}`);
+      session.channel.options.nxFlows = message.format === 2;
+      return undefined;
+    case 'flowModTableId':
+      session.channel.options.flowModTableId = message.enabled;
+      return undefined;
+    case 'setControllerId':
+      session.controllerId = message.controllerId;
+      return undefined;
+    case 'descRequest':
+      return reply({
+        kind: 'descReply',
+        manufacturer: 'Nicira, Inc.',
+        hardware: 'Open vSwitch',
+        software: OPEN_VSWITCH_VERSION,
+        serial: core.settings.serialNumber === '' ? 'None' : core.settings.serialNumber,
+        datapath: core.settings.dpDescription === '' ? 'None' : core.settings.dpDescription,
+        more: false,
+      });
+    case 'flowStatsRequest':
+      return replyParts([...core.flows(message.request)], (flows, more) => ({ kind: 'flowStatsReply', flows, more }), encode);
+    case 'aggregateRequest':
+      return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
+    case 'tableStatsRequest':
+      return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'portStatsRequest':
+      return replyParts(portStats(session, message.port), (ports, more) => ({ kind: 'portStatsReply', ports, more }), encode);
+    case 'portDescRequest':
+      return replyParts(portDescs(session, message.port), (ports, more) => ({ kind: 'portDescReply', ports, more }), encode);
+    case 'queueStatsRequest':
+      return replyParts(
+        queueStats(session, message.port, message.queue),
+        (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
+        encode,
+      );
+    case 'unknown':
+      if (version >= 4 && message.type === OFPT_MULTIPART_REQUEST && bytes[8] === 0 && bytes[9] === OFPMP_TABLE_FEATURES) {
+        // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
+        if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
+        return tableFeatures(version, xid, core.tableCount);
+      }
+      throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
+    default:
+      // Replies, and what only a switch sends.
+      throw new PeerError('OFPBRC_BAD_TYPE', `${message.kind} from a controller`);
+  }
+}
+
+/** Refuses what a secondary controller may not ask; the body is not looked at. */
+export function refuseSecondary(session: OpenFlowSession, bytes: Uint8Array): void {
+  if (session.role !== 'secondary' || !changesTheSwitch(bytes, session.version)) return;
+  throw new PeerError(session.version >= 3 ? 'OFPBRC_IS_SECONDARY' : 'OFPBRC_EPERM', 'a secondary controller may only look');
+}
+
+/** Whether a message by its type is packet-out, flow, group, port, table or meter mod, or a vendor's form of one. */
+function changesTheSwitch(bytes: Uint8Array, version: OfVersion): boolean {
+  const type = bytes[1] ?? 0;
+  if (type === 13 || type === 14 || type === 15) return true;
+  if (version >= 2 && (type === 16 || type === 17)) return true;
+  if (version >= 4 && type === 29) return true;
+  if (type !== 4 || bytes.length < 16) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getUint32(8) === NX_VENDOR && view.getUint32(12) === NXT_FLOW_MOD;
+}
+
+/** OFPC_* of ofp_switch_features: flow, table, port and queue statistics, then what each version adds. */
+function capabilities(version: OfVersion): number {
+  if (version === 1) return 0xc7; // with ARP_MATCH_IP
+  if (version === 2) return 0xcf; // with GROUP_STATS and ARP_MATCH_IP
+  return version >= 5 ? 0x24f : 0x4f; // from 1.4 on with BUNDLES
+}
+
+function features(session: OpenFlowSession): Message {
+  const { core, version } = session;
+  const message: Extract<Message, { kind: 'featuresReply' }> = {
+    kind: 'featuresReply',
+    datapathId: core.settings.datapathId,
+    buffers: 0,
+    tables: core.tableCount,
+    auxiliaryId: 0,
+    capabilities: capabilities(version),
+    actions: version === 1 ? 0xfff : 0,
+  };
+  if (version < 4) message.ports = core.portDescs().slice(0, maxPorts(version));
+  return message;
+}
+
+/** Ports that fit a features reply; the rest can only be had by a port description request. */
+function maxPorts(version: OfVersion): number {
+  return Math.floor((0xffff - 32) / (version === 1 ? 48 : 64));
+}
+
+function setConfig(session: OpenFlowSession, flags: number, missSendLength: number): void {
+  const known = session.version < 4 ? FRAG_MASK | INVALID_TTL_TO_CONTROLLER : FRAG_MASK;
+  if ((flags & ~known) !== 0) throw new PeerError('OFPSCFC_BAD_FLAGS', `flags 0x${flags.toString(16)}`);
+  // Fragments are the bridge's matter, the rest is the connection's. Reassembly (2) is not to be had.
+  if ((flags & FRAG_MASK) !== 2) session.hub.fragFlags = flags & FRAG_MASK;
+  session.configFlags = flags & ~FRAG_MASK;
+  session.missSendLength = missSendLength;
+  session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
+  session.hub.onInterest();
+}
+
+function packetOut(session: OpenFlowSession, message: PacketOut): void {
+  if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
+  const inPort = inPortOf(message.match);
+  if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.CONTROLLER && inPort !== OFPP.NONE) {
+    throw new PeerError('OFPBRC_BAD_PORT', `in_port ${inPort}`);
+  }
+  // A frame without an Ethernet header is none; the reference takes it and sends nothing.
+  if (message.data.length < 14 && (message.match.key[W.PACKET_TYPE] ?? 0) === 0) return;
+  session.core.packetOut({ frame: message.data, match: message.match, actions: message.actions });
+}
+
+function tableMiss(config: number): 'default' | 'controller' | 'continue' | 'drop' {
+  // OFPTC_TABLE_MISS_* of OpenFlow 1.1 and 1.2; OpenFlow 1.3 on has nothing here.
+  return (['controller', 'continue', 'drop', 'default'] as const)[config & 3] ?? 'default';
+}
+
+function role(
+  session: OpenFlowSession,
+  wanted: OpenFlowSession['role'],
+  generationId: bigint | undefined,
+  reply: (answer: Message) => undefined,
+): undefined {
+  const { hub } = session;
+  if (wanted !== 'nochange') {
+    if (generationId !== undefined && wanted !== 'equal') {
+      // Signed distance, so that the id may wrap around: OpenFlow 1.3.5 section 6.3.6.
+      if (hub.generationId !== undefined && BigInt.asIntN(64, generationId - hub.generationId) < 0n) {
+        throw new PeerError('OFPRRFC_STALE', `generation ${generationId} is older than ${hub.generationId}`);
+      }
+      hub.generationId = generationId;
+    }
+    session.role = wanted;
+    if (wanted === 'primary') hub.onPrimary(session);
+    hub.onInterest();
+  }
+  return reply({ kind: 'roleReply', role: session.role, generationId: hub.generationId ?? 0xffffffffffffffffn });
+}
+
+function portStats(session: OpenFlowSession, port: number): ReturnType<OpenFlowSession['core']['portStats']> {
+  try {
+    return session.core.portStats(port);
+  } catch (error) {
+    // The reference answers with an empty list where OpenFlow has an error.
+    if (error instanceof PeerError) return [];
+    throw error;
+  }
+}
+
+function queueStats(session: OpenFlowSession, port: number, queue: number): ReturnType<OpenFlowSession['core']['queueStats']> {
+  const isAll = port === OFPP.ALL || port === OFPP.NONE;
+  if (!isAll && session.core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
+  const found = session.core.queueStats(isAll ? OFPP.NONE : port, queue);
+  if (found.length === 0 && !isAll && queue !== ALL_QUEUES) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
+  return found;
+}
+
+function configFlags(session: OpenFlowSession): number {
+  return session.hub.fragFlags | session.configFlags;
+}
+
+/** The fault in asking for something that does not exist: a vendor, a vendor's message, a statistic, or a type. */
+function unknownCode(type: number, vendor: number, version: OfVersion): string {
+  if (type === OFPT_EXPERIMENTER) return vendor === NX_VENDOR || vendor === ONF_VENDOR ? 'OFPBRC_BAD_SUBTYPE' : 'OFPBRC_BAD_VENDOR';
+  return type === (version === 1 ? OFPT_STATS_REQUEST : OFPT_STATS_REQUEST + 2) ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_TYPE';
+}
+
+function portDescs(session: OpenFlowSession, port: number): PortDesc[] {
+  // Only OpenFlow 1.5 can ask for one; the codec gives OFPP.NONE for all.
+  if (session.version < 6 || port === 0xffff) return session.core.portDescs();
+  const desc = session.core.portDesc(port);
+  return desc === undefined ? [] : [desc];
+}

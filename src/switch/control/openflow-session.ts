@@ -1,0 +1,342 @@
+// One OpenFlow peer of a bridge from its hello to its end: what it set up for itself (role, configuration, formats), its requests in
+// order, and the asynchronous messages it wants.
+//
+// Requests are served one at a time. A reply that would fill the output queue is written piece by piece (`openflow-multipart.ts`): while
+// pieces are left, or more than HIGH_WATER bytes wait, nothing more is read from the peer. A peer that takes nothing for STALL_MS, or
+// for which more than FULL bytes of asynchronous messages wait, is dropped. Packet-ins are dropped earlier than that, and counted.
+import { errorText, PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import type { Stream } from '../../base/stream.ts';
+import { OFPP } from '../../openflow/action.ts';
+import { OpenFlowChannel } from '../../openflow/channel/channel.ts';
+import { ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
+import { encodeMessage } from '../../openflow/codec/codec.ts';
+import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
+import { errorMessage } from '../../openflow/errors.ts';
+import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
+import type { BridgeCore, PacketInEvent, Sender } from '../core.ts';
+import { FlowModSummary } from './connection-log.ts';
+import { PacketInLimiter } from './connection-rate-limit.ts';
+import { AsyncConfig } from './openflow-async.ts';
+import { packetInMessage } from './openflow-packet-in.ts';
+import { refuseSecondary, serve } from './openflow-requests.ts';
+
+const log = logger('ofproto');
+
+const HIGH_WATER = 512 * 1024;
+const LOW_WATER = 128 * 1024;
+const PACKET_IN_WATER = 1024 * 1024;
+const FULL = 16 * 1024 * 1024;
+const STALL_MS = 30_000;
+const DRAIN_POLL_MS = 5;
+
+export interface SessionSettings {
+  kind: 'primary' | 'service';
+  enableAsync: boolean;
+  rateLimit: number;
+  burstLimit: number;
+}
+
+/** What a session needs of the connections around it. */
+export interface SessionHub {
+  readonly core: BridgeCore;
+  /** The bridge's generation id, undefined until a controller set one. */
+  generationId: bigint | undefined;
+  /** How the bridge treats IP fragments, OFPC_FRAG_*. */
+  fragFlags: number;
+  onOpen(session: OpenFlowSession): void;
+  /** Told for every message from the peer. */
+  onActivity(session: OpenFlowSession, kind: Message['kind'] | undefined): void;
+  onClose(session: OpenFlowSession, reason: string): void;
+  onAbandon(session: OpenFlowSession): void;
+  /** The session became primary: all others that were are secondary now. */
+  onPrimary(session: OpenFlowSession): void;
+  /** What decides whether table misses go to controllers may have changed. */
+  onInterest(): void;
+  onTraffic(session: OpenFlowSession, bytes: Uint8Array): void;
+}
+
+export class OpenFlowSession implements Sender {
+  readonly name: string;
+  readonly core: BridgeCore;
+  readonly hub: SessionHub;
+  readonly settings: SessionSettings;
+  readonly channel: OpenFlowChannel;
+  async: AsyncConfig;
+  role: Role = 'equal';
+  missSendLength: number;
+  configFlags = 0;
+  controllerId = 0;
+  packetInsDropped = 0;
+  readonly #miss: PacketInLimiter<PacketInEvent>;
+  readonly #action: PacketInLimiter<PacketInEvent>;
+  readonly #flowMods: FlowModSummary;
+  readonly #waiting: [Framed | PeerError, Uint8Array][] = [];
+  #pieces: Iterator<Uint8Array | undefined> | undefined;
+  /** The request that is being answered. */
+  #request: Uint8Array = new Uint8Array(8);
+  #isDraining = false;
+  #isOver = false;
+
+  constructor(name: string, stream: Stream, hub: SessionHub, settings: SessionSettings) {
+    this.name = name;
+    this.hub = hub;
+    this.core = hub.core;
+    this.settings = settings;
+    this.missSendLength = settings.kind === 'primary' ? 128 : 0;
+    this.async = new AsyncConfig(1, settings.enableAsync);
+    const { clock } = this.core;
+    this.#flowMods = new FlowModSummary(clock, name);
+    const send = (event: PacketInEvent): void => this.#sendPacketIn(event);
+    this.#miss = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
+    this.#action = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
+    this.channel = new OpenFlowChannel(stream.name, stream, this.core.settings.versions, {
+      onOpen: (version) => {
+        this.async = new AsyncConfig(version, settings.enableAsync);
+        hub.onOpen(this);
+      },
+      onMessage: (message, bytes) => this.#take(message, bytes),
+      onClose: (reason) => this.#end(reason),
+      onTraffic: (bytes) => hub.onTraffic(this, bytes),
+    });
+  }
+
+  get version(): OfVersion {
+    return this.channel.version;
+  }
+
+  get isOpen(): boolean {
+    return this.channel.isOpen;
+  }
+
+  /** Counters of rate limiting, for Controller:status; undefined without a limit. */
+  get limits(): { miss: PacketInLimiter<PacketInEvent>['counters']; action: PacketInLimiter<PacketInEvent>['counters'] } | undefined {
+    return this.#miss.isLimiting ? { miss: this.#miss.counters, action: this.#action.counters } : undefined;
+  }
+
+  /** Whether frames that no flow matched are for this peer: OpenFlow 1.0 to 1.2, and listening. */
+  get wantsMisses(): boolean {
+    return this.isOpen && this.version < 4 && this.#listens && this.async.wantsPacketIn(this.role, this.version, 'implicit_miss');
+  }
+
+  configure(settings: { rateLimit: number; burstLimit: number }): void {
+    this.#miss.configure(settings.rateLimit, settings.burstLimit);
+    this.#action.configure(settings.rateLimit, settings.burstLimit);
+  }
+
+  /** Ends the session; the hub is told. */
+  close(reason: string): void {
+    this.channel.close(reason);
+  }
+
+  /** Ends the session because its owner wants so; `onClose` is not told. */
+  abandon(): void {
+    this.channel.abandon();
+    this.#cleanUp();
+    this.hub.onAbandon(this);
+  }
+
+  send(message: Message, xid = 0): void {
+    this.channel.send(message, xid);
+  }
+
+  /** The bytes of a message to this peer. */
+  encode(message: Message, xid: number, nxFlows = this.channel.options.nxFlows ?? false): Uint8Array {
+    return encodeMessage(this.version, xid, message, { ...this.channel.options, nxFlows });
+  }
+
+  /** A message nobody asked for. */
+  notify(message: Message): void {
+    if (!this.isOpen) return;
+    if (this.channel.queuedBytes > FULL) {
+      this.close('No buffer space available');
+      return;
+    }
+    try {
+      this.channel.send(message, 0);
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      log.dbg(`${this.name}: ${error.message}`);
+    }
+  }
+
+  portStatus(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void {
+    if (this.isOpen && this.#listens && this.async.wantsPortStatus(this.role, reason)) this.notify({ kind: 'portStatus', reason, desc });
+  }
+
+  flowRemoved(removed: Extract<Message, { kind: 'flowRemoved' }>): void {
+    if (this.isOpen && this.#listens && this.async.wantsFlowRemoved(this.role, removed.reason)) this.notify(removed);
+  }
+
+  /** Another controller became primary instead of this one. OpenFlow 1.4 on has a message for that, OpenFlow 1.3 ONF's extension. */
+  demoted(generationId: bigint): void {
+    this.role = 'secondary';
+    if (this.isOpen && this.version >= 4) this.channel.sendBytes(roleStatus(this.version, generationId));
+  }
+
+  /** Shows the peer a made-up frame that "missed", whatever its configuration says. */
+  bogusPacketIn(frame: Uint8Array): void {
+    if (!this.isOpen) return;
+    const match = inPortMatch(OFPP.LOCAL);
+    const base = { kind: 'packetIn', bufferId: 0xffffffff, totalLength: frame.length, reason: 'no_match', table: 0 } as const;
+    this.notify({ ...base, cookie: 0xffffffffffffffffn, match, data: frame });
+  }
+
+  packetIn(event: PacketInEvent): void {
+    if (!this.isOpen || !this.#listens || event.controllerId !== this.controllerId) return;
+    if (event.reason === 'implicit_miss' && this.version >= 4) return;
+    if (!this.async.wantsPacketIn(this.role, this.version, event.reason)) return;
+    const isMiss = event.reason === 'no_match' || event.reason === 'implicit_miss' || event.reason === 'explicit_miss';
+    (isMiss ? this.#miss : this.#action).push(event.key[0] ?? 0, event);
+  }
+
+  /** Counts for the summary in the log. */
+  countFlowMod(command: Parameters<FlowModSummary['count']>[0]): void {
+    this.#flowMods.count(command);
+  }
+
+  /** Services hear of nothing until they set a miss_send_len. */
+  get #listens(): boolean {
+    return this.settings.kind === 'primary' || this.missSendLength > 0;
+  }
+
+  #sendPacketIn(event: PacketInEvent): void {
+    if (!this.isOpen) return;
+    if (this.channel.queuedBytes > PACKET_IN_WATER) {
+      this.packetInsDropped++;
+      return;
+    }
+    this.notify(packetInMessage(event, this.version));
+  }
+
+  #take(message: Framed | PeerError, bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    this.hub.onActivity(this, message instanceof PeerError ? undefined : message.message.kind);
+    if (this.#pieces !== undefined || this.#isDraining) {
+      // Only what was read together with the request that is being answered gets here: reading is paused.
+      this.#waiting.push([message, bytes]);
+      return;
+    }
+    this.#serve(message, bytes);
+    this.#pump();
+  }
+
+  #serve(message: Framed | PeerError, bytes: Uint8Array): void {
+    this.#request = bytes;
+    try {
+      refuseSecondary(this, bytes);
+      if (message instanceof PeerError) throw message;
+      this.#pieces = serve(this, message, bytes);
+    } catch (error) {
+      this.#refuse(error, message instanceof PeerError ? undefined : message, bytes);
+    }
+  }
+
+  /** The error message for what a request threw; our own mistakes are logged and look to the peer like a refusal. */
+  #refuse(error: unknown, request: Framed | undefined, bytes: Uint8Array): void {
+    let fault: PeerError;
+    if (error instanceof PeerError) {
+      fault = error;
+      log.info(() => `${this.name}: sending ${fault.code} error reply to ${request?.message.kind ?? 'undecodable'} message`);
+    } else {
+      const stack = error instanceof Error ? error.stack : errorText(error);
+      log.err(`${this.name}: internal error while serving ${request?.message.kind ?? 'a message'}: ${stack}`);
+      fault = new PeerError('OFPBRC_EPERM', 'internal error');
+    }
+    // A message of another version is refused in its own.
+    const wire = bytes[0] ?? 0;
+    const version = wire >= 1 && wire <= 6 ? (wire as OfVersion) : this.version;
+    const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+    this.channel.sendBytes(encodeMessage(version, xid, errorMessage(version, fault.code, bytes)));
+  }
+
+  /** Writes the pieces of a reply while the peer takes them, then goes on with what was read meanwhile. */
+  #pump(): void {
+    if (this.#isDraining) return;
+    for (;;) {
+      if (this.#isOver) return;
+      if (this.channel.queuedBytes > HIGH_WATER) {
+        this.#drain();
+        return;
+      }
+      if (this.#pieces !== undefined) {
+        const next = this.#nextPiece(this.#pieces);
+        if (next.done === true) this.#pieces = undefined;
+        else if (next.value !== undefined) this.channel.sendBytes(next.value);
+        continue;
+      }
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) return;
+      this.#serve(...waiting);
+    }
+  }
+
+  /** A row that cannot be said in the peer's version ends the reply with an error. */
+  #nextPiece(pieces: Iterator<Uint8Array | undefined>): IteratorResult<Uint8Array | undefined> {
+    try {
+      return pieces.next();
+    } catch (error) {
+      this.#refuse(error, undefined, this.#request);
+      return { done: true, value: undefined };
+    }
+  }
+
+  #drain(): void {
+    this.#isDraining = true;
+    this.channel.pause();
+    let least = this.channel.queuedBytes;
+    let since = this.core.clock.now();
+    const poll = (): void => {
+      if (this.#isOver) return;
+      const queued = this.channel.queuedBytes;
+      if (queued <= LOW_WATER) {
+        this.#isDraining = false;
+        this.channel.resume();
+        this.#pump();
+        return;
+      }
+      if (queued < least) {
+        least = queued;
+        since = this.core.clock.now();
+      } else if (this.core.clock.now() - since >= STALL_MS) {
+        this.close('Connection timed out');
+        return;
+      }
+      this.core.clock.after(DRAIN_POLL_MS, poll);
+    };
+    this.core.clock.after(DRAIN_POLL_MS, poll);
+  }
+
+  #end(reason: string): void {
+    if (this.#isOver) return;
+    this.#cleanUp();
+    this.hub.onClose(this, reason);
+  }
+
+  #cleanUp(): void {
+    this.#isOver = true;
+    this.#flowMods.flush();
+    this.#miss.clear();
+    this.#action.clear();
+    this.#waiting.length = 0;
+    this.#pieces = undefined;
+  }
+}
+
+/** OFPT_ROLE_STATUS with role secondary, reason "another controller became primary": OpenFlow 1.4 section 7.4.4; for 1.3 EXT-191. */
+function roleStatus(version: OfVersion, generationId: bigint): Uint8Array {
+  const isExtension = version === 4;
+  const bytes = new Uint8Array(isExtension ? 32 : 24);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, version);
+  view.setUint8(1, isExtension ? 4 : 30);
+  view.setUint16(2, bytes.length);
+  if (isExtension) {
+    view.setUint32(8, ONF_VENDOR);
+    view.setUint32(12, 1911);
+  }
+  const at = isExtension ? 16 : 8;
+  view.setUint32(at, 3);
+  view.setBigUint64(at + 8, generationId);
+  return bytes;
+}

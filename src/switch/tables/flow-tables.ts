@@ -1,0 +1,385 @@
+// The OpenFlow tables of a bridge and what flow mods do to them.
+//
+// 1. A batch of steps works in version N+1: rules that it adds exist from N+1 on, rules that it removes exist until N.
+// 2. `commit` makes N+1 current at once, takes removed rules out and tells what happened; `rollback` undoes the batch without a trace.
+// 3. A modification replaces a rule by another with the same counters. An add replaces a rule of the same match and priority and starts
+//    new counters.
+// 4. Tables come into being when first used.
+import type { Clock } from '../../base/clock.ts';
+import { PeerError } from '../../base/errors.ts';
+import { Classifier, NEVER } from '../../flow/classifier.ts';
+import type { Key, Match } from '../../flow/key.ts';
+import { type Action, OFPP } from '../../openflow/action.ts';
+import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '../../openflow/message.ts';
+import type { Sender } from '../core.ts';
+import { ExpiryQueue } from './expiry.ts';
+import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
+
+/** Tables that a peer can use: 0..253. Table 254 is the bridge's own, 255 means all. */
+export const TABLE_COUNT = 254;
+export const INTERNAL_TABLE = 254;
+export const ALL_TABLES = 255;
+const MAX_ENTRIES = 1_000_000;
+const ANY_GROUP = 0xffffffff;
+
+export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
+
+export class FlowTable {
+  readonly id: number;
+  readonly classifier = new Classifier<FlowRule>();
+  miss: TableMiss = 'default';
+  lookups = 0;
+  matches = 0;
+  hidden = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+/** What a batch did, told after it is visible. */
+export interface FlowChange {
+  change: 'added' | 'modified' | 'deleted';
+  rule: FlowRule;
+  reason: FlowRemovedReason | undefined;
+  sender: Sender | undefined;
+}
+
+export class FlowTables {
+  /** The version that frames see. */
+  version = 1;
+  readonly #tables: (FlowTable | undefined)[] = new Array(INTERNAL_TABLE + 1).fill(undefined);
+  readonly #clock: Clock;
+  readonly #expiry = new ExpiryQueue<FlowRule>();
+  readonly #tell: (change: FlowChange) => void;
+  #added: FlowRule[] = [];
+  #removed: FlowRule[] = [];
+  #changes: FlowChange[] = [];
+
+  constructor(clock: Clock, tell: (change: FlowChange) => void) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  table(id: number): FlowTable | undefined {
+    return this.#tables[id];
+  }
+
+  #tableFor(id: number): FlowTable {
+    let table = this.#tables[id];
+    if (table === undefined) {
+      table = new FlowTable(id);
+      this.#tables[id] = table;
+    }
+    return table;
+  }
+
+  /** The flow of a table for a key; counts the lookup, and un-wildcards what it read. */
+  lookup(tableId: number, key: Key, wild: Key | undefined): FlowRule | undefined {
+    return this.#tables[tableId]?.classifier.lookup(key, this.version, wild);
+  }
+
+  get ruleCount(): number {
+    let count = 0;
+    for (const table of this.#tables) count += table?.classifier.count ?? 0;
+    return count;
+  }
+
+  /** Does what a flow mod says, in the version after the current one. Throws PeerError. */
+  stage(mod: FlowMod, sender: Sender | undefined): void {
+    const match = normalizeMatch(mod.match);
+    switch (mod.command) {
+      case 'add':
+        this.#add(mod, match, sender);
+        break;
+      case 'modify':
+      case 'modify_strict': {
+        const rules = this.#selected(mod, match, mod.command === 'modify_strict');
+        if (rules.length > 0) for (const rule of rules) this.#modify(rule, mod, sender);
+        // OpenFlow 1.0: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
+        else if (mod.newCookie !== undefined && mod.cookieMask === 0n) this.#add(mod, match, sender);
+        break;
+      }
+      case 'delete':
+      case 'delete_strict':
+        for (const rule of this.#selected(mod, match, mod.command === 'delete_strict')) this.#delete(rule, 'delete', sender);
+        break;
+    }
+  }
+
+  #checkTable(id: number): void {
+    if (id > INTERNAL_TABLE && id !== ALL_TABLES) throw new PeerError('OFPBRC_BAD_TABLE_ID', `no table ${id}`);
+    if (id === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${id} is read-only`);
+  }
+
+  #add(mod: FlowMod, match: Match, sender: Sender | undefined): void {
+    const id = mod.table === ALL_TABLES ? 0 : mod.table;
+    this.#checkTable(id);
+    checkActions(mod.actions, id);
+    const { classifier } = this.#tableFor(id);
+    const next = this.version + 1;
+    const old = classifier.find(match, mod.priority, next);
+    if (old === undefined) {
+      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
+        throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
+      }
+      if (classifier.count >= MAX_ENTRIES) throw new PeerError('OFPFMFC_TABLE_FULL', `table ${id} is full`);
+    }
+    const now = this.#clock.now();
+    const rule = new FlowRule(
+      match,
+      mod.priority,
+      {
+        table: id,
+        cookie: mod.newCookie ?? 0n,
+        idleTimeoutSec: mod.idleTimeoutSec,
+        hardTimeoutSec: mod.hardTimeoutSec,
+        importance: mod.importance,
+        flags: mod.flags,
+        actions: mod.actions,
+      },
+      { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
+    );
+    if (old !== undefined) this.#remove(old);
+    this.#insert(rule);
+    this.#changes.push({ change: 'added', rule, reason: undefined, sender });
+  }
+
+  #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
+    checkActions(mod.actions, old.table);
+    const now = this.#clock.now();
+    // The counters stay the same object, so that traffic in flight is counted on.
+    const stats: RuleStats = mod.flags.resetCounts ? { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now } : old.stats;
+    const settings: RuleSettings = { ...old.settings, cookie: mod.newCookie ?? old.settings.cookie, actions: mod.actions };
+    const rule = new FlowRule(old.match(), old.priority, settings, stats);
+    this.#remove(old);
+    this.#insert(rule);
+    this.#changes.push({ change: 'modified', rule, reason: undefined, sender });
+  }
+
+  #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
+    this.#remove(rule);
+    this.#changes.push({ change: 'deleted', rule, reason, sender });
+  }
+
+  #insert(rule: FlowRule): void {
+    rule.addedIn = this.version + 1;
+    this.#tableFor(rule.table).classifier.insert(rule);
+    this.#added.push(rule);
+  }
+
+  #remove(rule: FlowRule): void {
+    rule.removedIn = this.version + 1;
+    this.#removed.push(rule);
+  }
+
+  /** Makes what was staged current, all at once; gives whether anything changed. */
+  commit(): boolean {
+    const [added, removed, changes] = [this.#added, this.#removed, this.#changes];
+    this.#added = [];
+    this.#removed = [];
+    this.#changes = [];
+    if (added.length === 0 && removed.length === 0) return false;
+    this.version++;
+    for (const rule of removed) {
+      rule.isGone = true;
+      const table = this.#tableFor(rule.table);
+      table.classifier.remove(rule);
+      if (rule.isHidden) table.hidden--;
+    }
+    for (const rule of added) {
+      if (rule.isGone) continue;
+      if (rule.isHidden) this.#tableFor(rule.table).hidden++;
+      const now = this.#clock.now();
+      rule.stats.modifiedMs = now;
+      const due = rule.dueMs();
+      if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
+    }
+    for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
+    return true;
+  }
+
+  /** Forgets what was staged. */
+  rollback(): void {
+    for (const rule of this.#removed) rule.removedIn = NEVER;
+    for (const rule of this.#added) this.#tableFor(rule.table).classifier.remove(rule);
+    this.#added = [];
+    this.#removed = [];
+    this.#changes = [];
+  }
+
+  #selected(mod: FlowMod, match: Match, isStrict: boolean): FlowRule[] {
+    this.#checkTable(mod.table);
+    const next = this.version + 1;
+    const found: FlowRule[] = [];
+    const wants = (rule: FlowRule): boolean =>
+      !rule.isHidden &&
+      ((rule.settings.cookie ^ mod.cookie) & mod.cookieMask) === 0n &&
+      // The filters of outputs are for deletions alone (OpenFlow 1.3.5 section 6.4).
+      (mod.command === 'modify' || mod.command === 'modify_strict' || outputsTo(rule, mod.outPort, mod.outGroup));
+    for (const table of this.#range(mod.table)) {
+      if (isStrict) {
+        const rule = table.classifier.find(match, mod.priority, next);
+        if (rule !== undefined && wants(rule)) found.push(rule);
+      } else {
+        for (const rule of table.classifier.within(match, next)) if (wants(rule)) found.push(rule);
+      }
+    }
+    return found;
+  }
+
+  *#range(id: number): Generator<FlowTable> {
+    if (id === ALL_TABLES) {
+      for (let i = 0; i < TABLE_COUNT; i++) {
+        const table = this.#tables[i];
+        if (table !== undefined) yield table;
+      }
+    } else {
+      const table = this.#tables[id];
+      if (table !== undefined) yield table;
+    }
+  }
+
+  /** Flows that a statistics request asks for. */
+  *select(request: FlowStatsRequest): Generator<FlowRule> {
+    if (request.table > INTERNAL_TABLE && request.table !== ALL_TABLES) {
+      throw new PeerError('OFPBRC_BAD_TABLE_ID', `no table ${request.table}`);
+    }
+    const match = normalizeMatch(request.match);
+    for (const table of this.#range(request.table)) {
+      for (const rule of table.classifier.within(match, this.version)) {
+        if (rule.isHidden || ((rule.settings.cookie ^ request.cookie) & request.cookieMask) !== 0n) continue;
+        if (outputsTo(rule, request.outPort, request.outGroup)) yield rule;
+      }
+    }
+  }
+
+  /** Every flow, hidden ones too, by table and descending priority. */
+  *rules(): Generator<FlowRule> {
+    for (const table of this.#tables) {
+      if (table === undefined) continue;
+      const rules = [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version));
+      yield* rules.sort((a, b) => b.priority - a.priority);
+    }
+  }
+
+  /** When `expire` next has something to look at. */
+  get nextExpiryMs(): number {
+    return this.#expiry.nextMs;
+  }
+
+  /** Ends flows whose time has come; counters must be fresh. Gives whether any ended. */
+  expire(): boolean {
+    const now = this.#clock.now();
+    for (let rule = this.#expiry.pop(now); rule !== undefined; rule = this.#expiry.pop(now)) {
+      if (rule.isGone || rule.removedIn !== NEVER) continue;
+      const due = rule.dueMs();
+      if (due > now) {
+        this.#expiry.push(due, rule);
+        continue;
+      }
+      const { hardTimeoutSec } = rule.settings;
+      const isHard = hardTimeoutSec !== 0 && rule.stats.modifiedMs + hardTimeoutSec * 1000 <= now;
+      this.#delete(rule, isHard ? 'hard' : 'idle', undefined);
+    }
+    return this.commit();
+  }
+
+  /** Puts or removes a hidden flow in table 0. */
+  stageHidden(priority: number, rawMatch: Match, actions: readonly Action[] | undefined): void {
+    const match = normalizeMatch(rawMatch);
+    const { classifier } = this.#tableFor(0);
+    const old = classifier.find(match, priority, this.version + 1);
+    if (old !== undefined) this.#remove(old);
+    if (actions === undefined) return;
+    this.stageOwn(0, match, priority, actions);
+  }
+
+  /** Adds a flow of the bridge's own. */
+  stageOwn(table: number, match: Match, priority: number, actions: readonly Action[]): void {
+    const now = this.#clock.now();
+    const settings = { table, cookie: 0n, idleTimeoutSec: 0, hardTimeoutSec: 0, importance: 0, flags: NO_FLAGS, actions };
+    this.#insert(new FlowRule(match, priority, settings, { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now }));
+  }
+
+  /** Stages the removal of every flow that a peer can see, without telling. */
+  stageFlush(): void {
+    for (let i = 0; i < TABLE_COUNT; i++) {
+      const table = this.#tables[i];
+      if (table === undefined) continue;
+      for (const rule of table.classifier.rules()) if (!rule.isHidden && rule.isVisible(this.version + 1)) this.#remove(rule);
+    }
+  }
+
+  missOf(table: number): TableMiss {
+    return this.#tables[table]?.miss ?? 'default';
+  }
+
+  setMiss(table: number, miss: TableMiss): void {
+    if (table === ALL_TABLES) for (let i = 0; i < TABLE_COUNT; i++) this.#tableFor(i).miss = miss;
+    else this.#tableFor(table).miss = miss;
+  }
+
+  stats(): TableStats[] {
+    return Array.from({ length: TABLE_COUNT }, (_, id) => {
+      const table = this.#tables[id];
+      return {
+        table: id,
+        name: '',
+        maxEntries: MAX_ENTRIES,
+        activeCount: (table?.classifier.count ?? 0) - (table?.hidden ?? 0),
+        lookupCount: BigInt(table?.lookups ?? 0),
+        matchedCount: BigInt(table?.matches ?? 0),
+      };
+    });
+  }
+}
+
+function outputsTo(rule: FlowRule, port: number, group: number): boolean {
+  if (port !== OFPP.NONE && !sendsTo(rule.settings.actions, port)) return false;
+  return group === ANY_GROUP || usesGroup(rule.settings.actions, group);
+}
+
+/** Refuses actions that name a port or table that cannot be. */
+export function checkActions(actions: readonly Action[], table: number): void {
+  for (const action of actions) {
+    switch (action.kind) {
+      case 'output':
+      case 'outputTrunc':
+        if (action.port === OFPP.NONE || (action.port >= OFPP.MAX && action.port < OFPP.IN_PORT)) {
+          throw new PeerError('OFPBAC_BAD_OUT_PORT', `output to invalid port ${action.port}`);
+        }
+        break;
+      case 'gotoTable':
+        if (action.table !== ALL_TABLES && action.table <= table) {
+          throw new PeerError('OFPBIC_BAD_TABLE_ID', `goto_table:${action.table} in table ${table}`);
+        }
+        break;
+      case 'writeActions':
+      case 'clone':
+        checkActions(action.actions, table);
+        break;
+      case 'group':
+        throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
+      case 'meter':
+        throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
+      case 'learn':
+      case 'ct':
+      case 'nat':
+      case 'ctClear':
+      case 'sample':
+      case 'bundle':
+      case 'multipath':
+      case 'checkPktLarger':
+      case 'encap':
+      case 'decap':
+      case 'finTimeout':
+      case 'decNshTtl':
+      case 'deleteField':
+      case 'debugRecirc':
+        // Translation does not know them yet; a flow that would drop in silence is worse than a refusal.
+        throw new PeerError('OFPBAC_BAD_TYPE', `action ${action.kind} is not supported`);
+      default:
+    }
+  }
+}

@@ -1,0 +1,41 @@
+// The action set of OpenFlow 1.1 and later: gathered by write_actions, executed once when the walk ends
+// (OpenFlow 1.3.5 section 5.10): at most one action of each kind, in the specification's order.
+import type { Action } from '../../openflow/action.ts';
+import type { Walk } from './translate.ts';
+import { runActions } from './translate-actions.ts';
+
+/** Kinds that go before the sets, in their order. */
+const FIRST = ['stripVlan', 'popMpls', 'decap', 'encap', 'pushMpls', 'pushVlan', 'decMplsTtl', 'decTtl', 'decNshTtl'] as const;
+/** Only the first of these that is present is executed, and without any the set does nothing. */
+const LAST = ['group', 'output', 'resubmit', 'ct'] as const;
+
+/** The list to execute for a set written in this order. */
+export function orderActionSet(written: readonly Action[]): Action[] {
+  const lastOf = (kind: string): Action | undefined => written.findLast((action) => action.kind === kind);
+  const last = LAST.map(lastOf).find((action) => action !== undefined);
+  if (last === undefined) return [];
+  const list: Action[] = [];
+  for (const kind of FIRST) {
+    const action = lastOf(kind);
+    if (action !== undefined) list.push(action);
+  }
+  for (const action of written) {
+    if ((FIRST as readonly string[]).includes(action.kind) || (LAST as readonly string[]).includes(action.kind)) continue;
+    list.push(action);
+  }
+  list.push(last);
+  return list;
+}
+
+/** Executes what was gathered. */
+export function runActionSet(walk: Walk): void {
+  const list = orderActionSet(walk.actionSet);
+  walk.actionSet = [];
+  if (list.length === 0) return;
+  walk.nested('table', '--. Executing action set:', () => {
+    walk.isInActionSet = true;
+    walk.hasExited = false;
+    runActions(walk, list);
+    walk.isInActionSet = false;
+  });
+}

@@ -1,0 +1,176 @@
+// NORMAL: the learning VLAN switch (IEEE 802.1Q), as one action.
+//
+// 1. Which bundle did the frame come in by, and may it carry the frame's VLAN? An access port takes untagged frames (and priority tags).
+// 2. Frames to addresses that no bridge forwards are dropped unless forward-bpdu is on.
+// 3. The source address is learned (as an effect).
+// 4. A known destination gets the frame unless it is where the frame came from; otherwise all bundles of the VLAN do.
+// 5. On the way out the tag is what the outgoing bundle wants.
+import { formatMac } from '../../base/addresses.ts';
+import { VLAN_CFI, W } from '../../flow/key.ts';
+import { OFPP } from '../../openflow/action.ts';
+import type { Announcement } from '../../protocols/mac-learning.ts';
+import type { BundleRequest } from '../contract.ts';
+import { includesVlan, PORT_CONFIG, type PortBundle } from '../ports.ts';
+import { isArp } from './subfield.ts';
+import type { Walk } from './translate.ts';
+
+const trunkOfAll: BundleRequest = {
+  name: '',
+  members: [],
+  vlanMode: 'trunk',
+  vlan: -1,
+  trunks: [],
+  cvlans: [],
+  qinqEthertype: 0x8100,
+  priorityTags: 'never',
+  protectedPort: false,
+};
+/** What a frame of the controller's own making comes in by. */
+const noBundle: PortBundle = { name: '', request: trunkOfAll, members: [], trunks: undefined };
+
+/** Runs NORMAL on the walk's key. */
+export function normal(walk: Walk): void {
+  const { key, bridge } = walk;
+  walk.mark(W.ETH, -1);
+  walk.mark(W.ETH + 1, -1);
+  walk.mark(W.ETH + 2, -1);
+  // Without a tag it is enough to know that there is none, which the mask always says.
+  if ((key[W.VLAN0]! & VLAN_CFI) !== 0) walk.mark(W.VLAN0, 0x0fff | VLAN_CFI);
+
+  // 1.
+  const inPort = key[W.IN_PORT]!;
+  const port = bridge.ports.get(inPort);
+  const from = inPort === OFPP.NONE || inPort === OFPP.CONTROLLER ? noBundle : port?.bundle;
+  if (from === undefined) {
+    if (port === undefined) walk.report('error', `received packet on unknown port ${inPort}`);
+    walk.report('warn', 'no input bundle, dropping');
+    return;
+  }
+  const tag = key[W.VLAN0]!;
+  const vid = (tag & VLAN_CFI) !== 0 ? tag & 0xfff : 0;
+  if (!takesVlan(walk, from, vid)) {
+    walk.report('warn', 'disallowed VLAN VID for this input port, dropping');
+    return;
+  }
+  const { vlanMode } = from.request;
+  const vlan = vlanMode === 'trunk' || (vid !== 0 && vlanMode !== 'access') ? vid : Math.max(0, from.request.vlan);
+
+  // 2.
+  const high = key[W.ETH]!;
+  const low = key[W.ETH + 1]! >>> 16;
+  if (port !== undefined && !bridge.isBpduForwarded && isReserved(high, low)) {
+    walk.report('detail', 'packet has reserved destination MAC, dropping');
+    return;
+  }
+
+  // 3.
+  const announcement = announcementOf(walk, from);
+  if (from !== noBundle && !bridge.floodVlans.has(vlan)) {
+    const srcHigh = (((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16)) >>> 0;
+    const srcLow = key[W.ETH + 2]! & 0xffff;
+    const isNew = walk.isLearning && bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs)?.port !== from;
+    if (isNew && (srcHigh & 0x01000000) === 0) {
+      walk.report('detail', `learned that ${formatMac(srcHigh, srcLow)} is on port ${from.name} in VLAN ${vlan}`);
+    }
+    walk.effects.push({ kind: 'learn', bridge, vlan, high: srcHigh, low: srcLow, bundle: from, announcement });
+  }
+
+  // 4.
+  const entry = bridge.floodVlans.has(vlan) ? undefined : bridge.macs.lookup(vlan, high, low, walk.nowMs);
+  if (entry !== undefined) {
+    if (entry.port === from) {
+      walk.report('detail', 'learned port is input port, dropping');
+      return;
+    }
+    walk.report('detail', 'forwarding to learned port');
+    sendTagged(walk, entry.port, vlan);
+    return;
+  }
+  walk.report('detail', 'no learned MAC for destination, flooding');
+  for (const bundle of bridge.bundles.values()) {
+    if (bundle === from || !includesVlan(bundle, vlan)) continue;
+    if (bundle.members.some((member) => (member.config & PORT_CONFIG.NO_FLOOD) !== 0)) continue;
+    if (bundle.request.protectedPort && from.request.protectedPort) continue;
+    sendTagged(walk, bundle, vlan);
+  }
+}
+
+function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
+  const { vlanMode, vlan } = from.request;
+  if (vlanMode === 'access') {
+    if (vid === 0) return true;
+    walk.report(
+      'error',
+      `dropping VLAN ${vid} tagged packet received on port ${from.name} configured as VLAN ${Math.max(0, vlan)} access port`,
+    );
+    return false;
+  }
+  if ((vid === 0 && vlanMode !== 'trunk') || includesVlan(from, vid)) return true;
+  walk.report('error', `dropping VLAN ${vid} packet received on port ${from.name} not trunking VLAN ${vid}`);
+  return false;
+}
+
+/** 5. Sends through a bundle with the tag it wants, then puts the tag back. */
+function sendTagged(walk: Walk, bundle: PortBundle, vlan: number): void {
+  const member = chooseMember(walk, bundle);
+  if (member === undefined) return;
+  const { key } = walk;
+  const before = key[W.VLAN0]!;
+  const inner = key[W.VLAN1]!;
+  const { vlanMode, priorityTags } = bundle.request;
+  const isUntagged = vlanMode === 'access' || (vlanMode === 'native-untagged' && vlan === Math.max(0, bundle.request.vlan));
+  const vid = isUntagged ? 0 : vlan;
+  const pcp = before & 0xe000;
+  // A tag that stays does not depend on its priority; one that changes is marked where it is put out.
+  if (priorityTags === 'if-nonzero' && (before & VLAN_CFI) !== 0) walk.mark(W.VLAN0, 0xe000);
+  const isTagged = vid !== 0 || priorityTags === 'always' || (priorityTags === 'if-nonzero' && pcp !== 0);
+  const tpid = (before & VLAN_CFI) !== 0 ? before >>> 16 : 0x8100;
+  key[W.VLAN0] = isTagged ? ((tpid << 16) | pcp | VLAN_CFI | vid) >>> 0 : 0;
+  // A frame that comes untagged and leaves tagged keeps what it had inside.
+  walk.send(member, undefined);
+  key[W.VLAN0] = before;
+  key[W.VLAN1] = inner;
+}
+
+/** One member carries a given station, always the same. */
+function chooseMember(walk: Walk, bundle: PortBundle): number | undefined {
+  const { members } = bundle;
+  if (members.length <= 1) return members[0]?.port;
+  const up = members.filter((member) => member.link === undefined || member.link.isUp);
+  const choices = up.length > 0 ? up : members;
+  const hash = (walk.key[W.ETH + 2]! ^ (walk.key[W.ETH + 2]! >>> 16)) & 0xff;
+  return choices[hash % choices.length]?.port;
+}
+
+function announcementOf(walk: Walk, from: PortBundle): Announcement {
+  const { key } = walk;
+  if (!isArp(key) || key[W.ETH] !== 0xffffffff || key[W.ETH + 1]! >>> 16 !== 0xffff) return 'none';
+  walk.mark(W.TYPE, 0xff);
+  const op = key[W.TYPE]! & 0xff;
+  let isGratuitous = op === 2;
+  if (op === 1) {
+    walk.mark(W.NW_SRC, -1);
+    walk.mark(W.NW_DST, -1);
+    isGratuitous = key[W.NW_SRC] === key[W.NW_DST];
+  }
+  if (!isGratuitous) return 'none';
+  return from.members.length > 1 ? 'gratuitousFromBond' : 'gratuitous';
+}
+
+/** Destinations of protocols between bridges (ovs-vswitchd.conf.db(5), forward-bpdu). */
+export function isReserved(high: number, low: number): boolean {
+  switch (high) {
+    case 0x0180c200:
+      return low <= 0x0f;
+    case 0x00e02b00:
+      return low === 0 || low === 4 || low === 6;
+    case 0x01000ccc:
+      return (low & 0xfff0) === 0xccc0;
+    case 0x01000ccd:
+      return low === 0xcdcd;
+    case 0x01000c00:
+      return low === 0;
+    default:
+      return false;
+  }
+}

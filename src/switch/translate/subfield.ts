@@ -1,0 +1,100 @@
+// Reading and writing parts of fields in a key, the bits of a mask that stand for them, and what must hold for a field to exist.
+import type { Field, Prereq } from '../../flow/fields.ts';
+import { FRAG, type Key, keyBits, setKeyBits, VLAN_CFI, W } from '../../flow/key.ts';
+import type { Subfield } from '../../openflow/action.ts';
+
+const start = (part: Subfield): number => part.field.at + part.field.bits - part.offset - part.bits;
+
+export const readSubfield = (key: Key, part: Subfield): bigint => keyBits(key, start(part), part.bits);
+
+export function writeSubfield(key: Key, part: Subfield, value: bigint): void {
+  setKeyBits(key, start(part), part.bits, value);
+  if (part.field.at >> 5 === W.VLAN0) fixVlan(key);
+}
+
+/** Adds all bits of a part of a field to a mask. */
+export function markSubfield(wild: Key, part: Subfield): void {
+  markBits(wild, start(part), part.bits);
+}
+
+/** Adds bits [at, at+bits) to a mask. */
+export function markBits(wild: Key, at: number, bits: number): void {
+  for (let left = bits, from = at; left > 0; ) {
+    const inWord = from & 31;
+    const take = Math.min(32 - inWord, left);
+    const low = take === 32 ? -1 : (1 << take) - 1;
+    wild[from >> 5] = wild[from >> 5]! | (low << (32 - inWord - take));
+    from += take;
+    left -= take;
+  }
+}
+
+/** A tag that came into being by writing its fields has the usual TPID. */
+export function fixVlan(key: Key): void {
+  const tag = key[W.VLAN0]!;
+  if ((tag & VLAN_CFI) !== 0 && tag >>> 16 === 0) key[W.VLAN0] = (0x81000000 | tag) >>> 0;
+}
+
+const etherType = (key: Key): number => key[W.TYPE]! >>> 16;
+const protocol = (key: Key): number => key[W.TYPE]! & 0xff;
+
+export const isIpv4 = (key: Key): boolean => etherType(key) === 0x0800;
+export const isIpv6 = (key: Key): boolean => etherType(key) === 0x86dd;
+export const isIp = (key: Key): boolean => isIpv4(key) || isIpv6(key);
+export const isArp = (key: Key): boolean => etherType(key) === 0x0806 || etherType(key) === 0x8035;
+export const isMpls = (key: Key): boolean => etherType(key) === 0x8847 || etherType(key) === 0x8848;
+
+function hasTransport(key: Key, wild: Key, wanted: number): boolean {
+  if (!isIp(key)) return false;
+  wild[W.TYPE] = wild[W.TYPE]! | 0xff;
+  return protocol(key) === wanted && (key[W.TYPE]! & (FRAG.LATER << 8)) === 0;
+}
+
+/** Whether the frame has what a field belongs to; un-wildcards what it looks at. The Ethernet type is always un-wildcarded already. */
+export function hasPrereq(key: Key, wild: Key, prereq: Prereq): boolean {
+  switch (prereq) {
+    case 'none':
+      return true;
+    case 'ethernet':
+      return key[W.PACKET_TYPE] === 0;
+    case 'vlan':
+      wild[W.VLAN0] = wild[W.VLAN0]! | VLAN_CFI;
+      return (key[W.VLAN0]! & VLAN_CFI) !== 0;
+    case 'ct':
+      return false;
+    case 'mpls':
+      return isMpls(key);
+    case 'ipv4':
+      return isIpv4(key);
+    case 'ipv6':
+      return isIpv6(key);
+    case 'ip':
+      return isIp(key);
+    case 'arp':
+      return isArp(key);
+    case 'nsh':
+      return etherType(key) === 0x894f;
+    case 'tcp':
+      return hasTransport(key, wild, 6);
+    case 'udp':
+      return hasTransport(key, wild, 17);
+    case 'sctp':
+      return hasTransport(key, wild, 132);
+    case 'icmpv4':
+      return isIpv4(key) && hasTransport(key, wild, 1);
+    case 'icmpv6':
+      return isIpv6(key) && hasTransport(key, wild, 58);
+    case 'nd':
+    case 'ndSolicit':
+    case 'ndAdvert': {
+      if (!isIpv6(key) || !hasTransport(key, wild, 58)) return false;
+      wild[W.TP] = (wild[W.TP]! | 0xffffffff) >>> 0;
+      const type = key[W.TP]! >>> 16;
+      if ((key[W.TP]! & 0xffff) !== 0) return false;
+      return prereq === 'nd' ? type === 135 || type === 136 : type === (prereq === 'ndSolicit' ? 135 : 136);
+    }
+  }
+}
+
+/** The whole of a field. */
+export const wholeField = (field: Field): Subfield => ({ field, offset: 0, bits: field.bits });

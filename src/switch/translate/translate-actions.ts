@@ -1,0 +1,316 @@
+// The actions of one list, one case each. An action changes the walk's key, or sends; reading and overwriting both mark the field, as
+// Open vSwitch does, because whether a set is needed depends on the old value.
+//
+// Groups, meters, connection tracking, learning and sampling join here as further cases.
+
+import { mustField } from '../../flow/fields.ts';
+import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
+import { fixVlan, hasPrereq, isIp, isIpv4, isIpv6, isMpls, markSubfield, readSubfield, wholeField, writeSubfield } from './subfield.ts';
+import type { Walk } from './translate.ts';
+
+const MAX_STACK = 4096;
+const TUN_ID = wholeField(mustField('tun_id'));
+
+/** Executes a list in order, until it ends or something ends it. */
+export function runActions(walk: Walk, actions: readonly Action[]): void {
+  for (const action of actions) {
+    if (walk.hasExited) {
+      return;
+    }
+    walk.reportAction(action);
+    if (runAction(walk, action) === 'stop') return;
+  }
+}
+
+const isTcpUdpSctp = (proto: number): boolean => proto === 6 || proto === 17 || proto === 132;
+
+function runAction(walk: Walk, action: Action): 'stop' | undefined {
+  const { key } = walk;
+  switch (action.kind) {
+    case 'output':
+      walk.output(action.port, action.maxLen, true);
+      return;
+    case 'outputTrunc':
+      walk.send(action.port === OFPP.IN_PORT ? key[W.IN_PORT]! : action.port, action.maxLen);
+      return;
+    case 'outputReg': {
+      markSubfield(walk.wild, action.src);
+      const port = readSubfield(key, action.src);
+      if (port <= 0xffffn) walk.output(Number(port), action.maxLen, false);
+      return;
+    }
+    case 'enqueue':
+      // Queues need QoS; without it every queue is the port's default one.
+      walk.output(action.port, 0, false);
+      return;
+    case 'setQueue':
+    case 'popQueue':
+      return;
+    case 'controller':
+      walk.toController(action.reason, action.maxLen, action.controllerId, userdataOf(action.userdata), action.meterId);
+      return;
+    case 'setField':
+      setField(walk, action);
+      return;
+    case 'regLoad':
+      if (!prereqs(walk, action.dst, 'load')) return;
+      markSubfield(walk.wild, action.dst);
+      writeSubfield(key, action.dst, action.value);
+      return;
+    case 'regMove':
+      if (!prereqs(walk, action.src, 'move') || !prereqs(walk, action.dst, 'move')) return;
+      markSubfield(walk.wild, action.src);
+      markSubfield(walk.wild, action.dst);
+      writeSubfield(key, action.dst, readSubfield(key, action.src));
+      return;
+    case 'setVlanVid':
+      walk.mark(W.VLAN0, 0xfff | VLAN_CFI);
+      if ((key[W.VLAN0]! & VLAN_CFI) !== 0 || action.pushIfNeeded) {
+        key[W.VLAN0] = (key[W.VLAN0]! & ~0xfff) | VLAN_CFI | (action.vid & 0xfff);
+        fixVlan(key);
+      }
+      return;
+    case 'setVlanPcp':
+      walk.mark(W.VLAN0, 0xe000 | VLAN_CFI);
+      if ((key[W.VLAN0]! & VLAN_CFI) !== 0 || action.pushIfNeeded) {
+        key[W.VLAN0] = (key[W.VLAN0]! & ~0xe000) | VLAN_CFI | ((action.pcp & 7) << 13);
+        fixVlan(key);
+      }
+      return;
+    case 'stripVlan':
+      walk.mark(W.VLAN0, 0xffff);
+      if ((key[W.VLAN0]! & VLAN_CFI) !== 0) {
+        walk.mark(W.VLAN0, -1);
+        walk.mark(W.VLAN1, -1);
+        key[W.VLAN0] = key[W.VLAN1]!;
+        key[W.VLAN1] = 0;
+      }
+      return;
+    case 'pushVlan':
+      walk.mark(W.VLAN0, -1);
+      walk.mark(W.VLAN1, -1);
+      key[W.VLAN1] = key[W.VLAN0]!;
+      key[W.VLAN0] = ((action.ethertype << 16) | VLAN_CFI) >>> 0;
+      return;
+    case 'setEthSrc':
+      walk.mark(W.ETH + 1, 0xffff);
+      walk.mark(W.ETH + 2, -1);
+      key[W.ETH + 1] = (key[W.ETH + 1]! & 0xffff0000) | (action.mac[0] >>> 16);
+      key[W.ETH + 2] = (action.mac[0] << 16) | action.mac[1];
+      return;
+    case 'setEthDst':
+      walk.mark(W.ETH, -1);
+      walk.mark(W.ETH + 1, 0xffff0000);
+      key[W.ETH] = action.mac[0];
+      key[W.ETH + 1] = (key[W.ETH + 1]! & 0xffff) | (action.mac[1] << 16);
+      return;
+    case 'setIpv4Src':
+    case 'setIpv4Dst':
+      if (isIpv4(key)) {
+        const word = action.kind === 'setIpv4Src' ? W.NW_SRC : W.NW_DST;
+        walk.mark(word, -1);
+        key[word] = action.ip;
+      }
+      return;
+    case 'setIpDscp':
+      if (isIp(key)) setTos(walk, 0xfc000000, action.dscp << 24);
+      return;
+    case 'setIpEcn':
+      if (isIp(key)) setTos(walk, 0x03000000, action.ecn << 24);
+      return;
+    case 'setIpTtl':
+      if (isIp(key)) setTos(walk, 0x00ff0000, action.ttl << 16);
+      return;
+    case 'setL4SrcPort':
+    case 'setL4DstPort': {
+      if (!isIp(key) || (key[W.TYPE]! & (FRAG.LATER << 8)) !== 0) return;
+      walk.mark(W.TYPE, 0xff);
+      if (!isTcpUdpSctp(key[W.TYPE]! & 0xff)) return;
+      const isSource = action.kind === 'setL4SrcPort';
+      const bits = isSource ? 0xffff0000 : 0xffff;
+      walk.mark(W.TP, bits);
+      key[W.TP] = (key[W.TP]! & ~bits) | (isSource ? action.port << 16 : action.port & 0xffff);
+      return;
+    }
+    case 'decTtl':
+      return decrementTtl(walk, action.controllerIds);
+    case 'setMplsLabel':
+      return setMpls(walk, 0xfffff000, action.label << 12);
+    case 'setMplsTc':
+      return setMpls(walk, 0x00000e00, action.tc << 9);
+    case 'setMplsTtl':
+      return setMpls(walk, 0x000000ff, action.ttl);
+    case 'decMplsTtl': {
+      if (!isMpls(key)) return;
+      walk.mark(W.MPLS, 0xff);
+      const ttl = key[W.MPLS]! & 0xff;
+      if (ttl > 1) return setMpls(walk, 0xff, ttl - 1);
+      walk.toController('invalid_ttl', 0xffff, 0, undefined, 0);
+      return 'stop';
+    }
+    case 'pushMpls':
+      pushMpls(walk, action.ethertype);
+      return;
+    case 'popMpls':
+      if (!isMpls(key)) return;
+      for (let i = 0; i < 3; i++) walk.mark(W.MPLS + i, -1);
+      if ((key[W.MPLS]! & 0x100) !== 0) key[W.TYPE] = (key[W.TYPE]! & 0xffff) | (action.ethertype << 16);
+      key[W.MPLS] = key[W.MPLS + 1]!;
+      key[W.MPLS + 1] = key[W.MPLS + 2]!;
+      key[W.MPLS + 2] = 0;
+      return;
+    case 'setTunnel':
+      writeSubfield(key, TUN_ID, action.tunnelId);
+      return;
+    case 'resubmit': {
+      const inPort = action.port === OFPP.IN_PORT ? key[W.IN_PORT]! : action.port;
+      walk.tableAction(inPort, action.table === 255 ? walk.table : action.table, false, true);
+      return;
+    }
+    case 'gotoTable':
+      walk.tableAction(key[W.IN_PORT]!, action.table, true, false);
+      return;
+    case 'note':
+    case 'conjunction':
+    case 'debugSlow':
+      return;
+    case 'exit':
+      walk.hasExited = true;
+      return;
+    case 'push':
+      if (walk.stack.length >= MAX_STACK) walk.fail('Stack too deep');
+      markSubfield(walk.wild, action.subfield);
+      walk.stack.push({ value: readSubfield(key, action.subfield), bits: action.subfield.bits });
+      return;
+    case 'pop': {
+      const top = walk.stack.pop();
+      if (top === undefined) {
+        walk.report('warn', 'Failed to pop from an empty stack.');
+        return;
+      }
+      if (!hasPrereq(key, walk.wild, action.subfield.field.prereq)) return;
+      markSubfield(walk.wild, action.subfield);
+      writeSubfield(key, action.subfield, top.value & ((1n << BigInt(action.subfield.bits)) - 1n));
+      return;
+    }
+    case 'clone': {
+      const saved = key.slice();
+      const { actionSet } = walk;
+      walk.actionSet = [...actionSet];
+      runActions(walk, action.actions);
+      walk.hasExited = false;
+      walk.actionSet = actionSet;
+      key.set(saved);
+      return;
+    }
+    case 'clearActions':
+      key[W.ACTSET_OUTPUT] = 0;
+      walk.actionSet = [];
+      return;
+    case 'writeActions':
+      walk.actionSet.push(...action.actions);
+      for (const written of action.actions) if (written.kind === 'output') key[W.ACTSET_OUTPUT] = written.port;
+      if (walk.isTraced) walk.report('detail', `action set is: ${walk.reportText(shownSet(walk.actionSet))}`);
+      return;
+    case 'writeMetadata': {
+      const high = Number(action.mask >> 32n);
+      const low = Number(action.mask & 0xffffffffn);
+      key[W.METADATA] = (key[W.METADATA]! & ~high) | (Number(action.metadata >> 32n) & high);
+      key[W.METADATA + 1] = (key[W.METADATA + 1]! & ~low) | (Number(action.metadata & 0xffffffffn) & low);
+      return;
+    }
+    default:
+      // Flow mods with these are refused, so only a mistake of ours comes here; dropping is the safe answer.
+      walk.fail(`action ${action.kind} is not supported`);
+  }
+}
+
+const userdataOf = (data: Uint8Array): Uint8Array | undefined => (data.length > 0 ? data : undefined);
+
+/** An action set shows each kind once, where it was last written. */
+function shownSet(set: readonly Action[]): Action[] {
+  return set.filter((action, i) => !set.some((later, j) => j > i && later.kind === action.kind && sameTarget(later, action)));
+}
+
+function sameTarget(a: Action, b: Action): boolean {
+  if (a.kind === 'setField' && b.kind === 'setField') return a.field === b.field;
+  if (a.kind === 'regLoad' && b.kind === 'regLoad') return a.dst.field === b.dst.field;
+  return true;
+}
+
+function prereqs(walk: Walk, part: Subfield, verb: string): boolean {
+  if (hasPrereq(walk.key, walk.wild, part.field.prereq)) return true;
+  walk.report('warn', `unmet prerequisites for ${part.field.name}, ${verb} ignored`);
+  return false;
+}
+
+function setField(walk: Walk, action: Action & { kind: 'setField' }): void {
+  const { key } = walk;
+  const { field, value, mask } = action;
+  if (!hasPrereq(key, walk.wild, field.prereq)) {
+    walk.report('warn', `unmet prerequisites for ${field.name}, set_field ignored`);
+    return;
+  }
+  for (let i = 0; i < KEY_WORDS; i++) {
+    const bits = mask[i]!;
+    if (bits === 0) continue;
+    walk.mark(i, bits);
+    key[i] = (key[i]! & ~bits) | (value[i]! & bits);
+  }
+  if (field.at >> 5 === W.VLAN0) {
+    // Writing a part of a tag makes one, except through the raw TCI.
+    if (field.name !== 'vlan_tci') key[W.VLAN0] = key[W.VLAN0]! | VLAN_CFI;
+    fixVlan(key);
+  }
+}
+
+function setTos(walk: Walk, bits: number, value: number): void {
+  walk.mark(W.TOS, bits);
+  walk.key[W.TOS] = (walk.key[W.TOS]! & ~bits) | (value & bits);
+}
+
+function setMpls(walk: Walk, bits: number, value: number): undefined {
+  if (!isMpls(walk.key)) return;
+  walk.mark(W.MPLS, bits);
+  walk.key[W.MPLS] = (walk.key[W.MPLS]! & ~bits) | (value & bits);
+}
+
+/** A new label copies the old outer one, or takes TTL and class from IP (RFC 3032, OpenFlow 1.3.5 section 5.12.1). */
+function pushMpls(walk: Walk, ethertype: number): void {
+  const { key } = walk;
+  for (let i = 0; i < 3; i++) walk.mark(W.MPLS + i, -1);
+  let label: number;
+  if (isMpls(key)) {
+    if (key[W.MPLS + 2] !== 0) walk.fail('Too many MPLS labels');
+    label = key[W.MPLS]! & ~0x100;
+  } else {
+    let ttl = 64;
+    let tc = 0;
+    if (isIp(key)) {
+      walk.mark(W.TOS, 0xfcff0000);
+      ttl = (key[W.TOS]! >>> 16) & 0xff;
+      tc = (key[W.TOS]! >>> 29) & 7;
+    }
+    // Label 0 or 2: the explicit null of what is inside.
+    label = ((isIpv6(key) ? 2 : 0) << 12) | (tc << 9) | 0x100 | ttl;
+  }
+  key[W.MPLS + 2] = key[W.MPLS + 1]!;
+  key[W.MPLS + 1] = key[W.MPLS]!;
+  key[W.MPLS] = label;
+  key[W.TYPE] = (key[W.TYPE]! & 0xffff) | (ethertype << 16);
+}
+
+function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | undefined {
+  const { key } = walk;
+  if (!isIp(key)) return;
+  const ttl = (key[W.TOS]! >>> 16) & 0xff;
+  walk.mark(W.TOS, 0x00ff0000);
+  if (ttl > 1) {
+    setTos(walk, 0x00ff0000, (ttl - 1) << 16);
+    return;
+  }
+  for (const id of controllerIds) walk.toController('invalid_ttl', 0xffff, id, undefined, 0);
+  walk.report('detail', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
+  return 'stop';
+}

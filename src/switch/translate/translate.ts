@@ -1,0 +1,399 @@
+// Translation: from a key, through the OpenFlow tables, to datapath actions and the mask of what they depend on.
+//
+// 1. `wild` starts with what is always read: packet type, Ethernet type, fragment bits; the outer header of a tunnelled frame.
+// 2. Each table lookup, each condition and each value that is copied adds the bits it read. Bits are those of the frame as it came in:
+//    where an action moves a value to another place, the place it came from is marked before.
+// 3. Actions change `key` only. Right before an output `commit` puts out the sets that bring the frame (`base`) to what `key` says.
+// 4. A patch port continues in the other bridge with fresh registers; afterwards `key` is as before, `base` is what it has become.
+// 5. Nothing is changed outside: learning, counting and the like are returned as effects.
+//
+// Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
+import type { DpAction } from '../../datapath/datapath.ts';
+import { type Key, newKey, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Action, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import type { BridgeState } from '../bridge-state.ts';
+import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
+import type { FlowRule } from '../tables/rule.ts';
+import { runActionSet } from './action-set.ts';
+import { commit } from './commit.ts';
+import { normal } from './normal.ts';
+import { isArp, isIp } from './subfield.ts';
+import { runActions } from './translate-actions.ts';
+import type { Effect, TraceNode, TranslateRequest, Translation } from './translation.ts';
+import { markTunnelInput, tunnelOutput } from './tunnel-translate.ts';
+
+const MAX_DEPTH = 64;
+const MAX_RESUBMITS = 4096;
+const MAX_DP_ACTIONS = 16384;
+
+/** Thrown inside a walk to give it up. */
+export class WalkFailure extends Error {}
+
+/** One walk through the tables. */
+export class Walk {
+  bridge: BridgeState;
+  readonly key: Key;
+  readonly base: Key;
+  readonly wild: Key = newKey();
+  readonly out: DpAction[] = [];
+  readonly effects: Effect[] = [];
+  readonly nowMs: number;
+  /** The rule being executed and its table. */
+  rule: FlowRule | undefined;
+  table = 0;
+  depth = 0;
+  resubmits = 0;
+  hasExited = false;
+  isInActionSet = false;
+  actionSet: Action[] = [];
+  readonly stack: { value: bigint; bits: number }[] = [];
+  readonly #request: TranslateRequest;
+  #nodes: TraceNode[] | undefined;
+
+  constructor(request: TranslateRequest) {
+    this.#request = request;
+    this.bridge = request.bridge;
+    this.key = request.key.slice();
+    this.base = request.key.slice();
+    this.nowMs = request.nowMs;
+    this.#nodes = request.trace?.root;
+  }
+
+  get isTraced(): boolean {
+    return this.#nodes !== undefined;
+  }
+
+  get isLearning(): boolean {
+    return this.#request.trace?.isLearning ?? false;
+  }
+
+  get isPacketOut(): boolean {
+    return this.#request.actions !== undefined;
+  }
+
+  /** Adds a line to the trace. */
+  report(kind: TraceNode['kind'], text: string): void {
+    this.#nodes?.push({ kind, text, subs: [] });
+  }
+
+  reportAction(action: Action): void {
+    if (this.#nodes !== undefined) this.report('action', this.#request.trace!.text.actions([action]));
+  }
+
+  reportText(actions: readonly Action[]): string {
+    return this.#request.trace?.text.actions(actions) ?? '';
+  }
+
+  /** Runs `fn` with what it reports nested below a new line. */
+  nested(kind: TraceNode['kind'], text: string, fn: () => void): void {
+    const outer = this.#nodes;
+    if (outer === undefined) {
+      fn();
+      return;
+    }
+    const node: TraceNode = { kind, text, subs: [] };
+    outer.push(node);
+    this.#nodes = node.subs;
+    try {
+      fn();
+    } finally {
+      this.#nodes = outer;
+    }
+  }
+
+  /** Adds bits of a word to what the result depends on. */
+  mark(word: number, bits: number): void {
+    this.wild[word] = this.wild[word]! | bits;
+  }
+
+  fail(reason: string): never {
+    throw new WalkFailure(reason);
+  }
+
+  /** Walks from `table` on. The lookup sees `inPort` as the input port, the actions see the real one: NORMAL and in_port would surprise. */
+  lookup(table: number, inPort: OfPort, honoursMiss: boolean, deepens: boolean, thenAlso?: () => void): void {
+    const { bridge, key } = this;
+    const flowTable = bridge.tables.table(table);
+    const realPort = key[W.IN_PORT]!;
+    key[W.IN_PORT] = inPort;
+    const rule = flowTable?.classifier.lookup(key, bridge.tables.version, this.wild);
+    key[W.IN_PORT] = realPort;
+    if (flowTable !== undefined) this.effects.push({ kind: 'lookup', table: flowTable, rule });
+    const before = [this.table, this.rule] as const;
+    if (rule === undefined) {
+      const text = `${String(table).padStart(2)}. No match.`;
+      this.nested('table', text, () => {
+        this.table = table;
+        this.rule = undefined;
+        if (!honoursMiss || !this.#miss(table, inPort)) this.report('action', 'drop');
+        thenAlso?.();
+      });
+    } else {
+      const text = this.isTraced ? `${String(table).padStart(2)}. ${this.#request.trace!.text.rule(rule)}` : '';
+      this.nested('table', text, () => {
+        this.table = table;
+        this.rule = rule;
+        if (deepens) this.depth++;
+        if (this.isTraced && rule.settings.actions.length === 0) this.report('action', 'drop');
+        runActions(this, rule.settings.actions);
+        if (deepens) this.depth--;
+        thenAlso?.();
+      });
+    }
+    [this.table, this.rule] = before;
+  }
+
+  #miss(table: number, inPort: OfPort): boolean {
+    switch (this.bridge.tables.missOf(table)) {
+      case 'drop':
+        return false;
+      case 'continue':
+        if (table + 1 >= 254) return false;
+        this.lookup(table + 1, inPort, true, false);
+        return true;
+      case 'controller':
+        this.toController('no_match', undefined, 0, undefined, 0);
+        return true;
+      case 'default': {
+        const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
+        if (!this.bridge.wantsPacketInOnMiss || (port !== undefined && (port.config & PORT_CONFIG.NO_PACKET_IN) !== 0)) return false;
+        this.toController('implicit_miss', undefined, 0, undefined, 0);
+        return true;
+      }
+    }
+  }
+
+  /** resubmit and goto_table. */
+  tableAction(inPort: OfPort, table: number, honoursMiss: boolean, deepens: boolean): void {
+    if (deepens && this.depth >= MAX_DEPTH) {
+      this.report('error', `over max translation depth ${MAX_DEPTH}`);
+      this.fail('Recursion too deep');
+    }
+    if (++this.resubmits > MAX_RESUBMITS) {
+      this.report('error', `over ${MAX_RESUBMITS} resubmit actions`);
+      this.fail('Too many resubmits');
+    }
+    this.lookup(table, inPort, honoursMiss, deepens);
+  }
+
+  commit(): void {
+    if (this.out.length > MAX_DP_ACTIONS) this.fail('Too many datapath actions');
+    commit(this.key, this.base, this.wild, this.out);
+  }
+
+  /** The output action of any port number. */
+  output(port: OfPort, maxLen: number, mayPacketIn: boolean): void {
+    const inPort = this.key[W.IN_PORT]!;
+    switch (port) {
+      case OFPP.IN_PORT:
+        this.send(inPort, undefined);
+        return;
+      case OFPP.TABLE:
+        this.tableAction(inPort, 0, mayPacketIn, true);
+        return;
+      case OFPP.NORMAL:
+        normal(this);
+        return;
+      case OFPP.FLOOD:
+        this.#flood(false);
+        return;
+      case OFPP.ALL:
+        this.#flood(true);
+        return;
+      case OFPP.CONTROLLER:
+        this.toController(this.#reason(), maxLen, 0, undefined, 0);
+        return;
+      case OFPP.NONE:
+        return;
+      default:
+        if (port !== inPort) this.send(port, undefined);
+        else this.report('warn', 'skipping output to input port');
+    }
+  }
+
+  #reason(): PacketInReason {
+    if (this.isInActionSet) return 'action_set';
+    if (this.rule === undefined) return this.isPacketOut ? 'packet_out' : 'action';
+    // A table-miss flow (OpenFlow 1.3.5 section 5.4): what it sends up "missed".
+    return this.rule.priority === 0 && this.rule.mask.words.length === 0 ? 'explicit_miss' : 'action';
+  }
+
+  #flood(isAll: boolean): void {
+    const inPort = this.key[W.IN_PORT]!;
+    for (const port of floodOrder(this.bridge)) {
+      if (port.port === inPort || (!isAll && (port.config & PORT_CONFIG.NO_FLOOD) !== 0)) continue;
+      this.send(port.port, undefined);
+    }
+  }
+
+  /** Sends the frame as `key` now has it out of one port. */
+  send(number: OfPort, maxLength: number | undefined): void {
+    const port = this.bridge.ports.get(number);
+    if (port === undefined) {
+      this.report('warn', 'Nonexistent output port');
+      return;
+    }
+    if ((port.config & PORT_CONFIG.NO_FWD) !== 0) {
+      this.report('detail', 'OFPPC_NO_FWD set, skipping output');
+      return;
+    }
+    if (port.kind.kind === 'patch') {
+      this.#patch(port);
+      return;
+    }
+    if (port.dpPort === undefined) {
+      this.report('warn', 'Nonexistent output port');
+      return;
+    }
+    if (port.tunnel !== undefined) {
+      tunnelOutput(this, port, port.tunnel);
+      return;
+    }
+    this.commit();
+    if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
+    this.out.push({ kind: 'output', port: port.dpPort });
+  }
+
+  /** Goes on at the other end of a patch port. */
+  #patch(port: SwitchPort): void {
+    const peer = port.bridge.patchPeer(port);
+    if (peer === undefined) {
+      this.report('warn', 'Nonexistent patch port peer');
+      return;
+    }
+    if (this.depth >= MAX_DEPTH) {
+      this.report('error', `over max translation depth ${MAX_DEPTH}`);
+      this.fail('Recursion too deep');
+    }
+    this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
+    if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
+    const saved = this.key.slice();
+    const { bridge, actionSet, hasExited, table, rule } = this;
+    const stack = this.stack.splice(0);
+    this.bridge = peer.bridge;
+    this.actionSet = [];
+    for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
+    for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
+    this.key[W.CT_STATE] = 0;
+    this.key[W.IN_PORT] = peer.port;
+    this.depth++;
+    this.nested('bridge', `bridge("${peer.bridge.name}")`, () => this.lookup(0, peer.port, true, false, () => runActionSet(this)));
+    this.depth--;
+    this.bridge = bridge;
+    this.actionSet = actionSet;
+    this.hasExited = hasExited;
+    this.table = table;
+    this.rule = rule;
+    this.stack.length = 0;
+    this.stack.push(...stack);
+    this.key.set(saved);
+  }
+
+  /** Sends the frame to the controllers. */
+  toController(
+    reason: PacketInReason,
+    maxLen: number | undefined,
+    controllerId: number,
+    userdata: Uint8Array | undefined,
+    meterId: number,
+  ): void {
+    this.commit();
+    // The metadata that goes with the frame is part of the action.
+    this.mark(W.PKT_MARK, -1);
+    if (this.#request.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
+    const token = this.#request.sends.put({
+      bridge: this.bridge,
+      reason,
+      table: this.table,
+      cookie: this.rule?.settings.cookie ?? 0xffffffffffffffffn,
+      match: metadataOf(this.key),
+      maxLen,
+      controllerId,
+      userdata,
+      meterId,
+    });
+    this.out.push({ kind: 'userspace', cookie: { reason: 'controller', token } });
+  }
+
+  /** Runs the whole walk. */
+  run(): Translation {
+    const { key } = this;
+    const request = this.#request;
+    let error: string | undefined;
+    // 1. What is always read.
+    this.mark(W.PACKET_TYPE, 0xffffffff);
+    this.mark(W.RECIRC_ID, 0xffffffff);
+    this.mark(W.TYPE, isIp(key) ? 0xffffff00 : 0xffff0000);
+    if (request.isTunnelled) markTunnelInput(this);
+    const port = this.bridge.ports.get(key[W.IN_PORT]!);
+    try {
+      this.nested('bridge', `bridge("${this.bridge.name}")`, () => {
+        if (request.actions !== undefined) {
+          runActions(this, request.actions);
+          runActionSet(this);
+        } else if (port !== undefined && (port.config & PORT_CONFIG.NO_RECV) !== 0) {
+          this.report('detail', 'OFPPC_NO_RECV set, dropping');
+        } else {
+          if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
+          this.lookup(0, key[W.IN_PORT]!, true, false, () => runActionSet(this));
+        }
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof WalkFailure)) throw thrown;
+      error = thrown.message;
+      this.out.length = 0;
+    }
+    const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
+    return { actions: this.out, mask: finishMask(this.wild, request.key), effects: this.effects, isVlanRead, finalKey: key, error };
+  }
+}
+
+/** LOCAL first, then by number. */
+function* floodOrder(bridge: BridgeState): Generator<SwitchPort> {
+  const local = bridge.ports.get(OFPP.LOCAL);
+  if (local !== undefined) yield local;
+  for (const port of bridge.ports.values()) if (port !== local) yield port;
+}
+
+/** Turns what the walk read into a mask over what the datapath knows. */
+function finishMask(wild: Key, original: Key): Key {
+  const mask = wild.slice();
+  // Registers, metadata and the like start as zero for every frame.
+  mask.fill(0, W.DP_END);
+  mask[W.IN_PORT] = 0xffffffff;
+  // Whether a tag is present always counts: the Ethernet type alone does not say it here.
+  mask[W.VLAN0] = mask[W.VLAN0]! | VLAN_CFI;
+  if ((mask[W.VLAN1]! & 0xffff) !== 0) mask[W.VLAN1] = mask[W.VLAN1]! | VLAN_CFI;
+  const type = original[W.TYPE]!;
+  if (isIp(original)) {
+    // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
+    const proto = type & 0xff;
+    if (mask[W.TP] !== 0) mask[W.TYPE] = mask[W.TYPE]! | 0xff;
+    if (proto === 1 || proto === 58) mask[W.TP] = mask[W.TP]! & 0x00ff00ff;
+  } else if (!isArp(original)) {
+    mask[W.NW_SRC] = 0;
+    mask[W.NW_DST] = 0;
+  }
+  return mask;
+}
+
+const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+/** Of the outer header, what identifies the tunnel. */
+const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
+const METADATA_WORDS = [W.PKT_MARK, ...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
+
+/** The pipeline fields that a packet-in carries: in_port always, the others where they are not zero. */
+export function metadataOf(key: Key): { key: Key; mask: Key } {
+  const match = { key: newKey(), mask: newKey() };
+  match.key[W.IN_PORT] = key[W.IN_PORT]!;
+  match.mask[W.IN_PORT] = 0xffffffff;
+  for (const word of METADATA_WORDS) {
+    if (key[word] === 0) continue;
+    match.key[word] = key[word]!;
+    match.mask[word] = 0xffffffff;
+  }
+  return match;
+}
+
+/** Translates one key. */
+export const translate = (request: TranslateRequest): Translation => new Walk(request).run();

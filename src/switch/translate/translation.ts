@@ -1,0 +1,73 @@
+// What translation is given and gives.
+import type { DpAction } from '../../datapath/datapath.ts';
+import type { Key, Match } from '../../flow/key.ts';
+import type { Action, PacketInReason } from '../../openflow/action.ts';
+import type { Announcement } from '../../protocols/mac-learning.ts';
+import type { BridgeState } from '../bridge-state.ts';
+import type { PortBundle, SwitchPort } from '../ports.ts';
+import type { FlowTable } from '../tables/flow-tables.ts';
+import type { FlowRule } from '../tables/rule.ts';
+
+/** Side effects of traffic of a megaflow, replayed each time its counters move. */
+export type Effect =
+  | { kind: 'lookup'; table: FlowTable; rule: FlowRule | undefined }
+  | { kind: 'learn'; bridge: BridgeState; vlan: number; high: number; low: number; bundle: PortBundle; announcement: Announcement }
+  | { kind: 'port'; port: SwitchPort; direction: 'rx' | 'tx' };
+
+/** What a frame sent to the controllers carries besides itself. */
+export interface ControllerSend {
+  bridge: BridgeState;
+  reason: PacketInReason;
+  table: number;
+  cookie: bigint;
+  match: Match;
+  /** Undefined for a table miss. */
+  maxLen: number | undefined;
+  controllerId: number;
+  userdata: Uint8Array | undefined;
+  meterId: number;
+}
+
+/** Gives out the numbers that userspace actions carry. */
+export interface SendStore {
+  put(send: ControllerSend): number;
+}
+
+/** A step of `ofproto/trace`, nested as the reference prints it. */
+export interface TraceNode {
+  kind: 'bridge' | 'table' | 'action' | 'detail' | 'warn' | 'error';
+  text: string;
+  subs: TraceNode[];
+}
+
+export interface TraceText {
+  rule(rule: FlowRule): string;
+  actions(actions: readonly Action[]): string;
+}
+
+export interface TranslateRequest {
+  bridge: BridgeState;
+  /** Words below DP_END as extracted, with the OpenFlow port in W.IN_PORT. Not changed. */
+  key: Key;
+  /** Instead of table 0, as packet-out does. */
+  actions?: readonly Action[];
+  nowMs: number;
+  sends: SendStore;
+  /** Present when the frame came through a tunnel port. */
+  isTunnelled: boolean;
+  /** `isLearning`: effects will be applied, and the trace says so. */
+  trace?: { root: TraceNode[]; text: TraceText; isLearning: boolean };
+}
+
+export interface Translation {
+  actions: DpAction[];
+  /** Bits of the datapath key that the actions depend on; the input port word stands for the datapath's. */
+  mask: Key;
+  effects: Effect[];
+  /** Whether the tag was read; that one is there or not is in the mask anyhow. */
+  isVlanRead: boolean;
+  /** The key at the end of the walk. */
+  finalKey: Key;
+  /** Why the walk was given up; the frame is dropped then. */
+  error: string | undefined;
+}
