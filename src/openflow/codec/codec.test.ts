@@ -257,6 +257,8 @@ test('decode(encode(x)) is x for messages without flows', () => {
   );
   fc.assert(
     fc.property(simple, fc.constantFrom(...versions), u32, (message, version, xid) => {
+      // Only OpenFlow 1.0 has flow formats to choose.
+      if (message.kind === 'setFlowFormat' && version !== 1) return;
       const { name: _, multipartFlags: __, ...framed } = decodeMessage(encodeMessage(version, xid, message));
       assert.deepEqual(framed, { version, xid, message });
     }),
