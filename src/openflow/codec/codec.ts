@@ -5,8 +5,18 @@
 import { PeerError } from '../../base/errors.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion, Role } from '../message.ts';
-import { NX_VENDOR } from './action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
+import {
+  decodeBundleAdd,
+  decodeBundleControl,
+  encodeBundleAdd,
+  encodeBundleControl,
+  OFPT_BUNDLE_ADD_MESSAGE,
+  OFPT_BUNDLE_CONTROL,
+  ONFT_BUNDLE_ADD_MESSAGE,
+  ONFT_BUNDLE_CONTROL,
+} from './bundle-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
@@ -90,7 +100,7 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
     return { version: clampVersion(versionNumber), xid, message: { kind: 'hello', versions: decodeHello(from, versionNumber) } };
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
-  return { version, xid, message: decodeBody(from, version, type, options) };
+  return { version, xid, message: decodeBody(from, version, type, xid, options) };
 }
 
 const clampVersion = (number: number): OfVersion => Math.min(6, Math.max(1, number)) as OfVersion;
@@ -108,7 +118,7 @@ function decodeHello(from: ByteReader, version: number): number {
   return (2 ** (Math.min(version, 6) + 1) - 2) & 0x7e;
 }
 
-function decodeBody(from: ByteReader, version: OfVersion, type: number, options: CodecOptions): Message {
+function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: number, options: CodecOptions): Message {
   switch (type) {
     case T.ERROR:
       return decodeError(from, version);
@@ -117,7 +127,7 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, options:
     case T.ECHO_REPLY:
       return { kind: 'echoReply', data: from.rest().slice() };
     case T.EXPERIMENTER:
-      return decodeExperimenter(from, version, options);
+      return decodeExperimenter(from, version, xid, options);
     case T.FEATURES_REQUEST:
       return { kind: 'featuresRequest' };
     case T.FEATURES_REPLY:
@@ -163,8 +173,13 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, options:
     const masks = version >= 5 ? decodeAsyncProperties(from) : decodeAsync(from);
     return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
   }
+  if (version >= 5 && type === OFPT_BUNDLE_CONTROL) return decodeBundleControl(from);
+  if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return bundleAdd(from, version, xid, options);
   return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
 }
+
+const bundleAdd = (from: ByteReader, version: OfVersion, xid: number, options: CodecOptions): Message =>
+  decodeBundleAdd(from, version, xid, (bytes) => decodeMessage(bytes, options).message);
 
 function decodeRole(from: ByteReader, isRequest: boolean): Message {
   const role = ROLES[from.u32()];
@@ -175,7 +190,7 @@ function decodeRole(from: ByteReader, isRequest: boolean): Message {
   return { kind: isRequest ? 'roleRequest' : 'roleReply', role, generationId: isRequest && !isOrdered ? undefined : generation };
 }
 
-function decodeExperimenter(from: ByteReader, version: OfVersion, options: CodecOptions): Message {
+function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, options: CodecOptions): Message {
   const experimenter = from.u32();
   const subtype = from.u32();
   if (experimenter === NX_VENDOR) {
@@ -207,6 +222,10 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, options: Codec
       case NXT.SET_CONTROLLER_ID:
         return { kind: 'setControllerId', controllerId: from.skip(6).u16() };
     }
+  }
+  if (experimenter === ONF_VENDOR && version === 4) {
+    if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
+    if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return bundleAdd(from, version, xid, options);
   }
   return { kind: 'unknown', type: T.EXPERIMENTER, experimenter, subtype, body: from.rest().slice() };
 }
@@ -240,7 +259,7 @@ export function encodeMessage(version: OfVersion, xid: number, message: Message,
     .u8(0)
     .u16(0)
     .u32(xid >>> 0);
-  const type = encodeBody(out, version, message, options);
+  const type = encodeBody(out, version, xid, message, options);
   if (out.size > 0xffff) throw new Error(`${message.kind} of ${out.size} bytes does not fit a message`);
   const bytes = out.result();
   bytes[1] = type;
@@ -255,7 +274,7 @@ function vendor(out: ByteWriter, subtype: number): number {
 }
 
 /** Writes what follows the header; gives the type. */
-function encodeBody(out: ByteWriter, version: OfVersion, message: Message, options: CodecOptions): number {
+function encodeBody(out: ByteWriter, version: OfVersion, xid: number, message: Message, options: CodecOptions): number {
   const t = later(version);
   const nx = options.nxFlows === true;
   switch (message.kind) {
@@ -378,6 +397,15 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'setControllerId':
       out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
       return T.EXPERIMENTER;
+    case 'bundleControl':
+    case 'bundleAdd': {
+      const isControl = message.kind === 'bundleControl';
+      if (version < 5) out.u32(ONF_VENDOR).u32(isControl ? ONFT_BUNDLE_CONTROL : ONFT_BUNDLE_ADD_MESSAGE);
+      if (isControl) encodeBundleControl(out, message);
+      else encodeBundleAdd(out, message, encodeMessage(version, xid, message.message, options));
+      if (version < 5) return T.EXPERIMENTER;
+      return isControl ? OFPT_BUNDLE_CONTROL : OFPT_BUNDLE_ADD_MESSAGE;
+    }
     case 'unknown':
       if (message.type === T.EXPERIMENTER) out.u32(message.experimenter).u32(message.subtype);
       out.put(message.body);

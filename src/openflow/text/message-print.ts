@@ -8,6 +8,7 @@ import { decodeMessage } from '../codec/codec.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
 import type { Framed, Message, OfVersion, PortDesc, PortStats } from '../message.ts';
 import { formatActions } from './action-format.ts';
+import { formatBundleAdd, formatBundleControl } from './bundle-text.ts';
 import { formatDuration, formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
 
 const UNKNOWN = 0xffffffffffffffffn;
@@ -56,6 +57,8 @@ function messageName({ version, message }: Framed, nx: boolean): string {
     portDescReply: 'OFPST_PORT_DESC reply',
     queueStatsRequest: 'OFPST_QUEUE request',
     queueStatsReply: 'OFPST_QUEUE reply',
+    bundleControl: version < 5 ? 'ONFT_BUNDLE_CONTROL' : 'OFPT_BUNDLE_CONTROL',
+    bundleAdd: version < 5 ? 'ONFT_BUNDLE_ADD_MESSAGE' : 'OFPT_BUNDLE_ADD_MESSAGE',
   };
   return names[message.kind] ?? 'unknown message';
 }
@@ -145,6 +148,10 @@ function printBody(framed: Framed, names?: PortNames): string {
       });
       return ` ${message.queues.length} queues\n${rows.join('')}`;
     }
+    case 'bundleControl':
+      return formatBundleControl(message);
+    case 'bundleAdd':
+      return formatBundleAdd(message) + printMessage({ version, xid: framed.xid, message: message.message }, false, names);
     case 'tableStatsReply':
       return `\n${printTables(message.tables, version)}`;
     default:
