@@ -220,7 +220,8 @@ export type Message =
       more: boolean;
     }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
-  | { kind: 'bundleAdd'; bundleId: number; flags: number; message: Message }
+  /** `inner` is a whole message with the version and transaction id of this one. */
+  | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }
   | { kind: 'unknown'; type: number; experimenter: number; subtype: number; body: Uint8Array };
 
 export type MessageKind = Message['kind'];
@@ -230,4 +231,8 @@ export interface Framed {
   version: OfVersion;
   xid: number;
   message: Message;
+  /** How the message is called on the wire, when it came from there: `OFPST_FLOW reply`, `NXST_FLOW reply`. */
+  name?: string;
+  /** Flags of a multipart message that came from the wire. */
+  multipartFlags?: number;
 }

@@ -2,6 +2,7 @@
 // A message inside a bundle has the version and the transaction id of the message that carries it.
 import { PeerError } from '../../base/errors.ts';
 import type { BundleType, Message, OfVersion } from '../message.ts';
+import { messageForm } from '../message-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
 /** Types of OpenFlow 1.4 on. */
@@ -13,14 +14,8 @@ export const ONFT_BUNDLE_ADD_MESSAGE = 2301;
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
-/** What a bundle can hold, by type number (the same in all versions that have bundles), with the least size of its fixed part. */
-const BUNDLABLE = (version: OfVersion): ReadonlyMap<number, number> =>
-  new Map([
-    [13, version >= 6 ? 32 : 24],
-    [14, 48],
-    [15, 16],
-    [16, version >= 5 ? 32 : 40],
-  ]);
+/** Type numbers of what a bundle can hold, the same in all versions that have bundles: packet-out, flow, group and port mod. */
+const BUNDLABLE: ReadonlySet<number> = new Set([13, 14, 15, 16]);
 
 /** Reads the body of a bundle control message. */
 export function decodeBundleControl(from: ByteReader): Of<'bundleControl'> {
@@ -35,13 +30,8 @@ export function encodeBundleControl(out: ByteWriter, message: Of<'bundleControl'
   out.u32(message.bundleId).u16(message.type).u16(message.flags);
 }
 
-/** Reads the body of a message that adds another to a bundle; `decode` reads that other. */
-export function decodeBundleAdd(
-  from: ByteReader,
-  version: OfVersion,
-  xid: number,
-  decode: (bytes: Uint8Array) => Message,
-): Of<'bundleAdd'> {
+/** Reads the body of a message that adds another to a bundle; what is in that other stays to be decoded. */
+export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: number): Of<'bundleAdd'> {
   const bundleId = from.u32();
   const flags = from.skip(2).u16();
   const rest = from.rest();
@@ -50,12 +40,22 @@ export function decodeBundleAdd(
   if (size < 8 || size > rest.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${rest.length}`);
   if (view.getUint8(0) !== version) throw new PeerError('OFPBFC_BAD_VERSION', `version ${view.getUint8(0)} in a bundle of ${version}`);
   if (view.getUint32(4) !== xid) throw new PeerError('OFPBFC_MSG_BAD_XID', 'the message has another transaction id than its carrier');
-  const least = BUNDLABLE(version).get(view.getUint8(1));
-  if (least === undefined || size < least) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${view.getUint8(1)} in a bundle`);
-  return { kind: 'bundleAdd', bundleId, flags, message: decode(rest.subarray(0, size)) };
+  const inner = rest.slice(0, size);
+  if (!BUNDLABLE.has(view.getUint8(1)) || !hasForm(inner)) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${view.getUint8(1)} in a bundle`);
+  return { kind: 'bundleAdd', bundleId, flags, inner };
 }
 
-/** Writes the body of a message that adds another to a bundle; `inner` is that other, whole. */
-export function encodeBundleAdd(out: ByteWriter, message: Of<'bundleAdd'>, inner: Uint8Array): void {
-  out.u32(message.bundleId).u16(0).u16(message.flags).put(inner);
+function hasForm(bytes: Uint8Array): boolean {
+  try {
+    messageForm(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof PeerError) return false;
+    throw error;
+  }
+}
+
+/** Writes the body of a message that adds another to a bundle. */
+export function encodeBundleAdd(out: ByteWriter, message: Of<'bundleAdd'>): void {
+  out.u32(message.bundleId).u16(0).u16(message.flags).put(message.inner);
 }

@@ -5,6 +5,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion, Role } from '../message.ts';
+import { messageForm } from '../message-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
@@ -100,7 +101,10 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
     return { version: clampVersion(versionNumber), xid, message: { kind: 'hello', versions: decodeHello(from, versionNumber) } };
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
-  return { version, xid, message: decodeBody(from, version, type, xid, options) };
+  const form = messageForm(bytes);
+  const framed: Framed = { version, xid, name: form.name, message: decodeBody(from, version, type, xid, options) };
+  if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
+  return framed;
 }
 
 const clampVersion = (number: number): OfVersion => Math.min(6, Math.max(1, number)) as OfVersion;
@@ -174,12 +178,9 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
   }
   if (version >= 5 && type === OFPT_BUNDLE_CONTROL) return decodeBundleControl(from);
-  if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return bundleAdd(from, version, xid, options);
+  if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
 }
-
-const bundleAdd = (from: ByteReader, version: OfVersion, xid: number, options: CodecOptions): Message =>
-  decodeBundleAdd(from, version, xid, (bytes) => decodeMessage(bytes, options).message);
 
 function decodeRole(from: ByteReader, isRequest: boolean): Message {
   const role = ROLES[from.u32()];
@@ -225,7 +226,7 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
   }
   if (experimenter === ONF_VENDOR && version === 4) {
     if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
-    if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return bundleAdd(from, version, xid, options);
+    if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   }
   return { kind: 'unknown', type: T.EXPERIMENTER, experimenter, subtype, body: from.rest().slice() };
 }
@@ -259,7 +260,7 @@ export function encodeMessage(version: OfVersion, xid: number, message: Message,
     .u8(0)
     .u16(0)
     .u32(xid >>> 0);
-  const type = encodeBody(out, version, xid, message, options);
+  const type = encodeBody(out, version, message, options);
   if (out.size > 0xffff) throw new Error(`${message.kind} of ${out.size} bytes does not fit a message`);
   const bytes = out.result();
   bytes[1] = type;
@@ -274,7 +275,7 @@ function vendor(out: ByteWriter, subtype: number): number {
 }
 
 /** Writes what follows the header; gives the type. */
-function encodeBody(out: ByteWriter, version: OfVersion, xid: number, message: Message, options: CodecOptions): number {
+function encodeBody(out: ByteWriter, version: OfVersion, message: Message, options: CodecOptions): number {
   const t = later(version);
   const nx = options.nxFlows === true;
   switch (message.kind) {
@@ -402,7 +403,7 @@ function encodeBody(out: ByteWriter, version: OfVersion, xid: number, message: M
       const isControl = message.kind === 'bundleControl';
       if (version < 5) out.u32(ONF_VENDOR).u32(isControl ? ONFT_BUNDLE_CONTROL : ONFT_BUNDLE_ADD_MESSAGE);
       if (isControl) encodeBundleControl(out, message);
-      else encodeBundleAdd(out, message, encodeMessage(version, xid, message.message, options));
+      else encodeBundleAdd(out, message);
       if (version < 5) return T.EXPERIMENTER;
       return isControl ? OFPT_BUNDLE_CONTROL : OFPT_BUNDLE_ADD_MESSAGE;
     }

@@ -4,7 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
-import { encodeMessage } from '../../openflow/codec/codec.ts';
+import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
@@ -62,7 +62,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'bundleControl':
       return bundleControl(session, request, bytes);
     case 'bundleAdd':
-      session.bundles.add(message.bundleId, message.flags, message.message, bytes);
+      session.bundles.add(message.bundleId, message.flags, decodeMessage(message.inner, session.channel.options).message, bytes);
       return undefined;
     case 'flowMod':
       session.countFlowMod(message.command);
