@@ -224,4 +224,8 @@ export interface Framed {
   version: OfVersion;
   xid: number;
   message: Message;
+  /** How the message is called on the wire, when it came from there: `OFPST_FLOW reply`, `NXST_FLOW reply`. */
+  name?: string;
+  /** Flags of a multipart message that came from the wire. */
+  multipartFlags?: number;
 }

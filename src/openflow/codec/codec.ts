@@ -5,6 +5,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion, Role } from '../message.ts';
+import { messageForm } from '../message-table.ts';
 import { NX_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
@@ -90,7 +91,10 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
     return { version: clampVersion(versionNumber), xid, message: { kind: 'hello', versions: decodeHello(from, versionNumber) } };
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
-  return { version, xid, message: decodeBody(from, version, type, options) };
+  const form = messageForm(bytes);
+  const framed: Framed = { version, xid, name: form.name, message: decodeBody(from, version, type, options) };
+  if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
+  return framed;
 }
 
 const clampVersion = (number: number): OfVersion => Math.min(6, Math.max(1, number)) as OfVersion;
