@@ -64,6 +64,8 @@ export class KernelFlows {
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
   #program: number;
+  /** Programs loaded so far. */
+  programCount = 0;
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
@@ -106,6 +108,7 @@ export class KernelFlows {
     const started = performance.now();
     const program = compileProgram({ masks, shapes: this.#actions.shapes() });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
+    this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
     return fd;
   }
