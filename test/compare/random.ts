@@ -9,7 +9,8 @@ export class Dice {
 
   /** 32 random bits (xorshift with a final mix). */
   u32(): number {
-    let x = (this.#state = (this.#state + 0x6d2b79f5) >>> 0);
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let x = this.#state;
     x = Math.imul(x ^ (x >>> 15), x | 1);
     x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
     return (x ^ (x >>> 14)) >>> 0;
