@@ -9,7 +9,9 @@ export function packetMatch(frame: Uint8Array): { match: Match; transportAt: num
   const match = matchAll();
   const { key, mask } = match;
   const layout = extractKey(frame, 0, frame.length, key);
-  const exact = (word: number, bits = 0xffffffff): void => void (mask[word] = ((mask[word] ?? 0) | bits) >>> 0);
+  const exact = (word: number, bits = 0xffffffff): void => {
+    mask[word] = ((mask[word] ?? 0) | bits) >>> 0;
+  };
   const all = (from: number, count: number): void => {
     for (let word = from; word < from + count; word++) exact(word);
   };
