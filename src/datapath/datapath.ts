@@ -89,6 +89,8 @@ export type DpAction =
   | { kind: 'popVlan' }
   | { kind: 'pushMpls'; ethertype: number; lse: number }
   | { kind: 'popMpls'; ethertype: number }
+  /** A label before the whole frame, which then is no Ethernet frame any more (`isL3` false: behind its Ethernet header). */
+  | { kind: 'addMpls'; ethertype: number; lse: number; isL3: boolean }
   /** Masked set: triples (key word index, value, mask); bits outside the mask stay. Checksums follow. */
   | { kind: 'set'; group: SetGroup; words: Uint32Array }
   | { kind: 'setTunnel'; tunnel: TunnelKey }
