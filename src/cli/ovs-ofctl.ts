@@ -98,6 +98,9 @@ const COMMANDS: ReadonlyMap<string, readonly [number, number]> = new Map([
   ['mod-flows', [2, 2]],
   ['del-flows', [1, 2]],
   ['packet-out', [2, 1000]],
+  ['bundle', [2, 2]],
+  ['replace-flows', [2, 2]],
+  ['diff-flows', [2, 2]],
   ['monitor', [1, 3]],
   ['probe', [1, 1]],
   ['ping', [1, 2]],
@@ -153,6 +156,8 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       if (seconds === undefined || seconds === 0) throw new ConfigError(`value ${value} on -t or --timeout is invalid`);
       setAlarm(seconds);
     } else if (name === 'strict') line.strict = true;
+    else if (name === 'bundle') line.bundle = true;
+    else if (name === 'readd') line.readd = true;
     else if (name === 'protocols') line.versions = parseVersions(value);
     else if (name === 'flow-format') {
       const { PROTOCOLS, protocolIs } = await import('../openflow/protocols.ts');
@@ -244,6 +249,12 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       if (second === '-') return module.flowFileCommand(first, '-', 'delete', options);
       return module.flowModCommand(first, second ?? '', 'delete', options);
     }
+    case 'bundle':
+      return (await import('./ofctl/bundle-file.ts')).bundleCommand(first, second ?? '', options);
+    case 'replace-flows':
+      return (await import('./ofctl/flow-difference.ts')).replaceFlows(first, second ?? '', options);
+    case 'diff-flows':
+      return (await import('./ofctl/flow-difference.ts')).diffFlows(first, second ?? '', options);
     case 'parse-flow':
     case 'parse-flows': {
       const module = await flows();

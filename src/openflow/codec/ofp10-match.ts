@@ -1,9 +1,11 @@
 // The fixed match of OpenFlow 1.0 (40 bytes) and of 1.1 (88 bytes), with wildcard bits. OpenFlow 1.0.0 section 5.2.3.
+
 import { PeerError } from '../../base/errors.ts';
 import type { Match } from '../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../flow/key.ts';
 import { ETH, IP, matchedEthType, matchedProto } from '../../flow/prerequisites.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
+import { normalizeMatch } from '../text/normalize.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 const FW10 = {
@@ -110,9 +112,13 @@ function set48(kept: Match, match: Match, at: number): void {
   setKeyBits(kept.mask, at, 48, (1n << 48n) - 1n);
 }
 
-/** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`). */
+/** Wildcards of a match without fields. */
+const NOTHING_10 = 0x3820ff;
+
+/** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`).
+ * Fields without their prerequisites have their place here, and the reference fills it. */
 export function encodeOfp10Match(out: ByteWriter, full: Match): void {
-  const match = encodeToMatch(full);
+  const match = normalizeMatch(full) === full ? encodeToMatch(full) : full;
   let wild = ALL10;
   const has = (at: number, bits: number, bit: number): void => {
     if (masked(match, at, bits)) wild &= ~bit;
@@ -227,6 +233,9 @@ export function decodeOfp10Match(from: ByteReader): Match {
     if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
     if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
   }
+  // A match whose only fields lack their prerequisites matches every Ethernet frame; it is still another flow than one without fields.
+  const clamped = (wild & 0x3000ff) | (Math.min(32, (wild >> 8) & 63) << 8) | (Math.min(32, (wild >> 14) & 63) << 14);
+  if (clamped !== NOTHING_10 && match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
   return match;
 }
 
@@ -238,7 +247,8 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   const type = matchedEthType(match);
   const isIp4 = type === ETH.IPV4;
   const isArp = type === ETH.ARP || type === ETH.RARP;
-  const proto = isIp4 || isArp ? matchedProto(match) : -1;
+  const isBare = normalizeMatch(match) !== match;
+  const proto = isIp4 || isArp || isBare ? matchedProto(match) : -1;
   const has = (on: boolean, bit: number): void => {
     if (on) wild &= ~bit;
   };
@@ -260,9 +270,9 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
     }
   }
   const tosMask = (match.mask[W.TOS] ?? 0) >>> 24;
-  has(isIp4 && (tosMask & 0xfc) === 0xfc, FW11.TOS);
+  has((isIp4 || isBare) && (tosMask & 0xfc) === 0xfc, FW11.TOS);
   has(proto >= 0, FW11.PROTO);
-  const hasPorts = isIp4 && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP);
+  const hasPorts = isBare || (isIp4 && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP));
   const bits = proto === IP.ICMP ? 8 : 16;
   has(hasPorts && masked(match, w(W.TP) + 16 - bits, bits), FW11.TP_SRC);
   has(hasPorts && masked(match, w(W.TP) + 32 - bits, bits), FW11.TP_DST);
@@ -275,9 +285,9 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   out.big(keyBits(match.key, w(W.ETH) + 48, 48), 6).big(flip(w(W.ETH) + 48), 6);
   out.big(keyBits(match.key, w(W.ETH), 48), 6).big(flip(w(W.ETH)), 6);
   out.u16(vid).u8(pcp).u8(0).u16(Math.max(type, 0));
-  out.u8(isIp4 ? ((match.key[W.TOS] ?? 0) >>> 24) & 0xfc : 0).u8(Math.max(proto, 0));
+  out.u8(isIp4 || isBare ? ((match.key[W.TOS] ?? 0) >>> 24) & 0xfc : 0).u8(Math.max(proto, 0));
   for (const word of [W.NW_SRC, W.NW_DST]) {
-    const on = isIp4 || isArp;
+    const on = isIp4 || isArp || isBare;
     out.u32(on ? (match.key[word] ?? 0) : 0).u32(on ? ~(match.mask[word] ?? 0) >>> 0 : 0xffffffff);
   }
   out.u16(hasPorts ? get(match, w(W.TP), 16) : 0).u16(hasPorts ? get(match, w(W.TP) + 16, 16) : 0);
