@@ -149,7 +149,7 @@ function schemaDifference(saved: DatabaseSchema, now: DatabaseSchema): string {
 
 async function restore(context: ClientContext): Promise<number> {
   const content = await readBackup();
-  const { rowToJson } = await import('../ovsdb/engine/execute.ts');
+  const { rowToJson } = await import('../ovsdb/engine/operation-result.ts');
   const rpc = await context.connect();
   const database = await context.database(rpc);
   const difference = schemaDifference(content.schema, parseSchema(await request(rpc, 'get_schema', [database])));

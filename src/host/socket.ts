@@ -58,6 +58,7 @@ class SocketStream implements Stream {
       return;
     }
     this.#socket.on('data', (bytes: Buffer) => handlers.onData(bytes));
+    if (handlers.onDrain !== undefined) this.#socket.on('drain', () => handlers.onDrain?.());
   }
 
   pause(): void {

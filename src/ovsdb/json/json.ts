@@ -41,15 +41,18 @@ export function asObject(value: Json | undefined): JsonObject | undefined {
   return value instanceof Map ? value : undefined;
 }
 
-class Parser {
+/** Reads values from a text, one after another. */
+export class JsonParser {
   readonly text: string;
-  at = 0;
+  /** The place of the next character. */
+  at: number;
   depth = 0;
   /** Counted as taken beyond the text. */
   extra = 0;
 
-  constructor(text: string) {
+  constructor(text: string, at = 0) {
     this.text = text;
+    this.at = at;
   }
 
   fail(message: string, isIncomplete = false): never {
@@ -237,6 +240,20 @@ class Parser {
     const start = this.at;
     const { text } = this;
     let c = text.charCodeAt(this.at);
+    // Most numbers are short and have neither sign nor fraction.
+    if (c >= 49 && c <= 57) {
+      let at = start;
+      let small = 0;
+      while (c >= 48 && c <= 57 && at < start + 15) {
+        small = small * 10 + c - 48;
+        c = text.charCodeAt(++at);
+      }
+      if (c === 44 || c === 93 || c === 125 || c === 32) {
+        this.at = at;
+        return small;
+      }
+      c = text.charCodeAt(start);
+    }
     if (c === 45) c = text.charCodeAt(++this.at);
     if (!(c >= 48 && c <= 57)) this.numberFault(start, "'-' must be followed by digit");
     if (c === 48) {
@@ -259,7 +276,7 @@ class Parser {
       if (!(c >= 48 && c <= 57)) this.numberFault(start, 'exponent must contain at least one digit');
       while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
     }
-    if (/[a-z.]/i.test(text.charAt(this.at))) this.numberFault(start, 'syntax error in number');
+    if (c === 46 || (c >= 65 && c <= 90) || (c >= 97 && c <= 122)) this.numberFault(start, 'syntax error in number');
     const digits = text.slice(start, this.at);
     const value = Number(digits);
     if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
@@ -304,7 +321,7 @@ const simpleEscapes = new Map([
 
 /** Parses one object or array; throws JsonError. */
 export function parseJson(text: string): Json {
-  const parser = new Parser(text);
+  const parser = new JsonParser(text);
   parser.skipSpace();
   const c = text.charCodeAt(parser.at);
   if (c !== 123 && c !== 91) {
