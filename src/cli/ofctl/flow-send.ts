@@ -1,28 +1,20 @@
 // How ovs-ofctl sends flow mods: the format that can say them, one by one with a barrier after each, or together as a bundle.
 import { ConfigError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
-import { formatMatch } from '../../flow/match-text.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { BUNDLE, type FlowMod, type Framed, type Message } from '../../openflow/message.ts';
+import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
-import { normalizeMatch } from '../../openflow/text/normalize.ts';
 import type { FlowOptions } from './flows.ts';
 import { type Session, SwitchRefusal } from './session.ts';
 
 const OPENFLOW_13_UP = 0x70;
 const OPENFLOW_14 = 0x20;
 
-const matchLog = logger('ofp_match');
-
 /** A flow mod without the fields that lack prerequisites, and a word about it in the log. */
 export function normalized(mod: FlowMod): FlowMod {
-  const match = normalizeMatch(mod.match);
-  if (match === mod.match) return mod;
-  matchLog.info('normalization changed ofp_match, details:');
-  matchLog.info(() => ` pre: ${formatMatch(mod.match)}`);
-  matchLog.info(() => `post: ${formatMatch(match)}`);
-  return { ...mod, match };
+  const match = normalizeLogged(mod.match);
+  return match === mod.match ? mod : { ...mod, match };
 }
 
 /** Versions for a bundle: those of the user that have bundles, or OpenFlow 1.4. */

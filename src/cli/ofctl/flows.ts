@@ -8,10 +8,10 @@ import { keyBits } from '../../flow/key.ts';
 import { checkActions } from '../../openflow/action-check.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest } from '../../openflow/message.ts';
+import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
-import { normalizeMatch } from '../../openflow/text/normalize.ts';
 import { agreeOnFormat, bundleOptions, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { fetchPorts, namesOf, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
@@ -20,6 +20,10 @@ import { Session } from './session.ts';
 /** What the command line says that flow commands need. */
 export interface FlowOptions extends SessionSettings {
   strict: boolean;
+  /** Refuse commands that change anything. */
+  readOnly: boolean;
+  /** How often -m was given. */
+  verbosity: number;
   /** Show names of ports; undefined: only for a person at a terminal. */
   names: boolean | undefined;
   showStats: boolean;

@@ -4,7 +4,7 @@ import { parsePort } from '../../flow/field-text.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
 import { parseActions } from '../../openflow/text/action-parse.ts';
-import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { printMessage } from '../../openflow/text/message-print.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
@@ -232,11 +232,4 @@ export async function monitor(bridge: string, args: readonly string[], settings:
       resolve(0);
     });
   });
-}
-
-/** ofp-print HEX */
-export function ofpPrint(hex: string): number {
-  const clean = hex.replace(/[^0-9a-f]/gi, '');
-  process.stdout.write(printBytes(Buffer.from(clean, 'hex'), { verbosity: 2 }));
-  return 0;
 }

@@ -24,6 +24,11 @@ export const PENDING_VALUE = { put: 0, taken: 4, size: 8 } as const;
 /** The only value of `totals`: frames handed to user space by reason, and frames that a flow without actions dropped. */
 export const TOTALS_VALUE = { punted: 0, dropped: 32, size: 40 } as const;
 
+/** Value of `base`, which no program touches: what was counted at each port in earlier generations. */
+export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 48 } as const;
+/** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
+export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40 } as const;
+
 const NO_PREALLOCATION = 1;
 const MAPPABLE = 0x400;
 
@@ -42,6 +47,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('tx', TX_VALUE.size, MAX_PORTS),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
+  array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
   { name: 'ring', type: MAP_TYPE.ringBuffer, keySize: 0, valueSize: 0, maxEntries: ringSize },

@@ -1,11 +1,9 @@
 // The fixed match of OpenFlow 1.0 (40 bytes) and of 1.1 (88 bytes), with wildcard bits. OpenFlow 1.0.0 section 5.2.3.
-
 import { PeerError } from '../../base/errors.ts';
 import type { Match } from '../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../flow/key.ts';
 import { ETH, IP, matchedEthType, matchedProto } from '../../flow/prerequisites.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { normalizeMatch } from '../text/normalize.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 const FW10 = {
@@ -112,13 +110,9 @@ function set48(kept: Match, match: Match, at: number): void {
   setKeyBits(kept.mask, at, 48, (1n << 48n) - 1n);
 }
 
-/** Wildcards of a match without fields. */
-const NOTHING_10 = 0x3820ff;
-
-/** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`).
- * Fields without their prerequisites have their place here, and the reference fills it. */
+/** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`), what lacks its prerequisites is not. */
 export function encodeOfp10Match(out: ByteWriter, full: Match): void {
-  const match = normalizeMatch(full) === full ? encodeToMatch(full) : full;
+  const match = full;
   let wild = ALL10;
   const has = (at: number, bits: number, bit: number): void => {
     if (masked(match, at, bits)) wild &= ~bit;
@@ -132,16 +126,19 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
   const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
   let vid = 0;
   let pcp = 0;
-  if ((vlanMask & 0x1fff) === 0x1fff) wild &= ~FW10.DL_VLAN;
-  if (vlanMask !== 0 && tci === 0) {
+  if ((vlanMask & 0x1000) !== 0 && (tci & 0x1000) === 0) {
     vid = VLAN_NONE;
-    wild &= ~FW10.PCP;
-  } else if (vlanMask !== 0) {
-    vid = tci & vlanMask & 0xfff;
-    if ((vlanMask & 0xe000) === 0xe000) {
+    wild &= ~(FW10.DL_VLAN | FW10.PCP);
+  } else {
+    if ((vlanMask & 0xfff) !== 0) {
+      vid = tci & 0xfff;
+      wild &= ~FW10.DL_VLAN;
+    }
+    if ((vlanMask & 0xe000) !== 0) {
       pcp = tci >> 13;
       wild &= ~FW10.PCP;
     }
+    if (vlanMask !== 0 && (wild & (FW10.DL_VLAN | FW10.PCP)) === (FW10.DL_VLAN | FW10.PCP)) wild &= ~FW10.DL_VLAN;
   }
   if ((match.mask[W.TOS] ?? 0) >>> 24 === 0xfc) wild &= ~FW10.TOS;
   const bits = matchedProto(match) === IP.ICMP ? 8 : 16;
@@ -166,7 +163,6 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
   out.u16(portField(w(W.TP))).u16(portField(w(W.TP) + 16));
 }
 
-/** Reads the 40 bytes of OpenFlow 1.0, normalised: fields whose prerequisites are missing are dropped. */
 export function decodeOfp10Match(from: ByteReader): Match {
   const wild = from.u32() & ALL10;
   const inPort = from.u16();
@@ -210,32 +206,24 @@ export function decodeOfp10Match(from: ByteReader): Match {
     match.mask[W.VLAN0] = mask;
     match.key[W.VLAN0] = tci;
   }
-  const isIp4 = exact(FW10.DL_TYPE) && type === ETH.IPV4;
-  const isArp = exact(FW10.DL_TYPE) && (type === ETH.ARP || type === ETH.RARP);
-  if (isIp4 || isArp) {
-    const prefix = (free: number): number => (free >= 32 ? 0 : (0xffffffff << free) >>> 0);
-    const address = (word: number, value: number, free: number): void => {
-      match.mask[word] = prefix(free);
-      match.key[word] = (value & prefix(free)) >>> 0;
-    };
-    address(W.NW_SRC, nwSrc, (wild >> 8) & 63);
-    address(W.NW_DST, nwDst, (wild >> 14) & 63);
-    if (exact(FW10.NW_PROTO)) set(match, w(W.TYPE) + 24, 8, proto);
-  }
-  if (isIp4 && exact(FW10.TOS)) {
+  const prefix = (free: number): number => (free >= 32 ? 0 : (0xffffffff << free) >>> 0);
+  const address = (word: number, value: number, free: number): void => {
+    match.mask[word] = prefix(free);
+    match.key[word] = (value & prefix(free)) >>> 0;
+  };
+  address(W.NW_SRC, nwSrc, (wild >> 8) & 63);
+  address(W.NW_DST, nwDst, (wild >> 14) & 63);
+  if (exact(FW10.NW_PROTO)) set(match, w(W.TYPE) + 24, 8, proto);
+  if (exact(FW10.TOS)) {
     match.mask[W.TOS] = 0xfc000000;
     match.key[W.TOS] = ((tos & 0xfc) << 24) >>> 0;
   }
-  const transport = isIp4 && exact(FW10.NW_PROTO) ? proto : -1;
-  if (transport === IP.TCP || transport === IP.UDP || transport === IP.SCTP || transport === IP.ICMP) {
-    const bits = transport === IP.ICMP ? 8 : 16;
-    const low = (1 << bits) - 1;
-    if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
-    if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
-  }
-  // A match whose only fields lack their prerequisites matches every Ethernet frame; it is still another flow than one without fields.
-  const clamped = (wild & 0x3000ff) | (Math.min(32, (wild >> 8) & 63) << 8) | (Math.min(32, (wild >> 14) & 63) << 14);
-  if (clamped !== NOTHING_10 && match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
+  // ICMP's type and code are bytes.
+  const isIcmp = exact(FW10.DL_TYPE) && type === ETH.IPV4 && exact(FW10.NW_PROTO) && proto === IP.ICMP;
+  const bits = isIcmp ? 8 : 16;
+  const low = (1 << bits) - 1;
+  if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
+  if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
   return match;
 }
 
@@ -247,8 +235,7 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   const type = matchedEthType(match);
   const isIp4 = type === ETH.IPV4;
   const isArp = type === ETH.ARP || type === ETH.RARP;
-  const isBare = normalizeMatch(match) !== match;
-  const proto = isIp4 || isArp || isBare ? matchedProto(match) : -1;
+  const proto = isIp4 || isArp ? matchedProto(match) : -1;
   const has = (on: boolean, bit: number): void => {
     if (on) wild &= ~bit;
   };
@@ -270,9 +257,9 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
     }
   }
   const tosMask = (match.mask[W.TOS] ?? 0) >>> 24;
-  has((isIp4 || isBare) && (tosMask & 0xfc) === 0xfc, FW11.TOS);
+  has(isIp4 && (tosMask & 0xfc) === 0xfc, FW11.TOS);
   has(proto >= 0, FW11.PROTO);
-  const hasPorts = isBare || (isIp4 && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP));
+  const hasPorts = isIp4 && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP);
   const bits = proto === IP.ICMP ? 8 : 16;
   has(hasPorts && masked(match, w(W.TP) + 16 - bits, bits), FW11.TP_SRC);
   has(hasPorts && masked(match, w(W.TP) + 32 - bits, bits), FW11.TP_DST);
@@ -285,9 +272,9 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   out.big(keyBits(match.key, w(W.ETH) + 48, 48), 6).big(flip(w(W.ETH) + 48), 6);
   out.big(keyBits(match.key, w(W.ETH), 48), 6).big(flip(w(W.ETH)), 6);
   out.u16(vid).u8(pcp).u8(0).u16(Math.max(type, 0));
-  out.u8(isIp4 || isBare ? ((match.key[W.TOS] ?? 0) >>> 24) & 0xfc : 0).u8(Math.max(proto, 0));
+  out.u8(isIp4 ? ((match.key[W.TOS] ?? 0) >>> 24) & 0xfc : 0).u8(Math.max(proto, 0));
   for (const word of [W.NW_SRC, W.NW_DST]) {
-    const on = isIp4 || isArp || isBare;
+    const on = isIp4 || isArp;
     out.u32(on ? (match.key[word] ?? 0) : 0).u32(on ? ~(match.mask[word] ?? 0) >>> 0 : 0xffffffff);
   }
   out.u16(hasPorts ? get(match, w(W.TP), 16) : 0).u16(hasPorts ? get(match, w(W.TP) + 16, 16) : 0);
