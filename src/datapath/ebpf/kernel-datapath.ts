@@ -2,10 +2,12 @@
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { ATTACH, attachTcx, closeObject, createMap, deleteElement, lookupElement, updateElement, updateLink } from '../../bpf/kernel.ts';
+import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpPort } from '../datapath.ts';
 import type { OutputDevice } from './action-shape.ts';
 import { KernelFlows } from './kernel-flows.ts';
 import { fixedMaps, PORT_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { Underlay } from './underlay.ts';
 
 const log = logger('dpif_ebpf');
 const ENOLINK = 67;
@@ -13,6 +15,7 @@ const ENOLINK = 67;
 interface Attached {
   link: number;
   ifindex: number;
+  isInternal: boolean;
   device: OutputDevice;
 }
 
@@ -36,6 +39,8 @@ export class KernelDatapath {
   readonly pendingFd: number;
   readonly #maps = new Map<string, number>();
   readonly #ports = new Map<DpPort, Attached>();
+  readonly #underlay: Underlay;
+  readonly #tunnels = new Map<DpPort, OutputDevice>();
   /** Of ports that are no more. */
   #pastPackets = 0n;
 
@@ -43,9 +48,13 @@ export class KernelDatapath {
   constructor() {
     try {
       for (const spec of fixedMaps(RING_SIZE)) this.#maps.set(spec.name, createMap(spec));
+      this.#underlay = new Underlay(this.#maps, (ifindex) =>
+        [...this.#ports.values()].some((one) => one.ifindex === ifindex && !one.isInternal),
+      );
       this.flows = new KernelFlows(
         this.#maps,
-        (port) => this.#ports.get(port)?.device,
+        (port) => this.#ports.get(port)?.device ?? this.#tunnels.get(port),
+        (port) => this.#tunnels.has(port),
         (program) => {
           for (const { link } of this.#ports.values()) replaceProgram(link, program);
         },
@@ -66,20 +75,57 @@ export class KernelDatapath {
     updateElement(this.#maps.get('tx')!, le32(port), new Uint8Array(TX_VALUE.size));
     try {
       const link = attachTcx(this.flows.program, ifindex, isInternal ? ATTACH.tcxEgress : ATTACH.tcxIngress);
-      this.#ports.set(port, { link, ifindex, device: { ifindex, flags: isInternal ? 1 : 0 } });
+      this.#ports.set(port, { link, ifindex, isInternal, device: { ifindex, flags: isInternal ? 1 : 0 } });
+      this.#underlay.refreshSoon();
     } catch (error) {
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
       throw error;
     }
   }
 
+  /** Takes a tunnel's packets off the devices that they come in at, and sends through it. */
+  addTunnel(port: DpPort, protocol: TunnelProtocol, udpPort: number): void {
+    updateElement(this.#maps.get('tx')!, le32(port), new Uint8Array(TX_VALUE.size));
+    this.#tunnels.set(port, { outer: (tunnel) => this.#underlay.outers.take(protocol, udpPort, tunnel) });
+    this.flows.setTunnels(true);
+    this.#underlay.add(port, protocol, udpPort);
+  }
+
   detach(port: DpPort): void {
+    if (this.#tunnels.has(port)) {
+      this.#underlay.remove(port);
+      this.#pastPackets += this.#tunnelReceived(port);
+      this.#tunnels.delete(port);
+      return;
+    }
     const attached = this.#ports.get(port);
     if (attached === undefined) return;
     closeObject(attached.link);
     this.#pastPackets += this.counters(port)?.rxPackets ?? 0n;
     deleteElement(this.#maps.get('ports')!, le32(attached.ifindex));
     this.#ports.delete(port);
+    this.#underlay.refreshSoon();
+  }
+
+  #tunnelReceived(port: DpPort): bigint {
+    const value = new Uint8Array(TX_VALUE.size);
+    lookupElement(this.#maps.get('tx')!, le32(port), value);
+    return new DataView(value.buffer).getBigUint64(TX_VALUE.rxPackets, true);
+  }
+
+  /** What the program counted at a tunnel port, without the frames that user space got; undefined when it is none. */
+  tunnelCounters(port: DpPort): KernelPortCounters | undefined {
+    if (!this.#tunnels.has(port)) return undefined;
+    const value = new Uint8Array(TX_VALUE.size);
+    lookupElement(this.#maps.get('tx')!, le32(port), value);
+    const at = (offset: number): bigint => new DataView(value.buffer).getBigUint64(offset, true);
+    return {
+      rxPackets: at(TX_VALUE.rxPackets) - at(TX_VALUE.rxPunted),
+      rxBytes: at(TX_VALUE.rxBytes) - at(TX_VALUE.rxPuntedBytes),
+      lost: 0n,
+      txPackets: at(TX_VALUE.packets),
+      txBytes: at(TX_VALUE.bytes),
+    };
   }
 
   /** What the program counted at a port; undefined when it is not in the kernel. */
@@ -102,7 +148,13 @@ export class KernelDatapath {
   }
 
   /** Frames that a flow in the kernel took, that it dropped for want of actions, that the ring had no room for, and that went to user space by reason. */
-  totals(): { hits: bigint; dropped: bigint; lost: bigint; punted: { miss: bigint; unusual: bigint; actions: bigint } } {
+  totals(): {
+    hits: bigint;
+    dropped: bigint;
+    wrapFailed: bigint;
+    lost: bigint;
+    punted: { miss: bigint; unusual: bigint; actions: bigint };
+  } {
     const value = new Uint8Array(TOTALS_VALUE.size);
     lookupElement(this.#maps.get('totals')!, le32(0), value);
     const view = new DataView(value.buffer);
@@ -115,13 +167,17 @@ export class KernelDatapath {
       received += counters?.rxPackets ?? 0n;
       lost += counters?.lost ?? 0n;
     }
+    for (const port of this.#tunnels.keys()) received += this.#tunnelReceived(port);
     const hits = received - punted.miss - punted.unusual - punted.actions;
-    return { hits: hits < 0n ? 0n : hits, dropped: view.getBigUint64(TOTALS_VALUE.dropped, true), lost, punted };
+    const dropped = view.getBigUint64(TOTALS_VALUE.dropped, true);
+    const wrapFailed = view.getBigUint64(TOTALS_VALUE.wrapFailed, true);
+    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, lost, punted };
   }
 
   /** Detaches and forgets. The descriptors of the ring and of its shares belong to whoever reads it. */
   close(): void {
-    for (const port of [...this.#ports.keys()]) this.detach(port);
+    for (const port of [...this.#ports.keys(), ...this.#tunnels.keys()]) this.detach(port);
+    this.#underlay.close();
     this.flows.close();
     for (const [name, fd] of this.#maps) if (name !== 'ring' && name !== 'pending') closeObject(fd);
     this.#maps.clear();
