@@ -16,6 +16,21 @@ const SCHEMA = '{"name":"B","version":"1.0.0","tables":{"T":{"isRoot":true,"colu
 const ROWS = 100;
 const WARM_UP_MS = 400;
 
+interface Measured {
+  rate: number;
+  rssMb: number;
+  /** Microseconds of processor time of the server for a transaction: on a shared machine the steadier figure. */
+  cpuUs: number;
+}
+
+/** Processor time of a process so far, in microseconds. */
+function cpuTimeUs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A client that knows only where replies end, so that the server is measured and not the client. */
@@ -38,13 +53,7 @@ async function connect(path: string, onReply: () => void): Promise<Socket> {
   return socket;
 }
 
-async function rate(
-  server: string,
-  clients: number,
-  monitors: number,
-  isDurable: boolean,
-  seconds: number,
-): Promise<{ rate: number; rssMb: number }> {
+async function rate(server: string, clients: number, monitors: number, isDurable: boolean, seconds: number): Promise<Measured> {
   const dir = mkdtempSync(join(tmpdir(), 'weft-bench-ovsdb-'));
   const path = join(dir, 's');
   let child: ChildProcess | undefined;
@@ -85,11 +94,12 @@ async function rate(
     }
     await sleep(WARM_UP_MS);
     const before = count;
+    const cpuBefore = cpuTimeUs(child.pid ?? 0);
     const start = performance.now();
     await sleep(seconds * 1000);
     const result = ((count - before) * 1000) / (performance.now() - start);
     const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
-    return { rate: result, rssMb: Number(rss) / 1024 };
+    return { rate: result, rssMb: Number(rss) / 1024, cpuUs: (cpuTimeUs(child.pid ?? 0) - cpuBefore) / Math.max(1, count - before) };
   } finally {
     for (const socket of sockets) socket.destroy();
     child?.kill();
@@ -101,27 +111,30 @@ const median = (values: number[]): number => values.sort((a, b) => a - b)[values
 
 export async function run(options: BenchOptions): Promise<void> {
   const results: object[] = [];
-  process.stdout.write('clients monitors durable    weft tx/s     ovs tx/s   ratio  weft MB  ovs MB\n');
+  process.stdout.write('clients monitors durable    weft tx/s     ovs tx/s   ratio weft us/tx  ovs us/tx  weft MB  ovs MB\n');
   for (const isDurable of [false, true]) {
     for (const monitors of [0, 100]) {
       for (const clients of [1, 10, 100]) {
         const rates = new Map(contenders.map(({ name }) => [name, [] as number[]]));
         const sizes = new Map<string, number>();
+        const costs = new Map(contenders.map(({ name }) => [name, [] as number[]]));
         for (let round = 0; round < options.rounds; round++) {
           for (const { name, server } of contenders) {
             if (!existsSync(server) || (options.only.length > 0 && !options.only.includes(name))) continue;
             const measured = await rate(server, clients, monitors, isDurable, options.seconds);
             rates.get(name)?.push(measured.rate);
+            costs.get(name)?.push(measured.cpuUs);
             sizes.set(name, measured.rssMb);
           }
         }
         const [weft, ovs] = contenders.map(({ name }) => median(rates.get(name) ?? [])) as [number, number];
         const row = [clients, monitors, isDurable ? 'yes' : 'no', weft.toFixed(0), ovs.toFixed(0), (weft / ovs).toFixed(2)];
+        const [weftUs, ovsUs] = contenders.map(({ name }) => median(costs.get(name) ?? []));
         const [weftMb, ovsMb] = contenders.map(({ name }) => sizes.get(name)?.toFixed(0) ?? '-');
         process.stdout.write(
-          `${[...row, weftMb, ovsMb].map((cell, i) => String(cell).padStart([7, 8, 7, 13, 12, 7, 8, 7][i] ?? 8)).join(' ')}\n`,
+          `${[...row, weftUs?.toFixed(0), ovsUs?.toFixed(0), weftMb, ovsMb].map((cell, i) => String(cell).padStart([7, 8, 7, 13, 12, 7, 10, 10, 8, 7][i] ?? 8)).join(' ')}\n`,
         );
-        results.push({ clients, monitors, isDurable, weft, ovs, rates: Object.fromEntries(rates) });
+        results.push({ clients, monitors, isDurable, weft, ovs, weftUs, ovsUs, rates: Object.fromEntries(rates) });
       }
     }
   }

@@ -24,6 +24,7 @@ const BUNDLED: ReadonlySet<string> = new Set([
   'ovs-ofctl',
   'ovs-vsctl',
   'ovsdb-client',
+  'ovsdb-server',
   'ovsdb-tool',
   'tunctl',
 ]);

@@ -12,18 +12,18 @@ import { logDir, runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream, listenStream } from '../host/socket.ts';
 import { isPassiveTarget } from '../host/socket-target.ts';
-import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
+import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
 import { ValueError } from '../ovsdb/engine/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
+import { TablePrinter } from './table-output.ts';
 import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine } from './vsctl/command-line.ts';
 import { isWriter } from './vsctl/commands.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
 import { neededTables } from './vsctl/needs.ts';
-import { formatTable } from './vsctl/table.ts';
 
 const PROGRAM = 'ovs-vsctl';
 const log = logger('vsctl');
@@ -39,6 +39,7 @@ export async function main(argv: string[]): Promise<number> {
     line = parseCommandLine(argv);
     applyLogOptions(line.logOptions, output);
     setTlsKeys(keysFromOptions(line.logOptions));
+    reportAbsentKeys(line.logOptions);
   } catch (error) {
     if (error instanceof UsageError) return fail(PROGRAM, error.message);
     throw error;
@@ -155,13 +156,12 @@ function nameCreated(ctx: Context, txn: ReplicaTransaction): void {
 }
 
 function print(outputs: readonly Output[], line: CommandLine): void {
-  let isFirst = true;
   let all = '';
+  const printer = new TablePrinter(line.style, (text) => {
+    all += text;
+  });
   for (const { text, tables } of outputs) {
-    for (const table of tables) {
-      all += formatTable(table, line.style, isFirst);
-      isFirst = false;
-    }
+    for (const table of tables) printer.print(table);
     if (tables.length > 0) continue;
     if (line.isOneline) all += `${text.replace(/\n$/, '').replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`;
     else all += text;

@@ -129,7 +129,7 @@ async function restore(context: ClientContext): Promise<number> {
   if (fault !== '' || records.length === 0) throw new ClientError(`ovsdb error: ${fault === '' ? 'stdin: unexpected file format' : fault}`);
   const { Database } = await import('../ovsdb/engine/database.ts');
   const { replayRecord } = await import('../ovsdb/engine/commit-json.ts');
-  const { rowToJson } = await import('../ovsdb/engine/execute.ts');
+  const { rowToJson } = await import('../ovsdb/engine/operation-result.ts');
   const saved: DatabaseSchema = parseSchema(records[0] as Json);
   const content = new Database(saved);
   for (const record of records.slice(1)) replayRecord(content, record);

@@ -7,7 +7,7 @@ import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { connectStream } from '../host/socket.ts';
-import { keysFromOptions, setTlsKeys } from '../host/tls-keys.ts';
+import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import {
@@ -127,6 +127,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
     setTlsKeys(keysFromOptions(options));
+    reportAbsentKeys(options);
     for (const { name, value = '' } of options) {
       if (applyTableOption(style, name, value)) continue;
       if (name === 'timestamp') hasTimestamps = true;

@@ -61,7 +61,7 @@ export function applyTableOption(style: TableStyle, name: string, value = ''): b
       style.headings = false;
       return true;
     case 'max-column-width':
-      style.maxColumnWidth = Number(value) || 0;
+      style.maxColumnWidth = Number.parseInt(value, 10) || 0;
       return true;
     default:
       return false;
@@ -132,16 +132,25 @@ export function formatTable(table: OutputTable, style: TableStyle): string {
 }
 
 function formatGrid(columns: readonly string[], cells: string[][], style: TableStyle): string {
-  const limit = style.maxColumnWidth;
-  const rows = limit === 0 ? cells : cells.map((row) => row.map((cell) => cell.slice(0, limit)));
-  const widths = columns.map((name, i) => Math.max(style.headings ? width(name) : 0, ...rows.map((row) => width(row[i] ?? ''))));
-  const line = (texts: readonly string[]): string =>
-    `${texts
-      .map((text, i) => (i === texts.length - 1 ? text : pad(text, widths[i] ?? 0)))
-      .join(' ')
-      .trimEnd()}\n`;
+  const limit = style.maxColumnWidth > 0 ? style.maxColumnWidth : Number.POSITIVE_INFINITY;
+  const widths = columns.map((name, i) => {
+    let longest = 0;
+    for (const row of cells) longest = Math.max(longest, width(row[i] ?? ''));
+    return Math.max(style.headings ? width(name) : 0, Math.min(longest, limit));
+  });
+  // The space before a cell is printed with it, so that empty ones at the end leave none.
+  const line = (texts: readonly string[]): string => {
+    let text = '';
+    let column = 0;
+    for (const [i, cell] of texts.entries()) {
+      const size = widths[i] ?? 0;
+      if (cell !== '') text = pad(text, column) + (width(cell) > size ? cell.slice(0, size) : cell);
+      column += size + 1;
+    }
+    return `${text}\n`;
+  };
   const head = style.headings ? line(columns) + line(widths.map((size) => '-'.repeat(size))) : '';
-  return head + rows.map(line).join('');
+  return head + cells.map(line).join('');
 }
 
 function formatList(columns: readonly string[], rows: string[][], style: TableStyle): string {

@@ -42,6 +42,9 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, size: number): number;
   connect(fd: number, address: Uint8Array, size: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: Uint8Array, size: Uint8Array, flags: number): number;
+  shutdown(fd: number, how: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, size: number): number;
   getsockopt(fd: number, level: number, option: number, value: Uint8Array, size: Uint8Array): number;
   getsockname(fd: number, address: Uint8Array, size: Uint8Array): number;
@@ -103,6 +106,9 @@ function load(): Libc {
     socket: f('socket', 'int', 'int', 'int', 'int'),
     bind: f('bind', 'int', 'int', 'void *', 'uint32'),
     connect: f('connect', 'int', 'int', 'void *', 'uint32'),
+    listen: f('listen', 'int', 'int', 'int'),
+    accept4: f('accept4', 'int', 'int', 'void *', 'void *', 'int'),
+    shutdown: f('shutdown', 'int', 'int', 'int'),
     setsockopt: f('setsockopt', 'int', 'int', 'int', 'int', 'void *', 'uint32'),
     getsockopt: f('getsockopt', 'int', 'int', 'int', 'int', 'void *', 'void *'),
     getsockname: f('getsockname', 'int', 'int', 'void *', 'void *'),
@@ -222,5 +228,6 @@ export const E = {
   NOBUFS: 105,
   BADFD: 77,
   HOSTUNREACH: 113,
+  CONNABORTED: 103,
   CONNREFUSED: 111,
 } as const;

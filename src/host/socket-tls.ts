@@ -47,11 +47,9 @@ export function checkTlsKeys(name: string): void {
     [tlsKeys.certificate, 'Certificate'],
     [tlsKeys.caCert, 'CA certificate'],
   ];
-  for (const [value, what] of missing) {
-    if (value !== '') continue;
-    log.err(`${what} must be configured to use SSL`);
-    fail(name, ENOPROTOOPT);
-  }
+  const absent = missing.filter(([value]) => value === '');
+  for (const [, what] of absent) log.err(`${what} must be configured to use SSL`);
+  if (absent.length > 0) fail(name, ENOPROTOOPT);
 }
 
 const isBootstrapping = (): boolean => tlsKeys.isBootstrap && !existsSync(tlsKeys.caCert);

@@ -15,7 +15,7 @@ const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
 const ENOENT = 2;
 /** The reference makes its sockets for owner and group only. */
-const SOCKET_MODE = 0o750;
+export const SOCKET_MODE = 0o750;
 
 function kernelError(call: string, error: unknown): KernelError {
   const errno = systemErrno(error);
@@ -81,7 +81,7 @@ class SocketStream implements Stream {
 }
 
 /** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
-function shortPath(path: string): { path: string; release: () => void } {
+export function shortPath(path: string): { path: string; release: () => void } {
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return { path, release: () => {} };
   try {
     const fd = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
@@ -133,7 +133,8 @@ function peerName(socket: Socket, kind: string): string {
   return `${kind}:${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
 }
 
-function removeSocketFile(path: string): void {
+/** Removes what an earlier listener left behind. */
+export function removeSocketFile(path: string): void {
   try {
     if (lstatSync(path).isSocket()) unlinkSync(path);
   } catch {
@@ -154,6 +155,9 @@ function bind(server: Server, options: { path: string } | { host: string; port: 
 
 let unixPeers = 0;
 
+/** The name of the next peer on a Unix socket, which has no address. */
+export const nextUnixPeer = (): string => `unix#${unixPeers++}`;
+
 /** Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
 export async function listenStream(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
   const parsed = parseSocketTarget(target, defaultPort);
@@ -163,7 +167,7 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
   tls?.checkTlsKeys(target);
   let handshakes = 0;
   const server = createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
-    const name = isUnix ? `unix#${unixPeers++}` : peerName(socket, parsed.kind);
+    const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
     if (tls === undefined) {
       onStream(new SocketStream(name, socket));
       return;

@@ -1,6 +1,10 @@
 // The process's keys and certificates for `ssl:` and `pssl:`, as Open vSwitch has them: one set for all connections, given on the command
 // line or by a row of the SSL table. Only names of files are kept here; `socket-tls.ts` reads them when a connection is made.
+import { existsSync } from 'node:fs';
 import type { ParsedOption } from '../base/getopt.ts';
+import { logger } from '../base/log.ts';
+
+const log = logger('stream_ssl');
 
 export interface TlsKeys {
   privateKey: string;
@@ -40,4 +44,20 @@ export function keysFromOptions(options: readonly ParsedOption[], resolve: (valu
     }
   }
   return found;
+}
+
+/** What the reference says at once of a file that is not there, though only a connection by TLS would need it. */
+const ABSENT: ReadonlyMap<string, (path: string) => string> = new Map([
+  ['private-key', () => 'SSL_use_PrivateKey_file: error:80000002:system library::No such file or directory'],
+  ['certificate', () => 'SSL_use_certificate_file: error:10080002:BIO routines::system lib'],
+  ['ca-cert', (path: string) => `failed to load client certificates from ${path}: error:0A080002:SSL routines::system lib`],
+  ['peer-ca-cert', (path: string) => `failed to open ${path} for reading: No such file or directory`],
+]);
+
+/** Says which files of keys that a command line names are missing. */
+export function reportAbsentKeys(options: readonly ParsedOption[]): void {
+  for (const { name, value = '' } of options) {
+    const say = ABSENT.get(name);
+    if (say !== undefined && value !== 'none' && !existsSync(value)) log.err(say(value));
+  }
 }

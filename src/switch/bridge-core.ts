@@ -164,6 +164,7 @@ export class Core implements BridgeCore, BridgeState {
       try {
         if (step.kind === 'flowMod') this.tables.stage(step, sender);
         else if (step.kind === 'portMod') later.push(this.#checkPortMod(step));
+        else if (step.kind === 'packetOut') later.push(this.tables.inNext(() => this.#preparePacketOut(step)));
         else later.push(this.#checkTableMod(step));
       } catch (error) {
         this.tables.rollback();
@@ -297,6 +298,11 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   packetOut(request: PacketOutRequest): void {
+    this.#preparePacketOut(request)();
+  }
+
+  /** Translates a packet-out now; what is given back sends its frames. */
+  #preparePacketOut(request: PacketOutRequest): () => void {
     const key = newKey();
     for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
     extractKey(request.frame, 0, request.frame.length, key);
@@ -313,11 +319,13 @@ export class Core implements BridgeCore, BridgeState {
       sends: this.megaflows.sends,
       isTunnelled: false,
     });
-    if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
-    if (actions.length === 0) return;
-    // Below the switch there are datapath ports; a frame of the controller's own has none.
-    key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
-    this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
+    return () => {
+      if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
+      if (actions.length === 0) return;
+      // Below the switch there are datapath ports; a frame of the controller's own has none.
+      key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
+      this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
+    };
   }
 
   hiddenFlow(priority: number, match: { key: Uint32Array; mask: Uint32Array }, actions: readonly Action[] | undefined): void {

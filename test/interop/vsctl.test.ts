@@ -9,6 +9,7 @@ import type { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { commandLines, generatedLines } from './vsctl-lines.ts';
+import { manualLines } from './vsctl-manual-lines.ts';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const skip = existsSync('/usr/bin/ovs-vsctl') && existsSync(schema) ? false : 'needs openvswitch-switch';
@@ -112,6 +113,8 @@ function whole(program: string, argv: string[], env: NodeJS.ProcessEnv): Promise
 function ordered(text: string, args: readonly string[]): string {
   const end = text.endsWith('\n') ? '\n' : '';
   const lines = text.slice(0, text.length - end.length);
+  // Pairs in the order of a hash of their keys.
+  if (args.includes('list-dp-cap')) return lines.split(' ').sort().join(' ') + end;
   if (args.includes('show')) return sortTree(lines.split('\n'), 0).join('\n') + end;
   if (args.some((arg) => /^(-f|--format|--bare|--commands)/.test(arg))) return lines.split('\n').sort().join('\n') + end;
   return lines.split('\n\n').sort().join('\n\n') + end;
@@ -129,28 +132,40 @@ function sortTree(lines: readonly string[], depth: number): string[] {
   return sorted.sort();
 }
 
-const WHOLE_EVERY = 12;
+const WHOLE_EVERY = 24;
 
-async function compare(lines: readonly (readonly string[])[], server: string): Promise<void> {
-  const reference = new Side('/usr/bin/ovs-vsctl', server, false);
-  const weft = new Side(ours, server, true);
+type Programs = readonly [client: string, server: string];
+const THEIRS: Programs = ['/usr/bin/ovs-vsctl', '/usr/sbin/ovsdb-server'];
+
+/** Runs each line with Debian's programs and with the others; outcomes and contents must be equal. */
+async function compare(lines: readonly (readonly string[])[], ...others: readonly Programs[]): Promise<void> {
+  const sides = [THEIRS, ...others].map(([client, server]) => new Side(client, server, client === ours));
   const faults: string[] = [];
   try {
     for (const [at, args] of lines.entries()) {
-      // A time limit ends the process, and would end ours with it.
-      const isWhole = at % WHOLE_EVERY === 0 || args.some((arg) => /^(-t|--timeout)/.test(arg));
-      const [want, have] = await Promise.all([reference.run(args, true), weft.run(args, isWhole)]);
-      if (!isDeepStrictEqual(want, have))
-        faults.push(`${JSON.stringify(args)}\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(have)}`);
+      // What ends the process, or leaves something set in it, has one of its own.
+      const isWhole = at % WHOLE_EVERY === 0 || args.some((arg) => /^(-t|--ti|-v|--verbose|--syslog|--help|-h$|--db=ssl)/.test(arg));
+      const [want, ...have] = await Promise.all(sides.map((side) => side.run(args, isWhole)));
+      for (const [which, outcome] of have.entries()) {
+        if (isDeepStrictEqual(want, outcome)) continue;
+        const [client, server] = others[which] as Programs;
+        const by = `${client === ours ? 'our' : 'their'} client, ${server === ourServer ? 'our' : 'their'} server`;
+        faults.push(`${JSON.stringify(args)} (${by})\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(outcome)}`);
+      }
     }
     assert.equal(faults.length, 0, `${faults.length} of ${lines.length} differ:\n${faults.join('\n')}`);
-    assert.equal(weft.dump(), reference.dump());
+    const dump = sides[0]?.dump();
+    for (const side of sides.slice(1)) assert.equal(side.dump(), dump);
   } finally {
-    reference.stop();
-    weft.stop();
+    for (const side of sides) side.stop();
   }
 }
 
-test('command lines by hand', { skip }, () => compare(commandLines, '/usr/sbin/ovsdb-server'));
-test('generated command lines', { skip }, () => compare(generatedLines(150, 1), '/usr/sbin/ovsdb-server'));
-test('generated command lines on our server', { skip }, () => compare(generatedLines(100, 2), ourServer));
+test('command lines by hand', { skip }, () => compare(commandLines, [ours, THEIRS[1]]));
+test('the manual page line by line, all four pairs', { skip }, () =>
+  compare(manualLines, [ours, THEIRS[1]], [THEIRS[0], ourServer], [ours, ourServer]),
+);
+test('generated command lines', { skip }, () => compare(generatedLines(150, 1), [ours, THEIRS[1]]));
+test('generated command lines, ours and theirs on our server', { skip }, () =>
+  compare(generatedLines(100, 2), [ours, ourServer], [THEIRS[0], ourServer]),
+);

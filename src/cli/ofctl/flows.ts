@@ -177,7 +177,7 @@ export async function dumpFlows(bridge: string, text: string, options: FlowOptio
     const showNames = options.names ?? process.stdout.isTTY === true;
     const parts = await session.ask({ kind: 'flowStatsRequest', request }, nx);
     if (options.showStats && !showNames && options.sort.length === 0) {
-      for (const part of parts) process.stdout.write(printMessage(part, nx));
+      for (const part of parts) process.stdout.write(printMessage(part));
       return 0;
     }
     const flows = parts.flatMap(({ message }) => (message.kind === 'flowStatsReply' ? message.flows : []));
@@ -198,7 +198,7 @@ export async function dumpAggregate(bridge: string, text: string, options: FlowO
   const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
   try {
     const nx = await setFormat(session, options);
-    for (const part of await session.ask({ kind: 'aggregateRequest', request }, nx)) process.stdout.write(printMessage(part, nx));
+    for (const part of await session.ask({ kind: 'aggregateRequest', request }, nx)) process.stdout.write(printMessage(part));
     return 0;
   } finally {
     session.close();
@@ -224,7 +224,7 @@ export function parseFlowsCommand(given: readonly FlowMod[], options: FlowOption
       chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false },
     );
     const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
-    process.stdout.write(printBytes(bytes, undefined, tableIds));
+    process.stdout.write(printBytes(bytes, { codec: tableIds, verbosity: 2 }));
   }
   return 0;
 }

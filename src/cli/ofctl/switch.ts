@@ -6,7 +6,8 @@ import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
 import { parseActions } from '../../openflow/text/action-parse.ts';
 import { parseFlow } from '../../openflow/text/flow-text.ts';
-import { FRAG_MODES, isNicira, printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session, SwitchRefusal } from './session.ts';
@@ -230,7 +231,7 @@ export async function monitor(bridge: string, args: readonly string[], settings:
     session.connection.send({ kind: 'setConfig', flags: before.flags, missSendLength: Number(missLength) });
   }
   return new Promise((resolve) => {
-    session.listen((framed, bytes) => process.stderr.write(printMessage(framed, isNicira(bytes))));
+    session.listen((framed) => process.stderr.write(printMessage(framed)));
     session.connection.stream.resume();
     process.once('SIGTERM', () => {
       session.close();
@@ -242,6 +243,6 @@ export async function monitor(bridge: string, args: readonly string[], settings:
 /** ofp-print HEX */
 export function ofpPrint(hex: string): number {
   const clean = hex.replace(/[^0-9a-f]/gi, '');
-  process.stdout.write(printBytes(Buffer.from(clean, 'hex')));
+  process.stdout.write(printBytes(Buffer.from(clean, 'hex'), { verbosity: 2 }));
   return 0;
 }

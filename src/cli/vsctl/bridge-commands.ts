@@ -132,7 +132,7 @@ export const getExternalId: Command = (ctx, { args }) => {
   const ids = [...row.map('external_ids')]
     .filter(([k]) => String(k).startsWith(prefix))
     .map(([k, v]) => [String(k).slice(prefix.length), v] as const);
-  if (key === undefined) ctx.printLines(sorted(ids.map(([k, v]) => `${k}=${v}`)));
+  if (key === undefined) ctx.printLines(ids.sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `${k}=${v}`));
   else ctx.printLines(ids.filter(([k]) => k === key).map(([, value]) => String(value)));
 };
 
@@ -239,7 +239,13 @@ export const addBondInterface: Command = (ctx, { args, options }) => {
   const [portName = '', name = ''] = args;
   const model = switchModel(ctx);
   const port = requirePort(model, portName);
-  if (options.has('--may-exist') && model.interfaces.get(name)?.port === port) return;
+  const existing = options.has('--may-exist') ? model.interfaces.get(name) : undefined;
+  if (existing?.port === port) return;
+  if (existing !== undefined) {
+    throw new CommandError(
+      `"--may-exist add-bond-iface ${portName} ${name}" but ${name} is actually attached to port ${existing.port.name}`,
+    );
+  }
   checkConflicts(model, name, `cannot create an interface named ${name}`);
   changeSet(ctx, port.row, 'interfaces', [ctx.txn.insert('Interface', { name })]);
   ctx.newPorts.add(portName);

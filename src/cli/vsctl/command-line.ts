@@ -1,9 +1,9 @@
 // From argv to settings and commands. Nothing here touches the database.
 import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
 import { LOG_OPTIONS, SSL_OPTIONS } from '../../daemon/plumbing/options.ts';
+import { applyTableOption, defaultStyle, TABLE_OPTIONS, type TableStyle } from '../table-output.ts';
 import { COMMAND_OPTIONS, COMMANDS, type CommandSpec } from './commands.ts';
 import type { Invocation } from './context.ts';
-import { CELL_FORMATS, type CellFormat, TABLE_FORMATS, type TableFormat, type TableStyle } from './table.ts';
 
 export interface CommandLine {
   /** Options that are answered at once. */
@@ -38,12 +38,7 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'no-shuffle-remotes' },
   { name: 'version', short: 'V' },
   ...LOG_OPTIONS,
-  { name: 'format', short: 'f', argument: 'required' },
-  { name: 'data', short: 'd', argument: 'required' },
-  { name: 'no-headings' },
-  { name: 'pretty' },
-  { name: 'bare' },
-  { name: 'max-column-width', argument: 'required' },
+  ...TABLE_OPTIONS,
   ...SSL_OPTIONS.filter(({ name }) => name !== 'peer-ca-cert'),
   { name: 'peer-ca-cert', argument: 'required' },
 ];
@@ -66,7 +61,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     retry: false,
     isDryRun: false,
     isOneline: false,
-    style: { format: 'list', cells: 'string', hasHeadings: true, isPretty: false, maxColumnWidth: 0 },
+    style: defaultStyle('list'),
     logOptions: [],
     commands: [],
   };
@@ -83,6 +78,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 }
 
 function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void {
+  if (applyTableOption(line.style, name, value)) return;
   switch (name) {
     case 'db':
       line.db = value;
@@ -109,28 +105,6 @@ function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void
     case 'commands':
     case 'options':
       line.wants = name;
-      break;
-    case 'format':
-      if (!(TABLE_FORMATS as readonly string[]).includes(value)) throw new UsageError(`unknown output format "${value}"`);
-      line.style.format = value as TableFormat;
-      break;
-    case 'data':
-      if (!(CELL_FORMATS as readonly string[]).includes(value)) throw new UsageError(`unknown data format "${value}"`);
-      line.style.cells = value as CellFormat;
-      break;
-    case 'bare':
-      line.style.format = 'list';
-      line.style.cells = 'bare';
-      line.style.hasHeadings = false;
-      break;
-    case 'no-headings':
-      line.style.hasHeadings = false;
-      break;
-    case 'pretty':
-      line.style.isPretty = true;
-      break;
-    case 'max-column-width':
-      line.style.maxColumnWidth = Number.parseInt(value, 10) || 0;
       break;
     case 'leader-only':
     case 'no-leader-only':
@@ -179,6 +153,11 @@ function parseCommand(words: readonly string[]): { spec: CommandSpec; invocation
   }
   const args = words.slice(at + 1);
   if (args.length < spec.minArgs) throw new UsageError(`'${name}' command requires at least ${spec.minArgs} arguments`);
-  if (args.length > spec.maxArgs) throw new UsageError(`'${name}' command takes at most ${spec.maxArgs} arguments`);
+  if (args.length > spec.maxArgs) {
+    const hint = args.some((arg) => arg.startsWith('-'))
+      ? ' (note that options must precede command names and follow a "--" argument)'
+      : '';
+    throw new UsageError(`'${name}' command takes at most ${spec.maxArgs} arguments${hint}`);
+  }
   return { spec, invocation: { name, options: given, args } };
 }

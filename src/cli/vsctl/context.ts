@@ -1,13 +1,17 @@
 // What a command works on: the transaction, the rows as it has made them so far, the names that `--id` gave, and the output.
 
+import { logger } from '../../base/log.ts';
 import { temporaryUuid } from '../../base/temporary-uuid.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { ReplicaTransaction } from '../../ovsdb/client/replica-transaction.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/engine/schema.ts';
 import type { RowSymbols } from '../../ovsdb/engine/value-text.ts';
+import type { OutputTable } from '../table-output.ts';
 import { CommandError } from './error.ts';
-import type { Table } from './table.ts';
+
 import { ROW_NAMING } from './tables.ts';
+
+const log = logger('vsctl');
 
 /** A command of the command line, parsed. */
 export interface Invocation {
@@ -20,13 +24,15 @@ export interface Invocation {
 /** What one command has to say. */
 export interface Output {
   text: string;
-  tables: Table[];
+  tables: OutputTable[];
 }
 
 interface RowSymbol {
   uuid: string;
   isCreated: boolean;
-  isReferenced: boolean;
+  /** Whether the row stays without a reference. */
+  isRoot: boolean;
+  references: 'none' | 'weak' | 'strong';
 }
 
 const fold = (name: string): string => name.toLowerCase().replaceAll('-', '_');
@@ -112,9 +118,8 @@ export class Context {
       return symbol === undefined ? undefined : this.txn.row(table.name, symbol.uuid);
     }
     const naming = ROW_NAMING.get(table.name);
-    if (naming?.kind === 'only') {
-      if (record === '.') return rows[0];
-    } else if (naming?.kind === 'by') {
+    if (record === '.' && rows.length === 1) return rows[0];
+    if (naming?.kind === 'by') {
       const named = rows.filter((row) => row.set(naming.column).some((atom) => String(atom) === record));
       if (named.length > 1) throw new CommandError(`multiple rows in ${table.name} match "${record}"`);
       if (named[0] !== undefined) return named[0];
@@ -131,22 +136,23 @@ export class Context {
   }
 
   /** The row for `@name` in a value, which a later command may yet create. */
-  readonly symbol: RowSymbols = (name) => {
+  readonly symbol: RowSymbols = (name, { refType }) => {
     let symbol = this.symbols.get(name);
     if (symbol === undefined) {
-      symbol = { uuid: temporaryUuid(), isCreated: false, isReferenced: false };
+      symbol = { uuid: temporaryUuid(), isCreated: false, isRoot: true, references: 'none' };
       this.symbols.set(name, symbol);
     }
-    symbol.isReferenced = true;
+    if (symbol.references !== 'strong') symbol.references = refType ?? 'strong';
     return symbol.uuid;
   };
 
   /** Takes `--id=@name` for a row to be created; gives the row's UUID. */
-  createSymbol(name: string): string {
+  createSymbol(name: string, isRoot: boolean): string {
     if (!name.startsWith('@')) throw new CommandError(`row id "${name}" does not begin with "@"`);
-    const symbol = this.symbols.get(name) ?? { uuid: temporaryUuid(), isCreated: false, isReferenced: false };
+    const symbol: RowSymbol = this.symbols.get(name) ?? { uuid: temporaryUuid(), isCreated: false, isRoot, references: 'none' };
     if (symbol.isCreated) throw new CommandError(`row id "${name}" may only be specified on one --id option`);
     symbol.isCreated = true;
+    symbol.isRoot = isRoot;
     this.symbols.set(name, symbol);
     return symbol.uuid;
   }
@@ -154,16 +160,21 @@ export class Context {
   /** Takes `--id=@name` for a row that exists. */
   bindSymbol(name: string, uuid: string): void {
     if (!name.startsWith('@')) throw new CommandError(`row id "${name}" does not begin with "@"`);
-    if (this.symbols.get(name)?.isCreated) throw new CommandError(`row id "${name}" may only be specified on one --id option`);
-    this.symbols.set(name, { uuid, isCreated: true, isReferenced: false });
+    const symbol = this.symbols.get(name);
+    if (symbol?.isCreated) throw new CommandError(`row id "${name}" may only be specified on one --id option`);
+    if (symbol !== undefined) throw new CommandError(`row id "${name}" specified on "get" command was used before it was defined`);
+    this.symbols.set(name, { uuid, isCreated: true, isRoot: true, references: 'none' });
   }
 
-  /** Fails when a value names a row that no command made. */
+  /** Fails when a value names a row that no command made; warns of rows that will not last. */
   checkSymbols(): void {
     for (const [name, symbol] of this.symbols) {
       if (!symbol.isCreated) {
         throw new CommandError(`row id "${name}" is referenced but never created (e.g. with "-- --id=${name} create ...")`);
       }
+      if (symbol.isRoot || symbol.references === 'strong') continue;
+      const what = symbol.references === 'weak' ? 'only a weak reference' : 'no reference';
+      log.warn(`row id "${name}" was created but ${what} to it was inserted, so it will not actually appear in the database`);
     }
   }
 

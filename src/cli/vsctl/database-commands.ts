@@ -20,9 +20,9 @@ import { formatDatum } from '../../ovsdb/engine/datum-text.ts';
 import type { ColumnSchema, TableSchema } from '../../ovsdb/engine/schema.ts';
 import { type ColumnType, type Datum, defaultDatum } from '../../ovsdb/engine/types.ts';
 import { parseAtomText, parseDatumText, takeToken } from '../../ovsdb/engine/value-text.ts';
+import type { Cell } from '../table-output.ts';
 import type { Context, Invocation } from './context.ts';
 import { CommandError, TryAgain } from './error.ts';
-import type { Cell } from './table.ts';
 
 const log = logger('db_ctl_base');
 const OPERATORS = ['{not-in}', '{in}', '{!=}', '{<=}', '{>=}', '{=}', '{<}', '{>}', '!=', '<=', '>=', '=', '<', '>'];
@@ -97,7 +97,7 @@ function columnsOf(ctx: Context, table: TableSchema, option: string | undefined)
 
 function show(ctx: Context, columns: readonly ColumnSchema[], rows: readonly ReplicaRow[]): void {
   const cells = rows.map((row) => columns.map((column): Cell => ({ datum: row.datum(column.name), type: column.type })));
-  ctx.output.tables.push({ headings: columns.map((column) => column.name), rows: cells });
+  ctx.output.tables.push({ columns: columns.map((column) => column.name), rows: cells });
 }
 
 export function list(ctx: Context, { args, options }: Invocation): void {
@@ -320,7 +320,7 @@ export function create(ctx: Context, { args, options }: Invocation): void {
   if (id === undefined && !table.isRoot) {
     log.warn(`applying "create" command to table ${table.name} without --id option will have no effect`);
   }
-  const wanted = id === undefined ? crypto.randomUUID() : ctx.createSymbol(id);
+  const wanted = id === undefined ? crypto.randomUUID() : ctx.createSymbol(id, table.isRoot);
   const uuid = ctx.txn.insert(table.name, {}, wanted);
   const row = ctx.txn.row(table.name, uuid) as ReplicaRow;
   for (const text of args.slice(1)) setColumn(ctx, table, row, text);

@@ -2,7 +2,7 @@
 import { logger } from '../../base/log.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Atom } from '../../ovsdb/engine/atom.ts';
-import { datumsEqual } from '../../ovsdb/engine/datum.ts';
+import { datumsEqual, makeMap } from '../../ovsdb/engine/datum.ts';
 import { formatDatum } from '../../ovsdb/engine/datum-text.ts';
 import { defaultDatum } from '../../ovsdb/engine/types.ts';
 import type { Context, Invocation } from './context.ts';
@@ -80,7 +80,7 @@ export const emergencyReset: Command = (ctx) => {
 const TARGET_TYPES = /^(tcp|ssl|unix|ptcp|pssl|punix):/;
 
 function checkTarget(target: string): void {
-  if (!TARGET_TYPES.test(target)) log.warn(`target type "${target.split(':')[0]}" is possibly erroneous`);
+  if (!TARGET_TYPES.test(target)) log.warn(`target type "${target}" is possibly erroneous`);
 }
 
 /** Gives `row.column` new rows of `table`, one a target, in place of those it had. */
@@ -211,10 +211,26 @@ function datapath(ctx: Context, name: string, message: string): ReplicaRow {
   return row;
 }
 
+/** As `%i` of scanf reads it. Where there is no number at all the reference takes what lies in memory; we say so. */
 function zoneId(arg: string): number {
-  const match = /^zone=(\d+)$/.exec(arg);
+  const match = /^zone=\s*([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|(\d+))/.exec(arg);
   if (match === null) throw new CommandError(`${arg}: argument is not "zone=ZONE_ID"`);
-  return Number(match[1]);
+  const [, sign, hex, octal, decimal] = match;
+  const value = hex !== undefined ? Number.parseInt(hex, 16) : octal !== undefined ? Number.parseInt(octal, 8) : Number(decimal);
+  return sign === '-' ? -value : value;
+}
+
+/** The policy row with these timeouts: zones that agree share one. The first of two values for a key counts, and none is 0. */
+function timeoutPolicy(ctx: Context, policies: readonly string[]): string {
+  const timeouts = new Map<Atom, Atom>();
+  for (const policy of policies) {
+    const at = policy.indexOf('=');
+    const key = at < 0 ? policy : policy.slice(0, at);
+    if (!timeouts.has(key)) timeouts.set(key, at < 0 ? 0 : Number.parseInt(policy.slice(at + 1), 10) || 0);
+  }
+  const wanted = makeMap([...timeouts]);
+  const same = ctx.txn.rows('CT_Timeout_Policy').find((row) => datumsEqual(row.datum('timeouts'), wanted));
+  return same?.uuid ?? ctx.txn.insert('CT_Timeout_Policy', { timeouts });
 }
 
 export const addZonePolicy: Command = (ctx, { args, options }) => {
@@ -222,20 +238,13 @@ export const addZonePolicy: Command = (ctx, { args, options }) => {
   const zone = zoneId(zoneArg);
   const row = datapath(ctx, name, `datapath ${name} does not exist`);
   const zones = new Map(row.map('ct_zones'));
-  const timeouts = new Map<Atom, Atom>();
-  for (const policy of policies) {
-    const at = policy.indexOf('=');
-    const value = at < 0 ? Number.NaN : Number.parseInt(policy.slice(at + 1), 10);
-    if (Number.isNaN(value)) throw new CommandError(`${policy}: argument is not "KEY=VALUE"`);
-    timeouts.set(policy.slice(0, at), value);
-  }
   const existing = zones.get(zone);
   if (existing !== undefined) {
     if (!options.has('--may-exist')) throw new CommandError(`zone id ${zone} already exists`);
-    ctx.txn.set('CT_Zone', String(existing), 'timeout_policy', ctx.txn.insert('CT_Timeout_Policy', { timeouts }));
+    ctx.txn.set('CT_Zone', String(existing), 'timeout_policy', timeoutPolicy(ctx, policies));
     return;
   }
-  const policy = ctx.txn.insert('CT_Timeout_Policy', { timeouts });
+  const policy = timeoutPolicy(ctx, policies);
   zones.set(zone, ctx.txn.insert('CT_Zone', { timeout_policy: policy }));
   ctx.txn.set('Datapath', row.uuid, 'ct_zones', zones);
 };
@@ -271,8 +280,14 @@ export const listCapabilities: Command = (ctx, { args }) => {
   ctx.print(`${[...row.map('capabilities')].map(([key, value]) => `${key}=${value}`).join(' ')}\n`);
 };
 
+/** As strtoll reads them into the 64 bits that the database has. */
 function isidAndVlan(args: readonly string[]): { isid: number; vlan: number } {
-  return { isid: Number.parseInt(args[1] ?? '', 10) || 0, vlan: Number.parseInt(args[2] ?? '', 10) || 0 };
+  const [isid = 0, vlan = 0] = args.slice(1).map((arg) => {
+    const digits = /^\s*([-+]?\d+)/.exec(arg)?.[1];
+    if (digits === undefined) throw new CommandError(`Invalid argument ${arg}`);
+    return Math.abs(Number(digits)) >= 2 ** 63 ? -1 : Number(digits);
+  });
+  return { isid, vlan };
 }
 
 export const addMapping: Command = (ctx, { args }) => {
@@ -284,7 +299,10 @@ export const addMapping: Command = (ctx, { args }) => {
     ctx.txn.set('Bridge', bridge.uuid, 'auto_attach', uuid);
   }
   const row = ctx.txn.row('AutoAttach', String(uuid));
-  ctx.txn.set('AutoAttach', String(uuid), 'mappings', new Map([...(row?.map('mappings') ?? []), [isid, vlan]]));
+  const mappings = new Map(row?.map('mappings'));
+  // Of two VLANs for one I-SID the reference keeps the lower.
+  mappings.set(isid, Math.min(vlan, Number(mappings.get(isid) ?? vlan)));
+  ctx.txn.set('AutoAttach', String(uuid), 'mappings', mappings);
 };
 
 export const deleteMapping: Command = (ctx, { args }) => {

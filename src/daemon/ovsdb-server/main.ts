@@ -6,6 +6,7 @@ import { logger } from '../../base/log.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { dbDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
+import { socketPoll } from '../../host/socket-poll.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
@@ -48,6 +49,7 @@ export class OvsdbDaemon {
   constructor(isDiff: boolean) {
     this.#isDiff = isDiff;
     this.server = new OvsdbServer(realClock, {
+      atTurnEnd: (fn) => socketPoll().defer(fn),
       convert: (name, schema) => this.convert(name, schema),
       sync: () => {
         for (const file of this.files.values()) file.sync();

@@ -4,7 +4,8 @@ import { strerror } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
-import { connectStream, listenStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/socket.ts';
+import { listenPolled } from '../../host/socket-polled.ts';
 import { isPassiveTarget } from '../../host/socket-target.ts';
 import type { OvsdbServer } from '../../ovsdb/server/server.ts';
 import type { ServerSession } from '../../ovsdb/server/server-session.ts';
@@ -66,7 +67,7 @@ export class Remote {
       return '';
     }
     try {
-      this.#listener = await listenStream(this.target, (stream) => this.#accept(stream), DEFAULT_PORT);
+      this.#listener = await listenPolled(this.target, (stream) => this.#accept(stream), DEFAULT_PORT);
       if (this.#isClosed) this.#listener.close();
       if (this.#listener.boundPort !== 0)
         socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);

@@ -10,6 +10,7 @@ import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import { type CodecOptions, decodeMessage, encodeMessage } from '../codec/codec.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
+import { printBytes } from '../text/message-print.ts';
 import { Framing } from './framing.ts';
 import { decodeHello, encodeHello, formatVersions, highestVersion, OFPT_HELLO, versionBitmap } from './hello.ts';
 
@@ -104,7 +105,7 @@ export class OpenFlowChannel {
   }
 
   #write(bytes: Uint8Array): void {
-    log.dbg(() => `${this.name}: sent (Success): ${this.#text(bytes)}`);
+    log.dbg(() => `${this.name}: sent (Success): ${printBytes(bytes, { codec: this.options })}`);
     this.#stream.write(bytes);
   }
 
@@ -132,7 +133,7 @@ export class OpenFlowChannel {
       this.#hello(bytes);
       return;
     }
-    log.dbg(() => `${this.name}: received: ${this.#text(bytes)}`);
+    log.dbg(() => `${this.name}: received: ${printBytes(bytes, { codec: this.options })}`);
     this.#handlers.onTraffic?.(bytes);
     let message: Framed | PeerError;
     if (bytes[0] !== this.#version && !(bytes[1] === OFPT_HELLO || bytes[1] === OFPT_ERROR)) {
@@ -153,11 +154,11 @@ export class OpenFlowChannel {
     try {
       theirs = decodeHello(bytes);
     } catch {
-      log.warn(() => `${this.name}: received message while expecting hello: ${this.#text(bytes)}`);
+      log.warn(() => `${this.name}: received message while expecting hello: ${printBytes(bytes, { codec: this.options })}`);
       this.close('Protocol error');
       return;
     }
-    log.dbg(() => `${this.name}: received: ${this.#text(bytes)}`);
+    log.dbg(() => `${this.name}: received: ${printBytes(bytes, { codec: this.options })}`);
     const ours = versionBitmap(this.#versions);
     const agreed = highestVersion(ours & theirs);
     const we = `we support ${formatVersions(ours)}, peer supports ${formatVersions(theirs)}`;
@@ -172,10 +173,6 @@ export class OpenFlowChannel {
     log.dbg(`${this.name}: negotiated OpenFlow version 0x${agreed.toString(16).padStart(2, '0')} (${we})`);
     this.#version = agreed as OfVersion;
     this.#handlers.onOpen(this.#version);
-  }
-
-  #text(bytes: Uint8Array): string {
-    return `type ${bytes[1]} (xid=0x${new DataView(bytes.buffer, bytes.byteOffset).getUint32(4).toString(16)}), ${bytes.length} bytes`;
   }
 }
 

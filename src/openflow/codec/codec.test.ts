@@ -170,7 +170,7 @@ const versions: OfVersion[] = [1, 2, 3, 4, 5];
 test('decode(encode(flow-mod)) is the flow-mod, in every version that can say it', () => {
   fc.assert(
     fc.property(flowMod, fc.constantFrom(1 as OfVersion, 3 as OfVersion, 4 as OfVersion, 5 as OfVersion), u32, (mod, version, xid) => {
-      const framed = decodeMessage(encodeMessage(version, xid, mod));
+      const { name: _, ...framed } = decodeMessage(encodeMessage(version, xid, mod));
       // Without a table an addition is to the first one.
       assert.deepEqual(framed, { version, xid, message: version === 1 ? mod : { ...mod, table: 0 } } satisfies Framed);
     }),
@@ -257,7 +257,10 @@ test('decode(encode(x)) is x for messages without flows', () => {
   );
   fc.assert(
     fc.property(simple, fc.constantFrom(...versions), u32, (message, version, xid) => {
-      assert.deepEqual(decodeMessage(encodeMessage(version, xid, message)), { version, xid, message });
+      // Only OpenFlow 1.0 has flow formats to choose.
+      if (message.kind === 'setFlowFormat' && version !== 1) return;
+      const { name: _, multipartFlags: __, ...framed } = decodeMessage(encodeMessage(version, xid, message));
+      assert.deepEqual(framed, { version, xid, message });
     }),
   );
   fc.assert(

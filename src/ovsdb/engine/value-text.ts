@@ -12,7 +12,7 @@ export class ValueError extends Error {
 }
 
 /** Gives the row that `@name` stands for. */
-export type RowSymbols = (name: string) => string;
+export type RowSymbols = (name: string, base: BaseType) => string;
 
 const DELIMITERS = ':=, []{}!<>';
 const MAX_RANGE = 4096;
@@ -58,6 +58,9 @@ function parseStringText(text: string): string {
   if (text === '') throw new ValueError('An empty string is not valid as input; use "" to represent the empty string');
   if (!text.startsWith('"')) return text;
   if (text.length < 2 || !text.endsWith('"')) throw new ValueError(`${text}: missing quote at end of quoted string`);
+  if (!/^"(?:[^"\\]|\\.)*"$/s.test(text) && /^"(?:[^"\\]|\\.)*"./s.test(text)) {
+    throw new ValueError(`${text}: quoted string may not include unescaped "`);
+  }
   try {
     // The parser takes arrays and objects at the top; more than one string inside is no quoted string either.
     const parsed = parseJson(`[${text}]`) as string[];
@@ -95,7 +98,7 @@ export function parseAtomText(text: string, base: BaseType, symbols?: RowSymbols
     case 'string':
       return checked(parseStringText(text), base);
     case 'uuid':
-      if (text.startsWith('@') && symbols !== undefined) return symbols(text);
+      if (text.startsWith('@') && symbols !== undefined) return symbols(text, base);
       if (!isUuid(text)) throw new ValueError(`"${text}" is not a valid UUID`);
       return text.toLowerCase();
   }

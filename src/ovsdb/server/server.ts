@@ -19,6 +19,8 @@ export interface ServerHooks {
   convert?: (name: string, schema: Json) => void;
   /** Brings to the disk what replies are about to promise; throws when it cannot. */
   sync?: () => void;
+  /** Runs a function at the end of this turn: after all requests that have come, before any reply goes. */
+  atTurnEnd?: (fn: () => void) => void;
 }
 
 interface Served {
@@ -46,7 +48,7 @@ export class OvsdbServer {
 
   /** Calls `flush` at the end of this turn of the loop, once durable commits are on the disk: all commits of a turn share one sync. */
   defer(flush: () => void): void {
-    if (this.#flushes.length === 0) setImmediate(() => this.flush());
+    if (this.#flushes.length === 0) (this.hooks.atTurnEnd ?? setImmediate)(() => this.flush());
     this.#flushes.push(flush);
   }
 

@@ -173,6 +173,16 @@ export class FlowTables {
     this.#removed.push(rule);
   }
 
+  /** Runs `look` as if what has been staged so far were current. */
+  inNext<T>(look: () => T): T {
+    this.version++;
+    try {
+      return look();
+    } finally {
+      this.version--;
+    }
+  }
+
   /** Makes what was staged current, all at once; gives whether anything changed. */
   commit(): boolean {
     const [added, removed, changes] = [this.#added, this.#removed, this.#changes];

@@ -1,0 +1,146 @@
+// Sockets of a server with many peers: one epoll set of our own inside the runtime's, served with plain system calls.
+//
+// The runtime's streams cost several microseconds a message; a database server has hundreds of peers and messages of 100 bytes. Here a wake-up
+// serves a batch: every socket that is ready is read once into one buffer, then what was put off to the end of the batch runs (one sync of a
+// log, all replies), then peers that are gone are let go. Further batches follow at once while more has come, so that under load the runtime's
+// loop is seldom gone through.
+//
+// A descriptor is closed at the end of a batch only, for a number used again would be taken for the old socket by events already fetched.
+import { closeSync } from 'node:fs';
+import { E, libc, type Memory, mapMemory, watchReadable } from './ffi.ts';
+
+const EPOLLIN = 1;
+const EPOLLOUT = 4;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
+const EPOLL_CLOEXEC = 0o2000000;
+const MAX_EVENTS = 256;
+/** struct epoll_event is packed on x86 alone. */
+const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
+const FD_OFFSET = process.arch === 'x64' ? 4 : 8;
+/** Batches served before the runtime's own loop has its turn. */
+const MAX_BATCHES = 16;
+
+/** What the poll tells the owner of a descriptor. */
+export interface PollHandler {
+  onReadable(): void;
+  onWritable(): void;
+}
+
+class SocketPoll {
+  readonly #epoll: number;
+  readonly #events: Memory;
+  readonly #view: DataView;
+  readonly #handlers = new Map<number, PollHandler>();
+  readonly #event = new Uint8Array(EVENT_SIZE);
+  readonly #eventView = new DataView(this.#event.buffer);
+  readonly #last: (() => void)[] = [];
+  #deferred: (() => void)[] = [];
+  #isServing = false;
+  #isQueued = false;
+  #watch: { close(): void } | undefined;
+
+  constructor() {
+    this.#epoll = libc().epollCreate(EPOLL_CLOEXEC);
+    this.#events = mapMemory(4096);
+    this.#view = new DataView(this.#events.bytes.buffer, this.#events.bytes.byteOffset, this.#events.bytes.length);
+  }
+
+  #control(operation: number, fd: number, events: number): void {
+    this.#eventView.setUint32(0, events, true);
+    this.#eventView.setInt32(FD_OFFSET, fd, true);
+    libc().epollCtl(this.#epoll, operation, fd, this.#event);
+  }
+
+  /** Begins to watch a descriptor for input. */
+  add(fd: number, handler: PollHandler): void {
+    // The runtime ends when nothing is watched, as it does with sockets of its own.
+    this.#watch ??= watchReadable(this.#epoll, () => this.serve());
+    this.#handlers.set(fd, handler);
+    this.#control(EPOLL_CTL_ADD, fd, EPOLLIN);
+  }
+
+  /** Changes what a descriptor is watched for. */
+  want(fd: number, input: boolean, output: boolean): void {
+    this.#control(EPOLL_CTL_MOD, fd, (input ? EPOLLIN : 0) | (output ? EPOLLOUT : 0));
+  }
+
+  /** Stops watching a descriptor and closes it when this batch is over. */
+  release(fd: number): void {
+    this.#control(EPOLL_CTL_DEL, fd, 0);
+    this.#handlers.delete(fd);
+    this.atEnd(() => closeSync(fd));
+    if (this.#handlers.size > 0) return;
+    this.#watch?.close();
+    this.#watch = undefined;
+  }
+
+  /** Runs `fn` at the end of the batch that is being served, or soon when there is none. */
+  defer(fn: () => void): void {
+    this.#deferred.push(fn);
+    this.#arm();
+  }
+
+  /** Runs `fn` after all that was deferred. */
+  atEnd(fn: () => void): void {
+    this.#last.push(fn);
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#isServing || this.#isQueued) return;
+    this.#isQueued = true;
+    setImmediate(() => {
+      this.#isQueued = false;
+      this.#finish();
+    });
+  }
+
+  #finish(): void {
+    while (this.#deferred.length > 0) {
+      const now = this.#deferred;
+      this.#deferred = [];
+      for (const fn of now) fn();
+    }
+    for (let i = 0; i < this.#last.length; i++) this.#last[i]?.();
+    this.#last.length = 0;
+  }
+
+  /** Serves what is ready now. */
+  serve(): void {
+    const c = libc();
+    for (let batch = 0; batch < MAX_BATCHES; batch++) {
+      const count = c.epollWaitAt(this.#epoll, this.#events.address, MAX_EVENTS, 0);
+      if (count <= 0) return;
+      this.#isServing = true;
+      try {
+        for (let i = 0; i < count; i++) {
+          const events = this.#view.getUint32(i * EVENT_SIZE, true);
+          const handler = this.#handlers.get(this.#view.getInt32(i * EVENT_SIZE + FD_OFFSET, true));
+          // An error or a hang-up is seen by reading.
+          if ((events & ~EPOLLOUT) !== 0) handler?.onReadable();
+          if ((events & EPOLLOUT) !== 0) handler?.onWritable();
+        }
+        this.#finish();
+      } finally {
+        this.#isServing = false;
+        if (this.#deferred.length + this.#last.length > 0) this.#arm();
+      }
+    }
+  }
+}
+
+let shared: SocketPoll | undefined;
+
+/** The poll of this process. */
+export function socketPoll(): SocketPoll {
+  shared ??= new SocketPoll();
+  return shared;
+}
+
+/** Whether the call that just failed would only have had to wait. */
+export function wouldBlock(): boolean {
+  const errno = libc().errno();
+  return errno === E.AGAIN || errno === E.INTR;
+}

@@ -1,0 +1,63 @@
+// Hello, error, echo, configuration and flow messages as text.
+import { hexDump } from '../../base/hex-dump.ts';
+import { formatPort } from '../../flow/field-text.ts';
+import { formatMatch } from '../../flow/match-text.ts';
+import { inPortOf } from '../codec/packet-codec.ts';
+import type { Message } from '../message.ts';
+import { formatActions } from './action-format.ts';
+import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
+import type { BodyPrinters, PrintContext } from './print-context.ts';
+
+const UNKNOWN = 0xffffffffffffffffn;
+
+/** `set-frags` modes by the low bits of the switch configuration's flags. */
+export const FRAG_MODES: readonly string[] = ['normal', 'drop', 'reassemble', 'nx-match'];
+
+function versionList(bits: number): string {
+  const versions: string[] = [];
+  for (let version = 1; version < 31; version++)
+    if ((bits & (1 << version)) !== 0) versions.push(`0x${version.toString(16).padStart(2, '0')}`);
+  return versions.join(', ');
+}
+
+function printError(error: Extract<Message, { kind: 'error' }>, { inner }: PrintContext): string {
+  const name = error.name ?? `***unknown error type ${error.type} code ${error.code}***`;
+  if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${Buffer.from(error.data).toString('latin1')}\n`;
+  return ` ${name}\n${inner(error.data)}`;
+}
+
+const echo = (message: { data: Uint8Array }, { verbosity }: PrintContext): string =>
+  ` ${message.data.length} bytes of payload\n${verbosity > 1 ? hexDump(message.data) : ''}`;
+
+const config = (message: { flags: number; missSendLength: number }): string =>
+  ` frags=${FRAG_MODES[message.flags & 3] ?? 'unknown'} miss_send_len=${message.missSendLength}\n`;
+
+/** Bodies of these messages. */
+export const BASIC_BODIES: BodyPrinters = {
+  hello: (message) => `\n version bitmap: ${versionList(message.versions)}\n`,
+  error: printError,
+  echoRequest: echo,
+  echoReply: echo,
+  getConfigReply: config,
+  setConfig: config,
+  flowMod: (message, { names }) => `${formatFlowMod(message, names)}\n`,
+  flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,
+  flowStatsReply: (message, { names }) => `${message.flows.map((flow) => `\n ${formatFlowStats(flow, names)}`).join('')}\n`,
+  aggregateReply: (message) => ` packet_count=${message.packetCount} byte_count=${message.byteCount} flow_count=${message.flowCount}\n`,
+  descReply: (message) =>
+    `\nManufacturer: ${message.manufacturer}\nHardware: ${message.hardware}\nSoftware: ${message.software}\n` +
+    `Serial Num: ${message.serial}\nDP Description: ${message.datapath}\n`,
+  packetIn: (message, { version, names }) => {
+    const data = message.data.length === message.totalLength ? '' : ` data_len=${message.data.length}`;
+    const table = message.table === 0 || version === 1 ? '' : ` table_id=${message.table}`;
+    const cookie = message.cookie === UNKNOWN ? '' : ` cookie=0x${message.cookie.toString(16)}`;
+    const buffer = message.bufferId === 0xffffffff ? ' (unbuffered)' : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
+    return `${table}${cookie} total_len=${message.totalLength} ${formatMatch(message.match, 0x8000, names)} (via ${message.reason})${data}${buffer}\n`;
+  },
+  packetOut: (message, { names }) => {
+    const inPort = formatPort(inPortOf(message.match), names);
+    const tail =
+      message.bufferId === 0xffffffff ? ` data_len=${message.data.length}` : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
+    return ` in_port=${inPort} actions=${formatActions(message.actions, names)}${tail}\n`;
+  },
+};
