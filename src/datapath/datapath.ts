@@ -182,6 +182,13 @@ export interface DpOffload {
   refused: ReadonlyMap<string, number>;
 }
 
+/** A flow that a former process left in the datapath, and that still forwards. */
+export interface DpInheritedFlow {
+  /** One of the keys that it matches; bits that it does not look at are 0. */
+  key: Key;
+  stats: DpFlowStats;
+}
+
 export interface Datapath {
   /** `netdev`, `system` or `dummy`. */
   readonly type: string;
@@ -221,7 +228,14 @@ export interface Datapath {
   /** Present where flows are compiled into the kernel. */
   offload?(): DpOffload;
 
-  close(): Promise<void>;
+  /** With `keep`, what forwards without this process goes on doing so, and the next process finds it. */
+  close(keep?: boolean): Promise<void>;
+
+  /** Flows of a former process. Each that is still wanted is put again and then named with `flowInherit`, so that it keeps its counters. */
+  inheritedFlows?(): Iterable<DpInheritedFlow>;
+  flowInherit?(id: FlowId, former: DpInheritedFlow): void;
+  /** All inherited flows that are still wanted have been put: the others end. Called once the first ports are there, with or without any. */
+  takeOver?(): void;
 
   /** How many VLAN tags keys tell (1 or 2); flows put before are meaningless afterwards. */
   setVlanLimit?(limit: number): void;

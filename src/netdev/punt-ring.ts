@@ -9,7 +9,7 @@ import { GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
 /**
- * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none. `tunnel`, of meaning when `isTunnel` is not 0, is 15
+ * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20. `tunnel`, of meaning when `isTunnel` is not 0, is 15
  * words in network order: id (2), IPv4 source and destination, IPv6 source and destination (4 each), flags (16) tos (8) ttl (8),
  * ports, policy id (16) and flags (8).
  */
@@ -22,9 +22,10 @@ export const PUNT_RECORD = {
   mark: 20,
   reason: 24,
   priority: 28,
-  isTunnel: 32,
-  tunnel: 36,
-  size: 96,
+  time: 32,
+  isTunnel: 36,
+  tunnel: 40,
+  size: 104,
 } as const;
 
 /** What `PuntRingDevice` needs; plain. */
@@ -41,6 +42,8 @@ export interface PuntRing {
 const PAGE = 4096;
 const BUSY = 0x80000000;
 const DISCARD = 0x40000000;
+/** Frames that waited longer, because no daemon was there to read them, are of no use to anybody: about 5 s in units of `time`. */
+const MAX_AGE = 5000;
 
 export class PuntRingDevice implements Device {
   readonly fds: readonly number[];
@@ -69,9 +72,13 @@ export class PuntRingDevice implements Device {
   };
   readonly #pending: Memory;
   readonly #pendingFd: number;
+  readonly #onStale: () => void;
+  #now = 0;
   #position: number;
 
-  constructor(ring: PuntRing, pool: ReceivePool) {
+  /** `onStale` is told of each frame that waited too long and is dropped. */
+  constructor(ring: PuntRing, pool: ReceivePool, onStale: () => void) {
+    this.#onStale = onStale;
     this.fds = [ring.fd];
     this.#pool = pool;
     this.#mask = ring.size - 1;
@@ -84,10 +91,29 @@ export class PuntRingDevice implements Device {
     this.#pending = mapMemory((ring.ports * 8 + PAGE - 1) & -PAGE, ring.pendingFd, true, 0);
     this.#pendingFd = ring.pendingFd;
     this.#position = Number(this.#consumerWords[0]);
+    this.#recount(ring.ports);
+  }
+
+  /** A reader that was killed may have counted frames as taken and not passed the ring's position on, or the other way round. */
+  #recount(ports: number): void {
+    const waiting = new Uint32Array(ports);
+    const end = Number(Atomics.load(this.#producerWords, 0));
+    for (let position = this.#position; position < end; ) {
+      const at = PAGE + (position & this.#mask);
+      const header = this.#producer.words[at >> 2]!;
+      const word = (at + 8) >> 2;
+      const port = this.#producer.words[word + PUNT_RECORD.port / 4]!;
+      if ((header & (BUSY | DISCARD)) === 0 && port < ports) waiting[port]! += this.#producer.words[word + PUNT_RECORD.length / 4]!;
+      position += ((header & 0x3fffffff) + 8 + 7) & ~7;
+    }
+    const pending = this.#pending.words;
+    for (let port = 0; port < ports; port++) pending[port * 2 + 1] = pending[port * 2]! - waiting[port]!;
   }
 
   receive(budget: number, onPacket: (packet: Packet) => void): number {
     const end = Number(Atomics.load(this.#producerWords, 0));
+    if (this.#position >= end) return 0;
+    this.#now = Number((process.hrtime.bigint() >> 20n) & 0xffffffffn);
     const most = Math.min(budget, POOL_SLOTS);
     let count = 0;
     while (this.#position < end && count < most) {
@@ -112,6 +138,10 @@ export class PuntRingDevice implements Device {
     const pending = this.#pending.words;
     if (port * 2 + 1 < pending.length) pending[port * 2 + 1] = pending[port * 2 + 1]! + length;
     if (length < 14 || length > MAX_FRAME - 4) return false;
+    if (((this.#now - words[word + PUNT_RECORD.time / 4]!) | 0) > MAX_AGE) {
+      this.#onStale();
+      return false;
+    }
     const from = at + PUNT_RECORD.size;
     const isTagged = words[word + PUNT_RECORD.vlan / 4] !== 0;
     let start = slot * POOL_SLOT_SIZE + HEADROOM;

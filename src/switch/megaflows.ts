@@ -11,12 +11,15 @@
 // 5. Twice a second a pass runs anyhow: it moves counters from megaflows to rules and stations, and removes megaflows that carried nothing
 //    for `maxIdleMs` (the sooner the fuller the datapath is).
 // 6. Traffic between two passes counts for the rules that it was translated by.
+//
+// 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
+import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate } from './translate/translate.ts';
 import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
@@ -27,6 +30,7 @@ const PASS_INTERVAL_MS = 500;
 const SLICE_MS = 4;
 const SLICE_FLOWS = 64;
 const FULL_IDLE_MS = 100;
+const MAX_HELD_BYTES = 8 << 20;
 
 interface Megaflow {
   id: FlowId;
@@ -72,13 +76,20 @@ export class Megaflows {
   #pass: Iterator<Megaflow> | undefined;
   #passGeneration = 0;
   #isClosed = false;
+  #takeover: Promise<void> | undefined;
+  /** Upcalls that came before the configuration stood, and the bytes of their frames; undefined when they are dealt with at once. */
+  #held: Upcall[] | undefined;
+  #heldBytes = 0;
 
   constructor(datapath: Datapath, clock: Clock, onPacketIn: (packetIn: PacketIn) => void) {
     this.datapath = datapath;
     this.#clock = clock;
     this.#onPacketIn = onPacketIn;
     datapath.setUpcallSink((upcalls) => {
-      for (const upcall of upcalls) this.#upcall(upcall);
+      for (const upcall of upcalls) {
+        if (this.#held === undefined) this.#upcall(upcall);
+        else this.#hold(upcall);
+      }
     });
     this.#schedule(PASS_INTERVAL_MS);
   }
@@ -156,7 +167,8 @@ export class Megaflows {
     if (translation.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, translation.actions, upcall.offload);
   }
 
-  #install(key: Key, translation: Translation, now: number): void {
+  /** `packets` and `bytes` are what it carried in a former process; the rules are not credited with them. */
+  #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
     const { mask, actions, effects } = translation;
     const packed = packMask(mask);
     const values = packValues(packed, key);
@@ -171,9 +183,9 @@ export class Megaflows {
         known.actions = actions;
         this.datapath.flowModify(known.id, actions);
       }
-      return;
+      return undefined;
     }
-    if (this.#flows.size >= this.flowLimit) return;
+    if (this.#flows.size >= this.flowLimit) return undefined;
     const masked = key.slice();
     for (let i = 0; i < masked.length; i++) masked[i] = masked[i]! & mask[i]!;
     const id = this.datapath.flowPut(masked, mask, actions);
@@ -185,8 +197,8 @@ export class Megaflows {
       name,
       actions,
       effects,
-      packets: 0,
-      bytes: 0,
+      packets,
+      bytes,
       usedMs: now,
       generation: this.#generation,
     };
@@ -196,6 +208,7 @@ export class Megaflows {
       this.#byMask.set(packed, sameMask);
     }
     sameMask.set(name, flow);
+    return id;
   }
 
   /** Moves the counters of a megaflow to what it was translated by. */
@@ -307,11 +320,37 @@ export class Megaflows {
     for (const flow of this.datapath.flows()) yield { flow, port: this.ingress(flow.key)?.port };
   }
 
-  close(): void {
+  /** With `keep` the datapath's flows stay as they are. */
+  close(keep = false): void {
     this.#isClosed = true;
     this.#timer?.();
     this.#timer = undefined;
-    this.flush();
+    if (!keep) this.flush();
+  }
+
+  /** Upcalls wait for `takeOver`; beyond a limit they are dropped. */
+  hold(): void {
+    if (this.#takeover === undefined) this.#held ??= [];
+  }
+
+  #hold(upcall: Upcall): void {
+    this.#heldBytes += upcall.frame.length;
+    if (this.#heldBytes <= MAX_HELD_BYTES) this.#held?.push(upcall);
+  }
+
+  /** 7. The first configuration stands. */
+  takeOver(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const upcall of held) this.#upcall(upcall);
+    this.#takeover ??= inheritFlows(this.datapath, {
+      now: () => this.#clock.now(),
+      isClosed: () => this.#isClosed,
+      maxIdleMs: this.maxIdleMs,
+      translate: (key) => this.#translate(key, this.#clock.now()),
+      changed: () => this.changed(),
+      install: (key, translation, stats) => this.#install(key, translation, stats.usedMs, Number(stats.packets), Number(stats.bytes)),
+    });
   }
 }
 

@@ -43,6 +43,11 @@ export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, header: 16, s
 export const MAX_OUTERS = 4096;
 export const MAX_TUNNEL_ENDS = 4096;
 
+/** Value of `base`, which no program touches: what was counted at each port in earlier generations. */
+export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 56 } as const;
+/** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
+export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48 } as const;
+
 const NO_PREALLOCATION = 1;
 const MAPPABLE = 0x400;
 
@@ -61,6 +66,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('tx', TX_VALUE.size, MAX_PORTS),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
+  array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
   { name: 'resume', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: RESUME_VALUE.size, maxEntries: 1 },

@@ -173,7 +173,8 @@ function emitPunt(a: Assembler, hasTunnels: boolean): void {
   a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, STACK.scratch, { reg: 1 });
   a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
   a.mov(7, { reg: 0 }).load(4, 1, 7, PENDING_VALUE.put).load(4, 2, 7, PENDING_VALUE.taken).alu32('sub', 1, { reg: 2 });
-  a.jump('gt', 1, PORT_SHARE, 'lost').mov(1, { reg: 8 }).atomicAdd(4, 7, PENDING_VALUE.put, 1);
+  // Signed: what a killed reader left uncounted may make it negative for a while.
+  a.jump32('sgt', 1, PORT_SHARE, 'lost').mov(1, { reg: 8 }).atomicAdd(4, 7, PENDING_VALUE.put, 1);
   for (const size of RECORD_SIZES) {
     const tooSmall = a.fresh('larger');
     a.jump('gt', 8, size - PUNT.size, tooSmall);
@@ -188,6 +189,7 @@ function emitPunt(a: Assembler, hasTunnels: boolean): void {
     } else {
       a.store(4, 7, PUNT.isTunnel, 0);
     }
+    a.call(HELPER.ktimeCoarseNs).alu('rsh', 0, 20).store(4, 7, PUNT.time, { reg: 0 });
     const untagged = a.fresh('untagged');
     a.load(4, 1, 6, SKB.vlanPresent).jump('eq', 1, 0, untagged).load(4, 1, 6, SKB.vlanProto).store(2, 7, PUNT.vlan, { reg: 1 });
     a.load(4, 1, 6, SKB.vlanTci)

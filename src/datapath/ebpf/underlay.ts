@@ -5,12 +5,14 @@
 // in there is the switch's. Where it does not stand, or leaves a packet alone, the host's sockets give it to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { ATTACH, attachTcx, closeObject, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
+import { ATTACH, attachTcx, closeObject, deleteElement, loadProgram, updateElement, updateLink } from '../../bpf/kernel.ts';
+import { detachLink } from '../../bpf/objects.ts';
 import { HostRoutes } from '../../host/routes.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpPort, TunnelKey } from '../datapath.ts';
 import { TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from './map-layout.ts';
 import { OuterPool, type OuterRoute } from './outer-pool.ts';
+import type { PinStore } from './pin-store.ts';
 import { compileTunnelPop } from './tunnel-pop-program.ts';
 
 const log = logger('dpif_ebpf');
@@ -33,19 +35,22 @@ export class Underlay {
   readonly #maps: ReadonlyMap<string, number>;
   readonly #isSystemPort: (ifindex: number) => boolean;
   readonly #ports = new Map<DpPort, TunnelPort>();
-  readonly #links = new Map<number, number>();
+  readonly #links = new Map<number, { ifindex: number; hook: 'underlay'; link: number; isFormer: boolean }>();
+  readonly #store: PinStore | undefined;
   /** Elements of `tunnels` by their key as text. */
   #ends = new Map<string, Uint8Array>();
   #routes: HostRoutes | undefined;
   #program = -1;
+  #hasTakenOver = false;
   #devices = new Set<number>();
   #mtus = new Map<number, number>();
   #pending: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
 
-  /** `isSystemPort` tells whether the device is a system port of this datapath. */
-  constructor(maps: ReadonlyMap<string, number>, isSystemPort: (ifindex: number) => boolean) {
+  /** `isSystemPort` tells whether the device is a system port of this datapath. With a store, links outlive the process. */
+  constructor(maps: ReadonlyMap<string, number>, isSystemPort: (ifindex: number) => boolean, store?: PinStore) {
     this.#maps = maps;
+    this.#store = store;
     this.#isSystemPort = isSystemPort;
     this.outers = new OuterPool(
       (tunnel) => this.#route(tunnel),
@@ -127,19 +132,40 @@ export class Underlay {
   }
 
   #attach(wanted: ReadonlySet<number>): void {
-    for (const [ifindex, link] of this.#links) {
+    for (const [ifindex, { link }] of this.#links) {
       if (wanted.has(ifindex)) continue;
+      detachLink(link);
+      this.#store?.unpinLink(ifindex, 'underlay');
       closeObject(link);
       this.#links.delete(ifindex);
     }
     for (const ifindex of wanted) {
       if (this.#links.has(ifindex)) continue;
       try {
-        this.#links.set(ifindex, attachTcx(this.#program, ifindex, ATTACH.tcxIngress));
+        // A predecessor's program goes on with its own maps until we take over.
+        const former = this.#hasTakenOver ? undefined : this.#store?.openLink(ifindex, 'underlay');
+        const link = former ?? attachTcx(this.#program, ifindex, ATTACH.tcxIngress);
+        this.#links.set(ifindex, { ifindex, hook: 'underlay', link, isFormer: former !== undefined });
+        if (former === undefined) this.#store?.pinLink(link, ifindex, 'underlay');
       } catch (error) {
         log.info(`tunnels: packets that come in at device ${ifindex} go through user space: ${errorText(error)}`);
       }
     }
+  }
+
+  /** Puts our program in the place of a predecessor's; gives the links that are in use. */
+  takeOver(): Iterable<{ ifindex: number; hook: 'underlay' }> {
+    this.#hasTakenOver = true;
+    for (const one of this.#links.values()) {
+      if (!one.isFormer) continue;
+      try {
+        updateLink(one.link, this.#program);
+      } catch (error) {
+        log.info(`tunnels: packets that come in at device ${one.ifindex} go through user space: ${errorText(error)}`);
+      }
+      one.isFormer = false;
+    }
+    return this.#links.values();
   }
 
   #route(tunnel: TunnelKey): OuterRoute | undefined {
@@ -166,9 +192,20 @@ export class Underlay {
     this.#routes = undefined;
   }
 
-  close(): void {
+  /** Ends our part; with `keep` the program and its pinned links go on without us. */
+  close(keep: boolean): void {
+    if (this.#routes === undefined) return;
     this.#ports.clear();
-    if (this.#routes !== undefined) this.#stop();
+    if (!keep) {
+      this.#stop();
+      return;
+    }
+    clearTimeout(this.#pending);
+    clearInterval(this.#again);
+    for (const { link } of this.#links.values()) closeObject(link);
+    closeObject(this.#program);
+    this.#routes.close();
+    this.#routes = undefined;
   }
 }
 
