@@ -69,11 +69,13 @@ for (const type of ['gre', 'vxlan', 'geneve']) {
       t.diagnostic(`${type} over ${remote1}: ${gbits.toFixed(1)} Gbit/s`);
       for (const host of [h1, h2]) {
         const flows = tcpFlows(host);
-        assert.ok(flows.length > 0, host.ok('ovs-appctl dpctl/dump-flows -m'));
+        const received = flows.filter((line) => line.includes('tunnel(tun_id=0x4d'));
+        assert.ok(received.length > 0, host.ok('ovs-appctl dpctl/dump-flows -m'));
         for (const flow of flows) assert.match(flow, /offloaded:yes/);
       }
-      // User space alone manages less than 1.
-      assert.ok(gbits > 1.5, `${gbits} Gbit/s`);
+      // Only the kernel takes super-segments whole out of a tunnel: in user space no frame is longer than the underlay's MTU.
+      const sizes = tcpFlows(h2).map((line) => Number(/bytes:(\d+)/.exec(line)?.[1]) / Number(/packets:(\d+)/.exec(line)?.[1]));
+      assert.ok(Math.max(...sizes) > 3000, String(sizes));
     }
     assert.deepEqual(faults(h1), []);
     assert.deepEqual(faults(h2), []);
