@@ -89,6 +89,8 @@ export type DpAction =
   | { kind: 'popVlan' }
   | { kind: 'pushMpls'; ethertype: number; lse: number }
   | { kind: 'popMpls'; ethertype: number }
+  /** A label before the whole frame, which then is no Ethernet frame any more (`isL3` false: behind its Ethernet header). */
+  | { kind: 'addMpls'; ethertype: number; lse: number; isL3: boolean }
   /** Masked set: triples (key word index, value, mask); bits outside the mask stay. Checksums follow. */
   | { kind: 'set'; group: SetGroup; words: Uint32Array }
   | { kind: 'setTunnel'; tunnel: TunnelKey }
@@ -176,6 +178,8 @@ export interface DpOffload {
   /** Flows and masks in the kernel. */
   flows: number;
   masks: number;
+  /** Programs loaded so far: each took the place of the one before. */
+  programs: number;
   /** Frames that the kernel handed to user space: no flow there, headers it does not read, actions it does not run. */
   punted: { miss: bigint; unusual: bigint; actions: bigint };
   /** Flows that stayed in user space, by reason. */

@@ -20,11 +20,11 @@ import type {
   Sender,
   TableMod,
 } from './core.ts';
-import type { Megaflows, PacketIn } from './megaflows.ts';
+import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate } from './translate/translate.ts';
+import { translate, withConntrack } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -328,6 +328,22 @@ export class Core implements BridgeCore, BridgeState {
     };
   }
 
+  learnFlow(mod: FlowMod, limit: number, usedMs: number): void {
+    const known = this.tables.find(mod);
+    if (known !== undefined && known.settings.cookie === mod.newCookie && sameStructure(known.settings.actions, mod.actions)) {
+      if (usedMs > known.stats.modifiedMs) known.stats.modifiedMs = usedMs;
+      return;
+    }
+    // Another frame may have taught the last one that there was room for.
+    if (known === undefined && limit > 0 && this.tables.countOfCookie(mod.table, mod.newCookie ?? 0n) >= limit) return;
+    try {
+      this.apply([mod]);
+    } catch (error) {
+      // The frame cannot help it that the table is full.
+      if (!(error instanceof PeerError)) throw error;
+    }
+  }
+
   hiddenFlow(priority: number, match: { key: Uint32Array; mask: Uint32Array }, actions: readonly Action[] | undefined): void {
     this.tables.stageHidden(priority, match, actions);
     this.#commit();
@@ -362,14 +378,16 @@ export class Core implements BridgeCore, BridgeState {
 
   /** A userspace action of a megaflow sent this frame up. */
   packetIn({ send, upcall }: PacketIn): void {
-    const { reason, table, cookie, match, maxLen, controllerId, userdata, meterId } = send;
+    const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
+    const match = withConntrack(send.match, key);
     this.#emit((events) =>
-      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, offload, key }),
+      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );
   }
 
   close(): void {
+    this.megaflows.sends.recirculations.forgetBridge(this);
     this.#stopTimer();
     this.#events.clear();
   }

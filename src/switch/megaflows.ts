@@ -139,6 +139,13 @@ export class Megaflows {
   }
 
   #translate(key: Key, nowMs: number): Translation | undefined {
+    const recircId = key[W.RECIRC_ID]!;
+    if (recircId !== 0) {
+      // The frame comes back: what it was in the middle of says bridge, port and metadata. Without that it is dropped.
+      const frozen = this.sends.recirculations.get(recircId);
+      if (frozen === undefined) return undefined;
+      return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
+    }
     const ingress = this.ingress(key);
     if (ingress === undefined) return undefined;
     const dpPort = key[W.IN_PORT]!;
@@ -161,7 +168,7 @@ export class Megaflows {
     // A frame of a port that no bridge has (any more) is dropped, and nothing is installed.
     if (translation === undefined) return;
     // 2.
-    if (applyEffects(translation.effects, 1, upcall.frame.length, now)) this.changed();
+    if (applyEffects(translation.effects, 1, upcall.frame.length, now, upcall.key[W.TOS]! & 0xfff)) this.changed();
     // 3.
     this.#install(upcall.key, translation, now);
     if (translation.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, translation.actions, upcall.offload);
@@ -220,7 +227,7 @@ export class Megaflows {
     if (packets <= flow.packets) return;
     // The frame path's clock is the same one, but may be a tick ahead.
     const usedMs = stats.usedMs > flow.usedMs && stats.usedMs <= now ? stats.usedMs : now;
-    if (applyEffects(flow.effects, packets - flow.packets, bytes - flow.bytes, usedMs)) this.changed();
+    if (applyEffects(flow.effects, packets - flow.packets, bytes - flow.bytes, usedMs, stats.tcpFlags)) this.changed();
     flow.packets = packets;
     flow.bytes = bytes;
     flow.usedMs = usedMs;
@@ -274,6 +281,7 @@ export class Megaflows {
       const next = this.#pass.next();
       if (next.done === true) {
         this.#pass = undefined;
+        this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
         return;
       }
@@ -281,6 +289,18 @@ export class Megaflows {
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
     this.#schedule(1);
+  }
+
+  /** Recirculation ids that no megaflow puts out or matches are forgotten after a while. */
+  #sweepRecirculations(now: number): void {
+    const { recirculations } = this.sends;
+    if (recirculations.size === 0) return;
+    const live = new Set<number>();
+    for (const flow of this.#flows.values()) {
+      for (const effect of flow.effects) if (effect.kind === 'recirc') live.add(effect.id);
+      if (flow.key[W.RECIRC_ID] !== 0) live.add(flow.key[W.RECIRC_ID]!);
+    }
+    recirculations.sweep((id) => live.has(id), now);
   }
 
   #revalidate(flow: Megaflow, now: number, maxIdle: number): void {
@@ -362,20 +382,21 @@ function isWithin(mask: Key, outer: Key): boolean {
 
 /** Structural equality of actions. */
 export function sameActions(a: readonly DpAction[], b: readonly DpAction[]): boolean {
-  return a.length === b.length && a.every((action, i) => sameValue(action, b[i]));
+  return a.length === b.length && a.every((action, i) => sameStructure(action, b[i]));
 }
 
-function sameValue(a: unknown, b: unknown): boolean {
+/** Structural equality of plain values. */
+export function sameStructure(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (ArrayBuffer.isView(a) || Array.isArray(a)) {
     const x = a as unknown as ArrayLike<unknown>;
     const y = b as unknown as ArrayLike<unknown>;
     if (x.length !== y.length) return false;
-    for (let i = 0; i < x.length; i++) if (!sameValue(x[i], y[i])) return false;
+    for (let i = 0; i < x.length; i++) if (!sameStructure(x[i], y[i])) return false;
     return true;
   }
   const x = Object.entries(a);
   const y = b as Record<string, unknown>;
-  return x.length === Object.keys(y).length && x.every(([name, value]) => sameValue(value, y[name]));
+  return x.length === Object.keys(y).length && x.every(([name, value]) => sameStructure(value, y[name]));
 }

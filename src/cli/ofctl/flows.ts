@@ -2,18 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { fieldNamed } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
-import { formatMatch } from '../../flow/match-text.ts';
 import { checkActions } from '../../openflow/action-check.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest } from '../../openflow/message.ts';
+import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
-import { normalizeMatch } from '../../openflow/text/normalize.ts';
 import { fetchPorts, namesOf, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session } from './session.ts';
@@ -21,6 +19,10 @@ import { Session } from './session.ts';
 /** What the command line says that flow commands need. */
 export interface FlowOptions extends SessionSettings {
   strict: boolean;
+  /** Refuse commands that change anything. */
+  readOnly: boolean;
+  /** How often -m was given. */
+  verbosity: number;
   /** Show names of ports; undefined: only for a person at a terminal. */
   names: boolean | undefined;
   showStats: boolean;
@@ -33,16 +35,10 @@ export interface FlowOptions extends SessionSettings {
 /** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */
 const XID_AFTER_NAMES = 5;
 
-const matchLog = logger('ofp_match');
-
-function normalized(mod: FlowMod): FlowMod {
-  const match = normalizeMatch(mod.match);
-  if (match === mod.match) return mod;
-  matchLog.info('normalization changed ofp_match, details:');
-  matchLog.info(() => ` pre: ${formatMatch(mod.match)}`);
-  matchLog.info(() => `post: ${formatMatch(match)}`);
-  return { ...mod, match };
-}
+const normalized = (mod: FlowMod): FlowMod => {
+  const match = normalizeLogged(mod.match);
+  return match === mod.match ? mod : { ...mod, match };
+};
 
 /** Reads a file of flows, one a line with comments; `-` is standard input. */
 export function flowLines(path: string): { text: string; number: number }[] {

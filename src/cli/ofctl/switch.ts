@@ -6,7 +6,7 @@ import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
 import { parseActions } from '../../openflow/text/action-parse.ts';
 import { parseFlow } from '../../openflow/text/flow-text.ts';
-import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { printMessage } from '../../openflow/text/message-print.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
@@ -238,11 +238,4 @@ export async function monitor(bridge: string, args: readonly string[], settings:
       resolve(0);
     });
   });
-}
-
-/** ofp-print HEX */
-export function ofpPrint(hex: string): number {
-  const clean = hex.replace(/[^0-9a-f]/gi, '');
-  process.stdout.write(printBytes(Buffer.from(clean, 'hex'), { verbosity: 2 }));
-  return 0;
 }

@@ -67,6 +67,8 @@ export class KernelFlows {
   readonly refused = new Map<string, number>();
   #program: number;
   #hasTunnels = false;
+  /** Programs loaded so far. */
+  programCount = 0;
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
@@ -125,6 +127,7 @@ export class KernelFlows {
     const started = performance.now();
     const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
+    this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
     return fd;
   }

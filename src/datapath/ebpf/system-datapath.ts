@@ -209,6 +209,7 @@ export class SystemDatapath extends NetdevDatapath {
       isOffloaded: (id) => this.#kernel.flows.has(id),
       flows: this.#kernel.flows.flowCount,
       masks: this.#kernel.flows.maskCount,
+      programs: this.#kernel.flows.programCount,
       punted: this.#kernel.totals().punted,
       refused: this.#kernel.flows.refused,
     };
