@@ -5,6 +5,8 @@
 set -eu
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
+# Programs that outlive their daemon end with this machine.
+[ ! -d /sys/fs/bpf ] || mount -t bpf -o mode=0700 bpf /sys/fs/bpf || :
 mkdir -p /run/lock /run/netns /run/openvswitch
 for dir in /etc/openvswitch /var/log/openvswitch /var/lib/openvswitch; do
   [ ! -d "$dir" ] || mount -t tmpfs tmpfs "$dir"

@@ -6,7 +6,8 @@ import type { Program } from './instructions.ts';
 
 const SYS_BPF = process.arch === 'arm64' ? 280 : 321;
 
-const CMD = {
+/** Commands, `enum bpf_cmd`. */
+export const CMD = {
   mapCreate: 0,
   mapLookup: 1,
   mapUpdate: 2,
@@ -15,8 +16,11 @@ const CMD = {
   objPin: 6,
   objGet: 7,
   progTestRun: 10,
+  infoByFd: 15,
+  mapLookupBatch: 24,
   linkCreate: 28,
   linkUpdate: 29,
+  linkDetach: 34,
 } as const;
 
 /** Kinds of map, `enum bpf_map_type`. */
@@ -39,29 +43,35 @@ export interface MapSpec {
 }
 
 // The attribute block and everything that it points to live in one mapping, because pointers inside it must not move.
-const SCRATCH_SIZE = 4 * 1024 * 1024;
+/** Bytes of the scratch memory. */
+export const SCRATCH_SIZE = 4 * 1024 * 1024;
 const ATTR_SIZE = 152;
-const DATA = 256;
+/** Offset in the scratch memory of what an attribute block points to. */
+export const DATA = 256;
 let scratch: Memory | undefined;
 
-function memory(): Memory {
+/** The scratch memory. */
+export function memory(): Memory {
   scratch ??= mapMemory(SCRATCH_SIZE);
   return scratch;
 }
 
-function bpf(command: number, fill: (attr: DataView, base: number) => void): number {
+/** One bpf(2): `fill` writes the attribute block, whose address is `base`. -1 is failure. */
+export function bpf(command: number, fill: (attr: DataView, base: number) => void): number {
   const m = memory();
   m.bytes.fill(0, 0, ATTR_SIZE);
   fill(new DataView(m.bytes.buffer, m.bytes.byteOffset, ATTR_SIZE), m.address);
   return libc().syscall(SYS_BPF, command, m.address, ATTR_SIZE, 0, 0);
 }
 
-function fail(call: string, detail = ''): never {
+/** Throws what errno says of a bpf(2) that has just failed. */
+export function fail(call: string, detail = ''): never {
   const errno = libc().errno();
   throw new KernelError(call, errno, libc().strerror(errno), detail);
 }
 
-const setPointer = (attr: DataView, at: number, address: number): void => attr.setBigUint64(at, BigInt(address), true);
+/** Writes an address into an attribute block. */
+export const setPointer = (attr: DataView, at: number, address: number): void => attr.setBigUint64(at, BigInt(address), true);
 
 function setName(attr: DataView, at: number, name: string): void {
   const safe = name.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 15);

@@ -63,7 +63,7 @@ function setText(group: SetGroup, words: Uint32Array): string {
       return `nd(${parts.join(',')})`;
     }
     case 'nsh':
-      return 'nsh()';
+      return nshSetText(key, mask);
   }
 }
 
@@ -114,6 +114,43 @@ function ctText(action: Extract<DpAction, { kind: 'ct' }>): string {
   return parts.length === 0 ? 'ct' : `ct(${parts.join(',')})`;
 }
 
+function pushNshText(header: Uint8Array): string {
+  const view = new DataView(header.buffer, header.byteOffset, header.length);
+  const first = view.getUint16(0);
+  const path = view.getUint32(4);
+  const mdType = (header[2] ?? 0) & 0xf;
+  const parts = [
+    `flags=${(first >>> 13) & 1}`,
+    `ttl=${(first >>> 6) & 0x3f}`,
+    `mdtype=${mdType}`,
+    `np=${header[3] ?? 0}`,
+    `spi=0x${(path >>> 8).toString(16)}`,
+    `si=${path & 255}`,
+  ];
+  if (mdType === 1) for (let i = 0; i < 4; i++) parts.push(`c${i + 1}=0x${view.getUint32(8 + 4 * i).toString(16)}`);
+  else if (header.length > 8) parts.push(`md2=0x${[...header.subarray(8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`);
+  return `push_nsh(${parts.join(',')})`;
+}
+
+/** Masked set of NSH fields; a field with some bits of its mask shows them. */
+function nshSetText(key: Uint32Array, mask: Uint32Array): string {
+  const parts: string[] = [];
+  const add = (name: string, value: number, bits: number, exact: number, format: (n: number) => string): void => {
+    if (bits !== 0) parts.push(`${name}=${format(value)}${bits === exact ? '' : `/${hex(bits)}`}`);
+  };
+  const zeroHex = (n: number): string => `0x${n.toString(16)}`;
+  const [word = 0, bits = 0] = [key[W.NSH], mask[W.NSH]];
+  const [path = 0, pathBits = 0] = [key[W.NSH_PATH], mask[W.NSH_PATH]];
+  add('flags', word >>> 24, bits >>> 24, 255, String);
+  add('ttl', (word >>> 16) & 255, (bits >>> 16) & 255, 255, String);
+  add('mdtype', (word >>> 8) & 255, (bits >>> 8) & 255, 255, String);
+  add('np', word & 255, bits & 255, 255, String);
+  add('spi', path >>> 8, pathBits >>> 8, 0xffffff, zeroHex);
+  add('si', path & 255, pathBits & 255, 255, String);
+  for (let i = 0; i < 4; i++) add(`c${i + 1}`, key[W.NSH_C + i] ?? 0, mask[W.NSH_C + i] ?? 0, 0xffffffff, zeroHex);
+  return `nsh(${parts.join(',')})`;
+}
+
 function actionText(action: DpAction, options: ActionTextOptions): string {
   switch (action.kind) {
     case 'output':
@@ -126,6 +163,8 @@ function actionText(action: DpAction, options: ActionTextOptions): string {
       return 'pop_vlan';
     case 'pushMpls':
       return `push_mpls(label=${action.lse >>> 12},tc=${(action.lse >>> 9) & 7},ttl=${action.lse & 255},bos=${(action.lse >>> 8) & 1},eth_type=0x${action.ethertype.toString(16)})`;
+    case 'addMpls':
+      return `add_mpls(label=${action.lse >>> 12},tc=${(action.lse >>> 9) & 7},ttl=${action.lse & 255},bos=${(action.lse >>> 8) & 1},eth_type=0x${action.ethertype.toString(16)})`;
     case 'popMpls':
       return `pop_mpls(eth_type=0x${action.ethertype.toString(16)})`;
     case 'set':
@@ -155,7 +194,7 @@ function actionText(action: DpAction, options: ActionTextOptions): string {
     case 'popEth':
       return 'pop_eth';
     case 'pushNsh':
-      return 'push_nsh()';
+      return pushNshText(action.header);
     case 'popNsh':
       return 'pop_nsh()';
     case 'drop':

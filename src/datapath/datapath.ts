@@ -89,6 +89,8 @@ export type DpAction =
   | { kind: 'popVlan' }
   | { kind: 'pushMpls'; ethertype: number; lse: number }
   | { kind: 'popMpls'; ethertype: number }
+  /** A label before the whole frame, which then is no Ethernet frame any more (`isL3` false: behind its Ethernet header). */
+  | { kind: 'addMpls'; ethertype: number; lse: number; isL3: boolean }
   /** Masked set: triples (key word index, value, mask); bits outside the mask stay. Checksums follow. */
   | { kind: 'set'; group: SetGroup; words: Uint32Array }
   | { kind: 'setTunnel'; tunnel: TunnelKey }
@@ -176,10 +178,19 @@ export interface DpOffload {
   /** Flows and masks in the kernel. */
   flows: number;
   masks: number;
+  /** Programs loaded so far: each took the place of the one before. */
+  programs: number;
   /** Frames that the kernel handed to user space: no flow there, headers it does not read, actions it does not run. */
   punted: { miss: bigint; unusual: bigint; actions: bigint };
   /** Flows that stayed in user space, by reason. */
   refused: ReadonlyMap<string, number>;
+}
+
+/** A flow that a former process left in the datapath, and that still forwards. */
+export interface DpInheritedFlow {
+  /** One of the keys that it matches; bits that it does not look at are 0. */
+  key: Key;
+  stats: DpFlowStats;
 }
 
 export interface Datapath {
@@ -221,7 +232,14 @@ export interface Datapath {
   /** Present where flows are compiled into the kernel. */
   offload?(): DpOffload;
 
-  close(): Promise<void>;
+  /** With `keep`, what forwards without this process goes on doing so, and the next process finds it. */
+  close(keep?: boolean): Promise<void>;
+
+  /** Flows of a former process. Each that is still wanted is put again and then named with `flowInherit`, so that it keeps its counters. */
+  inheritedFlows?(): Iterable<DpInheritedFlow>;
+  flowInherit?(id: FlowId, former: DpInheritedFlow): void;
+  /** All inherited flows that are still wanted have been put: the others end. Called once the first ports are there, with or without any. */
+  takeOver?(): void;
 
   /** How many VLAN tags keys tell (1 or 2); flows put before are meaningless afterwards. */
   setVlanLimit?(limit: number): void;

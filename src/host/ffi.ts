@@ -218,6 +218,7 @@ export const E = {
   NODEV: 19,
   INVAL: 22,
   NOSPC: 28,
+  NOLINK: 67,
   MSGSIZE: 90,
   NOPROTOOPT: 92,
   OPNOTSUPP: 95,

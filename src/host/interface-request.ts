@@ -1,4 +1,5 @@
 // struct ifreq and the ioctls that take one (netdevice(7)).
+import { writeFileSync } from 'node:fs';
 import { KernelError } from '../base/errors.ts';
 import { check, closeFd, libc } from './ffi.ts';
 
@@ -7,6 +8,7 @@ const SIOCGIFNAME = 0x8910;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
 const SIOCSIFMTU = 0x8922;
+const SIOCGIFHWADDR = 0x8927;
 const SIOCSIFHWADDR = 0x8924;
 
 /** An ifreq of that interface, rest zero. */
@@ -48,6 +50,25 @@ export function setInterfaceMac(name: string, mac: readonly [number, number]): v
   withSocket((fd) => check('SIOCSIFHWADDR', libc().ioctl(fd, SIOCSIFHWADDR, request), name));
 }
 
+/** Whether the interface has that MAC address. */
+export function hasInterfaceMac(name: string, mac: readonly [number, number]): boolean {
+  const request = interfaceRequest(name);
+  if (withSocket((fd) => libc().ioctl(fd, SIOCGIFHWADDR, request)) < 0) return false;
+  const view = new DataView(request.buffer);
+  return view.getUint32(18) === mac[0] && view.getUint16(22) === mac[1];
+}
+
+/** The host's neighbours behind the interface stay known when its carrier goes, where the kernel has such a setting (from 5.16). */
+export function keepNeighbours(name: string): void {
+  for (const file of [`ipv4/conf/${name}/arp_evict_nocarrier`, `ipv6/conf/${name}/ndisc_evict_nocarrier`]) {
+    try {
+      writeFileSync(`/proc/sys/net/${file}`, '0');
+    } catch {
+      // An old kernel, or one that may not be written to: neighbours are asked for again.
+    }
+  }
+}
+
 /** Sets the MTU. */
 export function setInterfaceMtu(name: string, mtu: number): void {
   const request = interfaceRequest(name);
@@ -55,13 +76,15 @@ export function setInterfaceMtu(name: string, mtu: number): void {
   withSocket((fd) => check('SIOCSIFMTU', libc().ioctl(fd, SIOCSIFMTU, request), name));
 }
 
-/** Turns interface flags (IFF_UP = 1, ...) on and off. */
-export function changeInterfaceFlags(name: string, on: number, off: number): void {
+/** Turns interface flags (IFF_UP = 1, IFF_PROMISC = 0x100, ...) on and off; gives what they were. */
+export function changeInterfaceFlags(name: string, on: number, off: number): number {
   const request = interfaceRequest(name);
   const view = new DataView(request.buffer);
-  withSocket((fd) => {
+  return withSocket((fd) => {
     check('SIOCGIFFLAGS', libc().ioctl(fd, SIOCGIFFLAGS, request), name);
-    view.setUint16(16, (view.getUint16(16, true) | on) & ~off, true);
-    check('SIOCSIFFLAGS', libc().ioctl(fd, SIOCSIFFLAGS, request), name);
+    const before = view.getUint16(16, true);
+    view.setUint16(16, (before | on) & ~off, true);
+    if (view.getUint16(16, true) !== before) check('SIOCSIFFLAGS', libc().ioctl(fd, SIOCSIFFLAGS, request), name);
+    return before;
   });
 }

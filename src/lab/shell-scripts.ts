@@ -19,6 +19,7 @@ shift
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /run/netns /run/lab /run/openvswitch
 mount -t sysfs sysfs /sys 2>/dev/null || :
+mount -t bpf -o mode=0700 bpf /sys/fs/bpf 2>/dev/null || :
 n=0
 for dir in "$@"; do
   if [ ! -d "$dir" ]; then

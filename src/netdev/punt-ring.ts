@@ -5,11 +5,28 @@
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
 import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
-import { GSO, HEADROOM, MAX_FRAME, type Packet } from './packet.ts';
+import { GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
-/** Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none. */
-export const PUNT_RECORD = { port: 0, length: 4, gsoSize: 8, gsoSegs: 12, vlan: 16, mark: 20, reason: 24, priority: 28, size: 32 } as const;
+/**
+ * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20. `tunnel`, of meaning when `isTunnel` is not 0, is 15
+ * words in network order: id (2), IPv4 source and destination, IPv6 source and destination (4 each), flags (16) tos (8) ttl (8),
+ * ports, policy id (16) and flags (8).
+ */
+export const PUNT_RECORD = {
+  port: 0,
+  length: 4,
+  gsoSize: 8,
+  gsoSegs: 12,
+  vlan: 16,
+  mark: 20,
+  reason: 24,
+  priority: 28,
+  time: 32,
+  isTunnel: 36,
+  tunnel: 40,
+  size: 104,
+} as const;
 
 /** What `PuntRingDevice` needs; plain. */
 export interface PuntRing {
@@ -25,6 +42,8 @@ export interface PuntRing {
 const PAGE = 4096;
 const BUSY = 0x80000000;
 const DISCARD = 0x40000000;
+/** Frames that waited longer, because no daemon was there to read them, are of no use to anybody: about 5 s in units of `time`. */
+const MAX_AGE = 5000;
 
 export class PuntRingDevice implements Device {
   readonly fds: readonly number[];
@@ -36,11 +55,30 @@ export class PuntRingDevice implements Device {
   readonly #consumerWords: BigInt64Array;
   readonly #producerWords: BigInt64Array;
   readonly #headers: Int32Array;
+  readonly #view: DataView;
+  readonly #tunnel: TunnelInfo = {
+    idHigh: 0,
+    idLow: 0,
+    isIpv6: false,
+    src: new Uint32Array(4),
+    dst: new Uint32Array(4),
+    tos: 0,
+    ttl: 0,
+    tpSrc: 0,
+    tpDst: 0,
+    flags: 0,
+    gbpId: 0,
+    gbpFlags: 0,
+  };
   readonly #pending: Memory;
   readonly #pendingFd: number;
+  readonly #onStale: () => void;
+  #now = 0;
   #position: number;
 
-  constructor(ring: PuntRing, pool: ReceivePool) {
+  /** `onStale` is told of each frame that waited too long and is dropped. */
+  constructor(ring: PuntRing, pool: ReceivePool, onStale: () => void) {
+    this.#onStale = onStale;
     this.fds = [ring.fd];
     this.#pool = pool;
     this.#mask = ring.size - 1;
@@ -49,13 +87,33 @@ export class PuntRingDevice implements Device {
     this.#consumerWords = new BigInt64Array(this.#consumer.bytes.buffer, this.#consumer.bytes.byteOffset, 1);
     this.#producerWords = new BigInt64Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset, 1);
     this.#headers = new Int32Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
+    this.#view = new DataView(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
     this.#pending = mapMemory((ring.ports * 8 + PAGE - 1) & -PAGE, ring.pendingFd, true, 0);
     this.#pendingFd = ring.pendingFd;
     this.#position = Number(this.#consumerWords[0]);
+    this.#recount(ring.ports);
+  }
+
+  /** A reader that was killed may have counted frames as taken and not passed the ring's position on, or the other way round. */
+  #recount(ports: number): void {
+    const waiting = new Uint32Array(ports);
+    const end = Number(Atomics.load(this.#producerWords, 0));
+    for (let position = this.#position; position < end; ) {
+      const at = PAGE + (position & this.#mask);
+      const header = this.#producer.words[at >> 2]!;
+      const word = (at + 8) >> 2;
+      const port = this.#producer.words[word + PUNT_RECORD.port / 4]!;
+      if ((header & (BUSY | DISCARD)) === 0 && port < ports) waiting[port]! += this.#producer.words[word + PUNT_RECORD.length / 4]!;
+      position += ((header & 0x3fffffff) + 8 + 7) & ~7;
+    }
+    const pending = this.#pending.words;
+    for (let port = 0; port < ports; port++) pending[port * 2 + 1] = pending[port * 2]! - waiting[port]!;
   }
 
   receive(budget: number, onPacket: (packet: Packet) => void): number {
     const end = Number(Atomics.load(this.#producerWords, 0));
+    if (this.#position >= end) return 0;
+    this.#now = Number((process.hrtime.bigint() >> 20n) & 0xffffffffn);
     const most = Math.min(budget, POOL_SLOTS);
     let count = 0;
     while (this.#position < end && count < most) {
@@ -80,6 +138,10 @@ export class PuntRingDevice implements Device {
     const pending = this.#pending.words;
     if (port * 2 + 1 < pending.length) pending[port * 2 + 1] = pending[port * 2 + 1]! + length;
     if (length < 14 || length > MAX_FRAME - 4) return false;
+    if (((this.#now - words[word + PUNT_RECORD.time / 4]!) | 0) > MAX_AGE) {
+      this.#onStale();
+      return false;
+    }
     const from = at + PUNT_RECORD.size;
     const isTagged = words[word + PUNT_RECORD.vlan / 4] !== 0;
     let start = slot * POOL_SLOT_SIZE + HEADROOM;
@@ -93,9 +155,34 @@ export class PuntRingDevice implements Device {
     packet.port = port;
     packet.mark = words[word + PUNT_RECORD.mark / 4]!;
     packet.priority = words[word + PUNT_RECORD.priority / 4]!;
+    if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);
     return true;
+  }
+
+  #readTunnel(at: number): TunnelInfo {
+    const view = this.#view;
+    const info = this.#tunnel;
+    info.idHigh = view.getUint32(at);
+    info.idLow = view.getUint32(at + 4);
+    info.src[3] = view.getUint32(at + 8);
+    info.dst[3] = view.getUint32(at + 12);
+    info.isIpv6 = (info.src[3] | info.dst[3]) === 0;
+    if (info.isIpv6) {
+      for (let i = 0; i < 4; i++) {
+        info.src[i] = view.getUint32(at + 16 + i * 4);
+        info.dst[i] = view.getUint32(at + 32 + i * 4);
+      }
+    }
+    info.flags = view.getUint16(at + 48);
+    info.tos = view.getUint8(at + 50);
+    info.ttl = view.getUint8(at + 51);
+    info.tpSrc = view.getUint16(at + 52);
+    info.tpDst = view.getUint16(at + 54);
+    info.gbpId = view.getUint16(at + 56);
+    info.gbpFlags = view.getUint8(at + 58);
+    return info;
   }
 
   release(): void {}

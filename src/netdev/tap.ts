@@ -1,7 +1,15 @@
 // A TAP device of ours: what the host sends through it comes in here, what we send the host receives. With virtio_net_hdr, so that the host
 // leaves checksums and segmentation to us and takes super-segments. Held by the descriptor: gone when the process dies, unless made persistent.
 import { check, closeFd, E, libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
-import { interfaceIndex, interfaceName, interfaceRequest, setInterfaceMac, setInterfaceMtu } from '../host/interface-request.ts';
+import {
+  hasInterfaceMac,
+  interfaceIndex,
+  interfaceName,
+  interfaceRequest,
+  keepNeighbours,
+  setInterfaceMac,
+  setInterfaceMtu,
+} from '../host/interface-request.ts';
 import type { Device, DeviceCounters } from './device.ts';
 import { HEADROOM, MAX_FRAME, type Packet } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
@@ -33,7 +41,8 @@ export function openTap(name: string, mac: readonly [number, number], mtu: numbe
     new DataView(request.buffer).setUint16(16, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, true);
     check('TUNSETIFF', c.ioctl(fd, TUNSETIFF, request), name);
     if (c.ioctlInt(fd, TUNSETOFFLOAD, OFFLOADS | OFFLOADS_USO) < 0) check('TUNSETOFFLOAD', c.ioctlInt(fd, TUNSETOFFLOAD, OFFLOADS), name);
-    if (mac[0] !== 0 || mac[1] !== 0) setInterfaceMac(name, mac);
+    // Only when it is another: the host forgets its neighbours with each change.
+    if ((mac[0] !== 0 || mac[1] !== 0) && !hasInterfaceMac(name, mac)) setInterfaceMac(name, mac);
     if (mtu > 0) setInterfaceMtu(name, mtu);
     return { kind: 'tap', fd, ifindex: interfaceIndex(name) };
   } catch (error) {
@@ -45,6 +54,8 @@ export function openTap(name: string, mac: readonly [number, number], mtu: numbe
 /** Says whether the device, with its addresses and routes, outlives the descriptor. */
 export function setTapPersistent(tap: Tap, isPersistent: boolean): void {
   check('TUNSETPERSIST', libc().ioctlInt(tap.fd, TUNSETPERSIST, isPersistent ? 1 : 0));
+  // Without a process at the descriptor the device has no carrier.
+  if (isPersistent) keepNeighbours(interfaceName(tap.ifindex) ?? '');
 }
 
 export class TapDevice implements Device {

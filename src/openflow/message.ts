@@ -155,6 +155,10 @@ export interface TableStats {
 
 export type Role = 'nochange' | 'equal' | 'primary' | 'secondary';
 
+/** Bundle control types by number: an even one asks, the odd one after it answers. */
+export const BUNDLE = { OPEN: 0, CLOSE: 2, COMMIT: 4, DISCARD: 6, ATOMIC: 1, ORDERED: 2 } as const;
+export type BundleType = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
 /** Every message. A request and its reply are two kinds; multipart bodies that arrive in parts each carry `more`. */
 export type Message =
   | { kind: 'hello'; versions: number /* bit n = version n */ }
@@ -215,6 +219,9 @@ export type Message =
       }[];
       more: boolean;
     }
+  | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
+  /** `inner` is a whole message with the version and transaction id of this one. */
+  | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }
   | { kind: 'unknown'; type: number; experimenter: number; subtype: number; body: Uint8Array };
 
 export type MessageKind = Message['kind'];

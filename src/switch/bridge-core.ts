@@ -20,11 +20,11 @@ import type {
   Sender,
   TableMod,
 } from './core.ts';
-import type { Megaflows, PacketIn } from './megaflows.ts';
+import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate } from './translate/translate.ts';
+import { translate, withConntrack } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -164,6 +164,7 @@ export class Core implements BridgeCore, BridgeState {
       try {
         if (step.kind === 'flowMod') this.tables.stage(step, sender);
         else if (step.kind === 'portMod') later.push(this.#checkPortMod(step));
+        else if (step.kind === 'packetOut') later.push(this.tables.inNext(() => this.#preparePacketOut(step)));
         else later.push(this.#checkTableMod(step));
       } catch (error) {
         this.tables.rollback();
@@ -297,13 +298,17 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   packetOut(request: PacketOutRequest): void {
+    this.#preparePacketOut(request)();
+  }
+
+  /** Translates a packet-out now; what is given back sends its frames. */
+  #preparePacketOut(request: PacketOutRequest): () => void {
     const key = newKey();
     for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
     extractKey(request.frame, 0, request.frame.length, key);
     const inPort = key[W.IN_PORT]! & 0xffff;
     key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
     const isReal = this.ports.has(key[W.IN_PORT]!);
-    if (!isReal && key[W.IN_PORT]! < OFPP.MAX) throw new PeerError('OFPBRC_BAD_PORT', `no port ${inPort}`);
     const now = this.clock.now();
     const { actions, effects } = translate({
       bridge: this,
@@ -313,11 +318,29 @@ export class Core implements BridgeCore, BridgeState {
       sends: this.megaflows.sends,
       isTunnelled: false,
     });
-    if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
-    if (actions.length === 0) return;
-    // Below the switch there are datapath ports; a frame of the controller's own has none.
-    key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
-    this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
+    return () => {
+      if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
+      if (actions.length === 0) return;
+      // Below the switch there are datapath ports; a frame of the controller's own has none.
+      key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
+      this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
+    };
+  }
+
+  learnFlow(mod: FlowMod, limit: number, usedMs: number): void {
+    const known = this.tables.find(mod);
+    if (known !== undefined && known.settings.cookie === mod.newCookie && sameStructure(known.settings.actions, mod.actions)) {
+      if (usedMs > known.stats.modifiedMs) known.stats.modifiedMs = usedMs;
+      return;
+    }
+    // Another frame may have taught the last one that there was room for.
+    if (known === undefined && limit > 0 && this.tables.countOfCookie(mod.table, mod.newCookie ?? 0n) >= limit) return;
+    try {
+      this.apply([mod]);
+    } catch (error) {
+      // The frame cannot help it that the table is full.
+      if (!(error instanceof PeerError)) throw error;
+    }
   }
 
   hiddenFlow(priority: number, match: { key: Uint32Array; mask: Uint32Array }, actions: readonly Action[] | undefined): void {
@@ -354,14 +377,16 @@ export class Core implements BridgeCore, BridgeState {
 
   /** A userspace action of a megaflow sent this frame up. */
   packetIn({ send, upcall }: PacketIn): void {
-    const { reason, table, cookie, match, maxLen, controllerId, userdata, meterId } = send;
+    const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
+    const match = withConntrack(send.match, key);
     this.#emit((events) =>
-      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, offload, key }),
+      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );
   }
 
   close(): void {
+    this.megaflows.sends.recirculations.forgetBridge(this);
     this.#stopTimer();
     this.#events.clear();
   }

@@ -1,6 +1,7 @@
 // What translation reads of a bridge. Translation changes nothing here: what it wants to learn or count it returns as effects.
 
 import type { OfPort } from '../openflow/action.ts';
+import type { FlowMod } from '../openflow/message.ts';
 import type { MacTable } from '../protocols/mac-learning.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import type { FlowTables } from './tables/flow-tables.ts';
@@ -15,6 +16,8 @@ export interface BridgeState {
   readonly isBpduForwarded: boolean;
   readonly floodVlans: ReadonlySet<number>;
   readonly wantsPacketInOnMiss: boolean;
+  /** Adds or refreshes a flow that a frame taught at `usedMs`. */
+  learnFlow(mod: FlowMod, limit: number, usedMs: number): void;
   /** The port at the other end of a patch port; undefined while there is none. */
   patchPeer(port: SwitchPort): SwitchPort | undefined;
 }

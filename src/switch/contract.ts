@@ -30,6 +30,10 @@ export interface SwitchHost {
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void;
   /** Closes everything. With `keepDevices` ports are left as they stand, for the next daemon to take over. */
   close(keepDevices?: boolean): Promise<void>;
+  /** From now on misses wait, and what former processes left in datapaths stays as it is, until `takeOver`. */
+  hold?(): void;
+  /** The configuration stands: datapaths exchange what former processes left in them for what the flow tables say now. */
+  takeOver?(): void;
   /** The datapath flow limit in force, for `upcall/show`. */
   readonly flowLimit?: number;
   /** Deletes all megaflows (`revalidator/purge`). */

@@ -50,9 +50,6 @@ export interface TableMod {
   miss: 'default' | 'controller' | 'continue' | 'drop';
 }
 
-/** A change that may stand in a bundle. */
-export type BridgeStep = FlowMod | PortMod | TableMod;
-
 /** A frame to process as OFPT_PACKET_OUT says. */
 export interface PacketOutRequest {
   frame: Uint8Array;
@@ -61,6 +58,14 @@ export interface PacketOutRequest {
   actions: readonly Action[];
   offload?: FrameOffload;
 }
+
+/** A packet-out among other steps: it meets the tables as the steps before it have left them, and its frames leave after all are applied. */
+export interface PacketOutStep extends PacketOutRequest {
+  kind: 'packetOut';
+}
+
+/** A change that may stand in a bundle. */
+export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep;
 
 export interface BridgeCore {
   readonly name: string;

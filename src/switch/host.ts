@@ -25,6 +25,8 @@ export class Host implements SwitchHost {
   #maxIdleMs = 10_000;
   #flowLimit = 200_000;
   #vlanLimit = 1;
+  #isHolding = false;
+  #keepsDevices = false;
 
   constructor(environment: SwitchEnvironment, control: OpenControl = openControl) {
     this.environment = environment;
@@ -46,8 +48,8 @@ export class Host implements SwitchHost {
         shared.megaflows.changed();
         if (--shared.users > 0) return;
         this.#shared.delete(shared.type);
-        shared.megaflows.close();
-        await shared.megaflows.datapath.close();
+        shared.megaflows.close(this.#keepsDevices);
+        await shared.megaflows.datapath.close(this.#keepsDevices);
       },
     });
     this.#bridges.set(name, bridge);
@@ -65,6 +67,7 @@ export class Host implements SwitchHost {
       this.#shared.set(type, shared);
       megaflows.maxIdleMs = this.#maxIdleMs;
       megaflows.flowLimit = this.#flowLimit;
+      if (this.#isHolding) megaflows.hold();
       datapath.setVlanLimit?.(this.#vlanLimit);
     }
     return shared;
@@ -130,7 +133,18 @@ export class Host implements SwitchHost {
     return cookie.reason;
   }
 
+  hold(): void {
+    this.#isHolding = true;
+    for (const { megaflows } of this.#shared.values()) megaflows.hold();
+  }
+
+  takeOver(): void {
+    this.#isHolding = false;
+    for (const { megaflows } of this.#shared.values()) megaflows.takeOver();
+  }
+
   async close(keepDevices = false): Promise<void> {
+    this.#keepsDevices = keepDevices;
     for (const bridge of [...this.#bridges.values()]) await bridge.close(keepDevices);
   }
 }

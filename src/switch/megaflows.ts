@@ -11,12 +11,15 @@
 // 5. Twice a second a pass runs anyhow: it moves counters from megaflows to rules and stations, and removes megaflows that carried nothing
 //    for `maxIdleMs` (the sooner the fuller the datapath is).
 // 6. Traffic between two passes counts for the rules that it was translated by.
+//
+// 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
+import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate } from './translate/translate.ts';
 import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
@@ -27,6 +30,7 @@ const PASS_INTERVAL_MS = 500;
 const SLICE_MS = 4;
 const SLICE_FLOWS = 64;
 const FULL_IDLE_MS = 100;
+const MAX_HELD_BYTES = 8 << 20;
 
 interface Megaflow {
   id: FlowId;
@@ -72,13 +76,20 @@ export class Megaflows {
   #pass: Iterator<Megaflow> | undefined;
   #passGeneration = 0;
   #isClosed = false;
+  #takeover: Promise<void> | undefined;
+  /** Upcalls that came before the configuration stood, and the bytes of their frames; undefined when they are dealt with at once. */
+  #held: Upcall[] | undefined;
+  #heldBytes = 0;
 
   constructor(datapath: Datapath, clock: Clock, onPacketIn: (packetIn: PacketIn) => void) {
     this.datapath = datapath;
     this.#clock = clock;
     this.#onPacketIn = onPacketIn;
     datapath.setUpcallSink((upcalls) => {
-      for (const upcall of upcalls) this.#upcall(upcall);
+      for (const upcall of upcalls) {
+        if (this.#held === undefined) this.#upcall(upcall);
+        else this.#hold(upcall);
+      }
     });
     this.#schedule(PASS_INTERVAL_MS);
   }
@@ -128,6 +139,13 @@ export class Megaflows {
   }
 
   #translate(key: Key, nowMs: number): Translation | undefined {
+    const recircId = key[W.RECIRC_ID]!;
+    if (recircId !== 0) {
+      // The frame comes back: what it was in the middle of says bridge, port and metadata. Without that it is dropped.
+      const frozen = this.sends.recirculations.get(recircId);
+      if (frozen === undefined) return undefined;
+      return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
+    }
     const ingress = this.ingress(key);
     if (ingress === undefined) return undefined;
     const dpPort = key[W.IN_PORT]!;
@@ -150,13 +168,14 @@ export class Megaflows {
     // A frame of a port that no bridge has (any more) is dropped, and nothing is installed.
     if (translation === undefined) return;
     // 2.
-    if (applyEffects(translation.effects, 1, upcall.frame.length, now)) this.changed();
+    if (applyEffects(translation.effects, 1, upcall.frame.length, now, upcall.key[W.TOS]! & 0xfff)) this.changed();
     // 3.
     this.#install(upcall.key, translation, now);
     if (translation.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, translation.actions, upcall.offload);
   }
 
-  #install(key: Key, translation: Translation, now: number): void {
+  /** `packets` and `bytes` are what it carried in a former process; the rules are not credited with them. */
+  #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
     const { mask, actions, effects } = translation;
     const packed = packMask(mask);
     const values = packValues(packed, key);
@@ -171,9 +190,9 @@ export class Megaflows {
         known.actions = actions;
         this.datapath.flowModify(known.id, actions);
       }
-      return;
+      return undefined;
     }
-    if (this.#flows.size >= this.flowLimit) return;
+    if (this.#flows.size >= this.flowLimit) return undefined;
     const masked = key.slice();
     for (let i = 0; i < masked.length; i++) masked[i] = masked[i]! & mask[i]!;
     const id = this.datapath.flowPut(masked, mask, actions);
@@ -185,8 +204,8 @@ export class Megaflows {
       name,
       actions,
       effects,
-      packets: 0,
-      bytes: 0,
+      packets,
+      bytes,
       usedMs: now,
       generation: this.#generation,
     };
@@ -196,6 +215,7 @@ export class Megaflows {
       this.#byMask.set(packed, sameMask);
     }
     sameMask.set(name, flow);
+    return id;
   }
 
   /** Moves the counters of a megaflow to what it was translated by. */
@@ -207,7 +227,7 @@ export class Megaflows {
     if (packets <= flow.packets) return;
     // The frame path's clock is the same one, but may be a tick ahead.
     const usedMs = stats.usedMs > flow.usedMs && stats.usedMs <= now ? stats.usedMs : now;
-    if (applyEffects(flow.effects, packets - flow.packets, bytes - flow.bytes, usedMs)) this.changed();
+    if (applyEffects(flow.effects, packets - flow.packets, bytes - flow.bytes, usedMs, stats.tcpFlags)) this.changed();
     flow.packets = packets;
     flow.bytes = bytes;
     flow.usedMs = usedMs;
@@ -261,6 +281,7 @@ export class Megaflows {
       const next = this.#pass.next();
       if (next.done === true) {
         this.#pass = undefined;
+        this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
         return;
       }
@@ -268,6 +289,18 @@ export class Megaflows {
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
     this.#schedule(1);
+  }
+
+  /** Recirculation ids that no megaflow puts out or matches are forgotten after a while. */
+  #sweepRecirculations(now: number): void {
+    const { recirculations } = this.sends;
+    if (recirculations.size === 0) return;
+    const live = new Set<number>();
+    for (const flow of this.#flows.values()) {
+      for (const effect of flow.effects) if (effect.kind === 'recirc') live.add(effect.id);
+      if (flow.key[W.RECIRC_ID] !== 0) live.add(flow.key[W.RECIRC_ID]!);
+    }
+    recirculations.sweep((id) => live.has(id), now);
   }
 
   #revalidate(flow: Megaflow, now: number, maxIdle: number): void {
@@ -307,11 +340,37 @@ export class Megaflows {
     for (const flow of this.datapath.flows()) yield { flow, port: this.ingress(flow.key)?.port };
   }
 
-  close(): void {
+  /** With `keep` the datapath's flows stay as they are. */
+  close(keep = false): void {
     this.#isClosed = true;
     this.#timer?.();
     this.#timer = undefined;
-    this.flush();
+    if (!keep) this.flush();
+  }
+
+  /** Upcalls wait for `takeOver`; beyond a limit they are dropped. */
+  hold(): void {
+    if (this.#takeover === undefined) this.#held ??= [];
+  }
+
+  #hold(upcall: Upcall): void {
+    this.#heldBytes += upcall.frame.length;
+    if (this.#heldBytes <= MAX_HELD_BYTES) this.#held?.push(upcall);
+  }
+
+  /** 7. The first configuration stands. */
+  takeOver(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const upcall of held) this.#upcall(upcall);
+    this.#takeover ??= inheritFlows(this.datapath, {
+      now: () => this.#clock.now(),
+      isClosed: () => this.#isClosed,
+      maxIdleMs: this.maxIdleMs,
+      translate: (key) => this.#translate(key, this.#clock.now()),
+      changed: () => this.changed(),
+      install: (key, translation, stats) => this.#install(key, translation, stats.usedMs, Number(stats.packets), Number(stats.bytes)),
+    });
   }
 }
 
@@ -323,20 +382,21 @@ function isWithin(mask: Key, outer: Key): boolean {
 
 /** Structural equality of actions. */
 export function sameActions(a: readonly DpAction[], b: readonly DpAction[]): boolean {
-  return a.length === b.length && a.every((action, i) => sameValue(action, b[i]));
+  return a.length === b.length && a.every((action, i) => sameStructure(action, b[i]));
 }
 
-function sameValue(a: unknown, b: unknown): boolean {
+/** Structural equality of plain values. */
+export function sameStructure(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (ArrayBuffer.isView(a) || Array.isArray(a)) {
     const x = a as unknown as ArrayLike<unknown>;
     const y = b as unknown as ArrayLike<unknown>;
     if (x.length !== y.length) return false;
-    for (let i = 0; i < x.length; i++) if (!sameValue(x[i], y[i])) return false;
+    for (let i = 0; i < x.length; i++) if (!sameStructure(x[i], y[i])) return false;
     return true;
   }
   const x = Object.entries(a);
   const y = b as Record<string, unknown>;
-  return x.length === Object.keys(y).length && x.every(([name, value]) => sameValue(value, y[name]));
+  return x.length === Object.keys(y).length && x.every(([name, value]) => sameStructure(value, y[name]));
 }

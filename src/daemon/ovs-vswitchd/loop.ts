@@ -12,7 +12,7 @@ import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import type { Idl } from '../../ovsdb/client/idl.ts';
-import type { PortKind } from '../../switch/contract.ts';
+import type { PortKind, SwitchHost } from '../../switch/contract.ts';
 import type { LiveBridge, Reconciler } from '../reconcile/reconcile.ts';
 import { readWanted, type Wanted, type WantedBridge, type WantedOptions } from '../reconcile/wanted.ts';
 import type { DeviceTable } from './devices.ts';
@@ -26,6 +26,7 @@ const DEVICE_DELAY_MS = 20;
 const RETRY_MS = 1000;
 
 export interface LoopParts {
+  host: Pick<SwitchHost, 'hold' | 'takeOver'>;
   idl: Idl;
   clock: Clock;
   reconciler: Reconciler;
@@ -47,7 +48,7 @@ function fingerprint(wanted: Wanted): string {
       if (typeof value === 'bigint') return `${value}n`;
       if (value instanceof Map) return [...value];
       return value;
-    }) + JSON.stringify([wanted.settings, wanted.faults])
+    }) + JSON.stringify([wanted.settings, wanted.faults, wanted.isRestoring])
   );
 }
 
@@ -184,7 +185,9 @@ export class ConfigurationLoop {
     if (isNew || isForced) {
       await this.#dropVanished();
       coverageCounter('bridge_reconfigure').total++;
+      if (!this.#isReady || wanted.isRestoring) this.#parts.host.hold?.();
       await reconciler.run(wanted);
+      if (!wanted.isRestoring) this.#parts.host.takeOver?.();
       this.#carriedOut = print;
       this.#remember(wanted);
     } else {

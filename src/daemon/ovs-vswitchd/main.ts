@@ -162,7 +162,7 @@ async function start(context: DaemonContext): Promise<void> {
         dummies.add(datapath);
         return datapath;
       }
-      if (type === 'system') return openSystemDatapath(true);
+      if (type === 'system') return openSystemDatapath(true, runDir());
       if (type === 'netdev') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
@@ -177,6 +177,7 @@ async function start(context: DaemonContext): Promise<void> {
     { connect: (target) => connectStream(target), clock: realClock },
   );
   const loop = new ConfigurationLoop({
+    host,
     idl,
     clock,
     reconciler,

@@ -69,6 +69,8 @@ export interface Wanted {
   bridges: Map<string, WantedBridge>;
   settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number };
   statsIntervalMs: number;
+  /** Flow tables are being restored from outside (`other_config:flow-restore-wait`): what forwards now is to be left alone. */
+  isRestoring: boolean;
   /** Faults that belong to no interface, for the log. */
   faults: string[];
 }
@@ -364,6 +366,7 @@ export function readWanted(source: RowSource, options: WantedOptions): Wanted {
       vlanLimit: integerOption(other, 'vlan-limit', 1, 0, 2),
     },
     statsIntervalMs: integerOption(other, 'stats-update-interval', 5000, 5000),
+    isRestoring: other.get('flow-restore-wait') === 'true',
     faults,
   };
 }

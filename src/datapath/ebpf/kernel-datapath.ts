@@ -1,31 +1,40 @@
 // The devices that the program is attached to, and what it counted at them.
+//
+// Taking over from a predecessor, whose programs go on forwarding meanwhile:
+// 1. Maps of a new generation are made; the ring of frames for user space is the predecessor's.
+// 2. A port that is added finds its device's link there and keeps the program that runs; its number is the former one where that is free.
+// 3. `takeOver`: the flows have been put anew. Each link's program is exchanged in one step; links that no port claimed go.
+// 4. When no processor can be in a former program any more, what it counted is added to the new counters, and its maps go.
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { ATTACH, attachTcx, closeObject, createMap, deleteElement, lookupElement, updateElement, updateLink } from '../../bpf/kernel.ts';
+import { ATTACH, attachTcx, closeObject, createMap, deleteElement, updateElement, updateLink } from '../../bpf/kernel.ts';
+import { detachLink } from '../../bpf/objects.ts';
+import { W } from '../../flow/key.ts';
+import { E } from '../../host/ffi.ts';
+import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpPort } from '../datapath.ts';
 import type { OutputDevice } from './action-shape.ts';
+import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
-import { fixedMaps, PORT_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { fixedMaps, PORT_VALUE } from './map-layout.ts';
+import type { Hook, PinStore } from './pin-store.ts';
+import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
+import { Underlay } from './underlay.ts';
 
 const log = logger('dpif_ebpf');
-const ENOLINK = 67;
+/** After which no processor is in a program that was exchanged. */
+const SETTLE_MS = 100;
+/** Maps that pass from daemon to daemon. */
+const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending']);
 
 interface Attached {
   link: number;
   ifindex: number;
+  hook: Hook;
   device: OutputDevice;
+  /** A predecessor's program runs there. */
+  isFormer: boolean;
 }
-
-/** What the program counted at a port. */
-export interface KernelPortCounters {
-  rxPackets: bigint;
-  rxBytes: bigint;
-  txPackets: bigint;
-  txBytes: bigint;
-  lost: bigint;
-}
-
-const le32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 
 /** Ring of frames for user space. */
 export const RING_SIZE = 1 << 23;
@@ -36,95 +45,226 @@ export class KernelDatapath {
   readonly pendingFd: number;
   readonly #maps = new Map<string, number>();
   readonly #ports = new Map<DpPort, Attached>();
-  /** Of ports that are no more. */
-  #pastPackets = 0n;
+  readonly #underlay: Underlay;
+  readonly #tunnels = new Map<DpPort, OutputDevice>();
+  readonly #store: PinStore | undefined;
+  #former: Former[] = [];
+  #settling: NodeJS.Timeout | undefined;
 
-  /** Throws KernelError where the kernel does not allow it. */
-  constructor() {
+  /** With a store, everything outlives the process. Throws KernelError where the kernel does not allow it. */
+  constructor(store?: PinStore) {
+    this.#store = store;
     try {
-      for (const spec of fixedMaps(RING_SIZE)) this.#maps.set(spec.name, createMap(spec));
+      for (const spec of fixedMaps(RING_SIZE)) {
+        const isShared = store !== undefined && SHARED_MAPS.has(spec.name);
+        this.#maps.set(spec.name, isShared ? store.shared(spec.name, () => createMap(spec)) : createMap(spec));
+      }
+      this.#underlay = new Underlay(
+        this.#maps,
+        (ifindex) => [...this.#ports.values()].some((one) => one.ifindex === ifindex && one.hook === 'ingress'),
+        store,
+      );
       this.flows = new KernelFlows(
         this.#maps,
-        (port) => this.#ports.get(port)?.device,
+        (port) => this.#ports.get(port)?.device ?? this.#tunnels.get(port),
+        (port) => this.#tunnels.has(port),
         (program) => {
-          for (const { link } of this.#ports.values()) replaceProgram(link, program);
+          for (const { link, isFormer } of this.#ports.values()) if (!isFormer) replaceProgram(link, program);
         },
+        store,
       );
+      for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) store?.pinMap(fd, name);
     } catch (error) {
       for (const fd of this.#maps.values()) closeObject(fd);
       throw error;
     }
     this.ringFd = this.#maps.get('ring')!;
     this.pendingFd = this.#maps.get('pending')!;
+    for (const generation of store?.former() ?? []) {
+      try {
+        const former = Former.open(generation);
+        if (former !== undefined) this.#former.push(former);
+      } catch (error) {
+        log.warn(`${generation.dir}: its flows cannot be taken over: ${errorText(error)}`);
+      }
+    }
   }
 
   /** Takes a device's frames: those that come in, or for an internal port those that the host sends. */
   attach(port: DpPort, ifindex: number, isInternal: boolean): void {
+    const hook: Hook = isInternal ? 'egress' : 'ingress';
     const value = new Uint8Array(PORT_VALUE.size);
     value.set(le32(port), PORT_VALUE.port);
     updateElement(this.#maps.get('ports')!, le32(ifindex), value);
-    updateElement(this.#maps.get('tx')!, le32(port), new Uint8Array(TX_VALUE.size));
+    clearPort(this.#maps, port);
     try {
+      const device: OutputDevice = { ifindex, flags: isInternal ? 1 : 0 };
+      this.#underlay.refreshSoon();
+      const former = this.#store?.openLink(ifindex, hook);
+      if (former !== undefined) {
+        this.#ports.set(port, { link: former, ifindex, hook, device, isFormer: true });
+        return;
+      }
       const link = attachTcx(this.flows.program, ifindex, isInternal ? ATTACH.tcxEgress : ATTACH.tcxIngress);
-      this.#ports.set(port, { link, ifindex, device: { ifindex, flags: isInternal ? 1 : 0 } });
+      this.#ports.set(port, { link, ifindex, hook, device, isFormer: false });
+      this.#store?.pinLink(link, ifindex, hook);
     } catch (error) {
+      this.#ports.delete(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
       throw error;
     }
   }
 
-  detach(port: DpPort): void {
-    const attached = this.#ports.get(port);
-    if (attached === undefined) return;
-    closeObject(attached.link);
-    this.#pastPackets += this.counters(port)?.rxPackets ?? 0n;
-    deleteElement(this.#maps.get('ports')!, le32(attached.ifindex));
-    this.#ports.delete(port);
+  /** Takes a tunnel's packets off the devices that they come in at, and sends through it. */
+  addTunnel(port: DpPort, protocol: TunnelProtocol, udpPort: number): void {
+    clearPort(this.#maps, port);
+    this.#tunnels.set(port, { outer: (tunnel) => this.#underlay.outers.take(protocol, udpPort, tunnel) });
+    this.flows.setTunnels(true);
+    this.#underlay.add(port, protocol, udpPort);
   }
 
-  /** What the program counted at a port; undefined when it is not in the kernel. */
+  #removeTunnel(port: DpPort): void {
+    this.#underlay.remove(port);
+    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readTunnel(this.#maps, port).received, wrapFailed: 0n });
+    this.#tunnels.delete(port);
+  }
+
+  detach(port: DpPort): void {
+    if (this.#tunnels.has(port)) this.#removeTunnel(port);
+    const attached = this.#ports.get(port);
+    if (attached === undefined) return;
+    const { link, ifindex, hook } = attached;
+    detachLink(link);
+    this.#store?.unpinLink(ifindex, hook);
+    closeObject(link);
+    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n });
+    deleteElement(this.#maps.get('ports')!, le32(ifindex));
+    this.#ports.delete(port);
+    this.#underlay.refreshSoon();
+  }
+
+  /** What the program counted at a tunnel port, without the frames that user space got; undefined when it is none. */
+  tunnelCounters(port: DpPort): KernelPortCounters | undefined {
+    return this.#tunnels.has(port) ? readTunnel(this.#maps, port).counters : undefined;
+  }
+
+  /** The number that a predecessor gave to a device. */
+  formerPort(ifindex: number): DpPort | undefined {
+    return this.#former.findLast(({ ports }) => ports.has(ifindex))?.ports.get(ifindex);
+  }
+
+  /** Whether a predecessor gave this number to a device, which may still come. */
+  isFormerPort(port: DpPort): boolean {
+    return this.#former.some(({ ports }) => [...ports.values()].includes(port));
+  }
+
+  /** The flows that predecessors left, under the present port numbers; those of devices that are no port now are left out. */
+  *formerFlows(): Generator<FormerFlow> {
+    for (const former of this.#former) {
+      const numbers = new Map<DpPort, DpPort>();
+      for (const [port, { ifindex }] of this.#ports) {
+        const before = former.ports.get(ifindex);
+        if (before !== undefined) numbers.set(before, port);
+      }
+      for (const flow of former.flows()) {
+        const port = numbers.get(flow.key[W.IN_PORT]!);
+        if (port === undefined) continue;
+        flow.key[W.IN_PORT] = port;
+        yield flow;
+      }
+    }
+  }
+
+  /** Puts our program in the place of predecessors', and ends them. */
+  takeOver(): void {
+    if (this.#store === undefined) return;
+    this.flows.reloadNow();
+    for (const attached of this.#ports.values()) {
+      if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
+      attached.isFormer = false;
+    }
+    this.#store.keepLinks([...this.#ports.values(), ...this.#underlay.takeOver()]);
+    this.#settling = setTimeout(() => this.#endFormer(), SETTLE_MS);
+  }
+
+  #endFormer(): void {
+    this.#settling = undefined;
+    this.flows.absorbFormer();
+    for (const former of this.#former) {
+      const totals = former.totals();
+      for (const ifindex of former.ports.keys()) {
+        const counters = former.port(ifindex);
+        const port = [...this.#ports].find(([, attached]) => attached.ifindex === ifindex)?.[0];
+        if (counters === undefined) continue;
+        if (port !== undefined) addToPort(this.#maps, port, counters);
+        else totals.past += counters.rxPackets;
+      }
+      addToTotals(this.#maps, totals);
+      former.close();
+    }
+    this.#former = [];
+    this.#store?.removeFormer();
+  }
+
+  /** What was counted at a port; undefined when it is not in the kernel. */
   counters(port: DpPort): KernelPortCounters | undefined {
     const attached = this.#ports.get(port);
     if (attached === undefined) return undefined;
-    const rx = new Uint8Array(PORT_VALUE.size);
-    const tx = new Uint8Array(TX_VALUE.size);
-    if (!lookupElement(this.#maps.get('ports')!, le32(attached.ifindex), rx)) return undefined;
-    lookupElement(this.#maps.get('tx')!, le32(port), tx);
-    const rxView = new DataView(rx.buffer);
-    const txView = new DataView(tx.buffer);
-    return {
-      rxPackets: rxView.getBigUint64(PORT_VALUE.rxPackets, true),
-      rxBytes: rxView.getBigUint64(PORT_VALUE.rxBytes, true),
-      lost: rxView.getBigUint64(PORT_VALUE.lost, true),
-      txPackets: txView.getBigUint64(TX_VALUE.packets, true),
-      txBytes: txView.getBigUint64(TX_VALUE.bytes, true),
-    };
+    const { ifindex } = attached;
+    const sum = readPort(this.#maps, port, ifindex);
+    for (const former of this.#former) {
+      const more = former.port(ifindex);
+      if (more !== undefined) for (const name of Object.keys(sum) as (keyof KernelPortCounters)[]) sum[name] += more[name];
+    }
+    return sum;
   }
 
   /** Frames that a flow in the kernel took, that it dropped for want of actions, that the ring had no room for, and that went to user space by reason. */
-  totals(): { hits: bigint; dropped: bigint; lost: bigint; punted: { miss: bigint; unusual: bigint; actions: bigint } } {
-    const value = new Uint8Array(TOTALS_VALUE.size);
-    lookupElement(this.#maps.get('totals')!, le32(0), value);
-    const view = new DataView(value.buffer);
-    const punts = (reason: number): bigint => view.getBigUint64(TOTALS_VALUE.punted + reason * 8, true);
-    const punted = { miss: punts(1), unusual: punts(2), actions: punts(3) };
-    let received = this.#pastPackets;
+  totals(): {
+    hits: bigint;
+    dropped: bigint;
+    wrapFailed: bigint;
+    lost: bigint;
+    punted: { miss: bigint; unusual: bigint; actions: bigint };
+  } {
+    const totals = readTotals(this.#maps);
+    let received = totals.past;
     let lost = 0n;
     for (const port of this.#ports.keys()) {
       const counters = this.counters(port);
       received += counters?.rxPackets ?? 0n;
       lost += counters?.lost ?? 0n;
     }
-    const hits = received - punted.miss - punted.unusual - punted.actions;
-    return { hits: hits < 0n ? 0n : hits, dropped: view.getBigUint64(TOTALS_VALUE.dropped, true), lost, punted };
+    for (const port of this.#tunnels.keys()) received += readTunnel(this.#maps, port).received;
+    for (const former of this.#former) {
+      const more = former.totals();
+      received += more.past;
+      totals.dropped += more.dropped;
+      totals.wrapFailed += more.wrapFailed;
+      for (const [i, count] of more.punted.entries()) totals.punted[i]! += count;
+    }
+    const [, miss = 0n, unusual = 0n, actions = 0n] = totals.punted;
+    const hits = received - miss - unusual - actions;
+    const { dropped, wrapFailed } = totals;
+    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, lost, punted: { miss, unusual, actions } };
   }
 
-  /** Detaches and forgets. The descriptors of the ring and of its shares belong to whoever reads it. */
-  close(): void {
-    for (const port of [...this.#ports.keys()]) this.detach(port);
+  /** Ends our part. With `keep` everything goes on without us; the descriptors of the ring and of its shares belong to whoever reads it. */
+  close(keep = false): void {
+    if (this.#settling !== undefined) {
+      clearTimeout(this.#settling);
+      this.#endFormer();
+    }
+    const isKept = keep && this.#store !== undefined;
+    if (!isKept) for (const port of [...this.#ports.keys(), ...this.#tunnels.keys()]) this.detach(port);
+    this.#underlay.close(isKept);
+    for (const { link } of this.#ports.values()) closeObject(link);
+    this.#ports.clear();
     this.flows.close();
-    for (const [name, fd] of this.#maps) if (name !== 'ring' && name !== 'pending') closeObject(fd);
+    for (const former of this.#former) former.close();
+    for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) closeObject(fd);
     this.#maps.clear();
+    if (!keep) this.#store?.remove();
   }
 }
 
@@ -133,6 +273,6 @@ function replaceProgram(link: number, program: number): void {
   try {
     updateLink(link, program);
   } catch (error) {
-    if (!(error instanceof KernelError) || error.errno !== ENOLINK) log.err(`a port keeps its former program: ${errorText(error)}`);
+    if (!(error instanceof KernelError) || error.errno !== E.NOLINK) log.err(`a port keeps its former program: ${errorText(error)}`);
   }
 }

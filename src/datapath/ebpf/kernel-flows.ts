@@ -16,22 +16,18 @@ import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { type OutputDevice, shapeActions } from './action-shape.ts';
-import { EXTRACTED_WORDS } from './extract-program.ts';
+import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
+import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
+import { MAX_MASK_WORDS } from './frame-context.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
+import type { PinStore } from './pin-store.ts';
 import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
 const COUNTER_WORDS = COUNTER_VALUE.size / 4;
-
-export interface KernelFlowStats {
-  packets: bigint;
-  bytes: bigint;
-  usedNs: bigint;
-  tcpFlags: number;
-}
 
 interface Mask extends MaskSpec {
   name: string;
@@ -48,6 +44,8 @@ interface Installed {
   counters: number;
   /** Undefined while user space has the flow: the counters are kept. */
   actions: PooledActions | undefined;
+  /** What a predecessor's programs count for it, until that is added to its own counters. */
+  former: CounterPlace[];
 }
 
 /** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
@@ -61,11 +59,16 @@ export class KernelFlows {
   readonly #counterIndices = new IndexPool(MAX_FLOWS);
   readonly #counters: Memory;
   readonly #device: (port: number) => OutputDevice | undefined;
+  readonly #isTunnel: (port: number) => boolean;
   readonly #onProgram: (program: number) => void;
+  readonly #store: PinStore | undefined;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
   #program: number;
+  #hasTunnels = false;
+  /** Programs loaded so far. */
+  programCount = 0;
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
@@ -75,9 +78,20 @@ export class KernelFlows {
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
   readonly #index = new Uint32Array(1);
 
-  /** `maps` are the fixed ones; `onProgram` puts a program in the place of the running one. Throws KernelError where the kernel does not allow it. */
-  constructor(maps: Map<string, number>, device: (port: number) => OutputDevice | undefined, onProgram: (program: number) => void) {
+  /**
+   * `maps` are the fixed ones; `onProgram` puts a program in the place of the running one; maps of flows are pinned in the store.
+   * Throws KernelError where the kernel does not allow it.
+   */
+  constructor(
+    maps: Map<string, number>,
+    device: (port: number) => OutputDevice | undefined,
+    isTunnel: (port: number) => boolean,
+    onProgram: (program: number) => void,
+    store?: PinStore,
+  ) {
     this.#maps = maps;
+    this.#store = store;
+    this.#isTunnel = isTunnel;
     this.#device = device;
     this.#onProgram = onProgram;
     this.#actions = new ActionPool(
@@ -85,6 +99,7 @@ export class KernelFlows {
       () => this.#reloadSoon(),
     );
     this.#program = this.#load([]);
+    this.#publish();
     this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
     this.#reorder = setInterval(() => this.#reorderIfWorth(), REORDER_MS);
     this.#reorder.unref();
@@ -95,10 +110,24 @@ export class KernelFlows {
     return this.#program;
   }
 
+  /** Whether there are tunnel ports, which cost each frame a little. */
+  setTunnels(has: boolean): void {
+    if (this.#hasTunnels === has) return;
+    this.#hasTunnels = has;
+    this.reload();
+  }
+
+  /** Other programs jump to the running one. */
+  #publish(): void {
+    this.#index[0] = this.#program;
+    updateElement(this.#maps.get('programs')!, new Uint8Array(4), new Uint8Array(this.#index.buffer));
+  }
+
   #load(masks: readonly Mask[]): number {
     const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes() });
+    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
+    this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
     return fd;
   }
@@ -132,7 +161,7 @@ export class KernelFlows {
       flow = made;
     }
     const list = this.#actions.take(shaped);
-    const reason = typeof list === 'string' ? list : this.#store(flow, list);
+    const reason = typeof list === 'string' ? list : this.#enter(flow, list);
     if (reason === undefined) {
       this.#flows.set(id, flow);
     } else {
@@ -145,10 +174,14 @@ export class KernelFlows {
   #newFlow(key: Key, mask: Key): Installed | string {
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
+    const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
     for (const [i, word] of indices.entries()) {
       const value = words[i]! >>> 0;
-      // Connection and tunnel fields of frames that have neither are zero.
-      if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
+      // Connection fields of frames without, and tunnel fields of frames from devices, are zero.
+      if (!isOfDevice && word >= W.TUN_ID) {
+        if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
+        kept.push({ word, mask: masks[i]! >>> 0, value });
+      } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
         if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
@@ -157,6 +190,7 @@ export class KernelFlows {
       }
     }
     if (kept.length === 0) return 'empty_mask';
+    if (kept.length > MAX_MASK_WORDS) return 'mask_too_wide';
     const target = this.#mask(
       kept.map((one) => one.word),
       kept.map((one) => one.mask),
@@ -168,10 +202,10 @@ export class KernelFlows {
     const counters = this.#counterIndices.take();
     if (counters === undefined) return 'too_many_flows';
     this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
-    return { mask: target, key: bytes, counters, actions: undefined };
+    return { mask: target, key: bytes, counters, actions: undefined, former: [] };
   }
 
-  #store(flow: Installed, list: PooledActions): string | undefined {
+  #enter(flow: Installed, list: PooledActions): string | undefined {
     this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
     this.#entry[FLOW_VALUE.actions / 4] = list.index;
     if (this.#masks.get(flow.mask.name) !== flow.mask) return 'mask_dropped';
@@ -205,6 +239,7 @@ export class KernelFlows {
     const map = `flows${this.#nextMap++}`;
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
+    this.#store?.pinMask(fd, map, words, masks);
     const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0 };
     this.#masks.set(name, mask);
     this.#reloadSoon();
@@ -217,6 +252,7 @@ export class KernelFlows {
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
     closeObject(mask.fd);
+    this.#store?.unpinMask(mask.map);
   }
 
   #dropEmptyMasks(): void {
@@ -225,6 +261,11 @@ export class KernelFlows {
 
   #reloadSoon(): void {
     this.#reload ??= setTimeout(() => this.reload(), RELOAD_MS);
+  }
+
+  /** Does now what would be done soon. */
+  reloadNow(): void {
+    if (this.#reload !== undefined) this.reload();
   }
 
   /** Puts a program for the present masks and shapes in the place of the running one. */
@@ -249,6 +290,7 @@ export class KernelFlows {
       this.#onProgram(next);
       closeObject(this.#program);
       this.#program = next;
+      this.#publish();
       return;
     }
   }
@@ -296,15 +338,34 @@ export class KernelFlows {
   stats(id: number): KernelFlowStats | undefined {
     const flow = this.#flows.get(id);
     if (flow === undefined) return undefined;
-    const { words } = this.#counters;
-    const at = flow.counters * COUNTER_WORDS;
-    const wide = (offset: number): bigint => BigInt(words[at + offset / 4]!) | (BigInt(words[at + offset / 4 + 1]!) << 32n);
-    return {
-      packets: wide(COUNTER_VALUE.packets),
-      bytes: wide(COUNTER_VALUE.bytes),
-      usedNs: wide(COUNTER_VALUE.usedNs),
-      tcpFlags: words[at + COUNTER_VALUE.tcpFlags / 4]!,
-    };
+    const stats = readCounters(this.#place(flow));
+    for (const place of flow.former) {
+      const more = readCounters(place);
+      stats.packets += more.packets;
+      stats.bytes += more.bytes;
+      if (more.usedNs > stats.usedNs) stats.usedNs = more.usedNs;
+      stats.tcpFlags |= more.tcpFlags;
+    }
+    return stats;
+  }
+
+  #place(flow: Installed): CounterPlace {
+    return { words: this.#counters.words, at: flow.counters * COUNTER_WORDS };
+  }
+
+  /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
+  inherit(id: number, place: CounterPlace): boolean {
+    const flow = this.#flows.get(id);
+    flow?.former.push(place);
+    return flow !== undefined;
+  }
+
+  /** Predecessors' programs run no more: what they counted becomes ours. */
+  absorbFormer(): void {
+    for (const flow of this.#flows.values()) {
+      for (const place of flow.former) addCounters(this.#place(flow), readCounters(place));
+      flow.former = [];
+    }
   }
 
   get maskCount(): number {

@@ -6,20 +6,41 @@ import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Key } from '../../flow/key.ts';
 import { closeFd } from '../../host/ffi.ts';
+import { changeInterfaceFlags, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
 import { openSendSocket } from '../../netdev/send-socket.ts';
-import type { Datapath, DpAction, DpFlowStats, DpOffload, DpPort, DpPortCounters, DpPortSpec, FlowId } from '../datapath.ts';
+import type {
+  Datapath,
+  DpAction,
+  DpFlowStats,
+  DpInheritedFlow,
+  DpOffload,
+  DpPort,
+  DpPortCounters,
+  DpPortSpec,
+  FlowId,
+} from '../datapath.ts';
 import type { OpenedDevice } from '../userspace/attach.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
+import { type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { KernelDatapath, RING_SIZE } from './kernel-datapath.ts';
+import { openPinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
 /** Port number under which the ring is attached; ports of frames count from 1. */
 const RING_PORT = 0;
+const IFF_PROMISC = 0x100;
+
+/** A predecessor's flow, with the place where its programs count. */
+interface InheritedFlow extends DpInheritedFlow {
+  counters: CounterPlace;
+}
 
 export class SystemDatapath extends NetdevDatapath {
   readonly #kernel: KernelDatapath;
   readonly #ringReady: Promise<void>;
+  /** Devices made promiscuous, by their index. */
+  readonly #promiscuous = new Map<DpPort, number>();
   /** performance.now() of the kernel's monotonic clock at 0. */
   readonly #clockOffsetMs = performance.now() - Number(process.hrtime.bigint() / 1000n) / 1000;
 
@@ -49,8 +70,21 @@ export class SystemDatapath extends NetdevDatapath {
     }
     if (spec.kind === 'system') {
       const device = openSendSocket(spec.device);
-      if (this.#attach(port, spec.device, device.ifindex, false)) return device;
+      if (this.#attach(port, spec.device, device.ifindex, false)) {
+        this.#makePromiscuous(port, spec.device, device.ifindex);
+        return device;
+      }
       closeFd(device.fd);
+    }
+    if (spec.kind === 'tunnel') {
+      const device = super.openDevice(port, spec);
+      try {
+        this.#kernel.addTunnel(port, spec.protocol, spec.dstPort);
+      } catch (error) {
+        this.#kernel.detach(port);
+        log.warn(`${spec.device}: packets of this tunnel go through user space: ${errorText(error)}`);
+      }
+      return device;
     }
     return super.openDevice(port, spec);
   }
@@ -65,8 +99,29 @@ export class SystemDatapath extends NetdevDatapath {
     }
   }
 
+  /** By flag, not by a socket's membership alone: frames for other stations must come in while no daemon runs, too. */
+  #makePromiscuous(port: DpPort, device: string, ifindex: number): void {
+    try {
+      const before = changeInterfaceFlags(device, IFF_PROMISC, 0);
+      if ((before & IFF_PROMISC) === 0 || this.#kernel.formerPort(ifindex) !== undefined) this.#promiscuous.set(port, ifindex);
+    } catch (error) {
+      log.dbg(() => `${device} is promiscuous only while this daemon runs: ${errorText(error)}`);
+    }
+  }
+
+  #endPromiscuous(port: DpPort): void {
+    const name = interfaceName(this.#promiscuous.get(port) ?? 0);
+    this.#promiscuous.delete(port);
+    try {
+      if (name !== undefined) changeInterfaceFlags(name, 0, IFF_PROMISC);
+    } catch {
+      // The device is on its way out.
+    }
+  }
+
   protected override async closePort(port: DpPort): Promise<void> {
     this.#kernel.detach(port);
+    this.#endPromiscuous(port);
     await super.closePort(port);
   }
 
@@ -98,18 +153,29 @@ export class SystemDatapath extends NetdevDatapath {
 
   override flowStats(id: FlowId): DpFlowStats | undefined {
     const user = super.flowStats(id);
-    const kernel = this.#kernel.flows.stats(id);
-    if (user === undefined || kernel === undefined || kernel.packets === 0n) return user;
+    const counted = this.#kernel.flows.stats(id);
+    if (user === undefined || counted === undefined || counted.packets === 0n) return user;
+    const kernel = this.#toStats(counted);
     return {
       packets: user.packets + kernel.packets,
       bytes: user.bytes + kernel.bytes,
-      usedMs: Math.max(user.usedMs, Number(kernel.usedNs / 1000n) / 1000 + this.#clockOffsetMs),
+      usedMs: Math.max(user.usedMs, kernel.usedMs),
       tcpFlags: user.tcpFlags | kernel.tcpFlags,
     };
   }
 
   override portCounters(port: DpPort): DpPortCounters | undefined {
     const user = super.portCounters(port);
+    const tunnel = this.#kernel.tunnelCounters(port);
+    if (user !== undefined && tunnel !== undefined) {
+      return {
+        ...user,
+        rxPackets: user.rxPackets + tunnel.rxPackets,
+        rxBytes: user.rxBytes + tunnel.rxBytes,
+        txPackets: user.txPackets + tunnel.txPackets,
+        txBytes: user.txBytes + tunnel.txBytes,
+      };
+    }
     const kernel = this.#kernel.counters(port);
     if (user === undefined || kernel === undefined) return user;
     // Frames that came up through the ring were counted below already.
@@ -125,7 +191,8 @@ export class SystemDatapath extends NetdevDatapath {
 
   override drops(): ReadonlyMap<string, bigint> {
     const drops = new Map(super.drops());
-    const { dropped, lost } = this.#kernel.totals();
+    const { dropped, lost, wrapFailed } = this.#kernel.totals();
+    if (wrapFailed > 0n) drops.set('tunnel_header', (drops.get('tunnel_header') ?? 0n) + wrapFailed);
     if (dropped > 0n) drops.set('action_drop', (drops.get('action_drop') ?? 0n) + dropped);
     if (lost > 0n) drops.set('ring_full', lost);
     return drops;
@@ -142,22 +209,52 @@ export class SystemDatapath extends NetdevDatapath {
       isOffloaded: (id) => this.#kernel.flows.has(id),
       flows: this.#kernel.flows.flowCount,
       masks: this.#kernel.flows.maskCount,
+      programs: this.#kernel.flows.programCount,
       punted: this.#kernel.totals().punted,
       refused: this.#kernel.flows.refused,
     };
   }
 
-  override async close(): Promise<void> {
-    this.#kernel.close();
+  /** A device keeps its number from process to process, so that inherited flows and queued frames mean the same port. */
+  protected override preferredPort(spec: DpPortSpec): DpPort | undefined {
+    return spec.kind === 'tunnel' ? undefined : this.#kernel.formerPort(interfaceIndex(spec.device));
+  }
+
+  protected override isReserved(port: DpPort): boolean {
+    return this.#kernel.isFormerPort(port);
+  }
+
+  *inheritedFlows(): Generator<InheritedFlow> {
+    for (const { key, counters } of this.#kernel.formerFlows()) yield { key, counters, stats: this.#toStats(readCounters(counters)) };
+  }
+
+  flowInherit(id: FlowId, former: DpInheritedFlow): void {
+    const { counters } = former as InheritedFlow;
+    this.#kernel.flows.inherit(id, counters);
+  }
+
+  takeOver(): void {
+    this.#kernel.takeOver();
+  }
+
+  #toStats({ packets, bytes, usedNs, tcpFlags }: KernelFlowStats): DpFlowStats {
+    return { packets, bytes, usedMs: usedNs === 0n ? 0 : Number(usedNs / 1000n) / 1000 + this.#clockOffsetMs, tcpFlags };
+  }
+
+  override async close(keep = false): Promise<void> {
+    this.#kernel.close(keep);
     await super.close();
   }
 }
 
-/** Opens the `system` datapath: in the kernel where it is allowed, otherwise in user space, with one line that says why. */
-export function openSystemDatapath(keepDevices = false): Datapath {
+/**
+ * Opens the `system` datapath: in the kernel where it is allowed, otherwise in user space, with one line that says why. With a run directory,
+ * programs outlive the process, and are found again by that directory's name.
+ */
+export function openSystemDatapath(keepDevices = false, runDirectory?: string): Datapath {
   let kernel: KernelDatapath;
   try {
-    kernel = new KernelDatapath();
+    kernel = new KernelDatapath(runDirectory === undefined ? undefined : openPinStore(runDirectory));
   } catch (error) {
     log.info(`system datapath: frames are forwarded in user space, because the kernel refuses eBPF: ${errorText(error)}`);
     return openNetdevDatapath('system', keepDevices);

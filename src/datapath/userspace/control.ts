@@ -49,7 +49,11 @@ export abstract class UserspaceControl implements Datapath {
   protected preferredPort(_spec: DpPortSpec): DpPort | undefined {
     return undefined;
   }
-  abstract close(): Promise<void>;
+  /** A number that is better left to a port which may still come. */
+  protected isReserved(_port: DpPort): boolean {
+    return false;
+  }
+  abstract close(keep?: boolean): Promise<void>;
 
   async portAdd(spec: DpPortSpec): Promise<DpPort> {
     for (const info of this.#ports.values()) {
@@ -60,9 +64,11 @@ export abstract class UserspaceControl implements Datapath {
       return info.port;
     }
     // Port 0 is the datapath's own in Open vSwitch's numbering.
-    let port = this.preferredPort(spec) ?? 1;
-    if (this.#ports.has(port)) port = 1;
-    while (this.#ports.has(port)) port++;
+    let port = this.preferredPort(spec);
+    if (port === undefined || this.#ports.has(port)) {
+      port = 1;
+      while (this.#ports.has(port) || this.isReserved(port)) port++;
+    }
     if (port >= MAX_PORTS) throw new Error(`the datapath has no more than ${MAX_PORTS} ports`);
     const info = { port, name: spec.device, spec, users: 1 };
     this.#ports.set(port, info);

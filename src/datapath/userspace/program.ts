@@ -115,6 +115,7 @@ function compileAction(action: DpAction): Op {
     case 'ct':
     case 'pushEth':
     case 'popEth':
+    case 'addMpls':
     case 'pushNsh':
     case 'popNsh':
       return op(OP.unsupported);

@@ -35,6 +35,7 @@ export const DROP_REASONS = [
   'tunnel_no_key',
   'too_big',
   'no_sink',
+  'ring_stale',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 

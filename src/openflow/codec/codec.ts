@@ -6,8 +6,18 @@ import { PeerError } from '../../base/errors.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion, Role } from '../message.ts';
 import { messageForm } from '../message-table.ts';
-import { NX_VENDOR } from './action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
+import {
+  decodeBundleAdd,
+  decodeBundleControl,
+  encodeBundleAdd,
+  encodeBundleControl,
+  OFPT_BUNDLE_ADD_MESSAGE,
+  OFPT_BUNDLE_CONTROL,
+  ONFT_BUNDLE_ADD_MESSAGE,
+  ONFT_BUNDLE_CONTROL,
+} from './bundle-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
@@ -92,7 +102,7 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
   const form = messageForm(bytes);
-  const framed: Framed = { version, xid, name: form.name, message: decodeBody(from, version, type, options) };
+  const framed: Framed = { version, xid, name: form.name, message: decodeBody(from, version, type, xid, options) };
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
   return framed;
 }
@@ -112,7 +122,7 @@ function decodeHello(from: ByteReader, version: number): number {
   return (2 ** (Math.min(version, 6) + 1) - 2) & 0x7e;
 }
 
-function decodeBody(from: ByteReader, version: OfVersion, type: number, options: CodecOptions): Message {
+function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: number, options: CodecOptions): Message {
   switch (type) {
     case T.ERROR:
       return decodeError(from, version);
@@ -121,7 +131,7 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, options:
     case T.ECHO_REPLY:
       return { kind: 'echoReply', data: from.rest().slice() };
     case T.EXPERIMENTER:
-      return decodeExperimenter(from, version, options);
+      return decodeExperimenter(from, version, xid, options);
     case T.FEATURES_REQUEST:
       return { kind: 'featuresRequest' };
     case T.FEATURES_REPLY:
@@ -167,6 +177,8 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, options:
     const masks = version >= 5 ? decodeAsyncProperties(from) : decodeAsync(from);
     return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
   }
+  if (version >= 5 && type === OFPT_BUNDLE_CONTROL) return decodeBundleControl(from);
+  if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
 }
 
@@ -179,7 +191,7 @@ function decodeRole(from: ByteReader, isRequest: boolean): Message {
   return { kind: isRequest ? 'roleRequest' : 'roleReply', role, generationId: isRequest && !isOrdered ? undefined : generation };
 }
 
-function decodeExperimenter(from: ByteReader, version: OfVersion, options: CodecOptions): Message {
+function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, options: CodecOptions): Message {
   const experimenter = from.u32();
   const subtype = from.u32();
   if (experimenter === NX_VENDOR) {
@@ -211,6 +223,10 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, options: Codec
       case NXT.SET_CONTROLLER_ID:
         return { kind: 'setControllerId', controllerId: from.skip(6).u16() };
     }
+  }
+  if (experimenter === ONF_VENDOR && version === 4) {
+    if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
+    if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   }
   return { kind: 'unknown', type: T.EXPERIMENTER, experimenter, subtype, body: from.rest().slice() };
 }
@@ -382,6 +398,15 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'setControllerId':
       out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
       return T.EXPERIMENTER;
+    case 'bundleControl':
+    case 'bundleAdd': {
+      const isControl = message.kind === 'bundleControl';
+      if (version < 5) out.u32(ONF_VENDOR).u32(isControl ? ONFT_BUNDLE_CONTROL : ONFT_BUNDLE_ADD_MESSAGE);
+      if (isControl) encodeBundleControl(out, message);
+      else encodeBundleAdd(out, message);
+      if (version < 5) return T.EXPERIMENTER;
+      return isControl ? OFPT_BUNDLE_CONTROL : OFPT_BUNDLE_ADD_MESSAGE;
+    }
     case 'unknown':
       if (message.type === T.EXPERIMENTER) out.u32(message.experimenter).u32(message.subtype);
       out.put(message.body);

@@ -3,6 +3,7 @@
 import type { Json } from '../json/json.ts';
 import type { SymbolTable } from './atom.ts';
 import { compareAtoms } from './atom.ts';
+import { datumKey } from './database.ts';
 import { type Datum, datumsEqual, excludesAll, includesAll, parseDatum } from './datum.ts';
 import { OvsdbError, syntaxError } from './error.ts';
 import type { ColumnSchema, TableSchema } from './schema.ts';
@@ -88,4 +89,32 @@ export function pinnedUuid(condition: Condition): string | undefined {
       return clause.arg.keys[0] as string | undefined;
   }
   return undefined;
+}
+
+/** The condition as one function, for a search through many rows: the common case is one comparison of a scalar. */
+export function compileCondition(condition: Condition): (fields: readonly Datum[]) => boolean {
+  const [clause] = condition;
+  if (condition.length === 1 && clause !== undefined && typeof clause !== 'boolean' && clause.fn === '==') {
+    const { index } = clause.column;
+    const { keys, values } = clause.arg;
+    const [key] = keys;
+    if (keys.length === 1 && values === undefined) {
+      return (fields) => {
+        const found = (fields[index] as Datum).keys;
+        return found.length === 1 && found[0] === key;
+      };
+    }
+  }
+  return (fields) => conditionHolds(condition, fields);
+}
+
+/** The text by which an index finds the rows, when the condition says what each of its columns equals. */
+export function pinnedKey(condition: Condition, columns: readonly ColumnSchema[]): string | undefined {
+  let text = '';
+  for (const column of columns) {
+    const clause = condition.find((one) => typeof one !== 'boolean' && one.column === column && one.fn === '==');
+    if (clause === undefined || typeof clause === 'boolean') return undefined;
+    text += datumKey(clause.arg);
+  }
+  return text;
 }

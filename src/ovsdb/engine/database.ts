@@ -63,14 +63,56 @@ export function referencedUuids(fields: readonly Datum[], reference: Reference):
   return (reference.part === 'keys' ? datum.keys : datum.values) ?? [];
 }
 
-/** The text by which an index knows a row. */
+/**
+ * Calls `visit` for each reference that came (1) or went (-1) between two states of a row; a column left as it was costs nothing, however many
+ * references it holds.
+ */
+export function visitChangedReferences(
+  reference: Reference,
+  before: Row | undefined,
+  after: Row | undefined,
+  visit: (uuid: string, sign: 1 | -1) => void,
+): void {
+  const at = reference.column.index;
+  const was = before?.fields[at];
+  const is = after?.fields[at];
+  if (was === is) return;
+  const old = (reference.part === 'keys' ? was?.keys : was?.values) ?? [];
+  const now = (reference.part === 'keys' ? is?.keys : is?.values) ?? [];
+  if (reference.part === 'values') {
+    for (const uuid of old) visit(uuid as string, -1);
+    for (const uuid of now) visit(uuid as string, 1);
+    return;
+  }
+  // Keys are sorted. UUIDs are plain ASCII, so that the language's own order is theirs.
+  let j = 0;
+  for (let i = 0; i < old.length; i++) {
+    const uuid = old[i] as string;
+    while (j < now.length && (now[j] as string) < uuid) visit(now[j++] as string, 1);
+    if (now[j] === uuid) j++;
+    else visit(uuid, -1);
+  }
+  while (j < now.length) visit(now[j++] as string, 1);
+}
+
+/** The text by which an index knows a row: each atom with its length before it, so that no two lists give the same. */
 export function indexText(fields: readonly Datum[], columns: readonly ColumnSchema[]): string {
-  return JSON.stringify(
-    columns.map((column) => {
-      const { keys, values } = fields[column.index] as Datum;
-      return [keys.map(String), values?.map(String)];
-    }),
-  );
+  let text = '';
+  for (const column of columns) text += datumKey(fields[column.index] as Datum);
+  return text;
+}
+
+/** A text that is equal exactly for equal values of one column. */
+export function datumKey({ keys, values }: Datum): string {
+  let text = `${keys.length}`;
+  for (const atom of keys) text += atomKey(atom);
+  if (values !== undefined) for (const atom of values) text += atomKey(atom);
+  return text;
+}
+
+function atomKey(atom: Atom): string {
+  const text = typeof atom === 'string' ? atom : String(atom);
+  return `,${text.length}:${text}`;
 }
 
 /** A row before and after a commit. */
@@ -110,57 +152,68 @@ export class Database {
 
   /** Makes the changes of a commit that has passed all checks. */
   apply(commit: Commit): void {
-    for (const change of commit.changes) {
-      if (change.before !== undefined) this.#forget(change.before);
-    }
-    for (const change of commit.changes) {
-      if (change.after !== undefined) this.#learn(change.after);
-    }
+    for (const change of commit.changes) this.#forget(change);
+    for (const change of commit.changes) this.#learn(change);
     for (const listener of this.listeners) listener(commit);
   }
 
-  #forget(row: Row): void {
-    const { table } = row;
-    table.rows.delete(row.uuid);
-    for (const [i, columns] of table.schema.indexes.entries()) {
+  #forget({ table, uuid, before, after }: Change): void {
+    if (before === undefined) return;
+    if (after === undefined) table.rows.delete(uuid);
+    for (let i = 0; i < table.indexes.length; i++) {
+      const columns = table.schema.indexes[i] ?? [];
+      if (after !== undefined && columns.every(({ index }) => before.fields[index] === after.fields[index])) continue;
       const index = table.indexes[i];
-      const text = indexText(row.fields, columns);
-      if (index?.get(text) === row.uuid) index.delete(text);
+      const text = indexText(before.fields, columns);
+      if (index?.get(text) === uuid) index.delete(text);
     }
-    for (const reference of table.references) {
-      const target = this.tables.get(reference.table);
-      for (const atom of referencedUuids(row.fields, reference)) {
-        const uuid = atom as string;
-        if (reference.isStrong && uuid === row.uuid && target === table) continue;
-        if (reference.isStrong) {
-          const left = (target?.strongCount.get(uuid) ?? 0) - 1;
-          if (left > 0) target?.strongCount.set(uuid, left);
-          else target?.strongCount.delete(uuid);
-        } else {
-          const sources = target?.weakSources.get(uuid);
-          sources?.delete(row.uuid);
-          if (sources?.size === 0) target?.weakSources.delete(uuid);
-        }
+    if (table.weakReferences.length > 0 && this.#changesWeak(table, before, after)) this.#countWeak(before, false);
+  }
+
+  #learn({ table, uuid, before, after }: Change): void {
+    if (after !== undefined) {
+      table.rows.set(uuid, after);
+      for (let i = 0; i < table.indexes.length; i++) {
+        const columns = table.schema.indexes[i] ?? [];
+        if (before !== undefined && columns.every(({ index }) => before.fields[index] === after.fields[index])) continue;
+        table.indexes[i]?.set(indexText(after.fields, columns), uuid);
       }
+      if (table.weakReferences.length > 0 && this.#changesWeak(table, before, after)) this.#countWeak(after, true);
+    }
+    for (const reference of table.strongReferences) {
+      const target = this.tables.get(reference.table);
+      if (target === undefined) continue;
+      visitChangedReferences(reference, before, after, (other, sign) => {
+        // A row does not keep itself alive.
+        if (other === uuid && target === table) return;
+        const count = (target.strongCount.get(other) ?? 0) + sign;
+        if (count === 0) target.strongCount.delete(other);
+        else target.strongCount.set(other, count);
+      });
     }
   }
 
-  #learn(row: Row): void {
-    const { table } = row;
-    table.rows.set(row.uuid, row);
-    for (const [i, columns] of table.schema.indexes.entries()) table.indexes[i]?.set(indexText(row.fields, columns), row.uuid);
-    for (const reference of table.references) {
+  #changesWeak(table: Table, before: Row | undefined, after: Row | undefined): boolean {
+    return table.weakReferences.some(({ column }) => before?.fields[column.index] !== after?.fields[column.index]);
+  }
+
+  /** Notes or forgets all weak references of a row: one name for however many columns point at the same row. */
+  #countWeak(row: Row, isNew: boolean): void {
+    for (const reference of row.table.weakReferences) {
       const target = this.tables.get(reference.table);
       if (target === undefined) continue;
       for (const atom of referencedUuids(row.fields, reference)) {
         const uuid = atom as string;
-        if (reference.isStrong && uuid === row.uuid && target === table) continue;
-        if (reference.isStrong) {
-          target.strongCount.set(uuid, (target.strongCount.get(uuid) ?? 0) + 1);
-        } else {
-          const sources = target.weakSources.get(uuid) ?? new Map<string, Table>();
-          sources.set(row.uuid, table);
-          target.weakSources.set(uuid, sources);
+        let sources = target.weakSources.get(uuid);
+        if (isNew) {
+          if (sources === undefined) {
+            sources = new Map();
+            target.weakSources.set(uuid, sources);
+          }
+          sources.set(row.uuid, row.table);
+        } else if (sources !== undefined) {
+          sources.delete(row.uuid);
+          if (sources.size === 0) target.weakSources.delete(uuid);
         }
       }
     }

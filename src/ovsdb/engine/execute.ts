@@ -1,15 +1,16 @@
 // Runs the operations of a `transact` request: RFC 7047 section 5.2.
 
-import { type Json, type JsonObject, jsonObject } from '../json/json.ts';
+import type { Json } from '../json/json.ts';
 import type { SymbolTable } from './atom.ts';
 import { isUuid } from './atom.ts';
-import { type Condition, conditionHolds, parseCondition, pinnedUuid } from './condition.ts';
-import { type Database, newUuid, type Row, type Table } from './database.ts';
-import { checkDatum, type Datum, datumsEqual, datumToJson, parseDatum } from './datum.ts';
+import { type Condition, compileCondition, conditionHolds, parseCondition, pinnedKey, pinnedUuid } from './condition.ts';
+import { type Database, indexText, newUuid, type Row, type Table } from './database.ts';
+import { checkDatum, type Datum, parseDatum } from './datum.ts';
 import { OvsdbError, syntaxError } from './error.ts';
 import { mutateDatum, parseMutation } from './mutation.ts';
 import { ObjectParser } from './object-parser.ts';
-import { type ColumnSchema, parseColumnSet, UUID_COLUMN } from './schema.ts';
+import { EMPTY_RESULT, NO_RESULT, type OperationResult, resultToJson } from './operation-result.ts';
+import { type ColumnSchema, parseColumnSet, type TableSchema, UUID_COLUMN } from './schema.ts';
 import { defaultFields, Transaction } from './transaction.ts';
 
 export interface ExecuteOptions {
@@ -24,10 +25,20 @@ export interface ExecuteOptions {
 }
 
 /** What running a transaction came to. */
-export type Outcome =
-  | { kind: 'done'; result: Json[]; isDurable: boolean; succeeded: boolean }
+export type Outcome = Finished<Json> | Pending;
+
+interface Finished<Result> {
+  kind: 'done';
+  result: Result[];
+  isDurable: boolean;
+  succeeded: boolean;
+}
+
+interface Pending {
   /** A `wait` is not satisfied: run it again when the database changes, at the latest after `timeoutMs` from the first try. */
-  | { kind: 'wait'; timeoutMs: number };
+  kind: 'wait';
+  timeoutMs: number;
+}
 
 class WaitPending extends Error {
   readonly timeoutMs: number;
@@ -35,6 +46,11 @@ class WaitPending extends Error {
     super('wait');
     this.timeoutMs = timeoutMs;
   }
+}
+
+interface Given {
+  readonly column: ColumnSchema;
+  readonly datum: Datum;
 }
 
 class Execution {
@@ -56,7 +72,7 @@ class Execution {
     return symbol.uuid;
   };
 
-  run(json: Json, parser: ObjectParser): JsonObject {
+  run(json: Json, parser: ObjectParser): OperationResult {
     const op = parser.required('op', 'id') as string;
     switch (op) {
       case 'insert':
@@ -75,7 +91,7 @@ class Execution {
         const durable = parser.required('durable', 'boolean');
         parser.finish();
         if (durable === true) this.transaction.isDurable = true;
-        return new Map();
+        return EMPTY_RESULT;
       }
       case 'abort':
         parser.finish();
@@ -84,13 +100,13 @@ class Execution {
         const comment = parser.required('comment', 'string') as string;
         parser.finish();
         this.transaction.comment(comment);
-        return new Map();
+        return EMPTY_RESULT;
       }
       case 'assert': {
         const lock = parser.required('lock', 'id') as string;
         parser.finish();
         if (this.options.holdsLock?.(lock) !== true) throw new OvsdbError('not owner', `Asserted lock ${lock} not held.`);
-        return new Map();
+        return EMPTY_RESULT;
       }
       default:
         return parser.fail(`No operation "${op}"`);
@@ -102,19 +118,20 @@ class Execution {
     return this.transaction.database.tables.get(name) ?? parser.fail(`No table named ${name}.`);
   }
 
-  #fields(json: Json, table: Table): Map<ColumnSchema, Datum> {
+  /** The columns of a row object with their values. */
+  #fields(json: Json, table: Table): Given[] {
     if (!(json instanceof Map)) throw syntaxError(json, 'row must be JSON object');
-    const given = new Map<ColumnSchema, Datum>();
+    const given: Given[] = [];
     for (const [name, value] of json) {
       const column = table.schema.columns.get(name);
       if (column === undefined)
         throw new OvsdbError('unknown column', `No column ${name} in table ${table.schema.name}.`, { syntax: json });
-      given.set(column, parseDatum(value, column.type, this.symbols));
+      given.push({ column, datum: parseDatum(value, column.type, this.symbols) });
     }
     return given;
   }
 
-  insert(parser: ObjectParser): JsonObject {
+  insert(parser: ObjectParser): OperationResult {
     const table = this.table(parser);
     const uuidJson = parser.optional('uuid', 'string') as string | undefined;
     const name = parser.optional('uuid-name', 'id') as string | undefined;
@@ -139,13 +156,14 @@ class Execution {
     uuid ??= newUuid();
     const given = this.#fields(rowJson, table);
     const fields = [...defaultFields(table.schema)];
-    for (const [column, datum] of given) fields[column.index] = datum;
-    for (const column of table.schema.columnList) {
-      if (!given.has(column)) checkDatum(fields[column.index] as Datum, column.type);
+    for (const { column, datum } of given) fields[column.index] = datum;
+    // A default may be what the column forbids.
+    for (const column of needsValue(table.schema)) {
+      if (!given.some((one) => one.column === column)) checkDatum(fields[column.index] as Datum, column.type);
     }
     fields[UUID_COLUMN] = { keys: [uuid] };
     this.transaction.put(table, uuid, fields);
-    return new Map([['uuid', ['uuid', uuid]]]);
+    return { kind: 'uuid', uuid };
   }
 
   #match(table: Table, condition: Condition): Row[] {
@@ -155,11 +173,21 @@ class Execution {
       return row !== undefined && conditionHolds(condition, row.fields) ? [row] : [];
     }
     const found: Row[] = [];
-    for (const row of this.transaction.rows(table)) if (conditionHolds(condition, row.fields)) found.push(row);
+    const holds = compileCondition(condition);
+    const take = (row: Row): void => {
+      if (holds(row.fields)) found.push(row);
+    };
+    for (let i = 0; i < table.schema.indexes.length; i++) {
+      const key = pinnedKey(condition, table.schema.indexes[i] ?? []);
+      if (key === undefined) continue;
+      this.transaction.scanIndex(table, i, key, take);
+      return found;
+    }
+    this.transaction.scan(table, take);
     return found;
   }
 
-  select(parser: ObjectParser): JsonObject {
+  select(parser: ObjectParser): OperationResult {
     const table = this.table(parser);
     const where = parser.required('where', 'array');
     const columnsJson = parser.optional('columns', 'array');
@@ -170,16 +198,16 @@ class Execution {
       columnsJson === undefined ? table.schema.columnList : parseColumnSet(columnsJson, table.schema.columns, table.schema.name);
     if (sort !== undefined) parseColumnSet(sort, table.schema.columns, table.schema.name);
     const rows = distinctRows(this.#match(table, condition), columns);
-    return new Map([['rows', rows.map((row) => rowToJson(row.fields, columns))]]);
+    return { kind: 'rows', rows, columns };
   }
 
-  update(json: Json, parser: ObjectParser): JsonObject {
+  update(json: Json, parser: ObjectParser): OperationResult {
     const table = this.table(parser);
     const where = parser.required('where', 'array');
     const rowJson = parser.required('row', 'object');
     parser.finish();
     const given = this.#fields(rowJson, table);
-    for (const column of given.keys()) {
+    for (const { column } of given) {
       if (!column.isMutable) {
         throw new OvsdbError('constraint violation', `Cannot update immutable column ${column.name} in table ${table.schema.name}.`, {
           syntax: json,
@@ -189,13 +217,13 @@ class Execution {
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
     for (const row of rows) {
       const fields = [...row.fields];
-      for (const [column, datum] of given) fields[column.index] = datum;
+      for (const { column, datum } of given) fields[column.index] = datum;
       this.transaction.put(table, row.uuid, fields);
     }
-    return jsonObject({ count: rows.length });
+    return { kind: 'count', count: rows.length };
   }
 
-  mutate(parser: ObjectParser): JsonObject {
+  mutate(parser: ObjectParser): OperationResult {
     const table = this.table(parser);
     const where = parser.required('where', 'array');
     const mutationsJson = parser.required('mutations', 'array') as Json[];
@@ -207,19 +235,19 @@ class Execution {
       for (const mutation of mutations) fields[mutation.column.index] = mutateDatum(fields[mutation.column.index] as Datum, mutation);
       this.transaction.put(table, row.uuid, fields);
     }
-    return jsonObject({ count: rows.length });
+    return { kind: 'count', count: rows.length };
   }
 
-  delete(parser: ObjectParser): JsonObject {
+  delete(parser: ObjectParser): OperationResult {
     const table = this.table(parser);
     const where = parser.required('where', 'array');
     parser.finish();
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
     for (const row of rows) this.transaction.put(table, row.uuid, undefined);
-    return jsonObject({ count: rows.length });
+    return { kind: 'count', count: rows.length };
   }
 
-  wait(parser: ObjectParser): JsonObject {
+  wait(parser: ObjectParser): OperationResult {
     const timeout = parser.optional('timeout', 'number');
     const table = this.table(parser);
     const where = parser.required('where', 'array');
@@ -235,12 +263,12 @@ class Execution {
     for (const rowJson of rowsJson) {
       const given = this.#fields(rowJson, table);
       const fields = [...defaultFields(table.schema)];
-      for (const [column, datum] of given) fields[column.index] = datum;
-      wanted.add(rowText(fields, columns));
+      for (const { column, datum } of given) fields[column.index] = datum;
+      wanted.add(indexText(fields, columns));
     }
-    const actual = new Set(this.#match(table, condition).map((row) => rowText(row.fields, columns)));
+    const actual = new Set(this.#match(table, condition).map((row) => indexText(row.fields, columns)));
     const isEqual = wanted.size === actual.size && [...wanted].every((text) => actual.has(text));
-    if (isEqual === (until === '==')) return new Map();
+    if (isEqual === (until === '==')) return EMPTY_RESULT;
     const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : Number(timeout);
     const elapsed = this.options.elapsedMs;
     if (timeoutMs > 0 && elapsed === undefined) throw new OvsdbError('not supported', 'triggers not supported');
@@ -252,13 +280,24 @@ class Execution {
   }
 }
 
-function rowText(fields: readonly Datum[], columns: readonly ColumnSchema[]): string {
-  return JSON.stringify(
-    columns.map(({ index }) => {
-      const { keys, values } = fields[index] as Datum;
-      return [keys.map(String), values?.map(String)];
-    }),
-  );
+const forbiddenDefaults = new WeakMap<TableSchema, readonly ColumnSchema[]>();
+
+/** The columns whose default value their own constraints refuse. */
+function needsValue(schema: TableSchema): readonly ColumnSchema[] {
+  let columns = forbiddenDefaults.get(schema);
+  if (columns === undefined) {
+    const defaults = defaultFields(schema);
+    columns = schema.columnList.filter((column) => {
+      try {
+        checkDatum(defaults[column.index] as Datum, column.type);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    forbiddenDefaults.set(schema, columns);
+  }
+  return columns;
 }
 
 /** Rows that differ in the columns looked at; the reference gives each combination once. */
@@ -266,53 +305,55 @@ function distinctRows(rows: Row[], columns: readonly ColumnSchema[]): Row[] {
   if (rows.length < 2 || columns.some((column) => column.index === UUID_COLUMN)) return rows;
   const seen = new Set<string>();
   return rows.filter((row) => {
-    const text = rowText(row.fields, columns);
+    const text = indexText(row.fields, columns);
     return seen.has(text) ? false : seen.add(text);
   });
 }
 
-/** The columns of a row as a JSON object. */
-export function rowToJson(fields: readonly Datum[], columns: readonly ColumnSchema[]): JsonObject {
-  const row: JsonObject = new Map();
-  for (const column of columns) row.set(column.name, datumToJson(fields[column.index] as Datum, column.type));
-  return row;
-}
-
 /** Runs the operations (the params of `transact` after the database's name) and commits. */
-export function executeTransaction(database: Database, operations: readonly Json[], options: ExecuteOptions = {}): Outcome {
+export function runTransaction(
+  database: Database,
+  operations: readonly Json[],
+  options: ExecuteOptions = {},
+): Finished<OperationResult> | Pending {
   const execution = new Execution(database, options);
-  const results: Json[] = [];
-  const name = (i: number): string => `ovsdb operation ${i + 1} of ${operations.length}`;
+  const result: OperationResult[] = [];
   try {
-    for (const [i, json] of operations.entries()) {
-      const parser = new ObjectParser(json, name(i));
-      const op = json instanceof Map ? String(json.get('op')) : '';
-      if (writingOps.has(op) && options.isReserved === true) {
-        throw new OvsdbError('not allowed', `${op} operation not allowed on table in reserved database ${database.schema.name}`);
-      }
-      if (writingOps.has(op) && options.isReadOnly === true)
-        throw new OvsdbError('not allowed', `${op} operation not allowed when database server is in read only mode`);
-      results.push(execution.run(json, parser));
+    for (let i = 0; i < operations.length; i++) {
+      const json = operations[i] as Json;
+      const parser = new ObjectParser(json, () => `ovsdb operation ${i + 1} of ${operations.length}`);
+      if (options.isReserved === true || options.isReadOnly === true) refuseWriting(json, database, options);
+      result.push(execution.run(json, parser));
     }
   } catch (error) {
     if (error instanceof WaitPending) return { kind: 'wait', timeoutMs: error.timeoutMs };
     if (!(error instanceof OvsdbError)) throw error;
-    results.push(error.toJson());
-    while (results.length < operations.length) results.push(null);
-    return { kind: 'done', result: results, isDurable: false, succeeded: false };
+    result.push({ kind: 'error', error });
+    while (result.length < operations.length) result.push(NO_RESULT);
+    return { kind: 'done', result, isDurable: false, succeeded: false };
   }
   try {
     execution.transaction.commit();
   } catch (error) {
     if (!(error instanceof OvsdbError)) throw error;
-    return { kind: 'done', result: [...results, error.toJson()], isDurable: false, succeeded: false };
+    result.push({ kind: 'error', error });
+    return { kind: 'done', result, isDurable: false, succeeded: false };
   }
-  return { kind: 'done', result: results, isDurable: execution.transaction.isDurable, succeeded: true };
+  return { kind: 'done', result, isDurable: execution.transaction.isDurable, succeeded: true };
+}
+
+/** The same with results as JSON. */
+export function executeTransaction(database: Database, operations: readonly Json[], options: ExecuteOptions = {}): Outcome {
+  const outcome = runTransaction(database, operations, options);
+  return outcome.kind === 'wait' ? outcome : { ...outcome, result: outcome.result.map(resultToJson) };
+}
+
+function refuseWriting(json: Json, database: Database, options: ExecuteOptions): void {
+  const op = json instanceof Map ? String(json.get('op')) : '';
+  if (!writingOps.has(op)) return;
+  if (options.isReserved === true)
+    throw new OvsdbError('not allowed', `${op} operation not allowed on table in reserved database ${database.schema.name}`);
+  throw new OvsdbError('not allowed', `${op} operation not allowed when database server is in read only mode`);
 }
 
 const writingOps = new Set(['insert', 'update', 'mutate', 'delete']);
-
-/** Whether two rows agree in a column. */
-export function sameField(a: Row, b: Row, column: ColumnSchema): boolean {
-  return datumsEqual(a.fields[column.index] as Datum, b.fields[column.index] as Datum);
-}

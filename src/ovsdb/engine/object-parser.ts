@@ -56,40 +56,46 @@ function isKind(value: Json, kind: MemberKind): boolean {
 }
 
 export class ObjectParser {
-  readonly #name: string;
+  readonly #name: string | (() => string);
   readonly #object: JsonObject;
-  readonly #used = new Set<string>();
+  /** Members asked for and found; their names, for the message when there are more. */
+  readonly #used: string[] = [];
 
   /** `name` is what is being parsed, as an error shall call it. */
-  constructor(json: Json, name: string) {
+  constructor(json: Json, name: string | (() => string)) {
     this.#name = name;
-    if (!(json instanceof Map)) throw syntaxError(undefined, `Parsing ${name} failed: Object expected.`);
+    if (!(json instanceof Map)) throw syntaxError(undefined, `Parsing ${this.#title()} failed: Object expected.`);
     this.#object = json;
   }
 
+  #title(): string {
+    return typeof this.#name === 'string' ? this.#name : this.#name();
+  }
+
   fail(message: string): never {
-    throw syntaxError(this.#object, `Parsing ${this.#name} failed: ${message}`);
+    throw syntaxError(this.#object, `Parsing ${this.#title()} failed: ${message}`);
   }
 
   /** A member of one of the kinds; it must be there. */
-  required(name: string, ...kinds: MemberKind[]): Json {
-    const value = this.optional(name, ...kinds);
+  required(name: string, kind: MemberKind, other?: MemberKind): Json {
+    const value = this.optional(name, kind, other);
     if (value === undefined) this.fail(`Required '${name}' member is missing.`);
     return value;
   }
 
-  optional(name: string, ...kinds: MemberKind[]): Json | undefined {
-    this.#used.add(name);
+  optional(name: string, kind: MemberKind, other?: MemberKind): Json | undefined {
     const value = this.#object.get(name);
     if (value === undefined) return undefined;
-    if (!kinds.some((kind) => isKind(value, kind))) this.fail(`Type mismatch for member '${name}'.`);
+    if (!this.#used.includes(name)) this.#used.push(name);
+    if (!isKind(value, kind) && (other === undefined || !isKind(value, other))) this.fail(`Type mismatch for member '${name}'.`);
     return value;
   }
 
   /** All members must have been asked for. */
   finish(): void {
+    if (this.#used.length === this.#object.size) return;
     for (const name of this.#object.keys()) {
-      if (!this.#used.has(name)) this.fail(`Member '${name}' is present but not allowed here.`);
+      if (!this.#used.includes(name)) this.fail(`Member '${name}' is present but not allowed here.`);
     }
   }
 }

@@ -17,8 +17,8 @@ import {
   newUuid,
   type Reference,
   type Row,
-  referencedUuids,
   type Table,
+  visitChangedReferences,
 } from './database.ts';
 import { type Datum, datumsEqual, filterDatum } from './datum.ts';
 import { formatDatum } from './datum-text.ts';
@@ -45,6 +45,11 @@ export function defaultFields(schema: TableSchema): readonly Datum[] {
   return fields;
 }
 
+function sameFields(a: readonly Datum[], b: readonly Datum[]): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i] && !datumsEqual(a[i] as Datum, b[i] as Datum)) return false;
+  return true;
+}
+
 export class Transaction {
   readonly database: Database;
   readonly #touched = new Map<Table, Map<string, Touched>>();
@@ -69,12 +74,24 @@ export class Transaction {
     return table.rows.has(uuid) || this.#touched.get(table)?.has(uuid) === true;
   }
 
-  *rows(table: Table): Iterable<Row> {
+  /** Calls `visit` for each row of a table as it stands now. */
+  scan(table: Table, visit: (row: Row) => void): void {
     const touched = this.#touched.get(table);
-    for (const row of table.rows.values()) {
-      if (touched?.has(row.uuid) !== true) yield row;
+    if (touched === undefined) {
+      for (const row of table.rows.values()) visit(row);
+      return;
     }
-    for (const { after } of touched?.values() ?? []) if (after !== undefined) yield after;
+    for (const row of table.rows.values()) if (!touched.has(row.uuid)) visit(row);
+    for (const { after } of touched.values()) if (after !== undefined) visit(after);
+  }
+
+  /** The same for the rows that an index has under a text, and those that this transaction touched. */
+  scanIndex(table: Table, index: number, text: string, visit: (row: Row) => void): void {
+    const touched = this.#touched.get(table);
+    const uuid = table.indexes[index]?.get(text);
+    const row = uuid === undefined || touched?.has(uuid) === true ? undefined : table.rows.get(uuid);
+    if (row !== undefined) visit(row);
+    if (touched !== undefined) for (const { after } of touched.values()) if (after !== undefined) visit(after);
   }
 
   /** Inserts a row, changes it (all fields given anew) or deletes it (no fields). */
@@ -102,8 +119,7 @@ export class Transaction {
   /** The steps above, without applying the outcome. */
   prepare(): Commit | undefined {
     this.#dropUnchanged();
-    this.#checkReferences();
-    this.#dropUnchanged();
+    if (this.#checkReferences()) this.#dropUnchanged();
     this.#checkMaxRows();
     this.#checkIndexes();
     const changes: Change[] = [];
@@ -123,40 +139,39 @@ export class Transaction {
     for (const rows of this.#touched.values()) {
       for (const [uuid, { before, after }] of rows) {
         if (before === after) rows.delete(uuid);
-        else if (
-          before !== undefined &&
-          after !== undefined &&
-          before.fields.every((field, i) => datumsEqual(field, after.fields[i] as Datum))
-        )
-          rows.delete(uuid);
+        else if (before !== undefined && after !== undefined && sameFields(before.fields, after.fields)) rows.delete(uuid);
       }
     }
   }
 
-  #checkReferences(): void {
+  /** Gives whether rows changed by it. */
+  #checkReferences(): boolean {
+    let isChanged = false;
     const deltas = new Map<Table, Map<string, number>>();
-    const count = (row: Row | undefined, sign: number, visit?: (table: Table, uuid: string) => void): void => {
-      for (const reference of row?.table.strongReferences ?? []) {
+    const count = (
+      table: Table,
+      row: string,
+      before: Row | undefined,
+      after: Row | undefined,
+      visit?: (table: Table, uuid: string) => void,
+    ) => {
+      for (const reference of table.strongReferences) {
         const target = this.database.tables.get(reference.table) as Table;
-        let map = deltas.get(target);
-        if (map === undefined) {
-          map = new Map();
-          deltas.set(target, map);
-        }
-        for (const atom of referencedUuids((row as Row).fields, reference)) {
-          const uuid = atom as string;
+        visitChangedReferences(reference, before, after, (uuid, sign) => {
+          if (sign > 0 && !this.#exists(target, uuid)) this.#dangles(table, reference, row, uuid);
           // A row does not keep itself alive.
-          if (uuid === row?.uuid && target === row.table) continue;
+          if (uuid === row && target === table) return;
+          let map = deltas.get(target);
+          if (map === undefined) {
+            map = new Map();
+            deltas.set(target, map);
+          }
           map.set(uuid, (map.get(uuid) ?? 0) + sign);
           visit?.(target, uuid);
-        }
+        });
       }
     };
-    for (const { before, after } of this.#all()) {
-      count(before, -1);
-      count(after, 1);
-    }
-    for (const { after } of this.#all()) if (after !== undefined) this.#checkTargets(after);
+    for (const { table, uuid, before, after } of this.#all()) count(table, uuid, before, after);
     const strong = (table: Table, uuid: string): number => (table.strongCount.get(uuid) ?? 0) + (deltas.get(table)?.get(uuid) ?? 0);
 
     for (const { table, uuid, after } of this.#all()) {
@@ -175,29 +190,32 @@ export class Transaction {
       const row = table.schema.isRoot || strong(table, uuid) > 0 ? undefined : this.get(table, uuid);
       if (row === undefined) continue;
       this.put(table, uuid, undefined);
-      count(row, -1, (target, other) => candidates.push([target, other]));
+      isChanged = true;
+      count(table, uuid, row, undefined, (target, other) => candidates.push([target, other]));
     }
-    this.#assessWeakReferences();
+    return this.#assessWeakReferences() || isChanged;
   }
 
-  #checkTargets(row: Row): void {
-    for (const reference of row.table.strongReferences) {
-      const target = this.database.tables.get(reference.table) as Table;
-      for (const atom of referencedUuids(row.fields, reference)) {
-        if (this.get(target, atom as string) !== undefined || this.isKnown(target, atom as string)) continue;
-        throw new OvsdbError(
-          'referential integrity violation',
-          `Table ${row.table.schema.name} column ${reference.column.name} row ${row.uuid} references nonexistent row ${String(atom)} in table ${reference.table}.`,
-        );
-      }
-    }
+  /** Whether the UUID is that of a row; one deleted here counts, for that has an error of its own. */
+  #exists(table: Table, uuid: string): boolean {
+    return table.rows.has(uuid) || this.#touched.get(table)?.has(uuid) === true;
   }
 
-  #assessWeakReferences(): void {
+  #dangles(table: Table, reference: Reference, row: string, uuid: string): never {
+    throw new OvsdbError(
+      'referential integrity violation',
+      `Table ${table.schema.name} column ${reference.column.name} row ${row} references nonexistent row ${uuid} in table ${reference.table}.`,
+    );
+  }
+
+  #assessWeakReferences(): boolean {
+    let isChanged = false;
     const suspects: Row[] = [];
-    for (const { table, uuid, after } of this.#all()) {
-      if (after !== undefined && table.weakReferences.length > 0) suspects.push(after);
-      if (after !== undefined) continue;
+    for (const { table, uuid, before, after } of this.#all()) {
+      if (after !== undefined) {
+        if (table.weakReferences.some(({ column: { index } }) => before?.fields[index] !== after.fields[index])) suspects.push(after);
+        continue;
+      }
       for (const [source, sourceTable] of table.weakSources.get(uuid) ?? []) {
         const row = this.get(sourceTable, source);
         if (row !== undefined) suspects.push(row);
@@ -206,12 +224,13 @@ export class Transaction {
     for (const { table, uuid } of suspects) {
       for (const reference of table.weakReferences) {
         const row = this.get(table, uuid);
-        if (row !== undefined) this.#dropWeak(row, reference);
+        if (row !== undefined && this.#dropWeak(row, reference)) isChanged = true;
       }
     }
+    return isChanged;
   }
 
-  #dropWeak(row: Row, reference: Reference): void {
+  #dropWeak(row: Row, reference: Reference): boolean {
     const target = this.database.tables.get(reference.table) as Table;
     const { column } = reference;
     const datum = row.fields[column.index] as Datum;
@@ -221,7 +240,7 @@ export class Transaction {
       if (uuid === ZERO_UUID) sawZero = true;
       return this.get(target, uuid) !== undefined;
     });
-    if (kept === datum) return;
+    if (kept === datum) return false;
     if (kept.keys.length < column.type.min) {
       const where = `column "${column.name}" in "${row.table.schema.name}" row ${row.uuid} (${this.#history(row)})`;
       throw constraintViolation(
@@ -231,6 +250,7 @@ export class Transaction {
       );
     }
     this.put(row.table, row.uuid, row.fields.with(column.index, kept));
+    return true;
   }
 
   #history(row: Row): string {

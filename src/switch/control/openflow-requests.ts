@@ -2,15 +2,14 @@
 // the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
-import { W } from '../../flow/key.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
-import { encodeMessage } from '../../openflow/codec/codec.ts';
-import { inPortOf } from '../../openflow/codec/packet-codec.ts';
+import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
+import { bundleControl, checkBundled, packetOutStep } from './openflow-steps.ts';
 import { tableFeatures } from './openflow-table-features.ts';
 
 const NO_BUFFER = 0xffffffff;
@@ -60,6 +59,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return undefined;
     case 'barrierRequest':
       return reply({ kind: 'barrierReply' });
+    case 'bundleControl':
+      return bundleControl(session, request, bytes);
+    case 'bundleAdd':
+      addToBundle(session, message, bytes);
+      return undefined;
     case 'flowMod':
       session.countFlowMod(message.command);
       // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
@@ -194,15 +198,15 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
   session.hub.onInterest();
 }
 
+function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bundleAdd' }>, bytes: Uint8Array): void {
+  const { message } = decodeMessage(add.inner, session.channel.options);
+  checkBundled(message, session.core.tableCount);
+  session.bundles.add(add.bundleId, add.flags, message, bytes);
+}
+
 function packetOut(session: OpenFlowSession, message: PacketOut): void {
-  if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
-  const inPort = inPortOf(message.match);
-  if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.CONTROLLER && inPort !== OFPP.NONE) {
-    throw new PeerError('OFPBRC_BAD_PORT', `in_port ${inPort}`);
-  }
-  // A frame without an Ethernet header is none; the reference takes it and sends nothing.
-  if (message.data.length < 14 && (message.match.key[W.PACKET_TYPE] ?? 0) === 0) return;
-  session.core.packetOut({ frame: message.data, match: message.match, actions: message.actions });
+  const step = packetOutStep(message);
+  if (step !== undefined) session.core.packetOut(step);
 }
 
 function tableMiss(config: number): 'default' | 'controller' | 'continue' | 'drop' {

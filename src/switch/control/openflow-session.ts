@@ -18,6 +18,7 @@ import type { BridgeCore, PacketInEvent, Sender } from '../core.ts';
 import { FlowModSummary } from './connection-log.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
 import { AsyncConfig } from './openflow-async.ts';
+import { BundleStore } from './openflow-bundles.ts';
 import { packetInMessage } from './openflow-packet-in.ts';
 import { refuseSecondary, serve } from './openflow-requests.ts';
 
@@ -68,6 +69,7 @@ export class OpenFlowSession implements Sender {
   configFlags = 0;
   controllerId = 0;
   packetInsDropped = 0;
+  readonly bundles: BundleStore;
   readonly #miss: PacketInLimiter<PacketInEvent>;
   readonly #action: PacketInLimiter<PacketInEvent>;
   readonly #flowMods: FlowModSummary;
@@ -87,6 +89,7 @@ export class OpenFlowSession implements Sender {
     this.async = new AsyncConfig(1, settings.enableAsync);
     const { clock } = this.core;
     this.#flowMods = new FlowModSummary(clock, name);
+    this.bundles = new BundleStore(clock, (opener) => this.sendError('OFPBFC_TIMEOUT', opener));
     const send = (event: PacketInEvent): void => this.#sendPacketIn(event);
     this.#miss = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
     this.#action = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
@@ -243,11 +246,15 @@ export class OpenFlowSession implements Sender {
       log.err(`${this.name}: internal error while serving ${request?.message.kind ?? 'a message'}: ${stack}`);
       fault = new PeerError('OFPBRC_EPERM', 'internal error');
     }
-    // A message of another version is refused in its own.
+    this.sendError(fault.code, bytes);
+  }
+
+  /** Answers a message with an error by name. A message of another version is refused in its own. */
+  sendError(code: string, bytes: Uint8Array): void {
     const wire = bytes[0] ?? 0;
     const version = wire >= 1 && wire <= 6 ? (wire as OfVersion) : this.version;
     const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
-    this.channel.sendBytes(encodeMessage(version, xid, errorMessage(version, fault.code, bytes)));
+    this.channel.sendBytes(encodeMessage(version, xid, errorMessage(version, code, bytes)));
   }
 
   /** Writes the pieces of a reply while the peer takes them, then goes on with what was read meanwhile. */
@@ -316,6 +323,7 @@ export class OpenFlowSession implements Sender {
   #cleanUp(): void {
     this.#isOver = true;
     this.#flowMods.flush();
+    this.bundles.clear();
     this.#miss.clear();
     this.#action.clear();
     this.#waiting.length = 0;

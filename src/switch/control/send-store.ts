@@ -2,6 +2,7 @@
 // actions. The oldest are forgotten: a table can make a send for each value of a register.
 import type { UserspaceCookie } from '../../datapath/datapath.ts';
 import type { PacketInReason } from '../../openflow/action.ts';
+import { RecircStore } from '../translate/frozen.ts';
 import type { ControllerSend, SendStore } from '../translate/translation.ts';
 
 const MAX_SENDS = 65536;
@@ -14,6 +15,7 @@ const idOf = (send: ControllerSend): string => {
 };
 
 export class ControllerSends implements SendStore {
+  readonly recirculations = new RecircStore();
   readonly #numbers = new Map<string, number>();
   readonly #sends = new Map<number, { id: string; send: ControllerSend }>();
   #next = 1;

@@ -31,6 +31,8 @@ export class FlowTable {
   lookups = 0;
   matches = 0;
   hidden = 0;
+  /** Flows by cookie, for the limit of the learn action. */
+  readonly cookies = new Map<bigint, number>();
 
   constructor(id: number) {
     this.id = id;
@@ -55,6 +57,9 @@ export class FlowTables {
   #added: FlowRule[] = [];
   #removed: FlowRule[] = [];
   #changes: FlowChange[] = [];
+  /** How many learn actions with delete_learned there are for a table and cookie. */
+  readonly #learners = new Map<string, number>();
+  readonly #orphans = new Map<string, { table: number; cookie: bigint }>();
 
   constructor(clock: Clock, tell: (change: FlowChange) => void) {
     this.#clock = clock;
@@ -77,6 +82,22 @@ export class FlowTables {
   /** The flow of a table for a key; counts the lookup, and un-wildcards what it read. */
   lookup(tableId: number, key: Key, wild: Key | undefined): FlowRule | undefined {
     return this.#tables[tableId]?.classifier.lookup(key, this.version, wild);
+  }
+
+  /** The flow that a strict mod means. */
+  find(mod: FlowMod): FlowRule | undefined {
+    return this.#tables[mod.table]?.classifier.find(normalizeMatch(mod.match), mod.priority, this.version);
+  }
+
+  /** How many flows of a table have that cookie. */
+  countOfCookie(table: number, cookie: bigint): number {
+    return this.#tables[table]?.cookies.get(cookie) ?? 0;
+  }
+
+  /** Shortens the timeouts of a flow (fin_timeout): they never grow, and 0 leaves one alone. */
+  reduceTimeouts(rule: FlowRule, idleTimeoutSec: number, hardTimeoutSec: number): void {
+    if (rule.isGone || !rule.reduceTimeouts(idleTimeoutSec, hardTimeoutSec)) return;
+    this.#expiry.push(rule.dueMs(), rule);
   }
 
   get ruleCount(): number {
@@ -173,6 +194,16 @@ export class FlowTables {
     this.#removed.push(rule);
   }
 
+  /** Runs `look` as if what has been staged so far were current. */
+  inNext<T>(look: () => T): T {
+    this.version++;
+    try {
+      return look();
+    } finally {
+      this.version--;
+    }
+  }
+
   /** Makes what was staged current, all at once; gives whether anything changed. */
   commit(): boolean {
     const [added, removed, changes] = [this.#added, this.#removed, this.#changes];
@@ -186,17 +217,45 @@ export class FlowTables {
       const table = this.#tableFor(rule.table);
       table.classifier.remove(rule);
       if (rule.isHidden) table.hidden--;
+      this.#count(table, rule, -1);
     }
     for (const rule of added) {
       if (rule.isGone) continue;
       if (rule.isHidden) this.#tableFor(rule.table).hidden++;
+      this.#count(this.#tableFor(rule.table), rule, 1);
       const now = this.#clock.now();
       rule.stats.modifiedMs = now;
       const due = rule.dueMs();
       if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
     }
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
+    this.#deleteUnlearned();
     return true;
+  }
+
+  /** Keeps the books of cookies, and of those whose flows go with the last flow that learns them. */
+  #count(table: FlowTable, rule: FlowRule, by: 1 | -1): void {
+    const { cookie, actions } = rule.settings;
+    add(table.cookies, cookie, by);
+    for (const action of actions) {
+      if (action.kind !== 'learn' || !action.deleteLearned) continue;
+      const name = `${action.table}/${action.cookie}`;
+      add(this.#learners, name, by);
+      if (!this.#learners.has(name)) this.#orphans.set(name, { table: action.table, cookie: action.cookie });
+    }
+  }
+
+  #deleteUnlearned(): void {
+    if (this.#orphans.size === 0) return;
+    const orphans = [...this.#orphans];
+    this.#orphans.clear();
+    for (const [name, { table, cookie }] of orphans) {
+      if (this.#learners.has(name)) continue;
+      for (const rule of this.#tables[table]?.classifier.rules() ?? []) {
+        if (!rule.isHidden && rule.settings.cookie === cookie && rule.isVisible(this.version + 1)) this.#delete(rule, 'delete', undefined);
+      }
+    }
+    this.commit();
   }
 
   /** Forgets what was staged. */
@@ -335,6 +394,12 @@ export class FlowTables {
   }
 }
 
+function add<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}
+
 function outputsTo(rule: FlowRule, port: number, group: number): boolean {
   if (port !== OFPP.NONE && !sendsTo(rule.settings.actions, port)) return false;
   return group === ANY_GROUP || usesGroup(rule.settings.actions, group);
@@ -363,22 +428,6 @@ export function checkActions(actions: readonly Action[], table: number): void {
         throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
       case 'meter':
         throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
-      case 'learn':
-      case 'ct':
-      case 'nat':
-      case 'ctClear':
-      case 'sample':
-      case 'bundle':
-      case 'multipath':
-      case 'checkPktLarger':
-      case 'encap':
-      case 'decap':
-      case 'finTimeout':
-      case 'decNshTtl':
-      case 'deleteField':
-      case 'debugRecirc':
-        // Translation does not know them yet; a flow that would drop in silence is worse than a refusal.
-        throw new PeerError('OFPBAC_BAD_TYPE', `action ${action.kind} is not supported`);
       default:
     }
   }

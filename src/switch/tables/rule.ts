@@ -36,7 +36,8 @@ export const NO_FLAGS: FlowModFlags = Object.freeze({
 
 /** A rule is never changed: a modification puts another in its place, with the same `stats`. */
 export class FlowRule extends ClassifierRule {
-  readonly settings: RuleSettings;
+  /** Replaced as a whole, and only by `reduceTimeouts`. */
+  settings: RuleSettings;
   readonly stats: RuleStats;
   /** No longer in its table; translation results that still know it only push counters. */
   isGone = false;
@@ -45,6 +46,17 @@ export class FlowRule extends ClassifierRule {
     super(match, priority);
     this.settings = settings;
     this.stats = stats;
+  }
+
+  /** Shortens the timeouts; true when one became shorter. */
+  reduceTimeouts(idleTimeoutSec: number, hardTimeoutSec: number): boolean {
+    const { settings } = this;
+    const shorter = (now: number, wanted: number): number => (wanted !== 0 && (now === 0 || wanted < now) ? wanted : now);
+    const idle = shorter(settings.idleTimeoutSec, idleTimeoutSec);
+    const hard = shorter(settings.hardTimeoutSec, hardTimeoutSec);
+    if (idle === settings.idleTimeoutSec && hard === settings.hardTimeoutSec) return false;
+    this.settings = { ...settings, idleTimeoutSec: idle, hardTimeoutSec: hard };
+    return true;
   }
 
   get table(): number {

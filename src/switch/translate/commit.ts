@@ -7,6 +7,7 @@
 // Order, as in Open vSwitch: Ethernet, (leaving MPLS), network, transport, ICMP, MPLS, VLAN, priority, mark.
 import type { DpAction, SetGroup } from '../../datapath/datapath.ts';
 import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { commitEncap, type PendingEncap, PT } from './encap.ts';
 import { isArp, isIp, isIpv4, isIpv6, isMpls } from './subfield.ts';
 
 /** (word, bits) of one field; several pairs when it spans words. */
@@ -30,19 +31,30 @@ const GROUPS = {
   ipv6: [words(W.IPV6_SRC, 4), words(W.IPV6_DST, 4), part(W.IPV6_LABEL, 0xfffff), NW_TOS, NW_TTL],
   arp: [words(W.NW_SRC, 1), words(W.NW_DST, 1), part(W.TYPE, 0xff), HW_SHA, HW_THA],
   ports: [part(W.TP, HIGH), part(W.TP, LOW)],
+  nsh: [
+    part(W.NSH, 0xff000000),
+    part(W.NSH, 0x00ff0000),
+    words(W.NSH_PATH, 1),
+    words(W.NSH_C, 1),
+    words(W.NSH_C + 1, 1),
+    words(W.NSH_C + 2, 1),
+    words(W.NSH_C + 3, 1),
+  ],
   nd: [words(W.ND_TARGET, 4), HW_SHA, HW_THA],
   skb_priority: [words(W.SKB_PRIORITY, 1)],
   skb_mark: [words(W.PKT_MARK, 1)],
 } as const satisfies Record<string, readonly FieldWords[]>;
 
 /** Puts out what is needed to turn `base` into `key`, and makes `base` equal to it. */
-export function commit(key: Key, base: Key, wild: Key, out: DpAction[]): void {
-  set('eth', GROUPS.eth, key, base, wild, out);
+export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?: PendingEncap): void {
+  if (pending !== undefined) commitEncap(pending, key, base, out);
+  if (key[W.PACKET_TYPE] === PT.ETHERNET) set('eth', GROUPS.eth, key, base, wild, out);
   const leavesMpls = isMpls(base) && !isMpls(key);
   if (leavesMpls) commitMpls(key, base, out);
   if (isIpv4(key)) set('ipv4', GROUPS.ipv4, key, base, wild, out);
   else if (isIpv6(key)) set('ipv6', GROUPS.ipv6, key, base, wild, out);
   else if (isArp(key)) set('arp', GROUPS.arp, key, base, wild, out);
+  else if (key[W.TYPE]! >>> 16 === 0x894f) set('nsh', GROUPS.nsh, key, base, wild, out);
   if (isIp(key)) {
     const group = transportGroup(key);
     if (group !== undefined) set(group, GROUPS.ports, key, base, wild, out);

@@ -1,8 +1,10 @@
 // Replays what translation says traffic of a megaflow does besides being forwarded.
 import type { Effect } from './translation.ts';
 
+const FIN_OR_RST = 5;
+
 /** Counts `packets` and `bytes` that were last seen at `usedMs`, and refreshes what they taught; true when that was new. */
-export function applyEffects(effects: readonly Effect[], packets: number, bytes: number, usedMs: number): boolean {
+export function applyEffects(effects: readonly Effect[], packets: number, bytes: number, usedMs: number, tcpFlags = 0): boolean {
   let isNew = false;
   if (packets === 0) return isNew;
   for (const effect of effects) {
@@ -25,6 +27,16 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
           const { bridge, vlan, high, low, bundle, announcement } = effect;
           if (bridge.macs.learn(vlan, high, low, bundle, usedMs, announcement)) isNew = true;
         }
+        break;
+      case 'learnFlow':
+        effect.bridge.learnFlow(effect.mod, effect.limit, usedMs);
+        break;
+      case 'finTimeout':
+        if ((tcpFlags & FIN_OR_RST) !== 0) {
+          effect.bridge.tables.reduceTimeouts(effect.rule, effect.idleTimeoutSec, effect.hardTimeoutSec);
+        }
+        break;
+      case 'recirc':
         break;
       case 'port': {
         const { virtual } = effect.port;

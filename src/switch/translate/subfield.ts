@@ -98,3 +98,11 @@ export function hasPrereq(key: Key, wild: Key, prereq: Prereq): boolean {
 
 /** The whole of a field. */
 export const wholeField = (field: Field): Subfield => ({ field, offset: 0, bits: field.bits });
+
+/** The words of the connection tracker. */
+export const CT_WORDS: readonly number[] = [
+  W.CT_STATE,
+  W.CT_ZONE,
+  W.CT_MARK,
+  ...Array.from({ length: W.TUN_ID - W.CT_LABEL }, (_, i) => W.CT_LABEL + i),
+];

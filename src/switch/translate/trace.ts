@@ -1,10 +1,11 @@
 // `ofproto/trace`: what translation does with a flow, as text.
+import { formatIpv4 } from '../../base/addresses.ts';
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { formatDpActions } from '../../datapath/action-text.ts';
-import type { UserspaceCookie } from '../../datapath/datapath.ts';
+import type { DpNat, UserspaceCookie } from '../../datapath/datapath.ts';
 import { extractKey } from '../../flow/extract.ts';
 import { fieldNamed } from '../../flow/fields.ts';
-import { type Key, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
+import { CT_STATE, type Key, type Match, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
 import { addFieldText, formatMatch } from '../../flow/match-text.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
@@ -13,12 +14,12 @@ import { formatCookie } from '../control/send-store.ts';
 import { applyEffects } from './effects.ts';
 import { fixVlan, hasPrereq, isArp, isIp, isIpv4 } from './subfield.ts';
 import { translate } from './translate.ts';
-import type { TraceNode, Translation } from './translation.ts';
+import type { Recirculation, TraceNode, Translation } from './translation.ts';
 
 /** Prints the nodes of a walk, indented where more follows. */
 export function formatNodes(nodes: readonly TraceNode[], level: number, out: string[]): void {
   for (const [i, node] of nodes.entries()) {
-    const isLine = node.kind !== 'bridge' && node.kind !== 'table';
+    const isLine = node.kind !== 'bridge' && node.kind !== 'table' && node.kind !== 'thaw';
     const more = isLine || i < nodes.length - 1 ? 1 : 0;
     const indent = '    '.repeat(level + more);
     switch (node.kind) {
@@ -43,7 +44,30 @@ export function formatNodes(nodes: readonly TraceNode[], level: number, out: str
 
 const words = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Metadata that is shown where it is not zero. */
-const METADATA_WORDS = [W.PKT_MARK, W.SKB_PRIORITY, ...words(W.TUN_ID, 12), W.TUN_GBP, ...words(W.METADATA, 2), ...words(W.REGS, 16)];
+const METADATA_WORDS = [
+  W.RECIRC_ID,
+  W.CT_STATE,
+  W.CT_ZONE,
+  W.CT_MARK,
+  ...words(W.CT_LABEL, W.TUN_ID - W.CT_LABEL),
+  W.PKT_MARK,
+  W.SKB_PRIORITY,
+  ...words(W.TUN_ID, 12),
+  W.TUN_GBP,
+  ...words(W.METADATA, 2),
+  ...words(W.REGS, 16),
+];
+/** What is printed before the kind of packet. */
+const FIRST_WORDS = [
+  W.PKT_MARK,
+  W.RECIRC_ID,
+  W.DP_HASH,
+  W.SKB_PRIORITY,
+  W.CT_STATE,
+  W.CT_ZONE,
+  W.CT_MARK,
+  ...words(W.CT_LABEL, W.TUN_ID - W.CT_LABEL),
+];
 
 /** The fields that a frame of this kind has, all exact. */
 function wholeMask(key: Key): Key {
@@ -55,6 +79,21 @@ function wholeMask(key: Key): Key {
   for (const word of METADATA_WORDS) if (key[word] !== 0) mask[word] = 0xffffffff;
   // Fields of two words are shown whole.
   for (const word of [W.TUN_ID, W.METADATA]) if (key[word] !== 0 || key[word + 1] !== 0) mask.fill(0xffffffff, word, word + 2);
+  if (words(W.CT_LABEL, 4).some((word) => key[word] !== 0)) mask.fill(0xffffffff, W.CT_LABEL, W.CT_LABEL + 4);
+  if (mask[W.CT_ZONE] !== 0) mask[W.CT_ZONE] = key[W.CT_ZONE]! >>> 16 === 0 ? 0 : 0xffff0000;
+  if (key[W.PACKET_TYPE] !== 0) {
+    mask[W.PACKET_TYPE] = 0xffffffff;
+    mask.fill(0, W.ETH, W.ETH + 3);
+    mask[W.VLAN0] = 0;
+  }
+  const etherType = key[W.TYPE]! >>> 16;
+  if (etherType === 0x8847 || etherType === 0x8848) mask[W.MPLS] = 0xffffffff;
+  if (etherType === 0x894f) {
+    mask.fill(0xffffffff, W.NSH, W.NSH + 2);
+    if (((key[W.NSH]! >>> 8) & 0xff) === 1) mask.fill(0xffffffff, W.NSH_C, W.NSH_C + 4);
+    mask[W.TYPE] = key[W.PACKET_TYPE] === 0 ? 0xffff03ff : 0x3ff;
+    mask[W.TOS] = 0xffff0000;
+  }
   if (isIp(key)) {
     mask[W.TYPE] = 0xffff03ff;
     mask[W.TOS] = 0xffff0000;
@@ -79,11 +118,30 @@ function wholeMask(key: Key): Key {
   return mask;
 }
 
+/** A match as text, in two parts: what goes before the kind of packet, and the rest. */
+function twoParts(match: Match): [string, string] {
+  const first = matchAll();
+  const rest = { key: match.key.slice(), mask: match.mask.slice() };
+  for (const word of FIRST_WORDS) {
+    first.key[word] = match.key[word]!;
+    first.mask[word] = match.mask[word]!;
+    rest.key[word] = 0;
+    rest.mask[word] = 0;
+  }
+  return [formatMatch(first, 0x8000), formatMatch(rest, 0x8000)];
+}
+
+const CT_STATE_NAMES = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat'];
+const ctStateText = (state: number): string => CT_STATE_NAMES.filter((_, bit) => (state & (1 << bit)) !== 0).join('|');
+
 /** A whole key as text. */
 export function formatFlow(key: Key): string {
   const mask = wholeMask(key);
-  const text = formatMatch({ key: key.map((word, i) => word & mask[i]!), mask }, 0x8000);
-  const shown = text.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
+  const [before, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask });
+  const first = before.replace(/ct_state=[^,]*/, `ct_state=${ctStateText(key[W.CT_STATE]!)}`);
+  const isRecirculated = key[W.RECIRC_ID] !== 0;
+  const all = [first, isRecirculated && key[W.PACKET_TYPE] === 0 ? 'eth' : '', text].filter((part) => part !== '').join(',');
+  const shown = all.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
   if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shown;
   const inner = key[W.VLAN1]!;
   const second = (inner & VLAN_CFI) === 0 ? 'vlan_tci1=0x0000' : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
@@ -102,12 +160,14 @@ export function formatMegaflow(key: Key, translation: Translation): string {
   // Two bits are the field; the others of the byte are always zero.
   mask[W.TYPE] = mask[W.TYPE]! & 0xffff03ff;
   mask[W.PACKET_TYPE] = 0;
-  const hasRecirc = mask[W.RECIRC_ID] !== 0;
+  const recircId = key[W.RECIRC_ID]!;
   mask[W.RECIRC_ID] = 0;
-  const text = formatMatch({ key: key.map((word, i) => word & mask[i]!), mask }, 0x8000);
+  const [first, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask });
+  const [, mark = '', others = ''] = /^(pkt_mark=[^,]*)?,?(.*)$/.exec(first) ?? [];
+  const before = [mark, `recirc_id=${recircId === 0 ? '0' : `0x${recircId.toString(16)}`}`, others, 'eth'].filter((part) => part !== '');
   // Masked ports are hexadecimal even when they are zero.
   const shown = text.replace(/\b(tp_(?:src|dst))=0\//g, '$1=0x0/');
-  return `${hasRecirc ? 'recirc_id=0,' : ''}eth,${shown}`.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
+  return [...before, shown].join(',').replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
 }
 
 /** Reads the flow of a trace: every field exact, what is not said zero. `portNamed` knows the ports that have names. */
@@ -135,29 +195,89 @@ export function parseTraceFlow(text: string, portNamed: (name: string) => number
   return match.key;
 }
 
+/** What `ofproto/trace` may be told besides the flow. */
+export interface TraceOptions {
+  /** ct_state after each connection tracking, in order; `trk|new` where there are no more. */
+  ctNext?: readonly number[];
+}
+
 /**
- * Translates a flow and tells every step. With a frame, or one that stands for the flow itself (`generate`), the trace learns what the
- * frame would have taught.
+ * Translates a flow and tells every step, also those after connection tracking. With a frame, or one that stands for the flow itself
+ * (`generate`), the trace learns what the frame would have taught.
  */
-export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'generate' | undefined): string {
+export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'generate' | undefined, options: TraceOptions = {}): string {
   const key = parseTraceFlow(flowText, (name) => {
     for (const port of bridge.ports.values()) if (port.name === name) return port.port;
     return undefined;
   });
   if (frame instanceof Uint8Array) extractKey(frame, 0, frame.length, key);
+  const out: string[] = [];
+  const waiting: Recirculation[] = [];
+  const ctNext = [...(options.ctNext ?? [])];
+  traceOnce(bridge, key, frame !== undefined, out, waiting);
+  for (let next = waiting.shift(); next !== undefined && out.length < MOST_LINES; next = waiting.shift()) {
+    const given = ctNext.shift();
+    const after = next.key.slice();
+    after[W.RECIRC_ID] = next.id;
+    after[W.CT_STATE] = given ?? CT_STATE.TRK | CT_STATE.NEW;
+    after[W.CT_ZONE] = (next.ct!.zone << 16) >>> 0;
+    const state = ctStateText(after[W.CT_STATE]!).split('|').reverse().join('|');
+    const rule = '='.repeat(79);
+    out.push('', rule);
+    const how = given === undefined ? `default ct_state=${state} (use --ct-next to customize)` : `ct_state=${ctStateText(given)}`;
+    out.push(`recirc(0x${next.id.toString(16)}) - resume conntrack with ${how}`);
+    if (next.ct!.nat !== undefined) out.push(...simulateNat(after, next.ct!.nat));
+    out.push(rule, '');
+    traceOnce(bridge, after, frame !== undefined, out, waiting);
+  }
+  return out.join('\n');
+}
+
+/** A pipeline can recirculate for ever. */
+const MOST_LINES = 20_000;
+
+/** Shows what NAT may make of the flow: the first of its addresses and ports. */
+function simulateNat(key: Key, nat: DpNat): string[] {
+  const text = (): string =>
+    `nw_src=${formatIpv4(key[W.NW_SRC]!)},tp_src=${key[W.TP]! >>> 16},nw_dst=${formatIpv4(key[W.NW_DST]!)},tp_dst=${key[W.TP]! & 0xffff}`;
+  const isNamed = nat.direction !== '';
+  const before = isNamed ? text() : '';
+  const hasPorts = [6, 17, 132].includes(key[W.TYPE]! & 0xff);
+  const isSource = nat.direction === 'src';
+  if (isNamed) {
+    if (nat.addrMin[3] !== 0) key[isSource ? W.NW_SRC : W.NW_DST] = nat.addrMin[3]!;
+    if (nat.portMin !== 0 && hasPorts) {
+      key[W.TP] = isSource ? ((nat.portMin << 16) | (key[W.TP]! & 0xffff)) >>> 0 : (key[W.TP]! & 0xffff0000) | nat.portMin;
+    }
+  }
+  return ['Replacing src/dst IP/ports to simulate NAT:', ` Initial flow: ${before}`, ` Modified flow: ${isNamed ? text() : ''}`];
+}
+
+function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], waiting: Recirculation[]): void {
   const root: TraceNode[] = [];
   const { megaflows } = bridge;
   const nowMs = bridge.clock.now();
+  const recircId = key[W.RECIRC_ID]!;
+  const frozen = recircId === 0 ? undefined : megaflows.sends.recirculations.get(recircId);
   const isTunnelled = bridge.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined;
+  out.push(`Flow: ${formatFlow(key)}`);
+  if (recircId !== 0 && frozen === undefined) {
+    const title = `bridge("${bridge.name}")`;
+    out.push('', title, '-'.repeat(title.length), `     >>>> Recirculation context not found for ID ${recircId.toString(16)} <<<<`);
+    out.push('', 'Final flow: unchanged', `Megaflow: ${formatMegaflow(key, nothingRead(key))}`, 'Datapath actions: drop');
+    out.push('Translation failed (No recirculation context), packet is dropped.');
+    return;
+  }
   const translation = translate({
-    bridge,
+    bridge: frozen?.bridge ?? bridge,
     key,
+    frozen,
     nowMs,
     sends: megaflows.sends,
     isTunnelled,
     trace: {
       root,
-      isLearning: frame !== undefined,
+      isLearning: hasFrame,
       text: {
         rule: (rule) => {
           const match = formatMatch(rule.match(), 0x8000);
@@ -169,12 +289,11 @@ export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'g
     },
   });
   // It is no traffic: nothing is counted.
-  const lessons = translation.effects.filter((effect) => effect.kind === 'learn');
-  if (frame !== undefined && applyEffects(lessons, 1, 0, nowMs)) megaflows.changed();
-  const out = [`Flow: ${formatFlow(key)}`];
+  const lessons = translation.effects.filter((effect) => effect.kind === 'learn' || effect.kind === 'learnFlow');
+  if (hasFrame && applyEffects(lessons, 1, 0, nowMs)) megaflows.changed();
   formatNodes(root, 0, out);
   out.push('');
-  const { finalKey, error, actions } = translation;
+  const { finalKey, error, actions, recirculations } = translation;
   const isUnchanged = error !== undefined || finalKey.every((word, i) => word === key[i]);
   out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey)}`);
   out.push(`Megaflow: ${formatMegaflow(key, translation)}`);
@@ -184,5 +303,14 @@ export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'g
   };
   out.push(`Datapath actions: ${actions.length === 0 ? 'drop' : formatDpActions(actions, options)}`);
   if (error !== undefined) out.push(`Translation failed (${error}), packet is dropped.`);
-  return out.join('\n');
+  // Only what connection tracking stands before is followed.
+  if (error === undefined) waiting.push(...recirculations.filter((one) => one.ct !== undefined));
+}
+
+/** A translation of which nothing is known but what is always read. */
+function nothingRead(key: Key): Translation {
+  const mask = newKey();
+  mask[W.RECIRC_ID] = 0xffffffff;
+  mask[W.TYPE] = isIp(key) ? 0xffffff00 : 0xffff0000;
+  return { actions: [], mask, effects: [], isVlanRead: false, finalKey: key, recirculations: [], error: undefined };
 }

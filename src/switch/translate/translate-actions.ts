@@ -1,25 +1,74 @@
 // The actions of one list, one case each. An action changes the walk's key, or sends; reading and overwriting both mark the field, as
 // Open vSwitch does, because whether a set is needed depends on the old value.
-//
-// Groups, meters, connection tracking, learning and sampling join here as further cases.
 
 import { mustField } from '../../flow/fields.ts';
 import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
+import { decap, decrementNshTtl, encap } from './encap.ts';
 import { fixVlan, hasPrereq, isIp, isIpv4, isIpv6, isMpls, markSubfield, readSubfield, wholeField, writeSubfield } from './subfield.ts';
 import type { Walk } from './translate.ts';
+import { checkPacketLarger, clone } from './translate-branches.ts';
+import { ct, ctClear } from './translate-ct.ts';
+import { learn } from './translate-learn.ts';
+import { bundle, multipath } from './translate-links.ts';
 
 const MAX_STACK = 4096;
 const TUN_ID = wholeField(mustField('tun_id'));
 
-/** Executes a list in order, until it ends or something ends it. */
-export function runActions(walk: Walk, actions: readonly Action[]): void {
-  for (const action of actions) {
+/** Executes a list in order, until it ends or something ends it. `isLast` says that nothing is executed behind the list. */
+export function runActions(walk: Walk, actions: readonly Action[], isLast = false): void {
+  for (const [i, action] of actions.entries()) {
+    if (!walk.hasExited && walk.wasMpls && readsBehindMpls(action)) walk.freeze();
     if (walk.hasExited) {
+      leave(walk, actions, i);
       return;
     }
+    walk.isLast = isLast && i === actions.length - 1 && walk.actionSet.length === 0;
     walk.reportAction(action);
+    if (action.kind === 'checkPktLarger') {
+      checkPacketLarger(walk, action, actions.slice(i + 1));
+      return;
+    }
     if (runAction(walk, action) === 'stop') return;
+    if (walk.isFreezing) {
+      leave(walk, actions, i + 1);
+      return;
+    }
+  }
+}
+
+/** What a list still had to do when the walk froze. */
+function leave(walk: Walk, actions: readonly Action[], from: number): void {
+  if (!walk.isFreezing || from >= actions.length) return;
+  walk.steps.push({ actions: actions.slice(from), table: walk.table, rule: walk.rule });
+}
+
+/** After the last label has gone: whether an action reads or writes what only another parse of the frame can tell. */
+function readsBehindMpls(action: Action): boolean {
+  switch (action.kind) {
+    case 'output':
+    case 'outputTrunc':
+    case 'outputReg':
+    case 'enqueue':
+    case 'group':
+    case 'setVlanVid':
+    case 'setVlanPcp':
+    case 'setEthSrc':
+    case 'setEthDst':
+    case 'setTunnel':
+    case 'setQueue':
+      return false;
+    case 'setField': {
+      const word = action.field.at >> 5;
+      return (
+        (word >= W.NW_SRC && word <= W.TOS) ||
+        (word >= W.IPV6_LABEL && word <= W.ND_OPTIONS) ||
+        word === W.TYPE ||
+        (word >= W.NSH && word < W.TUN_METADATA)
+      );
+    }
+    default:
+      return true;
   }
 }
 
@@ -32,7 +81,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       walk.output(action.port, action.maxLen, true);
       return;
     case 'outputTrunc':
-      walk.send(action.port === OFPP.IN_PORT ? key[W.IN_PORT]! : action.port, action.maxLen);
+      outputTruncated(walk, action.port, action.maxLen);
       return;
     case 'outputReg': {
       markSubfield(walk.wild, action.src);
@@ -48,7 +97,14 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'popQueue':
       return;
     case 'controller':
-      walk.toController(action.reason, action.maxLen, action.controllerId, userdataOf(action.userdata), action.meterId);
+      walk.toController(
+        action.reason,
+        action.maxLen,
+        action.controllerId,
+        userdataOf(action.userdata),
+        action.providerMeterId ?? action.meterId,
+        action.pause,
+      );
       return;
     case 'setField':
       setField(walk, action);
@@ -153,12 +209,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       pushMpls(walk, action.ethertype);
       return;
     case 'popMpls':
-      if (!isMpls(key)) return;
-      for (let i = 0; i < 3; i++) walk.mark(W.MPLS + i, -1);
-      if ((key[W.MPLS]! & 0x100) !== 0) key[W.TYPE] = (key[W.TYPE]! & 0xffff) | (action.ethertype << 16);
-      key[W.MPLS] = key[W.MPLS + 1]!;
-      key[W.MPLS + 1] = key[W.MPLS + 2]!;
-      key[W.MPLS + 2] = 0;
+      popMpls(walk, action.ethertype);
       return;
     case 'setTunnel':
       writeSubfield(key, TUN_ID, action.tunnelId);
@@ -194,16 +245,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       writeSubfield(key, action.subfield, top.value & ((1n << BigInt(action.subfield.bits)) - 1n));
       return;
     }
-    case 'clone': {
-      const saved = key.slice();
-      const { actionSet } = walk;
-      walk.actionSet = [...actionSet];
-      runActions(walk, action.actions);
-      walk.hasExited = false;
-      walk.actionSet = actionSet;
-      key.set(saved);
+    case 'clone':
+      clone(walk, action.actions);
       return;
-    }
     case 'clearActions':
       key[W.ACTSET_OUTPUT] = 0;
       walk.actionSet = [];
@@ -220,6 +264,51 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       key[W.METADATA + 1] = (key[W.METADATA + 1]! & ~low) | (Number(action.metadata & 0xffffffffn) & low);
       return;
     }
+    case 'ct':
+      ct(walk, action);
+      return;
+    case 'nat':
+      // Only inside ct, which puts it out.
+      walk.ctNat = action.nat;
+      return;
+    case 'ctClear':
+      ctClear(walk);
+      return;
+    case 'learn':
+      learn(walk, action);
+      return;
+    case 'multipath':
+      multipath(walk, action);
+      return;
+    case 'bundle':
+      bundle(walk, action);
+      return;
+    case 'encap':
+      encap(walk, action);
+      return;
+    case 'decap':
+      if (decap(walk)) walk.freeze();
+      return;
+    case 'decNshTtl':
+      return decrementNshTtl(walk) ? 'stop' : undefined;
+    case 'deleteField':
+      deleteField(walk, action);
+      return;
+    case 'finTimeout': {
+      if (!isIp(key)) return;
+      walk.mark(W.TYPE, 0xff);
+      const { rule } = walk;
+      if ((key[W.TYPE]! & 0xff) !== 6 || rule === undefined) return;
+      const { idleTimeoutSec, hardTimeoutSec } = action;
+      walk.effects.push({ kind: 'finTimeout', bridge: walk.bridge, rule, idleTimeoutSec, hardTimeoutSec });
+      return;
+    }
+    case 'sample':
+      // Samples go to the bridge's IPFIX exporters with that collector set; there are none.
+      return;
+    case 'debugRecirc':
+      walk.freeze();
+      return;
     default:
       // Flow mods with these are refused, so only a mistake of ours comes here; dropping is the safe answer.
       walk.fail(`action ${action.kind} is not supported`);
@@ -227,6 +316,46 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
 }
 
 const userdataOf = (data: Uint8Array): Uint8Array | undefined => (data.length > 0 ? data : undefined);
+
+function outputTruncated(walk: Walk, port: number, maxLen: number): void {
+  switch (port) {
+    case OFPP.IN_PORT:
+      walk.send(walk.key[W.IN_PORT]!, maxLen);
+      return;
+    case OFPP.TABLE:
+    case OFPP.NORMAL:
+    case OFPP.FLOOD:
+    case OFPP.ALL:
+    case OFPP.CONTROLLER:
+    case OFPP.NONE:
+      walk.report('warn', 'output_trunc does not support that port');
+      return;
+    default:
+      if (port !== walk.key[W.IN_PORT]) walk.send(port, maxLen);
+      else walk.report('warn', 'skipping output to input port');
+  }
+}
+
+/** The labels below the outermost move up; behind the last is what the action says, of which nothing is known yet. */
+function popMpls(walk: Walk, ethertype: number): void {
+  const { key } = walk;
+  if (!isMpls(key)) return;
+  const isLast = (key[W.MPLS]! & 0x100) !== 0;
+  walk.mark(W.MPLS, 0x100);
+  if (isLast && ethertype !== 0x8847 && ethertype !== 0x8848) walk.wasMpls = true;
+  for (let i = 1; i < 3 && !isLast; i++) walk.mark(W.MPLS + i, -1);
+  key[W.TYPE] = ((key[W.TYPE]! & 0xffff) | (ethertype << 16)) >>> 0;
+  key[W.MPLS] = key[W.MPLS + 1]!;
+  key[W.MPLS + 1] = key[W.MPLS + 2]!;
+  key[W.MPLS + 2] = 0;
+}
+
+/** delete_field: of what can be deleted there are only the options of a tunnel. */
+function deleteField(walk: Walk, action: Extract<Action, { kind: 'deleteField' }>): void {
+  const part = wholeField(action.field);
+  markSubfield(walk.wild, part);
+  writeSubfield(walk.key, part, 0n);
+}
 
 /** An action set shows each kind once, where it was last written. */
 function shownSet(set: readonly Action[]): Action[] {

@@ -9,17 +9,21 @@
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction } from '../../datapath/datapath.ts';
-import { type Key, newKey, VLAN_CFI, W } from '../../flow/key.ts';
-import { type Action, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { type Key, type Match, newKey, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
+import { newPendingEncap, type PendingEncap } from './encap.ts';
+import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { normal } from './normal.ts';
-import { isArp, isIp } from './subfield.ts';
+import { CT_WORDS, isArp, isIp } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
-import type { Effect, TraceNode, TranslateRequest, Translation } from './translation.ts';
+import { runReversibly } from './translate-branches.ts';
+import { clearConntrack } from './translate-ct.ts';
+import type { ControllerSend, Effect, Recirculation, TraceNode, TranslateRequest, Translation } from './translation.ts';
 import { markTunnelInput, tunnelOutput } from './tunnel-translate.ts';
 
 const MAX_DEPTH = 64;
@@ -35,7 +39,8 @@ export class Walk {
   readonly key: Key;
   readonly base: Key;
   readonly wild: Key = newKey();
-  readonly out: DpAction[] = [];
+  /** The list being filled: the flow's own, or one inside a clone or a branch. */
+  out: DpAction[] = [];
   readonly effects: Effect[] = [];
   readonly nowMs: number;
   /** The rule being executed and its table. */
@@ -47,6 +52,23 @@ export class Walk {
   isInActionSet = false;
   actionSet: Action[] = [];
   readonly stack: { value: bigint; bits: number }[] = [];
+  /** Nothing is executed behind the action being run, so that it may spoil the frame. */
+  isLast = true;
+  /** The walk is being given up to go on when the frame comes back; every list leaves its rest in `steps`. */
+  isFreezing = false;
+  steps: FrozenStep[] = [];
+  /** Whether connection tracking has seen the frame, as far as the tables that run now may know. */
+  isConntracked = false;
+  /** The last label went: what stands behind it is known only after the datapath has parsed the frame again. */
+  wasMpls = false;
+  /** Headers pushed or popped that the next commit puts out. */
+  readonly encap: PendingEncap = newPendingEncap();
+  /** The `nat` of the ct action whose actions are being run. */
+  ctNat: NatSpec | undefined;
+  readonly isTunnelled: boolean;
+  readonly #recirculations: Recirculation[] = [];
+  /** The frame goes to a controller with all that is left to do. */
+  #paused: ControllerSend | undefined;
   readonly #request: TranslateRequest;
   #nodes: TraceNode[] | undefined;
 
@@ -56,6 +78,15 @@ export class Walk {
     this.key = request.key.slice();
     this.base = request.key.slice();
     this.nowMs = request.nowMs;
+    const { frozen } = request;
+    this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
+    if (frozen !== undefined) {
+      restoreWords(frozen, this.key);
+      restoreWords(frozen, this.base);
+      this.stack.push(...frozen.stack);
+      this.actionSet = [...frozen.actionSet];
+      this.isConntracked = frozen.isConntracked;
+    }
     this.#nodes = request.trace?.root;
   }
 
@@ -111,7 +142,14 @@ export class Walk {
   }
 
   /** Walks from `table` on. The lookup sees `inPort` as the input port, the actions see the real one: NORMAL and in_port would surprise. */
-  lookup(table: number, inPort: OfPort, honoursMiss: boolean, deepens: boolean, thenAlso?: () => void): void {
+  lookup(
+    table: number,
+    inPort: OfPort,
+    honoursMiss: boolean,
+    deepens: boolean,
+    thenAlso?: () => void,
+    runList?: (walk: Walk, actions: readonly Action[], isLast: boolean) => void,
+  ): void {
     const { bridge, key } = this;
     const flowTable = bridge.tables.table(table);
     const realPort = key[W.IN_PORT]!;
@@ -120,6 +158,7 @@ export class Walk {
     key[W.IN_PORT] = realPort;
     if (flowTable !== undefined) this.effects.push({ kind: 'lookup', table: flowTable, rule });
     const before = [this.table, this.rule] as const;
+    const { isLast } = this;
     if (rule === undefined) {
       const text = `${String(table).padStart(2)}. No match.`;
       this.nested('table', text, () => {
@@ -135,7 +174,8 @@ export class Walk {
         this.rule = rule;
         if (deepens) this.depth++;
         if (this.isTraced && rule.settings.actions.length === 0) this.report('action', 'drop');
-        runActions(this, rule.settings.actions);
+        if (runList === undefined) runActions(this, rule.settings.actions, isLast);
+        else runList(this, rule.settings.actions, isLast);
         if (deepens) this.depth--;
         thenAlso?.();
       });
@@ -178,7 +218,75 @@ export class Walk {
 
   commit(): void {
     if (this.out.length > MAX_DP_ACTIONS) this.fail('Too many datapath actions');
-    commit(this.key, this.base, this.wild, this.out);
+    commit(this.key, this.base, this.wild, this.out, this.encap);
+  }
+
+  /** Runs a list. */
+  run(actions: readonly Action[], isLast: boolean): void {
+    runActions(this, actions, isLast);
+  }
+
+  /** Runs `fn` with the datapath actions that it makes gathered apart. */
+  gather(fn: () => void): DpAction[] {
+    const outer = this.out;
+    const inner: DpAction[] = [];
+    this.out = inner;
+    try {
+      fn();
+    } finally {
+      this.out = outer;
+    }
+    return inner;
+  }
+
+  /** The end of a pipeline or a branch of it: the action set, or what freezing left to do. */
+  finish(): void {
+    if (this.isFreezing) this.recirculate(undefined);
+    else runActionSet(this);
+  }
+
+  /** From here on lists only leave what they still had to do. */
+  freeze(): void {
+    this.hasExited = true;
+    this.isFreezing = true;
+  }
+
+  /** What a later frame needs to go on from here. */
+  frozenState(table: number | undefined): FrozenState {
+    const { bridge, actionSet, stack, isConntracked, steps, isTunnelled } = this;
+    return {
+      bridge,
+      table,
+      steps: table === undefined ? steps : [],
+      actionSet: [...actionSet],
+      stack: [...stack],
+      isConntracked,
+      key: keptWords(this.key),
+      isTunnelled,
+    };
+  }
+
+  /** Puts out the recirculation: to a table, or to what freezing gathered, which ends the freezing. */
+  recirculate(table: number | undefined, ct?: Recirculation['ct']): void {
+    this.commit();
+    const paused = this.#paused;
+    if (table === undefined && paused !== undefined) {
+      this.#paused = undefined;
+      this.#toUserspace({ ...paused, continuation: this.frozenState(undefined) });
+      this.steps = [];
+      this.isFreezing = false;
+      return;
+    }
+    const state = this.frozenState(table);
+    const id = this.#request.sends.recirculations.put(state, this.nowMs);
+    if (id === 0) this.fail('Failed to allocate a recirculation id');
+    this.effects.push({ kind: 'recirc', id });
+    this.out.push({ kind: 'recirc', id });
+    this.#recirculations.push({ id, key: this.key.slice(), ct });
+    if (table !== undefined) return;
+    this.steps = [];
+    this.isFreezing = false;
+    this.wasMpls = false;
   }
 
   /** The output action of any port number. */
@@ -192,6 +300,7 @@ export class Walk {
         this.tableAction(inPort, 0, mayPacketIn, true);
         return;
       case OFPP.NORMAL:
+        this.isLast = false;
         normal(this);
         return;
       case OFPP.FLOOD:
@@ -219,6 +328,7 @@ export class Walk {
   }
 
   #flood(isAll: boolean): void {
+    this.isLast = false;
     const inPort = this.key[W.IN_PORT]!;
     for (const port of floodOrder(this.bridge)) {
       if (port.port === inPort || (!isAll && (port.config & PORT_CONFIG.NO_FLOOD) !== 0)) continue;
@@ -245,12 +355,18 @@ export class Walk {
       this.report('warn', 'Nonexistent output port');
       return;
     }
+    if (this.key[W.PACKET_TYPE] !== 0 && port.tunnel === undefined) {
+      this.mark(W.PACKET_TYPE, -1);
+      this.report('warn', 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.');
+      return;
+    }
     if (port.tunnel !== undefined) {
       tunnelOutput(this, port, port.tunnel);
       return;
     }
-    this.commit();
+    // The cut stands first: it holds for the next output, whatever is set between.
     if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
+    this.commit();
     this.out.push({ kind: 'output', port: port.dpPort });
   }
 
@@ -268,20 +384,27 @@ export class Walk {
     this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
     if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
     const saved = this.key.slice();
-    const { bridge, actionSet, hasExited, table, rule } = this;
+    const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast } = this;
     const stack = this.stack.splice(0);
     this.bridge = peer.bridge;
     this.actionSet = [];
     for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
     for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
-    this.key[W.CT_STATE] = 0;
+    clearConntrack(this);
+    this.wasMpls = false;
     this.key[W.IN_PORT] = peer.port;
     this.depth++;
-    this.nested('bridge', `bridge("${peer.bridge.name}")`, () => this.lookup(0, peer.port, true, false, () => runActionSet(this)));
+    this.nested('bridge', `bridge("${peer.bridge.name}")`, () =>
+      // The peer's first list is in a clone of its own where it could not be undone.
+      this.lookup(0, peer.port, true, false, () => this.finish(), runReversibly),
+    );
     this.depth--;
     this.bridge = bridge;
     this.actionSet = actionSet;
     this.hasExited = hasExited;
+    this.isConntracked = isConntracked;
+    this.wasMpls = wasMpls;
+    this.isLast = isLast;
     this.table = table;
     this.rule = rule;
     this.stack.length = 0;
@@ -296,12 +419,14 @@ export class Walk {
     controllerId: number,
     userdata: Uint8Array | undefined,
     meterId: number,
+    isPaused = false,
   ): void {
     this.commit();
+    if (isPaused) this.freeze();
     // The metadata that goes with the frame is part of the action.
     this.mark(W.PKT_MARK, -1);
-    if (this.#request.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
-    const token = this.#request.sends.put({
+    if (this.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
+    const send: ControllerSend = {
       bridge: this.bridge,
       reason,
       table: this.table,
@@ -311,12 +436,23 @@ export class Walk {
       controllerId,
       userdata,
       meterId,
-    });
+      continuation: undefined,
+    };
+    if (isPaused) {
+      // What the lists still have to do goes with the frame; it is complete when they have been left.
+      this.#paused = send;
+      return;
+    }
+    this.#toUserspace(send);
+  }
+
+  #toUserspace(send: ControllerSend): void {
+    const token = this.#request.sends.put(send);
     this.out.push({ kind: 'userspace', cookie: { reason: 'controller', token } });
   }
 
   /** Runs the whole walk. */
-  run(): Translation {
+  translate(): Translation {
     const { key } = this;
     const request = this.#request;
     let error: string | undefined;
@@ -324,18 +460,21 @@ export class Walk {
     this.mark(W.PACKET_TYPE, 0xffffffff);
     this.mark(W.RECIRC_ID, 0xffffffff);
     this.mark(W.TYPE, isIp(key) ? 0xffffff00 : 0xffff0000);
-    if (request.isTunnelled) markTunnelInput(this);
+    const { frozen } = request;
+    if (request.isTunnelled && frozen === undefined) markTunnelInput(this);
     const port = this.bridge.ports.get(key[W.IN_PORT]!);
     try {
       this.nested('bridge', `bridge("${this.bridge.name}")`, () => {
-        if (request.actions !== undefined) {
-          runActions(this, request.actions);
-          runActionSet(this);
+        if (frozen !== undefined) {
+          this.#thaw(frozen);
+        } else if (request.actions !== undefined) {
+          runActions(this, request.actions, true);
+          this.finish();
         } else if (port !== undefined && (port.config & PORT_CONFIG.NO_RECV) !== 0) {
           this.report('detail', 'OFPPC_NO_RECV set, dropping');
         } else {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
-          this.lookup(0, key[W.IN_PORT]!, true, false, () => runActionSet(this));
+          this.lookup(0, key[W.IN_PORT]!, true, false, () => this.finish());
         }
       });
     } catch (thrown) {
@@ -344,7 +483,37 @@ export class Walk {
       this.out.length = 0;
     }
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
-    return { actions: this.out, mask: finishMask(this.wild, request.key), effects: this.effects, isVlanRead, finalKey: key, error };
+    return {
+      actions: this.out,
+      mask: finishMask(this.wild, request.key),
+      effects: this.effects,
+      isVlanRead,
+      finalKey: key,
+      recirculations: this.#recirculations,
+      error,
+    };
+  }
+
+  /** Goes on where an earlier walk stopped. */
+  #thaw(frozen: FrozenState): void {
+    const { table, steps, actionSet } = frozen;
+    this.nested('thaw', 'thaw', () => {
+      const all = steps.flatMap((step) => step.actions);
+      if (actionSet.length > 0) this.report('thaw', `Restoring action set: ${this.reportText(actionSet)}`);
+      if (all.length > 0) this.report('thaw', `Restoring actions: ${this.reportText(all)}`);
+      if (table !== undefined) this.report('thaw', `Resuming from table ${table}`);
+    });
+    if (table !== undefined) {
+      this.lookup(table, this.key[W.IN_PORT]!, true, false, () => this.finish());
+      return;
+    }
+    for (const [i, step] of steps.entries()) {
+      this.table = step.table;
+      this.rule = step.rule;
+      if (this.isFreezing) this.steps.push(step);
+      else runActions(this, step.actions, i === steps.length - 1);
+    }
+    this.finish();
   }
 }
 
@@ -382,6 +551,18 @@ const range = (first: number, count: number): number[] => Array.from({ length: c
 const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
 const METADATA_WORDS = [W.PKT_MARK, ...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
 
+/** The same with what connection tracking says of the frame, which the frame brings itself. */
+export function withConntrack(match: Match, frameKey: Key): Match {
+  if (frameKey[W.CT_STATE] === 0) return match;
+  const both = { key: match.key.slice(), mask: match.mask.slice() };
+  for (const word of CT_WORDS) {
+    if (frameKey[word] === 0) continue;
+    both.key[word] = frameKey[word]!;
+    both.mask[word] = 0xffffffff;
+  }
+  return both;
+}
+
 /** The pipeline fields that a packet-in carries: in_port always, the others where they are not zero. */
 export function metadataOf(key: Key): { key: Key; mask: Key } {
   const match = { key: newKey(), mask: newKey() };
@@ -396,4 +577,4 @@ export function metadataOf(key: Key): { key: Key; mask: Key } {
 }
 
 /** Translates one key. */
-export const translate = (request: TranslateRequest): Translation => new Walk(request).run();
+export const translate = (request: TranslateRequest): Translation => new Walk(request).translate();

@@ -1,18 +1,35 @@
 // What translation is given and gives.
-import type { DpAction } from '../../datapath/datapath.ts';
+import type { DpAction, DpNat } from '../../datapath/datapath.ts';
 import type { Key, Match } from '../../flow/key.ts';
 import type { Action, PacketInReason } from '../../openflow/action.ts';
+import type { FlowMod } from '../../openflow/message.ts';
 import type { Announcement } from '../../protocols/mac-learning.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import type { PortBundle, SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-tables.ts';
 import type { FlowRule } from '../tables/rule.ts';
+import type { FrozenState, RecircStore } from './frozen.ts';
 
 /** Side effects of traffic of a megaflow, replayed each time its counters move. */
 export type Effect =
   | { kind: 'lookup'; table: FlowTable; rule: FlowRule | undefined }
   | { kind: 'learn'; bridge: BridgeState; vlan: number; high: number; low: number; bundle: PortBundle; announcement: Announcement }
-  | { kind: 'port'; port: SwitchPort; direction: 'rx' | 'tx' };
+  | { kind: 'port'; port: SwitchPort; direction: 'rx' | 'tx' }
+  /** A flow that the frames of this megaflow teach; `limit` counts the flows of `cookie` in its table, 0 = none. */
+  | { kind: 'learnFlow'; bridge: BridgeState; mod: FlowMod; limit: number }
+  /** A frame that ends a TCP connection shortens the timeouts of the rule. */
+  | { kind: 'finTimeout'; bridge: BridgeState; rule: FlowRule; idleTimeoutSec: number; hardTimeoutSec: number }
+  /** The id must stay known while the megaflow is there. */
+  | { kind: 'recirc'; id: number };
+
+/** A recirculation that a translation put out. */
+export interface Recirculation {
+  id: number;
+  /** The key at that point. */
+  key: Key;
+  /** Present when connection tracking comes first. */
+  ct: { zone: number; nat: DpNat | undefined } | undefined;
+}
 
 /** What a frame sent to the controllers carries besides itself. */
 export interface ControllerSend {
@@ -26,16 +43,19 @@ export interface ControllerSend {
   controllerId: number;
   userdata: Uint8Array | undefined;
   meterId: number;
+  /** Of `controller(pause)`: where to go on when the controller gives the frame back. */
+  continuation: FrozenState | undefined;
 }
 
 /** Gives out the numbers that userspace actions carry. */
 export interface SendStore {
   put(send: ControllerSend): number;
+  readonly recirculations: RecircStore;
 }
 
 /** A step of `ofproto/trace`, nested as the reference prints it. */
 export interface TraceNode {
-  kind: 'bridge' | 'table' | 'action' | 'detail' | 'warn' | 'error';
+  kind: 'bridge' | 'table' | 'thaw' | 'action' | 'detail' | 'warn' | 'error';
   text: string;
   subs: TraceNode[];
 }
@@ -51,6 +71,10 @@ export interface TranslateRequest {
   key: Key;
   /** Instead of table 0, as packet-out does. */
   actions?: readonly Action[];
+  /** Where to go on; `bridge` is that state's. */
+  frozen?: FrozenState | undefined;
+  /** The frame is there, whose effects will be applied; without it learning only says what it would do. */
+  hasFrame?: boolean;
   nowMs: number;
   sends: SendStore;
   /** Present when the frame came through a tunnel port. */
@@ -68,6 +92,7 @@ export interface Translation {
   isVlanRead: boolean;
   /** The key at the end of the walk. */
   finalKey: Key;
+  recirculations: readonly Recirculation[];
   /** Why the walk was given up; the frame is dropped then. */
   error: string | undefined;
 }

@@ -1,0 +1,82 @@
+// A predecessor's generation, still forwarding: which ports it had, which flows, and what it counted.
+import { closeObject } from '../../bpf/kernel.ts';
+import { scanMap } from '../../bpf/objects.ts';
+import { type Key, newKey } from '../../flow/key.ts';
+import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
+import type { DpPort } from '../datapath.ts';
+import { MAX_FLOWS } from '../userspace/shared-state.ts';
+import type { CounterPlace } from './flow-counters.ts';
+import { COUNTER_VALUE, FLOW_VALUE, PORT_VALUE } from './map-layout.ts';
+import type { FormerGeneration } from './pin-store.ts';
+import { type KernelPortCounters, type KernelTotals, readPort, readTotals } from './port-counters.ts';
+
+const MAPS = ['ports', 'tx', 'totals', 'base', 'counters'] as const;
+
+/** A flow: the frames that it carries are those whose key has these bits; `key` is one of them, with the former port number. */
+export interface FormerFlow {
+  key: Key;
+  counters: CounterPlace;
+}
+
+export class Former {
+  /** The port numbers by their devices' indices. */
+  readonly ports: ReadonlyMap<number, DpPort>;
+  readonly #maps: ReadonlyMap<string, number>;
+  readonly #counters: Memory;
+  readonly #masks: ReturnType<FormerGeneration['masks']>;
+
+  private constructor(generation: FormerGeneration, maps: ReadonlyMap<string, number>) {
+    this.#maps = maps;
+    this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
+    this.#masks = generation.masks();
+    const ports = new Map<number, DpPort>();
+    scanMap(maps.get('ports')!, 4, PORT_VALUE.size, (key, value) => {
+      const word = (bytes: Uint8Array, at: number): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
+      ports.set(word(key, 0), word(value, PORT_VALUE.port));
+    });
+    this.ports = ports;
+  }
+
+  /** Opens a generation; undefined when its daemon ended before it was whole. */
+  static open(generation: FormerGeneration): Former | undefined {
+    const maps = new Map<string, number>();
+    for (const name of MAPS) {
+      const fd = generation.open(name);
+      if (fd !== undefined) maps.set(name, fd);
+    }
+    if (maps.size === MAPS.length) return new Former(generation, maps);
+    for (const fd of maps.values()) closeObject(fd);
+    return undefined;
+  }
+
+  *flows(): Generator<FormerFlow> {
+    for (const { fd, words } of this.#masks) {
+      const entries: [Uint8Array, number][] = [];
+      scanMap(fd, words.length * 4, FLOW_VALUE.size, (key, value) => {
+        entries.push([key, new DataView(value.buffer, value.byteOffset).getUint32(FLOW_VALUE.counters, true)]);
+      });
+      for (const [bytes, counters] of entries) {
+        const key = newKey();
+        const view = new DataView(bytes.buffer, bytes.byteOffset);
+        for (const [i, word] of words.entries()) if (word < key.length) key[word] = view.getUint32(i * 4, false);
+        if (counters < MAX_FLOWS) yield { key, counters: { words: this.#counters.words, at: (counters * COUNTER_VALUE.size) / 4 } };
+      }
+    }
+  }
+
+  /** What was counted at a device's port. */
+  port(ifindex: number): KernelPortCounters | undefined {
+    const port = this.ports.get(ifindex);
+    return port === undefined ? undefined : readPort(this.#maps, port, ifindex);
+  }
+
+  totals(): KernelTotals {
+    return readTotals(this.#maps);
+  }
+
+  close(): void {
+    unmapMemory(this.#counters);
+    for (const fd of this.#maps.values()) closeObject(fd);
+    for (const { fd } of this.#masks) closeObject(fd);
+  }
+}

@@ -1,0 +1,195 @@
+// The hashes that multipath, bundle and select groups choose links by. Which link a flow takes is seen by controllers and tests, so the
+// functions are those of Open vSwitch on a little-endian machine: Jenkins' lookup3 over bytes, and MurmurHash3 over words.
+import { type Key, VLAN_CFI, W } from './key.ts';
+
+const rotate = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
+
+/** Bob Jenkins' lookup3 over 32-bit words; `size` in bytes, which counts even where the last word is partly padding. */
+export function jenkinsHash(words: readonly number[], size: number, basis: number): number {
+  let a = (0xdeadbeef + size + basis) | 0;
+  let b = a;
+  let c = a;
+  let at = 0;
+  let left = size;
+  while (left > 12) {
+    a = (a + (words[at] ?? 0)) | 0;
+    b = (b + (words[at + 1] ?? 0)) | 0;
+    c = (c + (words[at + 2] ?? 0)) | 0;
+    a = (a - c) ^ rotate(c, 4);
+    c = (c + b) | 0;
+    b = (b - a) ^ rotate(a, 6);
+    a = (a + c) | 0;
+    c = (c - b) ^ rotate(b, 8);
+    b = (b + a) | 0;
+    a = (a - c) ^ rotate(c, 16);
+    c = (c + b) | 0;
+    b = (b - a) ^ rotate(a, 19);
+    a = (a + c) | 0;
+    c = (c - b) ^ rotate(b, 4);
+    b = (b + a) | 0;
+    at += 3;
+    left -= 12;
+  }
+  if (left > 0) {
+    a = (a + (words[at] ?? 0)) | 0;
+    b = (b + (words[at + 1] ?? 0)) | 0;
+    c = (c + (words[at + 2] ?? 0)) | 0;
+    c = ((c ^ b) - rotate(b, 14)) | 0;
+    a = ((a ^ c) - rotate(c, 11)) | 0;
+    b = ((b ^ a) - rotate(a, 25)) | 0;
+    c = ((c ^ b) - rotate(b, 16)) | 0;
+    a = ((a ^ c) - rotate(c, 4)) | 0;
+    b = ((b ^ a) - rotate(a, 14)) | 0;
+    c = ((c ^ b) - rotate(b, 24)) | 0;
+  }
+  return c >>> 0;
+}
+
+/** One word into a MurmurHash3 state. */
+export function hashAdd(hash: number, word: number): number {
+  let data = Math.imul(word, 0xcc9e2d51);
+  data = rotate(data, 15);
+  data = Math.imul(data, 0x1b873593);
+  const mixed = rotate(hash ^ data, 13);
+  return (Math.imul(mixed, 5) + 0xe6546b64) | 0;
+}
+
+/** The end of a MurmurHash3. */
+export function hashFinish(state: number, final: number): number {
+  let hash = state ^ final;
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2ae35);
+  hash ^= hash >>> 16;
+  return hash >>> 0;
+}
+
+/** Two words hashed. */
+export const hashTwo = (x: number, y: number): number => hashFinish(hashAdd(hashAdd(x, 0), y), 8);
+
+/** A word of the key, which is in the order of numbers, as a little-endian machine reads the same bytes from a frame. */
+const swap = (word: number): number => ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+
+/** The fields that a hash can be over, as ovs-actions(7) names them. */
+export type HashFields = 'eth_src' | 'symmetric_l4' | 'symmetric_l3l4' | 'symmetric_l3l4+udp' | 'symmetric_l3' | 'nw_src' | 'nw_dst';
+
+const etherType = (key: Key): number => key[W.TYPE]! >>> 16;
+const proto = (key: Key): number => key[W.TYPE]! & 0xff;
+const hasPorts = (key: Key, withUdp: boolean): boolean => proto(key) === 6 || proto(key) === 132 || (withUdp && proto(key) === 17);
+const portsXor = (key: Key): number => ((key[W.TP]! >>> 16) ^ key[W.TP]!) & 0xffff;
+const swap16 = (value: number): number => ((value & 0xff) << 8) | (value >>> 8);
+
+function addAddresses(key: Key, start: number): number | undefined {
+  const type = etherType(key);
+  if (type === 0x0800) return hashAdd(start, swap(key[W.NW_SRC]! ^ key[W.NW_DST]!));
+  if (type !== 0x86dd) return undefined;
+  let hash = start;
+  for (let i = 0; i < 4; i++) hash = hashAdd(hash, swap(key[W.IPV6_SRC + i]! ^ key[W.IPV6_DST + i]!));
+  return hash;
+}
+
+function symmetricL4(key: Key, basis: number): number {
+  const type = etherType(key);
+  const words = [0, 0, 0, 0, 0, 0, 0, 0];
+  let ports = 0;
+  let protocol = 0;
+  if (type === 0x0800) words[0] = swap(key[W.NW_SRC]! ^ key[W.NW_DST]!);
+  else if (type === 0x86dd) for (let i = 0; i < 4; i++) words[i] = swap(key[W.IPV6_SRC + i]! ^ key[W.IPV6_DST + i]!);
+  if (type === 0x0800 || type === 0x86dd) {
+    protocol = proto(key);
+    if (hasPorts(key, false)) ports = portsXor(key);
+  }
+  const vlan = (key[W.VLAN0]! ^ key[W.VLAN1]!) & 0xfff;
+  const high = (key[W.ETH]! >>> 16) ^ (key[W.ETH + 1]! & 0xffff);
+  const middle = (key[W.ETH]! & 0xffff) ^ (key[W.ETH + 2]! >>> 16);
+  const low = (key[W.ETH + 1]! >>> 16) ^ (key[W.ETH + 2]! & 0xffff);
+  // Type, VLAN | ports, addresses | addresses | protocol, padding.
+  words[4] = swap16(type) | (swap16(vlan) << 16);
+  words[5] = swap16(ports) | (swap16(high) << 16);
+  words[6] = swap16(middle) | (swap16(low) << 16);
+  words[7] = protocol;
+  return jenkinsHash(words, 32, basis);
+}
+
+function oneAddress(key: Key, v4: number, v6: number, basis: number): number {
+  const type = etherType(key);
+  if (type === 0x0800) return jenkinsHash([swap(key[v4]!)], 4, basis);
+  if (type === 0x86dd) return jenkinsHash([0, 1, 2, 3].map((i) => swap(key[v6 + i]!)), 16, basis); // biome-ignore format: one line
+  return basis;
+}
+
+/** The hash of a key over some fields. */
+export function hashFields(key: Key, fields: string, basis: number): number {
+  switch (fields as HashFields) {
+    case 'eth_src': {
+      const first = ((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16);
+      return jenkinsHash([swap(first), swap(key[W.ETH + 2]! << 16)], 6, basis);
+    }
+    case 'symmetric_l4':
+      return symmetricL4(key, basis);
+    case 'symmetric_l3l4':
+    case 'symmetric_l3l4+udp': {
+      const hash = addAddresses(key, basis);
+      if (hash === undefined) return 0;
+      const withProto = hashAdd(hash, proto(key));
+      return hashFinish(hasPorts(key, fields.endsWith('udp')) ? hashAdd(withProto, swap16(portsXor(key))) : withProto, basis);
+    }
+    case 'symmetric_l3': {
+      const hash = addAddresses(key, basis);
+      return hash === undefined ? 0 : hashFinish(hash, basis);
+    }
+    case 'nw_src':
+      return oneAddress(key, W.NW_SRC, W.IPV6_SRC, basis);
+    case 'nw_dst':
+      return oneAddress(key, W.NW_DST, W.IPV6_DST, basis);
+  }
+}
+
+/** Adds what `hashFields` reads to a mask. */
+export function markHashFields(key: Key, wild: Key, fields: string): void {
+  const mark = (word: number, bits = 0xffffffff): void => {
+    wild[word] = wild[word]! | bits;
+  };
+  const type = etherType(key);
+  const isIp = type === 0x0800 || type === 0x86dd;
+  const address = (v4: number, v6: number): void => {
+    if (type === 0x0800) mark(v4);
+    else if (type === 0x86dd) for (let i = 0; i < 4; i++) mark(v6 + i);
+  };
+  const ports = (withUdp: boolean): void => {
+    if (!isIp) return;
+    mark(W.TYPE, 0xff);
+    if (hasPorts(key, withUdp)) mark(W.TP);
+  };
+  switch (fields as HashFields) {
+    case 'eth_src':
+      mark(W.ETH + 1, 0xffff);
+      mark(W.ETH + 2);
+      return;
+    case 'symmetric_l4':
+      for (let i = 0; i < 3; i++) mark(W.ETH + i);
+      mark(W.VLAN0, 0xfff | VLAN_CFI);
+      mark(W.VLAN1, 0xfff | VLAN_CFI);
+      address(W.NW_SRC, W.IPV6_SRC);
+      address(W.NW_DST, W.IPV6_DST);
+      ports(false);
+      return;
+    case 'symmetric_l3l4':
+    case 'symmetric_l3l4+udp':
+      address(W.NW_SRC, W.IPV6_SRC);
+      address(W.NW_DST, W.IPV6_DST);
+      ports(fields.endsWith('udp'));
+      return;
+    case 'symmetric_l3':
+      address(W.NW_SRC, W.IPV6_SRC);
+      address(W.NW_DST, W.IPV6_DST);
+      return;
+    case 'nw_src':
+      address(W.NW_SRC, W.IPV6_SRC);
+      return;
+    case 'nw_dst':
+      address(W.NW_DST, W.IPV6_DST);
+      return;
+  }
+}

@@ -1,0 +1,61 @@
+// Bundles: OpenFlow 1.4.1 section 7.3.9, and ONF's extension 230 that brings them to OpenFlow 1.3 under an experimenter header.
+// A message inside a bundle has the version and the transaction id of the message that carries it.
+import { PeerError } from '../../base/errors.ts';
+import type { BundleType, Message, OfVersion } from '../message.ts';
+import { messageForm } from '../message-table.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+
+/** Types of OpenFlow 1.4 on. */
+export const OFPT_BUNDLE_CONTROL = 33;
+export const OFPT_BUNDLE_ADD_MESSAGE = 34;
+/** Subtypes of ONF's extension. */
+export const ONFT_BUNDLE_CONTROL = 2300;
+export const ONFT_BUNDLE_ADD_MESSAGE = 2301;
+
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+/** Type numbers of what a bundle can hold, the same in all versions that have bundles: packet-out, flow, group and port mod. */
+const BUNDLABLE: ReadonlySet<number> = new Set([13, 14, 15, 16]);
+
+/** Reads the body of a bundle control message. */
+export function decodeBundleControl(from: ByteReader): Of<'bundleControl'> {
+  const bundleId = from.u32();
+  const type = from.u16();
+  const flags = from.u16();
+  return { kind: 'bundleControl', bundleId, type: type as BundleType, flags };
+}
+
+/** Writes the body of a bundle control message. */
+export function encodeBundleControl(out: ByteWriter, message: Of<'bundleControl'>): void {
+  out.u32(message.bundleId).u16(message.type).u16(message.flags);
+}
+
+/** Reads the body of a message that adds another to a bundle; what is in that other stays to be decoded. */
+export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: number): Of<'bundleAdd'> {
+  const bundleId = from.u32();
+  const flags = from.skip(2).u16();
+  const rest = from.rest();
+  const view = new DataView(rest.buffer, rest.byteOffset, rest.byteLength);
+  const size = rest.length >= 8 ? view.getUint16(2) : 0;
+  if (size < 8 || size > rest.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${rest.length}`);
+  if (view.getUint8(0) !== version) throw new PeerError('OFPBFC_BAD_VERSION', `version ${view.getUint8(0)} in a bundle of ${version}`);
+  if (view.getUint32(4) !== xid) throw new PeerError('OFPBFC_MSG_BAD_XID', 'the message has another transaction id than its carrier');
+  const inner = rest.slice(0, size);
+  if (!BUNDLABLE.has(view.getUint8(1)) || !hasForm(inner)) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${view.getUint8(1)} in a bundle`);
+  return { kind: 'bundleAdd', bundleId, flags, inner };
+}
+
+function hasForm(bytes: Uint8Array): boolean {
+  try {
+    messageForm(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof PeerError) return false;
+    throw error;
+  }
+}
+
+/** Writes the body of a message that adds another to a bundle. */
+export function encodeBundleAdd(out: ByteWriter, message: Of<'bundleAdd'>): void {
+  out.u32(message.bundleId).u16(0).u16(message.flags).put(message.inner);
+}

@@ -1,0 +1,108 @@
+// The learn action: a flow mod made of the frame's fields. Nothing is changed here; the mod is an effect, carried out when frames of the
+// megaflow have been seen. A learned flow is therefore seen by the next frame, not by this one.
+import { matchAll, newKey, W } from '../../flow/key.ts';
+import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
+import type { FlowMod } from '../../openflow/message.ts';
+import { markSubfield, readSubfield, writeSubfield } from './subfield.ts';
+import type { Walk } from './translate.ts';
+
+type Learn = Extract<Action, { kind: 'learn' }>;
+
+/** The flow mod that a frame with this key teaches; marks what it reads. */
+export function learnedFlow(walk: Walk, action: Learn): FlowMod {
+  const { key, wild } = walk;
+  const match = matchAll();
+  const actions: Action[] = [];
+  for (const spec of action.specs) {
+    let value: bigint;
+    if (typeof spec.src === 'bigint') value = spec.src;
+    else {
+      markSubfield(wild, spec.src);
+      value = readSubfield(key, spec.src);
+    }
+    switch (spec.kind) {
+      case 'match':
+        writeSubfield(match.key, spec.dst, value);
+        writeSubfield(match.mask, spec.dst, (1n << BigInt(spec.dst.bits)) - 1n);
+        if (spec.dst.field.at >> 5 === W.VLAN0) {
+          match.key[W.VLAN0] = match.key[W.VLAN0]! & 0xffff;
+          match.mask[W.VLAN0] = match.mask[W.VLAN0]! & 0xffff;
+          // A tag's id is matched together with there being a tag or not.
+          if (spec.dst.field.name === 'vlan_vid') {
+            match.mask[W.VLAN0] = match.mask[W.VLAN0]! | 0x1000;
+            match.key[W.VLAN0] = match.key[W.VLAN0]! | (value === 0n && (key[W.VLAN0]! & 0x1000) === 0 ? 0 : 0x1000);
+          }
+        }
+        break;
+      case 'load':
+        actions.push(loadOf(spec.dst, value));
+        break;
+      case 'output': {
+        const port = Number(value & 0xffffn);
+        if (port < OFPP.MAX || isUsable(port)) actions.push({ kind: 'output', port, maxLen: 0 });
+        break;
+      }
+    }
+  }
+  if (action.finIdleTimeoutSec !== 0 || action.finHardTimeoutSec !== 0) {
+    actions.push({ kind: 'finTimeout', idleTimeoutSec: action.finIdleTimeoutSec, hardTimeoutSec: action.finHardTimeoutSec });
+  }
+  return {
+    kind: 'flowMod',
+    command: 'modify_strict',
+    match,
+    priority: action.priority,
+    cookie: 0n,
+    cookieMask: 0n,
+    newCookie: action.cookie,
+    table: action.table,
+    idleTimeoutSec: action.idleTimeoutSec,
+    hardTimeoutSec: action.hardTimeoutSec,
+    importance: 0,
+    bufferId: 0xffffffff,
+    outPort: OFPP.NONE,
+    outGroup: 0xffffffff,
+    flags: {
+      sendFlowRem: action.sendFlowRem,
+      checkOverlap: false,
+      resetCounts: false,
+      noPacketCounts: false,
+      noByteCounts: false,
+    },
+    actions,
+  };
+}
+
+/** A load keeps the bits of its part of the field: set_field with a mask. */
+function loadOf(dst: Subfield, value: bigint): Action {
+  const key = newKey();
+  const mask = newKey();
+  writeSubfield(key, dst, value);
+  writeSubfield(mask, dst, (1n << BigInt(dst.bits)) - 1n);
+  if (dst.field.at >> 5 === W.VLAN0) {
+    key[W.VLAN0] = key[W.VLAN0]! & 0xffff;
+    mask[W.VLAN0] = mask[W.VLAN0]! & 0xffff;
+  }
+  return { kind: 'setField', field: dst.field, value: key, mask };
+}
+
+const isUsable = (port: number): boolean => port >= OFPP.IN_PORT && port <= OFPP.LOCAL && port !== OFPP.TABLE;
+
+/** The learn action. */
+export function learn(walk: Walk, action: Learn): void {
+  const mod = learnedFlow(walk, action);
+  let isLimited = false;
+  if (action.limit > 0) {
+    const { tables } = walk.bridge;
+    isLimited = tables.find(mod) === undefined && tables.countOfCookie(action.table, action.cookie) >= action.limit;
+  }
+  if (action.resultDst !== undefined) {
+    markSubfield(walk.wild, action.resultDst);
+    writeSubfield(walk.key, action.resultDst, isLimited ? 0n : 1n);
+  }
+  if (walk.isTraced && !walk.isLearning) {
+    walk.report('warn', 'suppressing side effects, so learn action ignored');
+    return;
+  }
+  if (!isLimited) walk.effects.push({ kind: 'learnFlow', bridge: walk.bridge, mod, limit: action.limit });
+}
