@@ -135,7 +135,7 @@ function parseHashFields(text: string, names?: PortNames): HashField[] {
   const fields: HashField[] = [];
   for (const { key, value } of splitKeyValues(text)) {
     const field = fieldNamed(key);
-    if (field === undefined) return fault(`: unknown field ${key}`);
+    if (field === undefined || field.codes.length === 0) return fault(`: unknown field ${key}`);
     if (fields.some((other) => other.field === field)) return fault(`${key}: duplicate field`);
     let mask = ones(field.wireBytes * 8);
     if (value !== undefined && value !== '') {
@@ -156,11 +156,11 @@ type DraftBucket = Omit<GroupBucket, 'bucketId'> & { bucketId: number | undefine
 function parseBuckets(text: string, type: GroupType, command: GroupCommand, names?: PortNames): DraftBucket[] {
   return text.split(/[, \t\r\n]*bucket=/).map((part) => {
     const { bucket, hasWeight } = parseBucket(part, type, names);
-    // A bucket to insert goes into a group whose type the text does not say.
-    if (hasWeight && type !== 'select' && command !== 'insert_bucket') fault('Only select groups can have bucket weights.');
     if (type === 'ff' && bucket.watchPort === OFPP.NONE && bucket.watchGroup === OFPG.ANY) {
       fault('fast failover bucket requires watch_port or watch_group');
     }
+    // A bucket to insert goes into a group whose type the text does not say.
+    if (hasWeight && type !== 'select' && command !== 'insert_bucket') fault('Only select groups can have bucket weights.');
     return bucket;
   });
 }
