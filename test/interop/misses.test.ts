@@ -47,7 +47,7 @@ for first in range(0, flows, 10):
         group.append((flow, s))
     for n in range(each):
         for flow, s in group: s.send(struct.pack('!II', flow, n) + b'x' * 40)
-    time.sleep(0.02)
+    time.sleep(0.05)
 `;
 
 /** Two stations on a switch whose flows tell UDP source ports apart. */
