@@ -13,12 +13,12 @@ import { emitShape } from './action-program.ts';
 import type { Shape } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
-import { emitFrameLength, HELPER, keyAt, SKB, STACK, swap32, VERDICT } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PORT_VALUE } from './map-layout.ts';
+import { emitFrameLength, HELPER, keyAt, RESUMED, SKB, STACK, swap32, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PORT_VALUE, RESUME_VALUE } from './map-layout.ts';
 import { emitPunt } from './punt-program.ts';
 
-/** A program names no more than 64 maps, seven of which are not masks. */
-export const MAX_MASKS = 56;
+/** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
+export const MAX_MASKS = 48;
 export const MAX_SHAPES = 64;
 
 /** A mask: which words of the key it looks at, and which bits of each. */
@@ -39,6 +39,8 @@ export interface NumberedShape {
 export interface ProgramSpec {
   masks: readonly MaskSpec[];
   shapes: readonly NumberedShape[];
+  /** Whether frames may come out of tunnels. */
+  hasTunnels?: boolean;
 }
 
 /** Why a frame was punted; `order`: after others of its flow. */
@@ -50,16 +52,25 @@ export function compileProgram(spec: ProgramSpec): Program {
   a.mov(6, { reg: 1 });
   // 1. The port.
   const notOurs = a.fresh('foreign');
+  const hasTunnels = spec.hasTunnels === true;
+  if (hasTunnels) emitResume(a);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, notOurs);
   a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
   a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.rxPackets, 1);
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
+  if (hasTunnels) {
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), 0);
+    a.store(4, 10, RESUMED, 0);
+    a.label('key');
+  }
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
   words.delete(W.IN_PORT);
-  const sets = spec.shapes.some(({ shape }) => shape.steps.some((step) => step.op === 'set' && step.group !== 'eth'));
+  const sets = spec.shapes.some(({ shape }) =>
+    shape.steps.some((step) => step.op === 'tunnel' || (step.op === 'set' && step.group !== 'eth')),
+  );
   for (const { shape } of spec.shapes)
     for (const step of shape.steps) if (step.op === 'set') for (const word of step.words) words.add(word);
   emitExtract(a, words, sets, 'unusual');
@@ -78,16 +89,27 @@ export function compileProgram(spec: ProgramSpec): Program {
   if (spec.masks.length > 0) {
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
-    a.mov(9, PUNT_REASON.actions).goto('punt');
+    a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape);
+      emitShape(a, shape, 'actions');
     }
   }
   // 5. To user space.
-  emitPunt(a);
+  emitPunt(a, hasTunnels);
   a.label(notOurs).mov(0, VERDICT.ok).exit();
   return a.finish();
+}
+
+/** Frames that another program has begun with: what it knows becomes part of the key. */
+function emitResume(a: Assembler): void {
+  const fresh = a.fresh('fromdevice');
+  a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
+  a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
+  a.store(4, 0, RESUME_VALUE.kind, 0).store(4, 10, RESUMED, { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.port).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
+  for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+  a.goto('key').label(fresh);
 }
 
 /** Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */

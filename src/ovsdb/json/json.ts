@@ -86,7 +86,7 @@ export class JsonParser {
 
   keyword(): Json {
     const start = this.at;
-    while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    if (/[a-z]/.test(this.text.charAt(start))) while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
     const word = this.text.slice(start, this.at);
     if (word === 'true') return true;
     if (word === 'false') return false;
@@ -102,10 +102,11 @@ export class JsonParser {
     if (c === '') this.endOfInput();
     this.at++;
     if (/[[\]{},:"0-9-]/.test(c)) this.fail(syntax);
-    if (/[a-z]/i.test(c)) {
+    if (/[a-z]/.test(c)) {
       while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
       this.fail(syntax);
     }
+    this.at--;
     this.fail(c > ' ' && c < '\x7f' ? `invalid character '${c}'` : `invalid character U+${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }
 
@@ -325,6 +326,8 @@ export function parseJson(text: string): Json {
   const c = text.charCodeAt(parser.at);
   if (c !== 123 && c !== 91) {
     parser.value();
+    // A string is known to be one at its closing quote, which is not counted yet.
+    if (c === 34) parser.at--;
     parser.fail('syntax error at beginning of input');
   }
   const value = parser.value();

@@ -5,6 +5,7 @@ import { OvsdbError, syntaxError } from '../engine/error.ts';
 import { runTransaction } from '../engine/execute.ts';
 import { isId } from '../engine/object-parser.ts';
 import { resultsText } from '../engine/operation-result.ts';
+import type { Client } from '../engine/rbac.ts';
 import { schemaToJson } from '../engine/schema.ts';
 import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
@@ -18,6 +19,8 @@ import type { OvsdbServer } from './server.ts';
 export interface SessionOptions {
   probeIntervalMs?: number;
   isReadOnly?: boolean;
+  /** The role whose rules bind this client; '' for none. */
+  role?: string;
   onClose?: (reason: string) => void;
 }
 
@@ -77,10 +80,13 @@ export class ServerSession implements LockHolder {
   #isChangeAware = false;
   #isConverting = false;
   #turn = -1;
+  readonly #client: Client | undefined;
 
   constructor(server: OvsdbServer, stream: Stream, options: SessionOptions) {
     this.#server = server;
     this.#options = options;
+    const { role = '' } = options;
+    this.#client = role === '' ? undefined : { role, id: stream.peerIdentity };
     this.#rpc = new RpcSession(
       stream,
       {
@@ -253,6 +259,7 @@ export class ServerSession implements LockHolder {
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
       isReadOnly: this.#options.isReadOnly === true,
       isReserved: database === this.#server.serverDatabase,
+      ...(this.#client === undefined ? {} : { client: this.#client }),
     });
     waiting.cancelTimer();
     if (outcome.kind === 'done') {
