@@ -33,12 +33,12 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     return '';
   });
   unixctl.register('ovsdb-server/list-dbs', '', 0, 0, () => lines(daemon.server.databaseNames));
-  unixctl.register('ovsdb-server/compact', '', 0, 1, ([name]) => {
+  unixctl.register('ovsdb-server/compact', '', 0, 1, async ([name]) => {
     const files = [...daemon.files].filter(([database]) => name === undefined || database === name);
     if (name !== undefined && files.length === 0) throw controlError('no database by that name');
     for (const [, file] of files) {
       try {
-        daemon.compact(file, 'compacting database online');
+        await daemon.compact(file, 'by user request');
       } catch (error) {
         throw controlError(errorText(error));
       }

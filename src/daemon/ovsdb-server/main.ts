@@ -73,7 +73,7 @@ export class OvsdbDaemon {
     this.server.add(name, file.database);
     file.database.listeners.add(() => {
       this.#queueRefresh();
-      if (file.wantsCompaction) queueMicrotask(() => this.compact(file, 'compacting database online'));
+      if (file.wantsCompaction) void this.compact(file, 'automatically').catch((error) => log.warn(errorText(error)));
     });
   }
 
@@ -86,12 +86,14 @@ export class OvsdbDaemon {
     return true;
   }
 
-  compact(file: DatabaseFile, comment: string): void {
+  /** Rewrites a file without what is past, while it is served. */
+  async compact(file: DatabaseFile, why: 'by user request' | 'automatically'): Promise<void> {
     if (file.fault !== '') return;
-    log.info(`compacting ${file.database.schema.name} database by user request`);
+    const { name } = file.database.schema;
+    if (why === 'by user request') log.info(`compacting ${name} database by user request`);
     const started = realClock.now();
-    file.compact(comment);
-    log.dbg(() => `compaction took ${Math.round(realClock.now() - started)} ms`);
+    await file.compact('compacting database online');
+    if (why === 'by user request') log.dbg(() => `${name}: Database compaction took ${Math.round(realClock.now() - started)}ms`);
   }
 
   /** Gives a database another schema, in memory and on disk; throws OvsdbError and leaves it as it was. */
@@ -104,7 +106,7 @@ export class OvsdbDaemon {
     const oldSchema = file.database.schema;
     file.database.replaceWith(convertDatabase(file.database, schema));
     try {
-      file.compact('database converted');
+      file.compactNow('database converted');
     } catch (error) {
       file.database.schema = oldSchema;
       file.database.tables = old;
