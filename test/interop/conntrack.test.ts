@@ -73,75 +73,102 @@ function framesOf(path: string): string[] {
 const hexOf = (frame: Uint8Array): string => Buffer.from(frame).toString('hex');
 
 test('generated packets are tracked alike', { skip: cannotRunReference, timeout: 600_000 }, async (t) => {
-  const reference = new Reference();
+  let reference = startReference();
   t.after(() => reference.stop());
-  reference.start({ tag: false, options: [`options:tx_pcap=${reference.dir}/p%.pcap`] });
-  let packets = 0;
   const seen = { 1: 0, 2: 0 };
+  let again = 0;
+  let crashes = 0;
   for (let run = 0; run < RUNS; run++) {
-    const program = PROGRAMS[run % PROGRAMS.length]!;
-    const pick: Pick = generator(run * 7919 + 17);
-    const flows = flowsOf(program);
-    const s = new Simulation();
-    s.clock.advance(1000);
-    const bridge = s.host.bridgeAdd('br0', 'dummy');
-    bridge.configure({ ...bridge.core.settings, failMode: 'secure' });
-    await s.port(bridge, 'br0', { kind: 'internal', mac: undefined, mtu: undefined }, {}, 65534);
-    for (const name of ['p1', 'p2', 'p3']) await s.port(bridge, name);
-    reference.run('/usr/bin/ovs-ofctl', ['del-flows', 'br0']);
-    reference.appctl('dpctl/flush-conntrack');
-    reference.run('/usr/bin/ovs-ofctl', ['-OOpenFlow14', '--no-names', 'add-flows', 'br0', '-'], flows.join('\n'));
-    for (const flow of flows) bridge.core.flowMod(parseFlow(flow, 'add'));
-    const traffic = new Traffic(pick, program === 'snat' ? '10.9.9.9' : '10.0.0.1');
-    const sent: string[] = [];
-    const counts = { ours: '', theirs: '' };
-    const step = Number(process.env['WEFT_CONNTRACK_STEP'] ?? PACKETS);
-    for (let i = 0; i < PACKETS; i++) {
-      const { port, frame, text } = traffic.next();
-      sent.push(`p${port} ${text}`);
-      packets++;
-      s.receive(`p${port}`, frame);
-      reference.appctl('netdev-dummy/receive', `p${port}`, hexOf(frame));
-      if ((i + 1) % step !== 0) continue;
-      reference.appctl('revalidator/purge');
-      counts.theirs = reference
-        .run('/usr/bin/ovs-ofctl', ['-OOpenFlow14', '--no-names', '--no-stats', 'dump-flows', 'br0'])
-        .split('\n')
-        .join('\n');
-      counts.theirs = reference
-        .run('/usr/bin/ovs-ofctl', ['-OOpenFlow14', '--no-names', 'dump-flows', 'br0'])
-        .split('\n')
-        .map((line) => /table=(\d+), n_packets=(\d+),.*?(?:priority=\d+,)?(\S+) actions/.exec(line.replace('reset_counts ', '')))
-        .filter((m) => m !== null && m[2] !== '0')
-        .map((m) => `${m![1]} ${m![3]} ${m![2]}`)
-        .sort()
-        .join('\n');
-      bridge.core.megaflows.settleAll();
-      counts.ours = [
-        ...bridge.core.flows({ table: 255, match: matchAll(), cookie: 0n, cookieMask: 0n, outPort: 0xffff, outGroup: 0xffffffff }),
-      ]
-        .filter((flow) => flow.packetCount > 0n)
-        .map((flow) => `${flow.table} ${formatMatch(flow.match)} ${flow.packetCount}`)
-        .sort()
-        .join('\n');
-      assert.equal(counts.ours, counts.theirs, `run ${run} ${program}:\n${sent.join('\n')}`);
+    try {
+      await compareRun(reference, run, PACKETS, seen);
+    } catch (error) {
+      if (error instanceof assert.AssertionError) {
+        // The reference reads its ports in turns: on a busy machine two packets at different ports may change places. Compared after each
+        // packet they cannot.
+        again++;
+        for (const port of [1, 2] as const) seen[port] = framesOf(join(reference.dir, `p${port}.pcap`)).length;
+        await compareRun(reference, run, 1, seen);
+      } else if (reference.isRunning()) {
+        throw error;
+      } else {
+        // Open vSwitch 3.1 ends by itself on some of these packets.
+        crashes++;
+        reference.stop();
+        reference = startReference();
+        seen[1] = 0;
+        seen[2] = 0;
+      }
     }
-    const ours = s.frames();
-    for (const port of [1, 2] as const) {
-      const theirs = framesOf(join(reference.dir, `p${port}.pcap`)).slice(seen[port]);
-      seen[port] += theirs.length;
-      const mine = ours.filter((one) => one.port === `p${port}`).map((one) => hexOf(one.frame));
-      assert.deepEqual(mine, theirs, `frames at p${port}, run ${run} ${program}:\n${sent.join('\n')}`);
-    }
-    const theirs = reference.appctl('dpctl/dump-conntrack').trimEnd().split('\n').sort();
-    const answer = await s.datapath.conntrack({ kind: 'dump', zone: undefined, most: 1000 });
-    const mine = answer.entries.map((entry) => formatConntrack(entry, {})).sort();
-    assert.deepEqual(
-      mine,
-      theirs.filter((line) => line !== ''),
-      `connections, run ${run} ${program}:\n${sent.join('\n')}`,
-    );
-    await s.host.close();
   }
-  t.diagnostic(`${packets} packets in ${RUNS} runs`);
+  t.diagnostic(`${RUNS * PACKETS} packets in ${RUNS} runs, ${again} of them packet by packet; the reference crashed in ${crashes}`);
+  assert.ok(crashes * 4 <= RUNS, `the reference crashed in ${crashes} of ${RUNS} runs`);
 });
+
+function startReference(): Reference {
+  const reference = new Reference();
+  reference.start({ tag: false, options: [`options:tx_pcap=${reference.dir}/p%.pcap`] });
+  return reference;
+}
+
+/** Counters of the flows that counted something, one a line. */
+function theirCounts(reference: Reference): string {
+  reference.appctl('revalidator/purge');
+  return reference
+    .run('/usr/bin/ovs-ofctl', ['-OOpenFlow14', '--no-names', 'dump-flows', 'br0'])
+    .split('\n')
+    .map((line) => /table=(\d+), n_packets=(\d+),.*?(?:priority=\d+,)?(\S+) actions/.exec(line.replace('reset_counts ', '')))
+    .filter((m) => m !== null && m[2] !== '0')
+    .map((m) => `${m![1]} ${m![3]} ${m![2]}`)
+    .sort()
+    .join('\n');
+}
+
+/** One run from its seed; counters are compared after every `step` packets. */
+async function compareRun(reference: Reference, run: number, step: number, seen: { 1: number; 2: number }): Promise<void> {
+  const program = PROGRAMS[run % PROGRAMS.length]!;
+  const pick: Pick = generator(run * 7919 + 17);
+  const flows = flowsOf(program);
+  const s = new Simulation();
+  s.clock.advance(1000);
+  const bridge = s.host.bridgeAdd('br0', 'dummy');
+  bridge.configure({ ...bridge.core.settings, failMode: 'secure' });
+  await s.port(bridge, 'br0', { kind: 'internal', mac: undefined, mtu: undefined }, {}, 65534);
+  for (const name of ['p1', 'p2', 'p3']) await s.port(bridge, name);
+  reference.run('/usr/bin/ovs-ofctl', ['del-flows', 'br0']);
+  reference.appctl('dpctl/flush-conntrack');
+  reference.run('/usr/bin/ovs-ofctl', ['-OOpenFlow14', '--no-names', 'add-flows', 'br0', '-'], flows.join('\n'));
+  for (const flow of flows) bridge.core.flowMod(parseFlow(flow, 'add'));
+  const traffic = new Traffic(pick, program === 'snat' ? '10.9.9.9' : '10.0.0.1', program === 'dnat' ? '10.0.0.100' : '10.0.0.2');
+  const sent: string[] = [];
+  const ourCounts = (): string => {
+    bridge.core.megaflows.settleAll();
+    return [...bridge.core.flows({ table: 255, match: matchAll(), cookie: 0n, cookieMask: 0n, outPort: 0xffff, outGroup: 0xffffffff })]
+      .filter((flow) => flow.packetCount > 0n)
+      .map((flow) => `${flow.table} ${formatMatch(flow.match)} ${flow.packetCount}`)
+      .sort()
+      .join('\n');
+  };
+  for (let i = 0; i < PACKETS; i++) {
+    const { port, frame, text } = traffic.next();
+    sent.push(`p${port} ${text}`);
+    s.receive(`p${port}`, frame);
+    reference.appctl('netdev-dummy/receive', `p${port}`, hexOf(frame));
+    if ((i + 1) % step === 0) assert.equal(ourCounts(), theirCounts(reference), `run ${run} ${program}:\n${sent.join('\n')}`);
+  }
+  const ours = s.frames();
+  for (const port of [1, 2] as const) {
+    const theirs = framesOf(join(reference.dir, `p${port}.pcap`)).slice(seen[port]);
+    seen[port] += theirs.length;
+    const mine = ours.filter((one) => one.port === `p${port}`).map((one) => hexOf(one.frame));
+    assert.deepEqual(mine, theirs, `frames at p${port}, run ${run} ${program}:\n${sent.join('\n')}`);
+  }
+  const theirs = reference.appctl('dpctl/dump-conntrack').trimEnd().split('\n').sort();
+  const answer = await s.datapath.conntrack({ kind: 'dump', zone: undefined, most: 1000 });
+  const mine = answer.entries.map((entry) => formatConntrack(entry, {})).sort();
+  assert.deepEqual(
+    mine,
+    theirs.filter((line) => line !== ''),
+    `connections, run ${run} ${program}:\n${sent.join('\n')}`,
+  );
+  await s.host.close();
+}

@@ -71,10 +71,25 @@ export class Reference {
     return this.run('/usr/bin/ovs-appctl', ['-t', join(this.dir, `ovs-vswitchd.${pid}.ctl`), ...args]);
   }
 
+  /** Whether ovs-vswitchd answers. */
+  isRunning(): boolean {
+    try {
+      this.appctl('version');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   stop(): void {
     for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
       const file = join(this.dir, `${name}.pid`);
-      if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
+      if (!existsSync(file)) continue;
+      try {
+        process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
+      } catch {
+        // It has ended by itself.
+      }
     }
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -32,8 +32,11 @@ export class Traffic {
   #last: Uint8Array | undefined;
   #lastPort = 1;
 
-  /** `seenFrom2`: the address under which side 2 knows side 1. */
-  constructor(pick: Pick, seenFrom2: string) {
+  readonly #seenFrom1: string;
+
+  /** `seenFrom2`: the address under which side 2 knows side 1; `seenFrom1` the other way round. */
+  constructor(pick: Pick, seenFrom2: string, seenFrom1: string) {
+    this.#seenFrom1 = seenFrom1;
     this.#pick = pick;
     this.#client = v4('10.0.0.1');
     this.#seenFrom2 = seenFrom2;
@@ -49,8 +52,7 @@ export class Traffic {
   }
 
   #addresses(port: 1 | 2): [number[], number[]] {
-    const server = v4('10.0.0.2');
-    return port === 1 ? [this.#client, server] : [server, v4(this.#seenFrom2)];
+    return port === 1 ? [this.#client, v4(this.#seenFrom1)] : [v4('10.0.0.2'), v4(this.#seenFrom2)];
   }
 
   #done(port: 1 | 2, frame: Uint8Array, text: string): { port: 1 | 2; frame: Uint8Array; text: string } {
@@ -68,7 +70,9 @@ export class Traffic {
     const pick = this.#pick;
     let talk = this.#talks.length === 0 || pick(6) === 0 ? undefined : of(pick, this.#talks);
     if (talk === undefined) {
-      talk = { ports: [1024 + pick(4), of(pick, [80, 8080])], seq: [pick(2) ? 0xfffffff0 : pick(1 << 30), pick(1 << 30)], stage: 0 };
+      // Two ports of one translated server are one: with equal client ports, which of them gives way is chance.
+      const client = this.#seenFrom1 === '10.0.0.2' ? 1024 + pick(4) : 1024 + this.#talks.length;
+      talk = { ports: [client, of(pick, [80, 8080])], seq: [pick(2) ? 0xfffffff0 : pick(1 << 30), pick(1 << 30)], stage: 0 };
       this.#talks.push(talk);
     }
     let side: 0 | 1 = pick(2) === 0 ? 0 : 1;
@@ -147,8 +151,14 @@ export class Traffic {
     if (quoted === undefined) return this.#ping();
     const port = this.#lastPort === 1 ? 2 : 1;
     const inner = quoted.slice(14, 14 + 28);
-    // The quoting side knows side 1 by its own name for it.
-    if (port === 2) inner.set(v4(this.#seenFrom2), 12);
+    // Each side knows the other by its own name for it.
+    if (port === 2) {
+      inner.set(v4(this.#seenFrom2), 12);
+      inner.set(v4('10.0.0.2'), 16);
+    } else {
+      inner.set(v4(this.#seenFrom1), 12);
+      inner.set(this.#client, 16);
+    }
     inner[10] = 0;
     inner[11] = 0;
     const sum = ~sumBytes(inner, 0, 20) & 0xffff;

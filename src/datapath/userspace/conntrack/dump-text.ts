@@ -2,7 +2,7 @@
 import { formatIpv4, formatIpv6 } from '../../../base/addresses.ts';
 import { hex } from '../../key-text.ts';
 import type { CtEntry } from './request.ts';
-import { SCALE_GIVEN, TCP_STATE_NAMES } from './tcp-state.ts';
+import { SCALE_GIVEN, TCP_STATE, TCP_STATE_NAMES } from './tcp-state.ts';
 import { IPV4, isIcmp, T, type Tuple, tupleFamily, tupleProto, tupleZone } from './tuple.ts';
 
 export interface ConntrackTextOptions {
@@ -56,7 +56,9 @@ function tcpText(tcp: NonNullable<CtEntry['tcp']>, isVerbose: boolean): string {
   return `state_orig=${name(first)},state_reply=${name(second)},wscale_orig=${scale(a)},wscale_reply=${scale(b)}`;
 }
 
-/** One state for both sides. */
+/** One state for both sides, in the words of trackers that have but one: the later, and what they cannot tell apart alike. */
 function coalesce(first: number, second: number): number {
-  return Math.max(first, second);
+  const later = Math.max(first, second);
+  if (later === TCP_STATE.FIN_WAIT_2) return TCP_STATE.TIME_WAIT;
+  return later === TCP_STATE.SYN_RECV ? TCP_STATE.ESTABLISHED : later;
 }

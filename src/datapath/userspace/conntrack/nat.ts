@@ -5,7 +5,7 @@
 import { layoutL3, layoutL4 } from '../../../flow/extract.ts';
 import { type Key, W } from '../../../flow/key.ts';
 import type { Packet } from '../../../netdev/packet.ts';
-import { fold, sumBytes } from '../../../wire/checksum.ts';
+import { fold, sumBytes, updateChecksum } from '../../../wire/checksum.ts';
 import type { DpNat } from '../../datapath.ts';
 import { setFields } from '../headers.ts';
 import { type Connection, type ConnectionTable, type Entry, NAT } from './table.ts';
@@ -159,21 +159,29 @@ function rewriteQuoted(packet: Packet, layout: number, family: number, tuple: Tu
   const l4 = packet.start + layoutL4(layout);
   const end = packet.start + packet.length;
   const inner = l4 + 8;
-  let transport: number;
-  let proto: number;
-  if (family === IPV4) {
-    transport = inner + (bytes[inner]! & 15) * 4;
-    proto = bytes[inner + 9]!;
+  const isIpv4 = family === IPV4;
+  const transport = inner + (isIpv4 ? (bytes[inner]! & 15) * 4 : 40);
+  const proto = bytes[inner + (isIpv4 ? 9 : 6)]!;
+  const withPorts = hasPorts(proto) && transport + 4 <= end;
+  const addressAt = inner + (isIpv4 ? 12 : 8);
+  const addressSize = isIpv4 ? 8 : 32;
+  const covering = (): number => sumBytes(bytes, addressAt, addressSize, withPorts ? sumBytes(bytes, transport, 4) : 0);
+  const before = covering();
+  if (isIpv4) {
     put32(bytes, inner + 12, tuple[3]!);
     put32(bytes, inner + 16, tuple[7]!);
     put16(bytes, inner + 10, 0);
     put16(bytes, inner + 10, ~sumBytes(bytes, inner, transport - inner) & 0xffff);
   } else {
-    transport = inner + 40;
-    proto = bytes[inner + 6]!;
     for (let i = 0; i < 8; i++) put32(bytes, inner + 8 + 4 * i, tuple[i]!);
   }
-  if (hasPorts(proto) && transport + 4 <= end) put32(bytes, transport, tuple[T.PORTS]!);
+  if (withPorts) put32(bytes, transport, tuple[T.PORTS]!);
+  // The quoted packet's own checksum follows, where it is quoted.
+  const sumAt = proto === 6 ? transport + 16 : proto === 17 ? transport + 6 : -1;
+  if (sumAt > 0 && sumAt + 2 <= end && (proto !== 17 || get16(bytes, sumAt) !== 0)) {
+    const next = updateChecksum(get16(bytes, sumAt), before, covering());
+    put16(bytes, sumAt, proto === 17 && next === 0 ? 0xffff : next);
+  }
   const size = family === IPV4 ? get16(bytes, l3 + 2) - (l4 - l3) : get16(bytes, l3 + 4) + 40 - (l4 - l3);
   const covered = Math.min(size, end - l4);
   put16(bytes, l4 + 2, 0);

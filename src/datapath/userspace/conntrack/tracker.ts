@@ -106,7 +106,7 @@ export class Conntrack {
     if (entry !== undefined) {
       const { connection, isReply } = entry;
       // 4.
-      if (request.nat !== undefined && connection.nat !== 0 && (state & (NAT_BITS | CT_STATE.INV)) === 0) {
+      if (request.nat !== undefined && connection.nat !== 0 && (state & NAT_BITS) === 0) {
         translatePacket(packet, key, layout, entry, isRelated);
         state |= translatedBits(connection, isReply, CT_STATE.SNAT, CT_STATE.DNAT);
       }
@@ -169,10 +169,9 @@ export class Conntrack {
       return verdict;
     }
     if (isReply) connection.state = OTHER.BOTH;
-    else if (connection.state === OTHER.FIRST) {
-      connection.state = OTHER.MULTIPLE;
-      verdict = VERDICT.VALID_NEW;
-    }
+    else if (connection.state === OTHER.FIRST) connection.state = OTHER.MULTIPLE;
+    // However many packets go one way: established is what has been answered.
+    if (connection.state !== OTHER.BOTH) verdict = VERDICT.VALID_NEW;
     connection.expiresMs = this.nowMs + OTHER_SEC[connection.state]! * 1000;
     return verdict;
   }
@@ -198,10 +197,6 @@ export class Conntrack {
         return;
       }
       natBits = nat.direction === 'src' ? NAT.SRC : NAT.DST;
-      // A changed client port is a translated source too.
-      if (nat.direction === 'dst' && (reply[T.PORTS]! & 0xffff) !== original[T.PORTS]! >>> 16 && !isIcmp(tupleProto(original))) {
-        natBits |= NAT.SRC;
-      }
     } else if (this.table.find(reply, this.nowMs) !== undefined) {
       // Another connection's answers look like this one's.
       this.#write(key, state, zone, undefined, undefined);

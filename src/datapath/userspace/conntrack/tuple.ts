@@ -136,7 +136,7 @@ export function readTuple(packet: Packet, key: Key, layout: number, zone: number
   }
   if (proto === 17) {
     const length = get16(bytes, l4 + 4);
-    if (length !== 0 && length !== size && isOurs) return FOUND.INVALID;
+    if ((length < 8 || length > size) && isOurs) return FOUND.INVALID;
     const hasSum = get16(bytes, l4 + 6) !== 0;
     if (!hasSum && family === IPV6 && isOurs) return FOUND.INVALID;
     if (isOurs && hasSum && !isChecksumRight(bytes, l3, l4, size, family, 17)) return FOUND.INVALID;
