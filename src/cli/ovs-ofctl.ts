@@ -1,6 +1,7 @@
 // ovs-ofctl: looks into OpenFlow switches and changes their flows. Commands and options: ovs-ofctl(8).
 import { ConfigError, PeerError } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
+import { commandNamed } from './ofctl/command-table.ts';
 import type { FlowOptions } from './ofctl/flows.ts';
 import {
   applyLogOptions,
@@ -20,10 +21,12 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'strict' },
   { name: 'readd' },
+  { name: 'may-create' },
   { name: 'flow-format', short: 'F', argument: 'required' },
   { name: 'packet-in-format', short: 'P', argument: 'required' },
   { name: 'protocols', short: 'O', argument: 'required' },
   { name: 'more', short: 'm' },
+  { name: 'read-only' },
   { name: 'timestamp' },
   { name: 'sort', argument: 'optional' },
   { name: 'rsort', argument: 'optional' },
@@ -40,72 +43,6 @@ const OPTIONS: readonly OptionSpec[] = [
   ...LOG_OPTIONS,
   ...SSL_OPTIONS,
 ];
-
-const USAGE = `ovs-ofctl: OpenFlow switch management utility
-usage: ovs-ofctl [OPTIONS] COMMAND [ARG...]
-
-For OpenFlow switches:
-  show SWITCH                 show OpenFlow information
-  dump-desc SWITCH            print switch description
-  dump-tables SWITCH          print table stats
-  mod-port SWITCH IFACE ACT   modify port behavior
-  get-frags SWITCH            print fragment handling behavior
-  set-frags SWITCH FRAG_MODE  set fragment handling behavior
-  dump-ports SWITCH [PORT]    print port statistics
-  dump-ports-desc SWITCH [PORT]  print port descriptions
-  dump-flows SWITCH [FLOW]    print matching flow entries
-  dump-aggregate SWITCH FLOW  print aggregate flow statistics
-  queue-stats SWITCH [PORT [QUEUE]]  dump queue stats
-  add-flow SWITCH FLOW        add flow described by FLOW
-  add-flows SWITCH FILE       add flows from FILE
-  mod-flows SWITCH FLOW       modify actions of matching FLOWs
-  del-flows SWITCH [FLOW]     delete matching FLOWs
-  packet-out SWITCH IN_PORT ACTIONS PACKET...
-                              execute ACTIONS on PACKET
-  monitor SWITCH [MISSLEN]    print packets received from SWITCH
-For OpenFlow switches and controllers:
-  probe TARGET                probe whether TARGET is up
-  ping TARGET [N]             latency of N-byte echos
-SWITCH or TARGET is an active OpenFlow connection method.
-Other options:
-  --strict                    use strict match for flow commands
-  -F, --flow-format=FORMAT    force particular flow format
-  -O, --protocols=VERSIONS    set allowed OpenFlow versions
-  --sort[=field]              sort in ascending order
-  --rsort[=field]             sort in descending order
-  --[no-]names                show port names instead of numbers
-  --[no-]stats                show statistics in dumped flows
-  -t, --timeout=SECS          give up after SECS seconds
-  -h, --help                  display this help message
-  -V, --version               display version information
-`;
-
-/** Commands with the fewest and the most arguments they take. */
-const COMMANDS: ReadonlyMap<string, readonly [number, number]> = new Map([
-  ['show', [1, 1]],
-  ['dump-desc', [1, 1]],
-  ['dump-tables', [1, 1]],
-  ['mod-port', [3, 3]],
-  ['get-frags', [1, 1]],
-  ['set-frags', [2, 2]],
-  ['dump-ports', [1, 2]],
-  ['dump-ports-desc', [1, 2]],
-  ['dump-flows', [1, 2]],
-  ['dump-aggregate', [1, 2]],
-  ['queue-stats', [1, 3]],
-  ['add-flow', [2, 2]],
-  ['add-flows', [2, 2]],
-  ['mod-flows', [2, 2]],
-  ['del-flows', [1, 2]],
-  ['packet-out', [2, 1000]],
-  ['monitor', [1, 3]],
-  ['probe', [1, 1]],
-  ['ping', [1, 2]],
-  ['parse-flow', [1, 1]],
-  ['parse-flows', [1, 1]],
-  ['ofp-print', [1, 2]],
-  ['help', [0, 1000]],
-]);
 
 const VERSION_NAMES = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
 
@@ -133,6 +70,8 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     versions: 2,
     useNicira: true,
     strict: false,
+    readOnly: false,
+    verbosity: 0,
     names: undefined,
     showStats: true,
     sort: [],
@@ -141,7 +80,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
   const sort: { key: string; descending: boolean }[] = [];
   for (const { name, value = '' } of options) {
     if (name === 'help') {
-      process.stdout.write(USAGE);
+      process.stdout.write((await import('./ofctl/usage.ts')).usage());
       return 0;
     }
     if (name === 'version') {
@@ -153,6 +92,11 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       if (seconds === undefined || seconds === 0) throw new ConfigError(`value ${value} on -t or --timeout is invalid`);
       setAlarm(seconds);
     } else if (name === 'strict') line.strict = true;
+    else if (name === 'bundle') line.bundle = true;
+    else if (name === 'readd') line.readd = true;
+    else if (name === 'may-create') line.mayCreate = true;
+    else if (name === 'read-only') line.readOnly = true;
+    else if (name === 'more') line.verbosity++;
     else if (name === 'protocols') line.versions = parseVersions(value);
     else if (name === 'flow-format') {
       const { PROTOCOLS, protocolIs } = await import('../openflow/protocols.ts');
@@ -183,10 +127,14 @@ async function run(argv: string[]): Promise<number> {
   const { options, operands } = line;
   const [command, ...args] = operands;
   if (command === undefined) return fail(PROGRAM, 'missing command name; use --help for help');
-  const arity = COMMANDS.get(command);
-  if (arity === undefined) return fail(PROGRAM, `unknown command '${command}'; use --help for help`);
-  if (args.length < arity[0]) return fail(PROGRAM, `'${command}' command requires at least ${arity[0]} arguments`);
-  if (args.length > arity[1]) return fail(PROGRAM, `'${command}' command takes at most ${arity[1]} arguments`);
+  const known = commandNamed(command);
+  if (known === undefined) return fail(PROGRAM, `unknown command '${command}'; use --help for help`);
+  if (args.length < known.least) return fail(PROGRAM, `'${command}' command requires at least ${known.least} arguments`);
+  if (args.length > known.most) return fail(PROGRAM, `'${command}' command takes at most ${known.most} arguments`);
+  if (options.readOnly && known.writes) return fail(PROGRAM, `'${command}' command does not work in read only mode`);
+  const { OFFLINE } = await import('./ofctl/offline.ts');
+  const offline = OFFLINE.get(command);
+  if (offline !== undefined) return offline(args, options);
   return execute(command, args, options);
 }
 
@@ -194,10 +142,9 @@ async function execute(command: string, args: readonly string[], options: FlowOp
   const [first = '', second, third] = args;
   const flows = () => import('./ofctl/flows.ts');
   const device = () => import('./ofctl/switch.ts');
+  const groups = () => import('./ofctl/groups.ts');
+  const meters = () => import('./ofctl/meters.ts');
   switch (command) {
-    case 'help':
-      process.stdout.write(USAGE);
-      return 0;
     case 'show':
       return (await device()).show(first, options);
     case 'dump-desc':
@@ -225,8 +172,6 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       return (await device()).probe(first, options);
     case 'ping':
       return (await device()).ping(first, second, options);
-    case 'ofp-print':
-      return (await device()).ofpPrint(first);
     case 'dump-flows':
       return (await flows()).dumpFlows(first, second ?? '', options);
     case 'dump-aggregate':
@@ -244,19 +189,46 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       if (second === '-') return module.flowFileCommand(first, '-', 'delete', options);
       return module.flowModCommand(first, second ?? '', 'delete', options);
     }
-    case 'parse-flow':
-    case 'parse-flows': {
-      const module = await flows();
-      const lines = command === 'parse-flows' ? module.flowLines(first) : [];
-      if (command === 'parse-flow') {
-        const { cutCommand, parseFlow } = await import('../openflow/text/flow-text.ts');
-        const cut = cutCommand(first, 'add');
-        return module.parseFlowsCommand([parseFlow(cut.text, cut.command)], options);
-      }
-      return module.parseFlowsCommand(module.parseFlowFile(first, lines, 'add', undefined, false), options);
-    }
+    case 'bundle':
+      return (await import('./ofctl/bundle-file.ts')).bundleCommand(first, second ?? '', options);
+    case 'add-group':
+      return (await groups()).groupModCommand(first, second ?? '', 'add', options);
+    case 'add-groups':
+      return (await groups()).groupFileCommand(first, second ?? '', undefined, options);
+    case 'mod-group':
+      return (await groups()).groupModCommand(first, second ?? '', options.mayCreate === true ? 'add_or_mod' : 'modify', options);
+    case 'del-groups':
+      return (await groups()).groupModCommand(first, second ?? '', 'delete', options);
+    case 'insert-buckets':
+      return (await groups()).groupModCommand(first, second ?? '', 'insert_bucket', options);
+    case 'remove-buckets':
+      return (await groups()).groupModCommand(first, second ?? '', 'remove_bucket', options);
+    case 'dump-groups':
+      return (await groups()).dumpGroups(first, second, options);
+    case 'dump-group-stats':
+      return (await groups()).dumpGroupStats(first, second ?? '', options);
+    case 'dump-group-features':
+      return (await device()).dump(first, options, { kind: 'groupFeaturesRequest' });
+    case 'add-meter':
+      return (await meters()).meterModCommand(first, second, 'add', options);
+    case 'mod-meter':
+      return (await meters()).meterModCommand(first, second, 'modify', options);
+    case 'del-meter':
+    case 'del-meters':
+      return (await meters()).meterModCommand(first, second, 'delete', options);
+    case 'dump-meter':
+    case 'dump-meters':
+      return (await meters()).meterRequest(first, second, 'meterConfigRequest', options);
+    case 'meter-stats':
+      return (await meters()).meterRequest(first, second, 'meterStatsRequest', options);
+    case 'meter-features':
+      return (await meters()).meterFeatures(first, options);
+    case 'replace-flows':
+      return (await import('./ofctl/flow-difference.ts')).replaceFlows(first, second ?? '', options);
+    case 'diff-flows':
+      return (await import('./ofctl/flow-difference.ts')).diffFlows(first, second ?? '', options);
   }
-  return 1;
+  return fail(PROGRAM, `'${command}' is not built yet`);
 }
 
 /** Runs the tool. */

@@ -1,5 +1,5 @@
 // ovsdb-tool: works on database files directly.
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
@@ -8,7 +8,7 @@ import { dbDir } from '../host/directories.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
-import { type DatabaseSchema, isVersion, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
+import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
 import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, setAlarm, startToolLog, UsageError } from './options.ts';
@@ -45,6 +45,7 @@ export function readSchema(path: string): DatabaseSchema {
   }
   let json: Json;
   try {
+    if (text === '') throw new Error('line 0, column 0, byte 0: empty input stream');
     json = parseJson(text);
   } catch (error) {
     throw new Error(`failed to read schema: "${path}" could not be read as JSON (${errorText(error)})`);
@@ -83,7 +84,7 @@ function parseArgument(text: string): Json {
   }
 }
 
-function transact(path: string, text: string, isReadOnly: boolean): void {
+function transact(path: string, text: string, isReadOnly: boolean, role: string): void {
   const params = parseArgument(text);
   withFile(path, isReadOnly, ({ database }) => {
     const [name, ...operations] = Array.isArray(params) ? params : [];
@@ -91,7 +92,7 @@ function transact(path: string, text: string, isReadOnly: boolean): void {
       print(formatJson(transactFault(params).toJson(), { sort: true }));
       return;
     }
-    const outcome = executeTransaction(database, operations);
+    const outcome = executeTransaction(database, operations, { client: { role, id: undefined } });
     if (outcome.kind === 'done') print(formatJson(outcome.result, { sort: true }));
   });
 }
@@ -108,16 +109,17 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
     const converted = convertDatabase(file.database, schema);
     const comment = `converted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
     if (target !== undefined) {
-      DatabaseFile.create(target, schema, snapshotToJson(converted, comment, Date.now()));
+      replaceFile(target, schema, snapshotToJson(converted, comment, Date.now()));
       return;
     }
     file.database.replaceWith(converted);
-    file.compact(comment);
+    file.compactNow(comment);
   });
 }
 
 /** Writes a database over whatever has its name. */
 function replaceFile(target: string, schema: DatabaseSchema, snapshot: Json): void {
+  if (existsSync(target)) readDatabaseFile(target, () => {});
   const temporary = `${target}.tmp`;
   rmSync(temporary, { force: true });
   DatabaseFile.create(temporary, schema, snapshot);
@@ -139,22 +141,25 @@ function withLocked(path: string, isReadOnly: boolean, fn: (file: DatabaseFile) 
 function compact(path: string, target: string | undefined): void {
   const comment = `compacted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
   withLocked(path, target !== undefined, (file) => {
-    if (target === undefined) file.compact(comment);
+    if (target === undefined) file.compactNow(comment);
     else replaceFile(target, file.database.schema, snapshotToJson(file.database, comment, Date.now()));
   });
 }
 
 function compareVersions(args: readonly string[]): boolean {
   const [a = '', op = '', b = ''] = args;
-  for (const version of [a, b]) if (!isVersion(version)) throw new Error(`${version}: not an OVSDB version number in format x.y.z`);
-  const x = a.split('.').map(Number);
-  const y = b.split('.').map(Number);
+  // As `%d.%d.%d` of scanf reads them.
+  const isNumbered = /^\s*[-+]?\d+\.\s*[-+]?\d+\.\s*[-+]?\d+$/;
+  for (const version of [a, b]) if (!isNumbered.test(version)) throw new Error(`${version}: not an OVSDB version number in format x.y.z`);
+  const numbers = (version: string): number[] =>
+    version.split('.').map((part) => Number(BigInt.asUintN(32, BigInt(part.trim().replace('+', '')))));
+  const x = numbers(a);
+  const y = numbers(b);
   const order = [0, 1, 2].map((i) => (x[i] ?? 0) - (y[i] ?? 0)).find((d) => d !== 0) ?? 0;
   const tests = new Map([
     ['<', order < 0],
     ['<=', order <= 0],
     ['==', order === 0],
-    ['=', order === 0],
     ['>', order > 0],
     ['>=', order >= 0],
     ['!=', order !== 0],
@@ -171,10 +176,18 @@ async function showLog(path: string, detail: number): Promise<number> {
   return fault === '' ? 0 : fail(PROGRAM, `${faultTag}: ${fault}`);
 }
 
+interface Settings {
+  /** How much `show-log` tells. */
+  detail: number;
+  role: string;
+  electionTimer: string | undefined;
+  clusterId: string | undefined;
+}
+
 interface Command {
   min: number;
   max: number;
-  run(args: string[], detail: number): unknown;
+  run(args: string[], settings: Settings): unknown;
 }
 
 const commands = new Map<string, Command>([
@@ -195,12 +208,23 @@ const commands = new Map<string, Command>([
   ['schema-version', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).version) }],
   ['schema-cksum', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).cksum) }],
   ['compare-versions', { min: 3, max: 3, run: (args) => (compareVersions(args) ? 0 : 2) }],
-  ['query', { min: 1, max: 2, run: (args) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', true) }],
+  [
+    'query',
+    {
+      min: 1,
+      max: 2,
+      run: (args, { role }) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', true, role),
+    },
+  ],
   [
     'transact',
-    { min: 1, max: 2, run: (args) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', false) },
+    {
+      min: 1,
+      max: 2,
+      run: (args, { role }) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', false, role),
+    },
   ],
-  ['show-log', { min: 0, max: 1, run: ([db], detail) => showLog(db ?? defaultDatabase(), detail) }],
+  ['show-log', { min: 0, max: 1, run: ([db], { detail }) => showLog(db ?? defaultDatabase(), detail) }],
   ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => void fileSchema(db) }],
   ['db-is-clustered', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 0 : 2) }],
   ['db-cid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
@@ -211,14 +235,36 @@ const commands = new Map<string, Command>([
     {
       min: 2,
       max: 2,
-      run: ([, db = '']) => {
+      run: ([target = '', db = '']) => {
+        if (existsSync(target)) throw new Error(`I/O error: ${target}: create failed (File exists)`);
         if (!isClustered(db)) throw new Error(`Database is not clustered ${db}.\n`);
         throw new Error('clustered databases are not supported');
       },
     },
   ],
+  ['check-cluster', { min: 1, max: Number.POSITIVE_INFINITY, run: (paths) => cluster((m) => m.checkCluster(paths)) }],
+  [
+    'create-cluster',
+    {
+      min: 3,
+      max: 3,
+      run: ([, contents = '', local = ''], { electionTimer }) => cluster((m) => m.createCluster(contents, local, electionTimer)),
+    },
+  ],
+  [
+    'join-cluster',
+    {
+      min: 4,
+      max: Number.POSITIVE_INFINITY,
+      run: ([, name = '', ...addresses], { clusterId }) => cluster((m) => m.joinCluster(name, addresses, clusterId)),
+    },
+  ],
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
 ]);
+
+async function cluster(fn: (module: typeof import('./ovsdb-tool-cluster.ts')) => void): Promise<void> {
+  fn(await import('./ovsdb-tool-cluster.ts'));
+}
 
 function needsConversion(db: string, schemaPath: string): boolean {
   const text = (schema: DatabaseSchema): string => formatJson(schemaToJson(schema), { sort: true });
@@ -248,12 +294,15 @@ async function showUsage(): Promise<void> {
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM);
-  let detail = 0;
+  const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
-      if (name === 'more') detail++;
+      if (name === 'more') settings.detail++;
+      else if (name === 'rbac-role') settings.role = value;
+      else if (name === 'election-timer') settings.electionTimer = value;
+      else if (name === 'cid') settings.clusterId = value;
       else if (name === 'timeout') setAlarm(Number(value));
       else if (name === 'version') {
         print(versionText(PROGRAM));
@@ -269,7 +318,7 @@ export async function main(argv: string[]): Promise<number> {
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
     if (args.length < command.min) throw new UsageError(`'${name}' command requires at least ${command.min} arguments`);
     if (args.length > command.max) throw new UsageError(`'${name}' command takes at most ${command.max} arguments`);
-    const code = await command.run(args, detail);
+    const code = await command.run(args, settings);
     return typeof code === 'number' ? code : 0;
   } catch (error) {
     return fail(PROGRAM, errorText(error));

@@ -65,15 +65,16 @@ export class LogOutput implements LogSink {
     const toConsole = this.settings.shows(module, level, 'console');
     const toFile = this.#fileFd >= 0 && this.settings.shows(module, level, 'file');
     const toSyslog = (this.#syslog ?? this.#target) !== undefined && this.settings.shows(module, level, 'syslog');
-    for (const message of record.message.split('\n')) {
+    // Text with lines of its own, as of an OpenFlow message, stands in files as it is; the system log takes a line at a time.
+    facts.message = record.message.endsWith('\n') ? record.message.slice(0, -1) : record.message;
+    if (toConsole) this.#put(2, `${formatLogLine(this.settings.patterns.get('console') ?? '', facts)}\n`);
+    if (toFile) this.#put(this.#fileFd, `${formatLogLine(this.settings.patterns.get('file') ?? '', facts)}\n`);
+    if (!toSyslog) return;
+    for (const message of facts.message.split('\n')) {
       facts.message = message;
-      if (toConsole) this.#put(2, `${formatLogLine(this.settings.patterns.get('console') ?? '', facts)}\n`);
-      if (toFile) this.#put(this.#fileFd, `${formatLogLine(this.settings.patterns.get('file') ?? '', facts)}\n`);
-      if (toSyslog) {
-        const line = formatLogLine(this.settings.patterns.get('syslog') ?? '', facts);
-        this.#syslog?.((facility ?? FACILITY_DAEMON) * 8 + SEVERITY[level], line);
-        this.#target?.(facts.priority, formatLogLine(`<%B>%D{%h %e %T} %E %A: ${this.settings.patterns.get('syslog')}`, facts));
-      }
+      const line = formatLogLine(this.settings.patterns.get('syslog') ?? '', facts);
+      this.#syslog?.((facility ?? FACILITY_DAEMON) * 8 + SEVERITY[level], line);
+      this.#target?.(facts.priority, formatLogLine(`<%B>%D{%h %e %T} %E %A: ${this.settings.patterns.get('syslog')}`, facts));
     }
   }
 

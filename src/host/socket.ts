@@ -6,7 +6,7 @@ import { strerror, systemErrno } from '../base/errno.ts';
 import { KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
-import { parseSocketTarget } from './socket-target.ts';
+import { isPassiveTarget, parseSocketTarget } from './socket-target.ts';
 
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
@@ -24,13 +24,15 @@ function kernelError(call: string, error: unknown): KernelError {
 
 class SocketStream implements Stream {
   readonly name: string;
+  readonly peerIdentity: string | undefined;
   readonly #socket: Socket;
   #reason = '';
   #closed = false;
   #onClose: ((reason: string) => void) | undefined;
 
-  constructor(name: string, socket: Socket) {
+  constructor(name: string, socket: Socket, peerIdentity?: string) {
     this.name = name;
+    this.peerIdentity = peerIdentity;
     this.#socket = socket;
     // Listen from the first moment: an error without a listener would end the process.
     socket.on('error', (error) => {
@@ -58,6 +60,7 @@ class SocketStream implements Stream {
       return;
     }
     this.#socket.on('data', (bytes: Buffer) => handlers.onData(bytes));
+    if (handlers.onDrain !== undefined) this.#socket.on('drain', () => handlers.onDrain?.());
   }
 
   pause(): void {
@@ -112,7 +115,9 @@ export async function connectStream(target: string, defaultPort = 0): Promise<St
         resolve(socket);
       });
     });
-    return new SocketStream(target, tls === undefined ? connected : await tls.secureSocket(connected, target, false));
+    if (tls === undefined) return new SocketStream(target, connected);
+    const secured = await tls.secureSocket(connected, target, false);
+    return new SocketStream(target, secured, tls.peerIdentity(secured));
   } finally {
     short?.release();
   }
@@ -180,7 +185,7 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
     handshakes++;
     // The keys may be wrong today: that is the peer's loss, and ours to log, but no end of the listener.
     (async () => tls.secureSocket(socket, name, true))()
-      .then((secured) => onStream(new SocketStream(name, secured)))
+      .then((secured) => onStream(new SocketStream(name, secured, tls.peerIdentity(secured))))
       .catch(() => socket.destroy())
       .finally(() => handshakes--);
   });
@@ -212,4 +217,20 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
       if (isUnix) removeSocketFile(parsed.path);
     },
   };
+}
+
+/** Connects, or for a passive name waits for the other side to come to us. */
+export function openStream(target: string, defaultPort = 0): Promise<Stream> {
+  if (!isPassiveTarget(target)) return connectStream(target, defaultPort);
+  return new Promise((resolve, reject) => {
+    const listening = listenStream(
+      target,
+      (stream) => {
+        void listening.then((listener) => listener.close());
+        resolve(stream);
+      },
+      defaultPort,
+    );
+    listening.catch(reject);
+  });
 }

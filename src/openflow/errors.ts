@@ -246,6 +246,12 @@ function load(): Tables {
 /** All error names, in the table's order. */
 export const errorNames = (): string[] => [...(tables ?? load()).byName.keys()];
 
+/** The numbers of an error in a version; undefined when the version has none, 'unknown' when there is no such error. */
+export function errorCode(version: OfVersion, name: string): Code | undefined | 'unknown' {
+  const row = (tables ?? load()).byName.get(name);
+  return row === undefined ? 'unknown' : row[version];
+}
+
 /** The name of an error as it came in; undefined when it is not known. */
 export function errorName(version: OfVersion, vendor: number, type: number, code: number): string | undefined {
   return (tables ?? load()).byCode.get(key(version, { vendor, type, code }));

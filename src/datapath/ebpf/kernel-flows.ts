@@ -16,8 +16,10 @@ import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { type OutputDevice, shapeActions } from './action-shape.ts';
-import { EXTRACTED_WORDS } from './extract-program.ts';
+import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
+import { FlowHolds } from './flow-holds.ts';
+import { MAX_MASK_WORDS } from './frame-context.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
 import type { PinStore } from './pin-store.ts';
@@ -45,6 +47,8 @@ interface Installed {
   actions: PooledActions | undefined;
   /** What a predecessor's programs count for it, until that is added to its own counters. */
   former: CounterPlace[];
+  /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
+  port: number;
 }
 
 /** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
@@ -58,12 +62,17 @@ export class KernelFlows {
   readonly #counterIndices = new IndexPool(MAX_FLOWS);
   readonly #counters: Memory;
   readonly #device: (port: number) => OutputDevice | undefined;
+  readonly #isTunnel: (port: number) => boolean;
   readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
+  readonly #holds: FlowHolds;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
   #program: number;
+  #hasTunnels = false;
+  /** Programs loaded so far. */
+  programCount = 0;
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
@@ -80,11 +89,13 @@ export class KernelFlows {
   constructor(
     maps: Map<string, number>,
     device: (port: number) => OutputDevice | undefined,
+    isTunnel: (port: number) => boolean,
     onProgram: (program: number) => void,
     store?: PinStore,
   ) {
     this.#maps = maps;
     this.#store = store;
+    this.#isTunnel = isTunnel;
     this.#device = device;
     this.#onProgram = onProgram;
     this.#actions = new ActionPool(
@@ -92,7 +103,9 @@ export class KernelFlows {
       () => this.#reloadSoon(),
     );
     this.#program = this.#load([]);
+    this.#publish();
     this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
+    this.#holds = new FlowHolds(this.#counters, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#reorderIfWorth(), REORDER_MS);
     this.#reorder.unref();
   }
@@ -102,10 +115,24 @@ export class KernelFlows {
     return this.#program;
   }
 
+  /** Whether there are tunnel ports, which cost each frame a little. */
+  setTunnels(has: boolean): void {
+    if (this.#hasTunnels === has) return;
+    this.#hasTunnels = has;
+    this.reload();
+  }
+
+  /** Other programs jump to the running one. */
+  #publish(): void {
+    this.#index[0] = this.#program;
+    updateElement(this.#maps.get('programs')!, new Uint8Array(4), new Uint8Array(this.#index.buffer));
+  }
+
   #load(masks: readonly Mask[]): number {
     const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes() });
+    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
+    this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
     return fd;
   }
@@ -152,10 +179,14 @@ export class KernelFlows {
   #newFlow(key: Key, mask: Key): Installed | string {
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
+    const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
     for (const [i, word] of indices.entries()) {
       const value = words[i]! >>> 0;
-      // Connection and tunnel fields of frames that have neither are zero.
-      if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
+      // Connection fields of frames without, and tunnel fields of frames from devices, are zero.
+      if (!isOfDevice && word >= W.TUN_ID) {
+        if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
+        kept.push({ word, mask: masks[i]! >>> 0, value });
+      } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
         if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
@@ -164,6 +195,7 @@ export class KernelFlows {
       }
     }
     if (kept.length === 0) return 'empty_mask';
+    if (kept.length > MAX_MASK_WORDS) return 'mask_too_wide';
     const target = this.#mask(
       kept.map((one) => one.word),
       kept.map((one) => one.mask),
@@ -175,13 +207,16 @@ export class KernelFlows {
     const counters = this.#counterIndices.take();
     if (counters === undefined) return 'too_many_flows';
     this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
-    return { mask: target, key: bytes, counters, actions: undefined, former: [] };
+    const port = key[W.RECIRC_ID] === 0 && mask[W.IN_PORT] === 0xffffffff ? key[W.IN_PORT]! : 0;
+    return { mask: target, key: bytes, counters, actions: undefined, former: [], port };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
     this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
     this.#entry[FLOW_VALUE.actions / 4] = list.index;
     if (this.#masks.get(flow.mask.name) !== flow.mask) return 'mask_dropped';
+    const isNew = flow.actions === undefined;
+    if (isNew) this.#holds.begin(flow);
     try {
       updateElement(flow.mask.fd, flow.key, new Uint8Array(this.#entry.buffer));
     } catch (error) {
@@ -191,6 +226,7 @@ export class KernelFlows {
     if (flow.actions !== undefined) this.#actions.give(flow.actions);
     flow.actions = list;
     flow.mask.flows.add(flow);
+    if (isNew && this.#reload === undefined) this.#holds.release(flow);
     return undefined;
   }
 
@@ -261,8 +297,10 @@ export class KernelFlows {
         continue;
       }
       this.#onProgram(next);
+      this.#holds.releaseAll();
       closeObject(this.#program);
       this.#program = next;
+      this.#publish();
       return;
     }
   }
@@ -351,6 +389,7 @@ export class KernelFlows {
   close(): void {
     clearTimeout(this.#reload);
     clearInterval(this.#reorder);
+    this.#holds.close();
     closeObject(this.#program);
     unmapMemory(this.#counters);
     for (const { fd, map } of this.#masks.values()) {

@@ -4,6 +4,8 @@
 // Which form an action takes in a version follows the reference, so that bytes agree: 1.0 has its own set actions and Nicira's loads,
 // 1.2 and later turn every plain set into set_field, instructions of 1.1 stand in 1.0 as Nicira actions where there are such.
 import { PeerError } from '../../base/errors.ts';
+import { hexDump } from '../../base/hex-dump.ts';
+import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
 import { mustField } from '../../flow/fields.ts';
 import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
@@ -12,7 +14,7 @@ import { OFPP } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeSetField, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira, niciraAction } from './nicira-encode.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
@@ -21,11 +23,49 @@ import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
 /** How deep clones, ct and write_actions may nest before a list is refused. */
 const MAX_DEPTH = 32;
 
-/** Reads actions to the end of `from`. */
+const log = logger('ofp_actions');
+
+/** Bytes that are not whole eights hold no list. */
+function checkWhole(bytes: Uint8Array, what: string): void {
+  if (bytes.length % 8 === 0) return;
+  log.warn(`OpenFlow message ${what} length ${bytes.length} is not a multiple of 8`);
+  throw new PeerError('OFPBRC_BAD_LEN', `${what} of ${bytes.length} bytes`);
+}
+
+/** Actions that are all of some bytes. */
+export function decodeActionBytes(bytes: Uint8Array, version: OfVersion): Action[] {
+  return decodeActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version);
+}
+
+/** Instructions that are all of some bytes; OpenFlow 1.0 has actions instead. */
+export function decodeInstructionBytes(bytes: Uint8Array, version: OfVersion): Action[] {
+  if (version === 1) return decodeActionBytes(bytes, version);
+  checkWhole(bytes, 'instructions');
+  return decodeInstructions(new ByteReader(bytes, 'OFPBIC_BAD_LEN'), version);
+}
+
+/** Reads actions to the end of `from`. What cannot be read is told in the log with its place. */
 export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): Action[] {
+  const start = from.at;
+  const bytes = from.bytes.subarray(start);
+  checkWhole(bytes, 'actions');
+  const place = { at: 0 };
+  try {
+    return decodeList(from, version, depth, place);
+  } catch (error) {
+    if (error instanceof PeerError) {
+      const { code } = error;
+      log.warn(() => `bad action at offset ${place.at - start} (${code}):\n${hexDump(bytes, false)}`);
+    }
+    throw error;
+  }
+}
+
+function decodeList(from: ByteReader, version: OfVersion, depth: number, place: { at: number }): Action[] {
   if (depth > MAX_DEPTH) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'actions nest too deeply');
   const actions: Action[] = [];
   while (from.left > 0) {
+    place.at = from.at;
     if (from.left < 8) throw new PeerError('OFPBAC_BAD_LEN', 'action shorter than 8 bytes');
     const type = from.u16();
     const length = from.u16();

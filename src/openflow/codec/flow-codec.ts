@@ -5,6 +5,7 @@ import { W } from '../../flow/key.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
 import { OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
+import { normalizeLogged, normalizeMatch } from '../normalize.ts';
 import type { ActionContext } from './action-codec.ts';
 import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } from './action-codec.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -67,16 +68,7 @@ export function decodeNxmMatch(from: ByteReader, length: number, strict = true):
 /** Writes NXM entries (with a cookie match among them) and padding; gives their length without it. */
 export function encodeNxmMatch(out: ByteWriter, match: Match, cookie = 0n, cookieMask = 0n): number {
   const start = out.size;
-  encodeMatchEntries(out, match, 1);
-  if (cookieMask !== 0n) {
-    const exact = cookieMask === ALL_ONES;
-    out
-      .u16(1)
-      .u8((30 << 1) | (exact ? 0 : 1))
-      .u8(exact ? 8 : 16)
-      .u64(cookie & cookieMask);
-    if (!exact) out.u64(cookieMask);
-  }
+  encodeMatchEntries(out, match, 1, { value: cookie, mask: cookieMask });
   const length = out.size - start;
   out.pad(start, 8);
   return length;
@@ -95,7 +87,10 @@ const newCookieOf = (cookie: bigint, kind: FlowModCommand): bigint | undefined =
 export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
   if (version === 1) {
     const isExact = isExactOfp10Match(from);
-    const match = decodeOfp10Match(from);
+    const said = decodeOfp10Match(from);
+    const match = normalizeLogged(said);
+    // What named only fields without their prerequisites matches every Ethernet frame, and is another flow than one that named none.
+    if (match !== said && match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
     const cookie = from.u64();
     const number = from.u16();
     const kind = command(tableIds ? number & 0xff : number);
@@ -258,7 +253,7 @@ export function decodeFlowStatsRequest(from: ByteReader, version: OfVersion, nx:
     };
   }
   if (version === 1) {
-    const match = decodeOfp10Match(from);
+    const match = normalizeMatch(decodeOfp10Match(from));
     const table = from.u8();
     from.skip(1);
     return { match, table, outPort: from.u16(), outGroup: NO_GROUP, cookie: 0n, cookieMask: 0n };
@@ -325,7 +320,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
   }
   const table = from.u8();
   from.skip(1);
-  const match10 = version === 1 && !nx ? decodeOfp10Match(from) : undefined;
+  const match10 = version === 1 && !nx ? normalizeMatch(decodeOfp10Match(from)) : undefined;
   const durationSec = from.u32();
   const durationNsec = from.u32();
   const priority = from.u16();

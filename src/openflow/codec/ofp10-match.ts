@@ -110,9 +110,9 @@ function set48(kept: Match, match: Match, at: number): void {
   setKeyBits(kept.mask, at, 48, (1n << 48n) - 1n);
 }
 
-/** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`). */
+/** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`), what lacks its prerequisites is not. */
 export function encodeOfp10Match(out: ByteWriter, full: Match): void {
-  const match = encodeToMatch(full);
+  const match = full;
   let wild = ALL10;
   const has = (at: number, bits: number, bit: number): void => {
     if (masked(match, at, bits)) wild &= ~bit;
@@ -126,16 +126,19 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
   const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
   let vid = 0;
   let pcp = 0;
-  if ((vlanMask & 0x1fff) === 0x1fff) wild &= ~FW10.DL_VLAN;
-  if (vlanMask !== 0 && tci === 0) {
+  if ((vlanMask & 0x1000) !== 0 && (tci & 0x1000) === 0) {
     vid = VLAN_NONE;
-    wild &= ~FW10.PCP;
-  } else if (vlanMask !== 0) {
-    vid = tci & vlanMask & 0xfff;
-    if ((vlanMask & 0xe000) === 0xe000) {
+    wild &= ~(FW10.DL_VLAN | FW10.PCP);
+  } else {
+    if ((vlanMask & 0xfff) !== 0) {
+      vid = tci & 0xfff;
+      wild &= ~FW10.DL_VLAN;
+    }
+    if ((vlanMask & 0xe000) !== 0) {
       pcp = tci >> 13;
       wild &= ~FW10.PCP;
     }
+    if (vlanMask !== 0 && (wild & (FW10.DL_VLAN | FW10.PCP)) === (FW10.DL_VLAN | FW10.PCP)) wild &= ~FW10.DL_VLAN;
   }
   if ((match.mask[W.TOS] ?? 0) >>> 24 === 0xfc) wild &= ~FW10.TOS;
   const bits = matchedProto(match) === IP.ICMP ? 8 : 16;
@@ -160,7 +163,6 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
   out.u16(portField(w(W.TP))).u16(portField(w(W.TP) + 16));
 }
 
-/** Reads the 40 bytes of OpenFlow 1.0, normalised: fields whose prerequisites are missing are dropped. */
 export function decodeOfp10Match(from: ByteReader): Match {
   const wild = from.u32() & ALL10;
   const inPort = from.u16();
@@ -204,29 +206,24 @@ export function decodeOfp10Match(from: ByteReader): Match {
     match.mask[W.VLAN0] = mask;
     match.key[W.VLAN0] = tci;
   }
-  const isIp4 = exact(FW10.DL_TYPE) && type === ETH.IPV4;
-  const isArp = exact(FW10.DL_TYPE) && (type === ETH.ARP || type === ETH.RARP);
-  if (isIp4 || isArp) {
-    const prefix = (free: number): number => (free >= 32 ? 0 : (0xffffffff << free) >>> 0);
-    const address = (word: number, value: number, free: number): void => {
-      match.mask[word] = prefix(free);
-      match.key[word] = (value & prefix(free)) >>> 0;
-    };
-    address(W.NW_SRC, nwSrc, (wild >> 8) & 63);
-    address(W.NW_DST, nwDst, (wild >> 14) & 63);
-    if (exact(FW10.NW_PROTO)) set(match, w(W.TYPE) + 24, 8, proto);
-  }
-  if (isIp4 && exact(FW10.TOS)) {
+  const prefix = (free: number): number => (free >= 32 ? 0 : (0xffffffff << free) >>> 0);
+  const address = (word: number, value: number, free: number): void => {
+    match.mask[word] = prefix(free);
+    match.key[word] = (value & prefix(free)) >>> 0;
+  };
+  address(W.NW_SRC, nwSrc, (wild >> 8) & 63);
+  address(W.NW_DST, nwDst, (wild >> 14) & 63);
+  if (exact(FW10.NW_PROTO)) set(match, w(W.TYPE) + 24, 8, proto);
+  if (exact(FW10.TOS)) {
     match.mask[W.TOS] = 0xfc000000;
     match.key[W.TOS] = ((tos & 0xfc) << 24) >>> 0;
   }
-  const transport = isIp4 && exact(FW10.NW_PROTO) ? proto : -1;
-  if (transport === IP.TCP || transport === IP.UDP || transport === IP.SCTP || transport === IP.ICMP) {
-    const bits = transport === IP.ICMP ? 8 : 16;
-    const low = (1 << bits) - 1;
-    if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
-    if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
-  }
+  // ICMP's type and code are bytes.
+  const isIcmp = exact(FW10.DL_TYPE) && type === ETH.IPV4 && exact(FW10.NW_PROTO) && proto === IP.ICMP;
+  const bits = isIcmp ? 8 : 16;
+  const low = (1 << bits) - 1;
+  if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
+  if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
   return match;
 }
 

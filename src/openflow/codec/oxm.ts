@@ -34,13 +34,22 @@ const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags']);
 let order: (Field | string)[] | undefined;
 
 /** Writes the entries of a match, without padding or envelope. `nxm` takes NXM codes (OpenFlow 1.0 and 1.1's NXM). */
-export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion): void {
+export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion, cookie?: { value: bigint; mask: bigint }): void {
   order ??= WIRE_ORDER.split(' ').map((name) => (name === 'vlan' || name === 'regs' ? name : mustField(name)));
   const nxm = version < 3;
   for (const item of order) {
     if (item === 'vlan') encodeVlan(out, match, nxm);
     else if (item === 'regs') encodeRegisters(out, match, version);
     else if (typeof item !== 'string') encodeField(out, match, item, version);
+  }
+  if (cookie !== undefined && cookie.mask !== 0n) {
+    const exact = cookie.mask === ones(64);
+    out
+      .u16(1)
+      .u8((30 << 1) | (exact ? 0 : 1))
+      .u8(exact ? 8 : 16)
+      .u64(cookie.value & cookie.mask);
+    if (!exact) out.u64(cookie.mask);
   }
 }
 

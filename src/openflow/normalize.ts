@@ -1,8 +1,23 @@
 // Drops from a match the fields whose prerequisites it does not have, as the reference does before it sends or stores one: such fields
 // could match nothing or anything. ovs-ofctl(8) says so in a log line.
-import type { Match } from '../../flow/key.ts';
-import { W } from '../../flow/key.ts';
-import { ETH, IP, matchedEthType, matchedProto } from '../../flow/prerequisites.ts';
+import { logger } from '../base/log.ts';
+import type { Match } from '../flow/key.ts';
+import { W } from '../flow/key.ts';
+import { formatMatch } from '../flow/match-text.ts';
+import { ETH, IP, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
+
+const log = logger('ofp_match');
+
+/** `normalizeMatch` that says in the log what it took away. */
+export function normalizeLogged(match: Match): Match {
+  const normal = normalizeMatch(match);
+  if (normal !== match) {
+    log.info('normalization changed ofp_match, details:');
+    log.info(() => ` pre: ${formatMatch(match)}`);
+    log.info(() => `post: ${formatMatch(normal)}`);
+  }
+  return normal;
+}
 
 /** A match without fields that lack prerequisites; the same object when nothing had to go. */
 export function normalizeMatch(match: Match): Match {

@@ -1,0 +1,49 @@
+// The commands of ovs-ofctl that need no switch, by name. What they are made of is loaded when they run.
+import type { FlowOptions } from './flows.ts';
+
+type Run = (args: readonly string[], options: FlowOptions) => Promise<number>;
+
+const parse = () => import('./parse-commands.ts');
+const print = () => import('./print-commands.ts');
+
+async function write(text: (usage: typeof import('./usage.ts')) => string): Promise<number> {
+  process.stdout.write(text(await import('./usage.ts')));
+  return 0;
+}
+
+async function parseFlow(text: string, options: FlowOptions): Promise<number> {
+  const flows = await import('./flows.ts');
+  const { cutCommand, parseFlow: read } = await import('../../openflow/text/flow-text.ts');
+  const { command, text: rest } = cutCommand(text, 'add');
+  return flows.parseFlowsCommand([read(rest, command)], options);
+}
+
+async function parseFlows(path: string, options: FlowOptions): Promise<number> {
+  const flows = await import('./flows.ts');
+  return flows.parseFlowsCommand(flows.parseFlowFile(path, flows.flowLines(path), 'add', undefined, false), options);
+}
+
+const entries: Run = async ([version], { strict }) => (await parse()).parseEntriesCommand(version, strict);
+
+/** These commands. */
+export const OFFLINE: ReadonlyMap<string, Run> = new Map<string, Run>([
+  ['help', () => write(({ usage }) => usage())],
+  ['list-commands', () => write(({ commandList }) => commandList())],
+  ['parse-flow', ([text = ''], options) => parseFlow(text, options)],
+  ['parse-flows', ([path = ''], options) => parseFlows(path, options)],
+  ['parse-group', async ([text = ''], options) => (await import('./groups.ts')).parseGroupCommand(text, options)],
+  ['parse-nx-match', entries],
+  ['parse-nxm', entries],
+  ['parse-oxm', entries],
+  ['parse-actions', async ([version = '']) => (await parse()).parseActionsCommand(version)],
+  ['parse-instructions', async ([version = '']) => (await parse()).parseInstructionsCommand(version)],
+  ['parse-ofp10-match', async () => (await parse()).parseFixedMatchCommand(true)],
+  ['parse-ofp11-match', async () => (await parse()).parseFixedMatchCommand(false)],
+  ['print-error', async ([name = '']) => (await parse()).printErrorCommand(name)],
+  ['encode-error-reply', async ([name = '', request = '']) => (await parse()).encodeErrorReplyCommand(name, request)],
+  ['encode-hello', async ([versions = '']) => (await parse()).encodeHelloCommand(versions)],
+  ['parse-key-value', async (strings) => (await parse()).parseKeyValueCommand(strings)],
+  ['ofp-print', async ([hex = '', verbosity]) => (await print()).ofpPrint(hex, verbosity)],
+  ['ofp-parse', async ([path = ''], { verbosity }) => (await print()).ofpParse(path, verbosity)],
+  ['parse-packet', async () => (await print()).parsePacketCommand()],
+]);

@@ -1,0 +1,33 @@
+// Compares Debian's ovs-ofctl with ours on generated input: main.ts [SECTION...] [count=N] [seed=N] [show=N]. A run can be repeated by its seed.
+import { compare, describe } from './programs.ts';
+import { Dice } from './random.ts';
+import { SECTIONS } from './sections.ts';
+
+const options = new Map(
+  process.argv
+    .slice(2)
+    .filter((word) => word.includes('='))
+    .map((word) => word.split('=') as [string, string]),
+);
+const named = process.argv.slice(2).filter((word) => !word.includes('='));
+const count = Number(options.get('count') ?? 1000);
+const seed = Number(options.get('seed') ?? 1);
+const show = Number(options.get('show') ?? 5);
+/** Cases in one go. */
+const STEP = 5000;
+let failed = false;
+for (const section of named.length > 0 ? named : Object.keys(SECTIONS)) {
+  const make = SECTIONS[section];
+  if (make === undefined) throw new Error(`no section ${section}`);
+  const dice = new Dice(seed);
+  const begin = performance.now();
+  let differing = 0;
+  for (let done = 0; done < count; done += STEP) {
+    const differences = compare(make(dice, Math.min(STEP, count - done)));
+    for (const difference of differences.slice(0, Math.max(0, show - differing))) console.log(describe(difference));
+    differing += differences.length;
+  }
+  failed ||= differing > 0;
+  console.log(`${section}: ${count} compared, ${differing} differ (${((performance.now() - begin) / 1000).toFixed(1)} s, seed ${seed})`);
+}
+process.exitCode = failed ? 1 : 0;

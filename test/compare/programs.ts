@@ -1,0 +1,115 @@
+// The same command lines through Debian's ovs-ofctl and through ours, thousands of them a second: the reference under one shell script,
+// ours in one process. What differs is a list.
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const REFERENCE = '/usr/bin/ovs-ofctl';
+export const hasReference = existsSync(REFERENCE);
+
+/** One command line; `stdin` has a byte a character. */
+export interface Case {
+  args: readonly string[];
+  stdin?: string;
+}
+
+export interface Result {
+  stdout: string;
+  stderr: string;
+  status: number;
+}
+
+export interface Difference {
+  case: Case;
+  reference: Result;
+  ours: Result;
+}
+
+const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+/** Cases in one shell script, so that a script stays of reasonable size. */
+const LIMIT_MS = 600_000;
+
+function withScratch<T>(run: (dir: string) => T): T {
+  const dir = mkdtempSync(join(tmpdir(), 'ofctl-compare-'));
+  try {
+    return run(dir);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** What Debian's program answers. */
+export function runReference(cases: readonly Case[]): Result[] {
+  return withScratch((dir) => {
+    const mark = '@@@end@@@';
+    let script = '';
+    for (const [index, { args, stdin }] of cases.entries()) {
+      let input = '/dev/null';
+      if (stdin !== undefined) {
+        input = join(dir, `in${index}`);
+        writeFileSync(input, Buffer.from(stdin, 'latin1'));
+      }
+      script += `${REFERENCE} ${args.map(quote).join(' ')} <${input}; echo "${mark}$?"; echo "${mark}" >&2\n`;
+    }
+    writeFileSync(join(dir, 'script'), Buffer.from(script, 'latin1'));
+    const [out, err] = [openSync(join(dir, 'out'), 'w'), openSync(join(dir, 'err'), 'w')];
+    spawnSync('sh', [join(dir, 'script')], { stdio: ['ignore', out, err], timeout: LIMIT_MS });
+    closeSync(out);
+    closeSync(err);
+    const outs = readFileSync(join(dir, 'out'), 'latin1').split(mark);
+    const errs = readFileSync(join(dir, 'err'), 'latin1').split(`${mark}\n`);
+    return cases.map((_, index) => {
+      const after = outs[index + 1] ?? '';
+      const text = outs[index] ?? '';
+      return {
+        stdout: index === 0 ? text : text.slice(text.indexOf('\n') + 1),
+        stderr: errs[index] ?? '',
+        status: Number.parseInt(after, 10),
+      };
+    });
+  });
+}
+
+/** What ours answers. */
+export function runOurs(cases: readonly Case[]): Result[] {
+  return withScratch((dir) => {
+    writeFileSync(join(dir, 'jobs'), JSON.stringify(cases));
+    const done = spawnSync(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        join(import.meta.dirname, 'ofctl-in-process.ts'),
+        join(dir, 'jobs'),
+        join(dir, 'results'),
+        join(dir, 'in'),
+      ],
+      { timeout: LIMIT_MS, stdio: ['ignore', 'inherit', 'inherit'] },
+    );
+    if (done.status !== 0) throw new Error(`ovs-ofctl in process ended with ${done.status ?? done.signal}`);
+    return JSON.parse(readFileSync(join(dir, 'results'), 'utf8')) as Result[];
+  });
+}
+
+/** Log lines without time and serial number: rate limits and the syslog's lines count differently. */
+const withoutTime = (text: string): string => text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|/gm, '');
+
+const same = (a: Result, b: Result): boolean =>
+  a.status === b.status && a.stdout === b.stdout && withoutTime(a.stderr) === withoutTime(b.stderr);
+
+/** Runs every case through both and gives those that differ. */
+export function compare(cases: readonly Case[]): Difference[] {
+  const reference = runReference(cases);
+  const ours = runOurs(cases);
+  return cases.flatMap((one, index) => {
+    const [r, o] = [reference[index], ours[index]];
+    if (r === undefined || o === undefined) throw new Error('results are missing');
+    return same(r, o) ? [] : [{ case: one, reference: r, ours: o }];
+  });
+}
+
+/** A difference for a person to read. */
+export function describe({ case: { args, stdin }, reference, ours }: Difference): string {
+  const side = (name: string, r: Result): string => `${name} (${r.status}):\n${r.stdout}${withoutTime(r.stderr).replace(/^/gm, '! ')}`;
+  return `--- ovs-ofctl ${args.join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.slice(0, 400)}`}\n${side('reference', reference)}\n${side('ours', ours)}`;
+}
