@@ -113,7 +113,7 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
       return;
     }
     file.database.replaceWith(converted);
-    file.compact(comment);
+    file.compactNow(comment);
   });
 }
 
@@ -141,7 +141,7 @@ function withLocked(path: string, isReadOnly: boolean, fn: (file: DatabaseFile) 
 function compact(path: string, target: string | undefined): void {
   const comment = `compacted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
   withLocked(path, target !== undefined, (file) => {
-    if (target === undefined) file.compact(comment);
+    if (target === undefined) file.compactNow(comment);
     else replaceFile(target, file.database.schema, snapshotToJson(file.database, comment, Date.now()));
   });
 }

@@ -3,6 +3,8 @@
 import type { Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
 import type { CtTuple } from './conntrack.ts';
+import type { GroupDesc, GroupFeatures, GroupMod, GroupStats } from './group.ts';
+import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from './meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from './table.ts';
 
 /** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
@@ -228,6 +230,18 @@ export type Message =
       }[];
       more: boolean;
     }
+  | GroupMod
+  | { kind: 'groupStatsRequest' | 'groupDescRequest'; group: number }
+  | { kind: 'groupStatsReply'; groups: GroupStats[]; more: boolean }
+  | { kind: 'groupDescReply'; groups: GroupDesc[]; more: boolean }
+  | { kind: 'groupFeaturesRequest' }
+  | { kind: 'groupFeaturesReply'; features: GroupFeatures }
+  | MeterMod
+  | { kind: 'meterStatsRequest' | 'meterConfigRequest'; meter: number }
+  | { kind: 'meterStatsReply'; meters: MeterStats[]; more: boolean }
+  | { kind: 'meterConfigReply'; meters: MeterConfig[]; more: boolean }
+  | { kind: 'meterFeaturesRequest' }
+  | { kind: 'meterFeaturesReply'; features: MeterFeatures }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
   /** `inner` is a whole message with the version and transaction id of this one. */
   | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }

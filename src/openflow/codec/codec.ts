@@ -22,6 +22,8 @@ import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeCtFlush, encodeCtFlush } from './ct-flush-codec.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
+import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
+import { decodeMeterMod, encodeMeterMod } from './meter-codec.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './multipart-codec.ts';
 import { fitsOfp10 } from './ofp10-match.ts';
 import {
@@ -81,6 +83,9 @@ const OFPT_TABLE_STATUS = 31;
 
 /** OFPT_QUEUE_GET_CONFIG_REQUEST; the reply's type is the next. */
 const queueConfigType = (version: OfVersion): number => (version === 1 ? 20 : 22);
+/** Of OpenFlow 1.1 and 1.3 on. */
+const GROUP_MOD = 15;
+const METER_MOD = 29;
 
 const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
 
@@ -100,6 +105,7 @@ const NXT = {
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
   PACKET_IN2: 30,
+  GROUP_MOD: 31,
 } as const;
 
 const ROLES: readonly Role[] = ['nochange', 'equal', 'primary', 'secondary'];
@@ -183,6 +189,8 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     case t.BARRIER_REPLY:
       return { kind: 'barrierReply' };
   }
+  if (version >= 2 && type === GROUP_MOD) return decodeGroupMod(from, version);
+  if (version >= 4 && type === METER_MOD) return decodeMeterMod(from);
   if (version >= 3 && (type === ROLE.REQUEST || type === ROLE.REPLY)) return decodeRole(from, type === ROLE.REQUEST);
   if (version >= 4 && type >= ROLE.GET_ASYNC_REQUEST && type <= ROLE.SET_ASYNC) {
     if (type === ROLE.GET_ASYNC_REQUEST) return { kind: 'getAsyncRequest' };
@@ -241,6 +249,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
       }
       case NXT.CT_FLUSH:
         return decodeCtFlush(from);
+      case NXT.GROUP_MOD:
+        return decodeGroupMod(from, version);
       case NXT.SET_CONTROLLER_ID:
         return { kind: 'setControllerId', controllerId: from.skip(6).u16() };
     }
@@ -453,6 +463,13 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       if (version < 5) return T.EXPERIMENTER;
       return isControl ? OFPT_BUNDLE_CONTROL : OFPT_BUNDLE_ADD_MESSAGE;
     }
+    case 'groupMod':
+      if (version === 1) vendor(out, NXT.GROUP_MOD);
+      encodeGroupMod(out, version, message);
+      return version === 1 ? T.EXPERIMENTER : GROUP_MOD;
+    case 'meterMod':
+      encodeMeterMod(out, message);
+      return METER_MOD;
     case 'unknown':
       if (message.type === T.EXPERIMENTER) out.u32(message.experimenter).u32(message.subtype);
       out.put(message.body);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PeerError } from '../../base/errors.ts';
-import type { Message, OfVersion } from '../message.ts';
+import type { BundleType, Message, OfVersion } from '../message.ts';
 import { printBytes } from '../text/message-print.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
 
@@ -47,7 +47,7 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
     record({
       kind: fc.constant('bundleControl' as const),
       bundleId: u32,
-      type: fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 7) as never,
+      type: fc.constantFrom<BundleType>(0, 1, 2, 3, 4, 5, 6, 7),
       flags: u16,
     }),
   ],
@@ -93,7 +93,7 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
     record({
       kind: fc.constant('queueConfigReply' as const),
       port: fc.constant(0xffff),
-      queues: fc.array(queue, { maxLength: 5 }),
+      queues: fc.array(queue, { minLength: 1, maxLength: 5 }),
       more: fc.boolean(),
     }),
   ],

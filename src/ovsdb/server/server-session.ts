@@ -187,8 +187,10 @@ export class ServerSession implements LockHolder {
         return this.#server.databaseNames;
       case 'lock':
       case 'steal':
+        this.#refuseLocks();
         return this.#lock(method, params);
       case 'unlock': {
+        this.#refuseLocks();
         const lock = lockName(method, params);
         if (!this.#server.locks.asked(this, lock)) throw syntaxError(params, 'unlock: "unlock" without "lock" or "steal"');
         this.#server.locks.unlock(this, lock);
@@ -206,6 +208,14 @@ export class ServerSession implements LockHolder {
       default:
         throw new PlainFault('unknown method');
     }
+  }
+
+  get #isReadOnly(): boolean {
+    return this.#options.isReadOnly === true || this.#server.isReadOnly;
+  }
+
+  #refuseLocks(): void {
+    if (this.#isReadOnly) throw new PlainFault('lock and unlock methods not allowed, DB server is read only.');
   }
 
   #lookup(method: string, params: Json[]): Database {
@@ -257,7 +267,7 @@ export class ServerSession implements LockHolder {
     const outcome = runTransaction(database, waiting.operations, {
       elapsedMs,
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
-      isReadOnly: this.#options.isReadOnly === true,
+      isReadOnly: this.#isReadOnly,
       isReserved: database === this.#server.serverDatabase,
       ...(this.#client === undefined ? {} : { client: this.#client }),
     });
