@@ -71,7 +71,7 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
       kind: fc.constant('tableDescReply' as const),
       tables: fc.array(
         settings.chain((s) => u8.map((table) => ({ table, ...s }))),
-        { maxLength: 5 },
+        { minLength: 1, maxLength: 5 },
       ),
       more: fc.boolean(),
     }),
