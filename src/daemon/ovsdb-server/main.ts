@@ -18,6 +18,7 @@ import { registerDatabaseCommands } from './commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
 import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
 import { Remote } from './remotes.ts';
+import { Replication, type ReplicationOptions } from './replication.ts';
 import { usage } from './usage.ts';
 
 const PROGRAM = 'ovsdb-server';
@@ -45,8 +46,9 @@ export class OvsdbDaemon {
   readonly #found = new Map<string, Map<string, Remote>>();
   readonly #isDiff: boolean;
   #isRefreshQueued = false;
+  readonly replication: Replication;
 
-  constructor(isDiff: boolean) {
+  constructor(isDiff: boolean, replication: ReplicationOptions) {
     this.#isDiff = isDiff;
     this.server = new OvsdbServer(realClock, {
       atTurnEnd: (fn) => socketPoll().defer(fn),
@@ -55,6 +57,7 @@ export class OvsdbDaemon {
         for (const file of this.files.values()) file.sync();
       },
     });
+    this.replication = new Replication(this.server, realClock, replication);
   }
 
   /** Opens a file and serves it. */
@@ -70,7 +73,7 @@ export class OvsdbDaemon {
     this.server.add(name, file.database);
     file.database.listeners.add(() => {
       this.#queueRefresh();
-      if (file.wantsCompaction) queueMicrotask(() => this.compact(file, 'compacting database online'));
+      if (file.wantsCompaction) void this.compact(file, 'automatically').catch((error) => log.warn(errorText(error)));
     });
   }
 
@@ -83,12 +86,14 @@ export class OvsdbDaemon {
     return true;
   }
 
-  compact(file: DatabaseFile, comment: string): void {
+  /** Rewrites a file without what is past, while it is served. */
+  async compact(file: DatabaseFile, why: 'by user request' | 'automatically'): Promise<void> {
     if (file.fault !== '') return;
-    log.info(`compacting ${file.database.schema.name} database by user request`);
+    const { name } = file.database.schema;
+    if (why === 'by user request') log.info(`compacting ${name} database by user request`);
     const started = realClock.now();
-    file.compact(comment);
-    log.dbg(() => `compaction took ${Math.round(realClock.now() - started)} ms`);
+    await file.compact('compacting database online');
+    if (why === 'by user request') log.dbg(() => `${name}: Database compaction took ${Math.round(realClock.now() - started)}ms`);
   }
 
   /** Gives a database another schema, in memory and on disk; throws OvsdbError and leaves it as it was. */
@@ -101,7 +106,7 @@ export class OvsdbDaemon {
     const oldSchema = file.database.schema;
     file.database.replaceWith(convertDatabase(file.database, schema));
     try {
-      file.compact('database converted');
+      file.compactNow('database converted');
     } catch (error) {
       file.database.schema = oldSchema;
       file.database.tables = old;
@@ -196,6 +201,7 @@ export class OvsdbDaemon {
   }
 
   close(): void {
+    this.replication.close();
     this.server.flush();
     for (const remote of this.allRemotes()) remote.close();
     for (const file of this.files.values()) file.close();
@@ -204,7 +210,8 @@ export class OvsdbDaemon {
 
 async function start(context: DaemonContext): Promise<void> {
   const has = (name: string): boolean => context.options.some((option) => option.name === name);
-  const daemon = new OvsdbDaemon(!has('disable-file-column-diff'));
+  const last = (name: string): string => context.options.findLast((option) => option.name === name)?.value ?? '';
+  const daemon = new OvsdbDaemon(!has('disable-file-column-diff'), { remote: last('sync-from'), excluded: last('sync-exclude-tables') });
   const paths = context.operands.length > 0 || has('no-dbs') ? context.operands : [`${dbDir()}/conf.db`];
   context.onExit(() => daemon.close());
   for (const path of new Set(paths)) {
@@ -227,9 +234,10 @@ async function start(context: DaemonContext): Promise<void> {
   context.onExit(() => clearInterval(timer));
   context.ready();
   log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
+  if (last('sync-from') !== '' && !has('active')) daemon.replication.connect();
   daemon.writeStatus();
-  const command = context.options.findLast((option) => option.name === 'run')?.value;
-  if (command !== undefined) {
+  const command = last('run');
+  if (command !== '') {
     spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
       if (code === 0) return void context.exit(0);
       const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;

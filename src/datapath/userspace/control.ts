@@ -168,7 +168,12 @@ export abstract class UserspaceControl implements Datapath {
   /** Delivers one batch of upcalls; tells whether more wait. */
   protected deliverUpcalls(): boolean {
     const batch = this.upcalls.drain(UPCALL_BATCH);
-    if (batch.length > 0) this.#sink?.(batch);
+    if (batch.length > 0) {
+      const { read } = this.upcalls;
+      this.#sink?.(batch);
+      // Behind all that the sink commanded.
+      this.command({ op: 'upcallsDone', position: read });
+    }
     return !this.upcalls.isEmpty;
   }
 

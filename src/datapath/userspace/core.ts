@@ -6,13 +6,16 @@
 //   3. The flow's program runs on the packet. Outputs are queued at the ports, which may refer to the packet's own memory.
 //   4. When the receiving port has no more, everything queued is flushed, and only then the memory is given back.
 //
+// Order: while upcalls are on their way, further frames of the same new flow follow them through the queue of upcalls and do not overtake
+// them. Not for longer than HELD_MS, after which a flow that never pauses has its frames forwarded directly.
+//
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
 import { extractKey, setVlanLimit } from '../../flow/extract.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { DpAction, FrameOffload, TunnelKey } from '../datapath.ts';
-import { FlowTable } from './flow-table.ts';
+import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
 import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
@@ -28,6 +31,7 @@ export interface FramePort {
 /** Open vSwitch's netdev datapath gives up there too. */
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
+const HELD_MS = 50;
 
 /** A packet in the hands of a list of operations. */
 interface Walk {
@@ -63,6 +67,8 @@ export class UserspaceCore {
   readonly #executed: Packet;
   #hasTunnelKey = false;
   #random = 0x2545f491;
+  /** How far upcalls have been queued, and dealt with. */
+  readonly upcallOrder: { readonly written: number; done: number };
   /** Datapath clock, set by the owner once a batch. */
   nowMs = 0;
 
@@ -72,6 +78,12 @@ export class UserspaceCore {
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket) {
     this.state = state;
     this.#upcalls = upcalls;
+    this.upcallOrder = {
+      get written() {
+        return upcalls.written;
+      },
+      done: 0,
+    };
     this.#newPacket = makePacket;
     this.#executed = makePacket();
     this.#top = newWalk(this.#executed);
@@ -94,6 +106,13 @@ export class UserspaceCore {
     this.state.flows.fill(0, at, at + FLOW.SIZE);
     this.flows.put(slot, indices, masks, words, compileActions(actions));
     this.state.flows[at + FLOW.generation] = generation;
+    const { written, done } = this.upcallOrder;
+    const entry = this.flows.entry(slot);
+    if (written !== done && entry !== undefined) {
+      entry.isHeld = true;
+      entry.heldUntil = written;
+      entry.heldSinceMs = this.nowMs;
+    }
     this.state.stats[STAT.masks] = this.flows.maskCount;
   }
 
@@ -189,6 +208,7 @@ export class UserspaceCore {
       }
       return;
     }
+    if (entry.isHeld && this.#follow(entry, packet, key)) return;
     stats[STAT.hit]! += 1;
     const at = entry.slot * FLOW.SIZE;
     counters[at]! += 1;
@@ -198,6 +218,18 @@ export class UserspaceCore {
     if (tcpFlags !== 0) counters[at + FLOW.tcpFlags] = counters[at + FLOW.tcpFlags]! | tcpFlags;
     if (entry.program.length === 0) this.drop('action_drop');
     else this.#run(entry.program, walk, depth);
+  }
+
+  /** Sends the frame after the upcalls of its flow; false when they have been dealt with. */
+  #follow(entry: Entry, packet: Packet, key: Key): boolean {
+    const { upcallOrder } = this;
+    const isOver = ((upcallOrder.done - entry.heldUntil) | 0) >= 0 || this.nowMs - entry.heldSinceMs > HELD_MS;
+    if (isOver || !this.#upcalls.put('miss', packet, key, undefined)) {
+      entry.isHeld = false;
+      return false;
+    }
+    entry.heldUntil = upcallOrder.written;
+    return true;
   }
 
   #run(ops: readonly Op[], walk: Walk, depth: number): void {

@@ -113,6 +113,10 @@ function obey(command: WorkerCommand): void {
     case 'close':
       isClosing = true;
       break;
+    case 'upcallsDone':
+      applyCommand(core, command);
+      for (const { device } of attached) device.settle?.();
+      break;
     default:
       applyCommand(core, command);
   }

@@ -1,6 +1,6 @@
 // A column's value: RFC 7047 section 5.1 `<value>`. Keys are sorted and distinct; a map has a value at the place of each key. Never changed once made.
 
-import type { Json } from '../json/json.ts';
+import { type Json, ownText } from '../json/json.ts';
 import { type Atom, atomToJson, compareAtoms, noTag, parseAtom, type SymbolTable } from './atom.ts';
 import { constraintViolation, syntaxError } from './error.ts';
 import { type ColumnType, checkAtom, type Datum, describeType } from './types.ts';
@@ -115,6 +115,20 @@ export function datumToJson(datum: Datum, type: ColumnType): Json {
   return ['set', keys.map((key) => atomToJson(key, keyType))];
 }
 
+function ownAtoms(atoms: readonly Atom[]): readonly Atom[] {
+  for (const atom of atoms)
+    if (typeof atom === 'string' && atom.length > 12) return atoms.map((one) => (typeof one === 'string' ? ownText(one) : one));
+  return atoms;
+}
+
+/** The value without a hold on the message that it came in, to be stored. */
+export function ownDatum(datum: Datum): Datum {
+  const keys = ownAtoms(datum.keys);
+  const values = datum.values === undefined ? undefined : ownAtoms(datum.values);
+  if (keys === datum.keys && values === datum.values) return datum;
+  return values === undefined ? { keys } : { keys, values };
+}
+
 function sameAtoms(a: readonly Atom[], b: readonly Atom[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -157,10 +171,21 @@ function includesElement(a: Datum, key: Atom, value: Atom | undefined): boolean 
 /** `a` with the elements of `b` that it has no key for. */
 export function datumUnion(a: Datum, b: Datum): Datum {
   if (b.keys.length === 0) return a;
-  const fresh = b.keys.map((key, i) => [key, b.values?.[i]] as const).filter(([key]) => !hasKey(a, key));
-  if (fresh.length === 0) return a;
-  if (a.values === undefined) return makeSet([...a.keys, ...fresh.map(([key]) => key)]);
-  return makeMap([...a.keys.map((key, i) => [key, a.values?.[i] as Atom] as const), ...(fresh as [Atom, Atom][])]);
+  if (a.keys.length === 0) return b;
+  const keys: Atom[] = [];
+  const values: Atom[] | undefined = a.values === undefined ? undefined : [];
+  let i = 0;
+  let j = 0;
+  while (i < a.keys.length || j < b.keys.length) {
+    const order = i === a.keys.length ? 1 : j === b.keys.length ? -1 : compareAtoms(a.keys[i] as Atom, b.keys[j] as Atom);
+    const [from, at] = order <= 0 ? [a, i] : [b, j];
+    keys.push(from.keys[at] as Atom);
+    values?.push(from.values?.[at] as Atom);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  if (keys.length === a.keys.length) return a;
+  return values === undefined ? { keys } : { keys, values };
 }
 
 /** `a` without the elements of `b`: its keys, and where `b` has values only pairs that agree. */
@@ -185,12 +210,27 @@ export function filterDatum(a: Datum, keep: (key: Atom, value: Atom | undefined)
  */
 export function datumDiff(a: Datum, b: Datum, type: ColumnType): Datum {
   if (type.max === 1) return b;
-  if (a.values === undefined || b.values === undefined) {
-    return makeSet([...a.keys.filter((key) => !hasKey(b, key)), ...b.keys.filter((key) => !hasKey(a, key))]);
-  }
+  if (a.values === undefined || b.values === undefined) return { keys: differentKeys(a.keys, b.keys) };
   const gone = filterDatum(a, (key) => !hasKey(b, key));
   const come = filterDatum(b, (key, value) => !includesElement(a, key, value));
   return datumUnion(come, gone);
+}
+
+/** The atoms of two sorted lists that are in one of them only. */
+function differentKeys(a: readonly Atom[], b: readonly Atom[]): Atom[] {
+  const keys: Atom[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const order = compareAtoms(a[i] as Atom, b[j] as Atom);
+    if (order < 0) keys.push(a[i] as Atom);
+    else if (order > 0) keys.push(b[j] as Atom);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  while (i < a.length) keys.push(a[i++] as Atom);
+  while (j < b.length) keys.push(b[j++] as Atom);
+  return keys;
 }
 
 /** Applies what `datumDiff` gave. */

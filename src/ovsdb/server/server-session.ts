@@ -5,6 +5,7 @@ import { OvsdbError, syntaxError } from '../engine/error.ts';
 import { runTransaction } from '../engine/execute.ts';
 import { isId } from '../engine/object-parser.ts';
 import { resultsText } from '../engine/operation-result.ts';
+import type { Client } from '../engine/rbac.ts';
 import { schemaToJson } from '../engine/schema.ts';
 import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
@@ -18,6 +19,8 @@ import type { OvsdbServer } from './server.ts';
 export interface SessionOptions {
   probeIntervalMs?: number;
   isReadOnly?: boolean;
+  /** The role whose rules bind this client; '' for none. */
+  role?: string;
   onClose?: (reason: string) => void;
 }
 
@@ -77,10 +80,13 @@ export class ServerSession implements LockHolder {
   #isChangeAware = false;
   #isConverting = false;
   #turn = -1;
+  readonly #client: Client | undefined;
 
   constructor(server: OvsdbServer, stream: Stream, options: SessionOptions) {
     this.#server = server;
     this.#options = options;
+    const { role = '' } = options;
+    this.#client = role === '' ? undefined : { role, id: stream.peerIdentity };
     this.#rpc = new RpcSession(
       stream,
       {
@@ -181,8 +187,10 @@ export class ServerSession implements LockHolder {
         return this.#server.databaseNames;
       case 'lock':
       case 'steal':
+        this.#refuseLocks();
         return this.#lock(method, params);
       case 'unlock': {
+        this.#refuseLocks();
         const lock = lockName(method, params);
         if (!this.#server.locks.asked(this, lock)) throw syntaxError(params, 'unlock: "unlock" without "lock" or "steal"');
         this.#server.locks.unlock(this, lock);
@@ -200,6 +208,14 @@ export class ServerSession implements LockHolder {
       default:
         throw new PlainFault('unknown method');
     }
+  }
+
+  get #isReadOnly(): boolean {
+    return this.#options.isReadOnly === true || this.#server.isReadOnly;
+  }
+
+  #refuseLocks(): void {
+    if (this.#isReadOnly) throw new PlainFault('lock and unlock methods not allowed, DB server is read only.');
   }
 
   #lookup(method: string, params: Json[]): Database {
@@ -251,8 +267,9 @@ export class ServerSession implements LockHolder {
     const outcome = runTransaction(database, waiting.operations, {
       elapsedMs,
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
-      isReadOnly: this.#options.isReadOnly === true,
+      isReadOnly: this.#isReadOnly,
       isReserved: database === this.#server.serverDatabase,
+      ...(this.#client === undefined ? {} : { client: this.#client }),
     });
     waiting.cancelTimer();
     if (outcome.kind === 'done') {

@@ -31,6 +31,8 @@ interface Served {
 
 export class OvsdbServer {
   readonly clock: Clock;
+  /** Nobody may change anything or take a lock: we follow another server. */
+  isReadOnly = false;
   readonly id = randomUUID();
   readonly locks = new Locks();
   readonly sessions = new Set<ServerSession>();
