@@ -5,7 +5,7 @@
 // host sent with its tag written out), it is moved there.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { copyStack, EXTRACT, HELPER, keyAt, loadBytes, loadZero, SKB, STACK, TUNNEL_WORDS } from './frame-context.ts';
+import { copyStack, EXTRACT, emitForget, HELPER, keyAt, loadBytes, loadZero, SKB, STACK, TUNNEL_WORDS } from './frame-context.ts';
 
 const wordsFrom = (word: number, count: number): number[] => Array.from({ length: count }, (_, i) => word + i);
 
@@ -106,6 +106,8 @@ export function emitExtract(a: Assembler, spec: ExtractSpec): void {
   copyStack(a, keyAt(W.ETH), h, 12);
   emitType(a);
   if (deep === 2) return;
+  a.mov(9, 0);
+  emitForget(a, punt);
   const ipv4 = a.fresh('ipv4');
   const ipv6 = a.fresh('ipv6');
   const arp = a.fresh('arp');

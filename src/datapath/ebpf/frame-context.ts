@@ -92,13 +92,23 @@ export const loadZero = (a: Assembler, dst: 0 | 1): void => {
 };
 
 /**
- * Makes the verifier forget what it knows of the stack: otherwise each way through the extraction would be another state, all of which it
- * would follow through all masks and shapes. One byte is written at a place that it believes to be anywhere; really it is STACK.scratch.
+ * Makes the verifier forget what it knows of the stack and of r7 to r9: otherwise each way through the extraction would be another state,
+ * all of which it would follow through all masks and shapes. One byte is written at a place that it believes to be anywhere; really it is
+ * the first of STACK.scratch. r0 is kept, r9 too.
  */
 export function emitForget(a: Assembler, never: string): void {
+  const at = STACK.scratch;
   loadZero(a, 1);
-  a.jump('gt', 1, -STACK.scratch - 1, never);
-  a.mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).alu('add', 2, { reg: 1 }).store(1, 2, 0, { reg: 1 }).mov(9, 0);
+  a.jump('gt', 1, -at - 1, never);
+  a.store(4, 10, at + 4, { reg: 7 })
+    .store(4, 10, at + 8, { reg: 8 })
+    .store(4, 10, at + 12, { reg: 9 })
+    .store(4, 10, at + 16, { reg: 0 });
+  a.mov(2, { reg: 10 }).alu('add', 2, at).alu('add', 2, { reg: 1 }).store(1, 2, 0, { reg: 1 });
+  a.load(4, 7, 10, at + 4)
+    .load(4, 8, 10, at + 8)
+    .load(4, 9, 10, at + 12)
+    .load(4, 0, 10, at + 16);
 }
 
 /** Stack offset of a key word. */

@@ -98,6 +98,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   // The words that stand for one place come together.
   for (const group of WORD_GROUPS) if (group.some((word) => words.has(word))) for (const word of group) words.add(word);
   emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
+  a.mov(9, 0).mov(0, 0);
   emitForget(a, 'unusual');
   // 3. The masks.
   const hints = spec.masks.length > 1;
