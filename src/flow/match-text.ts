@@ -6,7 +6,7 @@ import type { Field } from './fields.ts';
 import { fieldNamed, mustField } from './fields.ts';
 import type { Match } from './key.ts';
 import { keyBits, setKeyBits, W } from './key.ts';
-import { ETH, IP, matchedEthType, matchedProto } from './prerequisites.ts';
+import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
 const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Map([
@@ -29,6 +29,11 @@ const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Ma
   ['mpls', { type: ETH.MPLS }],
   ['mplsm', { type: ETH.MPLS_MCAST }],
 ]);
+
+/** The reference matches these fields only where the value has ones. */
+export const MASKED_BY_VALUE: ReadonlySet<string> = new Set(
+  ['tun_erspan_ver', 'tun_erspan_dir', 'tun_erspan_hwid', 'tun_gtpu_flags', 'tun_gtpu_msgtype'],
+);
 
 /** Adds `name=value` to a match, as flow text has it. False when no field or shorthand has that name. Throws ConfigError. */
 export function addFieldText(match: Match, name: string, value: string | undefined, names?: PortNames): boolean {
@@ -85,7 +90,7 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     default:
       // Replace, not merge: the reference's setters overwrite the mask.
       setKeyBits(match.key, at, field.bits, value & mask);
-      setKeyBits(match.mask, at, field.bits, mask);
+      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) ? value & mask : mask);
   }
 }
 
@@ -99,7 +104,7 @@ function setVlan(match: Match, mask: number, tci: number): void {
 const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
   'ct_nw_proto ct_tp_src ct_tp_dst TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
-  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_ver tun_erspan_idx tun_erspan_dir tun_erspan_hwid ' +
+  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
@@ -119,6 +124,8 @@ const PRINT_NAMES: ReadonlyMap<string, string> = new Map([
   ['ip_src', 'nw_src'],
   ['ip_dst', 'nw_dst'],
   ['ip_frag', 'nw_frag'],
+  ['tun_gtpu_flags', 'gtpu_flags'],
+  ['tun_gtpu_msgtype', 'gtpu_msgtype'],
 ]);
 
 interface Keyword {
@@ -128,7 +135,7 @@ interface Keyword {
 }
 
 function keyword(match: Match): Keyword {
-  const type = matchedEthType(match);
+  const type = matchedDlType(match);
   const proto = matchedProto(match);
   const named = (text: string, byProto = false): Keyword => ({ text, skipType: true, skipProto: byProto });
   if (type === ETH.IPV4) {
@@ -156,6 +163,13 @@ function transportFields(type: number, proto: number): string {
   return proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
 }
 
+/** The version, and the fields that this version has. */
+function erspanFields(match: Match): string {
+  const { at, bits } = mustField('tun_erspan_ver');
+  const version = keyBits(match.key, at, bits) & keyBits(match.mask, at, bits);
+  return `tun_erspan_ver${version === 1n ? ' tun_erspan_idx' : version === 2n ? ' tun_erspan_dir tun_erspan_hwid' : ''}`;
+}
+
 /** Writes a match; `priority` is printed in front when it is not 32768. */
 export function formatMatch(match: Match, priority = 0x8000, names?: PortNames): string {
   const parts: string[] = priority === 0x8000 ? [] : [`priority=${priority}`];
@@ -167,6 +181,7 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
       if (name === 'TYPE') {
         if (word.text !== '') parts.push(word.text);
       } else if (name === 'VLAN') formatVlan(match, parts);
+      else if (name === 'ERSPAN') add(erspanFields(match));
       else if (name === 'eth_type' && word.skipType) continue;
       else if (name === 'nw_proto' && word.skipProto) continue;
       else formatOne(match, name, parts, names);
@@ -176,10 +191,10 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   const isArp = type === ETH.ARP || type === ETH.RARP;
   const family = isArp ? 'arp' : type === ETH.IPV6 ? 'ipv6' : type === ETH.IPV4 ? 'ipv4' : type === ETH.NSH ? 'nsh' : 'other';
   add(NETWORK_ORDER[family] ?? '');
-  if (!isArp) add(TRAFFIC);
+  add(TRAFFIC);
   add(MPLS);
   add('ip_frag');
-  if (!isArp) add(transportFields(type, proto));
+  add(transportFields(type, proto));
   return parts.join(',');
 }
 

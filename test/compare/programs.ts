@@ -108,8 +108,17 @@ export function compare(cases: readonly Case[]): Difference[] {
   });
 }
 
-/** A difference for a person to read. */
+/** A difference for a person to read: the command line and the lines that differ. */
 export function describe({ case: { args, stdin }, reference, ours }: Difference): string {
-  const side = (name: string, r: Result): string => `${name} (${r.status}):\n${r.stdout}${withoutTime(r.stderr).replace(/^/gm, '! ')}`;
-  return `--- ovs-ofctl ${args.join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.slice(0, 400)}`}\n${side('reference', reference)}\n${side('ours', ours)}`;
+  const lines = (r: Result): string[] => [
+    `exit ${r.status}`,
+    ...r.stdout.trimEnd().split('\n'),
+    ...withoutTime(r.stderr).trimEnd().replace(/^/gm, '! ').split('\n'),
+  ];
+  const [theirs, mine] = [lines(reference), lines(ours)];
+  let same = 0;
+  while (same < theirs.length && theirs[same] === mine[same]) same++;
+  const show = (mark: string, list: string[]): string[] => list.slice(same, same + 6).map((line) => `${mark} ${line}`);
+  const head = `--- ovs-ofctl ${args.map(quote).join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.trimEnd().slice(0, 400)}`}`;
+  return [head, ...show('<', theirs), ...show('>', mine)].join('\n');
 }

@@ -38,6 +38,7 @@ export const OFFLINE: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['parse-instructions', async ([version = '']) => (await parse()).parseInstructionsCommand(version)],
   ['parse-ofp10-match', async () => (await parse()).parseFixedMatchCommand(true)],
   ['parse-ofp11-match', async () => (await parse()).parseFixedMatchCommand(false)],
+  ['check-vlan', async ([tci = '', mask = '']) => (await parse()).checkVlanCommand(tci, mask)],
   ['print-error', async ([name = '']) => (await parse()).printErrorCommand(name)],
   ['encode-error-reply', async ([name = '', request = '']) => (await parse()).encodeErrorReplyCommand(name, request)],
   ['encode-hello', async ([versions = '']) => (await parse()).encodeHelloCommand(versions)],
