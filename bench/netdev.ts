@@ -10,6 +10,7 @@ import { must, root, Site } from './namespaces.ts';
 interface Figures {
   tcpGbits: number[];
   framesPerSec: number[];
+  offeredPerSec: number[];
   pingUs: number[];
 }
 
@@ -27,7 +28,9 @@ async function round(contender: Contender, seconds: number, figures: Figures): P
     site.run(left, ['ping', '-c', '3', '-i', '0.2', '-w', '10', RIGHT_IP]);
     figures.pingUs.push(await pingMicroseconds(site, left));
     figures.tcpGbits.push(await tcpGbits(site, left, right, seconds));
-    figures.framesPerSec.push(await smallFrames(site, left, right, seconds));
+    const frames = await smallFrames(site, left, middle, right, seconds);
+    figures.framesPerSec.push(frames.arrived);
+    figures.offeredPerSec.push(frames.offered);
   } finally {
     site.end();
   }
@@ -42,7 +45,7 @@ export async function compare(bench: string, all: readonly Contender[], options:
   for (const contender of all) {
     if (options.only.length > 0 && !options.only.includes(contender.name)) continue;
     const reason = contender.cannot();
-    if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], pingUs: [] });
+    if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], offeredPerSec: [], pingUs: [] });
     else process.stderr.write(`${contender.label}: left out: ${reason}\n`);
   }
   for (let i = 1; i <= options.rounds; i++) {
@@ -68,12 +71,13 @@ function print(bench: string, results: ReadonlyMap<Contender, Figures>): void {
     const ratio = against === undefined || against.length === 0 ? '' : ` ${(median(values) / median(against)).toFixed(1)}x`;
     return `${figure} (${spread})${ratio}`;
   };
-  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'ping us']];
+  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'offered/s', 'ping us']];
   for (const [contender, f] of results) {
     rows.push([
       contender.label,
       cell(f.tcpGbits, 2, base?.tcpGbits),
       cell(f.framesPerSec, 0, base?.framesPerSec),
+      cell(f.offeredPerSec, 0, undefined),
       cell(f.pingUs, 0, undefined),
     ]);
   }
@@ -100,7 +104,12 @@ function keep(bench: string, results: ReadonlyMap<Contender, Figures>, options: 
     contenders: [...results].map(([contender, figures]) => ({
       name: contender.name,
       label: contender.label,
-      median: { tcpGbits: median(figures.tcpGbits), framesPerSec: median(figures.framesPerSec), pingUs: median(figures.pingUs) },
+      median: {
+        tcpGbits: median(figures.tcpGbits),
+        framesPerSec: median(figures.framesPerSec),
+        offeredPerSec: median(figures.offeredPerSec),
+        pingUs: median(figures.pingUs),
+      },
       all: figures,
     })),
   };

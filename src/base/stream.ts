@@ -25,6 +25,8 @@ export interface StreamHandlers {
   /** The bytes are valid only during the call, unless copied. */
   onData(bytes: Uint8Array): void;
   onClose(reason: string): void;
+  /** All that was queued has been taken by the operating system; not called when nothing had to be queued. */
+  onDrain?(): void;
 }
 
 /** A listening endpoint. */

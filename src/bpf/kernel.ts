@@ -29,7 +29,8 @@ export const MAP_TYPE = { hash: 1, array: 2, progArray: 3, perCpuArray: 6, lruHa
 /** Attach points, `enum bpf_attach_type`. */
 export const ATTACH = { tcxIngress: 46, tcxEgress: 47 } as const;
 
-const PROG_TYPE_SCHED_CLS = 3;
+/** Kinds of program, `enum bpf_prog_type`. */
+export const PROGRAM_TYPE = { tc: 3, xdp: 6 } as const;
 
 /** A map before it exists. Sizes are bytes. */
 export interface MapSpec {
@@ -129,8 +130,8 @@ export function lookupElement(map: number, key: Uint8Array, value: Uint8Array): 
   return true;
 }
 
-/** Loads a tc program, filling map descriptors in; the KernelError of a refusal carries the verifier's last lines. */
-export function loadProgram(program: Program, maps: ReadonlyMap<string, number>, name: string): number {
+/** Loads a program (of tc, if not told otherwise), filling map descriptors in; the KernelError of a refusal carries the verifier's last lines. */
+export function loadProgram(program: Program, maps: ReadonlyMap<string, number>, name: string, type: number = PROGRAM_TYPE.tc): number {
   const bytes = program.bytes.slice();
   const view = new DataView(bytes.buffer);
   for (const { index, map } of program.relocations) {
@@ -145,7 +146,7 @@ export function loadProgram(program: Program, maps: ReadonlyMap<string, number>,
     memory().bytes.set(new TextEncoder().encode('GPL\0'), DATA);
     memory().bytes.set(bytes, codeAt);
     return bpf(CMD.progLoad, (attr, base) => {
-      attr.setUint32(0, PROG_TYPE_SCHED_CLS, true);
+      attr.setUint32(0, type, true);
       attr.setUint32(4, program.length, true);
       setPointer(attr, 8, base + codeAt);
       setPointer(attr, 16, base + DATA);
@@ -240,6 +241,22 @@ export function testRun(program: number, frame: Uint8Array, context?: Uint8Array
   if (context !== undefined) context.set(m.bytes.subarray(contextAt, contextAt + context.length));
   const ns = attr.getUint32(36, true);
   return { verdict: attr.getUint32(4, true), frame: m.bytes.slice(outAt, outAt + attr.getUint32(12, true)), ns };
+}
+
+const TEST_XDP_LIVE_FRAMES = 2;
+
+/** Makes `count` real frames of an XDP program, as `frame`, and lets its verdict act on each: a generator of frames inside the kernel. */
+export function runLive(program: number, frame: Uint8Array, count: number): void {
+  memory().bytes.set(frame, DATA);
+  const result = bpf(CMD.progTestRun, (attr, base) => {
+    attr.setUint32(0, program, true);
+    attr.setUint32(8, frame.length, true);
+    setPointer(attr, 16, base + DATA);
+    attr.setUint32(32, count, true);
+    attr.setUint32(64, TEST_XDP_LIVE_FRAMES, true);
+    attr.setUint32(72, 64, true);
+  });
+  if (result < 0 && libc().errno() !== E.INTR) fail('bpf(BPF_PROG_TEST_RUN)');
 }
 
 /** Closes the descriptor of a map, program or link. */

@@ -91,6 +91,8 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       if (seconds === undefined || seconds === 0) throw new ConfigError(`value ${value} on -t or --timeout is invalid`);
       setAlarm(seconds);
     } else if (name === 'strict') line.strict = true;
+    else if (name === 'bundle') line.bundle = true;
+    else if (name === 'readd') line.readd = true;
     else if (name === 'read-only') line.readOnly = true;
     else if (name === 'more') line.verbosity++;
     else if (name === 'protocols') line.versions = parseVersions(value);
@@ -183,6 +185,12 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       if (second === '-') return module.flowFileCommand(first, '-', 'delete', options);
       return module.flowModCommand(first, second ?? '', 'delete', options);
     }
+    case 'bundle':
+      return (await import('./ofctl/bundle-file.ts')).bundleCommand(first, second ?? '', options);
+    case 'replace-flows':
+      return (await import('./ofctl/flow-difference.ts')).replaceFlows(first, second ?? '', options);
+    case 'diff-flows':
+      return (await import('./ofctl/flow-difference.ts')).diffFlows(first, second ?? '', options);
   }
   return fail(PROGRAM, `'${command}' is not built yet`);
 }

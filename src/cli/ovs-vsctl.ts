@@ -6,12 +6,10 @@ import { readFileSync } from 'node:fs';
 import { errorText } from '../base/errors.ts';
 import { UsageError } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
-import type { Stream } from '../base/stream.ts';
 import { DATABASE_SCHEMA_VERSION, versionText } from '../base/version.ts';
 import { logDir, runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
-import { connectStream, listenStream } from '../host/socket.ts';
-import { isPassiveTarget } from '../host/socket-target.ts';
+import { openStream } from '../host/socket.ts';
 import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
@@ -54,7 +52,7 @@ export async function main(argv: string[]): Promise<number> {
   const tables = neededTables(line.commands, shipped.tables);
   const idl = connectIdl(
     { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema: shipped.of(tables), retry: line.retry },
-    { connect: openConnection, clock: realClock },
+    { connect: (remote) => openStream(remote, 6640), clock: realClock },
   );
   try {
     return await run(idl, line, called);
@@ -70,22 +68,6 @@ export async function main(argv: string[]): Promise<number> {
 }
 
 class ConnectionLost extends Error {}
-
-/** A passive name waits for the server to come to us. */
-function openConnection(target: string): Promise<Stream> {
-  if (!isPassiveTarget(target)) return connectStream(target, 6640);
-  return new Promise((resolve, reject) => {
-    const listening = listenStream(
-      target,
-      (stream) => {
-        void listening.then((listener) => listener.close());
-        resolve(stream);
-      },
-      6640,
-    );
-    listening.catch(reject);
-  });
-}
 
 async function changed(idl: Replica): Promise<void> {
   try {

@@ -1,5 +1,5 @@
 // What the commands of ovsdb-client share.
-import type { Json } from '../ovsdb/json/json.ts';
+import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
 import { RpcError, type RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import type { TablePrinter, TableStyle } from './table-output.ts';
@@ -31,5 +31,14 @@ export async function request(session: RpcSession, method: string, params: Json[
     if (error instanceof RpcError)
       throw new ClientError(`${method === 'transact' ? 'transaction' : method} returned error: ${formatJson(error.error, { sort: true })}`);
     throw error;
+  }
+}
+
+/** Parses an argument that is JSON. */
+export function parseArgument(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new ClientError(`"${text}": ${(error as Error).message}`);
   }
 }

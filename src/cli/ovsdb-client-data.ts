@@ -1,33 +1,36 @@
 // ovsdb-client's commands that read and write rows: transact, query, dump, backup, restore.
 import { readFileSync } from 'node:fs';
+import { logger } from '../base/log.ts';
+import type { Database } from '../ovsdb/engine/database.ts';
 import { compareDatums, type Datum, parseDatum } from '../ovsdb/engine/datum.ts';
 import { type ColumnSchema, type DatabaseSchema, parseSchema, schemaToJson, type TableSchema } from '../ovsdb/engine/schema.ts';
-import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json/json.ts';
+import { type Json, type JsonObject, jsonObject } from '../ovsdb/json/json.ts';
 import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
 import type { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import { encodeRecord, scanRecords } from '../ovsdb/log/log-record.ts';
-import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
+import { type ClientContext, ClientError, parseArgument, print, request } from './ovsdb-client-context.ts';
 import { formatLogTime } from './ovsdb-tool-log.ts';
 
+const log = logger('ovsdb_client');
+
 function parseTransaction(text: string): Json[] {
-  let json: Json;
-  try {
-    json = parseJson(text);
-  } catch (error) {
-    throw new ClientError(`"${text}": ${(error as Error).message}`);
-  }
+  const json = parseArgument(text);
   if (!Array.isArray(json) || typeof json[0] !== 'string') throw new ClientError('not a valid OVSDB query');
   return json;
 }
 
-/** Refuses results that hold an error. */
-function checkResults(result: Json): Json[] {
+/** The rows that came of a selection in each table. */
+function selectedRows(tables: readonly TableSchema[], result: Json): JsonObject[][] {
   const results = Array.isArray(result) ? result : [];
-  for (const item of results) {
-    if (item instanceof Map && item.has('error'))
-      throw new ClientError(`transaction returned errors: ${formatJson(result, { sort: true })}`);
-  }
-  return results;
+  return tables.map((table, i) => {
+    const reply = results[i];
+    const rows = reply instanceof Map ? reply.get('rows') : undefined;
+    if (Array.isArray(rows)) return rows as JsonObject[];
+    const shown = new Map(
+      ['syntax', 'details', 'error'].flatMap((key) => (reply instanceof Map && reply.has(key) ? [[key, reply.get(key) as Json]] : [])),
+    );
+    throw new ClientError(`${table.name} table reply is not an object with a "rows" member array: ${formatJson(shown)}`);
+  });
 }
 
 export async function run(name: string, context: ClientContext): Promise<number> {
@@ -59,8 +62,7 @@ async function selectRows(
   columns: (table: TableSchema) => string[],
 ): Promise<JsonObject[][]> {
   const operations = tables.map((table) => jsonObject({ op: 'select', table: table.name, where: [], columns: columns(table) }));
-  const results = checkResults(await request(rpc, 'transact', [database, ...operations]));
-  return results.map((result) => ((result instanceof Map ? result.get('rows') : []) ?? []) as JsonObject[]);
+  return selectedRows(tables, await request(rpc, 'transact', [database, ...operations]));
 }
 
 async function dump(context: ClientContext): Promise<number> {
@@ -122,28 +124,44 @@ async function backup(context: ClientContext): Promise<number> {
   return 0;
 }
 
-async function restore(context: ClientContext): Promise<number> {
+/** What standard input holds, a whole database. */
+async function readBackup(): Promise<Database> {
   const bytes = readFileSync(0);
   const records: Json[] = [];
-  const { fault } = scanRecords(bytes, 'stdin', (json) => records.push(json));
-  if (fault !== '' || records.length === 0) throw new ClientError(`ovsdb error: ${fault === '' ? 'stdin: unexpected file format' : fault}`);
+  if (bytes.length === 0) throw new ClientError('ovsdb error: /dev/stdin: cannot identify file type');
+  if (!bytes.subarray(0, 11).equals(Buffer.from('OVSDB JSON '))) throw new ClientError('ovsdb error: /dev/stdin: unexpected file format');
+  const { fault, faultTag } = scanRecords(bytes, '/dev/stdin', (json) => records.push(json));
+  if (fault !== '' || records.length === 0) throw new ClientError(`${faultTag}: ${fault}`);
   const { Database } = await import('../ovsdb/engine/database.ts');
   const { replayRecord } = await import('../ovsdb/engine/commit-json.ts');
-  const { rowToJson } = await import('../ovsdb/engine/operation-result.ts');
-  const saved: DatabaseSchema = parseSchema(records[0] as Json);
-  const content = new Database(saved);
+  const content = new Database(parseSchema(records[0] as Json));
   for (const record of records.slice(1)) replayRecord(content, record);
+  return content;
+}
+
+/** How the schemas differ; '' when they do not. */
+function schemaDifference(saved: DatabaseSchema, now: DatabaseSchema): string {
+  const [a, b] = [saved, now].map((schema) => formatJson(schemaToJson(schema), { sort: true }));
+  if (a === b) return '';
+  if (saved.version === now.version) return `backup schema and database schema are both version ${now.version} but still differ`;
+  return `backup schema has version "${saved.version}" but database schema has version "${now.version}"`;
+}
+
+async function restore(context: ClientContext): Promise<number> {
+  const content = await readBackup();
+  const { rowToJson } = await import('../ovsdb/engine/operation-result.ts');
   const rpc = await context.connect();
   const database = await context.database(rpc);
-  const schema = parseSchema(await request(rpc, 'get_schema', [database]));
-  if (!context.isForced && schema.cksum !== saved.cksum)
-    throw new ClientError('schema of backup does not match schema of database; use --force to restore anyway');
+  const difference = schemaDifference(content.schema, parseSchema(await request(rpc, 'get_schema', [database])));
+  if (difference !== '' && !context.isForced) {
+    throw new ClientError(`${difference} (use --force to override differences, or "ovsdb-client convert" to change the schema)`);
+  }
+  if (difference !== '') log.info(difference);
   const operations: Json[] = [];
-  for (const table of schema.tables.keys()) operations.push(jsonObject({ op: 'delete', table, where: [] }));
+  for (const table of content.tables.keys()) operations.push(jsonObject({ op: 'delete', table, where: [] }));
   const known = new Set([...content.tables.values()].flatMap((table) => [...table.rows.keys()]));
   for (const table of content.tables.values()) {
-    if (!schema.tables.has(table.schema.name)) continue;
-    const columns = table.schema.columnList.slice(2).filter((column) => schema.tables.get(table.schema.name)?.columns.has(column.name));
+    const columns = table.schema.columnList.slice(2);
     for (const row of table.rows.values()) {
       operations.push(
         jsonObject({
@@ -155,8 +173,10 @@ async function restore(context: ClientContext): Promise<number> {
       );
     }
   }
-  operations.push(jsonObject({ op: 'comment', comment: 'ovsdb-client restore' }));
-  checkResults(await request(rpc, 'transact', [database, ...operations]));
+  const result = await request(rpc, 'transact', [content.schema.name, ...operations]);
+  for (const item of Array.isArray(result) ? result : []) {
+    if (item instanceof Map && item.has('error')) throw new ClientError(`server returned error reply: ${formatJson(item, { sort: true })}`);
+  }
   return 0;
 }
 

@@ -3,9 +3,10 @@ import { logger } from '../base/log.ts';
 import { parseCondition } from '../ovsdb/engine/condition.ts';
 import { parseDatum } from '../ovsdb/engine/datum.ts';
 import { type ColumnSchema, parseSchema, type TableSchema } from '../ovsdb/engine/schema.ts';
-import { type Json, type JsonObject, jsonObject, parseJson } from '../ovsdb/json/json.ts';
+import { type Json, type JsonObject, jsonObject } from '../ovsdb/json/json.ts';
 import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
-import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
+import { RpcError } from '../ovsdb/json/jsonrpc.ts';
+import { type ClientContext, ClientError, parseArgument, print, request } from './ovsdb-client-context.ts';
 import { formatLogTime } from './ovsdb-tool-log.ts';
 import type { Cell } from './table-output.ts';
 
@@ -13,6 +14,8 @@ const reconnectLog = logger('reconnect');
 
 /** The reply to the request is what there was; all later is news. */
 let isInitial = true;
+
+const SELECTS = new Set(['!initial', '!insert', '!delete', '!modify']);
 
 interface Watched {
   table: TableSchema;
@@ -32,12 +35,12 @@ function parseRequest(
 ): { watched: Watched; json: Json } {
   const requests: Json[] = [];
   const columns: ColumnSchema[] = [];
+  const seen = new Set<string>();
   for (const word of words.length > 0 ? words : ['']) {
     const select: JsonObject = new Map();
     const names: string[] = [];
     for (const item of word.split(',').filter((text) => text !== '')) {
-      if (item.startsWith('!')) {
-        if (!['initial', 'insert', 'delete', 'modify'].includes(item.slice(1))) throw new ClientError(`${item}: unknown select`);
+      if (SELECTS.has(item)) {
         select.set(item.slice(1), false);
       } else {
         if (!table.columns.has(item))
@@ -47,6 +50,10 @@ function parseRequest(
     }
     const chosen = names.length > 0 ? names : [...table.columns.keys()].filter((column) => !column.startsWith('_')).sort(compareText);
     if (names.length === 0) chosen.push('_version');
+    for (const column of chosen) {
+      if (seen.has(column)) throw new ClientError(`${where.server}: column "${column}" mentioned multiple times`);
+      seen.add(column);
+    }
     columns.push(...chosen.map((column) => table.columns.get(column) as ColumnSchema));
     requests.push(jsonObject({ columns: chosen, select: select.size === 0 ? undefined : select, where: where.condition }));
   }
@@ -66,14 +73,17 @@ async function monitor(name: string, context: ClientContext): Promise<undefined>
   const schema = parseSchema(await request(rpc, 'get_schema', [database]));
   let since = '00000000-0000-0000-0000-000000000000';
   if (name === 'monitor-cond-since' && /^[0-9a-f-]{36}$/.test(args[0] ?? '')) since = args.shift() ?? since;
-  const condition = name === 'monitor' ? undefined : parseJson(args.shift() ?? '');
+  const conditionText = name === 'monitor' ? undefined : (args.shift() ?? '');
   const requests: JsonObject = new Map();
   const [first = '', ...words] = args;
   const tables = first === 'ALL' && !schema.tables.has('ALL') ? [...schema.tables.values()] : [schema.tables.get(first)];
+  const where = conditionText === undefined ? `${context.server}: ` : '';
+  if (tables.includes(undefined)) throw new ClientError(`${where}${database} does not have a table named "${first}"`);
+  const condition = conditionText === undefined ? undefined : parseArgument(conditionText);
   for (const table of tables) {
-    if (table === undefined) throw new ClientError(`${context.server}: ${database} does not have a table named "${first}"`);
+    if (table === undefined) continue;
     if (Array.isArray(condition)) parseCondition(condition, table);
-    const { watched: one, json } = parseRequest(table, first === 'ALL' ? [] : words, { server: context.server, database, condition });
+    const { watched: one, json } = parseRequest(table, words, { server: context.server, database, condition });
     watched.set(table.name, one);
     requests.set(table.name, json);
   }
@@ -169,12 +179,10 @@ async function wait(context: ClientContext): Promise<number> {
 async function lock(method: string, context: ClientContext): Promise<undefined> {
   const rpc = await context.connect((name, params) => print(formatJson([name, ...params])));
   // Whoever unlocks what it never locked waits for ever, as with the reference.
-  const answer = rpc.call(method, [context.args[0] ?? '']);
-  if (method === 'unlock') {
-    await answer.catch(() => {});
-    return undefined;
-  }
-  const result = await answer;
-  print(formatJson(result));
+  // So does whoever is refused.
+  const result = await rpc.call(method, [context.args[0] ?? '']).catch((error: unknown) => {
+    if (!(error instanceof RpcError)) throw error;
+  });
+  if (method !== 'unlock' && result !== undefined) print(formatJson(result));
   return undefined;
 }

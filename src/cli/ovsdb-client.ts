@@ -6,7 +6,7 @@ import { logger } from '../base/log.ts';
 import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
-import { connectStream } from '../host/socket.ts';
+import { openStream } from '../host/socket.ts';
 import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
@@ -34,6 +34,10 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'no-chdir' },
   { name: 'pidfile', argument: 'optional' },
   { name: 'force' },
+  { name: 'db-change-aware' },
+  { name: 'no-db-change-aware' },
+  { name: 'record', argument: 'optional' },
+  { name: 'replay', argument: 'optional' },
   { name: 'leader-only' },
   { name: 'no-leader-only' },
   { name: 'help', short: 'h' },
@@ -45,7 +49,7 @@ const OPTIONS: readonly OptionSpec[] = [
 
 async function connect(server: string, onNotify: (method: string, params: Json[]) => void): Promise<RpcSession> {
   try {
-    const stream = await connectStream(server, 6640);
+    const stream = await openStream(server, 6640);
     return new RpcSession(
       stream,
       {
@@ -76,24 +80,24 @@ const load = {
   monitor: (): Promise<CommandModule> => import('./ovsdb-client-monitor.ts'),
 };
 
-/** Command -> module, least and most arguments after the server. */
-const commands = new Map<string, [keyof typeof load, number, number]>([
+/** Command -> module, least and most arguments after the server and the database. */
+const commands = new Map<string, readonly [module: keyof typeof load, min: number, max: number, takesDatabase?: boolean]>([
   ['list-dbs', ['schema', 0, 0]],
-  ['get-schema', ['schema', 0, 1]],
-  ['get-schema-version', ['schema', 0, 1]],
-  ['get-schema-cksum', ['schema', 0, 1]],
-  ['list-tables', ['schema', 0, 1]],
-  ['list-columns', ['schema', 0, 2]],
+  ['get-schema', ['schema', 0, 0, true]],
+  ['get-schema-version', ['schema', 0, 0, true]],
+  ['get-schema-cksum', ['schema', 0, 0, true]],
+  ['list-tables', ['schema', 0, 0, true]],
+  ['list-columns', ['schema', 0, 1, true]],
   ['convert', ['schema', 1, 1]],
   ['needs-conversion', ['schema', 1, 1]],
   ['transact', ['data', 1, 1]],
   ['query', ['data', 1, 1]],
-  ['dump', ['data', 0, Number.POSITIVE_INFINITY]],
-  ['backup', ['data', 0, 1]],
-  ['restore', ['data', 0, 1]],
-  ['monitor', ['monitor', 1, Number.POSITIVE_INFINITY]],
-  ['monitor-cond', ['monitor', 2, Number.POSITIVE_INFINITY]],
-  ['monitor-cond-since', ['monitor', 2, Number.POSITIVE_INFINITY]],
+  ['dump', ['data', 0, Number.POSITIVE_INFINITY, true]],
+  ['backup', ['data', 0, 0, true]],
+  ['restore', ['data', 0, 0, true]],
+  ['monitor', ['monitor', 1, Number.POSITIVE_INFINITY, true]],
+  ['monitor-cond', ['monitor', 2, Number.POSITIVE_INFINITY, true]],
+  ['monitor-cond-since', ['monitor', 2, Number.POSITIVE_INFINITY, true]],
   ['wait', ['monitor', 2, 2]],
   ['lock', ['monitor', 1, 1]],
   ['steal', ['monitor', 1, 1]],
@@ -102,14 +106,14 @@ const commands = new Map<string, [keyof typeof load, number, number]>([
 
 const isServer = (text: string | undefined): boolean => text !== undefined && /^[a-z]\w*:/i.test(text);
 
-async function pickDatabase(session: RpcSession, args: string[], command: string, takesMore: boolean): Promise<string> {
+/** Takes the database's name off the arguments, if it is there; what is left must be as many as the command takes. */
+async function pickDatabase(session: RpcSession, args: string[], command: string, min: number, max: number): Promise<string> {
   const dbs = (await request(session, 'list_dbs', [])) as string[];
   const [first] = args;
-  if (first !== undefined && dbs.includes(first)) {
-    args.shift();
-    return first;
-  }
-  if (first !== undefined && !takesMore) throw new UsageError(`invalid syntax for '${command}' (use --help for help)`);
+  const isNamed = first !== undefined && args.length > min && dbs.includes(first);
+  if (isNamed) args.shift();
+  if (args.length < min || args.length > max) throw new UsageError(`invalid syntax for '${command}' (use --help for help)`);
+  if (isNamed) return first;
   if (dbs.includes('Open_vSwitch')) return 'Open_vSwitch';
   const others = dbs.filter((name) => !name.startsWith('_'));
   if (others.length === 1 && others[0] !== undefined) return others[0];
@@ -146,12 +150,20 @@ export async function main(argv: string[]): Promise<number | undefined> {
       }
     }
     const [name, ...args] = operands;
+    if (name === 'help') {
+      const { usage } = await import('./ovsdb-client-usage.ts');
+      process.stdout.write(usage());
+      return 0;
+    }
     if (name === undefined) throw new UsageError('missing command name; use --help for help');
     const command = commands.get(name);
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
-    const server = isServer(args[0]) ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
-    const [module, min, max] = command;
-    if (args.length < min || args.length > max) throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
+    const [module, min, max, takesDatabase = false] = command;
+    // The state that `wait` waits for comes last, so the server is known by what follows it.
+    const hasServer = isServer(args[0]) || (name === 'wait' && args.length > max);
+    const server = hasServer ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
+    if (!takesDatabase && (args.length < min || args.length > max))
+      throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
     const context: ClientContext = {
       server,
       args,
@@ -163,7 +175,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
         rpc = await connect(server, onNotify ?? (() => {}));
         return rpc;
       },
-      database: (session) => pickDatabase(session, args, name, max > 1),
+      database: (session) => pickDatabase(session, args, name, min, max),
     };
     const code = await (await load[module]()).run(name, context);
     if (code === undefined) return undefined;

@@ -1,5 +1,5 @@
 // ovsdb-tool: works on database files directly.
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
@@ -8,7 +8,7 @@ import { dbDir } from '../host/directories.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
-import { type DatabaseSchema, isVersion, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
+import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
 import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, setAlarm, startToolLog, UsageError } from './options.ts';
@@ -45,6 +45,7 @@ export function readSchema(path: string): DatabaseSchema {
   }
   let json: Json;
   try {
+    if (text === '') throw new Error('line 0, column 0, byte 0: empty input stream');
     json = parseJson(text);
   } catch (error) {
     throw new Error(`failed to read schema: "${path}" could not be read as JSON (${errorText(error)})`);
@@ -108,7 +109,7 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
     const converted = convertDatabase(file.database, schema);
     const comment = `converted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
     if (target !== undefined) {
-      DatabaseFile.create(target, schema, snapshotToJson(converted, comment, Date.now()));
+      replaceFile(target, schema, snapshotToJson(converted, comment, Date.now()));
       return;
     }
     file.database.replaceWith(converted);
@@ -118,6 +119,7 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
 
 /** Writes a database over whatever has its name. */
 function replaceFile(target: string, schema: DatabaseSchema, snapshot: Json): void {
+  if (existsSync(target)) readDatabaseFile(target, () => {});
   const temporary = `${target}.tmp`;
   rmSync(temporary, { force: true });
   DatabaseFile.create(temporary, schema, snapshot);
@@ -146,15 +148,18 @@ function compact(path: string, target: string | undefined): void {
 
 function compareVersions(args: readonly string[]): boolean {
   const [a = '', op = '', b = ''] = args;
-  for (const version of [a, b]) if (!isVersion(version)) throw new Error(`${version}: not an OVSDB version number in format x.y.z`);
-  const x = a.split('.').map(Number);
-  const y = b.split('.').map(Number);
+  // As `%d.%d.%d` of scanf reads them.
+  const isNumbered = /^\s*[-+]?\d+\.\s*[-+]?\d+\.\s*[-+]?\d+$/;
+  for (const version of [a, b]) if (!isNumbered.test(version)) throw new Error(`${version}: not an OVSDB version number in format x.y.z`);
+  const numbers = (version: string): number[] =>
+    version.split('.').map((part) => Number(BigInt.asUintN(32, BigInt(part.trim().replace('+', '')))));
+  const x = numbers(a);
+  const y = numbers(b);
   const order = [0, 1, 2].map((i) => (x[i] ?? 0) - (y[i] ?? 0)).find((d) => d !== 0) ?? 0;
   const tests = new Map([
     ['<', order < 0],
     ['<=', order <= 0],
     ['==', order === 0],
-    ['=', order === 0],
     ['>', order > 0],
     ['>=', order >= 0],
     ['!=', order !== 0],
@@ -174,7 +179,7 @@ async function showLog(path: string, detail: number): Promise<number> {
 interface Command {
   min: number;
   max: number;
-  run(args: string[], detail: number): unknown;
+  run(args: string[], detail: number, electionTimer?: string, clusterId?: string): unknown;
 }
 
 const commands = new Map<string, Command>([
@@ -211,14 +216,32 @@ const commands = new Map<string, Command>([
     {
       min: 2,
       max: 2,
-      run: ([, db = '']) => {
+      run: ([target = '', db = '']) => {
+        if (existsSync(target)) throw new Error(`I/O error: ${target}: create failed (File exists)`);
         if (!isClustered(db)) throw new Error(`Database is not clustered ${db}.\n`);
         throw new Error('clustered databases are not supported');
       },
     },
   ],
+  ['check-cluster', { min: 1, max: Number.POSITIVE_INFINITY, run: (paths) => cluster((m) => m.checkCluster(paths)) }],
+  [
+    'create-cluster',
+    { min: 3, max: 3, run: ([, contents = '', local = ''], _, timer) => cluster((m) => m.createCluster(contents, local, timer)) },
+  ],
+  [
+    'join-cluster',
+    {
+      min: 4,
+      max: Number.POSITIVE_INFINITY,
+      run: ([, name = '', ...addresses], _, __, cid) => cluster((m) => m.joinCluster(name, addresses, cid)),
+    },
+  ],
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
 ]);
+
+async function cluster(fn: (module: typeof import('./ovsdb-tool-cluster.ts')) => void): Promise<void> {
+  fn(await import('./ovsdb-tool-cluster.ts'));
+}
 
 function needsConversion(db: string, schemaPath: string): boolean {
   const text = (schema: DatabaseSchema): string => formatJson(schemaToJson(schema), { sort: true });
@@ -249,11 +272,15 @@ async function showUsage(): Promise<void> {
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM);
   let detail = 0;
+  let electionTimer: string | undefined;
+  let clusterId: string | undefined;
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
       if (name === 'more') detail++;
+      else if (name === 'election-timer') electionTimer = value;
+      else if (name === 'cid') clusterId = value;
       else if (name === 'timeout') setAlarm(Number(value));
       else if (name === 'version') {
         print(versionText(PROGRAM));
@@ -269,7 +296,7 @@ export async function main(argv: string[]): Promise<number> {
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
     if (args.length < command.min) throw new UsageError(`'${name}' command requires at least ${command.min} arguments`);
     if (args.length > command.max) throw new UsageError(`'${name}' command takes at most ${command.max} arguments`);
-    const code = await command.run(args, detail);
+    const code = await command.run(args, detail, electionTimer, clusterId);
     return typeof code === 'number' ? code : 0;
   } catch (error) {
     return fail(PROGRAM, errorText(error));

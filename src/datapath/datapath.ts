@@ -178,6 +178,8 @@ export interface DpOffload {
   /** Flows and masks in the kernel. */
   flows: number;
   masks: number;
+  /** Programs loaded so far: each took the place of the one before. */
+  programs: number;
   /** Frames that the kernel handed to user space: no flow there, headers it does not read, actions it does not run. */
   punted: { miss: bigint; unusual: bigint; actions: bigint };
   /** Flows that stayed in user space, by reason. */

@@ -24,7 +24,8 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
 
-function netlinkSocket(groups: number, extraFlags: number): number {
+/** A netlink socket of rtnetlink that hears those groups. */
+export function netlinkSocket(groups: number, extraFlags: number): number {
   const fd = check('socket', libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC | extraFlags, 0), 'netlink');
   const address = new Uint8Array(12);
   const view = new DataView(address.buffer);

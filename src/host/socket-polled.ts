@@ -130,8 +130,12 @@ class PolledStream implements Stream, PollHandler {
       this.#queue.shift();
     }
     if (this.#queuedSize > 0) return;
-    if (this.#state === 'closing') this.#end('');
-    else this.#watch();
+    if (this.#state === 'closing') {
+      this.#end('');
+      return;
+    }
+    this.#watch();
+    this.#handlers?.onDrain?.();
   }
 
   pause(): void {

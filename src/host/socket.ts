@@ -6,7 +6,7 @@ import { strerror, systemErrno } from '../base/errno.ts';
 import { KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
-import { parseSocketTarget } from './socket-target.ts';
+import { isPassiveTarget, parseSocketTarget } from './socket-target.ts';
 
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
@@ -58,6 +58,7 @@ class SocketStream implements Stream {
       return;
     }
     this.#socket.on('data', (bytes: Buffer) => handlers.onData(bytes));
+    if (handlers.onDrain !== undefined) this.#socket.on('drain', () => handlers.onDrain?.());
   }
 
   pause(): void {
@@ -212,4 +213,20 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
       if (isUnix) removeSocketFile(parsed.path);
     },
   };
+}
+
+/** Connects, or for a passive name waits for the other side to come to us. */
+export function openStream(target: string, defaultPort = 0): Promise<Stream> {
+  if (!isPassiveTarget(target)) return connectStream(target, defaultPort);
+  return new Promise((resolve, reject) => {
+    const listening = listenStream(
+      target,
+      (stream) => {
+        void listening.then((listener) => listener.close());
+        resolve(stream);
+      },
+      defaultPort,
+    );
+    listening.catch(reject);
+  });
 }

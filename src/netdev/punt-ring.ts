@@ -5,10 +5,14 @@
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
 import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
-import { GSO, HEADROOM, MAX_FRAME, type Packet } from './packet.ts';
+import { GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
-/** Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20. */
+/**
+ * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20. `tunnel`, of meaning when `isTunnel` is not 0, is 15
+ * words in network order: id (2), IPv4 source and destination, IPv6 source and destination (4 each), flags (16) tos (8) ttl (8),
+ * ports, policy id (16) and flags (8).
+ */
 export const PUNT_RECORD = {
   port: 0,
   length: 4,
@@ -19,7 +23,9 @@ export const PUNT_RECORD = {
   reason: 24,
   priority: 28,
   time: 32,
-  size: 40,
+  isTunnel: 36,
+  tunnel: 40,
+  size: 104,
 } as const;
 
 /** What `PuntRingDevice` needs; plain. */
@@ -49,6 +55,21 @@ export class PuntRingDevice implements Device {
   readonly #consumerWords: BigInt64Array;
   readonly #producerWords: BigInt64Array;
   readonly #headers: Int32Array;
+  readonly #view: DataView;
+  readonly #tunnel: TunnelInfo = {
+    idHigh: 0,
+    idLow: 0,
+    isIpv6: false,
+    src: new Uint32Array(4),
+    dst: new Uint32Array(4),
+    tos: 0,
+    ttl: 0,
+    tpSrc: 0,
+    tpDst: 0,
+    flags: 0,
+    gbpId: 0,
+    gbpFlags: 0,
+  };
   readonly #pending: Memory;
   readonly #pendingFd: number;
   readonly #onStale: () => void;
@@ -66,6 +87,7 @@ export class PuntRingDevice implements Device {
     this.#consumerWords = new BigInt64Array(this.#consumer.bytes.buffer, this.#consumer.bytes.byteOffset, 1);
     this.#producerWords = new BigInt64Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset, 1);
     this.#headers = new Int32Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
+    this.#view = new DataView(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
     this.#pending = mapMemory((ring.ports * 8 + PAGE - 1) & -PAGE, ring.pendingFd, true, 0);
     this.#pendingFd = ring.pendingFd;
     this.#position = Number(this.#consumerWords[0]);
@@ -133,9 +155,34 @@ export class PuntRingDevice implements Device {
     packet.port = port;
     packet.mark = words[word + PUNT_RECORD.mark / 4]!;
     packet.priority = words[word + PUNT_RECORD.priority / 4]!;
+    if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);
     return true;
+  }
+
+  #readTunnel(at: number): TunnelInfo {
+    const view = this.#view;
+    const info = this.#tunnel;
+    info.idHigh = view.getUint32(at);
+    info.idLow = view.getUint32(at + 4);
+    info.src[3] = view.getUint32(at + 8);
+    info.dst[3] = view.getUint32(at + 12);
+    info.isIpv6 = (info.src[3] | info.dst[3]) === 0;
+    if (info.isIpv6) {
+      for (let i = 0; i < 4; i++) {
+        info.src[i] = view.getUint32(at + 16 + i * 4);
+        info.dst[i] = view.getUint32(at + 32 + i * 4);
+      }
+    }
+    info.flags = view.getUint16(at + 48);
+    info.tos = view.getUint8(at + 50);
+    info.ttl = view.getUint8(at + 51);
+    info.tpSrc = view.getUint16(at + 52);
+    info.tpDst = view.getUint16(at + 54);
+    info.gbpId = view.getUint16(at + 56);
+    info.gbpFlags = view.getUint8(at + 58);
+    return info;
   }
 
   release(): void {}

@@ -309,7 +309,6 @@ export class Core implements BridgeCore, BridgeState {
     const inPort = key[W.IN_PORT]! & 0xffff;
     key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
     const isReal = this.ports.has(key[W.IN_PORT]!);
-    if (!isReal && key[W.IN_PORT]! < OFPP.MAX) throw new PeerError('OFPBRC_BAD_PORT', `no port ${inPort}`);
     const now = this.clock.now();
     const { actions, effects } = translate({
       bridge: this,

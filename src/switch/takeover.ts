@@ -6,11 +6,13 @@
 //    where there was one.
 //
 // In slices, so that the main thread is never held long; frames that miss meanwhile are translated as always.
+import { logger } from '../base/log.ts';
 import type { Datapath, DpFlowStats, DpInheritedFlow, FlowId } from '../datapath/datapath.ts';
 import type { Key } from '../flow/key.ts';
 import { applyEffects } from './translate/effects.ts';
 import type { Translation } from './translate/translation.ts';
 
+const log = logger('ofproto_dpif');
 const SLICE_MS = 4;
 const SLICE_FLOWS = 64;
 
@@ -38,13 +40,18 @@ export async function inheritFlows(datapath: Datapath, site: TakeoverSite): Prom
     if (applyEffects(learned, 1, 0, flow.stats.usedMs)) site.changed();
   });
   // 2.
+  let kept = 0;
   await inSlices(flows, site, (flow) => {
     const translation = site.translate(flow.key);
     const id = translation === undefined ? undefined : site.install(flow.key, translation, flow.stats);
-    if (id !== undefined) datapath.flowInherit?.(id, flow);
+    if (id === undefined) return;
+    datapath.flowInherit?.(id, flow);
+    kept++;
   });
   // 3.
-  if (!site.isClosed()) datapath.takeOver();
+  if (site.isClosed()) return;
+  datapath.takeOver();
+  if (flows.length > 0) log.info(`${datapath.type}@${datapath.name}: took ${kept} of ${flows.length} flows over from the former process`);
 }
 
 async function inSlices<T>(all: readonly T[], site: TakeoverSite, each: (one: T) => void): Promise<void> {

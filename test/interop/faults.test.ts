@@ -90,6 +90,9 @@ test('a port that is taken does not end the database server, and is listened on 
   ]);
   while (!other.output().includes('up')) await new Promise((resolve) => setTimeout(resolve, 50));
   h.ok('ovs-vsctl --no-wait set-manager ptcp:6640:127.0.0.1');
+  // The server acts on its own rows after it has answered.
+  for (let tries = 0; tries < 100 && !h.log('ovsdb-server').includes('listen failed'); tries++)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   assert.match(h.log('ovsdb-server'), /ptcp:6640:127.0.0.1: listen failed: Address already in use/);
   assert.notEqual(h.run('ovs-vsctl --db=tcp:127.0.0.1:6640 --timeout=2 show').code, 0);
   await other.stop('SIGKILL');

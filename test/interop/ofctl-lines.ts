@@ -124,6 +124,144 @@ const shown = (flows: readonly string[], versions = ['OpenFlow10', 'OpenFlow13']
     'ovs-ofctl del-flows br0',
   ]);
 
+/** A file for a command, as its standard input. */
+const fed = (command: string, ...lines: string[]): string => `ovs-ofctl ${command} - <<'END'\n${lines.join('\n')}\nEND`;
+const shownPlain = 'ovs-ofctl -OOpenFlow14 --no-stats dump-flows br0';
+const twoFlows = ['in_port=1,actions=2', 'table=1,priority=7,tcp,tp_dst=80,actions=drop'];
+
+const bundles: readonly string[] = [
+  ...['', '-OOpenFlow13 ', '-OOpenFlow15 '].flatMap((version) => [
+    fed(`${version}--bundle add-flows br0`, ...twoFlows),
+    shownPlain,
+    `ovs-ofctl ${version}--bundle mod-flows br0 in_port=1,actions=3`,
+    `ovs-ofctl ${version}--bundle --strict mod-flows br0 priority=9,in_port=1,actions=11`,
+    shownPlain,
+    `ovs-ofctl ${version}--bundle add-flow br0 in_port=2,actions=1`,
+    `ovs-ofctl ${version}--bundle --strict del-flows br0 in_port=1`,
+    shownPlain,
+    `ovs-ofctl ${version}--bundle del-flows br0 tcp`,
+    shownPlain,
+    `ovs-ofctl ${version}--bundle del-flows br0`,
+  ]),
+  // One that is refused takes all with it.
+  fed('--bundle add-flows br0', 'ip,actions=2', 'check_overlap,tcp,actions=1', 'arp,actions=3'),
+  fed('-OOpenFlow13 --bundle add-flows br0', 'ip,actions=2', 'check_overlap,tcp,actions=1', 'check_overlap,udp,actions=1'),
+  fed('--bundle add-flows br0', 'in_port=1,actions=2', 'table=254,actions=2', 'in_port=2,actions=2'),
+  fed('--bundle add-flows br0', 'in_port=1,actions=group:9', 'in_port=2,actions=2'),
+  shownPlain,
+  fed('--bundle add-flows br0'),
+  fed('--bundle add-flows br0', 'in_port=1,actions=2', 'delete in_port=1', 'add in_port=2,actions=3', 'modify in_port=2,actions=2'),
+  fed(
+    'add-flows br0',
+    'in_port=1,actions=2',
+    'delete in_port=2',
+    'modify_strict in_port=1,actions=3',
+    'delete_strict in_port=9',
+    'zz in_port=1',
+  ),
+  fed('add-flows br0', 'in_port=1,actions=2', 'delete in_port=2', 'modify_strict in_port=1,actions=3', 'delete_strict in_port=9'),
+  shownPlain,
+  // Without a bundle, what stands before the refused one stays.
+  fed('add-flows br0', 'in_port=3,actions=2', 'ip,actions=1', 'check_overlap,tcp,actions=1', 'in_port=LOCAL,actions=2'),
+  shownPlain,
+  'ovs-ofctl del-flows br0',
+  fed(
+    'bundle br0',
+    'flow in_port=1,actions=2',
+    'flow delete in_port=9',
+    `packet-out in_port=1 packet=${frame} actions=2`,
+    'flow add table=2,actions=p3',
+  ),
+  fed('-OOpenFlow13 bundle br0', 'flow modify in_port=1,actions=3', `packet-out in_port=LOCAL,packet=${frame},actions=table`),
+  fed('-OOpenFlow15 bundle br0', '# nothing', '', 'flow delete_strict in_port=1'),
+  shownPlain,
+  fed('bundle br0', 'flow in_port=1,actions=2', 'zz in_port=1'),
+  fed('bundle br0', 'in_port=1,actions=2'),
+  fed('bundle br0', 'flow in_port=1,actions=zz'),
+  fed('bundle br0', 'flow in_port=p9,actions=2'),
+  fed('bundle br0', 'packet-out in_port=1 actions=2'),
+  fed('bundle br0', 'flow in_port=1,actions=2', `packet-out in_port=99 packet=${frame} actions=2`),
+  fed('bundle br0', 'flow in_port=1,actions=2', 'flow check_overlap,ip,actions=2', 'flow table=3,actions=2'),
+  'ovs-ofctl bundle br0 /nonexistent',
+  'ovs-ofctl bundle br9 /dev/null',
+  'ovs-ofctl bundle br0 /dev/null',
+  shownPlain,
+  'ovs-ofctl -OOpenFlow13 --bundle add-flow br0 actions=mod_tp_dst:80',
+  'ovs-ofctl -OOpenFlow13 --bundle add-flow br0 tcp,actions=mod_tp_dst:80',
+  'ovs-ofctl --bundle add-flow br0 actions=enqueue:1:2',
+];
+
+/** For commands to which `-` is no file. */
+const fedAs = (command: string, ...lines: string[]): string => fed(command, ...lines).replace(' - <<', ' /dev/stdin <<');
+
+const differences: readonly string[] = [
+  fed(
+    'add-flows br0',
+    'in_port=1,actions=2',
+    'in_port=2,cookie=7,actions=3',
+    'table=5,priority=7,tcp,actions=drop',
+    'send_flow_rem,arp,actions=1',
+  ),
+  fedAs('diff-flows br0', 'in_port=1,actions=2', 'in_port=2,cookie=7,actions=3', 'table=5,priority=7,tcp,actions=drop', 'arp,actions=1'),
+  fedAs(
+    'diff-flows br0',
+    'in_port=1,actions=3',
+    'in_port=2,actions=3',
+    'in_port=3,idle_timeout=5,hard_timeout=6,importance=7,actions=drop',
+  ),
+  ...['OpenFlow11', 'OpenFlow13', 'OpenFlow15'].map((version) =>
+    fedAs(`-O${version} diff-flows br0`, 'in_port=1,actions=3', 'table=5,tcp,actions=1,2'),
+  ),
+  fedAs('--names diff-flows br0', 'in_port=1,actions=3', 'table=5,tcp,actions=1,2'),
+  'ovs-ofctl diff-flows br0 br0',
+  'ovs-ofctl diff-flows br9 br0',
+  'ovs-ofctl diff-flows br0 /nonexistent',
+  'ovs-ofctl diff-flows br0 ./nonexistent',
+  fedAs('diff-flows br0', 'in_port=p1,actions=2'),
+  fedAs('diff-flows br0', 'delete in_port=1'),
+  fedAs('diff-flows br0', 'in_port=1,actions=2', 'in_port=1,actions=3'),
+  fedAs('-Fopenflow10 diff-flows br0', 'reg0=1,actions=2'),
+  fed('replace-flows br0', 'in_port=1,actions=2', 'in_port=2,actions=1,3', 'table=3,tcp,actions=drop'),
+  shownPlain,
+  fed('--bundle replace-flows br0', 'in_port=1,actions=p2', 'in_port=p3,actions=1', 'priority=5,actions=drop'),
+  shownPlain,
+  fed('-OOpenFlow13 replace-flows br0', 'in_port=1,actions=write_actions(output:2)', 'table=7,cookie=8,idle_timeout=90,actions=2'),
+  fed(
+    '-OOpenFlow13 --bundle --readd replace-flows br0',
+    'in_port=1,actions=write_actions(output:2)',
+    'table=7,cookie=8,idle_timeout=90,actions=2',
+  ),
+  shownPlain,
+  fed('replace-flows br0', 'actions=zz'),
+  fed('replace-flows br0', 'actions=2', 'delete in_port=1'),
+  fed('--bundle replace-flows br0', 'in_port=1,actions=2', 'in_port=2,actions=group:7'),
+  shownPlain,
+  fed('-Fopenflow10 replace-flows br0', 'reg0=1,actions=2'),
+  'ovs-ofctl replace-flows br0 /nonexistent',
+  'ovs-ofctl replace-flows br9 /dev/null',
+  'ovs-ofctl replace-flows br0 /dev/null',
+  shownPlain,
+];
+
+/** Fields without their prerequisites: OpenFlow 1.0 and 1.1 carry them all the same. */
+const bare = [
+  'tp_src=80',
+  'nw_src=10.0.0.1',
+  'nw_proto=6',
+  'arp,tp_src=80',
+  'nw_tos=32',
+  'ip,tp_dst=5',
+  'arp,nw_tos=4',
+  'ipv6,nw_src=1.2.3.4',
+];
+const lacking = ['OpenFlow10', 'OpenFlow11', 'OpenFlow13'].flatMap((version) => [
+  `ovs-ofctl -O${version} add-flow br0 actions=2`,
+  ...bare.map((match, i) => `ovs-ofctl -O${version} add-flow br0 '${match},actions=${(i % 3) + 1}'`),
+  'ovs-ofctl dump-flows br0 | sed "s/duration=[^,]*,//" | sort',
+  'ovs-ofctl dump-aggregate br0',
+  'ovs-ofctl del-flows br0',
+]);
+
 /** OpenFlow 1.1 and 1.2 describe what tables can do here: not done yet. */
 const tables = ['OpenFlow10', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'].map((version) => `ovs-ofctl -O${version} dump-tables br0`);
 
@@ -240,6 +378,9 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
       'ovs-ofctl dump-flows br0',
     ],
   ],
+  ['bundles', bundles],
+  ['differences', differences],
+  ['lacking prerequisites', lacking],
   [
     'faults',
     [
@@ -248,6 +389,9 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
       'ovs-ofctl show',
       'ovs-ofctl show br0 x',
       'ovs-ofctl show br9',
+      'ovs-ofctl add-flow br9 zz',
+      'ovs-ofctl --no-names add-flow br9 zz',
+      'ovs-ofctl dump-flows br9 zz',
       'ovs-ofctl show tcp:127.0.0.1:1',
       'ovs-ofctl -Ozz show br0',
       'ovs-ofctl -Fzz show br0',

@@ -2,31 +2,32 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { client, compare, insert, type Side, schema, skip } from './support/ovsdb-sides.ts';
+import { anyOrder, client, compare, insert, type Side, schema, skip } from './support/ovsdb-sides.ts';
+
+const start = (side: Side): void => {
+  execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir });
+  execFileSync('/usr/bin/ovsdb-tool', ['create', 'conf.db', schema], { cwd: side.dir });
+  const { dir } = side;
+  const args = [`--remote=punix:${dir}/db.sock`, '--detach', '--no-chdir', `--pidfile=${dir}/db.pid`, `--unixctl=${dir}/ctl`];
+  const { status } = spawnSync(side.program('ovsdb-server'), [...args, '--log-file', '-vconsole:off', `${dir}/db`, `${dir}/conf.db`], {
+    env: { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir },
+    stdio: 'ignore',
+  });
+  assert.equal(status, 0);
+  spawnSync('/usr/bin/ovs-vsctl', [
+    `--db=unix:${dir}/db.sock`,
+    '--no-wait',
+    'add-br',
+    'br0',
+    '--',
+    'set',
+    'bridge',
+    'br0',
+    'other_config:a=b',
+  ]);
+};
 
 test('ovsdb-client: same lines, same words', { skip }, async () => {
-  const start = (side: Side): void => {
-    execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir });
-    execFileSync('/usr/bin/ovsdb-tool', ['create', 'conf.db', schema], { cwd: side.dir });
-    const { dir } = side;
-    const args = [`--remote=punix:${dir}/db.sock`, '--detach', '--no-chdir', `--pidfile=${dir}/db.pid`, `--unixctl=${dir}/ctl`];
-    const { status } = spawnSync(side.program('ovsdb-server'), [...args, '--log-file', '-vconsole:off', `${dir}/db`, `${dir}/conf.db`], {
-      env: { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir },
-      stdio: 'ignore',
-    });
-    assert.equal(status, 0);
-    spawnSync('/usr/bin/ovs-vsctl', [
-      `--db=unix:${dir}/db.sock`,
-      '--no-wait',
-      'add-br',
-      'br0',
-      '--',
-      'set',
-      'bridge',
-      'br0',
-      'other_config:a=b',
-    ]);
-  };
   await compare([
     start,
     client('--help'),
@@ -85,18 +86,158 @@ test('ovsdb-client: same lines, same words', { skip }, async () => {
     client('wait', 'Nosuch', 'removed'),
     client('wait', 'Small', 'strange'),
     client('--timeout=1', 'wait', 'Nosuch', 'added'),
-    client('--timeout=1', 'monitor', 'Small', 'T', 'name'),
-    client('--timeout=1', 'monitor', 'Small', 'T', 'name,n', 'U'),
-    client('--timeout=1', 'monitor', 'Small', 'T', 'nosuch'),
-    client('--timeout=1', 'monitor', 'Small', 'X'),
-    client('--timeout=1', 'monitor', 'Small', 'T', '!initial'),
-    client('--timeout=1', '--format=json', 'monitor', 'Small', 'ALL'),
-    client('--timeout=1', 'monitor-cond', 'Small', '[["name","==","a"]]', 'T', 'name'),
-    client('--timeout=1', 'monitor-cond', 'Small', '[["name","~","a"]]', 'T', 'name'),
-    client('--timeout=1', 'monitor-cond-since', 'Small', '[["name","==","a"]]', 'T', 'name'),
-    client('--timeout=1', 'lock', 'l1'),
-    client('--timeout=1', 'steal', 'l1'),
-    client('--timeout=1', 'unlock', 'l1'),
-    client('--timeout=x', 'list-dbs'),
+    anyOrder(
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name,n', 'U'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'nosuch'),
+      client('--timeout=1', 'monitor', 'Small', 'X'),
+      client('--timeout=1', 'monitor', 'Small', 'T', '!initial'),
+      client('--timeout=1', '--format=json', 'monitor', 'Small', 'ALL'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[["name","==","a"]]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[["name","~","a"]]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond-since', 'Small', '[["name","==","a"]]', 'T', 'name'),
+      client('--timeout=1', 'lock', 'l1'),
+      client('--timeout=1', 'steal', 'l2'),
+      client('--timeout=1', 'unlock', 'l3'),
+      client('--timeout=x', 'list-dbs'),
+    ),
+  ]);
+});
+
+// Left out because the reference dies of them: `--timestamp --format=json monitor` (SIGSEGV) and a condition that is an object (SIGABRT).
+test('ovsdb-client: the manual page from top to bottom', { skip }, async () => {
+  const rows = '["Small",{"op":"select","table":"T","where":[],"columns":["name","n","m"]}]';
+  await compare([
+    start,
+    anyOrder(
+      client('help'),
+      client('list-dbs', 'a', 'b'),
+      client('get-schema', 'Small', 'more'),
+      client('get-schema-cksum', 'Nosuch'),
+      client('get-schema-cksum'),
+      client('get-schema-cksum', '_Server'),
+      client('get-schema', '_Server'),
+      client('--pretty', 'get-schema', 'Small'),
+      client('list-tables'),
+      client('--format=list', '--bare', 'list-tables', 'Small'),
+      client('--no-headings', 'list-tables', 'Small'),
+      client('--format=json', 'list-columns', 'Small', 'T'),
+      client('--format=json', '--pretty', 'list-columns', 'Small', 'T'),
+      client('--format=csv', 'list-columns', 'Small', 'T'),
+      client('--format=html', 'list-columns', 'Small', 'U'),
+      client('--format=list', 'list-columns', 'Small', 'U'),
+      client('--max-column-width=3', 'list-columns', 'Small', 'T'),
+      client('list-columns', 'Small', 'T', 'x'),
+      client('list-columns', 'Nosuch', 'T'),
+    ),
+    client('needs-conversion'),
+    client('needs-conversion', 'nosuch'),
+    client('needs-conversion', 'nojson'),
+    client('needs-conversion', 'noschema'),
+    client('convert', 'nosuch'),
+    client('convert', 'nojson'),
+    client('convert', 'small'),
+    client('transact'),
+    client('transact', '[]'),
+    client('transact', '["Small"]'),
+    client('transact', '["Small",1]'),
+    client('transact', '"Small"'),
+    client('transact', insert({ name: 'one', n: ['set', [3, 4]], m: ['map', [['k', 'v']]], e: 'b', x: 0.5 })),
+    client('transact', insert({ name: 'one' })),
+    client('transact', insert({ name: 'two', nosuch: 1 })),
+    client('transact', '["Small",{"op":"wait","timeout":0,"table":"T","where":[],"columns":["name"],"until":"==","rows":[]}]'),
+    client('--timeout=1', 'transact', '["Small",{"op":"wait","table":"T","where":[],"columns":["name"],"until":"==","rows":[]}]'),
+    client('query', rows),
+    client('--format=csv', 'query', rows),
+    client('query', '["Small",{"op":"delete","table":"T","where":[]},{"op":"select","table":"T","where":[],"columns":["name"]}]'),
+    client('query', '["Small",{"op":"abort"}]'),
+    client('query', '[]'),
+    client('query', '{}'),
+    client('query', '[1]'),
+    client('dump', 'Small', 'T', 'name', 'n', 'm', 'x', 'e', 'r'),
+    client('dump', 'Small', 'T', 'name', 'name'),
+    client('dump', 'Small', 'T', '_uuid'),
+    client('dump', 'Small', 'U'),
+    client('--format=list', 'dump', 'Small', 'T', 'name', 'm'),
+    client('--format=list', '--data=bare', 'dump', 'Small', 'T', 'name', 'm', 'n'),
+    client('--format=json', '--pretty', 'dump', 'Small', 'T', 'name', 'm', 'n'),
+    client('--format=html', 'dump', 'Small', 'T', 'name', 'm', '_uuid'),
+    client('--format=csv', '--data=json', 'dump', 'Small', 'T', 'name', 'm', 'n'),
+    client('--bare', 'dump', 'Small', 'T', 'name', 'n'),
+    client('--no-headings', 'dump', 'Small', 'T', 'name'),
+    client('--timestamp', 'dump', 'Small', 'T', 'name'),
+    client('--max-column-width=2', 'dump', 'Small', 'T', 'name', 'm'),
+    client('dump', 'Nosuch'),
+    client('backup', 'Nosuch'),
+    client('backup', 'Small', 'more'),
+    client('backup', 'Small', '>snapshot'),
+    ['ovsdb-tool', '-mm', 'show-log', 'snapshot'],
+    ['ovsdb-tool', 'db-version', 'snapshot'],
+    client('transact', insert({ name: 'later' })),
+    client('transact', '["Small",{"op":"delete","table":"T","where":[["name","==","one"]]}]'),
+    client('restore', 'Small', '<snapshot'),
+    client('query', rows),
+    client('restore', 'Nosuch', '<snapshot'),
+    client('restore', 'Small', '<garbage'),
+    client('restore', 'Small', '<empty'),
+    client('restore', 'Open_vSwitch', '<snapshot'),
+    client('--force', 'restore', 'Open_vSwitch', '<snapshot'),
+    client('convert', 'small2'),
+    client('get-schema-version', 'Small'),
+    client('restore', 'Small', '<snapshot'),
+    client('query', rows),
+    anyOrder(
+      client('--timeout=1', 'monitor', 'Small'),
+      client('--timeout=1', 'monitor', 'Nosuch', 'T'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name,!initial'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name', '!initial'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name', 'm,!initial'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name', 'name'),
+      client('--timeout=1', 'monitor', 'Small', 'T', 'name,name'),
+      client('--timeout=1', 'monitor', 'Small', 'T', '!strange'),
+      client('--timeout=1', 'monitor', 'Small', 'T', ''),
+      client('--timeout=1', '--format=csv', 'monitor', 'Small', 'T', 'name,m'),
+      client('--timeout=1', '--format=list', 'monitor', 'Small', 'T', 'name,m'),
+      client('--timeout=1', '--format=html', 'monitor', 'Small', 'T', 'name,m'),
+      client('--timeout=1', '--timestamp', 'monitor', 'Small', 'T', 'name'),
+      client('--timeout=1', '--no-headings', 'monitor', 'Small', 'T', 'name'),
+      client('--timeout=1', '--data=json', 'monitor', 'Small', 'T', 'm'),
+      client('--timeout=1', 'monitor', 'Small', 'ALL', 'x'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[true]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[false]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', 'true', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[["nosuch","==",1]]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[["n","includes",3]]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[true]', 'X'),
+      client('--timeout=1', 'monitor-cond-since', 'Small', 'strange', '[true]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond-since', 'Small', '00000000-0000-0000-0000-000000000000', '[true]', 'T', 'name'),
+      client('--timeout=1', 'monitor-cond-since', 'Small', 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6', '[]', 'T', 'name'),
+      client('--timeout=1', '--format=json', 'monitor-cond-since', 'Small', '[]', 'T', 'name'),
+      client('wait'),
+      client('wait', 'Small'),
+      client('wait', 'Small', 'added', 'x'),
+      client('wait', '9', 'added'),
+      client('--timeout=1', 'wait', 'Small', 'removed'),
+      client('lock'),
+      client('--timeout=1', 'lock', '9'),
+      client('--timeout=1', 'lock', ''),
+      client('--timeout=1', 'steal', '9'),
+      client('--timeout=1', 'unlock', '9'),
+      client('--strange'),
+      client('--detach'),
+      client('--leader-only', 'list-dbs'),
+      client('--no-leader-only', 'list-dbs'),
+      client('--record', 'list-dbs'),
+      client('-p', 'nosuch', 'list-dbs'),
+      client('list-dbs', 'ssl:127.0.0.1:1'),
+      client('-vstrange', 'list-dbs'),
+      client('-v', 'strange'),
+      client('--db=x'),
+      client('-t', '1', 'list-dbs'),
+      client('-f', 'csv', '-d', 'bare', 'dump', 'Small', 'T', 'name'),
+    ),
   ]);
 });

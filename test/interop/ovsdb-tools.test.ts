@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { compare, insert, skip, tool } from './support/ovsdb-sides.ts';
+import { anyOrder, compare, insert, skip, tool } from './support/ovsdb-sides.ts';
 
 test('ovsdb-tool: same lines, same words', { skip }, async () => {
   await compare([
@@ -89,5 +89,109 @@ test('ovsdb-tool: same lines, same words', { skip }, async () => {
     tool('query', 'db', '["Small",{"op":"select","table":"T","where":[["name","==","a"]]}]'),
     tool('convert', 'vswitch', 'small', 'mismatch'),
     tool('cluster-to-standalone', 'x', 'db'),
+  ]);
+});
+
+test('ovsdb-tool: the manual page from top to bottom', { skip }, async () => {
+  const versions = ['1.2.3', '1.2.10', '01.2.3', '1.2', '1.2.3.4', '', 'a.b.c', '1.2.-3', '2.0.0', '1.2.3 ', '99999999999.0.0'];
+  const operators = ['<', '<=', '==', '>=', '>', '!=', '=', '<>', 'lt'];
+  const comparisons = versions.flatMap((a, i) =>
+    versions
+      .filter((_, j) => (i + j) % 3 === 0)
+      .map((b, j) => tool('compare-versions', a, operators[(i * versions.length + j) % operators.length] ?? '', b)),
+  );
+  await compare([
+    tool('help'),
+    tool('--version'),
+    tool('create'),
+    tool('db-name'),
+    tool('show-log'),
+    tool('schema-version'),
+    tool('needs-conversion'),
+    tool('--strange'),
+    tool('-m'),
+    tool('--more', 'db-name', 'nosuch'),
+    tool('create', 'db', 'small'),
+    tool('compare-versions', '1.2.3', '<'),
+    tool('compare-versions', '1.2.3', '<', '1.2.3', 'x'),
+    anyOrder(...comparisons),
+    tool('schema-version', 'noschema'),
+    tool('schema-cksum', 'nojson'),
+    tool('schema-name', 'empty'),
+    tool('schema-name', 'garbage'),
+    tool('schema-version', 'db'),
+    tool('db-version', 'small'),
+    tool('db-cksum', 'garbage'),
+    tool('db-cksum', 'empty'),
+    tool('db-name', 'db', 'more'),
+    tool('db-cid', 'db'),
+    tool('db-cid', 'nosuch'),
+    tool('db-cid', 'garbage'),
+    tool('db-cid'),
+    tool('db-sid', 'empty'),
+    tool('db-local-address', 'db'),
+    tool('check-cluster', 'db'),
+    tool('check-cluster', 'nosuch'),
+    tool('check-cluster'),
+    tool('cluster-to-standalone'),
+    tool('cluster-to-standalone', 'x', 'nosuch'),
+    tool('cluster-to-standalone', 'db', 'db'),
+    tool('create-cluster', 'cl'),
+    tool('create-cluster', 'cl', 'nosuch', 'tcp:127.0.0.1:6644'),
+    tool('create-cluster', 'cl', 'small', 'strange'),
+    tool('create-cluster', 'cl', 'small', 'tcp:127.0.0.1'),
+    tool('--election-timer=5', 'create-cluster', 'cl', 'small', 'tcp:127.0.0.1:6644'),
+    tool('--election-timer=x', 'create-cluster', 'cl', 'small', 'tcp:127.0.0.1:6644'),
+    tool('join-cluster', 'cl', 'Small'),
+    tool('join-cluster', 'cl', 'Small', 'strange', 'tcp:127.0.0.1:6645'),
+    tool('join-cluster', 'cl', 'Small', 'tcp:127.0.0.1:6645', 'strange'),
+    tool('join-cluster', 'cl', '9x', 'tcp:127.0.0.1:6645', 'tcp:127.0.0.1:6644'),
+    tool('--cid=strange', 'join-cluster', 'cl', 'Small', 'tcp:127.0.0.1:6645', 'tcp:127.0.0.1:6644'),
+    tool('join-cluster', 'db', 'Small', 'tcp:127.0.0.1:6645', 'tcp:127.0.0.1:6645'),
+    tool('--rbac-role=r', 'transact', 'db', insert({ name: 'a' })),
+    tool('--rbac-role=r', 'query', 'db', insert({ name: 'a' })),
+    tool('--rbac-role', 'query', 'db'),
+    tool('transact', 'db', insert({ name: 'a' })),
+    tool('transact', 'db', '["Small",{"op":"comment","comment":"alone"}]'),
+    tool('transact', 'db', '["Small",{"op":"insert","table":"U","row":{"b":true}}]'),
+    tool(
+      'transact',
+      'db',
+      '["Small",{"op":"insert","table":"U","row":{"b":true},"uuid-name":"u"},{"op":"insert","table":"T","row":{"name":"r","r":["named-uuid","u"]}}]',
+    ),
+    tool('transact', 'db', '["Small",{"op":"update","table":"T","where":[["name","==","r"]],"row":{"r":["set",[]]}}]'),
+    tool('transact', 'db', '["Small",{"op":"delete","table":"T","where":[["name","==","a"]]},{"op":"comment","comment":"two\\nlines"}]'),
+    tool('transact', 'db', '["Small",{"op":"insert","table":"T","row":{"name":"e","e":"b","x":2.5,"m":["map",[["a","b"],["c",""]]]}}]'),
+    tool('transact', 'db', '["Small",{"op":"abort"}]'),
+    tool('transact', 'db', '["Small",{"op":"assert","lock":"l"}]'),
+    tool('transact', 'db', '["Small",{"op":"commit","durable":true}]'),
+    tool('transact', 'db', '["Small",{"op":"nosuch"}]'),
+    tool('transact', 'db', '["Small",[]]'),
+    tool('transact', 'db', '[]'),
+    tool('transact', 'db', '["Small",{"op":"select","table":"T","where":[]}] x'),
+    tool('transact', 'db'),
+    tool('query', 'db', '["Small",{"op":"select","table":"T","where":[],"columns":["name","e","n"]}]'),
+    tool('show-log', 'db'),
+    tool('-m', 'show-log', 'db'),
+    tool('-mm', 'show-log', 'db'),
+    tool('-mmm', 'show-log', 'db'),
+    tool('--more', '--more', 'show-log', 'db'),
+    tool('compact', 'db', 'c1'),
+    tool('-mmm', 'show-log', 'c1'),
+    tool('compact', 'nosuch'),
+    tool('compact', 'garbage'),
+    tool('compact', 'nosuch', 'c2'),
+    tool('compact', 'db', 'small'),
+    tool('convert', 'db', 'nosuch'),
+    tool('convert', 'db', 'small', 'c1'),
+    tool('convert', 'nosuch', 'small', 'c3'),
+    tool('convert', 'db', 'small2', 'c4'),
+    tool('-mmm', 'show-log', 'c4'),
+    tool('db-version', 'c4'),
+    tool('needs-conversion', 'c4', 'small'),
+    tool('convert', 'c4', 'small'),
+    tool('needs-conversion', 'c4', 'small'),
+    tool('-vstrange', 'db-name', 'db'),
+    tool('-vconsole:off', 'db-name', 'nosuch'),
   ]);
 });

@@ -8,10 +8,11 @@ import { keyBits } from '../../flow/key.ts';
 import { checkActions } from '../../openflow/action-check.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest } from '../../openflow/message.ts';
-import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
+import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { agreeOnFormat, bundleOptions, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { fetchPorts, namesOf, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session } from './session.ts';
@@ -30,15 +31,14 @@ export interface FlowOptions extends SessionSettings {
   sort: readonly { key: string; descending: boolean }[];
   /** Allowed protocols as names, from -F and -O. */
   protocols: readonly string[] | undefined;
+  /** Send changes as one bundle. */
+  bundle?: boolean;
+  /** replace-flows: add flows again that are there already. */
+  readd?: boolean;
 }
 
 /** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */
-const XID_AFTER_NAMES = 5;
-
-const normalized = (mod: FlowMod): FlowMod => {
-  const match = normalizeLogged(mod.match);
-  return match === mod.match ? mod : { ...mod, match };
-};
+export const XID_AFTER_NAMES = 5;
 
 /** Reads a file of flows, one a line with comments; `-` is standard input. */
 export function flowLines(path: string): { text: string; number: number }[] {
@@ -75,53 +75,48 @@ export function parseFlowFile(
   });
 }
 
-async function send(bridge: string, mods: readonly FlowMod[], options: FlowOptions): Promise<void> {
-  const usable = usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) })));
-  const allowed = allowedProtocols(options.versions, options.protocols);
-  if (!usable.some((name) => allowed.includes(name))) {
-    throw new ConfigError(
-      usable.length === 0
-        ? 'no usable protocol'
-        : `none of the usable flow formats (${protocolNames(usable)}) is among the allowed flow formats (${protocolNames(allowed)})`,
-    );
-  }
+/**
+ * Opens the switch, has the flow mods made, and sends them. A switch that is not there is found before faults in the text are, unless the
+ * user wants no names looked up in it.
+ */
+async function changeFlows(bridge: string, given: FlowOptions, make: () => Promise<FlowMod[]>): Promise<number> {
+  const options = given.bundle === true ? bundleOptions(given) : given;
+  const early = options.names === false ? await make() : undefined;
   const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
   try {
-    const codec = session.connection.codec;
-    // Tables other than the first need the extension that puts them into OpenFlow 1.0's command.
-    if (session.version === 1 && mods.some((mod) => mod.table !== 255)) {
-      session.connection.send({ kind: 'flowModTableId', enabled: true });
-      codec.flowModTableId = true;
-    }
-    for (const mod of mods) session.connection.send(normalized(mod));
-    await session.barrier();
+    const mods = early ?? (await make());
+    await agreeOnFormat(session, sharedProtocols(mods, options, options.bundle));
+    if (options.bundle === true) await sendBundle(session, mods);
+    else await sendSingly(session, mods);
   } finally {
     session.close();
   }
+  return 0;
 }
 
-const lookupNames = <T>(bridge: string, options: FlowOptions, parse: (names: PortNames) => T): Promise<T> =>
+/** Parses with the names of the switch's ports. */
+export const lookupNames = <T>(bridge: string, options: FlowOptions, parse: (names: PortNames) => T): Promise<T> =>
   withNames(() => Session.open(bridge, options), options.names !== false, parse);
 
-/** add-flow, mod-flows, del-flows: one flow on the command line, or a file for `-`. */
-export async function flowModCommand(bridge: string, text: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
+/** add-flow, mod-flows, del-flows: one flow on the command line. */
+export function flowModCommand(bridge: string, text: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
   const strict = options.strict && command !== 'add' ? (`${command}_strict` as FlowModCommand) : command;
-  const mods = await lookupNames(bridge, options, (names) => {
-    const mod = parseFlow(text, strict, names);
-    checkActions(mod.actions, mod.match, mod.table);
-    return [mod];
-  });
-  await send(bridge, mods, options);
-  return 0;
+  return changeFlows(bridge, options, () =>
+    lookupNames(bridge, options, (names) => {
+      const mod = parseFlow(text, strict, names);
+      checkActions(mod.actions, mod.match, mod.table);
+      return [mod];
+    }),
+  );
 }
 
-/** add-flows FILE. */
-export async function flowFileCommand(bridge: string, path: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
-  const lines = flowLines(path);
+/** add-flows FILE, and the others with `-` for a file. */
+export function flowFileCommand(bridge: string, path: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
   const strict = options.strict && command !== 'add' ? (`${command}_strict` as FlowModCommand) : command;
-  const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, strict, names));
-  await send(bridge, mods, options);
-  return 0;
+  return changeFlows(bridge, options, () => {
+    const lines = flowLines(path);
+    return lookupNames(bridge, options, (names) => parseFlowFile(path, lines, strict, names));
+  });
 }
 
 function requestOf(text: string, names?: PortNames): FlowStatsRequest {
@@ -137,7 +132,7 @@ function requestOf(text: string, names?: PortNames): FlowStatsRequest {
 }
 
 /** Speaks Nicira's flow format with an OpenFlow 1.0 switch; gives whether it does. */
-async function setFormat(session: Session, options: FlowOptions): Promise<boolean> {
+export async function setFormat(session: Session, options: FlowOptions): Promise<boolean> {
   if (session.version !== 1 || !options.useNicira) return false;
   session.connection.send({ kind: 'setFlowFormat', format: 2 });
   await session.barrier();

@@ -34,20 +34,31 @@ export function targetOf(name: string): string {
 }
 
 /** The switch said no: what it said, to print on stderr. */
-export class SwitchRefusal extends Error {}
+export class SwitchRefusal extends Error {
+  /** The error message itself. */
+  readonly framed: Framed | undefined;
+  constructor(text: string, framed?: Framed) {
+    super(text);
+    this.framed = framed;
+  }
+}
 
 export class Session {
   readonly version: OfVersion;
+  /** The connection's name, as messages about it say it. */
+  readonly target: string;
   readonly connection: OpenFlowConnection;
   readonly #errors: Framed[];
   readonly #listeners: ((framed: Framed, bytes: Uint8Array) => void)[];
 
   private constructor(
+    target: string,
     connection: OpenFlowConnection,
     version: OfVersion,
     errors: Framed[],
     listeners: ((framed: Framed, bytes: Uint8Array) => void)[],
   ) {
+    this.target = target;
     this.connection = connection;
     this.version = version;
     this.#errors = errors;
@@ -73,7 +84,7 @@ export class Session {
         { clock: realClock, versions: settings.versions, firstXid },
         {
           onOpen: (version) => {
-            session = new Session(connection, version, errors, listeners);
+            session = new Session(target, connection, version, errors, listeners);
             resolve(session);
           },
           onMessage: (framed, bytes) => {
@@ -98,16 +109,21 @@ export class Session {
     try {
       return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows });
     } catch (error) {
-      if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed));
+      if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed), error.framed);
       throw new ConfigError(`OpenFlow receive failed (${errorText(error)})`);
     }
+  }
+
+  /** Errors that answered no request that waited, in order of arrival; they are the caller's now. */
+  takeErrors(): Framed[] {
+    return this.#errors.splice(0);
   }
 
   /** Waits until the switch has done everything sent before; throws what it refused. */
   async barrier(): Promise<void> {
     await this.ask({ kind: 'barrierRequest' });
     const [first] = this.#errors;
-    if (first !== undefined) throw new SwitchRefusal(printMessage(first));
+    if (first !== undefined) throw new SwitchRefusal(printMessage(first), first);
   }
 
   close(): void {

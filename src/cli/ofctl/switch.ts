@@ -1,12 +1,11 @@
 // The commands of ovs-ofctl about a switch and its ports: show, dump-ports, dump-desc, get-frags, mod-port, probe, monitor, ...
 import { ConfigError } from '../../base/errors.ts';
 import { parsePort } from '../../flow/field-text.ts';
-import { W } from '../../flow/key.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
 import { parseActions } from '../../openflow/text/action-parse.ts';
-import { parseFlow } from '../../openflow/text/flow-text.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';
+import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
@@ -189,12 +188,7 @@ export async function modPort(bridge: string, port: string, action: string, sett
 export async function packetOutText(bridge: string, text: string, settings: SessionSettings): Promise<number> {
   return withSession(bridge, settings, async (session) => {
     const names = namesOf(await fetchPorts(session));
-    const hex = /(?:^|[,\s])packet=([^,\s]*)/.exec(text);
-    if (hex === null) throw new ConfigError('must specify packet');
-    if (!/^([0-9a-f]{2})*$/i.test(hex[1] ?? '')) throw new ConfigError('Trailing garbage in packet data');
-    const { match, actions } = parseFlow(text.replace(hex[0], ' '), 'add', names);
-    if (match.mask[W.IN_PORT] === 0) throw new ConfigError('must specify in_port');
-    session.connection.send({ kind: 'packetOut', bufferId: 0xffffffff, match, actions, data: Buffer.from(hex[1] ?? '', 'hex') });
+    session.connection.send(parsePacketOut(text, names));
     await session.barrier();
   });
 }

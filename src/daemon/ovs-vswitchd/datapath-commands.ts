@@ -269,11 +269,11 @@ function offloadLines(datapath: Datapath): string[] {
   if (datapath.type !== 'system') return [];
   const offload = datapath.offload?.();
   if (offload === undefined) return ['eBPF: No'];
-  const { flows, masks, punted, refused } = offload;
+  const { flows, masks, programs, punted, refused } = offload;
   const reasons = [...refused].map(([reason, count]) => `${reason}:${count}`);
   return [
     'eBPF: Yes',
-    `eBPF flows: ${flows}, masks: ${masks}`,
+    `eBPF flows: ${flows}, masks: ${masks}, programs so far: ${programs}`,
     `eBPF frames to user space: miss:${punted.miss} headers:${punted.unusual} actions:${punted.actions}`,
     `eBPF flows left to user space: ${reasons.length === 0 ? 'none' : reasons.join(' ')}`,
   ];

@@ -2,6 +2,7 @@
 import { type Shape, type ShapedActions, shapeName } from './action-shape.ts';
 import { IndexPool } from './index-pool.ts';
 import { MAX_ACTION_LISTS } from './map-layout.ts';
+import type { PooledOuter } from './outer-pool.ts';
 import { MAX_SHAPES, type NumberedShape } from './program.ts';
 
 /** An action list that the kernel has. */
@@ -9,6 +10,7 @@ export interface PooledActions {
   index: number;
   shape: PooledShape;
   params: Uint8Array;
+  outer: PooledOuter | undefined;
   users: number;
   name: string;
 }
@@ -32,7 +34,7 @@ export class ActionPool {
   }
 
   /** The pooled list, one user more; or why not. */
-  take({ shape, params }: ShapedActions): PooledActions | string {
+  take({ shape, params, outer }: ShapedActions): PooledActions | string {
     const pooled = this.#shape(shape);
     if (pooled === undefined) return 'too_many_shapes';
     const name = `${pooled.number} ${Buffer.from(params.buffer, params.byteOffset, params.length).toString('latin1')}`;
@@ -40,7 +42,8 @@ export class ActionPool {
     if (list === undefined) {
       const index = this.#indices.take();
       if (index === undefined) return 'too_many_action_lists';
-      list = { index, shape: pooled, params, users: 0, name };
+      list = { index, shape: pooled, params, outer, users: 0, name };
+      if (outer !== undefined) outer.users++;
       pooled.lists++;
       this.#lists.set(name, list);
       this.#store(list);
@@ -54,6 +57,7 @@ export class ActionPool {
     this.#lists.delete(list.name);
     this.#indices.give(list.index);
     list.shape.lists--;
+    if (list.outer !== undefined) list.outer.users--;
   }
 
   #shape(shape: Shape): PooledShape | undefined {

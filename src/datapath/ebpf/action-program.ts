@@ -8,18 +8,22 @@ import type { SetGroup } from '../datapath.ts';
 import type { Shape, ShapeStep } from './action-shape.ts';
 import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, swap32 } from './frame-context.ts';
 import { ACTIONS_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
 
 const F_PSEUDO_HDR = 0x10;
 const F_MARK_MANGLED_0 = 0x20;
 
-/** Emits a shape's steps, ending in exit. */
-export function emitShape(a: Assembler, shape: Shape): void {
+/** Emits a shape's steps, ending in exit; jumps to `punt`, with nothing done, for frames that user space must deal with. */
+export function emitShape(a: Assembler, shape: Shape, punt: string): void {
   let hasVerdict = false;
+  const last = shape.steps.at(-1);
+  if (last?.op === 'tunnel') emitTunnelCheck(a, last, punt);
   if (shape.steps.length === 0) a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
   for (const step of shape.steps) {
     emitStep(a, step);
     hasVerdict = step.op === 'output' && step.isLast;
   }
+  if (last?.op === 'tunnel') return;
   if (hasVerdict) a.exit();
   else emitConsumed(a);
 }
@@ -37,6 +41,9 @@ function emitStep(a: Assembler, step: ShapeStep): void {
         .load(4, 3, 9, ACTIONS_VALUE.params + step.at + 4)
         .call(HELPER.cloneRedirect);
     }
+  } else if (step.op === 'tunnel') {
+    emitSent(a, step.at + 4);
+    emitTunnelOutput(a, step);
   } else if (step.op === 'popVlan') {
     a.mov(1, { reg: 6 }).call(HELPER.vlanPop);
   } else if (step.op === 'pushVlan') {

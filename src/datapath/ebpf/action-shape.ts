@@ -3,7 +3,8 @@
 //
 // Parameters are in network order where they are compared with or copied to a frame, in host order where the kernel takes numbers.
 import { W } from '../../flow/key.ts';
-import type { DpAction, SetGroup } from '../datapath.ts';
+import type { DpAction, SetGroup, TunnelKey } from '../datapath.ts';
+import type { PooledOuter } from './outer-pool.ts';
 
 /** Bytes of parameters in a flow's value. */
 export const PARAM_SIZE = 128;
@@ -16,7 +17,12 @@ export type ShapeStep =
   /** Parameters: TPID (16, network order), TCI without the present bit (16, host order). */
   | { op: 'pushVlan'; at: number }
   /** Parameters: the new bits of each word, network order. `masks` are host-order words. */
-  | { op: 'set'; group: SetGroup; words: readonly number[]; masks: readonly number[]; at: number };
+  | { op: 'set'; group: SetGroup; words: readonly number[]; masks: readonly number[]; at: number }
+  /**
+   * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
+   * `mayPush`: the list pushes a tag.
+   */
+  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; mayPush: boolean };
 
 /** A list of steps. */
 export interface Shape {
@@ -29,13 +35,12 @@ export const shapeName = (shape: Shape): string => JSON.stringify(shape.steps);
 export interface ShapedActions {
   shape: Shape;
   params: Uint8Array;
+  /** The outer header that the list uses. */
+  outer?: PooledOuter;
 }
 
-/** Where a datapath port is in the kernel: `flags` is 1 (BPF_F_INGRESS) for an internal port. */
-export interface OutputDevice {
-  ifindex: number;
-  flags: number;
-}
+/** Where a datapath port is in the kernel: a device (`flags` is 1, BPF_F_INGRESS, for an internal port), or a tunnel with its outer headers. */
+export type OutputDevice = { ifindex: number; flags: number } | { outer(tunnel: TunnelKey): PooledOuter | string };
 
 const SET_WORDS: Partial<Record<SetGroup, ReadonlySet<number>>> = {
   eth: new Set([W.ETH, W.ETH + 1, W.ETH + 2]),
@@ -65,16 +70,33 @@ export function shapeActions(
     return used - size;
   };
   let mayPush = isUntagged;
+  let hasPushed = false;
+  let tunnel: TunnelKey | undefined;
+  let outer: PooledOuter | undefined;
+  let outerPort = 0;
   for (const [index, action] of actions.entries()) {
-    if (action.kind === 'output') {
+    if (action.kind === 'setTunnel') {
+      tunnel = action.tunnel;
+    } else if (action.kind === 'output') {
       const target = device(action.port);
       if (target === undefined) return 'output_not_in_kernel';
+      if ('outer' in target) {
+        // Wrapping cannot be undone: it comes last, and once.
+        if (outer !== undefined) return 'several_tunnels';
+        const made = tunnel === undefined ? 'tunnel_no_key' : target.outer(tunnel);
+        if (typeof made === 'string') return made;
+        outer = made;
+        outerPort = action.port;
+        continue;
+      }
       const at = take(12);
       if (used > PARAM_SIZE) return 'too_many_parameters';
       view.setUint32(at, target.ifindex, true);
       view.setUint32(at + 4, target.flags, true);
       view.setUint32(at + 8, action.port, true);
-      steps.push({ op: 'output', at, isLast: index === actions.length - 1 });
+      steps.push({ op: 'output', at, isLast: index === actions.length - 1 && outer === undefined });
+    } else if (outer !== undefined) {
+      return 'tunnel_then_change';
     } else if (action.kind === 'popVlan') {
       steps.push({ op: 'popVlan' });
       mayPush = true;
@@ -82,6 +104,7 @@ export function shapeActions(
       // A second tag would move the headers.
       if (!mayPush) return 'push_vlan_on_tagged';
       mayPush = false;
+      hasPushed = true;
       const at = take(4);
       if (used > PARAM_SIZE) return 'too_many_parameters';
       view.setUint16(at, action.tpid, false);
@@ -108,5 +131,11 @@ export function shapeActions(
       return action.kind;
     }
   }
-  return { shape: { steps }, params };
+  if (outer === undefined) return { shape: { steps }, params };
+  const at = take(8);
+  if (used > PARAM_SIZE) return 'too_many_parameters';
+  view.setUint32(at, outer.index, true);
+  view.setUint32(at + 4, outerPort, true);
+  steps.push({ op: 'tunnel', at, size: outer.size, isIpv6: outer.isIpv6, isUdp: outer.isUdp, mayPush: hasPushed });
+  return { shape: { steps }, params, outer };
 }

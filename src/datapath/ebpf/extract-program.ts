@@ -4,7 +4,7 @@
 // The outer VLAN tag is in the frame's metadata: the kernel takes it off before tc sees the frame.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { copyStack, keyAt, loadBytes, SKB, STACK } from './frame-context.ts';
+import { copyStack, keyAt, loadBytes, SKB, STACK, TUNNEL_WORDS } from './frame-context.ts';
 
 /** Words the compiled program can extract; a mask with any other word is served in user space. */
 export const EXTRACTED_WORDS: ReadonlySet<number> = new Set([
@@ -31,6 +31,9 @@ export const EXTRACTED_WORDS: ReadonlySet<number> = new Set([
   ...Array.from({ length: 8 }, (_, i) => W.IPV6_SRC + i),
   ...Array.from({ length: 3 }, (_, i) => W.ARP_HW + i),
 ]);
+
+/** Words of the outer header that a program knows for frames out of a tunnel. */
+export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set(Array.from({ length: TUNNEL_WORDS }, (_, i) => W.TUN_ID + i));
 
 const needsAny = (words: ReadonlySet<number>, ...wanted: number[]): boolean => wanted.some((word) => words.has(word));
 

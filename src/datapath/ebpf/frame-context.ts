@@ -3,6 +3,7 @@
 // Registers kept through the program: r6 = __sk_buff, r7 = offset of the network header, r8 = offset of the transport header (0 = none),
 // r9 = the matched flow's actions. The key lies on the stack in network byte order, so that most of it is copied from the frame as it stands.
 import type { Assembler } from '../../bpf/instructions.ts';
+import { W } from '../../flow/key.ts';
 
 /** Offsets in `struct __sk_buff`. */
 export const SKB = {
@@ -22,36 +23,51 @@ export const SKB = {
 export const HELPER = {
   mapLookup: 1,
   ktimeNs: 5,
+  random: 7,
   skbStoreBytes: 9,
   l3CsumReplace: 10,
   l4CsumReplace: 11,
   cloneRedirect: 13,
   vlanPush: 18,
   vlanPop: 19,
+  tailCall: 12,
   redirect: 23,
   skbLoadBytes: 26,
+  csumDiff: 28,
+  hashRecalc: 34,
+  adjustRoom: 50,
+  redirectNeighbour: 152,
   ringbufReserve: 131,
   ringbufSubmit: 132,
   ktimeCoarseNs: 160,
 } as const;
 
-/** Verdicts, linux/pkt_cls.h. */
-export const VERDICT = { ok: 0, shot: 2 } as const;
+/** Verdicts, linux/pkt_cls.h and, for `next` (the programs behind ours decide), enum tcx_action_base. */
+export const VERDICT = { next: -1, ok: 0, shot: 2 } as const;
 
-/** Words of the key that a compiled program can know; see `flow/key.ts`. */
-export const STACK_KEY_WORDS = 41;
+/** Words of the key that come from the frame and its metadata, see `flow/key.ts`; the tunnel's words stand behind them. */
+const HEADER_WORDS = W.ND_OPTIONS + 1;
+/** Words of the outer header that a program knows: W.TUN_ID to W.TUN_GBP. */
+export const TUNNEL_WORDS: number = W.TUN_GBP + 1 - W.TUN_ID;
+
+/** Words that a mask in the kernel may have. */
+export const MAX_MASK_WORDS = 42;
 
 /** Stack offsets, all below the frame pointer. */
 export const STACK = {
-  /** The key, STACK_KEY_WORDS words. */
-  key: -168,
+  /** The key: 41 words of the frame, 15 of the tunnel. */
+  key: -224,
   /** A header read from the frame, 40 bytes. */
-  header: -208,
-  /** The key of a map lookup, 168 bytes at most. */
-  lookup: -376,
+  header: -264,
+  /** The key of a map lookup, MAX_MASK_WORDS words; later the outer header that is pushed. */
+  lookup: -432,
   /** Small values passed to helpers by address, 24 bytes. */
-  scratch: -400,
+  scratch: -456,
 } as const;
+/** RESUME_KIND of this run, 0 for a frame that comes from a device. */
+export const RESUMED = -460;
+/** Bytes at STACK.lookup. */
+export const LOOKUP_SIZE = 168;
 
 /** dst = length of the frame with the tag that is in its metadata. */
 export function emitFrameLength(a: Assembler, dst: 0 | 1 | 2 | 3, free: 1 | 2 | 3 | 4): void {
@@ -68,7 +84,7 @@ export function emitConsumed(a: Assembler): void {
 }
 
 /** Stack offset of a key word. */
-export const keyAt = (word: number): number => STACK.key + word * 4;
+export const keyAt = (word: number): number => STACK.key + (word < HEADER_WORDS ? word : word - W.TUN_ID + HEADER_WORDS) * 4;
 
 /** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */
 export function loadBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number, onFail: string): void {

@@ -11,13 +11,15 @@ import { ATTACH, attachTcx, closeObject, createMap, deleteElement, updateElement
 import { detachLink } from '../../bpf/objects.ts';
 import { W } from '../../flow/key.ts';
 import { E } from '../../host/ffi.ts';
+import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpPort } from '../datapath.ts';
 import type { OutputDevice } from './action-shape.ts';
 import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
 import { fixedMaps, PORT_VALUE } from './map-layout.ts';
 import type { Hook, PinStore } from './pin-store.ts';
-import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals } from './port-counters.ts';
+import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
+import { Underlay } from './underlay.ts';
 
 const log = logger('dpif_ebpf');
 /** After which no processor is in a program that was exchanged. */
@@ -43,6 +45,8 @@ export class KernelDatapath {
   readonly pendingFd: number;
   readonly #maps = new Map<string, number>();
   readonly #ports = new Map<DpPort, Attached>();
+  readonly #underlay: Underlay;
+  readonly #tunnels = new Map<DpPort, OutputDevice>();
   readonly #store: PinStore | undefined;
   #former: Former[] = [];
   #settling: NodeJS.Timeout | undefined;
@@ -55,9 +59,15 @@ export class KernelDatapath {
         const isShared = store !== undefined && SHARED_MAPS.has(spec.name);
         this.#maps.set(spec.name, isShared ? store.shared(spec.name, () => createMap(spec)) : createMap(spec));
       }
+      this.#underlay = new Underlay(
+        this.#maps,
+        (ifindex) => [...this.#ports.values()].some((one) => one.ifindex === ifindex && one.hook === 'ingress'),
+        store,
+      );
       this.flows = new KernelFlows(
         this.#maps,
-        (port) => this.#ports.get(port)?.device,
+        (port) => this.#ports.get(port)?.device ?? this.#tunnels.get(port),
+        (port) => this.#tunnels.has(port),
         (program) => {
           for (const { link, isFormer } of this.#ports.values()) if (!isFormer) replaceProgram(link, program);
         },
@@ -89,6 +99,7 @@ export class KernelDatapath {
     clearPort(this.#maps, port);
     try {
       const device: OutputDevice = { ifindex, flags: isInternal ? 1 : 0 };
+      this.#underlay.refreshSoon();
       const former = this.#store?.openLink(ifindex, hook);
       if (former !== undefined) {
         this.#ports.set(port, { link: former, ifindex, hook, device, isFormer: true });
@@ -104,16 +115,37 @@ export class KernelDatapath {
     }
   }
 
+  /** Takes a tunnel's packets off the devices that they come in at, and sends through it. */
+  addTunnel(port: DpPort, protocol: TunnelProtocol, udpPort: number): void {
+    clearPort(this.#maps, port);
+    this.#tunnels.set(port, { outer: (tunnel) => this.#underlay.outers.take(protocol, udpPort, tunnel) });
+    this.flows.setTunnels(true);
+    this.#underlay.add(port, protocol, udpPort);
+  }
+
+  #removeTunnel(port: DpPort): void {
+    this.#underlay.remove(port);
+    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readTunnel(this.#maps, port).received, wrapFailed: 0n });
+    this.#tunnels.delete(port);
+  }
+
   detach(port: DpPort): void {
+    if (this.#tunnels.has(port)) this.#removeTunnel(port);
     const attached = this.#ports.get(port);
     if (attached === undefined) return;
     const { link, ifindex, hook } = attached;
     detachLink(link);
     this.#store?.unpinLink(ifindex, hook);
     closeObject(link);
-    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets });
+    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n });
     deleteElement(this.#maps.get('ports')!, le32(ifindex));
     this.#ports.delete(port);
+    this.#underlay.refreshSoon();
+  }
+
+  /** What the program counted at a tunnel port, without the frames that user space got; undefined when it is none. */
+  tunnelCounters(port: DpPort): KernelPortCounters | undefined {
+    return this.#tunnels.has(port) ? readTunnel(this.#maps, port).counters : undefined;
   }
 
   /** The number that a predecessor gave to a device. */
@@ -151,7 +183,7 @@ export class KernelDatapath {
       if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
       attached.isFormer = false;
     }
-    this.#store.keepLinks([...this.#ports.values()]);
+    this.#store.keepLinks([...this.#ports.values(), ...this.#underlay.takeOver()]);
     this.#settling = setTimeout(() => this.#endFormer(), SETTLE_MS);
   }
 
@@ -188,7 +220,13 @@ export class KernelDatapath {
   }
 
   /** Frames that a flow in the kernel took, that it dropped for want of actions, that the ring had no room for, and that went to user space by reason. */
-  totals(): { hits: bigint; dropped: bigint; lost: bigint; punted: { miss: bigint; unusual: bigint; actions: bigint } } {
+  totals(): {
+    hits: bigint;
+    dropped: bigint;
+    wrapFailed: bigint;
+    lost: bigint;
+    punted: { miss: bigint; unusual: bigint; actions: bigint };
+  } {
     const totals = readTotals(this.#maps);
     let received = totals.past;
     let lost = 0n;
@@ -197,15 +235,18 @@ export class KernelDatapath {
       received += counters?.rxPackets ?? 0n;
       lost += counters?.lost ?? 0n;
     }
+    for (const port of this.#tunnels.keys()) received += readTunnel(this.#maps, port).received;
     for (const former of this.#former) {
       const more = former.totals();
       received += more.past;
       totals.dropped += more.dropped;
+      totals.wrapFailed += more.wrapFailed;
       for (const [i, count] of more.punted.entries()) totals.punted[i]! += count;
     }
     const [, miss = 0n, unusual = 0n, actions = 0n] = totals.punted;
     const hits = received - miss - unusual - actions;
-    return { hits: hits < 0n ? 0n : hits, dropped: totals.dropped, lost, punted: { miss, unusual, actions } };
+    const { dropped, wrapFailed } = totals;
+    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, lost, punted: { miss, unusual, actions } };
   }
 
   /** Ends our part. With `keep` everything goes on without us; the descriptors of the ring and of its shares belong to whoever reads it. */
@@ -214,7 +255,9 @@ export class KernelDatapath {
       clearTimeout(this.#settling);
       this.#endFormer();
     }
-    if (!keep || this.#store === undefined) for (const port of [...this.#ports.keys()]) this.detach(port);
+    const isKept = keep && this.#store !== undefined;
+    if (!isKept) for (const port of [...this.#ports.keys(), ...this.#tunnels.keys()]) this.detach(port);
+    this.#underlay.close(isKept);
     for (const { link } of this.#ports.values()) closeObject(link);
     this.#ports.clear();
     this.flows.close();

@@ -16,8 +16,9 @@ import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { type OutputDevice, shapeActions } from './action-shape.ts';
-import { EXTRACTED_WORDS } from './extract-program.ts';
+import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
+import { MAX_MASK_WORDS } from './frame-context.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
 import type { PinStore } from './pin-store.ts';
@@ -58,12 +59,16 @@ export class KernelFlows {
   readonly #counterIndices = new IndexPool(MAX_FLOWS);
   readonly #counters: Memory;
   readonly #device: (port: number) => OutputDevice | undefined;
+  readonly #isTunnel: (port: number) => boolean;
   readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
   #program: number;
+  #hasTunnels = false;
+  /** Programs loaded so far. */
+  programCount = 0;
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
@@ -80,11 +85,13 @@ export class KernelFlows {
   constructor(
     maps: Map<string, number>,
     device: (port: number) => OutputDevice | undefined,
+    isTunnel: (port: number) => boolean,
     onProgram: (program: number) => void,
     store?: PinStore,
   ) {
     this.#maps = maps;
     this.#store = store;
+    this.#isTunnel = isTunnel;
     this.#device = device;
     this.#onProgram = onProgram;
     this.#actions = new ActionPool(
@@ -92,6 +99,7 @@ export class KernelFlows {
       () => this.#reloadSoon(),
     );
     this.#program = this.#load([]);
+    this.#publish();
     this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
     this.#reorder = setInterval(() => this.#reorderIfWorth(), REORDER_MS);
     this.#reorder.unref();
@@ -102,10 +110,24 @@ export class KernelFlows {
     return this.#program;
   }
 
+  /** Whether there are tunnel ports, which cost each frame a little. */
+  setTunnels(has: boolean): void {
+    if (this.#hasTunnels === has) return;
+    this.#hasTunnels = has;
+    this.reload();
+  }
+
+  /** Other programs jump to the running one. */
+  #publish(): void {
+    this.#index[0] = this.#program;
+    updateElement(this.#maps.get('programs')!, new Uint8Array(4), new Uint8Array(this.#index.buffer));
+  }
+
   #load(masks: readonly Mask[]): number {
     const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes() });
+    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
+    this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
     return fd;
   }
@@ -152,10 +174,14 @@ export class KernelFlows {
   #newFlow(key: Key, mask: Key): Installed | string {
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
+    const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
     for (const [i, word] of indices.entries()) {
       const value = words[i]! >>> 0;
-      // Connection and tunnel fields of frames that have neither are zero.
-      if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
+      // Connection fields of frames without, and tunnel fields of frames from devices, are zero.
+      if (!isOfDevice && word >= W.TUN_ID) {
+        if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
+        kept.push({ word, mask: masks[i]! >>> 0, value });
+      } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
         if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
@@ -164,6 +190,7 @@ export class KernelFlows {
       }
     }
     if (kept.length === 0) return 'empty_mask';
+    if (kept.length > MAX_MASK_WORDS) return 'mask_too_wide';
     const target = this.#mask(
       kept.map((one) => one.word),
       kept.map((one) => one.mask),
@@ -263,6 +290,7 @@ export class KernelFlows {
       this.#onProgram(next);
       closeObject(this.#program);
       this.#program = next;
+      this.#publish();
       return;
     }
   }

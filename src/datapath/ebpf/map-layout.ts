@@ -17,17 +17,36 @@ export const COUNTER_VALUE = { packets: 0, bytes: 8, usedNs: 16, tcpFlags: 24, s
 export const ACTIONS_VALUE = { shape: 0, params: 8, size: 8 + PARAM_SIZE } as const;
 /** Value of `ports`, whose key is the device's index. */
 export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 32 } as const;
-/** Value of `tx`, one for each datapath port. */
-export const TX_VALUE = { packets: 0, bytes: 8, size: 16 } as const;
+/** Value of `tx`, one for each datapath port. What came in is counted here for tunnel ports, which are no device; `punted` is part of it. */
+export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 48 } as const;
 /** Value of `pending`, one for each datapath port, mapped: bytes put into the ring, and bytes taken out; both wrap around. */
 export const PENDING_VALUE = { put: 0, taken: 4, size: 8 } as const;
-/** The only value of `totals`: frames handed to user space by reason, and frames that a flow without actions dropped. */
-export const TOTALS_VALUE = { punted: 0, dropped: 32, size: 40 } as const;
+/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted. */
+export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, size: 48 } as const;
+
+/**
+ * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
+ * network order but `kind`, which is 0 when there is nothing: the frame comes from a device.
+ */
+export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, size: 80 } as const;
+export const RESUME_KIND = { tunnel: 1, recirculated: 2 } as const;
+/** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
+export const TUNNEL_KEY = { address: 0, ipProtocol: 16, port: 18, size: 20 } as const;
+export const TUNNEL_VALUE = { port: 0, protocol: 4, size: 8 } as const;
+/** TUNNEL_VALUE.protocol. */
+export const TUNNEL_PROTOCOL = { gre: 1, vxlan: 2, geneve: 3 } as const;
+/**
+ * Value of `outers`: the device that a tunnel's packets leave by (0 = unknown, user space shall try), the MTU on the way, the mark, the
+ * sum of the IPv4 header without its length, and the header as it stands before the inner frame.
+ */
+export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, header: 16, size: 176 } as const;
+export const MAX_OUTERS = 4096;
+export const MAX_TUNNEL_ENDS = 4096;
 
 /** Value of `base`, which no program touches: what was counted at each port in earlier generations. */
-export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 48 } as const;
+export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 56 } as const;
 /** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
-export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40 } as const;
+export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48 } as const;
 
 const NO_PREALLOCATION = 1;
 const MAPPABLE = 0x400;
@@ -50,6 +69,10 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
+  { name: 'resume', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: RESUME_VALUE.size, maxEntries: 1 },
+  { name: 'programs', type: MAP_TYPE.progArray, keySize: 4, valueSize: 4, maxEntries: 1 },
+  { name: 'tunnels', type: MAP_TYPE.hash, keySize: TUNNEL_KEY.size, valueSize: TUNNEL_VALUE.size, maxEntries: MAX_TUNNEL_ENDS },
+  array('outers', OUTER_VALUE.size, MAX_OUTERS),
   { name: 'ring', type: MAP_TYPE.ringBuffer, keySize: 0, valueSize: 0, maxEntries: ringSize },
 ];
 

@@ -28,7 +28,8 @@ const hash = (layout: unknown): string => createHash('sha256').update(JSON.strin
 const GENERATION_LAYOUT = hash([1, W, COUNTER_VALUE, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE]);
 const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE]);
 
-export type Hook = 'ingress' | 'egress';
+/** `underlay`: the tunnels' program, at a device's ingress. */
+export type Hook = 'ingress' | 'egress' | 'underlay';
 
 /** A mask as the text of a link: WORD:MASK in hexadecimal, with commas. */
 export const maskText = (words: readonly number[], masks: readonly number[]): string =>

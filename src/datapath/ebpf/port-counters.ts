@@ -12,11 +12,15 @@ export interface KernelPortCounters {
   lost: bigint;
 }
 
-/** Frames handed to user space by reason (the index), dropped by flows without actions, and received at ports that are no more. */
+/**
+ * Frames handed to user space by reason (the index), dropped by flows without actions, received at ports that are no more, and dropped
+ * because no outer header fitted.
+ */
 export interface KernelTotals {
   punted: bigint[];
   dropped: bigint;
   past: bigint;
+  wrapFailed: bigint;
 }
 
 type Maps = ReadonlyMap<string, number>;
@@ -47,6 +51,21 @@ export function readPort(maps: Maps, port: DpPort, ifindex: number): KernelPortC
   };
 }
 
+/** What a tunnel port received in all, and its counters without the frames that user space got, which counts those. */
+export function readTunnel(maps: Maps, port: DpPort): { received: bigint; counters: KernelPortCounters } {
+  const value = read(maps, 'tx', port, TX_VALUE.size);
+  const at = (offset: number): bigint => value.getBigUint64(offset, true);
+  const received = at(TX_VALUE.rxPackets);
+  const counters = {
+    rxPackets: received - at(TX_VALUE.rxPunted),
+    rxBytes: at(TX_VALUE.rxBytes) - at(TX_VALUE.rxPuntedBytes),
+    lost: 0n,
+    txPackets: at(TX_VALUE.packets),
+    txBytes: at(TX_VALUE.bytes),
+  };
+  return { received, counters };
+}
+
 /** Adds to what earlier generations counted at a port. */
 export function addToPort(maps: Maps, port: DpPort, more: KernelPortCounters): void {
   const base = read(maps, 'base', port, PORT_BASE.size);
@@ -74,6 +93,7 @@ export function readTotals(maps: Maps): KernelTotals {
     punted: Array.from({ length: PUNT_REASONS }, (_, i) => sum(TOTALS_VALUE.punted + i * 8, TOTALS_BASE.punted + i * 8)),
     dropped: sum(TOTALS_VALUE.dropped, TOTALS_BASE.dropped),
     past: base.getBigUint64(TOTALS_BASE.past, true),
+    wrapFailed: sum(TOTALS_VALUE.wrapFailed, TOTALS_BASE.wrapFailed),
   };
 }
 
@@ -84,5 +104,6 @@ export function addToTotals(maps: Maps, more: KernelTotals): void {
   for (const [i, count] of more.punted.entries()) add(TOTALS_BASE.punted + i * 8, count);
   add(TOTALS_BASE.dropped, more.dropped);
   add(TOTALS_BASE.past, more.past);
+  add(TOTALS_BASE.wrapFailed, more.wrapFailed);
   updateElement(maps.get('base')!, le32(0), new Uint8Array(base.buffer));
 }

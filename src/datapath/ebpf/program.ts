@@ -13,11 +13,11 @@ import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { emitShape } from './action-program.ts';
 import type { Shape } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, swap32, VERDICT } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_VALUE, TOTALS_VALUE } from './map-layout.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, RESUMED, SKB, STACK, swap32, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_VALUE, RESUME_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
-/** A program names no more than 64 maps, seven of which are not masks. */
-export const MAX_MASKS = 56;
+/** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
+export const MAX_MASKS = 48;
 export const MAX_SHAPES = 64;
 
 /** A mask: which words of the key it looks at, and which bits of each. */
@@ -38,6 +38,8 @@ export interface NumberedShape {
 export interface ProgramSpec {
   masks: readonly MaskSpec[];
   shapes: readonly NumberedShape[];
+  /** Whether frames may come out of tunnels. */
+  hasTunnels?: boolean;
 }
 
 /** Header of a ring buffer record; the reader's layout. */
@@ -58,16 +60,25 @@ export function compileProgram(spec: ProgramSpec): Program {
   a.mov(6, { reg: 1 });
   // 1. The port.
   const notOurs = a.fresh('foreign');
+  const hasTunnels = spec.hasTunnels === true;
+  if (hasTunnels) emitResume(a);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, notOurs);
   a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
   a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.rxPackets, 1);
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
+  if (hasTunnels) {
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), 0);
+    a.store(4, 10, RESUMED, 0);
+    a.label('key');
+  }
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
   words.delete(W.IN_PORT);
-  const sets = spec.shapes.some(({ shape }) => shape.steps.some((step) => step.op === 'set' && step.group !== 'eth'));
+  const sets = spec.shapes.some(({ shape }) =>
+    shape.steps.some((step) => step.op === 'tunnel' || (step.op === 'set' && step.group !== 'eth')),
+  );
   for (const { shape } of spec.shapes)
     for (const step of shape.steps) if (step.op === 'set') for (const word of step.words) words.add(word);
   emitExtract(a, words, sets, 'unusual');
@@ -86,16 +97,27 @@ export function compileProgram(spec: ProgramSpec): Program {
   if (spec.masks.length > 0) {
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
-    a.mov(9, PUNT_REASON.actions).goto('punt');
+    a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape);
+      emitShape(a, shape, 'actions');
     }
   }
   // 5. To user space.
-  emitPunt(a);
+  emitPunt(a, hasTunnels);
   a.label(notOurs).mov(0, VERDICT.ok).exit();
   return a.finish();
+}
+
+/** Frames that another program has begun with: what it knows becomes part of the key. */
+function emitResume(a: Assembler): void {
+  const fresh = a.fresh('fromdevice');
+  a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
+  a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
+  a.store(4, 0, RESUME_VALUE.kind, 0).store(4, 10, RESUMED, { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.port).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
+  for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+  a.goto('key').label(fresh);
 }
 
 /** Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */
@@ -133,10 +155,20 @@ function emitHit(a: Assembler, hasTcpFlags: boolean): void {
 }
 
 /** Before: r9 = reason, r6 = skb. The frame is consumed whether or not there was room. */
-function emitPunt(a: Assembler): void {
+function emitPunt(a: Assembler, hasTunnels: boolean): void {
   a.label('punt').load(4, 8, 6, SKB.len).jump('lt', 8, 14, 'consumed');
   a.loadMapValue(1, 'totals', TOTALS_VALUE.punted).mov(2, { reg: 9 }).alu('and', 2, 3).alu('lsh', 2, 3).alu('add', 1, { reg: 2 });
   a.mov(2, 1).atomicAdd(8, 1, 0, 2);
+  if (hasTunnels) {
+    // Frames out of tunnels are counted by whoever handles them in the end.
+    const device = a.fresh('ofdevice');
+    a.load(4, 0, 10, RESUMED).jump('eq', 0, 0, device);
+    a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, STACK.scratch, { reg: 1 });
+    a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, device);
+    a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.rxPunted, 1);
+    emitFrameLength(a, 1, 2);
+    a.atomicAdd(8, 0, TX_VALUE.rxPuntedBytes, 1).label(device);
+  }
   // The port's share of the ring.
   a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, STACK.scratch, { reg: 1 });
   a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
@@ -151,6 +183,12 @@ function emitPunt(a: Assembler): void {
     a.load(4, 1, 6, SKB.gsoSize).store(4, 7, PUNT.gsoSize, { reg: 1 }).load(4, 1, 6, SKB.gsoSegs).store(4, 7, PUNT.gsoSegs, { reg: 1 });
     a.load(4, 1, 6, SKB.mark).store(4, 7, PUNT.mark, { reg: 1 }).store(4, 7, PUNT.reason, { reg: 9 }).store(4, 7, PUNT.vlan, 0);
     a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
+    if (hasTunnels) {
+      a.load(4, 1, 10, RESUMED).store(4, 7, PUNT.isTunnel, { reg: 1 });
+      for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 10, keyAt(W.TUN_ID + i)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
+    } else {
+      a.store(4, 7, PUNT.isTunnel, 0);
+    }
     a.call(HELPER.ktimeCoarseNs).alu('rsh', 0, 20).store(4, 7, PUNT.time, { reg: 0 });
     const untagged = a.fresh('untagged');
     a.load(4, 1, 6, SKB.vlanPresent).jump('eq', 1, 0, untagged).load(4, 1, 6, SKB.vlanProto).store(2, 7, PUNT.vlan, { reg: 1 });

@@ -76,6 +76,16 @@ export class SystemDatapath extends NetdevDatapath {
       }
       closeFd(device.fd);
     }
+    if (spec.kind === 'tunnel') {
+      const device = super.openDevice(port, spec);
+      try {
+        this.#kernel.addTunnel(port, spec.protocol, spec.dstPort);
+      } catch (error) {
+        this.#kernel.detach(port);
+        log.warn(`${spec.device}: packets of this tunnel go through user space: ${errorText(error)}`);
+      }
+      return device;
+    }
     return super.openDevice(port, spec);
   }
 
@@ -156,6 +166,16 @@ export class SystemDatapath extends NetdevDatapath {
 
   override portCounters(port: DpPort): DpPortCounters | undefined {
     const user = super.portCounters(port);
+    const tunnel = this.#kernel.tunnelCounters(port);
+    if (user !== undefined && tunnel !== undefined) {
+      return {
+        ...user,
+        rxPackets: user.rxPackets + tunnel.rxPackets,
+        rxBytes: user.rxBytes + tunnel.rxBytes,
+        txPackets: user.txPackets + tunnel.txPackets,
+        txBytes: user.txBytes + tunnel.txBytes,
+      };
+    }
     const kernel = this.#kernel.counters(port);
     if (user === undefined || kernel === undefined) return user;
     // Frames that came up through the ring were counted below already.
@@ -171,7 +191,8 @@ export class SystemDatapath extends NetdevDatapath {
 
   override drops(): ReadonlyMap<string, bigint> {
     const drops = new Map(super.drops());
-    const { dropped, lost } = this.#kernel.totals();
+    const { dropped, lost, wrapFailed } = this.#kernel.totals();
+    if (wrapFailed > 0n) drops.set('tunnel_header', (drops.get('tunnel_header') ?? 0n) + wrapFailed);
     if (dropped > 0n) drops.set('action_drop', (drops.get('action_drop') ?? 0n) + dropped);
     if (lost > 0n) drops.set('ring_full', lost);
     return drops;
@@ -188,6 +209,7 @@ export class SystemDatapath extends NetdevDatapath {
       isOffloaded: (id) => this.#kernel.flows.has(id),
       flows: this.#kernel.flows.flowCount,
       masks: this.#kernel.flows.maskCount,
+      programs: this.#kernel.flows.programCount,
       punted: this.#kernel.totals().punted,
       refused: this.#kernel.flows.refused,
     };

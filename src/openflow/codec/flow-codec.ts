@@ -87,7 +87,10 @@ const newCookieOf = (cookie: bigint, kind: FlowModCommand): bigint | undefined =
 export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
   if (version === 1) {
     const isExact = isExactOfp10Match(from);
-    const match = normalizeLogged(decodeOfp10Match(from));
+    const said = decodeOfp10Match(from);
+    const match = normalizeLogged(said);
+    // What named only fields without their prerequisites matches every Ethernet frame, and is another flow than one that named none.
+    if (match !== said && match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
     const cookie = from.u64();
     const number = from.u16();
     const kind = command(tableIds ? number & 0xff : number);

@@ -1,31 +1,80 @@
 // Cuts a stream of bytes into JSON texts: objects and arrays that follow one another with or without space between, as JSON-RPC peers send them.
 //
-// Only brackets and quotes are watched, so that each byte is looked at once; the text is parsed when its last bracket has come.
-// A text that is still short is parsed as far as it goes after each piece, so that a peer that sends nonsense is told so at once.
-import { type Json, JsonError, MAX_JSON_DEPTH, parseJson } from './json.ts';
+// Usually a piece of the stream is plain ASCII and holds whole messages: those are parsed where they stand. Otherwise only brackets and quotes are
+// watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
+// as it goes after each piece, so that a peer that sends nonsense is told so at once.
+import { type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
 const EAGER_CHECK_SIZE = 4096;
 /** A message that grows beyond this ends the connection. */
 export const MAX_MESSAGE_SIZE = 256 * 1024 * 1024;
 
-/** Push bytes in, take values out. After a JsonError it must not be used again. */
+const NOTHING = new Uint8Array(0);
+
+/** Push bytes in, take values out until there is none, then `keep` what is left. After a JsonError it must not be used again. */
 export class JsonStream {
+  /** The piece at hand, taken up to `at`, and its text when that is ASCII. */
+  #bytes: Uint8Array = NOTHING;
+  #at = 0;
+  #ascii: string | undefined;
+  /** The beginning of an unfinished text, and where in it the scan stands. */
   #pieces: Buffer[] = [];
   #size = 0;
   #depth = 0;
   #inString = false;
   #escaped = false;
 
-  /** Bytes of an unfinished text. */
+  /** Bytes not yet given out as values. */
   get pendingSize(): number {
-    return this.#size;
+    return this.#size + this.#bytes.length - this.#at;
   }
 
-  /** Calls `onValue` for each text completed by these bytes; throws JsonError at the first fault. */
-  push(bytes: Uint8Array, onValue: (value: Json) => void): void {
-    let start = 0;
-    for (let i = 0; i < bytes.length; i++) {
+  /** Adds bytes; they must stay as they are until `keep`. */
+  push(bytes: Uint8Array): void {
+    this.#bytes = this.#at === this.#bytes.length ? bytes : Buffer.concat([this.#bytes.subarray(this.#at), bytes]);
+    this.#at = 0;
+    this.#look();
+  }
+
+  #look(): void {
+    this.#ascii = undefined;
+    if (this.#size > 0) return;
+    const bytes = this.#bytes;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+    // As many characters as bytes: each is one byte, and none stands for a fault unless the text has it too.
+    this.#ascii = text.length === bytes.length && !text.includes('\ufffd') ? text : undefined;
+  }
+
+  /** The next value, or undefined when more bytes are needed; throws JsonError at the first fault. */
+  next(): Json | undefined {
+    if (this.#size === 0 && this.#ascii !== undefined) {
+      const text = this.#ascii;
+      let at = this.#at;
+      let c = text.charCodeAt(at);
+      while (c === 32 || c === 10 || c === 13 || c === 9) c = text.charCodeAt(++at);
+      this.#at = at;
+      if (at === text.length) return undefined;
+      if (c === 123 || c === 91) {
+        const parser = new JsonParser(text, at);
+        try {
+          const value = parser.value();
+          this.#at = parser.at;
+          return value;
+        } catch (error) {
+          if (!(error instanceof JsonError)) throw error;
+          // Unfinished, or wrong: the careful way tells which.
+          this.#ascii = undefined;
+        }
+      }
+    }
+    return this.#scan();
+  }
+
+  #scan(): Json | undefined {
+    const bytes = this.#bytes;
+    let start = this.#at;
+    for (let i = start; i < bytes.length; i++) {
       const c = bytes[i] as number;
       if (this.#inString) {
         if (this.#escaped) this.#escaped = false;
@@ -42,15 +91,24 @@ export class JsonStream {
           this.#pieces = [];
           this.#size = 0;
           this.#depth = 0;
-          start = i + 1;
-          onValue(value);
+          this.#at = i + 1;
+          return value;
         }
       } else if (this.#depth === 0) {
         if (c === 32 || c === 10 || c === 13 || c === 9) start = this.#size === 0 ? i + 1 : start;
         else this.#fail(bytes.subarray(start, i + 1));
       }
     }
-    if (start < bytes.length) this.#keep(bytes.subarray(start));
+    this.#at = bytes.length;
+    if (start < bytes.length) this.#unfinished(bytes.subarray(start));
+    return undefined;
+  }
+
+  /** Copies what is left, so that the bytes pushed may change. */
+  keep(): void {
+    this.#bytes = this.#at === this.#bytes.length ? NOTHING : Buffer.from(this.#bytes.subarray(this.#at));
+    this.#at = 0;
+    if (this.#ascii !== undefined) this.#look();
   }
 
   #text(last: Uint8Array): string {
@@ -58,13 +116,13 @@ export class JsonStream {
     return Buffer.concat([...this.#pieces, last]).toString('utf8');
   }
 
-  #keep(rest: Uint8Array): void {
+  #unfinished(rest: Uint8Array): void {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
     if (this.#size > MAX_MESSAGE_SIZE) throw new JsonError(`message exceeds ${MAX_MESSAGE_SIZE} bytes`, false);
     if (this.#size > EAGER_CHECK_SIZE) return;
     try {
-      parseJson(this.#text(new Uint8Array(0)));
+      parseJson(this.#text(NOTHING));
     } catch (error) {
       if (!(error instanceof JsonError && error.isIncomplete)) throw error;
     }

@@ -41,15 +41,18 @@ export function asObject(value: Json | undefined): JsonObject | undefined {
   return value instanceof Map ? value : undefined;
 }
 
-class Parser {
+/** Reads values from a text, one after another. */
+export class JsonParser {
   readonly text: string;
-  at = 0;
+  /** The place of the next character. */
+  at: number;
   depth = 0;
   /** Counted as taken beyond the text. */
   extra = 0;
 
-  constructor(text: string) {
+  constructor(text: string, at = 0) {
     this.text = text;
+    this.at = at;
   }
 
   fail(message: string, isIncomplete = false): never {
@@ -83,7 +86,7 @@ class Parser {
 
   keyword(): Json {
     const start = this.at;
-    while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    if (/[a-z]/.test(this.text.charAt(start))) while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
     const word = this.text.slice(start, this.at);
     if (word === 'true') return true;
     if (word === 'false') return false;
@@ -99,10 +102,11 @@ class Parser {
     if (c === '') this.endOfInput();
     this.at++;
     if (/[[\]{},:"0-9-]/.test(c)) this.fail(syntax);
-    if (/[a-z]/i.test(c)) {
+    if (/[a-z]/.test(c)) {
       while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
       this.fail(syntax);
     }
+    this.at--;
     this.fail(c > ' ' && c < '\x7f' ? `invalid character '${c}'` : `invalid character U+${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }
 
@@ -236,6 +240,20 @@ class Parser {
     const start = this.at;
     const { text } = this;
     let c = text.charCodeAt(this.at);
+    // Most numbers are short and have neither sign nor fraction.
+    if (c >= 49 && c <= 57) {
+      let at = start;
+      let small = 0;
+      while (c >= 48 && c <= 57 && at < start + 15) {
+        small = small * 10 + c - 48;
+        c = text.charCodeAt(++at);
+      }
+      if (c === 44 || c === 93 || c === 125 || c === 32) {
+        this.at = at;
+        return small;
+      }
+      c = text.charCodeAt(start);
+    }
     if (c === 45) c = text.charCodeAt(++this.at);
     if (!(c >= 48 && c <= 57)) this.numberFault(start, "'-' must be followed by digit");
     if (c === 48) {
@@ -258,7 +276,7 @@ class Parser {
       if (!(c >= 48 && c <= 57)) this.numberFault(start, 'exponent must contain at least one digit');
       while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
     }
-    if (/[a-z.]/i.test(text.charAt(this.at))) this.numberFault(start, 'syntax error in number');
+    if (c === 46 || (c >= 65 && c <= 90) || (c >= 97 && c <= 122)) this.numberFault(start, 'syntax error in number');
     const digits = text.slice(start, this.at);
     const value = Number(digits);
     if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
@@ -303,11 +321,13 @@ const simpleEscapes = new Map([
 
 /** Parses one object or array; throws JsonError. */
 export function parseJson(text: string): Json {
-  const parser = new Parser(text);
+  const parser = new JsonParser(text);
   parser.skipSpace();
   const c = text.charCodeAt(parser.at);
   if (c !== 123 && c !== 91) {
     parser.value();
+    // A string is known to be one at its closing quote, which is not counted yet.
+    if (c === 34) parser.at--;
     parser.fail('syntax error at beginning of input');
   }
   const value = parser.value();

@@ -3,7 +3,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
 import type { Stream } from '../../base/stream.ts';
-import { asObject, type Json } from './json.ts';
+import { asObject, type Json, JsonError } from './json.ts';
 import { formatJson } from './json-format.ts';
 import { JsonStream } from './json-stream.ts';
 
@@ -29,6 +29,8 @@ export interface RpcHandlers {
   onNotify(method: string, params: Json[]): void;
   /** Once, at the end; '' when the peer closed in order. */
   onClose(reason: string): void;
+  /** The peer has read all that was sent, after a time when it had not. */
+  onDrain?(): void;
 }
 
 export interface RpcOptions {
@@ -40,10 +42,16 @@ export interface RpcOptions {
   queueLimit?: number;
   /** Has what is to be sent kept until the given function is called: a server sends once a turn, after what it promises is on the disk. */
   defer?: (flush: () => void) => void;
+  /** Takes no further request from a peer that has not read its replies yet: what it asks for is worked on as fast as it reads. */
+  waitsForReader?: boolean;
 }
 
+/** With this much to be sent at the end of the turn, further requests wait for it. */
+const TURN_SIZE = 1024 * 1024;
+
 const DEFAULT_QUEUE_LIMIT = 64 * 1024 * 1024;
-const encoder = new TextEncoder();
+/** Texts are joined up to about this size. */
+const WRITE_SIZE = 65536;
 
 type Message =
   | { kind: 'request'; method: string; params: Json[]; id: Json }
@@ -86,7 +94,12 @@ export class RpcSession {
   readonly #clock: Clock | undefined;
   readonly #queueLimit: number;
   readonly #defer: ((flush: () => void) => void) | undefined;
-  #pending = '';
+  /** What goes out at the end of the turn: texts, and bytes that other sessions may be sent too. */
+  #outbox: (string | Uint8Array)[] = [];
+  #outboxSize = 0;
+  readonly #waitsForReader: boolean;
+  #isTaking = false;
+  #isPaused = false;
   #closesAfterFlush = false;
   readonly #input = new JsonStream();
   readonly #waiting = new Map<Json, { resolve: (result: Json) => void; reject: (error: Error) => void }>();
@@ -105,9 +118,10 @@ export class RpcSession {
     this.#handlers = handlers;
     this.#clock = options.clock;
     this.#defer = options.defer;
+    this.#waitsForReader = options.waitsForReader === true;
     this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
     this.#probeIntervalMs = options.probeIntervalMs ?? 0;
-    stream.start({ onData: (bytes) => this.#take(bytes), onClose: (reason) => this.#ended(reason) });
+    stream.start({ onData: (bytes) => this.#take(bytes), onClose: (reason) => this.#ended(reason), onDrain: () => this.#drained() });
     this.#heard();
   }
 
@@ -115,8 +129,14 @@ export class RpcSession {
     return this.#closed;
   }
 
+  /** What the peer has not read, and what is still to be sent at the end of the turn. */
   get queuedBytes(): number {
-    return this.#stream.queuedBytes;
+    return this.#stream.queuedBytes + this.#outboxSize;
+  }
+
+  /** Whether the peer has left bytes unread for longer than a turn. */
+  get hasBacklog(): boolean {
+    return this.#stream.queuedBytes > 0;
   }
 
   /** Changes the probe interval; 0 turns probing off. */
@@ -153,26 +173,34 @@ export class RpcSession {
     this.sendText(`{"id":${formatJson(id)},"result":null,"error":${formatJson(error)}}`);
   }
 
-  /** Sends a message whose text was made before, for one that goes to many. */
+  /** Sends a message, or a piece of one, whose text was made before. */
   sendText(text: string): void {
-    if (this.#closed || this.#closesAfterFlush) return;
-    if (this.#stream.queuedBytes + this.#pending.length > this.#queueLimit) {
+    this.#send(text);
+  }
+
+  /** Sends a message that goes to many; the bytes must not change any more. */
+  sendBytes(bytes: Uint8Array): void {
+    this.#send(bytes);
+  }
+
+  #send(message: string | Uint8Array): void {
+    if (this.#closed || this.#closesAfterFlush || this.#closeReason !== undefined) return;
+    if (this.#stream.queuedBytes + this.#outboxSize > this.#queueLimit && !this.#waitsForReader) {
       this.#finish('peer does not read its messages');
       return;
     }
     if (this.#defer === undefined) {
-      this.#stream.write(encoder.encode(text));
+      this.#stream.write(typeof message === 'string' ? Buffer.from(message) : message);
       return;
     }
-    const isFirst = this.#pending === '';
-    this.#pending += text;
-    if (isFirst) this.#defer(() => this.#flush());
+    this.#outboxSize += message.length;
+    if (this.#outbox.push(message) === 1) this.#defer(() => this.#flush());
   }
 
   /** Sends what is queued, then closes; `onClose` follows. */
   close(): void {
     this.#cancelProbe();
-    if (this.#pending === '') this.#stream.close();
+    if (this.#outbox.length === 0) this.#stream.close();
     else this.#closesAfterFlush = true;
   }
 
@@ -182,17 +210,55 @@ export class RpcSession {
   }
 
   #flush(): void {
-    const text = this.#pending;
-    this.#pending = '';
+    const outbox = this.#outbox;
+    this.#outbox = [];
+    this.#outboxSize = 0;
     if (this.#closed || this.#closeReason !== undefined) return;
-    this.#stream.write(encoder.encode(text));
+    // As few writes as can be without copying what is large.
+    let text = '';
+    for (const message of outbox) {
+      if (typeof message === 'string') {
+        text += message;
+        if (text.length < WRITE_SIZE) continue;
+      }
+      if (text !== '') this.#stream.write(Buffer.from(text));
+      text = '';
+      if (typeof message !== 'string') this.#stream.write(message);
+    }
+    if (text !== '') this.#stream.write(Buffer.from(text));
     if (this.#closesAfterFlush) this.#stream.close();
+    else if (this.#stream.queuedBytes === 0) this.#resume();
+    else this.#pause();
+  }
+
+  #isBlocked(): boolean {
+    return this.#waitsForReader && (this.#stream.queuedBytes > 0 || this.#outboxSize > TURN_SIZE);
+  }
+
+  #pause(): void {
+    if (this.#isPaused || !this.#isBlocked()) return;
+    this.#isPaused = true;
+    this.#stream.pause();
+  }
+
+  #drained(): void {
+    this.#resume();
+    this.#handlers.onDrain?.();
+  }
+
+  /** Goes on with what was put off while the peer did not read. */
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#input.pendingSize > 0) this.#takeNext();
+    if (!this.#isPaused) this.#stream.resume();
   }
 
   #finish(reason: string): void {
     if (this.#closeReason !== undefined) return;
     this.#closeReason = reason;
-    this.#pending = '';
+    this.#outbox = [];
+    this.#outboxSize = 0;
     this.#cancelProbe();
     this.#stream.destroy();
   }
@@ -211,12 +277,27 @@ export class RpcSession {
     if (this.#closed || this.#closeReason !== undefined) return;
     this.#lastHeard = this.#clock?.now() ?? 0;
     this.#probeSent = false;
+    this.#input.push(bytes);
+    this.#takeNext();
+    this.#input.keep();
+  }
+
+  /** Serves the messages that are there. */
+  #takeNext(): void {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
     try {
-      this.#input.push(bytes, (value) => {
-        if (!this.#closed && this.#closeReason === undefined) this.#dispatch(value);
-      });
+      while (!this.#closed && this.#closeReason === undefined && !this.#isPaused) {
+        const value = this.#input.next();
+        if (value === undefined) break;
+        this.#dispatch(value);
+        this.#pause();
+      }
     } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
       this.#finish(`error parsing stream: ${errorText(error)}`);
+    } finally {
+      this.#isTaking = false;
     }
   }
 

@@ -2,14 +2,17 @@
 import type { Stream } from '../../base/stream.ts';
 import type { Database } from '../engine/database.ts';
 import { OvsdbError, syntaxError } from '../engine/error.ts';
-import { executeTransaction } from '../engine/execute.ts';
+import { runTransaction } from '../engine/execute.ts';
 import { isId } from '../engine/object-parser.ts';
+import { resultsText } from '../engine/operation-result.ts';
 import { schemaToJson } from '../engine/schema.ts';
 import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 import { RpcSession } from '../json/jsonrpc.ts';
 import type { LockHolder } from './locks.ts';
-import { changeConditions, conditionUpdates, initialUpdates, type MonitorSpec, type MonitorVersion, parseMonitorSpec } from './monitor.ts';
+import type { ChangeSet, MonitorUser, SharedMonitor } from './monitor-changes.ts';
+import { changeConditions, type MonitorVersion, parseMonitorSpec } from './monitor-spec.ts';
+import { conditionUpdates, initialUpdates } from './monitor-update.ts';
 import type { OvsdbServer } from './server.ts';
 
 export interface SessionOptions {
@@ -18,17 +21,47 @@ export interface SessionOptions {
   onClose?: (reason: string) => void;
 }
 
-interface Monitor {
+/** One monitor: what it has been told, and how it is told more. */
+class Monitor implements MonitorUser {
   readonly id: Json;
-  readonly database: Database;
-  readonly spec: MonitorSpec;
+  readonly idText: string;
+  readonly shared: SharedMonitor;
+  set: ChangeSet;
+  readonly #rpc: RpcSession;
+
+  constructor(id: Json, shared: SharedMonitor, rpc: RpcSession) {
+    this.id = id;
+    this.idText = formatJson(id);
+    this.shared = shared;
+    this.#rpc = rpc;
+    this.set = shared.enter(undefined);
+    this.set.users.add(this);
+  }
+
+  isReady(): boolean {
+    return !this.#rpc.hasBacklog;
+  }
+
+  tell(set: ChangeSet): void {
+    const bytes = set.message(this.idText, (text) => this.frame(text));
+    if (bytes !== undefined) this.#rpc.sendBytes(bytes);
+  }
+
+  /** The notification around table-updates. */
+  frame(updates: string): string {
+    const { version } = this.shared.spec;
+    if (version === 3) return `{"id":null,"method":"update3","params":[${this.idText},"${NO_TRANSACTION}",${updates}]}`;
+    return `{"id":null,"method":"${version === 1 ? 'update' : 'update2'}","params":[${this.idText},${updates}]}`;
+  }
 }
 
 interface Waiting {
   readonly id: Json;
   readonly database: Database;
   readonly operations: Json[];
-  readonly startMs: number;
+  startMs: number;
+  /** It has run once and waits for a change. */
+  isWaiting: boolean;
   cancelTimer: () => void;
 }
 
@@ -43,6 +76,7 @@ export class ServerSession implements LockHolder {
   readonly #waiting = new Map<string, Waiting>();
   #isChangeAware = false;
   #isConverting = false;
+  #turn = -1;
 
   constructor(server: OvsdbServer, stream: Stream, options: SessionOptions) {
     this.#server = server;
@@ -55,8 +89,9 @@ export class ServerSession implements LockHolder {
           if (method === 'cancel') this.#cancel(params);
         },
         onClose: (reason) => this.#closed(reason),
+        onDrain: () => this.#tellUpdates(),
       },
-      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush) },
+      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush), waitsForReader: true },
     );
   }
 
@@ -79,7 +114,7 @@ export class ServerSession implements LockHolder {
   #closed(reason: string): void {
     for (const waiting of this.#waiting.values()) waiting.cancelTimer();
     this.#waiting.clear();
-    for (const monitor of this.#monitors.values()) this.#server.releaseSpec(monitor.spec);
+    for (const monitor of this.#monitors.values()) this.#forget(monitor);
     this.#monitors.clear();
     this.#server.locks.leave(this);
     this.#server.dropped(this, reason);
@@ -90,7 +125,20 @@ export class ServerSession implements LockHolder {
     this.#rpc.notify(method, [lock]);
   }
 
+  #forget(monitor: Monitor): void {
+    monitor.shared.leave(monitor);
+    this.#server.releaseMonitor(monitor.shared);
+  }
+
+  /** Tells the monitors of this session all that they have not been told, before something that follows from it is said. */
+  #tellUpdates(): void {
+    for (const monitor of this.#monitors.values()) monitor.shared.tell(monitor);
+  }
+
   #request(method: string, params: Json[], id: Json): void {
+    // As in the reference a turn takes one message of each session, and all monitors are told after each turn.
+    if (this.#turn === this.#server.turn) this.#server.tellUpdates();
+    this.#turn = this.#server.turn;
     try {
       const result = this.#serve(method, params, id);
       if (result !== undefined) this.#rpc.reply(id, result);
@@ -111,11 +159,11 @@ export class ServerSession implements LockHolder {
       case 'transact':
         return this.#transact(this.#lookup(method, params), params, id);
       case 'monitor':
-        return this.#monitor(this.#lookup(method, params), params, 1);
+        return this.#monitor(this.#lookup(method, params), params, 1, id);
       case 'monitor_cond':
-        return this.#monitor(this.#lookup(method, params), params, 2);
+        return this.#monitor(this.#lookup(method, params), params, 2, id);
       case 'monitor_cond_since':
-        return this.#monitor(this.#lookup(method, params), params, 3);
+        return this.#monitor(this.#lookup(method, params), params, 3, id);
       case 'monitor_cond_change':
         return this.#monitorChange(params);
       case 'monitor_cancel': {
@@ -123,8 +171,8 @@ export class ServerSession implements LockHolder {
         if (params.length !== 1 || monitorId === undefined) throw new PlainFault('invalid parameters');
         const monitor = this.#monitors.get(formatJson(monitorId));
         if (monitor === undefined) throw new PlainFault('unknown monitor');
-        this.#monitors.delete(formatJson(monitorId));
-        this.#server.releaseSpec(monitor.spec);
+        this.#monitors.delete(monitor.idText);
+        this.#forget(monitor);
         return new Map();
       }
       case 'get_schema':
@@ -191,39 +239,47 @@ export class ServerSession implements LockHolder {
   }
 
   #transact(database: Database, params: Json[], id: Json): Json | undefined {
-    return this.#run({ id, database, operations: params.slice(1), startMs: this.#server.clock.now(), cancelTimer: () => {} });
+    this.#run({ id, database, operations: params.slice(1), startMs: 0, isWaiting: false, cancelTimer: () => {} });
+    return undefined;
   }
 
-  #run(waiting: Waiting): Json | undefined {
+  /** Runs a transaction and replies, or has it wait. */
+  #run(waiting: Waiting): void {
     const { database } = waiting;
-    const elapsedMs = this.#server.clock.now() - waiting.startMs;
-    const outcome = executeTransaction(database, waiting.operations, {
+    const isFirst = !waiting.isWaiting;
+    const elapsedMs = isFirst ? 0 : this.#server.clock.now() - waiting.startMs;
+    const outcome = runTransaction(database, waiting.operations, {
       elapsedMs,
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
       isReadOnly: this.#options.isReadOnly === true,
       isReserved: database === this.#server.serverDatabase,
     });
     waiting.cancelTimer();
-    const key = formatJson(waiting.id);
     if (outcome.kind === 'done') {
-      this.#waiting.delete(key);
-      return outcome.result;
+      if (!isFirst) this.#waiting.delete(formatJson(waiting.id));
+      if (outcome.succeeded && this.#monitors.size > 0) this.#tellUpdates();
+      let text = `{"id":${formatJson(waiting.id)},"result":`;
+      resultsText(outcome.result, (piece) => {
+        this.#rpc.sendText(text + piece);
+        text = '';
+      });
+      this.#rpc.sendText(',"error":null}');
+      return;
     }
-    this.#waiting.set(key, waiting);
+    if (isFirst) {
+      waiting.isWaiting = true;
+      waiting.startMs = this.#server.clock.now();
+      this.#waiting.set(formatJson(waiting.id), waiting);
+    }
     if (Number.isFinite(outcome.timeoutMs)) {
-      waiting.cancelTimer = this.#server.clock.after(outcome.timeoutMs - elapsedMs, () => this.#retry(waiting));
+      waiting.cancelTimer = this.#server.clock.after(outcome.timeoutMs - elapsedMs, () => this.#run(waiting));
     }
-    return undefined;
-  }
-
-  #retry(waiting: Waiting): void {
-    const result = this.#run(waiting);
-    if (result !== undefined) this.#rpc.reply(waiting.id, result);
   }
 
   /** Runs again what waits for a change of the database. */
   retryWaiting(database: Database): void {
-    for (const waiting of [...this.#waiting.values()]) if (waiting.database === database) this.#retry(waiting);
+    if (this.#waiting.size === 0) return;
+    for (const waiting of [...this.#waiting.values()]) if (waiting.database === database) this.#run(waiting);
   }
 
   #cancel(params: Json[]): void {
@@ -235,7 +291,7 @@ export class ServerSession implements LockHolder {
     this.#replyError(waiting.id, 'canceled');
   }
 
-  #monitor(database: Database, params: Json[], version: MonitorVersion): Json {
+  #monitor(database: Database, params: Json[], version: MonitorVersion, id: Json): Json | undefined {
     const [name, monitorId, requests, since] = params;
     const length = version === 3 ? 4 : 3;
     if (params.length !== length || monitorId === undefined || requests === undefined) throw syntaxError(params, 'invalid parameters');
@@ -243,54 +299,48 @@ export class ServerSession implements LockHolder {
     const key = formatJson(monitorId);
     if (this.#monitors.has(key)) throw syntaxError(monitorId, 'duplicate monitor ID');
     if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'Invalid last-txn-id');
-    const specKey = `${version} ${formatJson([name as Json, requests])}`;
-    const spec = this.#server.shareSpec(specKey, () => parseMonitorSpec(requests, database, version));
-    this.#monitors.set(key, { id: monitorId, database, spec });
-    const initial = initialUpdates(spec);
-    return version === 3 ? [false, NO_TRANSACTION, initial] : initial;
+    const monitorKey = `${version} ${formatJson([name as Json, requests])}`;
+    const shared = this.#server.shareMonitor(monitorKey, database, () => parseMonitorSpec(requests, database, version));
+    const monitor = new Monitor(monitorId, shared, this.#rpc);
+    this.#monitors.set(key, monitor);
+    let text = `{"id":${formatJson(id)},"result":${version === 3 ? `[false,"${NO_TRANSACTION}",` : ''}`;
+    initialUpdates(shared.spec, (piece) => {
+      this.#rpc.sendText(text + piece);
+      text = '';
+    });
+    this.#rpc.sendText(`${version === 3 ? ']' : ''},"error":null}`);
+    return undefined;
   }
 
   #monitorChange(params: Json[]): Json {
     const [oldId, newId, requests] = params;
     if (params.length !== 3 || oldId === undefined || newId === undefined || requests === undefined)
       throw syntaxError(params, 'invalid parameters');
-    const monitor = this.#monitors.get(formatJson(oldId));
-    if (monitor === undefined) throw syntaxError(oldId, 'unknown monitor session');
+    const old = this.#monitors.get(formatJson(oldId));
+    if (old === undefined) throw syntaxError(oldId, 'unknown monitor session');
     const newKey = formatJson(newId);
-    if (newKey !== formatJson(oldId) && this.#monitors.has(newKey)) throw syntaxError(newId, 'duplicate monitor ID');
+    if (newKey !== old.idText && this.#monitors.has(newKey)) throw syntaxError(newId, 'duplicate monitor ID');
     if (!(requests instanceof Map)) throw syntaxError(requests, 'monitor-requests must be object');
-    const spec = monitor.spec.version === 1 ? monitor.spec : changeConditions(monitor.spec, requests);
-    const updates = spec === monitor.spec ? undefined : conditionUpdates(monitor.spec, spec);
-    if (spec !== monitor.spec) this.#server.releaseSpec(monitor.spec);
-    this.#monitors.delete(formatJson(oldId));
-    const changed = { id: newId, database: monitor.database, spec };
-    this.#monitors.set(newKey, changed);
-    if (updates !== undefined) this.#sendUpdate(changed, formatJson(updates));
+    const { spec, database } = old.shared;
+    const changed = spec.version === 1 ? spec : changeConditions(spec, requests);
+    // What happened before is told under the old conditions.
+    this.#tellUpdates();
+    this.#monitors.delete(old.idText);
+    this.#forget(old);
+    const shared = this.#server.shareMonitor(undefined, database, () => changed);
+    const monitor = new Monitor(newId, shared, this.#rpc);
+    this.#monitors.set(newKey, monitor);
+    const updates = changed === spec ? undefined : conditionUpdates(spec, changed);
+    if (updates !== undefined) this.#rpc.sendText(monitor.frame(updates));
     return new Map();
-  }
-
-  /** Tells the monitors of a commit; `textOf` gives the updates of a spec, made once for all sessions. */
-  committed(database: Database, textOf: (spec: MonitorSpec) => string | undefined): void {
-    for (const monitor of this.#monitors.values()) {
-      if (monitor.database !== database) continue;
-      const text = textOf(monitor.spec);
-      if (text !== undefined) this.#sendUpdate(monitor, text);
-    }
-  }
-
-  #sendUpdate(monitor: Monitor, text: string): void {
-    const id = formatJson(monitor.id);
-    const { version } = monitor.spec;
-    if (version === 3) this.#rpc.sendText(`{"id":null,"method":"update3","params":[${id},"${NO_TRANSACTION}",${text}]}`);
-    else this.#rpc.sendText(`{"id":null,"method":"${version === 1 ? 'update' : 'update2'}","params":[${id},${text}]}`);
   }
 
   /** A database went away or has a new schema. */
   databaseChanged(database: Database): void {
     for (const [key, monitor] of this.#monitors) {
-      if (monitor.database !== database) continue;
+      if (monitor.shared.database !== database) continue;
       this.#monitors.delete(key);
-      this.#server.releaseSpec(monitor.spec);
+      this.#forget(monitor);
       this.#rpc.notify('monitor_canceled', [monitor.id]);
     }
     for (const [key, waiting] of this.#waiting) {

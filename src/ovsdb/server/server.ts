@@ -6,9 +6,9 @@ import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { Commit, Database } from '../engine/database.ts';
 import type { Json } from '../json/json.ts';
-import { formatJson } from '../json/json-format.ts';
 import { Locks } from './locks.ts';
-import { commitUpdates, type MonitorSpec } from './monitor.ts';
+import { SharedMonitor } from './monitor-changes.ts';
+import type { MonitorSpec } from './monitor-spec.ts';
 import { createServerDatabase, describeDatabases } from './server-database.ts';
 import { ServerSession, type SessionOptions } from './server-session.ts';
 
@@ -37,8 +37,15 @@ export class OvsdbServer {
   readonly hooks: ServerHooks;
   readonly serverDatabase = createServerDatabase();
   readonly #flushes: (() => void)[] = [];
+  #isArmed = false;
   readonly #served = new Map<string, Served>();
-  readonly #specs = new Map<string, { spec: MonitorSpec; users: number }>();
+  /** Monitors by what they watch; those whose conditions changed stand alone, without a key. */
+  readonly #monitors = new Map<SharedMonitor, { key: string | undefined; users: number }>();
+  readonly #monitorsByKey = new Map<string, SharedMonitor>();
+  #hasUpdates = false;
+  readonly #changed = new Set<Database>();
+  /** Goes up at the end of each turn, and whenever updates are told within one. */
+  turn = 0;
 
   constructor(clock: Clock, hooks: ServerHooks = {}) {
     this.clock = clock;
@@ -48,12 +55,20 @@ export class OvsdbServer {
 
   /** Calls `flush` at the end of this turn of the loop, once durable commits are on the disk: all commits of a turn share one sync. */
   defer(flush: () => void): void {
-    if (this.#flushes.length === 0) (this.hooks.atTurnEnd ?? setImmediate)(() => this.flush());
     this.#flushes.push(flush);
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    (this.hooks.atTurnEnd ?? setImmediate)(() => this.flush());
   }
 
   /** Syncs, then lets out what waited for it. */
   flush(): void {
+    this.#isArmed = false;
+    this.#retryWaiting();
     try {
       this.hooks.sync?.();
     } catch (error) {
@@ -61,7 +76,16 @@ export class OvsdbServer {
       log.err(`cannot write to disk: ${errorText(error)}`);
       for (const session of [...this.sessions]) session.destroy('cannot write to disk');
     }
+    this.tellUpdates();
     for (const flush of this.#flushes.splice(0)) flush();
+  }
+
+  /** Tells all monitors what they have not been told. */
+  tellUpdates(): void {
+    this.turn++;
+    if (!this.#hasUpdates) return;
+    this.#hasUpdates = false;
+    for (const shared of this.#monitors.keys()) shared.tellAll();
   }
 
   /** Names of the databases, in order. */
@@ -119,36 +143,40 @@ export class OvsdbServer {
     if (reason !== '') log.warn(`${session.name}: ${reason}`);
   }
 
-  /** The shared spec of a key; `make` is called when there is none. */
-  shareSpec(key: string, make: () => MonitorSpec): MonitorSpec {
-    let entry = this.#specs.get(key);
-    if (entry === undefined) {
-      entry = { spec: make(), users: 0 };
-      this.#specs.set(key, entry);
+  /** The monitor of a key, shared by all who ask for the same; `make` is called when there is none. */
+  shareMonitor(key: string | undefined, database: Database, make: () => MonitorSpec): SharedMonitor {
+    let shared = key === undefined ? undefined : this.#monitorsByKey.get(key);
+    if (shared === undefined) {
+      shared = new SharedMonitor(make(), database);
+      this.#monitors.set(shared, { key, users: 0 });
+      if (key !== undefined) this.#monitorsByKey.set(key, shared);
     }
-    entry.users++;
-    return entry.spec;
+    const entry = this.#monitors.get(shared);
+    if (entry !== undefined) entry.users++;
+    return shared;
   }
 
-  releaseSpec(spec: MonitorSpec): void {
-    for (const [key, entry] of this.#specs) {
-      if (entry.spec === spec && --entry.users === 0) this.#specs.delete(key);
-    }
+  releaseMonitor(shared: SharedMonitor): void {
+    const entry = this.#monitors.get(shared);
+    if (entry === undefined || --entry.users > 0) return;
+    this.#monitors.delete(shared);
+    if (entry.key !== undefined && this.#monitorsByKey.get(entry.key) === shared) this.#monitorsByKey.delete(entry.key);
   }
 
   #committed(database: Database, commit: Commit): void {
-    const texts = new Map<MonitorSpec, string | undefined>();
-    const textOf = (spec: MonitorSpec): string | undefined => {
-      if (!texts.has(spec)) {
-        const updates = commitUpdates(spec, commit);
-        texts.set(spec, updates === undefined ? undefined : formatJson(updates));
-      }
-      return texts.get(spec);
-    };
-    for (const session of this.sessions) session.committed(database, textOf);
-    // Transactions that wait run once this commit is done, not inside it.
-    queueMicrotask(() => {
-      for (const session of this.sessions) session.retryWaiting(database);
-    });
+    for (const shared of this.#monitors.keys()) {
+      if (shared.database === database && shared.add(commit)) this.#hasUpdates = true;
+    }
+    this.#changed.add(database);
+    this.#arm();
+  }
+
+  /** Transactions that wait run once the commit is done, not inside it; they may commit in turn. */
+  #retryWaiting(): void {
+    while (this.#changed.size > 0) {
+      const changed = [...this.#changed];
+      this.#changed.clear();
+      for (const database of changed) for (const session of this.sessions) session.retryWaiting(database);
+    }
   }
 }

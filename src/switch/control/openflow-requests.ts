@@ -9,7 +9,7 @@ import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../open
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
-import { bundleControl, packetOutStep } from './openflow-steps.ts';
+import { bundleControl, checkBundled, packetOutStep } from './openflow-steps.ts';
 import { tableFeatures } from './openflow-table-features.ts';
 
 const NO_BUFFER = 0xffffffff;
@@ -62,7 +62,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'bundleControl':
       return bundleControl(session, request, bytes);
     case 'bundleAdd':
-      session.bundles.add(message.bundleId, message.flags, decodeMessage(message.inner, session.channel.options).message, bytes);
+      addToBundle(session, message, bytes);
       return undefined;
     case 'flowMod':
       session.countFlowMod(message.command);
@@ -196,6 +196,12 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
   session.missSendLength = missSendLength;
   session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
   session.hub.onInterest();
+}
+
+function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bundleAdd' }>, bytes: Uint8Array): void {
+  const { message } = decodeMessage(add.inner, session.channel.options);
+  checkBundled(message, session.core.tableCount);
+  session.bundles.add(add.bundleId, add.flags, message, bytes);
 }
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {

@@ -23,6 +23,11 @@ export function packetOutStep(message: PacketOut): PacketOutStep | undefined {
   return { kind: 'packetOut', frame: message.data, match: message.match, actions: message.actions };
 }
 
+/** What can be said against a message when it is added to a bundle. The rest waits for the commit: other messages may make it right. */
+export function checkBundled(message: Message, tableCount: number): void {
+  if (message.kind === 'flowMod' && message.table === tableCount) throw new PeerError('OFPBRC_EPERM', `table ${tableCount} is read-only`);
+}
+
 /** A message of a bundle as a step. */
 function stepOf(message: Message): BridgeStep | undefined {
   switch (message.kind) {

@@ -1,7 +1,7 @@
 // The same command lines of the OVSDB programs in two folders, one for Debian's and one for ours: output and exit code must be equal.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -76,17 +76,28 @@ export class Side {
   }
 
   run(line: readonly string[]): Promise<string> {
-    const [name = '', ...args] = line;
+    const [name = '', ...words] = line;
+    // `<file` and `>file`, as in a shell.
+    const args = words.filter((word) => !/^[<>]\w/.test(word));
+    const [input, outputFile] = ['<', '>'].map((mark) => words.find((word) => word.startsWith(mark) && /^[<>]\w/.test(word))?.slice(1));
+    const stdin = input === undefined ? 'ignore' : openSync(join(this.dir, input), 'r');
     return new Promise((resolve) => {
-      const child = spawn(this.program(name), args, { env: this.#env, cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(this.program(name), args, { env: this.#env, cwd: this.dir, stdio: [stdin, 'pipe', 'pipe'] });
       const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
       let [out, err] = ['', ''];
-      child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
-      child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+      child.stdout?.on('data', (bytes: Buffer) => (out += bytes.toString()));
+      child.stderr?.on('data', (bytes: Buffer) => (err += bytes.toString()));
       child.on('exit', (status, signal) => {
         clearTimeout(timer);
+        if (typeof stdin === 'number') closeSync(stdin);
         // What a daemon left behind may hold the pipes; what this process said is there soon.
-        const end = (): void => resolve(this.#normal(`${out}|${err.replaceAll(NOISE, '')}|${status}|${signal}`));
+        const end = (): void => {
+          if (outputFile !== undefined) {
+            writeFileSync(join(this.dir, outputFile), out);
+            out = '';
+          }
+          resolve(this.#normal(`${out}|${err.replaceAll(NOISE, '')}|${status}|${signal}`));
+        };
         const wait = setTimeout(end, 500);
         child.on('close', () => {
           clearTimeout(wait);
@@ -135,25 +146,37 @@ function sorted(text = ''): string {
   return [...new Set(text.replaceAll(/[[\]{}]|UUID\d+/g, '').split(/\\n|[,|:\n ]/))].sort().join('\n');
 }
 
-type Step = readonly string[] | ((side: Side) => void);
+type Line = readonly string[];
+/** A line, lines in any order that may run at the same time, or something to do. */
+type Step = Line | { anyOrder: readonly Line[] } | ((side: Side) => void);
+const AT_A_TIME = 8;
+
+export const anyOrder = (...lines: readonly Line[]): Step => ({ anyOrder: lines });
 
 export async function compare(steps: readonly Step[]): Promise<void> {
   const sides = [new Side(false), new Side(true)] as const;
   const faults: string[] = [];
+  let count = 0;
+  const compareLine = async (line: Line): Promise<void> => {
+    const [want, have] = await Promise.all(sides.map((side) => side.run(line)));
+    if (want !== have && !(isUnordered(line) && sorted(want) === sorted(have)))
+      faults.push(`${line.join(' ')}\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(have)}`);
+  };
   try {
     for (const step of steps) {
       if (typeof step === 'function') {
         for (const side of sides) step(side);
         continue;
       }
-      const [want, have] = await Promise.all(sides.map((side) => side.run(step)));
-      if (want !== have && !(isUnordered(step) && sorted(want) === sorted(have)))
-        faults.push(`${step.join(' ')}\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(have)}`);
+      const lines = 'anyOrder' in step ? step.anyOrder : [step];
+      count += lines.length;
+      for (let at = 0; at < lines.length; at += AT_A_TIME)
+        await Promise.all(lines.slice(at, at + AT_A_TIME).map((line) => compareLine(line)));
     }
   } finally {
     for (const side of sides) side.stop();
   }
-  assert.equal(faults.length, 0, `${faults.length} of ${steps.length} differ:\n${faults.join('\n')}`);
+  assert.equal(faults.length, 0, `${faults.length} of ${count} differ:\n${faults.join('\n')}`);
 }
 
 export const tool = (...args: string[]): string[] => ['ovsdb-tool', ...args];

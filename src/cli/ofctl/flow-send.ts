@@ -1,0 +1,133 @@
+// How ovs-ofctl sends flow mods: the format that can say them, one by one with a barrier after each, or together as a bundle.
+import { ConfigError } from '../../base/errors.ts';
+import { encodeMessage } from '../../openflow/codec/codec.ts';
+import { BUNDLE, type FlowMod, type Framed, type Message } from '../../openflow/message.ts';
+import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
+import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
+import { printBytes } from '../../openflow/text/message-print.ts';
+import type { FlowOptions } from './flows.ts';
+import { type Session, SwitchRefusal } from './session.ts';
+
+const OPENFLOW_13_UP = 0x70;
+const OPENFLOW_14 = 0x20;
+
+/** A flow mod without the fields that lack prerequisites, and a word about it in the log. */
+export function normalized(mod: FlowMod): FlowMod {
+  const match = normalizeLogged(mod.match);
+  return match === mod.match ? mod : { ...mod, match };
+}
+
+/** Versions for a bundle: those of the user that have bundles, or OpenFlow 1.4. */
+export const bundleVersions = (versions: number): number => (versions & OPENFLOW_13_UP || OPENFLOW_14) & OPENFLOW_13_UP;
+
+/** Options as they hold for a bundle. */
+export const bundleOptions = (options: FlowOptions): FlowOptions => ({ ...options, versions: bundleVersions(options.versions) });
+
+/** The formats that can say all of `mods`. */
+export function formatsFor(mods: readonly FlowMod[], isBundle = false): string[] {
+  const bundled = (name: string): boolean => !isBundle || /1[345]$/.test(name);
+  return usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) }))).filter(bundled);
+}
+
+/** The formats that can say all of `mods` and that the user allows; ConfigError when there is none. */
+export function sharedProtocols(mods: readonly FlowMod[], options: FlowOptions, isBundle = false): string[] {
+  const usable = formatsFor(mods, isBundle);
+  const allowed = allowedProtocols(options.versions, options.protocols);
+  const shared = usable.filter((name) => allowed.includes(name));
+  if (shared.length > 0) return shared;
+  throw new ConfigError(
+    `none of the usable flow formats (${protocolNames(usable)}) is among the allowed flow formats (${protocolNames(allowed)})`,
+  );
+}
+
+/** Makes the switch take one of `protocols`, which are in the order of PROTOCOLS. */
+export async function agreeOnFormat(session: Session, protocols: readonly string[]): Promise<void> {
+  const { connection, version } = session;
+  const own = version === 1 ? /^(OpenFlow10|NXM)/ : version === 2 ? /^OpenFlow11/ : new RegExp(`^OXM-OpenFlow1${version - 1}$`);
+  const fit = protocols.filter((name) => own.test(name));
+  const chosen = fit[0];
+  if (chosen === undefined) throw new ConfigError(`switch does not support any of the usable flow formats (${protocolNames(protocols)})`);
+  if (version !== 1) return;
+  connection.codec.nxFlows = chosen.startsWith('NXM');
+  if (chosen.startsWith('NXM')) {
+    connection.send({ kind: 'setFlowFormat', format: 2 });
+    await session.barrier();
+  }
+  if (chosen.endsWith('+table_id')) {
+    connection.send({ kind: 'flowModTableId', enabled: true });
+    await session.barrier();
+    connection.codec.flowModTableId = true;
+  }
+}
+
+/** Makes the switch take a format in which flows can also be read: in OpenFlow 1.0 those that name no tables. */
+export async function agreeOnDumpFormat(session: Session, protocols: readonly string[], usable: readonly string[]): Promise<void> {
+  const names = session.version === 1 ? ['NXM-table_id', 'OpenFlow10-table_id'].filter((name) => protocols.includes(name)) : protocols;
+  if (names.length === 0) throw new ConfigError(`switch does not support any of the usable flow formats (${protocolNames(usable)})`);
+  await agreeOnFormat(session, names);
+}
+
+/** A flow mod as it goes out: OpenFlow 1.0 and 1.1 have a place for every field, so there nothing is left out. */
+export function outgoing(mod: FlowMod, session: Session): FlowMod {
+  const clean = normalized(mod);
+  const isPlain = session.version <= 2 && session.connection.codec.nxFlows !== true;
+  const said = isPlain ? mod : clean;
+  // Without the extension for it, OpenFlow 1.0 has no place for a table: the first is meant.
+  return session.version === 1 && session.connection.codec.flowModTableId !== true ? { ...said, table: 255 } : said;
+}
+
+/** Sends flow mods one by one; the first that is refused ends it. */
+export async function sendSingly(session: Session, mods: readonly FlowMod[]): Promise<void> {
+  for (const mod of mods) {
+    session.connection.send(outgoing(mod, session));
+    await session.barrier();
+  }
+}
+
+/** A bundle of messages, as the switch names errors: the message in it, not what carried it. */
+function printRefusal(error: Framed): string {
+  const { message } = error;
+  if (message.kind !== 'error') return '';
+  const name = message.name ?? `type ${message.type}, code ${message.code}`;
+  return `Error ${name} for: ${printBytes(innerOf(message.data))}`;
+}
+
+/** The message inside the bytes of OFPT_BUNDLE_ADD_MESSAGE; other messages as they are. */
+function innerOf(bytes: Uint8Array): Uint8Array {
+  const isOwn = bytes[1] === 34;
+  const isOnf = bytes[1] === 4 && bytes[14] === 0x08 && bytes[15] === 0xfd;
+  return isOwn || isOnf ? bytes.subarray(isOwn ? 16 : 24) : bytes;
+}
+
+/** Sends messages as one bundle, ordered and atomic. What the switch refuses is printed on stderr, and ConfigError is thrown. */
+export async function sendBundle(session: Session, messages: readonly Message[]): Promise<void> {
+  const { connection, version } = session;
+  const flags = BUNDLE.ATOMIC | BUNDLE.ORDERED;
+  const bundleId = 0;
+  const inners = messages.map((message) => {
+    const xid = connection.xid();
+    const sent = message.kind === 'flowMod' ? outgoing(message, session) : message;
+    return { xid, inner: encodeMessage(version, xid, sent, connection.codec) };
+  });
+  const errors: Framed[] = [];
+  const control = async (type: number): Promise<boolean> => {
+    try {
+      await session.ask({ kind: 'bundleControl', bundleId, type: type as 0, flags });
+      return true;
+    } catch (error) {
+      if (!(error instanceof SwitchRefusal) || error.framed === undefined) throw error;
+      errors.push(error.framed);
+      return false;
+    }
+  };
+  if (await control(BUNDLE.OPEN)) {
+    for (const { xid, inner } of inners) connection.send({ kind: 'bundleAdd', bundleId, flags, inner }, xid);
+    await session.ask({ kind: 'barrierRequest' });
+    const refused = session.takeErrors();
+    await control(refused.length > 0 ? BUNDLE.DISCARD : BUNDLE.COMMIT);
+    errors.unshift(...refused, ...session.takeErrors());
+  }
+  if (errors.length === 0) return;
+  process.stderr.write(errors.map(printRefusal).join(''));
+  throw new ConfigError(`talking to ${session.target} (Protocol error)`);
+}

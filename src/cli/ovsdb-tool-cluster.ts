@@ -1,0 +1,97 @@
+// ovsdb-tool's commands that make and check clustered databases. What they check of their arguments is the reference's; clustered databases
+// themselves are not made here.
+import { readFileSync } from 'node:fs';
+import { strerror, systemErrno } from '../base/errno.ts';
+import { logger } from '../base/log.ts';
+import { readDatabaseFile } from '../daemon/ovsdb-server/file.ts';
+import { isUuid } from '../ovsdb/engine/atom.ts';
+import { OvsdbError } from '../ovsdb/engine/error.ts';
+import { isId } from '../ovsdb/engine/object-parser.ts';
+import { type DatabaseSchema, parseSchema } from '../ovsdb/engine/schema.ts';
+import { type Json, parseJson } from '../ovsdb/json/json.ts';
+
+const log = logger('ovsdb');
+const socketLog = logger('socket_util');
+
+function refuse(): never {
+  throw new Error('clustered databases are not supported');
+}
+
+/** A cluster's servers are named `tcp:IP:PORT` or `ssl:IP:PORT`. */
+function checkAddress(address: string): void {
+  if (!/^(tcp|ssl):/.test(address)) throw new OvsdbError('ovsdb error', `${address}: expected "tcp" or "ssl" address`);
+  const rest = address.slice(4);
+  if (/^(\[[^\]]*\]|[^:[\]]+):\d+$/.test(rest)) return;
+  if (!/^(\[[^\]]*\]|[^:]*):./.test(rest)) socketLog.err(`${rest}: port must be specified`);
+  throw new OvsdbError('ovsdb error', `${address}: syntax error in address`);
+}
+
+function contentSchema(path: string): DatabaseSchema {
+  let isLog: boolean;
+  try {
+    isLog = readFileSync(path).subarray(0, 6).toString('latin1') === 'OVSDB ';
+  } catch (error) {
+    throw new OvsdbError('I/O error', `${path}: open failed (${strerror(systemErrno(error))})`);
+  }
+  let schema: DatabaseSchema | undefined;
+  if (isLog) {
+    readDatabaseFile(path, (json, number) => {
+      if (number === 0) schema = parseSchema(json);
+    });
+  }
+  return schema ?? parseSchema(parseJsonFile(path));
+}
+
+function parseJsonFile(path: string): Json {
+  return parseJson(readFileSync(path, 'utf8'));
+}
+
+/** `create-cluster`: its arguments are judged, then it is refused. */
+export function createCluster(contents: string, local: string, electionTimer: string | undefined): void {
+  if (electionTimer !== undefined) {
+    const timer = Number.parseInt(electionTimer, 10) || 0;
+    if (timer < 100 || timer > 600_000) throw new OvsdbError('ovsdb error', 'election timer must be between 100 and 600000, in msec.');
+  }
+  const schema = contentSchema(contents);
+  const ephemeral = [...schema.tables.values()].flatMap((table) =>
+    table.columnList
+      .slice(2)
+      .filter((column) => !column.isPersistent)
+      .map((column) => ({ table: table.name, column: column.name })),
+  );
+  const [first] = ephemeral;
+  if (first !== undefined) {
+    log.warn(
+      `${contents}: changed ${ephemeral.length} columns in '${schema.name}' database from ephemeral to persistent, including '${first.column}' column in '${first.table}' table, because clusters do not support ephemeral columns`,
+    );
+  }
+  checkAddress(local);
+  refuse();
+}
+
+/** `join-cluster`: its arguments are judged, then it is refused. */
+export function joinCluster(name: string, addresses: readonly string[], clusterId: string | undefined): void {
+  if (clusterId !== undefined && !isUuid(clusterId)) throw new Error(`${clusterId}: not a valid UUID`);
+  if (!isId(name)) throw new Error(`${name}: not a valid schema name (use "schema-name" command to find the correct name)`);
+  const [local = '', ...remotes] = addresses;
+  checkAddress(local);
+  for (const remote of remotes) {
+    checkAddress(remote);
+    if (remote === local) throw new OvsdbError('ovsdb error', 'remote addresses cannot be the same as the local address');
+  }
+  refuse();
+}
+
+/** `check-cluster`: a standalone database is none. */
+export function checkCluster(paths: readonly string[]): void {
+  for (const path of paths) {
+    let magic: string;
+    try {
+      magic = readFileSync(path).subarray(0, 12).toString('latin1');
+    } catch (error) {
+      throw new OvsdbError('I/O error', `${path}: open failed (${strerror(systemErrno(error))})`);
+    }
+    if (magic !== 'OVSDB CLUSTE') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  }
+  refuse();
+}

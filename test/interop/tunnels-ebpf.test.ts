@@ -1,0 +1,83 @@
+// Tunnels of the default datapath, which the kernel's program wraps and unwraps: two hosts, an underlay of MTU 1500, offloads as found.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { faults, pings, station, switchHost, tcp } from './support/traffic.ts';
+import { cannot, eventually, type Host, type World, world } from './support/world.ts';
+
+const skip = cannot('ping', 'python3', 'iperf3') || false;
+
+interface Pair {
+  h1: Host;
+  h2: Host;
+  a: Host;
+  b: Host;
+}
+
+async function pair(w: World, mtu = 1500): Promise<Pair> {
+  const h1 = await switchHost(w, 'h1');
+  const h2 = await switchHost(w, 'h2');
+  w.wire(h1, 'wan', h2, 'wan');
+  h1.ok(`ip link set wan mtu ${mtu} && ip addr add 172.16.0.1/24 dev wan && ip addr add fd00::1/64 dev wan nodad`);
+  h2.ok(`ip link set wan mtu ${mtu} && ip addr add 172.16.0.2/24 dev wan && ip addr add fd00::2/64 dev wan nodad`);
+  const a = station(w, h1, 'a', 'va', '10.0.0.1/24', 'fd01::1/64');
+  const b = station(w, h2, 'b', 'vb', '10.0.0.2/24', 'fd01::2/64');
+  h1.ok('ovs-vsctl --timeout=10 add-br br0 -- add-port br0 va');
+  h2.ok('ovs-vsctl --timeout=10 add-br br0 -- add-port br0 vb');
+  return { h1, h2, a, b };
+}
+
+function tunnel(host: Host, type: string, remote: string, options = ''): void {
+  host.ok(
+    `ovs-vsctl --timeout=10 --if-exists del-port t0 -- add-port br0 t0 -- set interface t0 type=${type} options:remote_ip=${remote} ${options}`,
+  );
+}
+
+/** Gbit/s of a second of TCP. */
+async function rate(from: Host, to: Host, address: string): Promise<number> {
+  const server = to.start(['iperf3', '-s', '-1']);
+  try {
+    return await eventually('iperf3', () => {
+      const text = from.ok(['iperf3', '-c', address, '-t', '1', '-J'], { timeout: 15_000 });
+      return (JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received.bits_per_second / 1e9;
+    });
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The flows of TCP as `dpctl/dump-flows -m` shows them. */
+const tcpFlows = (host: Host): string[] =>
+  host
+    .ok('ovs-appctl dpctl/dump-flows -m')
+    .split('\n')
+    .filter((line) => /eth_type\(0x(0800|86dd)\)/.test(line) && /packets:[1-9]\d{2,}/.test(line));
+
+for (const type of ['gre', 'vxlan', 'geneve']) {
+  test(`${type}: the kernel carries TCP both ways over IPv4 and IPv6`, { skip }, async (t) => {
+    const { h1, h2, a, b } = await pair(world(t));
+    for (const [remote1, remote2] of [
+      ['172.16.0.2', '172.16.0.1'],
+      ['fd00::2', 'fd00::1'],
+    ] as const) {
+      tunnel(h1, type, remote1, 'options:key=77');
+      tunnel(h2, type, remote2, 'options:key=77');
+      await eventually(`ping over ${remote1}`, () => pings(a, '10.0.0.2'));
+      assert.ok(pings(a, '10.0.0.2', 1472), 'what does not fit is fragmented by user space');
+      await tcp(a, b, '10.0.0.2', 256);
+      await tcp(b, a, 'fd01::1', 256);
+      const gbits = await rate(a, b, '10.0.0.2');
+      t.diagnostic(`${type} over ${remote1}: ${gbits.toFixed(1)} Gbit/s`);
+      for (const host of [h1, h2]) {
+        const flows = tcpFlows(host);
+        const received = flows.filter((line) => line.includes('tunnel(tun_id=0x4d'));
+        assert.ok(received.length > 0, host.ok('ovs-appctl dpctl/dump-flows -m'));
+        for (const flow of flows) assert.match(flow, /offloaded:yes/);
+      }
+      // Only the kernel takes super-segments whole out of a tunnel: in user space no frame is longer than the underlay's MTU.
+      const sizes = tcpFlows(h2).map((line) => Number(/bytes:(\d+)/.exec(line)?.[1]) / Number(/packets:(\d+)/.exec(line)?.[1]));
+      assert.ok(Math.max(...sizes) > 3000, String(sizes));
+    }
+    assert.deepEqual(faults(h1), []);
+    assert.deepEqual(faults(h2), []);
+  });
+}
