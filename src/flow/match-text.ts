@@ -71,8 +71,8 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
       if (value !== 0n) setBits(match, at, field.bits, value, mask);
       return;
     case 'dl_vlan':
-      if (value === 0xfffn && mask === 0xfffn) setVlan(match, 0xffff, 0);
-      else setVlan(match, 0x1fff, Number(value) | 0x1000);
+      if (value === 0xffffn) setVlan(match, 0xffff, 0);
+      else setVlan(match, 0x1fff, Number(value & 0xfffn) | 0x1000);
       return;
     case 'vlan_pcp':
     case 'dl_vlan_pcp':
@@ -108,7 +108,7 @@ const PRINT_ORDER =
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
-  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4',
+  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT',
   ipv4: 'ip_src ip_dst nw_proto',
   ipv6: 'ipv6_src ipv6_dst ipv6_label nw_proto',
   other: 'ip_src ip_dst nw_proto',
@@ -182,6 +182,10 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
         if (word.text !== '') parts.push(word.text);
       } else if (name === 'VLAN') formatVlan(match, parts);
       else if (name === 'ERSPAN') add(erspanFields(match));
+      else if (name === 'NSH_CONTEXT') {
+        // Metadata of type 1 alone has these.
+        if (((match.key[W.NSH] ?? 0) >>> 8 & 0xff) === 1 && ((match.mask[W.NSH] ?? 0) & 0xff00) !== 0) add('nsh_c1 nsh_c2 nsh_c3 nsh_c4');
+      }
       else if (name === 'eth_type' && word.skipType) continue;
       else if (name === 'nw_proto' && word.skipProto) continue;
       else formatOne(match, name, parts, names);

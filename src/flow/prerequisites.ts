@@ -1,7 +1,7 @@
 // Whether a match has what a field needs (ovs-fields(7), "Prerequisites"): eth_type and nw_proto matched exactly, and so on.
 import type { Prereq } from './fields.ts';
 import type { Match } from './key.ts';
-import { W } from './key.ts';
+import { CT_STATE, W } from './key.ts';
 
 export const ETH = { IPV4: 0x0800, ARP: 0x0806, RARP: 0x8035, IPV6: 0x86dd, MPLS: 0x8847, MPLS_MCAST: 0x8848, NSH: 0x894f } as const;
 export const IP = { ICMP: 1, IGMP: 2, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132 } as const;
@@ -36,7 +36,7 @@ export function prereqHolds(prereq: Prereq, match: Match): boolean {
     case 'vlan':
       return ((match.key[W.VLAN0] ?? 0) & (match.mask[W.VLAN0] ?? 0) & 0x1000) !== 0;
     case 'ct':
-      return ((match.key[W.CT_STATE] ?? 0) & (match.mask[W.CT_STATE] ?? 0) & 32) !== 0;
+      return hasConnection(match);
     case 'mpls':
       return type() === ETH.MPLS || type() === ETH.MPLS_MCAST;
     case 'ipv4':
@@ -66,6 +66,14 @@ export function prereqHolds(prereq: Prereq, match: Match): boolean {
     case 'ndAdvert':
       return isNd(match, 136);
   }
+}
+
+/** A packet that belongs to a connection: in a state that only such have, or tracked and not invalid. */
+function hasConnection({ key, mask }: Match): boolean {
+  const [state, asked] = [key[W.CT_STATE] ?? 0, mask[W.CT_STATE] ?? 0];
+  const { TRK, INV } = CT_STATE;
+  if ((state & asked & ~(TRK | INV)) !== 0) return true;
+  return (state & asked & TRK) !== 0 && (asked & INV) !== 0 && (state & INV) === 0;
 }
 
 function isNd(match: Match, icmpType: number): boolean {

@@ -94,17 +94,17 @@ export function runOurs(cases: readonly Case[]): Result[] {
 /** Log lines without time and serial number: rate limits and the syslog's lines count differently. */
 const withoutTime = (text: string): string => text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|/gm, '');
 
-const same = (a: Result, b: Result): boolean =>
-  a.status === b.status && a.stdout === b.stdout && withoutTime(a.stderr) === withoutTime(b.stderr);
+const same = (a: Result, b: Result, withErrors: boolean): boolean =>
+  a.status === b.status && a.stdout === b.stdout && (!withErrors || withoutTime(a.stderr) === withoutTime(b.stderr));
 
-/** Runs every case through both and gives those that differ. */
-export function compare(cases: readonly Case[]): Difference[] {
+/** Runs every case through both and gives those that differ, on stderr too if `withErrors`. */
+export function compare(cases: readonly Case[], withErrors = true): Difference[] {
   const reference = runReference(cases);
   const ours = runOurs(cases);
   return cases.flatMap((one, index) => {
     const [r, o] = [reference[index], ours[index]];
     if (r === undefined || o === undefined) throw new Error('results are missing');
-    return same(r, o) ? [] : [{ case: one, reference: r, ours: o }];
+    return same(r, o, withErrors) ? [] : [{ case: one, reference: r, ours: o }];
   });
 }
 

@@ -15,7 +15,10 @@ async function parseFlow(text: string, options: FlowOptions): Promise<number> {
   const flows = await import('./flows.ts');
   const { cutCommand, parseFlow: read } = await import('../../openflow/text/flow-text.ts');
   const { command, text: rest } = cutCommand(text, 'add');
-  return flows.parseFlowsCommand([read(rest, command)], options);
+  const mod = read(rest, command);
+  const { checkFlow } = await import('../../openflow/protocols.ts');
+  checkFlow(mod);
+  return flows.parseFlowsCommand([mod], options);
 }
 
 async function parseFlows(path: string, options: FlowOptions): Promise<number> {

@@ -149,7 +149,7 @@ export function encodeErrorReplyCommand(name: string, request: string): number {
   const view = new DataView(bytes.buffer);
   if (view.getUint16(2) !== bytes.length) throw new ConfigError('Request size inconsistent');
   const version = (bytes[0] ?? 0) as OfVersion;
-  print(hexDump(encodeMessage(version, view.getUint32(4), errorMessage(version, name, bytes)), false));
+  print(hexDump(encodeMessage(version, view.getUint32(4), errorMessage(version, name, bytes)), 'bare'));
   return 0;
 }
 
@@ -158,7 +158,7 @@ export function encodeHelloCommand(text: string): number {
   const versions = Number.parseInt(text, /^0x/i.test(text) ? 16 : 10) >>> 0;
   const highest = 31 - Math.clz32(versions);
   const bytes = encodeMessage(highest as OfVersion, 1, { kind: 'hello', versions });
-  print(hexDump(bytes, false));
+  print(hexDump(bytes, 'bare'));
   print(printBytes(bytes, { verbosity: 0 }));
   return 0;
 }
@@ -166,7 +166,10 @@ export function encodeHelloCommand(text: string): number {
 /** parse-key-value STRING... */
 export function parseKeyValueCommand(strings: readonly string[]): number {
   for (const text of strings) {
-    const words = splitKeyValues(text).map(({ key, value }) => (value === undefined || value === '' ? key : `${key}=${value}`));
+    const words = splitKeyValues(text).map(({ key, value = '', after }) => {
+      const rest = after === undefined ? value : `${value})->${after}`;
+      return rest === '' ? key : `${key}=${rest}`;
+    });
     print(`${words.join(', ')}\n`);
   }
   return 0;

@@ -13,13 +13,15 @@ import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
+import { NXAST, ONF_VENDOR } from './action-constants.ts';
+import { checkActionForm } from './action-forms.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
-import { decodeSetField, NICIRA_DECODERS } from './nicira-decode.ts';
+import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira, niciraAction } from './nicira-encode.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
 
+const EXPERIMENTER = 0xffff;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
 const MAX_DEPTH = 32;
 
@@ -55,7 +57,7 @@ export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): 
   } catch (error) {
     if (error instanceof PeerError) {
       const { code } = error;
-      log.warn(() => `bad action at offset ${place.at - start} (${code}):\n${hexDump(bytes, false)}`);
+      log.warn(() => `bad action at offset ${place.at - start} (${code}):\n${hexDump(bytes, 'log')}`);
     }
     throw error;
   }
@@ -66,30 +68,31 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
   const actions: Action[] = [];
   while (from.left > 0) {
     place.at = from.at;
-    if (from.left < 8) throw new PeerError('OFPBAC_BAD_LEN', 'action shorter than 8 bytes');
     const type = from.u16();
     const length = from.u16();
-    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBAC_BAD_LEN', `action length ${length}`);
+    if (type === EXPERIMENTER) {
+      if (length < 16 || from.left < 6) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
+      const vendor = from.u32();
+      const subtype = from.u16();
+      checkActionForm(version, vendor, subtype, length, from.left + 10);
+      actions.push(decodeExperimenter(from.sub(length - 10, 'OFPBAC_BAD_LEN'), vendor, subtype, version, depth));
+      continue;
+    }
+    checkActionForm(version, 0, type, length, from.left + 4);
     const body = from.sub(length - 4, 'OFPBAC_BAD_LEN');
-    if (type === 0xffff) actions.push(decodeExperimenter(body, version, depth));
-    else if (version === 1) actions.push(decode10(type, body));
-    else actions.push(decode11(type, body, version));
+    actions.push(version === 1 ? decode10(type, body) : decode11(type, body, version));
   }
   return actions;
 }
 
-function decodeExperimenter(body: ByteReader, version: OfVersion, depth: number): Action {
-  const vendor = body.u32();
-  if (vendor !== NX_VENDOR && vendor !== ONF_VENDOR) throw new PeerError('OFPBAC_BAD_VENDOR', `action of vendor 0x${vendor.toString(16)}`);
-  const subtype = body.u16();
+function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
     // Copy-field, OpenFlow 1.3 extension 320.
-    if (subtype !== 3200) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `ONF action ${subtype}`);
     body.skip(2);
     return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
-  if (decode === undefined) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  if (decode === undefined || subtype >= NXAST.DEBUG_SLOW) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
   return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
 }
 
@@ -163,7 +166,7 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
     case 17:
       return { kind: 'pushVlan', ethertype: vlanType(f.u16()) };
     case 18:
-      return { kind: 'stripVlan' };
+      return { kind: 'stripVlan', pop: true };
     case 19:
       return { kind: 'pushMpls', ethertype: mplsType(f.u16()) };
     case 20:
@@ -186,7 +189,7 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
       if (version >= 6) return { kind: 'meter', meter: f.u32() };
       break;
     default:
-      if (version === 2) {
+      {
         const action = decode11Set(type, f);
         if (action !== undefined) return action;
       }
@@ -224,11 +227,6 @@ function decode11Set(type: number, f: ByteReader): Action | undefined {
 
 function vlanType(ethertype: number): number {
   if (ethertype !== 0x8100 && ethertype !== 0x88a8) throw new PeerError('OFPBAC_BAD_ARGUMENT', `push_vlan of 0x${ethertype.toString(16)}`);
-  return ethertype;
-}
-
-function mplsType(ethertype: number): number {
-  if (ethertype !== 0x8847 && ethertype !== 0x8848) throw new PeerError('OFPBAC_BAD_ARGUMENT', `push_mpls of 0x${ethertype.toString(16)}`);
   return ethertype;
 }
 
@@ -315,6 +313,12 @@ function encode10(out: ByteWriter, action: Action): boolean {
   }
 }
 
+const TRANSPORT_NAMES: ReadonlyMap<number, string> = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+]);
+
 function encode11(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): boolean {
   const set = (name: string, value: bigint): void => {
     const field = mustField(name);
@@ -382,15 +386,14 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
     case 'setL4SrcPort':
     case 'setL4DstPort': {
       const isSrc = action.kind === 'setL4SrcPort';
-      if (old) std(out, isSrc ? 9 : 10, (o) => o.u16(action.port));
-      else {
-        const name = context.transport === 17 ? 'udp' : context.transport === 132 ? 'sctp' : 'tcp';
-        set(`${name}_${isSrc ? 'src' : 'dst'}`, BigInt(action.port));
-      }
+      // Without a protocol that has ports there is no field to set.
+      const name = old ? undefined : TRANSPORT_NAMES.get(context.transport ?? 0);
+      if (name === undefined) std(out, isSrc ? 9 : 10, (o) => o.u16(action.port));
+      else set(`${name}_${isSrc ? 'src' : 'dst'}`, BigInt(action.port));
       return true;
     }
     case 'decTtl':
-      if (action.controllerIds.length > 0) return false;
+      if (action.listed === true) return false;
       std(out, 24, () => {});
       return true;
     case 'setMplsLabel':

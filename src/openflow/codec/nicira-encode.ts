@@ -147,7 +147,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
         encodeNxmHeader(o, action.dst.field);
       });
     case 'decTtl':
-      if (action.controllerIds.length === 0) return nx(NXAST.DEC_TTL);
+      if (action.listed !== true) return nx(NXAST.DEC_TTL);
       return nx(NXAST.DEC_TTL_CNT_IDS, (o) => {
         o.u16(action.controllerIds.length).zeros(4);
         for (const id of action.controllerIds) o.u16(id);
@@ -178,6 +178,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
     case 'finTimeout':
       return nx(NXAST.FIN_TIMEOUT, (o) => o.u16(action.idleTimeoutSec).u16(action.hardTimeoutSec));
     case 'resubmit':
+      if (action.portOnly === true) return nx(NXAST.RESUBMIT, (o) => o.u16(action.port));
       return nx(action.withCtTuple ? NXAST.RESUBMIT_TABLE_CT : NXAST.RESUBMIT_TABLE, (o) => o.u16(action.port).u8(action.table));
     case 'learn':
       return nx(needsLearn2(action) ? NXAST.LEARN2 : NXAST.LEARN, (o) => encodeLearn(o, action));

@@ -5,7 +5,7 @@
 // 16 bits inside and 32 in OXM. Those are written out here; all others follow from the field table.
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import type { Field, FieldCode } from '../../flow/fields.ts';
+import type { Field, FieldCode, Prereq } from '../../flow/fields.ts';
 import { mustField } from '../../flow/fields.ts';
 import type { Match } from '../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../flow/key.ts';
@@ -57,9 +57,13 @@ export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVer
   }
 }
 
+/** Fields of these groups are written whatever else is matched, as the reference does; who reads them finds out. */
+const isWritten = (prereq: Prereq, match: Match): boolean =>
+  prereq === 'ethernet' || prereq === 'ct' || prereq === 'nsh' || prereqHolds(prereq, match);
+
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   const mask = keyBits(match.mask, field.at, field.bits);
-  if (mask === 0n || !prereqHolds(field.prereq, match)) return;
+  if (mask === 0n || !isWritten(field.prereq, match)) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version < 3) encodeEntry(out, 'in_port', version, value, undefined);
@@ -150,11 +154,12 @@ export function decodeHeader(from: ByteReader): EntryHeader {
 
 /** A field named in an action: the header alone stands there. */
 export function decodeFieldHeader(from: ByteReader): Field {
+  if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
   const header = decodeHeader(from);
   const coded = header.coded;
-  if (coded === undefined) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'unknown field in an action');
+  if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
   if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
-    throw new PeerError('OFPBAC_BAD_SET_LEN', 'bad field size in an action');
+    throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   return coded.field;
 }
 

@@ -6,6 +6,7 @@ import { newKey, setKeyBits } from '../../flow/key.ts';
 import type { Action, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
+import { actionName } from './action-format.ts';
 import { splitCommas, splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
 import type { ActionTextContext } from './number-text.ts';
@@ -57,6 +58,9 @@ function parseOutput(arg: string, context: ActionTextContext, word: { mark: stri
       if (key === 'port') port = portOf(value, context, `output to unknown truncate port: ${value}`);
       else if (key === 'max_len') maxLen = u32(value);
       else fault(`invalid key '${key}' in output_trunc argument`);
+    }
+    if (port !== undefined && port >= OFPP.MAX && port !== OFPP.LOCAL && port !== OFPP.IN_PORT) {
+      return fault(`output to unsupported truncate port: ${/port=([^,\s]*)/.exec(arg)?.[1] ?? ''}`);
     }
     return { kind: 'outputTrunc', port: port ?? OFPP.NONE, maxLen };
   }
@@ -413,7 +417,11 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['mod_tp_dst', (arg) => ({ kind: 'setL4DstPort', port: numberOf(arg, 16, 'destination port') })],
   [
     'dec_ttl',
-    (arg) => ({ kind: 'decTtl', controllerIds: arg === '' ? [] : arg.split(/[, ]+/).map((id) => numberOf(id, 16, 'dec_ttl_cnt_ids')) }),
+    (arg) => {
+      if (arg === '') return { kind: 'decTtl', controllerIds: [] };
+      const ids = arg.split(/[, ]+/).filter((id) => id !== '');
+      return { kind: 'decTtl', controllerIds: ids.map((id) => (Number.parseInt(id, 10) || 0) & 0xffff), listed: true };
+    },
   ],
   ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: u32(arg) })],
   ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: numberOf(arg, 8, 'MPLS TC') })],
@@ -518,5 +526,16 @@ export function parseActions(text: string, context: ActionTextContext = {}): Act
     if (at.rank === last.rank && at.rank !== 1) fault(`duplicate ${at.name} instruction not allowed, for OpenFlow 1.1+ compatibility`);
     last = at;
   }
+  checkConjunctions(actions);
   return actions;
+}
+
+/** Conjunctions stand alone or with notes. */
+function checkConjunctions(actions: readonly Action[]): void {
+  if (!actions.some(({ kind }) => kind === 'conjunction')) return;
+  const other = actions.find(({ kind }) => kind !== 'conjunction' && kind !== 'note');
+  if (other === undefined) return;
+  fault(
+    `"conjunction" actions may be used along with "note" but not any other kind of action (such as the "${actionName(other)}" action used here)`,
+  );
 }

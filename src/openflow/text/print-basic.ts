@@ -1,7 +1,9 @@
 // Hello, error, echo, configuration and flow messages as text.
+import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { formatPort } from '../../flow/field-text.ts';
 import { formatMatch } from '../../flow/match-text.ts';
+import { checkActionList } from '../action-check.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
 import type { Message } from '../message.ts';
 import { formatActions } from './action-format.ts';
@@ -40,7 +42,12 @@ export const BASIC_BODIES: BodyPrinters = {
   echoReply: echo,
   getConfigReply: config,
   setConfig: config,
-  flowMod: (message, { names }) => `${formatFlowMod(message, names)}\n`,
+  flowMod: (message, { names, version }) => {
+    // What a switch would refuse cannot be decoded, as the reference sees it.
+    const isConsistent = checkActionList(message.actions, message.match, message.table);
+    if (!isConsistent && version > 1) throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+    return `${formatFlowMod(message, names)}\n`;
+  },
   flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,
   flowStatsReply: (message, { names }) => `${message.flows.map((flow) => `\n ${formatFlowStats(flow, names)}`).join('')}\n`,
   aggregateReply: (message) => ` packet_count=${message.packetCount} byte_count=${message.byteCount} flow_count=${message.flowCount}\n`,
