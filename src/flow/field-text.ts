@@ -32,7 +32,7 @@ const RESERVED_NAMES = new Map([...RESERVED].filter(([name]) => name !== 'NONE')
 
 /** Reads a port's number, reserved name or name; undefined when it is none. */
 export function parsePort(text: string, names?: PortNames): number | undefined {
-  const number = parseInteger(text);
+  const number = /^\d+$/.test(text) ? BigInt(text) : undefined;
   if (number !== undefined) {
     if (number >= 0xff00n && number <= 0xfff7n) warnReserved(Number(number));
     if (number <= 0xffffn) return Number(number);

@@ -7,19 +7,23 @@ import type { Match } from '../flow/key.ts';
 import { W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
+import { OFPP } from './action.ts';
 import { CT_ALG } from './codec/action-constants.ts';
 
 const log = logger('ofp_actions');
 const fieldLog = logger('meta_flow');
 
 /** Ports below the reserved names that no switch has. */
-const isImpossiblePort = (port: number): boolean => port >= 0xff00 && port <= 0xfff7;
+const isImpossiblePort = (port: number): boolean => (port >= 0xff00 && port <= 0xfff7) || port === OFPP.NONE;
 
 function invalid(code: string): never {
   throw new PeerError(code, 'actions do not fit the match');
 }
 
 const inconsistent = (): never => invalid('OFPBAC_MATCH_INCONSISTENT');
+
+/** Of whatever a decapsulated header held. */
+const UNKNOWN_PACKET_TYPE = 0xffff_ffff;
 
 /** What an action needs of the frame, where the answer is only a matter of kind. OpenFlow 1.0 lets it pass, later versions do not. */
 const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
@@ -131,7 +135,6 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         now.destination(action.subfield);
         break;
       case 'multipath':
-      case 'checkPktLarger':
         now.destination(action.dst);
         break;
       case 'bundle':
@@ -161,7 +164,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         now.setPacketType(action.packetType);
         break;
       case 'decap':
-        now.setPacketType(action.newPacketType ?? 0);
+        now.setPacketType(action.newPacketType ?? UNKNOWN_PACKET_TYPE);
         break;
       case 'ct':
         if (!now.has('ip')) inconsistent();
@@ -175,9 +178,15 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
       case 'resubmit':
         if (action.withCtTuple && !now.has('ct')) inconsistent();
         break;
+      case 'enqueue':
+        if (action.port >= OFPP.MAX && action.port !== OFPP.IN_PORT && action.port !== OFPP.LOCAL) invalid('OFPBAC_BAD_OUT_PORT');
+        break;
       case 'clone':
-      case 'writeActions':
         if (!checkActionList(action.actions, now.match)) consistent = false;
+        break;
+      case 'writeActions':
+        // Whether a set of actions is consistent depends on the frame that it meets.
+        checkActionList(action.actions, now.match);
         break;
       default:
         break;

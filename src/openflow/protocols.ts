@@ -1,7 +1,8 @@
 // Which flow formats can carry a flow-mod, and how they are named: ovs-ofctl(8), "Flow Syntax" and --flow-format.
-import type { Action } from './action.ts';
+
 import { ConfigError } from '../base/errors.ts';
 import { W } from '../flow/key.ts';
+import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
 import type { FlowMod } from './message.ts';

@@ -254,7 +254,7 @@ export const ACTION_MAKERS: Readonly<Record<string, Make>> = {
       'encap(nsh(md_type=2))',
       'encap(nsh(md_type=2,tlv(0x1000,10,0x12345678)))',
       'encap(mpls)',
-      'encap(mplsm)',
+      'encap(mpls_mc)',
       'encap(mpls(ether_type=0x8847))',
     ]),
   decap: (d) => d.pick(['decap()', 'decap(packet_type(ns=0,type=0))', 'decap(packet_type(ns=1,type=0x894f))']),

@@ -138,8 +138,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
     Array.from({ length: count }, (): Case => {
       const word = (): string => hex(d.bytes(2));
       switch (d.below(5)) {
-        case 0:
-          {
+        case 0: {
           const mask = d.number(16);
           return { args: ['check-vlan', (d.number(16) & mask).toString(16), mask.toString(16)] };
         }

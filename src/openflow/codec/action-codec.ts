@@ -9,7 +9,7 @@ import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
 import { mustField } from '../../flow/fields.ts';
 import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
-import type { Action } from '../action.ts';
+import type { Action, ActionKind } from '../action.ts';
 import { OFPP } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
@@ -188,11 +188,10 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
     case 29:
       if (version >= 6) return { kind: 'meter', meter: f.u32() };
       break;
-    default:
-      {
-        const action = decode11Set(type, f);
-        if (action !== undefined) return action;
-      }
+    default: {
+      const action = decode11Set(type, f);
+      if (action !== undefined) return action;
+    }
   }
   throw new PeerError('OFPBAC_BAD_TYPE', `action type ${type}`);
 }
@@ -240,8 +239,12 @@ export interface ActionContext {
 
 /** Writes actions for a version. Instructions other than those that are actions in that version are passed over. */
 export function encodeActions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
-  const inner = { ...context };
-  for (const action of actions) encodeAction(out, action, version, inner);
+  encodeInContext(out, actions, version, { ...context });
+}
+
+/** Writes actions and leaves in `context` what they made of the packet. */
+function encodeInContext(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext): void {
+  for (const action of actions) encodeAction(out, action, version, context);
 }
 
 function std(out: ByteWriter, type: number, body: (out: ByteWriter) => void, size = 8): void {
@@ -560,6 +563,28 @@ function loadField(out: ByteWriter, field: Field, value: bigint, mask: bigint): 
   }
 }
 
+/** Actions that a set cannot hold. */
+const NOT_IN_SETS: ReadonlySet<ActionKind> = new Set<ActionKind>([
+  'outputReg',
+  'outputTrunc',
+  'controller',
+  'enqueue',
+  'bundle',
+  'deleteField',
+  'popQueue',
+  'finTimeout',
+  'learn',
+  'conjunction',
+  'note',
+  'exit',
+  'sample',
+  'push',
+  'pop',
+  'clone',
+  'checkPktLarger',
+  'multipath',
+]);
+
 /** Instruction types of OpenFlow 1.1 and later. */
 const INSTRUCTION = { GOTO: 1, METADATA: 2, WRITE: 3, APPLY: 4, CLEAR: 5, METER: 6 } as const;
 
@@ -591,7 +616,12 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
   const write = bodies.get(INSTRUCTION.WRITE);
   if (write !== undefined) {
     write.skip(4);
-    actions.push({ kind: 'writeActions', actions: decodeActions(write, version) });
+    const set = decodeActions(write, version);
+    if (set.some(({ kind }) => NOT_IN_SETS.has(kind))) {
+      log.warn('disallowed action in action set');
+      throw new PeerError('OFPBAC_BAD_TYPE', 'action in a set');
+    }
+    actions.push({ kind: 'writeActions', actions: set });
   }
   const metadata = bodies.get(INSTRUCTION.METADATA);
   if (metadata !== undefined) {
@@ -609,6 +639,7 @@ const isInstruction = (action: Action): boolean =>
 /** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
 export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
   const hasMeter = version === 4 || version === 5;
+  const now = { ...context };
   const apply = actions.filter((a) => !isInstruction(a) && !(hasMeter && a.kind === 'meter'));
   const block = (type: number, body: (out: ByteWriter) => void): void => {
     const start = out.size;
@@ -619,10 +650,10 @@ export function encodeInstructions(out: ByteWriter, actions: readonly Action[], 
   for (const action of actions) {
     if (hasMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));
   }
-  if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeActions(o.zeros(4), apply, version, context));
+  if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeInContext(o.zeros(4), apply, version, now));
   for (const action of actions) {
     if (action.kind === 'clearActions') block(INSTRUCTION.CLEAR, (o) => o.zeros(4));
-    else if (action.kind === 'writeActions') block(INSTRUCTION.WRITE, (o) => encodeActions(o.zeros(4), action.actions, version, context));
+    else if (action.kind === 'writeActions') block(INSTRUCTION.WRITE, (o) => encodeActions(o.zeros(4), action.actions, version, now));
     else if (action.kind === 'writeMetadata') block(INSTRUCTION.METADATA, (o) => o.zeros(4).u64(action.metadata).u64(action.mask));
     else if (action.kind === 'gotoTable') block(INSTRUCTION.GOTO, (o) => o.u8(action.table).zeros(3));
   }

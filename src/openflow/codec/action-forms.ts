@@ -104,7 +104,9 @@ interface ActionForm {
 
 /** What OpenFlow 1.2 replaced by set_field. */
 const DEPRECATED: ReadonlySet<string> = new Set(
-  'VLAN_VID VLAN_PCP DL_SRC DL_DST NW_SRC NW_DST NW_TOS NW_ECN TP_SRC TP_DST MPLS_LABEL MPLS_TC'.split(' ').map((name) => `OFPAT_SET_${name}`),
+  'VLAN_VID VLAN_PCP DL_SRC DL_DST NW_SRC NW_DST NW_TOS NW_ECN TP_SRC TP_DST MPLS_LABEL MPLS_TC'
+    .split(' ')
+    .map((name) => `OFPAT_SET_${name}`),
 );
 const MOST = 65528;
 /** Subtypes and types stay below this. */

@@ -136,6 +136,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
       encodeBundle(out, action);
       return true;
     case 'regLoad':
+      if (action.dst.bits > 64) return loadWide(out, action);
       return nx(NXAST.REG_LOAD, (o) => {
         encodeNxmHeader(o.u16(packBits(action.dst.offset, action.dst.bits)), action.dst.field);
         o.u64(action.value);
@@ -251,4 +252,16 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
     default:
       return false;
   }
+}
+
+/** A load of more bits than one such action has: the lowest 64, then the rest. */
+function loadWide(out: ByteWriter, { dst, value }: Of<'regLoad'>): true {
+  for (let done = 0; done < dst.bits; done += 64) {
+    const bits = Math.min(64, dst.bits - done);
+    niciraAction(out, NXAST.REG_LOAD, (o) => {
+      encodeNxmHeader(o.u16(packBits(dst.offset + done, bits)), dst.field);
+      o.u64(BigInt.asUintN(bits, value >> BigInt(done)));
+    });
+  }
+  return true;
 }

@@ -74,7 +74,7 @@ function encodeToMatch(match: Match): Match {
   keep(w(W.TYPE), 16);
   const vlanMask = (match.mask[W.VLAN0] ?? 0) & 0xffff;
   const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
-  const noTag = vlanMask === 0xffff && tci === 0;
+  const noTag = (vlanMask & 0x1000) !== 0 && (tci & 0x1000) === 0 && (vlanMask === 0xffff ? tci === 0 : vlanMask === 0x1fff);
   const tagged = (tci & 0x1000) !== 0;
   if (noTag || (tagged && (vlanMask === 0x1fff || vlanMask === 0xf000 || vlanMask === 0xffff))) {
     kept.mask[W.VLAN0] = vlanMask;

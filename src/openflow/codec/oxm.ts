@@ -64,6 +64,7 @@ const isWritten = (prereq: Prereq, match: Match): boolean =>
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   const mask = keyBits(match.mask, field.at, field.bits);
   if (mask === 0n || !isWritten(field.prereq, match)) return;
+  if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version < 3) encodeEntry(out, 'in_port', version, value, undefined);
@@ -198,6 +199,8 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
+  const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
+  if (isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
   if (field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
   return { field, value: value & mask, mask };
 }

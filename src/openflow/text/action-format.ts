@@ -140,7 +140,7 @@ export function formatAction(action: Action, names?: PortNames): string {
       return formatEncap(action);
     case 'decap':
       if (action.newPacketType === undefined) return 'decap()';
-      return `decap(packet_type(ns=${action.newPacketType >>> 16},type=0x${(action.newPacketType & 0xffff).toString(16)}))`;
+      return `decap(packet_type(ns=${action.newPacketType >>> 16},type=${hex(BigInt(action.newPacketType & 0xffff))}))`;
     case 'debugRecirc':
       return 'debug_recirc';
     case 'debugSlow':
@@ -264,18 +264,25 @@ function formatNat(nat: NatSpec): string {
   return parts.length === 0 ? 'nat' : `nat(${parts.join(',')})`;
 }
 
+function formatTlv(value: Uint8Array): string {
+  const data = [...value.subarray(4, 4 + (value[3] ?? 0))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `tlv(0x${(((value[0] ?? 0) << 8) | (value[1] ?? 0)).toString(16).padStart(4, '0')},${value[2] ?? 0},0x${data})`;
+}
+
 function formatEncap(action: Of<'encap'>): string {
   const names = new Map([
     [0, 'ethernet'],
     [0x1894f, 'nsh'],
     [0x18847, 'mpls'],
-    [0x18848, 'mplsm'],
+    [0x18848, 'mpls_mc'],
   ]);
   const name = names.get(action.packetType) ?? `0x${action.packetType.toString(16)}`;
   const props = action.props.map((prop) =>
     prop.class === 4 && prop.type === 1
       ? `md_type=${prop.value[0] ?? 0}`
-      : `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`,
+      : prop.class === 4 && prop.type === 2
+        ? formatTlv(prop.value)
+        : `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`,
   );
   return props.length === 0 ? `encap(${name})` : `encap(${name}(${props.join(',')}))`;
 }
