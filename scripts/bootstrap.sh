@@ -60,6 +60,7 @@ test  iperf3              iperf3                      TCP through the switch
 test  ethtool             ethtool                     offload settings of devices
 test  tcpdump             tcpdump                     what is on the wire
 test  /usr/share/doc/python3-openvswitch  python3-openvswitch  the reference's Python client library
+test  tunctl              uml-utilities               the reference's tunctl
 test  mn                  mininet                     drives switches as people do: Weft must not be noticed
 test  osken-manager       python3-os-ken              controllers written for Ryu
 qemu  qemu-system-x86_64  qemu-system-x86             the virtual machines

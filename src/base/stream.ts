@@ -5,6 +5,8 @@
 export interface Stream {
   /** The connection's name as Open vSwitch prints it, e.g. `tcp:127.0.0.1:6633` or `unix`. */
   readonly name: string;
+  /** The common name in the certificate by which the peer has proved itself, where there is one. */
+  readonly peerIdentity?: string | undefined;
   /** Queues bytes to send; they belong to the stream from now on. After close it does nothing. */
   write(bytes: Uint8Array): void;
   /** Bytes queued and not yet taken by the operating system. */

@@ -21,6 +21,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'strict' },
   { name: 'readd' },
+  { name: 'may-create' },
   { name: 'flow-format', short: 'F', argument: 'required' },
   { name: 'packet-in-format', short: 'P', argument: 'required' },
   { name: 'protocols', short: 'O', argument: 'required' },
@@ -93,6 +94,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     } else if (name === 'strict') line.strict = true;
     else if (name === 'bundle') line.bundle = true;
     else if (name === 'readd') line.readd = true;
+    else if (name === 'may-create') line.mayCreate = true;
     else if (name === 'read-only') line.readOnly = true;
     else if (name === 'more') line.verbosity++;
     else if (name === 'protocols') line.versions = parseVersions(value);
@@ -140,6 +142,8 @@ async function execute(command: string, args: readonly string[], options: FlowOp
   const [first = '', second, third] = args;
   const flows = () => import('./ofctl/flows.ts');
   const device = () => import('./ofctl/switch.ts');
+  const groups = () => import('./ofctl/groups.ts');
+  const meters = () => import('./ofctl/meters.ts');
   switch (command) {
     case 'show':
       return (await device()).show(first, options);
@@ -187,6 +191,38 @@ async function execute(command: string, args: readonly string[], options: FlowOp
     }
     case 'bundle':
       return (await import('./ofctl/bundle-file.ts')).bundleCommand(first, second ?? '', options);
+    case 'add-group':
+      return (await groups()).groupModCommand(first, second ?? '', 'add', options);
+    case 'add-groups':
+      return (await groups()).groupFileCommand(first, second ?? '', undefined, options);
+    case 'mod-group':
+      return (await groups()).groupModCommand(first, second ?? '', options.mayCreate === true ? 'add_or_mod' : 'modify', options);
+    case 'del-groups':
+      return (await groups()).groupModCommand(first, second ?? '', 'delete', options);
+    case 'insert-buckets':
+      return (await groups()).groupModCommand(first, second ?? '', 'insert_bucket', options);
+    case 'remove-buckets':
+      return (await groups()).groupModCommand(first, second ?? '', 'remove_bucket', options);
+    case 'dump-groups':
+      return (await groups()).dumpGroups(first, second, options);
+    case 'dump-group-stats':
+      return (await groups()).dumpGroupStats(first, second ?? '', options);
+    case 'dump-group-features':
+      return (await device()).dump(first, options, { kind: 'groupFeaturesRequest' });
+    case 'add-meter':
+      return (await meters()).meterModCommand(first, second, 'add', options);
+    case 'mod-meter':
+      return (await meters()).meterModCommand(first, second, 'modify', options);
+    case 'del-meter':
+    case 'del-meters':
+      return (await meters()).meterModCommand(first, second, 'delete', options);
+    case 'dump-meter':
+    case 'dump-meters':
+      return (await meters()).meterRequest(first, second, 'meterConfigRequest', options);
+    case 'meter-stats':
+      return (await meters()).meterRequest(first, second, 'meterStatsRequest', options);
+    case 'meter-features':
+      return (await meters()).meterFeatures(first, options);
     case 'replace-flows':
       return (await import('./ofctl/flow-difference.ts')).replaceFlows(first, second ?? '', options);
     case 'diff-flows':

@@ -84,7 +84,7 @@ function parseArgument(text: string): Json {
   }
 }
 
-function transact(path: string, text: string, isReadOnly: boolean): void {
+function transact(path: string, text: string, isReadOnly: boolean, role: string): void {
   const params = parseArgument(text);
   withFile(path, isReadOnly, ({ database }) => {
     const [name, ...operations] = Array.isArray(params) ? params : [];
@@ -92,7 +92,7 @@ function transact(path: string, text: string, isReadOnly: boolean): void {
       print(formatJson(transactFault(params).toJson(), { sort: true }));
       return;
     }
-    const outcome = executeTransaction(database, operations);
+    const outcome = executeTransaction(database, operations, { client: { role, id: undefined } });
     if (outcome.kind === 'done') print(formatJson(outcome.result, { sort: true }));
   });
 }
@@ -113,7 +113,7 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
       return;
     }
     file.database.replaceWith(converted);
-    file.compact(comment);
+    file.compactNow(comment);
   });
 }
 
@@ -141,7 +141,7 @@ function withLocked(path: string, isReadOnly: boolean, fn: (file: DatabaseFile) 
 function compact(path: string, target: string | undefined): void {
   const comment = `compacted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
   withLocked(path, target !== undefined, (file) => {
-    if (target === undefined) file.compact(comment);
+    if (target === undefined) file.compactNow(comment);
     else replaceFile(target, file.database.schema, snapshotToJson(file.database, comment, Date.now()));
   });
 }
@@ -176,10 +176,18 @@ async function showLog(path: string, detail: number): Promise<number> {
   return fault === '' ? 0 : fail(PROGRAM, `${faultTag}: ${fault}`);
 }
 
+interface Settings {
+  /** How much `show-log` tells. */
+  detail: number;
+  role: string;
+  electionTimer: string | undefined;
+  clusterId: string | undefined;
+}
+
 interface Command {
   min: number;
   max: number;
-  run(args: string[], detail: number, electionTimer?: string, clusterId?: string): unknown;
+  run(args: string[], settings: Settings): unknown;
 }
 
 const commands = new Map<string, Command>([
@@ -200,12 +208,23 @@ const commands = new Map<string, Command>([
   ['schema-version', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).version) }],
   ['schema-cksum', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).cksum) }],
   ['compare-versions', { min: 3, max: 3, run: (args) => (compareVersions(args) ? 0 : 2) }],
-  ['query', { min: 1, max: 2, run: (args) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', true) }],
+  [
+    'query',
+    {
+      min: 1,
+      max: 2,
+      run: (args, { role }) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', true, role),
+    },
+  ],
   [
     'transact',
-    { min: 1, max: 2, run: (args) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', false) },
+    {
+      min: 1,
+      max: 2,
+      run: (args, { role }) => transact(args.length > 1 ? (args[0] ?? '') : defaultDatabase(), args.at(-1) ?? '', false, role),
+    },
   ],
-  ['show-log', { min: 0, max: 1, run: ([db], detail) => showLog(db ?? defaultDatabase(), detail) }],
+  ['show-log', { min: 0, max: 1, run: ([db], { detail }) => showLog(db ?? defaultDatabase(), detail) }],
   ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => void fileSchema(db) }],
   ['db-is-clustered', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 0 : 2) }],
   ['db-cid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
@@ -226,14 +245,18 @@ const commands = new Map<string, Command>([
   ['check-cluster', { min: 1, max: Number.POSITIVE_INFINITY, run: (paths) => cluster((m) => m.checkCluster(paths)) }],
   [
     'create-cluster',
-    { min: 3, max: 3, run: ([, contents = '', local = ''], _, timer) => cluster((m) => m.createCluster(contents, local, timer)) },
+    {
+      min: 3,
+      max: 3,
+      run: ([, contents = '', local = ''], { electionTimer }) => cluster((m) => m.createCluster(contents, local, electionTimer)),
+    },
   ],
   [
     'join-cluster',
     {
       min: 4,
       max: Number.POSITIVE_INFINITY,
-      run: ([, name = '', ...addresses], _, __, cid) => cluster((m) => m.joinCluster(name, addresses, cid)),
+      run: ([, name = '', ...addresses], { clusterId }) => cluster((m) => m.joinCluster(name, addresses, clusterId)),
     },
   ],
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
@@ -271,16 +294,15 @@ async function showUsage(): Promise<void> {
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM);
-  let detail = 0;
-  let electionTimer: string | undefined;
-  let clusterId: string | undefined;
+  const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
-      if (name === 'more') detail++;
-      else if (name === 'election-timer') electionTimer = value;
-      else if (name === 'cid') clusterId = value;
+      if (name === 'more') settings.detail++;
+      else if (name === 'rbac-role') settings.role = value;
+      else if (name === 'election-timer') settings.electionTimer = value;
+      else if (name === 'cid') settings.clusterId = value;
       else if (name === 'timeout') setAlarm(Number(value));
       else if (name === 'version') {
         print(versionText(PROGRAM));
@@ -296,7 +318,7 @@ export async function main(argv: string[]): Promise<number> {
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
     if (args.length < command.min) throw new UsageError(`'${name}' command requires at least ${command.min} arguments`);
     if (args.length > command.max) throw new UsageError(`'${name}' command takes at most ${command.max} arguments`);
-    const code = await command.run(args, detail, electionTimer, clusterId);
+    const code = await command.run(args, settings);
     return typeof code === 'number' ? code : 0;
   } catch (error) {
     return fail(PROGRAM, errorText(error));

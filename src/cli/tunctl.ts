@@ -41,7 +41,7 @@ function idOf(name: string, file: string): number | undefined {
   if (/^\d+$/.test(name)) return Number(name);
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     const fields = line.split(':');
-    if (fields[0] === name) return Number(fields[2]);
+    if (name !== '' && fields[0] === name) return Number(fields[2]);
   }
   return undefined;
 }
@@ -74,7 +74,7 @@ export function main(argv: string[]): number {
   let isBrief = false;
   let cloneDevice = '/dev/net/tun';
   let kind = IFF_TAP;
-  let owner: number | undefined = process.getuid?.() ?? 0;
+  let owner: number | undefined;
   let group: number | undefined;
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
@@ -95,7 +95,6 @@ export function main(argv: string[]): number {
       } else if (option === 'user') {
         owner = idOf(value, '/etc/passwd');
         if (owner === undefined) throw new UsageError(`'${value}' is neither a username nor a numeric uid.`);
-        if (group === undefined) group = -1;
       } else if (option === 'group') {
         group = idOf(value, '/etc/group');
         if (group === undefined) throw new UsageError(`'${value}' is neither a groupname nor a numeric group.`);
@@ -112,15 +111,16 @@ export function main(argv: string[]): number {
       check('disabling TUNSETPERSIST', c.ioctlInt(device.fd, TUNSETPERSIST, 0));
       process.stdout.write(`Set '${device.name}' nonpersistent\n`);
     } else {
-      const hasOwner = owner !== undefined && owner >= 0;
-      const hasGroup = group !== undefined && group >= 0;
-      if (hasOwner) check('TUNSETOWNER', c.ioctlInt(device.fd, TUNSETOWNER, owner ?? 0));
-      if (hasGroup) check('TUNSETGROUP', c.ioctlInt(device.fd, TUNSETGROUP, group ?? 0));
+      // Owned by a group alone when only one is named; by whoever runs this when nobody is.
+      if (owner === undefined && group === undefined) owner = process.getuid?.() ?? 0;
+      if (owner !== undefined) check('TUNSETOWNER', c.ioctlInt(device.fd, TUNSETOWNER, owner));
+      if (group !== undefined) check('TUNSETGROUP', c.ioctlInt(device.fd, TUNSETGROUP, group));
       check('enabling TUNSETPERSIST', c.ioctlInt(device.fd, TUNSETPERSIST, 1));
       if (isBrief) process.stdout.write(`${device.name}\n`);
       else {
-        const gid = hasGroup ? ` gid ${group}` : '';
-        process.stdout.write(`Set '${device.name}' persistent and owned by uid ${owner}${gid}\n`);
+        const uid = owner === undefined ? '' : ` uid ${owner}`;
+        const gid = group === undefined ? '' : ` gid ${group}`;
+        process.stdout.write(`Set '${device.name}' persistent and owned by${uid}${gid}\n`);
       }
     }
     c.close(device.fd);

@@ -104,6 +104,13 @@ function bootstrap(socket: TLSSocket, name: string): void {
   }
 }
 
+/** The common name in the peer's certificate, once that has been judged good. */
+export function peerIdentity(socket: TLSSocket): string | undefined {
+  if (!socket.authorized) return undefined;
+  const name = socket.getPeerCertificate().subject?.CN;
+  return Array.isArray(name) ? name[0] : name;
+}
+
 /** Makes TLS of a connected socket; rejects with a KernelError when the handshake fails. */
 export function secureSocket(socket: Socket, name: string, isServer: boolean): Promise<TLSSocket> {
   const options = contextOptions(name);

@@ -24,13 +24,15 @@ function kernelError(call: string, error: unknown): KernelError {
 
 class SocketStream implements Stream {
   readonly name: string;
+  readonly peerIdentity: string | undefined;
   readonly #socket: Socket;
   #reason = '';
   #closed = false;
   #onClose: ((reason: string) => void) | undefined;
 
-  constructor(name: string, socket: Socket) {
+  constructor(name: string, socket: Socket, peerIdentity?: string) {
     this.name = name;
+    this.peerIdentity = peerIdentity;
     this.#socket = socket;
     // Listen from the first moment: an error without a listener would end the process.
     socket.on('error', (error) => {
@@ -113,7 +115,9 @@ export async function connectStream(target: string, defaultPort = 0): Promise<St
         resolve(socket);
       });
     });
-    return new SocketStream(target, tls === undefined ? connected : await tls.secureSocket(connected, target, false));
+    if (tls === undefined) return new SocketStream(target, connected);
+    const secured = await tls.secureSocket(connected, target, false);
+    return new SocketStream(target, secured, tls.peerIdentity(secured));
   } finally {
     short?.release();
   }
@@ -181,7 +185,7 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
     handshakes++;
     // The keys may be wrong today: that is the peer's loss, and ours to log, but no end of the listener.
     (async () => tls.secureSocket(socket, name, true))()
-      .then((secured) => onStream(new SocketStream(name, secured)))
+      .then((secured) => onStream(new SocketStream(name, secured, tls.peerIdentity(secured))))
       .catch(() => socket.destroy())
       .finally(() => handshakes--);
   });

@@ -2,6 +2,8 @@
 // `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
 import type { Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
+import type { GroupDesc, GroupFeatures, GroupMod, GroupStats } from './group.ts';
+import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from './meter.ts';
 
 /** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
 export type OfVersion = 1 | 2 | 3 | 4 | 5 | 6;
@@ -219,6 +221,18 @@ export type Message =
       }[];
       more: boolean;
     }
+  | GroupMod
+  | { kind: 'groupStatsRequest' | 'groupDescRequest'; group: number }
+  | { kind: 'groupStatsReply'; groups: GroupStats[]; more: boolean }
+  | { kind: 'groupDescReply'; groups: GroupDesc[]; more: boolean }
+  | { kind: 'groupFeaturesRequest' }
+  | { kind: 'groupFeaturesReply'; features: GroupFeatures }
+  | MeterMod
+  | { kind: 'meterStatsRequest' | 'meterConfigRequest'; meter: number }
+  | { kind: 'meterStatsReply'; meters: MeterStats[]; more: boolean }
+  | { kind: 'meterConfigReply'; meters: MeterConfig[]; more: boolean }
+  | { kind: 'meterFeaturesRequest' }
+  | { kind: 'meterFeaturesReply'; features: MeterFeatures }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
   /** `inner` is a whole message with the version and transaction id of this one. */
   | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }

@@ -5,6 +5,7 @@ import { W } from '../flow/key.ts';
 import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
+import type { GroupMod } from './group.ts';
 import type { FlowMod } from './message.ts';
 
 /** All formats, the most wanted first. */
@@ -53,6 +54,23 @@ function flagNeeds({ flags, table }: FlowMod, keep: Set<string>): void {
     keep.delete('OpenFlow10-table_id');
     keep.delete('NXM-table_id');
   }
+}
+
+/** Formats of the versions that have meters. */
+export const METER_PROTOCOLS: readonly string[] = [...ONE_THREE_ON];
+
+/** Formats that can carry all of these groups. */
+export function groupProtocols(mods: readonly GroupMod[]): string[] {
+  const keep = new Set<string>(PROTOCOLS);
+  for (const { command, buckets } of mods) {
+    for (const { actions } of buckets) {
+      needs(actions, keep);
+      // As an action of a bucket a meter is of OpenFlow 1.5.
+      if (actions.some((action) => action.kind === 'meter')) for (const name of [...keep]) if (name !== 'OXM-OpenFlow15') keep.delete(name);
+    }
+    if (command === 'remove_bucket') for (const name of [...keep]) if (!/^(OpenFlow10|NXM|OXM-OpenFlow15)/.test(name)) keep.delete(name);
+  }
+  return PROTOCOLS.filter((name) => keep.has(name));
 }
 
 /** Formats that can carry all of these. */

@@ -2,7 +2,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
-import { Classifier, ClassifierRule } from '../../flow/classifier.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { type Match, matchAll } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
@@ -19,32 +18,39 @@ import { Session } from './session.ts';
 type FlowVersion = Pick<FlowStats, 'cookie' | 'idleTimeoutSec' | 'hardTimeoutSec' | 'importance' | 'flags' | 'actions'>;
 
 /** One key with what each side has under it. */
-class Entry extends ClassifierRule {
-  readonly sides: [FlowVersion | undefined, FlowVersion | undefined] = [undefined, undefined];
+interface Entry {
+  table: number;
+  match: Match;
+  priority: number;
+  sides: [FlowVersion | undefined, FlowVersion | undefined];
 }
 
-/** Flows of two sides. */
+/** Flows of one table that match on the same fields. */
+interface Group {
+  maxPriority: number;
+  entries: Map<string, Entry>;
+}
+
+/** Flows of two sides, in the reference's order: by table, then by what they match on, highest priority first, then as they came. */
 class FlowPairs {
-  readonly #tables = new Map<number, Classifier<Entry>>();
+  readonly #tables = new Map<number, Map<string, Group>>();
 
   add(side: 0 | 1, table: number, match: Match, priority: number, version: FlowVersion): void {
-    let classifier = this.#tables.get(table);
-    if (classifier === undefined) {
-      classifier = new Classifier();
-      this.#tables.set(table, classifier);
-    }
-    let entry = classifier.find(match, priority, 0);
-    if (entry === undefined) {
-      entry = new Entry(match, priority);
-      classifier.insert(entry);
-    }
+    const groups = this.#tables.get(table) ?? new Map<string, Group>();
+    this.#tables.set(table, groups);
+    const mask = match.mask.join();
+    const group = groups.get(mask) ?? { maxPriority: -1, entries: new Map() };
+    groups.set(mask, group);
+    const key = `${priority}:${match.key.map((word, i) => word & (match.mask[i] ?? 0)).join()}`;
+    const entry = group.entries.get(key) ?? { table, match, priority, sides: [undefined, undefined] };
+    group.entries.set(key, entry);
+    group.maxPriority = Math.max(group.maxPriority, priority);
     entry.sides[side] = version;
   }
 
-  /** By table, then by the fields that flows match on. */
-  *entries(): Generator<[table: number, entry: Entry]> {
-    for (const table of [...this.#tables.keys()].sort((a, b) => a - b)) {
-      for (const entry of this.#tables.get(table)!.rules()) yield [table, entry];
+  *entries(): Generator<Entry> {
+    for (const [, groups] of [...this.#tables].sort(([a], [b]) => a - b)) {
+      for (const group of [...groups.values()].sort((a, b) => b.maxPriority - a.maxPriority)) yield* group.entries.values();
     }
   }
 }
@@ -56,23 +62,25 @@ const isEqual = (a: FlowVersion, b: FlowVersion): boolean =>
   a.importance === b.importance &&
   formatActions(a.actions) === formatActions(b.actions);
 
-function readFile(path: string, names: PortNames | undefined, pairs: FlowPairs, side: 0 | 1): FlowMod[] {
+/** The lines of a file that hold something. */
+function linesOf(path: string): { text: string; number: number }[] {
   let content: string;
   try {
     content = readFileSync(path === '-' ? 0 : path, 'utf8');
   } catch (error) {
     throw new ConfigError(`${path}: open (${strerror(systemErrno(error))})`);
   }
-  const lines = content
+  return content
     .split('\n')
     .map((text, index) => ({ text: text.replace(/#.*/, '').trim(), number: index + 1 }))
     .filter(({ text }) => text !== '');
-  const mods = parseFlowFile(path, lines, 'add', names, false);
+}
+
+function addAll(mods: readonly FlowMod[], pairs: FlowPairs, side: 0 | 1): void {
   for (const mod of mods) {
     const table = mod.table === 255 ? 0 : mod.table;
     pairs.add(side, table, normalizeMatch(mod.match), mod.priority, { ...mod, cookie: mod.newCookie ?? 0n });
   }
-  return mods;
 }
 
 async function readSwitch(session: Session, pairs: FlowPairs, side: 0 | 1): Promise<void> {
@@ -83,15 +91,15 @@ async function readSwitch(session: Session, pairs: FlowPairs, side: 0 | 1): Prom
   }
 }
 
-const modOf = (command: FlowMod['command'], table: number, entry: Entry, version: FlowVersion): FlowMod => ({
+const modOf = (command: FlowMod['command'], entry: Entry, version: FlowVersion): FlowMod => ({
   kind: 'flowMod',
   command,
-  match: entry.match(),
+  match: entry.match,
   priority: entry.priority,
   cookie: 0n,
   cookieMask: 0n,
   newCookie: command === 'add' ? version.cookie : 0n,
-  table,
+  table: entry.table,
   idleTimeoutSec: version.idleTimeoutSec,
   hardTimeoutSec: version.hardTimeoutSec,
   importance: version.importance,
@@ -106,18 +114,20 @@ const modOf = (command: FlowMod['command'], table: number, entry: Entry, version
 export async function replaceFlows(bridge: string, path: string, given: FlowOptions): Promise<number> {
   const options = given.bundle === true ? bundleOptions(given) : given;
   const pairs = new FlowPairs();
-  const mods = await lookupNames(bridge, options, (names) => readFile(path, names, pairs, 0));
+  const lines = linesOf(path);
+  const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, 'add', names, false));
+  addAll(mods, pairs, 0);
   const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
   try {
     await agreeOnDumpFormat(session, sharedProtocols(mods, options, options.bundle), formatsFor(mods, options.bundle));
     await readSwitch(session, pairs, 1);
     const changes: FlowMod[] = [];
     const removals: FlowMod[] = [];
-    for (const [table, entry] of pairs.entries()) {
+    for (const entry of pairs.entries()) {
       const [wanted, present] = entry.sides;
       if (wanted !== undefined && (options.readd === true || present === undefined || !isEqual(wanted, present))) {
-        changes.push(modOf('add', table, entry, wanted));
-      } else if (wanted === undefined && present !== undefined) removals.push(modOf('delete_strict', table, entry, present));
+        changes.push(modOf('add', entry, wanted));
+      } else if (wanted === undefined && present !== undefined) removals.push(modOf('delete_strict', entry, present));
     }
     changes.push(...removals);
     if (options.bundle === true) await sendBundle(session, changes);
@@ -142,7 +152,7 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
   for (const [index, source] of [first, second].entries()) {
     const side = index as 0 | 1;
     if (isFile(source)) {
-      readFile(source, undefined, pairs, side);
+      addAll(parseFlowFile(source, linesOf(source), 'add', undefined, false), pairs, side);
       continue;
     }
     const session = await Session.open(source, options);
@@ -155,19 +165,19 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
     }
   }
   let text = '';
-  for (const [table, entry] of pairs.entries()) {
+  for (const entry of pairs.entries()) {
     const [left, right] = entry.sides;
     if (left !== undefined && right !== undefined && isEqual(left, right)) continue;
-    if (left !== undefined) text += `-${line(table, entry, left, names)}`;
-    if (right !== undefined) text += `+${line(table, entry, right, names)}`;
+    if (left !== undefined) text += `-${line(entry, left, names)}`;
+    if (right !== undefined) text += `+${line(entry, right, names)}`;
   }
   process.stdout.write(text);
   return text === '' ? 0 : 2;
 }
 
-function line(table: number, entry: Entry, version: FlowVersion, names: PortNames | undefined): string {
-  let text = table === 0 ? '' : `table=${table} `;
-  text += formatMatch(entry.match(), entry.priority, names);
+function line(entry: Entry, version: FlowVersion, names: PortNames | undefined): string {
+  let text = entry.table === 0 ? '' : `table=${entry.table} `;
+  text += formatMatch(entry.match, entry.priority, names);
   if (version.cookie !== 0n) text += ` cookie=0x${version.cookie.toString(16)}`;
   if (version.idleTimeoutSec !== 0) text += ` idle_timeout=${version.idleTimeoutSec}`;
   if (version.hardTimeoutSec !== 0) text += ` hard_timeout=${version.hardTimeoutSec}`;

@@ -34,6 +34,8 @@ export interface FlowOptions extends SessionSettings {
   bundle?: boolean;
   /** replace-flows: add flows again that are there already. */
   readd?: boolean;
+  /** mod-group: add what is not there. */
+  mayCreate?: boolean;
 }
 
 /** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */

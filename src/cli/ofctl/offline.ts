@@ -34,6 +34,7 @@ export const OFFLINE: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['list-commands', () => write(({ commandList }) => commandList())],
   ['parse-flow', ([text = ''], options) => parseFlow(text, options)],
   ['parse-flows', ([path = ''], options) => parseFlows(path, options)],
+  ['parse-group', async ([text = ''], options) => (await import('./groups.ts')).parseGroupCommand(text, options)],
   ['parse-nx-match', entries],
   ['parse-nxm', entries],
   ['parse-oxm', entries],

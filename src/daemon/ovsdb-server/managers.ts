@@ -68,10 +68,12 @@ export function wantedRemotes(server: OvsdbServer, place: RemoteColumn): Map<str
 
 function rowOptions(row: Row): RemoteOptions {
   const probe = field(row, 'inactivity_probe')?.keys[0];
+  const role = field(row, 'role')?.keys[0];
   const backoff = field(row, 'max_backoff')?.keys[0];
   return {
     ...(probe === undefined ? {} : { probeIntervalMs: Number(probe) }),
     ...(backoff === undefined ? {} : { maxBackoffMs: Number(backoff) }),
+    ...(typeof role === 'string' ? { role } : {}),
     isReadOnly: field(row, 'read_only')?.keys[0] === true,
   };
 }

@@ -24,6 +24,7 @@ export interface RemoteOptions {
   probeIntervalMs?: number;
   maxBackoffMs?: number;
   isReadOnly?: boolean;
+  role?: string;
 }
 
 /** How a remote fares, for the status columns of its row. */
@@ -126,6 +127,7 @@ export class Remote {
       // A peer on this machine that is gone is known to be gone; only others are probed.
       probeIntervalMs: this.#options.probeIntervalMs ?? (isUnix ? 0 : DEFAULT_PROBE_MS),
       isReadOnly: this.#options.isReadOnly === true,
+      role: this.#options.role ?? '',
       onClose: (reason) => {
         this.#sessions.delete(session);
         this.#disconnectedMs = this.#clock.now();

@@ -21,6 +21,8 @@ import {
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
+import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
+import { decodeMeterMod, encodeMeterMod } from './meter-codec.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './multipart-codec.ts';
 import { fitsOfp10 } from './ofp10-match.ts';
 import {
@@ -69,6 +71,10 @@ const later = (version: OfVersion) =>
     ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
+/** Of OpenFlow 1.1 and 1.3 on. */
+const GROUP_MOD = 15;
+const METER_MOD = 29;
+
 const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
 
 /** Subtypes of Nicira's messages. */
@@ -85,6 +91,7 @@ const NXT = {
   SET_CONTROLLER_ID: 20,
   SET_ASYNC_CONFIG2: 27,
   PACKET_IN2: 30,
+  GROUP_MOD: 31,
 } as const;
 
 const ROLES: readonly Role[] = ['nochange', 'equal', 'primary', 'secondary'];
@@ -171,6 +178,8 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     case t.BARRIER_REPLY:
       return { kind: 'barrierReply' };
   }
+  if (version >= 2 && type === GROUP_MOD) return decodeGroupMod(from, version);
+  if (version >= 4 && type === METER_MOD) return decodeMeterMod(from);
   if (version >= 3 && (type === ROLE.REQUEST || type === ROLE.REPLY)) return decodeRole(from, type === ROLE.REQUEST);
   if (version >= 4 && type >= ROLE.GET_ASYNC_REQUEST && type <= ROLE.SET_ASYNC) {
     if (type === ROLE.GET_ASYNC_REQUEST) return { kind: 'getAsyncRequest' };
@@ -220,6 +229,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:
         return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.GROUP_MOD:
+        return decodeGroupMod(from, version);
       case NXT.SET_CONTROLLER_ID:
         return { kind: 'setControllerId', controllerId: from.skip(6).u16() };
     }
@@ -407,6 +418,13 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       if (version < 5) return T.EXPERIMENTER;
       return isControl ? OFPT_BUNDLE_CONTROL : OFPT_BUNDLE_ADD_MESSAGE;
     }
+    case 'groupMod':
+      if (version === 1) vendor(out, NXT.GROUP_MOD);
+      encodeGroupMod(out, version, message);
+      return version === 1 ? T.EXPERIMENTER : GROUP_MOD;
+    case 'meterMod':
+      encodeMeterMod(out, message);
+      return METER_MOD;
     case 'unknown':
       if (message.type === T.EXPERIMENTER) out.u32(message.experimenter).u32(message.subtype);
       out.put(message.body);

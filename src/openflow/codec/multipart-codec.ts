@@ -5,6 +5,7 @@ import type { Message, OfVersion, TableStats } from '../message.ts';
 import { NX_VENDOR } from './action-constants.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowStatsRequest } from './flow-codec.ts';
+import { decodeGroupReply, decodeGroupRequest, type Envelopes, encodeGroupReply, encodeGroupRequest } from './group-multipart-codec.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
 import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
 
@@ -36,6 +37,8 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
   const { type, nx, subtype, vendor } = decodeEnvelope(from, version);
   if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsRequest', request: decodeFlowStatsRequest(from, version, true) };
   if (nx && version === 1 && subtype === 1) return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, true) };
+  const group = vendor === 0 || nx ? decodeGroupRequest(from, version, nx ? subtype : type, nx) : undefined;
+  if (group !== undefined) return group;
   switch (type) {
     case TYPE.DESC:
       return { kind: 'descRequest' };
@@ -71,6 +74,8 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
   const { type, more, nx, subtype, vendor } = decodeEnvelope(from, version);
   if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsReply', flows: decodeFlowStats(from, version, true), more };
   if (nx && version === 1 && subtype === 1) return decodeAggregate(from, version);
+  const group = vendor === 0 || nx ? decodeGroupReply(from, version, nx ? subtype : type, nx, more) : undefined;
+  if (group !== undefined) return group;
   switch (type) {
     case TYPE.DESC:
       return {
@@ -186,14 +191,16 @@ function envelope(out: ByteWriter, version: OfVersion, type: number, more: boole
   if (version > 1) out.u32(0);
 }
 
-function nxEnvelope(out: ByteWriter, subtype: number, more: boolean): void {
-  out
-    .u16(TYPE.EXPERIMENTER)
-    .u16(more ? MORE : 0)
-    .u32(NX_VENDOR)
-    .u32(subtype)
-    .u32(0);
+function nxEnvelope(out: ByteWriter, version: OfVersion, subtype: number, more: boolean): void {
+  envelope(out, version, TYPE.EXPERIMENTER, more);
+  out.u32(NX_VENDOR).u32(subtype);
+  if (version === 1) out.u32(0);
 }
+
+const envelopes = (out: ByteWriter, version: OfVersion): Envelopes => ({
+  own: (number, more) => envelope(out, version, number, more),
+  nicira: (number, more) => nxEnvelope(out, version, number, more),
+});
 
 /** Writes a statistics request's body; false when the message is none. `nx` asks for Nicira's form in OpenFlow 1.0. */
 export function encodeRequest(out: ByteWriter, version: OfVersion, message: Message, nx: boolean): boolean {
@@ -208,7 +215,7 @@ export function encodeRequest(out: ByteWriter, version: OfVersion, message: Mess
     case 'aggregateRequest': {
       const isFlow = message.kind === 'flowStatsRequest';
       const useNx = nx && version === 1;
-      if (useNx) nxEnvelope(out, isFlow ? 0 : 1, false);
+      if (useNx) nxEnvelope(out, version, isFlow ? 0 : 1, false);
       else simple(isFlow ? TYPE.FLOW : TYPE.AGGREGATE);
       encodeFlowStatsRequest(out, version, message.request, useNx);
       return true;
@@ -234,7 +241,7 @@ export function encodeRequest(out: ByteWriter, version: OfVersion, message: Mess
       out.u32(message.queue);
       return true;
     default:
-      return false;
+      return encodeGroupRequest(out, version, message, envelopes(out, version));
   }
 }
 
@@ -249,13 +256,13 @@ export function encodeReply(out: ByteWriter, version: OfVersion, message: Messag
       return true;
     case 'flowStatsReply': {
       const useNx = nx && version === 1;
-      if (useNx) nxEnvelope(out, 0, message.more);
+      if (useNx) nxEnvelope(out, version, 0, message.more);
       else start(TYPE.FLOW, message.more);
       for (const flow of message.flows) encodeFlowStats(out, version, flow, useNx);
       return true;
     }
     case 'aggregateReply':
-      if (nx && version === 1) nxEnvelope(out, 1, false);
+      if (nx && version === 1) nxEnvelope(out, version, 1, false);
       else start(TYPE.AGGREGATE, false);
       if (version === 6)
         encodeOxs(out, {
@@ -284,6 +291,6 @@ export function encodeReply(out: ByteWriter, version: OfVersion, message: Messag
       for (const queue of message.queues) encodeQueueStats(out, version, queue);
       return true;
     default:
-      return false;
+      return encodeGroupReply(out, version, message, envelopes(out, version));
   }
 }

@@ -1,58 +1,92 @@
-// Commits as the JSON of log records, both ways: `{"_date":ms,"_comment":text,"_is_diff":true,TABLE:{UUID:{COLUMN:VALUE}|null}}`.
+// Commits as log records, both ways: `{"_date":ms,"_comment":text,"_is_diff":true,TABLE:{UUID:{COLUMN:VALUE}|null}}`.
 
-import type { Json, JsonObject } from '../json/json.ts';
+import { type Json, type JsonObject, ownText, parseJson } from '../json/json.ts';
+import { formatJsonString } from '../json/json-format.ts';
 import { isUuid } from './atom.ts';
-import { type Change, type Commit, type Database, newUuid, type Row, type Table } from './database.ts';
-import { applyDiff, type Datum, datumDiff, datumsEqual, datumToJson, parseDatum } from './datum.ts';
+import type { Change, Commit, Database, Row, Table } from './database.ts';
+import { applyDiff, type Datum, datumDiff, datumsEqual, ownDatum, parseDatum } from './datum.ts';
+import { appendDatum } from './datum-json.ts';
 import { OvsdbError, syntaxError } from './error.ts';
-import { UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
-import { defaultFields } from './transaction.ts';
+import { PIECE_SIZE } from './operation-result.ts';
+import { RecordReader } from './record-reader.ts';
+import { type ColumnSchema, UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
+import { defaultFields, versionDatum } from './transaction.ts';
 
-function changedColumns({ table, before, after }: Change, isDiff: boolean, isWhole = false): JsonObject | null | undefined {
-  if (after === undefined) return null;
+/** The members of a row that is written: those that changed; undefined when there are none and the row is not new. */
+function changedColumns({ table, before, after }: Change, isDiff: boolean, isWhole: boolean): string | undefined {
+  if (after === undefined) return 'null';
   const base = before?.fields ?? defaultFields(table.schema);
-  const columns: JsonObject = new Map();
-  for (const column of table.schema.columnList) {
-    if (column.index === UUID_COLUMN || (!column.isPersistent && !isWhole)) continue;
-    const was = base[column.index] as Datum;
-    const is = after.fields[column.index] as Datum;
-    if (datumsEqual(was, is)) continue;
-    columns.set(column.name, datumToJson(isDiff && before !== undefined ? datumDiff(was, is, column.type) : is, column.type));
+  const { columnList } = table.schema;
+  let text = '{';
+  for (let i = 0; i < columnList.length; i++) {
+    const column = columnList[i] as ColumnSchema;
+    const was = base[i] as Datum;
+    const is = after.fields[i] as Datum;
+    if (was === is || i === UUID_COLUMN || (!column.isPersistent && !isWhole) || datumsEqual(was, is)) continue;
+    text += text.length === 1 ? `"${column.name}":` : `,"${column.name}":`;
+    text = appendDatum(text, isDiff && before !== undefined ? datumDiff(was, is, column.type) : is, column.type);
   }
-  return columns.size === 0 && before !== undefined ? undefined : columns;
+  return text.length === 1 && before !== undefined ? undefined : `${text}}`;
 }
 
-/** The log record of a commit; undefined when it changed nothing that is kept on disk. */
-export function commitToJson(commit: Commit, dateMs: number, isDiff = true, isWhole = false): JsonObject | undefined {
-  const record: JsonObject = new Map();
+/** How a record is written. */
+export interface RecordOptions {
+  /** Of changed columns the difference, as 3.1 does unless it is told not to. */
+  isDiff?: boolean;
+  /** With what is not kept on disk. */
+  isWhole?: boolean;
+}
+
+/** The text of the log record of a commit; undefined when it changed nothing that is kept on disk. */
+export function commitText(commit: Commit, dateMs: number, { isDiff = true, isWhole = false }: RecordOptions = {}): string | undefined {
+  const tables = new Map<string, string>();
   for (const change of commit.changes) {
     const columns = changedColumns(change, isDiff, isWhole);
     if (columns === undefined) continue;
-    const name = change.table.schema.name;
-    let table = record.get(name) as JsonObject | undefined;
-    if (table === undefined) {
-      table = new Map();
-      record.set(name, table);
-    }
-    table.set(change.uuid, columns);
+    const { name } = change.table.schema;
+    const rows = tables.get(name);
+    tables.set(name, `${rows === undefined ? '' : `${rows},`}"${change.uuid}":${columns}`);
   }
-  if (record.size === 0) return undefined;
-  if (commit.comment !== '') record.set('_comment', commit.comment);
-  record.set('_date', dateMs);
-  if (isDiff) record.set('_is_diff', true);
-  return record;
+  if (tables.size === 0) return undefined;
+  let text = '{';
+  for (const [name, rows] of tables) text += `"${name}":{${rows}},`;
+  if (commit.comment !== '') text += `"_comment":${formatJsonString(commit.comment)},`;
+  return `${text}"_date":${dateMs}${isDiff ? ',"_is_diff":true}' : '}'}`;
 }
 
-/** The whole content as one record, for compaction and backup; `isWhole` with what is not kept on disk. */
-export function snapshotToJson(database: Database, comment: string, dateMs: number, isWhole = false): JsonObject {
-  const changes: Change[] = [];
-  for (const table of database.tables.values()) {
-    for (const row of table.rows.values()) changes.push({ table, uuid: row.uuid, before: undefined, after: row });
+/** All rows as they are now; rows never change, so that this stays true while the database goes on. */
+export function captureRows(database: Database): ReadonlyMap<Table, readonly Row[]> {
+  return new Map([...database.tables.values()].map((table) => [table, [...table.rows.values()]]));
+}
+
+/** The text of one record with the whole content, for compaction and backup, in pieces; the same for the same rows, comment and date. */
+export function* snapshotPieces(
+  rows: ReadonlyMap<Table, readonly Row[]>,
+  comment: string,
+  dateMs: number,
+  isWhole = false,
+): Generator<string, void> {
+  let text = '{';
+  for (const [table, list] of rows) {
+    if (list.length === 0) continue;
+    text += `"${table.schema.name}":{`;
+    for (let i = 0; i < list.length; i++) {
+      const row = list[i] as Row;
+      const columns = changedColumns({ table, uuid: row.uuid, before: undefined, after: row }, false, isWhole);
+      text += `${i === 0 ? '' : ','}"${row.uuid}":${columns}`;
+      if (text.length < PIECE_SIZE) continue;
+      yield text;
+      text = '';
+    }
+    text += '},';
   }
-  const record = commitToJson({ id: '', changes, comment: '', isDurable: false }, dateMs, false, isWhole) ?? new Map<string, Json>();
-  if (comment !== '') record.set('_comment', comment);
-  record.set('_date', dateMs);
-  return record;
+  if (comment !== '') text += `"_comment":${formatJsonString(comment)},`;
+  yield `${text}"_date":${dateMs}}`;
+}
+
+/** The same as one value. */
+export function snapshotToJson(database: Database, comment: string, dateMs: number, isWhole = false): JsonObject {
+  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs, isWhole)].join('')) as JsonObject;
 }
 
 /** Replays a log record into the database. Throws OvsdbError when it does not fit; unknown tables and columns are skipped while converting. */
@@ -61,24 +95,63 @@ export function replayRecord(database: Database, record: Json, isConverting = fa
   const isDiff = record.get('_is_diff') === true;
   const changes: Change[] = [];
   for (const [name, rows] of record) {
-    if (name === '_date' || name === '_comment' || name === '_is_diff') continue;
-    const table = database.tables.get(name);
-    if (table === undefined) {
-      if (isConverting || name.startsWith('_')) continue;
-      throw new OvsdbError('unknown table', `No table named ${name}.`);
-    }
+    const table = recordTable(database, name, isConverting);
+    if (table === undefined) continue;
     if (!(rows instanceof Map)) throw syntaxError(rows, 'object expected');
     for (const [uuid, columns] of rows) changes.push(replayRow(table, uuid, columns, isDiff, isConverting));
   }
-  database.apply({ id: newUuid(), changes, comment: '', isDurable: false });
+  database.apply({ id: '', changes, comment: '', isDurable: false });
 }
 
-function replayRow(table: Table, uuid: string, json: Json, isDiff: boolean, isConverting: boolean): Change {
-  if (!isUuid(uuid)) throw syntaxError(json, `"${uuid}" is not a valid UUID`);
+/** The table of a member of a record; undefined for what is no table or is to be skipped. */
+function recordTable(database: Database, name: string, isConverting: boolean): Table | undefined {
+  if (name.startsWith('_')) return undefined;
+  const table = database.tables.get(name);
+  if (table === undefined && !isConverting) throw new OvsdbError('unknown table', `No table named ${name}.`);
+  return table;
+}
+
+/**
+ * The same from the bytes of a large record, row by row, so that the values of all rows are never there at once. Gives false, and has done nothing,
+ * when the text is not laid out as a log has it: then it is for `parseJson` to judge.
+ */
+export function replayRecordBytes(database: Database, body: Uint8Array, isConverting = false): boolean {
+  const changes: Change[] = [];
+  /** Rows that exist already: whether these are differences is known at the end. */
+  const later: { table: Table; uuid: string; columns: Json }[] = [];
+  const members = new RecordReader(body);
+  const seen = new Set<string>();
+  for (let name = members.next(); name !== undefined; name = members.next()) {
+    const table = recordTable(database, name, isConverting);
+    if (table === undefined) {
+      if (!members.skipValue()) return false;
+      continue;
+    }
+    if (!members.enter() || seen.has(name)) return false;
+    seen.add(name);
+    const rows = new Set<string>();
+    for (let uuid = members.next(); uuid !== undefined; uuid = members.next()) {
+      const columns = members.value();
+      if (columns === undefined || rows.has(uuid)) return false;
+      rows.add(uuid);
+      if (table.rows.has(uuid)) later.push({ table, uuid, columns });
+      else changes.push(replayRow(table, uuid, columns, false, isConverting));
+    }
+    if (!members.leave()) return false;
+  }
+  if (!members.isAtEnd) return false;
+  for (const { table, uuid, columns } of later) changes.push(replayRow(table, uuid, columns, members.isDiff, isConverting));
+  database.apply({ id: '', changes, comment: '', isDurable: false });
+  return true;
+}
+
+function replayRow(table: Table, givenUuid: string, json: Json, isDiff: boolean, isConverting: boolean): Change {
+  if (!isUuid(givenUuid)) throw syntaxError(json, `"${givenUuid}" is not a valid UUID`);
+  const uuid = ownText(givenUuid.toLowerCase());
   const before = table.rows.get(uuid);
   if (json === null) return { table, uuid, before, after: undefined };
   if (!(json instanceof Map)) throw syntaxError(json, 'row must be JSON object');
-  const fields = [...(before?.fields ?? defaultFields(table.schema))];
+  const fields = (before?.fields ?? defaultFields(table.schema)).slice();
   for (const [name, value] of json) {
     const column = table.schema.columns.get(name);
     if (column === undefined) {
@@ -89,10 +162,9 @@ function replayRow(table: Table, uuid: string, json: Json, isDiff: boolean, isCo
     const isChange = isDiff && before !== undefined;
     const type = isChange && column.type.max > 1 ? { ...column.type, min: 0, max: Number.POSITIVE_INFINITY } : column.type;
     const datum = parseDatum(value, type);
-    fields[column.index] = isChange ? applyDiff(fields[column.index] as Datum, datum, column.type) : datum;
+    fields[column.index] = ownDatum(isChange ? applyDiff(fields[column.index] as Datum, datum, column.type) : datum);
   }
-  fields[UUID_COLUMN] = { keys: [uuid] };
-  fields[VERSION_COLUMN] = { keys: [newUuid()] };
-  const after: Row = { table, uuid, fields };
-  return { table, uuid, before, after };
+  fields[UUID_COLUMN] = ownDatum({ keys: [uuid] });
+  fields[VERSION_COLUMN] = versionDatum();
+  return { table, uuid, before, after: { table, uuid, fields } };
 }

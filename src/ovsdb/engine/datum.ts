@@ -1,6 +1,6 @@
 // A column's value: RFC 7047 section 5.1 `<value>`. Keys are sorted and distinct; a map has a value at the place of each key. Never changed once made.
 
-import type { Json } from '../json/json.ts';
+import { type Json, ownText } from '../json/json.ts';
 import { type Atom, atomToJson, compareAtoms, noTag, parseAtom, type SymbolTable } from './atom.ts';
 import { constraintViolation, syntaxError } from './error.ts';
 import { type ColumnType, checkAtom, type Datum, describeType } from './types.ts';
@@ -115,6 +115,46 @@ export function datumToJson(datum: Datum, type: ColumnType): Json {
   return ['set', keys.map((key) => atomToJson(key, keyType))];
 }
 
+/** A stored value of one atom, the commonest: a third of the memory of an object with a list of one. */
+class SingleAtom implements Datum {
+  readonly atom: Atom;
+  constructor(atom: Atom) {
+    this.atom = atom;
+  }
+  get keys(): readonly Atom[] {
+    return [this.atom];
+  }
+  get values(): undefined {
+    return undefined;
+  }
+}
+
+const EMPTY_SET: Datum = { keys: [] };
+const EMPTY_MAP: Datum = { keys: [], values: [] };
+
+/** Names that stand in many maps are kept once. */
+const names = new Map<string, string>();
+const MAX_NAMES = 4096;
+
+function ownName(atom: Atom): Atom {
+  if (typeof atom !== 'string') return atom;
+  const known = names.get(atom);
+  if (known !== undefined) return known;
+  const own = ownText(atom);
+  if (names.size < MAX_NAMES && own.length <= 64) names.set(own, own);
+  return own;
+}
+
+const ownAtom = (atom: Atom): Atom => (typeof atom === 'string' ? ownText(atom) : atom);
+
+/** The value as it is stored: in the least memory, and without a hold on the message that it came in. */
+export function ownDatum({ keys, values }: Datum): Datum {
+  if (keys.length === 0) return values === undefined ? EMPTY_SET : EMPTY_MAP;
+  // `map` gives lists that are no longer than what they hold.
+  if (values !== undefined) return { keys: keys.map(ownName), values: values.map(ownAtom) };
+  return keys.length === 1 ? new SingleAtom(ownAtom(keys[0] as Atom)) : { keys: keys.map(ownAtom) };
+}
+
 function sameAtoms(a: readonly Atom[], b: readonly Atom[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -122,6 +162,7 @@ function sameAtoms(a: readonly Atom[], b: readonly Atom[]): boolean {
 }
 
 export function datumsEqual(a: Datum, b: Datum): boolean {
+  if (a instanceof SingleAtom && b instanceof SingleAtom) return a.atom === b.atom;
   return a === b || (sameAtoms(a.keys, b.keys) && (a.values === b.values || sameAtoms(a.values ?? [], b.values ?? [])));
 }
 
@@ -157,10 +198,21 @@ function includesElement(a: Datum, key: Atom, value: Atom | undefined): boolean 
 /** `a` with the elements of `b` that it has no key for. */
 export function datumUnion(a: Datum, b: Datum): Datum {
   if (b.keys.length === 0) return a;
-  const fresh = b.keys.map((key, i) => [key, b.values?.[i]] as const).filter(([key]) => !hasKey(a, key));
-  if (fresh.length === 0) return a;
-  if (a.values === undefined) return makeSet([...a.keys, ...fresh.map(([key]) => key)]);
-  return makeMap([...a.keys.map((key, i) => [key, a.values?.[i] as Atom] as const), ...(fresh as [Atom, Atom][])]);
+  if (a.keys.length === 0) return b;
+  const keys: Atom[] = [];
+  const values: Atom[] | undefined = a.values === undefined ? undefined : [];
+  let i = 0;
+  let j = 0;
+  while (i < a.keys.length || j < b.keys.length) {
+    const order = i === a.keys.length ? 1 : j === b.keys.length ? -1 : compareAtoms(a.keys[i] as Atom, b.keys[j] as Atom);
+    const [from, at] = order <= 0 ? [a, i] : [b, j];
+    keys.push(from.keys[at] as Atom);
+    values?.push(from.values?.[at] as Atom);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  if (keys.length === a.keys.length) return a;
+  return values === undefined ? { keys } : { keys, values };
 }
 
 /** `a` without the elements of `b`: its keys, and where `b` has values only pairs that agree. */
@@ -185,12 +237,27 @@ export function filterDatum(a: Datum, keep: (key: Atom, value: Atom | undefined)
  */
 export function datumDiff(a: Datum, b: Datum, type: ColumnType): Datum {
   if (type.max === 1) return b;
-  if (a.values === undefined || b.values === undefined) {
-    return makeSet([...a.keys.filter((key) => !hasKey(b, key)), ...b.keys.filter((key) => !hasKey(a, key))]);
-  }
+  if (a.values === undefined || b.values === undefined) return { keys: differentKeys(a.keys, b.keys) };
   const gone = filterDatum(a, (key) => !hasKey(b, key));
   const come = filterDatum(b, (key, value) => !includesElement(a, key, value));
   return datumUnion(come, gone);
+}
+
+/** The atoms of two sorted lists that are in one of them only. */
+function differentKeys(a: readonly Atom[], b: readonly Atom[]): Atom[] {
+  const keys: Atom[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const order = compareAtoms(a[i] as Atom, b[j] as Atom);
+    if (order < 0) keys.push(a[i] as Atom);
+    else if (order > 0) keys.push(b[j] as Atom);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  while (i < a.length) keys.push(a[i++] as Atom);
+  while (j < b.length) keys.push(b[j++] as Atom);
+  return keys;
 }
 
 /** Applies what `datumDiff` gave. */

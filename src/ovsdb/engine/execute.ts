@@ -10,6 +10,7 @@ import { OvsdbError, syntaxError } from './error.ts';
 import { mutateDatum, parseMutation } from './mutation.ts';
 import { ObjectParser } from './object-parser.ts';
 import { EMPTY_RESULT, NO_RESULT, type OperationResult, resultToJson } from './operation-result.ts';
+import { type Client, Rbac } from './rbac.ts';
 import { type ColumnSchema, parseColumnSet, type TableSchema, UUID_COLUMN } from './schema.ts';
 import { defaultFields, Transaction } from './transaction.ts';
 
@@ -20,6 +21,8 @@ export interface ExecuteOptions {
   elapsedMs?: number | undefined;
   /** Refuse operations that write. */
   isReadOnly?: boolean;
+  /** Who asks, when that matters. */
+  client?: Client;
   /** The database is the server's own: clients only read it. */
   isReserved?: boolean;
 }
@@ -56,11 +59,13 @@ interface Given {
 class Execution {
   readonly transaction: Transaction;
   readonly options: ExecuteOptions;
+  readonly #rbac: Rbac | undefined;
   readonly #names = new Map<string, { uuid: string; isInserted: boolean }>();
 
   constructor(database: Database, options: ExecuteOptions) {
     this.transaction = new Transaction(database);
     this.options = options;
+    if (options.client !== undefined && options.client.role !== '') this.#rbac = new Rbac(database, options.client);
   }
 
   readonly symbols: SymbolTable = (name) => {
@@ -162,6 +167,7 @@ class Execution {
       if (!given.some((one) => one.column === column)) checkDatum(fields[column.index] as Datum, column.type);
     }
     fields[UUID_COLUMN] = { keys: [uuid] };
+    this.#rbac?.checkInsert(table, fields);
     this.transaction.put(table, uuid, fields);
     return { kind: 'uuid', uuid };
   }
@@ -215,6 +221,12 @@ class Execution {
       }
     }
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
+    this.#rbac?.checkChange(
+      'modification of',
+      table,
+      rows,
+      given.map(({ column }) => column),
+    );
     for (const row of rows) {
       const fields = [...row.fields];
       for (const { column, datum } of given) fields[column.index] = datum;
@@ -230,6 +242,12 @@ class Execution {
     parser.finish();
     const mutations = mutationsJson.map((mutation) => parseMutation(mutation, table.schema, this.symbols));
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
+    this.#rbac?.checkChange(
+      'mutate operation on',
+      table,
+      rows,
+      mutations.map(({ column }) => column),
+    );
     for (const row of rows) {
       const fields = [...row.fields];
       for (const mutation of mutations) fields[mutation.column.index] = mutateDatum(fields[mutation.column.index] as Datum, mutation);
@@ -243,6 +261,7 @@ class Execution {
     const where = parser.required('where', 'array');
     parser.finish();
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
+    this.#rbac?.checkDelete(table, rows);
     for (const row of rows) this.transaction.put(table, row.uuid, undefined);
     return { kind: 'count', count: rows.length };
   }
@@ -357,3 +376,8 @@ function refuseWriting(json: Json, database: Database, options: ExecuteOptions):
 }
 
 const writingOps = new Set(['insert', 'update', 'mutate', 'delete']);
+
+/** Whether an operation may change the database. */
+export function isWriting(operation: Json): boolean {
+  return operation instanceof Map && writingOps.has(String(operation.get('op')));
+}

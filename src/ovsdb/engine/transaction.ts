@@ -8,6 +8,7 @@
 //   6. maxRows
 //   7. indexes, over the final state
 //   8. give changed rows a new `_version`
+import { ownText } from '../json/json.ts';
 import { ZERO_UUID } from './atom.ts';
 import {
   type Change,
@@ -20,10 +21,10 @@ import {
   type Table,
   visitChangedReferences,
 } from './database.ts';
-import { type Datum, datumsEqual, filterDatum } from './datum.ts';
+import { type Datum, datumsEqual, filterDatum, ownDatum } from './datum.ts';
 import { formatDatum } from './datum-text.ts';
 import { constraintViolation, OvsdbError } from './error.ts';
-import { type TableSchema, VERSION_COLUMN } from './schema.ts';
+import { type TableSchema, UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
 import { defaultDatum } from './types.ts';
 
 interface Touched {
@@ -43,6 +44,35 @@ export function defaultFields(schema: TableSchema): readonly Datum[] {
     defaults.set(schema, fields);
   }
   return fields;
+}
+
+/** The value of `_version` for a row that changed: drawn when somebody looks, which is rare. */
+class Version implements Datum {
+  #uuid: string | undefined;
+  get keys(): readonly string[] {
+    this.#uuid ??= newUuid();
+    return [this.#uuid];
+  }
+  get values(): undefined {
+    return undefined;
+  }
+}
+
+export const versionDatum = (): Datum => new Version();
+
+/** The row as it is stored: with a new version, and nothing that holds on to the request it came in. */
+function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row {
+  const defaults = before?.fields ?? defaultFields(table.schema);
+  const own = before?.uuid ?? ownText(uuid);
+  return {
+    table,
+    uuid: own,
+    fields: fields.map((datum, i) => {
+      if (i === VERSION_COLUMN) return versionDatum();
+      if (datum === defaults[i]) return datum;
+      return ownDatum(i === UUID_COLUMN ? { keys: [own] } : datum);
+    }),
+  };
 }
 
 function sameFields(a: readonly Datum[], b: readonly Datum[]): boolean {
@@ -124,8 +154,7 @@ export class Transaction {
     this.#checkIndexes();
     const changes: Change[] = [];
     for (const { table, uuid, before, after } of this.#all()) {
-      const row = after === undefined ? undefined : { ...after, fields: after.fields.with(VERSION_COLUMN, { keys: [newUuid()] }) };
-      changes.push({ table, uuid, before, after: row });
+      changes.push({ table, uuid, before, after: after === undefined ? undefined : finishedRow(before, after) });
     }
     if (changes.length === 0) return undefined;
     return { id: newUuid(), changes, comment: this.#comments.join('\n'), isDurable: this.isDurable };

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commitToJson, replayRecord, snapshotToJson } from '../engine/commit-json.ts';
+import { commitText, replayRecord, snapshotToJson } from '../engine/commit-json.ts';
 import { Database } from '../engine/database.ts';
 import { executeTransaction } from '../engine/execute.ts';
 import { parseSchema } from '../engine/schema.ts';
 import { type Json, parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
-import { encodeRecord, scanRecords } from './log-record.ts';
+import { encodeRecordText, scanRecords } from './log-record.ts';
 
 const schema = parseSchema(
   parseJson(
@@ -24,8 +24,8 @@ function writeLog(): { bytes: Buffer; ends: number[]; contents: string[] } {
   const contents: string[] = [];
   let size = 0;
   database.store = (commit) => {
-    const json = commitToJson(commit, 1);
-    if (json !== undefined) pieces.push(encodeRecord(json));
+    const text = commitText(commit, 1);
+    if (text !== undefined) pieces.push(encodeRecordText(text));
   };
   const transactions = [
     '[{"op":"insert","table":"B","row":{"x":1.5},"uuid-name":"b"},{"op":"insert","table":"A","row":{"n":1,"s":["set",["a","b"]],"b":["named-uuid","b"]}}]',

@@ -3,16 +3,25 @@
 // A record is believed when its whole length is there, its SHA-1 agrees and its JSON parses. At the first that is not, reading stops:
 // what came before is the database, what follows is cut off before the next record is written.
 import { cryptography } from '../../base/cryptography.ts';
-import { type Json, parseJson } from '../json/json.ts';
+import { type Json, JsonError, parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 
 const MAX_HEADER_SIZE = 128;
 
+/** The line before a record's body. */
+export function recordHeader(size: number, sha1: string): string {
+  return `OVSDB JSON ${size} ${sha1}\n`;
+}
+
+/** A record's bytes, from the text of its JSON. */
+export function encodeRecordText(text: string): Buffer {
+  const body = `${text}\n`;
+  return Buffer.from(recordHeader(Buffer.byteLength(body), cryptography().hash('sha1', body, 'hex')) + body);
+}
+
 /** A record's bytes. */
 export function encodeRecord(json: Json): Buffer {
-  const body = Buffer.from(`${formatJson(json)}\n`);
-  const header = `OVSDB JSON ${body.length} ${cryptography().createHash('sha1').update(body).digest('hex')}\n`;
-  return Buffer.concat([Buffer.from(header), body]);
+  return encodeRecordText(formatJson(json));
 }
 
 export interface LogScan {
@@ -24,41 +33,38 @@ export interface LogScan {
   faultTag: 'I/O error' | 'syntax error';
 }
 
-/** Reads records from the start, in order. `name` is the file's, for messages. */
-export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, offset: number) => void): LogScan {
+/** What is done with the body of a record: false when it wants the value instead. */
+export type BodyReader = (body: Buffer, offset: number) => boolean;
+
+/** Reads records from the start, in order. `name` is the file's, for messages. `onBody` may take a record as bytes before it is parsed. */
+export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, offset: number) => void, onBody?: BodyReader): LogScan {
   let at = 0;
+  const wrong = (fault: string): LogScan => ({ end: at, faultTag: 'syntax error', fault: `${name}: ${fault}` });
   while (at < bytes.length) {
     const newline = bytes.indexOf(10, at);
     const header =
       newline < 0 || newline - at > MAX_HEADER_SIZE
         ? null
         : /^OVSDB JSON (\d+) ([0-9a-f]{40})$/.exec(bytes.toString('latin1', at, newline));
-    if (header === null)
-      return { end: at, faultTag: 'syntax error', fault: `${name}: parse error at offset ${at} in header line "${headLine(bytes, at)}"` };
+    if (header === null) return wrong(`parse error at offset ${at} in header line "${headLine(bytes, at)}"`);
     const start = newline + 1;
     const size = Number(header[1]);
     if (start + size > bytes.length)
       return { end: at, faultTag: 'I/O error', fault: `${name}: error reading ${size} bytes starting at offset ${start} (End of file)` };
     const body = bytes.subarray(start, start + size);
-    const sha1 = cryptography().createHash('sha1').update(body).digest('hex');
-    if (sha1 !== header[2]) {
-      return {
-        end: at,
-        faultTag: 'syntax error',
-        fault: `${name}: ${size} bytes starting at offset ${start} have SHA-1 hash ${sha1} but should have hash ${header[2]}`,
-      };
+    const sha1 = cryptography().hash('sha1', body, 'hex');
+    if (sha1 !== header[2])
+      return wrong(`${size} bytes starting at offset ${start} have SHA-1 hash ${sha1} but should have hash ${header[2]}`);
+    if (onBody?.(body, at) !== true) {
+      let json: Json;
+      try {
+        json = parseJson(body.toString('utf8'));
+      } catch (error) {
+        if (!(error instanceof JsonError)) throw error;
+        return wrong(`${size} bytes starting at offset ${start} are not valid JSON (${error.message})`);
+      }
+      onRecord(json, at);
     }
-    let json: Json;
-    try {
-      json = parseJson(body.toString('utf8'));
-    } catch (error) {
-      return {
-        end: at,
-        faultTag: 'syntax error',
-        fault: `${name}: ${size} bytes starting at offset ${start} are not valid JSON (${(error as Error).message})`,
-      };
-    }
-    onRecord(json, at);
     at = start + size;
   }
   return { end: at, faultTag: 'syntax error', fault: '' };

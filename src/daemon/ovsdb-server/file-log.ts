@@ -1,0 +1,338 @@
+// A log in a file: locked, opened with recovery, appended to, and rewritten beside itself while it goes on being appended to.
+//
+// Promises: a record is in the file when `append` returns, so that the end of this process does not lose it; after `sync` it is on the disk. A torn
+// tail, left by a crash in the middle of a record, is cut off before the next record is written. A rewrite leaves the old file whole until the new one,
+// with all that was appended meanwhile, is on the disk under its name.
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { cryptography } from '../../base/cryptography.ts';
+import { strerror, systemErrno } from '../../base/errno.ts';
+import { logger } from '../../base/log.ts';
+import { lockHolder, tryLock } from '../../host/file-lock.ts';
+import { OvsdbError } from '../../ovsdb/engine/error.ts';
+import type { Json } from '../../ovsdb/json/json.ts';
+import { type BodyReader, encodeRecordText, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
+
+const lockLog = logger('lockfile');
+const EAGAIN = 11;
+const EINVAL = 22;
+const FILE_MODE = 0o640;
+/** A rewrite gives way to other work after this time. */
+const SLICE_MS = 4;
+
+export function ioError(details: string, error: unknown): OvsdbError {
+  return new OvsdbError('I/O error', details, { errno: systemErrno(error) });
+}
+
+/** The lock file that stands beside a database while it is written. */
+export function lockFileName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.~lock~`);
+}
+
+/** Takes the lock of a database; the descriptor holds it. */
+export function lockFile(path: string): number {
+  const name = lockFileName(path);
+  let fd: number;
+  try {
+    fd = openSync(name, constants.O_RDWR | constants.O_CREAT, 0o600);
+  } catch (error) {
+    const why = strerror(systemErrno(error));
+    lockLog.warn(`${name}: failed to open lock file: ${why}`);
+    lockLog.warn(`${name}: failed to lock file: ${why}`);
+    throw ioError(`${path}: failed to lock lockfile`, error);
+  }
+  if (!tryLock(fd)) {
+    lockLog.warn(`${name}: cannot lock file because it is already locked by pid ${lockHolder(fd)}`);
+    closeSync(fd);
+    throw new OvsdbError('I/O error', `${path}: failed to lock lockfile`, { errno: EAGAIN });
+  }
+  return fd;
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number | null = null): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position === null ? null : position + at);
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(dirname(path), constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export interface FileScan {
+  end: number;
+  size: number;
+  fault: string;
+  faultTag: string;
+}
+
+/** Reads a database's records. The first is its schema. */
+export function readDatabaseFile(path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw ioError(`${path}: open failed`, error);
+  }
+  const magic = bytes.subarray(0, 11).toString('latin1');
+  if (magic === 'OVSDB CLUST') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
+  if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  if (magic !== 'OVSDB JSON ') throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
+  let count = 0;
+  const body: BodyReader = (bytes, offset) => {
+    if (count === 0 || onBody?.(bytes, offset) !== true) return false;
+    count++;
+    return true;
+  };
+  const scan = scanRecords(bytes, path, (json) => onRecord(json, count++), body);
+  if (count === 0) throw new OvsdbError(scan.faultTag, scan.fault);
+  return { end: scan.end, size: bytes.length, fault: scan.fault, faultTag: scan.faultTag };
+}
+
+/** The records that a rewrite puts in place of all: texts, each made piece by piece and the same each time. */
+export type RewriteRecords = readonly (() => Iterable<string>)[];
+
+export class FileLog {
+  readonly path: string;
+  #fd: number;
+  readonly #lockFd: number;
+  #size: number;
+  /** Where the last intact record ends, when what follows is torn. */
+  #cutAt: number | undefined;
+  #needsSync = false;
+  /** What was appended while a rewrite goes on; undefined when none does. */
+  #tail: Buffer[] | undefined;
+  #rewrite = 0;
+  /** What keeps the file from being written; '' when nothing does. */
+  fault = '';
+
+  private constructor(path: string, fd: number, lockFd: number, scan: FileScan) {
+    this.path = path;
+    this.#fd = fd;
+    this.#lockFd = lockFd;
+    this.#size = scan.end;
+    if (scan.fault !== '') this.#cutAt = scan.end;
+  }
+
+  /** Makes a file of some records; it must not exist. */
+  static create(path: string, records: RewriteRecords): void {
+    const lockFd = lockFile(path);
+    try {
+      let fd: number;
+      try {
+        fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE);
+      } catch (error) {
+        throw ioError(`${path}: create failed`, error);
+      }
+      try {
+        for (const _ of writeRecords(fd, records));
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    } finally {
+      closeSync(lockFd);
+    }
+    syncFolder(path);
+  }
+
+  /** Opens a file; a read-only one is not locked. */
+  static open(
+    path: string,
+    isReadOnly: boolean,
+    onRecord: (json: Json, number: number) => void,
+    onBody?: BodyReader,
+  ): { log: FileLog; scan: FileScan } {
+    const lockFd = isReadOnly ? -1 : lockFile(path);
+    try {
+      const scan = readDatabaseFile(path, onRecord, onBody);
+      return { log: new FileLog(path, isReadOnly ? -1 : openSync(path, constants.O_RDWR), lockFd, scan), scan };
+    } catch (error) {
+      if (lockFd >= 0) closeSync(lockFd);
+      throw error instanceof OvsdbError ? error : ioError(`${path}: open failed`, error);
+    }
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get isRewriting(): boolean {
+    return this.#tail !== undefined;
+  }
+
+  /** Writes one record behind the others. */
+  append(text: string, isDurable: boolean): void {
+    if (this.fault !== '') throw new OvsdbError('I/O error', this.fault);
+    if (this.#fd < 0) throw new OvsdbError('I/O error', `${this.path}: cannot truncate to length ${this.#size}`, { errno: EINVAL });
+    const bytes = encodeRecordText(text);
+    try {
+      if (this.#cutAt !== undefined) ftruncateSync(this.#fd, this.#cutAt);
+      this.#cutAt = undefined;
+      writeAll(this.#fd, bytes, this.#size);
+    } catch (error) {
+      // Half a record may be there; the next write begins by cutting it off.
+      this.#cutAt = this.#size;
+      throw ioError(`${this.path}: write failed`, error);
+    }
+    this.#size += bytes.length;
+    this.#tail?.push(bytes);
+    if (isDurable) this.#needsSync = true;
+  }
+
+  /** What was appended so far must be on the disk at the next `sync`. */
+  wantSync(): void {
+    this.#needsSync = true;
+  }
+
+  /** Brings durable records to the disk, however many there were since the last time. */
+  sync(): void {
+    if (!this.#needsSync || this.#fd < 0) return;
+    this.#needsSync = false;
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      // The kernel may have dropped what it could not write: nothing later can be promised either.
+      this.fault = `${this.path}: fsync failed (${strerror(systemErrno(error))})`;
+      throw ioError(`${this.path}: fsync failed`, error);
+    }
+  }
+
+  #openTemporary(): { temporary: string; path: string; fd: number } {
+    const path = realpathSync(this.path);
+    const temporary = `${path}.tmp`;
+    try {
+      unlinkSync(temporary);
+    } catch {
+      // None left over from an earlier crash.
+    }
+    return { temporary, path, fd: openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE) };
+  }
+
+  /** Takes the new file's place. */
+  #replace(temporary: string, path: string, fd: number, size: number): void {
+    renameSync(temporary, path);
+    syncFolder(path);
+    closeSync(this.#fd);
+    this.#fd = fd;
+    this.#size = size;
+    this.#needsSync = false;
+    this.#cutAt = undefined;
+    this.#tail = undefined;
+  }
+
+  /** Puts other records in place of all, at once. A rewrite that goes on meanwhile comes to nothing. */
+  rewriteNow(records: RewriteRecords): void {
+    this.#rewrite++;
+    let fd = -1;
+    try {
+      const opened = this.#openTemporary();
+      fd = opened.fd;
+      let size = 0;
+      for (const end of writeRecords(fd, records)) size = end;
+      fsyncSync(fd);
+      this.#replace(opened.temporary, opened.path, fd, size);
+    } catch (error) {
+      if (fd >= 0) closeSync(fd);
+      throw error instanceof OvsdbError ? error : ioError(`${this.path}.tmp: write failed`, error);
+    }
+  }
+
+  /**
+   * The same in slices of a few milliseconds. The records stand for all that was appended before this call; what is appended meanwhile follows them.
+   * Gives false when another rewrite took over or the log was closed.
+   */
+  async rewrite(records: RewriteRecords): Promise<boolean> {
+    const mine = ++this.#rewrite;
+    const tail: Buffer[] = [];
+    this.#tail = tail;
+    let fd = -1;
+    try {
+      const opened = this.#openTemporary();
+      fd = opened.fd;
+      let size = 0;
+      let sliceEnd = performance.now() + SLICE_MS;
+      for (const end of writeRecords(fd, records)) {
+        size = end;
+        if (performance.now() < sliceEnd) continue;
+        await new Promise(setImmediate);
+        if (mine !== this.#rewrite) return abandon(fd, opened.temporary);
+        sliceEnd = performance.now() + SLICE_MS;
+      }
+      await promisify(fdatasync)(fd);
+      if (mine !== this.#rewrite) return abandon(fd, opened.temporary);
+      for (const bytes of tail) {
+        writeAll(fd, bytes, size);
+        size += bytes.length;
+      }
+      if (tail.length > 0) fdatasyncSync(fd);
+      this.#replace(opened.temporary, opened.path, fd, size);
+      return true;
+    } catch (error) {
+      if (fd >= 0) closeSync(fd);
+      if (mine === this.#rewrite) this.#tail = undefined;
+      throw error instanceof OvsdbError ? error : ioError(`${this.path}.tmp: write failed`, error);
+    }
+  }
+
+  close(): void {
+    this.#rewrite++;
+    try {
+      if (this.fault === '') this.sync();
+    } finally {
+      if (this.#fd >= 0) closeSync(this.#fd);
+      if (this.#lockFd >= 0) closeSync(this.#lockFd);
+      this.#fd = -1;
+    }
+  }
+}
+
+function abandon(fd: number, temporary: string): false {
+  closeSync(fd);
+  rmSync(temporary, { force: true });
+  return false;
+}
+
+/** Writes records one after another; gives the end of the file after each piece. Each is made twice: its header has the size and the hash of its body. */
+function* writeRecords(fd: number, records: RewriteRecords): Generator<number, void> {
+  let at = 0;
+  for (const make of records) {
+    const hash = cryptography().createHash('sha1');
+    let size = 1;
+    for (const piece of make()) {
+      hash.update(piece);
+      size += Buffer.byteLength(piece);
+      yield at;
+    }
+    const header = Buffer.from(recordHeader(size, hash.update('\n').digest('hex')));
+    writeAll(fd, header, at);
+    at += header.length;
+    for (const piece of make()) {
+      const bytes = Buffer.from(piece);
+      writeAll(fd, bytes, at);
+      at += bytes.length;
+      yield at;
+    }
+    writeAll(fd, Buffer.from('\n'), at);
+    at++;
+    yield at;
+  }
+}

@@ -1,0 +1,284 @@
+// Group modifications and group statistics, descriptions and features. OpenFlow 1.3.5 sections 7.3.4.2 and 7.3.5.8 to 7.3.5.10,
+// OpenFlow 1.5.1 section 7.3.4.3; Nicira's messages 31 and statistics 7, 8 and 9 carry the layout of 1.5 in OpenFlow 1.0.
+// How a select group chooses travels as a property of Netronome's (experimenter 0x154d, type 1).
+import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import { OFPP } from '../action.ts';
+import type { GroupCommand, GroupDesc, GroupFeatures, GroupMod, GroupSelection, GroupStats, GroupType, HashField } from '../group.ts';
+import { BUCKET, GROUP_TYPES, noSelection, OFPG } from '../group.ts';
+import { sortHashFields } from '../hash-fields.ts';
+import type { OfVersion } from '../message.ts';
+import { decodeBuckets, decodeExperimenterHeader, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
+import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
+import { decodeHeader, encodeFieldHeader } from './oxm.ts';
+
+const log = logger('ofp_group');
+const NETRONOME = 0x154d;
+const SELECTION_METHOD = 1;
+const METHOD_SIZE = 16;
+
+const COMMANDS: ReadonlyMap<number, GroupCommand> = new Map([
+  [0, 'add'],
+  [1, 'modify'],
+  [2, 'delete'],
+  [3, 'insert_bucket'],
+  [5, 'remove_bucket'],
+  [0x8000, 'add_or_mod'],
+]);
+const NUMBERS = new Map([...COMMANDS].map(([number, command]) => [command, number]));
+
+function fault(code: string, text: string): never {
+  log.warn(text);
+  throw new PeerError(code, text);
+}
+
+function typeOf(number: number): GroupType {
+  const type = GROUP_TYPES[number];
+  if (type === undefined) throw new PeerError('OFPGMFC_BAD_TYPE', `group type ${number}`);
+  return type;
+}
+
+/** Reads a selection's fields: entries whose value says which bits count. */
+function decodeHashFields(bytes: Uint8Array): HashField[] {
+  const from = new ByteReader(bytes, 'OFPBMC_BAD_LEN');
+  const fields: HashField[] = [];
+  try {
+    while (from.left > 0) {
+      const header = decodeHeader(from);
+      const field = header.coded?.field;
+      if (field === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
+      if (header.hasMask) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} with a mask`);
+      if (header.size !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
+      const mask = bytesToBig(from.take(header.size));
+      if (fields.some((other) => other.field === field)) throw new PeerError('OFPBMC_DUP_FIELD', `${field.name} twice`);
+      if (!field.maskable && mask !== wholeMask(field.wireBytes)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
+      fields.push({ field, mask });
+    }
+  } catch (error) {
+    if (error instanceof PeerError) log.warn('ntr selection method fields are invalid');
+    throw error;
+  }
+  return sortHashFields(fields);
+}
+
+const wholeMask = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
+
+function decodeSelection(body: ByteReader, type: GroupType, command: GroupCommand): GroupSelection {
+  if (type !== 'select') fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for select groups');
+  if (command !== 'add' && command !== 'modify' && command !== 'add_or_mod') {
+    fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for add and delete group modifications');
+  }
+  // What stands before the fields, its own header and pad included.
+  if (body.bytes.length + 4 < 40) fault('OFPBPC_BAD_LEN', `ntr selection method property length ${body.bytes.length + 4} is not valid`);
+  body.skip(4);
+  const name = body.take(METHOD_SIZE);
+  if (!name.includes(0)) fault('OFPBPC_BAD_VALUE', 'ntr selection method is not null terminated');
+  const method = Buffer.from(name.subarray(0, name.indexOf(0))).toString('latin1');
+  if (method !== 'hash' && method !== 'dp_hash') fault('OFPBPC_BAD_VALUE', `ntr selection method '${method}' is not supported`);
+  const param = body.u64();
+  const rest = body.rest();
+  if (method === 'dp_hash') {
+    if (rest.length > 0) fault('OFPBPC_BAD_VALUE', `ntr selection method ${method} does not support fields`);
+    return { method, param, fields: [] };
+  }
+  return { method, param, fields: decodeHashFields(rest) };
+}
+
+function decodeGroupProperties(from: ByteReader, type: GroupType, command: GroupCommand): GroupSelection {
+  let selection = noSelection();
+  for (const property of decodeProperties(from)) {
+    if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`);
+    const { experimenter, number } = decodeExperimenterHeader(property.body);
+    if (experimenter !== NETRONOME || number !== SELECTION_METHOD) {
+      fault('OFPBPC_BAD_EXP_TYPE', `unknown group property type for exp_id 0x${experimenter.toString(16)}, exp_type ${number}`);
+    }
+    selection = decodeSelection(property.body, type, command);
+  }
+  return selection;
+}
+
+function encodeSelection(out: ByteWriter, version: OfVersion, selection: GroupSelection): void {
+  if (selection.method === '') return;
+  const start = out.size;
+  out.u16(0xffff).u16(0).u32(NETRONOME).u32(SELECTION_METHOD).u32(0);
+  out.text(selection.method, METHOD_SIZE).u64(selection.param);
+  for (const { field, mask } of selection.fields) {
+    encodeFieldHeader(out, field, version);
+    out.big(mask, field.wireBytes);
+  }
+  out.patch16(start + 2, out.size - start);
+  out.pad(start, 8);
+}
+
+/** What holds for every group modification, whatever its form. */
+function check(mod: GroupMod): void {
+  if (mod.command === 'delete') return;
+  if (mod.command === 'remove_bucket') {
+    if (mod.buckets.length > 0) throw new PeerError('OFPGMFC_BAD_BUCKET', 'buckets in remove_bucket');
+    return;
+  }
+  if (mod.type === 'indirect' && mod.buckets.length !== 1) throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
+  for (const { weight, watchPort, watchGroup } of mod.buckets) {
+    const watches = watchPort !== OFPP.NONE || watchGroup !== OFPG.ANY;
+    if (weight !== 0 && mod.type !== 'select' && mod.command !== 'insert_bucket') {
+      throw new PeerError('OFPGMFC_INVALID_GROUP', 'a weight in a group that is no select group');
+    }
+    if (mod.type === 'ff' && !watches) throw new PeerError('OFPGMFC_INVALID_GROUP', 'a fast failover bucket that watches nothing');
+    if ((mod.type === 'all' || mod.type === 'indirect') && watches) {
+      throw new PeerError('OFPGMFC_WATCH_UNSUPPORTED', `watching in a group of type ${mod.type}`);
+    }
+  }
+}
+
+/** Reads what follows the header of OFPT_GROUP_MOD, or the subtype of NXT_GROUP_MOD. */
+export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
+  const number = from.u16();
+  const typeNumber = from.u8();
+  from.skip(1);
+  const group = from.u32();
+  let commandBucket: number = BUCKET.ALL;
+  const command = COMMANDS.get(number);
+  const known = (): GroupCommand => {
+    if (command === undefined) throw new PeerError('OFPGMFC_BAD_COMMAND', `group command ${number}`);
+    return command;
+  };
+  let mod: GroupMod;
+  if (hasBucketIds(version)) {
+    const bucketsSize = from.u16();
+    from.skip(2);
+    commandBucket = from.u32();
+    const isPlace = commandBucket <= BUCKET.MAX || commandBucket === BUCKET.FIRST || commandBucket === BUCKET.LAST;
+    const isFit =
+      command === 'insert_bucket'
+        ? isPlace
+        : command === 'remove_bucket'
+          ? isPlace || commandBucket === BUCKET.ALL
+          : commandBucket === BUCKET.ALL;
+    if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
+    const type = typeOf(typeNumber);
+    const buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, type);
+    const selection = decodeGroupProperties(from, type, known());
+    mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection };
+  } else {
+    const type = typeOf(typeNumber);
+    const buckets = decodeBuckets(from, version, type);
+    mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection: noSelection() };
+  }
+  check(mod);
+  return mod;
+}
+
+/** Writes what follows the header of OFPT_GROUP_MOD, or the subtype of NXT_GROUP_MOD. */
+export function encodeGroupMod(out: ByteWriter, version: OfVersion, mod: GroupMod): void {
+  out
+    .u16(NUMBERS.get(mod.command) ?? 0)
+    .u8(GROUP_TYPES.indexOf(mod.type))
+    .u8(0)
+    .u32(mod.group);
+  if (!hasBucketIds(version)) {
+    encodeBuckets(out, version, mod.buckets, mod.type);
+    return;
+  }
+  const sizeAt = out.size;
+  out.u16(0).u16(0).u32(mod.commandBucket);
+  const start = out.size;
+  encodeBuckets(out, version, mod.buckets, mod.type);
+  out.patch16(sizeAt, checkedSize(out.size - start));
+  encodeSelection(out, version, mod.selection);
+}
+
+function checkedSize(size: number): number {
+  if (size > 0xffff) throw new Error(`buckets of ${size} bytes do not fit: it does not fit a message`);
+  return size;
+}
+
+/** Reads group descriptions to the end. */
+export function decodeGroupDescs(from: ByteReader, version: OfVersion): GroupDesc[] {
+  const groups: GroupDesc[] = [];
+  const head = hasBucketIds(version) ? 16 : 8;
+  while (from.left > 0) {
+    if (from.left < 8) throw new PeerError('OFPBRC_BAD_LEN', 'group description cut off');
+    const left = from.left;
+    const length = from.u16();
+    if (length < head || length > left) throw new PeerError('OFPBRC_BAD_LEN', `group description of ${length} bytes`);
+    const body = from.sub(length - 2);
+    const type = typeOf(body.u8());
+    body.skip(1);
+    const group = body.u32();
+    if (hasBucketIds(version)) {
+      const bucketsSize = body.u16();
+      body.skip(6);
+      const buckets = decodeBuckets(body.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, type);
+      // As in an addition: only select groups have one.
+      groups.push({ group, type, buckets, selection: decodeGroupProperties(body, type, 'add') });
+    } else {
+      groups.push({ group, type, buckets: decodeBuckets(body, version, type), selection: noSelection() });
+    }
+  }
+  return groups;
+}
+
+/** Writes one group description. */
+export function encodeGroupDesc(out: ByteWriter, version: OfVersion, desc: GroupDesc): void {
+  const start = out.size;
+  out.u16(0).u8(GROUP_TYPES.indexOf(desc.type)).u8(0).u32(desc.group);
+  if (hasBucketIds(version)) out.u16(0).zeros(6);
+  const bucketsAt = out.size;
+  encodeBuckets(out, version, desc.buckets, desc.type);
+  if (hasBucketIds(version)) {
+    out.patch16(start + 8, checkedSize(out.size - bucketsAt));
+    encodeSelection(out, version, desc.selection);
+  }
+  out.patch16(start, checkedSize(out.size - start));
+}
+
+/** OpenFlow 1.1 and 1.2 do not say how old a group is. */
+const hasDuration = (version: OfVersion): boolean => version === 1 || version >= 4;
+
+/** Reads group statistics to the end. */
+export function decodeGroupStats(from: ByteReader, version: OfVersion): GroupStats[] {
+  const groups: GroupStats[] = [];
+  const head = hasDuration(version) ? 40 : 32;
+  while (from.left > 0) {
+    const left = from.left;
+    if (left < head) throw new PeerError('OFPBRC_BAD_LEN', 'group statistics cut off');
+    const length = from.u16();
+    if (length < head || length > left || (length - head) % 16 !== 0) {
+      throw new PeerError('OFPBRC_BAD_LEN', `group statistics of ${length} bytes`);
+    }
+    const body = from.sub(length - 2).skip(2);
+    const group = body.u32();
+    const refCount = body.u32();
+    body.skip(4);
+    const packetCount = body.u64();
+    const byteCount = body.u64();
+    const durationSec = hasDuration(version) ? body.u32() : 0xffffffff;
+    const durationNsec = hasDuration(version) ? body.u32() : 0xffffffff;
+    const buckets: GroupStats['buckets'] = [];
+    while (body.left > 0) buckets.push({ packetCount: body.u64(), byteCount: body.u64() });
+    groups.push({ group, refCount, packetCount, byteCount, durationSec, durationNsec, buckets });
+  }
+  return groups;
+}
+
+/** Writes the statistics of one group. */
+export function encodeGroupStats(out: ByteWriter, version: OfVersion, stats: GroupStats): void {
+  const start = out.size;
+  out.u16(0).u16(0).u32(stats.group).u32(stats.refCount).u32(0).u64(stats.packetCount).u64(stats.byteCount);
+  if (hasDuration(version)) out.u32(stats.durationSec).u32(stats.durationNsec);
+  for (const bucket of stats.buckets) out.u64(bucket.packetCount).u64(bucket.byteCount);
+  out.patch16(start, checkedSize(out.size - start));
+}
+
+/** Reads group features. */
+export function decodeGroupFeatures(from: ByteReader): GroupFeatures {
+  const four = (): number[] => [from.u32(), from.u32(), from.u32(), from.u32()];
+  return { types: from.u32(), capabilities: from.u32(), maxGroups: four(), actions: four() };
+}
+
+/** Writes group features. */
+export function encodeGroupFeatures(out: ByteWriter, features: GroupFeatures): void {
+  out.u32(features.types).u32(features.capabilities);
+  for (let i = 0; i < 4; i++) out.u32(features.maxGroups[i] ?? 0);
+  for (let i = 0; i < 4; i++) out.u32(features.actions[i] ?? 0);
+}

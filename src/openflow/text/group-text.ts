@@ -1,0 +1,301 @@
+// Groups as text. Facts: ovs-ofctl(8), "Group Syntax", and the reference's output and messages.
+import { logger } from '../../base/log.ts';
+import type { PortNames } from '../../flow/field-text.ts';
+import { formatField, formatPort, parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { fieldNamed } from '../../flow/fields.ts';
+import type { Action } from '../action.ts';
+import { OFPP } from '../action.ts';
+import { hasBucketIds } from '../codec/bucket-codec.ts';
+import type { GroupBucket, GroupCommand, GroupDesc, GroupMod, GroupSelection, GroupStats, GroupType, HashField } from '../group.ts';
+import { BUCKET, noSelection, OFPG } from '../group.ts';
+import { sortHashFields } from '../hash-fields.ts';
+import type { OfVersion } from '../message.ts';
+import { formatActions } from './action-format.ts';
+import { parseActions } from './action-parse.ts';
+import { formatDuration } from './flow-text.ts';
+import { splitKeyValues } from './key-value-text.ts';
+import { fault, numberOf, u32 } from './number-text.ts';
+
+const log = logger('ofp_group');
+const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
+const TYPES: ReadonlyMap<string, GroupType> = new Map([
+  ['all', 'all'],
+  ['select', 'select'],
+  ['indirect', 'indirect'],
+  ['ff', 'ff'],
+  ['fast_failover', 'ff'],
+]);
+
+/** What a command takes of a group's text. */
+const TAKES: Readonly<Record<GroupCommand, { type: boolean; buckets: boolean; commandBucket: boolean }>> = {
+  add: { type: true, buckets: true, commandBucket: false },
+  modify: { type: true, buckets: true, commandBucket: false },
+  add_or_mod: { type: true, buckets: true, commandBucket: false },
+  delete: { type: false, buckets: false, commandBucket: false },
+  insert_bucket: { type: false, buckets: true, commandBucket: true },
+  remove_bucket: { type: false, buckets: false, commandBucket: true },
+};
+
+const COMMAND_WORDS: readonly GroupCommand[] = ['add_or_mod', 'add', 'modify', 'delete', 'insert_bucket', 'remove_bucket'];
+
+/** Cuts a command word, as files of groups may have, off the front of a line. */
+export function cutGroupCommand(text: string): { command: GroupCommand; text: string } | undefined {
+  const trimmed = text.replace(/^[ \t\r\n]+/, '');
+  for (const command of COMMAND_WORDS) {
+    if (trimmed.startsWith(command) && /^[,\s]$/.test(trimmed.charAt(command.length))) {
+      return { command, text: trimmed.slice(command.length + 1) };
+    }
+  }
+  return undefined;
+}
+
+/** Reads a group. Throws ConfigError in the reference's words, without a prefix. */
+export function parseGroup(text: string, command: GroupCommand, names?: PortNames): GroupMod {
+  const takes = TAKES[command];
+  const cut = text.indexOf('bucket=');
+  const hasBuckets = cut >= 0;
+  if (hasBuckets && !takes.buckets) fault('bucket is not needed');
+  const selection = noSelection();
+  let group: number | undefined;
+  let type: GroupType | undefined;
+  let commandBucket: number | undefined;
+  let hasParam = false;
+  for (const { key, value } of splitKeyValues(hasBuckets ? text.slice(0, cut) : text)) {
+    const words = value ?? '';
+    switch (key) {
+      case 'command_bucket_id':
+        if (!takes.commandBucket) fault('command bucket id is not needed');
+        commandBucket = parseCommandBucket(words, command);
+        break;
+      case 'group_id':
+        group = words === 'all' ? OFPG.ALL : u32(words);
+        if (words !== 'all' && group > OFPG.MAX) fault(`invalid group id ${group}`);
+        break;
+      case 'type':
+        if (!takes.type) fault('type is not needed');
+        type = TYPES.get(words) ?? fault(`invalid group type ${words}`);
+        break;
+      case 'selection_method':
+        if (!takes.type) fault('selection method is not needed');
+        if (words.length > 15) fault('selection method is longer than 15 bytes long');
+        selection.method = words;
+        break;
+      case 'selection_method_param':
+        if (!takes.type) fault('selection method param is not needed');
+        selection.param = parseInteger(words) ?? fault(`invalid numeric format ${words}`);
+        hasParam = selection.param !== 0n;
+        break;
+      case 'fields':
+        if (!takes.type) fault('fields are not needed');
+        selection.fields = parseHashFields(words, names);
+        break;
+      default:
+        fault(`unknown keyword ${key}`);
+    }
+  }
+  if (group === undefined && command !== 'delete') fault('must specify a group_id');
+  if (takes.type && type === undefined) fault('must specify a type');
+  if (command === 'insert_bucket' && commandBucket === undefined) fault('must specify a command bucket id');
+  const kind = type ?? 'all';
+  const buckets = hasBuckets ? parseBuckets(text.slice(cut + 'bucket='.length), kind, command, names) : [];
+  allocateIds(buckets);
+  if (kind === 'indirect' && buckets.length > 1) fault('Indirect groups can have at most one bucket.');
+  checkSelection(selection, hasParam);
+  return {
+    kind: 'groupMod',
+    command,
+    type: kind,
+    group: group ?? OFPG.ALL,
+    commandBucket: commandBucket ?? BUCKET.ALL,
+    buckets: buckets as GroupBucket[],
+    selection,
+  };
+}
+
+function checkSelection(selection: GroupSelection, hasParam: boolean): void {
+  if (selection.method === '' && hasParam) fault('selection_method_param is only allowed with "selection_method"');
+  if (selection.method !== 'hash' && selection.fields.length > 0) fault('fields may only be specified with "selection_method=hash"');
+}
+
+function parseCommandBucket(text: string, command: GroupCommand): number {
+  if (text === 'all') {
+    if (command !== 'remove_bucket') fault('command_bucket_id=all is not permitted');
+    return BUCKET.ALL;
+  }
+  if (text === 'first') return BUCKET.FIRST;
+  if (text === 'last') return BUCKET.LAST;
+  const id = u32(text);
+  if (id > BUCKET.MAX) fault(`invalid command bucket id ${id}`);
+  return id;
+}
+
+/** Reads the fields of a select group: a field alone counts whole, a value says which of its bits do. */
+function parseHashFields(text: string, names?: PortNames): HashField[] {
+  const fields: HashField[] = [];
+  for (const { key, value } of splitKeyValues(text)) {
+    const field = fieldNamed(key);
+    if (field === undefined || field.codes.length === 0) return fault(`: unknown field ${key}`);
+    if (fields.some((other) => other.field === field)) return fault(`${key}: duplicate field`);
+    let mask = ones(field.wireBytes * 8);
+    if (value !== undefined && value !== '') {
+      const parsed = parseField(field, value, names);
+      if (value.includes('/')) fault(`${value}: wildcards not allowed here`);
+      if (parsed.value === 0n) fault(': values are wildcards here and must not be all-zeros');
+      if (!field.maskable && parsed.value !== ones(field.bits)) fault(`${value}: invalid mask for field ${field.name}`);
+      mask = parsed.value === ones(field.bits) && field.bits === field.wireBytes * 8 ? mask : parsed.value;
+    }
+    fields.push({ field, mask });
+  }
+  return sortHashFields(fields);
+}
+
+/** A bucket whose number may not be given yet. */
+type DraftBucket = Omit<GroupBucket, 'bucketId'> & { bucketId: number | undefined };
+
+function parseBuckets(text: string, type: GroupType, command: GroupCommand, names?: PortNames): DraftBucket[] {
+  return text.split(/[, \t\r\n]*bucket=/).map((part) => {
+    const { bucket, hasWeight } = parseBucket(part, type, names);
+    if (type === 'ff' && bucket.watchPort === OFPP.NONE && bucket.watchGroup === OFPG.ANY) {
+      fault('fast failover bucket requires watch_port or watch_group');
+    }
+    // A bucket to insert goes into a group whose type the text does not say.
+    if (hasWeight && type !== 'select' && command !== 'insert_bucket') fault('Only select groups can have bucket weights.');
+    return bucket;
+  });
+}
+
+const INSTRUCTIONS: ReadonlyMap<Action['kind'], string> = new Map([
+  ['gotoTable', 'goto_table'],
+  ['writeMetadata', 'write_metadata'],
+  ['writeActions', 'write_actions'],
+  ['clearActions', 'clear_actions'],
+]);
+
+function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket: DraftBucket; hasWeight: boolean } {
+  const actions: string[] = [];
+  let hasActions = false;
+  let weight: number | undefined;
+  let bucketId: number | undefined;
+  let watchPort: number = OFPP.NONE;
+  let watchGroup: number = OFPG.ANY;
+  for (const { key, value, after, mark } of splitKeyValues(text)) {
+    const words = value ?? '';
+    switch (key) {
+      case 'weight':
+        weight = numberOf(words, 16, 'weight');
+        break;
+      case 'watch_port':
+        watchPort = parsePort(words, names) ?? fault(`${words}: invalid watch_port`);
+        break;
+      case 'watch_group':
+        watchGroup = u32(words);
+        if (watchGroup > OFPG.MAX) fault(`invalid watch_group id ${watchGroup}`);
+        break;
+      case 'bucket_id':
+        bucketId = u32(words);
+        if (bucketId > BUCKET.MAX) fault(`invalid bucket_id id ${bucketId}`);
+        break;
+      case 'actions':
+      case 'action':
+        hasActions = true;
+        if (words !== '') actions.push(words);
+        break;
+      default:
+        hasActions = true;
+        if (mark === '(') actions.push(`${key}(${words})${after === undefined ? '' : `->${after}`}`);
+        else actions.push(mark === '' ? key : `${key}:${words}`);
+    }
+  }
+  if (!hasActions) fault('bucket must specify actions');
+  const parsed = parseActions(actions.join(','), { names });
+  const instruction = parsed.map((action) => INSTRUCTIONS.get(action.kind)).find((name) => name !== undefined);
+  if (instruction !== undefined) fault(`${instruction} instruction not allowed here`);
+  const bucket = { bucketId, weight: weight ?? (type === 'select' ? 1 : 0), watchPort, watchGroup, actions: parsed };
+  return { bucket, hasWeight: weight !== undefined && weight !== 0 };
+}
+
+/** Numbers the buckets without a number, upwards from the first number that nobody took. */
+function allocateIds(buckets: DraftBucket[]): void {
+  const taken = new Set(buckets.map(({ bucketId }) => bucketId));
+  let next = 0;
+  while (taken.has(next)) next++;
+  for (const bucket of buckets) bucket.bucketId ??= next++;
+}
+
+/** A group's number as `dump-groups` takes it: undefined, with a warning, for what is none. */
+export function parseGroupNumber(text: string): number | undefined {
+  const lower = text.toLowerCase();
+  if (lower === 'all') return OFPG.ALL;
+  if (lower === 'any') return OFPG.ANY;
+  const value = text === '' ? undefined : parseInteger(text);
+  if (value === undefined || value > 0xffffffffn) {
+    log.warn(`${text} is not a valid group ID.  (Valid group IDs are 32-bit nonnegative integers or the keywords ANY or ALL.)`);
+    return undefined;
+  }
+  return Number(value);
+}
+
+function bucketText(bucket: GroupBucket, version: OfVersion, type: GroupType, names?: PortNames): string {
+  let text = 'bucket=';
+  if (hasBucketIds(version)) text += `bucket_id:${bucket.bucketId},`;
+  if (bucket.weight !== (type === 'select' ? 1 : 0)) text += `weight:${bucket.weight},`;
+  if (bucket.watchPort !== OFPP.NONE) text += `watch_port:${formatPort(bucket.watchPort, names)},`;
+  if (bucket.watchGroup !== OFPG.ANY) text += `watch_group:${bucket.watchGroup},`;
+  return `${text}actions=${formatActions(bucket.actions, names)}`;
+}
+
+function selectionText(selection: GroupSelection): string {
+  if (selection.method === '') return '';
+  let text = `,selection_method=${selection.method}`;
+  if (selection.param !== 0n) text += `,selection_method_param=${selection.param}`;
+  const fields = selection.fields.map(({ field, mask }) => {
+    if (mask === ones(field.wireBytes * 8)) return field.name;
+    const bits = field.name === 'vlan_vid' ? 13 : field.bits;
+    return `${field.name}=${formatField(field, { value: mask, mask: ones(bits) })}`;
+  });
+  if (fields.length === 1) text += `,fields=${fields[0]}`;
+  else if (fields.length > 1) text += `,fields(${fields.join(',')})`;
+  return text;
+}
+
+/** A group as text: `group_id=1,type=select,bucket=...`; without `type` where a command does not say it. */
+export function formatGroupDesc(desc: GroupDesc, version: OfVersion, names?: PortNames, hasType = true): string {
+  const buckets = desc.buckets.map((bucket) => `,${bucketText(bucket, version, desc.type, names)}`);
+  const type = hasType ? `,type=${desc.type}` : '';
+  return `group_id=${desc.group}${type}${selectionText(desc.selection)}${buckets.join('')}`;
+}
+
+const COMMAND_NAMES: Readonly<Record<GroupCommand, string>> = {
+  add: 'ADD',
+  modify: 'MOD',
+  add_or_mod: 'ADD_OR_MOD',
+  delete: 'DEL',
+  insert_bucket: 'INSERT_BUCKET',
+  remove_bucket: 'REMOVE_BUCKET',
+};
+
+function commandBucketText(id: number): string {
+  if (id === BUCKET.ALL) return 'all';
+  if (id === BUCKET.FIRST) return 'first';
+  return id === BUCKET.LAST ? 'last' : String(id);
+}
+
+/** A group modification, without what stands before its command. */
+export function formatGroupMod(mod: GroupMod, version: OfVersion, names?: PortNames): string {
+  const { commandBucket, type } = TAKES[mod.command];
+  const place = commandBucket && hasBucketIds(version) ? `command_bucket_id:${commandBucketText(mod.commandBucket)},` : '';
+  const hasType = type || mod.command === 'delete';
+  return `${COMMAND_NAMES[mod.command]} ${place}${formatGroupDesc(mod, version, names, hasType)}`;
+}
+
+/** One line of `dump-group-stats`. */
+export function formatGroupStats(stats: GroupStats): string {
+  let text = `group_id=${stats.group},`;
+  if (stats.durationSec !== 0xffffffff) text += `duration=${formatDuration(stats.durationSec, stats.durationNsec)},`;
+  text += `ref_count=${stats.refCount},packet_count=${stats.packetCount},byte_count=${stats.byteCount}`;
+  for (const [i, bucket] of stats.buckets.entries()) {
+    text += `,bucket${i}:packet_count=${bucket.packetCount},byte_count=${bucket.byteCount}`;
+  }
+  return text;
+}
