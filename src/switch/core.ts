@@ -15,6 +15,7 @@ import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from '../openflow/action.ts';
+import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type {
   FlowMod,
   FlowRemoved,
@@ -65,7 +66,7 @@ export interface PacketOutStep extends PacketOutRequest {
 }
 
 /** A change that may stand in a bundle. */
-export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep;
+export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep | GroupMod;
 
 export interface BridgeCore {
   readonly name: string;
@@ -108,6 +109,12 @@ export interface BridgeCore {
 
   /** Expires flows that are due. The bridge calls it itself from a timer; tests may. */
   expire(): void;
+
+  /** Changes one group, and takes the flows away that named one which goes. */
+  groupMod(mod: GroupMod, sender?: Sender): void;
+  /** One group, or all of them (OFPG_ALL) in ascending number. */
+  groupDescs(group: number): GroupDesc[];
+  groupStats(group: number): GroupStats[];
 
   /** Registers for events; the returned function ends that. */
   subscribe(events: BridgeEvents): () => void;
@@ -159,6 +166,8 @@ export interface BridgeEvents {
   onPacketIn?(event: PacketInEvent): void;
   /** Every change of a visible flow, for flow monitors. */
   onFlowChange?(event: FlowChangeEvent): void;
+  /** A group mod has been applied, alone or in a bundle: for OFPT_REQUESTFORWARD to others than `sender`. */
+  onGroupMod?(mod: GroupMod, sender: Sender | undefined): void;
   /** `settings` changed (datapath id, versions, fail mode). */
   onSettings?(): void;
 }
