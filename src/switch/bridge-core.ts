@@ -7,6 +7,7 @@ import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BridgeSettings, PortLink } from './contract.ts';
@@ -15,6 +16,7 @@ import type {
   BridgeCore,
   BridgeEvents,
   BridgeStep,
+  ConnectionFlush,
   PacketOutRequest,
   PortMod,
   QueueStats,
@@ -54,6 +56,8 @@ export class Core implements BridgeCore, BridgeState {
   readonly bundles = new Map<string, PortBundle>();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
+  /** How often connections of a zone were to be forgotten. */
+  readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
@@ -71,6 +75,7 @@ export class Core implements BridgeCore, BridgeState {
     this.groups = new GroupTable(clock);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: () => false };
     this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
       failMode: 'standalone',
@@ -171,7 +176,7 @@ export class Core implements BridgeCore, BridgeState {
     const hasDelete = steps.some(
       (step) => step.kind === 'flowMod' && step.command.startsWith('delete') && step.flags.sendFlowRem !== undefined,
     );
-    if (hasDelete) this.megaflows.settleAll();
+    if (hasDelete || this.tables.evicts) this.megaflows.settleAll();
     for (const [index, step] of steps.entries()) {
       try {
         if (step.kind === 'flowMod') this.tables.stage(step, sender);
@@ -230,10 +235,14 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   #checkTableMod(mod: TableMod): () => void {
-    if (mod.table >= INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
+    if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPTMFC_EPERM', `table ${mod.table} is read-only`);
+    if (mod.table > INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
     return () => {
-      this.tables.setMiss(mod.table, mod.miss);
-      this.megaflows.changed();
+      if (mod.settings !== undefined) this.tables.setTable(mod.table, mod.settings);
+      else {
+        this.tables.setMiss(mod.table, mod.miss);
+        this.megaflows.changed();
+      }
     };
   }
 
@@ -254,6 +263,10 @@ export class Core implements BridgeCore, BridgeState {
       flowCount++;
     }
     return { packetCount, byteCount, flowCount };
+  }
+
+  tableDescs(): TableDesc[] {
+    return this.tables.describeTables();
   }
 
   tableStats(): TableStats[] {
@@ -334,6 +347,17 @@ export class Core implements BridgeCore, BridgeState {
   queueStats(port: OfPort, _queue: number): QueueStats[] {
     if (port !== OFPP.NONE && port !== OFPP.ALL && !this.ports.has(port)) throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
     return [];
+  }
+
+  queueConfigs(port: OfPort): QueueConfig[] {
+    // Until QoS is configured a port has one queue, without rates.
+    const ports = port === OFPP.NONE ? this.#sortedPorts().map((one) => one.port) : [port];
+    return ports.map((number) => ({ port: number, queue: 0 }));
+  }
+
+  flushConnections(request: ConnectionFlush): void {
+    // No connection is tracked yet; how often a zone was to be forgotten is all there is to keep.
+    this.flushedZones.set(request.zone ?? 0, (this.flushedZones.get(request.zone ?? 0) ?? 0) + 1);
   }
 
   packetOut(request: PacketOutRequest): void {

@@ -22,11 +22,13 @@ import type {
   FlowRemovedReason,
   FlowStats,
   FlowStatsRequest,
+  Message,
   OfVersion,
   PortDesc,
   PortStats,
   TableStats,
 } from '../openflow/message.ts';
+import type { QueueConfig, TableDesc, TableSettings } from '../openflow/table.ts';
 import type { BridgeSettings, ControllerRequest, ControllerStatus, SwitchEnvironment } from './contract.ts';
 
 /** Who asked; events carry it back so that a connection can leave its own changes out. Any object compared by identity. */
@@ -49,6 +51,8 @@ export interface TableMod {
   table: number;
   /** `default` follows the version of the connected controllers: 1.0-1.2 to the controller, 1.3 on drop. */
   miss: 'default' | 'controller' | 'continue' | 'drop';
+  /** OpenFlow 1.4 on: eviction and vacancy; `miss` is left alone then. */
+  settings?: TableSettings;
 }
 
 /** A frame to process as OFPT_PACKET_OUT says. */
@@ -68,6 +72,9 @@ export interface PacketOutStep extends PacketOutRequest {
 /** A change that may stand in a bundle. */
 export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep | GroupMod;
 
+/** NXT_CT_FLUSH_ZONE and NXT_CT_FLUSH. */
+export type ConnectionFlush = Extract<Message, { kind: 'ctFlush' | 'ctFlushZone' }>;
+
 export interface BridgeCore {
   readonly name: string;
   readonly clock: Clock;
@@ -86,6 +93,8 @@ export interface BridgeCore {
   flows(request: FlowStatsRequest): Iterable<FlowStats>;
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number };
   tableStats(): TableStats[];
+  /** Eviction and vacancy of every table. */
+  tableDescs?(): TableDesc[];
   /** Ports in ascending number, LOCAL last. */
   portDescs(): PortDesc[];
   portDesc(port: OfPort): PortDesc | undefined;
@@ -93,6 +102,11 @@ export interface BridgeCore {
   portStats(port: OfPort): PortStats[];
   /** Queues exist once QoS is configured; empty until then. */
   queueStats(port: OfPort, queue: number): QueueStats[];
+
+  /** Queues as configured, of one port or of all for OFPP.NONE. */
+  queueConfigs?(port: OfPort): QueueConfig[];
+  /** Tracked connections are to be forgotten. */
+  flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
 
@@ -164,6 +178,8 @@ export interface BridgeEvents {
   onFlowRemoved?(removed: FlowRemoved): void;
   onPortStatus?(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void;
   onPacketIn?(event: PacketInEvent): void;
+  /** A table got full or has room again. */
+  onTableStatus?(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void;
   /** Every change of a visible flow, for flow monitors. */
   onFlowChange?(event: FlowChangeEvent): void;
   /** A group mod has been applied, alone or in a bundle: for OFPT_REQUESTFORWARD to others than `sender`. */

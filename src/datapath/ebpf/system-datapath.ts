@@ -126,6 +126,11 @@ export class SystemDatapath extends NetdevDatapath {
     await super.closePort(port);
   }
 
+  override setVlanLimit(limit: number): void {
+    super.setVlanLimit(limit);
+    this.#kernel.flows.setVlanLimit(limit);
+  }
+
   override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
     const id = super.flowPut(key, mask, actions);
     this.#kernel.flows.put(id, key, mask, actions);

@@ -90,7 +90,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       core.portMod(message);
       return undefined;
     case 'tableMod':
-      core.tableMod({ kind: 'tableMod', table: message.table, miss: tableMiss(message.missConfig) });
+      tableMod(session, message);
       return undefined;
     case 'roleRequest':
       return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
@@ -131,6 +131,14 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'tableDescRequest':
+      return replyParts(core.tableDescs?.() ?? [], (tables, more) => ({ kind: 'tableDescReply', tables, more }), encode);
+    case 'queueConfigRequest':
+      return queueConfig(session, message, encode);
+    case 'ctFlushZone':
+    case 'ctFlush':
+      core.flushConnections?.(message);
+      return undefined;
     case 'portStatsRequest':
       return replyParts(portStats(session, message.port), (ports, more) => ({ kind: 'portStatsReply', ports, more }), encode);
     case 'portDescRequest':
@@ -218,6 +226,25 @@ function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bu
 function packetOut(session: OpenFlowSession, message: PacketOut): void {
   const step = packetOutStep(message);
   if (step !== undefined) session.core.packetOut(step);
+}
+
+function tableMod(session: OpenFlowSession, message: Extract<Message, { kind: 'tableMod' }>): void {
+  const { table, missConfig, settings } = message;
+  const step = { kind: 'tableMod', table, miss: tableMiss(missConfig) } as const;
+  session.core.tableMod(settings === undefined ? step : { ...step, settings });
+}
+
+/** Ports without queues have one all the same, number 0, as in the reference. */
+function queueConfig(session: OpenFlowSession, request: Extract<Message, { kind: 'queueConfigRequest' }>, encode: Encode): Answer {
+  const { core, version } = session;
+  const { port, queue } = request;
+  const isAll = version >= 5 && (port === OFPP.NONE || port === OFPP.ALL);
+  if (!isAll && core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
+  const found = core.queueConfigs?.(isAll ? OFPP.NONE : port) ?? [];
+  const queues = found.filter((one) => queue === ALL_QUEUES || one.queue === queue);
+  if (queues.length === 0) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
+  if (version < 5) return replyParts([queues], ([all]) => ({ kind: 'queueConfigReply', port, queues: all ?? [], more: false }), encode);
+  return replyParts(queues, (part, more) => ({ kind: 'queueConfigReply', port, queues: part, more }), encode);
 }
 
 function tableMiss(config: number): 'default' | 'controller' | 'continue' | 'drop' {
