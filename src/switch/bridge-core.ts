@@ -5,6 +5,7 @@ import { NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
+import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
@@ -25,6 +26,7 @@ import type {
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
+import { GroupTable } from './tables/group-table.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withConntrack } from './translate/translate.ts';
 
@@ -48,6 +50,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly name: string;
   readonly clock: Clock;
   readonly tables: FlowTables;
+  readonly groups: GroupTable;
   readonly macs = new MacTable<PortBundle>();
   readonly ports = new Map<OfPort, SwitchPort>();
   readonly bundles = new Map<string, PortBundle>();
@@ -69,7 +72,9 @@ export class Core implements BridgeCore, BridgeState {
     this.clock = clock;
     this.megaflows = megaflows;
     this.#peer = peer;
-    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change));
+    this.groups = new GroupTable(clock);
+    const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: () => false };
+    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
     this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
@@ -132,7 +137,14 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   #commit(): void {
-    if (this.tables.commit()) this.megaflows.changed();
+    const hasGroups = this.groups.commit();
+    if (this.tables.commit() || hasGroups) this.megaflows.changed();
+  }
+
+  /** What was staged is forgotten. */
+  #rollback(): void {
+    this.groups.rollback();
+    this.tables.rollback();
   }
 
   #flowChanged({ change, rule, reason, sender }: FlowChange): void {
@@ -169,16 +181,43 @@ export class Core implements BridgeCore, BridgeState {
       try {
         if (step.kind === 'flowMod') this.tables.stage(step, sender);
         else if (step.kind === 'portMod') later.push(this.#checkPortMod(step));
-        else if (step.kind === 'packetOut') later.push(this.tables.inNext(() => this.#preparePacketOut(step)));
+        else if (step.kind === 'groupMod') this.#stageGroup(step, sender, later);
+        else if (step.kind === 'packetOut') later.push(this.#inNext(() => this.#preparePacketOut(step)));
         else later.push(this.#checkTableMod(step));
       } catch (error) {
-        this.tables.rollback();
+        this.#rollback();
         if (error instanceof PeerError) throw Object.assign(error, { step: index });
         throw error;
       }
     }
     this.#commit();
     for (const change of later) change();
+  }
+
+  /** Runs `look` as if what has been staged were current. */
+  #inNext<T>(look: () => T): T {
+    return this.groups.inNext(() => this.tables.inNext(look));
+  }
+
+  groupMod(mod: GroupMod, sender?: Sender): void {
+    this.apply([mod], sender);
+  }
+
+  #stageGroup(mod: GroupMod, sender: Sender | undefined, later: (() => void)[]): void {
+    // Traffic so far counts for the group and the flows that it came to.
+    this.megaflows.settleAll();
+    for (const gone of this.groups.stage(mod)) this.tables.stageUsersGone('group', gone, sender);
+    later.push(() => this.#emit((events) => events.onGroupMod?.(mod, sender)));
+  }
+
+  groupDescs(group: number): GroupDesc[] {
+    return this.groups.select(group).map((one) => one.describe());
+  }
+
+  groupStats(group: number): GroupStats[] {
+    this.megaflows.settleAll();
+    const now = this.clock.now();
+    return this.groups.select(group).map((one) => one.describeStats(now, this.tables.userCount('group', one.group)));
   }
 
   #checkPortMod(mod: PortMod): () => void {

@@ -15,6 +15,7 @@ import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from '../openflow/action.ts';
+import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type {
   FlowMod,
   FlowRemoved,
@@ -69,7 +70,7 @@ export interface PacketOutStep extends PacketOutRequest {
 }
 
 /** A change that may stand in a bundle. */
-export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep;
+export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep | GroupMod;
 
 /** NXT_CT_FLUSH_ZONE and NXT_CT_FLUSH. */
 export type ConnectionFlush = Extract<Message, { kind: 'ctFlush' | 'ctFlushZone' }>;
@@ -123,6 +124,12 @@ export interface BridgeCore {
   /** Expires flows that are due. The bridge calls it itself from a timer; tests may. */
   expire(): void;
 
+  /** Changes one group, and takes the flows away that named one which goes. */
+  groupMod(mod: GroupMod, sender?: Sender): void;
+  /** One group, or all of them (OFPG_ALL) in ascending number. */
+  groupDescs(group: number): GroupDesc[];
+  groupStats(group: number): GroupStats[];
+
   /** Registers for events; the returned function ends that. */
   subscribe(events: BridgeEvents): () => void;
 }
@@ -175,6 +182,8 @@ export interface BridgeEvents {
   onTableStatus?(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void;
   /** Every change of a visible flow, for flow monitors. */
   onFlowChange?(event: FlowChangeEvent): void;
+  /** A group mod has been applied, alone or in a bundle: for OFPT_REQUESTFORWARD to others than `sender`. */
+  onGroupMod?(mod: GroupMod, sender: Sender | undefined): void;
   /** `settings` changed (datapath id, versions, fail mode). */
   onSettings?(): void;
 }

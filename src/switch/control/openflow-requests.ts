@@ -7,6 +7,7 @@ import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts'
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
+import { groupFeatures } from './openflow-group-features.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
 import { bundleControl, checkBundled, packetOutStep } from './openflow-steps.ts';
@@ -20,6 +21,7 @@ const OFPT_EXPERIMENTER = 4;
 const OFPT_MULTIPART_REQUEST = 18;
 const OFPMP_TABLE_FEATURES = 12;
 const NXT_FLOW_MOD = 13;
+const NXT_GROUP_MOD = 31;
 
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
 const FRAG_MASK = 3;
@@ -72,6 +74,15 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       // The flow is in; only the frame it was to be applied to is unknown, since there are no buffers.
       if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
       return undefined;
+    case 'groupMod':
+      core.groupMod(message, session);
+      return undefined;
+    case 'groupDescRequest':
+      return replyParts(core.groupDescs(message.group), (groups, more) => ({ kind: 'groupDescReply', groups, more }), encode);
+    case 'groupStatsRequest':
+      return replyParts(core.groupStats(message.group), (groups, more) => ({ kind: 'groupStatsReply', groups, more }), encode);
+    case 'groupFeaturesRequest':
+      return reply({ kind: 'groupFeaturesReply', features: groupFeatures(version) });
     case 'packetOut':
       packetOut(session, message);
       return undefined;
@@ -165,7 +176,7 @@ function changesTheSwitch(bytes: Uint8Array, version: OfVersion): boolean {
   if (version >= 4 && type === 29) return true;
   if (type !== 4 || bytes.length < 16) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return view.getUint32(8) === NX_VENDOR && view.getUint32(12) === NXT_FLOW_MOD;
+  return view.getUint32(8) === NX_VENDOR && (view.getUint32(12) === NXT_FLOW_MOD || view.getUint32(12) === NXT_GROUP_MOD);
 }
 
 /** OFPC_* of ofp_switch_features: flow, table, port and queue statistics, then what each version adds. */

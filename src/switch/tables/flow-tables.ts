@@ -14,7 +14,7 @@ import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '.
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
 import { ExpiryQueue } from './expiry.ts';
-import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
+import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, references, sendsTo, usesGroup } from './rule.ts';
 import { MAX_ENTRIES, NO_LIMIT, type TableLimit, TableRoom } from './table-room.ts';
 
 /** Tables that a peer can use: 0..253. Table 254 is the bridge's own, 255 means all. */
@@ -72,9 +72,14 @@ export class FlowTables {
   readonly #learners = new Map<string, number>();
   readonly #orphans = new Map<string, { table: number; cookie: bigint }>();
 
-  constructor(clock: Clock, tell: (change: FlowChange) => void) {
+  /** The flows that name a group or a meter, by its number. */
+  readonly #users = { group: new Map<number, Set<FlowRule>>(), meter: new Map<number, Set<FlowRule>>() };
+  readonly #known: Referents;
+
+  constructor(clock: Clock, tell: (change: FlowChange) => void, known: Referents = { hasGroup: () => false, hasMeter: () => false }) {
     this.#clock = clock;
     this.#tell = tell;
+    this.#known = known;
   }
 
   table(id: number): FlowTable | undefined {
@@ -147,7 +152,7 @@ export class FlowTables {
   #add(mod: FlowMod, match: Match, sender: Sender | undefined): void {
     const id = mod.table === ALL_TABLES ? 0 : mod.table;
     this.#checkTable(id);
-    checkActions(mod.actions, id);
+    checkActions(mod.actions, id, this.#known);
     const { classifier } = this.#tableFor(id);
     const next = this.version + 1;
     const old = classifier.find(match, mod.priority, next);
@@ -188,7 +193,7 @@ export class FlowTables {
   }
 
   #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
-    checkActions(mod.actions, old.table);
+    checkActions(mod.actions, old.table, this.#known);
     const now = this.#clock.now();
     // The counters stay the same object, so that traffic in flight is counted on.
     const stats: RuleStats = mod.flags.resetCounts ? { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now } : old.stats;
@@ -214,6 +219,30 @@ export class FlowTables {
     if (rule.removedIn === NEVER && !rule.isHidden) this.#tableFor(rule.table).leaving++;
     rule.removedIn = this.version + 1;
     this.#removed.push(rule);
+  }
+
+  /** How many flows name a group or a meter. */
+  userCount(kind: 'group' | 'meter', id: number): number {
+    return this.#users[kind].get(id)?.size ?? 0;
+  }
+
+  /** Stages the removal of the flows that name a group or a meter that goes. */
+  stageUsersGone(kind: 'group' | 'meter', id: number, sender: Sender | undefined): void {
+    const reason = kind === 'group' ? 'group_delete' : 'meter_delete';
+    const next = this.version + 1;
+    const staged = this.#added.filter((rule) => references(rule.settings.actions).some((one) => one.kind === kind && one.id === id));
+    for (const rule of [...(this.#users[kind].get(id) ?? []), ...staged]) if (rule.isVisible(next)) this.#delete(rule, reason, sender);
+  }
+
+  #countUsers(rule: FlowRule, isThere: boolean): void {
+    for (const { kind, id } of references(rule.settings.actions)) {
+      const users = this.#users[kind].get(id);
+      if (!isThere) {
+        users?.delete(rule);
+        if (users?.size === 0) this.#users[kind].delete(id);
+      } else if (users === undefined) this.#users[kind].set(id, new Set([rule]));
+      else users.add(rule);
+    }
   }
 
   /** Runs `look` as if what has been staged so far were current. */
@@ -246,6 +275,7 @@ export class FlowTables {
       if (rule.isHidden) table.hidden--;
       table.room.removed(rule);
       this.#count(table, rule, -1);
+      this.#countUsers(rule, false);
     }
     for (const rule of added) {
       if (rule.isGone) continue;
@@ -254,6 +284,7 @@ export class FlowTables {
       if (rule.isHidden) table.hidden++;
       table.room.added(rule);
       this.#count(table, rule, 1);
+      this.#countUsers(rule, true);
       const now = this.#clock.now();
       rule.stats.modifiedMs = now;
       const due = rule.dueMs();
@@ -483,8 +514,14 @@ function outputsTo(rule: FlowRule, port: number, group: number): boolean {
   return group === ANY_GROUP || usesGroup(rule.settings.actions, group);
 }
 
-/** Refuses actions that name a port or table that cannot be. */
-export function checkActions(actions: readonly Action[], table: number): void {
+/** What else of the bridge actions may name: as staged so far. */
+export interface Referents {
+  hasGroup(id: number): boolean;
+  hasMeter(id: number): boolean;
+}
+
+/** Refuses actions that name a port, table, group or meter that cannot be. */
+export function checkActions(actions: readonly Action[], table: number, known: Referents): void {
   for (const action of actions) {
     switch (action.kind) {
       case 'output':
@@ -500,11 +537,13 @@ export function checkActions(actions: readonly Action[], table: number): void {
         break;
       case 'writeActions':
       case 'clone':
-        checkActions(action.actions, table);
+        checkActions(action.actions, table, known);
         break;
       case 'group':
+        if (known.hasGroup(action.group)) break;
         throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
       case 'meter':
+        if (known.hasMeter(action.meter)) break;
         throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
       default:
     }
