@@ -71,6 +71,7 @@ export class KernelFlows {
   readonly refused = new Map<string, number>();
   #program: number;
   #hasTunnels = false;
+  #vlanLimit = 1;
   /** Programs loaded so far. */
   programCount = 0;
   /** The first masks at the last look. */
@@ -122,6 +123,14 @@ export class KernelFlows {
     this.reload();
   }
 
+  /** How many VLAN tags keys tell; flows put before are meaningless afterwards. */
+  setVlanLimit(limit: number): void {
+    const vlanLimit = limit === 1 ? 1 : 2;
+    if (this.#vlanLimit === vlanLimit) return;
+    this.#vlanLimit = vlanLimit;
+    this.reload();
+  }
+
   /** Other programs jump to the running one. */
   #publish(): void {
     this.#index[0] = this.#program;
@@ -130,7 +139,7 @@ export class KernelFlows {
 
   #load(masks: readonly Mask[]): number {
     const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
+    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
     this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
@@ -177,6 +186,8 @@ export class KernelFlows {
   }
 
   #newFlow(key: Key, mask: Key): Installed | string {
+    // No frame of such a port meets the program.
+    if (mask[W.IN_PORT] === 0xffffffff && this.#device(key[W.IN_PORT]!) === undefined) return 'input_not_in_kernel';
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
     const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
