@@ -141,6 +141,7 @@ async function run(argv: string[]): Promise<number> {
 async function execute(command: string, args: readonly string[], options: FlowOptions): Promise<number> {
   const [first = '', second, third] = args;
   const flows = () => import('./ofctl/flows.ts');
+  const tables = () => import('./ofctl/tables.ts');
   const device = () => import('./ofctl/switch.ts');
   const groups = () => import('./ofctl/groups.ts');
   const meters = () => import('./ofctl/meters.ts');
@@ -189,6 +190,16 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       if (second === '-') return module.flowFileCommand(first, '-', 'delete', options);
       return module.flowModCommand(first, second ?? '', 'delete', options);
     }
+    case 'mod-table':
+      return (await tables()).modTable(first, second ?? '', third ?? '', options);
+    case 'dump-table-desc':
+      return (await tables()).dumpTableDesc(first, options);
+    case 'queue-get-config':
+      return (await tables()).queueGetConfig(first, second, third, options);
+    case 'ct-flush-zone':
+      return (await tables()).ctFlushZone(first, second ?? '', options);
+    case 'ct-flush':
+      return (await tables()).ctFlush(first, args.slice(1), options);
     case 'bundle':
       return (await import('./ofctl/bundle-file.ts')).bundleCommand(first, second ?? '', options);
     case 'add-group':

@@ -5,7 +5,9 @@ import { NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
+import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BridgeSettings, PortLink } from './contract.ts';
@@ -14,6 +16,7 @@ import type {
   BridgeCore,
   BridgeEvents,
   BridgeStep,
+  ConnectionFlush,
   PacketOutRequest,
   PortMod,
   QueueStats,
@@ -23,6 +26,7 @@ import type {
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
+import { GroupTable } from './tables/group-table.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withConntrack } from './translate/translate.ts';
 
@@ -46,11 +50,14 @@ export class Core implements BridgeCore, BridgeState {
   readonly name: string;
   readonly clock: Clock;
   readonly tables: FlowTables;
+  readonly groups: GroupTable;
   readonly macs = new MacTable<PortBundle>();
   readonly ports = new Map<OfPort, SwitchPort>();
   readonly bundles = new Map<string, PortBundle>();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
+  /** How often connections of a zone were to be forgotten. */
+  readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
@@ -65,7 +72,10 @@ export class Core implements BridgeCore, BridgeState {
     this.clock = clock;
     this.megaflows = megaflows;
     this.#peer = peer;
-    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change));
+    this.groups = new GroupTable(clock);
+    const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: () => false };
+    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
       failMode: 'standalone',
@@ -127,7 +137,14 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   #commit(): void {
-    if (this.tables.commit()) this.megaflows.changed();
+    const hasGroups = this.groups.commit();
+    if (this.tables.commit() || hasGroups) this.megaflows.changed();
+  }
+
+  /** What was staged is forgotten. */
+  #rollback(): void {
+    this.groups.rollback();
+    this.tables.rollback();
   }
 
   #flowChanged({ change, rule, reason, sender }: FlowChange): void {
@@ -159,21 +176,48 @@ export class Core implements BridgeCore, BridgeState {
     const hasDelete = steps.some(
       (step) => step.kind === 'flowMod' && step.command.startsWith('delete') && step.flags.sendFlowRem !== undefined,
     );
-    if (hasDelete) this.megaflows.settleAll();
+    if (hasDelete || this.tables.evicts) this.megaflows.settleAll();
     for (const [index, step] of steps.entries()) {
       try {
         if (step.kind === 'flowMod') this.tables.stage(step, sender);
         else if (step.kind === 'portMod') later.push(this.#checkPortMod(step));
-        else if (step.kind === 'packetOut') later.push(this.tables.inNext(() => this.#preparePacketOut(step)));
+        else if (step.kind === 'groupMod') this.#stageGroup(step, sender, later);
+        else if (step.kind === 'packetOut') later.push(this.#inNext(() => this.#preparePacketOut(step)));
         else later.push(this.#checkTableMod(step));
       } catch (error) {
-        this.tables.rollback();
+        this.#rollback();
         if (error instanceof PeerError) throw Object.assign(error, { step: index });
         throw error;
       }
     }
     this.#commit();
     for (const change of later) change();
+  }
+
+  /** Runs `look` as if what has been staged were current. */
+  #inNext<T>(look: () => T): T {
+    return this.groups.inNext(() => this.tables.inNext(look));
+  }
+
+  groupMod(mod: GroupMod, sender?: Sender): void {
+    this.apply([mod], sender);
+  }
+
+  #stageGroup(mod: GroupMod, sender: Sender | undefined, later: (() => void)[]): void {
+    // Traffic so far counts for the group and the flows that it came to.
+    this.megaflows.settleAll();
+    for (const gone of this.groups.stage(mod)) this.tables.stageUsersGone('group', gone, sender);
+    later.push(() => this.#emit((events) => events.onGroupMod?.(mod, sender)));
+  }
+
+  groupDescs(group: number): GroupDesc[] {
+    return this.groups.select(group).map((one) => one.describe());
+  }
+
+  groupStats(group: number): GroupStats[] {
+    this.megaflows.settleAll();
+    const now = this.clock.now();
+    return this.groups.select(group).map((one) => one.describeStats(now, this.tables.userCount('group', one.group)));
   }
 
   #checkPortMod(mod: PortMod): () => void {
@@ -191,10 +235,14 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   #checkTableMod(mod: TableMod): () => void {
-    if (mod.table >= INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
+    if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPTMFC_EPERM', `table ${mod.table} is read-only`);
+    if (mod.table > INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
     return () => {
-      this.tables.setMiss(mod.table, mod.miss);
-      this.megaflows.changed();
+      if (mod.settings !== undefined) this.tables.setTable(mod.table, mod.settings);
+      else {
+        this.tables.setMiss(mod.table, mod.miss);
+        this.megaflows.changed();
+      }
     };
   }
 
@@ -215,6 +263,10 @@ export class Core implements BridgeCore, BridgeState {
       flowCount++;
     }
     return { packetCount, byteCount, flowCount };
+  }
+
+  tableDescs(): TableDesc[] {
+    return this.tables.describeTables();
   }
 
   tableStats(): TableStats[] {
@@ -295,6 +347,17 @@ export class Core implements BridgeCore, BridgeState {
   queueStats(port: OfPort, _queue: number): QueueStats[] {
     if (port !== OFPP.NONE && port !== OFPP.ALL && !this.ports.has(port)) throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
     return [];
+  }
+
+  queueConfigs(port: OfPort): QueueConfig[] {
+    // Until QoS is configured a port has one queue, without rates.
+    const ports = port === OFPP.NONE ? this.#sortedPorts().map((one) => one.port) : [port];
+    return ports.map((number) => ({ port: number, queue: 0 }));
+  }
+
+  flushConnections(request: ConnectionFlush): void {
+    // No connection is tracked yet; how often a zone was to be forgotten is all there is to keep.
+    this.flushedZones.set(request.zone ?? 0, (this.flushedZones.get(request.zone ?? 0) ?? 0) + 1);
   }
 
   packetOut(request: PacketOutRequest): void {

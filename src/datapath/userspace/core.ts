@@ -12,6 +12,7 @@
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
 import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
+import { hashFields } from '../../flow/hash.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
@@ -34,6 +35,9 @@ export interface FramePort {
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
 const HELD_MS = 50;
+
+/** Hash algorithm whose value is the same in both directions of a connection. */
+const SYMMETRIC = 1;
 
 /** A packet in the hands of a list of operations. */
 interface Walk {
@@ -336,7 +340,7 @@ export class UserspaceCore {
           break;
         case OP.hash:
           this.#refresh(walk);
-          walk.key[W.DP_HASH] = flowHash(walk.key, op.b);
+          walk.key[W.DP_HASH] = op.a === SYMMETRIC ? hashFields(walk.key, 'symmetric_l3l4+udp', op.b) || 1 : flowHash(walk.key, op.b);
           break;
         case OP.drop:
           this.drop('action_drop');

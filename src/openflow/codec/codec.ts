@@ -19,6 +19,7 @@ import {
   ONFT_BUNDLE_CONTROL,
 } from './bundle-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeCtFlush, encodeCtFlush } from './ct-flush-codec.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
 import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
@@ -36,6 +37,13 @@ import {
   encodePacketOut,
 } from './packet-codec.ts';
 import { decodePortDescs, decodePortMod, decodePortStatus, encodePortDesc, encodePortMod, encodePortStatus } from './port-codec.ts';
+import {
+  decodeQueueConfigReply,
+  decodeQueueConfigRequest,
+  encodeQueueConfigReply,
+  encodeQueueConfigRequest,
+} from './queue-config-codec.ts';
+import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
@@ -71,6 +79,10 @@ const later = (version: OfVersion) =>
     ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
+const OFPT_TABLE_STATUS = 31;
+
+/** OFPT_QUEUE_GET_CONFIG_REQUEST; the reply's type is the next. */
+const queueConfigType = (version: OfVersion): number => (version === 1 ? 20 : 22);
 /** Of OpenFlow 1.1 and 1.3 on. */
 const GROUP_MOD = 15;
 const METER_MOD = 29;
@@ -90,6 +102,8 @@ const NXT = {
   SET_ASYNC_CONFIG: 19,
   SET_CONTROLLER_ID: 20,
   SET_ASYNC_CONFIG2: 27,
+  CT_FLUSH_ZONE: 29,
+  CT_FLUSH: 32,
   PACKET_IN2: 30,
   GROUP_MOD: 31,
 } as const;
@@ -164,11 +178,8 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
   switch (type) {
     case t.PORT_MOD:
       return decodePortMod(from, version);
-    case t.TABLE_MOD: {
-      const table = from.u8();
-      from.skip(3);
-      return { kind: 'tableMod', table, missConfig: from.u32() };
-    }
+    case t.TABLE_MOD:
+      return decodeTableMod(from, version);
     case t.STATS_REQUEST:
       return decodeRequest(from, version);
     case t.STATS_REPLY:
@@ -186,6 +197,9 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     const masks = version >= 5 ? decodeAsyncProperties(from) : decodeAsync(from);
     return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
   }
+  if (version < 5 && type === queueConfigType(version)) return decodeQueueConfigRequest(from, version);
+  if (version < 5 && type === queueConfigType(version) + 1) return decodeQueueConfigReply(from, version, false);
+  if (version >= 5 && type === OFPT_TABLE_STATUS) return decodeTableStatus(from);
   if (version >= 5 && type === OFPT_BUNDLE_CONTROL) return decodeBundleControl(from);
   if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
@@ -229,6 +243,12 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:
         return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.CT_FLUSH_ZONE: {
+        for (const byte of from.take(6)) if (byte !== 0) throw new PeerError('NXBRC_MUST_BE_ZERO', 'padding is not zero');
+        return { kind: 'ctFlushZone', zone: from.u16() };
+      }
+      case NXT.CT_FLUSH:
+        return decodeCtFlush(from);
       case NXT.GROUP_MOD:
         return decodeGroupMod(from, version);
       case NXT.SET_CONTROLLER_ID:
@@ -292,7 +312,7 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
   switch (message.kind) {
     case 'hello': {
       // A bitmap is needed only when the header's version alone would say something else.
-      if (version >= 4 || message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
+      if (message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
       return T.HELLO;
     }
     case 'error':
@@ -362,8 +382,33 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       encodePortMod(out, version, message);
       return t.PORT_MOD;
     case 'tableMod':
-      out.u8(message.table).zeros(3).u32(message.missConfig);
+      encodeTableMod(out, version, message);
       return t.TABLE_MOD;
+    case 'tableStatus':
+      encodeTableStatus(out, message);
+      return OFPT_TABLE_STATUS;
+    case 'queueConfigRequest':
+      if (version >= 5) {
+        encodeRequest(out, version, message, nx);
+        return t.STATS_REQUEST;
+      }
+      encodeQueueConfigRequest(out, version, message);
+      return queueConfigType(version);
+    case 'queueConfigReply':
+      if (version >= 5) {
+        encodeReply(out, version, message, nx);
+        return t.STATS_REPLY;
+      }
+      encodeQueueConfigReply(out, version, message);
+      return queueConfigType(version) + 1;
+    case 'ctFlushZone':
+      vendor(out, NXT.CT_FLUSH_ZONE);
+      out.zeros(6).u16(message.zone);
+      return T.EXPERIMENTER;
+    case 'ctFlush':
+      vendor(out, NXT.CT_FLUSH);
+      encodeCtFlush(out, message);
+      return T.EXPERIMENTER;
     case 'roleRequest':
     case 'roleReply': {
       const isRequest = message.kind === 'roleRequest';

@@ -8,8 +8,26 @@ import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowSta
 import { decodeGroupReply, decodeGroupRequest, type Envelopes, encodeGroupReply, encodeGroupRequest } from './group-multipart-codec.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
 import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
+import {
+  decodeQueueConfigReply,
+  decodeQueueConfigRequest,
+  encodeQueueConfigReply,
+  encodeQueueConfigRequest,
+} from './queue-config-codec.ts';
+import { decodeTableDescs, encodeTableDescs } from './table-codec.ts';
 
-const TYPE = { DESC: 0, FLOW: 1, AGGREGATE: 2, TABLE: 3, PORT: 4, QUEUE: 5, PORT_DESC: 13, EXPERIMENTER: 0xffff } as const;
+const TYPE = {
+  DESC: 0,
+  FLOW: 1,
+  AGGREGATE: 2,
+  TABLE: 3,
+  PORT: 4,
+  QUEUE: 5,
+  PORT_DESC: 13,
+  TABLE_DESC: 14,
+  QUEUE_DESC: 15,
+  EXPERIMENTER: 0xffff,
+} as const;
 const MORE = 1;
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -48,6 +66,10 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
       return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, false) };
     case TYPE.TABLE:
       return { kind: 'tableStatsRequest' };
+    case TYPE.TABLE_DESC:
+      return { kind: 'tableDescRequest' };
+    case TYPE.QUEUE_DESC:
+      return decodeQueueConfigRequest(from, version);
     case TYPE.PORT:
       return { kind: 'portStatsRequest', port: decodePort(from, version) };
     case TYPE.PORT_DESC:
@@ -93,6 +115,10 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
       return decodeAggregate(from, version);
     case TYPE.TABLE:
       return { kind: 'tableStatsReply', tables: decodeTableStats(from, version), more };
+    case TYPE.TABLE_DESC:
+      return { kind: 'tableDescReply', tables: decodeTableDescs(from), more };
+    case TYPE.QUEUE_DESC:
+      return decodeQueueConfigReply(from, version, more);
     case TYPE.PORT:
       return { kind: 'portStatsReply', ports: decodePortStats(from, version), more };
     case TYPE.PORT_DESC:
@@ -222,6 +248,12 @@ export function encodeRequest(out: ByteWriter, version: OfVersion, message: Mess
     }
     case 'tableStatsRequest':
       return simple(TYPE.TABLE);
+    case 'tableDescRequest':
+      return simple(TYPE.TABLE_DESC);
+    case 'queueConfigRequest':
+      simple(TYPE.QUEUE_DESC);
+      encodeQueueConfigRequest(out, version, message);
+      return true;
     case 'portStatsRequest':
       simple(TYPE.PORT);
       encodePort(out, version, message.port);
@@ -277,6 +309,14 @@ export function encodeReply(out: ByteWriter, version: OfVersion, message: Messag
     case 'tableStatsReply':
       start(TYPE.TABLE, message.more);
       for (const table of message.tables) encodeTableStats(out, version, table);
+      return true;
+    case 'tableDescReply':
+      start(TYPE.TABLE_DESC, message.more);
+      encodeTableDescs(out, message.tables);
+      return true;
+    case 'queueConfigReply':
+      start(TYPE.QUEUE_DESC, message.more);
+      encodeQueueConfigReply(out, version, message);
       return true;
     case 'portStatsReply':
       start(TYPE.PORT, message.more);

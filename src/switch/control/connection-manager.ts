@@ -56,6 +56,9 @@ export class ConnectionManager implements BridgeControl, SessionHub {
       onPacketIn: (event) => this.#packetIn(event),
       onFlowRemoved: (removed) => this.#flowRemoved(removed),
       onPortStatus: (reason, desc) => this.#portStatus(reason, desc),
+      onTableStatus: (reason, desc) => {
+        for (const session of this.#sessions) session.tableStatus(reason, desc);
+      },
       onSettings: () => this.#onSettings(),
     });
   }

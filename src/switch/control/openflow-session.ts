@@ -14,6 +14,7 @@ import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import { errorMessage } from '../../openflow/errors.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
+import type { TableDesc } from '../../openflow/table.ts';
 import type { BridgeCore, PacketInEvent, Sender } from '../core.ts';
 import { FlowModSummary } from './connection-log.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
@@ -169,6 +170,11 @@ export class OpenFlowSession implements Sender {
 
   flowRemoved(removed: Extract<Message, { kind: 'flowRemoved' }>): void {
     if (this.isOpen && this.#listens && this.async.wantsFlowRemoved(this.role, removed.reason)) this.notify(removed);
+  }
+
+  tableStatus(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void {
+    if (!this.isOpen || this.version < 5 || !this.#listens || !this.async.wantsTableStatus(this.role, reason)) return;
+    this.notify({ kind: 'tableStatus', reason, desc });
   }
 
   /** Another controller became primary instead of this one. OpenFlow 1.4 on has a message for that, OpenFlow 1.3 ONF's extension. */

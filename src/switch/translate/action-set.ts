@@ -2,7 +2,6 @@
 // (OpenFlow 1.3.5 section 5.10): at most one action of each kind, in the specification's order.
 import type { Action } from '../../openflow/action.ts';
 import type { Walk } from './translate.ts';
-import { runActions } from './translate-actions.ts';
 
 /** Kinds that go before the sets, in their order. */
 const FIRST = ['stripVlan', 'popMpls', 'decap', 'encap', 'pushMpls', 'pushVlan', 'decMplsTtl', 'decTtl', 'decNshTtl'] as const;
@@ -35,7 +34,7 @@ export function runActionSet(walk: Walk): void {
   walk.nested('table', '--. Executing action set:', () => {
     walk.isInActionSet = true;
     walk.hasExited = false;
-    runActions(walk, list);
+    walk.run(list, false);
     walk.isInActionSet = false;
   });
 }

@@ -9,6 +9,7 @@ import { fixVlan, hasPrereq, isIp, isIpv4, isIpv6, isMpls, markSubfield, readSub
 import type { Walk } from './translate.ts';
 import { checkPacketLarger, clone } from './translate-branches.ts';
 import { ct, ctClear } from './translate-ct.ts';
+import { group } from './translate-groups.ts';
 import { learn } from './translate-learn.ts';
 import { bundle, multipath } from './translate-links.ts';
 
@@ -221,6 +222,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     }
     case 'gotoTable':
       walk.tableAction(key[W.IN_PORT]!, action.table, true, false);
+      return;
+    case 'group':
+      group(walk, action);
       return;
     case 'note':
     case 'conjunction':
