@@ -186,6 +186,8 @@ export class KernelFlows {
   }
 
   #newFlow(key: Key, mask: Key): Installed | string {
+    // No frame of such a port meets the program.
+    if (mask[W.IN_PORT] === 0xffffffff && this.#device(key[W.IN_PORT]!) === undefined) return 'input_not_in_kernel';
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
     const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
