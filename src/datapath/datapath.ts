@@ -74,7 +74,9 @@ export type SetGroup =
   | 'skb_mark'
   | 'skb_priority';
 
-export type UserspaceReason = 'slow_path' | 'controller' | 'sflow' | 'ipfix' | 'flow_sample';
+/** Why a list sends frames to user space; the order is that of numbers that stand for them. */
+export const USERSPACE_REASONS = ['slow_path', 'controller', 'sflow', 'ipfix', 'flow_sample'] as const;
+export type UserspaceReason = (typeof USERSPACE_REASONS)[number];
 
 /** What a translated action list asks of user space; opaque to the datapath, handed back with the frame. */
 export interface UserspaceCookie {
