@@ -20,6 +20,7 @@ import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
 import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
+import { Meters } from './meters.ts';
 import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
@@ -68,6 +69,7 @@ const newWalk = (packet: Packet): Walk => ({
 export class UserspaceCore {
   readonly state: SharedState;
   readonly flows = new FlowTable();
+  readonly meters: Meters;
   readonly #upcalls: UpcallQueue;
   readonly #ports: (FramePort | undefined)[] = [];
   readonly #flushable: FramePort[] = [];
@@ -89,6 +91,7 @@ export class UserspaceCore {
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
     this.conntrack = new Conntrack(basis);
     this.state = state;
+    this.meters = new Meters(state.meters);
     this.#upcalls = upcalls;
     this.upcallOrder = {
       get written() {
@@ -346,6 +349,10 @@ export class UserspaceCore {
           this.drop('action_drop');
           return;
         case OP.meter:
+          if (!this.meters.pass(op.a, walk.packet.length, this.nowMs)) {
+            this.drop('meter');
+            return;
+          }
           break;
         case OP.ct:
           this.#track(walk, op.ct!);
