@@ -75,6 +75,7 @@ export class Core implements BridgeCore, BridgeState {
     this.groups = new GroupTable(clock);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: () => false };
     this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables.onSettled = () => this.#emit((events) => events.onFlowsSettled?.());
     this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
@@ -147,7 +148,7 @@ export class Core implements BridgeCore, BridgeState {
     this.tables.rollback();
   }
 
-  #flowChanged({ change, rule, reason, sender }: FlowChange): void {
+  #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
     const now = this.clock.now();
     const flow = rule.describe(now);
     if (change === 'deleted' && flow.flags.sendFlowRem) {
@@ -155,7 +156,7 @@ export class Core implements BridgeCore, BridgeState {
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
     }
-    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender }));
+    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender, before }));
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
