@@ -328,7 +328,7 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
   switch (message.kind) {
     case 'hello': {
       // A bitmap is needed only when the header's version alone would say something else.
-      if (version >= 4 || message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
+      if (message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
       return T.HELLO;
     }
     case 'error':
