@@ -28,6 +28,8 @@ import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
+/** How long a program that the kernel refused keeps others of its size from being tried. */
+const LIMIT_MS = 60_000;
 const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
 interface Mask extends MaskSpec {
@@ -77,6 +79,7 @@ export class KernelFlows {
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
+  #limitEndsMs = 0;
   #nextMap = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
@@ -253,6 +256,7 @@ export class KernelFlows {
     const name = `${words.join()}/${masks.join()}`;
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
+    if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
     if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
     if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
@@ -303,6 +307,7 @@ export class KernelFlows {
         if (masks.length === 0) return;
         // The least used stand last.
         this.#maskLimit = masks.length >> 1;
+        this.#limitEndsMs = performance.now() + LIMIT_MS;
         for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
         continue;
       }
