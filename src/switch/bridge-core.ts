@@ -79,6 +79,7 @@ export class Core implements BridgeCore, BridgeState {
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
     this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables.onSettled = () => this.#emit((events) => events.onFlowsSettled?.());
     this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
@@ -151,7 +152,7 @@ export class Core implements BridgeCore, BridgeState {
     this.tables.rollback();
   }
 
-  #flowChanged({ change, rule, reason, sender }: FlowChange): void {
+  #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
     const now = this.clock.now();
     const flow = rule.describe(now);
     if (change === 'deleted' && flow.flags.sendFlowRem) {
@@ -159,7 +160,7 @@ export class Core implements BridgeCore, BridgeState {
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
     }
-    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender }));
+    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender, before }));
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
