@@ -103,7 +103,7 @@ const PRINT_ORDER =
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
-  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4',
+  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 nw_proto',
   ipv4: 'ip_src ip_dst nw_proto',
   ipv6: 'ipv6_src ipv6_dst ipv6_label nw_proto',
   other: 'ip_src ip_dst nw_proto',
@@ -201,6 +201,8 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
     parts.push(`${label}=${mask === 0x3fn ? String(value << 2n) : `0x${(value << 2n).toString(16)}/0x${(mask << 2n).toString(16)}`}`);
   else if (field.name === 'ipv6_label') parts.push(`${label}=${flowLabel(value, mask)}`);
   else if (field.name === 'recirc_id') parts.push(`${label}=0x${value.toString(16)}`);
+  // Always with its prefix, even when it is zero.
+  else if (/^nsh_(spi|c[1-4])$/.test(field.name) && mask === (1n << BigInt(bits)) - 1n) parts.push(`${label}=0x${value.toString(16)}`);
   else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')
     parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);

@@ -24,7 +24,7 @@ import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate, withConntrack } from './translate/translate.ts';
+import { translate, withFrameMetadata } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -379,7 +379,7 @@ export class Core implements BridgeCore, BridgeState {
   packetIn({ send, upcall }: PacketIn): void {
     const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
-    const match = withConntrack(send.match, key);
+    const match = withFrameMetadata(send.match, key);
     this.#emit((events) =>
       events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );

@@ -271,13 +271,17 @@ function formatEncap(action: Of<'encap'>): string {
     [0, 'ethernet'],
     [0x1894f, 'nsh'],
     [0x18847, 'mpls'],
-    [0x18848, 'mplsm'],
+    [0x18848, 'mpls_mc'],
   ]);
   const name = names.get(action.packetType) ?? `0x${action.packetType.toString(16)}`;
-  const props = action.props.map((prop) =>
-    prop.class === 4 && prop.type === 1
-      ? `md_type=${prop.value[0] ?? 0}`
-      : `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`,
-  );
+  const props = action.props.map((prop) => {
+    const { value } = prop;
+    if (prop.class === 4 && prop.type === 1) return `md_type=${value[0] ?? 0}`;
+    if (prop.class === 4 && prop.type === 2 && value.length >= 4) {
+      const cls = ((value[0]! << 8) | value[1]!).toString(16).padStart(4, '0');
+      return `tlv(0x${cls},${value[2]},0x${Buffer.from(value.subarray(4, 4 + value[3]!)).toString('hex')})`;
+    }
+    return `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`;
+  });
   return props.length === 0 ? `encap(${name})` : `encap(${name}(${props.join(',')}))`;
 }

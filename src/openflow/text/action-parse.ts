@@ -330,16 +330,28 @@ function parseEncap(arg: string): Action {
     ['ethernet', 0],
     ['nsh', 0x1894f],
     ['mpls', 0x18847],
-    ['mplsm', 0x18848],
+    ['mpls_mc', 0x18848],
   ]);
   const [word] = splitKeyValues(arg);
   const packetType = packetTypes.get(word?.key ?? '');
   if (packetType === undefined) return fault(`Encap hdr not supported: ${arg}`);
   const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
+    if (key === 'tlv') return { class: 4, type: 2, value: tlvBytes(value) };
     if (key !== 'md_type') return fault(`Invalid property: ${key}`);
     return { class: 4, type: 1, value: new Uint8Array([numberOf(value, 8, 'md_type')]) };
   });
   return { kind: 'encap', packetType, props };
+}
+
+/** `class,type,value`: the context header as it stands in the property. */
+function tlvBytes(text: string): Uint8Array {
+  const [cls = '', type = '', value = ''] = text.split(',');
+  const digits = /^0x([0-9a-fA-F]+)$/.exec(value)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
+  const even = digits.length % 2 === 0 ? digits : `0${digits}`;
+  const data = (even.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
+  if (data.length > 124) fault(`Invalid NSH TLV header: ${text}`);
+  const number = numberOf(cls, 16, 'tlv_class');
+  return Uint8Array.from([number >>> 8, number & 0xff, numberOf(type, 8, 'tlv_type'), data.length, ...data]);
 }
 
 function parseDecap(arg: string): Action {
