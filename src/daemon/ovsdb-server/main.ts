@@ -17,12 +17,14 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
 import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
+import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
 import { Replication, type ReplicationOptions } from './replication.ts';
 import { usage } from './usage.ts';
 
 const PROGRAM = 'ovsdb-server';
 const log = logger('ovsdb_server');
+const serverLog = logger('ovsdb_jsonrpc_server');
 /** Status columns are written this often at most. */
 const STATUS_INTERVAL_MS = 2500;
 
@@ -40,6 +42,7 @@ const OPTIONS: readonly OptionSpec[] = [
 export class OvsdbDaemon {
   readonly server: OvsdbServer;
   readonly files = new Map<string, DatabaseFile>();
+  readonly relays = new Map<string, Relay>();
   /** Remotes as configured; those of `db:` have none of their own. */
   readonly remotes = new Map<string, Remote | RemoteColumn>();
   /** Remotes that rows asked for, by the `db:` name that found them. */
@@ -62,10 +65,14 @@ export class OvsdbDaemon {
 
   /** Opens a file and serves it. */
   addDatabase(path: string): void {
+    if (path.startsWith('relay:')) {
+      this.#addRelay(path);
+      return;
+    }
     for (const open of this.files.values()) if (open.path === path) throw new OvsdbError('ovsdb error', `${path}: already open`);
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
-    if (this.server.database(name) !== undefined) {
+    if (this.server.has(name)) {
       file.close();
       throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
     }
@@ -77,7 +84,25 @@ export class OvsdbDaemon {
     });
   }
 
+  #addRelay(text: string): void {
+    const parsed = parseRelay(text);
+    if (parsed === undefined) throw new OvsdbError('ovsdb error', `${text}: invalid syntax`);
+    const { name, remotes } = parsed;
+    if (this.server.has(name)) throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
+    const relay = new Relay(this.server, realClock, name, remotes);
+    this.relays.set(name, relay);
+    this.server.addRelay(name, relay);
+    relay.start();
+  }
+
   removeDatabase(name: string): boolean {
+    const relay = this.relays.get(name);
+    if (relay !== undefined) {
+      this.relays.delete(name);
+      this.server.remove(name);
+      relay.close();
+      return true;
+    }
     const file = this.files.get(name);
     if (file === undefined) return false;
     this.server.remove(name);
@@ -86,11 +111,15 @@ export class OvsdbDaemon {
     return true;
   }
 
+  logCompaction(name: string): void {
+    log.info(`compacting ${name} database by user request`);
+  }
+
   /** Rewrites a file without what is past, while it is served. */
   async compact(file: DatabaseFile, why: 'by user request' | 'automatically'): Promise<void> {
     if (file.fault !== '') return;
     const { name } = file.database.schema;
-    if (why === 'by user request') log.info(`compacting ${name} database by user request`);
+    if (why === 'by user request') this.logCompaction(name);
     const started = realClock.now();
     await file.compact('compacting database online');
     if (why === 'by user request') log.dbg(() => `${name}: Database compaction took ${Math.round(realClock.now() - started)}ms`);
@@ -167,11 +196,16 @@ export class OvsdbDaemon {
       const wanted = wantedRemotes(this.server, place);
       for (const [name, remote] of found) {
         if (wanted.has(name)) continue;
+        serverLog.info(`${name}: remote deconfigured`);
         remote.close();
         found.delete(name);
       }
       for (const [name, { options }] of wanted) {
-        if (found.has(name)) continue;
+        const existing = found.get(name);
+        if (existing !== undefined) {
+          existing.configure(options);
+          continue;
+        }
         const remote = new Remote(this.server, name, options);
         found.set(name, remote);
         started.push(remote.start());
@@ -202,6 +236,7 @@ export class OvsdbDaemon {
 
   close(): void {
     this.replication.close();
+    for (const relay of this.relays.values()) relay.close();
     this.server.flush();
     for (const remote of this.allRemotes()) remote.close();
     for (const file of this.files.values()) file.close();

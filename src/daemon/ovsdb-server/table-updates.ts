@@ -1,6 +1,6 @@
 // The table-updates of another server's monitor, applied to a database of ours: rows keep their UUIDs.
 import { isUuid } from '../../ovsdb/engine/atom.ts';
-import type { Database, Table } from '../../ovsdb/engine/database.ts';
+import type { Commit, Database, Table } from '../../ovsdb/engine/database.ts';
 import { applyDiff, parseDatum } from '../../ovsdb/engine/datum.ts';
 import { syntaxError } from '../../ovsdb/engine/error.ts';
 import { UUID_COLUMN } from '../../ovsdb/engine/schema.ts';
@@ -39,8 +39,8 @@ function putRow(transaction: Transaction, table: Table, uuid: string, update: Js
   }
 }
 
-/** Applies table-updates in one commit; with `replaced`, those tables lose all rows that the updates do not bring. Throws OvsdbError. */
-export function applyTableUpdates(database: Database, updates: Json, replaced: Iterable<Table> = []): void {
+/** Applies table-updates in one commit; with `replaced`, those tables lose all rows that the updates do not bring. Gives the commit, if anything changed; throws OvsdbError. */
+export function applyTableUpdates(database: Database, updates: Json, replaced: Iterable<Table> = []): Commit | undefined {
   const transaction = new Transaction(database);
   for (const table of replaced) for (const uuid of table.rows.keys()) transaction.put(table, uuid, undefined);
   if (!(updates instanceof Map)) throw syntaxError(updates, 'table-updates must be object');
@@ -50,5 +50,5 @@ export function applyTableUpdates(database: Database, updates: Json, replaced: I
     if (!(rows instanceof Map)) throw syntaxError(rows, 'table-update must be object');
     for (const [uuid, update] of rows) putRow(transaction, table, uuid, update);
   }
-  transaction.commit();
+  return transaction.commit();
 }

@@ -4,6 +4,7 @@
 // r9 = the matched flow's actions. The key lies on the stack in network byte order, so that most of it is copied from the frame as it stands.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
+import { TOTALS_VALUE } from './map-layout.ts';
 
 /** Offsets in `struct __sk_buff`. */
 export const SKB = {
@@ -35,6 +36,8 @@ export const HELPER = {
   skbLoadBytes: 26,
   csumDiff: 28,
   hashRecalc: 34,
+  changeTail: 38,
+  changeHead: 43,
   adjustRoom: 50,
   redirectNeighbour: 152,
   ringbufReserve: 131,
@@ -66,6 +69,14 @@ export const STACK = {
 } as const;
 /** RESUME_KIND of this run, 0 for a frame that comes from a device. */
 export const RESUMED = -460;
+/** What a `userspace` step asks for: reason + 1, token. */
+export const UPCALL = -468;
+/** How often the frame was recirculated. */
+export const DEPTH = -472;
+/** In r9, instead of a PUNT_REASON: a copy for the control plane. */
+export const UPCALL_REASON = 4;
+/** Where an extraction finds the end of the IP packet, and keeps what it reads before it knows that it is right; 24 bytes. */
+export const EXTRACT: number = STACK.scratch;
 /** Bytes at STACK.lookup. */
 export const LOOKUP_SIZE = 168;
 
@@ -83,11 +94,36 @@ export function emitConsumed(a: Assembler): void {
   a.mov(1, 0).mov(2, 0).call(HELPER.redirect).exit();
 }
 
+/** dst = 0 in a way that the verifier does not see. */
+export const loadZero = (a: Assembler, dst: 0 | 1): void => {
+  a.loadMapValue(dst, 'totals', TOTALS_VALUE.zero).load(8, dst, dst, 0);
+};
+
+/**
+ * Makes the verifier forget what it knows of the stack and of r7 to r9: otherwise each way through the extraction would be another state,
+ * all of which it would follow through all masks and shapes. One byte is written at a place that it believes to be anywhere; really it is
+ * the first of STACK.scratch. r0 is kept, r9 too.
+ */
+export function emitForget(a: Assembler, never: string): void {
+  const at = STACK.scratch;
+  loadZero(a, 1);
+  a.jump('gt', 1, -at - 1, never);
+  a.store(4, 10, at + 4, { reg: 7 })
+    .store(4, 10, at + 8, { reg: 8 })
+    .store(4, 10, at + 12, { reg: 9 })
+    .store(4, 10, at + 16, { reg: 0 });
+  a.mov(2, { reg: 10 }).alu('add', 2, at).alu('add', 2, { reg: 1 }).store(1, 2, 0, { reg: 1 });
+  a.load(4, 7, 10, at + 4)
+    .load(4, 8, 10, at + 8)
+    .load(4, 9, 10, at + 12)
+    .load(4, 0, 10, at + 16);
+}
+
 /** Stack offset of a key word. */
 export const keyAt = (word: number): number => STACK.key + (word < HEADER_WORDS ? word : word - W.TUN_ID + HEADER_WORDS) * 4;
 
 /** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */
-export function loadBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number, onFail: string): void {
+export function loadBytes(a: Assembler, offsetReg: 7 | 8 | 9 | undefined, add: number, stack: number, size: number, onFail: string): void {
   a.mov(1, { reg: 6 });
   if (offsetReg === undefined) {
     a.mov(2, add);
@@ -96,6 +132,14 @@ export function loadBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: numbe
     if (add !== 0) a.alu('add', 2, add);
   }
   a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).call(HELPER.skbLoadBytes).jump('ne', 0, 0, onFail);
+}
+
+/** Stores bytes of the stack into the frame, at the offset in a register plus `add`. */
+export function storeBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number): void {
+  a.mov(1, { reg: 6 });
+  if (offsetReg === undefined) a.mov(2, add);
+  else a.mov(2, { reg: offsetReg }).alu('add', 2, add);
+  a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).mov(5, 0).call(HELPER.skbStoreBytes);
 }
 
 /** Copies bytes within the stack through r0, in the widest aligned pieces. */

@@ -9,7 +9,7 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
-import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
@@ -28,6 +28,8 @@ import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
+/** How long a program that the kernel refused keeps others of its size from being tried. */
+const LIMIT_MS = 60_000;
 const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
 interface Mask extends MaskSpec {
@@ -52,7 +54,7 @@ interface Installed {
 }
 
 /** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
-const ZERO_WORDS: ReadonlySet<number> = new Set([W.RECIRC_ID, W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.DP_HASH, W.PACKET_TYPE]);
+const ZERO_WORDS: ReadonlySet<number> = new Set([W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.PACKET_TYPE]);
 
 export class KernelFlows {
   readonly #maps: Map<string, number>;
@@ -71,11 +73,13 @@ export class KernelFlows {
   readonly refused = new Map<string, number>();
   #program: number;
   #hasTunnels = false;
+  #vlanLimit = 1;
   /** Programs loaded so far. */
   programCount = 0;
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
+  #limitEndsMs = 0;
   #nextMap = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
@@ -122,6 +126,14 @@ export class KernelFlows {
     this.reload();
   }
 
+  /** How many VLAN tags keys tell; flows put before are meaningless afterwards. */
+  setVlanLimit(limit: number): void {
+    const vlanLimit = limit === 1 ? 1 : 2;
+    if (this.#vlanLimit === vlanLimit) return;
+    this.#vlanLimit = vlanLimit;
+    this.reload();
+  }
+
   /** Other programs jump to the running one. */
   #publish(): void {
     this.#index[0] = this.#program;
@@ -130,7 +142,7 @@ export class KernelFlows {
 
   #load(masks: readonly Mask[]): number {
     const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
+    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
     this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
@@ -156,8 +168,7 @@ export class KernelFlows {
   }
 
   #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const isUntagged = (mask[W.VLAN0]! & VLAN_CFI) !== 0 && (key[W.VLAN0]! & VLAN_CFI) === 0;
-    const shaped = shapeActions(actions, isUntagged, this.#device);
+    const shaped = shapeActions(actions, this.#device);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
@@ -177,6 +188,8 @@ export class KernelFlows {
   }
 
   #newFlow(key: Key, mask: Key): Installed | string {
+    // No frame of such a port meets the program.
+    if (mask[W.IN_PORT] === 0xffffffff && this.#device(key[W.IN_PORT]!) === undefined) return 'input_not_in_kernel';
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
     const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
@@ -187,7 +200,7 @@ export class KernelFlows {
         if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
-        if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
+        if (value !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else {
@@ -243,6 +256,7 @@ export class KernelFlows {
     const name = `${words.join()}/${masks.join()}`;
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
+    if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
     if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
     if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
@@ -293,6 +307,7 @@ export class KernelFlows {
         if (masks.length === 0) return;
         // The least used stand last.
         this.#maskLimit = masks.length >> 1;
+        this.#limitEndsMs = performance.now() + LIMIT_MS;
         for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
         continue;
       }

@@ -22,14 +22,15 @@ export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 
 export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 48 } as const;
 /** Value of `pending`, one for each datapath port, mapped; at port 0, where none is, `put` and `taken` of all together. */
 export const PENDING_VALUE = PUNT_PENDING;
-/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted. */
-export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, size: 48 } as const;
+/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted; always 0. */
+export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, size: 56 } as const;
 
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
  * network order but `kind`, which is 0 when there is nothing: the frame comes from a device.
  */
-export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, size: 80 } as const;
+export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 76, size: 80 } as const;
+/** Bits: the frame came out of a tunnel; it was looked up before. */
 export const RESUME_KIND = { tunnel: 1, recirculated: 2 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
 export const TUNNEL_KEY = { address: 0, ipProtocol: 16, port: 18, size: 20 } as const;
@@ -49,6 +50,8 @@ export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, tx
 /** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
 export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48 } as const;
 
+/** Bytes of the only value of `hints`: by a frame's signature, the number of the mask that carried such a frame last, plus 1; 0 = none. */
+export const HINTS = 1 << 16;
 /** Bytes of the ring of frames for user space. */
 export const RING_SIZE = 1 << 23;
 
@@ -70,6 +73,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('tx', TX_VALUE.size, MAX_PORTS),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
+  array('hints', HINTS, 1),
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),

@@ -3,18 +3,35 @@
 //   1. The device's index gives the datapath port and its counters; a device that is no port is left alone.
 //   2. The header words that some mask asks about are extracted.
 //   3. Each mask in turn: its words, masked, are looked up in its own hash map. Megaflows do not overlap, so the first hit is the only one.
+//      Before that, the mask that carried the last frame of the same signature is tried: a hint costs a wrong guess at worst and can
+//      never give a stale answer, because the flow is looked up all the same. So an established flow costs about as much under 50 masks
+//      as under one.
 //   4. The flow's counters go up, and the steps of its actions' shape run.
 //   5. No hit, or a frame or shape that user space must see: the whole frame goes into the ring buffer and is consumed.
 //
 // Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { emitShape } from './action-program.ts';
-import type { Shape } from './action-shape.ts';
+import { emitShape, HASH_WORDS } from './action-program.ts';
+import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
-import { emitFrameLength, HELPER, keyAt, RESUMED, SKB, STACK, swap32, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PORT_VALUE, RESUME_VALUE } from './map-layout.ts';
+import {
+  DEPTH,
+  emitForget,
+  emitFrameLength,
+  HELPER,
+  keyAt,
+  loadZero,
+  RESUMED,
+  SKB,
+  STACK,
+  swap32,
+  TUNNEL_WORDS,
+  VERDICT,
+} from './frame-context.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
 
 /** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
@@ -39,12 +56,28 @@ export interface NumberedShape {
 export interface ProgramSpec {
   masks: readonly MaskSpec[];
   shapes: readonly NumberedShape[];
+  /** How many VLAN tags keys tell; 1 when not given. */
+  vlanLimit?: number;
   /** Whether frames may come out of tunnels. */
   hasTunnels?: boolean;
 }
 
 /** Why a frame was punted; `order`: after others of its flow. */
 export const PUNT_REASON = { order: 0, miss: 1, unusual: 2, actions: 3 } as const;
+
+const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+/** Words that are read together. */
+const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
+
+/** Steps that use the offsets of headers. */
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'choice', 'hash']);
+
+/** Words of the key that a step uses. */
+function stepWords(step: ShapeStep): readonly number[] {
+  if (step.op === 'ethernet') return step.words;
+  if (step.op === 'hash') return HASH_WORDS;
+  return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
+}
 
 /** Compiles. Map names used: those of `fixedMaps`, and the name of each mask's map. */
 export function compileProgram(spec: ProgramSpec): Program {
@@ -53,7 +86,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   // 1. The port.
   const notOurs = a.fresh('foreign');
   const hasTunnels = spec.hasTunnels === true;
-  if (hasTunnels) emitResume(a);
+  emitResume(a, hasTunnels);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, notOurs);
   a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
@@ -61,38 +94,61 @@ export function compileProgram(spec: ProgramSpec): Program {
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
   if (hasTunnels) {
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), 0);
-    a.store(4, 10, RESUMED, 0);
-    a.label('key');
+    loadZero(a, 0);
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), { reg: 0 });
   }
+  loadZero(a, 0);
+  a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
+  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).label('key');
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
   words.delete(W.IN_PORT);
-  const sets = spec.shapes.some(({ shape }) =>
-    shape.steps.some((step) => step.op === 'tunnel' || (step.op === 'set' && step.group !== 'eth')),
-  );
-  for (const { shape } of spec.shapes)
-    for (const step of shape.steps) if (step.op === 'set') for (const word of step.words) words.add(word);
-  emitExtract(a, words, sets, 'unusual');
+  let sets = false;
+  for (const { shape } of spec.shapes) {
+    for (const step of allSteps(shape.steps)) {
+      if (NEED_HEADERS.has(step.op)) sets = true;
+      for (const word of stepWords(step)) words.add(word);
+    }
+  }
+  // The words that stand for one place come together.
+  for (const group of WORD_GROUPS) if (group.some((word) => words.has(word))) for (const word of group) words.add(word);
+  emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
+  a.mov(9, 0).mov(0, 0);
+  emitForget(a, 'unusual');
   // 3. The masks.
-  for (const mask of spec.masks) {
+  const hints = spec.masks.length > 1;
+  if (hints) emitHint(a, words, spec.masks.length);
+  for (const [i, mask] of spec.masks.entries()) {
+    const missed = a.fresh('missed');
+    if (hints) a.label(maskLabel(i));
     for (const [j, word] of mask.words.entries()) {
       a.load(4, 1, 10, keyAt(word));
       if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
       a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
     }
-    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup).jump('ne', 0, 0, 'hit');
+    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup);
+    if (hints)
+      a.jump('eq', 0, 0, missed)
+        .mov(1, i + 1)
+        .goto('found')
+        .label(missed)
+        .jump('ge', 9, HINTED, 'scan');
+    else a.jump('ne', 0, 0, 'hit');
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
   // 4. Counters and steps.
   if (spec.masks.length > 0) {
+    if (hints) {
+      a.label('found').jump('ge', 9, HINTED, 'hit');
+      a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
+    }
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape, 'actions');
+      emitShape(a, shape, { punt: 'actions', hasTunnels });
     }
   }
   // 5. To user space.
@@ -101,14 +157,72 @@ export function compileProgram(spec: ProgramSpec): Program {
   return a.finish();
 }
 
+/** Words that a hint is made from, those that tell flows apart most: a subset is enough, because a hint need not be right. */
+const HINT_WORDS = [
+  W.IN_PORT,
+  W.ETH,
+  W.ETH + 1,
+  W.ETH + 2,
+  W.TYPE,
+  W.VLAN0,
+  W.NW_SRC,
+  W.NW_DST,
+  W.TP,
+  W.IPV6_SRC + 3,
+  W.IPV6_DST + 3,
+  W.RECIRC_ID,
+  W.TUN_ID + 1,
+] as const;
+/** In r9 while the mask that a hint names is looked at. */
+const HINTED = 0x100;
+/** Where the address of the frame's hint is kept. */
+const HINT_PLACE = STACK.scratch + 16;
+
+const maskLabel = (mask: number): string => `mask${mask}`;
+
+/** Jumps to the mask that carried the last frame with this signature; to the first mask where none is known. */
+function emitHint(a: Assembler, words: ReadonlySet<number>, masks: number): void {
+  a.mov(0, 0);
+  for (const word of HINT_WORDS) {
+    if (word !== W.IN_PORT && !words.has(word)) continue;
+    a.load(4, 1, 10, keyAt(word)).alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x9e3779b1);
+    a.mov(1, { reg: 0 }).alu32('rsh', 1, 15).alu32('xor', 0, { reg: 1 });
+  }
+  a.alu32('and', 0, HINTS - 1);
+  a.loadMapValue(2, 'hints', 0).alu('add', 2, { reg: 0 }).store(8, 10, HINT_PLACE, { reg: 2 });
+  a.load(1, 9, 2, 0).jump('eq', 9, 0, 'scan').jump('gt', 9, masks, 'scan');
+  a.mov(1, { reg: 9 }).alu('or', 9, HINTED);
+  emitChoice(a, 0, masks);
+  a.label('scan').mov(9, 0);
+}
+
+/** Jumps by halves to mask r1 - 1, which is one of [from, to). */
+function emitChoice(a: Assembler, from: number, to: number): void {
+  if (to - from === 1) {
+    a.goto(maskLabel(from));
+    return;
+  }
+  const middle = (from + to) >> 1;
+  const upper = a.fresh('upper');
+  a.jump('gt', 1, middle, upper);
+  emitChoice(a, from, middle);
+  a.label(upper);
+  emitChoice(a, middle, to);
+}
+
 /** Frames that another program has begun with: what it knows becomes part of the key. */
-function emitResume(a: Assembler): void {
+function emitResume(a: Assembler, hasTunnels: boolean): void {
   const fresh = a.fresh('fromdevice');
   a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
   a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
-  a.store(4, 0, RESUME_VALUE.kind, 0).store(4, 10, RESUMED, { reg: 1 });
+  a.store(4, 0, RESUME_VALUE.kind, 0).alu('and', 1, RESUME_KIND.tunnel).store(4, 10, RESUMED, { reg: 1 });
   a.load(4, 1, 0, RESUME_VALUE.port).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
-  for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.recircId).store(4, 10, keyAt(W.RECIRC_ID), { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.dpHash).store(4, 10, keyAt(W.DP_HASH), { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.depth).store(4, 10, DEPTH, { reg: 1 });
+  if (hasTunnels) {
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+  }
   a.goto('key').label(fresh);
 }
 

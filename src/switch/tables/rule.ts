@@ -128,6 +128,17 @@ export function usesGroup(actions: readonly Action[], group: number): boolean {
   });
 }
 
+/** The groups and meters that a list names. */
+export function references(actions: readonly Action[]): { kind: 'group' | 'meter'; id: number }[] {
+  const found: { kind: 'group' | 'meter'; id: number }[] = [];
+  for (const action of actions) {
+    if (action.kind === 'group') found.push({ kind: 'group', id: action.group });
+    else if (action.kind === 'meter') found.push({ kind: 'meter', id: action.meter });
+    else if (action.kind === 'writeActions' || action.kind === 'clone') found.push(...references(action.actions));
+  }
+  return found;
+}
+
 /** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */
 export function normalizeMatch(match: Match): Match {
   const normal: Match = { key: match.key.slice(), mask: match.mask.slice() };

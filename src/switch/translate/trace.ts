@@ -46,6 +46,7 @@ const words = (first: number, count: number): number[] => Array.from({ length: c
 /** Metadata that is shown where it is not zero. */
 const METADATA_WORDS = [
   W.RECIRC_ID,
+  W.DP_HASH,
   W.CT_STATE,
   W.CT_ZONE,
   W.CT_MARK,

@@ -9,6 +9,7 @@ import { fixVlan, hasPrereq, isIp, isIpv4, isIpv6, isMpls, markSubfield, readSub
 import type { Walk } from './translate.ts';
 import { checkPacketLarger, clone } from './translate-branches.ts';
 import { ct, ctClear } from './translate-ct.ts';
+import { group } from './translate-groups.ts';
 import { learn } from './translate-learn.ts';
 import { bundle, multipath } from './translate-links.ts';
 
@@ -231,6 +232,14 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     }
     case 'gotoTable':
       walk.tableAction(key[W.IN_PORT]!, action.table, true, false);
+      return;
+    case 'meter': {
+      const number = walk.bridge.meters.numberOf(action.meter);
+      if (number !== undefined) walk.out.push({ kind: 'meter', meter: number });
+      return;
+    }
+    case 'group':
+      group(walk, action);
       return;
     case 'note':
     case 'conjunction':

@@ -11,6 +11,7 @@
 import type { DpAction } from '../../datapath/datapath.ts';
 import { type Key, type Match, newKey, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowRule } from '../tables/rule.ts';
@@ -50,6 +51,9 @@ export class Walk {
   resubmits = 0;
   hasExited = false;
   isInActionSet = false;
+  isInGroup = false;
+  /** The datapath has hashed the frame; the hash may be 0 as far as a megaflow knows it. */
+  isHashed = false;
   actionSet: Action[] = [];
   readonly stack: { value: bigint; bits: number }[] = [];
   /** Nothing is executed behind the action being run, so that it may spoil the frame. */
@@ -71,6 +75,8 @@ export class Walk {
   readonly #recirculations: Recirculation[] = [];
   /** The frame goes to a controller with all that is left to do. */
   #paused: ControllerSend | undefined;
+  /** What the datapath is to hash before the frame comes back. */
+  #hash: DpAction | undefined;
   readonly #request: TranslateRequest;
   #nodes: TraceNode[] | undefined;
 
@@ -89,6 +95,7 @@ export class Walk {
       this.stack.push(...frozen.stack);
       this.actionSet = [...frozen.actionSet];
       this.isConntracked = frozen.isConntracked;
+      this.isHashed = frozen.isHashed;
     }
     this.#nodes = request.trace?.root;
   }
@@ -208,6 +215,11 @@ export class Walk {
 
   /** resubmit and goto_table. */
   tableAction(inPort: OfPort, table: number, honoursMiss: boolean, deepens: boolean): void {
+    this.#checkWork(deepens);
+    this.lookup(table, inPort, honoursMiss, deepens);
+  }
+
+  #checkWork(deepens: boolean): void {
     if (deepens && this.depth >= MAX_DEPTH) {
       this.report('error', `over max translation depth ${MAX_DEPTH}`);
       this.fail('Recursion too deep');
@@ -216,7 +228,21 @@ export class Walk {
       this.report('error', `over ${MAX_RESUBMITS} resubmit actions`);
       this.fail('Too many resubmits');
     }
-    this.lookup(table, inPort, honoursMiss, deepens);
+  }
+
+  /** Runs `fn` one level deeper, as what may run itself again must. */
+  deeper(fn: () => void): void {
+    this.#checkWork(true);
+    this.depth++;
+    fn();
+    this.depth--;
+  }
+
+  /** Has the datapath hash the frame and bring it back to do `action`, and what stands behind it, with the hash. */
+  freezeForHash(action: Action, algorithm: number, basis: number): void {
+    this.steps.push({ actions: [action], table: this.table, rule: this.rule });
+    this.#hash = { kind: 'hash', algorithm, basis };
+    this.freeze();
   }
 
   commit(): void {
@@ -245,7 +271,10 @@ export class Walk {
   /** The end of a pipeline or a branch of it: the action set, or what freezing left to do. */
   finish(): void {
     if (this.isFreezing) this.recirculate(undefined);
-    else runActionSet(this);
+    else {
+      runActionSet(this);
+      if (this.isFreezing) this.recirculate(undefined);
+    }
   }
 
   /** From here on lists only leave what they still had to do. */
@@ -264,6 +293,7 @@ export class Walk {
       actionSet: [...actionSet],
       stack: [...stack],
       isConntracked,
+      isHashed: this.isHashed || this.#hash !== undefined,
       key: keptWords(this.key),
       isTunnelled,
     };
@@ -284,6 +314,10 @@ export class Walk {
     const id = this.#request.sends.recirculations.put(state, this.nowMs);
     if (id === 0) this.fail('Failed to allocate a recirculation id');
     this.effects.push({ kind: 'recirc', id });
+    if (table === undefined && this.#hash !== undefined) {
+      this.out.push(this.#hash);
+      this.#hash = undefined;
+    }
     this.out.push({ kind: 'recirc', id });
     this.#recirculations.push({ id, key: this.key.slice(), ct });
     if (table !== undefined) return;
@@ -324,6 +358,7 @@ export class Walk {
   }
 
   #reason(): PacketInReason {
+    if (this.isInGroup) return 'group';
     if (this.isInActionSet) return 'action_set';
     if (this.rule === undefined) return this.isPacketOut ? 'packet_out' : 'action';
     // A table-miss flow (OpenFlow 1.3.5 section 5.4): what it sends up "missed".
@@ -450,7 +485,12 @@ export class Walk {
 
   #toUserspace(send: ControllerSend): void {
     const token = this.#request.sends.put(send);
-    this.out.push({ kind: 'userspace', cookie: { reason: 'controller', token } });
+    const toUserspace: DpAction = { kind: 'userspace', cookie: { reason: 'controller', token } };
+    const { meters } = this.bridge;
+    // A meter of the action's own goes before the one for all that controllers get. Both end what is inside a list alone.
+    const meter = meters.numberOf(send.meterId) ?? meters.numberOf(OFPM.CONTROLLER);
+    if (meter === undefined) this.out.push(toUserspace);
+    else this.out.push({ kind: 'sample', probability: 0xffffffff, actions: [{ kind: 'meter', meter }, toUserspace] });
   }
 
   /** Runs the whole walk. */

@@ -7,6 +7,7 @@ import type { Announcement } from '../../protocols/mac-learning.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import type { PortBundle, SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-tables.ts';
+import type { Group } from '../tables/group-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import type { FrozenState, RecircStore } from './frozen.ts';
 
@@ -19,6 +20,8 @@ export type Effect =
   | { kind: 'learnFlow'; bridge: BridgeState; mod: FlowMod; limit: number }
   /** A frame that ends a TCP connection shortens the timeouts of the rule. */
   | { kind: 'finTimeout'; bridge: BridgeState; rule: FlowRule; idleTimeoutSec: number; hardTimeoutSec: number }
+  /** Counts for a bucket of a group; undefined: for all of them. */
+  | { kind: 'group'; group: Group; bucket: number | undefined }
   /** The id must stay known while the megaflow is there. */
   | { kind: 'recirc'; id: number };
 
