@@ -30,7 +30,7 @@ import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } 
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate, withConntrack } from './translate/translate.ts';
+import { translate, withFrameMetadata } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -468,7 +468,7 @@ export class Core implements BridgeCore, BridgeState {
   packetIn({ send, upcall }: PacketIn): void {
     const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
-    const match = withConntrack(send.match, key);
+    const match = withFrameMetadata(send.match, key);
     this.#emit((events) =>
       events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );
