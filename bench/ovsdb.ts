@@ -6,6 +6,7 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions } from './main.ts';
+import { measureSize, type SizeResult } from './ovsdb-size.ts';
 
 const root = join(import.meta.dirname, '..');
 const contenders = [
@@ -138,6 +139,27 @@ export async function run(options: BenchOptions): Promise<void> {
       }
     }
   }
+  process.stdout.write('\n100 MB database      weft      ovs    ratio\n');
+  const sizes = new Map(contenders.map(({ name }) => [name, [] as SizeResult[]]));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const { name, server } of contenders) {
+      if (existsSync(server) && (options.only.length === 0 || options.only.includes(name)))
+        sizes.get(name)?.push(await measureSize(server, 100e6));
+    }
+  }
+  for (const [label, member] of [
+    ['open, ms', 'openMs'],
+    ['dump, ms', 'dumpMs'],
+    ['memory after, MB', 'rssMb'],
+    ['memory at most, MB', 'peakMb'],
+  ] as const) {
+    const [weft, ovs] = contenders.map(({ name }) => median((sizes.get(name) ?? []).map((size) => size[member]))) as [number, number];
+    // Less is better: the ratio is turned, so that more is better as above.
+    process.stdout.write(
+      `${label.padEnd(18)} ${weft.toFixed(0).padStart(6)}   ${ovs.toFixed(0).padStart(6)}   ${(ovs / weft).toFixed(2).padStart(6)}\n`,
+    );
+  }
+  results.push({ large: Object.fromEntries(sizes) });
   mkdirSync(join(root, 'bench/results'), { recursive: true });
   writeFileSync(join(root, 'bench/results/ovsdb.json'), `${JSON.stringify(results, undefined, 1)}\n`);
 }

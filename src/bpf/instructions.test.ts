@@ -24,3 +24,10 @@ test('map references are listed for the loader', () => {
   assert.deepEqual(program.relocations, [{ index: 0, map: 'flows' }]);
   assert.equal(program.length, 3);
 });
+
+test('instructions that nothing leads to are left out, and jumps over them shortened', () => {
+  const program = new Assembler().jump('eq', 1, 0, 'end').goto('end').mov(0, 1).label('never').loadMap(1, 'm').label('end').exit().finish();
+  assert.equal(program.length, 3);
+  assert.deepEqual(program.relocations, []);
+  assert.equal(new DataView(program.bytes.buffer).getInt16(2, true), 1);
+});

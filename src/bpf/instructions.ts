@@ -45,6 +45,9 @@ export const JUMP = {
 } as const;
 export type JumpOp = keyof typeof JUMP;
 
+const GOTO = 0x05;
+const EXIT = 0x95;
+
 /** Right side of an operation: a register or a constant. */
 export type Operand = { reg: Register } | number;
 
@@ -175,17 +178,22 @@ export class Assembler {
     return this;
   }
 
-  /** Resolves labels and gives the bytes. A jump farther than 32,767 instructions is a mistake of the caller. */
+  /**
+   * Resolves labels and gives the bytes, without instructions that nothing leads to: the kernel refuses those. A jump farther than 32,767
+   * instructions is a mistake of the caller.
+   */
   finish(): Program {
-    const bytes = new Uint8Array(this.#instructions.length * 8);
+    const places = this.#places();
+    const length = places.at(-1)!;
+    const bytes = new Uint8Array(length * 8);
     const view = new DataView(bytes.buffer);
     const relocations: { index: number; map: string }[] = [];
-    for (const [index, instruction] of this.#instructions.entries()) {
+    for (const [i, instruction] of this.#instructions.entries()) {
+      const index = places[i]!;
+      if (places[i + 1] === index) continue;
       let { offset } = instruction;
       if (instruction.label !== undefined) {
-        const target = this.#labels.get(instruction.label);
-        if (target === undefined) throw new Error(`no label ${instruction.label}`);
-        offset = target - index - 1;
+        offset = places[this.#target(instruction.label)]! - index - 1;
         if (offset > 32767 || offset < -32768) throw new Error(`jump to ${instruction.label} is too far: ${offset}`);
       }
       if (instruction.map !== undefined) relocations.push({ index, map: instruction.map });
@@ -194,7 +202,32 @@ export class Assembler {
       view.setInt16(index * 8 + 2, offset, true);
       view.setInt32(index * 8 + 4, instruction.imm, true);
     }
-    return { bytes, length: this.#instructions.length, relocations };
+    return { bytes, length, relocations };
+  }
+
+  #target(label: string): number {
+    const target = this.#labels.get(label);
+    if (target === undefined) throw new Error(`no label ${label}`);
+    return target;
+  }
+
+  /** Where each instruction will stand; one that nothing leads to has the place of the next. The last number is how many there are. */
+  #places(): number[] {
+    const reached = new Uint8Array(this.#instructions.length);
+    const open = [0];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      while (at < reached.length && reached[at] === 0) {
+        reached[at] = 1;
+        const { opcode, label }: Instruction = this.#instructions[at]!;
+        if (opcode === EXIT) break;
+        if (label !== undefined) open.push(this.#target(label));
+        if (opcode === GOTO) break;
+        at++;
+      }
+    }
+    const places = [0];
+    for (const is of reached) places.push(places.at(-1)! + is);
+    return places;
   }
 
   #emit(opcode: number, dst: number, src: number, offset: number, imm: number): Instruction {

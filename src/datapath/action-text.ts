@@ -120,7 +120,7 @@ function pushNshText(header: Uint8Array): string {
   const path = view.getUint32(4);
   const mdType = (header[2] ?? 0) & 0xf;
   const parts = [
-    `flags=${(first >>> 13) & 1}`,
+    `flags=${(first >>> 12) & 3}`,
     `ttl=${(first >>> 6) & 0x3f}`,
     `mdtype=${mdType}`,
     `np=${header[3] ?? 0}`,

@@ -7,6 +7,7 @@
 // Control calls come from the main thread. Implementations may move frames in worker threads; `ready` promises settle when the
 // frame path has taken the change. Counters are read without asking the frame path.
 import type { Key } from '../flow/key.ts';
+import type { CtAnswer, CtRequestMessage } from './userspace/conntrack/request.ts';
 
 /** Datapath port number, 32 bits; 0 is the datapath's own internal port in Open vSwitch's numbering. */
 export type DpPort = number;
@@ -180,8 +181,8 @@ export interface DpOffload {
   masks: number;
   /** Programs loaded so far: each took the place of the one before. */
   programs: number;
-  /** Frames that the kernel handed to user space: no flow there, headers it does not read, actions it does not run. */
-  punted: { miss: bigint; unusual: bigint; actions: bigint };
+  /** Frames that the kernel handed to user space: no flow there, headers it does not read, actions it does not run; in order after such frames. */
+  punted: { order: bigint; miss: bigint; unusual: bigint; actions: bigint };
   /** Flows that stayed in user space, by reason. */
   refused: ReadonlyMap<string, number>;
 }
@@ -231,6 +232,9 @@ export interface Datapath {
 
   /** Present where flows are compiled into the kernel. */
   offload?(): DpOffload;
+
+  /** Asks the connection tracker. */
+  conntrack?(request: CtRequestMessage): Promise<CtAnswer>;
 
   /** With `keep`, what forwards without this process goes on doing so, and the next process finds it. */
   close(keep?: boolean): Promise<void>;

@@ -35,6 +35,7 @@ export const layoutL4 = (layout: number): number => layout >>> 16;
 export function extractKey(frame: Uint8Array, offset: number, length: number, key: Key): number {
   for (let i = W.ETH; i <= W.TOS; i++) key[i] = 0;
   for (let i = W.VLAN1; i <= W.ND_OPTIONS; i++) key[i] = 0;
+  for (let i = W.NSH; i < W.TUN_METADATA; i++) key[i] = 0;
   const end = offset + Math.min(length, frame.length - offset);
   if (end - offset < 14) return 0;
 
@@ -71,6 +72,7 @@ export function extractKey(frame: Uint8Array, offset: number, length: number, ke
   if (type === 0x86dd) return extractIpv6(frame, offset, at, end, key);
   if (type === 0x0806 || type === 0x8035) extractArp(frame, at, end, key);
   else if (type === 0x8847 || type === 0x8848) extractMpls(frame, at, end, key);
+  else if (type === 0x894f) extractNsh(frame, at, end, key);
   return at - offset;
 }
 
@@ -83,6 +85,20 @@ function extractArp(frame: Uint8Array, at: number, end: number, key: Key): void 
   key[W.ARP_HW + 2] = be32(frame, at + 20);
   key[W.NW_SRC] = be32(frame, at + 14);
   key[W.NW_DST] = be32(frame, at + 24);
+}
+
+/** RFC 8300 section 2. Metadata of type 2 is payload here. */
+function extractNsh(frame: Uint8Array, at: number, end: number, key: Key): void {
+  if (end - at < 8) return;
+  const first = be16(frame, at);
+  const size = (first & 0x3f) * 4;
+  const mdType = frame[at + 2]! & 0xf;
+  // Version 0 only; type 1 has exactly four context words, type 2 at least the base header.
+  if (first >>> 14 !== 0 || size < 8 || end - at < size) return;
+  if (mdType === 1 ? size !== 24 : mdType !== 2) return;
+  key[W.NSH] = (((first >>> 12) & 3) << 24) | (((first >>> 6) & 0x3f) << 16) | (mdType << 8) | frame[at + 3]!;
+  key[W.NSH_PATH] = be32(frame, at + 4);
+  if (mdType === 1) for (let i = 0; i < 4; i++) key[W.NSH_C + i] = be32(frame, at + 8 + 4 * i);
 }
 
 function extractMpls(frame: Uint8Array, start: number, end: number, key: Key): void {

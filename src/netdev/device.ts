@@ -42,6 +42,8 @@ export interface Device {
   /** Queues a frame; its memory must stay as it is until `flush` when `isQueued` is set on it. */
   send(packet: Packet, outer: OuterHeader | undefined): void;
   flush(): void;
+  /** Upcalls of frames that were received have been dealt with. */
+  settle?(): void;
   /** Counts frames that were lost before we saw them; asked about once a second. */
   countOverruns?(): void;
   /** A descriptor reported an error: clears it, and tells whether the device still exists. */

@@ -28,13 +28,25 @@ export const PUNT_RECORD = {
   size: 104,
 } as const;
 
+/**
+ * What is counted of each port: bytes of records put into the ring, taken out, and wholly dealt with, all wrapping around. The first two keep
+ * the ports' shares; the third tells the program whether frames of the port are still on their way through user space.
+ */
+export const PUNT_PENDING = { put: 0, taken: 4, done: 8, size: 16 } as const;
+
+/** Positions in the queue of upcalls, wrapping around: how far it is written, and how far it has been dealt with. */
+export interface UpcallOrder {
+  readonly written: number;
+  readonly done: number;
+}
+
 /** What `PuntRingDevice` needs; plain. */
 export interface PuntRing {
   kind: 'ring';
   fd: number;
   /** Bytes of the ring's data, a power of two. */
   size: number;
-  /** An array with two words for each port, in which the bytes put and the bytes taken are counted; it keeps the ports' shares. */
+  /** An array with PUNT_PENDING for each port. */
   pendingFd: number;
   ports: number;
 }
@@ -42,6 +54,13 @@ export interface PuntRing {
 const PAGE = 4096;
 const BUSY = 0x80000000;
 const DISCARD = 0x40000000;
+const PENDING_WORDS = PUNT_PENDING.size / 4;
+const PUT = PUNT_PENDING.put / 4;
+const TAKEN = PUNT_PENDING.taken / 4;
+const DONE = PUNT_PENDING.done / 4;
+
+/** Bytes that a record takes of the ring. */
+const recordSize = (header: number): number => ((header & 0x3fffffff) + 8 + 7) & ~7;
 /** Frames that waited longer, because no daemon was there to read them, are of no use to anybody: about 5 s in units of `time`. */
 const MAX_AGE = 5000;
 
@@ -73,11 +92,17 @@ export class PuntRingDevice implements Device {
   readonly #pending: Memory;
   readonly #pendingFd: number;
   readonly #onStale: () => void;
+  readonly #order: UpcallOrder;
+  /** Ports whose frames were taken since the last release. */
+  readonly #touched = new Set<number>();
+  /** Frames on their way, oldest first: done when the upcalls up to that position are. Three numbers each: port, taken, position. */
+  #underway: number[] = [];
   #now = 0;
   #position: number;
 
   /** `onStale` is told of each frame that waited too long and is dropped. */
-  constructor(ring: PuntRing, pool: ReceivePool, onStale: () => void) {
+  constructor(ring: PuntRing, pool: ReceivePool, order: UpcallOrder, onStale: () => void) {
+    this.#order = order;
     this.#onStale = onStale;
     this.fds = [ring.fd];
     this.#pool = pool;
@@ -87,8 +112,8 @@ export class PuntRingDevice implements Device {
     this.#consumerWords = new BigInt64Array(this.#consumer.bytes.buffer, this.#consumer.bytes.byteOffset, 1);
     this.#producerWords = new BigInt64Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset, 1);
     this.#headers = new Int32Array(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
+    this.#pending = mapMemory((ring.ports * PUNT_PENDING.size + PAGE - 1) & -PAGE, ring.pendingFd, true, 0);
     this.#view = new DataView(this.#producer.bytes.buffer, this.#producer.bytes.byteOffset);
-    this.#pending = mapMemory((ring.ports * 8 + PAGE - 1) & -PAGE, ring.pendingFd, true, 0);
     this.#pendingFd = ring.pendingFd;
     this.#position = Number(this.#consumerWords[0]);
     this.#recount(ring.ports);
@@ -103,11 +128,18 @@ export class PuntRingDevice implements Device {
       const header = this.#producer.words[at >> 2]!;
       const word = (at + 8) >> 2;
       const port = this.#producer.words[word + PUNT_RECORD.port / 4]!;
-      if ((header & (BUSY | DISCARD)) === 0 && port < ports) waiting[port]! += this.#producer.words[word + PUNT_RECORD.length / 4]!;
-      position += ((header & 0x3fffffff) + 8 + 7) & ~7;
+      const size = recordSize(header);
+      if ((header & (BUSY | DISCARD)) === 0 && port < ports) {
+        waiting[port]! += size;
+        waiting[0]! += size;
+      }
+      position += size;
     }
-    const pending = this.#pending.words;
-    for (let port = 0; port < ports; port++) pending[port * 2 + 1] = pending[port * 2]! - waiting[port]!;
+    for (let port = 0; port < ports; port++) {
+      const taken = this.#pending.words[port * PENDING_WORDS + PUT]! - waiting[port]!;
+      this.#pending.words[port * PENDING_WORDS + TAKEN] = taken;
+      this.#pending.words[port * PENDING_WORDS + DONE] = taken;
+    }
   }
 
   receive(budget: number, onPacket: (packet: Packet) => void): number {
@@ -120,23 +152,26 @@ export class PuntRingDevice implements Device {
       const at = PAGE + (this.#position & this.#mask);
       const header = Atomics.load(this.#headers, at >> 2) >>> 0;
       if ((header & BUSY) !== 0) break;
-      const size = header & 0x3fffffff;
-      if ((header & DISCARD) === 0 && this.#take(at + 8, count, onPacket)) count++;
-      this.#position += (size + 8 + 7) & ~7;
+      const size = recordSize(header);
+      if ((header & DISCARD) === 0 && this.#take(at + 8, size, count, onPacket)) count++;
+      this.#position += size;
     }
     Atomics.store(this.#consumerWords, 0, BigInt(this.#position));
     return count;
   }
 
   /** Copies a record's frame into the pool, because the ring's pages cannot be written and frames are changed where they stand. */
-  #take(at: number, slot: number, onPacket: (packet: Packet) => void): boolean {
+  #take(at: number, size: number, slot: number, onPacket: (packet: Packet) => void): boolean {
     const { words, bytes } = this.#producer;
     const { memory, packet } = this.#pool;
     const word = at >> 2;
     const length = words[word + PUNT_RECORD.length / 4]!;
     const port = words[word + PUNT_RECORD.port / 4]!;
     const pending = this.#pending.words;
-    if (port * 2 + 1 < pending.length) pending[port * 2 + 1] = pending[port * 2 + 1]! + length;
+    if (port * PENDING_WORDS >= pending.length) return false;
+    pending[port * PENDING_WORDS + TAKEN] = pending[port * PENDING_WORDS + TAKEN]! + size;
+    pending[TAKEN] = pending[TAKEN]! + size;
+    this.#touched.add(port);
     if (length < 14 || length > MAX_FRAME - 4) return false;
     if (((this.#now - words[word + PUNT_RECORD.time / 4]!) | 0) > MAX_AGE) {
       this.#onStale();
@@ -161,6 +196,22 @@ export class PuntRingDevice implements Device {
     return true;
   }
 
+  /** All that was taken has been sent, dropped, or queued as an upcall. */
+  release(): void {
+    for (const port of this.#touched) this.#underway.push(port, this.#pending.words[port * PENDING_WORDS + TAKEN]!, this.#order.written);
+    this.#touched.clear();
+    this.settle();
+  }
+
+  /** Upcalls have been dealt with. */
+  settle(): void {
+    const underway = this.#underway;
+    let first = 0;
+    for (; first < underway.length && ((this.#order.done - underway[first + 2]!) | 0) >= 0; first += 3) {
+      this.#pending.words[underway[first]! * PENDING_WORDS + DONE] = underway[first + 1]!;
+    }
+    if (first > 0) this.#underway = first === underway.length ? [] : underway.slice(first);
+  }
   #readTunnel(at: number): TunnelInfo {
     const view = this.#view;
     const info = this.#tunnel;
@@ -184,8 +235,6 @@ export class PuntRingDevice implements Device {
     info.gbpFlags = view.getUint8(at + 58);
     return info;
   }
-
-  release(): void {}
 
   send(): void {}
 

@@ -27,6 +27,16 @@ function tell(t: TestContext, text: string): void {
   if (frames > 30_000) process.stderr.write(`${t.name}: ${text}\n`);
 }
 
+/** What may explain a loss. */
+const state = (h: Host, a: Host): string =>
+  [
+    a.run('ip neigh; ip -s link show eth0').stdout,
+    h.run('ip neigh; ovs-appctl dpctl/show -s; ovs-appctl dpctl/dump-flows -m; ovs-appctl dpif/show-dp-features br0 | tail -4; ip -s link')
+      .stdout,
+    h.run('ls -R /proc/1/root/sys/fs/bpf').stdout,
+    h.log('ovs-vswitchd').split('\n').slice(-60).join('\n'),
+  ].join('\n');
+
 const ended = (h: Host, pid: number) => eventually('daemon ended', () => h.run(`test -d /proc/${pid}`).code !== 0);
 
 /** Ends the daemon in one way, waits, and starts it again. */
@@ -54,7 +64,7 @@ for (const how of ['kill -9', 'SIGTERM', 'exit'] as const) {
     } while (one.isRunning && frames > 30_000);
     for (const result of [await one.result(), await two.result()]) {
       tell(t, `${result.text}; ${restarts} restarts`);
-      assert.deepEqual({ lost: result.lost, twice: result.twice }, { lost: 0, twice: 0 }, `${result.text}\n${before}`);
+      assert.deepEqual({ lost: result.lost, twice: result.twice }, { lost: 0, twice: 0 }, `${result.text}\n${before}${state(h, a)}`);
     }
     // The flow and the ports have kept their counters.
     const packets = [...h.ok('ovs-appctl dpctl/dump-flows').matchAll(/eth_type\(0x0800\).* packets:(\d+)/g)].map((m) => Number(m[1]));

@@ -1,16 +1,12 @@
 // `ofproto/trace` of random tables and packets: ours against Debian's ovs-vswitchd over its dummy datapath, byte for byte but for the
 // numbers of datapath ports. WEFT_TRACE_TABLES makes it longer.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseFlow } from '../../src/openflow/text/flow-text.ts';
 import { Simulation } from '../../src/switch/simulation-fixture.ts';
+import { cannotRunReference, Reference } from './support/reference-dummy.ts';
 
-const BIN = { vswitchd: '/usr/sbin/ovs-vswitchd', server: '/usr/sbin/ovsdb-server', tool: '/usr/bin/ovsdb-tool' };
-const skip = Object.values(BIN).some((path) => !existsSync(path)) ? 'needs openvswitch-switch' : false;
+const skip = cannotRunReference;
 const TABLES = Number(process.env['WEFT_TRACE_TABLES'] ?? 20);
 const FLOWS = 12;
 const PACKETS = 8;
@@ -113,74 +109,6 @@ function packet(pick: Pick): string {
     }
   }
   return out.join(',');
-}
-
-class Reference {
-  readonly dir = mkdtempSync(join(tmpdir(), 'weft-trace-'));
-  readonly #env = { ...process.env, OVS_RUNDIR: this.dir, OVS_DBDIR: this.dir, OVS_LOGDIR: this.dir, OVS_SYSCONFDIR: this.dir };
-
-  run(program: string, args: string[], input = ''): string {
-    return execFileSync(program, args, {
-      env: this.#env,
-      input,
-      encoding: 'utf8',
-      cwd: this.dir,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: 20_000,
-    });
-  }
-
-  start(): void {
-    const db = `unix:${this.dir}/db.sock`;
-    this.run(BIN.tool, ['create', 'conf.db', '/usr/share/openvswitch/vswitch.ovsschema']);
-    this.run(BIN.server, ['--detach', '--pidfile', '--no-chdir', '--log-file', `--remote=p${db}`, 'conf.db']);
-    this.vsctl('--no-wait', 'init');
-    this.run(BIN.vswitchd, ['--enable-dummy', '--disable-system', '--detach', '--pidfile', '--no-chdir', '--log-file', db]);
-    const set = (name: string) => [
-      '--',
-      'add-port',
-      'br0',
-      `p${name}`,
-      '--',
-      'set',
-      'interface',
-      `p${name}`,
-      'type=dummy',
-      `ofport_request=${name}`,
-    ];
-    this.vsctl(
-      'add-br',
-      'br0',
-      '--',
-      'set',
-      'bridge',
-      'br0',
-      'datapath_type=dummy',
-      'fail_mode=secure',
-      'protocols=OpenFlow10,OpenFlow14',
-      ...set('1'),
-      ...set('2'),
-      ...set('3'),
-    );
-    this.vsctl('set', 'port', 'p3', 'tag=10');
-  }
-
-  vsctl(...args: string[]): void {
-    this.run('/usr/bin/ovs-vsctl', [`--db=unix:${this.dir}/db.sock`, '--timeout=10', ...args]);
-  }
-
-  appctl(...args: string[]): string {
-    const pid = readFileSync(join(this.dir, 'ovs-vswitchd.pid'), 'utf8').trim();
-    return this.run('/usr/bin/ovs-appctl', ['-t', join(this.dir, `ovs-vswitchd.${pid}.ctl`), ...args]);
-  }
-
-  stop(): void {
-    for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
-      const file = join(this.dir, `${name}.pid`);
-      if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
-    }
-    rmSync(this.dir, { recursive: true, force: true });
-  }
 }
 
 /** Datapath port numbers of one side as names; a flood's order is nobody's promise. */

@@ -274,7 +274,7 @@ function offloadLines(datapath: Datapath): string[] {
   return [
     'eBPF: Yes',
     `eBPF flows: ${flows}, masks: ${masks}, programs so far: ${programs}`,
-    `eBPF frames to user space: miss:${punted.miss} headers:${punted.unusual} actions:${punted.actions}`,
+    `eBPF frames to user space: miss:${punted.miss} headers:${punted.unusual} actions:${punted.actions} order:${punted.order}`,
     `eBPF flows left to user space: ${reasons.length === 0 ? 'none' : reasons.join(' ')}`,
   ];
 }

@@ -35,7 +35,8 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
   unixctl.register('ovsdb-server/list-dbs', '', 0, 0, () => lines(daemon.server.databaseNames));
   unixctl.register('ovsdb-server/compact', '', 0, 1, async ([name]) => {
     const files = [...daemon.files].filter(([database]) => name === undefined || database === name);
-    if (name !== undefined && files.length === 0) throw controlError('no database by that name');
+    if (name !== undefined && files.length === 0 && !daemon.relays.has(name)) throw controlError('no database by that name');
+    for (const relay of daemon.relays.keys()) if (name === undefined || name === relay) daemon.logCompaction(relay);
     for (const [, file] of files) {
       try {
         await daemon.compact(file, 'by user request');
@@ -52,11 +53,37 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
   unixctl.register('ovsdb-server/perf-counters-show', '', 0, 0, () => 'performance counter is not supported on this platform');
   unixctl.register('ovsdb-server/perf-counters-clear', '', 0, 0, () => '');
   unixctl.register('ovsdb-server/get-db-storage-status', 'DB', 1, 1, ([name = '']) => {
+    if (daemon.relays.has(name)) return 'status: ok';
     const file = daemon.files.get(name);
     if (file === undefined) throw controlError('Failed to find the database.');
     return file.fault === '' ? 'status: ok' : `status: ${file.fault}`;
   });
-  unixctl.register('ovsdb-server/sync-status', '', 0, 0, () => 'state: active');
+  const { replication } = daemon;
+  unixctl.register('ovsdb-server/sync-status', '', 0, 0, () => replication.status);
+  unixctl.register('ovsdb-server/set-active-ovsdb-server', 'target', 1, 1, ([target = '']) => {
+    replication.remote = target;
+    return '';
+  });
+  unixctl.register('ovsdb-server/get-active-ovsdb-server', '', 0, 0, () => replication.remote);
+  unixctl.register('ovsdb-server/connect-active-ovsdb-server', '', 0, 0, () => {
+    if (replication.remote === '') return 'Unable to connect: active server is not specified.\n';
+    replication.connect();
+    return '';
+  });
+  unixctl.register('ovsdb-server/disconnect-active-ovsdb-server', '', 0, 0, () => {
+    replication.disconnect();
+    return '';
+  });
+  unixctl.register('ovsdb-server/set-active-ovsdb-server-probe-interval', 'probe interval', 1, 1, ([text = '']) => {
+    if (!/^[-+]?\d+$/.test(text)) return 'Invalid probe interval, integer value expected';
+    replication.probeIntervalMs = Math.max(0, Number(text));
+    return '';
+  });
+  unixctl.register('ovsdb-server/set-sync-exclude-tables', 'DB:TABLE,...', 0, 1, ([tables = '']) => {
+    replication.excluded = tables;
+    return '';
+  });
+  unixctl.register('ovsdb-server/get-sync-exclude-tables', '', 0, 0, () => replication.excluded);
   unixctl.register('memory/show', '', 0, 0, () => memoryText(daemon));
 }
 

@@ -17,7 +17,9 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
 import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
+import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
+import { Replication, type ReplicationOptions } from './replication.ts';
 import { usage } from './usage.ts';
 
 const PROGRAM = 'ovsdb-server';
@@ -39,14 +41,16 @@ const OPTIONS: readonly OptionSpec[] = [
 export class OvsdbDaemon {
   readonly server: OvsdbServer;
   readonly files = new Map<string, DatabaseFile>();
+  readonly relays = new Map<string, Relay>();
   /** Remotes as configured; those of `db:` have none of their own. */
   readonly remotes = new Map<string, Remote | RemoteColumn>();
   /** Remotes that rows asked for, by the `db:` name that found them. */
   readonly #found = new Map<string, Map<string, Remote>>();
   readonly #isDiff: boolean;
   #isRefreshQueued = false;
+  readonly replication: Replication;
 
-  constructor(isDiff: boolean) {
+  constructor(isDiff: boolean, replication: ReplicationOptions) {
     this.#isDiff = isDiff;
     this.server = new OvsdbServer(realClock, {
       atTurnEnd: (fn) => socketPoll().defer(fn),
@@ -55,14 +59,19 @@ export class OvsdbDaemon {
         for (const file of this.files.values()) file.sync();
       },
     });
+    this.replication = new Replication(this.server, realClock, replication);
   }
 
   /** Opens a file and serves it. */
   addDatabase(path: string): void {
+    if (path.startsWith('relay:')) {
+      this.#addRelay(path);
+      return;
+    }
     for (const open of this.files.values()) if (open.path === path) throw new OvsdbError('ovsdb error', `${path}: already open`);
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
-    if (this.server.database(name) !== undefined) {
+    if (this.server.has(name)) {
       file.close();
       throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
     }
@@ -74,7 +83,25 @@ export class OvsdbDaemon {
     });
   }
 
+  #addRelay(text: string): void {
+    const parsed = parseRelay(text);
+    if (parsed === undefined) throw new OvsdbError('ovsdb error', `${text}: invalid syntax`);
+    const { name, remotes } = parsed;
+    if (this.server.has(name)) throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
+    const relay = new Relay(this.server, realClock, name, remotes);
+    this.relays.set(name, relay);
+    this.server.addRelay(name, relay);
+    relay.start();
+  }
+
   removeDatabase(name: string): boolean {
+    const relay = this.relays.get(name);
+    if (relay !== undefined) {
+      this.relays.delete(name);
+      this.server.remove(name);
+      relay.close();
+      return true;
+    }
     const file = this.files.get(name);
     if (file === undefined) return false;
     this.server.remove(name);
@@ -83,11 +110,15 @@ export class OvsdbDaemon {
     return true;
   }
 
+  logCompaction(name: string): void {
+    log.info(`compacting ${name} database by user request`);
+  }
+
   /** Rewrites a file without what is past, while it is served. */
   async compact(file: DatabaseFile, why: 'by user request' | 'automatically'): Promise<void> {
     if (file.fault !== '') return;
     const { name } = file.database.schema;
-    if (why === 'by user request') log.info(`compacting ${name} database by user request`);
+    if (why === 'by user request') this.logCompaction(name);
     const started = realClock.now();
     await file.compact('compacting database online');
     if (why === 'by user request') log.dbg(() => `${name}: Database compaction took ${Math.round(realClock.now() - started)}ms`);
@@ -198,6 +229,8 @@ export class OvsdbDaemon {
   }
 
   close(): void {
+    this.replication.close();
+    for (const relay of this.relays.values()) relay.close();
     this.server.flush();
     for (const remote of this.allRemotes()) remote.close();
     for (const file of this.files.values()) file.close();
@@ -206,7 +239,8 @@ export class OvsdbDaemon {
 
 async function start(context: DaemonContext): Promise<void> {
   const has = (name: string): boolean => context.options.some((option) => option.name === name);
-  const daemon = new OvsdbDaemon(!has('disable-file-column-diff'));
+  const last = (name: string): string => context.options.findLast((option) => option.name === name)?.value ?? '';
+  const daemon = new OvsdbDaemon(!has('disable-file-column-diff'), { remote: last('sync-from'), excluded: last('sync-exclude-tables') });
   const paths = context.operands.length > 0 || has('no-dbs') ? context.operands : [`${dbDir()}/conf.db`];
   context.onExit(() => daemon.close());
   for (const path of new Set(paths)) {
@@ -229,9 +263,10 @@ async function start(context: DaemonContext): Promise<void> {
   context.onExit(() => clearInterval(timer));
   context.ready();
   log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
+  if (last('sync-from') !== '' && !has('active')) daemon.replication.connect();
   daemon.writeStatus();
-  const command = context.options.findLast((option) => option.name === 'run')?.value;
-  if (command !== undefined) {
+  const command = last('run');
+  if (command !== '') {
     spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
       if (code === 0) return void context.exit(0);
       const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;

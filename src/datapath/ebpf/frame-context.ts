@@ -4,6 +4,7 @@
 // r9 = the matched flow's actions. The key lies on the stack in network byte order, so that most of it is copied from the frame as it stands.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
+import { TOTALS_VALUE } from './map-layout.ts';
 
 /** Offsets in `struct __sk_buff`. */
 export const SKB = {
@@ -66,6 +67,8 @@ export const STACK = {
 } as const;
 /** RESUME_KIND of this run, 0 for a frame that comes from a device. */
 export const RESUMED = -460;
+/** Where an extraction finds the end of the IP packet, and keeps what it reads before it knows that it is right; 24 bytes. */
+export const EXTRACT: number = STACK.scratch;
 /** Bytes at STACK.lookup. */
 export const LOOKUP_SIZE = 168;
 
@@ -83,11 +86,36 @@ export function emitConsumed(a: Assembler): void {
   a.mov(1, 0).mov(2, 0).call(HELPER.redirect).exit();
 }
 
+/** dst = 0 in a way that the verifier does not see. */
+export const loadZero = (a: Assembler, dst: 0 | 1): void => {
+  a.loadMapValue(dst, 'totals', TOTALS_VALUE.zero).load(8, dst, dst, 0);
+};
+
+/**
+ * Makes the verifier forget what it knows of the stack and of r7 to r9: otherwise each way through the extraction would be another state,
+ * all of which it would follow through all masks and shapes. One byte is written at a place that it believes to be anywhere; really it is
+ * the first of STACK.scratch. r0 is kept, r9 too.
+ */
+export function emitForget(a: Assembler, never: string): void {
+  const at = STACK.scratch;
+  loadZero(a, 1);
+  a.jump('gt', 1, -at - 1, never);
+  a.store(4, 10, at + 4, { reg: 7 })
+    .store(4, 10, at + 8, { reg: 8 })
+    .store(4, 10, at + 12, { reg: 9 })
+    .store(4, 10, at + 16, { reg: 0 });
+  a.mov(2, { reg: 10 }).alu('add', 2, at).alu('add', 2, { reg: 1 }).store(1, 2, 0, { reg: 1 });
+  a.load(4, 7, 10, at + 4)
+    .load(4, 8, 10, at + 8)
+    .load(4, 9, 10, at + 12)
+    .load(4, 0, 10, at + 16);
+}
+
 /** Stack offset of a key word. */
 export const keyAt = (word: number): number => STACK.key + (word < HEADER_WORDS ? word : word - W.TUN_ID + HEADER_WORDS) * 4;
 
 /** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */
-export function loadBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number, onFail: string): void {
+export function loadBytes(a: Assembler, offsetReg: 7 | 8 | 9 | undefined, add: number, stack: number, size: number, onFail: string): void {
   a.mov(1, { reg: 6 });
   if (offsetReg === undefined) {
     a.mov(2, add);

@@ -12,11 +12,11 @@ import { detachLink } from '../../bpf/objects.ts';
 import { W } from '../../flow/key.ts';
 import { E } from '../../host/ffi.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
-import type { DpPort } from '../datapath.ts';
+import type { DpOffload, DpPort } from '../datapath.ts';
 import type { OutputDevice } from './action-shape.ts';
 import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
-import { fixedMaps, PORT_VALUE } from './map-layout.ts';
+import { fixedMaps, PORT_VALUE, RING_SIZE } from './map-layout.ts';
 import type { Hook, PinStore } from './pin-store.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
 import { Underlay } from './underlay.ts';
@@ -35,9 +35,6 @@ interface Attached {
   /** A predecessor's program runs there. */
   isFormer: boolean;
 }
-
-/** Ring of frames for user space. */
-export const RING_SIZE = 1 << 23;
 
 export class KernelDatapath {
   readonly flows: KernelFlows;
@@ -220,13 +217,7 @@ export class KernelDatapath {
   }
 
   /** Frames that a flow in the kernel took, that it dropped for want of actions, that the ring had no room for, and that went to user space by reason. */
-  totals(): {
-    hits: bigint;
-    dropped: bigint;
-    wrapFailed: bigint;
-    lost: bigint;
-    punted: { miss: bigint; unusual: bigint; actions: bigint };
-  } {
+  totals(): { hits: bigint; dropped: bigint; wrapFailed: bigint; lost: bigint; punted: DpOffload['punted'] } {
     const totals = readTotals(this.#maps);
     let received = totals.past;
     let lost = 0n;
@@ -243,10 +234,10 @@ export class KernelDatapath {
       totals.wrapFailed += more.wrapFailed;
       for (const [i, count] of more.punted.entries()) totals.punted[i]! += count;
     }
-    const [, miss = 0n, unusual = 0n, actions = 0n] = totals.punted;
-    const hits = received - miss - unusual - actions;
+    const [order = 0n, miss = 0n, unusual = 0n, actions = 0n] = totals.punted;
+    const hits = received - order - miss - unusual - actions;
     const { dropped, wrapFailed } = totals;
-    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, lost, punted: { miss, unusual, actions } };
+    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, lost, punted: { order, miss, unusual, actions } };
   }
 
   /** Ends our part. With `keep` everything goes on without us; the descriptors of the ring and of its shares belong to whoever reads it. */

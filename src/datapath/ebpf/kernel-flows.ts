@@ -18,6 +18,7 @@ import { ActionPool, type PooledActions } from './action-pool.ts';
 import { type OutputDevice, shapeActions } from './action-shape.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
+import { FlowHolds } from './flow-holds.ts';
 import { MAX_MASK_WORDS } from './frame-context.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
@@ -46,6 +47,8 @@ interface Installed {
   actions: PooledActions | undefined;
   /** What a predecessor's programs count for it, until that is added to its own counters. */
   former: CounterPlace[];
+  /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
+  port: number;
 }
 
 /** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
@@ -62,11 +65,13 @@ export class KernelFlows {
   readonly #isTunnel: (port: number) => boolean;
   readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
+  readonly #holds: FlowHolds;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
   #program: number;
   #hasTunnels = false;
+  #vlanLimit = 1;
   /** Programs loaded so far. */
   programCount = 0;
   /** The first masks at the last look. */
@@ -101,6 +106,7 @@ export class KernelFlows {
     this.#program = this.#load([]);
     this.#publish();
     this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
+    this.#holds = new FlowHolds(this.#counters, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#reorderIfWorth(), REORDER_MS);
     this.#reorder.unref();
   }
@@ -117,6 +123,14 @@ export class KernelFlows {
     this.reload();
   }
 
+  /** How many VLAN tags keys tell; flows put before are meaningless afterwards. */
+  setVlanLimit(limit: number): void {
+    const vlanLimit = limit === 1 ? 1 : 2;
+    if (this.#vlanLimit === vlanLimit) return;
+    this.#vlanLimit = vlanLimit;
+    this.reload();
+  }
+
   /** Other programs jump to the running one. */
   #publish(): void {
     this.#index[0] = this.#program;
@@ -125,7 +139,7 @@ export class KernelFlows {
 
   #load(masks: readonly Mask[]): number {
     const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels });
+    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
     const fd = loadProgram(program, this.#maps, 'weft_datapath');
     this.programCount++;
     log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
@@ -202,13 +216,16 @@ export class KernelFlows {
     const counters = this.#counterIndices.take();
     if (counters === undefined) return 'too_many_flows';
     this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
-    return { mask: target, key: bytes, counters, actions: undefined, former: [] };
+    const port = key[W.RECIRC_ID] === 0 && mask[W.IN_PORT] === 0xffffffff ? key[W.IN_PORT]! : 0;
+    return { mask: target, key: bytes, counters, actions: undefined, former: [], port };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
     this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
     this.#entry[FLOW_VALUE.actions / 4] = list.index;
     if (this.#masks.get(flow.mask.name) !== flow.mask) return 'mask_dropped';
+    const isNew = flow.actions === undefined;
+    if (isNew) this.#holds.begin(flow);
     try {
       updateElement(flow.mask.fd, flow.key, new Uint8Array(this.#entry.buffer));
     } catch (error) {
@@ -218,6 +235,7 @@ export class KernelFlows {
     if (flow.actions !== undefined) this.#actions.give(flow.actions);
     flow.actions = list;
     flow.mask.flows.add(flow);
+    if (isNew && this.#reload === undefined) this.#holds.release(flow);
     return undefined;
   }
 
@@ -288,6 +306,7 @@ export class KernelFlows {
         continue;
       }
       this.#onProgram(next);
+      this.#holds.releaseAll();
       closeObject(this.#program);
       this.#program = next;
       this.#publish();
@@ -379,6 +398,7 @@ export class KernelFlows {
   close(): void {
     clearTimeout(this.#reload);
     clearInterval(this.#reorder);
+    this.#holds.close();
     closeObject(this.#program);
     unmapMemory(this.#counters);
     for (const { fd, map } of this.#masks.values()) {

@@ -3,6 +3,7 @@
 // A flow's entry says only where its counters and its actions are: 8 bytes. So replacing a flow's actions keeps its counters and is one
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
+import { PUNT_PENDING } from '../../netdev/punt-ring.ts';
 import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
 import { PARAM_SIZE } from './action-shape.ts';
 
@@ -11,18 +12,18 @@ export const MAX_FLOWS_PER_MASK = 1 << 17;
 
 /** Value of a mask's map. */
 export const FLOW_VALUE = { counters: 0, actions: 4, size: 8 } as const;
-/** Value of `counters`, mapped. */
-export const COUNTER_VALUE = { packets: 0, bytes: 8, usedNs: 16, tcpFlags: 24, size: 32 } as const;
+/** Value of `counters`, mapped. `held`: see `flow-order.ts`. */
+export const COUNTER_VALUE = { packets: 0, bytes: 8, usedNs: 16, tcpFlags: 24, held: 28, size: 32 } as const;
 /** Value of `actions`; shape 0 is "punt". */
 export const ACTIONS_VALUE = { shape: 0, params: 8, size: 8 + PARAM_SIZE } as const;
 /** Value of `ports`, whose key is the device's index. */
 export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 32 } as const;
 /** Value of `tx`, one for each datapath port. What came in is counted here for tunnel ports, which are no device; `punted` is part of it. */
 export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 48 } as const;
-/** Value of `pending`, one for each datapath port, mapped: bytes put into the ring, and bytes taken out; both wrap around. */
-export const PENDING_VALUE = { put: 0, taken: 4, size: 8 } as const;
-/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted. */
-export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, size: 48 } as const;
+/** Value of `pending`, one for each datapath port, mapped; at port 0, where none is, `put` and `taken` of all together. */
+export const PENDING_VALUE = PUNT_PENDING;
+/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted; always 0. */
+export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, size: 56 } as const;
 
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
@@ -48,6 +49,11 @@ export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, tx
 /** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
 export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48 } as const;
 
+/** Bytes of the only value of `hints`: by a frame's signature, the number of the mask that carried such a frame last, plus 1; 0 = none. */
+export const HINTS = 1 << 16;
+/** Bytes of the ring of frames for user space. */
+export const RING_SIZE = 1 << 23;
+
 const NO_PREALLOCATION = 1;
 const MAPPABLE = 0x400;
 
@@ -66,6 +72,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('tx', TX_VALUE.size, MAX_PORTS),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
+  array('hints', HINTS, 1),
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),

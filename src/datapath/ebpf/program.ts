@@ -3,18 +3,34 @@
 //   1. The device's index gives the datapath port and its counters; a device that is no port is left alone.
 //   2. The header words that some mask asks about are extracted.
 //   3. Each mask in turn: its words, masked, are looked up in its own hash map. Megaflows do not overlap, so the first hit is the only one.
+//      Before that, the mask that carried the last frame of the same signature is tried: a hint costs a wrong guess at worst and can
+//      never give a stale answer, because the flow is looked up all the same. So an established flow costs about as much under 50 masks
+//      as under one.
 //   4. The flow's counters go up, and the steps of its actions' shape run.
 //   5. No hit, or a frame or shape that user space must see: the whole frame goes into the ring buffer and is consumed.
 //
 // Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { emitShape } from './action-program.ts';
 import type { Shape } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, RESUMED, SKB, STACK, swap32, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_VALUE, RESUME_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitOrder } from './flow-order.ts';
+import {
+  emitForget,
+  emitFrameLength,
+  HELPER,
+  keyAt,
+  loadZero,
+  RESUMED,
+  SKB,
+  STACK,
+  swap32,
+  TUNNEL_WORDS,
+  VERDICT,
+} from './frame-context.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_VALUE } from './map-layout.ts';
+import { emitPunt } from './punt-program.ts';
 
 /** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
 export const MAX_MASKS = 48;
@@ -38,21 +54,18 @@ export interface NumberedShape {
 export interface ProgramSpec {
   masks: readonly MaskSpec[];
   shapes: readonly NumberedShape[];
+  /** How many VLAN tags keys tell; 1 when not given. */
+  vlanLimit?: number;
   /** Whether frames may come out of tunnels. */
   hasTunnels?: boolean;
 }
 
-/** Header of a ring buffer record; the reader's layout. */
-const PUNT = PUNT_RECORD;
+/** Why a frame was punted; `order`: after others of its flow. */
+export const PUNT_REASON = { order: 0, miss: 1, unusual: 2, actions: 3 } as const;
 
-/** Why a frame was punted. */
-export const PUNT_REASON = { miss: 1, unusual: 2, actions: 3 } as const;
-
-/** Records come in three sizes, because a reservation's size must be a constant. */
-const RECORD_SIZES = [256, 2048, 66_560] as const;
-
-/** Bytes that frames of one port may take of the ring, so that a flood at one leaves room for the others: small against the whole. */
-const PORT_SHARE = 1 << 21;
+const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+/** Words that are read together. */
+const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
 
 /** Compiles. Map names used: those of `fixedMaps`, and the name of each mask's map. */
 export function compileProgram(spec: ProgramSpec): Program {
@@ -69,7 +82,8 @@ export function compileProgram(spec: ProgramSpec): Program {
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
   if (hasTunnels) {
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), 0);
+    loadZero(a, 0);
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), { reg: 0 });
     a.store(4, 10, RESUMED, 0);
     a.label('key');
   }
@@ -81,20 +95,39 @@ export function compileProgram(spec: ProgramSpec): Program {
   );
   for (const { shape } of spec.shapes)
     for (const step of shape.steps) if (step.op === 'set') for (const word of step.words) words.add(word);
-  emitExtract(a, words, sets, 'unusual');
+  // The words that stand for one place come together.
+  for (const group of WORD_GROUPS) if (group.some((word) => words.has(word))) for (const word of group) words.add(word);
+  emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
+  a.mov(9, 0).mov(0, 0);
+  emitForget(a, 'unusual');
   // 3. The masks.
-  for (const mask of spec.masks) {
+  const hints = spec.masks.length > 1;
+  if (hints) emitHint(a, words, spec.masks.length);
+  for (const [i, mask] of spec.masks.entries()) {
+    const missed = a.fresh('missed');
+    if (hints) a.label(maskLabel(i));
     for (const [j, word] of mask.words.entries()) {
       a.load(4, 1, 10, keyAt(word));
       if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
       a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
     }
-    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup).jump('ne', 0, 0, 'hit');
+    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup);
+    if (hints)
+      a.jump('eq', 0, 0, missed)
+        .mov(1, i + 1)
+        .goto('found')
+        .label(missed)
+        .jump('ge', 9, HINTED, 'scan');
+    else a.jump('ne', 0, 0, 'hit');
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
   // 4. Counters and steps.
   if (spec.masks.length > 0) {
+    if (hints) {
+      a.label('found').jump('ge', 9, HINTED, 'hit');
+      a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
+    }
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
@@ -107,6 +140,59 @@ export function compileProgram(spec: ProgramSpec): Program {
   emitPunt(a, hasTunnels);
   a.label(notOurs).mov(0, VERDICT.ok).exit();
   return a.finish();
+}
+
+/** Words that a hint is made from, those that tell flows apart most: a subset is enough, because a hint need not be right. */
+const HINT_WORDS = [
+  W.IN_PORT,
+  W.ETH,
+  W.ETH + 1,
+  W.ETH + 2,
+  W.TYPE,
+  W.VLAN0,
+  W.NW_SRC,
+  W.NW_DST,
+  W.TP,
+  W.IPV6_SRC + 3,
+  W.IPV6_DST + 3,
+  W.RECIRC_ID,
+  W.TUN_ID + 1,
+] as const;
+/** In r9 while the mask that a hint names is looked at. */
+const HINTED = 0x100;
+/** Where the address of the frame's hint is kept. */
+const HINT_PLACE = STACK.scratch + 16;
+
+const maskLabel = (mask: number): string => `mask${mask}`;
+
+/** Jumps to the mask that carried the last frame with this signature; to the first mask where none is known. */
+function emitHint(a: Assembler, words: ReadonlySet<number>, masks: number): void {
+  a.mov(0, 0);
+  for (const word of HINT_WORDS) {
+    if (word !== W.IN_PORT && !words.has(word)) continue;
+    a.load(4, 1, 10, keyAt(word)).alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x9e3779b1);
+    a.mov(1, { reg: 0 }).alu32('rsh', 1, 15).alu32('xor', 0, { reg: 1 });
+  }
+  a.alu32('and', 0, HINTS - 1);
+  a.loadMapValue(2, 'hints', 0).alu('add', 2, { reg: 0 }).store(8, 10, HINT_PLACE, { reg: 2 });
+  a.load(1, 9, 2, 0).jump('eq', 9, 0, 'scan').jump('gt', 9, masks, 'scan');
+  a.mov(1, { reg: 9 }).alu('or', 9, HINTED);
+  emitChoice(a, 0, masks);
+  a.label('scan').mov(9, 0);
+}
+
+/** Jumps by halves to mask r1 - 1, which is one of [from, to). */
+function emitChoice(a: Assembler, from: number, to: number): void {
+  if (to - from === 1) {
+    a.goto(maskLabel(from));
+    return;
+  }
+  const middle = (from + to) >> 1;
+  const upper = a.fresh('upper');
+  a.jump('gt', 1, middle, upper);
+  emitChoice(a, from, middle);
+  a.label(upper);
+  emitChoice(a, middle, to);
 }
 
 /** Frames that another program has begun with: what it knows becomes part of the key. */
@@ -131,6 +217,7 @@ function emitHit(a: Assembler, hasTcpFlags: boolean): void {
   a.load(4, 1, 9, FLOW_VALUE.counters).store(4, 10, scratch, { reg: 1 });
   a.load(4, 1, 9, FLOW_VALUE.actions).store(4, 10, scratch + 4, { reg: 1 });
   a.loadMap(1, 'counters').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, uncounted);
+  emitOrder(a);
   a.mov(1, 1).atomicAdd(8, 0, COUNTER_VALUE.packets, 1);
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, COUNTER_VALUE.bytes, 1)
@@ -152,63 +239,4 @@ function emitHit(a: Assembler, hasTcpFlags: boolean): void {
     .mov(9, { reg: 0 });
   const found = a.fresh('found');
   a.jump('ne', 9, 0, found).mov(9, PUNT_REASON.actions).goto('punt').label(found).load(4, 0, 9, ACTIONS_VALUE.shape);
-}
-
-/** Before: r9 = reason, r6 = skb. The frame is consumed whether or not there was room. */
-function emitPunt(a: Assembler, hasTunnels: boolean): void {
-  a.label('punt').load(4, 8, 6, SKB.len).jump('lt', 8, 14, 'consumed');
-  a.loadMapValue(1, 'totals', TOTALS_VALUE.punted).mov(2, { reg: 9 }).alu('and', 2, 3).alu('lsh', 2, 3).alu('add', 1, { reg: 2 });
-  a.mov(2, 1).atomicAdd(8, 1, 0, 2);
-  if (hasTunnels) {
-    // Frames out of tunnels are counted by whoever handles them in the end.
-    const device = a.fresh('ofdevice');
-    a.load(4, 0, 10, RESUMED).jump('eq', 0, 0, device);
-    a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, STACK.scratch, { reg: 1 });
-    a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, device);
-    a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.rxPunted, 1);
-    emitFrameLength(a, 1, 2);
-    a.atomicAdd(8, 0, TX_VALUE.rxPuntedBytes, 1).label(device);
-  }
-  // The port's share of the ring.
-  a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, STACK.scratch, { reg: 1 });
-  a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
-  a.mov(7, { reg: 0 }).load(4, 1, 7, PENDING_VALUE.put).load(4, 2, 7, PENDING_VALUE.taken).alu32('sub', 1, { reg: 2 });
-  // Signed: what a killed reader left uncounted may make it negative for a while.
-  a.jump32('sgt', 1, PORT_SHARE, 'lost').mov(1, { reg: 8 }).atomicAdd(4, 7, PENDING_VALUE.put, 1);
-  for (const size of RECORD_SIZES) {
-    const tooSmall = a.fresh('larger');
-    a.jump('gt', 8, size - PUNT.size, tooSmall);
-    a.loadMap(1, 'ring').mov(2, size).mov(3, 0).call(HELPER.ringbufReserve).jump('eq', 0, 0, 'full').mov(7, { reg: 0 });
-    a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 7, PUNT.port, { reg: 1 }).store(4, 7, PUNT.length, { reg: 8 });
-    a.load(4, 1, 6, SKB.gsoSize).store(4, 7, PUNT.gsoSize, { reg: 1 }).load(4, 1, 6, SKB.gsoSegs).store(4, 7, PUNT.gsoSegs, { reg: 1 });
-    a.load(4, 1, 6, SKB.mark).store(4, 7, PUNT.mark, { reg: 1 }).store(4, 7, PUNT.reason, { reg: 9 }).store(4, 7, PUNT.vlan, 0);
-    a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
-    if (hasTunnels) {
-      a.load(4, 1, 10, RESUMED).store(4, 7, PUNT.isTunnel, { reg: 1 });
-      for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 10, keyAt(W.TUN_ID + i)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
-    } else {
-      a.store(4, 7, PUNT.isTunnel, 0);
-    }
-    a.call(HELPER.ktimeCoarseNs).alu('rsh', 0, 20).store(4, 7, PUNT.time, { reg: 0 });
-    const untagged = a.fresh('untagged');
-    a.load(4, 1, 6, SKB.vlanPresent).jump('eq', 1, 0, untagged).load(4, 1, 6, SKB.vlanProto).store(2, 7, PUNT.vlan, { reg: 1 });
-    a.load(4, 1, 6, SKB.vlanTci)
-      .alu('or', 1, 0x1000)
-      .toBigEndian(1, 16)
-      .store(2, 7, PUNT.vlan + 2, { reg: 1 })
-      .label(untagged);
-    a.mov(1, { reg: 6 }).mov(2, 0).mov(3, { reg: 7 }).alu('add', 3, PUNT.size).mov(4, { reg: 8 }).call(HELPER.skbLoadBytes);
-    a.mov(1, { reg: 7 }).mov(2, 0).call(HELPER.ringbufSubmit).goto('consumed');
-    a.label(tooSmall);
-  }
-  a.label('full').mov(1, 0).alu('sub', 1, { reg: 8 }).atomicAdd(4, 7, PENDING_VALUE.put, 1);
-  a.label('lost');
-  const gone = a.fresh('gone');
-  a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
-  a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, gone);
-  a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.lost, 1).label(gone);
-  // The host may as well know that this one did not get out.
-  a.mov(0, VERDICT.shot).exit();
-  a.label('consumed');
-  emitConsumed(a);
 }

@@ -23,7 +23,8 @@ import type { OpenedDevice } from '../userspace/attach.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
 import { type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
-import { KernelDatapath, RING_SIZE } from './kernel-datapath.ts';
+import { KernelDatapath } from './kernel-datapath.ts';
+import { RING_SIZE } from './map-layout.ts';
 import { openPinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
@@ -123,6 +124,11 @@ export class SystemDatapath extends NetdevDatapath {
     this.#kernel.detach(port);
     this.#endPromiscuous(port);
     await super.closePort(port);
+  }
+
+  override setVlanLimit(limit: number): void {
+    super.setVlanLimit(limit);
+    this.#kernel.flows.setVlanLimit(limit);
   }
 
   override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {

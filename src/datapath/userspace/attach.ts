@@ -48,7 +48,7 @@ export function attachDevice(opened: OpenedDevice, port: number, core: Userspace
     case 'sender':
       return new SendSocketDevice(opened, counters);
     case 'ring':
-      return new PuntRingDevice(opened, pool, () => {
+      return new PuntRingDevice(opened, pool, core.upcallOrder, () => {
         core.state.drops[DROP.ring_stale]! += 1;
       });
     case 'tunnel':

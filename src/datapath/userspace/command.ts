@@ -16,6 +16,7 @@ export type Command =
   | { op: 'flowModify'; slot: number; actions: readonly DpAction[] }
   | { op: 'flowDelete'; slot: number }
   | { op: 'flowFlush' }
+  | { op: 'upcallsDone'; position: number }
   | { op: 'execute'; frame: Uint8Array; key: Key; actions: readonly DpAction[]; offload: FrameOffload };
 
 /** Carries out a command. */
@@ -29,6 +30,9 @@ export function applyCommand(core: UserspaceCore, command: Command): void {
       break;
     case 'flowDelete':
       core.flowDelete(command.slot);
+      break;
+    case 'upcallsDone':
+      core.upcallOrder.done = command.position;
       break;
     case 'flowFlush':
       core.flowFlush();

@@ -16,6 +16,7 @@ import type {
 } from '../datapath.ts';
 import { NO_OFFLOAD } from '../datapath.ts';
 import type { Command } from './command.ts';
+import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { FlowRegistry } from './flow-registry.ts';
 import { DROP_REASONS, MAX_PORTS, PORT, type SharedState, STAT } from './shared-state.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
@@ -42,6 +43,8 @@ export abstract class UserspaceControl implements Datapath {
 
   /** Sends a command to the frame path, behind all earlier ones. */
   protected abstract command(command: Command): void;
+  /** Asks the frame path's connection tracker. */
+  abstract conntrack(request: CtRequestMessage): Promise<CtAnswer>;
   /** Opens the device and gives it to the frame path under that number. */
   protected abstract openPort(port: DpPort, spec: DpPortSpec): Promise<void>;
   protected abstract closePort(port: DpPort): Promise<void>;
@@ -168,7 +171,12 @@ export abstract class UserspaceControl implements Datapath {
   /** Delivers one batch of upcalls; tells whether more wait. */
   protected deliverUpcalls(): boolean {
     const batch = this.upcalls.drain(UPCALL_BATCH);
-    if (batch.length > 0) this.#sink?.(batch);
+    if (batch.length > 0) {
+      const { read } = this.upcalls;
+      this.#sink?.(batch);
+      // Behind all that the sink commanded.
+      this.command({ op: 'upcallsDone', position: read });
+    }
     return !this.upcalls.isEmpty;
   }
 

@@ -6,13 +6,18 @@
 //   3. The flow's program runs on the packet. Outputs are queued at the ports, which may refer to the packet's own memory.
 //   4. When the receiving port has no more, everything queued is flushed, and only then the memory is given back.
 //
+// Order: while upcalls are on their way, further frames of the same new flow follow them through the queue of upcalls and do not overtake
+// them. Not for longer than HELD_MS, after which a flow that never pauses has its frames forwarded directly.
+//
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
-import { extractKey, setVlanLimit } from '../../flow/extract.ts';
+import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { DpAction, FrameOffload, TunnelKey } from '../datapath.ts';
-import { FlowTable } from './flow-table.ts';
+import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
+import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
+import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
 import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
@@ -28,6 +33,7 @@ export interface FramePort {
 /** Open vSwitch's netdev datapath gives up there too. */
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
+const HELD_MS = 50;
 
 /** A packet in the hands of a list of operations. */
 interface Walk {
@@ -40,6 +46,8 @@ interface Walk {
   /** Longest that the next output may be; 0 = whole. */
   trunc: number;
   recircs: number;
+  /** Not 0: the frame is no Ethernet frame; its first 14 bytes are a place holder with its type, no part of it. */
+  packetType: number;
 }
 
 const newWalk = (packet: Packet): Walk => ({
@@ -50,6 +58,7 @@ const newWalk = (packet: Packet): Walk => ({
   tunnel: undefined,
   trunc: 0,
   recircs: 0,
+  packetType: 0,
 });
 
 export class UserspaceCore {
@@ -62,19 +71,36 @@ export class UserspaceCore {
   readonly #top: Walk;
   readonly #executed: Packet;
   #hasTunnelKey = false;
+  #hasCtKey = false;
+  readonly conntrack: Conntrack;
   #random = 0x2545f491;
+  /** How far upcalls have been queued, and dealt with. */
+  readonly upcallOrder: { readonly written: number; done: number };
   /** Datapath clock, set by the owner once a batch. */
   nowMs = 0;
 
   readonly #newPacket: () => Packet;
 
-  /** `makePacket` gives packets whose memory the ports can send from. */
-  constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket) {
+  /** `makePacket` gives packets whose memory the ports can send from; `basis` keeps hashes of connections from being guessed. */
+  constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
+    this.conntrack = new Conntrack(basis);
     this.state = state;
     this.#upcalls = upcalls;
+    this.upcallOrder = {
+      get written() {
+        return upcalls.written;
+      },
+      done: 0,
+    };
     this.#newPacket = makePacket;
     this.#executed = makePacket();
     this.#top = newWalk(this.#executed);
+  }
+
+  /** The time is `nowMs`; what time ends is ended, a part at each call. */
+  tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.conntrack.tick(nowMs);
   }
 
   portAdd(number: number, port: FramePort): void {
@@ -94,6 +120,13 @@ export class UserspaceCore {
     this.state.flows.fill(0, at, at + FLOW.SIZE);
     this.flows.put(slot, indices, masks, words, compileActions(actions));
     this.state.flows[at + FLOW.generation] = generation;
+    const { written, done } = this.upcallOrder;
+    const entry = this.flows.entry(slot);
+    if (written !== done && entry !== undefined) {
+      entry.isHeld = true;
+      entry.heldUntil = written;
+      entry.heldSinceMs = this.nowMs;
+    }
     this.state.stats[STAT.masks] = this.flows.maskCount;
   }
 
@@ -122,8 +155,13 @@ export class UserspaceCore {
     const { key } = walk;
     key[W.IN_PORT] = port;
     for (let i = W.RECIRC_ID; i < W.SKB_PRIORITY; i++) key[i] = 0;
+    if (this.#hasCtKey) {
+      key.fill(0, W.CT_LABEL, W.TUN_ID);
+      this.#hasCtKey = false;
+    }
     key[W.SKB_PRIORITY] = packet.priority;
     key[W.PKT_MARK] = packet.mark;
+    walk.packetType = 0;
     if (packet.tunnel !== undefined) {
       writeTunnelKey(key, packet.tunnel);
       this.#hasTunnelKey = true;
@@ -150,7 +188,9 @@ export class UserspaceCore {
     walk.packet = packet;
     for (let i = 0; i < W.DP_END; i++) walk.key[i] = key[i]!;
     this.#hasTunnelKey = true;
-    walk.layout = extractKey(packet.bytes, packet.start, packet.length, walk.key);
+    this.#hasCtKey = true;
+    walk.packetType = key[W.PACKET_TYPE]!;
+    walk.layout = this.#extract(walk);
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
@@ -176,7 +216,7 @@ export class UserspaceCore {
   #lookup(walk: Walk, depth: number): void {
     const { packet, key } = walk;
     const { stats, flows: counters } = this.state;
-    walk.layout = extractKey(packet.bytes, packet.start, packet.length, key);
+    walk.layout = this.#extract(walk);
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
@@ -189,6 +229,7 @@ export class UserspaceCore {
       }
       return;
     }
+    if (entry.isHeld && this.#follow(entry, packet, key)) return;
     stats[STAT.hit]! += 1;
     const at = entry.slot * FLOW.SIZE;
     counters[at]! += 1;
@@ -198,6 +239,18 @@ export class UserspaceCore {
     if (tcpFlags !== 0) counters[at + FLOW.tcpFlags] = counters[at + FLOW.tcpFlags]! | tcpFlags;
     if (entry.program.length === 0) this.drop('action_drop');
     else this.#run(entry.program, walk, depth);
+  }
+
+  /** Sends the frame after the upcalls of its flow; false when they have been dealt with. */
+  #follow(entry: Entry, packet: Packet, key: Key): boolean {
+    const { upcallOrder } = this;
+    const isOver = ((upcallOrder.done - entry.heldUntil) | 0) >= 0 || this.nowMs - entry.heldSinceMs > HELD_MS;
+    if (isOver || !this.#upcalls.put('miss', packet, key, undefined)) {
+      entry.isHeld = false;
+      return false;
+    }
+    entry.heldUntil = upcallOrder.written;
+    return true;
   }
 
   #run(ops: readonly Op[], walk: Walk, depth: number): void {
@@ -238,6 +291,7 @@ export class UserspaceCore {
           this.#refresh(walk);
           this.#claim(walk);
           popMpls(walk.packet, walk.layout, op.a);
+          if (walk.packetType !== 0) walk.packetType = 0x10000 | op.a;
           break;
         case OP.set:
           this.#refresh(walk);
@@ -263,7 +317,7 @@ export class UserspaceCore {
           if (this.#chance(op.a)) this.#nested(op, op.actions, walk, depth, isLast);
           break;
         case OP.checkPktLen:
-          this.#nested(op, walk.packet.length > op.a ? op.actions : op.otherwise, walk, depth, isLast);
+          this.#nested(op, this.#segmentLength(walk) > op.a ? op.actions : op.otherwise, walk, depth, isLast);
           break;
         case OP.trunc:
           walk.trunc = op.a;
@@ -277,9 +331,44 @@ export class UserspaceCore {
           return;
         case OP.meter:
           break;
+        case OP.ct:
+          this.#track(walk, op.ct!);
+          break;
         case OP.ctClear:
           for (let w: number = W.CT_STATE; w <= W.CT_MARK; w++) walk.key[w] = 0;
+          walk.key.fill(0, W.CT_LABEL, W.TUN_ID);
           break;
+        case OP.popEth:
+          this.#refresh(walk);
+          this.#claim(walk);
+          walk.packetType = popEth(walk.packet, walk.layout, walk.packetType);
+          break;
+        case OP.pushEth:
+          this.#claim(walk);
+          walk.packetType = pushEth(walk.packet, op.header);
+          break;
+        case OP.pushNsh:
+        case OP.addMpls: {
+          this.#claim(walk);
+          const isNsh = op.code === OP.pushNsh;
+          const type = isNsh ? pushNsh(walk.packet, op.header, walk.packetType) : addMpls(walk.packet, op.a, op.b, walk.packetType);
+          if (type < 0) {
+            this.drop('malformed');
+            return;
+          }
+          walk.packetType = type;
+          break;
+        }
+        case OP.popNsh: {
+          this.#claim(walk);
+          const type = popNsh(walk.packet);
+          if (type < 0) {
+            this.drop('malformed');
+            return;
+          }
+          walk.packetType = type;
+          break;
+        }
         default:
           this.drop('unsupported_action');
           return;
@@ -294,6 +383,10 @@ export class UserspaceCore {
       return;
     }
     const { packet } = walk;
+    if (walk.packetType !== 0) {
+      this.drop('malformed');
+      return;
+    }
     if (walk.trunc !== 0 && walk.trunc < packet.length) {
       const { length, csumStart, gsoType } = packet;
       packet.length = walk.trunc;
@@ -319,9 +412,40 @@ export class UserspaceCore {
 
   #refresh(walk: Walk): void {
     if (!walk.isStale) return;
-    const { packet } = walk;
-    walk.layout = extractKey(packet.bytes, packet.start, packet.length, walk.key);
+    walk.layout = this.#extract(walk);
     walk.isStale = false;
+  }
+
+  #extract(walk: Walk): number {
+    const { packet, key, packetType } = walk;
+    const layout = extractKey(packet.bytes, packet.start, packet.length, key);
+    if (packetType === 0) return layout;
+    key[W.ETH] = 0;
+    key[W.ETH + 1] = 0;
+    key[W.ETH + 2] = 0;
+    key[W.PACKET_TYPE] = packetType;
+    return layout;
+  }
+
+  #track(walk: Walk, request: CtRequest): void {
+    this.#refresh(walk);
+    // A packet that may be rewritten must not be one that somebody still means to send.
+    if (request.nat !== undefined) this.#claim(walk);
+    this.conntrack.nowMs = this.nowMs;
+    this.conntrack.execute(walk.packet, walk.key, walk.layout, request);
+    this.#hasCtKey = true;
+  }
+
+  /** What a frame's length counts as: that of one segment, where it will be cut into some. */
+  #segmentLength(walk: Walk): number {
+    const { packet } = walk;
+    if (packet.gsoType === 0) return packet.length;
+    this.#refresh(walk);
+    const l4 = layoutL4(walk.layout);
+    if (l4 === 0) return packet.length;
+    const isTcp = (walk.key[W.TYPE]! & 0xff) === 6;
+    const header = isTcp ? (packet.bytes[packet.start + l4 + 12]! >>> 4) * 4 : 8;
+    return Math.min(packet.length, l4 + header + packet.gsoSize);
   }
 
   #recirculate(id: number, walk: Walk, depth: number, isLast: boolean): void {
@@ -366,6 +490,7 @@ export class UserspaceCore {
     copy.tunnel = walk.tunnel;
     copy.trunc = walk.trunc;
     copy.recircs = walk.recircs;
+    copy.packetType = walk.packetType;
     return copy;
   }
 

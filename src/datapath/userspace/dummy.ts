@@ -4,6 +4,7 @@ import { newPacket, type Packet, type TunnelInfo } from '../../netdev/packet.ts'
 import type { DpPort, DpPortSpec, FrameOffload, TunnelKey } from '../datapath.ts';
 import { NO_OFFLOAD } from '../datapath.ts';
 import { applyCommand, type Command } from './command.ts';
+import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
 import { type FramePort, UserspaceCore } from './core.ts';
 import { PORT, sharedState } from './shared-state.ts';
@@ -48,7 +49,7 @@ export class DummyDatapath extends UserspaceControl {
     packet.gsoType = offload.gsoType;
     packet.gsoSize = offload.gsoSize;
     packet.tunnel = tunnel;
-    this.#core.nowMs = this.#clock.now();
+    this.#core.tick(this.#clock.now());
     this.#core.receive(port, packet);
     this.#core.flush();
     this.#drain();
@@ -63,7 +64,7 @@ export class DummyDatapath extends UserspaceControl {
   }
 
   protected override command(command: Command): void {
-    this.#core.nowMs = this.#clock.now();
+    this.#core.tick(this.#clock.now());
     applyCommand(this.#core, command);
     if (command.op === 'execute') this.#drain();
   }
@@ -74,6 +75,11 @@ export class DummyDatapath extends UserspaceControl {
 
   protected override async closePort(port: DpPort): Promise<void> {
     this.#core.portDelete(port);
+  }
+
+  override async conntrack(request: CtRequestMessage): Promise<CtAnswer> {
+    this.#core.tick(this.#clock.now());
+    return answerRequest(this.#core.conntrack, request);
   }
 
   override async close(): Promise<void> {

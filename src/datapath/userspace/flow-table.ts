@@ -30,6 +30,10 @@ export interface Entry {
   /** Masked words, one for each index of the subtable. */
   words: Int32Array;
   program: readonly Op[];
+  /** Frames follow those that went to the control plane before the flow was there; until when, see `UserspaceCore`. */
+  isHeld: boolean;
+  heldUntil: number;
+  heldSinceMs: number;
 }
 
 const CACHE_BITS = 13;
@@ -70,7 +74,7 @@ export class FlowTable {
     }
     let hash = 0;
     for (let i = 0; i < words.length; i++) hash = mix(hash, words[i]!);
-    this.#entries[slot] = { slot, hash, subtable, words, program };
+    this.#entries[slot] = { slot, hash, subtable, words, program, isHeld: false, heldUntil: 0, heldSinceMs: 0 };
     if (subtable.count * 4 >= subtable.table.length) this.#grow(subtable);
     this.#insert(subtable, slot, hash);
     subtable.count++;

@@ -21,7 +21,7 @@ const put32 = (b: Uint8Array, i: number, value: number): void => {
 };
 
 /** Moves the first `keep` bytes of the frame by `size` towards its head (or back, when negative); the gap opens behind them. */
-function shift(packet: Packet, keep: number, size: number): void {
+export function shift(packet: Packet, keep: number, size: number): void {
   const { bytes, start } = packet;
   bytes.copyWithin(start - size, start, start + keep);
   packet.start = start - size;
@@ -164,11 +164,30 @@ export function setFields(packet: Packet, key: Key, layout: number, words: Int32
       if (hasNd) patch32(l4 + 8 + (word - W.ND_TARGET) * 4, value, mask, -1, ownSumAt, false);
     } else if (word === W.ND_RESERVED) {
       if (hasNd) patch32(l4 + 4, value, mask, -1, ownSumAt, false);
+    } else if (word >= W.NSH && word < W.NSH_C + 4) {
+      if (type === 0x894f && room >= 8) setNsh(b, l3, room, word, value, mask);
     } else if (word >= W.MPLS && word < W.MPLS + 3) {
       if ((type === 0x8847 || type === 0x8848) && room >= (word - W.MPLS + 1) * 4)
         patch32(l3 + (word - W.MPLS) * 4, value, mask, -1, -1, false);
     }
   }
+}
+
+/** RFC 8300: flags and TTL share the first 16 bits with version and length; then the path, and four context words of metadata type 1. */
+function setNsh(b: Uint8Array, l3: number, room: number, word: number, value: number, mask: number): void {
+  if (word === W.NSH) {
+    const flags = (value >>> 24) & 3;
+    const flagMask = (mask >>> 24) & 3;
+    const ttl = (value >>> 16) & 0x3f;
+    const ttlMask = (mask >>> 16) & 0x3f;
+    const bits = (flagMask << 12) | (ttlMask << 6);
+    put16(b, l3, (get16(b, l3) & ~bits) | (((flags << 12) | (ttl << 6)) & bits));
+    return;
+  }
+  const at = l3 + 4 + (word - W.NSH_PATH) * 4;
+  const isContext = word > W.NSH_PATH;
+  if (isContext && ((b[l3 + 2]! & 0xf) !== 1 || room < 24)) return;
+  put32(b, at, (get32(b, at) & ~mask) | (value & mask));
 }
 
 function setSctpChecksum(b: Uint8Array, at: number, size: number): void {

@@ -10,6 +10,7 @@ import { openTunnel } from '../../netdev/tunnel.ts';
 import type { DpPort, DpPortSpec } from '../datapath.ts';
 import type { OpenedDevice } from './attach.ts';
 import type { Command } from './command.ts';
+import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
@@ -26,6 +27,8 @@ interface Waiting {
 export class NetdevDatapath extends UserspaceControl {
   readonly #wakeFd: number;
   readonly #worker: Worker;
+  readonly #questions = new Map<number, (answer: CtAnswer) => void>();
+  #nextQuestion = 1;
   readonly #waiting = new Map<string, Waiting>();
   readonly #shields = new Map<DpPort, number>();
   readonly #taps = new Map<DpPort, Tap>();
@@ -62,6 +65,15 @@ export class NetdevDatapath extends UserspaceControl {
     this.#flush();
   };
 
+  override conntrack(request: CtRequestMessage): Promise<CtAnswer> {
+    const id = this.#nextQuestion++;
+    return new Promise((resolve, reject) => {
+      if (this.#isClosing) reject(new Error('the datapath is closing'));
+      this.#questions.set(id, resolve);
+      this.#post({ op: 'conntrack', id, request });
+    });
+  }
+
   protected override command(command: Command): void {
     this.#post(command);
   }
@@ -86,6 +98,10 @@ export class NetdevDatapath extends UserspaceControl {
     switch (message.kind) {
       case 'upcalls':
         this.#deliver();
+        break;
+      case 'conntrack':
+        this.#questions.get(message.id)?.(message.answer);
+        this.#questions.delete(message.id);
         break;
       case 'attached':
       case 'detached': {

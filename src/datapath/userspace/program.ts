@@ -1,5 +1,7 @@
 // Action lists as the frame path wants them: one shape of object, numbered kinds, and known beforehand whether a list changes the frame.
+
 import type { DpAction, TunnelKey, UserspaceCookie } from '../datapath.ts';
+import type { CtRequest } from './conntrack/tracker.ts';
 
 /** Numbers of the operations; the order is of no meaning. */
 export const OP = {
@@ -22,7 +24,12 @@ export const OP = {
   ctClear: 17,
   setMark: 18,
   setPriority: 19,
-  unsupported: 20,
+  ct: 20,
+  pushEth: 21,
+  popEth: 22,
+  pushNsh: 23,
+  popNsh: 24,
+  addMpls: 25,
 } as const;
 
 export interface Op {
@@ -37,9 +44,12 @@ export interface Op {
   tunnel: TunnelKey | undefined;
   cookie: UserspaceCookie | undefined;
   group: string;
+  ct: CtRequest | undefined;
+  header: Uint8Array;
 }
 
 const noWords = new Int32Array(0);
+const noBytes = new Uint8Array(0);
 const noOps: readonly Op[] = [];
 
 function op(code: number, a = 0, b = 0, more: Partial<Op> = {}): Op {
@@ -54,6 +64,8 @@ function op(code: number, a = 0, b = 0, more: Partial<Op> = {}): Op {
     tunnel: undefined,
     cookie: undefined,
     group: '',
+    ct: undefined,
+    header: noBytes,
     ...more,
   };
 }
@@ -113,11 +125,38 @@ function compileAction(action: DpAction): Op {
     case 'drop':
       return op(OP.drop, action.reason);
     case 'ct':
-    case 'pushEth':
+      return op(OP.ct, 0, 0, { ...changed, ct: compileCt(action) });
+    case 'pushEth': {
+      const header = new Uint8Array(12);
+      const view = new DataView(header.buffer);
+      view.setUint32(0, action.dst[0]);
+      view.setUint16(4, action.dst[1]);
+      view.setUint32(6, action.src[0]);
+      view.setUint16(10, action.src[1]);
+      return op(OP.pushEth, 0, 0, { ...changed, header });
+    }
     case 'popEth':
+      return op(OP.popEth, 0, 0, changed);
     case 'addMpls':
+      return op(OP.addMpls, action.ethertype, action.lse, changed);
     case 'pushNsh':
+      return op(OP.pushNsh, 0, 0, { ...changed, header: action.header });
     case 'popNsh':
-      return op(OP.unsupported);
+      return op(OP.popNsh, 0, 0, changed);
   }
+}
+
+function compileCt(action: Extract<DpAction, { kind: 'ct' }>): CtRequest {
+  const { commit, force, zone, mark, label, helper, nat } = action;
+  return {
+    zone,
+    commit: commit || force,
+    force,
+    markValue: mark?.[0] ?? 0,
+    markMask: mark?.[1] ?? 0,
+    label: label === undefined ? undefined : Uint32Array.from(label[0]),
+    labelMask: label === undefined ? undefined : Uint32Array.from(label[1]),
+    helper,
+    nat,
+  };
 }

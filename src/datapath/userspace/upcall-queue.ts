@@ -1,8 +1,8 @@
 // Frames on their way to the control plane: a ring of bytes with one writer (the frame path) and one reader (the main thread), in memory
 // that both see.
 //
-// Fair shares: a port is taken up to as many bytes as are still free (dynamic threshold), so that one port that floods leaves room for the
-// others, and a port alone may use half. What is not taken is counted by the caller.
+// Fair shares: a port may have a quarter of what is still free (dynamic threshold), so that ports that flood leave room for the others, and
+// what another port sends does not wait long behind theirs. What is not taken is counted by the caller.
 //
 // Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | 0 | key | frame.
 // A size of 0 sends the reader to the start of the ring.
@@ -12,6 +12,7 @@ import type { Upcall, UserspaceCookie, UserspaceReason } from '../datapath.ts';
 import { MAX_PORTS } from './shared-state.ts';
 
 const REASONS: readonly UserspaceReason[] = ['slow_path', 'controller', 'sflow', 'ipfix', 'flow_sample'];
+const SHARE = 4;
 const HEADER_WORDS = 8;
 const RECORD_FIXED = HEADER_WORDS + W.DP_END;
 const CONTROL_WORDS = 8 + MAX_PORTS;
@@ -45,7 +46,7 @@ export class UpcallQueue {
     const at = written & (this.#size - 1);
     const skip = at + size > this.#size ? this.#size - at : 0;
     const free = this.#size - used - skip;
-    if (size > free || Atomics.load(this.#control, 8 + port) + size > free) return false;
+    if (size > free || (Atomics.load(this.#control, 8 + port) + size) * SHARE > free) return false;
     if (skip > 0) this.#words[at >> 2] = 0;
     const word = skip > 0 ? 0 : at >> 2;
     const w = this.#words;
@@ -62,6 +63,16 @@ export class UpcallQueue {
     Atomics.add(this.#control, 8 + port, size);
     Atomics.store(this.#control, WRITTEN, (written + skip + size) | 0);
     return true;
+  }
+
+  /** How far the queue is written. */
+  get written(): number {
+    return Atomics.load(this.#control, WRITTEN);
+  }
+
+  /** How far it is read. */
+  get read(): number {
+    return Atomics.load(this.#control, READ);
   }
 
   get isEmpty(): boolean {

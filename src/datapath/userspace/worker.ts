@@ -11,6 +11,7 @@ import type { Packet } from '../../netdev/packet.ts';
 import { mappedPacket, ReceivePool } from '../../netdev/receive-pool.ts';
 import { attachDevice, type OpenedDevice } from './attach.ts';
 import { applyCommand, type Command } from './command.ts';
+import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceCore } from './core.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
@@ -30,11 +31,13 @@ export type WorkerCommand =
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
+  | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
 export type WorkerReport =
   | { kind: 'attached' | 'detached' | 'gone'; port: number }
   | { kind: 'attachFailed'; port: number; message: string }
+  | { kind: 'conntrack'; id: number; answer: CtAnswer }
   | { kind: 'upcalls' }
   | { kind: 'closed' };
 
@@ -61,7 +64,7 @@ const control = parentPort as MessagePort;
 const report = (message: WorkerReport): void => control.postMessage(message);
 const state = sharedState(start.state);
 const upcalls = new UpcallQueue(start.upcallSize, start.upcalls);
-const core = new UserspaceCore(state, upcalls, mappedPacket);
+const core = new UserspaceCore(state, upcalls, mappedPacket, crypto.getRandomValues(new Int32Array(1))[0]!);
 const clockOffset = performance.timeOrigin - start.timeOrigin;
 const c = libc();
 const epoll = c.epollCreate(0x80000);
@@ -107,11 +110,18 @@ function obey(command: WorkerCommand): void {
       detach(command.port);
       report({ kind: 'detached', port: command.port });
       break;
+    case 'conntrack':
+      report({ kind: 'conntrack', id: command.id, answer: answerRequest(core.conntrack, command.request) });
+      break;
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
       break;
     case 'close':
       isClosing = true;
+      break;
+    case 'upcallsDone':
+      applyCommand(core, command);
+      for (const { device } of attached) device.settle?.();
       break;
     default:
       applyCommand(core, command);
@@ -168,7 +178,7 @@ function poll(timeoutMs: number): void {
 
 function round(): number {
   let work = 0;
-  core.nowMs = performance.now() + clockOffset;
+  core.tick(performance.now() + clockOffset);
   for (let i = 0; i < attached.length; i++) {
     const one = attached[i]!;
     const { device } = one;

@@ -151,7 +151,7 @@ function replayRow(table: Table, givenUuid: string, json: Json, isDiff: boolean,
   const before = table.rows.get(uuid);
   if (json === null) return { table, uuid, before, after: undefined };
   if (!(json instanceof Map)) throw syntaxError(json, 'row must be JSON object');
-  const fields = [...(before?.fields ?? defaultFields(table.schema))];
+  const fields = (before?.fields ?? defaultFields(table.schema)).slice();
   for (const [name, value] of json) {
     const column = table.schema.columns.get(name);
     if (column === undefined) {
@@ -161,10 +161,10 @@ function replayRow(table: Table, givenUuid: string, json: Json, isDiff: boolean,
     // A difference may be larger or smaller than what the column may hold.
     const isChange = isDiff && before !== undefined;
     const type = isChange && column.type.max > 1 ? { ...column.type, min: 0, max: Number.POSITIVE_INFINITY } : column.type;
-    const datum = ownDatum(parseDatum(value, type));
-    fields[column.index] = isChange ? applyDiff(fields[column.index] as Datum, datum, column.type) : datum;
+    const datum = parseDatum(value, type);
+    fields[column.index] = ownDatum(isChange ? applyDiff(fields[column.index] as Datum, datum, column.type) : datum);
   }
-  fields[UUID_COLUMN] = { keys: [uuid] };
+  fields[UUID_COLUMN] = ownDatum({ keys: [uuid] });
   fields[VERSION_COLUMN] = versionDatum();
   return { table, uuid, before, after: { table, uuid, fields } };
 }

@@ -376,3 +376,8 @@ function refuseWriting(json: Json, database: Database, options: ExecuteOptions):
 }
 
 const writingOps = new Set(['insert', 'update', 'mutate', 'delete']);
+
+/** Whether an operation may change the database. */
+export function isWriting(operation: Json): boolean {
+  return operation instanceof Map && writingOps.has(String(operation.get('op')));
+}

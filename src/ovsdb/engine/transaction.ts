@@ -46,8 +46,19 @@ export function defaultFields(schema: TableSchema): readonly Datum[] {
   return fields;
 }
 
-/** The value of `_version` for a row that changed. */
-export const versionDatum = (): Datum => ({ keys: [newUuid()] });
+/** The value of `_version` for a row that changed: drawn when somebody looks, which is rare. */
+class Version implements Datum {
+  #uuid: string | undefined;
+  get keys(): readonly string[] {
+    this.#uuid ??= newUuid();
+    return [this.#uuid];
+  }
+  get values(): undefined {
+    return undefined;
+  }
+}
+
+export const versionDatum = (): Datum => new Version();
 
 /** The row as it is stored: with a new version, and nothing that holds on to the request it came in. */
 function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row {
@@ -59,7 +70,7 @@ function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row
     fields: fields.map((datum, i) => {
       if (i === VERSION_COLUMN) return versionDatum();
       if (datum === defaults[i]) return datum;
-      return i === UUID_COLUMN ? { keys: [own] } : ownDatum(datum);
+      return ownDatum(i === UUID_COLUMN ? { keys: [own] } : datum);
     }),
   };
 }

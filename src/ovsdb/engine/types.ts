@@ -7,7 +7,7 @@ import { constraintViolation } from './error.ts';
 /** A column's value. Keys are sorted and distinct; a map has a value at the place of each key. Never changed once made. */
 export interface Datum {
   readonly keys: readonly Atom[];
-  readonly values?: readonly Atom[];
+  readonly values?: readonly Atom[] | undefined;
 }
 
 /** One kind of atom and what it may be. A bound that is undefined does not bind. */

@@ -194,7 +194,9 @@ export class RpcSession {
       return;
     }
     this.#outboxSize += message.length;
-    if (this.#outbox.push(message) === 1) this.#defer(() => this.#flush());
+    // A large piece is kept as bytes at once: its text may be a tree of many small ones.
+    if (this.#outbox.push(message.length >= WRITE_SIZE && typeof message === 'string' ? Buffer.from(message) : message) === 1)
+      this.#defer(() => this.#flush());
   }
 
   /** Sends what is queued, then closes; `onClose` follows. */

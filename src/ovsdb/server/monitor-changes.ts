@@ -104,6 +104,13 @@ export class SharedMonitor {
     return newest;
   }
 
+  /** The table-updates of some commits together; undefined when this monitor sees nothing of them. */
+  textOf(commits: readonly Commit[]): string | undefined {
+    const set = new ChangeSet(this.spec);
+    for (const commit of commits) set.add(commit, this.#watched);
+    return set.text;
+  }
+
   leave(user: MonitorUser): void {
     user.set.users.delete(user);
     if (user.set.users.size === 0) this.#drop(user.set);

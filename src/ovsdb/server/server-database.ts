@@ -16,23 +16,26 @@ export function createServerDatabase(): Database {
 }
 
 /** Makes the rows say what is served. */
-export function describeDatabases(server: Database, served: readonly { name: string; database: Database }[]): void {
+export function describeDatabases(
+  server: Database,
+  served: readonly { name: string; database: Database | undefined; isRelay: boolean }[],
+): void {
   const table = server.tables.get('Database');
   if (table === undefined) return;
   const transaction = new Transaction(server);
   const column = (name: string): number => table.schema.columns.get(name)?.index ?? 0;
   const rows = new Map([...table.rows.values()].map((row) => [row.fields[column('name')]?.keys[0], row]));
-  for (const { name, database } of served) {
+  for (const { name, database, isRelay } of served) {
     const row = rows.get(name);
     rows.delete(name);
     const uuid = row?.uuid ?? newUuid();
     const fields = [...(row?.fields ?? defaultFields(table.schema))];
     fields[0] = { keys: [uuid] };
     fields[column('name')] = { keys: [name] };
-    fields[column('model')] = { keys: ['standalone'] };
-    fields[column('connected')] = { keys: [true] };
-    fields[column('leader')] = { keys: [true] };
-    fields[column('schema')] = { keys: [formatJson(schemaToJson(database.schema), { sort: true })] };
+    fields[column('model')] = { keys: [isRelay ? 'relay' : 'standalone'] };
+    fields[column('connected')] = { keys: [database !== undefined] };
+    fields[column('leader')] = { keys: [!isRelay] };
+    fields[column('schema')] = { keys: database === undefined ? [] : [formatJson(schemaToJson(database.schema), { sort: true })] };
     transaction.put(table, uuid, fields);
   }
   for (const row of rows.values()) transaction.put(table, row.uuid, undefined);

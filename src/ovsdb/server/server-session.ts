@@ -2,19 +2,20 @@
 import type { Stream } from '../../base/stream.ts';
 import type { Database } from '../engine/database.ts';
 import { OvsdbError, syntaxError } from '../engine/error.ts';
-import { runTransaction } from '../engine/execute.ts';
+import { isWriting, runTransaction } from '../engine/execute.ts';
 import { isId } from '../engine/object-parser.ts';
 import { resultsText } from '../engine/operation-result.ts';
 import type { Client } from '../engine/rbac.ts';
 import { schemaToJson } from '../engine/schema.ts';
 import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
-import { RpcSession } from '../json/jsonrpc.ts';
+import { RpcError, RpcSession } from '../json/jsonrpc.ts';
+import type { TransactionHistory } from './history.ts';
 import type { LockHolder } from './locks.ts';
 import type { ChangeSet, MonitorUser, SharedMonitor } from './monitor-changes.ts';
 import { changeConditions, type MonitorVersion, parseMonitorSpec } from './monitor-spec.ts';
 import { conditionUpdates, initialUpdates } from './monitor-update.ts';
-import type { OvsdbServer } from './server.ts';
+import type { OvsdbServer, RelaySource } from './server.ts';
 
 export interface SessionOptions {
   probeIntervalMs?: number;
@@ -29,11 +30,13 @@ class Monitor implements MonitorUser {
   readonly id: Json;
   readonly idText: string;
   readonly shared: SharedMonitor;
+  readonly history: TransactionHistory | undefined;
   set: ChangeSet;
   readonly #rpc: RpcSession;
 
-  constructor(id: Json, shared: SharedMonitor, rpc: RpcSession) {
+  constructor(id: Json, shared: SharedMonitor, rpc: RpcSession, history: TransactionHistory | undefined) {
     this.id = id;
+    this.history = history;
     this.idText = formatJson(id);
     this.shared = shared;
     this.#rpc = rpc;
@@ -53,7 +56,8 @@ class Monitor implements MonitorUser {
   /** The notification around table-updates. */
   frame(updates: string): string {
     const { version } = this.shared.spec;
-    if (version === 3) return `{"id":null,"method":"update3","params":[${this.idText},"${NO_TRANSACTION}",${updates}]}`;
+    if (version === 3)
+      return `{"id":null,"method":"update3","params":[${this.idText},"${this.history?.lastId ?? NO_TRANSACTION}",${updates}]}`;
     return `{"id":null,"method":"${version === 1 ? 'update' : 'update2'}","params":[${this.idText},${updates}]}`;
   }
 }
@@ -79,6 +83,7 @@ export class ServerSession implements LockHolder {
   readonly #waiting = new Map<string, Waiting>();
   #isChangeAware = false;
   #isConverting = false;
+  #isGone = false;
   #turn = -1;
   readonly #client: Client | undefined;
 
@@ -118,6 +123,7 @@ export class ServerSession implements LockHolder {
   }
 
   #closed(reason: string): void {
+    this.#isGone = true;
     for (const waiting of this.#waiting.values()) waiting.cancelTimer();
     this.#waiting.clear();
     for (const monitor of this.#monitors.values()) this.#forget(monitor);
@@ -187,8 +193,10 @@ export class ServerSession implements LockHolder {
         return this.#server.databaseNames;
       case 'lock':
       case 'steal':
+        this.#refuseLocks();
         return this.#lock(method, params);
       case 'unlock': {
+        this.#refuseLocks();
         const lock = lockName(method, params);
         if (!this.#server.locks.asked(this, lock)) throw syntaxError(params, 'unlock: "unlock" without "lock" or "steal"');
         this.#server.locks.unlock(this, lock);
@@ -202,16 +210,30 @@ export class ServerSession implements LockHolder {
         this.#isChangeAware = params[0];
         return new Map();
       case 'convert':
-        return this.#convert(params);
+        return this.#convert(params, id);
       default:
         throw new PlainFault('unknown method');
     }
+  }
+
+  get #isReadOnly(): boolean {
+    return this.#options.isReadOnly === true || this.#server.isReadOnly;
+  }
+
+  #refuseLocks(): void {
+    if (this.#isReadOnly) throw new PlainFault('lock and unlock methods not allowed, DB server is read only.');
   }
 
   #lookup(method: string, params: Json[]): Database {
     const [name] = params;
     if (typeof name !== 'string') throw syntaxError(params, `${method} request params must begin with <db-name>`);
     const database = this.#server.database(name);
+    if (database === undefined && this.#server.has(name)) {
+      throw new OvsdbError(
+        'database not available',
+        `${method} request specifies database ${name} which is not yet available because it has not completed joining its cluster`,
+      );
+    }
     if (database === undefined)
       throw new OvsdbError('unknown database', `${method} request specifies unknown database ${name}`, { syntax: params });
     return database;
@@ -228,10 +250,15 @@ export class ServerSession implements LockHolder {
     return new Map([['locked', locks.lock(this, lock)]]);
   }
 
-  #convert(params: Json[]): Json {
+  #convert(params: Json[], id: Json): Json | undefined {
     this.#lookup('convert', params);
     const [name, schema] = params;
     if (params.length !== 2 || schema === undefined) throw syntaxError(params, 'array expected');
+    const relay = this.#server.relay(name as string);
+    if (relay !== undefined) {
+      this.#forward(relay, 'convert', params, id);
+      return undefined;
+    }
     if (this.#server.hooks.convert === undefined) throw new PlainFault('not supported');
     // The reply goes out before the connection is cut, which is done to those who do not follow changes of databases.
     this.#isConverting = true;
@@ -244,7 +271,32 @@ export class ServerSession implements LockHolder {
     return new Map();
   }
 
+  /** Has a relay's source answer. */
+  #forward(relay: RelaySource, method: string, params: Json[], id: Json): void {
+    const isWanted = (): boolean => !this.#isGone;
+    relay.forward(method, params, isWanted).then(
+      (result) => {
+        this.#tellUpdates();
+        this.#rpc.reply(id, result);
+      },
+      (error: unknown) => this.#replyError(id, error instanceof RpcError ? error.error : 'canceled'),
+    );
+  }
+
+  /** Whether a relay may pass the operations on for this client: what its role forbids is found out here, for the source does not know it. */
+  #mayForward(database: Database, operations: readonly Json[]): boolean {
+    if (this.#isReadOnly) return false;
+    if (this.#client === undefined) return true;
+    const tried = runTransaction(database, [...operations, new Map([['op', 'abort']])], { client: this.#client });
+    return tried.kind === 'wait' || !tried.result.some((result) => result.kind === 'error' && result.error.tag === 'permission error');
+  }
+
   #transact(database: Database, params: Json[], id: Json): Json | undefined {
+    const relay = this.#server.relay(params[0] as string);
+    if (relay !== undefined && params.some(isWriting) && this.#mayForward(database, params.slice(1))) {
+      this.#forward(relay, 'transact', params, id);
+      return undefined;
+    }
     this.#run({ id, database, operations: params.slice(1), startMs: 0, isWaiting: false, cancelTimer: () => {} });
     return undefined;
   }
@@ -257,7 +309,7 @@ export class ServerSession implements LockHolder {
     const outcome = runTransaction(database, waiting.operations, {
       elapsedMs,
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
-      isReadOnly: this.#options.isReadOnly === true,
+      isReadOnly: this.#isReadOnly,
       isReserved: database === this.#server.serverDatabase,
       ...(this.#client === undefined ? {} : { client: this.#client }),
     });
@@ -308,9 +360,16 @@ export class ServerSession implements LockHolder {
     if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'Invalid last-txn-id');
     const monitorKey = `${version} ${formatJson([name as Json, requests])}`;
     const shared = this.#server.shareMonitor(monitorKey, database, () => parseMonitorSpec(requests, database, version));
-    const monitor = new Monitor(monitorId, shared, this.#rpc);
+    const monitor = new Monitor(monitorId, shared, this.#rpc, this.#server.relay(name as string)?.history);
     this.#monitors.set(key, monitor);
-    let text = `{"id":${formatJson(id)},"result":${version === 3 ? `[false,"${NO_TRANSACTION}",` : ''}`;
+    const history = this.#server.relay(name as string)?.history;
+    const missed = version === 3 && typeof since === 'string' ? history?.since(since) : undefined;
+    const lastId = history?.lastId ?? NO_TRANSACTION;
+    if (missed !== undefined) {
+      this.#rpc.sendText(`{"id":${formatJson(id)},"result":[true,"${lastId}",${shared.textOf(missed) ?? '{}'}],"error":null}`);
+      return undefined;
+    }
+    let text = `{"id":${formatJson(id)},"result":${version === 3 ? `[false,"${lastId}",` : ''}`;
     initialUpdates(shared.spec, (piece) => {
       this.#rpc.sendText(text + piece);
       text = '';
@@ -335,7 +394,7 @@ export class ServerSession implements LockHolder {
     this.#monitors.delete(old.idText);
     this.#forget(old);
     const shared = this.#server.shareMonitor(undefined, database, () => changed);
-    const monitor = new Monitor(newId, shared, this.#rpc);
+    const monitor = new Monitor(newId, shared, this.#rpc, old.history);
     this.#monitors.set(newKey, monitor);
     const updates = changed === spec ? undefined : conditionUpdates(spec, changed);
     if (updates !== undefined) this.#rpc.sendText(monitor.frame(updates));

@@ -6,6 +6,7 @@ import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { Commit, Database } from '../engine/database.ts';
 import type { Json } from '../json/json.ts';
+import type { TransactionHistory } from './history.ts';
 import { Locks } from './locks.ts';
 import { SharedMonitor } from './monitor-changes.ts';
 import type { MonitorSpec } from './monitor-spec.ts';
@@ -23,14 +24,25 @@ export interface ServerHooks {
   atTurnEnd?: (fn: () => void) => void;
 }
 
+/** Where a relay's database comes from. */
+export interface RelaySource {
+  /** Passes a request on to the source; rejects with its error. What has to wait is sent only if it is still wanted then. */
+  forward(method: string, params: Json[], isWanted: () => boolean): Promise<Json>;
+  readonly history: TransactionHistory;
+}
+
 interface Served {
   readonly name: string;
-  readonly database: Database;
-  readonly unlisten: () => void;
+  /** A relay has none until its source has been heard. */
+  database: Database | undefined;
+  readonly relay: RelaySource | undefined;
+  unlisten: () => void;
 }
 
 export class OvsdbServer {
   readonly clock: Clock;
+  /** Nobody may change anything or take a lock: we follow another server. */
+  isReadOnly = false;
   readonly id = randomUUID();
   readonly locks = new Locks();
   readonly sessions = new Set<ServerSession>();
@@ -97,11 +109,40 @@ export class OvsdbServer {
     return this.#served.get(name)?.database;
   }
 
+  /** Whether a database of that name is served, be it a relay that has not heard its source yet. */
+  has(name: string): boolean {
+    return this.#served.has(name);
+  }
+
+  /** The source of a relay. */
+  relay(name: string): RelaySource | undefined {
+    return this.#served.get(name)?.relay;
+  }
+
   /** Serves a database under a name. */
   add(name: string, database: Database): void {
+    this.#served.set(name, { name, database, relay: undefined, unlisten: this.#listen(database) });
+    this.#describe();
+  }
+
+  #listen(database: Database): () => void {
     const listener = (commit: Commit): void => this.#committed(database, commit);
     database.listeners.add(listener);
-    this.#served.set(name, { name, database, unlisten: () => database.listeners.delete(listener) });
+    return () => database.listeners.delete(listener);
+  }
+
+  /** Serves a relay, whose database comes with `supply`. */
+  addRelay(name: string, relay: RelaySource): void {
+    this.#served.set(name, { name, database: undefined, relay, unlisten: () => {} });
+    this.#describe();
+  }
+
+  /** Gives a relay its database. */
+  supply(name: string, database: Database): void {
+    const served = this.#served.get(name);
+    if (served === undefined) return;
+    served.database = database;
+    served.unlisten = this.#listen(database);
     this.#describe();
   }
 
@@ -111,7 +152,7 @@ export class OvsdbServer {
     if (served === undefined) return;
     served.unlisten();
     this.#served.delete(name);
-    this.databaseChanged(served.database);
+    if (served.database !== undefined) this.databaseChanged(served.database);
     this.#describe();
   }
 
@@ -126,7 +167,7 @@ export class OvsdbServer {
   }
 
   #describe(): void {
-    const shown = [...this.#served.values()];
+    const shown = [...this.#served.values()].map(({ name, database, relay }) => ({ name, database, isRelay: relay !== undefined }));
     describeDatabases(this.serverDatabase, shown);
   }
 

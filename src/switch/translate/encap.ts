@@ -221,7 +221,7 @@ export function nshHeader(key: Key, metadata: Uint8Array): Uint8Array {
   const view = new DataView(header.buffer);
   const flags = key[W.NSH]! >>> 24;
   const ttl = (key[W.NSH]! >>> 16) & 0x3f;
-  view.setUint16(0, ((flags & 1) << 13) | (ttl << 6) | (size >> 2));
+  view.setUint16(0, ((flags & 3) << 12) | (ttl << 6) | (size >> 2));
   header[2] = (key[W.NSH]! >>> 8) & 0xf;
   header[3] = key[W.NSH]! & 0xff;
   view.setUint32(4, key[W.NSH_PATH]!);

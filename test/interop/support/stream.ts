@@ -63,7 +63,7 @@ let nextPort = 30_000;
 /** Starts a stream of `total` datagrams, `rate` a second. */
 export async function stream(from: Host, to: Host, address: string, total: number, rate = 10_000) {
   const port = String(++nextPort);
-  const taking = to.start(['python3', '-c', receiver, address, port, String(total), '5']);
+  const taking = to.start(['python3', '-c', receiver, address, port, String(total), '15']);
   await eventually('listening', () => taking.output().includes('listening'));
   const sending = from.start(['python3', '-c', sender, address, port, String(total), String(rate)]);
   return {

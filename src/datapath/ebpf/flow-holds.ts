@@ -1,0 +1,93 @@
+// The control plane's half of `flow-order.ts`: from when on a new flow is held, and when that ends at the latest.
+import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
+import { MAX_PORTS } from '../userspace/shared-state.ts';
+import { HELD_ALWAYS } from './flow-order.ts';
+import { COUNTER_VALUE, PENDING_VALUE } from './map-layout.ts';
+
+/** How long a flow's frames follow others at most, by the program's hand: 20 to 40 ms. */
+const MOST_MS = 20;
+const ALWAYS = HELD_ALWAYS | 0;
+
+/** A flow here: the place of its counters, and its port, 0 when frames may come from several. */
+interface HeldFlow {
+  counters: number;
+  port: number;
+}
+
+export class FlowHolds {
+  readonly #words: Int32Array;
+  readonly #pending: Memory;
+  /** Held until the next program. */
+  #waiting: HeldFlow[] = [];
+  /** Released into the program's care, in this interval, the last, and the one before. */
+  #young: HeldFlow[] = [];
+  #older: HeldFlow[] = [];
+  #oldest: HeldFlow[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `counters` is the mapped map of them, `pendingFd` that of the ports' shares. */
+  constructor(counters: Memory, pendingFd: number) {
+    this.#words = new Int32Array(counters.words.buffer, counters.words.byteOffset, counters.words.length);
+    this.#pending = mapMemory(Math.max(4096, MAX_PORTS * PENDING_VALUE.size), pendingFd, true, 0);
+  }
+
+  #at(flow: HeldFlow): number {
+    return (flow.counters * COUNTER_VALUE.size + COUNTER_VALUE.held) / 4;
+  }
+
+  /** Before the flow's entry can be seen. */
+  begin(flow: HeldFlow): void {
+    if (flow.port === 0 || flow.port >= MAX_PORTS) return;
+    Atomics.store(this.#words, this.#at(flow), ALWAYS);
+    this.#waiting.push(flow);
+  }
+
+  /** The program that runs knows the flow, which began last, and its actions. */
+  release(flow: HeldFlow): void {
+    if (this.#waiting.at(-1) !== flow) return;
+    this.#waiting.pop();
+    this.#release(flow);
+  }
+
+  /** The program that runs knows all flows. */
+  releaseAll(): void {
+    for (const flow of this.#waiting) this.#release(flow);
+    this.#waiting = [];
+  }
+
+  #release(flow: HeldFlow): void {
+    const at = (flow.port * PENDING_VALUE.size) / 4;
+    const { words } = this.#pending;
+    const put = words[at + PENDING_VALUE.put / 4]! | 0;
+    const isClear = put === (words[at + PENDING_VALUE.done / 4]! | 0);
+    Atomics.compareExchange(this.#words, this.#at(flow), ALWAYS, isClear ? 0 : put === 0 || put === ALWAYS ? 1 : put);
+    if (isClear) return;
+    this.#young.push(flow);
+    this.#timer ??= setTimeout(() => this.#grow(), MOST_MS);
+  }
+
+  #grow(): void {
+    this.#timer = undefined;
+    // Twice, because a program may be about to move one on.
+    for (const flow of this.#older) this.#end(flow);
+    for (const flow of this.#oldest) this.#end(flow);
+    this.#oldest = this.#older;
+    this.#older = this.#young;
+    this.#young = [];
+    if (this.#older.length + this.#oldest.length > 0) this.#timer = setTimeout(() => this.#grow(), MOST_MS);
+  }
+
+  #end(flow: HeldFlow): void {
+    const at = this.#at(flow);
+    for (let held = Atomics.load(this.#words, at); held !== 0 && held !== ALWAYS; ) {
+      const found = Atomics.compareExchange(this.#words, at, held, 0);
+      if (found === held) return;
+      held = found;
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    unmapMemory(this.#pending);
+  }
+}

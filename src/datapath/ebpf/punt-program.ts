@@ -1,0 +1,93 @@
+// Hands a frame to user space: the whole of it, a super-segment too, into the ring buffer.
+//
+// Fair shares: a port may have half of what is free in the ring (dynamic threshold). A port that floods takes a third of it; many that do
+// leave each other equal parts.
+import type { Assembler } from '../../bpf/instructions.ts';
+import { W } from '../../flow/key.ts';
+import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
+import { emitConsumed, emitFrameLength, HELPER, keyAt, RESUMED, SKB, STACK, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
+import { PENDING_VALUE, PORT_VALUE, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+
+/** Header of a ring buffer record; the reader's layout. */
+const PUNT = PUNT_RECORD;
+
+/** Records come in three sizes, because a reservation's size must be a constant. */
+const RECORD_SIZES = [256, 2048, 66_560] as const;
+/** The kernel's own header of a record. */
+const RING_HEADER = 8;
+
+/** The label `punt`. Before: r9 = reason, r6 = skb. The frame is consumed whether or not there was room. */
+export function emitPunt(a: Assembler, hasTunnels: boolean): void {
+  const { scratch } = STACK;
+  const [total, used] = [scratch + 8, scratch + 16];
+  a.label('punt').load(4, 8, 6, SKB.len).jump('lt', 8, 14, 'consumed');
+  a.loadMapValue(1, 'totals', TOTALS_VALUE.punted).mov(2, { reg: 9 }).alu('and', 2, 3).alu('lsh', 2, 3).alu('add', 1, { reg: 2 });
+  a.mov(2, 1).atomicAdd(8, 1, 0, 2);
+  if (hasTunnels) {
+    // Frames out of tunnels are counted by whoever handles them in the end.
+    const device = a.fresh('ofdevice');
+    a.load(4, 0, 10, RESUMED).jump('eq', 0, 0, device);
+    a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, scratch, { reg: 1 });
+    a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, device);
+    a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.rxPunted, 1);
+    emitFrameLength(a, 1, 2);
+    a.atomicAdd(8, 0, TX_VALUE.rxPuntedBytes, 1).label(device);
+  }
+  a.store(4, 10, scratch, 0);
+  a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
+  a.store(8, 10, total, { reg: 0 }).load(4, 1, 0, PENDING_VALUE.put).load(4, 2, 0, PENDING_VALUE.taken).alu32('sub', 1, { reg: 2 });
+  a.store(4, 10, used, { reg: 1 });
+  a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, scratch, { reg: 1 });
+  a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
+  a.mov(7, { reg: 0 });
+  for (const size of RECORD_SIZES) emitRecord(a, size, hasTunnels, total, used);
+  a.label('lost');
+  const gone = a.fresh('gone');
+  a.load(4, 0, 6, SKB.ifindex).store(4, 10, scratch, { reg: 0 });
+  a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, gone);
+  a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.lost, 1).label(gone);
+  // The host may as well know that this one did not get out.
+  a.mov(0, VERDICT.shot).exit();
+  a.label('consumed');
+  emitConsumed(a);
+}
+
+/** Before: r7 = the port's `pending`. A frame that is too long for this size goes on behind. */
+function emitRecord(a: Assembler, size: number, hasTunnels: boolean, total: number, used: number): void {
+  const [tooSmall, full] = [a.fresh('larger'), a.fresh('full')];
+  const taken = size + RING_HEADER;
+  a.jump('gt', 8, size - PUNT.size, tooSmall);
+  // Signed: what a killed reader left uncounted may make it negative for a while.
+  a.load(4, 1, 7, PENDING_VALUE.put).load(4, 2, 7, PENDING_VALUE.taken).alu32('sub', 1, { reg: 2 }).alu32('add', 1, taken);
+  a.mov(2, RING_SIZE).load(4, 3, 10, used).alu32('sub', 2, { reg: 3 }).alu32('arsh', 2, 1).jump32('sgt', 1, { reg: 2 }, 'lost');
+  emitPending(a, total, taken);
+  a.loadMap(1, 'ring').mov(2, size).mov(3, 0).call(HELPER.ringbufReserve).jump('eq', 0, 0, full).mov(7, { reg: 0 });
+  a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 7, PUNT.port, { reg: 1 }).store(4, 7, PUNT.length, { reg: 8 });
+  a.load(4, 1, 6, SKB.gsoSize).store(4, 7, PUNT.gsoSize, { reg: 1 }).load(4, 1, 6, SKB.gsoSegs).store(4, 7, PUNT.gsoSegs, { reg: 1 });
+  a.load(4, 1, 6, SKB.mark).store(4, 7, PUNT.mark, { reg: 1 }).store(4, 7, PUNT.reason, { reg: 9 }).store(4, 7, PUNT.vlan, 0);
+  a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
+  if (hasTunnels) {
+    a.load(4, 1, 10, RESUMED).store(4, 7, PUNT.isTunnel, { reg: 1 });
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 10, keyAt(W.TUN_ID + i)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
+  } else {
+    a.store(4, 7, PUNT.isTunnel, 0);
+  }
+  a.call(HELPER.ktimeCoarseNs).alu('rsh', 0, 20).store(4, 7, PUNT.time, { reg: 0 });
+  const untagged = a.fresh('untagged');
+  a.load(4, 1, 6, SKB.vlanPresent).jump('eq', 1, 0, untagged).load(4, 1, 6, SKB.vlanProto).store(2, 7, PUNT.vlan, { reg: 1 });
+  a.load(4, 1, 6, SKB.vlanTci)
+    .alu('or', 1, 0x1000)
+    .toBigEndian(1, 16)
+    .store(2, 7, PUNT.vlan + 2, { reg: 1 })
+    .label(untagged);
+  a.mov(1, { reg: 6 }).mov(2, 0).mov(3, { reg: 7 }).alu('add', 3, PUNT.size).mov(4, { reg: 8 }).call(HELPER.skbLoadBytes);
+  a.mov(1, { reg: 7 }).mov(2, 0).call(HELPER.ringbufSubmit).goto('consumed');
+  a.label(full);
+  emitPending(a, total, -taken);
+  a.goto('lost').label(tooSmall);
+}
+
+/** Adds to `put` of the port and of all. */
+function emitPending(a: Assembler, total: number, size: number): void {
+  a.mov(1, size).atomicAdd(4, 7, PENDING_VALUE.put, 1).load(8, 2, 10, total).atomicAdd(4, 2, PENDING_VALUE.put, 1);
+}
