@@ -110,6 +110,10 @@ export function checkActions(actions: readonly Action[], match: Match, table = 2
       case 'regMove':
         if (!prereqHolds(action.src.field.prereq, now) || !prereqHolds(action.dst.field.prereq, now)) inconsistent();
         break;
+      case 'push':
+      case 'pop':
+        if (!prereqHolds(action.subfield.field.prereq, now)) inconsistent();
+        break;
       case 'clone':
       case 'writeActions':
         if (!checkActions(action.actions, now)) consistent = false;

@@ -10,22 +10,27 @@ import type { Walk } from './translate.ts';
 
 /** Gives the frame, as it came in, to the mirrors of its bundle. */
 export function mirrorInput(walk: Walk, bundle: PortBundle): void {
-  mirror(walk, bundle, walk.bridge.mirrors.ofSource(bundle));
+  // The reference looks at the tag first, and says so, whether a mirror wants the frame or not.
+  if (takesVlan(walk, bundle, tagOf(walk))) mirror(walk, bundle, walk.bridge.mirrors.ofSource(bundle));
 }
 
 /** Gives the frame, as it goes out, to the mirrors of the bundle it leaves by. */
 export function mirrorOutput(walk: Walk, bundle: PortBundle): void {
-  mirror(walk, bundle, walk.bridge.mirrors.ofDestination(bundle));
+  const selected = walk.bridge.mirrors.ofDestination(bundle) & ~walk.mirrored;
+  if (selected !== 0 && takesVlan(walk, bundle, tagOf(walk))) mirror(walk, bundle, selected);
+}
+
+/** VLAN of the frame's tag; 0 = none. */
+function tagOf(walk: Walk): number {
+  const tag = walk.key[W.VLAN0]!;
+  return (tag & VLAN_CFI) !== 0 ? tag & 0xfff : 0;
 }
 
 function mirror(walk: Walk, bundle: PortBundle, selected: number): void {
   let left = selected & ~walk.mirrored;
   if (left === 0) return;
   const { key, bridge } = walk;
-  const tag = key[W.VLAN0]!;
-  const vid = (tag & VLAN_CFI) !== 0 ? tag & 0xfff : 0;
-  if (!takesVlan(walk, bundle, vid, true)) return;
-  const vlan = vlanOf(bundle, vid);
+  const vlan = vlanOf(bundle, tagOf(walk));
   // 2. and 3. Marked before anything is sent.
   walk.mirrored |= left;
   for (const one of bridge.mirrors.all) {

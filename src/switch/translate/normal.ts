@@ -101,11 +101,10 @@ export function vlanOf(from: PortBundle, vid: number): number {
 }
 
 /** Whether a bundle takes a frame with that tag. */
-export function takesVlan(walk: Walk, from: PortBundle, vid: number, isQuiet = false): boolean {
+export function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
   const { vlanMode, vlan } = from.request;
   if (vlanMode === 'access') {
     if (vid === 0) return true;
-    if (isQuiet) return false;
     walk.report(
       'error',
       `dropping VLAN ${vid} tagged packet received on port ${from.name} configured as VLAN ${Math.max(0, vlan)} access port`,
@@ -113,7 +112,6 @@ export function takesVlan(walk: Walk, from: PortBundle, vid: number, isQuiet = f
     return false;
   }
   if ((vid === 0 && vlanMode !== 'trunk') || includesVlan(from, vid)) return true;
-  if (isQuiet) return false;
   walk.report('error', `dropping VLAN ${vid} packet received on port ${from.name} not trunking VLAN ${vid}`);
   return false;
 }

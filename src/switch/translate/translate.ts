@@ -432,8 +432,29 @@ export class Walk {
       this.lookup(0, this.key[W.IN_PORT]!, false, false, undefined, drop);
       return;
     }
-    if (bundle !== undefined && !mirrors.isEmpty) mirrorInput(this, bundle);
-    this.lookup(0, this.key[W.IN_PORT]!, true, false, () => this.finish());
+    if (bundle === undefined || mirrors.isEmpty) {
+      this.lookup(0, this.key[W.IN_PORT]!, true, false, () => this.finish());
+      return;
+    }
+    let hasMirrored = false;
+    const mirrorOnce = (): void => {
+      if (!hasMirrored) mirrorInput(this, bundle);
+      hasMirrored = true;
+    };
+    this.lookup(
+      0,
+      this.key[W.IN_PORT]!,
+      true,
+      false,
+      () => {
+        mirrorOnce();
+        this.finish();
+      },
+      (walk, actions, isLast) => {
+        mirrorOnce();
+        runActions(walk, actions, isLast);
+      },
+    );
   }
 
   /** Sends the frame to the controllers. */
