@@ -5,8 +5,10 @@ import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../sr
 import { compileProgram, type MaskSpec } from '../src/datapath/ebpf/program.ts';
 import { W } from '../src/flow/key.ts';
 import { systemContenders } from './contender.ts';
+import { run as runFlows } from './flows.ts';
 import type { BenchOptions } from './main.ts';
 import { compare } from './netdev.ts';
+import { run as runTunnels } from './tunnels.ts';
 
 const FRAMES = 2000;
 /** Of each frame: the first finds its flow's memory cold, as traffic of many flows does. */
@@ -46,7 +48,7 @@ function nsPerFrame(flows: number, masks: number): number {
   const port = new Uint8Array(PORT_VALUE.size);
   port[0] = 1;
   updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
-  const shaped = shapeActions([{ kind: 'output', port: 2 }], true, () => ({ ifindex: 1, flags: 0 }));
+  const shaped = shapeActions([{ kind: 'output', port: 2 }], () => ({ ifindex: 1, flags: 0 }));
   if (typeof shaped === 'string') throw new Error(shaped);
   const actions = new Uint8Array(ACTIONS_VALUE.size);
   actions[ACTIONS_VALUE.shape] = 1;
@@ -81,4 +83,6 @@ export async function run(options: BenchOptions): Promise<void> {
   for (const flows of [1, 1000, 100_000]) line(`${flows.toLocaleString('en')} flows, 1 mask`, nsPerFrame(flows, 1));
   for (const masks of [10, 50]) line(`1,000 flows, ${masks} masks`, nsPerFrame(1000, masks));
   await compare('datapath', systemContenders, options);
+  await runFlows(options);
+  await runTunnels(options);
 }

@@ -1,7 +1,11 @@
 // Bytes as the reference dumps them: offset, sixteen bytes in hexadecimal with a dash in the middle, and the printable characters.
 
-/** Lines of a dump, each ended; none for no bytes. Without `ascii` nothing stands behind the last byte. */
-export function hexDump(bytes: Uint8Array, ascii = true): string {
+/** How a line ends: with the characters, as in messages; with the dash that may be due, as in the log; with the last byte. */
+export type DumpStyle = 'characters' | 'log' | 'bare';
+
+/** Lines of a dump, each ended; none for no bytes. */
+export function hexDump(bytes: Uint8Array, style: DumpStyle = 'characters'): string {
+  const ascii = style === 'characters';
   let text = '';
   for (let at = 0; at < bytes.length; at += 16) {
     text += `${at.toString(16).padStart(8, '0')}  `;
@@ -16,7 +20,7 @@ export function hexDump(bytes: Uint8Array, ascii = true): string {
         text += '  ';
         characters += ' ';
       }
-      if (ascii || i < size - 1) text += i === 7 && i < size ? '-' : ' ';
+      if (ascii || i < size - 1 || (style === 'log' && i === 7)) text += i === 7 && i < size ? '-' : ' ';
     }
     text += ascii ? `|${characters}|\n` : '\n';
   }

@@ -32,7 +32,7 @@ const RESERVED_NAMES = new Map([...RESERVED].filter(([name]) => name !== 'NONE')
 
 /** Reads a port's number, reserved name or name; undefined when it is none. */
 export function parsePort(text: string, names?: PortNames): number | undefined {
-  const number = parseInteger(text);
+  const number = /^\d+$/.test(text) ? BigInt(text) : undefined;
   if (number !== undefined) {
     if (number >= 0xff00n && number <= 0xfff7n) warnReserved(Number(number));
     if (number <= 0xffffn) return Number(number);
@@ -95,7 +95,7 @@ export interface Masked {
 
 /** Reads a field's value and mask. Throws ConfigError. */
 export function parseField(field: Field, text: string, names?: PortNames): Masked {
-  const bits = field.name === 'vlan_vid' ? 13 : field.name === 'nw_tos' ? 8 : field.bits;
+  const bits = field.name === 'vlan_vid' ? 13 : field.name === 'nw_tos' ? 8 : field.name === 'dl_vlan' ? 16 : field.bits;
   switch (field.format) {
     case 'decimal':
     case 'hex':
@@ -141,13 +141,15 @@ function parseNumber(field: Field, text: string, bits: number): Masked {
   const value = parseInteger(valueText);
   if (value === undefined) throw new ConfigError(`${text}: bad syntax for ${field.name} value`);
   const limit = ones(field.wireBytes * 8);
-  if (value > limit) throw new ConfigError(`${valueText}: value too large for ${field.wireBytes}-byte field ${field.name}`);
+  // Decimals are read as 64 bits at most.
+  const tooLarge = (number: bigint, numberText: string): boolean => number > limit || (number > ones(64) && !/^0x/i.test(numberText));
+  if (tooLarge(value, valueText)) throw new ConfigError(`${text}: value too large for ${field.wireBytes}-byte field ${field.name}`);
   let mask = ones(bits);
   if (slash >= 0) {
     const maskText = text.slice(slash + 1);
     const given = parseInteger(maskText);
     if (given === undefined) throw new ConfigError(`${text}: bad syntax for ${field.name} mask`);
-    if (given > limit) throw new ConfigError(`${maskText}: mask too large for ${field.wireBytes}-byte field ${field.name}`);
+    if (tooLarge(given, maskText)) throw new ConfigError(`${text}: mask too large for ${field.wireBytes}-byte field ${field.name}`);
     mask = given & ones(bits);
     if (mask !== ones(bits) && !field.maskable) throw new ConfigError(`${text}: invalid mask for field ${field.name}`);
   }
@@ -186,8 +188,10 @@ function parseIpv6Field(text: string): Masked {
   if (value === undefined) throw new ConfigError(`${text}: invalid IPv6 address`);
   if (slash < 0) return { value: joinWords(value), mask: ones(128) };
   const maskText = text.slice(slash + 1);
-  if (/^\d+$/.test(maskText)) {
-    if (Number(maskText) > 128) throw new ConfigError(`${text}: IPv6 network prefix bits not between 0 and 128, inclusive`);
+  const length = /^\d+/.exec(maskText)?.[0];
+  if (length !== undefined) {
+    if (Number(length) > 128) throw new ConfigError(`${text}: IPv6 network prefix bits not between 0 and 128, inclusive`);
+    if (length !== maskText) throw new ConfigError(`${text}: invalid IPv6 address`);
     return { value: joinWords(value), mask: prefix(Number(maskText), 128) };
   }
   const mask = parseIpv6(maskText);

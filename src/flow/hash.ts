@@ -68,6 +68,13 @@ export function hashFinish(state: number, final: number): number {
 /** Two words hashed. */
 export const hashTwo = (x: number, y: number): number => hashFinish(hashAdd(hashAdd(x, 0), y), 8);
 
+/** Bytes hashed, given as a little-endian machine reads them in words, the last one filled up with zeros. */
+export function hashBytes(words: readonly number[], size: number, basis: number): number {
+  let hash = basis;
+  for (const word of words) hash = hashAdd(hash, word);
+  return hashFinish(hash, size);
+}
+
 /** A word of the key, which is in the order of numbers, as a little-endian machine reads the same bytes from a frame. */
 const swap = (word: number): number => ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 

@@ -6,7 +6,7 @@ import type { Field } from './fields.ts';
 import { fieldNamed, mustField } from './fields.ts';
 import type { Match } from './key.ts';
 import { keyBits, setKeyBits, W } from './key.ts';
-import { ETH, IP, matchedEthType, matchedProto } from './prerequisites.ts';
+import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
 const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Map([
@@ -28,6 +28,15 @@ const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Ma
   ['rarp', { type: ETH.RARP }],
   ['mpls', { type: ETH.MPLS }],
   ['mplsm', { type: ETH.MPLS_MCAST }],
+]);
+
+/** The reference matches these fields only where the value has ones. */
+export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
+  'tun_erspan_ver',
+  'tun_erspan_dir',
+  'tun_erspan_hwid',
+  'tun_gtpu_flags',
+  'tun_gtpu_msgtype',
 ]);
 
 /** Adds `name=value` to a match, as flow text has it. False when no field or shorthand has that name. Throws ConfigError. */
@@ -66,8 +75,8 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
       if (value !== 0n) setBits(match, at, field.bits, value, mask);
       return;
     case 'dl_vlan':
-      if (value === 0xfffn && mask === 0xfffn) setVlan(match, 0xffff, 0);
-      else setVlan(match, 0x1fff, Number(value) | 0x1000);
+      if (value === 0xffffn) setVlan(match, 0xffff, 0);
+      else setVlan(match, 0x1fff, Number(value & 0xfffn) | 0x1000);
       return;
     case 'vlan_pcp':
     case 'dl_vlan_pcp':
@@ -85,7 +94,7 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     default:
       // Replace, not merge: the reference's setters overwrite the mask.
       setKeyBits(match.key, at, field.bits, value & mask);
-      setKeyBits(match.mask, at, field.bits, mask);
+      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) ? value & mask : mask);
   }
 }
 
@@ -98,12 +107,12 @@ function setVlan(match: Match, mask: number, tci: number): void {
 /** The order in which fields are printed; `TYPE` is the protocol keyword and `VLAN` the VLAN group. */
 const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
-  'ct_nw_proto ct_tp_src ct_tp_dst TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
-  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_ver tun_erspan_idx tun_erspan_dir tun_erspan_hwid ' +
+  'ct_nw_proto CT_PORTS TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
+  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
-  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4',
+  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT nw_proto',
   ipv4: 'ip_src ip_dst nw_proto',
   ipv6: 'ipv6_src ipv6_dst ipv6_label nw_proto',
   other: 'ip_src ip_dst nw_proto',
@@ -119,6 +128,8 @@ const PRINT_NAMES: ReadonlyMap<string, string> = new Map([
   ['ip_src', 'nw_src'],
   ['ip_dst', 'nw_dst'],
   ['ip_frag', 'nw_frag'],
+  ['tun_gtpu_flags', 'gtpu_flags'],
+  ['tun_gtpu_msgtype', 'gtpu_msgtype'],
 ]);
 
 interface Keyword {
@@ -128,7 +139,7 @@ interface Keyword {
 }
 
 function keyword(match: Match): Keyword {
-  const type = matchedEthType(match);
+  const type = matchedDlType(match);
   const proto = matchedProto(match);
   const named = (text: string, byProto = false): Keyword => ({ text, skipType: true, skipProto: byProto });
   if (type === ETH.IPV4) {
@@ -156,6 +167,23 @@ function transportFields(type: number, proto: number): string {
   return proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
 }
 
+function isRecirculatedEthernet({ mask }: Match): boolean {
+  if (mask[W.RECIRC_ID] === 0 || mask[W.PACKET_TYPE] !== 0) return false;
+  const type = (mask[W.TYPE] ?? 0) !== 0 || (mask[W.VLAN0] ?? 0) !== 0 || (mask[W.TP] ?? 0) !== 0 || (mask[W.TOS] ?? 0) !== 0;
+  return (
+    type ||
+    mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0) ||
+    mask.subarray(W.IPV6_LABEL, W.ND_OPTIONS + 1).some((bits) => bits !== 0)
+  );
+}
+
+/** The version, and the fields that this version has. */
+function erspanFields(match: Match): string {
+  const { at, bits } = mustField('tun_erspan_ver');
+  const version = keyBits(match.key, at, bits) & keyBits(match.mask, at, bits);
+  return `tun_erspan_ver${version === 1n ? ' tun_erspan_idx' : version === 2n ? ' tun_erspan_dir tun_erspan_hwid' : ''}`;
+}
+
 /** Writes a match; `priority` is printed in front when it is not 32768. */
 export function formatMatch(match: Match, priority = 0x8000, names?: PortNames): string {
   const parts: string[] = priority === 0x8000 ? [] : [`priority=${priority}`];
@@ -165,9 +193,17 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   const add = (list: string): void => {
     for (const name of list.split(' ')) {
       if (name === 'TYPE') {
+        // A recirculated packet may be of another type than Ethernet.
+        if (isRecirculatedEthernet(match)) parts.push('eth');
         if (word.text !== '') parts.push(word.text);
       } else if (name === 'VLAN') formatVlan(match, parts);
-      else if (name === 'eth_type' && word.skipType) continue;
+      else if (name === 'ERSPAN') add(erspanFields(match));
+      else if (name === 'CT_PORTS') {
+        if (((match.mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0) add('ct_tp_src ct_tp_dst');
+      } else if (name === 'NSH_CONTEXT') {
+        // Metadata of type 1 alone has these.
+        if ((((match.key[W.NSH] ?? 0) >>> 8) & 0xff) === 1 && ((match.mask[W.NSH] ?? 0) & 0xff00) !== 0) add('nsh_c1 nsh_c2 nsh_c3 nsh_c4');
+      } else if (name === 'eth_type' && word.skipType) continue;
       else if (name === 'nw_proto' && word.skipProto) continue;
       else formatOne(match, name, parts, names);
     }
@@ -176,10 +212,10 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   const isArp = type === ETH.ARP || type === ETH.RARP;
   const family = isArp ? 'arp' : type === ETH.IPV6 ? 'ipv6' : type === ETH.IPV4 ? 'ipv4' : type === ETH.NSH ? 'nsh' : 'other';
   add(NETWORK_ORDER[family] ?? '');
-  if (!isArp) add(TRAFFIC);
+  add(TRAFFIC);
   add(MPLS);
   add('ip_frag');
-  if (!isArp) add(transportFields(type, proto));
+  add(transportFields(type, proto));
   return parts.join(',');
 }
 
@@ -200,6 +236,11 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   if (isTos)
     parts.push(`${label}=${mask === 0x3fn ? String(value << 2n) : `0x${(value << 2n).toString(16)}/0x${(mask << 2n).toString(16)}`}`);
   else if (field.name === 'ipv6_label') parts.push(`${label}=${flowLabel(value, mask)}`);
+  else if (field.name === 'nsh_flags' && mask !== 0xffn) {
+    const two = (v: bigint): string => `0x${v.toString(16).padStart(2, '0')}`;
+    parts.push(`${label}=${two(value)}/${two(mask)}`);
+  } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags')
+    parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
   else if (field.name === 'recirc_id') parts.push(`${label}=0x${value.toString(16)}`);
   else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')

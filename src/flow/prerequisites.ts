@@ -1,13 +1,19 @@
 // Whether a match has what a field needs (ovs-fields(7), "Prerequisites"): eth_type and nw_proto matched exactly, and so on.
 import type { Prereq } from './fields.ts';
 import type { Match } from './key.ts';
-import { W } from './key.ts';
+import { CT_STATE, W } from './key.ts';
 
 export const ETH = { IPV4: 0x0800, ARP: 0x0806, RARP: 0x8035, IPV6: 0x86dd, MPLS: 0x8847, MPLS_MCAST: 0x8848, NSH: 0x894f } as const;
 export const IP = { ICMP: 1, IGMP: 2, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132 } as const;
 
+/** What the payload of a matched packet is, by eth_type or by a packet_type in the namespace of those; -1 when the match does not say. */
+export function matchedEthType(match: Match): number {
+  const packetType = match.key[W.PACKET_TYPE] ?? 0;
+  return (match.mask[W.PACKET_TYPE] ?? 0) !== 0 && packetType >>> 16 === 1 ? packetType & 0xffff : matchedDlType(match);
+}
+
 /** The eth_type that a match asks for exactly; -1 when it does not. */
-export function matchedEthType({ key, mask }: Match): number {
+export function matchedDlType({ key, mask }: Match): number {
   return (mask[W.TYPE] ?? 0) >>> 16 === 0xffff ? (key[W.TYPE] ?? 0) >>> 16 : -1;
 }
 
@@ -24,12 +30,13 @@ export function prereqHolds(prereq: Prereq, match: Match): boolean {
   const proto = (): number => matchedProto(match);
   switch (prereq) {
     case 'none':
-    case 'ethernet':
       return true;
+    case 'ethernet':
+      return ((match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0)) === 0;
     case 'vlan':
       return ((match.key[W.VLAN0] ?? 0) & (match.mask[W.VLAN0] ?? 0) & 0x1000) !== 0;
     case 'ct':
-      return ((match.key[W.CT_STATE] ?? 0) & (match.mask[W.CT_STATE] ?? 0) & 32) !== 0;
+      return hasConnection(match);
     case 'mpls':
       return type() === ETH.MPLS || type() === ETH.MPLS_MCAST;
     case 'ipv4':
@@ -59,6 +66,14 @@ export function prereqHolds(prereq: Prereq, match: Match): boolean {
     case 'ndAdvert':
       return isNd(match, 136);
   }
+}
+
+/** A packet that belongs to a connection: in a state that only such have, or tracked and not invalid. */
+function hasConnection({ key, mask }: Match): boolean {
+  const [state, asked] = [key[W.CT_STATE] ?? 0, mask[W.CT_STATE] ?? 0];
+  const { TRK, INV } = CT_STATE;
+  if ((state & asked & ~(TRK | INV)) !== 0) return true;
+  return (state & asked & TRK) !== 0 && (asked & INV) !== 0 && (state & INV) === 0;
 }
 
 function isNd(match: Match, icmpType: number): boolean {

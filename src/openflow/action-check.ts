@@ -1,44 +1,107 @@
-// Whether actions make sense for a match, before anything is sent: set_field needs its field's prerequisites.
-import { ConfigError } from '../base/errors.ts';
+// Whether actions make sense for a match: a field that is set, read or written needs its prerequisites, a change of a header needs the header.
+// What earlier actions do to the frame's type and tag counts. Facts: ovs-actions(7) and what the reference refuses.
+import { ConfigError, PeerError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Prereq } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import { W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
-import type { Action } from './action.ts';
+import type { Action, ActionKind, Subfield } from './action.ts';
+import { OFPP } from './action.ts';
+import { CT_ALG } from './codec/action-constants.ts';
 
 const log = logger('ofp_actions');
+const fieldLog = logger('meta_flow');
 
 /** Ports below the reserved names that no switch has. */
-const isImpossiblePort = (port: number): boolean => port >= 0xff00 && port <= 0xfff7;
+const isImpossiblePort = (port: number): boolean => (port >= 0xff00 && port <= 0xfff7) || port === OFPP.NONE;
 
 function invalid(code: string): never {
-  throw new ConfigError(`actions are invalid with specified match (${code})`);
+  throw new PeerError(code, 'actions do not fit the match');
 }
 
-function inconsistent(): never {
-  invalid('OFPBAC_MATCH_INCONSISTENT');
+const inconsistent = (): never => invalid('OFPBAC_MATCH_INCONSISTENT');
+
+/** Of whatever a decapsulated header held. */
+const UNKNOWN_PACKET_TYPE = 0xffff_ffff;
+
+/** What an action needs of the frame, where the answer is only a matter of kind. OpenFlow 1.0 lets it pass, later versions do not. */
+const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
+  stripVlan: ['vlan'],
+  setIpv4Src: ['ipv4'],
+  setIpv4Dst: ['ipv4'],
+  setIpDscp: ['ip'],
+  setIpEcn: ['ip'],
+  setIpTtl: ['ip'],
+  decTtl: ['ip'],
+  setL4SrcPort: ['tcp', 'udp', 'sctp'],
+  setL4DstPort: ['tcp', 'udp', 'sctp'],
+  setMplsLabel: ['mpls'],
+  setMplsTc: ['mpls'],
+  setMplsTtl: ['mpls'],
+  decMplsTtl: ['mpls'],
+  popMpls: ['mpls'],
+  decNshTtl: ['nsh'],
+  finTimeout: ['tcp'],
+};
+
+/** A frame as the actions so far have left it. */
+class Frame {
+  readonly match: Match;
+
+  constructor({ key, mask }: Match) {
+    this.match = { key: key.slice(), mask: mask.slice() };
+  }
+
+  has(prereq: Prereq): boolean {
+    return prereqHolds(prereq, this.match);
+  }
+
+  setTag(present: boolean): void {
+    const { key, mask } = this.match;
+    mask[W.VLAN0] = (mask[W.VLAN0] ?? 0) | 0x1000;
+    key[W.VLAN0] = present ? 0x1000 : 0;
+  }
+
+  setType(type: number): void {
+    const { key, mask } = this.match;
+    mask[W.TYPE] = 0xffff0000;
+    key[W.TYPE] = (type << 16) >>> 0;
+  }
+
+  setPacketType(type: number): void {
+    const { key, mask } = this.match;
+    mask[W.PACKET_TYPE] = type === 0 ? 0 : 0xffffffff;
+    key[W.PACKET_TYPE] = type;
+  }
+
+  source({ field }: Subfield): void {
+    if (this.has(field.prereq)) return;
+    fieldLog.warn(`source field ${field.name} lacks correct prerequisites`);
+    inconsistent();
+  }
+
+  destination({ field }: Subfield): void {
+    if (!this.has(field.prereq)) {
+      fieldLog.warn(`destination field ${field.name} lacks correct prerequisites`);
+      inconsistent();
+    }
+    if (field.writable) return;
+    fieldLog.warn(`destination field ${field.name} is not writable`);
+    invalid('OFPBAC_BAD_SET_ARGUMENT');
+  }
 }
 
 /**
- * Checks a list; throws ConfigError. What earlier actions do to the frame's type and tag counts. False when an action has nothing to work
- * on, which OpenFlow 1.0 lets pass and later versions do not.
+ * Checks a list. Throws PeerError named by the OpenFlow error. False when an action has nothing to work on, which OpenFlow 1.0 lets pass and
+ * later versions do not.
  */
-export function checkActions(actions: readonly Action[], match: Match, table = 255): boolean {
+export function checkActionList(actions: readonly Action[], match: Match, table = 255): boolean {
   let consistent = true;
-  const needs = (...prereqs: Prereq[]): void => {
-    if (!prereqs.some((prereq) => prereqHolds(prereq, now))) consistent = false;
-  };
-  const now: Match = { key: match.key.slice(), mask: match.mask.slice() };
-  const tag = (present: boolean): void => {
-    now.mask[W.VLAN0] = (now.mask[W.VLAN0] ?? 0) | 0x1000;
-    now.key[W.VLAN0] = present ? 0x1000 : 0;
-  };
-  const type = (value: number): void => {
-    now.mask[W.TYPE] = 0xffff0000;
-    now.key[W.TYPE] = (value << 16) >>> 0;
-  };
+  const now = new Frame(match);
   for (const action of actions) {
+    const needs = NEEDS[action.kind];
+    if (needs !== undefined && !needs.some((prereq) => now.has(prereq))) consistent = false;
     switch (action.kind) {
       case 'output':
         if (isImpossiblePort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
@@ -46,81 +109,118 @@ export function checkActions(actions: readonly Action[], match: Match, table = 2
       case 'gotoTable':
         if (table !== 255 && action.table <= table) invalid('OFPBIC_BAD_TABLE_ID');
         break;
-      case 'setField': {
-        const isTag = action.field.name === 'vlan_vid' || action.field.name === 'vlan_pcp';
-        const holds = isTag ? prereqHolds('vlan', now) : prereqHolds(action.field.prereq, now);
-        if (!holds) {
-          log.warn(`set_field ${action.field.name} lacks correct prerequisites`);
+      case 'setField':
+      case 'regLoad': {
+        const { field } = action.kind === 'setField' ? action : action.dst;
+        const isTag = field.name === 'vlan_vid' || field.name === 'vlan_pcp';
+        if (!now.has(isTag ? 'vlan' : field.prereq)) {
+          log.warn(`set_field ${field.name} lacks correct prerequisites`);
           inconsistent();
         }
+        // Where a match on the type is, so is what it stands for.
+        if (field.name === 'vlan_tci') now.setTag(true);
         break;
       }
-      case 'pushVlan':
+      case 'regMove':
+        now.source(action.src);
+        now.destination(action.dst);
+        break;
+      case 'outputReg':
+        now.source(action.src);
+        break;
+      case 'push':
+        now.source(action.subfield);
+        break;
+      case 'pop':
+        now.destination(action.subfield);
+        break;
+      case 'multipath':
+        now.destination(action.dst);
+        break;
+      case 'bundle':
+        if (action.dst !== undefined) now.destination(action.dst);
+        break;
+      case 'learn':
+        checkLearn(action, now);
+        break;
       case 'setVlanVid':
       case 'setVlanPcp':
-        tag(true);
+        if (!action.pushIfNeeded && !now.has('vlan')) consistent = false;
+        now.setTag(true);
+        break;
+      case 'pushVlan':
+        now.setTag(true);
         break;
       case 'stripVlan':
-        needs('vlan');
-        tag(false);
+        now.setTag(false);
         break;
       case 'pushMpls':
-        type(action.ethertype);
-        break;
-      case 'setIpv4Src':
-      case 'setIpv4Dst':
-        needs('ipv4');
-        break;
-      case 'setIpDscp':
-      case 'setIpEcn':
-      case 'setIpTtl':
-      case 'decTtl':
-        needs('ip');
-        break;
-      case 'setL4SrcPort':
-      case 'setL4DstPort':
-        needs('tcp', 'udp', 'sctp');
-        break;
-      case 'setMplsLabel':
-      case 'setMplsTc':
-      case 'setMplsTtl':
-      case 'decMplsTtl':
-        needs('mpls');
-        break;
-      case 'decNshTtl':
-        needs('nsh');
-        break;
-      case 'resubmit':
-        if (action.withCtTuple && !prereqHolds('ct', now)) inconsistent();
-        break;
-      case 'ct':
-        if (!prereqHolds('ip', now)) inconsistent();
-        for (const inner of action.exec) {
-          if (inner.kind !== 'nat' || inner.nat.family === 0) continue;
-          if (!prereqHolds(inner.nat.family === 4 ? 'ipv4' : 'ipv6', now)) inconsistent();
-        }
+        now.setType(action.ethertype);
         break;
       case 'popMpls':
-        needs('mpls');
-        type(action.ethertype);
+        now.setType(action.ethertype);
         break;
-      case 'regLoad':
-        if (!prereqHolds(action.dst.field.prereq, now)) inconsistent();
+      case 'encap':
+        now.setPacketType(action.packetType);
         break;
-      case 'regMove':
-        if (!prereqHolds(action.src.field.prereq, now) || !prereqHolds(action.dst.field.prereq, now)) inconsistent();
+      case 'decap':
+        now.setPacketType(action.newPacketType ?? UNKNOWN_PACKET_TYPE);
+        break;
+      case 'ct':
+        if (!now.has('ip')) inconsistent();
+        if (action.alg !== 0 && !now.has(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
+        if (typeof action.zone !== 'number') now.source(action.zone);
+        for (const inner of action.exec) {
+          if (inner.kind !== 'nat' || inner.nat.family === 0) continue;
+          if (!now.has(inner.nat.family === 4 ? 'ipv4' : 'ipv6')) inconsistent();
+        }
+        break;
+      case 'resubmit':
+        if (action.withCtTuple && !now.has('ct')) inconsistent();
+        break;
+      case 'enqueue':
+        if (action.port >= OFPP.MAX && action.port !== OFPP.IN_PORT && action.port !== OFPP.LOCAL) invalid('OFPBAC_BAD_OUT_PORT');
         break;
       case 'push':
       case 'pop':
         if (!prereqHolds(action.subfield.field.prereq, now)) inconsistent();
         break;
       case 'clone':
+        if (!checkActionList(action.actions, now.match)) consistent = false;
+        break;
       case 'writeActions':
-        if (!checkActions(action.actions, now)) consistent = false;
+        // Whether a set of actions is consistent depends on the frame that it meets.
+        checkActionList(action.actions, now.match);
         break;
       default:
         break;
     }
   }
   return consistent;
+}
+
+/** A learned flow is checked as it will be: what earlier specifications match on is there for later ones. */
+function checkLearn(learn: Extract<Action, { kind: 'learn' }>, now: Frame): void {
+  const made = new Frame({ key: new Uint32Array(now.match.key.length), mask: new Uint32Array(now.match.mask.length) });
+  for (const spec of learn.specs) {
+    if (typeof spec.src !== 'bigint') now.source(spec.src);
+    if (spec.kind === 'match') {
+      made.source(spec.dst);
+      if (typeof spec.src === 'bigint' && spec.dst.field.name === 'eth_type') made.setType(Number(spec.src));
+      if (typeof spec.src === 'bigint' && spec.dst.field.name === 'nw_proto') {
+        made.match.mask[W.TYPE] = (made.match.mask[W.TYPE] ?? 0) | 0xff;
+        made.match.key[W.TYPE] = ((made.match.key[W.TYPE] ?? 0) | Number(spec.src)) >>> 0;
+      }
+    } else if (spec.kind === 'load') made.destination(spec.dst);
+  }
+}
+
+/** Checks a user's list as `checkActionList` does. Throws ConfigError. */
+export function checkActions(actions: readonly Action[], match: Match, table = 255): boolean {
+  try {
+    return checkActionList(actions, match, table);
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    throw new ConfigError(`actions are invalid with specified match (${error.code})`);
+  }
 }

@@ -78,7 +78,11 @@ export type Action =
   | { kind: 'regMove'; src: Subfield; dst: Subfield }
   | { kind: 'setVlanVid'; vid: number; pushIfNeeded: boolean }
   | { kind: 'setVlanPcp'; pcp: number; pushIfNeeded: boolean }
-  | { kind: 'stripVlan' }
+  | {
+      kind: 'stripVlan';
+      /** It came as OpenFlow 1.1's pop_vlan and is printed so. */
+      pop?: boolean;
+    }
   | { kind: 'pushVlan'; ethertype: number }
   | { kind: 'setEthSrc' | 'setEthDst'; mac: readonly [number, number] }
   | { kind: 'setIpv4Src' | 'setIpv4Dst'; ip: number }
@@ -86,7 +90,12 @@ export type Action =
   | { kind: 'setIpEcn'; ecn: number }
   | { kind: 'setIpTtl'; ttl: number }
   | { kind: 'setL4SrcPort' | 'setL4DstPort'; port: number }
-  | { kind: 'decTtl'; controllerIds: number[] }
+  | {
+      kind: 'decTtl';
+      controllerIds: number[];
+      /** Controllers are named one by one, be it none. */
+      listed?: boolean;
+    }
   | { kind: 'setMplsLabel'; label: number }
   | { kind: 'setMplsTc'; tc: number }
   | { kind: 'setMplsTtl'; ttl: number }
@@ -99,7 +108,14 @@ export type Action =
   | { kind: 'setQueue'; queue: number }
   | { kind: 'popQueue' }
   | { kind: 'finTimeout'; idleTimeoutSec: number; hardTimeoutSec: number }
-  | { kind: 'resubmit'; port: OfPort; table: number; withCtTuple: boolean }
+  | {
+      kind: 'resubmit';
+      port: OfPort;
+      table: number;
+      withCtTuple: boolean;
+      /** It came in the older form that has a port alone, and goes on in it. */
+      portOnly?: boolean;
+    }
   | {
       kind: 'learn';
       idleTimeoutSec: number;

@@ -1,9 +1,12 @@
 // OpenFlow errors by the reference's names. A row is a name and, by wire version, its number: `type.code`, or an experimenter's:
 // `n1.256` is Nicira's error of OpenFlow 1.0 and 1.1 (type and code inside), `n2` Nicira's of 1.2 and later (type only), `o` ONF's.
 // Facts: OpenFlow 1.0 to 1.5 specifications, section on errors; numbers of extensions as the reference prints them.
+import { logger } from '../base/log.ts';
 import { NX_VENDOR, ONF_VENDOR } from './codec/action-constants.ts';
 import type { ByteReader, ByteWriter } from './codec/bytes.ts';
 import type { Message, OfVersion } from './message.ts';
+
+const log = logger('ofp_errors');
 
 const ROWS = `
 OFPHFC_INCOMPATIBLE 1-6:0.0
@@ -99,12 +102,12 @@ OFPGMFC_BUCKET_EXISTS 1:n6.16 6:6.16
 OFPBPC_BAD_TYPE 1-2:n13.2 3:n25 4:13.2 5-6:14.0
 OFPBPC_BAD_LEN 1-2:n13.3 3:n26 4:13.3 5-6:14.1
 OFPBPC_BAD_VALUE 1-2:n13.4 3:n27 4:13.4 5-6:14.2
-OFPBPC_TOO_MANY 1-2:n14.3 3:n28 5-6:14.3
-OFPBPC_DUP_TYPE 1-2:n14.4 3:n29 5-6:14.4
-OFPBPC_BAD_EXPERIMENTER 1-2:n14.5 3:n30 5-6:14.5
-OFPBPC_BAD_EXP_TYPE 1-2:n14.6 3:n31 5-6:14.6
-OFPBPC_BAD_EXP_VALUE 1-2:n14.7 3:n32 5-6:14.7
-OFPBPC_EPERM 1-2:n14.8 3:n33 5-6:14.8
+OFPBPC_TOO_MANY 1-2:n14.3 3:n28 4:o4443 5-6:14.3
+OFPBPC_DUP_TYPE 1-2:n14.4 3:n29 4:o4444 5-6:14.4
+OFPBPC_BAD_EXPERIMENTER 1-2:n14.5 3:n30 4:o4445 5-6:14.5
+OFPBPC_BAD_EXP_TYPE 1-2:n14.6 3:n31 4:o4446 5-6:14.6
+OFPBPC_BAD_EXP_VALUE 1-2:n14.7 3:n32 4:o4447 5-6:14.7
+OFPBPC_EPERM 1-2:n14.8 3:n33 4:o4448 5-6:14.8
 OFPBAC_UNSUPPORTED_ORDER 2-6:2.11
 OFPBAC_BAD_TAG 2-6:2.12
 OFPBIC_UNKNOWN_INST 2-6:3.0
@@ -127,9 +130,9 @@ OFPTMFC_BAD_CONFIG 2-6:8.1
 OFPSCFC_BAD_FLAGS 2-6:10.0
 OFPSCFC_BAD_LEN 2-6:10.1
 OFPBIC_DUP_INST 2:n3.256 3-4:o2600 5-6:3.9
-OFPBRC_IS_SECONDARY 3-6:1.10
+OFPBRC_IS_SECONDARY 1-2:1.5 3-6:1.10
 OFPBRC_BAD_PACKET 3-6:1.12
-OFPBIC_BAD_EXP_TYPE 3-6:3.6
+OFPBIC_BAD_EXP_TYPE 2:3.5 3-6:3.6
 OFPBIC_BAD_LEN 3-6:3.7
 OFPBIC_EPERM 3-6:3.8
 OFPBMC_EPERM 3-6:4.11
@@ -234,7 +237,7 @@ function load(): Tables {
       const value: Code = { vendor, type: Number(type), code: Number(code) };
       for (let version = Number(first); version <= Number(last); version++) {
         codes[version] ??= value;
-        byCode.set(key(version, value), name);
+        if (!byCode.has(key(version, value))) byCode.set(key(version, value), name);
       }
     }
     byName.set(name, codes);
@@ -261,6 +264,7 @@ export function errorName(version: OfVersion, vendor: number, type: number, code
 export function errorMessage(version: OfVersion, name: string, request: Uint8Array): Extract<Message, { kind: 'error' }> {
   const byName = (tables ?? load()).byName;
   const found = byName.get(name)?.[version] ?? byName.get('NXBRC_UNENCODABLE_ERROR')?.[version];
+  if (byName.get(name)?.[version] === undefined) log.err(() => `cannot encode ${name} for OpenFlow 1.${version - 1}`);
   const { vendor, type, code } = found ?? { vendor: 0, type: 1, code: 1 };
   return {
     kind: 'error',

@@ -2,8 +2,11 @@
 // `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
 import type { Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
+import type { CtTuple } from './conntrack.ts';
+import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
 import type { GroupDesc, GroupFeatures, GroupMod, GroupStats } from './group.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from './meter.ts';
+import type { QueueConfig, TableDesc, TableSettings } from './table.ts';
 
 /** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
 export type OfVersion = 1 | 2 | 3 | 4 | 5 | 6;
@@ -187,7 +190,14 @@ export type Message =
   | FlowRemoved
   | { kind: 'portStatus'; reason: 'add' | 'delete' | 'modify'; desc: PortDesc }
   | { kind: 'portMod'; port: OfPort; mac: readonly [number, number]; config: number; mask: number; advertise: number }
-  | { kind: 'tableMod'; table: number; missConfig: number }
+  | { kind: 'tableMod'; table: number; missConfig: number; settings?: TableSettings }
+  | { kind: 'tableDescRequest' }
+  | { kind: 'tableDescReply'; tables: TableDesc[]; more: boolean }
+  | { kind: 'tableStatus'; reason: 'vacancy_down' | 'vacancy_up'; desc: TableDesc }
+  | { kind: 'queueConfigRequest'; port: OfPort; queue: number }
+  | { kind: 'queueConfigReply'; port: OfPort; queues: QueueConfig[]; more: boolean }
+  | { kind: 'ctFlushZone'; zone: number }
+  | { kind: 'ctFlush'; proto: number; zone: number | undefined; original: CtTuple; reply: CtTuple }
   | { kind: 'roleRequest' | 'roleReply'; role: Role; generationId: bigint | undefined }
   | { kind: 'setAsync'; masks: Map<string, number> }
   | { kind: 'getAsyncRequest' }
@@ -233,6 +243,11 @@ export type Message =
   | { kind: 'meterConfigReply'; meters: MeterConfig[]; more: boolean }
   | { kind: 'meterFeaturesRequest' }
   | { kind: 'meterFeaturesReply'; features: MeterFeatures }
+  | { kind: 'flowMonitorRequest'; requests: FlowMonitorRequest[] }
+  | { kind: 'flowMonitorReply'; updates: MonitorUpdate[]; more: boolean }
+  | { kind: 'flowMonitorCancel'; id: number }
+  | { kind: 'flowMonitorPaused' }
+  | { kind: 'flowMonitorResumed' }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
   /** `inner` is a whole message with the version and transaction id of this one. */
   | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }

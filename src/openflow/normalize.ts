@@ -27,8 +27,10 @@ export function normalizeMatch(match: Match): Match {
   const isIp6 = type === ETH.IPV6;
   const isIp = isIp4 || isIp6;
   const proto = isIp || isArp ? matchedProto(match) : -1;
-  const hasPorts = isIp && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP || proto === IP.ICMPV6);
-  const isNd = isIp6 && proto === IP.ICMPV6 && isNdType(match);
+  const isTransport = isIp && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP);
+  const isIcmp6 = isIp6 && proto === IP.ICMPV6;
+  const hasPorts = isTransport || isIcmp6 || (isIp4 && proto === IP.ICMP);
+  const nd = isIcmp6 ? ndType(match) : 0;
   const keep = match.mask.slice();
   const clear = (word: number, words = 1): void => void keep.fill(0, word, word + words);
   if (!isIp4 && !isArp) clear(W.NW_SRC, 2);
@@ -41,8 +43,18 @@ export function normalizeMatch(match: Match): Match {
     clear(W.TOS);
   } else if (proto !== IP.TCP) keep[W.TOS] = (keep[W.TOS] ?? 0) & 0xffff0000;
   if (!hasPorts) clear(W.TP);
-  if (!isNd) clear(W.ND_TARGET, 4);
-  if (!isNd && !isArp) clear(W.ARP_HW, 3);
+  if (nd === 0) clear(W.ND_TARGET, 4);
+  if (!isArp) {
+    // Source and destination link-layer address: 48 bits each.
+    if (nd !== 135) {
+      clear(W.ARP_HW);
+      keep[W.ARP_HW + 1] = (keep[W.ARP_HW + 1] ?? 0) & 0xffff;
+    }
+    if (nd !== 136) {
+      keep[W.ARP_HW + 1] = ((keep[W.ARP_HW + 1] ?? 0) & 0xffff0000) >>> 0;
+      clear(W.ARP_HW + 2);
+    }
+  }
   if (type !== ETH.MPLS && type !== ETH.MPLS_MCAST) clear(W.MPLS, 3);
   let changed = false;
   for (let i = 0; i < keep.length; i++) if (((keep[i] ?? 0) ^ (match.mask[i] ?? 0)) !== 0) changed = true;
@@ -52,7 +64,8 @@ export function normalizeMatch(match: Match): Match {
   return { key, mask: keep };
 }
 
-function isNdType(match: Match): boolean {
+/** The type of neighbour discovery that a match asks for: 135, 136, or 0. */
+function ndType(match: Match): number {
   const type = ((match.key[W.TP] ?? 0) >>> 16) & 0xff;
-  return (((match.mask[W.TP] ?? 0) >>> 16) & 0xff) === 0xff && (type === 135 || type === 136);
+  return (((match.mask[W.TP] ?? 0) >>> 16) & 0xff) === 0xff && (type === 135 || type === 136) ? type : 0;
 }

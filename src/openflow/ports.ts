@@ -1,8 +1,10 @@
 // Port numbers: 16 bits inside and in OpenFlow 1.0, 32 bits since 1.1, where the reserved ones stand at the top of the 32-bit space.
 import { PeerError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import type { OfPort } from './action.ts';
 import { OFPP } from './action.ts';
 
+const log = logger('ofp_port');
 const OFFSET = 0xffff0000;
 
 /** A 16-bit port as OpenFlow 1.1 and later write it. */
@@ -12,5 +14,7 @@ export const portToWire32 = (port: OfPort): number => (port >= OFPP.MAX ? (port 
 export function portFromWire32(wire: number, code = 'OFPBAC_BAD_OUT_PORT'): OfPort {
   if (wire < OFPP.MAX) return wire;
   if (wire >= OFPP.MAX + OFFSET) return wire - OFFSET;
-  throw new PeerError(code, `port ${wire} is outside the supported range 0 through 65279 or 4294967040 through 4294967295`);
+  const text = `port ${wire} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff`;
+  log.warn(text);
+  throw new PeerError(code, text);
 }

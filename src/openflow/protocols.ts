@@ -1,6 +1,9 @@
 // Which flow formats can carry a flow-mod, and how they are named: ovs-ofctl(8), "Flow Syntax" and --flow-format.
+
+import { ConfigError } from '../base/errors.ts';
+import { W } from '../flow/key.ts';
 import type { Action } from './action.ts';
-import { checkActions } from './action-check.ts';
+import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
 import type { GroupMod } from './group.ts';
 import type { FlowMod } from './message.ts';
@@ -43,6 +46,16 @@ function needs(actions: readonly Action[], keep: Set<string>): void {
   }
 }
 
+function flagNeeds({ flags, table }: FlowMod, keep: Set<string>): void {
+  const { noPacketCounts, noByteCounts, resetCounts } = flags;
+  if (noPacketCounts || noByteCounts) for (const name of [...keep]) if (!ONE_THREE_ON.has(name)) keep.delete(name);
+  if (resetCounts) for (const name of [...keep]) if (!name.startsWith('OXM')) keep.delete(name);
+  if (table !== 255) {
+    keep.delete('OpenFlow10-table_id');
+    keep.delete('NXM-table_id');
+  }
+}
+
 /** Formats of the versions that have meters. */
 export const METER_PROTOCOLS: readonly string[] = [...ONE_THREE_ON];
 
@@ -65,19 +78,13 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
   const keep = new Set<string>(PROTOCOLS);
   for (const mod of mods) {
     needs(mod.actions, keep);
-    if (!checkActions(mod.actions, mod.match)) for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
+    if (!checkActionList(mod.actions, mod.match)) for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
     if (!fitsOfp10(mod.match) || mod.cookieMask !== 0n) {
       keep.delete('OpenFlow10-table_id');
       keep.delete('OpenFlow10+table_id');
     }
     if (!fitsOfp11(mod.match)) keep.delete('OpenFlow11');
-    const { noPacketCounts, noByteCounts, resetCounts } = mod.flags;
-    if (noPacketCounts || noByteCounts) for (const name of [...keep]) if (!ONE_THREE_ON.has(name)) keep.delete(name);
-    if (resetCounts) for (const name of [...keep]) if (!name.startsWith('OXM')) keep.delete(name);
-    if (mod.table !== 255) {
-      keep.delete('OpenFlow10-table_id');
-      keep.delete('NXM-table_id');
-    }
+    flagNeeds(mod, keep);
   }
   return PROTOCOLS.filter((name) => keep.has(name));
 }
@@ -115,4 +122,16 @@ export function protocolNames(list: readonly string[]): string {
   family('OXM', ['OXM-OpenFlow12', 'OXM-OpenFlow13', 'OXM-OpenFlow14', 'OXM-OpenFlow15']);
   for (const name of PROTOCOLS) if (rest.has(name)) words.push(name);
   return words.length === 0 ? 'none' : words.join(',');
+}
+
+/** Checks a flow's actions for its match. Throws ConfigError: also when what they need leaves no format that could carry them. */
+export function checkFlow(mod: FlowMod): void {
+  const consistent = checkActions(mod.actions, mod.match, mod.table);
+  const keep = new Set<string>(PROTOCOLS);
+  needs(mod.actions, keep);
+  flagNeeds(mod, keep);
+  // No format has the socket's priority.
+  const isSayable = (mod.match.mask[W.SKB_PRIORITY] ?? 0) === 0;
+  if (isSayable && [...keep].some((name) => consistent || /^(OpenFlow10|NXM)/.test(name))) return;
+  throw new ConfigError('actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)');
 }

@@ -5,7 +5,10 @@ import { NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
+import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
+import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BridgeSettings, PortLink } from './contract.ts';
@@ -14,6 +17,7 @@ import type {
   BridgeCore,
   BridgeEvents,
   BridgeStep,
+  ConnectionFlush,
   PacketOutRequest,
   PortMod,
   QueueStats,
@@ -24,8 +28,10 @@ import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
+import { GroupTable } from './tables/group-table.ts';
+import { MeterTable } from './tables/meter-table.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate, withConntrack } from './translate/translate.ts';
+import { translate, withFrameMetadata } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -47,12 +53,16 @@ export class Core implements BridgeCore, BridgeState {
   readonly name: string;
   readonly clock: Clock;
   readonly tables: FlowTables;
+  readonly groups: GroupTable;
+  readonly meters: MeterTable;
   readonly macs = new MacTable<PortBundle>();
   readonly ports = new Map<OfPort, SwitchPort>();
   readonly bundles = new Map<string, PortBundle>();
   readonly mirrors = new MirrorSet();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
+  /** How often connections of a zone were to be forgotten. */
+  readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
@@ -67,7 +77,12 @@ export class Core implements BridgeCore, BridgeState {
     this.clock = clock;
     this.megaflows = megaflows;
     this.#peer = peer;
-    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change));
+    this.groups = new GroupTable(clock);
+    this.meters = new MeterTable(clock, megaflows.meterNumbers);
+    const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
+    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables.onSettled = () => this.#emit((events) => events.onFlowsSettled?.());
+    this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
       failMode: 'standalone',
@@ -129,10 +144,17 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   #commit(): void {
-    if (this.tables.commit()) this.megaflows.changed();
+    const hasGroups = this.groups.commit();
+    if (this.tables.commit() || hasGroups) this.megaflows.changed();
   }
 
-  #flowChanged({ change, rule, reason, sender }: FlowChange): void {
+  /** What was staged is forgotten. */
+  #rollback(): void {
+    this.groups.rollback();
+    this.tables.rollback();
+  }
+
+  #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
     const now = this.clock.now();
     const flow = rule.describe(now);
     if (change === 'deleted' && flow.flags.sendFlowRem) {
@@ -140,7 +162,7 @@ export class Core implements BridgeCore, BridgeState {
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
     }
-    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender }));
+    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender, before }));
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
@@ -161,21 +183,69 @@ export class Core implements BridgeCore, BridgeState {
     const hasDelete = steps.some(
       (step) => step.kind === 'flowMod' && step.command.startsWith('delete') && step.flags.sendFlowRem !== undefined,
     );
-    if (hasDelete) this.megaflows.settleAll();
+    if (hasDelete || this.tables.evicts) this.megaflows.settleAll();
     for (const [index, step] of steps.entries()) {
       try {
         if (step.kind === 'flowMod') this.tables.stage(step, sender);
         else if (step.kind === 'portMod') later.push(this.#checkPortMod(step));
-        else if (step.kind === 'packetOut') later.push(this.tables.inNext(() => this.#preparePacketOut(step)));
+        else if (step.kind === 'groupMod') this.#stageGroup(step, sender, later);
+        else if (step.kind === 'packetOut') later.push(this.#inNext(() => this.#preparePacketOut(step)));
         else later.push(this.#checkTableMod(step));
       } catch (error) {
-        this.tables.rollback();
+        this.#rollback();
         if (error instanceof PeerError) throw Object.assign(error, { step: index });
         throw error;
       }
     }
     this.#commit();
     for (const change of later) change();
+  }
+
+  /** Runs `look` as if what has been staged were current. */
+  #inNext<T>(look: () => T): T {
+    return this.groups.inNext(() => this.tables.inNext(look));
+  }
+
+  groupMod(mod: GroupMod, sender?: Sender): void {
+    this.apply([mod], sender);
+  }
+
+  #stageGroup(mod: GroupMod, sender: Sender | undefined, later: (() => void)[]): void {
+    // Traffic so far counts for the group and the flows that it came to.
+    this.megaflows.settleAll();
+    for (const gone of this.groups.stage(mod)) this.tables.stageUsersGone('group', gone, sender);
+    later.push(() => this.#emit((events) => events.onGroupMod?.(mod, sender)));
+  }
+
+  groupDescs(group: number): GroupDesc[] {
+    return this.groups.select(group).map((one) => one.describe());
+  }
+
+  groupStats(group: number): GroupStats[] {
+    this.megaflows.settleAll();
+    const now = this.clock.now();
+    return this.groups.select(group).map((one) => one.describeStats(now, this.tables.userCount('group', one.group)));
+  }
+
+  meterMod(mod: MeterMod, sender?: Sender): void {
+    const gone = this.meters.apply(mod);
+    for (const id of gone) this.tables.stageUsersGone('meter', id, sender);
+    this.#commit();
+    // Which number a meter has, and whether there is one for the controllers, is part of translation.
+    this.megaflows.changed();
+    this.#emit((events) => events.onMeterMod?.(mod, sender));
+  }
+
+  meterConfigs(meter: number): MeterConfig[] {
+    return this.meters.configs(meter);
+  }
+
+  meterStats(meter: number): MeterStats[] {
+    return this.meters.stats(meter, (id) => this.tables.userCount('meter', id));
+  }
+
+  meterFeatures(): MeterFeatures {
+    return this.meters.features();
   }
 
   #checkPortMod(mod: PortMod): () => void {
@@ -193,10 +263,14 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   #checkTableMod(mod: TableMod): () => void {
-    if (mod.table >= INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
+    if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPTMFC_EPERM', `table ${mod.table} is read-only`);
+    if (mod.table > INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
     return () => {
-      this.tables.setMiss(mod.table, mod.miss);
-      this.megaflows.changed();
+      if (mod.settings !== undefined) this.tables.setTable(mod.table, mod.settings);
+      else {
+        this.tables.setMiss(mod.table, mod.miss);
+        this.megaflows.changed();
+      }
     };
   }
 
@@ -217,6 +291,10 @@ export class Core implements BridgeCore, BridgeState {
       flowCount++;
     }
     return { packetCount, byteCount, flowCount };
+  }
+
+  tableDescs(): TableDesc[] {
+    return this.tables.describeTables();
   }
 
   tableStats(): TableStats[] {
@@ -297,6 +375,17 @@ export class Core implements BridgeCore, BridgeState {
   queueStats(port: OfPort, _queue: number): QueueStats[] {
     if (port !== OFPP.NONE && port !== OFPP.ALL && !this.ports.has(port)) throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
     return [];
+  }
+
+  queueConfigs(port: OfPort): QueueConfig[] {
+    // Until QoS is configured a port has one queue, without rates.
+    const ports = port === OFPP.NONE ? this.#sortedPorts().map((one) => one.port) : [port];
+    return ports.map((number) => ({ port: number, queue: 0 }));
+  }
+
+  flushConnections(request: ConnectionFlush): void {
+    // No connection is tracked yet; how often a zone was to be forgotten is all there is to keep.
+    this.flushedZones.set(request.zone ?? 0, (this.flushedZones.get(request.zone ?? 0) ?? 0) + 1);
   }
 
   packetOut(request: PacketOutRequest): void {
@@ -381,13 +470,14 @@ export class Core implements BridgeCore, BridgeState {
   packetIn({ send, upcall }: PacketIn): void {
     const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
-    const match = withConntrack(send.match, key);
+    const match = withFrameMetadata(send.match, key);
     this.#emit((events) =>
       events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );
   }
 
   close(): void {
+    this.meters.close();
     this.megaflows.sends.recirculations.forgetBridge(this);
     this.#stopTimer();
     this.#events.clear();

@@ -15,17 +15,21 @@ import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from '../openflow/action.ts';
+import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type {
   FlowMod,
   FlowRemoved,
   FlowRemovedReason,
   FlowStats,
   FlowStatsRequest,
+  Message,
   OfVersion,
   PortDesc,
   PortStats,
   TableStats,
 } from '../openflow/message.ts';
+import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
+import type { QueueConfig, TableDesc, TableSettings } from '../openflow/table.ts';
 import type { BridgeSettings, ControllerRequest, ControllerStatus, SwitchEnvironment } from './contract.ts';
 
 /** Who asked; events carry it back so that a connection can leave its own changes out. Any object compared by identity. */
@@ -48,6 +52,8 @@ export interface TableMod {
   table: number;
   /** `default` follows the version of the connected controllers: 1.0-1.2 to the controller, 1.3 on drop. */
   miss: 'default' | 'controller' | 'continue' | 'drop';
+  /** OpenFlow 1.4 on: eviction and vacancy; `miss` is left alone then. */
+  settings?: TableSettings;
 }
 
 /** A frame to process as OFPT_PACKET_OUT says. */
@@ -65,7 +71,10 @@ export interface PacketOutStep extends PacketOutRequest {
 }
 
 /** A change that may stand in a bundle. */
-export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep;
+export type BridgeStep = FlowMod | PortMod | TableMod | PacketOutStep | GroupMod;
+
+/** NXT_CT_FLUSH_ZONE and NXT_CT_FLUSH. */
+export type ConnectionFlush = Extract<Message, { kind: 'ctFlush' | 'ctFlushZone' }>;
 
 export interface BridgeCore {
   readonly name: string;
@@ -85,6 +94,8 @@ export interface BridgeCore {
   flows(request: FlowStatsRequest): Iterable<FlowStats>;
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number };
   tableStats(): TableStats[];
+  /** Eviction and vacancy of every table. */
+  tableDescs?(): TableDesc[];
   /** Ports in ascending number, LOCAL last. */
   portDescs(): PortDesc[];
   portDesc(port: OfPort): PortDesc | undefined;
@@ -92,6 +103,11 @@ export interface BridgeCore {
   portStats(port: OfPort): PortStats[];
   /** Queues exist once QoS is configured; empty until then. */
   queueStats(port: OfPort, queue: number): QueueStats[];
+
+  /** Queues as configured, of one port or of all for OFPP.NONE. */
+  queueConfigs?(port: OfPort): QueueConfig[];
+  /** Tracked connections are to be forgotten. */
+  flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
 
@@ -108,6 +124,19 @@ export interface BridgeCore {
 
   /** Expires flows that are due. The bridge calls it itself from a timer; tests may. */
   expire(): void;
+
+  /** Changes one group, and takes the flows away that named one which goes. */
+  groupMod(mod: GroupMod, sender?: Sender): void;
+  /** One group, or all of them (OFPG_ALL) in ascending number. */
+  groupDescs(group: number): GroupDesc[];
+  groupStats(group: number): GroupStats[];
+
+  /** Changes meters at once, and takes the flows away that named one which goes. */
+  meterMod(mod: MeterMod, sender?: Sender): void;
+  /** One meter, or all (OFPM_ALL) in ascending number; throws OFPMMFC_UNKNOWN_METER. */
+  meterConfigs(meter: number): MeterConfig[];
+  meterStats(meter: number): MeterStats[];
+  meterFeatures(): MeterFeatures;
 
   /** Registers for events; the returned function ends that. */
   subscribe(events: BridgeEvents): () => void;
@@ -149,6 +178,8 @@ export interface FlowChangeEvent {
   /** For `deleted`. */
   reason: FlowRemovedReason | undefined;
   flow: FlowStats;
+  /** Of a modified flow, its actions until now. */
+  before?: readonly Action[] | undefined;
   sender: Sender | undefined;
 }
 
@@ -157,8 +188,15 @@ export interface BridgeEvents {
   onFlowRemoved?(removed: FlowRemoved): void;
   onPortStatus?(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void;
   onPacketIn?(event: PacketInEvent): void;
+  /** A table got full or has room again. */
+  onTableStatus?(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void;
   /** Every change of a visible flow, for flow monitors. */
   onFlowChange?(event: FlowChangeEvent): void;
+  /** All changes of a transaction have been told. */
+  onFlowsSettled?(): void;
+  /** A group mod has been applied, alone or in a bundle: for OFPT_REQUESTFORWARD to others than `sender`. */
+  onGroupMod?(mod: GroupMod, sender: Sender | undefined): void;
+  onMeterMod?(mod: MeterMod, sender: Sender | undefined): void;
   /** `settings` changed (datapath id, versions, fail mode). */
   onSettings?(): void;
 }

@@ -55,7 +55,7 @@ export function valueText(d: Dice, field: Field): string {
 
 const PREREQS: Readonly<Record<string, readonly string[]>> = {
   vlan: ['dl_vlan=5', 'vlan_vid=0x1000/0x1000', 'dl_vlan_pcp=3'],
-  ct: ['ct_state=+trk'],
+  ct: ['ct_state=+trk', 'ct_state=+trk+est', 'ct_state=+trk-inv', 'ct_state=+trk+new'],
   mpls: ['mpls', 'mplsm', 'eth_type=0x8847'],
   ipv4: ['ip', 'dl_type=0x800', 'tcp', 'udp', 'sctp', 'icmp'],
   ipv6: ['ipv6', 'tcp6', 'udp6', 'icmp6', 'eth_type=0x86dd'],
@@ -74,7 +74,7 @@ const PREREQS: Readonly<Record<string, readonly string[]>> = {
 
 const name = (d: Dice, field: Field): string => (field.alias !== undefined && d.chance(1, 2) ? field.alias : field.name);
 /** Names that the table has twice or that text does not know. */
-const MATCHED = FIELDS.filter((field) => field.name !== 'in_port_oxm');
+const MATCHED = FIELDS.filter((field) => field.name !== 'in_port_oxm' && !field.name.startsWith('tun_metadata'));
 
 /** A match: prerequisites, mostly, and some fields that go with them. */
 export function matchText(d: Dice, hostile = 0): string {
@@ -105,6 +105,8 @@ function subfield(d: Dice, fields: readonly Field[], width?: number): { text: st
 
 const hexBytes = (d: Dice, most: number): string =>
   [...d.bytes(d.below(most + 1))].map((b) => b.toString(16).padStart(2, '0')).join(d.pick(['', '.']));
+/** Labels that fit the layouts with 32 bits for a field. */
+const SHORT = WRITABLE.filter((field) => field.codes.every(({ cls }) => cls === 'nxm0' || cls === 'nxm1' || cls === 'oxm'));
 const HASHES = ['eth_src', 'symmetric_l4', 'symmetric_l3l4', 'symmetric_l3l4+udp', 'nw_src', 'nw_dst', 'symmetric_l3'];
 
 function move(d: Dice): string {
@@ -182,7 +184,7 @@ export const ACTION_MAKERS: Readonly<Record<string, Make>> = {
   bundle: (d) =>
     `bundle(${d.pick(HASHES)},${d.number(16)},${d.pick(['hrw', 'active_backup'])},ofport,members:${d.some(4, () => String(1 + d.below(99))).join(',')})`,
   bundle_load: (d) =>
-    `bundle_load(${d.pick(HASHES)},${d.number(16)},hrw,ofport,${subfield(d, WRITABLE, 16).text},${d.pick(['members', 'slaves'])}:1,2)`,
+    `bundle_load(${d.pick(HASHES)},${d.number(16)},hrw,ofport,${subfield(d, d.chance(1, 6) ? WRITABLE : SHORT, 16).text},${d.pick(['members', 'slaves'])}:1,2)`,
   multipath: (d) =>
     `multipath(${d.pick(HASHES)},${d.number(16)},${d.pick(['modulo_n', 'hash_threshold', 'hrw', 'iter_hash'])},${1 + d.below(64)},${d.number(16)},${subfield(d, WRITABLE, 16).text})`,
   set_field: (d) => {
@@ -252,7 +254,7 @@ export const ACTION_MAKERS: Readonly<Record<string, Make>> = {
       'encap(nsh(md_type=2))',
       'encap(nsh(md_type=2,tlv(0x1000,10,0x12345678)))',
       'encap(mpls)',
-      'encap(mplsm)',
+      'encap(mpls_mc)',
       'encap(mpls(ether_type=0x8847))',
     ]),
   decap: (d) => d.pick(['decap()', 'decap(packet_type(ns=0,type=0))', 'decap(packet_type(ns=1,type=0x894f))']),

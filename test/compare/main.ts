@@ -23,7 +23,7 @@ for (const section of named.length > 0 ? named : Object.keys(SECTIONS)) {
   const begin = performance.now();
   let differing = 0;
   for (let done = 0; done < count; done += STEP) {
-    const differences = compare(make(dice, Math.min(STEP, count - done)));
+    const differences = compare(make(dice, Math.min(STEP, count - done)), options.get('stderr') !== '0');
     for (const difference of differences.slice(0, Math.max(0, show - differing))) console.log(describe(difference));
     differing += differences.length;
   }

@@ -94,22 +94,31 @@ export function runOurs(cases: readonly Case[]): Result[] {
 /** Log lines without time and serial number: rate limits and the syslog's lines count differently. */
 const withoutTime = (text: string): string => text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|/gm, '');
 
-const same = (a: Result, b: Result): boolean =>
-  a.status === b.status && a.stdout === b.stdout && withoutTime(a.stderr) === withoutTime(b.stderr);
+const same = (a: Result, b: Result, withErrors: boolean): boolean =>
+  a.status === b.status && a.stdout === b.stdout && (!withErrors || withoutTime(a.stderr) === withoutTime(b.stderr));
 
-/** Runs every case through both and gives those that differ. */
-export function compare(cases: readonly Case[]): Difference[] {
+/** Runs every case through both and gives those that differ, on stderr too if `withErrors`. */
+export function compare(cases: readonly Case[], withErrors = true): Difference[] {
   const reference = runReference(cases);
   const ours = runOurs(cases);
   return cases.flatMap((one, index) => {
     const [r, o] = [reference[index], ours[index]];
     if (r === undefined || o === undefined) throw new Error('results are missing');
-    return same(r, o) ? [] : [{ case: one, reference: r, ours: o }];
+    return same(r, o, withErrors) ? [] : [{ case: one, reference: r, ours: o }];
   });
 }
 
-/** A difference for a person to read. */
+/** A difference for a person to read: the command line and the lines that differ. */
 export function describe({ case: { args, stdin }, reference, ours }: Difference): string {
-  const side = (name: string, r: Result): string => `${name} (${r.status}):\n${r.stdout}${withoutTime(r.stderr).replace(/^/gm, '! ')}`;
-  return `--- ovs-ofctl ${args.join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.slice(0, 400)}`}\n${side('reference', reference)}\n${side('ours', ours)}`;
+  const lines = (r: Result): string[] => [
+    `exit ${r.status}`,
+    ...r.stdout.trimEnd().split('\n'),
+    ...withoutTime(r.stderr).trimEnd().replace(/^/gm, '! ').split('\n'),
+  ];
+  const [theirs, mine] = [lines(reference), lines(ours)];
+  let same = 0;
+  while (same < theirs.length && theirs[same] === mine[same]) same++;
+  const show = (mark: string, list: string[]): string[] => list.slice(same, same + 6).map((line) => `${mark} ${line}`);
+  const head = `--- ovs-ofctl ${args.map(quote).join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.trimEnd().slice(0, 400)}`}`;
+  return [head, ...show('<', theirs), ...show('>', mine)].join('\n');
 }

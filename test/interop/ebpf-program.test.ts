@@ -36,33 +36,36 @@ function load(masks: readonly MaskSpec[], shaped: readonly ShapedActions[], vlan
   const shapes = shaped.map(({ shape }, i) => ({ number: i + 1, shape }));
   const program = loadProgram(compileProgram({ masks, shapes, vlanLimit }), maps, 'weft_test');
   opened.push(program);
+  updateElement(maps.get('programs')!, new Uint8Array(4), new Uint8Array(Uint32Array.of(program).buffer));
   return { program, flows: maps.get('flows')!, maps };
 }
 
-function keyBytes(frame: Uint8Array): Uint8Array {
+function keyBytes(frame: Uint8Array, recircId = 0, dpHash = 0): Uint8Array {
   const key = newKey();
   key[W.IN_PORT] = PORT;
   extractKey(frame, 0, frame.length, key);
+  key[W.RECIRC_ID] = recircId;
+  key[W.DP_HASH] = dpHash;
   const bytes = new Uint8Array(words.length * 4);
   const view = new DataView(bytes.buffer);
   for (const [i, word] of words.entries()) view.setUint32(i * 4, key[word]!, false);
   return bytes;
 }
 
-/** The actions of the only list in use, number 0. */
-function storeActions(maps: ReadonlyMap<string, number>, shape: number, params: Uint8Array): void {
+/** Stores an action list. */
+function storeActions(maps: ReadonlyMap<string, number>, shape: number, params: Uint8Array, list = 0): void {
   const value = new Uint8Array(ACTIONS_VALUE.size);
   new DataView(value.buffer).setUint32(ACTIONS_VALUE.shape, shape, true);
   value.set(params, ACTIONS_VALUE.params);
-  updateElement(maps.get('actions')!, new Uint8Array(4), value);
+  updateElement(maps.get('actions')!, new Uint8Array(Uint32Array.of(list).buffer), value);
 }
 
 /** Frames that the program gave to user space because of their headers, and because it knew no flow. */
-function punted(maps: ReadonlyMap<string, number>): { unusual: number; miss: number } {
+function punted(maps: ReadonlyMap<string, number>): { unusual: number; miss: number; actions: number } {
   const value = new Uint8Array(TOTALS_VALUE.size);
   lookupElement(maps.get('totals')!, new Uint8Array(4), value);
   const at = (reason: number): number => new DataView(value.buffer).getUint32(TOTALS_VALUE.punted + reason * 8, true);
-  return { unusual: at(PUNT_REASON.unusual), miss: at(PUNT_REASON.miss) };
+  return { unusual: at(PUNT_REASON.unusual), miss: at(PUNT_REASON.miss), actions: at(PUNT_REASON.actions) };
 }
 
 for (const vlanLimit of [1, 2]) {
@@ -99,38 +102,90 @@ const randomProfile = () => ({
   ipv4: [mask32(), mask32(), pick([0xff000000, 0xff0000, 0xfcff0000])] as const,
   ipv6: [random(4), random(4)] as const,
   address: [mask32(), mask32()] as const,
+  label: mask32(),
+  tos6: pick([0xff000000, 0xff0000, 0xffff0000]),
   ports: mask32(),
+  arp: [mask32(), mask32(), mask32(), mask32(), mask32()] as const,
+  target: [mask32(), mask32()] as const,
+  tci: pick([0xfff, 0xe000, 0xefff]),
+  mpls: pick([0xffffffff, 0xfffff000, 0xff, 0xe00]),
 });
+type Profile = ReturnType<typeof randomProfile>;
 
-/** Changes that suit the frame, as translation would make them. */
-function randomActions(frame: Uint8Array, profile: ReturnType<typeof randomProfile>): DpAction[] {
-  const list: DpAction[] = [];
-  const key = newKey();
-  extractKey(frame, 0, frame.length, key);
-  const type = key[W.TYPE]! >>> 16;
-  const proto = key[W.TYPE]! & 255;
-  const triple = (word: number, mask: number): [number, number, number] => [word, word32(), mask];
-  if (random(2) === 0) list.push(set('eth', ...profile.eth.map((mask, i) => triple(W.ETH + i, mask))));
-  const hasNetwork = key[W.NW_SRC] !== 0 || key[W.IPV6_SRC] !== 0;
-  if (type === 0x0800 && hasNetwork) {
-    const [source, destination, tos] = profile.ipv4;
-    list.push(set('ipv4', triple(W.NW_SRC, source), triple(W.NW_DST, destination), triple(W.TOS, tos)));
-  } else if (type === 0x86dd && hasNetwork) {
-    const words = [triple(W.IPV6_SRC + profile.ipv6[0], profile.address[0]), triple(W.IPV6_DST + profile.ipv6[1], profile.address[1])];
-    list.push(set('ipv6', ...words, triple(W.TOS, 0xffff0000)));
-  }
-  const isLater = (key[W.TYPE]! & 0x200) !== 0;
-  if (hasNetwork && !isLater && (type === 0x0800 || type === 0x86dd) && key[W.TP] !== 0) {
-    if (proto === 6) list.push(set('tcp', triple(W.TP, profile.ports)));
-    if (proto === 17) list.push(set('udp', triple(W.TP, profile.ports)));
-  }
-  return list;
-}
+const triple = (word: number, mask: number): [number, number, number] => [word, (word32() & mask) >>> 0, mask];
 
 /** A test run does not show the tag in a frame's metadata: this one takes its place there, and puts it into the frame. */
 const reveal: DpAction = { kind: 'pushVlan', tpid: 0x8100, tci: 0x1fff };
 
-test('the same actions leave the same bytes', async () => {
+/** Sets of the network and transport headers that the frame has. */
+function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
+  const list: DpAction[] = [];
+  const type = key[W.TYPE]! >>> 16;
+  const proto = key[W.TYPE]! & 255;
+  if (type === 0x0800) {
+    const [source, destination, tos] = profile.ipv4;
+    list.push(set('ipv4', triple(W.NW_SRC, source), triple(W.NW_DST, destination), triple(W.TOS, tos)));
+    if (proto === 1) list.push(set('icmp', triple(W.TP, 0x00ff00ff)));
+  } else if (type === 0x86dd) {
+    const addresses = [triple(W.IPV6_SRC + profile.ipv6[0], profile.address[0]), triple(W.IPV6_DST + profile.ipv6[1], profile.address[1])];
+    list.push(set('ipv6', ...addresses, triple(W.IPV6_LABEL, profile.label & 0xfffff), triple(W.TOS, profile.tos6)));
+    if (proto === 58) {
+      list.push(set('nd', triple(W.ND_TARGET, profile.target[0]), triple(W.ND_TARGET + 3, profile.target[1])));
+      list.push(set('icmpv6', triple(W.TP, 0x00ff00ff)));
+    }
+  } else if (type === 0x0806) {
+    const [spa, tpa, ...hw] = profile.arp;
+    const words = hw.map((mask, i) => triple(W.ARP_HW + i, mask));
+    list.push(set('arp', triple(W.NW_SRC, spa), triple(W.NW_DST, tpa), triple(W.TYPE, 0xff), ...words));
+  } else if (type === 0x8847 || type === 0x8848) {
+    list.push(set('mpls', triple(W.MPLS, profile.mpls)));
+  }
+  if (proto === 6 && type !== 0x0806) list.push(set('tcp', triple(W.TP, profile.ports)));
+  if (proto === 17 && type !== 0x0806) list.push(set('udp', triple(W.TP, profile.ports)));
+  return list;
+}
+
+function vlanChanges(profile: Profile): DpAction[] {
+  const list: DpAction[] = [];
+  if (random(3) === 0) list.push(set('vlan', triple(W.VLAN0, profile.tci)));
+  for (let i = random(3); i > 0; i--) {
+    list.push(random(2) === 0 ? { kind: 'popVlan' } : { kind: 'pushVlan', tpid: pick([0x8100, 0x88a8]), tci: 0x1000 | random(0xefff) });
+  }
+  return list;
+}
+
+/** Changes that suit the frame, as translation would make them. */
+function randomActions(frame: Uint8Array, profile: Profile): DpAction[] {
+  const key = newKey();
+  extractKey(frame, 0, frame.length, key);
+  const list: DpAction[] = [];
+  if (random(2) === 0) list.push(set('eth', ...profile.eth.map((mask, i) => triple(W.ETH + i, mask))));
+  if (random(4) > 0) list.push(...headerSets(key, profile));
+  if (random(6) === 0) {
+    list.push({ kind: 'pushMpls', ethertype: 0x8847, lse: word32() });
+    if (random(2) === 0) list.push(set('mpls', triple(W.MPLS, profile.mpls)));
+  }
+  if (random(3) === 0) list.push(...vlanChanges(profile));
+  if (random(8) > 0) return [...list, reveal];
+  // A choice by length, with lists of their own; or one by chance that is certain or never so.
+  const nested = (): DpAction[] => [set('eth', triple(W.ETH, profile.eth[0])), reveal];
+  if (random(2) === 0)
+    return [...list, { kind: 'checkPktLen', length: 60 + random(60), larger: nested(), smaller: [...vlanChanges(profile), reveal] }];
+  return [...list, { kind: 'clone', actions: nested() }];
+}
+
+/** What user space sends for a list of actions: its outputs stand at the ends of lists, where the kernel's test run ends. */
+function withOutputs(actions: readonly DpAction[], output: DpAction): DpAction[] {
+  const last = actions.at(-1);
+  const inner = (list: readonly DpAction[]): DpAction[] => withOutputs(list, output);
+  if (last?.kind === 'checkPktLen') return [...actions.slice(0, -1), { ...last, larger: inner(last.larger), smaller: inner(last.smaller) }];
+  if (last?.kind === 'clone') return [...actions.slice(0, -1), { ...last, actions: inner(last.actions) }];
+  // The tag that the kernel's side keeps in the metadata is no part of the bytes compared.
+  return [...actions.filter((action) => action !== reveal), output];
+}
+
+test('the same actions leave the same bytes', async (t) => {
+  setVlanLimit(2);
   const datapath = new DummyDatapath(new VirtualClock());
   const out = await datapath.portAdd({ kind: 'dummy', device: 'p1' });
   let sent: Uint8Array | undefined;
@@ -139,18 +194,22 @@ test('the same actions leave the same bytes', async () => {
   });
   const hex = (b: Uint8Array | undefined): string => Buffer.from(b ?? []).toString('hex');
   let compared = 0;
+  let left = 0;
   while (compared < pairs) {
     const profile = randomProfile();
     const samples: { frame: Uint8Array; actions: DpAction[]; shaped: ShapedActions; number: number }[] = [];
     const shapes = new Map<string, { number: number; shaped: ShapedActions }>();
-    while (samples.length < 500) {
+    while (samples.length < 1000) {
       const frame = randomFrame();
       const actions = randomActions(frame, profile);
-      const shaped = shapeActions([...actions, reveal], true, () => undefined);
+      const shaped = shapeActions(actions, () => undefined);
+      if (shaped === 'nested_change' || shaped === 'mpls_after_vlan' || shaped === 'set_after_mpls' || shaped === 'too_many_parameters')
+        continue;
       assert.ok(typeof shaped !== 'string', String(shaped));
       const name = shapeName(shaped.shape);
       let known = shapes.get(name);
       if (known === undefined) {
+        if (shapes.size === MAX_SHAPES * 2) continue;
         known = { number: shapes.size + 1, shaped };
         shapes.set(name, known);
       }
@@ -164,18 +223,127 @@ test('the same actions leave the same bytes', async () => {
       const key = keyBytes(frame);
       storeActions(maps, number, shaped.params);
       updateElement(flows, key, new Uint8Array(FLOW_VALUE.size));
+      const before = punted(maps);
       const got = testRun(program, frame).frame;
+      const after = punted(maps);
       deleteElement(flows, key);
+      assert.equal(after.miss, before.miss);
+      if (after.actions > before.actions || after.unusual > before.unusual) {
+        left++;
+        continue;
+      }
       sent = undefined;
       const userKey = newKey();
       userKey[W.IN_PORT] = PORT;
-      datapath.execute(frame, userKey, [...actions, { kind: 'output', port: out }]);
-      if (hex(got) !== hex(sent))
-        assert.equal(hex(got), hex(sent), `seed ${currentSeed()}: frame ${hex(frame)} actions ${JSON.stringify(actions)}`);
+      datapath.execute(frame, userKey, withOutputs(actions, { kind: 'output', port: out }));
+      if (hex(got) !== hex(sent)) {
+        assert.equal(hex(got), hex(sent), `WEFT_SEED ${currentSeed()}: frame ${hex(frame)} actions ${JSON.stringify(actions)}`);
+      }
       compared++;
     }
     for (const fd of opened.splice(0)) closeObject(fd);
   }
+  t.diagnostic(`${compared} pairs compared; ${left} more were left to user space`);
+  assert.ok(left < compared / 10);
+});
+
+test('a frame is looked up once more, with the hash that user space makes', async () => {
+  const datapath = new DummyDatapath(new VirtualClock());
+  let found: Uint32Array | undefined;
+  datapath.setUpcallSink((batch) => {
+    found = batch.at(-1)?.key;
+  });
+  const recirculate: DpAction[] = [
+    { kind: 'hash', algorithm: 0, basis: 7 },
+    { kind: 'recirc', id: 5 },
+  ];
+  const first = shapeActions(recirculate, () => undefined);
+  const second = shapeActions([set('eth', [W.ETH, 0x01020304, 0xffffffff]), reveal], () => undefined);
+  assert.ok(typeof first !== 'string' && typeof second !== 'string');
+  const { program, flows, maps } = load([allMask, { ...allMask, map: 'unused', masks: words.map(() => 0xff) }], [first, second]);
+  storeActions(maps, 1, first.params, 0);
+  storeActions(maps, 2, second.params, 1);
+  let hashes = 0;
+  for (let i = 0; i < 200; i++) {
+    const frame = randomFrame();
+    const key = newKey();
+    key[W.IN_PORT] = PORT;
+    found = undefined;
+    datapath.execute(frame, key, recirculate);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(found !== undefined);
+    assert.equal(found[W.RECIRC_ID], 5);
+    if (found[W.DP_HASH] !== 0) hashes++;
+    const before = keyBytes(frame);
+    const after = keyBytes(frame, 5, found[W.DP_HASH]);
+    updateElement(flows, before, new Uint8Array(FLOW_VALUE.size));
+    updateElement(flows, after, new Uint8Array(Uint32Array.of(1, 1).buffer));
+    const got = testRun(program, frame).frame;
+    assert.deepEqual([...got.subarray(0, 4)], [1, 2, 3, 4], `${i}: ${Buffer.from(frame).toString('hex')}`);
+    deleteElement(flows, before);
+    deleteElement(flows, after);
+  }
+  assert.equal(hashes, 200);
+  // A list that comes back to itself ends.
+  const frame = randomFrame();
+  storeActions(maps, 1, first.params, 1);
+  updateElement(flows, keyBytes(frame), new Uint8Array(FLOW_VALUE.size));
+  testRun(program, frame);
+});
+
+test('a hint of the mask never gives a stale answer', (t) => {
+  const shaped = Array.from({ length: 2 }, (_, i) => shapeActions([set('eth', [W.ETH, i + 1, 0xffffffff]), reveal], () => undefined));
+  const nothing = shapeActions([], () => undefined);
+  assert.ok(typeof nothing !== 'string');
+  const masks = Array.from(
+    { length: MAX_MASKS },
+    (_, i): MaskSpec => ({ map: `flows${i}`, words: [W.IN_PORT, W.ETH], masks: [0xffffffff, 0x80000000 >> (i % 31)] }),
+  );
+  const made = shaped.filter((one) => typeof one !== 'string');
+  const { program, maps } = load(masks, [made[0]!, nothing]);
+  for (const [i, one] of made.entries()) storeActions(maps, 1, one.params, i);
+  const frame = randomFrame();
+  frame.set([0x55, 0x55, 0x55, 0x55], 0);
+  const key = (mask: number): Uint8Array => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setUint32(0, PORT);
+    new DataView(bytes.buffer).setUint32(4, (0x55555555 & (0x80000000 >> (mask % 31))) >>> 0);
+    return bytes;
+  };
+  const held = new Map<number, number>();
+  for (let i = 0; i < 2000; i++) {
+    const mask = random(MAX_MASKS);
+    const fd = maps.get(`flows${mask}`)!;
+    const change = random(3);
+    if (change === 0 && held.has(mask)) {
+      deleteElement(fd, key(mask));
+      held.delete(mask);
+    } else if (held.size === 0 || change === 1) {
+      // Only one flow at a time: overlapping ones would have the same actions.
+      for (const other of held.keys()) deleteElement(maps.get(`flows${other}`)!, key(other));
+      held.clear();
+      const list = random(2);
+      updateElement(fd, key(mask), new Uint8Array(Uint32Array.of(0, list).buffer));
+      held.set(mask, list);
+    }
+    const before = punted(maps).miss;
+    const got = testRun(program, frame).frame;
+    const [list] = held.values();
+    if (list === undefined) assert.equal(punted(maps).miss, before + 1);
+    else assert.deepEqual([...got.subarray(0, 4)], [0, 0, 0, list + 1]);
+  }
+  // Cost: the last mask's flow with and without a hint, beside a program of one mask.
+  const only = load(masks.slice(0, 1), [made[0]!, nothing]);
+  // An action that leaves the frame as it is: it is run many times.
+  for (const side of [only.maps, maps]) storeActions(side, 2, nothing.params, 0);
+  updateElement(only.maps.get('flows0')!, key(0), new Uint8Array(FLOW_VALUE.size));
+  for (const other of held.keys()) deleteElement(maps.get(`flows${other}`)!, key(other));
+  updateElement(maps.get(`flows${MAX_MASKS - 1}`)!, key(MAX_MASKS - 1), new Uint8Array(FLOW_VALUE.size));
+  const ns = (fd: number): number => Math.min(...Array.from({ length: 5 }, () => testRun(fd, frame, undefined, 20_000).ns));
+  const [one, many] = [ns(only.program), ns(program)];
+  deleteElement(maps.get(`flows${MAX_MASKS - 1}`)!, key(MAX_MASKS - 1));
+  assert.ok(many < one * 3 + 100, `${one} ns under 1 mask, ${many} ns under the last of ${MAX_MASKS}`);
+  t.diagnostic(`${one} ns under 1 mask, ${many} ns under the last of ${MAX_MASKS}`);
 });
 
 test('the largest program that is ever made passes the verifier', (t) => {
@@ -185,16 +353,11 @@ test('the largest program that is ever made passes the verifier', (t) => {
     masks: words.map((_word, j) => (j === 1 ? i + 1 : 0xffffffff)),
   }));
   const shaped: ShapedActions[] = [];
-  for (let i = 0; i < MAX_SHAPES; i++) {
+  while (shaped.length < MAX_SHAPES) {
     const frame = randomFrame();
-    const list = [
-      ...randomActions(frame, randomProfile()),
-      { kind: 'output', port: 1 } as const,
-      { kind: 'pushVlan', tpid: 0x8100, tci: 0x1001 } as const,
-      { kind: 'output', port: 1 } as const,
-    ];
-    const one = shapeActions(list, true, () => ({ ifindex: 1, flags: 0 }));
-    assert.ok(typeof one !== 'string', String(one));
+    const list = randomActions(frame, randomProfile());
+    const one = shapeActions(list, () => ({ ifindex: 1, flags: 0 }));
+    if (typeof one === 'string') continue;
     shaped.push(one);
   }
   const started = performance.now();

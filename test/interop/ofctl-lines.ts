@@ -129,6 +129,50 @@ const fed = (command: string, ...lines: string[]): string => `ovs-ofctl ${comman
 const shownPlain = 'ovs-ofctl -OOpenFlow14 --no-stats dump-flows br0';
 const twoFlows = ['in_port=1,actions=2', 'table=1,priority=7,tcp,tp_dst=80,actions=drop'];
 
+const control: readonly string[] = [
+  'ovs-ofctl dump-table-desc br0',
+  ...['OpenFlow13', 'OpenFlow14', 'OpenFlow15'].flatMap((version) => [
+    `ovs-ofctl -O${version} mod-table br0 3 evict`,
+    `ovs-ofctl -O${version} mod-table br0 3 vacancy:20,80`,
+    `ovs-ofctl -O${version} dump-table-desc br0`,
+    `ovs-ofctl -O${version} mod-table br0 3 noevict`,
+    `ovs-ofctl -O${version} mod-table br0 3 novacancy`,
+  ]),
+  ...['zz', 'vacancy', 'vacancy:1', 'vacancy:80,20', 'vacancy:1,101', 'vacancy:1,300', 'controller'].map(
+    (setting) => `ovs-ofctl -OOpenFlow14 mod-table br0 3 ${setting}`,
+  ),
+  'ovs-ofctl mod-table br0 3 drop',
+  'ovs-ofctl -OOpenFlow11 mod-table br0 3 drop',
+  'ovs-ofctl -OOpenFlow12 mod-table br0 all continue',
+  'ovs-ofctl -OOpenFlow11 mod-table br0 all controller',
+  'ovs-ofctl -OOpenFlow14 mod-table br0 254 evict',
+  'ovs-ofctl -OOpenFlow14 mod-table br0 300 evict',
+  'ovs-ofctl -OOpenFlow14 mod-table br0 x evict',
+  ...['', ' 1', ' p2', ' 99', ' any', ' LOCAL']
+    .flatMap((port) => (port === '' ? ['queue-get-config br0 1'] : [`queue-get-config br0${port}`]))
+    .map((line) => `ovs-ofctl -OOpenFlow14 ${line}`),
+  ...all('queue-get-config br0 1'),
+  'ovs-ofctl -OOpenFlow13 queue-get-config br0 99',
+  'ovs-ofctl -OOpenFlow15 queue-get-config br0 1 5',
+  'ovs-ofctl -OOpenFlow15 queue-get-config br0 1 0',
+  ...both('ct-flush-zone br0 5'),
+  'ovs-ofctl ct-flush-zone br0 zz',
+  'ovs-ofctl ct-flush-zone br0 99999',
+  ...both('ct-flush br0'),
+  'ovs-ofctl ct-flush br0 zone=5',
+  'ovs-ofctl ct-flush br0 ct_nw_src=10.0.0.1,ct_nw_proto=6,ct_tp_src=5 ct_nw_dst=10.0.0.2',
+  ...[
+    'zone=5 zone=6',
+    'ct_nw_src=zz',
+    'ct_nw_src=1.1.1.1,ct_ipv6_dst=::1',
+    'ct_foo=1',
+    'ct_tp_src=5',
+    'icmp_id=5',
+    'x',
+    'ct_nw_proto=300',
+  ].map((tuple) => `ovs-ofctl ct-flush br0 ${tuple}`),
+];
+
 const bundles: readonly string[] = [
   ...['', '-OOpenFlow13 ', '-OOpenFlow15 '].flatMap((version) => [
     fed(`${version}--bundle add-flows br0`, ...twoFlows),
@@ -369,6 +413,7 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
       'ovs-ofctl dump-flows br0',
     ],
   ],
+  ['control of tables', control],
   ['bundles', bundles],
   ['differences', differences],
   ['lacking prerequisites', lacking],

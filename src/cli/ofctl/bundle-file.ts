@@ -1,8 +1,8 @@
 // ovs-ofctl bundle SWITCH FILE: flow mods and packet-outs of a file in one transaction; each line begins with what it is.
 import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { checkActions } from '../../openflow/action-check.ts';
 import type { FlowMod, Message } from '../../openflow/message.ts';
+import { checkFlow } from '../../openflow/protocols.ts';
 import { cutCommand, parseFlow } from '../../openflow/text/flow-text.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { agreeOnFormat, bundleOptions, sendBundle, sharedProtocols } from './flow-send.ts';
@@ -16,7 +16,7 @@ const PARSERS: ReadonlyMap<string, (text: string, names: PortNames) => Message> 
     (text: string, names: PortNames): Message => {
       const cut = cutCommand(text, 'add');
       const mod = parseFlow(cut.text, cut.command, names);
-      checkActions(mod.actions, mod.match, mod.table);
+      checkFlow(mod);
       return mod;
     },
   ],

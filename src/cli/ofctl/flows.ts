@@ -5,11 +5,10 @@ import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { fieldNamed } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
-import { checkActions } from '../../openflow/action-check.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest } from '../../openflow/message.ts';
 import { normalizeMatch } from '../../openflow/normalize.ts';
-import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
+import { allowedProtocols, checkFlow, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
 import { agreeOnFormat, bundleOptions, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
@@ -31,6 +30,12 @@ export interface FlowOptions extends SessionSettings {
   sort: readonly { key: string; descending: boolean }[];
   /** Allowed protocols as names, from -F and -O. */
   protocols: readonly string[] | undefined;
+  /** Print a timestamp before each message. */
+  timestamp?: boolean;
+  /** Form of packet-ins wished for. */
+  packetInFormat?: number;
+  /** The control socket's name. */
+  unixctl?: string;
   /** Send changes as one bundle. */
   bundle?: boolean;
   /** replace-flows: add flows again that are there already. */
@@ -68,7 +73,7 @@ export function parseFlowFile(
     try {
       const cut = commandWords ? cutCommand(text, otherwise) : { command: otherwise, text };
       const mod = parseFlow(cut.text, cut.command, names);
-      checkActions(mod.actions, mod.match, mod.table);
+      checkFlow(mod);
       return mod;
     } catch (error) {
       if (error instanceof ConfigError) throw new ConfigError(`${path}:${number}: ${error.message}`);
@@ -106,7 +111,7 @@ export function flowModCommand(bridge: string, text: string, command: FlowModCom
   return changeFlows(bridge, options, () =>
     lookupNames(bridge, options, (names) => {
       const mod = parseFlow(text, strict, names);
-      checkActions(mod.actions, mod.match, mod.table);
+      checkFlow(mod);
       return [mod];
     }),
   );
@@ -208,14 +213,8 @@ export function parseFlowsCommand(given: readonly FlowMod[], options: FlowOption
   if (chosen === undefined) throw new ConfigError('no usable protocol');
   process.stdout.write(`chosen protocol: ${chosen}\n`);
   const version = chosen.startsWith('OXM-OpenFlow') ? Number(chosen.slice(-1)) + 1 : chosen === 'OpenFlow11' ? 2 : 1;
-  for (const [index, mod] of given.entries()) {
-    // Sending looks at a match anew, so what it lacks is said again.
-    const bytes = encodeMessage(
-      version as 1,
-      index + 1,
-      normalized(mod),
-      chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false },
-    );
+  for (const [index, mod] of mods.entries()) {
+    const bytes = encodeMessage(version as 1, index + 1, mod, chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false });
     const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
     process.stdout.write(printBytes(bytes, { codec: tableIds, verbosity: 2 }));
   }

@@ -15,7 +15,10 @@ async function parseFlow(text: string, options: FlowOptions): Promise<number> {
   const flows = await import('./flows.ts');
   const { cutCommand, parseFlow: read } = await import('../../openflow/text/flow-text.ts');
   const { command, text: rest } = cutCommand(text, 'add');
-  return flows.parseFlowsCommand([read(rest, command)], options);
+  const mod = read(rest, command);
+  const { checkFlow } = await import('../../openflow/protocols.ts');
+  checkFlow(mod);
+  return flows.parseFlowsCommand([mod], options);
 }
 
 async function parseFlows(path: string, options: FlowOptions): Promise<number> {
@@ -39,6 +42,7 @@ export const OFFLINE: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['parse-instructions', async ([version = '']) => (await parse()).parseInstructionsCommand(version)],
   ['parse-ofp10-match', async () => (await parse()).parseFixedMatchCommand(true)],
   ['parse-ofp11-match', async () => (await parse()).parseFixedMatchCommand(false)],
+  ['check-vlan', async ([tci = '', mask = '']) => (await parse()).checkVlanCommand(tci, mask)],
   ['print-error', async ([name = '']) => (await parse()).printErrorCommand(name)],
   ['encode-error-reply', async ([name = '', request = '']) => (await parse()).encodeErrorReplyCommand(name, request)],
   ['encode-hello', async ([versions = '']) => (await parse()).encodeHelloCommand(versions)],

@@ -2,6 +2,7 @@
 // parse-instructions, parse-nxm, parse-oxm, parse-ofp10-match, parse-ofp11-match, check-vlan, and the small ones about errors and hellos.
 import { ConfigError, PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
+import { type Match, matchAll, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import type { Action } from '../../openflow/action.ts';
 import { decodeActionBytes, decodeInstructionBytes, encodeActions, encodeInstructions } from '../../openflow/codec/action-codec.ts';
@@ -107,7 +108,7 @@ export function parseFixedMatchCommand(is10: boolean): number {
     if (bytes.length !== size) throw new ConfigError(`Input is ${bytes.length} bytes, expected ${size}`);
     const encode = is10 ? encodeOfp10Match : encodeOfp11Match;
     try {
-      const match = is10 ? decodeOfp10Match(new ByteReader(bytes)) : decodeOfp11Match(new ByteReader(bytes));
+      const match = is10 ? decodeOfp10Match(new ByteReader(bytes)) : decodeOfp11Match(new ByteReader(bytes), false);
       print(`${formatMatch(match)}\n`);
       const out = new ByteWriter();
       encode(out, match);
@@ -132,8 +133,9 @@ export function printErrorCommand(name: string): number {
   for (const version of [1, 2, 3, 4, 5, 6] as const) {
     const code = errorCode(version, name);
     if (code === 'unknown') throw new ConfigError(`unknown error "${name}"`);
-    const vendor = code === undefined ? '-1' : code.vendor === 0 ? '0' : `0x${code.vendor.toString(16)}`;
-    text += `OpenFlow 1.${version - 1}: vendor ${vendor}, type ${code?.type ?? -1}, code ${code?.code ?? -1}\n`;
+    if (code === undefined) continue;
+    const vendor = code.vendor === 0 ? '0' : `0x${code.vendor.toString(16)}`;
+    text += `OpenFlow 1.${version - 1}: vendor ${vendor}, type ${code.type}, code ${code.code}\n`;
   }
   print(text);
   return 0;
@@ -147,7 +149,7 @@ export function encodeErrorReplyCommand(name: string, request: string): number {
   const view = new DataView(bytes.buffer);
   if (view.getUint16(2) !== bytes.length) throw new ConfigError('Request size inconsistent');
   const version = (bytes[0] ?? 0) as OfVersion;
-  print(hexDump(encodeMessage(version, view.getUint32(4), errorMessage(version, name, bytes)), false));
+  print(hexDump(encodeMessage(version, view.getUint32(4), errorMessage(version, name, bytes)), 'bare'));
   return 0;
 }
 
@@ -156,7 +158,7 @@ export function encodeHelloCommand(text: string): number {
   const versions = Number.parseInt(text, /^0x/i.test(text) ? 16 : 10) >>> 0;
   const highest = 31 - Math.clz32(versions);
   const bytes = encodeMessage(highest as OfVersion, 1, { kind: 'hello', versions });
-  print(hexDump(bytes, false));
+  print(hexDump(bytes, 'bare'));
   print(printBytes(bytes, { verbosity: 0 }));
   return 0;
 }
@@ -164,8 +166,61 @@ export function encodeHelloCommand(text: string): number {
 /** parse-key-value STRING... */
 export function parseKeyValueCommand(strings: readonly string[]): number {
   for (const text of strings) {
-    const words = splitKeyValues(text).map(({ key, value }) => (value === undefined || value === '' ? key : `${key}=${value}`));
+    const words = splitKeyValues(text).map(({ key, value = '', after }) => {
+      const rest = after === undefined ? value : `${value})->${after}`;
+      return rest === '' ? key : `${key}=${rest}`;
+    });
     print(`${words.join(', ')}\n`);
   }
+  return 0;
+}
+
+const hex4 = (value: number): string => value.toString(16).padStart(4, '0');
+const tciOf = (match: Match): string => `${hex4((match.key[W.VLAN0] ?? 0) & 0xffff)}/${hex4((match.mask[W.VLAN0] ?? 0) & 0xffff)}`;
+
+/** check-vlan TCI MASK: a VLAN match through every form it has on the wire. */
+export function checkVlanCommand(tciText: string, maskText: string): number {
+  const number = (text: string): number => (Number.parseInt(text, 16) || 0) & 0xffff;
+  const match = matchAll();
+  match.mask[W.VLAN0] = number(maskText);
+  // The reference keeps value bits outside the mask, which is why it then rejects its own bytes.
+  match.key[W.VLAN0] = number(tciText);
+  const readBack = (bytes: Uint8Array, isOxm: boolean): string => {
+    try {
+      const back = decodeMatchEntries(new ByteReader(bytes, 'OFPBMC_BAD_LEN')).match;
+      if (!isOxm) return tciOf(back);
+      const [tci, mask] = [(back.key[W.VLAN0] ?? 0) & 0xffff, (back.mask[W.VLAN0] ?? 0) & 0xffff];
+      const pcp = (mask & 0xe000) === 0 ? '--' : (tci >> 13).toString(16).padStart(2, '0');
+      return `${hex4(tci & 0x1fff)}/${hex4(mask & 0x1fff)},${pcp}`;
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      return error.code;
+    }
+  };
+  const masked = { key: match.key.slice(), mask: match.mask };
+  masked.key[W.VLAN0] = (match.key[W.VLAN0] ?? 0) & (match.mask[W.VLAN0] ?? 0);
+  print(`${formatMatch(match)} -> ${tciOf(masked)}\n`);
+  for (const [name, version] of [
+    ['NXM', 1],
+    ['OXM', 3],
+  ] as const) {
+    const out = new ByteWriter();
+    encodeMatchEntries(out, match, version);
+    print(`${name}: ${formatEntries(out.result())} -> ${readBack(out.result(), name === 'OXM')}\n`);
+  }
+  const ten = new ByteWriter();
+  encodeOfp10Match(ten, match);
+  const eleven = new ByteWriter();
+  encodeOfp11Match(eleven, match);
+  const view = (writer: ByteWriter): DataView => new DataView(writer.result().buffer);
+  const [v10, v11] = [view(ten), view(eleven)];
+  const wild10 = v10.getUint32(0);
+  const wild11 = v11.getUint32(8);
+  const row = (name: string, vid: number, noVid: boolean, pcp: number, noPcp: boolean, back: Match): void =>
+    print(`${name}: ${hex4(vid)}/${noVid ? 1 : 0},${pcp.toString(16).padStart(2, '0')}/${noPcp ? 1 : 0} -> ${tciOf(back)}\n`);
+  const back10 = decodeOfp10Match(new ByteReader(ten.result()));
+  row('OF1.0', v10.getUint16(18), (wild10 & 2) !== 0, v10.getUint8(20), (wild10 & 0x100000) !== 0, back10);
+  const back11 = decodeOfp11Match(new ByteReader(eleven.result()));
+  row('OF1.1', v11.getUint16(36), (wild11 & 2) !== 0, v11.getUint8(38), (wild11 & 4) !== 0, back11);
   return 0;
 }

@@ -9,13 +9,13 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
-import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
-import { type OutputDevice, shapeActions } from './action-shape.ts';
+import { allSteps, type OutputDevice, shapeActions } from './action-shape.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
@@ -28,6 +28,8 @@ import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
+/** How long a program that the kernel refused keeps others of its size from being tried. */
+const LIMIT_MS = 60_000;
 const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
 interface Mask extends MaskSpec {
@@ -36,6 +38,8 @@ interface Mask extends MaskSpec {
   flows: Set<Installed>;
   hits: number;
   hitsBefore: number;
+  /** When it was made. */
+  sinceMs: number;
 }
 
 interface Installed {
@@ -52,7 +56,7 @@ interface Installed {
 }
 
 /** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
-const ZERO_WORDS: ReadonlySet<number> = new Set([W.RECIRC_ID, W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.DP_HASH, W.PACKET_TYPE]);
+const ZERO_WORDS: ReadonlySet<number> = new Set([W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.PACKET_TYPE]);
 
 export class KernelFlows {
   readonly #maps: Map<string, number>;
@@ -77,6 +81,9 @@ export class KernelFlows {
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
+  /** After which a mask may be called idle. */
+  readonly #idleMs: number;
+  #limitEndsMs = 0;
   #nextMap = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
@@ -93,7 +100,9 @@ export class KernelFlows {
     isTunnel: (port: number) => boolean,
     onProgram: (program: number) => void,
     store?: PinStore,
+    idleMs = REORDER_MS,
   ) {
+    this.#idleMs = idleMs;
     this.#maps = maps;
     this.#store = store;
     this.#isTunnel = isTunnel;
@@ -165,14 +174,17 @@ export class KernelFlows {
   }
 
   #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const isUntagged = (mask[W.VLAN0]! & VLAN_CFI) !== 0 && (key[W.VLAN0]! & VLAN_CFI) === 0;
-    const shaped = shapeActions(actions, isUntagged, this.#device);
+    const shaped = shapeActions(actions, this.#device);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
       const made = this.#newFlow(key, mask);
       if (typeof made === 'string') return made;
       flow = made;
+    } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
+      const mask = this.#mask([...flow.mask.words], [...flow.mask.masks]);
+      if (mask === undefined) return 'too_many_masks';
+      flow.mask = mask;
     }
     const list = this.#actions.take(shaped);
     const reason = typeof list === 'string' ? list : this.#enter(flow, list);
@@ -186,6 +198,8 @@ export class KernelFlows {
   }
 
   #newFlow(key: Key, mask: Key): Installed | string {
+    // No frame of such a port meets the program.
+    if (mask[W.IN_PORT] === 0xffffffff && this.#device(key[W.IN_PORT]!) === undefined) return 'input_not_in_kernel';
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
     const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
@@ -196,7 +210,7 @@ export class KernelFlows {
         if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
-        if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
+        if (value !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else {
@@ -252,13 +266,15 @@ export class KernelFlows {
     const name = `${words.join()}/${masks.join()}`;
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
+    if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
     if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
+    if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
     if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0 };
+    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0, sinceMs: performance.now() };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
@@ -271,6 +287,26 @@ export class KernelFlows {
     // The running program keeps its own hold on the map until it is replaced.
     closeObject(mask.fd);
     this.#store?.unpinMask(mask.map);
+  }
+
+  /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were ordered last. */
+  #dropIdleMask(): void {
+    let idle: Mask | undefined;
+    for (const mask of this.#masks.values()) {
+      if (performance.now() - mask.sinceMs < this.#idleMs || this.#hits(mask) !== mask.hitsBefore) continue;
+      if (idle === undefined || mask.hits < idle.hits) idle = mask;
+    }
+    if (idle === undefined) return;
+    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.size);
+    this.#dropMask(idle);
+  }
+
+  /** Frames that a mask's flows carried. */
+  #hits(mask: Mask): number {
+    const { words } = this.#counters;
+    let hits = 0;
+    for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+    return hits;
   }
 
   #dropEmptyMasks(): void {
@@ -302,6 +338,7 @@ export class KernelFlows {
         if (masks.length === 0) return;
         // The least used stand last.
         this.#maskLimit = masks.length >> 1;
+        this.#limitEndsMs = performance.now() + LIMIT_MS;
         for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
         continue;
       }
@@ -317,10 +354,8 @@ export class KernelFlows {
   /** Masks, those with the most hits since the last time first. */
   #ordered(): Mask[] {
     const masks = [...this.#masks.values()];
-    const { words } = this.#counters;
     for (const mask of masks) {
-      let hits = 0;
-      for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+      const hits = this.#hits(mask);
       mask.hits = hits - mask.hitsBefore;
       mask.hitsBefore = hits;
     }
@@ -347,6 +382,12 @@ export class KernelFlows {
 
   clear(): void {
     for (const id of [...this.#flows.keys()]) this.delete(id);
+  }
+
+  /** Whether copies of the flow's frames go to user space by its actions. */
+  isPartial(id: number): boolean {
+    const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
+    return [...allSteps(steps)].some((step) => step.op === 'userspace');
   }
 
   /** Whether the kernel carries the flow's frames. */

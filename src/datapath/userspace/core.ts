@@ -12,13 +12,15 @@
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
 import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
+import { hashFields } from '../../flow/hash.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
-import type { DpAction, FrameOffload, TunnelKey } from '../datapath.ts';
+import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
 import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
+import { Meters } from './meters.ts';
 import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
@@ -34,6 +36,9 @@ export interface FramePort {
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
 const HELD_MS = 50;
+
+/** Hash algorithm whose value is the same in both directions of a connection. */
+const SYMMETRIC = 1;
 
 /** A packet in the hands of a list of operations. */
 interface Walk {
@@ -64,6 +69,7 @@ const newWalk = (packet: Packet): Walk => ({
 export class UserspaceCore {
   readonly state: SharedState;
   readonly flows = new FlowTable();
+  readonly meters: Meters;
   readonly #upcalls: UpcallQueue;
   readonly #ports: (FramePort | undefined)[] = [];
   readonly #flushable: FramePort[] = [];
@@ -85,6 +91,7 @@ export class UserspaceCore {
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
     this.conntrack = new Conntrack(basis);
     this.state = state;
+    this.meters = new Meters(state.meters);
     this.#upcalls = upcalls;
     this.upcallOrder = {
       get written() {
@@ -169,9 +176,21 @@ export class UserspaceCore {
       key.fill(0, W.TUN_ID, W.DP_END);
       this.#hasTunnelKey = false;
     }
+    key[W.RECIRC_ID] = packet.recircId;
+    key[W.DP_HASH] = packet.dpHash;
     walk.packet = packet;
     walk.recircs = 0;
-    this.#lookup(walk, 0);
+    if (packet.cause !== 0) this.#deliver(packet, key);
+    else this.#lookup(walk, 0);
+  }
+
+  /** A copy that a userspace action in the kernel made. */
+  #deliver(packet: Packet, key: Key): void {
+    extractKey(packet.bytes, packet.start, packet.length, key);
+    const cookie = { reason: USERSPACE_REASONS[packet.cause - 1] ?? 'slow_path', token: packet.token };
+    if (this.#upcalls.put('action', packet, key, cookie)) return;
+    this.state.stats[STAT.lost]! += 1;
+    this.drop('upcall_queue_full');
   }
 
   /** Runs actions on a frame of the control plane's. */
@@ -324,12 +343,16 @@ export class UserspaceCore {
           break;
         case OP.hash:
           this.#refresh(walk);
-          walk.key[W.DP_HASH] = flowHash(walk.key, op.b);
+          walk.key[W.DP_HASH] = op.a === SYMMETRIC ? hashFields(walk.key, 'symmetric_l3l4+udp', op.b) || 1 : flowHash(walk.key, op.b);
           break;
         case OP.drop:
           this.drop('action_drop');
           return;
         case OP.meter:
+          if (!this.meters.pass(op.a, walk.packet.length, this.nowMs)) {
+            this.drop('meter');
+            return;
+          }
           break;
         case OP.ct:
           this.#track(walk, op.ct!);

@@ -9,17 +9,19 @@ import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
 import { mustField } from '../../flow/fields.ts';
 import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
-import type { Action } from '../action.ts';
+import type { Action, ActionKind } from '../action.ts';
 import { OFPP } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
+import { NXAST, ONF_VENDOR } from './action-constants.ts';
+import { checkActionForm } from './action-forms.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
-import { decodeSetField, NICIRA_DECODERS } from './nicira-decode.ts';
+import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira, niciraAction } from './nicira-encode.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
 
+const EXPERIMENTER = 0xffff;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
 const MAX_DEPTH = 32;
 
@@ -55,7 +57,7 @@ export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): 
   } catch (error) {
     if (error instanceof PeerError) {
       const { code } = error;
-      log.warn(() => `bad action at offset ${place.at - start} (${code}):\n${hexDump(bytes, false)}`);
+      log.warn(() => `bad action at offset ${place.at - start} (${code}):\n${hexDump(bytes, 'log')}`);
     }
     throw error;
   }
@@ -66,30 +68,31 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
   const actions: Action[] = [];
   while (from.left > 0) {
     place.at = from.at;
-    if (from.left < 8) throw new PeerError('OFPBAC_BAD_LEN', 'action shorter than 8 bytes');
     const type = from.u16();
     const length = from.u16();
-    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBAC_BAD_LEN', `action length ${length}`);
+    if (type === EXPERIMENTER) {
+      if (length < 16 || from.left < 6) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
+      const vendor = from.u32();
+      const subtype = from.u16();
+      checkActionForm(version, vendor, subtype, length, from.left + 10);
+      actions.push(decodeExperimenter(from.sub(length - 10, 'OFPBAC_BAD_LEN'), vendor, subtype, version, depth));
+      continue;
+    }
+    checkActionForm(version, 0, type, length, from.left + 4);
     const body = from.sub(length - 4, 'OFPBAC_BAD_LEN');
-    if (type === 0xffff) actions.push(decodeExperimenter(body, version, depth));
-    else if (version === 1) actions.push(decode10(type, body));
-    else actions.push(decode11(type, body, version));
+    actions.push(version === 1 ? decode10(type, body) : decode11(type, body, version));
   }
   return actions;
 }
 
-function decodeExperimenter(body: ByteReader, version: OfVersion, depth: number): Action {
-  const vendor = body.u32();
-  if (vendor !== NX_VENDOR && vendor !== ONF_VENDOR) throw new PeerError('OFPBAC_BAD_VENDOR', `action of vendor 0x${vendor.toString(16)}`);
-  const subtype = body.u16();
+function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
     // Copy-field, OpenFlow 1.3 extension 320.
-    if (subtype !== 3200) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `ONF action ${subtype}`);
     body.skip(2);
     return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
-  if (decode === undefined) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  if (decode === undefined || subtype >= NXAST.DEBUG_SLOW) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
   return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
 }
 
@@ -163,7 +166,7 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
     case 17:
       return { kind: 'pushVlan', ethertype: vlanType(f.u16()) };
     case 18:
-      return { kind: 'stripVlan' };
+      return { kind: 'stripVlan', pop: true };
     case 19:
       return { kind: 'pushMpls', ethertype: mplsType(f.u16()) };
     case 20:
@@ -185,11 +188,10 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
     case 29:
       if (version >= 6) return { kind: 'meter', meter: f.u32() };
       break;
-    default:
-      if (version === 2) {
-        const action = decode11Set(type, f);
-        if (action !== undefined) return action;
-      }
+    default: {
+      const action = decode11Set(type, f);
+      if (action !== undefined) return action;
+    }
   }
   throw new PeerError('OFPBAC_BAD_TYPE', `action type ${type}`);
 }
@@ -227,11 +229,6 @@ function vlanType(ethertype: number): number {
   return ethertype;
 }
 
-function mplsType(ethertype: number): number {
-  if (ethertype !== 0x8847 && ethertype !== 0x8848) throw new PeerError('OFPBAC_BAD_ARGUMENT', `push_mpls of 0x${ethertype.toString(16)}`);
-  return ethertype;
-}
-
 /** What the encoder must know of the flow around the actions. */
 export interface ActionContext {
   /** Whether the match asks for an IPv4 or IPv6 packet's transport: 6, 17 or 132, or 0. Set_field of ports needs its name. */
@@ -242,8 +239,12 @@ export interface ActionContext {
 
 /** Writes actions for a version. Instructions other than those that are actions in that version are passed over. */
 export function encodeActions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
-  const inner = { ...context };
-  for (const action of actions) encodeAction(out, action, version, inner);
+  encodeInContext(out, actions, version, { ...context });
+}
+
+/** Writes actions and leaves in `context` what they made of the packet. */
+function encodeInContext(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext): void {
+  for (const action of actions) encodeAction(out, action, version, context);
 }
 
 function std(out: ByteWriter, type: number, body: (out: ByteWriter) => void, size = 8): void {
@@ -315,6 +316,12 @@ function encode10(out: ByteWriter, action: Action): boolean {
   }
 }
 
+const TRANSPORT_NAMES: ReadonlyMap<number, string> = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+]);
+
 function encode11(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): boolean {
   const set = (name: string, value: bigint): void => {
     const field = mustField(name);
@@ -382,15 +389,14 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
     case 'setL4SrcPort':
     case 'setL4DstPort': {
       const isSrc = action.kind === 'setL4SrcPort';
-      if (old) std(out, isSrc ? 9 : 10, (o) => o.u16(action.port));
-      else {
-        const name = context.transport === 17 ? 'udp' : context.transport === 132 ? 'sctp' : 'tcp';
-        set(`${name}_${isSrc ? 'src' : 'dst'}`, BigInt(action.port));
-      }
+      // Without a protocol that has ports there is no field to set.
+      const name = old ? undefined : TRANSPORT_NAMES.get(context.transport ?? 0);
+      if (name === undefined) std(out, isSrc ? 9 : 10, (o) => o.u16(action.port));
+      else set(`${name}_${isSrc ? 'src' : 'dst'}`, BigInt(action.port));
       return true;
     }
     case 'decTtl':
-      if (action.controllerIds.length > 0) return false;
+      if (action.listed === true) return false;
       std(out, 24, () => {});
       return true;
     case 'setMplsLabel':
@@ -557,6 +563,28 @@ function loadField(out: ByteWriter, field: Field, value: bigint, mask: bigint): 
   }
 }
 
+/** Actions that a set cannot hold. */
+const NOT_IN_SETS: ReadonlySet<ActionKind> = new Set<ActionKind>([
+  'outputReg',
+  'outputTrunc',
+  'controller',
+  'enqueue',
+  'bundle',
+  'deleteField',
+  'popQueue',
+  'finTimeout',
+  'learn',
+  'conjunction',
+  'note',
+  'exit',
+  'sample',
+  'push',
+  'pop',
+  'clone',
+  'checkPktLarger',
+  'multipath',
+]);
+
 /** Instruction types of OpenFlow 1.1 and later. */
 const INSTRUCTION = { GOTO: 1, METADATA: 2, WRITE: 3, APPLY: 4, CLEAR: 5, METER: 6 } as const;
 
@@ -588,7 +616,12 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
   const write = bodies.get(INSTRUCTION.WRITE);
   if (write !== undefined) {
     write.skip(4);
-    actions.push({ kind: 'writeActions', actions: decodeActions(write, version) });
+    const set = decodeActions(write, version);
+    if (set.some(({ kind }) => NOT_IN_SETS.has(kind))) {
+      log.warn('disallowed action in action set');
+      throw new PeerError('OFPBAC_BAD_TYPE', 'action in a set');
+    }
+    actions.push({ kind: 'writeActions', actions: set });
   }
   const metadata = bodies.get(INSTRUCTION.METADATA);
   if (metadata !== undefined) {
@@ -606,6 +639,7 @@ const isInstruction = (action: Action): boolean =>
 /** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
 export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
   const hasMeter = version === 4 || version === 5;
+  const now = { ...context };
   const apply = actions.filter((a) => !isInstruction(a) && !(hasMeter && a.kind === 'meter'));
   const block = (type: number, body: (out: ByteWriter) => void): void => {
     const start = out.size;
@@ -616,10 +650,10 @@ export function encodeInstructions(out: ByteWriter, actions: readonly Action[], 
   for (const action of actions) {
     if (hasMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));
   }
-  if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeActions(o.zeros(4), apply, version, context));
+  if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeInContext(o.zeros(4), apply, version, now));
   for (const action of actions) {
     if (action.kind === 'clearActions') block(INSTRUCTION.CLEAR, (o) => o.zeros(4));
-    else if (action.kind === 'writeActions') block(INSTRUCTION.WRITE, (o) => encodeActions(o.zeros(4), action.actions, version, context));
+    else if (action.kind === 'writeActions') block(INSTRUCTION.WRITE, (o) => encodeActions(o.zeros(4), action.actions, version, now));
     else if (action.kind === 'writeMetadata') block(INSTRUCTION.METADATA, (o) => o.zeros(4).u64(action.metadata).u64(action.mask));
     else if (action.kind === 'gotoTable') block(INSTRUCTION.GOTO, (o) => o.u8(action.table).zeros(3));
   }

@@ -46,6 +46,12 @@ export class ByteReader {
     return this;
   }
 
+  /** Passes over bytes that must be zero. */
+  zeros(size: number, code = 'NXBRC_MUST_BE_ZERO'): this {
+    for (const byte of this.take(size)) if (byte !== 0) throw new PeerError(code, 'padding is not zero');
+    return this;
+  }
+
   /** The next `size` bytes, sharing memory with the message. */
   take(size: number): Uint8Array {
     const at = this.#take(size);

@@ -45,7 +45,7 @@ const leaf: fc.Arbitrary<Action> = fc.oneof(
     dst: fc.constant({ field: mustField('eth_src'), offset: 9, bits: 5 }),
   }),
   fc.constant<Action>({ kind: 'popQueue' }),
-  record({ kind: fc.constant('decTtl' as const), controllerIds: fc.array(u16, { maxLength: 4 }) }),
+  record({ kind: fc.constant('decTtl' as const), controllerIds: fc.array(u16, { maxLength: 4 }), listed: fc.constant(true) }),
   record({ kind: fc.constant('setQueue' as const), queue: u32 }),
   record({ kind: fc.constant('finTimeout' as const), idleTimeoutSec: u16, hardTimeoutSec: u16 }),
   record({ kind: fc.constant('resubmit' as const), port: u16, table: u8, withCtTuple: fc.boolean() }),
@@ -53,7 +53,6 @@ const leaf: fc.Arbitrary<Action> = fc.oneof(
   record({ kind: fc.constant('note' as const), data: fc.uint8Array({ minLength: 6, maxLength: 6 }) }),
   fc.constant<Action>({ kind: 'exit' }),
   fc.constant<Action>({ kind: 'ctClear' }),
-  fc.constant<Action>({ kind: 'stripVlan' }),
   record({ kind: fc.constantFrom('push' as const, 'pop' as const), subfield }),
   record({
     kind: fc.constant('sample' as const),
@@ -351,4 +350,21 @@ test('hostile bytes give a value or a PeerError, never anything else', () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+test('strip_vlan is pop_vlan since OpenFlow 1.1', () => {
+  for (const version of versions) {
+    const message: Message = {
+      kind: 'packetOut',
+      bufferId: 0xffffffff,
+      match: matchAll(),
+      actions: [{ kind: 'stripVlan' }],
+      data: new Uint8Array(0),
+    };
+    message.match.mask[0] = 0xffff;
+    const { message: decoded } = decodeMessage(encodeMessage(version, 1, message));
+    assert.deepEqual(decoded.kind === 'packetOut' && decoded.actions, [
+      version === 1 ? { kind: 'stripVlan' } : { kind: 'stripVlan', pop: true },
+    ]);
+  }
 });

@@ -19,7 +19,9 @@ import {
   ONFT_BUNDLE_CONTROL,
 } from './bundle-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeCtFlush, encodeCtFlush } from './ct-flush-codec.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
+import { decodeMonitorCancel } from './flow-monitor-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
 import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
 import { decodeMeterMod, encodeMeterMod } from './meter-codec.ts';
@@ -36,6 +38,13 @@ import {
   encodePacketOut,
 } from './packet-codec.ts';
 import { decodePortDescs, decodePortMod, decodePortStatus, encodePortDesc, encodePortMod, encodePortStatus } from './port-codec.ts';
+import {
+  decodeQueueConfigReply,
+  decodeQueueConfigRequest,
+  encodeQueueConfigReply,
+  encodeQueueConfigRequest,
+} from './queue-config-codec.ts';
+import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
@@ -71,9 +80,16 @@ const later = (version: OfVersion) =>
     ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
+const OFPT_TABLE_STATUS = 31;
+
+/** OFPT_QUEUE_GET_CONFIG_REQUEST; the reply's type is the next. */
+const queueConfigType = (version: OfVersion): number => (version === 1 ? 20 : 22);
 /** Of OpenFlow 1.1 and 1.3 on. */
 const GROUP_MOD = 15;
 const METER_MOD = 29;
+
+/** Of the ONF; paused and resumed are the next numbers. */
+const ONFT_FLOW_MONITOR_CANCEL = 1870;
 
 const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
 
@@ -90,6 +106,11 @@ const NXT = {
   SET_ASYNC_CONFIG: 19,
   SET_CONTROLLER_ID: 20,
   SET_ASYNC_CONFIG2: 27,
+  FLOW_MONITOR_CANCEL: 21,
+  FLOW_MONITOR_PAUSED: 22,
+  FLOW_MONITOR_RESUMED: 23,
+  CT_FLUSH_ZONE: 29,
+  CT_FLUSH: 32,
   PACKET_IN2: 30,
   GROUP_MOD: 31,
 } as const;
@@ -164,11 +185,8 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
   switch (type) {
     case t.PORT_MOD:
       return decodePortMod(from, version);
-    case t.TABLE_MOD: {
-      const table = from.u8();
-      from.skip(3);
-      return { kind: 'tableMod', table, missConfig: from.u32() };
-    }
+    case t.TABLE_MOD:
+      return decodeTableMod(from, version);
     case t.STATS_REQUEST:
       return decodeRequest(from, version);
     case t.STATS_REPLY:
@@ -186,6 +204,9 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     const masks = version >= 5 ? decodeAsyncProperties(from) : decodeAsync(from);
     return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
   }
+  if (version < 5 && type === queueConfigType(version)) return decodeQueueConfigRequest(from, version);
+  if (version < 5 && type === queueConfigType(version) + 1) return decodeQueueConfigReply(from, version, false);
+  if (version >= 5 && type === OFPT_TABLE_STATUS) return decodeTableStatus(from);
   if (version >= 5 && type === OFPT_BUNDLE_CONTROL) return decodeBundleControl(from);
   if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
@@ -229,6 +250,18 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:
         return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.FLOW_MONITOR_CANCEL:
+        return decodeMonitorCancel(from);
+      case NXT.FLOW_MONITOR_PAUSED:
+        return { kind: 'flowMonitorPaused' };
+      case NXT.FLOW_MONITOR_RESUMED:
+        return { kind: 'flowMonitorResumed' };
+      case NXT.CT_FLUSH_ZONE: {
+        for (const byte of from.take(6)) if (byte !== 0) throw new PeerError('NXBRC_MUST_BE_ZERO', 'padding is not zero');
+        return { kind: 'ctFlushZone', zone: from.u16() };
+      }
+      case NXT.CT_FLUSH:
+        return decodeCtFlush(from);
       case NXT.GROUP_MOD:
         return decodeGroupMod(from, version);
       case NXT.SET_CONTROLLER_ID:
@@ -236,6 +269,9 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
     }
   }
   if (experimenter === ONF_VENDOR && version === 4) {
+    if (subtype === ONFT_FLOW_MONITOR_CANCEL) return decodeMonitorCancel(from);
+    if (subtype === ONFT_FLOW_MONITOR_CANCEL + 1) return { kind: 'flowMonitorPaused' };
+    if (subtype === ONFT_FLOW_MONITOR_CANCEL + 2) return { kind: 'flowMonitorResumed' };
     if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
     if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   }
@@ -292,7 +328,7 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
   switch (message.kind) {
     case 'hello': {
       // A bitmap is needed only when the header's version alone would say something else.
-      if (version >= 4 || message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
+      if (message.versions !== 2 ** (version + 1) - 2) out.u16(1).u16(8).u32(message.versions);
       return T.HELLO;
     }
     case 'error':
@@ -362,8 +398,33 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       encodePortMod(out, version, message);
       return t.PORT_MOD;
     case 'tableMod':
-      out.u8(message.table).zeros(3).u32(message.missConfig);
+      encodeTableMod(out, version, message);
       return t.TABLE_MOD;
+    case 'tableStatus':
+      encodeTableStatus(out, message);
+      return OFPT_TABLE_STATUS;
+    case 'queueConfigRequest':
+      if (version >= 5) {
+        encodeRequest(out, version, message, nx);
+        return t.STATS_REQUEST;
+      }
+      encodeQueueConfigRequest(out, version, message);
+      return queueConfigType(version);
+    case 'queueConfigReply':
+      if (version >= 5) {
+        encodeReply(out, version, message, nx);
+        return t.STATS_REPLY;
+      }
+      encodeQueueConfigReply(out, version, message);
+      return queueConfigType(version) + 1;
+    case 'ctFlushZone':
+      vendor(out, NXT.CT_FLUSH_ZONE);
+      out.zeros(6).u16(message.zone);
+      return T.EXPERIMENTER;
+    case 'ctFlush':
+      vendor(out, NXT.CT_FLUSH);
+      encodeCtFlush(out, message);
+      return T.EXPERIMENTER;
     case 'roleRequest':
     case 'roleReply': {
       const isRequest = message.kind === 'roleRequest';
@@ -409,6 +470,15 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'setControllerId':
       out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
       return T.EXPERIMENTER;
+    case 'flowMonitorCancel':
+    case 'flowMonitorPaused':
+    case 'flowMonitorResumed': {
+      const which = message.kind === 'flowMonitorCancel' ? 0 : message.kind === 'flowMonitorPaused' ? 1 : 2;
+      if (version === 4) out.u32(ONF_VENDOR).u32(ONFT_FLOW_MONITOR_CANCEL + which);
+      else vendor(out, NXT.FLOW_MONITOR_CANCEL + which);
+      if (message.kind === 'flowMonitorCancel') out.u32(message.id);
+      return T.EXPERIMENTER;
+    }
     case 'bundleControl':
     case 'bundleAdd': {
       const isControl = message.kind === 'bundleControl';

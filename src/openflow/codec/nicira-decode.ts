@@ -18,7 +18,7 @@ import {
 import { ByteReader } from './bytes.ts';
 import { decodeLearn } from './learn-codec.ts';
 import { decodeFieldValue, decodeHeader } from './oxm.ts';
-import { decodeNxmHeader, subfield, subfieldFromPacked } from './subfield-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked } from './subfield-codec.ts';
 
 const bad = (what: string): never => {
   throw new PeerError('OFPBAC_BAD_ARGUMENT', what);
@@ -82,29 +82,40 @@ function decodeNat(from: ByteReader): Action {
 function decodeSample(from: ByteReader, generation: 1 | 2 | 3): Action {
   const probability = from.u16();
   if (probability === 0) bad('sample probability 0');
-  return {
+  const sample: Extract<Action, { kind: 'sample' }> = {
     kind: 'sample',
     probability,
     collectorSetId: from.u32(),
     obsDomainId: from.u32(),
     obsPointId: from.u32(),
-    samplingPort: generation >= 2 ? from.u16() : OFPP.NONE,
-    direction: generation === 3 ? named(SAMPLE_DIRECTIONS, from.u8(), 'direction') : '',
+    samplingPort: OFPP.NONE,
+    direction: '',
   };
+  if (generation >= 2) sample.samplingPort = from.u16();
+  if (generation === 3) sample.direction = named(SAMPLE_DIRECTIONS, from.u8(), 'direction');
+  if (generation >= 2) from.zeros(from.left);
+  return sample;
 }
 
 function decodeBundle(from: ByteReader, isLoad: boolean): Action {
-  const algorithm = named(BUNDLE_ALGORITHMS, from.u16(), 'bundle algorithm');
-  const fields = named(HASH_FIELDS, from.u16(), 'hash fields');
+  const number = from.u16();
+  const hash = from.u16();
   const basis = from.u16();
-  if (from.u32() !== 2) bad('bundle member type');
+  const memberType = from.u32();
   const count = from.u16();
   const packed = from.u16();
   const dstReader = from.sub(8);
-  const members = Array.from({ length: Math.min(count, from.left >> 1) }, () => from.u16());
-  if (members.length !== count) throw new PeerError('OFPBAC_BAD_LEN', 'bundle members');
+  const dst = isLoad ? subfieldFromPacked(decodeFixedHeader(dstReader), packed) : undefined;
+  if (count * 2 > from.left) throw new PeerError('OFPBAC_BAD_LEN', 'bundle members');
+  const algorithm = named(BUNDLE_ALGORITHMS, number, 'bundle algorithm');
+  const fields = named(HASH_FIELDS, hash, 'hash fields');
+  if (memberType !== 2) bad('bundle member type');
+  dstReader.zeros(dstReader.left, 'OFPBAC_BAD_ARGUMENT');
+  if (!isLoad && packed !== 0) bad('bundle with a destination');
+  if (dst !== undefined && dst.bits < 16) bad('bundle destination too narrow');
+  const members = Array.from({ length: count }, () => from.u16());
   const action: Extract<Action, { kind: 'bundle' }> = { kind: 'bundle', fields, basis, algorithm, members };
-  if (isLoad) action.dst = subfieldFromPacked(decodeNxmHeader(dstReader), packed);
+  if (dst !== undefined) action.dst = dst;
   return action;
 }
 
@@ -125,8 +136,10 @@ function decodeEncap(from: ByteReader): Action {
 
 /** A masked or whole value of a field, as an action. */
 export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | 'OFPBAC_BAD_ARGUMENT' = 'OFPBAC_BAD_SET_TYPE'): Action {
+  if (from.left < 4) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its header');
   const header = decodeHeader(from);
   const field = header.coded?.field;
+  if (header.size > from.left) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its value');
   if (field === undefined) throw new PeerError(code, 'set_field of an unknown field');
   if (!field.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${field.name} is read-only`);
   const decoded = decodeFieldValue(from, header, false);
@@ -147,16 +160,21 @@ export type DecodeList = (from: ByteReader) => Action[];
 
 type Decoder = (from: ByteReader, list: DecodeList) => Action;
 
-const resubmitTable = (from: ByteReader, withCtTuple: boolean): Action => ({
-  kind: 'resubmit',
-  port: from.u16(),
-  table: from.u8(),
-  withCtTuple,
-});
+/** A multiprotocol label switching ethertype. */
+export function mplsType(ethertype: number): number {
+  if (ethertype !== 0x8847 && ethertype !== 0x8848) bad(`push_mpls of 0x${ethertype.toString(16)}`);
+  return ethertype;
+}
+
+function resubmitTable(from: ByteReader, withCtTuple: boolean): Action {
+  const [port, table] = [from.u16(), from.u8()];
+  from.zeros(3, 'OFPBAC_BAD_ARGUMENT');
+  return { kind: 'resubmit', port, table, withCtTuple };
+}
 
 /** What follows the subtype, by subtype. */
 export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
-  [NXAST.RESUBMIT, (f) => ({ kind: 'resubmit', port: f.u16(), table: 255, withCtTuple: false })],
+  [NXAST.RESUBMIT, (f) => ({ kind: 'resubmit', port: f.u16(), table: 255, withCtTuple: false, portOnly: true })],
   [NXAST.RESUBMIT_TABLE, (f) => resubmitTable(f, false)],
   [NXAST.RESUBMIT_TABLE_CT, (f) => resubmitTable(f, true)],
   [NXAST.SET_TUNNEL, (f) => ({ kind: 'setTunnel', tunnelId: BigInt(f.skip(2).u32()), wide: false })],
@@ -169,15 +187,16 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const bits = f.u16();
       const srcOffset = f.u16();
       const dstOffset = f.u16();
-      const src = subfield(decodeNxmHeader(f), srcOffset, bits);
-      return { kind: 'regMove', src, dst: subfield(decodeNxmHeader(f), dstOffset, bits) };
+      const [src, dst] = [decodeNxmHeader(f), decodeNxmHeader(f)];
+      f.zeros(f.left);
+      return { kind: 'regMove', src: subfield(src, srcOffset, bits), dst: subfield(dst, dstOffset, bits) };
     },
   ],
   [
     NXAST.REG_LOAD,
     (f) => {
       const packed = f.u16();
-      const dst = subfieldFromPacked(decodeNxmHeader(f), packed);
+      const dst = subfieldFromPacked(decodeFixedHeader(f), packed);
       const value = f.u64();
       if (value >> BigInt(dst.bits) !== 0n) bad('load value too wide');
       return { kind: 'regLoad', dst, value };
@@ -188,15 +207,19 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
   [
     NXAST.MULTIPATH,
     (f) => {
-      const fields = named(HASH_FIELDS, f.u16(), 'hash fields');
+      const hash = f.u16();
       const basis = f.u16();
       f.skip(2);
-      const algorithm = named(MULTIPATH_ALGORITHMS, f.u16(), 'multipath algorithm');
+      const number = f.u16();
       const maxLink = f.u16();
       const arg = f.u32();
       f.skip(2);
       const packed = f.u16();
-      return { kind: 'multipath', fields, basis, algorithm, maxLink, arg, dst: subfieldFromPacked(decodeNxmHeader(f), packed) };
+      const dst = subfieldFromPacked(decodeFixedHeader(f), packed);
+      const fields = named(HASH_FIELDS, hash, 'hash fields');
+      const algorithm = named(MULTIPATH_ALGORITHMS, number, 'multipath algorithm');
+      if (dst.bits < 16 && maxLink + 1 > 1 << dst.bits) bad('multipath destination too narrow');
+      return { kind: 'multipath', fields, basis, algorithm, maxLink, arg, dst };
     },
   ],
   [NXAST.BUNDLE, (f) => decodeBundle(f, false)],
@@ -205,8 +228,10 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     NXAST.OUTPUT_REG,
     (f) => {
       const packed = f.u16();
-      const src = subfieldFromPacked(decodeNxmHeader(f), packed);
-      return { kind: 'outputReg', src, maxLen: f.u16() };
+      const field = decodeFixedHeader(f);
+      const maxLen = f.u16();
+      f.zeros(6, 'OFPBAC_BAD_ARGUMENT');
+      return { kind: 'outputReg', src: subfieldFromPacked(field, packed), maxLen };
     },
   ],
   [
@@ -214,7 +239,9 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     (f) => {
       const packed = f.u16();
       const maxLen = f.u16();
-      return { kind: 'outputReg', src: subfieldFromPacked(decodeNxmHeader(f), packed), maxLen };
+      const field = decodeNxmHeader(f);
+      f.zeros(f.left);
+      return { kind: 'outputReg', src: subfieldFromPacked(field, packed), maxLen };
     },
   ],
   [NXAST.OUTPUT_TRUNC, (f) => ({ kind: 'outputTrunc', port: f.u16(), maxLen: f.u32() })],
@@ -226,9 +253,9 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     NXAST.DEC_TTL_CNT_IDS,
     (f) => {
       const count = f.u16();
-      f.skip(4);
+      f.zeros(4);
       if (count * 2 > f.left) throw new PeerError('OFPBAC_BAD_LEN', 'dec_ttl controllers');
-      return { kind: 'decTtl', controllerIds: Array.from({ length: count }, () => f.u16()) };
+      return { kind: 'decTtl', controllerIds: Array.from({ length: count }, () => f.u16()), listed: true };
     },
   ],
   [NXAST.FIN_TIMEOUT, (f) => ({ kind: 'finTimeout', idleTimeoutSec: f.u16(), hardTimeoutSec: f.u16() })],
@@ -244,9 +271,9 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       meterId: 0xffffffff,
     }),
   ],
-  [NXAST.CONTROLLER2, (f) => decodeControllerProperties(f.skip(6))],
-  [NXAST.WRITE_METADATA, (f) => ({ kind: 'writeMetadata', metadata: f.skip(6).u64(), mask: f.u64() })],
-  [NXAST.PUSH_MPLS, (f) => ({ kind: 'pushMpls', ethertype: f.u16() })],
+  [NXAST.CONTROLLER2, (f) => decodeControllerProperties(f.zeros(6))],
+  [NXAST.WRITE_METADATA, (f) => ({ kind: 'writeMetadata', metadata: f.zeros(6).u64(), mask: f.u64() })],
+  [NXAST.PUSH_MPLS, (f) => ({ kind: 'pushMpls', ethertype: mplsType(f.u16()) })],
   [NXAST.POP_MPLS, (f) => ({ kind: 'popMpls', ethertype: f.u16() })],
   [NXAST.SET_MPLS_TTL, (f) => ({ kind: 'setMplsTtl', ttl: f.u8() })],
   [NXAST.DEC_MPLS_TTL, () => ({ kind: 'decMplsTtl' })],
@@ -299,6 +326,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     (f) => {
       f.skip(2);
       const newPacketType = f.u32();
+      if (f.left > 0) throw new PeerError('NXBAC_UNKNOWN_ED_PROP', 'decap with properties');
       return newPacketType === PT_USE_NEXT_PROTO ? { kind: 'decap' } : { kind: 'decap', newPacketType };
     },
   ],
@@ -318,7 +346,9 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
 function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
   const offset = from.u16();
   const field = decodeNxmHeader(from);
-  return { kind, subfield: subfield(field, offset, from.u16()) };
+  const bits = from.u16();
+  from.zeros(from.left);
+  return { kind, subfield: subfield(field, offset, bits) };
 }
 
 /** A reader over one 32-bit word that was read already. */

@@ -136,6 +136,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
       encodeBundle(out, action);
       return true;
     case 'regLoad':
+      if (action.dst.bits > 64) return loadWide(out, action);
       return nx(NXAST.REG_LOAD, (o) => {
         encodeNxmHeader(o.u16(packBits(action.dst.offset, action.dst.bits)), action.dst.field);
         o.u64(action.value);
@@ -147,7 +148,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
         encodeNxmHeader(o, action.dst.field);
       });
     case 'decTtl':
-      if (action.controllerIds.length === 0) return nx(NXAST.DEC_TTL);
+      if (action.listed !== true) return nx(NXAST.DEC_TTL);
       return nx(NXAST.DEC_TTL_CNT_IDS, (o) => {
         o.u16(action.controllerIds.length).zeros(4);
         for (const id of action.controllerIds) o.u16(id);
@@ -178,6 +179,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
     case 'finTimeout':
       return nx(NXAST.FIN_TIMEOUT, (o) => o.u16(action.idleTimeoutSec).u16(action.hardTimeoutSec));
     case 'resubmit':
+      if (action.portOnly === true) return nx(NXAST.RESUBMIT, (o) => o.u16(action.port));
       return nx(action.withCtTuple ? NXAST.RESUBMIT_TABLE_CT : NXAST.RESUBMIT_TABLE, (o) => o.u16(action.port).u8(action.table));
     case 'learn':
       return nx(needsLearn2(action) ? NXAST.LEARN2 : NXAST.LEARN, (o) => encodeLearn(o, action));
@@ -250,4 +252,16 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
     default:
       return false;
   }
+}
+
+/** A load of more bits than one such action has: the lowest 64, then the rest. */
+function loadWide(out: ByteWriter, { dst, value }: Of<'regLoad'>): true {
+  for (let done = 0; done < dst.bits; done += 64) {
+    const bits = Math.min(64, dst.bits - done);
+    niciraAction(out, NXAST.REG_LOAD, (o) => {
+      encodeNxmHeader(o.u16(packBits(dst.offset + done, bits)), dst.field);
+      o.u64(BigInt.asUintN(bits, value >> BigInt(done)));
+    });
+  }
+  return true;
 }

@@ -74,7 +74,7 @@ function encodeToMatch(match: Match): Match {
   keep(w(W.TYPE), 16);
   const vlanMask = (match.mask[W.VLAN0] ?? 0) & 0xffff;
   const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
-  const noTag = vlanMask === 0xffff && tci === 0;
+  const noTag = (vlanMask & 0x1000) !== 0 && (tci & 0x1000) === 0 && (vlanMask === 0xffff ? tci === 0 : vlanMask === 0x1fff);
   const tagged = (tci & 0x1000) !== 0;
   if (noTag || (tagged && (vlanMask === 0x1fff || vlanMask === 0xf000 || vlanMask === 0xffff))) {
     kept.mask[W.VLAN0] = vlanMask;
@@ -245,13 +245,13 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
   let vid = 0;
   let pcp = 0;
-  if (vlanMask !== 0 && (tci & 0x1000) === 0) {
+  if ((vlanMask & 0x1000) !== 0 && (tci & 0x1000) === 0) {
     vid = VLAN_NONE;
     wild &= ~FW11.VLAN;
   } else if (vlanMask !== 0) {
     vid = (vlanMask & 0xfff) !== 0 ? tci & 0xfff : 0xfffe;
     wild &= ~FW11.VLAN;
-    if ((vlanMask & 0xe000) === 0xe000) {
+    if ((vlanMask & 0xe000) !== 0) {
       pcp = tci >> 13;
       wild &= ~FW11.PCP;
     }
@@ -285,12 +285,12 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   out.u64(keyBits(match.key, w(W.METADATA), 64)).u64(~keyBits(match.mask, w(W.METADATA), 64) & 0xffffffffffffffffn);
 }
 
-/** Reads the 88 bytes of OpenFlow 1.1, with the type and length in front. */
-export function decodeOfp11Match(from: ByteReader): Match {
+/** Reads the 88 bytes of OpenFlow 1.1, with the type and length in front, which are not looked at unless `checked`. */
+export function decodeOfp11Match(from: ByteReader, checked = true): Match {
   const type = from.u16();
   const length = from.u16();
-  if (type !== 0) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
-  if (length !== 88) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
+  if (checked && type !== 0) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
+  if (checked && length !== 88) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const match = matchAll();
   const inPort = from.u32();
   const wild = from.u32();
@@ -313,6 +313,7 @@ export function decodeOfp11Match(from: ByteReader): Match {
       let mask = any ? 0x1000 : 0x1fff;
       let tci = 0x1000 | (any ? 0 : vid);
       if (exact(FW11.PCP)) {
+        if (pcp > 7) throw new PeerError('OFPBMC_BAD_VALUE', `VLAN priority ${pcp}`);
         mask |= 0xe000;
         tci |= (pcp & 7) << 13;
       }

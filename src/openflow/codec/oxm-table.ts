@@ -67,7 +67,7 @@ export function codeFor(field: Field, version: OfVersion): FieldCode | undefined
   let best: FieldCode | undefined;
   for (const code of codes) {
     if (sinceVersion(code) > version) continue;
-    // The specification's own class wins over experimenters, those over NXM.
+    // The specification's own class wins over the ONF's, that over NXM, and NXM over Nicira's experimenter class.
     if (best === undefined || rank(code) > rank(best)) best = code;
   }
   return best ?? codes[0];
@@ -75,5 +75,6 @@ export function codeFor(field: Field, version: OfVersion): FieldCode | undefined
 
 function rank(code: FieldCode): number {
   if (code.cls === 'oxm' || code.cls === 'pktReg') return 3;
+  if (code.cls === 'nxoxm') return 0;
   return isNxm(code) ? 1 : 2;
 }

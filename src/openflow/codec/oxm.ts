@@ -4,10 +4,12 @@
 // The key holds a few fields otherwise than the wire: VLAN fields carry the "present" bit, nw_tos and ip_dscp share a byte, in_port is
 // 16 bits inside and 32 in OXM. Those are written out here; all others follow from the field table.
 import { PeerError } from '../../base/errors.ts';
-import type { Field, FieldCode } from '../../flow/fields.ts';
+import { logger } from '../../base/log.ts';
+import type { Field, FieldCode, Prereq } from '../../flow/fields.ts';
 import { mustField } from '../../flow/fields.ts';
 import type { Match } from '../../flow/key.ts';
-import { keyBits, matchAll, setKeyBits, VLAN_CFI, W } from '../../flow/key.ts';
+import { keyBits, matchAll, setKeyBits, W } from '../../flow/key.ts';
+import { MASKED_BY_VALUE } from '../../flow/match-text.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
@@ -15,6 +17,8 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { bytesToBig } from './bytes.ts';
 import type { CodedField } from './oxm-table.ts';
 import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
+
+const log = logger('nx_match');
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
@@ -29,7 +33,7 @@ const WIRE_ORDER =
   'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
 
 /** Fields whose exact value is still sent with its mask, because only some bits of the wire's width exist. */
-const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags']);
+const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags', ...MASKED_BY_VALUE]);
 
 let order: (Field | string)[] | undefined;
 
@@ -53,9 +57,14 @@ export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVer
   }
 }
 
+/** Fields of these groups are written whatever else is matched, as the reference does; who reads them finds out. */
+const isWritten = (prereq: Prereq, match: Match): boolean =>
+  prereq === 'ethernet' || prereq === 'ct' || prereq === 'nsh' || prereqHolds(prereq, match);
+
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   const mask = keyBits(match.mask, field.at, field.bits);
-  if (mask === 0n || !prereqHolds(field.prereq, match)) return;
+  if (mask === 0n || !isWritten(field.prereq, match)) return;
+  if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version < 3) encodeEntry(out, 'in_port', version, value, undefined);
@@ -80,7 +89,7 @@ function encodeVlan(out: ByteWriter, match: Match, nxm: boolean): void {
   }
   const vidMask = mask & 0x1fff;
   if (vidMask !== 0) encodeEntry(out, 'vlan_vid', 3, BigInt(tci & 0x1fff), vidMask === 0x1fff ? undefined : BigInt(vidMask));
-  if ((mask & 0xe000) === 0xe000 && (tci & VLAN_CFI) !== 0) encodeEntry(out, 'vlan_pcp', 3, BigInt(tci >> 13), undefined);
+  if ((mask & 0xe000) !== 0 && tci !== 0) encodeEntry(out, 'vlan_pcp', 3, BigInt(tci >> 13), undefined);
 }
 
 function encodeRegisters(out: ByteWriter, match: Match, version: OfVersion): void {
@@ -146,12 +155,21 @@ export function decodeHeader(from: ByteReader): EntryHeader {
 
 /** A field named in an action: the header alone stands there. */
 export function decodeFieldHeader(from: ByteReader): Field {
+  if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
   const header = decodeHeader(from);
   const coded = header.coded;
-  if (coded === undefined) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'unknown field in an action');
+  if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
   if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
-    throw new PeerError('OFPBAC_BAD_SET_LEN', 'bad field size in an action');
+    throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   return coded.field;
+}
+
+/** A header's numbers: experimenter, class, field, has-mask, bytes. */
+function entryName({ coded, hasMask, size }: EntryHeader): string {
+  if (coded === undefined) return '?';
+  const { cls, experimenter } = OXM_CLASSES[coded.code.cls];
+  const vendor = experimenter === 0 ? '0' : `0x${experimenter.toString(16)}`;
+  return `${vendor}:${cls}:${coded.code.num}:${hasMask ? 1 : 0}:${size + (cls === 0xffff ? 4 : 0)}`;
 }
 
 /** A decoded value of a field, both right-aligned. `mask` is all ones of the field's bits when exact. */
@@ -173,17 +191,22 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
     if (!field.maskable && wireMask !== ones(field.wireBytes * 8)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
-    if (strict && (value & ~wireMask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
+    if (strict && (value & ~wireMask) !== 0n) {
+      log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
+      throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
+    }
     mask = wireMask & ones(width);
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
+  const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
+  if (isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
   if (field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
   return { field, value: value & mask, mask };
 }
 
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */
-const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : field.name === 'ct_state' ? 32 : field.bits);
+const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : field.name === 'ct_state' ? 8 : field.bits);
 
 /** Adds a field to a match, in the key's form. A zero mask adds nothing. */
 export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
@@ -211,8 +234,8 @@ export function addToMatch(match: Match, { field, value, mask }: FieldValue): vo
     storedMask = mask | 0x1000n;
   } else if (field.name === 'nw_tos') {
     storedMask = 0xfcn;
-  } else if (field.name === 'ct_state') {
-    storedMask &= 0xffn;
+  } else if (MASKED_BY_VALUE.has(field.name)) {
+    storedMask = value & mask;
   }
   setKeyBits(match.key, at, bits, (keyBits(match.key, at, bits) & ~storedMask) | (stored & storedMask));
   setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | storedMask);
@@ -225,11 +248,16 @@ export interface DecodedMatch {
   cookie?: { value: bigint; mask: bigint };
 }
 
+/** Whether any bit of a field is matched already, be it by another field that shares its bits. */
+function isMatched(match: Match, field: Field): boolean {
+  if (field.name === 'vlan_vid') return keyBits(match.mask, field.at - 1, 13) !== 0n;
+  return keyBits(match.mask, field.at, field.bits) !== 0n;
+}
+
 /** Reads entries to the end of `from`. Unless `strict`, unknown fields and missing prerequisites are passed over, as in packet-ins. */
 export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatch {
   const match = matchAll();
   const result: DecodedMatch = { match };
-  const seen = new Set<number>();
   while (from.left > 0) {
     const header = decodeHeader(from);
     if (header.isCookie) {
@@ -246,10 +274,9 @@ export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatc
       continue;
     }
     const value = decodeFieldValue(from, header);
-    if (seen.has(value.field.id)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
-    seen.add(value.field.id);
     if (strict && !prereqHolds(value.field.prereq, match))
       throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
+    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
     addToMatch(match, value);
   }
   return result;

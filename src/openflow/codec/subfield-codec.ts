@@ -25,6 +25,16 @@ export function subfieldFromPacked(field: Field, packed: number): Subfield {
 export const encodeNxmHeader = (out: ByteWriter, field: Field): void => encodeFieldHeader(out, field, 1);
 export const decodeNxmHeader = (from: ByteReader): Field => decodeFieldHeader(from);
 
+/** A field in the older layouts, whose place for it is 32 bits: what is unknown there has a fault of its own. */
+export function decodeFixedHeader(from: ByteReader): Field {
+  try {
+    return decodeFieldHeader(from.sub(4));
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    throw new PeerError('OFPBAC_BAD_SET_TYPE', error.message);
+  }
+}
+
 /** Whether a field's header takes 8 bytes, so that it does not fit the older layouts. */
 export function hasLongHeader(field: Field): boolean {
   const code = codeFor(field, 1);

@@ -53,7 +53,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'setVlanPcp':
       return `${action.pushIfNeeded ? 'mod_vlan_pcp' : 'set_vlan_pcp'}:${action.pcp}`;
     case 'stripVlan':
-      return 'strip_vlan';
+      return action.pop === true ? 'pop_vlan' : 'strip_vlan';
     case 'pushVlan':
       return `push_vlan:${hex4(action.ethertype)}`;
     case 'setEthSrc':
@@ -75,9 +75,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'setL4DstPort':
       return `mod_tp_dst:${action.port}`;
     case 'decTtl':
-      return action.controllerIds.length === 0 || (action.controllerIds.length === 1 && action.controllerIds[0] === 0)
-        ? 'dec_ttl'
-        : `dec_ttl(${action.controllerIds.join(',')})`;
+      return action.listed === true ? `dec_ttl(${action.controllerIds.join(',')})` : 'dec_ttl';
     case 'setMplsLabel':
       return `set_mpls_label(${action.label})`;
     case 'setMplsTc':
@@ -129,7 +127,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'pop':
       return `${action.kind}:${formatSubfield(action.subfield)}`;
     case 'clone':
-      return `clone(${action.actions.length === 0 ? '' : formatActions(action.actions, names)})`;
+      return `clone(${formatActions(action.actions, names)})`;
     case 'checkPktLarger':
       return `check_pkt_larger(${action.length})->${formatSubfield(action.dst)}`;
     case 'ct':
@@ -142,7 +140,7 @@ export function formatAction(action: Action, names?: PortNames): string {
       return formatEncap(action);
     case 'decap':
       if (action.newPacketType === undefined) return 'decap()';
-      return `decap(packet_type(ns=${action.newPacketType >>> 16},type=0x${(action.newPacketType & 0xffff).toString(16)}))`;
+      return `decap(packet_type(ns=${action.newPacketType >>> 16},type=${hex(BigInt(action.newPacketType & 0xffff))}))`;
     case 'debugRecirc':
       return 'debug_recirc';
     case 'debugSlow':
@@ -266,18 +264,44 @@ function formatNat(nat: NatSpec): string {
   return parts.length === 0 ? 'nat' : `nat(${parts.join(',')})`;
 }
 
+function formatTlv(value: Uint8Array): string {
+  const data = [...value.subarray(4, 4 + (value[3] ?? 0))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `tlv(0x${(((value[0] ?? 0) << 8) | (value[1] ?? 0)).toString(16).padStart(4, '0')},${value[2] ?? 0},0x${data})`;
+}
+
 function formatEncap(action: Of<'encap'>): string {
   const names = new Map([
     [0, 'ethernet'],
     [0x1894f, 'nsh'],
     [0x18847, 'mpls'],
-    [0x18848, 'mplsm'],
+    [0x18848, 'mpls_mc'],
   ]);
   const name = names.get(action.packetType) ?? `0x${action.packetType.toString(16)}`;
   const props = action.props.map((prop) =>
     prop.class === 4 && prop.type === 1
       ? `md_type=${prop.value[0] ?? 0}`
-      : `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`,
+      : prop.class === 4 && prop.type === 2
+        ? formatTlv(prop.value)
+        : `class=0x${prop.class.toString(16)},type=0x${prop.type.toString(16)}`,
   );
   return props.length === 0 ? `encap(${name})` : `encap(${name}(${props.join(',')}))`;
+}
+
+/** Names of actions in messages, where they are not the first word of their text. */
+const NAMES: Partial<Record<Action['kind'], string>> = {
+  outputReg: 'output_reg',
+  outputTrunc: 'output_trunc',
+  setField: 'set_field',
+  regLoad: 'set_field',
+  regMove: 'reg_move',
+  setVlanVid: 'set_vlan_vid',
+  setVlanPcp: 'set_vlan_pcp',
+  setEthSrc: 'mod_dl_src',
+  setTunnel: 'set_tunnel',
+  push: 'push',
+};
+
+/** What an action is called. */
+export function actionName(action: Action): string {
+  return NAMES[action.kind] ?? (/^[a-z_0-9]+/.exec(formatAction(action))?.[0] || action.kind);
 }

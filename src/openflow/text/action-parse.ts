@@ -2,10 +2,13 @@
 // Facts: ovs-actions(7) and the reference's messages.
 import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
 import { parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
+import type { Field } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
-import type { Action, NatSpec } from '../action.ts';
+import type { Action, ActionKind, NatSpec, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
+import { hasLongHeader } from '../codec/subfield-codec.ts';
+import { actionName } from './action-format.ts';
 import { splitCommas, splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
 import type { ActionTextContext } from './number-text.ts';
@@ -49,16 +52,24 @@ type Parser = (
   word: { after: string | undefined; mark: string; key: string },
 ) => Action | Action[];
 
+/** An Ethernet header must be left. */
+const MIN_TRUNCATED = 14;
+
 function parseOutput(arg: string, context: ActionTextContext, word: { mark: string }): Action {
   if (word.mark === '(' && arg.includes('port') && arg.includes('max_len')) {
-    let port: number | undefined;
+    let port: number = OFPP.NONE;
     let maxLen = 0;
     for (const { key, value = '' } of splitKeyValues(arg)) {
-      if (key === 'port') port = portOf(value, context, `output to unknown truncate port: ${value}`);
-      else if (key === 'max_len') maxLen = u32(value);
-      else fault(`invalid key '${key}' in output_trunc argument`);
+      if (key === 'port') {
+        port = portOf(value, context, `output to unknown truncate port: ${value}`);
+        const isReserved = port >= OFPP.MAX && port !== OFPP.LOCAL && port !== OFPP.IN_PORT;
+        if (isReserved) fault(`output to unsupported truncate port: ${value}`);
+      } else if (key === 'max_len') {
+        maxLen = u32(value);
+        if (maxLen < MIN_TRUNCATED) fault(`max_len ${maxLen} is less than the minimum value ${MIN_TRUNCATED}`);
+      } else fault(`invalid key '${key}' in output_trunc argument`);
     }
-    return { kind: 'outputTrunc', port: port ?? OFPP.NONE, maxLen };
+    return { kind: 'outputTrunc', port, maxLen };
   }
   const port = parsePort(arg, context.names);
   if (port !== undefined) return { kind: 'output', port, maxLen: port === OFPP.CONTROLLER ? 0xffff : 0 };
@@ -188,6 +199,12 @@ function parseNat(arg: string): Action {
 }
 
 function parseNatRange(text: string, nat: NatSpec): void {
+  const portsOnly = /^:(\d+)(?:-(\d+))?$/.exec(text);
+  if (portsOnly !== null) {
+    nat.portMin = numberOf(portsOnly[1] ?? '', 16, 'port');
+    if (portsOnly[2] !== undefined) nat.portMax = numberOf(portsOnly[2], 16, 'port');
+    return;
+  }
   const m = /^(?:\[([^\]]*)\]|([\d.]+(?:-[\d.]+)?)|([0-9a-f:.]+(?:-[0-9a-f:.]+)?))?(?::(\d+)(?:-(\d+))?)?$/i.exec(text);
   const v4 = /^([\d.]+)(?:-([\d.]+))?(?::(\d+)(?:-(\d+))?)?$/.exec(text);
   const range = v4 !== null ? [v4[1], v4[2]] : (m?.[1] ?? m?.[3] ?? '').split('-');
@@ -226,10 +243,9 @@ function parseCt(arg: string, context: ActionTextContext): Action {
       const number = parseInteger(value ?? '');
       ct.zone = number !== undefined && number <= 0xffffn ? Number(number) : parseSubfield(value ?? '');
     } else if (key === 'alg') {
-      const port = [...CT_ALG].find(([, name]) => name === value)?.[0];
-      ct.alg = port ?? numberOf(value ?? '', 16, 'alg');
+      ct.alg = [...CT_ALG].find(([, name]) => name === value)?.[0] ?? fault(`invalid conntrack helper "${value ?? ''}"`);
     } else if (key === 'nat') ct.exec.push(parseNat(value ?? ''));
-    else if (key === 'exec') exec.push(...parseActionList(value ?? '', context));
+    else if (key === 'exec') exec.push(...parseNested(value ?? '', context, 'ct'));
     else fault(`invalid argument to "ct" action: \`${key}'`);
   }
   if (ct.force && !ct.commit) fault('"force" flag requires "commit" flag.');
@@ -286,8 +302,15 @@ function parseBundle(arg: string, context: ActionTextContext, isLoad: boolean): 
     algorithm: named,
     members,
   };
-  if (isLoad) action.dst = parseSubfield(dst);
+  if (isLoad) action.dst = shortSubfield(dst, arg);
   return action;
+}
+
+/** A field for an action that has 32 bits for it. */
+function shortSubfield(text: string, whole: string): Subfield {
+  const subfield = parseSubfield(text);
+  if (hasLongHeader(subfield.field)) fault(`${whole}: experimenter OXM field '${text}' not supported`);
+  return subfield;
 }
 
 function parseMultipath(arg: string): Action {
@@ -297,7 +320,7 @@ function parseMultipath(arg: string): Action {
   const named = MULTIPATH_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
   const count = Number(links);
   if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${links} is not in valid range 1 to 65536`);
-  const subfield = parseSubfield(dst);
+  const subfield = shortSubfield(dst, arg);
   if (subfield.bits < 16 && count > 1 << subfield.bits) {
     return fault(
       `${arg}: ${subfield.bits}-bit destination field has ${1 << subfield.bits} possible values, less than specified n_links ${count}`,
@@ -325,19 +348,39 @@ function parseFinTimeout(arg: string): Action {
   return { kind: 'finTimeout', idleTimeoutSec: idle, hardTimeoutSec: hard };
 }
 
+const NSH = 0x1894f;
+
+/** An NSH metadata option: class (16 bits), type (8), and the option's bytes. */
+function encapTlv(text: string): { class: number; type: number; value: Uint8Array } {
+  const [cls = '', type = '', data = ''] = splitCommas(text).map((part) => part.trim());
+  const digits = /^(?:0x)?([0-9a-f]*)$/i.exec(data)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
+  const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
+  const value = new Uint8Array(4 + bytes.length);
+  new DataView(value.buffer).setUint16(0, numberOf(cls, 16, 'tlv_class'));
+  value[2] = numberOf(type, 8, 'tlv_type');
+  value[3] = bytes.length;
+  value.set(bytes, 4);
+  return { class: 4, type: 2, value };
+}
+
 function parseEncap(arg: string): Action {
   const packetTypes = new Map([
     ['ethernet', 0],
     ['nsh', 0x1894f],
     ['mpls', 0x18847],
-    ['mplsm', 0x18848],
+    ['mpls_mc', 0x18848],
   ]);
   const [word] = splitKeyValues(arg);
   const packetType = packetTypes.get(word?.key ?? '');
-  if (packetType === undefined) return fault(`Encap hdr not supported: ${arg}`);
+  if (packetType === undefined) return fault('Encap hdr not supported: ');
   const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
-    if (key !== 'md_type') return fault(`Invalid property: ${key}`);
-    return { class: 4, type: 1, value: new Uint8Array([numberOf(value, 8, 'md_type')]) };
+    if (packetType === NSH && key === 'md_type') {
+      const type = numberOf(value, 8, 'md_type');
+      if (type !== 1 && type !== 2) return fault('invalid md_type');
+      return { class: 4, type: 1, value: new Uint8Array([type]) };
+    }
+    if (packetType === NSH && key === 'tlv') return encapTlv(value);
+    return fault(`Invalid property: ${key}`);
   });
   return { kind: 'encap', packetType, props };
 }
@@ -379,10 +422,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['output', parseOutput],
   ['controller', parseController],
   ['enqueue', parseEnqueue],
-  [
-    'group',
-    (arg) => ({ kind: 'group', group: arg.toLowerCase() === 'all' ? 0xfffffffc : arg.toLowerCase() === 'any' ? 0xffffffff : u32(arg) }),
-  ],
+  ['group', (arg) => ({ kind: 'group', group: u32(arg) })],
   ['bundle', (arg, context) => parseBundle(arg, context, false)],
   ['bundle_load', (arg, context) => parseBundle(arg, context, true)],
   ['multipath', parseMultipath],
@@ -413,7 +453,11 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['mod_tp_dst', (arg) => ({ kind: 'setL4DstPort', port: numberOf(arg, 16, 'destination port') })],
   [
     'dec_ttl',
-    (arg) => ({ kind: 'decTtl', controllerIds: arg === '' ? [] : arg.split(/[, ]+/).map((id) => numberOf(id, 16, 'dec_ttl_cnt_ids')) }),
+    (arg) => {
+      if (arg === '') return { kind: 'decTtl', controllerIds: [] };
+      const ids = arg.split(/[, ]+/).filter((id) => id !== '');
+      return { kind: 'decTtl', controllerIds: ids.map((id) => (Number.parseInt(id, 10) || 0) & 0xffff), listed: true };
+    },
   ],
   ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: u32(arg) })],
   ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: numberOf(arg, 8, 'MPLS TC') })],
@@ -451,7 +495,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['sample', parseSample],
   ['push', (arg) => ({ kind: 'push', subfield: parseSubfield(arg) })],
   ['pop', (arg) => ({ kind: 'pop', subfield: parseSubfield(arg) })],
-  ['clone', (arg, context) => ({ kind: 'clone', actions: parseActionList(arg, context) })],
+  ['clone', (arg, context) => ({ kind: 'clone', actions: parseNested(arg, context, 'clone') })],
   [
     'check_pkt_larger',
     (arg, _context, word) => ({
@@ -469,10 +513,43 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['debug_slow', () => ({ kind: 'debugSlow' })],
   ['meter', (arg) => ({ kind: 'meter', meter: u32(arg) })],
   ['clear_actions', () => ({ kind: 'clearActions' })],
-  ['write_actions', (arg, context) => ({ kind: 'writeActions', actions: parseActionList(arg, context) })],
+  ['write_actions', (arg, context) => ({ kind: 'writeActions', actions: parseNested(arg, context, 'write_actions') })],
   ['write_metadata', parseWriteMetadata],
   ['goto_table', (arg) => ({ kind: 'gotoTable', table: tableOf(arg) })],
 ]);
+
+type Outer = 'ct' | 'clone' | 'write_actions';
+const INSTRUCTIONS: ReadonlySet<ActionKind> = new Set<ActionKind>(['clearActions', 'writeActions', 'writeMetadata', 'gotoTable']);
+const isConnectionField = (field: Field): boolean => field.name === 'ct_mark' || field.name === 'ct_label';
+
+/** The field that an action changes, if that is what it does. */
+function changedField(action: Action): Field | undefined {
+  if (action.kind === 'setField') return action.field;
+  return action.kind === 'regLoad' || action.kind === 'regMove' ? action.dst.field : undefined;
+}
+
+/** Refuses what may not stand where it does. */
+function checkPlace(action: Action, outer: Outer | undefined): void {
+  const field = changedField(action);
+  if (outer === 'ct') {
+    if (action.kind === 'nat') return;
+    if (field === undefined) fault(`ct action doesn't support nested action ${actionName(action)}`);
+    else if (!isConnectionField(field)) fault(`ct action doesn't support nested modification of ${field.name}`);
+    return;
+  }
+  if (action.kind === 'nat') fault('Cannot have NAT action outside of "ct" action');
+  if (field !== undefined && isConnectionField(field)) fault('cannot set CT fields outside of ct action');
+  if (outer === undefined) return;
+  if (action.kind === 'meter') fault(`${outer} action doesn't support nested action meter`);
+  if (INSTRUCTIONS.has(action.kind)) fault(`${actionName(action)} instruction not allowed here`);
+}
+
+function parseNested(text: string, context: ActionTextContext, outer: Outer): Action[] {
+  const actions = parseActionList(text, context);
+  for (const action of actions) checkPlace(action, outer);
+  checkConjunctions(actions);
+  return actions;
+}
 
 function parseActionList(text: string, context: ActionTextContext): Action[] {
   const actions: Action[] = [];
@@ -518,5 +595,17 @@ export function parseActions(text: string, context: ActionTextContext = {}): Act
     if (at.rank === last.rank && at.rank !== 1) fault(`duplicate ${at.name} instruction not allowed, for OpenFlow 1.1+ compatibility`);
     last = at;
   }
+  for (const action of actions) checkPlace(action, undefined);
+  checkConjunctions(actions);
   return actions;
+}
+
+/** Conjunctions stand alone or with notes. */
+function checkConjunctions(actions: readonly Action[]): void {
+  if (!actions.some(({ kind }) => kind === 'conjunction')) return;
+  const other = actions.find(({ kind }) => kind !== 'conjunction' && kind !== 'note');
+  if (other === undefined) return;
+  fault(
+    `"conjunction" actions may be used along with "note" but not any other kind of action (such as the "${actionName(other)}" action used here)`,
+  );
 }

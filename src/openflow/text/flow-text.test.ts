@@ -46,7 +46,6 @@ test('parse(format(actions)) is the actions', () => {
     'resubmit(,5)',
     'dec_ttl(1,2,3)',
     'note:01.02.03.00.00.00',
-    'conjunction(5,1/3)',
     'controller(reason=no_match,max_len=100,id=5)',
     'learn(table=2,idle_timeout=10,priority=9,cookie=0x5,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])',
     'ct(commit,zone=5,nat(src=1.2.3.4-1.2.3.8:5-10,random),exec(load:0x5->NXM_NX_CT_MARK[]))',

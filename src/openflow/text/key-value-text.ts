@@ -52,8 +52,8 @@ function valueEnd(text: string, from: number): number {
   let at = from;
   for (; at < text.length; at++) {
     const c = text.charAt(at);
-    if (c === '(' || c === '[') depth++;
-    else if ((c === ')' || c === ']') && depth > 0) depth--;
+    if (c === '(') depth++;
+    else if (c === ')' && depth > 0) depth--;
     else if (depth === 0 && isSeparator(c)) break;
   }
   return at;

@@ -1,7 +1,8 @@
 // The text of the learn action. Facts: ovs-actions(7), "The learn action".
 
 import { parseField, parseInteger } from '../../flow/field-text.ts';
-import type { Action, LearnSpec } from '../action.ts';
+import type { Action, LearnSpec, Subfield } from '../action.ts';
+import { hasLongHeader } from '../codec/subfield-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
 import { fault, numberOf, tableOf, u64 } from './number-text.ts';
@@ -68,6 +69,13 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
   return learn;
 }
 
+/** Learned flows name fields in 32 bits. */
+function shortSubfield(text: string, whole: string): Subfield {
+  const subfield = parseSubfield(text);
+  if (hasLongHeader(subfield.field)) fault(`${whole}: experimenter OXM field '${text}' not supported`);
+  return subfield;
+}
+
 function parseSpec(key: string, value: string | undefined, whole: string, context: ActionTextContext): LearnSpec {
   if (key === 'load') {
     const text = value ?? '';
@@ -75,6 +83,7 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     if (arrow < 0) return fault(`${whole}: missing \`->' in \`load' specification`);
     const dst = parseSubfield(text.slice(arrow + 2));
     const number = parseInteger(text.slice(0, arrow));
+    if (number !== undefined && hasLongHeader(dst.field)) fault(`${text}: experimenter OXM field '${text.slice(arrow + 2)}' not supported`);
     const src = number ?? parseSubfield(text.slice(0, arrow));
     if (typeof src !== 'bigint' && src.bits !== dst.bits) {
       return fault(`${whole}: bit widths of ${text.slice(0, arrow)} (${src.bits}) and ${text.slice(arrow + 2)} (${dst.bits}) differ`);
@@ -82,7 +91,7 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     return { kind: 'load', bits: dst.bits, src, dst };
   }
   if (key === 'output') {
-    const src = parseSubfield(value ?? '');
+    const src = shortSubfield(value ?? '', whole);
     return { kind: 'output', bits: src.bits, src };
   }
   const name = /^[^[]*/.exec(key)?.[0] ?? '';
@@ -92,10 +101,10 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     const parsed = parseField(field, value, context.names);
     return { kind: 'match', bits: field.bits, src: parsed.value, dst: { field, offset: 0, bits: field.bits } };
   }
-  const dst = parseSubfield(key);
+  const dst = shortSubfield(key, whole);
   if (value === undefined || value === '') return { kind: 'match', bits: dst.bits, src: dst, dst };
   const number = parseInteger(value);
-  const src = number ?? parseSubfield(value);
+  const src = number ?? shortSubfield(value, whole);
   if (typeof src !== 'bigint' && src.bits !== dst.bits)
     return fault(`${whole}: bit widths of ${key} (${dst.bits}) and ${value} (${src.bits}) differ`);
   return { kind: 'match', bits: dst.bits, src, dst };

@@ -1,7 +1,11 @@
 // Hello, error, echo, configuration and flow messages as text.
+import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { formatPort } from '../../flow/field-text.ts';
+import { type Match, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
+import { ETH, matchedEthType } from '../../flow/prerequisites.ts';
+import { checkActionList } from '../action-check.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
 import type { Message } from '../message.ts';
 import { formatActions } from './action-format.ts';
@@ -32,6 +36,13 @@ const echo = (message: { data: Uint8Array }, { verbosity }: PrintContext): strin
 const config = (message: { flags: number; missSendLength: number }): string =>
   ` frags=${FRAG_MODES[message.flags & 3] ?? 'unknown'} miss_send_len=${message.missSendLength}\n`;
 
+/** Addresses of a connection's first packet ask for the network protocol that has such. */
+function isConnectionConsistent(match: Match): boolean {
+  const asks = (word: number, count: number): boolean => match.mask.subarray(word, word + count).some((bits) => bits !== 0);
+  const type = matchedEthType(match);
+  return !(asks(W.CT_NW_SRC, 2) && type !== ETH.IPV4) && !(asks(W.CT_IPV6_SRC, 8) && type !== ETH.IPV6);
+}
+
 /** Bodies of these messages. */
 export const BASIC_BODIES: BodyPrinters = {
   hello: (message) => `\n version bitmap: ${versionList(message.versions)}\n`,
@@ -40,7 +51,13 @@ export const BASIC_BODIES: BodyPrinters = {
   echoReply: echo,
   getConfigReply: config,
   setConfig: config,
-  flowMod: (message, { names }) => `${formatFlowMod(message, names)}\n`,
+  flowMod: (message, { names, version }) => {
+    // What a switch would refuse cannot be decoded, as the reference sees it.
+    const isConsistent = checkActionList(message.actions, message.match, message.table);
+    if (!isConnectionConsistent(message.match) || (!isConsistent && version > 1))
+      throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+    return `${formatFlowMod(message, names)}\n`;
+  },
   flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,
   flowStatsReply: (message, { names }) => `${message.flows.map((flow) => `\n ${formatFlowStats(flow, names)}`).join('')}\n`,
   aggregateReply: (message) => ` packet_count=${message.packetCount} byte_count=${message.byteCount} flow_count=${message.flowCount}\n`,

@@ -73,6 +73,10 @@ export class AsyncConfig {
     return this.#wants('portStatus', role, PORT_STATUS_BIT[reason]);
   }
 
+  wantsTableStatus(role: Role, reason: 'vacancy_down' | 'vacancy_up'): boolean {
+    return this.#wants('tableStatus', role, reason === 'vacancy_down' ? 3 : 4);
+  }
+
   #wants(kind: AsyncKind, role: Role, bit: number): boolean {
     const masks = this.#masks.get(kind);
     if (masks === undefined) return false;

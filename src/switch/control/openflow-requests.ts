@@ -7,6 +7,7 @@ import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts'
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
+import { groupFeatures } from './openflow-group-features.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
 import { bundleControl, checkBundled, packetOutStep } from './openflow-steps.ts';
@@ -20,6 +21,7 @@ const OFPT_EXPERIMENTER = 4;
 const OFPT_MULTIPART_REQUEST = 18;
 const OFPMP_TABLE_FEATURES = 12;
 const NXT_FLOW_MOD = 13;
+const NXT_GROUP_MOD = 31;
 
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
 const FRAG_MASK = 3;
@@ -72,6 +74,24 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       // The flow is in; only the frame it was to be applied to is unknown, since there are no buffers.
       if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
       return undefined;
+    case 'groupMod':
+      core.groupMod(message, session);
+      return undefined;
+    case 'groupDescRequest':
+      return replyParts(core.groupDescs(message.group), (groups, more) => ({ kind: 'groupDescReply', groups, more }), encode);
+    case 'groupStatsRequest':
+      return replyParts(core.groupStats(message.group), (groups, more) => ({ kind: 'groupStatsReply', groups, more }), encode);
+    case 'meterMod':
+      core.meterMod(message, session);
+      return undefined;
+    case 'meterConfigRequest':
+      return replyParts(core.meterConfigs(message.meter), (meters, more) => ({ kind: 'meterConfigReply', meters, more }), encode);
+    case 'meterStatsRequest':
+      return replyParts(core.meterStats(message.meter), (meters, more) => ({ kind: 'meterStatsReply', meters, more }), encode);
+    case 'meterFeaturesRequest':
+      return reply({ kind: 'meterFeaturesReply', features: core.meterFeatures() });
+    case 'groupFeaturesRequest':
+      return reply({ kind: 'groupFeaturesReply', features: groupFeatures(version) });
     case 'packetOut':
       packetOut(session, message);
       return undefined;
@@ -79,7 +99,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       core.portMod(message);
       return undefined;
     case 'tableMod':
-      core.tableMod({ kind: 'tableMod', table: message.table, miss: tableMiss(message.missConfig) });
+      tableMod(session, message);
       return undefined;
     case 'roleRequest':
       return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
@@ -120,6 +140,23 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'flowMonitorRequest':
+      return replyParts(
+        session.monitors.request(message.requests),
+        (updates, more) => ({ kind: 'flowMonitorReply', updates, more }),
+        encode,
+      );
+    case 'flowMonitorCancel':
+      session.monitors.cancel(message.id);
+      return undefined;
+    case 'tableDescRequest':
+      return replyParts(core.tableDescs?.() ?? [], (tables, more) => ({ kind: 'tableDescReply', tables, more }), encode);
+    case 'queueConfigRequest':
+      return queueConfig(session, message, encode);
+    case 'ctFlushZone':
+    case 'ctFlush':
+      core.flushConnections?.(message);
+      return undefined;
     case 'portStatsRequest':
       return replyParts(portStats(session, message.port), (ports, more) => ({ kind: 'portStatsReply', ports, more }), encode);
     case 'portDescRequest':
@@ -157,7 +194,7 @@ function changesTheSwitch(bytes: Uint8Array, version: OfVersion): boolean {
   if (version >= 4 && type === 29) return true;
   if (type !== 4 || bytes.length < 16) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return view.getUint32(8) === NX_VENDOR && view.getUint32(12) === NXT_FLOW_MOD;
+  return view.getUint32(8) === NX_VENDOR && (view.getUint32(12) === NXT_FLOW_MOD || view.getUint32(12) === NXT_GROUP_MOD);
 }
 
 /** OFPC_* of ofp_switch_features: flow, table, port and queue statistics, then what each version adds. */
@@ -207,6 +244,25 @@ function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bu
 function packetOut(session: OpenFlowSession, message: PacketOut): void {
   const step = packetOutStep(message);
   if (step !== undefined) session.core.packetOut(step);
+}
+
+function tableMod(session: OpenFlowSession, message: Extract<Message, { kind: 'tableMod' }>): void {
+  const { table, missConfig, settings } = message;
+  const step = { kind: 'tableMod', table, miss: tableMiss(missConfig) } as const;
+  session.core.tableMod(settings === undefined ? step : { ...step, settings });
+}
+
+/** Ports without queues have one all the same, number 0, as in the reference. */
+function queueConfig(session: OpenFlowSession, request: Extract<Message, { kind: 'queueConfigRequest' }>, encode: Encode): Answer {
+  const { core, version } = session;
+  const { port, queue } = request;
+  const isAll = version >= 5 && (port === OFPP.NONE || port === OFPP.ALL);
+  if (!isAll && core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
+  const found = core.queueConfigs?.(isAll ? OFPP.NONE : port) ?? [];
+  const queues = found.filter((one) => queue === ALL_QUEUES || one.queue === queue);
+  if (queues.length === 0) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
+  if (version < 5) return replyParts([queues], ([all]) => ({ kind: 'queueConfigReply', port, queues: all ?? [], more: false }), encode);
+  return replyParts(queues, (part, more) => ({ kind: 'queueConfigReply', port, queues: part, more }), encode);
 }
 
 function tableMiss(config: number): 'default' | 'controller' | 'continue' | 'drop' {

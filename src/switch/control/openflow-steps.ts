@@ -33,6 +33,7 @@ function stepOf(message: Message): BridgeStep | undefined {
   switch (message.kind) {
     case 'flowMod':
     case 'portMod':
+    case 'groupMod':
       return message;
     case 'packetOut':
       return packetOutStep(message);

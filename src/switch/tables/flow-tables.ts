@@ -11,15 +11,16 @@ import { Classifier, NEVER } from '../../flow/classifier.ts';
 import type { Key, Match } from '../../flow/key.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '../../openflow/message.ts';
+import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
 import { ExpiryQueue } from './expiry.ts';
-import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
+import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, references, sendsTo, usesGroup } from './rule.ts';
+import { MAX_ENTRIES, NO_LIMIT, type TableLimit, TableRoom } from './table-room.ts';
 
 /** Tables that a peer can use: 0..253. Table 254 is the bridge's own, 255 means all. */
 export const TABLE_COUNT = 254;
 export const INTERNAL_TABLE = 254;
 export const ALL_TABLES = 255;
-const MAX_ENTRIES = 1_000_000;
 const ANY_GROUP = 0xffffffff;
 
 export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
@@ -31,11 +32,19 @@ export class FlowTable {
   lookups = 0;
   matches = 0;
   hidden = 0;
+  readonly room = new TableRoom();
+  /** Flows that leave with the batch that is being staged. */
+  leaving = 0;
   /** Flows by cookie, for the limit of the learn action. */
   readonly cookies = new Map<bigint, number>();
 
   constructor(id: number) {
     this.id = id;
+  }
+
+  /** Flows that peers can see, those staged counted in. */
+  get count(): number {
+    return this.classifier.count - this.hidden - this.leaving;
   }
 }
 
@@ -45,9 +54,15 @@ export interface FlowChange {
   rule: FlowRule;
   reason: FlowRemovedReason | undefined;
   sender: Sender | undefined;
+  /** Of a rule that was modified or put in another's place, the actions until now. */
+  before?: readonly Action[];
 }
 
 export class FlowTables {
+  /** Told when all changes of a batch have been told. */
+  onSettled: (() => void) | undefined;
+  /** Told when a table gets full or has room again, where a controller asked for that. */
+  onVacancy: ((reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc) => void) | undefined;
   /** The version that frames see. */
   version = 1;
   readonly #tables: (FlowTable | undefined)[] = new Array(INTERNAL_TABLE + 1).fill(undefined);
@@ -61,9 +76,14 @@ export class FlowTables {
   readonly #learners = new Map<string, number>();
   readonly #orphans = new Map<string, { table: number; cookie: bigint }>();
 
-  constructor(clock: Clock, tell: (change: FlowChange) => void) {
+  /** The flows that name a group or a meter, by its number. */
+  readonly #users = { group: new Map<number, Set<FlowRule>>(), meter: new Map<number, Set<FlowRule>>() };
+  readonly #known: Referents;
+
+  constructor(clock: Clock, tell: (change: FlowChange) => void, known: Referents = { hasGroup: () => false, hasMeter: () => false }) {
     this.#clock = clock;
     this.#tell = tell;
+    this.#known = known;
   }
 
   table(id: number): FlowTable | undefined {
@@ -136,7 +156,7 @@ export class FlowTables {
   #add(mod: FlowMod, match: Match, sender: Sender | undefined): void {
     const id = mod.table === ALL_TABLES ? 0 : mod.table;
     this.#checkTable(id);
-    checkActions(mod.actions, id);
+    checkActions(mod.actions, id, this.#known);
     const { classifier } = this.#tableFor(id);
     const next = this.version + 1;
     const old = classifier.find(match, mod.priority, next);
@@ -144,7 +164,7 @@ export class FlowTables {
       if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
         throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
       }
-      if (classifier.count >= MAX_ENTRIES) throw new PeerError('OFPFMFC_TABLE_FULL', `table ${id} is full`);
+      this.#makeRoom(this.#tableFor(id));
     }
     const now = this.#clock.now();
     const rule = new FlowRule(
@@ -163,11 +183,22 @@ export class FlowTables {
     );
     if (old !== undefined) this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'added', rule, reason: undefined, sender });
+    const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
+    this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
+  }
+
+  /** Sees that one more flow fits, at the cost of another where the table evicts. */
+  #makeRoom(table: FlowTable): void {
+    const { room } = table;
+    while (table.count >= room.maxFlows) {
+      const victim = room.evicts ? room.victim((rule) => rule.removedIn !== NEVER) : undefined;
+      if (victim === undefined) throw new PeerError('OFPFMFC_TABLE_FULL', `table ${table.id} is full`);
+      this.#delete(victim, 'eviction', undefined);
+    }
   }
 
   #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
-    checkActions(mod.actions, old.table);
+    checkActions(mod.actions, old.table, this.#known);
     const now = this.#clock.now();
     // The counters stay the same object, so that traffic in flight is counted on.
     const stats: RuleStats = mod.flags.resetCounts ? { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now } : old.stats;
@@ -175,7 +206,7 @@ export class FlowTables {
     const rule = new FlowRule(old.match(), old.priority, settings, stats);
     this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'modified', rule, reason: undefined, sender });
+    this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
@@ -190,8 +221,33 @@ export class FlowTables {
   }
 
   #remove(rule: FlowRule): void {
+    if (rule.removedIn === NEVER && !rule.isHidden) this.#tableFor(rule.table).leaving++;
     rule.removedIn = this.version + 1;
     this.#removed.push(rule);
+  }
+
+  /** How many flows name a group or a meter. */
+  userCount(kind: 'group' | 'meter', id: number): number {
+    return this.#users[kind].get(id)?.size ?? 0;
+  }
+
+  /** Stages the removal of the flows that name a group or a meter that goes. */
+  stageUsersGone(kind: 'group' | 'meter', id: number, sender: Sender | undefined): void {
+    const reason = kind === 'group' ? 'group_delete' : 'meter_delete';
+    const next = this.version + 1;
+    const staged = this.#added.filter((rule) => references(rule.settings.actions).some((one) => one.kind === kind && one.id === id));
+    for (const rule of [...(this.#users[kind].get(id) ?? []), ...staged]) if (rule.isVisible(next)) this.#delete(rule, reason, sender);
+  }
+
+  #countUsers(rule: FlowRule, isThere: boolean): void {
+    for (const { kind, id } of references(rule.settings.actions)) {
+      const users = this.#users[kind].get(id);
+      if (!isThere) {
+        users?.delete(rule);
+        if (users?.size === 0) this.#users[kind].delete(id);
+      } else if (users === undefined) this.#users[kind].set(id, new Set([rule]));
+      else users.add(rule);
+    }
   }
 
   /** Runs `look` as if what has been staged so far were current. */
@@ -212,23 +268,39 @@ export class FlowTables {
     this.#changes = [];
     if (added.length === 0 && removed.length === 0) return false;
     this.version++;
+    const touched = new Set<FlowTable>();
     for (const rule of removed) {
       rule.isGone = true;
       const table = this.#tableFor(rule.table);
       table.classifier.remove(rule);
+      touched.add(table);
+      table.leaving = 0;
+      // What came and went in this batch was never counted.
+      if (rule.addedIn === this.version) continue;
       if (rule.isHidden) table.hidden--;
+      table.room.removed(rule);
       this.#count(table, rule, -1);
+      this.#countUsers(rule, false);
     }
     for (const rule of added) {
       if (rule.isGone) continue;
-      if (rule.isHidden) this.#tableFor(rule.table).hidden++;
-      this.#count(this.#tableFor(rule.table), rule, 1);
+      const table = this.#tableFor(rule.table);
+      touched.add(table);
+      if (rule.isHidden) table.hidden++;
+      table.room.added(rule);
+      this.#count(table, rule, 1);
+      this.#countUsers(rule, true);
       const now = this.#clock.now();
       rule.stats.modifiedMs = now;
       const due = rule.dueMs();
       if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
     }
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
+    if (changes.length > 0) this.onSettled?.();
+    for (const table of touched) {
+      const crossed = table.room.crossed(table.count);
+      if (crossed !== undefined) this.onVacancy?.(crossed, table.room.describe(table.id, table.count));
+    }
     this.#deleteUnlearned();
     return true;
   }
@@ -260,7 +332,10 @@ export class FlowTables {
 
   /** Forgets what was staged. */
   rollback(): void {
-    for (const rule of this.#removed) rule.removedIn = NEVER;
+    for (const rule of this.#removed) {
+      rule.removedIn = NEVER;
+      this.#tableFor(rule.table).leaving = 0;
+    }
     for (const rule of this.#added) this.#tableFor(rule.table).classifier.remove(rule);
     this.#added = [];
     this.#removed = [];
@@ -379,13 +454,53 @@ export class FlowTables {
     else this.#tableFor(table).miss = miss;
   }
 
+  /** What controllers set of one table, or of all. */
+  setTable(id: number, settings: TableSettings): void {
+    const ids = id === ALL_TABLES ? Array.from({ length: TABLE_COUNT }, (_, i) => i) : [id];
+    for (const one of ids) {
+      const table = this.#tableFor(one);
+      table.room.set(settings, table.classifier.rules(), table.count);
+    }
+  }
+
+  /** What the owner set of tables; those that are not named have no limits. Flows beyond a limit go at once where the table evicts. */
+  limitTables(limits: ReadonlyMap<number, TableLimit>): void {
+    for (let id = 0; id < TABLE_COUNT; id++) {
+      const limit = limits.get(id);
+      const present = this.#tables[id];
+      if (limit === undefined && (present === undefined || present.room.limit === NO_LIMIT)) continue;
+      const table = this.#tableFor(id);
+      table.room.configure(limit ?? NO_LIMIT, table.classifier.rules());
+      if (!table.room.evicts) continue;
+      while (table.count > table.room.maxFlows) {
+        const victim = table.room.victim((rule) => rule.removedIn !== NEVER);
+        if (victim === undefined) break;
+        this.#delete(victim, 'eviction', undefined);
+      }
+    }
+    this.commit();
+  }
+
+  /** Whether some table ends flows to make room. */
+  get evicts(): boolean {
+    return this.#tables.some((table) => table?.room.evicts === true);
+  }
+
+  /** What can be set of tables, as it stands. */
+  describeTables(): TableDesc[] {
+    return Array.from({ length: TABLE_COUNT }, (_, id) => {
+      const table = this.#tables[id];
+      return table === undefined ? new TableRoom().describe(id, 0) : table.room.describe(id, table.count);
+    });
+  }
+
   stats(): TableStats[] {
     return Array.from({ length: TABLE_COUNT }, (_, id) => {
       const table = this.#tables[id];
       return {
         table: id,
-        name: '',
-        maxEntries: MAX_ENTRIES,
+        name: table?.room.limit.name ?? '',
+        maxEntries: table?.room.maxFlows ?? MAX_ENTRIES,
         activeCount: (table?.classifier.count ?? 0) - (table?.hidden ?? 0),
         lookupCount: BigInt(table?.lookups ?? 0),
         matchedCount: BigInt(table?.matches ?? 0),
@@ -405,8 +520,14 @@ function outputsTo(rule: FlowRule, port: number, group: number): boolean {
   return group === ANY_GROUP || usesGroup(rule.settings.actions, group);
 }
 
-/** Refuses actions that name a port or table that cannot be. */
-export function checkActions(actions: readonly Action[], table: number): void {
+/** What else of the bridge actions may name: as staged so far. */
+export interface Referents {
+  hasGroup(id: number): boolean;
+  hasMeter(id: number): boolean;
+}
+
+/** Refuses actions that name a port, table, group or meter that cannot be. */
+export function checkActions(actions: readonly Action[], table: number, known: Referents): void {
   for (const action of actions) {
     switch (action.kind) {
       case 'output':
@@ -422,11 +543,13 @@ export function checkActions(actions: readonly Action[], table: number): void {
         break;
       case 'writeActions':
       case 'clone':
-        checkActions(action.actions, table);
+        checkActions(action.actions, table, known);
         break;
       case 'group':
+        if (known.hasGroup(action.group)) break;
         throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
       case 'meter':
+        if (known.hasMeter(action.meter)) break;
         throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
       default:
     }

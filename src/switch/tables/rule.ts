@@ -1,5 +1,5 @@
 // A flow of an OpenFlow table.
-import { ClassifierRule } from '../../flow/classifier.ts';
+import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
 import { KEY_WORDS, type Match, W } from '../../flow/key.ts';
 import type { Action, OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
@@ -43,7 +43,7 @@ export class FlowRule extends ClassifierRule {
   isGone = false;
 
   constructor(match: Match, priority: number, settings: RuleSettings, stats: RuleStats) {
-    super(match, priority);
+    super(match, priority, conjunctionsOf(settings.actions));
     this.settings = settings;
     this.stats = stats;
   }
@@ -98,6 +98,11 @@ export class FlowRule extends ClassifierRule {
   }
 }
 
+function conjunctionsOf(actions: readonly Action[]): readonly Conjunction[] | undefined {
+  const parts = actions.filter((action) => action.kind === 'conjunction');
+  return parts.length === 0 ? undefined : parts;
+}
+
 /** Whether some action sends to `port` directly. */
 export function sendsTo(actions: readonly Action[], port: OfPort): boolean {
   return actions.some((action) => {
@@ -121,6 +126,17 @@ export function usesGroup(actions: readonly Action[], group: number): boolean {
     if (action.kind === 'group') return action.group === group;
     return (action.kind === 'writeActions' || action.kind === 'clone') && usesGroup(action.actions, group);
   });
+}
+
+/** The groups and meters that a list names. */
+export function references(actions: readonly Action[]): { kind: 'group' | 'meter'; id: number }[] {
+  const found: { kind: 'group' | 'meter'; id: number }[] = [];
+  for (const action of actions) {
+    if (action.kind === 'group') found.push({ kind: 'group', id: action.group });
+    else if (action.kind === 'meter') found.push({ kind: 'meter', id: action.meter });
+    else if (action.kind === 'writeActions' || action.kind === 'clone') found.push(...references(action.actions));
+  }
+  return found;
 }
 
 /** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */

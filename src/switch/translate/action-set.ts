@@ -2,12 +2,33 @@
 // (OpenFlow 1.3.5 section 5.10): at most one action of each kind, in the specification's order.
 import type { Action } from '../../openflow/action.ts';
 import type { Walk } from './translate.ts';
-import { runActions } from './translate-actions.ts';
 
 /** Kinds that go before the sets, in their order. */
 const FIRST = ['stripVlan', 'popMpls', 'decap', 'encap', 'pushMpls', 'pushVlan', 'decMplsTtl', 'decTtl', 'decNshTtl'] as const;
 /** Only the first of these that is present is executed, and without any the set does nothing. */
-const LAST = ['group', 'output', 'resubmit', 'ct'] as const;
+const LAST = ['group', 'output', 'resubmit', 'ctClear', 'ct'] as const;
+/** Kinds between the two, executed in the order in which they were written. Other kinds do nothing in a set. */
+const SETS: ReadonlySet<Action['kind']> = new Set([
+  'setField',
+  'regLoad',
+  'regMove',
+  'setVlanVid',
+  'setVlanPcp',
+  'setEthSrc',
+  'setEthDst',
+  'setIpv4Src',
+  'setIpv4Dst',
+  'setIpDscp',
+  'setIpEcn',
+  'setIpTtl',
+  'setL4SrcPort',
+  'setL4DstPort',
+  'setMplsLabel',
+  'setMplsTc',
+  'setMplsTtl',
+  'setTunnel',
+  'setQueue',
+]);
 
 /** The list to execute for a set written in this order. */
 export function orderActionSet(written: readonly Action[]): Action[] {
@@ -19,10 +40,7 @@ export function orderActionSet(written: readonly Action[]): Action[] {
     const action = lastOf(kind);
     if (action !== undefined) list.push(action);
   }
-  for (const action of written) {
-    if ((FIRST as readonly string[]).includes(action.kind) || (LAST as readonly string[]).includes(action.kind)) continue;
-    list.push(action);
-  }
+  for (const action of written) if (SETS.has(action.kind)) list.push(action);
   list.push(last);
   return list;
 }
@@ -35,7 +53,7 @@ export function runActionSet(walk: Walk): void {
   walk.nested('table', '--. Executing action set:', () => {
     walk.isInActionSet = true;
     walk.hasExited = false;
-    runActions(walk, list);
+    walk.run(list, false);
     walk.isInActionSet = false;
   });
 }

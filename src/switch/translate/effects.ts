@@ -42,6 +42,9 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
         break;
       case 'recirc':
         break;
+      case 'group':
+        effect.group.count(effect.bucket, packets, bytes);
+        break;
       case 'port': {
         const { virtual } = effect.port;
         if (effect.direction === 'rx') {

@@ -25,6 +25,8 @@ export interface FrozenState {
   actionSet: readonly Action[];
   stack: readonly { value: bigint; bits: number }[];
   isConntracked: boolean;
+  /** The datapath hashed the frame before it brought it back. */
+  isHashed: boolean;
   /** Metadata that the datapath does not carry, and the outer header as actions left it. */
   key: Key;
   /** The port through which the frame came in, in the bridge it came in at. */
@@ -60,8 +62,9 @@ function idOf(state: FrozenState): string {
   const words: string[] = [];
   for (const word of KEPT) if (state.key[word] !== 0) words.push(`${word}:${state.key[word]}`);
   const steps = state.steps.map(({ actions, table, rule }) => [actions, table, rule?.settings.cookie ?? null]);
-  const { bridge, table, actionSet, stack, isConntracked, isTunnelled, mirrored } = state;
-  return JSON.stringify([bridge.name, table ?? -1, words, steps, actionSet, stack, isConntracked, isTunnelled, mirrored], plain);
+  const { bridge, table, actionSet, stack, isConntracked, isHashed, isTunnelled, mirrored } = state;
+  const flags = [isConntracked, isHashed, isTunnelled, mirrored];
+  return JSON.stringify([bridge.name, table ?? -1, words, steps, actionSet, stack, flags], plain);
 }
 
 const MAX_STATES = 1 << 18;

@@ -37,6 +37,14 @@ export function clone(walk: Walk, actions: readonly Action[]): void {
   restore(walk, saved);
 }
 
+/** A bucket of a group: like a clone, without an action set of its own. */
+export function runIsolated(walk: Walk, actions: readonly Action[], isLast: boolean): void {
+  const saved = save(walk);
+  runReversibly(walk, actions, isLast);
+  if (walk.isFreezing) walk.finish();
+  restore(walk, saved);
+}
+
 interface Saved {
   key: Key;
   actionSet: Action[];

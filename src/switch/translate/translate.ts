@@ -11,6 +11,7 @@
 import type { DpAction } from '../../datapath/datapath.ts';
 import { type Key, type Match, newKey, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowRule } from '../tables/rule.ts';
@@ -20,7 +21,7 @@ import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { mirrorInput, mirrorOutput } from './mirror.ts';
 import { normal } from './normal.ts';
-import { CT_WORDS, isArp, isIp } from './subfield.ts';
+import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
 import { runReversibly } from './translate-branches.ts';
 import { clearConntrack } from './translate-ct.ts';
@@ -53,6 +54,9 @@ export class Walk {
   mirrored = 0;
   hasExited = false;
   isInActionSet = false;
+  isInGroup = false;
+  /** The datapath has hashed the frame; the hash may be 0 as far as a megaflow knows it. */
+  isHashed = false;
   actionSet: Action[] = [];
   readonly stack: { value: bigint; bits: number }[] = [];
   /** Nothing is executed behind the action being run, so that it may spoil the frame. */
@@ -69,9 +73,13 @@ export class Walk {
   /** The `nat` of the ct action whose actions are being run. */
   ctNat: NatSpec | undefined;
   readonly isTunnelled: boolean;
+  /** The priority that the frame came with, for pop_queue. */
+  readonly firstPriority: number;
   readonly #recirculations: Recirculation[] = [];
   /** The frame goes to a controller with all that is left to do. */
   #paused: ControllerSend | undefined;
+  /** What the datapath is to hash before the frame comes back. */
+  #hash: DpAction | undefined;
   readonly #request: TranslateRequest;
   #nodes: TraceNode[] | undefined;
 
@@ -81,6 +89,7 @@ export class Walk {
     this.key = request.key.slice();
     this.base = request.key.slice();
     this.nowMs = request.nowMs;
+    this.firstPriority = request.key[W.SKB_PRIORITY]!;
     const { frozen } = request;
     this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
     if (frozen !== undefined) {
@@ -90,6 +99,7 @@ export class Walk {
       this.actionSet = [...frozen.actionSet];
       this.isConntracked = frozen.isConntracked;
       this.mirrored = frozen.mirrored;
+      this.isHashed = frozen.isHashed;
     }
     this.#nodes = request.trace?.root;
   }
@@ -209,6 +219,11 @@ export class Walk {
 
   /** resubmit and goto_table. */
   tableAction(inPort: OfPort, table: number, honoursMiss: boolean, deepens: boolean): void {
+    this.#checkWork(deepens);
+    this.lookup(table, inPort, honoursMiss, deepens);
+  }
+
+  #checkWork(deepens: boolean): void {
     if (deepens && this.depth >= MAX_DEPTH) {
       this.report('error', `over max translation depth ${MAX_DEPTH}`);
       this.fail('Recursion too deep');
@@ -217,7 +232,21 @@ export class Walk {
       this.report('error', `over ${MAX_RESUBMITS} resubmit actions`);
       this.fail('Too many resubmits');
     }
-    this.lookup(table, inPort, honoursMiss, deepens);
+  }
+
+  /** Runs `fn` one level deeper, as what may run itself again must. */
+  deeper(fn: () => void): void {
+    this.#checkWork(true);
+    this.depth++;
+    fn();
+    this.depth--;
+  }
+
+  /** Has the datapath hash the frame and bring it back to do `action`, and what stands behind it, with the hash. */
+  freezeForHash(action: Action, algorithm: number, basis: number): void {
+    this.steps.push({ actions: [action], table: this.table, rule: this.rule });
+    this.#hash = { kind: 'hash', algorithm, basis };
+    this.freeze();
   }
 
   commit(): void {
@@ -246,7 +275,10 @@ export class Walk {
   /** The end of a pipeline or a branch of it: the action set, or what freezing left to do. */
   finish(): void {
     if (this.isFreezing) this.recirculate(undefined);
-    else runActionSet(this);
+    else {
+      runActionSet(this);
+      if (this.isFreezing) this.recirculate(undefined);
+    }
   }
 
   /** From here on lists only leave what they still had to do. */
@@ -265,6 +297,7 @@ export class Walk {
       actionSet: [...actionSet],
       stack: [...stack],
       isConntracked,
+      isHashed: this.isHashed || this.#hash !== undefined,
       key: keptWords(this.key),
       isTunnelled,
       mirrored: this.mirrored,
@@ -286,6 +319,10 @@ export class Walk {
     const id = this.#request.sends.recirculations.put(state, this.nowMs);
     if (id === 0) this.fail('Failed to allocate a recirculation id');
     this.effects.push({ kind: 'recirc', id });
+    if (table === undefined && this.#hash !== undefined) {
+      this.out.push(this.#hash);
+      this.#hash = undefined;
+    }
     this.out.push({ kind: 'recirc', id });
     this.#recirculations.push({ id, key: this.key.slice(), ct });
     if (table !== undefined) return;
@@ -326,6 +363,7 @@ export class Walk {
   }
 
   #reason(): PacketInReason {
+    if (this.isInGroup) return 'group';
     if (this.isInActionSet) return 'action_set';
     if (this.rule === undefined) return this.isPacketOut ? 'packet_out' : 'action';
     // A table-miss flow (OpenFlow 1.3.5 section 5.4): what it sends up "missed".
@@ -469,7 +507,6 @@ export class Walk {
     this.commit();
     if (isPaused) this.freeze();
     // The metadata that goes with the frame is part of the action.
-    this.mark(W.PKT_MARK, -1);
     if (this.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
     const send: ControllerSend = {
       bridge: this.bridge,
@@ -493,7 +530,12 @@ export class Walk {
 
   #toUserspace(send: ControllerSend): void {
     const token = this.#request.sends.put(send);
-    this.out.push({ kind: 'userspace', cookie: { reason: 'controller', token } });
+    const toUserspace: DpAction = { kind: 'userspace', cookie: { reason: 'controller', token } };
+    const { meters } = this.bridge;
+    // A meter of the action's own goes before the one for all that controllers get. Both end what is inside a list alone.
+    const meter = meters.numberOf(send.meterId) ?? meters.numberOf(OFPM.CONTROLLER);
+    if (meter === undefined) this.out.push(toUserspace);
+    else this.out.push({ kind: 'sample', probability: 0xffffffff, actions: [{ kind: 'meter', meter }, toUserspace] });
   }
 
   /** Runs the whole walk. */
@@ -530,7 +572,8 @@ export class Walk {
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
     return {
       actions: this.out,
-      mask: finishMask(this.wild, request.key),
+      mask: finishMask(this.wild, request.key, this.isTunnelled),
+      readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
       finalKey: key,
@@ -570,7 +613,7 @@ function* floodOrder(bridge: BridgeState): Generator<SwitchPort> {
 }
 
 /** Turns what the walk read into a mask over what the datapath knows. */
-function finishMask(wild: Key, original: Key): Key {
+function finishMask(wild: Key, original: Key, isTunnelled: boolean): Key {
   const mask = wild.slice();
   // Registers, metadata and the like start as zero for every frame.
   mask.fill(0, W.DP_END);
@@ -578,7 +621,14 @@ function finishMask(wild: Key, original: Key): Key {
   // Whether a tag is present always counts: the Ethernet type alone does not say it here.
   mask[W.VLAN0] = mask[W.VLAN0]! | VLAN_CFI;
   if ((mask[W.VLAN1]! & 0xffff) !== 0) mask[W.VLAN1] = mask[W.VLAN1]! | VLAN_CFI;
+  // A frame that came through no tunnel has no outer header, whatever the tables wrote and read there.
+  if (!isTunnelled) {
+    mask.fill(0, W.TUN_ID, W.NSH);
+    mask.fill(0, W.TUN_METADATA);
+  }
   const type = original[W.TYPE]!;
+  if (!isMpls(original)) mask.fill(0, W.MPLS, W.MPLS + 3);
+  if (type >>> 16 !== 0x894f) mask.fill(0, W.NSH, W.TUN_METADATA);
   if (isIp(original)) {
     // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
     const proto = type & 0xff;
@@ -594,13 +644,13 @@ function finishMask(wild: Key, original: Key): Key {
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Of the outer header, what identifies the tunnel. */
 const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
-const METADATA_WORDS = [W.PKT_MARK, ...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
+const METADATA_WORDS = [...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
 
-/** The same with what connection tracking says of the frame, which the frame brings itself. */
-export function withConntrack(match: Match, frameKey: Key): Match {
-  if (frameKey[W.CT_STATE] === 0) return match;
+/** The same with its mark and what connection tracking says of it, which the frame brings itself. */
+export function withFrameMetadata(match: Match, frameKey: Key): Match {
+  if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
   const both = { key: match.key.slice(), mask: match.mask.slice() };
-  for (const word of CT_WORDS) {
+  for (const word of [W.PKT_MARK, ...CT_WORDS]) {
     if (frameKey[word] === 0) continue;
     both.key[word] = frameKey[word]!;
     both.mask[word] = 0xffffffff;

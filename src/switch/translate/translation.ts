@@ -9,6 +9,7 @@ import type { BridgeState } from '../bridge-state.ts';
 import type { Mirror } from '../mirrors.ts';
 import type { PortBundle, SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-tables.ts';
+import type { Group } from '../tables/group-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import type { FrozenState, RecircStore } from './frozen.ts';
 
@@ -22,6 +23,8 @@ export type Effect =
   | { kind: 'learnFlow'; bridge: BridgeState; mod: FlowMod; limit: number }
   /** A frame that ends a TCP connection shortens the timeouts of the rule. */
   | { kind: 'finTimeout'; bridge: BridgeState; rule: FlowRule; idleTimeoutSec: number; hardTimeoutSec: number }
+  /** Counts for a bucket of a group; undefined: for all of them. */
+  | { kind: 'group'; group: Group; bucket: number | undefined }
   /** The id must stay known while the megaflow is there. */
   | { kind: 'recirc'; id: number };
 
@@ -95,6 +98,8 @@ export interface Translation {
   isVlanRead: boolean;
   /** The key at the end of the walk. */
   finalKey: Key;
+  /** Of a walk that was given up: all that it read, the fields of the tables too; only the trace shows it. */
+  readUntilError: Key | undefined;
   recirculations: readonly Recirculation[];
   /** Why the walk was given up; the frame is dropped then. */
   error: string | undefined;

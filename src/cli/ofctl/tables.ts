@@ -1,0 +1,175 @@
+// The commands of ovs-ofctl about flow tables, queues' configuration and tracked connections: mod-table, dump-table-desc,
+// queue-get-config, ct-flush-zone, ct-flush.
+import { ConfigError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
+import { parsePort } from '../../flow/field-text.ts';
+import type { Message } from '../../openflow/message.ts';
+import type { TableDesc, TableSettings } from '../../openflow/table.ts';
+import { printMessage } from '../../openflow/text/message-print.ts';
+import { parseCtFlush } from './ct-flush-text.ts';
+import { fetchPorts, namesOf } from './names.ts';
+import type { SessionSettings } from './session.ts';
+import { Session, SwitchRefusal } from './session.ts';
+
+const tableLog = logger('ofp_table');
+
+const ALL_TABLES = 255;
+const ANY = 0xffff;
+const ALL_QUEUES = 0xffffffff;
+
+async function withSession(
+  bridge: string,
+  settings: SessionSettings,
+  run: (session: Session) => Promise<void>,
+  firstXid = 1,
+): Promise<number> {
+  const session = await Session.open(bridge, settings, firstXid);
+  try {
+    await run(session);
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+/** Asks and prints what comes back, a refusal like an answer. */
+async function print(session: Session, message: Message): Promise<void> {
+  try {
+    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+  } catch (error) {
+    if (!(error instanceof SwitchRefusal)) throw error;
+    process.stdout.write(error.message);
+  }
+}
+
+/** What mod-table can set: the versions that have it, and what it does to what a table has. */
+const SETTINGS: ReadonlyMap<string, { versions: number; change(before: TableSettings, argument: string): TableSettings | number }> =
+  new Map([
+    ['controller', { versions: 0x0c, change: () => 0 }],
+    ['continue', { versions: 0x0c, change: () => 1 }],
+    ['drop', { versions: 0x0c, change: () => 2 }],
+    ['evict', { versions: 0x60, change: (before: TableSettings) => ({ ...before, evicts: true }) }],
+    ['noevict', { versions: 0x60, change: (before: TableSettings) => ({ ...before, evicts: false }) }],
+    [
+      'vacancy',
+      {
+        versions: 0x60,
+        change: (before: TableSettings, argument: string) => ({ ...before, tellsVacancy: true, vacancy: parseVacancy(argument) }),
+      },
+    ],
+    ['novacancy', { versions: 0x60, change: (before: TableSettings) => ({ ...before, tellsVacancy: false }) }],
+  ]);
+
+function parseVacancy(text: string): { down: number; up: number; now: number } {
+  const [down = '', up = ''] = text.split(',');
+  const percent = (value: string, name: string): number => {
+    if (value === '') throw new ConfigError(`Vacancy ${name} value missing`);
+    if (!/^\d+$/.test(value) || Number(value) > 100) throw new ConfigError(`Invalid vacancy ${name} value "${value}"`);
+    return Number(value);
+  };
+  const range = { down: percent(down, 'down'), up: percent(up, 'up'), now: 0 };
+  if (range.up < range.down) {
+    throw new ConfigError('Invalid vacancy range, vacancy up should be greater than vacancy down (OFPBPC_BAD_VALUE)');
+  }
+  return range;
+}
+
+function parseTable(text: string): number {
+  if (text.toLowerCase() === 'all') return ALL_TABLES;
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number > 255) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
+  if (!(number <= 255)) throw new ConfigError(`unknown table "${text}"`);
+  return number;
+}
+
+/** As much of a table's settings as a table-mod repeats: what is off is not said. */
+const kept = (settings: TableSettings): TableSettings => {
+  const { evicts = false, tellsVacancy = false, vacancy, evictionFlags } = settings;
+  const own: TableSettings = { evicts, tellsVacancy };
+  if (!evicts && tellsVacancy) own.evicts = false;
+  if (evictionFlags !== undefined && evicts) own.evictionFlags = evictionFlags;
+  if (tellsVacancy && vacancy !== undefined) own.vacancy = { ...vacancy, now: 0 };
+  return own;
+};
+
+/** mod-table TABLE SETTING */
+export function modTable(bridge: string, tableText: string, settingText: string, settings: SessionSettings): Promise<number> {
+  const [, name = '', argument = ''] = /^([^:]*):?(.*)$/.exec(settingText) ?? [];
+  const setting = SETTINGS.get(name);
+  if (setting === undefined) throw new ConfigError(`invalid table_mod setting ${settingText}`);
+  const versions = settings.versions & setting.versions;
+  if (versions === 0) {
+    const names = setting.versions === 0x0c ? 'OpenFlow11, OpenFlow12' : 'OpenFlow14, OpenFlow15';
+    throw new ConfigError(`table_mod '${settingText}' requires one of the OpenFlow versions ${names}`);
+  }
+  const table = parseTable(tableText);
+  setting.change({}, argument);
+  return withSession(
+    bridge,
+    { ...settings, versions },
+    async (session) => {
+      const descs = new Map<number, TableDesc>();
+      if (session.version >= 5) {
+        for (const { message } of await session.ask({ kind: 'tableDescRequest' })) {
+          if (message.kind === 'tableDescReply') for (const desc of message.tables) descs.set(desc.table, desc);
+        }
+      }
+      const tables = session.version >= 5 && table === ALL_TABLES ? [...descs.keys()] : [table];
+      for (const one of tables) {
+        const wanted = setting.change(descs.get(one) ?? {}, argument);
+        if (typeof wanted === 'number') session.connection.send({ kind: 'tableMod', table: one, missConfig: wanted });
+        else session.connection.send({ kind: 'tableMod', table: one, missConfig: 0, settings: kept(wanted) });
+      }
+      await session.barrier();
+    },
+    3,
+  );
+}
+
+/** dump-table-desc */
+export const dumpTableDesc = (bridge: string, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    if (session.version < 5) throw new ConfigError("dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')");
+    await print(session, { kind: 'tableDescRequest' });
+  });
+
+/** queue-get-config [PORT [QUEUE]]: before OpenFlow 1.4 a request is of one port. */
+export async function queueGetConfig(
+  bridge: string,
+  port: string | undefined,
+  queue: string | undefined,
+  settings: SessionSettings,
+): Promise<number> {
+  const isAny = (text: string | undefined): boolean => text === undefined || /^(any|all)$/i.test(text);
+  const wantedQueue = isAny(queue) ? ALL_QUEUES : Number(queue);
+  return withSession(bridge, settings, async (session) => {
+    let number: number | undefined = isAny(port) ? ANY : parsePort(port ?? '');
+    if (number === undefined) {
+      number = namesOf(await fetchPorts(session)).number(port ?? '');
+      if (number === undefined) throw new ConfigError(`${bridge}: unknown port \`${port}'`);
+    }
+    if (session.version >= 5) return print(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue });
+    if (wantedQueue !== ALL_QUEUES)
+      throw new ConfigError("queue-get-config needs OpenFlow 1.4 or later for a single queue ('-O OpenFlow14')");
+    const ports = number === ANY ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00) : [number];
+    for (const one of ports) await print(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES });
+  });
+}
+
+/** ct-flush-zone ZONE */
+export function ctFlushZone(bridge: string, zone: string, settings: SessionSettings): Promise<number> {
+  if (!/^\d+$/.test(zone) || Number(zone) > 0xffff) throw new ConfigError(`invalid zone_id "${zone}"`);
+  return withSession(bridge, settings, async (session) => {
+    session.connection.send({ kind: 'ctFlushZone', zone: Number(zone) });
+    await session.barrier();
+  });
+}
+
+/** ct-flush [zone=N] [TUPLE [TUPLE]] */
+export function ctFlush(bridge: string, args: readonly string[], settings: SessionSettings): Promise<number> {
+  const message = parseCtFlush(args);
+  return withSession(bridge, settings, async (session) => {
+    session.connection.send(message);
+    await session.barrier();
+  });
+}

@@ -1,0 +1,101 @@
+// Messages about eviction and vacancy of tables, queues' configuration and tracked connections as text.
+
+import { formatIpv6 } from '../../base/addresses.ts';
+import { formatPort } from '../../flow/field-text.ts';
+import type { CtTuple } from '../conntrack.ts';
+import type { Message, OfVersion } from '../message.ts';
+import { EVICT, type QueueConfig, type TableDesc } from '../table.ts';
+import type { BodyPrinters } from './print-context.ts';
+
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+const ALL_QUEUES = 0xffffffff;
+
+function evictionText(bits: number): string {
+  const words: string[] = [];
+  if ((bits & EVICT.OTHER) !== 0) words.push('OTHER');
+  if ((bits & EVICT.IMPORTANCE) !== 0) words.push('IMPORTANCE');
+  if ((bits & EVICT.LIFETIME) !== 0) words.push('LIFETIME');
+  if ((bits & ~EVICT.ALL) !== 0) words.push(`0x${(bits & ~EVICT.ALL).toString(16)}`);
+  return words.length === 0 ? '0' : words.join('|');
+}
+
+function tableDesc(desc: TableDesc): string {
+  let text = `\n  table ${desc.table}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${evictionText(desc.evictionFlags ?? 0)}\n   vacancy=`;
+  if (desc.tellsVacancy !== true) return `${text}off\n`;
+  const { down, up, now } = desc.vacancy ?? { down: 0, up: 0, now: 0 };
+  text += `on vacancy_down=${down}% vacancy_up=${up}% vacancy=${now}%\n`;
+  return text;
+}
+
+function tableMod(message: Of<'tableMod'>, version: OfVersion): string {
+  if (message.table === 255) return ' table_id: ALL_TABLES\n'.replace(/\n$/, version >= 5 || version <= 3 ? tail(message, version) : '\n');
+  return ` table_id=${message.table}${tail(message, version)}`;
+}
+
+function tail(message: Of<'tableMod'>, version: OfVersion): string {
+  const { settings } = message;
+  if (version < 5)
+    return version >= 4 ? '\n' : `, flow_miss_config=${['controller', 'continue', 'drop', 'Unknown'][message.missConfig & 3]}\n`;
+  const evicts = settings?.evicts === true ? 'on' : settings?.evictionFlags !== undefined ? '***error***' : 'off';
+  let text = `, eviction=${evicts}`;
+  if (settings?.evicts === true && settings.evictionFlags !== undefined) text += ` eviction_flags=${evictionText(settings.evictionFlags)}`;
+  text += `, vacancy=${settings?.tellsVacancy === true ? 'on' : 'off'}`;
+  if (settings?.tellsVacancy === true) text += ` vacancy:${settings.vacancy?.down ?? 0},${settings.vacancy?.up ?? 0}`;
+  return `${text}\n`;
+}
+
+const rate = (name: string, value: number | undefined): string =>
+  value === undefined ? '' : ` ${name}:${Math.floor(value / 10)}.${value % 10}%`;
+
+const queueText = (queue: QueueConfig): string =>
+  `queue ${queue.queue}:${rate('min_rate', queue.minRate)}${rate('max_rate', queue.maxRate)}\n`;
+
+const ICMP_PROTOCOLS = new Set([1, 58]);
+
+function addressText(bytes: Uint8Array | undefined): string {
+  if (bytes === undefined) return '::';
+  const isIpv4 = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  if (isIpv4) return bytes.subarray(12).join('.');
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return formatIpv6([0, 4, 8, 12].map((at) => view.getUint32(at)) as [number, number, number, number]);
+}
+
+const isIpv4 = (bytes: Uint8Array | undefined): boolean => bytes !== undefined && addressText(bytes).includes('.');
+
+function tupleText(tuple: CtTuple, proto: number, showProto: boolean): string {
+  const family = isIpv4(tuple.src) || isIpv4(tuple.dst) ? 'nw' : 'ipv6';
+  let text = `ct_${family}_src=${addressText(tuple.src)},ct_${family}_dst=${addressText(tuple.dst)}`;
+  if (ICMP_PROTOCOLS.has(proto)) text += `,icmp_id=${tuple.icmpId ?? 0},icmp_type=${tuple.icmpType ?? 0},icmp_code=${tuple.icmpCode ?? 0}`;
+  else text += `,ct_tp_src=${tuple.srcPort ?? 0},ct_tp_dst=${tuple.dstPort ?? 0}`;
+  return showProto ? `${text},ct_nw_proto=${proto}` : text;
+}
+
+/** Bodies of these messages. */
+export const CONTROL_BODIES: BodyPrinters = {
+  tableMod: (message, { version }) => tableMod(message, version),
+  tableDescReply: (message) => message.tables.map(tableDesc).join(''),
+  tableStatus: (message) => ` reason=${message.reason.toUpperCase()}\ntable_desc:-${tableDesc(message.desc)}`,
+  queueConfigRequest: (message, { version, names }) => {
+    const port = ` port=${message.port === 0xffff ? 'ANY' : formatPort(message.port, names)}`;
+    return version < 5 || message.queue === ALL_QUEUES ? `${port}\n` : `${port} queue=${message.queue}\n`;
+  },
+  queueConfigReply: (message, { version, names }) => {
+    if (version < 5)
+      return ` port=${formatPort(message.port, names)}\n${[...message.queues]
+        .sort((a, b) => a.queue - b.queue)
+        .map(queueText)
+        .join('')}`;
+    let text = '';
+    let port = -1;
+    for (const queue of [...message.queues].sort((a, b) => a.port - b.port || a.queue - b.queue)) {
+      if (queue.port !== port) text += `${port < 0 ? ' ' : ''}port=${formatPort(queue.port, names)}\n`;
+      port = queue.port;
+      text += queueText(queue);
+    }
+    return text === '' ? '\n' : text;
+  },
+  ctFlushZone: (message) => ` zone_id=${message.zone}\n`,
+  ctFlush: (message) =>
+    ` zone=${message.zone ?? 0} '${tupleText(message.original, message.proto, true)}' '${tupleText(message.reply, message.proto, false)}'\n`,
+};
