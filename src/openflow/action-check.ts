@@ -181,10 +181,6 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
       case 'enqueue':
         if (action.port >= OFPP.MAX && action.port !== OFPP.IN_PORT && action.port !== OFPP.LOCAL) invalid('OFPBAC_BAD_OUT_PORT');
         break;
-      case 'push':
-      case 'pop':
-        if (!prereqHolds(action.subfield.field.prereq, now)) inconsistent();
-        break;
       case 'clone':
         if (!checkActionList(action.actions, now.match)) consistent = false;
         break;
