@@ -154,13 +154,27 @@ export class Core implements BridgeCore, BridgeState {
 
   #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
     const now = this.clock.now();
-    const flow = rule.describe(now);
-    if (change === 'deleted' && flow.flags.sendFlowRem) {
-      const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow;
+    let described: FlowStats | undefined;
+    // Described when someone looks: most changes concern nobody.
+    const flow = (): FlowStats => {
+      described ??= rule.describe(now);
+      return described;
+    };
+    if (change === 'deleted' && rule.settings.flags.sendFlowRem) {
+      const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow();
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
     }
-    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender, before }));
+    const event = {
+      change,
+      reason,
+      sender,
+      before,
+      get flow(): FlowStats {
+        return flow();
+      },
+    };
+    for (const events of this.#events) events.onFlowChange?.(event);
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
