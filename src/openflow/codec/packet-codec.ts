@@ -184,7 +184,7 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
     from.skip(2);
     match = decodeAnyMatch(from, version).match;
   } else {
-    match = inPortMatch(decodePort(from, version, 'OFPBRC_BAD_PORT'));
+    match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }

@@ -13,9 +13,18 @@ import type { BodyPrinters, PrintContext, PrintOptions } from './print-context.t
 import { CONTROL_BODIES } from './print-control.ts';
 import { GROUP_BODIES } from './print-groups.ts';
 import { PORT_BODIES } from './print-ports.ts';
+import { REQUEST_BODIES } from './print-requests.ts';
 import { TABLE_BODIES } from './print-tables.ts';
 
-const BODIES: BodyPrinters = { ...BASIC_BODIES, ...PORT_BODIES, ...TABLE_BODIES, ...BUNDLE_BODIES, ...GROUP_BODIES, ...CONTROL_BODIES };
+const BODIES: BodyPrinters = {
+  ...REQUEST_BODIES,
+  ...BASIC_BODIES,
+  ...PORT_BODIES,
+  ...TABLE_BODIES,
+  ...BUNDLE_BODIES,
+  ...GROUP_BODIES,
+  ...CONTROL_BODIES,
+};
 
 /** As much as the log shows; programs show one step more. */
 const LOG_VERBOSITY = 1;
