@@ -46,7 +46,7 @@ function nsPerFrame(flows: number, masks: number): number {
   const port = new Uint8Array(PORT_VALUE.size);
   port[0] = 1;
   updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
-  const shaped = shapeActions([{ kind: 'output', port: 2 }], true, () => ({ ifindex: 1, flags: 0 }));
+  const shaped = shapeActions([{ kind: 'output', port: 2 }], () => ({ ifindex: 1, flags: 0 }));
   if (typeof shaped === 'string') throw new Error(shaped);
   const actions = new Uint8Array(ACTIONS_VALUE.size);
   actions[ACTIONS_VALUE.shape] = 1;

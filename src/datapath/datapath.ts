@@ -74,7 +74,9 @@ export type SetGroup =
   | 'skb_mark'
   | 'skb_priority';
 
-export type UserspaceReason = 'slow_path' | 'controller' | 'sflow' | 'ipfix' | 'flow_sample';
+/** Why a list sends frames to user space; the order is that of numbers that stand for them. */
+export const USERSPACE_REASONS = ['slow_path', 'controller', 'sflow', 'ipfix', 'flow_sample'] as const;
+export type UserspaceReason = (typeof USERSPACE_REASONS)[number];
 
 /** What a translated action list asks of user space; opaque to the datapath, handed back with the frame. */
 export interface UserspaceCookie {
@@ -194,6 +196,20 @@ export interface DpInheritedFlow {
   stats: DpFlowStats;
 }
 
+/** A meter: the unit is kilobits or packets. A frame beyond the rate of some band is dropped. */
+export interface DpMeter {
+  countsPackets: boolean;
+  /** Units a second, and units that may come at once. */
+  bands: readonly { rate: number; burst: number }[];
+}
+
+export interface DpMeterStats {
+  packets: bigint;
+  bytes: bigint;
+  /** What each band dropped. */
+  bands: { packets: bigint; bytes: bigint }[];
+}
+
 export interface Datapath {
   /** `netdev`, `system` or `dummy`. */
   readonly type: string;
@@ -218,6 +234,14 @@ export interface Datapath {
 
   /** Runs actions on a frame that did not come from a port, or came as an upcall. `key` holds its metadata (in_port, tunnel, mark, ...). */
   execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload?: FrameOffload): void;
+
+  /** Meters that there may be and bands that one may have; absent where there are no meters. Numbers begin at 0. */
+  readonly maxMeters?: number;
+  readonly maxBands?: number;
+  /** Puts a meter in place, its counters at zero; `meter` actions name it by its number. */
+  meterSet?(meter: number, config: DpMeter): void;
+  meterDelete?(meter: number): void;
+  meterStats?(meter: number): DpMeterStats | undefined;
 
   /** Who is told of misses and userspace actions. Called in batches on the main thread. */
   setUpcallSink(sink: (upcalls: Upcall[]) => void): void;

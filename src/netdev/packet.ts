@@ -45,6 +45,12 @@ export class Packet {
   /** The kernel's mark and priority of the frame, where the device tells them. */
   mark = 0;
   priority = 0;
+  /** Of a frame that a program in the kernel looked up before, and what it found out then. */
+  recircId = 0;
+  dpHash = 0;
+  /** Not 0: no frame to be forwarded, but a copy that a userspace action in the kernel asked for; its reason's number plus 1, and token. */
+  cause = 0;
+  token = 0;
   /** Set on frames that came out of a tunnel. */
   tunnel: TunnelInfo | undefined = undefined;
 
@@ -68,6 +74,9 @@ export class Packet {
     this.tunnel = undefined;
     this.mark = 0;
     this.priority = 0;
+    this.recircId = 0;
+    this.dpHash = 0;
+    this.cause = 0;
   }
 
   /** Takes a copy of another packet into this one's own memory. */

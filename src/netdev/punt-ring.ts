@@ -9,7 +9,8 @@ import { GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
 /**
- * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20. `tunnel`, of meaning when `isTunnel` is not 0, is 15
+ * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20.
+ * `cause` is 0, or what a userspace action asked for plus 1, with its `token`. `tunnel`, of meaning when `isTunnel` is not 0, is 15
  * words in network order: id (2), IPv4 source and destination, IPv6 source and destination (4 each), flags (16) tos (8) ttl (8),
  * ports, policy id (16) and flags (8).
  */
@@ -25,7 +26,11 @@ export const PUNT_RECORD = {
   time: 32,
   isTunnel: 36,
   tunnel: 40,
-  size: 104,
+  cause: 100,
+  token: 104,
+  recircId: 108,
+  dpHash: 112,
+  size: 120,
 } as const;
 
 /**
@@ -190,6 +195,10 @@ export class PuntRingDevice implements Device {
     packet.port = port;
     packet.mark = words[word + PUNT_RECORD.mark / 4]!;
     packet.priority = words[word + PUNT_RECORD.priority / 4]!;
+    packet.recircId = words[word + PUNT_RECORD.recircId / 4]!;
+    packet.dpHash = words[word + PUNT_RECORD.dpHash / 4]!;
+    packet.cause = words[word + PUNT_RECORD.cause / 4]!;
+    packet.token = words[word + PUNT_RECORD.token / 4]!;
     if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);

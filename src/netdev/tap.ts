@@ -19,6 +19,7 @@ import { readVirtioHeader, VIRTIO_HEADER_SIZE, writeVirtioHeader } from './virti
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETPERSIST = 0x400454cb;
+const BUSY_MS = 1000;
 const IFF_TAP = 2;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
@@ -39,7 +40,14 @@ export function openTap(name: string, mac: readonly [number, number], mtu: numbe
   try {
     const request = interfaceRequest(name);
     new DataView(request.buffer).setUint16(16, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, true);
-    check('TUNSETIFF', c.ioctl(fd, TUNSETIFF, request), name);
+    // A former daemon that was killed just now may not have let go of it yet.
+    const end = performance.now() + BUSY_MS;
+    let result = c.ioctl(fd, TUNSETIFF, request);
+    while (result < 0 && c.errno() === E.BUSY && performance.now() < end) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      result = c.ioctl(fd, TUNSETIFF, request);
+    }
+    check('TUNSETIFF', result, name);
     if (c.ioctlInt(fd, TUNSETOFFLOAD, OFFLOADS | OFFLOADS_USO) < 0) check('TUNSETOFFLOAD', c.ioctlInt(fd, TUNSETOFFLOAD, OFFLOADS), name);
     // Only when it is another: the host forgets its neighbours with each change.
     if ((mac[0] !== 0 || mac[1] !== 0) && !hasInterfaceMac(name, mac)) setInterfaceMac(name, mac);

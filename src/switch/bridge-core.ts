@@ -7,6 +7,7 @@ import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import type { BridgeState } from './bridge-state.ts';
@@ -27,6 +28,7 @@ import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
+import { MeterTable } from './tables/meter-table.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withConntrack } from './translate/translate.ts';
 
@@ -51,6 +53,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly clock: Clock;
   readonly tables: FlowTables;
   readonly groups: GroupTable;
+  readonly meters: MeterTable;
   readonly macs = new MacTable<PortBundle>();
   readonly ports = new Map<OfPort, SwitchPort>();
   readonly bundles = new Map<string, PortBundle>();
@@ -73,7 +76,8 @@ export class Core implements BridgeCore, BridgeState {
     this.megaflows = megaflows;
     this.#peer = peer;
     this.groups = new GroupTable(clock);
-    const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: () => false };
+    this.meters = new MeterTable(clock, megaflows.meterNumbers);
+    const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
     this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
     this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
@@ -218,6 +222,27 @@ export class Core implements BridgeCore, BridgeState {
     this.megaflows.settleAll();
     const now = this.clock.now();
     return this.groups.select(group).map((one) => one.describeStats(now, this.tables.userCount('group', one.group)));
+  }
+
+  meterMod(mod: MeterMod, sender?: Sender): void {
+    const gone = this.meters.apply(mod);
+    for (const id of gone) this.tables.stageUsersGone('meter', id, sender);
+    this.#commit();
+    // Which number a meter has, and whether there is one for the controllers, is part of translation.
+    this.megaflows.changed();
+    this.#emit((events) => events.onMeterMod?.(mod, sender));
+  }
+
+  meterConfigs(meter: number): MeterConfig[] {
+    return this.meters.configs(meter);
+  }
+
+  meterStats(meter: number): MeterStats[] {
+    return this.meters.stats(meter, (id) => this.tables.userCount('meter', id));
+  }
+
+  meterFeatures(): MeterFeatures {
+    return this.meters.features();
   }
 
   #checkPortMod(mod: PortMod): () => void {
@@ -449,6 +474,7 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   close(): void {
+    this.meters.close();
     this.megaflows.sends.recirculations.forgetBridge(this);
     this.#stopTimer();
     this.#events.clear();

@@ -6,11 +6,13 @@ import type { MacTable } from '../protocols/mac-learning.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import type { FlowTables } from './tables/flow-tables.ts';
 import type { GroupTable } from './tables/group-table.ts';
+import type { MeterTable } from './tables/meter-table.ts';
 
 export interface BridgeState {
   readonly name: string;
   readonly tables: FlowTables;
   readonly groups: GroupTable;
+  readonly meters: MeterTable;
   readonly macs: MacTable<PortBundle>;
   readonly ports: ReadonlyMap<OfPort, SwitchPort>;
   /** In the order of a flood: LOCAL first, then as configured. */

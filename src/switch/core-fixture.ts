@@ -7,6 +7,7 @@ import { type Match, newKey } from '../flow/key.ts';
 import type { Action } from '../openflow/action.ts';
 import type { GroupMod } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { MeterFeatures, MeterMod } from '../openflow/meter.ts';
 import type { BridgeSettings, ControllerRequest, SwitchEnvironment } from './contract.ts';
 import type { BridgeCore, BridgeEvents, PacketInEvent, PacketOutRequest, PortMod, QueueStats } from './core.ts';
 
@@ -87,6 +88,18 @@ export class FakeCore implements BridgeCore {
   }
   groupStats(): [] {
     return [];
+  }
+  meterMod(mod: MeterMod): void {
+    this.did.push(`meterMod ${mod.command}`);
+  }
+  meterConfigs(): [] {
+    return [];
+  }
+  meterStats(): [] {
+    return [];
+  }
+  meterFeatures(): MeterFeatures {
+    return { maxMeters: 0, bandTypes: 0, capabilities: 0, maxBands: 0, maxColor: 0 };
   }
   apply(): void {}
   flows(): Iterable<FlowStats> {

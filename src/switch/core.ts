@@ -28,6 +28,7 @@ import type {
   PortStats,
   TableStats,
 } from '../openflow/message.ts';
+import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from '../openflow/table.ts';
 import type { BridgeSettings, ControllerRequest, ControllerStatus, SwitchEnvironment } from './contract.ts';
 
@@ -130,6 +131,13 @@ export interface BridgeCore {
   groupDescs(group: number): GroupDesc[];
   groupStats(group: number): GroupStats[];
 
+  /** Changes meters at once, and takes the flows away that named one which goes. */
+  meterMod(mod: MeterMod, sender?: Sender): void;
+  /** One meter, or all (OFPM_ALL) in ascending number; throws OFPMMFC_UNKNOWN_METER. */
+  meterConfigs(meter: number): MeterConfig[];
+  meterStats(meter: number): MeterStats[];
+  meterFeatures(): MeterFeatures;
+
   /** Registers for events; the returned function ends that. */
   subscribe(events: BridgeEvents): () => void;
 }
@@ -184,6 +192,7 @@ export interface BridgeEvents {
   onFlowChange?(event: FlowChangeEvent): void;
   /** A group mod has been applied, alone or in a bundle: for OFPT_REQUESTFORWARD to others than `sender`. */
   onGroupMod?(mod: GroupMod, sender: Sender | undefined): void;
+  onMeterMod?(mod: MeterMod, sender: Sender | undefined): void;
   /** `settings` changed (datapath id, versions, fail mode). */
   onSettings?(): void;
 }

@@ -19,6 +19,7 @@ import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
+import { MeterNumbers } from './tables/meter-table.ts';
 import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate } from './translate/translate.ts';
@@ -61,6 +62,7 @@ export interface PacketIn {
 export class Megaflows {
   readonly datapath: Datapath;
   readonly sends = new ControllerSends();
+  readonly meterNumbers: MeterNumbers;
   readonly tunnels = new TunnelMap<SwitchPort>();
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();
@@ -83,6 +85,7 @@ export class Megaflows {
 
   constructor(datapath: Datapath, clock: Clock, onPacketIn: (packetIn: PacketIn) => void) {
     this.datapath = datapath;
+    this.meterNumbers = new MeterNumbers(datapath);
     this.#clock = clock;
     this.#onPacketIn = onPacketIn;
     datapath.setUpcallSink((upcalls) => {

@@ -58,11 +58,11 @@ function storeActions(maps: ReadonlyMap<string, number>, shape: number, params: 
 }
 
 /** Frames that the program gave to user space because of their headers, and because it knew no flow. */
-function punted(maps: ReadonlyMap<string, number>): { unusual: number; miss: number } {
+function punted(maps: ReadonlyMap<string, number>): { unusual: number; miss: number; actions: number } {
   const value = new Uint8Array(TOTALS_VALUE.size);
   lookupElement(maps.get('totals')!, new Uint8Array(4), value);
   const at = (reason: number): number => new DataView(value.buffer).getUint32(TOTALS_VALUE.punted + reason * 8, true);
-  return { unusual: at(PUNT_REASON.unusual), miss: at(PUNT_REASON.miss) };
+  return { unusual: at(PUNT_REASON.unusual), miss: at(PUNT_REASON.miss), actions: at(PUNT_REASON.actions) };
 }
 
 for (const vlanLimit of [1, 2]) {
@@ -99,38 +99,90 @@ const randomProfile = () => ({
   ipv4: [mask32(), mask32(), pick([0xff000000, 0xff0000, 0xfcff0000])] as const,
   ipv6: [random(4), random(4)] as const,
   address: [mask32(), mask32()] as const,
+  label: mask32(),
+  tos6: pick([0xff000000, 0xff0000, 0xffff0000]),
   ports: mask32(),
+  arp: [mask32(), mask32(), mask32(), mask32(), mask32()] as const,
+  target: [mask32(), mask32()] as const,
+  tci: pick([0xfff, 0xe000, 0xefff]),
+  mpls: pick([0xffffffff, 0xfffff000, 0xff, 0xe00]),
 });
+type Profile = ReturnType<typeof randomProfile>;
 
-/** Changes that suit the frame, as translation would make them. */
-function randomActions(frame: Uint8Array, profile: ReturnType<typeof randomProfile>): DpAction[] {
-  const list: DpAction[] = [];
-  const key = newKey();
-  extractKey(frame, 0, frame.length, key);
-  const type = key[W.TYPE]! >>> 16;
-  const proto = key[W.TYPE]! & 255;
-  const triple = (word: number, mask: number): [number, number, number] => [word, word32(), mask];
-  if (random(2) === 0) list.push(set('eth', ...profile.eth.map((mask, i) => triple(W.ETH + i, mask))));
-  const hasNetwork = key[W.NW_SRC] !== 0 || key[W.IPV6_SRC] !== 0;
-  if (type === 0x0800 && hasNetwork) {
-    const [source, destination, tos] = profile.ipv4;
-    list.push(set('ipv4', triple(W.NW_SRC, source), triple(W.NW_DST, destination), triple(W.TOS, tos)));
-  } else if (type === 0x86dd && hasNetwork) {
-    const words = [triple(W.IPV6_SRC + profile.ipv6[0], profile.address[0]), triple(W.IPV6_DST + profile.ipv6[1], profile.address[1])];
-    list.push(set('ipv6', ...words, triple(W.TOS, 0xffff0000)));
-  }
-  const isLater = (key[W.TYPE]! & 0x200) !== 0;
-  if (hasNetwork && !isLater && (type === 0x0800 || type === 0x86dd) && key[W.TP] !== 0) {
-    if (proto === 6) list.push(set('tcp', triple(W.TP, profile.ports)));
-    if (proto === 17) list.push(set('udp', triple(W.TP, profile.ports)));
-  }
-  return list;
-}
+const triple = (word: number, mask: number): [number, number, number] => [word, (word32() & mask) >>> 0, mask];
 
 /** A test run does not show the tag in a frame's metadata: this one takes its place there, and puts it into the frame. */
 const reveal: DpAction = { kind: 'pushVlan', tpid: 0x8100, tci: 0x1fff };
 
-test('the same actions leave the same bytes', async () => {
+/** Sets of the network and transport headers that the frame has. */
+function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
+  const list: DpAction[] = [];
+  const type = key[W.TYPE]! >>> 16;
+  const proto = key[W.TYPE]! & 255;
+  if (type === 0x0800) {
+    const [source, destination, tos] = profile.ipv4;
+    list.push(set('ipv4', triple(W.NW_SRC, source), triple(W.NW_DST, destination), triple(W.TOS, tos)));
+    if (proto === 1) list.push(set('icmp', triple(W.TP, 0x00ff00ff)));
+  } else if (type === 0x86dd) {
+    const addresses = [triple(W.IPV6_SRC + profile.ipv6[0], profile.address[0]), triple(W.IPV6_DST + profile.ipv6[1], profile.address[1])];
+    list.push(set('ipv6', ...addresses, triple(W.IPV6_LABEL, profile.label & 0xfffff), triple(W.TOS, profile.tos6)));
+    if (proto === 58) {
+      list.push(set('nd', triple(W.ND_TARGET, profile.target[0]), triple(W.ND_TARGET + 3, profile.target[1])));
+      list.push(set('icmpv6', triple(W.TP, 0x00ff00ff)));
+    }
+  } else if (type === 0x0806) {
+    const [spa, tpa, ...hw] = profile.arp;
+    const words = hw.map((mask, i) => triple(W.ARP_HW + i, mask));
+    list.push(set('arp', triple(W.NW_SRC, spa), triple(W.NW_DST, tpa), triple(W.TYPE, 0xff), ...words));
+  } else if (type === 0x8847 || type === 0x8848) {
+    list.push(set('mpls', triple(W.MPLS, profile.mpls)));
+  }
+  if (proto === 6 && type !== 0x0806) list.push(set('tcp', triple(W.TP, profile.ports)));
+  if (proto === 17 && type !== 0x0806) list.push(set('udp', triple(W.TP, profile.ports)));
+  return list;
+}
+
+function vlanChanges(profile: Profile): DpAction[] {
+  const list: DpAction[] = [];
+  if (random(3) === 0) list.push(set('vlan', triple(W.VLAN0, profile.tci)));
+  for (let i = random(3); i > 0; i--) {
+    list.push(random(2) === 0 ? { kind: 'popVlan' } : { kind: 'pushVlan', tpid: pick([0x8100, 0x88a8]), tci: 0x1000 | random(0xefff) });
+  }
+  return list;
+}
+
+/** Changes that suit the frame, as translation would make them. */
+function randomActions(frame: Uint8Array, profile: Profile): DpAction[] {
+  const key = newKey();
+  extractKey(frame, 0, frame.length, key);
+  const list: DpAction[] = [];
+  if (random(2) === 0) list.push(set('eth', ...profile.eth.map((mask, i) => triple(W.ETH + i, mask))));
+  if (random(4) > 0) list.push(...headerSets(key, profile));
+  if (random(6) === 0) {
+    list.push({ kind: 'pushMpls', ethertype: 0x8847, lse: word32() });
+    if (random(2) === 0) list.push(set('mpls', triple(W.MPLS, profile.mpls)));
+  }
+  if (random(3) === 0) list.push(...vlanChanges(profile));
+  if (random(8) > 0) return [...list, reveal];
+  // A choice by length, with lists of their own; or one by chance that is certain or never so.
+  const nested = (): DpAction[] => [set('eth', triple(W.ETH, profile.eth[0])), reveal];
+  if (random(2) === 0)
+    return [...list, { kind: 'checkPktLen', length: 60 + random(60), larger: nested(), smaller: [...vlanChanges(profile), reveal] }];
+  return [...list, { kind: 'clone', actions: nested() }];
+}
+
+/** What user space sends for a list of actions: its outputs stand at the ends of lists, where the kernel's test run ends. */
+function withOutputs(actions: readonly DpAction[], output: DpAction): DpAction[] {
+  const last = actions.at(-1);
+  const inner = (list: readonly DpAction[]): DpAction[] => withOutputs(list, output);
+  if (last?.kind === 'checkPktLen') return [...actions.slice(0, -1), { ...last, larger: inner(last.larger), smaller: inner(last.smaller) }];
+  if (last?.kind === 'clone') return [...actions.slice(0, -1), { ...last, actions: inner(last.actions) }];
+  // The tag that the kernel's side keeps in the metadata is no part of the bytes compared.
+  return [...actions.filter((action) => action !== reveal), output];
+}
+
+test('the same actions leave the same bytes', async (t) => {
+  setVlanLimit(2);
   const datapath = new DummyDatapath(new VirtualClock());
   const out = await datapath.portAdd({ kind: 'dummy', device: 'p1' });
   let sent: Uint8Array | undefined;
@@ -139,18 +191,22 @@ test('the same actions leave the same bytes', async () => {
   });
   const hex = (b: Uint8Array | undefined): string => Buffer.from(b ?? []).toString('hex');
   let compared = 0;
+  let left = 0;
   while (compared < pairs) {
     const profile = randomProfile();
     const samples: { frame: Uint8Array; actions: DpAction[]; shaped: ShapedActions; number: number }[] = [];
     const shapes = new Map<string, { number: number; shaped: ShapedActions }>();
-    while (samples.length < 500) {
+    while (samples.length < 1000) {
       const frame = randomFrame();
       const actions = randomActions(frame, profile);
-      const shaped = shapeActions([...actions, reveal], true, () => undefined);
+      const shaped = shapeActions(actions, () => undefined);
+      if (shaped === 'nested_change' || shaped === 'mpls_after_vlan' || shaped === 'set_after_mpls' || shaped === 'too_many_parameters')
+        continue;
       assert.ok(typeof shaped !== 'string', String(shaped));
       const name = shapeName(shaped.shape);
       let known = shapes.get(name);
       if (known === undefined) {
+        if (shapes.size === MAX_SHAPES * 2) continue;
         known = { number: shapes.size + 1, shaped };
         shapes.set(name, known);
       }
@@ -164,18 +220,28 @@ test('the same actions leave the same bytes', async () => {
       const key = keyBytes(frame);
       storeActions(maps, number, shaped.params);
       updateElement(flows, key, new Uint8Array(FLOW_VALUE.size));
+      const before = punted(maps);
       const got = testRun(program, frame).frame;
+      const after = punted(maps);
       deleteElement(flows, key);
+      assert.equal(after.miss, before.miss);
+      if (after.actions > before.actions || after.unusual > before.unusual) {
+        left++;
+        continue;
+      }
       sent = undefined;
       const userKey = newKey();
       userKey[W.IN_PORT] = PORT;
-      datapath.execute(frame, userKey, [...actions, { kind: 'output', port: out }]);
-      if (hex(got) !== hex(sent))
-        assert.equal(hex(got), hex(sent), `seed ${currentSeed()}: frame ${hex(frame)} actions ${JSON.stringify(actions)}`);
+      datapath.execute(frame, userKey, withOutputs(actions, { kind: 'output', port: out }));
+      if (hex(got) !== hex(sent)) {
+        assert.equal(hex(got), hex(sent), `WEFT_SEED ${currentSeed()}: frame ${hex(frame)} actions ${JSON.stringify(actions)}`);
+      }
       compared++;
     }
     for (const fd of opened.splice(0)) closeObject(fd);
   }
+  t.diagnostic(`${compared} pairs compared; ${left} more were left to user space`);
+  assert.ok(left < compared / 10);
 });
 
 test('the largest program that is ever made passes the verifier', (t) => {
@@ -185,16 +251,11 @@ test('the largest program that is ever made passes the verifier', (t) => {
     masks: words.map((_word, j) => (j === 1 ? i + 1 : 0xffffffff)),
   }));
   const shaped: ShapedActions[] = [];
-  for (let i = 0; i < MAX_SHAPES; i++) {
+  while (shaped.length < MAX_SHAPES) {
     const frame = randomFrame();
-    const list = [
-      ...randomActions(frame, randomProfile()),
-      { kind: 'output', port: 1 } as const,
-      { kind: 'pushVlan', tpid: 0x8100, tci: 0x1001 } as const,
-      { kind: 'output', port: 1 } as const,
-    ];
-    const one = shapeActions(list, true, () => ({ ifindex: 1, flags: 0 }));
-    assert.ok(typeof one !== 'string', String(one));
+    const list = randomActions(frame, randomProfile());
+    const one = shapeActions(list, () => ({ ifindex: 1, flags: 0 }));
+    if (typeof one === 'string') continue;
     shaped.push(one);
   }
   const started = performance.now();

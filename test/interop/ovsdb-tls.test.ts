@@ -145,3 +145,39 @@ test('key files named in the database', { skip }, async () => {
     rmSync(dir, { recursive: true, force: true });
   }
 });
+
+test('ovs-vswitchd takes the keys for its controllers from the SSL table', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  const env = { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir, OVS_DBDIR: dir };
+  const running: ChildProcess[] = [];
+  const run = (program: string, ...args: string[]): void => void running.push(spawn(program, args, { env, stdio: 'ignore' }));
+  const vsctl = (...args: string[]): string =>
+    execFileSync('/usr/bin/ovs-vsctl', [`--db=unix:${dir}/db.sock`, '--no-wait', '-t20', ...args], { encoding: 'utf8' }).trim();
+  const until = async (what: string, holds: () => boolean): Promise<void> => {
+    for (let i = 0; i < 400 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(holds(), `never: ${what}`);
+  };
+  try {
+    for (const name of ['a', 'b']) makeKeys(dir, name);
+    execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+    run('/usr/sbin/ovsdb-server', `--remote=punix:${dir}/db.sock`, '--unixctl=none', '-vconsole:off', `${dir}/conf.db`);
+    await until('a database', () => existsSync(`${dir}/db.sock`));
+    run(
+      '/usr/bin/ovs-testcontroller',
+      ...keys(dir, 'b'),
+      `--ca-cert=${dir}/a-ca.pem`,
+      '--unixctl=none',
+      '-vconsole:off',
+      'pssl:16653:127.0.0.1',
+    );
+    vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=dummy', '--', 'set-controller', 'br0', 'ssl:127.0.0.1:16653');
+    run(join(bin, 'ovs-vswitchd'), '--enable-dummy=override', '-vconsole:off', `--unixctl=${dir}/switch.ctl`, `unix:${dir}/db.sock`);
+    await until('a switch', () => vsctl('get', 'interface', 'br0', 'ofport') === '65534');
+    assert.equal(vsctl('get', 'controller', 'br0', 'is_connected'), 'false');
+    vsctl('set-ssl', `${dir}/a.key`, `${dir}/a.pem`, `${dir}/b-ca.pem`);
+    await until('a connection', () => vsctl('get', 'controller', 'br0', 'is_connected') === 'true');
+  } finally {
+    for (const child of running) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

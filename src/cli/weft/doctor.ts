@@ -1,5 +1,5 @@
 // `weft doctor`: what this machine offers Weft, what is missing and what to do about it. Looks and tries, but changes nothing that stays.
-import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { errorText } from '../../base/errors.ts';
 import type { Tool } from '../main.ts';
@@ -24,6 +24,7 @@ const CAPABILITIES = [
   ['CAP_NET_RAW', 13],
 ] as const;
 
+const BPF_FS_MAGIC = 0xcafe4a11;
 /** Major 10, minor 200: Documentation/admin-guide/devices.txt. */
 const TUN_DEVICE = (10 << 8) | 200;
 
@@ -83,23 +84,49 @@ const checks: Check[] = [
     },
   },
   {
-    name: 'BPF',
+    name: 'eBPF',
     isNeeded: false,
-    remedy: 'run as root; /proc/sys/kernel/unprivileged_bpf_disabled and the container decide. Without it frames go through user space',
+    remedy:
+      'run as root, or with --cap-add=BPF --cap-add=PERFMON (CAP_SYS_ADMIN before Linux 5.8); /proc/sys/kernel/unprivileged_bpf_disabled and the container decide. Without it frames go through user space',
     async look() {
-      const { closeObject, createMap, MAP_TYPE } = await import('../../bpf/kernel.ts');
-      closeObject(createMap({ name: 'weft_doctor', type: MAP_TYPE.array, keySize: 4, valueSize: 8, maxEntries: 1 }));
-      return 'maps can be made: the eBPF data plane';
+      const { closeObject, loadProgram } = await import('../../bpf/kernel.ts');
+      const { Assembler } = await import('../../bpf/instructions.ts');
+      closeObject(loadProgram(new Assembler().mov(0, 0).exit().finish(), new Map(), 'weft_doctor'));
+      return `Linux ${release()} loads programs: flow tables run in the kernel`;
     },
   },
   {
     name: 'tcx',
     isNeeded: false,
-    remedy: 'a kernel from 6.6 on. Without it frames go through user space',
+    remedy:
+      'a kernel from 6.6 on. Without it programs are attached as filters of the clsact discipline (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)',
+    async look() {
+      const { ATTACH, attachTcx, closeObject, loadProgram } = await import('../../bpf/kernel.ts');
+      const { Assembler } = await import('../../bpf/instructions.ts');
+      const { interfaceIndex } = await import('../../host/interface-request.ts');
+      const pass = loadProgram(new Assembler().mov(0, -1).exit().finish(), new Map(), 'weft_doctor');
+      try {
+        closeObject(attachTcx(pass, interfaceIndex('lo'), ATTACH.tcxEgress));
+      } finally {
+        closeObject(pass);
+      }
+      return 'a program can be attached to a device by a link';
+    },
+  },
+  {
+    name: 'bpffs',
+    isNeeded: false,
+    remedy: "'mount -t bpf bpf /sys/fs/bpf'. The daemon tries that by itself; without it frames stop while it restarts",
     look() {
-      const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
-      if (major < 6 || (major === 6 && minor < 6)) throw new Error(`Linux ${release()} is too old`);
-      return `Linux ${release()}`;
+      const place = ['/sys/fs/bpf', '/proc/1/root/sys/fs/bpf'].find((path) => {
+        try {
+          return statfsSync(path).type >>> 0 === BPF_FS_MAGIC;
+        } catch {
+          return false;
+        }
+      });
+      if (place === undefined) throw new Error('none is mounted yet');
+      return `${place}: what forwards outlives the daemon`;
     },
   },
 ];

@@ -11,6 +11,7 @@ const commands = new Map<string, Command>([
   ['controller', { about: 'an OpenFlow controller: a learning switch or a hub', load: () => import('./controller.ts') }],
   ['doctor', { about: 'what this machine offers, what is missing and what to do about it', load: () => import('./doctor.ts') }],
   ['lab', { about: 'hosts, machines and switches on this one machine, built and checked from a file', load: () => import('./lab.ts') }],
+  ['schema-types', { about: 'TypeScript types of an OVSDB schema', load: () => import('./schema-types.ts') }],
 ]);
 
 export const main: Tool = async (argv) => {
@@ -18,7 +19,7 @@ export const main: Tool = async (argv) => {
   const command = commands.get(name);
   if (command !== undefined) return (await command.load()).main(rest);
   const help = name === '--help' || name === '-h' || name === 'help';
-  const rows = [...commands].map(([title, { about }]) => `  weft ${title.padEnd(12)} ${about}\n`).join('');
+  const rows = [...commands].map(([title, { about }]) => `  weft ${title.padEnd(13)} ${about}\n`).join('');
   const text = `usage: weft COMMAND [ARGUMENTS]\n\n${rows}\n'weft COMMAND --help' says more.\n`;
   if (help) process.stdout.write(text);
   else process.stderr.write(`weft: unknown command '${name}'; see weft --help\n`);

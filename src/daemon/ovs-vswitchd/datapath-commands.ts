@@ -48,7 +48,8 @@ function dpifShow(parts: CommandParts): string {
   const lines: string[] = [];
   for (const datapath of parts.host.datapaths()) {
     const { hit, missed } = datapath.lookupStats();
-    lines.push(`${fullName(datapath)}: hit:${hit} missed:${missed}`);
+    const place = datapath.type !== 'system' ? '' : datapath.offload === undefined ? ' (user space)' : ' (eBPF)';
+    lines.push(`${fullName(datapath)}: hit:${hit} missed:${missed}${place}`);
     for (const bridge of bridgesByName(parts.host)) {
       if (bridge.datapath !== datapath) continue;
       lines.push(`  ${bridge.name}:`);

@@ -29,6 +29,7 @@ import { DeviceTable } from './devices.ts';
 import { registerDummyCommands } from './dummy-commands.ts';
 import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
+import { takeSslKeys } from './ssl-keys.ts';
 
 const log = logger('vswitchd');
 const OPENFLOW_PORT = 6653;
@@ -72,7 +73,10 @@ Other options:
 
 /** Columns that the daemon reads or writes; others, like external_ids, it never sees. */
 const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, 'all' | readonly string[]>([
-  ['Open_vSwitch', ['bridges', 'next_cfg', 'cur_cfg', 'other_config', 'datapath_types', 'iface_types', 'dpdk_initialized', 'dpdk_version']],
+  [
+    'Open_vSwitch',
+    ['ssl', 'bridges', 'next_cfg', 'cur_cfg', 'other_config', 'datapath_types', 'iface_types', 'dpdk_initialized', 'dpdk_version'],
+  ],
   [
     'Bridge',
     [
@@ -114,6 +118,7 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'statistics',
     ],
   ],
+  ['SSL', ['private_key', 'certificate', 'ca_cert', 'bootstrap_ca_cert']],
   [
     'Controller',
     [
@@ -176,6 +181,8 @@ async function start(context: DaemonContext): Promise<void> {
     { remotes: remote.split(',').map((one) => one.trim()), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
     { connect: (target) => connectStream(target), clock: realClock },
   );
+  // Before the loop hears of a change, so that the controllers it connects find the keys.
+  idl.onChange(() => takeSslKeys(idl));
   const loop = new ConfigurationLoop({
     host,
     idl,

@@ -92,10 +92,12 @@ export function readDatabaseFile(path: string, onRecord: (json: Json, number: nu
   } catch (error) {
     throw ioError(`${path}: open failed`, error);
   }
-  const magic = bytes.subarray(0, 11).toString('latin1');
-  if (magic === 'OVSDB CLUST') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
   if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
-  if (magic !== 'OVSDB JSON ') throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
+  const head = bytes.subarray(0, 128).toString('latin1').split('\n', 2);
+  const kind = head.length < 2 ? undefined : /^OVSDB ([^ ]*) \d+ [0-9a-f]{40}$/i.exec(head[0] ?? '')?.[1];
+  if (kind === undefined) throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
+  if (kind === 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
+  if (kind !== 'JSON') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
   let count = 0;
   const body: BodyReader = (bytes, offset) => {
     if (count === 0 || onBody?.(bytes, offset) !== true) return false;

@@ -1,209 +1,291 @@
 // Instructions for the steps of a shape. Before: r6 = skb, r7/r8 = header offsets, r9 = the flow's actions, the key on the stack is right.
-//
-// Checksums are the kernel's helpers' business: they know whether a checksum is complete, partial or computed by hardware, so that a rewritten
-// super-segment with a partial checksum stays right. IPv4 changes go to the header checksum and, as pseudo-header, to TCP's or UDP's.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import type { SetGroup } from '../datapath.ts';
-import type { Shape, ShapeStep } from './action-shape.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, SKB, STACK, swap32 } from './frame-context.ts';
-import { ACTIONS_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
+import {
+  DEPTH,
+  emitConsumed,
+  emitFrameLength,
+  HELPER,
+  keyAt,
+  loadBytes,
+  RESUMED,
+  SKB,
+  STACK,
+  storeBytes,
+  swap32,
+  TUNNEL_WORDS,
+  UPCALL,
+  UPCALL_REASON,
+} from './frame-context.ts';
+import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitPatches } from './patch-program.ts';
 import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
 
-const F_PSEUDO_HDR = 0x10;
-const F_MARK_MANGLED_0 = 0x20;
+/** As often as user space does. */
+const MAX_RECIRCULATIONS = 6;
+const { scratch } = STACK;
 
-/** Emits a shape's steps, ending in exit; jumps to `punt`, with nothing done, for frames that user space must deal with. */
-export function emitShape(a: Assembler, shape: Shape, punt: string): void {
-  let hasVerdict = false;
-  const last = shape.steps.at(-1);
-  if (last?.op === 'tunnel') emitTunnelCheck(a, last, punt);
-  if (shape.steps.length === 0) a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
-  for (const step of shape.steps) {
-    emitStep(a, step);
-    hasVerdict = step.op === 'output' && step.isLast;
+/** Where shapes jump to, with nothing done to the frame, and what the program knows. */
+export interface ShapeContext {
+  /** User space must run the list. */
+  punt: string;
+  hasTunnels: boolean;
+}
+
+/** Emits a shape's steps, ending in exit. */
+export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): void {
+  for (const step of allSteps(shape.steps)) {
+    if (step.op === 'tunnel') emitTunnelCheck(a, step, context.punt);
+    // Behind a second tag or an LLC header a label would have to go elsewhere.
+    if (step.op === 'pushMpls') a.jump('ne', 7, 14, context.punt);
   }
-  if (last?.op === 'tunnel') return;
-  if (hasVerdict) a.exit();
+  emitSteps(a, shape.steps, context);
+}
+
+function emitSteps(a: Assembler, steps: readonly ShapeStep[], context: ShapeContext): void {
+  if (steps.length === 0) countDrop(a);
+  for (const step of steps) emitStep(a, step, context);
+  const last = steps.at(-1);
+  if (last !== undefined && (last.op === 'choice' || last.op === 'tunnel' || last.op === 'userspace')) return;
+  if (last?.op === 'truncated' || (last?.op === 'output' && last.isLast)) a.exit();
   else emitConsumed(a);
 }
 
-function emitStep(a: Assembler, step: ShapeStep): void {
-  if (step.op === 'output') {
-    emitSent(a, step.at + 8);
-    if (step.isLast) {
-      a.load(4, 1, 9, ACTIONS_VALUE.params + step.at)
-        .load(4, 2, 9, ACTIONS_VALUE.params + step.at + 4)
-        .call(HELPER.redirect);
-    } else {
-      a.mov(1, { reg: 6 })
-        .load(4, 2, 9, ACTIONS_VALUE.params + step.at)
-        .load(4, 3, 9, ACTIONS_VALUE.params + step.at + 4)
-        .call(HELPER.cloneRedirect);
-    }
-  } else if (step.op === 'tunnel') {
-    emitSent(a, step.at + 4);
-    emitTunnelOutput(a, step);
-  } else if (step.op === 'popVlan') {
-    a.mov(1, { reg: 6 }).call(HELPER.vlanPop);
-  } else if (step.op === 'pushVlan') {
-    a.mov(1, { reg: 6 })
-      .load(2, 2, 9, ACTIONS_VALUE.params + step.at)
-      .load(2, 3, 9, ACTIONS_VALUE.params + step.at + 2)
-      .call(HELPER.vlanPush);
-  } else {
-    emitSet(a, step);
+const countDrop = (a: Assembler): void => void a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
+const param = (at: number): number => ACTIONS_VALUE.params + at;
+
+function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
+  switch (step.op) {
+    case 'output':
+      emitSent(a, step.at + 8);
+      if (step.isLast) emitRedirect(a, step.at);
+      else
+        a.mov(1, { reg: 6 })
+          .load(4, 2, 9, param(step.at))
+          .load(4, 3, 9, param(step.at + 4))
+          .call(HELPER.cloneRedirect);
+      break;
+    case 'truncated':
+      emitTruncated(a, step.at);
+      break;
+    case 'popVlan':
+      moved(a, () => void a.mov(1, { reg: 6 }).call(HELPER.vlanPop));
+      break;
+    case 'pushVlan':
+      moved(a, () => {
+        a.mov(1, { reg: 6 })
+          .load(2, 2, 9, param(step.at))
+          .load(2, 3, 9, param(step.at + 2))
+          .call(HELPER.vlanPush);
+      });
+      break;
+    case 'setVlan':
+      emitSetVlan(a, step);
+      break;
+    case 'pushMpls':
+      emitPushMpls(a, step.at);
+      break;
+    case 'ethernet':
+      for (const [i, word] of step.words.entries()) {
+        a.load(4, 1, 10, keyAt(word)).alu32('and', 1, swap32(~step.masks[i]!));
+        a.load(4, 2, 9, param(step.at + i * 4))
+          .alu32('or', 1, { reg: 2 })
+          .store(4, 10, keyAt(word), { reg: 1 });
+      }
+      storeBytes(a, undefined, 0, keyAt(W.ETH), 12);
+      break;
+    case 'patch':
+      emitPatches(a, step.guard, step.patches);
+      break;
+    case 'metadata':
+      emitMetadata(a, step);
+      break;
+    case 'hash':
+      emitHash(a, step.at);
+      break;
+    case 'tunnel':
+      emitSent(a, step.at + 4);
+      emitTunnelOutput(a, step);
+      break;
+    case 'userspace':
+      a.load(4, 1, 9, param(step.at)).store(4, 10, UPCALL, { reg: 1 });
+      a.load(4, 1, 9, param(step.at + 4))
+        .store(4, 10, UPCALL + 4, { reg: 1 })
+        .mov(9, UPCALL_REASON)
+        .goto('punt');
+      break;
+    case 'recirculate':
+      emitRecirculate(a, step.at, context.hasTunnels);
+      break;
+    case 'drop':
+      countDrop(a);
+      break;
+    case 'choice':
+      emitChoice(a, step, context);
   }
+}
+
+function emitRedirect(a: Assembler, at: number): void {
+  a.load(4, 1, 9, param(at))
+    .load(4, 2, 9, param(at + 4))
+    .call(HELPER.redirect);
 }
 
 /** Counts an output at the port whose number is the parameter at `at`. */
 function emitSent(a: Assembler, at: number): void {
   const none = a.fresh('nocount');
-  a.load(4, 0, 9, ACTIONS_VALUE.params + at).store(4, 10, STACK.scratch, { reg: 0 });
-  a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, none);
+  a.load(4, 0, 9, param(at)).store(4, 10, scratch, { reg: 0 });
+  a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, none);
   a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.packets, 1);
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, TX_VALUE.bytes, 1).label(none);
 }
 
-function emitSet(a: Assembler, step: Extract<ShapeStep, { op: 'set' }>): void {
-  if (step.group === 'skb_mark' || step.group === 'skb_priority') {
-    emitMetadata(a, step);
-    return;
-  }
-  let touchesEthernet = false;
-  for (const [i, word] of step.words.entries()) {
-    // r1 = the word as it is, r2 = as it shall be, both as they lie in memory.
-    a.load(4, 1, 10, keyAt(word)).mov(2, { reg: 1 }).alu32('and', 2, swap32(~step.masks[i]!));
-    a.load(4, 3, 9, ACTIONS_VALUE.params + step.at + i * 4).alu32('or', 2, { reg: 3 });
-    if (step.group === 'eth') {
-      a.store(4, 10, keyAt(word), { reg: 2 });
-      touchesEthernet = true;
-    } else {
-      emitWord(a, step.group, word);
-    }
-  }
-  if (touchesEthernet) storeBytes(a, undefined, 0, keyAt(W.ETH), 12);
+/** A tag that goes into the frame or comes out of it moves the headers behind it. */
+function moved(a: Assembler, change: () => void): void {
+  const none = a.fresh('unmoved');
+  a.load(4, 0, 6, SKB.len).store(4, 10, scratch + 8, { reg: 0 });
+  change();
+  a.load(4, 1, 6, SKB.len)
+    .load(4, 0, 10, scratch + 8)
+    .alu('sub', 1, { reg: 0 })
+    .alu('add', 7, { reg: 1 });
+  a.jump('eq', 8, 0, none).alu('add', 8, { reg: 1 }).label(none);
 }
 
-/** Before: r1 = old, r2 = new; both are kept on the stack because helpers take the registers. */
-function emitWord(a: Assembler, group: SetGroup, word: number): void {
-  const oldAt = STACK.scratch;
-  const newAt = STACK.scratch + 4;
-  const same = a.fresh('same');
-  a.jump32('eq', 1, { reg: 2 }, same).store(4, 10, oldAt, { reg: 1 }).store(4, 10, newAt, { reg: 2 });
-  if (word === W.TP) {
-    a.jump('eq', 8, 0, same);
-    l4Checksum(a, group === 'tcp' ? 16 : 6, oldAt, newAt, 4, group === 'udp' ? F_MARK_MANGLED_0 : 0);
-    storeBytes(a, 8, 0, newAt, 4);
-  } else if (word === W.TOS) {
-    emitTosTtl(a, group, oldAt, newAt);
-  } else if (group === 'ipv4') {
-    l3Checksum(a, oldAt, newAt, 4);
-    pseudoChecksum(a, false, oldAt, newAt);
-    storeBytes(a, 7, word === W.NW_SRC ? 12 : 16, newAt, 4);
-  } else {
-    pseudoChecksum(a, true, oldAt, newAt);
-    storeBytes(a, 7, 8 + (word - W.IPV6_SRC) * 4, newAt, 4);
-  }
-  a.load(4, 0, 10, newAt).store(4, 10, keyAt(word), { reg: 0 }).label(same);
-}
-
-function emitTosTtl(a: Assembler, group: SetGroup, oldAt: number, newAt: number): void {
-  if (group === 'ipv6') {
-    // Traffic class: the low half of byte 0 and the high half of byte 1.
-    const h = STACK.header;
-    const missing = a.fresh('short');
-    a.mov(1, { reg: 6 })
-      .mov(2, { reg: 7 })
-      .mov(3, { reg: 10 })
-      .alu('add', 3, h)
-      .mov(4, 2)
-      .call(HELPER.skbLoadBytes)
-      .jump('ne', 0, 0, missing);
-    a.load(1, 1, 10, newAt)
-      .mov(2, { reg: 1 })
-      .alu('rsh', 1, 4)
-      .load(1, 3, 10, h)
-      .alu('and', 3, 0xf0)
-      .alu('or', 1, { reg: 3 })
-      .store(1, 10, h, { reg: 1 });
-    a.load(1, 1, 10, h + 1)
-      .alu('and', 1, 15)
-      .alu('and', 2, 15)
-      .alu('lsh', 2, 4)
-      .alu('or', 1, { reg: 2 })
-      .store(1, 10, h + 1, { reg: 1 });
-    storeBytes(a, 7, 0, h, 2);
-    storeBytes(a, 7, 7, newAt + 1, 1);
-    a.label(missing);
-    return;
-  }
-  // The header checksum takes 16-bit words: TOS is the second byte of one, TTL the first byte of another.
-  for (const [byte, at, shift] of [
-    [0, 1, 8],
-    [1, 8, 0],
-  ] as const) {
-    a.mov(1, { reg: 6 }).mov(2, { reg: 7 }).alu('add', 2, 10);
-    a.load(1, 3, 10, oldAt + byte).load(1, 4, 10, newAt + byte);
-    if (shift !== 0) a.alu('lsh', 3, shift).alu('lsh', 4, shift);
-    a.mov(5, 2).call(HELPER.l3CsumReplace);
-    storeBytes(a, 7, at, newAt + byte, 1);
-  }
-}
-
-function l3Checksum(a: Assembler, oldAt: number, newAt: number, size: number): void {
+function emitSetVlan(a: Assembler, step: Extract<ShapeStep, { op: 'setVlan' }>): void {
+  const untagged = a.fresh('untagged');
+  a.load(4, 0, 6, SKB.vlanPresent)
+    .jump('eq', 0, 0, untagged)
+    .load(4, 0, 6, SKB.vlanProto)
+    .store(4, 10, scratch + 12, { reg: 0 });
+  a.load(4, 0, 6, SKB.vlanTci)
+    .alu32('and', 0, ~step.mask & 0xffff)
+    .load(4, 1, 9, param(step.at))
+    .alu32('or', 0, { reg: 1 });
+  a.store(4, 10, scratch + 8, { reg: 0 })
+    .mov(1, { reg: 6 })
+    .call(HELPER.vlanPop);
   a.mov(1, { reg: 6 })
-    .mov(2, { reg: 7 })
-    .alu('add', 2, 10)
-    .load(4, 3, 10, oldAt)
-    .load(4, 4, 10, newAt)
-    .mov(5, size)
-    .call(HELPER.l3CsumReplace);
+    .load(4, 2, 10, scratch + 12)
+    .load(4, 3, 10, scratch + 8)
+    .call(HELPER.vlanPush)
+    .label(untagged);
 }
 
-function l4Checksum(a: Assembler, offset: number, oldAt: number, newAt: number, size: number, flags: number): void {
-  a.mov(1, { reg: 6 }).mov(2, { reg: 8 }).alu('add', 2, offset);
-  a.load(4, 3, 10, oldAt)
-    .load(4, 4, 10, newAt)
-    .mov(5, size | flags)
-    .call(HELPER.l4CsumReplace);
+/** Four bytes grow at the head, and the Ethernet header moves there. */
+function emitPushMpls(a: Assembler, at: number): void {
+  const h = STACK.header;
+  const lost = a.fresh('nolabel');
+  const pushed = a.fresh('label');
+  a.mov(1, { reg: 6 }).mov(2, 4).mov(3, 0).call(HELPER.changeHead).jump('ne', 0, 0, lost);
+  loadBytes(a, undefined, 4, h, 14, lost);
+  a.load(2, 0, 9, param(at + 4))
+    .store(2, 10, h + 12, { reg: 0 })
+    .store(2, 10, keyAt(W.TYPE), { reg: 0 })
+    .store(2, 10, keyAt(W.TYPE) + 2, 0);
+  a.load(2, 0, 9, param(at)).store(2, 10, h + 14, { reg: 0 });
+  a.load(2, 0, 9, param(at + 2)).store(2, 10, h + 16, { reg: 0 });
+  storeBytes(a, undefined, 0, h, 18);
+  a.mov(8, 0).goto(pushed).label(lost);
+  countDrop(a);
+  emitConsumed(a);
+  a.label(pushed);
 }
 
-/** An address changed: the transport checksum covers it, if there is a transport header here that has one. */
-function pseudoChecksum(a: Assembler, isIpv6: boolean, oldAt: number, newAt: number): void {
-  const done = a.fresh('nopseudo');
-  const udp = a.fresh('udp');
-  const icmp6 = a.fresh('icmp6');
-  a.jump('eq', 8, 0, done)
-    .load(1, 0, 10, keyAt(W.TYPE) + 3)
-    .jump('eq', 0, 17, udp);
-  if (isIpv6) a.jump('eq', 0, 58, icmp6);
-  a.jump('ne', 0, 6, done);
-  l4Checksum(a, 16, oldAt, newAt, 4, F_PSEUDO_HDR);
-  a.goto(done).label(udp);
-  l4Checksum(a, 6, oldAt, newAt, 4, F_PSEUDO_HDR | F_MARK_MANGLED_0);
-  if (isIpv6) {
-    a.goto(done).label(icmp6);
-    l4Checksum(a, 2, oldAt, newAt, 4, F_PSEUDO_HDR);
-  }
-  a.label(done);
-}
-
-function storeBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number): void {
-  a.mov(1, { reg: 6 });
-  if (offsetReg === undefined) a.mov(2, add);
-  else a.mov(2, { reg: offsetReg }).alu('add', 2, add);
-  a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).mov(5, 0).call(HELPER.skbStoreBytes);
-}
-
-function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'set' }>): void {
-  const at = step.group === 'skb_mark' ? SKB.mark : SKB.priority;
-  const mask = step.masks[0] ?? 0;
+function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'metadata' }>): void {
+  const at = step.field === 'mark' ? SKB.mark : SKB.priority;
   a.load(4, 0, 6, at)
-    .alu32('and', 0, ~mask | 0)
-    .load(4, 1, 9, ACTIONS_VALUE.params + step.at)
+    .alu32('and', 0, ~step.mask | 0)
+    .load(4, 1, 9, param(step.at))
     .toBigEndian(1, 32)
     .alu32('or', 0, { reg: 1 });
   a.store(4, 6, at, { reg: 0 });
+}
+
+/** Words that the hash is made from: the same as in user space, in its order; see `flowHash`. */
+export const HASH_WORDS: readonly number[] = [W.NW_SRC, W.NW_DST, ...Array.from({ length: 8 }, (_, i) => W.IPV6_SRC + i)];
+
+function emitHash(a: Assembler, at: number): void {
+  const some = a.fresh('hashed');
+  const add = (): void => {
+    a.alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x85ebca6b).mov(1, { reg: 0 }).alu32('rsh', 1, 13).alu32('xor', 0, { reg: 1 });
+  };
+  a.load(4, 0, 9, param(at));
+  for (const word of HASH_WORDS) {
+    a.load(4, 1, 10, keyAt(word)).toBigEndian(1, 32);
+    add();
+  }
+  a.load(1, 1, 10, keyAt(W.TYPE) + 3);
+  add();
+  a.load(4, 1, 10, keyAt(W.TP)).toBigEndian(1, 32);
+  add();
+  a.alu32('mul', 0, 0xc2b2ae35).mov(1, { reg: 0 }).alu32('rsh', 1, 16).alu32('xor', 0, { reg: 1 });
+  a.jump32('ne', 0, 0, some).mov(0, 1).label(some).toBigEndian(0, 32).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
+}
+
+function emitTruncated(a: Assembler, at: number): void {
+  const short = a.fresh('short');
+  const lost = a.fresh('untrimmed');
+  emitFrameLength(a, 0, 1);
+  // The tag in the metadata counts, but is not there to be cut.
+  a.load(4, 2, 9, param(at + 12))
+    .jump('le', 0, { reg: 2 }, short)
+    .load(4, 1, 6, SKB.len)
+    .alu('sub', 0, { reg: 1 })
+    .alu('sub', 2, { reg: 0 });
+  a.mov(1, { reg: 6 }).mov(3, 0).call(HELPER.changeTail).jump('ne', 0, 0, lost).label(short);
+  emitSent(a, at + 8);
+  emitRedirect(a, at);
+  a.exit().label(lost);
+  countDrop(a);
+  // The caller ends with an exit.
+  a.mov(1, 0).mov(2, 0).call(HELPER.redirect);
+}
+
+function emitRecirculate(a: Assembler, at: number, hasTunnels: boolean): void {
+  const lost = a.fresh('norecirc');
+  a.load(4, 1, 10, DEPTH).jump('ge', 1, MAX_RECIRCULATIONS, lost);
+  a.store(4, 10, scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, lost);
+  const copy = (from: number, to: number): void => void a.load(4, 1, 10, from).store(4, 0, to, { reg: 1 });
+  copy(keyAt(W.IN_PORT), RESUME_VALUE.port);
+  copy(keyAt(W.DP_HASH), RESUME_VALUE.dpHash);
+  if (hasTunnels) for (let i = 0; i < TUNNEL_WORDS; i++) copy(keyAt(W.TUN_ID + i), RESUME_VALUE.tunnel + i * 4);
+  a.load(4, 1, 10, DEPTH).alu('add', 1, 1).store(4, 0, RESUME_VALUE.depth, { reg: 1 });
+  a.load(4, 1, 9, param(at)).store(4, 0, RESUME_VALUE.recircId, { reg: 1 });
+  a.load(4, 1, 10, RESUMED).alu('or', 1, RESUME_KIND.recirculated).store(4, 0, RESUME_VALUE.kind, { reg: 1 });
+  a.mov(1, { reg: 6 }).loadMap(2, 'programs').mov(3, 0).call(HELPER.tailCall).label(lost);
+  countDrop(a);
+}
+
+function emitChoice(a: Assembler, step: Extract<ShapeStep, { op: 'choice' }>, context: ShapeContext): void {
+  const yes = a.fresh('yes');
+  if (step.by === 'chance') {
+    a.call(HELPER.random).alu('lsh', 0, 32).alu('rsh', 0, 32).load(4, 1, 9, param(step.at)).jump('lt', 0, { reg: 1 }, yes);
+  } else {
+    emitSegmentLength(a);
+    a.load(4, 1, 9, param(step.at)).jump('gt', 0, { reg: 1 }, yes);
+  }
+  emitSteps(a, step.no, context);
+  a.label(yes);
+  emitSteps(a, step.yes, context);
+}
+
+/** r0 = length of the frame, or of the longest that a super-segment will be split into. */
+function emitSegmentLength(a: Assembler): void {
+  const [done, datagram, sized] = [a.fresh('length'), a.fresh('datagram'), a.fresh('sized')];
+  emitFrameLength(a, 0, 1);
+  a.load(4, 1, 6, SKB.gsoSize).jump('eq', 1, 0, done).jump('eq', 8, 0, done);
+  a.store(4, 10, scratch + 8, { reg: 0 });
+  a.load(1, 1, 10, keyAt(W.TYPE) + 3).jump('ne', 1, 6, datagram);
+  loadBytes(a, 8, 12, scratch, 1, datagram);
+  a.load(1, 1, 10, scratch).alu('rsh', 1, 4).alu('lsh', 1, 2).goto(sized).label(datagram).mov(1, 8).label(sized);
+  a.load(4, 2, 6, SKB.gsoSize).alu('add', 1, { reg: 2 }).alu('add', 1, { reg: 8 });
+  a.load(4, 0, 10, scratch + 8)
+    .load(4, 2, 6, SKB.len)
+    .mov(3, { reg: 0 })
+    .alu('sub', 3, { reg: 2 })
+    .alu('add', 1, { reg: 3 });
+  a.jump('le', 0, { reg: 1 }, done).mov(0, { reg: 1 }).label(done);
 }

@@ -36,6 +36,8 @@ export const HELPER = {
   skbLoadBytes: 26,
   csumDiff: 28,
   hashRecalc: 34,
+  changeTail: 38,
+  changeHead: 43,
   adjustRoom: 50,
   redirectNeighbour: 152,
   ringbufReserve: 131,
@@ -67,6 +69,12 @@ export const STACK = {
 } as const;
 /** RESUME_KIND of this run, 0 for a frame that comes from a device. */
 export const RESUMED = -460;
+/** What a `userspace` step asks for: reason + 1, token. */
+export const UPCALL = -468;
+/** How often the frame was recirculated. */
+export const DEPTH = -472;
+/** In r9, instead of a PUNT_REASON: a copy for the control plane. */
+export const UPCALL_REASON = 4;
 /** Where an extraction finds the end of the IP packet, and keeps what it reads before it knows that it is right; 24 bytes. */
 export const EXTRACT: number = STACK.scratch;
 /** Bytes at STACK.lookup. */
@@ -124,6 +132,14 @@ export function loadBytes(a: Assembler, offsetReg: 7 | 8 | 9 | undefined, add: n
     if (add !== 0) a.alu('add', 2, add);
   }
   a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).call(HELPER.skbLoadBytes).jump('ne', 0, 0, onFail);
+}
+
+/** Stores bytes of the stack into the frame, at the offset in a register plus `add`. */
+export function storeBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number): void {
+  a.mov(1, { reg: 6 });
+  if (offsetReg === undefined) a.mov(2, add);
+  else a.mov(2, { reg: offsetReg }).alu('add', 2, add);
+  a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).mov(5, 0).call(HELPER.skbStoreBytes);
 }
 
 /** Copies bytes within the stack through r0, in the widest aligned pieces. */

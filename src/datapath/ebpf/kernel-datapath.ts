@@ -5,19 +5,18 @@
 // 2. A port that is added finds its device's link there and keeps the program that runs; its number is the former one where that is free.
 // 3. `takeOver`: the flows have been put anew. Each link's program is exchanged in one step; links that no port claimed go.
 // 4. When no processor can be in a former program any more, what it counted is added to the new counters, and its maps go.
-import { errorText, KernelError } from '../../base/errors.ts';
+import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { ATTACH, attachTcx, closeObject, createMap, deleteElement, updateElement, updateLink } from '../../bpf/kernel.ts';
-import { detachLink } from '../../bpf/objects.ts';
+import { type Attachment, attachProgram, type Hook } from '../../bpf/attachment.ts';
+import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
-import { E } from '../../host/ffi.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpOffload, DpPort } from '../datapath.ts';
 import type { OutputDevice } from './action-shape.ts';
 import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
 import { fixedMaps, PORT_VALUE, RING_SIZE } from './map-layout.ts';
-import type { Hook, PinStore } from './pin-store.ts';
+import type { PinStore } from './pin-store.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
 import { Underlay } from './underlay.ts';
 
@@ -28,7 +27,7 @@ const SETTLE_MS = 100;
 const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending']);
 
 interface Attached {
-  link: number;
+  link: Attachment;
   ifindex: number;
   hook: Hook;
   device: OutputDevice;
@@ -97,14 +96,14 @@ export class KernelDatapath {
     try {
       const device: OutputDevice = { ifindex, flags: isInternal ? 1 : 0 };
       this.#underlay.refreshSoon();
-      const former = this.#store?.openLink(ifindex, hook);
+      const former = this.#store?.openAttachment(ifindex, hook);
       if (former !== undefined) {
         this.#ports.set(port, { link: former, ifindex, hook, device, isFormer: true });
         return;
       }
-      const link = attachTcx(this.flows.program, ifindex, isInternal ? ATTACH.tcxEgress : ATTACH.tcxIngress);
+      const link = attachProgram(this.flows.program, ifindex, hook);
       this.#ports.set(port, { link, ifindex, hook, device, isFormer: false });
-      this.#store?.pinLink(link, ifindex, hook);
+      this.#store?.pinAttachment(link, ifindex, hook);
     } catch (error) {
       this.#ports.delete(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
@@ -131,9 +130,8 @@ export class KernelDatapath {
     const attached = this.#ports.get(port);
     if (attached === undefined) return;
     const { link, ifindex, hook } = attached;
-    detachLink(link);
-    this.#store?.unpinLink(ifindex, hook);
-    closeObject(link);
+    link.detach();
+    this.#store?.unpinAttachment(ifindex, hook);
     addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n });
     deleteElement(this.#maps.get('ports')!, le32(ifindex));
     this.#ports.delete(port);
@@ -180,7 +178,7 @@ export class KernelDatapath {
       if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
       attached.isFormer = false;
     }
-    this.#store.keepLinks([...this.#ports.values(), ...this.#underlay.takeOver()]);
+    this.#store.keepAttachments([...this.#ports.values(), ...this.#underlay.takeOver()]);
     this.#settling = setTimeout(() => this.#endFormer(), SETTLE_MS);
   }
 
@@ -249,7 +247,7 @@ export class KernelDatapath {
     const isKept = keep && this.#store !== undefined;
     if (!isKept) for (const port of [...this.#ports.keys(), ...this.#tunnels.keys()]) this.detach(port);
     this.#underlay.close(isKept);
-    for (const { link } of this.#ports.values()) closeObject(link);
+    for (const { link } of this.#ports.values()) link.close();
     this.#ports.clear();
     this.flows.close();
     for (const former of this.#former) former.close();
@@ -259,11 +257,10 @@ export class KernelDatapath {
   }
 }
 
-/** A link whose device vanished takes no program, and needs none. */
-function replaceProgram(link: number, program: number): void {
+function replaceProgram(link: Attachment, program: number): void {
   try {
-    updateLink(link, program);
+    link.replace(program);
   } catch (error) {
-    if (!(error instanceof KernelError) || error.errno !== E.NOLINK) log.err(`a port keeps its former program: ${errorText(error)}`);
+    log.err(`a port keeps its former program: ${errorText(error)}`);
   }
 }

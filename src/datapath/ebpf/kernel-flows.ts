@@ -9,7 +9,7 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
-import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
@@ -52,7 +52,7 @@ interface Installed {
 }
 
 /** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
-const ZERO_WORDS: ReadonlySet<number> = new Set([W.RECIRC_ID, W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.DP_HASH, W.PACKET_TYPE]);
+const ZERO_WORDS: ReadonlySet<number> = new Set([W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.PACKET_TYPE]);
 
 export class KernelFlows {
   readonly #maps: Map<string, number>;
@@ -165,8 +165,7 @@ export class KernelFlows {
   }
 
   #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const isUntagged = (mask[W.VLAN0]! & VLAN_CFI) !== 0 && (key[W.VLAN0]! & VLAN_CFI) === 0;
-    const shaped = shapeActions(actions, isUntagged, this.#device);
+    const shaped = shapeActions(actions, this.#device);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
@@ -186,6 +185,8 @@ export class KernelFlows {
   }
 
   #newFlow(key: Key, mask: Key): Installed | string {
+    // No frame of such a port meets the program.
+    if (mask[W.IN_PORT] === 0xffffffff && this.#device(key[W.IN_PORT]!) === undefined) return 'input_not_in_kernel';
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
     const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
@@ -196,7 +197,7 @@ export class KernelFlows {
         if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
-        if (value !== 0) return word === W.RECIRC_ID ? 'recirculated' : 'key_field';
+        if (value !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else {

@@ -82,6 +82,14 @@ function mayBeAlive(owner: string): boolean {
   return namespace === linkText('/proc/self/ns/pid') && startTime(pid) === started && started !== '';
 }
 
+function isServing(path: string): boolean {
+  const fd = openPinned(path);
+  if (fd === undefined) return linkText(path) !== '';
+  const ifindex = linkDevice(fd);
+  closeObject(fd);
+  return ifindex !== 0;
+}
+
 /** Links and maps of an instance whose devices and daemon are no more serve nobody. */
 function removeDeserted(root: string, ours: string): void {
   for (const name of readdirSync(root)) {
@@ -90,14 +98,8 @@ function removeDeserted(root: string, ours: string): void {
     try {
       if (mayBeAlive(linkText(join(dir, 'owner')))) continue;
       const links = readdirSync(join(dir, 'links'));
-      const isServing = links.some((link) => {
-        const fd = openPinned(join(dir, 'links', link));
-        if (fd === undefined) return false;
-        const ifindex = linkDevice(fd);
-        closeObject(fd);
-        return ifindex !== 0;
-      });
-      if (isServing) continue;
+      // What stands at a device is left alone, and so is what another namespace's filters may be.
+      if (links.some((link) => isServing(join(dir, 'links', link)))) continue;
       rmSync(dir, { recursive: true, force: true });
       log.info(`removed ${dir}, which nobody uses any more`);
     } catch {

@@ -15,8 +15,8 @@ import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:
 import { join } from 'node:path';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { closeObject, openPinned, pinObject } from '../../bpf/kernel.ts';
-import { linkDevice } from '../../bpf/objects.ts';
+import { type Attachment, type Hook, openAttachment } from '../../bpf/attachment.ts';
+import { openPinned, pinObject } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
@@ -29,8 +29,6 @@ const GENERATION_LAYOUT = hash([1, W, COUNTER_VALUE, FLOW_VALUE, PORT_BASE, PORT
 const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE]);
 
 /** `underlay`: the tunnels' program, at a device's ingress. */
-export type Hook = 'ingress' | 'egress' | 'underlay';
-
 /** A mask as the text of a link: WORD:MASK in hexadecimal, with commas. */
 export const maskText = (words: readonly number[], masks: readonly number[]): string =>
   words.map((word, i) => `${word.toString(16)}:${(masks[i]! >>> 0).toString(16)}`).join(',');
@@ -121,36 +119,40 @@ export class PinStore {
     for (const name of readdirSync(this.dir)) if (!isOurs(name)) rmSync(join(this.dir, name), { recursive: true, force: true });
   }
 
-  #linkPath(ifindex: number, hook: Hook): string {
+  #place(ifindex: number, hook: Hook): string {
     return join(this.#links, `${ifindex}-${hook}`);
   }
 
-  pinLink(fd: number, ifindex: number, hook: Hook): void {
-    pinObject(fd, this.#linkPath(ifindex, hook));
+  pinAttachment(attachment: Attachment, ifindex: number, hook: Hook): void {
+    attachment.pin(this.#place(ifindex, hook));
   }
 
-  unpinLink(ifindex: number, hook: Hook): void {
-    rmSync(this.#linkPath(ifindex, hook), { force: true });
+  unpinAttachment(ifindex: number, hook: Hook): void {
+    rmSync(this.#place(ifindex, hook), { force: true });
   }
 
-  /** The link that a predecessor left at a device, if it is still there. */
-  openLink(ifindex: number, hook: Hook): number | undefined {
-    const fd = openPinned(this.#linkPath(ifindex, hook));
-    if (fd === undefined) return undefined;
-    if (linkDevice(fd) === ifindex) return fd;
-    closeObject(fd);
-    this.unpinLink(ifindex, hook);
+  /** The program's place that a predecessor left at a device, if it is still there. */
+  openAttachment(ifindex: number, hook: Hook): Attachment | undefined {
+    const found = openAttachment(this.#place(ifindex, hook));
+    if (found === undefined || found.ifindex === ifindex) return found?.attachment;
+    found.attachment.close();
+    this.unpinAttachment(ifindex, hook);
     return undefined;
   }
 
-  /** Removes the links that are not among these: their programs leave the devices. */
-  keepLinks(kept: readonly { ifindex: number; hook: Hook }[]): void {
+  /** Removes the programs at other places than these from their devices. */
+  keepAttachments(kept: readonly { ifindex: number; hook: Hook }[]): void {
     const names = new Set(kept.map(({ ifindex, hook }) => `${ifindex}-${hook}`));
-    for (const name of readdirSync(this.#links)) if (!names.has(name)) rmSync(join(this.#links, name), { force: true });
+    for (const name of readdirSync(this.#links)) {
+      if (names.has(name)) continue;
+      openAttachment(join(this.#links, name))?.attachment.detach();
+      rmSync(join(this.#links, name), { force: true });
+    }
   }
 
   /** Nothing of this instance stays. */
   remove(): void {
+    this.keepAttachments([]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

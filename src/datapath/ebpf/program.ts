@@ -12,11 +12,12 @@
 // Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { emitShape } from './action-program.ts';
-import type { Shape } from './action-shape.ts';
+import { emitShape, HASH_WORDS } from './action-program.ts';
+import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
 import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
 import {
+  DEPTH,
   emitForget,
   emitFrameLength,
   HELPER,
@@ -29,7 +30,8 @@ import {
   TUNNEL_WORDS,
   VERDICT,
 } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_VALUE } from './map-layout.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
 
 /** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
@@ -67,6 +69,16 @@ const range = (from: number, count: number): number[] => Array.from({ length: co
 /** Words that are read together. */
 const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
 
+/** Steps that use the offsets of headers. */
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'choice', 'hash']);
+
+/** Words of the key that a step uses. */
+function stepWords(step: ShapeStep): readonly number[] {
+  if (step.op === 'ethernet') return step.words;
+  if (step.op === 'hash') return HASH_WORDS;
+  return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
+}
+
 /** Compiles. Map names used: those of `fixedMaps`, and the name of each mask's map. */
 export function compileProgram(spec: ProgramSpec): Program {
   const a = new Assembler();
@@ -74,7 +86,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   // 1. The port.
   const notOurs = a.fresh('foreign');
   const hasTunnels = spec.hasTunnels === true;
-  if (hasTunnels) emitResume(a);
+  emitResume(a, hasTunnels);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, notOurs);
   a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
@@ -84,17 +96,20 @@ export function compileProgram(spec: ProgramSpec): Program {
   if (hasTunnels) {
     loadZero(a, 0);
     for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), { reg: 0 });
-    a.store(4, 10, RESUMED, 0);
-    a.label('key');
   }
+  loadZero(a, 0);
+  a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
+  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).label('key');
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
   words.delete(W.IN_PORT);
-  const sets = spec.shapes.some(({ shape }) =>
-    shape.steps.some((step) => step.op === 'tunnel' || (step.op === 'set' && step.group !== 'eth')),
-  );
-  for (const { shape } of spec.shapes)
-    for (const step of shape.steps) if (step.op === 'set') for (const word of step.words) words.add(word);
+  let sets = false;
+  for (const { shape } of spec.shapes) {
+    for (const step of allSteps(shape.steps)) {
+      if (NEED_HEADERS.has(step.op)) sets = true;
+      for (const word of stepWords(step)) words.add(word);
+    }
+  }
   // The words that stand for one place come together.
   for (const group of WORD_GROUPS) if (group.some((word) => words.has(word))) for (const word of group) words.add(word);
   emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
@@ -133,7 +148,7 @@ export function compileProgram(spec: ProgramSpec): Program {
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape, 'actions');
+      emitShape(a, shape, { punt: 'actions', hasTunnels });
     }
   }
   // 5. To user space.
@@ -196,13 +211,18 @@ function emitChoice(a: Assembler, from: number, to: number): void {
 }
 
 /** Frames that another program has begun with: what it knows becomes part of the key. */
-function emitResume(a: Assembler): void {
+function emitResume(a: Assembler, hasTunnels: boolean): void {
   const fresh = a.fresh('fromdevice');
   a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
   a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
-  a.store(4, 0, RESUME_VALUE.kind, 0).store(4, 10, RESUMED, { reg: 1 });
+  a.store(4, 0, RESUME_VALUE.kind, 0).alu('and', 1, RESUME_KIND.tunnel).store(4, 10, RESUMED, { reg: 1 });
   a.load(4, 1, 0, RESUME_VALUE.port).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
-  for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.recircId).store(4, 10, keyAt(W.RECIRC_ID), { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.dpHash).store(4, 10, keyAt(W.DP_HASH), { reg: 1 });
+  a.load(4, 1, 0, RESUME_VALUE.depth).store(4, 10, DEPTH, { reg: 1 });
+  if (hasTunnels) {
+    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+  }
   a.goto('key').label(fresh);
 }
 

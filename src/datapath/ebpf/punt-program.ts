@@ -5,7 +5,19 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, RESUMED, SKB, STACK, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
+import {
+  emitConsumed,
+  emitFrameLength,
+  HELPER,
+  keyAt,
+  RESUMED,
+  SKB,
+  STACK,
+  TUNNEL_WORDS,
+  UPCALL,
+  UPCALL_REASON,
+  VERDICT,
+} from './frame-context.ts';
 import { PENDING_VALUE, PORT_VALUE, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
 /** Header of a ring buffer record; the reader's layout. */
@@ -20,9 +32,10 @@ const RING_HEADER = 8;
 export function emitPunt(a: Assembler, hasTunnels: boolean): void {
   const { scratch } = STACK;
   const [total, used] = [scratch + 8, scratch + 16];
+  const uncounted = a.fresh('upcall');
   a.label('punt').load(4, 8, 6, SKB.len).jump('lt', 8, 14, 'consumed');
   a.loadMapValue(1, 'totals', TOTALS_VALUE.punted).mov(2, { reg: 9 }).alu('and', 2, 3).alu('lsh', 2, 3).alu('add', 1, { reg: 2 });
-  a.mov(2, 1).atomicAdd(8, 1, 0, 2);
+  a.mov(2, 1).jump('eq', 9, UPCALL_REASON, uncounted).atomicAdd(8, 1, 0, 2).label(uncounted);
   if (hasTunnels) {
     // Frames out of tunnels are counted by whoever handles them in the end.
     const device = a.fresh('ofdevice');
@@ -72,6 +85,15 @@ function emitRecord(a: Assembler, size: number, hasTunnels: boolean, total: numb
   } else {
     a.store(4, 7, PUNT.isTunnel, 0);
   }
+  const frame = a.fresh('plain');
+  a.store(4, 7, PUNT.cause, 0).jump('ne', 9, UPCALL_REASON, frame);
+  a.load(4, 1, 10, UPCALL)
+    .store(4, 7, PUNT.cause, { reg: 1 })
+    .load(4, 1, 10, UPCALL + 4)
+    .store(4, 7, PUNT.token, { reg: 1 })
+    .label(frame);
+  a.load(4, 1, 10, keyAt(W.RECIRC_ID)).toBigEndian(1, 32).store(4, 7, PUNT.recircId, { reg: 1 });
+  a.load(4, 1, 10, keyAt(W.DP_HASH)).toBigEndian(1, 32).store(4, 7, PUNT.dpHash, { reg: 1 });
   a.call(HELPER.ktimeCoarseNs).alu('rsh', 0, 20).store(4, 7, PUNT.time, { reg: 0 });
   const untagged = a.fresh('untagged');
   a.load(4, 1, 6, SKB.vlanPresent).jump('eq', 1, 0, untagged).load(4, 1, 6, SKB.vlanProto).store(2, 7, PUNT.vlan, { reg: 1 });

@@ -40,8 +40,10 @@ interface InheritedFlow extends DpInheritedFlow {
 export class SystemDatapath extends NetdevDatapath {
   readonly #kernel: KernelDatapath;
   readonly #ringReady: Promise<void>;
-  /** Devices made promiscuous, by their index. */
-  readonly #promiscuous = new Map<DpPort, number>();
+  /** Devices made promiscuous. */
+  readonly #promiscuous = new Map<DpPort, { device: string; ifindex: number }>();
+  /** Those that went away so, to another namespace perhaps, from where they may come back. */
+  readonly #leftPromiscuous = new Set<string>();
   /** performance.now() of the kernel's monotonic clock at 0. */
   readonly #clockOffsetMs = performance.now() - Number(process.hrtime.bigint() / 1000n) / 1000;
 
@@ -104,15 +106,20 @@ export class SystemDatapath extends NetdevDatapath {
   #makePromiscuous(port: DpPort, device: string, ifindex: number): void {
     try {
       const before = changeInterfaceFlags(device, IFF_PROMISC, 0);
-      if ((before & IFF_PROMISC) === 0 || this.#kernel.formerPort(ifindex) !== undefined) this.#promiscuous.set(port, ifindex);
+      const isOurs = (before & IFF_PROMISC) === 0 || this.#kernel.formerPort(ifindex) !== undefined || this.#leftPromiscuous.has(device);
+      if (isOurs) this.#promiscuous.set(port, { device, ifindex });
+      this.#leftPromiscuous.delete(device);
     } catch (error) {
       log.dbg(() => `${device} is promiscuous only while this daemon runs: ${errorText(error)}`);
     }
   }
 
   #endPromiscuous(port: DpPort): void {
-    const name = interfaceName(this.#promiscuous.get(port) ?? 0);
+    const made = this.#promiscuous.get(port);
+    if (made === undefined) return;
     this.#promiscuous.delete(port);
+    const name = interfaceName(made.ifindex);
+    if (name === undefined) this.#leftPromiscuous.add(made.device);
     try {
       if (name !== undefined) changeInterfaceFlags(name, 0, IFF_PROMISC);
     } catch {
@@ -260,6 +267,7 @@ export class SystemDatapath extends NetdevDatapath {
 export function openSystemDatapath(keepDevices = false, runDirectory?: string): Datapath {
   let kernel: KernelDatapath;
   try {
+    if (process.env['WEFT_EBPF'] === 'no') throw new Error('WEFT_EBPF=no');
     kernel = new KernelDatapath(runDirectory === undefined ? undefined : openPinStore(runDirectory));
   } catch (error) {
     log.info(`system datapath: frames are forwarded in user space, because the kernel refuses eBPF: ${errorText(error)}`);

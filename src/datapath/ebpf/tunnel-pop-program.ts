@@ -234,7 +234,10 @@ function emitDecap(a: Assembler): void {
   a.jump('eq', 7, 0, 'untagged').mov(1, { reg: 6 }).mov(2, { reg: 7 }).alu('and', 2, 0xffff);
   a.mov(3, { reg: 7 }).alu('rsh', 3, 16).toBigEndian(3, 16).call(HELPER.vlanPush).label('untagged');
   emitReceived(a);
-  a.store(4, 9, RESUME_VALUE.recircId, 0).store(4, 9, RESUME_VALUE.dpHash, 0).store(4, 9, RESUME_VALUE.kind, RESUME_KIND.tunnel);
+  a.store(4, 9, RESUME_VALUE.depth, 0)
+    .store(4, 9, RESUME_VALUE.recircId, 0)
+    .store(4, 9, RESUME_VALUE.dpHash, 0)
+    .store(4, 9, RESUME_VALUE.kind, RESUME_KIND.tunnel);
   a.mov(1, { reg: 6 }).loadMap(2, 'programs').mov(3, 0).call(HELPER.tailCall);
   // Only where the datapath's program is gone.
   a.store(4, 9, RESUME_VALUE.kind, 0).mov(0, VERDICT.shot).exit();

@@ -5,8 +5,8 @@
 // in there is the switch's. Where it does not stand, or leaves a packet alone, the host's sockets give it to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { ATTACH, attachTcx, closeObject, deleteElement, loadProgram, updateElement, updateLink } from '../../bpf/kernel.ts';
-import { detachLink } from '../../bpf/objects.ts';
+import { type Attachment, attachProgram } from '../../bpf/attachment.ts';
+import { closeObject, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
 import { HostRoutes } from '../../host/routes.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpPort, TunnelKey } from '../datapath.ts';
@@ -35,7 +35,7 @@ export class Underlay {
   readonly #maps: ReadonlyMap<string, number>;
   readonly #isSystemPort: (ifindex: number) => boolean;
   readonly #ports = new Map<DpPort, TunnelPort>();
-  readonly #links = new Map<number, { ifindex: number; hook: 'underlay'; link: number; isFormer: boolean }>();
+  readonly #links = new Map<number, { ifindex: number; hook: 'underlay'; link: Attachment; isFormer: boolean }>();
   readonly #store: PinStore | undefined;
   /** Elements of `tunnels` by their key as text. */
   #ends = new Map<string, Uint8Array>();
@@ -134,19 +134,18 @@ export class Underlay {
   #attach(wanted: ReadonlySet<number>): void {
     for (const [ifindex, { link }] of this.#links) {
       if (wanted.has(ifindex)) continue;
-      detachLink(link);
-      this.#store?.unpinLink(ifindex, 'underlay');
-      closeObject(link);
+      link.detach();
+      this.#store?.unpinAttachment(ifindex, 'underlay');
       this.#links.delete(ifindex);
     }
     for (const ifindex of wanted) {
       if (this.#links.has(ifindex)) continue;
       try {
         // A predecessor's program goes on with its own maps until we take over.
-        const former = this.#hasTakenOver ? undefined : this.#store?.openLink(ifindex, 'underlay');
-        const link = former ?? attachTcx(this.#program, ifindex, ATTACH.tcxIngress);
+        const former = this.#hasTakenOver ? undefined : this.#store?.openAttachment(ifindex, 'underlay');
+        const link = former ?? attachProgram(this.#program, ifindex, 'underlay');
         this.#links.set(ifindex, { ifindex, hook: 'underlay', link, isFormer: former !== undefined });
-        if (former === undefined) this.#store?.pinLink(link, ifindex, 'underlay');
+        if (former === undefined) this.#store?.pinAttachment(link, ifindex, 'underlay');
       } catch (error) {
         log.info(`tunnels: packets that come in at device ${ifindex} go through user space: ${errorText(error)}`);
       }
@@ -159,7 +158,7 @@ export class Underlay {
     for (const one of this.#links.values()) {
       if (!one.isFormer) continue;
       try {
-        updateLink(one.link, this.#program);
+        one.link.replace(this.#program);
       } catch (error) {
         log.info(`tunnels: packets that come in at device ${one.ifindex} go through user space: ${errorText(error)}`);
       }
@@ -202,7 +201,7 @@ export class Underlay {
     }
     clearTimeout(this.#pending);
     clearInterval(this.#again);
-    for (const { link } of this.#links.values()) closeObject(link);
+    for (const { link } of this.#links.values()) link.close();
     closeObject(this.#program);
     this.#routes.close();
     this.#routes = undefined;

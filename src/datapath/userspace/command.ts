@@ -1,6 +1,6 @@
 // What the control plane tells the frame path: plain values, so that they can cross to a worker, in one order.
 import type { Key } from '../../flow/key.ts';
-import type { DpAction, FrameOffload } from '../datapath.ts';
+import type { DpAction, DpMeter, FrameOffload } from '../datapath.ts';
 import type { UserspaceCore } from './core.ts';
 
 export type Command =
@@ -16,6 +16,8 @@ export type Command =
   | { op: 'flowModify'; slot: number; actions: readonly DpAction[] }
   | { op: 'flowDelete'; slot: number }
   | { op: 'flowFlush' }
+  | { op: 'meterSet'; meter: number; config: DpMeter }
+  | { op: 'meterDelete'; meter: number }
   | { op: 'upcallsDone'; position: number }
   | { op: 'execute'; frame: Uint8Array; key: Key; actions: readonly DpAction[]; offload: FrameOffload };
 
@@ -36,6 +38,12 @@ export function applyCommand(core: UserspaceCore, command: Command): void {
       break;
     case 'flowFlush':
       core.flowFlush();
+      break;
+    case 'meterSet':
+      core.meters.set(command.meter, command.config, core.nowMs);
+      break;
+    case 'meterDelete':
+      core.meters.delete(command.meter);
       break;
     case 'execute':
       core.execute(command.frame, command.key, command.actions, command.offload);

@@ -6,6 +6,8 @@ import type {
   DpAction,
   DpFlow,
   DpFlowStats,
+  DpMeter,
+  DpMeterStats,
   DpPort,
   DpPortCounters,
   DpPortInfo,
@@ -18,7 +20,7 @@ import { NO_OFFLOAD } from '../datapath.ts';
 import type { Command } from './command.ts';
 import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { FlowRegistry } from './flow-registry.ts';
-import { DROP_REASONS, MAX_PORTS, PORT, type SharedState, STAT } from './shared-state.ts';
+import { DROP_REASONS, MAX_BANDS, MAX_METERS, MAX_PORTS, METER, PORT, type SharedState, STAT } from './shared-state.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
 
 const UPCALL_BATCH = 64;
@@ -29,6 +31,8 @@ export abstract class UserspaceControl implements Datapath {
   protected readonly state: SharedState;
   protected readonly upcalls: UpcallQueue;
   readonly #flows: FlowRegistry;
+  /** Meters with how many bands each has. */
+  readonly #meters = new Map<number, number>();
   readonly #ports = new Map<DpPort, DpPortInfo & { users: number }>();
   #sink: ((upcalls: Upcall[]) => void) | undefined;
   #gone: ((port: DpPort) => void) | undefined;
@@ -150,6 +154,29 @@ export abstract class UserspaceControl implements Datapath {
 
   flowStats(id: FlowId): DpFlowStats | undefined {
     return this.#flows.stats(id);
+  }
+
+  readonly maxMeters = MAX_METERS;
+  readonly maxBands = MAX_BANDS;
+
+  meterSet(meter: number, config: DpMeter): void {
+    this.#meters.set(meter, config.bands.length);
+    this.command({ op: 'meterSet', meter, config });
+  }
+
+  meterDelete(meter: number): void {
+    if (this.#meters.delete(meter)) this.command({ op: 'meterDelete', meter });
+  }
+
+  meterStats(meter: number): DpMeterStats | undefined {
+    const bands = this.#meters.get(meter);
+    if (bands === undefined) return undefined;
+    const at = (i: number): bigint => BigInt(this.state.meters[meter * METER.SIZE + i]!);
+    return {
+      packets: at(METER.packets),
+      bytes: at(METER.bytes),
+      bands: Array.from({ length: bands }, (_, i) => ({ packets: at(METER.bands + 2 * i), bytes: at(METER.bands + 2 * i + 1) })),
+    };
   }
 
   execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload: FrameOffload = NO_OFFLOAD): void {

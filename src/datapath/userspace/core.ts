@@ -15,11 +15,12 @@ import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
-import type { DpAction, FrameOffload, TunnelKey } from '../datapath.ts';
+import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
 import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
+import { Meters } from './meters.ts';
 import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
@@ -68,6 +69,7 @@ const newWalk = (packet: Packet): Walk => ({
 export class UserspaceCore {
   readonly state: SharedState;
   readonly flows = new FlowTable();
+  readonly meters: Meters;
   readonly #upcalls: UpcallQueue;
   readonly #ports: (FramePort | undefined)[] = [];
   readonly #flushable: FramePort[] = [];
@@ -89,6 +91,7 @@ export class UserspaceCore {
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
     this.conntrack = new Conntrack(basis);
     this.state = state;
+    this.meters = new Meters(state.meters);
     this.#upcalls = upcalls;
     this.upcallOrder = {
       get written() {
@@ -173,9 +176,21 @@ export class UserspaceCore {
       key.fill(0, W.TUN_ID, W.DP_END);
       this.#hasTunnelKey = false;
     }
+    key[W.RECIRC_ID] = packet.recircId;
+    key[W.DP_HASH] = packet.dpHash;
     walk.packet = packet;
     walk.recircs = 0;
-    this.#lookup(walk, 0);
+    if (packet.cause !== 0) this.#deliver(packet, key);
+    else this.#lookup(walk, 0);
+  }
+
+  /** A copy that a userspace action in the kernel made. */
+  #deliver(packet: Packet, key: Key): void {
+    extractKey(packet.bytes, packet.start, packet.length, key);
+    const cookie = { reason: USERSPACE_REASONS[packet.cause - 1] ?? 'slow_path', token: packet.token };
+    if (this.#upcalls.put('action', packet, key, cookie)) return;
+    this.state.stats[STAT.lost]! += 1;
+    this.drop('upcall_queue_full');
   }
 
   /** Runs actions on a frame of the control plane's. */
@@ -334,6 +349,10 @@ export class UserspaceCore {
           this.drop('action_drop');
           return;
         case OP.meter:
+          if (!this.meters.pass(op.a, walk.packet.length, this.nowMs)) {
+            this.drop('meter');
+            return;
+          }
           break;
         case OP.ct:
           this.#track(walk, op.ct!);

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
@@ -30,7 +31,7 @@ export class NetdevDatapath extends UserspaceControl {
   readonly #questions = new Map<number, (answer: CtAnswer) => void>();
   #nextQuestion = 1;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #shields = new Map<DpPort, number>();
+  readonly #shields = new Map<DpPort, Attachment>();
   readonly #taps = new Map<DpPort, Tap>();
   readonly #keepDevices: boolean;
   readonly #closed: Promise<void>;
@@ -175,13 +176,14 @@ export class NetdevDatapath extends UserspaceControl {
     try {
       this.#shields.set(port, shieldHost(ifindex));
     } catch (error) {
-      if (!this.#hasWarned) log.warn(`${device}: the host sees this port's frames too, for want of tcx: ${errorText(error)}`);
+      if (!this.#hasWarned)
+        log.warn(`${device}: the host sees this port's frames too, for want of a place for a program: ${errorText(error)}`);
       this.#hasWarned = true;
     }
   }
 
   protected override async closePort(port: DpPort): Promise<void> {
-    closeFd(this.#shields.get(port) ?? -1);
+    this.#shields.get(port)?.detach();
     this.#shields.delete(port);
     const tap = this.#taps.get(port);
     if (tap !== undefined) setTapPersistent(tap, false);
@@ -201,7 +203,7 @@ export class NetdevDatapath extends UserspaceControl {
     process.off('exit', this.#onExit);
     this.#post({ op: 'close' });
     await this.#closed;
-    for (const fd of this.#shields.values()) closeFd(fd);
+    for (const shield of this.#shields.values()) shield.detach();
     closeFd(this.#wakeFd);
   }
 }

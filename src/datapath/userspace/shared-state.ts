@@ -18,6 +18,11 @@ export const PORT = {
 } as const;
 /** Doubles of a flow. `generation` is the flow's id, so that a reader does not take the slot's former user for it. */
 export const FLOW = { packets: 0, bytes: 1, usedMs: 2, tcpFlags: 3, generation: 4, SIZE: 5 } as const;
+/** Meters, and bands of one. */
+export const MAX_METERS = 1 << 18;
+export const MAX_BANDS = 8;
+/** Doubles of a meter: what came to it, and what each of its bands dropped (packets, bytes). */
+export const METER = { packets: 0, bytes: 1, bands: 2, SIZE: 2 + 2 * MAX_BANDS } as const;
 /** Doubles of the whole datapath. */
 export const STAT = { hit: 0, missed: 1, lost: 2, masks: 3, cacheHit: 4, SIZE: 8 } as const;
 
@@ -36,6 +41,7 @@ export const DROP_REASONS = [
   'too_big',
   'no_sink',
   'ring_stale',
+  'meter',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
@@ -48,9 +54,10 @@ export interface SharedState {
   flows: Float64Array;
   stats: Float64Array;
   drops: Float64Array;
+  meters: Float64Array;
 }
 
-const sizes = [MAX_PORTS * PORT.SIZE, MAX_FLOWS * FLOW.SIZE, STAT.SIZE, DROP_REASONS.length] as const;
+const sizes = [MAX_PORTS * PORT.SIZE, MAX_FLOWS * FLOW.SIZE, STAT.SIZE, DROP_REASONS.length, MAX_METERS * METER.SIZE] as const;
 
 /** New counters, or the view of another thread's. Pages are only committed when touched. */
 export function sharedState(buffer?: ArrayBufferLike): SharedState {
@@ -61,5 +68,6 @@ export function sharedState(buffer?: ArrayBufferLike): SharedState {
     at += length;
     return view;
   };
-  return { buffer: memory, ports: take(sizes[0]), flows: take(sizes[1]), stats: take(sizes[2]), drops: take(sizes[3]) };
+  const [ports, flows, stats, drops, meters] = [take(sizes[0]), take(sizes[1]), take(sizes[2]), take(sizes[3]), take(sizes[4])];
+  return { buffer: memory, ports, flows, stats, drops, meters };
 }

@@ -8,10 +8,10 @@
 // A size of 0 sends the reader to the start of the ring.
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import type { Packet } from '../../netdev/packet.ts';
-import type { Upcall, UserspaceCookie, UserspaceReason } from '../datapath.ts';
+import { type Upcall, USERSPACE_REASONS, type UserspaceCookie } from '../datapath.ts';
 import { MAX_PORTS } from './shared-state.ts';
 
-const REASONS: readonly UserspaceReason[] = ['slow_path', 'controller', 'sflow', 'ipfix', 'flow_sample'];
+const REASONS = USERSPACE_REASONS;
 const SHARE = 4;
 const HEADER_WORDS = 8;
 const RECORD_FIXED = HEADER_WORDS + W.DP_END;

@@ -66,10 +66,14 @@ test('a log cut at any byte gives the state after its last whole record', () => 
 test('a flipped bit anywhere is never taken for data', () => {
   const { bytes, ends, contents } = writeLog();
   const empty = content(new Database(schema));
+  const inHash = (at: number): boolean => /^OVSDB JSON \d+ /.test(bytes.toString('latin1', bytes.lastIndexOf(10, at - 1) + 1, at));
   for (let at = 0; at < bytes.length; at++) {
     const bad = Buffer.from(bytes);
     bad[at] = (bad[at] as number) ^ (1 << (at % 8));
-    const whole = ends.filter((end) => end <= at).length;
+    // A hash with a capital letter is the same hash: then nothing is lost.
+    const isCase =
+      bad[at] !== bytes[at] && String.fromCharCode(bad[at] ?? 0).toLowerCase() === String.fromCharCode(bytes[at] ?? 0) && inHash(at);
+    const whole = isCase ? ends.length : ends.filter((end) => end <= at).length;
     assert.equal(replay(bad).content, whole === 0 ? empty : contents[whole - 1], `byte ${at}`);
   }
 });

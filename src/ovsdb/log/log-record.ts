@@ -45,7 +45,7 @@ export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, 
     const header =
       newline < 0 || newline - at > MAX_HEADER_SIZE
         ? null
-        : /^OVSDB JSON (\d+) ([0-9a-f]{40})$/.exec(bytes.toString('latin1', at, newline));
+        : /^OVSDB JSON (\d+) ([0-9a-fA-F]{40})$/.exec(bytes.toString('latin1', at, newline));
     if (header === null) return wrong(`parse error at offset ${at} in header line "${headLine(bytes, at)}"`);
     const start = newline + 1;
     const size = Number(header[1]);
@@ -53,8 +53,8 @@ export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, 
       return { end: at, faultTag: 'I/O error', fault: `${name}: error reading ${size} bytes starting at offset ${start} (End of file)` };
     const body = bytes.subarray(start, start + size);
     const sha1 = cryptography().hash('sha1', body, 'hex');
-    if (sha1 !== header[2])
-      return wrong(`${size} bytes starting at offset ${start} have SHA-1 hash ${sha1} but should have hash ${header[2]}`);
+    const wanted = (header[2] ?? '').toLowerCase();
+    if (sha1 !== wanted) return wrong(`${size} bytes starting at offset ${start} have SHA-1 hash ${sha1} but should have hash ${wanted}`);
     if (onBody?.(body, at) !== true) {
       let json: Json;
       try {
@@ -70,6 +70,8 @@ export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, 
   return { end: at, faultTag: 'syntax error', fault: '' };
 }
 
+/** What the reference shows of a header that is wrong: it has cut off the length and the hash by then, once it knew the kind of file. */
 function headLine(bytes: Buffer, at: number): string {
-  return bytes.toString('latin1', at, Math.min(bytes.length, at + 80)).split('\n')[0] ?? '';
+  const line = bytes.toString('utf8', at, Math.min(bytes.length, at + MAX_HEADER_SIZE)).split(/[\n\0]/)[0] ?? '';
+  return /^OVSDB [^ ]*(?= )/.exec(line)?.[0] ?? line;
 }

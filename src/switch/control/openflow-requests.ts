@@ -81,6 +81,15 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts(core.groupDescs(message.group), (groups, more) => ({ kind: 'groupDescReply', groups, more }), encode);
     case 'groupStatsRequest':
       return replyParts(core.groupStats(message.group), (groups, more) => ({ kind: 'groupStatsReply', groups, more }), encode);
+    case 'meterMod':
+      core.meterMod(message, session);
+      return undefined;
+    case 'meterConfigRequest':
+      return replyParts(core.meterConfigs(message.meter), (meters, more) => ({ kind: 'meterConfigReply', meters, more }), encode);
+    case 'meterStatsRequest':
+      return replyParts(core.meterStats(message.meter), (meters, more) => ({ kind: 'meterStatsReply', meters, more }), encode);
+    case 'meterFeaturesRequest':
+      return reply({ kind: 'meterFeaturesReply', features: core.meterFeatures() });
     case 'groupFeaturesRequest':
       return reply({ kind: 'groupFeaturesReply', features: groupFeatures(version) });
     case 'packetOut':

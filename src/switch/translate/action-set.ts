@@ -6,7 +6,29 @@ import type { Walk } from './translate.ts';
 /** Kinds that go before the sets, in their order. */
 const FIRST = ['stripVlan', 'popMpls', 'decap', 'encap', 'pushMpls', 'pushVlan', 'decMplsTtl', 'decTtl', 'decNshTtl'] as const;
 /** Only the first of these that is present is executed, and without any the set does nothing. */
-const LAST = ['group', 'output', 'resubmit', 'ct'] as const;
+const LAST = ['group', 'output', 'resubmit', 'ctClear', 'ct'] as const;
+/** Kinds between the two, executed in the order in which they were written. Other kinds do nothing in a set. */
+const SETS: ReadonlySet<Action['kind']> = new Set([
+  'setField',
+  'regLoad',
+  'regMove',
+  'setVlanVid',
+  'setVlanPcp',
+  'setEthSrc',
+  'setEthDst',
+  'setIpv4Src',
+  'setIpv4Dst',
+  'setIpDscp',
+  'setIpEcn',
+  'setIpTtl',
+  'setL4SrcPort',
+  'setL4DstPort',
+  'setMplsLabel',
+  'setMplsTc',
+  'setMplsTtl',
+  'setTunnel',
+  'setQueue',
+]);
 
 /** The list to execute for a set written in this order. */
 export function orderActionSet(written: readonly Action[]): Action[] {
@@ -18,10 +40,7 @@ export function orderActionSet(written: readonly Action[]): Action[] {
     const action = lastOf(kind);
     if (action !== undefined) list.push(action);
   }
-  for (const action of written) {
-    if ((FIRST as readonly string[]).includes(action.kind) || (LAST as readonly string[]).includes(action.kind)) continue;
-    list.push(action);
-  }
+  for (const action of written) if (SETS.has(action.kind)) list.push(action);
   list.push(last);
   return list;
 }

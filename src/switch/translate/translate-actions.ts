@@ -223,6 +223,11 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'gotoTable':
       walk.tableAction(key[W.IN_PORT]!, action.table, true, false);
       return;
+    case 'meter': {
+      const number = walk.bridge.meters.numberOf(action.meter);
+      if (number !== undefined) walk.out.push({ kind: 'meter', meter: number });
+      return;
+    }
     case 'group':
       group(walk, action);
       return;

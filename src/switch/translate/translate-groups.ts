@@ -56,6 +56,7 @@ function runBucket(walk: Walk, bucket: GroupBucket, index: number, isLast: boole
   walk.nested('action', `bucket ${index}`, () => {
     const { isInGroup } = walk;
     walk.isInGroup = true;
+    if (actions.length === 0) walk.report('action', 'drop');
     runIsolated(walk, actions, isLast);
     walk.isInGroup = isInGroup;
   });

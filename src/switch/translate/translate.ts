@@ -11,6 +11,7 @@
 import type { DpAction } from '../../datapath/datapath.ts';
 import { type Key, type Match, newKey, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowRule } from '../tables/rule.ts';
@@ -482,7 +483,12 @@ export class Walk {
 
   #toUserspace(send: ControllerSend): void {
     const token = this.#request.sends.put(send);
-    this.out.push({ kind: 'userspace', cookie: { reason: 'controller', token } });
+    const toUserspace: DpAction = { kind: 'userspace', cookie: { reason: 'controller', token } };
+    const { meters } = this.bridge;
+    // A meter of the action's own goes before the one for all that controllers get. Both end what is inside a list alone.
+    const meter = meters.numberOf(send.meterId) ?? meters.numberOf(OFPM.CONTROLLER);
+    if (meter === undefined) this.out.push(toUserspace);
+    else this.out.push({ kind: 'sample', probability: 0xffffffff, actions: [{ kind: 'meter', meter }, toUserspace] });
   }
 
   /** Runs the whole walk. */

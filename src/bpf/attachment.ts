@@ -1,0 +1,130 @@
+// A program's place at a device: a tcx link where the kernel has them (from 6.6), else a filter of the clsact discipline. Either way the
+// program is exchanged in one step, and the place can outlive this process: a link by being pinned, a filter by its nature.
+//
+// WEFT_EBPF=tcx or WEFT_EBPF=clsact allows one of them only.
+import { existsSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { KernelError } from '../base/errors.ts';
+import { closeFd, E } from '../host/ffi.ts';
+import { interfaceName } from '../host/interface-request.ts';
+import { type FilterPlace, putFilter, removeFilter } from '../host/traffic-filter.ts';
+import { ATTACH, attachTcx, openPinned, pinObject, updateLink } from './kernel.ts';
+import { detachLink, linkDevice } from './objects.ts';
+
+/** Where at a device: several may be taken, but only one comes in first. All but `egress` meet what comes in. */
+export type Hook = FilterPlace;
+
+/** Throws KernelError where a call is refused. */
+export interface Attachment {
+  readonly kind: 'tcx' | 'clsact';
+  /** Exchanges the program. A device that has gone takes none, and needs none. */
+  replace(program: number): void;
+  /** Takes the program off the device. */
+  detach(): void;
+  /** Lets go of it; what is pinned stays. */
+  close(): void;
+  /** Makes it outlive us, to be found under that path. */
+  pin(path: string): void;
+}
+
+const isGone = (error: unknown): boolean => error instanceof KernelError && (error.errno === E.NOLINK || error.errno === E.NODEV);
+
+class TcxLink implements Attachment {
+  readonly kind = 'tcx';
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  replace(program: number): void {
+    try {
+      updateLink(this.#fd, program);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+
+  detach(): void {
+    detachLink(this.#fd);
+    closeFd(this.#fd);
+  }
+
+  close(): void {
+    closeFd(this.#fd);
+  }
+
+  pin(path: string): void {
+    pinObject(this.#fd, path);
+  }
+}
+
+class ClsactFilter implements Attachment {
+  readonly kind = 'clsact';
+  readonly #ifindex: number;
+  readonly #hook: Hook;
+
+  constructor(ifindex: number, hook: Hook) {
+    this.#ifindex = ifindex;
+    this.#hook = hook;
+  }
+
+  replace(program: number): void {
+    try {
+      putFilter(this.#ifindex, this.#hook, program, 'weft');
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+
+  detach(): void {
+    removeFilter(this.#ifindex, this.#hook);
+  }
+
+  close(): void {}
+
+  pin(path: string): void {
+    symlinkSync(`clsact ${this.#ifindex} ${this.#hook}`, path);
+  }
+}
+
+/** Puts a program at a device. */
+export function attachProgram(program: number, ifindex: number, hook: Hook): Attachment {
+  const only = process.env['WEFT_EBPF'] ?? '';
+  let refusal: unknown;
+  if (only !== 'clsact') {
+    try {
+      return new TcxLink(attachTcx(program, ifindex, hook === 'egress' ? ATTACH.tcxEgress : ATTACH.tcxIngress));
+    } catch (error) {
+      if (only === 'tcx') throw error;
+      refusal = error;
+    }
+  }
+  try {
+    putFilter(ifindex, hook, program, 'weft');
+  } catch (error) {
+    throw refusal ?? error;
+  }
+  return new ClsactFilter(ifindex, hook);
+}
+
+/** What a former process pinned there; undefined when its device has gone, of which nothing is left then. */
+export function openAttachment(path: string): { attachment: Attachment; ifindex: number } | undefined {
+  let text = '';
+  try {
+    text = readlinkSync(path);
+  } catch {
+    if (!existsSync(path)) return undefined;
+  }
+  if (text !== '') {
+    const [, index, hook] = text.split(' ');
+    const ifindex = Number(index);
+    if (interfaceName(ifindex) !== undefined) return { attachment: new ClsactFilter(ifindex, hook as Hook), ifindex };
+  } else {
+    const fd = openPinned(path);
+    const ifindex = fd === undefined ? 0 : linkDevice(fd);
+    if (fd !== undefined && ifindex !== 0) return { attachment: new TcxLink(fd), ifindex };
+    closeFd(fd ?? -1);
+  }
+  rmSync(path, { force: true });
+  return undefined;
+}

@@ -1,0 +1,187 @@
+// Ports of the default datapath whose devices do what devices do: come, go, get another name, MTU or namespace; and ports and kernels that
+// refuse the program.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pings, station } from './support/traffic.ts';
+import { cannot, eventually, type Host, type World, world } from './support/world.ts';
+
+const skip = cannot('ping', 'python3', 'tc') || false;
+
+interface Net {
+  w: World;
+  h: Host;
+  a: Host;
+  b: Host;
+}
+
+async function net(w: World, environment: Record<string, string> = {}): Promise<Net> {
+  const h = w.host('h');
+  await h.startOvsdb('weft');
+  h.ok('ovs-vswitchd --detach --no-chdir --pidfile --log-file', { timeout: 30_000, env: environment });
+  const a = station(w, h, 'a', 'va', '10.0.0.1/24');
+  const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
+  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok('ip addr add 10.0.0.3/24 dev br0 && ip link set br0 up');
+  assert.ok(pings(a, '10.0.0.2'));
+  return { w, h, a, b };
+}
+
+const ofport = (h: Host, name: string): string => h.ok(`ovs-vsctl get interface ${name} ofport`).trim();
+
+test('a device that goes to another namespace and back, is renamed, deleted and made again', { skip }, async (t) => {
+  const { w, h, a } = await net(world(t));
+  const away = w.host('away');
+  const before = ofport(h, 'vb');
+  h.ok(`ip link set vb netns ${away.netns}`);
+  await eventually('noticed', () => ofport(h, 'vb') === '-1');
+  assert.equal(a.run('ping -c 1 -W 1 10.0.0.2').code, 1);
+  away.ok(`ip link set vb netns ${h.netns}`);
+  h.ok('ip link set vb up');
+  await eventually('back', () => ofport(h, 'vb') === before);
+  await eventually('forwards', () => pings(a, '10.0.0.2'));
+  // By another name it is another's; by its own again it is ours.
+  h.ok('ip link set vb down && ip link set vb name other && ip link set other up');
+  await eventually('noticed', () => ofport(h, 'vb') === '-1');
+  h.ok('ip link set other down && ip link set other name vb && ip link set vb up');
+  await eventually('back', () => ofport(h, 'vb') === before);
+  await eventually('forwards', () => pings(a, '10.0.0.2'));
+  // Nothing of it is left at the device when the port is deleted.
+  h.ok('ovs-vsctl del-port vb');
+  assert.doesNotMatch(h.ok('ip -d link show vb'), /PROMISC|tcx|xdp/);
+  h.ok('ip addr add 10.8.0.1/24 dev vb');
+  const b = w.hosts.find((host) => host.name === 'b')!;
+  b.ok('ip addr add 10.8.0.2/24 dev eth0');
+  assert.equal(b.run('ping -c 2 -i 0.2 -W 1 10.8.0.1').code, 0);
+});
+
+test('MTU: large frames pass when both devices take them, before and after a change', { skip }, async (t) => {
+  const { h, a, b } = await net(world(t));
+  for (const [host, device] of [
+    [h, 'va'],
+    [h, 'vb'],
+    [a, 'eth0'],
+    [b, 'eth0'],
+  ] as const)
+    host.ok(`ip link set ${device} mtu 9000`);
+  await eventually('large', () => pings(a, '10.0.0.2', 8000));
+  assert.equal(h.ok('ovs-vsctl get interface va mtu').trim(), '9000');
+  for (const [host, device] of [
+    [h, 'vb'],
+    [b, 'eth0'],
+  ] as const)
+    host.ok(`ip link set ${device} mtu 1400`);
+  await eventually('told', () => h.ok('ovs-vsctl get interface vb mtu').trim() === '1400');
+  assert.equal(a.run('ping -c 2 -i 0.2 -W 1 -M do -s 2000 10.0.0.2').code, 1);
+  assert.ok(pings(a, '10.0.0.2', 1000));
+  assert.ok(pings(a, '10.0.0.3', 1000));
+});
+
+const burst = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[1])): s.sendto(b'x' * 58, ('10.0.0.2', 9))
+`;
+
+test('counters say exactly what came and went, whoever forwarded it', { skip }, async (t) => {
+  const { h, a, b } = await net(world(t));
+  // Nobody but the test speaks.
+  for (const host of [a, b])
+    host.ok('ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0; ip -6 addr flush dev eth0; iptables -V >/dev/null 2>&1; true');
+  const mac = b.ok('cat /sys/class/net/eth0/address').trim();
+  a.ok(`ip neigh replace 10.0.0.2 lladdr ${mac} dev eth0`);
+  b.start('nc -u -l -p 9 >/dev/null').output();
+  const read = (): number[] => {
+    const text = h.ok('ovs-appctl dpctl/show -s');
+    const port = (name: string): number[] => {
+      const found = new RegExp(`: ${name}\\n +RX packets:(\\d+).*\\n +TX packets:(\\d+).*\\n.*\\n +RX bytes:(\\d+).* TX bytes:(\\d+)`).exec(
+        text,
+      );
+      return (found ?? []).slice(1).map(Number);
+    };
+    return [port('va')[0]!, port('va')[2]!, port('vb')[1]!, port('vb')[3]!];
+  };
+  const kernel = (): number[] =>
+    h
+      .ok(
+        'cat /sys/class/net/va/statistics/rx_packets /sys/class/net/va/statistics/rx_bytes /sys/class/net/vb/statistics/tx_packets /sys/class/net/vb/statistics/tx_bytes',
+      )
+      .trim()
+      .split('\n')
+      .map(Number);
+  a.ok(['python3', '-c', burst, '10']);
+  const [from, kernelFrom] = [read(), kernel()];
+  a.ok(['python3', '-c', burst, '5000']);
+  await eventually('all counted', () => kernel()[2]! - kernelFrom[2]! >= 5000);
+  const [to, kernelTo] = [read(), kernel()];
+  const moved = to.map((value, i) => value - from[i]!);
+  const kernelMoved = kernelTo.map((value, i) => value - kernelFrom[i]!);
+  // Somebody's neighbour discovery may come between the two readings.
+  for (const [i, value] of moved.entries())
+    assert.ok(Math.abs(value - kernelMoved[i]!) <= (i % 2 === 0 ? 4 : 600), `${moved} ${kernelMoved}`);
+  assert.ok(moved[0]! >= 5000 && moved[2]! >= 5000, `${moved}`);
+});
+
+test('without tcx the program is a filter: the same switch, also across kill -9, and nothing is left', { skip }, async (t) => {
+  const { h, a } = await net(world(t), { WEFT_EBPF: 'clsact' });
+  assert.match(h.ok('ovs-appctl dpif/show'), /\(eBPF\)/);
+  assert.match(h.ok('tc filter show dev va ingress'), /weft.*direct-action/);
+  assert.match(h.ok('tc filter show dev br0 egress'), /weft.*direct-action/);
+  assert.ok(pings(a, '10.0.0.3'));
+  assert.match(h.ok('ovs-appctl dpctl/dump-flows -m'), /offloaded:yes/);
+  const ping = a.start('ping -i 0.05 10.0.0.2');
+  process.kill(h.pidOf('ovs-vswitchd'), 'SIGKILL');
+  h.ok('ovs-vswitchd --detach --no-chdir --pidfile --log-file', { timeout: 30_000, env: { WEFT_EBPF: 'clsact' } });
+  assert.ok(pings(a, '10.0.0.2'), h.log('ovs-vswitchd'));
+  await ping.stop('SIGINT');
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(ping.output()) ?? [];
+  assert.ok(Number(sent) > 20 && Number(received) >= Number(sent) - 1, ping.output().slice(-200));
+  assert.equal(h.ok('tc filter show dev va ingress').match(/direct-action/g)?.length, 1);
+  h.ok('ovs-vsctl del-port vb');
+  assert.equal(h.ok('tc filter show dev vb ingress').trim(), '');
+  h.ok('ovs-appctl exit --cleanup');
+  await eventually('gone', () => h.ok('tc filter show dev va ingress').trim() === '');
+});
+
+/** Takes all places that a device has for programs. */
+const crowd = `
+import { attachProgram } from './src/bpf/attachment.ts';
+import { Assembler } from './src/bpf/instructions.ts';
+import { loadProgram } from './src/bpf/kernel.ts';
+import { interfaceIndex } from './src/host/interface-request.ts';
+let count = 0;
+const program = () => loadProgram(new Assembler().mov(0, -1).exit().finish(), new Map(), 'crowd');
+try { for (;;) { attachProgram(program(), interfaceIndex('vb'), 'ingress'); count++; } } catch (error) { console.log('full', count, String(error)); }
+setInterval(() => {}, 1000);
+`;
+
+test('a port that refuses the program goes through user space, the others do not', { skip }, async (t) => {
+  const { h, a } = await net(world(t), { WEFT_EBPF: 'tcx' });
+  h.ok('ovs-vsctl del-port vb');
+  const crowding = h.start([process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', crowd], {
+    env: { WEFT_EBPF: 'tcx' },
+  });
+  await eventually('full', () => crowding.output().includes('full 63 '));
+  h.ok('ovs-vsctl add-port br0 vb');
+  assert.ok(pings(a, '10.0.0.2'), crowding.output());
+  const said = h
+    .log('ovs-vswitchd')
+    .split('\n')
+    .filter((line) => /vb: frames of this port go through user space/.test(line));
+  assert.equal(said.length, 1, h.log('ovs-vswitchd'));
+  assert.ok(pings(a, '10.0.0.3'));
+  const flows = h.ok('ovs-appctl dpctl/dump-flows -m').split('\n');
+  assert.ok(
+    flows.some((line) => /in_port\(va\).*offloaded:yes/.test(line)),
+    flows.join('\n'),
+  );
+  assert.ok(
+    flows.some((line) => /in_port\(vb\).*offloaded:no/.test(line)),
+    flows.join('\n'),
+  );
+});
+
+test('WEFT_EBPF=no: user space, and dpif/show says so', { skip }, async (t) => {
+  const { h, a } = await net(world(t), { WEFT_EBPF: 'no' });
+  assert.match(h.ok('ovs-appctl dpif/show'), /^system@ovs-system: .*\(user space\)$/m);
+  assert.ok(pings(a, '10.0.0.3'));
+});
