@@ -48,7 +48,7 @@ function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
 const OFP11_MATCH_SIZE = 88;
 
 /** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
-export function decodeAnyMatch(from: ByteReader, version: OfVersion): DecodedMatch {
+export function decodeAnyMatch(from: ByteReader): DecodedMatch {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
   const type = ((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0);
   if (type === 0) {
@@ -136,7 +136,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const flags = decodeFlags(from.u16(), version);
   const importanceBits = from.u16();
   const importance = version >= 5 ? importanceBits : 0;
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const isAdd = kind === 'add';
   return {
@@ -274,7 +274,7 @@ export function decodeFlowStatsRequest(from: ByteReader, version: OfVersion, nx:
   from.skip(4);
   const cookie = from.u64();
   const cookieMask = from.u64();
-  return { match: decodeAnyMatch(from, version).match, table, outPort, outGroup, cookie, cookieMask };
+  return { match: decodeAnyMatch(from).match, table, outPort, outGroup, cookie, cookieMask };
 }
 
 /** Writes the body of a flow or aggregate request. */
@@ -322,7 +322,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     const flags = decodeFlags(from.u16(), version);
     const importance = from.u16();
     const cookie = from.u64();
-    const match = decodeAnyMatch(from, version).match;
+    const match = decodeAnyMatch(from).match;
     const oxs = decodeOxs(from);
     const actions = decodeInstructions(from, version);
     return { match, priority, cookie, table, idleTimeoutSec, hardTimeoutSec, ...unknownAge, importance, flags, actions, ...oxs };
@@ -354,7 +354,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
   const importance = version >= 5 ? importanceBits : 0;
   from.skip(2);
   const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
   return { match, ...common, ...unknownAge, importance, ...counters, flags, actions: decodeInstructions(from, version) };
 }
 

@@ -51,7 +51,7 @@ export function decodeFlowRemoved(from: ByteReader, version: OfVersion): FlowRem
   const hardTimeoutSec = from.u16();
   const packetCount = from.u64();
   const byteCount = from.u64();
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
   return {
     kind: 'flowRemoved',
     match,
