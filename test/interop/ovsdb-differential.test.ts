@@ -296,12 +296,39 @@ async function differ(seed: number): Promise<void> {
     const cond: { [name: string]: Plain } = { A: [{ columns: ['k', 'c0', 'c1', 'c2'], where: [['k', '<', 3]] }], B: [{}] };
     await call('monitor', ['T', 'm1', requests]);
     await call('monitor_cond', ['T', 'm2', cond]);
+    // Conditions on columns that are not watched, and requests that select some kinds of change only.
+    const since: { [name: string]: Plain } = {
+      A: [{ columns: ['c0', 'c3'], where: [['k', '>', 2]] }],
+      B: [
+        {
+          columns: ['k', 'c1'],
+          select: { insert: dice.chance(50), modify: dice.chance(70), delete: dice.chance(70), initial: dice.chance(50) },
+        },
+        { columns: ['c2'], select: { modify: dice.chance(50) } },
+      ],
+      C: [{ columns: ['k'], where: [dice.chance(50)] }],
+    };
+    const zero = '00000000-0000-0000-0000-000000000000';
+    const [first, second] = await call('monitor_cond_since', ['T', 'm3', since, zero]);
+    assert.equal(second, first);
     const generator = new Generator(dice, tables);
     for (let i = 0; i < transactions; i++) {
       const operations = Array.from({ length: 1 + dice.below(4) }, () => generator.operation());
       const [a, b] = await call('transact', ['T', ...operations]);
       const context = `seed ${seed}, transaction ${i}: ${JSON.stringify(operations)}\nschema ${JSON.stringify(json)}`;
       if (!faultByChance(operations, a, b)) assert.equal(b, a, context);
+      if (dice.chance(6)) {
+        const column = dice.pick(['k', 'c1', 'c4']);
+        const changed = {
+          A: [{ where: [['k', dice.pick(['<', '>=']), dice.below(6)]] }],
+          C: [{ where: [[column, '==', generator.value(tables[2]!.columns.find(({ name }) => name === column)!)]] }],
+        };
+        const outcome = await Promise.allSettled(
+          servers.map((server) => server.rpc.call('monitor_cond_change', parseJson(JSON.stringify(['m3', 'm3', changed])) as Json[])),
+        );
+        const said = outcome.map((one) => (one.status === 'fulfilled' ? normal(one.value) : String(one.reason)));
+        assert.equal(said[1], said[0], `${context}\n${JSON.stringify(changed)}`);
+      }
       // A round trip more, so that no update is on its way.
       await call('echo', []);
       assert.deepEqual(ours.takeUpdates(), theirs.takeUpdates(), context);

@@ -149,7 +149,7 @@ export class Transaction {
   /** The steps above, without applying the outcome. */
   prepare(): Commit | undefined {
     this.#dropUnchanged();
-    if (this.#checkReferences()) this.#dropUnchanged();
+    if (this.#checkReferences()) this.#dropVanished();
     this.#checkMaxRows();
     this.#checkIndexes();
     const changes: Change[] = [];
@@ -170,6 +170,13 @@ export class Transaction {
         if (before === after) rows.delete(uuid);
         else if (before !== undefined && after !== undefined && sameFields(before.fields, after.fields)) rows.delete(uuid);
       }
+    }
+  }
+
+  /** Rows that this transaction made and that did not last. A row that lost what was put into it stays: in the reference it has a new version. */
+  #dropVanished(): void {
+    for (const rows of this.#touched.values()) {
+      for (const [uuid, { before, after }] of rows) if (before === undefined && after === undefined) rows.delete(uuid);
     }
   }
 

@@ -21,6 +21,8 @@ export interface TableMonitor {
   readonly table: Table;
   readonly columns: readonly MonitorColumn[];
   readonly condition: Condition;
+  /** Columns that conditions look at, or once did, and that are not shown: a change of one is a change of the row all the same. */
+  readonly hidden: readonly ColumnSchema[];
   readonly select: MonitorSelect;
 }
 
@@ -84,7 +86,15 @@ function parseTableMonitor(json: Json, table: Table, version: MonitorVersion): T
     any.delete ||= select.delete;
     any.modify ||= select.modify;
   }
-  return { table, columns, condition, select: any };
+  return { table, columns, condition, hidden: hiddenColumns(columns, [], condition), select: any };
+}
+
+function hiddenColumns(columns: readonly MonitorColumn[], before: readonly ColumnSchema[], condition: Condition): ColumnSchema[] {
+  const hidden = new Set(before);
+  for (const clause of condition) {
+    if (typeof clause !== 'boolean' && !columns.some(({ column }) => column === clause.column)) hidden.add(clause.column);
+  }
+  return [...hidden];
 }
 
 /** Parses the monitor-requests of a monitor request; throws OvsdbError. */
@@ -115,7 +125,7 @@ export function changeConditions(spec: MonitorSpec, json: Json): MonitorSpec {
       parser.finish();
       if (where !== undefined) condition.push(...parseCondition(where, old.table.schema));
     }
-    tables[at] = { ...old, condition };
+    tables[at] = { ...old, condition, hidden: hiddenColumns(old.columns, old.hidden, condition) };
   }
   return { version: spec.version, tables };
 }

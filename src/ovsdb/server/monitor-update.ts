@@ -34,7 +34,7 @@ function pick(row: Row, columns: readonly MonitorColumn[], kind: Kind, skipsDefa
 }
 
 /** The columns that changed: their old values, or what leads from the old to the new; undefined when none did. */
-function pickChanged(before: Row, after: Row, columns: readonly MonitorColumn[], isDiff: boolean): string | undefined {
+function pickChanged(before: Row, after: Row, { columns, hidden }: TableMonitor, isDiff: boolean): string | undefined {
   let text = '{';
   let isChanged = false;
   for (const { column, modify } of columns) {
@@ -49,20 +49,21 @@ function pickChanged(before: Row, after: Row, columns: readonly MonitorColumn[],
       column.type,
     );
   }
+  for (const { index } of hidden) isChanged ||= !datumsEqual(before.fields[index] as Datum, after.fields[index] as Datum);
   return isChanged ? `${text}}` : undefined;
 }
 
-function rowUpdate1(columns: readonly MonitorColumn[], before: Row | undefined, after: Row | undefined, kind: Kind): string | undefined {
-  if (after === undefined) return before === undefined ? undefined : `{"old":${pick(before, columns, 'delete', false)}}`;
-  if (before === undefined) return `{"new":${pick(after, columns, kind, false)}}`;
-  const old = pickChanged(before, after, columns, false);
-  return old === undefined ? undefined : `{"old":${old},"new":${pick(after, columns, 'modify', false)}}`;
+function rowUpdate1(monitor: TableMonitor, before: Row | undefined, after: Row | undefined, kind: Kind): string | undefined {
+  if (after === undefined) return before === undefined ? undefined : `{"old":${pick(before, monitor.columns, 'delete', false)}}`;
+  if (before === undefined) return `{"new":${pick(after, monitor.columns, kind, false)}}`;
+  const old = pickChanged(before, after, monitor, false);
+  return old === undefined ? undefined : `{"old":${old},"new":${pick(after, monitor.columns, 'modify', false)}}`;
 }
 
-function rowUpdate2(columns: readonly MonitorColumn[], before: Row | undefined, after: Row | undefined, kind: Kind): string | undefined {
+function rowUpdate2(monitor: TableMonitor, before: Row | undefined, after: Row | undefined, kind: Kind): string | undefined {
   if (after === undefined) return '{"delete":null}';
-  if (before === undefined) return `{"${kind}":${pick(after, columns, kind, true)}}`;
-  const diff = pickChanged(before, after, columns, true);
+  if (before === undefined) return `{"${kind}":${pick(after, monitor.columns, kind, true)}}`;
+  const diff = pickChanged(before, after, monitor, true);
   return diff === undefined ? undefined : `{"modify":${diff}}`;
 }
 
@@ -83,11 +84,12 @@ class UpdatesWriter {
   }
 
   /** All rows of one table must come together. */
-  row({ table, columns, select }: TableMonitor, uuid: string, before: Row | undefined, after: Row | undefined, isInitial = false): void {
+  row(monitor: TableMonitor, uuid: string, before: Row | undefined, after: Row | undefined, isInitial = false): void {
     if (before === undefined && after === undefined) return;
+    const { table, select } = monitor;
     const kind: Kind = isInitial ? 'initial' : before === undefined ? 'insert' : after === undefined ? 'delete' : 'modify';
     if (!select[kind]) return;
-    const update = this.#spec.version === 1 ? rowUpdate1(columns, before, after, kind) : rowUpdate2(columns, before, after, kind);
+    const update = this.#spec.version === 1 ? rowUpdate1(monitor, before, after, kind) : rowUpdate2(monitor, before, after, kind);
     if (update === undefined) return;
     if (this.#table !== table) this.#text += `${this.#isEmpty ? '' : '},'}"${table.schema.name}":{"${uuid}":${update}`;
     else this.#text += `,"${uuid}":${update}`;
