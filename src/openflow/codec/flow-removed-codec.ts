@@ -75,7 +75,7 @@ function decodeFlowRemoved15(from: ByteReader): FlowRemoved {
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const cookie = from.u64();
-  const match = decodeAnyMatch(from, 6).match;
+  const match = decodeAnyMatch(from).match;
   const s = decodeOxs(from);
   return { kind: 'flowRemoved', match, priority, cookie, reason, table, idleTimeoutSec, hardTimeoutSec, ...s };
 }
