@@ -1,5 +1,5 @@
 // What is compared: something between the devices va and vb of a namespace of its own that switches frames from one to the other.
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, printed, root, type Site, sleep } from './namespaces.ts';
 
@@ -8,21 +8,61 @@ export interface Contender {
   label: string;
   /** Why it cannot run here, or ''. */
   cannot(): string;
-  /** Sets up the switch in `middle`; `left` and `right` hold the other ends, `ea` and `eb`. */
+  /** Sets up the switch in `middle`; `left` and `right` hold the other ends, `ea` and `eb`, of stations, where there are any. */
   start(site: Site, middle: string, left: string, right: string): Promise<void>;
+  /** Gives the switch OpenFlow rules in the place of what it has, where it takes them: port 1 is va, 2 is vb. */
+  rules?(site: Site, middle: string, rules: readonly string[]): void;
+  /** Runs ovs-vsctl there, where there is one. */
+  vsctl?(site: Site, middle: string, words: readonly string[]): void;
+}
+
+interface Programs {
+  server: string;
+  vswitchd: string;
+  vsctl: string;
+  ofctl: string;
+  appctl: string;
+  tool: string;
 }
 
 const node = process.execPath;
+const ours = (tool: string): string => join(root, 'bin', tool);
+const OURS: Programs = {
+  server: ours('ovsdb-server'),
+  vswitchd: ours('ovs-vswitchd'),
+  vsctl: ours('ovs-vsctl'),
+  ofctl: ours('ovs-ofctl'),
+  appctl: ours('ovs-appctl'),
+  tool: ours('ovsdb-tool'),
+};
+const DEBIAN: Programs = {
+  server: '/usr/sbin/ovsdb-server',
+  vswitchd: '/usr/sbin/ovs-vswitchd',
+  vsctl: '/usr/bin/ovs-vsctl',
+  ofctl: '/usr/bin/ovs-ofctl',
+  appctl: '/usr/bin/ovs-appctl',
+  tool: '/usr/bin/ovsdb-tool',
+};
+
+/** What else an Open vSwitch can be told. */
+function control(bin: Programs): Required<Pick<Contender, 'rules' | 'vsctl'>> {
+  return {
+    rules(site, middle, rules) {
+      const dir = join(site.dir, middle);
+      writeFileSync(join(dir, 'rules'), rules.map((rule) => `${rule}\n`).join(''));
+      site.run(middle, [bin.ofctl, '--bundle', 'replace-flows', 'br0', join(dir, 'rules')], ovsEnvironment(dir));
+    },
+    vsctl(site, middle, words) {
+      const dir = join(site.dir, middle);
+      site.run(middle, [bin.vsctl, `--db=unix:${dir}/db.sock`, '--timeout=20', ...words], ovsEnvironment(dir));
+    },
+  };
+}
 
 /** The environment that keeps an Open vSwitch to a folder of its own. */
 const ovsEnvironment = (dir: string): Record<string, string> => ({ OVS_RUNDIR: dir, OVS_DBDIR: dir, OVS_LOGDIR: dir, OVS_SYSCONFDIR: dir });
 
-async function startOvs(
-  site: Site,
-  middle: string,
-  bin: { server: string; vswitchd: string; vsctl: string; tool: string },
-  type = 'netdev',
-): Promise<void> {
+async function startOvs(site: Site, middle: string, bin: Programs, type = 'netdev'): Promise<void> {
   const dir = join(site.dir, middle);
   mkdirSync(dir, { recursive: true });
   const env = ovsEnvironment(dir);
@@ -40,7 +80,14 @@ async function startOvs(
   const vsctl = (...words: string[]): string => site.run(middle, [bin.vsctl, `--db=unix:${dir}/db.sock`, '--timeout=20', ...words], env);
   vsctl('--no-wait', 'init');
   site.run(middle, [bin.vswitchd, `unix:${dir}/db.sock`, '--detach', '--pidfile', '--log-file', '-vconsole:off'], env);
-  site.atEnd(end('ovs-vswitchd'));
+  site.atEnd(() => {
+    // What outlives a daemon ends with this one.
+    try {
+      site.run(middle, [bin.appctl, '-t', 'ovs-vswitchd', 'exit', '--cleanup'], env);
+    } catch {
+      end('ovs-vswitchd')();
+    }
+  });
   vsctl(
     'add-br',
     'br0',
@@ -74,26 +121,25 @@ const bridge: Contender = {
 };
 
 const ovs: Contender = {
+  ...control(DEBIAN),
   name: 'ovs',
   label: 'Open vSwitch netdev (tx offloads off)',
   cannot: () => (existsSync('/usr/sbin/ovs-vswitchd') ? '' : 'Debian package openvswitch-switch is not installed'),
   async start(site, middle, left, right) {
-    const [vswitchd, server] = ['/usr/sbin/ovs-vswitchd', '/usr/sbin/ovsdb-server'];
-    await startOvs(site, middle, { server, vswitchd, vsctl: '/usr/bin/ovs-vsctl', tool: '/usr/bin/ovsdb-tool' });
+    await startOvs(site, middle, DEBIAN);
     // Without this its TCP fails: it passes partial checksums on as if they were whole.
-    site.run(left, ['ethtool', '-K', 'ea', 'tx', 'off']);
-    site.run(right, ['ethtool', '-K', 'eb', 'tx', 'off']);
+    if (left !== '') site.run(left, ['ethtool', '-K', 'ea', 'tx', 'off']);
+    if (right !== '') site.run(right, ['ethtool', '-K', 'eb', 'tx', 'off']);
   },
 };
 
 const weft = (type: 'netdev' | 'system'): Contender => ({
+  ...control(OURS),
   name: type === 'netdev' ? 'weft' : 'weft-system',
   label: `Weft ${type}`,
   cannot: () => '',
   async start(site, middle) {
-    const bin = (tool: string): string => join(root, 'bin', tool);
-    const [server, vswitchd] = [bin('ovsdb-server'), bin('ovs-vswitchd')];
-    await startOvs(site, middle, { server, vswitchd, vsctl: bin('ovs-vsctl'), tool: bin('ovsdb-tool') }, type);
+    await startOvs(site, middle, OURS, type);
   },
 });
 

@@ -5,8 +5,10 @@ import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../sr
 import { compileProgram, type MaskSpec } from '../src/datapath/ebpf/program.ts';
 import { W } from '../src/flow/key.ts';
 import { systemContenders } from './contender.ts';
+import { run as runFlows } from './flows.ts';
 import type { BenchOptions } from './main.ts';
 import { compare } from './netdev.ts';
+import { run as runTunnels } from './tunnels.ts';
 
 const FRAMES = 2000;
 /** Of each frame: the first finds its flow's memory cold, as traffic of many flows does. */
@@ -81,4 +83,6 @@ export async function run(options: BenchOptions): Promise<void> {
   for (const flows of [1, 1000, 100_000]) line(`${flows.toLocaleString('en')} flows, 1 mask`, nsPerFrame(flows, 1));
   for (const masks of [10, 50]) line(`1,000 flows, ${masks} masks`, nsPerFrame(1000, masks));
   await compare('datapath', systemContenders, options);
+  await runFlows(options);
+  await runTunnels(options);
 }

@@ -12,7 +12,12 @@ export interface BenchOptions {
 const benches: Record<string, { help: string; load: () => Promise<{ run: (options: BenchOptions) => Promise<void> }> }> = {
   netdev: { help: 'TCP, 64-byte frames and ping: our netdev, the Linux bridge, Open vSwitch netdev', load: () => import('./netdev.ts') },
   startup: { help: 'a command from start to end, beside the bare runtime', load: () => import('./startup.ts') },
-  datapath: { help: 'the same with our system datapath; the kernel program alone by flows and masks', load: () => import('./datapath.ts') },
+  datapath: {
+    help: 'the same with our system datapath; the kernel program alone by flows and masks; then flows and tunnels',
+    load: () => import('./datapath.ts'),
+  },
+  flows: { help: 'ten tables, many flows, many masks, new flows: our datapaths, Open vSwitch netdev', load: () => import('./flows.ts') },
+  tunnels: { help: 'GRE, VXLAN and Geneve between two hosts, beside the same path without', load: () => import('./tunnels.ts') },
   ovsdb: { help: 'transactions a second of ovsdb-server, by clients and monitors, beside Open vSwitch', load: () => import('./ovsdb.ts') },
   core: { help: 'frames a second through key extraction, flow table and actions alone', load: () => import('./core.ts') },
 };
@@ -30,7 +35,9 @@ if (values.help) {
   process.stdout.write('usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...]\n\n');
   for (const [name, bench] of Object.entries(benches)) process.stdout.write(`  ${name.padEnd(10)} ${bench.help}\n`);
 } else {
-  const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
+  // `datapath` runs these two as well.
+  const all = Object.keys(benches).filter((name) => name !== 'flows' && name !== 'tunnels');
+  const wanted = positionals.length === 0 ? all : positionals;
   for (const name of wanted) {
     const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
     if (bench === undefined) {

@@ -24,6 +24,25 @@ export interface SmallFrames {
   offered: number;
 }
 
+/** Frames that differ: see `frame-generator.ts`. `warmUpMs` is how long the switch has to learn them. */
+export interface Variety {
+  flows: number;
+  nets: number;
+  warmUpMs: number;
+}
+
+/** IPv4 from 10.9.0.1 to 20.0.0.0, UDP from port 1000 to 2000 without a checksum; the rest of a frame of 60 bytes. */
+const UDP_PACKET = ((): string => {
+  const packet = [0x45, 0, 0, 46, 0xff, 0xff, 0, 0, 64, 17, 0, 0, 10, 9, 0, 1, 20, 0, 0, 0];
+  let sum = 0;
+  for (let i = 0; i < 20; i += 2) sum += (packet[i]! << 8) | packet[i + 1]!;
+  sum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+  packet[10] = sum >> 8;
+  packet[11] = sum & 255;
+  packet.push(1000 >> 8, 1000 & 255, 2000 >> 8, 2000 & 255, 0, 26, 0, 0, ...new Array<number>(18).fill(0x5a));
+  return Buffer.from(packet).toString('hex');
+})();
+
 const rate = (before: number, after: number, elapsed: number): number => (after - before) / elapsed;
 
 /**
@@ -31,10 +50,18 @@ const rate = (before: number, after: number, elapsed: number): number => (after 
  * are put into it, and while there are always more it is polled there for good, so that a generator that once ran on the switch's
  * processor would leave the device's interrupt work there.
  */
-export async function smallFrames(site: Site, left: string, middle: string, right: string, seconds: number): Promise<SmallFrames> {
+export async function smallFrames(
+  site: Site,
+  left: string,
+  middle: string,
+  right: string,
+  seconds: number,
+  variety?: Variety,
+): Promise<SmallFrames> {
   const mac = (namespace: string, device: string): string =>
     must(['ip', '-n', namespace, '-br', 'link', 'show', device]).split(/\s+/)[2]!.replaceAll(':', '');
-  const frame = `${mac(right, 'eb')}${mac(left, 'ea')}88b5${'5a'.repeat(46)}`;
+  const addresses = `${mac(right, 'eb')}${mac(left, 'ea')}`;
+  const frame = `${addresses}${variety === undefined ? `88b5${'5a'.repeat(46)}` : `0800${UDP_PACKET}`}`;
   const packets = (namespace: string, device: string): number =>
     Number(site.run(namespace, ['cat', `/sys/class/net/${device}/statistics/rx_packets`]));
   site.run(middle, ['ethtool', '-K', 'va', 'gro', 'on']);
@@ -47,9 +74,11 @@ export async function smallFrames(site: Site, left: string, middle: string, righ
     join(root, 'bench/frame-generator.ts'),
     'ea',
     frame,
+    String(variety?.flows ?? 1),
+    String(variety?.nets ?? 1),
   ]);
   await printed(generator, 'sending');
-  await sleep(700);
+  await sleep(variety?.warmUpMs ?? 700);
   const start = performance.now();
   const before = [packets(right, 'eb'), packets(middle, 'va')] as const;
   await sleep(seconds * 1000);
@@ -66,4 +95,49 @@ export async function pingMicroseconds(site: Site, left: string): Promise<number
   const text = site.run(left, ['ping', '-c', '100', '-i', '0.005', RIGHT_IP]);
   const times = [...text.matchAll(/time=([\d.]+) ms/g)].map((match) => Number(match[1]) * 1000).sort((x, y) => x - y);
   return times[times.length >> 1] ?? Number.NaN;
+}
+
+const flowReceiver = `
+import socket, struct, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)
+s.bind(('${RIGHT_IP}', 2000)); s.settimeout(3)
+print('ready', flush=True)
+times = []
+warm = int(sys.argv[1])
+try:
+    while True:
+        sent, n = struct.unpack_from('!QI', s.recv(64))
+        if n >= warm: times.append(time.monotonic_ns() - sent)
+except TimeoutError: pass
+times.sort()
+n = len(times)
+if n > 0: print('result', n, times[n // 2] / 1e6, times[n * 99 // 100] / 1e6, flush=True)
+`;
+const flowSender = `
+import socket, struct, sys, time
+total, rate = int(sys.argv[1]), int(sys.argv[2])
+start = time.monotonic()
+for n in range(total):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('${LEFT_IP}', 1024 + n % 60000))
+    wait = start + n / rate - time.monotonic()
+    if wait > 0: time.sleep(wait)
+    s.sendto(struct.pack('!QI', time.monotonic_ns(), n), ('${RIGHT_IP}', 2000))
+    s.close()
+`;
+
+/** Milliseconds that the first frame of a flow takes, when so many begin each second: median and the 99th of a hundred. Lost ones are infinite. */
+export async function newFlowMs(site: Site, left: string, right: string, perSec: number, seconds: number) {
+  // Those of the first second are not measured: code is compiled then, and programs loaded.
+  const total = Math.min(59_000 - perSec, perSec * seconds);
+  const receiver = site.start(right, ['python3', '-c', flowReceiver, String(perSec)]);
+  let text = '';
+  receiver.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await printed(receiver, 'ready');
+  site.run(left, ['python3', '-c', flowSender, String(total + perSec), String(perSec)]);
+  await new Promise((resolve) => receiver.once('close', resolve));
+  const [, count = '0', p50 = '', p99 = ''] = /result (\d+) (\S+) (\S+)/.exec(text) ?? [];
+  const lost = total - Number(count);
+  return { p50: lost * 2 > total ? Infinity : Number(p50), p99: lost * 100 > total ? Infinity : Number(p99) };
 }

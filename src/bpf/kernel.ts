@@ -46,6 +46,7 @@ export interface MapSpec {
 /** Bytes of the scratch memory. */
 export const SCRATCH_SIZE = 4 * 1024 * 1024;
 const ATTR_SIZE = 152;
+const INTERRUPTIONS = 100;
 /** Offset in the scratch memory of what an attribute block points to. */
 export const DATA = 256;
 let scratch: Memory | undefined;
@@ -158,7 +159,9 @@ export function loadProgram(program: Program, maps: ReadonlyMap<string, number>,
       setName(attr, 48, name);
     });
   };
-  const fd = attempt(0);
+  // The check is given up when a signal comes: that says nothing of the program.
+  let fd = attempt(0);
+  for (let i = 0; fd < 0 && libc().errno() === E.AGAIN && i < INTERRUPTIONS; i++) fd = attempt(0);
   if (fd >= 0) return fd;
   // Loaded again with a log only when it was refused: writing the log costs more than the check itself.
   const errno = libc().errno();

@@ -29,6 +29,8 @@ export interface RpcHandlers {
   onNotify(method: string, params: Json[]): void;
   /** Once, at the end; '' when the peer closed in order. */
   onClose(reason: string): void;
+  /** Something came from the peer. */
+  onHeard?(): void;
   /** The peer has read all that was sent, after a time when it had not. */
   onDrain?(): void;
 }
@@ -207,6 +209,11 @@ export class RpcSession {
   }
 
   /** Closes at once and sends nothing more. */
+  /** Asks the peer for a sign of life. */
+  probe(): void {
+    this.sendText('{"id":"echo","method":"echo","params":[]}');
+  }
+
   destroy(reason: string): void {
     this.#finish(reason);
   }
@@ -279,6 +286,7 @@ export class RpcSession {
     if (this.#closed || this.#closeReason !== undefined) return;
     this.#lastHeard = this.#clock?.now() ?? 0;
     this.#probeSent = false;
+    this.#handlers.onHeard?.();
     this.#input.push(bytes);
     this.#takeNext();
     this.#input.keep();
@@ -346,7 +354,7 @@ export class RpcSession {
       } else {
         this.#probeSent = true;
         this.#lastHeard = clock.now();
-        this.sendText('{"id":"echo","method":"echo","params":[]}');
+        this.probe();
         this.#armProbe(this.#probeIntervalMs);
       }
     });

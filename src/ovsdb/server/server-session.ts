@@ -22,6 +22,7 @@ export interface SessionOptions {
   isReadOnly?: boolean;
   /** The role whose rules bind this client; '' for none. */
   role?: string;
+  onHeard?: () => void;
   onClose?: (reason: string) => void;
 }
 
@@ -85,13 +86,12 @@ export class ServerSession implements LockHolder {
   #isConverting = false;
   #isGone = false;
   #turn = -1;
-  readonly #client: Client | undefined;
+  readonly #peerIdentity: string | undefined;
 
   constructor(server: OvsdbServer, stream: Stream, options: SessionOptions) {
     this.#server = server;
     this.#options = options;
-    const { role = '' } = options;
-    this.#client = role === '' ? undefined : { role, id: stream.peerIdentity };
+    this.#peerIdentity = stream.peerIdentity;
     this.#rpc = new RpcSession(
       stream,
       {
@@ -101,6 +101,7 @@ export class ServerSession implements LockHolder {
         },
         onClose: (reason) => this.#closed(reason),
         onDrain: () => this.#tellUpdates(),
+        ...(options.onHeard === undefined ? {} : { onHeard: options.onHeard }),
       },
       { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush), waitsForReader: true },
     );
@@ -116,6 +117,10 @@ export class ServerSession implements LockHolder {
 
   close(): void {
     this.#rpc.close();
+  }
+
+  probe(): void {
+    this.#rpc.probe();
   }
 
   destroy(reason: string): void {
@@ -216,6 +221,12 @@ export class ServerSession implements LockHolder {
     }
   }
 
+  /** Who asks, when a role binds them. */
+  get #client(): Client | undefined {
+    const { role = '' } = this.#options;
+    return role === '' ? undefined : { role, id: this.#peerIdentity };
+  }
+
   get #isReadOnly(): boolean {
     return this.#options.isReadOnly === true || this.#server.isReadOnly;
   }
@@ -286,8 +297,9 @@ export class ServerSession implements LockHolder {
   /** Whether a relay may pass the operations on for this client: what its role forbids is found out here, for the source does not know it. */
   #mayForward(database: Database, operations: readonly Json[]): boolean {
     if (this.#isReadOnly) return false;
-    if (this.#client === undefined) return true;
-    const tried = runTransaction(database, [...operations, new Map([['op', 'abort']])], { client: this.#client });
+    const client = this.#client;
+    if (client === undefined) return true;
+    const tried = runTransaction(database, [...operations, new Map([['op', 'abort']])], { client });
     return tried.kind === 'wait' || !tried.result.some((result) => result.kind === 'error' && result.error.tag === 'permission error');
   }
 
@@ -306,12 +318,13 @@ export class ServerSession implements LockHolder {
     const { database } = waiting;
     const isFirst = !waiting.isWaiting;
     const elapsedMs = isFirst ? 0 : this.#server.clock.now() - waiting.startMs;
+    const client = this.#client;
     const outcome = runTransaction(database, waiting.operations, {
       elapsedMs,
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
       isReadOnly: this.#isReadOnly,
       isReserved: database === this.#server.serverDatabase,
-      ...(this.#client === undefined ? {} : { client: this.#client }),
+      ...(client === undefined ? {} : { client }),
     });
     waiting.cancelTimer();
     if (outcome.kind === 'done') {
