@@ -54,7 +54,7 @@ export interface FlowChange {
   rule: FlowRule;
   reason: FlowRemovedReason | undefined;
   sender: Sender | undefined;
-  /** Of a modified rule, its actions until now. */
+  /** Of a rule that was modified or put in another's place, the actions until now. */
   before?: readonly Action[];
 }
 
@@ -183,7 +183,8 @@ export class FlowTables {
     );
     if (old !== undefined) this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'added', rule, reason: undefined, sender });
+    const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
+    this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
 
   /** Sees that one more flow fits, at the cost of another where the table evicts. */
