@@ -303,8 +303,8 @@ export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion
 export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
   const type = from.u16();
   const length = from.u16();
+  if (length < 4 || length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
-  if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   return decodeMatchEntries(entries, strict);
