@@ -54,9 +54,13 @@ export interface FlowChange {
   rule: FlowRule;
   reason: FlowRemovedReason | undefined;
   sender: Sender | undefined;
+  /** Of a rule that was modified or put in another's place, the actions until now. */
+  before?: readonly Action[];
 }
 
 export class FlowTables {
+  /** Told when all changes of a batch have been told. */
+  onSettled: (() => void) | undefined;
   /** Told when a table gets full or has room again, where a controller asked for that. */
   onVacancy: ((reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc) => void) | undefined;
   /** The version that frames see. */
@@ -155,13 +159,6 @@ export class FlowTables {
     checkActions(mod.actions, id, this.#known);
     const { classifier } = this.#tableFor(id);
     const next = this.version + 1;
-    const old = classifier.find(match, mod.priority, next);
-    if (old === undefined) {
-      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
-        throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
-      }
-      this.#makeRoom(this.#tableFor(id));
-    }
     const now = this.#clock.now();
     const rule = new FlowRule(
       match,
@@ -177,9 +174,17 @@ export class FlowTables {
       },
       { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
     );
+    const old = classifier.like(rule, next);
+    if (old === undefined) {
+      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
+        throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
+      }
+      this.#makeRoom(this.#tableFor(id));
+    }
     if (old !== undefined) this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'added', rule, reason: undefined, sender });
+    const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
+    this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
 
   /** Sees that one more flow fits, at the cost of another where the table evicts. */
@@ -201,7 +206,7 @@ export class FlowTables {
     const rule = new FlowRule(old.match(), old.priority, settings, stats);
     this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'modified', rule, reason: undefined, sender });
+    this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
@@ -291,6 +296,7 @@ export class FlowTables {
       if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
     }
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
+    if (changes.length > 0) this.onSettled?.();
     for (const table of touched) {
       const crossed = table.room.crossed(table.count);
       if (crossed !== undefined) this.onVacancy?.(crossed, table.room.describe(table.id, table.count));

@@ -1,5 +1,5 @@
 // A flow of an OpenFlow table.
-import { ClassifierRule } from '../../flow/classifier.ts';
+import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
 import { KEY_WORDS, type Match, W } from '../../flow/key.ts';
 import type { Action, OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
@@ -43,7 +43,7 @@ export class FlowRule extends ClassifierRule {
   isGone = false;
 
   constructor(match: Match, priority: number, settings: RuleSettings, stats: RuleStats) {
-    super(match, priority);
+    super(match, priority, conjunctionsOf(settings.actions));
     this.settings = settings;
     this.stats = stats;
   }
@@ -98,6 +98,11 @@ export class FlowRule extends ClassifierRule {
   }
 }
 
+function conjunctionsOf(actions: readonly Action[]): readonly Conjunction[] | undefined {
+  const parts = actions.filter((action) => action.kind === 'conjunction');
+  return parts.length === 0 ? undefined : parts;
+}
+
 /** Whether some action sends to `port` directly. */
 export function sendsTo(actions: readonly Action[], port: OfPort): boolean {
   return actions.some((action) => {
@@ -134,8 +139,17 @@ export function references(actions: readonly Action[]): { kind: 'group' | 'meter
   return found;
 }
 
+/** Whether a match is in that form already: most are, and need no copy. */
+function isNormal({ key, mask }: Match): boolean {
+  const inPort = mask[W.IN_PORT];
+  if (inPort !== 0 && inPort !== 0xffffffff) return false;
+  for (let i = 0; i < KEY_WORDS; i++) if ((key[i]! & ~mask[i]!) !== 0) return false;
+  return true;
+}
+
 /** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */
 export function normalizeMatch(match: Match): Match {
+  if (isNormal(match)) return match;
   const normal: Match = { key: match.key.slice(), mask: match.mask.slice() };
   if (normal.mask[W.IN_PORT] !== 0) {
     normal.mask[W.IN_PORT] = 0xffffffff;

@@ -19,8 +19,9 @@ import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
+import { mirrorInput, mirrorOutput } from './mirror.ts';
 import { normal } from './normal.ts';
-import { CT_WORDS, isArp, isIp } from './subfield.ts';
+import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
 import { runReversibly } from './translate-branches.ts';
 import { clearConntrack } from './translate-ct.ts';
@@ -49,6 +50,8 @@ export class Walk {
   table = 0;
   depth = 0;
   resubmits = 0;
+  /** Bits of the mirrors of this bridge that have had the frame. */
+  mirrored = 0;
   hasExited = false;
   isInActionSet = false;
   isInGroup = false;
@@ -70,6 +73,8 @@ export class Walk {
   /** The `nat` of the ct action whose actions are being run. */
   ctNat: NatSpec | undefined;
   readonly isTunnelled: boolean;
+  /** The priority that the frame came with, for pop_queue. */
+  readonly firstPriority: number;
   readonly #recirculations: Recirculation[] = [];
   /** The frame goes to a controller with all that is left to do. */
   #paused: ControllerSend | undefined;
@@ -84,6 +89,7 @@ export class Walk {
     this.key = request.key.slice();
     this.base = request.key.slice();
     this.nowMs = request.nowMs;
+    this.firstPriority = request.key[W.SKB_PRIORITY]!;
     const { frozen } = request;
     this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
     if (frozen !== undefined) {
@@ -92,6 +98,7 @@ export class Walk {
       this.stack.push(...frozen.stack);
       this.actionSet = [...frozen.actionSet];
       this.isConntracked = frozen.isConntracked;
+      this.mirrored = frozen.mirrored;
       this.isHashed = frozen.isHashed;
     }
     this.#nodes = request.trace?.root;
@@ -293,6 +300,7 @@ export class Walk {
       isHashed: this.isHashed || this.#hash !== undefined,
       key: keptWords(this.key),
       isTunnelled,
+      mirrored: this.mirrored,
     };
   }
 
@@ -371,8 +379,8 @@ export class Walk {
     }
   }
 
-  /** Sends the frame as `key` now has it out of one port. */
-  send(number: OfPort, maxLength: number | undefined): void {
+  /** Sends the frame as `key` now has it out of one port, cut to `maxLength`. */
+  send(number: OfPort, maxLength: number | undefined, isMirror = false): void {
     const port = this.bridge.ports.get(number);
     if (port === undefined) {
       this.report('warn', 'Nonexistent output port');
@@ -399,10 +407,12 @@ export class Walk {
       tunnelOutput(this, port, port.tunnel);
       return;
     }
-    // The cut stands first: it holds for the next output, whatever is set between.
+    // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
+    if (isMirror) this.commit();
     if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
     this.commit();
     this.out.push({ kind: 'output', port: port.dpPort });
+    if (port.bundle !== undefined && !this.bridge.mirrors.isEmpty) mirrorOutput(this, port.bundle);
   }
 
   /** Goes on at the other end of a patch port. */
@@ -419,9 +429,10 @@ export class Walk {
     this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
     if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
     const saved = this.key.slice();
-    const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast } = this;
+    const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast, mirrored } = this;
     const stack = this.stack.splice(0);
     this.bridge = peer.bridge;
+    this.mirrored = 0;
     this.actionSet = [];
     for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
     for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
@@ -431,10 +442,12 @@ export class Walk {
     this.depth++;
     this.nested('bridge', `bridge("${peer.bridge.name}")`, () =>
       // The peer's first list is in a clone of its own where it could not be undone.
+      // Mirrors see what comes in by a device, not what another bridge passes on.
       this.lookup(0, peer.port, true, false, () => this.finish(), runReversibly),
     );
     this.depth--;
     this.bridge = bridge;
+    this.mirrored = mirrored;
     this.actionSet = actionSet;
     this.hasExited = hasExited;
     this.isConntracked = isConntracked;
@@ -445,6 +458,41 @@ export class Walk {
     this.stack.length = 0;
     this.stack.push(...stack);
     this.key.set(saved);
+  }
+
+  /** A frame comes into the bridge by a port: mirrors first, then table 0. */
+  #enter(port: SwitchPort | undefined): void {
+    const bundle = port?.bundle;
+    const { mirrors } = this.bridge;
+    if (bundle !== undefined && mirrors.isOutput(bundle)) {
+      const drop = (): void =>
+        this.report('error', `dropping packet received on port ${port!.name}, which is reserved exclusively for mirroring`);
+      this.lookup(0, this.key[W.IN_PORT]!, false, false, undefined, drop);
+      return;
+    }
+    if (bundle === undefined || mirrors.isEmpty) {
+      this.lookup(0, this.key[W.IN_PORT]!, true, false, () => this.finish());
+      return;
+    }
+    let hasMirrored = false;
+    const mirrorOnce = (): void => {
+      if (!hasMirrored) mirrorInput(this, bundle);
+      hasMirrored = true;
+    };
+    this.lookup(
+      0,
+      this.key[W.IN_PORT]!,
+      true,
+      false,
+      () => {
+        mirrorOnce();
+        this.finish();
+      },
+      (walk, actions, isLast) => {
+        mirrorOnce();
+        runActions(walk, actions, isLast);
+      },
+    );
   }
 
   /** Sends the frame to the controllers. */
@@ -459,7 +507,6 @@ export class Walk {
     this.commit();
     if (isPaused) this.freeze();
     // The metadata that goes with the frame is part of the action.
-    this.mark(W.PKT_MARK, -1);
     if (this.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
     const send: ControllerSend = {
       bridge: this.bridge,
@@ -514,7 +561,7 @@ export class Walk {
           this.report('detail', 'OFPPC_NO_RECV set, dropping');
         } else {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
-          this.lookup(0, key[W.IN_PORT]!, true, false, () => this.finish());
+          this.#enter(port);
         }
       });
     } catch (thrown) {
@@ -525,7 +572,8 @@ export class Walk {
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
     return {
       actions: this.out,
-      mask: finishMask(this.wild, request.key),
+      mask: finishMask(this.wild, request.key, this.isTunnelled),
+      readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
       finalKey: key,
@@ -565,7 +613,7 @@ function* floodOrder(bridge: BridgeState): Generator<SwitchPort> {
 }
 
 /** Turns what the walk read into a mask over what the datapath knows. */
-function finishMask(wild: Key, original: Key): Key {
+function finishMask(wild: Key, original: Key, isTunnelled: boolean): Key {
   const mask = wild.slice();
   // Registers, metadata and the like start as zero for every frame.
   mask.fill(0, W.DP_END);
@@ -573,7 +621,14 @@ function finishMask(wild: Key, original: Key): Key {
   // Whether a tag is present always counts: the Ethernet type alone does not say it here.
   mask[W.VLAN0] = mask[W.VLAN0]! | VLAN_CFI;
   if ((mask[W.VLAN1]! & 0xffff) !== 0) mask[W.VLAN1] = mask[W.VLAN1]! | VLAN_CFI;
+  // A frame that came through no tunnel has no outer header, whatever the tables wrote and read there.
+  if (!isTunnelled) {
+    mask.fill(0, W.TUN_ID, W.NSH);
+    mask.fill(0, W.TUN_METADATA);
+  }
   const type = original[W.TYPE]!;
+  if (!isMpls(original)) mask.fill(0, W.MPLS, W.MPLS + 3);
+  if (type >>> 16 !== 0x894f) mask.fill(0, W.NSH, W.TUN_METADATA);
   if (isIp(original)) {
     // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
     const proto = type & 0xff;
@@ -589,13 +644,13 @@ function finishMask(wild: Key, original: Key): Key {
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Of the outer header, what identifies the tunnel. */
 const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
-const METADATA_WORDS = [W.PKT_MARK, ...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
+const METADATA_WORDS = [...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
 
-/** The same with what connection tracking says of the frame, which the frame brings itself. */
-export function withConntrack(match: Match, frameKey: Key): Match {
-  if (frameKey[W.CT_STATE] === 0) return match;
+/** The same with its mark and what connection tracking says of it, which the frame brings itself. */
+export function withFrameMetadata(match: Match, frameKey: Key): Match {
+  if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
   const both = { key: match.key.slice(), mask: match.mask.slice() };
-  for (const word of CT_WORDS) {
+  for (const word of [W.PKT_MARK, ...CT_WORDS]) {
     if (frameKey[word] === 0) continue;
     both.key[word] = frameKey[word]!;
     both.mask[word] = 0xffffffff;
