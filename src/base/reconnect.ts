@@ -165,7 +165,7 @@ export class Reconnect {
         this.#say('info', this.#voice === 'rconn' ? 'connection closed by peer' : 'connection attempt failed (End of file)');
       else if (this.#quiet) this.#log.warn(`${this.name}: connection dropped (${reason})`);
       else if (this.#voice === 'rconn') this.#log.warn(`${this.name}: connection failed (${reason})`);
-      else this.#log.info(`${this.name}: connection attempt failed (${reason})`);
+      else this.#log[this.#isSuppressed ? 'dbg' : 'info'](`${this.name}: connection attempt failed (${reason})`);
     } else if (this.isConnected) {
       this.#disconnectedAt = this.#clock.now();
       if (reason === '') this.#say('info', 'connection closed by peer');
@@ -178,9 +178,13 @@ export class Reconnect {
     this.#fall();
   }
 
+  /** The longest wait is reached: attempts are no news any more. */
+  get #isSuppressed(): boolean {
+    return this.#backoffMs >= this.#maxBackoffMs && this.#backoffMs > MIN_BACKOFF_MS;
+  }
+
   #connect(): void {
-    // Once waiting has reached its longest, attempts are no news.
-    this.#say(this.#backoffMs >= this.#maxBackoffMs && this.#backoffMs > MIN_BACKOFF_MS ? 'dbg' : 'info', 'connecting...');
+    this.#say(this.#isSuppressed ? 'dbg' : 'info', 'connecting...');
     this.#enter('CONNECTING');
     this.#schedule(Math.max(MIN_BACKOFF_MS, this.#backoffMs), () => this.#timedOut());
     this.#actions.connect();
@@ -214,6 +218,7 @@ export class Reconnect {
   #unresponsive(): void {
     const sec = Math.floor(this.#probeIntervalMs / 1000);
     this.#log.err(`${this.name}: no response to inactivity probe after ${sec} seconds, disconnecting`);
+    if (this.#voice === 'reconnect') this.#log.info(`${this.name}: connection dropped`);
     this.#lastError = 'Connection timed out';
     this.#disconnectedAt = this.#clock.now();
     this.#actions.drop();
@@ -227,7 +232,9 @@ export class Reconnect {
       this.#enter('DISCONNECTED');
       return;
     }
-    const lived = this.isConnected && this.#connectedAt !== undefined ? this.#clock.now() - this.#connectedAt : -1;
+    // JSON-RPC counts the time until the peer was last heard.
+    const end = this.#voice === 'rconn' ? this.#clock.now() : this.#lastActivity;
+    const lived = this.isConnected && this.#connectedAt !== undefined ? end - this.#connectedAt : -1;
     if (lived >= this.#backoffMs) {
       this.#backoffMs = MIN_BACKOFF_MS;
     } else {

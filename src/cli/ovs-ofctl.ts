@@ -93,7 +93,12 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       setAlarm(seconds);
     } else if (name === 'strict') line.strict = true;
     else if (name === 'bundle') line.bundle = true;
-    else if (name === 'readd') line.readd = true;
+    else if (name === 'timestamp') line.timestamp = true;
+    else if (name === 'unixctl') line.unixctl = value;
+    else if (name === 'packet-in-format') {
+      const { parsePacketInFormat } = await import('./ofctl/packet-in-format.ts');
+      line.packetInFormat = parsePacketInFormat(value);
+    } else if (name === 'readd') line.readd = true;
     else if (name === 'may-create') line.mayCreate = true;
     else if (name === 'read-only') line.readOnly = true;
     else if (name === 'more') line.verbosity++;
@@ -168,7 +173,9 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       if (args.length === 2) return (await device()).packetOutText(first, second ?? '', options);
       return (await device()).packetOut(first, args.slice(1), options);
     case 'monitor':
-      return (await device()).monitor(first, args.slice(1), options);
+      return (await import('./ofctl/monitor.ts')).monitor(first, args.slice(1), options);
+    case 'snoop':
+      return (await import('./ofctl/monitor.ts')).snoop(first, options);
     case 'probe':
       return (await device()).probe(first, options);
     case 'ping':

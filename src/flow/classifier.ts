@@ -13,6 +13,9 @@
 //    leading bits say so; a subtable whose length cannot match is skipped at the cost of these bits.
 // 5. When the last stage finds nothing, a trie of the subtable's port numbers tells how many leading bits of them say so.
 // 6. The highest priority of a subtable is the top of a heap with lazy deletion, so adding and removing cost O(log n).
+// 7. Rules may be parts of a conjunction (conjunction(id, k/n)). Those that match are set aside. When at some priority above that of the best
+//    other rule all n parts of an id are there, the key is looked up again with that conj_id, among ordinary rules only; what that finds is
+//    the answer, and if it finds nothing the conjunction counts as not there.
 //
 // Versions. A rule exists in versions [addedIn, removedIn). A bundle adds rules in the next version and marks removed ones; the owner
 // then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
@@ -25,6 +28,13 @@ import { maskCovers, matchesOverlap, type PackedMask, packMask, packValues, unpa
 /** A version later than any. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
+/** One part of a conjunctive match, counted from 1. */
+export interface Conjunction {
+  id: number;
+  clause: number;
+  clauses: number;
+}
+
 /** A rule as the classifier sees it; the owner extends it. */
 export class ClassifierRule {
   readonly mask: PackedMask;
@@ -34,8 +44,11 @@ export class ClassifierRule {
   removedIn: number = NEVER;
   /** Next of the same hash, in order of falling priority. */
   next: ClassifierRule | undefined = undefined;
+  /** Present on a rule that is no more than a part of conjunctive matches. */
+  readonly conjunctions: readonly Conjunction[] | undefined;
 
-  constructor(match: Match, priority: number) {
+  constructor(match: Match, priority: number, conjunctions?: readonly Conjunction[]) {
+    this.conjunctions = conjunctions;
     this.mask = packMask(match.mask);
     this.values = packValues(this.mask, match.key);
     this.priority = priority;
@@ -235,7 +248,8 @@ export class Classifier<R extends ClassifierRule> {
   }
 
   /** The rule for `key` in `version`. Bits that the answer depends on are added to `wild`. */
-  lookup(key: Key, version: number, wild: Key | undefined): R | undefined {
+  lookup(key: Key, version: number, wild: Key | undefined, allowsConjunctions = true): R | undefined {
+    let parts: ClassifierRule[] | undefined;
     let best: ClassifierRule | undefined;
     let bestPriority = -1;
     const order = this.#ordered;
@@ -267,13 +281,51 @@ export class Classifier<R extends ClassifierRule> {
         let i = 0;
         while (i < values.length && ((key[words[i]!]! & bits[i]!) ^ values[i]!) === 0) i++;
         if (i === values.length) {
+          if (rule.conjunctions !== undefined) {
+            if (!allowsConjunctions) continue;
+            parts ??= [];
+            parts.push(rule);
+            continue;
+          }
           best = rule;
           bestPriority = rule.priority;
           break;
         }
       }
     }
-    return best as R | undefined;
+    return (parts === undefined ? best : this.#conjunctive(key, version, wild, parts, bestPriority, best)) as R | undefined;
+  }
+
+  /** 7. */
+  #conjunctive(
+    key: Key,
+    version: number,
+    wild: Key | undefined,
+    parts: ClassifierRule[],
+    bestPriority: number,
+    best: ClassifierRule | undefined,
+  ): ClassifierRule | undefined {
+    parts.sort((a, b) => b.priority - a.priority);
+    for (let from = 0; from < parts.length && parts[from]!.priority > bestPriority; ) {
+      let end = from;
+      const clauses = new Map<number, bigint>();
+      for (; end < parts.length && parts[end]!.priority === parts[from]!.priority; end++) {
+        for (const { id, clause, clauses: count } of parts[end]!.conjunctions!) {
+          const before = clauses.get(id) ?? 0n;
+          const all = (1n << BigInt(count)) - 1n;
+          const now = before | (1n << BigInt(clause - 1));
+          clauses.set(id, now);
+          if (before === all || (now & all) !== all) continue;
+          const saved = key[W.CONJ_ID]!;
+          key[W.CONJ_ID] = id;
+          const rule = this.lookup(key, version, wild, false);
+          key[W.CONJ_ID] = saved;
+          if (rule !== undefined) return rule;
+        }
+      }
+      from = end;
+    }
+    return best;
   }
 
   /** Whether the tries leave it open that a rule of this subtable matches; un-wildcards the leading bits that say no. */

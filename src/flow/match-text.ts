@@ -112,7 +112,7 @@ const PRINT_ORDER =
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
-  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT',
+  nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT nw_proto',
   ipv4: 'ip_src ip_dst nw_proto',
   ipv6: 'ipv6_src ipv6_dst ipv6_label nw_proto',
   other: 'ip_src ip_dst nw_proto',

@@ -3,6 +3,7 @@
 import type { Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
 import type { CtTuple } from './conntrack.ts';
+import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
 import type { GroupDesc, GroupFeatures, GroupMod, GroupStats } from './group.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from './meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from './table.ts';
@@ -242,6 +243,11 @@ export type Message =
   | { kind: 'meterConfigReply'; meters: MeterConfig[]; more: boolean }
   | { kind: 'meterFeaturesRequest' }
   | { kind: 'meterFeaturesReply'; features: MeterFeatures }
+  | { kind: 'flowMonitorRequest'; requests: FlowMonitorRequest[] }
+  | { kind: 'flowMonitorReply'; updates: MonitorUpdate[]; more: boolean }
+  | { kind: 'flowMonitorCancel'; id: number }
+  | { kind: 'flowMonitorPaused' }
+  | { kind: 'flowMonitorResumed' }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
   /** `inner` is a whole message with the version and transaction id of this one. */
   | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }

@@ -30,7 +30,7 @@ import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } 
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate, withConntrack } from './translate/translate.ts';
+import { translate, withFrameMetadata } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -79,6 +79,7 @@ export class Core implements BridgeCore, BridgeState {
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
     this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables.onSettled = () => this.#emit((events) => events.onFlowsSettled?.());
     this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {
       datapathId: 0n,
@@ -151,7 +152,7 @@ export class Core implements BridgeCore, BridgeState {
     this.tables.rollback();
   }
 
-  #flowChanged({ change, rule, reason, sender }: FlowChange): void {
+  #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
     const now = this.clock.now();
     const flow = rule.describe(now);
     if (change === 'deleted' && flow.flags.sendFlowRem) {
@@ -159,7 +160,7 @@ export class Core implements BridgeCore, BridgeState {
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
     }
-    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender }));
+    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender, before }));
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
@@ -467,7 +468,7 @@ export class Core implements BridgeCore, BridgeState {
   packetIn({ send, upcall }: PacketIn): void {
     const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
-    const match = withConntrack(send.match, key);
+    const match = withFrameMetadata(send.match, key);
     this.#emit((events) =>
       events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );

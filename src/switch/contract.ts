@@ -160,7 +160,7 @@ export interface SwitchBridge {
   /** For `fdb/show`, rows already sorted as the reference prints them. */
   macTable(): Iterable<{ port: OfPort; portName: string; vlan: number; mac: readonly [number, number]; ageSec: number }>;
   /** For `ofproto/trace`: flow text, and a frame, 'generate' for one that the flow describes, or undefined; gives the text to print. */
-  trace(flowText: string, frame: Uint8Array | 'generate' | undefined): string;
+  trace(flowText: string, frame: Uint8Array | 'generate' | undefined, options?: { ctNext?: readonly number[] }): string;
   /** Flows as `bridge/dump-flows` lists them, hidden and internal ones too. */
   dumpFlows?(): string;
   /** How many flows the tables hold, for `memory/show`. */

@@ -178,6 +178,8 @@ export interface FlowChangeEvent {
   /** For `deleted`. */
   reason: FlowRemovedReason | undefined;
   flow: FlowStats;
+  /** Of a modified flow, its actions until now. */
+  before?: readonly Action[] | undefined;
   sender: Sender | undefined;
 }
 
@@ -190,6 +192,8 @@ export interface BridgeEvents {
   onTableStatus?(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void;
   /** Every change of a visible flow, for flow monitors. */
   onFlowChange?(event: FlowChangeEvent): void;
+  /** All changes of a transaction have been told. */
+  onFlowsSettled?(): void;
   /** A group mod has been applied, alone or in a bundle: for OFPT_REQUESTFORWARD to others than `sender`. */
   onGroupMod?(mod: GroupMod, sender: Sender | undefined): void;
   onMeterMod?(mod: MeterMod, sender: Sender | undefined): void;

@@ -30,6 +30,12 @@ export interface FlowOptions extends SessionSettings {
   sort: readonly { key: string; descending: boolean }[];
   /** Allowed protocols as names, from -F and -O. */
   protocols: readonly string[] | undefined;
+  /** Print a timestamp before each message. */
+  timestamp?: boolean;
+  /** Form of packet-ins wished for. */
+  packetInFormat?: number;
+  /** The control socket's name. */
+  unixctl?: string;
   /** Send changes as one bundle. */
   bundle?: boolean;
   /** replace-flows: add flows again that are there already. */

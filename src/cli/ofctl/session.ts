@@ -20,10 +20,10 @@ export interface SessionSettings {
 }
 
 /** The connection name that a user's word stands for. */
-export function targetOf(name: string): string {
+export function targetOf(name: string, socket: 'mgmt' | 'snoop' = 'mgmt'): string {
   if (name.includes(':')) return name;
   if (name.startsWith('/')) return `unix:${name}`;
-  const path = `${runDir()}/${name}.mgmt`;
+  const path = `${runDir()}/${name}.${socket}`;
   try {
     accessSync(path);
   } catch (error) {
@@ -49,6 +49,7 @@ export class Session {
   readonly target: string;
   readonly connection: OpenFlowConnection;
   readonly #errors: Framed[];
+  readonly #closers: ((reason: string) => void)[];
   readonly #listeners: ((framed: Framed, bytes: Uint8Array) => void)[];
 
   private constructor(
@@ -57,17 +58,19 @@ export class Session {
     version: OfVersion,
     errors: Framed[],
     listeners: ((framed: Framed, bytes: Uint8Array) => void)[],
+    closers: ((reason: string) => void)[],
   ) {
     this.target = target;
     this.connection = connection;
     this.version = version;
     this.#errors = errors;
     this.#listeners = listeners;
+    this.#closers = closers;
   }
 
   /** Connects and agrees on a version. `firstXid` is the hello's transaction id. Rejects with ConfigError. */
-  static async open(name: string, settings: SessionSettings, firstXid = 1): Promise<Session> {
-    const target = targetOf(name);
+  static async open(name: string, settings: SessionSettings, firstXid = 1, socket: 'mgmt' | 'snoop' = 'mgmt'): Promise<Session> {
+    const target = targetOf(name, socket);
     let stream: Awaited<ReturnType<typeof connectStream>>;
     try {
       stream = await connectStream(target, OFP_PORT);
@@ -78,13 +81,14 @@ export class Session {
     return new Promise((resolve, reject) => {
       const errors: Framed[] = [];
       const listeners: ((framed: Framed, bytes: Uint8Array) => void)[] = [];
+      const closers: ((reason: string) => void)[] = [];
       let session: Session | undefined;
       const connection = new OpenFlowConnection(
         stream,
         { clock: realClock, versions: settings.versions, firstXid },
         {
           onOpen: (version) => {
-            session = new Session(target, connection, version, errors, listeners);
+            session = new Session(target, connection, version, errors, listeners, closers);
             resolve(session);
           },
           onMessage: (framed, bytes) => {
@@ -92,6 +96,7 @@ export class Session {
             for (const listener of listeners) listener(framed, bytes);
           },
           onClose: (reason) => {
+            for (const listener of closers) listener(reason);
             if (session === undefined) reject(new ConfigError(`${name}: ${reason === '' ? 'connection closed' : reason}`));
           },
         },
@@ -102,6 +107,11 @@ export class Session {
   /** Hears every message that no request waits for. */
   listen(listener: (framed: Framed, bytes: Uint8Array) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Hears of the end when the other side makes it. */
+  onClosed(listener: (reason: string) => void): void {
+    this.#closers.push(listener);
   }
 
   /** Sends a request and gives its answer's parts; an error from the switch is thrown as SwitchRefusal. */

@@ -214,22 +214,3 @@ export async function packetOut(bridge: string, args: readonly string[], setting
     await session.barrier();
   });
 }
-
-/** monitor [MISS_LEN] [invalid_ttl]: prints what the switch sends until it is ended. */
-export async function monitor(bridge: string, args: readonly string[], settings: SessionSettings): Promise<number> {
-  const session = await Session.open(bridge, settings);
-  const [missLength] = args.filter((arg) => /^\d+$/.test(arg));
-  if (session.version === 1) session.connection.send({ kind: 'setPacketInFormat', format: 1 });
-  if (missLength !== undefined) {
-    const before = await config(session);
-    session.connection.send({ kind: 'setConfig', flags: before.flags, missSendLength: Number(missLength) });
-  }
-  return new Promise((resolve) => {
-    session.listen((framed) => process.stderr.write(printMessage(framed)));
-    session.connection.stream.resume();
-    process.once('SIGTERM', () => {
-      session.close();
-      resolve(0);
-    });
-  });
-}

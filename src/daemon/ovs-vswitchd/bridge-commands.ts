@@ -31,12 +31,44 @@ function fdbStatistics(bridge: SwitchBridge): string {
   ].join('\n');
 }
 
+const CT_STATE_BITS: ReadonlyMap<string, number> = new Map([
+  ['new', 1],
+  ['est', 2],
+  ['rel', 4],
+  ['rpl', 8],
+  ['inv', 16],
+  ['trk', 32],
+  ['snat', 64],
+  ['dnat', 128],
+]);
+
+/** The flags of `--ct-next`. */
+function parseCtState(text: string | undefined): number {
+  if (text === undefined) throw new ConfigError('Missing argument for option --ct-next');
+  let state = 0;
+  for (const word of text.split(/[, ]+/)) {
+    if (word === '') continue;
+    const bit = CT_STATE_BITS.get(word);
+    if (bit === undefined) throw new ConfigError(`${word}: unknown connection tracking state flag`);
+    state |= bit;
+  }
+  if ((state & 32) === 0) state |= 32;
+  return state;
+}
+
 /** The arguments of `ofproto/trace` that are flow and frame. */
 function traceArguments(
   parts: CommandParts,
   args: readonly string[],
-): { bridge: SwitchBridge; flow: string; frame: Uint8Array | 'generate' | undefined } {
-  const words = args.filter((arg) => !arg.startsWith('-') && !arg.startsWith('--'));
+): { bridge: SwitchBridge; flow: string; frame: Uint8Array | 'generate' | undefined; ctNext: number[] } {
+  const ctNext: number[] = [];
+  const words: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === '--ct-next') ctNext.push(parseCtState(args[++i]));
+    else if (arg.startsWith('--ct-next=')) ctNext.push(parseCtState(arg.slice('--ct-next='.length)));
+    else if (!arg.startsWith('-')) words.push(arg);
+  }
   const bridge = parts.host.bridge(words[0] ?? '');
   if (bridge === undefined) throw new ConfigError(`${words[0]}: unknown bridge`);
   const flow = words[1] ?? '';
@@ -46,7 +78,7 @@ function traceArguments(
     if (!/^([0-9a-f]{2})+$/i.test(last)) throw new ConfigError('Trailing garbage in packet data');
     frame = Uint8Array.from(Buffer.from(last, 'hex'));
   }
-  return { bridge, flow, frame };
+  return { bridge, flow, frame, ctNext };
 }
 
 /** Registers them. */
@@ -62,8 +94,8 @@ export function registerBridgeCommands(parts: CommandParts): void {
       .join('\n'),
   );
   unixctl.register('ofproto/trace', '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]', 1, ANY, (args) => {
-    const { bridge, flow, frame } = traceArguments(parts, args);
-    return bridge.trace(flow, frame);
+    const { bridge, flow, frame, ctNext } = traceArguments(parts, args);
+    return bridge.trace(flow, frame, { ctNext });
   });
   unixctl.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
     const name = args.filter((arg) => arg !== '--offload-stats')[0];

@@ -1,11 +1,12 @@
 // Control commands about datapaths: dpif/*, dpctl/*, upcall/*, revalidator/*. Text as in the running reference.
 import { ConfigError } from '../../base/errors.ts';
 import type { ActionTextOptions } from '../../datapath/action-text.ts';
-import type { Datapath, DpFlow, DpPortCounters, DpPortInfo } from '../../datapath/datapath.ts';
+import type { Datapath, DpFlow, DpOffload, DpPortCounters, DpPortInfo, FlowId } from '../../datapath/datapath.ts';
 import { formatDpFlow } from '../../datapath/flow-text.ts';
 import type { KeyTextOptions } from '../../datapath/key-text.ts';
 import { W } from '../../flow/key.ts';
 import type { PortKind, SwitchBridge } from '../../switch/contract.ts';
+import { registerConntrackCommands } from './conntrack-commands.ts';
 import { bridgeNamed, bridgesByName, type CommandParts } from './parts.ts';
 
 const ANY = Number.POSITIVE_INFINITY;
@@ -193,7 +194,7 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
     } else {
       const id = flow.id.toString(16).padStart(32, '0');
       const ufid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
-      const place = offload === undefined ? 'dp:ovs' : offload.isOffloaded(flow.id) ? 'offloaded:yes, dp:tc' : 'offloaded:no, dp:ovs';
+      const place = offload === undefined ? 'dp:ovs' : offloadText(offload, flow.id);
       yield `ufid:${ufid}, ${line.replace(/, actions:/, `, ${place}, actions:`)}`;
     }
   }
@@ -229,11 +230,14 @@ function flowTypes(text: string): ReadonlySet<string> {
   return new Set(types);
 }
 
-/** A flow is wholly in the kernel or wholly in user space, so none is offloaded in part. */
 function* flowsOfTypes(datapath: Datapath, types: ReadonlySet<string>): Generator<DpFlow> {
   const offload = datapath.offload?.();
-  const [yes, no] = [types.has('tc') || types.has('offloaded'), types.has('ovs') || types.has('non-offloaded')];
-  for (const flow of datapath.flows()) if (offload?.isOffloaded(flow.id) === true ? yes : no) yield flow;
+  const user = types.has('ovs') || types.has('non-offloaded');
+  const whole = types.has('tc') || types.has('offloaded');
+  const part = types.has('tc') || types.has('partially-offloaded');
+  for (const flow of datapath.flows()) {
+    if (offload?.isOffloaded(flow.id) !== true ? user : offload.isPartial(flow.id) ? part : whole) yield flow;
+  }
 }
 
 function dpifDumpFlows(parts: CommandParts, args: readonly string[]): string {
@@ -273,18 +277,18 @@ const FEATURES: readonly string[] = [
   'Conntrack timeout policy: No',
   'Explicit Drop action: Yes',
   'Optimized Balance TCP mode: No',
-  'Conntrack all-zero IP SNAT: No',
-  'MPLS Label add: No',
+  'Conntrack all-zero IP SNAT: Yes',
+  'MPLS Label add: Yes',
   'Max VLAN headers: 2',
   'Max MPLS depth: 3',
   'Recirc: Yes',
-  'CT state: No',
-  'CT zone: No',
-  'CT mark: No',
-  'CT label: No',
-  'CT state NAT: No',
-  'CT orig tuple: No',
-  'CT orig tuple for IPv6: No',
+  'CT state: Yes',
+  'CT zone: Yes',
+  'CT mark: Yes',
+  'CT label: Yes',
+  'CT state NAT: Yes',
+  'CT orig tuple: Yes',
+  'CT orig tuple for IPv6: Yes',
   'IPv6 ND Extension: Yes',
 ];
 
@@ -328,17 +332,16 @@ export function registerDatapathCommands(parts: CommandParts): void {
     datapathNamed(parts, name);
     return purge();
   });
-  unixctl.register('dpctl/dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, (args) => {
-    datapathNamed(
-      parts,
-      args.find((arg) => !arg.startsWith('-') && !arg.startsWith('zone=')),
-    );
-    return '';
-  });
+  registerConntrackCommands(parts, (name) => datapathNamed(parts, name));
   unixctl.register('upcall/show', '', 0, 0, () => upcallShow(parts));
   unixctl.register('revalidator/purge', '', 0, 0, purge);
   unixctl.register('revalidator/wait', '', 0, 0, () => {
     host.settle?.();
     return '';
   });
+}
+
+function offloadText(offload: DpOffload, id: FlowId): string {
+  if (!offload.isOffloaded(id)) return 'offloaded:no, dp:ovs';
+  return offload.isPartial(id) ? 'offloaded:partial, dp:tc' : 'offloaded:yes, dp:tc';
 }

@@ -24,6 +24,7 @@ import { usage } from './usage.ts';
 
 const PROGRAM = 'ovsdb-server';
 const log = logger('ovsdb_server');
+const serverLog = logger('ovsdb_jsonrpc_server');
 /** Status columns are written this often at most. */
 const STATUS_INTERVAL_MS = 2500;
 
@@ -195,11 +196,16 @@ export class OvsdbDaemon {
       const wanted = wantedRemotes(this.server, place);
       for (const [name, remote] of found) {
         if (wanted.has(name)) continue;
+        serverLog.info(`${name}: remote deconfigured`);
         remote.close();
         found.delete(name);
       }
       for (const [name, { options }] of wanted) {
-        if (found.has(name)) continue;
+        const existing = found.get(name);
+        if (existing !== undefined) {
+          existing.configure(options);
+          continue;
+        }
         const remote = new Remote(this.server, name, options);
         found.set(name, remote);
         started.push(remote.start());

@@ -87,7 +87,8 @@ export function writeStatus(server: OvsdbServer, place: RemoteColumn, remotes: R
     const remote = remotes.get(target);
     if (row === undefined || remote === undefined) continue;
     const { status } = remote;
-    const pairs: [Atom, Atom][] = [['state', status.state]];
+    const pairs: [Atom, Atom][] = [];
+    if (status.state !== '') pairs.push(['state', status.state]);
     if (status.lastError !== '') pairs.push(['last_error', status.lastError]);
     if (status.sinceConnectMs >= 0) pairs.push(['sec_since_connect', String(Math.floor(status.sinceConnectMs / 1000))]);
     if (status.sinceDisconnectMs >= 0) pairs.push(['sec_since_disconnect', String(Math.floor(status.sinceDisconnectMs / 1000))]);

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { strerror } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { Reconnect } from '../../base/reconnect.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
 import { connectStream } from '../../host/socket.ts';
 import { listenPolled } from '../../host/socket-polled.ts';
@@ -12,12 +13,10 @@ import type { ServerSession } from '../../ovsdb/server/server-session.ts';
 
 const log = logger('ovsdb_jsonrpc_server');
 const socketLog = logger('socket_util');
-const reconnectLog = logger('reconnect');
 const streamLog = logger('stream_unix');
 const DEFAULT_PORT = 6640;
 const LISTEN_RETRY_MS = 1000;
 const DEFAULT_PROBE_MS = 5000;
-const MIN_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 8000;
 
 export interface RemoteOptions {
@@ -43,16 +42,17 @@ export class Remote {
   readonly target: string;
   readonly #server: OvsdbServer;
   readonly #clock: Clock;
-  readonly #options: RemoteOptions;
+  #options: RemoteOptions;
   readonly #sessions = new Set<ServerSession>();
   #listener: Listener | undefined;
+  /** For a connection that we make. */
+  #reconnect: Reconnect | undefined;
+  #attempt = 0;
   #isClosed = false;
-  #backoffMs = MIN_BACKOFF_MS;
   #cancelRetry: () => void = () => {};
-  #state = 'VOID';
+  #listenError = '';
+  /** Why the last connection that we made broke; an attempt that failed does not count. */
   #lastError = '';
-  #connectedMs = -1;
-  #disconnectedMs = -1;
 
   constructor(server: OvsdbServer, target: string, options: RemoteOptions = {}) {
     this.#server = server;
@@ -61,99 +61,131 @@ export class Remote {
     this.#options = options;
   }
 
+  /** Takes other intervals. As with the reference, what a remote may do stays as it was when it began. */
+  configure(options: RemoteOptions): void {
+    const { isReadOnly = false, role = '' } = this.#options;
+    this.#options = { ...options, isReadOnly, role };
+    this.#reconnect?.configure(this.#timing);
+  }
+
+  get #timing(): { maxBackoffMs: number; probeIntervalMs: number } {
+    const { maxBackoffMs = MAX_BACKOFF_MS, probeIntervalMs = this.target.startsWith('unix:') ? 0 : DEFAULT_PROBE_MS } = this.#options;
+    return { maxBackoffMs, probeIntervalMs };
+  }
+
+  #probe(): void {
+    for (const session of this.#sessions) session.probe();
+  }
+
   /** Begins; settles when a listener listens, or at once for an active connection. Gives the fault, '' when there is none. */
   async start(isFirst = true): Promise<string> {
     if (!isPassiveTarget(this.target)) {
-      void this.#connect();
+      this.#reconnect = new Reconnect(
+        this.target,
+        this.#clock,
+        { connect: () => void this.#connect(), probe: () => this.#probe(), drop: () => this.#drop() },
+        { ...this.#timing, voice: 'reconnect' },
+      );
+      this.#reconnect.enable();
       return '';
     }
     try {
       this.#listener = await listenPolled(this.target, (stream) => this.#accept(stream), DEFAULT_PORT);
       if (this.#isClosed) this.#listener.close();
-      if (this.#listener.boundPort !== 0)
+      // Only of a port that the kernel chose.
+      if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0?(:|$)/.test(this.target))
         socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);
-      this.#state = 'ACTIVE';
       return '';
     } catch (error) {
-      this.#lastError = error instanceof KernelError && error.errno !== 0 ? strerror(error.errno) : errorText(error);
+      this.#listenError = error instanceof KernelError && error.errno !== 0 ? strerror(error.errno) : errorText(error);
       if (isFirst) {
         this.#sayBind();
-        log.err(`${this.target}: listen failed: ${this.#lastError}`);
+        log.err(`${this.target}: listen failed: ${this.#listenError}`);
       }
       if (!this.#isClosed) this.#cancelRetry = this.#clock.after(LISTEN_RETRY_MS, () => void this.start(false));
-      return this.#lastError;
+      return this.#listenError;
     }
   }
 
   /** What the reference says of the system call that failed. */
   #sayBind(): void {
     const place = this.target.replace(/^p\w+:/, '');
-    if (this.target.startsWith('punix:')) streamLog.err(`${place}: binding failed: ${this.#lastError}`);
-    else socketLog.err(`${place}: bind: ${this.#lastError}`);
+    if (this.target.startsWith('punix:')) streamLog.err(`${place}: binding failed: ${this.#listenError}`);
+    else socketLog.err(`${place}: bind: ${this.#listenError}`);
   }
 
   async #connect(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#state = 'CONNECTING';
-    reconnectLog.info(`${this.target}: connecting...`);
+    const attempt = ++this.#attempt;
     try {
       const stream = await connectStream(this.target, DEFAULT_PORT);
-      if (this.#isClosed) {
+      if (attempt !== this.#attempt) {
         stream.destroy();
         return;
       }
-      reconnectLog.info(`${this.target}: connected`);
-      this.#backoffMs = MIN_BACKOFF_MS;
-      this.#state = 'ACTIVE';
-      this.#connectedMs = this.#clock.now();
+      this.#reconnect?.connected();
       this.#accept(stream);
     } catch (error) {
-      this.#lastError = errorText(error).replace(/^.*: /, '');
-      reconnectLog.info(`${this.target}: connection attempt failed (${this.#lastError})`);
-      this.#retry();
+      if (attempt !== this.#attempt) return;
+      this.#reconnect?.ended(error instanceof KernelError && error.errno !== 0 ? strerror(error.errno) : errorText(error));
     }
   }
 
-  #retry(): void {
-    if (this.#isClosed) return;
-    this.#state = 'BACKOFF';
-    this.#cancelRetry = this.#clock.after(this.#backoffMs, () => void this.#connect());
-    this.#backoffMs = Math.min(this.#backoffMs * 2, this.#options.maxBackoffMs ?? MAX_BACKOFF_MS);
+  #drop(): void {
+    this.#attempt++;
+    for (const session of this.#sessions) session.close();
   }
 
   #accept(stream: Stream): void {
     const isUnix = stream.name.startsWith('unix');
+    const attempt = this.#attempt;
     const session: ServerSession = this.#server.accept(stream, {
       // A peer on this machine that is gone is known to be gone; only others are probed.
-      probeIntervalMs: this.#options.probeIntervalMs ?? (isUnix ? 0 : DEFAULT_PROBE_MS),
+      probeIntervalMs: this.#reconnect === undefined ? (this.#options.probeIntervalMs ?? (isUnix ? 0 : DEFAULT_PROBE_MS)) : 0,
+      onHeard: () => this.#reconnect?.activity(),
       isReadOnly: this.#options.isReadOnly === true,
       role: this.#options.role ?? '',
       onClose: (reason) => {
         this.#sessions.delete(session);
-        this.#disconnectedMs = this.#clock.now();
-        if (this.#listener !== undefined || this.#isClosed) return;
-        if (reason !== '') this.#lastError = reason;
-        this.#retry();
+        if (this.#reconnect !== undefined && reason !== '') this.#lastError = reason;
+        if (attempt === this.#attempt) this.#reconnect?.ended(reason);
       },
     });
     this.#sessions.add(session);
   }
 
   get status(): RemoteStatus {
+    const reconnect = this.#reconnect;
+    if (reconnect === undefined) {
+      // Of a listener the reference tells no times, but says 0.
+      return {
+        isConnected: this.#sessions.size > 0,
+        sessions: this.#sessions.size,
+        state: '',
+        lastError: '',
+        boundPort: this.#listener?.boundPort ?? 0,
+        sinceConnectMs: 0,
+        sinceDisconnectMs: 0,
+      };
+    }
     const now = this.#clock.now();
+    const since = (at: number | undefined): number => (at === undefined ? -1 : now - at);
     return {
-      isConnected: this.#sessions.size > 0,
-      sessions: this.#sessions.size,
-      state: this.#state,
+      isConnected: reconnect.isConnected,
+      sessions: 1,
+      state: reconnect.state,
       lastError: this.#lastError,
-      boundPort: this.#listener?.boundPort ?? 0,
-      sinceConnectMs: this.#connectedMs < 0 ? -1 : now - this.#connectedMs,
-      sinceDisconnectMs: this.#disconnectedMs < 0 ? -1 : now - this.#disconnectedMs,
+      boundPort: 0,
+      sinceConnectMs: since(reconnect.connectedAt),
+      sinceDisconnectMs: since(reconnect.disconnectedAt),
     };
   }
 
   /** Ends all connections; active ones come back. */
   reconnect(): void {
+    if (this.#reconnect !== undefined) {
+      this.#reconnect.reconnect();
+      return;
+    }
     for (const session of this.#sessions) session.close();
   }
 
@@ -161,6 +193,7 @@ export class Remote {
     this.#isClosed = true;
     this.#cancelRetry();
     this.#listener?.close();
-    this.reconnect();
+    this.#reconnect?.disable();
+    this.#drop();
   }
 }

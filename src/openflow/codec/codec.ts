@@ -21,6 +21,7 @@ import {
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeCtFlush, encodeCtFlush } from './ct-flush-codec.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
+import { decodeMonitorCancel } from './flow-monitor-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
 import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
 import { decodeMeterMod, encodeMeterMod } from './meter-codec.ts';
@@ -87,6 +88,9 @@ const queueConfigType = (version: OfVersion): number => (version === 1 ? 20 : 22
 const GROUP_MOD = 15;
 const METER_MOD = 29;
 
+/** Of the ONF; paused and resumed are the next numbers. */
+const ONFT_FLOW_MONITOR_CANCEL = 1870;
+
 const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
 
 /** Subtypes of Nicira's messages. */
@@ -102,6 +106,9 @@ const NXT = {
   SET_ASYNC_CONFIG: 19,
   SET_CONTROLLER_ID: 20,
   SET_ASYNC_CONFIG2: 27,
+  FLOW_MONITOR_CANCEL: 21,
+  FLOW_MONITOR_PAUSED: 22,
+  FLOW_MONITOR_RESUMED: 23,
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
   PACKET_IN2: 30,
@@ -243,6 +250,12 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:
         return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.FLOW_MONITOR_CANCEL:
+        return decodeMonitorCancel(from);
+      case NXT.FLOW_MONITOR_PAUSED:
+        return { kind: 'flowMonitorPaused' };
+      case NXT.FLOW_MONITOR_RESUMED:
+        return { kind: 'flowMonitorResumed' };
       case NXT.CT_FLUSH_ZONE: {
         for (const byte of from.take(6)) if (byte !== 0) throw new PeerError('NXBRC_MUST_BE_ZERO', 'padding is not zero');
         return { kind: 'ctFlushZone', zone: from.u16() };
@@ -256,6 +269,9 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
     }
   }
   if (experimenter === ONF_VENDOR && version === 4) {
+    if (subtype === ONFT_FLOW_MONITOR_CANCEL) return decodeMonitorCancel(from);
+    if (subtype === ONFT_FLOW_MONITOR_CANCEL + 1) return { kind: 'flowMonitorPaused' };
+    if (subtype === ONFT_FLOW_MONITOR_CANCEL + 2) return { kind: 'flowMonitorResumed' };
     if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
     if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   }
@@ -454,6 +470,15 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'setControllerId':
       out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
       return T.EXPERIMENTER;
+    case 'flowMonitorCancel':
+    case 'flowMonitorPaused':
+    case 'flowMonitorResumed': {
+      const which = message.kind === 'flowMonitorCancel' ? 0 : message.kind === 'flowMonitorPaused' ? 1 : 2;
+      if (version === 4) out.u32(ONF_VENDOR).u32(ONFT_FLOW_MONITOR_CANCEL + which);
+      else vendor(out, NXT.FLOW_MONITOR_CANCEL + which);
+      if (message.kind === 'flowMonitorCancel') out.u32(message.id);
+      return T.EXPERIMENTER;
+    }
     case 'bundleControl':
     case 'bundleAdd': {
       const isControl = message.kind === 'bundleControl';

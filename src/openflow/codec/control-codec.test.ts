@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PeerError } from '../../base/errors.ts';
+import { matchAll, W } from '../../flow/key.ts';
+import type { FlowMonitorRequest, FlowUpdate, MonitorUpdate } from '../flow-monitor.ts';
 import type { BundleType, Message, OfVersion } from '../message.ts';
 import { printBytes } from '../text/message-print.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
@@ -38,6 +40,44 @@ const queue = record(
   },
   ['port', 'queue'],
 );
+
+const match = fc.integer({ min: 0, max: 0xfeff }).map((port) => {
+  const all = matchAll();
+  if (port === 0) return all;
+  all.key[W.IN_PORT] = port;
+  all.mask[W.IN_PORT] = 0xffff;
+  return all;
+});
+const u64 = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn });
+const port = fc.oneof(fc.integer({ min: 1, max: 0xfeff }), fc.constant(0xffff));
+const monitorRequest = (withGroup: boolean): fc.Arbitrary<FlowMonitorRequest> =>
+  record({
+    id: u32,
+    flags: fc.integer({ min: 2, max: 0x3f }).filter((bits) => (bits & 14) !== 0),
+    outPort: port,
+    outGroup: withGroup ? u32 : fc.constant(0xffffffff),
+    table: u8,
+    command: withGroup ? fc.constantFrom<FlowMonitorRequest['command']>('add', 'modify', 'delete') : fc.constant<'add'>('add'),
+    match,
+  });
+const update = (events: readonly FlowUpdate['event'][]): fc.Arbitrary<MonitorUpdate> =>
+  fc.oneof(
+    record({ event: fc.constant('abbrev' as const), xid: u32 }),
+    fc.constantFrom(...events).chain((event) =>
+      record<FlowUpdate>({
+        event: fc.constant(event),
+        reason:
+          event === 'deleted' ? fc.constantFrom('idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction') : fc.constant('idle'),
+        priority: u16,
+        idleTimeoutSec: u16,
+        hardTimeoutSec: u16,
+        table: u8,
+        cookie: u64,
+        match,
+        actions: fc.array(fc.constant({ kind: 'output' as const, port: 3, maxLen: 0 }), { maxLength: 3 }),
+      }),
+    ),
+  );
 
 /** Each message with the versions that have it. */
 const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<Message>])[] = [
@@ -104,6 +144,35 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
       .array(queue, { maxLength: 5 })
       .map((queues) => ({ kind: 'queueConfigReply' as const, port: 7, queues: queues.map((one) => ({ ...one, port: 7 })), more: false })),
   ],
+  [
+    'flow monitor request',
+    [5, 6],
+    record({ kind: fc.constant('flowMonitorRequest' as const), requests: fc.array(monitorRequest(true), { minLength: 1, maxLength: 3 }) }),
+  ],
+  [
+    'flow monitor request before 1.4',
+    [1, 2, 3, 4],
+    record({ kind: fc.constant('flowMonitorRequest' as const), requests: fc.array(monitorRequest(false), { minLength: 1, maxLength: 3 }) }),
+  ],
+  [
+    'flow monitor reply',
+    [5, 6],
+    record({
+      kind: fc.constant('flowMonitorReply' as const),
+      updates: fc.array(update(['initial', 'added', 'deleted', 'modified']), { maxLength: 4 }),
+      more: fc.boolean(),
+    }),
+  ],
+  [
+    'flow monitor reply before 1.4',
+    [1, 2, 3, 4],
+    record({
+      kind: fc.constant('flowMonitorReply' as const),
+      updates: fc.array(update(['added', 'deleted', 'modified']), { maxLength: 4 }),
+      more: fc.boolean(),
+    }),
+  ],
+  ['flow monitor cancel', [1, 2, 3, 4], record({ kind: fc.constant('flowMonitorCancel' as const), id: u32 })],
   ['forget a zone', [1, 2, 3, 4, 5, 6], record({ kind: fc.constant('ctFlushZone' as const), zone: u16 })],
   [
     'forget a connection',

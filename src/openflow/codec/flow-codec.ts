@@ -34,6 +34,14 @@ function decodeFlags(bits: number, version: OfVersion): FlowModFlags {
   };
 }
 
+/** Flags of a flow mod: those that a version does not have are refused. OpenFlow 1.0's emergency flows are answered as if there were no room. */
+function decodeModFlags(bits: number, version: OfVersion): FlowModFlags {
+  if (version === 1 && (bits & 4) !== 0) throw new PeerError('OFPFMFC_TABLE_FULL', 'emergency flows are not supported');
+  const known = version <= 2 ? 3 : version === 3 ? 7 : 0x1f;
+  if ((bits & ~known) !== 0) throw new PeerError('OFPFMFC_BAD_FLAGS', `flags 0x${bits.toString(16)}`);
+  return decodeFlags(bits, version);
+}
+
 function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
   return (
     (flags.sendFlowRem ? 1 : 0) |
@@ -110,7 +118,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
       bufferId: from.u32(),
       outPort: from.u16(),
       outGroup: NO_GROUP,
-      flags: decodeFlags(from.u16(), version),
+      flags: decodeModFlags(from.u16(), version),
       actions: decodeActions(from, version),
     };
   }
@@ -125,7 +133,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const bufferId = from.u32();
   const outPort = decodePort(from, version, 'OFPBRC_BAD_PORT');
   const outGroup = from.u32();
-  const flags = decodeFlags(from.u16(), version);
+  const flags = decodeModFlags(from.u16(), version);
   const importanceBits = from.u16();
   const importance = version >= 5 ? importanceBits : 0;
   const match = decodeAnyMatch(from, version).match;
@@ -160,7 +168,7 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   const priority = from.u16();
   const bufferId = from.u32();
   const outPort = from.u16();
-  const flags = decodeFlags(from.u16(), version);
+  const flags = decodeModFlags(from.u16(), version);
   const matchLength = from.u16();
   from.skip(6);
   const decoded = decodeNxmMatch(from, matchLength);

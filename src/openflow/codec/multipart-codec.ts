@@ -2,9 +2,10 @@
 // NXST_AGGREGATE inside OpenFlow 1.0's vendor statistics.
 import { PeerError } from '../../base/errors.ts';
 import type { Message, OfVersion, TableStats } from '../message.ts';
-import { NX_VENDOR } from './action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowStatsRequest } from './flow-codec.ts';
+import { decodeMonitorRequests, decodeMonitorUpdates, encodeMonitorRequests, encodeMonitorUpdates } from './flow-monitor-codec.ts';
 import { decodeGroupReply, decodeGroupRequest, type Envelopes, encodeGroupReply, encodeGroupRequest } from './group-multipart-codec.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
 import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
@@ -16,6 +17,9 @@ import {
 } from './queue-config-codec.ts';
 import { decodeTableDescs, encodeTableDescs } from './table-codec.ts';
 
+const NXST_FLOW_MONITOR = 2;
+const ONFST_FLOW_MONITOR = 1870;
+
 const TYPE = {
   DESC: 0,
   FLOW: 1,
@@ -26,6 +30,7 @@ const TYPE = {
   PORT_DESC: 13,
   TABLE_DESC: 14,
   QUEUE_DESC: 15,
+  FLOW_MONITOR: 16,
   EXPERIMENTER: 0xffff,
 } as const;
 const MORE = 1;
@@ -49,12 +54,18 @@ function decodeEnvelope(from: ByteReader, version: OfVersion): Envelope & { subt
   return { type, more, nx: vendor === NX_VENDOR, subtype, vendor };
 }
 
+const isMonitor = (version: OfVersion, vendor: number, subtype: number): boolean =>
+  version <= 3
+    ? vendor === NX_VENDOR && subtype === NXST_FLOW_MONITOR
+    : version === 4 && vendor === ONF_VENDOR && subtype === ONFST_FLOW_MONITOR;
+
 /** Reads a statistics request. */
 export function decodeRequest(from: ByteReader, version: OfVersion): Message {
   const start = from.at;
   const { type, nx, subtype, vendor } = decodeEnvelope(from, version);
   if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsRequest', request: decodeFlowStatsRequest(from, version, true) };
   if (nx && version === 1 && subtype === 1) return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, true) };
+  if (isMonitor(version, vendor, subtype)) return { kind: 'flowMonitorRequest', requests: decodeMonitorRequests(from, version) };
   const group = vendor === 0 || nx ? decodeGroupRequest(from, version, nx ? subtype : type, nx) : undefined;
   if (group !== undefined) return group;
   switch (type) {
@@ -66,6 +77,9 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
       return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, false) };
     case TYPE.TABLE:
       return { kind: 'tableStatsRequest' };
+    case TYPE.FLOW_MONITOR:
+      if (version < 5) break;
+      return { kind: 'flowMonitorRequest', requests: decodeMonitorRequests(from, version) };
     case TYPE.TABLE_DESC:
       return { kind: 'tableDescRequest' };
     case TYPE.QUEUE_DESC:
@@ -96,6 +110,7 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
   const { type, more, nx, subtype, vendor } = decodeEnvelope(from, version);
   if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsReply', flows: decodeFlowStats(from, version, true), more };
   if (nx && version === 1 && subtype === 1) return decodeAggregate(from, version);
+  if (isMonitor(version, vendor, subtype)) return { kind: 'flowMonitorReply', updates: decodeMonitorUpdates(from, version), more };
   const group = vendor === 0 || nx ? decodeGroupReply(from, version, nx ? subtype : type, nx, more) : undefined;
   if (group !== undefined) return group;
   switch (type) {
@@ -115,6 +130,9 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
       return decodeAggregate(from, version);
     case TYPE.TABLE:
       return { kind: 'tableStatsReply', tables: decodeTableStats(from, version), more };
+    case TYPE.FLOW_MONITOR:
+      if (version < 5) break;
+      return { kind: 'flowMonitorReply', updates: decodeMonitorUpdates(from, version), more };
     case TYPE.TABLE_DESC:
       return { kind: 'tableDescReply', tables: decodeTableDescs(from), more };
     case TYPE.QUEUE_DESC:
@@ -228,6 +246,20 @@ const envelopes = (out: ByteWriter, version: OfVersion): Envelopes => ({
   nicira: (number, more) => nxEnvelope(out, version, number, more),
 });
 
+/** Flow monitors are Nicira's up to OpenFlow 1.2, the ONF's in 1.3, and OpenFlow's own from 1.4 on. */
+function monitorEnvelope(out: ByteWriter, version: OfVersion, more: boolean): void {
+  if (version >= 5) {
+    envelope(out, version, TYPE.FLOW_MONITOR, more);
+    return;
+  }
+  envelope(out, version, TYPE.EXPERIMENTER, more);
+  if (version === 4) out.u32(ONF_VENDOR).u32(ONFST_FLOW_MONITOR);
+  else {
+    out.u32(NX_VENDOR).u32(NXST_FLOW_MONITOR);
+    if (version === 1) out.u32(0);
+  }
+}
+
 /** Writes a statistics request's body; false when the message is none. `nx` asks for Nicira's form in OpenFlow 1.0. */
 export function encodeRequest(out: ByteWriter, version: OfVersion, message: Message, nx: boolean): boolean {
   const simple = (type: number): true => {
@@ -248,6 +280,10 @@ export function encodeRequest(out: ByteWriter, version: OfVersion, message: Mess
     }
     case 'tableStatsRequest':
       return simple(TYPE.TABLE);
+    case 'flowMonitorRequest':
+      monitorEnvelope(out, version, false);
+      encodeMonitorRequests(out, version, message.requests);
+      return true;
     case 'tableDescRequest':
       return simple(TYPE.TABLE_DESC);
     case 'queueConfigRequest':
@@ -309,6 +345,10 @@ export function encodeReply(out: ByteWriter, version: OfVersion, message: Messag
     case 'tableStatsReply':
       start(TYPE.TABLE, message.more);
       for (const table of message.tables) encodeTableStats(out, version, table);
+      return true;
+    case 'flowMonitorReply':
+      monitorEnvelope(out, version, message.more);
+      encodeMonitorUpdates(out, version, message.updates);
       return true;
     case 'tableDescReply':
       start(TYPE.TABLE_DESC, message.more);

@@ -12,10 +12,19 @@ import { BUNDLE_BODIES } from './print-bundles.ts';
 import type { BodyPrinters, PrintContext, PrintOptions } from './print-context.ts';
 import { CONTROL_BODIES } from './print-control.ts';
 import { GROUP_BODIES } from './print-groups.ts';
+import { MONITOR_BODIES } from './print-monitors.ts';
 import { PORT_BODIES } from './print-ports.ts';
 import { TABLE_BODIES } from './print-tables.ts';
 
-const BODIES: BodyPrinters = { ...BASIC_BODIES, ...PORT_BODIES, ...TABLE_BODIES, ...BUNDLE_BODIES, ...GROUP_BODIES, ...CONTROL_BODIES };
+const BODIES: BodyPrinters = {
+  ...BASIC_BODIES,
+  ...PORT_BODIES,
+  ...TABLE_BODIES,
+  ...BUNDLE_BODIES,
+  ...GROUP_BODIES,
+  ...CONTROL_BODIES,
+  ...MONITOR_BODIES,
+};
 
 /** As much as the log shows; programs show one step more. */
 const LOG_VERBOSITY = 1;

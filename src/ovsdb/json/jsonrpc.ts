@@ -29,6 +29,8 @@ export interface RpcHandlers {
   onNotify(method: string, params: Json[]): void;
   /** Once, at the end; '' when the peer closed in order. */
   onClose(reason: string): void;
+  /** Something came from the peer. */
+  onHeard?(): void;
   /** The peer has read all that was sent, after a time when it had not. */
   onDrain?(): void;
 }
@@ -110,6 +112,8 @@ export class RpcSession {
   #nextId = 0;
   #closed = false;
   #closeReason: string | undefined;
+  /** The reason for an end that waits for the outbox. */
+  #endReason: string | undefined;
 
   /** Begins to read at once. */
   constructor(stream: Stream, handlers: RpcHandlers, options: RpcOptions = {}) {
@@ -207,6 +211,11 @@ export class RpcSession {
   }
 
   /** Closes at once and sends nothing more. */
+  /** Asks the peer for a sign of life. */
+  probe(): void {
+    this.sendText('{"id":"echo","method":"echo","params":[]}');
+  }
+
   destroy(reason: string): void {
     this.#finish(reason);
   }
@@ -256,6 +265,16 @@ export class RpcSession {
     if (!this.#isPaused) this.#stream.resume();
   }
 
+  /** The peer is in the wrong: what it was promised before still goes out. */
+  #end(reason: string): void {
+    if (this.#outbox.length === 0) {
+      this.#finish(reason);
+      return;
+    }
+    this.#endReason ??= reason;
+    this.#closesAfterFlush = true;
+  }
+
   #finish(reason: string): void {
     if (this.#closeReason !== undefined) return;
     this.#closeReason = reason;
@@ -269,16 +288,17 @@ export class RpcSession {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelProbe();
-    const text = this.#closeReason ?? reason;
+    const text = this.#closeReason ?? this.#endReason ?? reason;
     for (const { reject } of this.#waiting.values()) reject(new RpcClosed(text === '' ? 'End of file' : text));
     this.#waiting.clear();
     this.#handlers.onClose(text);
   }
 
   #take(bytes: Uint8Array): void {
-    if (this.#closed || this.#closeReason !== undefined) return;
+    if (this.#closed || this.#closeReason !== undefined || this.#closesAfterFlush) return;
     this.#lastHeard = this.#clock?.now() ?? 0;
     this.#probeSent = false;
+    this.#handlers.onHeard?.();
     this.#input.push(bytes);
     this.#takeNext();
     this.#input.keep();
@@ -289,7 +309,7 @@ export class RpcSession {
     if (this.#isTaking) return;
     this.#isTaking = true;
     try {
-      while (!this.#closed && this.#closeReason === undefined && !this.#isPaused) {
+      while (!this.#closed && this.#closeReason === undefined && !this.#closesAfterFlush && !this.#isPaused) {
         const value = this.#input.next();
         if (value === undefined) break;
         this.#dispatch(value);
@@ -297,7 +317,7 @@ export class RpcSession {
       }
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;
-      this.#finish(`error parsing stream: ${errorText(error)}`);
+      this.#end(`error parsing stream: ${errorText(error)}`);
     } finally {
       this.#isTaking = false;
     }
@@ -306,7 +326,7 @@ export class RpcSession {
   #dispatch(value: Json): void {
     const message = parseRpcMessage(value);
     if (typeof message === 'string') {
-      this.#finish(`received bad JSON-RPC message: ${message}`);
+      this.#end(`received bad JSON-RPC message: ${message}`);
       return;
     }
     switch (message.kind) {
@@ -320,7 +340,7 @@ export class RpcSession {
       default: {
         const waiter = this.#waiting.get(message.id);
         this.#waiting.delete(message.id);
-        if (waiter === undefined && message.id !== 'echo') this.#finish('received unexpected reply message');
+        if (waiter === undefined && message.id !== 'echo') this.#end('received unexpected reply message');
         if (message.kind === 'reply') waiter?.resolve(message.result);
         else waiter?.reject(new RpcError(message.error));
       }
@@ -346,7 +366,7 @@ export class RpcSession {
       } else {
         this.#probeSent = true;
         this.#lastHeard = clock.now();
-        this.sendText('{"id":"echo","method":"echo","params":[]}');
+        this.probe();
         this.#armProbe(this.#probeIntervalMs);
       }
     });

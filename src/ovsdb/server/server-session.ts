@@ -1,5 +1,6 @@
 // One client of the server: its requests, monitors, waiting transactions and locks.
 import type { Stream } from '../../base/stream.ts';
+import { isUuid } from '../engine/atom.ts';
 import type { Database } from '../engine/database.ts';
 import { OvsdbError, syntaxError } from '../engine/error.ts';
 import { isWriting, runTransaction } from '../engine/execute.ts';
@@ -22,6 +23,7 @@ export interface SessionOptions {
   isReadOnly?: boolean;
   /** The role whose rules bind this client; '' for none. */
   role?: string;
+  onHeard?: () => void;
   onClose?: (reason: string) => void;
 }
 
@@ -85,13 +87,12 @@ export class ServerSession implements LockHolder {
   #isConverting = false;
   #isGone = false;
   #turn = -1;
-  readonly #client: Client | undefined;
+  readonly #peerIdentity: string | undefined;
 
   constructor(server: OvsdbServer, stream: Stream, options: SessionOptions) {
     this.#server = server;
     this.#options = options;
-    const { role = '' } = options;
-    this.#client = role === '' ? undefined : { role, id: stream.peerIdentity };
+    this.#peerIdentity = stream.peerIdentity;
     this.#rpc = new RpcSession(
       stream,
       {
@@ -101,6 +102,7 @@ export class ServerSession implements LockHolder {
         },
         onClose: (reason) => this.#closed(reason),
         onDrain: () => this.#tellUpdates(),
+        ...(options.onHeard === undefined ? {} : { onHeard: options.onHeard }),
       },
       { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush), waitsForReader: true },
     );
@@ -116,6 +118,10 @@ export class ServerSession implements LockHolder {
 
   close(): void {
     this.#rpc.close();
+  }
+
+  probe(): void {
+    this.#rpc.probe();
   }
 
   destroy(reason: string): void {
@@ -216,6 +222,12 @@ export class ServerSession implements LockHolder {
     }
   }
 
+  /** Who asks, when a role binds them. */
+  get #client(): Client | undefined {
+    const { role = '' } = this.#options;
+    return role === '' ? undefined : { role, id: this.#peerIdentity };
+  }
+
   get #isReadOnly(): boolean {
     return this.#options.isReadOnly === true || this.#server.isReadOnly;
   }
@@ -286,8 +298,9 @@ export class ServerSession implements LockHolder {
   /** Whether a relay may pass the operations on for this client: what its role forbids is found out here, for the source does not know it. */
   #mayForward(database: Database, operations: readonly Json[]): boolean {
     if (this.#isReadOnly) return false;
-    if (this.#client === undefined) return true;
-    const tried = runTransaction(database, [...operations, new Map([['op', 'abort']])], { client: this.#client });
+    const client = this.#client;
+    if (client === undefined) return true;
+    const tried = runTransaction(database, [...operations, new Map([['op', 'abort']])], { client });
     return tried.kind === 'wait' || !tried.result.some((result) => result.kind === 'error' && result.error.tag === 'permission error');
   }
 
@@ -306,12 +319,13 @@ export class ServerSession implements LockHolder {
     const { database } = waiting;
     const isFirst = !waiting.isWaiting;
     const elapsedMs = isFirst ? 0 : this.#server.clock.now() - waiting.startMs;
+    const client = this.#client;
     const outcome = runTransaction(database, waiting.operations, {
       elapsedMs,
       holdsLock: (lock) => this.#server.locks.holds(this, lock),
       isReadOnly: this.#isReadOnly,
       isReserved: database === this.#server.serverDatabase,
-      ...(this.#client === undefined ? {} : { client: this.#client }),
+      ...(client === undefined ? {} : { client }),
     });
     waiting.cancelTimer();
     if (outcome.kind === 'done') {
@@ -357,9 +371,13 @@ export class ServerSession implements LockHolder {
     if (!(requests instanceof Map)) throw syntaxError(requests, 'monitor-requests must be object');
     const key = formatJson(monitorId);
     if (this.#monitors.has(key)) throw syntaxError(monitorId, 'duplicate monitor ID');
-    if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'Invalid last-txn-id');
+    if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'last-txn-id must be string');
     const monitorKey = `${version} ${formatJson([name as Json, requests])}`;
     const shared = this.#server.shareMonitor(monitorKey, database, () => parseMonitorSpec(requests, database, version));
+    if (version === 3 && !isUuid(since as string)) {
+      this.#server.releaseMonitor(shared);
+      throw syntaxError(since, 'last-txn-id must be UUID format.');
+    }
     const monitor = new Monitor(monitorId, shared, this.#rpc, this.#server.relay(name as string)?.history);
     this.#monitors.set(key, monitor);
     const history = this.#server.relay(name as string)?.history;

@@ -56,6 +56,12 @@ export class ConnectionManager implements BridgeControl, SessionHub {
       onPacketIn: (event) => this.#packetIn(event),
       onFlowRemoved: (removed) => this.#flowRemoved(removed),
       onPortStatus: (reason, desc) => this.#portStatus(reason, desc),
+      onFlowChange: (event) => {
+        for (const session of this.#sessions) session.flowChange(event);
+      },
+      onFlowsSettled: () => {
+        for (const session of this.#sessions) session.flowsSettled();
+      },
       onTableStatus: (reason, desc) => {
         for (const session of this.#sessions) session.tableStatus(reason, desc);
       },

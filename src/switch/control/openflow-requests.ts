@@ -140,6 +140,15 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'flowMonitorRequest':
+      return replyParts(
+        session.monitors.request(message.requests),
+        (updates, more) => ({ kind: 'flowMonitorReply', updates, more }),
+        encode,
+      );
+    case 'flowMonitorCancel':
+      session.monitors.cancel(message.id);
+      return undefined;
     case 'tableDescRequest':
       return replyParts(core.tableDescs?.() ?? [], (tables, more) => ({ kind: 'tableDescReply', tables, more }), encode);
     case 'queueConfigRequest':

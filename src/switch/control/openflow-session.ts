@@ -13,13 +13,16 @@ import { ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import { errorMessage } from '../../openflow/errors.ts';
+import type { MonitorUpdate } from '../../openflow/flow-monitor.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
 import type { TableDesc } from '../../openflow/table.ts';
-import type { BridgeCore, PacketInEvent, Sender } from '../core.ts';
+import type { BridgeCore, FlowChangeEvent, PacketInEvent, Sender } from '../core.ts';
 import { FlowModSummary } from './connection-log.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
 import { AsyncConfig } from './openflow-async.ts';
 import { BundleStore } from './openflow-bundles.ts';
+import { FlowMonitors } from './openflow-monitors.ts';
+import { replyParts } from './openflow-multipart.ts';
 import { packetInMessage } from './openflow-packet-in.ts';
 import { refuseSecondary, serve } from './openflow-requests.ts';
 
@@ -29,6 +32,8 @@ const HIGH_WATER = 512 * 1024;
 const LOW_WATER = 128 * 1024;
 const PACKET_IN_WATER = 1024 * 1024;
 const FULL = 16 * 1024 * 1024;
+/** With more than this waiting, flow monitors pause. */
+const MONITOR_WATER = 128 * 1024;
 const STALL_MS = 30_000;
 const DRAIN_POLL_MS = 5;
 
@@ -71,6 +76,7 @@ export class OpenFlowSession implements Sender {
   controllerId = 0;
   packetInsDropped = 0;
   readonly bundles: BundleStore;
+  readonly monitors: FlowMonitors;
   readonly #miss: PacketInLimiter<PacketInEvent>;
   readonly #action: PacketInLimiter<PacketInEvent>;
   readonly #flowMods: FlowModSummary;
@@ -90,6 +96,7 @@ export class OpenFlowSession implements Sender {
     this.async = new AsyncConfig(1, settings.enableAsync);
     const { clock } = this.core;
     this.#flowMods = new FlowModSummary(clock, name);
+    this.monitors = new FlowMonitors(this.core);
     this.bundles = new BundleStore(clock, (opener) => this.sendError('OFPBFC_TIMEOUT', opener));
     const send = (event: PacketInEvent): void => this.#sendPacketIn(event);
     this.#miss = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
@@ -175,6 +182,54 @@ export class OpenFlowSession implements Sender {
   tableStatus(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void {
     if (!this.isOpen || this.version < 5 || !this.#listens || !this.async.wantsTableStatus(this.role, reason)) return;
     this.notify({ kind: 'tableStatus', reason, desc });
+  }
+
+  /** For flow monitors. */
+  flowChange(event: FlowChangeEvent): void {
+    if (this.monitors.count === 0 || !this.isOpen) return;
+    const ownXid = event.sender === this ? new DataView(this.#request.buffer, this.#request.byteOffset).getUint32(4) : undefined;
+    this.monitors.changed(event, ownXid);
+  }
+
+  /** Tells the peer's flow monitors what has gathered. */
+  flowsSettled(): void {
+    if (this.monitors.count === 0) return;
+    this.#tellUpdates(this.monitors.take());
+    if (this.monitors.isPaused || this.channel.queuedBytes <= MONITOR_WATER) return;
+    this.monitors.pause();
+    if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'paused' }], more: false });
+    else this.notify({ kind: 'flowMonitorPaused' });
+    this.#resumeMonitors();
+  }
+
+  /** Waits until the peer has taken what was sent, and tells the rest. */
+  #resumeMonitors(): void {
+    this.core.clock.after(DRAIN_POLL_MS, () => {
+      if (this.#isOver) return;
+      if (this.channel.queuedBytes > 0) {
+        this.#resumeMonitors();
+        return;
+      }
+      this.#tellUpdates(this.monitors.resume());
+      if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'resumed' }], more: false });
+      else this.notify({ kind: 'flowMonitorResumed' });
+    });
+  }
+
+  #tellUpdates(updates: readonly MonitorUpdate[]): void {
+    if (updates.length === 0) return;
+    const parts = replyParts(
+      updates,
+      (part, more) => ({ kind: 'flowMonitorReply', updates: part, more }),
+      (answer) => this.encode(answer, 0),
+    );
+    try {
+      for (let part = parts.next(); part.done !== true; part = parts.next()) if (this.isOpen) this.channel.sendBytes(part.value);
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      log.dbg(`${this.name}: ${error.message}`);
+    }
+    if (this.channel.queuedBytes > FULL) this.close('No buffer space available');
   }
 
   /** Another controller became primary instead of this one. OpenFlow 1.4 on has a message for that, OpenFlow 1.3 ONF's extension. */
@@ -330,6 +385,7 @@ export class OpenFlowSession implements Sender {
     this.#isOver = true;
     this.#flowMods.flush();
     this.bundles.clear();
+    this.monitors.clear();
     this.#miss.clear();
     this.#action.clear();
     this.#waiting.length = 0;

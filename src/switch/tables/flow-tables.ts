@@ -54,9 +54,13 @@ export interface FlowChange {
   rule: FlowRule;
   reason: FlowRemovedReason | undefined;
   sender: Sender | undefined;
+  /** Of a rule that was modified or put in another's place, the actions until now. */
+  before?: readonly Action[];
 }
 
 export class FlowTables {
+  /** Told when all changes of a batch have been told. */
+  onSettled: (() => void) | undefined;
   /** Told when a table gets full or has room again, where a controller asked for that. */
   onVacancy: ((reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc) => void) | undefined;
   /** The version that frames see. */
@@ -179,7 +183,8 @@ export class FlowTables {
     );
     if (old !== undefined) this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'added', rule, reason: undefined, sender });
+    const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
+    this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
 
   /** Sees that one more flow fits, at the cost of another where the table evicts. */
@@ -201,7 +206,7 @@ export class FlowTables {
     const rule = new FlowRule(old.match(), old.priority, settings, stats);
     this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'modified', rule, reason: undefined, sender });
+    this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
@@ -291,6 +296,7 @@ export class FlowTables {
       if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
     }
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
+    if (changes.length > 0) this.onSettled?.();
     for (const table of touched) {
       const crossed = table.room.crossed(table.count);
       if (crossed !== undefined) this.onVacancy?.(crossed, table.room.describe(table.id, table.count));

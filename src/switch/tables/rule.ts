@@ -1,5 +1,5 @@
 // A flow of an OpenFlow table.
-import { ClassifierRule } from '../../flow/classifier.ts';
+import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
 import { KEY_WORDS, type Match, W } from '../../flow/key.ts';
 import type { Action, OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
@@ -43,7 +43,7 @@ export class FlowRule extends ClassifierRule {
   isGone = false;
 
   constructor(match: Match, priority: number, settings: RuleSettings, stats: RuleStats) {
-    super(match, priority);
+    super(match, priority, conjunctionsOf(settings.actions));
     this.settings = settings;
     this.stats = stats;
   }
@@ -96,6 +96,11 @@ export class FlowRule extends ClassifierRule {
       actions: settings.actions as Action[],
     };
   }
+}
+
+function conjunctionsOf(actions: readonly Action[]): readonly Conjunction[] | undefined {
+  const parts = actions.filter((action) => action.kind === 'conjunction');
+  return parts.length === 0 ? undefined : parts;
 }
 
 /** Whether some action sends to `port` directly. */

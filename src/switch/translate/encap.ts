@@ -26,6 +26,9 @@ const NEXT_PROTOCOL = [
   [PT.MPLS, 5],
 ] as const;
 
+/** Of a label that is put before a whole packet. */
+const DEFAULT_TTL = 64;
+
 export interface PendingEncap {
   encap: boolean;
   decap: boolean;
@@ -110,31 +113,20 @@ function pushNsh(walk: Walk, action: Extract<Action, { kind: 'encap' }>, inner: 
 function pushMplsHeader(walk: Walk, packetType: number): void {
   const { key } = walk;
   const type = packetType & 0xffff;
-  let ttl = 64;
-  let tc = 0;
-  let label = 0;
   const etherType = key[W.TYPE]! >>> 16;
   const isMpls = etherType === 0x8847 || etherType === 0x8848;
-  if (etherType === 0x0800 || etherType === 0x86dd) {
-    walk.mark(W.TOS, 0xfcff0000);
-    ttl = (key[W.TOS]! >>> 16) & 0xff;
-    tc = (key[W.TOS]! >>> 26) & 7;
-    if (etherType === 0x86dd) label = 2;
-  }
   if (isMpls && key[W.PACKET_TYPE] !== 0) {
     key[W.MPLS + 2] = key[W.MPLS + 1]!;
     key[W.MPLS + 1] = key[W.MPLS]!;
     key[W.MPLS] = key[W.MPLS]! & ~0x100;
   } else {
     key.fill(0, W.MPLS, W.MPLS + 3);
-    key[W.MPLS] = ((label << 12) | (tc << 9) | 0x100 | (ttl === 0 ? 64 : ttl)) >>> 0;
+    key[W.MPLS] = 0x100 | DEFAULT_TTL;
   }
   clearInner(key);
   key[W.TYPE] = (type << 16) >>> 0;
   key[W.PACKET_TYPE] = packetType;
   key.fill(0, W.ETH, W.ETH + 3);
-  key[W.VLAN0] = 0;
-  key[W.VLAN1] = 0;
 }
 
 /** The decap action; true when the walk cannot go on before the datapath has parsed what is left. */
@@ -147,7 +139,7 @@ export function decap(walk: Walk): boolean {
   switch (type) {
     case PT.ETHERNET: {
       if ((key[W.VLAN0]! & 0x1000) !== 0) {
-        walk.report('action', 'Dropping packet, cannot decap VLAN tagged packets');
+        walk.report('action', 'Dropping packet, cannot decap Ethernet if VLAN is present.');
         walk.fail('Unsupported packet type');
       }
       key[W.PACKET_TYPE] = (0x10000 | (key[W.TYPE]! >>> 16)) >>> 0;

@@ -64,6 +64,7 @@ const FIRST_WORDS = [
   W.RECIRC_ID,
   W.DP_HASH,
   W.SKB_PRIORITY,
+  W.CONJ_ID,
   W.CT_STATE,
   W.CT_ZONE,
   W.CT_MARK,
@@ -143,15 +144,25 @@ export function formatFlow(key: Key): string {
   const isRecirculated = key[W.RECIRC_ID] !== 0;
   const all = [first, isRecirculated && key[W.PACKET_TYPE] === 0 ? 'eth' : '', text].filter((part) => part !== '').join(',');
   const shown = all.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
-  if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shown;
+  const shownLabels = shown.replace(/(mpls_bos=\d)/, `$1${lowerLabels(key)}`);
+  if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shownLabels;
   const inner = key[W.VLAN1]!;
   const second = (inner & VLAN_CFI) === 0 ? 'vlan_tci1=0x0000' : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
-  return shown.replace(/(dl_vlan_pcp=\d+)/, `$1,${second}`);
+  return shownLabels.replace(/(dl_vlan_pcp=\d+)/, `$1,${second}`);
+}
+
+/** Labels below the outermost, as the reference shows them. */
+function lowerLabels(key: Key): string {
+  let text = '';
+  for (let i = 1; i < 3 && (key[W.MPLS + i - 1]! & 0x100) === 0; i++) text += `,mpls_lse${i}=${key[W.MPLS + i]!}`;
+  return text;
 }
 
 /** A megaflow as text. */
 export function formatMegaflow(key: Key, translation: Translation): string {
   const mask = translation.mask.slice();
+  const { readUntilError } = translation;
+  if (readUntilError !== undefined) for (let i: number = W.DP_END; i < mask.length; i++) mask[i] = readUntilError[i]!;
   mask[W.IN_PORT] = 0xffff;
   mask[W.VLAN0] = mask[W.VLAN0]! & 0xffff;
   // The reference shows that there is no tag only when it gave up.
@@ -295,7 +306,7 @@ function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], wai
   formatNodes(root, 0, out);
   out.push('');
   const { finalKey, error, actions, recirculations } = translation;
-  const isUnchanged = error !== undefined || finalKey.every((word, i) => word === key[i]);
+  const isUnchanged = finalKey.every((word, i) => word === key[i]);
   out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey)}`);
   out.push(`Megaflow: ${formatMegaflow(key, translation)}`);
   const options = {
@@ -313,5 +324,14 @@ function nothingRead(key: Key): Translation {
   const mask = newKey();
   mask[W.RECIRC_ID] = 0xffffffff;
   mask[W.TYPE] = isIp(key) ? 0xffffff00 : 0xffff0000;
-  return { actions: [], mask, effects: [], isVlanRead: false, finalKey: key, recirculations: [], error: undefined };
+  return {
+    actions: [],
+    mask,
+    effects: [],
+    isVlanRead: false,
+    finalKey: key,
+    readUntilError: undefined,
+    recirculations: [],
+    error: undefined,
+  };
 }

@@ -90,12 +90,22 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       if (port <= 0xffffn) walk.output(Number(port), action.maxLen, false);
       return;
     }
-    case 'enqueue':
-      // Queues need QoS; without it every queue is the port's default one.
+    case 'enqueue': {
+      const before = key[W.SKB_PRIORITY]!;
+      walk.mark(W.SKB_PRIORITY, -1);
+      key[W.SKB_PRIORITY] = action.queue;
       walk.output(action.port, 0, false);
+      key[W.SKB_PRIORITY] = before;
       return;
+    }
     case 'setQueue':
+      // As in Open vSwitch's user-space datapath the priority of a queue is its number.
+      walk.mark(W.SKB_PRIORITY, -1);
+      key[W.SKB_PRIORITY] = action.queue;
+      return;
     case 'popQueue':
+      walk.mark(W.SKB_PRIORITY, -1);
+      key[W.SKB_PRIORITY] = walk.firstPriority;
       return;
     case 'controller':
       walk.toController(
@@ -329,8 +339,6 @@ const userdataOf = (data: Uint8Array): Uint8Array | undefined => (data.length > 
 function outputTruncated(walk: Walk, port: number, maxLen: number): void {
   switch (port) {
     case OFPP.IN_PORT:
-      walk.send(walk.key[W.IN_PORT]!, maxLen);
-      return;
     case OFPP.TABLE:
     case OFPP.NORMAL:
     case OFPP.FLOOD:
@@ -419,6 +427,8 @@ function pushMpls(walk: Walk, ethertype: number): void {
   const { key } = walk;
   for (let i = 0; i < 3; i++) walk.mark(W.MPLS + i, -1);
   let label: number;
+  // What was pushed and set before belongs to the frame below the label.
+  if (!isMpls(key)) walk.commit();
   if (isMpls(key)) {
     if (key[W.MPLS + 2] !== 0) walk.fail('Too many MPLS labels');
     label = key[W.MPLS]! & ~0x100;
@@ -428,7 +438,8 @@ function pushMpls(walk: Walk, ethertype: number): void {
     if (isIp(key)) {
       walk.mark(W.TOS, 0xfcff0000);
       ttl = (key[W.TOS]! >>> 16) & 0xff;
-      tc = (key[W.TOS]! >>> 29) & 7;
+      tc = (key[W.TOS]! >>> 26) & 7;
+      if (ttl === 0) ttl = 64;
     }
     // Label 0 or 2: the explicit null of what is inside.
     label = ((isIpv6(key) ? 2 : 0) << 12) | (tc << 9) | 0x100 | ttl;

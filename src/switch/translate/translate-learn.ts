@@ -91,6 +91,10 @@ const isUsable = (port: number): boolean => port >= OFPP.IN_PORT && port <= OFPP
 /** The learn action. */
 export function learn(walk: Walk, action: Learn): void {
   const mod = learnedFlow(walk, action);
+  if (walk.isTraced && !walk.isLearning) {
+    walk.report('warn', 'suppressing side effects, so learn action ignored');
+    return;
+  }
   let isLimited = false;
   if (action.limit > 0) {
     const { tables } = walk.bridge;
@@ -99,10 +103,6 @@ export function learn(walk: Walk, action: Learn): void {
   if (action.resultDst !== undefined) {
     markSubfield(walk.wild, action.resultDst);
     writeSubfield(walk.key, action.resultDst, isLimited ? 0n : 1n);
-  }
-  if (walk.isTraced && !walk.isLearning) {
-    walk.report('warn', 'suppressing side effects, so learn action ignored');
-    return;
   }
   if (!isLimited) walk.effects.push({ kind: 'learnFlow', bridge: walk.bridge, mod, limit: action.limit });
 }

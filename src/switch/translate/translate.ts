@@ -20,7 +20,7 @@ import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { normal } from './normal.ts';
-import { CT_WORDS, isArp, isIp } from './subfield.ts';
+import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
 import { runReversibly } from './translate-branches.ts';
 import { clearConntrack } from './translate-ct.ts';
@@ -70,6 +70,8 @@ export class Walk {
   /** The `nat` of the ct action whose actions are being run. */
   ctNat: NatSpec | undefined;
   readonly isTunnelled: boolean;
+  /** The priority that the frame came with, for pop_queue. */
+  readonly firstPriority: number;
   readonly #recirculations: Recirculation[] = [];
   /** The frame goes to a controller with all that is left to do. */
   #paused: ControllerSend | undefined;
@@ -84,6 +86,7 @@ export class Walk {
     this.key = request.key.slice();
     this.base = request.key.slice();
     this.nowMs = request.nowMs;
+    this.firstPriority = request.key[W.SKB_PRIORITY]!;
     const { frozen } = request;
     this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
     if (frozen !== undefined) {
@@ -459,7 +462,6 @@ export class Walk {
     this.commit();
     if (isPaused) this.freeze();
     // The metadata that goes with the frame is part of the action.
-    this.mark(W.PKT_MARK, -1);
     if (this.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
     const send: ControllerSend = {
       bridge: this.bridge,
@@ -525,7 +527,8 @@ export class Walk {
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
     return {
       actions: this.out,
-      mask: finishMask(this.wild, request.key),
+      mask: finishMask(this.wild, request.key, this.isTunnelled),
+      readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
       finalKey: key,
@@ -565,7 +568,7 @@ function* floodOrder(bridge: BridgeState): Generator<SwitchPort> {
 }
 
 /** Turns what the walk read into a mask over what the datapath knows. */
-function finishMask(wild: Key, original: Key): Key {
+function finishMask(wild: Key, original: Key, isTunnelled: boolean): Key {
   const mask = wild.slice();
   // Registers, metadata and the like start as zero for every frame.
   mask.fill(0, W.DP_END);
@@ -573,7 +576,14 @@ function finishMask(wild: Key, original: Key): Key {
   // Whether a tag is present always counts: the Ethernet type alone does not say it here.
   mask[W.VLAN0] = mask[W.VLAN0]! | VLAN_CFI;
   if ((mask[W.VLAN1]! & 0xffff) !== 0) mask[W.VLAN1] = mask[W.VLAN1]! | VLAN_CFI;
+  // A frame that came through no tunnel has no outer header, whatever the tables wrote and read there.
+  if (!isTunnelled) {
+    mask.fill(0, W.TUN_ID, W.NSH);
+    mask.fill(0, W.TUN_METADATA);
+  }
   const type = original[W.TYPE]!;
+  if (!isMpls(original)) mask.fill(0, W.MPLS, W.MPLS + 3);
+  if (type >>> 16 !== 0x894f) mask.fill(0, W.NSH, W.TUN_METADATA);
   if (isIp(original)) {
     // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
     const proto = type & 0xff;
@@ -589,13 +599,13 @@ function finishMask(wild: Key, original: Key): Key {
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Of the outer header, what identifies the tunnel. */
 const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
-const METADATA_WORDS = [W.PKT_MARK, ...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
+const METADATA_WORDS = [...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
 
-/** The same with what connection tracking says of the frame, which the frame brings itself. */
-export function withConntrack(match: Match, frameKey: Key): Match {
-  if (frameKey[W.CT_STATE] === 0) return match;
+/** The same with its mark and what connection tracking says of it, which the frame brings itself. */
+export function withFrameMetadata(match: Match, frameKey: Key): Match {
+  if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
   const both = { key: match.key.slice(), mask: match.mask.slice() };
-  for (const word of CT_WORDS) {
+  for (const word of [W.PKT_MARK, ...CT_WORDS]) {
     if (frameKey[word] === 0) continue;
     both.key[word] = frameKey[word]!;
     both.mask[word] = 0xffffffff;

@@ -95,6 +95,8 @@ export interface Translation {
   isVlanRead: boolean;
   /** The key at the end of the walk. */
   finalKey: Key;
+  /** Of a walk that was given up: all that it read, the fields of the tables too; only the trace shows it. */
+  readUntilError: Key | undefined;
   recirculations: readonly Recirculation[];
   /** Why the walk was given up; the frame is dropped then. */
   error: string | undefined;

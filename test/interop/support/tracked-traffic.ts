@@ -104,7 +104,8 @@ export class Traffic {
     const port = side === 0 ? 1 : 2;
     const bits = [...flags].reduce((sum, flag) => sum | FLAGS[flag as keyof typeof FLAGS], 0);
     const scale = flags.includes('S') && pick(3) > 0 ? pick(10) : undefined;
-    const window = of(pick, [0, 100, 8192, 65535]);
+    // Not 65535: scaled up again it no longer fits the 16 bits in which the reference keeps it.
+    const window = of(pick, [0, 100, 8192, 32768]);
     const options = scale === undefined ? [] : [3, 3, scale, 0];
     const segment = new Uint8Array(20 + options.length + payload);
     const view = new DataView(segment.buffer);

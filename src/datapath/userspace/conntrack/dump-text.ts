@@ -37,7 +37,9 @@ export function formatConntrack(entry: CtEntry, options: ConntrackTextOptions): 
   const zone = tupleZone(original);
   const proto = tupleProto(original);
   const parts = [PROTOCOL_NAMES.get(proto) ?? String(proto), `orig=(${tupleText(original)})`, `reply=(${tupleText(reply)})`];
+  if (options.verbose === true) parts.push('id=0');
   if (zone !== 0) parts.push(`zone=${zone}`);
+  if (options.verbose === true) parts.push('status=0');
   if (options.timeouts === true) parts.push(`timeout=${entry.timeoutSec}`);
   if (mark !== 0) parts.push(`mark=${mark}`);
   if (wide(label) !== 0n) parts.push(`labels=${hex(wide(label))}`);
@@ -51,13 +53,15 @@ function tcpText(tcp: NonNullable<CtEntry['tcp']>, isVerbose: boolean): string {
   const [first, second] = tcp.states;
   const name = (state: number): string => TCP_STATE_NAMES[state] ?? 'CLOSED';
   if (!isVerbose) return `state=${name(coalesce(first, second))}`;
-  const scale = (value: number): number => ((value & SCALE_GIVEN) !== 0 ? value & 0xf : 0);
   const [a, b] = tcp.scales;
-  return `state_orig=${name(first)},state_reply=${name(second)},wscale_orig=${scale(a)},wscale_reply=${scale(b)}`;
+  const isGiven = (value: number): boolean => (value & SCALE_GIVEN) !== 0;
+  const flags = (value: number): string => (isGiven(value) ? 'WINDOW_SCALE' : '0');
+  const scales = isGiven(a) || isGiven(b) ? `,wscale_orig=${a & 0xf},wscale_reply=${b & 0xf}` : '';
+  return `state_orig=${name(first)},state_reply=${name(second)}${scales},flags_orig=${flags(a)},flags_reply=${flags(b)}`;
 }
 
 /** One state for both sides, in the words of trackers that have but one: the later, and what they cannot tell apart alike. */
-function coalesce(first: number, second: number): number {
+export function coalesce(first: number, second: number): number {
   const later = Math.max(first, second);
   if (later === TCP_STATE.FIN_WAIT_2) return TCP_STATE.TIME_WAIT;
   return later === TCP_STATE.SYN_RECV ? TCP_STATE.ESTABLISHED : later;

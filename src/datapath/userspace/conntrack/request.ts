@@ -43,18 +43,16 @@ export type CtRequestMessage =
   | { kind: 'setMax'; max: number }
   | { kind: 'setSeqCheck'; isOn: boolean }
   | { kind: 'setLimits'; defaultLimit: number | undefined; zones: readonly (readonly [number, number])[] }
-  | { kind: 'deleteLimits'; zones: readonly number[] }
-  | { kind: 'buckets'; count: number };
+  | { kind: 'deleteLimits'; zones: readonly number[] };
 
 export interface CtAnswer {
   entries: CtEntry[];
   count: number;
   max: number;
   checksSequences: boolean;
-  defaultLimit: number;
-  /** Zone, limit, connections. */
-  zones: (readonly [number, number, number])[];
-  buckets: number[];
+  defaultLimit: number | undefined;
+  /** Zone, its own limit, connections. */
+  zones: (readonly [number, number | undefined, number])[];
 }
 
 export function entryOf(connection: Connection, nowMs: number): CtEntry {
@@ -111,7 +109,6 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
     checksSequences: tracker.checksSequences,
     defaultLimit: table.defaultLimit,
     zones: [],
-    buckets: [],
   };
   switch (request.kind) {
     case 'dump':
@@ -131,7 +128,9 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
       break;
     }
     case 'status':
-      for (const [zone, limit] of table.zoneLimits) answer.zones.push([zone, limit, table.zoneCounts.get(zone) ?? 0]);
+      for (const zone of new Set([...table.zoneLimits.keys(), ...table.zoneCounts.keys()])) {
+        answer.zones.push([zone, table.zoneLimits.get(zone), table.zoneCounts.get(zone) ?? 0]);
+      }
       break;
     case 'setMax':
       table.maxConnections = request.max;
@@ -145,9 +144,6 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
       break;
     case 'deleteLimits':
       for (const zone of request.zones) table.zoneLimits.delete(zone);
-      break;
-    case 'buckets':
-      answer.buckets = table.bucketSizes(request.count);
       break;
   }
   return answer;

@@ -4,7 +4,7 @@
 // Memory is bounded: at most `maxConnections`, and per zone what its limit says. Connections are also in one list, of which `sweep` looks at
 // a part each time; a connection whose time is over counts as gone before it is swept.
 import { newTcpConnection, type TcpConnection } from './tcp-state.ts';
-import { hashTuple, newTuple, sameTuple, type Tuple, tupleProto, tupleZone } from './tuple.ts';
+import { hashTuple, sameTuple, type Tuple, tupleProto, tupleZone } from './tuple.ts';
 
 /** One direction of a connection in the table. */
 export interface Entry {
@@ -36,6 +36,8 @@ export class Connection {
   previous: Connection | undefined = undefined;
   next: Connection | undefined = undefined;
   isGone = false;
+  /** Whether it counts against its zone's limit. */
+  isCounted = false;
 
   constructor(original: Tuple, reply: Tuple) {
     this.original = { tuple: original, connection: this, isReply: false, hash: 0, next: undefined };
@@ -49,9 +51,6 @@ export class Connection {
 }
 
 export const DEFAULT_MAX_CONNECTIONS = 3_000_000;
-/** No limit, as zones are told. */
-export const NO_LIMIT = 0;
-
 export class ConnectionTable {
   #buckets: (Entry | undefined)[] = new Array(1024).fill(undefined);
   #count = 0;
@@ -60,7 +59,8 @@ export class ConnectionTable {
   readonly #basis: number;
   readonly zoneCounts = new Map<number, number>();
   readonly zoneLimits = new Map<number, number>();
-  defaultLimit = NO_LIMIT;
+  /** Of zones without a limit of their own; undefined = none. */
+  defaultLimit: number | undefined = undefined;
   maxConnections = DEFAULT_MAX_CONNECTIONS;
 
   constructor(basis = 0) {
@@ -90,7 +90,7 @@ export class ConnectionTable {
   hasRoom(zone: number): boolean {
     if (this.#count >= this.maxConnections) return false;
     const limit = this.zoneLimits.get(zone) ?? this.defaultLimit;
-    return limit === NO_LIMIT || (this.zoneCounts.get(zone) ?? 0) < limit;
+    return limit === undefined || (this.zoneCounts.get(zone) ?? 0) < limit;
   }
 
   insert(connection: Connection): void {
@@ -104,7 +104,9 @@ export class ConnectionTable {
     this.#first = connection;
     this.#count++;
     const { zone } = connection;
-    this.zoneCounts.set(zone, (this.zoneCounts.get(zone) ?? 0) + 1);
+    // As in the reference: what was there before a limit came does not count against it.
+    connection.isCounted = this.defaultLimit !== undefined || this.zoneLimits.has(zone);
+    if (connection.isCounted) this.zoneCounts.set(zone, (this.zoneCounts.get(zone) ?? 0) + 1);
   }
 
   remove(connection: Connection): void {
@@ -117,6 +119,7 @@ export class ConnectionTable {
     else connection.previous.next = connection.next;
     if (connection.next !== undefined) connection.next.previous = connection.previous;
     this.#count--;
+    if (!connection.isCounted) return;
     const { zone } = connection;
     const left = (this.zoneCounts.get(zone) ?? 1) - 1;
     if (left > 0) this.zoneCounts.set(zone, left);
@@ -171,21 +174,4 @@ export class ConnectionTable {
   *connections(): Generator<Connection> {
     for (let one = this.#first; one !== undefined; one = one.next) yield one;
   }
-
-  /** How many entries each bucket holds, for `ct-bkts`; in at most `buckets` groups. */
-  bucketSizes(buckets: number): number[] {
-    const sizes = new Array<number>(buckets).fill(0);
-    for (let one = this.#first; one !== undefined; one = one.next) {
-      const at = (one.original.hash >>> 0) % buckets;
-      sizes[at] = sizes[at]! + 1;
-    }
-    return sizes;
-  }
-}
-
-/** A copy of a tuple. */
-export function copyTuple(tuple: Tuple): Tuple {
-  const copy = newTuple();
-  copy.set(tuple);
-  return copy;
 }

@@ -1,0 +1,228 @@
+// ovs-ofctl monitor and snoop: prints what comes over a connection until it is ended, and takes commands over a control socket
+// (ovs-ofctl(8), "Runtime Management Commands").
+import { openSync, writeSync } from 'node:fs';
+import { strerror, systemErrno } from '../../base/errno.ts';
+import { ConfigError } from '../../base/errors.ts';
+import { controlError, UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
+import type { PortNames } from '../../flow/field-text.ts';
+import { runDir } from '../../host/directories.ts';
+import { type FlowMonitorRequest, MONITOR } from '../../openflow/flow-monitor.ts';
+import type { Framed } from '../../openflow/message.ts';
+import { parseFlow } from '../../openflow/text/flow-text.ts';
+import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
+import type { FlowOptions } from './flows.ts';
+import { lookupNames } from './flows.ts';
+import { PACKET_IN_FORMATS } from './packet-in-format.ts';
+import { Session } from './session.ts';
+
+const INVALID_TTL_TO_CONTROLLER = 4;
+const NAME_LOOKUP_XIDS = 4;
+const MAX_MISS_LENGTH = 0xffff;
+
+/** `watch:[SPEC...]`: which changes of which flows. */
+export function parseWatch(text: string, names: PortNames): FlowMonitorRequest {
+  let flags = MONITOR.INITIAL | MONITOR.ADD | MONITOR.DELETE | MONITOR.MODIFY | MONITOR.ACTIONS | MONITOR.OWN;
+  const rest: string[] = [];
+  for (const word of text.split(/[,\s]+/).filter((part) => part !== '')) {
+    const no = { '!initial': MONITOR.INITIAL, '!add': MONITOR.ADD, '!delete': MONITOR.DELETE, '!modify': MONITOR.MODIFY } as const;
+    if (word in no) flags &= ~no[word as keyof typeof no];
+    else if (word === '!actions') flags &= ~MONITOR.ACTIONS;
+    else if (word === '!own') flags &= ~MONITOR.OWN;
+    else if (!word.includes('=') && word.startsWith('!')) throw new ConfigError(`${word}: unknown flow monitor setting`);
+    else rest.push(word);
+  }
+  let flow: ReturnType<typeof parseFlow>;
+  try {
+    flow = parseFlow(rest.join(','), 'delete', names);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${text}: ${error.message.replace(/^.*?: (?=field )/, '')}`);
+    throw error;
+  }
+  return { id: nextMonitor++, flags, outPort: flow.outPort, outGroup: flow.outGroup, table: flow.table, command: 'add', match: flow.match };
+}
+
+let nextMonitor = 0;
+
+const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
+
+function timestamp(): string {
+  const now = new Date();
+  const day = `${now.getFullYear()}-${pad(now.getMonth() + 1)}-${pad(now.getDate())}`;
+  return `${day} ${pad(now.getHours())}:${pad(now.getMinutes())}:${pad(now.getSeconds())}.${pad(now.getMilliseconds(), 3)}: `;
+}
+
+/** One listening connection with its control socket. */
+class Watcher {
+  readonly #session: Session;
+  readonly #options: FlowOptions;
+  readonly #unixctl = new UnixctlServer('ovs-ofctl');
+  #output = 2;
+  #isBlocked = false;
+  #held: (() => void)[] = [];
+  #barriers = new Map<number, () => void>();
+  #end: (code: number) => void = () => {};
+
+  constructor(session: Session, options: FlowOptions) {
+    this.#session = session;
+    this.#options = options;
+  }
+
+  async run(hasControl: boolean): Promise<number> {
+    if (hasControl) await this.#listen();
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      this.#end = (code) => {
+        isOver = true;
+        this.#unixctl.close();
+        this.#session.close();
+        resolve(code);
+      };
+      this.#session.onClosed((reason) => {
+        if (isOver) return;
+        this.#unixctl.close();
+        reject(new ConfigError(`vconn_recv (${reason === '' ? 'End of file' : reason})`));
+      });
+      this.#session.listen((framed) => this.#show(framed));
+      process.once('SIGTERM', () => this.#end(0));
+    });
+  }
+
+  #show(framed: Framed): void {
+    const show = (): void => {
+      if (this.#options.timestamp === true) this.#print(timestamp());
+      this.#print(printMessage(framed, { verbosity: this.#options.verbosity + 2 }));
+      const { message, xid } = framed;
+      if (message.kind === 'barrierReply') {
+        this.#barriers.get(xid)?.();
+        this.#barriers.delete(xid);
+      }
+    };
+    if (this.#isBlocked) this.#held.push(show);
+    else show();
+  }
+
+  #print(text: string): void {
+    writeSync(this.#output, text);
+  }
+
+  async #listen(): Promise<void> {
+    const { unixctl } = this.#options;
+    if (unixctl === 'none') return;
+    const path =
+      unixctl === undefined ? `${runDir()}/ovs-ofctl.${process.pid}.ctl` : unixctl.startsWith('/') ? unixctl : `${runDir()}/${unixctl}`;
+    const control = this.#unixctl;
+    control.register('exit', '', 0, 0, () => {
+      setImmediate(() => this.#end(0));
+      return '';
+    });
+    control.register('ofctl/send', 'OFMSG...', 1, Number.POSITIVE_INFINITY, (args) => this.#sendAll(args));
+    control.register('ofctl/packet-out', '"in_port=<port> packet=<hex data> actions=..."', 1, 1, (args) => this.#packetOut(args[0] ?? ''));
+    control.register('ofctl/barrier', '', 0, 0, () => this.#barrier());
+    control.register('ofctl/set-output-file', 'FILE', 1, 1, (args) => this.#setOutput(args[0] ?? ''));
+    control.register('ofctl/block', '', 0, 0, () => {
+      if (this.#isBlocked) return 'already blocking';
+      this.#isBlocked = true;
+      return '';
+    });
+    control.register('ofctl/unblock', '', 0, 0, () => {
+      if (!this.#isBlocked) return 'already unblocked';
+      this.#isBlocked = false;
+      for (const show of this.#held.splice(0)) show();
+      return '';
+    });
+    await control.listen(path);
+  }
+
+  #sendAll(messages: readonly string[]): string {
+    let replies = '';
+    for (const text of messages) {
+      const hex = text.replace(/\s/g, '');
+      if (!/^([0-9a-f]{2})*$/i.test(hex)) throw controlError(`${replies}Trailing garbage in hex data`);
+      const bytes = Buffer.from(hex, 'hex');
+      if (bytes.length < 8) throw controlError(`${replies}Message too short for OpenFlow`);
+      const whole = Uint8Array.from(bytes);
+      if (bytes.readUInt16BE(2) !== bytes.length) throw controlError(`${replies}Message size does not match length in OpenFlow header`);
+      this.#print('send: ');
+      this.#print(printBytes(whole, { verbosity: this.#options.verbosity + 2 }));
+      this.#session.connection.sendBytes(whole);
+      replies += `${replies === '' ? '' : '\n'}sent`;
+    }
+    return replies;
+  }
+
+  #packetOut(text: string): string {
+    try {
+      const message = parsePacketOut(text, {});
+      this.#session.connection.send(message);
+      return '';
+    } catch (error) {
+      if (error instanceof ConfigError) throw controlError(error.message);
+      throw error;
+    }
+  }
+
+  #barrier(): Promise<string> {
+    const xid = this.#session.connection.send({ kind: 'barrierRequest' });
+    return new Promise((resolve) => this.#barriers.set(xid, () => resolve('')));
+  }
+
+  #setOutput(path: string): string {
+    try {
+      this.#output = openSync(path, 'a', 0o666);
+      return '';
+    } catch (error) {
+      throw controlError(strerror(systemErrno(error)));
+    }
+  }
+}
+
+/** Asks for a packet-in format; without a wish, for the richest that the switch has. */
+async function setPacketInFormat(session: Session, wanted: number | undefined): Promise<void> {
+  const tries = wanted === undefined ? [2, 1] : [wanted];
+  for (const format of tries) {
+    session.connection.send({ kind: 'setPacketInFormat', format });
+    await session.ask({ kind: 'barrierRequest' });
+    const refused = session.takeErrors();
+    if (refused.length === 0) return;
+    if (wanted !== undefined)
+      throw new ConfigError(`${session.target}: switch does not support packet-in format ${PACKET_IN_FORMATS[wanted]}`);
+  }
+}
+
+async function watch(session: Session, bridge: string, spec: string, options: FlowOptions): Promise<void> {
+  const request = await lookupNames(bridge, options, (names) => parseWatch(spec, names));
+  // The reference looks names up over connections that take transaction ids too.
+  if (options.names !== false) for (let i = 0; i < NAME_LOOKUP_XIDS; i++) session.connection.xid();
+  for (const part of await session.ask({ kind: 'flowMonitorRequest', requests: [request] })) {
+    process.stdout.write(printMessage(part, { verbosity: options.verbosity + 1 }));
+  }
+}
+
+/** monitor SWITCH [MISS_LEN] [invalid_ttl] [watch:[SPEC...]] */
+export async function monitor(bridge: string, args: readonly string[], options: FlowOptions): Promise<number> {
+  const session = await Session.open(bridge, options);
+  for (const arg of args) {
+    if (/^\d/.test(arg) || arg === 'invalid_ttl') {
+      const [reply] = await session.ask({ kind: 'getConfigRequest' });
+      if (reply?.message.kind !== 'getConfigReply') throw new ConfigError(`${bridge}: bad reply to config request`);
+      const { flags, missSendLength } = reply.message;
+      const isLength = arg !== 'invalid_ttl';
+      session.connection.send({
+        kind: 'setConfig',
+        flags: isLength ? flags : flags | INVALID_TTL_TO_CONTROLLER,
+        missSendLength: isLength ? Math.min(Number.parseInt(arg, 10), MAX_MISS_LENGTH) : missSendLength,
+      });
+      await session.barrier();
+    } else if (arg.startsWith('watch:')) await watch(session, bridge, arg.slice('watch:'.length), options);
+    else if (arg !== 'resume') throw new ConfigError(`${arg}: unsupported "monitor" argument`);
+  }
+  await setPacketInFormat(session, options.packetInFormat);
+  return new Watcher(session, options).run(true);
+}
+
+/** snoop SWITCH */
+export async function snoop(bridge: string, options: FlowOptions): Promise<number> {
+  const session = await Session.open(bridge, options, 1, 'snoop');
+  return new Watcher(session, options).run(true);
+}
