@@ -23,12 +23,18 @@ test('frames that miss while no daemon runs wait for the next; what is beyond th
   const seen = b.start('tcpdump -l -n -i eth0 udp port 4242');
   await eventually('tcpdump listens', () => seen.output().includes('listening on'));
   a.ok('ip neigh replace 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0');
-  const pid = h.pidOf('ovs-vswitchd');
-  process.kill(pid, 'SIGKILL');
-  await eventually('daemon ended', () => h.run(`test -d /proc/${pid}`).code !== 0);
-  a.ok(['python3', '-c', "import socket; socket.socket(2, 2).sendto(b'first', ('10.0.0.77', 4242))"]);
-  await h.startVswitchd('weft');
-  await eventually('the frame arrives', () => seen.output().includes('10.0.0.77.4242'));
+  // A machine that is busy may take longer for a start than such a frame is kept.
+  for (let tries = 1; ; tries++) {
+    const pid = h.pidOf('ovs-vswitchd');
+    process.kill(pid, 'SIGKILL');
+    await eventually('daemon ended', () => h.run(`test -d /proc/${pid}`).code !== 0);
+    const sent = Date.now();
+    a.ok(['python3', '-c', "import socket; socket.socket(2, 2).sendto(b'first', ('10.0.0.77', 4242))"]);
+    await h.startVswitchd('weft');
+    if (Date.now() - sent > 9000 && tries < 5) continue;
+    await eventually('the frame arrives', () => seen.output().includes('10.0.0.77.4242'));
+    break;
+  }
   process.kill(h.pidOf('ovs-vswitchd'), 'SIGKILL');
   a.ok('ip neigh replace 10.0.0.78 lladdr 02:00:00:00:00:78 dev eth0');
   a.ok(['python3', '-c', "import socket\ns = socket.socket(2, 2)\nfor _ in range(30000): s.sendto(b'x', ('10.0.0.78', 4242))"]);
@@ -55,6 +61,12 @@ test('two instances in one namespace, each with a run directory of its own, leav
   station(w, h, 'd', 'vd', '10.1.0.2/24');
   h.ok('ovs-vsctl add-br br1 -- add-port br1 vc -- add-port br1 vd', { env });
   c.ok('ping -c 3 -i 0.2 -W 1 10.1.0.2');
+  // Flows that carry nothing for ten seconds are forgotten; and nobody asks anew who is where while the daemon is down.
+  for (const host of w.hosts.filter((one) => one !== h)) {
+    host.ok('ip -4 neigh show dev eth0 | while read -r ip _ mac _; do ip neigh replace $ip lladdr $mac nud permanent dev eth0; done');
+  }
+  a.start('ping -i 0.5 10.0.0.2');
+  c.start('ping -i 0.5 10.1.0.2');
   const instances = (): string[] => h.ok('ls -d /proc/1/root/sys/fs/bpf/weft-*').trim().split('\n');
   assert.equal(instances().length, 2);
   process.kill(h.pidOf('ovs-vswitchd'), 'SIGKILL');
