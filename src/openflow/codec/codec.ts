@@ -3,6 +3,7 @@
 // Four questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
 // flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, and the form of packet-ins.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion, Role } from '../message.ts';
 import { messageForm } from '../message-table.ts';
@@ -45,6 +46,9 @@ import {
   encodeQueueConfigRequest,
 } from './queue-config-codec.ts';
 import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
+import { decodeTlvMod, decodeTlvReply, encodeTlvMod, encodeTlvReply } from './tlv-codec.ts';
+
+const packetLog = logger('ofp_packet');
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
@@ -109,6 +113,9 @@ const NXT = {
   FLOW_MONITOR_CANCEL: 21,
   FLOW_MONITOR_PAUSED: 22,
   FLOW_MONITOR_RESUMED: 23,
+  TLV_TABLE_MOD: 24,
+  TLV_TABLE_REQUEST: 25,
+  TLV_TABLE_REPLY: 26,
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
   PACKET_IN2: 30,
@@ -241,7 +248,7 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
       case NXT.FLOW_MOD_TABLE_ID:
         return { kind: 'flowModTableId', enabled: from.u8() !== 0 };
       case NXT.SET_PACKET_IN_FORMAT:
-        return { kind: 'setPacketInFormat', format: from.u32() };
+        return { kind: 'setPacketInFormat', format: packetInFormat(from.u32()) };
       case NXT.PACKET_IN:
         return decodeNxPacketIn(from);
       case NXT.PACKET_IN2:
@@ -250,6 +257,12 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:
         return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.TLV_TABLE_MOD:
+        return decodeTlvMod(from);
+      case NXT.TLV_TABLE_REQUEST:
+        return { kind: 'tlvTableRequest' };
+      case NXT.TLV_TABLE_REPLY:
+        return decodeTlvReply(from);
       case NXT.FLOW_MONITOR_CANCEL:
         return decodeMonitorCancel(from);
       case NXT.FLOW_MONITOR_PAUSED:
@@ -297,6 +310,12 @@ function decodeFeatures(from: ByteReader, version: OfVersion): Message {
   };
   if (version <= 3) reply.ports = decodePortDescs(from, version);
   return reply;
+}
+
+function packetInFormat(format: number): number {
+  if (format <= 2) return format;
+  packetLog.warn(`NXT_SET_PACKET_IN_FORMAT message specified invalid packet-in format ${format}`);
+  throw new PeerError('OFPBRC_EPERM', `packet-in format ${format}`);
 }
 
 /** Writes one whole message. */
@@ -469,6 +488,16 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       return T.EXPERIMENTER;
     case 'setControllerId':
       out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
+      return T.EXPERIMENTER;
+    case 'tlvTableMod':
+      vendor(out, NXT.TLV_TABLE_MOD);
+      encodeTlvMod(out, message);
+      return T.EXPERIMENTER;
+    case 'tlvTableRequest':
+      return vendor(out, NXT.TLV_TABLE_REQUEST);
+    case 'tlvTableReply':
+      vendor(out, NXT.TLV_TABLE_REPLY);
+      encodeTlvReply(out, message);
       return T.EXPERIMENTER;
     case 'flowMonitorCancel':
     case 'flowMonitorPaused':
