@@ -19,6 +19,10 @@ const benches: Record<string, { help: string; load: () => Promise<{ run: (option
   flows: { help: 'ten tables, many flows, many masks, new flows: our datapaths, Open vSwitch netdev', load: () => import('./flows.ts') },
   tunnels: { help: 'GRE, VXLAN and Geneve between two hosts, beside the same path without', load: () => import('./tunnels.ts') },
   ovsdb: { help: 'transactions a second of ovsdb-server, by clients and monitors, beside Open vSwitch', load: () => import('./ovsdb.ts') },
+  openflow: {
+    help: '100,000 flows in, out and away, singly and as a bundle, beside Open vSwitch under its ovs-ofctl',
+    load: () => import('./openflow.ts'),
+  },
   core: { help: 'frames a second through key extraction, flow table and actions alone', load: () => import('./core.ts') },
 };
 

@@ -178,6 +178,8 @@ export const NO_OFFLOAD: FrameOffload = Object.freeze({ csumStart: 0, csumOffset
 /** What a datapath that is partly in the kernel says of that part. */
 export interface DpOffload {
   isOffloaded(id: FlowId): boolean;
+  /** Whether a flow in the kernel has actions that user space carries out. */
+  isPartial(id: FlowId): boolean;
   /** Flows and masks in the kernel. */
   flows: number;
   masks: number;

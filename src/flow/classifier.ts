@@ -352,6 +352,14 @@ export class Classifier<R extends ClassifierRule> {
     return true;
   }
 
+  /** The rule with the match and priority of another, which need not be in the table, in `version`. */
+  like(other: ClassifierRule, version: number): R | undefined {
+    const subtable = this.#subtables.get(other.mask);
+    if (subtable === undefined) return undefined;
+    for (const rule of subtable.exact(other.values)) if (rule.priority === other.priority && rule.isVisible(version)) return rule;
+    return undefined;
+  }
+
   /** The rule with exactly this match and priority in `version`. */
   find(match: Match, priority: number, version: number): R | undefined {
     const mask = packMask(match.mask);

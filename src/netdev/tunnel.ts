@@ -23,6 +23,7 @@ import {
   writePieceHeader,
 } from './segment.ts';
 import { writeAddress } from './send-batch.ts';
+import { sourcePort } from './source-port.ts';
 
 const NAME_ROOM = 32;
 const CONTROL_ROOM = 128;
@@ -40,13 +41,18 @@ export interface Tunnel {
   fd4: number;
   /** -1 where the host has no IPv6. */
   fd6: number;
+  /** Sockets that VXLAN and Geneve send by, with a source port of each flow's own; -1 where they are not to be had. */
+  raw4: number;
+  raw6: number;
 }
 
 /** Opens the sockets of a tunnel protocol. */
 export function openTunnel(name: string, protocol: TunnelProtocol, port: number): Tunnel {
   const fd4 = openSocket(name, protocol, port, false);
   try {
-    return { kind: 'tunnel', protocol, port, fd4, fd6: openSocket(name, protocol, port, true) };
+    const fd6 = openSocket(name, protocol, port, true);
+    const isUdp = protocol !== 'gre';
+    return { kind: 'tunnel', protocol, port, fd4, fd6, raw4: isUdp ? openRaw(false) : -1, raw6: isUdp ? openRaw(true) : -1 };
   } catch (error) {
     closeFd(fd4);
     throw error;
@@ -86,6 +92,40 @@ function openSocket(name: string, protocol: TunnelProtocol, port: number, isIpv6
   }
 }
 
+/** A socket for packets whose UDP header is ours. It hears nothing: a filter drops all that would come in. */
+function openRaw(isIpv6: boolean): number {
+  const c = libc();
+  const fd = c.socket(isIpv6 ? 10 : 2, 3 | 0x80000 | 0x800, 17);
+  if (fd < 0) return -1;
+  const size = new Uint8Array(Int32Array.of(8 << 20).buffer);
+  c.setsockopt(fd, 1, 32, size, 4);
+  try {
+    attachDropAll(fd);
+    // IPV6_CHECKSUM: the kernel fills the UDP checksum in, which covers a source address that only it knows.
+    if (isIpv6) setSocketInt(fd, 41, 7, 6);
+  } catch {
+    closeFd(fd);
+    return -1;
+  }
+  return fd;
+}
+
+/** SO_ATTACH_FILTER with the one instruction `ret 0`. */
+function attachDropAll(fd: number): void {
+  const memory = mapMemory(4096);
+  try {
+    const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset);
+    view.setUint16(0, 6, true);
+    const program = new Uint8Array(16);
+    const programView = new DataView(program.buffer);
+    programView.setUint16(0, 1, true);
+    programView.setBigUint64(8, BigInt(memory.address), true);
+    check('setsockopt', libc().setsockopt(fd, 1, 26, program, 16), 'SO_ATTACH_FILTER');
+  } finally {
+    unmapMemory(memory);
+  }
+}
+
 export class TunnelDevice implements Device {
   readonly fds: readonly number[];
   readonly needsReadiness = true;
@@ -96,6 +136,10 @@ export class TunnelDevice implements Device {
   readonly #view: DataView;
   readonly #batch4: OuterBatch;
   readonly #batch6: OuterBatch | undefined;
+  readonly #raw4: OuterBatch | undefined;
+  readonly #raw6: OuterBatch | undefined;
+  /** UDP source port of the packet at hand; 0 where the socket writes the UDP header. */
+  #sourcePort = 0;
   readonly #plan = newSegmentPlan();
   readonly #header: TunnelHeader = { idHigh: 0, idLow: 0, flags: 0, gbpId: 0, gbpFlags: 0 };
   readonly #info: TunnelInfo = {
@@ -125,6 +169,8 @@ export class TunnelDevice implements Device {
     const isUdp = tunnel.protocol !== 'gre';
     this.#batch4 = new OuterBatch(tunnel.fd4, false, isUdp, tunnel.port, counters);
     this.#batch6 = tunnel.fd6 < 0 ? undefined : new OuterBatch(tunnel.fd6, true, isUdp, tunnel.port, counters);
+    this.#raw4 = tunnel.raw4 < 0 ? undefined : new OuterBatch(tunnel.raw4, false, false, tunnel.port, counters);
+    this.#raw6 = tunnel.raw6 < 0 ? undefined : new OuterBatch(tunnel.raw6, true, false, tunnel.port, counters);
     const { words, address } = this.#memory;
     for (let i = 0; i < POOL_SLOTS; i++) {
       writeAddress(words, i * 16, address + NAMES_AT + i * NAME_ROOM);
@@ -227,7 +273,7 @@ export class TunnelDevice implements Device {
   release(): void {}
 
   send(packet: Packet, outer: OuterHeader | undefined): void {
-    const batch = outer?.ipv6 === true ? this.#batch6 : this.#batch4;
+    const batch = outer === undefined ? undefined : this.#batchFor(outer);
     if (outer === undefined || batch === undefined) {
       this.#counters.sendFailed(1);
       return;
@@ -236,6 +282,7 @@ export class TunnelDevice implements Device {
       this.#counters.sendFailed(1);
       return;
     }
+    this.#sourcePort = batch === this.#raw4 || batch === this.#raw6 ? sourcePort(packet) : 0;
     const header = this.#header;
     header.idLow = Number(outer.id & 0xffffffffn);
     header.flags = outer.flags;
@@ -248,12 +295,37 @@ export class TunnelDevice implements Device {
     }
     if (packet.csumStart !== 0) this.#complete(packet);
     const at = this.#begin(batch, outer);
-    const size = encodeTunnel(this.#tunnel.protocol, batch.bytes, at, header, outer.options);
+    const size = this.#encode(batch, at, outer, packet.length);
     if (this.#tunnel.protocol === 'gre' && (outer.flags & FLAG.CSUM) !== 0) {
       this.#sumGre(batch.bytes, at, size, 0, packet.bytes, packet.start, packet.length);
     }
     batch.end(size, packet.address + packet.start, packet.length, packet.length);
     packet.isQueued = true;
+  }
+
+  /** Over IPv4 the checksum covers a source address that only the kernel knows: then its own socket writes the UDP header. */
+  #batchFor(outer: OuterHeader): OuterBatch | undefined {
+    if (outer.ipv6) return this.#batch6 === undefined ? undefined : (this.#raw6 ?? this.#batch6);
+    return (outer.flags & FLAG.CSUM) !== 0 ? this.#batch4 : (this.#raw4 ?? this.#batch4);
+  }
+
+  /** Writes the UDP header, where it is ours, and the tunnel's; gives their size. */
+  #encode(batch: OuterBatch, at: number, outer: OuterHeader, innerSize: number): number {
+    const { protocol, port } = this.#tunnel;
+    const out = batch.bytes;
+    if (this.#sourcePort === 0) return encodeTunnel(protocol, out, at, this.#header, outer.options);
+    const size = 8 + encodeTunnel(protocol, out, at + 8, this.#header, outer.options);
+    const to = outer.tpDst || port;
+    const length = size + innerSize;
+    out[at] = this.#sourcePort >> 8;
+    out[at + 1] = this.#sourcePort;
+    out[at + 2] = to >> 8;
+    out[at + 3] = to;
+    out[at + 4] = length >> 8;
+    out[at + 5] = length;
+    out[at + 6] = 0;
+    out[at + 7] = 0;
+    return size;
   }
 
   #begin(batch: OuterBatch, outer: OuterHeader): number {
@@ -273,10 +345,10 @@ export class TunnelDevice implements Device {
     if (!planSegments(packet, this.#mtu(outer) - overhead, plan)) return false;
     for (let i = 0; i < plan.pieces; i++) {
       const at = this.#begin(batch, outer);
-      const size = encodeTunnel(this.#tunnel.protocol, batch.bytes, at, this.#header, outer.options);
+      const length = pieceLength(plan, packet, i);
+      const size = this.#encode(batch, at, outer, plan.headerSize + length);
       writePieceHeader(plan, packet, i, batch.bytes, at + size);
       const from = packet.start + pieceStart(plan, i);
-      const length = pieceLength(plan, packet, i);
       if (this.#tunnel.protocol === 'gre' && (outer.flags & FLAG.CSUM) !== 0) {
         this.#sumGre(batch.bytes, at, size, plan.headerSize, packet.bytes, from, length);
       }
@@ -311,6 +383,8 @@ export class TunnelDevice implements Device {
   flush(): void {
     this.#batch4.flush();
     this.#batch6?.flush();
+    this.#raw4?.flush();
+    this.#raw6?.flush();
   }
 
   stillExists(): boolean {
@@ -321,6 +395,10 @@ export class TunnelDevice implements Device {
   close(): void {
     this.#batch4.close();
     this.#batch6?.close();
+    this.#raw4?.close();
+    this.#raw6?.close();
+    closeFd(this.#tunnel.raw4);
+    closeFd(this.#tunnel.raw6);
     unmapMemory(this.#memory);
     for (const fd of this.fds) closeFd(fd);
   }

@@ -172,6 +172,29 @@ function load(): Map<number, MessageForm> {
 /** All message names, in the table's order. */
 export const messageNames = (): string[] => [...new Set([...(forms ?? load()).values()].map(({ name }) => name))];
 
+/** Every message of every version with the bytes that it begins with, up to where its body stands. */
+export function messageHeads(): { version: number; form: MessageForm; head: Uint8Array }[] {
+  const classes = Object.keys(CLASS) as PlaceClass[];
+  return [...(forms ?? load())].map(([key, form]) => {
+    const version = key % 8;
+    const type = Math.floor(key / 8) % 256;
+    const number = Math.floor(key / 2048) % 65536;
+    const cls = classes[Math.floor(key / 2048 / 65536)] ?? 't';
+    const words: number[] = [((version << 24) | (type << 16)) >>> 0, 1];
+    const vendor = cls.startsWith('n') ? NX_VENDOR : ONF_VENDOR;
+    if (cls === 'n' || cls === 'o') words.push(vendor, number);
+    else if (cls !== 't') {
+      words.push((cls === 's' ? number << 16 : 0xffff0000) >>> 0);
+      if (version > 1) words.push(0);
+      if (cls !== 's') words.push(vendor, number);
+      if (cls === 'ns' && version === 1) words.push(0);
+    }
+    const head = new Uint8Array(words.length * 4);
+    for (const [i, word] of words.entries()) new DataView(head.buffer).setUint32(i * 4, word);
+    return { version, form, head };
+  });
+}
+
 const short = (): never => {
   throw new PeerError('OFPBRC_BAD_LEN', 'message ends in its header');
 };

@@ -29,6 +29,7 @@ import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
+import { references } from './tables/rule.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
 
@@ -154,13 +155,27 @@ export class Core implements BridgeCore, BridgeState {
 
   #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
     const now = this.clock.now();
-    const flow = rule.describe(now);
-    if (change === 'deleted' && flow.flags.sendFlowRem) {
-      const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow;
+    let described: FlowStats | undefined;
+    // Described when someone looks: most changes concern nobody.
+    const flow = (): FlowStats => {
+      described ??= rule.describe(now);
+      return described;
+    };
+    if (change === 'deleted' && rule.settings.flags.sendFlowRem) {
+      const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow();
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
     }
-    this.#emit((events) => events.onFlowChange?.({ change, reason, flow, sender, before }));
+    const event = {
+      change,
+      reason,
+      sender,
+      before,
+      get flow(): FlowStats {
+        return flow();
+      },
+    };
+    for (const events of this.#events) events.onFlowChange?.(event);
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
@@ -390,6 +405,13 @@ export class Core implements BridgeCore, BridgeState {
     this.#preparePacketOut(request)();
   }
 
+  #checkReferences(actions: readonly Action[]): void {
+    for (const { kind, id } of references(actions)) {
+      if (kind === 'group' && !this.groups.has(id)) throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${id}`);
+      if (kind === 'meter' && !this.meters.has(id)) throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${id}`);
+    }
+  }
+
   /** Translates a packet-out now; what is given back sends its frames. */
   #preparePacketOut(request: PacketOutRequest): () => void {
     const key = newKey();
@@ -398,6 +420,7 @@ export class Core implements BridgeCore, BridgeState {
     const inPort = key[W.IN_PORT]! & 0xffff;
     key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
     const isReal = this.ports.has(key[W.IN_PORT]!);
+    this.#checkReferences(request.actions);
     const now = this.clock.now();
     const { actions, effects } = translate({
       bridge: this,

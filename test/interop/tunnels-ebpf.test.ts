@@ -1,7 +1,7 @@
 // Tunnels of the default datapath, which the kernel's program wraps and unwraps: two hosts, an underlay of MTU 1500, offloads as found.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faults, pings, station, switchHost, tcp } from './support/traffic.ts';
+import { faults, pings, station, switchHost, tcp, watch } from './support/traffic.ts';
 import { cannot, eventually, type Host, type World, world } from './support/world.ts';
 
 const skip = cannot('ping', 'python3', 'iperf3') || false;
@@ -79,5 +79,29 @@ for (const type of ['gre', 'vxlan', 'geneve']) {
     }
     assert.deepEqual(faults(h1), []);
     assert.deepEqual(faults(h2), []);
+  });
+}
+
+for (const datapath of ['system', 'netdev']) {
+  test(`${datapath}: flows have UDP source ports of their own`, { skip: cannot('tcpdump') || skip }, async (t) => {
+    const { h1, h2, a, b } = await pair(world(t));
+    for (const host of [h1, h2]) {
+      host.ok(`ovs-vsctl --timeout=10 set bridge br0 datapath_type=${datapath}`);
+    }
+    tunnel(h1, 'geneve', '172.16.0.2');
+    tunnel(h2, 'geneve', '172.16.0.1');
+    await eventually('ping', () => pings(a, '10.0.0.2'));
+    const underlay = await watch(h2, 'wan', 'udp port 6081 and src 172.16.0.1');
+    for (let i = 0; i < 5; i++) await tcp(a, b, '10.0.0.2', 1);
+    const text = await underlay.stop();
+    // The five flows that data went by; each has more packets than ARP and the like.
+    const counts = new Map<string, number>();
+    for (const [, port] of text.matchAll(/172\.16\.0\.1\.(\d+) > 172\.16\.0\.2\.6081/g)) counts.set(port!, (counts.get(port!) ?? 0) + 1);
+    const ports = [...counts].filter(([, count]) => count > 2).map(([port]) => Number(port));
+    assert.ok(ports.length >= 4, text);
+    assert.ok(
+      ports.every((port) => port >= 32_768 && port < 61_000),
+      String(ports),
+    );
   });
 }

@@ -1,9 +1,10 @@
-// ovs-ofctl bundle SWITCH FILE: flow mods and packet-outs of a file in one transaction; each line begins with what it is.
+// ovs-ofctl bundle SWITCH FILE: flow mods, group mods and packet-outs of a file in one transaction; each line begins with what it is.
 import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import type { FlowMod, Message } from '../../openflow/message.ts';
 import { checkFlow } from '../../openflow/protocols.ts';
 import { cutCommand, parseFlow } from '../../openflow/text/flow-text.ts';
+import { cutGroupCommand, parseGroup } from '../../openflow/text/group-text.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { agreeOnFormat, bundleOptions, sendBundle, sharedProtocols } from './flow-send.ts';
 import { type FlowOptions, flowLines, lookupNames, XID_AFTER_NAMES } from './flows.ts';
@@ -18,6 +19,13 @@ const PARSERS: ReadonlyMap<string, (text: string, names: PortNames) => Message> 
       const mod = parseFlow(cut.text, cut.command, names);
       checkFlow(mod);
       return mod;
+    },
+  ],
+  [
+    'group',
+    (text: string, names: PortNames): Message => {
+      const cut = cutGroupCommand(text);
+      return parseGroup(cut?.text ?? text, cut?.command ?? 'add', names);
     },
   ],
   ['packet-out', (text: string, names: PortNames): Message => parsePacketOut(text, names)],

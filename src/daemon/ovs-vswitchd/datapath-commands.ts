@@ -1,7 +1,7 @@
 // Control commands about datapaths: dpif/*, dpctl/*, upcall/*, revalidator/*. Text as in the running reference.
 import { ConfigError } from '../../base/errors.ts';
 import type { ActionTextOptions } from '../../datapath/action-text.ts';
-import type { Datapath, DpFlow, DpPortCounters, DpPortInfo } from '../../datapath/datapath.ts';
+import type { Datapath, DpFlow, DpOffload, DpPortCounters, DpPortInfo, FlowId } from '../../datapath/datapath.ts';
 import { formatDpFlow } from '../../datapath/flow-text.ts';
 import type { KeyTextOptions } from '../../datapath/key-text.ts';
 import { W } from '../../flow/key.ts';
@@ -194,7 +194,7 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
       const id = flow.id.toString(16).padStart(32, '0');
       const ufid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
       const offload = datapath.offload?.();
-      const place = offload === undefined ? 'dp:ovs' : offload.isOffloaded(flow.id) ? 'offloaded:yes, dp:tc' : 'offloaded:no, dp:ovs';
+      const place = offload === undefined ? 'dp:ovs' : offloadText(offload, flow.id);
       yield `ufid:${ufid}, ${line.replace(/, actions:/, `, ${place}, actions:`)}`;
     }
   }
@@ -313,4 +313,9 @@ export function registerDatapathCommands(parts: CommandParts): void {
     host.settle?.();
     return '';
   });
+}
+
+function offloadText(offload: DpOffload, id: FlowId): string {
+  if (!offload.isOffloaded(id)) return 'offloaded:no, dp:ovs';
+  return offload.isPartial(id) ? 'offloaded:partial, dp:tc' : 'offloaded:yes, dp:tc';
 }

@@ -199,6 +199,8 @@ class Cutter {
           hasSet = true;
           break;
         case 'hash':
+          // Of the two hashes the program makes the plain one.
+          if (action.algorithm !== 0) throw new Refusal('hash_symmetric');
           if (hasSet || hasLabel) throw new Refusal('hash_after_change');
           steps.push({ op: 'hash', at: this.#take(action.basis) });
           break;

@@ -15,7 +15,7 @@ import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
-import { type OutputDevice, shapeActions } from './action-shape.ts';
+import { allSteps, type OutputDevice, shapeActions } from './action-shape.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
@@ -38,6 +38,8 @@ interface Mask extends MaskSpec {
   flows: Set<Installed>;
   hits: number;
   hitsBefore: number;
+  /** When it was made. */
+  sinceMs: number;
 }
 
 interface Installed {
@@ -79,6 +81,8 @@ export class KernelFlows {
   /** The first masks at the last look. */
   #firstMasks: string[] = [];
   #maskLimit = MAX_MASKS;
+  /** After which a mask may be called idle. */
+  readonly #idleMs: number;
   #limitEndsMs = 0;
   #nextMap = 0;
   #reload: NodeJS.Timeout | undefined;
@@ -96,7 +100,9 @@ export class KernelFlows {
     isTunnel: (port: number) => boolean,
     onProgram: (program: number) => void,
     store?: PinStore,
+    idleMs = REORDER_MS,
   ) {
+    this.#idleMs = idleMs;
     this.#maps = maps;
     this.#store = store;
     this.#isTunnel = isTunnel;
@@ -175,6 +181,10 @@ export class KernelFlows {
       const made = this.#newFlow(key, mask);
       if (typeof made === 'string') return made;
       flow = made;
+    } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
+      const mask = this.#mask([...flow.mask.words], [...flow.mask.masks]);
+      if (mask === undefined) return 'too_many_masks';
+      flow.mask = mask;
     }
     const list = this.#actions.take(shaped);
     const reason = typeof list === 'string' ? list : this.#enter(flow, list);
@@ -258,12 +268,13 @@ export class KernelFlows {
     if (known !== undefined) return known;
     if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
     if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
+    if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
     if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0 };
+    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0, sinceMs: performance.now() };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
@@ -276,6 +287,26 @@ export class KernelFlows {
     // The running program keeps its own hold on the map until it is replaced.
     closeObject(mask.fd);
     this.#store?.unpinMask(mask.map);
+  }
+
+  /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were ordered last. */
+  #dropIdleMask(): void {
+    let idle: Mask | undefined;
+    for (const mask of this.#masks.values()) {
+      if (performance.now() - mask.sinceMs < this.#idleMs || this.#hits(mask) !== mask.hitsBefore) continue;
+      if (idle === undefined || mask.hits < idle.hits) idle = mask;
+    }
+    if (idle === undefined) return;
+    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.size);
+    this.#dropMask(idle);
+  }
+
+  /** Frames that a mask's flows carried. */
+  #hits(mask: Mask): number {
+    const { words } = this.#counters;
+    let hits = 0;
+    for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+    return hits;
   }
 
   #dropEmptyMasks(): void {
@@ -323,10 +354,8 @@ export class KernelFlows {
   /** Masks, those with the most hits since the last time first. */
   #ordered(): Mask[] {
     const masks = [...this.#masks.values()];
-    const { words } = this.#counters;
     for (const mask of masks) {
-      let hits = 0;
-      for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+      const hits = this.#hits(mask);
       mask.hits = hits - mask.hitsBefore;
       mask.hitsBefore = hits;
     }
@@ -353,6 +382,12 @@ export class KernelFlows {
 
   clear(): void {
     for (const id of [...this.#flows.keys()]) this.delete(id);
+  }
+
+  /** Whether copies of the flow's frames go to user space by its actions. */
+  isPartial(id: number): boolean {
+    const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
+    return [...allSteps(steps)].some((step) => step.op === 'userspace');
   }
 
   /** Whether the kernel carries the flow's frames. */

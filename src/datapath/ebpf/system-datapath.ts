@@ -220,6 +220,7 @@ export class SystemDatapath extends NetdevDatapath {
   offload(): DpOffload {
     return {
       isOffloaded: (id) => this.#kernel.flows.has(id),
+      isPartial: (id) => this.#kernel.flows.isPartial(id),
       flows: this.#kernel.flows.flowCount,
       masks: this.#kernel.flows.maskCount,
       programs: this.#kernel.flows.programCount,

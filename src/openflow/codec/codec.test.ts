@@ -249,7 +249,7 @@ test('decode(encode(x)) is x for messages without flows', () => {
       advertise: fc.constantFrom(0, 0x840),
     }),
     record({ kind: fc.constant('aggregateReply' as const), packetCount: u64, byteCount: u64, flowCount: u32 }),
-    record({ kind: fc.constant('setPacketInFormat' as const), format: u32 }),
+    record({ kind: fc.constant('setPacketInFormat' as const), format: fc.nat(2) }),
     record({ kind: fc.constant('setFlowFormat' as const), format: u32 }),
     record({ kind: fc.constant('flowModTableId' as const), enabled: fc.boolean() }),
     record({ kind: fc.constant('setControllerId' as const), controllerId: u16 }),

@@ -3,6 +3,7 @@
 // Four questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
 // flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, and the form of packet-ins.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion, Role } from '../message.ts';
 import { messageForm } from '../message-table.ts';
@@ -45,6 +46,8 @@ import {
   encodeQueueConfigRequest,
 } from './queue-config-codec.ts';
 import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
+
+const packetLog = logger('ofp_packet');
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
@@ -241,7 +244,7 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
       case NXT.FLOW_MOD_TABLE_ID:
         return { kind: 'flowModTableId', enabled: from.u8() !== 0 };
       case NXT.SET_PACKET_IN_FORMAT:
-        return { kind: 'setPacketInFormat', format: from.u32() };
+        return { kind: 'setPacketInFormat', format: packetInFormat(from.u32()) };
       case NXT.PACKET_IN:
         return decodeNxPacketIn(from);
       case NXT.PACKET_IN2:
@@ -297,6 +300,12 @@ function decodeFeatures(from: ByteReader, version: OfVersion): Message {
   };
   if (version <= 3) reply.ports = decodePortDescs(from, version);
   return reply;
+}
+
+function packetInFormat(format: number): number {
+  if (format <= 2) return format;
+  packetLog.warn(`NXT_SET_PACKET_IN_FORMAT message specified invalid packet-in format ${format}`);
+  throw new PeerError('OFPBRC_EPERM', `packet-in format ${format}`);
 }
 
 /** Writes one whole message. */

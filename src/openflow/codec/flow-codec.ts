@@ -5,7 +5,8 @@ import { W } from '../../flow/key.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
 import { OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
-import { normalizeLogged, normalizeMatch } from '../normalize.ts';
+import { normalizeLogged } from '../normalize.ts';
+import { portFromWire32 } from '../ports.ts';
 import type { ActionContext } from './action-codec.ts';
 import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } from './action-codec.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -52,9 +53,15 @@ function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
   );
 }
 
+const OFP11_MATCH_SIZE = 88;
+
 /** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
-export function decodeAnyMatch(from: ByteReader, version: OfVersion): DecodedMatch {
-  if (version === 2 && from.left >= 2 && (((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0)) === 0) {
+export function decodeAnyMatch(from: ByteReader): DecodedMatch {
+  if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
+  const type = ((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0);
+  if (type === 0) {
+    const length = ((from.bytes[from.at + 2] ?? 0) << 8) | (from.bytes[from.at + 3] ?? 0);
+    if (length !== OFP11_MATCH_SIZE || from.left < length) throw new PeerError('OFPBMC_BAD_LEN', `match of ${length} bytes`);
     return { match: decodeOfp11Match(from) };
   }
   return decodeOxmMatch(from);
@@ -68,7 +75,8 @@ export function encodeAnyMatch(out: ByteWriter, match: Match, version: OfVersion
 
 /** Reads NXM entries of a length given, and their padding. */
 export function decodeNxmMatch(from: ByteReader, length: number, strict = true): DecodedMatch {
-  const entries = from.sub(length, 'NXBRC_NXM_INVALID');
+  if (Math.ceil(length / 8) * 8 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `NXM match of ${length} bytes`);
+  const entries = from.sub(length, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   return decodeMatchEntries(entries, strict);
 }
@@ -131,12 +139,13 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
   const bufferId = from.u32();
-  const outPort = decodePort(from, version, 'OFPBRC_BAD_PORT');
+  const outPortWire = from.u32();
   const outGroup = from.u32();
   const flags = decodeModFlags(from.u16(), version);
   const importanceBits = from.u16();
   const importance = version >= 5 ? importanceBits : 0;
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
+  const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const isAdd = kind === 'add';
   return {
     kind: 'flowMod',
@@ -162,7 +171,6 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
 export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: boolean): FlowMod {
   const cookie = from.u64();
   const number = from.u16();
-  const kind = command(tableIds ? number & 0xff : number);
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
@@ -172,6 +180,7 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   const matchLength = from.u16();
   from.skip(6);
   const decoded = decodeNxmMatch(from, matchLength);
+  const kind = command(tableIds ? number & 0xff : number);
   if (kind === 'add' && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   return {
     kind: 'flowMod',
@@ -261,7 +270,7 @@ export function decodeFlowStatsRequest(from: ByteReader, version: OfVersion, nx:
     };
   }
   if (version === 1) {
-    const match = normalizeMatch(decodeOfp10Match(from));
+    const match = decodeOfp10Match(from);
     const table = from.u8();
     from.skip(1);
     return { match, table, outPort: from.u16(), outGroup: NO_GROUP, cookie: 0n, cookieMask: 0n };
@@ -273,7 +282,7 @@ export function decodeFlowStatsRequest(from: ByteReader, version: OfVersion, nx:
   from.skip(4);
   const cookie = from.u64();
   const cookieMask = from.u64();
-  return { match: decodeAnyMatch(from, version).match, table, outPort, outGroup, cookie, cookieMask };
+  return { match: decodeAnyMatch(from).match, table, outPort, outGroup, cookie, cookieMask };
 }
 
 /** Writes the body of a flow or aggregate request. */
@@ -321,14 +330,14 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     const flags = decodeFlags(from.u16(), version);
     const importance = from.u16();
     const cookie = from.u64();
-    const match = decodeAnyMatch(from, version).match;
+    const match = decodeAnyMatch(from).match;
     const oxs = decodeOxs(from);
     const actions = decodeInstructions(from, version);
     return { match, priority, cookie, table, idleTimeoutSec, hardTimeoutSec, ...unknownAge, importance, flags, actions, ...oxs };
   }
   const table = from.u8();
   from.skip(1);
-  const match10 = version === 1 && !nx ? normalizeMatch(decodeOfp10Match(from)) : undefined;
+  const match10 = version === 1 && !nx ? decodeOfp10Match(from) : undefined;
   const durationSec = from.u32();
   const durationNsec = from.u32();
   const priority = from.u16();
@@ -353,7 +362,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
   const importance = version >= 5 ? importanceBits : 0;
   from.skip(2);
   const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
   return { match, ...common, ...unknownAge, importance, ...counters, flags, actions: decodeInstructions(from, version) };
 }
 

@@ -23,6 +23,14 @@ function checkFlags(flags: number): void {
   if ((flags & ~KNOWN_FLAGS) !== 0 || (flags & TELLING) === 0) throw new PeerError('OFPMOFC_BAD_FLAGS', `flags 0x${flags.toString(16)}`);
 }
 
+/** OpenFlow 1.4 has the bit for own changes one place higher; the reference knows nothing of the one between. */
+const OWN_14 = 0x40;
+const flagsFrom14 = (bits: number): number => {
+  if ((bits & MONITOR.OWN) !== 0) return bits | (KNOWN_FLAGS + 1);
+  return (bits & ~OWN_14) | ((bits & OWN_14) === 0 ? 0 : MONITOR.OWN);
+};
+const flagsTo14 = (flags: number): number => (flags & ~MONITOR.OWN) | ((flags & MONITOR.OWN) === 0 ? 0 : OWN_14);
+
 /** Reads the requests of one message. */
 export function decodeMonitorRequests(from: ByteReader, version: OfVersion): FlowMonitorRequest[] {
   const requests: FlowMonitorRequest[] = [];
@@ -31,7 +39,7 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
     if (isOwn14(version)) {
       const outPort = decodePort(from, version, 'OFPMOFC_BAD_OUT');
       const outGroup = from.u32();
-      const flags = from.u16();
+      const flags = flagsFrom14(from.u16());
       const table = from.u8();
       const command = COMMANDS[from.u8()] ?? 'add';
       const { match } = decodeOxmMatch(from);
@@ -60,7 +68,7 @@ export function encodeMonitorRequests(out: ByteWriter, version: OfVersion, reque
     out.u32(request.id);
     if (isOwn14(version)) {
       encodePort(out, version, request.outPort);
-      out.u32(request.outGroup).u16(request.flags).u8(request.table).u8(COMMANDS.indexOf(request.command));
+      out.u32(request.outGroup).u16(flagsTo14(request.flags)).u8(request.table).u8(COMMANDS.indexOf(request.command));
       encodeOxmMatch(out, request.match, version);
       continue;
     }

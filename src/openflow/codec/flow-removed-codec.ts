@@ -1,7 +1,6 @@
 // Flow-removed. OpenFlow 1.0.0 section 5.4.3; OpenFlow 1.3.5 section 7.4.2.
 
 import type { FlowRemoved, FlowRemovedReason, OfVersion } from '../message.ts';
-import { normalizeMatch } from '../normalize.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
 import { decodeOfp10Match, encodeOfp10Match } from './ofp10-match.ts';
@@ -17,7 +16,7 @@ function removedReason(number: number): FlowRemovedReason {
 /** Reads OFPT_FLOW_REMOVED. */
 export function decodeFlowRemoved(from: ByteReader, version: OfVersion): FlowRemoved {
   if (version === 1) {
-    const match = normalizeMatch(decodeOfp10Match(from));
+    const match = decodeOfp10Match(from);
     const cookie = from.u64();
     const priority = from.u16();
     const reason = removedReason(from.u8());
@@ -52,7 +51,7 @@ export function decodeFlowRemoved(from: ByteReader, version: OfVersion): FlowRem
   const hardTimeoutSec = from.u16();
   const packetCount = from.u64();
   const byteCount = from.u64();
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
   return {
     kind: 'flowRemoved',
     match,
@@ -76,7 +75,7 @@ function decodeFlowRemoved15(from: ByteReader): FlowRemoved {
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const cookie = from.u64();
-  const match = decodeAnyMatch(from, 6).match;
+  const match = decodeAnyMatch(from).match;
   const s = decodeOxs(from);
   return { kind: 'flowRemoved', match, priority, cookie, reason, table, idleTimeoutSec, hardTimeoutSec, ...s };
 }

@@ -36,6 +36,8 @@ const WIRE_ORDER =
 const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags', ...MASKED_BY_VALUE]);
 
 let order: (Field | string)[] | undefined;
+let registers: Field[] | undefined;
+let wideRegisters: Field[] | undefined;
 
 /** Writes the entries of a match, without padding or envelope. `nxm` takes NXM codes (OpenFlow 1.0 and 1.1's NXM). */
 export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion, cookie?: { value: bigint; mask: bigint }): void {
@@ -61,7 +63,15 @@ export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVer
 const isWritten = (prereq: Prereq, match: Match): boolean =>
   prereq === 'ethernet' || prereq === 'ct' || prereq === 'nsh' || prereqHolds(prereq, match);
 
+/** Whether no word that holds a part of the field has a bit in the mask: most fields of most matches, found without making a bigint. */
+function isAbsent(match: Match, field: Field): boolean {
+  const last = (field.at + field.bits - 1) >> 5;
+  for (let word = field.at >> 5; word <= last; word++) if (match.mask[word] !== 0) return false;
+  return true;
+}
+
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
+  if (isAbsent(match, field)) return;
   const mask = keyBits(match.mask, field.at, field.bits);
   if (mask === 0n || !isWritten(field.prereq, match)) return;
   if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
@@ -93,11 +103,9 @@ function encodeVlan(out: ByteWriter, match: Match, nxm: boolean): void {
 }
 
 function encodeRegisters(out: ByteWriter, match: Match, version: OfVersion): void {
-  const step = version >= 6 ? 2 : 1;
-  for (let i = 0; i < 16; i += step) {
-    const field = mustField(step === 2 ? `xreg${i / 2}` : `reg${i}`);
-    encodeField(out, match, field, version);
-  }
+  registers ??= Array.from({ length: 16 }, (_, i) => mustField(`reg${i}`));
+  wideRegisters ??= Array.from({ length: 8 }, (_, i) => mustField(`xreg${i}`));
+  for (const field of version >= 6 ? wideRegisters : registers) encodeField(out, match, field, version);
 }
 
 function encodeEntry(out: ByteWriter, name: string, version: OfVersion, value: bigint, mask: bigint | undefined): void {
@@ -295,8 +303,8 @@ export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion
 export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
   const type = from.u16();
   const length = from.u16();
+  if (length < 4 || length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
-  if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   return decodeMatchEntries(entries, strict);

@@ -59,7 +59,7 @@ export function decodePacketIn(from: ByteReader, version: OfVersion): PacketIn {
   const why = reason(from.u8());
   const table = from.u8();
   const cookie = version >= 4 ? from.u64() : ALL_ONES;
-  const match = decodeAnyMatch(from, version).match;
+  const match = decodeAnyMatch(from).match;
   from.skip(2);
   return { kind: 'packetIn', bufferId, totalLength, reason: why, table, cookie, match, data: from.rest().slice() };
 }
@@ -182,9 +182,9 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) {
     actionsSize = from.u16();
     from.skip(2);
-    match = decodeAnyMatch(from, version).match;
+    match = decodeAnyMatch(from).match;
   } else {
-    match = inPortMatch(decodePort(from, version, 'OFPBRC_BAD_PORT'));
+    match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }

@@ -12,7 +12,7 @@ const featuresFrom10 = (bits: number): number => (bits & LOW) | ((bits & 0xf80) 
 const featuresTo10 = (bits: number): number => (bits & LOW) | ((bits >> 4) & 0xf80);
 
 /** Reads a port number in a version's width. */
-export const decodePort = (from: ByteReader, version: OfVersion, code = 'OFPBRC_BAD_PORT'): OfPort =>
+export const decodePort = (from: ByteReader, version: OfVersion, code = 'OFPBAC_BAD_OUT_PORT'): OfPort =>
   version === 1 ? from.u16() : portFromWire32(from.u32(), code);
 
 /** Writes a port number in a version's width. */
@@ -43,7 +43,7 @@ export function decodePortDesc(from: ByteReader, version: OfVersion): PortDesc {
     const speeds = { currentSpeedKbps: fastest(current), maxSpeedKbps: fastest(supported) };
     return { port, mac, name, config, state, current, advertised, supported, peer, ...speeds };
   }
-  const port = portFromWire32(from.u32(), 'OFPBRC_BAD_PORT');
+  const port = portFromWire32(from.u32(), 'OFPBAC_BAD_OUT_PORT');
   const length = version >= 5 ? from.u16() : 64;
   from.skip(version >= 5 ? 2 : 4);
   const mac = from.mac();
@@ -198,7 +198,7 @@ function decodePortStats14(from: ByteReader): PortStats {
   if (length < 80) throw new PeerError('OFPBRC_BAD_LEN', `port statistics of ${length} bytes`);
   const body = from.sub(length - 2);
   body.skip(2);
-  const port = portFromWire32(body.u32(), 'OFPBRC_BAD_PORT');
+  const port = portFromWire32(body.u32(), 'OFPBAC_BAD_OUT_PORT');
   const durationSec = body.u32();
   const durationNsec = body.u32();
   const stats: PortStats = {

@@ -187,6 +187,7 @@ function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket
         break;
       case 'watch_port':
         watchPort = parsePort(words, names) ?? fault(`${words}: invalid watch_port`);
+        if (watchPort >= OFPP.MAX && watchPort !== OFPP.NONE) fault(`${words}: invalid watch_port`);
         break;
       case 'watch_group':
         watchGroup = u32(words);

@@ -14,9 +14,11 @@ import { CONTROL_BODIES } from './print-control.ts';
 import { GROUP_BODIES } from './print-groups.ts';
 import { MONITOR_BODIES } from './print-monitors.ts';
 import { PORT_BODIES } from './print-ports.ts';
+import { REQUEST_BODIES } from './print-requests.ts';
 import { TABLE_BODIES } from './print-tables.ts';
 
 const BODIES: BodyPrinters = {
+  ...REQUEST_BODIES,
   ...BASIC_BODIES,
   ...PORT_BODIES,
   ...TABLE_BODIES,

@@ -10,6 +10,7 @@ import { inPortOf } from '../codec/packet-codec.ts';
 import type { Message } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
+import { formatPacket } from './packet-text.ts';
 import type { BodyPrinters, PrintContext } from './print-context.ts';
 
 const UNKNOWN = 0xffffffffffffffffn;
@@ -25,7 +26,8 @@ function versionList(bits: number): string {
 }
 
 function printError(error: Extract<Message, { kind: 'error' }>, { inner }: PrintContext): string {
-  const name = error.name ?? `***unknown error type ${error.type} code ${error.code}***`;
+  const { name } = error;
+  if (name === undefined) throw new PeerError('OFPBRC_BAD_LEN', `error type ${error.type} code ${error.code}`);
   if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${Buffer.from(error.data).toString('latin1')}\n`;
   return ` ${name}\n${inner(error.data)}`;
 }
@@ -33,8 +35,16 @@ function printError(error: Extract<Message, { kind: 'error' }>, { inner }: Print
 const echo = (message: { data: Uint8Array }, { verbosity }: PrintContext): string =>
   ` ${message.data.length} bytes of payload\n${verbosity > 1 ? hexDump(message.data) : ''}`;
 
-const config = (message: { flags: number; missSendLength: number }): string =>
-  ` frags=${FRAG_MODES[message.flags & 3] ?? 'unknown'} miss_send_len=${message.missSendLength}\n`;
+const config = ({ flags, missSendLength }: { flags: number; missSendLength: number }, { version }: PrintContext): string => {
+  const invalid = version <= 4 && (flags & 4) !== 0 ? ' invalid_ttl_to_controller' : '';
+  return ` frags=${FRAG_MODES[flags & 3] ?? 'unknown'}${invalid} miss_send_len=${missSendLength}\n`;
+};
+
+/** The frame in a message: a line about it, and at the highest verbosity its bytes. */
+function frame(data: Uint8Array, verbosity: number): string {
+  if (verbosity <= 0 || data.length === 0) return '';
+  return formatPacket(data) + (verbosity > 2 ? hexDump(data, 'log') : '');
+}
 
 /** Addresses of a connection's first packet ask for the network protocol that has such. */
 function isConnectionConsistent(match: Match): boolean {
@@ -64,17 +74,17 @@ export const BASIC_BODIES: BodyPrinters = {
   descReply: (message) =>
     `\nManufacturer: ${message.manufacturer}\nHardware: ${message.hardware}\nSoftware: ${message.software}\n` +
     `Serial Num: ${message.serial}\nDP Description: ${message.datapath}\n`,
-  packetIn: (message, { version, names }) => {
-    const data = message.data.length === message.totalLength ? '' : ` data_len=${message.data.length}`;
+  packetIn: (message, { version, verbosity, names }) => {
+    const data = ` data_len=${message.data.length}`;
     const table = message.table === 0 || version === 1 ? '' : ` table_id=${message.table}`;
     const cookie = message.cookie === UNKNOWN ? '' : ` cookie=0x${message.cookie.toString(16)}`;
     const buffer = message.bufferId === 0xffffffff ? ' (unbuffered)' : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
-    return `${table}${cookie} total_len=${message.totalLength} ${formatMatch(message.match, 0x8000, names)} (via ${message.reason})${data}${buffer}\n`;
+    return `${table}${cookie} total_len=${message.totalLength} ${formatMatch(message.match, 0x8000, names)} (via ${message.reason})${data}${buffer}\n${frame(message.data, verbosity)}`;
   },
-  packetOut: (message, { names }) => {
+  packetOut: (message, { names, verbosity }) => {
     const inPort = formatPort(inPortOf(message.match), names);
     const tail =
       message.bufferId === 0xffffffff ? ` data_len=${message.data.length}` : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
-    return ` in_port=${inPort} actions=${formatActions(message.actions, names)}${tail}\n`;
+    return ` in_port=${inPort} actions=${formatActions(message.actions, names)}${tail}\n${frame(message.data, verbosity)}`;
   },
 };

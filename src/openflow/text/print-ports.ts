@@ -81,12 +81,17 @@ const FEATURES = [
 
 const bitNames = (bits: number, names: readonly string[]): string[] => names.filter((_, index) => (bits & (1 << index)) !== 0);
 
+/** Names of a port's configuration bits. */
+export const configNames = (bits: number): string[] => bitNames(bits, CONFIG);
+/** Names of what a port's link can do. */
+export const featureNames = (bits: number): string[] => bitNames(bits, FEATURES);
+
 const sorted = (ports: readonly PortDesc[]): PortDesc[] => [...ports].sort((a, b) => a.port - b.port);
 
 /** A port as `show` prints it. */
 export function formatPortDesc(desc: PortDesc, version: OfVersion): string {
   const label = formatPort(desc.port);
-  let text = ` ${label}(${/^[A-Za-z_][\w-]*$/.test(desc.name) ? desc.name : JSON.stringify(desc.name)}): addr:${formatMac(...desc.mac)}\n`;
+  let text = ` ${label}(${/^([A-Za-z_][\w-]*)?$/.test(desc.name) ? desc.name : JSON.stringify(desc.name)}): addr:${formatMac(...desc.mac)}\n`;
   const config = bitNames(desc.config, CONFIG);
   text += `     config:     ${config.length === 0 ? '0' : config.join(' ')}\n`;
   const states = bitNames(desc.state & 7, ['LINK_DOWN', 'BLOCKED', 'LIVE']);
@@ -100,7 +105,8 @@ export function formatPortDesc(desc: PortDesc, version: OfVersion): string {
     ['supported: ', desc.supported],
     ['peer:      ', desc.peer],
   ] as const) {
-    if (bits !== 0) text += `     ${name} ${bitNames(bits, FEATURES).join(' ')}\n`;
+    const words = bitNames(bits, FEATURES);
+    if (words.length > 0) text += `     ${name} ${words.join(' ')}\n`;
   }
   const mbps = (kbps: number): number => Math.floor(kbps / 1000);
   return `${text}     speed: ${mbps(desc.currentSpeedKbps)} Mbps now, ${mbps(desc.maxSpeedKbps)} Mbps max\n`;

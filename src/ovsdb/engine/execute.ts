@@ -268,12 +268,13 @@ class Execution {
 
   wait(parser: ObjectParser): OperationResult {
     const timeout = parser.optional('timeout', 'number');
-    const table = this.table(parser);
     const where = parser.required('where', 'array');
     const columnsJson = parser.optional('columns', 'array');
     const until = parser.required('until', 'string');
     const rowsJson = parser.required('rows', 'array') as Json[];
+    const table = this.table(parser);
     parser.finish();
+    if (timeout !== undefined && Number(timeout) < 0) throw syntaxError(timeout, 'timeout must be nonnegative');
     const condition = parseCondition(where, table.schema, this.symbols);
     const columns =
       columnsJson === undefined ? table.schema.columnList : parseColumnSet(columnsJson, table.schema.columns, table.schema.name);

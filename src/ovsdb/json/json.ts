@@ -218,13 +218,13 @@ export class JsonParser {
 
   unicodeEscape(raw: string, at: number): [string, number] {
     const unit = this.hexUnit(raw, at);
-    if (unit < 0xd800 || unit > 0xdfff) {
+    // A trailing half by itself is let through, as the reference does.
+    if (unit < 0xd800 || unit > 0xdbff) {
       if (unit === 0) this.fail('null bytes not supported in quoted strings');
       return [String.fromCharCode(unit), at + 4];
     }
     const low = raw.slice(at + 4, at + 6) === '\\u' ? this.hexUnit(raw, at + 6) : -1;
     if (low < 0) this.fail('malformed escaped surrogate pair');
-    if (unit > 0xdbff) this.fail('second half of escaped surrogate pair is not trailing surrogate');
     if (low < 0xdc00 || low > 0xdfff) this.fail('second half of escaped surrogate pair is not trailing surrogate');
     return [String.fromCharCode(unit, low), at + 10];
   }

@@ -112,6 +112,8 @@ export class RpcSession {
   #nextId = 0;
   #closed = false;
   #closeReason: string | undefined;
+  /** The reason for an end that waits for the outbox. */
+  #endReason: string | undefined;
 
   /** Begins to read at once. */
   constructor(stream: Stream, handlers: RpcHandlers, options: RpcOptions = {}) {
@@ -263,6 +265,16 @@ export class RpcSession {
     if (!this.#isPaused) this.#stream.resume();
   }
 
+  /** The peer is in the wrong: what it was promised before still goes out. */
+  #end(reason: string): void {
+    if (this.#outbox.length === 0) {
+      this.#finish(reason);
+      return;
+    }
+    this.#endReason ??= reason;
+    this.#closesAfterFlush = true;
+  }
+
   #finish(reason: string): void {
     if (this.#closeReason !== undefined) return;
     this.#closeReason = reason;
@@ -276,14 +288,14 @@ export class RpcSession {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelProbe();
-    const text = this.#closeReason ?? reason;
+    const text = this.#closeReason ?? this.#endReason ?? reason;
     for (const { reject } of this.#waiting.values()) reject(new RpcClosed(text === '' ? 'End of file' : text));
     this.#waiting.clear();
     this.#handlers.onClose(text);
   }
 
   #take(bytes: Uint8Array): void {
-    if (this.#closed || this.#closeReason !== undefined) return;
+    if (this.#closed || this.#closeReason !== undefined || this.#closesAfterFlush) return;
     this.#lastHeard = this.#clock?.now() ?? 0;
     this.#probeSent = false;
     this.#handlers.onHeard?.();
@@ -297,7 +309,7 @@ export class RpcSession {
     if (this.#isTaking) return;
     this.#isTaking = true;
     try {
-      while (!this.#closed && this.#closeReason === undefined && !this.#isPaused) {
+      while (!this.#closed && this.#closeReason === undefined && !this.#closesAfterFlush && !this.#isPaused) {
         const value = this.#input.next();
         if (value === undefined) break;
         this.#dispatch(value);
@@ -305,7 +317,7 @@ export class RpcSession {
       }
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;
-      this.#finish(`error parsing stream: ${errorText(error)}`);
+      this.#end(`error parsing stream: ${errorText(error)}`);
     } finally {
       this.#isTaking = false;
     }
@@ -314,7 +326,7 @@ export class RpcSession {
   #dispatch(value: Json): void {
     const message = parseRpcMessage(value);
     if (typeof message === 'string') {
-      this.#finish(`received bad JSON-RPC message: ${message}`);
+      this.#end(`received bad JSON-RPC message: ${message}`);
       return;
     }
     switch (message.kind) {
@@ -328,7 +340,7 @@ export class RpcSession {
       default: {
         const waiter = this.#waiting.get(message.id);
         this.#waiting.delete(message.id);
-        if (waiter === undefined && message.id !== 'echo') this.#finish('received unexpected reply message');
+        if (waiter === undefined && message.id !== 'echo') this.#end('received unexpected reply message');
         if (message.kind === 'reply') waiter?.resolve(message.result);
         else waiter?.reject(new RpcError(message.error));
       }

@@ -1,5 +1,6 @@
 // One client of the server: its requests, monitors, waiting transactions and locks.
 import type { Stream } from '../../base/stream.ts';
+import { isUuid } from '../engine/atom.ts';
 import type { Database } from '../engine/database.ts';
 import { OvsdbError, syntaxError } from '../engine/error.ts';
 import { isWriting, runTransaction } from '../engine/execute.ts';
@@ -370,9 +371,13 @@ export class ServerSession implements LockHolder {
     if (!(requests instanceof Map)) throw syntaxError(requests, 'monitor-requests must be object');
     const key = formatJson(monitorId);
     if (this.#monitors.has(key)) throw syntaxError(monitorId, 'duplicate monitor ID');
-    if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'Invalid last-txn-id');
+    if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'last-txn-id must be string');
     const monitorKey = `${version} ${formatJson([name as Json, requests])}`;
     const shared = this.#server.shareMonitor(monitorKey, database, () => parseMonitorSpec(requests, database, version));
+    if (version === 3 && !isUuid(since as string)) {
+      this.#server.releaseMonitor(shared);
+      throw syntaxError(since, 'last-txn-id must be UUID format.');
+    }
     const monitor = new Monitor(monitorId, shared, this.#rpc, this.#server.relay(name as string)?.history);
     this.#monitors.set(key, monitor);
     const history = this.#server.relay(name as string)?.history;

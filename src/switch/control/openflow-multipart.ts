@@ -28,11 +28,11 @@ export function* replyParts<Row>(
       part = encodeWithin(make(rows.slice(at, at + count), at + count < rows.length), encode);
       if (part !== undefined) break;
       if (count <= 1) throw new PeerError('OFPBRC_MULTIPART_BUFFER_OVERFLOW', 'a row is longer than a message');
-      count = Math.ceil(count / 2);
+      count = Math.min(count - 1, Math.floor(count * 0.8));
     }
     at += count;
     const rowSize = part.length / Math.max(1, count);
-    batch = Math.max(1, Math.min(4096, Math.floor((MAX_MESSAGE_SIZE - 64) / Math.max(1, rowSize))));
+    batch = Math.max(1, Math.min(4096, Math.floor((MAX_MESSAGE_SIZE * 0.94) / Math.max(1, rowSize))));
     yield part;
   } while (at < rows.length);
 }

@@ -54,7 +54,7 @@ export interface FlowChange {
   rule: FlowRule;
   reason: FlowRemovedReason | undefined;
   sender: Sender | undefined;
-  /** Of a modified rule, its actions until now. */
+  /** Of a rule that was modified or put in another's place, the actions until now. */
   before?: readonly Action[];
 }
 
@@ -159,13 +159,6 @@ export class FlowTables {
     checkActions(mod.actions, id, this.#known);
     const { classifier } = this.#tableFor(id);
     const next = this.version + 1;
-    const old = classifier.find(match, mod.priority, next);
-    if (old === undefined) {
-      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
-        throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
-      }
-      this.#makeRoom(this.#tableFor(id));
-    }
     const now = this.#clock.now();
     const rule = new FlowRule(
       match,
@@ -181,9 +174,17 @@ export class FlowTables {
       },
       { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
     );
+    const old = classifier.like(rule, next);
+    if (old === undefined) {
+      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
+        throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
+      }
+      this.#makeRoom(this.#tableFor(id));
+    }
     if (old !== undefined) this.#remove(old);
     this.#insert(rule);
-    this.#changes.push({ change: 'added', rule, reason: undefined, sender });
+    const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
+    this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
 
   /** Sees that one more flow fits, at the cost of another where the table evicts. */

@@ -218,10 +218,9 @@ function placeOf(group: Group, bucketId: number): number {
   return place;
 }
 
+/** A group with other buckets: those that stay count on, the group itself begins anew, as in the reference. */
 function rebuilt(old: Group, buckets: GroupBucket[], bucketStats: BucketStats[]): Group {
-  const group = new Group({ ...old.describe(), buckets }, old.createdMs, bucketStats);
-  Object.assign(group.stats, old.stats);
-  return group;
+  return new Group({ ...old.describe(), buckets }, old.createdMs, bucketStats);
 }
 
 function inserted(old: Group, mod: GroupMod): Group {

@@ -139,8 +139,17 @@ export function references(actions: readonly Action[]): { kind: 'group' | 'meter
   return found;
 }
 
+/** Whether a match is in that form already: most are, and need no copy. */
+function isNormal({ key, mask }: Match): boolean {
+  const inPort = mask[W.IN_PORT];
+  if (inPort !== 0 && inPort !== 0xffffffff) return false;
+  for (let i = 0; i < KEY_WORDS; i++) if ((key[i]! & ~mask[i]!) !== 0) return false;
+  return true;
+}
+
 /** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */
 export function normalizeMatch(match: Match): Match {
+  if (isNormal(match)) return match;
   const normal: Match = { key: match.key.slice(), mask: match.mask.slice() };
   if (normal.mask[W.IN_PORT] !== 0) {
     normal.mask[W.IN_PORT] = 0xffffffff;

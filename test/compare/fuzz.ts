@@ -1,0 +1,81 @@
+// Hostile bytes and text for every decoder and parser, in one process: fuzz.ts [TARGET...] [runs=N] [seed=N]. A target fails when it throws
+// anything but the named errors, or takes longer over one input than it may. Inputs come from the same generators as the comparison, most
+// of them spoilt.
+import { ConfigError, PeerError } from '../../src/base/errors.ts';
+import { decodeActionBytes, decodeInstructionBytes } from '../../src/openflow/codec/action-codec.ts';
+import { ByteReader } from '../../src/openflow/codec/bytes.ts';
+import { decodeMessage, encodeMessage } from '../../src/openflow/codec/codec.ts';
+import { decodeOfp10Match, decodeOfp11Match } from '../../src/openflow/codec/ofp10-match.ts';
+import { decodeMatchEntries } from '../../src/openflow/codec/oxm.ts';
+import type { OfVersion } from '../../src/openflow/message.ts';
+import { checkFlow } from '../../src/openflow/protocols.ts';
+import { formatEntries, parseEntries } from '../../src/openflow/text/entries-text.ts';
+import { parseFlow } from '../../src/openflow/text/flow-text.ts';
+import { printBytes } from '../../src/openflow/text/message-print.ts';
+import { formatPacket } from '../../src/openflow/text/packet-text.ts';
+import { flowText, spoil } from './flow-lines.ts';
+import { Dice } from './random.ts';
+import { entriesLine, wireActions, wireInstructions, wireMessage } from './sections.ts';
+
+/** No input may take longer, however busy the machine. */
+const SLOW_MS = 2000;
+
+const version = (d: Dice): OfVersion => (1 + d.below(6)) as OfVersion;
+const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
+
+/** Changes some bytes, now and then the length. */
+function harm(d: Dice, bytes: Uint8Array): Uint8Array {
+  if (d.chance(1, 8)) return bytes.slice(0, d.below(bytes.length + 1));
+  for (let i = d.below(4); i > 0 && bytes.length > 0; i--) bytes[d.below(bytes.length)] = d.u32() & 0xff;
+  return bytes;
+}
+
+/** One try of each. */
+export const TARGETS: Readonly<Record<string, (d: Dice) => unknown>> = {
+  message: (d) => decodeMessage(harm(d, bytesOf(wireMessage(d)))),
+  print: (d) => printBytes(harm(d, bytesOf(wireMessage(d))), { verbosity: d.below(4) }),
+  actions: (d) => decodeActionBytes(harm(d, bytesOf(wireActions(d))), version(d)),
+  instructions: (d) => decodeInstructionBytes(harm(d, bytesOf(wireInstructions(d))), version(d)),
+  entries: (d) => decodeMatchEntries(new ByteReader(harm(d, parseEntries(entriesLine(d, true))), 'OFPBMC_BAD_LEN'), d.chance(1, 2)),
+  ofp10: (d) => decodeOfp10Match(new ByteReader(d.bytes(d.chance(1, 8) ? d.below(40) : 40))),
+  ofp11: (d) => decodeOfp11Match(new ByteReader(d.bytes(d.chance(1, 8) ? d.below(88) : 88)), false),
+  packet: (d) => formatPacket(d.bytes(d.below(90))),
+  flow: (d) => parseFlow(spoil(d, flowText(d, 3)), d.pick(['add', 'modify', 'delete', 'delete_strict'] as const)),
+  flowSent: (d) => {
+    const mod = parseFlow(flowText(d, 1), 'add');
+    checkFlow(mod);
+    return printBytes(encodeMessage(version(d), 1, mod, d.chance(1, 2) ? { nxFlows: true } : {}));
+  },
+  entriesText: (d) => formatEntries(parseEntries(spoil(d, `${entriesLine(d, true)} `))),
+};
+
+/** Runs a target; throws what it should not have thrown, with the seed that leads there. */
+export function fuzz(target: string, runs: number, seed: number): { refused: number } {
+  const run = TARGETS[target];
+  if (run === undefined) throw new Error(`no target ${target}`);
+  let refused = 0;
+  for (let i = 0; i < runs; i++) {
+    const begin = performance.now();
+    try {
+      run(new Dice(seed + i));
+    } catch (error) {
+      if (!(error instanceof PeerError) && !(error instanceof ConfigError))
+        throw new Error(`${target}, seed ${seed + i}`, { cause: error });
+      refused++;
+    }
+    if (performance.now() - begin > SLOW_MS) throw new Error(`${target}, seed ${seed + i}: ${performance.now() - begin} ms`);
+  }
+  return { refused };
+}
+
+if (import.meta.main) {
+  const words = process.argv.slice(2);
+  const value = (name: string, otherwise: number): number =>
+    Number(words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ?? otherwise);
+  const named = words.filter((word) => !word.includes('='));
+  for (const target of named.length > 0 ? named : Object.keys(TARGETS)) {
+    const begin = performance.now();
+    const { refused } = fuzz(target, value('runs', 100_000), value('seed', 1));
+    console.log(`${target}: ${value('runs', 100_000)} runs, ${refused} refused (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+  }
+}
