@@ -25,6 +25,7 @@ import type {
   TableMod,
 } from './core.ts';
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
+import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
@@ -58,6 +59,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly macs = new MacTable<PortBundle>();
   readonly ports = new Map<OfPort, SwitchPort>();
   readonly bundles = new Map<string, PortBundle>();
+  readonly mirrors = new MirrorSet();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
   /** How often connections of a zone were to be forgotten. */

@@ -3,6 +3,7 @@
 import type { OfPort } from '../openflow/action.ts';
 import type { FlowMod } from '../openflow/message.ts';
 import type { MacTable } from '../protocols/mac-learning.ts';
+import type { MirrorSet } from './mirrors.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import type { FlowTables } from './tables/flow-tables.ts';
 import type { GroupTable } from './tables/group-table.ts';
@@ -17,6 +18,7 @@ export interface BridgeState {
   readonly ports: ReadonlyMap<OfPort, SwitchPort>;
   /** In the order of a flood: LOCAL first, then as configured. */
   readonly bundles: ReadonlyMap<string, PortBundle>;
+  readonly mirrors: MirrorSet;
   readonly isBpduForwarded: boolean;
   readonly floodVlans: ReadonlySet<number>;
   readonly wantsPacketInOnMiss: boolean;

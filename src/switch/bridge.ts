@@ -10,6 +10,7 @@ import type {
   ControllerRequest,
   ControllerStatus,
   MacStatistics,
+  MirrorRequest,
   PortKind,
   PortLink,
   PortRequest,
@@ -217,6 +218,15 @@ export class Bridge implements SwitchBridge {
     this.#setMembers(bundle, []);
     this.core.bundles.delete(name);
     this.core.megaflows.changed();
+  }
+
+  mirrorsSet(requests: readonly MirrorRequest[]): void {
+    this.core.mirrors.set(requests);
+    this.core.megaflows.changed();
+  }
+
+  mirrorCounters(name: string): { packets: number; bytes: number } | undefined {
+    return this.core.mirrors.counters(name);
   }
 
   controllersSet(requests: readonly ControllerRequest[]): void {

@@ -102,6 +102,21 @@ export interface BundleRequest {
   protectedPort: boolean;
 }
 
+/** A mirror of the database, its ports named. */
+export interface MirrorRequest {
+  name: string;
+  /** Names of bundles whose input, and whose output, is mirrored. */
+  sources: readonly string[];
+  destinations: readonly string[];
+  /** Only these VLANs; empty = all. */
+  vlans: readonly number[];
+  /** Where to: a bundle, or else all bundles that carry `outputVlan`. */
+  outputBundle: string | undefined;
+  outputVlan: number;
+  /** Bytes of each frame that are kept; 0 = all. */
+  snaplen: number;
+}
+
 export interface ControllerRequest {
   target: string;
   type: 'primary' | 'service';
@@ -152,6 +167,10 @@ export interface SwitchBridge {
   portCounters(port: OfPort): DpPortCounters | undefined;
   bundleSet(request: BundleRequest): void;
   bundleDelete(name: string): void;
+  /** Makes the mirrors exactly these. */
+  mirrorsSet?(requests: readonly MirrorRequest[]): void;
+  /** What a mirror has sent, for Mirror:statistics. */
+  mirrorCounters?(name: string): { packets: number; bytes: number } | undefined;
   controllersSet(requests: readonly ControllerRequest[]): void;
   controllers(): Iterable<ControllerStatus>;
   /** Opens NAME.mgmt and NAME.snoop; resolves when they accept connections. */

@@ -7,6 +7,7 @@ import { closeObject, createMap, deleteElement, loadProgram, lookupElement, test
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
 import { type ShapedActions, shapeActions, shapeName } from '../../src/datapath/ebpf/action-shape.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
+import { KernelFlows } from '../../src/datapath/ebpf/kernel-flows.ts';
 import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE, TOTALS_VALUE } from '../../src/datapath/ebpf/map-layout.ts';
 import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/program.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
@@ -344,6 +345,56 @@ test('a hint of the mask never gives a stale answer', (t) => {
   deleteElement(maps.get(`flows${MAX_MASKS - 1}`)!, key(MAX_MASKS - 1));
   assert.ok(many < one * 3 + 100, `${one} ns under 1 mask, ${many} ns under the last of ${MAX_MASKS}`);
   t.diagnostic(`${one} ns under 1 mask, ${many} ns under the last of ${MAX_MASKS}`);
+});
+
+test('beyond the bound the least used masks go to user space, those in use stay', () => {
+  const maps = new Map<string, number>();
+  for (const spec of fixedMaps(1 << 20)) {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = PORT;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  // Any mask may be called idle at once.
+  const kernel = new KernelFlows(
+    maps,
+    () => ({ ifindex: 1, flags: 0 }),
+    () => false,
+    () => {},
+    undefined,
+    0,
+  );
+  const frame = randomFrame();
+  frame.set([0xff, 0xff, 0xff, 0xff, 1, 1], 0);
+  const flow = (i: number): [Uint32Array, Uint32Array] => {
+    const [key, mask] = [newKey(), newKey()];
+    key[W.IN_PORT] = PORT;
+    mask[W.IN_PORT] = 0xffffffff;
+    // Each has a mask of its own; the first matches the frame, no other does.
+    mask[W.ETH] = i === 0 ? 0xffffffff : i;
+    key[W.ETH] = i === 0 ? 0xffffffff : 0;
+    return [key, mask];
+  };
+  const ids = Array.from({ length: MAX_MASKS * 2 }, (_, i) => i);
+  for (const id of ids) {
+    assert.equal(kernel.put(id, ...flow(id), []), undefined);
+    kernel.reload();
+    testRun(kernel.program, frame);
+  }
+  assert.equal(kernel.maskCount, MAX_MASKS);
+  assert.ok(kernel.has(0), 'the mask in use');
+  assert.ok((kernel.stats(0)?.packets ?? 0n) > MAX_MASKS);
+  assert.ok(kernel.has(ids.at(-1)!), 'the newest');
+  assert.equal(ids.filter((id) => kernel.has(id)).length, MAX_MASKS);
+  assert.equal(kernel.refused.get('mask_replaced'), MAX_MASKS);
+  // One that went comes back when it is put again.
+  const gone = ids.find((id) => !kernel.has(id))!;
+  assert.equal(kernel.put(gone, ...flow(gone), []), undefined);
+  assert.ok(kernel.has(gone));
+  kernel.close();
+  for (const fd of opened.splice(0)) closeObject(fd);
 });
 
 test('the largest program that is ever made passes the verifier', (t) => {

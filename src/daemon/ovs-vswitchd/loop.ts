@@ -16,7 +16,15 @@ import type { PortKind, SwitchHost } from '../../switch/contract.ts';
 import type { LiveBridge, Reconciler } from '../reconcile/reconcile.ts';
 import { readWanted, type Wanted, type WantedBridge, type WantedOptions } from '../reconcile/wanted.ts';
 import type { DeviceTable } from './devices.ts';
-import { absentInterface, type Columns, controllerColumns, portStatistics, presentInterface, StatusWriter } from './status.ts';
+import {
+  absentInterface,
+  type Columns,
+  controllerColumns,
+  mirrorColumns,
+  portStatistics,
+  presentInterface,
+  StatusWriter,
+} from './status.ts';
 
 const log = logger('bridge');
 /** How often controllers are looked at. */
@@ -248,6 +256,8 @@ export class ConfigurationLoop {
       }
       const statuses = new Map([...live.bridge.controllers()].map((status) => [status.target, status]));
       for (const { row, request } of bridge.controllers) writer.put(row, controllerColumns(statuses.get(request.target)));
+      if (!withStatistics) continue;
+      for (const { row, request } of bridge.mirrors) writer.put(row, mirrorColumns(live.bridge.mirrorCounters?.(request.name)));
     }
     if (wanted.root !== undefined) {
       writer.put(wanted.root, {

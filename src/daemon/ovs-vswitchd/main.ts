@@ -88,11 +88,13 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'datapath_id',
       'datapath_version',
       'flood_vlans',
+      'mirrors',
       'other_config',
       'protocols',
       'status',
     ],
   ],
+  ['Mirror', 'all'],
   ['Port', ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status']],
   [
     'Interface',

@@ -72,6 +72,17 @@ export function portStatistics(kind: PortKind, counters: DpPortCounters | undefi
   return new Map(base);
 }
 
+/** Mirror columns. */
+export function mirrorColumns(counters: { packets: number; bytes: number } | undefined): Columns {
+  if (counters === undefined) return { statistics: EMPTY };
+  return {
+    statistics: new Map([
+      ['tx_packets', BigInt(counters.packets)],
+      ['tx_bytes', BigInt(counters.bytes)],
+    ]),
+  };
+}
+
 /** Controller columns. */
 export function controllerColumns(status: ControllerStatus | undefined): Columns {
   if (status === undefined) return { is_connected: false, role: NONE, status: EMPTY };

@@ -29,6 +29,7 @@ export interface LiveBridge extends ActualBridge {
   datapathId: bigint;
   settings: string;
   controllers: string;
+  mirrors: string;
   controllerRequests: readonly ControllerRequest[];
   isListening: boolean;
   links: Map<OfPort, string>;
@@ -221,6 +222,7 @@ export class Reconciler {
       datapathId: 0n,
       settings: '',
       controllers: '[]',
+      mirrors: '[]',
       controllerRequests: [],
       isListening: false,
       links: new Map(),
@@ -348,6 +350,12 @@ export class Reconciler {
       }
     }
     const controllers = target.controllers.map((one) => one.request);
+    const mirrors = target.mirrors.map((one) => one.request);
+    const mirrorsText = toText(mirrors);
+    if (mirrorsText !== live.mirrors) {
+      live.mirrors = mirrorsText;
+      live.bridge.mirrorsSet?.(mirrors);
+    }
     const controllersText = toText(controllers);
     if (controllersText !== live.controllers) {
       live.controllers = controllersText;

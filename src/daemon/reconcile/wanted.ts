@@ -5,6 +5,7 @@ import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
 import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
 
 export type Mac = readonly [number, number];
@@ -62,6 +63,7 @@ export interface WantedBridge {
   forwardBpdu: boolean;
   floodVlans: readonly number[];
   controllers: { row: IdlRow; request: ControllerRequest }[];
+  mirrors: WantedMirror[];
 }
 
 export interface Wanted {
@@ -335,6 +337,12 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     forwardBpdu: other.get('forward-bpdu') === 'true',
     floodVlans: numbers(row, 'flood_vlans'),
     controllers,
+    mirrors: wantedMirrors(
+      source,
+      row,
+      ports.map((port) => port.name),
+      faults,
+    ),
   };
 }
 

@@ -51,7 +51,9 @@ export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?
   if (key[W.PACKET_TYPE] === PT.ETHERNET) set('eth', GROUPS.eth, key, base, wild, out);
   const leavesMpls = isMpls(base) && !isMpls(key);
   if (leavesMpls) commitMpls(key, base, out);
-  if (isIpv4(key)) set('ipv4', GROUPS.ipv4, key, base, wild, out);
+  // An IP packet whose protocol is 0 counts as one without a header, as in Open vSwitch.
+  if (isIp(key) && (key[W.TYPE]! & 0xff) === 0) copyIp(key, base);
+  else if (isIpv4(key)) set('ipv4', GROUPS.ipv4, key, base, wild, out);
   else if (isIpv6(key)) set('ipv6', GROUPS.ipv6, key, base, wild, out);
   else if (isArp(key)) set('arp', GROUPS.arp, key, base, wild, out);
   else if (key[W.TYPE]! >>> 16 === 0x894f) set('nsh', GROUPS.nsh, key, base, wild, out);
@@ -64,6 +66,11 @@ export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?
   commitVlan(key, base, wild, out);
   set('skb_priority', GROUPS.skb_priority, key, base, wild, out);
   set('skb_mark', GROUPS.skb_mark, key, base, wild, out);
+}
+
+/** Takes changes of a header that is not set as done. */
+function copyIp(key: Key, base: Key): void {
+  for (const fields of isIpv4(key) ? GROUPS.ipv4 : GROUPS.ipv6) for (const [word] of fields) base[word] = key[word]!;
 }
 
 function transportGroup(key: Key): SetGroup | undefined {

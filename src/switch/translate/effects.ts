@@ -36,6 +36,10 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
           effect.bridge.tables.reduceTimeouts(effect.rule, effect.idleTimeoutSec, effect.hardTimeoutSec);
         }
         break;
+      case 'mirror':
+        effect.mirror.packets += packets;
+        effect.mirror.bytes += bytes;
+        break;
       case 'recirc':
         break;
       case 'group':

@@ -31,6 +31,8 @@ export interface FrozenState {
   key: Key;
   /** The port through which the frame came in, in the bridge it came in at. */
   isTunnelled: boolean;
+  /** Mirrors that have had the frame. */
+  mirrored: number;
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
@@ -60,8 +62,9 @@ function idOf(state: FrozenState): string {
   const words: string[] = [];
   for (const word of KEPT) if (state.key[word] !== 0) words.push(`${word}:${state.key[word]}`);
   const steps = state.steps.map(({ actions, table, rule }) => [actions, table, rule?.settings.cookie ?? null]);
-  const { bridge, table, actionSet, stack, isConntracked, isHashed, isTunnelled } = state;
-  return JSON.stringify([bridge.name, table ?? -1, words, steps, actionSet, stack, isConntracked, isHashed, isTunnelled], plain);
+  const { bridge, table, actionSet, stack, isConntracked, isHashed, isTunnelled, mirrored } = state;
+  const flags = [isConntracked, isHashed, isTunnelled, mirrored];
+  return JSON.stringify([bridge.name, table ?? -1, words, steps, actionSet, stack, flags], plain);
 }
 
 const MAX_STATES = 1 << 18;

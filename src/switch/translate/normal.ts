@@ -52,8 +52,7 @@ export function normal(walk: Walk): void {
     walk.report('warn', 'disallowed VLAN VID for this input port, dropping');
     return;
   }
-  const { vlanMode } = from.request;
-  const vlan = vlanMode === 'trunk' || (vid !== 0 && vlanMode !== 'access') ? vid : Math.max(0, from.request.vlan);
+  const vlan = vlanOf(from, vid);
 
   // 2.
   const high = key[W.ETH]!;
@@ -88,14 +87,21 @@ export function normal(walk: Walk): void {
   }
   walk.report('detail', 'no learned MAC for destination, flooding');
   for (const bundle of bridge.bundles.values()) {
-    if (bundle === from || !includesVlan(bundle, vlan)) continue;
+    if (bundle === from || !includesVlan(bundle, vlan) || bridge.mirrors.isOutput(bundle)) continue;
     if (bundle.members.some((member) => (member.config & PORT_CONFIG.NO_FLOOD) !== 0)) continue;
     if (bundle.request.protectedPort && from.request.protectedPort) continue;
     sendTagged(walk, bundle, vlan);
   }
 }
 
-function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
+/** The VLAN that a frame with tag `vid` (0 = none) is in when it comes by a bundle. */
+export function vlanOf(from: PortBundle, vid: number): number {
+  const { vlanMode } = from.request;
+  return vlanMode === 'trunk' || (vid !== 0 && vlanMode !== 'access') ? vid : Math.max(0, from.request.vlan);
+}
+
+/** Whether a bundle takes a frame with that tag. */
+export function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
   const { vlanMode, vlan } = from.request;
   if (vlanMode === 'access') {
     if (vid === 0) return true;
@@ -111,7 +117,7 @@ function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
 }
 
 /** 5. Sends through a bundle with the tag it wants, then puts the tag back. */
-function sendTagged(walk: Walk, bundle: PortBundle, vlan: number): void {
+export function sendTagged(walk: Walk, bundle: PortBundle, vlan: number, maxLength?: number): void {
   const member = chooseMember(walk, bundle);
   if (member === undefined) return;
   const { key } = walk;
@@ -127,7 +133,7 @@ function sendTagged(walk: Walk, bundle: PortBundle, vlan: number): void {
   const tpid = (before & VLAN_CFI) !== 0 ? before >>> 16 : 0x8100;
   key[W.VLAN0] = isTagged ? ((tpid << 16) | pcp | VLAN_CFI | vid) >>> 0 : 0;
   // A frame that comes untagged and leaves tagged keeps what it had inside.
-  walk.send(member, undefined);
+  walk.send(member, maxLength, maxLength !== undefined);
   key[W.VLAN0] = before;
   key[W.VLAN1] = inner;
 }

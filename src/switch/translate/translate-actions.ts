@@ -1,7 +1,7 @@
 // The actions of one list, one case each. An action changes the walk's key, or sends; reading and overwriting both mark the field, as
 // Open vSwitch does, because whether a set is needed depends on the old value.
 
-import { mustField } from '../../flow/fields.ts';
+import { type Field, mustField } from '../../flow/fields.ts';
 import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
 import { decap, decrementNshTtl, encap } from './encap.ts';
@@ -73,8 +73,6 @@ function readsBehindMpls(action: Action): boolean {
   }
 }
 
-const isTcpUdpSctp = (proto: number): boolean => proto === 6 || proto === 17 || proto === 132;
-
 function runAction(walk: Walk, action: Action): 'stop' | undefined {
   const { key } = walk;
   switch (action.kind) {
@@ -122,6 +120,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     case 'regLoad':
       if (!prereqs(walk, action.dst, 'load')) return;
+      touchesIp(walk, action.dst.field);
       markSubfield(walk.wild, action.dst);
       writeSubfield(key, action.dst, action.value);
       return;
@@ -176,6 +175,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'setIpv4Dst':
       if (isIpv4(key)) {
         const word = action.kind === 'setIpv4Src' ? W.NW_SRC : W.NW_DST;
+        walk.mark(W.TYPE, 0xff);
         walk.mark(word, -1);
         key[word] = action.ip;
       }
@@ -193,11 +193,13 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'setL4DstPort': {
       if (!isIp(key) || (key[W.TYPE]! & (FRAG.LATER << 8)) !== 0) return;
       walk.mark(W.TYPE, 0xff);
-      if (!isTcpUdpSctp(key[W.TYPE]! & 0xff)) return;
+      const proto = key[W.TYPE]! & 0xff;
+      // ICMP's type and code stand where ports do and have 8 bits; no other protocol's header is ever set.
+      const width = proto === 1 || proto === 58 ? 0xff : 0xffff;
       const isSource = action.kind === 'setL4SrcPort';
       const bits = isSource ? 0xffff0000 : 0xffff;
       walk.mark(W.TP, bits);
-      key[W.TP] = (key[W.TP]! & ~bits) | (isSource ? action.port << 16 : action.port & 0xffff);
+      key[W.TP] = (key[W.TP]! & ~bits) | (isSource ? (action.port & width) << 16 : action.port & width);
       return;
     }
     case 'decTtl':
@@ -385,6 +387,12 @@ function sameTarget(a: Action, b: Action): boolean {
   return true;
 }
 
+/** Whoever touches a field of IP asks for the protocol too: without one no header is set (see `commit`). */
+function touchesIp(walk: Walk, field: Field): void {
+  const { prereq } = field;
+  if ((prereq === 'ip' || prereq === 'ipv4' || prereq === 'ipv6') && field.name !== 'ip_dscp') walk.mark(W.TYPE, 0xff);
+}
+
 function prereqs(walk: Walk, part: Subfield, verb: string): boolean {
   if (hasPrereq(walk.key, walk.wild, part.field.prereq)) return true;
   walk.report('warn', `unmet prerequisites for ${part.field.name}, ${verb} ignored`);
@@ -398,8 +406,10 @@ function setField(walk: Walk, action: Action & { kind: 'setField' }): void {
     walk.report('warn', `unmet prerequisites for ${field.name}, set_field ignored`);
     return;
   }
+  touchesIp(walk, field);
   for (let i = 0; i < KEY_WORDS; i++) {
-    const bits = mask[i]!;
+    // The type of service has two bits that belong to congestion notification.
+    const bits = field.name === 'nw_tos' ? mask[i]! & 0xfc000000 : mask[i]!;
     if (bits === 0) continue;
     walk.mark(i, bits);
     key[i] = (key[i]! & ~bits) | (value[i]! & bits);
@@ -412,6 +422,7 @@ function setField(walk: Walk, action: Action & { kind: 'setField' }): void {
 }
 
 function setTos(walk: Walk, bits: number, value: number): void {
+  walk.mark(W.TYPE, 0xff);
   walk.mark(W.TOS, bits);
   walk.key[W.TOS] = (walk.key[W.TOS]! & ~bits) | (value & bits);
 }
@@ -454,6 +465,7 @@ function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | un
   const { key } = walk;
   if (!isIp(key)) return;
   const ttl = (key[W.TOS]! >>> 16) & 0xff;
+  walk.mark(W.TYPE, 0xff);
   walk.mark(W.TOS, 0x00ff0000);
   if (ttl > 1) {
     setTos(walk, 0x00ff0000, (ttl - 1) << 16);

@@ -36,6 +36,8 @@ export function ct(walk: Walk, action: Ct): void {
   const outerNat = walk.ctNat;
   walk.ctNat = undefined;
   const { isLast } = walk;
+  // The reference runs them as a list of their own, and an empty list says so.
+  if (action.exec.length === 0) walk.report('action', 'drop');
   walk.run(action.exec, isLast);
   const markMask = wild[W.CT_MARK]!;
   const labelMask = LABEL_WORDS.map((i) => wild[W.CT_LABEL + i]!);

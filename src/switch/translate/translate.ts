@@ -19,6 +19,7 @@ import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
+import { mirrorInput, mirrorOutput } from './mirror.ts';
 import { normal } from './normal.ts';
 import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
@@ -49,6 +50,8 @@ export class Walk {
   table = 0;
   depth = 0;
   resubmits = 0;
+  /** Bits of the mirrors of this bridge that have had the frame. */
+  mirrored = 0;
   hasExited = false;
   isInActionSet = false;
   isInGroup = false;
@@ -95,6 +98,7 @@ export class Walk {
       this.stack.push(...frozen.stack);
       this.actionSet = [...frozen.actionSet];
       this.isConntracked = frozen.isConntracked;
+      this.mirrored = frozen.mirrored;
       this.isHashed = frozen.isHashed;
     }
     this.#nodes = request.trace?.root;
@@ -296,6 +300,7 @@ export class Walk {
       isHashed: this.isHashed || this.#hash !== undefined,
       key: keptWords(this.key),
       isTunnelled,
+      mirrored: this.mirrored,
     };
   }
 
@@ -374,8 +379,8 @@ export class Walk {
     }
   }
 
-  /** Sends the frame as `key` now has it out of one port. */
-  send(number: OfPort, maxLength: number | undefined): void {
+  /** Sends the frame as `key` now has it out of one port, cut to `maxLength`. */
+  send(number: OfPort, maxLength: number | undefined, isMirror = false): void {
     const port = this.bridge.ports.get(number);
     if (port === undefined) {
       this.report('warn', 'Nonexistent output port');
@@ -402,10 +407,12 @@ export class Walk {
       tunnelOutput(this, port, port.tunnel);
       return;
     }
-    // The cut stands first: it holds for the next output, whatever is set between.
+    // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
+    if (isMirror) this.commit();
     if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
     this.commit();
     this.out.push({ kind: 'output', port: port.dpPort });
+    if (port.bundle !== undefined && !this.bridge.mirrors.isEmpty) mirrorOutput(this, port.bundle);
   }
 
   /** Goes on at the other end of a patch port. */
@@ -422,9 +429,10 @@ export class Walk {
     this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
     if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
     const saved = this.key.slice();
-    const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast } = this;
+    const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast, mirrored } = this;
     const stack = this.stack.splice(0);
     this.bridge = peer.bridge;
+    this.mirrored = 0;
     this.actionSet = [];
     for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
     for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
@@ -434,10 +442,12 @@ export class Walk {
     this.depth++;
     this.nested('bridge', `bridge("${peer.bridge.name}")`, () =>
       // The peer's first list is in a clone of its own where it could not be undone.
+      // Mirrors see what comes in by a device, not what another bridge passes on.
       this.lookup(0, peer.port, true, false, () => this.finish(), runReversibly),
     );
     this.depth--;
     this.bridge = bridge;
+    this.mirrored = mirrored;
     this.actionSet = actionSet;
     this.hasExited = hasExited;
     this.isConntracked = isConntracked;
@@ -448,6 +458,41 @@ export class Walk {
     this.stack.length = 0;
     this.stack.push(...stack);
     this.key.set(saved);
+  }
+
+  /** A frame comes into the bridge by a port: mirrors first, then table 0. */
+  #enter(port: SwitchPort | undefined): void {
+    const bundle = port?.bundle;
+    const { mirrors } = this.bridge;
+    if (bundle !== undefined && mirrors.isOutput(bundle)) {
+      const drop = (): void =>
+        this.report('error', `dropping packet received on port ${port!.name}, which is reserved exclusively for mirroring`);
+      this.lookup(0, this.key[W.IN_PORT]!, false, false, undefined, drop);
+      return;
+    }
+    if (bundle === undefined || mirrors.isEmpty) {
+      this.lookup(0, this.key[W.IN_PORT]!, true, false, () => this.finish());
+      return;
+    }
+    let hasMirrored = false;
+    const mirrorOnce = (): void => {
+      if (!hasMirrored) mirrorInput(this, bundle);
+      hasMirrored = true;
+    };
+    this.lookup(
+      0,
+      this.key[W.IN_PORT]!,
+      true,
+      false,
+      () => {
+        mirrorOnce();
+        this.finish();
+      },
+      (walk, actions, isLast) => {
+        mirrorOnce();
+        runActions(walk, actions, isLast);
+      },
+    );
   }
 
   /** Sends the frame to the controllers. */
@@ -516,7 +561,7 @@ export class Walk {
           this.report('detail', 'OFPPC_NO_RECV set, dropping');
         } else {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
-          this.lookup(0, key[W.IN_PORT]!, true, false, () => this.finish());
+          this.#enter(port);
         }
       });
     } catch (thrown) {

@@ -1,10 +1,12 @@
 // What translation is given and gives.
+
 import type { DpAction, DpNat } from '../../datapath/datapath.ts';
 import type { Key, Match } from '../../flow/key.ts';
 import type { Action, PacketInReason } from '../../openflow/action.ts';
 import type { FlowMod } from '../../openflow/message.ts';
 import type { Announcement } from '../../protocols/mac-learning.ts';
 import type { BridgeState } from '../bridge-state.ts';
+import type { Mirror } from '../mirrors.ts';
 import type { PortBundle, SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-tables.ts';
 import type { Group } from '../tables/group-table.ts';
@@ -15,6 +17,7 @@ import type { FrozenState, RecircStore } from './frozen.ts';
 export type Effect =
   | { kind: 'lookup'; table: FlowTable; rule: FlowRule | undefined }
   | { kind: 'learn'; bridge: BridgeState; vlan: number; high: number; low: number; bundle: PortBundle; announcement: Announcement }
+  | { kind: 'mirror'; mirror: Mirror }
   | { kind: 'port'; port: SwitchPort; direction: 'rx' | 'tx' }
   /** A flow that the frames of this megaflow teach; `limit` counts the flows of `cookie` in its table, 0 = none. */
   | { kind: 'learnFlow'; bridge: BridgeState; mod: FlowMod; limit: number }
