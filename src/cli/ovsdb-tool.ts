@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
-import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile } from '../daemon/ovsdb-server/file.ts';
+import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
 import { dbDir } from '../host/directories.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
@@ -60,11 +60,7 @@ export function readSchema(path: string): DatabaseSchema {
 }
 
 function fileSchema(path: string): DatabaseSchema {
-  let schema: DatabaseSchema | undefined;
-  readDatabaseFile(path, (json, number) => {
-    if (number === 0) schema = parseSchema(json);
-  });
-  return schema as DatabaseSchema;
+  return parseSchema(readDatabaseSchema(path));
 }
 
 function withFile<T>(path: string, isReadOnly: boolean, fn: (file: DatabaseFile) => T): T {

@@ -19,12 +19,12 @@ if (tool === 'launch') {
   else run(bundle);
 }
 
-// V8's bytecode is kept beside the bundle where that can be written, so that a second start compiles nothing. It is made when the tool is done,
-// of the functions that were used. (module.enableCompileCache does as much, but costs 4 ms more.) V8 refuses what another V8 made.
+// V8's bytecode is kept beside the bundle where that can be written, so that a second start compiles nothing. It is made when the tool is done, of
+// the functions that were used, and for each command (`list-br`, `dump`) on its own: what another command uses would be missing or in the way.
+// (module.enableCompileCache does as much for whole files, but costs 4 ms more.) V8 refuses what another V8 made.
 async function run(file: string): Promise<void> {
   const { Script } = process.getBuiltinModule('node:vm');
-  const { createRequire } = process.getBuiltinModule('node:module');
-  const store = `${file}.${process.version}-${process.arch}`;
+  const store = `${file}.${process.version}-${process.arch}${commandName()}`;
   let cachedData: Buffer | undefined;
   try {
     cachedData = fs.readFileSync(store);
@@ -34,14 +34,34 @@ async function run(file: string): Promise<void> {
   const source = `(function (exports, require, module) {${fs.readFileSync(file, 'utf8')}\n})`;
   const script = new Script(source, { filename: file, cachedData });
   const made = { exports: {} as { main: Tool } };
-  const body = script.runInThisContext() as (exports: object, require: NodeJS.Require, module: Pick<Module, 'exports'>) => void;
-  body(made.exports, createRequire(file), made);
+  const body = script.runInThisContext() as (exports: object, require: (name: string) => unknown, module: Pick<Module, 'exports'>) => void;
+  body(made.exports, requireFor(file), made);
   if (cachedData === undefined || script.cachedDataRejected) process.once('exit', () => keep(store, script.createCachedData()));
   await obey(made.exports.main);
 }
 
+/** What the runtime has is had at once; only koffi needs the loader that looks for packages. */
+function requireFor(file: string): (name: string) => unknown {
+  let load: NodeJS.Require | undefined;
+  return (name) => {
+    if (name.startsWith('node:')) return process.getBuiltinModule(name);
+    load ??= process.getBuiltinModule('node:module').createRequire(file);
+    return load(name);
+  };
+}
+
+/** The command's name as part of a file's name, '' when there is none that could be one. */
+function commandName(): string {
+  const word = process.argv.slice(3).find((arg) => !arg.startsWith('-')) ?? '';
+  return /^[a-z][a-z-]{1,30}$/.test(word) ? `.${word}` : '';
+}
+
+/** Whoever calls a tool with a thousand words that are no commands shall not fill the disk. */
+const MAX_KEPT = 150;
+
 function keep(store: string, data: Buffer): void {
   try {
+    if (fs.readdirSync(store.slice(0, store.lastIndexOf('/'))).length > MAX_KEPT) return;
     fs.writeFileSync(`${store}.${process.pid}`, data);
     fs.renameSync(`${store}.${process.pid}`, store);
   } catch {

@@ -12,6 +12,7 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
+  readSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -92,6 +93,36 @@ export function readDatabaseFile(path: string, onRecord: (json: Json, number: nu
   } catch (error) {
     throw ioError(`${path}: open failed`, error);
   }
+  return readRecords(bytes, path, onRecord, onBody);
+}
+
+/** Reads a database's first record, which is its schema, and nothing behind it. */
+export function readDatabaseSchema(path: string): Json {
+  let bytes: Buffer = Buffer.alloc(SCHEMA_SIZE);
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const have = readSync(fd, bytes);
+      const header = /^OVSDB JSON (\d{1,9}) [0-9a-f]{40}\n/i.exec(bytes.toString('latin1', 0, Math.min(have, 128)));
+      const end = header === null ? have : header[0].length + Number(header[1]);
+      bytes = end > have ? readFileSync(path).subarray(0, end) : bytes.subarray(0, end);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw ioError(`${path}: open failed`, error);
+  }
+  let schema: Json = null;
+  readRecords(bytes, path, (json) => {
+    schema = json;
+  });
+  return schema;
+}
+
+/** A schema is rarely larger. */
+const SCHEMA_SIZE = 64 * 1024;
+
+function readRecords(bytes: Buffer, path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
   if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
   const head = bytes.subarray(0, 128).toString('latin1').split('\n', 2);
   const kind = head.length < 2 ? undefined : /^OVSDB ([^ ]*) \d+ [0-9a-f]{40}$/i.exec(head[0] ?? '')?.[1];

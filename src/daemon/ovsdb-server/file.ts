@@ -15,7 +15,7 @@ import type { Json } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { FileLog, type RewriteRecords } from './file-log.ts';
 
-export { lockFileName, readDatabaseFile } from './file-log.ts';
+export { lockFileName, readDatabaseFile, readDatabaseSchema } from './file-log.ts';
 
 const fileLog = logger('ovsdb_file');
 /** When the server compacts by itself (ovsdb-server(1), ovsdb-server/compact): at this size, if that is twice what it was ... */

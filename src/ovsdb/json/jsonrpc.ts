@@ -296,7 +296,7 @@ export class RpcSession {
 
   #take(bytes: Uint8Array): void {
     if (this.#closed || this.#closeReason !== undefined || this.#closesAfterFlush) return;
-    this.#lastHeard = this.#clock?.now() ?? 0;
+    if (this.#probeIntervalMs > 0) this.#lastHeard = this.#clock?.now() ?? 0;
     this.#probeSent = false;
     this.#handlers.onHeard?.();
     this.#input.push(bytes);
@@ -349,9 +349,11 @@ export class RpcSession {
 
   #heard(): void {
     this.#cancelProbe();
-    this.#lastHeard = this.#clock?.now() ?? 0;
     this.#probeSent = false;
-    if (this.#probeIntervalMs > 0 && !this.#closed) this.#armProbe(this.#probeIntervalMs);
+    // The runtime's clock costs a millisecond to make: a tool that probes nobody asks it for nothing.
+    if (this.#probeIntervalMs <= 0 || this.#closed) return;
+    this.#lastHeard = this.#clock?.now() ?? 0;
+    this.#armProbe(this.#probeIntervalMs);
   }
 
   #armProbe(ms: number): void {

@@ -2,7 +2,7 @@
 //
 // A record is believed when its whole length is there, its SHA-1 agrees and its JSON parses. At the first that is not, reading stops:
 // what came before is the database, what follows is cut off before the next record is written.
-import { cryptography } from '../../base/cryptography.ts';
+import { sha1Hex } from '../../base/cryptography.ts';
 import { type Json, JsonError, parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 
@@ -15,8 +15,8 @@ export function recordHeader(size: number, sha1: string): string {
 
 /** A record's bytes, from the text of its JSON. */
 export function encodeRecordText(text: string): Buffer {
-  const body = `${text}\n`;
-  return Buffer.from(recordHeader(Buffer.byteLength(body), cryptography().hash('sha1', body, 'hex')) + body);
+  const body = Buffer.from(`${text}\n`);
+  return Buffer.concat([Buffer.from(recordHeader(body.length, sha1Hex(body))), body]);
 }
 
 /** A record's bytes. */
@@ -52,7 +52,7 @@ export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, 
     if (start + size > bytes.length)
       return { end: at, faultTag: 'I/O error', fault: `${name}: error reading ${size} bytes starting at offset ${start} (End of file)` };
     const body = bytes.subarray(start, start + size);
-    const sha1 = cryptography().hash('sha1', body, 'hex');
+    const sha1 = sha1Hex(body);
     const wanted = (header[2] ?? '').toLowerCase();
     if (sha1 !== wanted) return wrong(`${size} bytes starting at offset ${start} have SHA-1 hash ${sha1} but should have hash ${wanted}`);
     if (onBody?.(body, at) !== true) {
