@@ -1,0 +1,241 @@
+// The programs that wrap and unwrap tunnel packets, through BPF_PROG_TEST_RUN: what comes in is what `wire/tunnel-headers.ts` reads, what
+// goes out is what it writes, and what is not for a tunnel is left alone. WEFT_EBPF_PAIRS sets how many (2,000 by default).
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { closeObject, createMap, deleteElement, loadProgram, testRun, updateElement } from '../../src/bpf/kernel.ts';
+import type { TunnelKey } from '../../src/datapath/datapath.ts';
+import { shapeActions } from '../../src/datapath/ebpf/action-shape.ts';
+import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from '../../src/datapath/ebpf/extract-program.ts';
+import {
+  ACTIONS_VALUE,
+  FLOW_VALUE,
+  fixedMaps,
+  maskMap,
+  OUTER_VALUE,
+  PORT_VALUE,
+  TUNNEL_KEY,
+  TUNNEL_PROTOCOL,
+  TUNNEL_VALUE,
+} from '../../src/datapath/ebpf/map-layout.ts';
+import { outerTemplate } from '../../src/datapath/ebpf/outer-header.ts';
+import { compileProgram, type MaskSpec } from '../../src/datapath/ebpf/program.ts';
+import { compileTunnelPop } from '../../src/datapath/ebpf/tunnel-pop-program.ts';
+import { extractKey } from '../../src/flow/extract.ts';
+import { newKey, W } from '../../src/flow/key.ts';
+import { sumBytes } from '../../src/wire/checksum.ts';
+import { decodeTunnel, type TunnelProtocol } from '../../src/wire/tunnel-headers.ts';
+import { currentSeed, random, randomFrame } from './support/random-frames.ts';
+
+const pairs = Number(process.env['WEFT_EBPF_PAIRS'] ?? 2_000);
+const DEVICE_PORT = 7;
+const TUNNEL_PORT = 9;
+const REDIRECTED = 7;
+const NEXT = 0xffffffff;
+const MTU = 9000;
+const UDP_PORTS: Record<TunnelProtocol, number> = { gre: 0, vxlan: 4789, geneve: 6081 };
+const us = [0xfd000000, 0, 0, 1];
+const them = [0xfd000000, 0, 0, 2];
+const OURS4 = 0xac100001;
+const THEIRS4 = 0xac100002;
+
+const opened: number[] = [];
+after(() => {
+  for (const fd of opened) closeObject(fd);
+});
+
+const CONNECTION: ReadonlySet<number> = new Set([W.CT_STATE, W.CT_ZONE, W.CT_MARK]);
+// A program that knows a frame by its key without neighbour discovery and the like: a mask has 42 words at most.
+const words = [...EXTRACTED_WORDS, ...TUNNEL_WORD_SET].filter((word) => !(word >= W.ND_TARGET && word < W.TUN_ID) && !CONNECTION.has(word));
+const mask: MaskSpec = { map: 'flows', words, masks: words.map(() => 0xffffffff) };
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+
+function tunnelKey(isIpv6: boolean, options: Uint8Array): TunnelKey {
+  return {
+    id: BigInt(random(1 << 24)),
+    src: isIpv6 ? us : [0, 0, 0, OURS4],
+    dst: isIpv6 ? them : [0, 0, 0, THEIRS4],
+    ipv6: isIpv6,
+    tos: random(64) * 4,
+    ttl: 1 + random(255),
+    tpSrc: 0,
+    tpDst: 0,
+    flags: 8 | (random(2) * 2),
+    gbpId: 0,
+    gbpFlags: 0,
+    options,
+    mark: 0,
+  };
+}
+
+function open() {
+  const maps = new Map<string, number>();
+  for (const spec of [...fixedMaps(1 << 20), maskMap('flows', words.length)]) {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = DEVICE_PORT;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  return maps;
+}
+
+function load(maps: ReadonlyMap<string, number>, program: Parameters<typeof loadProgram>[0]): number {
+  const fd = loadProgram(program, maps, 'weft_test');
+  opened.push(fd);
+  return fd;
+}
+
+/** Wraps frames; gives what leaves, with the Ethernet type that the kernel would write. */
+function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
+  const maps = open();
+  const made = outerTemplate(protocol, UDP_PORTS[protocol], tunnel, tunnel.src);
+  assert.ok(typeof made !== 'string');
+  const value = new Uint8Array(OUTER_VALUE.size);
+  const view = new DataView(value.buffer);
+  view.setUint32(OUTER_VALUE.ifindex, 1, true);
+  view.setUint32(OUTER_VALUE.mtu, MTU, true);
+  view.setUint32(OUTER_VALUE.sum, made.sum, true);
+  value.set(made.bytes, OUTER_VALUE.header);
+  updateElement(maps.get('outers')!, new Uint8Array(4), value);
+  const shaped = shapeActions(
+    [
+      { kind: 'setTunnel', tunnel },
+      { kind: 'output', port: TUNNEL_PORT },
+    ],
+    () => ({
+      outer: () => ({ index: 0, size: made.bytes.length, isIpv6: made.isIpv6, isUdp: made.isUdp, users: 0 }),
+    }),
+  );
+  assert.ok(typeof shaped !== 'string');
+  const actions = new Uint8Array(ACTIONS_VALUE.size);
+  actions[ACTIONS_VALUE.shape] = 1;
+  actions.set(shaped.params, ACTIONS_VALUE.params);
+  updateElement(maps.get('actions')!, new Uint8Array(4), actions);
+  const all: MaskSpec = { map: 'flows', words: [W.IN_PORT], masks: [0xffffffff] };
+  maps.set('flows', createMap(maskMap('flows', 1)));
+  opened.push(maps.get('flows')!);
+  updateElement(maps.get('flows')!, Uint8Array.of(0, 0, 0, DEVICE_PORT), new Uint8Array(FLOW_VALUE.size));
+  const program = load(maps, compileProgram({ masks: [all], shapes: [{ number: 1, shape: shaped.shape }], vlanLimit: 2 }));
+  return (frame: Uint8Array): Uint8Array | undefined => {
+    const run = testRun(program, frame);
+    if (run.frame.length <= frame.length) return undefined;
+    assert.equal(run.verdict, REDIRECTED);
+    run.frame.set(tunnel.ipv6 ? [0x86, 0xdd] : [8, 0], 12);
+    return run.frame;
+  };
+}
+
+/** Unwraps packets for the tunnel port; gives the frame if its key was `key`. */
+function popper(protocol: TunnelProtocol, isIpv6: boolean) {
+  const maps = open();
+  const end = new Uint8Array(TUNNEL_KEY.size);
+  const endView = new DataView(end.buffer);
+  if (isIpv6) for (const [i, word] of them.entries()) endView.setUint32(i * 4, word);
+  else endView.setUint32(12, THEIRS4);
+  end[TUNNEL_KEY.ipProtocol] = protocol === 'gre' ? 47 : 17;
+  endView.setUint16(TUNNEL_KEY.port, UDP_PORTS[protocol]);
+  const value = new Uint8Array(TUNNEL_VALUE.size);
+  value[TUNNEL_VALUE.port] = TUNNEL_PORT;
+  value[TUNNEL_VALUE.protocol] = TUNNEL_PROTOCOL[protocol];
+  updateElement(maps.get('tunnels')!, end, value);
+  const shaped = shapeActions([{ kind: 'pushVlan', tpid: 0x8100, tci: 0x1001 }], () => undefined);
+  assert.ok(typeof shaped !== 'string');
+  const actions = new Uint8Array(ACTIONS_VALUE.size);
+  actions[ACTIONS_VALUE.shape] = 1;
+  actions.set(shaped.params, ACTIONS_VALUE.params);
+  updateElement(maps.get('actions')!, new Uint8Array(4), actions);
+  const main = load(maps, compileProgram({ masks: [mask], shapes: [{ number: 1, shape: shaped.shape }], hasTunnels: true, vlanLimit: 2 }));
+  updateElement(maps.get('programs')!, new Uint8Array(4), new Uint8Array(Uint32Array.of(main).buffer));
+  const program = load(maps, compileTunnelPop());
+  return { flows: maps.get('flows')!, run: (packet: Uint8Array) => testRun(program, packet) };
+}
+
+function keyBytes(inner: Uint8Array, packet: Uint8Array, protocol: TunnelProtocol, isIpv6: boolean): Uint8Array | undefined {
+  const key = newKey();
+  extractKey(inner, 0, inner.length, key);
+  const view = new DataView(packet.buffer, packet.byteOffset);
+  const l4 = isIpv6 ? 54 : 34;
+  const header = { idHigh: 0, idLow: 0, flags: 0, gbpId: 0, gbpFlags: 0 };
+  const at = l4 + (protocol === 'gre' ? 0 : 8);
+  if (decodeTunnel(protocol, packet, at, packet.length, header) < 0) return undefined;
+  key[W.IN_PORT] = TUNNEL_PORT;
+  key[W.TUN_ID + 1] = header.idLow;
+  if (isIpv6) {
+    for (let i = 0; i < 4; i++) {
+      key[W.TUN_IPV6_SRC + i] = view.getUint32(22 + i * 4);
+      key[W.TUN_IPV6_DST + i] = view.getUint32(38 + i * 4);
+    }
+  } else {
+    key[W.TUN_SRC] = view.getUint32(26);
+    key[W.TUN_DST] = view.getUint32(30);
+  }
+  const fragment = !isIpv6 && (packet[20]! & 0x40) !== 0 ? 2 : 0;
+  const tos = isIpv6 ? (view.getUint16(14) >> 4) & 0xff : packet[15]!;
+  key[W.TUN_FLAGS] = (((header.flags | fragment) << 16) | (tos << 8) | packet[isIpv6 ? 21 : 22]!) >>> 0;
+  if (protocol !== 'gre') key[W.TUN_TP] = view.getUint32(l4);
+  const bytes = new Uint8Array(words.length * 4);
+  for (const [i, word] of words.entries()) new DataView(bytes.buffer).setUint32(i * 4, key[word]!);
+  return bytes;
+}
+
+for (const protocol of ['gre', 'vxlan', 'geneve'] as const) {
+  for (const isIpv6 of [false, true]) {
+    test(`${protocol} over IPv${isIpv6 ? 6 : 4}: there and back`, (t) => {
+      const rounds = Math.ceil(pairs / 6 / 200);
+      let carried = 0;
+      let left = 0;
+      for (let round = 0; round < rounds; round++) {
+        const options = protocol === 'geneve' && random(2) === 0 ? Uint8Array.of(1, 2, 3, 1, ...[9, 8, 7, 6]) : new Uint8Array(0);
+        const tunnel = tunnelKey(isIpv6, options);
+        const push = pusher(protocol, tunnel);
+        const pop = popper(protocol, isIpv6);
+        for (let i = 0; i < 200; i++) {
+          const frame = randomFrame();
+          const what = `WEFT_SEED ${currentSeed()}: ${hex(frame)}`;
+          const packet = push(frame);
+          if (packet === undefined) {
+            left++;
+            continue;
+          }
+          carried++;
+          const l4 = isIpv6 ? 54 : 34;
+          const view = new DataView(packet.buffer, packet.byteOffset);
+          const innerAt = packet.length - frame.length;
+          assert.equal(hex(packet.subarray(innerAt)), hex(frame), what);
+          if (isIpv6) assert.equal(view.getUint16(18), packet.length - 54, what);
+          else {
+            assert.equal(view.getUint16(16), packet.length - 14, what);
+            assert.equal(sumBytes(packet, 14, 20), 0xffff, what);
+          }
+          if (protocol !== 'gre') {
+            assert.equal(view.getUint16(l4 + 4), packet.length - l4, what);
+            assert.ok(view.getUint16(l4) >= 32_768 && view.getUint16(l4) < 61_000);
+          }
+          // The other end: its own address is the destination.
+          const key = keyBytes(frame, packet, protocol, isIpv6);
+          assert.ok(key !== undefined, what);
+          updateElement(pop.flows, key, new Uint8Array(FLOW_VALUE.size));
+          const back = pop.run(packet);
+          deleteElement(pop.flows, key);
+          assert.equal(hex(back.frame), hex(frame), what);
+          // What is not ours stays as it is and is the host's.
+          const other = packet.slice();
+          const change = random(5);
+          if (change === 0) other[isIpv6 ? 53 : 33]! ^= 1;
+          else if (change === 1) other[isIpv6 ? 20 : 23] = 6;
+          else if (change === 2) other[isIpv6 ? 19 : 17]! ^= 1;
+          else if (change === 3 && protocol !== 'gre') other[l4 + 3]! ^= 1;
+          else if (protocol === 'vxlan') other[l4 + 8] = 0;
+          else other[l4 + (protocol === 'gre' ? 2 : 10)] = 0;
+          const passed = pop.run(other);
+          assert.equal(passed.verdict, NEXT, what);
+          assert.equal(hex(passed.frame), hex(other), what);
+        }
+        for (const fd of opened.splice(0)) closeObject(fd);
+      }
+      t.diagnostic(`${carried} frames there and back, ${left} left to user space`);
+      assert.ok(carried > left / 2);
+    });
+  }
+}
