@@ -9,6 +9,7 @@ import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
+import { TlvTable } from '../openflow/tlv-table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BridgeSettings, PortLink } from './contract.ts';
@@ -63,6 +64,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
   /** How often connections of a zone were to be forgotten. */
+  readonly tlvTable = new TlvTable();
   readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;

@@ -30,6 +30,7 @@ import type {
 } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from '../openflow/table.ts';
+import type { TlvTable } from '../openflow/tlv-table.ts';
 import type { BridgeSettings, ControllerRequest, ControllerStatus, SwitchEnvironment } from './contract.ts';
 
 /** Who asked; events carry it back so that a connection can leave its own changes out. Any object compared by identity. */
@@ -106,6 +107,8 @@ export interface BridgeCore {
 
   /** Queues as configured, of one port or of all for OFPP.NONE. */
   queueConfigs?(port: OfPort): QueueConfig[];
+  /** Geneve options bound to tun_metadata fields. */
+  readonly tlvTable?: TlvTable;
   /** Tracked connections are to be forgotten. */
   flushConnections?(request: ConnectionFlush): void;
 
