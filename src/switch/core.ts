@@ -10,7 +10,7 @@
 // 3. Several requests in one `apply` become visible to frames at one moment (one table version), or not at all.
 // 4. Events are told during the call that causes them, in order; a handler must not change the bridge.
 //
-// Groups, meters, flow monitors, table features and TLV maps come as further `BridgeStep` kinds, further queries and further events.
+// Flow monitors, table features and TLV maps come as further `BridgeStep` kinds, further queries and further events.
 import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
