@@ -207,6 +207,12 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       return (await tables()).ctFlushZone(first, second ?? '', options);
     case 'ct-flush':
       return (await tables()).ctFlush(first, args.slice(1), options);
+    case 'add-tlv-map':
+      return (await tables()).modTlvMap(first, 'add', second ?? '', options);
+    case 'del-tlv-map':
+      return (await tables()).modTlvMap(first, 'delete', second, options);
+    case 'dump-tlv-map':
+      return (await tables()).dumpTlvMap(first, options);
     case 'bundle':
       return (await import('./ofctl/bundle-file.ts')).bundleCommand(first, second ?? '', options);
     case 'add-group':

@@ -7,6 +7,7 @@ import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
 import type { GroupDesc, GroupFeatures, GroupMod, GroupStats } from './group.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from './meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from './table.ts';
+import type { TlvMap } from './tlv-table.ts';
 
 /** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
 export type OfVersion = 1 | 2 | 3 | 4 | 5 | 6;
@@ -243,6 +244,9 @@ export type Message =
   | { kind: 'meterConfigReply'; meters: MeterConfig[]; more: boolean }
   | { kind: 'meterFeaturesRequest' }
   | { kind: 'meterFeaturesReply'; features: MeterFeatures }
+  | { kind: 'tlvTableMod'; command: 'add' | 'delete' | 'clear'; maps: TlvMap[] }
+  | { kind: 'tlvTableRequest' }
+  | { kind: 'tlvTableReply'; maxSpace: number; maxFields: number; maps: TlvMap[] }
   | { kind: 'flowMonitorRequest'; requests: FlowMonitorRequest[] }
   | { kind: 'flowMonitorReply'; updates: MonitorUpdate[]; more: boolean }
   | { kind: 'flowMonitorCancel'; id: number }

@@ -9,6 +9,7 @@ import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
+import { TlvTable } from '../openflow/tlv-table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BridgeSettings, PortLink } from './contract.ts';
@@ -27,10 +28,10 @@ import type {
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
+import { references } from './tables/action-references.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
-import { references } from './tables/rule.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
 
@@ -63,6 +64,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
   /** How often connections of a zone were to be forgotten. */
+  readonly tlvTable = new TlvTable();
   readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;

@@ -10,7 +10,7 @@
 // 3. Several requests in one `apply` become visible to frames at one moment (one table version), or not at all.
 // 4. Events are told during the call that causes them, in order; a handler must not change the bridge.
 //
-// Groups, meters, flow monitors, table features and TLV maps come as further `BridgeStep` kinds, further queries and further events.
+// Flow monitors, table features and TLV maps come as further `BridgeStep` kinds, further queries and further events.
 import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
@@ -30,6 +30,7 @@ import type {
 } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from '../openflow/table.ts';
+import type { TlvTable } from '../openflow/tlv-table.ts';
 import type { BridgeSettings, ControllerRequest, ControllerStatus, SwitchEnvironment } from './contract.ts';
 
 /** Who asked; events carry it back so that a connection can leave its own changes out. Any object compared by identity. */
@@ -106,6 +107,8 @@ export interface BridgeCore {
 
   /** Queues as configured, of one port or of all for OFPP.NONE. */
   queueConfigs?(port: OfPort): QueueConfig[];
+  /** Geneve options bound to tun_metadata fields. */
+  readonly tlvTable?: TlvTable;
   /** Tracked connections are to be forgotten. */
   flushConnections?(request: ConnectionFlush): void;
 

@@ -1,5 +1,6 @@
-// Compares Debian's ovs-ofctl with ours on generated input: main.ts [SECTION...] [count=N] [seed=N] [show=N]. A run can be repeated by its seed.
-import { compare, describe } from './programs.ts';
+// Compares Debian's ovs-ofctl with ours on generated input: main.ts [SECTION...] [count=N] [seed=N] [show=N] [stderr=0] [lines=1]. With
+// `lines` many lines go to one process and standard error is not looked at. A run can be repeated by its seed.
+import { compare, compareLines, describe } from './programs.ts';
 import { Dice } from './random.ts';
 import { SECTIONS } from './sections.ts';
 
@@ -23,7 +24,8 @@ for (const section of named.length > 0 ? named : Object.keys(SECTIONS)) {
   const begin = performance.now();
   let differing = 0;
   for (let done = 0; done < count; done += STEP) {
-    const differences = compare(make(dice, Math.min(STEP, count - done)), options.get('stderr') !== '0');
+    const cases = make(dice, Math.min(STEP, count - done));
+    const differences = options.has('lines') ? compareLines(cases) : compare(cases, options.get('stderr') !== '0');
     for (const difference of differences.slice(0, Math.max(0, show - differing))) console.log(describe(difference));
     differing += differences.length;
   }

@@ -122,3 +122,43 @@ export function describe({ case: { args, stdin }, reference, ours }: Difference)
   const head = `--- ovs-ofctl ${args.map(quote).join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.trimEnd().slice(0, 400)}`}`;
   return [head, ...show('<', theirs), ...show('>', mine)].join('\n');
 }
+
+/** Commands that answer line by line of standard input, and how the answers are told apart. */
+const RECORD_ENDS: ReadonlyMap<string, RegExp> = new Map([
+  ['parse-actions', /(?<=\n\n)/],
+  ['parse-instructions', /(?<=\n\n)/],
+  ['parse-ofp10-match', /(?<=\n\n)/],
+  ['parse-ofp11-match', /(?<=\n\n)/],
+  ['parse-nxm', /(?<=\n)/],
+  ['parse-oxm', /(?<=\n)/],
+]);
+const LINES_AT_ONCE = 50;
+
+/**
+ * As `compare`, with many lines to a process, for cases whose standard input is one line. Standard error is not compared: the reference
+ * limits the rate of its log. Lines that end the command are compared alone.
+ */
+export function compareLines(cases: readonly Case[]): Difference[] {
+  const groups = new Map<string, Case[]>();
+  for (const one of cases) {
+    const key = one.args.join(' ');
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
+  }
+  const batches: Case[][] = [];
+  for (const group of groups.values())
+    for (let at = 0; at < group.length; at += LINES_AT_ONCE) batches.push(group.slice(at, at + LINES_AT_ONCE));
+  const joined = batches.map((batch): Case => ({ args: batch[0]?.args ?? [], stdin: batch.map(({ stdin = '' }) => stdin).join('') }));
+  const [reference, ours] = [runReference(joined), runOurs(joined)];
+  const apart: Case[] = [];
+  for (const [index, batch] of batches.entries()) {
+    const end = RECORD_ENDS.get(batch[0]?.args.find((word) => RECORD_ENDS.has(word)) ?? '');
+    const split = (result: Result | undefined): string[] =>
+      end === undefined ? [] : (result?.stdout ?? '').split(end).filter((text) => text !== '');
+    const [theirs, mine] = [split(reference[index]), split(ours[index])];
+    if (reference[index]?.status !== 0 || theirs.length !== batch.length || mine.length !== batch.length) apart.push(...batch);
+    else for (const [i, one] of batch.entries()) if (theirs[i] !== mine[i]) apart.push(one);
+  }
+  return compare(apart, false);
+}

@@ -75,8 +75,7 @@ function fieldHeader(d: Dice): string {
   const long = cls === 0xffff;
   const size = field.wireBytes + (long ? 4 : 0);
   return (
-    ((cls << 16) | (code.num << 9) | size).toString(16).padStart(8, '0').slice(-8) +
-    (long ? experimenter.toString(16).padStart(8, '0') : '')
+    (((cls << 16) | (code.num << 9) | size) >>> 0).toString(16).padStart(8, '0') + (long ? experimenter.toString(16).padStart(8, '0') : '')
   );
 }
 
@@ -105,8 +104,8 @@ function wireAction(d: Dice): string {
 export const wireActions = (d: Dice): string => Array.from({ length: 1 + d.below(2) }, () => wireAction(d)).join('');
 
 export function wireInstructions(d: Dice): string {
-  return d
-    .some(3, () => {
+  return ['', ...d.some(2, () => '')]
+    .map(() => {
       const type = d.pick([1, 2, 3, 4, 5, 6, 7, 0xffff]);
       const body =
         type === 3 || type === 4 ? `00000000${wireActions(d)}` : type === 2 ? hex(d.bytes(20)) : hex(d.bytes(d.pick([4, 4, 4, 12])));
@@ -145,6 +144,11 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
       if (strict) args.unshift('--strict');
       return { args, stdin: `${d.chance(1, 15) && line !== '' ? spoil(d, line) : line}\n` };
     }),
+  nxmLines: (d, count) =>
+    Array.from({ length: count }, () => ({
+      args: ['--strict', ...(d.chance(1, 2) ? ['parse-nxm'] : ['parse-oxm', d.pick(VERSIONS.slice(2))])],
+      stdin: `${entriesLine(d, true) || 'NXM_OF_ETH_TYPE(0800)'}\n`,
+    })),
   ofp10: (d, count) => Array.from({ length: count }, () => ({ args: ['parse-ofp10-match'], stdin: lines(d, 1, fixed10) })),
   ofp11: (d, count) => Array.from({ length: count }, () => ({ args: ['parse-ofp11-match'], stdin: lines(d, 1, fixed11) })),
   actions: (d, count) =>
@@ -191,7 +195,8 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
  */
 export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boolean }>> = {
   nxm: { share: 0.03, onErrors: true },
-  actions: { share: 0.1, onErrors: true },
+  nxmLines: { share: 0.03, onErrors: true },
+  actions: { share: 0.15, onErrors: true },
   instructions: { share: 0.15, onErrors: true },
   flows: { share: 0.1, onErrors: true },
   badflows: { share: 0.2, onErrors: true },

@@ -173,6 +173,28 @@ const control: readonly string[] = [
   ].map((tuple) => `ovs-ofctl ct-flush br0 ${tuple}`),
 ];
 
+const tlv = (type: string | number, size: number, field: string | number): string =>
+  `{class=0xffff,type=${type},len=${size}}->tun_metadata${field}`;
+
+const tlvMaps: readonly string[] = [
+  'ovs-ofctl del-tlv-map br0',
+  `ovs-ofctl add-tlv-map br0 '${tlv(0, 4, 0)},${tlv(1, 8, 1)}'`,
+  ...both('dump-tlv-map br0'),
+  `ovs-ofctl add-tlv-map br0 '${tlv(0, 4, 0)}'`,
+  `ovs-ofctl add-tlv-map br0 '${tlv(7, 4, 0)}'`,
+  `ovs-ofctl add-tlv-map br0 '${tlv(0, 4, 9)}'`,
+  `ovs-ofctl -OOpenFlow13 add-tlv-map br0 '${tlv('0x80', 124, 3)},${tlv(2, 124, 4)},${tlv(3, 124, 5)}'`,
+  `ovs-ofctl add-tlv-map br0 '${tlv(2, 4, 3)},${tlv(2, 4, 4)}'`,
+  `ovs-ofctl add-tlv-map br0 '${tlv(2, 4, 3)},${tlv(3, 4, 3)}'`,
+  `ovs-ofctl del-tlv-map br0 '${tlv(0, 4, 0)}'`,
+  `ovs-ofctl del-tlv-map br0 '${tlv(0, 4, 9)}'`,
+  'ovs-ofctl dump-tlv-map br0',
+  'ovs-ofctl add-tlv-map br0 zz',
+  `ovs-ofctl add-tlv-map br0 '${tlv(0, 4, 0).replace('tun_metadata', 'reg')}'`,
+  'ovs-ofctl del-tlv-map br0',
+  ...both('dump-tlv-map br0'),
+];
+
 const bundles: readonly string[] = [
   ...['', '-OOpenFlow13 ', '-OOpenFlow15 '].flatMap((version) => [
     fed(`${version}--bundle add-flows br0`, ...twoFlows),
@@ -414,6 +436,7 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
     ],
   ],
   ['control of tables', control],
+  ['TLV maps', tlvMaps],
   ['bundles', bundles],
   ['differences', differences],
   ['lacking prerequisites', lacking],

@@ -5,6 +5,7 @@ import { hexDump } from '../../base/hex-dump.ts';
 import { type Match, matchAll, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import type { Action } from '../../openflow/action.ts';
+import { checkActionList } from '../../openflow/action-check.ts';
 import { decodeActionBytes, decodeInstructionBytes, encodeActions, encodeInstructions } from '../../openflow/codec/action-codec.ts';
 import { ByteReader, ByteWriter } from '../../openflow/codec/bytes.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
@@ -67,9 +68,17 @@ function parseLists(
 export const parseActionsCommand = (version: string): number =>
   parseLists(version, 'actions', decodeActionBytes, (out, actions, v) => encodeActions(out, actions, v));
 
+/** Instructions that a flow of the first table, which matches anything, may have. */
+function checkedInstructions(bytes: Uint8Array, version: OfVersion): Action[] {
+  const actions = decodeInstructionBytes(bytes, version);
+  const isConsistent = checkActionList(actions, matchAll(), 0);
+  if (!isConsistent && version > 1) throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+  return actions;
+}
+
 /** parse-instructions VERSION */
 export const parseInstructionsCommand = (version: string): number =>
-  parseLists(version, 'instructions', decodeInstructionBytes, (out, actions, v) => {
+  parseLists(version, 'instructions', checkedInstructions, (out, actions, v) => {
     if (v === 1) encodeActions(out, actions, v);
     else encodeInstructions(out, actions, v);
   });

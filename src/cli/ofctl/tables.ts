@@ -6,6 +6,7 @@ import { parsePort } from '../../flow/field-text.ts';
 import type { Message } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';
+import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
@@ -173,3 +174,41 @@ export function ctFlush(bridge: string, args: readonly string[], settings: Sessi
     await session.barrier();
   });
 }
+
+/** `{class=C,type=T,len=L}->tun_metadataN`, several with commas or spaces between. */
+function parseTlvMaps(text: string): TlvMap[] {
+  const maps: TlvMap[] = [];
+  const number = '(0x[0-9a-f]+|\\d+)';
+  const one = new RegExp(`^[,\\s]*\\{class=${number},type=${number},len=${number}\\}->tun_metadata(\\d+)`, 'i');
+  let rest = text;
+  while (rest.replace(/[,\s]+$/, '') !== '') {
+    const found = one.exec(rest);
+    if (found === null) throw new ConfigError('invalid tlv mapping');
+    const [all, optionClass = '', optionType = '', size = '', field = ''] = found;
+    maps.push({
+      optionClass: Number(optionClass) & 0xffff,
+      optionType: Number(optionType) & 0xff,
+      size: Number(size) & 0xff,
+      field: Number(field) & 0xffff,
+    });
+    rest = rest.slice(all.length);
+  }
+  return maps;
+}
+
+/** add-tlv-map and del-tlv-map. */
+export function modTlvMap(bridge: string, command: 'add' | 'delete', text: string | undefined, settings: SessionSettings): Promise<number> {
+  const maps = text === undefined ? [] : parseTlvMaps(text);
+  return withSession(bridge, settings, async (session) => {
+    if (session.version === 1) {
+      session.connection.send({ kind: 'setFlowFormat', format: 2 });
+      await session.barrier();
+    }
+    session.connection.send({ kind: 'tlvTableMod', command: text === undefined ? 'clear' : command, maps });
+    await session.barrier();
+  });
+}
+
+/** dump-tlv-map */
+export const dumpTlvMap = (bridge: string, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, (session) => print(session, { kind: 'tlvTableRequest' }));

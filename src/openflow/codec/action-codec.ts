@@ -13,7 +13,7 @@ import type { Action, ActionKind } from '../action.ts';
 import { OFPP } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { NXAST, ONF_VENDOR } from './action-constants.ts';
+import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
 import { checkActionForm } from './action-forms.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
@@ -28,10 +28,10 @@ const MAX_DEPTH = 32;
 const log = logger('ofp_actions');
 
 /** Bytes that are not whole eights hold no list. */
-function checkWhole(bytes: Uint8Array, what: string): void {
+function checkWhole(bytes: Uint8Array, what: string, code = 'OFPBRC_BAD_LEN'): void {
   if (bytes.length % 8 === 0) return;
   log.warn(`OpenFlow message ${what} length ${bytes.length} is not a multiple of 8`);
-  throw new PeerError('OFPBRC_BAD_LEN', `${what} of ${bytes.length} bytes`);
+  throw new PeerError(code, `${what} of ${bytes.length} bytes`);
 }
 
 /** Actions that are all of some bytes. */
@@ -42,7 +42,7 @@ export function decodeActionBytes(bytes: Uint8Array, version: OfVersion): Action
 /** Instructions that are all of some bytes; OpenFlow 1.0 has actions instead. */
 export function decodeInstructionBytes(bytes: Uint8Array, version: OfVersion): Action[] {
   if (version === 1) return decodeActionBytes(bytes, version);
-  checkWhole(bytes, 'instructions');
+  checkWhole(bytes, 'instructions', 'OFPBIC_BAD_LEN');
   return decodeInstructions(new ByteReader(bytes, 'OFPBIC_BAD_LEN'), version);
 }
 
@@ -71,8 +71,10 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
     const type = from.u16();
     const length = from.u16();
     if (type === EXPERIMENTER) {
-      if (length < 16 || from.left < 6) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
       const vendor = from.u32();
+      const isKnown = vendor === NX_VENDOR || vendor === ONF_VENDOR;
+      if (isKnown && (length < 16 || from.left < 2)) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
+      if (!isKnown) checkActionForm(version, vendor, 0, length, from.left + 8);
       const subtype = from.u16();
       checkActionForm(version, vendor, subtype, length, from.left + 10);
       actions.push(decodeExperimenter(from.sub(length - 10, 'OFPBAC_BAD_LEN'), vendor, subtype, version, depth));
@@ -588,6 +590,14 @@ const NOT_IN_SETS: ReadonlySet<ActionKind> = new Set<ActionKind>([
 /** Instruction types of OpenFlow 1.1 and later. */
 const INSTRUCTION = { GOTO: 1, METADATA: 2, WRITE: 3, APPLY: 4, CLEAR: 5, METER: 6 } as const;
 
+/** Bytes of those that have a size of their own. */
+const INSTRUCTION_SIZE: Readonly<Record<number, number>> = {
+  [INSTRUCTION.GOTO]: 8,
+  [INSTRUCTION.METADATA]: 24,
+  [INSTRUCTION.CLEAR]: 8,
+  [INSTRUCTION.METER]: 8,
+};
+
 /** Reads instructions to the end of `from`, given in the specification's order of execution. */
 export function decodeInstructions(from: ByteReader, version: OfVersion): Action[] {
   const bodies = new Map<number, ByteReader>();
@@ -596,9 +606,10 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
     const type = from.u16();
     const length = from.u16();
     if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
+    if ((INSTRUCTION_SIZE[type] ?? length) !== length) throw new PeerError('OFPBIC_BAD_LEN', `instruction ${type} of ${length} bytes`);
     const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
     if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');
-    if (type < 1 || type > 6 || (type === INSTRUCTION.METER && (version < 4 || version > 5))) {
+    if (type < 1 || type > 6) {
       throw new PeerError('OFPBIC_UNKNOWN_INST', `instruction ${type}`);
     }
     if (bodies.has(type)) throw new PeerError('OFPBIC_DUP_INST', `instruction ${type} twice`);
@@ -638,7 +649,7 @@ const isInstruction = (action: Action): boolean =>
 
 /** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
 export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
-  const hasMeter = version === 4 || version === 5;
+  const hasMeter = version < 6;
   const now = { ...context };
   const apply = actions.filter((a) => !isInstruction(a) && !(hasMeter && a.kind === 'meter'));
   const block = (type: number, body: (out: ByteWriter) => void): void => {

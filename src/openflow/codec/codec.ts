@@ -46,6 +46,7 @@ import {
   encodeQueueConfigRequest,
 } from './queue-config-codec.ts';
 import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
+import { decodeTlvMod, decodeTlvReply, encodeTlvMod, encodeTlvReply } from './tlv-codec.ts';
 
 const packetLog = logger('ofp_packet');
 
@@ -112,6 +113,9 @@ const NXT = {
   FLOW_MONITOR_CANCEL: 21,
   FLOW_MONITOR_PAUSED: 22,
   FLOW_MONITOR_RESUMED: 23,
+  TLV_TABLE_MOD: 24,
+  TLV_TABLE_REQUEST: 25,
+  TLV_TABLE_REPLY: 26,
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
   PACKET_IN2: 30,
@@ -253,6 +257,12 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:
         return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+      case NXT.TLV_TABLE_MOD:
+        return decodeTlvMod(from);
+      case NXT.TLV_TABLE_REQUEST:
+        return { kind: 'tlvTableRequest' };
+      case NXT.TLV_TABLE_REPLY:
+        return decodeTlvReply(from);
       case NXT.FLOW_MONITOR_CANCEL:
         return decodeMonitorCancel(from);
       case NXT.FLOW_MONITOR_PAUSED:
@@ -478,6 +488,16 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       return T.EXPERIMENTER;
     case 'setControllerId':
       out.u32(NX_VENDOR).u32(NXT.SET_CONTROLLER_ID).zeros(6).u16(message.controllerId);
+      return T.EXPERIMENTER;
+    case 'tlvTableMod':
+      vendor(out, NXT.TLV_TABLE_MOD);
+      encodeTlvMod(out, message);
+      return T.EXPERIMENTER;
+    case 'tlvTableRequest':
+      return vendor(out, NXT.TLV_TABLE_REQUEST);
+    case 'tlvTableReply':
+      vendor(out, NXT.TLV_TABLE_REPLY);
+      encodeTlvReply(out, message);
       return T.EXPERIMENTER;
     case 'flowMonitorCancel':
     case 'flowMonitorPaused':

@@ -79,6 +79,13 @@ const update = (events: readonly FlowUpdate['event'][]): fc.Arbitrary<MonitorUpd
     ),
   );
 
+const tlvMap = record({
+  optionClass: u16,
+  optionType: u8,
+  size: fc.integer({ min: 0, max: 31 }).map((words) => words * 4),
+  field: fc.integer({ min: 0, max: 63 }),
+});
+
 /** Each message with the versions that have it. */
 const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<Message>])[] = [
   [
@@ -171,6 +178,20 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
       updates: fc.array(update(['added', 'deleted', 'modified']), { maxLength: 4 }),
       more: fc.boolean(),
     }),
+  ],
+  [
+    'TLV table mod',
+    [1, 4, 6],
+    record({
+      kind: fc.constant('tlvTableMod' as const),
+      command: fc.constantFrom('add', 'delete', 'clear'),
+      maps: fc.array(tlvMap, { maxLength: 4 }),
+    }),
+  ],
+  [
+    'TLV table',
+    [1, 4, 6],
+    record({ kind: fc.constant('tlvTableReply' as const), maxSpace: u32, maxFields: u16, maps: fc.array(tlvMap, { maxLength: 4 }) }),
   ],
   ['flow monitor cancel', [1, 2, 3, 4], record({ kind: fc.constant('flowMonitorCancel' as const), id: u32 })],
   ['forget a zone', [1, 2, 3, 4, 5, 6], record({ kind: fc.constant('ctFlushZone' as const), zone: u16 })],

@@ -25,7 +25,7 @@ export function decodeLearn(from: ByteReader, isLearn2: boolean): Learn {
   const cookie = from.u64();
   const flags = from.u16();
   const table = from.u8();
-  if (from.u8() !== 0) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn padding is not zero');
+  from.zeros(1, 'OFPBAC_BAD_ARGUMENT');
   const known = isLearn2 ? 7 : 3;
   if ((flags & ~known) !== 0 || table === 255) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn flags or table');
   const learn: Learn = {
@@ -45,7 +45,7 @@ export function decodeLearn(from: ByteReader, isLearn2: boolean): Learn {
   if (isLearn2) {
     learn.limit = from.u32();
     const offset = from.u16();
-    from.skip(2);
+    from.zeros(2, 'NXBAC_MUST_BE_ZERO');
     if ((flags & FLAG.WRITE_RESULT) !== 0) learn.resultDst = subfieldFromPacked(decodeNxmHeader(from), packBits(offset, 1));
   }
   while (from.left >= 2) {

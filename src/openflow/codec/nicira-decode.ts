@@ -41,7 +41,7 @@ function decodeControllerProperties(from: ByteReader): Action {
   while (from.left >= 4) {
     const type = from.u16();
     const length = from.u16();
-    if (length < 4) bad('property too short');
+    if (length < 4) throw new PeerError('OFPBPC_BAD_LEN', 'property too short');
     const body = from.sub(length - 4, 'OFPBPC_BAD_LEN');
     from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
     if (type === 0) action.maxLen = body.u16();
@@ -93,7 +93,7 @@ function decodeSample(from: ByteReader, generation: 1 | 2 | 3): Action {
   };
   if (generation >= 2) sample.samplingPort = from.u16();
   if (generation === 3) sample.direction = named(SAMPLE_DIRECTIONS, from.u8(), 'direction');
-  if (generation >= 2) from.zeros(from.left);
+  if (generation === 3) from.zeros(from.left);
   return sample;
 }
 
@@ -119,9 +119,13 @@ function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   return action;
 }
 
+/** Packet types that can be put around a packet: Ethernet, NSH, MPLS unicast and multicast. */
+const ENCAPSULATIONS: ReadonlySet<number> = new Set([0, 0x1894f, 0x18847, 0x18848]);
+
 function decodeEncap(from: ByteReader): Action {
   from.skip(2);
   const packetType = from.u32();
+  if (!ENCAPSULATIONS.has(packetType)) throw new PeerError('NXBAC_BAD_HEADER_TYPE', `encap of packet type ${packetType}`);
   const props: { class: number; type: number; value: Uint8Array }[] = [];
   while (from.left >= 4) {
     const cls = from.u16();
@@ -290,7 +294,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     (f) => {
       const clause = f.u8();
       const clauses = f.u8();
-      if (clauses < 2 || clauses > 64 || clause >= clauses) bad('conjunction');
+      if (clauses < 2 || clauses > 64 || clause >= clauses) throw new PeerError('NXBAC_BAD_CONJUNCTION', 'conjunction');
       return { kind: 'conjunction', clause, clauses, id: f.u32() };
     },
   ],
@@ -335,7 +339,9 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     (f) => {
       const length = f.u16();
       const offset = f.u16();
-      return { kind: 'checkPktLarger', length, dst: subfield(decodeNxmHeader(f), offset, 1) };
+      const field = decodeNxmHeader(f);
+      f.zeros(f.left);
+      return { kind: 'checkPktLarger', length, dst: subfield(field, offset, 1) };
     },
   ],
   [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeNxmHeader(f) })],

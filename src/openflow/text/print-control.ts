@@ -5,6 +5,7 @@ import { formatPort } from '../../flow/field-text.ts';
 import type { CtTuple } from '../conntrack.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { EVICT, type QueueConfig, type TableDesc } from '../table.ts';
+import type { TlvMap } from '../tlv-table.ts';
 import type { BodyPrinters } from './print-context.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
@@ -71,6 +72,15 @@ function tupleText(tuple: CtTuple, proto: number, showProto: boolean): string {
   return showProto ? `${text},ct_nw_proto=${proto}` : text;
 }
 
+function mapsText(maps: readonly TlvMap[]): string {
+  const hex = (value: number): string => (value === 0 ? '0' : `0x${value.toString(16)}`);
+  let text = ' mapping table:\n  class  type  length  match field\n ------  ----  ------  --------------';
+  for (const map of maps) {
+    text += `\n ${hex(map.optionClass).padStart(6)}  ${hex(map.optionType).padStart(4)}  ${String(map.size).padStart(6)}  tun_metadata${map.field}`;
+  }
+  return `${text}\n`;
+}
+
 /** Bodies of these messages. */
 export const CONTROL_BODIES: BodyPrinters = {
   tableMod: (message, { version }) => tableMod(message, version),
@@ -95,6 +105,10 @@ export const CONTROL_BODIES: BodyPrinters = {
     }
     return text === '' ? '\n' : text;
   },
+  tlvTableMod: (message) =>
+    `\n ${message.command === 'clear' ? 'CLEAR\n' : `${message.command === 'add' ? 'ADD' : 'DEL'}${mapsText(message.maps)}`}`,
+  tlvTableReply: ({ maxSpace, maxFields, maps }) =>
+    `\n max option space=${maxSpace} max fields=${maxFields}\n allocated option space=${maps.reduce((sum, map) => sum + map.size, 0)}\n\n${mapsText(maps)}`,
   ctFlushZone: (message) => ` zone_id=${message.zone}\n`,
   ctFlush: (message) =>
     ` zone=${message.zone ?? 0} '${tupleText(message.original, message.proto, true)}' '${tupleText(message.reply, message.proto, false)}'\n`,

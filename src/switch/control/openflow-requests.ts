@@ -6,6 +6,7 @@ import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
+import { TLV_FIELDS, TLV_SPACE } from '../../openflow/tlv-table.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { groupFeatures } from './openflow-group-features.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
@@ -140,6 +141,13 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'tlvTableMod':
+      if (message.command === 'add') core.tlvTable?.add(message.maps);
+      else if (message.command === 'delete') core.tlvTable?.remove(message.maps);
+      else core.tlvTable?.clear();
+      return undefined;
+    case 'tlvTableRequest':
+      return reply({ kind: 'tlvTableReply', maxSpace: TLV_SPACE, maxFields: TLV_FIELDS, maps: core.tlvTable?.maps() ?? [] });
     case 'flowMonitorRequest':
       return replyParts(
         session.monitors.request(message.requests),

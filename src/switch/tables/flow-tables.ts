@@ -13,8 +13,9 @@ import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
+import { checkActions, ReferenceIndex, type Referents, references } from './action-references.ts';
 import { ExpiryQueue } from './expiry.ts';
-import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, references, sendsTo, usesGroup } from './rule.ts';
+import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
 import { MAX_ENTRIES, NO_LIMIT, type TableLimit, TableRoom } from './table-room.ts';
 
 /** Tables that a peer can use: 0..253. Table 254 is the bridge's own, 255 means all. */
@@ -76,8 +77,7 @@ export class FlowTables {
   readonly #learners = new Map<string, number>();
   readonly #orphans = new Map<string, { table: number; cookie: bigint }>();
 
-  /** The flows that name a group or a meter, by its number. */
-  readonly #users = { group: new Map<number, Set<FlowRule>>(), meter: new Map<number, Set<FlowRule>>() };
+  readonly #references = new ReferenceIndex();
   readonly #known: Referents;
 
   constructor(clock: Clock, tell: (change: FlowChange) => void, known: Referents = { hasGroup: () => false, hasMeter: () => false }) {
@@ -228,7 +228,7 @@ export class FlowTables {
 
   /** How many flows name a group or a meter. */
   userCount(kind: 'group' | 'meter', id: number): number {
-    return this.#users[kind].get(id)?.size ?? 0;
+    return this.#references.of(kind, id).size;
   }
 
   /** Stages the removal of the flows that name a group or a meter that goes. */
@@ -236,18 +236,7 @@ export class FlowTables {
     const reason = kind === 'group' ? 'group_delete' : 'meter_delete';
     const next = this.version + 1;
     const staged = this.#added.filter((rule) => references(rule.settings.actions).some((one) => one.kind === kind && one.id === id));
-    for (const rule of [...(this.#users[kind].get(id) ?? []), ...staged]) if (rule.isVisible(next)) this.#delete(rule, reason, sender);
-  }
-
-  #countUsers(rule: FlowRule, isThere: boolean): void {
-    for (const { kind, id } of references(rule.settings.actions)) {
-      const users = this.#users[kind].get(id);
-      if (!isThere) {
-        users?.delete(rule);
-        if (users?.size === 0) this.#users[kind].delete(id);
-      } else if (users === undefined) this.#users[kind].set(id, new Set([rule]));
-      else users.add(rule);
-    }
+    for (const rule of [...this.#references.of(kind, id), ...staged]) if (rule.isVisible(next)) this.#delete(rule, reason, sender);
   }
 
   /** Runs `look` as if what has been staged so far were current. */
@@ -280,7 +269,7 @@ export class FlowTables {
       if (rule.isHidden) table.hidden--;
       table.room.removed(rule);
       this.#count(table, rule, -1);
-      this.#countUsers(rule, false);
+      this.#references.remove(rule);
     }
     for (const rule of added) {
       if (rule.isGone) continue;
@@ -289,7 +278,7 @@ export class FlowTables {
       if (rule.isHidden) table.hidden++;
       table.room.added(rule);
       this.#count(table, rule, 1);
-      this.#countUsers(rule, true);
+      this.#references.add(rule);
       const now = this.#clock.now();
       rule.stats.modifiedMs = now;
       const due = rule.dueMs();
@@ -518,40 +507,4 @@ function add<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
 function outputsTo(rule: FlowRule, port: number, group: number): boolean {
   if (port !== OFPP.NONE && !sendsTo(rule.settings.actions, port)) return false;
   return group === ANY_GROUP || usesGroup(rule.settings.actions, group);
-}
-
-/** What else of the bridge actions may name: as staged so far. */
-export interface Referents {
-  hasGroup(id: number): boolean;
-  hasMeter(id: number): boolean;
-}
-
-/** Refuses actions that name a port, table, group or meter that cannot be. */
-export function checkActions(actions: readonly Action[], table: number, known: Referents): void {
-  for (const action of actions) {
-    switch (action.kind) {
-      case 'output':
-      case 'outputTrunc':
-        if (action.port === OFPP.NONE || (action.port >= OFPP.MAX && action.port < OFPP.IN_PORT)) {
-          throw new PeerError('OFPBAC_BAD_OUT_PORT', `output to invalid port ${action.port}`);
-        }
-        break;
-      case 'gotoTable':
-        if (action.table !== ALL_TABLES && action.table <= table) {
-          throw new PeerError('OFPBIC_BAD_TABLE_ID', `goto_table:${action.table} in table ${table}`);
-        }
-        break;
-      case 'writeActions':
-      case 'clone':
-        checkActions(action.actions, table, known);
-        break;
-      case 'group':
-        if (known.hasGroup(action.group)) break;
-        throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${action.group}`);
-      case 'meter':
-        if (known.hasMeter(action.meter)) break;
-        throw new PeerError('OFPMMFC_INVALID_METER', `no meter ${action.meter}`);
-      default:
-    }
-  }
 }

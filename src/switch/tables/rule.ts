@@ -128,17 +128,6 @@ export function usesGroup(actions: readonly Action[], group: number): boolean {
   });
 }
 
-/** The groups and meters that a list names. */
-export function references(actions: readonly Action[]): { kind: 'group' | 'meter'; id: number }[] {
-  const found: { kind: 'group' | 'meter'; id: number }[] = [];
-  for (const action of actions) {
-    if (action.kind === 'group') found.push({ kind: 'group', id: action.group });
-    else if (action.kind === 'meter') found.push({ kind: 'meter', id: action.meter });
-    else if (action.kind === 'writeActions' || action.kind === 'clone') found.push(...references(action.actions));
-  }
-  return found;
-}
-
 /** Whether a match is in that form already: most are, and need no copy. */
 function isNormal({ key, mask }: Match): boolean {
   const inPort = mask[W.IN_PORT];

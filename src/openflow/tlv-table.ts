@@ -1,0 +1,65 @@
+// The TLV table: which Geneve options stand behind the fields tun_metadata0 to tun_metadata63 (ovs-ofctl(8), "add-tlv-map").
+import { PeerError } from '../base/errors.ts';
+
+export const TLV_FIELDS = 64;
+export const TLV_SPACE = 256;
+const MAX_OPTION = 124;
+
+/** One option and the field it is bound to; `size` in bytes. */
+export interface TlvMap {
+  optionClass: number;
+  optionType: number;
+  size: number;
+  field: number;
+}
+
+/** Faults of a mapping by itself. */
+export function checkTlvMap(map: TlvMap): void {
+  if (map.size % 4 !== 0 || map.size > MAX_OPTION) throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
+  if (map.field >= TLV_FIELDS) throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+}
+
+/** The table of one bridge. A request is done as a whole or not at all. */
+export class TlvTable {
+  readonly #byField = new Map<number, TlvMap>();
+
+  /** In order of their fields. */
+  maps(): TlvMap[] {
+    return [...this.#byField.values()].sort((a, b) => a.field - b.field);
+  }
+
+  /** Bytes of all options. */
+  get usedSpace(): number {
+    let size = 0;
+    for (const map of this.#byField.values()) size += map.size;
+    return size;
+  }
+
+  add(maps: readonly TlvMap[]): void {
+    const fields = new Set<number>();
+    const options = new Set<number>();
+    const optionOf = (map: TlvMap): number => map.optionClass * 256 + map.optionType;
+    const taken = new Set([...this.#byField.values()].map(optionOf));
+    let space = this.usedSpace;
+    for (const map of maps) {
+      checkTlvMap(map);
+      if (this.#byField.has(map.field) || taken.has(optionOf(map)))
+        throw new PeerError('NXTTMFC_ALREADY_MAPPED', `tun_metadata${map.field}`);
+      if (fields.has(map.field) || options.has(optionOf(map))) throw new PeerError('NXTTMFC_DUP_ENTRY', `tun_metadata${map.field}`);
+      fields.add(map.field);
+      options.add(optionOf(map));
+      space += map.size;
+      if (space > TLV_SPACE) throw new PeerError('NXTTMFC_TABLE_FULL', `${space} bytes of options`);
+    }
+    for (const map of maps) this.#byField.set(map.field, map);
+  }
+
+  /** What is not there is not missed. */
+  remove(maps: readonly TlvMap[]): void {
+    for (const map of maps) this.#byField.delete(map.field);
+  }
+
+  clear(): void {
+    this.#byField.clear();
+  }
+}
