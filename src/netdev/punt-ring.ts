@@ -66,8 +66,8 @@ const DONE = PUNT_PENDING.done / 4;
 
 /** Bytes that a record takes of the ring. */
 const recordSize = (header: number): number => ((header & 0x3fffffff) + 8 + 7) & ~7;
-/** Frames that waited longer, because no daemon was there to read them, are of no use to anybody: about 5 s in units of `time`. */
-const MAX_AGE = 5000;
+/** Frames that waited longer, because no daemon was there to read them, are of no use to anybody: about 10 s in units of `time`. */
+const MAX_AGE = 10_000;
 
 export class PuntRingDevice implements Device {
   readonly fds: readonly number[];

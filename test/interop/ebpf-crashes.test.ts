@@ -1,5 +1,5 @@
 // Whatever moment the daemon dies at, the next one makes right what it finds; and in the end nothing is left. WEFT_CONTINUITY_KILLS sets how
-// many times it is killed (6 by default).
+// many times it is killed (4 by default).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,7 +44,7 @@ test('kill -9 at any moment of a start, of flows coming and of program exchange:
   skip,
 }, async (t) => {
   const { h, a } = await net(world(t));
-  const rounds = Number(process.env['WEFT_CONTINUITY_KILLS'] ?? 6);
+  const rounds = Number(process.env['WEFT_CONTINUITY_KILLS'] ?? 4);
   for (let round = 0; round < rounds; round++) {
     // New masks and flows all the time.
     const churn = h.start(

@@ -116,6 +116,12 @@ test('dummy: frames from text under a clock that stands still', { skip }, async 
     `ovs-appctl netdev-dummy/receive p1 '${frame}' --len 100`,
     'ovs-appctl time/warp 100',
     'ovs-appctl dpctl/dump-flows',
+    ...['ovs', 'tc', 'dpdk', 'offloaded', 'non-offloaded', 'partially-offloaded', 'all', 'foo', 'ovs,foo', 'ovs,tc', ''].map(
+      (types) => `ovs-appctl dpctl/dump-flows type=${types}`,
+    ),
+    ...['pmd=-1', 'pmd=x', 'pmd=3', 'type=ovs pmd=-1', 'type=ovs type=tc', 'type=ovs dummy@ovs-dummy'].map(
+      (words) => `ovs-appctl dpctl/dump-flows ${words}`,
+    ),
     'ovs-appctl dpif/dump-flows --names br0',
     'ovs-appctl netdev-dummy/receive p9 xx',
     'ovs-appctl netdev-dummy/receive p1 zz',

@@ -184,6 +184,7 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
       parts.host.cookieText?.(datapath, cookie) ?? (cookie.reason === 'controller' ? 'controller()' : `${cookie.reason}(action)`),
   };
   const now = parts.clock.now();
+  const offload = datapath.offload?.();
   for (const flow of flows) {
     const stats = datapath.flowStats(flow.id);
     if (stats === undefined) continue;
@@ -193,7 +194,6 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
     } else {
       const id = flow.id.toString(16).padStart(32, '0');
       const ufid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
-      const offload = datapath.offload?.();
       const place = offload === undefined ? 'dp:ovs' : offloadText(offload, flow.id);
       yield `ufid:${ufid}, ${line.replace(/, actions:/, `, ${place}, actions:`)}`;
     }
@@ -203,15 +203,41 @@ function* flowLines(parts: CommandParts, datapath: Datapath, flows: Iterable<DpF
 function dpctlDumpFlows(parts: CommandParts, args: readonly string[]): string {
   const options = dumpOptions(args);
   const words: string[] = [];
+  let types: ReadonlySet<string> | undefined;
+  let thread: string | undefined;
   for (const word of options.rest) {
-    if (/^(type|pmd)=/.test(word)) continue;
     if (word.startsWith('filter=')) throw new ConfigError('ovs-vswitchd: flow filters are not supported yet');
-    words.push(word);
+    if (word.startsWith('type=') && types === undefined) types = flowTypes(word.slice('type='.length));
+    else if (word.startsWith('pmd=') && thread === undefined) thread = word.slice('pmd='.length);
+    else words.push(word);
   }
   const datapath = datapathNamed(parts, words[0]);
-  const lines = [...flowLines(parts, datapath, datapath.flows(), options)];
-  if (lines.length > 0 && datapath.type !== 'system') lines.unshift('flow-dump from the main thread:');
+  if (thread !== undefined && !/^\s*[-+]?\d+$/.test(thread)) throw new ConfigError('');
+  if (thread !== undefined && Number(thread) !== -1) return '';
+  const flows = types === undefined || types.has('all') ? datapath.flows() : flowsOfTypes(datapath, types);
+  const lines = [...flowLines(parts, datapath, flows, options)];
+  if (lines.length > 0 && datapath.type !== 'system' && thread === undefined) lines.unshift('flow-dump from the main thread:');
   return lines.join('\n');
+}
+
+/** The words of `type=`, ovs-dpctl(8). */
+const FLOW_TYPES: ReadonlySet<string> = new Set(['ovs', 'tc', 'dpdk', 'offloaded', 'non-offloaded', 'partially-offloaded', 'all']);
+
+function flowTypes(text: string): ReadonlySet<string> {
+  const types = text.split(',').filter((word) => word !== '');
+  const unknown = types.find((word) => !FLOW_TYPES.has(word));
+  if (unknown !== undefined) throw new ConfigError(`ovs-vswitchd: Failed to parse type (${unknown}) (Invalid argument)`);
+  return new Set(types);
+}
+
+function* flowsOfTypes(datapath: Datapath, types: ReadonlySet<string>): Generator<DpFlow> {
+  const offload = datapath.offload?.();
+  const user = types.has('ovs') || types.has('non-offloaded');
+  const whole = types.has('tc') || types.has('offloaded');
+  const part = types.has('tc') || types.has('partially-offloaded');
+  for (const flow of datapath.flows()) {
+    if (offload?.isOffloaded(flow.id) !== true ? user : offload.isPartial(flow.id) ? part : whole) yield flow;
+  }
 }
 
 function dpifDumpFlows(parts: CommandParts, args: readonly string[]): string {

@@ -60,7 +60,7 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
   });
   const { replication } = daemon;
   unixctl.register('ovsdb-server/sync-status', '', 0, 0, () => replication.status);
-  unixctl.register('ovsdb-server/set-active-ovsdb-server', 'target', 1, 1, ([target = '']) => {
+  unixctl.register('ovsdb-server/set-active-ovsdb-server', '', 1, 1, ([target = '']) => {
     replication.remote = target;
     return '';
   });
@@ -74,12 +74,12 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     replication.disconnect();
     return '';
   });
-  unixctl.register('ovsdb-server/set-active-ovsdb-server-probe-interval', 'probe interval', 1, 1, ([text = '']) => {
+  unixctl.register('ovsdb-server/set-active-ovsdb-server-probe-interval', '', 1, 1, ([text = '']) => {
     if (!/^[-+]?\d+$/.test(text)) return 'Invalid probe interval, integer value expected';
     replication.probeIntervalMs = Math.max(0, Number(text));
     return '';
   });
-  unixctl.register('ovsdb-server/set-sync-exclude-tables', 'DB:TABLE,...', 0, 1, ([tables = '']) => {
+  unixctl.register('ovsdb-server/set-sync-exclude-tables', '', 0, 1, ([tables = '']) => {
     replication.excluded = tables;
     return '';
   });

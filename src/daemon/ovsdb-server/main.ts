@@ -15,6 +15,7 @@ import { OvsdbServer } from '../../ovsdb/server/server.ts';
 import { SIGNAL_TEXT } from '../plumbing/parent.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
+import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
 import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
 import { parseRelay, Relay } from './relay.ts';
@@ -42,6 +43,8 @@ const OPTIONS: readonly OptionSpec[] = [
 export class OvsdbDaemon {
   readonly server: OvsdbServer;
   readonly files = new Map<string, DatabaseFile>();
+  /** Give memory back after each compaction. */
+  trimsOnCompaction = false;
   readonly relays = new Map<string, Relay>();
   /** Remotes as configured; those of `db:` have none of their own. */
   readonly remotes = new Map<string, Remote | RemoteColumn>();
@@ -122,6 +125,7 @@ export class OvsdbDaemon {
     if (why === 'by user request') this.logCompaction(name);
     const started = realClock.now();
     await file.compact('compacting database online');
+    if (this.trimsOnCompaction) trimMemory();
     if (why === 'by user request') log.dbg(() => `${name}: Database compaction took ${Math.round(realClock.now() - started)}ms`);
   }
 
@@ -265,6 +269,7 @@ async function start(context: DaemonContext): Promise<void> {
     if (fault !== '' && value.startsWith('db:')) context.fatal(`${fault}\n`, 'ovsdb_server');
   }
   registerDatabaseCommands(context.unixctl, daemon, () => void context.exit());
+  context.onExit(registerDiagnosticCommands(context.unixctl, daemon));
   const timer = setInterval(() => daemon.writeStatus(), STATUS_INTERVAL_MS);
   context.onExit(() => clearInterval(timer));
   context.ready();

@@ -4,8 +4,8 @@ import { MAX_PORTS } from '../userspace/shared-state.ts';
 import { HELD_ALWAYS } from './flow-order.ts';
 import { COUNTER_VALUE, PENDING_VALUE } from './map-layout.ts';
 
-/** How long a flow's frames follow others at most, by the program's hand: 20 to 40 ms. */
-const MOST_MS = 20;
+/** A flow's frames follow others by the program's hand for one to two of these at most. */
+const MOST_MS = 150;
 const ALWAYS = HELD_ALWAYS | 0;
 
 /** A flow here: the place of its counters, and its port, 0 when frames may come from several. */

@@ -35,7 +35,7 @@ export interface FramePort {
 /** Open vSwitch's netdev datapath gives up there too. */
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
-const HELD_MS = 50;
+const HELD_MS = 250;
 
 /** Hash algorithm whose value is the same in both directions of a connection. */
 const SYMMETRIC = 1;

@@ -18,7 +18,7 @@ import { UpcallQueue } from './upcall-queue.ts';
 import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
 
 const log = logger('dpif_netdev');
-const UPCALL_BYTES = 8 << 20;
+const UPCALL_BYTES = 32 << 20;
 
 interface Waiting {
   resolve(): void;

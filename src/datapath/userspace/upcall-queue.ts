@@ -1,7 +1,7 @@
 // Frames on their way to the control plane: a ring of bytes with one writer (the frame path) and one reader (the main thread), in memory
 // that both see.
 //
-// Fair shares: a port may have a quarter of what is still free (dynamic threshold), so that ports that flood leave room for the others, and
+// Fair shares: a port may have a tenth of what is still free (dynamic threshold), so that ports that flood leave room for the others, and
 // what another port sends does not wait long behind theirs. What is not taken is counted by the caller.
 //
 // Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | 0 | key | frame.
@@ -12,7 +12,7 @@ import { type Upcall, USERSPACE_REASONS, type UserspaceCookie } from '../datapat
 import { MAX_PORTS } from './shared-state.ts';
 
 const REASONS = USERSPACE_REASONS;
-const SHARE = 4;
+const SHARE = 10;
 const HEADER_WORDS = 8;
 const RECORD_FIXED = HEADER_WORDS + W.DP_END;
 const CONTROL_WORDS = 8 + MAX_PORTS;

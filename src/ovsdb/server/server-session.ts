@@ -173,6 +173,7 @@ export class ServerSession implements LockHolder {
 
   /** The reply's result, or undefined when it comes later. */
   #serve(method: string, params: Json[], id: Json): Json | undefined {
+    if (!this.#server.allowsConditions && method.startsWith('monitor_cond')) throw new PlainFault('unknown method');
     switch (method) {
       case 'transact':
         return this.#transact(this.#lookup(method, params), params, id);

@@ -55,6 +55,8 @@ export class OvsdbServer {
   readonly #monitors = new Map<SharedMonitor, { key: string | undefined; users: number }>();
   readonly #monitorsByKey = new Map<string, SharedMonitor>();
   #hasUpdates = false;
+  /** Whether clients may ask for conditional monitors; without them they use plain ones. */
+  allowsConditions = true;
   readonly #changed = new Set<Database>();
   /** Goes up at the end of each turn, and whenever updates are told within one. */
   turn = 0;
