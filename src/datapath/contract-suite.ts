@@ -3,25 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { newKey, W } from '../flow/key.ts';
-import type { Datapath, DpAction, DpPort, Upcall } from './datapath.ts';
-
-export interface ContractFixture {
-  datapath: Datapath;
-  ports: readonly [DpPort, DpPort, DpPort];
-  /** A frame arrives at a port. */
-  inject(port: DpPort, frame: Uint8Array): void;
-  /** Resolves with what has left the ports since the last call, when everything injected has been dealt with. */
-  settle(): Promise<{ port: DpPort; frame: Uint8Array }[]>;
-  close(): Promise<void>;
-}
-
-/** Bytes from hexadecimal text with spaces. */
-export const hex = (text: string): Uint8Array =>
-  Uint8Array.from(text.replaceAll(/\s/g, '').match(/../g) ?? [], (b) => Number.parseInt(b, 16));
-
-/** UDP over IPv4 from 10.0.0.1:1000 to 10.0.0.2:2000, 4 bytes, with right checksums. */
-export const udpFrame = hex(`50540000000a 505400000009 0800
-  45000020 00010000 401166ca 0a000001 0a000002 03e807d0000c1b55 61626364 000000000000000000000000000000000000`);
+import { type ContractFixture, hex, udpFrame } from './contract-fixture.ts';
+import { actionContracts } from './contract-suite-actions.ts';
+import type { DpAction, DpPort, Upcall } from './datapath.ts';
 
 const inPort = (port: DpPort): [Uint32Array, Uint32Array] => {
   const key = newKey();
@@ -167,6 +151,8 @@ export function datapathContract(name: string, open: () => Promise<ContractFixtu
       assert.equal(upcalls[0]?.kind, 'action');
       assert.deepEqual(upcalls[0]?.cookie, { reason: 'controller', token: 42 });
     });
+
+    actionContracts(contract);
 
     contract('every drop has a reason', async (f) => {
       f.datapath.setUpcallSink(() => {});

@@ -236,6 +236,7 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   if (isTos)
     parts.push(`${label}=${mask === 0x3fn ? String(value << 2n) : `0x${(value << 2n).toString(16)}/0x${(mask << 2n).toString(16)}`}`);
   else if (field.name === 'ipv6_label') parts.push(`${label}=${flowLabel(value, mask)}`);
+  else if (value === 0n && /^nsh_(spi|c[1-4])$/.test(field.name) && mask === (1n << BigInt(bits)) - 1n) parts.push(`${label}=0x0`);
   else if (field.name === 'nsh_flags' && mask !== 0xffn) {
     const two = (v: bigint): string => `0x${v.toString(16).padStart(2, '0')}`;
     parts.push(`${label}=${two(value)}/${two(mask)}`);

@@ -93,7 +93,17 @@ export function parseCtTuple(text: string): Partial<CtFilterTuple> {
 
 async function flush(datapath: Datapath, words: readonly string[]): Promise<string> {
   const tuples = words.filter((word) => !word.startsWith('zone=')).map(parseCtTuple);
-  await ask(datapath, { kind: 'flush', filter: { zone: zoneOf(words), original: tuples[0], reply: tuples[1] } });
+  const [original, reply] = tuples;
+  // A tuple that says everything means one connection of one zone, which must be there.
+  const isWhole =
+    original !== undefined &&
+    reply === undefined &&
+    [original.source, original.destination, original.proto].every((part) => part !== undefined) &&
+    (original.sourcePort !== undefined || original.icmpId !== undefined) &&
+    (original.destinationPort !== undefined || original.icmpType !== undefined);
+  const zone = zoneOf(words) ?? (isWhole ? 0 : undefined);
+  const { flushed } = await ask(datapath, { kind: 'flush', filter: { zone, original, reply } });
+  if (isWhole && flushed === 0) throw new ConfigError('ovs-vswitchd: failed to flush conntrack (No such file or directory)');
   return '';
 }
 

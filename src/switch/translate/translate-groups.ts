@@ -117,6 +117,8 @@ function select(walk: Walk, action: Action, found: Group): number | undefined {
   const { slots, algorithm, basis } = dpHash;
   const hash = walk.key[W.DP_HASH]!;
   if (hash === 0 && !walk.isHashed) {
+    // A frame that comes back may have a hash from an earlier group, and then needs none.
+    if (walk.key[W.RECIRC_ID] !== 0) walk.mark(W.DP_HASH, -1);
     walk.freezeForHash(action, algorithm, basis);
     return undefined;
   }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { datapathContract, udpFrame } from '../../../src/datapath/contract-suite.ts';
+import { udpFrame } from '../../../src/datapath/contract-fixture.ts';
+import { datapathContract } from '../../../src/datapath/contract-suite.ts';
 import type { DpAction, DpPort } from '../../../src/datapath/datapath.ts';
 import { openSystemDatapath } from '../../../src/datapath/ebpf/system-datapath.ts';
 import { type NetdevDatapath, openNetdevDatapath } from '../../../src/datapath/userspace/netdev.ts';

@@ -48,6 +48,8 @@ export type CtRequestMessage =
 export interface CtAnswer {
   entries: CtEntry[];
   count: number;
+  /** How many connections a flush ended. */
+  flushed: number;
   max: number;
   checksSequences: boolean;
   defaultLimit: number | undefined;
@@ -105,6 +107,7 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
   const answer: CtAnswer = {
     entries: [],
     count: table.count,
+    flushed: 0,
     max: table.maxConnections,
     checksSequences: tracker.checksSequences,
     defaultLimit: table.defaultLimit,
@@ -125,6 +128,7 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
         (one) =>
           (zone === undefined || one.zone === zone) && matchesFilter(one.original.tuple, original) && matchesFilter(one.reply.tuple, reply),
       );
+      answer.flushed = answer.count - table.count;
       break;
     }
     case 'status':
