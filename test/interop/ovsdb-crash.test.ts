@@ -24,7 +24,7 @@ async function open(socket: string): Promise<RpcSession> {
       const stream = await connectStream(`unix:${socket}`);
       return new RpcSession(stream, { onRequest: () => {}, onNotify: () => {}, onClose: () => {} });
     } catch (error) {
-      if (i > 400) throw error;
+      if (i > 2400) throw error;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }
