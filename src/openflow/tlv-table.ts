@@ -36,16 +36,14 @@ export class TlvTable {
   }
 
   add(maps: readonly TlvMap[]): void {
-    const fields = new Set<number>();
-    const options = new Set<number>();
     const optionOf = (map: TlvMap): number => map.optionClass * 256 + map.optionType;
-    const taken = new Set([...this.#byField.values()].map(optionOf));
+    const fields = new Set(this.#byField.keys());
+    const options = new Set([...this.#byField.values()].map(optionOf));
     let space = this.usedSpace;
     for (const map of maps) {
       checkTlvMap(map);
-      if (this.#byField.has(map.field) || taken.has(optionOf(map)))
-        throw new PeerError('NXTTMFC_ALREADY_MAPPED', `tun_metadata${map.field}`);
-      if (fields.has(map.field) || options.has(optionOf(map))) throw new PeerError('NXTTMFC_DUP_ENTRY', `tun_metadata${map.field}`);
+      if (fields.has(map.field)) throw new PeerError('NXTTMFC_ALREADY_MAPPED', `tun_metadata${map.field} has an option`);
+      if (options.has(optionOf(map))) throw new PeerError('NXTTMFC_DUP_ENTRY', `the option of tun_metadata${map.field} has a field`);
       fields.add(map.field);
       options.add(optionOf(map));
       space += map.size;

@@ -435,11 +435,6 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
       'ovs-ofctl dump-flows br0',
     ],
   ],
-  ['control of tables', control],
-  ['TLV maps', tlvMaps],
-  ['bundles', bundles],
-  ['differences', differences],
-  ['lacking prerequisites', lacking],
   [
     'faults',
     [
@@ -507,4 +502,13 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
     'probe',
     [...all('probe br0'), ...both('ping br0'), 'ovs-ofctl ping br0 10', 'ovs-ofctl ping br0 70000', 'ovs-ofctl queue-stats br0 1 5'],
   ],
+];
+
+/** Of the control plane around flows. */
+export const controlSections: readonly (readonly [string, readonly string[]])[] = [
+  ['control of tables', control],
+  ['TLV maps', tlvMaps],
+  ['bundles', bundles],
+  ['differences', differences],
+  ['lacking prerequisites', lacking],
 ];
