@@ -56,13 +56,24 @@ function flagNeeds({ flags, table }: FlowMod, keep: Set<string>): void {
   }
 }
 
+/** Fields that OpenFlow 1.0 matches. */
+const IN_10 = new Set([...SET_IN_10, 'eth_type', 'nw_proto', 'icmp_type', 'icmp_code', 'arp_op', 'arp_spa', 'arp_tpa']);
+
 /** Formats of the versions that have meters. */
 export const METER_PROTOCOLS: readonly string[] = [...ONE_THREE_ON];
 
 /** Formats that can carry all of these groups. */
 export function groupProtocols(mods: readonly GroupMod[]): string[] {
   const keep = new Set<string>(PROTOCOLS);
-  for (const { command, buckets } of mods) {
+  for (const { command, buckets, selection } of mods) {
+    // The reference minds the selection only where no bucket follows it.
+    if (selection.method !== '' && buckets.length === 0) {
+      const isPlain = selection.fields.every(
+        ({ field, mask }) => IN_10.has(field.name) && mask === (1n << BigInt(field.wireBytes * 8)) - 1n,
+      );
+      const fits = isPlain ? /^(OpenFlow10|NXM|OXM-OpenFlow15)/ : /^(NXM|OXM-OpenFlow15)/;
+      for (const name of [...keep]) if (!fits.test(name)) keep.delete(name);
+    }
     for (const { actions } of buckets) {
       needs(actions, keep);
       // As an action of a bucket a meter is of OpenFlow 1.5.
