@@ -240,14 +240,12 @@ async function relay(a: string, b: string): Promise<string[]> {
     ]) {
       await pair.sayClient('transact', transact(...operations));
     }
-    const read = { id: 3, method: 'transact', params: ['R', { op: 'select', table: 'T', where: [], columns: ['name'] }] };
     const request = (id: number, method: string, ...params: unknown[]): object => ({ id, method, params });
     const zero = '00000000-0000-0000-0000-000000000000';
     await pair.sayRaw(
-      4,
+      3,
       request(1, 'monitor_cond_since', 'R', 1, { T: [{ columns: ['name'] }] }, zero),
       request(2, 'transact', 'R', insert('T', 'y')),
-      read,
     );
     await pair.sayRaw(3, request(1, 'lock', 'l'), request(2, 'transact', 'R', { op: 'assert', lock: 'l' }, insert('T', 'z')), {
       ...request(3, 'transact', 'R', { op: 'assert', lock: 'l' }),
