@@ -79,24 +79,25 @@ test('generated packets are tracked alike', { skip: cannotRunReference, timeout:
   let again = 0;
   let crashes = 0;
   for (let run = 0; run < RUNS; run++) {
-    try {
-      await compareRun(reference, run, PACKETS, seen);
-    } catch (error) {
-      if (error instanceof assert.AssertionError) {
+    for (const step of [PACKETS, 1]) {
+      try {
+        await compareRun(reference, run, step, seen);
+        break;
+      } catch (error) {
+        if (!reference.isRunning()) {
+          // Open vSwitch 3.1 ends by itself on some of these packets.
+          crashes++;
+          reference.stop();
+          reference = startReference();
+          seen[1] = 0;
+          seen[2] = 0;
+          break;
+        }
+        if (!(error instanceof assert.AssertionError) || step === 1) throw error;
         // The reference reads its ports in turns: on a busy machine two packets at different ports may change places. Compared after each
         // packet they cannot.
         again++;
         for (const port of [1, 2] as const) seen[port] = framesOf(join(reference.dir, `p${port}.pcap`)).length;
-        await compareRun(reference, run, 1, seen);
-      } else if (reference.isRunning()) {
-        throw error;
-      } else {
-        // Open vSwitch 3.1 ends by itself on some of these packets.
-        crashes++;
-        reference.stop();
-        reference = startReference();
-        seen[1] = 0;
-        seen[2] = 0;
       }
     }
   }
