@@ -13,7 +13,7 @@ for (const type of ['netdev', 'system']) {
     const command = [node, '--test', '--test-isolation=none', '--test-reporter=tap', '--disable-warning=ExperimentalWarning'];
     const outcome = host.run([...command, join(root, 'test/interop/support/device-contract.ts'), type], { timeout: 90_000 });
     assert.equal(outcome.code, 0, outcome.stdout.slice(-4000) + outcome.stderr);
-    assert.match(outcome.stdout, /# pass 1\d/);
+    assert.match(outcome.stdout, /# pass [2-9]\d/);
   });
 }
 
