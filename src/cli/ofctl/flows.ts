@@ -166,10 +166,26 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
   };
 }
 
+/** The connection and what to ask for. Without names the text is read before the switch is looked for, with them after. */
+async function openFor(
+  bridge: string,
+  text: string,
+  options: FlowOptions,
+): Promise<{ session: Session; request: ReturnType<typeof requestOf> }> {
+  const parse = () => lookupNames(bridge, options, (names) => requestOf(text, names));
+  const early = options.names === false ? await parse() : undefined;
+  const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
+  try {
+    return { session, request: early ?? (await parse()) };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
 /** dump-flows. */
 export async function dumpFlows(bridge: string, text: string, options: FlowOptions): Promise<number> {
-  const request = await lookupNames(bridge, options, (names) => requestOf(text, names));
-  const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
+  const { session, request } = await openFor(bridge, text, options);
   try {
     const nx = await setFormat(session, options);
     const showNames = options.names ?? process.stdout.isTTY === true;
@@ -192,8 +208,7 @@ export async function dumpFlows(bridge: string, text: string, options: FlowOptio
 
 /** dump-aggregate. */
 export async function dumpAggregate(bridge: string, text: string, options: FlowOptions): Promise<number> {
-  const request = await lookupNames(bridge, options, (names) => requestOf(text, names));
-  const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
+  const { session, request } = await openFor(bridge, text, options);
   try {
     const nx = await setFormat(session, options);
     for (const part of await session.ask({ kind: 'aggregateRequest', request }, nx)) process.stdout.write(printMessage(part));

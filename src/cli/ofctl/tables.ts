@@ -83,12 +83,14 @@ function parseTable(text: string): number {
   return number;
 }
 
-/** As much of a table's settings as a table-mod repeats: what is off is not said. */
-const kept = (settings: TableSettings): TableSettings => {
+/**
+ * As much of a table's settings as a table-mod repeats, as the reference does: the flags of eviction only beside a change of vacancy
+ * (its switch leaves eviction alone when it reads them), vacancy only while it is on.
+ */
+const kept = (settings: TableSettings, changesEviction: boolean): TableSettings => {
   const { evicts = false, tellsVacancy = false, vacancy, evictionFlags } = settings;
   const own: TableSettings = { evicts, tellsVacancy };
-  if (!evicts && tellsVacancy) own.evicts = false;
-  if (evictionFlags !== undefined && evicts) own.evictionFlags = evictionFlags;
+  if (evictionFlags !== undefined && !changesEviction) own.evictionFlags = evictionFlags;
   if (tellsVacancy && vacancy !== undefined) own.vacancy = { ...vacancy, now: 0 };
   return own;
 };
@@ -119,7 +121,7 @@ export function modTable(bridge: string, tableText: string, settingText: string,
       for (const one of tables) {
         const wanted = setting.change(descs.get(one) ?? {}, argument);
         if (typeof wanted === 'number') session.connection.send({ kind: 'tableMod', table: one, missConfig: wanted });
-        else session.connection.send({ kind: 'tableMod', table: one, missConfig: 0, settings: kept(wanted) });
+        else session.connection.send({ kind: 'tableMod', table: one, missConfig: 0, settings: kept(wanted, name.endsWith('evict')) });
       }
       await session.barrier();
     },
