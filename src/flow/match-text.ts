@@ -228,6 +228,8 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   const mask = keyBits(match.mask, at, bits);
   if (mask === 0n) return;
   const value = keyBits(match.key, at, bits);
+  // Ethernet is every flow's packet type unless it says another.
+  if (name === 'packet_type' && value === 0n) return;
   const label = name.startsWith('tp_')
     ? name
     : name.startsWith('icmpv6')

@@ -58,6 +58,8 @@ test('a station that moves, ageing, flooding, secure without flows, and counters
   h.ok('ovs-appctl fdb/flush br0');
   const heard = await watch(c, 'eth0', 'icmp');
   h.ok('ovs-appctl fdb/flush br0');
+  // Until then flows that stand may still go where the station was.
+  h.ok('ovs-appctl revalidator/wait');
   a.run('ping -c 1 -W 1 10.0.0.2');
   assert.match(await heard.stop(), /echo request/);
   // b's address appears at c.

@@ -1,5 +1,6 @@
 // How ovs-ofctl sends flow mods: the format that can say them, one by one with a barrier after each, or together as a bundle.
 import { ConfigError } from '../../base/errors.ts';
+import { W } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { BUNDLE, type FlowMod, type Framed, type Message } from '../../openflow/message.ts';
 import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
@@ -14,7 +15,10 @@ const OPENFLOW_14 = 0x20;
 /** A flow mod without the fields that lack prerequisites, and a word about it in the log. */
 export function normalized(mod: FlowMod): FlowMod {
   const match = normalizeLogged(mod.match);
-  return match === mod.match ? mod : { ...mod, match };
+  if (match === mod.match) return mod;
+  // All that is left is that it is an Ethernet frame, and that is said.
+  if (match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
+  return { ...mod, match };
 }
 
 /** Versions for a bundle: those of the user that have bundles, or OpenFlow 1.4. */
@@ -70,7 +74,7 @@ export async function agreeOnDumpFormat(session: Session, protocols: readonly st
 /** A flow mod as it goes out: OpenFlow 1.0 and 1.1 have a place for every field, so there nothing is left out. */
 export function outgoing(mod: FlowMod, session: Session): FlowMod {
   const clean = normalized(mod);
-  const isPlain = session.version <= 2 && session.connection.codec.nxFlows !== true;
+  const isPlain = session.version === 2 || (session.version === 1 && session.connection.codec.nxFlows !== true);
   const said = isPlain ? mod : clean;
   // Without the extension for it, OpenFlow 1.0 has no place for a table: the first is meant.
   return session.version === 1 && session.connection.codec.flowModTableId !== true ? { ...said, table: 255 } : said;

@@ -229,13 +229,11 @@ export function decodeOfp10Match(from: ByteReader): Match {
 
 const FW11 = { IN_PORT: 1, VLAN: 2, PCP: 4, TYPE: 8, TOS: 16, PROTO: 32, TP_SRC: 64, TP_DST: 128, LABEL: 256, TC: 512 } as const;
 
-/** Writes the 88 bytes of OpenFlow 1.1. */
+/** Writes the 88 bytes of OpenFlow 1.1; what lacks its prerequisites is written too, as in OpenFlow 1.0. */
 export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   let wild = 0x3ff;
   const type = matchedEthType(match);
-  const isIp4 = type === ETH.IPV4;
-  const isArp = type === ETH.ARP || type === ETH.RARP;
-  const proto = isIp4 || isArp ? matchedProto(match) : -1;
+  const proto = masked(match, w(W.TYPE) + 24, 8) ? get(match, w(W.TYPE) + 24, 8) : -1;
   const has = (on: boolean, bit: number): void => {
     if (on) wild &= ~bit;
   };
@@ -257,12 +255,11 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
     }
   }
   const tosMask = (match.mask[W.TOS] ?? 0) >>> 24;
-  has(isIp4 && (tosMask & 0xfc) === 0xfc, FW11.TOS);
+  has((tosMask & 0xfc) === 0xfc, FW11.TOS);
   has(proto >= 0, FW11.PROTO);
-  const hasPorts = isIp4 && (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP);
-  const bits = proto === IP.ICMP ? 8 : 16;
-  has(hasPorts && masked(match, w(W.TP) + 16 - bits, bits), FW11.TP_SRC);
-  has(hasPorts && masked(match, w(W.TP) + 32 - bits, bits), FW11.TP_DST);
+  const bits = type === ETH.IPV4 && proto === IP.ICMP ? 8 : 16;
+  has(masked(match, w(W.TP) + 16 - bits, bits), FW11.TP_SRC);
+  has(masked(match, w(W.TP) + 32 - bits, bits), FW11.TP_DST);
   const isMpls = type === ETH.MPLS || type === ETH.MPLS_MCAST;
   has(isMpls && masked(match, w(W.MPLS), 20), FW11.LABEL);
   has(isMpls && masked(match, w(W.MPLS) + 20, 3), FW11.TC);
@@ -272,12 +269,9 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   out.big(keyBits(match.key, w(W.ETH) + 48, 48), 6).big(flip(w(W.ETH) + 48), 6);
   out.big(keyBits(match.key, w(W.ETH), 48), 6).big(flip(w(W.ETH)), 6);
   out.u16(vid).u8(pcp).u8(0).u16(Math.max(type, 0));
-  out.u8(isIp4 ? ((match.key[W.TOS] ?? 0) >>> 24) & 0xfc : 0).u8(Math.max(proto, 0));
-  for (const word of [W.NW_SRC, W.NW_DST]) {
-    const on = isIp4 || isArp;
-    out.u32(on ? (match.key[word] ?? 0) : 0).u32(on ? ~(match.mask[word] ?? 0) >>> 0 : 0xffffffff);
-  }
-  out.u16(hasPorts ? get(match, w(W.TP), 16) : 0).u16(hasPorts ? get(match, w(W.TP) + 16, 16) : 0);
+  out.u8(((match.key[W.TOS] ?? 0) >>> 24) & 0xfc).u8(Math.max(proto, 0));
+  for (const word of [W.NW_SRC, W.NW_DST]) out.u32(match.key[word] ?? 0).u32(~(match.mask[word] ?? 0) >>> 0);
+  out.u16(get(match, w(W.TP), 16)).u16(get(match, w(W.TP) + 16, 16));
   out
     .u32(isMpls ? get(match, w(W.MPLS), 20) : 0)
     .u8(isMpls ? get(match, w(W.MPLS) + 20, 3) : 0)

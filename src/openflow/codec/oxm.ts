@@ -266,6 +266,7 @@ function isMatched(match: Match, field: Field): boolean {
 export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatch {
   const match = matchAll();
   const result: DecodedMatch = { match };
+  let isEthernet = false;
   while (from.left > 0) {
     const header = decodeHeader(from);
     if (header.isCookie) {
@@ -285,8 +286,11 @@ export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatc
     if (strict && !prereqHolds(value.field.prereq, match))
       throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
     if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
+    if (value.field.name === 'packet_type' && value.value === 0n) isEthernet = true;
     addToMatch(match, value);
   }
+  // What says only that is another flow than one that says nothing.
+  if (isEthernet && match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
   return result;
 }
 

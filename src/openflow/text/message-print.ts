@@ -79,7 +79,7 @@ export function printBytes(bytes: Uint8Array, options: PrintOptions = {}): strin
   try {
     const form = messageForm(bytes);
     title = head(form.name, version, xid, form.isMultipart ? view.getUint16(10) : 0);
-    const framed = decodeMessage(bytes, options.codec);
+    const framed = decodeMessage(bytes, { flowModTableId: true, ...options.codec });
     const text = printMessage({ ...framed, name: form.name }, options);
     return version >= 1 && version <= 6 ? text : title + text.slice(text.indexOf(':') + 1);
   } catch (error) {
