@@ -244,7 +244,7 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
     parts.push(`${label}=${two(value)}/${two(mask)}`);
   } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags')
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
-  else if (field.name === 'recirc_id') parts.push(`${label}=0x${value.toString(16)}`);
+  else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '' : '0x'}${value.toString(16)}`);
   else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')
     parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);

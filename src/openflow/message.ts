@@ -32,6 +32,8 @@ export interface FlowMod {
   cookieMask: bigint;
   /** Cookie to store; undefined keeps the present one in a modify. */
   newCookie: bigint | undefined;
+  /** A modification that finds something leaves its cookie alone: `newCookie` is for what it adds. */
+  keepsCookie?: boolean;
   /** 255 = all tables (delete) or the first (add). */
   table: number;
   idleTimeoutSec: number;
@@ -157,6 +159,8 @@ export interface TableStats {
   activeCount: number;
   lookupCount: bigint;
   matchedCount: bigint;
+  /** What becomes of frames that no flow matches, for OpenFlow 1.1 and 1.2: 1 to the controller, 2 to the next table, 3 dropped, 0 nothing said. */
+  miss?: number;
 }
 
 export type Role = 'nochange' | 'equal' | 'primary' | 'secondary';

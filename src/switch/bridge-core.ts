@@ -37,6 +37,9 @@ import { translate, withFrameMetadata } from './translate/translate.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
+/** What a frame needs to have a header at all. */
+const ETHERNET_SIZE = 14;
+const ALL_QUEUES = 0xffffffff;
 const UNKNOWN_COUNT = (1n << 64n) - 1n;
 
 const noLink: PortLink = {
@@ -70,16 +73,24 @@ export class Core implements BridgeCore, BridgeState {
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
   readonly #events = new Set<BridgeEvents>();
+  readonly #setPortUp: (port: SwitchPort, isUp: boolean) => void;
   readonly #peer: (port: SwitchPort) => SwitchPort | undefined;
   #stopTimer: () => void;
   #macGeneration = 0;
   #isConfigured = false;
 
-  constructor(name: string, clock: Clock, megaflows: Megaflows, peer: (port: SwitchPort) => SwitchPort | undefined) {
+  constructor(
+    name: string,
+    clock: Clock,
+    megaflows: Megaflows,
+    peer: (port: SwitchPort) => SwitchPort | undefined,
+    setPortUp: (port: SwitchPort, isUp: boolean) => void = () => {},
+  ) {
     this.name = name;
     this.clock = clock;
     this.megaflows = megaflows;
     this.#peer = peer;
+    this.#setPortUp = setPortUp;
     this.groups = new GroupTable(clock);
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
@@ -271,7 +282,11 @@ export class Core implements BridgeCore, BridgeState {
     const { mac } = this.#linkOf(port);
     if (mac[0] !== mod.mac[0] || mac[1] !== mod.mac[1]) throw new PeerError('OFPPMFC_BAD_HW_ADDR', 'the address is not the port’s');
     return () => {
-      const config = (port.config & ~mod.mask) | (mod.config & mod.mask);
+      // Whether a port is down is its device's to say.
+      const wantsDown = (mod.mask & PORT_CONFIG.DOWN) === 0 ? undefined : (mod.config & PORT_CONFIG.DOWN) !== 0;
+      if (wantsDown !== undefined && wantsDown === this.#linkOf(port).isUp) this.#setPortUp(port, !wantsDown);
+      const mask = mod.mask & ~PORT_CONFIG.DOWN;
+      const config = (port.config & ~mask) | (mod.config & mask);
       if (config === port.config) return;
       port.config = config;
       this.megaflows.changed();
@@ -284,7 +299,7 @@ export class Core implements BridgeCore, BridgeState {
     if (mod.table > INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
     return () => {
       if (mod.settings !== undefined) this.tables.setTable(mod.table, mod.settings);
-      else {
+      else if (mod.miss !== undefined) {
         this.tables.setMiss(mod.table, mod.miss);
         this.megaflows.changed();
       }
@@ -389,9 +404,20 @@ export class Core implements BridgeCore, BridgeState {
     };
   }
 
-  queueStats(port: OfPort, _queue: number): QueueStats[] {
+  queueStats(port: OfPort, queue: number): QueueStats[] {
     if (port !== OFPP.NONE && port !== OFPP.ALL && !this.ports.has(port)) throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
-    return [];
+    // Devices have no queues, but dummies one that counts nothing.
+    if (this.megaflows.datapath.type !== 'dummy' || (queue !== 0 && queue !== ALL_QUEUES)) return [];
+    const unknown = {
+      txBytes: UNKNOWN_COUNT,
+      txPackets: UNKNOWN_COUNT,
+      txErrors: UNKNOWN_COUNT,
+      durationSec: 0xffffffff,
+      durationNsec: 0xffffffff,
+    };
+    return this.#sortedPorts()
+      .filter((one) => one.kind.kind !== 'patch' && (port === OFPP.NONE || port === OFPP.ALL || one.port === port))
+      .map((one) => ({ port: one.port, queue: 0, ...unknown }));
   }
 
   queueConfigs(port: OfPort): QueueConfig[] {
@@ -426,7 +452,7 @@ export class Core implements BridgeCore, BridgeState {
     const isReal = this.ports.has(key[W.IN_PORT]!);
     this.#checkReferences(request.actions);
     const now = this.clock.now();
-    const { actions, effects } = translate({
+    const { actions, effects, error } = translate({
       bridge: this,
       key,
       actions: request.actions,
@@ -434,9 +460,12 @@ export class Core implements BridgeCore, BridgeState {
       sends: this.megaflows.sends,
       isTunnelled: false,
     });
+    // A walk that was given up is the sender's fault, and has no better name.
+    if (error !== undefined) throw new PeerError('OFPFMFC_UNKNOWN', error);
     return () => {
       if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
-      if (actions.length === 0) return;
+      // A frame without an Ethernet header is taken, as in the reference, and goes nowhere.
+      if (actions.length === 0 || (request.frame.length < ETHERNET_SIZE && key[W.PACKET_TYPE] === 0)) return;
       // Below the switch there are datapath ports; a frame of the controller's own has none.
       key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
       this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);

@@ -15,6 +15,8 @@ export interface SwitchEnvironment {
   listen(target: string, onStream: (stream: Stream) => void): Promise<Listener>;
   /** Opens the datapath of a type, once. */
   openDatapath(type: string): Datapath;
+  /** Turns a port's device on or off, as OFPPC_PORT_DOWN asks; what comes of it is told by `portLink`. */
+  setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }

@@ -51,8 +51,8 @@ export interface TableMod {
   kind: 'tableMod';
   /** 255 = all. */
   table: number;
-  /** `default` follows the version of the connected controllers: 1.0-1.2 to the controller, 1.3 on drop. */
-  miss: 'default' | 'controller' | 'continue' | 'drop';
+  /** `default` follows the version of the connected controllers: 1.0-1.2 to the controller, 1.3 on drop. Undefined leaves it. */
+  miss: 'default' | 'controller' | 'continue' | 'drop' | undefined;
   /** OpenFlow 1.4 on: eviction and vacancy; `miss` is left alone then. */
   settings?: TableSettings;
 }

@@ -17,6 +17,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
+import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
@@ -147,6 +148,9 @@ export class Megaflows {
       // The frame comes back: what it was in the middle of says bridge, port and metadata. Without that it is dropped.
       const frozen = this.sends.recirculations.get(recircId);
       if (frozen === undefined) return undefined;
+      // So is one that a controller sent with a port that is not there.
+      const inPort = frozen.key[W.IN_PORT]!;
+      if (inPort !== OFPP.CONTROLLER && !frozen.bridge.ports.has(inPort)) return undefined;
       return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
     }
     const ingress = this.ingress(key);

@@ -15,6 +15,7 @@ import { LinkTable } from '../../host/links.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream, listenStream } from '../../host/socket.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { enableDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
@@ -156,6 +157,7 @@ async function start(context: DaemonContext): Promise<void> {
     dummyOverride: dummyOption?.value === 'override',
     dummySystem: dummyOption?.value === 'override' || dummyOption?.value === 'system',
   };
+  if (hasDummy) enableDebugActions();
   const clock = hasDummy ? new WarpClock(realClock) : realClock;
   const devices = new DeviceTable(new LinkTable());
   const dummies = new Set<DummyDatapath>();
@@ -173,6 +175,7 @@ async function start(context: DaemonContext): Promise<void> {
       if (type === 'netdev') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
+    setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
     runDirectory: runDir(),
   };
   const host = openSwitchHost(environment);

@@ -10,7 +10,6 @@ const log = logger('ofp_meter');
 const COMMANDS: readonly MeterCommand[] = ['add', 'modify', 'delete'];
 const BAND = { drop: 1, dscp_remark: 2 } as const;
 const BAND_SIZE = 16;
-const ALL_FLAGS = METER_FLAG.KBPS | METER_FLAG.PKTPS | METER_FLAG.BURST | METER_FLAG.STATS;
 
 /** Reads bands to the end. */
 function decodeBands(from: ByteReader): MeterBand[] {
@@ -47,7 +46,7 @@ export function decodeMeterMod(from: ByteReader): MeterMod {
   const meter = from.u32();
   if (command === 'delete') return { kind: 'meterMod', command, config: { meter, flags: 0, bands: [] } };
   const isBoth = (flags & METER_FLAG.KBPS) !== 0 && (flags & METER_FLAG.PKTPS) !== 0;
-  if (isBoth || (flags & ~ALL_FLAGS) !== 0) throw new PeerError('OFPMMFC_BAD_FLAGS', `meter flags 0x${flags.toString(16)}`);
+  if (isBoth) throw new PeerError('OFPMMFC_BAD_FLAGS', `meter flags 0x${flags.toString(16)}`);
   return { kind: 'meterMod', command, config: { meter, flags, bands: decodeBands(from) } };
 }
 

@@ -132,7 +132,11 @@ function decodeEncap(from: ByteReader): Action {
     const type = from.u8();
     const length = from.u8();
     if (length < 4) break;
-    props.push({ class: cls, type, value: from.take(length - 4).slice() });
+    const value = from.take(length - 4).slice();
+    // An NSH option is filled up to whole eights within its property.
+    if (cls === 4 && type === 2 && value.length < 4 + Math.ceil((value[3] ?? 0) / 8) * 8)
+      throw new PeerError('NXBAC_BAD_ED_PROP', `NSH option in ${value.length} bytes`);
+    props.push({ class: cls, type, value });
     from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   }
   return { kind: 'encap', packetType, props };

@@ -1,5 +1,6 @@
 // The configuration of queues: OFPT_QUEUE_GET_CONFIG of OpenFlow 1.0 to 1.3, OFPMP_QUEUE_DESC from OpenFlow 1.4 on.
 import { PeerError } from '../../base/errors.ts';
+import { OFPP } from '../action.ts';
 import type { Message, OfVersion } from '../message.ts';
 import type { QueueConfig } from '../table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -15,6 +16,8 @@ const ALL_QUEUES = 0xffffffff;
 /** Reads a request. */
 export function decodeQueueConfigRequest(from: ByteReader, version: OfVersion): Of<'queueConfigRequest'> {
   const port = decodePort(from, version, 'OFPQOFC_BAD_PORT');
+  // Before OpenFlow 1.4 only real ports have queues; since 1.1 there is "any".
+  if (version < 5 && port >= OFPP.MAX && (version === 1 || port !== OFPP.NONE)) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
   return { kind: 'queueConfigRequest', port, queue: version >= 5 ? from.u32() : ALL_QUEUES };
 }
 

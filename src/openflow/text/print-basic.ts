@@ -2,11 +2,9 @@
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { formatPort } from '../../flow/field-text.ts';
-import { type Match, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
-import { ETH, matchedEthType } from '../../flow/prerequisites.ts';
-import { checkActionList } from '../action-check.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
+import { requireConsistentFlow } from '../flow-mod-check.ts';
 import type { Message } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
@@ -46,13 +44,6 @@ function frame(data: Uint8Array, verbosity: number): string {
   return formatPacket(data) + (verbosity > 2 ? hexDump(data, 'log') : '');
 }
 
-/** Addresses of a connection's first packet ask for the network protocol that has such. */
-function isConnectionConsistent(match: Match): boolean {
-  const asks = (word: number, count: number): boolean => match.mask.subarray(word, word + count).some((bits) => bits !== 0);
-  const type = matchedEthType(match);
-  return !(asks(W.CT_NW_SRC, 2) && type !== ETH.IPV4) && !(asks(W.CT_IPV6_SRC, 8) && type !== ETH.IPV6);
-}
-
 /** Bodies of these messages. */
 export const BASIC_BODIES: BodyPrinters = {
   hello: (message) => `\n version bitmap: ${versionList(message.versions)}\n`,
@@ -63,9 +54,7 @@ export const BASIC_BODIES: BodyPrinters = {
   setConfig: config,
   flowMod: (message, { names, version }) => {
     // What a switch would refuse cannot be decoded, as the reference sees it.
-    const isConsistent = checkActionList(message.actions, message.match, message.table);
-    if (!isConnectionConsistent(message.match) || (!isConsistent && version > 1))
-      throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+    requireConsistentFlow(message, version);
     return `${formatFlowMod(message, names)}\n`;
   },
   flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,

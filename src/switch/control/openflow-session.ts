@@ -72,7 +72,6 @@ export class OpenFlowSession implements Sender {
   async: AsyncConfig;
   role: Role = 'equal';
   missSendLength: number;
-  configFlags = 0;
   controllerId = 0;
   packetInsDropped = 0;
   readonly bundles: BundleStore;
@@ -127,7 +126,8 @@ export class OpenFlowSession implements Sender {
 
   /** Whether frames that no flow matched are for this peer: OpenFlow 1.0 to 1.2, and listening. */
   get wantsMisses(): boolean {
-    return this.isOpen && this.version < 4 && this.#listens && this.async.wantsPacketIn(this.role, this.version, 'implicit_miss');
+    // Whether it is told of them is another question, as in the reference.
+    return this.isOpen && this.version < 4 && this.controllerId === 0;
   }
 
   configure(settings: { rateLimit: number; burstLimit: number }): void {

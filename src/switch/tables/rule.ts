@@ -1,7 +1,7 @@
 // A flow of an OpenFlow table.
 import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
 import { KEY_WORDS, type Match, W } from '../../flow/key.ts';
-import type { Action, OfPort } from '../../openflow/action.ts';
+import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
 
 /** Highest priority a peer can give; above it are flows that no request sees. */
@@ -111,6 +111,8 @@ export function sendsTo(actions: readonly Action[], port: OfPort): boolean {
       case 'enqueue':
       case 'outputTrunc':
         return action.port === port;
+      case 'controller':
+        return port === OFPP.CONTROLLER;
       case 'writeActions':
       case 'clone':
         return sendsTo(action.actions, port);

@@ -21,6 +21,13 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
         if (usedMs > stats.usedMs) stats.usedMs = usedMs;
         break;
       }
+      case 'miss': {
+        const { stats } = effect.rule;
+        stats.packets += packets;
+        stats.bytes += bytes;
+        if (usedMs > stats.usedMs) stats.usedMs = usedMs;
+        break;
+      }
       case 'learn':
         // A port that has gone since teaches nothing.
         if (effect.bridge.bundles.get(effect.bundle.name) === effect.bundle) {
