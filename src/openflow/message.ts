@@ -193,6 +193,8 @@ export type Message =
   | PacketIn
   | PacketOut
   | FlowRemoved
+  /** NXT_RESUME: a frame goes on where `controller(pause)` stopped it. */
+  | { kind: 'resume'; packet: PacketIn }
   | { kind: 'portStatus'; reason: 'add' | 'delete' | 'modify'; desc: PortDesc }
   | { kind: 'portMod'; port: OfPort; mac: readonly [number, number]; config: number; mask: number; advertise: number }
   | { kind: 'tableMod'; table: number; missConfig: number; settings?: TableSettings }

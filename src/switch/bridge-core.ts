@@ -1,9 +1,9 @@
 // A bridge as its OpenFlow connections see it: flows, ports, packet-out, events.
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
-import { NO_OFFLOAD } from '../datapath/datapath.ts';
+import { type FrameOffload, NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
-import { matchAll, newKey, W } from '../flow/key.ts';
+import { type Key, matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
@@ -22,18 +22,21 @@ import type {
   PacketOutRequest,
   PortMod,
   QueueStats,
+  ResumeRequest,
   Sender,
   TableMod,
 } from './core.ts';
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
+import { continuationOf, frozenOf } from './resume.ts';
 import { references } from './tables/action-references.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
+import type { Translation } from './translate/translation.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -72,6 +75,8 @@ export class Core implements BridgeCore, BridgeState {
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
+  /** What continuations call this bridge. */
+  readonly #id = crypto.getRandomValues(new Uint8Array(16));
   readonly #events = new Set<BridgeEvents>();
   readonly #setPortUp: (port: SwitchPort, isUp: boolean) => void;
   readonly #peer: (port: SwitchPort) => SwitchPort | undefined;
@@ -91,6 +96,7 @@ export class Core implements BridgeCore, BridgeState {
     this.megaflows = megaflows;
     this.#peer = peer;
     this.#setPortUp = setPortUp;
+    megaflows.bridgesById.set(this.#id.join(), this);
     this.groups = new GroupTable(clock);
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
@@ -449,17 +455,17 @@ export class Core implements BridgeCore, BridgeState {
     extractKey(request.frame, 0, request.frame.length, key);
     const inPort = key[W.IN_PORT]! & 0xffff;
     key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
-    const isReal = this.ports.has(key[W.IN_PORT]!);
     this.#checkReferences(request.actions);
     const now = this.clock.now();
-    const { actions, effects, error } = translate({
-      bridge: this,
-      key,
-      actions: request.actions,
-      nowMs: now,
-      sends: this.megaflows.sends,
-      isTunnelled: false,
-    });
+    const { sends } = this.megaflows;
+    const translation = translate({ bridge: this, key, actions: request.actions, nowMs: now, sends, isTunnelled: false });
+    return this.#sendsOf(translation, request, key);
+  }
+
+  /** What sends the frames of a walk that a controller asked for. `key` has an OpenFlow port. */
+  #sendsOf({ actions, effects, error }: Translation, request: { frame: Uint8Array; offload?: FrameOffload }, key: Key): () => void {
+    const now = this.clock.now();
+    const isReal = this.ports.has(key[W.IN_PORT]!);
     // A walk that was given up is the sender's fault, and has no better name.
     if (error !== undefined) throw new PeerError('OFPFMFC_UNKNOWN', error);
     return () => {
@@ -470,6 +476,18 @@ export class Core implements BridgeCore, BridgeState {
       key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
       this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
     };
+  }
+
+  resume({ frame, match, continuation }: ResumeRequest): void {
+    const bridge = this.megaflows.bridgesById.get(continuation.bridge.join());
+    if (bridge === undefined) throw new PeerError('NXR_STALE', 'the bridge of the frame is no more');
+    const key = newKey();
+    for (let i = 0; i < key.length; i++) key[i] = match.key[i]! & match.mask[i]!;
+    extractKey(frame, 0, frame.length, key);
+    const frozen = frozenOf(bridge, continuation, key);
+    const { isTunnelled } = frozen;
+    const translation = translate({ bridge, key, frozen, nowMs: this.clock.now(), sends: this.megaflows.sends, isTunnelled });
+    this.#sendsOf(translation, { frame }, key)();
   }
 
   learnFlow(mod: FlowMod, limit: number, usedMs: number): void {
@@ -522,9 +540,10 @@ export class Core implements BridgeCore, BridgeState {
 
   /** A userspace action of a megaflow sent this frame up. */
   packetIn({ send, upcall }: PacketIn): void {
-    const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
+    const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation: frozen } = send;
     const { frame, offload, key } = upcall;
     const match = withFrameMetadata(send.match, key);
+    const continuation = frozen === undefined ? undefined : continuationOf(this.#id, frozen, key[W.IN_PORT]!);
     this.#emit((events) =>
       events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
     );
@@ -532,6 +551,7 @@ export class Core implements BridgeCore, BridgeState {
 
   close(): void {
     this.meters.close();
+    this.megaflows.bridgesById.delete(this.#id.join());
     this.megaflows.sends.recirculations.forgetBridge(this);
     this.#stopTimer();
     this.#events.clear();

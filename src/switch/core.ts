@@ -15,6 +15,7 @@ import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from '../openflow/action.ts';
+import type { Continuation } from '../openflow/codec/continuation-codec.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type {
   FlowMod,
@@ -55,6 +56,14 @@ export interface TableMod {
   miss: 'default' | 'controller' | 'continue' | 'drop' | undefined;
   /** OpenFlow 1.4 on: eviction and vacancy; `miss` is left alone then. */
   settings?: TableSettings;
+}
+
+/** A frame to process as NXT_RESUME says. */
+export interface ResumeRequest {
+  frame: Uint8Array;
+  /** in_port and other metadata that the frame goes on with. */
+  match: Match;
+  continuation: Continuation;
 }
 
 /** A frame to process as OFPT_PACKET_OUT says. */
@@ -113,6 +122,8 @@ export interface BridgeCore {
   flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
+  /** A frame goes on where `controller(pause)` stopped it; throws NXR_STALE when its bridge is no more. */
+  resume(request: ResumeRequest): void;
 
   /**
    * Puts or removes a flow that no request can see or change, in table 0, with a priority above 65535: fail-open's NORMAL
@@ -169,8 +180,8 @@ export interface PacketInEvent {
   userdata: Uint8Array | undefined;
   /** Nonzero: the meter that limits packet-ins of this action. */
   meterId: number;
-  /** Opaque state to go on with after `resume`; set for `controller(pause)`. */
-  continuation?: unknown;
+  /** State to go on with after `resume`; set for `controller(pause)`. */
+  continuation?: Continuation | undefined;
   /** For OFPT_PACKET_IN buffering: what `packetOut` needs besides the frame. */
   offload: FrameOffload;
   key: Key;

@@ -18,6 +18,7 @@ import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/dat
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
 import { OFPP } from '../openflow/action.ts';
+import type { BridgeState } from './bridge-state.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
@@ -64,6 +65,8 @@ export class Megaflows {
   readonly datapath: Datapath;
   readonly sends = new ControllerSends();
   readonly meterNumbers: MeterNumbers;
+  /** Bridges by the name that continuations have for them. */
+  readonly bridgesById = new Map<string, BridgeState>();
   readonly tunnels = new TunnelMap<SwitchPort>();
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();

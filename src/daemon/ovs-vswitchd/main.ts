@@ -13,7 +13,8 @@ import { runDir } from '../../host/directories.ts';
 import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
 import { realClock } from '../../host/real-clock.ts';
-import { connectStream, listenStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/socket.ts';
+import { listenPolled } from '../../host/socket-polled.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
 import { enableDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
@@ -164,7 +165,7 @@ async function start(context: DaemonContext): Promise<void> {
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
-    listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+    listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
       if (type === 'dummy') {
         const datapath = new DummyDatapath(clock);

@@ -26,6 +26,8 @@ export interface ChannelHandlers {
   onMessage(message: Framed | PeerError, bytes: Uint8Array): void;
   /** Told once. */
   onClose(reason: string): void;
+  /** All that was queued has been taken by the operating system. */
+  onDrain?(): void;
   /** Every message but the hellos, as it stands on the wire, sent or received. */
   onTraffic?(bytes: Uint8Array): void;
 }
@@ -52,6 +54,9 @@ export class OpenFlowChannel {
     stream.start({
       onData: (bytes) => this.#take(bytes),
       onClose: (reason) => this.#end(reason),
+      onDrain: () => {
+        if (!this.#isClosed) this.#handlers.onDrain?.();
+      },
     });
     this.#write(encodeHello(versions, nextHelloXid++));
   }

@@ -118,6 +118,7 @@ const NXT = {
   TLV_TABLE_REPLY: 26,
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
+  RESUME: 28,
   PACKET_IN2: 30,
   GROUP_MOD: 31,
 } as const;
@@ -253,6 +254,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return decodeNxPacketIn(from);
       case NXT.PACKET_IN2:
         return decodeNxPacketIn2(from);
+      case NXT.RESUME:
+        return { kind: 'resume', packet: decodeNxPacketIn2(from) };
       case NXT.SET_ASYNC_CONFIG:
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:

@@ -64,6 +64,7 @@ export function decodeAnyMatch(from: ByteReader): DecodedMatch {
     if (length !== OFP11_MATCH_SIZE || from.left < length) throw new PeerError('OFPBMC_BAD_LEN', `match of ${length} bytes`);
     return { match: decodeOfp11Match(from) };
   }
+  if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
   return decodeOxmMatch(from);
 }
 

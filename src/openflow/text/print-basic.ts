@@ -63,6 +63,7 @@ export const BASIC_BODIES: BodyPrinters = {
   descReply: (message) =>
     `\nManufacturer: ${message.manufacturer}\nHardware: ${message.hardware}\nSoftware: ${message.software}\n` +
     `Serial Num: ${message.serial}\nDP Description: ${message.datapath}\n`,
+  resume: ({ packet }, context) => BASIC_BODIES.packetIn?.(packet, context) ?? '',
   packetIn: (message, { version, verbosity, names }) => {
     const data = ` data_len=${message.data.length}`;
     const table = message.table === 0 || version === 1 ? '' : ` table_id=${message.table}`;

@@ -92,8 +92,8 @@ export class AsyncConfig {
 // Names of the masks in OFPT_SET_ASYNC and OFPT_GET_ASYNC_REPLY are the codec's: `packetIn.primary` and so on.
 
 /** Takes over the masks that a request names; reasons that do not exist are dropped, as the reference does, and refused from OpenFlow 1.4 on. */
-export function setAsync(config: AsyncConfig, version: OfVersion, masks: ReadonlyMap<string, number>): void {
-  if (version >= 5) {
+export function setAsync(config: AsyncConfig, version: OfVersion, masks: ReadonlyMap<string, number>, isStrict = version >= 5): void {
+  if (isStrict) {
     for (const kind of ASYNC_KINDS) {
       for (const role of ['primary', 'secondary']) {
         const mask = masks.get(`${kind}.${role}`) ?? 0;

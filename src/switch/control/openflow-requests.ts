@@ -5,8 +5,10 @@ import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
+import { decodeContinuation } from '../../openflow/codec/continuation-codec.ts';
 import { requireConsistentFlow } from '../../openflow/flow-mod-check.ts';
 import type { FlowMod, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
+import { messageForm } from '../../openflow/message-table.ts';
 import { TLV_FIELDS, TLV_SPACE } from '../../openflow/tlv-table.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { groupFeatures } from './openflow-group-features.ts';
@@ -22,6 +24,9 @@ const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
 const OFPT_MULTIPART_REQUEST = 18;
 const OFPMP_TABLE_FEATURES = 12;
+const NXT_FLOW_AGE = 18;
+const NXST_IPFIX_BRIDGE = 3;
+const NXST_IPFIX_FLOW = 4;
 /** Vendors' messages that change the switch: Nicira's flow and group mod, TLV table mod and resume; the ONF's bundles. */
 const NX_CHANGES: ReadonlySet<number> = new Set([13, 31, 24, 28]);
 const ONF_CHANGES: ReadonlySet<number> = new Set([2300, 2301]);
@@ -54,7 +59,6 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'echoRequest':
       return reply({ kind: 'echoReply', data: message.data });
     case 'echoReply':
-    case 'error':
       return undefined;
     case 'featuresRequest':
       return reply(features(session));
@@ -98,6 +102,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'packetOut':
       packetOut(session, message);
       return undefined;
+    case 'resume': {
+      const { data: frame, match, continuation = new Uint8Array(0) } = message.packet;
+      core.resume({ frame, match, continuation: decodeContinuation(continuation, version) });
+      return undefined;
+    }
     case 'portMod':
       core.portMod(message);
       return undefined;
@@ -107,7 +116,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'roleRequest':
       return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
     case 'setAsync':
-      setAsync(session.async, version, message.masks);
+      setAsync(session.async, version, message.masks, version >= 5 && bytes[1] !== OFPT_EXPERIMENTER);
       // A service that says what it wants to hear wants to hear something.
       if (session.settings.kind === 'service' && session.missSendLength === 0) session.missSendLength = DEFAULT_MISS_SEND_LENGTH;
       session.hub.onInterest();
@@ -181,15 +190,31 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         encode,
       );
     case 'unknown':
+      // NXT_FLOW_AGE is of times gone by and means nothing.
+      if (message.type === OFPT_EXPERIMENTER && message.experimenter === NX_VENDOR && message.subtype === NXT_FLOW_AGE) return undefined;
       if (version >= 4 && message.type === OFPT_MULTIPART_REQUEST && bytes[8] === 0 && bytes[9] === OFPMP_TABLE_FEATURES) {
         // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
         if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
         return tableFeatures(version, xid, core.tableCount);
       }
-      throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
+      throw new PeerError(unknownCode(message.type, message.experimenter, message.subtype, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.
       throw new PeerError('OFPBRC_BAD_TYPE', `${message.kind} from a controller`);
+  }
+}
+
+/** What only a switch says: the reference does not look into it. */
+const FROM_SWITCHES =
+  / reply$|^OFPT_(HELLO|FEATURES_REPLY|GET_CONFIG_REPLY|PACKET_IN|FLOW_REMOVED|PORT_STATUS|BARRIER_REPLY|QUEUE_GET_CONFIG_REPLY|ROLE_REPLY|GET_ASYNC_REPLY|ROLE_STATUS|TABLE_STATUS|REQUESTFORWARD)$|^NXT_(ROLE_REPLY|FLOW_REMOVED|PACKET_IN2?|FLOW_MONITOR_(PAUSED|RESUMED)|TLV_TABLE_REPLY)$|^ONFT_(ROLE_STATUS|FLOW_MONITOR_(PAUSED|RESUMED))$/;
+
+/** Whether a message that could not be decoded is at least one that switches serve; one that is no message at all counts as that. */
+export function isForSwitches(bytes: Uint8Array): boolean {
+  try {
+    return !FROM_SWITCHES.test(messageForm(bytes).name);
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    return true;
   }
 }
 
@@ -343,7 +368,15 @@ function configFlags(session: OpenFlowSession): number {
 }
 
 /** The fault in asking for something that does not exist: a vendor, a vendor's message, a statistic, or a type. */
-function unknownCode(type: number, vendor: number, version: OfVersion): string {
+function unknownCode(type: number, vendor: number, subtype: number, version: OfVersion): string {
+  if (
+    (type === OFPT_STATS_REQUEST || type === OFPT_MULTIPART_REQUEST) &&
+    vendor === NX_VENDOR &&
+    (subtype === NXST_IPFIX_BRIDGE || subtype === NXST_IPFIX_FLOW)
+  ) {
+    // No exporter is configured, ever.
+    return 'NXST_NOT_CONFIGURED';
+  }
   if (type === OFPT_EXPERIMENTER) return vendor === NX_VENDOR || vendor === ONF_VENDOR ? 'OFPBRC_BAD_SUBTYPE' : 'OFPBRC_BAD_VENDOR';
   return type === (version === 1 ? OFPT_STATS_REQUEST : OFPT_STATS_REQUEST + 2) ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_TYPE';
 }

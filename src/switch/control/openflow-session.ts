@@ -24,18 +24,16 @@ import { BundleStore } from './openflow-bundles.ts';
 import { FlowMonitors } from './openflow-monitors.ts';
 import { replyParts } from './openflow-multipart.ts';
 import { packetInMessage } from './openflow-packet-in.ts';
-import { refuseSecondary, serve } from './openflow-requests.ts';
+import { isForSwitches, refuseSecondary, serve } from './openflow-requests.ts';
 
 const log = logger('ofproto');
 
 const HIGH_WATER = 512 * 1024;
-const LOW_WATER = 128 * 1024;
 const PACKET_IN_WATER = 1024 * 1024;
 const FULL = 16 * 1024 * 1024;
 /** With more than this waiting, flow monitors pause. */
 const MONITOR_WATER = 128 * 1024;
 const STALL_MS = 30_000;
-const DRAIN_POLL_MS = 5;
 
 export interface SessionSettings {
   kind: 'primary' | 'service';
@@ -107,6 +105,7 @@ export class OpenFlowSession implements Sender {
       },
       onMessage: (message, bytes) => this.#take(message, bytes),
       onClose: (reason) => this.#end(reason),
+      onDrain: () => this.#drained(),
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
     });
   }
@@ -199,21 +198,13 @@ export class OpenFlowSession implements Sender {
     this.monitors.pause();
     if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'paused' }], more: false });
     else this.notify({ kind: 'flowMonitorPaused' });
-    this.#resumeMonitors();
   }
 
-  /** Waits until the peer has taken what was sent, and tells the rest. */
+  /** Tells what was held back. */
   #resumeMonitors(): void {
-    this.core.clock.after(DRAIN_POLL_MS, () => {
-      if (this.#isOver) return;
-      if (this.channel.queuedBytes > 0) {
-        this.#resumeMonitors();
-        return;
-      }
-      this.#tellUpdates(this.monitors.resume());
-      if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'resumed' }], more: false });
-      else this.notify({ kind: 'flowMonitorResumed' });
-    });
+    this.#tellUpdates(this.monitors.resume());
+    if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'resumed' }], more: false });
+    else this.notify({ kind: 'flowMonitorResumed' });
   }
 
   #tellUpdates(updates: readonly MonitorUpdate[]): void {
@@ -289,7 +280,10 @@ export class OpenFlowSession implements Sender {
     this.#request = bytes;
     try {
       refuseSecondary(this, bytes);
-      if (message instanceof PeerError) throw message;
+      if (message instanceof PeerError)
+        throw message.code === 'OFPBRC_BAD_VERSION' || isForSwitches(bytes)
+          ? message
+          : new PeerError('OFPBRC_BAD_TYPE', 'what only a switch sends');
       this.#pieces = serve(this, message, bytes);
     } catch (error) {
       this.#refuse(error, message instanceof PeerError ? undefined : message, bytes);
@@ -352,27 +346,27 @@ export class OpenFlowSession implements Sender {
   #drain(): void {
     this.#isDraining = true;
     this.channel.pause();
-    let least = this.channel.queuedBytes;
-    let since = this.core.clock.now();
-    const poll = (): void => {
-      if (this.#isOver) return;
+    this.#watchStall(this.channel.queuedBytes);
+  }
+
+  /** Ends a peer that has not taken a byte for STALL_MS. */
+  #watchStall(least: number): void {
+    this.core.clock.after(STALL_MS, () => {
+      if (this.#isOver || !this.#isDraining) return;
       const queued = this.channel.queuedBytes;
-      if (queued <= LOW_WATER) {
-        this.#isDraining = false;
-        this.channel.resume();
-        this.#pump();
-        return;
-      }
-      if (queued < least) {
-        least = queued;
-        since = this.core.clock.now();
-      } else if (this.core.clock.now() - since >= STALL_MS) {
-        this.close('Connection timed out');
-        return;
-      }
-      this.core.clock.after(DRAIN_POLL_MS, poll);
-    };
-    this.core.clock.after(DRAIN_POLL_MS, poll);
+      if (queued >= least) this.close('Connection timed out');
+      else this.#watchStall(queued);
+    });
+  }
+
+  /** The peer has taken all that was sent. */
+  #drained(): void {
+    if (this.#isOver) return;
+    if (this.monitors.isPaused) this.#resumeMonitors();
+    if (!this.#isDraining) return;
+    this.#isDraining = false;
+    this.channel.resume();
+    this.#pump();
   }
 
   #end(reason: string): void {

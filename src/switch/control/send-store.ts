@@ -2,7 +2,7 @@
 // actions. The oldest are forgotten: a table can make a send for each value of a register.
 import type { UserspaceCookie } from '../../datapath/datapath.ts';
 import type { PacketInReason } from '../../openflow/action.ts';
-import { RecircStore } from '../translate/frozen.ts';
+import { frozenId, RecircStore } from '../translate/frozen.ts';
 import type { ControllerSend, SendStore } from '../translate/translation.ts';
 
 const MAX_SENDS = 65536;
@@ -11,7 +11,9 @@ const idOf = (send: ControllerSend): string => {
   let words = '';
   for (let i = 0; i < send.match.key.length; i++) if (send.match.mask[i] !== 0) words += `${i}:${send.match.key[i]},`;
   const { reason, table, cookie, maxLen, controllerId, userdata, meterId } = send;
-  return [send.bridge.name, reason, table, cookie, maxLen, controllerId, userdata?.join('.'), meterId, words].join('|');
+  // Where the frame goes on is part of what is sent.
+  const rest = send.continuation === undefined ? '' : frozenId(send.continuation);
+  return [rest, send.bridge.name, reason, table, cookie, maxLen, controllerId, userdata?.join('.'), meterId, words].join('|');
 };
 
 export class ControllerSends implements SendStore {

@@ -192,6 +192,15 @@ export class FlowTables {
       { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
     );
     const old = classifier.like(rule, next);
+    if (old !== undefined) {
+      // What takes another's place goes on counting, and is as idle as that was; only its age begins anew.
+      rule.stats.usedMs = old.stats.usedMs;
+      if (!mod.flags.resetCounts) {
+        rule.stats.packets = old.stats.packets;
+        rule.stats.bytes = old.stats.bytes;
+        old.heir = rule;
+      }
+    }
     if (old === undefined) {
       if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
         throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
@@ -216,9 +225,8 @@ export class FlowTables {
 
   #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
     checkActions(mod.actions, old.table, this.#known);
-    const now = this.#clock.now();
     // The counters stay the same object, so that traffic in flight is counted on.
-    const stats: RuleStats = mod.flags.resetCounts ? { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now } : old.stats;
+    const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
     const settings: RuleSettings = {
       ...old.settings,
       cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,

@@ -41,6 +41,8 @@ export class FlowRule extends ClassifierRule {
   readonly stats: RuleStats;
   /** No longer in its table; translation results that still know it only push counters. */
   isGone = false;
+  /** What took its place and counts what comes late for it. */
+  heir: FlowRule | undefined;
 
   constructor(match: Match, priority: number, settings: RuleSettings, stats: RuleStats) {
     super(match, priority, conjunctionsOf(settings.actions));

@@ -58,7 +58,8 @@ function plain(_: string, value: unknown): unknown {
   return value;
 }
 
-function idOf(state: FrozenState): string {
+/** A text in which equal states are equal. */
+export function frozenId(state: FrozenState): string {
   const words: string[] = [];
   for (const word of KEPT) if (state.key[word] !== 0) words.push(`${word}:${state.key[word]}`);
   const steps = state.steps.map(({ actions, table, rule }) => [actions, table, rule?.settings.cookie ?? null]);
@@ -88,7 +89,7 @@ export class RecircStore {
 
   /** The id of a state, a new one if need be; 0 when there are too many. */
   put(state: FrozenState, nowMs: number): number {
-    const id = idOf(state);
+    const id = frozenId(state);
     const known = this.#numbers.get(id);
     if (known !== undefined) {
       const kept = this.#states.get(known)!;

@@ -209,7 +209,8 @@ export class Walk {
     }
     const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
     const isForControllers =
-      (config === 'controller' || (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
+      // Behind the last table there is none to continue in.
+      (config === 'controller' || config === 'continue' || (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
       (port === undefined || (port.config & PORT_CONFIG.NO_PACKET_IN) === 0);
     this.#countMiss(isForControllers ? 'controller' : 'drop');
     if (isForControllers) this.toController('implicit_miss', undefined, 0, undefined, 0);
@@ -314,7 +315,9 @@ export class Walk {
     const paused = this.#paused;
     if (table === undefined && paused !== undefined) {
       this.#paused = undefined;
-      this.#toUserspace({ ...paused, continuation: this.frozenState(undefined) });
+      // The walk has come back to where it began, whose table and flow the frame names.
+      const cookie = this.rule?.settings.cookie ?? 0xffffffffffffffffn;
+      this.#toUserspace({ ...paused, table: this.table, cookie, continuation: this.frozenState(undefined) });
       this.steps = [];
       this.isFreezing = false;
       return;
