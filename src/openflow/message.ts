@@ -1,6 +1,7 @@
 // OpenFlow messages as values, independent of the version on the wire. `decode` gives one of these with the version it came in;
 // `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
 import type { Match } from '../flow/key.ts';
+import type { PackedMatch } from '../flow/mask.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
 import type { CtTuple } from './conntrack.ts';
 import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
@@ -26,6 +27,8 @@ export interface FlowMod {
   kind: 'flowMod';
   command: FlowModCommand;
   match: Match;
+  /** Stands for `match`, in a small form, while the mod waits in a bundle. */
+  packed?: PackedMatch;
   priority: number;
   /** Cookie to match in modify and delete; a zero mask matches all. */
   cookie: bigint;

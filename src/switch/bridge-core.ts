@@ -34,6 +34,7 @@ import { references } from './tables/action-references.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
+import type { FlowRule } from './tables/rule.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
 import type { Translation } from './translate/translation.ts';
@@ -174,7 +175,15 @@ export class Core implements BridgeCore, BridgeState {
     this.tables.rollback();
   }
 
+  /** Whether somebody wants to hear of each change of a flow. */
+  #hasWatchers(): boolean {
+    for (const events of this.#events) if (events.onFlowChange !== undefined && (events.wantsFlowChanges?.() ?? true)) return true;
+    return false;
+  }
+
   #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
+    const isTold = change === 'deleted' && rule.settings.flags.sendFlowRem;
+    if (!isTold && !this.#hasWatchers()) return;
     const now = this.clock.now();
     let described: FlowStats | undefined;
     // Described when someone looks: most changes concern nobody.
@@ -182,7 +191,7 @@ export class Core implements BridgeCore, BridgeState {
       described ??= rule.describe(now);
       return described;
     };
-    if (change === 'deleted' && rule.settings.flags.sendFlowRem) {
+    if (isTold) {
       const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow();
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
@@ -316,6 +325,12 @@ export class Core implements BridgeCore, BridgeState {
     this.megaflows.settleAll();
     const now = this.clock.now();
     for (const rule of this.tables.select(request)) yield rule.describe(now);
+  }
+
+  flowRows(request: FlowStatsRequest): { rows: readonly FlowRule[]; describe(row: unknown): FlowStats } {
+    this.megaflows.settleAll();
+    const now = this.clock.now();
+    return { rows: [...this.tables.select(request)], describe: (row) => (row as FlowRule).describe(now) };
   }
 
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number } {

@@ -56,6 +56,10 @@ export class ConnectionManager implements BridgeControl, SessionHub {
       onPacketIn: (event) => this.#packetIn(event),
       onFlowRemoved: (removed) => this.#flowRemoved(removed),
       onPortStatus: (reason, desc) => this.#portStatus(reason, desc),
+      wantsFlowChanges: () => {
+        for (const session of this.#sessions) if (session.monitors.count > 0) return true;
+        return false;
+      },
       onFlowChange: (event) => {
         for (const session of this.#sessions) session.flowChange(event);
       },

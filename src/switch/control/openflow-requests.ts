@@ -2,12 +2,14 @@
 // the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
+import { matchAll, recycleMatch } from '../../flow/key.ts';
+import { packMatch } from '../../flow/mask.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import { decodeContinuation } from '../../openflow/codec/continuation-codec.ts';
 import { requireConsistentFlow } from '../../openflow/flow-mod-check.ts';
-import type { FlowMod, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
+import type { FlowMod, FlowStatsRequest, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { messageForm } from '../../openflow/message-table.ts';
 import { TLV_FIELDS, TLV_SPACE } from '../../openflow/tlv-table.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
@@ -31,6 +33,9 @@ const NXST_IPFIX_FLOW = 4;
 const NX_CHANGES: ReadonlySet<number> = new Set([13, 31, 24, 28]);
 const ONF_CHANGES: ReadonlySet<number> = new Set([2300, 2301]);
 const NO_CHANGES: ReadonlySet<number> = new Set();
+
+/** Instead of a match that is packed. */
+const NO_MATCH = matchAll();
 
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
 const FRAG_MASK = 3;
@@ -80,6 +85,8 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       if (version <= 2 && message.command === 'add') message.flags.resetCounts = true;
       checkFlowMod(session, message);
       core.flowMod(message, session);
+      // Rules keep their matches in a form of their own.
+      recycleMatch(message.match);
       return undefined;
     case 'groupMod':
       core.groupMod(message, session);
@@ -150,7 +157,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         more: false,
       });
     case 'flowStatsRequest':
-      return replyParts([...core.flows(message.request)], (flows, more) => ({ kind: 'flowStatsReply', flows, more }), encode);
+      return flowStats(session, message.request, encode);
     case 'aggregateRequest':
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
@@ -282,6 +289,11 @@ function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bu
     checkFlowMod(session, message);
   } else if (message.kind === 'packetOut') packetOutStep(message, session.version);
   checkBundled(message, session.core.tableCount);
+  if (message.kind === 'flowMod') {
+    message.packed = packMatch(message.match);
+    recycleMatch(message.match);
+    message.match = NO_MATCH;
+  }
   session.bundles.add(add.bundleId, add.flags, message, bytes);
 }
 
@@ -292,6 +304,22 @@ function checkFlowMod(session: OpenFlowSession, mod: FlowMod): void {
   checkBundled(mod, session.core.tableCount);
   requireNoBuffer(mod);
   requireOwnFields(mod);
+}
+
+/** Flows are described part by part, and their matches used again for the next part. */
+function flowStats({ core }: OpenFlowSession, request: FlowStatsRequest, encode: Encode): Answer {
+  const list = core.flowRows?.(request);
+  if (list === undefined) return replyParts([...core.flows(request)], (flows, more) => ({ kind: 'flowStatsReply', flows, more }), encode);
+  const encodeOnce: Encode = (answer) => {
+    const bytes = encode(answer);
+    if (answer.kind === 'flowStatsReply') for (const flow of answer.flows) recycleMatch(flow.match);
+    return bytes;
+  };
+  return replyParts(
+    list.rows,
+    (rows, more) => ({ kind: 'flowStatsReply', flows: rows.map((row) => list.describe(row)), more }),
+    encodeOnce,
+  );
 }
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {

@@ -130,5 +130,7 @@ function commit(session: OpenFlowSession, id: number, flags: number): void {
     const { step } = error as { step?: number };
     refuse(error, culprits[step ?? -1] ?? -1);
   }
-  for (const { message } of messages) if (message.kind === 'flowMod') session.countFlowMod(message.command);
+  for (const { message } of messages) {
+    if (message.kind === 'flowMod') session.countFlowMod(message.command);
+  }
 }

@@ -8,7 +8,8 @@
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
 import { Classifier, NEVER } from '../../flow/classifier.ts';
-import type { Key, Match } from '../../flow/key.ts';
+import { type Key, type Match, newKey } from '../../flow/key.ts';
+import { unpackInto } from '../../flow/mask.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
@@ -24,6 +25,9 @@ export const TABLE_COUNT = 254;
 export const INTERNAL_TABLE = 254;
 export const ALL_TABLES = 255;
 const ANY_GROUP = 0xffffffff;
+/** For the match of the flow mod being staged: rules keep their matches packed. */
+const UNPACKED: Match = { key: newKey(), mask: newKey() };
+const SCRATCH: Match = { key: newKey(), mask: newKey() };
 const ALL_COOKIE_BITS = 0xffffffffffffffffn;
 
 export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
@@ -144,7 +148,7 @@ export class FlowTables {
 
   /** Does what a flow mod says, in the version after the current one. Throws PeerError. */
   stage(mod: FlowMod, sender: Sender | undefined): void {
-    const match = normalizeMatch(mod.match);
+    const match = normalizeMatch(mod.packed === undefined ? mod.match : unpackInto(UNPACKED, mod.packed), SCRATCH);
     switch (mod.command) {
       case 'add':
         this.#add(mod, match, sender);

@@ -1,6 +1,6 @@
 // A flow of an OpenFlow table.
 import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
-import { KEY_WORDS, type Match, W } from '../../flow/key.ts';
+import { KEY_WORDS, type Match, newKey, W } from '../../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
 
@@ -140,10 +140,12 @@ function isNormal({ key, mask }: Match): boolean {
   return true;
 }
 
-/** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */
-export function normalizeMatch(match: Match): Match {
+/** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. `scratch` may be given for what has to be written anew. */
+export function normalizeMatch(match: Match, scratch: Match = { key: newKey(), mask: newKey() }): Match {
   if (isNormal(match)) return match;
-  const normal: Match = { key: match.key.slice(), mask: match.mask.slice() };
+  const normal = scratch;
+  normal.key.set(match.key);
+  normal.mask.set(match.mask);
   if (normal.mask[W.IN_PORT] !== 0) {
     normal.mask[W.IN_PORT] = 0xffffffff;
     normal.key[W.IN_PORT] = normal.key[W.IN_PORT]! & 0xffff;
