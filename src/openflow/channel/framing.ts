@@ -11,7 +11,8 @@ export class Framing {
   push(bytes: Uint8Array, onMessage: (message: Uint8Array) => void): void {
     // One copy for all messages of a chunk: many small ones cost more to make than to read.
     let rest: Uint8Array;
-    if (this.#heldSize === 0) rest = bytes.slice();
+    // Not `slice`: a Buffer's gives a view of what will be read over.
+    if (this.#heldSize === 0) rest = new Uint8Array(bytes);
     else {
       rest = new Uint8Array(this.#heldSize + bytes.length);
       rest.set(this.#held.subarray(0, this.#heldSize));
@@ -27,7 +28,7 @@ export class Framing {
       at += size;
     }
     if (at < rest.length) {
-      this.#held = rest.slice(at);
+      this.#held = rest.subarray(at);
       this.#heldSize = this.#held.length;
     }
   }

@@ -1,7 +1,7 @@
 // Decoders of Nicira's extension actions: one entry a subtype, each given what follows the subtype. Facts: ovs-actions(7).
 import { PeerError } from '../../base/errors.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
-import type { Action, NatSpec, PacketInReason } from '../action.ts';
+import type { Action, NatSpec, PacketInReason, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import {
   BUNDLE_ALGORITHMS,
@@ -312,8 +312,8 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       f.skip(3);
       const algPort = f.u16();
       if ((flags & ~3) !== 0 || flags === 2) bad('ct flags');
-      const source = zoneField === 0 ? undefined : subfieldFromPacked(decodeNxmHeader(word(f, zoneField)), zone);
-      return {
+      const source = zoneField === 0 ? undefined : zoneSource(f, zoneField, zone);
+      const made: Extract<Action, { kind: 'ct' }> = {
         kind: 'ct',
         commit: (flags & 1) !== 0,
         force: (flags & 2) !== 0,
@@ -322,6 +322,9 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
         alg: algPort,
         exec: list(f),
       };
+      // Which addresses a connection has is settled when it is committed.
+      if (!made.commit && made.exec.some((one) => one.kind === 'nat' && one.nat.direction !== 'none')) bad('nat without commit');
+      return made;
     },
   ],
   [NXAST.NAT, decodeNat],
@@ -352,6 +355,15 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
   [NXAST.DEBUG_RECIRC, () => ({ kind: 'debugRecirc' })],
   [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
 ]);
+
+/** The field that a ct action's zone comes from. */
+function zoneSource(from: ByteReader, header: number, bits: number): Subfield {
+  try {
+    return subfieldFromPacked(decodeNxmHeader(word(from, header)), bits);
+  } catch (error) {
+    throw error instanceof PeerError ? new PeerError('OFPBAC_BAD_SET_TYPE', error.message) : error;
+  }
+}
 
 function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
   const offset = from.u16();

@@ -82,6 +82,10 @@ export class AsyncConfig {
     return this.#wants('tableStatus', role, reason === 'vacancy_down' ? 3 : 4);
   }
 
+  wantsRequestForward(role: Role, what: 'group' | 'meter'): boolean {
+    return this.#wants('requestForward', role, what === 'group' ? 0 : 1);
+  }
+
   #wants(kind: AsyncKind, role: Role, bit: number): boolean {
     const masks = this.#masks.get(kind);
     if (masks === undefined) return false;

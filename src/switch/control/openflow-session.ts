@@ -14,11 +14,14 @@ import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import { errorMessage } from '../../openflow/errors.ts';
 import type { MonitorUpdate } from '../../openflow/flow-monitor.ts';
+import { BUCKET, type GroupMod } from '../../openflow/group.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
+import type { MeterMod } from '../../openflow/meter.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { BridgeCore, FlowChangeEvent, PacketInEvent, Sender } from '../core.ts';
 import { FlowModSummary } from './connection-log.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
+import { RequestAssembler } from './openflow-assembler.ts';
 import { AsyncConfig } from './openflow-async.ts';
 import { BundleStore } from './openflow-bundles.ts';
 import { FlowMonitors } from './openflow-monitors.ts';
@@ -34,6 +37,7 @@ const FULL = 16 * 1024 * 1024;
 /** With more than this waiting, flow monitors pause. */
 const MONITOR_WATER = 128 * 1024;
 const STALL_MS = 30_000;
+const OFPT_REQUESTFORWARD = 32;
 
 export interface SessionSettings {
   kind: 'primary' | 'service';
@@ -76,6 +80,7 @@ export class OpenFlowSession implements Sender {
   readonly monitors: FlowMonitors;
   readonly #miss: PacketInLimiter<PacketInEvent>;
   readonly #action: PacketInLimiter<PacketInEvent>;
+  readonly #parts: RequestAssembler;
   readonly #flowMods: FlowModSummary;
   readonly #waiting: [Framed | PeerError, Uint8Array][] = [];
   #pieces: Iterator<Uint8Array | undefined> | undefined;
@@ -95,6 +100,7 @@ export class OpenFlowSession implements Sender {
     this.#flowMods = new FlowModSummary(clock, name);
     this.monitors = new FlowMonitors(this.core);
     this.bundles = new BundleStore(clock, (opener) => this.sendError('OFPBFC_TIMEOUT', opener));
+    this.#parts = new RequestAssembler(clock, (first) => this.sendError('OFPBRC_MULTIPART_REQUEST_TIMEOUT', first));
     const send = (event: PacketInEvent): void => this.#sendPacketIn(event);
     this.#miss = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
     this.#action = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
@@ -183,10 +189,32 @@ export class OpenFlowSession implements Sender {
     this.notify({ kind: 'tableStatus', reason, desc });
   }
 
+  /** The transaction that is being served. */
+  get requestXid(): number {
+    return new DataView(this.#request.buffer, this.#request.byteOffset).getUint32(4);
+  }
+
+  /** OFPT_REQUESTFORWARD: what another controller has just changed, in this peer's version. */
+  requestForward(what: 'group' | 'meter', mod: GroupMod | MeterMod, xid: number): void {
+    if (!this.isOpen || this.version < 5 || !this.#listens || !this.async.wantsRequestForward(this.role, what)) return;
+    const inner = encodeMessage(this.version, xid, this.#forwarded(mod));
+    const bytes = new Uint8Array(8 + inner.length);
+    bytes.set([this.version, OFPT_REQUESTFORWARD, bytes.length >> 8, bytes.length & 0xff]);
+    bytes.set(inner, 8);
+    this.channel.sendBytes(bytes);
+  }
+
+  /** Before OpenFlow 1.5 buckets cannot be changed one by one: such a peer is told of the whole group. */
+  #forwarded(mod: GroupMod | MeterMod): GroupMod | MeterMod {
+    if (mod.kind !== 'groupMod' || this.version >= 6 || (mod.command !== 'insert_bucket' && mod.command !== 'remove_bucket')) return mod;
+    const whole = this.core.groupDescs(mod.group)[0];
+    return whole === undefined ? mod : { kind: 'groupMod', command: 'modify', commandBucket: BUCKET.ALL, ...whole };
+  }
+
   /** For flow monitors. */
   flowChange(event: FlowChangeEvent): void {
     if (this.monitors.count === 0 || !this.isOpen) return;
-    const ownXid = event.sender === this ? new DataView(this.#request.buffer, this.#request.byteOffset).getUint32(4) : undefined;
+    const ownXid = event.sender === this ? this.requestXid : undefined;
     this.monitors.changed(event, ownXid);
   }
 
@@ -279,6 +307,12 @@ export class OpenFlowSession implements Sender {
   #serve(message: Framed | PeerError, bytes: Uint8Array): void {
     this.#request = bytes;
     try {
+      const whole = this.#parts.take(bytes);
+      if (whole === undefined) return;
+      if (whole !== bytes) {
+        this.#serve(this.channel.decode(whole), whole);
+        return;
+      }
       refuseSecondary(this, bytes);
       if (message instanceof PeerError)
         throw message.code === 'OFPBRC_BAD_VERSION' || isForSwitches(bytes)
@@ -379,6 +413,7 @@ export class OpenFlowSession implements Sender {
     this.#isOver = true;
     this.#flowMods.flush();
     this.bundles.clear();
+    this.#parts.clear();
     this.monitors.clear();
     this.#miss.clear();
     this.#action.clear();

@@ -211,7 +211,8 @@ export class Walk {
     const isForControllers =
       // Behind the last table there is none to continue in.
       (config === 'controller' || config === 'continue' || (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
-      (port === undefined || (port.config & PORT_CONFIG.NO_PACKET_IN) === 0);
+      // Who asked for the controller meant frames of real ports.
+      (port === undefined ? config === 'default' : (port.config & PORT_CONFIG.NO_PACKET_IN) === 0);
     this.#countMiss(isForControllers ? 'controller' : 'drop');
     if (isForControllers) this.toController('implicit_miss', undefined, 0, undefined, 0);
     return isForControllers;
