@@ -26,6 +26,7 @@ import type {
   Sender,
   TableMod,
 } from './core.ts';
+import { flushRequest } from './ct-flush.ts';
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
@@ -70,9 +71,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly mirrors = new MirrorSet();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
-  /** How often connections of a zone were to be forgotten. */
   readonly tlvTable = new TlvTable();
-  readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
@@ -448,8 +447,8 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   flushConnections(request: ConnectionFlush): void {
-    // No connection is tracked yet; how often a zone was to be forgotten is all there is to keep.
-    this.flushedZones.set(request.zone ?? 0, (this.flushedZones.get(request.zone ?? 0) ?? 0) + 1);
+    // The tracker serves what it is asked in order, frames of later requests among them.
+    void this.megaflows.datapath.conntrack?.(flushRequest(request));
   }
 
   packetOut(request: PacketOutRequest): void {
@@ -468,8 +467,8 @@ export class Core implements BridgeCore, BridgeState {
     const key = newKey();
     for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
     extractKey(request.frame, 0, request.frame.length, key);
-    const inPort = key[W.IN_PORT]! & 0xffff;
-    key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
+    // Port 0 is none that there is, but it is what the controller said.
+    key[W.IN_PORT] = request.match.mask[W.IN_PORT] === 0 ? OFPP.NONE : key[W.IN_PORT]! & 0xffff;
     this.#checkReferences(request.actions);
     const now = this.clock.now();
     const { sends } = this.megaflows;

@@ -292,13 +292,13 @@ export class Megaflows {
       if (next.done === true) {
         this.#pass = undefined;
         this.#sweepRecirculations(now);
-        this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
+        this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;
       }
       this.#revalidate(next.value, now, maxIdle);
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
-    this.#schedule(1);
+    this.#schedule(0);
   }
 
   /** Recirculation ids that no megaflow puts out or matches are forgotten after a while. */

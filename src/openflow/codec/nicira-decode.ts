@@ -323,7 +323,8 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
         exec: list(f),
       };
       // Which addresses a connection has is settled when it is committed.
-      if (!made.commit && made.exec.some((one) => one.kind === 'nat' && one.nat.direction !== 'none')) bad('nat without commit');
+      if (!made.commit && made.exec.some((one) => one.kind === 'nat' && (one.nat.family !== 0 || one.nat.portMin !== undefined)))
+        bad('nat without commit');
       return made;
     },
   ],

@@ -438,7 +438,7 @@ export class FlowTables {
         continue;
       }
       const { hardTimeoutSec } = rule.settings;
-      const isHard = hardTimeoutSec !== 0 && rule.stats.modifiedMs + hardTimeoutSec * 1000 <= now;
+      const isHard = hardTimeoutSec !== 0 && rule.stats.modifiedMs + hardTimeoutSec * 1000 < now;
       this.#delete(rule, isHard ? 'hard' : 'idle', undefined);
     }
     return this.commit();

@@ -69,12 +69,12 @@ export class FlowRule extends ClassifierRule {
     return this.priority > MAX_PRIORITY;
   }
 
-  /** When the flow ends if no frame comes; Infinity = never. */
+  /** When the flow ends if no frame comes; Infinity = never. Its time must be over, not only reached. */
   dueMs(): number {
     const { idleTimeoutSec, hardTimeoutSec } = this.settings;
     const idle = idleTimeoutSec === 0 ? Number.POSITIVE_INFINITY : this.stats.usedMs + idleTimeoutSec * 1000;
     const hard = hardTimeoutSec === 0 ? Number.POSITIVE_INFINITY : this.stats.modifiedMs + hardTimeoutSec * 1000;
-    return Math.min(idle, hard);
+    return Math.min(idle, hard) + 1;
   }
 
   describe(nowMs: number): FlowStats {
