@@ -1,5 +1,8 @@
 // The TLV table: which Geneve options stand behind the fields tun_metadata0 to tun_metadata63 (ovs-ofctl(8), "add-tlv-map").
 import { PeerError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
+
+const log = logger('ofp_match');
 
 export const TLV_FIELDS = 64;
 export const TLV_SPACE = 256;
@@ -14,9 +17,15 @@ export interface TlvMap {
 }
 
 /** Faults of a mapping by itself. */
-export function checkTlvMap(map: TlvMap): void {
-  if (map.size % 4 !== 0 || map.size > MAX_OPTION) throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
-  if (map.field >= TLV_FIELDS) throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+export function checkTlvMap(map: TlvMap, fields = TLV_FIELDS): void {
+  if (map.size % 4 !== 0 || map.size > MAX_OPTION) {
+    log.warn(`tlv table option length (${map.size}) is not a valid option size`);
+    throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
+  }
+  if (map.field >= fields) {
+    log.warn(`tlv table field index (${map.field}) is too large (max ${fields - 1})`);
+    throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+  }
 }
 
 /** The table of one bridge. A request is done as a whole or not at all. */
