@@ -8,6 +8,7 @@ import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
 import { type ShapedActions, shapeActions, shapeName } from '../../src/datapath/ebpf/action-shape.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
 import { KernelFlows } from '../../src/datapath/ebpf/kernel-flows.ts';
+import { KernelMeters } from '../../src/datapath/ebpf/kernel-meters.ts';
 import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE, TOTALS_VALUE } from '../../src/datapath/ebpf/map-layout.ts';
 import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/program.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
@@ -292,6 +293,40 @@ test('a frame is looked up once more, with the hash that user space makes', asyn
   testRun(program, frame);
 });
 
+test('a meter passes and counts as in user space', () => {
+  const [metered, plain] = [
+    shapeActions(
+      [{ kind: 'meter', meter: 0 }, reveal],
+      () => undefined,
+      () => 9,
+    ),
+    shapeActions([], () => undefined),
+  ];
+  assert.ok(typeof metered !== 'string' && typeof plain !== 'string');
+  const { program, flows, maps } = load([allMask], [metered, plain]);
+  storeActions(maps, 1, metered.params);
+  const meters = new KernelMeters(maps.get('meters')!);
+  const frame = randomFrame();
+  updateElement(flows, keyBytes(frame), new Uint8Array(FLOW_VALUE.size));
+  const size = BigInt(frame.length);
+  // The tenth meter has the place that the list names.
+  for (let i = 0; i < 10; i++) meters.set(i, { countsPackets: true, bands: [{ rate: 1, burst: 1_000_000 }] });
+  for (const countsPackets of [true, false]) {
+    const began = performance.now();
+    meters.set(9, { countsPackets, bands: [{ rate: 50, burst: countsPackets ? 20 : Math.ceil((frame.length * 8 * 20) / 1000) }] });
+    for (let i = 0; i < 500; i++) testRun(program, frame);
+    const { packets, bytes, bands } = meters.stats(9)!;
+    assert.deepEqual([packets, bytes, bands[0]!.bytes], [500n, 500n * size, bands[0]!.packets * size]);
+    const passed = Number(packets - bands[0]!.packets);
+    const most = 22 + ((performance.now() - began) * 50) / (countsPackets ? 1000 : frame.length * 8) + 1000 / (frame.length * 8);
+    assert.ok(passed >= 20 && passed <= most, `${passed} passed, ${most} at most`);
+    // The same bucket from user space is as empty.
+    assert.equal(punted(maps).actions, 0);
+  }
+  meters.close();
+  for (const fd of opened.splice(0)) closeObject(fd);
+});
+
 test('a hint of the mask never gives a stale answer', (t) => {
   const shaped = Array.from({ length: 2 }, (_, i) => shapeActions([set('eth', [W.ETH, i + 1, 0xffffffff]), reveal], () => undefined));
   const nothing = shapeActions([], () => undefined);
@@ -363,6 +398,7 @@ test('beyond the bound the least used masks go to user space, those in use stay'
     () => ({ ifindex: 1, flags: 0 }),
     () => false,
     () => {},
+    undefined,
     undefined,
     0,
   );

@@ -19,6 +19,7 @@ import {
   UPCALL_REASON,
 } from './frame-context.ts';
 import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitMeter } from './meter-program.ts';
 import { emitPatches } from './patch-program.ts';
 import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
 
@@ -103,6 +104,9 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
       break;
     case 'hash':
       emitHash(a, step.at);
+      break;
+    case 'meter':
+      emitMeter(a, param(step.at));
       break;
     case 'tunnel':
       emitSent(a, step.at + 4);

@@ -43,6 +43,8 @@ export type ShapeStep =
   | { op: 'metadata'; field: 'mark' | 'priority'; mask: number; at: number }
   /** Parameter: the basis (32, host order). */
   | { op: 'hash'; at: number }
+  /** What a meter drops goes no further. Parameter: the meter's place (32, host order). */
+  | { op: 'meter'; at: number }
   /**
    * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
    * `mayPush`: the list pushes a tag.
@@ -84,6 +86,8 @@ export interface ShapedActions {
 /** Where a datapath port is in the kernel: a device (`flags` is 1, BPF_F_INGRESS, for an internal port), or a tunnel with its outer headers. */
 export type OutputDevice = { ifindex: number; flags: number } | { outer(tunnel: TunnelKey): PooledOuter | string };
 type FindDevice = (port: number) => OutputDevice | undefined;
+/** The place of a meter that programs can run. */
+type FindMeter = (meter: number) => number | undefined;
 
 /** Whether a list leaves frame and metadata as they are for what follows. */
 const changesNothing = (actions: readonly DpAction[]): boolean =>
@@ -97,11 +101,13 @@ class Cutter {
   outer: PooledOuter | undefined;
   readonly #view = new DataView(this.params.buffer);
   readonly #device: FindDevice;
+  readonly #meter: FindMeter;
   #used = 0;
   #steps = 0;
 
-  constructor(device: FindDevice) {
+  constructor(device: FindDevice, meter: FindMeter) {
     this.#device = device;
+    this.#meter = meter;
   }
 
   #take(...words: readonly number[]): number {
@@ -204,6 +210,12 @@ class Cutter {
           if (hasSet || hasLabel) throw new Refusal('hash_after_change');
           steps.push({ op: 'hash', at: this.#take(action.basis) });
           break;
+        case 'meter': {
+          const place = this.#meter(action.meter);
+          if (place === undefined) throw new Refusal('meter');
+          steps.push({ op: 'meter', at: this.#take(place) });
+          break;
+        }
         case 'recirc':
           if (rest.length > 0) throw new Refusal('recirc_not_last');
           last = { op: 'recirculate', at: this.#takeNetwork(action.id) };
@@ -293,9 +305,12 @@ function behind(nested: readonly DpAction[], rest: readonly DpAction[]): DpActio
   throw new Refusal('nested_change');
 }
 
-/** Cuts a list. Gives why not, when user space has to run it: a reason for a counter. `device` finds an output; undefined = no kernel device. */
-export function shapeActions(actions: readonly DpAction[], device: FindDevice): ShapedActions | string {
-  const cutter = new Cutter(device);
+/**
+ * Cuts a list. Gives why not, when user space has to run it: a reason for a counter. `device` finds an output, `meter` a meter's place;
+ * undefined = not in the kernel.
+ */
+export function shapeActions(actions: readonly DpAction[], device: FindDevice, meter: FindMeter = () => undefined): ShapedActions | string {
+  const cutter = new Cutter(device, meter);
   try {
     const steps = cutter.cut(actions);
     const { params, outer } = cutter;

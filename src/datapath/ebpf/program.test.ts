@@ -40,7 +40,7 @@ function spec(masks: readonly [number, number][][], lists: readonly DpAction[][]
       (pairs, i): MaskSpec => ({ map: `flows${i}`, words: pairs.map(([word]) => word), masks: pairs.map(([, bits]) => bits) }),
     ),
     shapes: lists.map((list, i) => {
-      const made = shapeActions(list, device);
+      const made = shapeActions(list, device, () => 5);
       if (typeof made === 'string') throw new Error(made);
       return { number: i + 1, shape: made.shape };
     }),
@@ -90,6 +90,7 @@ const large = spec(
     [{ kind: 'setTunnel', tunnel: tunnelKey }, output(9), output(2)],
     [{ kind: 'sample', probability: 0x10000000, actions: [{ kind: 'userspace', cookie: { reason: 'sflow', token: 3 } }] }, output(2)],
     [{ kind: 'checkPktLen', length: 1500, larger: [output(2)], smaller: [{ kind: 'popVlan' }, output(3)] }],
+    [{ kind: 'meter', meter: 1 }, output(2)],
     [
       { kind: 'hash', algorithm: 0, basis: 9 },
       { kind: 'recirc', id: 5 },

@@ -235,6 +235,48 @@ test('a flow keeps its counters when its actions change, also into some that onl
   }
 });
 
+test('a meter is one bucket for the kernel and user space, and whoever can run it does', async () => {
+  const world = await openWorld();
+  try {
+    const { datapath } = world;
+    const [a, b] = world.ports;
+    const [meter, list]: [number, DpAction[]] = [7, [{ kind: 'meter', meter: 7 }, out(b)]];
+    datapath.flowPut(...flowOf(a), list);
+    datapath.meterSet(meter, { countsPackets: true, bands: [{ rate: 1, burst: 10 }] });
+    allOffloaded(datapath);
+    const key = newKey();
+    key[W.IN_PORT] = a;
+    for (let i = 0; i < 20; i++) {
+      datapath.execute(udpFrame, key, list);
+      world.inject(a, udpFrame);
+    }
+    const passed = (await world.settle()).length;
+    assert.ok(passed >= 10 && passed < 18, `${passed} passed`);
+    const stats = datapath.meterStats(meter);
+    assert.deepEqual([stats?.packets, stats?.bands[0]?.packets], [40n, BigInt(40 - passed)]);
+    const offloaded = (): boolean | undefined => {
+      const [flow] = [...datapath.flows()];
+      return (datapath as ReturnType<typeof openSystemDatapath>).offload?.().isOffloaded(flow!.id);
+    };
+    datapath.meterSet(meter, {
+      countsPackets: true,
+      bands: [
+        { rate: 1, burst: 10 },
+        { rate: 2, burst: 20 },
+      ],
+    });
+    assert.equal(offloaded() ?? false, false);
+    datapath.meterSet(meter, { countsPackets: false, bands: [{ rate: 1000, burst: 1000 }] });
+    assert.equal(offloaded(), type === 'system' ? true : undefined);
+    datapath.meterDelete(meter);
+    assert.equal(offloaded() ?? false, false);
+    world.inject(a, udpFrame);
+    assert.equal((await world.settle()).length, 1);
+  } finally {
+    await world.close();
+  }
+});
+
 test('a flow in the place of another takes its frames, whatever its actions', async () => {
   const world = await openWorld();
   try {
