@@ -344,6 +344,7 @@ export class KernelFlows {
         this.#maskLimit = masks.length >> 1;
         this.#limitEndsMs = performance.now() + LIMIT_MS;
         for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+        this.#actions.prune();
         continue;
       }
       this.#onProgram(next);

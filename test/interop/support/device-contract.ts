@@ -235,6 +235,52 @@ test('a flow keeps its counters when its actions change, also into some that onl
   }
 });
 
+test('labels are pushed and popped behind a tag and without, and the inner frame is looked at again', async () => {
+  const world = await openWorld();
+  try {
+    const { datapath } = world;
+    const [a, b, c] = world.ports;
+    const labelled = Uint8Array.of(...udpFrame.subarray(0, 12), 0x88, 0x47, 0, 6, 0x41, 0x40, ...udpFrame.subarray(14));
+    const both = Uint8Array.of(...tagged(10).subarray(0, 16), 0x88, 0x47, 0, 6, 0x41, 0x40, ...tagged(10).subarray(18));
+    const label = { kind: 'pushMpls', ethertype: 0x8847, lse: 0x00064140 } as const;
+    const pop = { kind: 'popMpls', ethertype: 0x0800 } as const;
+    for (const [port, tci] of [
+      [a, 0],
+      [a, 0x8100100a],
+    ] as const) {
+      const [key, mask] = flowOf(port);
+      key[W.VLAN0] = tci;
+      datapath.flowPut(key, mask, [label, out(b), pop, out(c)]);
+      const [labels, labelsMask] = flowOf(b);
+      labels[W.VLAN0] = tci;
+      labels[W.TYPE] = 0x88470000;
+      labelsMask[W.TYPE] = 0xffff0000;
+      datapath.flowPut(labels, labelsMask, [pop, { kind: 'recirc', id: 3 }]);
+      const [inner, innerMask] = flowOf(b);
+      inner[W.VLAN0] = tci;
+      inner[W.RECIRC_ID] = 3;
+      inner[W.NW_DST] = 0x0a000002;
+      innerMask[W.NW_DST] = 0xffffffff;
+      datapath.flowPut(inner, innerMask, [out(a)]);
+    }
+    allOffloaded(datapath);
+    for (const [plain, with_] of [
+      [udpFrame, labelled],
+      [tagged(10), both],
+    ] as const) {
+      world.inject(a, plain);
+      assert.deepEqual(await world.settle(), [
+        { port: b, frame: with_ },
+        { port: c, frame: plain },
+      ]);
+      world.inject(b, with_);
+      assert.deepEqual(await world.settle(), [{ port: a, frame: plain }]);
+    }
+  } finally {
+    await world.close();
+  }
+});
+
 test('a meter is one bucket for the kernel and user space, and whoever can run it does', async () => {
   const world = await openWorld();
   try {
