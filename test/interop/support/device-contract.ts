@@ -54,12 +54,15 @@ async function openWorld() {
     async settle() {
       // Flows put before are on their way to the frame path: they come first.
       await sleep(60);
+      const received = (): bigint => ports.reduce((sum, port) => sum + (datapath.portCounters(port)?.rxPackets ?? 0n), 0n);
+      const all = received() + BigInt(waiting.length);
       for (const { port, frame } of waiting.splice(0)) {
         packet.point(packet.bytes, packet.address, 128, frame.length);
         packet.bytes.set(frame, 128);
         ends.get(port)?.send(packet);
         ends.get(port)?.flush();
       }
+      for (let waits = 0; waits < 100 && received() < all; waits++) await sleep(20);
       for (let quiet = 0; quiet < 5; quiet++) {
         await sleep(20);
         if (collect() > 0) quiet = 0;
