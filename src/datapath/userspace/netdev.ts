@@ -139,6 +139,11 @@ export class NetdevDatapath extends UserspaceControl {
     }
   }
 
+  /** Lets meters be run by the kernel too: `fd` is a map that can be mapped. */
+  protected shareMeters(fd: number, size: number): void {
+    this.#post({ op: 'shareMeters', fd, size });
+  }
+
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
     await this.attach(port, this.openDevice(port, spec));
   }

@@ -31,6 +31,8 @@ export type WorkerCommand =
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
+  /** Memory of meters that the kernel runs too. */
+  | { op: 'shareMeters'; fd: number; size: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
@@ -116,6 +118,11 @@ function obey(command: WorkerCommand): void {
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
       break;
+    case 'shareMeters': {
+      const { bytes } = mapMemory(command.size, command.fd, true, 0);
+      core.meters.share(new BigUint64Array(bytes.buffer, bytes.byteOffset, command.size / 8));
+      break;
+    }
     case 'close':
       isClosing = true;
       break;
