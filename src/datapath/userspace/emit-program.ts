@@ -25,10 +25,7 @@ export function emitProgram(): Program {
   const a = new Assembler();
   a.mov(6, { reg: 1 }).loadMapValue(7, MAP, 0).mov(8, 0);
   a.label('next').load(4, 1, 7, EMIT.count).jump('ge', 8, { reg: 1 }, 'end').jump('ge', 8, EMIT.most, 'end');
-  a.mov(9, { reg: 8 })
-    .alu('mul', 9, EMIT.vectorSize)
-    .alu('add', 9, { reg: 7 })
-    .alu('add', 9, EMIT.vectors);
+  a.mov(9, { reg: 8 }).alu('mul', 9, EMIT.vectorSize).alu('add', 9, { reg: 7 }).alu('add', 9, EMIT.vectors);
   // 1.
   a.load(4, 2, 9, EMIT.length).jump('gt', 2, EMIT.longest, 'end').jump('lt', 2, 14, 'end').store(8, 10, LENGTH, { reg: 2 });
   a.mov(1, { reg: 7 }).load(8, 3, 9, 0).call(HELPER.probeReadUser).jump('ne', 0, 0, 'end');
@@ -40,7 +37,12 @@ export function emitProgram(): Program {
   a.load(8, 2, 10, LENGTH).load(4, 1, 6, 0).jump('eq', 1, { reg: 2 }, 'sized');
   a.mov(1, { reg: 6 }).mov(3, 0).call(HELPER.changeTail).jump('ne', 0, 0, 'end');
   a.label('sized').load(8, 1, 10, LENGTH).jump('le', 1, ALWAYS_FITS, 'fits');
-  a.store(4, 10, MTU, 0).mov(4, 0).load(2, 1, 7, EMIT.frame + 12).jump('ne', 1, TAG_LOADED, 'untagged').mov(4, -4).label('untagged');
+  a.store(4, 10, MTU, 0)
+    .mov(4, 0)
+    .load(2, 1, 7, EMIT.frame + 12)
+    .jump('ne', 1, TAG_LOADED, 'untagged')
+    .mov(4, -4)
+    .label('untagged');
   a.mov(1, { reg: 6 }).load(4, 2, 7, EMIT.ifindex).mov(3, { reg: 10 }).alu('add', 3, MTU).mov(5, 0).call(HELPER.checkMtu);
   a.jump('eq', 0, 0, 'fits').store(4, 9, EMIT.result, EMIT_TOO_LONG).goto('one');
   // 4.
