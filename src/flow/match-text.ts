@@ -3,10 +3,11 @@ import { ConfigError } from '../base/errors.ts';
 import type { PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
 import type { Field } from './fields.ts';
-import { fieldNamed, mustField } from './fields.ts';
+import { fieldNamed, mustField, tunFieldIndex } from './fields.ts';
 import type { Match } from './key.ts';
-import { keyBits, setKeyBits, W } from './key.ts';
+import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
 import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
+import { addTunField, bytesOf, nextPlace } from './tun-fields.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
 const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Map([
@@ -49,10 +50,25 @@ export function addFieldText(match: Match, name: string, value: string | undefin
   }
   const field = fieldNamed(name);
   if (field === undefined) return false;
+  if (tunFieldIndex(field) >= 0) {
+    addTunText(match, field, value);
+    return true;
+  }
   if (value === undefined) throw new ConfigError(`field ${name} missing value`);
   const masked = parseFieldOrAny(field, value, names);
   if (masked !== undefined) addField(match, field, masked.value, masked.mask);
   return true;
+}
+
+/** A field alone asks that the option be there; a value has as many bytes as its text. */
+function addTunText(match: Match, field: Field, text: string | undefined): void {
+  if (text === '*' || text === 'ANY') return;
+  const { value, mask } = text === undefined || text === '' ? { value: 0n, mask: 0n } : parseField(field, text);
+  const isExact = mask === (1n << BigInt(field.bits)) - 1n;
+  const bytes = Math.max(bytesOf(value), isExact ? 0 : bytesOf(mask));
+  const place = nextPlace(match, tunFieldIndex(field), bytes);
+  if (place === undefined) throw new ConfigError(`${text}: no room for ${field.name} in a match`);
+  addTunField(match, place, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
 }
 
 function parseFieldOrAny(field: Field, value: string, names?: PortNames) {
@@ -116,7 +132,7 @@ const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
   'ct_nw_proto CT_PORTS TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
   'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
-  'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
+  'tun_gtpu_flags tun_gtpu_msgtype tun_flags TUN_METADATA metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
   nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT nw_proto',
@@ -209,6 +225,7 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
       } else if (name === 'INNER_MPLS') {
         for (const inner of [1, 2]) if (match.mask[W.MPLS + inner] !== 0) parts.push(`mpls_lse${inner}=${match.key[W.MPLS + inner]}`);
       } else if (name === 'ERSPAN') add(erspanFields(match));
+      else if (name === 'TUN_METADATA') formatTunFields(match, parts);
       else if (name === 'CT_PORTS') {
         if (((match.mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0) add('ct_tp_src ct_tp_dst');
       } else if (name === 'NSH_CONTEXT') {
@@ -236,6 +253,19 @@ const ICMP_PLACES: ReadonlyMap<string, string> = new Map([
   ['icmpv6_type', 'tcp_src'],
   ['icmpv6_code', 'tcp_dst'],
 ]);
+
+function formatTunFields(match: Match, parts: string[]): void {
+  const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
+  for (const { index, at, bits, isBound } of fields) {
+    const name = `tun_metadata${index}`;
+    const given = keyBits(match.mask, at, bits);
+    // To who does not know the option's size, a mask of ones over the last bytes is none.
+    const mask = !isBound && given !== 0n && given === (1n << BigInt(bytesOf(given) * 8)) - 1n ? (1n << BigInt(bits)) - 1n : given;
+    if (keyBits(match.key, tunPresentBit(index), 1) === 0n) parts.push(`${name}=NP`);
+    else if (mask === 0n) parts.push(name);
+    else parts.push(`${name}=${formatField({ ...mustField(name), at, bits }, { value: keyBits(match.key, at, bits), mask })}`);
+  }
+}
 
 function formatOne(match: Match, name: string, parts: string[], names?: PortNames): void {
   // The type and code of ICMP are printed from the whole place of a port that they stand in.
