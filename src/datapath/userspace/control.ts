@@ -174,7 +174,12 @@ export abstract class UserspaceControl implements Datapath {
 
   meterSet(meter: number, config: DpMeter): void {
     this.#meters.set(meter, config.bands.length);
-    this.command({ op: 'meterSet', meter, config });
+    this.command({ op: 'meterSet', meter, config, place: this.meterPlace(meter, config) });
+  }
+
+  /** Where a meter's bucket is in the memory shared with the kernel, -1 = none. */
+  protected meterPlace(_meter: number, _config: DpMeter): number {
+    return -1;
   }
 
   meterDelete(meter: number): void {
