@@ -30,7 +30,10 @@ export const PUNT_RECORD = {
   token: 104,
   recircId: 108,
   dpHash: 112,
-  size: 120,
+  ctState: 116,
+  ctZone: 120,
+  ctMark: 124,
+  size: 128,
 } as const;
 
 /**
@@ -197,6 +200,9 @@ export class PuntRingDevice implements Device {
     packet.priority = words[word + PUNT_RECORD.priority / 4]!;
     packet.recircId = words[word + PUNT_RECORD.recircId / 4]!;
     packet.dpHash = words[word + PUNT_RECORD.dpHash / 4]!;
+    packet.ctState = words[word + PUNT_RECORD.ctState / 4]!;
+    packet.ctZone = words[word + PUNT_RECORD.ctZone / 4]!;
+    packet.ctMark = words[word + PUNT_RECORD.ctMark / 4]!;
     packet.cause = words[word + PUNT_RECORD.cause / 4]!;
     packet.token = words[word + PUNT_RECORD.token / 4]!;
     if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);

@@ -79,8 +79,8 @@ export function emitExtract(a: Assembler, spec: ExtractSpec): void {
   const done = a.fresh('extracted');
   loadZero(a, 0);
   for (let word = 1; word <= W.ND_OPTIONS; word++) {
-    // Those two are the caller's.
-    if (word === W.RECIRC_ID || word === W.DP_HASH) continue;
+    // Those are the caller's.
+    if (word >= W.RECIRC_ID && word <= W.DP_HASH) continue;
     if (words.has(word) || (word >= W.TYPE && word <= W.TOS)) a.store(4, 10, keyAt(word), { reg: 0 });
   }
   a.mov(7, 14).mov(8, 0);
