@@ -25,7 +25,13 @@ export interface TunnelInfo {
   flags: number;
   gbpId: number;
   gbpFlags: number;
+  /** Geneve options as on the wire, big-endian words, and their size in bytes. */
+  options: Uint32Array;
+  optionsSize: number;
 }
+
+/** Words of the longest options (RFC 8926 section 3.4). */
+export const OPTION_WORDS = 63;
 
 export class Packet {
   bytes: Uint8Array;

@@ -96,6 +96,9 @@ export class PuntRingDevice implements Device {
     flags: 0,
     gbpId: 0,
     gbpFlags: 0,
+    // Frames with options are left to the host.
+    options: new Uint32Array(0),
+    optionsSize: 0,
   };
   readonly #pending: Memory;
   readonly #pendingFd: number;

@@ -7,6 +7,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { closeFd, libc, mapMemory } from '../../host/ffi.ts';
 import type { Device } from '../../netdev/device.ts';
+import { Emitter, type OpenedEmitter } from '../../netdev/emitter.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import { mappedPacket, ReceivePool } from '../../netdev/receive-pool.ts';
 import { attachDevice, type OpenedDevice } from './attach.ts';
@@ -22,6 +23,7 @@ export interface WorkerStart {
   upcalls: ArrayBufferLike;
   upcallSize: number;
   wakeFd: number;
+  emitter: OpenedEmitter | undefined;
   /** performance.timeOrigin of the control plane, whose clock the flows' times are in. */
   timeOrigin: number;
 }
@@ -75,6 +77,7 @@ const epoll = c.epollCreate(0x80000);
 const events = mapMemory(MOST_EVENTS * EVENT_SIZE);
 const eventView = new DataView(events.bytes.buffer);
 const pool = new ReceivePool();
+const emitter = start.emitter === undefined ? undefined : new Emitter(start.emitter);
 const wakeBuffer = new Uint8Array(8);
 const attached: Attached[] = [];
 const WAKE = 0xffffffff;
@@ -96,7 +99,7 @@ function obey(command: WorkerCommand): void {
     case 'attach': {
       const { port } = command;
       try {
-        const device = attachDevice(command.device, port, core, pool);
+        const device = attachDevice(command.device, port, core, pool, emitter);
         core.portAdd(port, device);
         const standsForMany = command.device.kind === 'ring';
         const onPacket = standsForMany
@@ -229,4 +232,5 @@ for (let busy = 0; !isClosing; ) {
 for (const { port } of [...attached]) detach(port);
 core.conntrack.close();
 closeFd(epoll);
+emitter?.close();
 report({ kind: 'closed' });

@@ -9,12 +9,14 @@ import { CT_STATE, type Key, type Match, matchAll, newKey, VLAN_CFI, W } from '.
 import { addFieldText, formatMatch } from '../../flow/match-text.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
+import { TlvTable } from '../../openflow/tlv-table.ts';
 import type { Core } from '../bridge-core.ts';
 import { formatCookie } from '../control/send-store.ts';
 import { applyEffects } from './effects.ts';
 import { fixVlan, hasPrereq, isArp, isIp, isIpv4 } from './subfield.ts';
 import { translate } from './translate.ts';
 import type { Recirculation, TraceNode, Translation } from './translation.ts';
+import { optionsOfMatch, writeOptions } from './tunnel-options.ts';
 
 /** Prints the nodes of a walk, indented where more follows. */
 export function formatNodes(nodes: readonly TraceNode[], level: number, out: string[]): void {
@@ -183,7 +185,11 @@ export function formatMegaflow(key: Key, translation: Translation): string {
 }
 
 /** Reads the flow of a trace: every field exact, what is not said zero. `portNamed` knows the ports that have names. */
-export function parseTraceFlow(text: string, portNamed: (name: string) => number | undefined = () => undefined): Key {
+export function parseTraceFlow(
+  text: string,
+  portNamed: (name: string) => number | undefined = () => undefined,
+  options: TlvTable = new TlvTable(),
+): Key {
   const match = matchAll();
   match.key[W.IN_PORT] = OFPP.NONE;
   const scratch = newKey();
@@ -204,6 +210,7 @@ export function parseTraceFlow(text: string, portNamed: (name: string) => number
     }
     fixVlan(match.key);
   }
+  if (match.tunFields !== undefined) writeOptions(match.key, optionsOfMatch(match, options));
   return match.key;
 }
 
@@ -218,10 +225,14 @@ export interface TraceOptions {
  * (`generate`), the trace learns what the frame would have taught.
  */
 export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'generate' | undefined, options: TraceOptions = {}): string {
-  const key = parseTraceFlow(flowText, (name) => {
-    for (const port of bridge.ports.values()) if (port.name === name) return port.port;
-    return undefined;
-  });
+  const key = parseTraceFlow(
+    flowText,
+    (name) => {
+      for (const port of bridge.ports.values()) if (port.name === name) return port.port;
+      return undefined;
+    },
+    bridge.tlvTable,
+  );
   if (frame instanceof Uint8Array) extractKey(frame, 0, frame.length, key);
   const out: string[] = [];
   const waiting: Recirculation[] = [];

@@ -229,7 +229,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     case 'resubmit': {
       const inPort = action.port === OFPP.IN_PORT ? key[W.IN_PORT]! : action.port;
-      walk.tableAction(inPort, action.table === 255 ? walk.table : action.table, false, true);
+      const table = action.table === 255 ? walk.table : action.table;
+      // Tables that follow each other end by themselves: only the way back counts.
+      walk.tableAction(inPort, table, false, table <= walk.table);
       return;
     }
     case 'gotoTable':
