@@ -358,8 +358,14 @@ function emitTransport(a: Assembler, family: 4 | 6, words: ReadonlySet<number>, 
   loadBytes(a, 8, 0, keyAt(W.TP), 4, none);
   a.goto(done);
 
-  a.label(tcp).jump('lt', 5, 20, none);
+  a.label(tcp).jump('lt', 5, 20, none).mov(9, { reg: 5 });
   loadBytes(a, 8, 0, h, 20, none);
+  // A header that says less than its least or more than there is has no ports.
+  a.load(1, 0, 10, h + 12)
+    .alu('rsh', 0, 4)
+    .alu('lsh', 0, 2)
+    .jump('lt', 0, 20, done)
+    .jump('gt', 0, { reg: 9 }, done);
   copyStack(a, keyAt(W.TP), h, 4);
   a.load(1, 0, 10, h + 12)
     .alu('and', 0, 15)
