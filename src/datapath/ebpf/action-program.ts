@@ -269,7 +269,7 @@ function emitRecirculate(a: Assembler, at: number, { hasTunnels, tracks }: Shape
     if (tracks) copy(keyAt(word), RESUME_VALUE.ct + i * 4);
     else a.store(4, 0, RESUME_VALUE.ct + i * 4, 0);
   }
-  if (hasTunnels) for (let i = 0; i < TUNNEL_WORDS; i++) copy(keyAt(W.TUN_ID + i), RESUME_VALUE.tunnel + i * 4);
+  if (hasTunnels) for (const [i, word] of TUNNEL_WORDS.entries()) copy(keyAt(word), RESUME_VALUE.tunnel + i * 4);
   a.load(4, 1, 10, DEPTH).alu('add', 1, 1).store(4, 0, RESUME_VALUE.depth, { reg: 1 });
   a.load(4, 1, 9, param(at)).store(4, 0, RESUME_VALUE.recircId, { reg: 1 });
   a.load(4, 1, 10, RESUMED).alu('or', 1, RESUME_KIND.recirculated).store(4, 0, RESUME_VALUE.kind, { reg: 1 });

@@ -41,7 +41,7 @@ export const EXTRACTED_WORDS: ReadonlySet<number> = new Set([
 ]);
 
 /** Words of the outer header that a program knows for frames out of a tunnel. */
-export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set(Array.from({ length: TUNNEL_WORDS }, (_, i) => W.TUN_ID + i));
+export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set(TUNNEL_WORDS);
 
 const needsAny = (words: ReadonlySet<number>, ...wanted: number[]): boolean => wanted.some((word) => words.has(word));
 

@@ -212,6 +212,8 @@ export class KernelFlows {
       const value = words[i]! >>> 0;
       // Connection fields of frames that have not been looked up before, and tunnel fields of frames from devices, are zero.
       if (!isOfDevice && word >= W.TUN_ID) {
+        // The size of options is one word.
+        if (word === W.TUN_METADATA_MAP + 1 && value === 0) continue;
         if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else if (!isFresh && word >= W.CT_STATE && word <= W.CT_MARK) {

@@ -34,7 +34,7 @@ export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, 
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
  * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark.
  */
-export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 76, ct: 80, size: 96 } as const;
+export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 112, ct: 116, size: 128 } as const;
 /** Bits: the frame came out of a tunnel; it was looked up before. */
 export const RESUME_KIND = { tunnel: 1, recirculated: 2 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */

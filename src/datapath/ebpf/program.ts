@@ -110,7 +110,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
   if (hasTunnels) {
     loadZero(a, 0);
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), { reg: 0 });
+    for (const word of TUNNEL_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
   }
   loadZero(a, 0);
   a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
@@ -236,7 +236,7 @@ function emitResume(a: Assembler, hasTunnels: boolean, tracks: boolean): void {
   a.load(4, 1, 0, RESUME_VALUE.dpHash).store(4, 10, keyAt(W.DP_HASH), { reg: 1 });
   a.load(4, 1, 0, RESUME_VALUE.depth).store(4, 10, DEPTH, { reg: 1 });
   if (hasTunnels) {
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(word), { reg: 1 });
   }
   if (tracks) for (const [i, word] of CT_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.ct + i * 4).store(4, 10, keyAt(word), { reg: 1 });
   a.goto('key').label(fresh);

@@ -25,7 +25,7 @@ import { PENDING_VALUE, PORT_VALUE, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './
 const PUNT = PUNT_RECORD;
 
 /** Records come in three sizes, because a reservation's size must be a constant. */
-const RECORD_SIZES = [256, 2048, 66_560] as const;
+const RECORD_SIZES = [320, 2048, 66_560] as const;
 /** The kernel's own header of a record. */
 const RING_HEADER = 8;
 
@@ -90,7 +90,7 @@ function emitRecord(a: Assembler, size: number, { hasTunnels, tracks, total, use
   a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
   if (hasTunnels) {
     a.load(4, 1, 10, RESUMED).store(4, 7, PUNT.isTunnel, { reg: 1 });
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 10, keyAt(W.TUN_ID + i)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
+    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 10, keyAt(word)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
   } else {
     a.store(4, 7, PUNT.isTunnel, 0);
   }
