@@ -60,6 +60,9 @@ export interface PacketIn {
   controllerId?: number;
 }
 
+/** A frame that comes back from a controller, with all that it took along. */
+export type Resume = Omit<PacketIn, 'kind'> & { kind: 'resume' };
+
 export interface PacketOut {
   kind: 'packetOut';
   bufferId: number;
@@ -187,6 +190,7 @@ export type Message =
   | { kind: 'barrierReply' }
   | FlowMod
   | PacketIn
+  | Resume
   | PacketOut
   | FlowRemoved
   | { kind: 'portStatus'; reason: 'add' | 'delete' | 'modify'; desc: PortDesc }

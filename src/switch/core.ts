@@ -26,6 +26,7 @@ import type {
   OfVersion,
   PortDesc,
   PortStats,
+  Resume,
   TableStats,
 } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
@@ -115,6 +116,8 @@ export interface BridgeCore {
   flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
+  /** Goes on with a frame that waited at a controller. */
+  resume?(request: Resume): void;
 
   /**
    * Puts or removes a flow that no request can see or change, in table 0, with a priority above 65535: fail-open's NORMAL
@@ -172,7 +175,7 @@ export interface PacketInEvent {
   /** Nonzero: the meter that limits packet-ins of this action. */
   meterId: number;
   /** Opaque state to go on with after `resume`; set for `controller(pause)`. */
-  continuation?: unknown;
+  continuation?: Uint8Array | undefined;
   /** For OFPT_PACKET_IN buffering: what `packetOut` needs besides the frame. */
   offload: FrameOffload;
   key: Key;

@@ -123,6 +123,7 @@ const NXT = {
   TLV_TABLE_REPLY: 26,
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
+  RESUME: 28,
   PACKET_IN2: 30,
   GROUP_MOD: 31,
 } as const;
@@ -263,6 +264,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return decodeNxPacketIn(from);
       case NXT.PACKET_IN2:
         return decodeNxPacketIn2(from);
+      case NXT.RESUME:
+        return { ...decodeNxPacketIn2(from), kind: 'resume' };
       case NXT.SET_ASYNC_CONFIG:
         return { kind: 'setAsync', masks: decodeAsync(from) };
       case NXT.SET_ASYNC_CONFIG2:

@@ -9,6 +9,7 @@ import { checkActionList } from '../action-check.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
 import type { Message } from '../message.ts';
 import { formatActions } from './action-format.ts';
+import { formatContinuation } from './continuation-text.ts';
 import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
 import { formatPacket } from './packet-text.ts';
 import type { BodyPrinters, PrintContext } from './print-context.ts';
@@ -79,8 +80,17 @@ export const BASIC_BODIES: BodyPrinters = {
     const table = message.table === 0 || version === 1 ? '' : ` table_id=${message.table}`;
     const cookie = message.cookie === UNKNOWN ? '' : ` cookie=0x${message.cookie.toString(16)}`;
     const buffer = message.bufferId === 0xffffffff ? ' (unbuffered)' : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
-    return `${table}${cookie} total_len=${message.totalLength} ${formatMatch(message.match, 0x8000, names)} (via ${message.reason})${data}${buffer}\n${frame(message.data, verbosity)}`;
+    const userdata =
+      message.userdata === undefined
+        ? ''
+        : ` userdata=${Buffer.from(message.userdata)
+            .toString('hex')
+            .replace(/..(?=.)/g, '$&.')}\n`;
+    const rest = message.continuation === undefined ? '' : formatContinuation(message.continuation, names);
+    const head = `${table}${cookie} total_len=${message.totalLength} ${formatMatch(message.match, 0x8000, names)} (via ${message.reason})`;
+    return `${head}${data}${buffer}\n${userdata}${rest}${frame(message.data, verbosity)}`;
   },
+  resume: (message, context) => BASIC_BODIES.packetIn!({ ...message, kind: 'packetIn' }, context),
   packetOut: (message, { names, verbosity }) => {
     const inPort = formatPort(inPortOf(message.match), names);
     const tail =

@@ -22,5 +22,6 @@ export function packetInMessage(event: PacketInEvent, version: OfVersion): Packe
     data: event.frame,
   };
   if (event.userdata !== undefined && event.userdata.length > 0) message.userdata = event.userdata;
+  if (event.continuation !== undefined) message.continuation = event.continuation;
   return message;
 }
