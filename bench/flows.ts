@@ -85,8 +85,10 @@ async function round(contender: Contender, scenario: Scenario, seconds: number, 
       table.add(row, 'ping us', await pingMicroseconds(site, left));
       table.add(row, 'TCP Gbit/s', await tcpGbits(site, left, right, seconds));
     }
-    const { arrived } = await smallFrames(site, left, middle, right, seconds, scenario);
+    const pid = contender.process?.(site, middle);
+    const { arrived, cpuNs } = await smallFrames(site, left, middle, right, seconds, { variety: scenario, pid });
     table.add(row, 'frames/s', arrived);
+    if (cpuNs !== undefined) table.add(row, 'CPU ns/frame', cpuNs);
   } finally {
     site.end();
   }
@@ -97,6 +99,7 @@ export async function run(options: BenchOptions): Promise<void> {
   const table = new Table('flows', [
     { name: 'TCP Gbit/s', digits: 2 },
     { name: 'frames/s', digits: 0 },
+    { name: 'CPU ns/frame', digits: 0 },
     { name: 'ping us', digits: 0 },
     { name: 'first frame ms, median', digits: 2 },
     { name: 'p99', digits: 2 },

@@ -11,6 +11,7 @@ interface Figures {
   tcpGbits: number[];
   framesPerSec: number[];
   offeredPerSec: number[];
+  cpuNs: number[];
   pingUs: number[];
 }
 
@@ -28,9 +29,10 @@ async function round(contender: Contender, seconds: number, figures: Figures): P
     site.run(left, ['ping', '-c', '3', '-i', '0.2', '-w', '10', RIGHT_IP]);
     figures.pingUs.push(await pingMicroseconds(site, left));
     figures.tcpGbits.push(await tcpGbits(site, left, right, seconds));
-    const frames = await smallFrames(site, left, middle, right, seconds);
+    const frames = await smallFrames(site, left, middle, right, seconds, { pid: contender.process?.(site, middle) });
     figures.framesPerSec.push(frames.arrived);
     figures.offeredPerSec.push(frames.offered);
+    if (frames.cpuNs !== undefined) figures.cpuNs.push(frames.cpuNs);
   } finally {
     site.end();
   }
@@ -45,7 +47,7 @@ export async function compare(bench: string, all: readonly Contender[], options:
   for (const contender of all) {
     if (options.only.length > 0 && !options.only.includes(contender.name)) continue;
     const reason = contender.cannot();
-    if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], offeredPerSec: [], pingUs: [] });
+    if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], offeredPerSec: [], cpuNs: [], pingUs: [] });
     else process.stderr.write(`${contender.label}: left out: ${reason}\n`);
   }
   for (let i = 1; i <= options.rounds; i++) {
@@ -68,16 +70,17 @@ function print(bench: string, results: ReadonlyMap<Contender, Figures>): void {
     if (values.length === 0) return '-';
     const figure = median(values).toFixed(digits);
     const spread = `${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)}`;
-    const ratio = against === undefined || against.length === 0 ? '' : ` ${(median(values) / median(against)).toFixed(1)}x`;
+    const ratio = against === undefined || against.length === 0 ? '' : ` ${(median(values) / median(against)).toFixed(2)}x`;
     return `${figure} (${spread})${ratio}`;
   };
-  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'offered/s', 'ping us']];
+  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'offered/s', 'CPU ns/frame', 'ping us']];
   for (const [contender, f] of results) {
     rows.push([
       contender.label,
       cell(f.tcpGbits, 2, base?.tcpGbits),
       cell(f.framesPerSec, 0, base?.framesPerSec),
       cell(f.offeredPerSec, 0, undefined),
+      cell(f.cpuNs, 0, base?.cpuNs),
       cell(f.pingUs, 0, undefined),
     ]);
   }
@@ -108,6 +111,7 @@ function keep(bench: string, results: ReadonlyMap<Contender, Figures>, options: 
         tcpGbits: median(figures.tcpGbits),
         framesPerSec: median(figures.framesPerSec),
         offeredPerSec: median(figures.offeredPerSec),
+        cpuNs: median(figures.cpuNs),
         pingUs: median(figures.pingUs),
       },
       all: figures,

@@ -28,7 +28,7 @@ import { maskCovers, matchesOverlap, type PackedMask, packMask, packValues, unpa
 /** A version later than any. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** One part of a conjunctive match, counted from 1. */
+/** One part of a conjunctive match, counted from 0 as on the wire. */
 export interface Conjunction {
   id: number;
   clause: number;
@@ -320,7 +320,7 @@ export class Classifier<R extends ClassifierRule> {
         for (const { id, clause, clauses: count } of parts[end]!.conjunctions!) {
           const before = clauses.get(id) ?? 0n;
           const all = (1n << BigInt(count)) - 1n;
-          const now = before | (1n << BigInt(clause - 1));
+          const now = before | (1n << BigInt(clause));
           clauses.set(id, now);
           if (before === all || (now & all) !== all) continue;
           const saved = key[W.CONJ_ID]!;

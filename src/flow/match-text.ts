@@ -104,6 +104,13 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     case 'nw_tos':
       setBits(match, at, 8, value & 0xfcn, 0xfcn);
       return;
+    case 'icmp_type':
+    case 'icmp_code':
+    case 'icmpv6_type':
+    case 'icmpv6_code':
+      // A whole word stands there for them, as for transport ports.
+      setBits(match, at - 8, 16, value, 0xffffn);
+      return;
     case 'in_port_oxm':
       setBits(match, W.IN_PORT * 32 + 16, 16, value, 0xffffn);
       return;
@@ -134,7 +141,7 @@ const NETWORK_ORDER: Readonly<Record<string, string>> = {
   other: 'ip_src ip_dst nw_proto',
 };
 const TRAFFIC = 'nw_tos nw_ecn nw_ttl';
-const MPLS = 'mpls_label mpls_tc mpls_ttl mpls_bos';
+const MPLS = 'mpls_label mpls_tc mpls_ttl mpls_bos INNER_MPLS';
 
 /** Names under which fields are printed, where not the table's first. */
 const PRINT_NAMES: ReadonlyMap<string, string> = new Map([
@@ -212,8 +219,12 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
         // A recirculated packet may be of another type than Ethernet.
         if (isRecirculatedEthernet(match)) parts.push('eth');
         if (word.text !== '') parts.push(word.text);
-      } else if (name === 'VLAN') formatVlan(match, parts);
-      else if (name === 'ERSPAN') add(erspanFields(match));
+      } else if (name === 'VLAN') {
+        formatVlan(match, parts, W.VLAN0, '');
+        formatVlan(match, parts, W.VLAN1, '1');
+      } else if (name === 'INNER_MPLS') {
+        for (const inner of [1, 2]) if (match.mask[W.MPLS + inner] !== 0) parts.push(`mpls_lse${inner}=${match.key[W.MPLS + inner]}`);
+      } else if (name === 'ERSPAN') add(erspanFields(match));
       else if (name === 'TUN_METADATA') formatTunFields(match, parts);
       else if (name === 'CT_PORTS') {
         if (((match.mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0) add('ct_tp_src ct_tp_dst');
@@ -249,8 +260,17 @@ function formatTunFields(match: Match, parts: string[]): void {
   }
 }
 
+const ICMP_PLACES: ReadonlyMap<string, string> = new Map([
+  ['icmp_type', 'tcp_src'],
+  ['icmp_code', 'tcp_dst'],
+  ['icmpv6_type', 'tcp_src'],
+  ['icmpv6_code', 'tcp_dst'],
+]);
+
 function formatOne(match: Match, name: string, parts: string[], names?: PortNames): void {
-  const field = mustField(name);
+  // The type and code of ICMP are printed from the whole place of a port that they stand in.
+  const place = ICMP_PLACES.get(name);
+  const field = mustField(place ?? name);
   const isTos = field.name === 'nw_tos';
   const isAction = field.name === 'in_port' || field.name === 'actset_output';
   const at = field.at;
@@ -274,7 +294,7 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
     parts.push(`${label}=${two(value)}/${two(mask)}`);
   } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags')
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
-  else if (field.name === 'recirc_id') parts.push(`${label}=0x${value.toString(16)}`);
+  else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '0' : `0x${value.toString(16)}`}`);
   else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')
     parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
@@ -288,17 +308,18 @@ const flowLabel = (value: bigint, mask: bigint): string => {
   return mask === 0xfffffn ? text(value) : `${text(value)}/${text(mask)}`;
 };
 
-function formatVlan(match: Match, parts: string[]): void {
-  const mask = (match.mask[W.VLAN0] ?? 0) & 0xffff;
-  const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
+/** The tag in a word of the key; `suffix` tells the inner from the outer one. */
+function formatVlan(match: Match, parts: string[], word: number, suffix: string): void {
+  const mask = (match.mask[word] ?? 0) & 0xffff;
+  const tci = (match.key[word] ?? 0) & 0xffff;
   if (mask === 0) return;
   const vid = mask & 0xfff;
   const pcp = mask & 0xe000;
   if ((mask & 0x1000) !== 0 && (tci & 0x1000) !== 0 && (vid === 0 || vid === 0xfff) && (pcp === 0 || pcp === 0xe000) && mask !== 0x1000) {
-    if (vid !== 0) parts.push(`dl_vlan=${tci & 0xfff}`);
-    if (pcp !== 0) parts.push(`dl_vlan_pcp=${tci >> 13}`);
+    if (vid !== 0) parts.push(`dl_vlan${suffix}=${tci & 0xfff}`);
+    if (pcp !== 0) parts.push(`dl_vlan_pcp${suffix}=${tci >> 13}`);
     return;
   }
   const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
-  parts.push(`vlan_tci=${mask === 0xffff ? hex4(tci) : `${hex4(tci)}/${hex4(mask)}`}`);
+  parts.push(`vlan_tci${suffix}=${mask === 0xffff ? hex4(tci) : `${hex4(tci)}/${hex4(mask)}`}`);
 }

@@ -2,8 +2,11 @@
 //
 // Each field that has an option has a place in the key (W.TUN_METADATA), for as long as it has the option.
 import { PeerError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import { type Field, placedTunField } from '../flow/fields.ts';
 import { W } from '../flow/key.ts';
+
+const log = logger('ofp_match');
 
 export const TLV_FIELDS = 64;
 export const TLV_SPACE = 256;
@@ -18,9 +21,15 @@ export interface TlvMap {
 }
 
 /** Faults of a mapping by itself. */
-export function checkTlvMap(map: TlvMap): void {
-  if (map.size % 4 !== 0 || map.size > MAX_OPTION) throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
-  if (map.field >= TLV_FIELDS) throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+export function checkTlvMap(map: TlvMap, fields = TLV_FIELDS): void {
+  if (map.size % 4 !== 0 || map.size > MAX_OPTION) {
+    log.warn(`tlv table option length (${map.size}) is not a valid option size`);
+    throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
+  }
+  if (map.field >= fields) {
+    log.warn(`tlv table field index (${map.field}) is too large (max ${fields - 1})`);
+    throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+  }
 }
 
 /** The table of one bridge. A request is done as a whole or not at all. */

@@ -7,9 +7,9 @@ import { extractKey } from '../flow/extract.ts';
 import { type Field, tunFieldIndex } from '../flow/fields.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
-import { decodeContinuation, encodeContinuation } from '../openflow/codec/continuation-codec.ts';
+import { decodeContinuation } from '../openflow/codec/continuation-codec.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
-import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, Resume, TableStats } from '../openflow/message.ts';
+import type { FlowMod, FlowStats, FlowStatsRequest, OfVersion, PortDesc, PortStats, Resume, TableStats } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { TlvTable } from '../openflow/tlv-table.ts';
@@ -69,7 +69,7 @@ export class Core implements BridgeCore, BridgeState {
   readonly megaflows: Megaflows;
   readonly tlvTable = new TlvTable();
   /** Names this bridge, as long as it is there, in what controllers bring back. */
-  readonly #uuid: Uint8Array = Buffer.from(temporaryUuid().replaceAll('-', ''), 'hex');
+  readonly #uuid = temporaryUuid();
   /** How often connections of a zone were to be forgotten. */
   readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
@@ -423,10 +423,10 @@ export class Core implements BridgeCore, BridgeState {
     this.#preparePacketOut(request)();
   }
 
-  resume(request: Resume): void {
+  resume(request: Resume, version: OfVersion): void {
     if (request.continuation === undefined) throw new PeerError('NXR_STALE', 'nothing to go on with');
-    const rest = decodeContinuation(request.continuation);
-    if (Buffer.compare(rest.bridge, this.#uuid) !== 0) throw new PeerError('NXR_STALE', 'of another bridge');
+    const rest = decodeContinuation(request.continuation, version);
+    if (rest.bridge !== this.#uuid) throw new PeerError('NXR_STALE', 'of another bridge');
     const key = newKey();
     for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
     extractKey(request.data, 0, request.data.length, key);
@@ -437,7 +437,7 @@ export class Core implements BridgeCore, BridgeState {
     const { actions, effects } = translate({ bridge: this, key, frozen, nowMs, sends: this.megaflows.sends, isTunnelled });
     if (applyEffects(effects, 1, request.data.length, nowMs)) this.megaflows.changed();
     if (actions.length === 0) return;
-    key[W.IN_PORT] = rest.dpPort;
+    key[W.IN_PORT] = rest.odpPort ?? 0;
     this.megaflows.datapath.execute(request.data, key, actions, NO_OFFLOAD);
   }
 
@@ -529,7 +529,7 @@ export class Core implements BridgeCore, BridgeState {
     const { frame, offload, key } = upcall;
     const match = withFrameMetadata(send.match, key);
     const dpPort = upcall.key[W.IN_PORT]!;
-    const rest = continuation === undefined ? undefined : encodeContinuation(toContinuation(continuation, this.#uuid, dpPort));
+    const rest = continuation === undefined ? undefined : toContinuation(continuation, this.#uuid, dpPort);
     this.#emit((events) =>
       events.onPacketIn?.({
         frame,

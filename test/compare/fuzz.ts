@@ -15,7 +15,8 @@ import { printBytes } from '../../src/openflow/text/message-print.ts';
 import { formatPacket } from '../../src/openflow/text/packet-text.ts';
 import { flowText, spoil } from './flow-lines.ts';
 import { Dice } from './random.ts';
-import { entriesLine, wireActions, wireInstructions, wireMessage } from './sections.ts';
+import { wireMessage } from './sections.ts';
+import { entriesLine, wireActions, wireInstructions } from './wire-pieces.ts';
 
 /** No input may take longer, however busy the machine. */
 const SLOW_MS = 2000;

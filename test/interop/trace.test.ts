@@ -112,6 +112,7 @@ function action(pick: Pick, table: number, isIpv4: boolean): string {
     'ct_clear',
     'debug_recirc',
     'conjunction(7,1/2)',
+    'conjunction(7,2/2)',
     'exit',
     'sample(probability=1000,collector_set_id=1,obs_domain_id=2,obs_point_id=3)',
     'fin_timeout(idle_timeout=3)',

@@ -1,6 +1,9 @@
 // Control commands of a daemon with --enable-dummy: frames into dummy ports, their state, and the clock.
 import { ConfigError } from '../../base/errors.ts';
 import type { DummyDatapath } from '../../datapath/userspace/dummy.ts';
+import { MAX_PORTS } from '../../datapath/userspace/shared-state.ts';
+import { isIpv4, parseAddress, parsePrefix } from '../../switch/underlay/address.ts';
+import type { DeviceAddress } from '../../switch/underlay/routes.ts';
 import type { WarpClock } from './clock.ts';
 import { frameOfFlow } from './flow-frame.ts';
 import type { CommandParts } from './parts.ts';
@@ -17,9 +20,25 @@ function frameOf(text: string, length: number): Uint8Array {
   return frame;
 }
 
+/** `ADDRESS[/LENGTH]` of a family; the reference's words where it is none. */
+function addressOf(text: string, bits: 32 | 128, family: 'IP' | 'IPv6'): DeviceAddress {
+  const [address = '', rest] = text.split('/');
+  const parsed = parseAddress(address);
+  if (parsed === undefined || isIpv4(parsed) !== (bits === 32)) throw new ConfigError(`${text}: invalid ${family} address`);
+  if (rest !== undefined && /^\d+$/.test(rest) && Number(rest) > bits) {
+    throw new ConfigError(`${text}: IPv${bits === 32 ? 4 : 6} network prefix bits not between 0 and ${bits}, inclusive`);
+  }
+  const prefix = parsePrefix(text);
+  if (prefix === undefined && !/^[\d.]+$/.test(rest ?? '')) throw new ConfigError(`${text}: invalid ${family} address`);
+  return prefix ?? { address: parsed, length: 128 };
+}
+
 /** Registers them. */
 export function registerDummyCommands(parts: DummyParts): void {
-  const { unixctl, reconciler, devices, clock, dummies } = parts;
+  const { unixctl, host, reconciler, devices, clock, dummies } = parts;
+  const needDummy = (name: string): void => {
+    if (![...devices.dummies()].includes(name)) throw new ConfigError('Unknown Dummy Interface');
+  };
   unixctl.register('netdev-dummy/receive', 'name [--qid queue_id] packet|flow [--len packet_len]', 2, Number.POSITIVE_INFINITY, (args) => {
     const [name = '', ...rest] = args;
     const port = reconciler.find(name);
@@ -49,7 +68,29 @@ export function registerDummyCommands(parts: DummyParts): void {
     }
     return 'OK';
   });
-  unixctl.register('netdev-dummy/conn-state', '[netdev]', 0, 1, () => '');
+  unixctl.register('netdev-dummy/conn-state', '[netdev]', 0, 1, ([name]) => (name === undefined ? '' : `${name}: unknown`));
+  unixctl.register('netdev-dummy/ip4addr', '[netdev] ipaddr/mask-prefix-len', 2, 2, ([name = '', text = '']) => {
+    needDummy(name);
+    devices.setDummyAddress(name, addressOf(text, 32, 'IP'));
+    return 'OK';
+  });
+  unixctl.register('netdev-dummy/ip6addr', '[netdev] ip6addr', 2, 2, ([name = '', text = '']) => {
+    needDummy(name);
+    devices.setDummyAddress(name, addressOf(text, 128, 'IPv6'));
+    return 'OK';
+  });
+  unixctl.register('dpif-dummy/change-port-number', 'dp port new-number', 3, 3, ([datapathName, port = '', text = '']) => {
+    const datapath = [...dummies].find(({ name }) => name === datapathName);
+    if (datapath === undefined) throw new ConfigError('unknown datapath or not a dummy');
+    const info = [...datapath.ports()].find(({ name }) => name === port);
+    if (info === undefined) throw new ConfigError('unknown port');
+    const number = /^\s*[+-]?\d/.test(text) ? Number.parseInt(text, 10) : 0;
+    if (number <= 0 || number >= MAX_PORTS) throw new ConfigError('bad port number');
+    if ([...datapath.ports()].some((other) => other.port === number)) throw new ConfigError('port number already in use');
+    datapath.renumber(info.port, number);
+    host.portRenumbered?.(datapath, info.port, number);
+    return '';
+  });
   unixctl.register('time/stop', '', 0, 0, () => {
     clock.stop();
     return '';

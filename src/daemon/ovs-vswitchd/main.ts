@@ -18,6 +18,7 @@ import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
+import { Underlay } from '../../switch/underlay/underlay.ts';
 import { daemonUsage } from '../plumbing/options.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { Reconciler } from '../reconcile/reconcile.ts';
@@ -27,9 +28,12 @@ import { WarpClock } from './clock.ts';
 import { registerDatapathCommands } from './datapath-commands.ts';
 import { DeviceTable } from './devices.ts';
 import { registerDummyCommands } from './dummy-commands.ts';
+import { registerFrameCommands } from './frame-path-commands.ts';
 import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
+import { registerProtocolCommands } from './protocol-commands.ts';
 import { takeSslKeys } from './ssl-keys.ts';
+import { registerUnderlayCommands } from './underlay-commands.ts';
 
 const log = logger('vswitchd');
 const OPENFLOW_PORT = 6653;
@@ -87,6 +91,10 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'datapath_type',
       'datapath_id',
       'datapath_version',
+      'stp_enable',
+      'rstp_enable',
+      'mcast_snooping_enable',
+      'auto_attach',
       'flood_vlans',
       'mirrors',
       'other_config',
@@ -95,7 +103,10 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
     ],
   ],
   ['Mirror', 'all'],
-  ['Port', ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status']],
+  [
+    'Port',
+    ['name', 'interfaces', 'lacp', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status'],
+  ],
   [
     'Interface',
     [
@@ -116,6 +127,8 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'mtu',
       'ifindex',
       'lacp_current',
+      'bfd',
+      'cfm_mpid',
       'status',
       'statistics',
     ],
@@ -207,10 +220,18 @@ async function start(context: DaemonContext): Promise<void> {
     tunnelEgress: (options) => devices.egress(addressBytes(options.get('remote_ip') ?? '')),
     onReady: () => context.ready(),
   });
-  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock };
+  const underlay = new Underlay(
+    () => clock.now(),
+    (name) => devices.dummyAddresses(name),
+  );
+  const rows = (table: string) => idl.rows(table);
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
   registerBridgeCommands(parts);
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
+  registerProtocolCommands(parts);
+  registerUnderlayCommands({ ...parts, underlay });
+  registerFrameCommands(parts);
   if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
   const stopCoverage = runCoverage(realClock);
   context.onExit(async ({ args }) => {

@@ -5,6 +5,7 @@ import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
 import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import { hashOrder } from './hash-order.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
 
@@ -52,6 +53,8 @@ export interface WantedBridge {
   datapathType: string;
   /** The local port first, then by name. */
   ports: WantedPort[];
+  /** Names of the ports in the order in which they are taken up. */
+  order: readonly string[];
   hwaddr: Mac | undefined;
   datapathId: bigint | undefined;
   failMode: 'standalone' | 'secure';
@@ -308,6 +311,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     seen.set(name, name);
     ports.push(localPort(name, datapathType === 'dummy'));
   }
+  const byRow = [...ports].sort((a, b) => ((a.row?.uuid ?? '~') < (b.row?.uuid ?? '~') ? -1 : 1));
+  const order = hashOrder(byRow.map((port) => port.name));
   ports.sort((a, b) => (a.name === name ? -1 : b.name === name ? 1 : a.name < b.name ? -1 : 1));
   const hwaddrText = text(other.get('hwaddr'));
   const hwaddr = parseMac(hwaddrText);
@@ -326,6 +331,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     name,
     datapathType,
     ports,
+    order,
     hwaddr: unicast(hwaddr),
     datapathId: parseDatapathId(text(other.get('datapath-id'))),
     failMode: row.optional('fail_mode') === 'secure' ? 'secure' : 'standalone',

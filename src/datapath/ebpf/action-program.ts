@@ -3,6 +3,7 @@ import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
 import {
+  countDrop,
   DEPTH,
   emitConsumed,
   emitFrameLength,
@@ -18,7 +19,10 @@ import {
   UPCALL,
   UPCALL_REASON,
 } from './frame-context.ts';
-import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitMeter } from './meter-program.ts';
+import { emitPopMpls, emitPushMpls } from './mpls-program.ts';
+import { emitNdOption } from './nd-program.ts';
 import { emitPatches } from './patch-program.ts';
 import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
 
@@ -38,7 +42,7 @@ export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): vo
   for (const step of allSteps(shape.steps)) {
     if (step.op === 'tunnel') emitTunnelCheck(a, step, context.punt);
     // Behind a second tag or an LLC header a label would have to go elsewhere.
-    if (step.op === 'pushMpls') a.jump('ne', 7, 14, context.punt);
+    if (step.op === 'pushMpls' || step.op === 'popMpls') a.jump('ne', 7, 14, context.punt);
   }
   emitSteps(a, shape.steps, context);
 }
@@ -52,7 +56,6 @@ function emitSteps(a: Assembler, steps: readonly ShapeStep[], context: ShapeCont
   else emitConsumed(a);
 }
 
-const countDrop = (a: Assembler): void => void a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
 const param = (at: number): number => ACTIONS_VALUE.params + at;
 
 function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
@@ -84,7 +87,13 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
       emitSetVlan(a, step);
       break;
     case 'pushMpls':
-      emitPushMpls(a, step.at);
+      emitPushMpls(a, param(step.at));
+      break;
+    case 'popMpls':
+      emitPopMpls(a, param(step.at));
+      break;
+    case 'ndOption':
+      emitNdOption(a, step, param(step.at));
       break;
     case 'ethernet':
       for (const [i, word] of step.words.entries()) {
@@ -103,6 +112,9 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
       break;
     case 'hash':
       emitHash(a, step.at);
+      break;
+    case 'meter':
+      emitMeter(a, param(step.at));
       break;
     case 'tunnel':
       emitSent(a, step.at + 4);
@@ -172,26 +184,6 @@ function emitSetVlan(a: Assembler, step: Extract<ShapeStep, { op: 'setVlan' }>):
     .load(4, 3, 10, scratch + 8)
     .call(HELPER.vlanPush)
     .label(untagged);
-}
-
-/** Four bytes grow at the head, and the Ethernet header moves there. */
-function emitPushMpls(a: Assembler, at: number): void {
-  const h = STACK.header;
-  const lost = a.fresh('nolabel');
-  const pushed = a.fresh('label');
-  a.mov(1, { reg: 6 }).mov(2, 4).mov(3, 0).call(HELPER.changeHead).jump('ne', 0, 0, lost);
-  loadBytes(a, undefined, 4, h, 14, lost);
-  a.load(2, 0, 9, param(at + 4))
-    .store(2, 10, h + 12, { reg: 0 })
-    .store(2, 10, keyAt(W.TYPE), { reg: 0 })
-    .store(2, 10, keyAt(W.TYPE) + 2, 0);
-  a.load(2, 0, 9, param(at)).store(2, 10, h + 14, { reg: 0 });
-  a.load(2, 0, 9, param(at + 2)).store(2, 10, h + 16, { reg: 0 });
-  storeBytes(a, undefined, 0, h, 18);
-  a.mov(8, 0).goto(pushed).label(lost);
-  countDrop(a);
-  emitConsumed(a);
-  a.label(pushed);
 }
 
 function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'metadata' }>): void {

@@ -94,6 +94,9 @@ export function emitConsumed(a: Assembler): void {
   a.mov(1, 0).mov(2, 0).call(HELPER.redirect).exit();
 }
 
+/** Counts a frame that goes no further. */
+export const countDrop = (a: Assembler): void => void a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
+
 /** dst = 0 in a way that the verifier does not see. */
 export const loadZero = (a: Assembler, dst: 0 | 1): void => {
   a.loadMapValue(dst, 'totals', TOTALS_VALUE.zero).load(8, dst, dst, 0);

@@ -67,6 +67,7 @@ export class KernelFlows {
   readonly #counters: Memory;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
+  readonly #meter: (meter: number) => number | undefined;
   readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
   readonly #holds: FlowHolds;
@@ -91,7 +92,8 @@ export class KernelFlows {
   readonly #index = new Uint32Array(1);
 
   /**
-   * `maps` are the fixed ones; `onProgram` puts a program in the place of the running one; maps of flows are pinned in the store.
+   * `maps` are the fixed ones; `onProgram` puts a program in the place of the running one; maps of flows are pinned in the store; `meter`
+   * gives a meter's place.
    * Throws KernelError where the kernel does not allow it.
    */
   constructor(
@@ -100,9 +102,11 @@ export class KernelFlows {
     isTunnel: (port: number) => boolean,
     onProgram: (program: number) => void,
     store?: PinStore,
+    meter: (meter: number) => number | undefined = () => undefined,
     idleMs = REORDER_MS,
   ) {
     this.#idleMs = idleMs;
+    this.#meter = meter;
     this.#maps = maps;
     this.#store = store;
     this.#isTunnel = isTunnel;
@@ -174,7 +178,7 @@ export class KernelFlows {
   }
 
   #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const shaped = shapeActions(actions, this.#device);
+    const shaped = shapeActions(actions, this.#device, this.#meter);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
@@ -340,6 +344,7 @@ export class KernelFlows {
         this.#maskLimit = masks.length >> 1;
         this.#limitEndsMs = performance.now() + LIMIT_MS;
         for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+        this.#actions.prune();
         continue;
       }
       this.#onProgram(next);

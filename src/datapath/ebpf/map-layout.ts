@@ -4,6 +4,7 @@
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../netdev/punt-ring.ts';
+import { BUCKET } from '../userspace/meter-bucket.ts';
 import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
 import { PARAM_SIZE } from './action-shape.ts';
 
@@ -22,8 +23,11 @@ export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 
 export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 48 } as const;
 /** Value of `pending`, one for each datapath port, mapped; at port 0, where none is, `put` and `taken` of all together. */
 export const PENDING_VALUE = PUNT_PENDING;
-/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted; always 0. */
-export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, size: 56 } as const;
+/**
+ * The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, that no outer header fitted, and that a meter
+ * dropped; always 0.
+ */
+export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, metered: 56, size: 64 } as const;
 
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
@@ -46,12 +50,15 @@ export const MAX_OUTERS = 4096;
 export const MAX_TUNNEL_ENDS = 4096;
 
 /** Value of `base`, which no program touches: what was counted at each port in earlier generations. */
-export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 56 } as const;
+export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 64 } as const;
 /** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
-export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48 } as const;
+export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48, metered: 56 } as const;
 
 /** Bytes of the only value of `hints`: by a frame's signature, the number of the mask that carried such a frame last, plus 1; 0 = none. */
 export const HINTS = 1 << 16;
+/** Meters that programs can run: a bucket each, mapped, which user space fills and empties too. */
+export const MAX_KERNEL_METERS = 4096;
+export const METERS_SIZE: number = MAX_KERNEL_METERS * BUCKET.size;
 /** Bytes of the ring of frames for user space. */
 export const RING_SIZE = 1 << 23;
 
@@ -81,6 +88,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   { name: 'programs', type: MAP_TYPE.progArray, keySize: 4, valueSize: 4, maxEntries: 1 },
   { name: 'tunnels', type: MAP_TYPE.hash, keySize: TUNNEL_KEY.size, valueSize: TUNNEL_VALUE.size, maxEntries: MAX_TUNNEL_ENDS },
   array('outers', OUTER_VALUE.size, MAX_OUTERS),
+  array('meters', BUCKET.size, MAX_KERNEL_METERS, MAPPABLE),
   { name: 'ring', type: MAP_TYPE.ringBuffer, keySize: 0, valueSize: 0, maxEntries: ringSize },
 ];
 

@@ -13,9 +13,11 @@ export type PatchStep = Omit<Patch, 'value'> & { at: number };
 
 const F_PSEUDO_HDR = 0x10;
 const F_MARK_MANGLED_0 = 0x20;
-const OLD = STACK.scratch;
-const NEW = STACK.scratch + 4;
-const swap16 = (value: number): number => ((value >>> 8) & 0xff) | ((value & 0xff) << 8);
+/** Bytes before and after a change. */
+export const OLD: number = STACK.scratch;
+export const NEW: number = STACK.scratch + 4;
+/** As `swap32`. */
+export const swap16 = (value: number): number => ((value >>> 8) & 0xff) | ((value & 0xff) << 8);
 
 /** Words of the key that guards look at. */
 export const GUARD_WORDS: Partial<Record<PatchGuard, readonly number[]>> = { arp: [W.ARP_HW, W.ARP_HW + 1, W.ARP_HW + 2] };
@@ -28,7 +30,8 @@ export function emitPatches(a: Assembler, guard: PatchGuard, patches: readonly P
   a.label(other);
 }
 
-function emitGuard(a: Assembler, guard: PatchGuard, other: string): void {
+/** Goes to `other` when the frame has no such header. */
+export function emitGuard(a: Assembler, guard: PatchGuard, other: string): void {
   const yes = a.fresh('guarded');
   const type = (): void => void a.load(2, 0, 10, keyAt(W.TYPE)).toBigEndian(0, 16);
   const protocol = (number: number): void =>
@@ -132,7 +135,8 @@ function l3Checksum(a: Assembler, size: 2 | 4): void {
   a.load(size, 3, 10, OLD).load(size, 4, 10, NEW).mov(5, size).call(HELPER.l3CsumReplace);
 }
 
-function l4Checksum(a: Assembler, offset: number, size: 2 | 4, flags: number): void {
+/** The transport checksum at `offset` follows the change from OLD to NEW. */
+export function l4Checksum(a: Assembler, offset: number, size: 2 | 4, flags: number): void {
   a.mov(1, { reg: 6 }).mov(2, { reg: 8 }).alu('add', 2, offset);
   a.load(size, 3, 10, OLD)
     .load(size, 4, 10, NEW)

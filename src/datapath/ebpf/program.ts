@@ -31,6 +31,7 @@ import {
   VERDICT,
 } from './frame-context.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
 
@@ -70,12 +71,14 @@ const range = (from: number, count: number): number[] => Array.from({ length: co
 const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
 
 /** Steps that use the offsets of headers. */
-const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'choice', 'hash']);
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'popMpls', 'ndOption', 'choice', 'hash']);
 
 /** Words of the key that a step uses. */
 function stepWords(step: ShapeStep): readonly number[] {
   if (step.op === 'ethernet') return step.words;
   if (step.op === 'hash') return HASH_WORDS;
+  // So that frames with more options than are looked through are user space's.
+  if (step.op === 'ndOption') return ND_OPTION_WORDS;
   return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
 }
 
@@ -84,11 +87,18 @@ export function compileProgram(spec: ProgramSpec): Program {
   const a = new Assembler();
   a.mov(6, { reg: 1 });
   // 1. The port.
-  const notOurs = a.fresh('foreign');
+  const ours = a.fresh('ours');
   const hasTunnels = spec.hasTunnels === true;
   emitResume(a, hasTunnels);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
-  a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, notOurs);
+  a.loadMap(1, 'ports')
+    .mov(2, { reg: 10 })
+    .alu('add', 2, STACK.scratch)
+    .call(HELPER.mapLookup)
+    .jump('ne', 0, 0, ours)
+    .mov(0, VERDICT.ok)
+    .exit();
+  a.label(ours);
   a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
   a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.rxPackets, 1);
   emitFrameLength(a, 1, 2);
@@ -137,6 +147,8 @@ export function compileProgram(spec: ProgramSpec): Program {
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
+  // 5. To user space. In the middle, because a jump reaches 32,767 instructions.
+  emitPunt(a, hasTunnels);
   // 4. Counters and steps.
   if (spec.masks.length > 0) {
     if (hints) {
@@ -151,9 +163,6 @@ export function compileProgram(spec: ProgramSpec): Program {
       emitShape(a, shape, { punt: 'actions', hasTunnels });
     }
   }
-  // 5. To user space.
-  emitPunt(a, hasTunnels);
-  a.label(notOurs).mov(0, VERDICT.ok).exit();
   return a.finish();
 }
 

@@ -5,6 +5,7 @@ import { logger } from '../../base/log.ts';
 import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
+import type { OpenedEmitter } from '../../netdev/emitter.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
 import { openTap, setTapPersistent, type Tap } from '../../netdev/tap.ts';
 import { openTunnel } from '../../netdev/tunnel.ts';
@@ -13,12 +14,23 @@ import type { OpenedDevice } from './attach.ts';
 import type { Command } from './command.ts';
 import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
+import { closeEmitter, openEmitter } from './emit-program.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
 
 const log = logger('dpif_netdev');
 const UPCALL_BYTES = 32 << 20;
+
+/** Undefined where the kernel does not allow it: frames go through sockets then. */
+function tryEmitter(): OpenedEmitter | undefined {
+  try {
+    return openEmitter();
+  } catch (error) {
+    log.info(`small frames leave one by one, because no program can send them: ${errorText(error).split('\n')[0]}`);
+    return undefined;
+  }
+}
 
 interface Waiting {
   resolve(): void;
@@ -27,6 +39,7 @@ interface Waiting {
 
 export class NetdevDatapath extends UserspaceControl {
   readonly #wakeFd: number;
+  readonly #emitter = tryEmitter();
   readonly #worker: Worker;
   readonly #questions = new Map<number, (answer: CtAnswer) => void>();
   #nextQuestion = 1;
@@ -51,6 +64,7 @@ export class NetdevDatapath extends UserspaceControl {
       upcalls: upcalls.buffer,
       upcallSize: UPCALL_BYTES,
       wakeFd: this.#wakeFd,
+      emitter: this.#emitter,
       timeOrigin: performance.timeOrigin,
     };
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start });
@@ -139,6 +153,11 @@ export class NetdevDatapath extends UserspaceControl {
     }
   }
 
+  /** Lets meters be run by the kernel too: `fd` is a map that can be mapped. */
+  protected shareMeters(fd: number, size: number): void {
+    this.#post({ op: 'shareMeters', fd, size });
+  }
+
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
     await this.attach(port, this.openDevice(port, spec));
   }
@@ -205,6 +224,7 @@ export class NetdevDatapath extends UserspaceControl {
     await this.#closed;
     for (const shield of this.#shields.values()) shield.detach();
     closeFd(this.#wakeFd);
+    if (this.#emitter !== undefined) closeEmitter(this.#emitter);
   }
 }
 

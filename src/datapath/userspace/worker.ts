@@ -7,6 +7,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { closeFd, libc, mapMemory } from '../../host/ffi.ts';
 import type { Device } from '../../netdev/device.ts';
+import { Emitter, type OpenedEmitter } from '../../netdev/emitter.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import { mappedPacket, ReceivePool } from '../../netdev/receive-pool.ts';
 import { attachDevice, type OpenedDevice } from './attach.ts';
@@ -22,6 +23,7 @@ export interface WorkerStart {
   upcalls: ArrayBufferLike;
   upcallSize: number;
   wakeFd: number;
+  emitter: OpenedEmitter | undefined;
   /** performance.timeOrigin of the control plane, whose clock the flows' times are in. */
   timeOrigin: number;
 }
@@ -31,6 +33,8 @@ export type WorkerCommand =
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
+  /** Memory of meters that the kernel runs too. */
+  | { op: 'shareMeters'; fd: number; size: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
@@ -71,6 +75,7 @@ const epoll = c.epollCreate(0x80000);
 const events = mapMemory(MOST_EVENTS * EVENT_SIZE);
 const eventView = new DataView(events.bytes.buffer);
 const pool = new ReceivePool();
+const emitter = start.emitter === undefined ? undefined : new Emitter(start.emitter);
 const wakeBuffer = new Uint8Array(8);
 const attached: Attached[] = [];
 const WAKE = 0xffffffff;
@@ -92,7 +97,7 @@ function obey(command: WorkerCommand): void {
     case 'attach': {
       const { port } = command;
       try {
-        const device = attachDevice(command.device, port, core, pool);
+        const device = attachDevice(command.device, port, core, pool, emitter);
         core.portAdd(port, device);
         const standsForMany = command.device.kind === 'ring';
         const onPacket = standsForMany
@@ -116,6 +121,11 @@ function obey(command: WorkerCommand): void {
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
       break;
+    case 'shareMeters': {
+      const { bytes } = mapMemory(command.size, command.fd, true, 0);
+      core.meters.share(new BigUint64Array(bytes.buffer, bytes.byteOffset, command.size / 8));
+      break;
+    }
     case 'close':
       isClosing = true;
       break;
@@ -215,4 +225,5 @@ for (let busy = 0; !isClosing; ) {
 }
 for (const { port } of [...attached]) detach(port);
 closeFd(epoll);
+emitter?.close();
 report({ kind: 'closed' });

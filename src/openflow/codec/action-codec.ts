@@ -624,7 +624,7 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
     if (from.left < 8) throw new PeerError('OFPBIC_BAD_LEN', 'instruction shorter than 8 bytes');
     const type = from.u16();
     const length = from.u16();
-    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
+    if (length < 8 || length % 8 !== 0 || length - 4 > from.left) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
     if ((INSTRUCTION_SIZE[type] ?? length) !== length) throw new PeerError('OFPBIC_BAD_LEN', `instruction ${type} of ${length} bytes`);
     const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
     if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');

@@ -1,102 +1,94 @@
-// What a switch must remember of a frame that waits at a controller (NXT_PACKET_IN2, NXT_RESUME): controllers hand it back as it was, so its
-// form is the switch's own matter. It is Open vSwitch's all the same: other programs of its kind print it. Facts: the running reference.
-//
-// A list of properties. Of table and cookie, each stands for the actions behind it until another comes.
+// What a switch needs to go on with a paused packet, as Open vSwitch 3.1 puts it into NXT_PACKET_IN2's continuation and expects it back in
+// NXT_RESUME. To a controller these bytes mean nothing; ovs-ofctl shows them.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { decodeActions, encodeActions } from './action-codec.ts';
-import { ByteReader, ByteWriter, bytesToBig } from './bytes.ts';
+import { decodeActions } from './action-codec.ts';
+import { ByteReader } from './bytes.ts';
+import { eachProperty, refuseProperty } from './properties.ts';
 
-const PROPERTY = {
+const log = logger('ofp_packet');
+
+/** Numbers of the properties. */
+export const PROPERTY = {
   BRIDGE: 0x8000,
   STACK: 0x8001,
   MIRRORS: 0x8002,
   CONNTRACKED: 0x8003,
-  TABLE_ID: 0x8004,
+  TABLE: 0x8004,
   COOKIE: 0x8005,
   ACTIONS: 0x8006,
   ACTION_SET: 0x8007,
   ODP_PORT: 0x8008,
 } as const;
-/** Actions stand in this version's form, whatever the connection's. */
-const VERSION: OfVersion = 4;
-
-/** Actions that are left to do, and the table and flow that they belong to. */
-export interface ContinuationPart {
-  table: number;
-  cookie: bigint;
-  actions: readonly Action[];
-}
 
 export interface Continuation {
-  /** 16 bytes that name the bridge. */
-  bridge: Uint8Array;
-  /** Top first. */
-  stack: readonly { value: bigint; bytes: number }[];
+  /** The bridge's UUID. */
+  bridge?: string;
+  /** Values on the stack as hexadecimal, the uppermost first. */
+  stack: string[];
   mirrors: number;
-  isConntracked: boolean;
-  parts: readonly ContinuationPart[];
-  actionSet: readonly Action[];
-  /** The datapath's number of the port that the frame came in by. */
-  dpPort: number;
+  conntracked: boolean;
+  /** What is left to do, with the tables and cookies that it belongs to. */
+  actions?: Action[];
+  actionSet?: Action[];
+  odpPort?: number;
 }
 
-export function encodeContinuation(c: Continuation): Uint8Array {
-  const out = new ByteWriter();
-  // All stands behind the property's own header of four bytes.
-  out.zeros(4);
-  const property = (type: number, body: () => void): void => {
-    const start = out.size;
-    out.u16(type).u16(0);
-    body();
-    out.patch16(start + 2, out.size - start);
-    out.pad(start, 8);
-  };
-  const actions = (type: number, list: readonly Action[]): void => {
-    if (list.length > 0) property(type, () => encodeActions(out.zeros(4), list, VERSION));
-  };
-  property(PROPERTY.BRIDGE, () => out.put(c.bridge));
-  for (const { value, bytes } of c.stack) property(PROPERTY.STACK, () => out.big(value, bytes));
-  if (c.mirrors !== 0) property(PROPERTY.MIRRORS, () => out.u32(c.mirrors));
-  if (c.isConntracked) property(PROPERTY.CONNTRACKED, () => {});
-  let table = 0;
-  let cookie = 0n;
-  for (const part of c.parts) {
-    if (part.table !== table) property(PROPERTY.TABLE_ID, () => out.u8(part.table));
-    if (part.cookie !== cookie) property(PROPERTY.COOKIE, () => out.zeros(4).u64(part.cookie));
-    ({ table, cookie } = part);
-    actions(PROPERTY.ACTIONS, part.actions);
-  }
-  actions(PROPERTY.ACTION_SET, c.actionSet);
-  if (c.dpPort !== 0) property(PROPERTY.ODP_PORT, () => out.u32(c.dpPort));
-  return out.result();
+const stackText = (digits: string): string => (digits === '' ? '0' : `0x${digits}`);
+
+/** The UUID of four words in the order of the host that wrote them, taken for little-endian as x86 and ARM are. */
+function uuidOf(from: ByteReader): string {
+  const words = Array.from({ length: 4 }, () => Buffer.from(from.take(4)).reverse().toString('hex'));
+  return words.join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** Reads what `encodeContinuation` wrote. Throws PeerError. */
-export function decodeContinuation(bytes: Uint8Array): Continuation {
-  const from = new ByteReader(bytes, 'OFPBPC_BAD_LEN').skip(4);
-  const stack: { value: bigint; bytes: number }[] = [];
-  const parts: ContinuationPart[] = [];
-  const c = { bridge: new Uint8Array(16), stack, mirrors: 0, isConntracked: false, parts, actionSet: [] as Action[], dpPort: 0 };
+/** Reads a continuation. */
+export function decodeContinuation(bytes: Uint8Array, version: OfVersion): Continuation {
+  const state: Continuation = { stack: [], mirrors: 0, conntracked: false };
+  const from = new ByteReader(bytes, 'OFPBPC_BAD_LEN');
+  if (from.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'continuation cut off');
   let table = 0;
   let cookie = 0n;
-  while (from.left >= 4) {
-    const type = from.u16();
-    const size = from.u16();
-    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${size} bytes`);
-    const body = from.sub(size - 4, 'OFPBPC_BAD_LEN');
-    from.skip(Math.min(from.left, (8 - (size % 8)) % 8));
-    if (type === PROPERTY.BRIDGE) c.bridge = body.take(16).slice();
-    else if (type === PROPERTY.STACK) stack.push({ bytes: body.left, value: bytesToBig(body.rest()) });
-    else if (type === PROPERTY.MIRRORS) c.mirrors = body.u32();
-    else if (type === PROPERTY.CONNTRACKED) c.isConntracked = true;
-    else if (type === PROPERTY.TABLE_ID) table = body.u8();
-    else if (type === PROPERTY.COOKIE) cookie = body.skip(4).u64();
-    else if (type === PROPERTY.ACTIONS) parts.push({ table, cookie, actions: decodeActions(body.skip(4), VERSION) });
-    else if (type === PROPERTY.ACTION_SET) c.actionSet = decodeActions(body.skip(4), VERSION);
-    else if (type === PROPERTY.ODP_PORT) c.dpPort = body.u32();
-    else throw new PeerError('OFPBPC_BAD_TYPE', `continuation property 0x${type.toString(16)}`);
+  for (const property of eachProperty(from.skip(4))) {
+    const { number, body } = property;
+    const sized = (size: number): ByteReader => {
+      if (body.left !== size) throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
+      return body;
+    };
+    switch (number) {
+      case PROPERTY.BRIDGE:
+        state.bridge = uuidOf(sized(16));
+        break;
+      case PROPERTY.STACK:
+        state.stack.push(stackText(Buffer.from(body.rest()).toString('hex').replace(/^0+/, '')));
+        break;
+      case PROPERTY.MIRRORS:
+        state.mirrors = sized(4).u32();
+        break;
+      case PROPERTY.CONNTRACKED:
+        state.conntracked = true;
+        break;
+      case PROPERTY.TABLE:
+        table = sized(1).u8();
+        break;
+      case PROPERTY.COOKIE:
+        cookie = sized(12).skip(4).u64();
+        break;
+      case PROPERTY.ACTIONS:
+        state.actions ??= [];
+        state.actions.push({ kind: 'unrollXlate', table, cookie }, ...decodeActions(body.skip(4), version));
+        break;
+      case PROPERTY.ACTION_SET:
+        state.actionSet = decodeActions(body.skip(4), version);
+        break;
+      case PROPERTY.ODP_PORT:
+        state.odpPort = sized(4).u32();
+        break;
+      default:
+        refuseProperty(log, false, 'continuation', property);
+    }
   }
-  return c;
+  return state;
 }

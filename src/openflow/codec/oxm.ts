@@ -164,7 +164,8 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   const hasMask = (second & 1) !== 0;
   const num = second >> 1;
   const isCookie = cls === 1 && num === 30 && size === (hasMask ? 16 : 8);
-  return { coded: isCookie ? undefined : fieldByCode(cls, experimenter, num), hasMask, size, isCookie };
+  const coded = isCookie ? undefined : fieldByCode(cls, experimenter, num);
+  return { coded, hasMask, size, isCookie };
 }
 
 /** A field named in an action: the header alone stands there. */
@@ -225,6 +226,9 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */
 const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : field.name === 'ct_state' ? 8 : field.bits);
 
+/** Types and codes of ICMP fill the places of transport ports. */
+const ICMP_FIELDS: ReadonlySet<string> = new Set(['icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code']);
+
 /** Adds a field to a match, in the key's form. A zero mask adds nothing. */
 export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
   // Ethernet is the packet type of all flows that do not ask for another.
@@ -249,6 +253,11 @@ export function addToMatch(match: Match, { field, value, mask }: FieldValue): vo
     bits = 13;
     stored = value | 0x1000n;
     storedMask = mask | 0x1000n;
+  } else if (ICMP_FIELDS.has(field.name)) {
+    // A whole word stands there for them.
+    at -= 8;
+    bits = 16;
+    storedMask = 0xffffn;
   } else if (field.name === 'nw_tos') {
     storedMask = 0xfcn;
   } else if (MASKED_BY_VALUE.has(field.name)) {
@@ -271,14 +280,30 @@ function isMatched(match: Match, field: Field): boolean {
   return keyBits(match.mask, field.at, field.bits) !== 0n;
 }
 
+/** Even what is not known may have no bit in its value that its mask has not. */
+function checkWildcards(payload: Uint8Array, header: EntryHeader): void {
+  if (!header.hasMask || payload.length % 2 !== 0) return;
+  const half = payload.length / 2;
+  for (let i = 0; i < half; i++) if (((payload[i] ?? 0) & ~(payload[half + i] ?? 0)) !== 0) refuseWildcards(header);
+}
+
+function refuseWildcards(header: EntryHeader): never {
+  log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
+  throw new PeerError('OFPBMC_BAD_WILDCARDS', 'value outside its mask');
+}
+
+function isKnown({ coded, size, hasMask }: EntryHeader): boolean {
+  return coded !== undefined && !coded.field.name.startsWith('tun_metadata') && size === coded.field.wireBytes * (hasMask ? 2 : 1);
+}
+
 /** Reads entries to the end of `from`. Unless `strict`, unknown fields and missing prerequisites are passed over, as in packet-ins. */
-export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatch {
+export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCookie = false): DecodedMatch {
   const match = matchAll();
   const result: DecodedMatch = { match };
   let isEthernet = false;
   while (from.left > 0) {
     const header = decodeHeader(from);
-    if (header.isCookie) {
+    if (header.isCookie && mayHaveCookie) {
       const value = from.u64();
       const mask = header.hasMask ? from.u64() : ones(64);
       if ((value & ~mask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', 'cookie outside its mask');
@@ -290,15 +315,16 @@ export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatc
       decodeTunEntry(from, match, header.coded.field, header.size, header.hasMask, strict);
       continue;
     }
-    if (header.coded === undefined) {
+    if (!isKnown(header)) {
+      // A header that says another length than the field has is not that field's.
+      checkWildcards(from.take(header.size), header);
       if (strict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
-      from.skip(header.size);
       continue;
     }
     const value = decodeFieldValue(from, header);
+    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
     if (strict && !prereqHolds(value.field.prereq, match))
       throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
-    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
     if (value.field.name === 'packet_type' && value.value === 0n) isEthernet = true;
     addToMatch(match, value);
   }
@@ -320,8 +346,9 @@ export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion
 export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
   const type = from.u16();
   const length = from.u16();
-  if (length < 4 || length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
+  if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
+  if (length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   return decodeMatchEntries(entries, strict);

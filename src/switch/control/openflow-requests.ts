@@ -19,8 +19,6 @@ const ALL_QUEUES = 0xffffffff;
 /** Of OpenFlow 1.0. */
 const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
-const OFPT_MULTIPART_REQUEST = 18;
-const OFPMP_TABLE_FEATURES = 12;
 const NXT_FLOW_MOD = 13;
 const NXT_GROUP_MOD = 31;
 
@@ -142,7 +140,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
     case 'resume':
-      core.resume?.(message);
+      core.resume?.(message, version);
       return undefined;
     case 'tlvTableMod':
       tlvTableMod(core, message);
@@ -176,12 +174,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
         encode,
       );
+    case 'tableFeaturesRequest':
+      // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
+      if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
+      return tableFeatures(version, xid, core.tableCount);
     case 'unknown':
-      if (version >= 4 && message.type === OFPT_MULTIPART_REQUEST && bytes[8] === 0 && bytes[9] === OFPMP_TABLE_FEATURES) {
-        // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
-        if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
-        return tableFeatures(version, xid, core.tableCount);
-      }
       throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.

@@ -3,7 +3,7 @@
 // Of table and cookie a list needs to know only where an action tells them to a controller or means "this table": those begin a part.
 import type { Key } from '../../flow/key.ts';
 import type { Action, ActionKind } from '../../openflow/action.ts';
-import type { Continuation, ContinuationPart } from '../../openflow/codec/continuation-codec.ts';
+import type { Continuation } from '../../openflow/codec/continuation-codec.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { type FrozenState, type FrozenStep, keptWords } from './frozen.ts';
 
@@ -24,32 +24,49 @@ const tells = (action: Action): boolean => TELLING.has(action.kind) || (action.k
 /** The cookie that a step's actions tell. */
 export const cookieOf = (step: FrozenStep): bigint => step.rule?.settings.cookie ?? step.cookie ?? 0n;
 
-function partsOf(steps: readonly FrozenStep[]): ContinuationPart[] {
-  const parts: { table: number; cookie: bigint; actions: Action[] }[] = [];
+function actionsOf(steps: readonly FrozenStep[]): Action[] {
+  const actions: Action[] = [];
+  let [table, cookie] = [0, 0n];
   for (const step of steps) {
-    const cookie = cookieOf(step);
+    const stepCookie = cookieOf(step);
     for (const action of step.actions) {
-      const last = parts.at(-1);
-      if (last === undefined)
-        parts.push(tells(action) ? { table: step.table, cookie, actions: [action] } : { table: 0, cookie: 0n, actions: [action] });
-      else if (!tells(action) || (last.table === step.table && last.cookie === cookie)) last.actions.push(action);
-      else parts.push({ table: step.table, cookie, actions: [action] });
+      if (tells(action) && (step.table !== table || stepCookie !== cookie)) {
+        [table, cookie] = [step.table, stepCookie];
+        actions.push({ kind: 'unrollXlate', table, cookie });
+      }
+      actions.push(action);
     }
   }
-  return parts;
+  return actions;
 }
 
 /** What the controller keeps meanwhile. */
-export function toContinuation(state: FrozenState, bridge: Uint8Array, dpPort: number): Continuation {
+export function toContinuation(state: FrozenState, bridge: string, odpPort: number): Continuation {
   return {
     bridge,
-    stack: [...state.stack].reverse().map(({ value, bits }) => ({ value, bytes: (bits + 7) >> 3 })),
+    stack: [...state.stack].reverse().map(({ value, bits }) => `0x${value.toString(16).padStart(((bits + 7) >> 3) * 2, '0')}`),
     mirrors: state.mirrored,
-    isConntracked: state.isConntracked,
-    parts: partsOf(state.steps),
-    actionSet: state.actionSet,
-    dpPort,
+    conntracked: state.isConntracked,
+    actions: actionsOf(state.steps),
+    actionSet: [...state.actionSet],
+    odpPort,
   };
+}
+
+/** What a continuation still has to do, by table and cookie. */
+function stepsOf(actions: readonly Action[]): FrozenStep[] {
+  const steps: (FrozenStep & { actions: Action[] })[] = [];
+  let [table, cookie] = [0, 0n];
+  for (const action of actions) {
+    if (action.kind === 'unrollXlate') {
+      ({ table, cookie } = action);
+      steps.push({ table, cookie, actions: [], rule: undefined });
+    } else {
+      if (steps.length === 0) steps.push({ table, cookie, actions: [], rule: undefined });
+      steps.at(-1)!.actions.push(action);
+    }
+  }
+  return steps;
 }
 
 /** The walk to go on with. `key` has the metadata that came back. */
@@ -57,10 +74,10 @@ export function fromContinuation(c: Continuation, bridge: BridgeState, key: Key,
   return {
     bridge,
     table: undefined,
-    steps: c.parts.map(({ table, cookie, actions }) => ({ table, cookie, actions, rule: undefined })),
-    actionSet: c.actionSet,
-    stack: [...c.stack].reverse().map(({ value, bytes }) => ({ value, bits: bytes * 8 })),
-    isConntracked: c.isConntracked,
+    steps: stepsOf(c.actions ?? []),
+    actionSet: c.actionSet ?? [],
+    stack: [...c.stack].reverse().map((text) => ({ value: BigInt(text), bits: Math.max(1, text.length - 2) * 4 })),
+    isConntracked: c.conntracked,
     isHashed: false,
     key: keptWords(key),
     isTunnelled,
