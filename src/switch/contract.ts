@@ -36,10 +36,21 @@ export interface SwitchHost {
   takeOver?(): void;
   /** The datapath flow limit in force, for `upcall/show`. */
   readonly flowLimit?: number;
+  /** How many VLAN tags are told (`other_config:vlan-limit`). */
+  readonly vlanLimit?: number;
+  /** The limit that `upcall/set-flow-limit` set, until the configuration sets another. */
+  readonly flowLimitSet?: number | undefined;
+  setFlowLimit?(limit: number): void;
+  /** Whether flows match only what translation looked at, or the whole frame (`upcall/disable-megaflows`). */
+  setMegaflows?(enabled: boolean): void;
+  /** How many flows there were at the passes over them, and how long the last pass took. */
+  upcallStats?(datapath: Datapath): { average: number; most: number; passMs: number };
   /** Deletes all megaflows (`revalidator/purge`). */
   purge?(): void;
   /** Counts all traffic that has been forwarded (`revalidator/wait`). */
   settle?(): void;
+  /** A port of the datapath goes by another number from now on. */
+  portRenumbered?(datapath: Datapath, from: number, to: number): void;
   /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */
   cookieText?(datapath: Datapath, cookie: UserspaceCookie): string;
 }
@@ -75,7 +86,7 @@ export type PortKind =
   | { kind: 'system' }
   | { kind: 'internal'; mac: readonly [number, number] | undefined; mtu: number | undefined }
   | { kind: 'patch'; peer: string }
-  | { kind: 'dummy' }
+  | { kind: 'dummy'; options?: ReadonlyMap<string, string> }
   | { kind: 'tunnel'; protocol: 'gre' | 'vxlan' | 'geneve'; options: ReadonlyMap<string, string> };
 
 export interface PortRequest {

@@ -7,7 +7,9 @@ import type { KeyTextOptions } from '../../datapath/key-text.ts';
 import { W } from '../../flow/key.ts';
 import type { PortKind, SwitchBridge } from '../../switch/contract.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
+import { registerFeatureCommands } from './feature-commands.ts';
 import { bridgeNamed, bridgesByName, type CommandParts } from './parts.ts';
+import { registerUpcallCommands } from './upcall-commands.ts';
 
 const ANY = Number.POSITIVE_INFINITY;
 const fullName = (datapath: Datapath): string => `${datapath.type}@${datapath.name}`;
@@ -252,61 +254,6 @@ function dpifDumpFlows(parts: CommandParts, args: readonly string[]): string {
   return [...flowLines(parts, bridge.datapath, flows, options)].map((line) => line.replace(/^(ufid:[^ ,]*),/, '$1')).join('\n');
 }
 
-function upcallShow(parts: CommandParts): string {
-  const lines: string[] = [];
-  for (const datapath of parts.host.datapaths()) {
-    const flows = datapath.flowCount();
-    lines.push(`${fullName(datapath)}:`);
-    lines.push(`  flows         : (current ${flows}) (avg ${flows}) (max ${flows}) (limit ${parts.host.flowLimit ?? 200000})`);
-    lines.push('  dump duration : 1ms', '  ufid enabled : true', '', `  0: (keys ${flows})`);
-  }
-  return lines.join('\n');
-}
-
-const FEATURES: readonly string[] = [
-  'Masked set action: Yes',
-  'Tunnel push pop: Yes',
-  'Ufid: Yes',
-  'Truncate action: Yes',
-  'Clone action: Yes',
-  'Sample nesting: 10',
-  'Conntrack eventmask: No',
-  'Conntrack clear: Yes',
-  'Max dp_hash algorithm: 1',
-  'Check pkt length action: Yes',
-  'Conntrack timeout policy: No',
-  'Explicit Drop action: Yes',
-  'Optimized Balance TCP mode: No',
-  'Conntrack all-zero IP SNAT: Yes',
-  'MPLS Label add: Yes',
-  'Max VLAN headers: 2',
-  'Max MPLS depth: 3',
-  'Recirc: Yes',
-  'CT state: Yes',
-  'CT zone: Yes',
-  'CT mark: Yes',
-  'CT label: Yes',
-  'CT state NAT: Yes',
-  'CT orig tuple: Yes',
-  'CT orig tuple for IPv6: Yes',
-  'IPv6 ND Extension: Yes',
-];
-
-/** What the kernel's part of a datapath does, and why what it does not do is left to user space. */
-function offloadLines(datapath: Datapath): string[] {
-  if (datapath.type !== 'system') return [];
-  const offload = datapath.offload?.();
-  if (offload === undefined) return ['eBPF: No'];
-  const { flows, masks, programs, punted, refused } = offload;
-  const reasons = [...refused].map(([reason, count]) => `${reason}:${count}`);
-  return [
-    'eBPF: Yes',
-    `eBPF flows: ${flows}, masks: ${masks}, programs so far: ${programs}`,
-    `eBPF frames to user space: miss:${punted.miss} headers:${punted.unusual} actions:${punted.actions} order:${punted.order}`,
-    `eBPF flows left to user space: ${reasons.length === 0 ? 'none' : reasons.join(' ')}`,
-  ];
-}
-
 /** Registers them. */
 export function registerDatapathCommands(parts: CommandParts): void {
   const { unixctl, host } = parts;
@@ -321,10 +268,6 @@ export function registerDatapathCommands(parts: CommandParts): void {
       .join('\n'),
   );
   unixctl.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, ANY, (args) => dpifDumpFlows(parts, args));
-  unixctl.register('dpif/show-dp-features', 'bridge', 1, 1, ([name]) => {
-    const { datapath } = bridgeNamed(host, name);
-    return [...FEATURES, ...offloadLines(datapath)].join('\n');
-  });
   unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
   unixctl.register('dpctl/dump-dps', '', 0, ANY, () => [...host.datapaths()].map(fullName).join('\n'));
   unixctl.register('dpctl/dump-flows', '[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]', 0, 6, (args) => dpctlDumpFlows(parts, args));
@@ -332,8 +275,9 @@ export function registerDatapathCommands(parts: CommandParts): void {
     datapathNamed(parts, name);
     return purge();
   });
+  registerFeatureCommands(parts);
+  registerUpcallCommands(parts);
   registerConntrackCommands(parts, (name) => datapathNamed(parts, name));
-  unixctl.register('upcall/show', '', 0, 0, () => upcallShow(parts));
   unixctl.register('revalidator/purge', '', 0, 0, purge);
   unixctl.register('revalidator/wait', '', 0, 0, () => {
     host.settle?.();

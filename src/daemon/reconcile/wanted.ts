@@ -5,6 +5,7 @@ import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
 import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import { hashOrder } from './hash-order.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
 
@@ -52,6 +53,8 @@ export interface WantedBridge {
   datapathType: string;
   /** The local port first, then by name. */
   ports: WantedPort[];
+  /** Names of the ports in the order in which they are taken up. */
+  order: readonly string[];
   hwaddr: Mac | undefined;
   datapathId: bigint | undefined;
   failMode: 'standalone' | 'secure';
@@ -143,10 +146,10 @@ function portKind(
   const good = (kind: PortKind, warnings: readonly string[] = []) => ({ kind, error: '', warnings });
   switch (type) {
     case 'system':
-      return good(wantedOptions.dummySystem ? { kind: 'dummy' } : { kind: 'system' });
+      return good(wantedOptions.dummySystem ? { kind: 'dummy', options } : { kind: 'system' });
     case 'internal':
     case 'tap':
-      return good(dummyPath ? { kind: 'dummy' } : { kind: 'internal', mac: undefined, mtu: undefined });
+      return good(dummyPath ? { kind: 'dummy', options } : { kind: 'internal', mac: undefined, mtu: undefined });
     case 'patch': {
       const { error, warnings } = checkPatch(name, options);
       return error === '' ? good({ kind: 'patch', peer: options.get('peer') ?? '' }, warnings) : { error, warnings };
@@ -161,7 +164,7 @@ function portKind(
     }
     case 'dummy':
     case 'dummy-internal':
-      if (wantedOptions.dummy) return good({ kind: 'dummy' });
+      if (wantedOptions.dummy) return good({ kind: 'dummy', options });
   }
   return {
     error: `could not open network device ${name} (Address family not supported by protocol)`,
@@ -308,6 +311,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     seen.set(name, name);
     ports.push(localPort(name, datapathType === 'dummy'));
   }
+  const byRow = [...ports].sort((a, b) => ((a.row?.uuid ?? '~') < (b.row?.uuid ?? '~') ? -1 : 1));
+  const order = hashOrder(byRow.map((port) => port.name));
   ports.sort((a, b) => (a.name === name ? -1 : b.name === name ? 1 : a.name < b.name ? -1 : 1));
   const hwaddrText = text(other.get('hwaddr'));
   const hwaddr = parseMac(hwaddrText);
@@ -326,6 +331,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     name,
     datapathType,
     ports,
+    order,
     hwaddr: unicast(hwaddr),
     datapathId: parseDatapathId(text(other.get('datapath-id'))),
     failMode: row.optional('fail_mode') === 'secure' ? 'secure' : 'standalone',

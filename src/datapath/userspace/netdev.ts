@@ -164,6 +164,16 @@ export class NetdevDatapath extends UserspaceControl {
     }
   }
 
+  /** Lets meters be run by the kernel too: `fd` is a map that can be mapped. */
+  protected shareMeters(fd: number, size: number): void {
+    this.#post({ op: 'shareMeters', fd, size });
+  }
+
+  /** Lets the kernel carry established connections: `fd` is their map, the frame path's from now on. */
+  protected shareConnections(fd: number): void {
+    this.#post({ op: 'shareConnections', fd });
+  }
+
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
     await this.attach(port, this.openDevice(port, spec));
   }

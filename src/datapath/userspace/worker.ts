@@ -35,6 +35,10 @@ export type WorkerCommand =
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
+  /** Memory of meters that the kernel runs too. */
+  | { op: 'shareMeters'; fd: number; size: number }
+  /** The map of connections that the kernel carries too. */
+  | { op: 'shareConnections'; fd: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
@@ -123,6 +127,15 @@ function obey(command: WorkerCommand): void {
       break;
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
+      break;
+    case 'shareMeters': {
+      const { bytes } = mapMemory(command.size, command.fd, true, 0);
+      core.meters.share(new BigUint64Array(bytes.buffer, bytes.byteOffset, command.size / 8));
+      break;
+    }
+    case 'shareConnections':
+      core.tick(performance.now() + clockOffset);
+      core.conntrack.share(command.fd);
       break;
     case 'close':
       isClosing = true;
@@ -224,6 +237,7 @@ for (let busy = 0; !isClosing; ) {
   }
 }
 for (const { port } of [...attached]) detach(port);
+core.conntrack.close();
 closeFd(epoll);
 emitter?.close();
 report({ kind: 'closed' });

@@ -96,7 +96,9 @@ export function mutateDatum(datum: Datum, mutation: Mutation): Datum {
       checkAtom(next, type.key);
       return next;
     });
-    return makeSet(atoms);
+    const set = makeSet(atoms);
+    if (set.keys.length < atoms.length) throw constraintViolation(`Result of "${mutator}" operation contains duplicates.`);
+    return set;
   }
   if (result.keys.length < type.min || result.keys.length > type.max) {
     throw constraintViolation(`Attempted to store ${result.keys.length} elements in ${describeType(type)}.`);
