@@ -1,6 +1,7 @@
 // What is compared: a section makes cases of one kind from a source of choices.
 import { errorNames } from '../../src/openflow/errors.ts';
 import { messageHeads } from '../../src/openflow/message-table.ts';
+import { exactFlow } from './compose-lines.ts';
 import { flowText, spoil } from './flow-lines.ts';
 import type { Case } from './programs.ts';
 import type { Dice } from './random.ts';
@@ -72,6 +73,10 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
     }),
   messages: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['ofp-print', wireMessage(d), ...(d.chance(1, 2) ? [] : [String(d.below(4))])] })),
+  compose: (d, count) =>
+    Array.from({ length: count }, () => ({
+      args: ['compose-packet', exactFlow(d), ...(d.chance(1, 4) ? [hex(d.bytes(d.below(20)))] : [])],
+    })),
   packets: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-packet'], stdin: Buffer.from(d.bytes(1 + d.below(80))).toString('latin1') })),
 };
