@@ -1,6 +1,6 @@
 // All bridges of a process, and the datapaths that they share.
 import { ConfigError } from '../base/errors.ts';
-import type { Datapath, UserspaceCookie } from '../datapath/datapath.ts';
+import type { Datapath, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import { setVlanLimit } from '../flow/extract.ts';
 import { Bridge } from './bridge.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
@@ -139,6 +139,10 @@ export class Host implements SwitchHost {
   upcallStats(datapath: Datapath): { average: number; most: number; passMs: number } {
     for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) return megaflows.passes;
     return { average: 0, most: 0, passMs: 0 };
+  }
+
+  flowDeleted(datapath: Datapath, id: FlowId): void {
+    for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) megaflows.forget(id);
   }
 
   portRenumbered(datapath: Datapath, from: number, to: number): void {

@@ -1,7 +1,7 @@
 // The control plane's own book of installed flows: what is where, and which slot of the shared counters each has.
 //
 // A flow's id is never used twice; a slot is, as soon as its flow is deleted, because commands reach the frame path in order.
-import type { Key } from '../../flow/key.ts';
+import { type Key, W } from '../../flow/key.ts';
 import type { DpAction, DpFlow, DpFlowStats, FlowId } from '../datapath.ts';
 import { packMatch } from './flow-table.ts';
 import { FLOW, MAX_FLOWS, type SharedState } from './shared-state.ts';
@@ -29,7 +29,7 @@ export class FlowRegistry {
   }
 
   /** Books a flow, in the place of the one with the same match if there is one. */
-  put(key: Key, mask: Key, actions: readonly DpAction[]) {
+  put(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key) {
     const packed = packMatch(key, mask);
     const name = `${packed.indices.join()}/${packed.masks.join()}/${packed.words.join()}`;
     const before = this.#byMatch.get(name);
@@ -40,7 +40,9 @@ export class FlowRegistry {
     }
     if (before !== undefined) this.#byId.delete(before.flow.id);
     const id = this.#nextId++;
-    const record = { flow: { id, key: key.slice(), mask: mask.slice(), actions }, slot, name };
+    const flow: DpFlow = { id, key: key.slice(), mask: mask.slice(), actions };
+    if (sample !== undefined) flow.sample = sample.slice(0, W.DP_END);
+    const record = { flow, slot, name };
     this.#byId.set(id, record);
     this.#byMatch.set(name, record);
     return { id, slot, replaced: before?.flow.id, ...packed };
