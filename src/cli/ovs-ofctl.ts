@@ -1,6 +1,7 @@
 // ovs-ofctl: looks into OpenFlow switches and changes their flows. Commands and options: ovs-ofctl(8).
 import { ConfigError, PeerError } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
+import { setVlanLimit } from '../flow/extract.ts';
 import { commandNamed } from './ofctl/command-table.ts';
 import type { FlowOptions } from './ofctl/flows.ts';
 import {
@@ -127,6 +128,8 @@ async function parseLine(argv: string[]): Promise<Line | number> {
 }
 
 async function run(argv: string[]): Promise<number> {
+  // No switch's setting is known here: frames are shown with both of the tags that they may have.
+  setVlanLimit(2);
   const line = await parseLine(argv);
   if (typeof line === 'number') return line;
   const { options, operands } = line;

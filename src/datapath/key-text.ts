@@ -2,6 +2,7 @@
 // Brief text leaves out what the mask does not cover; full text (`-m`) shows it with its mask. Facts: the running reference.
 import { formatIpv4, formatIpv6, formatMac } from '../base/addresses.ts';
 import { FRAG, type Key, keyBits, TUN_FLAG, VLAN_CFI, W } from '../flow/key.ts';
+import { formatOptions } from './option-text.ts';
 
 /** How to print. `port` gives a port's text: its number, or its name. */
 export interface KeyTextOptions {
@@ -118,6 +119,11 @@ function tunnelText(key: Key, mask: Key, full: boolean): string[] {
   group.number('tos', (word >>> 8) & 255, (bits >>> 8) & 255, 255, hex).number('ttl', word & 255, bits & 255, 255);
   group.number('tp_src', high(key[W.TUN_TP]), high(mask[W.TUN_TP]), 0xffff);
   group.number('tp_dst', low(key[W.TUN_TP]), low(mask[W.TUN_TP]), 0xffff);
+  if (u32(mask[W.TUN_METADATA_MAP]) !== 0 && u32(key[W.TUN_METADATA_MAP]) !== 0) {
+    const count = Math.min(63, u32(key[W.TUN_METADATA_MAP]) >> 2);
+    const at = (from: Key): Key => from.subarray(W.TUN_METADATA, W.TUN_METADATA + count);
+    group.raw(formatOptions(at(key), count, at(mask)));
+  }
   const flags = flagNames(word >>> 16, TUNNEL_FLAG_NAMES, bits >>> 16);
   if (flags !== '') group.raw(`flags(${flags})`);
   return group.text('tunnel');

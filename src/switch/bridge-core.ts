@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
 import { NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
+import { type Field, tunFieldIndex } from '../flow/fields.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
@@ -63,8 +64,8 @@ export class Core implements BridgeCore, BridgeState {
   readonly mirrors = new MirrorSet();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
-  /** How often connections of a zone were to be forgotten. */
   readonly tlvTable = new TlvTable();
+  /** How often connections of a zone were to be forgotten. */
   readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
@@ -180,6 +181,14 @@ export class Core implements BridgeCore, BridgeState {
       },
     };
     for (const events of this.#events) events.onFlowChange?.(event);
+  }
+
+  isOptionUsed(fields: ReadonlySet<number>): boolean {
+    for (const rule of this.tables.rules()) {
+      if (rule.match().tunFields?.some(({ index }) => fields.has(index)) === true) return true;
+      if (namesOption(rule.settings.actions, fields)) return true;
+    }
+    return false;
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
@@ -507,4 +516,11 @@ export class Core implements BridgeCore, BridgeState {
     this.#stopTimer();
     this.#events.clear();
   }
+}
+
+/** Whether actions, or what stands in them, name one of these tun_metadata fields. */
+function namesOption(value: unknown, fields: ReadonlySet<number>): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if ('wireBytes' in value) return fields.has(tunFieldIndex(value as Field));
+  return Object.values(value).some((part) => namesOption(part, fields));
 }

@@ -109,6 +109,8 @@ export interface BridgeCore {
   queueConfigs?(port: OfPort): QueueConfig[];
   /** Geneve options bound to tun_metadata fields. */
   readonly tlvTable?: TlvTable;
+  /** Whether a flow matches or changes one of these tun_metadata fields. */
+  isOptionUsed?(fields: ReadonlySet<number>): boolean;
   /** Tracked connections are to be forgotten. */
   flushConnections?(request: ConnectionFlush): void;
 

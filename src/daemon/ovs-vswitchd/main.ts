@@ -15,6 +15,7 @@ import { LinkTable } from '../../host/links.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream, listenStream } from '../../host/socket.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
@@ -175,6 +176,7 @@ async function start(context: DaemonContext): Promise<void> {
   const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
   const dummyOption = context.options.find((option) => option.name === 'enable-dummy');
   const hasDummy = dummyOption !== undefined;
+  if (hasDummy) takeDebugActions();
   const wantedOptions: WantedOptions = {
     dummy: hasDummy,
     dummyOverride: dummyOption?.value === 'override',

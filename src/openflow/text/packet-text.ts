@@ -4,6 +4,10 @@ import { type Match, matchAll, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { ETH, IP } from '../../flow/prerequisites.ts';
 
+const MPLS_BOTTOM = 0x100;
+const ND_SOLICIT = 135;
+const ND_ADVERT = 136;
+
 /** A match of all that a frame's headers say. */
 export function packetMatch(frame: Uint8Array): { match: Match; transportAt: number } {
   const match = matchAll();
@@ -18,6 +22,7 @@ export function packetMatch(frame: Uint8Array): { match: Match; transportAt: num
   all(W.ETH, 3);
   exact(W.TYPE, 0xffff0000);
   exact(W.VLAN0, 0xffff);
+  if (key[W.VLAN0] !== 0) exact(W.VLAN1, 0xffff);
   const type = (key[W.TYPE] ?? 0) >>> 16;
   const proto = (key[W.TYPE] ?? 0) & 0xff;
   if (type === ETH.IPV4) all(W.NW_SRC, 2);
@@ -31,6 +36,10 @@ export function packetMatch(frame: Uint8Array): { match: Match; transportAt: num
     return { match, transportAt: 0 };
   } else if (type === ETH.MPLS || type === ETH.MPLS_MCAST) {
     exact(W.MPLS);
+    // As deep as there are labels below, three at most.
+    const isLast = (label: number): boolean => ((key[W.MPLS + label] ?? 0) & MPLS_BOTTOM) !== 0;
+    if (!isLast(0)) exact(W.MPLS + 1);
+    if (!isLast(0) && !isLast(1)) exact(W.MPLS + 2);
     return { match, transportAt: 0 };
   } else if (type === ETH.NSH) {
     all(W.NSH, 6);
@@ -39,10 +48,12 @@ export function packetMatch(frame: Uint8Array): { match: Match; transportAt: num
   exact(W.TYPE, 0x3ff);
   exact(W.TOS, 0xffff0000);
   if (((key[W.TYPE] ?? 0) & 0x200) !== 0) return { match, transportAt: 0 };
-  if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP || proto === IP.ICMPV6) {
+  if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP || proto === IP.ICMPV6 || proto === IP.IGMP) {
     exact(W.TP);
     if (proto === IP.TCP) exact(W.TOS, 0xfff);
     if (proto === IP.ICMPV6) {
+      const kind = (key[W.TP] ?? 0) >>> 16;
+      if (((key[W.TP] ?? 0) & 0xffff) !== 0 || (kind !== ND_SOLICIT && kind !== ND_ADVERT)) return { match, transportAt: layoutL4(layout) };
       all(W.ND_TARGET, 4);
       all(W.ARP_HW, 3);
     }
