@@ -219,6 +219,8 @@ export interface Datapath {
   readonly type: string;
   /** e.g. `ovs-netdev`, `ovs-system`. */
   readonly name: string;
+  /** A simulation, whatever its type: ports are no devices, frames come from commands. */
+  readonly isSimulated?: boolean;
 
   /** Opens the device and attaches it. Rejects with ConfigError or KernelError whose message is what Interface.error shows. */
   portAdd(spec: DpPortSpec): Promise<DpPort>;

@@ -94,7 +94,8 @@ export class Host implements SwitchHost {
   }
 
   *datapaths(): Generator<Datapath> {
-    for (const shared of this.#shared.values()) yield shared.megaflows.datapath;
+    const shared = [...this.#shared.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
+    for (const { megaflows } of shared) yield megaflows.datapath;
   }
 
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void {

@@ -94,3 +94,16 @@ test('datapath flows as they are listed, filtered and put by hand', { skip }, as
   compare(hosts, ['ovs-ofctl del-flows br0', 'for i in $(seq 50); do test -z "$(ovs-appctl dpctl/dump-flows)" && break; sleep 0.1; done']);
   await compareControl(hosts, BY_HAND, plainFlows);
 });
+
+test('with --enable-dummy=override all devices and datapaths are simulated, under their own names', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  const types = 'gre vxlan geneve ip6gre erspan gtpu lisp stt bareudp tap internal system dummy-internal dummy foo patch ip6erspan';
+  compare(hosts, [
+    'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=dummy',
+    `for t in ${types}; do ovs-vsctl --timeout=10 add-port br0 x$t -- set interface x$t type=$t 2>&1 | head -1; done`,
+    'ovs-vsctl --timeout=10 add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br0 pa -- set interface pa type=patch options:peer=pb -- add-port br1 pb -- set interface pb type=patch options:peer=pa',
+    'ovs-vsctl --timeout=10 add-br br2 -- add-br br3 -- set bridge br3 datapath_type=netdev',
+    'ovs-vsctl --columns=name,type,ofport,error --format=csv list interface | sort',
+    ...appctl(['dpif/show', 'dpctl/show dummy@ovs-dummy', 'dpctl/show netdev@ovs-netdev', 'dpctl/show system@ovs-system']),
+  ]);
+});

@@ -3,7 +3,7 @@ import { ConfigError } from '../../base/errors.ts';
 import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapath.ts';
 import type { PortKind } from '../../switch/contract.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { datapathNamed, datapathPort, fullName } from './datapath-names.ts';
+import { datapathNamed, datapathPort, fullName, isSystem } from './datapath-names.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
 import { registerFlowDumpCommands } from './flow-dump-commands.ts';
@@ -13,16 +13,20 @@ import { registerUpcallCommands } from './upcall-commands.ts';
 const ANY = Number.POSITIVE_INFINITY;
 
 /** What the reference calls an internal device of that datapath. */
-const internalName = (type: string): string => (type === 'system' ? 'internal' : type === 'dummy' ? 'dummy-internal' : 'tap');
+const internalName = (datapath: Datapath): string =>
+  datapath.isSimulated === true ? 'dummy-internal' : datapath.type === 'system' ? 'internal' : 'tap';
 
-function kindText(kind: PortKind, isLocal: boolean, type: string, datapathType: string): string {
+/** What a simulated device of that Interface:type is called. */
+const simulatedType = (type: string): string => (type === 'internal' ? 'dummy-internal' : type === '' ? 'system' : type);
+
+function kindText(kind: PortKind, isLocal: boolean, type: string, datapath: Datapath): string {
   switch (kind.kind) {
     case 'system':
       return 'system';
     case 'internal':
-      return internalName(datapathType);
+      return internalName(datapath);
     case 'dummy':
-      return isLocal || type === 'internal' ? 'dummy-internal' : 'dummy';
+      return isLocal ? 'dummy-internal' : simulatedType(type);
     case 'patch':
       return `patch: peer=${kind.peer}`;
     case 'tunnel': {
@@ -36,7 +40,7 @@ function dpifShow(parts: CommandParts): string {
   const lines: string[] = [];
   for (const datapath of parts.host.datapaths()) {
     const { hit, missed } = datapath.lookupStats();
-    const place = datapath.type !== 'system' ? '' : datapath.offload === undefined ? ' (user space)' : ' (eBPF)';
+    const place = !isSystem(datapath) ? '' : datapath.offload === undefined ? ' (user space)' : ' (eBPF)';
     lines.push(`${fullName(datapath)}: hit:${hit} missed:${missed}${place}`);
     for (const bridge of bridgesByName(parts.host)) {
       if (bridge.datapath !== datapath) continue;
@@ -44,7 +48,7 @@ function dpifShow(parts: CommandParts): string {
       const types = parts.reconciler.bridges.get(bridge.name)?.ports;
       for (const { port, name, kind } of [...bridge.ports()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
         const number = kind.kind === 'patch' ? 'none' : (datapathPort(bridge, name, kind)?.port ?? 'none');
-        const text = kindText(kind, name === bridge.name, types?.get(name)?.type ?? '', datapath.type);
+        const text = kindText(kind, name === bridge.name, types?.get(name)?.type ?? '', datapath);
         lines.push(`    ${name} ${port}/${number}: (${text})`);
       }
     }
@@ -54,16 +58,14 @@ function dpifShow(parts: CommandParts): string {
 
 function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, withStatistics: boolean): string[] {
   const { spec } = info;
-  const isInternalDummy =
-    spec.kind === 'dummy' && [...parts.reconciler.bridges.values()].some((live) => live.ports.get(info.name)?.type === 'internal');
-  const type =
-    spec.kind === 'tunnel'
-      ? ` (${spec.protocol}: packet_type=ptap)`
-      : spec.kind === 'internal' || isInternalDummy
-        ? ` (${internalName(datapath.type)})`
-        : spec.kind === 'dummy'
-          ? ' (dummy)'
-          : '';
+  let type = '';
+  if (spec.kind === 'tunnel') type = ` (${spec.protocol}: packet_type=ptap)`;
+  else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
+  else if (spec.kind === 'dummy') {
+    const live = [...parts.reconciler.bridges.values()].find((one) => one.ports.has(info.name));
+    const name = simulatedType(live?.ports.get(info.name)?.type ?? '');
+    type = name === 'system' ? '' : ` (${name})`;
+  }
   const lines = [`  port ${info.port}: ${info.name}${type}`];
   if (!withStatistics) return lines;
   lines.push(...counterLines(datapath.portCounters(info.port), spec.kind === 'system' || spec.kind === 'internal'));
@@ -114,8 +116,8 @@ function dpctlShow(parts: CommandParts, args: readonly string[]): string {
     const { hit, missed, lost } = datapath.lookupStats();
     lines.push(`${fullName(datapath)}:`, `  lookups: hit:${hit} missed:${missed} lost:${lost}`, `  flows: ${datapath.flowCount()}`);
     // Number 0 belongs to the datapath itself.
-    lines.push(`  port 0: ${datapath.name} (${internalName(datapath.type)})`);
-    if (withStatistics) lines.push(...counterLines(undefined, datapath.type !== 'dummy'));
+    lines.push(`  port 0: ${datapath.name} (${internalName(datapath)})`);
+    if (withStatistics) lines.push(...counterLines(undefined, datapath.isSimulated !== true));
     for (const info of [...datapath.ports()].sort((a, b) => a.port - b.port))
       lines.push(...dpctlPort(parts, datapath, info, withStatistics));
   }

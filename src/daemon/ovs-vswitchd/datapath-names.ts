@@ -6,6 +6,8 @@ import { hashTwo } from '../../flow/hash.ts';
 import type { PortKind, SwitchBridge } from '../../switch/contract.ts';
 import type { CommandParts } from './parts.ts';
 
+/** Whether the kernel forwards for it, or user space in the kernel's place. */
+export const isSystem = (datapath: Datapath): boolean => datapath.type === 'system' && datapath.isSimulated !== true;
 export const fullName = (datapath: Datapath): string => `${datapath.type}@${datapath.name}`;
 
 /** The datapath's port behind a port of a bridge. */

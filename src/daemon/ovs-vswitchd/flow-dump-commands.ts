@@ -7,7 +7,7 @@ import type { KeyTextOptions } from '../../datapath/key-text.ts';
 import { miniflowBits } from '../../datapath/miniflow-bits.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { W } from '../../flow/key.ts';
-import { datapathNamed, datapathPort, flowName } from './datapath-names.ts';
+import { datapathNamed, datapathPort, flowName, isSystem } from './datapath-names.ts';
 import { flowFilter } from './flow-filter.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
 
@@ -62,7 +62,7 @@ function* flowLines(
       const ufid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
       const place = offload === undefined ? 'dp:ovs' : offloadText(offload, flow.id);
       // The kernel's Open vSwitch keeps no more of a flow than its mask; user space says how large that is.
-      const extra = datapath.type === 'system' ? '' : `, dp-extra-info:${miniflowBits(flow)}`;
+      const extra = isSystem(datapath) ? '' : `, dp-extra-info:${miniflowBits(flow)}`;
       if (!withPlace) {
         yield `ufid:${ufid} ${line}`;
         continue;
@@ -91,7 +91,7 @@ function dpctlDumpFlows(parts: CommandParts, args: readonly string[]): string {
   let flows = types === undefined || types.has('all') ? datapath.flows() : flowsOfTypes(datapath, types);
   if (wanted !== undefined) flows = [...flows].filter(wanted);
   const lines = [...flowLines(parts, datapath, flows, options)];
-  if (lines.length > 0 && datapath.type !== 'system' && thread === undefined) lines.unshift('flow-dump from the main thread:');
+  if (lines.length > 0 && !isSystem(datapath) && thread === undefined) lines.unshift('flow-dump from the main thread:');
   return lines.join('\n');
 }
 

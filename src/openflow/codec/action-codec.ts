@@ -102,7 +102,8 @@ function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, v
     return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
-  if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions)) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions))
+    throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
   return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
 }
 
