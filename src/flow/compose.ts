@@ -115,7 +115,7 @@ export function composeFrame(key: Key, length = 0, payload: Uint8Array = PAYLOAD
   const head = [...words(key, W.ETH, 3)];
   for (const word of [W.VLAN0, W.VLAN1]) {
     const tag = key[word]!;
-    if ((tag & VLAN_CFI) !== 0) head.push(...be16(tag >>> 16), ...be16(tag & 0xffff & ~VLAN_CFI));
+    if ((tag & VLAN_CFI) !== 0) head.push(...be16(tag >>> 16 === 0 ? 0x8100 : tag >>> 16), ...be16(tag & 0xffff & ~VLAN_CFI));
   }
   const type = key[W.TYPE]! >>> 16;
   head.push(...be16(type === NO_TYPE ? 0 : type));

@@ -2,7 +2,7 @@
 // The daemon reconciles the database to this interface and knows nothing of translation; the switch knows nothing of OVSDB.
 import type { Clock } from '../base/clock.ts';
 import type { Listener, Stream } from '../base/stream.ts';
-import type { Datapath, DpPort, DpPortCounters, UserspaceCookie } from '../datapath/datapath.ts';
+import type { Datapath, DpPort, DpPortCounters, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import type { Key } from '../flow/key.ts';
 import type { Action, OfPort } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
@@ -50,6 +50,8 @@ export interface SwitchHost {
   purge?(): void;
   /** Counts all traffic that has been forwarded (`revalidator/wait`). */
   settle?(): void;
+  /** A flow was taken out of the datapath by hand. */
+  flowDeleted?(datapath: Datapath, id: FlowId): void;
   /** A port of the datapath goes by another number from now on. */
   portRenumbered?(datapath: Datapath, from: number, to: number): void;
   /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */

@@ -41,6 +41,8 @@ import { registerUnderlayCommands } from './underlay-commands.ts';
 
 const log = logger('vswitchd');
 const OPENFLOW_PORT = 6653;
+/** Interface types that exist only because `--enable-dummy=override` makes dummies of them. */
+const SIMULATED_TYPES = ['afxdp', 'afxdp-nonpmd', 'bareudp', 'erspan', 'gtpu', 'ip6erspan', 'lisp', 'stt'];
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'mlockall' },
@@ -198,8 +200,8 @@ async function start(context: DaemonContext): Promise<void> {
     connect: (target) => connectStream(target, OPENFLOW_PORT),
     listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
-      if (type === 'dummy') {
-        const datapath = new DummyDatapath(clock);
+      if (type === 'dummy' || wantedOptions.dummyOverride) {
+        const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
         datapath.setSentSink(({ port, frame }) => {
           const name = datapath.portName(port);
           if (name !== undefined) wires.sent(name, frame);
@@ -232,7 +234,8 @@ async function start(context: DaemonContext): Promise<void> {
     wantedOptions,
     datapathTypes,
     interfaceTypes: [
-      ...(hasDummy ? ['dummy', 'dummy-internal'] : []),
+      ...(hasDummy ? ['dummy', 'dummy-internal', 'dummy-pmd'] : []),
+      ...(wantedOptions.dummyOverride ? SIMULATED_TYPES : []),
       'geneve',
       'gre',
       'internal',
