@@ -52,7 +52,7 @@ Options:
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
-  const output = startToolLog(PROGRAM);
+  const output = startToolLog(PROGRAM, 'info');
   try {
     // Options may follow the command, and the daemon wants those that are its own before the arguments.
     const { options, operands } = parseOptions(argv, OPTIONS);
