@@ -8,6 +8,7 @@ import { systemContenders } from './contender.ts';
 import { run as runFlows } from './flows.ts';
 import type { BenchOptions } from './main.ts';
 import { compare } from './netdev.ts';
+import { targets } from './targets.ts';
 import { run as runTunnels } from './tunnels.ts';
 
 const FRAMES = 2000;
@@ -82,7 +83,10 @@ export async function run(options: BenchOptions): Promise<void> {
   const line = (label: string, ns: number): void => void process.stdout.write(`  ${label.padEnd(28)} ${ns.toFixed(0).padStart(6)} ns\n`);
   for (const flows of [1, 1000, 100_000]) line(`${flows.toLocaleString('en')} flows, 1 mask`, nsPerFrame(flows, 1));
   for (const masks of [10, 50]) line(`1,000 flows, ${masks} masks`, nsPerFrame(1000, masks));
-  await compare('datapath', systemContenders, options);
-  await runFlows(options);
-  await runTunnels(options);
+  const traffic = await compare('datapath', systemContenders, options);
+  const flows = await runFlows(options);
+  const tunnels = await runTunnels(options);
+  process.stdout.write('\ntargets of docs/performance.md\n');
+  for (const { text, figure, isMet } of targets(traffic, flows, tunnels))
+    process.stdout.write(`  ${Number.isNaN(figure) ? 'not measured' : isMet ? 'met' : 'MISSED'}  ${text}: ${figure.toFixed(2)}\n`);
 }

@@ -36,6 +36,8 @@ export interface SwitchHost {
   takeOver?(): void;
   /** The datapath flow limit in force, for `upcall/show`. */
   readonly flowLimit?: number;
+  /** How many VLAN tags are told (`other_config:vlan-limit`). */
+  readonly vlanLimit?: number;
   /** The limit that `upcall/set-flow-limit` set, until the configuration sets another. */
   readonly flowLimitSet?: number | undefined;
   setFlowLimit?(limit: number): void;
@@ -84,7 +86,7 @@ export type PortKind =
   | { kind: 'system' }
   | { kind: 'internal'; mac: readonly [number, number] | undefined; mtu: number | undefined }
   | { kind: 'patch'; peer: string }
-  | { kind: 'dummy' }
+  | { kind: 'dummy'; options?: ReadonlyMap<string, string> }
   | { kind: 'tunnel'; protocol: 'gre' | 'vxlan' | 'geneve'; options: ReadonlyMap<string, string> };
 
 export interface PortRequest {

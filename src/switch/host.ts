@@ -115,6 +115,10 @@ export class Host implements SwitchHost {
     }
   }
 
+  get vlanLimit(): number {
+    return this.#vlanLimit === 1 ? 1 : 2;
+  }
+
   setFlowLimit(limit: number): void {
     this.#flowLimitSet = limit;
     for (const { megaflows } of this.#shared.values()) megaflows.flowLimit = limit;

@@ -119,15 +119,15 @@ ovs/route/del 10.99.0.0/24
 ovs/route/del zz
 ovs/route/del 10.1.0.0/24 zz
 ovs/route/show
-tnl/arp/show | sort
+tnl/arp/show
 tnl/arp/set br0 10.0.0.2 50:54:00:00:00:02
 tnl/arp/set nope 10.0.0.2 50:54:00:00:00:02
 tnl/arp/set br0 zz 50:54:00:00:00:02
 tnl/arp/set br0 10.0.0.2 zz
 tnl/arp/set br0 fc00::2 50:54:00:00:00:03
 tnl/neigh/set br0 10.0.0.9 50:54:00:00:00:09
-tnl/neigh/show | sort
-tnl/arp/show | sort
+tnl/neigh/show
+tnl/arp/show
 tnl/neigh/aging 100
 tnl/neigh/aging
 tnl/neigh/aging 0
@@ -137,7 +137,7 @@ tnl/neigh/aging zz
 tnl/neigh/aging -1
 tnl/neigh/aging
 tnl/arp/flush
-tnl/arp/show | sort
+tnl/arp/show
 tnl/egress_port_range 100 200
 tnl/egress_port_range
 tnl/egress_port_range 200 100
@@ -148,13 +148,13 @@ tnl/egress_port_range zz 3
 tnl/egress_port_range 5
 tnl/egress_port_range
 upcall/set-flow-limit 100
-upcall/show | grep -v keys
+upcall/show
 upcall/set-flow-limit zz
 upcall/set-flow-limit 0
-upcall/show | grep -v keys
+upcall/show
 upcall/set-flow-limit 20000
 upcall/disable-ufid
-upcall/show | grep -v keys
+upcall/show
 upcall/enable-ufid
 dpif/set-dp-features br0
 dpif/set-dp-features br0 
@@ -237,6 +237,109 @@ netdev-dummy/conn-state nope
 netdev-dummy/set-admin-state p1 down
 netdev-dummy/set-admin-state up
 netdev-dummy/set-admin-state nope up
+`
+  .trim()
+  .split('\n');
+
+const ETH = 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a)';
+
+/** Arguments of `netdev-dummy/receive p1`. */
+export const FRAMES: readonly string[] = `
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(syn)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(ack)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(0x010)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9)' --len 200
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=3,ttl=64,frag=no),udp(src=8,dst=9)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=3,ttl=64,frag=no),udp(src=8,dst=9)' --len 100
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=3,ttl=64,frag=no),udp(src=8,dst=9)' --len 20
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=3,ttl=64,frag=no),udp(src=8,dst=9)' --len 42
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=132,tos=0,ttl=64,frag=no),sctp(src=8,dst=9)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=132,tos=0,ttl=64,frag=no),sctp(src=8,dst=9)' --len 150
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=8,code=0)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=3,code=1)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=11,code=1)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=8,code=0)' --len 100
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=224.0.0.2,proto=2,tos=0,ttl=64,frag=no)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=2,tos=0,ttl=64,frag=no)'  --len 64
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=47,tos=0,ttl=64,frag=no)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=first),tcp(src=8,dst=9)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=later)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=later)' --len 90
+'${ETH},eth_type(0x0806),arp(sip=10.0.0.1,tip=10.0.0.2,op=1,sha=50:54:00:00:00:09,tha=00:00:00:00:00:00)'
+'${ETH},eth_type(0x0806),arp(sip=10.0.0.1,tip=10.0.0.2,op=2,sha=50:54:00:00:00:09,tha=00:00:00:00:00:00)' --len 64
+'${ETH},eth_type(0x8035),rarp(sip=10.0.0.1,tip=10.0.0.2,op=3,sha=50:54:00:00:00:09,tha=00:00:00:00:00:00)'
+'${ETH},eth_type(0x8035),arp(sip=10.0.0.1,tip=10.0.0.2,op=3,sha=50:54:00:00:00:09,tha=00:00:00:00:00:00)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=10,tclass=0x70,hlimit=128,frag=no)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=5,proto=6,tclass=0x70,hlimit=128,frag=no),tcp(src=8,dst=9)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=5,proto=17,tclass=0x70,hlimit=128,frag=no),udp(src=8,dst=9)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=5,proto=132,tclass=0x70,hlimit=128,frag=no),sctp(src=8,dst=9)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=5,proto=58,tclass=0x70,hlimit=128,frag=no),icmpv6(type=128,code=0)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=135,code=0),nd(target=fe80::3,sll=50:54:00:00:00:09,tll=00:00:00:00:00:00)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=136,code=0),nd(target=fe80::3,sll=00:00:00:00:00:00,tll=50:54:00:00:00:09)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=136,code=0),nd(target=fe80::3,tll=50:54:00:00:00:09)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=136,code=0),nd(target=fe80::3,tll=50:54:00:00:00:09),nd_ext(nd_reserved=0x40000000,nd_options_type=2)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=135,code=0)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=143,code=0)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=1,code=3)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=6,tclass=0,hlimit=128,frag=first),tcp(src=8,dst=9)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=6,tclass=0,hlimit=128,frag=later)'
+'${ETH},eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=17,tclass=0,hlimit=128,frag=no),udp(src=8,dst=9)' --len 120
+'${ETH},eth_type(0x8100),vlan(vid=10,pcp=3),encap(eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9))'
+'${ETH},eth_type(0x8100),vlan(vid=10,pcp=3),encap(eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9))' --len 200
+'${ETH},eth_type(0x88a8),vlan(vid=10,pcp=3),encap(eth_type(0x8100),vlan(vid=11,pcp=3),encap(eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)))'
+'${ETH},eth_type(0x8100),vlan(vid=10,pcp=3),encap(eth_type(0x8847),mpls(label=3,tc=1,ttl=64,bos=1))'
+'${ETH},eth_type(0x8100),vlan(vid=10,pcp=3)'
+'${ETH},eth_type(0x8100)'
+'${ETH},eth_type(0x8100),vlan(vid=10,pcp=3,cfi=0),encap()'
+'${ETH},eth_type(0x8847),mpls(label=3,tc=1,ttl=64,bos=1)'
+'${ETH},eth_type(0x8847),mpls(label=3,tc=1,ttl=64,bos=0,label=4,tc=2,ttl=63,bos=1)'
+'${ETH},eth_type(0x8848),mpls(label=3,tc=1,ttl=64,bos=0)'
+'${ETH},eth_type(0x8847),mpls(label=3,tc=1,ttl=64,bos=1)' --len 90
+'${ETH},eth_type(0x894f),nsh(flags=0,ttl=63,mdtype=1,np=4,spi=0x1234,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)'
+'${ETH},eth_type(0x894f),nsh(flags=0,ttl=63,mdtype=1,np=1,spi=0x1234,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)' --len 100
+'${ETH},eth_type(0x894f),nsh(flags=0,ttl=63,mdtype=2,np=1,spi=0x1234,si=255)'
+'${ETH},eth_type(0x1234)'
+'${ETH},eth_type(0x1234)' --len 100
+'${ETH},eth_type(0x1234)' --len 10
+'${ETH}'
+'in_port(1)'
+'${ETH}' --len 60
+'eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800)'
+'in_port(1),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)'
+'in_port(p1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)'
+'recirc_id(0),in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1/255.0.0.0,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8/0xff,dst=9)'
+'recirc_id(0) in_port(1) eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a) eth_type(0x0800) ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no) udp(src=8,dst=9)'
+'in_port(1),packet_type(ns=0,id=0),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)'
+'in_port(1),packet_type(ns=1,id=0x800),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)'
+50540000000a5054000000091234
+50540000000a5054000000091234 50540000000a505400000009123411
+50540000000a50540000000912341
+50540000000a50540000000912
+50540000000a5054000000091234 --len 100
+505400
+'50540000000a 505400000009 1234'
+--qid 0 50540000000a5054000000091234
+--qid 3 50540000000a5054000000091234
+--qid x 50540000000a5054000000091234
+50540000000a5054000000091234 --len
+50540000000a5054000000091234 --len x
+50540000000a5054000000091234 --len 70000
+'${ETH},eth_type(0x1234)' --len x
+'${ETH},eth_type(0x1234)' '${ETH},eth_type(0x1235)' --len 60
+'${ETH},eth_type(0x1234)x'
+'${ETH},foo(1)'
+'in_port(1),eth(src=50:54:00:00:00:0z)'
+'skb_priority(0x5),skb_mark(0x7),${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)'
+'tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,flags(df|key)),${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst=9)'
+'ct_state(0x21),ct_zone(5),ct_mark(6),ct_label(7),${ETH},eth_type(0x1236)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(syn|ack)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(+syn-ack)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(foo)'
+'${ETH},eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no)'
+'${ETH},eth_type(0x0800),tcp(src=1,dst=2)'
+'${ETH},eth_type(0x0800),ipv4()'
+'${ETH},eth_type(0x0800),ipv4(src=1.2.3.4)'
 `
   .trim()
   .split('\n');

@@ -44,6 +44,8 @@ export interface LoopParts {
   interfaceTypes: readonly string[];
   /** Interface:status of a tunnel: which device its frames leave by. */
   tunnelEgress(options: ReadonlyMap<string, string>): ReadonlyMap<string, string>;
+  /** Called whenever a configuration has been carried out. */
+  onConfigured?(): void;
   /** Called once, when the first configuration stands. */
   onReady(): void;
 }
@@ -196,6 +198,7 @@ export class ConfigurationLoop {
       if (!this.#isReady || wanted.isRestoring) this.#parts.host.hold?.();
       await reconciler.run(wanted);
       if (!wanted.isRestoring) this.#parts.host.takeOver?.();
+      this.#parts.onConfigured?.();
       this.#carriedOut = print;
       this.#remember(wanted);
     } else {

@@ -16,6 +16,7 @@ import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream, listenStream } from '../../host/socket.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
@@ -28,7 +29,8 @@ import { registerBridgeCommands } from './bridge-commands.ts';
 import { WarpClock } from './clock.ts';
 import { registerDatapathCommands } from './datapath-commands.ts';
 import { DeviceTable } from './devices.ts';
-import { registerDummyCommands } from './dummy-commands.ts';
+import { receiveFrame, registerDummyCommands } from './dummy-commands.ts';
+import { DummyWires } from './dummy-wires.ts';
 import { registerFrameCommands } from './frame-path-commands.ts';
 import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
@@ -160,11 +162,22 @@ function addressBytes(text: string): Uint8Array | undefined {
   return ipv6 === undefined ? undefined : Uint8Array.from(ipv6.flatMap((word) => [word >>> 24, word >>> 16, word >>> 8, word]));
 }
 
+/** The options of all simulated devices. */
+function dummyOptions(reconciler: Reconciler): Map<string, ReadonlyMap<string, string>> {
+  const found = new Map<string, ReadonlyMap<string, string>>();
+  for (const live of reconciler.bridges.values()) {
+    for (const { name, kind } of live.ports.values())
+      if (kind.kind === 'dummy' && kind.options !== undefined) found.set(name, kind.options);
+  }
+  return found;
+}
+
 async function start(context: DaemonContext): Promise<void> {
   if (context.operands.length > 1) context.fatal('at most one non-option argument accepted; use --help for usage');
   const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
   const dummyOption = context.options.find((option) => option.name === 'enable-dummy');
   const hasDummy = dummyOption !== undefined;
+  if (hasDummy) takeDebugActions();
   const wantedOptions: WantedOptions = {
     dummy: hasDummy,
     dummyOverride: dummyOption?.value === 'override',
@@ -173,6 +186,12 @@ async function start(context: DaemonContext): Promise<void> {
   const clock = hasDummy ? new WarpClock(realClock) : realClock;
   const devices = new DeviceTable(new LinkTable());
   const dummies = new Set<DummyDatapath>();
+  const wires = new DummyWires({
+    connect: (target) => connectStream(target),
+    listen: (target, onStream) => listenStream(target, onStream),
+    after: (ms, fn) => realClock.after(ms, fn),
+    receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
+  });
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
@@ -180,6 +199,10 @@ async function start(context: DaemonContext): Promise<void> {
     openDatapath: (type): Datapath => {
       if (type === 'dummy') {
         const datapath = new DummyDatapath(clock);
+        datapath.setSentSink(({ port, frame }) => {
+          const name = datapath.portName(port);
+          if (name !== undefined) wires.sent(name, frame);
+        });
         dummies.add(datapath);
         return datapath;
       }
@@ -219,6 +242,7 @@ async function start(context: DaemonContext): Promise<void> {
       'vxlan',
     ],
     tunnelEgress: (options) => devices.egress(addressBytes(options.get('remote_ip') ?? '')),
+    onConfigured: () => wires.configure(dummyOptions(reconciler)),
     onReady: () => context.ready(),
   });
   const underlay = new Underlay(
@@ -233,11 +257,12 @@ async function start(context: DaemonContext): Promise<void> {
   registerProtocolCommands(parts);
   registerUnderlayCommands({ ...parts, underlay });
   registerFrameCommands(parts);
-  if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
+  if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies, wires });
   const stopCoverage = runCoverage(realClock);
   context.onExit(async ({ args }) => {
     stopCoverage();
     await loop.stop();
+    wires.close();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
     await host.close(!args.includes('--cleanup'));

@@ -374,7 +374,8 @@ export class Reconciler {
   #setMacs(target: WantedBridge, live: LiveBridge): void {
     for (const port of target.ports) {
       for (const one of port.interfaces) {
-        if (one.mac !== undefined && one.name !== live.name && one.type !== 'system') this.#applyMac(live, one.name, one.mac);
+        if (one.mac !== undefined && one.name !== live.name && one.type !== 'system' && one.type !== 'dummy')
+          this.#applyMac(live, one.name, one.mac);
       }
     }
   }

@@ -146,10 +146,10 @@ function portKind(
   const good = (kind: PortKind, warnings: readonly string[] = []) => ({ kind, error: '', warnings });
   switch (type) {
     case 'system':
-      return good(wantedOptions.dummySystem ? { kind: 'dummy' } : { kind: 'system' });
+      return good(wantedOptions.dummySystem ? { kind: 'dummy', options } : { kind: 'system' });
     case 'internal':
     case 'tap':
-      return good(dummyPath ? { kind: 'dummy' } : { kind: 'internal', mac: undefined, mtu: undefined });
+      return good(dummyPath ? { kind: 'dummy', options } : { kind: 'internal', mac: undefined, mtu: undefined });
     case 'patch': {
       const { error, warnings } = checkPatch(name, options);
       return error === '' ? good({ kind: 'patch', peer: options.get('peer') ?? '' }, warnings) : { error, warnings };
@@ -164,7 +164,7 @@ function portKind(
     }
     case 'dummy':
     case 'dummy-internal':
-      if (wantedOptions.dummy) return good({ kind: 'dummy' });
+      if (wantedOptions.dummy) return good({ kind: 'dummy', options });
   }
   return {
     error: `could not open network device ${name} (Address family not supported by protocol)`,

@@ -95,6 +95,10 @@ export abstract class UserspaceControl implements Datapath {
     this.#ports.delete(port);
   }
 
+  protected portInfo(port: DpPort): DpPortInfo | undefined {
+    return this.#ports.get(port);
+  }
+
   /** A port goes by another, free number from now on. */
   protected renumberPort(from: DpPort, to: DpPort): void {
     const info = this.#ports.get(from);

@@ -77,6 +77,11 @@ export class DummyDatapath extends UserspaceControl {
     this.#core.portDelete(port);
   }
 
+  /** Which device a port is. */
+  portName(port: DpPort): string | undefined {
+    return this.portInfo(port)?.name;
+  }
+
   /** Gives a port another, free number; its counters begin anew. */
   renumber(from: DpPort, to: DpPort): void {
     this.#core.portDelete(from);

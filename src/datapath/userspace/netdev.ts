@@ -158,6 +158,11 @@ export class NetdevDatapath extends UserspaceControl {
     this.#post({ op: 'shareMeters', fd, size });
   }
 
+  /** Lets the kernel carry established connections: `fd` is their map, the frame path's from now on. */
+  protected shareConnections(fd: number): void {
+    this.#post({ op: 'shareConnections', fd });
+  }
+
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
     await this.attach(port, this.openDevice(port, spec));
   }

@@ -35,6 +35,8 @@ export type WorkerCommand =
   | { op: 'vlanLimit'; limit: number }
   /** Memory of meters that the kernel runs too. */
   | { op: 'shareMeters'; fd: number; size: number }
+  /** The map of connections that the kernel carries too. */
+  | { op: 'shareConnections'; fd: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
@@ -126,6 +128,10 @@ function obey(command: WorkerCommand): void {
       core.meters.share(new BigUint64Array(bytes.buffer, bytes.byteOffset, command.size / 8));
       break;
     }
+    case 'shareConnections':
+      core.tick(performance.now() + clockOffset);
+      core.conntrack.share(command.fd);
+      break;
     case 'close':
       isClosing = true;
       break;
@@ -224,6 +230,7 @@ for (let busy = 0; !isClosing; ) {
   }
 }
 for (const { port } of [...attached]) detach(port);
+core.conntrack.close();
 closeFd(epoll);
 emitter?.close();
 report({ kind: 'closed' });

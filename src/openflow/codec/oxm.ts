@@ -293,7 +293,7 @@ function refuseWildcards(header: EntryHeader): never {
 }
 
 function isKnown({ coded, size, hasMask }: EntryHeader): boolean {
-  return coded !== undefined && !coded.field.name.startsWith('tun_metadata') && size === coded.field.wireBytes * (hasMask ? 2 : 1);
+  return coded !== undefined && size === coded.field.wireBytes * (hasMask ? 2 : 1);
 }
 
 /** Reads entries to the end of `from`. Unless `strict`, unknown fields and missing prerequisites are passed over, as in packet-ins. */

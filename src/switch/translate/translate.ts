@@ -11,7 +11,7 @@
 import type { DpAction } from '../../datapath/datapath.ts';
 import { copyMatch, type Key, keyBits, type Match, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
 import { addTunField } from '../../flow/tun-fields.ts';
-import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeState } from '../bridge-state.ts';
@@ -134,6 +134,12 @@ export class Walk {
 
   reportAction(action: Action): void {
     if (this.#nodes !== undefined) this.report('action', this.#request.trace!.text.actions([action]));
+  }
+
+  /** Says what a part of a field holds now. */
+  reportValue(part: Subfield): void {
+    if (this.#nodes === undefined) return;
+    this.report('detail', this.#request.trace!.text.value(part, this.key));
   }
 
   reportText(actions: readonly Action[]): string {
