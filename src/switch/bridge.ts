@@ -83,7 +83,7 @@ export class Bridge implements SwitchBridge {
         await this.datapath.portDelete(dpPort);
         const { local, remote, inKey } = tunnel;
         const text = `${typeof local === 'string' ? '::' : formatEndpoint(local)}->${remote === 'flow' ? 'flow' : formatEndpoint(remote)}`;
-        const key = inKey === 'flow' ? 'flow' : `0x${inKey.toString(16)}`;
+        const key = inKey === 'flow' ? 'flow' : inKey === 0n ? '0' : `0x${inKey.toString(16)}`;
         tunnelLog.warn(
           `${request.name}: attempting to add tunnel port with same config as port '${holder.name}' (${text}, key=${key}, legacy_l2, dp port=${dpPort})`,
         );
