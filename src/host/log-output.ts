@@ -102,7 +102,7 @@ export class LogOutput implements LogSink {
       fd = openSync(absolute, 'a', 0o660);
     } catch (error) {
       const text = strerror(systemErrno(error));
-      log.warn(`failed to open ${absolute} for logging: ${text}`);
+      log.warn(`failed to open ${path === undefined || path === '' ? absolute : path} for logging: ${text}`);
       return text;
     }
     this.closeFile();

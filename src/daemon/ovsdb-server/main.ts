@@ -1,5 +1,6 @@
 // ovsdb-server: databases from files, remotes, and the commands of ovs-appctl.
 import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { errorText } from '../../base/errors.ts';
 import type { OptionSpec, ParsedOption } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
@@ -72,7 +73,9 @@ export class OvsdbDaemon {
       this.#addRelay(path);
       return;
     }
-    for (const open of this.files.values()) if (open.path === path) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    for (const open of this.files.values()) {
+      if (open.path === path || isSameFile(open.path, path)) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    }
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
     if (this.server.has(name)) {
@@ -139,7 +142,7 @@ export class OvsdbDaemon {
     const oldSchema = file.database.schema;
     file.database.replaceWith(convertDatabase(file.database, schema));
     try {
-      file.compactNow('database converted');
+      file.compactNow('converted by ovsdb-server');
     } catch (error) {
       file.database.schema = oldSchema;
       file.database.tables = old;
@@ -290,4 +293,13 @@ async function start(context: DaemonContext): Promise<void> {
 /** Runs the daemon. */
 export function main(argv: string[]): Promise<number | undefined> {
   return runDaemon({ program: PROGRAM, options: OPTIONS, usage, start }, argv);
+}
+
+function isSameFile(a: string, b: string): boolean {
+  try {
+    const [one, other] = [statSync(a), statSync(b)];
+    return one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    return false;
+  }
 }

@@ -69,7 +69,7 @@ function applyLogOptions(options: readonly ParsedOption[], output: LogOutput, ro
       const fault = output.settings.apply(value ?? '');
       if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
     } else if (role === 'daemon' && name === 'log-file') {
-      output.openFile(value);
+      if (output.openFile(value) !== undefined) process.exit(1);
     } else if (name === 'log-file') {
       output.setFile(value);
     } else if (role === 'daemon' && name === 'syslog-method') {
