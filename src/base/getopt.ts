@@ -26,12 +26,13 @@ export class UsageError extends ConfigError {
   override readonly name = 'UsageError';
 }
 
-function findLong(specs: readonly OptionSpec[], given: string, word: string): OptionSpec {
+/** `whole` is the word as it stands on the command line. */
+function findLong(specs: readonly OptionSpec[], given: string, whole: string): OptionSpec {
   const exact = specs.find((spec) => spec.name === given);
   if (exact !== undefined) return exact;
   const matches = specs.filter((spec) => spec.name.startsWith(given));
   const [first] = matches;
-  if (first === undefined) throw new UsageError(`unrecognized option '${word}'`);
+  if (first === undefined) throw new UsageError(`unrecognized option '${whole}'`);
   if (matches.length > 1) {
     throw new UsageError(`option '--${given}' is ambiguous; possibilities: ${matches.map((m) => `'--${m.name}'`).join(' ')}`);
   }

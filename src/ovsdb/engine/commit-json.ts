@@ -125,7 +125,7 @@ export function replayRecord(database: Database, record: Json, isConverting = fa
     if (!(rows instanceof Map)) throw syntaxError(rows, 'object expected');
     for (const [uuid, columns] of rows) changes.push(replayRow(table, uuid, columns, isDiff, isConverting));
   }
-  database.apply({ id: '', changes, comment: '', isDurable: false });
+  database.apply({ changes, comment: '', isDurable: false });
 }
 
 /** The table of a member of a record; undefined for what is no table or is to be skipped. */
@@ -166,7 +166,7 @@ export function replayRecordBytes(database: Database, body: Uint8Array, isConver
   }
   if (!members.isAtEnd) return false;
   for (const { table, uuid, columns } of later) changes.push(replayRow(table, uuid, columns, members.isDiff, isConverting));
-  database.apply({ id: '', changes, comment: '', isDurable: false });
+  database.apply({ changes, comment: '', isDurable: false });
   return true;
 }
 

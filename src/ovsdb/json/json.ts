@@ -41,6 +41,23 @@ export function asObject(value: Json | undefined): JsonObject | undefined {
   return value instanceof Map ? value : undefined;
 }
 
+// Names of members, operations, tables and columns come again and again: the same string each time is neither made anew nor hashed again where it is
+// looked up. A place in the table belongs to a name sooner than to a value.
+const MAX_WORD_LENGTH = 24;
+const words: (string | undefined)[] = new Array(1024).fill(undefined);
+
+function word(text: string, start: number, length: number, hash: number, isName: boolean): string {
+  const place = hash & (words.length - 1);
+  const known = words[place];
+  if (known !== undefined && known.length === length && text.startsWith(known, start)) return known;
+  const made = text.slice(start, start + length);
+  if (known !== undefined && !isName) return made;
+  // A copy, for a piece would keep the whole text alive.
+  const own = ownText(made);
+  words[place] = own;
+  return own;
+}
+
 /** Reads values from a text, one after another. */
 export class JsonParser {
   readonly text: string;
@@ -156,7 +173,7 @@ export class JsonParser {
     for (;;) {
       this.skipSpace();
       if (this.text.charCodeAt(this.at) !== 34) this.invalidCharacter('syntax error parsing object expecting string');
-      const name = this.string();
+      const name = this.string(true);
       this.skipSpace();
       if (this.text.charCodeAt(this.at) !== 58) this.invalidCharacter("syntax error parsing object expecting ':'");
       this.at++;
@@ -172,10 +189,11 @@ export class JsonParser {
     return members;
   }
 
-  string(): string {
+  string(isName = false): string {
     const start = ++this.at;
     const { text } = this;
     let plain = true;
+    let hash = 0;
     for (;;) {
       const c = text.charCodeAt(this.at);
       if (c === 34) break;
@@ -188,9 +206,12 @@ export class JsonParser {
         plain = false;
         this.at++;
       }
+      hash = (Math.imul(hash, 31) + c) | 0;
       this.at++;
     }
-    const raw = text.slice(start, this.at++);
+    const length = this.at++ - start;
+    if (plain && length <= MAX_WORD_LENGTH) return word(text, start, length, hash, isName);
+    const raw = text.slice(start, start + length);
     return plain ? raw : this.unescape(raw);
   }
 
