@@ -141,10 +141,11 @@ export class OvsdbDaemon {
 
   /** Gives a database another schema, in memory and on disk; throws OvsdbError and leaves it as it was. */
   convert(name: string, json: Json): void {
+    const schema = parseSchema(json);
+    if (schema.name !== name)
+      throw new OvsdbError('invalid parameters', `new schema name (${schema.name}) does not match database name (${name})`);
     const file = this.files.get(name);
     if (file === undefined) throw new OvsdbError('not allowed', `${name}: cannot be converted`);
-    const schema = parseSchema(json);
-    if (schema.name !== name) throw new OvsdbError('mismatched database names', `${schema.name} is not ${name}`);
     const old = file.database.tables;
     const oldSchema = file.database.schema;
     file.database.replaceWith(convertDatabase(file.database, schema));
