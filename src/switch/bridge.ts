@@ -18,12 +18,14 @@ import type {
   PortRequest,
   SwitchBridge,
   SwitchEnvironment,
+  TraceFlow,
+  TraceOptions,
 } from './contract.ts';
 import type { BridgeControl, OpenControl } from './core.ts';
 import type { Megaflows } from './megaflows.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
-import { type TraceOptions, traceFlow } from './translate/trace.ts';
+import { traceFlow } from './translate/trace.ts';
 import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
 
 const log = logger('bridge');
@@ -313,8 +315,8 @@ export class Bridge implements SwitchBridge {
     return this.core.tables.ruleCount;
   }
 
-  trace(flowText: string, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string {
-    return traceFlow(this.core, flowText, frame, options);
+  trace(flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string {
+    return traceFlow(this.core, flow, frame, options);
   }
 
   async close(keepPorts = false): Promise<void> {
