@@ -1,11 +1,11 @@
-// Transactions a second of ovsdb-server: 1, 10 and 100 clients, 0 and 100 monitors, durable or not; ours beside Open vSwitch's, in turns, with
-// the same client program.
+// Transactions a second of ovsdb-server: 1, 10 and 100 clients, 0 and 100 monitors, durable or not; ours beside Open vSwitch's, in short turns,
+// with the same client program. Then a large database.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection, type Socket } from 'node:net';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions } from './main.ts';
+import { Load, SCHEMA } from './ovsdb-load.ts';
 import { measureSize, type SizeResult } from './ovsdb-size.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -13,139 +13,135 @@ const contenders = [
   { name: 'weft', server: join(root, 'bin/ovsdb-server') },
   { name: 'ovs', server: '/usr/sbin/ovsdb-server' },
 ];
-const SCHEMA = '{"name":"B","version":"1.0.0","tables":{"T":{"isRoot":true,"columns":{"n":{"type":"integer"},"t":{"type":"string"}}}}}';
-const ROWS = 100;
-const WARM_UP_MS = 400;
+const WARM_UP_MS = 800;
+/** Contenders take turns this often, both running, so that what else the machine does hits them alike. */
+const SLICE_MS = 200;
 
-interface Measured {
-  rate: number;
-  rssMb: number;
-  /** Microseconds of processor time of the server for a transaction: on a shared machine the steadier figure. */
-  cpuUs: number;
+interface Server {
+  readonly dir: string;
+  readonly child: ChildProcess;
+  load: Load | undefined;
 }
 
-/** Processor time of a process so far, in microseconds. */
+interface Measured {
+  readonly rates: number[];
+  /** Microseconds of processor time of the server for a transaction. */
+  readonly cpuUs: number[];
+  rssMb: number;
+}
+
+/** Processor time of all threads of a process so far, in microseconds. */
 function cpuTimeUs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  let total = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    total += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1000;
+  }
+  return total;
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A client that knows only where replies end, so that the server is measured and not the client. */
-async function connect(path: string, onReply: () => void): Promise<Socket> {
-  let socket = createConnection(path);
-  const opened = (): Promise<unknown> => new Promise((resolve) => socket.once('connect', () => resolve(undefined)).once('error', resolve));
-  // A listener whose queue is full says so; it is asked again.
-  for (let i = 0; (await opened()) !== undefined; i++) {
-    if (i > 100) throw new Error(`cannot connect to ${path}`);
-    await sleep(10);
-    socket = createConnection(path);
-  }
-  let rest = '';
-  socket.on('data', (bytes) => {
-    const text = rest + bytes.toString('latin1');
-    for (let at = text.indexOf('"result":'); at >= 0; at = text.indexOf('"result":', at + 1)) onReply();
-    rest = text.slice(-8);
-  });
-  socket.on('error', () => {});
-  return socket;
-}
-
-async function rate(server: string, clients: number, monitors: number, isDurable: boolean, seconds: number): Promise<Measured> {
+async function start(server: string): Promise<Server> {
   const dir = mkdtempSync(join(tmpdir(), 'weft-bench-ovsdb-'));
   const path = join(dir, 's');
-  let child: ChildProcess | undefined;
-  const sockets: Socket[] = [];
+  writeFileSync(join(dir, 'schema'), SCHEMA);
+  execFileSync(join(root, 'bin/ovsdb-tool'), ['create', join(dir, 'db'), join(dir, 'schema')]);
+  const child = spawn(server, [`--remote=punix:${path}`, '--unixctl=none', '-vconsole:off', join(dir, 'db')], { stdio: 'ignore' });
+  for (let i = 0; i < 400 && !existsSync(path); i++) await sleep(25);
+  await sleep(100);
+  return { dir, child, load: undefined };
+}
+
+function slice(server: Server, measured: Measured): void {
+  const pid = server.child.pid ?? 0;
+  const before = cpuTimeUs(pid);
+  const began = performance.now();
+  const rate = server.load?.run(SLICE_MS) ?? Number.NaN;
+  // The slice's own time and not the rest's: what is left to be read adds a little to both.
+  const count = (rate * Math.min(SLICE_MS, performance.now() - began)) / 1000;
+  measured.rates.push(rate);
+  measured.cpuUs.push((cpuTimeUs(pid) - before) / Math.max(1, count));
+}
+
+/** One round: all contenders up, then slices in turn. */
+async function round(servers: readonly string[], shape: Shape, seconds: number, measured: readonly Measured[]): Promise<void> {
+  const running: Server[] = [];
   try {
-    writeFileSync(join(dir, 'schema'), SCHEMA);
-    execFileSync(join(root, 'bin/ovsdb-tool'), ['create', join(dir, 'db'), join(dir, 'schema')]);
-    child = spawn(server, [`--remote=punix:${path}`, '--unixctl=none', '-vconsole:off', join(dir, 'db')], { stdio: 'ignore' });
-    for (let i = 0; i < 400 && !existsSync(path); i++) await sleep(25);
-    await sleep(100);
-    const inserts = Array.from({ length: ROWS }, (_, n) => `{"op":"insert","table":"T","row":{"n":${n}}}`).join(',');
-    const first = await new Promise<Socket>((resolve, reject) => {
-      const made = connect(path, () => void made.then(resolve));
-      made.then((socket) => socket.write(`{"id":0,"method":"transact","params":["B",${inserts}]}`), reject);
-    });
-    sockets.push(first);
-    for (let i = 0; i < monitors; i++) {
-      const socket = await connect(path, () => {});
-      socket.write('{"id":0,"method":"monitor_cond","params":["B",null,{"T":[{}]}]}');
-      sockets.push(socket);
+    for (const server of servers) {
+      const started = await start(server);
+      running.push(started);
+      started.load = new Load(join(started.dir, 's'), shape.clients, shape.monitors, shape.isDurable);
     }
-    let count = 0;
-    for (let i = 0; i < clients; i++) {
-      let n = 0;
-      const send = (socket: Socket): void => {
-        n++;
-        const commit = isDurable ? ',{"op":"commit","durable":true}' : '';
-        socket.write(
-          `{"id":${n},"method":"transact","params":["B",{"op":"update","table":"T","where":[["n","==",${i % ROWS}]],"row":{"t":"v${n}"}}${commit}]}`,
-        );
-      };
-      const socket: Socket = await connect(path, () => {
-        count++;
-        send(socket);
-      });
-      sockets.push(socket);
-      send(socket);
+    for (const { load } of running) for (let ms = 0; ms < WARM_UP_MS; ms += SLICE_MS) load?.run(SLICE_MS);
+    for (let i = 0; i < (seconds * 1000) / SLICE_MS; i++) {
+      const order = [...running.keys()];
+      if (i % 2 === 1) order.reverse();
+      for (const at of order) slice(running[at] as Server, measured[at] as Measured);
+      await sleep(0);
     }
-    await sleep(WARM_UP_MS);
-    const before = count;
-    const cpuBefore = cpuTimeUs(child.pid ?? 0);
-    const start = performance.now();
-    await sleep(seconds * 1000);
-    const result = ((count - before) * 1000) / (performance.now() - start);
-    const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
-    return { rate: result, rssMb: Number(rss) / 1024, cpuUs: (cpuTimeUs(child.pid ?? 0) - cpuBefore) / Math.max(1, count - before) };
+    for (const [at, { child }] of running.entries()) {
+      const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
+      (measured[at] as Measured).rssMb = Number(rss) / 1024;
+    }
   } finally {
-    for (const socket of sockets) socket.destroy();
-    child?.kill();
-    rmSync(dir, { recursive: true, force: true });
+    for (const { load, child, dir } of running) {
+      load?.close();
+      child.kill();
+      rmSync(dir, { recursive: true, force: true });
+    }
   }
 }
 
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+interface Shape {
+  clients: number;
+  monitors: number;
+  isDurable: boolean;
+}
 
-export async function run(options: BenchOptions): Promise<void> {
-  const results: object[] = [];
-  process.stdout.write('clients monitors durable    weft tx/s     ovs tx/s   ratio weft us/tx  ovs us/tx  weft MB  ovs MB\n');
+const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
+const median = (values: readonly number[]): number => sorted(values)[values.length >> 1] ?? Number.NaN;
+
+async function measureRates(options: BenchOptions, wanted: readonly (typeof contenders)[number][], results: object[]): Promise<void> {
+  process.stdout.write(
+    'clients monitors durable    weft tx/s     ovs tx/s   ratio (quartiles)  weft us/tx  ovs us/tx   ratio  weft MB  ovs MB\n',
+  );
   for (const isDurable of [false, true]) {
     for (const monitors of [0, 100]) {
       for (const clients of [1, 10, 100]) {
-        const rates = new Map(contenders.map(({ name }) => [name, [] as number[]]));
-        const sizes = new Map<string, number>();
-        const costs = new Map(contenders.map(({ name }) => [name, [] as number[]]));
-        for (let round = 0; round < options.rounds; round++) {
-          for (const { name, server } of contenders) {
-            if (!existsSync(server) || (options.only.length > 0 && !options.only.includes(name))) continue;
-            const measured = await rate(server, clients, monitors, isDurable, options.seconds);
-            rates.get(name)?.push(measured.rate);
-            costs.get(name)?.push(measured.cpuUs);
-            sizes.set(name, measured.rssMb);
-          }
-        }
-        const [weft, ovs] = contenders.map(({ name }) => median(rates.get(name) ?? [])) as [number, number];
-        const row = [clients, monitors, isDurable ? 'yes' : 'no', weft.toFixed(0), ovs.toFixed(0), (weft / ovs).toFixed(2)];
-        const [weftUs, ovsUs] = contenders.map(({ name }) => median(costs.get(name) ?? []));
-        const [weftMb, ovsMb] = contenders.map(({ name }) => sizes.get(name)?.toFixed(0) ?? '-');
-        process.stdout.write(
-          `${[...row, weftUs?.toFixed(0), ovsUs?.toFixed(0), weftMb, ovsMb].map((cell, i) => String(cell).padStart([7, 8, 7, 13, 12, 7, 10, 10, 8, 7][i] ?? 8)).join(' ')}\n`,
+        const shape = { clients, monitors, isDurable };
+        const measured = wanted.map((): Measured => ({ rates: [], cpuUs: [], rssMb: 0 }));
+        const servers = wanted.map(({ server }) => server);
+        for (let i = 0; i < options.rounds; i++) await round(servers, shape, options.seconds, measured);
+        const of = (name: string): Measured =>
+          measured[wanted.findIndex((one) => one.name === name)] ?? { rates: [], cpuUs: [], rssMb: Number.NaN };
+        const [weft, ovs] = [of('weft'), of('ovs')];
+        // Slices that followed each other are compared.
+        const ratios = sorted(weft.rates.map((rate, i) => rate / (ovs.rates[i] ?? Number.NaN)));
+        const quartile = (part: number): string => (ratios[Math.floor((ratios.length * part) / 4)] ?? Number.NaN).toFixed(2);
+        const cells = [clients, monitors, isDurable ? 'yes' : 'no', median(weft.rates).toFixed(0), median(ovs.rates).toFixed(0)];
+        cells.push(
+          median(ratios).toFixed(2),
+          `(${quartile(1)}-${quartile(3)})`,
+          median(weft.cpuUs).toFixed(1),
+          median(ovs.cpuUs).toFixed(1),
         );
-        results.push({ clients, monitors, isDurable, weft, ovs, weftUs, ovsUs, rates: Object.fromEntries(rates) });
+        cells.push((median(ovs.cpuUs) / median(weft.cpuUs)).toFixed(2), weft.rssMb.toFixed(0), ovs.rssMb.toFixed(0));
+        const widths = [7, 8, 7, 12, 12, 7, 12, 11, 10, 7, 8, 7];
+        process.stdout.write(`${cells.map((cell, i) => String(cell).padStart(widths[i] ?? 8)).join(' ')}\n`);
+        results.push({ ...shape, ratio: median(ratios), weft, ovs });
       }
     }
   }
+}
+
+export async function run(options: BenchOptions): Promise<void> {
+  const results: object[] = [];
+  const wanted = contenders.filter(({ name, server }) => existsSync(server) && (options.only.length === 0 || options.only.includes(name)));
+  await measureRates(options, wanted, results);
   process.stdout.write('\n100 MB database      weft      ovs    ratio\n');
   const sizes = new Map(contenders.map(({ name }) => [name, [] as SizeResult[]]));
   for (let round = 0; round < options.rounds; round++) {
-    for (const { name, server } of contenders) {
-      if (existsSync(server) && (options.only.length === 0 || options.only.includes(name)))
-        sizes.get(name)?.push(await measureSize(server, 100e6));
-    }
+    for (const { name, server } of wanted) sizes.get(name)?.push(await measureSize(server, 100e6));
   }
   for (const [label, member] of [
     ['open, ms', 'openMs'],

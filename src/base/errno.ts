@@ -146,9 +146,9 @@ export function errnoOf(name: string): number {
   return numberByName.get(name) ?? 0;
 }
 
-/** The positive error number of an error that Node.js threw; 0 when it has none. */
+/** The positive error number of an error that Node.js or a system call of ours threw; 0 when it has none. */
 export function systemErrno(error: unknown): number {
   if (!(error instanceof Error)) return 0;
   const { errno, code } = error as NodeJS.ErrnoException;
-  return typeof errno === 'number' && errno < 0 ? -errno : errnoOf(code ?? '');
+  return typeof errno === 'number' && errno !== 0 ? Math.abs(errno) : errnoOf(code ?? '');
 }

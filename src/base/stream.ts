@@ -9,6 +9,8 @@ export interface Stream {
   readonly peerIdentity?: string | undefined;
   /** Queues bytes to send; they belong to the stream from now on. After close it does nothing. */
   write(bytes: Uint8Array): void;
+  /** The same with text as UTF-8, where that is cheaper than making bytes of it first. */
+  writeText?(text: string): void;
   /** Bytes queued and not yet taken by the operating system. */
   readonly queuedBytes: number;
   /** Begins delivery. `onClose` is called exactly once, with a reason ('' when the peer closed in order), also after our own `close`. */

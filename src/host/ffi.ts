@@ -32,6 +32,7 @@ export interface Libc {
   write(fd: number, buffer: Uint8Array, size: number): number;
   readAt(fd: number, address: number, size: number): number;
   writeAt(fd: number, address: number, size: number): number;
+  pwriteAt(fd: number, address: number, size: number, offset: number): number;
   writevAt(fd: number, vectors: number, count: number): number;
   fcntl(fd: number, command: number, argument: Uint8Array): number;
   fcntlInt(fd: number, command: number, argument: number): number;
@@ -52,6 +53,7 @@ export interface Libc {
   sendto(fd: number, buffer: Uint8Array, size: number, flags: number, address: Uint8Array, addressSize: number): number;
   recv(fd: number, buffer: Uint8Array, size: number, flags: number): number;
   sendAt(fd: number, address: number, size: number, flags: number): number;
+  recvAt(fd: number, address: number, size: number, flags: number): number;
   sendmsgAt(fd: number, message: number, flags: number): number;
   sendmmsgAt(fd: number, messages: number, count: number, flags: number): number;
   recvmmsgAt(fd: number, messages: number, count: number, flags: number, timeout: number): number;
@@ -72,6 +74,8 @@ export interface Libc {
   syscall(number: number, a: number, b: number, c: number, d: number, e: number): number;
   /** syscall(number, a, buffer, c): bpf(2) and the like. */
   syscallBuffer(number: number, a: number, buffer: Uint8Array, c: number): number;
+  /** syscall(number, a, b): two structures, as capset(2) takes them. */
+  syscallBuffers(number: number, a: Uint8Array, b: Uint8Array): number;
 }
 
 type Koffi = typeof import('koffi').default;
@@ -96,6 +100,7 @@ function load(): Libc {
     write: f('write', 'int64', 'int', 'void *', 'uint64'),
     readAt: f('read', 'int64', 'int', 'uint64', 'uint64'),
     writeAt: f('write', 'int64', 'int', 'uint64', 'uint64'),
+    pwriteAt: f('pwrite64', 'int64', 'int', 'uint64', 'uint64', 'int64'),
     writevAt: f('writev', 'int64', 'int', 'uint64', 'int'),
     fcntl: f('fcntl', 'int', 'int', 'int', 'void *'),
     fcntlInt: f('fcntl', 'int', 'int', 'int', 'int64'),
@@ -116,6 +121,7 @@ function load(): Libc {
     sendto: f('sendto', 'int64', 'int', 'void *', 'uint64', 'int', 'void *', 'uint32'),
     recv: f('recv', 'int64', 'int', 'void *', 'uint64', 'int'),
     sendAt: f('send', 'int64', 'int', 'uint64', 'uint64', 'int'),
+    recvAt: f('recv', 'int64', 'int', 'uint64', 'uint64', 'int'),
     sendmsgAt: f('sendmsg', 'int64', 'int', 'uint64', 'int'),
     sendmmsgAt: f('sendmmsg', 'int', 'int', 'uint64', 'uint32', 'int'),
     recvmmsgAt: f('recvmmsg', 'int', 'int', 'uint64', 'uint32', 'int', 'uint64'),
@@ -134,6 +140,7 @@ function load(): Libc {
     getpid: f('getpid', 'int'),
     syscall: f('syscall', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'),
     syscallBuffer: f('syscall', 'int64', 'int64', 'int64', 'void *', 'int64'),
+    syscallBuffers: f('syscall', 'int64', 'int64', 'void *', 'void *'),
   };
 }
 

@@ -8,6 +8,7 @@ import { strerror } from '../base/errno.ts';
 import { KernelError } from '../base/errors.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from './ffi.ts';
+import { mapScratch, SCRATCH_SIZE, SCRATCH_TEXT_LENGTH, type Scratch, scratch } from './scratch.ts';
 import { listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { type PollHandler, socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
@@ -26,12 +27,11 @@ const IPV6_V6ONLY = 26;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
 const BACKLOG = 511;
-const READ_SIZE = 65536;
 /** How long a closed TCP connection waits for the peer's end, so that the last bytes are not lost to a reset. */
 const LINGER_MS = 1000;
 
 /** All sockets are read into this; what is kept is copied. */
-let readBuffer: Buffer | undefined;
+let input: Scratch | undefined;
 
 class PolledStream implements Stream, PollHandler {
   readonly name: string;
@@ -76,9 +76,28 @@ class PolledStream implements Stream, PollHandler {
     }
   }
 
-  /** Bytes the kernel took; -1 when the connection is broken. */
+  writeText(text: string): void {
+    if (this.#state !== 'open') return;
+    if (this.#queuedSize > 0 || text.length > SCRATCH_TEXT_LENGTH) {
+      this.write(Buffer.from(text));
+      return;
+    }
+    const { bytes, address } = scratch();
+    const size = bytes.write(text, 0);
+    const sent = this.#taken(libc().sendAt(this.#fd, address, size, MSG_NOSIGNAL));
+    if (sent >= 0 && sent < size) {
+      this.#keep(Buffer.from(bytes.subarray(sent, size)));
+      this.#watch();
+    }
+  }
+
   #send(bytes: Uint8Array): number {
-    const sent = Number(libc().send(this.#fd, bytes, bytes.length, MSG_NOSIGNAL));
+    return this.#taken(libc().send(this.#fd, bytes, bytes.length, MSG_NOSIGNAL));
+  }
+
+  /** Bytes the kernel took, of what `send` gave; -1 when the connection is broken. */
+  #taken(result: number): number {
+    const sent = Number(result);
     if (sent >= 0) return sent;
     if (wouldBlock()) return 0;
     this.#end(strerror(libc().errno()));
@@ -95,10 +114,10 @@ class PolledStream implements Stream, PollHandler {
   }
 
   onReadable(): void {
-    readBuffer ??= Buffer.allocUnsafeSlow(READ_SIZE);
-    const count = Number(libc().recv(this.#fd, readBuffer, READ_SIZE, 0));
+    input ??= mapScratch();
+    const count = Number(libc().recvAt(this.#fd, input.address, SCRATCH_SIZE, 0));
     if (count > 0) {
-      if (this.#state === 'open') this.#handlers?.onData(readBuffer.subarray(0, count));
+      if (this.#state === 'open') this.#handlers?.onData(input.bytes.subarray(0, count));
       return;
     }
     if (count < 0) {

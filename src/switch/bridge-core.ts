@@ -1,12 +1,15 @@
 // A bridge as its OpenFlow connections see it: flows, ports, packet-out, events.
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
+import { temporaryUuid } from '../base/temporary-uuid.ts';
 import { type FrameOffload, NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
+import { type Field, tunFieldIndex } from '../flow/fields.ts';
 import { type Key, matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
+import { decodeContinuation } from '../openflow/codec/continuation-codec.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
-import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { FlowMod, FlowStats, FlowStatsRequest, OfVersion, PortDesc, PortStats, Resume, TableStats } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { TlvTable } from '../openflow/tlv-table.ts';
@@ -22,7 +25,6 @@ import type {
   PacketOutRequest,
   PortMod,
   QueueStats,
-  ResumeRequest,
   Sender,
   TableMod,
 } from './core.ts';
@@ -30,12 +32,12 @@ import { flushRequest } from './ct-flush.ts';
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
-import { continuationOf, frozenOf } from './resume.ts';
 import { references } from './tables/action-references.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
 import type { FlowRule } from './tables/rule.ts';
+import { fromContinuation, toContinuation } from './translate/continuation.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
 import type { Translation } from './translate/translation.ts';
@@ -72,11 +74,11 @@ export class Core implements BridgeCore, BridgeState {
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
   readonly tlvTable = new TlvTable();
+  /** Names this bridge, as long as it is there, in what controllers bring back. */
+  readonly #uuid = temporaryUuid();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
-  /** What continuations call this bridge. */
-  readonly #id = crypto.getRandomValues(new Uint8Array(16));
   readonly #events = new Set<BridgeEvents>();
   readonly #setPortUp: (port: SwitchPort, isUp: boolean) => void;
   readonly #peer: (port: SwitchPort) => SwitchPort | undefined;
@@ -96,7 +98,6 @@ export class Core implements BridgeCore, BridgeState {
     this.megaflows = megaflows;
     this.#peer = peer;
     this.#setPortUp = setPortUp;
-    megaflows.bridgesById.set(this.#id.join(), this);
     this.groups = new GroupTable(clock);
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
@@ -205,6 +206,14 @@ export class Core implements BridgeCore, BridgeState {
       },
     };
     for (const events of this.#events) events.onFlowChange?.(event);
+  }
+
+  isOptionUsed(fields: ReadonlySet<number>): boolean {
+    for (const rule of this.tables.rules()) {
+      if (rule.match().tunFields?.some(({ index }) => fields.has(index)) === true) return true;
+      if (namesOption(rule.settings.actions, fields)) return true;
+    }
+    return false;
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
@@ -455,6 +464,24 @@ export class Core implements BridgeCore, BridgeState {
     this.#preparePacketOut(request)();
   }
 
+  resume(request: Resume, version: OfVersion): void {
+    if (request.continuation === undefined) throw new PeerError('NXR_STALE', 'nothing to go on with');
+    const rest = decodeContinuation(request.continuation, version);
+    if (rest.bridge !== this.#uuid) throw new PeerError('NXR_STALE', 'of another bridge');
+    const key = newKey();
+    for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
+    extractKey(request.data, 0, request.data.length, key);
+    key[W.IN_PORT] = key[W.IN_PORT]! & 0xffff;
+    const isTunnelled = this.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined;
+    const frozen = fromContinuation(rest, this, key, isTunnelled);
+    const nowMs = this.clock.now();
+    const { actions, effects } = translate({ bridge: this, key, frozen, nowMs, sends: this.megaflows.sends, isTunnelled });
+    if (applyEffects(effects, 1, request.data.length, nowMs)) this.megaflows.changed();
+    if (actions.length === 0) return;
+    key[W.IN_PORT] = rest.odpPort ?? 0;
+    this.megaflows.datapath.execute(request.data, key, actions, NO_OFFLOAD);
+  }
+
   #checkReferences(actions: readonly Action[]): void {
     for (const { kind, id } of references(actions)) {
       if (kind === 'group' && !this.groups.has(id)) throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${id}`);
@@ -490,18 +517,6 @@ export class Core implements BridgeCore, BridgeState {
       key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
       this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
     };
-  }
-
-  resume({ frame, match, continuation }: ResumeRequest): void {
-    const bridge = this.megaflows.bridgesById.get(continuation.bridge.join());
-    if (bridge === undefined) throw new PeerError('NXR_STALE', 'the bridge of the frame is no more');
-    const key = newKey();
-    for (let i = 0; i < key.length; i++) key[i] = match.key[i]! & match.mask[i]!;
-    extractKey(frame, 0, frame.length, key);
-    const frozen = frozenOf(bridge, continuation, key);
-    const { isTunnelled } = frozen;
-    const translation = translate({ bridge, key, frozen, nowMs: this.clock.now(), sends: this.megaflows.sends, isTunnelled });
-    this.#sendsOf(translation, { frame }, key)();
   }
 
   learnFlow(mod: FlowMod, limit: number, usedMs: number): void {
@@ -554,20 +569,40 @@ export class Core implements BridgeCore, BridgeState {
 
   /** A userspace action of a megaflow sent this frame up. */
   packetIn({ send, upcall }: PacketIn): void {
-    const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation: frozen } = send;
+    const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
     const match = withFrameMetadata(send.match, key);
-    const continuation = frozen === undefined ? undefined : continuationOf(this.#id, frozen, key[W.IN_PORT]!);
+    const dpPort = upcall.key[W.IN_PORT]!;
+    const rest = continuation === undefined ? undefined : toContinuation(continuation, this.#uuid, dpPort);
     this.#emit((events) =>
-      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
+      events.onPacketIn?.({
+        frame,
+        reason,
+        table,
+        cookie,
+        match,
+        maxLen,
+        controllerId,
+        userdata,
+        meterId,
+        continuation: rest,
+        offload,
+        key,
+      }),
     );
   }
 
   close(): void {
     this.meters.close();
-    this.megaflows.bridgesById.delete(this.#id.join());
     this.megaflows.sends.recirculations.forgetBridge(this);
     this.#stopTimer();
     this.#events.clear();
   }
+}
+
+/** Whether actions, or what stands in them, name one of these tun_metadata fields. */
+function namesOption(value: unknown, fields: ReadonlySet<number>): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if ('wireBytes' in value) return fields.has(tunFieldIndex(value as Field));
+  return Object.values(value).some((part) => namesOption(part, fields));
 }

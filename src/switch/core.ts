@@ -27,6 +27,7 @@ import type {
   OfVersion,
   PortDesc,
   PortStats,
+  Resume,
   TableStats,
 } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
@@ -56,14 +57,6 @@ export interface TableMod {
   miss: 'default' | 'controller' | 'continue' | 'drop' | undefined;
   /** OpenFlow 1.4 on: eviction and vacancy; `miss` is left alone then. */
   settings?: TableSettings;
-}
-
-/** A frame to process as NXT_RESUME says. */
-export interface ResumeRequest {
-  frame: Uint8Array;
-  /** in_port and other metadata that the frame goes on with. */
-  match: Match;
-  continuation: Continuation;
 }
 
 /** A frame to process as OFPT_PACKET_OUT says. */
@@ -120,12 +113,14 @@ export interface BridgeCore {
   queueConfigs?(port: OfPort): QueueConfig[];
   /** Geneve options bound to tun_metadata fields. */
   readonly tlvTable?: TlvTable;
+  /** Whether a flow matches or changes one of these tun_metadata fields. */
+  isOptionUsed?(fields: ReadonlySet<number>): boolean;
   /** Tracked connections are to be forgotten. */
   flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
-  /** A frame goes on where `controller(pause)` stopped it; throws NXR_STALE when its bridge is no more. */
-  resume(request: ResumeRequest): void;
+  /** Goes on with a frame that waited at a controller. */
+  resume?(request: Resume, version: OfVersion): void;
 
   /**
    * Puts or removes a flow that no request can see or change, in table 0, with a priority above 65535: fail-open's NORMAL
@@ -182,7 +177,7 @@ export interface PacketInEvent {
   userdata: Uint8Array | undefined;
   /** Nonzero: the meter that limits packet-ins of this action. */
   meterId: number;
-  /** State to go on with after `resume`; set for `controller(pause)`. */
+  /** Opaque state to go on with after `resume`; set for `controller(pause)`. */
   continuation?: Continuation | undefined;
   /** For OFPT_PACKET_IN buffering: what `packetOut` needs besides the frame. */
   offload: FrameOffload;

@@ -24,10 +24,12 @@ import { promisify } from 'node:util';
 import { cryptography } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { logger } from '../../base/log.ts';
+import { check, E, libc } from '../../host/ffi.ts';
 import { lockHolder, tryLock } from '../../host/file-lock.ts';
+import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
-import { type BodyReader, encodeRecordText, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
+import { type BodyReader, encodeRecordText, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
 
 const lockLog = logger('lockfile');
 const EAGAIN = 11;
@@ -216,19 +218,38 @@ export class FileLog {
   append(text: string, isDurable: boolean): void {
     if (this.fault !== '') throw new OvsdbError('I/O error', this.fault);
     if (this.#fd < 0) throw new OvsdbError('I/O error', `${this.path}: cannot truncate to length ${this.#size}`, { errno: EINVAL });
-    const bytes = encodeRecordText(text);
+    let size: number;
     try {
       if (this.#cutAt !== undefined) ftruncateSync(this.#fd, this.#cutAt);
       this.#cutAt = undefined;
-      writeAll(this.#fd, bytes, this.#size);
+      size = text.length > SCRATCH_TEXT_LENGTH ? this.#writeLong(text) : this.#writeShort(text);
     } catch (error) {
       // Half a record may be there; the next write begins by cutting it off.
       this.#cutAt = this.#size;
       throw ioError(`${this.path}: write failed`, error);
     }
-    this.#size += bytes.length;
-    this.#tail?.push(bytes);
+    this.#size += size;
     if (isDurable) this.#needsSync = true;
+  }
+
+  #writeLong(text: string): number {
+    const bytes = encodeRecordText(text);
+    writeAll(this.#fd, bytes, this.#size);
+    this.#tail?.push(bytes);
+    return bytes.length;
+  }
+
+  /** Most records are short: those are neither made anew nor written through the runtime's own layers. */
+  #writeShort(text: string): number {
+    const { bytes, address } = scratch();
+    const { start, end } = placeRecord(bytes, text);
+    for (let at = start; at < end; ) {
+      const written = Number(libc().pwriteAt(this.#fd, address + at, end - at, this.#size + at - start));
+      if (written < 0 && libc().errno() === E.INTR) continue;
+      at += check('write', written);
+    }
+    this.#tail?.push(Buffer.from(bytes.subarray(start, end)));
+    return end - start;
   }
 
   /** What was appended so far must be on the disk at the next `sync`. */

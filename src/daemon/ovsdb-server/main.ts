@@ -1,5 +1,6 @@
 // ovsdb-server: databases from files, remotes, and the commands of ovs-appctl.
 import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { errorText } from '../../base/errors.ts';
 import type { OptionSpec, ParsedOption } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
@@ -8,6 +9,7 @@ import { dbDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/socket-poll.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import type { Table } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
@@ -17,7 +19,7 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
-import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
+import { firstText, followedTables, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
 import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
 import { Replication, type ReplicationOptions } from './replication.ts';
@@ -52,6 +54,8 @@ export class OvsdbDaemon {
   readonly #found = new Map<string, Map<string, Remote>>();
   readonly #isDiff: boolean;
   #isRefreshQueued = false;
+  /** Found at the next commit when remotes or databases have changed. */
+  #followed: ReadonlySet<Table> | undefined;
   readonly replication: Replication;
 
   constructor(isDiff: boolean, replication: ReplicationOptions) {
@@ -72,7 +76,9 @@ export class OvsdbDaemon {
       this.#addRelay(path);
       return;
     }
-    for (const open of this.files.values()) if (open.path === path) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    for (const open of this.files.values()) {
+      if (open.path === path || isSameFile(open.path, path)) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    }
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
     if (this.server.has(name)) {
@@ -80,9 +86,12 @@ export class OvsdbDaemon {
       throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
     }
     this.files.set(name, file);
+    this.#followed = undefined;
     this.server.add(name, file.database);
-    file.database.listeners.add(() => {
-      this.#queueRefresh();
+    file.database.listeners.add(({ changes }) => {
+      this.#followed ??= this.#findFollowed();
+      const followed = this.#followed;
+      if (followed.size > 0 && changes.some(({ table }) => followed.has(table))) this.#queueRefresh();
       if (file.wantsCompaction) void this.compact(file, 'automatically').catch((error) => log.warn(errorText(error)));
     });
   }
@@ -109,6 +118,7 @@ export class OvsdbDaemon {
     const file = this.files.get(name);
     if (file === undefined) return false;
     this.server.remove(name);
+    this.#followed = undefined;
     file.close();
     this.files.delete(name);
     return true;
@@ -131,15 +141,16 @@ export class OvsdbDaemon {
 
   /** Gives a database another schema, in memory and on disk; throws OvsdbError and leaves it as it was. */
   convert(name: string, json: Json): void {
+    const schema = parseSchema(json);
+    if (schema.name !== name)
+      throw new OvsdbError('invalid parameters', `new schema name (${schema.name}) does not match database name (${name})`);
     const file = this.files.get(name);
     if (file === undefined) throw new OvsdbError('not allowed', `${name}: cannot be converted`);
-    const schema = parseSchema(json);
-    if (schema.name !== name) throw new OvsdbError('mismatched database names', `${schema.name} is not ${name}`);
     const old = file.database.tables;
     const oldSchema = file.database.schema;
     file.database.replaceWith(convertDatabase(file.database, schema));
     try {
-      file.compactNow('database converted');
+      file.compactNow('converted by ovsdb-server');
     } catch (error) {
       file.database.schema = oldSchema;
       file.database.tables = old;
@@ -153,6 +164,7 @@ export class OvsdbDaemon {
   /** Adds a remote; gives the fault, '' when there is none. */
   async addRemote(target: string): Promise<string> {
     if (this.remotes.has(target)) return '';
+    this.#followed = undefined;
     if (target.startsWith('db:')) {
       const place = parseRemoteColumn(this.server, target);
       if (typeof place === 'string') return place;
@@ -169,6 +181,7 @@ export class OvsdbDaemon {
     const remote = this.remotes.get(target);
     if (remote === undefined) return false;
     this.remotes.delete(target);
+    this.#followed = undefined;
     if (remote instanceof Remote) remote.close();
     for (const found of this.#found.get(target)?.values() ?? []) found.close();
     this.#found.delete(target);
@@ -180,7 +193,14 @@ export class OvsdbDaemon {
     for (const found of this.#found.values()) yield* found.values();
   }
 
+  /** The tables that `db:` remotes and names of key files depend on: most commits touch none of them. */
+  #findFollowed(): ReadonlySet<Table> {
+    const names = [...this.remotes.keys(), ...this.keyOptions.map(({ value = '' }) => value)];
+    return new Set(names.filter((name) => name.startsWith('db:')).flatMap((name) => followedTables(this.server, name)));
+  }
+
   #queueRefresh(): void {
+    this.#followed = undefined;
     if (this.#isRefreshQueued) return;
     this.#isRefreshQueued = true;
     setImmediate(() => {
@@ -290,4 +310,13 @@ async function start(context: DaemonContext): Promise<void> {
 /** Runs the daemon. */
 export function main(argv: string[]): Promise<number | undefined> {
   return runDaemon({ program: PROGRAM, options: OPTIONS, usage, start }, argv);
+}
+
+function isSameFile(a: string, b: string): boolean {
+  try {
+    const [one, other] = [statSync(a), statSync(b)];
+    return one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    return false;
+  }
 }

@@ -1,33 +1,17 @@
-// What goes with a frame that `controller(pause)` sends up, so that NXT_RESUME can go on where it stopped: a list of properties inside the
-// continuation property of NXT_PACKET_IN2. Controllers give it back as it is; the layout is the reference's, so that its tools print it.
+// What a switch needs to go on with a paused packet, as Open vSwitch 3.1 puts it into NXT_PACKET_IN2's continuation and expects it back in
+// NXT_RESUME. To a controller these bytes mean nothing; ovs-ofctl shows them.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { decodeActions, encodeActions } from './action-codec.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeActions } from './action-codec.ts';
+import { ByteReader } from './bytes.ts';
+import { eachProperty, refuseProperty } from './properties.ts';
 
-/** Actions that are left of one flow, with its table and cookie. */
-export interface ContinuationSection {
-  table: number;
-  cookie: bigint;
-  actions: readonly Action[];
-}
+const log = logger('ofp_packet');
 
-export interface Continuation {
-  /** 16 bytes that name the bridge where the frame goes on. */
-  bridge: Uint8Array;
-  /** Bottom first. */
-  stack: readonly { value: bigint; bits: number }[];
-  /** Bits of mirrors that have had the frame. */
-  mirrors: number;
-  isConntracked: boolean;
-  sections: readonly ContinuationSection[];
-  actionSet: readonly Action[];
-  /** The datapath's number of the port that the frame came in by. */
-  odpPort: number;
-}
-
-const PROPERTY = {
+/** Numbers of the properties. */
+export const PROPERTY = {
   BRIDGE: 0x8000,
   STACK: 0x8001,
   MIRRORS: 0x8002,
@@ -38,72 +22,73 @@ const PROPERTY = {
   ACTION_SET: 0x8007,
   ODP_PORT: 0x8008,
 } as const;
-/** Zeros between the header of the continuation and the first property. */
-const HEAD_PADDING = 4;
 
-/** The continuation's bytes behind its header. */
-export function encodeContinuation(c: Continuation, version: OfVersion): Uint8Array {
-  const out = new ByteWriter();
-  out.zeros(HEAD_PADDING);
-  const property = (type: number, body: (out: ByteWriter) => void): void => {
-    const start = out.size;
-    out.u16(type).u16(0);
-    body(out);
-    out.patch16(start + 2, out.size - start);
-    out.pad(start, 8);
-  };
-  property(PROPERTY.BRIDGE, (o) => o.put(c.bridge));
-  for (const { value, bits } of c.stack) property(PROPERTY.STACK, (o) => o.big(value, Math.ceil(bits / 8)));
-  if (c.mirrors !== 0) property(PROPERTY.MIRRORS, (o) => o.u32(c.mirrors));
-  if (c.isConntracked) property(PROPERTY.CONNTRACKED, () => {});
-  let table = 0;
-  let cookie = 0n;
-  for (const section of c.sections) {
-    if (section.table !== table) property(PROPERTY.TABLE, (o) => o.u8(section.table));
-    if (section.cookie !== cookie) property(PROPERTY.COOKIE, (o) => o.u32(0).u64(section.cookie));
-    table = section.table;
-    cookie = section.cookie;
-    property(PROPERTY.ACTIONS, (o) => encodeActions(o.u32(0), section.actions, version));
-  }
-  if (c.actionSet.length > 0) property(PROPERTY.ACTION_SET, (o) => encodeActions(o.u32(0), c.actionSet, version));
-  property(PROPERTY.ODP_PORT, (o) => o.u32(c.odpPort));
-  return out.result();
+export interface Continuation {
+  /** The bridge's UUID. */
+  bridge?: string;
+  /** Values on the stack as hexadecimal, the uppermost first. */
+  stack: string[];
+  mirrors: number;
+  conntracked: boolean;
+  /** What is left to do, with the tables and cookies that it belongs to. */
+  actions?: Action[];
+  actionSet?: Action[];
+  odpPort?: number;
 }
 
-/** Reads what `encodeContinuation` wrote, or a peer made up. Throws PeerError. */
+const stackText = (digits: string): string => (digits === '' ? '0' : `0x${digits}`);
+
+/** The UUID of four words in the order of the host that wrote them, taken for little-endian as x86 and ARM are. */
+function uuidOf(from: ByteReader): string {
+  const words = Array.from({ length: 4 }, () => Buffer.from(from.take(4)).reverse().toString('hex'));
+  return words.join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/** Reads a continuation. */
 export function decodeContinuation(bytes: Uint8Array, version: OfVersion): Continuation {
-  const from = new ByteReader(bytes, 'OFPBPC_BAD_LEN').skip(Math.min(HEAD_PADDING, bytes.length));
-  const stack: { value: bigint; bits: number }[] = [];
-  const sections: ContinuationSection[] = [];
-  const made: Continuation = {
-    bridge: new Uint8Array(16),
-    stack,
-    mirrors: 0,
-    isConntracked: false,
-    sections,
-    actionSet: [],
-    odpPort: 0,
-  };
+  const state: Continuation = { stack: [], mirrors: 0, conntracked: false };
+  const from = new ByteReader(bytes, 'OFPBPC_BAD_LEN');
+  if (from.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'continuation cut off');
   let table = 0;
   let cookie = 0n;
-  while (from.left > 0) {
-    const type = from.u16();
-    const size = from.u16();
-    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${size} bytes`);
-    const body = from.sub(size - 4, 'OFPBPC_BAD_LEN');
-    from.skip(Math.min(from.left, (8 - (size % 8)) % 8));
-    if (type === PROPERTY.BRIDGE) made.bridge = body.take(16).slice();
-    else if (type === PROPERTY.STACK) {
-      const bits = body.left * 8;
-      stack.push({ value: body.big(body.left), bits });
-    } else if (type === PROPERTY.MIRRORS) made.mirrors = body.u32();
-    else if (type === PROPERTY.CONNTRACKED) made.isConntracked = true;
-    else if (type === PROPERTY.TABLE) table = body.u8();
-    else if (type === PROPERTY.COOKIE) cookie = body.skip(4).u64();
-    else if (type === PROPERTY.ACTIONS) sections.push({ table, cookie, actions: decodeActions(body.skip(4), version) });
-    else if (type === PROPERTY.ACTION_SET) made.actionSet = decodeActions(body.skip(4), version);
-    else if (type === PROPERTY.ODP_PORT) made.odpPort = body.u32();
-    else throw new PeerError('OFPBPC_BAD_TYPE', `property ${type} of a continuation`);
+  for (const property of eachProperty(from.skip(4))) {
+    const { number, body } = property;
+    const sized = (size: number): ByteReader => {
+      if (body.left !== size) throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
+      return body;
+    };
+    switch (number) {
+      case PROPERTY.BRIDGE:
+        state.bridge = uuidOf(sized(16));
+        break;
+      case PROPERTY.STACK:
+        state.stack.push(stackText(Buffer.from(body.rest()).toString('hex').replace(/^0+/, '')));
+        break;
+      case PROPERTY.MIRRORS:
+        state.mirrors = sized(4).u32();
+        break;
+      case PROPERTY.CONNTRACKED:
+        state.conntracked = true;
+        break;
+      case PROPERTY.TABLE:
+        table = sized(1).u8();
+        break;
+      case PROPERTY.COOKIE:
+        cookie = sized(12).skip(4).u64();
+        break;
+      case PROPERTY.ACTIONS:
+        state.actions ??= [];
+        state.actions.push({ kind: 'unrollXlate', table, cookie }, ...decodeActions(body.skip(4), version));
+        break;
+      case PROPERTY.ACTION_SET:
+        state.actionSet = decodeActions(body.skip(4), version);
+        break;
+      case PROPERTY.ODP_PORT:
+        state.odpPort = sized(4).u32();
+        break;
+      default:
+        refuseProperty(log, false, 'continuation', property);
+    }
   }
-  return made;
+  return state;
 }

@@ -125,7 +125,6 @@ export interface Change {
 
 /** All that one transaction changed. */
 export interface Commit {
-  readonly id: string;
   readonly changes: readonly Change[];
   readonly comment: string;
   readonly isDurable: boolean;

@@ -4,8 +4,8 @@
 //   2. count strong references; each must name a row that exists
 //   3. collect garbage: rows of tables that are no root, that nothing refers to strongly
 //   4. a deleted row must have no strong reference left
-//   5. drop weak references to rows that do not exist; a column must not become too small by that
-//   6. maxRows
+//   5. maxRows
+//   6. drop weak references to rows that do not exist; a column must not become too small by that
 //   7. indexes, over the final state
 //   8. give changed rows a new `_version`
 import { ownText } from '../json/json.ts';
@@ -149,19 +149,25 @@ export class Transaction {
   /** The steps above, without applying the outcome. */
   prepare(): Commit | undefined {
     this.#dropUnchanged();
-    if (this.#checkReferences()) this.#dropVanished();
+    const isCollected = this.#checkReferences();
     this.#checkMaxRows();
+    if (this.#assessWeakReferences() || isCollected) this.#dropVanished();
     this.#checkIndexes();
     const changes: Change[] = [];
-    for (const { table, uuid, before, after } of this.#all()) {
-      changes.push({ table, uuid, before, after: after === undefined ? undefined : finishedRow(before, after) });
+    for (const rows of this.#touched.values()) {
+      for (const { table, uuid, before, after } of rows.values()) {
+        changes.push({ table, uuid, before, after: after === undefined ? undefined : finishedRow(before, after) });
+      }
     }
     if (changes.length === 0) return undefined;
-    return { id: newUuid(), changes, comment: this.#comments.join('\n'), isDurable: this.isDurable };
+    return { changes, comment: this.#comments.join('\n'), isDurable: this.isDurable };
   }
 
-  *#all(): Iterable<Touched> {
-    for (const rows of this.#touched.values()) yield* rows.values();
+  /** All rows that this transaction has put so far. */
+  #all(): Touched[] {
+    const all: Touched[] = [];
+    for (const rows of this.#touched.values()) for (const touched of rows.values()) all.push(touched);
+    return all;
   }
 
   #dropUnchanged(): void {
@@ -207,10 +213,11 @@ export class Transaction {
         });
       }
     };
-    for (const { table, uuid, before, after } of this.#all()) count(table, uuid, before, after);
+    const all = this.#all();
+    for (const { table, uuid, before, after } of all) count(table, uuid, before, after);
     const strong = (table: Table, uuid: string): number => (table.strongCount.get(uuid) ?? 0) + (deltas.get(table)?.get(uuid) ?? 0);
 
-    for (const { table, uuid, after } of this.#all()) {
+    for (const { table, uuid, after } of all) {
       const left = after === undefined ? strong(table, uuid) : 0;
       if (left > 0)
         throw new OvsdbError(
@@ -219,7 +226,7 @@ export class Transaction {
         );
     }
     const candidates: [Table, string][] = [];
-    for (const { table, uuid } of this.#all()) candidates.push([table, uuid]);
+    for (const { table, uuid } of all) candidates.push([table, uuid]);
     for (const [table, map] of deltas) for (const uuid of map.keys()) candidates.push([table, uuid]);
     for (let next = candidates.pop(); next !== undefined; next = candidates.pop()) {
       const [table, uuid] = next;
@@ -229,7 +236,7 @@ export class Transaction {
       isChanged = true;
       count(table, uuid, row, undefined, (target, other) => candidates.push([target, other]));
     }
-    return this.#assessWeakReferences() || isChanged;
+    return isChanged;
   }
 
   /** Whether the UUID is that of a row; one deleted here counts, for that has an error of its own. */

@@ -20,8 +20,8 @@ export class JsonError extends Error {
 /** Arrays and objects inside one another, at most. */
 export const MAX_JSON_DEPTH = 1000;
 
-const MIN_INTEGER = -(2n ** 63n);
-const MAX_INTEGER = 2n ** 63n - 1n;
+export const MIN_INTEGER = -(2n ** 63n);
+export const MAX_INTEGER = 2n ** 63n - 1n;
 
 /** An integer as OVSDB holds it: a number while exact, else a bigint. */
 export function exactInteger(value: bigint): number | bigint {
@@ -39,6 +39,23 @@ export function jsonObject(members: Readonly<Record<string, Json | undefined>>):
 /** The value as an object, or undefined. */
 export function asObject(value: Json | undefined): JsonObject | undefined {
   return value instanceof Map ? value : undefined;
+}
+
+// Names of members, operations, tables and columns come again and again: the same string each time is neither made anew nor hashed again where it is
+// looked up. A place in the table belongs to a name sooner than to a value.
+const MAX_WORD_LENGTH = 24;
+const words: (string | undefined)[] = new Array(1024).fill(undefined);
+
+function word(text: string, start: number, length: number, hash: number, isName: boolean): string {
+  const place = hash & (words.length - 1);
+  const known = words[place];
+  if (known !== undefined && known.length === length && text.startsWith(known, start)) return known;
+  const made = text.slice(start, start + length);
+  if (known !== undefined && !isName) return made;
+  // A copy, for a piece would keep the whole text alive.
+  const own = ownText(made);
+  words[place] = own;
+  return own;
 }
 
 /** Reads values from a text, one after another. */
@@ -156,7 +173,7 @@ export class JsonParser {
     for (;;) {
       this.skipSpace();
       if (this.text.charCodeAt(this.at) !== 34) this.invalidCharacter('syntax error parsing object expecting string');
-      const name = this.string();
+      const name = this.string(true);
       this.skipSpace();
       if (this.text.charCodeAt(this.at) !== 58) this.invalidCharacter("syntax error parsing object expecting ':'");
       this.at++;
@@ -172,10 +189,11 @@ export class JsonParser {
     return members;
   }
 
-  string(): string {
+  string(isName = false): string {
     const start = ++this.at;
     const { text } = this;
     let plain = true;
+    let hash = 0;
     for (;;) {
       const c = text.charCodeAt(this.at);
       if (c === 34) break;
@@ -188,9 +206,12 @@ export class JsonParser {
         plain = false;
         this.at++;
       }
+      hash = (Math.imul(hash, 31) + c) | 0;
       this.at++;
     }
-    const raw = text.slice(start, this.at++);
+    const length = this.at++ - start;
+    if (plain && length <= MAX_WORD_LENGTH) return word(text, start, length, hash, isName);
+    const raw = text.slice(start, start + length);
     return plain ? raw : this.unescape(raw);
   }
 
@@ -284,7 +305,8 @@ export class JsonParser {
       const exact = isReal ? exactFromReal(digits) : BigInt(digits);
       if (exact !== undefined && exact >= MIN_INTEGER && exact <= MAX_INTEGER) return exactInteger(exact);
     }
-    if (!Number.isFinite(value)) this.fail('number outside valid range');
+    // As the reference's strtod has it, a number too small to be kept whole is outside too, and one so small that it is zero is zero.
+    if (!Number.isFinite(value) || Math.abs(value) < MIN_NORMAL) this.fail('number outside valid range');
     return value;
   }
 
@@ -295,6 +317,8 @@ export class JsonParser {
     this.fail(message, this.at === this.text.length);
   }
 }
+
+const MIN_NORMAL = 2 ** -1022;
 
 /** The exact value of a decimal with a fraction or an exponent, if it is an integer of at most 19 digits. */
 function exactFromReal(digits: string): bigint | undefined {

@@ -200,7 +200,7 @@ export class RpcSession {
     this.#outboxSize += message.length;
     // A large piece is kept as bytes at once: its text may be a tree of many small ones.
     if (this.#outbox.push(message.length >= WRITE_SIZE && typeof message === 'string' ? Buffer.from(message) : message) === 1)
-      this.#defer(() => this.#flush());
+      this.#defer(this.#flush);
   }
 
   /** Sends what is queued, then closes; `onClose` follows. */
@@ -220,7 +220,7 @@ export class RpcSession {
     this.#finish(reason);
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     const outbox = this.#outbox;
     this.#outbox = [];
     this.#outboxSize = 0;
@@ -232,14 +232,19 @@ export class RpcSession {
         text += message;
         if (text.length < WRITE_SIZE) continue;
       }
-      if (text !== '') this.#stream.write(Buffer.from(text));
+      if (text !== '') this.#writeText(text);
       text = '';
       if (typeof message !== 'string') this.#stream.write(message);
     }
-    if (text !== '') this.#stream.write(Buffer.from(text));
+    if (text !== '') this.#writeText(text);
     if (this.#closesAfterFlush) this.#stream.close();
     else if (this.#stream.queuedBytes === 0) this.#resume();
     else this.#pause();
+  };
+
+  #writeText(text: string): void {
+    if (this.#stream.writeText === undefined) this.#stream.write(Buffer.from(text));
+    else this.#stream.writeText(text);
   }
 
   #isBlocked(): boolean {

@@ -19,6 +19,20 @@ export function encodeRecordText(text: string): Buffer {
   return Buffer.concat([Buffer.from(recordHeader(body.length, sha1Hex(body))), body]);
 }
 
+/** A header is shorter. */
+const HEADER_ROOM = 64;
+
+/** Puts a record into `room`; gives where it begins and ends there. The text must have room as UTF-8, behind 64 bytes for the header. */
+export function placeRecord(room: Buffer, text: string): { start: number; end: number } {
+  const newline = HEADER_ROOM + room.write(text, HEADER_ROOM);
+  room[newline] = 10;
+  const end = newline + 1;
+  const header = recordHeader(end - HEADER_ROOM, sha1Hex(room.subarray(HEADER_ROOM, end)));
+  const start = HEADER_ROOM - header.length;
+  room.write(header, start, 'latin1');
+  return { start, end };
+}
+
 /** A record's bytes. */
 export function encodeRecord(json: Json): Buffer {
   return encodeRecordText(formatJson(json));

@@ -139,7 +139,7 @@ function audit(database: Database): void {
       after: { ...one, table: fresh.tables.get(table.schema.name)! },
     })),
   );
-  fresh.apply({ id: '', changes, comment: '', isDurable: false });
+  fresh.apply({ changes, comment: '', isDurable: false });
   for (const [name, table] of database.tables) {
     const other = fresh.tables.get(name)!;
     const sorted = (map: ReadonlyMap<string, unknown>): unknown[] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));

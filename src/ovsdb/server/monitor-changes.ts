@@ -27,8 +27,6 @@ export class ChangeSet {
   #text: string | undefined;
   #isComposed = false;
   #isEmpty = true;
-  /** The last commit in it. */
-  lastId = '';
   readonly #messages = new Map<string, Uint8Array>();
 
   constructor(spec: MonitorSpec) {
@@ -53,7 +51,6 @@ export class ChangeSet {
       else change.after = after;
       this.#isEmpty = false;
     }
-    this.lastId = commit.id;
     this.#isComposed = false;
     this.#messages.clear();
   }

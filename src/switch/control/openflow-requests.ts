@@ -7,7 +7,6 @@ import { packMatch } from '../../flow/mask.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
-import { decodeContinuation } from '../../openflow/codec/continuation-codec.ts';
 import { requireConsistentFlow } from '../../openflow/flow-mod-check.ts';
 import type { FlowMod, FlowStatsRequest, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { messageForm } from '../../openflow/message-table.ts';
@@ -22,11 +21,9 @@ import { tableFeatures } from './openflow-table-features.ts';
 const ALL_QUEUES = 0xffffffff;
 const DEFAULT_MISS_SEND_LENGTH = 128;
 /** Of OpenFlow 1.0. */
+const OFPT_MULTIPART_REQUEST = 18;
 const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
-const OFPT_MULTIPART_REQUEST = 18;
-const OFPMP_TABLE_FEATURES = 12;
-const NXT_FLOW_AGE = 18;
 const NXST_IPFIX_BRIDGE = 3;
 const NXST_IPFIX_FLOW = 4;
 /** Vendors' messages that change the switch: Nicira's flow and group mod, TLV table mod and resume; the ONF's bundles. */
@@ -109,11 +106,6 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'packetOut':
       packetOut(session, message);
       return undefined;
-    case 'resume': {
-      const { data: frame, match, continuation = new Uint8Array(0) } = message.packet;
-      core.resume({ frame, match, continuation: decodeContinuation(continuation, version) });
-      return undefined;
-    }
     case 'portMod':
       core.portMod(message);
       return undefined;
@@ -162,10 +154,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'resume':
+      core.resume?.(message, version);
+      return undefined;
     case 'tlvTableMod':
-      if (message.command === 'add') core.tlvTable?.add(message.maps);
-      else if (message.command === 'delete') core.tlvTable?.remove(message.maps);
-      else core.tlvTable?.clear();
+      tlvTableMod(core, message);
       return undefined;
     case 'tlvTableRequest':
       return reply({ kind: 'tlvTableReply', maxSpace: TLV_SPACE, maxFields: TLV_FIELDS, maps: core.tlvTable?.maps() ?? [] });
@@ -196,14 +189,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
         encode,
       );
+    case 'tableFeaturesRequest':
+      // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
+      if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
+      return tableFeatures(version, xid, core.tableCount);
     case 'unknown':
-      // NXT_FLOW_AGE is of times gone by and means nothing.
-      if (message.type === OFPT_EXPERIMENTER && message.experimenter === NX_VENDOR && message.subtype === NXT_FLOW_AGE) return undefined;
-      if (version >= 4 && message.type === OFPT_MULTIPART_REQUEST && bytes[8] === 0 && bytes[9] === OFPMP_TABLE_FEATURES) {
-        // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
-        if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
-        return tableFeatures(version, xid, core.tableCount);
-      }
       throw new PeerError(unknownCode(message.type, message.experimenter, message.subtype, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.
@@ -289,7 +279,7 @@ function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bu
     checkFlowMod(session, message);
   } else if (message.kind === 'packetOut') packetOutStep(message, session.version);
   checkBundled(message, session.core.tableCount);
-  if (message.kind === 'flowMod') {
+  if (message.kind === 'flowMod' && message.match.tunFields === undefined) {
     message.packed = packMatch(message.match);
     recycleMatch(message.match);
     message.match = NO_MATCH;
@@ -320,6 +310,20 @@ function flowStats({ core }: OpenFlowSession, request: FlowStatsRequest, encode:
     (rows, more) => ({ kind: 'flowStatsReply', flows: rows.map((row) => list.describe(row)), more }),
     encodeOnce,
   );
+}
+
+function tlvTableMod(core: OpenFlowSession['core'], { command, maps }: Extract<Message, { kind: 'tlvTableMod' }>): void {
+  const { tlvTable } = core;
+  if (tlvTable === undefined) return;
+  if (command === 'add') {
+    tlvTable.add(maps);
+    return;
+  }
+  const going = command === 'delete' ? maps.map(({ field }) => field) : tlvTable.maps().map((map) => map.field);
+  const isUsed = going.length > 0 && core.isOptionUsed?.(new Set(going));
+  if (isUsed) throw new PeerError('NXTTMFC_INVALID_TLV_DEL', 'a flow matches or changes the field');
+  if (command === 'delete') tlvTable.remove(maps);
+  else tlvTable.clear();
 }
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {

@@ -1,6 +1,6 @@
 // A flow of an OpenFlow table.
 import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
-import { KEY_WORDS, type Match, newKey, W } from '../../flow/key.ts';
+import { copyMatch, KEY_WORDS, type Match, W } from '../../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
 
@@ -141,11 +141,15 @@ function isNormal({ key, mask }: Match): boolean {
 }
 
 /** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. `scratch` may be given for what has to be written anew. */
-export function normalizeMatch(match: Match, scratch: Match = { key: newKey(), mask: newKey() }): Match {
+export function normalizeMatch(match: Match, scratch?: Match): Match {
   if (isNormal(match)) return match;
-  const normal = scratch;
-  normal.key.set(match.key);
-  normal.mask.set(match.mask);
+  const normal = scratch ?? copyMatch(match);
+  if (scratch !== undefined) {
+    scratch.key.set(match.key);
+    scratch.mask.set(match.mask);
+    if (match.tunFields === undefined) delete scratch.tunFields;
+    else scratch.tunFields = match.tunFields;
+  }
   if (normal.mask[W.IN_PORT] !== 0) {
     normal.mask[W.IN_PORT] = 0xffffffff;
     normal.key[W.IN_PORT] = normal.key[W.IN_PORT]! & 0xffff;
