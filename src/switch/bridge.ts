@@ -4,6 +4,7 @@ import { logger } from '../base/log.ts';
 import type { Datapath, DpPortCounters, DpPortSpec } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
 import type { Bond } from '../protocols/bond.ts';
+import { announceStations } from './bond-announcement.ts';
 import { Bonds } from './bonds.ts';
 import { Core } from './bridge-core.ts';
 import type {
@@ -58,7 +59,11 @@ export class Bridge implements SwitchBridge {
     this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port));
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
-    this.#bonds = new Bonds(site.environment.clock, () => this.core.megaflows.changed());
+    this.#bonds = new Bonds(
+      site.environment.clock,
+      () => this.core.megaflows.changed(),
+      (bundle) => announceStations(this.core, bundle),
+    );
   }
 
   get datapath(): Datapath {
