@@ -4,6 +4,7 @@ import { logger } from '../base/log.ts';
 import type { Datapath, DpPortCounters, DpPortSpec } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
 import type { Bond } from '../protocols/bond.ts';
+import { announceStations } from './bond-announcement.ts';
 import { Bonds } from './bonds.ts';
 import { Core } from './bridge-core.ts';
 import type {
@@ -62,7 +63,11 @@ export class Bridge implements SwitchBridge {
     );
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
-    this.#bonds = new Bonds(site.environment.clock, () => this.core.megaflows.changed());
+    this.#bonds = new Bonds(
+      site.environment.clock,
+      () => this.core.megaflows.changed(),
+      (bundle) => announceStations(this.core, bundle),
+    );
   }
 
   get datapath(): Datapath {
