@@ -49,10 +49,7 @@ test('flows are booked as in a plain map by match', () => {
           plain.set(match, { id: put.id, slot: put.slot });
           assert.deepEqual([registry.flow(put.id)?.key, registry.flow(put.id)?.mask], [key, mask]);
         }
-        assert.deepEqual(
-          [...registry.flows()].map(({ id }) => id).sort(),
-          [...plain.values()].map(({ id }) => id).sort(),
-        );
+        assert.deepEqual([...registry.flows()].map(({ id }) => id).sort(), [...plain.values()].map(({ id }) => id).sort());
       }
     }),
   );
