@@ -8,6 +8,7 @@ import { systemContenders } from './contender.ts';
 import { run as runFlows } from './flows.ts';
 import type { BenchOptions } from './main.ts';
 import { compare } from './netdev.ts';
+import { targets } from './targets.ts';
 import { run as runTunnels } from './tunnels.ts';
 
 const FRAMES = 2000;
@@ -95,7 +96,10 @@ export function runProgram(): void {
 /** Runs both. */
 export async function run(options: BenchOptions): Promise<void> {
   runProgram();
-  await compare('datapath', systemContenders, options);
-  await runFlows(options);
-  await runTunnels(options);
+  const traffic = await compare('datapath', systemContenders, options);
+  const flows = await runFlows(options);
+  const tunnels = await runTunnels(options);
+  process.stdout.write('\ntargets of docs/performance.md\n');
+  for (const { text, figure, isMet } of targets(traffic, flows, tunnels))
+    process.stdout.write(`  ${Number.isNaN(figure) ? 'not measured' : isMet ? 'met' : 'MISSED'}  ${text}: ${figure.toFixed(2)}\n`);
 }

@@ -247,13 +247,6 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   return parts.join(',');
 }
 
-const ICMP_PLACES: ReadonlyMap<string, string> = new Map([
-  ['icmp_type', 'tcp_src'],
-  ['icmp_code', 'tcp_dst'],
-  ['icmpv6_type', 'tcp_src'],
-  ['icmpv6_code', 'tcp_dst'],
-]);
-
 function formatTunFields(match: Match, parts: string[]): void {
   const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
   for (const { index, at, bits, isBound } of fields) {
@@ -266,6 +259,13 @@ function formatTunFields(match: Match, parts: string[]): void {
     else parts.push(`${name}=${formatField({ ...mustField(name), at, bits }, { value: keyBits(match.key, at, bits), mask })}`);
   }
 }
+
+const ICMP_PLACES: ReadonlyMap<string, string> = new Map([
+  ['icmp_type', 'tcp_src'],
+  ['icmp_code', 'tcp_dst'],
+  ['icmpv6_type', 'tcp_src'],
+  ['icmpv6_code', 'tcp_dst'],
+]);
 
 function formatOne(match: Match, name: string, parts: string[], names?: PortNames): void {
   // The type and code of ICMP are printed from the whole place of a port that they stand in.

@@ -13,6 +13,7 @@ test('what actions do beyond output: labels, second tags, copies for the control
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
   const c = station(w, h, 'c', 'vc');
   h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb -- add-port br0 vc');
+  for (const [i, name] of ['va', 'vb', 'vc'].entries()) h.ok(`ovs-vsctl set interface ${name} ofport_request=${i + 1}`);
   const mac = b.ok('cat /sys/class/net/eth0/address').trim();
   a.ok(`ip neigh replace 10.0.0.2 lladdr ${mac} dev eth0`);
   for (const [what, actions, seen, place] of [

@@ -89,6 +89,7 @@ test('rewritten TCP keeps its checksums, super-segments and partial checksums in
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
   h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok('ovs-vsctl set interface va ofport_request=1 -- set interface vb ofport_request=2');
   a.ok('ip -6 addr add fd00::1/64 dev eth0 nodad');
   b.ok('ip -6 addr add fd00::2/64 dev eth0 nodad');
   // b is also known as 10.0.0.99 and fd00::99, port 80 standing for 5201.

@@ -12,9 +12,11 @@ import { openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
 import { runDir } from '../../host/directories.ts';
 import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
+import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream, listenStream } from '../../host/socket.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
@@ -175,6 +177,7 @@ async function start(context: DaemonContext): Promise<void> {
   const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
   const dummyOption = context.options.find((option) => option.name === 'enable-dummy');
   const hasDummy = dummyOption !== undefined;
+  if (hasDummy) takeDebugActions();
   const wantedOptions: WantedOptions = {
     dummy: hasDummy,
     dummyOverride: dummyOption?.value === 'override',
@@ -272,5 +275,8 @@ async function start(context: DaemonContext): Promise<void> {
 
 /** Runs the daemon. */
 export function runVswitchd(argv: readonly string[]): Promise<number | undefined> {
-  return runDaemon({ program: 'ovs-vswitchd', options: OPTIONS, usage, exitUsage: '[--cleanup]', exitArgs: 1, start }, argv);
+  // Devices and raw sockets, and eBPF.
+  const { NET_ADMIN, NET_RAW, NET_BROADCAST, BPF, PERFMON } = CAPABILITY;
+  const capabilities = [NET_ADMIN, NET_RAW, NET_BROADCAST, BPF, PERFMON];
+  return runDaemon({ program: 'ovs-vswitchd', options: OPTIONS, usage, exitUsage: '[--cleanup]', exitArgs: 1, capabilities, start }, argv);
 }

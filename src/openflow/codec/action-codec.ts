@@ -88,6 +88,13 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
   return actions;
 }
 
+let takesDebugActions = false;
+
+/** Has this process take debug_recirc and debug_slow from peers, as --enable-dummy does. */
+export function takeDebugActions(): void {
+  takesDebugActions = true;
+}
+
 function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
     // Copy-field, OpenFlow 1.3 extension 320.
@@ -95,7 +102,8 @@ function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, v
     return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
-  if (decode === undefined || subtype >= NXAST.DEBUG_SLOW) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions))
+    throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
   return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
 }
 

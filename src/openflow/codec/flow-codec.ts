@@ -143,7 +143,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const cookieMask = from.u64();
   const table = from.u8();
   const kind = command(from.u8());
-  if (table === 255 && kind !== 'delete') throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
+  if (table === 255 && (version === 2 || !kind.startsWith('delete'))) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
@@ -236,9 +236,9 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
     return;
   }
   out.u64(mod.command === 'add' ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
-  // Only a deletion may speak of all tables: what adds or modifies without naming one means the first.
+  // Only a deletion may speak of all tables, and none in OpenFlow 1.1: what adds or modifies without naming one means the first.
   out
-    .u8(mod.table === 255 && !mod.command.startsWith('delete') ? 0 : mod.table)
+    .u8(mod.table === 255 && (version === 2 || !mod.command.startsWith('delete')) ? 0 : mod.table)
     .u8(COMMANDS.indexOf(mod.command))
     .u16(mod.idleTimeoutSec)
     .u16(mod.hardTimeoutSec)

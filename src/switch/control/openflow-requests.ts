@@ -139,6 +139,9 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'resume':
+      core.resume?.(message, version);
+      return undefined;
     case 'tlvTableMod':
       tlvTableMod(core, message);
       return undefined;

@@ -2,7 +2,7 @@
 // actions. The oldest are forgotten: a table can make a send for each value of a register.
 import type { UserspaceCookie } from '../../datapath/datapath.ts';
 import type { PacketInReason } from '../../openflow/action.ts';
-import { RecircStore } from '../translate/frozen.ts';
+import { idOf as frozenId, RecircStore } from '../translate/frozen.ts';
 import type { ControllerSend, SendStore } from '../translate/translation.ts';
 
 const MAX_SENDS = 65536;
@@ -10,8 +10,9 @@ const MAX_SENDS = 65536;
 const idOf = (send: ControllerSend): string => {
   let words = '';
   for (let i = 0; i < send.match.key.length; i++) if (send.match.mask[i] !== 0) words += `${i}:${send.match.key[i]},`;
-  const { reason, table, cookie, maxLen, controllerId, userdata, meterId } = send;
-  return [send.bridge.name, reason, table, cookie, maxLen, controllerId, userdata?.join('.'), meterId, words].join('|');
+  const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
+  const rest = continuation === undefined ? '' : frozenId(continuation);
+  return [send.bridge.name, reason, table, cookie, maxLen, controllerId, userdata?.join('.'), meterId, words, rest].join('|');
 };
 
 export class ControllerSends implements SendStore {
@@ -60,8 +61,8 @@ const REASON_NUMBER: Readonly<Record<PacketInReason, number>> = {
 export function formatCookie(sends: ControllerSends, cookie: UserspaceCookie): string {
   const send = sends.get(cookie.token);
   if (cookie.reason !== 'controller' || send === undefined) return cookie.reason;
-  const { reason, cookie: ruleCookie, controllerId, maxLen } = send;
+  const { reason, cookie: ruleCookie, controllerId, maxLen, continuation } = send;
   const shown = ruleCookie === 0n ? '0' : `0x${ruleCookie.toString(16)}`;
   const number = REASON_NUMBER[reason];
-  return `controller(reason=${number},dont_send=0,continuation=0,recirc_id=${cookie.token},rule_cookie=${shown},controller_id=${controllerId},max_len=${maxLen ?? 65535})`;
+  return `controller(reason=${number},dont_send=0,continuation=${continuation === undefined ? 0 : 1},recirc_id=${cookie.token},rule_cookie=${shown},controller_id=${controllerId},max_len=${maxLen ?? 65535})`;
 }

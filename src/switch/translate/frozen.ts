@@ -15,6 +15,8 @@ export interface FrozenStep {
   actions: readonly Action[];
   table: number;
   rule: FlowRule | undefined;
+  /** The cookie of a flow that is not at hand. */
+  cookie?: bigint;
 }
 
 export interface FrozenState {
@@ -58,7 +60,8 @@ function plain(_: string, value: unknown): unknown {
   return value;
 }
 
-function idOf(state: FrozenState): string {
+/** Text in which equal states are equal. */
+export function idOf(state: FrozenState): string {
   const words: string[] = [];
   for (const word of KEPT) if (state.key[word] !== 0) words.push(`${word}:${state.key[word]}`);
   const steps = state.steps.map(({ actions, table, rule }) => [actions, table, rule?.settings.cookie ?? null]);

@@ -4,16 +4,18 @@ import { ConfigError, errorText } from '../../base/errors.ts';
 import { formatDpActions } from '../../datapath/action-text.ts';
 import type { DpNat, UserspaceCookie } from '../../datapath/datapath.ts';
 import { extractKey } from '../../flow/extract.ts';
+import { formatField } from '../../flow/field-text.ts';
 import { fieldNamed } from '../../flow/fields.ts';
-import { CT_STATE, type Key, type Match, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
+import { CT_STATE, type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
 import { addFieldText, formatMatch } from '../../flow/match-text.ts';
-import { OFPP } from '../../openflow/action.ts';
+import { OFPP, type Subfield } from '../../openflow/action.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
+import { formatSubfield } from '../../openflow/text/subfield-text.ts';
 import { TlvTable } from '../../openflow/tlv-table.ts';
 import type { Core } from '../bridge-core.ts';
 import { formatCookie } from '../control/send-store.ts';
 import { applyEffects } from './effects.ts';
-import { fixVlan, hasPrereq, isArp, isIp, isIpv4 } from './subfield.ts';
+import { fixVlan, hasPrereq, isArp, isIp, isIpv4, readSubfield } from './subfield.ts';
 import { translate } from './translate.ts';
 import type { Recirculation, TraceNode, Translation } from './translation.ts';
 import { optionsOfMatch, writeOptions } from './tunnel-options.ts';
@@ -44,6 +46,8 @@ export function formatNodes(nodes: readonly TraceNode[], level: number, out: str
   }
 }
 
+/** C's `%#x`. */
+const number = (value: number | bigint): string => (Number(value) === 0 ? '0' : `0x${value.toString(16)}`);
 const words = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Metadata that is shown where it is not zero. */
 const METADATA_WORDS = [
@@ -73,6 +77,9 @@ const FIRST_WORDS = [
   ...words(W.CT_LABEL, W.TUN_ID - W.CT_LABEL),
 ];
 
+/** Whether it has an outer header. */
+const hasOuter = (key: Key): boolean => key[W.TUN_DST] !== 0 || words(W.TUN_IPV6_DST, 4).some((word) => key[word] !== 0);
+
 /** The fields that a frame of this kind has, all exact. */
 function wholeMask(key: Key): Key {
   const mask = newKey();
@@ -83,6 +90,12 @@ function wholeMask(key: Key): Key {
   for (const word of METADATA_WORDS) if (key[word] !== 0) mask[word] = 0xffffffff;
   // Fields of two words are shown whole.
   for (const word of [W.TUN_ID, W.METADATA]) if (key[word] !== 0 || key[word + 1] !== 0) mask.fill(0xffffffff, word, word + 2);
+  if (hasOuter(key)) {
+    mask.fill(0xffffffff, W.TUN_SRC, W.TUN_FLAGS + 1);
+    if (((key[W.TUN_FLAGS]! >>> 16) & TUN_FLAG.KEY) === 0) mask.fill(0, W.TUN_ID, W.TUN_ID + 2);
+    mask[W.TUN_GBP] = 0xffffffff;
+    mask[W.TUN_EXTRA] = 0xffffffff;
+  }
   if (words(W.CT_LABEL, 4).some((word) => key[word] !== 0)) mask.fill(0xffffffff, W.CT_LABEL, W.CT_LABEL + 4);
   if (mask[W.CT_ZONE] !== 0) mask[W.CT_ZONE] = key[W.CT_ZONE]! >>> 16 === 0 ? 0 : 0xffff0000;
   if (key[W.PACKET_TYPE] !== 0) {
@@ -99,7 +112,8 @@ function wholeMask(key: Key): Key {
     mask[W.TOS] = 0xffff0000;
   }
   if (isIp(key)) {
-    mask[W.TYPE] = 0xffff03ff;
+    // A packet of another type than Ethernet is of its kind by that type.
+    mask[W.TYPE] = key[W.PACKET_TYPE] === 0 ? 0xffff03ff : 0x3ff;
     mask[W.TOS] = 0xffff0000;
     if (isIpv4(key)) mask.fill(0xffffffff, W.NW_SRC, W.NW_DST + 1);
     else {
@@ -146,11 +160,27 @@ export function formatFlow(key: Key): string {
   const isRecirculated = key[W.RECIRC_ID] !== 0;
   const all = [first, isRecirculated && key[W.PACKET_TYPE] === 0 ? 'eth' : '', text].filter((part) => part !== '').join(',');
   const shown = all.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
-  const shownLabels = shown.replace(/(mpls_bos=\d)/, `$1${lowerLabels(key)}`);
+  const shownTunnel = hasOuter(key) ? wholeTunnel(key, shown) : shown;
+  const shownLabels = shownTunnel.replace(/(mpls_bos=\d)/, `$1${lowerLabels(key)}`);
   if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shownLabels;
   const inner = key[W.VLAN1]!;
   const second = (inner & VLAN_CFI) === 0 ? 'vlan_tci1=0x0000' : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
   return shownLabels.replace(/(dl_vlan_pcp=\d+)/, `$1,${second}`);
+}
+
+/** What a whole outer header shows that a match cannot: type of service and TTL, and flags as they are and not as they are matched. */
+function wholeTunnel(key: Key, text: string): string {
+  const word = key[W.TUN_FLAGS]!;
+  const flags = [
+    [TUN_FLAG.DONT_FRAGMENT, 'df'],
+    [TUN_FLAG.CSUM, 'csum'],
+    [TUN_FLAG.KEY, 'key'],
+    [TUN_FLAG.OAM, 'oam'],
+  ] as const;
+  const set = flags.filter(([bit]) => ((word >>> 16) & bit) !== 0).map(([, name]) => name);
+  return text
+    .replace(/(tun_gbp_flags=[^,]*)/, `$1,tun_tos=${number((word >>> 8) & 0xff)},tun_ttl=${word & 0xff}`)
+    .replace(/(?<=tun_flags=)[-+]oam/, set.length === 0 ? '0' : set.join('|'));
 }
 
 /** Labels below the outermost, as the reference shows them. */
@@ -276,6 +306,13 @@ function simulateNat(key: Key, nat: DpNat): string[] {
   return ['Replacing src/dst IP/ports to simulate NAT:', ` Initial flow: ${before}`, ` Modified flow: ${isNamed ? text() : ''}`];
 }
 
+/** A whole field in its own form, a part of one as a number. */
+function valueText(part: Subfield, key: Key): string {
+  const value = readSubfield(key, part);
+  const isWhole = part.bits === part.field.bits;
+  return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.bits)) - 1n }) : number(value)}`;
+}
+
 function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], waiting: Recirculation[]): void {
   const root: TraceNode[] = [];
   const { megaflows } = bridge;
@@ -308,6 +345,7 @@ function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], wai
           return `${match}${match === '' ? '' : ', '}priority ${rule.priority}${cookie === 0n ? '' : `, cookie 0x${cookie.toString(16)}`}`;
         },
         actions: (actions) => formatActions(actions),
+        value: valueText,
       },
     },
   });

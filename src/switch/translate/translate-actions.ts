@@ -1,6 +1,7 @@
 // The actions of one list, one case each. An action changes the walk's key, or sends; reading and overwriting both mark the field, as
 // Open vSwitch does, because whether a set is needed depends on the old value.
 
+import { formatPort } from '../../flow/field-text.ts';
 import { type Field, mustField } from '../../flow/fields.ts';
 import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
@@ -85,7 +86,12 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'outputReg': {
       markSubfield(walk.wild, action.src);
       const port = readSubfield(key, action.src);
-      if (port <= 0xffffn) walk.output(Number(port), action.maxLen, false);
+      if (port > 0xffffn) {
+        walk.report('warn', `output port ${port} is out of range`);
+        return;
+      }
+      walk.report('detail', `output port is ${port}`);
+      walk.output(Number(port), action.maxLen, false);
       return;
     }
     case 'enqueue': {
@@ -104,6 +110,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'popQueue':
       walk.mark(W.SKB_PRIORITY, -1);
       key[W.SKB_PRIORITY] = walk.firstPriority;
+      walk.report('detail', `queue = ${walk.firstPriority === 0 ? '0' : `0x${walk.firstPriority.toString(16)}`}`);
       return;
     case 'controller':
       walk.toController(
@@ -129,6 +136,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       markSubfield(walk.wild, action.src);
       markSubfield(walk.wild, action.dst);
       writeSubfield(key, action.dst, readSubfield(key, action.src));
+      walk.reportValue(action.dst);
       return;
     case 'setVlanVid':
       walk.mark(W.VLAN0, 0xfff | VLAN_CFI);
@@ -260,12 +268,13 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'pop': {
       const top = walk.stack.pop();
       if (top === undefined) {
-        walk.report('warn', 'Failed to pop from an empty stack.');
+        walk.report('error', 'stack underflow');
         return;
       }
       if (!hasPrereq(key, walk.wild, action.subfield.field.prereq)) return;
       markSubfield(walk.wild, action.subfield);
       writeSubfield(key, action.subfield, top.value & ((1n << BigInt(action.subfield.bits)) - 1n));
+      walk.reportValue(action.subfield);
       return;
     }
     case 'clone':
@@ -342,7 +351,6 @@ const userdataOf = (data: Uint8Array): Uint8Array | undefined => (data.length > 
 
 function outputTruncated(walk: Walk, port: number, maxLen: number): void {
   switch (port) {
-    case OFPP.IN_PORT:
     case OFPP.TABLE:
     case OFPP.NORMAL:
     case OFPP.FLOOD:
@@ -351,9 +359,14 @@ function outputTruncated(walk: Walk, port: number, maxLen: number): void {
     case OFPP.NONE:
       walk.report('warn', 'output_trunc does not support that port');
       return;
-    default:
-      if (port !== walk.key[W.IN_PORT]) walk.send(port, maxLen);
-      else walk.report('warn', 'skipping output to input port');
+    default: {
+      const to = walk.bridge.ports.get(port);
+      // Only ports that the datapath has can cut frames; so the reference words it for ports that do not exist, IN_PORT among them.
+      if (port === walk.key[W.IN_PORT]) walk.report('warn', 'skipping output to input port');
+      else if (to?.dpPort === undefined) {
+        walk.report('error', `output_trunc does not support patch port ${formatPort(port)}`);
+      } else walk.send(port, maxLen);
+    }
   }
 }
 

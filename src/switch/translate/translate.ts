@@ -11,7 +11,7 @@
 import type { DpAction } from '../../datapath/datapath.ts';
 import { copyMatch, type Key, keyBits, type Match, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
 import { addTunField } from '../../flow/tun-fields.ts';
-import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeState } from '../bridge-state.ts';
@@ -81,6 +81,8 @@ export class Walk {
   readonly #recirculations: Recirculation[] = [];
   /** The frame goes to a controller with all that is left to do. */
   #paused: ControllerSend | undefined;
+  /** Of steps whose flow a controller remembered. */
+  #thawedCookie: bigint | undefined;
   /** What the datapath is to hash before the frame comes back. */
   #hash: DpAction | undefined;
   readonly #request: TranslateRequest;
@@ -116,6 +118,11 @@ export class Walk {
     return this.#request.trace?.isLearning ?? false;
   }
 
+  /** The cookie of the flow whose actions run; all ones for none. */
+  get cookie(): bigint {
+    return this.rule?.settings.cookie ?? this.#thawedCookie ?? 0xffffffffffffffffn;
+  }
+
   get isPacketOut(): boolean {
     return this.#request.actions !== undefined;
   }
@@ -127,6 +134,12 @@ export class Walk {
 
   reportAction(action: Action): void {
     if (this.#nodes !== undefined) this.report('action', this.#request.trace!.text.actions([action]));
+  }
+
+  /** Says what a part of a field holds now. */
+  reportValue(part: Subfield): void {
+    if (this.#nodes === undefined) return;
+    this.report('detail', this.#request.trace!.text.value(part, this.key));
   }
 
   reportText(actions: readonly Action[]): string {
@@ -314,7 +327,8 @@ export class Walk {
     const paused = this.#paused;
     if (table === undefined && paused !== undefined) {
       this.#paused = undefined;
-      this.#toUserspace({ ...paused, continuation: this.frozenState(undefined) });
+      // Lists have been left: what the controller is told of is where the walk is now.
+      this.#toUserspace({ ...paused, table: this.table, cookie: this.cookie, continuation: this.frozenState(undefined) });
       this.steps = [];
       this.isFreezing = false;
       return;
@@ -517,7 +531,7 @@ export class Walk {
       bridge: this.bridge,
       reason,
       table: this.table,
-      cookie: this.rule?.settings.cookie ?? 0xffffffffffffffffn,
+      cookie: this.cookie,
       match: metadataOf(this.key, this.bridge.tlvTable),
       maxLen,
       controllerId,
@@ -605,6 +619,7 @@ export class Walk {
     for (const [i, step] of steps.entries()) {
       this.table = step.table;
       this.rule = step.rule;
+      this.#thawedCookie = step.cookie;
       if (this.isFreezing) this.steps.push(step);
       else runActions(this, step.actions, i === steps.length - 1);
     }
@@ -651,16 +666,26 @@ function finishMask(wild: Key, original: Key, isTunnelled: boolean, options: Tlv
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Of the outer header, what identifies the tunnel. */
 const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
-const METADATA_WORDS = [...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
+const METADATA_WORDS = [...TUNNEL_WORDS.filter((word) => word > W.TUN_ID + 1), ...range(W.REGS, 16)];
+/** Values of two words, of which both count when one is not zero. */
+const METADATA_PAIRS = [W.TUN_ID, W.METADATA];
 
 /** The same with its mark and what connection tracking says of it, which the frame brings itself. */
 export function withFrameMetadata(match: Match, frameKey: Key): Match {
   if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
   const both = copyMatch(match);
   for (const word of [W.PKT_MARK, ...CT_WORDS]) {
-    if (frameKey[word] === 0) continue;
-    both.key[word] = frameKey[word]!;
-    both.mask[word] = 0xffffffff;
+    const bits = frameKey[word]!;
+    if (bits === 0) continue;
+    // The zone shares its word with the protocol of the connection's first packet.
+    const mask = word === W.CT_ZONE ? (bits >>> 16 === 0 ? 0xff00 : (bits & 0xff00) === 0 ? 0xffff0000 : 0xffffff00) : 0xffffffff;
+    both.key[word] = bits & mask;
+    both.mask[word] = mask;
+  }
+  // Addresses of that packet need the type of its protocol.
+  if ((frameKey[W.CT_ZONE]! & 0xff00) !== 0) {
+    both.key[W.TYPE] = frameKey[W.TYPE]! & 0xffff0000;
+    both.mask[W.TYPE] = 0xffff0000;
   }
   return both;
 }
@@ -674,6 +699,11 @@ export function metadataOf(key: Key, table?: TlvTable): Match {
     if (key[word] === 0) continue;
     match.key[word] = key[word]!;
     match.mask[word] = 0xffffffff;
+  }
+  for (const word of METADATA_PAIRS) {
+    if (key[word] === 0 && key[word + 1] === 0) continue;
+    match.key.set(key.subarray(word, word + 2), word);
+    match.mask.fill(0xffffffff, word, word + 2);
   }
   const fields = table === undefined ? [] : presentFields(key, table);
   for (const field of fields) addTunField(match, field, keyBits(key, field.at, field.bits), (1n << BigInt(field.bits)) - 1n);
