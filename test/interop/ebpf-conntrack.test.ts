@@ -58,6 +58,9 @@ const carried = (h: Host): { packets: number; line: string }[] =>
     .filter((line) => /ct_state\([^)]*\+est/.test(line))
     .map((line) => ({ packets: Number(/packets:(\d+)/.exec(line)?.[1]), line }));
 
+/** Frames whose actions user space had to run. */
+const punts = (h: Host): number => Number(/to user space: .*actions:(\d+)/.exec(h.ok('ovs-appctl dpif/show-dp-features br0'))?.[1]);
+
 test('established TCP and UDP pass in the kernel, over IPv4 and IPv6; what is new or ends is judged by the tracker', {
   skip,
 }, async (t) => {
@@ -71,8 +74,7 @@ test('established TCP and UDP pass in the kernel, over IPv4 and IPv6; what is ne
     assert.ok(kernel.length >= 2, h.ok('ovs-appctl dpctl/dump-flows -m'));
     for (const { line } of kernel) assert.match(line, /offloaded:yes/);
   }
-  const features = h.ok('ovs-appctl dpif/show-dp-features br0');
-  const punted = Number(/actions:(\d+)/.exec(/to user space: .*/.exec(features)?.[0] ?? '')?.[1]);
+  const punted = punts(h);
   const total = carried(h).reduce((sum, { packets }) => sum + packets, 0);
   assert.ok(punted * 10 < total, `${punted} of ${total} went to user space`);
   // Both ends have closed, which only the tracker can have seen.
@@ -82,6 +84,19 @@ test('established TCP and UDP pass in the kernel, over IPv4 and IPv6; what is ne
   );
   await rate(a, b, '10.0.0.2', '-u', '-b', '50M');
   assert.match(h.ok('ovs-appctl dpctl/dump-conntrack'), /udp,orig=\(src=10\.0\.0\.1,dst=10\.0\.0\.2,sport=\d+,dport=5201\)/);
+  // A stream that nobody answers stays new, and is carried all the same.
+  const before = punts(h);
+  a.ok(['python3', '-c', "import socket\ns = socket.socket(2, 2)\nfor _ in range(3000): s.sendto(b'x' * 50, ('10.0.0.2', 9999))"]);
+  const stream = (): number =>
+    Number(
+      h
+        .ok('ovs-appctl dpctl/dump-flows -m')
+        .split('\n')
+        .map((line) => /ct_state\(\+new.*eth_type\(0x0800\).*packets:(\d+),.*offloaded:partial/.exec(line)?.[1])
+        .find((count) => count !== undefined),
+    );
+  await eventually('counted', () => stream() > 2000);
+  assert.ok(punts(h) - before < 2000, `${punts(h) - before} went to user space`);
   // From outside nothing begins.
   const refused = b.run(['iperf3', '-c', '10.0.0.1', '-t', '1', '--connect-timeout', '1000']);
   assert.notEqual(refused.code, 0);
