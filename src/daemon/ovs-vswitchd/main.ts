@@ -36,10 +36,13 @@ import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
 import { registerProtocolCommands } from './protocol-commands.ts';
 import { takeSslKeys } from './ssl-keys.ts';
+import { registerTraceCommands } from './trace-commands.ts';
 import { registerUnderlayCommands } from './underlay-commands.ts';
 
 const log = logger('vswitchd');
 const OPENFLOW_PORT = 6653;
+/** Interface types that exist only because `--enable-dummy=override` makes dummies of them. */
+const SIMULATED_TYPES = ['afxdp', 'afxdp-nonpmd', 'bareudp', 'erspan', 'gtpu', 'ip6erspan', 'lisp', 'stt'];
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'mlockall' },
@@ -197,8 +200,8 @@ async function start(context: DaemonContext): Promise<void> {
     connect: (target) => connectStream(target, OPENFLOW_PORT),
     listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
-      if (type === 'dummy') {
-        const datapath = new DummyDatapath(clock);
+      if (type === 'dummy' || wantedOptions.dummyOverride) {
+        const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
         datapath.setSentSink(({ port, frame }) => {
           const name = datapath.portName(port);
           if (name !== undefined) wires.sent(name, frame);
@@ -231,7 +234,8 @@ async function start(context: DaemonContext): Promise<void> {
     wantedOptions,
     datapathTypes,
     interfaceTypes: [
-      ...(hasDummy ? ['dummy', 'dummy-internal'] : []),
+      ...(hasDummy ? ['dummy', 'dummy-internal', 'dummy-pmd'] : []),
+      ...(wantedOptions.dummyOverride ? SIMULATED_TYPES : []),
       'geneve',
       'gre',
       'internal',
@@ -252,6 +256,7 @@ async function start(context: DaemonContext): Promise<void> {
   const rows = (table: string) => idl.rows(table);
   const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
   registerBridgeCommands(parts);
+  registerTraceCommands(parts);
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
   registerProtocolCommands(parts);
