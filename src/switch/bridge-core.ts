@@ -1,4 +1,5 @@
 // A bridge as its OpenFlow connections see it: flows, ports, packet-out, events.
+
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
 import { temporaryUuid } from '../base/temporary-uuid.ts';
@@ -38,6 +39,7 @@ import { MeterTable } from './tables/meter-table.ts';
 import { fromContinuation, toContinuation } from './translate/continuation.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
+import type { NativeTunnels } from './underlay/native.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -113,6 +115,10 @@ export class Core implements BridgeCore, BridgeState {
 
   get wantsPacketInOnMiss(): boolean {
     return this.control?.wantsPacketInOnMiss() ?? false;
+  }
+
+  get native(): NativeTunnels | undefined {
+    return this.megaflows.native;
   }
 
   patchPeer(port: SwitchPort): SwitchPort | undefined {

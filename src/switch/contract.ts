@@ -5,6 +5,7 @@ import type { Listener, Stream } from '../base/stream.ts';
 import type { Datapath, DpPortCounters, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import type { OfPort } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
+import type { Underlay } from './underlay/underlay.ts';
 
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
 export interface SwitchEnvironment {
@@ -15,6 +16,8 @@ export interface SwitchEnvironment {
   listen(target: string, onStream: (stream: Stream) => void): Promise<Listener>;
   /** Opens the datapath of a type, once. */
   openDatapath(type: string): Datapath;
+  /** Where simulated datapaths' tunnels find their way; without it they hand outer headers to the datapath. */
+  underlay?: Underlay;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }

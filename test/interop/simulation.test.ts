@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BRIDGE, BY_HAND, COMMANDS, DUMPS, FRAMES, RULES, TRAFFIC } from './simulation-lines.ts';
+import { BRIDGE, BY_HAND, COMMANDS, DUMPS, FRAMES, RULES, TRAFFIC, TUNNELS } from './simulation-lines.ts';
 import { compareControl } from './support/control.ts';
+import { eventually } from './support/dummy-switch.ts';
 import { compare, pair } from './support/pair.ts';
 import { cannot, world } from './support/world.ts';
 
@@ -49,6 +50,9 @@ test('frames from text, captured byte for byte, and devices joined by a stream',
     hosts,
     FRAMES.map((frame) => `netdev-dummy/receive p1 ${frame}`),
   );
+  // The reference forwards on other threads.
+  const files = hosts.flatMap((host) => [join(host.dir, 'p1.pcap'), join(host.dir, 'p2.pcap')]);
+  await eventually('all forwarded', () => new Set(files.map((file) => captured(file).length)).size === 1);
   for (const file of ['p1.pcap', 'p2.pcap']) {
     const [wanted, got] = hosts.map((host) => captured(join(host.dir, file)));
     assert.ok((wanted?.length ?? 0) > 60, `${wanted?.length} frames`);
@@ -106,4 +110,14 @@ test('with --enable-dummy=override all devices and datapaths are simulated, unde
     'ovs-vsctl --columns=name,type,ofport,error --format=csv list interface | sort',
     ...appctl(['dpif/show', 'dpctl/show dummy@ovs-dummy', 'dpctl/show netdev@ovs-netdev', 'dpctl/show system@ovs-system']),
   ]);
+});
+
+test('native tunnels: trace, headers pushed and popped, neighbours learned and asked for', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy', '--disable-system', '--disable-system-route']);
+  compare(hosts, TUNNELS, (text) => plainFlows(text.replace(/dpid:[0-9a-f]{16}/g, 'dpid')));
+  for (const file of ['p0.pcap', 'q1.pcap']) {
+    const [wanted, got] = hosts.map((host) => captured(join(host.dir, file)));
+    assert.ok((wanted?.length ?? 0) > 0, file);
+    assert.deepEqual(got, wanted, file);
+  }
 });

@@ -59,8 +59,10 @@ function dpifShow(parts: CommandParts): string {
 function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, withStatistics: boolean): string[] {
   const { spec } = info;
   let type = '';
-  if (spec.kind === 'tunnel') type = ` (${spec.protocol}: packet_type=ptap)`;
-  else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
+  if (spec.kind === 'tunnel') {
+    const standard = { gre: 0, vxlan: 4789, geneve: 6081 }[spec.protocol];
+    type = ` (${spec.protocol}: ${spec.dstPort === standard ? '' : `dst_port=${spec.dstPort}, `}packet_type=ptap)`;
+  } else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
   else if (spec.kind === 'dummy') {
     const live = [...parts.reconciler.bridges.values()].find((one) => one.ports.has(info.name));
     const name = simulatedType(live?.ports.get(info.name)?.type ?? '');
