@@ -38,6 +38,8 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'color', argument: 'optional' },
   { name: 'bundle' },
   { name: 'unixctl', argument: 'required' },
+  { name: 'pcap' },
+  { name: 'raw' },
   { name: 'help', short: 'h' },
   { name: 'option', short: 'o' },
   { name: 'version', short: 'V' },
@@ -95,6 +97,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     } else if (name === 'strict') line.strict = true;
     else if (name === 'bundle') line.bundle = true;
     else if (name === 'timestamp') line.timestamp = true;
+    else if (name === 'pcap') line.pcap = true;
     else if (name === 'unixctl') line.unixctl = value;
     else if (name === 'packet-in-format') {
       const { parsePacketInFormat } = await import('./ofctl/packet-in-format.ts');
@@ -183,6 +186,8 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       return (await device()).probe(first, options);
     case 'ping':
       return (await device()).ping(first, second, options);
+    case 'benchmark':
+      return (await device()).benchmark(first, second ?? '', third ?? '', options);
     case 'dump-flows':
       return (await flows()).dumpFlows(first, second ?? '', options);
     case 'dump-aggregate':
@@ -202,6 +207,12 @@ async function execute(command: string, args: readonly string[], options: FlowOp
     }
     case 'mod-table':
       return (await tables()).modTable(first, second ?? '', third ?? '', options);
+    case 'dump-table-features':
+      return (await tables()).dumpTableFeatures(first, options);
+    case 'dump-ipfix-bridge':
+      return (await device()).dump(first, options, { kind: 'ipfixBridgeRequest' });
+    case 'dump-ipfix-flow':
+      return (await device()).dump(first, options, { kind: 'ipfixFlowRequest' });
     case 'dump-table-desc':
       return (await tables()).dumpTableDesc(first, options);
     case 'queue-get-config':

@@ -155,6 +155,10 @@ export interface PortStats {
   collisions: bigint;
   durationSec: number;
   durationNsec: number;
+  /** RFC 2819's counters, in the order of `RFC2819_COUNTERS`. */
+  rfc2819?: bigint[];
+  /** Counters of the port's own, by name. */
+  custom?: { name: string; value: bigint }[];
 }
 
 export interface TableStats {

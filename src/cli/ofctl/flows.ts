@@ -32,6 +32,8 @@ export interface FlowOptions extends SessionSettings {
   protocols: readonly string[] | undefined;
   /** Print a timestamp before each message. */
   timestamp?: boolean;
+  /** Write frames as a pcap file. */
+  pcap?: boolean;
   /** Form of packet-ins wished for. */
   packetInFormat?: number;
   /** The control socket's name. */

@@ -207,8 +207,9 @@ export class ConfigurationLoop {
     await this.#writeStatus(wanted, isNew || this.#needsStatistics);
     if (!this.#isReady) {
       this.#isReady = true;
-      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
       this.#parts.onReady();
+      // A terminal that the daemon has let go of does not hear it.
+      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
     }
   }
 

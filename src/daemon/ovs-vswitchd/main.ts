@@ -36,6 +36,7 @@ import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
 import { registerProtocolCommands } from './protocol-commands.ts';
 import { takeSslKeys } from './ssl-keys.ts';
+import { registerTraceCommands } from './trace-commands.ts';
 import { registerUnderlayCommands } from './underlay-commands.ts';
 
 const log = logger('vswitchd');
@@ -259,6 +260,7 @@ async function start(context: DaemonContext): Promise<void> {
   const rows = (table: string) => idl.rows(table);
   const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
   registerBridgeCommands(parts);
+  registerTraceCommands(parts);
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
   registerProtocolCommands(parts);

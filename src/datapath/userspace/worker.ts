@@ -14,6 +14,7 @@ import { attachDevice, type OpenedDevice } from './attach.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceCore } from './core.ts';
+import { applyPacked, type PackedCommands } from './packed-commands.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
@@ -30,6 +31,7 @@ export interface WorkerStart {
 
 export type WorkerCommand =
   | Command
+  | PackedCommands
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
@@ -120,6 +122,9 @@ function obey(command: WorkerCommand): void {
     case 'conntrack':
       report({ kind: 'conntrack', id: command.id, answer: answerRequest(core.conntrack, command.request) });
       break;
+    case 'packed':
+      applyPacked(core, command, warn);
+      break;
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
       break;
@@ -154,6 +159,9 @@ function detach(port: number): void {
   one!.device.close();
 }
 
+/** One bad command must not end the frame path. */
+const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
+
 function obeyAll(): void {
   c.read(start.wakeFd, wakeBuffer, 8);
   for (;;) {
@@ -163,8 +171,7 @@ function obeyAll(): void {
       try {
         obey(command);
       } catch (error) {
-        // One bad command must not end the frame path.
-        process.emitWarning(error instanceof Error ? error : String(error));
+        warn(error);
       }
     }
   }

@@ -211,7 +211,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     }
     case 'decTtl':
-      return decrementTtl(walk, action.controllerIds);
+      return decrementTtl(walk, action.listed === true ? action.controllerIds : [0]);
     case 'setMplsLabel':
       return setMpls(walk, 0xfffff000, action.label << 12);
     case 'setMplsTc':
@@ -487,6 +487,6 @@ function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | un
     return;
   }
   for (const id of controllerIds) walk.toController('invalid_ttl', 0xffff, id, undefined, 0);
-  walk.report('detail', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
+  walk.report('warn', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
   return 'stop';
 }

@@ -7,7 +7,6 @@
 //   4. A connection whose time seems to be over is asked after there first.
 //
 // The map outlives the daemon: the next one finds the connections in it.
-import { errorText } from '../../../base/errors.ts';
 import { closeObject, deleteElement, lookupElement, updateElement } from '../../../bpf/kernel.ts';
 import { scanMap } from '../../../bpf/objects.ts';
 import { CT_STATE } from '../../../flow/key.ts';
@@ -28,6 +27,8 @@ const IS_REPLY = 1;
 const NAT_SHIFT = 1;
 export const MAX_MIRRORED_ENTRIES = 1 << 18;
 
+/** How long nothing is put after the map was full. */
+const FULL_NS = 1_000_000_000n;
 const UDP = 17;
 const TARGET_WORDS = 9;
 /** State of a UDP connection that both sides have spoken in. */
@@ -50,8 +51,8 @@ export class ConnectionMirror {
   readonly #keyView = new DataView(this.#key.buffer);
   readonly #view = new DataView(this.#value.buffer);
   readonly #target = newTuple();
-  /** Why the last connection was not taken. */
-  refusal = '';
+  /** Until when there is no room, in the time of `put`. */
+  #fullUntilNs = 0n;
 
   /** `fd` is the map, ours from now on; `timeoutMs` tells how long a connection lives without packets. */
   constructor(fd: number, timeoutMs: (connection: Connection) => number) {
@@ -61,15 +62,18 @@ export class ConnectionMirror {
 
   /** Gives a connection to the kernel, or its mark and label anew. */
   put(connection: Connection): void {
-    const since = connection.isMirrored ? connection.mirroredNs : process.hrtime.bigint();
+    const now = process.hrtime.bigint();
+    const since = connection.isMirrored ? connection.mirroredNs : now;
+    if (!connection.isMirrored && now < this.#fullUntilNs) return;
     try {
       this.#put(connection.original, connection.reply, since);
       this.#put(connection.reply, connection.original, since);
       connection.isMirrored = true;
       connection.isLoose = true;
       connection.mirroredNs = since;
-    } catch (error) {
-      this.refusal = errorText(error);
+    } catch {
+      // Full, most likely: the tracker goes on with it.
+      this.#fullUntilNs = now + FULL_NS;
       this.drop(connection);
     }
   }
