@@ -60,14 +60,14 @@ test('frames from text, captured byte for byte, and devices joined by a stream',
   }
   compare(hosts, [
     'ovs-vsctl --timeout=10 set interface p2 options:pstream=punix:$OVS_RUNDIR/p2.sock -- set interface p3 options:stream=unix:$OVS_RUNDIR/p2.sock options:rxq_pcap=$OVS_RUNDIR/p3.pcap options:ifindex=1100',
-    'for i in $(seq 50); do ovs-appctl netdev-dummy/conn-state p3 | grep -q ": connected" && break; sleep 0.1; done',
+    'for i in $(seq 200); do ovs-appctl netdev-dummy/conn-state p3 | grep -q ": connected" && break; sleep 0.1; done',
     ...appctl([
       'netdev-dummy/conn-state',
       'netdev-dummy/conn-state p1',
       'netdev-dummy/conn-state nope',
       `netdev-dummy/receive p1 ${FRAMES[0]}`,
     ]),
-    'for i in $(seq 50); do test $(stat -c %s $OVS_RUNDIR/p3.pcap) -gt 24 && break; sleep 0.1; done',
+    'for i in $(seq 200); do test $(stat -c %s $OVS_RUNDIR/p3.pcap) -gt 24 && break; sleep 0.1; done',
     'ovs-vsctl --timeout=10 wait-until interface p3 ifindex=1100',
   ]);
   const [wanted, got] = hosts.map((host) => captured(join(host.dir, 'p3.pcap')));
@@ -91,11 +91,11 @@ test('datapath flows as they are listed, filtered and put by hand', { skip }, as
   await compareControl(hosts, TRAFFIC);
   // The reference makes flows on other threads.
   compare(hosts, [
-    `for i in $(seq 50); do test $(ovs-appctl dpctl/dump-flows | wc -l) -ge ${TRAFFIC.length + 3} && break; sleep 0.1; done`,
+    `for i in $(seq 200); do test $(ovs-appctl dpctl/dump-flows | wc -l) -ge ${TRAFFIC.length + 3} && break; sleep 0.1; done`,
   ]);
   await compareControl(hosts, DUMPS, plainFlows);
   await compareControl(hosts, ['time/stop', 'dpctl/del-flows']);
-  compare(hosts, ['ovs-ofctl del-flows br0', 'for i in $(seq 50); do test -z "$(ovs-appctl dpctl/dump-flows)" && break; sleep 0.1; done']);
+  compare(hosts, ['ovs-ofctl del-flows br0', 'for i in $(seq 200); do test -z "$(ovs-appctl dpctl/dump-flows)" && break; sleep 0.1; done']);
   await compareControl(hosts, BY_HAND, plainFlows);
 });
 
