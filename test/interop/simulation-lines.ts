@@ -237,6 +237,17 @@ netdev-dummy/conn-state nope
 netdev-dummy/set-admin-state p1 down
 netdev-dummy/set-admin-state up
 netdev-dummy/set-admin-state nope up
+dpctl/cache-get-size
+dpctl/cache-get-size dummy@ovs-dummy
+dpctl/cache-get-size nope
+dpctl/cache-set-size dummy@ovs-dummy x 5
+dpctl/cache-set-size nope x 5
+dpctl/cache-set-size dummy@ovs-dummy x zz
+dpctl/offload-stats-show
+dpctl/offload-stats-show nope
+dpctl/show dummy@nope
+dpctl/show nope
+dpctl/show ovs-dummy
 `
   .trim()
   .split('\n');

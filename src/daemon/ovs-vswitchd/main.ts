@@ -258,7 +258,7 @@ async function start(context: DaemonContext): Promise<void> {
     onReady: () => context.ready(),
   });
   const rows = (table: string) => idl.rows(table);
-  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows, isOverridden: wantedOptions.dummyOverride };
   registerBridgeCommands(parts);
   registerTraceCommands(parts);
   registerDatapathCommands(parts);
