@@ -6,6 +6,7 @@ import { temporaryUuid } from '../base/temporary-uuid.ts';
 import { NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
 import { type Field, tunFieldIndex } from '../flow/fields.ts';
+import { portOrder } from '../flow/hash-order.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import { decodeContinuation } from '../openflow/codec/continuation-codec.ts';
@@ -374,7 +375,7 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   portStats(number: OfPort): PortStats[] {
-    if (number === OFPP.NONE) return this.#sortedPorts().map((port) => this.#portStats(port));
+    if (number === OFPP.NONE) return portOrder(this.ports.values()).map((port) => this.#portStats(port));
     const port = this.ports.get(number);
     if (port === undefined) throw new PeerError('OFPBRC_BAD_PORT', `no port ${number}`);
     return [this.#portStats(port)];
