@@ -1,10 +1,12 @@
 // A bridge as its OpenFlow connections see it: flows, ports, packet-out, events.
+
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
 import { temporaryUuid } from '../base/temporary-uuid.ts';
 import { type FrameOffload, NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
 import { type Field, tunFieldIndex } from '../flow/fields.ts';
+import { portOrder } from '../flow/hash-order.ts';
 import { type Key, matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import { decodeContinuation } from '../openflow/codec/continuation-codec.ts';
@@ -41,6 +43,7 @@ import { fromContinuation, toContinuation } from './translate/continuation.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
 import type { Translation } from './translate/translation.ts';
+import type { NativeTunnels } from './underlay/native.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
@@ -125,6 +128,10 @@ export class Core implements BridgeCore, BridgeState {
 
   get wantsPacketInOnMiss(): boolean {
     return this.control?.wantsPacketInOnMiss() ?? false;
+  }
+
+  get native(): NativeTunnels | undefined {
+    return this.megaflows.native;
   }
 
   patchPeer(port: SwitchPort): SwitchPort | undefined {
@@ -398,7 +405,7 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   portStats(number: OfPort): PortStats[] {
-    if (number === OFPP.NONE) return this.#sortedPorts().map((port) => this.#portStats(port));
+    if (number === OFPP.NONE) return portOrder(this.ports.values()).map((port) => this.#portStats(port));
     const port = this.ports.get(number);
     if (port === undefined) throw new PeerError('OFPBRC_BAD_PORT', `no port ${number}`);
     return [this.#portStats(port)];

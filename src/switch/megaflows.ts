@@ -27,6 +27,7 @@ import { applyEffects } from './translate/effects.ts';
 import { translate } from './translate/translate.ts';
 import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
 import { TunnelMap } from './translate/tunnel-config.ts';
+import type { NativeTunnels } from './underlay/native.ts';
 
 const PASS_INTERVAL_MS = 500;
 /** Work done before other events get their turn. */
@@ -76,6 +77,8 @@ export class Megaflows {
   flowLimit = 200_000;
   /** Flows match the whole frame. */
   isExact = false;
+  /** Set where the datapath puts outer headers on itself. */
+  native: NativeTunnels | undefined;
   /** How many flows there were at passes over them, and how long the last pass worked. */
   readonly passes = { average: 0, most: 0, passMs: 0 };
   #generation = 1;
@@ -111,6 +114,7 @@ export class Megaflows {
   portAttach(dpPort: number, port: SwitchPort): void {
     if (port.tunnel !== undefined) {
       this.tunnels.insert(dpPort, port.tunnel, port);
+      this.native?.underlay.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
       this.#tunnelPorts.set(dpPort, (this.#tunnelPorts.get(dpPort) ?? 0) + 1);
     } else {
       this.#ports.set(dpPort, port);
@@ -121,6 +125,7 @@ export class Megaflows {
   portDetach(dpPort: number, port: SwitchPort): void {
     if (port.tunnel !== undefined) {
       this.tunnels.remove(dpPort, port.tunnel);
+      this.native?.underlay.unlisten(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort);
       const left = (this.#tunnelPorts.get(dpPort) ?? 1) - 1;
       if (left === 0) this.#tunnelPorts.delete(dpPort);
       else this.#tunnelPorts.set(dpPort, left);
@@ -313,6 +318,7 @@ export class Megaflows {
       if (next.done === true) {
         this.#pass = undefined;
         this.passes.passMs += performance.now() - start;
+        this.native?.underlay.neighbors.sweep();
         this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;

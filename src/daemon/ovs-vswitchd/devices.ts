@@ -13,6 +13,7 @@ import { isIpv4 } from '../../switch/underlay/address.ts';
 import type { DeviceAddress } from '../../switch/underlay/routes.ts';
 import { randomMac } from '../reconcile/address.ts';
 import type { Mac } from '../reconcile/wanted.ts';
+import { arpReply } from './dummy-arp.ts';
 
 /** A device as the Interface row and the OpenFlow port show it. */
 export interface DeviceState extends PortLink {
@@ -197,6 +198,12 @@ export class DeviceTable {
   dummyAddresses(name: string): DeviceAddress[] {
     const device = this.#dummies.get(name);
     return [device?.ipv4, device?.ipv6].filter((address) => address !== undefined);
+  }
+
+  /** What a dummy device answers to a frame that was sent to it. */
+  dummyReply(name: string, frame: Uint8Array): Uint8Array | undefined {
+    const device = this.#dummies.get(name);
+    return device?.ipv4 === undefined ? undefined : arpReply(frame, device.mac, Number(device.ipv4.address & 0xffffffffn));
   }
 
   /** Names of the dummy devices that were asked for. */

@@ -212,6 +212,10 @@ async function start(context: DaemonContext): Promise<void> {
     after: (ms, fn) => realClock.after(ms, fn),
     receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
   });
+  const underlay = new Underlay(
+    () => clock.now(),
+    (name) => devices.dummyAddresses(name),
+  );
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
@@ -221,7 +225,10 @@ async function start(context: DaemonContext): Promise<void> {
         const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
         datapath.setSentSink(({ port, frame }) => {
           const name = datapath.portName(port);
-          if (name !== undefined) wires.sent(name, frame);
+          if (name === undefined) return;
+          wires.sent(name, frame);
+          const reply = devices.dummyReply(name, frame);
+          if (reply !== undefined) queueMicrotask(() => receiveFrame({ dummies, wires }, name, reply));
         });
         dummies.add(datapath);
         return datapath;
@@ -231,6 +238,7 @@ async function start(context: DaemonContext): Promise<void> {
       throw new ConfigError('Address family not supported by protocol');
     },
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
+    underlay,
     runDirectory: runDir(),
   };
   const host = openSwitchHost(environment);
@@ -267,12 +275,8 @@ async function start(context: DaemonContext): Promise<void> {
     onConfigured: () => wires.configure(dummyOptions(reconciler)),
     onReady: () => context.ready(),
   });
-  const underlay = new Underlay(
-    () => clock.now(),
-    (name) => devices.dummyAddresses(name),
-  );
   const rows = (table: string) => idl.rows(table);
-  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows, isOverridden: wantedOptions.dummyOverride };
   registerBridgeCommands(parts);
   registerTraceCommands(parts);
   registerDatapathCommands(parts);

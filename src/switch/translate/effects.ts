@@ -48,6 +48,9 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
         effect.mirror.packets += packets;
         effect.mirror.bytes += bytes;
         break;
+      case 'call':
+        effect.fn();
+        break;
       case 'recirc':
         break;
       case 'group':

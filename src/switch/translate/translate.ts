@@ -23,6 +23,7 @@ import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { mirrorInput, mirrorOutput } from './mirror.ts';
+import { nativeInput } from './native-tunnel.ts';
 import { normal } from './normal.ts';
 import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
@@ -431,11 +432,14 @@ export class Walk {
       tunnelOutput(this, port, port.tunnel);
       return;
     }
+    const { native } = this.bridge;
+    const tunnel = native === undefined ? undefined : nativeInput(this, native, port);
     // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
     if (isMirror) this.commit();
     if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
     this.commit();
-    this.out.push({ kind: 'output', port: port.dpPort });
+    if (tunnel?.tunnel !== undefined) this.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
+    else this.out.push({ kind: 'output', port: port.dpPort });
     if (port.bundle !== undefined && !this.bridge.mirrors.isEmpty) mirrorOutput(this, port.bundle);
   }
 
@@ -452,14 +456,21 @@ export class Walk {
     }
     this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
     if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
+    this.continueAt(peer, () => {
+      for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
+      for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
+    });
+  }
+
+  /** The walk goes on in another bridge as if the frame, that `prepare` makes what it is there, had come in by that port. */
+  continueAt(peer: SwitchPort, prepare: () => void): void {
     const saved = this.key.slice();
     const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast, mirrored } = this;
     const stack = this.stack.splice(0);
     this.bridge = peer.bridge;
     this.mirrored = 0;
     this.actionSet = [];
-    for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
-    for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
+    prepare();
     clearConntrack(this);
     this.wasMpls = false;
     this.key[W.IN_PORT] = peer.port;
@@ -573,11 +584,14 @@ export class Walk {
     this.mark(W.RECIRC_ID, 0xffffffff);
     this.mark(W.TYPE, isIp(key) ? 0xffffff00 : 0xffff0000);
     const { frozen } = request;
-    if (request.isTunnelled && frozen === undefined) markTunnelInput(this);
+    const isGood = !request.isTunnelled || frozen !== undefined || markTunnelInput(this);
     const port = this.bridge.ports.get(key[W.IN_PORT]!);
     try {
       this.nested('bridge', `bridge("${this.bridge.name}")`, () => {
-        if (frozen !== undefined) {
+        if (!isGood) {
+          if (port?.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
+          this.report('warn', 'dropping tunnel packet marked ECN CE but is not ECN capable');
+        } else if (frozen !== undefined) {
           this.#thaw(frozen);
         } else if (request.actions !== undefined) {
           runActions(this, request.actions, true);

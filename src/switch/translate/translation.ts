@@ -27,6 +27,8 @@ export type Effect =
   | { kind: 'finTimeout'; bridge: BridgeState; rule: FlowRule; idleTimeoutSec: number; hardTimeoutSec: number }
   /** Counts for a bucket of a group; undefined: for all of them. */
   | { kind: 'group'; group: Group; bucket: number | undefined }
+  /** Something else that a frame sets off. */
+  | { kind: 'call'; fn: () => void }
   /** The id must stay known while the megaflow is there. */
   | { kind: 'recirc'; id: number };
 
