@@ -17,9 +17,9 @@ import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
 import { checkActionForm } from './action-forms.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
-import { encodeNicira, niciraAction } from './nicira-encode.ts';
+import { encodeLoad2, encodeNicira, niciraAction } from './nicira-encode.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
-import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
+import { encodeNxmHeader, hasLongHeader, packBits, subfield } from './subfield-codec.ts';
 
 const EXPERIMENTER = 0xffff;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
@@ -52,8 +52,9 @@ export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): 
   const bytes = from.bytes.subarray(start);
   checkWhole(bytes, 'actions');
   const place = { at: 0 };
+  let actions: Action[];
   try {
-    return decodeList(from, version, depth, place);
+    actions = decodeList(from, version, depth, place);
   } catch (error) {
     if (error instanceof PeerError) {
       const { code } = error;
@@ -61,6 +62,11 @@ export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): 
     }
     throw error;
   }
+  if (depth === 0 && actions.some(({ kind }) => kind === 'nat')) {
+    log.warn('Cannot have NAT action outside of "ct" action');
+    throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', 'nat outside ct');
+  }
+  return actions;
 }
 
 function decodeList(from: ByteReader, version: OfVersion, depth: number, place: { at: number }): Action[] {
@@ -546,6 +552,10 @@ function encodeSetField10(out: ByteWriter, field: Field, value: bigint, mask: bi
 
 /** Loads of every run of ones in the mask, lowest first, none wider than 64 bits. */
 function loadField(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
+  if (hasLongHeader(field)) {
+    encodeLoad2(out, field, value, mask);
+    return;
+  }
   const width = field.name === 'vlan_vid' ? 13 : field.bits;
   let at = 0;
   while (at < width) {
@@ -609,7 +619,8 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
     if ((INSTRUCTION_SIZE[type] ?? length) !== length) throw new PeerError('OFPBIC_BAD_LEN', `instruction ${type} of ${length} bytes`);
     const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
     if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');
-    if (type < 1 || type > 6) {
+    // OpenFlow 1.5 has metering as an action.
+    if (type < 1 || type > (version >= 6 ? INSTRUCTION.CLEAR : INSTRUCTION.METER)) {
       throw new PeerError('OFPBIC_UNKNOWN_INST', `instruction ${type}`);
     }
     if (bodies.has(type)) throw new PeerError('OFPBIC_DUP_INST', `instruction ${type} twice`);
@@ -650,6 +661,7 @@ const isInstruction = (action: Action): boolean =>
 /** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
 export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
   const hasMeter = version < 6;
+  const canMeter = version === 4 || version === 5;
   const now = { ...context };
   const apply = actions.filter((a) => !isInstruction(a) && !(hasMeter && a.kind === 'meter'));
   const block = (type: number, body: (out: ByteWriter) => void): void => {
@@ -659,7 +671,7 @@ export function encodeInstructions(out: ByteWriter, actions: readonly Action[], 
     out.patch16(start + 2, out.size - start);
   };
   for (const action of actions) {
-    if (hasMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));
+    if (canMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));
   }
   if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeInContext(o.zeros(4), apply, version, now));
   for (const action of actions) {

@@ -137,7 +137,6 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
       pcp = tci >> 13;
       wild &= ~FW10.PCP;
     }
-    if (vlanMask !== 0 && (wild & (FW10.DL_VLAN | FW10.PCP)) === (FW10.DL_VLAN | FW10.PCP)) wild &= ~FW10.DL_VLAN;
   }
   if ((match.mask[W.TOS] ?? 0) >>> 24 === 0xfc) wild &= ~FW10.TOS;
   has(w(W.TP), 16, FW10.TP_SRC);

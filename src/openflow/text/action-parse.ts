@@ -1,7 +1,8 @@
 // Actions from text: one entry an action's name, given what follows it. Faults are ConfigErrors in the reference's words.
 // Facts: ovs-actions(7) and the reference's messages.
 import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
-import { parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { logger } from '../../base/log.ts';
+import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import type { Action, ActionKind, NatSpec, Subfield } from '../action.ts';
@@ -13,18 +14,23 @@ import { splitCommas, splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
 import type { ActionTextContext } from './number-text.ts';
 import { fault, numberOf, tableOf, u32, u64 } from './number-text.ts';
-import { fieldOfText, parseSubfield } from './subfield-text.ts';
+import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
+
+const socketLog = logger('socket_util');
 
 function portOf(text: string, context: ActionTextContext, message: string): number {
   return parsePort(text, context.names) ?? fault(message);
 }
 
 function macOf(text: string): [number, number] {
-  return parseMac(text) ?? fault(`invalid mac address ${text}`);
+  return parseMac(scannedMac(text)) ?? fault(`invalid mac address ${text}`);
 }
 
 function ipOf(text: string): number {
-  return parseIpv4(text) ?? fault(`${text}: could not convert to IP address`);
+  const ip = parseIpv4(text);
+  if (ip !== undefined) return ip;
+  socketLog.err(`"${text}" is not a valid IP address`);
+  return fault(`${text}: could not convert to IP address`);
 }
 
 function ethertype(text: string): number {
@@ -74,8 +80,9 @@ function parseOutput(arg: string, context: ActionTextContext, word: { mark: stri
   const port = parsePort(arg, context.names);
   if (port !== undefined) return { kind: 'output', port, maxLen: port === OFPP.CONTROLLER ? 0xffff : 0 };
   const name = /^[^[]*/.exec(arg)?.[0] ?? '';
-  if (fieldOfText(name) === undefined) return fault(`${arg}: output to unknown port`);
-  return { kind: 'outputReg', src: parseSubfield(arg), maxLen: 0xffff };
+  const found = fieldOfText(name) === undefined ? undefined : parseSubfieldPart(arg);
+  if (found === undefined || found.rest !== '') return fault(`${arg}: output to unknown port`);
+  return { kind: 'outputReg', src: found.subfield, maxLen: 0xffff };
 }
 
 function parseController(arg: string): Action {
@@ -120,7 +127,7 @@ function parseResubmit(arg: string, context: ActionTextContext): Action {
   const port = portText === '' ? OFPP.IN_PORT : portOf(portText, context, `${portText}: resubmit to unknown port`);
   const table = tableText === '' ? 255 : tableOf(tableText, `${tableText}: resubmit to unknown table`);
   if (ct !== '' && ct !== 'ct') return fault(`${ct}: unknown parameter`);
-  if (port === OFPP.IN_PORT && table === 255) return fault('at least one "in_port" or "table" must be specified  on resubmit');
+  if (port === OFPP.IN_PORT && table === 255) return fault('at least one "in_port" or "table" must be specified on resubmit');
   return { kind: 'resubmit', port, table, withCtTuple: ct === 'ct' };
 }
 
@@ -137,10 +144,9 @@ function parseLoad(arg: string): Action {
 }
 
 function parseMove(arg: string): Action {
-  const arrow = arg.indexOf('->');
-  if (arrow < 0) return fault(`${arg}: missing \`->'`);
-  const src = parseSubfield(arg.slice(0, arrow));
-  const dst = parseSubfield(arg.slice(arrow + 2));
+  const { subfield: src, rest } = parseSubfieldPart(arg);
+  if (!rest.startsWith('->')) fault(`${arg}: missing \`->' following source`);
+  const dst = parseSubfield(rest.slice(2));
   if (src.bits !== dst.bits) return fault(`${arg}: source field is ${src.bits} bits wide but destination is ${dst.bits} bits wide`);
   return { kind: 'regMove', src, dst };
 }
@@ -199,17 +205,17 @@ function parseNat(arg: string): Action {
 }
 
 function parseNatRange(text: string, nat: NatSpec): void {
-  const portsOnly = /^:(\d+)(?:-(\d+))?$/.exec(text);
-  if (portsOnly !== null) {
-    nat.portMin = numberOf(portsOnly[1] ?? '', 16, 'port');
-    if (portsOnly[2] !== undefined) nat.portMax = numberOf(portsOnly[2], 16, 'port');
-    return;
-  }
-  const m = /^(?:\[([^\]]*)\]|([\d.]+(?:-[\d.]+)?)|([0-9a-f:.]+(?:-[0-9a-f:.]+)?))?(?::(\d+)(?:-(\d+))?)?$/i.exec(text);
-  const v4 = /^([\d.]+)(?:-([\d.]+))?(?::(\d+)(?:-(\d+))?)?$/.exec(text);
-  const range = v4 !== null ? [v4[1], v4[2]] : (m?.[1] ?? m?.[3] ?? '').split('-');
-  const ports = v4 !== null ? [v4[3], v4[4]] : [m?.[4], m?.[5]];
-  if (m === null && v4 === null) fault(`garbage (${text}) after nat range "${text}" (pos: 0)`);
+  const ports = ':(\\d+)(?:-(\\d+))?';
+  const v4 = new RegExp(`^([\\d.]+)(?:-([\\d.]+))?(?:${ports})?`).exec(text);
+  const v6 = new RegExp(`^(?:\\[([^\\]-]*)(?:-([^\\]]*))?\\]|([0-9a-f:.]*:[0-9a-f:.]*)(?:-([0-9a-f:.]+))?)(?:${ports})?`, 'i').exec(text);
+  // Without an address there is no range of ports.
+  const only = /^:(\d+)/.exec(text);
+  const isV4 = v4 !== null && (v4[1] ?? '').includes('.');
+  const found = only ?? (isV4 ? v4 : v6);
+  const end = found?.[0].length ?? 0;
+  if (end === 0 || end < text.length) fault(`garbage (${text.slice(end)}) after nat range "${text}" (pos: ${end})`);
+  const range = only !== null ? [] : isV4 ? [v4[1], v4[2]] : [v6?.[1] ?? v6?.[3], v6?.[2] ?? v6?.[4]];
+  const between = only !== null ? [only[1]] : isV4 ? [v4[3], v4[4]] : [v6?.[5], v6?.[6]];
   const address = (one: string | undefined): number[] | undefined => {
     if (one === undefined || one === '') return undefined;
     const four = parseIpv4(one);
@@ -226,8 +232,8 @@ function parseNatRange(text: string, nat: NatSpec): void {
   const high = address(range[1]);
   if (low !== undefined) nat.addrMin = low;
   if (high !== undefined && high.join() !== low?.join()) nat.addrMax = high;
-  if (ports[0] !== undefined) nat.portMin = numberOf(ports[0], 16, 'port');
-  if (ports[1] !== undefined) nat.portMax = numberOf(ports[1], 16, 'port');
+  if (between[0] !== undefined) nat.portMin = numberOf(between[0], 16, 'port');
+  if (between[1] !== undefined) nat.portMax = numberOf(between[1], 16, 'port');
 }
 
 function parseCt(arg: string, context: ActionTextContext): Action {
@@ -282,19 +288,40 @@ function hashFields(text: string, whole: string): string {
   return HASH_FIELDS.find((name) => name === text) ?? fault(`${whole}: unknown fields \`${text}'`);
 }
 
+/** Cuts a text at separators, as many in a row as there are. */
+class Tokens {
+  private rest: string;
+
+  constructor(text: string) {
+    this.rest = text;
+  }
+
+  /** The next part; empty at the end. */
+  next(separators = ', '): string {
+    let from = 0;
+    while (from < this.rest.length && separators.includes(this.rest.charAt(from))) from++;
+    let to = from;
+    while (to < this.rest.length && !separators.includes(this.rest.charAt(to))) to++;
+    const token = this.rest.slice(from, to);
+    this.rest = this.rest.slice(to + 1);
+    return token;
+  }
+}
+
 function parseBundle(arg: string, context: ActionTextContext, isLoad: boolean): Action {
-  const at = arg.search(/(?:members|slaves):/);
-  const head = splitCommas(at < 0 ? arg : arg.slice(0, at)).map((part) => part.trim());
-  const [fields = '', basis = '', algorithm = '', memberType = '', dst = ''] = head;
-  if (at < 0 || head.length < (isLoad ? 5 : 4)) return fault(`${arg}: not enough arguments to bundle action`);
+  const tokens = new Tokens(arg);
+  const [fields, basis, algorithm, memberType] = [tokens.next(), tokens.next(), tokens.next(), tokens.next()];
+  const dst = isLoad ? tokens.next() : '';
+  const delimiter = tokens.next(': ');
+  if (delimiter === '') return fault(`${arg}: not enough arguments to bundle action`);
+  if (!/^(?:members|slaves)$/i.test(delimiter)) {
+    return fault(`${arg}: missing member delimiter, expected \`members', got \`${delimiter}'`);
+  }
+  const members: number[] = [];
+  for (let one = tokens.next(', []'); one !== ''; one = tokens.next(', []')) members.push(portOf(one, context, `${one}: bad port number`));
   const known = hashFields(fields, arg);
   const named = BUNDLE_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
   if (memberType !== 'ofport') return fault(`${arg}: unknown member_type \`${memberType}'`);
-  const members = arg
-    .slice(arg.indexOf(':', at) + 1)
-    .split(/[, ]+/)
-    .filter((part) => part !== '')
-    .map((part) => portOf(part, context, `${part}: bad port number`));
   const action: Extract<Action, { kind: 'bundle' }> = {
     kind: 'bundle',
     fields: known,
@@ -387,9 +414,14 @@ function parseEncap(arg: string): Action {
 
 function parseDecap(arg: string): Action {
   if (arg === '') return { kind: 'decap' };
-  const m = /^packet_type\(ns=([^,]+),type=([^)]+)\)$/.exec(arg);
-  if (m === null) return fault(`Invalid decap argument: ${arg}`);
-  return { kind: 'decap', newPacketType: ((numberOf(m[1] ?? '', 16, 'ns') << 16) | numberOf(m[2] ?? '', 16, 'type')) >>> 0 };
+  let newPacketType = 0;
+  for (const { key, value = '' } of splitKeyValues(arg)) {
+    if (key !== 'packet_type') fault(`Invalid decap argument: ${key}`);
+    const attributes = new Map(splitKeyValues(value).map((part) => [part.key, part.value ?? '']));
+    const attribute = (name: string): number => numberOf(attributes.get(name) ?? fault(`Missing packet_type attribute ${name}`), 16, name);
+    newPacketType = ((attribute('ns') << 16) | attribute('type')) >>> 0;
+  }
+  return { kind: 'decap', newPacketType };
 }
 
 function parseWriteMetadata(arg: string): Action {
@@ -397,19 +429,31 @@ function parseWriteMetadata(arg: string): Action {
   return { kind: 'writeMetadata', metadata: u64(value), mask: mask === undefined ? 0xffffffffffffffffn : u64(mask) };
 }
 
+function stackPart(arg: string): Subfield {
+  const { subfield, rest } = parseSubfieldPart(arg);
+  return rest === '' ? subfield : fault(`${rest}: trailing garbage following push or pop`);
+}
+
+/** An argument that must not be empty. */
+const wanted = (arg: string, action: string, what: string): string => (arg === '' ? fault(`${action}: expected ${what}.`) : arg);
+
 function vid(arg: string): number {
-  const value = parseInteger(arg);
-  return value === undefined || value > 0xfffn ? fault(`${arg}: not a valid VLAN VID`) : Number(value);
+  const value = numberOf(arg, 16, 'VLAN VID');
+  return value > 0xfff ? fault(`${arg}: not a valid VLAN VID`) : value;
 }
 
 function pcp(arg: string): number {
-  const value = parseInteger(arg);
-  return value === undefined || value > 7n ? fault(`${arg}: not a valid VLAN PCP`) : Number(value);
+  return inRange(arg, 8, 7, 'VLAN PCP');
 }
 
 function tos(arg: string): number {
   const value = numberOf(arg, 8, 'TOS');
   return (value & 3) !== 0 ? fault(`${arg}: not a valid TOS`) : value;
+}
+
+function mplsLabel(arg: string): number {
+  const value = u32(arg);
+  return value > 0xfffff ? fault(`${arg}: not a valid MPLS label`) : value;
 }
 
 function inRange(arg: string, bits: number, most: number, text: string): number {
@@ -459,14 +503,14 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
       return { kind: 'decTtl', controllerIds: ids.map((id) => (Number.parseInt(id, 10) || 0) & 0xffff), listed: true };
     },
   ],
-  ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: u32(arg) })],
-  ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: numberOf(arg, 8, 'MPLS TC') })],
-  ['set_mpls_ttl', (arg) => ({ kind: 'setMplsTtl', ttl: numberOf(arg, 8, 'MPLS TTL') })],
+  ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: mplsLabel(wanted(arg, 'set_mpls_label', 'label')) })],
+  ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: inRange(wanted(arg, 'set_mpls_tc', 'tc'), 8, 7, 'MPLS TC') })],
+  ['set_mpls_ttl', (arg) => ({ kind: 'setMplsTtl', ttl: numberOf(wanted(arg, 'set_mpls_ttl', 'ttl'), 8, 'MPLS TTL') })],
   ['dec_mpls_ttl', () => ({ kind: 'decMplsTtl' })],
   ['push_mpls', (arg) => ({ kind: 'pushMpls', ethertype: ethertype(arg) })],
   ['pop_mpls', (arg) => ({ kind: 'popMpls', ethertype: ethertype(arg) })],
   ['dec_nsh_ttl', () => ({ kind: 'decNshTtl' })],
-  ['delete_field', (arg) => ({ kind: 'deleteField', field: fieldOfText(arg) ?? fault(`${arg}: unknown field \`${arg}'`) })],
+  ['delete_field', (arg) => ({ kind: 'deleteField', field: fieldOfText(arg) ?? fault(`unknown field \`${arg}'`) })],
   [
     'set_tunnel',
     (arg) => {
@@ -493,8 +537,8 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ],
   ['exit', () => ({ kind: 'exit' })],
   ['sample', parseSample],
-  ['push', (arg) => ({ kind: 'push', subfield: parseSubfield(arg) })],
-  ['pop', (arg) => ({ kind: 'pop', subfield: parseSubfield(arg) })],
+  ['push', (arg) => ({ kind: 'push', subfield: stackPart(arg) })],
+  ['pop', (arg) => ({ kind: 'pop', subfield: stackPart(arg) })],
   ['clone', (arg, context) => ({ kind: 'clone', actions: parseNested(arg, context, 'clone') })],
   [
     'check_pkt_larger',
