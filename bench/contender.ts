@@ -91,22 +91,11 @@ async function startOvs(site: Site, middle: string, bin: Programs, type = 'netde
       end('ovs-vswitchd')();
     }
   });
+  // Numbers are asked for: two ports of one transaction get them in no order.
   vsctl(
-    'add-br',
-    'br0',
-    '--',
-    'set',
-    'bridge',
-    'br0',
-    `datapath_type=${type}`,
-    '--',
-    'add-port',
-    'br0',
-    'va',
-    '--',
-    'add-port',
-    'br0',
-    'vb',
+    ...['add-br', 'br0', '--', 'set', 'bridge', 'br0', `datapath_type=${type}`],
+    ...['--', 'add-port', 'br0', 'va', '--', 'set', 'interface', 'va', 'ofport_request=1'],
+    ...['--', 'add-port', 'br0', 'vb', '--', 'set', 'interface', 'vb', 'ofport_request=2'],
   );
   await sleep(1500);
 }

@@ -64,7 +64,7 @@ const rate = (before: number, after: number, elapsed: number): number => (after 
 /**
  * Sends 64-byte frames from `left` to `right` with the kernel's own generator. It is pinned: the switch's device is polled where frames
  * are put into it, and while there are always more it is polled there for good, so that a generator that once ran on the switch's
- * processor would leave the device's interrupt work there.
+ * processor would leave the device's interrupt work there. Without `ratePerSec`, as many as it can.
  */
 export async function smallFrames(
   site: Site,
@@ -72,7 +72,7 @@ export async function smallFrames(
   middle: string,
   right: string,
   seconds: number,
-  { variety, pid }: { variety?: Variety | undefined; pid?: number | undefined } = {},
+  { variety, pid, ratePerSec = 0 }: { variety?: Variety | undefined; pid?: number | undefined; ratePerSec?: number } = {},
 ): Promise<SmallFrames> {
   const mac = (namespace: string, device: string): string =>
     must(['ip', '-n', namespace, '-br', 'link', 'show', device]).split(/\s+/)[2]!.replaceAll(':', '');
@@ -92,6 +92,7 @@ export async function smallFrames(
     frame,
     String(variety?.flows ?? 1),
     String(variety?.nets ?? 1),
+    String(ratePerSec),
   ]);
   await printed(generator, 'sending');
   await sleep(variety?.warmUpMs ?? 700);

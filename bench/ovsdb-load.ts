@@ -66,7 +66,11 @@ export class Load {
     address[0] = AF_UNIX;
     address.set(path, 2);
     const fd = this.#libc.socket(AF_UNIX, SOCK_STREAM, 0);
-    if (this.#libc.connect(fd, address, address.length) < 0) throw new Error(`cannot connect to ${this.#path}`);
+    // The socket is there before its owner listens.
+    for (let tries = 0; this.#libc.connect(fd, address, address.length) < 0; tries++) {
+      if (tries === 500) throw new Error(`cannot connect to ${this.#path}`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
     this.#fds.push(fd);
     return fd;
   }

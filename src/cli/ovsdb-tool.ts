@@ -22,7 +22,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'help', short: 'h' },
   { name: 'version', short: 'V' },
   { name: 'timeout', short: 't', argument: 'required' },
-  ...LOG_OPTIONS,
+  ...LOG_OPTIONS.filter(({ name }) => name === 'verbose'),
 ];
 
 const defaultDatabase = (): string => `${dbDir()}/conf.db`;

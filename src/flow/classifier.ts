@@ -22,7 +22,7 @@
 //
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
 import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
-import { type Key, type Match, W } from './key.ts';
+import { type Key, type Match, type TunField, W } from './key.ts';
 import { maskCovers, matchesOverlap, type PackedMask, packMask, packValues, unpackMatch, valuesAgree } from './mask.ts';
 
 /** A version later than any. */
@@ -36,6 +36,9 @@ export interface Conjunction {
 }
 
 /** A rule as the classifier sees it; the owner extends it. */
+/** Places of tun_metadata fields, of the few rules that match on any. */
+const tunFieldsOf = new WeakMap<ClassifierRule, readonly TunField[]>();
+
 export class ClassifierRule {
   readonly mask: PackedMask;
   readonly values: Uint32Array;
@@ -52,11 +55,15 @@ export class ClassifierRule {
     this.mask = packMask(match.mask);
     this.values = packValues(this.mask, match.key);
     this.priority = priority;
+    if (match.tunFields !== undefined) tunFieldsOf.set(this, match.tunFields);
   }
 
   /** The match, unpacked. */
   match(): Match {
-    return unpackMatch(this.mask, this.values);
+    const match = unpackMatch(this.mask, this.values);
+    const tunFields = tunFieldsOf.get(this);
+    if (tunFields !== undefined) match.tunFields = tunFields;
+    return match;
   }
 
   isVisible(version: number): boolean {

@@ -1,131 +1,135 @@
-// From a key to a frame that has it: the reverse of extraction, as the reference's tools make frames up. What a key does not say is zero;
-// lengths and checksums are right. TCP, UDP and ICMP carry 64 bytes that count upwards unless other bytes are given.
-import { FRAG, type Key, W } from './key.ts';
-import { ETH, IP } from './prerequisites.ts';
+// The frame that a key describes, as test commands make it: headers that the key has, and a payload where the protocol may carry one.
+// What it looks like byte for byte is the reference's: 64 bytes that count up behind TCP, UDP and ICMP echo, unless a length is asked for.
+import { sumBytes } from '../wire/checksum.ts';
+import { FRAG, type Key, VLAN_CFI, W } from './key.ts';
 
 const PAYLOAD = Uint8Array.from({ length: 64 }, (_, i) => i);
-/** FIN, SYN and RST. */
-const NO_DATA = 0x7;
-const MORE_FRAGMENTS = 0x2000;
-/** Where a later fragment stands, in eights. */
-const LATER_OFFSET = 100;
-const MPLS_LABELS = 3;
-const MPLS_BOTTOM = 0x100;
+const NO_TYPE = 0x5ff;
+const MOST = 65535;
 
 const be16 = (value: number): number[] => [(value >>> 8) & 255, value & 255];
-const be32 = (value: number): number[] => [...be16(value >>> 16), ...be16(value & 0xffff)];
-const words = (key: Key, first: number, count: number): number[] => Array.from(key.subarray(first, first + count)).flatMap(be32);
-const tos = (key: Key): number => (key[W.TOS] ?? 0) >>> 24;
-const ttl = (key: Key): number => ((key[W.TOS] ?? 0) >>> 16) & 0xff;
-const proto = (key: Key): number => (key[W.TYPE] ?? 0) & 0xff;
+const be32 = (value: number): number[] => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+const words = (key: Key, first: number, count: number): number[] => [...key.subarray(first, first + count)].flatMap(be32);
+const checksum = (bytes: number[], sum = 0): number => ~sumBytes(Uint8Array.from(bytes), 0, bytes.length, sum) & 0xffff;
+const setWord = (bytes: number[], at: number, value: number): void => void bytes.splice(at, 2, ...be16(value));
 
-function checksum(...parts: readonly (readonly number[])[]): number {
-  const bytes = parts.flat();
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
+/** The transport header with a zero checksum, where that is, and whether a payload follows by itself. */
+function transportHeader(key: Key, proto: number): { head: number[]; sumAt: number; hasPayload: boolean } {
+  const ports = words(key, W.TP, 1);
+  const [type = 0, code = 0] = [ports[1], ports[3]];
+  if (proto === 6) {
+    const flags = key[W.TOS]! & 0xfff;
+    // Segments that open or end a connection carry nothing.
+    return {
+      head: [...ports, ...be32(0), ...be32(0), 0x50 | (flags >>> 8), flags & 255, 0, 0, 0, 0, 0, 0],
+      sumAt: 16,
+      hasPayload: (flags & 7) === 0,
+    };
+  }
+  if (proto === 17) return { head: [...ports, 0, 0, 0, 0], sumAt: 6, hasPayload: true };
+  if (proto === 132) return { head: [...ports, ...be32(0), ...be32(0)].slice(0, 12), sumAt: -1, hasPayload: false };
+  if (proto === 1) return { head: [type, code, 0, 0, 0, 0, 0, 0], sumAt: 2, hasPayload: type === 8 || type === 0 };
+  if (proto === 2) return { head: [type, code, 0, 0, ...words(key, W.IGMP_GROUP, 1)], sumAt: 2, hasPayload: false };
+  if (proto === 58) {
+    const head = [type, code, 0, 0];
+    if (code !== 0 || (type !== 135 && type !== 136)) {
+      return { head: [...head, 0, 0, 0, 0], sumAt: 2, hasPayload: type === 128 || type === 129 };
+    }
+    head.push(...words(key, W.ND_RESERVED, 1), ...words(key, W.ND_TARGET, 4));
+    const addresses = words(key, W.ARP_HW, 3);
+    const [source, target] = [addresses.slice(0, 6), addresses.slice(6)];
+    if (source.some((byte) => byte !== 0)) head.push(1, 1, ...source);
+    if (target.some((byte) => byte !== 0)) head.push(2, 1, ...target);
+    return { head, sumAt: 2, hasPayload: false };
+  }
+  return { head: [], sumAt: -1, hasPayload: false };
 }
 
-/** Puts a checksum of header and data into place `at`. */
-function summed(bytes: number[], at: number, pseudo: readonly number[] = []): number[] {
-  const sum = checksum(pseudo, bytes);
-  return [...bytes.slice(0, at), ...be16(sum), ...bytes.slice(at + 2)];
+/** Transport header and payload, checksum and all; `room` bytes of zeros behind the header unless it is negative. */
+function transport(key: Key, isIpv6: boolean, payload: Uint8Array, room: (header: number) => number): number[] {
+  const proto = key[W.TYPE]! & 255;
+  const isLater = ((key[W.TYPE]! >>> 8) & FRAG.LATER) !== 0;
+  const { head, sumAt, hasPayload } = isLater ? { head: [], sumAt: -1, hasPayload: false } : transportHeader(key, proto);
+  const wanted = room(head.length);
+  const bytes = [...head];
+  if (wanted >= 0) bytes.push(...new Array<number>(wanted).fill(0));
+  else if (hasPayload) bytes.push(...payload);
+  // What is added to reach a length counts twice in the reference's UDP length.
+  if (head.length > 0 && proto === 17) setWord(bytes, 4, bytes.length + Math.max(0, wanted));
+  if (sumAt < 0) return bytes;
+  let pseudo = 0;
+  if (proto !== 1 && proto !== 2) {
+    const addresses = isIpv6 ? words(key, W.IPV6_SRC, 8) : words(key, W.NW_SRC, 2);
+    const header = [...addresses, 0, 0, ...be16(bytes.length), 0, 0, 0, proto];
+    pseudo = sumBytes(Uint8Array.from(header), 0, header.length);
+  }
+  const sum = checksum(bytes, pseudo);
+  setWord(bytes, sumAt, proto === 17 && sum === 0 ? 0xffff : sum);
+  return bytes;
 }
 
-/** The transport header and what follows it; `pseudo` makes the addresses' share of its checksum from its size. */
-function transport(key: Key, isIpv6: boolean, payload: readonly number[], pseudo: (size: number) => number[]): number[] {
-  const ports = be32(key[W.TP] ?? 0);
-  const kind = (key[W.TP] ?? 0) >>> 16;
-  const icmp = [kind & 0xff, (key[W.TP] ?? 0) & 0xff, 0, 0];
-  switch (proto(key)) {
-    case IP.TCP: {
-      const flags = (key[W.TOS] ?? 0) & 0xfff;
-      // A segment that begins or ends a connection has no data.
-      const data = (flags & NO_DATA) === 0 ? payload : [];
-      const bytes = [...ports, ...be32(0), ...be32(0), 0x50 | (flags >>> 8), flags & 255, 0, 0, 0, 0, 0, 0, ...data];
-      return summed(bytes, 16, pseudo(bytes.length));
+/** What follows the Ethernet header. */
+function network(key: Key, payload: Uint8Array, room: (header: number) => number): number[] {
+  const tos = key[W.TOS]!;
+  const frag = (key[W.TYPE]! >>> 8) & 3;
+  const filled = (bytes: number[]): number[] => [...bytes, ...new Array<number>(Math.max(0, room(bytes.length))).fill(0)];
+  switch (key[W.TYPE]! >>> 16) {
+    case 0x0800: {
+      const inner = transport(key, false, payload, (header) => room(20 + header));
+      const fragment = frag === 0 ? 0 : 0x2000 | ((frag & FRAG.LATER) !== 0 ? 100 : 0);
+      const head = [0x45, tos >>> 24, ...be16(20 + inner.length), 0, 0, ...be16(fragment), (tos >>> 16) & 255, key[W.TYPE]! & 255, 0, 0];
+      head.push(...words(key, W.NW_SRC, 2));
+      setWord(head, 10, checksum(head));
+      return [...head, ...inner];
     }
-    case IP.UDP: {
-      const bytes = [...ports, ...be16(8 + payload.length), 0, 0, ...payload];
-      const done = summed(bytes, 6, pseudo(bytes.length));
-      // A sum of zero would say that there is none.
-      return done[6] === 0 && done[7] === 0 ? [...done.slice(0, 6), 0xff, 0xff, ...done.slice(8)] : done;
+    case 0x86dd: {
+      const inner = transport(key, true, payload, (header) => room(40 + header));
+      const first = ((6 << 28) | ((tos >>> 24) << 20) | key[W.IPV6_LABEL]!) >>> 0;
+      return [...be32(first), ...be16(inner.length), key[W.TYPE]! & 255, (tos >>> 16) & 255, ...words(key, W.IPV6_SRC, 8), ...inner];
     }
-    case IP.SCTP:
-      return [...ports, ...be32(0), ...be32(0)];
-    case IP.ICMP:
-      return isIpv6 ? [] : summed([...icmp, ...be32(0), ...(isEcho(icmp, 0, 8) ? payload : [])], 2);
-    case IP.IGMP:
-      return summed([...icmp, ...be32(key[W.IGMP_GROUP] ?? 0)], 2);
-    case IP.ICMPV6: {
-      if (!isIpv6) return [];
-      const bytes = [...icmp, ...be32(key[W.ND_RESERVED] ?? 0)];
-      if (icmp[1] === 0 && (icmp[0] === 135 || icmp[0] === 136)) bytes.push(...neighbour(key));
-      if (isEcho(icmp, 128, 129)) bytes.push(...payload);
-      return summed(bytes, 2, pseudo(bytes.length));
+    case 0x0806:
+    case 0x8035: {
+      const operation = key[W.TYPE]! & 255;
+      const hardware = words(key, W.ARP_HW, 3);
+      const addresses = [...hardware.slice(0, 6), ...words(key, W.NW_SRC, 1), ...hardware.slice(6), ...words(key, W.NW_DST, 1)];
+      // Other operations than request and reply show no addresses.
+      return filled([0, 1, 8, 0, 6, 4, ...be16(operation), ...(operation === 1 || operation === 2 ? addresses : addresses.fill(0))]);
+    }
+    case 0x8847:
+    case 0x8848: {
+      const stack: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        stack.push(...words(key, W.MPLS + i, 1));
+        if ((key[W.MPLS + i]! & 0x100) !== 0) break;
+      }
+      return filled(stack);
     }
   }
-  return [];
+  return filled([]);
 }
 
-const isEcho = ([type, code]: readonly number[], ...types: number[]): boolean => code === 0 && types.includes(type ?? -1);
-
-/** The target of neighbour discovery, and the link-layer addresses that are not zero as its options. */
-function neighbour(key: Key): number[] {
-  const both = words(key, W.ARP_HW, 3);
-  const option = (type: number, mac: number[]): number[] => (mac.some((byte) => byte !== 0) ? [type, 1, ...mac] : []);
-  return [...words(key, W.ND_TARGET, 4), ...option(1, both.slice(0, 6)), ...option(2, both.slice(6, 12))];
-}
-
-function ipv4(key: Key, payload: readonly number[]): number[] {
-  const frag = ((key[W.TYPE] ?? 0) >>> 8) & 0xff;
-  const addresses = words(key, W.NW_SRC, 2);
-  const pseudo = (size: number): number[] => [...addresses, 0, proto(key), ...be16(size)];
-  const inner = (frag & FRAG.LATER) === 0 ? transport(key, false, payload, pseudo) : [];
-  const place = ((frag & FRAG.ANY) === 0 ? 0 : MORE_FRAGMENTS) | ((frag & FRAG.LATER) === 0 ? 0 : LATER_OFFSET);
-  const head = [0x45, tos(key), ...be16(20 + inner.length), 0, 0, ...be16(place), ttl(key), proto(key), 0, 0, ...addresses];
-  return [...summed(head, 10), ...inner];
-}
-
-function ipv6(key: Key, payload: readonly number[]): number[] {
-  const addresses = words(key, W.IPV6_SRC, 8);
-  const pseudo = (size: number): number[] => [...addresses, ...be32(size), 0, 0, 0, proto(key)];
-  const frag = ((key[W.TYPE] ?? 0) >>> 8) & 0xff;
-  const inner = (frag & FRAG.LATER) === 0 ? transport(key, true, payload, pseudo) : [];
-  const first = ((6 << 28) | (tos(key) << 20) | ((key[W.IPV6_LABEL] ?? 0) & 0xfffff)) >>> 0;
-  return [...be32(first), ...be16(inner.length), proto(key), ttl(key), ...addresses, ...inner];
-}
-
-function arp(key: Key): number[] {
-  const hardware = words(key, W.ARP_HW, 3);
-  const head = [...be16(1), ...be16(ETH.IPV4), 6, 4, ...be16(proto(key))];
-  // Only requests and answers have addresses.
-  if (proto(key) !== 1 && proto(key) !== 2) return [...head, ...new Array<number>(20).fill(0)];
-  return [...head, ...hardware.slice(0, 6), ...be32(key[W.NW_SRC] ?? 0), ...hardware.slice(6, 12), ...be32(key[W.NW_DST] ?? 0)];
-}
-
-/** Label stack entries down to the one that is the last, three at most. */
-function mpls(key: Key): number[] {
-  let count = 1;
-  while (count < MPLS_LABELS && ((key[W.MPLS + count - 1] ?? 0) & MPLS_BOTTOM) === 0) count++;
-  return words(key, W.MPLS, count);
-}
-
-/** A frame of this key; `payload` takes the place of the bytes that count upwards. */
-export function composeFrame(key: Key, payload: Uint8Array = PAYLOAD): Uint8Array {
+/** The frame of a key, `length` bytes long unless that is 0, or with that payload; undefined when its headers are longer. */
+export function composeFrame(key: Key, length = 0, payload: Uint8Array = PAYLOAD): Uint8Array | undefined {
+  // Other packets have no frame.
   if (key[W.PACKET_TYPE] !== 0) return new Uint8Array(0);
-  const type = (key[W.TYPE] ?? 0) >>> 16;
-  const frame = words(key, W.ETH, 3);
-  const tag = key[W.VLAN0] ?? 0;
-  if ((tag & 0x1000) !== 0) frame.push(...be16(tag >>> 16 === 0 ? 0x8100 : tag >>> 16), ...be16(tag & 0xefff));
-  const typeAt = frame.length;
-  frame.push(...be16(type));
-  const data = [...payload];
-  if (type === ETH.IPV4) frame.push(...ipv4(key, data));
-  else if (type === ETH.IPV6) frame.push(...ipv6(key, data));
-  else if (type === ETH.ARP || type === ETH.RARP) frame.push(...arp(key));
-  else if (type === ETH.MPLS || type === ETH.MPLS_MCAST) frame.push(...mpls(key));
-  else if (type === 0x5ff) frame.splice(typeAt, 2, ...be16(frame.length));
-  return Uint8Array.from(frame);
+  const head = [...words(key, W.ETH, 3)];
+  for (const word of [W.VLAN0, W.VLAN1]) {
+    const tag = key[word]!;
+    if ((tag & VLAN_CFI) !== 0) head.push(...be16(tag >>> 16 === 0 ? 0x8100 : tag >>> 16), ...be16(tag & 0xffff & ~VLAN_CFI));
+  }
+  const type = key[W.TYPE]! >>> 16;
+  head.push(...be16(type === NO_TYPE ? 0 : type));
+  const wanted = Math.min(length, MOST);
+  let isTooLong = false;
+  const bytes = network(key, payload, (header) => {
+    if (wanted === 0) return -1;
+    const left = wanted - head.length - header;
+    if (left <= 0) isTooLong = left < 0 || header > 0;
+    return Math.max(0, left);
+  });
+  if (isTooLong) return undefined;
+  const frame = Uint8Array.from([...head, ...bytes]);
+  // Without a type the field holds the length (IEEE 802.3).
+  if (type === NO_TYPE) frame.set(be16(frame.length), head.length - 2);
+  return frame;
 }

@@ -142,6 +142,7 @@ function parsePacketType(text: string): Masked {
   if (!text.startsWith('(')) bad(text, '(');
   const first = text.slice(1);
   const ns = leadingInteger(first);
+  if (ns !== undefined && ns.value > 0xffffn) throw new ConfigError(`${first}: bad syntax for packet type ns`);
   if (first.charAt(ns?.length ?? 0) !== ',') bad(first, ',');
   const second = first.slice((ns?.length ?? 0) + 1);
   const type = leadingInteger(second);
@@ -257,6 +258,7 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
     if (number > ones(bits)) throw new ConfigError(`${valueText}: unknown ${what}`);
     const mask = maskText === undefined ? ones(bits) : parseInteger(maskText);
     if (mask === undefined) throw new ConfigError(`${maskText}: unknown ${what}`);
+    if (mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
     return { value: number & ones(bits), mask: mask & ones(bits) };
   }
   return { value: text.split('|').reduce((value, name) => value | bitOf(name), 0n), mask: ones(bits) };

@@ -1,11 +1,13 @@
 // A match as text, in the order and words of ovs-ofctl: `ip,in_port=1,nw_src=10.0.0.0/8`. Facts: ovs-fields(7) and the reference's output.
+import { ConfigError } from '../base/errors.ts';
 import type { PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
 import type { Field } from './fields.ts';
-import { fieldNamed, mustField } from './fields.ts';
+import { fieldNamed, mustField, tunFieldIndex } from './fields.ts';
 import type { Match } from './key.ts';
-import { keyBits, setKeyBits, W } from './key.ts';
+import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
 import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
+import { addTunField, bytesOf, nextPlace } from './tun-fields.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
 const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Map([
@@ -29,7 +31,10 @@ const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Ma
   ['mplsm', { type: ETH.MPLS_MCAST }],
 ]);
 
-const ALL_ONES = (1n << 128n) - 1n;
+/** Fields that have a place in common with others, or always the same mask. */
+const NOT_CLEARED: ReadonlySet<string> = new Set(
+  'packet_type dl_vlan vlan_pcp dl_vlan_pcp vlan_vid nw_tos icmp_type icmp_code icmpv6_type icmpv6_code in_port_oxm'.split(' '),
+);
 
 /** The reference matches these fields only where the value has ones. */
 export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
@@ -56,17 +61,32 @@ export function addFieldText(
     if (shorthand.type >= 0) setBits(match, W.TYPE * 32, 16, BigInt(shorthand.type), 0xffffn);
     if (shorthand.proto === undefined) return true;
     setBits(match, W.TYPE * 32 + 24, 8, BigInt(shorthand.proto), 0xffn);
-    if (shorthand.type === ETH.IPV6) told?.(mustField('ipv6_dst'), ALL_ONES);
     return true;
   }
   const field = fieldNamed(name);
   if (field === undefined) return false;
+  if (tunFieldIndex(field) >= 0) {
+    addTunText(match, field, value);
+    told?.(field, 1n);
+    return true;
+  }
   // Without a value the field only has to be there.
   const masked = parseFieldOrAny(field, value === undefined || value === '' ? '0/0' : value, names);
   if (masked === undefined) return true;
   told?.(field, masked.mask);
-  if (masked.mask !== 0n) addField(match, field, masked.value, masked.mask);
+  if (masked.mask !== 0n || !NOT_CLEARED.has(field.name)) addField(match, field, masked.value, masked.mask);
   return true;
+}
+
+/** A field alone asks that the option be there; a value has as many bytes as its text. */
+function addTunText(match: Match, field: Field, text: string | undefined): void {
+  if (text === '*' || text === 'ANY') return;
+  const { value, mask } = text === undefined || text === '' ? { value: 0n, mask: 0n } : parseField(field, text);
+  const isExact = mask === (1n << BigInt(field.bits)) - 1n;
+  const bytes = Math.max(bytesOf(value), isExact ? 0 : bytesOf(mask));
+  const place = nextPlace(match, tunFieldIndex(field), bytes);
+  if (place === undefined) throw new ConfigError(`${text}: no room for ${field.name} in a match`);
+  addTunField(match, place, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
 }
 
 function parseFieldOrAny(field: Field, value: string, names?: PortNames) {
@@ -133,7 +153,7 @@ const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
   'ct_nw_proto CT_PORTS packet_type TYPE reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
   'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
-  'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
+  'tun_gtpu_flags tun_gtpu_msgtype tun_flags TUN_METADATA metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
   nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT nw_proto',
@@ -226,6 +246,7 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
       } else if (name === 'INNER_MPLS') {
         for (const inner of [1, 2]) if (match.mask[W.MPLS + inner] !== 0) parts.push(`mpls_lse${inner}=${match.key[W.MPLS + inner]}`);
       } else if (name === 'ERSPAN') add(erspanFields(match));
+      else if (name === 'TUN_METADATA') formatTunFields(match, parts);
       else if (name === 'CT_PORTS') {
         if (((match.mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0) add('ct_tp_src ct_tp_dst');
       } else if (name === 'NSH_CONTEXT') {
@@ -245,6 +266,19 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   add('ip_frag');
   add(transportFields(type, proto));
   return parts.join(',');
+}
+
+function formatTunFields(match: Match, parts: string[]): void {
+  const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
+  for (const { index, at, bits, isBound } of fields) {
+    const name = `tun_metadata${index}`;
+    const given = keyBits(match.mask, at, bits);
+    // To who does not know the option's size, a mask of ones over the last bytes is none.
+    const mask = !isBound && given !== 0n && given === (1n << BigInt(bytesOf(given) * 8)) - 1n ? (1n << BigInt(bits)) - 1n : given;
+    if (keyBits(match.key, tunPresentBit(index), 1) === 0n) parts.push(`${name}=NP`);
+    else if (mask === 0n) parts.push(name);
+    else parts.push(`${name}=${formatField({ ...mustField(name), at, bits }, { value: keyBits(match.key, at, bits), mask })}`);
+  }
 }
 
 const ICMP_PLACES: ReadonlyMap<string, string> = new Map([

@@ -74,6 +74,8 @@ export interface Libc {
   syscall(number: number, a: number, b: number, c: number, d: number, e: number): number;
   /** syscall(number, a, buffer, c): bpf(2) and the like. */
   syscallBuffer(number: number, a: number, buffer: Uint8Array, c: number): number;
+  /** syscall(number, a, b): two structures, as capset(2) takes them. */
+  syscallBuffers(number: number, a: Uint8Array, b: Uint8Array): number;
 }
 
 type Koffi = typeof import('koffi').default;
@@ -138,6 +140,7 @@ function load(): Libc {
     getpid: f('getpid', 'int'),
     syscall: f('syscall', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'),
     syscallBuffer: f('syscall', 'int64', 'int64', 'int64', 'void *', 'int64'),
+    syscallBuffers: f('syscall', 'int64', 'int64', 'void *', 'void *'),
   };
 }
 

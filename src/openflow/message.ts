@@ -207,6 +207,7 @@ export type Message =
   | { kind: 'barrierReply' }
   | FlowMod
   | PacketIn
+  | Resume
   | PacketOut
   | FlowRemoved
   | { kind: 'portStatus'; reason: 'add' | 'delete' | 'modify'; desc: PortDesc }

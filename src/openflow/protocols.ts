@@ -3,6 +3,7 @@
 import { ConfigError } from '../base/errors.ts';
 import type { Field } from '../flow/fields.ts';
 import { W } from '../flow/key.ts';
+import { ETH, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
 import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
@@ -119,8 +120,10 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
     needs(mod.actions, keep);
     if (!checkActionList(mod.actions, mod.match)) for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
     const named = mod.named?.map(({ field, mask }) => fieldFits(field, mask));
-    const in10 = named === undefined ? fitsOfp10(mod.match) : named.every((fit) => fit.in10);
-    const in11 = named === undefined ? fitsOfp11(mod.match) : named.every((fit) => fit.in11);
+    // Neither has protocols or traffic classes of IPv6 packets.
+    const isOld = matchedEthType(mod.match) !== ETH.IPV6 || (matchedProto(mod.match) < 0 && (mod.match.mask[W.TOS] ?? 0) >>> 24 === 0);
+    const in10 = named === undefined ? fitsOfp10(mod.match) : isOld && named.every((fit) => fit.in10);
+    const in11 = named === undefined ? fitsOfp11(mod.match) : isOld && named.every((fit) => fit.in11);
     if (!in10 || mod.cookieMask !== 0n) {
       keep.delete('OpenFlow10-table_id');
       keep.delete('OpenFlow10+table_id');

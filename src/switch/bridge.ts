@@ -16,12 +16,14 @@ import type {
   PortRequest,
   SwitchBridge,
   SwitchEnvironment,
+  TraceFlow,
+  TraceOptions,
 } from './contract.ts';
 import type { BridgeControl, OpenControl } from './core.ts';
 import type { Megaflows } from './megaflows.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
-import { type TraceOptions, traceFlow } from './translate/trace.ts';
+import { traceFlow } from './translate/trace.ts';
 import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
 
 const log = logger('bridge');
@@ -81,7 +83,7 @@ export class Bridge implements SwitchBridge {
         await this.datapath.portDelete(dpPort);
         const { local, remote, inKey } = tunnel;
         const text = `${typeof local === 'string' ? '::' : formatEndpoint(local)}->${remote === 'flow' ? 'flow' : formatEndpoint(remote)}`;
-        const key = inKey === 'flow' ? 'flow' : `0x${inKey.toString(16)}`;
+        const key = inKey === 'flow' ? 'flow' : inKey === 0n ? '0' : `0x${inKey.toString(16)}`;
         tunnelLog.warn(
           `${request.name}: attempting to add tunnel port with same config as port '${holder.name}' (${text}, key=${key}, legacy_l2, dp port=${dpPort})`,
         );
@@ -294,8 +296,8 @@ export class Bridge implements SwitchBridge {
     return this.core.tables.ruleCount;
   }
 
-  trace(flowText: string, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string {
-    return traceFlow(this.core, flowText, frame, options);
+  trace(flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string {
+    return traceFlow(this.core, flow, frame, options);
   }
 
   async close(keepPorts = false): Promise<void> {

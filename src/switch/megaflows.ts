@@ -212,7 +212,7 @@ export class Megaflows {
     if (this.#flows.size >= this.flowLimit) return undefined;
     const masked = key.slice();
     for (let i = 0; i < masked.length; i++) masked[i] = masked[i]! & mask[i]!;
-    const id = this.datapath.flowPut(masked, mask, actions);
+    const id = this.datapath.flowPut(masked, mask, actions, key);
     const flow: Megaflow = {
       id,
       key: masked,
@@ -257,6 +257,12 @@ export class Megaflows {
     const sameMask = this.#byMask.get(flow.packed);
     sameMask?.delete(flow.name);
     if (sameMask?.size === 0) this.#byMask.delete(flow.packed);
+  }
+
+  /** A flow is gone from the datapath without our doing. */
+  forget(id: FlowId): void {
+    const flow = this.#flows.get(id);
+    if (flow !== undefined) this.#remove(flow);
   }
 
   /** 4. Something that translation reads has changed. */

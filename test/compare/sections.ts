@@ -2,6 +2,7 @@
 import { errorNames } from '../../src/openflow/errors.ts';
 import { messageHeads } from '../../src/openflow/message-table.ts';
 import { exactFlow } from './compose-lines.ts';
+import { fieldForm } from './field-forms.ts';
 import { flowText, spoil } from './flow-lines.ts';
 import type { Case } from './programs.ts';
 import type { Dice } from './random.ts';
@@ -52,6 +53,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
   instructions: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-instructions', d.pick(VERSIONS)], stdin: lines(d, 1, wireInstructions) })),
   flows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', flowText(d, 1)] })),
+  fields: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', fieldForm(d)] })),
   badflows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', spoil(d, flowText(d, 3))] })),
   small: (d, count) =>
     Array.from({ length: count }, (): Case => {
@@ -99,6 +101,7 @@ export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boole
   actions: { share: 0.15, onErrors: true },
   instructions: { share: 0.15, onErrors: true },
   flows: { share: 0.1, onErrors: true },
+  fields: { share: 0.4, onErrors: true },
   badflows: { share: 0.2, onErrors: true },
   small: { share: 0.03, onErrors: true },
   messages: { share: 0.4, onErrors: false },

@@ -85,7 +85,7 @@ async function tell(program: string, base: number): Promise<string[]> {
     execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/db`, `${dir}/schema`]);
     const args = [`--remote=punix:${dir}/db.sock`, '--remote=db:M,Root,managers', '-vconsole:off', '--unixctl=none', `${dir}/db`];
     server = spawn(program, args, { env: { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir }, stdio: 'ignore' });
-    await until('up', async () => (await client('list-dbs', own)).includes('M'));
+    await until('up', async () => /^M$/m.test(await client('list-dbs', own)));
     const targets = [
       `ptcp:${base}:[::1]`,
       `ptcp:${base + 1}:127.0.0.1`,

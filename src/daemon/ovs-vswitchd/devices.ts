@@ -71,7 +71,15 @@ export class DeviceTable {
         return this.#kernelState(name);
       case 'dummy': {
         const device = this.#dummy(name);
-        return { ...virtualState(device.mac), isUp: device.isUp, hasCarrier: device.isUp, mtu: device.mtu, linkResets: device.linkResets };
+        const ifindex = kind.options?.get('ifindex') ?? '';
+        return {
+          ...virtualState(device.mac),
+          ifindex: /^\d{1,9}$/.test(ifindex) ? Number(ifindex) : 0,
+          isUp: device.isUp,
+          hasCarrier: device.isUp,
+          mtu: device.mtu,
+          linkResets: device.linkResets,
+        };
       }
       default: {
         let mac = this.#virtual.get(name);

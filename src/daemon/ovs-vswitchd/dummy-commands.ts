@@ -1,23 +1,61 @@
 // Control commands of a daemon with --enable-dummy: frames into dummy ports, their state, and the clock.
 import { ConfigError } from '../../base/errors.ts';
+import { normalizeDpKey, parseDpKey } from '../../datapath/key-parse.ts';
 import type { DummyDatapath } from '../../datapath/userspace/dummy.ts';
 import { MAX_PORTS } from '../../datapath/userspace/shared-state.ts';
+import { composeFrame } from '../../flow/compose.ts';
 import { isIpv4, parseAddress, parsePrefix } from '../../switch/underlay/address.ts';
 import type { DeviceAddress } from '../../switch/underlay/routes.ts';
+import { hashOrder } from '../reconcile/hash-order.ts';
 import type { WarpClock } from './clock.ts';
-import { frameOfFlow } from './flow-frame.ts';
+import type { DummyWires } from './dummy-wires.ts';
 import type { CommandParts } from './parts.ts';
 
 export interface DummyParts extends CommandParts {
   clock: WarpClock;
   dummies: ReadonlySet<DummyDatapath>;
+  wires: DummyWires;
 }
 
-/** A frame given as hex digits or as a datapath flow's text. */
-function frameOf(text: string, length: number): Uint8Array {
-  const frame = /^([0-9a-f]{2})+$/i.test(text) && text.length >= 28 ? Uint8Array.from(Buffer.from(text, 'hex')) : frameOfFlow(text, length);
-  if (frame === undefined) throw new ConfigError(`syntax error at ${text}`);
+/** A frame given as hex digits, which may stand in groups; undefined when the text is no frame. */
+function hexFrame(text: string): Uint8Array | undefined {
+  const digits = text.replace(/\s+/g, '');
+  return /^([0-9a-f]{2}){14,}$/i.test(digits) ? Uint8Array.from(Buffer.from(digits, 'hex')) : undefined;
+}
+
+/** The frame that a datapath flow's text describes. `length` is undefined where none is asked for. */
+function flowFrame(text: string, length: number | undefined, vlanLimit: number): Uint8Array {
+  const parsed = parseDpKey(text, { masked: false, vlanLimit });
+  if (typeof parsed === 'string') throw new ConfigError(parsed);
+  const fault = normalizeDpKey(parsed, text);
+  if (fault !== undefined) throw new ConfigError(fault);
+  const frame = length === 0 ? undefined : composeFrame(parsed.key, length ?? 0);
+  if (frame === undefined) throw new ConfigError('too small packet len');
   return frame;
+}
+
+/** The frames of `netdev-dummy/receive`: each is given to `take` before the next is read. */
+function readFrames(words: readonly string[], vlanLimit: number, take: (frame: Uint8Array) => void): void {
+  let at = 0;
+  if (words[0] === '--qid' && words.length > 2) {
+    const queue = Number.parseInt(words[1]!, 10);
+    if (queue > 0) throw new ConfigError('bad rx queue id.');
+    at = 2;
+  }
+  while (at < words.length) {
+    const text = words[at++]!;
+    const frame = hexFrame(text);
+    if (frame !== undefined) {
+      take(frame);
+      continue;
+    }
+    let length: number | undefined;
+    if (words[at] === '--len' && at + 1 < words.length) {
+      length = /^\s*\+?\d/.test(words[at + 1]!) ? Number.parseInt(words[at + 1]!, 10) : 0;
+      at += 2;
+    }
+    take(flowFrame(text, length, vlanLimit));
+  }
 }
 
 /** `ADDRESS[/LENGTH]` of a family; the reference's words where it is none. */
@@ -33,9 +71,24 @@ function addressOf(text: string, bits: 32 | 128, family: 'IP' | 'IPv6'): DeviceA
   return prefix ?? { address: parsed, length: 128 };
 }
 
+/** A frame arrives at a simulated device. */
+export function receiveFrame({ dummies, wires }: Pick<DummyParts, 'dummies' | 'wires'>, name: string, frame: Uint8Array): void {
+  wires.received(name, frame);
+  for (const datapath of dummies) {
+    for (const info of datapath.ports()) if (info.name === name) datapath.receive(info.port, frame);
+  }
+}
+
+function connectionStates(wires: DummyWires, name: string | undefined): string {
+  if (name !== undefined) return `${name}: ${wires.state(name) ?? 'unknown'}`;
+  return hashOrder(wires.connecting())
+    .map((one) => `${one}: ${wires.state(one)}`)
+    .join('\n');
+}
+
 /** Registers them. */
 export function registerDummyCommands(parts: DummyParts): void {
-  const { unixctl, host, reconciler, devices, clock, dummies } = parts;
+  const { unixctl, host, reconciler, devices, clock, dummies, wires } = parts;
   const needDummy = (name: string): void => {
     if (![...devices.dummies()].includes(name)) throw new ConfigError('Unknown Dummy Interface');
   };
@@ -43,19 +96,9 @@ export function registerDummyCommands(parts: DummyParts): void {
     const [name = '', ...rest] = args;
     const port = reconciler.find(name);
     if (port?.kind.kind !== 'dummy') throw new ConfigError('no such dummy netdev');
-    const frames: Uint8Array[] = [];
-    for (let i = 0; i < rest.length; i++) {
-      if (rest[i] === '--qid') i++;
-      else if (rest[i] !== '--len') {
-        frames.push(frameOf(rest[i] ?? '', rest[i + 1] === '--len' ? Number(rest[i + 2]) : 0));
-        if (rest[i + 1] === '--len') i += 2;
-      }
-    }
-    for (const datapath of dummies) {
-      for (const info of datapath.ports()) {
-        if (info.name === name) for (const frame of frames) datapath.receive(info.port, frame);
-      }
-    }
+    readFrames(rest, host.vlanLimit ?? 1, (frame) => {
+      receiveFrame(parts, name, frame);
+    });
     return '';
   });
   unixctl.register('netdev-dummy/set-admin-state', '[netdev] up|down', 1, 2, (args) => {
@@ -68,7 +111,7 @@ export function registerDummyCommands(parts: DummyParts): void {
     }
     return 'OK';
   });
-  unixctl.register('netdev-dummy/conn-state', '[netdev]', 0, 1, ([name]) => (name === undefined ? '' : `${name}: unknown`));
+  unixctl.register('netdev-dummy/conn-state', '[netdev]', 0, 1, ([name]) => connectionStates(wires, name));
   unixctl.register('netdev-dummy/ip4addr', '[netdev] ipaddr/mask-prefix-len', 2, 2, ([name = '', text = '']) => {
     needDummy(name);
     devices.setDummyAddress(name, addressOf(text, 32, 'IP'));

@@ -44,6 +44,8 @@ export interface LoopParts {
   interfaceTypes: readonly string[];
   /** Interface:status of a tunnel: which device its frames leave by. */
   tunnelEgress(options: ReadonlyMap<string, string>): ReadonlyMap<string, string>;
+  /** Called whenever a configuration has been carried out. */
+  onConfigured?(): void;
   /** Called once, when the first configuration stands. */
   onReady(): void;
 }
@@ -196,6 +198,7 @@ export class ConfigurationLoop {
       if (!this.#isReady || wanted.isRestoring) this.#parts.host.hold?.();
       await reconciler.run(wanted);
       if (!wanted.isRestoring) this.#parts.host.takeOver?.();
+      this.#parts.onConfigured?.();
       this.#carriedOut = print;
       this.#remember(wanted);
     } else {
@@ -204,8 +207,9 @@ export class ConfigurationLoop {
     await this.#writeStatus(wanted, isNew || this.#needsStatistics);
     if (!this.#isReady) {
       this.#isReady = true;
-      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
       this.#parts.onReady();
+      // A terminal that the daemon has let go of does not hear it.
+      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
     }
   }
 

@@ -8,6 +8,7 @@ import { dbDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/socket-poll.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import type { Table } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
@@ -17,7 +18,7 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
-import { firstText, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
+import { firstText, followedTables, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
 import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
 import { Replication, type ReplicationOptions } from './replication.ts';
@@ -52,6 +53,8 @@ export class OvsdbDaemon {
   readonly #found = new Map<string, Map<string, Remote>>();
   readonly #isDiff: boolean;
   #isRefreshQueued = false;
+  /** Found at the next commit when remotes or databases have changed. */
+  #followed: ReadonlySet<Table> | undefined;
   readonly replication: Replication;
 
   constructor(isDiff: boolean, replication: ReplicationOptions) {
@@ -80,9 +83,12 @@ export class OvsdbDaemon {
       throw new OvsdbError('ovsdb error', `${name}: duplicate database name`);
     }
     this.files.set(name, file);
+    this.#followed = undefined;
     this.server.add(name, file.database);
-    file.database.listeners.add(() => {
-      this.#queueRefresh();
+    file.database.listeners.add(({ changes }) => {
+      this.#followed ??= this.#findFollowed();
+      const followed = this.#followed;
+      if (followed.size > 0 && changes.some(({ table }) => followed.has(table))) this.#queueRefresh();
       if (file.wantsCompaction) void this.compact(file, 'automatically').catch((error) => log.warn(errorText(error)));
     });
   }
@@ -109,6 +115,7 @@ export class OvsdbDaemon {
     const file = this.files.get(name);
     if (file === undefined) return false;
     this.server.remove(name);
+    this.#followed = undefined;
     file.close();
     this.files.delete(name);
     return true;
@@ -153,6 +160,7 @@ export class OvsdbDaemon {
   /** Adds a remote; gives the fault, '' when there is none. */
   async addRemote(target: string): Promise<string> {
     if (this.remotes.has(target)) return '';
+    this.#followed = undefined;
     if (target.startsWith('db:')) {
       const place = parseRemoteColumn(this.server, target);
       if (typeof place === 'string') return place;
@@ -169,6 +177,7 @@ export class OvsdbDaemon {
     const remote = this.remotes.get(target);
     if (remote === undefined) return false;
     this.remotes.delete(target);
+    this.#followed = undefined;
     if (remote instanceof Remote) remote.close();
     for (const found of this.#found.get(target)?.values() ?? []) found.close();
     this.#found.delete(target);
@@ -180,7 +189,14 @@ export class OvsdbDaemon {
     for (const found of this.#found.values()) yield* found.values();
   }
 
+  /** The tables that `db:` remotes and names of key files depend on: most commits touch none of them. */
+  #findFollowed(): ReadonlySet<Table> {
+    const names = [...this.remotes.keys(), ...this.keyOptions.map(({ value = '' }) => value)];
+    return new Set(names.filter((name) => name.startsWith('db:')).flatMap((name) => followedTables(this.server, name)));
+  }
+
   #queueRefresh(): void {
+    this.#followed = undefined;
     if (this.#isRefreshQueued) return;
     this.#isRefreshQueued = true;
     setImmediate(() => {

@@ -27,6 +27,16 @@ export function parseRemoteColumn(server: OvsdbServer, target: string): RemoteCo
   return { database, table, column };
 }
 
+/** The tables on whose rows the remotes or the text of a `db:` name depend. */
+export function followedTables(server: OvsdbServer, name: string): Table[] {
+  const place = parseRemoteColumn(server, name);
+  if (typeof place === 'string') return [];
+  const tables = server.database(place.database)?.tables;
+  const table = tables?.get(place.table);
+  const target = tables?.get(table?.schema.columns.get(place.column)?.type.key.refTable ?? '');
+  return [table, target].filter((one) => one !== undefined);
+}
+
 /** The first nonempty string in the column that `db:DB,TABLE,COLUMN` names; '' when there is none. */
 export function firstText(server: OvsdbServer, place: string): string {
   const parsed = parseRemoteColumn(server, place);

@@ -36,6 +36,8 @@ export type Step =
 
 export type BundleStep = { kind: 'bundleDelete'; bundle: string } | { kind: 'bundleSet'; request: BundleRequest };
 
+const NO_OPTIONS: ReadonlyMap<string, string> = new Map();
+
 function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
   if (a.size !== b.size) return false;
   for (const [key, value] of a) if (b.get(key) !== value) return false;
@@ -46,6 +48,7 @@ function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>)
 export function sameKind(a: PortKind, b: PortKind): boolean {
   if (a.kind === 'patch' && b.kind === 'patch') return a.peer === b.peer;
   if (a.kind === 'tunnel' && b.kind === 'tunnel') return a.protocol === b.protocol && sameMap(a.options, b.options);
+  if (a.kind === 'dummy' && b.kind === 'dummy') return sameMap(a.options ?? NO_OPTIONS, b.options ?? NO_OPTIONS);
   return a.kind === b.kind;
 }
 

@@ -148,7 +148,7 @@ export class Reconciler {
 
   #sayFaults(wanted: Wanted): void {
     const faults = new Set(wanted.faults);
-    for (const fault of faults) if (!this.#faults.has(fault)) log.err(fault);
+    for (const fault of faults) if (!this.#faults.has(fault)) (fault.startsWith('ignoring') ? log.warn : log.err)(fault);
     this.#faults = faults;
     for (const bridge of wanted.bridges.values()) {
       for (const port of bridge.ports) {
@@ -374,7 +374,8 @@ export class Reconciler {
   #setMacs(target: WantedBridge, live: LiveBridge): void {
     for (const port of target.ports) {
       for (const one of port.interfaces) {
-        if (one.mac !== undefined && one.name !== live.name && one.type !== 'system') this.#applyMac(live, one.name, one.mac);
+        if (one.mac !== undefined && one.name !== live.name && one.type !== 'system' && one.type !== 'dummy')
+          this.#applyMac(live, one.name, one.mac);
       }
     }
   }

@@ -135,6 +135,11 @@ export function parseDatapathId(value: string): bigint | undefined {
   return id === 0n ? undefined : id;
 }
 
+/** Types that are dummies with `--enable-dummy=override`; their options mean nothing then. */
+const OVERRIDDEN: ReadonlySet<string> = new Set(
+  'afxdp afxdp-nonpmd bareudp dummy-pmd erspan geneve gre gtpu ip6erspan ip6gre lisp stt vxlan'.split(' '),
+);
+
 /** The kind of port that an Interface asks for, or why it cannot be had. */
 function portKind(
   name: string,
@@ -144,12 +149,13 @@ function portKind(
   dummyPath: boolean,
 ): { kind?: PortKind; error: string; warnings: readonly string[] } {
   const good = (kind: PortKind, warnings: readonly string[] = []) => ({ kind, error: '', warnings });
+  if (wantedOptions.dummyOverride && OVERRIDDEN.has(type)) return good({ kind: 'dummy', options });
   switch (type) {
     case 'system':
-      return good(wantedOptions.dummySystem ? { kind: 'dummy' } : { kind: 'system' });
+      return good(wantedOptions.dummySystem ? { kind: 'dummy', options } : { kind: 'system' });
     case 'internal':
     case 'tap':
-      return good(dummyPath ? { kind: 'dummy' } : { kind: 'internal', mac: undefined, mtu: undefined });
+      return good(dummyPath ? { kind: 'dummy', options } : { kind: 'internal', mac: undefined, mtu: undefined });
     case 'patch': {
       const { error, warnings } = checkPatch(name, options);
       return error === '' ? good({ kind: 'patch', peer: options.get('peer') ?? '' }, warnings) : { error, warnings };
@@ -164,7 +170,7 @@ function portKind(
     }
     case 'dummy':
     case 'dummy-internal':
-      if (wantedOptions.dummy) return good({ kind: 'dummy' });
+      if (wantedOptions.dummy) return good({ kind: 'dummy', options });
   }
   return {
     error: `could not open network device ${name} (Address family not supported by protocol)`,
@@ -274,7 +280,8 @@ function wantedController(row: IdlRow): ControllerRequest {
 function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, seen: Map<string, string>, faults: string[]): WantedBridge {
   const name = text(row.scalar('name'));
   const declared = text(row.scalar('datapath_type'));
-  const datapathType = options.dummyOverride && declared !== 'dummy' ? 'dummy' : declared === '' ? 'system' : declared;
+  const datapathType = declared === '' ? 'system' : declared;
+  const dummyPath = options.dummyOverride || datapathType === 'dummy';
   const other = row.map('other_config');
   const ports: WantedPort[] = [];
   for (const uuid of row.set('ports')) {
@@ -285,7 +292,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     for (const interfaceUuid of portRow.set('interfaces')) {
       const interfaceRow = source.row('Interface', String(interfaceUuid));
       if (interfaceRow === undefined) continue;
-      const wanted = wantedInterface(interfaceRow, name, options, datapathType === 'dummy');
+      const wanted = wantedInterface(interfaceRow, name, options, dummyPath);
       // A device belongs to one port of one bridge; the first bridge by name has it.
       const owner = seen.get(wanted.name);
       if (owner !== undefined) {
@@ -309,7 +316,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
   // Every bridge has a local port, whether the database says so or not.
   if (!ports.some((port) => port.name === name) && !seen.has(name)) {
     seen.set(name, name);
-    ports.push(localPort(name, datapathType === 'dummy'));
+    ports.push(localPort(name, dummyPath));
   }
   const byRow = [...ports].sort((a, b) => ((a.row?.uuid ?? '~') < (b.row?.uuid ?? '~') ? -1 : 1));
   const order = hashOrder(byRow.map((port) => port.name));

@@ -47,6 +47,11 @@ export type ShapeStep =
   | { op: 'metadata'; field: 'mark' | 'priority'; mask: number; at: number }
   /** Parameter: the basis (32, host order). */
   | { op: 'hash'; at: number }
+  /**
+   * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; network order.
+   */
+  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean }
+  | { op: 'ctClear' }
   /** What a meter drops goes no further. Parameter: the meter's place (32, host order). */
   | { op: 'meter'; at: number }
   /**
@@ -108,6 +113,7 @@ class Cutter {
   readonly #meter: FindMeter;
   #used = 0;
   #steps = 0;
+  #tracks = false;
 
   constructor(device: FindDevice, meter: FindMeter) {
     this.#device = device;
@@ -151,9 +157,6 @@ class Cutter {
           continue;
         case 'trunc':
           trunc = action.maxLength;
-          continue;
-        case 'ctClear':
-          // Frames in the kernel have no connection.
           continue;
         case 'output': {
           const target = this.#device(action.port);
@@ -221,6 +224,15 @@ class Cutter {
           if (!isHashed || hasLabel) throw new Refusal('hash_after_change');
           steps.push({ op: 'hash', at: this.#take(action.basis) });
           break;
+        case 'ct':
+          if (!isHashed || hasLabel) throw new Refusal('ct_after_change');
+          this.#track(action, steps);
+          // The addresses may be others now.
+          if (action.nat !== undefined) isHashed = false;
+          break;
+        case 'ctClear':
+          steps.push({ op: 'ctClear' });
+          break;
         case 'meter': {
           const place = this.#meter(action.meter);
           if (place === undefined) throw new Refusal('meter');
@@ -268,6 +280,17 @@ class Cutter {
     this.outer = made;
     const { index, size, isIpv6, isUdp } = made;
     return { op: 'tunnel', at: this.#take(index, port), size, isIpv6, isUdp, mayPush };
+  }
+
+  #track({ zone, commit, force, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {
+    if (this.#tracks) throw new Refusal('several_ct');
+    if (force) throw new Refusal('ct_force');
+    if (commit && label?.[1].some((bits) => bits !== 0) === true) throw new Refusal('ct_label');
+    this.#tracks = true;
+    const [value, bits] = mark ?? [0, 0];
+    const checksMark = commit && bits !== 0;
+    const at = checksMark ? this.#takeNetwork((zone << 16) >>> 0, value >>> 0, bits >>> 0) : this.#takeNetwork((zone << 16) >>> 0);
+    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark });
   }
 
   /** Adds steps for the link-layer addresses among the triples; gives the other triples. */

@@ -50,8 +50,15 @@ export const VERDICT = { next: -1, ok: 0, shot: 2 } as const;
 
 /** Words of the key that come from the frame and its metadata, see `flow/key.ts`; the tunnel's words stand behind them. */
 const HEADER_WORDS = W.ND_OPTIONS + 1;
-/** Words of the outer header that a program knows: W.TUN_ID to W.TUN_GBP. */
-export const TUNNEL_WORDS: number = W.TUN_GBP + 1 - W.TUN_ID;
+/** Words of Geneve options that a program knows; frames with more come to user space through the host's stack. */
+export const MAX_OPTION_WORDS = 8;
+/** Words of the outer header that a program knows: W.TUN_ID to W.TUN_GBP, options, and their size. */
+const OUTER_WORDS = W.TUN_GBP + 1 - W.TUN_ID;
+export const TUNNEL_WORDS: readonly number[] = [
+  ...Array.from({ length: OUTER_WORDS }, (_, i) => W.TUN_ID + i),
+  ...Array.from({ length: MAX_OPTION_WORDS }, (_, i) => W.TUN_METADATA + i),
+  W.TUN_METADATA_MAP,
+];
 
 /** Words that a mask in the kernel may have. */
 export const MAX_MASK_WORDS = 42;
@@ -122,8 +129,15 @@ export function emitForget(a: Assembler, never: string): void {
     .load(4, 0, 10, at + 16);
 }
 
+/** Geneve options and their size, the lowest that the stack has. */
+const OPTIONS = DEPTH - 4 * (MAX_OPTION_WORDS + 1);
+
 /** Stack offset of a key word. */
-export const keyAt = (word: number): number => STACK.key + (word < HEADER_WORDS ? word : word - W.TUN_ID + HEADER_WORDS) * 4;
+export function keyAt(word: number): number {
+  if (word < HEADER_WORDS) return STACK.key + word * 4;
+  if (word < W.TUN_METADATA) return STACK.key + (word - W.TUN_ID + HEADER_WORDS) * 4;
+  return OPTIONS + (word === W.TUN_METADATA_MAP ? MAX_OPTION_WORDS : word - W.TUN_METADATA) * 4;
+}
 
 /** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */
 export function loadBytes(a: Assembler, offsetReg: 7 | 8 | 9 | undefined, add: number, stack: number, size: number, onFail: string): void {

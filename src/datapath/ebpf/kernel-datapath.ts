@@ -25,7 +25,7 @@ const log = logger('dpif_ebpf');
 /** After which no processor is in a program that was exchanged. */
 const SETTLE_MS = 100;
 /** Maps that pass from daemon to daemon. */
-const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending']);
+const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending', 'connections']);
 
 interface Attached {
   link: Attachment;
@@ -42,6 +42,7 @@ export class KernelDatapath {
   readonly ringFd: number;
   readonly pendingFd: number;
   readonly metersFd: number;
+  readonly connectionsFd: number;
   readonly #maps = new Map<string, number>();
   readonly #ports = new Map<DpPort, Attached>();
   readonly #underlay: Underlay;
@@ -81,6 +82,7 @@ export class KernelDatapath {
     }
     this.ringFd = this.#maps.get('ring')!;
     this.pendingFd = this.#maps.get('pending')!;
+    this.connectionsFd = this.#maps.get('connections')!;
     this.metersFd = this.#maps.get('meters')!;
     for (const generation of store?.former() ?? []) {
       try {

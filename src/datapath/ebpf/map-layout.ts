@@ -4,6 +4,7 @@
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../netdev/punt-ring.ts';
+import { CT_KEY_SIZE, CT_VALUE, MAX_MIRRORED_ENTRIES } from '../userspace/conntrack/mirror.ts';
 import { BUCKET } from '../userspace/meter-bucket.ts';
 import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
 import { PARAM_SIZE } from './action-shape.ts';
@@ -31,9 +32,9 @@ export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, 
 
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
- * network order but `kind`, which is 0 when there is nothing: the frame comes from a device.
+ * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark.
  */
-export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 76, size: 80 } as const;
+export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 112, ct: 116, size: 128 } as const;
 /** Bits: the frame came out of a tunnel; it was looked up before. */
 export const RESUME_KIND = { tunnel: 1, recirculated: 2 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
@@ -84,6 +85,14 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
+  {
+    name: 'connections',
+    type: MAP_TYPE.hash,
+    keySize: CT_KEY_SIZE,
+    valueSize: CT_VALUE.size,
+    maxEntries: MAX_MIRRORED_ENTRIES,
+    flags: NO_PREALLOCATION,
+  },
   { name: 'resume', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: RESUME_VALUE.size, maxEntries: 1 },
   { name: 'programs', type: MAP_TYPE.progArray, keySize: 4, valueSize: 4, maxEntries: 1 },
   { name: 'tunnels', type: MAP_TYPE.hash, keySize: TUNNEL_KEY.size, valueSize: TUNNEL_VALUE.size, maxEntries: MAX_TUNNEL_ENDS },

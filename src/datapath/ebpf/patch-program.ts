@@ -26,7 +26,7 @@ export const GUARD_WORDS: Partial<Record<PatchGuard, readonly number[]>> = { arp
 export function emitPatches(a: Assembler, guard: PatchGuard, patches: readonly PatchStep[]): void {
   const other = a.fresh('other');
   emitGuard(a, guard, other);
-  for (const patch of patches) emitPatch(a, patch);
+  for (const patch of patches) emitPatch(a, patch, () => void a.load(patch.size, 3, 9, ACTIONS_VALUE.params + patch.at));
   a.label(other);
 }
 
@@ -90,21 +90,23 @@ export function emitGuard(a: Assembler, guard: PatchGuard, other: string): void 
   }
 }
 
-function emitPatch(a: Assembler, patch: PatchStep): void {
+/** `value` loads the new bits into r3, in network order, and leaves r1, r2 and r6 to r9 alone. */
+export function emitPatch(a: Assembler, patch: Omit<Patch, 'value'>, value: () => void): void {
   const base = patch.base === 'l3' ? 7 : 8;
   const { size } = patch;
   const same = a.fresh('same');
   const keep = size === 4 ? swap32(~patch.mask) : swap16(~patch.mask & 0xffff);
   loadBytes(a, base, patch.offset, OLD, size, same);
   a.load(size, 1, 10, OLD).mov(2, { reg: 1 }).alu32('and', 2, keep);
-  a.load(size, 3, 9, ACTIONS_VALUE.params + patch.at).alu32('or', 2, { reg: 3 });
+  value();
+  a.alu32('or', 2, { reg: 3 });
   a.jump32('eq', 1, { reg: 2 }, same).store(size, 10, NEW, { reg: 2 });
   emitSums(a, patch);
   storeBytes(a, base, patch.offset, NEW, size);
   a.label(same);
 }
 
-function emitSums(a: Assembler, { sums, size }: PatchStep): void {
+function emitSums(a: Assembler, { sums, size }: Omit<Patch, 'value'>): void {
   switch (sums) {
     case 'none':
       break;

@@ -62,6 +62,7 @@ export class SystemDatapath extends NetdevDatapath {
       ports: MAX_PORTS,
     });
     this.shareMeters(kernel.metersFd, METERS_SIZE);
+    this.shareConnections(kernel.connectionsFd);
     this.#ringReady.catch((error: unknown) => log.err(`the ring of the kernel's frames cannot be read: ${errorText(error)}`));
   }
 

@@ -95,6 +95,10 @@ export abstract class UserspaceControl implements Datapath {
     this.#ports.delete(port);
   }
 
+  protected portInfo(port: DpPort): DpPortInfo | undefined {
+    return this.#ports.get(port);
+  }
+
   /** A port goes by another, free number from now on. */
   protected renumberPort(from: DpPort, to: DpPort): void {
     const info = this.#ports.get(from);
@@ -123,8 +127,8 @@ export abstract class UserspaceControl implements Datapath {
     };
   }
 
-  flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
-    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions);
+  flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId {
+    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions, sample);
     if (replaced !== undefined) this.flowReplaced(replaced);
     this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
     return id;

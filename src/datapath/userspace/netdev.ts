@@ -15,6 +15,7 @@ import type { Command } from './command.ts';
 import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
 import { closeEmitter, openEmitter } from './emit-program.ts';
+import { CommandPacker } from './packed-commands.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
@@ -49,6 +50,7 @@ export class NetdevDatapath extends UserspaceControl {
   readonly #keepDevices: boolean;
   readonly #closed: Promise<void>;
   #pending: WorkerCommand[] = [];
+  readonly #packer = new CommandPacker();
   #isDelivering = false;
   #hasWarned = false;
   #isClosing = false;
@@ -90,15 +92,24 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   protected override command(command: Command): void {
-    this.#post(command);
+    const isFirst = this.#pending.length === 0 && this.#packer.isEmpty;
+    if (!this.#packer.add(command)) this.#post(command);
+    else if (isFirst) queueMicrotask(() => this.#flush());
   }
 
-  /** Commands of one turn of the event loop go over together. */
+  /** Commands of one turn of the event loop go over together, in their order. */
   #post(command: WorkerCommand): void {
-    if (this.#pending.push(command) === 1) queueMicrotask(() => this.#flush());
+    if (this.#pending.length === 0 && this.#packer.isEmpty) queueMicrotask(() => this.#flush());
+    this.#pack();
+    this.#pending.push(command);
+  }
+
+  #pack(): void {
+    if (!this.#packer.isEmpty) this.#pending.push(this.#packer.take());
   }
 
   #flush(): void {
+    this.#pack();
     if (this.#pending.length === 0) return;
     this.#worker.postMessage(this.#pending);
     this.#pending = [];
@@ -156,6 +167,11 @@ export class NetdevDatapath extends UserspaceControl {
   /** Lets meters be run by the kernel too: `fd` is a map that can be mapped. */
   protected shareMeters(fd: number, size: number): void {
     this.#post({ op: 'shareMeters', fd, size });
+  }
+
+  /** Lets the kernel carry established connections: `fd` is their map, the frame path's from now on. */
+  protected shareConnections(fd: number): void {
+    this.#post({ op: 'shareConnections', fd });
   }
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {

@@ -14,6 +14,7 @@ import { attachDevice, type OpenedDevice } from './attach.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceCore } from './core.ts';
+import { applyPacked, type PackedCommands } from './packed-commands.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
@@ -30,11 +31,14 @@ export interface WorkerStart {
 
 export type WorkerCommand =
   | Command
+  | PackedCommands
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
   /** Memory of meters that the kernel runs too. */
   | { op: 'shareMeters'; fd: number; size: number }
+  /** The map of connections that the kernel carries too. */
+  | { op: 'shareConnections'; fd: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
@@ -118,6 +122,9 @@ function obey(command: WorkerCommand): void {
     case 'conntrack':
       report({ kind: 'conntrack', id: command.id, answer: answerRequest(core.conntrack, command.request) });
       break;
+    case 'packed':
+      applyPacked(core, command, warn);
+      break;
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
       break;
@@ -126,6 +133,10 @@ function obey(command: WorkerCommand): void {
       core.meters.share(new BigUint64Array(bytes.buffer, bytes.byteOffset, command.size / 8));
       break;
     }
+    case 'shareConnections':
+      core.tick(performance.now() + clockOffset);
+      core.conntrack.share(command.fd);
+      break;
     case 'close':
       isClosing = true;
       break;
@@ -148,6 +159,9 @@ function detach(port: number): void {
   one!.device.close();
 }
 
+/** One bad command must not end the frame path. */
+const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
+
 function obeyAll(): void {
   c.read(start.wakeFd, wakeBuffer, 8);
   for (;;) {
@@ -157,8 +171,7 @@ function obeyAll(): void {
       try {
         obey(command);
       } catch (error) {
-        // One bad command must not end the frame path.
-        process.emitWarning(error instanceof Error ? error : String(error));
+        warn(error);
       }
     }
   }
@@ -224,6 +237,7 @@ for (let busy = 0; !isClosing; ) {
   }
 }
 for (const { port } of [...attached]) detach(port);
+core.conntrack.close();
 closeFd(epoll);
 emitter?.close();
 report({ kind: 'closed' });

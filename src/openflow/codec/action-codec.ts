@@ -7,7 +7,7 @@ import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
-import { mustField } from '../../flow/fields.ts';
+import { mustField, tunFieldIndex } from '../../flow/fields.ts';
 import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
 import type { Action, ActionKind } from '../action.ts';
 import { OFPP } from '../action.ts';
@@ -20,6 +20,7 @@ import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeLoad2, encodeNicira, niciraAction } from './nicira-encode.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, hasLongHeader, packBits, subfield } from './subfield-codec.ts';
+import { encodeTunValue } from './tun-metadata.ts';
 
 const EXPERIMENTER = 0xffff;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
@@ -93,6 +94,13 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
   return actions;
 }
 
+let takesDebugActions = false;
+
+/** Has this process take debug_recirc and debug_slow from peers, as --enable-dummy does. */
+export function takeDebugActions(): void {
+  takesDebugActions = true;
+}
+
 function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
     // Copy-field, OpenFlow 1.3 extension 320.
@@ -100,7 +108,8 @@ function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, v
     return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
-  if (decode === undefined || subtype >= NXAST.DEBUG_SLOW) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions))
+    throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
   return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
 }
 
@@ -502,6 +511,10 @@ function encodeSetField(
   const value = keyBits(valueKey, at, bits);
   const mask = keyBits(maskKey, at, bits);
   const all = (1n << BigInt(bits)) - 1n;
+  if (tunFieldIndex(field) >= 0) {
+    encodeTunSetField(out, field, value, mask, version);
+    return;
+  }
   if (form === '' && version < 3) {
     encodeSetField10(out, field, value, mask, version, context);
     return;
@@ -516,6 +529,20 @@ function encodeSetField(
   encodeFieldHeader(out, field, version, isMasked);
   out.big(value, field.wireBytes);
   if (isMasked) out.big(mask, field.wireBytes);
+  out.pad(start, 8);
+  out.patch16(start + 2, out.size - start);
+}
+
+/** Values of options have any length: the older forms that load 64 bits at a time have no place for them. */
+function encodeTunSetField(out: ByteWriter, field: Field, value: bigint, mask: bigint, version: OfVersion): void {
+  const isExact = mask === (1n << BigInt(field.bits)) - 1n;
+  if (version < 3 || (version < 6 && !isExact)) {
+    niciraAction(out, NXAST.REG_LOAD2, (o) => encodeTunValue(o, field, value, mask));
+    return;
+  }
+  const start = out.size;
+  out.u16(25).u16(0);
+  encodeTunValue(out, field, value, mask);
   out.pad(start, 8);
   out.patch16(start + 2, out.size - start);
 }

@@ -28,7 +28,7 @@ const bytes = fc.uint8Array({ maxLength: 20 });
 const leaf: fc.Arbitrary<Action> = fc.oneof(
   record({ kind: fc.constant('output' as const), port, maxLen: u16 }),
   record({ kind: fc.constant('outputReg' as const), src: subfield, maxLen: u16 }),
-  record({ kind: fc.constant('outputTrunc' as const), port, maxLen: u32 }),
+  record({ kind: fc.constant('outputTrunc' as const), port, maxLen: fc.integer({ min: 14, max: 0xffffffff }) }),
   record({
     kind: fc.constant('controller' as const),
     maxLen: u16,

@@ -1,11 +1,13 @@
 // Messages to bytes and back: header, type numbers by version, Nicira's vendor messages, and the bodies in the files beside this one.
 //
-// Four questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
-// flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, and the form of packet-ins.
+// Five questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
+// flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, the form of packet-ins,
+// and the TLV table.
 import { PeerError } from '../../base/errors.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
+import type { TlvTable } from '../tlv-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
@@ -60,6 +62,7 @@ import {
 } from './session-codec.ts';
 import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
 import { decodeTlvMod, decodeTlvReply, encodeTlvMod, encodeTlvReply } from './tlv-codec.ts';
+import { withTlvTable } from './tun-metadata.ts';
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
@@ -68,6 +71,8 @@ export interface CodecOptions {
   nxFlows?: boolean;
   /** Form of packet-ins sent: 0 the version's own, 1 NXT_PACKET_IN, 2 NXT_PACKET_IN2. */
   packetInFormat?: number;
+  /** What tun_metadata fields stand for; without one their values are taken as long as they are. */
+  tlvTable?: TlvTable;
 }
 
 /** Message types that are the same number in every version that has them. */
@@ -150,7 +155,12 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
   const form = messageForm(bytes);
-  const framed: Framed = { version, xid, name: form.name, message: decodeBody(from, version, type, xid, options) };
+  const framed: Framed = {
+    version,
+    xid,
+    name: form.name,
+    message: withTlvTable(options.tlvTable, () => decodeBody(from, version, type, xid, options)),
+  };
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
   return framed;
 }

@@ -10,7 +10,8 @@ import { eachProperty, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_packet');
 
-const PROPERTY = {
+/** Numbers of the properties. */
+export const PROPERTY = {
   BRIDGE: 0x8000,
   STACK: 0x8001,
   MIRRORS: 0x8002,

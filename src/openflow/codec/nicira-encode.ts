@@ -266,7 +266,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
 export function encodeLoad2(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
   const isMasked = mask !== (1n << BigInt(field.wireBytes * 8)) - 1n;
   niciraAction(out, NXAST.REG_LOAD2, (o) => {
-    encodeFieldHeader(o.zeros(6), field, 1, isMasked);
+    encodeFieldHeader(o, field, 1, isMasked);
     o.big(value, field.wireBytes);
     if (isMasked) o.big(mask, field.wireBytes);
   });

@@ -206,8 +206,8 @@ export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn | Resume, version
   property(PROPERTY.REASON, (o) => o.u8(numberOfReason(p.reason)));
   property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version));
   const { userdata, continuation } = p;
-  if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
   if (continuation !== undefined) property(PROPERTY.CONTINUATION, (o) => o.put(continuation));
+  if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
 }
 
 /** Reads OFPT_PACKET_OUT. */

@@ -3,8 +3,9 @@
 import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
 import { logger } from '../../base/log.ts';
 import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/field-text.ts';
-import type { Field } from '../../flow/fields.ts';
+import { type Field, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
+import { markPresent } from '../../flow/tun-fields.ts';
 import type { Action, ActionKind, NatSpec, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
@@ -45,7 +46,7 @@ const hexBytes = (text: string, what: string): Uint8Array => {
       continue;
     }
     const pair = text.slice(at, at + 2);
-    if (!/^[0-9a-f]{2}$/i.test(pair)) fault(`bad hex digit in \`${what}' argument`);
+    if (!/^[0-9a-f]{2}$/i.test(pair)) fault(`bad hex digit in ${what}`);
     bytes.push(Number.parseInt(pair, 16));
     at += 2;
   }
@@ -102,7 +103,7 @@ function parseController(arg: string): Action {
       action.reason = PACKET_IN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`);
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
-    else if (key === 'userdata') action.userdata = hexBytes(value, 'controller');
+    else if (key === 'userdata') action.userdata = hexBytes(value, '`controller\' action `userdata\'');
     else if (key === 'pause') action.pause = true;
     else if (key === 'meter_id') action.meterId = u32(value);
     else fault(`unknown key "${key}" parsing controller action`);
@@ -140,7 +141,19 @@ function parseLoad(arg: string): Action {
   const dst = parseSubfield(arg.slice(arrow + 2));
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
   if (!dst.field.writable) return fault(`${arg.slice(arrow + 2)}: read-only field`);
+  if (tunFieldIndex(dst.field) >= 0) return setPart(dst, value);
   return { kind: 'regLoad', dst, value };
+}
+
+/** A load of a part of an option is a masked set_field: no other form has room for it. */
+function setPart({ field, offset, bits }: Subfield, number: bigint): Action {
+  const value = newKey();
+  const mask = newKey();
+  const at = field.at + field.bits - offset - bits;
+  setKeyBits(value, at, bits, number);
+  setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
+  markPresent(field, value, mask);
+  return { kind: 'setField', field, value, mask };
 }
 
 function parseMove(arg: string): Action {
@@ -166,6 +179,7 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   // A tag that is set is a tag that is there. The value keeps bits outside the mask, as the reference sends them.
   setKeyBits(valueKey, at, bits, isVid ? value | 0x1000n : value);
   setKeyBits(maskKey, at, bits, isVid ? mask | 0x1000n : mask);
+  markPresent(field, valueKey, maskKey);
   return { kind: 'setField', field, value: valueKey, mask: maskKey };
 }
 
@@ -207,7 +221,7 @@ function parseNat(arg: string): Action {
 function parseNatRange(text: string, nat: NatSpec): void {
   const ports = ':(\\d+)(?:-(\\d+))?';
   const v4 = new RegExp(`^([\\d.]+)(?:-([\\d.]+))?(?:${ports})?`).exec(text);
-  const v6 = new RegExp(`^(?:\\[([^\\]-]*)(?:-([^\\]]*))?\\]|([0-9a-f:.]*:[0-9a-f:.]*)(?:-([0-9a-f:.]+))?)(?:${ports})?`, 'i').exec(text);
+  const v6 = new RegExp(`^(?:\\[([^\\]-]*)\\](?:-\\[([^\\]-]*)\\])?|([0-9a-f:.]*:[0-9a-f:.]*)(?:-([0-9a-f:.]+))?)(?:${ports})?`, 'i').exec(text);
   // Without an address there is no range of ports.
   const only = /^:(\d+)/.exec(text);
   const isV4 = v4 !== null && (v4[1] ?? '').includes('.');
@@ -425,7 +439,8 @@ function parseDecap(arg: string): Action {
 }
 
 function parseWriteMetadata(arg: string): Action {
-  const [value = '', mask] = arg.split('/');
+  const slash = arg.indexOf('/');
+  const [value, mask] = slash < 0 ? [arg, undefined] : [arg.slice(0, slash), arg.slice(slash + 1)];
   return { kind: 'writeMetadata', metadata: u64(value), mask: mask === undefined ? 0xffffffffffffffffn : u64(mask) };
 }
 
@@ -507,8 +522,8 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: inRange(wanted(arg, 'set_mpls_tc', 'tc'), 8, 7, 'MPLS TC') })],
   ['set_mpls_ttl', (arg) => ({ kind: 'setMplsTtl', ttl: numberOf(wanted(arg, 'set_mpls_ttl', 'ttl'), 8, 'MPLS TTL') })],
   ['dec_mpls_ttl', () => ({ kind: 'decMplsTtl' })],
-  ['push_mpls', (arg) => ({ kind: 'pushMpls', ethertype: ethertype(arg) })],
-  ['pop_mpls', (arg) => ({ kind: 'popMpls', ethertype: ethertype(arg) })],
+  ['push_mpls', (arg) => ({ kind: 'pushMpls', ethertype: numberOf(arg, 16, 'push_mpls') })],
+  ['pop_mpls', (arg) => ({ kind: 'popMpls', ethertype: numberOf(arg, 16, 'pop_mpls') })],
   ['dec_nsh_ttl', () => ({ kind: 'decNshTtl' })],
   ['delete_field', (arg) => ({ kind: 'deleteField', field: fieldOfText(arg) ?? fault(`unknown field \`${arg}'`) })],
   [
@@ -528,7 +543,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   [
     'note',
     (arg) => {
-      const data = hexBytes(arg, 'note');
+      const data = hexBytes(arg, "`note' argument");
       // The action's length is a multiple of 8, and the text shows its padding.
       const padded = new Uint8Array(Math.max(6, Math.ceil((data.length + 10) / 8) * 8 - 10));
       padded.set(data);
@@ -544,7 +559,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
     'check_pkt_larger',
     (arg, _context, word) => ({
       kind: 'checkPktLarger',
-      length: numberOf(arg, 16, 'check_pkt_larger length'),
+      length: numberOf(arg, 16, '(null)'),
       dst: parseSubfield(word.after ?? ''),
     }),
   ],

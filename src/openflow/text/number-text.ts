@@ -25,12 +25,12 @@ export function numberOf(text: string, bits: number, what: string): number {
 
 /** A number cut to 32 bits. */
 export const u32 = (text: string): number => {
-  if (text === '') return fault('missing required numeric argument');
   return Number(BigInt.asUintN(32, u64(text)));
 };
 
 /** A number of 64 bits. */
 export function u64(text: string): bigint {
+  if (text === '') return fault('missing required numeric argument');
   const value = parseInteger(text);
   return value === undefined || value > 0xffff_ffff_ffff_ffffn ? fault(`invalid numeric format ${text}`) : value;
 }

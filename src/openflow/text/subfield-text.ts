@@ -10,7 +10,7 @@ export const fieldOfText = (text: string): Field | undefined => fieldByLabel(tex
 
 /** Reads a subfield from the front; gives what is left too. Throws ConfigError. */
 export function parseSubfieldPart(text: string): { subfield: Subfield; rest: string } {
-  const m = /^([^[\s,:=\->)]*)(\[[^\]]*\])?/.exec(text);
+  const m = /^([^[-]*)(\[[^\]]*\])?/.exec(text);
   const name = m?.[1] ?? '';
   const brackets = m?.[2];
   const whole = text;

@@ -257,8 +257,8 @@ class Execution {
   }
 
   delete(parser: ObjectParser): OperationResult {
-    const table = this.table(parser);
     const where = parser.required('where', 'array');
+    const table = this.table(parser);
     parser.finish();
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
     this.#rbac?.checkDelete(table, rows);

@@ -183,7 +183,9 @@ export class OvsdbServer {
   /** A session is gone. */
   dropped(session: ServerSession, reason: string): void {
     this.sessions.delete(session);
-    if (reason !== '') log.warn(`${session.name}: ${reason}`);
+    // A client that is done does not wait for what else there would be to hear: that is no fault.
+    if (reason === 'Broken pipe' || reason === 'Connection reset by peer') log.dbg(`${session.name}: ${reason}`);
+    else if (reason !== '') log.warn(`${session.name}: ${reason}`);
   }
 
   /** The monitor of a key, shared by all who ask for the same; `make` is called when there is none. */

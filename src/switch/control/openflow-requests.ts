@@ -139,10 +139,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'resume':
+      core.resume?.(message, version);
+      return undefined;
     case 'tlvTableMod':
-      if (message.command === 'add') core.tlvTable?.add(message.maps);
-      else if (message.command === 'delete') core.tlvTable?.remove(message.maps);
-      else core.tlvTable?.clear();
+      tlvTableMod(core, message);
       return undefined;
     case 'tlvTableRequest':
       return reply({ kind: 'tlvTableReply', maxSpace: TLV_SPACE, maxFields: TLV_FIELDS, maps: core.tlvTable?.maps() ?? [] });
@@ -244,6 +245,20 @@ function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bu
   const { message } = decodeMessage(add.inner, session.channel.options);
   checkBundled(message, session.core.tableCount);
   session.bundles.add(add.bundleId, add.flags, message, bytes);
+}
+
+function tlvTableMod(core: OpenFlowSession['core'], { command, maps }: Extract<Message, { kind: 'tlvTableMod' }>): void {
+  const { tlvTable } = core;
+  if (tlvTable === undefined) return;
+  if (command === 'add') {
+    tlvTable.add(maps);
+    return;
+  }
+  const going = command === 'delete' ? maps.map(({ field }) => field) : tlvTable.maps().map((map) => map.field);
+  const isUsed = going.length > 0 && core.isOptionUsed?.(new Set(going));
+  if (isUsed) throw new PeerError('NXTTMFC_INVALID_TLV_DEL', 'a flow matches or changes the field');
+  if (command === 'delete') tlvTable.remove(maps);
+  else tlvTable.clear();
 }
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {

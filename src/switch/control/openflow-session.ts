@@ -110,6 +110,7 @@ export class OpenFlowSession implements Sender {
       onClose: (reason) => this.#end(reason),
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
     });
+    if (this.core.tlvTable !== undefined) this.channel.options.tlvTable = this.core.tlvTable;
   }
 
   get version(): OfVersion {
