@@ -19,8 +19,9 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
     if (name === 'verbose') {
       const fault = output.settings.apply(value ?? '');
       if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
-    } else if (name === 'log-file') {
-      output.openFile(value);
+    } else if (name === 'log-file' && output.openFile(value) !== undefined) {
+      // The log has said why.
+      process.exit(1);
     }
   }
 }

@@ -18,6 +18,16 @@ import {
 } from './options.ts';
 
 const PROGRAM = 'ovs-ofctl';
+/** Of commands that go on until they are ended. */
+const BACKGROUND_OPTIONS: readonly OptionSpec[] = [
+  { name: 'detach' },
+  { name: 'no-chdir' },
+  { name: 'pidfile', argument: 'optional' },
+  { name: 'overwrite-pidfile' },
+  { name: 'monitor' },
+  { name: 'no-self-confinement' },
+  { name: 'user', argument: 'required' },
+];
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'strict' },
@@ -45,6 +55,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'V' },
   ...LOG_OPTIONS,
   ...SSL_OPTIONS,
+  ...BACKGROUND_OPTIONS,
 ];
 
 const VERSION_NAMES = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
@@ -127,6 +138,12 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     }
   }
   line.sort = sort;
+  if (operands[0] === 'monitor' || operands[0] === 'snoop') {
+    const { daemonSettings } = await import('../daemon/plumbing/options.ts');
+    const { Background } = await import('./ofctl/background.ts');
+    line.background = new Background(daemonSettings(PROGRAM, options), output);
+    await line.background.enter();
+  }
   return { options: line, operands };
 }
 
@@ -274,7 +291,8 @@ export async function main(argv: string[]): Promise<number> {
   try {
     return await run(argv);
   } catch (error) {
-    const { SwitchRefusal } = await import('./ofctl/session.ts');
+    const { closeSessions, SwitchRefusal } = await import('./ofctl/session.ts');
+    closeSessions();
     if (error instanceof SwitchRefusal) {
       process.stderr.write(error.message);
       return 1;

@@ -3,6 +3,8 @@ import { ConfigError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Datapath, DpPortCounters, DpPortSpec } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
+import type { Bond } from '../protocols/bond.ts';
+import { Bonds } from './bonds.ts';
 import { Core } from './bridge-core.ts';
 import type {
   BridgeSettings,
@@ -44,6 +46,7 @@ export class Bridge implements SwitchBridge {
   readonly core: Core;
   readonly #site: BridgeSite;
   readonly #control: BridgeControl;
+  readonly #bonds: Bonds;
   /** The last number given out: numbers go round, so that a freed one is not reused at once. */
   #lastPort = 0;
   readonly #bornMs: number;
@@ -55,6 +58,7 @@ export class Bridge implements SwitchBridge {
     this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port));
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
+    this.#bonds = new Bonds(site.environment.clock, () => this.core.megaflows.changed());
   }
 
   get datapath(): Datapath {
@@ -171,6 +175,7 @@ export class Bridge implements SwitchBridge {
     const before = JSON.stringify(this.core.portDesc(number), bigintText);
     port.link = link;
     if (JSON.stringify(this.core.portDesc(number), bigintText) === before) return;
+    if (port.bundle?.bond !== undefined) this.#bonds.run();
     this.core.megaflows.changed();
     this.core.portChanged('modify', port);
   }
@@ -204,7 +209,20 @@ export class Bridge implements SwitchBridge {
     bundle.trunks = request.trunks.length === 0 ? undefined : new Set(request.trunks);
     const members = request.members.flatMap((number) => this.core.ports.get(number) ?? []);
     this.#setMembers(bundle, members);
+    this.#bonds.set(bundle, members.length > 1 ? request.bond : undefined);
     this.core.megaflows.changed();
+  }
+
+  *bonds(): Generator<{ bond: Bond; mac(member: string): readonly [number, number] | undefined; run(): void }> {
+    for (const { bond, members } of this.#bonds.all()) {
+      if (bond === undefined) continue;
+      const mac = (name: string): readonly [number, number] | undefined => members.find((member) => member.name === name)?.link?.mac;
+      const run = (): void => {
+        this.#bonds.run();
+        this.core.megaflows.changed();
+      };
+      yield { bond, mac, run };
+    }
   }
 
   #setMembers(bundle: PortBundle, members: SwitchPort[]): void {
@@ -217,6 +235,7 @@ export class Bridge implements SwitchBridge {
   bundleDelete(name: string): void {
     const bundle = this.core.bundles.get(name);
     if (bundle === undefined) return;
+    this.#bonds.set(bundle, undefined);
     this.#setMembers(bundle, []);
     this.core.bundles.delete(name);
     this.core.megaflows.changed();
@@ -302,6 +321,7 @@ export class Bridge implements SwitchBridge {
 
   async close(keepPorts = false): Promise<void> {
     await this.#control.close();
+    this.#bonds.close();
     if (!keepPorts) for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
     this.core.close();
     await this.#site.closed(this);

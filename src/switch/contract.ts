@@ -6,6 +6,7 @@ import type { Datapath, DpPort, DpPortCounters, FlowId, UserspaceCookie } from '
 import type { Key } from '../flow/key.ts';
 import type { Action, OfPort } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
+import type { Bond, BondSettings } from '../protocols/bond.ts';
 
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
 export interface SwitchEnvironment {
@@ -101,6 +102,9 @@ export interface PortRequest {
 
 export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';
 
+/** How several interfaces carry one port. */
+export type BondRequest = BondSettings;
+
 /** A port of the database: one interface, or several for a bond, with its place in the VLANs. */
 export interface BundleRequest {
   name: string;
@@ -114,6 +118,8 @@ export interface BundleRequest {
   qinqEthertype: number;
   priorityTags: 'never' | 'if-nonzero' | 'always';
   protectedPort: boolean;
+  /** Of a port with several interfaces. */
+  bond?: BondRequest | undefined;
 }
 
 /** A mirror of the database, its ports named. */
@@ -194,6 +200,8 @@ export interface SwitchBridge {
   portCounters(port: OfPort): DpPortCounters | undefined;
   bundleSet(request: BundleRequest): void;
   bundleDelete(name: string): void;
+  /** The bonds, for commands and the database; `run` looks at them anew after a command changed one. */
+  bonds?(): Iterable<{ bond: Bond; mac(member: string): readonly [number, number] | undefined; run(): void }>;
   /** Makes the mirrors exactly these. */
   mirrorsSet?(requests: readonly MirrorRequest[]): void;
   /** What a mirror has sent, for Mirror:statistics. */

@@ -6,6 +6,7 @@
 // 3. Write status columns, and `cur_cfg` once the configuration it counts has been carried out. Only differences are written, so the
 //    turn that our own writes cause finds nothing to do: that is why this never runs hot.
 
+import { formatMac } from '../../base/addresses.ts';
 import type { Clock } from '../../base/clock.ts';
 import { coverageCounter } from '../../base/coverage.ts';
 import { errorText } from '../../base/errors.ts';
@@ -257,6 +258,13 @@ export class ConfigurationLoop {
       });
       for (const port of bridge.ports) {
         for (const one of port.interfaces) writer.put(one.row, this.#interfaceColumns(bridge, live, one.name, wanted, withStatistics));
+      }
+      const bonds = new Map([...(live.bridge.bonds?.() ?? [])].map((found) => [found.bond.name, found]));
+      for (const port of bridge.ports) {
+        const found = bonds.get(port.name);
+        const active = found?.bond.active === undefined ? undefined : found.mac(found.bond.active.name);
+        if (port.row !== undefined)
+          writer.put(port.row, { bond_active_slave: active === undefined ? [] : [formatMac(active[0], active[1])] });
       }
       const statuses = new Map([...live.bridge.controllers()].map((status) => [status.target, status]));
       for (const { row, request } of bridge.controllers) writer.put(row, controllerColumns(statuses.get(request.target)));

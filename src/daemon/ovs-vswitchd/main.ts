@@ -111,7 +111,23 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
   ['Mirror', 'all'],
   [
     'Port',
-    ['name', 'interfaces', 'lacp', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status'],
+    [
+      ...[
+        'name',
+        'interfaces',
+        'lacp',
+        'tag',
+        'trunks',
+        'cvlans',
+        'vlan_mode',
+        'fake_bridge',
+        'mac',
+        'protected',
+        'other_config',
+        'status',
+      ],
+      ...['bond_mode', 'bond_updelay', 'bond_downdelay', 'bond_active_slave'],
+    ],
   ],
   [
     'Interface',

@@ -4,7 +4,7 @@ import { parseMac } from '../../base/addresses.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
-import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import type { BondRequest, BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
 import { hashOrder } from './hash-order.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
@@ -221,6 +221,25 @@ export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
     qinqEthertype: text(other.get('qinq-ethtype')) === '802.1q' ? 0x8100 : 0x88a8,
     priorityTags: tags === 'always' || tags === 'true' ? 'always' : tags === 'if-nonzero' ? 'if-nonzero' : 'never',
     protectedPort: row.scalar('protected') === true,
+    bond: bondRequest(row),
+  };
+}
+
+const hasLacp = (row: IdlRow): boolean => !['', 'off'].includes(text(row.optional('lacp')));
+
+/** How the interfaces of a port are bonded; taken up where there are several. */
+function bondRequest(row: IdlRow): BondRequest {
+  const other = row.map('other_config');
+  const number = (value: Atom | undefined): number => Number.parseInt(text(value), 10) || 0;
+  const mode = text(row.optional('bond_mode'));
+  return {
+    mode: hasLacp(row) || (mode !== 'balance-slb' && mode !== 'balance-tcp') ? 'active-backup' : mode,
+    updelayMs: Math.max(0, Number(row.scalar('bond_updelay') ?? 0)),
+    downdelayMs: Math.max(0, Number(row.scalar('bond_downdelay') ?? 0)),
+    hashBasis: number(other.get('bond-hash-basis')) >>> 0,
+    primary: text(other.get('bond-primary')),
+    takesAllByAll: text(other.get('all-members-active')) === 'true',
+    fallsBack: text(other.get('lacp-fallback-ab')) === 'true',
   };
 }
 
@@ -304,6 +323,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     }
     if (interfaces.length === 0) continue;
     interfaces.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (interfaces.length > 1 && hasLacp(portRow))
+      faults.push(`ignoring LACP of port ${portName}, which is not built in this version: one link at a time carries it`);
     ports.push({
       row: portRow,
       name: portName,

@@ -103,7 +103,7 @@ function parseController(arg: string): Action {
       action.reason = PACKET_IN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`);
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
-    else if (key === 'userdata') action.userdata = hexBytes(value, '`controller\' action `userdata\'');
+    else if (key === 'userdata') action.userdata = hexBytes(value, "`controller' action `userdata'");
     else if (key === 'pause') action.pause = true;
     else if (key === 'meter_id') action.meterId = u32(value);
     else fault(`unknown key "${key}" parsing controller action`);
@@ -221,7 +221,9 @@ function parseNat(arg: string): Action {
 function parseNatRange(text: string, nat: NatSpec): void {
   const ports = ':(\\d+)(?:-(\\d+))?';
   const v4 = new RegExp(`^([\\d.]+)(?:-([\\d.]+))?(?:${ports})?`).exec(text);
-  const v6 = new RegExp(`^(?:\\[([^\\]-]*)\\](?:-\\[([^\\]-]*)\\])?|([0-9a-f:.]*:[0-9a-f:.]*)(?:-([0-9a-f:.]+))?)(?:${ports})?`, 'i').exec(text);
+  const v6 = new RegExp(`^(?:\\[([^\\]-]*)\\](?:-\\[([^\\]-]*)\\])?|([0-9a-f:.]*:[0-9a-f:.]*)(?:-([0-9a-f:.]+))?)(?:${ports})?`, 'i').exec(
+    text,
+  );
   // Without an address there is no range of ports.
   const only = /^:(\d+)/.exec(text);
   const isV4 = v4 !== null && (v4[1] ?? '').includes('.');

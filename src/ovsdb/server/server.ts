@@ -221,6 +221,8 @@ export class OvsdbServer {
     while (this.#changed.size > 0) {
       const changed = [...this.#changed];
       this.#changed.clear();
+      // Monitors are told of what was waited for apart from what comes of it.
+      if ([...this.sessions].some((session) => session.isWaiting)) this.tellUpdates();
       for (const database of changed) for (const session of this.sessions) session.retryWaiting(database);
     }
   }
