@@ -1,27 +1,25 @@
 // Actions from text: one entry an action's name, given what follows it. Faults are ConfigErrors in the reference's words.
 // Facts: ovs-actions(7) and the reference's messages.
-import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
+import { parseIpv4, parseMac } from '../../base/addresses.ts';
 import { logger } from '../../base/log.ts';
 import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/field-text.ts';
 import { type Field, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
-import type { Action, ActionKind, NatSpec, Subfield } from '../action.ts';
+import type { Action, ActionKind, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
-import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
-import { hasLongHeader } from '../codec/subfield-codec.ts';
+import { CT_ALG, PACKET_IN_REASONS } from '../codec/action-constants.ts';
 import { actionName } from './action-format.ts';
-import { splitCommas, splitKeyValues } from './key-value-text.ts';
+import { parseBundle, parseMultipath } from './bundle-text.ts';
+import { parseDecap, parseEncap } from './encap-text.ts';
+import { splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
+import { parseNat } from './nat-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, numberOf, tableOf, u32, u64 } from './number-text.ts';
+import { fault, numberOf, portOf, tableOf, u32, u64 } from './number-text.ts';
 import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 const socketLog = logger('socket_util');
-
-function portOf(text: string, context: ActionTextContext, message: string): number {
-  return parsePort(text, context.names) ?? fault(message);
-}
 
 function macOf(text: string): [number, number] {
   return parseMac(scannedMac(text)) ?? fault(`invalid mac address ${text}`);
@@ -196,62 +194,6 @@ function parseConjunction(arg: string): Action {
   return { kind: 'conjunction', id, clause: clause - 1, clauses };
 }
 
-function parseNat(arg: string): Action {
-  const nat: NatSpec = { direction: 'none', persistent: false, hash: false, random: false, family: 0 };
-  for (const part of splitCommas(arg).map((p) => p.trim())) {
-    if (part === '') continue;
-    const [key = '', value] = part.includes('=')
-      ? [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]
-      : [part, undefined];
-    if (key === 'src' || key === 'dst') {
-      if (nat.direction !== 'none') fault('may only specify one of "src" or "dst".');
-      nat.direction = key;
-      if (value !== undefined) parseNatRange(value, nat);
-    } else if (key === 'persistent') nat.persistent = true;
-    else if (key === 'hash') nat.hash = true;
-    else if (key === 'random') nat.random = true;
-    else fault(`invalid key "${key}" in "nat" argument`);
-  }
-  if (nat.direction === 'none') {
-    if (nat.persistent || nat.hash || nat.random) fault('Flags allowed only with "src" or "dst".');
-  } else if (nat.hash && nat.random) fault('Both "hash" and "random" are not allowed.');
-  return { kind: 'nat', nat };
-}
-
-function parseNatRange(text: string, nat: NatSpec): void {
-  const ports = ':(\\d+)(?:-(\\d+))?';
-  const v4 = new RegExp(`^([\\d.]+)(?:-([\\d.]+))?(?:${ports})?`).exec(text);
-  const v6 = new RegExp(`^(?:\\[([^\\]-]*)\\](?:-\\[([^\\]-]*)\\])?|([0-9a-f:.]*:[0-9a-f:.]*)(?:-([0-9a-f:.]+))?)(?:${ports})?`, 'i').exec(
-    text,
-  );
-  // Without an address there is no range of ports.
-  const only = /^:(\d+)/.exec(text);
-  const isV4 = v4 !== null && (v4[1] ?? '').includes('.');
-  const found = only ?? (isV4 ? v4 : v6);
-  const end = found?.[0].length ?? 0;
-  if (end === 0 || end < text.length) fault(`garbage (${text.slice(end)}) after nat range "${text}" (pos: ${end})`);
-  const range = only !== null ? [] : isV4 ? [v4[1], v4[2]] : [v6?.[1] ?? v6?.[3], v6?.[2] ?? v6?.[4]];
-  const between = only !== null ? [only[1]] : isV4 ? [v4[3], v4[4]] : [v6?.[5], v6?.[6]];
-  const address = (one: string | undefined): number[] | undefined => {
-    if (one === undefined || one === '') return undefined;
-    const four = parseIpv4(one);
-    if (four !== undefined) {
-      nat.family = 4;
-      return [0, 0, 0, four];
-    }
-    const six = parseIpv6(one);
-    if (six === undefined) return fault(`invalid IP address ${one}`);
-    nat.family = 6;
-    return six;
-  };
-  const low = address(range[0]);
-  const high = address(range[1]);
-  if (low !== undefined) nat.addrMin = low;
-  if (high !== undefined && high.join() !== low?.join()) nat.addrMax = high;
-  if (between[0] !== undefined) nat.portMin = numberOf(between[0], 16, 'port');
-  if (between[1] !== undefined) nat.portMax = numberOf(between[1], 16, 'port');
-}
-
 function parseCt(arg: string, context: ActionTextContext): Action {
   const ct: Extract<Action, { kind: 'ct' }> = { kind: 'ct', commit: false, force: false, recircTable: 255, zone: 0, alg: 0, exec: [] };
   const exec: Action[] = [];
@@ -300,86 +242,6 @@ function parseSample(arg: string, context: ActionTextContext): Action {
   return sample;
 }
 
-function hashFields(text: string, whole: string): string {
-  return HASH_FIELDS.find((name) => name === text) ?? fault(`${whole}: unknown fields \`${text}'`);
-}
-
-/** Cuts a text at separators, as many in a row as there are. */
-class Tokens {
-  private rest: string;
-
-  constructor(text: string) {
-    this.rest = text;
-  }
-
-  /** The next part; empty at the end. */
-  next(separators = ', '): string {
-    let from = 0;
-    while (from < this.rest.length && separators.includes(this.rest.charAt(from))) from++;
-    let to = from;
-    while (to < this.rest.length && !separators.includes(this.rest.charAt(to))) to++;
-    const token = this.rest.slice(from, to);
-    this.rest = this.rest.slice(to + 1);
-    return token;
-  }
-}
-
-function parseBundle(arg: string, context: ActionTextContext, isLoad: boolean): Action {
-  const tokens = new Tokens(arg);
-  const [fields, basis, algorithm, memberType] = [tokens.next(), tokens.next(), tokens.next(), tokens.next()];
-  const dst = isLoad ? tokens.next() : '';
-  const delimiter = tokens.next(': ');
-  if (delimiter === '') return fault(`${arg}: not enough arguments to bundle action`);
-  if (!/^(?:members|slaves)$/i.test(delimiter)) {
-    return fault(`${arg}: missing member delimiter, expected \`members', got \`${delimiter}'`);
-  }
-  const members: number[] = [];
-  for (let one = tokens.next(', []'); one !== ''; one = tokens.next(', []')) members.push(portOf(one, context, `${one}: bad port number`));
-  const known = hashFields(fields, arg);
-  const named = BUNDLE_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
-  if (memberType !== 'ofport') return fault(`${arg}: unknown member_type \`${memberType}'`);
-  const action: Extract<Action, { kind: 'bundle' }> = {
-    kind: 'bundle',
-    fields: known,
-    basis: Number(basis) & 0xffff,
-    algorithm: named,
-    members,
-  };
-  if (isLoad) action.dst = shortSubfield(dst, arg);
-  return action;
-}
-
-/** A field for an action that has 32 bits for it. */
-function shortSubfield(text: string, whole: string): Subfield {
-  const subfield = parseSubfield(text);
-  if (hasLongHeader(subfield.field)) fault(`${whole}: experimenter OXM field '${text}' not supported`);
-  return subfield;
-}
-
-function parseMultipath(arg: string): Action {
-  const [fields = '', basis = '', algorithm = '', links = '', argument = '', dst] = splitCommas(arg).map((part) => part.trim());
-  if (dst === undefined) return fault(`${arg}: not enough arguments to multipath action`);
-  const known = hashFields(fields, arg);
-  const named = MULTIPATH_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
-  const count = Number(links);
-  if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${links} is not in valid range 1 to 65536`);
-  const subfield = shortSubfield(dst, arg);
-  if (subfield.bits < 16 && count > 1 << subfield.bits) {
-    return fault(
-      `${arg}: ${subfield.bits}-bit destination field has ${1 << subfield.bits} possible values, less than specified n_links ${count}`,
-    );
-  }
-  return {
-    kind: 'multipath',
-    fields: known,
-    basis: Number(basis) & 0xffff,
-    algorithm: named,
-    maxLink: count - 1,
-    arg: Number(argument) >>> 0,
-    dst: subfield,
-  };
-}
-
 function parseFinTimeout(arg: string): Action {
   let idle = 0;
   let hard = 0;
@@ -389,55 +251,6 @@ function parseFinTimeout(arg: string): Action {
     else fault(`invalid key '${key}' in 'fin_timeout' argument`);
   }
   return { kind: 'finTimeout', idleTimeoutSec: idle, hardTimeoutSec: hard };
-}
-
-const NSH = 0x1894f;
-
-/** An NSH metadata option: class (16 bits), type (8), and the option's bytes. */
-function encapTlv(text: string): { class: number; type: number; value: Uint8Array } {
-  const [cls = '', type = '', data = ''] = splitCommas(text).map((part) => part.trim());
-  const digits = /^(?:0x)?([0-9a-f]*)$/i.exec(data)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
-  const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
-  const value = new Uint8Array(4 + bytes.length);
-  new DataView(value.buffer).setUint16(0, numberOf(cls, 16, 'tlv_class'));
-  value[2] = numberOf(type, 8, 'tlv_type');
-  value[3] = bytes.length;
-  value.set(bytes, 4);
-  return { class: 4, type: 2, value };
-}
-
-function parseEncap(arg: string): Action {
-  const packetTypes = new Map([
-    ['ethernet', 0],
-    ['nsh', 0x1894f],
-    ['mpls', 0x18847],
-    ['mpls_mc', 0x18848],
-  ]);
-  const [word] = splitKeyValues(arg);
-  const packetType = packetTypes.get(word?.key ?? '');
-  if (packetType === undefined) return fault('Encap hdr not supported: ');
-  const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
-    if (packetType === NSH && key === 'md_type') {
-      const type = numberOf(value, 8, 'md_type');
-      if (type !== 1 && type !== 2) return fault('invalid md_type');
-      return { class: 4, type: 1, value: new Uint8Array([type]) };
-    }
-    if (packetType === NSH && key === 'tlv') return encapTlv(value);
-    return fault(`Invalid property: ${key}`);
-  });
-  return { kind: 'encap', packetType, props };
-}
-
-function parseDecap(arg: string): Action {
-  if (arg === '') return { kind: 'decap' };
-  let newPacketType = 0;
-  for (const { key, value = '' } of splitKeyValues(arg)) {
-    if (key !== 'packet_type') fault(`Invalid decap argument: ${key}`);
-    const attributes = new Map(splitKeyValues(value).map((part) => [part.key, part.value ?? '']));
-    const attribute = (name: string): number => numberOf(attributes.get(name) ?? fault(`Missing packet_type attribute ${name}`), 16, name);
-    newPacketType = ((attribute('ns') << 16) | attribute('type')) >>> 0;
-  }
-  return { kind: 'decap', newPacketType };
 }
 
 function parseWriteMetadata(arg: string): Action {

@@ -2,7 +2,7 @@
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { parseInteger } from '../../flow/field-text.ts';
+import { parseInteger, parsePort } from '../../flow/field-text.ts';
 
 const log = logger('ofp_table');
 
@@ -41,4 +41,9 @@ export function tableOf(text: string, message = `unknown table "${text}"`): numb
   if (value !== undefined && value > 255n && value <= 0xffff_ffffn) log.warn(`table ${value} is outside the supported range 0 through 255`);
   if (value === undefined || value > 255n) return fault(message);
   return Number(value);
+}
+
+/** A port by number or name. */
+export function portOf(text: string, context: ActionTextContext, message: string): number {
+  return parsePort(text, context.names) ?? fault(message);
 }
