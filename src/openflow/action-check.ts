@@ -187,6 +187,8 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         now.popTag();
         break;
       case 'pushMpls':
+        // Only an Ethernet frame has room for a label.
+        if (now.match.mask[W.PACKET_TYPE] !== 0 && now.match.key[W.PACKET_TYPE] !== 0) consistent = false;
         now.setType(action.ethertype);
         break;
       case 'popMpls':

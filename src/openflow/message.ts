@@ -1,5 +1,6 @@
 // OpenFlow messages as values, independent of the version on the wire. `decode` gives one of these with the version it came in;
 // `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
+import type { Field } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import type { PackedMatch } from '../flow/mask.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
@@ -49,6 +50,8 @@ export interface FlowMod {
   outGroup: number; // 0xffffffff = any
   flags: FlowModFlags;
   actions: Action[];
+  /** The fields that its text named, and under what masks: they decide which formats can carry it. */
+  named?: readonly { field: Field; mask: bigint }[];
 }
 
 export interface PacketIn {

@@ -37,13 +37,16 @@ export function normalizeMatch(match: Match): Match {
   const keep = SCRATCH;
   keep.set(match.mask);
   const clear = (word: number, words = 1): void => void keep.fill(0, word, word + words);
+  // Packets of other types have no Ethernet header.
+  if (match.mask[W.PACKET_TYPE] !== 0 && match.key[W.PACKET_TYPE] !== 0) clear(W.ETH, 3);
   if (!isIp4 && !isArp) clear(W.NW_SRC, 2);
   if (!isIp6) {
     clear(W.IPV6_LABEL);
     clear(W.IPV6_SRC, 8);
   }
   if (!isIp) {
-    keep[W.TYPE] = (keep[W.TYPE] ?? 0) & (isArp ? 0xffff00ff : 0xffff0000);
+    // Whether the packet is a fragment stays, whatever it is.
+    keep[W.TYPE] = ((keep[W.TYPE] ?? 0) & (isArp ? 0xffff03ff : 0xffff0300)) >>> 0;
     clear(W.TOS);
   } else if (proto !== IP.TCP) keep[W.TOS] = (keep[W.TOS] ?? 0) & 0xffff0000;
   if (!hasPorts) clear(W.TP);

@@ -7,15 +7,16 @@ import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
 import { normalizeLogged } from '../normalize.ts';
 import { portFromWire32 } from '../ports.ts';
-import type { ActionContext } from './action-codec.ts';
-import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } from './action-codec.ts';
+import { decodeActions, encodeActions } from './action-codec.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeInstructions, encodeInstructions } from './instruction-codec.ts';
 import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match, isExactOfp10Match } from './ofp10-match.ts';
 import type { DecodedMatch } from './oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
 import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
+import type { ActionContext } from './set-field-codec.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const ALL_ONES = 0xffffffffffffffffn;

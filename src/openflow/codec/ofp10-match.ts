@@ -106,9 +106,8 @@ function encodeToMatch(match: Match): Match {
     }
     const proto = matchedProto(match);
     if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP) {
-      const bits = proto === IP.ICMP ? 8 : 16;
-      keep(w(W.TP) + 16 - bits, bits);
-      keep(w(W.TP) + 32 - bits, bits);
+      keep(w(W.TP), 16);
+      keep(w(W.TP) + 16, 16);
     }
   }
   return kept;
@@ -147,12 +146,10 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
       pcp = tci >> 13;
       wild &= ~FW10.PCP;
     }
-    if (vlanMask !== 0 && (wild & (FW10.DL_VLAN | FW10.PCP)) === (FW10.DL_VLAN | FW10.PCP)) wild &= ~FW10.DL_VLAN;
   }
   if ((match.mask[W.TOS] ?? 0) >>> 24 === 0xfc) wild &= ~FW10.TOS;
-  const bits = matchedProto(match) === IP.ICMP ? 8 : 16;
-  has(w(W.TP) + 16 - bits, bits, FW10.TP_SRC);
-  has(w(W.TP) + 32 - bits, bits, FW10.TP_DST);
+  has(w(W.TP), 16, FW10.TP_SRC);
+  has(w(W.TP) + 16, 16, FW10.TP_DST);
   const srcWild = wildLength(match.mask[W.NW_SRC] ?? 0);
   const dstWild = wildLength(match.mask[W.NW_DST] ?? 0);
   wild = (wild & ~(63 << 8) & ~(63 << 14)) | (srcWild << 8) | (dstWild << 14);
@@ -232,12 +229,8 @@ export function decodeOfp10Match(from: ByteReader): Match {
     match.mask[W.TOS] = 0xfc000000;
     match.key[W.TOS] = ((tos & 0xfc) << 24) >>> 0;
   }
-  // ICMP's type and code are bytes.
-  const isIcmp = exact(FW10.DL_TYPE) && type === ETH.IPV4 && exact(FW10.NW_PROTO) && proto === IP.ICMP;
-  const bits = isIcmp ? 8 : 16;
-  const low = (1 << bits) - 1;
-  if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
-  if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
+  if (exact(FW10.TP_SRC)) set(match, w(W.TP), 16, tpSrc);
+  if (exact(FW10.TP_DST)) set(match, w(W.TP) + 16, 16, tpDst);
   return match;
 }
 
@@ -271,9 +264,8 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   const tosMask = (match.mask[W.TOS] ?? 0) >>> 24;
   has((tosMask & 0xfc) === 0xfc, FW11.TOS);
   has(proto >= 0, FW11.PROTO);
-  const bits = type === ETH.IPV4 && proto === IP.ICMP ? 8 : 16;
-  has(masked(match, w(W.TP) + 16 - bits, bits), FW11.TP_SRC);
-  has(masked(match, w(W.TP) + 32 - bits, bits), FW11.TP_DST);
+  has(masked(match, w(W.TP), 16), FW11.TP_SRC);
+  has(masked(match, w(W.TP) + 16, 16), FW11.TP_DST);
   const isMpls = type === ETH.MPLS || type === ETH.MPLS_MCAST;
   has(isMpls && masked(match, w(W.MPLS), 20), FW11.LABEL);
   has(isMpls && masked(match, w(W.MPLS) + 20, 3), FW11.TC);
@@ -353,12 +345,11 @@ export function decodeOfp11Match(from: ByteReader, checked = true): Match {
   const tpDst = from.u16();
   if (isIp4 && exact(FW11.PROTO)) {
     if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP) {
-      const bits = proto === IP.ICMP ? 8 : 16;
-      if (bits === 8 && ((exact(FW11.TP_SRC) && tpSrc > 255) || (exact(FW11.TP_DST) && tpDst > 255))) {
+      if (proto === IP.ICMP && ((exact(FW11.TP_SRC) && tpSrc > 255) || (exact(FW11.TP_DST) && tpDst > 255))) {
         throw new PeerError('OFPBMC_BAD_FIELD', 'ICMP type or code over 255');
       }
-      if (exact(FW11.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc);
-      if (exact(FW11.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst);
+      if (exact(FW11.TP_SRC)) set(match, w(W.TP), 16, tpSrc);
+      if (exact(FW11.TP_DST)) set(match, w(W.TP) + 16, 16, tpDst);
     } else if (!exact(FW11.TP_SRC) || !exact(FW11.TP_DST)) {
       // Ports of other protocols cannot be matched; wildcards are harmless.
     }

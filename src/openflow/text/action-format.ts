@@ -38,7 +38,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'enqueue':
       return `enqueue:${port(action.port)}:${action.queue}`;
     case 'group':
-      return `group:${formatGroup(action.group)}`;
+      return `group:${action.group}`;
     case 'bundle':
     case 'multipath':
       return formatHashing(action, port);
@@ -93,7 +93,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'deleteField':
       return `delete_field:${action.field.name}`;
     case 'setTunnel':
-      return `${action.wide || action.tunnelId > 0xffffffffn ? 'set_tunnel64' : 'set_tunnel'}:0x${action.tunnelId.toString(16)}`;
+      return `${action.wide || action.tunnelId > 0xffffffffn ? 'set_tunnel64' : 'set_tunnel'}:${hex(action.tunnelId)}`;
     case 'setQueue':
       return `set_queue:${action.queue}`;
     case 'popQueue':
@@ -296,7 +296,7 @@ const NAMES: Partial<Record<Action['kind'], string>> = {
   outputTrunc: 'output_trunc',
   setField: 'set_field',
   regLoad: 'set_field',
-  regMove: 'reg_move',
+  regMove: 'move',
   setVlanVid: 'set_vlan_vid',
   setVlanPcp: 'set_vlan_pcp',
   setEthSrc: 'mod_dl_src',
