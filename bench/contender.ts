@@ -10,6 +10,8 @@ export interface Contender {
   cannot(): string;
   /** Sets up the switch in `middle`; `left` and `right` hold the other ends, `ea` and `eb`, of stations, where there are any. */
   start(site: Site, middle: string, left: string, right: string): Promise<void>;
+  /** The process that moves the frames, where there is one. */
+  process?(site: Site, middle: string): number;
   /** Gives the switch OpenFlow rules in the place of what it has, where it takes them: port 1 is va, 2 is vb. */
   rules?(site: Site, middle: string, rules: readonly string[]): void;
   /** Runs ovs-vsctl there, where there is one. */
@@ -45,8 +47,9 @@ const DEBIAN: Programs = {
 };
 
 /** What else an Open vSwitch can be told. */
-function control(bin: Programs): Required<Pick<Contender, 'rules' | 'vsctl'>> {
+function control(bin: Programs): Required<Pick<Contender, 'process' | 'rules' | 'vsctl'>> {
   return {
+    process: (site, middle) => Number(readFileSync(join(site.dir, middle, 'ovs-vswitchd.pid'), 'utf8')),
     rules(site, middle, rules) {
       const dir = join(site.dir, middle);
       writeFileSync(join(dir, 'rules'), rules.map((rule) => `${rule}\n`).join(''));
@@ -88,22 +91,11 @@ async function startOvs(site: Site, middle: string, bin: Programs, type = 'netde
       end('ovs-vswitchd')();
     }
   });
+  // Numbers are asked for: two ports of one transaction get them in no order.
   vsctl(
-    'add-br',
-    'br0',
-    '--',
-    'set',
-    'bridge',
-    'br0',
-    `datapath_type=${type}`,
-    '--',
-    'add-port',
-    'br0',
-    'va',
-    '--',
-    'add-port',
-    'br0',
-    'vb',
+    ...['add-br', 'br0', '--', 'set', 'bridge', 'br0', `datapath_type=${type}`],
+    ...['--', 'add-port', 'br0', 'va', '--', 'set', 'interface', 'va', 'ofport_request=1'],
+    ...['--', 'add-port', 'br0', 'vb', '--', 'set', 'interface', 'vb', 'ofport_request=2'],
   );
   await sleep(1500);
 }

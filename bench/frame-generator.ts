@@ -1,7 +1,9 @@
-// Sends frames out of a device as fast as one core can: `frame-generator.ts DEVICE HEX [FLOWS [NETS]]`, until it is ended.
+// Sends frames out of a device as fast as one core can: `frame-generator.ts DEVICE HEX [FLOWS [NETS [RATE]]]`, until it is ended.
 //
 // With FLOWS, an IPv4 and UDP frame is sent with as many pairs of destination (its low 16 bits) and source port in turn; with NETS, with as
 // many values of the destination's second byte. The header's checksum stays right: the identification takes up what the address adds.
+//
+// With RATE, so many a second, in portions 400 times a second: starting one takes half a millisecond.
 //
 // Why not trafgen: a socket's sender pays for a system call, a copy and the receiver's softirq on one core, about 2 to 3.6 us a frame here,
 // and so it is the sender that is measured (docs/decisions/006-frame-generator.md). Here the kernel makes the frames of an XDP program
@@ -14,6 +16,7 @@ import { interfaceIndex } from '../src/host/interface-request.ts';
 
 const HELPER_REDIRECT = 23;
 const PER_CALL = 1_000_000;
+const PORTIONS_PER_SEC = 400;
 const IDENTIFICATION = 18;
 const DESTINATION = 30;
 const SOURCE_PORT = 34;
@@ -40,12 +43,21 @@ function generator(ifindex: number, flows: number, nets: number): Program {
   return a.mov(1, ifindex).mov(2, 0).call(HELPER_REDIRECT).exit().finish();
 }
 
-const [device = '', hex = '', flows = '1', nets = '1'] = process.argv.slice(2);
+const [device = '', hex = '', flows = '1', nets = '1', ratePerSec = '0'] = process.argv.slice(2);
 const frame = Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 const count = createMap({ name: 'count', type: MAP_TYPE.array, keySize: 4, valueSize: 8, maxEntries: 1 });
 const code = generator(interfaceIndex(device), Number(flows), Number(nets));
 const program = loadProgram(code, new Map([['count', count]]), 'bench_frames', PROGRAM_TYPE.xdp);
 const parent = process.ppid;
 process.stdout.write('sending\n');
-while (process.ppid === parent) runLive(program, frame, PER_CALL);
+const portion = Math.round(Number(ratePerSec) / PORTIONS_PER_SEC);
+const clock = new Int32Array(new SharedArrayBuffer(4));
+for (let next = performance.now(); process.ppid === parent; next += 1000 / PORTIONS_PER_SEC) {
+  if (portion === 0) {
+    runLive(program, frame, PER_CALL);
+    continue;
+  }
+  runLive(program, frame, portion);
+  Atomics.wait(clock, 0, 0, Math.max(0, next + 1000 / PORTIONS_PER_SEC - performance.now()));
+}
 closeObject(program);

@@ -9,11 +9,11 @@ export interface BenchOptions {
   only: string[];
 }
 
-const benches: Record<string, { help: string; load: () => Promise<{ run: (options: BenchOptions) => Promise<void> }> }> = {
+const benches: Record<string, { help: string; load: () => Promise<{ run: (options: BenchOptions) => Promise<unknown> }> }> = {
   netdev: { help: 'TCP, 64-byte frames and ping: our netdev, the Linux bridge, Open vSwitch netdev', load: () => import('./netdev.ts') },
   startup: { help: 'a command from start to end, beside the bare runtime', load: () => import('./startup.ts') },
   datapath: {
-    help: 'the same with our system datapath; the kernel program alone by flows and masks; then flows and tunnels',
+    help: 'the same with our system datapath; the kernel program alone by flows and masks; then flows, tunnels and the targets',
     load: () => import('./datapath.ts'),
   },
   flows: { help: 'ten tables, many flows, many masks, new flows: our datapaths, Open vSwitch netdev', load: () => import('./flows.ts') },

@@ -1,4 +1,5 @@
 // One measurement each, between the device ea of one namespace and eb of another.
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, printed, root, type Site, sleep } from './namespaces.ts';
 
@@ -22,6 +23,21 @@ export interface SmallFrames {
   arrived: number;
   /** Frames a second that the switch's device was given. */
   offered: number;
+  /** Processor time of the switch's process for each that arrived, with what the kernel did in its place; none of a switch in the kernel. */
+  cpuNs: number | undefined;
+}
+
+/** Nanoseconds of processor time that all threads of a process have had. */
+function processorNs(pid: number): number {
+  let ns = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+    } catch {
+      // It has ended since it was listed.
+    }
+  }
+  return ns;
 }
 
 /** Frames that differ: see `frame-generator.ts`. `warmUpMs` is how long the switch has to learn them. */
@@ -48,7 +64,7 @@ const rate = (before: number, after: number, elapsed: number): number => (after 
 /**
  * Sends 64-byte frames from `left` to `right` with the kernel's own generator. It is pinned: the switch's device is polled where frames
  * are put into it, and while there are always more it is polled there for good, so that a generator that once ran on the switch's
- * processor would leave the device's interrupt work there.
+ * processor would leave the device's interrupt work there. Without `ratePerSec`, as many as it can.
  */
 export async function smallFrames(
   site: Site,
@@ -56,7 +72,7 @@ export async function smallFrames(
   middle: string,
   right: string,
   seconds: number,
-  variety?: Variety,
+  { variety, pid, ratePerSec = 0 }: { variety?: Variety | undefined; pid?: number | undefined; ratePerSec?: number } = {},
 ): Promise<SmallFrames> {
   const mac = (namespace: string, device: string): string =>
     must(['ip', '-n', namespace, '-br', 'link', 'show', device]).split(/\s+/)[2]!.replaceAll(':', '');
@@ -76,18 +92,24 @@ export async function smallFrames(
     frame,
     String(variety?.flows ?? 1),
     String(variety?.nets ?? 1),
+    String(ratePerSec),
   ]);
   await printed(generator, 'sending');
   await sleep(variety?.warmUpMs ?? 700);
+  const look = (): [number, number, number] => [packets(right, 'eb'), packets(middle, 'va'), pid === undefined ? 0 : processorNs(pid)];
   const start = performance.now();
-  const before = [packets(right, 'eb'), packets(middle, 'va')] as const;
+  const before = look();
   await sleep(seconds * 1000);
-  const after = [packets(right, 'eb'), packets(middle, 'va')] as const;
+  const after = look();
   const elapsed = (performance.now() - start) / 1000;
   generator.kill('SIGKILL');
   await sleep(300);
   site.run(middle, ['ethtool', '-K', 'va', 'gro', 'off']);
-  return { arrived: rate(before[0], after[0], elapsed), offered: rate(before[1], after[1], elapsed) };
+  return {
+    arrived: rate(before[0], after[0], elapsed),
+    offered: rate(before[1], after[1], elapsed),
+    cpuNs: pid === undefined ? undefined : (after[2] - before[2]) / (after[0] - before[0]),
+  };
 }
 
 /** Microseconds of a ping's round trip, median. */

@@ -11,8 +11,14 @@ interface Figures {
   tcpGbits: number[];
   framesPerSec: number[];
   offeredPerSec: number[];
+  cpuNs: number[];
+  /** At a load that every contender takes. */
+  steadyCpuNs: number[];
   pingUs: number[];
 }
+
+/** Frames a second that Open vSwitch still takes on a slow machine. */
+const STEADY_PER_SEC = 20_000;
 
 const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
@@ -28,24 +34,36 @@ async function round(contender: Contender, seconds: number, figures: Figures): P
     site.run(left, ['ping', '-c', '3', '-i', '0.2', '-w', '10', RIGHT_IP]);
     figures.pingUs.push(await pingMicroseconds(site, left));
     figures.tcpGbits.push(await tcpGbits(site, left, right, seconds));
-    const frames = await smallFrames(site, left, middle, right, seconds);
+    const pid = contender.process?.(site, middle);
+    if (pid !== undefined) {
+      const { cpuNs, arrived } = await smallFrames(site, left, middle, right, seconds, { pid, ratePerSec: STEADY_PER_SEC });
+      if (cpuNs !== undefined && arrived > STEADY_PER_SEC * 0.9) figures.steadyCpuNs.push(cpuNs);
+    }
+    const frames = await smallFrames(site, left, middle, right, seconds, { pid });
     figures.framesPerSec.push(frames.arrived);
     figures.offeredPerSec.push(frames.offered);
+    if (frames.cpuNs !== undefined) figures.cpuNs.push(frames.cpuNs);
   } finally {
     site.end();
   }
 }
 
 /** The user-space datapath. */
-export const run = (options: BenchOptions): Promise<void> => compare('netdev', contenders, options);
+export async function run(options: BenchOptions): Promise<void> {
+  await compare('netdev', contenders, options);
+}
+
+/** Medians of a contender. */
+export type Medians = (name: string) => { tcp: number; frames: number } | undefined;
 
 /** Runs all contenders in turn, several rounds, and prints and keeps the table. */
-export async function compare(bench: string, all: readonly Contender[], options: BenchOptions): Promise<void> {
+export async function compare(bench: string, all: readonly Contender[], options: BenchOptions): Promise<Medians> {
   const results = new Map<Contender, Figures>();
   for (const contender of all) {
     if (options.only.length > 0 && !options.only.includes(contender.name)) continue;
     const reason = contender.cannot();
-    if (reason === '') results.set(contender, { tcpGbits: [], framesPerSec: [], offeredPerSec: [], pingUs: [] });
+    if (reason === '')
+      results.set(contender, { tcpGbits: [], framesPerSec: [], offeredPerSec: [], cpuNs: [], steadyCpuNs: [], pingUs: [] });
     else process.stderr.write(`${contender.label}: left out: ${reason}\n`);
   }
   for (let i = 1; i <= options.rounds; i++) {
@@ -60,6 +78,10 @@ export async function compare(bench: string, all: readonly Contender[], options:
   }
   print(bench, results);
   keep(bench, results, options);
+  return (name) => {
+    const figures = [...results].find(([contender]) => contender.name === name)?.[1];
+    return figures === undefined ? undefined : { tcp: median(figures.tcpGbits), frames: median(figures.framesPerSec) };
+  };
 }
 
 function print(bench: string, results: ReadonlyMap<Contender, Figures>): void {
@@ -68,16 +90,18 @@ function print(bench: string, results: ReadonlyMap<Contender, Figures>): void {
     if (values.length === 0) return '-';
     const figure = median(values).toFixed(digits);
     const spread = `${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)}`;
-    const ratio = against === undefined || against.length === 0 ? '' : ` ${(median(values) / median(against)).toFixed(1)}x`;
+    const ratio = against === undefined || against.length === 0 ? '' : ` ${(median(values) / median(against)).toFixed(2)}x`;
     return `${figure} (${spread})${ratio}`;
   };
-  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'offered/s', 'ping us']];
+  const rows = [['', 'TCP Gbit/s', '64-byte frames/s', 'offered/s', 'CPU ns/frame', `the same at ${STEADY_PER_SEC}/s`, 'ping us']];
   for (const [contender, f] of results) {
     rows.push([
       contender.label,
       cell(f.tcpGbits, 2, base?.tcpGbits),
       cell(f.framesPerSec, 0, base?.framesPerSec),
       cell(f.offeredPerSec, 0, undefined),
+      cell(f.cpuNs, 0, base?.cpuNs),
+      cell(f.steadyCpuNs, 0, base?.steadyCpuNs),
       cell(f.pingUs, 0, undefined),
     ]);
   }
@@ -108,6 +132,8 @@ function keep(bench: string, results: ReadonlyMap<Contender, Figures>, options: 
         tcpGbits: median(figures.tcpGbits),
         framesPerSec: median(figures.framesPerSec),
         offeredPerSec: median(figures.offeredPerSec),
+        cpuNs: median(figures.cpuNs),
+        steadyCpuNs: median(figures.steadyCpuNs),
         pingUs: median(figures.pingUs),
       },
       all: figures,

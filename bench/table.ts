@@ -29,6 +29,11 @@ export class Table {
     cells.set(column, [...(cells.get(column) ?? []), figure]);
   }
 
+  /** Median of a figure; NaN when there is none. */
+  median(row: string, column: string): number {
+    return median(this.#rows.get(row)?.get(column) ?? []);
+  }
+
   /** Prints all rows; `base` gives the row that another is compared with. */
   print(title: string, base: (row: string) => string | undefined): void {
     const lines = [['', ...this.#columns.map((column) => column.name)]];

@@ -131,6 +131,12 @@ export class Assembler {
     return this;
   }
 
+  /** If the 64 bits in memory are r0, they become src; r0 = what was there. */
+  compareExchange(dst: Register, offset: number, src: Register): this {
+    this.#emit(0xc3 | WIDTH_CODE[8], dst, src, offset, 0xf1);
+    return this;
+  }
+
   /** Jumps when dst OP operand holds, comparing 64 bits; a constant is sign-extended. */
   jump(op: JumpOp, dst: Register, operand: Operand, label: string): this {
     return this.#branch(0x05, op, dst, operand, label);

@@ -74,6 +74,7 @@ export function programText(program: Program): string {
       const comparison = COMPARISONS[nameOf(JUMP, opcode & 0xf0)] ?? '?';
       line(`if ${dst} ${comparison} ${right}${cls === 6 ? ' (32)' : ''} goto ${i + 1 + offset}`);
     } else if (cls === 1) line(`${dst} = *(${width} *)(${src}${offsetText(offset)})`);
+    else if ((opcode & 0xe0) === 0xc0 && imm === 0xf1) line(`lock *(${width} *)(${dst}${offsetText(offset)}) r0 ? ${src}`);
     else if ((opcode & 0xe0) === 0xc0) line(`lock *(${width} *)(${dst}${offsetText(offset)}) += ${src}`);
     else if (cls === 3 || cls === 2) line(`*(${width} *)(${dst}${offsetText(offset)}) = ${cls === 3 ? src : imm}`);
     else line(`unknown 0x${opcode.toString(16)}`);

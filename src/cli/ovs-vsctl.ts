@@ -17,11 +17,12 @@ import { ValueError } from '../ovsdb/engine/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
 import { TablePrinter } from './table-output.ts';
-import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine } from './vsctl/command-line.ts';
+import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine, quoteArgument } from './vsctl/command-line.ts';
 import { isWriter } from './vsctl/commands.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
 import { neededTables } from './vsctl/needs.ts';
+import { prepare } from './vsctl/prepare.ts';
 
 const PROGRAM = 'ovs-vsctl';
 const log = logger('vsctl');
@@ -50,8 +51,19 @@ export async function main(argv: string[]): Promise<number> {
   const target = line.db ?? `unix:${runDir()}/db.sock`;
   const shipped = shippedSchema();
   const tables = neededTables(line.commands, shipped.tables);
+  const assumedSchema = shipped.of(tables);
+  try {
+    prepare(
+      line.commands.map(({ invocation }) => invocation),
+      assumedSchema,
+    );
+  } catch (error) {
+    clearTimeout(timer);
+    if (error instanceof CommandError || error instanceof ValueError) return fail(PROGRAM, error.message);
+    throw error;
+  }
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema: shipped.of(tables), retry: line.retry },
+    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema, retry: line.retry },
     { connect: (remote) => openStream(remote, 6640), clock: realClock },
   );
   try {
@@ -180,10 +192,6 @@ function invoker(): string {
   } catch {
     return `PID ${process.ppid}`;
   }
-}
-
-function quoteArgument(arg: string): string {
-  return /^[-A-Za-z0-9_./:=@,+%]+$/.test(arg) ? arg : JSON.stringify(arg);
 }
 
 async function answer(wants: 'help' | 'version' | 'commands' | 'options'): Promise<number> {

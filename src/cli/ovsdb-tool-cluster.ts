@@ -2,6 +2,7 @@
 // themselves are not made here.
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
+import { UsageError } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
 import { readDatabaseFile } from '../daemon/ovsdb-server/file.ts';
 import { isUuid } from '../ovsdb/engine/atom.ts';
@@ -46,12 +47,19 @@ function parseJsonFile(path: string): Json {
   return parseJson(readFileSync(path, 'utf8'));
 }
 
+/** The value of `--election-timer`; the reference judges it with the options, before the command. */
+export function checkElectionTimer(text: string): void {
+  const timer = Number.parseInt(text, 10) || 0;
+  if (timer < 100 || timer > 600_000) throw new OvsdbError('ovsdb error', 'election timer must be between 100 and 600000, in msec.');
+}
+
+/** The value of `--cid`, judged with the options too. */
+export function checkClusterId(text: string): void {
+  if (!isUuid(text)) throw new UsageError(`${text}: not a valid UUID`);
+}
+
 /** `create-cluster`: its arguments are judged, then it is refused. */
-export function createCluster(contents: string, local: string, electionTimer: string | undefined): void {
-  if (electionTimer !== undefined) {
-    const timer = Number.parseInt(electionTimer, 10) || 0;
-    if (timer < 100 || timer > 600_000) throw new OvsdbError('ovsdb error', 'election timer must be between 100 and 600000, in msec.');
-  }
+export function createCluster(contents: string, local: string): void {
   const schema = contentSchema(contents);
   const ephemeral = [...schema.tables.values()].flatMap((table) =>
     table.columnList
@@ -70,8 +78,7 @@ export function createCluster(contents: string, local: string, electionTimer: st
 }
 
 /** `join-cluster`: its arguments are judged, then it is refused. */
-export function joinCluster(name: string, addresses: readonly string[], clusterId: string | undefined): void {
-  if (clusterId !== undefined && !isUuid(clusterId)) throw new Error(`${clusterId}: not a valid UUID`);
+export function joinCluster(name: string, addresses: readonly string[]): void {
   if (!isId(name)) throw new Error(`${name}: not a valid schema name (use "schema-name" command to find the correct name)`);
   const [local = '', ...remotes] = addresses;
   checkAddress(local);

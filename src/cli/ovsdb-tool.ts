@@ -13,7 +13,7 @@ import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
-import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, setAlarm, startToolLog, UsageError } from './options.ts';
+import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, startToolLog, UsageError } from './options.ts';
 
 const PROGRAM = 'ovsdb-tool';
 const OPTIONS: readonly OptionSpec[] = [
@@ -21,10 +21,9 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'rbac-role', argument: 'required' },
   { name: 'cid', argument: 'required' },
   { name: 'election-timer', argument: 'required' },
+  ...LOG_OPTIONS.filter(({ name }) => name === 'verbose'),
   { name: 'help', short: 'h' },
   { name: 'version', short: 'V' },
-  { name: 'timeout', short: 't', argument: 'required' },
-  ...LOG_OPTIONS,
 ];
 
 const defaultDatabase = (): string => `${dbDir()}/conf.db`;
@@ -178,8 +177,6 @@ interface Settings {
   /** How much `show-log` tells. */
   detail: number;
   role: string;
-  electionTimer: string | undefined;
-  clusterId: string | undefined;
 }
 
 interface Command {
@@ -246,7 +243,7 @@ const commands = new Map<string, Command>([
     {
       min: 3,
       max: 3,
-      run: ([, contents = '', local = ''], { electionTimer }) => cluster((m) => m.createCluster(contents, local, electionTimer)),
+      run: ([, contents = '', local = '']) => cluster((m) => m.createCluster(contents, local)),
     },
   ],
   [
@@ -254,7 +251,7 @@ const commands = new Map<string, Command>([
     {
       min: 4,
       max: Number.POSITIVE_INFINITY,
-      run: ([, name = '', ...addresses], { clusterId }) => cluster((m) => m.joinCluster(name, addresses, clusterId)),
+      run: ([, name = '', ...addresses]) => cluster((m) => m.joinCluster(name, addresses)),
     },
   ],
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
@@ -293,16 +290,15 @@ async function showUsage(): Promise<void> {
 export async function main(argv: string[]): Promise<number> {
   useSha1(opensslSha1);
   const output = startToolLog(PROGRAM);
-  const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
+  const settings: Settings = { detail: 0, role: '' };
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
       if (name === 'more') settings.detail++;
       else if (name === 'rbac-role') settings.role = value;
-      else if (name === 'election-timer') settings.electionTimer = value;
-      else if (name === 'cid') settings.clusterId = value;
-      else if (name === 'timeout') setAlarm(Number(value));
+      else if (name === 'election-timer') await cluster((m) => m.checkElectionTimer(value));
+      else if (name === 'cid') await cluster((m) => m.checkClusterId(value));
       else if (name === 'version') {
         print(versionText(PROGRAM));
         return 0;

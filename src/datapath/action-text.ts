@@ -3,6 +3,7 @@ import { formatIpv4, formatIpv6, formatMac } from '../base/addresses.ts';
 import { keyBits, newKey, TUN_FLAG, W } from '../flow/key.ts';
 import type { DpAction, DpNat, SetGroup, TunnelKey, UserspaceCookie } from './datapath.ts';
 import { ethernetText, hex, networkText, transportText } from './key-text.ts';
+import { formatOptions } from './option-text.ts';
 
 /** How ports and the switch's cookies are printed. */
 export interface ActionTextOptions {
@@ -67,6 +68,9 @@ function setText(group: SetGroup, words: Uint32Array): string {
   }
 }
 
+const wordsOf = (bytes: Uint8Array): number[] =>
+  Array.from({ length: bytes.length >> 2 }, (_, i) => bytes.subarray(i * 4, i * 4 + 4).reduce((all, byte) => all * 256 + byte, 0));
+
 function tunnelText(tunnel: TunnelKey): string {
   const isZero = (address: readonly number[]): boolean => address.every((word) => word === 0);
   const address = (words: readonly number[]): string => (tunnel.ipv6 ? formatIpv6(words) : formatIpv4(words[3] ?? 0));
@@ -84,6 +88,7 @@ function tunnelText(tunnel: TunnelKey): string {
     `ttl=${tunnel.ttl}`,
     tunnel.tpSrc === 0 ? '' : `tp_src=${tunnel.tpSrc}`,
     tunnel.tpDst === 0 ? '' : `tp_dst=${tunnel.tpDst}`,
+    tunnel.options.length === 0 ? '' : formatOptions(wordsOf(tunnel.options), tunnel.options.length >> 2),
     flags.length === 0 ? '' : `flags(${flags.join('|')})`,
   ];
   return `tunnel(${parts.filter((part) => part !== '').join(',')})`;

@@ -85,6 +85,37 @@ export function actionContracts(contract: Contract): void {
     }
   });
 
+  contract('a meter lets its burst pass and counts what it drops; without the meter all passes', async (f) => {
+    const [a, b] = f.ports;
+    f.datapath.meterSet!(3, { countsPackets: true, bands: [{ rate: 1, burst: 5 }] });
+    put(f, a, 0, [
+      { kind: 'meter', meter: 3 },
+      { kind: 'output', port: b },
+    ]);
+    for (let i = 0; i < 20; i++) f.inject(a, udpFrame);
+    const passed = (await f.settle()).length;
+    // A machine that is very busy may take seconds for this.
+    assert.ok(passed >= 5 && passed < 15, `${passed} passed`);
+    const dropped = BigInt(20 - passed);
+    const size = BigInt(udpFrame.length);
+    const stats = f.datapath.meterStats!(3);
+    assert.deepEqual(stats, { packets: 20n, bytes: 20n * size, bands: [{ packets: dropped, bytes: dropped * size }] });
+    assert.equal(f.datapath.drops().get('meter'), dropped);
+    f.datapath.meterSet!(3, {
+      countsPackets: false,
+      bands: [
+        { rate: 1_000_000, burst: 1000 },
+        { rate: 1, burst: 2 },
+      ],
+    });
+    for (let i = 0; i < 20; i++) f.inject(a, udpFrame);
+    assert.ok((await f.settle()).length < 15, 'two bands: 2000 bits, and 1000 a second');
+    f.datapath.meterDelete!(3);
+    assert.equal(f.datapath.meterStats!(3), undefined);
+    for (let i = 0; i < 20; i++) f.inject(a, udpFrame);
+    assert.equal((await f.settle()).length, 20);
+  });
+
   contract('connections: new, answered, established; addresses translated both ways', async (f) => {
     const [a, b] = f.ports;
     const nat = (addrMin: number[]) => ({

@@ -60,6 +60,41 @@ test('the classifier equals the linear oracle', () => {
   );
 });
 
+test('conjunctive matches equal the linear oracle', () => {
+  const conjunction = fc.record({ id: fc.integer({ min: 1, max: 3 }), clause: fc.integer({ min: 0, max: 1 }), clauses: fc.constant(2) });
+  const part = fc.record({
+    match: arbMatch,
+    priority: fc.integer({ min: 0, max: 4 }),
+    conjunctions: fc.array(conjunction, { minLength: 1, maxLength: 2 }),
+  });
+  let conjunctive = 0;
+  fc.assert(
+    fc.property(arbRules, fc.array(part, { maxLength: 12 }), fc.array(arbKey, { minLength: 1, maxLength: 8 }), (rules, parts, keys) => {
+      const [fast, naive] = build(rules);
+      const rows = parts.map(({ match, priority, conjunctions }) => new ClassifierRule(match, priority, conjunctions));
+      for (const id of [1, 2, 3]) {
+        const match = { key: newKey(), mask: newKey() };
+        match.key[W.CONJ_ID] = id;
+        match.mask[W.CONJ_ID] = 0xffffffff;
+        rows.push(new ClassifierRule(match, id));
+      }
+      for (const row of rows) {
+        fast.insert(row);
+        naive.insert(row);
+      }
+      for (const key of keys) {
+        const all = naive.lookup(key, 0);
+        const found = fast.lookup(key, 0, newKey());
+        if (all.length === 0) assert.equal(found, undefined);
+        else assert.ok(found !== undefined && all.includes(found));
+        if (found !== undefined && rows.includes(found)) conjunctive++;
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(conjunctive > 50, `only ${conjunctive} conjunctive matches`);
+});
+
 test('megaflow law: bits that lookup did not un-wildcard do not change its answer', () => {
   fc.assert(
     fc.property(arbRules, arbKey, arbKey, (rules, key, noise) => {

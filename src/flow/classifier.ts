@@ -22,13 +22,13 @@
 //
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
 import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
-import { type Key, type Match, W } from './key.ts';
+import { type Key, type Match, type TunField, W } from './key.ts';
 import { maskCovers, matchesOverlap, type PackedMask, packMask, packValues, unpackMatch, valuesAgree } from './mask.ts';
 
 /** A version later than any. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** One part of a conjunctive match, counted from 1. */
+/** One part of a conjunctive match, counted from 0 as on the wire. */
 export interface Conjunction {
   id: number;
   clause: number;
@@ -36,6 +36,9 @@ export interface Conjunction {
 }
 
 /** A rule as the classifier sees it; the owner extends it. */
+/** Places of tun_metadata fields, of the few rules that match on any. */
+const tunFieldsOf = new WeakMap<ClassifierRule, readonly TunField[]>();
+
 export class ClassifierRule {
   readonly mask: PackedMask;
   readonly values: Uint32Array;
@@ -52,11 +55,15 @@ export class ClassifierRule {
     this.mask = packMask(match.mask);
     this.values = packValues(this.mask, match.key);
     this.priority = priority;
+    if (match.tunFields !== undefined) tunFieldsOf.set(this, match.tunFields);
   }
 
   /** The match, unpacked. */
   match(): Match {
-    return unpackMatch(this.mask, this.values);
+    const match = unpackMatch(this.mask, this.values);
+    const tunFields = tunFieldsOf.get(this);
+    if (tunFields !== undefined) match.tunFields = tunFields;
+    return match;
   }
 
   isVisible(version: number): boolean {
@@ -313,7 +320,7 @@ export class Classifier<R extends ClassifierRule> {
         for (const { id, clause, clauses: count } of parts[end]!.conjunctions!) {
           const before = clauses.get(id) ?? 0n;
           const all = (1n << BigInt(count)) - 1n;
-          const now = before | (1n << BigInt(clause - 1));
+          const now = before | (1n << BigInt(clause));
           clauses.set(id, now);
           if (before === all || (now & all) !== all) continue;
           const saved = key[W.CONJ_ID]!;

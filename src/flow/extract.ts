@@ -178,6 +178,9 @@ function extractTransport(frame: Uint8Array, at: number, end: number, proto: num
   const size = end - at;
   if (proto === 6) {
     if (size < 20) return false;
+    // A header that says less than its least or more than there is has no ports.
+    const header = (frame[at + 12]! >> 4) << 2;
+    if (header < 20 || header > size) return true;
     key[W.TP] = be32(frame, at);
     key[W.TOS] = key[W.TOS]! | (be16(frame, at + 12) & 0xfff);
     return true;

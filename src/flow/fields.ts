@@ -74,6 +74,8 @@ export interface Field extends FieldRow {
 }
 
 const w = (word: number): number => word * 32;
+/** NXM code of tun_metadata0. */
+const FIRST_TUN_METADATA = 40;
 
 function registerRows(prefix: string, count: number, words: number, cls: OxmClass, firstNum: number, label: string): FieldRow[] {
   return Array.from({ length: count }, (_, i) => ({
@@ -100,7 +102,7 @@ function tunMetadataRows(): FieldRow[] {
     maskable: true,
     prereq: 'none' as const,
     writable: true,
-    codes: [{ cls: 'nxm1' as const, num: 40 + i, label: `NXM_NX_TUN_METADATA${i}` }],
+    codes: [{ cls: 'nxm1' as const, num: FIRST_TUN_METADATA + i, label: `NXM_NX_TUN_METADATA${i}` }],
   }));
 }
 
@@ -200,6 +202,18 @@ const rows: FieldRow[] = [
   { name: 'nd_reserved', bits: 32, wireBytes: 4, at: w(W.ND_RESERVED), format: 'decimal', maskable: false, prereq: 'nd', writable: true, codes: [{ cls: 'eric', num: 1, label: 'ERICOXM_OF_ICMPV6_ND_RESERVED' }] },
   { name: 'nd_options_type', bits: 8, wireBytes: 1, at: w(W.ND_OPTIONS), format: 'decimal', maskable: false, prereq: 'nd', writable: true, codes: [{ cls: 'eric', num: 2, label: 'ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE' }] },
 ];
+
+/** The number of a tun_metadata field, -1 for all others. A TLV table gives it a place. */
+export const tunFieldIndex = (field: FieldRow): number =>
+  field.at >= w(W.TUN_METADATA) && field.at < w(W.TUN_METADATA_MAP) ? field.codes[0]!.num - FIRST_TUN_METADATA : -1;
+
+/** A tun_metadata field where and as wide as a TLV table says. */
+export const placedTunField = (index: number, at: number, bytes: number): Field => ({
+  ...mustField(`tun_metadata${index}`),
+  at,
+  bits: bytes * 8,
+  wireBytes: bytes,
+});
 
 /** Every field, in the order in which matches are printed on the wire. */
 export const FIELDS: readonly Field[] = rows.map((row, id) => ({ ...row, id }));

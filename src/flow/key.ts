@@ -73,7 +73,10 @@ export const W = {
   /** spi (24) | si (8) */
   NSH_PATH: 74,
   NSH_C: 75,
-  /** 256 bytes of option data placed by the TLV table, then a 64-bit map of the tun_metadata fields present. */
+  /**
+   * In tables: 256 bytes of option data placed by the bridge's TLV table, then a 64-bit map of the tun_metadata fields present.
+   * In the datapath: the Geneve options of the outer header as they came, then their size in bytes.
+   */
   TUN_METADATA: 79,
   TUN_METADATA_MAP: 143,
   DP_END: 145,
@@ -142,7 +145,27 @@ export function setKeyBits(key: Key, offset: number, bits: number, value: bigint
 export interface Match {
   key: Key;
   mask: Key;
+  /** The tun_metadata fields matched, with the places that they have in this match. */
+  tunFields?: readonly TunField[];
 }
+
+/** A tun_metadata field in a key: where it lies there and the bytes that its value takes at least on the wire. */
+export interface TunField {
+  /** 0 to 63 */
+  index: number;
+  /** Bit offset and width in the key. */
+  at: number;
+  bits: number;
+  wireBytes: number;
+  /** Its place is that of a TLV table, which knows how long the option is. */
+  isBound: boolean;
+}
+
+/** The bit of a key that says that a tun_metadata field is there. */
+export const tunPresentBit = (index: number): number => W.TUN_METADATA_MAP * 32 + index;
+
+/** A copy that may be changed. */
+export const copyMatch = (match: Match): Match => ({ ...match, key: match.key.slice(), mask: match.mask.slice() });
 
 /** The match of everything. */
 export const matchAll = (): Match => ({ key: newKey(), mask: newKey() });

@@ -3,10 +3,11 @@ import { ConfigError } from '../base/errors.ts';
 import type { PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
 import type { Field } from './fields.ts';
-import { fieldNamed, mustField } from './fields.ts';
+import { fieldNamed, mustField, tunFieldIndex } from './fields.ts';
 import type { Match } from './key.ts';
-import { keyBits, setKeyBits, W } from './key.ts';
+import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
 import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
+import { addTunField, bytesOf, nextPlace } from './tun-fields.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
 const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Map([
@@ -39,6 +40,9 @@ export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
   'tun_gtpu_msgtype',
 ]);
 
+/** The protocols that a word stands for; undefined when it is none. `type` -1 is any Ethernet frame. */
+export const protocolNamed = (name: string): { type: number; proto?: number } | undefined => SHORTHANDS.get(name);
+
 /** Adds `name=value` to a match, as flow text has it. False when no field or shorthand has that name. Throws ConfigError. */
 export function addFieldText(match: Match, name: string, value: string | undefined, names?: PortNames): boolean {
   const shorthand = SHORTHANDS.get(name);
@@ -49,10 +53,25 @@ export function addFieldText(match: Match, name: string, value: string | undefin
   }
   const field = fieldNamed(name);
   if (field === undefined) return false;
+  if (tunFieldIndex(field) >= 0) {
+    addTunText(match, field, value);
+    return true;
+  }
   if (value === undefined) throw new ConfigError(`field ${name} missing value`);
   const masked = parseFieldOrAny(field, value, names);
   if (masked !== undefined) addField(match, field, masked.value, masked.mask);
   return true;
+}
+
+/** A field alone asks that the option be there; a value has as many bytes as its text. */
+function addTunText(match: Match, field: Field, text: string | undefined): void {
+  if (text === '*' || text === 'ANY') return;
+  const { value, mask } = text === undefined || text === '' ? { value: 0n, mask: 0n } : parseField(field, text);
+  const isExact = mask === (1n << BigInt(field.bits)) - 1n;
+  const bytes = Math.max(bytesOf(value), isExact ? 0 : bytesOf(mask));
+  const place = nextPlace(match, tunFieldIndex(field), bytes);
+  if (place === undefined) throw new ConfigError(`${text}: no room for ${field.name} in a match`);
+  addTunField(match, place, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
 }
 
 function parseFieldOrAny(field: Field, value: string, names?: PortNames) {
@@ -88,6 +107,13 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     case 'nw_tos':
       setBits(match, at, 8, value & 0xfcn, 0xfcn);
       return;
+    case 'icmp_type':
+    case 'icmp_code':
+    case 'icmpv6_type':
+    case 'icmpv6_code':
+      // A whole word stands there for them, as for transport ports.
+      setBits(match, at - 8, 16, value, 0xffffn);
+      return;
     case 'in_port_oxm':
       setBits(match, W.IN_PORT * 32 + 16, 16, value, 0xffffn);
       return;
@@ -109,7 +135,7 @@ const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
   'ct_nw_proto CT_PORTS TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
   'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
-  'tun_gtpu_flags tun_gtpu_msgtype tun_flags metadata in_port VLAN eth_src eth_dst eth_type';
+  'tun_gtpu_flags tun_gtpu_msgtype tun_flags TUN_METADATA metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
   nsh: 'nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si NSH_CONTEXT nw_proto',
@@ -118,7 +144,7 @@ const NETWORK_ORDER: Readonly<Record<string, string>> = {
   other: 'ip_src ip_dst nw_proto',
 };
 const TRAFFIC = 'nw_tos nw_ecn nw_ttl';
-const MPLS = 'mpls_label mpls_tc mpls_ttl mpls_bos';
+const MPLS = 'mpls_label mpls_tc mpls_ttl mpls_bos INNER_MPLS';
 
 /** Names under which fields are printed, where not the table's first. */
 const PRINT_NAMES: ReadonlyMap<string, string> = new Map([
@@ -196,8 +222,13 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
         // A recirculated packet may be of another type than Ethernet.
         if (isRecirculatedEthernet(match)) parts.push('eth');
         if (word.text !== '') parts.push(word.text);
-      } else if (name === 'VLAN') formatVlan(match, parts);
-      else if (name === 'ERSPAN') add(erspanFields(match));
+      } else if (name === 'VLAN') {
+        formatVlan(match, parts, W.VLAN0, '');
+        formatVlan(match, parts, W.VLAN1, '1');
+      } else if (name === 'INNER_MPLS') {
+        for (const inner of [1, 2]) if (match.mask[W.MPLS + inner] !== 0) parts.push(`mpls_lse${inner}=${match.key[W.MPLS + inner]}`);
+      } else if (name === 'ERSPAN') add(erspanFields(match));
+      else if (name === 'TUN_METADATA') formatTunFields(match, parts);
       else if (name === 'CT_PORTS') {
         if (((match.mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0) add('ct_tp_src ct_tp_dst');
       } else if (name === 'NSH_CONTEXT') {
@@ -219,8 +250,30 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   return parts.join(',');
 }
 
+function formatTunFields(match: Match, parts: string[]): void {
+  const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
+  for (const { index, at, bits, isBound } of fields) {
+    const name = `tun_metadata${index}`;
+    const given = keyBits(match.mask, at, bits);
+    // To who does not know the option's size, a mask of ones over the last bytes is none.
+    const mask = !isBound && given !== 0n && given === (1n << BigInt(bytesOf(given) * 8)) - 1n ? (1n << BigInt(bits)) - 1n : given;
+    if (keyBits(match.key, tunPresentBit(index), 1) === 0n) parts.push(`${name}=NP`);
+    else if (mask === 0n) parts.push(name);
+    else parts.push(`${name}=${formatField({ ...mustField(name), at, bits }, { value: keyBits(match.key, at, bits), mask })}`);
+  }
+}
+
+const ICMP_PLACES: ReadonlyMap<string, string> = new Map([
+  ['icmp_type', 'tcp_src'],
+  ['icmp_code', 'tcp_dst'],
+  ['icmpv6_type', 'tcp_src'],
+  ['icmpv6_code', 'tcp_dst'],
+]);
+
 function formatOne(match: Match, name: string, parts: string[], names?: PortNames): void {
-  const field = mustField(name);
+  // The type and code of ICMP are printed from the whole place of a port that they stand in.
+  const place = ICMP_PLACES.get(name);
+  const field = mustField(place ?? name);
   const isTos = field.name === 'nw_tos';
   const isAction = field.name === 'in_port' || field.name === 'actset_output';
   const at = field.at;
@@ -244,7 +297,7 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
     parts.push(`${label}=${two(value)}/${two(mask)}`);
   } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags')
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
-  else if (field.name === 'recirc_id') parts.push(`${label}=0x${value.toString(16)}`);
+  else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '0' : `0x${value.toString(16)}`}`);
   else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')
     parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
@@ -258,17 +311,18 @@ const flowLabel = (value: bigint, mask: bigint): string => {
   return mask === 0xfffffn ? text(value) : `${text(value)}/${text(mask)}`;
 };
 
-function formatVlan(match: Match, parts: string[]): void {
-  const mask = (match.mask[W.VLAN0] ?? 0) & 0xffff;
-  const tci = (match.key[W.VLAN0] ?? 0) & 0xffff;
+/** The tag in a word of the key; `suffix` tells the inner from the outer one. */
+function formatVlan(match: Match, parts: string[], word: number, suffix: string): void {
+  const mask = (match.mask[word] ?? 0) & 0xffff;
+  const tci = (match.key[word] ?? 0) & 0xffff;
   if (mask === 0) return;
   const vid = mask & 0xfff;
   const pcp = mask & 0xe000;
   if ((mask & 0x1000) !== 0 && (tci & 0x1000) !== 0 && (vid === 0 || vid === 0xfff) && (pcp === 0 || pcp === 0xe000) && mask !== 0x1000) {
-    if (vid !== 0) parts.push(`dl_vlan=${tci & 0xfff}`);
-    if (pcp !== 0) parts.push(`dl_vlan_pcp=${tci >> 13}`);
+    if (vid !== 0) parts.push(`dl_vlan${suffix}=${tci & 0xfff}`);
+    if (pcp !== 0) parts.push(`dl_vlan_pcp${suffix}=${tci >> 13}`);
     return;
   }
   const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
-  parts.push(`vlan_tci=${mask === 0xffff ? hex4(tci) : `${hex4(tci)}/${hex4(mask)}`}`);
+  parts.push(`vlan_tci${suffix}=${mask === 0xffff ? hex4(tci) : `${hex4(tci)}/${hex4(mask)}`}`);
 }

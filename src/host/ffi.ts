@@ -75,6 +75,8 @@ export interface Libc {
   syscall(number: number, a: number, b: number, c: number, d: number, e: number): number;
   /** syscall(number, a, buffer, c): bpf(2) and the like. */
   syscallBuffer(number: number, a: number, buffer: Uint8Array, c: number): number;
+  /** syscall(number, a, b): two structures, as capset(2) takes them. */
+  syscallBuffers(number: number, a: Uint8Array, b: Uint8Array): number;
 }
 
 type Koffi = typeof import('koffi').default;
@@ -153,6 +155,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, 'errno'>, readonly [symbol
   getpid: ['getpid', 'int'],
   syscall: ['syscall', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'],
   syscallBuffer: ['syscall', 'int64', 'int64', 'int64', 'void *', 'int64'],
+  syscallBuffers: ['syscall', 'int64', 'int64', 'void *', 'void *'],
 };
 
 /** Each function is made at its first use: all sixty take a millisecond, and most processes use ten. */

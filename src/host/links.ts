@@ -4,16 +4,8 @@
 // kernel had more to say than the socket's buffer holds (ENOBUFS), everything is read again and the differences are told.
 import { KernelError } from '../base/errors.ts';
 import { check, closeFd, E, lastError, libc, setSocketInt, type Watch, watchReadable } from './ffi.ts';
-import {
-  decodeLinkEvents,
-  encodeLinkChange,
-  encodeLinkDelete,
-  encodeLinkDump,
-  encodeRouteQuestion,
-  IFF,
-  type Link,
-  type LinkEvent,
-} from './link-message.ts';
+import { decodeLinkEvents, encodeLinkChange, encodeLinkDelete, encodeLinkDump, IFF, type Link, type LinkEvent } from './link-message.ts';
+import { decodeRouteEvents, encodeRouteRequest } from './route-message.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0x80003;
@@ -87,7 +79,7 @@ export class LinkTable {
     const seen = new Set<number>();
     const changed = new Set<string>();
     for (let isDone = false; !isDone; ) {
-      for (const event of this.#receive(this.#requests)) {
+      for (const event of decodeLinkEvents(this.#receive(this.#requests))) {
         if (event.kind === 'done') isDone = true;
         else if (event.kind === 'ack' && event.sequence === sequence && event.errno !== 0) throw this.#failure('getlink', event.errno, '');
         else if (event.kind === 'link') {
@@ -125,10 +117,10 @@ export class LinkTable {
 
   /** The device by which an address (4 or 16 bytes) is reached, undefined when it is not. */
   routeDevice(address: Uint8Array): Link | undefined {
-    const sequence = this.#send((n) => encodeRouteQuestion(n, address));
+    const sequence = this.#send((n) => encodeRouteRequest(n, address, undefined, 0));
     for (;;) {
-      for (const event of this.#receive(this.#requests)) {
-        if (event.kind === 'route' && event.sequence === sequence) return this.#byIndex.get(event.index);
+      for (const event of decodeRouteEvents(this.#receive(this.#requests))) {
+        if (event.kind === 'route' && event.sequence === sequence) return this.#byIndex.get(event.route.ifindex);
         if (event.kind === 'ack' && event.sequence === sequence) return undefined;
       }
     }
@@ -156,7 +148,7 @@ export class LinkTable {
     if (link === undefined) throw this.#failure('setlink', E.NODEV, name);
     const sequence = this.#send((n) => encode(n, link.index));
     for (;;) {
-      for (const event of this.#receive(this.#requests)) {
+      for (const event of decodeLinkEvents(this.#receive(this.#requests))) {
         if (event.kind !== 'ack' || event.sequence !== sequence) continue;
         if (event.errno !== 0) throw this.#failure('setlink', event.errno, name);
         return;
@@ -175,10 +167,10 @@ export class LinkTable {
     return sequence;
   }
 
-  #receive(fd: number): LinkEvent[] {
+  #receive(fd: number): Uint8Array {
     const size = Number(libc().recv(fd, this.#buffer, this.#buffer.length, 0));
     if (size < 0) throw lastError('recv', 'netlink');
-    return decodeLinkEvents(this.#buffer.subarray(0, size));
+    return this.#buffer.subarray(0, size);
   }
 
   #hear(): void {

@@ -1,7 +1,7 @@
 // Where log lines go: stderr, a file, and syslog. One LogOutput a process; it is the LogSink of `base/log.ts`.
 //
 // Lines are written at once and synchronously: what was logged before a crash is in the file.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchownSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { type LogLevel, type LogRecord, type LogSink, logger, setLogSink } from '../base/log.ts';
@@ -18,13 +18,15 @@ const FACILITY_LOCAL0 = 16;
 export type SyslogSender = (priority: number, line: string) => void;
 
 export class LogOutput implements LogSink {
-  readonly settings = new LogSettings();
+  readonly settings: LogSettings;
   readonly program: string;
   /** Shown by %t and %T, e.g. `monitor`. */
   subprogram = '';
   #serial = 0;
   #startedAt = Date.now();
   #filePath: string | undefined;
+  /** As it was given: what messages call it. */
+  #fileName = '';
   #fileFd = -1;
   readonly #hostname = hostname();
   #syslog: SyslogSender | undefined;
@@ -32,6 +34,7 @@ export class LogOutput implements LogSink {
 
   constructor(program: string) {
     this.program = program;
+    this.settings = new LogSettings(program);
   }
 
   shows(module: string, level: LogLevel): boolean {
@@ -89,6 +92,7 @@ export class LogOutput implements LogSink {
   /** Names the log file (default: the program's own in the log folder) that `reopenFile` will open. */
   setFile(path?: string): string {
     const target = path === undefined || path === '' ? `${logDir()}/${this.program}.log` : path;
+    this.#fileName = target;
     // The path must survive a change of folder.
     this.#filePath = target.startsWith('/') ? target : `${process.cwd()}/${target}`;
     return this.#filePath;
@@ -96,25 +100,28 @@ export class LogOutput implements LogSink {
 
   /** Starts logging to a file; gives the fault's text or undefined. */
   openFile(path?: string): string | undefined {
-    const absolute = this.setFile(path);
+    return this.#open(this.setFile(path));
+  }
+
+  #open(absolute: string): string | undefined {
     let fd: number;
     try {
       fd = openSync(absolute, 'a', 0o660);
     } catch (error) {
       const text = strerror(systemErrno(error));
-      log.warn(`failed to open ${absolute} for logging: ${text}`);
+      log.warn(`failed to open ${this.#fileName} for logging: ${text}`);
       return text;
     }
     this.closeFile();
     this.#fileFd = fd;
-    log.info(`opened log file ${absolute}`);
+    log.info(`opened log file ${this.#fileName}`);
     return undefined;
   }
 
   reopenFile(): string | undefined {
     if (this.#filePath === undefined) return undefined;
     if (this.#fileFd >= 0) log.info('closing log file');
-    return this.openFile(this.#filePath);
+    return this.#open(this.#filePath);
   }
 
   /** Whether a log file was asked for. */
@@ -128,6 +135,11 @@ export class LogOutput implements LogSink {
     if (wasShown) this.settings.setLevel(module, 'console', 'off');
     if (this.shows(module, 'emer')) this.write({ module, level: 'emer', message });
     this.#put(2, `${this.program}: ${message}\n`);
+  }
+
+  /** Gives the file to another user, who is to go on writing it. */
+  chownFile(uid: number, gid: number): void {
+    if (this.#fileFd >= 0) fchownSync(this.#fileFd, uid, gid);
   }
 
   closeFile(): void {

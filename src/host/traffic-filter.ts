@@ -3,16 +3,11 @@
 import { KernelError } from '../base/errors.ts';
 import { check, closeFd, E, libc } from './ffi.ts';
 import { netlinkSocket } from './links.ts';
+import { decodeMessages, encodeAttribute, encodeRequest, NLM, word } from './netlink-message.ts';
 
 const RTM_NEWQDISC = 36;
 const RTM_NEWTFILTER = 44;
 const RTM_DELTFILTER = 45;
-const NLMSG_ERROR = 2;
-/** REQUEST and ACK. */
-const ASK = 5;
-const REPLACE = 0x100;
-const EXCLUDE = 0x200;
-const CREATE = 0x400;
 const CLSACT = 0xfffffff1;
 const CLSACT_HANDLE = 0xffff0000;
 const INGRESS = 0xfffffff2;
@@ -38,36 +33,19 @@ const ETH_P_ALL = 3;
 const PRIORITY = 0x5746;
 const NESTED = 0x8000;
 
-function attribute(type: number, value: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array((value.length + 7) & ~3);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, value.length + 4, true);
-  view.setUint16(2, type, true);
-  bytes.set(value, 4);
-  return bytes;
-}
-
 const text = (value: string): Uint8Array => Buffer.from(`${value}\0`, 'latin1');
-const word = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 
 /** One request, struct tcmsg and attributes; gives the errno of the answer. */
 function ask(type: number, flags: number, message: readonly [number, number, number, number], attributes: readonly Uint8Array[]): number {
-  const body = Buffer.concat(attributes);
-  const bytes = new Uint8Array(36 + body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, ASK | flags, true);
-  view.setUint32(8, 1, true);
-  for (const [i, value] of message.entries()) view.setUint32(20 + i * 4, value, true);
-  bytes.set(body, 36);
+  const head = new Uint8Array(Uint32Array.of(0, ...message).buffer);
+  const bytes = encodeRequest(type, NLM.ACK | flags, 1, head, attributes);
   const fd = netlinkSocket(0, 0);
   try {
     check('send', libc().send(fd, bytes, bytes.length, 0), 'rtnetlink');
     const answer = new Uint8Array(8192);
     const size = check('recv', Number(libc().recv(fd, answer, answer.length, 0)), 'rtnetlink');
-    const said = new DataView(answer.buffer, 0, size);
-    return size >= 20 && said.getUint16(4, true) === NLMSG_ERROR ? -said.getInt32(16, true) : E.INVAL;
+    const said = decodeMessages(answer.subarray(0, size), () => undefined)[0];
+    return said?.kind === 'ack' ? said.errno : E.INVAL;
   } finally {
     closeFd(fd);
   }
@@ -83,14 +61,23 @@ const INFO = ((PRIORITY << 16) | (ETH_P_ALL << 8)) >>> 0;
 /** Puts a program at a device, or in the place of the one that was put there before: in one step. */
 export function putFilter(ifindex: number, place: FilterPlace, program: number, name: string): void {
   const { parent, handle } = PLACES[place];
-  const qdisc = ask(RTM_NEWQDISC, CREATE | EXCLUDE, [ifindex, CLSACT_HANDLE, CLSACT, 0], [attribute(TCA_KIND, text('clsact'))]);
+  const qdisc = ask(
+    RTM_NEWQDISC,
+    NLM.CREATE | NLM.EXCLUDE,
+    [ifindex, CLSACT_HANDLE, CLSACT, 0],
+    [encodeAttribute(TCA_KIND, text('clsact'))],
+  );
   if (qdisc !== 0 && qdisc !== E.EXIST) fail('RTM_NEWQDISC clsact', qdisc, ifindex);
-  const options = [attribute(TCA_BPF_FD, word(program)), attribute(TCA_BPF_NAME, text(name)), attribute(TCA_BPF_FLAGS, word(ACT_DIRECT))];
+  const options = [
+    encodeAttribute(TCA_BPF_FD, word(program)),
+    encodeAttribute(TCA_BPF_NAME, text(name)),
+    encodeAttribute(TCA_BPF_FLAGS, word(ACT_DIRECT)),
+  ];
   const errno = ask(
     RTM_NEWTFILTER,
-    CREATE | REPLACE,
+    NLM.CREATE | NLM.REPLACE,
     [ifindex, handle, parent, INFO],
-    [attribute(TCA_KIND, text('bpf')), attribute(TCA_OPTIONS | NESTED, Buffer.concat(options))],
+    [encodeAttribute(TCA_KIND, text('bpf')), encodeAttribute(TCA_OPTIONS | NESTED, Buffer.concat(options))],
   );
   if (errno !== 0) fail('RTM_NEWTFILTER bpf', errno, ifindex);
 }
@@ -98,5 +85,5 @@ export function putFilter(ifindex: number, place: FilterPlace, program: number, 
 /** Removes it; it may have gone with its device. */
 export function removeFilter(ifindex: number, place: FilterPlace): void {
   const { parent, handle } = PLACES[place];
-  ask(RTM_DELTFILTER, 0, [ifindex, handle, parent, INFO], [attribute(TCA_KIND, text('bpf'))]);
+  ask(RTM_DELTFILTER, 0, [ifindex, handle, parent, INFO], [encodeAttribute(TCA_KIND, text('bpf'))]);
 }

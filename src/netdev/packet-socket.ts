@@ -1,6 +1,8 @@
 // A kernel device through AF_PACKET: frames come in through mapped rings and leave through sendmmsg straight from the memory they stand
 // in, usually another device's ring. Both ways carry virtio_net_hdr, so partial checksums and super-segments pass as they are.
 //
+// Small frames leave by a program, if there is one (`emitter.ts`).
+//
 // Why no transmit ring: the kernel copies out of it anyway whenever a frame is handed to another namespace or socket, and filling it is a
 // copy more; sendmmsg from the receive ring is one copy in all.
 //
@@ -14,6 +16,7 @@ import { KernelError } from '../base/errors.ts';
 import { check, E, libc, socketError } from '../host/ffi.ts';
 import { interfaceIndex, interfaceName } from '../host/interface-request.ts';
 import type { Device, DeviceCounters } from './device.ts';
+import type { Emitter } from './emitter.ts';
 import { Packet } from './packet.ts';
 import { type OpenedRing, openRing, PacketRing } from './packet-ring.ts';
 import { SendBatch } from './send-batch.ts';
@@ -84,14 +87,14 @@ export class PacketSocketDevice implements Device {
   readonly #packet = new Packet(new Uint8Array(0), 0);
   readonly #batch: SendBatch;
 
-  constructor(socket: PacketSocket, counters: DeviceCounters) {
+  constructor(socket: PacketSocket, counters: DeviceCounters, emitter?: Emitter) {
     this.#ifindex = socket.ifindex;
     this.#counters = counters;
     this.#small = new PacketRing(socket.small);
     this.#large = new PacketRing(socket.large);
     this.fds = [socket.small.fd, socket.large.fd];
     this.#hasVirtioHeader = socket.small.hasVirtioHeader;
-    this.#batch = new SendBatch(socket.small.fd, this.#hasVirtioHeader, counters);
+    this.#batch = new SendBatch(socket.small.fd, socket.ifindex, this.#hasVirtioHeader, counters, emitter);
   }
 
   receive(budget: number, onPacket: (packet: Packet) => void): number {

@@ -25,7 +25,13 @@ export interface TunnelInfo {
   flags: number;
   gbpId: number;
   gbpFlags: number;
+  /** Geneve options as on the wire, big-endian words, and their size in bytes. */
+  options: Uint32Array;
+  optionsSize: number;
 }
+
+/** Words of the longest options (RFC 8926 section 3.4). */
+export const OPTION_WORDS = 63;
 
 export class Packet {
   bytes: Uint8Array;
@@ -48,6 +54,10 @@ export class Packet {
   /** Of a frame that a program in the kernel looked up before, and what it found out then. */
   recircId = 0;
   dpHash = 0;
+  /** ct_state (0 = not tracked), zone and mark. */
+  ctState = 0;
+  ctZone = 0;
+  ctMark = 0;
   /** Not 0: no frame to be forwarded, but a copy that a userspace action in the kernel asked for; its reason's number plus 1, and token. */
   cause = 0;
   token = 0;
@@ -76,6 +86,7 @@ export class Packet {
     this.priority = 0;
     this.recircId = 0;
     this.dpHash = 0;
+    this.ctState = 0;
     this.cause = 0;
   }
 

@@ -10,9 +10,9 @@ import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts'
 
 /**
  * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20.
- * `cause` is 0, or what a userspace action asked for plus 1, with its `token`. `tunnel`, of meaning when `isTunnel` is not 0, is 15
+ * `cause` is 0, or what a userspace action asked for plus 1, with its `token`. `tunnel`, of meaning when `isTunnel` is not 0, is 24
  * words in network order: id (2), IPv4 source and destination, IPv6 source and destination (4 each), flags (16) tos (8) ttl (8),
- * ports, policy id (16) and flags (8).
+ * ports, policy id (16) and flags (8), options (8), and their size in bytes.
  */
 export const PUNT_RECORD = {
   port: 0,
@@ -26,11 +26,14 @@ export const PUNT_RECORD = {
   time: 32,
   isTunnel: 36,
   tunnel: 40,
-  cause: 100,
-  token: 104,
-  recircId: 108,
-  dpHash: 112,
-  size: 120,
+  cause: 136,
+  token: 140,
+  recircId: 144,
+  dpHash: 148,
+  ctState: 152,
+  ctZone: 156,
+  ctMark: 160,
+  size: 168,
 } as const;
 
 /**
@@ -56,6 +59,8 @@ export interface PuntRing {
   ports: number;
 }
 
+/** Words of Geneve options in a record. */
+const OPTION_WORDS = 8;
 const PAGE = 4096;
 const BUSY = 0x80000000;
 const DISCARD = 0x40000000;
@@ -93,6 +98,8 @@ export class PuntRingDevice implements Device {
     flags: 0,
     gbpId: 0,
     gbpFlags: 0,
+    options: new Uint32Array(OPTION_WORDS),
+    optionsSize: 0,
   };
   readonly #pending: Memory;
   readonly #pendingFd: number;
@@ -197,6 +204,9 @@ export class PuntRingDevice implements Device {
     packet.priority = words[word + PUNT_RECORD.priority / 4]!;
     packet.recircId = words[word + PUNT_RECORD.recircId / 4]!;
     packet.dpHash = words[word + PUNT_RECORD.dpHash / 4]!;
+    packet.ctState = words[word + PUNT_RECORD.ctState / 4]!;
+    packet.ctZone = words[word + PUNT_RECORD.ctZone / 4]!;
+    packet.ctMark = words[word + PUNT_RECORD.ctMark / 4]!;
     packet.cause = words[word + PUNT_RECORD.cause / 4]!;
     packet.token = words[word + PUNT_RECORD.token / 4]!;
     if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);
@@ -242,6 +252,8 @@ export class PuntRingDevice implements Device {
     info.tpDst = view.getUint16(at + 54);
     info.gbpId = view.getUint16(at + 56);
     info.gbpFlags = view.getUint8(at + 58);
+    info.optionsSize = Math.min(view.getUint32(at + 60 + OPTION_WORDS * 4), OPTION_WORDS * 4);
+    for (let i = 0; i < OPTION_WORDS; i++) info.options[i] = view.getUint32(at + 60 + i * 4);
     return info;
   }
 

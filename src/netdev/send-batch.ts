@@ -1,4 +1,4 @@
-// Frames queued for one packet socket, sent with one sendmmsg.
+// Frames queued for one device: sent with sendmmsg, or where several in a row can go that way, by the emitter.
 //
 // A frame's virtio header is written into the headroom right before it, and so the message is one piece: the kernel takes that without
 // copying a vector in, some 5 % of the way of a small frame. A frame that is queued already (a flood) may stand behind another's header,
@@ -8,6 +8,7 @@
 // written once.
 import { E, libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { DeviceCounters } from './device.ts';
+import { Emitter, NOT_EMITTED } from './emitter.ts';
 import type { Packet } from './packet.ts';
 import { VIRTIO_HEADER_SIZE, writeVirtioHeader } from './virtio-header.ts';
 
@@ -16,6 +17,8 @@ const VECTORS_AT = BATCH * 64;
 const HEADERS_AT = VECTORS_AT + BATCH * 32;
 const HEADER_STRIDE = 16;
 const MSG_DONTWAIT = 0x40;
+/** Starting the emitter costs about 2.5 us, and it saves 0.6 us a frame. */
+const LEAST_EMITTED = 6;
 
 /** Writes an address as two words. */
 export function writeAddress(words: Uint32Array, at: number, address: number): void {
@@ -31,12 +34,20 @@ export class SendBatch {
   readonly #sizes = new Int32Array(BATCH);
   /** How many pieces the message at a place is set up for. */
   readonly #pieces = new Uint8Array(BATCH);
+  readonly #emitter: Emitter | undefined;
+  readonly #ifindex: number;
+  /** Of each frame: see `Emitter`. */
+  readonly #kinds = new Int32Array(BATCH);
+  readonly #addresses = new Float64Array(BATCH);
+  readonly #checksums = new Int32Array(BATCH);
   #count = 0;
 
-  constructor(fd: number, hasHeader: boolean, counters: DeviceCounters) {
+  constructor(fd: number, ifindex: number, hasHeader: boolean, counters: DeviceCounters, emitter?: Emitter) {
     this.#fd = fd;
+    this.#ifindex = ifindex;
     this.#hasHeader = hasHeader;
     this.#counters = counters;
+    this.#emitter = emitter;
     const { words, address } = this.#memory;
     for (let i = 0; i < BATCH; i++) {
       this.#setPieces(i, 1);
@@ -51,6 +62,11 @@ export class SendBatch {
     const { words, bytes } = this.#memory;
     const vector = (VECTORS_AT >> 2) + i * 8 + 4;
     this.#sizes[i] = packet.length;
+    if (this.#emitter !== undefined) {
+      this.#kinds[i] = Emitter.kindOf(packet);
+      this.#addresses[i] = packet.address + packet.start;
+      this.#checksums[i] = packet.csumStart === 0 ? 0 : packet.csumStart | (packet.csumOffset << 16);
+    }
     let pieces = 1;
     let before = 0;
     if (this.#hasHeader) {
@@ -75,15 +91,54 @@ export class SendBatch {
     words[i * 16 + 6] = pieces;
   }
 
-  /** Sends all; a frame that the device does not take is counted and skipped. */
+  /** Sends all, in order; a frame that the device does not take is counted and skipped. */
   flush(): void {
     const count = this.#count;
     if (count === 0) return;
     this.#count = 0;
-    const c = libc();
+    const emitter = this.#emitter;
     let at = 0;
-    while (at < count) {
-      const sent = c.sendmmsgAt(this.#fd, this.#memory.address + at * 64, count - at, MSG_DONTWAIT);
+    if (emitter !== undefined) {
+      for (let end = 0; end < count; ) {
+        const first = end;
+        const kind = this.#kinds[first]!;
+        while (end < count && this.#kinds[end] === kind) end++;
+        if (kind === NOT_EMITTED || end - first < LEAST_EMITTED) continue;
+        this.#send(at, first);
+        at = first + this.#emit(emitter, kind, first, end);
+        // What it did not get done goes the other way.
+        if (at < end) this.#send(at, end);
+        at = end;
+      }
+    }
+    this.#send(at, count);
+  }
+
+  #emit(emitter: Emitter, kind: number, first: number, end: number): number {
+    for (let i = first; i < end; i++) emitter.add(this.#addresses[i]!, this.#sizes[i]!, this.#checksums[i]!);
+    const done = emitter.run(this.#ifindex, kind);
+    let sent = 0;
+    let bytes = 0;
+    for (let i = 0; i < done; i++) {
+      const result = emitter.result(i);
+      if (result === 0) {
+        sent++;
+        bytes += this.#sizes[first + i]!;
+      } else if (result > 0 || result === -E.NOBUFS) {
+        this.#counters.sendDropped(1);
+      } else {
+        this.#counters.sendFailed(1);
+      }
+    }
+    this.#counters.sent(sent, bytes);
+    return done;
+  }
+
+  #send(first: number, end: number): void {
+    const c = libc();
+    let at = first;
+    while (at < end) {
+      const sent = c.sendmmsgAt(this.#fd, this.#memory.address + at * 64, end - at, MSG_DONTWAIT);
       if (sent > 0) {
         let bytes = 0;
         for (let i = at; i < at + sent; i++) bytes += this.#sizes[i]!;
@@ -97,7 +152,7 @@ export class SendBatch {
       else this.#counters.sendFailed(1);
       at++;
       if (errno === E.NETDOWN || errno === E.NXIO || errno === E.NODEV) {
-        this.#counters.sendFailed(count - at);
+        this.#counters.sendFailed(end - at);
         return;
       }
     }

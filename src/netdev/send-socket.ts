@@ -4,6 +4,7 @@ import { KernelError } from '../base/errors.ts';
 import { check, closeFd, E, libc, setSocketInt, socketError } from '../host/ffi.ts';
 import { interfaceIndex, interfaceName } from '../host/interface-request.ts';
 import type { Device, DeviceCounters } from './device.ts';
+import type { Emitter } from './emitter.ts';
 import type { Packet } from './packet.ts';
 import { SendBatch } from './send-batch.ts';
 
@@ -54,10 +55,10 @@ export class SendSocketDevice implements Device {
   readonly #socket: SendSocket;
   readonly #batch: SendBatch;
 
-  constructor(socket: SendSocket, counters: DeviceCounters) {
+  constructor(socket: SendSocket, counters: DeviceCounters, emitter?: Emitter) {
     this.fds = [socket.fd];
     this.#socket = socket;
-    this.#batch = new SendBatch(socket.fd, true, counters);
+    this.#batch = new SendBatch(socket.fd, socket.ifindex, true, counters, emitter);
   }
 
   receive(): number {

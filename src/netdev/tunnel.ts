@@ -10,7 +10,7 @@ import { sumBytes } from '../wire/checksum.ts';
 import { decodeTunnel, encodeTunnel, FLAG, type TunnelHeader, type TunnelProtocol } from '../wire/tunnel-headers.ts';
 import type { Device, DeviceCounters, OuterHeader } from './device.ts';
 import { OuterBatch } from './outer-batch.ts';
-import { HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
+import { HEADROOM, MAX_FRAME, OPTION_WORDS, type Packet, type TunnelInfo } from './packet.ts';
 import { pathMtu } from './path-mtu.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 import {
@@ -32,6 +32,8 @@ const NAMES_AT = VECTORS_AT + POOL_SLOTS * 16;
 const CONTROLS_AT = NAMES_AT + POOL_SLOTS * NAME_ROOM;
 const MSG_DONTWAIT = 0x40;
 const IPPROTO_GRE = 47;
+
+const word = (b: Uint8Array, at: number): number => (b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!;
 
 /** What `TunnelDevice` needs; plain. */
 export interface Tunnel {
@@ -141,7 +143,7 @@ export class TunnelDevice implements Device {
   /** UDP source port of the packet at hand; 0 where the socket writes the UDP header. */
   #sourcePort = 0;
   readonly #plan = newSegmentPlan();
-  readonly #header: TunnelHeader = { idHigh: 0, idLow: 0, flags: 0, gbpId: 0, gbpFlags: 0 };
+  readonly #header: TunnelHeader = { idHigh: 0, idLow: 0, flags: 0, gbpId: 0, gbpFlags: 0, optionsSize: 0 };
   readonly #info: TunnelInfo = {
     idHigh: 0,
     idLow: 0,
@@ -155,6 +157,8 @@ export class TunnelDevice implements Device {
     flags: 0,
     gbpId: 0,
     gbpFlags: 0,
+    options: new Uint32Array(OPTION_WORDS),
+    optionsSize: 0,
   };
   #lastOuter: OuterHeader | undefined;
   #lastMtu = 0;
@@ -239,6 +243,9 @@ export class TunnelDevice implements Device {
     info.flags = this.#header.flags | dontFragment;
     info.gbpId = this.#header.gbpId;
     info.gbpFlags = this.#header.gbpFlags;
+    info.optionsSize = this.#header.optionsSize;
+    const optionsAt = at + headerSize - info.optionsSize;
+    for (let i = 0; i < info.optionsSize; i += 4) info.options[i >> 2] = word(memory.bytes, optionsAt + i);
     packet.point(memory.bytes, memory.address, at + headerSize, end - at - headerSize);
     packet.tunnel = info;
     recognizePartialChecksum(packet);

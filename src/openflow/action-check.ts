@@ -4,7 +4,7 @@ import { ConfigError, PeerError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Prereq } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
-import { W } from '../flow/key.ts';
+import { VLAN_CFI, W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
 import { OFPP } from './action.ts';
@@ -57,10 +57,27 @@ class Frame {
     return prereqHolds(prereq, this.match);
   }
 
-  setTag(present: boolean): void {
+  /** The outer tag is there, whether or not it was. */
+  setTag(): void {
     const { key, mask } = this.match;
-    mask[W.VLAN0] = (mask[W.VLAN0] ?? 0) | 0x1000;
-    key[W.VLAN0] = present ? 0x1000 : 0;
+    mask[W.VLAN0] = (mask[W.VLAN0] ?? 0) | VLAN_CFI;
+    key[W.VLAN0] = VLAN_CFI;
+  }
+
+  pushTag(): void {
+    const { key, mask } = this.match;
+    if (((key[W.VLAN1] ?? 0) & VLAN_CFI) !== 0) invalid('OFPBAC_BAD_TAG');
+    key[W.VLAN1] = key[W.VLAN0] ?? 0;
+    mask[W.VLAN1] = mask[W.VLAN0] ?? 0;
+    this.setTag();
+  }
+
+  popTag(): void {
+    const { key, mask } = this.match;
+    key[W.VLAN0] = key[W.VLAN1] ?? 0;
+    mask[W.VLAN0] = (mask[W.VLAN1] ?? 0) | VLAN_CFI;
+    key[W.VLAN1] = 0;
+    mask[W.VLAN1] = 0;
   }
 
   setType(type: number): void {
@@ -118,7 +135,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
           inconsistent();
         }
         // Where a match on the type is, so is what it stands for.
-        if (field.name === 'vlan_tci') now.setTag(true);
+        if (field.name === 'vlan_tci') now.setTag();
         break;
       }
       case 'regMove':
@@ -146,13 +163,13 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
       case 'setVlanVid':
       case 'setVlanPcp':
         if (!action.pushIfNeeded && !now.has('vlan')) consistent = false;
-        now.setTag(true);
+        now.setTag();
         break;
       case 'pushVlan':
-        now.setTag(true);
+        now.pushTag();
         break;
       case 'stripVlan':
-        now.setTag(false);
+        now.popTag();
         break;
       case 'pushMpls':
         now.setType(action.ethertype);

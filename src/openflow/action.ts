@@ -70,6 +70,8 @@ export type Action =
       meterId: number;
       providerMeterId?: number;
     }
+  /** Of a continuation: what follows belongs to a flow of this table and cookie. */
+  | { kind: 'unrollXlate'; table: number; cookie: bigint }
   | { kind: 'enqueue'; port: OfPort; queue: number }
   | { kind: 'group'; group: number }
   | { kind: 'bundle'; fields: string; basis: number; algorithm: string; members: OfPort[]; dst?: Subfield }

@@ -9,3 +9,7 @@ export interface CtTuple {
   icmpType?: number;
   icmpCode?: number;
 }
+
+/** Whether an address is an IPv4 one inside IPv6. */
+export const isMapped = (address: Uint8Array): boolean =>
+  address.subarray(0, 10).every((byte) => byte === 0) && address[10] === 0xff && address[11] === 0xff;

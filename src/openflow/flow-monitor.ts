@@ -23,7 +23,7 @@ export interface FlowMonitorRequest {
 export interface FlowUpdate {
   event: 'initial' | 'added' | 'deleted' | 'modified';
   /** Why it went; 'idle', which is 0, for the others. */
-  reason: FlowRemovedReason;
+  reason: FlowRemovedReason | number;
   priority: number;
   idleTimeoutSec: number;
   hardTimeoutSec: number;

@@ -60,6 +60,9 @@ export interface GroupDesc {
   selection: GroupSelection;
 }
 
+/** A description as a switch sent it: of a type that may have no name. */
+export type ReadGroupDesc = Omit<GroupDesc, 'type'> & { type: GroupType | 'unknown' };
+
 export interface GroupStats {
   group: number;
   refCount: number;

@@ -219,7 +219,7 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const map = forms ?? load();
   const size = bytes.length;
-  if (type === 0) return map.get(keyOf('t', Math.min(6, Math.max(1, version)), 0, 0)) ?? short();
+  if (type === 0 && version > 0) return map.get(keyOf('t', Math.min(6, version), 0, 0)) ?? short();
   if (version < 1 || version > 6) return short();
   if (type === EXPERIMENTER) {
     if (size < 16) return short();

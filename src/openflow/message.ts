@@ -4,9 +4,11 @@ import type { Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
 import type { CtTuple } from './conntrack.ts';
 import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
-import type { GroupDesc, GroupFeatures, GroupMod, GroupStats } from './group.ts';
+import type { GroupFeatures, GroupMod, GroupStats, ReadGroupDesc } from './group.ts';
+import type { IpfixStats } from './ipfix.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from './meter.ts';
 import type { QueueConfig, TableDesc, TableSettings } from './table.ts';
+import type { TableFeatures } from './table-features.ts';
 import type { TlvMap } from './tlv-table.ts';
 
 /** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
@@ -49,7 +51,8 @@ export interface PacketIn {
   bufferId: number;
   /** Length of the whole frame; `data` may be shorter. */
   totalLength: number;
-  reason: PacketInReason;
+  /** A number where it has no name. */
+  reason: PacketInReason | number;
   table: number;
   cookie: bigint;
   /** in_port, tunnel fields, registers, metadata and the other metadata of the frame. */
@@ -59,6 +62,9 @@ export interface PacketIn {
   continuation?: Uint8Array;
   controllerId?: number;
 }
+
+/** A paused packet that a controller sends back. */
+export type Resume = Omit<PacketIn, 'kind'> & { kind: 'resume' };
 
 export interface PacketOut {
   kind: 'packetOut';
@@ -75,7 +81,8 @@ export interface FlowRemoved {
   match: Match;
   priority: number;
   cookie: bigint;
-  reason: FlowRemovedReason;
+  /** A number where it has no name. */
+  reason: FlowRemovedReason | number;
   table: number;
   durationSec: number;
   durationNsec: number;
@@ -148,6 +155,10 @@ export interface PortStats {
   collisions: bigint;
   durationSec: number;
   durationNsec: number;
+  /** RFC 2819's counters, in the order of `RFC2819_COUNTERS`. */
+  rfc2819?: bigint[];
+  /** Counters of the port's own, by name. */
+  custom?: { name: string; value: bigint }[];
 }
 
 export interface TableStats {
@@ -157,7 +168,12 @@ export interface TableStats {
   activeCount: number;
   lookupCount: bigint;
   matchedCount: bigint;
+  /** What OpenFlow 1.0 to 1.2 tell beside the numbers; read alone. */
+  features?: TableFeatures;
 }
+
+/** Why a controller has another role; undefined for what the specification does not name. */
+export type RoleReason = 'primary_request' | 'configuration_changed' | 'experimenter_data_changed';
 
 export type Role = 'nochange' | 'equal' | 'primary' | 'secondary';
 
@@ -167,7 +183,8 @@ export type BundleType = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /** Every message. A request and its reply are two kinds; multipart bodies that arrive in parts each carry `more`. */
 export type Message =
-  | { kind: 'hello'; versions: number /* bit n = version n */ }
+  /** Bit n of `versions` is version n; `hasUnknown`: there were elements that could not be understood. */
+  | { kind: 'hello'; versions: number; hasUnknown?: boolean }
   | { kind: 'error'; type: number; code: number; experimenter: number; data: Uint8Array; name?: string }
   | { kind: 'echoRequest' | 'echoReply'; data: Uint8Array }
   | { kind: 'featuresRequest' }
@@ -187,6 +204,7 @@ export type Message =
   | { kind: 'barrierReply' }
   | FlowMod
   | PacketIn
+  | Resume
   | PacketOut
   | FlowRemoved
   | { kind: 'portStatus'; reason: 'add' | 'delete' | 'modify'; desc: PortDesc }
@@ -197,6 +215,16 @@ export type Message =
   | { kind: 'tableStatus'; reason: 'vacancy_down' | 'vacancy_up'; desc: TableDesc }
   | { kind: 'queueConfigRequest'; port: OfPort; queue: number }
   | { kind: 'queueConfigReply'; port: OfPort; queues: QueueConfig[]; more: boolean }
+  | { kind: 'roleStatus'; role: Role; reason: RoleReason | undefined; generationId: bigint | undefined }
+  /** `inner` is a whole group or meter modification that another controller sent. */
+  | { kind: 'requestForward'; inner: Uint8Array }
+  | { kind: 'flowAge' }
+  | Resume
+  | { kind: 'ipfixBridgeRequest' | 'ipfixFlowRequest' }
+  | { kind: 'ipfixBridgeReply'; stats: IpfixStats }
+  | { kind: 'ipfixFlowReply'; stats: IpfixStats[]; more: boolean }
+  | { kind: 'tableFeaturesRequest'; tables: TableFeatures[] }
+  | { kind: 'tableFeaturesReply'; tables: TableFeatures[]; more: boolean }
   | { kind: 'ctFlushZone'; zone: number }
   | { kind: 'ctFlush'; proto: number; zone: number | undefined; original: CtTuple; reply: CtTuple }
   | { kind: 'roleRequest' | 'roleReply'; role: Role; generationId: bigint | undefined }
@@ -235,7 +263,7 @@ export type Message =
   | GroupMod
   | { kind: 'groupStatsRequest' | 'groupDescRequest'; group: number }
   | { kind: 'groupStatsReply'; groups: GroupStats[]; more: boolean }
-  | { kind: 'groupDescReply'; groups: GroupDesc[]; more: boolean }
+  | { kind: 'groupDescReply'; groups: ReadGroupDesc[]; more: boolean }
   | { kind: 'groupFeaturesRequest' }
   | { kind: 'groupFeaturesReply'; features: GroupFeatures }
   | MeterMod
@@ -268,4 +296,6 @@ export interface Framed {
   name?: string;
   /** Flags of a multipart message that came from the wire. */
   multipartFlags?: number;
+  /** The fault behind what is shown of a message that is not sound. */
+  fault?: string;
 }

@@ -61,7 +61,7 @@ export function normalizeMatch(match: Match): Match {
   if (!changed) return match;
   const key = match.key.slice();
   for (let i = 0; i < keep.length; i++) key[i] = (key[i] ?? 0) & (keep[i] ?? 0);
-  return { key, mask: keep };
+  return { ...match, key, mask: keep };
 }
 
 /** The type of neighbour discovery that a match asks for: 135, 136, or 0. */

@@ -1,5 +1,12 @@
 // The TLV table: which Geneve options stand behind the fields tun_metadata0 to tun_metadata63 (ovs-ofctl(8), "add-tlv-map").
+//
+// Each field that has an option has a place in the key (W.TUN_METADATA), for as long as it has the option.
 import { PeerError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
+import { type Field, placedTunField } from '../flow/fields.ts';
+import { W } from '../flow/key.ts';
+
+const log = logger('ofp_match');
 
 export const TLV_FIELDS = 64;
 export const TLV_SPACE = 256;
@@ -14,14 +21,37 @@ export interface TlvMap {
 }
 
 /** Faults of a mapping by itself. */
-export function checkTlvMap(map: TlvMap): void {
-  if (map.size % 4 !== 0 || map.size > MAX_OPTION) throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
-  if (map.field >= TLV_FIELDS) throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+export function checkTlvMap(map: TlvMap, fields = TLV_FIELDS): void {
+  if (map.size % 4 !== 0 || map.size > MAX_OPTION) {
+    log.warn(`tlv table option length (${map.size}) is not a valid option size`);
+    throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
+  }
+  if (map.field >= fields) {
+    log.warn(`tlv table field index (${map.field}) is too large (max ${fields - 1})`);
+    throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
+  }
 }
 
 /** The table of one bridge. A request is done as a whole or not at all. */
 export class TlvTable {
   readonly #byField = new Map<number, TlvMap>();
+  readonly #placed = new Map<number, Field>();
+  readonly #byOption = new Map<number, number>();
+
+  /** The field in its place; undefined when it has no option. */
+  field(index: number): Field | undefined {
+    return this.#placed.get(index);
+  }
+
+  /** The field that an option is bound to. */
+  fieldOfOption(optionClass: number, optionType: number): Field | undefined {
+    const index = this.#byOption.get(optionClass * 256 + optionType);
+    return index === undefined ? undefined : this.#placed.get(index);
+  }
+
+  get isEmpty(): boolean {
+    return this.#byField.size === 0;
+  }
 
   /** In order of their fields. */
   maps(): TlvMap[] {
@@ -49,15 +79,41 @@ export class TlvTable {
       space += map.size;
       if (space > TLV_SPACE) throw new PeerError('NXTTMFC_TABLE_FULL', `${space} bytes of options`);
     }
-    for (const map of maps) this.#byField.set(map.field, map);
+    for (const map of maps) {
+      this.#byField.set(map.field, map);
+      this.#byOption.set(optionOf(map), map.field);
+      this.#placed.set(map.field, placedTunField(map.field, W.TUN_METADATA * 32 + this.#freeSpace(map.size) * 8, map.size));
+    }
+  }
+
+  /** The first gap of that many bytes. Fields keep their places, so there may be none although as many are free. */
+  #freeSpace(size: number): number {
+    const first = W.TUN_METADATA * 32;
+    const taken = [...this.#placed.values()].map(({ at, bits }) => [(at - first) / 8, (at - first + bits) / 8] as const);
+    taken.sort((a, b) => a[0] - b[0]);
+    let at = 0;
+    for (const [from, to] of taken) {
+      if (from - at >= size) break;
+      at = Math.max(at, to);
+    }
+    if (at + size > TLV_SPACE) throw new PeerError('NXTTMFC_TABLE_FULL', `no ${size} bytes in one piece`);
+    return at;
   }
 
   /** What is not there is not missed. */
   remove(maps: readonly TlvMap[]): void {
-    for (const map of maps) this.#byField.delete(map.field);
+    for (const { field } of maps) {
+      const map = this.#byField.get(field);
+      if (map === undefined) continue;
+      this.#byField.delete(field);
+      this.#placed.delete(field);
+      this.#byOption.delete(map.optionClass * 256 + map.optionType);
+    }
   }
 
   clear(): void {
     this.#byField.clear();
+    this.#placed.clear();
+    this.#byOption.clear();
   }
 }

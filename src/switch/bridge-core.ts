@@ -1,12 +1,15 @@
 // A bridge as its OpenFlow connections see it: flows, ports, packet-out, events.
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
+import { temporaryUuid } from '../base/temporary-uuid.ts';
 import { NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
+import { type Field, tunFieldIndex } from '../flow/fields.ts';
 import { matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
+import { decodeContinuation } from '../openflow/codec/continuation-codec.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
-import type { FlowMod, FlowStats, FlowStatsRequest, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
+import type { FlowMod, FlowStats, FlowStatsRequest, OfVersion, PortDesc, PortStats, Resume, TableStats } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
 import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { TlvTable } from '../openflow/tlv-table.ts';
@@ -32,6 +35,7 @@ import { references } from './tables/action-references.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
+import { fromContinuation, toContinuation } from './translate/continuation.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
 
@@ -63,8 +67,10 @@ export class Core implements BridgeCore, BridgeState {
   readonly mirrors = new MirrorSet();
   readonly tableCount = TABLE_COUNT;
   readonly megaflows: Megaflows;
-  /** How often connections of a zone were to be forgotten. */
   readonly tlvTable = new TlvTable();
+  /** Names this bridge, as long as it is there, in what controllers bring back. */
+  readonly #uuid = temporaryUuid();
+  /** How often connections of a zone were to be forgotten. */
   readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
@@ -180,6 +186,14 @@ export class Core implements BridgeCore, BridgeState {
       },
     };
     for (const events of this.#events) events.onFlowChange?.(event);
+  }
+
+  isOptionUsed(fields: ReadonlySet<number>): boolean {
+    for (const rule of this.tables.rules()) {
+      if (rule.match().tunFields?.some(({ index }) => fields.has(index)) === true) return true;
+      if (namesOption(rule.settings.actions, fields)) return true;
+    }
+    return false;
   }
 
   flowMod(mod: FlowMod, sender?: Sender): void {
@@ -409,6 +423,24 @@ export class Core implements BridgeCore, BridgeState {
     this.#preparePacketOut(request)();
   }
 
+  resume(request: Resume, version: OfVersion): void {
+    if (request.continuation === undefined) throw new PeerError('NXR_STALE', 'nothing to go on with');
+    const rest = decodeContinuation(request.continuation, version);
+    if (rest.bridge !== this.#uuid) throw new PeerError('NXR_STALE', 'of another bridge');
+    const key = newKey();
+    for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
+    extractKey(request.data, 0, request.data.length, key);
+    key[W.IN_PORT] = key[W.IN_PORT]! & 0xffff;
+    const isTunnelled = this.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined;
+    const frozen = fromContinuation(rest, this, key, isTunnelled);
+    const nowMs = this.clock.now();
+    const { actions, effects } = translate({ bridge: this, key, frozen, nowMs, sends: this.megaflows.sends, isTunnelled });
+    if (applyEffects(effects, 1, request.data.length, nowMs)) this.megaflows.changed();
+    if (actions.length === 0) return;
+    key[W.IN_PORT] = rest.odpPort ?? 0;
+    this.megaflows.datapath.execute(request.data, key, actions, NO_OFFLOAD);
+  }
+
   #checkReferences(actions: readonly Action[]): void {
     for (const { kind, id } of references(actions)) {
       if (kind === 'group' && !this.groups.has(id)) throw new PeerError('OFPBAC_BAD_OUT_GROUP', `no group ${id}`);
@@ -496,8 +528,23 @@ export class Core implements BridgeCore, BridgeState {
     const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
     const match = withFrameMetadata(send.match, key);
+    const dpPort = upcall.key[W.IN_PORT]!;
+    const rest = continuation === undefined ? undefined : toContinuation(continuation, this.#uuid, dpPort);
     this.#emit((events) =>
-      events.onPacketIn?.({ frame, reason, table, cookie, match, maxLen, controllerId, userdata, meterId, continuation, offload, key }),
+      events.onPacketIn?.({
+        frame,
+        reason,
+        table,
+        cookie,
+        match,
+        maxLen,
+        controllerId,
+        userdata,
+        meterId,
+        continuation: rest,
+        offload,
+        key,
+      }),
     );
   }
 
@@ -507,4 +554,11 @@ export class Core implements BridgeCore, BridgeState {
     this.#stopTimer();
     this.#events.clear();
   }
+}
+
+/** Whether actions, or what stands in them, name one of these tun_metadata fields. */
+function namesOption(value: unknown, fields: ReadonlySet<number>): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if ('wireBytes' in value) return fields.has(tunFieldIndex(value as Field));
+  return Object.values(value).some((part) => namesOption(part, fields));
 }

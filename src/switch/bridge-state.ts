@@ -2,6 +2,7 @@
 
 import type { OfPort } from '../openflow/action.ts';
 import type { FlowMod } from '../openflow/message.ts';
+import type { TlvTable } from '../openflow/tlv-table.ts';
 import type { MacTable } from '../protocols/mac-learning.ts';
 import type { MirrorSet } from './mirrors.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
@@ -14,6 +15,7 @@ export interface BridgeState {
   readonly tables: FlowTables;
   readonly groups: GroupTable;
   readonly meters: MeterTable;
+  readonly tlvTable: TlvTable;
   readonly macs: MacTable<PortBundle>;
   readonly ports: ReadonlyMap<OfPort, SwitchPort>;
   /** In the order of a flood: LOCAL first, then as configured. */

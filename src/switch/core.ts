@@ -15,6 +15,7 @@ import type { Clock } from '../base/clock.ts';
 import type { FrameOffload } from '../datapath/datapath.ts';
 import type { Key, Match } from '../flow/key.ts';
 import type { Action, OfPort, PacketInReason } from '../openflow/action.ts';
+import type { Continuation } from '../openflow/codec/continuation-codec.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
 import type {
   FlowMod,
@@ -26,6 +27,7 @@ import type {
   OfVersion,
   PortDesc,
   PortStats,
+  Resume,
   TableStats,
 } from '../openflow/message.ts';
 import type { MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../openflow/meter.ts';
@@ -109,10 +111,14 @@ export interface BridgeCore {
   queueConfigs?(port: OfPort): QueueConfig[];
   /** Geneve options bound to tun_metadata fields. */
   readonly tlvTable?: TlvTable;
+  /** Whether a flow matches or changes one of these tun_metadata fields. */
+  isOptionUsed?(fields: ReadonlySet<number>): boolean;
   /** Tracked connections are to be forgotten. */
   flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
+  /** Goes on with a frame that waited at a controller. */
+  resume?(request: Resume, version: OfVersion): void;
 
   /**
    * Puts or removes a flow that no request can see or change, in table 0, with a priority above 65535: fail-open's NORMAL
@@ -170,7 +176,7 @@ export interface PacketInEvent {
   /** Nonzero: the meter that limits packet-ins of this action. */
   meterId: number;
   /** Opaque state to go on with after `resume`; set for `controller(pause)`. */
-  continuation?: unknown;
+  continuation?: Continuation | undefined;
   /** For OFPT_PACKET_IN buffering: what `packetOut` needs besides the frame. */
   offload: FrameOffload;
   key: Key;

@@ -1,6 +1,6 @@
 // All bridges of a process, and the datapaths that they share.
 import { ConfigError } from '../base/errors.ts';
-import type { Datapath, UserspaceCookie } from '../datapath/datapath.ts';
+import type { Datapath, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import { setVlanLimit } from '../flow/extract.ts';
 import { Bridge } from './bridge.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
@@ -24,6 +24,8 @@ export class Host implements SwitchHost {
   readonly #openControl: OpenControl;
   #maxIdleMs = 10_000;
   #flowLimit = 200_000;
+  #flowLimitSet: number | undefined;
+  #hasMegaflows = true;
   #vlanLimit = 1;
   #isHolding = false;
   #keepsDevices = false;
@@ -66,7 +68,8 @@ export class Host implements SwitchHost {
       shared = { type, megaflows, users: 0 };
       this.#shared.set(type, shared);
       megaflows.maxIdleMs = this.#maxIdleMs;
-      megaflows.flowLimit = this.#flowLimit;
+      megaflows.flowLimit = this.#flowLimitSet ?? this.#flowLimit;
+      megaflows.isExact = !this.#hasMegaflows;
       if (this.#isHolding) megaflows.hold();
       datapath.setVlanLimit?.(this.#vlanLimit);
     }
@@ -91,12 +94,14 @@ export class Host implements SwitchHost {
   }
 
   *datapaths(): Generator<Datapath> {
-    for (const shared of this.#shared.values()) yield shared.megaflows.datapath;
+    const shared = [...this.#shared.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
+    for (const { megaflows } of shared) yield megaflows.datapath;
   }
 
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void {
     this.#maxIdleMs = settings.maxIdleMs;
     this.#flowLimit = settings.flowLimit;
+    this.#flowLimitSet = undefined;
     for (const { megaflows } of this.#shared.values()) {
       megaflows.maxIdleMs = settings.maxIdleMs;
       megaflows.flowLimit = settings.flowLimit;
@@ -109,6 +114,40 @@ export class Host implements SwitchHost {
       // What was translated before was keyed otherwise.
       megaflows.flush();
     }
+  }
+
+  get vlanLimit(): number {
+    return this.#vlanLimit === 1 ? 1 : 2;
+  }
+
+  setFlowLimit(limit: number): void {
+    this.#flowLimitSet = limit;
+    for (const { megaflows } of this.#shared.values()) megaflows.flowLimit = limit;
+  }
+
+  get flowLimitSet(): number | undefined {
+    return this.#flowLimitSet;
+  }
+
+  setMegaflows(enabled: boolean): void {
+    this.#hasMegaflows = enabled;
+    for (const { megaflows } of this.#shared.values()) {
+      megaflows.isExact = !enabled;
+      megaflows.flush();
+    }
+  }
+
+  upcallStats(datapath: Datapath): { average: number; most: number; passMs: number } {
+    for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) return megaflows.passes;
+    return { average: 0, most: 0, passMs: 0 };
+  }
+
+  flowDeleted(datapath: Datapath, id: FlowId): void {
+    for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) megaflows.forget(id);
+  }
+
+  portRenumbered(datapath: Datapath, from: number, to: number): void {
+    for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) megaflows.portRenumbered(from, to);
   }
 
   get flowLimit(): number {

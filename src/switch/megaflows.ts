@@ -17,6 +17,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
+import { packetMask } from '../flow/packet-mask.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
@@ -72,6 +73,10 @@ export class Megaflows {
   readonly #onPacketIn: (packetIn: PacketIn) => void;
   maxIdleMs = 10_000;
   flowLimit = 200_000;
+  /** Flows match the whole frame. */
+  isExact = false;
+  /** How many flows there were at passes over them, and how long the last pass worked. */
+  readonly passes = { average: 0, most: 0, passMs: 0 };
   #generation = 1;
   #timer: (() => void) | undefined;
   #timerAt = 0;
@@ -124,6 +129,14 @@ export class Megaflows {
     // At once: the number may soon be another port's.
     for (const flow of [...this.#flows.values()]) if (flow.key[W.IN_PORT] === dpPort) this.#remove(flow);
     this.changed();
+  }
+
+  portRenumbered(from: number, to: number): void {
+    const port = this.#ports.get(from);
+    if (port === undefined) return;
+    this.portDetach(from, port);
+    port.dpPort = to;
+    this.portAttach(to, port);
   }
 
   /** 1. */
@@ -179,7 +192,8 @@ export class Megaflows {
 
   /** `packets` and `bytes` are what it carried in a former process; the rules are not credited with them. */
   #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
-    const { mask, actions, effects } = translation;
+    const { actions, effects } = translation;
+    const mask = this.isExact ? packetMask(key) : translation.mask;
     const packed = packMask(mask);
     const values = packValues(packed, key);
     const name = values.join();
@@ -198,7 +212,7 @@ export class Megaflows {
     if (this.#flows.size >= this.flowLimit) return undefined;
     const masked = key.slice();
     for (let i = 0; i < masked.length; i++) masked[i] = masked[i]! & mask[i]!;
-    const id = this.datapath.flowPut(masked, mask, actions);
+    const id = this.datapath.flowPut(masked, mask, actions, key);
     const flow: Megaflow = {
       id,
       key: masked,
@@ -245,6 +259,12 @@ export class Megaflows {
     if (sameMask?.size === 0) this.#byMask.delete(flow.packed);
   }
 
+  /** A flow is gone from the datapath without our doing. */
+  forget(id: FlowId): void {
+    const flow = this.#flows.get(id);
+    if (flow !== undefined) this.#remove(flow);
+  }
+
   /** 4. Something that translation reads has changed. */
   changed(): void {
     this.#generation++;
@@ -276,6 +296,10 @@ export class Megaflows {
     const start = performance.now();
     const now = this.#clock.now();
     if (this.#pass === undefined) {
+      const { passes } = this;
+      passes.average = (passes.average + this.#flows.size) >> 1;
+      passes.most = Math.max(passes.most, this.#flows.size);
+      passes.passMs = 0;
       this.#pass = this.#flows.values();
       this.#passGeneration = this.#generation;
     }
@@ -284,6 +308,7 @@ export class Megaflows {
       const next = this.#pass.next();
       if (next.done === true) {
         this.#pass = undefined;
+        this.passes.passMs += performance.now() - start;
         this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
         return;
@@ -291,6 +316,7 @@ export class Megaflows {
       this.#revalidate(next.value, now, maxIdle);
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
+    this.passes.passMs += performance.now() - start;
     this.#schedule(1);
   }
 

@@ -11,6 +11,8 @@ export interface TunnelHeader {
   flags: number;
   gbpId: number;
   gbpFlags: number;
+  /** Bytes of Geneve options, which end where the header does. */
+  optionsSize: number;
 }
 
 export const FLAG = { OAM: 1, DONT_FRAGMENT: 2, CSUM: 4, KEY: 8 } as const;
@@ -26,6 +28,7 @@ export function decodeTunnel(protocol: TunnelProtocol, b: Uint8Array, at: number
   header.flags = 0;
   header.gbpId = 0;
   header.gbpFlags = 0;
+  header.optionsSize = 0;
   if (protocol === 'gre') return decodeGre(b, at, end, header);
   if (end - at < 8) return -1;
   if (protocol === 'vxlan') {
@@ -42,6 +45,7 @@ export function decodeTunnel(protocol: TunnelProtocol, b: Uint8Array, at: number
   if (b[at]! >> 6 !== 0 || end - at < size || get16(b, at + 2) !== TRANSPARENT_ETHERNET) return -1;
   header.idLow = get32(b, at + 4) >>> 8;
   header.flags = FLAG.KEY | ((b[at + 1]! & 0x80) !== 0 ? FLAG.OAM : 0);
+  header.optionsSize = size - 8;
   return size;
 }
 
@@ -100,9 +104,10 @@ export function encodeTunnel(protocol: TunnelProtocol, b: Uint8Array, at: number
   b[at + 2] = TRANSPARENT_ETHERNET >> 8;
   b[at + 3] = TRANSPARENT_ETHERNET & 255;
   put32(b, at + 4, header.idLow << 8);
-  for (let i = 0; i < optionsSize; i++) {
-    b[at + 8 + i] = options[i]!;
-    // The critical bit of any option shows in the header (RFC 8926 section 3.4).
+  for (let i = 0; i < optionsSize; i++) b[at + 8 + i] = options[i]!;
+  // The critical bit of any option shows in the header (RFC 8926 section 3.4).
+  for (let i = 0; i + 4 <= optionsSize; i += 4 + (options[i + 3]! & 0x1f) * 4) {
+    if ((options[i + 2]! & 0x80) !== 0) b[at + 1] = b[at + 1]! | 0x40;
   }
   return 8 + optionsSize;
 }

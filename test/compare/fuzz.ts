@@ -14,8 +14,10 @@ import { parseFlow } from '../../src/openflow/text/flow-text.ts';
 import { printBytes } from '../../src/openflow/text/message-print.ts';
 import { formatPacket } from '../../src/openflow/text/packet-text.ts';
 import { flowText, spoil } from './flow-lines.ts';
+import { anyMessage } from './messages.ts';
 import { Dice } from './random.ts';
-import { entriesLine, wireActions, wireInstructions, wireMessage } from './sections.ts';
+import { wireMessage } from './sections.ts';
+import { entriesLine, wireActions, wireInstructions } from './wire-pieces.ts';
 
 /** No input may take longer, however busy the machine. */
 const SLOW_MS = 2000;
@@ -32,8 +34,13 @@ function harm(d: Dice, bytes: Uint8Array): Uint8Array {
 
 /** One try of each. */
 export const TARGETS: Readonly<Record<string, (d: Dice) => unknown>> = {
-  message: (d) => decodeMessage(harm(d, bytesOf(wireMessage(d)))),
-  print: (d) => printBytes(harm(d, bytesOf(wireMessage(d))), { verbosity: d.below(4) }),
+  message: (d) => decodeMessage(harm(d, d.chance(1, 3) ? bytesOf(wireMessage(d)) : anyMessage(d).bytes)),
+  print: (d) => printBytes(harm(d, d.chance(1, 3) ? bytesOf(wireMessage(d)) : anyMessage(d).bytes), { verbosity: d.below(4) }),
+  again: (d) => {
+    const { bytes } = anyMessage(d);
+    const { version: v, xid, message } = decodeMessage(bytes);
+    return encodeMessage(v, xid, message);
+  },
   actions: (d) => decodeActionBytes(harm(d, bytesOf(wireActions(d))), version(d)),
   instructions: (d) => decodeInstructionBytes(harm(d, bytesOf(wireInstructions(d))), version(d)),
   entries: (d) => decodeMatchEntries(new ByteReader(harm(d, parseEntries(entriesLine(d, true))), 'OFPBMC_BAD_LEN'), d.chance(1, 2)),

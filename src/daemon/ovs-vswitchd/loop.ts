@@ -6,6 +6,7 @@
 // 3. Write status columns, and `cur_cfg` once the configuration it counts has been carried out. Only differences are written, so the
 //    turn that our own writes cause finds nothing to do: that is why this never runs hot.
 
+import { formatMac } from '../../base/addresses.ts';
 import type { Clock } from '../../base/clock.ts';
 import { coverageCounter } from '../../base/coverage.ts';
 import { errorText } from '../../base/errors.ts';
@@ -44,6 +45,8 @@ export interface LoopParts {
   interfaceTypes: readonly string[];
   /** Interface:status of a tunnel: which device its frames leave by. */
   tunnelEgress(options: ReadonlyMap<string, string>): ReadonlyMap<string, string>;
+  /** Called whenever a configuration has been carried out. */
+  onConfigured?(): void;
   /** Called once, when the first configuration stands. */
   onReady(): void;
 }
@@ -196,6 +199,7 @@ export class ConfigurationLoop {
       if (!this.#isReady || wanted.isRestoring) this.#parts.host.hold?.();
       await reconciler.run(wanted);
       if (!wanted.isRestoring) this.#parts.host.takeOver?.();
+      this.#parts.onConfigured?.();
       this.#carriedOut = print;
       this.#remember(wanted);
     } else {
@@ -204,8 +208,9 @@ export class ConfigurationLoop {
     await this.#writeStatus(wanted, isNew || this.#needsStatistics);
     if (!this.#isReady) {
       this.#isReady = true;
-      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
       this.#parts.onReady();
+      // A terminal that the daemon has let go of does not hear it.
+      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
     }
   }
 
@@ -253,6 +258,13 @@ export class ConfigurationLoop {
       });
       for (const port of bridge.ports) {
         for (const one of port.interfaces) writer.put(one.row, this.#interfaceColumns(bridge, live, one.name, wanted, withStatistics));
+      }
+      const bonds = new Map([...(live.bridge.bonds?.() ?? [])].map((found) => [found.bond.name, found]));
+      for (const port of bridge.ports) {
+        const found = bonds.get(port.name);
+        const active = found?.bond.active === undefined ? undefined : found.mac(found.bond.active.name);
+        if (port.row !== undefined)
+          writer.put(port.row, { bond_active_slave: active === undefined ? [] : [formatMac(active[0], active[1])] });
       }
       const statuses = new Map([...live.bridge.controllers()].map((status) => [status.target, status]));
       for (const { row, request } of bridge.controllers) writer.put(row, controllerColumns(statuses.get(request.target)));

@@ -12,12 +12,15 @@ import { openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
 import { runDir } from '../../host/directories.ts';
 import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
+import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream, listenStream } from '../../host/socket.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
+import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
+import { Underlay } from '../../switch/underlay/underlay.ts';
 import { daemonUsage } from '../plumbing/options.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { Reconciler } from '../reconcile/reconcile.ts';
@@ -26,13 +29,20 @@ import { registerBridgeCommands } from './bridge-commands.ts';
 import { WarpClock } from './clock.ts';
 import { registerDatapathCommands } from './datapath-commands.ts';
 import { DeviceTable } from './devices.ts';
-import { registerDummyCommands } from './dummy-commands.ts';
+import { receiveFrame, registerDummyCommands } from './dummy-commands.ts';
+import { DummyWires } from './dummy-wires.ts';
+import { registerFrameCommands } from './frame-path-commands.ts';
 import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
+import { registerProtocolCommands } from './protocol-commands.ts';
 import { takeSslKeys } from './ssl-keys.ts';
+import { registerTraceCommands } from './trace-commands.ts';
+import { registerUnderlayCommands } from './underlay-commands.ts';
 
 const log = logger('vswitchd');
 const OPENFLOW_PORT = 6653;
+/** Interface types that exist only because `--enable-dummy=override` makes dummies of them. */
+const SIMULATED_TYPES = ['afxdp', 'afxdp-nonpmd', 'bareudp', 'erspan', 'gtpu', 'ip6erspan', 'lisp', 'stt'];
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'mlockall' },
@@ -87,6 +97,10 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'datapath_type',
       'datapath_id',
       'datapath_version',
+      'stp_enable',
+      'rstp_enable',
+      'mcast_snooping_enable',
+      'auto_attach',
       'flood_vlans',
       'mirrors',
       'other_config',
@@ -95,7 +109,26 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
     ],
   ],
   ['Mirror', 'all'],
-  ['Port', ['name', 'interfaces', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status']],
+  [
+    'Port',
+    [
+      ...[
+        'name',
+        'interfaces',
+        'lacp',
+        'tag',
+        'trunks',
+        'cvlans',
+        'vlan_mode',
+        'fake_bridge',
+        'mac',
+        'protected',
+        'other_config',
+        'status',
+      ],
+      ...['bond_mode', 'bond_updelay', 'bond_downdelay', 'bond_active_slave'],
+    ],
+  ],
   [
     'Interface',
     [
@@ -116,6 +149,8 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'mtu',
       'ifindex',
       'lacp_current',
+      'bfd',
+      'cfm_mpid',
       'status',
       'statistics',
     ],
@@ -146,11 +181,22 @@ function addressBytes(text: string): Uint8Array | undefined {
   return ipv6 === undefined ? undefined : Uint8Array.from(ipv6.flatMap((word) => [word >>> 24, word >>> 16, word >>> 8, word]));
 }
 
+/** The options of all simulated devices. */
+function dummyOptions(reconciler: Reconciler): Map<string, ReadonlyMap<string, string>> {
+  const found = new Map<string, ReadonlyMap<string, string>>();
+  for (const live of reconciler.bridges.values()) {
+    for (const { name, kind } of live.ports.values())
+      if (kind.kind === 'dummy' && kind.options !== undefined) found.set(name, kind.options);
+  }
+  return found;
+}
+
 async function start(context: DaemonContext): Promise<void> {
   if (context.operands.length > 1) context.fatal('at most one non-option argument accepted; use --help for usage');
   const remote = context.operands[0] ?? `unix:${runDir()}/db.sock`;
   const dummyOption = context.options.find((option) => option.name === 'enable-dummy');
   const hasDummy = dummyOption !== undefined;
+  if (hasDummy) takeDebugActions();
   const wantedOptions: WantedOptions = {
     dummy: hasDummy,
     dummyOverride: dummyOption?.value === 'override',
@@ -159,13 +205,23 @@ async function start(context: DaemonContext): Promise<void> {
   const clock = hasDummy ? new WarpClock(realClock) : realClock;
   const devices = new DeviceTable(new LinkTable());
   const dummies = new Set<DummyDatapath>();
+  const wires = new DummyWires({
+    connect: (target) => connectStream(target),
+    listen: (target, onStream) => listenStream(target, onStream),
+    after: (ms, fn) => realClock.after(ms, fn),
+    receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
+  });
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
     listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
-      if (type === 'dummy') {
-        const datapath = new DummyDatapath(clock);
+      if (type === 'dummy' || wantedOptions.dummyOverride) {
+        const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
+        datapath.setSentSink(({ port, frame }) => {
+          const name = datapath.portName(port);
+          if (name !== undefined) wires.sent(name, frame);
+        });
         dummies.add(datapath);
         return datapath;
       }
@@ -194,7 +250,8 @@ async function start(context: DaemonContext): Promise<void> {
     wantedOptions,
     datapathTypes,
     interfaceTypes: [
-      ...(hasDummy ? ['dummy', 'dummy-internal'] : []),
+      ...(hasDummy ? ['dummy', 'dummy-internal', 'dummy-pmd'] : []),
+      ...(wantedOptions.dummyOverride ? SIMULATED_TYPES : []),
       'geneve',
       'gre',
       'internal',
@@ -205,17 +262,28 @@ async function start(context: DaemonContext): Promise<void> {
       'vxlan',
     ],
     tunnelEgress: (options) => devices.egress(addressBytes(options.get('remote_ip') ?? '')),
+    onConfigured: () => wires.configure(dummyOptions(reconciler)),
     onReady: () => context.ready(),
   });
-  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock };
+  const underlay = new Underlay(
+    () => clock.now(),
+    (name) => devices.dummyAddresses(name),
+  );
+  const rows = (table: string) => idl.rows(table);
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
   registerBridgeCommands(parts);
+  registerTraceCommands(parts);
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
-  if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies });
+  registerProtocolCommands(parts);
+  registerUnderlayCommands({ ...parts, underlay });
+  registerFrameCommands(parts);
+  if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies, wires });
   const stopCoverage = runCoverage(realClock);
   context.onExit(async ({ args }) => {
     stopCoverage();
     await loop.stop();
+    wires.close();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
     await host.close(!args.includes('--cleanup'));
@@ -228,5 +296,8 @@ async function start(context: DaemonContext): Promise<void> {
 
 /** Runs the daemon. */
 export function runVswitchd(argv: readonly string[]): Promise<number | undefined> {
-  return runDaemon({ program: 'ovs-vswitchd', options: OPTIONS, usage, exitUsage: '[--cleanup]', exitArgs: 1, start }, argv);
+  // Devices and raw sockets, and eBPF.
+  const { NET_ADMIN, NET_RAW, NET_BROADCAST, BPF, PERFMON } = CAPABILITY;
+  const capabilities = [NET_ADMIN, NET_RAW, NET_BROADCAST, BPF, PERFMON];
+  return runDaemon({ program: 'ovs-vswitchd', options: OPTIONS, usage, exitUsage: '[--cleanup]', exitArgs: 1, capabilities, start }, argv);
 }

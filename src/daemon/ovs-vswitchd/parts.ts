@@ -1,6 +1,7 @@
 // What control commands of the switch daemon work on.
 import type { Clock } from '../../base/clock.ts';
 import { ConfigError } from '../../base/errors.ts';
+import type { IdlRow } from '../../ovsdb/client/idl.ts';
 import type { SwitchBridge, SwitchHost } from '../../switch/contract.ts';
 import type { Reconciler } from '../reconcile/reconcile.ts';
 import type { DeviceTable } from './devices.ts';
@@ -18,6 +19,8 @@ export interface CommandParts {
   devices: DeviceTable;
   loop: ConfigurationLoop;
   clock: Clock;
+  /** Rows of the database. */
+  rows(table: string): ReadonlyMap<string, IdlRow>;
 }
 
 /** The bridge of that name, or the error that commands answer with. */

@@ -1,7 +1,8 @@
 // Control commands about the process and about features that are read only here: coverage, memory, QoS, tunnels.
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../base/addresses.ts';
-import { formatCoverage, readCoverage } from '../../base/coverage.ts';
+import { coverageCounter, formatCoverage, readCoverage } from '../../base/coverage.ts';
 import { ConfigError } from '../../base/errors.ts';
+import { COVERAGE_NAMES, DROP_COUNTERS } from './coverage-names.ts';
 import { bridgesByName, type CommandParts } from './parts.ts';
 
 const QOS_TYPES = ['linux-netem', 'linux-fq_codel', 'linux-codel', 'linux-hfsc', 'linux-noop', 'linux-sfq', 'linux-htb'];
@@ -64,11 +65,28 @@ function memory(parts: CommandParts): string {
   return ['handlers:1', `ports:${ports}`, 'revalidators:1', `rules:${rules}`, ...(keys > 0 ? [`udpif keys:${keys}`] : [])].join(' ');
 }
 
+/** Drops that datapaths count by reason, under the names of the reference's counters. */
+function countDrops(parts: CommandParts): void {
+  const totals = new Map<string, number>();
+  for (const datapath of parts.host.datapaths()) {
+    for (const [reason, count] of datapath.drops()) {
+      const name = DROP_COUNTERS.get(reason);
+      if (name !== undefined) totals.set(name, (totals.get(name) ?? 0) + Number(count));
+    }
+  }
+  for (const [name, total] of totals) coverageCounter(name).total = total;
+}
+
 /** Registers them. */
 export function registerProcessCommands(parts: CommandParts): void {
   const { unixctl, reconciler } = parts;
-  unixctl.register('coverage/show', '', 0, 0, () => formatCoverage());
+  for (const name of COVERAGE_NAMES) coverageCounter(name);
+  unixctl.register('coverage/show', '', 0, 0, () => {
+    countDrops(parts);
+    return formatCoverage();
+  });
   unixctl.register('coverage/read-counter', 'COUNTER', 1, 1, ([name]) => {
+    countDrops(parts);
     const total = readCoverage(name ?? '');
     if (total === undefined) throw new ConfigError('No such counter');
     return String(total);
@@ -81,7 +99,9 @@ export function registerProcessCommands(parts: CommandParts): void {
   };
   unixctl.register('qos/show', 'interface', 1, 1, ([name]) => `QoS not configured on ${device(name)}`);
   unixctl.register('qos/show-types', 'interface', 1, 1, ([name]) => {
-    device(name);
+    const kind = reconciler.find(device(name))?.kind.kind;
+    // Only devices of the kernel have queueing disciplines.
+    if (kind !== 'system' && kind !== 'internal') return `No QoS types supported for interface: ${name}`;
     return QOS_TYPES.map((type) => `QoS type: ${type}`).join('\n');
   });
 }

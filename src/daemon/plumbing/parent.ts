@@ -15,6 +15,7 @@ import type { LogOutput } from '../../host/log-output.ts';
 const log = logger('daemon_unix');
 export type Role = 'caller' | 'monitor' | 'daemon';
 const ROLE_VARIABLE = 'WEFT_DAEMON_ROLE';
+const RESTART_VARIABLE = 'WEFT_DAEMON_RESTARTED';
 const READY_FD = 3;
 const CRASHES = new Set(['SIGABRT', 'SIGALRM', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGPIPE', 'SIGSEGV', 'SIGXCPU', 'SIGXFSZ']);
 /** A daemon that crashes at once is not restarted faster than this. */
@@ -38,6 +39,13 @@ export const SIGNAL_TEXT = new Map([
   ['SIGXFSZ', 'File size limit exceeded'],
 ]);
 
+/** Whether this daemon takes the place of one that crashed; asked once. */
+export function takeRestarted(): boolean {
+  const isRestarted = process.env[RESTART_VARIABLE] !== undefined;
+  delete process.env[RESTART_VARIABLE];
+  return isRestarted;
+}
+
 /** What this process is to be; asked once, for what the daemon starts later must not inherit it. */
 export function takeRole(): Role {
   const role = process.env[ROLE_VARIABLE];
@@ -58,11 +66,11 @@ function describeEnd(code: number | null, signal: string | null): string {
   return signal === null ? `exit status ${code ?? 0}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;
 }
 
-function start(role: Role, isDetached: boolean): ChildProcess {
+function start(role: Role, isDetached: boolean, isRestart = false): ChildProcess {
   return spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: isDetached,
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
-    env: { ...process.env, [ROLE_VARIABLE]: role },
+    env: { ...process.env, [ROLE_VARIABLE]: role, ...(isRestart ? { [RESTART_VARIABLE]: '1' } : {}) },
   });
 }
 
@@ -90,9 +98,9 @@ export function monitor(program: string, role: Role, isDetached: boolean, output
   output.subprogram = 'monitor';
   const run = (): void => {
     const startedAt = Date.now();
-    const child = start('daemon', false);
+    const child = start('daemon', false, crashes > 0);
     const pid = child.pid ?? 0;
-    nameProcess(program, `${program}: monitoring pid ${pid} (${status})`);
+    nameProcess('monitor', `${program}: monitoring pid ${pid} (${status})`);
     child.stdio[READY_FD]?.on('data', () => {
       if (wasReady) return;
       wasReady = true;
@@ -113,8 +121,11 @@ export function monitor(program: string, role: Role, isDetached: boolean, output
       crashes++;
       status = `${crashes} crashes: ${end}`;
       const wait = crashes === 1 ? 0 : Math.max(0, startedAt + MIN_RESTART_INTERVAL_MS - Date.now());
-      log.err(`${status}, ${wait > 0 ? `waiting until ${Math.ceil(wait / 1000)} seconds since last restart` : 'restarting'}`);
-      setTimeout(run, wait);
+      if (wait > 0) log.warn(`${status}, waiting until ${MIN_RESTART_INTERVAL_MS / 1000} seconds since last restart`);
+      setTimeout(() => {
+        log.err(`${status}, restarting`);
+        run();
+      }, wait);
     });
   };
   run();

@@ -3,16 +3,17 @@
 // A daemon gives `runDaemon` its name, its own options and `start`. `start` sets up what the daemon does and calls `ctx.ready()` when it
 // is in service; only then does `--detach` return. Whatever `start` throws is the reason why the daemon cannot run.
 import { chdir } from 'node:process';
-import { errorText } from '../../base/errors.ts';
+import { ConfigError, errorText } from '../../base/errors.ts';
 import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
 import { versionText } from '../../base/version.ts';
 import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../host/daemonize.ts';
 import { runDir } from '../../host/directories.ts';
 import { installLog, type LogOutput } from '../../host/log-output.ts';
-import { openSyslog, openSyslogTarget } from '../../host/syslog.ts';
+import { becomeUser, CAPABILITY, parseProcessUser } from '../../host/process-user.ts';
+import { isSyslogMethod, openSyslog, openSyslogTarget } from '../../host/syslog.ts';
 import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings, inRunDir, LOG_OPTIONS, SSL_OPTIONS } from './options.ts';
-import { launch, monitor, type Role, SIGNAL_TEXT, signalReady, takeRole } from './parent.ts';
+import { launch, monitor, type Role, SIGNAL_TEXT, signalReady, takeRestarted, takeRole } from './parent.ts';
 import { UnixctlServer } from './unixctl.ts';
 import { registerLogCommands } from './unixctl-log.ts';
 
@@ -31,6 +32,8 @@ export interface DaemonSpec {
   /** Usage of the `exit` command and its number of arguments, e.g. `[--cleanup]` and 1. */
   exitUsage?: string;
   exitArgs?: number;
+  /** Capabilities that the daemon keeps when it becomes another user, beside what all keep. */
+  capabilities?: readonly number[];
   start(context: DaemonContext): void | Promise<void>;
 }
 
@@ -69,9 +72,12 @@ function applyLogOptions(options: readonly ParsedOption[], output: LogOutput, ro
       const fault = output.settings.apply(value ?? '');
       if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
     } else if (role === 'daemon' && name === 'log-file') {
-      output.openFile(value);
+      // A warning has said why.
+      if (output.openFile(value) !== undefined) process.exit(1);
     } else if (name === 'log-file') {
       output.setFile(value);
+    } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
+      throw new UsageError(`unsupported syslog method '${value}'`);
     } else if (role === 'daemon' && name === 'syslog-method') {
       output.setSyslog(openSyslog(output.program, value ?? ''));
       hasSyslogMethod = true;
@@ -87,6 +93,7 @@ export async function runDaemon(spec: DaemonSpec, argv: readonly string[]): Prom
   const { program } = spec;
   const givenRole = takeRole();
   const output = installLog(program);
+  if (takeRestarted()) output.subprogram = program;
   let parsed: ReturnType<typeof parseOptions>;
   let settings: DaemonSettings;
   let role: Role = givenRole;
@@ -197,16 +204,19 @@ async function serve(
     fatal,
   };
 
-  if (settings.pidfile !== undefined) {
+  if (settings.user !== undefined) {
     try {
-      pidfile = createPidfile(settings.pidfile, settings.overwritePidfile);
+      if (process.getuid?.() !== 0) throw new ConfigError('only root can use --user option');
+      const user = parseProcessUser(settings.user);
+      output.chownFile(user.uid, user.gid);
+      becomeUser(user, [CAPABILITY.NET_BIND_SERVICE, CAPABILITY.IPC_LOCK, ...(spec.capabilities ?? [])]);
     } catch (error) {
       fatal(errorText(error), 'daemon_unix');
     }
   }
-  if (settings.user !== undefined) {
+  if (settings.pidfile !== undefined) {
     try {
-      becomeUser(settings.user);
+      pidfile = createPidfile(settings.pidfile, settings.overwritePidfile);
     } catch (error) {
       fatal(errorText(error), 'daemon_unix');
     }
@@ -226,27 +236,12 @@ async function serve(
       await unixctl.listen(socket);
     } catch (error) {
       const reason = errorText(error).replace(/^[^ ]*: /, '');
-      fatal(`could not create control socket (${reason})`, 'unixctl');
+      fatal(`${socket}: could not initialize control socket (${reason})`, 'unixctl');
     }
   }
   try {
     await spec.start(context);
   } catch (error) {
     fatal(errorText(error), spec.program.replaceAll('-', '_'));
-  }
-}
-
-/** Takes on `user[:group]`, for good. */
-function becomeUser(text: string): void {
-  if (process.getuid?.() !== 0) throw new UsageError('only root can use --user option');
-  const [user = '', group = ''] = text.split(':');
-  try {
-    if (group !== '') process.setgid?.(group);
-    if (user !== '') {
-      process.setgroups?.([]);
-      process.setuid?.(user);
-    }
-  } catch (error) {
-    throw new UsageError(`--user: ${errorText(error)}`);
   }
 }

@@ -1,5 +1,5 @@
 // The asking end of a daemon's control socket, for ovs-appctl and the other tools that talk to a running daemon.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -14,6 +14,17 @@ const log = logger('unixctl');
 /** What a daemon answered. */
 export type ControlReply = { kind: 'result'; text: string } | { kind: 'error'; text: string };
 
+/** Whether a process holds a lock on a file; as the kernel lists them, for asking by fcntl(2) would cost the time of loading what can call it. */
+function isLocked(path: string): boolean {
+  try {
+    const { ino } = statSync(path);
+    return readFileSync('/proc/locks', 'latin1').includes(`:${ino} 0 `);
+  } catch {
+    // Without such a list what the file says is as good as it gets.
+    return true;
+  }
+}
+
 /** The socket that `-t TARGET` means: an absolute path, or the socket of the process in TARGET's pidfile. Throws ConfigError. */
 export function controlSocket(target: string): string {
   if (target.startsWith('/')) return target;
@@ -26,6 +37,8 @@ export function controlSocket(target: string): string {
     pidLog.warn(`${pidfile}: open: ${reason}`);
     throw new ConfigError(`cannot read pidfile "${pidfile}" (${reason})`);
   }
+  // A process that is no more has left its lock: what the file says then may be anything.
+  if (!isLocked(pidfile)) throw new ConfigError(`cannot read pidfile "${pidfile}" (${strerror(3)})`);
   const pid = Number.parseInt(text, 10);
   if (!(pid > 0)) {
     pidLog.warn(`${pidfile}: does not contain a process ID`);

@@ -18,7 +18,7 @@ export function registerLogCommands(unixctl: UnixctlServer, output: LogOutput): 
   unixctl.register('vlog/list', '', 0, 0, () => settings.list());
   unixctl.register('vlog/list-pattern', '', 0, 0, () => settings.listPatterns());
   unixctl.register('vlog/reopen', '', 0, 0, () => {
-    if (!output.hasFile) return 'Logging to file not configured';
+    if (!output.hasFile) throw controlError('Logging to file not configured');
     return orFail(output.reopenFile());
   });
   unixctl.register('vlog/close', '', 0, 0, () => {

@@ -1,7 +1,8 @@
 // Wanted against actual, as a list of steps. Pure: nothing here opens, closes or asks anything.
 //
 // 1. What has to go goes first, over all bridges, so that a port may move from one bridge to another and a number be taken over.
-// 2. New bridges, then their ports: the local port, ports that ask for a number, ports that had one before, the rest by name.
+// 2. New bridges, then their ports: the local port, ports that ask for a number, ports that had one before, the rest; among equals
+//    in the order of `hash-order.ts`.
 // 3. Ports whose options changed are changed where they stand. Nothing else is touched: a change of one interface leaves the others alone.
 // 4. Bundles come last, by `planBundles`, because they name ports by the numbers that the switch gave out.
 import type { OfPort } from '../../openflow/action.ts';
@@ -35,6 +36,8 @@ export type Step =
 
 export type BundleStep = { kind: 'bundleDelete'; bundle: string } | { kind: 'bundleSet'; request: BundleRequest };
 
+const NO_OPTIONS: ReadonlyMap<string, string> = new Map();
+
 function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
   if (a.size !== b.size) return false;
   for (const [key, value] of a) if (b.get(key) !== value) return false;
@@ -45,6 +48,7 @@ function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>)
 export function sameKind(a: PortKind, b: PortKind): boolean {
   if (a.kind === 'patch' && b.kind === 'patch') return a.peer === b.peer;
   if (a.kind === 'tunnel' && b.kind === 'tunnel') return a.protocol === b.protocol && sameMap(a.options, b.options);
+  if (a.kind === 'dummy' && b.kind === 'dummy') return sameMap(a.options ?? NO_OPTIONS, b.options ?? NO_OPTIONS);
   return a.kind === b.kind;
 }
 
@@ -55,7 +59,8 @@ function canChange(a: PortKind, b: PortKind): boolean {
 
 function interfacesOf(bridge: WantedBridge): Map<string, WantedInterface> {
   const found = new Map<string, WantedInterface>();
-  for (const port of bridge.ports) for (const wanted of port.interfaces) found.set(wanted.name, wanted);
+  const ports = new Map(bridge.ports.map((port) => [port.name, port]));
+  for (const name of bridge.order) for (const wanted of ports.get(name)?.interfaces ?? []) found.set(wanted.name, wanted);
   return found;
 }
 
@@ -83,7 +88,7 @@ function additions(wanted: WantedBridge, present: ReadonlySet<string>, taken: Re
   const missing = [...interfacesOf(wanted).values()].filter((one) => one.kind !== undefined && !present.has(one.name));
   const rank = (one: WantedInterface): number =>
     one.name === wanted.name ? 0 : one.ofportRequest !== undefined ? 1 : one.ofportBefore !== undefined ? 2 : 3;
-  missing.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+  missing.sort((a, b) => rank(a) - rank(b));
   const used = new Set(taken);
   const certain: Step[] = [];
   const open: Step[] = [];
@@ -132,6 +137,20 @@ export function planPorts(wanted: Wanted, actual: ReadonlyMap<string, ActualBrid
   return [...removals, ...growth];
 }
 
+/** The new dummy devices in the order of their birth, which gives them their addresses: a local port has no place before the others. */
+export function dummyBirths(steps: readonly Step[], wanted: Wanted): string[] {
+  const births: string[] = [];
+  for (const bridge of wanted.bridges.values()) {
+    const added = steps.flatMap((step) => (step.kind === 'portAdd' && step.bridge === bridge.name ? [step] : []));
+    const isLate = (step: (typeof added)[number]): boolean => step.wanted.name === bridge.name || step.ofportRequest === undefined;
+    const late = added.filter(isLate).sort((a, b) => bridge.order.indexOf(a.wanted.name) - bridge.order.indexOf(b.wanted.name));
+    for (const { wanted: one } of [...added.filter((step) => !isLate(step)), ...late]) {
+      if (one.kind?.kind === 'dummy') births.push(one.name);
+    }
+  }
+  return births;
+}
+
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
@@ -143,6 +162,7 @@ function sameBundle(a: BundleRequest, b: BundleRequest): boolean {
     a.qinqEthertype === b.qinqEthertype &&
     a.priorityTags === b.priorityTags &&
     a.protectedPort === b.protectedPort &&
+    JSON.stringify(a.bond) === JSON.stringify(b.bond) &&
     sameNumbers(a.members, b.members) &&
     sameNumbers(a.trunks, b.trunks) &&
     sameNumbers(a.cvlans, b.cvlans)

@@ -12,7 +12,7 @@ import type { OfPort } from '../../openflow/action.ts';
 import type { BridgeSettings, ControllerRequest, PortKind, PortLink, SwitchBridge, SwitchHost } from '../../switch/contract.ts';
 import type { DeviceState, DeviceTable } from '../ovs-vswitchd/devices.ts';
 import { chooseBridgeMac, macToDatapathId, randomMac, sameMac } from './address.ts';
-import { type ActualBridge, planBundles, planPorts, type Step } from './plan.ts';
+import { type ActualBridge, dummyBirths, planBundles, planPorts, type Step } from './plan.ts';
 import type { Mac, Wanted, WantedBridge, WantedInterface } from './wanted.ts';
 
 const log = logger('bridge');
@@ -58,6 +58,8 @@ export class Reconciler {
   #mtuRefused = new Map<string, number>();
   #faults = new Set<string>();
   #settings = '';
+  /** Dummy devices that the steps under way will make; they get their addresses once what goes has gone. */
+  #births: string[] = [];
 
   constructor(host: SwitchHost, devices: DeviceTable, datapathTypes: readonly string[], owner: string) {
     this.#owner = owner;
@@ -78,7 +80,9 @@ export class Reconciler {
     for (const bridge of wanted.bridges.values()) {
       for (const { interfaces } of bridge.ports) for (const one of interfaces) one.ofportBefore ??= this.#numbers.get(one.name);
     }
-    for (const step of planPorts(wanted, this.bridges)) await this.#step(step, wanted);
+    const steps = planPorts(wanted, this.bridges);
+    this.#births = dummyBirths(steps, wanted);
+    for (const step of steps) await this.#step(step, wanted);
     for (const target of wanted.bridges.values()) {
       const live = this.bridges.get(target.name);
       if (live === undefined) continue;
@@ -144,7 +148,7 @@ export class Reconciler {
 
   #sayFaults(wanted: Wanted): void {
     const faults = new Set(wanted.faults);
-    for (const fault of faults) if (!this.#faults.has(fault)) log.err(fault);
+    for (const fault of faults) if (!this.#faults.has(fault)) (fault.startsWith('ignoring') ? log.warn : log.err)(fault);
     this.#faults = faults;
     for (const bridge of wanted.bridges.values()) {
       for (const port of bridge.ports) {
@@ -191,6 +195,8 @@ export class Reconciler {
         await this.#portChange(live, step.port, step.portKind);
         break;
       case 'portAdd':
+        for (const name of this.#births) this.#devices.dummyBorn(name);
+        this.#births = [];
         await this.#portAdd(live, step.wanted, step.ofportRequest);
     }
   }
@@ -368,7 +374,8 @@ export class Reconciler {
   #setMacs(target: WantedBridge, live: LiveBridge): void {
     for (const port of target.ports) {
       for (const one of port.interfaces) {
-        if (one.mac !== undefined && one.name !== live.name && one.type !== 'system') this.#applyMac(live, one.name, one.mac);
+        if (one.mac !== undefined && one.name !== live.name && one.type !== 'system' && one.type !== 'dummy')
+          this.#applyMac(live, one.name, one.mac);
       }
     }
   }

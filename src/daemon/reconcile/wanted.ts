@@ -4,7 +4,8 @@ import { parseMac } from '../../base/addresses.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
-import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import type { BondRequest, BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import { hashOrder } from './hash-order.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
 
@@ -52,6 +53,8 @@ export interface WantedBridge {
   datapathType: string;
   /** The local port first, then by name. */
   ports: WantedPort[];
+  /** Names of the ports in the order in which they are taken up. */
+  order: readonly string[];
   hwaddr: Mac | undefined;
   datapathId: bigint | undefined;
   failMode: 'standalone' | 'secure';
@@ -132,6 +135,11 @@ export function parseDatapathId(value: string): bigint | undefined {
   return id === 0n ? undefined : id;
 }
 
+/** Types that are dummies with `--enable-dummy=override`; their options mean nothing then. */
+const OVERRIDDEN: ReadonlySet<string> = new Set(
+  'afxdp afxdp-nonpmd bareudp dummy-pmd erspan geneve gre gtpu ip6erspan ip6gre lisp stt vxlan'.split(' '),
+);
+
 /** The kind of port that an Interface asks for, or why it cannot be had. */
 function portKind(
   name: string,
@@ -141,12 +149,13 @@ function portKind(
   dummyPath: boolean,
 ): { kind?: PortKind; error: string; warnings: readonly string[] } {
   const good = (kind: PortKind, warnings: readonly string[] = []) => ({ kind, error: '', warnings });
+  if (wantedOptions.dummyOverride && OVERRIDDEN.has(type)) return good({ kind: 'dummy', options });
   switch (type) {
     case 'system':
-      return good(wantedOptions.dummySystem ? { kind: 'dummy' } : { kind: 'system' });
+      return good(wantedOptions.dummySystem ? { kind: 'dummy', options } : { kind: 'system' });
     case 'internal':
     case 'tap':
-      return good(dummyPath ? { kind: 'dummy' } : { kind: 'internal', mac: undefined, mtu: undefined });
+      return good(dummyPath ? { kind: 'dummy', options } : { kind: 'internal', mac: undefined, mtu: undefined });
     case 'patch': {
       const { error, warnings } = checkPatch(name, options);
       return error === '' ? good({ kind: 'patch', peer: options.get('peer') ?? '' }, warnings) : { error, warnings };
@@ -161,7 +170,7 @@ function portKind(
     }
     case 'dummy':
     case 'dummy-internal':
-      if (wantedOptions.dummy) return good({ kind: 'dummy' });
+      if (wantedOptions.dummy) return good({ kind: 'dummy', options });
   }
   return {
     error: `could not open network device ${name} (Address family not supported by protocol)`,
@@ -212,6 +221,25 @@ export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
     qinqEthertype: text(other.get('qinq-ethtype')) === '802.1q' ? 0x8100 : 0x88a8,
     priorityTags: tags === 'always' || tags === 'true' ? 'always' : tags === 'if-nonzero' ? 'if-nonzero' : 'never',
     protectedPort: row.scalar('protected') === true,
+    bond: bondRequest(row),
+  };
+}
+
+const hasLacp = (row: IdlRow): boolean => !['', 'off'].includes(text(row.optional('lacp')));
+
+/** How the interfaces of a port are bonded; taken up where there are several. */
+function bondRequest(row: IdlRow): BondRequest {
+  const other = row.map('other_config');
+  const number = (value: Atom | undefined): number => Number.parseInt(text(value), 10) || 0;
+  const mode = text(row.optional('bond_mode'));
+  return {
+    mode: hasLacp(row) || (mode !== 'balance-slb' && mode !== 'balance-tcp') ? 'active-backup' : mode,
+    updelayMs: Math.max(0, Number(row.scalar('bond_updelay') ?? 0)),
+    downdelayMs: Math.max(0, Number(row.scalar('bond_downdelay') ?? 0)),
+    hashBasis: number(other.get('bond-hash-basis')) >>> 0,
+    primary: text(other.get('bond-primary')),
+    takesAllByAll: text(other.get('all-members-active')) === 'true',
+    fallsBack: text(other.get('lacp-fallback-ab')) === 'true',
   };
 }
 
@@ -271,7 +299,8 @@ function wantedController(row: IdlRow): ControllerRequest {
 function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, seen: Map<string, string>, faults: string[]): WantedBridge {
   const name = text(row.scalar('name'));
   const declared = text(row.scalar('datapath_type'));
-  const datapathType = options.dummyOverride && declared !== 'dummy' ? 'dummy' : declared === '' ? 'system' : declared;
+  const datapathType = declared === '' ? 'system' : declared;
+  const dummyPath = options.dummyOverride || datapathType === 'dummy';
   const other = row.map('other_config');
   const ports: WantedPort[] = [];
   for (const uuid of row.set('ports')) {
@@ -282,7 +311,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     for (const interfaceUuid of portRow.set('interfaces')) {
       const interfaceRow = source.row('Interface', String(interfaceUuid));
       if (interfaceRow === undefined) continue;
-      const wanted = wantedInterface(interfaceRow, name, options, datapathType === 'dummy');
+      const wanted = wantedInterface(interfaceRow, name, options, dummyPath);
       // A device belongs to one port of one bridge; the first bridge by name has it.
       const owner = seen.get(wanted.name);
       if (owner !== undefined) {
@@ -294,6 +323,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     }
     if (interfaces.length === 0) continue;
     interfaces.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (interfaces.length > 1 && hasLacp(portRow))
+      faults.push(`ignoring LACP of port ${portName}, which is not built in this version: one link at a time carries it`);
     ports.push({
       row: portRow,
       name: portName,
@@ -306,8 +337,10 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
   // Every bridge has a local port, whether the database says so or not.
   if (!ports.some((port) => port.name === name) && !seen.has(name)) {
     seen.set(name, name);
-    ports.push(localPort(name, datapathType === 'dummy'));
+    ports.push(localPort(name, dummyPath));
   }
+  const byRow = [...ports].sort((a, b) => ((a.row?.uuid ?? '~') < (b.row?.uuid ?? '~') ? -1 : 1));
+  const order = hashOrder(byRow.map((port) => port.name));
   ports.sort((a, b) => (a.name === name ? -1 : b.name === name ? 1 : a.name < b.name ? -1 : 1));
   const hwaddrText = text(other.get('hwaddr'));
   const hwaddr = parseMac(hwaddrText);
@@ -326,6 +359,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     name,
     datapathType,
     ports,
+    order,
     hwaddr: unicast(hwaddr),
     datapathId: parseDatapathId(text(other.get('datapath-id'))),
     failMode: row.optional('fail_mode') === 'secure' ? 'secure' : 'standalone',

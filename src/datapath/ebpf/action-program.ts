@@ -2,7 +2,9 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
+import { CT_WORDS, emitCt, emitCtClear, emitCtFind } from './ct-program.ts';
 import {
+  countDrop,
   DEPTH,
   emitConsumed,
   emitFrameLength,
@@ -18,7 +20,10 @@ import {
   UPCALL,
   UPCALL_REASON,
 } from './frame-context.ts';
-import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitMeter } from './meter-program.ts';
+import { emitPopMpls, emitPushMpls } from './mpls-program.ts';
+import { emitNdOption } from './nd-program.ts';
 import { emitPatches } from './patch-program.ts';
 import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
 
@@ -31,31 +36,44 @@ export interface ShapeContext {
   /** User space must run the list. */
   punt: string;
   hasTunnels: boolean;
+  /** Whether frames may have a connection. */
+  tracks: boolean;
 }
 
 /** Emits a shape's steps, ending in exit. */
 export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): void {
   for (const step of allSteps(shape.steps)) {
+    if (step.op === 'ct') emitCtFind(a, step, context.punt);
     if (step.op === 'tunnel') emitTunnelCheck(a, step, context.punt);
     // Behind a second tag or an LLC header a label would have to go elsewhere.
-    if (step.op === 'pushMpls') a.jump('ne', 7, 14, context.punt);
+    if (step.op === 'pushMpls' || step.op === 'popMpls') a.jump('ne', 7, 14, context.punt);
   }
-  emitSteps(a, shape.steps, context);
+  emitSteps(a, shape.steps, context, true);
 }
 
-function emitSteps(a: Assembler, steps: readonly ShapeStep[], context: ShapeContext): void {
+/** At the beginning of a list the connection has just been found. */
+function emitTracked(a: Assembler, step: Extract<ShapeStep, { op: 'ct' }>): void {
+  const [found, lost] = [a.fresh('tracked'), a.fresh('untracked')];
+  emitCtFind(a, step, lost);
+  a.goto(found).label(lost);
+  countDrop(a);
+  emitConsumed(a);
+  a.label(found);
+}
+
+function emitSteps(a: Assembler, steps: readonly ShapeStep[], context: ShapeContext, isTop = false): void {
   if (steps.length === 0) countDrop(a);
-  for (const step of steps) emitStep(a, step, context);
+  for (const [i, step] of steps.entries()) emitStep(a, step, context, isTop && i === 0);
   const last = steps.at(-1);
   if (last !== undefined && (last.op === 'choice' || last.op === 'tunnel' || last.op === 'userspace')) return;
   if (last?.op === 'truncated' || (last?.op === 'output' && last.isLast)) a.exit();
   else emitConsumed(a);
 }
 
-const countDrop = (a: Assembler): void => void a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
 const param = (at: number): number => ACTIONS_VALUE.params + at;
 
-function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
+/** `isFirst`: nothing has been done yet since the checks. */
+function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst: boolean): void {
   switch (step.op) {
     case 'output':
       emitSent(a, step.at + 8);
@@ -84,7 +102,13 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
       emitSetVlan(a, step);
       break;
     case 'pushMpls':
-      emitPushMpls(a, step.at);
+      emitPushMpls(a, param(step.at));
+      break;
+    case 'popMpls':
+      emitPopMpls(a, param(step.at));
+      break;
+    case 'ndOption':
+      emitNdOption(a, step, param(step.at));
       break;
     case 'ethernet':
       for (const [i, word] of step.words.entries()) {
@@ -104,6 +128,16 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
     case 'hash':
       emitHash(a, step.at);
       break;
+    case 'ct':
+      if (!isFirst) emitTracked(a, step);
+      emitCt(a, step);
+      break;
+    case 'ctClear':
+      emitCtClear(a);
+      break;
+    case 'meter':
+      emitMeter(a, param(step.at));
+      break;
     case 'tunnel':
       emitSent(a, step.at + 4);
       emitTunnelOutput(a, step);
@@ -116,7 +150,7 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext): void {
         .goto('punt');
       break;
     case 'recirculate':
-      emitRecirculate(a, step.at, context.hasTunnels);
+      emitRecirculate(a, step.at, context);
       break;
     case 'drop':
       countDrop(a);
@@ -174,26 +208,6 @@ function emitSetVlan(a: Assembler, step: Extract<ShapeStep, { op: 'setVlan' }>):
     .label(untagged);
 }
 
-/** Four bytes grow at the head, and the Ethernet header moves there. */
-function emitPushMpls(a: Assembler, at: number): void {
-  const h = STACK.header;
-  const lost = a.fresh('nolabel');
-  const pushed = a.fresh('label');
-  a.mov(1, { reg: 6 }).mov(2, 4).mov(3, 0).call(HELPER.changeHead).jump('ne', 0, 0, lost);
-  loadBytes(a, undefined, 4, h, 14, lost);
-  a.load(2, 0, 9, param(at + 4))
-    .store(2, 10, h + 12, { reg: 0 })
-    .store(2, 10, keyAt(W.TYPE), { reg: 0 })
-    .store(2, 10, keyAt(W.TYPE) + 2, 0);
-  a.load(2, 0, 9, param(at)).store(2, 10, h + 14, { reg: 0 });
-  a.load(2, 0, 9, param(at + 2)).store(2, 10, h + 16, { reg: 0 });
-  storeBytes(a, undefined, 0, h, 18);
-  a.mov(8, 0).goto(pushed).label(lost);
-  countDrop(a);
-  emitConsumed(a);
-  a.label(pushed);
-}
-
 function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'metadata' }>): void {
   const at = step.field === 'mark' ? SKB.mark : SKB.priority;
   a.load(4, 0, 6, at)
@@ -244,14 +258,18 @@ function emitTruncated(a: Assembler, at: number): void {
   a.mov(1, 0).mov(2, 0).call(HELPER.redirect);
 }
 
-function emitRecirculate(a: Assembler, at: number, hasTunnels: boolean): void {
+function emitRecirculate(a: Assembler, at: number, { hasTunnels, tracks }: ShapeContext): void {
   const lost = a.fresh('norecirc');
   a.load(4, 1, 10, DEPTH).jump('ge', 1, MAX_RECIRCULATIONS, lost);
   a.store(4, 10, scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, lost);
   const copy = (from: number, to: number): void => void a.load(4, 1, 10, from).store(4, 0, to, { reg: 1 });
   copy(keyAt(W.IN_PORT), RESUME_VALUE.port);
   copy(keyAt(W.DP_HASH), RESUME_VALUE.dpHash);
-  if (hasTunnels) for (let i = 0; i < TUNNEL_WORDS; i++) copy(keyAt(W.TUN_ID + i), RESUME_VALUE.tunnel + i * 4);
+  for (const [i, word] of CT_WORDS.entries()) {
+    if (tracks) copy(keyAt(word), RESUME_VALUE.ct + i * 4);
+    else a.store(4, 0, RESUME_VALUE.ct + i * 4, 0);
+  }
+  if (hasTunnels) for (const [i, word] of TUNNEL_WORDS.entries()) copy(keyAt(word), RESUME_VALUE.tunnel + i * 4);
   a.load(4, 1, 10, DEPTH).alu('add', 1, 1).store(4, 0, RESUME_VALUE.depth, { reg: 1 });
   a.load(4, 1, 9, param(at)).store(4, 0, RESUME_VALUE.recircId, { reg: 1 });
   a.load(4, 1, 10, RESUMED).alu('or', 1, RESUME_KIND.recirculated).store(4, 0, RESUME_VALUE.kind, { reg: 1 });

@@ -36,6 +36,10 @@ export type ShapeStep =
   | { op: 'setVlan'; at: number; mask: number }
   /** Parameters: label stack entry (32), Ethernet type (16), network order. */
   | { op: 'pushMpls'; at: number }
+  /** Parameter: Ethernet type (16), network order. */
+  | { op: 'popMpls'; at: number }
+  /** A link-layer address in options of neighbour discovery. Parameters: the new bits of its three 16-bit words, network order. */
+  | { op: 'ndOption'; option: number; masks: readonly number[]; at: number }
   /** Parameters: the new bits of each word, network order. `masks` are host-order words. */
   | { op: 'ethernet'; words: readonly number[]; masks: readonly number[]; at: number }
   | { op: 'patch'; guard: PatchGuard; patches: readonly PatchStep[] }
@@ -43,6 +47,13 @@ export type ShapeStep =
   | { op: 'metadata'; field: 'mark' | 'priority'; mask: number; at: number }
   /** Parameter: the basis (32, host order). */
   | { op: 'hash'; at: number }
+  /**
+   * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; network order.
+   */
+  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean }
+  | { op: 'ctClear' }
+  /** What a meter drops goes no further. Parameter: the meter's place (32, host order). */
+  | { op: 'meter'; at: number }
   /**
    * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
    * `mayPush`: the list pushes a tag.
@@ -84,6 +95,8 @@ export interface ShapedActions {
 /** Where a datapath port is in the kernel: a device (`flags` is 1, BPF_F_INGRESS, for an internal port), or a tunnel with its outer headers. */
 export type OutputDevice = { ifindex: number; flags: number } | { outer(tunnel: TunnelKey): PooledOuter | string };
 type FindDevice = (port: number) => OutputDevice | undefined;
+/** The place of a meter that programs can run. */
+type FindMeter = (meter: number) => number | undefined;
 
 /** Whether a list leaves frame and metadata as they are for what follows. */
 const changesNothing = (actions: readonly DpAction[]): boolean =>
@@ -97,11 +110,14 @@ class Cutter {
   outer: PooledOuter | undefined;
   readonly #view = new DataView(this.params.buffer);
   readonly #device: FindDevice;
+  readonly #meter: FindMeter;
   #used = 0;
   #steps = 0;
+  #tracks = false;
 
-  constructor(device: FindDevice) {
+  constructor(device: FindDevice, meter: FindMeter) {
     this.#device = device;
+    this.#meter = meter;
   }
 
   #take(...words: readonly number[]): number {
@@ -128,7 +144,7 @@ class Cutter {
     let trunc = 0;
     let hasPushed = false;
     let hasLabel = false;
-    let hasSet = false;
+    let isHashed = true;
     for (const [index, action] of actions.entries()) {
       if (++this.#steps > MAX_STEPS) throw new Refusal('too_many_steps');
       const rest = actions.slice(index + 1);
@@ -141,9 +157,6 @@ class Cutter {
           continue;
         case 'trunc':
           trunc = action.maxLength;
-          continue;
-        case 'ctClear':
-          // Frames in the kernel have no connection.
           continue;
         case 'output': {
           const target = this.#device(action.port);
@@ -194,16 +207,38 @@ class Cutter {
           hasLabel = true;
           break;
         }
+        case 'popMpls':
+          if (hasPushed) throw new Refusal('mpls_after_vlan');
+          // The kernel would take the type for a tag, or the frame for one of IEEE 802.3.
+          if (action.ethertype < 0x600 || action.ethertype === 0x8100 || action.ethertype === 0x88a8) throw new Refusal('popMpls');
+          steps.push({ op: 'popMpls', at: this.#takeNetwork(action.ethertype << 16) });
+          hasLabel = true;
+          break;
         case 'set':
           this.#set(action, hasLabel, steps);
-          hasSet = true;
+          if (action.words.some((word, i) => i % 3 === 0 && isHashWord(word))) isHashed = false;
           break;
         case 'hash':
           // Of the two hashes the program makes the plain one.
           if (action.algorithm !== 0) throw new Refusal('hash_symmetric');
-          if (hasSet || hasLabel) throw new Refusal('hash_after_change');
+          if (!isHashed || hasLabel) throw new Refusal('hash_after_change');
           steps.push({ op: 'hash', at: this.#take(action.basis) });
           break;
+        case 'ct':
+          if (!isHashed || hasLabel) throw new Refusal('ct_after_change');
+          this.#track(action, steps);
+          // The addresses may be others now.
+          if (action.nat !== undefined) isHashed = false;
+          break;
+        case 'ctClear':
+          steps.push({ op: 'ctClear' });
+          break;
+        case 'meter': {
+          const place = this.#meter(action.meter);
+          if (place === undefined) throw new Refusal('meter');
+          steps.push({ op: 'meter', at: this.#take(place) });
+          break;
+        }
         case 'recirc':
           if (rest.length > 0) throw new Refusal('recirc_not_last');
           last = { op: 'recirculate', at: this.#takeNetwork(action.id) };
@@ -247,6 +282,41 @@ class Cutter {
     return { op: 'tunnel', at: this.#take(index, port), size, isIpv6, isUdp, mayPush };
   }
 
+  #track({ zone, commit, force, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {
+    if (this.#tracks) throw new Refusal('several_ct');
+    if (force) throw new Refusal('ct_force');
+    if (commit && label?.[1].some((bits) => bits !== 0) === true) throw new Refusal('ct_label');
+    this.#tracks = true;
+    const [value, bits] = mark ?? [0, 0];
+    const checksMark = commit && bits !== 0;
+    const at = checksMark ? this.#takeNetwork((zone << 16) >>> 0, value >>> 0, bits >>> 0) : this.#takeNetwork((zone << 16) >>> 0);
+    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark });
+  }
+
+  /** Adds steps for the link-layer addresses among the triples; gives the other triples. */
+  #ndOptions(words: Uint32Array, steps: ShapeStep[]): Uint32Array {
+    const rest: number[] = [];
+    const [value, mask] = [new DataView(new ArrayBuffer(12)), new DataView(new ArrayBuffer(12))];
+    for (let i = 0; i + 2 < words.length; i += 3) {
+      const at = (words[i]! - W.ARP_HW) * 4;
+      if (at < 0 || at > 8) {
+        rest.push(words[i]!, words[i + 1]!, words[i + 2]!);
+        continue;
+      }
+      value.setUint32(at, words[i + 1]! & words[i + 2]!);
+      mask.setUint32(at, words[i + 2]!);
+    }
+    // nd_sll is option 1, nd_tll option 2.
+    for (const option of [1, 2]) {
+      const at = (option - 1) * 6;
+      const masks = [0, 2, 4].map((i) => mask.getUint16(at + i));
+      if (masks.every((bits) => bits === 0)) continue;
+      const params = this.#takeNetwork(value.getUint32(at), value.getUint16(at + 4) << 16);
+      steps.push({ op: 'ndOption', option, masks, at: params });
+    }
+    return Uint32Array.from(rest);
+  }
+
   #set(action: Extract<DpAction, { kind: 'set' }>, hasLabel: boolean, steps: ShapeStep[]): void {
     const { group, words } = action;
     const [word = 0, value = 0, mask = 0] = words;
@@ -274,10 +344,11 @@ class Cutter {
       steps.push({ op: 'ethernet', words: indices, masks, at: this.#takeNetwork(...values) });
       return;
     }
-    const made = patchesOf(group, words);
+    const made = patchesOf(group, group === 'nd' ? this.#ndOptions(words, steps) : words);
     if (made === undefined) throw new Refusal(`set_${group}`);
     // Behind a label there is no network header for a program, as there is none for user space.
     if (hasLabel && made.guard !== 'mpls') throw new Refusal('set_after_mpls');
+    if (made.patches.length === 0) return;
     const patches: PatchStep[] = made.patches.map(({ value: bits, ...patch }) => ({
       ...patch,
       at: this.#takeNetwork(patch.size === 2 ? (bits << 16) >>> 0 : bits),
@@ -286,6 +357,10 @@ class Cutter {
   }
 }
 
+/** Whether the hash of a flow is made from a word. */
+const isHashWord = (word: number): boolean =>
+  word === W.TYPE || word === W.NW_SRC || word === W.NW_DST || word === W.TP || (word >= W.IPV6_SRC && word < W.IPV6_DST + 4);
+
 /** A nested list and what follows it, which sees the frame as it was before. */
 function behind(nested: readonly DpAction[], rest: readonly DpAction[]): DpAction[] {
   if (rest.length === 0 || changesNothing(nested)) return [...nested.filter(({ kind }) => kind !== 'drop' || rest.length === 0), ...rest];
@@ -293,9 +368,12 @@ function behind(nested: readonly DpAction[], rest: readonly DpAction[]): DpActio
   throw new Refusal('nested_change');
 }
 
-/** Cuts a list. Gives why not, when user space has to run it: a reason for a counter. `device` finds an output; undefined = no kernel device. */
-export function shapeActions(actions: readonly DpAction[], device: FindDevice): ShapedActions | string {
-  const cutter = new Cutter(device);
+/**
+ * Cuts a list. Gives why not, when user space has to run it: a reason for a counter. `device` finds an output, `meter` a meter's place;
+ * undefined = not in the kernel.
+ */
+export function shapeActions(actions: readonly DpAction[], device: FindDevice, meter: FindMeter = () => undefined): ShapedActions | string {
+  const cutter = new Cutter(device, meter);
   try {
     const steps = cutter.cut(actions);
     const { params, outer } = cutter;

@@ -41,7 +41,7 @@ export const EXTRACTED_WORDS: ReadonlySet<number> = new Set([
 ]);
 
 /** Words of the outer header that a program knows for frames out of a tunnel. */
-export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set(Array.from({ length: TUNNEL_WORDS }, (_, i) => W.TUN_ID + i));
+export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set(TUNNEL_WORDS);
 
 const needsAny = (words: ReadonlySet<number>, ...wanted: number[]): boolean => wanted.some((word) => words.has(word));
 
@@ -79,8 +79,8 @@ export function emitExtract(a: Assembler, spec: ExtractSpec): void {
   const done = a.fresh('extracted');
   loadZero(a, 0);
   for (let word = 1; word <= W.ND_OPTIONS; word++) {
-    // Those two are the caller's.
-    if (word === W.RECIRC_ID || word === W.DP_HASH) continue;
+    // Those are the caller's.
+    if (word >= W.RECIRC_ID && word <= W.DP_HASH) continue;
     if (words.has(word) || (word >= W.TYPE && word <= W.TOS)) a.store(4, 10, keyAt(word), { reg: 0 });
   }
   a.mov(7, 14).mov(8, 0);
@@ -358,8 +358,14 @@ function emitTransport(a: Assembler, family: 4 | 6, words: ReadonlySet<number>, 
   loadBytes(a, 8, 0, keyAt(W.TP), 4, none);
   a.goto(done);
 
-  a.label(tcp).jump('lt', 5, 20, none);
+  a.label(tcp).jump('lt', 5, 20, none).mov(9, { reg: 5 });
   loadBytes(a, 8, 0, h, 20, none);
+  // A header that says less than its least or more than there is has no ports.
+  a.load(1, 0, 10, h + 12)
+    .alu('rsh', 0, 4)
+    .alu('lsh', 0, 2)
+    .jump('lt', 0, 20, done)
+    .jump('gt', 0, { reg: 9 }, done);
   copyStack(a, keyAt(W.TP), h, 4);
   a.load(1, 0, 10, h + 12)
     .alu('and', 0, 15)

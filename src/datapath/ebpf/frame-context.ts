@@ -50,8 +50,15 @@ export const VERDICT = { next: -1, ok: 0, shot: 2 } as const;
 
 /** Words of the key that come from the frame and its metadata, see `flow/key.ts`; the tunnel's words stand behind them. */
 const HEADER_WORDS = W.ND_OPTIONS + 1;
-/** Words of the outer header that a program knows: W.TUN_ID to W.TUN_GBP. */
-export const TUNNEL_WORDS: number = W.TUN_GBP + 1 - W.TUN_ID;
+/** Words of Geneve options that a program knows; frames with more come to user space through the host's stack. */
+export const MAX_OPTION_WORDS = 8;
+/** Words of the outer header that a program knows: W.TUN_ID to W.TUN_GBP, options, and their size. */
+const OUTER_WORDS = W.TUN_GBP + 1 - W.TUN_ID;
+export const TUNNEL_WORDS: readonly number[] = [
+  ...Array.from({ length: OUTER_WORDS }, (_, i) => W.TUN_ID + i),
+  ...Array.from({ length: MAX_OPTION_WORDS }, (_, i) => W.TUN_METADATA + i),
+  W.TUN_METADATA_MAP,
+];
 
 /** Words that a mask in the kernel may have. */
 export const MAX_MASK_WORDS = 42;
@@ -94,6 +101,9 @@ export function emitConsumed(a: Assembler): void {
   a.mov(1, 0).mov(2, 0).call(HELPER.redirect).exit();
 }
 
+/** Counts a frame that goes no further. */
+export const countDrop = (a: Assembler): void => void a.loadMapValue(2, 'totals', TOTALS_VALUE.dropped).mov(1, 1).atomicAdd(8, 2, 0, 1);
+
 /** dst = 0 in a way that the verifier does not see. */
 export const loadZero = (a: Assembler, dst: 0 | 1): void => {
   a.loadMapValue(dst, 'totals', TOTALS_VALUE.zero).load(8, dst, dst, 0);
@@ -119,8 +129,15 @@ export function emitForget(a: Assembler, never: string): void {
     .load(4, 0, 10, at + 16);
 }
 
+/** Geneve options and their size, the lowest that the stack has. */
+const OPTIONS = DEPTH - 4 * (MAX_OPTION_WORDS + 1);
+
 /** Stack offset of a key word. */
-export const keyAt = (word: number): number => STACK.key + (word < HEADER_WORDS ? word : word - W.TUN_ID + HEADER_WORDS) * 4;
+export function keyAt(word: number): number {
+  if (word < HEADER_WORDS) return STACK.key + word * 4;
+  if (word < W.TUN_METADATA) return STACK.key + (word - W.TUN_ID + HEADER_WORDS) * 4;
+  return OPTIONS + (word === W.TUN_METADATA_MAP ? MAX_OPTION_WORDS : word - W.TUN_METADATA) * 4;
+}
 
 /** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */
 export function loadBytes(a: Assembler, offsetReg: 7 | 8 | 9 | undefined, add: number, stack: number, size: number, onFail: string): void {

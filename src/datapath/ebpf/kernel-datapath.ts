@@ -15,6 +15,7 @@ import type { DpOffload, DpPort } from '../datapath.ts';
 import type { OutputDevice } from './action-shape.ts';
 import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
+import { KernelMeters } from './kernel-meters.ts';
 import { fixedMaps, PORT_VALUE, RING_SIZE } from './map-layout.ts';
 import type { PinStore } from './pin-store.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
@@ -24,7 +25,7 @@ const log = logger('dpif_ebpf');
 /** After which no processor is in a program that was exchanged. */
 const SETTLE_MS = 100;
 /** Maps that pass from daemon to daemon. */
-const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending']);
+const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending', 'connections']);
 
 interface Attached {
   link: Attachment;
@@ -37,8 +38,11 @@ interface Attached {
 
 export class KernelDatapath {
   readonly flows: KernelFlows;
+  readonly meters: KernelMeters;
   readonly ringFd: number;
   readonly pendingFd: number;
+  readonly metersFd: number;
+  readonly connectionsFd: number;
   readonly #maps = new Map<string, number>();
   readonly #ports = new Map<DpPort, Attached>();
   readonly #underlay: Underlay;
@@ -60,6 +64,7 @@ export class KernelDatapath {
         (ifindex) => [...this.#ports.values()].some((one) => one.ifindex === ifindex && one.hook === 'ingress'),
         store,
       );
+      this.meters = new KernelMeters(this.#maps.get('meters')!);
       this.flows = new KernelFlows(
         this.#maps,
         (port) => this.#ports.get(port)?.device ?? this.#tunnels.get(port),
@@ -68,6 +73,7 @@ export class KernelDatapath {
           for (const { link, isFormer } of this.#ports.values()) if (!isFormer) replaceProgram(link, program);
         },
         store,
+        (meter) => this.meters.place(meter),
       );
       for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) store?.pinMap(fd, name);
     } catch (error) {
@@ -76,6 +82,8 @@ export class KernelDatapath {
     }
     this.ringFd = this.#maps.get('ring')!;
     this.pendingFd = this.#maps.get('pending')!;
+    this.connectionsFd = this.#maps.get('connections')!;
+    this.metersFd = this.#maps.get('meters')!;
     for (const generation of store?.former() ?? []) {
       try {
         const former = Former.open(generation);
@@ -121,7 +129,7 @@ export class KernelDatapath {
 
   #removeTunnel(port: DpPort): void {
     this.#underlay.remove(port);
-    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readTunnel(this.#maps, port).received, wrapFailed: 0n });
+    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readTunnel(this.#maps, port).received, wrapFailed: 0n, metered: 0n });
     this.#tunnels.delete(port);
   }
 
@@ -132,7 +140,7 @@ export class KernelDatapath {
     const { link, ifindex, hook } = attached;
     link.detach();
     this.#store?.unpinAttachment(ifindex, hook);
-    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n });
+    addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n, metered: 0n });
     deleteElement(this.#maps.get('ports')!, le32(ifindex));
     this.#ports.delete(port);
     this.#underlay.refreshSoon();
@@ -214,8 +222,8 @@ export class KernelDatapath {
     return sum;
   }
 
-  /** Frames that a flow in the kernel took, that it dropped for want of actions, that the ring had no room for, and that went to user space by reason. */
-  totals(): { hits: bigint; dropped: bigint; wrapFailed: bigint; lost: bigint; punted: DpOffload['punted'] } {
+  /** Frames that a flow in the kernel took, that it dropped and why, that the ring had no room for, and that went to user space by reason. */
+  totals(): { hits: bigint; dropped: bigint; wrapFailed: bigint; metered: bigint; lost: bigint; punted: DpOffload['punted'] } {
     const totals = readTotals(this.#maps);
     let received = totals.past;
     let lost = 0n;
@@ -230,12 +238,13 @@ export class KernelDatapath {
       received += more.past;
       totals.dropped += more.dropped;
       totals.wrapFailed += more.wrapFailed;
+      totals.metered += more.metered;
       for (const [i, count] of more.punted.entries()) totals.punted[i]! += count;
     }
     const [order = 0n, miss = 0n, unusual = 0n, actions = 0n] = totals.punted;
     const hits = received - order - miss - unusual - actions;
-    const { dropped, wrapFailed } = totals;
-    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, lost, punted: { order, miss, unusual, actions } };
+    const { dropped, wrapFailed, metered } = totals;
+    return { hits: hits < 0n ? 0n : hits, dropped, wrapFailed, metered, lost, punted: { order, miss, unusual, actions } };
   }
 
   /** Ends our part. With `keep` everything goes on without us; the descriptors of the ring and of its shares belong to whoever reads it. */
@@ -250,6 +259,7 @@ export class KernelDatapath {
     for (const { link } of this.#ports.values()) link.close();
     this.#ports.clear();
     this.flows.close();
+    this.meters.close();
     for (const former of this.#former) former.close();
     for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) closeObject(fd);
     this.#maps.clear();

@@ -55,7 +55,7 @@ interface Installed {
   port: number;
 }
 
-/** Words that are zero in every frame that comes from a device; a key that has them zero needs no lookup of them. */
+/** Words that are zero in every frame on its first way through the program; a key that has them zero needs no lookup of them. */
 const ZERO_WORDS: ReadonlySet<number> = new Set([W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.PACKET_TYPE]);
 
 export class KernelFlows {
@@ -67,6 +67,7 @@ export class KernelFlows {
   readonly #counters: Memory;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
+  readonly #meter: (meter: number) => number | undefined;
   readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
   readonly #holds: FlowHolds;
@@ -91,7 +92,8 @@ export class KernelFlows {
   readonly #index = new Uint32Array(1);
 
   /**
-   * `maps` are the fixed ones; `onProgram` puts a program in the place of the running one; maps of flows are pinned in the store.
+   * `maps` are the fixed ones; `onProgram` puts a program in the place of the running one; maps of flows are pinned in the store; `meter`
+   * gives a meter's place.
    * Throws KernelError where the kernel does not allow it.
    */
   constructor(
@@ -100,9 +102,11 @@ export class KernelFlows {
     isTunnel: (port: number) => boolean,
     onProgram: (program: number) => void,
     store?: PinStore,
+    meter: (meter: number) => number | undefined = () => undefined,
     idleMs = REORDER_MS,
   ) {
     this.#idleMs = idleMs;
+    this.#meter = meter;
     this.#maps = maps;
     this.#store = store;
     this.#isTunnel = isTunnel;
@@ -174,7 +178,7 @@ export class KernelFlows {
   }
 
   #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const shaped = shapeActions(actions, this.#device);
+    const shaped = shapeActions(actions, this.#device, this.#meter);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
@@ -203,12 +207,19 @@ export class KernelFlows {
     const { indices, masks, words } = packMatch(key, mask);
     const kept: { word: number; mask: number; value: number }[] = [];
     const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
+    const isFresh = mask[W.RECIRC_ID] === 0xffffffff && key[W.RECIRC_ID] === 0;
     for (const [i, word] of indices.entries()) {
       const value = words[i]! >>> 0;
-      // Connection fields of frames without, and tunnel fields of frames from devices, are zero.
+      // Connection fields of frames that have not been looked up before, and tunnel fields of frames from devices, are zero.
       if (!isOfDevice && word >= W.TUN_ID) {
+        // The size of options is one word.
+        if (word === W.TUN_METADATA_MAP + 1 && value === 0) continue;
         if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
         kept.push({ word, mask: masks[i]! >>> 0, value });
+      } else if (!isFresh && word >= W.CT_STATE && word <= W.CT_MARK) {
+        kept.push({ word, mask: masks[i]! >>> 0, value });
+      } else if (!isFresh && word >= W.CT_LABEL && word < W.TUN_ID) {
+        return 'connection_field';
       } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
         if (value !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {
@@ -340,6 +351,7 @@ export class KernelFlows {
         this.#maskLimit = masks.length >> 1;
         this.#limitEndsMs = performance.now() + LIMIT_MS;
         for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+        this.#actions.prune();
         continue;
       }
       this.#onProgram(next);
@@ -384,10 +396,10 @@ export class KernelFlows {
     for (const id of [...this.#flows.keys()]) this.delete(id);
   }
 
-  /** Whether copies of the flow's frames go to user space by its actions. */
+  /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
   isPartial(id: number): boolean {
     const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
-    return [...allSteps(steps)].some((step) => step.op === 'userspace');
+    return [...allSteps(steps)].some(({ op }) => op === 'userspace' || op === 'ct');
   }
 
   /** Whether the kernel carries the flow's frames. */
@@ -416,8 +428,10 @@ export class KernelFlows {
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
   inherit(id: number, place: CounterPlace): boolean {
     const flow = this.#flows.get(id);
-    flow?.former.push(place);
-    return flow !== undefined;
+    if (flow === undefined) return false;
+    flow.former.push(place);
+    this.#holds.free(flow);
+    return true;
   }
 
   /** Predecessors' programs run no more: what they counted becomes ours. */

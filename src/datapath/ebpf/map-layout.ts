@@ -4,6 +4,8 @@
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../netdev/punt-ring.ts';
+import { CT_KEY_SIZE, CT_VALUE, MAX_MIRRORED_ENTRIES } from '../userspace/conntrack/mirror.ts';
+import { BUCKET } from '../userspace/meter-bucket.ts';
 import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
 import { PARAM_SIZE } from './action-shape.ts';
 
@@ -22,14 +24,17 @@ export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 
 export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 48 } as const;
 /** Value of `pending`, one for each datapath port, mapped; at port 0, where none is, `put` and `taken` of all together. */
 export const PENDING_VALUE = PUNT_PENDING;
-/** The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, and that no outer header fitted; always 0. */
-export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, size: 56 } as const;
+/**
+ * The only value of `totals`: frames handed to user space by reason; frames that a flow dropped, that no outer header fitted, and that a meter
+ * dropped; always 0.
+ */
+export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, metered: 56, size: 64 } as const;
 
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
- * network order but `kind`, which is 0 when there is nothing: the frame comes from a device.
+ * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark.
  */
-export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 76, size: 80 } as const;
+export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 112, ct: 116, size: 128 } as const;
 /** Bits: the frame came out of a tunnel; it was looked up before. */
 export const RESUME_KIND = { tunnel: 1, recirculated: 2 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
@@ -46,12 +51,15 @@ export const MAX_OUTERS = 4096;
 export const MAX_TUNNEL_ENDS = 4096;
 
 /** Value of `base`, which no program touches: what was counted at each port in earlier generations. */
-export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 56 } as const;
+export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, txBytes: 32, size: 64 } as const;
 /** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
-export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48 } as const;
+export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48, metered: 56 } as const;
 
 /** Bytes of the only value of `hints`: by a frame's signature, the number of the mask that carried such a frame last, plus 1; 0 = none. */
 export const HINTS = 1 << 16;
+/** Meters that programs can run: a bucket each, mapped, which user space fills and empties too. */
+export const MAX_KERNEL_METERS = 4096;
+export const METERS_SIZE: number = MAX_KERNEL_METERS * BUCKET.size;
 /** Bytes of the ring of frames for user space. */
 export const RING_SIZE = 1 << 23;
 
@@ -77,10 +85,19 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
+  {
+    name: 'connections',
+    type: MAP_TYPE.hash,
+    keySize: CT_KEY_SIZE,
+    valueSize: CT_VALUE.size,
+    maxEntries: MAX_MIRRORED_ENTRIES,
+    flags: NO_PREALLOCATION,
+  },
   { name: 'resume', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: RESUME_VALUE.size, maxEntries: 1 },
   { name: 'programs', type: MAP_TYPE.progArray, keySize: 4, valueSize: 4, maxEntries: 1 },
   { name: 'tunnels', type: MAP_TYPE.hash, keySize: TUNNEL_KEY.size, valueSize: TUNNEL_VALUE.size, maxEntries: MAX_TUNNEL_ENDS },
   array('outers', OUTER_VALUE.size, MAX_OUTERS),
+  array('meters', BUCKET.size, MAX_KERNEL_METERS, MAPPABLE),
   { name: 'ring', type: MAP_TYPE.ringBuffer, keySize: 0, valueSize: 0, maxEntries: ringSize },
 ];
 

@@ -39,6 +39,7 @@ export function outerTemplate(
     flags: tunnel.flags,
     gbpId: tunnel.gbpId,
     gbpFlags: tunnel.gbpFlags,
+    optionsSize: tunnel.options.length,
   };
   const at = l3 + (isUdp ? 8 : 0);
   const size = at + encodeTunnel(protocol, bytes, at, header, tunnel.options);

@@ -13,9 +13,11 @@ export type PatchStep = Omit<Patch, 'value'> & { at: number };
 
 const F_PSEUDO_HDR = 0x10;
 const F_MARK_MANGLED_0 = 0x20;
-const OLD = STACK.scratch;
-const NEW = STACK.scratch + 4;
-const swap16 = (value: number): number => ((value >>> 8) & 0xff) | ((value & 0xff) << 8);
+/** Bytes before and after a change. */
+export const OLD: number = STACK.scratch;
+export const NEW: number = STACK.scratch + 4;
+/** As `swap32`. */
+export const swap16 = (value: number): number => ((value >>> 8) & 0xff) | ((value & 0xff) << 8);
 
 /** Words of the key that guards look at. */
 export const GUARD_WORDS: Partial<Record<PatchGuard, readonly number[]>> = { arp: [W.ARP_HW, W.ARP_HW + 1, W.ARP_HW + 2] };
@@ -24,11 +26,12 @@ export const GUARD_WORDS: Partial<Record<PatchGuard, readonly number[]>> = { arp
 export function emitPatches(a: Assembler, guard: PatchGuard, patches: readonly PatchStep[]): void {
   const other = a.fresh('other');
   emitGuard(a, guard, other);
-  for (const patch of patches) emitPatch(a, patch);
+  for (const patch of patches) emitPatch(a, patch, () => void a.load(patch.size, 3, 9, ACTIONS_VALUE.params + patch.at));
   a.label(other);
 }
 
-function emitGuard(a: Assembler, guard: PatchGuard, other: string): void {
+/** Goes to `other` when the frame has no such header. */
+export function emitGuard(a: Assembler, guard: PatchGuard, other: string): void {
   const yes = a.fresh('guarded');
   const type = (): void => void a.load(2, 0, 10, keyAt(W.TYPE)).toBigEndian(0, 16);
   const protocol = (number: number): void =>
@@ -87,21 +90,23 @@ function emitGuard(a: Assembler, guard: PatchGuard, other: string): void {
   }
 }
 
-function emitPatch(a: Assembler, patch: PatchStep): void {
+/** `value` loads the new bits into r3, in network order, and leaves r1, r2 and r6 to r9 alone. */
+export function emitPatch(a: Assembler, patch: Omit<Patch, 'value'>, value: () => void): void {
   const base = patch.base === 'l3' ? 7 : 8;
   const { size } = patch;
   const same = a.fresh('same');
   const keep = size === 4 ? swap32(~patch.mask) : swap16(~patch.mask & 0xffff);
   loadBytes(a, base, patch.offset, OLD, size, same);
   a.load(size, 1, 10, OLD).mov(2, { reg: 1 }).alu32('and', 2, keep);
-  a.load(size, 3, 9, ACTIONS_VALUE.params + patch.at).alu32('or', 2, { reg: 3 });
+  value();
+  a.alu32('or', 2, { reg: 3 });
   a.jump32('eq', 1, { reg: 2 }, same).store(size, 10, NEW, { reg: 2 });
   emitSums(a, patch);
   storeBytes(a, base, patch.offset, NEW, size);
   a.label(same);
 }
 
-function emitSums(a: Assembler, { sums, size }: PatchStep): void {
+function emitSums(a: Assembler, { sums, size }: Omit<Patch, 'value'>): void {
   switch (sums) {
     case 'none':
       break;
@@ -132,7 +137,8 @@ function l3Checksum(a: Assembler, size: 2 | 4): void {
   a.load(size, 3, 10, OLD).load(size, 4, 10, NEW).mov(5, size).call(HELPER.l3CsumReplace);
 }
 
-function l4Checksum(a: Assembler, offset: number, size: 2 | 4, flags: number): void {
+/** The transport checksum at `offset` follows the change from OLD to NEW. */
+export function l4Checksum(a: Assembler, offset: number, size: 2 | 4, flags: number): void {
   a.mov(1, { reg: 6 }).mov(2, { reg: 8 }).alu('add', 2, offset);
   a.load(size, 3, 10, OLD)
     .load(size, 4, 10, NEW)

@@ -1,8 +1,8 @@
 // What is pinned, and how it lies in the folder:
 //
 //   owner                   the process that uses it (text of a symbolic link)
-//   ring-LAYOUT, pending-LAYOUT
-//                           frames for user space; they pass from daemon to daemon
+//   ring-LAYOUT, pending-LAYOUT, connections-LAYOUT
+//                           frames for user space, and connections; they pass from daemon to daemon
 //   links/IFINDEX-HOOK      a program's place at a device
 //   gen-NUMBER-LAYOUT/      a generation: the maps of one daemon's run, under their names; and for each map of flows a symbolic
 //     NAME-mask             link whose text says which words of the key its mask has
@@ -19,6 +19,7 @@ import { type Attachment, type Hook, openAttachment } from '../../bpf/attachment
 import { openPinned, pinObject } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
+import { CT_KEY_SIZE, CT_VALUE } from '../userspace/conntrack/mirror.ts';
 import { COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 import { ownerText, pinFolder } from './pin-root.ts';
 
@@ -26,7 +27,7 @@ const log = logger('dpif_ebpf');
 const hash = (layout: unknown): string => createHash('sha256').update(JSON.stringify(layout)).digest('hex').slice(0, 12);
 /** Changes whenever a successor could not read a generation's maps. */
 const GENERATION_LAYOUT = hash([1, W, COUNTER_VALUE, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE]);
-const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE]);
+const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE, CT_KEY_SIZE, CT_VALUE]);
 
 /** `underlay`: the tunnels' program, at a device's ingress. */
 /** A mask as the text of a link: WORD:MASK in hexadecimal, with commas. */

@@ -13,14 +13,15 @@ export interface KernelPortCounters {
 }
 
 /**
- * Frames handed to user space by reason (the index), dropped by flows without actions, received at ports that are no more, and dropped
- * because no outer header fitted.
+ * Frames handed to user space by reason (the index), dropped by flows without actions, received at ports that are no more, dropped
+ * because no outer header fitted, and by meters.
  */
 export interface KernelTotals {
   punted: bigint[];
   dropped: bigint;
   past: bigint;
   wrapFailed: bigint;
+  metered: bigint;
 }
 
 type Maps = ReadonlyMap<string, number>;
@@ -94,6 +95,7 @@ export function readTotals(maps: Maps): KernelTotals {
     dropped: sum(TOTALS_VALUE.dropped, TOTALS_BASE.dropped),
     past: base.getBigUint64(TOTALS_BASE.past, true),
     wrapFailed: sum(TOTALS_VALUE.wrapFailed, TOTALS_BASE.wrapFailed),
+    metered: sum(TOTALS_VALUE.metered, TOTALS_BASE.metered),
   };
 }
 
@@ -105,5 +107,6 @@ export function addToTotals(maps: Maps, more: KernelTotals): void {
   add(TOTALS_BASE.dropped, more.dropped);
   add(TOTALS_BASE.past, more.past);
   add(TOTALS_BASE.wrapFailed, more.wrapFailed);
+  add(TOTALS_BASE.metered, more.metered);
   updateElement(maps.get('base')!, le32(0), new Uint8Array(base.buffer));
 }

@@ -40,7 +40,7 @@ function spec(masks: readonly [number, number][][], lists: readonly DpAction[][]
       (pairs, i): MaskSpec => ({ map: `flows${i}`, words: pairs.map(([word]) => word), masks: pairs.map(([, bits]) => bits) }),
     ),
     shapes: lists.map((list, i) => {
-      const made = shapeActions(list, device);
+      const made = shapeActions(list, device, () => 5);
       if (typeof made === 'string') throw new Error(made);
       return { number: i + 1, shape: made.shape };
     }),
@@ -83,13 +83,15 @@ const large = spec(
     [{ kind: 'drop', reason: 0 }],
     [set('arp', W.NW_SRC, 1, ALL, W.ARP_HW + 1, 2, 0xffff, W.TYPE, 2, 0xff), output(1)],
     [set('ipv6', W.IPV6_DST + 3, 5, ALL, W.TOS, 0, 0xff0000), set('tcp', W.TP, 80, 0xffff), set('skb_mark', W.PKT_MARK, 7, 15), output(2)],
-    [set('nd', W.ND_TARGET, 1, ALL), set('icmpv6', W.TP, 136 << 16, 0xff0000), output(4)],
+    [set('nd', W.ND_TARGET, 1, ALL, W.ARP_HW + 1, 5, 0xffff), set('icmpv6', W.TP, 136 << 16, 0xff0000), output(4)],
     [{ kind: 'pushMpls', ethertype: 0x8847, lse: 0x123ff }, set('mpls', W.MPLS, 0, 0xff), output(4)],
+    [{ kind: 'popMpls', ethertype: 0x0800 }, output(4)],
     [set('vlan', W.VLAN0, 5, 0xfff), { kind: 'pushVlan', tpid: 0x88a8, tci: 0x1001 }, output(4)],
     [{ kind: 'trunc', maxLength: 100 }, output(4), output(5)],
     [{ kind: 'setTunnel', tunnel: tunnelKey }, output(9), output(2)],
     [{ kind: 'sample', probability: 0x10000000, actions: [{ kind: 'userspace', cookie: { reason: 'sflow', token: 3 } }] }, output(2)],
     [{ kind: 'checkPktLen', length: 1500, larger: [output(2)], smaller: [{ kind: 'popVlan' }, output(3)] }],
+    [{ kind: 'meter', meter: 1 }, output(2)],
     [
       { kind: 'hash', algorithm: 0, basis: 9 },
       { kind: 'recirc', id: 5 },
@@ -131,9 +133,10 @@ test('what the kernel cannot run is refused by cause', () => {
     ['several_tunnels', [tunnel, output(9), output(9)]],
     ['tunnel_then_change', [tunnel, output(9), { kind: 'popVlan' }, output(2)]],
     ['tunnel_no_key', [output(9)]],
-    ['popMpls', [{ kind: 'popMpls', ethertype: 0x0800 }, output(2)]],
+    ['popMpls', [{ kind: 'popMpls', ethertype: 0x8100 }, output(2)]],
+    ['hash_after_change', [set('ipv4', W.NW_SRC, 1, ALL), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }]],
     ['set_sctp', [set('sctp', W.TP, 1, ALL), output(2)]],
-    ['set_nd', [set('nd', W.ARP_HW, 1, ALL), output(2)]],
+    ['set_nd', [set('nd', W.TP, 1, ALL), output(2)]],
     ['set_after_mpls', [{ kind: 'pushMpls', ethertype: 0x8847, lse: 0 }, set('ipv4', W.NW_SRC, 1, ALL), output(2)]],
     ['meter', [{ kind: 'meter', meter: 1 }, output(2)]],
     ['nested_change', [{ kind: 'clone', actions: [{ kind: 'popVlan' }, output(2)] }, { kind: 'popVlan' }, output(3)]],
@@ -151,5 +154,11 @@ test('what must come last is moved behind outputs, and nested lists behind what 
   const cookie = { reason: 'controller', token: 1 } as const;
   assert.deepEqual(ops([{ kind: 'setTunnel', tunnel: tunnelKey }, output(9), output(2)]), ['output', 'tunnel']);
   assert.deepEqual(ops([{ kind: 'userspace', cookie }, output(2), output(3)]), ['output', 'output', 'userspace']);
+  // The hash does not cover a TTL.
+  assert.deepEqual(ops([set('ipv4', W.TOS, 0, 0xff0000), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }]), [
+    'patch',
+    'hash',
+    'recirculate',
+  ]);
   assert.deepEqual(ops([{ kind: 'clone', actions: [{ kind: 'popVlan' }, output(2)] }, output(3)]), ['output', 'popVlan', 'output']);
 });

@@ -14,6 +14,7 @@ import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { emitShape, HASH_WORDS } from './action-program.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
+import { CT_READS, CT_WORDS } from './ct-program.ts';
 import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
 import {
@@ -31,6 +32,7 @@ import {
   VERDICT,
 } from './frame-context.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
 
@@ -70,12 +72,15 @@ const range = (from: number, count: number): number[] => Array.from({ length: co
 const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
 
 /** Steps that use the offsets of headers. */
-const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'choice', 'hash']);
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'popMpls', 'ndOption', 'ct', 'choice', 'hash']);
 
 /** Words of the key that a step uses. */
 function stepWords(step: ShapeStep): readonly number[] {
   if (step.op === 'ethernet') return step.words;
   if (step.op === 'hash') return HASH_WORDS;
+  if (step.op === 'ct') return CT_READS;
+  // So that frames with more options than are looked through are user space's.
+  if (step.op === 'ndOption') return ND_OPTION_WORDS;
   return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
 }
 
@@ -84,21 +89,32 @@ export function compileProgram(spec: ProgramSpec): Program {
   const a = new Assembler();
   a.mov(6, { reg: 1 });
   // 1. The port.
-  const notOurs = a.fresh('foreign');
+  const ours = a.fresh('ours');
   const hasTunnels = spec.hasTunnels === true;
-  emitResume(a, hasTunnels);
+  const tracks =
+    spec.masks.some(({ words }) => CT_WORDS.some((word) => words.includes(word))) ||
+    spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'ct' || op === 'ctClear'));
+  emitResume(a, hasTunnels, tracks);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
-  a.loadMap(1, 'ports').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, notOurs);
+  a.loadMap(1, 'ports')
+    .mov(2, { reg: 10 })
+    .alu('add', 2, STACK.scratch)
+    .call(HELPER.mapLookup)
+    .jump('ne', 0, 0, ours)
+    .mov(0, VERDICT.ok)
+    .exit();
+  a.label(ours);
   a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
   a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.rxPackets, 1);
   emitFrameLength(a, 1, 2);
   a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
   if (hasTunnels) {
     loadZero(a, 0);
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.store(4, 10, keyAt(W.TUN_ID + i), { reg: 0 });
+    for (const word of TUNNEL_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
   }
   loadZero(a, 0);
   a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
+  if (tracks) for (const word of CT_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
   a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).label('key');
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
@@ -137,6 +153,8 @@ export function compileProgram(spec: ProgramSpec): Program {
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
+  // 5. To user space. In the middle, because a jump reaches 32,767 instructions.
+  emitPunt(a, hasTunnels, tracks);
   // 4. Counters and steps.
   if (spec.masks.length > 0) {
     if (hints) {
@@ -148,12 +166,9 @@ export function compileProgram(spec: ProgramSpec): Program {
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape, { punt: 'actions', hasTunnels });
+      emitShape(a, shape, { punt: 'actions', hasTunnels, tracks });
     }
   }
-  // 5. To user space.
-  emitPunt(a, hasTunnels);
-  a.label(notOurs).mov(0, VERDICT.ok).exit();
   return a.finish();
 }
 
@@ -211,7 +226,7 @@ function emitChoice(a: Assembler, from: number, to: number): void {
 }
 
 /** Frames that another program has begun with: what it knows becomes part of the key. */
-function emitResume(a: Assembler, hasTunnels: boolean): void {
+function emitResume(a: Assembler, hasTunnels: boolean, tracks: boolean): void {
   const fresh = a.fresh('fromdevice');
   a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
   a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
@@ -221,8 +236,9 @@ function emitResume(a: Assembler, hasTunnels: boolean): void {
   a.load(4, 1, 0, RESUME_VALUE.dpHash).store(4, 10, keyAt(W.DP_HASH), { reg: 1 });
   a.load(4, 1, 0, RESUME_VALUE.depth).store(4, 10, DEPTH, { reg: 1 });
   if (hasTunnels) {
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(W.TUN_ID + i), { reg: 1 });
+    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(word), { reg: 1 });
   }
+  if (tracks) for (const [i, word] of CT_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.ct + i * 4).store(4, 10, keyAt(word), { reg: 1 });
   a.goto('key').label(fresh);
 }
 

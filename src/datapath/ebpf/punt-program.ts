@@ -5,6 +5,7 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
+import { CT_WORDS } from './ct-program.ts';
 import {
   emitConsumed,
   emitFrameLength,
@@ -24,12 +25,12 @@ import { PENDING_VALUE, PORT_VALUE, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './
 const PUNT = PUNT_RECORD;
 
 /** Records come in three sizes, because a reservation's size must be a constant. */
-const RECORD_SIZES = [256, 2048, 66_560] as const;
+const RECORD_SIZES = [320, 2048, 66_560] as const;
 /** The kernel's own header of a record. */
 const RING_HEADER = 8;
 
 /** The label `punt`. Before: r9 = reason, r6 = skb. The frame is consumed whether or not there was room. */
-export function emitPunt(a: Assembler, hasTunnels: boolean): void {
+export function emitPunt(a: Assembler, hasTunnels: boolean, tracks: boolean): void {
   const { scratch } = STACK;
   const [total, used] = [scratch + 8, scratch + 16];
   const uncounted = a.fresh('upcall');
@@ -53,7 +54,7 @@ export function emitPunt(a: Assembler, hasTunnels: boolean): void {
   a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, scratch, { reg: 1 });
   a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
   a.mov(7, { reg: 0 });
-  for (const size of RECORD_SIZES) emitRecord(a, size, hasTunnels, total, used);
+  for (const size of RECORD_SIZES) emitRecord(a, size, { hasTunnels, tracks, total, used });
   a.label('lost');
   const gone = a.fresh('gone');
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, scratch, { reg: 0 });
@@ -65,8 +66,16 @@ export function emitPunt(a: Assembler, hasTunnels: boolean): void {
   emitConsumed(a);
 }
 
+/** What may be told of a frame, and where `pending` of all ports and its use stand on the stack. */
+interface RecordContext {
+  hasTunnels: boolean;
+  tracks: boolean;
+  total: number;
+  used: number;
+}
+
 /** Before: r7 = the port's `pending`. A frame that is too long for this size goes on behind. */
-function emitRecord(a: Assembler, size: number, hasTunnels: boolean, total: number, used: number): void {
+function emitRecord(a: Assembler, size: number, { hasTunnels, tracks, total, used }: RecordContext): void {
   const [tooSmall, full] = [a.fresh('larger'), a.fresh('full')];
   const taken = size + RING_HEADER;
   a.jump('gt', 8, size - PUNT.size, tooSmall);
@@ -81,7 +90,7 @@ function emitRecord(a: Assembler, size: number, hasTunnels: boolean, total: numb
   a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
   if (hasTunnels) {
     a.load(4, 1, 10, RESUMED).store(4, 7, PUNT.isTunnel, { reg: 1 });
-    for (let i = 0; i < TUNNEL_WORDS; i++) a.load(4, 1, 10, keyAt(W.TUN_ID + i)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
+    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 10, keyAt(word)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
   } else {
     a.store(4, 7, PUNT.isTunnel, 0);
   }
@@ -94,6 +103,13 @@ function emitRecord(a: Assembler, size: number, hasTunnels: boolean, total: numb
     .label(frame);
   a.load(4, 1, 10, keyAt(W.RECIRC_ID)).toBigEndian(1, 32).store(4, 7, PUNT.recircId, { reg: 1 });
   a.load(4, 1, 10, keyAt(W.DP_HASH)).toBigEndian(1, 32).store(4, 7, PUNT.dpHash, { reg: 1 });
+  for (const [i, word] of CT_WORDS.entries()) {
+    if (tracks)
+      a.load(4, 1, 10, keyAt(word))
+        .toBigEndian(1, 32)
+        .store(4, 7, PUNT.ctState + i * 4, { reg: 1 });
+    else a.store(4, 7, PUNT.ctState + i * 4, 0);
+  }
   a.call(HELPER.ktimeCoarseNs).alu('rsh', 0, 20).store(4, 7, PUNT.time, { reg: 0 });
   const untagged = a.fresh('untagged');
   a.load(4, 1, 6, SKB.vlanPresent).jump('eq', 1, 0, untagged).load(4, 1, 6, SKB.vlanProto).store(2, 7, PUNT.vlan, { reg: 1 });

@@ -13,6 +13,8 @@ import type {
   DpAction,
   DpFlowStats,
   DpInheritedFlow,
+  DpMeter,
+  DpMeterStats,
   DpOffload,
   DpPort,
   DpPortCounters,
@@ -24,7 +26,8 @@ import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
 import { type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { KernelDatapath } from './kernel-datapath.ts';
-import { RING_SIZE } from './map-layout.ts';
+import { METERS_SIZE, RING_SIZE } from './map-layout.ts';
+import { MeterUsers } from './meter-users.ts';
 import { openPinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
@@ -40,6 +43,7 @@ interface InheritedFlow extends DpInheritedFlow {
 export class SystemDatapath extends NetdevDatapath {
   readonly #kernel: KernelDatapath;
   readonly #ringReady: Promise<void>;
+  readonly #meterUsers = new MeterUsers();
   /** Devices made promiscuous. */
   readonly #promiscuous = new Map<DpPort, { device: string; ifindex: number }>();
   /** Those that went away so, to another namespace perhaps, from where they may come back. */
@@ -57,6 +61,8 @@ export class SystemDatapath extends NetdevDatapath {
       pendingFd: kernel.pendingFd,
       ports: MAX_PORTS,
     });
+    this.shareMeters(kernel.metersFd, METERS_SIZE);
+    this.shareConnections(kernel.connectionsFd);
     this.#ringReady.catch((error: unknown) => log.err(`the ring of the kernel's frames cannot be read: ${errorText(error)}`));
   }
 
@@ -140,26 +146,55 @@ export class SystemDatapath extends NetdevDatapath {
 
   override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
     const id = super.flowPut(key, mask, actions);
+    this.#meterUsers.put(id, actions);
     this.#kernel.flows.put(id, key, mask, actions);
     return id;
   }
 
+  protected override meterPlace(meter: number, config: DpMeter): number {
+    const before = this.#kernel.meters.place(meter);
+    const place = this.#kernel.meters.set(meter, config);
+    if (place !== before) this.#putAgain(meter);
+    return place ?? -1;
+  }
+
+  override meterDelete(meter: number): void {
+    super.meterDelete(meter);
+    if (this.#kernel.meters.delete(meter)) this.#putAgain(meter);
+  }
+
+  override meterStats(meter: number): DpMeterStats | undefined {
+    return this.#kernel.meters.stats(meter) ?? super.meterStats(meter);
+  }
+
+  /** Flows that name a meter, once the kernel runs it or does so no more. */
+  #putAgain(meter: number): void {
+    for (const id of this.#meterUsers.of(meter)) {
+      const flow = this.flow(id);
+      if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, flow.actions);
+    }
+  }
+
   protected override flowReplaced(id: FlowId): void {
+    this.#meterUsers.delete(id);
     this.#kernel.flows.delete(id);
   }
 
   override flowModify(id: FlowId, actions: readonly DpAction[]): void {
     super.flowModify(id, actions);
+    this.#meterUsers.put(id, actions);
     const flow = this.flow(id);
     if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, actions);
   }
 
   override flowDelete(id: FlowId): void {
+    this.#meterUsers.delete(id);
     this.#kernel.flows.delete(id);
     super.flowDelete(id);
   }
 
   override flowFlush(): void {
+    this.#meterUsers.clear();
     this.#kernel.flows.clear();
     super.flowFlush();
   }
@@ -204,7 +239,8 @@ export class SystemDatapath extends NetdevDatapath {
 
   override drops(): ReadonlyMap<string, bigint> {
     const drops = new Map(super.drops());
-    const { dropped, lost, wrapFailed } = this.#kernel.totals();
+    const { dropped, lost, wrapFailed, metered } = this.#kernel.totals();
+    if (metered > 0n) drops.set('meter', (drops.get('meter') ?? 0n) + metered);
     if (wrapFailed > 0n) drops.set('tunnel_header', (drops.get('tunnel_header') ?? 0n) + wrapFailed);
     if (dropped > 0n) drops.set('action_drop', (drops.get('action_drop') ?? 0n) + dropped);
     if (lost > 0n) drops.set('ring_full', lost);

@@ -9,7 +9,7 @@
 //   5. The tunnel's fields are left in `resume`, and the datapath's program does the rest as for any other frame.
 import { Assembler, type Program, type Register } from '../../bpf/instructions.ts';
 import { TUN_FLAG, W } from '../../flow/key.ts';
-import { emitFrameLength, HELPER, loadBytes, SKB, STACK, VERDICT } from './frame-context.ts';
+import { emitFrameLength, HELPER, loadBytes, MAX_OPTION_WORDS, SKB, STACK, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
 import { RESUME_KIND, RESUME_VALUE, TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE, TX_VALUE } from './map-layout.ts';
 
 const ETHERNET = 14;
@@ -24,11 +24,12 @@ const IPPROTO_GRE = 47;
 const OUTER = STACK.lookup;
 const KEY = STACK.scratch - 24;
 /** Bytes that the outer IP header says follow it. */
+const OPTIONS = STACK.lookup + 64;
 const PAYLOAD = STACK.scratch;
 const TUN_FLAGS = STACK.scratch + 4;
 
 /** Place of a tunnel word in `resume`. */
-const tunnelAt = (word: number): number => RESUME_VALUE.tunnel + (word - W.TUN_ID) * 4;
+const tunnelAt = (word: number): number => RESUME_VALUE.tunnel + TUNNEL_WORDS.indexOf(word) * 4;
 
 /** Compiles; it depends on nothing but the maps. Map names: `resume`, `tunnels`, `tx`, `programs`. */
 export function compileTunnelPop(): Program {
@@ -133,6 +134,7 @@ function emitPort(a: Assembler): void {
   a.store(1, 10, KEY + TUNNEL_KEY.ipProtocol + 1, 0).store(2, 10, KEY + TUNNEL_KEY.port, 0);
   a.store(4, 9, tunnelAt(W.TUN_TP), 0).store(4, 9, tunnelAt(W.TUN_GBP), 0).store(4, 9, tunnelAt(W.TUN_ID), 0);
   a.store(4, 9, tunnelAt(W.TUN_ID) + 4, 0);
+  for (let i = 0; i <= MAX_OPTION_WORDS; i++) a.store(4, 9, tunnelAt(W.TUN_METADATA) + i * 4, 0);
   a.jump('eq', 8, IPPROTO_GRE, 'known').jump('ne', 8, IPPROTO_UDP, 'pass');
   a.load(2, 0, 10, first + 2).store(2, 10, KEY + TUNNEL_KEY.port, { reg: 0 });
   a.load(4, 0, 10, first).store(4, 9, tunnelAt(W.TUN_TP), { reg: 0 });
@@ -199,13 +201,27 @@ function emitGeneve(a: Assembler): void {
     .load(2, 0, 10, at + 2)
     .toBigEndian(0, 16)
     .jump('ne', 0, 0x6558, 'pass');
-  a.load(1, 8, 10, at).jump('gt', 8, 0x3f, 'pass').alu('lsh', 8, 2).alu('add', 7, { reg: 8 }).alu('add', 7, 8);
+  // Options are part of the key; frames with more than it has room for here come to user space through the host's stack.
+  a.load(1, 8, 10, at).jump('gt', 8, MAX_OPTION_WORDS, 'pass').alu('add', 7, 8);
   emitIdentifier(a);
+  emitOptions(a);
   a.load(1, 0, 10, at + 1)
     .jump('set', 0, 0x80, 'oam')
     .goto('inner')
     .label('oam');
   addFlag(a, TUN_FLAG.OAM);
+}
+
+/** Before: r7 = offset of the options, r8 = how many words they have. After: r7 = offset of what follows. */
+function emitOptions(a: Assembler): void {
+  const none = a.fresh('nooptions');
+  a.alu('lsh', 8, 2).mov(0, { reg: 8 }).toBigEndian(0, 32).store(4, 9, tunnelAt(W.TUN_METADATA_MAP), { reg: 0 });
+  a.jump('eq', 8, 0, none);
+  for (let i = 0; i < MAX_OPTION_WORDS; i++) a.store(4, 10, OPTIONS + i * 4, 0);
+  a.mov(1, { reg: 6 }).mov(2, { reg: 7 }).mov(3, { reg: 10 }).alu('add', 3, OPTIONS).mov(4, { reg: 8 }).call(HELPER.skbLoadBytes);
+  a.jump('ne', 0, 0, 'pass').alu('add', 7, { reg: 8 });
+  for (let i = 0; i < MAX_OPTION_WORDS; i++) a.load(4, 0, 10, OPTIONS + i * 4).store(4, 9, tunnelAt(W.TUN_METADATA + i), { reg: 0 });
+  a.label(none);
 }
 
 function emitDecap(a: Assembler): void {
@@ -238,6 +254,7 @@ function emitDecap(a: Assembler): void {
     .store(4, 9, RESUME_VALUE.recircId, 0)
     .store(4, 9, RESUME_VALUE.dpHash, 0)
     .store(4, 9, RESUME_VALUE.kind, RESUME_KIND.tunnel);
+  for (let i = 0; i < 3; i++) a.store(4, 9, RESUME_VALUE.ct + i * 4, 0);
   a.mov(1, { reg: 6 }).loadMap(2, 'programs').mov(3, 0).call(HELPER.tailCall);
   // Only where the datapath's program is gone.
   a.store(4, 9, RESUME_VALUE.kind, 0).mov(0, VERDICT.shot).exit();

@@ -1,5 +1,6 @@
 // From the plain description of an opened device to the frame path's half of it.
 import type { Device, DeviceCounters } from '../../netdev/device.ts';
+import type { Emitter } from '../../netdev/emitter.ts';
 import { type PacketSocket, PacketSocketDevice } from '../../netdev/packet-socket.ts';
 import { type PuntRing, PuntRingDevice } from '../../netdev/punt-ring.ts';
 import type { ReceivePool } from '../../netdev/receive-pool.ts';
@@ -37,16 +38,16 @@ function countersOf(state: SharedState, port: number): DeviceCounters {
   };
 }
 
-/** Attaches an opened device as that port. */
-export function attachDevice(opened: OpenedDevice, port: number, core: UserspaceCore, pool: ReceivePool): Device {
+/** Attaches an opened device as that port; frames may leave by the emitter, where there is one. */
+export function attachDevice(opened: OpenedDevice, port: number, core: UserspaceCore, pool: ReceivePool, emitter?: Emitter): Device {
   const counters = countersOf(core.state, port);
   switch (opened.kind) {
     case 'packet':
-      return new PacketSocketDevice(opened, counters);
+      return new PacketSocketDevice(opened, counters, emitter);
     case 'tap':
       return new TapDevice(opened, pool, counters);
     case 'sender':
-      return new SendSocketDevice(opened, counters);
+      return new SendSocketDevice(opened, counters, emitter);
     case 'ring':
       return new PuntRingDevice(opened, pool, core.upcallOrder, () => {
         core.state.drops[DROP.ring_stale]! += 1;

@@ -16,7 +16,8 @@ export type Command =
   | { op: 'flowModify'; slot: number; actions: readonly DpAction[] }
   | { op: 'flowDelete'; slot: number }
   | { op: 'flowFlush' }
-  | { op: 'meterSet'; meter: number; config: DpMeter }
+  /** `place`: its bucket in the memory shared with the kernel, -1 = none. */
+  | { op: 'meterSet'; meter: number; config: DpMeter; place: number }
   | { op: 'meterDelete'; meter: number }
   | { op: 'upcallsDone'; position: number }
   | { op: 'execute'; frame: Uint8Array; key: Key; actions: readonly DpAction[]; offload: FrameOffload };
@@ -40,7 +41,7 @@ export function applyCommand(core: UserspaceCore, command: Command): void {
       core.flowFlush();
       break;
     case 'meterSet':
-      core.meters.set(command.meter, command.config, core.nowMs);
+      core.meters.set(command.meter, command.config, core.nowMs, command.place);
       break;
     case 'meterDelete':
       core.meters.delete(command.meter);

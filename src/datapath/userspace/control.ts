@@ -95,6 +95,19 @@ export abstract class UserspaceControl implements Datapath {
     this.#ports.delete(port);
   }
 
+  protected portInfo(port: DpPort): DpPortInfo | undefined {
+    return this.#ports.get(port);
+  }
+
+  /** A port goes by another, free number from now on. */
+  protected renumberPort(from: DpPort, to: DpPort): void {
+    const info = this.#ports.get(from);
+    if (info === undefined) return;
+    this.#ports.delete(from);
+    info.port = to;
+    this.#ports.set(to, info);
+  }
+
   ports(): Iterable<DpPortInfo> {
     return this.#ports.values();
   }
@@ -114,8 +127,8 @@ export abstract class UserspaceControl implements Datapath {
     };
   }
 
-  flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
-    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions);
+  flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId {
+    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions, sample);
     if (replaced !== undefined) this.flowReplaced(replaced);
     this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
     return id;
@@ -161,7 +174,12 @@ export abstract class UserspaceControl implements Datapath {
 
   meterSet(meter: number, config: DpMeter): void {
     this.#meters.set(meter, config.bands.length);
-    this.command({ op: 'meterSet', meter, config });
+    this.command({ op: 'meterSet', meter, config, place: this.meterPlace(meter, config) });
+  }
+
+  /** Where a meter's bucket is in the memory shared with the kernel, -1 = none. */
+  protected meterPlace(_meter: number, _config: DpMeter): number {
+    return -1;
   }
 
   meterDelete(meter: number): void {

@@ -180,8 +180,20 @@ export class UserspaceCore {
     key[W.DP_HASH] = packet.dpHash;
     walk.packet = packet;
     walk.recircs = 0;
+    if (packet.ctState !== 0) this.#recall(walk);
     if (packet.cause !== 0) this.#deliver(packet, key);
     else this.#lookup(walk, 0);
+  }
+
+  /** The kernel tracked the frame before it handed it on. */
+  #recall(walk: Walk): void {
+    const { packet, key } = walk;
+    key[W.CT_STATE] = packet.ctState;
+    key[W.CT_ZONE] = packet.ctZone;
+    key[W.CT_MARK] = packet.ctMark;
+    this.conntrack.nowMs = this.nowMs;
+    this.conntrack.recall(packet, key, this.#extract(walk));
+    this.#hasCtKey = true;
   }
 
   /** A copy that a userspace action in the kernel made. */

@@ -52,6 +52,8 @@ export class FlowTable {
   readonly #cacheSignature = new Int32Array(CACHE_SIZE);
   readonly #cacheSlot = new Int32Array(CACHE_SIZE).fill(-1);
   #untilSort = SORT_INTERVAL;
+  /** The subtable of the last flow put: new flows come in numbers under one mask. */
+  #latest: Subtable | undefined;
   cacheHits = 0;
 
   get maskCount(): number {
@@ -65,6 +67,18 @@ export class FlowTable {
   /** Installs a flow in a free slot, or replaces the one there. `indices` and `masks` describe the mask, `words` the masked key. */
   put(slot: number, indices: Int32Array, masks: Int32Array, words: Int32Array, program: readonly Op[]): void {
     this.remove(slot);
+    const subtable = this.#subtable(indices, masks);
+    let hash = 0;
+    for (let i = 0; i < words.length; i++) hash = mix(hash, words[i]!);
+    this.#entries[slot] = { slot, hash, subtable, words, program, isHeld: false, heldUntil: 0, heldSinceMs: 0 };
+    if (subtable.count * 4 >= subtable.table.length) this.#grow(subtable);
+    this.#insert(subtable, slot, hash);
+    subtable.count++;
+  }
+
+  #subtable(indices: Int32Array, masks: Int32Array): Subtable {
+    const latest = this.#latest;
+    if (latest !== undefined && sameWords(latest.indices, indices) && sameWords(latest.masks, masks)) return latest;
     const name = `${indices.join()}/${masks.join()}`;
     let subtable = this.#byMask.get(name);
     if (subtable === undefined) {
@@ -72,12 +86,8 @@ export class FlowTable {
       this.#byMask.set(name, subtable);
       this.#subtables.push(subtable);
     }
-    let hash = 0;
-    for (let i = 0; i < words.length; i++) hash = mix(hash, words[i]!);
-    this.#entries[slot] = { slot, hash, subtable, words, program, isHeld: false, heldUntil: 0, heldSinceMs: 0 };
-    if (subtable.count * 4 >= subtable.table.length) this.#grow(subtable);
-    this.#insert(subtable, slot, hash);
-    subtable.count++;
+    this.#latest = subtable;
+    return subtable;
   }
 
   setProgram(slot: number, program: readonly Op[]): void {
@@ -103,6 +113,7 @@ export class FlowTable {
     if (entry.subtable.count === 0) {
       this.#byMask.delete(entry.subtable.name);
       this.#subtables.splice(this.#subtables.indexOf(entry.subtable), 1);
+      if (this.#latest === entry.subtable) this.#latest = undefined;
     }
   }
 
@@ -110,6 +121,7 @@ export class FlowTable {
     this.#entries.length = 0;
     this.#subtables.length = 0;
     this.#byMask.clear();
+    this.#latest = undefined;
   }
 
   lookup(key: Key): Entry | undefined {
@@ -187,6 +199,13 @@ function matches(entry: Entry, key: Key): boolean {
   const { indices, masks } = entry.subtable;
   const { words } = entry;
   for (let i = 0; i < words.length; i++) if ((key[indices[i]!]! & masks[i]!) !== words[i]) return false;
+  return true;
+}
+
+function sameWords(a: Int32Array, b: Int32Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }
 

@@ -3,7 +3,10 @@
 // A bucket holds bits or thousandths of a packet. It gains rate times milliseconds, never more than its burst, and a frame takes what it
 // weighs from each bucket that has as much. A frame that some bucket lacks tokens for exceeds that band's rate; of the bands exceeded the
 // one with the highest rate drops it and counts it.
+//
+// Where programs in the kernel run meters too, a meter may have its place in memory that both share: see `meter-bucket.ts`.
 import type { DpMeter } from '../datapath.ts';
+import { passBucket } from './meter-bucket.ts';
 import { METER } from './shared-state.ts';
 
 interface Meter {
@@ -13,6 +16,8 @@ interface Meter {
   bursts: Float64Array;
   tokens: Float64Array;
   filledMs: number;
+  /** Its shared bucket, -1 = none. */
+  place: number;
 }
 
 const UNITS_PER_PACKET = 1000;
@@ -20,14 +25,20 @@ const UNITS_PER_PACKET = 1000;
 export class Meters {
   readonly #meters: (Meter | undefined)[] = [];
   readonly #counters: Float64Array;
+  #shared: BigUint64Array | undefined;
 
   /** `counters` are METER.SIZE doubles a meter. */
   constructor(counters: Float64Array) {
     this.#counters = counters;
   }
 
+  /** Gives the memory of shared buckets. */
+  share(words: BigUint64Array): void {
+    this.#shared = words;
+  }
+
   /** Puts a meter in place, its buckets full and its counters at zero. */
-  set(number: number, config: DpMeter, nowMs: number): void {
+  set(number: number, config: DpMeter, nowMs: number, place = -1): void {
     const bursts = Float64Array.from(config.bands, ({ burst }) => burst * 1000);
     this.#meters[number] = {
       countsPackets: config.countsPackets,
@@ -36,6 +47,7 @@ export class Meters {
       bursts,
       tokens: bursts.slice(),
       filledMs: nowMs,
+      place,
     };
     this.#counters.fill(0, number * METER.SIZE, (number + 1) * METER.SIZE);
   }
@@ -49,6 +61,7 @@ export class Meters {
   pass(number: number, size: number, nowMs: number): boolean {
     const meter = this.#meters[number];
     if (meter === undefined) return true;
+    if (meter.place >= 0 && this.#shared !== undefined) return passBucket(this.#shared, meter.place, size, process.hrtime.bigint());
     const counters = this.#counters;
     const at = number * METER.SIZE;
     counters[at + METER.packets]! += 1;

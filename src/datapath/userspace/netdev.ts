@@ -5,6 +5,7 @@ import { logger } from '../../base/log.ts';
 import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
+import type { OpenedEmitter } from '../../netdev/emitter.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
 import { openTap, setTapPersistent, type Tap } from '../../netdev/tap.ts';
 import { openTunnel } from '../../netdev/tunnel.ts';
@@ -13,12 +14,24 @@ import type { OpenedDevice } from './attach.ts';
 import type { Command } from './command.ts';
 import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
+import { closeEmitter, openEmitter } from './emit-program.ts';
+import { CommandPacker } from './packed-commands.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
 
 const log = logger('dpif_netdev');
 const UPCALL_BYTES = 32 << 20;
+
+/** Undefined where the kernel does not allow it: frames go through sockets then. */
+function tryEmitter(): OpenedEmitter | undefined {
+  try {
+    return openEmitter();
+  } catch (error) {
+    log.info(`small frames leave one by one, because no program can send them: ${errorText(error).split('\n')[0]}`);
+    return undefined;
+  }
+}
 
 interface Waiting {
   resolve(): void;
@@ -27,6 +40,7 @@ interface Waiting {
 
 export class NetdevDatapath extends UserspaceControl {
   readonly #wakeFd: number;
+  readonly #emitter = tryEmitter();
   readonly #worker: Worker;
   readonly #questions = new Map<number, (answer: CtAnswer) => void>();
   #nextQuestion = 1;
@@ -36,6 +50,7 @@ export class NetdevDatapath extends UserspaceControl {
   readonly #keepDevices: boolean;
   readonly #closed: Promise<void>;
   #pending: WorkerCommand[] = [];
+  readonly #packer = new CommandPacker();
   #isDelivering = false;
   #hasWarned = false;
   #isClosing = false;
@@ -51,6 +66,7 @@ export class NetdevDatapath extends UserspaceControl {
       upcalls: upcalls.buffer,
       upcallSize: UPCALL_BYTES,
       wakeFd: this.#wakeFd,
+      emitter: this.#emitter,
       timeOrigin: performance.timeOrigin,
     };
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start });
@@ -76,15 +92,24 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   protected override command(command: Command): void {
-    this.#post(command);
+    const isFirst = this.#pending.length === 0 && this.#packer.isEmpty;
+    if (!this.#packer.add(command)) this.#post(command);
+    else if (isFirst) queueMicrotask(() => this.#flush());
   }
 
-  /** Commands of one turn of the event loop go over together. */
+  /** Commands of one turn of the event loop go over together, in their order. */
   #post(command: WorkerCommand): void {
-    if (this.#pending.push(command) === 1) queueMicrotask(() => this.#flush());
+    if (this.#pending.length === 0 && this.#packer.isEmpty) queueMicrotask(() => this.#flush());
+    this.#pack();
+    this.#pending.push(command);
+  }
+
+  #pack(): void {
+    if (!this.#packer.isEmpty) this.#pending.push(this.#packer.take());
   }
 
   #flush(): void {
+    this.#pack();
     if (this.#pending.length === 0) return;
     this.#worker.postMessage(this.#pending);
     this.#pending = [];
@@ -137,6 +162,16 @@ export class NetdevDatapath extends UserspaceControl {
       this.#flush();
       if (hasMore) setImmediate(() => this.#deliver());
     }
+  }
+
+  /** Lets meters be run by the kernel too: `fd` is a map that can be mapped. */
+  protected shareMeters(fd: number, size: number): void {
+    this.#post({ op: 'shareMeters', fd, size });
+  }
+
+  /** Lets the kernel carry established connections: `fd` is their map, the frame path's from now on. */
+  protected shareConnections(fd: number): void {
+    this.#post({ op: 'shareConnections', fd });
   }
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
@@ -205,6 +240,7 @@ export class NetdevDatapath extends UserspaceControl {
     await this.#closed;
     for (const shield of this.#shields.values()) shield.detach();
     closeFd(this.#wakeFd);
+    if (this.#emitter !== undefined) closeEmitter(this.#emitter);
   }
 }
 

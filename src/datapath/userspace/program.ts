@@ -73,9 +73,16 @@ function op(code: number, a = 0, b = 0, more: Partial<Op> = {}): Op {
 const changed = { changes: true };
 const anyChanges = (ops: readonly Op[]): boolean => ops.some((o) => o.changes);
 
-/** Translates an action list; pure. */
+let lastActions: readonly DpAction[] = [];
+let lastOps: readonly Op[] = [];
+
+/** Translates an action list. Nobody changes a list once it has been given away, so that the flows of a batch share one translation. */
 export function compileActions(actions: readonly DpAction[]): readonly Op[] {
-  return actions.map(compileAction);
+  if (actions !== lastActions) {
+    lastOps = actions.map(compileAction);
+    lastActions = actions;
+  }
+  return lastOps;
 }
 
 function compileAction(action: DpAction): Op {
@@ -106,14 +113,14 @@ function compileAction(action: DpAction): Op {
       return op(OP.hash, action.algorithm, action.basis, changed);
     case 'sample':
     case 'clone': {
-      const inner = compileActions(action.actions);
+      const inner = action.actions.map(compileAction);
       const code = action.kind === 'sample' ? OP.sample : OP.clone;
       // A list inside never changes the frame for what follows; `b` says that it must be given a copy.
       return op(code, action.kind === 'sample' ? action.probability : 0, anyChanges(inner) ? 1 : 0, { actions: inner });
     }
     case 'checkPktLen': {
-      const larger = compileActions(action.larger);
-      const smaller = compileActions(action.smaller);
+      const larger = action.larger.map(compileAction);
+      const smaller = action.smaller.map(compileAction);
       return op(OP.checkPktLen, action.length, anyChanges(larger) || anyChanges(smaller) ? 1 : 0, { actions: larger, otherwise: smaller });
     }
     case 'trunc':

@@ -19,4 +19,7 @@ export function writeTunnelKey(key: Key, tunnel: TunnelInfo): void {
   key[W.TUN_FLAGS] = (tunnel.flags << 16) | (tunnel.tos << 8) | tunnel.ttl;
   key[W.TUN_TP] = (tunnel.tpSrc << 16) | tunnel.tpDst;
   key[W.TUN_GBP] = (tunnel.gbpId << 16) | (tunnel.gbpFlags << 8);
+  const words = tunnel.optionsSize >> 2;
+  for (let i = 0; i < words; i++) key[W.TUN_METADATA + i] = tunnel.options[i]!;
+  key[W.TUN_METADATA_MAP] = tunnel.optionsSize;
 }

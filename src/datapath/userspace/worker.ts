@@ -7,12 +7,14 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { closeFd, libc, mapMemory } from '../../host/ffi.ts';
 import type { Device } from '../../netdev/device.ts';
+import { Emitter, type OpenedEmitter } from '../../netdev/emitter.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import { mappedPacket, ReceivePool } from '../../netdev/receive-pool.ts';
 import { attachDevice, type OpenedDevice } from './attach.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceCore } from './core.ts';
+import { applyPacked, type PackedCommands } from './packed-commands.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
@@ -22,15 +24,21 @@ export interface WorkerStart {
   upcalls: ArrayBufferLike;
   upcallSize: number;
   wakeFd: number;
+  emitter: OpenedEmitter | undefined;
   /** performance.timeOrigin of the control plane, whose clock the flows' times are in. */
   timeOrigin: number;
 }
 
 export type WorkerCommand =
   | Command
+  | PackedCommands
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
+  /** Memory of meters that the kernel runs too. */
+  | { op: 'shareMeters'; fd: number; size: number }
+  /** The map of connections that the kernel carries too. */
+  | { op: 'shareConnections'; fd: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
   | { op: 'close' };
 
@@ -71,6 +79,7 @@ const epoll = c.epollCreate(0x80000);
 const events = mapMemory(MOST_EVENTS * EVENT_SIZE);
 const eventView = new DataView(events.bytes.buffer);
 const pool = new ReceivePool();
+const emitter = start.emitter === undefined ? undefined : new Emitter(start.emitter);
 const wakeBuffer = new Uint8Array(8);
 const attached: Attached[] = [];
 const WAKE = 0xffffffff;
@@ -92,7 +101,7 @@ function obey(command: WorkerCommand): void {
     case 'attach': {
       const { port } = command;
       try {
-        const device = attachDevice(command.device, port, core, pool);
+        const device = attachDevice(command.device, port, core, pool, emitter);
         core.portAdd(port, device);
         const standsForMany = command.device.kind === 'ring';
         const onPacket = standsForMany
@@ -113,8 +122,20 @@ function obey(command: WorkerCommand): void {
     case 'conntrack':
       report({ kind: 'conntrack', id: command.id, answer: answerRequest(core.conntrack, command.request) });
       break;
+    case 'packed':
+      applyPacked(core, command, warn);
+      break;
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
+      break;
+    case 'shareMeters': {
+      const { bytes } = mapMemory(command.size, command.fd, true, 0);
+      core.meters.share(new BigUint64Array(bytes.buffer, bytes.byteOffset, command.size / 8));
+      break;
+    }
+    case 'shareConnections':
+      core.tick(performance.now() + clockOffset);
+      core.conntrack.share(command.fd);
       break;
     case 'close':
       isClosing = true;
@@ -138,6 +159,9 @@ function detach(port: number): void {
   one!.device.close();
 }
 
+/** One bad command must not end the frame path. */
+const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
+
 function obeyAll(): void {
   c.read(start.wakeFd, wakeBuffer, 8);
   for (;;) {
@@ -147,8 +171,7 @@ function obeyAll(): void {
       try {
         obey(command);
       } catch (error) {
-        // One bad command must not end the frame path.
-        process.emitWarning(error instanceof Error ? error : String(error));
+        warn(error);
       }
     }
   }
@@ -214,5 +237,7 @@ for (let busy = 0; !isClosing; ) {
   }
 }
 for (const { port } of [...attached]) detach(port);
+core.conntrack.close();
 closeFd(epoll);
+emitter?.close();
 report({ kind: 'closed' });

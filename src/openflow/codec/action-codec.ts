@@ -7,7 +7,7 @@ import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
-import { mustField } from '../../flow/fields.ts';
+import { mustField, tunFieldIndex } from '../../flow/fields.ts';
 import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
 import type { Action, ActionKind } from '../action.ts';
 import { OFPP } from '../action.ts';
@@ -20,6 +20,7 @@ import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira, niciraAction } from './nicira-encode.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
+import { encodeTunValue } from './tun-metadata.ts';
 
 const EXPERIMENTER = 0xffff;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
@@ -87,6 +88,13 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
   return actions;
 }
 
+let takesDebugActions = false;
+
+/** Has this process take debug_recirc and debug_slow from peers, as --enable-dummy does. */
+export function takeDebugActions(): void {
+  takesDebugActions = true;
+}
+
 function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
     // Copy-field, OpenFlow 1.3 extension 320.
@@ -94,7 +102,8 @@ function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, v
     return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
-  if (decode === undefined || subtype >= NXAST.DEBUG_SLOW) throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
+  if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions))
+    throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
   return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
 }
 
@@ -496,6 +505,10 @@ function encodeSetField(
   const value = keyBits(valueKey, at, bits);
   const mask = keyBits(maskKey, at, bits);
   const all = (1n << BigInt(bits)) - 1n;
+  if (tunFieldIndex(field) >= 0) {
+    encodeTunSetField(out, field, value, mask, version);
+    return;
+  }
   if (form === '' && version < 3) {
     encodeSetField10(out, field, value, mask, version, context);
     return;
@@ -510,6 +523,20 @@ function encodeSetField(
   encodeFieldHeader(out, field, version, isMasked);
   out.big(value, field.wireBytes);
   if (isMasked) out.big(mask, field.wireBytes);
+  out.pad(start, 8);
+  out.patch16(start + 2, out.size - start);
+}
+
+/** Values of options have any length: the older forms that load 64 bits at a time have no place for them. */
+function encodeTunSetField(out: ByteWriter, field: Field, value: bigint, mask: bigint, version: OfVersion): void {
+  const isExact = mask === (1n << BigInt(field.bits)) - 1n;
+  if (version < 3 || (version < 6 && !isExact)) {
+    niciraAction(out, NXAST.REG_LOAD2, (o) => encodeTunValue(o, field, value, mask));
+    return;
+  }
+  const start = out.size;
+  out.u16(25).u16(0);
+  encodeTunValue(out, field, value, mask);
   out.pad(start, 8);
   out.patch16(start + 2, out.size - start);
 }
@@ -605,7 +632,7 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
     if (from.left < 8) throw new PeerError('OFPBIC_BAD_LEN', 'instruction shorter than 8 bytes');
     const type = from.u16();
     const length = from.u16();
-    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
+    if (length < 8 || length % 8 !== 0 || length - 4 > from.left) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
     if ((INSTRUCTION_SIZE[type] ?? length) !== length) throw new PeerError('OFPBIC_BAD_LEN', `instruction ${type} of ${length} bytes`);
     const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
     if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');

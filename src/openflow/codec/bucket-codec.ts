@@ -45,7 +45,7 @@ const watchPort = (wire: number): number => portFromWire32(wire, 'OFPGMFC_BAD_WA
 function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number): GroupBucket {
   const left = from.left;
   const length = from.u16();
-  if (length < 16 || length % 8 !== 0) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
+  if (length < 16) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
   if (length > left) {
     fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} exceeds remaining buckets data size ${left}`);
   }
@@ -57,7 +57,7 @@ function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number):
   return { bucketId, weight, watchPort: port, watchGroup, actions: decodeActions(body, version) };
 }
 
-function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType): GroupBucket {
+function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket {
   const left = from.left;
   const length = from.u16();
   if (length < 8 || length % 8 !== 0) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
@@ -99,7 +99,7 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType): 
 }
 
 /** Reads buckets to the end of `from`. Before OpenFlow 1.5 their numbers are their places. */
-export function decodeBuckets(from: ByteReader, version: OfVersion, type: GroupType): GroupBucket[] {
+export function decodeBuckets(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket[] {
   const buckets: GroupBucket[] = [];
   const ids = new Set<number>();
   const least = hasBucketIds(version) ? 8 : 16;

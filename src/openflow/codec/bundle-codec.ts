@@ -37,8 +37,9 @@ export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: numbe
   const rest = from.rest();
   const view = new DataView(rest.buffer, rest.byteOffset, rest.byteLength);
   const size = rest.length >= 8 ? view.getUint16(2) : 0;
+  if (rest.length >= 8 && view.getUint8(0) !== version)
+    throw new PeerError('OFPBFC_BAD_VERSION', `version ${view.getUint8(0)} in a bundle of ${version}`);
   if (size < 8 || size > rest.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${rest.length}`);
-  if (view.getUint8(0) !== version) throw new PeerError('OFPBFC_BAD_VERSION', `version ${view.getUint8(0)} in a bundle of ${version}`);
   if (view.getUint32(4) !== xid) throw new PeerError('OFPBFC_MSG_BAD_XID', 'the message has another transaction id than its carrier');
   const inner = rest.slice(0, size);
   if (!BUNDLABLE.has(view.getUint8(1)) || !hasForm(inner)) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${view.getUint8(1)} in a bundle`);

@@ -1,12 +1,13 @@
 // Messages to bytes and back: header, type numbers by version, Nicira's vendor messages, and the bodies in the files beside this one.
 //
-// Four questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
-// flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, and the form of packet-ins.
+// Five questions have an answer that the bytes alone do not hold, so a caller may give it (`CodecOptions`): whether OpenFlow 1.0's
+// flow-mod command carries a table, whether OpenFlow 1.0 uses Nicira's flow messages, the form of packet-ins,
+// and the TLV table.
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import { decodeError, encodeError } from '../errors.ts';
-import type { Framed, Message, OfVersion, Role } from '../message.ts';
+import type { Framed, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
+import type { TlvTable } from '../tlv-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
@@ -38,17 +39,30 @@ import {
   encodePacketIn,
   encodePacketOut,
 } from './packet-codec.ts';
-import { decodePortDescs, decodePortMod, decodePortStatus, encodePortDesc, encodePortMod, encodePortStatus } from './port-codec.ts';
+import { decodePortMod, decodePortStatus, encodePortMod, encodePortStatus } from './port-codec.ts';
 import {
   decodeQueueConfigReply,
   decodeQueueConfigRequest,
   encodeQueueConfigReply,
   encodeQueueConfigRequest,
 } from './queue-config-codec.ts';
+import {
+  decodeFeatures,
+  decodeFlowFormat,
+  decodeHello,
+  decodeNxRole,
+  decodeRole,
+  decodeRoleStatus,
+  decodeSetConfig,
+  encodeFeatures,
+  encodeRole,
+  encodeRoleStatus,
+  packetInFormat,
+  ROLES,
+} from './session-codec.ts';
 import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
 import { decodeTlvMod, decodeTlvReply, encodeTlvMod, encodeTlvReply } from './tlv-codec.ts';
-
-const packetLog = logger('ofp_packet');
+import { withTlvTable } from './tun-metadata.ts';
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
@@ -57,6 +71,8 @@ export interface CodecOptions {
   nxFlows?: boolean;
   /** Form of packet-ins sent: 0 the version's own, 1 NXT_PACKET_IN, 2 NXT_PACKET_IN2. */
   packetInFormat?: number;
+  /** What tun_metadata fields stand for; without one their values are taken as long as they are. */
+  tlvTable?: TlvTable;
 }
 
 /** Message types that are the same number in every version that has them. */
@@ -84,7 +100,9 @@ const later = (version: OfVersion) =>
     ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
+const OFPT_ROLE_STATUS = 30;
 const OFPT_TABLE_STATUS = 31;
+const OFPT_REQUESTFORWARD = 32;
 
 /** OFPT_QUEUE_GET_CONFIG_REQUEST; the reply's type is the next. */
 const queueConfigType = (version: OfVersion): number => (version === 1 ? 20 : 22);
@@ -94,6 +112,7 @@ const METER_MOD = 29;
 
 /** Of the ONF; paused and resumed are the next numbers. */
 const ONFT_FLOW_MONITOR_CANCEL = 1870;
+const ONFT_ROLE_STATUS = 1911;
 
 const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
 
@@ -118,11 +137,11 @@ const NXT = {
   TLV_TABLE_REPLY: 26,
   CT_FLUSH_ZONE: 29,
   CT_FLUSH: 32,
+  FLOW_AGE: 18,
+  RESUME: 28,
   PACKET_IN2: 30,
   GROUP_MOD: 31,
 } as const;
-
-const ROLES: readonly Role[] = ['nochange', 'equal', 'primary', 'secondary'];
 
 /** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
 export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Framed {
@@ -132,30 +151,21 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   const length = from.u16();
   const xid = from.u32();
   if (length < 8 || length !== bytes.length) throw new PeerError('OFPBRC_BAD_LEN', `message length ${length}, ${bytes.length} bytes`);
-  if (type === T.HELLO)
-    return { version: clampVersion(versionNumber), xid, message: { kind: 'hello', versions: decodeHello(from, versionNumber) } };
+  if (type === T.HELLO) return { version: clampVersion(versionNumber), xid, message: decodeHello(from, versionNumber) };
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
   const form = messageForm(bytes);
-  const framed: Framed = { version, xid, name: form.name, message: decodeBody(from, version, type, xid, options) };
+  const framed: Framed = {
+    version,
+    xid,
+    name: form.name,
+    message: withTlvTable(options.tlvTable, () => decodeBody(from, version, type, xid, options)),
+  };
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
   return framed;
 }
 
 const clampVersion = (number: number): OfVersion => Math.min(6, Math.max(1, number)) as OfVersion;
-
-/** Versions that a hello offers, as bits. Without a bitmap element: all up to the header's. */
-function decodeHello(from: ByteReader, version: number): number {
-  while (from.left >= 4) {
-    const type = from.u16();
-    const length = from.u16();
-    if (length < 4 || length - 4 > from.left) break;
-    const element = from.sub(length - 4);
-    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-    if (type === 1 && element.left >= 4) return element.u32() & 0x7e;
-  }
-  return (2 ** (Math.min(version, 6) + 1) - 2) & 0x7e;
-}
 
 function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: number, options: CodecOptions): Message {
   switch (type) {
@@ -176,7 +186,7 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     case T.GET_CONFIG_REPLY:
       return { kind: 'getConfigReply', flags: from.u16(), missSendLength: from.u16() };
     case T.SET_CONFIG:
-      return { kind: 'setConfig', flags: from.u16(), missSendLength: from.u16() };
+      return decodeSetConfig(from, version);
     case T.PACKET_IN:
       return decodePacketIn(from, version);
     case T.FLOW_REMOVED:
@@ -208,24 +218,17 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
   if (version >= 3 && (type === ROLE.REQUEST || type === ROLE.REPLY)) return decodeRole(from, type === ROLE.REQUEST);
   if (version >= 4 && type >= ROLE.GET_ASYNC_REQUEST && type <= ROLE.SET_ASYNC) {
     if (type === ROLE.GET_ASYNC_REQUEST) return { kind: 'getAsyncRequest' };
-    const masks = version >= 5 ? decodeAsyncProperties(from) : decodeAsync(from);
+    const masks = version >= 5 ? decodeAsyncProperties(from, version, type === ROLE.SET_ASYNC) : decodeAsync(from, version);
     return { kind: type === ROLE.SET_ASYNC ? 'setAsync' : 'getAsyncReply', masks };
   }
   if (version < 5 && type === queueConfigType(version)) return decodeQueueConfigRequest(from, version);
   if (version < 5 && type === queueConfigType(version) + 1) return decodeQueueConfigReply(from, version, false);
+  if (version >= 5 && type === OFPT_ROLE_STATUS) return decodeRoleStatus(from);
+  if (version >= 5 && type === OFPT_REQUESTFORWARD) return { kind: 'requestForward', inner: from.rest().slice() };
   if (version >= 5 && type === OFPT_TABLE_STATUS) return decodeTableStatus(from);
   if (version >= 5 && type === OFPT_BUNDLE_CONTROL) return decodeBundleControl(from);
   if (version >= 5 && type === OFPT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   return { kind: 'unknown', type, experimenter: 0, subtype: 0, body: from.rest().slice() };
-}
-
-function decodeRole(from: ByteReader, isRequest: boolean): Message {
-  const role = ROLES[from.u32()];
-  if (role === undefined) throw new PeerError('OFPRRFC_BAD_ROLE', 'unknown role');
-  from.skip(4);
-  const generation = from.u64();
-  const isOrdered = role === 'primary' || role === 'secondary';
-  return { kind: isRequest ? 'roleRequest' : 'roleReply', role, generationId: isRequest && !isOrdered ? undefined : generation };
 }
 
 function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, options: CodecOptions): Message {
@@ -234,13 +237,10 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
   if (experimenter === NX_VENDOR) {
     switch (subtype) {
       case NXT.ROLE_REQUEST:
-      case NXT.ROLE_REPLY: {
-        const role = ROLES[from.u32() + 1];
-        if (role === undefined) throw new PeerError('OFPRRFC_BAD_ROLE', 'unknown role');
-        return { kind: subtype === NXT.ROLE_REQUEST ? 'roleRequest' : 'roleReply', role, generationId: undefined };
-      }
+      case NXT.ROLE_REPLY:
+        return decodeNxRole(from, subtype === NXT.ROLE_REQUEST);
       case NXT.SET_FLOW_FORMAT:
-        return { kind: 'setFlowFormat', format: from.u32() };
+        return decodeFlowFormat(from);
       case NXT.FLOW_MOD:
         return decodeNxFlowMod(from, version, options.flowModTableId === true);
       case NXT.FLOW_REMOVED:
@@ -252,11 +252,15 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
       case NXT.PACKET_IN:
         return decodeNxPacketIn(from);
       case NXT.PACKET_IN2:
-        return decodeNxPacketIn2(from);
+        return decodeNxPacketIn2(from, 'packetIn');
+      case NXT.RESUME:
+        return decodeNxPacketIn2(from, 'resume');
+      case NXT.FLOW_AGE:
+        return { kind: 'flowAge' };
       case NXT.SET_ASYNC_CONFIG:
-        return { kind: 'setAsync', masks: decodeAsync(from) };
+        return { kind: 'setAsync', masks: decodeAsync(from, version) };
       case NXT.SET_ASYNC_CONFIG2:
-        return { kind: 'setAsync', masks: decodeAsyncProperties(from) };
+        return { kind: 'setAsync', masks: decodeAsyncProperties(from, version, true) };
       case NXT.TLV_TABLE_MOD:
         return decodeTlvMod(from);
       case NXT.TLV_TABLE_REQUEST:
@@ -269,10 +273,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return { kind: 'flowMonitorPaused' };
       case NXT.FLOW_MONITOR_RESUMED:
         return { kind: 'flowMonitorResumed' };
-      case NXT.CT_FLUSH_ZONE: {
-        for (const byte of from.take(6)) if (byte !== 0) throw new PeerError('NXBRC_MUST_BE_ZERO', 'padding is not zero');
-        return { kind: 'ctFlushZone', zone: from.u16() };
-      }
+      case NXT.CT_FLUSH_ZONE:
+        return { kind: 'ctFlushZone', zone: from.skip(6).u16() };
       case NXT.CT_FLUSH:
         return decodeCtFlush(from);
       case NXT.GROUP_MOD:
@@ -285,37 +287,11 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
     if (subtype === ONFT_FLOW_MONITOR_CANCEL) return decodeMonitorCancel(from);
     if (subtype === ONFT_FLOW_MONITOR_CANCEL + 1) return { kind: 'flowMonitorPaused' };
     if (subtype === ONFT_FLOW_MONITOR_CANCEL + 2) return { kind: 'flowMonitorResumed' };
+    if (subtype === ONFT_ROLE_STATUS) return decodeRoleStatus(from);
     if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
     if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   }
   return { kind: 'unknown', type: T.EXPERIMENTER, experimenter, subtype, body: from.rest().slice() };
-}
-
-function decodeFeatures(from: ByteReader, version: OfVersion): Message {
-  const datapathId = from.u64();
-  const buffers = from.u32();
-  const tables = from.u8();
-  const auxiliaryId = version >= 4 ? from.u8() : 0;
-  from.skip(version >= 4 ? 2 : 3);
-  const capabilities = from.u32();
-  const actions = from.u32();
-  const reply: Extract<Message, { kind: 'featuresReply' }> = {
-    kind: 'featuresReply',
-    datapathId,
-    buffers,
-    tables,
-    auxiliaryId,
-    capabilities,
-    actions,
-  };
-  if (version <= 3) reply.ports = decodePortDescs(from, version);
-  return reply;
-}
-
-function packetInFormat(format: number): number {
-  if (format <= 2) return format;
-  packetLog.warn(`NXT_SET_PACKET_IN_FORMAT message specified invalid packet-in format ${format}`);
-  throw new PeerError('OFPBRC_EPERM', `packet-in format ${format}`);
 }
 
 /** Writes one whole message. */
@@ -360,11 +336,7 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'featuresRequest':
       return T.FEATURES_REQUEST;
     case 'featuresReply':
-      out.u64(message.datapathId).u32(message.buffers).u8(message.tables);
-      if (version >= 4) out.u8(message.auxiliaryId).u16(0);
-      else out.zeros(3);
-      out.u32(message.capabilities).u32(version === 1 ? message.actions : 0);
-      if (version <= 3) for (const port of message.ports ?? []) encodePortDesc(out, version, port);
+      encodeFeatures(out, version, message);
       return T.FEATURES_REPLY;
     case 'getConfigRequest':
       return T.GET_CONFIG_REQUEST;
@@ -419,6 +391,19 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'tableMod':
       encodeTableMod(out, version, message);
       return t.TABLE_MOD;
+    case 'roleStatus':
+      if (version === 4) out.u32(ONF_VENDOR).u32(ONFT_ROLE_STATUS);
+      encodeRoleStatus(out, message);
+      return version === 4 ? T.EXPERIMENTER : OFPT_ROLE_STATUS;
+    case 'requestForward':
+      out.put(message.inner);
+      return OFPT_REQUESTFORWARD;
+    case 'flowAge':
+      return vendor(out, NXT.FLOW_AGE);
+    case 'resume':
+      vendor(out, NXT.RESUME);
+      encodeNxPacketIn2(out, message, version);
+      return T.EXPERIMENTER;
     case 'tableStatus':
       encodeTableStatus(out, message);
       return OFPT_TABLE_STATUS;
@@ -452,10 +437,7 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
         out.u32(Math.max(0, ROLES.indexOf(message.role) - 1));
         return T.EXPERIMENTER;
       }
-      out
-        .u32(ROLES.indexOf(message.role))
-        .u32(0)
-        .u64(message.generationId ?? (isRequest ? 0n : 0xffffffffffffffffn));
+      encodeRole(out, message);
       return isRequest ? ROLE.REQUEST : ROLE.REPLY;
     }
     case 'setAsync':

@@ -18,9 +18,12 @@ const u16 = fc.integer({ min: 0, max: 0xffff });
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const percent = fc.integer({ min: 0, max: 100 });
 const bits16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
-const tuple = record({ src: bits16, dst: bits16, srcPort: u16, dstPort: u16, icmpId: u16, icmpType: u8, icmpCode: u8 }, []) as fc.Arbitrary<
+const tuple = record({ src: bits16, dst: bits16, srcPort: u16, dstPort: u16 }, []) as fc.Arbitrary<
   Extract<Message, { kind: 'ctFlush' }>['original']
 >;
+const icmpTuple = fc
+  .tuple(record({ src: bits16, dst: bits16, icmpId: u16 }, []), fc.option(fc.tuple(u8, u8), { nil: undefined }))
+  .map(([rest, kind]) => (kind === undefined ? rest : { ...rest, icmpType: kind[0], icmpCode: kind[1] })) as typeof tuple;
 const settings = fc
   .record({
     evicts: fc.boolean(),
@@ -191,7 +194,12 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
   [
     'TLV table',
     [1, 4, 6],
-    record({ kind: fc.constant('tlvTableReply' as const), maxSpace: u32, maxFields: u16, maps: fc.array(tlvMap, { maxLength: 4 }) }),
+    record({
+      kind: fc.constant('tlvTableReply' as const),
+      maxSpace: u32,
+      maxFields: fc.integer({ min: 64, max: 0xffff }),
+      maps: fc.array(tlvMap, { maxLength: 4 }),
+    }),
   ],
   ['flow monitor cancel', [1, 2, 3, 4], record({ kind: fc.constant('flowMonitorCancel' as const), id: u32 })],
   ['forget a zone', [1, 2, 3, 4, 5, 6], record({ kind: fc.constant('ctFlushZone' as const), zone: u16 })],
@@ -200,10 +208,21 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
     [1, 2, 3, 4, 5, 6],
     record({
       kind: fc.constant('ctFlush' as const),
-      proto: fc.constantFrom(1, 58),
+      proto: fc.constantFrom(6, 17),
       zone: fc.option(u16, { nil: undefined }),
       original: tuple,
       reply: tuple,
+    }),
+  ],
+  [
+    'forget a connection of ICMP',
+    [1, 2, 3, 4, 5, 6],
+    record({
+      kind: fc.constant('ctFlush' as const),
+      proto: fc.constantFrom(1, 58),
+      zone: fc.option(u16, { nil: undefined }),
+      original: icmpTuple,
+      reply: icmpTuple,
     }),
   ],
 ];

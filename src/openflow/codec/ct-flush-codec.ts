@@ -1,8 +1,10 @@
 // NXT_CT_FLUSH_ZONE and NXT_CT_FLUSH: connections to be forgotten, by zone and by the addresses of either direction.
 import { PeerError } from '../../base/errors.ts';
 import type { CtTuple } from '../conntrack.ts';
+import { isMapped } from '../conntrack.ts';
 import type { Message } from '../message.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { eachProperty } from './properties.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -11,51 +13,54 @@ const TUPLE = { SRC: 0, DST: 1, SRC_PORT: 2, DST_PORT: 3, ICMP_ID: 4, ICMP_TYPE:
 const ICMP = 1;
 const ICMPV6 = 58;
 
-/** Calls `each` for every property; sizes are filled up to eight bytes. */
-function properties(from: ByteReader, each: (type: number, body: ByteReader) => void): void {
-  while (from.left >= 4) {
-    const type = from.u16();
-    const length = from.u16();
-    if (length < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${length} bytes`);
-    each(type, from.sub(length - 4, 'OFPBPC_BAD_LEN'));
-    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-  }
-  if (from.left > 0) throw new PeerError('OFPBPC_BAD_LEN', `${from.left} bytes after the last property`);
-}
-
-function decodeTuple(from: ByteReader, proto: number): CtTuple {
-  const tuple: CtTuple = {};
-  const icmp = proto === ICMP || proto === ICMPV6;
-  properties(from.skip(4), (type, body) => {
+/** Adds to a tuple. Ports, and the number, type and code of ICMP have one place: what is given last stands there. */
+function decodeTuple(from: ByteReader, proto: number, families: Set<boolean>, tuple: CtTuple): CtTuple {
+  const isIcmp = proto === ICMP || proto === ICMPV6;
+  let first = isIcmp ? tuple.icmpId : tuple.srcPort;
+  let second = isIcmp ? undefined : tuple.dstPort;
+  if (isIcmp && tuple.icmpType !== undefined) second = tuple.icmpType | ((tuple.icmpCode ?? 0) << 8);
+  const address = (bytes: Uint8Array): Uint8Array => {
+    if (bytes.some((byte) => byte !== 0)) families.add(isMapped(bytes));
+    if (families.size > 1) throw new PeerError('OFPBPC_BAD_VALUE', 'addresses of both families');
+    return bytes.slice();
+  };
+  if (from.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'tuple cut off');
+  for (const { number, body } of eachProperty(from.skip(4))) {
     const sized = (size: number): ByteReader => {
-      if (body.left < size) throw new PeerError('OFPBPC_BAD_LEN', `tuple property ${type} of ${body.left} bytes`);
+      if (body.left < size) throw new PeerError('OFPBPC_BAD_LEN', `tuple property ${number} of ${body.left} bytes`);
       return body;
     };
-    if (type === TUPLE.SRC) tuple.src = sized(16).take(16).slice();
-    else if (type === TUPLE.DST) tuple.dst = sized(16).take(16).slice();
-    else if (type === TUPLE.SRC_PORT) tuple.srcPort = sized(2).u16();
-    else if (type === TUPLE.DST_PORT) tuple.dstPort = sized(2).u16();
-    else if (type >= TUPLE.ICMP_ID && type <= TUPLE.ICMP_CODE) {
-      if (!icmp) throw new PeerError('OFPBPC_BAD_TYPE', `ICMP property in a tuple of protocol ${proto}`);
-      if (type === TUPLE.ICMP_ID) tuple.icmpId = sized(2).u16();
-      else if (type === TUPLE.ICMP_TYPE) tuple.icmpType = sized(1).u8();
-      else tuple.icmpCode = sized(1).u8();
-    } else throw new PeerError('OFPBPC_BAD_TYPE', `tuple property ${type}`);
-  });
+    if (number === TUPLE.SRC) tuple.src = address(sized(16).take(16));
+    else if (number === TUPLE.DST) tuple.dst = address(sized(16).take(16));
+    else if (number === TUPLE.SRC_PORT || number === TUPLE.ICMP_ID) first = sized(2).u16();
+    else if (number === TUPLE.DST_PORT) second = sized(2).u16();
+    else if (number === TUPLE.ICMP_TYPE) second = ((second ?? 0) & 0xff00) | sized(1).u8();
+    else if (number === TUPLE.ICMP_CODE) second = ((second ?? 0) & 0xff) | (sized(1).u8() << 8);
+  }
+  if (first !== undefined) tuple[isIcmp ? 'icmpId' : 'srcPort'] = first;
+  if (second === undefined) return tuple;
+  if (!isIcmp) tuple.dstPort = second;
+  else {
+    tuple.icmpType = second & 0xff;
+    tuple.icmpCode = second >> 8;
+  }
   return tuple;
 }
 
 /** Reads NXT_CT_FLUSH. */
 export function decodeCtFlush(from: ByteReader): Of<'ctFlush'> {
   const proto = from.u8();
-  for (const byte of from.take(7)) if (byte !== 0) throw new PeerError('NXBRC_MUST_BE_ZERO', 'padding is not zero');
+  from.zeros(7);
   const message: Of<'ctFlush'> = { kind: 'ctFlush', proto, zone: undefined, original: {}, reply: {} };
-  properties(from, (type, body) => {
-    if (type === PROPERTY.ORIGINAL) message.original = decodeTuple(body, proto);
-    else if (type === PROPERTY.REPLY) message.reply = decodeTuple(body, proto);
-    else if (type === PROPERTY.ZONE) message.zone = body.u16();
-    else throw new PeerError('OFPBPC_BAD_TYPE', `property ${type}`);
-  });
+  const families = new Set<boolean>();
+  for (const { number, body } of eachProperty(from)) {
+    if (number === PROPERTY.ORIGINAL) decodeTuple(body, proto, families, message.original);
+    else if (number === PROPERTY.REPLY) decodeTuple(body, proto, families, message.reply);
+    else if (number === PROPERTY.ZONE) {
+      if (body.left < 2) throw new PeerError('OFPBPC_BAD_LEN', `zone of ${body.left} bytes`);
+      message.zone = body.u16();
+    }
+  }
   return message;
 }
 

@@ -3,7 +3,7 @@ import { PeerError } from '../../base/errors.ts';
 import type { Match } from '../../flow/key.ts';
 import { W } from '../../flow/key.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
-import { OFPP } from '../action.ts';
+import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
 import { normalizeLogged } from '../normalize.ts';
 import { portFromWire32 } from '../ports.ts';
@@ -14,6 +14,7 @@ import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match,
 import type { DecodedMatch } from './oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
+import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
@@ -56,15 +57,16 @@ function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
 const OFP11_MATCH_SIZE = 88;
 
 /** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
-export function decodeAnyMatch(from: ByteReader): DecodedMatch {
+export function decodeAnyMatch(from: ByteReader, strict = true): DecodedMatch {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
   const type = ((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0);
+  if (type > 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
   if (type === 0) {
     const length = ((from.bytes[from.at + 2] ?? 0) << 8) | (from.bytes[from.at + 3] ?? 0);
     if (length !== OFP11_MATCH_SIZE || from.left < length) throw new PeerError('OFPBMC_BAD_LEN', `match of ${length} bytes`);
     return { match: decodeOfp11Match(from) };
   }
-  return decodeOxmMatch(from);
+  return decodeOxmMatch(from, strict);
 }
 
 /** Writes a match of 1.1 (fixed) and later (OXM). */
@@ -74,11 +76,11 @@ export function encodeAnyMatch(out: ByteWriter, match: Match, version: OfVersion
 }
 
 /** Reads NXM entries of a length given, and their padding. */
-export function decodeNxmMatch(from: ByteReader, length: number, strict = true): DecodedMatch {
+export function decodeNxmMatch(from: ByteReader, length: number, strict = true, mayHaveCookie = false): DecodedMatch {
   if (Math.ceil(length / 8) * 8 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `NXM match of ${length} bytes`);
   const entries = from.sub(length, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-  return decodeMatchEntries(entries, strict);
+  return decodeMatchEntries(entries, strict, mayHaveCookie);
 }
 
 /** Writes NXM entries (with a cookie match among them) and padding; gives their length without it. */
@@ -110,6 +112,14 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
     const cookie = from.u64();
     const number = from.u16();
     const kind = command(tableIds ? number & 0xff : number);
+    const idleTimeoutSec = from.u16();
+    const hardTimeoutSec = from.u16();
+    // OpenFlow 1.0.0 section 3.4: an entry without wildcards always has the highest priority.
+    const priority = Math.max(from.u16(), isExact ? 0xffff : 0);
+    const bufferId = from.u32();
+    const outPort = from.u16();
+    const flagBits = from.u16();
+    const actions = decodeActions(from, version);
     return {
       kind: 'flowMod',
       command: kind,
@@ -118,33 +128,34 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
       cookieMask: 0n,
       newCookie: newCookieOf(cookie, kind),
       table: tableIds ? number >> 8 : 255,
-      idleTimeoutSec: from.u16(),
-      hardTimeoutSec: from.u16(),
-      // OpenFlow 1.0.0 section 3.4: an entry without wildcards always has the highest priority.
-      priority: Math.max(from.u16(), isExact ? 0xffff : 0),
+      idleTimeoutSec,
+      hardTimeoutSec,
+      priority,
       importance: 0,
-      bufferId: from.u32(),
-      outPort: from.u16(),
+      bufferId,
+      outPort,
       outGroup: NO_GROUP,
-      flags: decodeModFlags(from.u16(), version),
-      actions: decodeActions(from, version),
+      flags: decodeModFlags(flagBits, version),
+      actions,
     };
   }
   const cookie = from.u64();
   const cookieMask = from.u64();
   const table = from.u8();
   const kind = command(from.u8());
-  if (table === 255 && !kind.startsWith('delete')) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
+  if (table === 255 && (version === 2 || !kind.startsWith('delete'))) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
   const bufferId = from.u32();
   const outPortWire = from.u32();
   const outGroup = from.u32();
-  const flags = decodeModFlags(from.u16(), version);
+  const flagBits = from.u16();
   const importanceBits = from.u16();
-  const importance = version >= 5 ? importanceBits : 0;
+  const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const match = decodeAnyMatch(from).match;
+  const actions = decodeInstructions(from, version);
+  const flags = decodeModFlags(flagBits, version);
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const isAdd = kind === 'add';
   return {
@@ -163,7 +174,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
     outPort,
     outGroup,
     flags,
-    actions: decodeInstructions(from, version),
+    actions,
   };
 }
 
@@ -176,11 +187,13 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   const priority = from.u16();
   const bufferId = from.u32();
   const outPort = from.u16();
-  const flags = decodeModFlags(from.u16(), version);
+  const flagBits = from.u16();
   const matchLength = from.u16();
   from.skip(6);
-  const decoded = decodeNxmMatch(from, matchLength);
+  const decoded = decodeNxmMatch(from, matchLength, true, true);
   const kind = command(tableIds ? number & 0xff : number);
+  const actions = decodeInstructionsOf(from, version);
+  const flags = decodeModFlags(flagBits, version);
   if (kind === 'add' && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   return {
     kind: 'flowMod',
@@ -198,9 +211,13 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
     outPort,
     outGroup: NO_GROUP,
     flags,
-    actions: decodeActions(from, version),
+    actions,
   };
 }
+
+/** Nicira's flow messages hold what their version has: actions in OpenFlow 1.0, instructions after it. */
+const decodeInstructionsOf = (from: ByteReader, version: OfVersion): Action[] =>
+  version === 1 ? decodeActions(from, version) : decodeInstructions(from, version);
 
 const commandWord = (mod: FlowMod): number => COMMANDS.indexOf(mod.command) | (mod.table === 255 ? 0 : mod.table << 8);
 
@@ -219,9 +236,9 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
     return;
   }
   out.u64(mod.command === 'add' ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
-  // Only a deletion may speak of all tables: what adds or modifies without naming one means the first.
+  // Only a deletion may speak of all tables, and none in OpenFlow 1.1: what adds or modifies without naming one means the first.
   out
-    .u8(mod.table === 255 && !mod.command.startsWith('delete') ? 0 : mod.table)
+    .u8(mod.table === 255 && (version === 2 || !mod.command.startsWith('delete')) ? 0 : mod.table)
     .u8(COMMANDS.indexOf(mod.command))
     .u16(mod.idleTimeoutSec)
     .u16(mod.hardTimeoutSec)
@@ -259,7 +276,8 @@ export function decodeFlowStatsRequest(from: ByteReader, version: OfVersion, nx:
     const matchLength = from.u16();
     const table = from.u8();
     from.skip(3);
-    const decoded = decodeNxmMatch(from, matchLength);
+    const decoded = decodeNxmMatch(from, matchLength, true, true);
+    if (from.left > 0) throw new PeerError('OFPBRC_BAD_LEN', `${from.left} bytes after the match`);
     return {
       match: decoded.match,
       table,
@@ -308,13 +326,11 @@ const age = (biased: number): number => biased - 1;
 
 /** Reads flow statistics to the end. */
 export function decodeFlowStats(from: ByteReader, version: OfVersion, nx: boolean): FlowStats[] {
-  const flows: FlowStats[] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     const length = from.u16();
     if (length < 3) throw new PeerError('OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
-    flows.push(decodeOneFlow(from.sub(length - 2), version, nx));
-  }
-  return flows;
+    return decodeOneFlow(from.sub(length - 2), version, nx);
+  });
 }
 
 function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowStats {

@@ -6,6 +6,7 @@ import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } 
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { contextOf, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
 import { decodeOxmMatch, encodeOxmMatch } from './oxm.ts';
+import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 
 const ANY_GROUP = 0xffffffff;
@@ -33,8 +34,7 @@ const flagsTo14 = (flags: number): number => (flags & ~MONITOR.OWN) | ((flags & 
 
 /** Reads the requests of one message. */
 export function decodeMonitorRequests(from: ByteReader, version: OfVersion): FlowMonitorRequest[] {
-  const requests: FlowMonitorRequest[] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     const id = from.u32();
     if (isOwn14(version)) {
       const outPort = decodePort(from, version, 'OFPMOFC_BAD_OUT');
@@ -42,10 +42,9 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
       const flags = flagsFrom14(from.u16());
       const table = from.u8();
       const command = COMMANDS[from.u8()] ?? 'add';
-      const { match } = decodeOxmMatch(from);
       if (command !== 'delete') checkFlags(flags);
-      requests.push({ id, flags, outPort, outGroup, table, command, match });
-      continue;
+      const { match } = decodeOxmMatch(from);
+      return { id, flags, outPort, outGroup, table, command, match };
     }
     const flags = from.u16();
     const isOnf = version >= 4;
@@ -55,11 +54,10 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
     const length = isOnf ? first : second;
     const table = from.u8();
     from.skip(isOnf ? 3 : 5);
-    const { match } = isOnf ? decodeOxmMatch(from) : decodeNxmMatch(from, length);
     checkFlags(flags);
-    requests.push({ id, flags, outPort, outGroup: ANY_GROUP, table, command: 'add', match });
-  }
-  return requests;
+    const { match } = isOnf ? decodeOxmMatch(from) : decodeNxmMatch(from, length);
+    return { id, flags, outPort, outGroup: ANY_GROUP, table, command: 'add', match };
+  });
 }
 
 /** Writes the requests of one message. */
@@ -98,22 +96,21 @@ const lengthOfOxm = (out: ByteWriter, start: number): number => {
 
 /** Reads the updates of one message. */
 export function decodeMonitorUpdates(from: ByteReader, version: OfVersion): MonitorUpdate[] {
-  const updates: MonitorUpdate[] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     const length = from.u16();
     if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
     const body = new ByteReader(from.take(length - 2));
     const number = body.u16();
     const event = (isOwn14(version) ? EVENTS_14 : EVENTS_NX)[number];
     if (event === undefined) throw new PeerError('NXBRC_FM_BAD_EVENT', `event ${number}`);
-    if (event === 'abbrev') updates.push({ event, xid: body.u32() });
-    else if (event === 'paused' || event === 'resumed') updates.push({ event });
-    else updates.push(isOwn14(version) ? decodeFull14(body, version, event) : decodeFullNx(body, version, event));
-  }
-  return updates;
+    if (event === 'abbrev') return { event, xid: body.u32() };
+    if (event === 'paused' || event === 'resumed') return { event };
+    return isOwn14(version) ? decodeFull14(body, version, event) : decodeFullNx(body, version, event);
+  });
 }
 
-const reasonOf = (number: number): FlowRemovedReason => REASONS[number] ?? 'delete';
+const reasonOf = (number: number): FlowRemovedReason | number => REASONS[number] ?? number;
+const numberOfReason = (reason: FlowRemovedReason | number): number => (typeof reason === 'number' ? reason : REASONS.indexOf(reason));
 
 function decodeFullNx(from: ByteReader, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {
   const reason = reasonOf(from.u16());
@@ -125,7 +122,7 @@ function decodeFullNx(from: ByteReader, version: OfVersion, event: FlowUpdate['e
   from.skip(1);
   const cookie = from.u64();
   const isOnf = version >= 4;
-  const { match } = isOnf ? decodeOxmMatch(from, false) : decodeNxmMatch(from, length, false);
+  const { match } = isOnf ? decodeOxmMatch(from) : decodeNxmMatch(from, length);
   const actions = isOnf ? decodeInstructions(from, version) : decodeActions(from, version);
   return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions };
 }
@@ -137,7 +134,7 @@ function decodeFull14(from: ByteReader, version: OfVersion, event: FlowUpdate['e
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
   const cookie = from.skip(4).u64();
-  const { match } = decodeOxmMatch(from, false);
+  const { match } = decodeOxmMatch(from);
   return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions: decodeInstructions(from, version) };
 }
 
@@ -158,7 +155,7 @@ export function encodeMonitorUpdates(out: ByteWriter, version: OfVersion, update
 
 function encodeFull(out: ByteWriter, version: OfVersion, update: FlowUpdate): void {
   const { priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions } = update;
-  const reason = update.event === 'deleted' ? REASONS.indexOf(update.reason) : 0;
+  const reason = update.event === 'deleted' ? numberOfReason(update.reason) : 0;
   if (isOwn14(version)) {
     out.u8(table).u8(reason).u16(idleTimeoutSec).u16(hardTimeoutSec).u16(priority).u32(0).u64(cookie);
     encodeOxmMatch(out, match, version);

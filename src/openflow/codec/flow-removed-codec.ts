@@ -1,5 +1,5 @@
 // Flow-removed. OpenFlow 1.0.0 section 5.4.3; OpenFlow 1.3.5 section 7.4.2.
-
+import { PeerError } from '../../base/errors.ts';
 import type { FlowRemoved, FlowRemovedReason, OfVersion } from '../message.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
@@ -9,9 +9,10 @@ import { decodeOxs, encodeOxs } from './oxs.ts';
 
 export const REMOVED_REASONS: readonly FlowRemovedReason[] = ['idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction'];
 
-function removedReason(number: number): FlowRemovedReason {
-  return REMOVED_REASONS[number] ?? 'eviction';
-}
+const removedReason = (number: number): FlowRemovedReason | number => REMOVED_REASONS[number] ?? number;
+
+const numberOfReason = (reason: FlowRemovedReason | number): number =>
+  typeof reason === 'number' ? reason : REMOVED_REASONS.indexOf(reason);
 
 /** Reads OFPT_FLOW_REMOVED. */
 export function decodeFlowRemoved(from: ByteReader, version: OfVersion): FlowRemoved {
@@ -93,6 +94,7 @@ export function decodeNxFlowRemoved(from: ByteReader): FlowRemoved {
   const packetCount = from.u64();
   const byteCount = from.u64();
   const match = decodeNxmMatch(from, matchLength).match;
+  if (from.left > 0) throw new PeerError('OFPBRC_BAD_LEN', `${from.left} bytes after the match`);
   const table = tablePlusOne === 0 ? 255 : tablePlusOne - 1;
   return {
     kind: 'flowRemoved',
@@ -112,7 +114,7 @@ export function decodeNxFlowRemoved(from: ByteReader): FlowRemoved {
 
 /** Writes OFPT_FLOW_REMOVED. */
 export function encodeFlowRemoved(out: ByteWriter, version: OfVersion, m: FlowRemoved): void {
-  const reason = REMOVED_REASONS.indexOf(m.reason);
+  const reason = numberOfReason(m.reason);
   if (version === 1) {
     encodeOfp10Match(out, m.match);
     out.u64(m.cookie).u16(m.priority).u8(Math.min(reason, 2)).u8(0).u32(m.durationSec).u32(m.durationNsec);
@@ -139,7 +141,7 @@ export function encodeNxFlowRemoved(out: ByteWriter, m: FlowRemoved): void {
   out
     .u64(m.cookie)
     .u16(m.priority)
-    .u8(REMOVED_REASONS.indexOf(m.reason))
+    .u8(numberOfReason(m.reason))
     .u8((m.table + 1) & 0xff);
   out.u32(m.durationSec).u32(m.durationNsec).u16(m.idleTimeoutSec);
   const lengthAt = out.size;

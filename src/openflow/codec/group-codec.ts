@@ -4,13 +4,14 @@
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
-import type { GroupCommand, GroupDesc, GroupFeatures, GroupMod, GroupSelection, GroupStats, GroupType, HashField } from '../group.ts';
+import { sortHashFields } from '../field-order.ts';
+import type { GroupCommand, GroupFeatures, GroupMod, GroupSelection, GroupStats, GroupType, HashField, ReadGroupDesc } from '../group.ts';
 import { BUCKET, GROUP_TYPES, noSelection, OFPG } from '../group.ts';
-import { sortHashFields } from '../hash-fields.ts';
 import type { OfVersion } from '../message.ts';
 import { decodeBuckets, decodeExperimenterHeader, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
 import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
 import { decodeHeader, encodeFieldHeader } from './oxm.ts';
+import { readList } from './partial.ts';
 
 const log = logger('ofp_group');
 const NETRONOME = 0x154d;
@@ -63,7 +64,7 @@ function decodeHashFields(bytes: Uint8Array): HashField[] {
 
 const wholeMask = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
 
-function decodeSelection(body: ByteReader, type: GroupType, command: GroupCommand): GroupSelection {
+function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand): GroupSelection {
   if (type !== 'select') fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for select groups');
   if (command !== 'add' && command !== 'modify' && command !== 'add_or_mod') {
     fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for add and delete group modifications');
@@ -84,7 +85,7 @@ function decodeSelection(body: ByteReader, type: GroupType, command: GroupComman
   return { method, param, fields: decodeHashFields(rest) };
 }
 
-function decodeGroupProperties(from: ByteReader, type: GroupType, command: GroupCommand): GroupSelection {
+function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand): GroupSelection {
   let selection = noSelection();
   for (const property of decodeProperties(from)) {
     if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`);
@@ -112,12 +113,12 @@ function encodeSelection(out: ByteWriter, version: OfVersion, selection: GroupSe
 
 /** What holds for every group modification, whatever its form. */
 function check(mod: GroupMod): void {
-  if (mod.command === 'delete') return;
-  if (mod.command === 'remove_bucket') {
-    if (mod.buckets.length > 0) throw new PeerError('OFPGMFC_BAD_BUCKET', 'buckets in remove_bucket');
-    return;
-  }
-  if (mod.type === 'indirect' && mod.buckets.length !== 1) throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
+  if (
+    mod.type === 'indirect' &&
+    mod.command !== 'delete' &&
+    (mod.command === 'remove_bucket' ? mod.buckets.length > 1 : mod.buckets.length !== 1)
+  )
+    throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
   for (const { weight, watchPort, watchGroup } of mod.buckets) {
     const watches = watchPort !== OFPP.NONE || watchGroup !== OFPG.ANY;
     if (weight !== 0 && mod.type !== 'select' && mod.command !== 'insert_bucket') {
@@ -128,6 +129,9 @@ function check(mod: GroupMod): void {
       throw new PeerError('OFPGMFC_WATCH_UNSUPPORTED', `watching in a group of type ${mod.type}`);
     }
   }
+  if (mod.command === 'remove_bucket' && mod.buckets.length > 0) throw new PeerError('OFPGMFC_BAD_BUCKET', 'buckets in remove_bucket');
+  if (mod.command === 'delete' && mod.type !== 'all' && mod.buckets.length > 0)
+    throw new PeerError('OFPGMFC_INVALID_GROUP', 'a deletion with buckets');
 }
 
 /** Reads what follows the header of OFPT_GROUP_MOD, or the subtype of NXT_GROUP_MOD. */
@@ -155,13 +159,13 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
           ? isPlace || commandBucket === BUCKET.ALL
           : commandBucket === BUCKET.ALL;
     if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
+    const buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
     const type = typeOf(typeNumber);
-    const buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, type);
     const selection = decodeGroupProperties(from, type, known());
     mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection };
   } else {
+    const buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber]);
     const type = typeOf(typeNumber);
-    const buckets = decodeBuckets(from, version, type);
     mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection: noSelection() };
   }
   check(mod);
@@ -193,38 +197,41 @@ function checkedSize(size: number): number {
 }
 
 /** Reads group descriptions to the end. */
-export function decodeGroupDescs(from: ByteReader, version: OfVersion): GroupDesc[] {
-  const groups: GroupDesc[] = [];
+export function decodeGroupDescs(from: ByteReader, version: OfVersion): ReadGroupDesc[] {
   const head = hasBucketIds(version) ? 16 : 8;
-  while (from.left > 0) {
+  return readList(from, () => {
     if (from.left < 8) throw new PeerError('OFPBRC_BAD_LEN', 'group description cut off');
     const left = from.left;
     const length = from.u16();
     if (length < head || length > left) throw new PeerError('OFPBRC_BAD_LEN', `group description of ${length} bytes`);
     const body = from.sub(length - 2);
-    const type = typeOf(body.u8());
+    const typeNumber = body.u8();
     body.skip(1);
     const group = body.u32();
     if (hasBucketIds(version)) {
       const bucketsSize = body.u16();
       body.skip(6);
-      const buckets = decodeBuckets(body.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, type);
+      const buckets = decodeBuckets(body.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+      const type = GROUP_TYPES[typeNumber] ?? 'unknown';
       // As in an addition: only select groups have one.
-      groups.push({ group, type, buckets, selection: decodeGroupProperties(body, type, 'add') });
-    } else {
-      groups.push({ group, type, buckets: decodeBuckets(body, version, type), selection: noSelection() });
+      return { group, type, buckets, selection: decodeGroupProperties(body, type, 'add') };
     }
-  }
-  return groups;
+    const buckets = decodeBuckets(body, version, GROUP_TYPES[typeNumber]);
+    return { group, type: GROUP_TYPES[typeNumber] ?? 'unknown', buckets, selection: noSelection() };
+  });
 }
 
 /** Writes one group description. */
-export function encodeGroupDesc(out: ByteWriter, version: OfVersion, desc: GroupDesc): void {
+export function encodeGroupDesc(out: ByteWriter, version: OfVersion, desc: ReadGroupDesc): void {
   const start = out.size;
-  out.u16(0).u8(GROUP_TYPES.indexOf(desc.type)).u8(0).u32(desc.group);
+  out
+    .u16(0)
+    .u8(GROUP_TYPES.indexOf(desc.type as GroupType) & 0xff)
+    .u8(0)
+    .u32(desc.group);
   if (hasBucketIds(version)) out.u16(0).zeros(6);
   const bucketsAt = out.size;
-  encodeBuckets(out, version, desc.buckets, desc.type);
+  encodeBuckets(out, version, desc.buckets, desc.type as GroupType);
   if (hasBucketIds(version)) {
     out.patch16(start + 8, checkedSize(out.size - bucketsAt));
     encodeSelection(out, version, desc.selection);
@@ -237,9 +244,8 @@ const hasDuration = (version: OfVersion): boolean => version === 1 || version >=
 
 /** Reads group statistics to the end. */
 export function decodeGroupStats(from: ByteReader, version: OfVersion): GroupStats[] {
-  const groups: GroupStats[] = [];
   const head = hasDuration(version) ? 40 : 32;
-  while (from.left > 0) {
+  return readList(from, () => {
     const left = from.left;
     if (left < head) throw new PeerError('OFPBRC_BAD_LEN', 'group statistics cut off');
     const length = from.u16();
@@ -256,9 +262,8 @@ export function decodeGroupStats(from: ByteReader, version: OfVersion): GroupSta
     const durationNsec = hasDuration(version) ? body.u32() : 0xffffffff;
     const buckets: GroupStats['buckets'] = [];
     while (body.left > 0) buckets.push({ packetCount: body.u64(), byteCount: body.u64() });
-    groups.push({ group, refCount, packetCount, byteCount, durationSec, durationNsec, buckets });
-  }
-  return groups;
+    return { group, refCount, packetCount, byteCount, durationSec, durationNsec, buckets };
+  });
 }
 
 /** Writes the statistics of one group. */

@@ -18,6 +18,7 @@ import {
   encodeMeterFeatures,
   encodeMeterStats,
 } from './meter-codec.ts';
+import { listMessage } from './partial.ts';
 
 const WORDS = ['groupStats', 'groupDesc', 'groupFeatures', 'meterStats', 'meterConfig', 'meterFeatures'] as const;
 type Word = (typeof WORDS)[number];
@@ -75,15 +76,27 @@ export function decodeGroupReply(
 ): Message | undefined {
   switch (wordAt(version, number, isNicira)) {
     case 'groupStats':
-      return { kind: 'groupStatsReply', groups: decodeGroupStats(from, version), more };
+      return listMessage(
+        () => decodeGroupStats(from, version),
+        (groups) => ({ kind: 'groupStatsReply', groups, more }),
+      );
     case 'groupDesc':
-      return { kind: 'groupDescReply', groups: decodeGroupDescs(from, version), more };
+      return listMessage(
+        () => decodeGroupDescs(from, version),
+        (groups) => ({ kind: 'groupDescReply', groups, more }),
+      );
     case 'groupFeatures':
       return { kind: 'groupFeaturesReply', features: decodeGroupFeatures(from) };
     case 'meterStats':
-      return { kind: 'meterStatsReply', meters: decodeMeterStats(from), more };
+      return listMessage(
+        () => decodeMeterStats(from),
+        (meters) => ({ kind: 'meterStatsReply', meters, more }),
+      );
     case 'meterConfig':
-      return { kind: 'meterConfigReply', meters: decodeMeterConfigs(from), more };
+      return listMessage(
+        () => decodeMeterConfigs(from),
+        (meters) => ({ kind: 'meterConfigReply', meters, more }),
+      );
     case 'meterFeatures':
       return { kind: 'meterFeaturesReply', features: decodeMeterFeatures(from) };
     case undefined:

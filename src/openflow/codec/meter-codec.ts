@@ -5,12 +5,12 @@ import { logger } from '../../base/log.ts';
 import type { MeterBand, MeterCommand, MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../meter.ts';
 import { METER_FLAG } from '../meter.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { readList } from './partial.ts';
 
 const log = logger('ofp_meter');
 const COMMANDS: readonly MeterCommand[] = ['add', 'modify', 'delete'];
 const BAND = { drop: 1, dscp_remark: 2 } as const;
 const BAND_SIZE = 16;
-const ALL_FLAGS = METER_FLAG.KBPS | METER_FLAG.PKTPS | METER_FLAG.BURST | METER_FLAG.STATS;
 
 /** Reads bands to the end. */
 function decodeBands(from: ByteReader): MeterBand[] {
@@ -19,6 +19,7 @@ function decodeBands(from: ByteReader): MeterBand[] {
     if (from.left < BAND_SIZE) throw new PeerError('OFPBRC_BAD_LEN', 'meter band cut off');
     const type = from.u16();
     const length = from.u16();
+    if (length > from.left + 4) throw new PeerError('OFPBRC_BAD_LEN', `meter band of ${length} bytes`);
     if (type !== BAND.drop && type !== BAND.dscp_remark) throw new PeerError('OFPMMFC_BAD_BAND', `meter band type ${type}`);
     if (length !== BAND_SIZE) throw new PeerError('OFPBRC_BAD_LEN', `meter band of ${length} bytes`);
     const rate = from.u32();
@@ -47,7 +48,7 @@ export function decodeMeterMod(from: ByteReader): MeterMod {
   const meter = from.u32();
   if (command === 'delete') return { kind: 'meterMod', command, config: { meter, flags: 0, bands: [] } };
   const isBoth = (flags & METER_FLAG.KBPS) !== 0 && (flags & METER_FLAG.PKTPS) !== 0;
-  if (isBoth || (flags & ~ALL_FLAGS) !== 0) throw new PeerError('OFPMMFC_BAD_FLAGS', `meter flags 0x${flags.toString(16)}`);
+  if (isBoth) throw new PeerError('OFPMMFC_BAD_FLAGS', `meter flags 0x${flags.toString(16)}`);
   return { kind: 'meterMod', command, config: { meter, flags, bands: decodeBands(from) } };
 }
 
@@ -59,16 +60,14 @@ export function encodeMeterMod(out: ByteWriter, mod: MeterMod): void {
 
 /** Reads meter configurations to the end. */
 export function decodeMeterConfigs(from: ByteReader): MeterConfig[] {
-  const meters: MeterConfig[] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     const left = from.left;
     if (left < 8) throw leftover('OFPMP_METER_CONFIG', left);
     const length = from.u16();
     if (length < 8 || length > left) throw new PeerError('OFPBRC_BAD_LEN', `meter configuration of ${length} bytes`);
     const body = from.sub(length - 2);
-    meters.push({ flags: body.u16(), meter: body.u32(), bands: decodeBands(body) });
-  }
-  return meters;
+    return { flags: body.u16(), meter: body.u32(), bands: decodeBands(body) };
+  });
 }
 
 function leftover(what: string, left: number): PeerError {
@@ -87,8 +86,7 @@ export function encodeMeterConfig(out: ByteWriter, config: MeterConfig): void {
 
 /** Reads meter statistics to the end. */
 export function decodeMeterStats(from: ByteReader): MeterStats[] {
-  const meters: MeterStats[] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     const left = from.left;
     if (left < 40) throw leftover('OFPMP_METER', left);
     const meter = from.u32();
@@ -103,9 +101,8 @@ export function decodeMeterStats(from: ByteReader): MeterStats[] {
     const durationNsec = body.u32();
     const bands: MeterStats['bands'] = [];
     while (body.left > 0) bands.push({ packetCount: body.u64(), byteCount: body.u64() });
-    meters.push({ meter, flowCount, packetInCount, byteInCount, durationSec, durationNsec, bands });
-  }
-  return meters;
+    return { meter, flowCount, packetInCount, byteInCount, durationSec, durationNsec, bands };
+  });
 }
 
 /** Writes the statistics of one meter. */

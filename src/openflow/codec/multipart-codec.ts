@@ -7,7 +7,9 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowStatsRequest } from './flow-codec.ts';
 import { decodeMonitorRequests, decodeMonitorUpdates, encodeMonitorRequests, encodeMonitorUpdates } from './flow-monitor-codec.ts';
 import { decodeGroupReply, decodeGroupRequest, type Envelopes, encodeGroupReply, encodeGroupRequest } from './group-multipart-codec.ts';
+import { decodeIpfix, encodeIpfix } from './ipfix-codec.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
+import { listMessage, readList } from './partial.ts';
 import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
 import {
   decodeQueueConfigReply,
@@ -16,8 +18,11 @@ import {
   encodeQueueConfigRequest,
 } from './queue-config-codec.ts';
 import { decodeTableDescs, encodeTableDescs } from './table-codec.ts';
+import { decodeOldFeatures, decodeTableFeatures, encodeTableFeatures } from './table-features-codec.ts';
 
 const NXST_FLOW_MONITOR = 2;
+const NXST_IPFIX_BRIDGE = 3;
+const NXST_IPFIX_FLOW = 4;
 const ONFST_FLOW_MONITOR = 1870;
 
 const TYPE = {
@@ -27,6 +32,7 @@ const TYPE = {
   TABLE: 3,
   PORT: 4,
   QUEUE: 5,
+  TABLE_FEATURES: 12,
   PORT_DESC: 13,
   TABLE_DESC: 14,
   QUEUE_DESC: 15,
@@ -65,7 +71,9 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
   const { type, nx, subtype, vendor } = decodeEnvelope(from, version);
   if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsRequest', request: decodeFlowStatsRequest(from, version, true) };
   if (nx && version === 1 && subtype === 1) return { kind: 'aggregateRequest', request: decodeFlowStatsRequest(from, version, true) };
-  if (isMonitor(version, vendor, subtype)) return { kind: 'flowMonitorRequest', requests: decodeMonitorRequests(from, version) };
+  if (isMonitor(version, vendor, subtype)) return monitorRequests(from, version);
+  if (nx && subtype === NXST_IPFIX_BRIDGE) return { kind: 'ipfixBridgeRequest' };
+  if (nx && subtype === NXST_IPFIX_FLOW) return { kind: 'ipfixFlowRequest' };
   const group = vendor === 0 || nx ? decodeGroupRequest(from, version, nx ? subtype : type, nx) : undefined;
   if (group !== undefined) return group;
   switch (type) {
@@ -79,7 +87,12 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
       return { kind: 'tableStatsRequest' };
     case TYPE.FLOW_MONITOR:
       if (version < 5) break;
-      return { kind: 'flowMonitorRequest', requests: decodeMonitorRequests(from, version) };
+      return monitorRequests(from, version);
+    case TYPE.TABLE_FEATURES:
+      return listMessage(
+        () => readList(from, () => decodeTableFeatures(from, version)),
+        (tables) => ({ kind: 'tableFeaturesRequest', tables }),
+      );
     case TYPE.TABLE_DESC:
       return { kind: 'tableDescRequest' };
     case TYPE.QUEUE_DESC:
@@ -108,9 +121,16 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
 export function decodeReply(from: ByteReader, version: OfVersion): Message {
   const start = from.at;
   const { type, more, nx, subtype, vendor } = decodeEnvelope(from, version);
-  if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsReply', flows: decodeFlowStats(from, version, true), more };
+  if (nx && version === 1 && subtype === 0) return flowStats(from, version, true, more);
   if (nx && version === 1 && subtype === 1) return decodeAggregate(from, version);
-  if (isMonitor(version, vendor, subtype)) return { kind: 'flowMonitorReply', updates: decodeMonitorUpdates(from, version), more };
+  if (isMonitor(version, vendor, subtype)) return monitorUpdates(from, version, more);
+  if (nx && subtype === NXST_IPFIX_BRIDGE) return { kind: 'ipfixBridgeReply', stats: decodeIpfix(from) };
+  if (nx && subtype === NXST_IPFIX_FLOW) {
+    return listMessage(
+      () => readList(from, decodeIpfix),
+      (stats) => ({ kind: 'ipfixFlowReply', stats, more }),
+    );
+  }
   const group = vendor === 0 || nx ? decodeGroupReply(from, version, nx ? subtype : type, nx, more) : undefined;
   if (group !== undefined) return group;
   switch (type) {
@@ -125,24 +145,41 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
         more,
       };
     case TYPE.FLOW:
-      return { kind: 'flowStatsReply', flows: decodeFlowStats(from, version, false), more };
+      return flowStats(from, version, false, more);
     case TYPE.AGGREGATE:
       return decodeAggregate(from, version);
     case TYPE.TABLE:
       return { kind: 'tableStatsReply', tables: decodeTableStats(from, version), more };
     case TYPE.FLOW_MONITOR:
       if (version < 5) break;
-      return { kind: 'flowMonitorReply', updates: decodeMonitorUpdates(from, version), more };
+      return monitorUpdates(from, version, more);
+    case TYPE.TABLE_FEATURES:
+      return listMessage(
+        () => readList(from, () => decodeTableFeatures(from, version)),
+        (tables) => ({ kind: 'tableFeaturesReply', tables, more }),
+      );
     case TYPE.TABLE_DESC:
-      return { kind: 'tableDescReply', tables: decodeTableDescs(from), more };
+      return listMessage(
+        () => decodeTableDescs(from),
+        (tables) => ({ kind: 'tableDescReply', tables, more }),
+      );
     case TYPE.QUEUE_DESC:
       return decodeQueueConfigReply(from, version, more);
     case TYPE.PORT:
-      return { kind: 'portStatsReply', ports: decodePortStats(from, version), more };
+      return listMessage(
+        () => decodePortStats(from, version),
+        (ports) => ({ kind: 'portStatsReply', ports, more }),
+      );
     case TYPE.PORT_DESC:
-      return { kind: 'portDescReply', ports: decodePortDescs(from, version), more };
+      return listMessage(
+        () => decodePortDescs(from, version),
+        (ports) => ({ kind: 'portDescReply', ports, more }),
+      );
     case TYPE.QUEUE:
-      return { kind: 'queueStatsReply', queues: decodeQueueStats(from, version), more };
+      return listMessage(
+        () => decodeQueueStats(from, version),
+        (queues) => ({ kind: 'queueStatsReply', queues, more }),
+      );
   }
   const body = from.bytes.slice(start);
   return {
@@ -153,6 +190,24 @@ export function decodeReply(from: ByteReader, version: OfVersion): Message {
     body,
   };
 }
+
+const monitorRequests = (from: ByteReader, version: OfVersion): Message =>
+  listMessage(
+    () => decodeMonitorRequests(from, version),
+    (requests) => ({ kind: 'flowMonitorRequest', requests }),
+  );
+
+const monitorUpdates = (from: ByteReader, version: OfVersion, more: boolean): Message =>
+  listMessage(
+    () => decodeMonitorUpdates(from, version),
+    (updates) => ({ kind: 'flowMonitorReply', updates, more }),
+  );
+
+const flowStats = (from: ByteReader, version: OfVersion, nx: boolean, more: boolean): Message =>
+  listMessage(
+    () => decodeFlowStats(from, version, nx),
+    (flows) => ({ kind: 'flowStatsReply', flows, more }),
+  );
 
 function decodeAggregate(from: ByteReader, version: OfVersion): Of<'aggregateReply'> {
   if (version === 6) {
@@ -166,22 +221,21 @@ function decodeAggregate(from: ByteReader, version: OfVersion): Of<'aggregateRep
 const TABLE_SIZE: Readonly<Record<number, number>> = { 1: 64, 2: 88, 3: 128 };
 
 function decodeTableStats(from: ByteReader, version: OfVersion): TableStats[] {
-  const tables: TableStats[] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     if (version >= 4) {
       const table = from.u8();
       from.skip(3);
-      tables.push({ table, name: '', maxEntries: 0, activeCount: from.u32(), lookupCount: from.u64(), matchedCount: from.u64() });
-      continue;
+      return { table, name: '', maxEntries: 0, activeCount: from.u32(), lookupCount: from.u64(), matchedCount: from.u64() };
     }
     const entry = from.sub(TABLE_SIZE[version] ?? 0);
     const table = entry.u8();
     entry.skip(version === 1 ? 3 : 7);
     const name = entry.text(32);
-    entry.skip(entry.left - 24);
-    tables.push({ table, name, maxEntries: entry.u32(), activeCount: entry.u32(), lookupCount: entry.u64(), matchedCount: entry.u64() });
-  }
-  return tables;
+    const features = decodeOldFeatures(entry, version, table, name);
+    const maxEntries = entry.u32();
+    features.maxEntries = maxEntries;
+    return { table, name, maxEntries, activeCount: entry.u32(), lookupCount: entry.u64(), matchedCount: entry.u64(), features };
+  });
 }
 
 function encodeTableStats(out: ByteWriter, version: OfVersion, t: TableStats): void {
@@ -201,8 +255,7 @@ function encodeTableStats(out: ByteWriter, version: OfVersion, t: TableStats): v
 }
 
 function decodeQueueStats(from: ByteReader, version: OfVersion): Of<'queueStatsReply'>['queues'] {
-  const queues: Of<'queueStatsReply'>['queues'] = [];
-  while (from.left > 0) {
+  return readList(from, () => {
     let entry = from;
     if (version >= 5) {
       const length = from.u16();
@@ -217,9 +270,8 @@ function decodeQueueStats(from: ByteReader, version: OfVersion): Of<'queueStatsR
     const txErrors = entry.u64();
     const durationSec = version >= 4 ? entry.u32() : 0xffffffff;
     const durationNsec = version >= 4 ? entry.u32() : 0xffffffff;
-    queues.push({ port, queue, txBytes, txPackets, txErrors, durationSec, durationNsec });
-  }
-  return queues;
+    return { port, queue, txBytes, txPackets, txErrors, durationSec, durationNsec };
+  });
 }
 
 function encodeQueueStats(out: ByteWriter, version: OfVersion, q: Of<'queueStatsReply'>['queues'][number]): void {
@@ -283,6 +335,14 @@ export function encodeRequest(out: ByteWriter, version: OfVersion, message: Mess
     case 'flowMonitorRequest':
       monitorEnvelope(out, version, false);
       encodeMonitorRequests(out, version, message.requests);
+      return true;
+    case 'tableFeaturesRequest':
+      simple(TYPE.TABLE_FEATURES);
+      for (const table of message.tables) encodeTableFeatures(out, version, table);
+      return true;
+    case 'ipfixBridgeRequest':
+    case 'ipfixFlowRequest':
+      nxEnvelope(out, version, message.kind === 'ipfixBridgeRequest' ? NXST_IPFIX_BRIDGE : NXST_IPFIX_FLOW, false);
       return true;
     case 'tableDescRequest':
       return simple(TYPE.TABLE_DESC);
@@ -349,6 +409,18 @@ export function encodeReply(out: ByteWriter, version: OfVersion, message: Messag
     case 'flowMonitorReply':
       monitorEnvelope(out, version, message.more);
       encodeMonitorUpdates(out, version, message.updates);
+      return true;
+    case 'tableFeaturesReply':
+      start(TYPE.TABLE_FEATURES, message.more);
+      for (const table of message.tables) encodeTableFeatures(out, version, table);
+      return true;
+    case 'ipfixBridgeReply':
+      nxEnvelope(out, version, NXST_IPFIX_BRIDGE, false);
+      encodeIpfix(out, message.stats);
+      return true;
+    case 'ipfixFlowReply':
+      nxEnvelope(out, version, NXST_IPFIX_FLOW, message.more);
+      for (const stats of message.stats) encodeIpfix(out, stats);
       return true;
     case 'tableDescReply':
       start(TYPE.TABLE_DESC, message.more);

@@ -1,6 +1,7 @@
 // Decoders of Nicira's extension actions: one entry a subtype, each given what follows the subtype. Facts: ovs-actions(7).
 import { PeerError } from '../../base/errors.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
+import { markPresent } from '../../flow/tun-fields.ts';
 import type { Action, NatSpec, PacketInReason } from '../action.ts';
 import { OFPP } from '../action.ts';
 import {
@@ -142,11 +143,12 @@ function decodeEncap(from: ByteReader): Action {
 export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | 'OFPBAC_BAD_ARGUMENT' = 'OFPBAC_BAD_SET_TYPE'): Action {
   if (from.left < 4) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its header');
   const header = decodeHeader(from);
-  const field = header.coded?.field;
+  const known = header.coded?.field;
   if (header.size > from.left) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its value');
-  if (field === undefined) throw new PeerError(code, 'set_field of an unknown field');
-  if (!field.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${field.name} is read-only`);
+  if (known === undefined) throw new PeerError(code, 'set_field of an unknown field');
+  if (!known.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
   const decoded = decodeFieldValue(from, header, false);
+  const { field } = decoded;
   const value = newKey();
   const mask = newKey();
   if (field.name === 'vlan_vid') {
@@ -155,6 +157,7 @@ export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | '
   } else {
     setKeyBits(value, field.at, field.bits, decoded.value);
     setKeyBits(mask, field.at, field.bits, decoded.mask);
+    markPresent(field, value, mask);
   }
   return { kind: 'setField', field, value, mask };
 }
@@ -206,7 +209,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       return { kind: 'regLoad', dst, value };
     },
   ],
-  [NXAST.REG_LOAD2, (f) => decodeSetField(f.skip(6))],
+  [NXAST.REG_LOAD2, (f) => decodeSetField(f)],
   [NXAST.NOTE, (f) => ({ kind: 'note', data: f.rest().slice() })],
   [
     NXAST.MULTIPATH,

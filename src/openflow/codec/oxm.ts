@@ -6,7 +6,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Field, FieldCode, Prereq } from '../../flow/fields.ts';
-import { mustField } from '../../flow/fields.ts';
+import { mustField, tunFieldIndex } from '../../flow/fields.ts';
 import type { Match } from '../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../flow/match-text.ts';
@@ -17,35 +17,40 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { bytesToBig } from './bytes.ts';
 import type { CodedField } from './oxm-table.ts';
 import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
+import { decodeTunEntry, decodeTunValue, encodeTunEntries, usableField } from './tun-metadata.ts';
 
 const log = logger('nx_match');
 
+const MAX_OPTION_BYTES = 124;
+
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
-/** The order in which the reference writes entries, prerequisites before what needs them. `vlan` and `regs` stand for groups. */
+/** The order in which the reference writes entries, prerequisites before what needs them. `vlan`, `regs` and `tun_metadata` stand for groups. */
 const WIRE_ORDER =
   'dp_hash recirc_id conj_id packet_type in_port actset_output eth_src eth_dst eth_type vlan mpls_tc mpls_bos mpls_ttl mpls_label ' +
   'ip_src ip_dst ipv6_src ipv6_dst ip_frag nw_tos nw_ecn nw_ttl ipv6_label nw_proto tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst ' +
   'icmp_type icmp_code icmpv6_type icmpv6_code nd_target nd_reserved nd_options_type nd_sll nd_tll ' +
   'arp_op arp_spa arp_tpa arp_sha arp_tha ' +
   'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_ver tun_erspan_idx tun_erspan_dir ' +
-  'tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
+  'tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype tun_metadata nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
   'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
 
 /** Fields whose exact value is still sent with its mask, because only some bits of the wire's width exist. */
 const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags', ...MASKED_BY_VALUE]);
 
+const GROUPS: ReadonlySet<string> = new Set(['vlan', 'regs', 'tun_metadata']);
 let order: (Field | string)[] | undefined;
 let registers: Field[] | undefined;
 let wideRegisters: Field[] | undefined;
 
 /** Writes the entries of a match, without padding or envelope. `nxm` takes NXM codes (OpenFlow 1.0 and 1.1's NXM). */
 export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion, cookie?: { value: bigint; mask: bigint }): void {
-  order ??= WIRE_ORDER.split(' ').map((name) => (name === 'vlan' || name === 'regs' ? name : mustField(name)));
+  order ??= WIRE_ORDER.split(' ').map((name) => (GROUPS.has(name) ? name : mustField(name)));
   const nxm = version < 3;
   for (const item of order) {
     if (item === 'vlan') encodeVlan(out, match, nxm);
     else if (item === 'regs') encodeRegisters(out, match, version);
+    else if (item === 'tun_metadata') encodeTunEntries(out, match);
     else if (typeof item !== 'string') encodeField(out, match, item, version);
   }
   if (cookie !== undefined && cookie.mask !== 0n) {
@@ -132,7 +137,8 @@ export function encodeHeader(out: ByteWriter, code: FieldCode, wireBytes: number
 export function encodeFieldHeader(out: ByteWriter, field: Field, version: OfVersion, hasMask = false): void {
   const code = codeFor(field, version);
   if (code === undefined) throw new Error(`${field.name} has no code`);
-  encodeHeader(out, code, field.wireBytes, hasMask);
+  // What an action names is the whole of an option, however long it is.
+  encodeHeader(out, code, tunFieldIndex(field) < 0 ? field.wireBytes : MAX_OPTION_BYTES, hasMask);
 }
 
 /** A header read: the field it names, or undefined when unknown. */
@@ -158,7 +164,8 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   const hasMask = (second & 1) !== 0;
   const num = second >> 1;
   const isCookie = cls === 1 && num === 30 && size === (hasMask ? 16 : 8);
-  return { coded: isCookie ? undefined : fieldByCode(cls, experimenter, num), hasMask, size, isCookie };
+  const coded = isCookie ? undefined : fieldByCode(cls, experimenter, num);
+  return { coded, hasMask, size, isCookie };
 }
 
 /** A field named in an action: the header alone stands there. */
@@ -167,6 +174,7 @@ export function decodeFieldHeader(from: ByteReader): Field {
   const header = decodeHeader(from);
   const coded = header.coded;
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
+  if (tunFieldIndex(coded.field) >= 0) return usableField(coded.field);
   if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
     throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   return coded.field;
@@ -189,8 +197,10 @@ export interface FieldValue {
 
 /** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
 export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict = true): FieldValue {
-  const field = header.coded?.field;
-  if (field === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
+  const known = header.coded?.field;
+  if (known === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
+  const field = usableField(known);
+  if (tunFieldIndex(field) >= 0) return { field, ...decodeTunValue(from, field, header.size, header.hasMask) };
   const perValue = header.hasMask ? header.size / 2 : header.size;
   if (perValue !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
   let value = bytesToBig(from.take(perValue));
@@ -216,6 +226,9 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */
 const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : field.name === 'ct_state' ? 8 : field.bits);
 
+/** Types and codes of ICMP fill the places of transport ports. */
+const ICMP_FIELDS: ReadonlySet<string> = new Set(['icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code']);
+
 /** Adds a field to a match, in the key's form. A zero mask adds nothing. */
 export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
   // Ethernet is the packet type of all flows that do not ask for another.
@@ -240,6 +253,11 @@ export function addToMatch(match: Match, { field, value, mask }: FieldValue): vo
     bits = 13;
     stored = value | 0x1000n;
     storedMask = mask | 0x1000n;
+  } else if (ICMP_FIELDS.has(field.name)) {
+    // A whole word stands there for them.
+    at -= 8;
+    bits = 16;
+    storedMask = 0xffffn;
   } else if (field.name === 'nw_tos') {
     storedMask = 0xfcn;
   } else if (MASKED_BY_VALUE.has(field.name)) {
@@ -262,14 +280,30 @@ function isMatched(match: Match, field: Field): boolean {
   return keyBits(match.mask, field.at, field.bits) !== 0n;
 }
 
+/** Even what is not known may have no bit in its value that its mask has not. */
+function checkWildcards(payload: Uint8Array, header: EntryHeader): void {
+  if (!header.hasMask || payload.length % 2 !== 0) return;
+  const half = payload.length / 2;
+  for (let i = 0; i < half; i++) if (((payload[i] ?? 0) & ~(payload[half + i] ?? 0)) !== 0) refuseWildcards(header);
+}
+
+function refuseWildcards(header: EntryHeader): never {
+  log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
+  throw new PeerError('OFPBMC_BAD_WILDCARDS', 'value outside its mask');
+}
+
+function isKnown({ coded, size, hasMask }: EntryHeader): boolean {
+  return coded !== undefined && size === coded.field.wireBytes * (hasMask ? 2 : 1);
+}
+
 /** Reads entries to the end of `from`. Unless `strict`, unknown fields and missing prerequisites are passed over, as in packet-ins. */
-export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatch {
+export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCookie = false): DecodedMatch {
   const match = matchAll();
   const result: DecodedMatch = { match };
   let isEthernet = false;
   while (from.left > 0) {
     const header = decodeHeader(from);
-    if (header.isCookie) {
+    if (header.isCookie && mayHaveCookie) {
       const value = from.u64();
       const mask = header.hasMask ? from.u64() : ones(64);
       if ((value & ~mask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', 'cookie outside its mask');
@@ -277,15 +311,20 @@ export function decodeMatchEntries(from: ByteReader, strict = true): DecodedMatc
       result.cookie = { value, mask };
       continue;
     }
-    if (header.coded === undefined || header.coded.field.name.startsWith('tun_metadata')) {
+    if (header.coded !== undefined && tunFieldIndex(header.coded.field) >= 0) {
+      decodeTunEntry(from, match, header.coded.field, header.size, header.hasMask, strict);
+      continue;
+    }
+    if (!isKnown(header)) {
+      // A header that says another length than the field has is not that field's.
+      checkWildcards(from.take(header.size), header);
       if (strict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
-      from.skip(header.size);
       continue;
     }
     const value = decodeFieldValue(from, header);
+    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
     if (strict && !prereqHolds(value.field.prereq, match))
       throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
-    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
     if (value.field.name === 'packet_type' && value.value === 0n) isEthernet = true;
     addToMatch(match, value);
   }
@@ -307,8 +346,9 @@ export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion
 export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
   const type = from.u16();
   const length = from.u16();
-  if (length < 4 || length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
+  if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
+  if (length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   return decodeMatchEntries(entries, strict);

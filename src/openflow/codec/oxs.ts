@@ -4,6 +4,14 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 
 const ALL_ONES = 0xffffffffffffffffn;
 
+/** Bytes of each entry that is understood. */
+const SIZES: ReadonlyMap<number, number> = new Map([
+  [0, 8],
+  [3, 4],
+  [4, 8],
+  [5, 8],
+]);
+
 export interface Oxs {
   durationSec: number;
   durationNsec: number;
@@ -15,23 +23,24 @@ export interface Oxs {
 
 /** OpenFlow 1.5 flow statistics: entries like OXM of class 0x8002 (OpenFlow 1.5.1 section 7.2.4). */
 export function decodeOxs(from: ByteReader): Oxs {
-  const oxs: Oxs = { durationSec: 0, durationNsec: 0, packetCount: ALL_ONES, byteCount: ALL_ONES };
+  const oxs: Oxs = { durationSec: 0xffffffff, durationNsec: 0xffffffff, packetCount: ALL_ONES, byteCount: ALL_ONES };
   from.skip(2);
   const length = from.u16();
-  if (length < 4) throw new PeerError('OFPBRC_BAD_LEN', 'statistics shorter than their header');
-  const entries = from.sub(length - 4);
+  if (length < 4 || length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `statistics of ${length} bytes`);
+  const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   while (entries.left >= 4) {
     const cls = entries.u16();
-    const field = entries.u8() >> 1;
-    const body = entries.sub(entries.u8());
-    if (cls !== 0x8002) continue;
-    if (field === 0) {
+    const field = entries.u8();
+    const size = entries.u8();
+    const body = entries.sub(size);
+    if (cls !== 0x8002 || (field & 1) !== 0 || size !== SIZES.get(field >> 1)) continue;
+    if (field >> 1 === 0) {
       oxs.durationSec = body.u32();
       oxs.durationNsec = body.u32();
-    } else if (field === 3) oxs.flowCount = body.u32();
-    else if (field === 4) oxs.packetCount = body.u64();
-    else if (field === 5) oxs.byteCount = body.u64();
+    } else if (field >> 1 === 3) oxs.flowCount = body.u32();
+    else if (field >> 1 === 4) oxs.packetCount = body.u64();
+    else if (field >> 1 === 5) oxs.byteCount = body.u64();
   }
   return oxs;
 }

@@ -1,16 +1,18 @@
 // Packet-in and packet-out in all their forms. OpenFlow 1.0.0 sections 5.3.6 and 5.4.1, OpenFlow 1.3.5 sections 7.3.7 and 7.4.1;
 // NXT_PACKET_IN and NXT_PACKET_IN2 carry the frame's metadata as NXM entries.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Match } from '../../flow/key.ts';
 import { matchAll, setKeyBits, W } from '../../flow/key.ts';
-import type { PacketInReason } from '../action.ts';
-import type { OfVersion, PacketIn, PacketOut } from '../message.ts';
+import { OFPP, type PacketInReason } from '../action.ts';
+import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
 import { decodeActions, encodeActions } from './action-codec.ts';
 import { PACKET_IN_REASONS } from './action-constants.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
 import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
 import { decodeMatchEntries, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodePort, encodePort } from './port-codec.ts';
+import { eachProperty, refuseProperty } from './properties.ts';
 
 /** The OpenFlow port a match names as in_port, 0xffff (none) when it does not. */
 export const inPortOf = (match: Match): number =>
@@ -26,13 +28,16 @@ export function inPortMatch(port: number): Match {
 
 const ALL_ONES = 0xffffffffffffffffn;
 
-function reason(number: number): PacketInReason {
-  return PACKET_IN_REASONS[number] ?? 'action';
+function reason(number: number): PacketInReason | number {
+  return PACKET_IN_REASONS[number] ?? number;
 }
 
+const numberOfReason = (reason: PacketInReason | number): number =>
+  typeof reason === 'number' ? reason : PACKET_IN_REASONS.indexOf(reason);
+
 /** The reason's number in a version: 1.0 to 1.3 know three, and say `action` for those that came later. */
-function reasonNumber(version: OfVersion, name: PacketInReason): number {
-  const number = PACKET_IN_REASONS.indexOf(name);
+function reasonNumber(version: OfVersion, name: PacketInReason | number): number {
+  const number = numberOfReason(name);
   if (name === 'explicit_miss' || name === 'implicit_miss') return 0;
   return version < 5 && number > 2 ? 1 : number;
 }
@@ -59,7 +64,7 @@ export function decodePacketIn(from: ByteReader, version: OfVersion): PacketIn {
   const why = reason(from.u8());
   const table = from.u8();
   const cookie = version >= 4 ? from.u64() : ALL_ONES;
-  const match = decodeAnyMatch(from).match;
+  const match = decodeAnyMatch(from, false).match;
   from.skip(2);
   return { kind: 'packetIn', bufferId, totalLength, reason: why, table, cookie, match, data: from.rest().slice() };
 }
@@ -98,7 +103,7 @@ export function decodeNxPacketIn(from: ByteReader): PacketIn {
 
 /** Writes what follows the subtype of NXT_PACKET_IN. */
 export function encodeNxPacketIn(out: ByteWriter, p: PacketIn): void {
-  out.u32(p.bufferId).u16(p.totalLength).u8(PACKET_IN_REASONS.indexOf(p.reason)).u8(p.table).u64(p.cookie);
+  out.u32(p.bufferId).u16(p.totalLength).u8(numberOfReason(p.reason)).u8(p.table).u64(p.cookie);
   const lengthAt = out.size;
   out.u16(0).zeros(6);
   const length = encodeNxmMatch(out, p.match);
@@ -119,42 +124,73 @@ const PROPERTY = {
   CONTINUATION: 8,
 } as const;
 
-/** Reads NXT_PACKET_IN2 (also the body of NXT_RESUME). */
-export function decodeNxPacketIn2(from: ByteReader): PacketIn {
-  const p: PacketIn = {
-    kind: 'packetIn',
+const log = logger('ofp_packet');
+
+/** Reads NXT_PACKET_IN2 and NXT_RESUME. */
+export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteReader, kind: K): Omit<PacketIn, 'kind'> & { kind: K } {
+  const p: Omit<PacketIn, 'kind'> & { kind: K } = {
+    kind,
     bufferId: 0xffffffff,
     totalLength: 0,
-    reason: 'action',
+    reason: 0,
     table: 0,
     cookie: ALL_ONES,
     match: matchAll(),
     data: new Uint8Array(0),
   };
-  while (from.left >= 4) {
-    const type = from.u16();
-    const size = from.u16();
-    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${size} bytes`);
-    const body = from.sub(size - 4, 'OFPBPC_BAD_LEN');
-    from.skip(Math.min(from.left, (8 - (size % 8)) % 8));
-    if (type === PROPERTY.PACKET) p.data = body.rest().slice();
-    else if (type === PROPERTY.FULL_LENGTH) p.totalLength = body.u32();
-    else if (type === PROPERTY.BUFFER) p.bufferId = body.u32();
-    else if (type === PROPERTY.TABLE) p.table = body.u8();
-    else if (type === PROPERTY.COOKIE) p.cookie = body.skip(body.left >= 12 ? 4 : 0).u64();
-    else if (type === PROPERTY.REASON) p.reason = reason(body.u8());
-    else if (type === PROPERTY.METADATA) p.match = decodeMatchEntries(body, false).match;
-    else if (type === PROPERTY.USERDATA) p.userdata = body.rest().slice();
-    else if (type === PROPERTY.CONTINUATION) p.continuation = body.rest().slice();
-    else if (type < 0x8000) throw new PeerError('OFPBPC_BAD_TYPE', `packet-in property ${type}`);
+  p.reason = reason(0);
+  for (const property of eachProperty(from)) {
+    const { number, body } = property;
+    const sized = (size: number): ByteReader => {
+      if (body.left < size) throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
+      return body;
+    };
+    switch (number) {
+      case PROPERTY.PACKET:
+        p.data = body.rest().slice();
+        break;
+      case PROPERTY.FULL_LENGTH:
+        p.totalLength = sized(4).u32();
+        break;
+      case PROPERTY.BUFFER:
+        p.bufferId = sized(4).u32();
+        break;
+      case PROPERTY.TABLE:
+        p.table = sized(1).u8();
+        break;
+      case PROPERTY.COOKIE:
+        p.cookie = sized(12).skip(4).u64();
+        break;
+      case PROPERTY.REASON:
+        p.reason = reason(sized(1).u8());
+        break;
+      case PROPERTY.METADATA:
+        p.match = decodeMatchEntries(new ByteReader(body.rest(), 'OFPBMC_BAD_LEN'), false).match;
+        break;
+      case PROPERTY.USERDATA:
+        p.userdata = body.rest().slice();
+        break;
+      case PROPERTY.CONTINUATION:
+        p.continuation = body.rest().slice();
+        break;
+      default:
+        refuseProperty(log, true, 'NX_PACKET_IN2', property);
+    }
   }
-  if (p.data.length === 0) throw new PeerError('OFPBRC_BAD_LEN', 'packet-in without a packet');
+  if (p.data.length === 0) {
+    log.warn('NXT_PACKET_IN2 lacks packet');
+    throw new PeerError('OFPBRC_BAD_LEN', 'packet-in without a packet');
+  }
   if (p.totalLength === 0) p.totalLength = p.data.length;
+  else if (p.totalLength < p.data.length) {
+    log.warn(`NXT_PACKET_IN2 claimed full_len < len(packet)`);
+    throw new PeerError('OFPBRC_BAD_LEN', `full length ${p.totalLength} of ${p.data.length} bytes`);
+  }
   return p;
 }
 
 /** Writes what follows the subtype of NXT_PACKET_IN2. */
-export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn, version: OfVersion): void {
+export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn | Resume, version: OfVersion): void {
   const property = (type: number, body: (out: ByteWriter) => void): void => {
     const start = out.size;
     out.u16(type).u16(0);
@@ -167,11 +203,11 @@ export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn, version: OfVersi
   if (p.bufferId !== 0xffffffff) property(PROPERTY.BUFFER, (o) => o.u32(p.bufferId));
   property(PROPERTY.TABLE, (o) => o.u8(p.table));
   if (p.cookie !== ALL_ONES) property(PROPERTY.COOKIE, (o) => o.u32(0).u64(p.cookie));
-  property(PROPERTY.REASON, (o) => o.u8(PACKET_IN_REASONS.indexOf(p.reason)));
+  property(PROPERTY.REASON, (o) => o.u8(numberOfReason(p.reason)));
   property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version));
   const { userdata, continuation } = p;
-  if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
   if (continuation !== undefined) property(PROPERTY.CONTINUATION, (o) => o.put(continuation));
+  if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
 }
 
 /** Reads OFPT_PACKET_OUT. */
@@ -189,6 +225,11 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
     if (version > 1) from.skip(6);
   }
   const actions = decodeActions(from.sub(actionsSize), version);
+  const inPort = inPortOf(match);
+  if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.NONE && inPort !== OFPP.CONTROLLER) {
+    log.warn(`packet-out has bad input port 0x${inPort.toString(16)}`);
+    throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${inPort}`);
+  }
   return { kind: 'packetOut', bufferId, match, actions, data: from.rest().slice() };
 }
 

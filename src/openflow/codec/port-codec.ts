@@ -1,10 +1,21 @@
 // Ports on the wire: descriptions, status, modification, statistics. OpenFlow 1.0.0 section 5.2.1, OpenFlow 1.3.5 section 7.2.1,
 // OpenFlow 1.4.1 section 7.2.1. Inside, bits are OpenFlow 1.1's; 1.0 has the feature bits from COPPER on four places lower.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { OfPort } from '../action.ts';
 import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
+import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { readList } from './partial.ts';
+import { eachProperty, type Property, refuseProperty } from './properties.ts';
+
+const log = logger('ofp_port');
+
+/** Who defines the further counters of ports, and their two properties. */
+const INTEL = 0xaa01;
+const RFC2819 = 1;
+const CUSTOM = 2;
 
 const UNKNOWN = 0xffffffffffffffffn;
 const LOW = 0x7f;
@@ -43,8 +54,10 @@ export function decodePortDesc(from: ByteReader, version: OfVersion): PortDesc {
     const speeds = { currentSpeedKbps: fastest(current), maxSpeedKbps: fastest(supported) };
     return { port, mac, name, config, state, current, advertised, supported, peer, ...speeds };
   }
-  const port = portFromWire32(from.u32(), 'OFPBAC_BAD_OUT_PORT');
+  const wirePort = from.u32();
   const length = version >= 5 ? from.u16() : 64;
+  if (version >= 5 && (length < 40 || length - 6 > from.left)) throw new PeerError('OFPBRC_BAD_LEN', `port description of ${length} bytes`);
+  const port = portFromWire32(wirePort, 'OFPBAC_BAD_OUT_PORT');
   from.skip(version >= 5 ? 2 : 4);
   const mac = from.mac();
   from.skip(2);
@@ -66,15 +79,10 @@ export function decodePortDesc(from: ByteReader, version: OfVersion): PortDesc {
     decodeEthernet(from, desc);
     return desc;
   }
-  if (length < 40) throw new PeerError('OFPBRC_BAD_LEN', `port description of ${length} bytes`);
-  const properties = from.sub(length - 40);
-  while (properties.left >= 4) {
-    const type = properties.u16();
-    const size = properties.u16();
-    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `port property of ${size} bytes`);
-    const body = properties.sub(size - 4, 'OFPBPC_BAD_LEN');
-    properties.skip(Math.min(properties.left, (8 - (size % 8)) % 8));
-    if (type === 0) decodeEthernet(body.skip(4), desc);
+  for (const { number, body } of eachProperty(from.sub(length - 40))) {
+    if (number !== 0) continue;
+    if (body.left !== 28) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${body.left} bytes`);
+    decodeEthernet(body.skip(4), desc);
   }
   return desc;
 }
@@ -105,11 +113,7 @@ export function encodePortDesc(out: ByteWriter, version: OfVersion, desc: PortDe
 }
 
 /** Reads a run of port descriptions to the end. */
-export function decodePortDescs(from: ByteReader, version: OfVersion): PortDesc[] {
-  const ports: PortDesc[] = [];
-  while (from.left > 0) ports.push(decodePortDesc(from, version));
-  return ports;
-}
+export const decodePortDescs = (from: ByteReader, version: OfVersion): PortDesc[] => readList(from, () => decodePortDesc(from, version));
 
 const REASONS = ['add', 'delete', 'modify'] as const;
 
@@ -136,16 +140,18 @@ export function decodePortMod(from: ByteReader, version: OfVersion): PortMod {
   const mac = from.mac();
   if (version > 1) from.skip(2);
   const known = version === 1 ? ALL_CONFIG10 : ALL_CONFIG11;
-  const config = from.u32() & known;
+  const wanted = from.u32();
   const mask = from.u32() & known;
+  const config = wanted & mask;
   let advertise = 0;
   if (version >= 5) {
-    while (from.left >= 4) {
-      const type = from.u16();
-      const size = from.u16();
-      if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `port property of ${size} bytes`);
-      const body = from.sub(size - 4, 'OFPBPC_BAD_LEN');
-      if (type === 0) advertise = body.u32();
+    for (const property of eachProperty(from)) {
+      if (property.number !== 0) {
+        refuseProperty(log, true, 'port_mod', property);
+        continue;
+      }
+      if (property.body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${property.body.left} bytes`);
+      advertise = property.body.u32();
     }
   } else {
     advertise = version === 1 ? featuresFrom10(from.u32()) : from.u32();
@@ -165,11 +171,8 @@ export function encodePortMod(out: ByteWriter, version: OfVersion, message: Port
 }
 
 /** Reads a run of port statistics to the end. */
-export function decodePortStats(from: ByteReader, version: OfVersion): PortStats[] {
-  const all: PortStats[] = [];
-  while (from.left > 0) all.push(version >= 5 ? decodePortStats14(from) : decodePortStats10(from, version));
-  return all;
-}
+export const decodePortStats = (from: ByteReader, version: OfVersion): PortStats[] =>
+  readList(from, () => (version >= 5 ? decodePortStats14(from) : decodePortStats10(from, version)));
 
 function decodePortStats10(from: ByteReader, version: OfVersion): PortStats {
   const port = decodePort(from, version);
@@ -218,20 +221,30 @@ function decodePortStats14(from: ByteReader): PortStats {
     durationSec,
     durationNsec,
   };
-  while (body.left >= 4) {
-    const type = body.u16();
-    const size = body.u16();
-    if (size < 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${size} bytes`);
-    const property = body.sub(size - 4, 'OFPBPC_BAD_LEN');
-    body.skip(Math.min(body.left, (8 - (size % 8)) % 8));
-    if (type !== 0) continue;
-    property.skip(4);
-    stats.rxFrameErr = property.u64();
-    stats.rxOverErr = property.u64();
-    stats.rxCrcErr = property.u64();
-    stats.collisions = property.u64();
+  for (const property of eachProperty(body)) {
+    if (property.experimenter === INTEL) decodeIntel(property, stats);
+    if (property.number !== 0) continue;
+    const counters = property.body;
+    if (counters.left !== 36) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${counters.left} bytes`);
+    counters.skip(4);
+    stats.rxFrameErr = counters.u64();
+    stats.rxOverErr = counters.u64();
+    stats.rxCrcErr = counters.u64();
+    stats.collisions = counters.u64();
   }
   return stats;
+}
+
+/** Reads the counters of RFC 2819 or those of the port's own. */
+function decodeIntel({ experimenterType, body }: Property, stats: PortStats): void {
+  if (experimenterType === RFC2819) {
+    if (body.left < 4 + 8 * RFC2819_COUNTERS.length) throw new PeerError('OFPBPC_BAD_LEN', `counters of ${body.left} bytes`);
+    body.skip(4);
+    stats.rfc2819 = RFC2819_COUNTERS.map(() => body.u64());
+  } else if (experimenterType === CUSTOM) {
+    const count = body.skip(2).u16();
+    stats.custom = Array.from({ length: count }, () => ({ name: body.text(body.u8()), value: body.u64() }));
+  }
 }
 
 /** Writes one port's statistics. */

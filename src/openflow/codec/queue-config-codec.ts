@@ -1,20 +1,26 @@
 // The configuration of queues: OFPT_QUEUE_GET_CONFIG of OpenFlow 1.0 to 1.3, OFPMP_QUEUE_DESC from OpenFlow 1.4 on.
 import { PeerError } from '../../base/errors.ts';
+import { OFPP } from '../action.ts';
 import type { Message, OfVersion } from '../message.ts';
+import { portFromWire32 } from '../ports.ts';
 import type { QueueConfig } from '../table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { listMessage, readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
+import { eachProperty } from './properties.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 const RATE = { MIN: 1, MAX: 2 } as const;
-/** A rate above this says that it is not set. */
-const MAX_RATE = 1000;
+/** That a rate is not set. Others above 1000 say that the queue may not send. */
+const NO_RATE = 0xffff;
 const ALL_QUEUES = 0xffffffff;
 
 /** Reads a request. */
 export function decodeQueueConfigRequest(from: ByteReader, version: OfVersion): Of<'queueConfigRequest'> {
-  const port = decodePort(from, version, 'OFPQOFC_BAD_PORT');
+  const port = decodePort(from, version);
+  if (version < 5 && port >= OFPP.MAX && (version === 1 || port !== OFPP.NONE))
+    throw new PeerError('OFPQOFC_BAD_PORT', `queues of port ${port}`);
   return { kind: 'queueConfigRequest', port, queue: version >= 5 ? from.u32() : ALL_QUEUES };
 }
 
@@ -26,46 +32,68 @@ export function encodeQueueConfigRequest(out: ByteWriter, version: OfVersion, me
 }
 
 function rates(from: ByteReader, version: OfVersion, queue: QueueConfig): QueueConfig {
-  while (from.left >= 4) {
+  const set = (type: number, rate: number): void => {
+    const name = type === RATE.MIN ? 'minRate' : 'maxRate';
+    if (rate === NO_RATE) delete queue[name];
+    else queue[name] = rate;
+  };
+  if (version >= 5) {
+    for (const { number, body } of eachProperty(from)) {
+      if (number !== RATE.MIN && number !== RATE.MAX) continue;
+      if (body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `rate of ${body.left} bytes`);
+      set(number, body.u16());
+    }
+    return queue;
+  }
+  while (from.left > 0) {
+    const left = from.left;
+    if (left < 8) throw new PeerError('OFPBRC_BAD_LEN', 'queue property cut off');
     const type = from.u16();
     const length = from.u16();
-    if (length < 4) throw new PeerError('OFPBRC_BAD_LEN', `queue property of ${length} bytes`);
-    const body = from.sub(length - 4);
+    if (length < 8 || length > left) throw new PeerError('OFPBRC_BAD_LEN', `queue property of ${length} bytes`);
+    const body = from.sub(length - 4).skip(4);
     if (type !== RATE.MIN && type !== RATE.MAX) continue;
-    if (version < 5) body.skip(4);
-    const rate = body.u16();
-    if (rate <= MAX_RATE) queue[type === RATE.MIN ? 'minRate' : 'maxRate'] = rate;
+    if (length < 16) throw new PeerError('OFPBRC_BAD_LEN', `rate of ${length} bytes`);
+    set(type, body.u16());
   }
   return queue;
 }
 
 /** Reads a reply; before OpenFlow 1.4 it is of one port. */
-export function decodeQueueConfigReply(from: ByteReader, version: OfVersion, more: boolean): Of<'queueConfigReply'> {
-  const queues: QueueConfig[] = [];
+export function decodeQueueConfigReply(from: ByteReader, version: OfVersion, more: boolean): Message {
   if (version >= 5) {
-    while (from.left > 0) {
-      const port = decodePort(from, version);
-      const queue = from.u32();
-      const length = from.u16();
-      if (length < 16) throw new PeerError('OFPBRC_BAD_LEN', `queue of ${length} bytes`);
-      const body = from.sub(length - 10);
-      queues.push(rates(body.skip(6), version, { port, queue }));
-    }
-    return { kind: 'queueConfigReply', port: 0xffff, queues, more };
+    return listMessage(
+      () => readList(from, () => decodeQueue14(from, version)),
+      (queues) => ({ kind: 'queueConfigReply', port: OFPP.NONE, queues, more }),
+    );
   }
   const port = decodePort(from, version);
   from.skip(version === 1 ? 6 : 4);
-  while (from.left > 0) {
-    const queue = from.u32();
-    // OpenFlow 1.2 put the port into each queue.
-    const fixed = version <= 2 ? 8 : 16;
-    if (version >= 3) from.skip(4);
-    const length = from.u16();
-    if (length < fixed) throw new PeerError('OFPBRC_BAD_LEN', `queue of ${length} bytes`);
-    const skipped = version <= 2 ? 2 : 6;
-    queues.push(rates(from.skip(skipped).sub(length - fixed), version, { port, queue }));
-  }
-  return { kind: 'queueConfigReply', port, queues, more };
+  return listMessage(
+    () => readList(from, () => decodeQueue10(from, version, port)),
+    (queues) => ({ kind: 'queueConfigReply', port, queues, more }),
+  );
+}
+
+function decodeQueue14(from: ByteReader, version: OfVersion): QueueConfig {
+  const left = from.left;
+  const port = from.u32();
+  const queue = from.u32();
+  const length = from.u16();
+  if (length < 16 || length > left) throw new PeerError('OFPBRC_BAD_LEN', `queue of ${length} bytes`);
+  const body = from.sub(length - 10);
+  return rates(body.skip(6), version, { port: portFromWire32(port), queue });
+}
+
+/** OpenFlow 1.2 put the port into each queue. */
+function decodeQueue10(from: ByteReader, version: OfVersion, port: number): QueueConfig {
+  const left = from.left;
+  const fixed = version <= 2 ? 8 : 16;
+  const queue = from.u32();
+  if (version >= 3) from.skip(4);
+  const length = from.u16();
+  if (length < fixed || length > left) throw new PeerError('OFPBRC_BAD_LEN', `queue of ${length} bytes`);
+  return rates(from.skip(version <= 2 ? 2 : 6).sub(length - fixed), version, { port, queue });
 }
 
 /** Writes a reply. */

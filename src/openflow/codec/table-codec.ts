@@ -1,32 +1,45 @@
 // What controllers may set of flow tables, and hear of them: OpenFlow 1.1.0 section A.3.4.3 (misses) and OpenFlow 1.4.1 sections 7.3.4
 // (eviction, vacancy), 7.3.5.6 (descriptions) and 7.4.5 (status).
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { EVICT, TABLE_CONFIG, type TableDesc, type TableSettings } from '../table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { readList } from './partial.ts';
+import { eachProperty } from './properties.ts';
+
+const log = logger('ofp_table');
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 const PROPERTY = { EVICTION: 2, VACANCY: 3 } as const;
 
-function decodeProperties(from: ByteReader, config: number): TableSettings {
+/** A property that is not known is passed over in descriptions, and refused in modifications. */
+function decodeProperties(from: ByteReader, config: number, isMod: boolean): TableSettings {
   const settings: TableSettings = { evicts: (config & TABLE_CONFIG.EVICTION) !== 0, tellsVacancy: (config & TABLE_CONFIG.VACANCY) !== 0 };
-  while (from.left >= 4) {
-    const type = from.u16();
-    const length = from.u16();
-    if (length < 4) throw new PeerError('OFPBPC_BAD_LEN', `table property of ${length} bytes`);
-    const body = from.sub(length - 4, 'OFPBPC_BAD_LEN');
-    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-    if (type === PROPERTY.EVICTION) {
-      if (body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `eviction property of ${length} bytes`);
-      settings.evictionFlags = body.u32();
-    } else if (type === PROPERTY.VACANCY) {
-      if (body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `vacancy property of ${length} bytes`);
+  for (const { number, body } of eachProperty(from)) {
+    if (number !== PROPERTY.EVICTION && number !== PROPERTY.VACANCY) {
+      if (isMod) throw new PeerError('OFPBRC_BAD_TYPE', `table property ${number}`);
+      continue;
+    }
+    if (body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `table property of ${body.left} bytes`);
+    if (number === PROPERTY.EVICTION) settings.evictionFlags = body.u32();
+    else {
       settings.vacancy = { down: body.u8(), up: body.u8(), now: body.u8() };
-    } else throw new PeerError('OFPBPC_BAD_TYPE', `table property ${type}`);
+      if (isMod) checkVacancy(settings.vacancy);
+    }
   }
-  if (from.left > 0) throw new PeerError('OFPBPC_BAD_LEN', `${from.left} bytes after the last property`);
   return settings;
+}
+
+function checkVacancy({ down, up, now }: { down: number; up: number; now: number }): void {
+  const refuse = (text: string): never => {
+    log.warn(text);
+    throw new PeerError('OFPBPC_BAD_VALUE', text);
+  };
+  if (down > 100 || up > 100) refuse('Vacancy threshold percentage should not be greater than 100');
+  if (down > up) refuse('Value of vacancy_down is greater than vacancy_up');
+  if (now !== 0) refuse('Vacancy value should be zero for table-mod messages');
 }
 
 const configBits = (settings: TableSettings): number =>
@@ -45,14 +58,7 @@ export function decodeTableMod(from: ByteReader, version: OfVersion): Of<'tableM
   const table = from.u8();
   const config = from.skip(3).u32();
   if (version < 5) return { kind: 'tableMod', table, missConfig: config };
-  const settings = decodeProperties(from, config);
-  const { vacancy } = settings;
-  if (vacancy !== undefined) {
-    if (vacancy.down > 100 || vacancy.up > 100 || vacancy.down > vacancy.up) {
-      throw new PeerError('OFPBPC_BAD_VALUE', `vacancy ${vacancy.down} to ${vacancy.up}`);
-    }
-    if (vacancy.now !== 0) throw new PeerError('OFPBPC_BAD_VALUE', 'the present vacancy cannot be set');
-  }
+  const settings = decodeProperties(from, config, true);
   return { kind: 'tableMod', table, missConfig: 0, settings };
 }
 
@@ -73,7 +79,7 @@ function decodeTableDesc(from: ByteReader): TableDesc {
   const body = from.sub(length - 2);
   const table = body.u8();
   const config = body.skip(1).u32();
-  return { table, ...decodeProperties(body, config) };
+  return { table, ...decodeProperties(body, config, false) };
 }
 
 function encodeTableDesc(out: ByteWriter, desc: TableDesc): void {
@@ -84,11 +90,7 @@ function encodeTableDesc(out: ByteWriter, desc: TableDesc): void {
 }
 
 /** Reads the descriptions of OFPMP_TABLE_DESC. */
-export function decodeTableDescs(from: ByteReader): TableDesc[] {
-  const tables: TableDesc[] = [];
-  while (from.left > 0) tables.push(decodeTableDesc(from));
-  return tables;
-}
+export const decodeTableDescs = (from: ByteReader): TableDesc[] => readList(from, decodeTableDesc);
 
 /** Writes the descriptions of OFPMP_TABLE_DESC. */
 export function encodeTableDescs(out: ByteWriter, tables: readonly TableDesc[]): void {
@@ -98,7 +100,7 @@ export function encodeTableDescs(out: ByteWriter, tables: readonly TableDesc[]):
 /** Reads OFPT_TABLE_STATUS. */
 export function decodeTableStatus(from: ByteReader): Of<'tableStatus'> {
   const reason = from.u8();
-  if (reason !== 3 && reason !== 4) throw new PeerError('OFPBRC_BAD_VALUE', `table status for reason ${reason}`);
+  if (reason !== 3 && reason !== 4) throw new PeerError('OFPBPC_BAD_VALUE', `table status for reason ${reason}`);
   return { kind: 'tableStatus', reason: reason === 3 ? 'vacancy_down' : 'vacancy_up', desc: decodeTableDesc(from.skip(7)) };
 }
 

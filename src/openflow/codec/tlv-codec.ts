@@ -1,19 +1,20 @@
 // Nicira's TLV table messages: NXT_TLV_TABLE_MOD, NXT_TLV_TABLE_REQUEST, NXT_TLV_TABLE_REPLY.
 import { PeerError } from '../../base/errors.ts';
 import type { Message } from '../message.ts';
-import { checkTlvMap, type TlvMap } from '../tlv-table.ts';
+import { checkTlvMap, TLV_FIELDS, type TlvMap } from '../tlv-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 const COMMANDS = ['add', 'delete', 'clear'] as const;
 
-function decodeMaps(from: ByteReader): TlvMap[] {
+/** `fields` is how many fields there are to map to. */
+function decodeMaps(from: ByteReader, fields = TLV_FIELDS): TlvMap[] {
   const maps: TlvMap[] = [];
   while (from.left > 0) {
     const map = { optionClass: from.u16(), optionType: from.u8(), size: from.u8(), field: from.u16() };
     from.skip(2);
-    checkTlvMap(map);
+    checkTlvMap(map, fields);
     maps.push(map);
   }
   return maps;
@@ -41,7 +42,7 @@ export function encodeTlvMod(out: ByteWriter, message: Of<'tlvTableMod'>): void 
 export function decodeTlvReply(from: ByteReader): Of<'tlvTableReply'> {
   const maxSpace = from.u32();
   const maxFields = from.u16();
-  return { kind: 'tlvTableReply', maxSpace, maxFields, maps: decodeMaps(from.skip(10)) };
+  return { kind: 'tlvTableReply', maxSpace, maxFields, maps: decodeMaps(from.skip(10), maxFields) };
 }
 
 /** Writes NXT_TLV_TABLE_REPLY. */

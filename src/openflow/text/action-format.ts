@@ -141,6 +141,8 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'decap':
       if (action.newPacketType === undefined) return 'decap()';
       return `decap(packet_type(ns=${action.newPacketType >>> 16},type=${hex(BigInt(action.newPacketType & 0xffff))}))`;
+    case 'unrollXlate':
+      return `unroll_xlate(table=${action.table}, cookie=${action.cookie})`;
     case 'debugRecirc':
       return 'debug_recirc';
     case 'debugSlow':

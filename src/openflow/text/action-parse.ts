@@ -2,8 +2,9 @@
 // Facts: ovs-actions(7) and the reference's messages.
 import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
 import { parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
-import type { Field } from '../../flow/fields.ts';
+import { type Field, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
+import { markPresent } from '../../flow/tun-fields.ts';
 import type { Action, ActionKind, NatSpec, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
@@ -133,7 +134,19 @@ function parseLoad(arg: string): Action {
   const dst = parseSubfield(arg.slice(arrow + 2));
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
   if (!dst.field.writable) return fault(`${arg.slice(arrow + 2)}: read-only field`);
+  if (tunFieldIndex(dst.field) >= 0) return setPart(dst, value);
   return { kind: 'regLoad', dst, value };
+}
+
+/** A load of a part of an option is a masked set_field: no other form has room for it. */
+function setPart({ field, offset, bits }: Subfield, number: bigint): Action {
+  const value = newKey();
+  const mask = newKey();
+  const at = field.at + field.bits - offset - bits;
+  setKeyBits(value, at, bits, number);
+  setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
+  markPresent(field, value, mask);
+  return { kind: 'setField', field, value, mask };
 }
 
 function parseMove(arg: string): Action {
@@ -160,6 +173,7 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   // A tag that is set is a tag that is there. The value keeps bits outside the mask, as the reference sends them.
   setKeyBits(valueKey, at, bits, isVid ? value | 0x1000n : value);
   setKeyBits(maskKey, at, bits, isVid ? mask | 0x1000n : mask);
+  markPresent(field, valueKey, maskKey);
   return { kind: 'setField', field, value: valueKey, mask: maskKey };
 }
 

@@ -3,15 +3,16 @@
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { parseInteger, parsePort } from '../../flow/field-text.ts';
+import { formatPort, parseInteger, parsePort } from '../../flow/field-text.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch } from '../../flow/match-text.ts';
 import { OFPP } from '../action.ts';
-import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from '../message.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import { fault, numberOf } from './number-text.ts';
+import { formatOfp10Match } from './ofp10-match-text.ts';
 
 const tableLog = logger('ofp_table');
 
@@ -195,7 +196,7 @@ const UNKNOWN = 0xffffffffffffffffn;
 export function formatDuration(sec: number, nsec: number): string {
   const fraction = String(nsec).padStart(9, '0');
   if (nsec === 0) return `${sec}s`;
-  return fraction.endsWith('000000') ? `${sec}.${fraction.slice(0, 3)}s` : `${sec}.${fraction}s`;
+  return fraction.endsWith('000000') ? `${sec}.${fraction.slice(0, 3)}s` : `${sec}.${fraction.replace(/0+$/, '')}s`;
 }
 
 /** One line of `dump-flows`, without the leading blank. */
@@ -205,8 +206,8 @@ export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = 
   if (showStats) text += `duration=${formatDuration(flow.durationSec, flow.durationNsec)}, `;
   if (showStats || flow.table !== 0) text += `table=${flow.table}, `;
   if (showStats) {
-    if (flow.packetCount !== UNKNOWN) text += `n_packets=${flow.packetCount}, `;
-    if (flow.byteCount !== UNKNOWN) text += `n_bytes=${flow.byteCount}, `;
+    text += `n_packets=${flow.packetCount === UNKNOWN ? '?' : flow.packetCount}, `;
+    text += `n_bytes=${flow.byteCount === UNKNOWN ? '?' : flow.byteCount}, `;
   }
   if (flow.idleTimeoutSec !== 0) text += `idle_timeout=${flow.idleTimeoutSec}, `;
   if (flow.hardTimeoutSec !== 0) text += `hard_timeout=${flow.hardTimeoutSec}, `;
@@ -220,8 +221,11 @@ export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = 
   return `${text}${match}${match === '' ? '' : ' '}actions=${formatActions(flow.actions, names)}`;
 }
 
-/** A flow-mod as `ofp-print` shows it after the header line. */
-export function formatFlowMod(mod: FlowMod, names?: PortNames): string {
+/**
+ * A flow-mod as `ofp-print` shows it after the header line. `match10` is its match as OpenFlow 1.0 has it on the wire, where that is to be
+ * shown.
+ */
+export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortNames, match10?: Uint8Array): string {
   const words: Readonly<Record<FlowModCommand, string>> = {
     add: 'ADD',
     modify: 'MOD',
@@ -230,18 +234,19 @@ export function formatFlowMod(mod: FlowMod, names?: PortNames): string {
     delete_strict: 'DEL_STRICT',
   };
   let text = ` ${words[mod.command]}`;
-  if (mod.table !== 0 && mod.table !== 255) text += ` table:${mod.table}`;
+  if (mod.table !== 0 && (mod.table !== 255 || version > 1)) text += ` table:${mod.table}`;
   text += ' ';
-  const match = formatMatch(mod.match, mod.priority, names);
+  const match = match10 === undefined ? formatMatch(mod.match, mod.priority, names) : formatOfp10Match(match10, names);
   if (match !== '') text += `${match} `;
   const cookie = mod.newCookie ?? UNKNOWN;
   if (cookie !== 0n && cookie !== UNKNOWN) text += `cookie:0x${cookie.toString(16)} `;
   if (mod.cookieMask !== 0n) text += `cookie:0x${mod.cookie.toString(16)}/0x${mod.cookieMask.toString(16)} `;
   if (mod.idleTimeoutSec !== 0) text += `idle:${mod.idleTimeoutSec} `;
   if (mod.hardTimeoutSec !== 0) text += `hard:${mod.hardTimeoutSec} `;
+  if (match10 !== undefined && mod.priority !== 0x8000) text += `pri:${mod.priority} `;
   if (mod.importance !== 0) text += `importance:${mod.importance} `;
   if (mod.bufferId !== 0xffffffff) text += `buf:0x${mod.bufferId.toString(16)} `;
-  if (mod.outPort !== OFPP.NONE) text += `out_port:${mod.outPort} `;
+  if (mod.outPort !== OFPP.NONE) text += `out_port:${formatPort(mod.outPort, names)} `;
   text += flagText(mod.flags);
   return `${text}actions=${formatActions(mod.actions, names)}`;
 }
@@ -249,15 +254,7 @@ export function formatFlowMod(mod: FlowMod, names?: PortNames): string {
 /** A flow-removed as `ofp-print` shows it after the header line. */
 export function formatFlowRemoved(removed: FlowRemoved, names?: PortNames): string {
   const match = formatMatch(removed.match, removed.priority, names);
-  const reasons: Readonly<Record<FlowRemoved['reason'], string>> = {
-    idle: 'idle',
-    hard: 'hard',
-    delete: 'delete',
-    group_delete: 'group_delete',
-    meter_delete: 'meter_delete',
-    eviction: 'eviction',
-  };
-  let text = ` ${match} reason=${reasons[removed.reason]}`;
+  let text = ` ${match} reason=${removed.reason}`;
   if (removed.table !== 255) text += ` table_id=${removed.table}`;
   if (removed.cookie !== 0n) text += ` cookie:0x${removed.cookie.toString(16)}`;
   text += ` duration${formatDuration(removed.durationSec, removed.durationNsec)} idle${removed.idleTimeoutSec}`;

@@ -6,9 +6,9 @@ import { fieldNamed } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { hasBucketIds } from '../codec/bucket-codec.ts';
-import type { GroupBucket, GroupCommand, GroupDesc, GroupMod, GroupSelection, GroupStats, GroupType, HashField } from '../group.ts';
+import { sortHashFields } from '../field-order.ts';
+import type { GroupBucket, GroupCommand, GroupMod, GroupSelection, GroupStats, GroupType, HashField, ReadGroupDesc } from '../group.ts';
 import { BUCKET, noSelection, OFPG } from '../group.ts';
-import { sortHashFields } from '../hash-fields.ts';
 import type { OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
@@ -237,7 +237,7 @@ export function parseGroupNumber(text: string): number | undefined {
   return Number(value);
 }
 
-function bucketText(bucket: GroupBucket, version: OfVersion, type: GroupType, names?: PortNames): string {
+function bucketText(bucket: GroupBucket, version: OfVersion, type: ReadGroupDesc['type'], names?: PortNames): string {
   let text = 'bucket=';
   if (hasBucketIds(version)) text += `bucket_id:${bucket.bucketId},`;
   if (bucket.weight !== (type === 'select' ? 1 : 0)) text += `weight:${bucket.weight},`;
@@ -261,12 +261,13 @@ function selectionText(selection: GroupSelection): string {
 }
 
 /** A group as text: `group_id=1,type=select,bucket=...`; without `type` where a command does not say it. */
-export function formatGroupDesc(desc: GroupDesc, version: OfVersion, names?: PortNames, hasType = true): string {
+export function formatGroupDesc(desc: ReadGroupDesc, version: OfVersion, names?: PortNames, hasType = true): string {
   const buckets = desc.buckets.map((bucket) => `,${bucketText(bucket, version, desc.type, names)}`);
   const type = hasType ? `,type=${desc.type}` : '';
   return `group_id=${desc.group}${type}${selectionText(desc.selection)}${buckets.join('')}`;
 }
 
+const UNKNOWN = 0xffffffffffffffffn;
 const COMMAND_NAMES: Readonly<Record<GroupCommand, string>> = {
   add: 'ADD',
   modify: 'MOD',
@@ -296,7 +297,7 @@ export function formatGroupStats(stats: GroupStats): string {
   if (stats.durationSec !== 0xffffffff) text += `duration=${formatDuration(stats.durationSec, stats.durationNsec)},`;
   text += `ref_count=${stats.refCount},packet_count=${stats.packetCount},byte_count=${stats.byteCount}`;
   for (const [i, bucket] of stats.buckets.entries()) {
-    text += `,bucket${i}:packet_count=${bucket.packetCount},byte_count=${bucket.byteCount}`;
+    if (bucket.packetCount !== UNKNOWN) text += `,bucket${i}:packet_count=${bucket.packetCount},byte_count=${bucket.byteCount}`;
   }
   return text;
 }

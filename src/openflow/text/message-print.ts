@@ -5,7 +5,8 @@
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { decodeMessage } from '../codec/codec.ts';
-import type { Framed, Message } from '../message.ts';
+import { PartialMessage } from '../codec/partial.ts';
+import type { Framed, Message, OfVersion } from '../message.ts';
 import { identifyMessage, messageForm, versionTag } from '../message-table.ts';
 import { BASIC_BODIES } from './print-basic.ts';
 import { BUNDLE_BODIES } from './print-bundles.ts';
@@ -15,6 +16,7 @@ import { GROUP_BODIES } from './print-groups.ts';
 import { MONITOR_BODIES } from './print-monitors.ts';
 import { PORT_BODIES } from './print-ports.ts';
 import { REQUEST_BODIES } from './print-requests.ts';
+import { SESSION_BODIES } from './print-session.ts';
 import { TABLE_BODIES } from './print-tables.ts';
 
 const BODIES: BodyPrinters = {
@@ -26,34 +28,43 @@ const BODIES: BodyPrinters = {
   ...GROUP_BODIES,
   ...CONTROL_BODIES,
   ...MONITOR_BODIES,
+  ...SESSION_BODIES,
 };
+
+const NO_BYTES = new Uint8Array(0);
 
 /** As much as the log shows; programs show one step more. */
 const LOG_VERBOSITY = 1;
 
-const flagsText = (flags: number): string => {
-  const unknown = flags & ~1;
-  const known = (flags & 1) === 0 ? '' : '[more]';
+/** Requests in several parts came with OpenFlow 1.3. */
+const flagsText = (flags: number, hasMore: boolean): string => {
+  const unknown = flags & ~(hasMore ? 1 : 0);
+  const known = hasMore && (flags & 1) !== 0 ? '[more]' : '';
   if (unknown === 0) return flags === 0 ? '' : ` flags=${known}`;
   return ` flags=${known}[***unknown flags 0x${unknown.toString(16).padStart(4, '0')}***]`;
 };
 
 const head = (name: string, version: number, xid: number, flags = 0): string =>
-  `${name}${versionTag(version)} (xid=0x${xid.toString(16)}):${flagsText(flags)}`;
+  `${name}${versionTag(version)} (xid=0x${xid.toString(16)}):${flagsText(flags, version >= 4 || name.endsWith('reply'))}`;
 
 /** Prints a decoded message. */
-export function printMessage(framed: Framed, options: PrintOptions = {}): string {
+export const printMessage = (framed: Framed, options: PrintOptions = {}): string =>
+  head(framed.name ?? framed.message.kind, framed.version, framed.xid, framed.multipartFlags) + bodyText(framed, options);
+
+/** What stands behind a message's head, a newline at its end included. */
+function bodyText(framed: Framed, options: PrintOptions): string {
   const { message, version } = framed;
   const context: PrintContext = {
     version,
     verbosity: options.verbosity ?? LOG_VERBOSITY,
     names: options.names,
     framed,
+    bytes: options.bytes ?? NO_BYTES,
+    body: (bytes) => bodyText(decodeMessage(bytes), options),
     inner: (bytes) => printBytes(bytes, options),
   };
   const body = BODIES[message.kind] as ((message: Message, context: PrintContext) => string) | undefined;
-  const text = body === undefined ? '\n' : body(message, context);
-  return head(framed.name ?? message.kind, version, framed.xid, framed.multipartFlags) + text;
+  return body === undefined ? '\n' : body(message, context);
 }
 
 /** Prints bytes that should be one whole message, whatever they are. */
@@ -76,14 +87,31 @@ export function printBytes(bytes: Uint8Array, options: PrintOptions = {}): strin
     return `${title}(***truncated to ${size} bytes from ${said}***)\n${hexDump(bytes)}`;
   }
   let title = '';
+  let flags = 0;
   try {
     const form = messageForm(bytes);
-    title = head(form.name, version, xid, form.isMultipart ? view.getUint16(10) : 0);
+    if (form.isMultipart) flags = view.getUint16(10);
+    title = head(form.name, version, xid, flags);
     const framed = decodeMessage(bytes, { flowModTableId: true, ...options.codec });
-    const text = printMessage({ ...framed, name: form.name }, options);
+    const text = printMessage({ ...framed, name: form.name }, { ...options, bytes });
     return version >= 1 && version <= 6 ? text : title + text.slice(text.indexOf(':') + 1);
   } catch (error) {
     if (!(error instanceof PeerError)) throw error;
-    return `${title === '' ? '' : `${title} `}***decode error: ${error.code}***\n${hexDump(bytes)}`;
+    let begin = title;
+    if (error instanceof PartialMessage) {
+      begin = printMessage(
+        {
+          version: version as OfVersion,
+          xid,
+          message: error.partial,
+          name: messageForm(bytes).name,
+          multipartFlags: flags,
+          fault: error.code,
+        },
+        options,
+      );
+    }
+    const between = begin.endsWith('\n') || begin === '' ? '' : begin.endsWith(':') ? ' ' : '\n';
+    return `${begin}${between}***decode error: ${error.code}***\n${hexDump(bytes)}`;
   }
 }

@@ -19,7 +19,7 @@ const VIRTUAL: ReadonlyMap<string, number> = new Map([
 /** A meter's number, the reserved ones by name. */
 export function formatMeter(meter: number): string {
   for (const [name, number] of VIRTUAL) if (number === meter) return name;
-  return String(meter);
+  return meter > OFPM.MAX ? 'unknown' : String(meter);
 }
 
 /** Walks over `name=value` words: a name ends at `=`, a comma or a blank, a value at a comma or a blank. */

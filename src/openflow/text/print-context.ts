@@ -8,6 +8,8 @@ export interface PrintOptions {
   names?: PortNames | undefined;
   /** 0 the least; 1 as the log has it; 2 as ofp-print does by itself. */
   verbosity?: number;
+  /** The message as it came. */
+  bytes?: Uint8Array;
   /** What decoding has to know. */
   codec?: CodecOptions;
 }
@@ -17,6 +19,10 @@ export interface PrintContext {
   verbosity: number;
   names: PortNames | undefined;
   framed: Framed;
+  /** The message as it came, empty when it did not come as bytes. */
+  bytes: Uint8Array;
+  /** What stands behind the head of a message inside this one, given as bytes. Throws PeerError. */
+  body(bytes: Uint8Array): string;
   /** Prints a message inside this one, given as bytes. */
   inner(bytes: Uint8Array): string;
 }

@@ -2,7 +2,7 @@
 
 import { formatIpv6 } from '../../base/addresses.ts';
 import { formatPort } from '../../flow/field-text.ts';
-import type { CtTuple } from '../conntrack.ts';
+import { type CtTuple, isMapped } from '../conntrack.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { EVICT, type QueueConfig, type TableDesc } from '../table.ts';
 import type { TlvMap } from '../tlv-table.ts';
@@ -17,12 +17,12 @@ function evictionText(bits: number): string {
   if ((bits & EVICT.OTHER) !== 0) words.push('OTHER');
   if ((bits & EVICT.IMPORTANCE) !== 0) words.push('IMPORTANCE');
   if ((bits & EVICT.LIFETIME) !== 0) words.push('LIFETIME');
-  if ((bits & ~EVICT.ALL) !== 0) words.push(`0x${(bits & ~EVICT.ALL).toString(16)}`);
+  if ((bits & ~EVICT.ALL) !== 0) words.push(`0x${((bits & ~EVICT.ALL) >>> 0).toString(16)}`);
   return words.length === 0 ? '0' : words.join('|');
 }
 
 function tableDesc(desc: TableDesc): string {
-  let text = `\n  table ${desc.table}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${evictionText(desc.evictionFlags ?? 0)}\n   vacancy=`;
+  let text = `\n  table ${desc.table}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${desc.evictionFlags === undefined ? '(default)' : evictionText(desc.evictionFlags)}\n   vacancy=`;
   if (desc.tellsVacancy !== true) return `${text}off\n`;
   const { down, up, now } = desc.vacancy ?? { down: 0, up: 0, now: 0 };
   text += `on vacancy_down=${down}% vacancy_up=${up}% vacancy=${now}%\n`;
@@ -37,17 +37,18 @@ function tableMod(message: Of<'tableMod'>, version: OfVersion): string {
 function tail(message: Of<'tableMod'>, version: OfVersion): string {
   const { settings } = message;
   if (version < 5)
-    return version >= 4 ? '\n' : `, flow_miss_config=${['controller', 'continue', 'drop', 'Unknown'][message.missConfig & 3]}\n`;
-  const evicts = settings?.evicts === true ? 'on' : settings?.evictionFlags !== undefined ? '***error***' : 'off';
-  let text = `, eviction=${evicts}`;
-  if (settings?.evicts === true && settings.evictionFlags !== undefined) text += ` eviction_flags=${evictionText(settings.evictionFlags)}`;
+    return version >= 4 ? '\n' : `, flow_miss_config=${['controller', 'continue', 'drop', 'controller'][message.missConfig & 3]}\n`;
+  // The reference takes the flags of the property for something else, and prints what it takes them for.
+  const { evicts = false, evictionFlags } = settings ?? {};
+  const taken = evictionFlags === undefined ? (evicts ? 'on' : 'off') : ['', 'on', 'off'][evictionFlags];
+  let text = taken === '' ? '' : `, eviction=${taken ?? '***error***'}`;
   text += `, vacancy=${settings?.tellsVacancy === true ? 'on' : 'off'}`;
   if (settings?.tellsVacancy === true) text += ` vacancy:${settings.vacancy?.down ?? 0},${settings.vacancy?.up ?? 0}`;
   return `${text}\n`;
 }
 
 const rate = (name: string, value: number | undefined): string =>
-  value === undefined ? '' : ` ${name}:${Math.floor(value / 10)}.${value % 10}%`;
+  value === undefined ? '' : ` ${name}:${value > 1000 ? '(disabled)' : `${Math.floor(value / 10)}.${value % 10}%`}`;
 
 const queueText = (queue: QueueConfig): string =>
   `queue ${queue.queue}:${rate('min_rate', queue.minRate)}${rate('max_rate', queue.maxRate)}\n`;
@@ -56,16 +57,14 @@ const ICMP_PROTOCOLS = new Set([1, 58]);
 
 function addressText(bytes: Uint8Array | undefined): string {
   if (bytes === undefined) return '::';
-  const isIpv4 = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
-  if (isIpv4) return bytes.subarray(12).join('.');
+  if (isMapped(bytes)) return bytes.subarray(12).join('.');
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   return formatIpv6([0, 4, 8, 12].map((at) => view.getUint32(at)) as [number, number, number, number]);
 }
 
-const isIpv4 = (bytes: Uint8Array | undefined): boolean => bytes !== undefined && addressText(bytes).includes('.');
+const isIpv4 = (bytes: Uint8Array | undefined): boolean => bytes !== undefined && isMapped(bytes);
 
-function tupleText(tuple: CtTuple, proto: number, showProto: boolean): string {
-  const family = isIpv4(tuple.src) || isIpv4(tuple.dst) ? 'nw' : 'ipv6';
+function tupleText(tuple: CtTuple, proto: number, family: string, showProto: boolean): string {
   let text = `ct_${family}_src=${addressText(tuple.src)},ct_${family}_dst=${addressText(tuple.dst)}`;
   if (ICMP_PROTOCOLS.has(proto)) text += `,icmp_id=${tuple.icmpId ?? 0},icmp_type=${tuple.icmpType ?? 0},icmp_code=${tuple.icmpCode ?? 0}`;
   else text += `,ct_tp_src=${tuple.srcPort ?? 0},ct_tp_dst=${tuple.dstPort ?? 0}`;
@@ -90,12 +89,15 @@ export const CONTROL_BODIES: BodyPrinters = {
     const port = ` port=${message.port === 0xffff ? 'ANY' : formatPort(message.port, names)}`;
     return version < 5 || message.queue === ALL_QUEUES ? `${port}\n` : `${port} queue=${message.queue}\n`;
   },
-  queueConfigReply: (message, { version, names }) => {
+  queueConfigReply: (message, { version, names, framed }) => {
+    if (framed.fault !== undefined && message.queues.length === 0) return '';
     if (version < 5)
-      return ` port=${formatPort(message.port, names)}\n${[...message.queues]
-        .sort((a, b) => a.queue - b.queue)
-        .map(queueText)
-        .join('')}`;
+      return message.queues.length === 0
+        ? '\n'
+        : ` port=${formatPort(message.port, names)}\n${[...message.queues]
+            .sort((a, b) => a.queue - b.queue)
+            .map(queueText)
+            .join('')}`;
     let text = '';
     let port = -1;
     for (const queue of [...message.queues].sort((a, b) => a.port - b.port || a.queue - b.queue)) {
@@ -110,6 +112,8 @@ export const CONTROL_BODIES: BodyPrinters = {
   tlvTableReply: ({ maxSpace, maxFields, maps }) =>
     `\n max option space=${maxSpace} max fields=${maxFields}\n allocated option space=${maps.reduce((sum, map) => sum + map.size, 0)}\n\n${mapsText(maps)}`,
   ctFlushZone: (message) => ` zone_id=${message.zone}\n`,
-  ctFlush: (message) =>
-    ` zone=${message.zone ?? 0} '${tupleText(message.original, message.proto, true)}' '${tupleText(message.reply, message.proto, false)}'\n`,
+  ctFlush: ({ zone = 0, proto, original, reply }) => {
+    const family = [original, reply].some(({ src, dst }) => isIpv4(src) || isIpv4(dst)) ? 'nw' : 'ipv6';
+    return ` zone=${zone} '${tupleText(original, proto, family, true)}' '${tupleText(reply, proto, family, false)}'\n`;
+  },
 };

@@ -42,9 +42,20 @@ function updateText(update: MonitorUpdate, { names }: PrintContext): string {
   return text;
 }
 
+const lines = (list: readonly string[], { framed }: PrintContext): string =>
+  framed.fault !== undefined && list.length === 0 ? '' : `${list.join('')}\n`;
+
 /** Bodies of these messages. */
 export const MONITOR_BODIES: BodyPrinters = {
-  flowMonitorRequest: (message, context) => `${message.requests.map((request) => requestText(request, context)).join('')}\n`,
-  flowMonitorReply: (message, context) => `${message.updates.map((update) => updateText(update, context)).join('')}\n`,
+  flowMonitorRequest: ({ requests }, context) =>
+    lines(
+      requests.map((request) => requestText(request, context)),
+      context,
+    ),
+  flowMonitorReply: ({ updates }, context) =>
+    lines(
+      updates.map((update) => updateText(update, context)),
+      context,
+    ),
   flowMonitorCancel: (message) => ` id=${message.id}\n`,
 };

@@ -36,5 +36,5 @@ export const REQUEST_BODIES: BodyPrinters = {
   flowModTableId: ({ enabled }) => ` ${enabled ? 'enable' : 'disable'}\n`,
   setControllerId: ({ controllerId }) => ` id=${controllerId}\n`,
   setPacketInFormat: ({ format }) => ` format=${PACKET_IN_FORMATS[format] ?? format}\n`,
-  setFlowFormat: ({ format }) => ` format=${format === 0 ? 'openflow10' : format === 2 ? 'nxm' : format}\n`,
+  setFlowFormat: ({ format }) => ` format=${format === 0 ? 'openflow10' : format === 2 ? 'nxm' : '(unknown)'}\n`,
 };

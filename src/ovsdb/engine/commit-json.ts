@@ -11,6 +11,7 @@ import { PIECE_SIZE } from './operation-result.ts';
 import { RecordReader } from './record-reader.ts';
 import { type ColumnSchema, UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
 import { defaultFields, versionDatum } from './transaction.ts';
+import { defaultDatum } from './types.ts';
 
 /** The members of a row that is written: those that changed; undefined when there are none and the row is not new. */
 function changedColumns({ table, before, after }: Change, isDiff: boolean, isWhole: boolean): string | undefined {
@@ -24,9 +25,24 @@ function changedColumns({ table, before, after }: Change, isDiff: boolean, isWho
     const is = after.fields[i] as Datum;
     if (was === is || i === UUID_COLUMN || (!column.isPersistent && !isWhole) || datumsEqual(was, is)) continue;
     text += text.length === 1 ? `"${column.name}":` : `,"${column.name}":`;
-    text = appendDatum(text, isDiff && before !== undefined ? datumDiff(was, is, column.type) : is, column.type);
+    if (isDiff && before !== undefined) {
+      const diff = datumDiff(was, is, column.type);
+      if (isMisread(was, diff, column)) throw MISREAD;
+      text = appendDatum(text, diff, column.type);
+    } else text = appendDatum(text, is, column.type);
   }
   return text.length === 1 && before !== undefined ? undefined : `${text}}`;
+}
+
+/** Thrown where a record must not hold differences. */
+const MISREAD = new Error('the reference would misread a difference');
+
+/**
+ * Whether the reference, reading the log, would refuse a difference or take it for the new value, in its own logs as in ours: it refuses one of more
+ * elements than the column may hold, and of a column that holds its default it takes a difference for the value.
+ */
+function isMisread(was: Datum, diff: Datum, { type }: ColumnSchema): boolean {
+  return type.max > 1 && (diff.keys.length > type.max || (type.min > 0 && datumsEqual(was, defaultDatum(type))));
 }
 
 /** How a record is written. */
@@ -39,6 +55,15 @@ export interface RecordOptions {
 
 /** The text of the log record of a commit; undefined when it changed nothing that is kept on disk. */
 export function commitText(commit: Commit, dateMs: number, { isDiff = true, isWhole = false }: RecordOptions = {}): string | undefined {
+  try {
+    return recordText(commit, dateMs, isDiff, isWhole);
+  } catch (error) {
+    if (error !== MISREAD) throw error;
+    return recordText(commit, dateMs, false, isWhole);
+  }
+}
+
+function recordText(commit: Commit, dateMs: number, isDiff: boolean, isWhole: boolean): string | undefined {
   const tables = new Map<string, string>();
   for (const change of commit.changes) {
     const columns = changedColumns(change, isDiff, isWhole);

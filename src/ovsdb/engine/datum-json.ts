@@ -10,7 +10,7 @@ function atomText(atom: Atom, type: AtomicType): string {
     case 'string':
       return formatJsonString(atom as string);
     case 'real':
-      return Number.isSafeInteger(atom) ? String(atom) : formatReal(atom as number);
+      return formatReal(atom as number);
     default:
       return String(atom);
   }

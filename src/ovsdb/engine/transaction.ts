@@ -4,8 +4,8 @@
 //   2. count strong references; each must name a row that exists
 //   3. collect garbage: rows of tables that are no root, that nothing refers to strongly
 //   4. a deleted row must have no strong reference left
-//   5. drop weak references to rows that do not exist; a column must not become too small by that
-//   6. maxRows
+//   5. maxRows
+//   6. drop weak references to rows that do not exist; a column must not become too small by that
 //   7. indexes, over the final state
 //   8. give changed rows a new `_version`
 import { ownText } from '../json/json.ts';
@@ -149,8 +149,9 @@ export class Transaction {
   /** The steps above, without applying the outcome. */
   prepare(): Commit | undefined {
     this.#dropUnchanged();
-    if (this.#checkReferences()) this.#dropVanished();
+    const isCollected = this.#checkReferences();
     this.#checkMaxRows();
+    if (this.#assessWeakReferences() || isCollected) this.#dropVanished();
     this.#checkIndexes();
     const changes: Change[] = [];
     for (const rows of this.#touched.values()) {
@@ -235,7 +236,7 @@ export class Transaction {
       isChanged = true;
       count(table, uuid, row, undefined, (target, other) => candidates.push([target, other]));
     }
-    return this.#assessWeakReferences() || isChanged;
+    return isChanged;
   }
 
   /** Whether the UUID is that of a row; one deleted here counts, for that has an error of its own. */

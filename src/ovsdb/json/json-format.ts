@@ -3,7 +3,8 @@ import type { Json } from './json.ts';
 
 /** How C's `%.15g` prints a real. */
 export function formatReal(value: number): string {
-  if (value === 0) return '0';
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
   const [mantissa = '', power = '0'] = value.toExponential(14).split('e');
   const exponent = Number(power);
   const trim = (text: string): string => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
@@ -66,7 +67,7 @@ export function formatJson(value: Json, format: JsonFormat = {}): string {
 
 function formatScalar(value: Exclude<Json, Json[] | Map<string, Json>>): string {
   if (typeof value === 'string') return formatJsonString(value);
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : formatReal(value);
+  if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : formatReal(value);
   return String(value);
 }
 

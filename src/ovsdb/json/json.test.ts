@@ -108,3 +108,11 @@ test('faults are told in the words of the reference', () => {
   assert.equal(fault('{"a":1} x'), "line 0, column 9, byte 9: invalid keyword 'x'");
   assert.match(fault('['.repeat(1001)), /input exceeds maximum nesting depth 1000$/);
 });
+
+test('a number too small to be kept whole is refused, one so small that it is zero is not', () => {
+  for (const text of ['5e-324', '2.2e-308', '-1e-310', '1e400']) assert.throws(() => parseJson(`[${text}]`), JsonError, text);
+  assert.deepEqual(parseJson('[1e-400,2.2250738585072014e-308,-0.0]'), [0, 2.2250738585072014e-308, 0]);
+  assert.equal(formatReal(-0), '-0');
+  assert.equal(formatReal(1e15), '1e+15');
+  assert.equal(formatReal(999999999999999), '999999999999999');
+});

@@ -20,8 +20,8 @@ export class JsonError extends Error {
 /** Arrays and objects inside one another, at most. */
 export const MAX_JSON_DEPTH = 1000;
 
-const MIN_INTEGER = -(2n ** 63n);
-const MAX_INTEGER = 2n ** 63n - 1n;
+export const MIN_INTEGER = -(2n ** 63n);
+export const MAX_INTEGER = 2n ** 63n - 1n;
 
 /** An integer as OVSDB holds it: a number while exact, else a bigint. */
 export function exactInteger(value: bigint): number | bigint {
@@ -305,7 +305,8 @@ export class JsonParser {
       const exact = isReal ? exactFromReal(digits) : BigInt(digits);
       if (exact !== undefined && exact >= MIN_INTEGER && exact <= MAX_INTEGER) return exactInteger(exact);
     }
-    if (!Number.isFinite(value)) this.fail('number outside valid range');
+    // As the reference's strtod has it, a number too small to be kept whole is outside too, and one so small that it is zero is zero.
+    if (!Number.isFinite(value) || Math.abs(value) < MIN_NORMAL) this.fail('number outside valid range');
     return value;
   }
 
@@ -316,6 +317,8 @@ export class JsonParser {
     this.fail(message, this.at === this.text.length);
   }
 }
+
+const MIN_NORMAL = 2 ** -1022;
 
 /** The exact value of a decimal with a fraction or an exponent, if it is an integer of at most 19 digits. */
 function exactFromReal(digits: string): bigint | undefined {

@@ -69,7 +69,8 @@ function parseColumns(json: Json | undefined, table: Table, seen: Set<ColumnSche
 function parseTableMonitor(json: Json, table: Table, version: MonitorVersion): TableMonitor {
   const name = `table ${table.schema.name}`;
   const columns: MonitorColumn[] = [];
-  const condition: Condition[number][] = [];
+  // The condition of the first request is that of the table; those of the others must be sound.
+  let condition: Condition | undefined;
   const seen = new Set<ColumnSchema>();
   const any = { initial: false, insert: false, delete: false, modify: false };
   for (const request of Array.isArray(json) ? json : [json]) {
@@ -80,12 +81,14 @@ function parseTableMonitor(json: Json, table: Table, version: MonitorVersion): T
     parser.finish();
     const select = parseSelect(selectJson, name);
     for (const column of parseColumns(columnsJson, table, seen)) columns.push({ column, ...select });
-    if (where !== undefined) condition.push(...parseCondition(where, table.schema));
+    const clauses = where === undefined ? [] : parseCondition(where, table.schema);
+    condition ??= clauses;
     any.initial ||= select.initial;
     any.insert ||= select.insert;
     any.delete ||= select.delete;
     any.modify ||= select.modify;
   }
+  condition ??= [];
   return { table, columns, condition, hidden: hiddenColumns(columns, [], condition), select: any };
 }
 
@@ -117,14 +120,16 @@ export function changeConditions(spec: MonitorSpec, json: Json): MonitorSpec {
     const at = tables.findIndex((monitor) => monitor.table.schema.name === name);
     const old = tables[at];
     if (old === undefined) throw syntaxError(undefined, `no table named ${name} in monitor session`);
-    const condition: Condition[number][] = [];
+    // The last of several takes the place of those before.
+    let condition: Condition | undefined;
     for (const request of Array.isArray(requests) ? requests : [requests]) {
       const parser = new ObjectParser(request, `table ${name}`);
       const where = parser.optional('where', 'array');
       parser.optional('columns', 'array');
       parser.finish();
-      if (where !== undefined) condition.push(...parseCondition(where, old.table.schema));
+      if (where !== undefined) condition = parseCondition(where, old.table.schema);
     }
+    condition ??= [];
     tables[at] = { ...old, condition, hidden: hiddenColumns(old.columns, old.hidden, condition) };
   }
   return { version: spec.version, tables };

@@ -183,7 +183,9 @@ export class OvsdbServer {
   /** A session is gone. */
   dropped(session: ServerSession, reason: string): void {
     this.sessions.delete(session);
-    if (reason !== '') log.warn(`${session.name}: ${reason}`);
+    // A client that is done does not wait for what else there would be to hear: that is no fault.
+    if (reason === 'Broken pipe' || reason === 'Connection reset by peer') log.dbg(`${session.name}: ${reason}`);
+    else if (reason !== '') log.warn(`${session.name}: ${reason}`);
   }
 
   /** The monitor of a key, shared by all who ask for the same; `make` is called when there is none. */
@@ -219,6 +221,8 @@ export class OvsdbServer {
     while (this.#changed.size > 0) {
       const changed = [...this.#changed];
       this.#changed.clear();
+      // Monitors are told of what was waited for apart from what comes of it.
+      if ([...this.sessions].some((session) => session.isWaiting)) this.tellUpdates();
       for (const database of changed) for (const session of this.sessions) session.retryWaiting(database);
     }
   }

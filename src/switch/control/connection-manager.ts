@@ -24,6 +24,9 @@ const MANAGEMENT: Omit<ControllerRequest, 'target'> = {
 /** Opens the OpenFlow side of a bridge. */
 export const openControl: OpenControl = (core, environment) => new ConnectionManager(core, environment);
 
+/** Kinds of connection that a controller can have. */
+const SUPPORTED = /^p?(tcp|ssl|unix):/;
+
 export class ConnectionManager implements BridgeControl, SessionHub {
   readonly core: BridgeCore;
   generationId: bigint | undefined;
@@ -71,7 +74,11 @@ export class ConnectionManager implements BridgeControl, SessionHub {
 
   controllersSet(requests: readonly ControllerRequest[]): void {
     const hadPrimary = this.hasControllers();
-    const wanted = new Map(requests.map((request) => [request.target, request]));
+    const wanted = new Map<string, ControllerRequest>();
+    for (const request of requests) {
+      if (SUPPORTED.test(request.target)) wanted.set(request.target, request);
+      else log.warn(`${this.core.name}: unsupported controller "${request.target}"`);
+    }
     for (const connection of [...this.#active.values(), ...this.#passive.values()]) {
       const request = wanted.get(connection.target);
       if (request === undefined || request.type !== connection.request.type) this.#remove(connection);

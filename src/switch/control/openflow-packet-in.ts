@@ -1,5 +1,6 @@
 // OFPT_PACKET_IN for one connection, from what the bridge tells all of them. Frames are sent whole: like the reference, this switch
 // holds no buffers (n_buffers is 0), so `max_len` and miss_send_len have nothing to cut.
+import { encodeContinuation } from '../../openflow/codec/continuation-encode.ts';
 import type { OfVersion, PacketIn } from '../../openflow/message.ts';
 import type { PacketInEvent } from '../core.ts';
 import { reasonFor } from './openflow-async.ts';
@@ -22,5 +23,6 @@ export function packetInMessage(event: PacketInEvent, version: OfVersion): Packe
     data: event.frame,
   };
   if (event.userdata !== undefined && event.userdata.length > 0) message.userdata = event.userdata;
+  if (event.continuation !== undefined) message.continuation = encodeContinuation(event.continuation, version);
   return message;
 }

@@ -19,8 +19,6 @@ const ALL_QUEUES = 0xffffffff;
 /** Of OpenFlow 1.0. */
 const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
-const OFPT_MULTIPART_REQUEST = 18;
-const OFPMP_TABLE_FEATURES = 12;
 const NXT_FLOW_MOD = 13;
 const NXT_GROUP_MOD = 31;
 
@@ -141,10 +139,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
       return replyParts(core.tableStats(), (tables, more) => ({ kind: 'tableStatsReply', tables, more }), encode);
+    case 'resume':
+      core.resume?.(message, version);
+      return undefined;
     case 'tlvTableMod':
-      if (message.command === 'add') core.tlvTable?.add(message.maps);
-      else if (message.command === 'delete') core.tlvTable?.remove(message.maps);
-      else core.tlvTable?.clear();
+      tlvTableMod(core, message);
       return undefined;
     case 'tlvTableRequest':
       return reply({ kind: 'tlvTableReply', maxSpace: TLV_SPACE, maxFields: TLV_FIELDS, maps: core.tlvTable?.maps() ?? [] });
@@ -175,12 +174,11 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
         encode,
       );
+    case 'tableFeaturesRequest':
+      // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
+      if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
+      return tableFeatures(version, xid, core.tableCount);
     case 'unknown':
-      if (version >= 4 && message.type === OFPT_MULTIPART_REQUEST && bytes[8] === 0 && bytes[9] === OFPMP_TABLE_FEATURES) {
-        // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
-        if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
-        return tableFeatures(version, xid, core.tableCount);
-      }
       throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.
@@ -247,6 +245,20 @@ function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bu
   const { message } = decodeMessage(add.inner, session.channel.options);
   checkBundled(message, session.core.tableCount);
   session.bundles.add(add.bundleId, add.flags, message, bytes);
+}
+
+function tlvTableMod(core: OpenFlowSession['core'], { command, maps }: Extract<Message, { kind: 'tlvTableMod' }>): void {
+  const { tlvTable } = core;
+  if (tlvTable === undefined) return;
+  if (command === 'add') {
+    tlvTable.add(maps);
+    return;
+  }
+  const going = command === 'delete' ? maps.map(({ field }) => field) : tlvTable.maps().map((map) => map.field);
+  const isUsed = going.length > 0 && core.isOptionUsed?.(new Set(going));
+  if (isUsed) throw new PeerError('NXTTMFC_INVALID_TLV_DEL', 'a flow matches or changes the field');
+  if (command === 'delete') tlvTable.remove(maps);
+  else tlvTable.clear();
 }
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {

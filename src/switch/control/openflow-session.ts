@@ -110,6 +110,7 @@ export class OpenFlowSession implements Sender {
       onClose: (reason) => this.#end(reason),
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
     });
+    if (this.core.tlvTable !== undefined) this.channel.options.tlvTable = this.core.tlvTable;
   }
 
   get version(): OfVersion {
@@ -176,7 +177,9 @@ export class OpenFlowSession implements Sender {
   }
 
   flowRemoved(removed: Extract<Message, { kind: 'flowRemoved' }>): void {
-    if (this.isOpen && this.#listens && this.async.wantsFlowRemoved(this.role, removed.reason)) this.notify(removed);
+    const { reason } = removed;
+    if (typeof reason === 'number' || !this.isOpen || !this.#listens) return;
+    if (this.async.wantsFlowRemoved(this.role, reason)) this.notify(removed);
   }
 
   tableStatus(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void {

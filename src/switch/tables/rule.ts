@@ -1,6 +1,6 @@
 // A flow of an OpenFlow table.
 import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
-import { KEY_WORDS, type Match, W } from '../../flow/key.ts';
+import { copyMatch, KEY_WORDS, type Match, W } from '../../flow/key.ts';
 import type { Action, OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
 
@@ -139,7 +139,7 @@ function isNormal({ key, mask }: Match): boolean {
 /** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */
 export function normalizeMatch(match: Match): Match {
   if (isNormal(match)) return match;
-  const normal: Match = { key: match.key.slice(), mask: match.mask.slice() };
+  const normal = copyMatch(match);
   if (normal.mask[W.IN_PORT] !== 0) {
     normal.mask[W.IN_PORT] = 0xffffffff;
     normal.key[W.IN_PORT] = normal.key[W.IN_PORT]! & 0xffff;

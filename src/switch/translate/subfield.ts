@@ -1,6 +1,6 @@
 // Reading and writing parts of fields in a key, the bits of a mask that stand for them, and what must hold for a field to exist.
-import type { Field, Prereq } from '../../flow/fields.ts';
-import { FRAG, type Key, keyBits, setKeyBits, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Field, type Prereq, tunFieldIndex } from '../../flow/fields.ts';
+import { FRAG, type Key, keyBits, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import type { Subfield } from '../../openflow/action.ts';
 
 const start = (part: Subfield): number => part.field.at + part.field.bits - part.offset - part.bits;
@@ -10,6 +10,8 @@ export const readSubfield = (key: Key, part: Subfield): bigint => keyBits(key, s
 export function writeSubfield(key: Key, part: Subfield, value: bigint): void {
   setKeyBits(key, start(part), part.bits, value);
   if (part.field.at >> 5 === W.VLAN0) fixVlan(key);
+  const option = tunFieldIndex(part.field);
+  if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 1n);
 }
 
 /** Adds all bits of a part of a field to a mask. */

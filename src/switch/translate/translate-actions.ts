@@ -1,6 +1,7 @@
 // The actions of one list, one case each. An action changes the walk's key, or sends; reading and overwriting both mark the field, as
 // Open vSwitch does, because whether a set is needed depends on the old value.
 
+import { formatPort } from '../../flow/field-text.ts';
 import { type Field, mustField } from '../../flow/fields.ts';
 import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
@@ -85,7 +86,12 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'outputReg': {
       markSubfield(walk.wild, action.src);
       const port = readSubfield(key, action.src);
-      if (port <= 0xffffn) walk.output(Number(port), action.maxLen, false);
+      if (port > 0xffffn) {
+        walk.report('warn', `output port ${port} is out of range`);
+        return;
+      }
+      walk.report('detail', `output port is ${port}`);
+      walk.output(Number(port), action.maxLen, false);
       return;
     }
     case 'enqueue': {
@@ -104,6 +110,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'popQueue':
       walk.mark(W.SKB_PRIORITY, -1);
       key[W.SKB_PRIORITY] = walk.firstPriority;
+      walk.report('detail', `queue = ${walk.firstPriority === 0 ? '0' : `0x${walk.firstPriority.toString(16)}`}`);
       return;
     case 'controller':
       walk.toController(
@@ -129,6 +136,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       markSubfield(walk.wild, action.src);
       markSubfield(walk.wild, action.dst);
       writeSubfield(key, action.dst, readSubfield(key, action.src));
+      walk.reportValue(action.dst);
       return;
     case 'setVlanVid':
       walk.mark(W.VLAN0, 0xfff | VLAN_CFI);
@@ -203,7 +211,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     }
     case 'decTtl':
-      return decrementTtl(walk, action.controllerIds);
+      return decrementTtl(walk, action.listed === true ? action.controllerIds : [0]);
     case 'setMplsLabel':
       return setMpls(walk, 0xfffff000, action.label << 12);
     case 'setMplsTc':
@@ -229,7 +237,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     case 'resubmit': {
       const inPort = action.port === OFPP.IN_PORT ? key[W.IN_PORT]! : action.port;
-      walk.tableAction(inPort, action.table === 255 ? walk.table : action.table, false, true);
+      const table = action.table === 255 ? walk.table : action.table;
+      // Tables that follow each other end by themselves: only the way back counts.
+      walk.tableAction(inPort, table, false, table <= walk.table);
       return;
     }
     case 'gotoTable':
@@ -258,12 +268,13 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'pop': {
       const top = walk.stack.pop();
       if (top === undefined) {
-        walk.report('warn', 'Failed to pop from an empty stack.');
+        walk.report('error', 'stack underflow');
         return;
       }
       if (!hasPrereq(key, walk.wild, action.subfield.field.prereq)) return;
       markSubfield(walk.wild, action.subfield);
       writeSubfield(key, action.subfield, top.value & ((1n << BigInt(action.subfield.bits)) - 1n));
+      walk.reportValue(action.subfield);
       return;
     }
     case 'clone':
@@ -340,7 +351,6 @@ const userdataOf = (data: Uint8Array): Uint8Array | undefined => (data.length > 
 
 function outputTruncated(walk: Walk, port: number, maxLen: number): void {
   switch (port) {
-    case OFPP.IN_PORT:
     case OFPP.TABLE:
     case OFPP.NORMAL:
     case OFPP.FLOOD:
@@ -349,9 +359,14 @@ function outputTruncated(walk: Walk, port: number, maxLen: number): void {
     case OFPP.NONE:
       walk.report('warn', 'output_trunc does not support that port');
       return;
-    default:
-      if (port !== walk.key[W.IN_PORT]) walk.send(port, maxLen);
-      else walk.report('warn', 'skipping output to input port');
+    default: {
+      const to = walk.bridge.ports.get(port);
+      // Only ports that the datapath has can cut frames; so the reference words it for ports that do not exist, IN_PORT among them.
+      if (port === walk.key[W.IN_PORT]) walk.report('warn', 'skipping output to input port');
+      else if (to?.dpPort === undefined) {
+        walk.report('error', `output_trunc does not support patch port ${formatPort(port)}`);
+      } else walk.send(port, maxLen);
+    }
   }
 }
 
@@ -472,6 +487,6 @@ function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | un
     return;
   }
   for (const id of controllerIds) walk.toController('invalid_ttl', 0xffff, id, undefined, 0);
-  walk.report('detail', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
+  walk.report('warn', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
   return 'stop';
 }

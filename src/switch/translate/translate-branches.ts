@@ -30,19 +30,19 @@ export function runReversibly(walk: Walk, actions: readonly Action[], isLast: bo
 
 /** The clone action. */
 export function clone(walk: Walk, actions: readonly Action[]): void {
-  const saved = save(walk);
-  walk.actionSet = [...saved.actionSet];
-  runReversibly(walk, actions, walk.isLast);
-  if (walk.isFreezing) walk.finish();
-  restore(walk, saved);
+  apart(walk, () => {
+    walk.actionSet = [...walk.actionSet];
+    runReversibly(walk, actions, walk.isLast);
+    if (walk.isFreezing) walk.finish();
+  });
 }
 
 /** A bucket of a group: like a clone, without an action set of its own. */
 export function runIsolated(walk: Walk, actions: readonly Action[], isLast: boolean): void {
-  const saved = save(walk);
-  runReversibly(walk, actions, isLast);
-  if (walk.isFreezing) walk.finish();
-  restore(walk, saved);
+  apart(walk, () => {
+    runReversibly(walk, actions, isLast);
+    if (walk.isFreezing) walk.finish();
+  });
 }
 
 interface Saved {
@@ -74,18 +74,28 @@ function restore(walk: Walk, saved: Saved): void {
   walk.hasExited = false;
 }
 
+/** Runs something that leaves the walk's own state as it was, also when the walk is given up inside. */
+function apart(walk: Walk, run: () => void): void {
+  const saved = save(walk);
+  try {
+    run();
+  } finally {
+    restore(walk, saved);
+  }
+}
+
 /** check_pkt_larger: what follows it in its list is run twice, for longer frames and for the others. */
 export function checkPacketLarger(walk: Walk, action: Extract<Action, { kind: 'checkPktLarger' }>, rest: readonly Action[]): void {
   walk.commit();
-  const saved = save(walk);
   const base = walk.base.slice();
   const branch = (bit: bigint) =>
     walk.gather(() => {
-      walk.actionSet = [...saved.actionSet];
-      writeSubfield(walk.key, action.dst, bit);
-      walk.run(rest, true);
-      walk.finish();
-      restore(walk, saved);
+      apart(walk, () => {
+        walk.actionSet = [...walk.actionSet];
+        writeSubfield(walk.key, action.dst, bit);
+        walk.run(rest, true);
+        walk.finish();
+      });
       walk.base.set(base);
     });
   const larger = branch(1n);

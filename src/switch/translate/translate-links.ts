@@ -51,6 +51,7 @@ export function multipath(walk: Walk, action: Extract<Action, { kind: 'multipath
   const link = chooseLink(hash, action.algorithm, action.maxLink + 1, action.arg);
   markSubfield(walk.wild, action.dst);
   writeSubfield(walk.key, action.dst, BigInt(link));
+  walk.reportValue(action.dst);
 }
 
 function isEnabled(walk: Walk, number: OfPort): boolean {
@@ -90,6 +91,7 @@ export function bundle(walk: Walk, action: Extract<Action, { kind: 'bundle' }>):
   if (action.dst !== undefined) {
     markSubfield(walk.wild, action.dst);
     writeSubfield(walk.key, action.dst, BigInt(chosen));
+    walk.reportValue(action.dst);
   } else {
     walk.output(chosen, 0, false);
   }

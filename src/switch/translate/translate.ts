@@ -9,9 +9,11 @@
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction } from '../../datapath/datapath.ts';
-import { type Key, type Match, newKey, VLAN_CFI, W } from '../../flow/key.ts';
-import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
+import { copyMatch, type Key, keyBits, type Match, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
+import { addTunField } from '../../flow/tun-fields.ts';
+import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
+import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowRule } from '../tables/rule.ts';
@@ -26,6 +28,7 @@ import { runActions } from './translate-actions.ts';
 import { runReversibly } from './translate-branches.ts';
 import { clearConntrack } from './translate-ct.ts';
 import type { ControllerSend, Effect, Recirculation, TraceNode, TranslateRequest, Translation } from './translation.ts';
+import { maskOptions, optionsOf, placeOptions, presentFields } from './tunnel-options.ts';
 import { markTunnelInput, tunnelOutput } from './tunnel-translate.ts';
 
 const MAX_DEPTH = 64;
@@ -78,6 +81,8 @@ export class Walk {
   readonly #recirculations: Recirculation[] = [];
   /** The frame goes to a controller with all that is left to do. */
   #paused: ControllerSend | undefined;
+  /** Of steps whose flow a controller remembered. */
+  #thawedCookie: bigint | undefined;
   /** What the datapath is to hash before the frame comes back. */
   #hash: DpAction | undefined;
   readonly #request: TranslateRequest;
@@ -92,6 +97,7 @@ export class Walk {
     this.firstPriority = request.key[W.SKB_PRIORITY]!;
     const { frozen } = request;
     this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
+    if (this.isTunnelled && frozen === undefined) placeOptions(this.key, request.bridge.tlvTable);
     if (frozen !== undefined) {
       restoreWords(frozen, this.key);
       restoreWords(frozen, this.base);
@@ -112,6 +118,11 @@ export class Walk {
     return this.#request.trace?.isLearning ?? false;
   }
 
+  /** The cookie of the flow whose actions run; all ones for none. */
+  get cookie(): bigint {
+    return this.rule?.settings.cookie ?? this.#thawedCookie ?? 0xffffffffffffffffn;
+  }
+
   get isPacketOut(): boolean {
     return this.#request.actions !== undefined;
   }
@@ -123,6 +134,12 @@ export class Walk {
 
   reportAction(action: Action): void {
     if (this.#nodes !== undefined) this.report('action', this.#request.trace!.text.actions([action]));
+  }
+
+  /** Says what a part of a field holds now. */
+  reportValue(part: Subfield): void {
+    if (this.#nodes === undefined) return;
+    this.report('detail', this.#request.trace!.text.value(part, this.key));
   }
 
   reportText(actions: readonly Action[]): string {
@@ -219,12 +236,12 @@ export class Walk {
 
   /** resubmit and goto_table. */
   tableAction(inPort: OfPort, table: number, honoursMiss: boolean, deepens: boolean): void {
-    this.#checkWork(deepens);
+    this.#checkWork();
     this.lookup(table, inPort, honoursMiss, deepens);
   }
 
-  #checkWork(deepens: boolean): void {
-    if (deepens && this.depth >= MAX_DEPTH) {
+  #checkWork(): void {
+    if (this.depth >= MAX_DEPTH) {
       this.report('error', `over max translation depth ${MAX_DEPTH}`);
       this.fail('Recursion too deep');
     }
@@ -236,7 +253,7 @@ export class Walk {
 
   /** Runs `fn` one level deeper, as what may run itself again must. */
   deeper(fn: () => void): void {
-    this.#checkWork(true);
+    this.#checkWork();
     this.depth++;
     fn();
     this.depth--;
@@ -310,7 +327,8 @@ export class Walk {
     const paused = this.#paused;
     if (table === undefined && paused !== undefined) {
       this.#paused = undefined;
-      this.#toUserspace({ ...paused, continuation: this.frozenState(undefined) });
+      // Lists have been left: what the controller is told of is where the walk is now.
+      this.#toUserspace({ ...paused, table: this.table, cookie: this.cookie, continuation: this.frozenState(undefined) });
       this.steps = [];
       this.isFreezing = false;
       return;
@@ -508,12 +526,13 @@ export class Walk {
     if (isPaused) this.freeze();
     // The metadata that goes with the frame is part of the action.
     if (this.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
+    if (this.isTunnelled) optionsOf(this.key, this.wild, this.bridge.tlvTable);
     const send: ControllerSend = {
       bridge: this.bridge,
       reason,
       table: this.table,
-      cookie: this.rule?.settings.cookie ?? 0xffffffffffffffffn,
-      match: metadataOf(this.key),
+      cookie: this.cookie,
+      match: metadataOf(this.key, this.bridge.tlvTable),
       maxLen,
       controllerId,
       userdata,
@@ -565,14 +584,16 @@ export class Walk {
         }
       });
     } catch (thrown) {
-      if (!(thrown instanceof WalkFailure)) throw thrown;
-      error = thrown.message;
+      // Where the stack is small, tables that go on to later tables can be too many for it.
+      const isStackFull = thrown instanceof RangeError && thrown.message.includes('call stack');
+      if (!(thrown instanceof WalkFailure) && !isStackFull) throw thrown;
+      error = isStackFull ? 'Recursion too deep' : (thrown as Error).message;
       this.out.length = 0;
     }
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
     return {
       actions: this.out,
-      mask: finishMask(this.wild, request.key, this.isTunnelled),
+      mask: finishMask(this.wild, request.key, this.isTunnelled, request.bridge.tlvTable),
       readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
@@ -598,6 +619,7 @@ export class Walk {
     for (const [i, step] of steps.entries()) {
       this.table = step.table;
       this.rule = step.rule;
+      this.#thawedCookie = step.cookie;
       if (this.isFreezing) this.steps.push(step);
       else runActions(this, step.actions, i === steps.length - 1);
     }
@@ -613,7 +635,7 @@ function* floodOrder(bridge: BridgeState): Generator<SwitchPort> {
 }
 
 /** Turns what the walk read into a mask over what the datapath knows. */
-function finishMask(wild: Key, original: Key, isTunnelled: boolean): Key {
+function finishMask(wild: Key, original: Key, isTunnelled: boolean, options: TlvTable): Key {
   const mask = wild.slice();
   // Registers, metadata and the like start as zero for every frame.
   mask.fill(0, W.DP_END);
@@ -625,7 +647,7 @@ function finishMask(wild: Key, original: Key, isTunnelled: boolean): Key {
   if (!isTunnelled) {
     mask.fill(0, W.TUN_ID, W.NSH);
     mask.fill(0, W.TUN_METADATA);
-  }
+  } else maskOptions(mask, original, options);
   const type = original[W.TYPE]!;
   if (!isMpls(original)) mask.fill(0, W.MPLS, W.MPLS + 3);
   if (type >>> 16 !== 0x894f) mask.fill(0, W.NSH, W.TUN_METADATA);
@@ -644,23 +666,33 @@ function finishMask(wild: Key, original: Key, isTunnelled: boolean): Key {
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 /** Of the outer header, what identifies the tunnel. */
 const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
-const METADATA_WORDS = [...TUNNEL_WORDS, W.METADATA, W.METADATA + 1, ...range(W.REGS, 16)];
+const METADATA_WORDS = [...TUNNEL_WORDS.filter((word) => word > W.TUN_ID + 1), ...range(W.REGS, 16)];
+/** Values of two words, of which both count when one is not zero. */
+const METADATA_PAIRS = [W.TUN_ID, W.METADATA];
 
 /** The same with its mark and what connection tracking says of it, which the frame brings itself. */
 export function withFrameMetadata(match: Match, frameKey: Key): Match {
   if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
-  const both = { key: match.key.slice(), mask: match.mask.slice() };
+  const both = copyMatch(match);
   for (const word of [W.PKT_MARK, ...CT_WORDS]) {
-    if (frameKey[word] === 0) continue;
-    both.key[word] = frameKey[word]!;
-    both.mask[word] = 0xffffffff;
+    const bits = frameKey[word]!;
+    if (bits === 0) continue;
+    // The zone shares its word with the protocol of the connection's first packet.
+    const mask = word === W.CT_ZONE ? (bits >>> 16 === 0 ? 0xff00 : (bits & 0xff00) === 0 ? 0xffff0000 : 0xffffff00) : 0xffffffff;
+    both.key[word] = bits & mask;
+    both.mask[word] = mask;
+  }
+  // Addresses of that packet need the type of its protocol.
+  if ((frameKey[W.CT_ZONE]! & 0xff00) !== 0) {
+    both.key[W.TYPE] = frameKey[W.TYPE]! & 0xffff0000;
+    both.mask[W.TYPE] = 0xffff0000;
   }
   return both;
 }
 
 /** The pipeline fields that a packet-in carries: in_port always, the others where they are not zero. */
-export function metadataOf(key: Key): { key: Key; mask: Key } {
-  const match = { key: newKey(), mask: newKey() };
+export function metadataOf(key: Key, table?: TlvTable): Match {
+  const match = matchAll();
   match.key[W.IN_PORT] = key[W.IN_PORT]!;
   match.mask[W.IN_PORT] = 0xffffffff;
   for (const word of METADATA_WORDS) {
@@ -668,6 +700,13 @@ export function metadataOf(key: Key): { key: Key; mask: Key } {
     match.key[word] = key[word]!;
     match.mask[word] = 0xffffffff;
   }
+  for (const word of METADATA_PAIRS) {
+    if (key[word] === 0 && key[word + 1] === 0) continue;
+    match.key.set(key.subarray(word, word + 2), word);
+    match.mask.fill(0xffffffff, word, word + 2);
+  }
+  const fields = table === undefined ? [] : presentFields(key, table);
+  for (const field of fields) addTunField(match, field, keyBits(key, field.at, field.bits), (1n << BigInt(field.bits)) - 1n);
   return match;
 }
 

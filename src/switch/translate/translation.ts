@@ -2,7 +2,7 @@
 
 import type { DpAction, DpNat } from '../../datapath/datapath.ts';
 import type { Key, Match } from '../../flow/key.ts';
-import type { Action, PacketInReason } from '../../openflow/action.ts';
+import type { Action, PacketInReason, Subfield } from '../../openflow/action.ts';
 import type { FlowMod } from '../../openflow/message.ts';
 import type { Announcement } from '../../protocols/mac-learning.ts';
 import type { BridgeState } from '../bridge-state.ts';
@@ -69,6 +69,8 @@ export interface TraceNode {
 export interface TraceText {
   rule(rule: FlowRule): string;
   actions(actions: readonly Action[]): string;
+  /** What a part of a field holds now. */
+  value(part: Subfield, key: Key): string;
 }
 
 export interface TranslateRequest {

@@ -5,7 +5,9 @@ import type { SwitchPort } from '../ports.ts';
 import { isIp } from './subfield.ts';
 import type { Walk } from './translate.ts';
 import type { TunnelAddress, TunnelConfig } from './tunnel-config.ts';
+import { optionsOf } from './tunnel-options.ts';
 
+const NO_OPTIONS = new Uint8Array(0);
 const ECN_MASK = 3;
 const ECN_CE = 3;
 const ECN_ECT0 = 2;
@@ -84,7 +86,7 @@ export function tunnelOutput(walk: Walk, port: SwitchPort, config: TunnelConfig)
       flags,
       gbpId: 0,
       gbpFlags: 0,
-      options: new Uint8Array(0),
+      options: config.protocol === 'geneve' ? optionsOf(key, walk.wild, walk.bridge.tlvTable) : NO_OPTIONS,
       mark: config.egressPktMark,
     },
   });

@@ -54,12 +54,15 @@ async function openWorld() {
     async settle() {
       // Flows put before are on their way to the frame path: they come first.
       await sleep(60);
+      const received = (): bigint => ports.reduce((sum, port) => sum + (datapath.portCounters(port)?.rxPackets ?? 0n), 0n);
+      const all = received() + BigInt(waiting.length);
       for (const { port, frame } of waiting.splice(0)) {
         packet.point(packet.bytes, packet.address, 128, frame.length);
         packet.bytes.set(frame, 128);
         ends.get(port)?.send(packet);
         ends.get(port)?.flush();
       }
+      for (let waits = 0; waits < 100 && received() < all; waits++) await sleep(20);
       for (let quiet = 0; quiet < 5; quiet++) {
         await sleep(20);
         if (collect() > 0) quiet = 0;
@@ -230,6 +233,94 @@ test('a flow keeps its counters when its actions change, also into some that onl
     world.inject(a, udpFrame);
     assert.equal((await world.settle()).length, 1);
     assert.equal(datapath.flowStats(again)?.packets, 1n);
+  } finally {
+    await world.close();
+  }
+});
+
+test('labels are pushed and popped behind a tag and without, and the inner frame is looked at again', async () => {
+  const world = await openWorld();
+  try {
+    const { datapath } = world;
+    const [a, b, c] = world.ports;
+    const labelled = Uint8Array.of(...udpFrame.subarray(0, 12), 0x88, 0x47, 0, 6, 0x41, 0x40, ...udpFrame.subarray(14));
+    const both = Uint8Array.of(...tagged(10).subarray(0, 16), 0x88, 0x47, 0, 6, 0x41, 0x40, ...tagged(10).subarray(18));
+    const label = { kind: 'pushMpls', ethertype: 0x8847, lse: 0x00064140 } as const;
+    const pop = { kind: 'popMpls', ethertype: 0x0800 } as const;
+    for (const [port, tci] of [
+      [a, 0],
+      [a, 0x8100100a],
+    ] as const) {
+      const [key, mask] = flowOf(port);
+      key[W.VLAN0] = tci;
+      datapath.flowPut(key, mask, [label, out(b), pop, out(c)]);
+      const [labels, labelsMask] = flowOf(b);
+      labels[W.VLAN0] = tci;
+      labels[W.TYPE] = 0x88470000;
+      labelsMask[W.TYPE] = 0xffff0000;
+      datapath.flowPut(labels, labelsMask, [pop, { kind: 'recirc', id: 3 }]);
+      const [inner, innerMask] = flowOf(b);
+      inner[W.VLAN0] = tci;
+      inner[W.RECIRC_ID] = 3;
+      inner[W.NW_DST] = 0x0a000002;
+      innerMask[W.NW_DST] = 0xffffffff;
+      datapath.flowPut(inner, innerMask, [out(a)]);
+    }
+    allOffloaded(datapath);
+    for (const [plain, with_] of [
+      [udpFrame, labelled],
+      [tagged(10), both],
+    ] as const) {
+      world.inject(a, plain);
+      assert.deepEqual(await world.settle(), [
+        { port: b, frame: with_ },
+        { port: c, frame: plain },
+      ]);
+      world.inject(b, with_);
+      assert.deepEqual(await world.settle(), [{ port: a, frame: plain }]);
+    }
+  } finally {
+    await world.close();
+  }
+});
+
+test('a meter is one bucket for the kernel and user space, and whoever can run it does', async () => {
+  const world = await openWorld();
+  try {
+    const { datapath } = world;
+    const [a, b] = world.ports;
+    const [meter, list]: [number, DpAction[]] = [7, [{ kind: 'meter', meter: 7 }, out(b)]];
+    datapath.flowPut(...flowOf(a), list);
+    datapath.meterSet(meter, { countsPackets: true, bands: [{ rate: 1, burst: 10 }] });
+    allOffloaded(datapath);
+    const key = newKey();
+    key[W.IN_PORT] = a;
+    for (let i = 0; i < 20; i++) {
+      datapath.execute(udpFrame, key, list);
+      world.inject(a, udpFrame);
+    }
+    const passed = (await world.settle()).length;
+    assert.ok(passed >= 10 && passed < 18, `${passed} passed`);
+    const stats = datapath.meterStats(meter);
+    assert.deepEqual([stats?.packets, stats?.bands[0]?.packets], [40n, BigInt(40 - passed)]);
+    const offloaded = (): boolean | undefined => {
+      const [flow] = [...datapath.flows()];
+      return (datapath as ReturnType<typeof openSystemDatapath>).offload?.().isOffloaded(flow!.id);
+    };
+    datapath.meterSet(meter, {
+      countsPackets: true,
+      bands: [
+        { rate: 1, burst: 10 },
+        { rate: 2, burst: 20 },
+      ],
+    });
+    assert.equal(offloaded() ?? false, false);
+    datapath.meterSet(meter, { countsPackets: false, bands: [{ rate: 1000, burst: 1000 }] });
+    assert.equal(offloaded(), type === 'system' ? true : undefined);
+    datapath.meterDelete(meter);
+    assert.equal(offloaded() ?? false, false);
+    world.inject(a, udpFrame);
+    assert.equal((await world.settle()).length, 1);
   } finally {
     await world.close();
   }

@@ -116,6 +116,7 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
   switch (request.kind) {
     case 'dump':
       for (const connection of table.connections()) {
+        if (connection.isMirrored) table.mirror?.renew(connection, nowMs);
         if (connection.expiresMs <= nowMs) continue;
         if (request.zone !== undefined && connection.zone !== request.zone) continue;
         answer.entries.push(entryOf(connection, nowMs));

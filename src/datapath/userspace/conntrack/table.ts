@@ -38,6 +38,10 @@ export class Connection {
   isGone = false;
   /** Whether it counts against its zone's limit. */
   isCounted = false;
+  /** Whether the kernel carries its packets too, and since when; and whether it ever did, so that its sequence numbers are not known. */
+  isMirrored = false;
+  mirroredNs = 0n;
+  isLoose = false;
 
   constructor(original: Tuple, reply: Tuple) {
     this.original = { tuple: original, connection: this, isReply: false, hash: 0, next: undefined };
@@ -48,6 +52,12 @@ export class Connection {
   get zone(): number {
     return tupleZone(this.original.tuple);
   }
+}
+
+/** Whoever carries packets of connections besides the tracker; see `mirror.ts`. */
+export interface TableMirror {
+  drop(connection: Connection): void;
+  renew(connection: Connection, nowMs: number): boolean;
 }
 
 export const DEFAULT_MAX_CONNECTIONS = 3_000_000;
@@ -62,6 +72,7 @@ export class ConnectionTable {
   /** Of zones without a limit of their own; undefined = none. */
   defaultLimit: number | undefined = undefined;
   maxConnections = DEFAULT_MAX_CONNECTIONS;
+  mirror: TableMirror | undefined = undefined;
 
   constructor(basis = 0) {
     this.#basis = basis;
@@ -77,13 +88,18 @@ export class ConnectionTable {
     let entry = this.#buckets[hash & (this.#buckets.length - 1)];
     while (entry !== undefined) {
       if (entry.hash === hash && sameTuple(entry.tuple, tuple)) {
-        if (entry.connection.expiresMs > nowMs) return entry;
+        if (this.isAlive(entry.connection, nowMs)) return entry;
         this.remove(entry.connection);
         return undefined;
       }
       entry = entry.next;
     }
     return undefined;
+  }
+
+  /** Whether a connection's time is not over yet. */
+  isAlive(connection: Connection, nowMs: number): boolean {
+    return connection.expiresMs > nowMs || (connection.isMirrored && this.mirror?.renew(connection, nowMs) === true);
   }
 
   /** Whether there is room for one more in a zone. */
@@ -112,6 +128,7 @@ export class ConnectionTable {
   remove(connection: Connection): void {
     if (connection.isGone) return;
     connection.isGone = true;
+    if (connection.isMirrored) this.mirror?.drop(connection);
     this.#unlink(connection.original);
     this.#unlink(connection.reply);
     if (this.#cursor === connection) this.#cursor = connection.next;
@@ -157,7 +174,7 @@ export class ConnectionTable {
       const one = this.#cursor ?? this.#first;
       if (one === undefined) return;
       this.#cursor = one.next;
-      if (one.expiresMs <= nowMs) this.remove(one);
+      if (!this.isAlive(one, nowMs)) this.remove(one);
       if (this.#cursor === undefined) return;
     }
   }

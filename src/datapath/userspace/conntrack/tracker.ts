@@ -13,6 +13,7 @@ import { CT_STATE, type Key, W } from '../../../flow/key.ts';
 import type { Packet } from '../../../netdev/packet.ts';
 import type { DpNat } from '../../datapath.ts';
 import { Expectations } from './expectation.ts';
+import { ConnectionMirror, isPlain } from './mirror.ts';
 import { chooseTranslation, translatedBits, translatePacket } from './nat.ts';
 import { Connection, ConnectionTable, type Entry, NAT } from './table.ts';
 import { maySegmentOpen, openTcp, readScale, TCP_FLAG, type TcpSegment, updateTcp, VERDICT, type Verdict } from './tcp-state.ts';
@@ -44,6 +45,12 @@ const SWEEP_INTERVAL_MS = 100;
 /** A sweep of everything takes about this long. */
 const SWEEP_ALL_MS = 20_000;
 
+/** How long a connection lives without packets, in its present state. */
+function lifeMs({ tcp, state, original }: Connection): number {
+  if (tcp !== undefined) return TCP_SEC[tcp.timeout]! * 1000;
+  return (isIcmp(tupleProto(original.tuple)) ? ICMP_SEC[state]! : OTHER_SEC[state]!) * 1000;
+}
+
 export class Conntrack {
   readonly table: ConnectionTable;
   readonly #expectations = new Expectations();
@@ -52,6 +59,7 @@ export class Conntrack {
   readonly #wide = newTuple();
   readonly #segment: TcpSegment = { flags: 0, seq: 0, ack: 0, window: 0, payload: 0, scale: 0 };
   #nextSweepMs = 0;
+  #mirror: ConnectionMirror | undefined;
   /** Whether TCP segments must be within their windows. */
   checksSequences = true;
   nowMs = 0;
@@ -60,6 +68,35 @@ export class Conntrack {
   constructor(basis = 0) {
     this.#basis = basis;
     this.table = new ConnectionTable(basis);
+  }
+
+  /** Gives established connections to the kernel, in a map whose descriptor is ours from now on; those that are there already are ours. */
+  share(fd: number): void {
+    this.#mirror = new ConnectionMirror(fd, (connection) => lifeMs(connection));
+    this.table.mirror = this.#mirror;
+    for (const connection of this.#mirror.restore(this.nowMs)) {
+      if (connection.expiresMs <= this.nowMs || this.table.find(connection.original.tuple, this.nowMs) !== undefined)
+        this.#mirror.drop(connection);
+      else this.table.insert(connection);
+    }
+  }
+
+  /** Ends what was shared. */
+  close(): void {
+    this.#mirror?.close();
+    this.#mirror = undefined;
+    this.table.mirror = undefined;
+  }
+
+  /** Fills in what a key says of the packet's connection, whose state and zone are known: the kernel looked it up. */
+  recall(packet: Packet, key: Key, layout: number): void {
+    const state = key[W.CT_STATE]!;
+    const zone = key[W.CT_ZONE]! >>> 16;
+    const found = readTuple(packet, key, layout, zone, this.#tuple);
+    const entry = found === FOUND.INVALID ? undefined : this.#find(this.#tuple, (state & NAT_BITS) !== 0);
+    const mark = key[W.CT_MARK]!;
+    this.#write(key, state, zone, entry?.connection, undefined);
+    if (entry === undefined) key[W.CT_MARK] = mark;
   }
 
   /** Carries out a ct action. `layout` describes the packet as it is. With `nat` the packet's bytes may change. */
@@ -111,6 +148,10 @@ export class Conntrack {
         state |= translatedBits(connection, isReply, CT_STATE.SNAT, CT_STATE.DNAT);
       }
       if (connection.helper !== '') this.#help(connection, packet, layout, isReply);
+      if (this.#mirror !== undefined && isPlain(connection) !== connection.isMirrored) {
+        if (connection.isMirrored) this.#mirror.drop(connection);
+        else this.#mirror.put(connection);
+      }
     } else if (isNew) {
       if (isRelated || !this.#mayBegin(tuple, key)) {
         this.#write(key, CT_STATE.INV, zone, undefined, undefined);
@@ -157,7 +198,7 @@ export class Conntrack {
   #update(connection: Connection, packet: Packet, key: Key, layout: number, isReply: boolean): Verdict {
     const { tcp } = connection;
     if (tcp !== undefined) {
-      const verdict = updateTcp(tcp, this.#readSegment(packet, key, layout), isReply, this.checksSequences);
+      const verdict = updateTcp(tcp, this.#readSegment(packet, key, layout), isReply, this.checksSequences && !connection.isLoose);
       if (verdict !== VERDICT.INVALID) connection.expiresMs = this.nowMs + TCP_SEC[tcp.timeout]! * 1000;
       return verdict;
     }
@@ -265,11 +306,13 @@ export class Conntrack {
       key[W.CT_MARK] = connection.mark;
     }
     const { label, labelMask } = request;
-    if (label === undefined || labelMask === undefined) return;
-    for (let i = 0; i < 4; i++) {
-      connection.label[i] = (connection.label[i]! & ~labelMask[i]!) | label[i]!;
-      key[W.CT_LABEL + i] = connection.label[i]!;
+    if (label !== undefined && labelMask !== undefined) {
+      for (let i = 0; i < 4; i++) {
+        connection.label[i] = (connection.label[i]! & ~labelMask[i]!) | label[i]!;
+        key[W.CT_LABEL + i] = connection.label[i]!;
+      }
     }
+    if (connection.isMirrored) this.#mirror?.put(connection);
   }
 
   /** Time has come to `nowMs`: a part of what is over is removed. */

@@ -1,4 +1,5 @@
-// The order in which a select group's fields stand on the wire and in text: the reference's numbering of fields, as it prints them.
+// The reference's numbering of fields: the order in which lists of fields stand on the wire and in text.
+import type { Field } from '../flow/fields.ts';
 import type { HashField } from './group.ts';
 
 const ORDER =
@@ -13,10 +14,23 @@ const ORDER =
 
 let places: Map<string, number> | undefined;
 
-/** Puts fields into the reference's order. */
-export function sortHashFields(fields: HashField[]): HashField[] {
-  places ??= new Map(ORDER.split(' ').map((name, index) => [name, index]));
-  const known = places;
-  const place = ({ field }: HashField): number => known.get(field.name) ?? 1000 + field.id;
-  return fields.sort((a, b) => place(a) - place(b));
+function load(): Map<string, number> {
+  const options = Array.from({ length: 64 }, (_, i) => `tun_metadata${i}`).join(' ');
+  return new Map(
+    ORDER.replace(' metadata ', ` ${options} metadata `)
+      .split(' ')
+      .map((name, index) => [name, index]),
+  );
 }
+
+/** A field's place in that order. */
+export function fieldPlace(field: Field): number {
+  places ??= load();
+  return places.get(field.name) ?? 1000 + field.id;
+}
+
+/** Puts a select group's fields into that order. */
+export const sortHashFields = (fields: HashField[]): HashField[] => fields.sort((a, b) => fieldPlace(a.field) - fieldPlace(b.field));
+
+/** Fields in that order. */
+export const inFieldOrder = (fields: Iterable<Field>): Field[] => [...fields].sort((a, b) => fieldPlace(a) - fieldPlace(b));

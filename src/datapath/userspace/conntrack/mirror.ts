@@ -1,0 +1,168 @@
+// Established connections in a map of the kernel, where programs find them: they carry their packets without asking, and note when.
+//
+//   1. A connection goes there, once for each direction, when both sides have spoken and nothing about it is special: no helper reads it, and
+//      no other connection announced it.
+//   2. It comes back as soon as a packet that only the tracker judges ends that: SYN, FIN or RST, a flush, its end.
+//   3. What the kernel carries is not seen here, so sequence numbers of such a connection are not checked any more.
+//   4. A connection whose time seems to be over is asked after there first.
+//
+// The map outlives the daemon: the next one finds the connections in it.
+import { closeObject, deleteElement, lookupElement, updateElement } from '../../../bpf/kernel.ts';
+import { scanMap } from '../../../bpf/objects.ts';
+import { CT_STATE } from '../../../flow/key.ts';
+import { translatedBits } from './nat.ts';
+import { Connection, type Entry } from './table.ts';
+import { SCALE_UNKNOWN, TCP_STATE, TCP_TIMEOUT } from './tcp-state.ts';
+import { newTuple, reverseTuple, TUPLE_WORDS, type Tuple, tupleProto } from './tuple.ts';
+
+/** The key: a tuple, its words in network order. */
+export const CT_KEY_SIZE: number = TUPLE_WORDS * 4;
+/**
+ * The value. `state`, `translated` (the bits that a translation adds, 0 = none), `mark` and `target` (addresses and ports that a packet gets)
+ * are words in network order, `used` and `since` nanoseconds of the monotonic clock, 0 = never.
+ */
+export const CT_VALUE = { state: 0, translated: 4, mark: 8, flags: 12, used: 16, since: 24, target: 32, label: 68, size: 88 } as const;
+/** Bits of `flags`: the direction of answers; what is translated, as `NAT`, from this bit on. */
+const IS_REPLY = 1;
+const NAT_SHIFT = 1;
+export const MAX_MIRRORED_ENTRIES = 1 << 18;
+
+/** How long nothing is put after the map was full. */
+const FULL_NS = 1_000_000_000n;
+const UDP = 17;
+const TARGET_WORDS = 9;
+/** State of a UDP connection that both sides have spoken in. */
+const BOTH = 2;
+
+/** Whether the kernel may carry a connection's packets. */
+export function isPlain(connection: Connection): boolean {
+  const { tcp, helper, parent } = connection;
+  if (helper !== '' || parent !== undefined) return false;
+  if (tcp === undefined) return connection.state === BOTH && tupleProto(connection.original.tuple) === UDP;
+  const [a, b] = tcp.peers;
+  return a.state === TCP_STATE.ESTABLISHED && b.state === TCP_STATE.ESTABLISHED;
+}
+
+export class ConnectionMirror {
+  readonly #fd: number;
+  readonly #timeoutMs: (connection: Connection) => number;
+  readonly #key = new Uint8Array(CT_KEY_SIZE);
+  readonly #value = new Uint8Array(CT_VALUE.size);
+  readonly #keyView = new DataView(this.#key.buffer);
+  readonly #view = new DataView(this.#value.buffer);
+  readonly #target = newTuple();
+  /** Until when there is no room, in the time of `put`. */
+  #fullUntilNs = 0n;
+
+  /** `fd` is the map, ours from now on; `timeoutMs` tells how long a connection lives without packets. */
+  constructor(fd: number, timeoutMs: (connection: Connection) => number) {
+    this.#fd = fd;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Gives a connection to the kernel, or its mark and label anew. */
+  put(connection: Connection): void {
+    const now = process.hrtime.bigint();
+    const since = connection.isMirrored ? connection.mirroredNs : now;
+    if (!connection.isMirrored && now < this.#fullUntilNs) return;
+    try {
+      this.#put(connection.original, connection.reply, since);
+      this.#put(connection.reply, connection.original, since);
+      connection.isMirrored = true;
+      connection.isLoose = true;
+      connection.mirroredNs = since;
+    } catch {
+      // Full, most likely: the tracker goes on with it.
+      this.#fullUntilNs = now + FULL_NS;
+      this.drop(connection);
+    }
+  }
+
+  #put(entry: Entry, other: Entry, since: bigint): void {
+    const { connection, isReply } = entry;
+    this.#setKey(entry.tuple);
+    const before =
+      connection.isMirrored && lookupElement(this.#fd, this.#key, this.#value) ? this.#view.getBigUint64(CT_VALUE.used, true) : 0n;
+    const view = this.#view;
+    view.setUint32(CT_VALUE.state, CT_STATE.TRK | CT_STATE.EST | (isReply ? CT_STATE.RPL : 0));
+    view.setUint32(CT_VALUE.translated, connection.nat === 0 ? 0 : translatedBits(connection, isReply, CT_STATE.SNAT, CT_STATE.DNAT));
+    view.setUint32(CT_VALUE.mark, connection.mark);
+    view.setUint32(CT_VALUE.flags, (isReply ? IS_REPLY : 0) | (connection.nat << NAT_SHIFT), true);
+    view.setBigUint64(CT_VALUE.used, before, true);
+    view.setBigUint64(CT_VALUE.since, since, true);
+    reverseTuple(other.tuple, this.#target);
+    for (let i = 0; i < TARGET_WORDS; i++) view.setUint32(CT_VALUE.target + i * 4, this.#target[i]!);
+    for (let i = 0; i < 4; i++) view.setUint32(CT_VALUE.label + i * 4, connection.label[i]!);
+    updateElement(this.#fd, this.#key, this.#value);
+  }
+
+  #setKey(tuple: Tuple): void {
+    for (let i = 0; i < TUPLE_WORDS; i++) this.#keyView.setUint32(i * 4, tuple[i]!);
+  }
+
+  /** Takes a connection from the kernel. */
+  drop(connection: Connection): void {
+    connection.isMirrored = false;
+    for (const { tuple } of [connection.original, connection.reply]) {
+      this.#setKey(tuple);
+      deleteElement(this.#fd, this.#key);
+    }
+  }
+
+  /** Puts off a connection's end by what the kernel has carried of it since; tells whether it lives. */
+  renew(connection: Connection, nowMs: number): boolean {
+    let used = 0n;
+    for (const { tuple } of [connection.original, connection.reply]) {
+      this.#setKey(tuple);
+      if (!lookupElement(this.#fd, this.#key, this.#value)) continue;
+      const last = this.#view.getBigUint64(CT_VALUE.used, true);
+      if (last > used) used = last;
+    }
+    if (used === 0n) return connection.expiresMs > nowMs;
+    const ageMs = Number(process.hrtime.bigint() - used) / 1e6;
+    connection.expiresMs = Math.max(connection.expiresMs, nowMs - ageMs + this.#timeoutMs(connection));
+    return connection.expiresMs > nowMs;
+  }
+
+  /** The connections that a former process left there. */
+  restore(nowMs: number): Connection[] {
+    const found: Connection[] = [];
+    scanMap(this.#fd, CT_KEY_SIZE, CT_VALUE.size, (key, value) => {
+      const keyView = new DataView(key.buffer, key.byteOffset);
+      const view = new DataView(value.buffer, value.byteOffset);
+      const flags = view.getUint32(CT_VALUE.flags, true);
+      if ((flags & IS_REPLY) !== 0) return;
+      const [original, target, reply] = [newTuple(), newTuple(), newTuple()];
+      for (let i = 0; i < TUPLE_WORDS; i++) original[i] = keyView.getUint32(i * 4);
+      for (let i = 0; i < TARGET_WORDS; i++) target[i] = view.getUint32(CT_VALUE.target + i * 4);
+      target[TARGET_WORDS] = original[TARGET_WORDS]!;
+      reverseTuple(target, reply);
+      const connection = new Connection(original, reply);
+      connection.nat = flags >>> NAT_SHIFT;
+      connection.mark = view.getUint32(CT_VALUE.mark);
+      for (let i = 0; i < 4; i++) connection.label[i] = view.getUint32(CT_VALUE.label + i * 4);
+      connection.state = BOTH;
+      if (connection.tcp !== undefined) {
+        connection.tcp.timeout = TCP_TIMEOUT.ESTABLISHED;
+        for (const peer of connection.tcp.peers) {
+          peer.state = TCP_STATE.ESTABLISHED;
+          peer.scale = SCALE_UNKNOWN;
+          peer.maxWindow = 0xffff;
+        }
+      }
+      connection.isMirrored = true;
+      connection.isLoose = true;
+      connection.mirroredNs = view.getBigUint64(CT_VALUE.since, true);
+      found.push(connection);
+    });
+    for (const connection of found) {
+      connection.expiresMs = nowMs - Number(process.hrtime.bigint() - connection.mirroredNs) / 1e6 + this.#timeoutMs(connection);
+      this.renew(connection, nowMs);
+    }
+    return found;
+  }
+
+  close(): void {
+    closeObject(this.#fd);
+  }
+}

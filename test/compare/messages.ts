@@ -1,0 +1,131 @@
+// Whole messages: sound ones of every row of the table of messages, the same with something wrong, and the comparison of thousands of them
+// in one process each: both programs read them from a file with an echo between them, by which the answers are told apart.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ByteWriter } from '../../src/openflow/codec/bytes.ts';
+import type { OfVersion } from '../../src/openflow/message.ts';
+import { type MessageForm, messageHeads } from '../../src/openflow/message-table.ts';
+import { BODIES } from './message-bodies.ts';
+import { type Case, type Difference, runOurs, runReference } from './programs.ts';
+import type { Dice } from './random.ts';
+
+export const HEADS = messageHeads();
+
+export interface Drawn {
+  form: MessageForm;
+  version: number;
+  bytes: Uint8Array;
+}
+
+/** A message that its maker means to be sound. */
+export function soundMessage(d: Dice, index = d.below(HEADS.length)): Drawn {
+  const { form, head, version } = HEADS[index] as (typeof HEADS)[number];
+  const out = new ByteWriter();
+  out.put(head);
+  const make = BODIES[form.name];
+  if (make !== undefined) make({ d, version: version as OfVersion, out });
+  if (out.size < form.minSize) out.zeros(form.minSize - out.size);
+  const bytes = out.result();
+  const view = new DataView(bytes.buffer);
+  view.setUint16(2, bytes.length);
+  if (form.isMultipart && d.chance(1, 15)) view.setUint16(10, d.below(4));
+  return { form, version, bytes };
+}
+
+/** As sound, or with a byte changed, a word changed, or a piece missing or doubled; the length in the header is right. */
+export function anyMessage(d: Dice, index?: number): Drawn {
+  const drawn = soundMessage(d, index);
+  const { bytes } = drawn;
+  const from = 8;
+  if (bytes.length <= from || d.chance(2, 3)) return drawn;
+  let changed = bytes;
+  const at = from + d.below(bytes.length - from);
+  switch (d.below(4)) {
+    case 0:
+      bytes[at] = d.u32() & 0xff;
+      break;
+    case 1:
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << d.below(8));
+      break;
+    case 2:
+      changed = bytes.slice(0, d.chance(1, 2) ? at & ~7 : at);
+      break;
+    default:
+      changed = new Uint8Array(bytes.length + 8);
+      changed.set(bytes.subarray(0, at & ~7));
+      changed.set(bytes.subarray(at & ~7), (at & ~7) + 8);
+  }
+  new DataView(changed.buffer).setUint16(2, changed.length);
+  return { ...drawn, bytes: changed };
+}
+
+const AT_ONCE = 1000;
+const FIRST_XID = 0xfeed0000;
+const ECHO = Buffer.from('0102000800000000', 'hex');
+
+/** The text of each message out of all texts with an echo behind each; undefined where the program did not come so far. */
+function split(text: string, count: number): (string | undefined)[] {
+  const texts: (string | undefined)[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const mark = `OFPT_ECHO_REQUEST (xid=0x${(FIRST_XID + i).toString(16)}): 0 bytes of payload\n`;
+    const end = text.indexOf(mark, at);
+    if (end < 0) break;
+    texts.push(text.slice(at, end));
+    at = end + mark.length;
+  }
+  return texts;
+}
+
+/** One message that was compared. */
+export interface Compared extends Drawn {
+  verbosity: number;
+  reference: string | undefined;
+  ours: string | undefined;
+}
+
+/** Prints messages through both programs. Verbosity is 1 to 3. */
+export function compareMessages(messages: readonly Drawn[], verbosity: number): Compared[] {
+  const dir = mkdtempSync(join(tmpdir(), 'ofp-messages-'));
+  try {
+    const cases: Case[] = [];
+    for (let at = 0; at < messages.length; at += AT_ONCE) {
+      const path = join(dir, String(at));
+      const parts: Uint8Array[] = [];
+      for (const [i, { bytes }] of messages.slice(at, at + AT_ONCE).entries()) {
+        const echo = Buffer.from(ECHO);
+        echo.writeUInt32BE(FIRST_XID + i, 4);
+        parts.push(bytes, echo);
+      }
+      writeFileSync(path, Buffer.concat(parts));
+      cases.push({ args: [...Array.from({ length: verbosity - 1 }, () => '-m'), 'ofp-parse', path] });
+    }
+    const [theirs, ours] = [runReference(cases), runOurs(cases)];
+    return messages.map((drawn, index) => {
+      const [batch, i] = [Math.floor(index / AT_ONCE), index % AT_ONCE];
+      return { ...drawn, verbosity, reference: textOf(theirs, batch)[i], ours: textOf(ours, batch)[i] };
+    });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const splits = new WeakMap<object, (string | undefined)[]>();
+function textOf(results: readonly { stdout: string }[], batch: number): (string | undefined)[] {
+  const result = results[batch];
+  if (result === undefined) return [];
+  let texts = splits.get(result);
+  if (texts === undefined) {
+    texts = split(result.stdout, AT_ONCE);
+    splits.set(result, texts);
+  }
+  return texts;
+}
+
+/** As a difference of command lines, for `describe`. */
+export const asDifference = ({ bytes, verbosity, reference, ours }: Compared): Difference => ({
+  case: { args: ['ofp-print', Buffer.from(bytes).toString('hex'), String(verbosity)] },
+  reference: { stdout: reference ?? '(ended before)', stderr: '', status: 0 },
+  ours: { stdout: ours ?? '(ended before)', stderr: '', status: 0 },
+});
