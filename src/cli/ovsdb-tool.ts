@@ -1,10 +1,12 @@
 // ovsdb-tool: works on database files directly.
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { useSha1 } from '../base/cryptography.ts';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
 import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
 import { dbDir } from '../host/directories.ts';
+import { opensslSha1 } from '../host/ffi.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
@@ -297,6 +299,7 @@ async function showUsage(): Promise<void> {
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
+  useSha1(opensslSha1);
   const output = startToolLog(PROGRAM);
   const settings: Settings = { detail: 0, role: '' };
   try {
