@@ -26,12 +26,13 @@ export class UsageError extends ConfigError {
   override readonly name = 'UsageError';
 }
 
-function findLong(specs: readonly OptionSpec[], given: string): OptionSpec {
+/** `whole` is the word as it stands on the command line. */
+function findLong(specs: readonly OptionSpec[], given: string, whole: string): OptionSpec {
   const exact = specs.find((spec) => spec.name === given);
   if (exact !== undefined) return exact;
   const matches = specs.filter((spec) => spec.name.startsWith(given));
   const [first] = matches;
-  if (first === undefined) throw new UsageError(`unrecognized option '--${given}'`);
+  if (first === undefined) throw new UsageError(`unrecognized option '${whole}'`);
   if (matches.length > 1) {
     throw new UsageError(`option '--${given}' is ambiguous; possibilities: ${matches.map((m) => `'--${m.name}'`).join(' ')}`);
   }
@@ -50,7 +51,7 @@ export function parseOptions(argv: readonly string[], specs: readonly OptionSpec
     }
     if (arg.startsWith('--')) {
       const equals = arg.indexOf('=');
-      const spec = findLong(specs, equals < 0 ? arg.slice(2) : arg.slice(2, equals));
+      const spec = findLong(specs, equals < 0 ? arg.slice(2) : arg.slice(2, equals), arg);
       let value = equals < 0 ? undefined : arg.slice(equals + 1);
       if (value !== undefined && spec.argument === undefined) throw new UsageError(`option '--${spec.name}' doesn't allow an argument`);
       if (value === undefined && spec.argument === 'required') {

@@ -1,7 +1,7 @@
 // Which module shows lines of which level at which destination, and the words by which people change that: `-vSPEC` and `vlog/set SPEC`.
 import type { LogLevel } from './log.ts';
 import { logModules } from './log.ts';
-import { KNOWN_LOG_MODULES } from './log-modules.ts';
+import { KNOWN_LOG_MODULES, MODULES_OF_OTHERS } from './log-modules.ts';
 
 export const LOG_DESTINATIONS = ['syslog', 'console', 'file'] as const;
 export type LogDestination = (typeof LOG_DESTINATIONS)[number];
@@ -34,6 +34,11 @@ export class LogSettings {
   readonly #defaults = new Map<LogDestination, number>(LOG_DESTINATIONS.map((d) => [d, RANK.info]));
   readonly #overrides = new Map<string, Map<LogDestination, number>>();
   readonly #noRateLimit = new Set<string>();
+  readonly #unlisted: ReadonlySet<string>;
+
+  constructor(program = '') {
+    this.#unlisted = new Set(MODULES_OF_OTHERS.get(program)?.split(' '));
+  }
 
   shows(module: string, level: LogLevel, destination: LogDestination): boolean {
     return this.#rank(module, destination) >= RANK[level];
@@ -110,7 +115,7 @@ export class LogSettings {
   /** Turns rate limiting of modules off or on again; text of the fault when one is unknown. Without names: of all. */
   setRateLimit(names: readonly string[], isLimited: boolean): string | undefined {
     const chosen: string[] = [];
-    for (const name of names.length === 0 || names.includes('any') ? this.modules() : names) {
+    for (const name of names.length === 0 || names.some((name) => name.toLowerCase() === 'any') ? this.modules() : names) {
       if (!this.#knows(name)) return 'unknown module';
       chosen.push(name);
     }
@@ -130,6 +135,7 @@ export class LogSettings {
     const lines = ['                 console    syslog    file', '                 -------    ------    ------'];
     const name = (module: string, d: LogDestination) => (RANK_NAMES[this.#rank(module, d)] ?? '').padStart(4);
     for (const module of this.modules()) {
+      if (this.#unlisted.has(module)) continue;
       lines.push(`${module.padEnd(16)}  ${name(module, 'console')}       ${name(module, 'syslog')}       ${name(module, 'file')}`);
     }
     return `${lines.join('\n')}\n`;

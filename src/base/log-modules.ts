@@ -16,3 +16,19 @@ export const KNOWN_LOG_MODULES =
   'route_table rstp rstp_sm sflow sha1 signals socket_util socket_util_unix storage stp stream stream_fd stream_replay ' +
   'stream_ssl stream_tcp stream_unix svec system_stats table tc timeval transaction transaction_forward trigger tunnel ' +
   'unixctl userspace_tso util uuid vconn vconn_stream vlog vsctl vswitchd';
+
+/** What `vlog/list` does not list although others of our programs have it: modules that Open vSwitch's program of that name is without. */
+export const MODULES_OF_OTHERS: ReadonlyMap<string, string> = new Map([
+  [
+    'ovs-vswitchd',
+    'learning_switch ofctl ovsdb ovsdb_client ovsdb_file ovsdb_jsonrpc_server ovsdb_log ovsdb_monitor ovsdb_rbac ' +
+      'ovsdb_server ovsdb_util raft raft_rpc relay replication storage table transaction transaction_forward trigger vsctl',
+  ],
+  [
+    'ovsdb-server',
+    'bfd bond bridge bundles cfm collectors connmgr fail_open in_band ipfix lacp learning_switch lldp lldpd lldpd_structs ' +
+      'netdev_dummy netflow ofctl ofproto ofproto_dpif ofproto_dpif_mirror ofproto_dpif_monitor ofproto_dpif_rid ' +
+      'ofproto_dpif_upcall ofproto_dpif_xlate ofproto_xlate_cache ovs_lldp ovsdb_client pcap rconn rstp rstp_sm sflow stp ' +
+      'system_stats table tunnel vconn vconn_stream vsctl vswitchd',
+  ],
+]);

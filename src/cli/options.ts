@@ -6,10 +6,10 @@ import { installLog } from '../host/log-output.ts';
 export { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../base/getopt.ts';
 export { LOG_OPTIONS, logUsage, SSL_OPTIONS } from '../daemon/plumbing/options.ts';
 
-/** Starts a tool's log: warnings and worse on the console, as the reference's tools have it. */
-export function startToolLog(program: string): LogOutput {
+/** Starts a tool's log; most of the reference's tools have warnings and worse on the console, and some say all. */
+export function startToolLog(program: string, console: 'warn' | 'info' = 'warn'): LogOutput {
   const output = installLog(program);
-  output.settings.setLevel(undefined, 'console', 'warn');
+  output.settings.setLevel(undefined, 'console', console);
   return output;
 }
 
@@ -19,8 +19,9 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
     if (name === 'verbose') {
       const fault = output.settings.apply(value ?? '');
       if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
-    } else if (name === 'log-file') {
-      output.openFile(value);
+    } else if (name === 'log-file' && output.openFile(value) !== undefined) {
+      // The log has said why.
+      process.exit(1);
     }
   }
 }

@@ -17,7 +17,7 @@ import {
 const PROGRAM = 'ovs-appctl';
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'target', short: 't', argument: 'required' },
-  { name: 'execute' },
+  { name: 'execute', short: 'e' },
   { name: 'help', short: 'h' },
   { name: 'option', short: 'o' },
   { name: 'version', short: 'V' },
@@ -48,7 +48,7 @@ Other options:
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
-  const output = startToolLog(PROGRAM);
+  const output = startToolLog(PROGRAM, 'info');
   let target = 'ovs-vswitchd';
   try {
     const { options, operands } = parseOptions(argv, OPTIONS, true);
@@ -58,8 +58,6 @@ export async function main(argv: string[]): Promise<number> {
         case 'target':
           target = value;
           break;
-        case 'execute':
-          return fail(PROGRAM, '-e/--execute is no longer supported; use --target instead');
         case 'help':
           process.stdout.write(USAGE);
           return 0;
@@ -68,7 +66,7 @@ export async function main(argv: string[]): Promise<number> {
           return 0;
         case 'timeout': {
           const seconds = parseSeconds(value);
-          if (seconds === undefined) return fail(PROGRAM, `value ${value} on -T or --timeout is invalid`);
+          if (seconds === undefined || seconds === 0) return fail(PROGRAM, `value ${value} on -T or --timeout is invalid`);
           setAlarm(seconds);
           break;
         }

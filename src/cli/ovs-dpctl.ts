@@ -52,7 +52,7 @@ Options:
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
-  const output = startToolLog(PROGRAM);
+  const output = startToolLog(PROGRAM, 'info');
   try {
     // Options may follow the command, and the daemon wants those that are its own before the arguments.
     const { options, operands } = parseOptions(argv, OPTIONS);
@@ -83,7 +83,9 @@ export async function main(argv: string[]): Promise<number> {
       return 0;
     }
     if (reply.text.includes('is not a valid command')) return fail(PROGRAM, `unknown command '${command}'; use --help for help`);
-    process.stderr.write(`${PROGRAM}: ${reply.text}`);
+    process.stderr.write(
+      reply.text.startsWith('ovs-vswitchd: ') ? reply.text.replaceAll(/^ovs-vswitchd: /gm, `${PROGRAM}: `) : `${PROGRAM}: ${reply.text}`,
+    );
     return 1;
   } catch (error) {
     if (error instanceof UsageError) return fail(PROGRAM, error.message);

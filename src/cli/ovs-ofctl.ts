@@ -18,6 +18,16 @@ import {
 } from './options.ts';
 
 const PROGRAM = 'ovs-ofctl';
+/** Of commands that go on until they are ended. */
+const BACKGROUND_OPTIONS: readonly OptionSpec[] = [
+  { name: 'detach' },
+  { name: 'no-chdir' },
+  { name: 'pidfile', argument: 'optional' },
+  { name: 'overwrite-pidfile' },
+  { name: 'monitor' },
+  { name: 'no-self-confinement' },
+  { name: 'user', argument: 'required' },
+];
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'strict' },
@@ -38,11 +48,14 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'color', argument: 'optional' },
   { name: 'bundle' },
   { name: 'unixctl', argument: 'required' },
+  { name: 'pcap' },
+  { name: 'raw' },
   { name: 'help', short: 'h' },
   { name: 'option', short: 'o' },
   { name: 'version', short: 'V' },
   ...LOG_OPTIONS,
   ...SSL_OPTIONS,
+  ...BACKGROUND_OPTIONS,
 ];
 
 const VERSION_NAMES = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
@@ -95,6 +108,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     } else if (name === 'strict') line.strict = true;
     else if (name === 'bundle') line.bundle = true;
     else if (name === 'timestamp') line.timestamp = true;
+    else if (name === 'pcap') line.pcap = true;
     else if (name === 'unixctl') line.unixctl = value;
     else if (name === 'packet-in-format') {
       const { parsePacketInFormat } = await import('./ofctl/packet-in-format.ts');
@@ -124,6 +138,12 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     }
   }
   line.sort = sort;
+  if (operands[0] === 'monitor' || operands[0] === 'snoop') {
+    const { daemonSettings } = await import('../daemon/plumbing/options.ts');
+    const { Background } = await import('./ofctl/background.ts');
+    line.background = new Background(daemonSettings(PROGRAM, options), output);
+    await line.background.enter();
+  }
   return { options: line, operands };
 }
 
@@ -183,6 +203,8 @@ async function execute(command: string, args: readonly string[], options: FlowOp
       return (await device()).probe(first, options);
     case 'ping':
       return (await device()).ping(first, second, options);
+    case 'benchmark':
+      return (await device()).benchmark(first, second ?? '', third ?? '', options);
     case 'dump-flows':
       return (await flows()).dumpFlows(first, second ?? '', options);
     case 'dump-aggregate':
@@ -202,6 +224,12 @@ async function execute(command: string, args: readonly string[], options: FlowOp
     }
     case 'mod-table':
       return (await tables()).modTable(first, second ?? '', third ?? '', options);
+    case 'dump-table-features':
+      return (await tables()).dumpTableFeatures(first, options);
+    case 'dump-ipfix-bridge':
+      return (await device()).dump(first, options, { kind: 'ipfixBridgeRequest' });
+    case 'dump-ipfix-flow':
+      return (await device()).dump(first, options, { kind: 'ipfixFlowRequest' });
     case 'dump-table-desc':
       return (await tables()).dumpTableDesc(first, options);
     case 'queue-get-config':
@@ -263,7 +291,8 @@ export async function main(argv: string[]): Promise<number> {
   try {
     return await run(argv);
   } catch (error) {
-    const { SwitchRefusal } = await import('./ofctl/session.ts');
+    const { closeSessions, SwitchRefusal } = await import('./ofctl/session.ts');
+    closeSessions();
     if (error instanceof SwitchRefusal) {
       process.stderr.write(error.message);
       return 1;

@@ -17,11 +17,12 @@ import { ValueError } from '../ovsdb/engine/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
 import { TablePrinter } from './table-output.ts';
-import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine } from './vsctl/command-line.ts';
+import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine, quoteArgument } from './vsctl/command-line.ts';
 import { isWriter } from './vsctl/commands.ts';
 import { Context, type Output } from './vsctl/context.ts';
 import { CommandError, ExitWith, TryAgain } from './vsctl/error.ts';
 import { neededTables } from './vsctl/needs.ts';
+import { prepare } from './vsctl/prepare.ts';
 
 const PROGRAM = 'ovs-vsctl';
 const log = logger('vsctl');
@@ -50,8 +51,19 @@ export async function main(argv: string[]): Promise<number> {
   const target = line.db ?? `unix:${runDir()}/db.sock`;
   const shipped = shippedSchema();
   const tables = neededTables(line.commands, shipped.tables);
+  const assumedSchema = shipped.of(tables);
+  try {
+    prepare(
+      line.commands.map(({ invocation }) => invocation),
+      assumedSchema,
+    );
+  } catch (error) {
+    clearTimeout(timer);
+    if (error instanceof CommandError || error instanceof ValueError) return fail(PROGRAM, error.message);
+    throw error;
+  }
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema: shipped.of(tables), retry: line.retry },
+    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema, retry: line.retry },
     { connect: (remote) => openStream(remote, 6640), clock: realClock },
   );
   try {
@@ -108,19 +120,19 @@ async function runOnce(idl: Replica, line: CommandLine, called: string): Promise
     throw error;
   }
   let awaitedSerial = 0;
-  if (!line.isDryRun) {
-    if (line.wait) txn.increment('Open_vSwitch', root.uuid, 'next_cfg');
-    txn.comment(`${PROGRAM} (invoked by ${invoker()}): ${called}`);
-    const { status, error } = await txn.commit();
-    if (status === 'try again') return undefined;
-    if (status === 'error') {
-      idlLog.warn(`transaction error: ${error}`);
-      throw new CommandError(`transaction error: ${error}`);
-    }
-    if (status !== 'success' && status !== 'unchanged') throw new CommandError(`transaction ${status}`);
-    nameCreated(ctx, txn);
-    if (status === 'success' && line.wait) awaitedSerial = txn.incremented;
+  if (line.wait) txn.increment('Open_vSwitch', root.uuid, 'next_cfg');
+  txn.comment(`${PROGRAM} (invoked by ${invoker()}): ${called}`);
+  txn.isDryRun = line.isDryRun;
+  const { status, error } = await txn.commit();
+  if (status === 'try again') return undefined;
+  if (status === 'error') {
+    idlLog.warn(`transaction error: ${error}`);
+    throw new CommandError(`transaction error: ${error}`);
   }
+  if (status !== 'success' && status !== 'unchanged') throw new CommandError(`transaction ${status}`);
+  nameCreated(ctx, txn);
+  // What was undone will never be applied.
+  if (status === 'success' && line.wait && !line.isDryRun) awaitedSerial = txn.incremented;
   print(outputs, line);
   if (awaitedSerial > 0) {
     while (!isApplied(idl, awaitedSerial)) await changed(idl);
@@ -180,10 +192,6 @@ function invoker(): string {
   } catch {
     return `PID ${process.ppid}`;
   }
-}
-
-function quoteArgument(arg: string): string {
-  return /^[-A-Za-z0-9_./:=@,+%]+$/.test(arg) ? arg : JSON.stringify(arg);
 }
 
 async function answer(wants: 'help' | 'version' | 'commands' | 'options'): Promise<number> {

@@ -88,7 +88,9 @@ async function dump(context: ClientContext): Promise<number> {
   for (const [i, table] of tables.entries()) {
     const columns = columnsOf(table);
     const rows = (all[i] ?? []).map((row) => columns.map((column) => parseDatum(row.get(column.name) ?? null, column.type)));
-    rows.sort((a, b) => a.reduce((order, datum, at) => order || compareDatums(datum, b[at] as Datum), 0));
+    // In the order of what rows hold; their UUIDs, which stand first, decide between equal ones only.
+    const order = [...columns.keys()].sort((a, b) => Number(columns[a]?.name === '_uuid') - Number(columns[b]?.name === '_uuid'));
+    rows.sort((a, b) => order.reduce((sign, at) => sign || compareDatums(a[at] as Datum, b[at] as Datum), 0));
     printer.print({
       caption: `${table.name} table`,
       ...(context.hasTimestamps && context.style.format === 'json' ? { timestamp: formatLogTime(Date.now()) } : {}),
@@ -120,6 +122,7 @@ async function backup(context: ClientContext): Promise<number> {
   }
   record.set('_comment', 'produced by "ovsdb-client backup"');
   record.set('_date', Date.now());
+  record.set('_is_diff', true);
   process.stdout.write(Buffer.concat([encodeRecord(schemaToJson(schema)), encodeRecord(record)]));
   return 0;
 }

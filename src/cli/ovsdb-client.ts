@@ -28,23 +28,27 @@ import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './t
 const PROGRAM = 'ovsdb-client';
 const signalLog = logger('fatal_signal');
 const OPTIONS: readonly OptionSpec[] = [
-  { name: 'timeout', short: 't', argument: 'required' },
   { name: 'timestamp' },
-  { name: 'detach' },
-  { name: 'no-chdir' },
-  { name: 'pidfile', argument: 'optional' },
-  { name: 'force' },
+  { name: 'timeout', short: 't', argument: 'required' },
   { name: 'db-change-aware' },
   { name: 'no-db-change-aware' },
+  { name: 'force' },
   { name: 'record', argument: 'optional' },
   { name: 'replay', argument: 'optional' },
   { name: 'leader-only' },
   { name: 'no-leader-only' },
+  { name: 'detach' },
+  { name: 'no-self-confinement' },
+  { name: 'no-chdir' },
+  { name: 'pidfile', argument: 'optional' },
+  { name: 'overwrite-pidfile' },
+  { name: 'monitor' },
+  { name: 'user', argument: 'required' },
   { name: 'help', short: 'h' },
   { name: 'version', short: 'V' },
-  ...TABLE_OPTIONS,
   ...LOG_OPTIONS,
-  ...SSL_OPTIONS,
+  ...SSL_OPTIONS.filter(({ name }) => name !== 'peer-ca-cert'),
+  ...TABLE_OPTIONS,
 ];
 
 async function connect(server: string, onNotify: (method: string, params: Json[]) => void): Promise<RpcSession> {

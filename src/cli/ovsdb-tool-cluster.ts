@@ -1,7 +1,9 @@
 // ovsdb-tool's commands that make and check clustered databases. What they check of their arguments is the reference's; clustered databases
 // themselves are not made here.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
+import { UsageError } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
 import { readDatabaseFile } from '../daemon/ovsdb-server/file.ts';
 import { isUuid } from '../ovsdb/engine/atom.ts';
@@ -15,6 +17,32 @@ const socketLog = logger('socket_util');
 
 function refuse(): never {
   throw new Error('clustered databases are not supported');
+}
+
+/** What the first record of a cluster file says (ovsdb(5), Clustered Format); a server that has not joined yet may not know its cluster. */
+export interface ClusterFile {
+  name: string;
+  localAddress: string;
+  serverId: string;
+  clusterId: string | undefined;
+}
+
+export function readClusterFile(path: string): ClusterFile {
+  const bytes = readFileSync(path);
+  const end = bytes.indexOf(10);
+  const [, size, hash] = /^OVSDB CLUSTER (\d+) ([0-9a-fA-F]{40})$/.exec(bytes.subarray(0, end).toString('latin1')) ?? [];
+  const body = bytes.subarray(end + 1, end + 1 + Number(size));
+  if (end < 0 || hash === undefined || body.length !== Number(size) || createHash('sha1').update(body).digest('hex') !== hash.toLowerCase())
+    throw new OvsdbError('ovsdb error', `${path}: error parsing log record`);
+  const header = parseJson(body.toString('utf8'));
+  const member = (name: string): string | undefined => {
+    const value = header instanceof Map ? header.get(name) : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  const [name, localAddress, serverId] = [member('name'), member('local_address'), member('server_id')];
+  if (name === undefined || localAddress === undefined || serverId === undefined)
+    throw new OvsdbError('ovsdb error', `${path}: error parsing cluster header`);
+  return { name, localAddress, serverId, clusterId: member('cluster_id') };
 }
 
 /** A cluster's servers are named `tcp:IP:PORT` or `ssl:IP:PORT`. */
@@ -46,12 +74,19 @@ function parseJsonFile(path: string): Json {
   return parseJson(readFileSync(path, 'utf8'));
 }
 
+/** The value of `--election-timer`; the reference judges it with the options, before the command. */
+export function checkElectionTimer(text: string): void {
+  const timer = Number.parseInt(text, 10) || 0;
+  if (timer < 100 || timer > 600_000) throw new OvsdbError('ovsdb error', 'election timer must be between 100 and 600000, in msec.');
+}
+
+/** The value of `--cid`, judged with the options too. */
+export function checkClusterId(text: string): void {
+  if (!isUuid(text)) throw new UsageError(`${text}: not a valid UUID`);
+}
+
 /** `create-cluster`: its arguments are judged, then it is refused. */
-export function createCluster(contents: string, local: string, electionTimer: string | undefined): void {
-  if (electionTimer !== undefined) {
-    const timer = Number.parseInt(electionTimer, 10) || 0;
-    if (timer < 100 || timer > 600_000) throw new OvsdbError('ovsdb error', 'election timer must be between 100 and 600000, in msec.');
-  }
+export function createCluster(contents: string, local: string): void {
   const schema = contentSchema(contents);
   const ephemeral = [...schema.tables.values()].flatMap((table) =>
     table.columnList
@@ -70,8 +105,7 @@ export function createCluster(contents: string, local: string, electionTimer: st
 }
 
 /** `join-cluster`: its arguments are judged, then it is refused. */
-export function joinCluster(name: string, addresses: readonly string[], clusterId: string | undefined): void {
-  if (clusterId !== undefined && !isUuid(clusterId)) throw new Error(`${clusterId}: not a valid UUID`);
+export function joinCluster(name: string, addresses: readonly string[]): void {
   if (!isId(name)) throw new Error(`${name}: not a valid schema name (use "schema-name" command to find the correct name)`);
   const [local = '', ...remotes] = addresses;
   checkAddress(local);

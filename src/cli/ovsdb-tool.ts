@@ -11,7 +11,7 @@ import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
-import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, setAlarm, startToolLog, UsageError } from './options.ts';
+import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, startToolLog, UsageError } from './options.ts';
 
 const PROGRAM = 'ovsdb-tool';
 const OPTIONS: readonly OptionSpec[] = [
@@ -19,10 +19,9 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'rbac-role', argument: 'required' },
   { name: 'cid', argument: 'required' },
   { name: 'election-timer', argument: 'required' },
+  ...LOG_OPTIONS.filter(({ name }) => name === 'verbose'),
   { name: 'help', short: 'h' },
   { name: 'version', short: 'V' },
-  { name: 'timeout', short: 't', argument: 'required' },
-  ...LOG_OPTIONS,
 ];
 
 const defaultDatabase = (): string => `${dbDir()}/conf.db`;
@@ -176,8 +175,6 @@ interface Settings {
   /** How much `show-log` tells. */
   detail: number;
   role: string;
-  electionTimer: string | undefined;
-  clusterId: string | undefined;
 }
 
 interface Command {
@@ -197,7 +194,7 @@ const commands = new Map<string, Command>([
     'needs-conversion',
     { min: 0, max: 2, run: ([db, schema]) => print(needsConversion(db ?? defaultDatabase(), schema ?? defaultSchema()) ? 'yes' : 'no') },
   ],
-  ['db-name', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).name) }],
+  ['db-name', { min: 0, max: 1, run: ([db]) => databaseName(db ?? defaultDatabase()) }],
   ['db-version', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).version) }],
   ['db-cksum', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).cksum) }],
   ['schema-name', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).name) }],
@@ -221,11 +218,11 @@ const commands = new Map<string, Command>([
     },
   ],
   ['show-log', { min: 0, max: 1, run: ([db], { detail }) => showLog(db ?? defaultDatabase(), detail) }],
-  ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => void fileSchema(db) }],
+  ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 2 : 0) }],
   ['db-is-clustered', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 0 : 2) }],
-  ['db-cid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
-  ['db-sid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
-  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
+  ['db-cid', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'clusterId') }],
+  ['db-sid', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'serverId') }],
+  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'localAddress') }],
   [
     'cluster-to-standalone',
     {
@@ -244,7 +241,7 @@ const commands = new Map<string, Command>([
     {
       min: 3,
       max: 3,
-      run: ([, contents = '', local = ''], { electionTimer }) => cluster((m) => m.createCluster(contents, local, electionTimer)),
+      run: ([, contents = '', local = '']) => cluster((m) => m.createCluster(contents, local)),
     },
   ],
   [
@@ -252,7 +249,7 @@ const commands = new Map<string, Command>([
     {
       min: 4,
       max: Number.POSITIVE_INFINITY,
-      run: ([, name = '', ...addresses], { clusterId }) => cluster((m) => m.joinCluster(name, addresses, clusterId)),
+      run: ([, name = '', ...addresses]) => cluster((m) => m.joinCluster(name, addresses)),
     },
   ],
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
@@ -267,9 +264,20 @@ function needsConversion(db: string, schemaPath: string): boolean {
   return text(fileSchema(db)) !== text(readSchema(schemaPath));
 }
 
-function refuseStandalone(db: string): void {
+/** Prints a member of a cluster file's first record; 2 when it is not known yet. */
+async function showMember(db: string, member: 'clusterId' | 'serverId' | 'localAddress'): Promise<number> {
   if (!isClustered(db)) throw new Error(`${db}: not a clustered database`);
-  throw new Error('clustered databases are not supported');
+  const value = (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db)[member];
+  if (value === undefined) {
+    process.stderr.write(`${db}: cluster ID not yet known\n`);
+    return 2;
+  }
+  print(value);
+  return 0;
+}
+
+async function databaseName(db: string): Promise<void> {
+  print(isClustered(db) ? (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db).name : fileSchema(db).name);
 }
 
 function isClustered(db: string): boolean {
@@ -290,16 +298,15 @@ async function showUsage(): Promise<void> {
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM);
-  const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
+  const settings: Settings = { detail: 0, role: '' };
   try {
     const { options, operands } = parseOptions(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
       if (name === 'more') settings.detail++;
       else if (name === 'rbac-role') settings.role = value;
-      else if (name === 'election-timer') settings.electionTimer = value;
-      else if (name === 'cid') settings.clusterId = value;
-      else if (name === 'timeout') setAlarm(Number(value));
+      else if (name === 'election-timer') await cluster((m) => m.checkElectionTimer(value));
+      else if (name === 'cid') await cluster((m) => m.checkClusterId(value));
       else if (name === 'version') {
         print(versionText(PROGRAM));
         return 0;
@@ -317,6 +324,8 @@ export async function main(argv: string[]): Promise<number> {
     const code = await command.run(args, settings);
     return typeof code === 'number' ? code : 0;
   } catch (error) {
-    return fail(PROGRAM, errorText(error));
+    // What reads a standalone database is told of another kind of file; these commands know it.
+    const text = errorText(error).replace(/cannot open file with magic CLUSTER$/, 'cannot apply this operation to clustered database file');
+    return fail(PROGRAM, text);
   }
 }

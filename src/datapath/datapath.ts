@@ -141,6 +141,8 @@ export interface DpFlow {
   key: Key;
   mask: Key;
   actions: readonly DpAction[];
+  /** The key of the frame that it was made for, with the bits that do not matter; absent where they are not kept. */
+  sample?: Key;
 }
 
 export interface DpFlowStats {
@@ -217,6 +219,8 @@ export interface Datapath {
   readonly type: string;
   /** e.g. `ovs-netdev`, `ovs-system`. */
   readonly name: string;
+  /** A simulation, whatever its type: ports are no devices, frames come from commands. */
+  readonly isSimulated?: boolean;
 
   /** Opens the device and attaches it. Rejects with ConfigError or KernelError whose message is what Interface.error shows. */
   portAdd(spec: DpPortSpec): Promise<DpPort>;
@@ -225,7 +229,7 @@ export interface Datapath {
   portCounters(port: DpPort): DpPortCounters | undefined;
 
   /** Installs or replaces the flow of that key and mask; frames meet it from when the frame path has taken it. */
-  flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId;
+  flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId;
   /** Replaces the actions of an installed flow, keeping its counters. */
   flowModify(id: FlowId, actions: readonly DpAction[]): void;
   flowDelete(id: FlowId): void;

@@ -26,6 +26,7 @@ test('what the reference prints for tcp,tp_dst=80', () => {
   const mask = newKey();
   mask[W.TYPE] = 0xffffffff;
   mask[W.TP] = 0xffff;
+  mask[W.PACKET_TYPE] = 0xffffffff;
   assert.equal(
     formatDpKey(tcpKey(), mask, brief),
     'recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80)',
@@ -42,6 +43,7 @@ test('VLAN, MPLS and set actions', () => {
   const mask = newKey();
   mask[W.VLAN0] = 0xffffffff;
   mask[W.TYPE] = 0xffffff00;
+  mask[W.PACKET_TYPE] = 0xffffffff;
   assert.equal(
     formatDpKey(key, mask, brief),
     'recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x8100),vlan(vid=9,pcp=3),encap(eth_type(0x0800),ipv4(frag=no))',

@@ -24,5 +24,5 @@ export function formatFlowStats(stats: DpFlowStats, nowMs: number): string {
 
 /** One flow as one line without its end. */
 export function formatDpFlow(flow: DpFlow, stats: DpFlowStats, nowMs: number, options: KeyTextOptions & ActionTextOptions): string {
-  return `${formatDpKey(flow.key, flow.mask, options)}, ${formatFlowStats(stats, nowMs)}, actions:${formatDpActions(flow.actions, options)}`;
+  return `${formatDpKey(flow.sample ?? flow.key, flow.mask, options)}, ${formatFlowStats(stats, nowMs)}, actions:${formatDpActions(flow.actions, options)}`;
 }

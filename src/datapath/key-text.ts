@@ -13,6 +13,9 @@ export interface KeyTextOptions {
 /** C's `%#x`: zero has no prefix. */
 export const hex = (value: number | bigint): string => (value === 0 || value === 0n ? '0' : `0x${value.toString(16)}`);
 
+/** With a prefix even for zero. */
+const zeroHex = (value: number): string => `0x${value.toString(16)}`;
+
 const u32 = (value: number | undefined): number => (value ?? 0) >>> 0;
 const high = (value: number | undefined): number => u32(value) >>> 16;
 const low = (value: number | undefined): number => u32(value) & 0xffff;
@@ -206,18 +209,55 @@ export function networkText(key: Key, mask: Key, etherType: number, full: boolea
         .text(etherType === 0x0806 ? 'arp' : 'rarp');
     case 0x8847:
     case 0x8848:
-      return mplsText(u32(key[W.MPLS]), u32(mask[W.MPLS]), full);
+      return mplsText(key, mask, full);
+    case 0x894f:
+      return nshText(key, mask);
   }
   return [];
 }
 
-function mplsText(lse: number, mask: number, full: boolean): string[] {
-  if (mask === 0 && !full) return [];
-  const part = (name: string, value: number, bits: number, format: (n: number) => string): string => `${name}=${value}/${format(bits)}`;
-  const zeroHex = (n: number): string => `0x${n.toString(16)}`;
-  const label = part('label', lse >>> 12, mask >>> 12, zeroHex);
-  const tc = part('tc', (lse >>> 9) & 7, (mask >>> 9) & 7, (n) => n.toString(16));
-  return [`mpls(${label},${tc},${part('ttl', lse & 255, mask & 255, zeroHex)},${part('bos', (lse >>> 8) & 1, (mask >>> 8) & 1, String)})`];
+/** All entries down to the bottom of the stack, as soon as one of their bits matters. */
+function mplsText(key: Key, mask: Key, full: boolean): string[] {
+  if (mask.subarray(W.MPLS, W.MPLS + 3).every((word) => word === 0) && !full) return [];
+  const entries: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const lse = u32(key[W.MPLS + i]);
+    const bits = u32(mask[W.MPLS + i]);
+    const label = `label=${lse >>> 12}/${zeroHex(bits >>> 12)}`;
+    const tc = `tc=${(lse >>> 9) & 7}/${((bits >>> 9) & 7).toString(16)}`;
+    entries.push(`${label},${tc},ttl=${lse & 255}/${zeroHex(bits & 255)},bos=${(lse >>> 8) & 1}/${(bits >>> 8) & 1}`);
+    if ((lse & 0x100) !== 0) break;
+  }
+  return [`mpls(${entries.join(',')})`];
+}
+
+/** Network service header; without anything matched only its name. */
+function nshText(key: Key, mask: Key): string[] {
+  const group = new Group(false);
+  const [word, bits, path, pathBits] = [u32(key[W.NSH]), u32(mask[W.NSH]), u32(key[W.NSH_PATH]), u32(mask[W.NSH_PATH])];
+  group.number('flags', word >>> 24, bits >>> 24, 255).number('ttl', (word >>> 16) & 255, (bits >>> 16) & 255, 255);
+  group.number('mdtype', (word >>> 8) & 255, (bits >>> 8) & 255, 255).number('np', word & 255, bits & 255, 255);
+  group.number('spi', path >>> 8, pathBits >>> 8, 0xffffff, zeroHex).number('si', path & 255, pathBits & 255, 255);
+  for (let i = 0; i < 4; i++) group.number(`c${i + 1}`, u32(key[W.NSH_C + i]), u32(mask[W.NSH_C + i]), 0xffffffff, zeroHex);
+  const text = group.text('nsh');
+  return text.length === 0 ? ['nsh()'] : text;
+}
+
+/** The addresses and ports that a tracked connection began with. */
+function ctTupleText(key: Key, mask: Key, full: boolean): string[] {
+  const proto = (u32(key[W.CT_ZONE]) >>> 8) & 255;
+  const protoMask = (u32(mask[W.CT_ZONE]) >>> 8) & 255;
+  const isIpv6 = key.subarray(W.CT_IPV6_SRC, W.TUN_ID).some((word) => word !== 0);
+  if (proto === 0 && !isIpv6 && u32(key[W.CT_NW_SRC]) === 0 && u32(key[W.CT_NW_DST]) === 0) return [];
+  const group = new Group(full);
+  if (isIpv6) group.ipv6('src', key, mask, W.CT_IPV6_SRC).ipv6('dst', key, mask, W.CT_IPV6_DST);
+  else {
+    group.ipv4('src', u32(key[W.CT_NW_SRC]), u32(mask[W.CT_NW_SRC])).ipv4('dst', u32(key[W.CT_NW_DST]), u32(mask[W.CT_NW_DST]));
+  }
+  group.number('proto', proto, protoMask, 255);
+  const [src, dst] = isIpv6 ? ['src_port', 'dst_port'] : ['tp_src', 'tp_dst'];
+  group.number(src!, high(key[W.CT_TP]), high(mask[W.CT_TP]), 0xffff).number(dst!, low(key[W.CT_TP]), low(mask[W.CT_TP]), 0xffff);
+  return group.text(isIpv6 ? 'ct_tuple6' : 'ct_tuple4');
 }
 
 /** The Ethernet addresses, `eth(src=...,dst=...)`. */
@@ -236,7 +276,10 @@ function vlanText(tag: number, mask: number, full: boolean): string[] {
   const bits = mask & 0xffff;
   if (bits === 0 && !full) return [];
   const group = new Group(true);
-  group.number('vid', tci & 0xfff, bits & 0xfff, 0xfff).number('pcp', tci >>> 13, bits >>> 13, 7);
+  const part = (name: string, value: number, valueBits: number, exact: number): void =>
+    void group.raw(`${name}=${value}${valueBits === exact ? '' : `/${zeroHex(valueBits)}`}`);
+  part('vid', tci & 0xfff, bits & 0xfff, 0xfff);
+  part('pcp', tci >>> 13, bits >>> 13, 7);
   if ((tci & VLAN_CFI) === 0) group.raw('cfi=0');
   return group.text('vlan');
 }
@@ -249,19 +292,26 @@ export function formatDpKey(key: Key, mask: Key, options: KeyTextOptions): strin
   const parts = [...plain('skb_priority', u32(key[W.SKB_PRIORITY]), u32(mask[W.SKB_PRIORITY]), full), ...tunnelText(key, mask, full)];
   parts.push(...plain('skb_mark', u32(key[W.PKT_MARK]), u32(mask[W.PKT_MARK]), full));
   const stateMask = u32(mask[W.CT_STATE]);
-  if (stateMask !== 0) parts.push(`ct_state(${flagNames(u32(key[W.CT_STATE]), CT_STATE_NAMES, stateMask)})`);
-  else if (full) parts.push(`ct_state(${hex(u32(key[W.CT_STATE]))}/0)`);
+  if (full) parts.push(`ct_state(${hex(u32(key[W.CT_STATE]) & 255)}/${hex(stateMask & 255)})`);
+  else if (stateMask !== 0) parts.push(`ct_state(${flagNames(u32(key[W.CT_STATE]), CT_STATE_NAMES, stateMask)})`);
   if (ctMask !== 0 || full) parts.push(`ct_zone(${hex(ctZone)}${ctMask === 0xffff ? '' : `/${hex(ctMask)}`})`);
   parts.push(...plain('ct_mark', u32(key[W.CT_MARK]), u32(mask[W.CT_MARK]), full));
   const label = keyBits(key, W.CT_LABEL * 32, 128);
   const labelMask = keyBits(mask, W.CT_LABEL * 32, 128);
   if (labelMask !== 0n || full) parts.push(`ct_label(${hex(label)}${labelMask === (1n << 128n) - 1n ? '' : `/${hex(labelMask)}`})`);
+  parts.push(...ctTupleText(key, mask, full));
   parts.push(`recirc_id(${hex(u32(key[W.RECIRC_ID]))})`);
   parts.push(...plain('dp_hash', u32(key[W.DP_HASH]), u32(mask[W.DP_HASH]), full));
   parts.push(`in_port(${options.port(u32(key[W.IN_PORT]))})`);
   const packetType = u32(key[W.PACKET_TYPE]);
-  parts.push(`packet_type(ns=${packetType >>> 16},id=${hex(packetType & 0xffff)})`);
-  if (packetType === 0) parts.push(...ethernetText(key, mask, full));
+  const ethernet = packetType === 0 ? ethernetText(key, mask, full) : [];
+  if (u32(mask[W.PACKET_TYPE]) !== 0) parts.push(`packet_type(ns=${packetType >>> 16},id=${hex(packetType & 0xffff)})`);
+  else {
+    // That it is an Ethernet frame then shows by the header alone.
+    if (full) parts.push(`packet_type(ns=${packetType >>> 16}/0,id=${hex(packetType & 0xffff)}/0)`);
+    if (ethernet.length === 0) ethernet.push('eth()');
+  }
+  parts.push(...ethernet);
   const etherType = high(key[W.TYPE]);
   const inner = [
     etherType < 0x600 ? 'eth_type(0/0xffff)' : `eth_type(0x${etherType.toString(16).padStart(4, '0')})`,

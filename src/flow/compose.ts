@@ -3,7 +3,7 @@
 import { sumBytes } from '../wire/checksum.ts';
 import { FRAG, type Key, VLAN_CFI, W } from './key.ts';
 
-const PAYLOAD = 64;
+const PAYLOAD = Uint8Array.from({ length: 64 }, (_, i) => i);
 const NO_TYPE = 0x5ff;
 const MOST = 65535;
 
@@ -46,14 +46,14 @@ function transportHeader(key: Key, proto: number): { head: number[]; sumAt: numb
 }
 
 /** Transport header and payload, checksum and all; `room` bytes of zeros behind the header unless it is negative. */
-function transport(key: Key, isIpv6: boolean, room: (header: number) => number): number[] {
+function transport(key: Key, isIpv6: boolean, payload: Uint8Array, room: (header: number) => number): number[] {
   const proto = key[W.TYPE]! & 255;
   const isLater = ((key[W.TYPE]! >>> 8) & FRAG.LATER) !== 0;
   const { head, sumAt, hasPayload } = isLater ? { head: [], sumAt: -1, hasPayload: false } : transportHeader(key, proto);
   const wanted = room(head.length);
   const bytes = [...head];
   if (wanted >= 0) bytes.push(...new Array<number>(wanted).fill(0));
-  else if (hasPayload) for (let i = 0; i < PAYLOAD; i++) bytes.push(i);
+  else if (hasPayload) bytes.push(...payload);
   // What is added to reach a length counts twice in the reference's UDP length.
   if (head.length > 0 && proto === 17) setWord(bytes, 4, bytes.length + Math.max(0, wanted));
   if (sumAt < 0) return bytes;
@@ -69,13 +69,13 @@ function transport(key: Key, isIpv6: boolean, room: (header: number) => number):
 }
 
 /** What follows the Ethernet header. */
-function network(key: Key, room: (header: number) => number): number[] {
+function network(key: Key, payload: Uint8Array, room: (header: number) => number): number[] {
   const tos = key[W.TOS]!;
   const frag = (key[W.TYPE]! >>> 8) & 3;
   const filled = (bytes: number[]): number[] => [...bytes, ...new Array<number>(Math.max(0, room(bytes.length))).fill(0)];
   switch (key[W.TYPE]! >>> 16) {
     case 0x0800: {
-      const inner = transport(key, false, (header) => room(20 + header));
+      const inner = transport(key, false, payload, (header) => room(20 + header));
       const fragment = frag === 0 ? 0 : 0x2000 | ((frag & FRAG.LATER) !== 0 ? 100 : 0);
       const head = [0x45, tos >>> 24, ...be16(20 + inner.length), 0, 0, ...be16(fragment), (tos >>> 16) & 255, key[W.TYPE]! & 255, 0, 0];
       head.push(...words(key, W.NW_SRC, 2));
@@ -83,7 +83,7 @@ function network(key: Key, room: (header: number) => number): number[] {
       return [...head, ...inner];
     }
     case 0x86dd: {
-      const inner = transport(key, true, (header) => room(40 + header));
+      const inner = transport(key, true, payload, (header) => room(40 + header));
       const first = ((6 << 28) | ((tos >>> 24) << 20) | key[W.IPV6_LABEL]!) >>> 0;
       return [...be32(first), ...be16(inner.length), key[W.TYPE]! & 255, (tos >>> 16) & 255, ...words(key, W.IPV6_SRC, 8), ...inner];
     }
@@ -108,18 +108,20 @@ function network(key: Key, room: (header: number) => number): number[] {
   return filled([]);
 }
 
-/** The frame of a key, `length` bytes long unless that is 0; undefined when its headers are longer. */
-export function composeFrame(key: Key, length = 0): Uint8Array | undefined {
+/** The frame of a key, `length` bytes long unless that is 0, or with that payload; undefined when its headers are longer. */
+export function composeFrame(key: Key, length = 0, payload: Uint8Array = PAYLOAD): Uint8Array | undefined {
+  // Other packets have no frame.
+  if (key[W.PACKET_TYPE] !== 0) return new Uint8Array(0);
   const head = [...words(key, W.ETH, 3)];
   for (const word of [W.VLAN0, W.VLAN1]) {
     const tag = key[word]!;
-    if ((tag & VLAN_CFI) !== 0) head.push(...be16(tag >>> 16), ...be16(tag & 0xffff & ~VLAN_CFI));
+    if ((tag & VLAN_CFI) !== 0) head.push(...be16(tag >>> 16 === 0 ? 0x8100 : tag >>> 16), ...be16(tag & 0xffff & ~VLAN_CFI));
   }
   const type = key[W.TYPE]! >>> 16;
   head.push(...be16(type === NO_TYPE ? 0 : type));
   const wanted = Math.min(length, MOST);
   let isTooLong = false;
-  const bytes = network(key, (header) => {
+  const bytes = network(key, payload, (header) => {
     if (wanted === 0) return -1;
     const left = wanted - head.length - header;
     if (left <= 0) isTooLong = left < 0 || header > 0;

@@ -37,6 +37,7 @@ export function parsePort(text: string, names?: PortNames): number | undefined {
     if (number >= 0xff00n && number <= 0xfff7n) warnReserved(Number(number));
     if (number <= 0xffffn) return Number(number);
     if (number >= 0xffffff00n && number <= 0xffffffffn) return Number(number - 0xffff0000n);
+    if (number <= 0xffffffffn) log.warn(`port ${number} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff`);
     return undefined;
   }
   const named = names?.number?.(text.startsWith('"') ? unquote(text) : text);

@@ -40,6 +40,9 @@ export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
   'tun_gtpu_msgtype',
 ]);
 
+/** The protocols that a word stands for; undefined when it is none. `type` -1 is any Ethernet frame. */
+export const protocolNamed = (name: string): { type: number; proto?: number } | undefined => SHORTHANDS.get(name);
+
 /** Adds `name=value` to a match, as flow text has it. False when no field or shorthand has that name. Throws ConfigError. */
 export function addFieldText(match: Match, name: string, value: string | undefined, names?: PortNames): boolean {
   const shorthand = SHORTHANDS.get(name);

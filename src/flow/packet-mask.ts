@@ -29,9 +29,11 @@ export function packetMask(key: Key): Key {
   switch (key[W.TYPE]! >>> 16) {
     case 0x0800:
       exact(W.NW_SRC, 2);
+      exact(W.CT_NW_SRC, 2);
       break;
     case 0x86dd:
       exact(W.IPV6_SRC, 8);
+      exact(W.CT_IPV6_SRC, 8);
       exact(W.IPV6_LABEL);
       break;
     case 0x0806:
@@ -57,11 +59,5 @@ export function packetMask(key: Key): Key {
   const proto = key[W.TYPE]! & 0xff;
   if (proto === 6) exact(W.TOS);
   else if (proto === 2) exact(W.IGMP_GROUP);
-  else if (proto === 58) {
-    exact(W.ND_TARGET, 4);
-    exact(W.ARP_HW, 3);
-    exact(W.ND_RESERVED);
-    exact(W.ND_OPTIONS);
-  }
   return mask;
 }

@@ -18,7 +18,7 @@ const FACILITY_LOCAL0 = 16;
 export type SyslogSender = (priority: number, line: string) => void;
 
 export class LogOutput implements LogSink {
-  readonly settings = new LogSettings();
+  readonly settings: LogSettings;
   readonly program: string;
   /** Shown by %t and %T, e.g. `monitor`. */
   subprogram = '';
@@ -34,6 +34,7 @@ export class LogOutput implements LogSink {
 
   constructor(program: string) {
     this.program = program;
+    this.settings = new LogSettings(program);
   }
 
   shows(module: string, level: LogLevel): boolean {

@@ -3,6 +3,9 @@ import { ConfigError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Datapath, DpPortCounters, DpPortSpec } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
+import type { Bond } from '../protocols/bond.ts';
+import { announceStations } from './bond-announcement.ts';
+import { Bonds } from './bonds.ts';
 import { Core } from './bridge-core.ts';
 import type {
   BridgeSettings,
@@ -16,12 +19,14 @@ import type {
   PortRequest,
   SwitchBridge,
   SwitchEnvironment,
+  TraceFlow,
+  TraceOptions,
 } from './contract.ts';
 import type { BridgeControl, OpenControl } from './core.ts';
 import type { Megaflows } from './megaflows.ts';
 import type { PortBundle, SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
-import { type TraceOptions, traceFlow } from './translate/trace.ts';
+import { traceFlow } from './translate/trace.ts';
 import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
 
 const log = logger('bridge');
@@ -42,17 +47,27 @@ export class Bridge implements SwitchBridge {
   readonly core: Core;
   readonly #site: BridgeSite;
   readonly #control: BridgeControl;
+  readonly #bonds: Bonds;
   /** The last number given out: numbers go round, so that a freed one is not reused at once. */
   #lastPort = 0;
-  readonly #bornMs: number;
 
   constructor(name: string, site: BridgeSite) {
     this.name = name;
     this.#site = site;
-    this.#bornMs = site.environment.clock.now();
-    this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port));
+    this.core = new Core(
+      name,
+      site.environment.clock,
+      site.megaflows,
+      (port) => this.#peerOf(port),
+      ({ name, kind }, isUp) => site.environment.setPortUp?.(name, kind, isUp),
+    );
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
+    this.#bonds = new Bonds(
+      site.environment.clock,
+      () => this.core.megaflows.changed(),
+      (bundle) => announceStations(this.core, bundle),
+    );
   }
 
   get datapath(): Datapath {
@@ -81,7 +96,7 @@ export class Bridge implements SwitchBridge {
         await this.datapath.portDelete(dpPort);
         const { local, remote, inKey } = tunnel;
         const text = `${typeof local === 'string' ? '::' : formatEndpoint(local)}->${remote === 'flow' ? 'flow' : formatEndpoint(remote)}`;
-        const key = inKey === 'flow' ? 'flow' : `0x${inKey.toString(16)}`;
+        const key = inKey === 'flow' ? 'flow' : inKey === 0n ? '0' : `0x${inKey.toString(16)}`;
         tunnelLog.warn(
           `${request.name}: attempting to add tunnel port with same config as port '${holder.name}' (${text}, key=${key}, legacy_l2, dp port=${dpPort})`,
         );
@@ -169,6 +184,7 @@ export class Bridge implements SwitchBridge {
     const before = JSON.stringify(this.core.portDesc(number), bigintText);
     port.link = link;
     if (JSON.stringify(this.core.portDesc(number), bigintText) === before) return;
+    if (port.bundle?.bond !== undefined) this.#bonds.run();
     this.core.megaflows.changed();
     this.core.portChanged('modify', port);
   }
@@ -202,7 +218,20 @@ export class Bridge implements SwitchBridge {
     bundle.trunks = request.trunks.length === 0 ? undefined : new Set(request.trunks);
     const members = request.members.flatMap((number) => this.core.ports.get(number) ?? []);
     this.#setMembers(bundle, members);
+    this.#bonds.set(bundle, members.length > 1 ? request.bond : undefined);
     this.core.megaflows.changed();
+  }
+
+  *bonds(): Generator<{ bond: Bond; mac(member: string): readonly [number, number] | undefined; run(): void }> {
+    for (const { bond, members } of this.#bonds.all()) {
+      if (bond === undefined) continue;
+      const mac = (name: string): readonly [number, number] | undefined => members.find((member) => member.name === name)?.link?.mac;
+      const run = (): void => {
+        this.#bonds.run();
+        this.core.megaflows.changed();
+      };
+      yield { bond, mac, run };
+    }
   }
 
   #setMembers(bundle: PortBundle, members: SwitchPort[]): void {
@@ -215,6 +244,7 @@ export class Bridge implements SwitchBridge {
   bundleDelete(name: string): void {
     const bundle = this.core.bundles.get(name);
     if (bundle === undefined) return;
+    this.#bonds.set(bundle, undefined);
     this.#setMembers(bundle, []);
     this.core.bundles.delete(name);
     this.core.megaflows.changed();
@@ -287,19 +317,20 @@ export class Bridge implements SwitchBridge {
   dumpFlows(): string {
     this.core.megaflows.settleAll();
     const now = this.core.clock.now();
-    return dumpFlows(this.core.tables, now, now - this.#bornMs);
+    return dumpFlows(this.core.tables, now);
   }
 
   ruleCount(): number {
     return this.core.tables.ruleCount;
   }
 
-  trace(flowText: string, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string {
-    return traceFlow(this.core, flowText, frame, options);
+  trace(flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string {
+    return traceFlow(this.core, flow, frame, options);
   }
 
   async close(keepPorts = false): Promise<void> {
     await this.#control.close();
+    this.#bonds.close();
     if (!keepPorts) for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
     this.core.close();
     await this.#site.closed(this);

@@ -2,9 +2,11 @@
 // The daemon reconciles the database to this interface and knows nothing of translation; the switch knows nothing of OVSDB.
 import type { Clock } from '../base/clock.ts';
 import type { Listener, Stream } from '../base/stream.ts';
-import type { Datapath, DpPortCounters, UserspaceCookie } from '../datapath/datapath.ts';
-import type { OfPort } from '../openflow/action.ts';
+import type { Datapath, DpPort, DpPortCounters, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
+import type { Key } from '../flow/key.ts';
+import type { Action, OfPort } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
+import type { Bond, BondSettings } from '../protocols/bond.ts';
 
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
 export interface SwitchEnvironment {
@@ -15,6 +17,8 @@ export interface SwitchEnvironment {
   listen(target: string, onStream: (stream: Stream) => void): Promise<Listener>;
   /** Opens the datapath of a type, once. */
   openDatapath(type: string): Datapath;
+  /** Turns a port's device on or off, as OFPPC_PORT_DOWN asks; what comes of it is told by `portLink`. */
+  setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }
@@ -49,6 +53,8 @@ export interface SwitchHost {
   purge?(): void;
   /** Counts all traffic that has been forwarded (`revalidator/wait`). */
   settle?(): void;
+  /** A flow was taken out of the datapath by hand. */
+  flowDeleted?(datapath: Datapath, id: FlowId): void;
   /** A port of the datapath goes by another number from now on. */
   portRenumbered?(datapath: Datapath, from: number, to: number): void;
   /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */
@@ -98,6 +104,9 @@ export interface PortRequest {
 
 export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';
 
+/** How several interfaces carry one port. */
+export type BondRequest = BondSettings;
+
 /** A port of the database: one interface, or several for a bond, with its place in the VLANs. */
 export interface BundleRequest {
   name: string;
@@ -111,6 +120,8 @@ export interface BundleRequest {
   qinqEthertype: number;
   priorityTags: 'never' | 'if-nonzero' | 'always';
   protectedPort: boolean;
+  /** Of a port with several interfaces. */
+  bond?: BondRequest | undefined;
 }
 
 /** A mirror of the database, its ports named. */
@@ -163,6 +174,19 @@ export interface PortLink {
   mtu: number;
 }
 
+/** A flow's text, or a key as a frame would have it, with the OpenFlow port in W.IN_PORT. */
+export type TraceFlow = string | Key;
+
+/** What `ofproto/trace` may be told besides the flow. */
+export interface TraceOptions {
+  /** ct_state after each connection tracking, in order; `trk|new` where there are no more. */
+  ctNext?: readonly number[];
+  /** Instead of table 0: what a packet-out would bring. */
+  actions?: readonly Action[];
+  /** Names of the datapath's ports; ports are printed by name then, OpenFlow's too. */
+  dpPortName?: (port: DpPort) => string;
+}
+
 export interface SwitchBridge {
   readonly name: string;
   readonly datapath: Datapath;
@@ -178,6 +202,8 @@ export interface SwitchBridge {
   portCounters(port: OfPort): DpPortCounters | undefined;
   bundleSet(request: BundleRequest): void;
   bundleDelete(name: string): void;
+  /** The bonds, for commands and the database; `run` looks at them anew after a command changed one. */
+  bonds?(): Iterable<{ bond: Bond; mac(member: string): readonly [number, number] | undefined; run(): void }>;
   /** Makes the mirrors exactly these. */
   mirrorsSet?(requests: readonly MirrorRequest[]): void;
   /** What a mirror has sent, for Mirror:statistics. */
@@ -189,8 +215,11 @@ export interface SwitchBridge {
   flushMacTable(): void;
   /** For `fdb/show`, rows already sorted as the reference prints them. */
   macTable(): Iterable<{ port: OfPort; portName: string; vlan: number; mac: readonly [number, number]; ageSec: number }>;
-  /** For `ofproto/trace`: flow text, and a frame, 'generate' for one that the flow describes, or undefined; gives the text to print. */
-  trace(flowText: string, frame: Uint8Array | 'generate' | undefined, options?: { ctNext?: readonly number[] }): string;
+  /**
+   * For `ofproto/trace`: a flow's text or a key with the OpenFlow port in it, and a frame, 'generate' for one that the flow describes, or
+   * undefined; gives the text to print. Throws ConfigError.
+   */
+  trace(flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string;
   /** Flows as `bridge/dump-flows` lists them, hidden and internal ones too. */
   dumpFlows?(): string;
   /** How many flows the tables hold, for `memory/show`. */

@@ -1,6 +1,6 @@
 // All bridges of a process, and the datapaths that they share.
 import { ConfigError } from '../base/errors.ts';
-import type { Datapath, UserspaceCookie } from '../datapath/datapath.ts';
+import type { Datapath, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import { setVlanLimit } from '../flow/extract.ts';
 import { Bridge } from './bridge.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
@@ -94,7 +94,8 @@ export class Host implements SwitchHost {
   }
 
   *datapaths(): Generator<Datapath> {
-    for (const shared of this.#shared.values()) yield shared.megaflows.datapath;
+    const shared = [...this.#shared.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
+    for (const { megaflows } of shared) yield megaflows.datapath;
   }
 
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void {
@@ -139,6 +140,10 @@ export class Host implements SwitchHost {
   upcallStats(datapath: Datapath): { average: number; most: number; passMs: number } {
     for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) return megaflows.passes;
     return { average: 0, most: 0, passMs: 0 };
+  }
+
+  flowDeleted(datapath: Datapath, id: FlowId): void {
+    for (const { megaflows } of this.#shared.values()) if (megaflows.datapath === datapath) megaflows.forget(id);
   }
 
   portRenumbered(datapath: Datapath, from: number, to: number): void {

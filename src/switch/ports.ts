@@ -1,6 +1,7 @@
 // Ports and bundles of a bridge, as translation sees them.
 import type { DpPort } from '../datapath/datapath.ts';
 import type { OfPort } from '../openflow/action.ts';
+import type { Bond } from '../protocols/bond.ts';
 import type { BridgeState } from './bridge-state.ts';
 import type { BundleRequest, PortKind, PortLink } from './contract.ts';
 import type { TunnelConfig } from './translate/tunnel-config.ts';
@@ -37,6 +38,8 @@ export interface PortBundle {
   members: SwitchPort[];
   /** Undefined = all VLANs. */
   trunks: ReadonlySet<number> | undefined;
+  /** How several members carry it; undefined for one. */
+  bond?: Bond | undefined;
 }
 
 /** Whether a bundle carries a VLAN. */

@@ -72,6 +72,12 @@ const PREREQS: Readonly<Record<string, readonly string[]>> = {
   ndAdvert: ['icmp6,icmp_type=136,icmp_code=0'],
 };
 
+/** What a match must say for a field to be there, one way of several. */
+export function prerequisite(d: Dice, field: Field): string {
+  const needs = PREREQS[field.prereq];
+  return needs === undefined ? '' : d.pick(needs);
+}
+
 const name = (d: Dice, field: Field): string => (field.alias !== undefined && d.chance(1, 2) ? field.alias : field.name);
 /** Names that the table has twice or that text does not know. */
 const MATCHED = FIELDS.filter((field) => field.name !== 'in_port_oxm' && !field.name.startsWith('tun_metadata'));

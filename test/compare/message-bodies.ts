@@ -277,8 +277,21 @@ export const BODIES: Readonly<Record<string, Body>> = {
           () => property(draft, 1, () => void out.put(d.bytes(40))),
           () =>
             property(draft, 0xffff, () => {
-              out.u32(0x4f4e4600).u32(1).u32(0);
-              counters(16);
+              out.u32(0xaa01).u32(1).u32(0);
+              counters(21);
+            }),
+          () =>
+            property(draft, 0xffff, () => {
+              const count = d.below(8);
+              out
+                .u32(0xaa01)
+                .u32(2)
+                .u16(0)
+                .u16(d.chance(1, 20) ? 9 : count);
+              for (let i = 0; i < count; i++) {
+                const text = d.pick(['rx_a', 'b', 'tx_packets_of_kind_3', '']);
+                out.u8(text.length).put(Buffer.from(text)).u64(u64(d));
+              }
             }),
           () =>
             property(draft, 0xffff, () => {

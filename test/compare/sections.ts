@@ -1,6 +1,8 @@
 // What is compared: a section makes cases of one kind from a source of choices.
 import { errorNames } from '../../src/openflow/errors.ts';
 import { messageHeads } from '../../src/openflow/message-table.ts';
+import { exactFlow } from './compose-lines.ts';
+import { fieldForm } from './field-forms.ts';
 import { flowText, spoil } from './flow-lines.ts';
 import type { Case } from './programs.ts';
 import type { Dice } from './random.ts';
@@ -51,6 +53,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
   instructions: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-instructions', d.pick(VERSIONS)], stdin: lines(d, 1, wireInstructions) })),
   flows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', flowText(d, 1)] })),
+  fields: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', fieldForm(d)] })),
   badflows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', spoil(d, flowText(d, 3))] })),
   small: (d, count) =>
     Array.from({ length: count }, (): Case => {
@@ -72,6 +75,10 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
     }),
   messages: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['ofp-print', wireMessage(d), ...(d.chance(1, 2) ? [] : [String(d.below(4))])] })),
+  compose: (d, count) =>
+    Array.from({ length: count }, () => ({
+      args: ['compose-packet', exactFlow(d), ...(d.chance(1, 4) ? [hex(d.bytes(d.below(20)))] : [])],
+    })),
   packets: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-packet'], stdin: Buffer.from(d.bytes(1 + d.below(80))).toString('latin1') })),
 };
@@ -94,6 +101,7 @@ export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boole
   actions: { share: 0.15, onErrors: true },
   instructions: { share: 0.15, onErrors: true },
   flows: { share: 0.1, onErrors: true },
+  fields: { share: 0.4, onErrors: true },
   badflows: { share: 0.2, onErrors: true },
   small: { share: 0.03, onErrors: true },
   messages: { share: 0.4, onErrors: false },

@@ -52,6 +52,12 @@ test('options that cannot be', { skip }, (t) => {
     'ovs-vswitchd -vPATTERN:x:y',
     'ovs-vswitchd -vFACILITY:x',
     'ovs-vswitchd --detach=x',
+    'ovs-vswitchd --nosuch=x',
+    'ovs-vswitchd --log-file=/nosuch/log',
+    'ovsdb-tool --log-file=x db-name',
+    'ovs-appctl --log-file=x.log -t nosuch version',
+    'ovs-appctl -e -T 0 version',
+    'ovs-appctl -e -t nosuch version',
     'ovs-vswitchd --unixctl',
   ]);
 });

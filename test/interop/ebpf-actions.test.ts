@@ -12,7 +12,9 @@ test('what actions do beyond output: labels, second tags, copies for the control
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
   const c = station(w, h, 'c', 'vc');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb -- add-port br0 vc');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2 -- add-port br0 vc -- set interface vc ofport_request=3',
+  );
   const mac = b.ok('cat /sys/class/net/eth0/address').trim();
   a.ok(`ip neigh replace 10.0.0.2 lladdr ${mac} dev eth0`);
   for (const [what, actions, seen, place] of [

@@ -12,7 +12,9 @@ async function net(w: World): Promise<{ h: Host; a: Host }> {
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   return { h, a };
 }

@@ -37,7 +37,9 @@ test('TCP between stations, to and from the host, and over VLANs', { skip }, asy
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   h.ok('ip addr add 10.0.0.3/24 dev br0 && ip link set br0 up');
   const rates: Record<string, number> = {
     'station to station': await tcp(a, b, '10.0.0.2'),
@@ -88,7 +90,9 @@ test('rewritten TCP keeps its checksums, super-segments and partial checksums in
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   a.ok('ip -6 addr add fd00::1/64 dev eth0 nodad');
   b.ok('ip -6 addr add fd00::2/64 dev eth0 nodad');
   // b is also known as 10.0.0.99 and fd00::99, port 80 standing for 5201.
@@ -125,7 +129,9 @@ test('two instances do not see each other, and nothing is left after exit --clea
   const stations: Host[] = [];
   for (const [i, host] of [h1, h2].entries()) {
     stations.push(station(w, host, `a${i}`, 'va', '10.0.0.1/24'), station(w, host, `b${i}`, 'vb', '10.0.0.2/24'));
-    host.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+    host.ok(
+      'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+    );
   }
   const [a1, , a2] = stations as [Host, Host, Host, Host];
   h1.ok('ovs-ofctl add-flow br0 priority=9,icmp,actions=drop');
@@ -150,7 +156,9 @@ test('where the kernel refuses, user space carries the frames, and says so', { s
   });
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   assert.equal(a.run('ping -c 2 -i 0.2 -W 1 10.0.0.2').code, 0);
   assert.match(h.ok('ovs-appctl dpif/show-dp-features br0'), /^eBPF: No$/m);
   const said = h

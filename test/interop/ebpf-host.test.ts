@@ -28,7 +28,9 @@ test("the switch's frames never reach the host's stack, and the host's always do
   // A system port with an address of its own: what comes in there is the switch's all the same.
   h.ok('ip addr add 10.77.0.7/24 dev va && ip addr add 10.78.0.8/24 dev vb');
   h.ok('sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.arp_ignore=1');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   // The gateway: the internal port, with translation to another network.
   h.ok('ip addr add 10.0.0.3/24 dev br0 && ip link set br0 up');
   const out = station(w, h, 'out', 'vo', '192.168.9.2/24');
@@ -95,7 +97,9 @@ test('what the kernel carries is counted within a second, keeps its OpenFlow flo
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb -- set open . other_config:stats-update-interval=1000');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2 -- set open . other_config:stats-update-interval=1000',
+  );
   h.ok('ovs-vsctl set interface va ofport_request=1 -- set interface vb ofport_request=2 -- set bridge br0 fail_mode=secure');
   for (const host of [a, b]) host.ok('ip -6 addr flush dev eth0');
   a.ok(`ip neigh replace 10.0.0.2 lladdr ${b.ok('cat /sys/class/net/eth0/address').trim()} dev eth0`);

@@ -11,7 +11,9 @@ async function net(w: World): Promise<{ h: Host; a: Host }> {
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   return { h, a };
 }
@@ -59,7 +61,10 @@ test('two instances in one namespace, each with a run directory of its own, leav
   start();
   const c = station(w, h, 'c', 'vc', '10.1.0.1/24');
   station(w, h, 'd', 'vd', '10.1.0.2/24');
-  h.ok('ovs-vsctl add-br br1 -- add-port br1 vc -- add-port br1 vd', { env });
+  h.ok(
+    'ovs-vsctl add-br br1 -- add-port br1 vc -- set interface vc ofport_request=1 -- add-port br1 vd -- set interface vd ofport_request=2',
+    { env },
+  );
   c.ok('ping -c 3 -i 0.2 -W 1 10.1.0.2');
   // Flows that carry nothing for ten seconds are forgotten; and nobody asks anew who is where while the daemon is down.
   for (const host of w.hosts.filter((one) => one !== h)) {
@@ -76,14 +81,14 @@ test('two instances in one namespace, each with a run directory of its own, leav
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   c.ok('ping -c 3 -i 0.2 -W 1 10.1.0.2');
   start();
-  assert.match(h.ok('ovs-appctl dpctl/show', { env }), /vc[\s\S]*vd/);
+  assert.match(h.ok('ovs-appctl dpctl/show', { env }), /v[cd]\n[\s\S]*v[cd]\n/);
   // The first goes on without a daemon; the second ends, and takes only its own.
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   h.ok('ovs-appctl exit --cleanup', { env });
   await eventually('one is left', () => instances().length === 1);
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   await h.startVswitchd('weft');
-  assert.match(h.ok('ovs-appctl dpctl/show'), /va[\s\S]*vb/);
+  assert.match(h.ok('ovs-appctl dpctl/show'), /v[ab]\n[\s\S]*v[ab]\n/);
   h.ok('ovs-appctl exit --cleanup');
   h.ok('ovs-appctl -t ovsdb-server exit', { env });
 });

@@ -20,7 +20,9 @@ async function net(w: World, environment: Record<string, string> = {}): Promise<
   h.ok('ovs-vswitchd --detach --no-chdir --pidfile --log-file', { timeout: 30_000, env: environment });
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl add-br br0 -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   h.ok('ip addr add 10.0.0.3/24 dev br0 && ip link set br0 up');
   assert.ok(pings(a, '10.0.0.2'));
   return { w, h, a, b };

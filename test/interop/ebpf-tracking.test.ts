@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeObject, createMap, deleteElement, loadProgram, lookupElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
+import { scanMap } from '../../src/bpf/objects.ts';
 import type { DpAction } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/action-shape.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
@@ -17,7 +18,8 @@ import {
   TOTALS_VALUE,
 } from '../../src/datapath/ebpf/map-layout.ts';
 import { compileProgram, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/program.ts';
-import { Connection } from '../../src/datapath/userspace/conntrack/table.ts';
+import { ConnectionMirror, CT_KEY_SIZE, CT_VALUE } from '../../src/datapath/userspace/conntrack/mirror.ts';
+import { Connection, MIRRORED } from '../../src/datapath/userspace/conntrack/table.ts';
 import { TCP_STATE, TCP_TIMEOUT } from '../../src/datapath/userspace/conntrack/tcp-state.ts';
 import { Conntrack } from '../../src/datapath/userspace/conntrack/tracker.ts';
 import { FOUND, newTuple, readTuple, reverseTuple, T } from '../../src/datapath/userspace/conntrack/tuple.ts';
@@ -182,7 +184,7 @@ test('established connections: the same state and the same bytes', (t) => {
     connection.isLoose = true;
     tracker.execute(packet, key, layout, request);
     const what = `WEFT_SEED ${seed}: ${hex(frame)} nat ${connection.nat} reply ${isReply}`;
-    assert.ok(connection.isMirrored, what);
+    assert.notEqual(connection.mirrored, MIRRORED.NOT, what);
     assert.ok((key[W.CT_STATE]! & CT_STATE.EST) !== 0, what);
     const bytes = packet.bytes.slice(packet.start, packet.start + packet.length);
     const second = newKey();
@@ -214,4 +216,55 @@ test('established connections: the same state and the same bytes', (t) => {
   }
   t.diagnostic(`${compared} frames of connections, ${translated} of them translated; ${left} frames without`);
   assert.ok(translated > compared / 4);
+});
+
+test('a connection that the kernel carries does not end; one that it does not carry does; the next tracker finds both', () => {
+  setVlanLimit(2);
+  const { program, maps, flows } = open();
+  const now = performance.now();
+  const tracker = new Conntrack();
+  tracker.share(maps.get('connections')!);
+  tracker.tick(now);
+  let frame: Uint8Array;
+  const [key, tuple] = [newKey(), newTuple()];
+  do {
+    frame = randomFrame();
+    const packet = newPacket();
+    packet.point(packet.bytes, packet.address, HEADROOM, frame.length);
+    packet.bytes.set(frame, packet.start);
+    key.fill(0);
+    key[W.IN_PORT] = PORT;
+    const layout = extractKey(packet.bytes, packet.start, packet.length, key);
+    if (readTuple(packet, key, layout, ZONE, tuple) !== FOUND.PLAIN) tuple.fill(0);
+  } while ((tuple[T.WHAT]! & 0xff) !== 17);
+  updateElement(flows, bytesOf(key), new Uint8Array(FLOW_VALUE.size));
+  const { connection } = connectionOf(tuple);
+  const idle = connectionOf(Uint32Array.from(tuple, (word, i) => (i === T.PORTS ? word ^ 0xffff : word))).connection;
+  const mirror = new ConnectionMirror(maps.get('connections')!, () => 30_000);
+  for (const one of [connection, idle]) {
+    tracker.table.insert(one);
+    mirror.put(one);
+    one.expiresMs = now - 1;
+  }
+  testRun(program, frame);
+  // Its time seems to be over, but the kernel has just carried a packet.
+  assert.ok(tracker.table.isAlive(connection, now));
+  assert.ok(Math.abs(connection.expiresMs - now - 30_000) < 5000);
+  assert.ok(!tracker.table.isAlive(idle, now));
+  assert.equal(connection.mirrored, MIRRORED.BOTH_WAYS);
+  // What is in the map is what a next process begins with.
+  const next = new Conntrack();
+  next.tick(now);
+  next.share(maps.get('connections')!);
+  const found = [...next.table.connections()].find((one) => one.original.tuple.every((word, i) => word === connection.original.tuple[i]));
+  assert.ok(found !== undefined);
+  assert.deepEqual(
+    { reply: [...found.reply.tuple], mark: found.mark, nat: found.nat },
+    { reply: [...connection.reply.tuple], mark: connection.mark, nat: connection.nat },
+  );
+  tracker.table.remove(connection);
+  tracker.table.remove(idle);
+  const count = { entries: 0 };
+  scanMap(maps.get('connections')!, CT_KEY_SIZE, CT_VALUE.size, () => void count.entries++);
+  assert.equal(count.entries, 0);
 });

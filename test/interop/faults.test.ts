@@ -69,6 +69,9 @@ test('faults of files, sockets, names and rights are told as Debian does', { ski
     'ovs-ofctl add-flow br0 bogus,actions=drop',
     'ovs-ofctl add-flow br0 actions=bogus',
     'ovs-ofctl show nobr',
+    'ovs-ofctl add-flow br0 actions=output:99999',
+    'ovs-vsctl --timeout=9 add-br b/r -- set-controller br0 foo; grep -Eo "(WARN|ERR).(ignoring bridge|br0: unsupported).*" $OVS_RUNDIR/ovs-vswitchd.log',
+    'ovs-vsctl --timeout=9 del-br b/r -- del-controller br0',
     'ovs-appctl bogus',
     'ovs-appctl fdb/show nobr',
     // The folder of the test is closed to others.

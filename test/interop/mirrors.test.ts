@@ -97,7 +97,7 @@ for (const type of ['netdev', 'system']) {
     await h.startOvsdb('weft');
     await h.startVswitchd('weft');
     h.ok(
-      `ovs-vsctl --timeout=20 add-br br0 -- set bridge br0 datapath_type=${type} -- add-port br0 pa -- add-port br0 pb -- add-port br0 pm`,
+      `ovs-vsctl --timeout=20 add-br br0 -- set bridge br0 datapath_type=${type} -- add-port br0 pa -- set interface pa ofport_request=1 -- add-port br0 pb -- set interface pb ofport_request=2 -- add-port br0 pm -- set interface pm ofport_request=3`,
     );
     h.ok(
       'ovs-vsctl --timeout=20 -- --id=@pa get port pa -- --id=@pm get port pm -- --id=@m create mirror name=m select_src_port=@pa output_port=@pm snaplen=60 -- set bridge br0 mirrors=@m',

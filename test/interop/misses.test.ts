@@ -58,7 +58,9 @@ async function net(w: World, type: 'system' | 'netdev'): Promise<{ h: Host; a: H
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok(`ovs-vsctl add-br br0 -- set bridge br0 datapath_type=${type} -- add-port br0 va -- add-port br0 vb`);
+  h.ok(
+    `ovs-vsctl add-br br0 -- set bridge br0 datapath_type=${type} -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2`,
+  );
   h.ok(['ovs-ofctl', 'add-flow', 'br0', 'priority=9,udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],normal']);
   a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
   return { h, a, b };
@@ -111,7 +113,7 @@ test('a flood of misses at one port does not starve another', { skip }, async (t
   const { h, a } = await net(w, 'system');
   const c = station(w, h, 'c', 'vc', '10.0.0.3/24');
   station(w, h, 'd', 'vd', '10.0.0.4/24');
-  h.ok('ovs-vsctl add-port br0 vc -- add-port br0 vd');
+  h.ok('ovs-vsctl add-port br0 vc -- set interface vc ofport_request=3 -- add-port br0 vd -- set interface vd ofport_request=4');
   c.ok('ping -c 2 -i 0.2 -W 1 10.0.0.4');
   h.ok('ovs-vsctl set open . other_config:flow-limit=100');
   const flooding = a.start(['python3', '-c', flood]);

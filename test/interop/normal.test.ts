@@ -48,7 +48,7 @@ test('a station that moves, ageing, flooding, secure without flows, and counters
   const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
   const c = station(w, h, 'c', 'vc');
   h.ok(
-    'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 va -- add-port br0 vb -- add-port br0 vc -- set open . other_config:stats-update-interval=1000',
+    'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2 -- add-port br0 vc -- set interface vc ofport_request=3 -- set open . other_config:stats-update-interval=1000',
   );
   assert.ok(pings(a, '10.0.0.2'));
   // What is known goes to one port, what is not to all.
@@ -129,7 +129,9 @@ test('vlan-limit reaches the frame path of real devices', { skip }, async (t) =>
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va');
   const b = station(w, h, 'b', 'vb');
-  h.ok('ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 va -- add-port br0 vb');
+  h.ok(
+    'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
   // Only a key of two tags can tell the inner one.
   h.ok('ovs-ofctl del-flows br0 && ovs-ofctl add-flow br0 in_port=va,dl_vlan=5,actions=pop_vlan,resubmit:vb');
   h.ok('ovs-ofctl add-flow br0 in_port=vb,dl_vlan=6,actions=vb');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { anyOrder, client, compare, insert, type Side, schema, skip } from './support/ovsdb-sides.ts';
+import { anyOrder, client, compare, insert, Side, schema, skip } from './support/ovsdb-sides.ts';
 
 const start = (side: Side): void => {
   execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir });
@@ -238,6 +238,46 @@ test('ovsdb-client: the manual page from top to bottom', { skip }, async () => {
       client('--db=x'),
       client('-t', '1', 'list-dbs'),
       client('-f', 'csv', '-d', 'bare', 'dump', 'Small', 'T', 'name'),
+      client('--no', 'list-dbs'),
+      client('--d', 'list-dbs'),
+      client('--p', 'list-dbs'),
+      client('--ti', 'list-dbs'),
+      client('--monitor', '--overwrite-pidfile', '--no-self-confinement', 'list-dbs'),
+      client('--strange=1', 'list-dbs'),
+      client('--log-file=x/y', 'list-dbs'),
     ),
   ]);
+});
+
+test('ovsdb-client dump: rows stand in the order of what they hold, not of their UUIDs', { skip }, async () => {
+  const sides = [new Side(false), new Side(true)];
+  try {
+    const outputs = await Promise.all(
+      sides.map(async (side) => {
+        start(side);
+        const row = (uuid: number, values: object): object => ({
+          op: 'insert',
+          table: 'T',
+          uuid: `${uuid}0000000-1111-4111-8111-000000000000`,
+          row: values,
+        });
+        const rows = [
+          row(1, { name: 'z', n: 5 }),
+          row(2, { name: 'y', n: ['set', [1, 2]] }),
+          row(3, { name: 'x' }),
+          row(4, { name: 'w', n: 4, e: 'b' }),
+        ];
+        await side.run(client('transact', JSON.stringify(['Small', ...rows])));
+        const said: string[] = [];
+        for (const words of [[], ['name'], ['n', 'name'], ['_uuid', 'n'], ['_uuid']]) {
+          for (const format of ['table', 'csv', 'list', 'json', 'html'])
+            said.push(await side.run(client(`--format=${format}`, 'dump', 'Small', 'T', ...words)));
+        }
+        return said;
+      }),
+    );
+    assert.deepEqual(outputs[1], outputs[0]);
+  } finally {
+    for (const side of sides) side.stop();
+  }
 });

@@ -98,6 +98,137 @@ test('ovs-appctl is told the same', { skip }, () => {
   );
 });
 
+// Not here: a relay removed, and set-sync-exclude-tables without arguments, of which the reference dies; coverage counters and lists of log modules.
+test('every command with arguments of all kinds is answered the same', { skip }, () => {
+  const words = [
+    ...[
+      'add-db',
+      'add-db db',
+      'add-db DIR/db',
+      'add-db nosuch',
+      'add-db DIR/log',
+      'add-db relay:X',
+      'add-db a b',
+      'list-dbs x',
+      'remove-db',
+    ],
+    ...[
+      'remove-db nosuch',
+      'remove-db _Server',
+      'list-dbs',
+      'add-remote',
+      'add-remote strange:1',
+      'add-remote tcp:127.0.0.1:1',
+      'add-remote tcp:127.0.0.1:1',
+    ],
+    ...[
+      'add-remote db:nosuch,Open_vSwitch,manager_options',
+      'add-remote db:Open_vSwitch,nosuch,manager_options',
+      'add-remote db:Open_vSwitch',
+    ],
+    ...[
+      'add-remote db:Open_vSwitch,Open_vSwitch,nosuch',
+      'add-remote db:Open_vSwitch,Open_vSwitch,manager_options',
+      'add-remote a b',
+      'list-remotes',
+    ],
+    ...[
+      'add-remote db:Open_vSwitch,Bridge,name,x',
+      'add-remote punix:DIR/second',
+      'list-remotes',
+      'list-remotes x',
+      'remove-remote',
+      'remove-remote nosuch',
+    ],
+    ...[
+      'remove-remote tcp:127.0.0.1:1',
+      'remove-remote punix:DIR/second',
+      'remove-remote db:Open_vSwitch,Bridge,name,x',
+      'remove-remote strange:1',
+    ],
+    ...[
+      'list-remotes',
+      'reconnect x',
+      'reconnect',
+      'compact _Server',
+      'compact a b',
+      'get-db-storage-status',
+      'get-db-storage-status _Server',
+    ],
+    ...[
+      'perf-counters-clear x',
+      'sync-status',
+      'sync-status x',
+      'set-active-ovsdb-server',
+      'set-active-ovsdb-server tcp:127.0.0.1:1',
+      'get-active-ovsdb-server',
+    ],
+    ...[
+      'get-active-ovsdb-server x',
+      'connect-active-ovsdb-server x',
+      'set-active-ovsdb-server-probe-interval',
+      'set-active-ovsdb-server-probe-interval x',
+    ],
+    ...[
+      'set-active-ovsdb-server-probe-interval 5',
+      'set-active-ovsdb-server-probe-interval 5000',
+      'disconnect-active-ovsdb-server',
+      'sync-status',
+    ],
+    ...[
+      'set-relay-source-probe-interval',
+      'set-relay-source-probe-interval x',
+      'set-relay-source-probe-interval 5000',
+      'tlog-set :Bridge on',
+    ],
+    ...['x', 'x:y', 'a:b:c', ':', ':b', 'a:', 'a:b,a:b', 'a:b,,c:d', 'b:c,a:b,b:a', ','].flatMap((tables) => [
+      `set-sync-exclude-tables ${tables}`,
+      'get-sync-exclude-tables',
+    ]),
+    'disable-monitor-cond x',
+  ].map((word) => `ovsdb-server/${word}`);
+  const others = [
+    ...[
+      'cluster/status',
+      'cluster/status Open_vSwitch',
+      'cluster/status nosuch',
+      'cluster/cid Open_vSwitch',
+      'cluster/sid Open_vSwitch',
+      'cluster/leave Open_vSwitch',
+    ],
+    ...[
+      'cluster/kick Open_vSwitch x',
+      'cluster/change-election-timer Open_vSwitch 2000',
+      'cluster/failure-test x',
+      'cluster/set-backlog-threshold Open_vSwitch 1 2',
+    ],
+    ...[
+      'memory/show x',
+      'coverage/show x',
+      'vlog/list x',
+      'vlog/list-pattern',
+      'vlog/set',
+      'vlog/set x',
+      'vlog/set nosuch:dbg',
+      'vlog/set jsonrpc:file:strange',
+    ],
+    ...[
+      'vlog/set jsonrpc:file:dbg',
+      'vlog/set PATTERN:strange:%m',
+      'vlog/set PATTERN',
+      'vlog/set FACILITY:x',
+      'vlog/reopen x',
+      'vlog/close',
+      'vlog/reopen',
+    ],
+    ...['vlog/disable-rate-limit nosuch', 'vlog/enable-rate-limit jsonrpc', 'version x', 'help', 'exit x'],
+  ];
+  for (const word of [...words, ...others]) {
+    const [theirs, ours] = sides.map((side) => tell(side, word.replaceAll('DIR', join(dir, side.name))));
+    assert.equal(ours, theirs, word);
+  }
+});
+
 test('changes of a chosen table are in the log', { skip }, async () => {
   const lines = await Promise.all(
     sides.map(async (side) => {

@@ -343,3 +343,110 @@ export const FRAMES: readonly string[] = `
 `
   .trim()
   .split('\n');
+
+/** OpenFlow rules, frames that meet them, and how the datapath flows are listed. */
+export const RULES: readonly string[] = `
+priority=10,in_port=1,ip,nw_dst=10.0.0.0/8,actions=2
+priority=10,in_port=1,ipv6,ipv6_src=fe80::/64,actions=mod_nw_ttl:5,3
+priority=12,in_port=1,tcp,tp_dst=0x10/0xfff0,actions=2
+priority=9,in_port=1,dl_vlan=10,actions=strip_vlan,2
+priority=9,in_port=1,mpls,mpls_label=3,actions=pop_mpls:0x800,2
+priority=30,in_port=2,tcp,ct_state=-trk,actions=ct(table=1,zone=7)
+table=1,priority=30,tcp,ct_state=+trk+new,ct_zone=7,actions=ct(commit,zone=7,exec(set_field:5->ct_mark)),1
+priority=30,in_port=2,udp6,ct_state=-trk,actions=ct(table=1,zone=7)
+table=1,priority=30,udp6,ct_state=+trk+new,ct_zone=7,actions=1
+priority=1,actions=CONTROLLER
+`
+  .trim()
+  .split('\n');
+
+export const TRAFFIC: readonly string[] = `
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0x21,ttl=64,frag=no),udp(src=8,dst=9)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=17),tcp_flags(ack|psh)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=8,code=0)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=later)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=132,tos=0,ttl=64,frag=first),sctp(src=1,dst=2)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0x123,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=135,code=0),nd(target=fe80::3,sll=50:54:00:00:00:09,tll=00:00:00:00:00:00)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x86dd),ipv6(src=fc80::1,dst=fe80::2,label=0x123,proto=58,tclass=0x70,hlimit=255,frag=no),icmpv6(type=128,code=0)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x1234)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a)'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x8100),vlan(vid=11,pcp=3),encap(eth_type(0x1234))'
+netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x8848),mpls(label=4,tc=1,ttl=64,bos=1)'
+netdev-dummy/receive p2 'in_port(2),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9),tcp_flags(syn)'
+netdev-dummy/receive p2 'in_port(2),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x86dd),ipv6(src=fc80::1,dst=fe80::2,label=0x123,proto=17,tclass=0x70,hlimit=255,frag=no),udp(src=5,dst=6)'
+netdev-dummy/receive p3 50540000000a5054000000098942201600000000
+netdev-dummy/receive p3 50540000000a505400000009894f0fc6010100123402111111112222222233333333444444444500001400000000402f66b90a0000010a000002
+`
+  .trim()
+  .split('\n');
+
+export const DUMPS: readonly string[] = `
+dpctl/dump-flows -m
+dpctl/dump-flows
+dpctl/dump-flows --names
+dpctl/dump-flows -m --no-names
+dpif/dump-flows -m br0
+dpif/dump-flows br0
+dpctl/dump-flows 'filter=in_port=1'
+dpctl/dump-flows 'filter=tcp'
+dpctl/dump-flows 'filter=in_port=p1,tcp'
+dpctl/dump-flows 'filter=nw_dst=10.0.0.2'
+dpctl/dump-flows 'filter=in_port=2,ct_state=+trk'
+dpctl/dump-flows 'filter=zz=1'
+dpctl/dump-flows 'filter=dl_vlan=11'
+dpctl/dump-flows 'filter=ip,nw_dst=10.1.0.0/16'
+dpctl/dump-flows 'filter=ipv6'
+dpctl/dump-flows 'filter='
+dpctl/dump-flows 'filter=tcp,tp_dst=17'
+dpctl/dump-flows 'filter=tcp,tp_dst=18'
+dpctl/dump-flows 'filter=dl_src=50:54:00:00:00:08'
+dpctl/dump-flows foo=bar
+dpctl/dump-flows filter=tcp filter=udp
+dpctl/dump-flows dummy@ovs-dummy filter=ipv6 type=ovs
+dpctl/dump-flows pmd=0
+`
+  .trim()
+  .split('\n');
+
+/** Datapath flows put by hand, with the clock stopped. */
+export const BY_HAND: readonly string[] = `
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)' 2
+dpctl/add-flow dummy@ovs-dummy 'in_port(1),eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02),eth_type(0x1234)' 'push_vlan(vid=3,pcp=1),2,pop_vlan,3'
+dpctl/add-flow 'in_port(p2),eth_type(0x0800),ipv4(src=1.2.3.4/255.255.0.0,frag=no)' p3,br0
+dpctl/dump-flows
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)' 3
+dpctl/mod-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)' 3
+dpctl/mod-flow 'in_port(3),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)' 3
+dpctl/dump-flows
+dpctl/del-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)'
+dpctl/del-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)'
+dpctl/del-flow -s 'in_port(1),eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02),eth_type(0x1234)'
+dpctl/add-flow 'ufid:00000000-0000-0000-0000-000000000001,in_port(2),eth(),eth_type(0x0800),ipv4(src=1.2.3.4,frag=no)' 'drop'
+dpctl/add-flow 'ufid:00000000-0000-0000-0000-000000000002,in_port(2),eth(),eth_type(0x0801)' ''
+dpctl/get-flow ufid:00000000-0000-0000-0000-000000000001
+dpctl/get-flow ufid:00000000-0000-0000-0000-000000000009
+dpctl/get-flow zz
+dpctl/del-flow ufid:00000000-0000-0000-0000-000000000001
+dpctl/del-flow ufid:00000000-0000-0000-0000-000000000001
+dpctl/add-flow 'in_port(1)' 1
+dpctl/add-flow 'eth_type(0x0800)' 1
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800),zz' 1
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800)' zz
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)' 'set(ipv4(ttl=64)),1'
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0806),arp()' 'set(ipv4(ttl=64)),1'
+dpctl/add-flow 'in_port(77),eth(),eth_type(0x0800),ipv4(frag=no)' '99'
+dpctl/add-flow --may-create 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '1'
+dpctl/mod-flow --may-create 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '2'
+dpctl/mod-flow --zero 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '2'
+dpctl/mod-flow --read-only 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '2'
+dpctl/mod-flow -s 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '2'
+dpctl/dump-flows
+dpctl/dump-flows -m
+dpctl/parse-actions 'ct'
+dpctl/parse-actions 'ct()' 'ct(nat)' 'ct(commit,nat(dst=1.2.3.4))' 'ct(force_commit,zone=1,helper=ftp,timeout=foo)'
+dpctl/parse-actions 'set(skb_mark(5)),set(skb_mark(0x5/0xf)),set(skb_priority(3)),set(vlan(vid=5,pcp=1)),set(mpls(label=5,tc=1,ttl=4,bos=1)),set(arp(sip=1.2.3.4,op=2,sha=00:00:00:00:00:01)),set(nd(target=::1,sll=00:00:00:00:00:01))'
+dpctl/parse-actions 'set(tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,tp_dst=4789,flags(df|key)))'
+dpctl/parse-actions 'check_pkt_len(size=200,gt(1),le(2)),check_pkt_len(size=200,gt(drop),le(drop)),add_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847)'
+`
+  .trim()
+  .split('\n');

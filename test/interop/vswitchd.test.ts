@@ -36,7 +36,10 @@ test('two stations, an internal port, VLANs and a drop flow', { skip }, async (t
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl --timeout=10 add-br br0 -- add-port br0 va -- add-port br0 vb', debian);
+  h.ok(
+    'ovs-vsctl --timeout=10 add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+    debian,
+  );
   assert.ok(pings(a, '10.0.0.2'), 'station to station');
   h.ok('ip addr add 10.0.0.3/24 dev br0 && ip link set br0 up');
   assert.ok(pings(a, '10.0.0.3'), 'station to the bridge itself');
@@ -126,7 +129,10 @@ test('restarts: from the database alone, also after kill -9; addresses of the ho
   const h = await switchHost(w, 'h');
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
-  h.ok('ovs-vsctl --timeout=10 add-br br0 -- add-port br0 va -- add-port br0 vb -- set interface vb ofport_request=9', debian);
+  h.ok(
+    'ovs-vsctl --timeout=10 add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2 -- set interface vb ofport_request=9',
+    debian,
+  );
   h.ok('ovs-vsctl --timeout=10 add-br gone', debian);
   h.ok('ip addr add 10.0.0.3/24 dev br0 && ip link set br0 up');
   assert.ok(pings(a, '10.0.0.3'));

@@ -11,6 +11,7 @@ import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, checkFlow, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import type { Background } from './background.ts';
 import { agreeOnFormat, bundleOptions, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { fetchPorts, namesOf, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
@@ -32,10 +33,14 @@ export interface FlowOptions extends SessionSettings {
   protocols: readonly string[] | undefined;
   /** Print a timestamp before each message. */
   timestamp?: boolean;
+  /** Write frames as a pcap file. */
+  pcap?: boolean;
   /** Form of packet-ins wished for. */
   packetInFormat?: number;
   /** The control socket's name. */
   unixctl?: string;
+  /** Of `monitor` and `snoop`: how they go to the background. */
+  background?: Background;
   /** Send changes as one bundle. */
   bundle?: boolean;
   /** replace-flows: add flows again that are there already. */

@@ -17,6 +17,8 @@ import { PACKET_IN_FORMATS } from './packet-in-format.ts';
 import { Session } from './session.ts';
 
 const INVALID_TTL_TO_CONTROLLER = 4;
+/** OpenFlow 1.0 to 1.2, as bits: later versions have no such flag. */
+const INVALID_TTL_VERSIONS = 0b1110;
 const NAME_LOOKUP_XIDS = 4;
 const MAX_MISS_LENGTH = 0xffff;
 
@@ -68,18 +70,23 @@ class Watcher {
     this.#options = options;
   }
 
-  async run(hasControl: boolean): Promise<number> {
-    if (hasControl) await this.#listen();
+  async run(): Promise<number> {
+    const background = this.#options.background;
+    background?.begin();
+    await this.#listen();
+    background?.ready();
     return new Promise((resolve, reject) => {
       let isOver = false;
       this.#end = (code) => {
         isOver = true;
+        background?.end();
         this.#unixctl.close();
         this.#session.close();
         resolve(code);
       };
       this.#session.onClosed((reason) => {
         if (isOver) return;
+        background?.end();
         this.#unixctl.close();
         reject(new ConfigError(`vconn_recv (${reason === '' ? 'End of file' : reason})`));
       });
@@ -131,6 +138,7 @@ class Watcher {
       for (const show of this.#held.splice(0)) show();
       return '';
     });
+    this.#options.background?.registerCommands(control);
     await control.listen(path);
   }
 
@@ -201,7 +209,13 @@ async function watch(session: Session, bridge: string, spec: string, options: Fl
 
 /** monitor SWITCH [MISS_LEN] [invalid_ttl] [watch:[SPEC...]] */
 export async function monitor(bridge: string, args: readonly string[], options: FlowOptions): Promise<number> {
-  const session = await Session.open(bridge, options);
+  const versions = args.includes('invalid_ttl') ? options.versions & INVALID_TTL_VERSIONS : options.versions;
+  if (versions === 0) {
+    throw new ConfigError(
+      'invalid_ttl requires one of the OpenFlow versions OpenFlow10, OpenFlow11, OpenFlow12 but none is enabled (use -O)',
+    );
+  }
+  const session = await Session.open(bridge, { ...options, versions });
   for (const arg of args) {
     if (/^\d/.test(arg) || arg === 'invalid_ttl') {
       const [reply] = await session.ask({ kind: 'getConfigRequest' });
@@ -214,15 +228,17 @@ export async function monitor(bridge: string, args: readonly string[], options: 
         missSendLength: isLength ? Math.min(Number.parseInt(arg, 10), MAX_MISS_LENGTH) : missSendLength,
       });
       await session.barrier();
+      // The reference looks whether the switch has taken it.
+      if (!isLength && (flags & INVALID_TTL_TO_CONTROLLER) === 0) await session.ask({ kind: 'getConfigRequest' });
     } else if (arg.startsWith('watch:')) await watch(session, bridge, arg.slice('watch:'.length), options);
     else if (arg !== 'resume') throw new ConfigError(`${arg}: unsupported "monitor" argument`);
   }
   await setPacketInFormat(session, options.packetInFormat);
-  return new Watcher(session, options).run(true);
+  return new Watcher(session, options).run();
 }
 
 /** snoop SWITCH */
 export async function snoop(bridge: string, options: FlowOptions): Promise<number> {
   const session = await Session.open(bridge, options, 1, 'snoop');
-  return new Watcher(session, options).run(true);
+  return new Watcher(session, options).run();
 }

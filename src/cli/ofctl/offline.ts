@@ -49,5 +49,15 @@ export const OFFLINE: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['parse-key-value', async (strings) => (await parse()).parseKeyValueCommand(strings)],
   ['ofp-print', async ([hex = '', verbosity]) => (await print()).ofpPrint(hex, verbosity)],
   ['ofp-parse', async ([path = ''], { verbosity }) => (await print()).ofpParse(path, verbosity)],
+  [
+    'compose-packet',
+    async ([flow = '', payload], { pcap }) => (await import('./compose-packet.ts')).composePacketCommand(flow, payload, pcap === true),
+  ],
+  ['parse-pcap', async (paths) => (await import('./pcap.ts')).parsePcapCommand(paths)],
+  [
+    'ofp-parse-pcap',
+    async ([path = '', ...ports], { verbosity, timestamp = false }) =>
+      (await import('./pcap.ts')).ofpParsePcapCommand(path, ports, { verbosity, timestamp }),
+  ],
   ['parse-packet', async () => (await print()).parsePacketCommand()],
 ]);

@@ -43,6 +43,14 @@ export class SwitchRefusal extends Error {
   }
 }
 
+/** Connections that nobody has closed. */
+const open = new Set<Session>();
+
+/** Closes what is left of a command that failed: a connection keeps the process. */
+export function closeSessions(): void {
+  for (const session of open) session.close();
+}
+
 export class Session {
   readonly version: OfVersion;
   /** The connection's name, as messages about it say it. */
@@ -66,6 +74,7 @@ export class Session {
     this.#errors = errors;
     this.#listeners = listeners;
     this.#closers = closers;
+    open.add(this);
   }
 
   /** Connects and agrees on a version. `firstXid` is the hello's transaction id. Rejects with ConfigError. */
@@ -120,7 +129,8 @@ export class Session {
       return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows });
     } catch (error) {
       if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed), error.framed);
-      throw new ConfigError(`OpenFlow receive failed (${errorText(error)})`);
+      const what = message.kind === 'flowStatsRequest' ? 'dump flows' : 'OpenFlow receive failed';
+      throw new ConfigError(`${what} (${errorText(error)})`);
     }
   }
 
@@ -137,6 +147,7 @@ export class Session {
   }
 
   close(): void {
+    open.delete(this);
     this.connection.close();
   }
 }

@@ -146,6 +146,23 @@ export async function ping(bridge: string, size: string | undefined, settings: S
   });
 }
 
+/** benchmark N COUNT: how many echoes of N bytes go by in a second. */
+export async function benchmark(bridge: string, sizeText: string, countText: string, settings: SessionSettings): Promise<number> {
+  const size = Number.parseInt(sizeText, 10) || 0;
+  const count = Number.parseInt(countText, 10) || 0;
+  if (size < 0 || size > MAX_PAYLOAD) throw new ConfigError(`payload must be between 0 and ${MAX_PAYLOAD} bytes`);
+  const whole = size + 8;
+  process.stdout.write(`Sending ${count} packets * ${whole} bytes (with header) = ${count * whole} bytes total\n`);
+  return withSession(bridge, settings, async (session) => {
+    const payload = new Uint8Array(size);
+    const start = performance.now();
+    for (let i = 0; i < count; i++) await session.ask({ kind: 'echoRequest', data: payload });
+    const ms = count <= 0 ? 0 : performance.now() - start;
+    const perSecond = (amount: number): string => (ms === 0 ? '-nan' : ((amount / ms) * 1000).toFixed(0));
+    process.stdout.write(`Finished in ${ms.toFixed(1)} ms (${perSecond(count)} packets/s) (${perSecond(count * whole)} bytes/s)\n`);
+  });
+}
+
 const PORT_ACTIONS: ReadonlyMap<string, { bit: number; on: boolean }> = new Map([
   ['up', { bit: 1, on: false }],
   ['down', { bit: 1, on: true }],

@@ -5,7 +5,9 @@ import { logger } from '../../base/log.ts';
 import { parsePort } from '../../flow/field-text.ts';
 import type { Message } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
+import type { TableFeatures } from '../../openflow/table-features.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';
+import { formatTableFeatures } from '../../openflow/text/print-tables.ts';
 import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
 import { fetchPorts, namesOf } from './names.ts';
@@ -134,6 +136,17 @@ export const dumpTableDesc = (bridge: string, settings: SessionSettings): Promis
   withSession(bridge, settings, async (session) => {
     if (session.version < 5) throw new ConfigError("dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')");
     await print(session, { kind: 'tableDescRequest' });
+  });
+
+/** dump-table-features: the parts of the answer as one. */
+export const dumpTableFeatures = (bridge: string, settings: SessionSettings): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    if (session.version < 4) throw new ConfigError("dump-table-features needs OpenFlow 1.3 or later ('-O OpenFlow13')");
+    const tables: TableFeatures[] = [];
+    for (const { message } of await session.ask({ kind: 'tableFeaturesRequest', tables: [] })) {
+      if (message.kind === 'tableFeaturesReply') tables.push(...message.tables);
+    }
+    process.stdout.write(formatTableFeatures(tables, session.version));
   });
 
 /** queue-get-config [PORT [QUEUE]]: before OpenFlow 1.4 a request is of one port. */

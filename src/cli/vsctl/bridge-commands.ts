@@ -23,9 +23,9 @@ export const addBridge: Command = (ctx, { args, options }) => {
   const [name = '', parentName, vlanText = ''] = args;
   const mayExist = options.has('--may-exist');
   if (args.length === 2) throw new CommandError("'add-br' command takes exactly 1 or 3 arguments");
+  if (name === '') throw new CommandError('bridge name must not be empty string');
   const vlan = parentName === undefined ? 0 : parseLeadingInteger(vlanText);
   if (parentName !== undefined && (vlan < 0 || vlan > 4095)) throw new CommandError(`add-br: vlan must be between 0 and 4095`);
-  if (name === '') throw new CommandError('bridge name must not be empty string');
   const model = switchModel(ctx);
   const existing = model.bridges.get(name);
   if (mayExist && existing !== undefined) {
@@ -161,12 +161,14 @@ function addPortWith(
   settings: readonly string[],
   mayExist: boolean,
   isFakeInterface: boolean,
-  command: string,
+  line: string,
 ): void {
+  if (portName === '') throw new CommandError('port name must not be empty string');
+  if (interfaces.includes('')) throw new CommandError('interface name must not be empty string');
   const model = switchModel(ctx);
   const existing = mayExist ? model.ports.get(portName) : undefined;
   if (existing !== undefined) {
-    checkSamePort(existing, requireBridge(model, bridgeName), interfaces, `"--may-exist ${command}"`);
+    checkSamePort(existing, bridgeName, interfaces, `"${line}"`);
     return;
   }
   checkConflicts(model, portName, `cannot create a port named ${portName}`);
@@ -185,27 +187,26 @@ function addPortWith(
   ctx.newPorts.add(portName);
 }
 
-function checkSamePort(port: PortInfo, bridge: BridgeInfo, interfaces: readonly string[], call: string): void {
-  if (port.bridge !== bridge) throw new CommandError(`${call} but ${port.name} is actually attached to bridge ${port.bridge.name}`);
+function checkSamePort(port: PortInfo, bridge: string, interfaces: readonly string[], call: string): void {
+  if (port.bridge.name !== bridge) throw new CommandError(`${call} but ${port.name} is actually attached to bridge ${port.bridge.name}`);
   const want = sorted(interfaces);
   const have = sorted(port.interfaces.map((iface) => iface.name));
   if (want.join('\0') !== have.join('\0')) throw new CommandError(`${call} but ${port.name} actually has interface(s) ${have.join(', ')}`);
 }
 
-export const addPort: Command = (ctx, { args, options }) => {
+export const addPort: Command = (ctx, { args, options, line }) => {
   const [bridge = '', port = '', ...settings] = args;
-  addPortWith(ctx, bridge, port, [port], settings, options.has('--may-exist'), false, `add-port ${bridge} ${port}`);
+  addPortWith(ctx, bridge, port, [port], settings, options.has('--may-exist'), false, line);
 };
 
-export const addBond: Command = (ctx, { args, options }) => {
+export const addBond: Command = (ctx, { args, options, line }) => {
   const [bridge = '', port = '', ...rest] = args;
   // Interfaces end where the first setting begins.
   let count = rest.findIndex((arg) => arg.includes('='));
   if (count < 0) count = rest.length;
   const interfaces = rest.slice(0, count);
   if (count < 2) throw new CommandError(`add-bond requires at least 2 interfaces, but only ${count} were specified`);
-  const command = `add-bond ${bridge} ${port} ${interfaces.join(' ')}`;
-  addPortWith(ctx, bridge, port, interfaces, rest.slice(count), options.has('--may-exist'), options.has('--fake-iface'), command);
+  addPortWith(ctx, bridge, port, interfaces, rest.slice(count), options.has('--may-exist'), options.has('--fake-iface'), line);
 };
 
 export const deletePort: Command = (ctx, { args, options }) => {
@@ -216,7 +217,7 @@ export const deletePort: Command = (ctx, { args, options }) => {
   const port = model.ports.get(target) ?? (withInterface ? model.interfaces.get(target)?.port : undefined);
   if (port === undefined) {
     if (!mustExist) return;
-    if (!withInterface && model.bridges.has(target)) failLocalPort(target, target);
+    if (model.bridges.has(target)) failLocalPort(target, target);
     throw new CommandError(withInterface ? `no port or interface named ${target}` : `no port named ${target}`);
   }
   const bridge = args.length === 2 ? requireBridge(model, args[0] ?? '') : undefined;
@@ -254,9 +255,9 @@ export const addBondInterface: Command = (ctx, { args, options }) => {
 export const deleteBondInterface: Command = (ctx, { args, options }) => {
   const name = args.at(-1) ?? '';
   const model = switchModel(ctx);
-  const port = args.length === 2 ? requirePort(model, args[0] ?? '') : undefined;
   const iface = options.has('--if-exists') ? model.interfaces.get(name) : requireInterface(model, name);
   if (iface === undefined) return;
+  const port = args.length === 2 ? requirePort(model, args[0] ?? '') : undefined;
   if (port !== undefined && iface.port !== port) throw new CommandError(`port ${port.name} does not have an interface ${name}`);
   if (iface.port.interfaces.length === 1) throw new CommandError(`cannot delete last interface from port ${iface.port.name}`);
   changeSet(ctx, iface.port.row, 'interfaces', [], [iface.row.uuid]);

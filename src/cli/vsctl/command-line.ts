@@ -68,6 +68,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const { options, operands } = parseOptions(argv, ALL_OPTIONS, true);
   const first: string[] = [];
   for (const option of options) {
+    // Of one given twice before the first command the first counts.
+    const isRepeated = first.some((word) => word.split('=')[0] === `--${option.name}`);
+    if (localNames.has(option.name) && isRepeated) continue;
     if (localNames.has(option.name)) first.push(`--${option.name}${option.value === undefined ? '' : `=${option.value}`}`);
     else takeGlobal(line, option);
     if (line.wants !== undefined) return line;
@@ -159,5 +162,12 @@ function parseCommand(words: readonly string[]): { spec: CommandSpec; invocation
       : '';
     throw new UsageError(`'${name}' command takes at most ${spec.maxArgs} arguments${hint}`);
   }
-  return { spec, invocation: { name, options: given, args } };
+  // The reference shows options in an order of its own, not in that of the command line.
+  const ordered = spec.options.filter((option) => given.has(option));
+  return { spec, invocation: { name, options: given, args, line: [...ordered, ...words.slice(at)].map(quoteArgument).join(' ') } };
+}
+
+/** The word as the reference shows it: in quotes when it holds space, a quote or a backslash. */
+export function quoteArgument(word: string): string {
+  return /[\t\n\v\r "'\\]/.test(word) ? `"${word.replaceAll(/["\\]/g, '\\$&')}"` : word;
 }

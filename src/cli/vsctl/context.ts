@@ -8,6 +8,7 @@ import type { ColumnSchema, DatabaseSchema, TableSchema } from '../../ovsdb/engi
 import type { RowSymbols } from '../../ovsdb/engine/value-text.ts';
 import type { OutputTable } from '../table-output.ts';
 import { CommandError } from './error.ts';
+import { findColumn, findTable } from './names.ts';
 
 import { ROW_NAMING } from './tables.ts';
 
@@ -19,6 +20,8 @@ export interface Invocation {
   /** Option name (`--may-exist`) to its value, '' when it takes none. */
   options: ReadonlyMap<string, string>;
   args: readonly string[];
+  /** All of its words, as a shell would need them. */
+  line: string;
 }
 
 /** What one command has to say. */
@@ -33,20 +36,6 @@ interface RowSymbol {
   /** Whether the row stays without a reference. */
   isRoot: boolean;
   references: 'none' | 'weak' | 'strong';
-}
-
-const fold = (name: string): string => name.toLowerCase().replaceAll('-', '_');
-
-/** The entries whose name is `given` but for case and `-`, else those that begin with it. */
-export function matchName<T>(names: Iterable<[string, T]>, given: string): [string, T][] {
-  const wanted = fold(given);
-  const matches: [string, T][] = [];
-  for (const [name, value] of names) {
-    const folded = fold(name);
-    if (folded === wanted) return [[name, value]];
-    if (folded.startsWith(wanted)) matches.push([name, value]);
-  }
-  return matches;
 }
 
 export class Context {
@@ -77,28 +66,12 @@ export class Context {
     for (const line of lines) this.output.text += `${line}\n`;
   }
 
-  /** The table that a name, its unique beginning, or another spelling of its case means. */
   table(given: string): TableSchema {
-    const names = [...this.schema.tables.keys()].map((name): [string, undefined] => [name, undefined]);
-    const matches = matchName(names, given).sort(([a], [b]) => (a < b ? -1 : 1));
-    const [first] = matches;
-    const table = first === undefined ? undefined : this.schema.tables.get(first[0]);
-    if (table === undefined) throw new CommandError(`unknown table "${given}"`);
-    if (matches.length > 1) throw new CommandError(`"${given}" matches multiple table names: ${matches.map(([name]) => name).join(', ')}`);
-    return table;
+    return findTable(this.schema, given);
   }
 
   column(table: TableSchema, given: string): ColumnSchema {
-    const known = [...table.columns].filter(([name]) => name !== '_version').sort(([a], [b]) => (a < b ? -1 : 1));
-    const matches = matchName(known, given);
-    const [first] = matches;
-    if (first === undefined) throw new CommandError(`${table.name} does not contain a column whose name matches "${given}"`);
-    if (matches.length > 1) {
-      throw new CommandError(
-        `${table.name} contains more than one column whose name matches "${given}": ${matches.map(([n]) => n).join(', ')}`,
-      );
-    }
-    return first[1];
+    return findColumn(table, given);
   }
 
   /** The row that `record` names, or undefined; an error when it must exist. */
@@ -126,8 +99,8 @@ export class Context {
     } else if (naming?.kind === 'via') {
       const referring = this.txn.rows(naming.table).find((row) => row.optional(naming.nameColumn) === record);
       const targets = referring?.set(naming.column) ?? [];
-      if (targets.length > 1) throw new CommandError(`multiple rows in ${table.name} match "${record}"`);
-      const target = targets[0];
+      // Of several none is meant.
+      const target = targets.length === 1 ? targets[0] : undefined;
       if (target !== undefined) return this.txn.row(table.name, String(target));
     }
     if (!/^[0-9a-f][0-9a-f-]{3,}$/.test(lower)) return undefined;

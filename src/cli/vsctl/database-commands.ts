@@ -1,28 +1,35 @@
 // The database commands: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
 
 import { logger } from '../../base/log.ts';
-import { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
+import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Atom } from '../../ovsdb/engine/atom.ts';
-import { compareAtoms, formatAtom } from '../../ovsdb/engine/atom.ts';
+import { atomToJson, compareAtoms, formatAtom } from '../../ovsdb/engine/atom.ts';
 import {
   checkDatum,
   compareDatums,
   datumSubtract,
   datumsEqual,
+  datumToJson,
   datumUnion,
   excludesAll,
   filterDatum,
   findKey,
   includesAll,
   makeMap,
+  parseDatum,
 } from '../../ovsdb/engine/datum.ts';
 import { formatDatum } from '../../ovsdb/engine/datum-text.ts';
+import { type OvsdbError, syntaxError } from '../../ovsdb/engine/error.ts';
 import type { ColumnSchema, TableSchema } from '../../ovsdb/engine/schema.ts';
-import { type ColumnType, type Datum, defaultDatum } from '../../ovsdb/engine/types.ts';
+import { type ColumnType, type Datum, defaultDatum, describeType, isScalarType } from '../../ovsdb/engine/types.ts';
 import { parseAtomText, parseDatumText, takeToken } from '../../ovsdb/engine/value-text.ts';
+import type { Json } from '../../ovsdb/json/json.ts';
+import { formatJson } from '../../ovsdb/json/json-format.ts';
 import type { Cell } from '../table-output.ts';
 import type { Context, Invocation } from './context.ts';
 import { CommandError, TryAgain } from './error.ts';
+import { chosenColumns, findColumn } from './names.ts';
+import { columnNameOf } from './prepare.ts';
 
 const log = logger('db_ctl_base');
 const OPERATORS = ['{not-in}', '{in}', '{!=}', '{<=}', '{>=}', '{=}', '{<}', '{>}', '!=', '<=', '>=', '=', '<', '>'];
@@ -36,10 +43,9 @@ interface Argument {
 }
 
 /** Parses `column[:key][=value]`. */
-function parseArgument(ctx: Context, table: TableSchema, text: string): Argument {
-  const { token, end } = takeToken(text, 0);
-  if (token === '') throw new CommandError(`${text}: missing column name`);
-  const column = ctx.column(table, token);
+function parseArgument(table: TableSchema, text: string, withUuid = false): Argument {
+  const { end } = takeToken(text, 0);
+  const column = findColumn(table, columnNameOf(text), withUuid && end === text.length);
   let at = end;
   let key: string | undefined;
   if (text.charAt(at) === ':') {
@@ -52,17 +58,18 @@ function parseArgument(ctx: Context, table: TableSchema, text: string): Argument
   return { column, key, operator, value: operator === '' && rest === '' ? undefined : rest };
 }
 
-function requireMutable(table: TableSchema, column: ColumnSchema, row: ReplicaRow | undefined, ctx: Context): void {
+function requireMutable(table: TableSchema, column: ColumnSchema, row: ReplicaRow, ctx: Context): void {
   // A row of this very transaction may still be given its immutable columns.
-  if (column.isMutable || (row !== undefined && !ctx.txn.isStored(table.name, row.uuid))) return;
+  if (column.isMutable || !ctx.txn.isStored(table.name, row.uuid)) return;
   throw new CommandError(`cannot modify read-only column ${column.name} in table ${table.name}`);
 }
 
 /** Sets a column, or one key of it, from `column[:key]=value`. */
 export function setColumn(ctx: Context, table: TableSchema, row: ReplicaRow, text: string): void {
-  const { column, key, operator, value } = parseArgument(ctx, table, text);
+  const { column, key, operator, value } = parseArgument(table, text);
   if (operator !== '=' || value === undefined || value === '')
     throw new CommandError(`${text}: argument does not end in "=" followed by a value.`);
+  requireMutable(table, column, row, ctx);
   setParsed(ctx, table, row, column, key, value);
 }
 
@@ -85,16 +92,6 @@ function mapPairs(datum: Datum): [Atom, Atom][] {
   return datum.keys.map((key, i) => [key, datum.values?.[i] as Atom]);
 }
 
-function columnsOf(ctx: Context, table: TableSchema, option: string | undefined): ColumnSchema[] {
-  if (option === undefined) {
-    const names = [...table.columns.keys()].filter((name) => name !== '_version').sort();
-    return names.map((name) => table.columns.get(name) as ColumnSchema);
-  }
-  const names = option.split(/[, ]+/).filter((name) => name !== '');
-  if (names.length === 0) throw new CommandError('must specify at least one column name');
-  return names.map((name) => ctx.column(table, name));
-}
-
 function show(ctx: Context, columns: readonly ColumnSchema[], rows: readonly ReplicaRow[]): void {
   const cells = rows.map((row) => columns.map((column): Cell => ({ datum: row.datum(column.name), type: column.type })));
   ctx.output.tables.push({ columns: columns.map((column) => column.name), rows: cells });
@@ -102,7 +99,7 @@ function show(ctx: Context, columns: readonly ColumnSchema[], rows: readonly Rep
 
 export function list(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
-  const columns = columnsOf(ctx, table, options.get('--columns'));
+  const columns = chosenColumns(table, options.get('--columns'));
   const mustExist = !options.has('--if-exists');
   const records = args.slice(1);
   const rows = records.length === 0 ? ctx.txn.rows(table.name) : records.map((record) => ctx.row(table, record, mustExist));
@@ -115,22 +112,15 @@ export function list(ctx: Context, { args, options }: Invocation): void {
 
 export function find(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
-  const columns = columnsOf(ctx, table, options.get('--columns'));
+  const columns = chosenColumns(table, options.get('--columns'));
   const conditions = args.slice(1);
-  checkConditions(ctx, table, conditions);
   const holds = (row: ReplicaRow): boolean => conditions.every((condition) => conditionHolds(ctx, table, row, condition));
   show(ctx, columns, ctx.txn.rows(table.name).filter(holds));
 }
 
-/** Fails when a condition is malformed, even where there is no row to try it on. */
-function checkConditions(ctx: Context, table: TableSchema, conditions: readonly string[]): void {
-  const empty = new ReplicaRow(table, '', new Map());
-  for (const condition of conditions) conditionHolds(ctx, table, empty, condition);
-}
-
 /** Whether a row meets `column[:key]OPvalue`. */
 function conditionHolds(ctx: Context, table: TableSchema, row: ReplicaRow, text: string): boolean {
-  const { column, key, operator, value } = parseArgument(ctx, table, text);
+  const { column, key, operator, value } = parseArgument(table, text);
   if (operator === '' || value === undefined || value === '')
     throw new CommandError(`${text}: argument does not end in ${OPERATOR_LIST} followed by a value.`);
   const { type } = column;
@@ -192,11 +182,11 @@ export function get(ctx: Context, { args, options }: Invocation): void {
   const mustExist = !options.has('--if-exists');
   const id = options.get('--id');
   if (id !== undefined && !mustExist) throw new CommandError('--if-exists and --id may not be specified together');
-  const columns = args.slice(2).map((text) => ({ text, ...parseArgument(ctx, table, text) }));
   const row = ctx.row(table, args[1] ?? '', mustExist);
   if (row === undefined) return;
   if (id !== undefined) ctx.bindSymbol(id, row.uuid);
-  for (const { text, column, key, operator, value } of columns) {
+  for (const text of args.slice(2)) {
+    const { column, key, operator, value } = parseArgument(table, text, true);
     if (operator !== '' || value !== undefined) throw new CommandError(`${text}: trailing garbage "${operator}${value}" in argument`);
     const { type } = column;
     const datum = row.datum(column.name);
@@ -212,18 +202,11 @@ export function get(ctx: Context, { args, options }: Invocation): void {
   }
 }
 
-/** Checks arguments of columns before the row is looked for, as the reference does. */
 export function set(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
-  const settings = args.slice(2);
-  for (const text of settings) {
-    const { column } = parseArgument(ctx, table, text);
-    const row = ctx.row(table, args[1] ?? '', false);
-    requireMutable(table, column, row, ctx);
-  }
   const row = ctx.row(table, args[1] ?? '', !options.has('--if-exists'));
   if (row === undefined) return;
-  for (const text of settings) setColumn(ctx, table, row, text);
+  for (const text of args.slice(2)) setColumn(ctx, table, row, text);
 }
 
 interface Target {
@@ -235,9 +218,9 @@ interface Target {
 function columnTarget(ctx: Context, { args, options }: Invocation): Target {
   const table = ctx.table(args[0] ?? '');
   const column = ctx.column(table, args[2] ?? '');
-  const row = ctx.row(table, args[1] ?? '', false);
-  requireMutable(table, column, row, ctx);
-  return { table, column, row: row ?? ctx.row(table, args[1] ?? '', !options.has('--if-exists')) };
+  const row = ctx.row(table, args[1] ?? '', !options.has('--if-exists'));
+  if (row !== undefined) requireMutable(table, column, row, ctx);
+  return { table, column, row };
 }
 
 const unlimited = (type: ColumnType, min = 1): ColumnType => ({ ...type, min, max: Number.POSITIVE_INFINITY });
@@ -247,26 +230,36 @@ export function add(ctx: Context, invocation: Invocation): void {
   if (row === undefined) return;
   const { type } = column;
   let datum = row.datum(column.name);
+  let all: Datum | undefined;
   for (const text of invocation.args.slice(3)) {
     const added = parseDatumText(text, unlimited(type), ctx.symbol);
+    all = all === undefined ? added : datumUnion(all, added);
     // A key that the map has keeps its value for the commands that follow; alone in its transaction, `add` is a mutation that replaces it.
     datum = ctx.isAlone ? datumUnion(added, datum) : datumUnion(datum, added);
   }
   // What this transaction has not touched yet is changed by a mutation, so that others may change it at the same time.
-  if (datum.keys.length > type.max) tooMany(datum, type);
+  if (datum.keys.length > type.max) tooMany(column.name, all ?? datum, datum, type);
   ctx.txn.verify(table.name, row.uuid, column.name);
   ctx.txn.setDatum(table.name, row.uuid, column.name, datum);
 }
 
-function tooMany(datum: Datum, type: ColumnType): void {
+/** What the server says of a mutation with more than the column holds, or that leads to more. */
+function tooMany(column: string, added: Datum, datum: Datum, type: ColumnType): never {
+  const wanted: Json =
+    type.value === undefined ? ['set', added.keys.map((key) => atomToJson(key, type.key.type))] : datumToJson(added, type);
   try {
+    if (isScalarType(type)) {
+      const text = `Type mismatch: "insert" operator may not be applied to column ${column} of type ${describeType(type)}.`;
+      throw syntaxError([column, 'insert', wanted], text);
+    }
+    parseDatum(wanted, { ...type, min: 0 });
     checkDatum(datum, type);
   } catch (error) {
-    const { details, tag } = error as { details: string; tag: string };
-    const text = `transaction error: {"details":${JSON.stringify(details)},"error":${JSON.stringify(tag)}}`;
+    const text = `transaction error: ${formatJson((error as OvsdbError).toJson(), { sort: true })}`;
     logger('ovsdb_idl').warn(text);
     throw new CommandError(text);
   }
+  throw new CommandError('transaction error');
 }
 
 export function remove(ctx: Context, invocation: Invocation): void {
@@ -299,27 +292,22 @@ function withoutText(ctx: Context, datum: Datum, text: string, type: ColumnType)
 export function clear(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
   const columns = args.slice(2).map((name) => ctx.column(table, name));
-  const maybe = ctx.row(table, args[1] ?? '', false);
+  const row = ctx.row(table, args[1] ?? '', !options.has('--if-exists'));
+  if (row === undefined) return;
   for (const column of columns) {
-    requireMutable(table, column, maybe, ctx);
+    requireMutable(table, column, row, ctx);
     if (column.type.min > 0) {
       throw new CommandError(
         `"clear" operation cannot be applied to column ${column.name} of table ${table.name}, which is not allowed to be empty`,
       );
     }
   }
-  const row = maybe ?? ctx.row(table, args[1] ?? '', !options.has('--if-exists'));
-  if (row === undefined) return;
   for (const column of columns) ctx.txn.setDatum(table.name, row.uuid, column.name, defaultDatum(column.type));
 }
 
 export function create(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
   const id = options.get('--id');
-  for (const text of args.slice(1)) parseArgument(ctx, table, text);
-  if (id === undefined && !table.isRoot) {
-    log.warn(`applying "create" command to table ${table.name} without --id option will have no effect`);
-  }
   const wanted = id === undefined ? crypto.randomUUID() : ctx.createSymbol(id, table.isRoot);
   const uuid = ctx.txn.insert(table.name, {}, wanted);
   const row = ctx.txn.row(table.name, uuid) as ReplicaRow;
@@ -337,6 +325,7 @@ export function destroy(ctx: Context, { args, options }: Invocation): void {
     for (const row of ctx.txn.rows(table.name)) ctx.txn.delete(table.name, row.uuid);
     return;
   }
+  if (records.length === 0) log.warn('either --all or records argument should be specified');
   for (const record of records) {
     const row = ctx.row(table, record, !options.has('--if-exists'));
     if (row !== undefined) ctx.txn.delete(table.name, row.uuid);
@@ -346,7 +335,6 @@ export function destroy(ctx: Context, { args, options }: Invocation): void {
 export function waitUntil(ctx: Context, { args }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
   const conditions = args.slice(2);
-  checkConditions(ctx, table, conditions);
   const row = ctx.row(table, args[1] ?? '', false);
   if (row === undefined || !conditions.every((condition) => conditionHolds(ctx, table, row, condition))) throw new TryAgain();
 }

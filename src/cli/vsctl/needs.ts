@@ -1,14 +1,15 @@
 // What a command line needs to see of the database, so that `list-br` need not wait for the statistics of ten thousand interfaces.
 //
 // A column that is not asked for reads as empty and must not be verified or shown: what a command below does to a table, its entry must cover.
-import { type Invocation, matchName } from './context.ts';
+import type { Invocation } from './context.ts';
+import { matchName } from './names.ts';
 import { ROW_NAMING } from './tables.ts';
 
 type Needs = Map<string, 'all' | readonly string[]>;
 
 const switchTables = ['Open_vSwitch', 'Bridge', 'Port', 'Interface'];
 /** Of an interface, without its statistics; setting up a port looks at the first three. */
-const interfaceColumns: readonly string[] = ['name', 'ofport', 'error', 'type', 'options'];
+const interfaceColumns: readonly string[] = ['name', 'ofport', 'error', 'type', 'options', 'bfd_status'];
 
 /** Tables beside those of the switch, by command. */
 const further: ReadonlyMap<string, readonly string[]> = new Map([

@@ -5,6 +5,7 @@ import type { Atom } from '../../ovsdb/engine/atom.ts';
 import { datumsEqual, makeMap } from '../../ovsdb/engine/datum.ts';
 import { formatDatum } from '../../ovsdb/engine/datum-text.ts';
 import { defaultDatum } from '../../ovsdb/engine/types.ts';
+import { exactInteger, MAX_INTEGER, MIN_INTEGER } from '../../ovsdb/json/json.ts';
 import type { Context, Invocation } from './context.ts';
 import { CommandError } from './error.ts';
 import { dropRow, requireBridge, switchModel } from './switch-model.ts';
@@ -83,6 +84,12 @@ function checkTarget(target: string): void {
   if (!TARGET_TYPES.test(target)) log.warn(`target type "${target}" is possibly erroneous`);
 }
 
+/** As strtoll reads it: what is too large or too small comes out at the end of the range. */
+function probeInterval(text: string): Atom {
+  const value = BigInt(/^\s*\+?(-?\d+)/.exec(text)?.[1] ?? 0);
+  return exactInteger(value > MAX_INTEGER ? MAX_INTEGER : value < MIN_INTEGER ? MIN_INTEGER : value);
+}
+
 /** Gives `row.column` new rows of `table`, one a target, in place of those it had. */
 function replaceTargets(
   ctx: Context,
@@ -94,7 +101,7 @@ function replaceTargets(
 ): void {
   for (const uuid of row.set(column)) dropRow(ctx, table, String(uuid));
   const uuids = targets.map((target) =>
-    ctx.txn.insert(table, { target, ...(probe === undefined ? {} : { inactivity_probe: Number.parseInt(probe, 10) || 0 }) }),
+    ctx.txn.insert(table, { target, ...(probe === undefined ? {} : { inactivity_probe: probeInterval(probe) }) }),
   );
   ctx.txn.set(row.table, row.uuid, column, uuids);
 }
@@ -220,6 +227,9 @@ function zoneId(arg: string): number {
   return sign === '-' ? -value : value;
 }
 
+/** As the reference prints it, whose zones are 64 bits without a sign. */
+const unsigned = (zone: number): string => String(BigInt.asUintN(64, BigInt(zone)));
+
 /** The policy row with these timeouts: zones that agree share one. The first of two values for a key counts, and none is 0. */
 function timeoutPolicy(ctx: Context, policies: readonly string[]): string {
   const timeouts = new Map<Atom, Atom>();
@@ -235,12 +245,12 @@ function timeoutPolicy(ctx: Context, policies: readonly string[]): string {
 
 export const addZonePolicy: Command = (ctx, { args, options }) => {
   const [name = '', zoneArg = '', ...policies] = args;
-  const zone = zoneId(zoneArg);
   const row = datapath(ctx, name, `datapath ${name} does not exist`);
+  const zone = zoneId(zoneArg);
   const zones = new Map(row.map('ct_zones'));
   const existing = zones.get(zone);
   if (existing !== undefined) {
-    if (!options.has('--may-exist')) throw new CommandError(`zone id ${zone} already exists`);
+    if (!options.has('--may-exist')) throw new CommandError(`zone id ${unsigned(zone)} already exists`);
     ctx.txn.set('CT_Zone', String(existing), 'timeout_policy', timeoutPolicy(ctx, policies));
     return;
   }
@@ -251,13 +261,13 @@ export const addZonePolicy: Command = (ctx, { args, options }) => {
 
 export const deleteZonePolicy: Command = (ctx, { args, options }) => {
   const [name = '', zoneArg = ''] = args;
-  const zone = zoneId(zoneArg);
   const row = datapath(ctx, name, `datapath ${name} does not exist`);
+  const zone = zoneId(zoneArg);
   const zones = new Map(row.map('ct_zones'));
   const uuid = zones.get(zone);
   if (uuid === undefined) {
     if (options.has('--if-exists')) return;
-    throw new CommandError(`zone id ${zone} does not exist`);
+    throw new CommandError(`zone id ${unsigned(zone)} does not exist`);
   }
   zones.delete(zone);
   ctx.txn.set('Datapath', row.uuid, 'ct_zones', zones);
@@ -280,19 +290,20 @@ export const listCapabilities: Command = (ctx, { args }) => {
   ctx.print(`${[...row.map('capabilities')].map(([key, value]) => `${key}=${value}`).join(' ')}\n`);
 };
 
-/** As strtoll reads them into the 64 bits that the database has. */
-function isidAndVlan(args: readonly string[]): { isid: number; vlan: number } {
+/** As strtoull reads them, in the signed 64 bits that the database has. */
+function isidAndVlan(args: readonly string[]): { isid: Atom; vlan: Atom } {
   const [isid = 0, vlan = 0] = args.slice(1).map((arg) => {
     const digits = /^\s*([-+]?\d+)/.exec(arg)?.[1];
     if (digits === undefined) throw new CommandError(`Invalid argument ${arg}`);
-    return Math.abs(Number(digits)) >= 2 ** 63 ? -1 : Number(digits);
+    const value = BigInt(digits.replace('+', ''));
+    return value > -(2n ** 64n) && value < 2n ** 64n ? exactInteger(BigInt.asIntN(64, value)) : -1;
   });
   return { isid, vlan };
 }
 
 export const addMapping: Command = (ctx, { args }) => {
-  const bridge = bridgeRow(ctx, args[0] ?? '');
   const { isid, vlan } = isidAndVlan(args);
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   let uuid = bridge.optional('auto_attach');
   if (uuid === undefined) {
     uuid = ctx.txn.insert('AutoAttach');
@@ -301,13 +312,14 @@ export const addMapping: Command = (ctx, { args }) => {
   const row = ctx.txn.row('AutoAttach', String(uuid));
   const mappings = new Map(row?.map('mappings'));
   // Of two VLANs for one I-SID the reference keeps the lower.
-  mappings.set(isid, Math.min(vlan, Number(mappings.get(isid) ?? vlan)));
+  const before = mappings.get(isid);
+  mappings.set(isid, before !== undefined && before < vlan ? before : vlan);
   ctx.txn.set('AutoAttach', String(uuid), 'mappings', mappings);
 };
 
 export const deleteMapping: Command = (ctx, { args }) => {
-  const bridge = bridgeRow(ctx, args[0] ?? '');
   const { isid, vlan } = isidAndVlan(args);
+  const bridge = bridgeRow(ctx, args[0] ?? '');
   const row = ctx.txn.row('AutoAttach', String(bridge.optional('auto_attach') ?? ''));
   if (row === undefined) return;
   ctx.txn.set('AutoAttach', row.uuid, 'mappings', new Map([...row.map('mappings')].filter(([i, v]) => i !== isid || v !== vlan)));

@@ -35,7 +35,7 @@ export const SHOW: ReadonlyMap<string, { name?: string; columns: readonly string
   ['Open_vSwitch', { columns: ['manager_options', 'bridges', 'ovs_version'] }],
   ['Bridge', { name: 'name', columns: ['controller', 'fail_mode', 'datapath_type', 'ports'] }],
   ['Port', { name: 'name', columns: ['tag', 'trunks', 'interfaces'] }],
-  ['Interface', { name: 'name', columns: ['type', 'options', 'error'] }],
+  ['Interface', { name: 'name', columns: ['type', 'options', 'error', 'bfd_status'] }],
   ['Controller', { name: 'target', columns: ['is_connected'] }],
   ['Manager', { name: 'target', columns: ['is_connected'] }],
 ]);

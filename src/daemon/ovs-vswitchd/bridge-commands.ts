@@ -5,8 +5,6 @@ import { OFPP } from '../../openflow/action.ts';
 import type { SwitchBridge } from '../../switch/contract.ts';
 import { bridgeNamed, bridgesByName, type CommandParts } from './parts.ts';
 
-const ANY = Number.POSITIVE_INFINITY;
-
 function fdbShow(bridge: SwitchBridge): string {
   const lines = [' port  VLAN  MAC                Age'];
   for (const { port, vlan, mac, ageSec } of bridge.macTable()) {
@@ -31,56 +29,6 @@ function fdbStatistics(bridge: SwitchBridge): string {
   ].join('\n');
 }
 
-const CT_STATE_BITS: ReadonlyMap<string, number> = new Map([
-  ['new', 1],
-  ['est', 2],
-  ['rel', 4],
-  ['rpl', 8],
-  ['inv', 16],
-  ['trk', 32],
-  ['snat', 64],
-  ['dnat', 128],
-]);
-
-/** The flags of `--ct-next`. */
-function parseCtState(text: string | undefined): number {
-  if (text === undefined) throw new ConfigError('Missing argument for option --ct-next');
-  let state = 0;
-  for (const word of text.split(/[, ]+/)) {
-    if (word === '') continue;
-    const bit = CT_STATE_BITS.get(word);
-    if (bit === undefined) throw new ConfigError(`${word}: unknown connection tracking state flag`);
-    state |= bit;
-  }
-  if ((state & 32) === 0) state |= 32;
-  return state;
-}
-
-/** The arguments of `ofproto/trace` that are flow and frame. */
-function traceArguments(
-  parts: CommandParts,
-  args: readonly string[],
-): { bridge: SwitchBridge; flow: string; frame: Uint8Array | 'generate' | undefined; ctNext: number[] } {
-  const ctNext: number[] = [];
-  const words: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!;
-    if (arg === '--ct-next') ctNext.push(parseCtState(args[++i]));
-    else if (arg.startsWith('--ct-next=')) ctNext.push(parseCtState(arg.slice('--ct-next='.length)));
-    else if (!arg.startsWith('-')) words.push(arg);
-  }
-  const bridge = parts.host.bridge(words[0] ?? '');
-  if (bridge === undefined) throw new ConfigError(`${words[0]}: unknown bridge`);
-  const flow = words[1] ?? '';
-  const last = words[2];
-  let frame: Uint8Array | 'generate' | undefined = args.some((arg) => arg === '-generate' || arg === '--generate') ? 'generate' : undefined;
-  if (last !== undefined) {
-    if (!/^([0-9a-f]{2})+$/i.test(last)) throw new ConfigError('Trailing garbage in packet data');
-    frame = Uint8Array.from(Buffer.from(last, 'hex'));
-  }
-  return { bridge, flow, frame, ctNext };
-}
-
 /** Registers them. */
 export function registerBridgeCommands(parts: CommandParts): void {
   const { unixctl, host, reconciler } = parts;
@@ -93,10 +41,6 @@ export function registerBridgeCommands(parts: CommandParts): void {
       .map((bridge) => bridge.name)
       .join('\n'),
   );
-  unixctl.register('ofproto/trace', '{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]', 1, ANY, (args) => {
-    const { bridge, flow, frame, ctNext } = traceArguments(parts, args);
-    return bridge.trace(flow, frame, { ctNext });
-  });
   unixctl.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
     const name = args.filter((arg) => arg !== '--offload-stats')[0];
     return bridgeNamed(host, name, 'Unknown bridge').dumpFlows?.() ?? '';

@@ -1,6 +1,7 @@
 // Control commands about what a datapath can do: dpif/show-dp-features, dpif/set-dp-features. Text as in the running reference.
 import { ConfigError } from '../../base/errors.ts';
 import type { Datapath } from '../../datapath/datapath.ts';
+import { isSystem } from './datapath-names.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
 
 /** A feature's name for `set-dp-features`, its words, and its value in user space, with that of the system datapath where it differs. */
@@ -43,12 +44,11 @@ const LISTED =
 
 const BY_NAME = new Map(FEATURES.map((feature) => [feature[0], feature]));
 
-const bootValue = ([, , value, system]: Feature, datapath: Datapath): boolean | number =>
-  datapath.type === 'system' ? (system ?? value) : value;
+const bootValue = ([, , value, system]: Feature, datapath: Datapath): boolean | number => (isSystem(datapath) ? (system ?? value) : value);
 
 /** What the kernel's part of a datapath does, and why what it does not do is left to user space. */
 function offloadLines(datapath: Datapath): string[] {
-  if (datapath.type !== 'system') return [];
+  if (!isSystem(datapath)) return [];
   const offload = datapath.offload?.();
   if (offload === undefined) return ['eBPF: No'];
   const { flows, masks, programs, punted, refused } = offload;

@@ -6,6 +6,7 @@
 // 3. Write status columns, and `cur_cfg` once the configuration it counts has been carried out. Only differences are written, so the
 //    turn that our own writes cause finds nothing to do: that is why this never runs hot.
 
+import { formatMac } from '../../base/addresses.ts';
 import type { Clock } from '../../base/clock.ts';
 import { coverageCounter } from '../../base/coverage.ts';
 import { errorText } from '../../base/errors.ts';
@@ -147,6 +148,13 @@ export class ConfigurationLoop {
       if (port?.kind.kind === 'system' && (!devices.exists(name) || this.#indices.get(name) !== devices.index(name))) isForced = true;
     }
     this.#isForced ||= isForced;
+    // A dummy changes because somebody asked for it, and never in bursts: OpenFlow hears of it at once.
+    const dummies = [...names].map((name) => reconciler.find(name)).filter((port) => port?.kind.kind === 'dummy');
+    for (const port of dummies) if (port !== undefined) reconciler.pushLinks(port.live);
+    if (dummies.length > 0) {
+      this.wake();
+      return;
+    }
     if (this.#deviceDelay !== undefined) return;
     this.#deviceDelay = this.#parts.clock.after(DEVICE_DELAY_MS, () => {
       this.#deviceDelay = undefined;
@@ -207,8 +215,9 @@ export class ConfigurationLoop {
     await this.#writeStatus(wanted, isNew || this.#needsStatistics);
     if (!this.#isReady) {
       this.#isReady = true;
-      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
       this.#parts.onReady();
+      // A terminal that the daemon has let go of does not hear it.
+      log.info(`ovs-vswitchd (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
     }
   }
 
@@ -256,6 +265,13 @@ export class ConfigurationLoop {
       });
       for (const port of bridge.ports) {
         for (const one of port.interfaces) writer.put(one.row, this.#interfaceColumns(bridge, live, one.name, wanted, withStatistics));
+      }
+      const bonds = new Map([...(live.bridge.bonds?.() ?? [])].map((found) => [found.bond.name, found]));
+      for (const port of bridge.ports) {
+        const found = bonds.get(port.name);
+        const active = found?.bond.active === undefined ? undefined : found.mac(found.bond.active.name);
+        if (port.row !== undefined)
+          writer.put(port.row, { bond_active_slave: active === undefined ? [] : [formatMac(active[0], active[1])] });
       }
       const statuses = new Map([...live.bridge.controllers()].map((status) => [status.target, status]));
       for (const { row, request } of bridge.controllers) writer.put(row, controllerColumns(statuses.get(request.target)));

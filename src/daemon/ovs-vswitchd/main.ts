@@ -14,7 +14,8 @@ import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
 import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
-import { connectStream, listenStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/socket.ts';
+import { listenPolled } from '../../host/socket-polled.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
 import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
@@ -36,10 +37,13 @@ import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
 import { registerProtocolCommands } from './protocol-commands.ts';
 import { takeSslKeys } from './ssl-keys.ts';
+import { registerTraceCommands } from './trace-commands.ts';
 import { registerUnderlayCommands } from './underlay-commands.ts';
 
 const log = logger('vswitchd');
 const OPENFLOW_PORT = 6653;
+/** Interface types that exist only because `--enable-dummy=override` makes dummies of them. */
+const SIMULATED_TYPES = ['afxdp', 'afxdp-nonpmd', 'bareudp', 'erspan', 'gtpu', 'ip6erspan', 'lisp', 'stt'];
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'mlockall' },
@@ -108,7 +112,23 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
   ['Mirror', 'all'],
   [
     'Port',
-    ['name', 'interfaces', 'lacp', 'tag', 'trunks', 'cvlans', 'vlan_mode', 'fake_bridge', 'mac', 'protected', 'other_config', 'status'],
+    [
+      ...[
+        'name',
+        'interfaces',
+        'lacp',
+        'tag',
+        'trunks',
+        'cvlans',
+        'vlan_mode',
+        'fake_bridge',
+        'mac',
+        'protected',
+        'other_config',
+        'status',
+      ],
+      ...['bond_mode', 'bond_updelay', 'bond_downdelay', 'bond_active_slave'],
+    ],
   ],
   [
     'Interface',
@@ -188,17 +208,17 @@ async function start(context: DaemonContext): Promise<void> {
   const dummies = new Set<DummyDatapath>();
   const wires = new DummyWires({
     connect: (target) => connectStream(target),
-    listen: (target, onStream) => listenStream(target, onStream),
+    listen: (target, onStream) => listenPolled(target, onStream),
     after: (ms, fn) => realClock.after(ms, fn),
     receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
   });
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
-    listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+    listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
-      if (type === 'dummy') {
-        const datapath = new DummyDatapath(clock);
+      if (type === 'dummy' || wantedOptions.dummyOverride) {
+        const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
         datapath.setSentSink(({ port, frame }) => {
           const name = datapath.portName(port);
           if (name !== undefined) wires.sent(name, frame);
@@ -210,6 +230,7 @@ async function start(context: DaemonContext): Promise<void> {
       if (type === 'netdev') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
+    setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
     runDirectory: runDir(),
   };
   const host = openSwitchHost(environment);
@@ -231,7 +252,8 @@ async function start(context: DaemonContext): Promise<void> {
     wantedOptions,
     datapathTypes,
     interfaceTypes: [
-      ...(hasDummy ? ['dummy', 'dummy-internal'] : []),
+      ...(hasDummy ? ['dummy', 'dummy-internal', 'dummy-pmd'] : []),
+      ...(wantedOptions.dummyOverride ? SIMULATED_TYPES : []),
       'geneve',
       'gre',
       'internal',
@@ -252,6 +274,7 @@ async function start(context: DaemonContext): Promise<void> {
   const rows = (table: string) => idl.rows(table);
   const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
   registerBridgeCommands(parts);
+  registerTraceCommands(parts);
   registerDatapathCommands(parts);
   registerProcessCommands(parts);
   registerProtocolCommands(parts);

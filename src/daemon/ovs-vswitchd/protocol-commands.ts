@@ -1,47 +1,15 @@
-// Control commands about protocols between switches: bonds, LACP, STP, RSTP, CFM, BFD, multicast snooping, 802.1 auto attach.
+// Control commands about protocols between switches: LACP, STP, RSTP, CFM, BFD, multicast snooping, 802.1 auto attach.
 // Weft runs none of these protocols yet. Where none is configured the answers are the reference's; where one is configured, a command says
 // that it is not built, so that nobody takes silence for a protocol that runs and has nothing to tell.
-import { parseMac } from '../../base/addresses.ts';
 import { ConfigError } from '../../base/errors.ts';
-import { hashAdd, hashFinish } from '../../flow/hash.ts';
 import type { IdlRow } from '../../ovsdb/client/idl.ts';
+import { registerBondCommands } from './bond-commands.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
-
-const BOND_BUCKETS = 256;
 
 const isTrue = (row: IdlRow, column: string): boolean => row.set(column)[0] === true;
 
 function notBuilt(what: string, where: string): never {
   throw new ConfigError(`${where}: ${what} is configured, but not built in this version`);
-}
-
-/** C's `strtol` over a whole word: decimal digits with a sign. */
-const wholeNumber = (text: string | undefined): number | undefined =>
-  text !== undefined && /^\s*[+-]?\d+/.test(text) ? Number.parseInt(text, 10) : undefined;
-
-/** The bucket of a bond that a source address in a VLAN falls into. */
-export function bondHash(mac: readonly [number, number], vlan: number, basis: number): number {
-  const low = (((mac[0] & 0xffff) << 16) | mac[1]) >>> 0;
-  const high = ((vlan << 16) | (mac[0] >>> 16)) >>> 0;
-  return hashFinish(hashAdd(hashAdd(basis, low), high), 8) % BOND_BUCKETS;
-}
-
-function hashCommand([macText, vlanText, basisText]: readonly string[]): string {
-  let vlan = 0;
-  let basis = 0;
-  if (vlanText !== undefined) {
-    const number = wholeNumber(vlanText);
-    if (number === undefined) throw new ConfigError('invalid vlan');
-    vlan = number & 0xffff;
-  }
-  if (basisText !== undefined) {
-    const number = wholeNumber(basisText);
-    if (number === undefined) throw new ConfigError('invalid basis');
-    basis = number | 0;
-  }
-  const mac = parseMac(macText ?? '');
-  if (mac === undefined) throw new ConfigError('invalid mac');
-  return String(bondHash(mac, vlan, basis));
 }
 
 /** Registers them. */
@@ -54,27 +22,8 @@ export function registerProtocolCommands(parts: CommandParts): void {
       if (row !== undefined && asks(row)) notBuilt(what, String(row.set('name')[0]));
     }
   };
-  const isBond = (row: IdlRow): boolean => row.set('interfaces').length > 1;
   const hasLacp = (row: IdlRow): boolean => row.set('lacp').length > 0 && row.set('lacp')[0] !== 'off';
-  const noBond = (name: string | undefined): never => {
-    refuse('Port', name, 'a bond', isBond);
-    throw new ConfigError('no such bond');
-  };
-
-  unixctl.register('bond/list', '', 0, 0, () => {
-    refuse('Port', undefined, 'a bond', isBond);
-    return 'bond\ttype\trecircID\tmembers';
-  });
-  unixctl.register('bond/show', '[port]', 0, 1, ([name]) => {
-    if (name !== undefined) return noBond(name);
-    refuse('Port', undefined, 'a bond', isBond);
-    return '';
-  });
-  unixctl.register('bond/migrate', 'port hash member', 3, 3, ([name]) => noBond(name));
-  unixctl.register('bond/set-active-member', 'port member', 2, 2, ([name]) => noBond(name));
-  unixctl.register('bond/enable-member', 'port member', 2, 2, ([name]) => noBond(name));
-  unixctl.register('bond/disable-member', 'port member', 2, 2, ([name]) => noBond(name));
-  unixctl.register('bond/hash', 'mac [vlan] [basis]', 1, 3, hashCommand);
+  registerBondCommands(parts);
 
   for (const command of ['lacp/show', 'lacp/show-stats']) {
     unixctl.register(command, '[port]', 0, 1, ([name]) => {

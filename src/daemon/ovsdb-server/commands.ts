@@ -3,6 +3,8 @@ import { errorText } from '../../base/errors.ts';
 import { controlError, type UnixctlServer } from '../plumbing/unixctl.ts';
 import type { OvsdbDaemon } from './main.ts';
 
+const isBuiltIn = (name: string | undefined): boolean => name === '_Server';
+
 const lines = (items: Iterable<string>): string => [...items].map((item) => `${item}\n`).join('');
 
 export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDaemon, exit: () => void): void {
@@ -29,11 +31,13 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     }
   });
   unixctl.register('ovsdb-server/remove-db', 'DB', 1, 1, ([name = '']) => {
+    if (isBuiltIn(name)) throw controlError('Cannot remove reserved database.');
     if (!daemon.removeDatabase(name)) throw controlError('Failed to find the database.');
     return '';
   });
   unixctl.register('ovsdb-server/list-dbs', '', 0, 0, () => lines(daemon.server.databaseNames));
   unixctl.register('ovsdb-server/compact', '', 0, 1, async ([name]) => {
+    if (isBuiltIn(name)) throw controlError('cannot compact built-in databases');
     const files = [...daemon.files].filter(([database]) => name === undefined || database === name);
     if (name !== undefined && files.length === 0 && !daemon.relays.has(name)) throw controlError('no database by that name');
     for (const relay of daemon.relays.keys()) if (name === undefined || name === relay) daemon.logCompaction(relay);
@@ -53,7 +57,7 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
   unixctl.register('ovsdb-server/perf-counters-show', '', 0, 0, () => 'performance counter is not supported on this platform');
   unixctl.register('ovsdb-server/perf-counters-clear', '', 0, 0, () => '');
   unixctl.register('ovsdb-server/get-db-storage-status', 'DB', 1, 1, ([name = '']) => {
-    if (daemon.relays.has(name)) return 'status: ok';
+    if (daemon.relays.has(name) || isBuiltIn(name)) return 'status: ok';
     const file = daemon.files.get(name);
     if (file === undefined) throw controlError('Failed to find the database.');
     return file.fault === '' ? 'status: ok' : `status: ${file.fault}`;

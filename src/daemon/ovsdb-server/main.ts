@@ -1,5 +1,6 @@
 // ovsdb-server: databases from files, remotes, and the commands of ovs-appctl.
 import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { errorText } from '../../base/errors.ts';
 import type { OptionSpec, ParsedOption } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
@@ -75,7 +76,9 @@ export class OvsdbDaemon {
       this.#addRelay(path);
       return;
     }
-    for (const open of this.files.values()) if (open.path === path) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    for (const open of this.files.values()) {
+      if (open.path === path || isSameFile(open.path, path)) throw new OvsdbError('ovsdb error', `${path}: already open`);
+    }
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
     if (this.server.has(name)) {
@@ -138,15 +141,16 @@ export class OvsdbDaemon {
 
   /** Gives a database another schema, in memory and on disk; throws OvsdbError and leaves it as it was. */
   convert(name: string, json: Json): void {
+    const schema = parseSchema(json);
+    if (schema.name !== name)
+      throw new OvsdbError('invalid parameters', `new schema name (${schema.name}) does not match database name (${name})`);
     const file = this.files.get(name);
     if (file === undefined) throw new OvsdbError('not allowed', `${name}: cannot be converted`);
-    const schema = parseSchema(json);
-    if (schema.name !== name) throw new OvsdbError('mismatched database names', `${schema.name} is not ${name}`);
     const old = file.database.tables;
     const oldSchema = file.database.schema;
     file.database.replaceWith(convertDatabase(file.database, schema));
     try {
-      file.compactNow('database converted');
+      file.compactNow('converted by ovsdb-server');
     } catch (error) {
       file.database.schema = oldSchema;
       file.database.tables = old;
@@ -306,4 +310,13 @@ async function start(context: DaemonContext): Promise<void> {
 /** Runs the daemon. */
 export function main(argv: string[]): Promise<number | undefined> {
   return runDaemon({ program: PROGRAM, options: OPTIONS, usage, start }, argv);
+}
+
+function isSameFile(a: string, b: string): boolean {
+  try {
+    const [one, other] = [statSync(a), statSync(b)];
+    return one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    return false;
+  }
 }

@@ -75,8 +75,11 @@ export class Replication {
     this.#remote = remote;
   }
 
+  /** Each once, sorted, with a colon behind a database without a table, as the reference shows them. */
   get excluded(): string {
-    return this.#excluded;
+    const words = this.#excluded.split(',').filter((word) => word !== '');
+    const shown = words.map((word) => word.replace(/^(:*[^:]*):?(.*)$/, '$1:$2'));
+    return [...new Set(shown)].sort().join(',');
   }
 
   /** A backup begins anew with the other tables. */

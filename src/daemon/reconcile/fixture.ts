@@ -7,6 +7,8 @@ const scalars = new Map<string, Atom>([
   ['datapath_type', ''],
   ['fake_bridge', false],
   ['protected', false],
+  ['bond_updelay', 0],
+  ['bond_downdelay', 0],
   ['next_cfg', 0],
   ['cur_cfg', 0],
 ]);

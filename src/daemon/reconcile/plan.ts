@@ -162,6 +162,7 @@ function sameBundle(a: BundleRequest, b: BundleRequest): boolean {
     a.qinqEthertype === b.qinqEthertype &&
     a.priorityTags === b.priorityTags &&
     a.protectedPort === b.protectedPort &&
+    JSON.stringify(a.bond) === JSON.stringify(b.bond) &&
     sameNumbers(a.members, b.members) &&
     sameNumbers(a.trunks, b.trunks) &&
     sameNumbers(a.cvlans, b.cvlans)

@@ -148,7 +148,7 @@ export class Reconciler {
 
   #sayFaults(wanted: Wanted): void {
     const faults = new Set(wanted.faults);
-    for (const fault of faults) if (!this.#faults.has(fault)) log.err(fault);
+    for (const fault of faults) if (!this.#faults.has(fault)) (fault.startsWith('ignoring') ? log.warn : log.err)(fault);
     this.#faults = faults;
     for (const bridge of wanted.bridges.values()) {
       for (const port of bridge.ports) {

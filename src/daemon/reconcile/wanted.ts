@@ -4,7 +4,7 @@ import { parseMac } from '../../base/addresses.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
-import type { BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import type { BondRequest, BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
 import { hashOrder } from './hash-order.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
@@ -135,6 +135,11 @@ export function parseDatapathId(value: string): bigint | undefined {
   return id === 0n ? undefined : id;
 }
 
+/** Types that are dummies with `--enable-dummy=override`; their options mean nothing then. */
+const OVERRIDDEN: ReadonlySet<string> = new Set(
+  'afxdp afxdp-nonpmd bareudp dummy-pmd erspan geneve gre gtpu ip6erspan ip6gre lisp stt vxlan'.split(' '),
+);
+
 /** The kind of port that an Interface asks for, or why it cannot be had. */
 function portKind(
   name: string,
@@ -144,6 +149,7 @@ function portKind(
   dummyPath: boolean,
 ): { kind?: PortKind; error: string; warnings: readonly string[] } {
   const good = (kind: PortKind, warnings: readonly string[] = []) => ({ kind, error: '', warnings });
+  if (wantedOptions.dummyOverride && OVERRIDDEN.has(type)) return good({ kind: 'dummy', options });
   switch (type) {
     case 'system':
       return good(wantedOptions.dummySystem ? { kind: 'dummy', options } : { kind: 'system' });
@@ -215,6 +221,25 @@ export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
     qinqEthertype: text(other.get('qinq-ethtype')) === '802.1q' ? 0x8100 : 0x88a8,
     priorityTags: tags === 'always' || tags === 'true' ? 'always' : tags === 'if-nonzero' ? 'if-nonzero' : 'never',
     protectedPort: row.scalar('protected') === true,
+    bond: bondRequest(row),
+  };
+}
+
+const hasLacp = (row: IdlRow): boolean => !['', 'off'].includes(text(row.optional('lacp')));
+
+/** How the interfaces of a port are bonded; taken up where there are several. */
+function bondRequest(row: IdlRow): BondRequest {
+  const other = row.map('other_config');
+  const number = (value: Atom | undefined): number => Number.parseInt(text(value), 10) || 0;
+  const mode = text(row.optional('bond_mode'));
+  return {
+    mode: hasLacp(row) || (mode !== 'balance-slb' && mode !== 'balance-tcp') ? 'active-backup' : mode,
+    updelayMs: Math.max(0, Number(row.scalar('bond_updelay') ?? 0)),
+    downdelayMs: Math.max(0, Number(row.scalar('bond_downdelay') ?? 0)),
+    hashBasis: number(other.get('bond-hash-basis')) >>> 0,
+    primary: text(other.get('bond-primary')),
+    takesAllByAll: text(other.get('all-members-active')) === 'true',
+    fallsBack: text(other.get('lacp-fallback-ab')) === 'true',
   };
 }
 
@@ -274,7 +299,8 @@ function wantedController(row: IdlRow): ControllerRequest {
 function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, seen: Map<string, string>, faults: string[]): WantedBridge {
   const name = text(row.scalar('name'));
   const declared = text(row.scalar('datapath_type'));
-  const datapathType = options.dummyOverride && declared !== 'dummy' ? 'dummy' : declared === '' ? 'system' : declared;
+  const datapathType = declared === '' ? 'system' : declared;
+  const dummyPath = options.dummyOverride || datapathType === 'dummy';
   const other = row.map('other_config');
   const ports: WantedPort[] = [];
   for (const uuid of row.set('ports')) {
@@ -285,7 +311,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     for (const interfaceUuid of portRow.set('interfaces')) {
       const interfaceRow = source.row('Interface', String(interfaceUuid));
       if (interfaceRow === undefined) continue;
-      const wanted = wantedInterface(interfaceRow, name, options, datapathType === 'dummy');
+      const wanted = wantedInterface(interfaceRow, name, options, dummyPath);
       // A device belongs to one port of one bridge; the first bridge by name has it.
       const owner = seen.get(wanted.name);
       if (owner !== undefined) {
@@ -297,6 +323,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     }
     if (interfaces.length === 0) continue;
     interfaces.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (interfaces.length > 1 && hasLacp(portRow))
+      faults.push(`ignoring LACP of port ${portName}, which is not built in this version: one link at a time carries it`);
     ports.push({
       row: portRow,
       name: portName,
@@ -309,7 +337,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
   // Every bridge has a local port, whether the database says so or not.
   if (!ports.some((port) => port.name === name) && !seen.has(name)) {
     seen.set(name, name);
-    ports.push(localPort(name, datapathType === 'dummy'));
+    ports.push(localPort(name, dummyPath));
   }
   const byRow = [...ports].sort((a, b) => ((a.row?.uuid ?? '~') < (b.row?.uuid ?? '~') ? -1 : 1));
   const order = hashOrder(byRow.map((port) => port.name));

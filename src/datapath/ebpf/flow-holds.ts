@@ -42,6 +42,11 @@ export class FlowHolds {
     this.#waiting.push(flow);
   }
 
+  /** A flow that a predecessor's program carries on with: none of its frames is in user space. */
+  free(flow: HeldFlow): void {
+    Atomics.store(this.#words, this.#at(flow), 0);
+  }
+
   /** The program that runs knows the flow, which began last, and its actions. */
   release(flow: HeldFlow): void {
     if (this.#waiting.at(-1) !== flow) return;

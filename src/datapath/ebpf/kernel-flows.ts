@@ -428,8 +428,10 @@ export class KernelFlows {
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
   inherit(id: number, place: CounterPlace): boolean {
     const flow = this.#flows.get(id);
-    flow?.former.push(place);
-    return flow !== undefined;
+    if (flow === undefined) return false;
+    flow.former.push(place);
+    this.#holds.free(flow);
+    return true;
   }
 
   /** Predecessors' programs run no more: what they counted becomes ours. */

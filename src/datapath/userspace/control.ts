@@ -127,8 +127,8 @@ export abstract class UserspaceControl implements Datapath {
     };
   }
 
-  flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
-    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions);
+  flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId {
+    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions, sample);
     if (replaced !== undefined) this.flowReplaced(replaced);
     this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
     return id;

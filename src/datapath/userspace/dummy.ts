@@ -26,10 +26,12 @@ export class DummyDatapath extends UserspaceControl {
   #onSent: ((sent: SentFrame) => void) | undefined;
   #isDraining = false;
 
-  constructor(clock: Clock, name = 'ovs-dummy') {
+  readonly isSimulated = true;
+
+  constructor(clock: Clock, name = 'ovs-dummy', type = 'dummy') {
     const state = sharedState();
     const upcalls = new UpcallQueue(1 << 20);
-    super('dummy', name, state, upcalls);
+    super(type, name, state, upcalls);
     this.#clock = clock;
     this.#core = new UserspaceCore(state, upcalls);
   }
@@ -57,7 +59,7 @@ export class DummyDatapath extends UserspaceControl {
 
   /** As in Open vSwitch: `p3` gets 3 and `br0` gets 100, so that tests know the numbers. */
   protected override preferredPort(spec: DpPortSpec): DpPort | undefined {
-    const digits = /(\d+)$/.exec(spec.device)?.[1];
+    const digits = /\d+/.exec(spec.device)?.[0];
     if (spec.kind === 'tunnel' || digits === undefined) return undefined;
     const number = Number(digits) + (spec.device.startsWith('br') ? 100 : 0);
     return number > 0 && number < 1000 ? number : undefined;

@@ -41,7 +41,7 @@ export class FlowRegistry {
   }
 
   /** Books a flow, in the place of the one with the same match if there is one. */
-  put(key: Key, mask: Key, actions: readonly DpAction[]) {
+  put(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key) {
     const under = this.#mask(key, mask);
     const { indices, masks } = under;
     const words = new Int32Array(indices.length);
@@ -55,7 +55,9 @@ export class FlowRegistry {
     }
     if (before !== undefined) this.#byId.delete(before.flow.id);
     const id = this.#nextId++;
-    const record = { flow: { id, key: key.slice(), mask: under.mask, actions }, slot, name, under };
+    const flow: DpFlow = { id, key: key.slice(), mask: under.mask, actions };
+    if (sample !== undefined) flow.sample = sample.slice(0, W.DP_END);
+    const record = { flow, slot, name, under };
     this.#byId.set(id, record);
     under.flows.set(name, record);
     // Not before: a mask that is refused a flow must not stay.

@@ -6,12 +6,15 @@
 // version ends it.
 import type { Clock } from '../../base/clock.ts';
 import { errorText, PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { CodecOptions } from '../codec/codec.ts';
 import { decodeMessage, encodeMessage } from '../codec/codec.ts';
 import { errorMessage } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
 import { Framing } from './framing.ts';
+
+const log = logger('vconn');
 
 /** All versions, as the bits of a hello. */
 export const ALL_VERSIONS = 0x7e;
@@ -190,6 +193,14 @@ export class OpenFlowConnection {
       framed = decodeMessage(bytes, this.codec);
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
+      const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+      const waiting = this.#waiting.get(xid);
+      if (waiting !== undefined) {
+        log.warn(() => `parse error in reply (${error.code})`);
+        this.#waiting.delete(xid);
+        waiting.reject(new PeerError('EPROTO', 'Protocol error'));
+        return;
+      }
       // An error is never answered with an error.
       if (bytes[1] !== 1) this.sendError(error.code, bytes);
       this.#handlers.onBadMessage?.(error, bytes);

@@ -4,12 +4,18 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { OfPort } from '../action.ts';
 import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
+import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { readList } from './partial.ts';
-import { eachProperty, refuseProperty } from './properties.ts';
+import { eachProperty, type Property, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_port');
+
+/** Who defines the further counters of ports, and their two properties. */
+const INTEL = 0xaa01;
+const RFC2819 = 1;
+const CUSTOM = 2;
 
 const UNKNOWN = 0xffffffffffffffffn;
 const LOW = 0x7f;
@@ -93,7 +99,13 @@ function decodeEthernet(from: ByteReader, desc: PortDesc): void {
 /** Writes one port description. */
 export function encodePortDesc(out: ByteWriter, version: OfVersion, desc: PortDesc): void {
   if (version === 1) {
-    out.u16(desc.port).mac(desc.mac).text(desc.name, 16).u32(desc.config).u32(desc.state);
+    // OpenFlow 1.0 knows a link that is down and the state of spanning tree; that a port lives is of 1.1.
+    out
+      .u16(desc.port)
+      .mac(desc.mac)
+      .text(desc.name, 16)
+      .u32(desc.config)
+      .u32(desc.state & 0x301);
     for (const bits of [desc.current, desc.advertised, desc.supported, desc.peer]) out.u32(featuresTo10(bits));
     return;
   }
@@ -215,16 +227,30 @@ function decodePortStats14(from: ByteReader): PortStats {
     durationSec,
     durationNsec,
   };
-  for (const { number, body: property } of eachProperty(body)) {
-    if (number !== 0) continue;
-    if (property.left !== 36) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${property.left} bytes`);
-    property.skip(4);
-    stats.rxFrameErr = property.u64();
-    stats.rxOverErr = property.u64();
-    stats.rxCrcErr = property.u64();
-    stats.collisions = property.u64();
+  for (const property of eachProperty(body)) {
+    if (property.experimenter === INTEL) decodeIntel(property, stats);
+    if (property.number !== 0) continue;
+    const counters = property.body;
+    if (counters.left !== 36) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${counters.left} bytes`);
+    counters.skip(4);
+    stats.rxFrameErr = counters.u64();
+    stats.rxOverErr = counters.u64();
+    stats.rxCrcErr = counters.u64();
+    stats.collisions = counters.u64();
   }
   return stats;
+}
+
+/** Reads the counters of RFC 2819 or those of the port's own. */
+function decodeIntel({ experimenterType, body }: Property, stats: PortStats): void {
+  if (experimenterType === RFC2819) {
+    if (body.left < 4 + 8 * RFC2819_COUNTERS.length) throw new PeerError('OFPBPC_BAD_LEN', `counters of ${body.left} bytes`);
+    body.skip(4);
+    stats.rfc2819 = RFC2819_COUNTERS.map(() => body.u64());
+  } else if (experimenterType === CUSTOM) {
+    const count = body.skip(2).u16();
+    stats.custom = Array.from({ length: count }, () => ({ name: body.text(body.u8()), value: body.u64() }));
+  }
 }
 
 /** Writes one port's statistics. */

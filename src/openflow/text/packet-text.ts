@@ -1,8 +1,36 @@
 // A frame as text: every field that it has, as a match would name it, and the transport checksum.
 import { extractKey, layoutL4 } from '../../flow/extract.ts';
-import { type Match, matchAll, W } from '../../flow/key.ts';
+import { type Key, type Match, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { ETH, IP } from '../../flow/prerequisites.ts';
+
+/** Where metadata that a frame does not have stands, and how many words belong together. */
+const METADATA: readonly (readonly [number, number])[] = [
+  [W.RECIRC_ID, 1],
+  [W.CT_STATE, 1],
+  [W.CT_MARK, 1],
+  [W.DP_HASH, 1],
+  [W.SKB_PRIORITY, 1],
+  [W.PKT_MARK, 1],
+  [W.CT_LABEL, 4],
+  [W.CT_NW_SRC, 1],
+  [W.CT_NW_DST, 1],
+  [W.CT_TP, 1],
+  [W.METADATA, 2],
+  [W.ACTSET_OUTPUT, 1],
+  ...Array.from({ length: 16 }, (_, i): readonly [number, number] => [W.REGS + i, 1]),
+  [W.CONJ_ID, 1],
+];
+
+/** The same of a tunnel: there is one where it has a destination. */
+const TUNNEL: readonly (readonly [number, number])[] = [
+  [W.TUN_SRC, 1],
+  [W.TUN_DST, 1],
+  [W.TUN_IPV6_SRC, 4],
+  [W.TUN_IPV6_DST, 4],
+  [W.TUN_FLAGS, 1],
+  [W.TUN_GBP, 1],
+];
 
 const MPLS_BOTTOM = 0x100;
 const ND_SOLICIT = 135;
@@ -10,19 +38,36 @@ const ND_ADVERT = 136;
 
 /** A match of all that a frame's headers say. */
 export function packetMatch(frame: Uint8Array): { match: Match; transportAt: number } {
-  const match = matchAll();
-  const { key, mask } = match;
+  const key = newKey();
   const layout = extractKey(frame, 0, frame.length, key);
+  const match = keyMatch(key);
+  return { match, transportAt: (match.mask[W.TP] ?? 0) === 0 ? 0 : layoutL4(layout) };
+}
+
+/** A match of all that a key says: the headers that it has, and the metadata that is not zero. */
+export function keyMatch(key: Key): Match {
+  const match: Match = { key, mask: newKey() };
+  const { mask } = match;
   const exact = (word: number, bits = 0xffffffff): void => {
     mask[word] = ((mask[word] ?? 0) | bits) >>> 0;
   };
   const all = (from: number, count: number): void => {
     for (let word = from; word < from + count; word++) exact(word);
   };
-  all(W.ETH, 3);
-  exact(W.TYPE, 0xffff0000);
-  exact(W.VLAN0, 0xffff);
-  if (key[W.VLAN0] !== 0) exact(W.VLAN1, 0xffff);
+  const present = ([first, count]: readonly [number, number]): void => {
+    if (key.subarray(first, first + count).some((word) => word !== 0)) all(first, count);
+  };
+  METADATA.forEach(present);
+  present([W.TUN_ID, 2]);
+  if (key[W.TUN_DST] !== 0 || key.subarray(W.TUN_IPV6_DST, W.TUN_IPV6_DST + 4).some((word) => word !== 0)) TUNNEL.forEach(present);
+  const connection = key[W.CT_ZONE] ?? 0;
+  exact(W.CT_ZONE, (connection >>> 16 === 0 ? 0 : 0xffff0000) | ((connection & 0xff00) === 0 ? 0 : 0xff00));
+  if ((key[W.PACKET_TYPE] ?? 0) === 0) {
+    all(W.ETH, 3);
+    exact(W.TYPE, 0xffff0000);
+    exact(W.VLAN0, 0xffff);
+    if (key[W.VLAN0] !== 0) exact(W.VLAN1, 0xffff);
+  } else exact(W.PACKET_TYPE);
   const type = (key[W.TYPE] ?? 0) >>> 16;
   const proto = (key[W.TYPE] ?? 0) & 0xff;
   if (type === ETH.IPV4) all(W.NW_SRC, 2);
@@ -33,32 +78,32 @@ export function packetMatch(frame: Uint8Array): { match: Match; transportAt: num
     all(W.NW_SRC, 2);
     all(W.ARP_HW, 3);
     exact(W.TYPE, 0xff);
-    return { match, transportAt: 0 };
+    return match;
   } else if (type === ETH.MPLS || type === ETH.MPLS_MCAST) {
     exact(W.MPLS);
     // As deep as there are labels below, three at most.
     const isLast = (label: number): boolean => ((key[W.MPLS + label] ?? 0) & MPLS_BOTTOM) !== 0;
     if (!isLast(0)) exact(W.MPLS + 1);
     if (!isLast(0) && !isLast(1)) exact(W.MPLS + 2);
-    return { match, transportAt: 0 };
+    return match;
   } else if (type === ETH.NSH) {
     all(W.NSH, 6);
-    return { match, transportAt: 0 };
-  } else return { match, transportAt: 0 };
+    return match;
+  } else return match;
   exact(W.TYPE, 0x3ff);
   exact(W.TOS, 0xffff0000);
-  if (((key[W.TYPE] ?? 0) & 0x200) !== 0) return { match, transportAt: 0 };
+  if (((key[W.TYPE] ?? 0) & 0x200) !== 0) return match;
   if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP || proto === IP.ICMPV6 || proto === IP.IGMP) {
     exact(W.TP);
     if (proto === IP.TCP) exact(W.TOS, 0xfff);
     if (proto === IP.ICMPV6) {
       const kind = (key[W.TP] ?? 0) >>> 16;
-      if (((key[W.TP] ?? 0) & 0xffff) !== 0 || (kind !== ND_SOLICIT && kind !== ND_ADVERT)) return { match, transportAt: layoutL4(layout) };
+      if (((key[W.TP] ?? 0) & 0xffff) !== 0 || (kind !== ND_SOLICIT && kind !== ND_ADVERT)) return match;
       all(W.ND_TARGET, 4);
       all(W.ARP_HW, 3);
     }
   }
-  return { match, transportAt: layoutL4(layout) };
+  return match;
 }
 
 /** Where the checksum stands in a transport header, and its name. */

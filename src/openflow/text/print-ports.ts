@@ -4,6 +4,7 @@ import type { PortNames } from '../../flow/field-text.ts';
 import { formatPort } from '../../flow/field-text.ts';
 import type { IpfixStats } from '../ipfix.ts';
 import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
+import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { formatDuration } from './flow-text.ts';
 import type { BodyPrinters } from './print-context.ts';
 
@@ -118,6 +119,23 @@ export function formatPortDesc(desc: PortDesc, version: OfVersion): string {
   return `${text}     speed: ${mbps(desc.currentSpeedKbps)} Mbps now, ${mbps(desc.maxSpeedKbps)} Mbps max\n`;
 }
 
+/** Counters of RFC 2819 in a line for each direction, then those that the port names itself, three in a line. */
+function furtherCounters({ rfc2819 = [], custom = [] }: PortStats): string {
+  let text = '';
+  for (const direction of ['rx', 'tx']) {
+    const known = RFC2819_COUNTERS.map((counter, i) => ({ ...counter, value: rfc2819[i] ?? UNKNOWN })).filter(
+      (counter) => counter.direction === direction && counter.value !== UNKNOWN,
+    );
+    if (known.length > 0) text += `           ${direction} rfc2819 ${known.map(({ name, value }) => `${name}=${value}, `).join('')}\n`;
+  }
+  if (custom.length > 0) {
+    // A counter without a name is not shown, but has its place in the line.
+    const shown = custom.map(({ name, value }, i) => (name === '' ? '' : `${i % 3 === 0 ? `\n${' '.repeat(22)}` : ' '}${name}=${value},`));
+    text += `           CUSTOM Statistics${shown.join('')}\n`;
+  }
+  return text;
+}
+
 function formatPortStats(s: PortStats, names?: PortNames): string {
   const count = (name: string, value: bigint): string => `${name}${value === UNKNOWN ? '?' : value}`;
   const label = formatPort(s.port, names);
@@ -141,7 +159,7 @@ function formatPortStats(s: PortStats, names?: PortNames): string {
   ].join(', ');
   text += '\n';
   if (s.durationSec !== 0xffffffff) text += `           duration=${formatDuration(s.durationSec, s.durationNsec)}\n`;
-  return text;
+  return text + furtherCounters(s);
 }
 
 const count = (value: bigint): string => (value === UNKNOWN ? '?' : String(value));

@@ -14,12 +14,18 @@ interface Row {
 
 const names = (fields: readonly { name: string }[]): string => fields.map(({ name }) => name).join();
 const sameActions = (a: ActionFeatures, b: ActionFeatures): boolean => a.actions === b.actions && names(a.setFields) === names(b.setFields);
-const sameSides = (a: TableInstructions, b: TableInstructions): boolean =>
-  a.next.join() === b.next.join() &&
+/** Whether the same tables may follow; whether `own`, the second one's, is among them does not count. */
+const sameNext = (a: readonly number[], b: readonly number[], own: number): boolean => {
+  const others = (tables: readonly number[]): string => tables.filter((table) => table !== own).join();
+  return others(a) === others(b);
+};
+const sameSides = (a: TableInstructions, b: TableInstructions, own = -1): boolean =>
+  sameNext(a.next, b.next, own) &&
   a.instructions.join() === b.instructions.join() &&
   sameActions(a.write, b.write) &&
   sameActions(a.apply, b.apply);
-const sameInstructions = (a: TableFeatures, b: TableFeatures): boolean => sameSides(a.onMatch, b.onMatch) && sameSides(a.onMiss, b.onMiss);
+const sameInstructions = (a: TableFeatures, b: TableFeatures): boolean =>
+  sameSides(a.onMatch, b.onMatch, b.table) && sameSides(a.onMiss, b.onMiss, b.table);
 const sameMatching = (a: TableFeatures, b: TableFeatures): boolean =>
   names(a.match) === names(b.match) && names(a.masked) === names(b.masked) && names(a.wildcarded) === names(b.wildcarded);
 const sameFeatures = (a: TableFeatures, b: TableFeatures): boolean =>
@@ -83,7 +89,7 @@ function sideText(side: TableInstructions, before: TableInstructions | undefined
 function instructionsText(features: TableFeatures, before: TableFeatures | undefined, version: OfVersion): string {
   const { onMatch, onMiss } = features;
   if (isEmpty(onMatch) && isEmpty(onMiss)) return '';
-  if (before !== undefined && sameInstructions(features, before)) return '    (same instructions)\n';
+  if (before !== undefined && sameInstructions(before, features)) return '    (same instructions)\n';
   if (sameSides(onMatch, onMiss)) {
     if (isEmpty(onMatch)) return '';
     return `    instructions (table miss and others):\n${sideText(onMatch, before?.onMatch, version)}`;
@@ -166,6 +172,12 @@ function printTables(rows: readonly Row[], version: OfVersion): string {
   }
   finish();
   return text;
+}
+
+/** The tables of a whole answer, a blank line behind them instead of before. */
+export function formatTableFeatures(tables: readonly TableFeatures[], version: OfVersion): string {
+  const rows = tables.map((features) => ({ features, stats: undefined }));
+  return `${printTables(rows, version).slice(1)}\n`;
 }
 
 const ended = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`);

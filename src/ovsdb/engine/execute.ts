@@ -257,8 +257,8 @@ class Execution {
   }
 
   delete(parser: ObjectParser): OperationResult {
-    const table = this.table(parser);
     const where = parser.required('where', 'array');
+    const table = this.table(parser);
     parser.finish();
     const rows = this.#match(table, parseCondition(where, table.schema, this.symbols));
     this.#rbac?.checkDelete(table, rows);
@@ -342,8 +342,10 @@ export function runTransaction(
     for (let i = 0; i < operations.length; i++) {
       const json = operations[i] as Json;
       const parser = new ObjectParser(json, () => `ovsdb operation ${i + 1} of ${operations.length}`);
+      const done = execution.run(json, parser);
+      // As in the reference, what is wrong with the operation itself is said first.
       if (options.isReserved === true || options.isReadOnly === true) refuseWriting(json, database, options);
-      result.push(execution.run(json, parser));
+      result.push(done);
     }
   } catch (error) {
     if (error instanceof WaitPending) return { kind: 'wait', timeoutMs: error.timeoutMs };

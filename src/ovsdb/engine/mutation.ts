@@ -1,6 +1,6 @@
 // Mutations: RFC 7047 section 5.1 `<mutation>`. Integers are 64-bit and checked; each result must satisfy its column.
 
-import { exactInteger, type Json } from '../json/json.ts';
+import { exactInteger, type Json, MAX_INTEGER, MIN_INTEGER } from '../json/json.ts';
 import type { Atom, SymbolTable } from './atom.ts';
 import { checkDatum, type Datum, datumSubtract, datumUnion, makeSet, parseDatum } from './datum.ts';
 import { constraintViolation, OvsdbError, syntaxError } from './error.ts';
@@ -74,9 +74,21 @@ function mutateInteger(a: number | bigint, mutator: Arithmetic, b: number | bigi
   if ((mutator === '/=' || mutator === '%=') && (b === 0 || b === 0n)) throw new OvsdbError('domain error', 'Division by zero.');
   const x = BigInt(a);
   const y = BigInt(b);
-  const result = mutator === '+=' ? x + y : mutator === '-=' ? x - y : mutator === '*=' ? x * y : mutator === '/=' ? x / y : x % y;
+  if (mutator === '*=') return exactInteger(multiply(x, y));
+  // The quotient of the least integer and -1 has no room, and the reference refuses the remainder with it.
+  if (mutator === '%=' && y === -1n && x === MIN_INTEGER) throw rangeError(mutator);
+  const result = mutator === '+=' ? x + y : mutator === '-=' ? x - y : mutator === '/=' ? x / y : x % y;
   if (BigInt.asIntN(64, result) !== result) throw rangeError(mutator);
   return exactInteger(result);
+}
+
+/** The product as the reference has it: a positive one must stay below what would just fit, and one of negative factors may reach 2^63, which wraps. */
+function multiply(x: bigint, y: bigint): bigint {
+  const product = x * y;
+  const isTooLarge =
+    x > 0n && y > 0n ? x >= MAX_INTEGER / y : x < 0n && y < 0n ? y === MIN_INTEGER || x < MIN_INTEGER / -y : product < MIN_INTEGER;
+  if (isTooLarge) throw rangeError('*=');
+  return BigInt.asIntN(64, product);
 }
 
 /** The value of a column after the mutation; throws when its constraints forbid it. */

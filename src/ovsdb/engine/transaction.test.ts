@@ -84,3 +84,23 @@ test('of several monitor requests for a table the first has the condition', () =
   assert.equal(count('[{"columns":["k"]},{"columns":["x"],"where":[["k","==",2]]}]'), 2);
   assert.throws(() => count('[{"columns":["k"]},{"columns":["x"],"where":[["nosuch","==",2]]}]'));
 });
+
+test('products at the end of 64 bits are those of the reference', () => {
+  const product = (x: string, op: string, y: string): string => {
+    const db = database();
+    run(db, `{"op":"insert","table":"T","row":{"k":${x}}}`);
+    const said = run(db, `{"op":"mutate","table":"T","where":[],"mutations":[["k","${op}",${y}]]}`);
+    return said.includes('range error') ? 'range error' : (/"k":(-?\d+)/.exec(rows(db, 'k'))?.[1] ?? said);
+  };
+  const max = '9223372036854775807';
+  const min = '-9223372036854775808';
+  assert.equal(product(max, '*=', '1'), 'range error');
+  assert.equal(product('9223372036854775806', '*=', '1'), '9223372036854775806');
+  assert.equal(product('4611686018427387903', '*=', '2'), 'range error');
+  assert.equal(product('3037000499', '*=', '3037000499'), '9223372030926249001');
+  assert.equal(product(min, '*=', '-1'), min);
+  assert.equal(product('-1', '*=', min), 'range error');
+  assert.equal(product(max, '*=', '-1'), '-9223372036854775807');
+  assert.equal(product('2', '*=', min), 'range error');
+  assert.equal(product(min, '%=', '-1'), 'range error');
+});

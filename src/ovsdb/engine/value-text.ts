@@ -83,7 +83,7 @@ export function parseAtomText(text: string, base: BaseType, symbols?: RowSymbols
   switch (base.type) {
     case 'integer': {
       const value = parseInteger(text);
-      if (value === undefined) throw new ValueError(`"${text}" is not a valid integer`);
+      if (value === undefined) throw new ValueError(`"${text}" is not a valid integer or range`);
       return checked(value, base);
     }
     case 'real': {
@@ -123,11 +123,12 @@ function parseElement(token: string, base: BaseType, symbols: RowSymbols | undef
 export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymbols): Datum {
   const isMap = type.value !== undefined;
   const [opening, closing] = isMap ? ['{', '}'] : ['[', ']'];
+  const noun = isMap ? 'pair' : 'value';
   const keys: Atom[] = [];
   const values: Atom[] = [];
   let at = 0;
   const skip = (): void => {
-    while (text.charAt(at) === ' ') at++;
+    while (/\s/.test(text.charAt(at))) at++;
   };
   const word = (base: BaseType, isElement: boolean): Atom[] => {
     const { token, end } = takeToken(text, at);
@@ -138,17 +139,24 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
   skip();
   const isEnclosed = text.charAt(at) === opening;
   if (isEnclosed) at++;
+  else if (at === text.length) throw new ValueError(`use "${opening}${closing}" to specify the empty ${isMap ? 'map' : 'set'}`);
   skip();
-  while (at < text.length && text.charAt(at) !== closing) {
+  // A closing bracket that nothing opened ends no value.
+  while (at < text.length && !(isEnclosed && text.charAt(at) === closing)) {
     if (isMap && type.value !== undefined) {
       const start = at;
       const [key] = word(type.key, false);
+      skip();
       if (text.charAt(at) !== '=')
         throw new ValueError(`${text.slice(start)}: syntax error at "${at < text.length ? `${text.charAt(at)}" expecting "="` : ''}`);
       at++;
-      const [value] = word(type.value, false);
+      skip();
+      // Nothing at all is judged as a value.
+      const taken = takeToken(text, at);
+      at = taken.end;
+      const value = parseAtomText(taken.token, type.value, symbols);
       keys.push(key as Atom);
-      values.push(value as Atom);
+      values.push(value);
     } else {
       keys.push(...word(type.key, true));
     }
@@ -164,8 +172,8 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
     skip();
   }
   if (at < text.length) throw new ValueError(`${text}: trailing garbage after "${closing}"`);
-  if (keys.length > type.max) throw new ValueError(`${text}: ${keys.length} value(s) specified but the maximum number is ${type.max}`);
-  if (keys.length < type.min) throw new ValueError(`${text}: ${keys.length} value(s) specified but the minimum number is ${type.min}`);
+  if (keys.length > type.max) throw new ValueError(`${text}: ${keys.length} ${noun}(s) specified but the maximum number is ${type.max}`);
+  if (keys.length < type.min) throw new ValueError(`${text}: ${keys.length} ${noun}(s) specified but the minimum number is ${type.min}`);
   if (new Set(keys).size !== keys.length)
     throw new ValueError(`${text}: ${isMap ? 'map contains duplicate key' : 'set contains duplicate value'}`);
   return isMap ? makeMap(keys.map((key, i) => [key, values[i] as Atom] as const)) : makeSet(keys);

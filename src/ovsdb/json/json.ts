@@ -20,8 +20,8 @@ export class JsonError extends Error {
 /** Arrays and objects inside one another, at most. */
 export const MAX_JSON_DEPTH = 1000;
 
-const MIN_INTEGER = -(2n ** 63n);
-const MAX_INTEGER = 2n ** 63n - 1n;
+export const MIN_INTEGER = -(2n ** 63n);
+export const MAX_INTEGER = 2n ** 63n - 1n;
 
 /** An integer as OVSDB holds it: a number while exact, else a bigint. */
 export function exactInteger(value: bigint): number | bigint {

@@ -350,6 +350,11 @@ export class ServerSession implements LockHolder {
     }
   }
 
+  /** Whether transactions wait for a change. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Runs again what waits for a change of the database. */
   retryWaiting(database: Database): void {
     if (this.#waiting.size === 0) return;
@@ -422,6 +427,10 @@ export class ServerSession implements LockHolder {
 
   /** A database went away or has a new schema. */
   databaseChanged(database: Database): void {
+    if (!this.#isChangeAware && !this.#isConverting) {
+      this.#rpc.close();
+      return;
+    }
     for (const [key, monitor] of this.#monitors) {
       if (monitor.shared.database !== database) continue;
       this.#monitors.delete(key);
@@ -434,7 +443,6 @@ export class ServerSession implements LockHolder {
       this.#waiting.delete(key);
       this.#replyError(waiting.id, 'canceled');
     }
-    if (!this.#isChangeAware && !this.#isConverting) this.#rpc.close();
   }
 }
 

@@ -1,5 +1,5 @@
 // The numbers that userspace actions carry, and what they stand for. Equal sends have one number, so that translating twice gives equal
-// actions. The oldest are forgotten: a table can make a send for each value of a register.
+// actions; and they are of one row with those of recirculations. The oldest are forgotten: a table can make a send for each value of a register.
 import type { UserspaceCookie } from '../../datapath/datapath.ts';
 import type { PacketInReason } from '../../openflow/action.ts';
 import { idOf as frozenId, RecircStore } from '../translate/frozen.ts';
@@ -19,13 +19,12 @@ export class ControllerSends implements SendStore {
   readonly recirculations = new RecircStore();
   readonly #numbers = new Map<string, number>();
   readonly #sends = new Map<number, { id: string; send: ControllerSend }>();
-  #next = 1;
 
   put(send: ControllerSend): number {
     const id = idOf(send);
     let number = this.#numbers.get(id);
     if (number === undefined) {
-      number = this.#next++;
+      number = this.recirculations.takeNumber();
       this.#numbers.set(id, number);
     } else {
       this.#sends.delete(number);
@@ -42,6 +41,21 @@ export class ControllerSends implements SendStore {
 
   get(number: number): ControllerSend | undefined {
     return this.#sends.get(number)?.send;
+  }
+
+  /** For `forgetSince`. */
+  mark(): number {
+    return this.recirculations.next;
+  }
+
+  /** Forgets all numbers given out since `mark`: whoever was told one no longer has it. */
+  forgetSince(mark: number): void {
+    this.recirculations.forgetSince(mark);
+    for (const [number, { id }] of this.#sends) {
+      if (number < mark) continue;
+      this.#sends.delete(number);
+      this.#numbers.delete(id);
+    }
   }
 }
 

@@ -101,12 +101,28 @@ export class RecircStore {
       return known;
     }
     if (this.#states.size >= MAX_STATES) return 0;
-    let number = this.#next;
-    while (this.#states.has(number)) number = (number % 0x7fffffff) + 1;
-    this.#next = (number % 0x7fffffff) + 1;
+    const number = this.takeNumber();
     this.#numbers.set(id, number);
     this.#states.set(number, { id, state, usedMs: nowMs });
     return number;
+  }
+
+  /** A number that is no state's. */
+  takeNumber(): number {
+    let number = this.#next;
+    while (this.#states.has(number)) number = (number % 0x7fffffff) + 1;
+    this.#next = (number % 0x7fffffff) + 1;
+    return number;
+  }
+
+  /** The number that is given out next. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Forgets states with numbers from `first` on. */
+  forgetSince(first: number): void {
+    for (const [number, kept] of this.#states) if (number >= first) this.#forget(number, kept);
   }
 
   get(number: number): FrozenState | undefined {

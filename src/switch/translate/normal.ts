@@ -6,6 +6,7 @@
 // 4. A known destination gets the frame unless it is where the frame came from; otherwise all bundles of the VLAN do.
 // 5. On the way out the tag is what the outgoing bundle wants.
 import { formatMac } from '../../base/addresses.ts';
+import { bondHash } from '../../flow/bond-hash.ts';
 import { VLAN_CFI, W } from '../../flow/key.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { Announcement } from '../../protocols/mac-learning.ts';
@@ -62,11 +63,27 @@ export function normal(walk: Walk): void {
     return;
   }
 
+  if (port !== undefined && from.bond !== undefined) {
+    const admission = from.bond.admission(port.name, (high & 0x01000000) !== 0);
+    if (admission === 'drop') {
+      walk.report('detail', 'bonding refused admissibility, dropping');
+      return;
+    }
+    // What another port of ours sent comes back by the other links.
+    if (admission === 'drop if moved') {
+      const known = bridge.macs.lookup(vlan, sourceHigh(walk), sourceLow(walk), walk.nowMs);
+      if (known !== undefined && known.port !== from && announcementOf(walk, from) === 'none') {
+        walk.report('detail', 'SLB bond thinks this packet looped back, dropping');
+        return;
+      }
+    }
+  }
+
   // 3.
   const announcement = announcementOf(walk, from);
   if (from !== noBundle && !bridge.floodVlans.has(vlan)) {
-    const srcHigh = (((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16)) >>> 0;
-    const srcLow = key[W.ETH + 2]! & 0xffff;
+    const srcHigh = sourceHigh(walk);
+    const srcLow = sourceLow(walk);
     const isNew = walk.isLearning && bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs)?.port !== from;
     if (isNew && (srcHigh & 0x01000000) === 0) {
       walk.report('detail', `learned that ${formatMac(srcHigh, srcLow)} is on port ${from.name} in VLAN ${vlan}`);
@@ -118,7 +135,7 @@ export function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
 
 /** 5. Sends through a bundle with the tag it wants, then puts the tag back. */
 export function sendTagged(walk: Walk, bundle: PortBundle, vlan: number, maxLength?: number): void {
-  const member = chooseMember(walk, bundle);
+  const member = chooseMember(walk, bundle, vlan);
   if (member === undefined) return;
   const { key } = walk;
   const before = key[W.VLAN0]!;
@@ -138,14 +155,15 @@ export function sendTagged(walk: Walk, bundle: PortBundle, vlan: number, maxLeng
   key[W.VLAN1] = inner;
 }
 
-/** One member carries a given station, always the same. */
-function chooseMember(walk: Walk, bundle: PortBundle): number | undefined {
-  const { members } = bundle;
-  if (members.length <= 1) return members[0]?.port;
-  const up = members.filter((member) => member.link === undefined || member.link.isUp);
-  const choices = up.length > 0 ? up : members;
-  const hash = (walk.key[W.ETH + 2]! ^ (walk.key[W.ETH + 2]! >>> 16)) & 0xff;
-  return choices[hash % choices.length]?.port;
+const sourceHigh = ({ key }: Walk): number => (((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16)) >>> 0;
+const sourceLow = ({ key }: Walk): number => key[W.ETH + 2]! & 0xffff;
+
+/** The member of a bond that carries a station's frames in a VLAN; undefined while none does. */
+function chooseMember(walk: Walk, { members, bond }: PortBundle, vlan: number): number | undefined {
+  if (bond === undefined || members.length <= 1) return members[0]?.port;
+  const bucket = bond.settings.mode === 'balance-slb' ? bondHash([sourceHigh(walk), sourceLow(walk)], vlan, bond.settings.hashBasis) : 0;
+  const name = bond.choose(bucket)?.name;
+  return members.find((member) => member.name === name)?.port;
 }
 
 function announcementOf(walk: Walk, from: PortBundle): Announcement {

@@ -1,273 +1,68 @@
-// `ofproto/trace`: what translation does with a flow, as text.
+// `ofproto/trace`: what translation does with a flow, as text. `trace-flow.ts` reads the flow, `trace-text.ts` prints.
+//
+// A trace is no traffic: nothing is counted, and the numbers that it gave out for recirculation and for the controller are free again when
+// it ends, though never given out anew soon.
 import { formatIpv4 } from '../../base/addresses.ts';
-import { ConfigError, errorText } from '../../base/errors.ts';
 import { formatDpActions } from '../../datapath/action-text.ts';
 import type { DpNat, UserspaceCookie } from '../../datapath/datapath.ts';
 import { extractKey } from '../../flow/extract.ts';
-import { formatField } from '../../flow/field-text.ts';
-import { fieldNamed } from '../../flow/fields.ts';
-import { CT_STATE, type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
-import { addFieldText, formatMatch } from '../../flow/match-text.ts';
-import { OFPP, type Subfield } from '../../openflow/action.ts';
+import { formatField, type PortNames } from '../../flow/field-text.ts';
+import { CT_STATE, type Key, newKey, W } from '../../flow/key.ts';
+import { formatMatch } from '../../flow/match-text.ts';
+import type { Action, Subfield } from '../../openflow/action.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import { formatSubfield } from '../../openflow/text/subfield-text.ts';
-import { TlvTable } from '../../openflow/tlv-table.ts';
 import type { Core } from '../bridge-core.ts';
+import type { TraceFlow, TraceOptions } from '../contract.ts';
 import { formatCookie } from '../control/send-store.ts';
 import { applyEffects } from './effects.ts';
-import { fixVlan, hasPrereq, isArp, isIp, isIpv4, readSubfield } from './subfield.ts';
+import { isIp, readSubfield } from './subfield.ts';
+import { parseTraceFlow } from './trace-flow.ts';
+import { ctStateText, formatFlow, formatMegaflow, formatNodes, number } from './trace-text.ts';
 import { translate } from './translate.ts';
 import type { Recirculation, TraceNode, Translation } from './translation.ts';
-import { optionsOfMatch, writeOptions } from './tunnel-options.ts';
 
-/** Prints the nodes of a walk, indented where more follows. */
-export function formatNodes(nodes: readonly TraceNode[], level: number, out: string[]): void {
-  for (const [i, node] of nodes.entries()) {
-    const isLine = node.kind !== 'bridge' && node.kind !== 'table' && node.kind !== 'thaw';
-    const more = isLine || i < nodes.length - 1 ? 1 : 0;
-    const indent = '    '.repeat(level + more);
-    switch (node.kind) {
-      case 'bridge':
-        out.push('', indent + node.text, indent + '-'.repeat(node.text.length));
-        break;
-      case 'detail':
-        out.push(`${indent} -> ${node.text}`);
-        break;
-      case 'warn':
-        out.push(`${indent} >> ${node.text}`);
-        break;
-      case 'error':
-        out.push(`${indent} >>>> ${node.text} <<<<`);
-        break;
-      default:
-        out.push(indent + node.text);
-    }
-    formatNodes(node.subs, level + more + more, out);
-  }
-}
-
-/** C's `%#x`. */
-const number = (value: number | bigint): string => (Number(value) === 0 ? '0' : `0x${value.toString(16)}`);
-const words = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
-/** Metadata that is shown where it is not zero. */
-const METADATA_WORDS = [
-  W.RECIRC_ID,
-  W.DP_HASH,
-  W.CT_STATE,
-  W.CT_ZONE,
-  W.CT_MARK,
-  ...words(W.CT_LABEL, W.TUN_ID - W.CT_LABEL),
-  W.PKT_MARK,
-  W.SKB_PRIORITY,
-  ...words(W.TUN_ID, 12),
-  W.TUN_GBP,
-  ...words(W.METADATA, 2),
-  ...words(W.REGS, 16),
-];
-/** What is printed before the kind of packet. */
-const FIRST_WORDS = [
-  W.PKT_MARK,
-  W.RECIRC_ID,
-  W.DP_HASH,
-  W.SKB_PRIORITY,
-  W.CONJ_ID,
-  W.CT_STATE,
-  W.CT_ZONE,
-  W.CT_MARK,
-  ...words(W.CT_LABEL, W.TUN_ID - W.CT_LABEL),
-];
-
-/** Whether it has an outer header. */
-const hasOuter = (key: Key): boolean => key[W.TUN_DST] !== 0 || words(W.TUN_IPV6_DST, 4).some((word) => key[word] !== 0);
-
-/** The fields that a frame of this kind has, all exact. */
-function wholeMask(key: Key): Key {
-  const mask = newKey();
-  mask[W.IN_PORT] = 0xffff;
-  mask.fill(0xffffffff, W.ETH, W.ETH + 3);
-  mask[W.TYPE] = 0xffff0000;
-  mask[W.VLAN0] = 0xffff;
-  for (const word of METADATA_WORDS) if (key[word] !== 0) mask[word] = 0xffffffff;
-  // Fields of two words are shown whole.
-  for (const word of [W.TUN_ID, W.METADATA]) if (key[word] !== 0 || key[word + 1] !== 0) mask.fill(0xffffffff, word, word + 2);
-  if (hasOuter(key)) {
-    mask.fill(0xffffffff, W.TUN_SRC, W.TUN_FLAGS + 1);
-    if (((key[W.TUN_FLAGS]! >>> 16) & TUN_FLAG.KEY) === 0) mask.fill(0, W.TUN_ID, W.TUN_ID + 2);
-    mask[W.TUN_GBP] = 0xffffffff;
-    mask[W.TUN_EXTRA] = 0xffffffff;
-  }
-  if (words(W.CT_LABEL, 4).some((word) => key[word] !== 0)) mask.fill(0xffffffff, W.CT_LABEL, W.CT_LABEL + 4);
-  if (mask[W.CT_ZONE] !== 0) mask[W.CT_ZONE] = key[W.CT_ZONE]! >>> 16 === 0 ? 0 : 0xffff0000;
-  if (key[W.PACKET_TYPE] !== 0) {
-    mask[W.PACKET_TYPE] = 0xffffffff;
-    mask.fill(0, W.ETH, W.ETH + 3);
-    mask[W.VLAN0] = 0;
-  }
-  const etherType = key[W.TYPE]! >>> 16;
-  if (etherType === 0x8847 || etherType === 0x8848) mask[W.MPLS] = 0xffffffff;
-  if (etherType === 0x894f) {
-    mask.fill(0xffffffff, W.NSH, W.NSH + 2);
-    if (((key[W.NSH]! >>> 8) & 0xff) === 1) mask.fill(0xffffffff, W.NSH_C, W.NSH_C + 4);
-    mask[W.TYPE] = key[W.PACKET_TYPE] === 0 ? 0xffff03ff : 0x3ff;
-    mask[W.TOS] = 0xffff0000;
-  }
-  if (isIp(key)) {
-    // A packet of another type than Ethernet is of its kind by that type.
-    mask[W.TYPE] = key[W.PACKET_TYPE] === 0 ? 0xffff03ff : 0x3ff;
-    mask[W.TOS] = 0xffff0000;
-    if (isIpv4(key)) mask.fill(0xffffffff, W.NW_SRC, W.NW_DST + 1);
-    else {
-      mask[W.IPV6_LABEL] = 0xfffff;
-      mask.fill(0xffffffff, W.IPV6_SRC, W.IPV6_DST + 4);
-    }
-    const proto = key[W.TYPE]! & 0xff;
-    if (proto === 6) mask[W.TOS] = 0xffff0fff;
-    if ([6, 17, 132, isIpv4(key) ? 1 : 58].includes(proto)) mask[W.TP] = 0xffffffff;
-    const isNd = proto === 58 && (key[W.TP]! === 135 << 16 || key[W.TP]! === 136 << 16);
-    if (isNd) {
-      mask.fill(0xffffffff, W.ND_TARGET, W.ND_TARGET + 4);
-      mask.fill(0xffffffff, W.ARP_HW, W.ARP_HW + 3);
-    }
-  } else if (isArp(key)) {
-    mask[W.TYPE] = 0xffff00ff;
-    mask.fill(0xffffffff, W.NW_SRC, W.NW_DST + 1);
-    mask.fill(0xffffffff, W.ARP_HW, W.ARP_HW + 3);
-  }
-  return mask;
-}
-
-/** A match as text, in two parts: what goes before the kind of packet, and the rest. */
-function twoParts(match: Match): [string, string] {
-  const first = matchAll();
-  const rest = { key: match.key.slice(), mask: match.mask.slice() };
-  for (const word of FIRST_WORDS) {
-    first.key[word] = match.key[word]!;
-    first.mask[word] = match.mask[word]!;
-    rest.key[word] = 0;
-    rest.mask[word] = 0;
-  }
-  return [formatMatch(first, 0x8000), formatMatch(rest, 0x8000)];
-}
-
-const CT_STATE_NAMES = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat'];
-const ctStateText = (state: number): string => CT_STATE_NAMES.filter((_, bit) => (state & (1 << bit)) !== 0).join('|');
-
-/** A whole key as text. */
-export function formatFlow(key: Key): string {
-  const mask = wholeMask(key);
-  const [before, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask });
-  const first = before.replace(/ct_state=[^,]*/, `ct_state=${ctStateText(key[W.CT_STATE]!)}`);
-  const isRecirculated = key[W.RECIRC_ID] !== 0;
-  const all = [first, isRecirculated && key[W.PACKET_TYPE] === 0 ? 'eth' : '', text].filter((part) => part !== '').join(',');
-  const shown = all.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
-  const shownTunnel = hasOuter(key) ? wholeTunnel(key, shown) : shown;
-  const shownLabels = shownTunnel.replace(/(mpls_bos=\d)/, `$1${lowerLabels(key)}`);
-  if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shownLabels;
-  const inner = key[W.VLAN1]!;
-  const second = (inner & VLAN_CFI) === 0 ? 'vlan_tci1=0x0000' : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
-  return shownLabels.replace(/(dl_vlan_pcp=\d+)/, `$1,${second}`);
-}
-
-/** What a whole outer header shows that a match cannot: type of service and TTL, and flags as they are and not as they are matched. */
-function wholeTunnel(key: Key, text: string): string {
-  const word = key[W.TUN_FLAGS]!;
-  const flags = [
-    [TUN_FLAG.DONT_FRAGMENT, 'df'],
-    [TUN_FLAG.CSUM, 'csum'],
-    [TUN_FLAG.KEY, 'key'],
-    [TUN_FLAG.OAM, 'oam'],
-  ] as const;
-  const set = flags.filter(([bit]) => ((word >>> 16) & bit) !== 0).map(([, name]) => name);
-  return text
-    .replace(/(tun_gbp_flags=[^,]*)/, `$1,tun_tos=${number((word >>> 8) & 0xff)},tun_ttl=${word & 0xff}`)
-    .replace(/(?<=tun_flags=)[-+]oam/, set.length === 0 ? '0' : set.join('|'));
-}
-
-/** Labels below the outermost, as the reference shows them. */
-function lowerLabels(key: Key): string {
-  let text = '';
-  for (let i = 1; i < 3 && (key[W.MPLS + i - 1]! & 0x100) === 0; i++) text += `,mpls_lse${i}=${key[W.MPLS + i]!}`;
-  return text;
-}
-
-/** A megaflow as text. */
-export function formatMegaflow(key: Key, translation: Translation): string {
-  const mask = translation.mask.slice();
-  const { readUntilError } = translation;
-  if (readUntilError !== undefined) for (let i: number = W.DP_END; i < mask.length; i++) mask[i] = readUntilError[i]!;
-  mask[W.IN_PORT] = 0xffff;
-  mask[W.VLAN0] = mask[W.VLAN0]! & 0xffff;
-  // The reference shows that there is no tag only when it gave up.
-  const isTagged = (key[W.VLAN0]! & VLAN_CFI) !== 0;
-  if (!translation.isVlanRead || (!isTagged && translation.error === undefined)) mask[W.VLAN0] = 0;
-  mask[W.VLAN1] = 0;
-  // Two bits are the field; the others of the byte are always zero.
-  mask[W.TYPE] = mask[W.TYPE]! & 0xffff03ff;
-  mask[W.PACKET_TYPE] = 0;
-  const recircId = key[W.RECIRC_ID]!;
-  mask[W.RECIRC_ID] = 0;
-  const [first, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask });
-  const [, mark = '', others = ''] = /^(pkt_mark=[^,]*)?,?(.*)$/.exec(first) ?? [];
-  const before = [mark, `recirc_id=${recircId === 0 ? '0' : `0x${recircId.toString(16)}`}`, others, 'eth'].filter((part) => part !== '');
-  // Masked ports are hexadecimal even when they are zero.
-  const shown = text.replace(/\b(tp_(?:src|dst))=0\//g, '$1=0x0/');
-  return [...before, shown].join(',').replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
-}
-
-/** Reads the flow of a trace: every field exact, what is not said zero. `portNamed` knows the ports that have names. */
-export function parseTraceFlow(
-  text: string,
-  portNamed: (name: string) => number | undefined = () => undefined,
-  options: TlvTable = new TlvTable(),
-): Key {
-  const match = matchAll();
-  match.key[W.IN_PORT] = OFPP.NONE;
-  const scratch = newKey();
-  for (const word of text.split(/[,\s]+/)) {
-    if (word === '') continue;
-    const cut = word.indexOf('=');
-    const name = cut < 0 ? word : word.slice(0, cut);
-    try {
-      const field = fieldNamed(name);
-      if (field !== undefined && cut >= 0 && !hasPrereq(match.key, scratch, field.prereq)) {
-        throw new ConfigError(`prerequisites not met for setting ${name}`);
-      }
-      const value = cut < 0 ? undefined : word.slice(cut + 1);
-      const port = name === 'in_port' && value !== undefined ? portNamed(value.replace(/^"(.*)"$/, '$1')) : undefined;
-      if (!addFieldText(match, name, port === undefined ? value : String(port))) throw new ConfigError(`unknown field ${name}`);
-    } catch (error) {
-      throw new ConfigError(`Bad openflow flow syntax: ${text}: ${errorText(error)}`);
-    }
-    fixVlan(match.key);
-  }
-  if (match.tunFields !== undefined) writeOptions(match.key, optionsOfMatch(match, options));
-  return match.key;
-}
-
-/** What `ofproto/trace` may be told besides the flow. */
-export interface TraceOptions {
-  /** ct_state after each connection tracking, in order; `trk|new` where there are no more. */
-  ctNext?: readonly number[];
+/** One trace with what all of its passes share. */
+interface TraceRun {
+  bridge: Core;
+  hasFrame: boolean;
+  options: TraceOptions;
+  /** Of the bridge's ports, where they are to be printed. */
+  names: PortNames | undefined;
+  out: string[];
+  waiting: Recirculation[];
 }
 
 /**
  * Translates a flow and tells every step, also those after connection tracking. With a frame, or one that stands for the flow itself
- * (`generate`), the trace learns what the frame would have taught.
+ * (`generate`), the trace learns what the frame would have taught. Throws ConfigError.
  */
-export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'generate' | undefined, options: TraceOptions = {}): string {
-  const key = parseTraceFlow(
-    flowText,
-    (name) => {
+export function traceFlow(bridge: Core, flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options: TraceOptions = {}): string {
+  const known: PortNames = {
+    number: (name) => {
       for (const port of bridge.ports.values()) if (port.name === name) return port.port;
       return undefined;
     },
-    bridge.tlvTable,
-  );
+    name: (port) => bridge.ports.get(port)?.name,
+  };
+  const key = typeof flow === 'string' ? parseTraceFlow(flow, { number: known.number! }, bridge.tlvTable) : flow;
   if (frame instanceof Uint8Array) extractKey(frame, 0, frame.length, key);
-  const out: string[] = [];
-  const waiting: Recirculation[] = [];
-  const ctNext = [...(options.ctNext ?? [])];
-  traceOnce(bridge, key, frame !== undefined, out, waiting);
+  const names = options.dpPortName === undefined ? undefined : known;
+  const run: TraceRun = { bridge, hasFrame: frame !== undefined, options, names, out: [], waiting: [] };
+  const { sends } = bridge.megaflows;
+  const before = sends.mark();
+  try {
+    traceAll(run, key);
+  } finally {
+    sends.forgetSince(before);
+  }
+  return run.out.join('\n');
+}
+
+function traceAll(run: TraceRun, key: Key): void {
+  const { out, waiting } = run;
+  const ctNext = [...(run.options.ctNext ?? [])];
+  traceOnce(run, key, run.options.actions);
   for (let next = waiting.shift(); next !== undefined && out.length < MOST_LINES; next = waiting.shift()) {
     const given = ctNext.shift();
     const after = next.key.slice();
@@ -281,9 +76,16 @@ export function traceFlow(bridge: Core, flowText: string, frame: Uint8Array | 'g
     out.push(`recirc(0x${next.id.toString(16)}) - resume conntrack with ${how}`);
     if (next.ct!.nat !== undefined) out.push(...simulateNat(after, next.ct!.nat));
     out.push(rule, '');
-    traceOnce(bridge, after, frame !== undefined, out, waiting);
+    traceOnce(run, after);
   }
-  return out.join('\n');
+}
+
+/** What came with a packet-out has no table to go on from: the reference drops it there. */
+function refuseThaw({ bridge, names, out }: TraceRun, key: Key): void {
+  const title = `bridge("${bridge.name}")`;
+  out.push('', title, '-'.repeat(title.length), 'thaw', '     >>>> Recirculation conflict (actions)! <<<<');
+  out.push('', 'Final flow: unchanged', `Megaflow: ${formatMegaflow(key, nothingRead(key), names)}`, 'Datapath actions: drop');
+  out.push('Translation failed (Recirculation conflict), packet is dropped.');
 }
 
 /** A pipeline can recirculate for ever. */
@@ -313,25 +115,31 @@ function valueText(part: Subfield, key: Key): string {
   return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.bits)) - 1n }) : number(value)}`;
 }
 
-function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], waiting: Recirculation[]): void {
+function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void {
+  const { bridge, hasFrame, names, out } = run;
   const root: TraceNode[] = [];
   const { megaflows } = bridge;
   const nowMs = bridge.clock.now();
   const recircId = key[W.RECIRC_ID]!;
   const frozen = recircId === 0 ? undefined : megaflows.sends.recirculations.get(recircId);
   const isTunnelled = bridge.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined;
-  out.push(`Flow: ${formatFlow(key)}`);
+  out.push(`Flow: ${formatFlow(key, names)}`);
   if (recircId !== 0 && frozen === undefined) {
     const title = `bridge("${bridge.name}")`;
     out.push('', title, '-'.repeat(title.length), `     >>>> Recirculation context not found for ID ${recircId.toString(16)} <<<<`);
-    out.push('', 'Final flow: unchanged', `Megaflow: ${formatMegaflow(key, nothingRead(key))}`, 'Datapath actions: drop');
+    out.push('', 'Final flow: unchanged', `Megaflow: ${formatMegaflow(key, nothingRead(key), names)}`, 'Datapath actions: drop');
     out.push('Translation failed (No recirculation context), packet is dropped.');
+    return;
+  }
+  if (frozen !== undefined && (run.options.actions?.length ?? 0) > 0) {
+    refuseThaw(run, key);
     return;
   }
   const translation = translate({
     bridge: frozen?.bridge ?? bridge,
     key,
     frozen,
+    ...(packetOut === undefined || packetOut.length === 0 ? {} : { actions: packetOut }),
     nowMs,
     sends: megaflows.sends,
     isTunnelled,
@@ -340,11 +148,11 @@ function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], wai
       isLearning: hasFrame,
       text: {
         rule: (rule) => {
-          const match = formatMatch(rule.match(), 0x8000);
+          const match = formatMatch(rule.match(), 0x8000, names);
           const { cookie } = rule.settings;
           return `${match}${match === '' ? '' : ', '}priority ${rule.priority}${cookie === 0n ? '' : `, cookie 0x${cookie.toString(16)}`}`;
         },
-        actions: (actions) => formatActions(actions),
+        actions: (actions) => formatActions(actions, names),
         value: valueText,
       },
     },
@@ -356,16 +164,19 @@ function traceOnce(bridge: Core, key: Key, hasFrame: boolean, out: string[], wai
   out.push('');
   const { finalKey, error, actions, recirculations } = translation;
   const isUnchanged = finalKey.every((word, i) => word === key[i]);
-  out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey)}`);
-  out.push(`Megaflow: ${formatMegaflow(key, translation)}`);
+  out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey, names)}`);
+  out.push(`Megaflow: ${formatMegaflow(key, translation, names)}`);
   const options = {
-    port: String,
-    cookie: (cookie: UserspaceCookie) => formatCookie(megaflows.sends, cookie).replace('dont_send=0', 'dont_send=1'),
+    port: run.options.dpPortName ?? String,
+    cookie: (cookie: UserspaceCookie) => {
+      const text = formatCookie(megaflows.sends, cookie);
+      return hasFrame ? text : text.replace('dont_send=0', 'dont_send=1');
+    },
   };
   out.push(`Datapath actions: ${actions.length === 0 ? 'drop' : formatDpActions(actions, options)}`);
   if (error !== undefined) out.push(`Translation failed (${error}), packet is dropped.`);
   // Only what connection tracking stands before is followed.
-  if (error === undefined) waiting.push(...recirculations.filter((one) => one.ct !== undefined));
+  if (error === undefined) run.waiting.push(...recirculations.filter((one) => one.ct !== undefined));
 }
 
 /** A translation of which nothing is known but what is always read. */

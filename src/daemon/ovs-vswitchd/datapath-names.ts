@@ -1,0 +1,71 @@
+// Datapaths and their ports by the names that control commands give them.
+import { randomBytes } from 'node:crypto';
+import { ConfigError } from '../../base/errors.ts';
+import type { Datapath, DpFlow, DpPortInfo, FlowId } from '../../datapath/datapath.ts';
+import { hashTwo } from '../../flow/hash.ts';
+import type { PortKind, SwitchBridge } from '../../switch/contract.ts';
+import type { CommandParts } from './parts.ts';
+
+/** Whether the kernel forwards for it, or user space in the kernel's place. */
+export const isSystem = (datapath: Datapath): boolean => datapath.type === 'system' && datapath.isSimulated !== true;
+export const fullName = (datapath: Datapath): string => `${datapath.type}@${datapath.name}`;
+
+/** The datapath's port behind a port of a bridge. */
+export function datapathPort(bridge: SwitchBridge, name: string, kind: PortKind): DpPortInfo | undefined {
+  for (const info of bridge.datapath.ports()) {
+    if (info.spec.kind !== 'tunnel') {
+      if (kind.kind !== 'tunnel' && info.name === name) return info;
+    } else if (kind.kind === 'tunnel' && info.spec.protocol === kind.protocol) {
+      const standard = kind.protocol === 'vxlan' ? 4789 : kind.protocol === 'geneve' ? 6081 : 0;
+      if (kind.protocol === 'gre' || info.spec.dstPort === Number(kind.options.get('dst_port') ?? standard)) return info;
+    }
+  }
+  return undefined;
+}
+
+/** The datapath that an optional `[TYPE@]NAME` means; the reference's words when there is none. */
+export function datapathNamed(parts: CommandParts, name: string | undefined): Datapath {
+  const all = [...parts.host.datapaths()];
+  if (name !== undefined) {
+    const wanted = name.includes('@') ? name : `system@${name}`;
+    const found = all.find((datapath) => fullName(datapath) === wanted);
+    if (found === undefined) throw new ConfigError('ovs-vswitchd: datapath not found (Invalid argument)');
+    return found;
+  }
+  const [only] = all;
+  if (only === undefined) {
+    throw new ConfigError('ovs-vswitchd: no datapaths exist\novs-vswitchd: datapath not found (Invalid argument)');
+  }
+  if (all.length > 1) {
+    throw new ConfigError('ovs-vswitchd: multiple datapaths, specify one\novs-vswitchd: datapath not found (Invalid argument)');
+  }
+  return only;
+}
+
+/** Names that flows were given by hand, by datapath. */
+const given = new WeakMap<Datapath, Map<FlowId, string>>();
+const SECRET = randomBytes(4).readUInt32LE();
+
+/** Gives a flow the name (UFID, as hex digits) that it is to have. */
+export function nameFlow(datapath: Datapath, id: FlowId, digits: string): void {
+  const names = given.get(datapath) ?? new Map<FlowId, string>();
+  given.set(datapath, names.set(id, digits));
+}
+
+/** A flow's UFID, 32 hex digits: the one that it was given, or one that follows from its number and differs from daemon to daemon. */
+export function flowName(datapath: Datapath, id: FlowId): string {
+  const own = given.get(datapath)?.get(id);
+  if (own !== undefined) return own;
+  let digits = '';
+  for (let i = 0; i < 4; i++)
+    digits += hashTwo(SECRET + i, id)
+      .toString(16)
+      .padStart(8, '0');
+  return digits;
+}
+
+/** The flow of that name. */
+export function flowNamed(datapath: Datapath, digits: string): DpFlow | undefined {
+  for (const flow of datapath.flows()) if (flowName(datapath, flow.id) === digits) return flow;
+  return undefined;
+}

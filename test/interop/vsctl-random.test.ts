@@ -1,0 +1,41 @@
+// Random ovs-vsctl command lines beside Debian's, over every table and column: output, exit codes and database must be equal.
+// WEFT_VSCTL_LINES sets how many for each seed, WEFT_VSCTL_SEEDS how many seeds, WEFT_VSCTL_SEED where to start.
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { compare, ourServer, ours, schema, skip, THEIRS } from './support/vsctl-sides.ts';
+import { VsctlLines } from './vsctl-random-lines.ts';
+
+const lines = Number(process.env['WEFT_VSCTL_LINES'] ?? 120);
+const seeds = Number(process.env['WEFT_VSCTL_SEEDS'] ?? 2);
+const first = Number(process.env['WEFT_VSCTL_SEED'] ?? 1);
+const start = [
+  ['init'],
+  [
+    'add-br',
+    'br0',
+    '--',
+    'add-br',
+    'br1',
+    '--',
+    'add-port',
+    'br0',
+    'p1',
+    '--',
+    'add-port',
+    'br1',
+    'p2',
+    '--',
+    'add-br',
+    'fake',
+    'br0',
+    '5',
+  ],
+  ['add-bond', 'br0', 'bond0', 'e1', 'e2', '--', 'set', 'bridge', 'br0', 'other_config:a=b'],
+];
+
+for (let seed = first; seed < first + seeds; seed++) {
+  test(`${lines} random command lines, seed ${seed}`, { skip }, async () => {
+    const generator = new VsctlLines(seed, JSON.parse(readFileSync(schema, 'utf8')));
+    await compare([...start, ...Array.from({ length: lines }, () => generator.next())], [ours, seed % 2 === 0 ? ourServer : THEIRS[1]]);
+  });
+}
