@@ -12,7 +12,23 @@ export function cryptography(): typeof import('node:crypto') {
 /** Up to this much is hashed sooner by our own means than node:crypto is loaded. */
 const SMALL = 64 * 1024;
 
+/** Our own means are slow before they are compiled: from here on others that cost a millisecond to set up are sooner done. */
+const TINY = 4096;
+let otherSha1: ((bytes: Uint8Array) => string) | undefined;
+
+/** Gives a means of SHA-1 that is cheaper to set up than node:crypto, for short-lived programs. */
+export function useSha1(means: (bytes: Uint8Array) => string): void {
+  otherSha1 = means;
+}
+
 /** The SHA-1 of bytes, as hexadecimal digits. */
 export function sha1Hex(bytes: Uint8Array): string {
-  return loaded === undefined && bytes.length <= SMALL ? sha1(bytes) : cryptography().hash('sha1', bytes, 'hex');
+  if (loaded !== undefined || bytes.length > SMALL) return cryptography().hash('sha1', bytes, 'hex');
+  if (otherSha1 === undefined || bytes.length <= TINY) return sha1(bytes);
+  try {
+    return otherSha1(bytes);
+  } catch {
+    otherSha1 = undefined;
+    return sha1(bytes);
+  }
 }

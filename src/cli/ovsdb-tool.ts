@@ -1,10 +1,12 @@
 // ovsdb-tool: works on database files directly.
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { useSha1 } from '../base/cryptography.ts';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
 import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
 import { dbDir } from '../host/directories.ts';
+import { opensslSha1 } from '../host/ffi.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
@@ -194,7 +196,7 @@ const commands = new Map<string, Command>([
     'needs-conversion',
     { min: 0, max: 2, run: ([db, schema]) => print(needsConversion(db ?? defaultDatabase(), schema ?? defaultSchema()) ? 'yes' : 'no') },
   ],
-  ['db-name', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).name) }],
+  ['db-name', { min: 0, max: 1, run: ([db]) => databaseName(db ?? defaultDatabase()) }],
   ['db-version', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).version) }],
   ['db-cksum', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).cksum) }],
   ['schema-name', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).name) }],
@@ -218,11 +220,11 @@ const commands = new Map<string, Command>([
     },
   ],
   ['show-log', { min: 0, max: 1, run: ([db], { detail }) => showLog(db ?? defaultDatabase(), detail) }],
-  ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => void fileSchema(db) }],
+  ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 2 : 0) }],
   ['db-is-clustered', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 0 : 2) }],
-  ['db-cid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
-  ['db-sid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
-  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
+  ['db-cid', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'clusterId') }],
+  ['db-sid', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'serverId') }],
+  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'localAddress') }],
   [
     'cluster-to-standalone',
     {
@@ -264,9 +266,20 @@ function needsConversion(db: string, schemaPath: string): boolean {
   return text(fileSchema(db)) !== text(readSchema(schemaPath));
 }
 
-function refuseStandalone(db: string): void {
+/** Prints a member of a cluster file's first record; 2 when it is not known yet. */
+async function showMember(db: string, member: 'clusterId' | 'serverId' | 'localAddress'): Promise<number> {
   if (!isClustered(db)) throw new Error(`${db}: not a clustered database`);
-  throw new Error('clustered databases are not supported');
+  const value = (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db)[member];
+  if (value === undefined) {
+    process.stderr.write(`${db}: cluster ID not yet known\n`);
+    return 2;
+  }
+  print(value);
+  return 0;
+}
+
+async function databaseName(db: string): Promise<void> {
+  print(isClustered(db) ? (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db).name : fileSchema(db).name);
 }
 
 function isClustered(db: string): boolean {
@@ -286,6 +299,7 @@ async function showUsage(): Promise<void> {
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
+  useSha1(opensslSha1);
   const output = startToolLog(PROGRAM);
   const settings: Settings = { detail: 0, role: '' };
   try {
@@ -313,6 +327,8 @@ export async function main(argv: string[]): Promise<number> {
     const code = await command.run(args, settings);
     return typeof code === 'number' ? code : 0;
   } catch (error) {
-    return fail(PROGRAM, errorText(error));
+    // What reads a standalone database is told of another kind of file; these commands know it.
+    const text = errorText(error).replace(/cannot open file with magic CLUSTER$/, 'cannot apply this operation to clustered database file');
+    return fail(PROGRAM, text);
   }
 }

@@ -69,17 +69,42 @@ function keep(store: string, data: Buffer): void {
   }
 }
 
-async function obey(main: Tool): Promise<void> {
-  // A reader that went away (`ovs-ofctl dump-flows br0 | head -1`) is no fault of ours. The stream is made when it is first asked for.
-  const get = Object.getOwnPropertyDescriptor(process, 'stdout')?.get as () => NodeJS.WriteStream;
-  Object.defineProperty(process, 'stdout', {
-    configurable: true,
-    get: () => {
-      const stream = get.call(process).on('error', () => {});
-      Object.defineProperty(process, 'stdout', { configurable: true, value: stream });
-      return stream;
+const NO_TERMINALS: ReadonlySet<string> = new Set(['/dev/null', '/dev/zero', '/dev/full']);
+
+/** The runtime's own streams take several milliseconds to load and only to write with them what one system call writes. */
+function plainOutput(fd: number): Pick<NodeJS.WriteStream, 'write' | 'isTTY'> {
+  return {
+    get isTTY() {
+      if (!fs.fstatSync(fd).isCharacterDevice() || NO_TERMINALS.has(fs.readlinkSync(`/proc/self/fd/${fd}`))) return false;
+      return process.getBuiltinModule('node:tty').isatty(fd);
     },
-  });
+    write(data: string | Uint8Array) {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      for (let at = 0; at < bytes.length; ) {
+        try {
+          at += fs.writeSync(fd, bytes, at);
+        } catch (error) {
+          // A reader that went away (`ovs-ofctl dump-flows br0 | head -1`) is no fault of ours.
+          if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return false;
+          // Whoever shares the descriptor has made it one that does not wait.
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        }
+      }
+      return true;
+    },
+  };
+}
+
+async function obey(main: Tool): Promise<void> {
+  for (const [name, fd] of [
+    ['stdout', 1],
+    ['stderr', 2],
+  ] as const) {
+    Object.defineProperty(process, name, { configurable: true, value: plainOutput(fd) });
+  }
   const code = await main(process.argv.slice(3));
-  if (code !== undefined) process.exitCode = code;
+  if (code === undefined) return;
+  process.exitCode = code;
+  // An end in order takes down what the kernel takes down as well; but a connection of the runtime's may still have something to send.
+  if (!process.getActiveResourcesInfo().some((kind) => kind.endsWith('Wrap'))) process.exit();
 }

@@ -4,6 +4,7 @@ import { keyBits, newKey, TUN_FLAG, W } from '../flow/key.ts';
 import type { DpAction, DpNat, SetGroup, TunnelKey, UserspaceCookie } from './datapath.ts';
 import { ethernetText, hex, networkText, transportText } from './key-text.ts';
 import { formatOptions } from './option-text.ts';
+import { tunnelHeaderText } from './tunnel-header-text.ts';
 
 /** How ports and the switch's cookies are printed. */
 export interface ActionTextOptions {
@@ -176,6 +177,12 @@ function actionText(action: DpAction, options: ActionTextOptions): string {
       return `set(${setText(action.group, action.words)})`;
     case 'setTunnel':
       return `set(${tunnelText(action.tunnel)})`;
+    case 'tunnelPush': {
+      const header = tunnelHeaderText(action.protocol, action.header);
+      return `tnl_push(tnl_port(${options.port(action.tunnelPort)}),header(${header}),out_port(${options.port(action.outPort)}))`;
+    }
+    case 'tunnelPop':
+      return `tnl_pop(${options.port(action.port)})`;
     case 'recirc':
       return `recirc(${hex(action.id)})`;
     case 'hash':

@@ -97,6 +97,10 @@ export type DpAction =
   /** Masked set: triples (key word index, value, mask); bits outside the mask stay. Checksums follow. */
   | { kind: 'set'; group: SetGroup; words: Uint32Array }
   | { kind: 'setTunnel'; tunnel: TunnelKey }
+  /** A whole outer header before the frame, of a tunnel at `tunnelPort`, that is on its way out of `outPort`. */
+  | { kind: 'tunnelPush'; tunnelPort: DpPort; outPort: DpPort; protocol: 'gre' | 'vxlan' | 'geneve'; header: Uint8Array }
+  /** The outer header off: the frame comes in again at the tunnel's port. */
+  | { kind: 'tunnelPop'; port: DpPort; protocol: 'gre' | 'vxlan' | 'geneve' }
   | { kind: 'recirc'; id: number }
   | { kind: 'hash'; algorithm: number; basis: number }
   | {

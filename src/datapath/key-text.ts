@@ -116,10 +116,14 @@ function tunnelText(key: Key, mask: Key, full: boolean): string[] {
   }
   const word = u32(key[W.TUN_FLAGS]);
   const bits = u32(mask[W.TUN_FLAGS]);
-  group.number('tos', (word >>> 8) & 255, (bits >>> 8) & 255, 255, hex).number('ttl', word & 255, bits & 255, 255);
-  group.number('tp_src', high(key[W.TUN_TP]), high(mask[W.TUN_TP]), 0xffff);
-  group.number('tp_dst', low(key[W.TUN_TP]), low(mask[W.TUN_TP]), 0xffff);
-  if (u32(mask[W.TUN_METADATA_MAP]) !== 0 && u32(key[W.TUN_METADATA_MAP]) !== 0) {
+  const [tos, from, to] = [(word >>> 8) & 255, high(key[W.TUN_TP]), low(key[W.TUN_TP])];
+  // What is zero is not there.
+  if (tos !== 0) group.number('tos', tos, (bits >>> 8) & 255, 255, hex);
+  group.number('ttl', word & 255, bits & 255, 255);
+  if (from !== 0) group.number('tp_src', from, high(mask[W.TUN_TP]), 0xffff);
+  if (to !== 0) group.number('tp_dst', to, low(mask[W.TUN_TP]), 0xffff);
+  if (u32(mask[W.TUN_METADATA_MAP]) === 0 && u32(key[W.TUN_METADATA_MAP]) !== 0 && !full) group.raw('geneve({})');
+  else if (u32(key[W.TUN_METADATA_MAP]) !== 0) {
     const count = Math.min(63, u32(key[W.TUN_METADATA_MAP]) >> 2);
     const at = (from: Key): Key => from.subarray(W.TUN_METADATA, W.TUN_METADATA + count);
     group.raw(formatOptions(at(key), count, at(mask)));

@@ -10,12 +10,12 @@ const span = (first: number): Unit => [[first], [first + 1]];
 
 /** Metadata and what belongs to layer 2. */
 const FIRST: readonly Unit[] = [
-  span(W.TUN_ID),
-  span(W.TUN_SRC),
+  [[W.TUN_DST], [W.TUN_IPV6_DST]],
+  span(W.TUN_IPV6_DST + 1),
+  [[W.TUN_IPV6_DST + 3], [W.TUN_SRC]],
   span(W.TUN_IPV6_SRC),
   span(W.TUN_IPV6_SRC + 2),
-  span(W.TUN_IPV6_DST),
-  span(W.TUN_IPV6_DST + 2),
+  span(W.TUN_ID),
   span(W.TUN_FLAGS),
   span(W.TUN_GBP),
   [[W.TUN_EXTRA]],

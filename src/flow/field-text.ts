@@ -110,7 +110,10 @@ export function parseField(field: Field, text: string, names?: PortNames): Maske
     case 'port16':
     case 'port32': {
       const port = parsePort(text, names);
-      if (port === undefined) throw new ConfigError(`${text}: invalid or unknown port for ${field.name}`);
+      if (port === undefined) {
+        const what = field.format === 'port16' ? 'invalid or unknown port' : 'port value out of range';
+        throw new ConfigError(`${text}: ${what} for ${field.name}`);
+      }
       return { value: BigInt(port), mask: ones(field.bits) };
     }
     case 'frag': {
@@ -126,39 +129,68 @@ export function parseField(field: Field, text: string, names?: PortNames): Maske
       return parseFlags(text, TUN_FLAGS, 1, 'tunnel flag(s)');
     case 'ctState':
       return parseFlags(text, CT_FLAGS, 8, 'ct_state flag(s)');
-    case 'packetType': {
-      const m = /^\(([^,]*),([^)]*)\)$/.exec(text);
-      const ns = m === null ? undefined : parseInteger((m[1] ?? '').trim());
-      const type = m === null ? undefined : parseInteger((m[2] ?? '').trim());
-      if (ns === undefined || type === undefined) throw new ConfigError(`${text}: bad syntax for packet type value`);
-      return { value: (ns << 16n) | type, mask: ones(32) };
-    }
+    case 'packetType':
+      return parsePacketType(text);
   }
 }
 
+/** Reads `(namespace,type)`. Throws ConfigError. */
+function parsePacketType(text: string): Masked {
+  const bad = (rest: string, missing: string): never => {
+    throw new ConfigError(`${rest}: bad syntax for packet type missing '${missing}'`);
+  };
+  if (!text.startsWith('(')) bad(text, '(');
+  const first = text.slice(1);
+  const ns = leadingInteger(first);
+  if (ns !== undefined && ns.value > 0xffffn) throw new ConfigError(`${first}: bad syntax for packet type ns`);
+  if (first.charAt(ns?.length ?? 0) !== ',') bad(first, ',');
+  const second = first.slice((ns?.length ?? 0) + 1);
+  const type = leadingInteger(second);
+  if (second.charAt(type?.length ?? 0) !== ')') bad(second, ')');
+  return { value: (BigInt.asUintN(16, ns?.value ?? 0n) << 16n) | BigInt.asUintN(16, type?.value ?? 0n), mask: ones(32) };
+}
+
+/** How much of a text is a number, in the eyes of strtoull, and that number. */
+function leadingInteger(text: string): { value: bigint; length: number } | undefined {
+  const digits = /^(?:0x[0-9a-f]*|-?[1-9][0-9]*|0[0-7]*)/i.exec(text)?.[0];
+  const value = digits === undefined ? undefined : /^0x$/i.test(digits) ? 0n : parseInteger(digits);
+  return value === undefined || digits === undefined ? undefined : { value, length: digits.length };
+}
+
+/** Reads one number of a field to the end or a slash. Throws ConfigError. */
+function fieldNumber(field: Field, text: string, from: number, what: 'value' | 'mask'): { value: bigint; end: number } {
+  const found = leadingInteger(text.slice(from));
+  const bad = (): never => {
+    throw new ConfigError(`${text}: bad syntax for ${field.name} ${what}`);
+  };
+  if (found === undefined) return bad();
+  const end = from + found.length;
+  const isHex = /^0x/i.test(text.slice(from));
+  const isWhole = end === text.length || text.charAt(end) === '/';
+  // Decimals are read as 64 bits at most, and only whole ones are looked at; hexadecimals are measured as far as they go.
+  const isTooLarge = found.value > ones(field.wireBytes * 8) || (found.value > ones(64) && !isHex);
+  if (isTooLarge && (isHex || isWhole || found.value <= ones(64))) {
+    throw new ConfigError(`${text}: ${what} too large for ${field.wireBytes}-byte field ${field.name}`);
+  }
+  if (isTooLarge || !isWhole) return bad();
+  return { value: found.value, end };
+}
+
 function parseNumber(field: Field, text: string, bits: number): Masked {
-  const slash = text.indexOf('/');
-  const valueText = slash < 0 ? text : text.slice(0, slash);
-  const value = parseInteger(valueText);
-  if (value === undefined) throw new ConfigError(`${text}: bad syntax for ${field.name} value`);
-  const limit = ones(field.wireBytes * 8);
-  // Decimals are read as 64 bits at most.
-  const tooLarge = (number: bigint, numberText: string): boolean => number > limit || (number > ones(64) && !/^0x/i.test(numberText));
-  if (tooLarge(value, valueText)) throw new ConfigError(`${text}: value too large for ${field.wireBytes}-byte field ${field.name}`);
+  const { value, end } = fieldNumber(field, text, 0, 'value');
   let mask = ones(bits);
-  if (slash >= 0) {
-    const maskText = text.slice(slash + 1);
-    const given = parseInteger(maskText);
-    if (given === undefined) throw new ConfigError(`${text}: bad syntax for ${field.name} mask`);
-    if (tooLarge(given, maskText)) throw new ConfigError(`${text}: mask too large for ${field.wireBytes}-byte field ${field.name}`);
-    mask = given & ones(bits);
-    if (mask !== ones(bits) && !field.maskable) throw new ConfigError(`${text}: invalid mask for field ${field.name}`);
+  if (text.charAt(end) === '/') {
+    mask = fieldNumber(field, text, end + 1, 'mask').value & ones(bits);
+    if (mask !== ones(bits) && mask !== 0n && !field.maskable) throw new ConfigError(`${text}: invalid mask for field ${field.name}`);
   }
   return { value: value & ones(bits), mask };
 }
 
+/** An Ethernet address as the reference scans it: of numbers that are too long it keeps what fits. */
+export const scannedMac = (text: string): string => text.replace(/[0-9a-f]{3,}/gi, (digits) => digits.slice(-2));
+
 function parseMacField(text: string): Masked {
-  const [valueText = '', maskText] = text.split('/');
+  const [valueText = '', maskText] = scannedMac(text).split('/');
   const value = parseMac(valueText);
   const mask = maskText === undefined ? ([0xffffffff, 0xffff] as const) : parseMac(maskText);
   if (value === undefined || mask === undefined) throw new ConfigError(`${text}: invalid Ethernet address`);
@@ -166,13 +198,16 @@ function parseMacField(text: string): Masked {
   return { value: big(value), mask: big(mask) };
 }
 
+/** Of numbers that are too long the reference keeps what fits. */
+const lowBytes = (text: string): string => text.replace(/\d{3,}/g, (digits) => String(Number(BigInt(digits) & 0xffn)));
+
 function parseIpv4Field(text: string): Masked {
   const slash = text.indexOf('/');
-  const value = parseIpv4(slash < 0 ? text : text.slice(0, slash));
+  const value = parseIpv4(lowBytes(slash < 0 ? text : text.slice(0, slash)));
   if (value === undefined) throw new ConfigError(`${text}: invalid IP address`);
   if (slash < 0) return { value: BigInt(value), mask: ones(32) };
   const maskText = text.slice(slash + 1);
-  const dotted = parseIpv4(maskText);
+  const dotted = parseIpv4(lowBytes(maskText));
   if (dotted !== undefined) return { value: BigInt(value), mask: BigInt(dotted) };
   if (!/^\d+$/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
   if (Number(maskText) > 32) throw new ConfigError(`${text}: IPv4 network prefix bits not between 0 and 32, inclusive`);
@@ -196,21 +231,21 @@ function parseIpv6Field(text: string): Masked {
     return { value: joinWords(value), mask: prefix(Number(maskText), 128) };
   }
   const mask = parseIpv6(maskText);
-  if (mask === undefined) throw new ConfigError(`${text}: invalid IPv6 address`);
+  if (mask === undefined) throw new ConfigError(`${text}: Invalid IPv6 mask`);
   return { value: joinWords(value), mask: joinWords(mask) };
 }
 
 function parseFlags(text: string, flags: readonly string[], bits: number, what: string): Masked {
-  const bitOf = (name: string): bigint => {
+  const bitOf = (name: string, whole = name): bigint => {
     const index = flags.indexOf(name.toLowerCase());
-    if (index < 0) throw new ConfigError(`${name}: unknown ${what}`);
+    if (index < 0) throw new ConfigError(`${whole}: unknown ${what}`);
     return 1n << BigInt(index);
   };
   if (text.startsWith('+') || text.startsWith('-')) {
     let value = 0n;
     let mask = 0n;
-    for (const part of text.match(/[+-][^+-]*/g) ?? []) {
-      const bit = bitOf(part.slice(1));
+    for (const { 0: part, index } of text.matchAll(/[+-][^+-]*/g)) {
+      const bit = bitOf(part.slice(1), text.slice(index + 1));
       if ((mask & bit) !== 0n) throw new ConfigError(`${text}: Each TCP flag can be specified only once`);
       mask |= bit;
       if (part.startsWith('+')) value |= bit;
@@ -220,8 +255,10 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
   const [valueText = '', maskText] = text.split('/');
   const number = parseInteger(valueText);
   if (number !== undefined) {
+    if (number > ones(bits)) throw new ConfigError(`${valueText}: unknown ${what}`);
     const mask = maskText === undefined ? ones(bits) : parseInteger(maskText);
     if (mask === undefined) throw new ConfigError(`${maskText}: unknown ${what}`);
+    if (mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
     return { value: number & ones(bits), mask: mask & ones(bits) };
   }
   return { value: text.split('|').reduce((value, name) => value | bitOf(name), 0n), mask: ones(bits) };

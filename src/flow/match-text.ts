@@ -31,6 +31,11 @@ const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Ma
   ['mplsm', { type: ETH.MPLS_MCAST }],
 ]);
 
+/** Fields that have a place in common with others, or always the same mask. */
+const NOT_CLEARED: ReadonlySet<string> = new Set(
+  'packet_type dl_vlan vlan_pcp dl_vlan_pcp vlan_vid nw_tos icmp_type icmp_code icmpv6_type icmpv6_code in_port_oxm'.split(' '),
+);
+
 /** The reference matches these fields only where the value has ones. */
 export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
   'tun_erspan_ver',
@@ -44,22 +49,32 @@ export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
 export const protocolNamed = (name: string): { type: number; proto?: number } | undefined => SHORTHANDS.get(name);
 
 /** Adds `name=value` to a match, as flow text has it. False when no field or shorthand has that name. Throws ConfigError. */
-export function addFieldText(match: Match, name: string, value: string | undefined, names?: PortNames): boolean {
+export function addFieldText(
+  match: Match,
+  name: string,
+  value: string | undefined,
+  names?: PortNames,
+  told?: (field: Field, mask: bigint) => void,
+): boolean {
   const shorthand = SHORTHANDS.get(name);
   if (shorthand !== undefined && (value === undefined || value === '')) {
     if (shorthand.type >= 0) setBits(match, W.TYPE * 32, 16, BigInt(shorthand.type), 0xffffn);
-    if (shorthand.proto !== undefined) setBits(match, W.TYPE * 32 + 24, 8, BigInt(shorthand.proto), 0xffn);
+    if (shorthand.proto === undefined) return true;
+    setBits(match, W.TYPE * 32 + 24, 8, BigInt(shorthand.proto), 0xffn);
     return true;
   }
   const field = fieldNamed(name);
   if (field === undefined) return false;
   if (tunFieldIndex(field) >= 0) {
     addTunText(match, field, value);
+    told?.(field, 1n);
     return true;
   }
-  if (value === undefined) throw new ConfigError(`field ${name} missing value`);
-  const masked = parseFieldOrAny(field, value, names);
-  if (masked !== undefined) addField(match, field, masked.value, masked.mask);
+  // Without a value the field only has to be there.
+  const masked = parseFieldOrAny(field, value === undefined || value === '' ? '0/0' : value, names);
+  if (masked === undefined) return true;
+  told?.(field, masked.mask);
+  if (masked.mask !== 0n || !NOT_CLEARED.has(field.name)) addField(match, field, masked.value, masked.mask);
   return true;
 }
 
@@ -91,7 +106,10 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
   switch (field.name) {
     case 'packet_type':
       // Ethernet is every flow's packet type unless it asks for another.
-      if (value !== 0n) setBits(match, at, field.bits, value, mask);
+      if (value === 0n) return;
+      setBits(match, at, field.bits, value, mask);
+      // Where a type was asked for already, the packet's type takes its place.
+      if (value >> 16n === 1n && (match.mask[W.TYPE] ?? 0) >>> 16 !== 0) setBits(match, W.TYPE * 32, 16, value & 0xffffn, 0xffffn);
       return;
     case 'dl_vlan':
       if (value === 0xffffn) setVlan(match, 0xffff, 0);
@@ -120,7 +138,7 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     default:
       // Replace, not merge: the reference's setters overwrite the mask.
       setKeyBits(match.key, at, field.bits, value & mask);
-      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) ? value & mask : mask);
+      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) ? value : mask);
   }
 }
 
@@ -133,7 +151,7 @@ function setVlan(match: Match, mask: number, tci: number): void {
 /** The order in which fields are printed; `TYPE` is the protocol keyword and `VLAN` the VLAN group. */
 const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
-  'ct_nw_proto CT_PORTS TYPE packet_type reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
+  'ct_nw_proto CT_PORTS packet_type TYPE reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
   'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags TUN_METADATA metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@
 // Memory that the kernel keeps or that is named by address comes from `mapMemory`: it never moves and lives until unmapped. Addresses are
 // plain numbers, exact because user space ends below 2^47.
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { KernelError } from '../base/errors.ts';
 
 /** Bytes at an address that does not move. */
@@ -83,71 +84,111 @@ let koffiModule: Koffi | undefined;
 let table: Libc | undefined;
 
 function koffi(): Koffi {
-  koffiModule ??= createRequire(import.meta.url)('koffi') as Koffi;
+  koffiModule ??= nativeKoffi() ?? (createRequire(import.meta.url)('koffi') as Koffi);
   return koffiModule;
 }
 
+/**
+ * Koffi's native part from where npm puts it, in our own package or beside it. Koffi's way there costs eight milliseconds of processor time, a third of
+ * the runtime's own start; loading it costs less than one.
+ */
+function nativeKoffi(): Koffi | undefined {
+  for (const modules of ['../../node_modules', '../../..']) {
+    const url = new URL(`${modules}/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`, import.meta.url);
+    const made = { exports: {} };
+    try {
+      process.dlopen(made, fileURLToPath(url));
+      return made.exports as Koffi;
+    } catch {
+      // Not there, or not for this machine's libc.
+    }
+  }
+  return undefined;
+}
+
+/** The functions by our names: libc's name, what it gives, what it takes. */
+const SIGNATURES: Readonly<Record<Exclude<keyof Libc, 'errno'>, readonly [symbol: string, result: string, ...args: string[]]>> = {
+  strerror: ['strerror', 'str', 'int'],
+  open: ['open', 'int', 'str', 'int', 'int'],
+  close: ['close', 'int', 'int'],
+  read: ['read', 'int64', 'int', 'void *', 'uint64'],
+  write: ['write', 'int64', 'int', 'void *', 'uint64'],
+  readAt: ['read', 'int64', 'int', 'uint64', 'uint64'],
+  writeAt: ['write', 'int64', 'int', 'uint64', 'uint64'],
+  pwriteAt: ['pwrite64', 'int64', 'int', 'uint64', 'uint64', 'int64'],
+  writevAt: ['writev', 'int64', 'int', 'uint64', 'int'],
+  fcntl: ['fcntl', 'int', 'int', 'int', 'void *'],
+  fcntlInt: ['fcntl', 'int', 'int', 'int', 'int64'],
+  flock: ['flock', 'int', 'int', 'int'],
+  dup2: ['dup2', 'int', 'int', 'int'],
+  ioctl: ['ioctl', 'int', 'int', 'uint64', 'void *'],
+  ioctlInt: ['ioctl', 'int', 'int', 'uint64', 'int64'],
+  socket: ['socket', 'int', 'int', 'int', 'int'],
+  bind: ['bind', 'int', 'int', 'void *', 'uint32'],
+  connect: ['connect', 'int', 'int', 'void *', 'uint32'],
+  listen: ['listen', 'int', 'int', 'int'],
+  accept4: ['accept4', 'int', 'int', 'void *', 'void *', 'int'],
+  shutdown: ['shutdown', 'int', 'int', 'int'],
+  setsockopt: ['setsockopt', 'int', 'int', 'int', 'int', 'void *', 'uint32'],
+  getsockopt: ['getsockopt', 'int', 'int', 'int', 'int', 'void *', 'void *'],
+  getsockname: ['getsockname', 'int', 'int', 'void *', 'void *'],
+  send: ['send', 'int64', 'int', 'void *', 'uint64', 'int'],
+  sendto: ['sendto', 'int64', 'int', 'void *', 'uint64', 'int', 'void *', 'uint32'],
+  recv: ['recv', 'int64', 'int', 'void *', 'uint64', 'int'],
+  sendAt: ['send', 'int64', 'int', 'uint64', 'uint64', 'int'],
+  recvAt: ['recv', 'int64', 'int', 'uint64', 'uint64', 'int'],
+  sendmsgAt: ['sendmsg', 'int64', 'int', 'uint64', 'int'],
+  sendmmsgAt: ['sendmmsg', 'int', 'int', 'uint64', 'uint32', 'int'],
+  recvmmsgAt: ['recvmmsg', 'int', 'int', 'uint64', 'uint32', 'int', 'uint64'],
+  poll: ['poll', 'int', 'void *', 'uint64', 'int'],
+  epollCreate: ['epoll_create1', 'int', 'int'],
+  epollCtl: ['epoll_ctl', 'int', 'int', 'int', 'int', 'void *'],
+  epollWaitAt: ['epoll_wait', 'int', 'int', 'uint64', 'int', 'int'],
+  eventfd: ['eventfd', 'int', 'uint32', 'int'],
+  mmap: ['mmap', 'int64', 'uint64', 'uint64', 'int', 'int', 'int', 'int64'],
+  munmap: ['munmap', 'int', 'uint64', 'uint64'],
+  memmoveAt: ['memmove', 'void', 'uint64', 'uint64', 'uint64'],
+  ifNametoindex: ['if_nametoindex', 'uint32', 'str'],
+  setns: ['setns', 'int', 'int', 'int'],
+  unshare: ['unshare', 'int', 'int'],
+  getuid: ['getuid', 'uint32'],
+  getpid: ['getpid', 'int'],
+  syscall: ['syscall', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'],
+  syscallBuffer: ['syscall', 'int64', 'int64', 'int64', 'void *', 'int64'],
+  syscallBuffers: ['syscall', 'int64', 'int64', 'void *', 'void *'],
+};
+
+/** Each function is made at its first use: all sixty take a millisecond, and most processes use ten. */
 function load(): Libc {
   const k = koffi();
   const lib = k.load('libc.so.6');
-  const f = (name: string, result: string, ...args: string[]) => lib.func(name, result, args) as never;
-  return {
-    errno: () => k.errno(),
-    strerror: f('strerror', 'str', 'int'),
-    open: f('open', 'int', 'str', 'int', 'int'),
-    close: f('close', 'int', 'int'),
-    read: f('read', 'int64', 'int', 'void *', 'uint64'),
-    write: f('write', 'int64', 'int', 'void *', 'uint64'),
-    readAt: f('read', 'int64', 'int', 'uint64', 'uint64'),
-    writeAt: f('write', 'int64', 'int', 'uint64', 'uint64'),
-    pwriteAt: f('pwrite64', 'int64', 'int', 'uint64', 'uint64', 'int64'),
-    writevAt: f('writev', 'int64', 'int', 'uint64', 'int'),
-    fcntl: f('fcntl', 'int', 'int', 'int', 'void *'),
-    fcntlInt: f('fcntl', 'int', 'int', 'int', 'int64'),
-    flock: f('flock', 'int', 'int', 'int'),
-    dup2: f('dup2', 'int', 'int', 'int'),
-    ioctl: f('ioctl', 'int', 'int', 'uint64', 'void *'),
-    ioctlInt: f('ioctl', 'int', 'int', 'uint64', 'int64'),
-    socket: f('socket', 'int', 'int', 'int', 'int'),
-    bind: f('bind', 'int', 'int', 'void *', 'uint32'),
-    connect: f('connect', 'int', 'int', 'void *', 'uint32'),
-    listen: f('listen', 'int', 'int', 'int'),
-    accept4: f('accept4', 'int', 'int', 'void *', 'void *', 'int'),
-    shutdown: f('shutdown', 'int', 'int', 'int'),
-    setsockopt: f('setsockopt', 'int', 'int', 'int', 'int', 'void *', 'uint32'),
-    getsockopt: f('getsockopt', 'int', 'int', 'int', 'int', 'void *', 'void *'),
-    getsockname: f('getsockname', 'int', 'int', 'void *', 'void *'),
-    send: f('send', 'int64', 'int', 'void *', 'uint64', 'int'),
-    sendto: f('sendto', 'int64', 'int', 'void *', 'uint64', 'int', 'void *', 'uint32'),
-    recv: f('recv', 'int64', 'int', 'void *', 'uint64', 'int'),
-    sendAt: f('send', 'int64', 'int', 'uint64', 'uint64', 'int'),
-    recvAt: f('recv', 'int64', 'int', 'uint64', 'uint64', 'int'),
-    sendmsgAt: f('sendmsg', 'int64', 'int', 'uint64', 'int'),
-    sendmmsgAt: f('sendmmsg', 'int', 'int', 'uint64', 'uint32', 'int'),
-    recvmmsgAt: f('recvmmsg', 'int', 'int', 'uint64', 'uint32', 'int', 'uint64'),
-    poll: f('poll', 'int', 'void *', 'uint64', 'int'),
-    epollCreate: f('epoll_create1', 'int', 'int'),
-    epollCtl: f('epoll_ctl', 'int', 'int', 'int', 'int', 'void *'),
-    epollWaitAt: f('epoll_wait', 'int', 'int', 'uint64', 'int', 'int'),
-    eventfd: f('eventfd', 'int', 'uint32', 'int'),
-    mmap: f('mmap', 'int64', 'uint64', 'uint64', 'int', 'int', 'int', 'int64'),
-    munmap: f('munmap', 'int', 'uint64', 'uint64'),
-    memmoveAt: f('memmove', 'void', 'uint64', 'uint64', 'uint64'),
-    ifNametoindex: f('if_nametoindex', 'uint32', 'str'),
-    setns: f('setns', 'int', 'int', 'int'),
-    unshare: f('unshare', 'int', 'int'),
-    getuid: f('getuid', 'uint32'),
-    getpid: f('getpid', 'int'),
-    syscall: f('syscall', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'),
-    syscallBuffer: f('syscall', 'int64', 'int64', 'int64', 'void *', 'int64'),
-    syscallBuffers: f('syscall', 'int64', 'int64', 'void *', 'void *'),
-  };
+  const prototype = { errno: () => k.errno() };
+  for (const [name, [symbol, result, ...args]] of Object.entries(SIGNATURES)) {
+    Object.defineProperty(prototype, name, {
+      get(this: object) {
+        const value: unknown = lib.func(symbol, result, args);
+        Object.defineProperty(this, name, { value });
+        return value;
+      },
+    });
+  }
+  return Object.create(prototype) as Libc;
 }
 
 /** The raw table, loading libc at the first use. */
 export function libc(): Libc {
   table ??= load();
   return table;
+}
+
+let runtimeSha1: ((bytes: Uint8Array, size: number, digest: Uint8Array) => unknown) | undefined;
+
+/** SHA-1 by the runtime's own OpenSSL, as hexadecimal digits: node:crypto around it takes ten milliseconds to load. Throws where there is no such function. */
+export function opensslSha1(bytes: Uint8Array): string {
+  runtimeSha1 ??= koffi().load(null).func('SHA1', 'void *', ['void *', 'uint64', 'void *']) as NonNullable<typeof runtimeSha1>;
+  const digest = Buffer.alloc(20);
+  runtimeSha1(bytes, bytes.length, digest);
+  return digest.toString('hex');
 }
 
 /** The error of the call that just failed. */

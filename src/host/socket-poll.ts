@@ -38,6 +38,7 @@ class SocketPoll {
   readonly #last: (() => void)[] = [];
   #deferred: (() => void)[] = [];
   #isServing = false;
+  #hasPromises = false;
   #isQueued = false;
   #watch: { close(): void } | undefined;
 
@@ -88,6 +89,11 @@ class SocketPoll {
     this.#arm();
   }
 
+  /** Has what waits for promises go on after this batch: the runtime does that after calls of its own alone, and a batch is none. */
+  runPromises(): void {
+    this.#hasPromises = true;
+  }
+
   #arm(): void {
     if (this.#isServing || this.#isQueued) return;
     this.#isQueued = true;
@@ -109,6 +115,13 @@ class SocketPoll {
 
   /** Serves what is ready now. */
   serve(): void {
+    this.#serveAll();
+    if (!this.#hasPromises) return;
+    this.#hasPromises = false;
+    setImmediate(() => {});
+  }
+
+  #serveAll(): void {
     const c = libc();
     for (let batch = 0; batch < MAX_BATCHES; batch++) {
       const count = c.epollWaitAt(this.#epoll, this.#events.address, MAX_EVENTS, 0);
@@ -127,6 +140,8 @@ class SocketPoll {
         this.#isServing = false;
         if (this.#deferred.length + this.#last.length > 0) this.#arm();
       }
+      // Whoever awaits an answer shall have it before the end that may follow it.
+      if (this.#hasPromises) return;
     }
   }
 }

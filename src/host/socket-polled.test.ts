@@ -57,6 +57,24 @@ async function exchange(target: string, reach: (listener: Listener) => string): 
   listener.close();
 }
 
+test('text is UTF-8, also when the kernel takes a part of it', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-polled-'));
+  try {
+    const { ours, peer, listener } = await pair(`punix:${dir}/s`, () => `unix:${dir}/s`);
+    const line = '{"id":1,"\u00fc\u20ac":"\ud83d\ude00"}'.repeat(500);
+    const wanted = line.repeat(200);
+    ours.start({ onData: () => {}, onClose: () => {} });
+    for (let i = 0; i < 200; i++) ours.writeText?.(line);
+    assert.ok(ours.queuedBytes > 0, 'the kernel does not take all at once');
+    ours.close();
+    const { bytes } = await collect(peer);
+    assert.ok(bytes.equals(Buffer.from(wanted)));
+    listener.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 test('five megabytes each way over a Unix socket and TCP, IPv4 and IPv6', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-polled-'));
   try {

@@ -15,10 +15,8 @@ function text(stream: Stream): Promise<string> {
 }
 
 async function exchange(listenName: string, connectName: (port: number) => string): Promise<string> {
-  let seen: Promise<string> = Promise.resolve('');
-  const listener = await listenStream(listenName, (stream) => {
-    seen = text(stream);
-  });
+  const { promise: seen, resolve } = Promise.withResolvers<string>();
+  const listener = await listenStream(listenName, (stream) => resolve(text(stream)));
   const client = await connectStream(connectName(listener.boundPort));
   client.write(new TextEncoder().encode('hello'));
   const closed = text(client);

@@ -1,7 +1,9 @@
 // Which flow formats can carry a flow-mod, and how they are named: ovs-ofctl(8), "Flow Syntax" and --flow-format.
 
 import { ConfigError } from '../base/errors.ts';
+import type { Field } from '../flow/fields.ts';
 import { W } from '../flow/key.ts';
+import { ETH, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
 import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
@@ -31,19 +33,31 @@ const SET_IN_10 = new Set(
 );
 const SET_IN_11 = new Set(['nw_ecn', 'metadata', 'mpls_label', 'mpls_tc']);
 
+/** Takes from `keep` the formats that cannot carry these. */
 function needs(actions: readonly Action[], keep: Set<string>): void {
+  const left = carriers(actions);
+  for (const name of [...keep]) if (!left.has(name)) keep.delete(name);
+}
+
+/** Formats that can carry these. In the eyes of the reference a clone makes what stands before it forgotten. */
+function carriers(actions: readonly Action[]): Set<string> {
+  let left = new Set<string>(PROTOCOLS);
   const drop = (pattern: RegExp): void => {
-    for (const name of [...keep]) if (pattern.test(name)) keep.delete(name);
+    for (const name of [...left]) if (pattern.test(name)) left.delete(name);
   };
   for (const action of actions) {
+    if (action.kind === 'writeActions' || action.kind === 'ct') {
+      const inner = carriers(action.kind === 'ct' ? action.exec : action.actions);
+      left = new Set([...left].filter((name) => inner.has(name)));
+    }
     if (action.kind === 'pushVlan') drop(/^(OpenFlow10|NXM)/);
     else if (action.kind === 'meter' || action.kind === 'encap') drop(/^(OpenFlow1|NXM|OXM-OpenFlow12)/);
     else if (action.kind === 'writeMetadata') drop(/^OpenFlow10/);
     else if (action.kind === 'setField' && !SET_IN_10.has(action.field.name))
       drop(SET_IN_11.has(action.field.name) ? /^OpenFlow10/ : /^OpenFlow1/);
-    else if (action.kind === 'clone' || action.kind === 'writeActions') needs(action.actions, keep);
-    else if (action.kind === 'ct') needs(action.exec, keep);
+    else if (action.kind === 'clone') left = carriers(action.actions);
   }
+  return left;
 }
 
 function flagNeeds({ flags, table }: FlowMod, keep: Set<string>): void {
@@ -58,6 +72,21 @@ function flagNeeds({ flags, table }: FlowMod, keep: Set<string>): void {
 
 /** Fields that OpenFlow 1.0 matches. */
 const IN_10 = new Set([...SET_IN_10, 'eth_type', 'nw_proto', 'icmp_type', 'icmp_code', 'arp_op', 'arp_spa', 'arp_tpa']);
+
+/** Fields that OpenFlow 1.1 matches besides, and those that it matches with any mask. */
+const IN_11 = new Set([...IN_10, 'mpls_label', 'mpls_tc', 'nw_ecn', 'sctp_src', 'sctp_dst', 'metadata', 'in_port_oxm']);
+const MASKED_IN_11 = new Set('eth_src eth_dst ip_src ip_dst arp_spa arp_tpa metadata'.split(' '));
+/** Fields that OpenFlow 1.0 matches by prefix. */
+const PREFIX_IN_10 = new Set('ip_src ip_dst arp_spa arp_tpa'.split(' '));
+
+/** Whether the fixed matches of OpenFlow 1.0 and 1.1 can tell a field under a mask. */
+function fieldFits({ name, bits }: Field, mask: bigint): { in10: boolean; in11: boolean } {
+  if (mask === 0n) return { in10: true, in11: true };
+  const free = ~mask & ((1n << BigInt(name === 'vlan_vid' ? bits + 1 : bits)) - 1n);
+  const isWhole = free === 0n || (name === 'nw_tos' && (mask & 0xfcn) === 0xfcn);
+  if (isWhole) return { in10: IN_10.has(name), in11: IN_11.has(name) };
+  return { in10: PREFIX_IN_10.has(name) && (free & (free + 1n)) === 0n, in11: MASKED_IN_11.has(name) };
+}
 
 /** Formats of the versions that have meters. */
 export const METER_PROTOCOLS: readonly string[] = [...ONE_THREE_ON];
@@ -90,11 +119,16 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
   for (const mod of mods) {
     needs(mod.actions, keep);
     if (!checkActionList(mod.actions, mod.match)) for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
-    if (!fitsOfp10(mod.match) || mod.cookieMask !== 0n) {
+    const named = mod.named?.map(({ field, mask }) => fieldFits(field, mask));
+    // Neither has protocols or traffic classes of IPv6 packets.
+    const isOld = matchedEthType(mod.match) !== ETH.IPV6 || (matchedProto(mod.match) < 0 && (mod.match.mask[W.TOS] ?? 0) >>> 24 === 0);
+    const in10 = named === undefined ? fitsOfp10(mod.match) : isOld && named.every((fit) => fit.in10);
+    const in11 = named === undefined ? fitsOfp11(mod.match) : isOld && named.every((fit) => fit.in11);
+    if (!in10 || mod.cookieMask !== 0n) {
       keep.delete('OpenFlow10-table_id');
       keep.delete('OpenFlow10+table_id');
     }
-    if (!fitsOfp11(mod.match)) keep.delete('OpenFlow11');
+    if (!in11) keep.delete('OpenFlow11');
     flagNeeds(mod, keep);
   }
   return PROTOCOLS.filter((name) => keep.has(name));

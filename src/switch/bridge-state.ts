@@ -9,6 +9,7 @@ import type { PortBundle, SwitchPort } from './ports.ts';
 import type { FlowTables } from './tables/flow-tables.ts';
 import type { GroupTable } from './tables/group-table.ts';
 import type { MeterTable } from './tables/meter-table.ts';
+import type { NativeTunnels } from './underlay/native.ts';
 
 export interface BridgeState {
   readonly name: string;
@@ -26,6 +27,8 @@ export interface BridgeState {
   readonly wantsPacketInOnMiss: boolean;
   /** Adds or refreshes a flow that a frame taught at `usedMs`. */
   learnFlow(mod: FlowMod, limit: number, usedMs: number): void;
+  /** Present where the datapath puts outer headers on itself. */
+  readonly native?: NativeTunnels | undefined;
   /** The port at the other end of a patch port; undefined while there is none. */
   patchPeer(port: SwitchPort): SwitchPort | undefined;
 }

@@ -7,6 +7,7 @@ import type { Key } from '../flow/key.ts';
 import type { Action, OfPort } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
 import type { Bond, BondSettings } from '../protocols/bond.ts';
+import type { Underlay } from './underlay/underlay.ts';
 
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
 export interface SwitchEnvironment {
@@ -17,6 +18,10 @@ export interface SwitchEnvironment {
   listen(target: string, onStream: (stream: Stream) => void): Promise<Listener>;
   /** Opens the datapath of a type, once. */
   openDatapath(type: string): Datapath;
+  /** Turns a port's device on or off, as OFPPC_PORT_DOWN asks; what comes of it is told by `portLink`. */
+  setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
+  /** Where simulated datapaths' tunnels find their way; without it they hand outer headers to the datapath. */
+  underlay?: Underlay;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }

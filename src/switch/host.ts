@@ -2,6 +2,8 @@
 import { ConfigError } from '../base/errors.ts';
 import type { Datapath, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import { setVlanLimit } from '../flow/extract.ts';
+import { matchAll, W } from '../flow/key.ts';
+import { OFPP } from '../openflow/action.ts';
 import { Bridge } from './bridge.ts';
 import type { SwitchEnvironment, SwitchHost } from './contract.ts';
 import { openControl } from './control/connection-manager.ts';
@@ -9,6 +11,7 @@ import { formatCookie } from './control/send-store.ts';
 import type { OpenControl } from './core.ts';
 import { Megaflows } from './megaflows.ts';
 import type { SwitchPort } from './ports.ts';
+import type { Underlay } from './underlay/underlay.ts';
 
 interface Shared {
   type: string;
@@ -27,6 +30,7 @@ export class Host implements SwitchHost {
   #flowLimitSet: number | undefined;
   #hasMegaflows = true;
   #vlanLimit = 1;
+  readonly #underlayListeners = new Set<() => void>();
   #isHolding = false;
   #keepsDevices = false;
 
@@ -70,10 +74,33 @@ export class Host implements SwitchHost {
       megaflows.maxIdleMs = this.#maxIdleMs;
       megaflows.flowLimit = this.#flowLimitSet ?? this.#flowLimit;
       megaflows.isExact = !this.#hasMegaflows;
+      const { underlay } = this.environment;
+      if (underlay !== undefined && datapath.isSimulated === true) this.#makeNative(megaflows, underlay);
       if (this.#isHolding) megaflows.hold();
       datapath.setVlanLimit?.(this.#vlanLimit);
     }
     return shared;
+  }
+
+  /** Tunnels of a simulated datapath go by way of its own bridges. */
+  #makeNative(megaflows: Megaflows, underlay: Underlay): void {
+    megaflows.native = {
+      underlay,
+      portNamed: (device) => this.#portNamed(device, megaflows),
+      send: (port, frame) => {
+        const match = matchAll();
+        match.key[W.IN_PORT] = port.port;
+        match.mask[W.IN_PORT] = 0xffff;
+        const actions = [{ kind: 'output', port: OFPP.TABLE, maxLen: 0 } as const];
+        this.#bridges.get(port.bridge.name)?.core.packetOut({ frame, match, actions });
+      },
+    };
+    this.#underlayListeners.add(() => megaflows.changed());
+    const tell = (): void => {
+      for (const listener of this.#underlayListeners) listener();
+    };
+    underlay.routes.onChange = tell;
+    underlay.neighbors.onChange = tell;
   }
 
   #portNamed(name: string, megaflows: Megaflows): SwitchPort | undefined {

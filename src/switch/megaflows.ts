@@ -18,6 +18,7 @@ import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/dat
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
 import { packetMask } from '../flow/packet-mask.ts';
+import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
@@ -26,6 +27,7 @@ import { applyEffects } from './translate/effects.ts';
 import { translate } from './translate/translate.ts';
 import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
 import { TunnelMap } from './translate/tunnel-config.ts';
+import type { NativeTunnels } from './underlay/native.ts';
 
 const PASS_INTERVAL_MS = 500;
 /** Work done before other events get their turn. */
@@ -75,6 +77,8 @@ export class Megaflows {
   flowLimit = 200_000;
   /** Flows match the whole frame. */
   isExact = false;
+  /** Set where the datapath puts outer headers on itself. */
+  native: NativeTunnels | undefined;
   /** How many flows there were at passes over them, and how long the last pass worked. */
   readonly passes = { average: 0, most: 0, passMs: 0 };
   #generation = 1;
@@ -110,6 +114,7 @@ export class Megaflows {
   portAttach(dpPort: number, port: SwitchPort): void {
     if (port.tunnel !== undefined) {
       this.tunnels.insert(dpPort, port.tunnel, port);
+      this.native?.underlay.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
       this.#tunnelPorts.set(dpPort, (this.#tunnelPorts.get(dpPort) ?? 0) + 1);
     } else {
       this.#ports.set(dpPort, port);
@@ -120,6 +125,7 @@ export class Megaflows {
   portDetach(dpPort: number, port: SwitchPort): void {
     if (port.tunnel !== undefined) {
       this.tunnels.remove(dpPort, port.tunnel);
+      this.native?.underlay.unlisten(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort);
       const left = (this.#tunnelPorts.get(dpPort) ?? 1) - 1;
       if (left === 0) this.#tunnelPorts.delete(dpPort);
       else this.#tunnelPorts.set(dpPort, left);
@@ -160,6 +166,9 @@ export class Megaflows {
       // The frame comes back: what it was in the middle of says bridge, port and metadata. Without that it is dropped.
       const frozen = this.sends.recirculations.get(recircId);
       if (frozen === undefined) return undefined;
+      // So is one that a controller sent with a port that is not there.
+      const inPort = frozen.key[W.IN_PORT]!;
+      if (inPort !== OFPP.CONTROLLER && !frozen.bridge.ports.has(inPort)) return undefined;
       return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
     }
     const ingress = this.ingress(key);
@@ -309,15 +318,16 @@ export class Megaflows {
       if (next.done === true) {
         this.#pass = undefined;
         this.passes.passMs += performance.now() - start;
+        this.native?.underlay.neighbors.sweep();
         this.#sweepRecirculations(now);
-        this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
+        this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;
       }
       this.#revalidate(next.value, now, maxIdle);
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
     this.passes.passMs += performance.now() - start;
-    this.#schedule(1);
+    this.#schedule(0);
   }
 
   /** Recirculation ids that no megaflow puts out or matches are forgotten after a while. */

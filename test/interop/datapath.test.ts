@@ -11,7 +11,7 @@ for (const type of ['netdev', 'system']) {
   test(`${type} passes the datapath contract`, { skip: cannot() || false }, (t) => {
     const host = world(t).host('contract');
     const command = [node, '--test', '--test-isolation=none', '--test-reporter=tap', '--disable-warning=ExperimentalWarning'];
-    const outcome = host.run([...command, join(root, 'test/interop/support/device-contract.ts'), type], { timeout: 90_000 });
+    const outcome = host.run([...command, join(root, 'test/interop/support/device-contract.ts'), type], { timeout: 180_000 });
     assert.equal(outcome.code, 0, outcome.stdout.slice(-4000) + outcome.stderr);
     assert.match(outcome.stdout, /# pass [2-9]\d/);
   });

@@ -50,13 +50,31 @@ const stateful = `
   table=1,in_port=1,ct_state=+trk+est,ct_mark=7,actions=2
   table=1,in_port=2,ct_state=+trk+est+rpl,ct_mark=7,actions=1`;
 
+/** Whether a flow matches on a state's being set; the tools print it in words or as a number. */
+function hasState(line: string, state: 'new' | 'est'): boolean {
+  const text = /ct_state\(([^)]*)\)/.exec(line)?.[1] ?? '';
+  return text.includes(`+${state}`) || (Number(text.split('/')[0]) & (state === 'new' ? 1 : 2)) !== 0;
+}
+
 /** How many packets the flows of the second table carried, and whether the kernel does. */
 const carried = (h: Host): { packets: number; line: string }[] =>
   h
     .ok('ovs-appctl dpctl/dump-flows -m')
     .split('\n')
-    .filter((line) => /ct_state\([^)]*\+est/.test(line))
+    .filter((line) => hasState(line, 'est'))
     .map((line) => ({ packets: Number(/packets:(\d+)/.exec(line)?.[1]), line }));
+
+/** Frames whose actions user space had to run. */
+const punts = (h: Host): number => Number(/to user space: .*actions:(\d+)/.exec(h.ok('ovs-appctl dpif/show-dp-features br0'))?.[1]);
+
+/** A few datagrams, and when the tracker has had time to see them, many. */
+const streaming = `
+import socket, time
+s = socket.socket(2, 2)
+for i in range(3005):
+    s.sendto(b'x' * 50, ('10.0.0.2', 9999))
+    if i < 5: time.sleep(0.3)
+`;
 
 test('established TCP and UDP pass in the kernel, over IPv4 and IPv6; what is new or ends is judged by the tracker', {
   skip,
@@ -71,8 +89,7 @@ test('established TCP and UDP pass in the kernel, over IPv4 and IPv6; what is ne
     assert.ok(kernel.length >= 2, h.ok('ovs-appctl dpctl/dump-flows -m'));
     for (const { line } of kernel) assert.match(line, /offloaded:yes/);
   }
-  const features = h.ok('ovs-appctl dpif/show-dp-features br0');
-  const punted = Number(/actions:(\d+)/.exec(/to user space: .*/.exec(features)?.[0] ?? '')?.[1]);
+  const punted = punts(h);
   const total = carried(h).reduce((sum, { packets }) => sum + packets, 0);
   assert.ok(punted * 10 < total, `${punted} of ${total} went to user space`);
   // Both ends have closed, which only the tracker can have seen.
@@ -82,6 +99,20 @@ test('established TCP and UDP pass in the kernel, over IPv4 and IPv6; what is ne
   );
   await rate(a, b, '10.0.0.2', '-u', '-b', '50M');
   assert.match(h.ok('ovs-appctl dpctl/dump-conntrack'), /udp,orig=\(src=10\.0\.0\.1,dst=10\.0\.0\.2,sport=\d+,dport=5201\)/);
+  // A stream that nobody answers stays new, and is carried all the same.
+  const before = punts(h);
+  a.ok(['python3', '-c', streaming]);
+  const stream = (): number =>
+    Number(
+      h
+        .ok('ovs-appctl dpctl/dump-flows -m')
+        .split('\n')
+        .filter((line) => hasState(line, 'new'))
+        .map((line) => /eth_type\(0x0800\).*packets:(\d+),.*offloaded:partial/.exec(line)?.[1])
+        .find((count) => count !== undefined),
+    );
+  await eventually('counted', () => stream() > 2000);
+  assert.ok(punts(h) - before < 2000, `${punts(h) - before} went to user space`);
   // From outside nothing begins.
   const refused = b.run(['iperf3', '-c', '10.0.0.1', '-t', '1', '--connect-timeout', '1000']);
   assert.notEqual(refused.code, 0);

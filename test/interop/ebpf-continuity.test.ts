@@ -90,7 +90,7 @@ test('nothing is lost while programs are exchanged for new masks and actions', {
     const bit = (1 << (i % 16)).toString();
     const sets = ['mod_nw_tos:8', 'mod_tp_dst:99', 'mod_nw_ttl:9', 'mod_dl_src:02:00:00:00:00:09'].filter((_, j) => (i & (1 << j)) !== 0);
     const match = `priority=${100 + (i % 1000)},udp,tp_dst=${5000 + (i % 500)},nw_src=0.0.0.1/0.0.${bit === '1' ? '0.1' : `0.${(Number(bit) & 255) | 1}`}`;
-    h.ok(['ovs-ofctl', 'add-flow', 'br0', `${match},actions=${[...sets, 'output:2'].join()}`]);
+    h.ok(['ovs-ofctl', 'add-flow', 'br0', `${match},actions=${[...sets, 'output:vb'].join()}`]);
     a.ok(['python3', '-c', `import socket; socket.socket(2, 2).sendto(b'x', ('10.0.0.2', ${5000 + (i % 500)}))`]);
     await sleep(50);
   }

@@ -237,6 +237,17 @@ netdev-dummy/conn-state nope
 netdev-dummy/set-admin-state p1 down
 netdev-dummy/set-admin-state up
 netdev-dummy/set-admin-state nope up
+dpctl/cache-get-size
+dpctl/cache-get-size dummy@ovs-dummy
+dpctl/cache-get-size nope
+dpctl/cache-set-size dummy@ovs-dummy x 5
+dpctl/cache-set-size nope x 5
+dpctl/cache-set-size dummy@ovs-dummy x zz
+dpctl/offload-stats-show
+dpctl/offload-stats-show nope
+dpctl/show dummy@nope
+dpctl/show nope
+dpctl/show ovs-dummy
 `
   .trim()
   .split('\n');
@@ -447,6 +458,73 @@ dpctl/parse-actions 'ct()' 'ct(nat)' 'ct(commit,nat(dst=1.2.3.4))' 'ct(force_com
 dpctl/parse-actions 'set(skb_mark(5)),set(skb_mark(0x5/0xf)),set(skb_priority(3)),set(vlan(vid=5,pcp=1)),set(mpls(label=5,tc=1,ttl=4,bos=1)),set(arp(sip=1.2.3.4,op=2,sha=00:00:00:00:00:01)),set(nd(target=::1,sll=00:00:00:00:00:01))'
 dpctl/parse-actions 'set(tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,tp_dst=4789,flags(df|key)))'
 dpctl/parse-actions 'check_pkt_len(size=200,gt(1),le(2)),check_pkt_len(size=200,gt(drop),le(drop)),add_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847)'
+`
+  .trim()
+  .split('\n');
+
+/** Tunnels through a bridge below, as a test harness builds them: addresses, routes, neighbours, frames out and in. */
+export const TUNNELS: readonly string[] = `
+ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=dummy fail-mode=secure other-config:hwaddr=aa:55:aa:55:00:00 -- add-port br0 p0 -- set interface p0 type=dummy ofport_request=1 options:tx_pcap=$OVS_RUNDIR/p0.pcap
+ovs-vsctl --timeout=10 add-br int-br -- set bridge int-br datapath_type=dummy fail-mode=secure other-config:hwaddr=aa:55:aa:55:00:01
+ovs-vsctl --timeout=10 add-port int-br t2 -- set interface t2 type=vxlan options:remote_ip=1.1.2.92 options:key=123 ofport_request=2
+ovs-vsctl --timeout=10 add-port int-br t1 -- set interface t1 type=gre options:remote_ip=1.1.2.92 options:key=456 ofport_request=3 options:csum=true
+ovs-vsctl --timeout=10 add-port int-br t4 -- set interface t4 type=geneve options:remote_ip=1.1.2.92 options:key=123 ofport_request=5 options:csum=true options:tos=inherit options:ttl=inherit
+ovs-vsctl --timeout=10 add-port int-br t5 -- set interface t5 type=geneve options:remote_ip=2001:cafe::92 options:key=123 ofport_request=6
+ovs-vsctl --timeout=10 add-port int-br t6 -- set interface t6 type=gre options:remote_ip=1.1.2.93 ofport_request=7 options:df_default=false options:local_ip=1.1.2.88
+ovs-vsctl --timeout=10 add-port int-br q1 -- set interface q1 type=dummy ofport_request=9 options:tx_pcap=$OVS_RUNDIR/q1.pcap
+ovs-appctl dpif/show
+ovs-appctl netdev-dummy/ip4addr br0 1.1.2.88/24
+ovs-appctl netdev-dummy/ip6addr br0 2001:cafe::88/64
+ovs-appctl ovs/route/add 1.1.2.0/24 br0
+ovs-appctl ovs/route/add 1.1.3.0/24 br0 1.1.2.1
+ovs-appctl ovs/route/add 2001:cafe::0/64 br0
+ovs-appctl tnl/ports/show -v
+ovs-ofctl add-flow br0 action=normal
+ovs-appctl tnl/arp/set br0 1.1.2.92 f8:bc:12:44:34:b6
+ovs-appctl tnl/arp/set br0 1.1.2.1 f8:bc:12:44:34:01
+ovs-appctl tnl/arp/set br0 2001:cafe::92 f8:bc:12:44:34:b7
+ovs-ofctl add-flow int-br in_port=9,actions=2
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=8,nw_ttl=9
+ovs-ofctl add-flow int-br in_port=9,actions=3
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=8,nw_ttl=9
+ovs-ofctl add-flow int-br in_port=9,actions=5
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=8,nw_ttl=9
+ovs-ofctl add-flow int-br in_port=9,actions=6
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2
+ovs-ofctl add-flow int-br in_port=9,actions=7
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2
+ovs-ofctl add-flow int-br in_port=9,actions=2,3,5,6
+ovs-appctl netdev-dummy/receive q1 'in_port(9),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=8,ttl=9,frag=no),udp(src=8,dst=9)'
+sleep 0.5
+ovs-appctl dpctl/dump-flows
+ovs-appctl dpctl/del-flows
+ovs-ofctl add-flow int-br in_port=2,actions=9
+ovs-ofctl add-flow int-br in_port=3,actions=9
+ovs-ofctl add-flow int-br in_port=5,actions=9
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b608004500004e00004000401133ea0101025c0101025815b312b5003a00000800000000007b0050540000000b50540000000c08004500001c00000000401166cf0a0000010a0000020008000900080000
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b608004500004600004000402f33d40101025c0101025820006558000001c850540000000b50540000000c08004500001c00000000401166cf0a0000010a0000020008000900080000
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b608004500005600004000401133e20101025c0101025815b317c1004200000200655800007b00ffff00010000000a50540000000b50540000000c08004500001c00000000401166cf0a0000010a0000020008000900080000
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b608004500004e00004000401133ea0101025c0101025815b312b5003a00000800000000007c0050540000000b50540000000c08004500001c00000000401166cf0a0000010a0000020008000900080000
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b608004500004600004000402f33d40101025c0101025820006558000001c950540000000b50540000000c08004500001c00000000401166cf0a0000010a0000020008000900080000
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b608004503004e00004000401133e70101025c0101025815b312b5003a00000800000000007b0050540000000b50540000000c08004500001c00000000401166cf0a0000010a0000020008000900080000
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b60800450000500000400040113 
+ovs-appctl netdev-dummy/receive p0 aa55aa550000f8bc124434b6080045000050000040004011 
+sleep 0.5
+ovs-appctl dpctl/dump-flows
+ovs-appctl netdev-dummy/receive p0 'in_port(1),eth(src=f8:bc:12:44:34:c8,dst=ff:ff:ff:ff:ff:ff),eth_type(0x0806),arp(sip=1.1.2.93,tip=1.1.2.88,op=2,sha=f8:bc:12:44:34:c8,tha=00:00:00:00:00:00)'
+ovs-appctl netdev-dummy/receive p0 'in_port(1),eth(src=f8:bc:12:44:34:c9,dst=ff:ff:ff:ff:ff:ff),eth_type(0x0806),arp(sip=1.1.2.94,tip=1.1.2.88,op=1,sha=f8:bc:12:44:34:c9,tha=00:00:00:00:00:00)'
+ovs-appctl netdev-dummy/receive p0 'in_port(1),eth(src=f8:bc:12:44:34:ca,dst=aa:55:aa:55:00:00),eth_type(0x86dd),ipv6(src=2001:cafe::95,dst=2001:cafe::88,label=0,proto=58,tclass=0x0,hlimit=255,frag=no),icmpv6(type=136,code=0),nd(target=2001:cafe::95,sll=00:00:00:00:00:00,tll=f8:bc:12:44:34:ca)'
+sleep 0.5
+ovs-appctl tnl/neigh/show
+ovs-appctl dpctl/dump-flows
+ovs-appctl ofproto/trace int-br in_port=9,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2
+ovs-appctl ofproto/list-tunnels
+ovs-ofctl add-flow int-br in_port=9,actions=2
+ovs-appctl netdev-dummy/receive q1 'in_port(9),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0806),arp(sip=10.0.0.1,tip=10.0.0.2,op=1,sha=50:54:00:00:00:09,tha=00:00:00:00:00:00)'
+ovs-appctl netdev-dummy/receive q1 'in_port(9),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=6,tclass=0,hlimit=128,frag=no),tcp(src=8,dst=9)'
+ovs-appctl netdev-dummy/receive q1 'in_port(9),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=47,tos=0,ttl=64,frag=no)'
+ovs-appctl netdev-dummy/receive q1 'in_port(9),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x1234)'
 `
   .trim()
   .split('\n');

@@ -4,6 +4,7 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapa
 import type { PortKind } from '../../switch/contract.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
 import { datapathNamed, datapathPort, fullName, isSystem } from './datapath-names.ts';
+import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
 import { registerFlowDumpCommands } from './flow-dump-commands.ts';
@@ -59,8 +60,10 @@ function dpifShow(parts: CommandParts): string {
 function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, withStatistics: boolean): string[] {
   const { spec } = info;
   let type = '';
-  if (spec.kind === 'tunnel') type = ` (${spec.protocol}: packet_type=ptap)`;
-  else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
+  if (spec.kind === 'tunnel') {
+    const standard = { gre: 0, vxlan: 4789, geneve: 6081 }[spec.protocol];
+    type = ` (${spec.protocol}: ${spec.dstPort === standard ? '' : `dst_port=${spec.dstPort}, `}packet_type=ptap)`;
+  } else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
   else if (spec.kind === 'dummy') {
     const live = [...parts.reconciler.bridges.values()].find((one) => one.ports.has(info.name));
     const name = simulatedType(live?.ports.get(info.name)?.type ?? '');
@@ -97,6 +100,14 @@ export function bytesText(bytes: bigint): string {
   return String(bytes);
 }
 
+/** Why a datapath cannot be opened, as the reference says it where all is simulated and where it is not. */
+function openFault(parts: CommandParts, name: string): string {
+  if (!parts.isOverridden) return 'No such file or directory';
+  const [type, rest] = name.includes('@') ? name.split('@') : ['system', name];
+  if (!['dummy', 'netdev', 'system'].includes(type ?? '')) return 'Address family not supported by protocol';
+  return [...parts.host.datapaths()].some((datapath) => datapath.name === rest) ? 'Invalid argument' : 'No such device';
+}
+
 function dpctlShow(parts: CommandParts, args: readonly string[]): string {
   let withStatistics = false;
   const names: string[] = [];
@@ -108,7 +119,7 @@ function dpctlShow(parts: CommandParts, args: readonly string[]): string {
   const all = [...parts.host.datapaths()];
   const shown = names.map((name) => {
     const found = all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
-    if (found === undefined) throw new ConfigError(`ovs-vswitchd: opening datapath ${name} failed (No such file or directory)`);
+    if (found === undefined) throw new ConfigError(`ovs-vswitchd: opening datapath ${name} failed (${openFault(parts, name)})`);
     return found;
   });
   const lines: string[] = [];
@@ -139,6 +150,7 @@ export function registerDatapathCommands(parts: CommandParts): void {
   );
   unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
   unixctl.register('dpctl/dump-dps', '', 0, ANY, () => [...host.datapaths()].map(fullName).join('\n'));
+  registerDpctlCommands(parts);
   registerFlowDumpCommands(parts);
   registerFlowCommands(parts);
   registerFeatureCommands(parts);

@@ -3,6 +3,8 @@
 // - `system` and `internal` ports are devices of the kernel: rtnetlink and ethtool know them.
 // - `patch` and `tunnel` ports have no device: an address of their own, always up, no MTU.
 // - `dummy` ports exist only here: an address by order of birth and a state that `netdev-dummy/set-admin-state` sets.
+import { KernelError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { driverInfo, linkMode } from '../../host/ethtool.ts';
 import { IFF } from '../../host/link-message.ts';
 import type { LinkTable } from '../../host/links.ts';
@@ -11,6 +13,7 @@ import { isIpv4 } from '../../switch/underlay/address.ts';
 import type { DeviceAddress } from '../../switch/underlay/routes.ts';
 import { randomMac } from '../reconcile/address.ts';
 import type { Mac } from '../reconcile/wanted.ts';
+import { arpReply } from './dummy-arp.ts';
 
 /** A device as the Interface row and the OpenFlow port show it. */
 export interface DeviceState extends PortLink {
@@ -30,6 +33,8 @@ interface DummyDevice {
   ipv4: DeviceAddress | undefined;
   ipv6: DeviceAddress | undefined;
 }
+
+const log = logger('netdev');
 
 const NO_STATUS: ReadonlyMap<string, string> = new Map();
 
@@ -161,6 +166,20 @@ export class DeviceTable {
     else if (kind.kind === 'internal' || kind.kind === 'system') this.#links?.setMtu(name, mtu);
   }
 
+  /** Turns a device on or off; what the kernel refuses is logged. */
+  setUp(name: string, kind: PortKind, isUp: boolean): void {
+    if (kind.kind === 'dummy') this.setDummyState(name, isUp);
+    else if (kind.kind === 'internal' || kind.kind === 'system') {
+      try {
+        this.#links?.setUp(name, isUp);
+        this.#links?.poll();
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        log.warn(`${name}: cannot turn the device ${isUp ? 'on' : 'off'}: ${error.message}`);
+      }
+    }
+  }
+
   /** A dummy device comes into being; those that exist already are left alone. */
   dummyBorn(name: string): void {
     this.#dummy(name);
@@ -179,6 +198,12 @@ export class DeviceTable {
   dummyAddresses(name: string): DeviceAddress[] {
     const device = this.#dummies.get(name);
     return [device?.ipv4, device?.ipv6].filter((address) => address !== undefined);
+  }
+
+  /** What a dummy device answers to a frame that was sent to it. */
+  dummyReply(name: string, frame: Uint8Array): Uint8Array | undefined {
+    const device = this.#dummies.get(name);
+    return device?.ipv4 === undefined ? undefined : arpReply(frame, device.mac, Number(device.ipv4.address & 0xffffffffn));
   }
 
   /** Names of the dummy devices that were asked for. */

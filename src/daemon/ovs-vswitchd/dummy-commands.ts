@@ -4,9 +4,10 @@ import { normalizeDpKey, parseDpKey } from '../../datapath/key-parse.ts';
 import type { DummyDatapath } from '../../datapath/userspace/dummy.ts';
 import { MAX_PORTS } from '../../datapath/userspace/shared-state.ts';
 import { composeFrame } from '../../flow/compose.ts';
+import { hashOrder } from '../../flow/hash-order.ts';
+import { W } from '../../flow/key.ts';
 import { isIpv4, parseAddress, parsePrefix } from '../../switch/underlay/address.ts';
 import type { DeviceAddress } from '../../switch/underlay/routes.ts';
-import { hashOrder } from '../reconcile/hash-order.ts';
 import type { WarpClock } from './clock.ts';
 import type { DummyWires } from './dummy-wires.ts';
 import type { CommandParts } from './parts.ts';
@@ -29,6 +30,8 @@ function flowFrame(text: string, length: number | undefined, vlanLimit: number):
   if (typeof parsed === 'string') throw new ConfigError(parsed);
   const fault = normalizeDpKey(parsed, text);
   if (fault !== undefined) throw new ConfigError(fault);
+  // A device carries Ethernet frames, whatever the text calls them.
+  parsed.key[W.PACKET_TYPE] = 0;
   const frame = length === 0 ? undefined : composeFrame(parsed.key, length ?? 0);
   if (frame === undefined) throw new ConfigError('too small packet len');
   return frame;

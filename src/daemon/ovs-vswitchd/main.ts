@@ -14,7 +14,8 @@ import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
 import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
-import { connectStream, listenStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/socket.ts';
+import { listenPolled } from '../../host/socket-polled.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
 import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
@@ -207,20 +208,27 @@ async function start(context: DaemonContext): Promise<void> {
   const dummies = new Set<DummyDatapath>();
   const wires = new DummyWires({
     connect: (target) => connectStream(target),
-    listen: (target, onStream) => listenStream(target, onStream),
+    listen: (target, onStream) => listenPolled(target, onStream),
     after: (ms, fn) => realClock.after(ms, fn),
     receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
   });
+  const underlay = new Underlay(
+    () => clock.now(),
+    (name) => devices.dummyAddresses(name),
+  );
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
-    listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+    listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {
         const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
         datapath.setSentSink(({ port, frame }) => {
           const name = datapath.portName(port);
-          if (name !== undefined) wires.sent(name, frame);
+          if (name === undefined) return;
+          wires.sent(name, frame);
+          const reply = devices.dummyReply(name, frame);
+          if (reply !== undefined) queueMicrotask(() => receiveFrame({ dummies, wires }, name, reply));
         });
         dummies.add(datapath);
         return datapath;
@@ -229,6 +237,8 @@ async function start(context: DaemonContext): Promise<void> {
       if (type === 'netdev') return openNetdevDatapath(type, true);
       throw new ConfigError('Address family not supported by protocol');
     },
+    setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
+    underlay,
     runDirectory: runDir(),
   };
   const host = openSwitchHost(environment);
@@ -265,12 +275,8 @@ async function start(context: DaemonContext): Promise<void> {
     onConfigured: () => wires.configure(dummyOptions(reconciler)),
     onReady: () => context.ready(),
   });
-  const underlay = new Underlay(
-    () => clock.now(),
-    (name) => devices.dummyAddresses(name),
-  );
   const rows = (table: string) => idl.rows(table);
-  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows };
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows, isOverridden: wantedOptions.dummyOverride };
   registerBridgeCommands(parts);
   registerTraceCommands(parts);
   registerDatapathCommands(parts);

@@ -19,6 +19,8 @@ export interface CommandParts {
   devices: DeviceTable;
   loop: ConfigurationLoop;
   clock: Clock;
+  /** Whether all datapaths and devices are simulated (`--enable-dummy=override`). */
+  isOverridden: boolean;
   /** Rows of the database. */
   rows(table: string): ReadonlyMap<string, IdlRow>;
 }

@@ -36,15 +36,17 @@ function listTunnels(parts: CommandParts): string {
       );
       const inKey = keyText(options, 'in_key');
       const outKey = keyText(options, 'out_key');
-      const keys = inKey === outKey ? `key=${inKey}` : `in_key=${inKey}, out_key=${outKey}`;
+      // A key that each frame brings is told apart from the one that is fixed.
+      const isFree = outKey === 'flow' && inKey !== 'flow';
+      const keys = inKey === outKey || isFree ? `key=${inKey}` : `in_key=${inKey}, out_key=${outKey}`;
       const ttl = options.get('ttl') ?? '64';
       const extra = [
         options.has('tos') ? `, tos=${options.get('tos')}` : '',
         options.get('df_default') === 'false' ? ', df=false' : '',
         options.get('csum') === 'true' ? ', csum=true' : '',
-        dstPort !== standard ? `, dst_port=${dstPort}` : '',
+        dstPort !== standard && !isFree ? `, dst_port=${dstPort}` : '',
       ].join('');
-      const place = `dp port=${info?.port ?? 'none'}, ttl=${ttl}${extra}`;
+      const place = `dp port=${info?.port ?? 'none'}${isFree ? ', out_key=flow' : ''}, ttl=${ttl}${extra}`;
       lines.push(
         `port ${info?.port ?? 'none'}: ${name} (${protocol}: ${endpoint(options.get('local_ip'))}->${endpoint(options.get('remote_ip'))}, ${keys}, legacy_l2, ${place})`,
       );

@@ -1,6 +1,7 @@
 // Control commands about the network below tunnels: ovs/route/*, tnl/*. Text as in the running reference.
-import { parseMac } from '../../base/addresses.ts';
+import { formatMac, parseMac } from '../../base/addresses.ts';
 import { ConfigError } from '../../base/errors.ts';
+import { setSourcePorts } from '../../datapath/userspace/native-tunnel.ts';
 import { formatAddress, isIpv4, parseAddress, parsePrefix } from '../../switch/underlay/address.ts';
 import { RouteTable } from '../../switch/underlay/routes.ts';
 import type { Underlay } from '../../switch/underlay/underlay.ts';
@@ -70,7 +71,32 @@ function portRange(underlay: Underlay, args: readonly string[]): string {
   const second = port(args[1], 'Invalid max.');
   if (typeof second === 'string') return second;
   underlay.sourcePorts = { low: Math.min(first, second), high: Math.max(first, second) };
+  setSourcePorts(underlay.sourcePorts.low, underlay.sourcePorts.high);
   return 'OK';
+}
+
+/** `tnl/ports/show`: who listens, or what to. */
+function listening(underlay: Underlay, withAddresses: boolean): string {
+  const lines: string[] = [];
+  for (const { udpPort, port, users } of underlay.listeners()) {
+    const protocol = port.tunnel?.protocol;
+    const device = protocol === 'gre' ? 'gre_sys' : `${protocol === 'vxlan' ? 'vxlan' : 'genev'}_sys_${udpPort}`;
+    if (!withAddresses) {
+      lines.push(`${device} (${port.dpPort}) ref_cnt=${users}`);
+      continue;
+    }
+    const transport = protocol === 'gre' ? [47, ''] : [17, `,udp(dst=${udpPort})`];
+    for (const name of underlay.routes.devices()) {
+      const mac = port.bridge.native?.portNamed(name)?.link?.mac;
+      if (mac === undefined) continue;
+      for (const { address } of underlay.addressesOf(name)) {
+        const network = isIpv4(address) ? ['0x0800', 'ipv4'] : ['0x86dd', 'ipv6'];
+        const ip = `eth_type(${network[0]}),${network[1]}(dst=${formatAddress(address)},proto=${transport[0]},frag=no)`;
+        lines.push(`${device} (${port.dpPort}) : eth(dst=${formatMac(...mac)}),${ip}${transport[1]}`);
+      }
+    }
+  }
+  return ['Listening ports:', ...lines].join('\n');
 }
 
 /** Registers them. */
@@ -109,5 +135,5 @@ export function registerUnderlayCommands(parts: CommandParts & { underlay: Under
     });
   }
   unixctl.register('tnl/egress_port_range', 'min max', 0, 2, (args) => portRange(underlay, args));
-  unixctl.register('tnl/ports/show', '-v', 0, 1, () => 'Listening ports:');
+  unixctl.register('tnl/ports/show', '-v', 0, 1, ([option]) => listening(underlay, option === '-v'));
 }

@@ -1,8 +1,9 @@
 // Wanted against actual, as a list of steps. Pure: nothing here opens, closes or asks anything.
 //
 // 1. What has to go goes first, over all bridges, so that a port may move from one bridge to another and a number be taken over.
-// 2. New bridges, then their ports: the local port, ports that ask for a number, ports that had one before, the rest; among equals
-//    in the order of `hash-order.ts`.
+// 2. New bridges, then their ports: ports that ask for a number, ports that had one before, the rest with
+//    the local port; among equals in
+//    the order of `hash-order.ts`.
 // 3. Ports whose options changed are changed where they stand. Nothing else is touched: a change of one interface leaves the others alone.
 // 4. Bundles come last, by `planBundles`, because they name ports by the numbers that the switch gave out.
 import type { OfPort } from '../../openflow/action.ts';
@@ -87,7 +88,7 @@ function doomedPorts(wanted: WantedBridge, actual: ActualBridge): Set<string> {
 function additions(wanted: WantedBridge, present: ReadonlySet<string>, taken: ReadonlySet<OfPort>): Step[] {
   const missing = [...interfacesOf(wanted).values()].filter((one) => one.kind !== undefined && !present.has(one.name));
   const rank = (one: WantedInterface): number =>
-    one.name === wanted.name ? 0 : one.ofportRequest !== undefined ? 1 : one.ofportBefore !== undefined ? 2 : 3;
+    one.name === wanted.name ? 3 : one.ofportRequest !== undefined ? 1 : one.ofportBefore !== undefined ? 2 : 3;
   missing.sort((a, b) => rank(a) - rank(b));
   const used = new Set(taken);
   const certain: Step[] = [];
@@ -96,7 +97,13 @@ function additions(wanted: WantedBridge, present: ReadonlySet<string>, taken: Re
     const ofportRequest = [one.ofportRequest, one.ofportBefore].find((number) => number !== undefined && !used.has(number));
     if (ofportRequest !== undefined) used.add(ofportRequest);
     // Whoever takes any number comes after all that take a certain one, or it might take just that.
-    (ofportRequest === undefined ? open : certain).push({ kind: 'portAdd', bridge: wanted.name, wanted: one, ofportRequest });
+    // The local port has its number for certain, but no place before those.
+    (ofportRequest === undefined || one.name === wanted.name ? open : certain).push({
+      kind: 'portAdd',
+      bridge: wanted.name,
+      wanted: one,
+      ofportRequest,
+    });
   }
   return [...certain, ...open];
 }
@@ -137,19 +144,9 @@ export function planPorts(wanted: Wanted, actual: ReadonlyMap<string, ActualBrid
   return [...removals, ...growth];
 }
 
-/** The new dummy devices in the order of their birth, which gives them their addresses: a local port has no place before the others. */
-export function dummyBirths(steps: readonly Step[], wanted: Wanted): string[] {
-  const births: string[] = [];
-  for (const bridge of wanted.bridges.values()) {
-    const added = steps.flatMap((step) => (step.kind === 'portAdd' && step.bridge === bridge.name ? [step] : []));
-    const isLate = (step: (typeof added)[number]): boolean => step.wanted.name === bridge.name || step.ofportRequest === undefined;
-    const late = added.filter(isLate).sort((a, b) => bridge.order.indexOf(a.wanted.name) - bridge.order.indexOf(b.wanted.name));
-    for (const { wanted: one } of [...added.filter((step) => !isLate(step)), ...late]) {
-      if (one.kind?.kind === 'dummy') births.push(one.name);
-    }
-  }
-  return births;
-}
+/** The new dummy devices in the order of their birth, which gives them their addresses. */
+export const dummyBirths = (steps: readonly Step[]): string[] =>
+  steps.flatMap((step) => (step.kind === 'portAdd' && step.wanted.kind?.kind === 'dummy' ? [step.wanted.name] : []));
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);

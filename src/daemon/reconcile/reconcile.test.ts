@@ -64,15 +64,15 @@ const short = (steps: readonly Step[]): string[] =>
       : `${step.kind} ${'port' in step ? step.port : 'bundle' in step ? step.bundle : step.bridge}`,
   );
 
-test('a new bridge: local port first, then requested, then remembered, then by name', () => {
+test('a new bridge: ports that ask for a number, those that had one, then the others with the local port by the hash of the name', () => {
   const db = new FixtureDatabase();
   db.bridge('br0', { z: { ofport_request: 7 }, b: {}, a: {}, c: { ofport: 9 } });
   const wanted = readWanted(db, options);
   assert.deepEqual(short(planPorts(wanted, new Map())), [
     'bridgeAdd br0',
-    'portAdd br0 65534',
     'portAdd z 7',
     'portAdd c 9',
+    'portAdd br0 65534',
     'portAdd a -',
     'portAdd b -',
   ]);
@@ -151,8 +151,8 @@ test('another datapath type makes the bridge anew', () => {
   assert.deepEqual(short(planPorts(readWanted(after, options), actual)), [
     'bridgeDelete br0',
     'bridgeAdd br0',
-    'portAdd br0 65534',
     'portAdd v0 -',
+    'portAdd br0 65534',
   ]);
 });
 
@@ -160,7 +160,7 @@ test('an interface with a fault keeps its error and is no step', () => {
   const db = new FixtureDatabase();
   db.bridge('br0', { g0: { type: 'gre' }, x: { type: 'bad' }, v0: {} });
   const wanted = readWanted(db, options);
-  assert.deepEqual(short(planPorts(wanted, new Map())), ['bridgeAdd br0', 'portAdd br0 65534', 'portAdd v0 -']);
+  assert.deepEqual(short(planPorts(wanted, new Map())), ['bridgeAdd br0', 'portAdd v0 -', 'portAdd br0 65534']);
   const errors = wanted.bridges.get('br0')?.ports.flatMap((port) => port.interfaces.map((one) => one.error));
   assert.deepEqual(errors, [
     '',

@@ -81,7 +81,7 @@ export class Reconciler {
       for (const { interfaces } of bridge.ports) for (const one of interfaces) one.ofportBefore ??= this.#numbers.get(one.name);
     }
     const steps = planPorts(wanted, this.bridges);
-    this.#births = dummyBirths(steps, wanted);
+    this.#births = dummyBirths(steps);
     for (const step of steps) await this.#step(step, wanted);
     for (const target of wanted.bridges.values()) {
       const live = this.bridges.get(target.name);

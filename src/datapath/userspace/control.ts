@@ -76,7 +76,7 @@ export abstract class UserspaceControl implements Datapath {
       port = 1;
       while (this.#ports.has(port) || this.isReserved(port)) port++;
     }
-    if (port >= MAX_PORTS) throw new Error(`the datapath has no more than ${MAX_PORTS} ports`);
+    if (port >= MAX_PORTS && spec.kind !== 'tunnel') throw new Error(`the datapath has no more than ${MAX_PORTS} ports`);
     const info = { port, name: spec.device, spec, users: 1 };
     this.#ports.set(port, info);
     try {
@@ -114,7 +114,7 @@ export abstract class UserspaceControl implements Datapath {
 
   portCounters(port: DpPort): DpPortCounters | undefined {
     if (!this.#ports.has(port)) return undefined;
-    const at = (i: number): bigint => BigInt(this.state.ports[port * PORT.SIZE + i]!);
+    const at = (i: number): bigint => (port < MAX_PORTS ? BigInt(this.state.ports[port * PORT.SIZE + i]!) : 0n);
     return {
       rxPackets: at(PORT.rxPackets),
       rxBytes: at(PORT.rxBytes),

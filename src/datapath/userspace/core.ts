@@ -15,12 +15,14 @@ import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
+import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
 import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
 import { Meters } from './meters.ts';
+import { popTunnel, pushTunnel } from './native-tunnel.ts';
 import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
@@ -404,6 +406,17 @@ export class UserspaceCore {
           walk.packetType = type;
           break;
         }
+        case OP.tunnelPush:
+          this.#refresh(walk);
+          this.#claim(walk);
+          if (!pushTunnel(walk.packet, walk.key, op.header)) {
+            this.drop('malformed');
+            return;
+          }
+          break;
+        case OP.tunnelPop:
+          this.#popTunnel(op, walk, depth, isLast);
+          break;
         default:
           this.drop('unsupported_action');
           return;
@@ -481,6 +494,30 @@ export class UserspaceCore {
     const isTcp = (walk.key[W.TYPE]! & 0xff) === 6;
     const header = isTcp ? (packet.bytes[packet.start + l4 + 12]! >>> 4) * 4 : 8;
     return Math.min(packet.length, l4 + header + packet.gsoSize);
+  }
+
+  /** Takes an outer header off and looks the frame up again as one of the tunnel's port. */
+  #popTunnel(op: Op, walk: Walk, depth: number, isLast: boolean): void {
+    if (depth >= MAX_DEPTH) {
+      this.drop('recirc_limit');
+      return;
+    }
+    const next = isLast ? walk : this.#copy(walk, depth);
+    this.#refresh(next);
+    this.#claim(next);
+    const tunnel = popTunnel(next.packet, next.key, next.layout, op.group as TunnelProtocol);
+    if (tunnel === undefined) {
+      this.drop('tunnel_header');
+      return;
+    }
+    const { key } = next;
+    for (let i = W.RECIRC_ID; i < W.SKB_PRIORITY; i++) key[i] = 0;
+    key.fill(0, W.CT_LABEL, W.TUN_ID);
+    writeTunnelKey(key, tunnel);
+    this.#hasTunnelKey = true;
+    key[W.IN_PORT] = op.a;
+    next.recircs++;
+    this.#lookup(next, depth + 1);
   }
 
   #recirculate(id: number, walk: Walk, depth: number, isLast: boolean): void {

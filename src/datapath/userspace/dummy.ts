@@ -7,7 +7,7 @@ import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
 import { type FramePort, UserspaceCore } from './core.ts';
-import { PORT, sharedState } from './shared-state.ts';
+import { MAX_PORTS, PORT, sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
 /** A frame that left through a dummy port. */
@@ -60,7 +60,8 @@ export class DummyDatapath extends UserspaceControl {
   /** As in Open vSwitch: `p3` gets 3 and `br0` gets 100, so that tests know the numbers. */
   protected override preferredPort(spec: DpPortSpec): DpPort | undefined {
     const digits = /\d+/.exec(spec.device)?.[0];
-    if (spec.kind === 'tunnel' || digits === undefined) return undefined;
+    if (spec.kind === 'tunnel') return spec.protocol === 'gre' ? undefined : spec.dstPort;
+    if (digits === undefined) return undefined;
     const number = Number(digits) + (spec.device.startsWith('br') ? 100 : 0);
     return number > 0 && number < 1000 ? number : undefined;
   }
@@ -72,11 +73,12 @@ export class DummyDatapath extends UserspaceControl {
   }
 
   protected override async openPort(port: DpPort, _spec: DpPortSpec): Promise<void> {
-    this.#core.portAdd(port, this.#framePort(port));
+    // A tunnel's port carries nothing itself where headers are put on by the datapath, and its number may be any UDP port's.
+    if (port < MAX_PORTS) this.#core.portAdd(port, this.#framePort(port));
   }
 
   protected override async closePort(port: DpPort): Promise<void> {
-    this.#core.portDelete(port);
+    if (port < MAX_PORTS) this.#core.portDelete(port);
   }
 
   /** Which device a port is. */

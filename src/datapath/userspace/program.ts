@@ -30,6 +30,8 @@ export const OP = {
   pushNsh: 23,
   popNsh: 24,
   addMpls: 25,
+  tunnelPush: 26,
+  tunnelPop: 27,
 } as const;
 
 export interface Op {
@@ -107,6 +109,10 @@ function compileAction(action: DpAction): Op {
     }
     case 'setTunnel':
       return op(OP.setTunnel, 0, 0, { tunnel: action.tunnel });
+    case 'tunnelPush':
+      return op(OP.tunnelPush, action.tunnelPort, action.outPort, { ...changed, header: action.header });
+    case 'tunnelPop':
+      return op(OP.tunnelPop, action.port, 0, { ...changed, group: action.protocol });
     case 'recirc':
       return op(OP.recirc, action.id, 0, changed);
     case 'hash':

@@ -6,10 +6,9 @@
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { logger } from '../../base/log.ts';
-import type { Field } from '../../flow/fields.ts';
-import { mustField, tunFieldIndex } from '../../flow/fields.ts';
-import { keyBits, newKey, setKeyBits } from '../../flow/key.ts';
-import type { Action, ActionKind } from '../action.ts';
+import { mustField } from '../../flow/fields.ts';
+import { newKey, setKeyBits } from '../../flow/key.ts';
+import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
@@ -18,9 +17,9 @@ import { checkActionForm } from './action-forms.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira, niciraAction } from './nicira-encode.ts';
-import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
-import { encodeNxmHeader, packBits, subfield } from './subfield-codec.ts';
-import { encodeTunValue } from './tun-metadata.ts';
+import { decodeFieldHeader } from './oxm.ts';
+import { type ActionContext, encodeSetField, loadField, std } from './set-field-codec.ts';
+import { encodeNxmHeader, subfield } from './subfield-codec.ts';
 
 const EXPERIMENTER = 0xffff;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
@@ -29,7 +28,7 @@ const MAX_DEPTH = 32;
 const log = logger('ofp_actions');
 
 /** Bytes that are not whole eights hold no list. */
-function checkWhole(bytes: Uint8Array, what: string, code = 'OFPBRC_BAD_LEN'): void {
+export function checkWhole(bytes: Uint8Array, what: string, code = 'OFPBRC_BAD_LEN'): void {
   if (bytes.length % 8 === 0) return;
   log.warn(`OpenFlow message ${what} length ${bytes.length} is not a multiple of 8`);
   throw new PeerError(code, `${what} of ${bytes.length} bytes`);
@@ -40,21 +39,15 @@ export function decodeActionBytes(bytes: Uint8Array, version: OfVersion): Action
   return decodeActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version);
 }
 
-/** Instructions that are all of some bytes; OpenFlow 1.0 has actions instead. */
-export function decodeInstructionBytes(bytes: Uint8Array, version: OfVersion): Action[] {
-  if (version === 1) return decodeActionBytes(bytes, version);
-  checkWhole(bytes, 'instructions', 'OFPBIC_BAD_LEN');
-  return decodeInstructions(new ByteReader(bytes, 'OFPBIC_BAD_LEN'), version);
-}
-
 /** Reads actions to the end of `from`. What cannot be read is told in the log with its place. */
 export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): Action[] {
   const start = from.at;
   const bytes = from.bytes.subarray(start);
   checkWhole(bytes, 'actions');
   const place = { at: 0 };
+  let actions: Action[];
   try {
-    return decodeList(from, version, depth, place);
+    actions = decodeList(from, version, depth, place);
   } catch (error) {
     if (error instanceof PeerError) {
       const { code } = error;
@@ -62,6 +55,11 @@ export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): 
     }
     throw error;
   }
+  if (depth === 0 && actions.some(({ kind }) => kind === 'nat')) {
+    log.warn('Cannot have NAT action outside of "ct" action');
+    throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', 'nat outside ct');
+  }
+  return actions;
 }
 
 function decodeList(from: ByteReader, version: OfVersion, depth: number, place: { at: number }): Action[] {
@@ -240,29 +238,14 @@ function vlanType(ethertype: number): number {
   return ethertype;
 }
 
-/** What the encoder must know of the flow around the actions. */
-export interface ActionContext {
-  /** Whether the match asks for an IPv4 or IPv6 packet's transport: 6, 17 or 132, or 0. Set_field of ports needs its name. */
-  transport?: number;
-  /** Whether the match or an earlier action gives the packet a VLAN tag. */
-  hasVlan?: boolean;
-}
-
 /** Writes actions for a version. Instructions other than those that are actions in that version are passed over. */
 export function encodeActions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
   encodeInContext(out, actions, version, { ...context });
 }
 
 /** Writes actions and leaves in `context` what they made of the packet. */
-function encodeInContext(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext): void {
+export function encodeInContext(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext): void {
   for (const action of actions) encodeAction(out, action, version, context);
-}
-
-function std(out: ByteWriter, type: number, body: (out: ByteWriter) => void, size = 8): void {
-  const start = out.size;
-  out.u16(type).u16(size);
-  body(out);
-  out.zeros(size - (out.size - start));
 }
 
 function encodeAction(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): void {
@@ -470,229 +453,5 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       return true; // instructions
     default:
       return false;
-  }
-}
-
-const OLD_SET: ReadonlyMap<string, { type10: number; type11: number; size: number }> = new Map([
-  ['eth_src', { type10: 4, type11: 3, size: 6 }],
-  ['eth_dst', { type10: 5, type11: 4, size: 6 }],
-  ['ip_src', { type10: 6, type11: 5, size: 4 }],
-  ['ip_dst', { type10: 7, type11: 6, size: 4 }],
-  ['nw_tos', { type10: 8, type11: 7, size: 1 }],
-  ['nw_ecn', { type10: -1, type11: 8, size: 1 }],
-  ['tcp_src', { type10: 9, type11: 9, size: 2 }],
-  ['udp_src', { type10: 9, type11: 9, size: 2 }],
-  ['tcp_dst', { type10: 10, type11: 10, size: 2 }],
-  ['udp_dst', { type10: 10, type11: 10, size: 2 }],
-  ['vlan_vid', { type10: 1, type11: 1, size: 2 }],
-  ['dl_vlan', { type10: 1, type11: 1, size: 2 }],
-  ['vlan_pcp', { type10: 2, type11: 2, size: 1 }],
-  ['dl_vlan_pcp', { type10: 2, type11: 2, size: 1 }],
-]);
-
-function encodeSetField(
-  out: ByteWriter,
-  field: Field,
-  valueKey: ArrayLike<number>,
-  maskKey: ArrayLike<number>,
-  version: OfVersion,
-  context: ActionContext,
-  form: '' | 'nxm-set-field' = '',
-): void {
-  const isVid = field.name === 'vlan_vid';
-  const at = isVid ? field.at - 1 : field.at;
-  const bits = isVid ? 13 : field.bits;
-  const value = keyBits(valueKey, at, bits);
-  const mask = keyBits(maskKey, at, bits);
-  const all = (1n << BigInt(bits)) - 1n;
-  if (tunFieldIndex(field) >= 0) {
-    encodeTunSetField(out, field, value, mask, version);
-    return;
-  }
-  if (form === '' && version < 3) {
-    encodeSetField10(out, field, value, mask, version, context);
-    return;
-  }
-  if (form === '' && version < 6 && mask !== all) {
-    loadField(out, field, value, mask);
-    return;
-  }
-  const start = out.size;
-  const isMasked = mask !== all;
-  out.u16(25).u16(0);
-  encodeFieldHeader(out, field, version, isMasked);
-  out.big(value, field.wireBytes);
-  if (isMasked) out.big(mask, field.wireBytes);
-  out.pad(start, 8);
-  out.patch16(start + 2, out.size - start);
-}
-
-/** Values of options have any length: the older forms that load 64 bits at a time have no place for them. */
-function encodeTunSetField(out: ByteWriter, field: Field, value: bigint, mask: bigint, version: OfVersion): void {
-  const isExact = mask === (1n << BigInt(field.bits)) - 1n;
-  if (version < 3 || (version < 6 && !isExact)) {
-    niciraAction(out, NXAST.REG_LOAD2, (o) => encodeTunValue(o, field, value, mask));
-    return;
-  }
-  const start = out.size;
-  out.u16(25).u16(0);
-  encodeTunValue(out, field, value, mask);
-  out.pad(start, 8);
-  out.patch16(start + 2, out.size - start);
-}
-
-function encodeSetField10(out: ByteWriter, field: Field, value: bigint, mask: bigint, version: OfVersion, context: ActionContext): void {
-  const type = (name: string): number => {
-    const row = OLD_SET.get(name);
-    return version === 1 ? (row?.type10 ?? -1) : (row?.type11 ?? -1);
-  };
-  if (field.name === 'vlan_tci') {
-    if ((value & 0x1000n) === 0n) {
-      std(out, version === 1 ? 3 : 18, () => {});
-      return;
-    }
-    if (version === 2 && context.hasVlan !== true) std(out, 17, (o) => o.u16(0x8100));
-    std(out, type('vlan_vid'), (o) => o.u16(Number(value & 0xfffn)));
-    std(out, type('vlan_pcp'), (o) => o.u8(Number(value >> 13n)));
-    context.hasVlan = true;
-    return;
-  }
-  if (field.name === 'ip_dscp') {
-    std(out, type('nw_tos'), (o) => o.u8(Number(value << 2n)));
-    return;
-  }
-  const row = OLD_SET.get(field.name);
-  const number = type(field.name);
-  if (row !== undefined && number >= 0) {
-    const stored = field.name === 'vlan_vid' ? value & 0xfffn : value;
-    std(out, number, (o) => o.big(stored, row.size), row.size > 4 ? 16 : 8);
-    return;
-  }
-  loadField(out, field, value, mask);
-}
-
-/** Loads of every run of ones in the mask, lowest first, none wider than 64 bits. */
-function loadField(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
-  const width = field.name === 'vlan_vid' ? 13 : field.bits;
-  let at = 0;
-  while (at < width) {
-    if (((mask >> BigInt(at)) & 1n) === 0n) {
-      at++;
-      continue;
-    }
-    let bits = 1;
-    while (at + bits < width && bits < 64 && ((mask >> BigInt(at + bits)) & 1n) === 1n) bits++;
-    const part = (value >> BigInt(at)) & ((1n << BigInt(bits)) - 1n);
-    const offset = at;
-    niciraAction(out, NXAST.REG_LOAD, (o) => {
-      encodeNxmHeader(o.u16(packBits(offset, bits)), field);
-      o.u64(part);
-    });
-    at += bits;
-  }
-}
-
-/** Actions that a set cannot hold. */
-const NOT_IN_SETS: ReadonlySet<ActionKind> = new Set<ActionKind>([
-  'outputReg',
-  'outputTrunc',
-  'controller',
-  'enqueue',
-  'bundle',
-  'deleteField',
-  'popQueue',
-  'finTimeout',
-  'learn',
-  'conjunction',
-  'note',
-  'exit',
-  'sample',
-  'push',
-  'pop',
-  'clone',
-  'checkPktLarger',
-  'multipath',
-]);
-
-/** Instruction types of OpenFlow 1.1 and later. */
-const INSTRUCTION = { GOTO: 1, METADATA: 2, WRITE: 3, APPLY: 4, CLEAR: 5, METER: 6 } as const;
-
-/** Bytes of those that have a size of their own. */
-const INSTRUCTION_SIZE: Readonly<Record<number, number>> = {
-  [INSTRUCTION.GOTO]: 8,
-  [INSTRUCTION.METADATA]: 24,
-  [INSTRUCTION.CLEAR]: 8,
-  [INSTRUCTION.METER]: 8,
-};
-
-/** Reads instructions to the end of `from`, given in the specification's order of execution. */
-export function decodeInstructions(from: ByteReader, version: OfVersion): Action[] {
-  const bodies = new Map<number, ByteReader>();
-  while (from.left > 0) {
-    if (from.left < 8) throw new PeerError('OFPBIC_BAD_LEN', 'instruction shorter than 8 bytes');
-    const type = from.u16();
-    const length = from.u16();
-    if (length < 8 || length % 8 !== 0 || length - 4 > from.left) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
-    if ((INSTRUCTION_SIZE[type] ?? length) !== length) throw new PeerError('OFPBIC_BAD_LEN', `instruction ${type} of ${length} bytes`);
-    const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
-    if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');
-    if (type < 1 || type > 6) {
-      throw new PeerError('OFPBIC_UNKNOWN_INST', `instruction ${type}`);
-    }
-    if (bodies.has(type)) throw new PeerError('OFPBIC_DUP_INST', `instruction ${type} twice`);
-    bodies.set(type, body);
-  }
-  const actions: Action[] = [];
-  const meter = bodies.get(INSTRUCTION.METER);
-  if (meter !== undefined) actions.push({ kind: 'meter', meter: meter.u32() });
-  const apply = bodies.get(INSTRUCTION.APPLY);
-  if (apply !== undefined) {
-    apply.skip(4);
-    actions.push(...decodeActions(apply, version));
-  }
-  if (bodies.has(INSTRUCTION.CLEAR)) actions.push({ kind: 'clearActions' });
-  const write = bodies.get(INSTRUCTION.WRITE);
-  if (write !== undefined) {
-    write.skip(4);
-    const set = decodeActions(write, version);
-    if (set.some(({ kind }) => NOT_IN_SETS.has(kind))) {
-      log.warn('disallowed action in action set');
-      throw new PeerError('OFPBAC_BAD_TYPE', 'action in a set');
-    }
-    actions.push({ kind: 'writeActions', actions: set });
-  }
-  const metadata = bodies.get(INSTRUCTION.METADATA);
-  if (metadata !== undefined) {
-    metadata.skip(4);
-    actions.push({ kind: 'writeMetadata', metadata: metadata.u64(), mask: metadata.u64() });
-  }
-  const goto = bodies.get(INSTRUCTION.GOTO);
-  if (goto !== undefined) actions.push({ kind: 'gotoTable', table: goto.u8() });
-  return actions;
-}
-
-const isInstruction = (action: Action): boolean =>
-  action.kind === 'clearActions' || action.kind === 'writeActions' || action.kind === 'writeMetadata' || action.kind === 'gotoTable';
-
-/** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
-export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
-  const hasMeter = version < 6;
-  const now = { ...context };
-  const apply = actions.filter((a) => !isInstruction(a) && !(hasMeter && a.kind === 'meter'));
-  const block = (type: number, body: (out: ByteWriter) => void): void => {
-    const start = out.size;
-    out.u16(type).u16(0);
-    body(out);
-    out.patch16(start + 2, out.size - start);
-  };
-  for (const action of actions) {
-    if (hasMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));
-  }
-  if (apply.length > 0) block(INSTRUCTION.APPLY, (o) => encodeInContext(o.zeros(4), apply, version, now));
-  for (const action of actions) {
-    if (action.kind === 'clearActions') block(INSTRUCTION.CLEAR, (o) => o.zeros(4));
-    else if (action.kind === 'writeActions') block(INSTRUCTION.WRITE, (o) => encodeActions(o.zeros(4), action.actions, version, now));
-    else if (action.kind === 'writeMetadata') block(INSTRUCTION.METADATA, (o) => o.zeros(4).u64(action.metadata).u64(action.mask));
-    else if (action.kind === 'gotoTable') block(INSTRUCTION.GOTO, (o) => o.u8(action.table).zeros(3));
   }
 }

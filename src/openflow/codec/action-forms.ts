@@ -47,7 +47,7 @@ n1 1-6 NXAST_RESUBMIT 16
 n2 1-6 NXAST_SET_TUNNEL 16
 n4 1 OFPAT_SET_QUEUE 16
 n5 1-6 NXAST_POP_QUEUE 16
-n6 1-5 NXAST_REG_MOVE 24+
+n6 1-5 NXAST_REG_MOVE 16+
 n7 1-5 NXAST_REG_LOAD 24
 n8 1-6 NXAST_NOTE 16+
 n9 1-6 NXAST_SET_TUNNEL64 24
@@ -104,7 +104,7 @@ interface ActionForm {
 
 /** What OpenFlow 1.2 replaced by set_field. */
 const DEPRECATED: ReadonlySet<string> = new Set(
-  'VLAN_VID VLAN_PCP DL_SRC DL_DST NW_SRC NW_DST NW_TOS NW_ECN TP_SRC TP_DST MPLS_LABEL MPLS_TC'
+  'VLAN_VID VLAN_PCP DL_SRC DL_DST NW_SRC NW_DST NW_TOS NW_ECN TP_SRC TP_DST MPLS_LABEL MPLS_TC MPLS_TTL'
     .split(' ')
     .map((name) => `OFPAT_SET_${name}`),
 );
@@ -146,11 +146,12 @@ export function checkActionForm(version: OfVersion, vendor: number, number: numb
   if (cls === CLASS.t && version >= 3 && DEPRECATED.has(form.name)) {
     log.info(`${form.name} is deprecated in OpenFlow1${version - 1} (use Set-Field)`);
   }
-  const bad = (text: string): never => {
-    log.warn(`OpenFlow action ${form.name} length ${length} ${text}`);
-    throw new PeerError('OFPBAC_BAD_LEN', `${form.name} of ${length} bytes`);
-  };
-  if (length > left) bad(`exceeds action buffer length ${left}`);
-  if (length < form.least || length > form.most) bad(`not in valid range [${form.least},${form.most}]`);
-  if (length % 8 !== 0) bad('is not a multiple of 8');
+  if (length > left) badLength(form.name, length, `exceeds action buffer length ${left}`);
+  if (length < form.least || length > form.most) badLength(form.name, length, `not in valid range [${form.least},${form.most}]`);
+  if (length % 8 !== 0) badLength(form.name, length, 'is not a multiple of 8');
+}
+
+function badLength(name: string, length: number, text: string): never {
+  log.warn(`OpenFlow action ${name} length ${length} ${text}`);
+  throw new PeerError('OFPBAC_BAD_LEN', `${name} of ${length} bytes`);
 }

@@ -28,7 +28,7 @@ const bytes = fc.uint8Array({ maxLength: 20 });
 const leaf: fc.Arbitrary<Action> = fc.oneof(
   record({ kind: fc.constant('output' as const), port, maxLen: u16 }),
   record({ kind: fc.constant('outputReg' as const), src: subfield, maxLen: u16 }),
-  record({ kind: fc.constant('outputTrunc' as const), port, maxLen: u32 }),
+  record({ kind: fc.constant('outputTrunc' as const), port, maxLen: fc.integer({ min: 14, max: 0xffffffff }) }),
   record({
     kind: fc.constant('controller' as const),
     maxLen: u16,
@@ -86,17 +86,27 @@ const leaf: fc.Arbitrary<Action> = fc.oneof(
   }),
   record({ kind: fc.constant('checkPktLarger' as const), length: u16, dst: subfield.map((s) => ({ ...s, bits: 1 })) }),
   fc.constant<Action>({
-    kind: 'nat',
-    nat: {
-      direction: 'src',
-      persistent: true,
-      hash: false,
-      random: true,
-      family: 4,
-      addrMin: [0, 0, 0, 1],
-      addrMax: [0, 0, 0, 9],
-      portMin: 3,
-    },
+    kind: 'ct',
+    commit: true,
+    force: false,
+    recircTable: 255,
+    zone: 0,
+    alg: 0,
+    exec: [
+      {
+        kind: 'nat',
+        nat: {
+          direction: 'src',
+          persistent: true,
+          hash: false,
+          random: true,
+          family: 4,
+          addrMin: [0, 0, 0, 1],
+          addrMax: [0, 0, 0, 9],
+          portMin: 3,
+        },
+      },
+    ],
   }),
 );
 const nested: fc.Arbitrary<Action> = fc.oneof(

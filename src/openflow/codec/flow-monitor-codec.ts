@@ -2,9 +2,10 @@
 import { PeerError } from '../../base/errors.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
-import { decodeActions, decodeInstructions, encodeActions, encodeInstructions } from './action-codec.ts';
+import { decodeActions, encodeActions } from './action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { contextOf, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
+import { decodeInstructions, encodeInstructions } from './instruction-codec.ts';
 import { decodeOxmMatch, encodeOxmMatch } from './oxm.ts';
 import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';

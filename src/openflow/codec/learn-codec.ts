@@ -25,7 +25,7 @@ export function decodeLearn(from: ByteReader, isLearn2: boolean): Learn {
   const cookie = from.u64();
   const flags = from.u16();
   const table = from.u8();
-  from.zeros(1, 'OFPBAC_BAD_ARGUMENT');
+  from.zeros(1, isLearn2 ? 'NXBAC_MUST_BE_ZERO' : 'OFPBAC_BAD_ARGUMENT');
   const known = isLearn2 ? 7 : 3;
   if ((flags & ~known) !== 0 || table === 255) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn flags or table');
   const learn: Learn = {

@@ -1,8 +1,9 @@
 // Decoders of Nicira's extension actions: one entry a subtype, each given what follows the subtype. Facts: ovs-actions(7).
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
-import type { Action, NatSpec, PacketInReason } from '../action.ts';
+import type { Action, NatSpec, PacketInReason, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import {
   BUNDLE_ALGORITHMS,
@@ -20,6 +21,8 @@ import { ByteReader } from './bytes.ts';
 import { decodeLearn } from './learn-codec.ts';
 import { decodeFieldValue, decodeHeader } from './oxm.ts';
 import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked } from './subfield-codec.ts';
+
+const log = logger('ofp_actions');
 
 const bad = (what: string): never => {
   throw new PeerError('OFPBAC_BAD_ARGUMENT', what);
@@ -61,7 +64,7 @@ function decodeNat(from: ByteReader): Action {
   const flags = from.u16();
   const present = from.u16();
   const direction = (flags & NAT_FLAG.SRC) !== 0 ? 'src' : (flags & NAT_FLAG.DST) !== 0 ? 'dst' : 'none';
-  if ((flags & 3) === 3 || (flags & ~31) !== 0 || (direction === 'none' && (flags !== 0 || present !== 0))) bad('nat flags');
+  if ((flags & 3) === 3 || (flags & ~31) !== 0) bad('nat flags');
   const family = (present & 3) !== 0 ? 4 : (present & 12) !== 0 ? 6 : 0;
   const nat: NatSpec = {
     direction,
@@ -93,10 +96,15 @@ function decodeSample(from: ByteReader, generation: 1 | 2 | 3): Action {
     direction: '',
   };
   if (generation >= 2) sample.samplingPort = from.u16();
-  if (generation === 3) sample.direction = named(SAMPLE_DIRECTIONS, from.u8(), 'direction');
-  if (generation === 3) from.zeros(from.left);
+  if (generation < 3) return sample;
+  const direction = from.u8();
+  from.zeros(from.left);
+  sample.direction = named(SAMPLE_DIRECTIONS, direction, 'direction');
   return sample;
 }
+
+/** Members that a bundle may have. */
+const MAX_MEMBERS = 2048;
 
 function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   const number = from.u16();
@@ -106,14 +114,34 @@ function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   const count = from.u16();
   const packed = from.u16();
   const dstReader = from.sub(8);
-  const dst = isLoad ? subfieldFromPacked(decodeFixedHeader(dstReader), packed) : undefined;
-  if (count * 2 > from.left) throw new PeerError('OFPBAC_BAD_LEN', 'bundle members');
-  const algorithm = named(BUNDLE_ALGORITHMS, number, 'bundle algorithm');
-  const fields = named(HASH_FIELDS, hash, 'hash fields');
-  if (memberType !== 2) bad('bundle member type');
-  dstReader.zeros(dstReader.left, 'OFPBAC_BAD_ARGUMENT');
-  if (!isLoad && packed !== 0) bad('bundle with a destination');
-  if (dst !== undefined && dst.bits < 16) bad('bundle destination too narrow');
+  const fields = HASH_FIELDS[hash];
+  const algorithm = BUNDLE_ALGORITHMS[number];
+  let code = 'OFPBAC_BAD_ARGUMENT';
+  let isBad = true;
+  if (fields === undefined) log.warn(`unsupported fields ${hash}`);
+  else if (count > MAX_MEMBERS) log.warn('too many members');
+  else if (algorithm === undefined) log.warn(`unsupported algorithm ${number}`);
+  else if (memberType !== 2) log.warn(`unsupported member type ${memberType}`);
+  else isBad = false;
+  const packedDst = dstReader.sub(4);
+  if (dstReader.rest().some((byte) => byte !== 0)) {
+    log.warn('reserved field is nonzero');
+    isBad = true;
+  }
+  const dst = isLoad ? subfieldFromPacked(decodeFixedHeader(packedDst), packed) : undefined;
+  if (dst !== undefined && dst.bits < 16) {
+    log.warn('bundle_load action requires at least 16 bit destination.');
+    isBad = true;
+  } else if (!isLoad && (packed !== 0 || packedDst.rest().some((byte) => byte !== 0))) {
+    log.warn('bundle action has nonzero reserved fields');
+    isBad = true;
+  }
+  if (count * 2 > from.left) {
+    const needed = `${count * 2} bytes are required for ${count} members`;
+    log.warn(`Nicira action ${isLoad ? 'bundle_load' : 'bundle'} only has ${from.left} bytes allocated for members.  ${needed}.`);
+    [code, isBad] = ['OFPBAC_BAD_LEN', true];
+  }
+  if (isBad || fields === undefined || algorithm === undefined) throw new PeerError(code, 'bundle');
   const members = Array.from({ length: count }, () => from.u16());
   const action: Extract<Action, { kind: 'bundle' }> = { kind: 'bundle', fields, basis, algorithm, members };
   if (dst !== undefined) action.dst = dst;
@@ -132,8 +160,12 @@ function decodeEncap(from: ByteReader): Action {
     const cls = from.u16();
     const type = from.u8();
     const length = from.u8();
-    if (length < 4) break;
-    props.push({ class: cls, type, value: from.take(length - 4).slice() });
+    if (length < 4) throw new PeerError('OFPBAC_BAD_LEN', `encap property of ${length} bytes`);
+    const value = from.take(length - 4).slice();
+    // An NSH option is filled up to whole eights within its property.
+    if (cls === 4 && type === 2 && value.length < 4 + Math.ceil((value[3] ?? 0) / 8) * 8)
+      throw new PeerError('NXBAC_BAD_ED_PROP', `NSH option in ${value.length} bytes`);
+    props.push({ class: cls, type, value });
     from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   }
   return { kind: 'encap', packetType, props };
@@ -235,9 +267,10 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     NXAST.OUTPUT_REG,
     (f) => {
       const packed = f.u16();
-      const field = decodeFixedHeader(f);
+      const header = f.sub(4);
       const maxLen = f.u16();
       f.zeros(6, 'OFPBAC_BAD_ARGUMENT');
+      const field = decodeFixedHeader(header);
       return { kind: 'outputReg', src: subfieldFromPacked(field, packed), maxLen };
     },
   ],
@@ -251,7 +284,15 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       return { kind: 'outputReg', src: subfieldFromPacked(field, packed), maxLen };
     },
   ],
-  [NXAST.OUTPUT_TRUNC, (f) => ({ kind: 'outputTrunc', port: f.u16(), maxLen: f.u32() })],
+  [
+    NXAST.OUTPUT_TRUNC,
+    (f) => {
+      const [port, maxLen] = [f.u16(), f.u32()];
+      // An Ethernet header must be left.
+      if (maxLen < 14) bad(`output of ${maxLen} bytes`);
+      return { kind: 'outputTrunc', port, maxLen };
+    },
+  ],
   [NXAST.LEARN, (f) => decodeLearn(f, false)],
   [NXAST.LEARN2, (f) => decodeLearn(f, true)],
   [NXAST.EXIT, () => ({ kind: 'exit' })],
@@ -310,9 +351,13 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const recircTable = f.u8();
       f.skip(3);
       const algPort = f.u16();
+      const source = zoneField === 0 ? undefined : zoneSource(f, zoneField, zone);
+      if (source !== undefined && source.bits !== 16) {
+        log.warn(`zone n_bits ${source.bits} not within valid range [16..16]`);
+        throw new PeerError('OFPBAC_BAD_SET_LEN', 'ct zone');
+      }
       if ((flags & ~3) !== 0 || flags === 2) bad('ct flags');
-      const source = zoneField === 0 ? undefined : subfieldFromPacked(decodeNxmHeader(word(f, zoneField)), zone);
-      return {
+      const made: Extract<Action, { kind: 'ct' }> = {
         kind: 'ct',
         commit: (flags & 1) !== 0,
         force: (flags & 2) !== 0,
@@ -321,6 +366,10 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
         alg: algPort,
         exec: list(f),
       };
+      // Which addresses a connection has is settled when it is committed.
+      if (!made.commit && made.exec.some((one) => one.kind === 'nat' && (one.nat.family !== 0 || one.nat.portMin !== undefined)))
+        bad('nat without commit');
+      return made;
     },
   ],
   [NXAST.NAT, decodeNat],
@@ -351,6 +400,15 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
   [NXAST.DEBUG_RECIRC, () => ({ kind: 'debugRecirc' })],
   [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
 ]);
+
+/** The field that a ct action's zone comes from. */
+function zoneSource(from: ByteReader, header: number, bits: number): Subfield {
+  try {
+    return subfieldFromPacked(decodeFixedHeader(word(from, header)), bits);
+  } catch (error) {
+    throw error instanceof PeerError ? new PeerError('OFPBAC_BAD_SET_TYPE', error.message) : error;
+  }
+}
 
 function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
   const offset = from.u16();

@@ -1,4 +1,5 @@
 // Encoders of Nicira's extension actions. Each writes what stands after the subtype; the envelope pads to 8 bytes.
+import type { Field } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import {
@@ -15,6 +16,7 @@ import {
 } from './action-constants.ts';
 import type { ByteWriter } from './bytes.ts';
 import { encodeLearn, needsLearn2 } from './learn-codec.ts';
+import { encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, hasLongHeader, packBits } from './subfield-codec.ts';
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>;
@@ -45,8 +47,9 @@ function encodeController(out: ByteWriter, action: Of<'controller'>): void {
       o.patch16(start + 2, o.size - start);
       o.pad(start, 8);
     };
-    if (action.maxLen !== 0xffff) property(0, (p) => p.u16(action.maxLen));
-    if (action.controllerId !== 0) property(1, (p) => p.u16(action.controllerId));
+    // The length of a 16-bit property takes in its padding, as the reference has it.
+    if (action.maxLen !== 0xffff) property(0, (p) => p.u16(action.maxLen).zeros(2));
+    if (action.controllerId !== 0) property(1, (p) => p.u16(action.controllerId).zeros(2));
     if (action.reason !== 'action') property(2, (p) => p.u8(reason));
     if (action.userdata.length > 0) property(3, (p) => p.put(action.userdata));
     if (action.pause) property(4, () => {});
@@ -136,6 +139,11 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
       encodeBundle(out, action);
       return true;
     case 'regLoad':
+      if (hasLongHeader(action.dst.field)) {
+        const shift = BigInt(action.dst.offset);
+        encodeLoad2(out, action.dst.field, action.value << shift, ((1n << BigInt(action.dst.bits)) - 1n) << shift);
+        return true;
+      }
       if (action.dst.bits > 64) return loadWide(out, action);
       return nx(NXAST.REG_LOAD, (o) => {
         encodeNxmHeader(o.u16(packBits(action.dst.offset, action.dst.bits)), action.dst.field);
@@ -252,6 +260,16 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
     default:
       return false;
   }
+}
+
+/** A load into a field whose header is too long for the older form. */
+export function encodeLoad2(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
+  const isMasked = mask !== (1n << BigInt(field.wireBytes * 8)) - 1n;
+  niciraAction(out, NXAST.REG_LOAD2, (o) => {
+    encodeFieldHeader(o, field, 1, isMasked);
+    o.big(value, field.wireBytes);
+    if (isMasked) o.big(mask, field.wireBytes);
+  });
 }
 
 /** A load of more bits than one such action has: the lowest 64, then the rest. */

@@ -22,14 +22,23 @@ const ALL10 = 0x3fffff;
 /** dl_type of frames without one, and dl_vlan of frames without a tag. */
 const VLAN_NONE = 0xffff;
 
+/** Matches bits that lie in one word. */
 const set = (match: Match, at: number, bits: number, value: number): void => {
-  setKeyBits(match.key, at, bits, BigInt(value));
-  setKeyBits(match.mask, at, bits, (1n << BigInt(bits)) - 1n);
+  const word = at >> 5;
+  const shift = 32 - (at & 31) - bits;
+  const all = bits === 32 ? 0xffffffff : ((1 << bits) - 1) << shift;
+  match.key[word] = (match.key[word]! & ~all) | ((value << shift) & all);
+  match.mask[word] = match.mask[word]! | all;
 };
 
 const w = (word: number): number => word * 32;
-const get = (match: Match, at: number, bits: number): number => Number(keyBits(match.key, at, bits));
-const masked = (match: Match, at: number, bits: number): boolean => keyBits(match.mask, at, bits) === (1n << BigInt(bits)) - 1n;
+const get = (match: Match, at: number, bits: number): number =>
+  (at & 31) + bits > 32 ? Number(keyBits(match.key, at, bits)) : (match.key[at >> 5]! >>> (32 - (at & 31) - bits)) & (2 ** bits - 1);
+const masked = (match: Match, at: number, bits: number): boolean => {
+  if ((at & 31) + bits > 32) return keyBits(match.mask, at, bits) === (1n << BigInt(bits)) - 1n;
+  const all = (bits === 32 ? 0xffffffff : ((1 << bits) - 1) << (32 - (at & 31) - bits)) >>> 0;
+  return (match.mask[at >> 5]! & all) >>> 0 === all;
+};
 
 /** Bits that an IPv4 mask leaves free, counted from the bottom, when it is a prefix; -1 when it is none. */
 function wildLength(mask: number): number {
@@ -97,9 +106,8 @@ function encodeToMatch(match: Match): Match {
     }
     const proto = matchedProto(match);
     if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP) {
-      const bits = proto === IP.ICMP ? 8 : 16;
-      keep(w(W.TP) + 16 - bits, bits);
-      keep(w(W.TP) + 32 - bits, bits);
+      keep(w(W.TP), 16);
+      keep(w(W.TP) + 16, 16);
     }
   }
   return kept;
@@ -138,12 +146,10 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
       pcp = tci >> 13;
       wild &= ~FW10.PCP;
     }
-    if (vlanMask !== 0 && (wild & (FW10.DL_VLAN | FW10.PCP)) === (FW10.DL_VLAN | FW10.PCP)) wild &= ~FW10.DL_VLAN;
   }
   if ((match.mask[W.TOS] ?? 0) >>> 24 === 0xfc) wild &= ~FW10.TOS;
-  const bits = matchedProto(match) === IP.ICMP ? 8 : 16;
-  has(w(W.TP) + 16 - bits, bits, FW10.TP_SRC);
-  has(w(W.TP) + 32 - bits, bits, FW10.TP_DST);
+  has(w(W.TP), 16, FW10.TP_SRC);
+  has(w(W.TP) + 16, 16, FW10.TP_DST);
   const srcWild = wildLength(match.mask[W.NW_SRC] ?? 0);
   const dstWild = wildLength(match.mask[W.NW_DST] ?? 0);
   wild = (wild & ~(63 << 8) & ~(63 << 14)) | (srcWild << 8) | (dstWild << 14);
@@ -166,8 +172,10 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
 export function decodeOfp10Match(from: ByteReader): Match {
   const wild = from.u32() & ALL10;
   const inPort = from.u16();
-  const src = from.big(6);
-  const dst = from.big(6);
+  const srcHigh = from.u16();
+  const srcLow = from.u32();
+  const dstHigh = from.u16();
+  const dstLow = from.u32();
   const vid = from.u16();
   const pcp = from.u8();
   from.skip(1);
@@ -183,12 +191,15 @@ export function decodeOfp10Match(from: ByteReader): Match {
   const match = matchAll();
   const exact = (bit: number): boolean => (wild & bit) === 0;
   if (exact(FW10.IN_PORT)) set(match, w(W.IN_PORT) + 16, 16, inPort);
-  const mac = (at: number, value: bigint): void => {
-    setKeyBits(match.key, at, 48, value);
-    setKeyBits(match.mask, at, 48, (1n << 48n) - 1n);
-  };
-  if (exact(FW10.DL_SRC)) mac(w(W.ETH) + 48, src);
-  if (exact(FW10.DL_DST)) mac(w(W.ETH), dst);
+  if (exact(FW10.DL_SRC)) {
+    set(match, w(W.ETH) + 48, 16, srcHigh);
+    set(match, w(W.ETH + 2), 32, srcLow);
+  }
+  if (exact(FW10.DL_DST)) {
+    set(match, w(W.ETH), 16, dstHigh);
+    set(match, w(W.ETH) + 16, 16, dstLow >>> 16);
+    set(match, w(W.ETH + 1), 16, dstLow & 0xffff);
+  }
   if (exact(FW10.DL_TYPE)) set(match, w(W.TYPE), 16, type);
   if (exact(FW10.DL_VLAN) && vid === VLAN_NONE) {
     match.mask[W.VLAN0] = 0xffff;
@@ -218,12 +229,8 @@ export function decodeOfp10Match(from: ByteReader): Match {
     match.mask[W.TOS] = 0xfc000000;
     match.key[W.TOS] = ((tos & 0xfc) << 24) >>> 0;
   }
-  // ICMP's type and code are bytes.
-  const isIcmp = exact(FW10.DL_TYPE) && type === ETH.IPV4 && exact(FW10.NW_PROTO) && proto === IP.ICMP;
-  const bits = isIcmp ? 8 : 16;
-  const low = (1 << bits) - 1;
-  if (exact(FW10.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc & low);
-  if (exact(FW10.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst & low);
+  if (exact(FW10.TP_SRC)) set(match, w(W.TP), 16, tpSrc);
+  if (exact(FW10.TP_DST)) set(match, w(W.TP) + 16, 16, tpDst);
   return match;
 }
 
@@ -257,9 +264,8 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   const tosMask = (match.mask[W.TOS] ?? 0) >>> 24;
   has((tosMask & 0xfc) === 0xfc, FW11.TOS);
   has(proto >= 0, FW11.PROTO);
-  const bits = type === ETH.IPV4 && proto === IP.ICMP ? 8 : 16;
-  has(masked(match, w(W.TP) + 16 - bits, bits), FW11.TP_SRC);
-  has(masked(match, w(W.TP) + 32 - bits, bits), FW11.TP_DST);
+  has(masked(match, w(W.TP), 16), FW11.TP_SRC);
+  has(masked(match, w(W.TP) + 16, 16), FW11.TP_DST);
   const isMpls = type === ETH.MPLS || type === ETH.MPLS_MCAST;
   has(isMpls && masked(match, w(W.MPLS), 20), FW11.LABEL);
   has(isMpls && masked(match, w(W.MPLS) + 20, 3), FW11.TC);
@@ -339,12 +345,11 @@ export function decodeOfp11Match(from: ByteReader, checked = true): Match {
   const tpDst = from.u16();
   if (isIp4 && exact(FW11.PROTO)) {
     if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP) {
-      const bits = proto === IP.ICMP ? 8 : 16;
-      if (bits === 8 && ((exact(FW11.TP_SRC) && tpSrc > 255) || (exact(FW11.TP_DST) && tpDst > 255))) {
+      if (proto === IP.ICMP && ((exact(FW11.TP_SRC) && tpSrc > 255) || (exact(FW11.TP_DST) && tpDst > 255))) {
         throw new PeerError('OFPBMC_BAD_FIELD', 'ICMP type or code over 255');
       }
-      if (exact(FW11.TP_SRC)) set(match, w(W.TP) + 16 - bits, bits, tpSrc);
-      if (exact(FW11.TP_DST)) set(match, w(W.TP) + 32 - bits, bits, tpDst);
+      if (exact(FW11.TP_SRC)) set(match, w(W.TP), 16, tpSrc);
+      if (exact(FW11.TP_DST)) set(match, w(W.TP) + 16, 16, tpDst);
     } else if (!exact(FW11.TP_SRC) || !exact(FW11.TP_DST)) {
       // Ports of other protocols cannot be matched; wildcards are harmless.
     }

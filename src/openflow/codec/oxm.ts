@@ -27,7 +27,7 @@ const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
 /** The order in which the reference writes entries, prerequisites before what needs them. `vlan`, `regs` and `tun_metadata` stand for groups. */
 const WIRE_ORDER =
-  'dp_hash recirc_id conj_id packet_type in_port actset_output eth_src eth_dst eth_type vlan mpls_tc mpls_bos mpls_ttl mpls_label ' +
+  'packet_type dp_hash recirc_id conj_id in_port actset_output eth_src eth_dst eth_type vlan mpls_tc mpls_bos mpls_ttl mpls_label ' +
   'ip_src ip_dst ipv6_src ipv6_dst ip_frag nw_tos nw_ecn nw_ttl ipv6_label nw_proto tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst ' +
   'icmp_type icmp_code icmpv6_type icmpv6_code nd_target nd_reserved nd_options_type nd_sll nd_tll ' +
   'arp_op arp_spa arp_tpa arp_sha arp_tha ' +
@@ -36,7 +36,7 @@ const WIRE_ORDER =
   'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
 
 /** Fields whose exact value is still sent with its mask, because only some bits of the wire's width exist. */
-const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags', ...MASKED_BY_VALUE]);
+const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags', 'tun_erspan_ver', 'tun_erspan_dir', 'tun_erspan_hwid']);
 
 const GROUPS: ReadonlySet<string> = new Set(['vlan', 'regs', 'tun_metadata']);
 let order: (Field | string)[] | undefined;
@@ -46,7 +46,8 @@ let wideRegisters: Field[] | undefined;
 /** Writes the entries of a match, without padding or envelope. `nxm` takes NXM codes (OpenFlow 1.0 and 1.1's NXM). */
 export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion, cookie?: { value: bigint; mask: bigint }): void {
   order ??= WIRE_ORDER.split(' ').map((name) => (GROUPS.has(name) ? name : mustField(name)));
-  const nxm = version < 3;
+  // OpenFlow 1.1 has OXM's ways with NXM's codes where there are such, as in the reference.
+  const nxm = version === 1;
   for (const item of order) {
     if (item === 'vlan') encodeVlan(out, match, nxm);
     else if (item === 'regs') encodeRegisters(out, match, version);
@@ -82,11 +83,11 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
-    if (field.name === 'in_port' && version < 3) encodeEntry(out, 'in_port', version, value, undefined);
+    if (field.name === 'in_port' && version === 1) encodeEntry(out, 'in_port', version, value, undefined);
     else encodeEntry(out, field.name === 'in_port' ? 'in_port_oxm' : field.name, version, BigInt(portToWire32(Number(value))), undefined);
   } else if (field.name === 'nw_tos') {
     if ((mask & 0xfcn) !== 0xfcn) return;
-    if (version < 3) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
+    if (version === 1) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
     else encodeEntry(out, 'ip_dscp', version, value >> 2n, undefined);
   } else {
     const exact = mask === ones(field.bits) && !ALWAYS_MASKED.has(field.name);
@@ -104,7 +105,7 @@ function encodeVlan(out: ByteWriter, match: Match, nxm: boolean): void {
   }
   const vidMask = mask & 0x1fff;
   if (vidMask !== 0) encodeEntry(out, 'vlan_vid', 3, BigInt(tci & 0x1fff), vidMask === 0x1fff ? undefined : BigInt(vidMask));
-  if ((mask & 0xe000) !== 0 && tci !== 0) encodeEntry(out, 'vlan_pcp', 3, BigInt(tci >> 13), undefined);
+  if ((mask & 0xe000) !== 0 && (tci & 0x1fff) !== 0) encodeEntry(out, 'vlan_pcp', 3, BigInt(tci >> 13), undefined);
 }
 
 function encodeRegisters(out: ByteWriter, match: Match, version: OfVersion): void {

@@ -38,7 +38,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'enqueue':
       return `enqueue:${port(action.port)}:${action.queue}`;
     case 'group':
-      return `group:${formatGroup(action.group)}`;
+      return `group:${action.group}`;
     case 'bundle':
     case 'multipath':
       return formatHashing(action, port);
@@ -93,7 +93,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'deleteField':
       return `delete_field:${action.field.name}`;
     case 'setTunnel':
-      return `${action.wide || action.tunnelId > 0xffffffffn ? 'set_tunnel64' : 'set_tunnel'}:0x${action.tunnelId.toString(16)}`;
+      return `${action.wide || action.tunnelId > 0xffffffffn ? 'set_tunnel64' : 'set_tunnel'}:${hex(action.tunnelId)}`;
     case 'setQueue':
       return `set_queue:${action.queue}`;
     case 'popQueue':
@@ -171,7 +171,8 @@ function formatController(action: Of<'controller'>): string {
     action.meterId === 0xffffffff;
   if (isPlain) return `controller:${action.maxLen}`;
   const parts: string[] = [];
-  if (action.reason !== 'action') parts.push(`reason=${action.reason}`);
+  // The reasons of a switch's own misses have no words.
+  if (action.reason !== 'action') parts.push(`reason=${action.reason.endsWith('_miss') ? '' : action.reason}`);
   if (action.maxLen !== 0xffff) parts.push(`max_len=${action.maxLen}`);
   if (action.controllerId !== 0) parts.push(`id=${action.controllerId}`);
   if (action.userdata.length > 0) parts.push(`userdata=${[...action.userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')}`);
@@ -295,7 +296,7 @@ const NAMES: Partial<Record<Action['kind'], string>> = {
   outputTrunc: 'output_trunc',
   setField: 'set_field',
   regLoad: 'set_field',
-  regMove: 'reg_move',
+  regMove: 'move',
   setVlanVid: 'set_vlan_vid',
   setVlanPcp: 'set_vlan_pcp',
   setEthSrc: 'mod_dl_src',

@@ -1,31 +1,35 @@
 // Actions from text: one entry an action's name, given what follows it. Faults are ConfigErrors in the reference's words.
 // Facts: ovs-actions(7) and the reference's messages.
-import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.ts';
-import { parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { parseIpv4, parseMac } from '../../base/addresses.ts';
+import { logger } from '../../base/log.ts';
+import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/field-text.ts';
 import { type Field, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
-import type { Action, ActionKind, NatSpec, Subfield } from '../action.ts';
+import type { Action, ActionKind, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
-import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, PACKET_IN_REASONS } from '../codec/action-constants.ts';
-import { hasLongHeader } from '../codec/subfield-codec.ts';
+import { CT_ALG, PACKET_IN_REASONS } from '../codec/action-constants.ts';
 import { actionName } from './action-format.ts';
-import { splitCommas, splitKeyValues } from './key-value-text.ts';
+import { parseBundle, parseMultipath } from './bundle-text.ts';
+import { parseDecap, parseEncap } from './encap-text.ts';
+import { splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
+import { parseNat } from './nat-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, numberOf, tableOf, u32, u64 } from './number-text.ts';
-import { fieldOfText, parseSubfield } from './subfield-text.ts';
+import { fault, numberOf, portOf, tableOf, u32, u64 } from './number-text.ts';
+import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
-function portOf(text: string, context: ActionTextContext, message: string): number {
-  return parsePort(text, context.names) ?? fault(message);
-}
+const socketLog = logger('socket_util');
 
 function macOf(text: string): [number, number] {
-  return parseMac(text) ?? fault(`invalid mac address ${text}`);
+  return parseMac(scannedMac(text)) ?? fault(`invalid mac address ${text}`);
 }
 
 function ipOf(text: string): number {
-  return parseIpv4(text) ?? fault(`${text}: could not convert to IP address`);
+  const ip = parseIpv4(text);
+  if (ip !== undefined) return ip;
+  socketLog.err(`"${text}" is not a valid IP address`);
+  return fault(`${text}: could not convert to IP address`);
 }
 
 function ethertype(text: string): number {
@@ -40,7 +44,7 @@ const hexBytes = (text: string, what: string): Uint8Array => {
       continue;
     }
     const pair = text.slice(at, at + 2);
-    if (!/^[0-9a-f]{2}$/i.test(pair)) fault(`bad hex digit in \`${what}' argument`);
+    if (!/^[0-9a-f]{2}$/i.test(pair)) fault(`bad hex digit in ${what}`);
     bytes.push(Number.parseInt(pair, 16));
     at += 2;
   }
@@ -75,8 +79,9 @@ function parseOutput(arg: string, context: ActionTextContext, word: { mark: stri
   const port = parsePort(arg, context.names);
   if (port !== undefined) return { kind: 'output', port, maxLen: port === OFPP.CONTROLLER ? 0xffff : 0 };
   const name = /^[^[]*/.exec(arg)?.[0] ?? '';
-  if (fieldOfText(name) === undefined) return fault(`${arg}: output to unknown port`);
-  return { kind: 'outputReg', src: parseSubfield(arg), maxLen: 0xffff };
+  const found = fieldOfText(name) === undefined ? undefined : parseSubfieldPart(arg);
+  if (found === undefined || found.rest !== '') return fault(`${arg}: output to unknown port`);
+  return { kind: 'outputReg', src: found.subfield, maxLen: 0xffff };
 }
 
 function parseController(arg: string): Action {
@@ -96,7 +101,7 @@ function parseController(arg: string): Action {
       action.reason = PACKET_IN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`);
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
-    else if (key === 'userdata') action.userdata = hexBytes(value, 'controller');
+    else if (key === 'userdata') action.userdata = hexBytes(value, "`controller' action `userdata'");
     else if (key === 'pause') action.pause = true;
     else if (key === 'meter_id') action.meterId = u32(value);
     else fault(`unknown key "${key}" parsing controller action`);
@@ -121,7 +126,7 @@ function parseResubmit(arg: string, context: ActionTextContext): Action {
   const port = portText === '' ? OFPP.IN_PORT : portOf(portText, context, `${portText}: resubmit to unknown port`);
   const table = tableText === '' ? 255 : tableOf(tableText, `${tableText}: resubmit to unknown table`);
   if (ct !== '' && ct !== 'ct') return fault(`${ct}: unknown parameter`);
-  if (port === OFPP.IN_PORT && table === 255) return fault('at least one "in_port" or "table" must be specified  on resubmit');
+  if (port === OFPP.IN_PORT && table === 255) return fault('at least one "in_port" or "table" must be specified on resubmit');
   return { kind: 'resubmit', port, table, withCtTuple: ct === 'ct' };
 }
 
@@ -150,10 +155,9 @@ function setPart({ field, offset, bits }: Subfield, number: bigint): Action {
 }
 
 function parseMove(arg: string): Action {
-  const arrow = arg.indexOf('->');
-  if (arrow < 0) return fault(`${arg}: missing \`->'`);
-  const src = parseSubfield(arg.slice(0, arrow));
-  const dst = parseSubfield(arg.slice(arrow + 2));
+  const { subfield: src, rest } = parseSubfieldPart(arg);
+  if (!rest.startsWith('->')) fault(`${arg}: missing \`->' following source`);
+  const dst = parseSubfield(rest.slice(2));
   if (src.bits !== dst.bits) return fault(`${arg}: source field is ${src.bits} bits wide but destination is ${dst.bits} bits wide`);
   return { kind: 'regMove', src, dst };
 }
@@ -188,60 +192,6 @@ function parseConjunction(arg: string): Action {
   if (clauses > 64) return fault('conjunction must have at most 64 clauses');
   if (clause > clauses) return fault('clause index must be less than or equal to number of clauses');
   return { kind: 'conjunction', id, clause: clause - 1, clauses };
-}
-
-function parseNat(arg: string): Action {
-  const nat: NatSpec = { direction: 'none', persistent: false, hash: false, random: false, family: 0 };
-  for (const part of splitCommas(arg).map((p) => p.trim())) {
-    if (part === '') continue;
-    const [key = '', value] = part.includes('=')
-      ? [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]
-      : [part, undefined];
-    if (key === 'src' || key === 'dst') {
-      if (nat.direction !== 'none') fault('may only specify one of "src" or "dst".');
-      nat.direction = key;
-      if (value !== undefined) parseNatRange(value, nat);
-    } else if (key === 'persistent') nat.persistent = true;
-    else if (key === 'hash') nat.hash = true;
-    else if (key === 'random') nat.random = true;
-    else fault(`invalid key "${key}" in "nat" argument`);
-  }
-  if (nat.direction === 'none') {
-    if (nat.persistent || nat.hash || nat.random) fault('Flags allowed only with "src" or "dst".');
-  } else if (nat.hash && nat.random) fault('Both "hash" and "random" are not allowed.');
-  return { kind: 'nat', nat };
-}
-
-function parseNatRange(text: string, nat: NatSpec): void {
-  const portsOnly = /^:(\d+)(?:-(\d+))?$/.exec(text);
-  if (portsOnly !== null) {
-    nat.portMin = numberOf(portsOnly[1] ?? '', 16, 'port');
-    if (portsOnly[2] !== undefined) nat.portMax = numberOf(portsOnly[2], 16, 'port');
-    return;
-  }
-  const m = /^(?:\[([^\]]*)\]|([\d.]+(?:-[\d.]+)?)|([0-9a-f:.]+(?:-[0-9a-f:.]+)?))?(?::(\d+)(?:-(\d+))?)?$/i.exec(text);
-  const v4 = /^([\d.]+)(?:-([\d.]+))?(?::(\d+)(?:-(\d+))?)?$/.exec(text);
-  const range = v4 !== null ? [v4[1], v4[2]] : (m?.[1] ?? m?.[3] ?? '').split('-');
-  const ports = v4 !== null ? [v4[3], v4[4]] : [m?.[4], m?.[5]];
-  if (m === null && v4 === null) fault(`garbage (${text}) after nat range "${text}" (pos: 0)`);
-  const address = (one: string | undefined): number[] | undefined => {
-    if (one === undefined || one === '') return undefined;
-    const four = parseIpv4(one);
-    if (four !== undefined) {
-      nat.family = 4;
-      return [0, 0, 0, four];
-    }
-    const six = parseIpv6(one);
-    if (six === undefined) return fault(`invalid IP address ${one}`);
-    nat.family = 6;
-    return six;
-  };
-  const low = address(range[0]);
-  const high = address(range[1]);
-  if (low !== undefined) nat.addrMin = low;
-  if (high !== undefined && high.join() !== low?.join()) nat.addrMax = high;
-  if (ports[0] !== undefined) nat.portMin = numberOf(ports[0], 16, 'port');
-  if (ports[1] !== undefined) nat.portMax = numberOf(ports[1], 16, 'port');
 }
 
 function parseCt(arg: string, context: ActionTextContext): Action {
@@ -292,65 +242,6 @@ function parseSample(arg: string, context: ActionTextContext): Action {
   return sample;
 }
 
-function hashFields(text: string, whole: string): string {
-  return HASH_FIELDS.find((name) => name === text) ?? fault(`${whole}: unknown fields \`${text}'`);
-}
-
-function parseBundle(arg: string, context: ActionTextContext, isLoad: boolean): Action {
-  const at = arg.search(/(?:members|slaves):/);
-  const head = splitCommas(at < 0 ? arg : arg.slice(0, at)).map((part) => part.trim());
-  const [fields = '', basis = '', algorithm = '', memberType = '', dst = ''] = head;
-  if (at < 0 || head.length < (isLoad ? 5 : 4)) return fault(`${arg}: not enough arguments to bundle action`);
-  const known = hashFields(fields, arg);
-  const named = BUNDLE_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
-  if (memberType !== 'ofport') return fault(`${arg}: unknown member_type \`${memberType}'`);
-  const members = arg
-    .slice(arg.indexOf(':', at) + 1)
-    .split(/[, ]+/)
-    .filter((part) => part !== '')
-    .map((part) => portOf(part, context, `${part}: bad port number`));
-  const action: Extract<Action, { kind: 'bundle' }> = {
-    kind: 'bundle',
-    fields: known,
-    basis: Number(basis) & 0xffff,
-    algorithm: named,
-    members,
-  };
-  if (isLoad) action.dst = shortSubfield(dst, arg);
-  return action;
-}
-
-/** A field for an action that has 32 bits for it. */
-function shortSubfield(text: string, whole: string): Subfield {
-  const subfield = parseSubfield(text);
-  if (hasLongHeader(subfield.field)) fault(`${whole}: experimenter OXM field '${text}' not supported`);
-  return subfield;
-}
-
-function parseMultipath(arg: string): Action {
-  const [fields = '', basis = '', algorithm = '', links = '', argument = '', dst] = splitCommas(arg).map((part) => part.trim());
-  if (dst === undefined) return fault(`${arg}: not enough arguments to multipath action`);
-  const known = hashFields(fields, arg);
-  const named = MULTIPATH_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
-  const count = Number(links);
-  if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${links} is not in valid range 1 to 65536`);
-  const subfield = shortSubfield(dst, arg);
-  if (subfield.bits < 16 && count > 1 << subfield.bits) {
-    return fault(
-      `${arg}: ${subfield.bits}-bit destination field has ${1 << subfield.bits} possible values, less than specified n_links ${count}`,
-    );
-  }
-  return {
-    kind: 'multipath',
-    fields: known,
-    basis: Number(basis) & 0xffff,
-    algorithm: named,
-    maxLink: count - 1,
-    arg: Number(argument) >>> 0,
-    dst: subfield,
-  };
-}
-
 function parseFinTimeout(arg: string): Action {
   let idle = 0;
   let hard = 0;
@@ -362,68 +253,37 @@ function parseFinTimeout(arg: string): Action {
   return { kind: 'finTimeout', idleTimeoutSec: idle, hardTimeoutSec: hard };
 }
 
-const NSH = 0x1894f;
-
-/** An NSH metadata option: class (16 bits), type (8), and the option's bytes. */
-function encapTlv(text: string): { class: number; type: number; value: Uint8Array } {
-  const [cls = '', type = '', data = ''] = splitCommas(text).map((part) => part.trim());
-  const digits = /^(?:0x)?([0-9a-f]*)$/i.exec(data)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
-  const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
-  const value = new Uint8Array(4 + bytes.length);
-  new DataView(value.buffer).setUint16(0, numberOf(cls, 16, 'tlv_class'));
-  value[2] = numberOf(type, 8, 'tlv_type');
-  value[3] = bytes.length;
-  value.set(bytes, 4);
-  return { class: 4, type: 2, value };
-}
-
-function parseEncap(arg: string): Action {
-  const packetTypes = new Map([
-    ['ethernet', 0],
-    ['nsh', 0x1894f],
-    ['mpls', 0x18847],
-    ['mpls_mc', 0x18848],
-  ]);
-  const [word] = splitKeyValues(arg);
-  const packetType = packetTypes.get(word?.key ?? '');
-  if (packetType === undefined) return fault('Encap hdr not supported: ');
-  const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
-    if (packetType === NSH && key === 'md_type') {
-      const type = numberOf(value, 8, 'md_type');
-      if (type !== 1 && type !== 2) return fault('invalid md_type');
-      return { class: 4, type: 1, value: new Uint8Array([type]) };
-    }
-    if (packetType === NSH && key === 'tlv') return encapTlv(value);
-    return fault(`Invalid property: ${key}`);
-  });
-  return { kind: 'encap', packetType, props };
-}
-
-function parseDecap(arg: string): Action {
-  if (arg === '') return { kind: 'decap' };
-  const m = /^packet_type\(ns=([^,]+),type=([^)]+)\)$/.exec(arg);
-  if (m === null) return fault(`Invalid decap argument: ${arg}`);
-  return { kind: 'decap', newPacketType: ((numberOf(m[1] ?? '', 16, 'ns') << 16) | numberOf(m[2] ?? '', 16, 'type')) >>> 0 };
-}
-
 function parseWriteMetadata(arg: string): Action {
-  const [value = '', mask] = arg.split('/');
+  const slash = arg.indexOf('/');
+  const [value, mask] = slash < 0 ? [arg, undefined] : [arg.slice(0, slash), arg.slice(slash + 1)];
   return { kind: 'writeMetadata', metadata: u64(value), mask: mask === undefined ? 0xffffffffffffffffn : u64(mask) };
 }
 
+function stackPart(arg: string): Subfield {
+  const { subfield, rest } = parseSubfieldPart(arg);
+  return rest === '' ? subfield : fault(`${rest}: trailing garbage following push or pop`);
+}
+
+/** An argument that must not be empty. */
+const wanted = (arg: string, action: string, what: string): string => (arg === '' ? fault(`${action}: expected ${what}.`) : arg);
+
 function vid(arg: string): number {
-  const value = parseInteger(arg);
-  return value === undefined || value > 0xfffn ? fault(`${arg}: not a valid VLAN VID`) : Number(value);
+  const value = numberOf(arg, 16, 'VLAN VID');
+  return value > 0xfff ? fault(`${arg}: not a valid VLAN VID`) : value;
 }
 
 function pcp(arg: string): number {
-  const value = parseInteger(arg);
-  return value === undefined || value > 7n ? fault(`${arg}: not a valid VLAN PCP`) : Number(value);
+  return inRange(arg, 8, 7, 'VLAN PCP');
 }
 
 function tos(arg: string): number {
   const value = numberOf(arg, 8, 'TOS');
   return (value & 3) !== 0 ? fault(`${arg}: not a valid TOS`) : value;
+}
+
+function mplsLabel(arg: string): number {
+  const value = u32(arg);
+  return value > 0xfffff ? fault(`${arg}: not a valid MPLS label`) : value;
 }
 
 function inRange(arg: string, bits: number, most: number, text: string): number {
@@ -473,14 +333,14 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
       return { kind: 'decTtl', controllerIds: ids.map((id) => (Number.parseInt(id, 10) || 0) & 0xffff), listed: true };
     },
   ],
-  ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: u32(arg) })],
-  ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: numberOf(arg, 8, 'MPLS TC') })],
-  ['set_mpls_ttl', (arg) => ({ kind: 'setMplsTtl', ttl: numberOf(arg, 8, 'MPLS TTL') })],
+  ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: mplsLabel(wanted(arg, 'set_mpls_label', 'label')) })],
+  ['set_mpls_tc', (arg) => ({ kind: 'setMplsTc', tc: inRange(wanted(arg, 'set_mpls_tc', 'tc'), 8, 7, 'MPLS TC') })],
+  ['set_mpls_ttl', (arg) => ({ kind: 'setMplsTtl', ttl: numberOf(wanted(arg, 'set_mpls_ttl', 'ttl'), 8, 'MPLS TTL') })],
   ['dec_mpls_ttl', () => ({ kind: 'decMplsTtl' })],
-  ['push_mpls', (arg) => ({ kind: 'pushMpls', ethertype: ethertype(arg) })],
-  ['pop_mpls', (arg) => ({ kind: 'popMpls', ethertype: ethertype(arg) })],
+  ['push_mpls', (arg) => ({ kind: 'pushMpls', ethertype: numberOf(arg, 16, 'push_mpls') })],
+  ['pop_mpls', (arg) => ({ kind: 'popMpls', ethertype: numberOf(arg, 16, 'pop_mpls') })],
   ['dec_nsh_ttl', () => ({ kind: 'decNshTtl' })],
-  ['delete_field', (arg) => ({ kind: 'deleteField', field: fieldOfText(arg) ?? fault(`${arg}: unknown field \`${arg}'`) })],
+  ['delete_field', (arg) => ({ kind: 'deleteField', field: fieldOfText(arg) ?? fault(`unknown field \`${arg}'`) })],
   [
     'set_tunnel',
     (arg) => {
@@ -498,7 +358,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   [
     'note',
     (arg) => {
-      const data = hexBytes(arg, 'note');
+      const data = hexBytes(arg, "`note' argument");
       // The action's length is a multiple of 8, and the text shows its padding.
       const padded = new Uint8Array(Math.max(6, Math.ceil((data.length + 10) / 8) * 8 - 10));
       padded.set(data);
@@ -507,14 +367,14 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ],
   ['exit', () => ({ kind: 'exit' })],
   ['sample', parseSample],
-  ['push', (arg) => ({ kind: 'push', subfield: parseSubfield(arg) })],
-  ['pop', (arg) => ({ kind: 'pop', subfield: parseSubfield(arg) })],
+  ['push', (arg) => ({ kind: 'push', subfield: stackPart(arg) })],
+  ['pop', (arg) => ({ kind: 'pop', subfield: stackPart(arg) })],
   ['clone', (arg, context) => ({ kind: 'clone', actions: parseNested(arg, context, 'clone') })],
   [
     'check_pkt_larger',
     (arg, _context, word) => ({
       kind: 'checkPktLarger',
-      length: numberOf(arg, 16, 'check_pkt_larger length'),
+      length: numberOf(arg, 16, '(null)'),
       dst: parseSubfield(word.after ?? ''),
     }),
   ],

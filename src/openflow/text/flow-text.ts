@@ -1,9 +1,9 @@
 // Flows as text: what ovs-ofctl takes on its command line and in files, and what it prints. Facts: ovs-ofctl(8), "Flow Syntax", and the
 // reference's output and messages.
 import { ConfigError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { formatPort, parseInteger, parsePort } from '../../flow/field-text.ts';
+import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch } from '../../flow/match-text.ts';
 import { OFPP } from '../action.ts';
@@ -11,10 +11,9 @@ import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, OfV
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { splitKeyValues } from './key-value-text.ts';
-import { fault, numberOf } from './number-text.ts';
+import { fault, numberOf, tableOf, u64 } from './number-text.ts';
 import { formatOfp10Match } from './ofp10-match-text.ts';
-
-const tableLog = logger('ofp_table');
+import { parseSubfieldPart } from './subfield-text.ts';
 
 const noFlags = (): FlowModFlags => ({
   sendFlowRem: false,
@@ -87,9 +86,10 @@ export function cutCommand(text: string, otherwise: FlowModCommand): { command: 
 
 /** Where `actions=` begins, and the text before it. */
 function cutActions(text: string): { before: string; actions: string | undefined } {
-  const m = /(^|[,\s])actions?\s*=/.exec(text);
-  if (m === null) return { before: text, actions: undefined };
-  return { before: text.slice(0, m.index), actions: text.slice(m.index + m[0].length) };
+  // The word may be part of a longer one, as in the reference.
+  const at = text.indexOf('action');
+  const mark = at < 0 ? -1 : text.indexOf('=', at);
+  return mark < 0 ? { before: text, actions: undefined } : { before: text.slice(0, at), actions: text.slice(mark + 1) };
 }
 
 /** Reads a flow. Throws ConfigError in the reference's words, without a prefix. */
@@ -121,19 +121,19 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
     if (flag !== undefined) return;
     if (key === 'allow_hidden_fields') return;
   }
-  if (value === undefined) {
-    if (addFieldText(mod.match, key, undefined, names)) return;
+  const told = (field: Field, mask: bigint): void => {
+    mod.named = [...(mod.named ?? []), { field, mask }];
+  };
+  if (value === undefined || value === '') {
+    if (addFieldText(mod.match, key, undefined, names, told)) return;
+    if (key.includes('[')) parseSubfieldPart(key);
     fault(`field ${key} missing value`);
   }
   const text = value ?? '';
   switch (key) {
-    case 'table': {
-      const number = parseInteger(text);
-      if (number !== undefined && number > 255n) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
-      if (number === undefined || number > 255n) fault(`unknown table "${text}"`);
-      mod.table = Number(number);
+    case 'table':
+      mod.table = tableOf(text);
       return;
-    }
     case 'out_port':
       if (!takes.outPort) break;
       mod.outPort = parsePort(text, names) ?? fault(`${text} is not a valid OpenFlow port`);
@@ -164,16 +164,18 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
     }
   }
   if (IGNORED.has(key)) return;
-  if (addFieldText(mod.match, key, text, names)) return;
+  if (addFieldText(mod.match, key, text, names, told)) return;
+  // What has a bracket is read as a part of a field.
+  if (key.includes('[')) parseSubfieldPart(key);
   fault(`unknown keyword ${key}`);
 }
 
 function applyCookie(mod: FlowMod, text: string): void {
   const [valueText = '', maskText] = text.split('/');
-  const value = parseInteger(valueText) ?? fault(`invalid numeric format ${valueText}`);
+  const value = u64(valueText);
   if (maskText !== undefined) {
     mod.cookie = value;
-    mod.cookieMask = parseInteger(maskText) ?? fault(`invalid numeric format ${maskText}`);
+    mod.cookieMask = u64(maskText);
   } else if (mod.command === 'modify' || mod.command === 'modify_strict') {
     // Without a mask, a modify sets the cookie; with one, it selects by it.
     mod.newCookie = value;

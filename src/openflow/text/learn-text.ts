@@ -1,12 +1,13 @@
 // The text of the learn action. Facts: ovs-actions(7), "The learn action".
 
+import { ConfigError } from '../../base/errors.ts';
 import { parseField, parseInteger } from '../../flow/field-text.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import { hasLongHeader } from '../codec/subfield-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, numberOf, tableOf, u64 } from './number-text.ts';
-import { fieldOfText, parseSubfield } from './subfield-text.ts';
+import { fault, numberOf, tableOf } from './number-text.ts';
+import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 /** Reads what stands in `learn(...)`. */
 export function parseLearn(arg: string, context: ActionTextContext): Action {
@@ -47,7 +48,7 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
         learn.finHardTimeoutSec = numberOf(text, 16, 'fin_hard_timeout');
         break;
       case 'cookie':
-        learn.cookie = u64(text);
+        learn.cookie = leading(text, 64);
         break;
       case 'send_flow_rem':
         learn.sendFlowRem = true;
@@ -76,15 +77,32 @@ function shortSubfield(text: string, whole: string): Subfield {
   return subfield;
 }
 
+function isSubfield(text: string): boolean {
+  try {
+    parseSubfield(text);
+    return true;
+  } catch (error) {
+    if (error instanceof ConfigError) return false;
+    throw error;
+  }
+}
+
+/** A number as strtoul reads one: what follows it is not looked at. */
+const leading = (text: string, bits: number): bigint => {
+  const value = parseInteger(/^(?:0x[0-9a-f]+|\d+)/i.exec(text)?.[0] ?? '0') ?? 0n;
+  const most = (1n << BigInt(bits)) - 1n;
+  return value > most ? most : value;
+};
+
 function parseSpec(key: string, value: string | undefined, whole: string, context: ActionTextContext): LearnSpec {
   if (key === 'load') {
     const text = value ?? '';
     const arrow = text.indexOf('->');
-    if (arrow < 0) return fault(`${whole}: missing \`->' in \`load' specification`);
+    if (arrow < 0) return fault(`load: missing \`->' in \`${text}'`);
     const dst = parseSubfield(text.slice(arrow + 2));
     const number = parseInteger(text.slice(0, arrow));
     if (number !== undefined && hasLongHeader(dst.field)) fault(`${text}: experimenter OXM field '${text.slice(arrow + 2)}' not supported`);
-    const src = number ?? parseSubfield(text.slice(0, arrow));
+    const src = number ?? parseSubfieldPart(text).subfield;
     if (typeof src !== 'bigint' && src.bits !== dst.bits) {
       return fault(`${whole}: bit widths of ${text.slice(0, arrow)} (${src.bits}) and ${text.slice(arrow + 2)} (${dst.bits}) differ`);
     }
@@ -101,6 +119,7 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     const parsed = parseField(field, value, context.names);
     return { kind: 'match', bits: field.bits, src: parsed.value, dst: { field, offset: 0, bits: field.bits } };
   }
+  if (!isSubfield(key)) return fault(`${whole}: unknown keyword ${key}`);
   const dst = shortSubfield(key, whole);
   if (value === undefined || value === '') return { kind: 'match', bits: dst.bits, src: dst, dst };
   const number = parseInteger(value);

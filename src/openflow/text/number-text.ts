@@ -1,7 +1,10 @@
 // Numbers in flow text, and the words for what is wrong with them.
 import { ConfigError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { parseInteger } from '../../flow/field-text.ts';
+import { parseInteger, parsePort } from '../../flow/field-text.ts';
+
+const log = logger('ofp_table');
 
 /** How names of ports are found. */
 export interface ActionTextContext {
@@ -22,19 +25,25 @@ export function numberOf(text: string, bits: number, what: string): number {
 
 /** A number cut to 32 bits. */
 export const u32 = (text: string): number => {
-  const value = parseInteger(text);
-  if (value === undefined) return fault(`invalid numeric format ${text}`);
-  return Number(BigInt.asUintN(32, value));
+  return Number(BigInt.asUintN(32, u64(text)));
 };
 
 /** A number of 64 bits. */
 export function u64(text: string): bigint {
-  return parseInteger(text) ?? fault(`invalid numeric format ${text}`);
+  if (text === '') return fault('missing required numeric argument');
+  const value = parseInteger(text);
+  return value === undefined || value > 0xffff_ffff_ffff_ffffn ? fault(`invalid numeric format ${text}`) : value;
 }
 
 /** A table's number. */
 export function tableOf(text: string, message = `unknown table "${text}"`): number {
   const value = parseInteger(text);
+  if (value !== undefined && value > 255n && value <= 0xffff_ffffn) log.warn(`table ${value} is outside the supported range 0 through 255`);
   if (value === undefined || value > 255n) return fault(message);
   return Number(value);
+}
+
+/** A port by number or name. */
+export function portOf(text: string, context: ActionTextContext, message: string): number {
+  return parsePort(text, context.names) ?? fault(message);
 }

@@ -10,13 +10,16 @@ export const fieldOfText = (text: string): Field | undefined => fieldByLabel(tex
 
 /** Reads a subfield from the front; gives what is left too. Throws ConfigError. */
 export function parseSubfieldPart(text: string): { subfield: Subfield; rest: string } {
-  const m = /^([^[\s,:=\->)]*)(\[[^\]]*\])?/.exec(text);
+  const m = /^([^[-]*)(\[[^\]]*\])?/.exec(text);
   const name = m?.[1] ?? '';
   const brackets = m?.[2];
   const whole = text;
   const field = fieldOfText(name);
   if (field === undefined) throw new ConfigError(`${whole}: unknown field \`${name}'`);
   const rest = text.slice((m?.[0] ?? '').length);
+  if (brackets === undefined && rest.startsWith('[')) {
+    throw new ConfigError(`${whole}: syntax error expecting [] or [<bit>] or [<start>..<end>]`);
+  }
   const range = brackets?.slice(1, -1) ?? '';
   if (range === '') return { subfield: { field, offset: 0, bits: field.bits }, rest };
   const r = /^(\d+)(?:\.\.(\d+))?$/.exec(range);
@@ -33,7 +36,7 @@ export function parseSubfieldPart(text: string): { subfield: Subfield; rest: str
 /** Reads a subfield that is all of a text. */
 export function parseSubfield(text: string): Subfield {
   const { subfield, rest } = parseSubfieldPart(text);
-  if (rest !== '') throw new ConfigError(`${text}: trailing garbage following source \`${rest}'`);
+  if (rest !== '') throw new ConfigError('unexpected input following field syntax');
   return subfield;
 }
 

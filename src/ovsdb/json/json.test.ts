@@ -78,6 +78,22 @@ test('numbers are exact integers of 64 bits, or reals', () => {
   assert.equal(formatReal(123456789012345680000), '1.23456789012346e+20');
 });
 
+test('words that are kept are the words, also beside others of the same place', () => {
+  // More words than the table has places, twice, as names and as values.
+  for (const round of [0, 1]) {
+    for (let i = 0; i < 5000; i++) {
+      const name = `n${(i * 7919) % 5000}`;
+      assert.deepEqual(
+        parseJson(`{"${name}":"${name}x","${round}":"T"}`),
+        new Map([
+          [name, `${name}x`],
+          [`${round}`, 'T'],
+        ]),
+      );
+    }
+  }
+});
+
 test('faults are told in the words of the reference', () => {
   const fault = (text: string): string => {
     try {

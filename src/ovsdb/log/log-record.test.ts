@@ -6,7 +6,7 @@ import { executeTransaction } from '../engine/execute.ts';
 import { parseSchema } from '../engine/schema.ts';
 import { type Json, parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
-import { encodeRecordText, scanRecords } from './log-record.ts';
+import { encodeRecordText, placeRecord, scanRecords } from './log-record.ts';
 
 const schema = parseSchema(
   parseJson(
@@ -75,5 +75,13 @@ test('a flipped bit anywhere is never taken for data', () => {
       bad[at] !== bytes[at] && String.fromCharCode(bad[at] ?? 0).toLowerCase() === String.fromCharCode(bytes[at] ?? 0) && inHash(at);
     const whole = isCase ? ends.length : ends.filter((end) => end <= at).length;
     assert.equal(replay(bad).content, whole === 0 ? empty : contents[whole - 1], `byte ${at}`);
+  }
+});
+
+test('a record put into a room is the record', () => {
+  const room = Buffer.alloc(8192);
+  for (const text of ['{}', '{"A":"\u00fc\u20ac\ud83d\ude00"}', `{"A":"${'x'.repeat(2000)}"}`, '{"B":null}']) {
+    const { start, end } = placeRecord(room, text);
+    assert.deepEqual(room.subarray(start, end), encodeRecordText(text));
   }
 });

@@ -16,12 +16,14 @@ import { OFPM } from '../../openflow/meter.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
+import type { MissFlow } from '../tables/internal-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { mirrorInput, mirrorOutput } from './mirror.ts';
+import { nativeInput } from './native-tunnel.ts';
 import { normal } from './normal.ts';
 import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
@@ -182,12 +184,12 @@ export class Walk {
     runList?: (walk: Walk, actions: readonly Action[], isLast: boolean) => void,
   ): void {
     const { bridge, key } = this;
-    const flowTable = bridge.tables.table(table);
+    const flowTable = bridge.tables.tableFor(table);
     const realPort = key[W.IN_PORT]!;
     key[W.IN_PORT] = inPort;
-    const rule = flowTable?.classifier.lookup(key, bridge.tables.version, this.wild);
+    const rule = flowTable.classifier.lookup(key, bridge.tables.version, this.wild);
     key[W.IN_PORT] = realPort;
-    if (flowTable !== undefined) this.effects.push({ kind: 'lookup', table: flowTable, rule });
+    this.effects.push({ kind: 'lookup', table: flowTable, rule });
     const before = [this.table, this.rule] as const;
     const { isLast } = this;
     if (rule === undefined) {
@@ -195,6 +197,7 @@ export class Walk {
       this.nested('table', text, () => {
         this.table = table;
         this.rule = undefined;
+        if (!honoursMiss) this.#countMiss('drop');
         if (!honoursMiss || !this.#miss(table, inPort)) this.report('action', 'drop');
         thenAlso?.();
       });
@@ -214,24 +217,28 @@ export class Walk {
     [this.table, this.rule] = before;
   }
 
+  /** What the bridge's own flows do with a frame that nothing matched; false: nothing at all. */
   #miss(table: number, inPort: OfPort): boolean {
-    switch (this.bridge.tables.missOf(table)) {
-      case 'drop':
-        return false;
-      case 'continue':
-        if (table + 1 >= 254) return false;
-        this.lookup(table + 1, inPort, true, false);
-        return true;
-      case 'controller':
-        this.toController('no_match', undefined, 0, undefined, 0);
-        return true;
-      case 'default': {
-        const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
-        if (!this.bridge.wantsPacketInOnMiss || (port !== undefined && (port.config & PORT_CONFIG.NO_PACKET_IN) !== 0)) return false;
-        this.toController('implicit_miss', undefined, 0, undefined, 0);
-        return true;
-      }
+    const { tables } = this.bridge;
+    const config = tables.missOf(table);
+    if (config === 'continue' && table + 1 < 254) {
+      this.lookup(table + 1, inPort, true, false);
+      return true;
     }
+    const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
+    const isForControllers =
+      // Behind the last table there is none to continue in.
+      (config === 'controller' || config === 'continue' || (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
+      // Who asked for the controller meant frames of real ports.
+      (port === undefined ? config === 'default' : (port.config & PORT_CONFIG.NO_PACKET_IN) === 0);
+    this.#countMiss(isForControllers ? 'controller' : 'drop');
+    if (isForControllers) this.toController('implicit_miss', undefined, 0, undefined, 0);
+    return isForControllers;
+  }
+
+  #countMiss(miss: MissFlow): void {
+    const rule = this.bridge.tables.missRule(miss);
+    if (rule !== undefined) this.effects.push({ kind: 'miss', rule });
   }
 
   /** resubmit and goto_table. */
@@ -425,11 +432,14 @@ export class Walk {
       tunnelOutput(this, port, port.tunnel);
       return;
     }
+    const { native } = this.bridge;
+    const tunnel = native === undefined ? undefined : nativeInput(this, native, port);
     // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
     if (isMirror) this.commit();
     if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
     this.commit();
-    this.out.push({ kind: 'output', port: port.dpPort });
+    if (tunnel?.tunnel !== undefined) this.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
+    else this.out.push({ kind: 'output', port: port.dpPort });
     if (port.bundle !== undefined && !this.bridge.mirrors.isEmpty) mirrorOutput(this, port.bundle);
   }
 
@@ -446,14 +456,21 @@ export class Walk {
     }
     this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
     if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
+    this.continueAt(peer, () => {
+      for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
+      for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
+    });
+  }
+
+  /** The walk goes on in another bridge as if the frame, that `prepare` makes what it is there, had come in by that port. */
+  continueAt(peer: SwitchPort, prepare: () => void): void {
     const saved = this.key.slice();
     const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast, mirrored } = this;
     const stack = this.stack.splice(0);
     this.bridge = peer.bridge;
     this.mirrored = 0;
     this.actionSet = [];
-    for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
-    for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
+    prepare();
     clearConntrack(this);
     this.wasMpls = false;
     this.key[W.IN_PORT] = peer.port;
@@ -567,11 +584,14 @@ export class Walk {
     this.mark(W.RECIRC_ID, 0xffffffff);
     this.mark(W.TYPE, isIp(key) ? 0xffffff00 : 0xffff0000);
     const { frozen } = request;
-    if (request.isTunnelled && frozen === undefined) markTunnelInput(this);
+    const isGood = !request.isTunnelled || frozen !== undefined || markTunnelInput(this);
     const port = this.bridge.ports.get(key[W.IN_PORT]!);
     try {
       this.nested('bridge', `bridge("${this.bridge.name}")`, () => {
-        if (frozen !== undefined) {
+        if (!isGood) {
+          if (port?.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
+          this.report('warn', 'dropping tunnel packet marked ECN CE but is not ECN capable');
+        } else if (frozen !== undefined) {
           this.#thaw(frozen);
         } else if (request.actions !== undefined) {
           runActions(this, request.actions, true);

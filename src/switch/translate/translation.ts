@@ -16,6 +16,8 @@ import type { FrozenState, RecircStore } from './frozen.ts';
 /** Side effects of traffic of a megaflow, replayed each time its counters move. */
 export type Effect =
   | { kind: 'lookup'; table: FlowTable; rule: FlowRule | undefined }
+  /** No flow matched; the rule is one of the bridge's own. */
+  | { kind: 'miss'; rule: FlowRule }
   | { kind: 'learn'; bridge: BridgeState; vlan: number; high: number; low: number; bundle: PortBundle; announcement: Announcement }
   | { kind: 'mirror'; mirror: Mirror }
   | { kind: 'port'; port: SwitchPort; direction: 'rx' | 'tx' }
@@ -25,6 +27,8 @@ export type Effect =
   | { kind: 'finTimeout'; bridge: BridgeState; rule: FlowRule; idleTimeoutSec: number; hardTimeoutSec: number }
   /** Counts for a bucket of a group; undefined: for all of them. */
   | { kind: 'group'; group: Group; bucket: number | undefined }
+  /** Something else that a frame sets off. */
+  | { kind: 'call'; fn: () => void }
   /** The id must stay known while the megaflow is there. */
   | { kind: 'recirc'; id: number };
 

@@ -1,7 +1,10 @@
 // Tunnel ports in translation. The outer header is part of the key: received frames have it from the datapath, and an output through a
 // tunnel port fills it from the port's options, what actions set, and the inner header where the options say `inherit`.
+
+import type { TunnelKey } from '../../datapath/datapath.ts';
 import { TUN_FLAG, W } from '../../flow/key.ts';
 import type { SwitchPort } from '../ports.ts';
+import { nativeOutput } from './native-tunnel.ts';
 import { isIp } from './subfield.ts';
 import type { Walk } from './translate.ts';
 import type { TunnelAddress, TunnelConfig } from './tunnel-config.ts';
@@ -12,8 +15,9 @@ const ECN_MASK = 3;
 const ECN_CE = 3;
 const ECN_ECT0 = 2;
 
-/** Marks what choosing the tunnel port read, and carries congestion marks of the outer header to the inner one (RFC 6040). */
-export function markTunnelInput(walk: Walk): void {
+/** Marks what choosing the tunnel port read, and carries congestion marks of the outer header to the inner one;
+ * false for a frame that has to be dropped, because it has no room for the mark (RFC 6040 section 4.2). */
+export function markTunnelInput(walk: Walk): boolean {
   const { key } = walk;
   walk.mark(W.TUN_ID, -1);
   walk.mark(W.TUN_ID + 1, -1);
@@ -32,8 +36,10 @@ export function markTunnelInput(walk: Walk): void {
   if (isIp(key) && (outerTos & ECN_MASK) === ECN_CE) {
     walk.mark(W.TOS, ECN_MASK << 24);
     const inner = (key[W.TOS]! >>> 24) & ECN_MASK;
-    if (inner !== 0) key[W.TOS] = (key[W.TOS]! | (ECN_CE << 24)) >>> 0;
+    if (inner === 0) return false;
+    key[W.TOS] = (key[W.TOS]! | (ECN_CE << 24)) >>> 0;
   }
+  return true;
 }
 
 /** Sends the frame through a tunnel port. */
@@ -69,27 +75,30 @@ export function tunnelOutput(walk: Walk, port: SwitchPort, config: TunnelConfig)
     ttl = (key[W.TOS]! >>> 16) & 0xff;
   }
   walk.commit();
-  walk.effects.push({ kind: 'port', port, direction: 'tx' });
+  const { native } = walk.bridge;
+  if (native === undefined) walk.effects.push({ kind: 'port', port, direction: 'tx' });
   const flags =
     (config.dontFragment ? TUN_FLAG.DONT_FRAGMENT : 0) | (config.hasCsum ? TUN_FLAG.CSUM : 0) | (config.hasOutKey ? TUN_FLAG.KEY : 0);
-  walk.out.push({
-    kind: 'setTunnel',
-    tunnel: {
-      id,
-      src: local,
-      dst: remote,
-      ipv6: remote[0] !== 0 || remote[1] !== 0 || remote[2] !== 0,
-      tos,
-      ttl,
-      tpSrc: 0,
-      tpDst: config.dstPort,
-      flags,
-      gbpId: 0,
-      gbpFlags: 0,
-      options: config.protocol === 'geneve' ? optionsOf(key, walk.wild, walk.bridge.tlvTable) : NO_OPTIONS,
-      mark: config.egressPktMark,
-    },
-  });
+  const tunnel: TunnelKey = {
+    id,
+    src: local,
+    dst: remote,
+    ipv6: remote[0] !== 0 || remote[1] !== 0 || remote[2] !== 0,
+    tos,
+    ttl,
+    tpSrc: 0,
+    tpDst: config.dstPort,
+    flags,
+    gbpId: 0,
+    gbpFlags: 0,
+    options: config.protocol === 'geneve' ? optionsOf(key, walk.wild, walk.bridge.tlvTable) : NO_OPTIONS,
+    mark: config.egressPktMark,
+  };
+  if (native !== undefined) {
+    nativeOutput(walk, native, port, config.protocol, tunnel);
+    return;
+  }
+  walk.out.push({ kind: 'setTunnel', tunnel });
   walk.out.push({ kind: 'output', port: port.dpPort! });
 }
 

@@ -54,6 +54,16 @@ export class RouteTable {
     return this.#routes.find((route) => route.mark === mark && ((route.address ^ address) & prefixMask(route.length)) === 0n);
   }
 
+  /** Whether a route leads out of that device. */
+  uses(device: string): boolean {
+    return this.#routes.some((route) => route.device === device);
+  }
+
+  /** The devices that routes lead out of. */
+  devices(): Set<string> {
+    return new Set(this.#routes.map(({ device }) => device));
+  }
+
   get size(): number {
     return this.#routes.length;
   }

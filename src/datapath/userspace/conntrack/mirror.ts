@@ -1,7 +1,7 @@
 // Established connections in a map of the kernel, where programs find them: they carry their packets without asking, and note when.
 //
 //   1. A connection goes there, once for each direction, when both sides have spoken and nothing about it is special: no helper reads it, and
-//      no other connection announced it.
+//      no other connection announced it. A UDP stream that is not answered goes there in its one direction, still as new.
 //   2. It comes back as soon as a packet that only the tracker judges ends that: SYN, FIN or RST, a flush, its end.
 //   3. What the kernel carries is not seen here, so sequence numbers of such a connection are not checked any more.
 //   4. A connection whose time seems to be over is asked after there first.
@@ -11,7 +11,7 @@ import { closeObject, deleteElement, lookupElement, updateElement } from '../../
 import { scanMap } from '../../../bpf/objects.ts';
 import { CT_STATE } from '../../../flow/key.ts';
 import { translatedBits } from './nat.ts';
-import { Connection, type Entry } from './table.ts';
+import { Connection, type Entry, MIRRORED } from './table.ts';
 import { SCALE_UNKNOWN, TCP_STATE, TCP_TIMEOUT } from './tcp-state.ts';
 import { newTuple, reverseTuple, TUPLE_WORDS, type Tuple, tupleProto } from './tuple.ts';
 
@@ -31,16 +31,20 @@ export const MAX_MIRRORED_ENTRIES = 1 << 18;
 const FULL_NS = 1_000_000_000n;
 const UDP = 17;
 const TARGET_WORDS = 9;
-/** State of a UDP connection that both sides have spoken in. */
+/** States of a UDP connection: one side has spoken several times, or both have. */
+const MULTIPLE = 1;
 const BOTH = 2;
 
-/** Whether the kernel may carry a connection's packets. */
-export function isPlain(connection: Connection): boolean {
-  const { tcp, helper, parent } = connection;
-  if (helper !== '' || parent !== undefined) return false;
-  if (tcp === undefined) return connection.state === BOTH && tupleProto(connection.original.tuple) === UDP;
-  const [a, b] = tcp.peers;
-  return a.state === TCP_STATE.ESTABLISHED && b.state === TCP_STATE.ESTABLISHED;
+/** What of a connection the kernel may carry. */
+export function mirrorable(connection: Connection): number {
+  const { tcp, helper, parent, state } = connection;
+  if (helper !== '' || parent !== undefined) return MIRRORED.NOT;
+  if (tcp !== undefined) {
+    const [a, b] = tcp.peers;
+    return a.state === TCP_STATE.ESTABLISHED && b.state === TCP_STATE.ESTABLISHED ? MIRRORED.BOTH_WAYS : MIRRORED.NOT;
+  }
+  if (tupleProto(connection.original.tuple) !== UDP) return MIRRORED.NOT;
+  return state === BOTH ? MIRRORED.BOTH_WAYS : state === MULTIPLE ? MIRRORED.ONE_WAY : MIRRORED.NOT;
 }
 
 export class ConnectionMirror {
@@ -60,15 +64,21 @@ export class ConnectionMirror {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Gives a connection to the kernel, or its mark and label anew. */
+  /** Gives the kernel what it may carry of a connection, and its mark and label. */
   put(connection: Connection): void {
     const now = process.hrtime.bigint();
-    const since = connection.isMirrored ? connection.mirroredNs : now;
-    if (!connection.isMirrored && now < this.#fullUntilNs) return;
+    const level = mirrorable(connection);
+    const isNew = connection.mirrored === MIRRORED.NOT;
+    if (level === MIRRORED.NOT) {
+      if (!isNew) this.drop(connection);
+      return;
+    }
+    if (isNew && now < this.#fullUntilNs) return;
+    const since = isNew ? now : connection.mirroredNs;
     try {
       this.#put(connection.original, connection.reply, since);
-      this.#put(connection.reply, connection.original, since);
-      connection.isMirrored = true;
+      if (level === MIRRORED.BOTH_WAYS) this.#put(connection.reply, connection.original, since);
+      connection.mirrored = level;
       connection.isLoose = true;
       connection.mirroredNs = since;
     } catch {
@@ -82,9 +92,12 @@ export class ConnectionMirror {
     const { connection, isReply } = entry;
     this.#setKey(entry.tuple);
     const before =
-      connection.isMirrored && lookupElement(this.#fd, this.#key, this.#value) ? this.#view.getBigUint64(CT_VALUE.used, true) : 0n;
+      connection.mirrored !== MIRRORED.NOT && lookupElement(this.#fd, this.#key, this.#value)
+        ? this.#view.getBigUint64(CT_VALUE.used, true)
+        : 0n;
     const view = this.#view;
-    view.setUint32(CT_VALUE.state, CT_STATE.TRK | CT_STATE.EST | (isReply ? CT_STATE.RPL : 0));
+    const isAnswered = mirrorable(connection) === MIRRORED.BOTH_WAYS;
+    view.setUint32(CT_VALUE.state, CT_STATE.TRK | (isAnswered ? CT_STATE.EST : CT_STATE.NEW) | (isReply ? CT_STATE.RPL : 0));
     view.setUint32(CT_VALUE.translated, connection.nat === 0 ? 0 : translatedBits(connection, isReply, CT_STATE.SNAT, CT_STATE.DNAT));
     view.setUint32(CT_VALUE.mark, connection.mark);
     view.setUint32(CT_VALUE.flags, (isReply ? IS_REPLY : 0) | (connection.nat << NAT_SHIFT), true);
@@ -102,7 +115,7 @@ export class ConnectionMirror {
 
   /** Takes a connection from the kernel. */
   drop(connection: Connection): void {
-    connection.isMirrored = false;
+    connection.mirrored = MIRRORED.NOT;
     for (const { tuple } of [connection.original, connection.reply]) {
       this.#setKey(tuple);
       deleteElement(this.#fd, this.#key);
@@ -141,7 +154,8 @@ export class ConnectionMirror {
       connection.nat = flags >>> NAT_SHIFT;
       connection.mark = view.getUint32(CT_VALUE.mark);
       for (let i = 0; i < 4; i++) connection.label[i] = view.getUint32(CT_VALUE.label + i * 4);
-      connection.state = BOTH;
+      const isAnswered = (view.getUint32(CT_VALUE.state) & CT_STATE.EST) !== 0;
+      connection.state = isAnswered ? BOTH : MULTIPLE;
       if (connection.tcp !== undefined) {
         connection.tcp.timeout = TCP_TIMEOUT.ESTABLISHED;
         for (const peer of connection.tcp.peers) {
@@ -150,7 +164,7 @@ export class ConnectionMirror {
           peer.maxWindow = 0xffff;
         }
       }
-      connection.isMirrored = true;
+      connection.mirrored = isAnswered ? MIRRORED.BOTH_WAYS : MIRRORED.ONE_WAY;
       connection.isLoose = true;
       connection.mirroredNs = view.getBigUint64(CT_VALUE.since, true);
       found.push(connection);

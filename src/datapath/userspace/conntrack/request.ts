@@ -1,5 +1,5 @@
 // What the control plane asks of the tracker, as plain values that can cross to the frame path's thread, and the answers.
-import type { Connection, ConnectionTable } from './table.ts';
+import { type Connection, type ConnectionTable, MIRRORED } from './table.ts';
 import { T, type Tuple, tupleProto } from './tuple.ts';
 
 /** One connection as it is told. */
@@ -116,7 +116,7 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
   switch (request.kind) {
     case 'dump':
       for (const connection of table.connections()) {
-        if (connection.isMirrored) table.mirror?.renew(connection, nowMs);
+        if (connection.mirrored !== MIRRORED.NOT) table.mirror?.renew(connection, nowMs);
         if (connection.expiresMs <= nowMs) continue;
         if (request.zone !== undefined && connection.zone !== request.zone) continue;
         answer.entries.push(entryOf(connection, nowMs));

@@ -15,6 +15,9 @@ export interface Entry {
   next: Entry | undefined;
 }
 
+/** What the kernel carries of a connection: nothing, the packets of a side that is not answered, or all. */
+export const MIRRORED = { NOT: 0, ONE_WAY: 1, BOTH_WAYS: 2 } as const;
+
 /** Bits of what is translated. */
 export const NAT = { SRC: 1, DST: 2 } as const;
 
@@ -38,8 +41,8 @@ export class Connection {
   isGone = false;
   /** Whether it counts against its zone's limit. */
   isCounted = false;
-  /** Whether the kernel carries its packets too, and since when; and whether it ever did, so that its sequence numbers are not known. */
-  isMirrored = false;
+  /** What the kernel carries of it (see `MIRRORED`), and since when; and whether it ever did, so that its sequence numbers are not known. */
+  mirrored: number = MIRRORED.NOT;
   mirroredNs = 0n;
   isLoose = false;
 
@@ -99,7 +102,7 @@ export class ConnectionTable {
 
   /** Whether a connection's time is not over yet. */
   isAlive(connection: Connection, nowMs: number): boolean {
-    return connection.expiresMs > nowMs || (connection.isMirrored && this.mirror?.renew(connection, nowMs) === true);
+    return connection.expiresMs > nowMs || (connection.mirrored !== MIRRORED.NOT && this.mirror?.renew(connection, nowMs) === true);
   }
 
   /** Whether there is room for one more in a zone. */
@@ -128,7 +131,7 @@ export class ConnectionTable {
   remove(connection: Connection): void {
     if (connection.isGone) return;
     connection.isGone = true;
-    if (connection.isMirrored) this.mirror?.drop(connection);
+    if (connection.mirrored !== MIRRORED.NOT) this.mirror?.drop(connection);
     this.#unlink(connection.original);
     this.#unlink(connection.reply);
     if (this.#cursor === connection) this.#cursor = connection.next;

@@ -13,9 +13,9 @@ import { CT_STATE, type Key, W } from '../../../flow/key.ts';
 import type { Packet } from '../../../netdev/packet.ts';
 import type { DpNat } from '../../datapath.ts';
 import { Expectations } from './expectation.ts';
-import { ConnectionMirror, isPlain } from './mirror.ts';
+import { ConnectionMirror, mirrorable } from './mirror.ts';
 import { chooseTranslation, translatedBits, translatePacket } from './nat.ts';
-import { Connection, ConnectionTable, type Entry, NAT } from './table.ts';
+import { Connection, ConnectionTable, type Entry, MIRRORED, NAT } from './table.ts';
 import { maySegmentOpen, openTcp, readScale, TCP_FLAG, type TcpSegment, updateTcp, VERDICT, type Verdict } from './tcp-state.ts';
 import { FOUND, IPV4, isIcmp, newTuple, readTuple, reverseTuple, T, type Tuple, tcpPayload, tupleFamily, tupleProto } from './tuple.ts';
 
@@ -148,10 +148,7 @@ export class Conntrack {
         state |= translatedBits(connection, isReply, CT_STATE.SNAT, CT_STATE.DNAT);
       }
       if (connection.helper !== '') this.#help(connection, packet, layout, isReply);
-      if (this.#mirror !== undefined && isPlain(connection) !== connection.isMirrored) {
-        if (connection.isMirrored) this.#mirror.drop(connection);
-        else this.#mirror.put(connection);
-      }
+      if (this.#mirror !== undefined && mirrorable(connection) !== connection.mirrored) this.#mirror.put(connection);
     } else if (isNew) {
       if (isRelated || !this.#mayBegin(tuple, key)) {
         this.#write(key, CT_STATE.INV, zone, undefined, undefined);
@@ -312,7 +309,7 @@ export class Conntrack {
         key[W.CT_LABEL + i] = connection.label[i]!;
       }
     }
-    if (connection.isMirrored) this.#mirror?.put(connection);
+    if (connection.mirrored !== MIRRORED.NOT) this.#mirror?.put(connection);
   }
 
   /** Time has come to `nowMs`: a part of what is over is removed. */

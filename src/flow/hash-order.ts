@@ -1,6 +1,7 @@
-// The order in which Open vSwitch takes up the ports of a bridge that come in one transaction: that of a hash table over their names. Ports
-// that ask for no number get theirs in this order, and dummy devices their addresses, so scripts and tests see it.
-import { hashBytes } from '../../flow/hash.ts';
+// The order in which Open vSwitch comes by the members of its chained hash tables. Ports of a bridge that come in one transaction are taken up
+// in that of their names: those that ask for no number get theirs in it, and dummy devices their addresses. Replies about all ports list them
+// in that of their numbers. Scripts and tests see both.
+import { hashBytes, hashTwo } from './hash.ts';
 
 /** The 32-bit hash of a name. */
 export function hashName(name: string): number {
@@ -18,13 +19,13 @@ function bucketMask(count: number): number {
 }
 
 /** Members in the order of a chained hash table that they were put into in the order given: each goes to the head of its chain. */
-export function hashOrder(names: readonly string[]): string[] {
+function chainOrder<T>(members: Iterable<T>, hashOf: (member: T) => number): T[] {
   let mask = 0;
-  let buckets: string[][] = [[]];
+  let buckets: T[][] = [[]];
   let count = 0;
-  const put = (name: string): void => void buckets[hashName(name) & mask]!.unshift(name);
-  for (const name of names) {
-    put(name);
+  const put = (member: T): void => void buckets[hashOf(member) & mask]!.unshift(member);
+  for (const member of members) {
+    put(member);
     count++;
     if (count >> 1 <= mask) continue;
     mask = bucketMask(count);
@@ -34,3 +35,9 @@ export function hashOrder(names: readonly string[]): string[] {
   }
   return buckets.flat();
 }
+
+/** Names in the order of a table over them. */
+export const hashOrder = (names: readonly string[]): string[] => chainOrder(names, hashName);
+
+/** Members that have a port number in the order of a table over those. */
+export const portOrder = <T extends { port: number }>(members: Iterable<T>): T[] => chainOrder(members, ({ port }) => hashTwo(port, 0));

@@ -1,0 +1,56 @@
+// encap and decap from text. Facts: ovs-actions(7) and the reference's messages.
+import type { Action } from '../action.ts';
+import { splitCommas, splitKeyValues } from './key-value-text.ts';
+import { fault, numberOf } from './number-text.ts';
+
+const NSH = 0x1894f;
+
+/** An NSH metadata option: class (16 bits), type (8), and the option's bytes. */
+function encapTlv(text: string): { class: number; type: number; value: Uint8Array } {
+  const [cls = '', type = '', data = ''] = splitCommas(text).map((part) => part.trim());
+  const digits = /^(?:0x)?([0-9a-f]*)$/i.exec(data)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
+  const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
+  // The option's bytes are filled up to whole eights, and the property's length counts what fills them.
+  const value = new Uint8Array(4 + Math.ceil(bytes.length / 8) * 8);
+  new DataView(value.buffer).setUint16(0, numberOf(cls, 16, 'tlv_class'));
+  value[2] = numberOf(type, 8, 'tlv_type');
+  value[3] = bytes.length;
+  value.set(bytes, 4);
+  return { class: 4, type: 2, value };
+}
+
+/** Reads what stands in `encap(...)`. */
+export function parseEncap(arg: string): Action {
+  const packetTypes = new Map([
+    ['ethernet', 0],
+    ['nsh', 0x1894f],
+    ['mpls', 0x18847],
+    ['mpls_mc', 0x18848],
+  ]);
+  const [word] = splitKeyValues(arg);
+  const packetType = packetTypes.get(word?.key ?? '');
+  if (packetType === undefined) return fault('Encap hdr not supported: ');
+  const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
+    if (packetType === NSH && key === 'md_type') {
+      const type = numberOf(value, 8, 'md_type');
+      if (type !== 1 && type !== 2) return fault('invalid md_type');
+      return { class: 4, type: 1, value: new Uint8Array([type]) };
+    }
+    if (packetType === NSH && key === 'tlv') return encapTlv(value);
+    return fault(`Invalid property: ${key}`);
+  });
+  return { kind: 'encap', packetType, props };
+}
+
+/** Reads what stands in `decap(...)`. */
+export function parseDecap(arg: string): Action {
+  if (arg === '') return { kind: 'decap' };
+  let newPacketType = 0;
+  for (const { key, value = '' } of splitKeyValues(arg)) {
+    if (key !== 'packet_type') fault(`Invalid decap argument: ${key}`);
+    const attributes = new Map(splitKeyValues(value).map((part) => [part.key, part.value ?? '']));
+    const attribute = (name: string): number => numberOf(attributes.get(name) ?? fault(`Missing packet_type attribute ${name}`), 16, name);
+    newPacketType = ((attribute('ns') << 16) | attribute('type')) >>> 0;
+  }
+  return { kind: 'decap', newPacketType };
+}
