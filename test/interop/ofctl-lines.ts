@@ -520,7 +520,7 @@ const optionFlows: readonly string[] = [
     'priority=10,reg5=3,actions=set_field:0x12->tun_metadata6,1',
     'priority=11,reg5=4,actions=push:tun_metadata0[],1',
   ].flatMap((flow) => [`ovs-ofctl add-flow br0 '${flow}'`, `ovs-ofctl parse-flow '${flow}'`]),
-  'ovs-ofctl -OOpenFlow13 add-flow br0 table=1,tun_metadata1=0x12,actions=set_field:0x34/0xff->tun_metadata1,set_field:1->tun_metadata0',
+  "ovs-ofctl -OOpenFlow13 add-flow br0 'table=1,tun_metadata1=0x12,actions=set_field:0x34/0xff->tun_metadata1,set_field:1->tun_metadata0'",
   'ovs-ofctl dump-flows br0 --rsort',
   'ovs-ofctl -OOpenFlow13 dump-flows br0 --rsort',
   'ovs-ofctl -OOpenFlow14 dump-flows br0 --rsort',
