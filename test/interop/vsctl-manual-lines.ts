@@ -455,6 +455,10 @@ const options = `
 --dry-run add interface p0 mac a b
 --columns=name --columns=ports list bridge br0
 find mirror name
+find bridge 'other_config:a==x'
+find bridge 'name>='
+find bridge 'name=='
+find bridge 'name!='
 list bridge _u
 get bridge br0 _UUID
 br-exists dry

@@ -3,7 +3,7 @@
 import { logger } from '../../base/log.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Atom } from '../../ovsdb/engine/atom.ts';
-import { atomToJson, compareAtoms, formatAtom } from '../../ovsdb/engine/atom.ts';
+import { atomToJson, formatAtom } from '../../ovsdb/engine/atom.ts';
 import {
   checkDatum,
   compareDatums,
@@ -53,7 +53,8 @@ function parseArgument(table: TableSchema, text: string, withUuid = false): Argu
     key = taken.token;
     at = taken.end;
   }
-  const operator = OPERATORS.find((candidate) => text.startsWith(candidate, at)) ?? '';
+  // An operator has something behind it.
+  const operator = OPERATORS.find((candidate) => text.startsWith(candidate, at) && text.length > at + candidate.length) ?? '';
   const rest = text.slice(at + operator.length);
   return { column, key, operator, value: operator === '' && rest === '' ? undefined : rest };
 }
@@ -128,14 +129,9 @@ function conditionHolds(ctx: Context, table: TableSchema, row: ReplicaRow, text:
   if (key === undefined) return compare(have, parseDatumText(value, type, ctx.symbol), operator);
   if (type.value === undefined) throw new CommandError(`cannot specify key to check for non-map column ${column.name}`);
   const at = findKey(have.keys, parseAtomText(key, type.key, ctx.symbol));
-  if (operator.startsWith('{')) {
-    const elements: ColumnType = { key: type.value, min: 0, max: Number.POSITIVE_INFINITY };
-    const wanted = parseDatumText(value, elements, ctx.symbol);
-    return compare({ keys: at < 0 ? [] : [have.values?.[at] as Atom] }, wanted, operator);
-  }
-  if (at < 0) return false;
-  const order = compareAtoms(have.values?.[at] as Atom, parseAtomText(value, type.value, ctx.symbol));
-  return orderHolds(order, operator);
+  const wanted = parseDatumText(value, { key: type.value, min: 0, max: Number.POSITIVE_INFINITY }, ctx.symbol);
+  if (at < 0 && !operator.startsWith('{')) return false;
+  return compare({ keys: at < 0 ? [] : [have.values?.[at] as Atom] }, wanted, operator);
 }
 
 function orderHolds(order: number, operator: string): boolean {

@@ -115,7 +115,14 @@ function ordered(given: string, args: readonly string[]): string {
   const end = text.endsWith('\n') ? '\n' : '';
   const lines = text.slice(0, text.length - end.length);
   // Pairs in the order of a hash of their keys.
-  if (args.includes('list-dp-cap')) return lines.split(' ').sort().join(' ') + end;
+  const isJson = args.some((arg, at) => arg === '--format=json' || (arg === 'json' && /^(-f|--format)$/.test(args[at - 1] ?? '')));
+  if (args.includes('list-dp-cap') || isJson)
+    return (
+      lines
+        .split(/[\s,[\]]+/)
+        .sort()
+        .join(' ') + end
+    );
   if (args.includes('show')) return sortTree(lines.split('\n'), 0).join('\n') + end;
   if (args.some((arg) => /^(-f|--format|--bare|--commands)/.test(arg))) return lines.split('\n').sort().join('\n') + end;
   return lines.split('\n\n').sort().join('\n\n') + end;
