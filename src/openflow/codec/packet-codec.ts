@@ -224,12 +224,12 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }
-  const actions = decodeActions(from.sub(actionsSize), version);
   const inPort = inPortOf(match);
   if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.NONE && inPort !== OFPP.CONTROLLER) {
     log.warn(`packet-out has bad input port 0x${inPort.toString(16)}`);
     throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${inPort}`);
   }
+  const actions = decodeActions(from.sub(actionsSize), version);
   return { kind: 'packetOut', bufferId, match, actions, data: from.rest().slice() };
 }
 
