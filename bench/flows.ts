@@ -41,17 +41,20 @@ interface Scenario {
   flows: number;
   nets: number;
   warmUpMs: number;
+  introduction?: { ms: number; ratePerSec: number };
   withTcp?: boolean;
   isSetup?: boolean;
 }
 
-const frames = (name: string, rules: readonly string[], flows: number, nets = 1): Scenario => ({
-  name,
-  rules,
-  flows,
-  nets,
-  warmUpMs: 1500 + flows / 5,
-});
+/** Flows a second that are introduced to a switch. */
+const INTRODUCED_PER_SEC = 5000;
+
+const frames = (name: string, rules: readonly string[], flows: number, nets = 1): Scenario => {
+  const scenario = { name, rules, flows, nets, warmUpMs: 2000 };
+  // A switch lets the number of its flows grow by 1,000 each half second, from 10,000 on.
+  const ms = Math.max(flows / INTRODUCED_PER_SEC, flows / 2000) * 1000 + 5000;
+  return flows < 1000 ? scenario : { ...scenario, introduction: { ms, ratePerSec: INTRODUCED_PER_SEC } };
+};
 
 const scenarios: readonly Scenario[] = [
   { ...frames('10 tables', tenTables(), 1), withTcp: true },
@@ -61,7 +64,7 @@ const scenarios: readonly Scenario[] = [
   frames('1 mask', perMask(1), 1, 1),
   frames('10 masks', perMask(10), 1, 10),
   frames('50 masks', perMask(50), 1, 50),
-  { ...frames('new flows', perFlow, 60_000_000), warmUpMs: 500, isSetup: true },
+  { name: 'new flows', rules: perFlow, flows: 60_000_000, nets: 1, warmUpMs: 500, isSetup: true },
 ];
 
 async function round(contender: Contender, scenario: Scenario, seconds: number, table: Table): Promise<void> {
@@ -75,6 +78,8 @@ async function round(contender: Contender, scenario: Scenario, seconds: number, 
     must(['ip', '-n', right, 'addr', 'add', `${RIGHT_IP}/24`, 'dev', 'eb']);
     await contender.start(site, middle, left, right);
     contender.rules?.(site, middle, scenario.rules);
+    // Else flows end before their next frame comes.
+    contender.vsctl?.(site, middle, ['set', 'Open_vSwitch', '.', 'other_config:max-idle=300000']);
     site.run(left, ['ping', '-c', '3', '-i', '0.2', '-w', '10', RIGHT_IP]);
     if (scenario.isSetup === true) {
       const { p50, p99 } = await newFlowMs(site, left, right, 1000, seconds);

@@ -1,4 +1,5 @@
 // One measurement each, between the device ea of one namespace and eb of another.
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, printed, root, type Site, sleep } from './namespaces.ts';
@@ -40,11 +41,14 @@ function processorNs(pid: number): number {
   return ns;
 }
 
-/** Frames that differ: see `frame-generator.ts`. `warmUpMs` is how long the switch has to learn them. */
+/** Frames that differ: see `frame-generator.ts`. */
 export interface Variety {
   flows: number;
   nets: number;
+  /** How long the switch has to learn them. */
   warmUpMs: number;
+  /** Before that, how long it sees them at a rate at which it can: a flood of frames that all miss keeps every switch from learning. */
+  introduction?: { ms: number; ratePerSec: number };
 }
 
 /** IPv4 from 10.9.0.1 to 20.0.0.0, UDP from port 1000 to 2000 without a checksum; the rest of a frame of 60 bytes. */
@@ -81,20 +85,20 @@ export async function smallFrames(
   const packets = (namespace: string, device: string): number =>
     Number(site.run(namespace, ['cat', `/sys/class/net/${device}/statistics/rx_packets`]));
   site.run(middle, ['ethtool', '-K', 'va', 'gro', 'on']);
-  const generator = site.start(left, [
-    'taskset',
-    '-c',
-    '0',
-    node,
-    '--disable-warning=ExperimentalWarning',
-    join(root, 'bench/frame-generator.ts'),
-    'ea',
-    frame,
-    String(variety?.flows ?? 1),
-    String(variety?.nets ?? 1),
-    String(ratePerSec),
-  ]);
-  await printed(generator, 'sending');
+  const generate = async (perSec: number): Promise<ChildProcess> => {
+    const script = ['taskset', '-c', '0', node, '--disable-warning=ExperimentalWarning', join(root, 'bench/frame-generator.ts')];
+    const numbers = [variety?.flows ?? 1, variety?.nets ?? 1, perSec].map(String);
+    const child = site.start(left, [...script, 'ea', frame, ...numbers]);
+    await printed(child, 'sending');
+    return child;
+  };
+  if (variety?.introduction !== undefined) {
+    const slow = await generate(variety.introduction.ratePerSec);
+    await sleep(variety.introduction.ms);
+    slow.kill('SIGKILL');
+    await sleep(300);
+  }
+  const generator = await generate(ratePerSec);
   await sleep(variety?.warmUpMs ?? 700);
   const look = (): [number, number, number] => [packets(right, 'eb'), packets(middle, 'va'), pid === undefined ? 0 : processorNs(pid)];
   const start = performance.now();

@@ -36,8 +36,8 @@ async function round(contender: Contender, seconds: number, figures: Figures): P
     figures.tcpGbits.push(await tcpGbits(site, left, right, seconds));
     const pid = contender.process?.(site, middle);
     if (pid !== undefined) {
-      const { cpuNs, arrived } = await smallFrames(site, left, middle, right, seconds, { pid, ratePerSec: STEADY_PER_SEC });
-      if (cpuNs !== undefined && arrived > STEADY_PER_SEC * 0.9) figures.steadyCpuNs.push(cpuNs);
+      const { cpuNs, arrived, offered } = await smallFrames(site, left, middle, right, seconds, { pid, ratePerSec: STEADY_PER_SEC });
+      if (cpuNs !== undefined && arrived > offered * 0.9) figures.steadyCpuNs.push(cpuNs);
     }
     const frames = await smallFrames(site, left, middle, right, seconds, { pid });
     figures.framesPerSec.push(frames.arrived);

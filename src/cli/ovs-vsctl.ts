@@ -120,19 +120,19 @@ async function runOnce(idl: Replica, line: CommandLine, called: string): Promise
     throw error;
   }
   let awaitedSerial = 0;
-  if (!line.isDryRun) {
-    if (line.wait) txn.increment('Open_vSwitch', root.uuid, 'next_cfg');
-    txn.comment(`${PROGRAM} (invoked by ${invoker()}): ${called}`);
-    const { status, error } = await txn.commit();
-    if (status === 'try again') return undefined;
-    if (status === 'error') {
-      idlLog.warn(`transaction error: ${error}`);
-      throw new CommandError(`transaction error: ${error}`);
-    }
-    if (status !== 'success' && status !== 'unchanged') throw new CommandError(`transaction ${status}`);
-    nameCreated(ctx, txn);
-    if (status === 'success' && line.wait) awaitedSerial = txn.incremented;
+  if (line.wait) txn.increment('Open_vSwitch', root.uuid, 'next_cfg');
+  txn.comment(`${PROGRAM} (invoked by ${invoker()}): ${called}`);
+  txn.isDryRun = line.isDryRun;
+  const { status, error } = await txn.commit();
+  if (status === 'try again') return undefined;
+  if (status === 'error') {
+    idlLog.warn(`transaction error: ${error}`);
+    throw new CommandError(`transaction error: ${error}`);
   }
+  if (status !== 'success' && status !== 'unchanged') throw new CommandError(`transaction ${status}`);
+  nameCreated(ctx, txn);
+  // What was undone will never be applied.
+  if (status === 'success' && line.wait && !line.isDryRun) awaitedSerial = txn.incremented;
   print(outputs, line);
   if (awaitedSerial > 0) {
     while (!isApplied(idl, awaitedSerial)) await changed(idl);

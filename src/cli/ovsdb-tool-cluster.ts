@@ -1,5 +1,6 @@
 // ovsdb-tool's commands that make and check clustered databases. What they check of their arguments is the reference's; clustered databases
 // themselves are not made here.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { UsageError } from '../base/getopt.ts';
@@ -16,6 +17,32 @@ const socketLog = logger('socket_util');
 
 function refuse(): never {
   throw new Error('clustered databases are not supported');
+}
+
+/** What the first record of a cluster file says (ovsdb(5), Clustered Format); a server that has not joined yet may not know its cluster. */
+export interface ClusterFile {
+  name: string;
+  localAddress: string;
+  serverId: string;
+  clusterId: string | undefined;
+}
+
+export function readClusterFile(path: string): ClusterFile {
+  const bytes = readFileSync(path);
+  const end = bytes.indexOf(10);
+  const [, size, hash] = /^OVSDB CLUSTER (\d+) ([0-9a-fA-F]{40})$/.exec(bytes.subarray(0, end).toString('latin1')) ?? [];
+  const body = bytes.subarray(end + 1, end + 1 + Number(size));
+  if (end < 0 || hash === undefined || body.length !== Number(size) || createHash('sha1').update(body).digest('hex') !== hash.toLowerCase())
+    throw new OvsdbError('ovsdb error', `${path}: error parsing log record`);
+  const header = parseJson(body.toString('utf8'));
+  const member = (name: string): string | undefined => {
+    const value = header instanceof Map ? header.get(name) : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  const [name, localAddress, serverId] = [member('name'), member('local_address'), member('server_id')];
+  if (name === undefined || localAddress === undefined || serverId === undefined)
+    throw new OvsdbError('ovsdb error', `${path}: error parsing cluster header`);
+  return { name, localAddress, serverId, clusterId: member('cluster_id') };
 }
 
 /** A cluster's servers are named `tcp:IP:PORT` or `ssl:IP:PORT`. */

@@ -194,7 +194,7 @@ const commands = new Map<string, Command>([
     'needs-conversion',
     { min: 0, max: 2, run: ([db, schema]) => print(needsConversion(db ?? defaultDatabase(), schema ?? defaultSchema()) ? 'yes' : 'no') },
   ],
-  ['db-name', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).name) }],
+  ['db-name', { min: 0, max: 1, run: ([db]) => databaseName(db ?? defaultDatabase()) }],
   ['db-version', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).version) }],
   ['db-cksum', { min: 0, max: 1, run: ([db]) => print(fileSchema(db ?? defaultDatabase()).cksum) }],
   ['schema-name', { min: 0, max: 1, run: ([schema]) => print(readSchema(schema ?? defaultSchema()).name) }],
@@ -218,11 +218,11 @@ const commands = new Map<string, Command>([
     },
   ],
   ['show-log', { min: 0, max: 1, run: ([db], { detail }) => showLog(db ?? defaultDatabase(), detail) }],
-  ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => void fileSchema(db) }],
+  ['db-is-standalone', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 2 : 0) }],
   ['db-is-clustered', { min: 1, max: 1, run: ([db = '']) => (isClustered(db) ? 0 : 2) }],
-  ['db-cid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
-  ['db-sid', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
-  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => refuseStandalone(db) }],
+  ['db-cid', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'clusterId') }],
+  ['db-sid', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'serverId') }],
+  ['db-local-address', { min: 1, max: 1, run: ([db = '']) => showMember(db, 'localAddress') }],
   [
     'cluster-to-standalone',
     {
@@ -264,9 +264,20 @@ function needsConversion(db: string, schemaPath: string): boolean {
   return text(fileSchema(db)) !== text(readSchema(schemaPath));
 }
 
-function refuseStandalone(db: string): void {
+/** Prints a member of a cluster file's first record; 2 when it is not known yet. */
+async function showMember(db: string, member: 'clusterId' | 'serverId' | 'localAddress'): Promise<number> {
   if (!isClustered(db)) throw new Error(`${db}: not a clustered database`);
-  throw new Error('clustered databases are not supported');
+  const value = (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db)[member];
+  if (value === undefined) {
+    process.stderr.write(`${db}: cluster ID not yet known\n`);
+    return 2;
+  }
+  print(value);
+  return 0;
+}
+
+async function databaseName(db: string): Promise<void> {
+  print(isClustered(db) ? (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db).name : fileSchema(db).name);
 }
 
 function isClustered(db: string): boolean {
@@ -313,6 +324,8 @@ export async function main(argv: string[]): Promise<number> {
     const code = await command.run(args, settings);
     return typeof code === 'number' ? code : 0;
   } catch (error) {
-    return fail(PROGRAM, errorText(error));
+    // What reads a standalone database is told of another kind of file; these commands know it.
+    const text = errorText(error).replace(/cannot open file with magic CLUSTER$/, 'cannot apply this operation to clustered database file');
+    return fail(PROGRAM, text);
   }
 }

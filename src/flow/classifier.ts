@@ -35,10 +35,10 @@ export interface Conjunction {
   clauses: number;
 }
 
-/** A rule as the classifier sees it; the owner extends it. */
 /** Places of tun_metadata fields, of the few rules that match on any. */
 const tunFieldsOf = new WeakMap<ClassifierRule, readonly TunField[]>();
 
+/** A rule as the classifier sees it; the owner extends it. */
 export class ClassifierRule {
   readonly mask: PackedMask;
   readonly values: Uint32Array;

@@ -166,6 +166,18 @@ export const tunPresentBit = (index: number): number => W.TUN_METADATA_MAP * 32 
 
 /** A copy that may be changed. */
 export const copyMatch = (match: Match): Match => ({ ...match, key: match.key.slice(), mask: match.mask.slice() });
+/** Matches that their owners have given back: to make one anew costs more than to read a message. */
+const SPARE: Match[] = [];
+const MAX_SPARE = 64;
 
 /** The match of everything. */
-export const matchAll = (): Match => ({ key: newKey(), mask: newKey() });
+export const matchAll = (): Match => SPARE.pop() ?? { key: newKey(), mask: newKey() };
+
+/** Gives back a match that nobody has a hold of any more, from `matchAll` or `unpackMatch`. */
+export function recycleMatch(match: Match): void {
+  if (SPARE.length >= MAX_SPARE) return;
+  match.key.fill(0);
+  match.mask.fill(0);
+  delete match.tunFields;
+  SPARE.push(match);
+}

@@ -1,6 +1,6 @@
 // Packed masks and values: only the words that a mask touches. A rule keeps packed values and shares its packed mask with every rule of
 // the same mask, so that 100,000 rules cost tens of bytes each and not two keys of 660 bytes.
-import { KEY_WORDS, type Key, type Match, W } from './key.ts';
+import { KEY_WORDS, type Key, type Match, matchAll, W } from './key.ts';
 
 /** A mask as (word, bits) pairs in ascending order of stage, then word. One object for each distinct mask: compare by identity. */
 export interface PackedMask {
@@ -43,6 +43,42 @@ const gone = new FinalizationRegistry<string>((id) => {
 
 /** The packed form of `mask`. */
 export function packMask(mask: Key): PackedMask {
+  let hash = 0;
+  for (let word = 0; word < KEY_WORDS; word++) {
+    const bits = mask[word]!;
+    if (bits !== 0) hash = Math.imul((hash ^ word) + bits, 0x9e3779b1) ^ (hash >>> 15);
+  }
+  const slot = (hash ^ (hash >>> 16)) & (RECENT_SIZE - 1);
+  const recent = RECENT[slot];
+  if (recent !== undefined && isPackedOf(recent, mask)) return recent;
+  const packed = internMask(mask);
+  RECENT[slot] = packed;
+  return packed;
+}
+
+/** Masks packed lately, by a hash of theirs: most masks are those of many flows. */
+const RECENT_SIZE = 256;
+const RECENT: (PackedMask | undefined)[] = new Array(RECENT_SIZE).fill(undefined);
+
+function isPackedOf(packed: PackedMask, mask: Key): boolean {
+  const { words, bits } = packed;
+  let count = 0;
+  for (let word = 0; word < KEY_WORDS; word++) if (mask[word] !== 0) count++;
+  let parts = 0;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    // The Ethernet type and what shares its word may stand in two stages.
+    if (word === W.TYPE) {
+      const whole = mask[word]!;
+      if (bits[i] !== (whole & 0xffff0000) >>> 0 && bits[i] !== (whole & 0xffff)) return false;
+      if ((whole & 0xffff0000) !== 0 && (whole & 0xffff) !== 0 && parts++ === 0) continue;
+    } else if (bits[i] !== mask[word]) return false;
+    count--;
+  }
+  return count === 0;
+}
+
+function internMask(mask: Key): PackedMask {
   let id = '';
   for (let word = 0; word < KEY_WORDS; word++) {
     const bits = mask[word]!;
@@ -78,9 +114,32 @@ export function packValues(mask: PackedMask, key: Key): Uint32Array {
   return values;
 }
 
+/** A match in little room. */
+export interface PackedMatch {
+  readonly mask: PackedMask;
+  readonly values: Uint32Array;
+}
+
+export function packMatch({ key, mask }: Match): PackedMatch {
+  const packed = packMask(mask);
+  return { mask: packed, values: packValues(packed, key) };
+}
+
+/** Writes what was packed over `match`. */
+export function unpackInto(match: Match, { mask, values }: PackedMatch): Match {
+  match.key.fill(0);
+  match.mask.fill(0);
+  for (let i = 0; i < values.length; i++) {
+    const word = mask.words[i]!;
+    match.key[word] = match.key[word]! | values[i]!;
+    match.mask[word] = match.mask[word]! | mask.bits[i]!;
+  }
+  return match;
+}
+
 /** The match that was packed. */
 export function unpackMatch(mask: PackedMask, values: Uint32Array): Match {
-  const match = { key: new Uint32Array(KEY_WORDS), mask: new Uint32Array(KEY_WORDS) };
+  const match = matchAll();
   for (let i = 0; i < values.length; i++) {
     const word = mask.words[i]!;
     match.key[word] = match.key[word]! | values[i]!;

@@ -28,7 +28,8 @@ export const EMIT = {
   length: 8,
   checksum: 12,
   result: 16,
-  most: 64,
+  /** The kernel's verifier walks through every round of the loop: twice as many, twice the time to load. */
+  most: 32,
   size: 8192,
 } as const;
 

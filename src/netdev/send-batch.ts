@@ -8,7 +8,7 @@
 // written once.
 import { E, libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { DeviceCounters } from './device.ts';
-import { Emitter, NOT_EMITTED } from './emitter.ts';
+import { EMIT, Emitter, NOT_EMITTED } from './emitter.ts';
 import type { Packet } from './packet.ts';
 import { VIRTIO_HEADER_SIZE, writeVirtioHeader } from './virtio-header.ts';
 
@@ -102,7 +102,7 @@ export class SendBatch {
       for (let end = 0; end < count; ) {
         const first = end;
         const kind = this.#kinds[first]!;
-        while (end < count && this.#kinds[end] === kind) end++;
+        while (end < count && end - first < EMIT.most && this.#kinds[end] === kind) end++;
         if (kind === NOT_EMITTED || end - first < LEAST_EMITTED) continue;
         this.#send(at, first);
         at = first + this.#emit(emitter, kind, first, end);

@@ -45,12 +45,21 @@ const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
   finTimeout: ['tcp'],
 };
 
-/** A frame as the actions so far have left it. */
+/** A frame as the actions so far have left it. The match it begins with is copied when the first action changes it: few do. */
 class Frame {
-  readonly match: Match;
+  match: Match;
+  #isOwn = false;
 
-  constructor({ key, mask }: Match) {
-    this.match = { key: key.slice(), mask: mask.slice() };
+  constructor(match: Match) {
+    this.match = match;
+  }
+
+  #own(): Match {
+    if (!this.#isOwn) {
+      this.match = { key: this.match.key.slice(), mask: this.match.mask.slice() };
+      this.#isOwn = true;
+    }
+    return this.match;
   }
 
   has(prereq: Prereq): boolean {
@@ -59,13 +68,13 @@ class Frame {
 
   /** The outer tag is there, whether or not it was. */
   setTag(): void {
-    const { key, mask } = this.match;
+    const { key, mask } = this.#own();
     mask[W.VLAN0] = (mask[W.VLAN0] ?? 0) | VLAN_CFI;
     key[W.VLAN0] = VLAN_CFI;
   }
 
   pushTag(): void {
-    const { key, mask } = this.match;
+    const { key, mask } = this.#own();
     if (((key[W.VLAN1] ?? 0) & VLAN_CFI) !== 0) invalid('OFPBAC_BAD_TAG');
     key[W.VLAN1] = key[W.VLAN0] ?? 0;
     mask[W.VLAN1] = mask[W.VLAN0] ?? 0;
@@ -73,7 +82,7 @@ class Frame {
   }
 
   popTag(): void {
-    const { key, mask } = this.match;
+    const { key, mask } = this.#own();
     key[W.VLAN0] = key[W.VLAN1] ?? 0;
     mask[W.VLAN0] = (mask[W.VLAN1] ?? 0) | VLAN_CFI;
     key[W.VLAN1] = 0;
@@ -81,13 +90,19 @@ class Frame {
   }
 
   setType(type: number): void {
-    const { key, mask } = this.match;
+    const { key, mask } = this.#own();
     mask[W.TYPE] = 0xffff0000;
     key[W.TYPE] = (type << 16) >>> 0;
   }
 
+  setProto(proto: number): void {
+    const { key, mask } = this.#own();
+    mask[W.TYPE] = (mask[W.TYPE] ?? 0) | 0xff;
+    key[W.TYPE] = ((key[W.TYPE] ?? 0) | proto) >>> 0;
+  }
+
   setPacketType(type: number): void {
-    const { key, mask } = this.match;
+    const { key, mask } = this.#own();
     mask[W.PACKET_TYPE] = type === 0 ? 0 : 0xffffffff;
     key[W.PACKET_TYPE] = type;
   }
@@ -221,8 +236,7 @@ function checkLearn(learn: Extract<Action, { kind: 'learn' }>, now: Frame): void
       made.source(spec.dst);
       if (typeof spec.src === 'bigint' && spec.dst.field.name === 'eth_type') made.setType(Number(spec.src));
       if (typeof spec.src === 'bigint' && spec.dst.field.name === 'nw_proto') {
-        made.match.mask[W.TYPE] = (made.match.mask[W.TYPE] ?? 0) | 0xff;
-        made.match.key[W.TYPE] = ((made.match.key[W.TYPE] ?? 0) | Number(spec.src)) >>> 0;
+        made.setProto(Number(spec.src));
       }
     } else if (spec.kind === 'load') made.destination(spec.dst);
   }

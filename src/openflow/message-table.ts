@@ -225,7 +225,8 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
     if (size < 16) return short();
     const vendor = view.getUint32(8);
     const subtype = view.getUint32(12);
-    const found = subtype > 0xffff ? undefined : map.get(keyOf(vendorClass(vendor), version, type, subtype));
+    const cls = vendorClass(vendor);
+    const found = subtype > 0xffff ? undefined : map.get(keyOf(cls, version, type, subtype));
     return found ?? unknown('OFPBRC_BAD_SUBTYPE', version, type, `, vendor 0x${vendor.toString(16)}, subtype ${subtype}`);
   }
   if (type !== multipartType(version, false) && type !== multipartType(version, true)) {
@@ -238,7 +239,8 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
   if (size < 24) return short();
   const vendor = view.getUint32(head);
   const subtype = view.getUint32(head + 4);
-  const found = subtype > 0xffff ? undefined : map.get(keyOf(`${vendorClass(vendor)}s`, version, type, subtype));
+  const cls = vendorClass(vendor);
+  const found = subtype > 0xffff ? undefined : map.get(keyOf(`${cls}s`, version, type, subtype));
   return found ?? unknown('OFPBRC_BAD_SUBTYPE', version, type, `, stat ${stat}, vendor 0x${vendor.toString(16)}, subtype ${subtype}`);
 }
 

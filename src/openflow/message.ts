@@ -1,6 +1,7 @@
 // OpenFlow messages as values, independent of the version on the wire. `decode` gives one of these with the version it came in;
 // `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
 import type { Match } from '../flow/key.ts';
+import type { PackedMatch } from '../flow/mask.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
 import type { CtTuple } from './conntrack.ts';
 import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
@@ -28,12 +29,16 @@ export interface FlowMod {
   kind: 'flowMod';
   command: FlowModCommand;
   match: Match;
+  /** Stands for `match`, in a small form, while the mod waits in a bundle. */
+  packed?: PackedMatch;
   priority: number;
   /** Cookie to match in modify and delete; a zero mask matches all. */
   cookie: bigint;
   cookieMask: bigint;
   /** Cookie to store; undefined keeps the present one in a modify. */
   newCookie: bigint | undefined;
+  /** A modification that finds something leaves its cookie alone: `newCookie` is for what it adds. */
+  keepsCookie?: boolean;
   /** 255 = all tables (delete) or the first (add). */
   table: number;
   idleTimeoutSec: number;
@@ -168,6 +173,8 @@ export interface TableStats {
   activeCount: number;
   lookupCount: bigint;
   matchedCount: bigint;
+  /** What becomes of frames that no flow matches, for OpenFlow 1.1 and 1.2: 1 to the controller, 2 to the next table, 3 dropped, 0 nothing said. */
+  miss?: number;
   /** What OpenFlow 1.0 to 1.2 tell beside the numbers; read alone. */
   features?: TableFeatures;
 }

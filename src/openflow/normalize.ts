@@ -2,7 +2,7 @@
 // could match nothing or anything. ovs-ofctl(8) says so in a log line.
 import { logger } from '../base/log.ts';
 import type { Match } from '../flow/key.ts';
-import { W } from '../flow/key.ts';
+import { newKey, W } from '../flow/key.ts';
 import { formatMatch } from '../flow/match-text.ts';
 import { ETH, IP, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
 
@@ -19,6 +19,9 @@ export function normalizeLogged(match: Match): Match {
   return normal;
 }
 
+/** Most matches are normal already: what they would be is found out here, and copied only when it is something else. */
+const SCRATCH = newKey();
+
 /** A match without fields that lack prerequisites; the same object when nothing had to go. */
 export function normalizeMatch(match: Match): Match {
   const type = matchedEthType(match);
@@ -31,7 +34,8 @@ export function normalizeMatch(match: Match): Match {
   const isIcmp6 = isIp6 && proto === IP.ICMPV6;
   const hasPorts = isTransport || isIcmp6 || (isIp4 && proto === IP.ICMP);
   const nd = isIcmp6 ? ndType(match) : 0;
-  const keep = match.mask.slice();
+  const keep = SCRATCH;
+  keep.set(match.mask);
   const clear = (word: number, words = 1): void => void keep.fill(0, word, word + words);
   if (!isIp4 && !isArp) clear(W.NW_SRC, 2);
   if (!isIp6) {
@@ -61,7 +65,7 @@ export function normalizeMatch(match: Match): Match {
   if (!changed) return match;
   const key = match.key.slice();
   for (let i = 0; i < keep.length; i++) key[i] = (key[i] ?? 0) & (keep[i] ?? 0);
-  return { ...match, key, mask: keep };
+  return { ...match, key, mask: keep.slice() };
 }
 
 /** The type of neighbour discovery that a match asks for: 135, 136, or 0. */

@@ -58,6 +58,11 @@ export class TlvTable {
     return [...this.#byField.values()].sort((a, b) => a.field - b.field);
   }
 
+  /** Whether a field has an option. */
+  has(field: number): boolean {
+    return this.#byField.has(field);
+  }
+
   /** Bytes of all options. */
   get usedSpace(): number {
     let size = 0;

@@ -9,12 +9,15 @@ const isUp = ({ link }: PortBundle['members'][number]): boolean => link === unde
 export class Bonds {
   readonly #clock: Clock;
   readonly #onChange: () => void;
+  readonly #onFailover: (bundle: PortBundle) => void;
   readonly #bundles = new Set<PortBundle>();
   #cancel: (() => void) | undefined;
 
-  constructor(clock: Clock, onChange: () => void) {
+  /** `onFailover`: another member is the active one than before. */
+  constructor(clock: Clock, onChange: () => void, onFailover: (bundle: PortBundle) => void) {
     this.#clock = clock;
     this.#onChange = onChange;
+    this.#onFailover = onFailover;
   }
 
   /** Makes a bundle a bond, or no bond with undefined settings. */
@@ -37,9 +40,11 @@ export class Bonds {
     const now = this.#clock.now();
     let next: number | undefined;
     let isChanged = false;
+    const failedOver: PortBundle[] = [];
     for (const bundle of this.#bundles) {
       const { bond, members } = bundle;
       if (bond === undefined) continue;
+      const before = bond.active;
       if (
         bond.run(
           members.map((member) => ({ name: member.name, isUp: isUp(member) })),
@@ -47,11 +52,13 @@ export class Bonds {
         )
       )
         isChanged = true;
+      if (bond.active !== before && bond.active !== undefined && before !== undefined) failedOver.push(bundle);
       const { nextMs } = bond;
       if (nextMs !== undefined && (next === undefined || nextMs < next)) next = nextMs;
     }
     if (next !== undefined) this.#cancel = this.#clock.after(Math.max(0, next - now), () => this.run());
     if (isChanged) this.#onChange();
+    for (const bundle of failedOver) this.#onFailover(bundle);
   }
 
   *all(): Generator<PortBundle> {

@@ -3,11 +3,11 @@
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
 import { temporaryUuid } from '../base/temporary-uuid.ts';
-import { NO_OFFLOAD } from '../datapath/datapath.ts';
+import { type FrameOffload, NO_OFFLOAD } from '../datapath/datapath.ts';
 import { extractKey } from '../flow/extract.ts';
 import { type Field, tunFieldIndex } from '../flow/fields.ts';
 import { portOrder } from '../flow/hash-order.ts';
-import { matchAll, newKey, W } from '../flow/key.ts';
+import { type Key, matchAll, newKey, W } from '../flow/key.ts';
 import { type Action, OFPP, type OfPort } from '../openflow/action.ts';
 import { decodeContinuation } from '../openflow/codec/continuation-codec.ts';
 import type { GroupDesc, GroupMod, GroupStats } from '../openflow/group.ts';
@@ -30,6 +30,7 @@ import type {
   Sender,
   TableMod,
 } from './core.ts';
+import { flushRequest } from './ct-flush.ts';
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { PORT_CONFIG, type PortBundle, type SwitchPort } from './ports.ts';
@@ -37,13 +38,18 @@ import { references } from './tables/action-references.ts';
 import { ALL_TABLES, type FlowChange, FlowTables, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
+import type { FlowRule } from './tables/rule.ts';
 import { fromContinuation, toContinuation } from './translate/continuation.ts';
 import { applyEffects } from './translate/effects.ts';
 import { translate, withFrameMetadata } from './translate/translate.ts';
+import type { Translation } from './translate/translation.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];
 const EXPIRY_INTERVAL_MS = 1000;
+/** What a frame needs to have a header at all. */
+const ETHERNET_SIZE = 14;
+const ALL_QUEUES = 0xffffffff;
 const UNKNOWN_COUNT = (1n << 64n) - 1n;
 
 const noLink: PortLink = {
@@ -73,22 +79,28 @@ export class Core implements BridgeCore, BridgeState {
   readonly tlvTable = new TlvTable();
   /** Names this bridge, as long as it is there, in what controllers bring back. */
   readonly #uuid = temporaryUuid();
-  /** How often connections of a zone were to be forgotten. */
-  readonly flushedZones = new Map<number, number>();
   settings: BridgeSettings;
   control: BridgeControl | undefined;
   floodVlans: ReadonlySet<number> = new Set();
   readonly #events = new Set<BridgeEvents>();
+  readonly #setPortUp: (port: SwitchPort, isUp: boolean) => void;
   readonly #peer: (port: SwitchPort) => SwitchPort | undefined;
   #stopTimer: () => void;
   #macGeneration = 0;
   #isConfigured = false;
 
-  constructor(name: string, clock: Clock, megaflows: Megaflows, peer: (port: SwitchPort) => SwitchPort | undefined) {
+  constructor(
+    name: string,
+    clock: Clock,
+    megaflows: Megaflows,
+    peer: (port: SwitchPort) => SwitchPort | undefined,
+    setPortUp: (port: SwitchPort, isUp: boolean) => void = () => {},
+  ) {
     this.name = name;
     this.clock = clock;
     this.megaflows = megaflows;
     this.#peer = peer;
+    this.#setPortUp = setPortUp;
     this.groups = new GroupTable(clock);
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
@@ -170,7 +182,15 @@ export class Core implements BridgeCore, BridgeState {
     this.tables.rollback();
   }
 
+  /** Whether somebody wants to hear of each change of a flow. */
+  #hasWatchers(): boolean {
+    for (const events of this.#events) if (events.onFlowChange !== undefined && (events.wantsFlowChanges?.() ?? true)) return true;
+    return false;
+  }
+
   #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
+    const isTold = change === 'deleted' && rule.settings.flags.sendFlowRem;
+    if (!isTold && !this.#hasWatchers()) return;
     const now = this.clock.now();
     let described: FlowStats | undefined;
     // Described when someone looks: most changes concern nobody.
@@ -178,7 +198,7 @@ export class Core implements BridgeCore, BridgeState {
       described ??= rule.describe(now);
       return described;
     };
-    if (change === 'deleted' && rule.settings.flags.sendFlowRem) {
+    if (isTold) {
       const { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount } = flow();
       const removed = { match, priority, cookie, table, durationSec, durationNsec, idleTimeoutSec, hardTimeoutSec, packetCount, byteCount };
       this.#emit((events) => events.onFlowRemoved?.({ kind: 'flowRemoved', reason: reason ?? 'delete', ...removed }));
@@ -292,7 +312,11 @@ export class Core implements BridgeCore, BridgeState {
     const { mac } = this.#linkOf(port);
     if (mac[0] !== mod.mac[0] || mac[1] !== mod.mac[1]) throw new PeerError('OFPPMFC_BAD_HW_ADDR', 'the address is not the port’s');
     return () => {
-      const config = (port.config & ~mod.mask) | (mod.config & mod.mask);
+      // Whether a port is down is its device's to say.
+      const wantsDown = (mod.mask & PORT_CONFIG.DOWN) === 0 ? undefined : (mod.config & PORT_CONFIG.DOWN) !== 0;
+      if (wantsDown !== undefined && wantsDown === this.#linkOf(port).isUp) this.#setPortUp(port, !wantsDown);
+      const mask = mod.mask & ~PORT_CONFIG.DOWN;
+      const config = (port.config & ~mask) | (mod.config & mask);
       if (config === port.config) return;
       port.config = config;
       this.megaflows.changed();
@@ -305,7 +329,7 @@ export class Core implements BridgeCore, BridgeState {
     if (mod.table > INTERNAL_TABLE && mod.table !== ALL_TABLES) throw new PeerError('OFPTMFC_BAD_TABLE', `no table ${mod.table}`);
     return () => {
       if (mod.settings !== undefined) this.tables.setTable(mod.table, mod.settings);
-      else {
+      else if (mod.miss !== undefined) {
         this.tables.setMiss(mod.table, mod.miss);
         this.megaflows.changed();
       }
@@ -316,6 +340,12 @@ export class Core implements BridgeCore, BridgeState {
     this.megaflows.settleAll();
     const now = this.clock.now();
     for (const rule of this.tables.select(request)) yield rule.describe(now);
+  }
+
+  flowRows(request: FlowStatsRequest): { rows: readonly FlowRule[]; describe(row: unknown): FlowStats } {
+    this.megaflows.settleAll();
+    const now = this.clock.now();
+    return { rows: [...this.tables.select(request)], describe: (row) => (row as FlowRule).describe(now) };
   }
 
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number } {
@@ -410,9 +440,20 @@ export class Core implements BridgeCore, BridgeState {
     };
   }
 
-  queueStats(port: OfPort, _queue: number): QueueStats[] {
+  queueStats(port: OfPort, queue: number): QueueStats[] {
     if (port !== OFPP.NONE && port !== OFPP.ALL && !this.ports.has(port)) throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
-    return [];
+    // Devices have no queues, but dummies one that counts nothing.
+    if (this.megaflows.datapath.type !== 'dummy' || (queue !== 0 && queue !== ALL_QUEUES)) return [];
+    const unknown = {
+      txBytes: UNKNOWN_COUNT,
+      txPackets: UNKNOWN_COUNT,
+      txErrors: UNKNOWN_COUNT,
+      durationSec: 0xffffffff,
+      durationNsec: 0xffffffff,
+    };
+    return this.#sortedPorts()
+      .filter((one) => one.kind.kind !== 'patch' && (port === OFPP.NONE || port === OFPP.ALL || one.port === port))
+      .map((one) => ({ port: one.port, queue: 0, ...unknown }));
   }
 
   queueConfigs(port: OfPort): QueueConfig[] {
@@ -422,8 +463,8 @@ export class Core implements BridgeCore, BridgeState {
   }
 
   flushConnections(request: ConnectionFlush): void {
-    // No connection is tracked yet; how often a zone was to be forgotten is all there is to keep.
-    this.flushedZones.set(request.zone ?? 0, (this.flushedZones.get(request.zone ?? 0) ?? 0) + 1);
+    // The tracker serves what it is asked in order, frames of later requests among them.
+    void this.megaflows.datapath.conntrack?.(flushRequest(request));
   }
 
   packetOut(request: PacketOutRequest): void {
@@ -460,22 +501,25 @@ export class Core implements BridgeCore, BridgeState {
     const key = newKey();
     for (let i = 0; i < key.length; i++) key[i] = request.match.key[i]! & request.match.mask[i]!;
     extractKey(request.frame, 0, request.frame.length, key);
-    const inPort = key[W.IN_PORT]! & 0xffff;
-    key[W.IN_PORT] = inPort === 0 ? OFPP.NONE : inPort;
-    const isReal = this.ports.has(key[W.IN_PORT]!);
+    // Port 0 is none that there is, but it is what the controller said.
+    key[W.IN_PORT] = request.match.mask[W.IN_PORT] === 0 ? OFPP.NONE : key[W.IN_PORT]! & 0xffff;
     this.#checkReferences(request.actions);
     const now = this.clock.now();
-    const { actions, effects } = translate({
-      bridge: this,
-      key,
-      actions: request.actions,
-      nowMs: now,
-      sends: this.megaflows.sends,
-      isTunnelled: false,
-    });
+    const { sends } = this.megaflows;
+    const translation = translate({ bridge: this, key, actions: request.actions, nowMs: now, sends, isTunnelled: false });
+    return this.#sendsOf(translation, request, key);
+  }
+
+  /** What sends the frames of a walk that a controller asked for. `key` has an OpenFlow port. */
+  #sendsOf({ actions, effects, error }: Translation, request: { frame: Uint8Array; offload?: FrameOffload }, key: Key): () => void {
+    const now = this.clock.now();
+    const isReal = this.ports.has(key[W.IN_PORT]!);
+    // A walk that was given up is the sender's fault, and has no better name.
+    if (error !== undefined) throw new PeerError('OFPFMFC_UNKNOWN', error);
     return () => {
       if (applyEffects(effects, 1, request.frame.length, now)) this.megaflows.changed();
-      if (actions.length === 0) return;
+      // A frame without an Ethernet header is taken, as in the reference, and goes nowhere.
+      if (actions.length === 0 || (request.frame.length < ETHERNET_SIZE && key[W.PACKET_TYPE] === 0)) return;
       // Below the switch there are datapath ports; a frame of the controller's own has none.
       key[W.IN_PORT] = (isReal ? this.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
       this.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);

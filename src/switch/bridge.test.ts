@@ -193,3 +193,70 @@ test('frames for controllers, and frames from them', async () => {
   bridge.core.packetOut({ frame: ethernet(B, A), match, actions: [{ kind: 'output', port: OFPP.ALL, maxLen: 0 }] });
   assert.deepEqual(s.ports(), ['br0', 'p1', 'p2', 'p3']);
 });
+
+test('a flow that replaces another goes on counting and stays as idle; reset_counts begins anew', async () => {
+  const [s, bridge] = await three();
+  const shown = () => [...bridge.core.flows(ALL_FLOWS)].map((flow) => [flow.packetCount, flow.durationSec, flow.idleAgeSec]);
+  const to = (port: number) => [{ kind: 'output', port, maxLen: 0 } as const];
+  bridge.core.flowMod(flowMod({ command: 'delete', table: 255 }));
+  bridge.core.flowMod(flowMod({ actions: to(2) }));
+  s.receive('p1', ethernet(B, A));
+  s.clock.advance(10);
+  s.receive('p1', ethernet(B, A));
+  s.clock.advance(3000);
+  bridge.core.flowMod(flowMod({ actions: to(3) }));
+  s.clock.advance(2000);
+  assert.deepEqual(shown(), [[2n, 2, 5]]);
+  const flags = { sendFlowRem: false, checkOverlap: false, resetCounts: true, noPacketCounts: false, noByteCounts: false };
+  bridge.core.flowMod(flowMod({ actions: to(2), flags }));
+  assert.deepEqual(shown(), [[0n, 0, 5]]);
+});
+
+test('a frame that has lived out goes to the controllers, by whom the action names or by the first', async () => {
+  const [s, bridge] = await three();
+  const told: [string, number][] = [];
+  bridge.core.subscribe({ onPacketIn: ({ reason, controllerId }) => told.push([reason, controllerId]) });
+  const ip = (ttl: string): Uint8Array => ethernet(B, A, '0800', `4500001c00000000${ttl}110000 0a000001 0a000002 00010002 0008 0000`);
+  const decTtl = (rest: object) =>
+    flowMod({
+      actions: [
+        { kind: 'decTtl', controllerIds: [], ...rest },
+        { kind: 'output', port: 2, maxLen: 0 },
+      ],
+    });
+  bridge.core.flowMod(decTtl({}));
+  s.receive('p1', ip('01'));
+  assert.deepEqual(told, [['invalid_ttl', 0]]);
+  assert.deepEqual(s.ports(), []);
+  bridge.core.flowMod(decTtl({ controllerIds: [4, 5], listed: true }));
+  s.clock.advance(10);
+  s.receive('p1', ip('01'));
+  assert.deepEqual(told.slice(1), [
+    ['invalid_ttl', 4],
+    ['invalid_ttl', 5],
+  ]);
+});
+
+test('the bridge has flows of its own in table 254, which count misses and cannot be changed', async () => {
+  const [s, bridge] = await three();
+  const own = () => [...bridge.core.flows({ ...ALL_FLOWS, table: 254 })];
+  assert.deepEqual(
+    own().map(({ priority, actions }) => [priority, actions.map(({ kind }) => kind)]),
+    [
+      [2, []],
+      [0, ['controller']],
+      [0, []],
+      [0, []],
+    ],
+  );
+  bridge.core.flowMod(flowMod({ command: 'delete', table: 255 }));
+  s.receive('p1', ethernet(B, A));
+  assert.deepEqual(
+    own().map(({ packetCount }) => packetCount),
+    [0n, 0n, 1n, 0n],
+  );
+  assert.throws(() => bridge.core.flowMod(flowMod({ command: 'add', table: 254 })), { code: 'OFPBRC_EPERM' });
+  assert.throws(() => bridge.core.flowMod(flowMod({ command: 'modify', table: 254, priority: 3 })), { code: 'OFPBRC_EPERM' });
+  assert.throws(() => bridge.core.flowMod(flowMod({ command: 'delete', table: 254 })), { code: 'OFPBRC_EPERM' });
+  assert.equal(own().length, 4);
+});

@@ -4,6 +4,7 @@ import { logger } from '../base/log.ts';
 import type { Datapath, DpPortCounters, DpPortSpec } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
 import type { Bond } from '../protocols/bond.ts';
+import { announceStations } from './bond-announcement.ts';
 import { Bonds } from './bonds.ts';
 import { Core } from './bridge-core.ts';
 import type {
@@ -49,16 +50,24 @@ export class Bridge implements SwitchBridge {
   readonly #bonds: Bonds;
   /** The last number given out: numbers go round, so that a freed one is not reused at once. */
   #lastPort = 0;
-  readonly #bornMs: number;
 
   constructor(name: string, site: BridgeSite) {
     this.name = name;
     this.#site = site;
-    this.#bornMs = site.environment.clock.now();
-    this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port));
+    this.core = new Core(
+      name,
+      site.environment.clock,
+      site.megaflows,
+      (port) => this.#peerOf(port),
+      ({ name, kind }, isUp) => site.environment.setPortUp?.(name, kind, isUp),
+    );
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
-    this.#bonds = new Bonds(site.environment.clock, () => this.core.megaflows.changed());
+    this.#bonds = new Bonds(
+      site.environment.clock,
+      () => this.core.megaflows.changed(),
+      (bundle) => announceStations(this.core, bundle),
+    );
   }
 
   get datapath(): Datapath {
@@ -308,7 +317,7 @@ export class Bridge implements SwitchBridge {
   dumpFlows(): string {
     this.core.megaflows.settleAll();
     const now = this.core.clock.now();
-    return dumpFlows(this.core.tables, now, now - this.#bornMs);
+    return dumpFlows(this.core.tables, now);
   }
 
   ruleCount(): number {

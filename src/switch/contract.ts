@@ -20,6 +20,8 @@ export interface SwitchEnvironment {
   openDatapath(type: string): Datapath;
   /** Where simulated datapaths' tunnels find their way; without it they hand outer headers to the datapath. */
   underlay?: Underlay;
+  /** Turns a port's device on or off, as OFPPC_PORT_DOWN asks; what comes of it is told by `portLink`. */
+  setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }

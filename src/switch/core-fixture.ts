@@ -133,6 +133,8 @@ export class FakeCore implements BridgeCore {
   packetOut(request: PacketOutRequest): void {
     this.sent.push(request);
   }
+  resume(): void {}
+
   hiddenFlow(priority: number, _match: Match, actions: readonly Action[] | undefined): void {
     if (actions === undefined) this.hidden.delete(priority);
     else this.hidden.set(priority, actions);

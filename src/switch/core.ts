@@ -53,8 +53,8 @@ export interface TableMod {
   kind: 'tableMod';
   /** 255 = all. */
   table: number;
-  /** `default` follows the version of the connected controllers: 1.0-1.2 to the controller, 1.3 on drop. */
-  miss: 'default' | 'controller' | 'continue' | 'drop';
+  /** `default` follows the version of the connected controllers: 1.0-1.2 to the controller, 1.3 on drop. Undefined leaves it. */
+  miss: 'default' | 'controller' | 'continue' | 'drop' | undefined;
   /** OpenFlow 1.4 on: eviction and vacancy; `miss` is left alone then. */
   settings?: TableSettings;
 }
@@ -95,6 +95,8 @@ export interface BridgeCore {
 
   /** Matching flows in order of table, then priority as the reference lists them. Do not hold the iterator across a change. */
   flows(request: FlowStatsRequest): Iterable<FlowStats>;
+  /** The same as rows that are described one by one when their turn comes: a long list is held short. Their matches may be recycled. */
+  flowRows?(request: FlowStatsRequest): { rows: readonly unknown[]; describe(row: unknown): FlowStats };
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number };
   tableStats(): TableStats[];
   /** Eviction and vacancy of every table. */
@@ -199,6 +201,8 @@ export interface BridgeEvents {
   onPacketIn?(event: PacketInEvent): void;
   /** A table got full or has room again. */
   onTableStatus?(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void;
+  /** Whether `onFlowChange` has anybody to tell; without it, yes. */
+  wantsFlowChanges?(): boolean;
   /** Every change of a visible flow, for flow monitors. */
   onFlowChange?(event: FlowChangeEvent): void;
   /** All changes of a transaction have been told. */

@@ -18,6 +18,7 @@ import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/dat
 import { type Key, W } from '../flow/key.ts';
 import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
 import { packetMask } from '../flow/packet-mask.ts';
+import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
@@ -165,6 +166,9 @@ export class Megaflows {
       // The frame comes back: what it was in the middle of says bridge, port and metadata. Without that it is dropped.
       const frozen = this.sends.recirculations.get(recircId);
       if (frozen === undefined) return undefined;
+      // So is one that a controller sent with a port that is not there.
+      const inPort = frozen.key[W.IN_PORT]!;
+      if (inPort !== OFPP.CONTROLLER && !frozen.bridge.ports.has(inPort)) return undefined;
       return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
     }
     const ingress = this.ingress(key);
@@ -316,14 +320,14 @@ export class Megaflows {
         this.passes.passMs += performance.now() - start;
         this.native?.underlay.neighbors.sweep();
         this.#sweepRecirculations(now);
-        this.#schedule(this.#generation !== this.#passGeneration ? 1 : PASS_INTERVAL_MS);
+        this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;
       }
       this.#revalidate(next.value, now, maxIdle);
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
     this.passes.passMs += performance.now() - start;
-    this.#schedule(1);
+    this.#schedule(0);
   }
 
   /** Recirculation ids that no megaflow puts out or matches are forgotten after a while. */

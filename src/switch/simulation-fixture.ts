@@ -46,9 +46,27 @@ export class Simulation {
     this.datapath.setSentSink(({ port, frame }) => this.#sent.push({ port: this.#names.get(port) ?? `#${port}`, frame }));
     const refuse = () => Promise.reject(new Error('no network in a simulation'));
     this.host = new Host(
-      { clock: this.clock, connect: refuse, listen: refuse, openDatapath: () => this.datapath, runDirectory: '' },
+      {
+        clock: this.clock,
+        connect: refuse,
+        listen: refuse,
+        openDatapath: () => this.datapath,
+        runDirectory: '',
+        setPortUp: (port, _, isUp) => this.#turn(port, isUp),
+      },
       control,
     );
+  }
+
+  /** A device is turned on or off. */
+  #turn(name: string, isUp: boolean): void {
+    for (const { core } of this.host.bridges() as Iterable<Bridge>) {
+      for (const port of core.ports.values()) {
+        if (port.name !== name || port.link === undefined) continue;
+        port.link = { ...port.link, isUp, hasCarrier: isUp };
+        core.megaflows.changed();
+      }
+    }
   }
 
   /** A bridge with its local port. */

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { pair } from './support/pair.ts';
 import { cannot, eventually, world } from './support/world.ts';
 
-const skip = cannot('ovs-vsctl', 'ovs-vswitchd') || false;
+const skip = cannot('ovs-vsctl', 'ovs-vswitchd', 'tcpdump') || false;
 
 /** Addresses of dummy devices, and the order in which a frame goes to several ports, are each side's own. */
 const plain = (text: string): string =>
@@ -100,8 +100,14 @@ test('stations behind a bond stay reachable when its link goes', { skip, timeout
   await eventually('the peer answers', reaches);
   const active = (): string => /\((b\d)\)/.exec(h.ok('ovs-appctl bond/show bond0'))?.[1] ?? '';
   const first = active();
+  const mac = h.ok('cat /sys/class/net/br0/address').trim();
+  const other = first === 'b1' ? 'c2' : 'c1';
+  const heard = peer.start(`tcpdump -l -e -nn -c 1 -i ${other} rarp`);
+  await eventually('tcpdump listens', () => heard.output().includes('listening'));
   peer.ok(`ip link set ${first.replace('b', 'c')} down`);
   await eventually('the other link is the active one', () => active() !== first && active() !== '');
+  // In the station's name, so that the switch at the other end sends to it by the link that is left.
+  await eventually('the peer is told where the station is', () => new RegExp(`${mac} > ff:ff:ff:ff:ff:ff`).test(heard.output()));
   await eventually('the peer answers by it', reaches);
   assert.match(h.ok('ovs-vsctl get port bond0 bond_active_slave'), /:/);
 });

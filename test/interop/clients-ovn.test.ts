@@ -49,7 +49,8 @@ vm() {
   x $2 ovs-vsctl add-port br-int p$1 -- set interface p$1 external_ids:iface-id=$1
 }
 say() { echo "$1 -> $2: $(ip netns exec $1 ping -c2 -i.2 -W2 $2 2>&1 | grep -o '[0-9]* received')"; }
-applied() { $NB --wait=hv sync || echo "not applied"; }
+# What was installed below the flow tables follows them a little later, in both switches.
+applied() { $NB --wait=hv sync || echo "not applied"; sleep 1; }
 `;
 
 const SCRIPT = `${START}

@@ -1,4 +1,5 @@
 // ovsdb-tool beside Debian's: the same command lines give the same words, exit codes and files.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -199,5 +200,28 @@ test('ovsdb-tool: the manual page from top to bottom', { skip }, async () => {
     tool('--cid', 'x', 'db-name', 'db'),
     tool('-vstrange', 'db-name', 'db'),
     tool('-vconsole:off', 'db-name', 'nosuch'),
+  ]);
+});
+
+test('ovsdb-tool: files of clusters that Debian made', { skip }, async () => {
+  const cid = '0b308153-c1aa-4a3c-9b77-a51e61d79be7';
+  const addresses = ['tcp:127.0.0.1:6644', 'tcp:127.0.0.1:6645'];
+  const about = (file: string): string[][] => [
+    ...['db-name', 'db-cid', 'db-sid', 'db-local-address', 'db-is-clustered', 'db-is-standalone', 'db-version', 'db-cksum', 'compact'].map(
+      (name) => tool(name, file),
+    ),
+    tool('query', file, '["Small"]'),
+    tool('transact', file, '["Small"]'),
+    tool('convert', file, 'small'),
+    tool('needs-conversion', file, 'small'),
+  ];
+  await compare([
+    (side) => {
+      const make = (...args: string[]): void => void execFileSync('/usr/bin/ovsdb-tool', args, { cwd: side.dir, stdio: 'ignore' });
+      make('create-cluster', 'first', 'small', addresses[0] as string);
+      make('join-cluster', 'second', 'Small', addresses[1] as string, addresses[0] as string);
+      make(`--cid=${cid}`, 'join-cluster', 'third', 'Small', addresses[1] as string, addresses[0] as string);
+    },
+    anyOrder(...about('first'), ...about('second'), ...about('third')),
   ]);
 });

@@ -448,6 +448,15 @@ const options = `
 --dry-run add-br dry -- br-exists dry -- list-br
 --dry-run del-br br0
 --dry-run create queue dscp=1
+--dry-run set-controller br0 tcp:1.2.3.4 tcp:5.6.7.8 -- get controller br0 target
+--dry-run set-controller br0 tcp:1.2.3.4 tcp:5.6.7.8 -- --if-exists get controller br0 target
+--dry-run -- --id=@d create datapath datapath_version=1 -- set open . datapaths:dry=@d -- add-zone-tp dry zone=65536 udp_first=1
+--dry-run -- --id=@d create datapath datapath_version=1 -- set open . datapaths:dry=@d -- del-zone-tp dry zone=-1
+--dry-run add interface p0 mac a b
+--columns=name --columns=ports list bridge br0
+find mirror name
+list bridge _u
+get bridge br0 _UUID
 br-exists dry
 --timeout=0 list-br
 --timeout=-1 list-br

@@ -99,8 +99,8 @@ export class Context {
     } else if (naming?.kind === 'via') {
       const referring = this.txn.rows(naming.table).find((row) => row.optional(naming.nameColumn) === record);
       const targets = referring?.set(naming.column) ?? [];
-      if (targets.length > 1) throw new CommandError(`multiple rows in ${table.name} match "${record}"`);
-      const target = targets[0];
+      // Of several none is meant.
+      const target = targets.length === 1 ? targets[0] : undefined;
       if (target !== undefined) return this.txn.row(table.name, String(target));
     }
     if (!/^[0-9a-f][0-9a-f-]{3,}$/.test(lower)) return undefined;

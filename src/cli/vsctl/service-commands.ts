@@ -227,6 +227,9 @@ function zoneId(arg: string): number {
   return sign === '-' ? -value : value;
 }
 
+/** As the reference prints it, whose zones are 64 bits without a sign. */
+const unsigned = (zone: number): string => String(BigInt.asUintN(64, BigInt(zone)));
+
 /** The policy row with these timeouts: zones that agree share one. The first of two values for a key counts, and none is 0. */
 function timeoutPolicy(ctx: Context, policies: readonly string[]): string {
   const timeouts = new Map<Atom, Atom>();
@@ -247,7 +250,7 @@ export const addZonePolicy: Command = (ctx, { args, options }) => {
   const zones = new Map(row.map('ct_zones'));
   const existing = zones.get(zone);
   if (existing !== undefined) {
-    if (!options.has('--may-exist')) throw new CommandError(`zone id ${zone} already exists`);
+    if (!options.has('--may-exist')) throw new CommandError(`zone id ${unsigned(zone)} already exists`);
     ctx.txn.set('CT_Zone', String(existing), 'timeout_policy', timeoutPolicy(ctx, policies));
     return;
   }
@@ -264,7 +267,7 @@ export const deleteZonePolicy: Command = (ctx, { args, options }) => {
   const uuid = zones.get(zone);
   if (uuid === undefined) {
     if (options.has('--if-exists')) return;
-    throw new CommandError(`zone id ${zone} does not exist`);
+    throw new CommandError(`zone id ${unsigned(zone)} does not exist`);
   }
   zones.delete(zone);
   ctx.txn.set('Datapath', row.uuid, 'ct_zones', zones);

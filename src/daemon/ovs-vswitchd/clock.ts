@@ -35,7 +35,8 @@ export class WarpClock implements Clock {
 
   /** Time stands still from now on. */
   stop(): void {
-    this.#stoppedAt = this.now();
+    // Whole, so that what is counted in milliseconds has no rest.
+    this.#stoppedAt = Math.floor(this.now());
     this.#cancelReal?.();
     this.#cancelReal = undefined;
   }
@@ -59,9 +60,11 @@ export class WarpClock implements Clock {
   #arm(): void {
     this.#cancelReal?.();
     this.#cancelReal = undefined;
-    if (this.#stoppedAt !== undefined || this.#timers.size === 0) return;
+    if (this.#timers.size === 0) return;
     let first = Number.POSITIVE_INFINITY;
     for (const { at } of this.#timers.values()) first = Math.min(first, at);
+    // What is due at once has no time to wait for.
+    if (this.#stoppedAt !== undefined && first > this.#stoppedAt) return;
     this.#cancelReal = this.#real.after(first - this.now(), () => this.#fire());
   }
 }

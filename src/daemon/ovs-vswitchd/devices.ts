@@ -3,6 +3,8 @@
 // - `system` and `internal` ports are devices of the kernel: rtnetlink and ethtool know them.
 // - `patch` and `tunnel` ports have no device: an address of their own, always up, no MTU.
 // - `dummy` ports exist only here: an address by order of birth and a state that `netdev-dummy/set-admin-state` sets.
+import { KernelError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { driverInfo, linkMode } from '../../host/ethtool.ts';
 import { IFF } from '../../host/link-message.ts';
 import type { LinkTable } from '../../host/links.ts';
@@ -31,6 +33,8 @@ interface DummyDevice {
   ipv4: DeviceAddress | undefined;
   ipv6: DeviceAddress | undefined;
 }
+
+const log = logger('netdev');
 
 const NO_STATUS: ReadonlyMap<string, string> = new Map();
 
@@ -160,6 +164,20 @@ export class DeviceTable {
   setMtu(name: string, kind: PortKind, mtu: number): void {
     if (kind.kind === 'dummy') this.#dummy(name).mtu = mtu;
     else if (kind.kind === 'internal' || kind.kind === 'system') this.#links?.setMtu(name, mtu);
+  }
+
+  /** Turns a device on or off; what the kernel refuses is logged. */
+  setUp(name: string, kind: PortKind, isUp: boolean): void {
+    if (kind.kind === 'dummy') this.setDummyState(name, isUp);
+    else if (kind.kind === 'internal' || kind.kind === 'system') {
+      try {
+        this.#links?.setUp(name, isUp);
+        this.#links?.poll();
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        log.warn(`${name}: cannot turn the device ${isUp ? 'on' : 'off'}: ${error.message}`);
+      }
+    }
   }
 
   /** A dummy device comes into being; those that exist already are left alone. */

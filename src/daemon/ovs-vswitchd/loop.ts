@@ -148,6 +148,13 @@ export class ConfigurationLoop {
       if (port?.kind.kind === 'system' && (!devices.exists(name) || this.#indices.get(name) !== devices.index(name))) isForced = true;
     }
     this.#isForced ||= isForced;
+    // A dummy changes because somebody asked for it, and never in bursts: OpenFlow hears of it at once.
+    const dummies = [...names].map((name) => reconciler.find(name)).filter((port) => port?.kind.kind === 'dummy');
+    for (const port of dummies) if (port !== undefined) reconciler.pushLinks(port.live);
+    if (dummies.length > 0) {
+      this.wake();
+      return;
+    }
     if (this.#deviceDelay !== undefined) return;
     this.#deviceDelay = this.#parts.clock.after(DEVICE_DELAY_MS, () => {
       this.#deviceDelay = undefined;

@@ -14,7 +14,8 @@ import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
 import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
-import { connectStream, listenStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/socket.ts';
+import { listenPolled } from '../../host/socket-polled.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
 import { takeDebugActions } from '../../openflow/codec/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
@@ -207,7 +208,7 @@ async function start(context: DaemonContext): Promise<void> {
   const dummies = new Set<DummyDatapath>();
   const wires = new DummyWires({
     connect: (target) => connectStream(target),
-    listen: (target, onStream) => listenStream(target, onStream),
+    listen: (target, onStream) => listenPolled(target, onStream),
     after: (ms, fn) => realClock.after(ms, fn),
     receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
   });
@@ -218,7 +219,7 @@ async function start(context: DaemonContext): Promise<void> {
   const environment: SwitchEnvironment = {
     clock,
     connect: (target) => connectStream(target, OPENFLOW_PORT),
-    listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+    listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {
         const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
@@ -237,6 +238,7 @@ async function start(context: DaemonContext): Promise<void> {
       throw new ConfigError('Address family not supported by protocol');
     },
     underlay,
+    setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
     runDirectory: runDir(),
   };
   const host = openSwitchHost(environment);

@@ -138,19 +138,19 @@ export class Remote {
   #accept(stream: Stream): void {
     const isUnix = stream.name.startsWith('unix');
     const attempt = this.#attempt;
-    const session: ServerSession = this.#server.accept(stream, {
+    const session: ServerSession | undefined = this.#server.accept(stream, {
       // A peer on this machine that is gone is known to be gone; only others are probed.
       probeIntervalMs: this.#reconnect === undefined ? (this.#options.probeIntervalMs ?? (isUnix ? 0 : DEFAULT_PROBE_MS)) : 0,
       onHeard: () => this.#reconnect?.activity(),
       isReadOnly: this.#options.isReadOnly === true,
       role: this.#options.role ?? '',
       onClose: (reason) => {
-        this.#sessions.delete(session);
+        if (session !== undefined) this.#sessions.delete(session);
         if (this.#reconnect !== undefined && reason !== '') this.#lastError = reason;
         if (attempt === this.#attempt) this.#reconnect?.ended(reason);
       },
     });
-    this.#sessions.add(session);
+    if (session !== undefined) this.#sessions.add(session);
   }
 
   get status(): RemoteStatus {

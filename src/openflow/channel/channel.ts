@@ -26,6 +26,8 @@ export interface ChannelHandlers {
   onMessage(message: Framed | PeerError, bytes: Uint8Array): void;
   /** Told once. */
   onClose(reason: string): void;
+  /** All that was queued has been taken by the operating system. */
+  onDrain?(): void;
   /** Every message but the hellos, as it stands on the wire, sent or received. */
   onTraffic?(bytes: Uint8Array): void;
 }
@@ -52,6 +54,9 @@ export class OpenFlowChannel {
     stream.start({
       onData: (bytes) => this.#take(bytes),
       onClose: (reason) => this.#end(reason),
+      onDrain: () => {
+        if (!this.#isClosed) this.#handlers.onDrain?.();
+      },
     });
     this.#write(encodeHello(versions, nextHelloXid++));
   }
@@ -135,18 +140,19 @@ export class OpenFlowChannel {
     }
     log.dbg(() => `${this.name}: received: ${printBytes(bytes, { codec: this.options })}`);
     this.#handlers.onTraffic?.(bytes);
-    let message: Framed | PeerError;
-    if (bytes[0] !== this.#version && !(bytes[1] === OFPT_HELLO || bytes[1] === OFPT_ERROR)) {
-      message = new PeerError('OFPBRC_BAD_VERSION', `version 0x${(bytes[0] ?? 0).toString(16)} after negotiation`);
-    } else {
-      try {
-        message = decodeMessage(bytes, this.options);
-      } catch (error) {
-        if (!(error instanceof PeerError)) throw error;
-        message = error;
-      }
+    this.#handlers.onMessage(this.decode(bytes), bytes);
+  }
+
+  /** A message's content, or the fault in it, as the two ends have agreed to talk. */
+  decode(bytes: Uint8Array): Framed | PeerError {
+    if (bytes[0] !== this.#version && !(bytes[1] === OFPT_HELLO || bytes[1] === OFPT_ERROR))
+      return new PeerError('OFPBRC_BAD_VERSION', `version 0x${(bytes[0] ?? 0).toString(16)} after negotiation`);
+    try {
+      return decodeMessage(bytes, this.options);
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      return error;
     }
-    this.#handlers.onMessage(message, bytes);
   }
 
   #hello(bytes: Uint8Array): void {

@@ -146,11 +146,12 @@ export function checkActionForm(version: OfVersion, vendor: number, number: numb
   if (cls === CLASS.t && version >= 3 && DEPRECATED.has(form.name)) {
     log.info(`${form.name} is deprecated in OpenFlow1${version - 1} (use Set-Field)`);
   }
-  const bad = (text: string): never => {
-    log.warn(`OpenFlow action ${form.name} length ${length} ${text}`);
-    throw new PeerError('OFPBAC_BAD_LEN', `${form.name} of ${length} bytes`);
-  };
-  if (length > left) bad(`exceeds action buffer length ${left}`);
-  if (length < form.least || length > form.most) bad(`not in valid range [${form.least},${form.most}]`);
-  if (length % 8 !== 0) bad('is not a multiple of 8');
+  if (length > left) badLength(form.name, length, `exceeds action buffer length ${left}`);
+  if (length < form.least || length > form.most) badLength(form.name, length, `not in valid range [${form.least},${form.most}]`);
+  if (length % 8 !== 0) badLength(form.name, length, 'is not a multiple of 8');
+}
+
+function badLength(name: string, length: number, text: string): never {
+  log.warn(`OpenFlow action ${name} length ${length} ${text}`);
+  throw new PeerError('OFPBAC_BAD_LEN', `${name} of ${length} bytes`);
 }

@@ -66,6 +66,7 @@ export function decodeAnyMatch(from: ByteReader, strict = true): DecodedMatch {
     if (length !== OFP11_MATCH_SIZE || from.left < length) throw new PeerError('OFPBMC_BAD_LEN', `match of ${length} bytes`);
     return { match: decodeOfp11Match(from) };
   }
+  if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
   return decodeOxmMatch(from, strict);
 }
 
@@ -158,13 +159,16 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const flags = decodeModFlags(flagBits, version);
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const isAdd = kind === 'add';
+  // OpenFlow 1.1 alone: a modification that names no cookie adds what it does not find; what it finds keeps its cookie.
+  const mayAdd = version === 2 && cookieMask === 0n && kind.startsWith('modify');
   return {
     kind: 'flowMod',
     command: kind,
     match,
-    cookie: isAdd ? 0n : cookie,
+    cookie: isAdd || mayAdd ? 0n : cookie,
     cookieMask: isAdd ? 0n : cookieMask,
-    newCookie: isAdd ? cookie : undefined,
+    newCookie: isAdd || mayAdd ? cookie : undefined,
+    ...(mayAdd ? { keepsCookie: true } : {}),
     table,
     idleTimeoutSec,
     hardTimeoutSec,
@@ -235,7 +239,7 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
     encodeActions(out, mod.actions, version, contextOf(mod.match));
     return;
   }
-  out.u64(mod.command === 'add' ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
+  out.u64(mod.command === 'add' || mod.keepsCookie === true ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
   // Only a deletion may speak of all tables, and none in OpenFlow 1.1: what adds or modifies without naming one means the first.
   out
     .u8(mod.table === 255 && (version === 2 || !mod.command.startsWith('delete')) ? 0 : mod.table)
@@ -411,7 +415,8 @@ export function encodeFlowStats(out: ByteWriter, version: OfVersion, flow: FlowS
         .u16(0);
     out.u64(flow.cookie).u64(flow.packetCount).u64(flow.byteCount);
     if (nx) out.patch16(lengthAt, encodeNxmMatch(out, flow.match));
-    else if (!is10) encodeAnyMatch(out, flow.match, version);
+    // OpenFlow 1.1 too: the reference answers so.
+    else if (!is10) encodeOxmMatch(out, flow.match, version);
     if (version === 1 || nx) encodeActions(out, flow.actions, version, contextOf(flow.match));
     else encodeInstructions(out, flow.actions, version, contextOf(flow.match));
   }

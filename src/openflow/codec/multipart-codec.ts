@@ -238,19 +238,37 @@ function decodeTableStats(from: ByteReader, version: OfVersion): TableStats[] {
   });
 }
 
+/** What every table can do, as OpenFlow 1.1 and 1.2 tell with its statistics: bits of fields, instructions and actions. */
+const MATCH11 = 0xfbff;
+const INSTRUCTIONS = 0x3e;
+const GOTO_TABLE = 2;
+const LAST_TABLE = 253;
+const ACTIONS11 = 0x01ffe7ff;
+const MATCH12 = 0x101ffffffffdn;
+const WRITE12 = 0xffffffbddn;
+const ACTIONS12 = 0x03ff8001;
+const ALL_METADATA = 0xffffffffffffffffn;
+
 function encodeTableStats(out: ByteWriter, version: OfVersion, t: TableStats): void {
   if (version >= 4) {
     out.u8(t.table).zeros(3).u32(t.activeCount).u64(t.lookupCount).u64(t.matchedCount);
     return;
   }
-  const start = out.size;
   out
     .u8(t.table)
     .zeros(version === 1 ? 3 : 7)
     .text(t.name, 32);
+  // The reference tells OpenFlow 1.1 of its own numbering, 1.2 of the protocol's.
+  const { miss = 0 } = t;
+  const config = version === 2 ? miss : Math.max(0, miss - 1);
+  // The last table has none to go to.
+  const instructions = t.table === LAST_TABLE ? INSTRUCTIONS & ~GOTO_TABLE : INSTRUCTIONS;
   if (version === 1) out.u32(0x3fffff);
-  else if (version === 2) out.u32(0x3ff).u32(0x3ff).u32(0x3f).u32(0x3ffffff).u32(0x3ffffff).u32(0);
-  else out.zeros((TABLE_SIZE[version] ?? 0) - 24 - (out.size - start));
+  else if (version === 2) out.u32(MATCH11).u32(MATCH11).u32(instructions).u32(ACTIONS11).u32(ACTIONS11).u32(config);
+  else {
+    out.u64(MATCH12).u64(MATCH12).u32(ACTIONS12).u32(ACTIONS12).u64(WRITE12).u64(WRITE12);
+    out.u64(ALL_METADATA).u64(ALL_METADATA).u32(instructions).u32(config);
+  }
   out.u32(t.maxEntries).u32(t.activeCount).u64(t.lookupCount).u64(t.matchedCount);
 }
 

@@ -2,7 +2,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
-import type { Action, NatSpec, PacketInReason } from '../action.ts';
+import type { Action, NatSpec, PacketInReason, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import {
   BUNDLE_ALGORITHMS,
@@ -133,7 +133,11 @@ function decodeEncap(from: ByteReader): Action {
     const type = from.u8();
     const length = from.u8();
     if (length < 4) break;
-    props.push({ class: cls, type, value: from.take(length - 4).slice() });
+    const value = from.take(length - 4).slice();
+    // An NSH option is filled up to whole eights within its property.
+    if (cls === 4 && type === 2 && value.length < 4 + Math.ceil((value[3] ?? 0) / 8) * 8)
+      throw new PeerError('NXBAC_BAD_ED_PROP', `NSH option in ${value.length} bytes`);
+    props.push({ class: cls, type, value });
     from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
   }
   return { kind: 'encap', packetType, props };
@@ -311,8 +315,8 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       f.skip(3);
       const algPort = f.u16();
       if ((flags & ~3) !== 0 || flags === 2) bad('ct flags');
-      const source = zoneField === 0 ? undefined : subfieldFromPacked(decodeNxmHeader(word(f, zoneField)), zone);
-      return {
+      const source = zoneField === 0 ? undefined : zoneSource(f, zoneField, zone);
+      const made: Extract<Action, { kind: 'ct' }> = {
         kind: 'ct',
         commit: (flags & 1) !== 0,
         force: (flags & 2) !== 0,
@@ -321,6 +325,10 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
         alg: algPort,
         exec: list(f),
       };
+      // Which addresses a connection has is settled when it is committed.
+      if (!made.commit && made.exec.some((one) => one.kind === 'nat' && (one.nat.family !== 0 || one.nat.portMin !== undefined)))
+        bad('nat without commit');
+      return made;
     },
   ],
   [NXAST.NAT, decodeNat],
@@ -351,6 +359,15 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
   [NXAST.DEBUG_RECIRC, () => ({ kind: 'debugRecirc' })],
   [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
 ]);
+
+/** The field that a ct action's zone comes from. */
+function zoneSource(from: ByteReader, header: number, bits: number): Subfield {
+  try {
+    return subfieldFromPacked(decodeNxmHeader(word(from, header)), bits);
+  } catch (error) {
+    throw error instanceof PeerError ? new PeerError('OFPBAC_BAD_SET_TYPE', error.message) : error;
+  }
+}
 
 function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
   const offset = from.u16();

@@ -22,14 +22,23 @@ const ALL10 = 0x3fffff;
 /** dl_type of frames without one, and dl_vlan of frames without a tag. */
 const VLAN_NONE = 0xffff;
 
+/** Matches bits that lie in one word. */
 const set = (match: Match, at: number, bits: number, value: number): void => {
-  setKeyBits(match.key, at, bits, BigInt(value));
-  setKeyBits(match.mask, at, bits, (1n << BigInt(bits)) - 1n);
+  const word = at >> 5;
+  const shift = 32 - (at & 31) - bits;
+  const all = bits === 32 ? 0xffffffff : ((1 << bits) - 1) << shift;
+  match.key[word] = (match.key[word]! & ~all) | ((value << shift) & all);
+  match.mask[word] = match.mask[word]! | all;
 };
 
 const w = (word: number): number => word * 32;
-const get = (match: Match, at: number, bits: number): number => Number(keyBits(match.key, at, bits));
-const masked = (match: Match, at: number, bits: number): boolean => keyBits(match.mask, at, bits) === (1n << BigInt(bits)) - 1n;
+const get = (match: Match, at: number, bits: number): number =>
+  (at & 31) + bits > 32 ? Number(keyBits(match.key, at, bits)) : (match.key[at >> 5]! >>> (32 - (at & 31) - bits)) & (2 ** bits - 1);
+const masked = (match: Match, at: number, bits: number): boolean => {
+  if ((at & 31) + bits > 32) return keyBits(match.mask, at, bits) === (1n << BigInt(bits)) - 1n;
+  const all = (bits === 32 ? 0xffffffff : ((1 << bits) - 1) << (32 - (at & 31) - bits)) >>> 0;
+  return (match.mask[at >> 5]! & all) >>> 0 === all;
+};
 
 /** Bits that an IPv4 mask leaves free, counted from the bottom, when it is a prefix; -1 when it is none. */
 function wildLength(mask: number): number {
@@ -166,8 +175,10 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
 export function decodeOfp10Match(from: ByteReader): Match {
   const wild = from.u32() & ALL10;
   const inPort = from.u16();
-  const src = from.big(6);
-  const dst = from.big(6);
+  const srcHigh = from.u16();
+  const srcLow = from.u32();
+  const dstHigh = from.u16();
+  const dstLow = from.u32();
   const vid = from.u16();
   const pcp = from.u8();
   from.skip(1);
@@ -183,12 +194,15 @@ export function decodeOfp10Match(from: ByteReader): Match {
   const match = matchAll();
   const exact = (bit: number): boolean => (wild & bit) === 0;
   if (exact(FW10.IN_PORT)) set(match, w(W.IN_PORT) + 16, 16, inPort);
-  const mac = (at: number, value: bigint): void => {
-    setKeyBits(match.key, at, 48, value);
-    setKeyBits(match.mask, at, 48, (1n << 48n) - 1n);
-  };
-  if (exact(FW10.DL_SRC)) mac(w(W.ETH) + 48, src);
-  if (exact(FW10.DL_DST)) mac(w(W.ETH), dst);
+  if (exact(FW10.DL_SRC)) {
+    set(match, w(W.ETH) + 48, 16, srcHigh);
+    set(match, w(W.ETH + 2), 32, srcLow);
+  }
+  if (exact(FW10.DL_DST)) {
+    set(match, w(W.ETH), 16, dstHigh);
+    set(match, w(W.ETH) + 16, 16, dstLow >>> 16);
+    set(match, w(W.ETH + 1), 16, dstLow & 0xffff);
+  }
   if (exact(FW10.DL_TYPE)) set(match, w(W.TYPE), 16, type);
   if (exact(FW10.DL_VLAN) && vid === VLAN_NONE) {
     match.mask[W.VLAN0] = 0xffff;

@@ -46,7 +46,8 @@ let wideRegisters: Field[] | undefined;
 /** Writes the entries of a match, without padding or envelope. `nxm` takes NXM codes (OpenFlow 1.0 and 1.1's NXM). */
 export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVersion, cookie?: { value: bigint; mask: bigint }): void {
   order ??= WIRE_ORDER.split(' ').map((name) => (GROUPS.has(name) ? name : mustField(name)));
-  const nxm = version < 3;
+  // OpenFlow 1.1 has OXM's ways with NXM's codes where there are such, as in the reference.
+  const nxm = version === 1;
   for (const item of order) {
     if (item === 'vlan') encodeVlan(out, match, nxm);
     else if (item === 'regs') encodeRegisters(out, match, version);
@@ -82,11 +83,11 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
-    if (field.name === 'in_port' && version < 3) encodeEntry(out, 'in_port', version, value, undefined);
+    if (field.name === 'in_port' && version === 1) encodeEntry(out, 'in_port', version, value, undefined);
     else encodeEntry(out, field.name === 'in_port' ? 'in_port_oxm' : field.name, version, BigInt(portToWire32(Number(value))), undefined);
   } else if (field.name === 'nw_tos') {
     if ((mask & 0xfcn) !== 0xfcn) return;
-    if (version < 3) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
+    if (version === 1) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
     else encodeEntry(out, 'ip_dscp', version, value >> 2n, undefined);
   } else {
     const exact = mask === ones(field.bits) && !ALWAYS_MASKED.has(field.name);

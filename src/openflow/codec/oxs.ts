@@ -17,6 +17,8 @@ export interface Oxs {
   durationNsec: number;
   packetCount: bigint;
   byteCount: bigint;
+  /** Of flows; undefined when not known. */
+  idleAgeSec?: number;
   /** Of aggregates only. */
   flowCount?: number;
 }
@@ -38,7 +40,8 @@ export function decodeOxs(from: ByteReader): Oxs {
     if (field >> 1 === 0) {
       oxs.durationSec = body.u32();
       oxs.durationNsec = body.u32();
-    } else if (field >> 1 === 3) oxs.flowCount = body.u32();
+    } else if (field >> 1 === 1) oxs.idleAgeSec = body.u32();
+    else if (field >> 1 === 3) oxs.flowCount = body.u32();
     else if (field >> 1 === 4) oxs.packetCount = body.u64();
     else if (field >> 1 === 5) oxs.byteCount = body.u64();
   }
@@ -49,25 +52,29 @@ export function decodeOxs(from: ByteReader): Oxs {
 export function encodeOxs(out: ByteWriter, oxs: Oxs): void {
   const start = out.size;
   out.u16(0).u16(0);
+  // In the order of the reference: an aggregate's number of flows stands last.
   if (oxs.flowCount === undefined) out.u16(0x8002).u8(0).u8(8).u32(oxs.durationSec).u32(oxs.durationNsec);
-  else
+  if (oxs.flowCount === undefined && (oxs.idleAgeSec ?? -1) >= 0)
+    out
+      .u16(0x8002)
+      .u8(1 << 1)
+      .u8(8)
+      .u32(oxs.idleAgeSec ?? 0)
+      .u32(0);
+  const counter = (number: number, value: bigint): void =>
+    void out
+      .u16(0x8002)
+      .u8(number << 1)
+      .u8(8)
+      .u64(value);
+  if (oxs.packetCount !== ALL_ONES) counter(4, oxs.packetCount);
+  if (oxs.byteCount !== ALL_ONES) counter(5, oxs.byteCount);
+  if (oxs.flowCount !== undefined)
     out
       .u16(0x8002)
       .u8(3 << 1)
       .u8(4)
       .u32(oxs.flowCount);
-  if (oxs.packetCount !== ALL_ONES)
-    out
-      .u16(0x8002)
-      .u8(4 << 1)
-      .u8(8)
-      .u64(oxs.packetCount);
-  if (oxs.byteCount !== ALL_ONES)
-    out
-      .u16(0x8002)
-      .u8(5 << 1)
-      .u8(8)
-      .u64(oxs.byteCount);
   out.patch16(start + 2, out.size - start);
   out.pad(start, 8);
 }

@@ -99,7 +99,13 @@ function decodeEthernet(from: ByteReader, desc: PortDesc): void {
 /** Writes one port description. */
 export function encodePortDesc(out: ByteWriter, version: OfVersion, desc: PortDesc): void {
   if (version === 1) {
-    out.u16(desc.port).mac(desc.mac).text(desc.name, 16).u32(desc.config).u32(desc.state);
+    // OpenFlow 1.0 knows a link that is down and the state of spanning tree; that a port lives is of 1.1.
+    out
+      .u16(desc.port)
+      .mac(desc.mac)
+      .text(desc.name, 16)
+      .u32(desc.config)
+      .u32(desc.state & 0x301);
     for (const bits of [desc.current, desc.advertised, desc.supported, desc.peer]) out.u32(featuresTo10(bits));
     return;
   }

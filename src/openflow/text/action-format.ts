@@ -171,7 +171,8 @@ function formatController(action: Of<'controller'>): string {
     action.meterId === 0xffffffff;
   if (isPlain) return `controller:${action.maxLen}`;
   const parts: string[] = [];
-  if (action.reason !== 'action') parts.push(`reason=${action.reason}`);
+  // The reasons of a switch's own misses have no words.
+  if (action.reason !== 'action') parts.push(`reason=${action.reason.endsWith('_miss') ? '' : action.reason}`);
   if (action.maxLen !== 0xffff) parts.push(`max_len=${action.maxLen}`);
   if (action.controllerId !== 0) parts.push(`id=${action.controllerId}`);
   if (action.userdata.length > 0) parts.push(`userdata=${[...action.userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')}`);

@@ -369,7 +369,8 @@ function encapTlv(text: string): { class: number; type: number; value: Uint8Arra
   const [cls = '', type = '', data = ''] = splitCommas(text).map((part) => part.trim());
   const digits = /^(?:0x)?([0-9a-f]*)$/i.exec(data)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
-  const value = new Uint8Array(4 + bytes.length);
+  // The option's bytes are filled up to whole eights, and the property's length counts what fills them.
+  const value = new Uint8Array(4 + Math.ceil(bytes.length / 8) * 8);
   new DataView(value.buffer).setUint16(0, numberOf(cls, 16, 'tlv_class'));
   value[2] = numberOf(type, 8, 'tlv_type');
   value[3] = bytes.length;

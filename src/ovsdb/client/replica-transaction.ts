@@ -217,9 +217,13 @@ export class ReplicaTransaction implements IdlTransaction {
     return this.#build().operations.some((operation) => ['insert', 'update', 'mutate', 'delete'].includes(opName(operation)));
   }
 
+  /** Has the server judge the operations and undo them. */
+  isDryRun = false;
+
   async commit(): Promise<CommitResult> {
     const { operations, inserts, incrementAt } = this.#build();
     if (!this.hasChanges) return { status: 'unchanged', error: '' };
+    if (this.isDryRun) operations.push(new Map([['op', 'abort']]));
     let reply: Json;
     try {
       reply = await this.#send(operations);

@@ -44,6 +44,8 @@ export class OvsdbServer {
   /** Nobody may change anything or take a lock: we follow another server. */
   isReadOnly = false;
   readonly id = randomUUID();
+  /** More connections than this are closed as they come, so that no peer can take all memory by opening them. */
+  maxSessions = 16_384;
   readonly locks = new Locks();
   readonly sessions = new Set<ServerSession>();
   readonly hooks: ServerHooks;
@@ -173,8 +175,13 @@ export class OvsdbServer {
     describeDatabases(this.serverDatabase, shown);
   }
 
-  /** Serves a connection until it ends. */
-  accept(stream: Stream, options: SessionOptions = {}): ServerSession {
+  /** Serves a connection until it ends; undefined when there are as many as there may be, and this one is closed. */
+  accept(stream: Stream, options: SessionOptions = {}): ServerSession | undefined {
+    if (this.sessions.size >= this.maxSessions) {
+      log.warn(`${stream.name}: connection refused, there are ${this.sessions.size} already`);
+      stream.destroy();
+      return undefined;
+    }
     const session = new ServerSession(this, stream, options);
     this.sessions.add(session);
     return session;

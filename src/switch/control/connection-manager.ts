@@ -1,14 +1,16 @@
 // All OpenFlow connections of one bridge: primary and service controllers, those it seeks and those that come, the management and
 // snooping sockets, and what they have in common: roles, the generation id, fail mode, and who hears of events.
 import { logger } from '../../base/log.ts';
+import type { GroupMod } from '../../openflow/group.ts';
 import type { FlowRemoved, Message, PortDesc } from '../../openflow/message.ts';
+import type { MeterMod } from '../../openflow/meter.ts';
 import type { ControllerRequest, ControllerStatus, SwitchEnvironment } from '../contract.ts';
-import type { BridgeControl, BridgeCore, OpenControl, PacketInEvent } from '../core.ts';
+import type { BridgeControl, BridgeCore, OpenControl, PacketInEvent, Sender } from '../core.ts';
 import { ActiveConnection } from './connection-active.ts';
 import { PassiveConnections } from './connection-passive.ts';
 import { Snoops } from './connection-snoop.ts';
 import { admits, FailMode } from './fail-mode.ts';
-import type { OpenFlowSession, SessionHub } from './openflow-session.ts';
+import { OpenFlowSession, type SessionHub } from './openflow-session.ts';
 
 const log = logger('connmgr');
 
@@ -59,12 +61,18 @@ export class ConnectionManager implements BridgeControl, SessionHub {
       onPacketIn: (event) => this.#packetIn(event),
       onFlowRemoved: (removed) => this.#flowRemoved(removed),
       onPortStatus: (reason, desc) => this.#portStatus(reason, desc),
+      wantsFlowChanges: () => {
+        for (const session of this.#sessions) if (session.monitors.count > 0) return true;
+        return false;
+      },
       onFlowChange: (event) => {
         for (const session of this.#sessions) session.flowChange(event);
       },
       onFlowsSettled: () => {
         for (const session of this.#sessions) session.flowsSettled();
       },
+      onGroupMod: (mod, sender) => this.#forward('group', mod, sender),
+      onMeterMod: (mod, sender) => this.#forward('meter', mod, sender),
       onTableStatus: (reason, desc) => {
         for (const session of this.#sessions) session.tableStatus(reason, desc);
       },
@@ -196,6 +204,12 @@ export class ConnectionManager implements BridgeControl, SessionHub {
 
   #packetIn(event: PacketInEvent): void {
     for (const session of this.#sessions) session.packetIn(event);
+  }
+
+  /** What a controller changed of groups and meters, told to the others that want to hear. */
+  #forward(what: 'group' | 'meter', mod: GroupMod | MeterMod, sender: Sender | undefined): void {
+    const xid = sender instanceof OpenFlowSession ? sender.requestXid : 0;
+    for (const session of this.#sessions) if (session !== sender) session.requestForward(what, mod, xid);
   }
 
   #flowRemoved(removed: FlowRemoved): void {

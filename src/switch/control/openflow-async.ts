@@ -1,5 +1,6 @@
 // Which asynchronous messages a connection wants, by its role: OpenFlow 1.3.5 section 6.1.1, with Open vSwitch's defaults.
 // A mask has a bit per reason; every kind of message has one mask for primary and equal, one for secondary.
+import { PeerError } from '../../base/errors.ts';
 import type { PacketInReason } from '../../openflow/action.ts';
 import type { FlowRemovedReason, OfVersion, Role } from '../../openflow/message.ts';
 
@@ -61,6 +62,10 @@ export class AsyncConfig {
     masks.primary = wanted ? masks.primary | bit : masks.primary & ~bit;
   }
 
+  get hasInvalidTtl(): boolean {
+    return (this.masks('packetIn').primary & (1 << PACKET_IN_BIT.invalid_ttl)) !== 0;
+  }
+
   wantsPacketIn(role: Role, version: OfVersion, reason: PacketInReason): boolean {
     return this.#wants('packetIn', role, PACKET_IN_BIT[reasonFor(version, reason)]);
   }
@@ -77,6 +82,10 @@ export class AsyncConfig {
     return this.#wants('tableStatus', role, reason === 'vacancy_down' ? 3 : 4);
   }
 
+  wantsRequestForward(role: Role, what: 'group' | 'meter'): boolean {
+    return this.#wants('requestForward', role, what === 'group' ? 0 : 1);
+  }
+
   #wants(kind: AsyncKind, role: Role, bit: number): boolean {
     const masks = this.#masks.get(kind);
     if (masks === undefined) return false;
@@ -86,8 +95,16 @@ export class AsyncConfig {
 
 // Names of the masks in OFPT_SET_ASYNC and OFPT_GET_ASYNC_REPLY are the codec's: `packetIn.primary` and so on.
 
-/** Takes over the masks that a request names; reasons that do not exist are dropped, as the reference does. */
-export function setAsync(config: AsyncConfig, version: OfVersion, masks: ReadonlyMap<string, number>): void {
+/** Takes over the masks that a request names; reasons that do not exist are dropped, as the reference does, and refused from OpenFlow 1.4 on. */
+export function setAsync(config: AsyncConfig, version: OfVersion, masks: ReadonlyMap<string, number>, isStrict = version >= 5): void {
+  if (isStrict) {
+    for (const kind of ASYNC_KINDS) {
+      for (const role of ['primary', 'secondary']) {
+        const mask = masks.get(`${kind}.${role}`) ?? 0;
+        if ((mask & ~KNOWN_REASONS[kind]) !== 0) throw new PeerError('OFPACFC_INVALID', `${kind} reasons 0x${mask.toString(16)}`);
+      }
+    }
+  }
   for (const kind of ASYNC_KINDS) {
     const primary = masks.get(`${kind}.primary`);
     const secondary = masks.get(`${kind}.secondary`);

@@ -22,6 +22,7 @@ export function packetInMessage(event: PacketInEvent, version: OfVersion): Packe
     match: event.match,
     data: event.frame,
   };
+  if (event.continuation !== undefined) message.continuation = encodeContinuation(event.continuation, version);
   if (event.userdata !== undefined && event.userdata.length > 0) message.userdata = event.userdata;
   if (event.continuation !== undefined) message.continuation = encodeContinuation(event.continuation, version);
   return message;

@@ -2,25 +2,37 @@
 // the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
+import { matchAll, recycleMatch } from '../../flow/key.ts';
+import { packMatch } from '../../flow/mask.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
-import type { Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
+import { requireConsistentFlow } from '../../openflow/flow-mod-check.ts';
+import type { FlowMod, FlowStatsRequest, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
+import { messageForm } from '../../openflow/message-table.ts';
 import { TLV_FIELDS, TLV_SPACE } from '../../openflow/tlv-table.ts';
 import { getAsyncReply, setAsync } from './openflow-async.ts';
 import { groupFeatures } from './openflow-group-features.ts';
 import { type Encode, replyParts } from './openflow-multipart.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
-import { bundleControl, checkBundled, packetOutStep } from './openflow-steps.ts';
+import { bundleControl, checkBundled, packetOutStep, requireMapped, requireNoBuffer, requireOwnFields } from './openflow-steps.ts';
 import { tableFeatures } from './openflow-table-features.ts';
 
-const NO_BUFFER = 0xffffffff;
 const ALL_QUEUES = 0xffffffff;
+const DEFAULT_MISS_SEND_LENGTH = 128;
 /** Of OpenFlow 1.0. */
+const OFPT_MULTIPART_REQUEST = 18;
 const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
-const NXT_FLOW_MOD = 13;
-const NXT_GROUP_MOD = 31;
+const NXST_IPFIX_BRIDGE = 3;
+const NXST_IPFIX_FLOW = 4;
+/** Vendors' messages that change the switch: Nicira's flow and group mod, TLV table mod and resume; the ONF's bundles. */
+const NX_CHANGES: ReadonlySet<number> = new Set([13, 31, 24, 28]);
+const ONF_CHANGES: ReadonlySet<number> = new Set([2300, 2301]);
+const NO_CHANGES: ReadonlySet<number> = new Set();
+
+/** Instead of a match that is packed. */
+const NO_MATCH = matchAll();
 
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
 const FRAG_MASK = 3;
@@ -49,7 +61,6 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'echoRequest':
       return reply({ kind: 'echoReply', data: message.data });
     case 'echoReply':
-    case 'error':
       return undefined;
     case 'featuresRequest':
       return reply(features(session));
@@ -69,9 +80,10 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       session.countFlowMod(message.command);
       // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
       if (version <= 2 && message.command === 'add') message.flags.resetCounts = true;
+      checkFlowMod(session, message);
       core.flowMod(message, session);
-      // The flow is in; only the frame it was to be applied to is unknown, since there are no buffers.
-      if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
+      // Rules keep their matches in a form of their own.
+      recycleMatch(message.match);
       return undefined;
     case 'groupMod':
       core.groupMod(message, session);
@@ -103,7 +115,9 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'roleRequest':
       return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
     case 'setAsync':
-      setAsync(session.async, version, message.masks);
+      setAsync(session.async, version, message.masks, version >= 5 && bytes[1] !== OFPT_EXPERIMENTER);
+      // A service that says what it wants to hear wants to hear something.
+      if (session.settings.kind === 'service' && session.missSendLength === 0) session.missSendLength = DEFAULT_MISS_SEND_LENGTH;
       session.hub.onInterest();
       return undefined;
     case 'getAsyncRequest':
@@ -122,6 +136,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       return undefined;
     case 'setControllerId':
       session.controllerId = message.controllerId;
+      session.hub.onInterest();
       return undefined;
     case 'descRequest':
       return reply({
@@ -134,7 +149,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
         more: false,
       });
     case 'flowStatsRequest':
-      return replyParts([...core.flows(message.request)], (flows, more) => ({ kind: 'flowStatsReply', flows, more }), encode);
+      return flowStats(session, message.request, encode);
     case 'aggregateRequest':
       return replyParts([core.aggregate(message.request)], ([sums]) => ({ kind: 'aggregateReply', ...(sums as AggregateSums) }), encode);
     case 'tableStatsRequest':
@@ -179,10 +194,24 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
       return tableFeatures(version, xid, core.tableCount);
     case 'unknown':
-      throw new PeerError(unknownCode(message.type, message.experimenter, version), `message type ${message.type}`);
+      throw new PeerError(unknownCode(message.type, message.experimenter, message.subtype, version), `message type ${message.type}`);
     default:
       // Replies, and what only a switch sends.
       throw new PeerError('OFPBRC_BAD_TYPE', `${message.kind} from a controller`);
+  }
+}
+
+/** What only a switch says: the reference does not look into it. */
+const FROM_SWITCHES =
+  / reply$|^OFPT_(HELLO|FEATURES_REPLY|GET_CONFIG_REPLY|PACKET_IN|FLOW_REMOVED|PORT_STATUS|BARRIER_REPLY|QUEUE_GET_CONFIG_REPLY|ROLE_REPLY|GET_ASYNC_REPLY|ROLE_STATUS|TABLE_STATUS|REQUESTFORWARD)$|^NXT_(ROLE_REPLY|FLOW_REMOVED|PACKET_IN2?|FLOW_MONITOR_(PAUSED|RESUMED)|TLV_TABLE_REPLY)$|^ONFT_(ROLE_STATUS|FLOW_MONITOR_(PAUSED|RESUMED))$/;
+
+/** Whether a message that could not be decoded is at least one that switches serve; one that is no message at all counts as that. */
+export function isForSwitches(bytes: Uint8Array): boolean {
+  try {
+    return !FROM_SWITCHES.test(messageForm(bytes).name);
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    return true;
   }
 }
 
@@ -198,9 +227,13 @@ function changesTheSwitch(bytes: Uint8Array, version: OfVersion): boolean {
   if (type === 13 || type === 14 || type === 15) return true;
   if (version >= 2 && (type === 16 || type === 17)) return true;
   if (version >= 4 && type === 29) return true;
+  // OFPT_BUNDLE_CONTROL and OFPT_BUNDLE_ADD_MESSAGE.
+  if (version >= 5 && (type === 33 || type === 34)) return true;
   if (type !== 4 || bytes.length < 16) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return view.getUint32(8) === NX_VENDOR && (view.getUint32(12) === NXT_FLOW_MOD || view.getUint32(12) === NXT_GROUP_MOD);
+  return (view.getUint32(8) === NX_VENDOR ? NX_CHANGES : view.getUint32(8) === ONF_VENDOR ? ONF_CHANGES : NO_CHANGES).has(
+    view.getUint32(12),
+  );
 }
 
 /** OFPC_* of ofp_switch_features: flow, table, port and queue statistics, then what each version adds. */
@@ -235,7 +268,6 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
   if ((flags & ~known) !== 0) throw new PeerError('OFPSCFC_BAD_FLAGS', `flags 0x${flags.toString(16)}`);
   // Fragments are the bridge's matter, the rest is the connection's. Reassembly (2) is not to be had.
   if ((flags & FRAG_MASK) !== 2) session.hub.fragFlags = flags & FRAG_MASK;
-  session.configFlags = flags & ~FRAG_MASK;
   session.missSendLength = missSendLength;
   session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
   session.hub.onInterest();
@@ -243,8 +275,41 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
 
 function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bundleAdd' }>, bytes: Uint8Array): void {
   const { message } = decodeMessage(add.inner, session.channel.options);
+  if (message.kind === 'flowMod') {
+    checkFlowMod(session, message);
+  } else if (message.kind === 'packetOut') packetOutStep(message, session.version);
   checkBundled(message, session.core.tableCount);
+  if (message.kind === 'flowMod' && message.match.tunFields === undefined) {
+    message.packed = packMatch(message.match);
+    recycleMatch(message.match);
+    message.match = NO_MATCH;
+  }
   session.bundles.add(add.bundleId, add.flags, message, bytes);
+}
+
+/** What can be said against a flow mod without looking at the tables. */
+function checkFlowMod(session: OpenFlowSession, mod: FlowMod): void {
+  requireMapped(mod.actions, session.core.tlvTable);
+  requireConsistentFlow(mod, session.version);
+  checkBundled(mod, session.core.tableCount);
+  requireNoBuffer(mod);
+  requireOwnFields(mod);
+}
+
+/** Flows are described part by part, and their matches used again for the next part. */
+function flowStats({ core }: OpenFlowSession, request: FlowStatsRequest, encode: Encode): Answer {
+  const list = core.flowRows?.(request);
+  if (list === undefined) return replyParts([...core.flows(request)], (flows, more) => ({ kind: 'flowStatsReply', flows, more }), encode);
+  const encodeOnce: Encode = (answer) => {
+    const bytes = encode(answer);
+    if (answer.kind === 'flowStatsReply') for (const flow of answer.flows) recycleMatch(flow.match);
+    return bytes;
+  };
+  return replyParts(
+    list.rows,
+    (rows, more) => ({ kind: 'flowStatsReply', flows: rows.map((row) => list.describe(row)), more }),
+    encodeOnce,
+  );
 }
 
 function tlvTableMod(core: OpenFlowSession['core'], { command, maps }: Extract<Message, { kind: 'tlvTableMod' }>): void {
@@ -262,13 +327,12 @@ function tlvTableMod(core: OpenFlowSession['core'], { command, maps }: Extract<M
 }
 
 function packetOut(session: OpenFlowSession, message: PacketOut): void {
-  const step = packetOutStep(message);
-  if (step !== undefined) session.core.packetOut(step);
+  session.core.packetOut(packetOutStep(message, session.version));
 }
 
 function tableMod(session: OpenFlowSession, message: Extract<Message, { kind: 'tableMod' }>): void {
   const { table, missConfig, settings } = message;
-  const step = { kind: 'tableMod', table, miss: tableMiss(missConfig) } as const;
+  const step = { kind: 'tableMod', table, miss: tableMiss(missConfig, session.version) } as const;
   session.core.tableMod(settings === undefined ? step : { ...step, settings });
 }
 
@@ -276,7 +340,7 @@ function tableMod(session: OpenFlowSession, message: Extract<Message, { kind: 't
 function queueConfig(session: OpenFlowSession, request: Extract<Message, { kind: 'queueConfigRequest' }>, encode: Encode): Answer {
   const { core, version } = session;
   const { port, queue } = request;
-  const isAll = version >= 5 && (port === OFPP.NONE || port === OFPP.ALL);
+  const isAll = port === OFPP.NONE || (version >= 5 && port === OFPP.ALL);
   if (!isAll && core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
   const found = core.queueConfigs?.(isAll ? OFPP.NONE : port) ?? [];
   const queues = found.filter((one) => queue === ALL_QUEUES || one.queue === queue);
@@ -285,9 +349,9 @@ function queueConfig(session: OpenFlowSession, request: Extract<Message, { kind:
   return replyParts(queues, (part, more) => ({ kind: 'queueConfigReply', port, queues: part, more }), encode);
 }
 
-function tableMiss(config: number): 'default' | 'controller' | 'continue' | 'drop' {
+function tableMiss(config: number, version: OfVersion): 'controller' | 'continue' | 'drop' | undefined {
   // OFPTC_TABLE_MISS_* of OpenFlow 1.1 and 1.2; OpenFlow 1.3 on has nothing here.
-  return (['controller', 'continue', 'drop', 'default'] as const)[config & 3] ?? 'default';
+  return version >= 4 ? undefined : (['controller', 'continue', 'drop', 'controller'] as const)[config & 3];
 }
 
 function role(
@@ -326,16 +390,25 @@ function queueStats(session: OpenFlowSession, port: number, queue: number): Retu
   const isAll = port === OFPP.ALL || port === OFPP.NONE;
   if (!isAll && session.core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
   const found = session.core.queueStats(isAll ? OFPP.NONE : port, queue);
-  if (found.length === 0 && !isAll && queue !== ALL_QUEUES) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
+  if (found.length === 0 && queue !== ALL_QUEUES) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
   return found;
 }
 
 function configFlags(session: OpenFlowSession): number {
-  return session.hub.fragFlags | session.configFlags;
+  const { version, async, hub } = session;
+  return hub.fragFlags | (version < 4 && async.hasInvalidTtl ? INVALID_TTL_TO_CONTROLLER : 0);
 }
 
 /** The fault in asking for something that does not exist: a vendor, a vendor's message, a statistic, or a type. */
-function unknownCode(type: number, vendor: number, version: OfVersion): string {
+function unknownCode(type: number, vendor: number, subtype: number, version: OfVersion): string {
+  if (
+    (type === OFPT_STATS_REQUEST || type === OFPT_MULTIPART_REQUEST) &&
+    vendor === NX_VENDOR &&
+    (subtype === NXST_IPFIX_BRIDGE || subtype === NXST_IPFIX_FLOW)
+  ) {
+    // No exporter is configured, ever.
+    return 'NXST_NOT_CONFIGURED';
+  }
   if (type === OFPT_EXPERIMENTER) return vendor === NX_VENDOR || vendor === ONF_VENDOR ? 'OFPBRC_BAD_SUBTYPE' : 'OFPBRC_BAD_VENDOR';
   return type === (version === 1 ? OFPT_STATS_REQUEST : OFPT_STATS_REQUEST + 2) ? 'OFPBRC_BAD_STAT' : 'OFPBRC_BAD_TYPE';
 }

@@ -14,28 +14,30 @@ import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import { errorMessage } from '../../openflow/errors.ts';
 import type { MonitorUpdate } from '../../openflow/flow-monitor.ts';
+import { BUCKET, type GroupMod } from '../../openflow/group.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
+import type { MeterMod } from '../../openflow/meter.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { BridgeCore, FlowChangeEvent, PacketInEvent, Sender } from '../core.ts';
 import { FlowModSummary } from './connection-log.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
+import { RequestAssembler } from './openflow-assembler.ts';
 import { AsyncConfig } from './openflow-async.ts';
 import { BundleStore } from './openflow-bundles.ts';
 import { FlowMonitors } from './openflow-monitors.ts';
 import { replyParts } from './openflow-multipart.ts';
 import { packetInMessage } from './openflow-packet-in.ts';
-import { refuseSecondary, serve } from './openflow-requests.ts';
+import { isForSwitches, refuseSecondary, serve } from './openflow-requests.ts';
 
 const log = logger('ofproto');
 
 const HIGH_WATER = 512 * 1024;
-const LOW_WATER = 128 * 1024;
 const PACKET_IN_WATER = 1024 * 1024;
 const FULL = 16 * 1024 * 1024;
 /** With more than this waiting, flow monitors pause. */
 const MONITOR_WATER = 128 * 1024;
 const STALL_MS = 30_000;
-const DRAIN_POLL_MS = 5;
+const OFPT_REQUESTFORWARD = 32;
 
 export interface SessionSettings {
   kind: 'primary' | 'service';
@@ -72,13 +74,13 @@ export class OpenFlowSession implements Sender {
   async: AsyncConfig;
   role: Role = 'equal';
   missSendLength: number;
-  configFlags = 0;
   controllerId = 0;
   packetInsDropped = 0;
   readonly bundles: BundleStore;
   readonly monitors: FlowMonitors;
   readonly #miss: PacketInLimiter<PacketInEvent>;
   readonly #action: PacketInLimiter<PacketInEvent>;
+  readonly #parts: RequestAssembler;
   readonly #flowMods: FlowModSummary;
   readonly #waiting: [Framed | PeerError, Uint8Array][] = [];
   #pieces: Iterator<Uint8Array | undefined> | undefined;
@@ -98,6 +100,7 @@ export class OpenFlowSession implements Sender {
     this.#flowMods = new FlowModSummary(clock, name);
     this.monitors = new FlowMonitors(this.core);
     this.bundles = new BundleStore(clock, (opener) => this.sendError('OFPBFC_TIMEOUT', opener));
+    this.#parts = new RequestAssembler(clock, (first) => this.sendError('OFPBRC_MULTIPART_REQUEST_TIMEOUT', first));
     const send = (event: PacketInEvent): void => this.#sendPacketIn(event);
     this.#miss = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
     this.#action = new PacketInLimiter(clock, settings.rateLimit, settings.burstLimit, send);
@@ -108,6 +111,7 @@ export class OpenFlowSession implements Sender {
       },
       onMessage: (message, bytes) => this.#take(message, bytes),
       onClose: (reason) => this.#end(reason),
+      onDrain: () => this.#drained(),
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
     });
     if (this.core.tlvTable !== undefined) this.channel.options.tlvTable = this.core.tlvTable;
@@ -128,7 +132,8 @@ export class OpenFlowSession implements Sender {
 
   /** Whether frames that no flow matched are for this peer: OpenFlow 1.0 to 1.2, and listening. */
   get wantsMisses(): boolean {
-    return this.isOpen && this.version < 4 && this.#listens && this.async.wantsPacketIn(this.role, this.version, 'implicit_miss');
+    // Whether it is told of them is another question, as in the reference.
+    return this.isOpen && this.version < 4 && this.controllerId === 0;
   }
 
   configure(settings: { rateLimit: number; burstLimit: number }): void {
@@ -187,10 +192,32 @@ export class OpenFlowSession implements Sender {
     this.notify({ kind: 'tableStatus', reason, desc });
   }
 
+  /** The transaction that is being served. */
+  get requestXid(): number {
+    return new DataView(this.#request.buffer, this.#request.byteOffset).getUint32(4);
+  }
+
+  /** OFPT_REQUESTFORWARD: what another controller has just changed, in this peer's version. */
+  requestForward(what: 'group' | 'meter', mod: GroupMod | MeterMod, xid: number): void {
+    if (!this.isOpen || this.version < 5 || !this.#listens || !this.async.wantsRequestForward(this.role, what)) return;
+    const inner = encodeMessage(this.version, xid, this.#forwarded(mod));
+    const bytes = new Uint8Array(8 + inner.length);
+    bytes.set([this.version, OFPT_REQUESTFORWARD, bytes.length >> 8, bytes.length & 0xff]);
+    bytes.set(inner, 8);
+    this.channel.sendBytes(bytes);
+  }
+
+  /** Before OpenFlow 1.5 buckets cannot be changed one by one: such a peer is told of the whole group. */
+  #forwarded(mod: GroupMod | MeterMod): GroupMod | MeterMod {
+    if (mod.kind !== 'groupMod' || this.version >= 6 || (mod.command !== 'insert_bucket' && mod.command !== 'remove_bucket')) return mod;
+    const whole = this.core.groupDescs(mod.group)[0];
+    return whole === undefined ? mod : { kind: 'groupMod', command: 'modify', commandBucket: BUCKET.ALL, ...whole };
+  }
+
   /** For flow monitors. */
   flowChange(event: FlowChangeEvent): void {
     if (this.monitors.count === 0 || !this.isOpen) return;
-    const ownXid = event.sender === this ? new DataView(this.#request.buffer, this.#request.byteOffset).getUint32(4) : undefined;
+    const ownXid = event.sender === this ? this.requestXid : undefined;
     this.monitors.changed(event, ownXid);
   }
 
@@ -202,21 +229,13 @@ export class OpenFlowSession implements Sender {
     this.monitors.pause();
     if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'paused' }], more: false });
     else this.notify({ kind: 'flowMonitorPaused' });
-    this.#resumeMonitors();
   }
 
-  /** Waits until the peer has taken what was sent, and tells the rest. */
+  /** Tells what was held back. */
   #resumeMonitors(): void {
-    this.core.clock.after(DRAIN_POLL_MS, () => {
-      if (this.#isOver) return;
-      if (this.channel.queuedBytes > 0) {
-        this.#resumeMonitors();
-        return;
-      }
-      this.#tellUpdates(this.monitors.resume());
-      if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'resumed' }], more: false });
-      else this.notify({ kind: 'flowMonitorResumed' });
-    });
+    this.#tellUpdates(this.monitors.resume());
+    if (this.version >= 5) this.notify({ kind: 'flowMonitorReply', updates: [{ event: 'resumed' }], more: false });
+    else this.notify({ kind: 'flowMonitorResumed' });
   }
 
   #tellUpdates(updates: readonly MonitorUpdate[]): void {
@@ -291,8 +310,17 @@ export class OpenFlowSession implements Sender {
   #serve(message: Framed | PeerError, bytes: Uint8Array): void {
     this.#request = bytes;
     try {
+      const whole = this.#parts.take(bytes);
+      if (whole === undefined) return;
+      if (whole !== bytes) {
+        this.#serve(this.channel.decode(whole), whole);
+        return;
+      }
       refuseSecondary(this, bytes);
-      if (message instanceof PeerError) throw message;
+      if (message instanceof PeerError)
+        throw message.code === 'OFPBRC_BAD_VERSION' || isForSwitches(bytes)
+          ? message
+          : new PeerError('OFPBRC_BAD_TYPE', 'what only a switch sends');
       this.#pieces = serve(this, message, bytes);
     } catch (error) {
       this.#refuse(error, message instanceof PeerError ? undefined : message, bytes);
@@ -355,27 +383,27 @@ export class OpenFlowSession implements Sender {
   #drain(): void {
     this.#isDraining = true;
     this.channel.pause();
-    let least = this.channel.queuedBytes;
-    let since = this.core.clock.now();
-    const poll = (): void => {
-      if (this.#isOver) return;
+    this.#watchStall(this.channel.queuedBytes);
+  }
+
+  /** Ends a peer that has not taken a byte for STALL_MS. */
+  #watchStall(least: number): void {
+    this.core.clock.after(STALL_MS, () => {
+      if (this.#isOver || !this.#isDraining) return;
       const queued = this.channel.queuedBytes;
-      if (queued <= LOW_WATER) {
-        this.#isDraining = false;
-        this.channel.resume();
-        this.#pump();
-        return;
-      }
-      if (queued < least) {
-        least = queued;
-        since = this.core.clock.now();
-      } else if (this.core.clock.now() - since >= STALL_MS) {
-        this.close('Connection timed out');
-        return;
-      }
-      this.core.clock.after(DRAIN_POLL_MS, poll);
-    };
-    this.core.clock.after(DRAIN_POLL_MS, poll);
+      if (queued >= least) this.close('Connection timed out');
+      else this.#watchStall(queued);
+    });
+  }
+
+  /** The peer has taken all that was sent. */
+  #drained(): void {
+    if (this.#isOver) return;
+    if (this.monitors.isPaused) this.#resumeMonitors();
+    if (!this.#isDraining) return;
+    this.#isDraining = false;
+    this.channel.resume();
+    this.#pump();
   }
 
   #end(reason: string): void {
@@ -388,6 +416,7 @@ export class OpenFlowSession implements Sender {
     this.#isOver = true;
     this.#flowMods.flush();
     this.bundles.clear();
+    this.#parts.clear();
     this.monitors.clear();
     this.#miss.clear();
     this.#action.clear();

@@ -1,42 +1,75 @@
 // Requests that change the bridge, as steps of it: one by one or together in a bundle.
 import { PeerError } from '../../base/errors.ts';
-import { W } from '../../flow/key.ts';
-import { OFPP } from '../../openflow/action.ts';
+import { extractKey } from '../../flow/extract.ts';
+import { newKey, W } from '../../flow/key.ts';
+import { type Action, OFPP } from '../../openflow/action.ts';
+import { checkActionList } from '../../openflow/action-check.ts';
 import { inPortOf } from '../../openflow/codec/packet-codec.ts';
-import { BUNDLE, type Framed, type Message, type PacketOut } from '../../openflow/message.ts';
+import { BUNDLE, type FlowMod, type Framed, type Message, type OfVersion, type PacketOut } from '../../openflow/message.ts';
+import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeStep, PacketOutStep } from '../core.ts';
 import { bundleRequest } from './openflow-bundles.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
 
 const NO_BUFFER = 0xffffffff;
-/** What a frame needs to have a header at all. */
-const ETHERNET_SIZE = 14;
 
-/** A packet-out as a step; undefined for a frame without an Ethernet header, which the reference takes and sends nowhere. */
-export function packetOutStep(message: PacketOut): PacketOutStep | undefined {
-  if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
+/** There are no buffers: a flow mod that wants a frame out of one is refused. A deletion's buffer means nothing. */
+export function requireNoBuffer(mod: FlowMod): void {
+  if (mod.bufferId !== NO_BUFFER && !mod.command.startsWith('delete'))
+    throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${mod.bufferId}`);
+}
+
+/** Fields that the datapath fills on a frame's way back are for the bridge's own flows. */
+export function requireOwnFields({ command, match }: FlowMod): void {
+  if (command.startsWith('delete')) return;
+  if (match.mask[W.RECIRC_ID] !== 0 || match.mask[W.DP_HASH] !== 0)
+    throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
+}
+
+/** Fields for tunnel options exist once the TLV table says where. */
+export function requireMapped(actions: readonly Action[], table: TlvTable | undefined): void {
+  for (const action of actions) {
+    if (action.kind !== 'deleteField' || !action.field.name.startsWith('tun_metadata')) continue;
+    if (table?.has(Number(action.field.name.slice('tun_metadata'.length))) !== true)
+      throw new PeerError('NXFMFC_INVALID_TLV_FIELD', action.field.name);
+  }
+}
+
+/** A packet-out as a step. */
+export function packetOutStep(message: PacketOut, version: OfVersion): PacketOutStep {
   const inPort = inPortOf(message.match);
   if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.CONTROLLER && inPort !== OFPP.NONE) {
     throw new PeerError('OFPBRC_BAD_PORT', `in_port ${inPort}`);
   }
-  if (message.data.length < ETHERNET_SIZE && (message.match.key[W.PACKET_TYPE] ?? 0) === 0) return undefined;
+  if (message.bufferId !== NO_BUFFER) throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${message.bufferId}`);
+  requireConsistent(message, version);
   return { kind: 'packetOut', frame: message.data, match: message.match, actions: message.actions };
+}
+
+/** The actions must fit the frame as it is. OpenFlow 1.0 lets pass what has nothing to work on. */
+function requireConsistent({ actions, data, match }: PacketOut, version: OfVersion): void {
+  const key = newKey();
+  for (let i = 0; i < key.length; i++) key[i] = match.key[i]! & match.mask[i]!;
+  extractKey(data, 0, data.length, key);
+  const isConsistent = checkActionList(actions, { key, mask: newKey().fill(0xffffffff) });
+  if (!isConsistent && version > 1) throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the frame');
 }
 
 /** What can be said against a message when it is added to a bundle. The rest waits for the commit: other messages may make it right. */
 export function checkBundled(message: Message, tableCount: number): void {
-  if (message.kind === 'flowMod' && message.table === tableCount) throw new PeerError('OFPBRC_EPERM', `table ${tableCount} is read-only`);
+  if (message.kind === 'flowMod' && message.table === tableCount && !message.command.startsWith('delete'))
+    throw new PeerError('OFPBRC_EPERM', `table ${tableCount} is read-only`);
 }
 
 /** A message of a bundle as a step. */
-function stepOf(message: Message): BridgeStep | undefined {
+function stepOf(message: Message, version: OfVersion): BridgeStep {
   switch (message.kind) {
     case 'flowMod':
     case 'portMod':
     case 'groupMod':
       return message;
     case 'packetOut':
-      return packetOutStep(message);
+      return packetOutStep(message, version);
     default:
       throw new PeerError('OFPBFC_MSG_UNSUP', `${message.kind} in a bundle`);
   }
@@ -84,8 +117,7 @@ function commit(session: OpenFlowSession, id: number, flags: number): void {
   };
   for (const [index, { message }] of messages.entries()) {
     try {
-      const step = stepOf(message);
-      if (step === undefined) continue;
+      const step = stepOf(message, session.version);
       steps.push(step);
       culprits.push(index);
     } catch (error) {
@@ -98,5 +130,7 @@ function commit(session: OpenFlowSession, id: number, flags: number): void {
     const { step } = error as { step?: number };
     refuse(error, culprits[step ?? -1] ?? -1);
   }
-  for (const { message } of messages) if (message.kind === 'flowMod') session.countFlowMod(message.command);
+  for (const { message } of messages) {
+    if (message.kind === 'flowMod') session.countFlowMod(message.command);
+  }
 }

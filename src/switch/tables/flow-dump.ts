@@ -3,11 +3,8 @@ import { formatMatch } from '../../flow/match-text.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import type { FlowTables } from './flow-tables.ts';
 
-/** What Open vSwitch keeps in its internal table; our misses need no flows, so these have nothing to count. */
-const INTERNAL_FLOWS = ['priority=2,recirc_id=0', 'priority=0,reg0=0x1', 'priority=0,reg0=0x2', 'priority=0,reg0=0x3'] as const;
-
 /** One line a flow, by table and then by priority. */
-export function dumpFlows(tables: FlowTables, nowMs: number, bridgeAgeMs: number): string {
+export function dumpFlows(tables: FlowTables, nowMs: number): string {
   const lines: string[] = [];
   for (const rule of tables.rules()) {
     const { match, priority, table, durationSec, packetCount, byteCount, actions } = { ...rule.describe(nowMs), table: rule.table };
@@ -16,11 +13,6 @@ export function dumpFlows(tables: FlowTables, nowMs: number, bridgeAgeMs: number
     lines.push(
       `${place}duration=${durationSec}s, n_packets=${packetCount}, n_bytes=${byteCount}, ${text},actions=${formatActions(actions)}`,
     );
-  }
-  const age = Math.floor(bridgeAgeMs / 1000);
-  for (const match of INTERNAL_FLOWS) {
-    const actions = match.endsWith('0x1') ? 'controller(reason=)' : 'drop';
-    lines.push(`table_id=254, duration=${age}s, n_packets=0, n_bytes=0, ${match},actions=${actions}`);
   }
   return lines.join('\n');
 }

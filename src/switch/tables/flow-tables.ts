@@ -8,13 +8,15 @@
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
 import { Classifier, NEVER } from '../../flow/classifier.ts';
-import type { Key, Match } from '../../flow/key.ts';
+import { type Key, type Match, newKey } from '../../flow/key.ts';
+import { unpackInto } from '../../flow/mask.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
 import { checkActions, ReferenceIndex, type Referents, references } from './action-references.ts';
 import { ExpiryQueue } from './expiry.ts';
+import { internalFlows, type MissFlow } from './internal-table.ts';
 import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
 import { MAX_ENTRIES, NO_LIMIT, type TableLimit, TableRoom } from './table-room.ts';
 
@@ -23,8 +25,14 @@ export const TABLE_COUNT = 254;
 export const INTERNAL_TABLE = 254;
 export const ALL_TABLES = 255;
 const ANY_GROUP = 0xffffffff;
+/** For the match of the flow mod being staged: rules keep their matches packed. */
+const UNPACKED: Match = { key: newKey(), mask: newKey() };
+const SCRATCH: Match = { key: newKey(), mask: newKey() };
+const ALL_COOKIE_BITS = 0xffffffffffffffffn;
 
 export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
+/** As table statistics tell of it. */
+const MISS_NUMBER: Readonly<Record<TableMiss, number>> = { default: 0, controller: 1, continue: 2, drop: 3 };
 
 export class FlowTable {
   readonly id: number;
@@ -78,19 +86,26 @@ export class FlowTables {
   readonly #orphans = new Map<string, { table: number; cookie: bigint }>();
 
   readonly #references = new ReferenceIndex();
+  readonly #missRules = new Map<MissFlow, FlowRule>();
   readonly #known: Referents;
 
   constructor(clock: Clock, tell: (change: FlowChange) => void, known: Referents = { hasGroup: () => false, hasMeter: () => false }) {
     this.#clock = clock;
     this.#tell = tell;
     this.#known = known;
+    for (const { match, priority, actions, miss } of internalFlows()) {
+      const rule = this.stageOwn(INTERNAL_TABLE, match, priority, actions);
+      if (miss !== undefined) this.#missRules.set(miss, rule);
+    }
+    this.commit();
   }
 
   table(id: number): FlowTable | undefined {
     return this.#tables[id];
   }
 
-  #tableFor(id: number): FlowTable {
+  /** A table, made if need be. */
+  tableFor(id: number): FlowTable {
     let table = this.#tables[id];
     if (table === undefined) {
       table = new FlowTable(id);
@@ -102,6 +117,11 @@ export class FlowTables {
   /** The flow of a table for a key; counts the lookup, and un-wildcards what it read. */
   lookup(tableId: number, key: Key, wild: Key | undefined): FlowRule | undefined {
     return this.#tables[tableId]?.classifier.lookup(key, this.version, wild);
+  }
+
+  /** The flow of the bridge's own that counts a miss. */
+  missRule(miss: MissFlow): FlowRule | undefined {
+    return this.#missRules.get(miss);
   }
 
   /** The flow that a strict mod means. */
@@ -128,16 +148,17 @@ export class FlowTables {
 
   /** Does what a flow mod says, in the version after the current one. Throws PeerError. */
   stage(mod: FlowMod, sender: Sender | undefined): void {
-    const match = normalizeMatch(mod.match);
+    const match = normalizeMatch(mod.packed === undefined ? mod.match : unpackInto(UNPACKED, mod.packed), SCRATCH);
     switch (mod.command) {
       case 'add':
         this.#add(mod, match, sender);
         break;
       case 'modify':
       case 'modify_strict': {
+        if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${mod.table} is read-only`);
         const rules = this.#selected(mod, match, mod.command === 'modify_strict');
         if (rules.length > 0) for (const rule of rules) this.#modify(rule, mod, sender);
-        // OpenFlow 1.0: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
+        // OpenFlow 1.0 and 1.1: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
         else if (mod.newCookie !== undefined && mod.cookieMask === 0n) this.#add(mod, match, sender);
         break;
       }
@@ -157,7 +178,7 @@ export class FlowTables {
     const id = mod.table === ALL_TABLES ? 0 : mod.table;
     this.#checkTable(id);
     checkActions(mod.actions, id, this.#known);
-    const { classifier } = this.#tableFor(id);
+    const { classifier } = this.tableFor(id);
     const next = this.version + 1;
     const now = this.#clock.now();
     const rule = new FlowRule(
@@ -175,11 +196,20 @@ export class FlowTables {
       { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
     );
     const old = classifier.like(rule, next);
+    if (old !== undefined) {
+      // What takes another's place goes on counting, and is as idle as that was; only its age begins anew.
+      rule.stats.usedMs = old.stats.usedMs;
+      if (!mod.flags.resetCounts) {
+        rule.stats.packets = old.stats.packets;
+        rule.stats.bytes = old.stats.bytes;
+        old.heir = rule;
+      }
+    }
     if (old === undefined) {
       if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
         throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
       }
-      this.#makeRoom(this.#tableFor(id));
+      this.#makeRoom(this.tableFor(id));
     }
     if (old !== undefined) this.#remove(old);
     this.#insert(rule);
@@ -199,10 +229,13 @@ export class FlowTables {
 
   #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
     checkActions(mod.actions, old.table, this.#known);
-    const now = this.#clock.now();
     // The counters stay the same object, so that traffic in flight is counted on.
-    const stats: RuleStats = mod.flags.resetCounts ? { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now } : old.stats;
-    const settings: RuleSettings = { ...old.settings, cookie: mod.newCookie ?? old.settings.cookie, actions: mod.actions };
+    const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
+    const settings: RuleSettings = {
+      ...old.settings,
+      cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,
+      actions: mod.actions,
+    };
     const rule = new FlowRule(old.match(), old.priority, settings, stats);
     this.#remove(old);
     this.#insert(rule);
@@ -216,12 +249,12 @@ export class FlowTables {
 
   #insert(rule: FlowRule): void {
     rule.addedIn = this.version + 1;
-    this.#tableFor(rule.table).classifier.insert(rule);
+    this.tableFor(rule.table).classifier.insert(rule);
     this.#added.push(rule);
   }
 
   #remove(rule: FlowRule): void {
-    if (rule.removedIn === NEVER && !rule.isHidden) this.#tableFor(rule.table).leaving++;
+    if (rule.removedIn === NEVER && !rule.isHidden) this.tableFor(rule.table).leaving++;
     rule.removedIn = this.version + 1;
     this.#removed.push(rule);
   }
@@ -260,7 +293,7 @@ export class FlowTables {
     const touched = new Set<FlowTable>();
     for (const rule of removed) {
       rule.isGone = true;
-      const table = this.#tableFor(rule.table);
+      const table = this.tableFor(rule.table);
       table.classifier.remove(rule);
       touched.add(table);
       table.leaving = 0;
@@ -273,7 +306,7 @@ export class FlowTables {
     }
     for (const rule of added) {
       if (rule.isGone) continue;
-      const table = this.#tableFor(rule.table);
+      const table = this.tableFor(rule.table);
       touched.add(table);
       if (rule.isHidden) table.hidden++;
       table.room.added(rule);
@@ -323,16 +356,15 @@ export class FlowTables {
   rollback(): void {
     for (const rule of this.#removed) {
       rule.removedIn = NEVER;
-      this.#tableFor(rule.table).leaving = 0;
+      this.tableFor(rule.table).leaving = 0;
     }
-    for (const rule of this.#added) this.#tableFor(rule.table).classifier.remove(rule);
+    for (const rule of this.#added) this.tableFor(rule.table).classifier.remove(rule);
     this.#added = [];
     this.#removed = [];
     this.#changes = [];
   }
 
   #selected(mod: FlowMod, match: Match, isStrict: boolean): FlowRule[] {
-    this.#checkTable(mod.table);
     const next = this.version + 1;
     const found: FlowRule[] = [];
     const wants = (rule: FlowRule): boolean =>
@@ -340,7 +372,7 @@ export class FlowTables {
       ((rule.settings.cookie ^ mod.cookie) & mod.cookieMask) === 0n &&
       // The filters of outputs are for deletions alone (OpenFlow 1.3.5 section 6.4).
       (mod.command === 'modify' || mod.command === 'modify_strict' || outputsTo(rule, mod.outPort, mod.outGroup));
-    for (const table of this.#range(mod.table)) {
+    for (const table of this.#range(mod.table, mod.cookieMask)) {
       if (isStrict) {
         const rule = table.classifier.find(match, mod.priority, next);
         if (rule !== undefined && wants(rule)) found.push(rule);
@@ -348,12 +380,16 @@ export class FlowTables {
         for (const rule of table.classifier.within(match, next)) if (wants(rule)) found.push(rule);
       }
     }
-    return found;
+    const mine = found.filter((rule) => rule.table !== INTERNAL_TABLE);
+    if (mine.length === 0 && found.length > 0) throw new PeerError('OFPBRC_EPERM', 'only flows of the bridge itself are meant');
+    return mine;
   }
 
-  *#range(id: number): Generator<FlowTable> {
+  /** The tables that a number means. Who names a cookie in all its bits sees the bridge's own flows among all tables, as in the reference. */
+  *#range(id: number, cookieMask: bigint): Generator<FlowTable> {
     if (id === ALL_TABLES) {
-      for (let i = 0; i < TABLE_COUNT; i++) {
+      const count = cookieMask === ALL_COOKIE_BITS ? INTERNAL_TABLE + 1 : TABLE_COUNT;
+      for (let i = 0; i < count; i++) {
         const table = this.#tables[i];
         if (table !== undefined) yield table;
       }
@@ -369,7 +405,7 @@ export class FlowTables {
       throw new PeerError('OFPBRC_BAD_TABLE_ID', `no table ${request.table}`);
     }
     const match = normalizeMatch(request.match);
-    for (const table of this.#range(request.table)) {
+    for (const table of this.#range(request.table, request.cookieMask)) {
       for (const rule of table.classifier.within(match, this.version)) {
         if (rule.isHidden || ((rule.settings.cookie ^ request.cookie) & request.cookieMask) !== 0n) continue;
         if (outputsTo(rule, request.outPort, request.outGroup)) yield rule;
@@ -402,7 +438,7 @@ export class FlowTables {
         continue;
       }
       const { hardTimeoutSec } = rule.settings;
-      const isHard = hardTimeoutSec !== 0 && rule.stats.modifiedMs + hardTimeoutSec * 1000 <= now;
+      const isHard = hardTimeoutSec !== 0 && rule.stats.modifiedMs + hardTimeoutSec * 1000 < now;
       this.#delete(rule, isHard ? 'hard' : 'idle', undefined);
     }
     return this.commit();
@@ -411,7 +447,7 @@ export class FlowTables {
   /** Puts or removes a hidden flow in table 0. */
   stageHidden(priority: number, rawMatch: Match, actions: readonly Action[] | undefined): void {
     const match = normalizeMatch(rawMatch);
-    const { classifier } = this.#tableFor(0);
+    const { classifier } = this.tableFor(0);
     const old = classifier.find(match, priority, this.version + 1);
     if (old !== undefined) this.#remove(old);
     if (actions === undefined) return;
@@ -419,10 +455,12 @@ export class FlowTables {
   }
 
   /** Adds a flow of the bridge's own. */
-  stageOwn(table: number, match: Match, priority: number, actions: readonly Action[]): void {
+  stageOwn(table: number, match: Match, priority: number, actions: readonly Action[]): FlowRule {
     const now = this.#clock.now();
     const settings = { table, cookie: 0n, idleTimeoutSec: 0, hardTimeoutSec: 0, importance: 0, flags: NO_FLAGS, actions };
-    this.#insert(new FlowRule(match, priority, settings, { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now }));
+    const rule = new FlowRule(match, priority, settings, { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now });
+    this.#insert(rule);
+    return rule;
   }
 
   /** Stages the removal of every flow that a peer can see, without telling. */
@@ -439,15 +477,15 @@ export class FlowTables {
   }
 
   setMiss(table: number, miss: TableMiss): void {
-    if (table === ALL_TABLES) for (let i = 0; i < TABLE_COUNT; i++) this.#tableFor(i).miss = miss;
-    else this.#tableFor(table).miss = miss;
+    if (table === ALL_TABLES) for (let i = 0; i < TABLE_COUNT; i++) this.tableFor(i).miss = miss;
+    else this.tableFor(table).miss = miss;
   }
 
   /** What controllers set of one table, or of all. */
   setTable(id: number, settings: TableSettings): void {
     const ids = id === ALL_TABLES ? Array.from({ length: TABLE_COUNT }, (_, i) => i) : [id];
     for (const one of ids) {
-      const table = this.#tableFor(one);
+      const table = this.tableFor(one);
       table.room.set(settings, table.classifier.rules(), table.count);
     }
   }
@@ -458,7 +496,7 @@ export class FlowTables {
       const limit = limits.get(id);
       const present = this.#tables[id];
       if (limit === undefined && (present === undefined || present.room.limit === NO_LIMIT)) continue;
-      const table = this.#tableFor(id);
+      const table = this.tableFor(id);
       table.room.configure(limit ?? NO_LIMIT, table.classifier.rules());
       if (!table.room.evicts) continue;
       while (table.count > table.room.maxFlows) {
@@ -493,6 +531,7 @@ export class FlowTables {
         activeCount: (table?.classifier.count ?? 0) - (table?.hidden ?? 0),
         lookupCount: BigInt(table?.lookups ?? 0),
         matchedCount: BigInt(table?.matches ?? 0),
+        miss: MISS_NUMBER[table?.miss ?? 'default'],
       };
     });
   }

@@ -146,7 +146,7 @@ export class GroupTable {
 
   /** One group, or all in ascending number. */
   select(id: number): Group[] {
-    if (id === OFPG.ALL || id === OFPG.ANY) return [...this.#groups.values()].sort((a, b) => a.group - b.group);
+    if (id === OFPG.ALL) return [...this.#groups.values()].sort((a, b) => a.group - b.group);
     const group = this.#groups.get(id);
     return group === undefined ? [] : [group];
   }
@@ -164,7 +164,7 @@ export class GroupTable {
         return [];
       case 'modify':
       case 'add_or_mod':
-        if (mod.group > OFPG.MAX) throw new PeerError('OFPGMFC_INVALID_GROUP', `no group can be ${mod.group}`);
+        if (mod.group > OFPG.MAX && mod.command !== 'modify') throw new PeerError('OFPGMFC_INVALID_GROUP', `no group can be ${mod.group}`);
         if (old === undefined && mod.command === 'modify') throw new PeerError('OFPGMFC_UNKNOWN_GROUP', `no group ${mod.group}`);
         if (old === undefined) this.#put(mod);
         else next.set(mod.group, new Group(mod, old.createdMs));
@@ -225,7 +225,12 @@ function rebuilt(old: Group, buckets: GroupBucket[], bucketStats: BucketStats[])
 
 function inserted(old: Group, mod: GroupMod): Group {
   const { commandBucket } = mod;
-  const at = commandBucket === BUCKET.FIRST ? 0 : commandBucket === BUCKET.LAST ? old.buckets.length : placeOf(old, commandBucket) + 1;
+  const at =
+    commandBucket === BUCKET.FIRST
+      ? 0
+      : commandBucket === BUCKET.LAST || commandBucket === BUCKET.ALL
+        ? old.buckets.length
+        : placeOf(old, commandBucket) + 1;
   const ids = new Set(old.buckets.map(({ bucketId }) => bucketId));
   for (const { bucketId } of mod.buckets) {
     if (ids.has(bucketId)) throw new PeerError('OFPGMFC_BUCKET_EXISTS', `group ${old.group} has a bucket ${bucketId}`);

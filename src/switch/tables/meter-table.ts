@@ -67,7 +67,7 @@ export class MeterTable {
 
   /** Does what a meter mod says; gives the meters that are no more. Throws PeerError. */
   apply(mod: MeterMod): number[] {
-    const { meter: id, bands } = mod.config;
+    const { meter: id } = mod.config;
     const old = this.#meters.get(id);
     if (mod.command === 'delete') {
       const gone = id === OFPM.ALL ? [...this.#meters.keys()] : old === undefined ? [] : [id];
@@ -75,23 +75,33 @@ export class MeterTable {
       return gone;
     }
     if (id === 0 || (id > OFPM.MAX && !isVirtual(id))) throw new PeerError('OFPMMFC_INVALID_METER', `no meter can be ${id}`);
-    const { maxBands, bandTypes } = this.features();
-    if (bands.length > maxBands) throw new PeerError('OFPMMFC_OUT_OF_BANDS', `${bands.length} bands`);
-    for (const { kind } of bands) {
-      // The datapath drops; to remark is not among what it offers.
-      if ((bandTypes & (kind === 'drop' ? 2 : 4)) === 0) throw new PeerError('OFPMMFC_BAD_BAND', `band type ${kind}`);
-    }
     if (mod.command === 'add') {
       if (old !== undefined) throw new PeerError('OFPMMFC_METER_EXISTS', `meter ${id} exists`);
+      this.#check(mod.config);
       const number = this.#numbers.take();
       if (number === undefined) throw new PeerError('OFPMMFC_OUT_OF_METERS', 'the datapath has no more meters');
       this.#meters.set(id, { config: completed(mod.config), number, createdMs: this.#clock.now() });
     } else {
       if (old === undefined) throw new PeerError('OFPMMFC_UNKNOWN_METER', `no meter ${id}`);
+      this.#check(mod.config);
       old.config = completed(mod.config);
     }
     this.#install(id);
     return [];
+  }
+
+  /** What the datapath could not do, in the order in which the reference minds it. */
+  #check({ flags, bands }: MeterConfig): void {
+    const { maxBands, bandTypes, capabilities } = this.features();
+    const unit = flags & (METER_FLAG.KBPS | METER_FLAG.PKTPS);
+    if (unit !== METER_FLAG.KBPS && unit !== METER_FLAG.PKTPS) throw new PeerError('OFPMMFC_BAD_FLAGS', 'a meter counts bits or packets');
+    if (bands.length === 0 || bands.length > maxBands) throw new PeerError('OFPMMFC_OUT_OF_BANDS', `${bands.length} bands`);
+    if (bands.some(({ rate }) => rate === 0)) throw new PeerError('OFPMMFC_BAD_RATE', 'a band without a rate');
+    if ((flags & ~capabilities) !== 0) throw new PeerError('OFPMMFC_BAD_FLAGS', `meter flags 0x${flags.toString(16)}`);
+    for (const { kind } of bands) {
+      // The datapath drops; to remark is not among what it offers.
+      if ((bandTypes & (kind === 'drop' ? 2 : 4)) === 0) throw new PeerError('OFPMMFC_BAD_BAND', `band type ${kind}`);
+    }
   }
 
   #install(id: number): void {

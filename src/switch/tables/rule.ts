@@ -1,7 +1,7 @@
 // A flow of an OpenFlow table.
 import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
 import { copyMatch, KEY_WORDS, type Match, W } from '../../flow/key.ts';
-import type { Action, OfPort } from '../../openflow/action.ts';
+import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
 
 /** Highest priority a peer can give; above it are flows that no request sees. */
@@ -41,6 +41,8 @@ export class FlowRule extends ClassifierRule {
   readonly stats: RuleStats;
   /** No longer in its table; translation results that still know it only push counters. */
   isGone = false;
+  /** What took its place and counts what comes late for it. */
+  heir: FlowRule | undefined;
 
   constructor(match: Match, priority: number, settings: RuleSettings, stats: RuleStats) {
     super(match, priority, conjunctionsOf(settings.actions));
@@ -67,12 +69,12 @@ export class FlowRule extends ClassifierRule {
     return this.priority > MAX_PRIORITY;
   }
 
-  /** When the flow ends if no frame comes; Infinity = never. */
+  /** When the flow ends if no frame comes; Infinity = never. Its time must be over, not only reached. */
   dueMs(): number {
     const { idleTimeoutSec, hardTimeoutSec } = this.settings;
     const idle = idleTimeoutSec === 0 ? Number.POSITIVE_INFINITY : this.stats.usedMs + idleTimeoutSec * 1000;
     const hard = hardTimeoutSec === 0 ? Number.POSITIVE_INFINITY : this.stats.modifiedMs + hardTimeoutSec * 1000;
-    return Math.min(idle, hard);
+    return Math.min(idle, hard) + 1;
   }
 
   describe(nowMs: number): FlowStats {
@@ -111,6 +113,8 @@ export function sendsTo(actions: readonly Action[], port: OfPort): boolean {
       case 'enqueue':
       case 'outputTrunc':
         return action.port === port;
+      case 'controller':
+        return port === OFPP.CONTROLLER;
       case 'writeActions':
       case 'clone':
         return sendsTo(action.actions, port);
@@ -136,10 +140,16 @@ function isNormal({ key, mask }: Match): boolean {
   return true;
 }
 
-/** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. */
-export function normalizeMatch(match: Match): Match {
+/** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. `scratch` may be given for what has to be written anew. */
+export function normalizeMatch(match: Match, scratch?: Match): Match {
   if (isNormal(match)) return match;
-  const normal = copyMatch(match);
+  const normal = scratch ?? copyMatch(match);
+  if (scratch !== undefined) {
+    scratch.key.set(match.key);
+    scratch.mask.set(match.mask);
+    if (match.tunFields === undefined) delete scratch.tunFields;
+    else scratch.tunFields = match.tunFields;
+  }
   if (normal.mask[W.IN_PORT] !== 0) {
     normal.mask[W.IN_PORT] = 0xffffffff;
     normal.key[W.IN_PORT] = normal.key[W.IN_PORT]! & 0xffff;

@@ -43,7 +43,13 @@ export class TableRoom {
 
   /** OFPT_TABLE_MOD of OpenFlow 1.4 on. */
   set(settings: TableSettings, rules: Iterable<FlowRule>, count: number): void {
+    const evicted = this.#settings.evicts === true;
     this.#settings = { ...settings };
+    // What eviction is to go by, when it is said, decides instead of the configuration's bit, as in the reference: "other" turns it on,
+    // "importance" off, all else leaves it.
+    const { evictionFlags } = settings;
+    if (evictionFlags !== undefined)
+      this.#settings.evicts = evictionFlags === EVICT.OTHER || (evictionFlags !== EVICT.IMPORTANCE && evicted);
     if (settings.tellsVacancy === true) {
       const { down, up } = settings.vacancy ?? { down: 0, up: 0 };
       this.#settings.vacancy = { down, up, now: 0 };

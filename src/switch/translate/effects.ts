@@ -11,13 +11,21 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
     switch (effect.kind) {
       case 'lookup': {
         effect.table.lookups += packets;
-        const { rule } = effect;
+        let { rule } = effect;
         if (rule === undefined) break;
         effect.table.matches += packets;
+        while (rule.isGone && rule.heir !== undefined) rule = rule.heir;
         const { stats } = rule;
         const { flags } = rule.settings;
         if (!flags.noPacketCounts) stats.packets += packets;
         if (!flags.noByteCounts) stats.bytes += bytes;
+        if (usedMs > stats.usedMs) stats.usedMs = usedMs;
+        break;
+      }
+      case 'miss': {
+        const { stats } = effect.rule;
+        stats.packets += packets;
+        stats.bytes += bytes;
         if (usedMs > stats.usedMs) stats.usedMs = usedMs;
         break;
       }

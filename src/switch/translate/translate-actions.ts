@@ -211,7 +211,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     }
     case 'decTtl':
-      return decrementTtl(walk, action.listed === true ? action.controllerIds : [0]);
+      return decrementTtl(walk, action.listed === true ? action.controllerIds : DEFAULT_CONTROLLERS);
     case 'setMplsLabel':
       return setMpls(walk, 0xfffff000, action.label << 12);
     case 'setMplsTc':
@@ -224,6 +224,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       const ttl = key[W.MPLS]! & 0xff;
       if (ttl > 1) return setMpls(walk, 0xff, ttl - 1);
       walk.toController('invalid_ttl', 0xffff, 0, undefined, 0);
+      walk.report('warn', 'MPLS decrement TTL exception');
       return 'stop';
     }
     case 'pushMpls':
@@ -475,6 +476,9 @@ function pushMpls(walk: Walk, ethertype: number): void {
   key[W.MPLS] = label;
   key[W.TYPE] = (key[W.TYPE]! & 0xffff) | (ethertype << 16);
 }
+
+/** Who hears of a frame that has lived out, when nobody is named. */
+const DEFAULT_CONTROLLERS: readonly number[] = [0];
 
 function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | undefined {
   const { key } = walk;

@@ -16,6 +16,7 @@ import { OFPM } from '../../openflow/meter.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
+import type { MissFlow } from '../tables/internal-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
@@ -183,12 +184,12 @@ export class Walk {
     runList?: (walk: Walk, actions: readonly Action[], isLast: boolean) => void,
   ): void {
     const { bridge, key } = this;
-    const flowTable = bridge.tables.table(table);
+    const flowTable = bridge.tables.tableFor(table);
     const realPort = key[W.IN_PORT]!;
     key[W.IN_PORT] = inPort;
-    const rule = flowTable?.classifier.lookup(key, bridge.tables.version, this.wild);
+    const rule = flowTable.classifier.lookup(key, bridge.tables.version, this.wild);
     key[W.IN_PORT] = realPort;
-    if (flowTable !== undefined) this.effects.push({ kind: 'lookup', table: flowTable, rule });
+    this.effects.push({ kind: 'lookup', table: flowTable, rule });
     const before = [this.table, this.rule] as const;
     const { isLast } = this;
     if (rule === undefined) {
@@ -196,6 +197,7 @@ export class Walk {
       this.nested('table', text, () => {
         this.table = table;
         this.rule = undefined;
+        if (!honoursMiss) this.#countMiss('drop');
         if (!honoursMiss || !this.#miss(table, inPort)) this.report('action', 'drop');
         thenAlso?.();
       });
@@ -215,24 +217,28 @@ export class Walk {
     [this.table, this.rule] = before;
   }
 
+  /** What the bridge's own flows do with a frame that nothing matched; false: nothing at all. */
   #miss(table: number, inPort: OfPort): boolean {
-    switch (this.bridge.tables.missOf(table)) {
-      case 'drop':
-        return false;
-      case 'continue':
-        if (table + 1 >= 254) return false;
-        this.lookup(table + 1, inPort, true, false);
-        return true;
-      case 'controller':
-        this.toController('no_match', undefined, 0, undefined, 0);
-        return true;
-      case 'default': {
-        const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
-        if (!this.bridge.wantsPacketInOnMiss || (port !== undefined && (port.config & PORT_CONFIG.NO_PACKET_IN) !== 0)) return false;
-        this.toController('implicit_miss', undefined, 0, undefined, 0);
-        return true;
-      }
+    const { tables } = this.bridge;
+    const config = tables.missOf(table);
+    if (config === 'continue' && table + 1 < 254) {
+      this.lookup(table + 1, inPort, true, false);
+      return true;
     }
+    const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
+    const isForControllers =
+      // Behind the last table there is none to continue in.
+      (config === 'controller' || config === 'continue' || (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
+      // Who asked for the controller meant frames of real ports.
+      (port === undefined ? config === 'default' : (port.config & PORT_CONFIG.NO_PACKET_IN) === 0);
+    this.#countMiss(isForControllers ? 'controller' : 'drop');
+    if (isForControllers) this.toController('implicit_miss', undefined, 0, undefined, 0);
+    return isForControllers;
+  }
+
+  #countMiss(miss: MissFlow): void {
+    const rule = this.bridge.tables.missRule(miss);
+    if (rule !== undefined) this.effects.push({ kind: 'miss', rule });
   }
 
   /** resubmit and goto_table. */

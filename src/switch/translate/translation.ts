@@ -16,6 +16,8 @@ import type { FrozenState, RecircStore } from './frozen.ts';
 /** Side effects of traffic of a megaflow, replayed each time its counters move. */
 export type Effect =
   | { kind: 'lookup'; table: FlowTable; rule: FlowRule | undefined }
+  /** No flow matched; the rule is one of the bridge's own. */
+  | { kind: 'miss'; rule: FlowRule }
   | { kind: 'learn'; bridge: BridgeState; vlan: number; high: number; low: number; bundle: PortBundle; announcement: Announcement }
   | { kind: 'mirror'; mirror: Mirror }
   | { kind: 'port'; port: SwitchPort; direction: 'rx' | 'tx' }

@@ -1,0 +1,27 @@
+// What makes a flow mod undecodable as the reference sees it: actions that do not fit the match, a match on a connection's addresses without
+// their protocol.
+import { PeerError } from '../base/errors.ts';
+import { type Match, W } from '../flow/key.ts';
+import { ETH, matchedEthType } from '../flow/prerequisites.ts';
+import { checkActionList } from './action-check.ts';
+import type { FlowMod, OfVersion } from './message.ts';
+
+/** Addresses of a connection's first packet ask for the network protocol that has such. */
+function isConnectionConsistent(match: Match): boolean {
+  const asks = (word: number, count: number): boolean => {
+    for (let i = word; i < word + count; i++) if (match.mask[i] !== 0) return true;
+    return false;
+  };
+  const asks4 = asks(W.CT_NW_SRC, 2);
+  const asks6 = asks(W.CT_IPV6_SRC, 8);
+  if (!asks4 && !asks6) return true;
+  const type = matchedEthType(match);
+  return !(asks4 && type !== ETH.IPV4) && !(asks6 && type !== ETH.IPV6);
+}
+
+/** Throws PeerError for a flow mod whose parts do not fit. OpenFlow 1.0 lets pass what has nothing to work on. */
+export function requireConsistentFlow(mod: FlowMod, version: OfVersion): void {
+  const isConsistent = mod.actions.length === 0 || checkActionList(mod.actions, mod.match, mod.table);
+  if (!isConnectionConsistent(mod.match) || (!isConsistent && version > 1))
+    throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+}

@@ -1,0 +1,126 @@
+// What two switches answered in one comparable form: parts of one multipart reply joined, rows of lists whose order is nobody's promise
+// sorted, each message as hexadecimal with its print beside it.
+import { printBytes } from '../../../src/openflow/text/message-print.ts';
+import type { Heard } from './sides.ts';
+
+/** Dummy devices of the two sides have addresses by when they were made. */
+const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes)
+    .toString('hex')
+    .replace(/aa55aa55[0-9a-f]{4}/g, 'MMMMMMMMMMMM');
+
+const FEATURES_REPLY = 6;
+const QUEUE_CONFIG_REPLY = 23;
+const FLOW = 1;
+const PORT = 4;
+const QUEUE = 5;
+const GROUP = 6;
+const GROUP_DESC = 7;
+const METER = 9;
+const METER_CONFIG = 10;
+const PORT_DESC = 13;
+const QUEUE_DESC = 15;
+const MONITOR = 16;
+
+/** Where the rows of a multipart body end, for lists in no order; undefined leaves the body alone. */
+function rows(version: number, type: number, body: Uint8Array): Uint8Array[] | undefined {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const fixed: Record<number, number> = {
+    [PORT]: version >= 5 ? 0 : version === 4 ? 112 : 104,
+    [QUEUE]: version >= 5 ? 0 : version === 4 ? 40 : 32,
+    [PORT_DESC]: version >= 5 ? 0 : version === 1 ? 48 : 64,
+  };
+  const lists = [QUEUE_DESC, FLOW, GROUP, GROUP_DESC, METER, METER_CONFIG, PORT, QUEUE, PORT_DESC, MONITOR];
+  if (!lists.includes(type)) return undefined;
+  const at16 = type === METER || type === PORT_DESC ? 4 : type === QUEUE_DESC ? 8 : 0;
+  const found: Uint8Array[] = [];
+  for (let at = 0; at + 4 <= body.length; ) {
+    const size = fixed[type] || view.getUint16(at + at16);
+    if (size < 4 || at + size > body.length) return undefined;
+    found.push(body.subarray(at, at + size));
+    at += size;
+  }
+  return found;
+}
+
+interface Said {
+  /** Head and rows as hexadecimal. */
+  text: string;
+  bytes: Uint8Array;
+}
+
+const NX_VENDOR = 0x2320;
+const ONF_VENDOR = 0x4f4e4600;
+/** Vendor statistics by what they are in later versions. */
+const VENDOR_TYPES: Readonly<Record<number, number>> = { 0: FLOW, 2: MONITOR, 7: GROUP, 8: GROUP_DESC, 1870: MONITOR };
+
+/** The messages of one step in comparable form. `asynchronous` ones in a row are sorted: their order is nobody's promise. */
+export function comparable(heard: Heard): { lines: string[]; prints: string[] } {
+  const said: Said[] = [];
+  const multipart = new Map<string, { head: string; parts: Uint8Array[]; version: number; type: number; more: boolean; at: number }>();
+  for (const bytes of heard.messages) {
+    const version = bytes[0] ?? 0;
+    if (bytes[1] === FEATURES_REPLY && version < 4) {
+      // Its ports are in no order.
+      const ports = Array.from({ length: Math.floor((bytes.length - 32) / (version === 1 ? 48 : 64)) }, (_, i) =>
+        hex(bytes.subarray(32 + i * (version === 1 ? 48 : 64), 32 + (i + 1) * (version === 1 ? 48 : 64))),
+      );
+      said.push({ text: `${hex(bytes.subarray(0, 32))}\n${ports.sort().join('\n')}`, bytes });
+      continue;
+    }
+    if (bytes[1] === QUEUE_CONFIG_REPLY && (version === 3 || version === 4)) {
+      const queues = rows(version, QUEUE_DESC, bytes.subarray(16)) ?? [];
+      said.push({ text: `${hex(bytes.subarray(0, 16))}\n${queues.map(hex).sort().join('\n')}`, bytes });
+      continue;
+    }
+    const isMultipart = bytes[1] === (version === 1 ? 17 : 19);
+    if (!isMultipart || bytes.length < 12) {
+      said.push({ text: hex(bytes), bytes });
+      continue;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let type = view.getUint16(8);
+    let start = version === 1 ? 12 : 16;
+    let label = `${type}`;
+    if (type === 0xffff && bytes.length >= start + 8) {
+      const vendor = view.getUint32(start);
+      const subtype = view.getUint32(start + 4);
+      label = `${vendor.toString(16)}/${subtype}`;
+      if (vendor === NX_VENDOR || vendor === ONF_VENDOR) type = VENDOR_TYPES[subtype] ?? -1;
+      start += vendor === NX_VENDOR && version === 1 ? 12 : 8;
+    }
+    const key = `${view.getUint32(4)}/${label}`;
+    const known = multipart.get(key);
+    const more = (view.getUint16(10) & 1) !== 0;
+    if (known?.more) {
+      known.parts.push(bytes.subarray(start));
+      known.more = more;
+    } else {
+      multipart.set(key, {
+        head: `${version}/${bytes[1]}/xid=${view.getUint32(4).toString(16)}/${label}/flags=${view.getUint16(10) & ~1}`,
+        parts: [bytes.subarray(start)],
+        version,
+        type,
+        more,
+        at: said.push({ text: '', bytes }) - 1,
+      });
+    }
+  }
+  for (const { head, parts, version, type, more, at } of multipart.values()) {
+    const body = Buffer.concat(parts);
+    const split = rows(version, type, body);
+    const last = said[at];
+    if (last === undefined) continue;
+    // Dummy ports of the reference have statistics of their own making behind those of Ethernet.
+    if (type === PORT && version >= 5)
+      for (const [i, row] of (split ?? []).entries()) if (split !== undefined) split[i] = Buffer.concat([row.subarray(4, 120)]);
+    last.text = `${head}${more ? '/unfinished' : ''}\n${split === undefined ? hex(body) : split.map(hex).sort().join('\n')}`;
+  }
+  // Asynchronous messages (flow removed, packet-in, port status) have xid 0.
+  const isAsync = ({ bytes }: Said): boolean => bytes[4] === 0 && bytes[5] === 0 && bytes[6] === 0 && bytes[7] === 0;
+  const sorted = [...said.filter((one) => !isAsync(one)), ...said.filter(isAsync).sort((a, b) => (a.text < b.text ? -1 : 1))];
+  return {
+    lines: [...sorted.map(({ text }) => text), ...(heard.isClosed ? ['closed'] : [])],
+    prints: sorted.map(({ bytes }) => printBytes(bytes, { verbosity: 1 })),
+  };
+}
