@@ -92,8 +92,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
  * - flows: order of several faults in one text; `eth` in matches on recirc_id with the ports of a connection; widths of arp_op.
  * - badflows: the place that a message quotes after a spoilt number, parenthesis or field.
  * - messages: words at random, so that nearly all have two faults at once; which is told depends on the order of checks. Messages that mean to be
- *   sound, and what becomes of them by one change, are compared by `message-coverage.ts` and differ far less. NXT_FLOW_MOD under -mm shows
- *   the entries of its match in the reference.
+ *   sound, and what becomes of them by one change, are compared by `message-coverage.ts` and differ far less.
  */
 export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boolean }>> = {
   nxm: { share: 0.03, onErrors: true },
