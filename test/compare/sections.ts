@@ -86,23 +86,22 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
 /**
  * What is known to differ, and why. Where the reason is ours the difference is a debt, not a feature.
  *
- * - nxm, parse-oxm: tun_metadata is left out: a key has room for it only where a TLV table says so, the reference makes room in each match.
- *   packet_type (0,0) is left out: every key without another is Ethernet, the reference keeps whether that was said.
- *   ICMP types and codes fill 16 bits in the reference, 8 here: in matches without their prerequisites the mask shows it.
- * - ofp10: as above, types and codes over 255.
+ * - nxm, parse-oxm: tun_metadata is left out: the reference makes room for it in each match. packet_type (0,0) is left out: every key without
+ *   another is Ethernet, the reference keeps whether that was said.
  * - actions, instructions: order of checks in actions with several faults at once; the reference logs each of them.
- * - flows: log lines of matches without prerequisites (`eth` and 16-bit ICMP types, as above); order of several faults in one text.
+ * - flows: order of several faults in one text; `eth` in matches on recirc_id with the ports of a connection; widths of arp_op.
  * - badflows: the place that a message quotes after a spoilt number, parenthesis or field.
- * - messages: lists whose later entries are bad are printed up to there by the reference, not at all here.
+ * - messages: words at random, so that nearly all have two faults at once; which is told depends on the order of checks. Messages that mean to be
+ *   sound, and what becomes of them by one change, are compared by `message-coverage.ts` and differ far less.
  */
 export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boolean }>> = {
   nxm: { share: 0.03, onErrors: true },
   nxmLines: { share: 0.03, onErrors: true },
-  actions: { share: 0.15, onErrors: true },
-  instructions: { share: 0.15, onErrors: true },
-  flows: { share: 0.1, onErrors: true },
+  actions: { share: 0.1, onErrors: true },
+  instructions: { share: 0.05, onErrors: true },
+  flows: { share: 0.05, onErrors: true },
   fields: { share: 0.4, onErrors: true },
-  badflows: { share: 0.2, onErrors: true },
+  badflows: { share: 0.1, onErrors: true },
   small: { share: 0.03, onErrors: true },
-  messages: { share: 0.4, onErrors: false },
+  messages: { share: 0.1, onErrors: false },
 };

@@ -43,8 +43,6 @@ export function fixed10(d: Dice): string {
   if (d.chance(4, 5)) view.setUint16(22, d.pick([0x800, 0x806, 0x8035, 0x86dd, 0x5ff]));
   if (d.chance(4, 5)) bytes[25] = d.pick([1, 6, 17, 132, 58, 2]);
   if (d.chance(1, 2)) view.setUint16(18, d.pick([0xffff, 0, 5, 4095, 0x1005]));
-  // The upper byte of an ICMP type has no place in a key; see DIFFERENCES.
-  if (bytes[25] === 1 || bytes[25] === 58) bytes[36] = bytes[38] = 0;
   return hex(bytes);
 }
 

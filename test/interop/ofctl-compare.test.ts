@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fuzz, TARGETS } from '../compare/fuzz.ts';
+import { anyMessage, asDifference, compareMessages, HEADS } from '../compare/messages.ts';
 import { compare, describe, hasReference } from '../compare/programs.ts';
 import { Dice } from '../compare/random.ts';
 import { ALLOWANCE, SECTIONS } from '../compare/sections.ts';
@@ -10,6 +11,8 @@ import { ALLOWANCE, SECTIONS } from '../compare/sections.ts';
 const skip = !hasReference && 'no reference ovs-ofctl';
 const count = Number(process.env['COMPARE_COUNT'] ?? 40);
 const seed = Number(process.env['COMPARE_SEED'] ?? 1);
+/** What of whole messages may differ: those with two faults, of which the first that is found is told. */
+const MESSAGE_SHARE = 0.03;
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1000);
 
 for (const [name, make] of Object.entries(SECTIONS)) {
@@ -42,4 +45,17 @@ test("help and the list of commands are the reference's", { skip }, () => {
 
 test('hostile bytes and text end in named errors', () => {
   for (const target of Object.keys(TARGETS)) fuzz(target, runs, seed);
+});
+
+test('messages of every row of the table, sound and damaged: as the reference', { skip }, () => {
+  const d = new Dice(seed);
+  const drawn = HEADS.flatMap((_, index) => Array.from({ length: 4 }, () => anyMessage(d, index)));
+  const compared = compareMessages(drawn, 1);
+  const differences = compared.filter(({ reference, ours }) => reference !== ours);
+  const text = (): string =>
+    differences
+      .slice(0, 20)
+      .map((one) => describe(asDifference(one)))
+      .join('\n');
+  assert.ok(differences.length <= compared.length * MESSAGE_SHARE, `${differences.length} of ${compared.length} differ\n${text()}`);
 });

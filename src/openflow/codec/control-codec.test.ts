@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PeerError } from '../../base/errors.ts';
+import { type Field, mustField } from '../../flow/fields.ts';
 import { matchAll, W } from '../../flow/key.ts';
+import { fieldPlace } from '../field-order.ts';
 import type { FlowMonitorRequest, FlowUpdate, MonitorUpdate } from '../flow-monitor.ts';
 import type { BundleType, Message, OfVersion } from '../message.ts';
+import { TABLE_INSTRUCTIONS } from '../table-features.ts';
 import { printBytes } from '../text/message-print.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
 
@@ -90,6 +93,46 @@ const tlvMap = record({
 });
 
 /** Each message with the versions that have it. */
+const ipfix = record({
+  totalFlows: u64,
+  currentFlows: u64,
+  packets: u64,
+  ipv4Packets: u64,
+  ipv6Packets: u64,
+  errorPackets: u64,
+  ipv4ErrorPackets: u64,
+  ipv6ErrorPackets: u64,
+  txPackets: u64,
+  txErrors: u64,
+  collectorSetId: u32,
+});
+const setOf = (names: readonly string[]): fc.Arbitrary<Field[]> =>
+  fc.subarray([...names]).map((some) => some.map(mustField).sort((a, b) => fieldPlace(a) - fieldPlace(b)));
+const actionFeatures = record({
+  actions: fc.subarray([0, 22, 18, 17, 23]).map((bits) => bits.reduce((sum, bit) => sum | (1 << bit), 0)),
+  setFields: setOf(['eth_src', 'ip_dst', 'tcp_src']),
+});
+const tableInstructions = record({
+  next: fc.subarray([1, 2, 9, 200]),
+  instructions: fc.subarray(TABLE_INSTRUCTIONS.map(([name]) => name)),
+  write: actionFeatures,
+  apply: actionFeatures,
+});
+const tableFeatures = record({
+  table: fc.integer({ min: 0, max: 254 }),
+  name: fc.constantFrom('', 'classifier', 'ingress'),
+  command: fc.constant('replace' as const),
+  metadataMatch: u64,
+  metadataWrite: u64,
+  maxEntries: u32,
+  hasProperties: fc.constant(true),
+  onMatch: tableInstructions,
+  onMiss: tableInstructions,
+  match: setOf(['eth_src', 'eth_dst', 'ip_src']),
+  masked: fc.constant([] as Field[]),
+  wildcarded: setOf(['eth_src', 'eth_dst']),
+});
+
 const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<Message>])[] = [
   [
     'bundle control',
@@ -199,6 +242,37 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
       maxSpace: u32,
       maxFields: fc.integer({ min: 64, max: 0xffff }),
       maps: fc.array(tlvMap, { maxLength: 4 }),
+    }),
+  ],
+  [
+    'role status',
+    [5, 6],
+    record({
+      kind: fc.constant('roleStatus' as const),
+      role: fc.constantFrom('equal', 'primary', 'secondary'),
+      reason: fc.constantFrom('primary_request', 'configuration_changed', 'experimenter_data_changed'),
+      generationId: u64,
+    }),
+  ],
+  [
+    'forwarded request',
+    [5],
+    // A meter that goes away.
+    u8.map((meter) => ({ kind: 'requestForward' as const, inner: new Uint8Array([5, 29, 0, 16, 0, 0, 0, 9, 0, 2, 0, 0, 0, 0, 0, meter]) })),
+  ],
+  ['IPFIX of a bridge', [1, 2, 3, 4, 5, 6], record({ kind: fc.constant('ipfixBridgeReply' as const), stats: ipfix })],
+  [
+    'IPFIX of collector sets',
+    [1, 2, 3, 4, 5, 6],
+    record({ kind: fc.constant('ipfixFlowReply' as const), stats: fc.array(ipfix, { maxLength: 3 }), more: fc.boolean() }),
+  ],
+  [
+    'table features',
+    [4],
+    record({
+      kind: fc.constant('tableFeaturesReply' as const),
+      tables: fc.array(tableFeatures, { minLength: 1, maxLength: 3 }),
+      more: fc.boolean(),
     }),
   ],
   ['flow monitor cancel', [1, 2, 3, 4], record({ kind: fc.constant('flowMonitorCancel' as const), id: u32 })],

@@ -297,8 +297,11 @@ function isKnown({ coded, size, hasMask }: EntryHeader): boolean {
   return coded !== undefined && size === coded.field.wireBytes * (hasMask ? 2 : 1);
 }
 
+/** Fields that are of no header: what a packet-out may say of its packet. */
+const PIPELINE = /^(?:tun_.*|metadata|in_port|in_port_oxm|x{0,2}reg\d+|packet_type)$/;
+
 /** Reads entries to the end of `from`. Unless `strict`, unknown fields and missing prerequisites are passed over, as in packet-ins. */
-export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCookie = false): DecodedMatch {
+export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCookie = false, ofPipeline = false): DecodedMatch {
   const match = matchAll();
   const result: DecodedMatch = { match };
   let isEthernet = false;
@@ -323,9 +326,11 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
       continue;
     }
     const value = decodeFieldValue(from, header);
-    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
+    if (ofPipeline && !PIPELINE.test(value.field.name))
+      throw new PeerError('OFPBRC_PIPELINE_FIELDS_ONLY', `${value.field.name} in a packet-out`);
     if (strict && !prereqHolds(value.field.prereq, match))
       throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
+    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
     if (value.field.name === 'packet_type' && value.value === 0n) isEthernet = true;
     addToMatch(match, value);
   }
@@ -344,7 +349,7 @@ export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion
 }
 
 /** Reads an OXM match with its envelope. */
-export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
+export function decodeOxmMatch(from: ByteReader, strict = true, ofPipeline = false): DecodedMatch {
   const type = from.u16();
   const length = from.u16();
   if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
@@ -352,5 +357,5 @@ export function decodeOxmMatch(from: ByteReader, strict = true): DecodedMatch {
   if (length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
   from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-  return decodeMatchEntries(entries, strict);
+  return decodeMatchEntries(entries, strict, false, ofPipeline);
 }

@@ -218,18 +218,22 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) {
     actionsSize = from.u16();
     from.skip(2);
-    match = decodeAnyMatch(from).match;
+    match = decodeAnyMatch(from, true, true).match;
   } else {
     match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }
-  const inPort = inPortOf(match);
-  if (inPort >= OFPP.MAX && inPort !== OFPP.LOCAL && inPort !== OFPP.NONE && inPort !== OFPP.CONTROLLER) {
-    log.warn(`packet-out has bad input port 0x${inPort.toString(16)}`);
-    throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${inPort}`);
-  }
+  const checkPort = (): void => {
+    const port = inPortOf(match);
+    const isNamed = port === OFPP.LOCAL || port === OFPP.CONTROLLER || (port === OFPP.NONE && version < 6);
+    if (port < OFPP.MAX || isNamed) return;
+    log.warn(`packet-out has bad input port 0x${port.toString(16)}`);
+    throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${port}`);
+  };
+  if (version === 6) checkPort();
   const actions = decodeActions(from.sub(actionsSize), version);
+  checkPort();
   return { kind: 'packetOut', bufferId, match, actions, data: from.rest().slice() };
 }
 

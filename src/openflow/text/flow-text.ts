@@ -12,7 +12,6 @@ import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import { fault, numberOf, tableOf, u64 } from './number-text.ts';
-import { formatOfp10Match } from './ofp10-match-text.ts';
 import { parseSubfieldPart } from './subfield-text.ts';
 
 const noFlags = (): FlowModFlags => ({
@@ -224,10 +223,10 @@ export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = 
 }
 
 /**
- * A flow-mod as `ofp-print` shows it after the header line. `match10` is its match as OpenFlow 1.0 has it on the wire, where that is to be
+ * A flow-mod as `ofp-print` shows it after the header line. `wireMatch` is its match as it stands on the wire, where that is to be
  * shown.
  */
-export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortNames, match10?: Uint8Array): string {
+export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortNames, wireMatch?: string): string {
   const words: Readonly<Record<FlowModCommand, string>> = {
     add: 'ADD',
     modify: 'MOD',
@@ -238,14 +237,14 @@ export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortName
   let text = ` ${words[mod.command]}`;
   if (mod.table !== 0 && (mod.table !== 255 || version > 1)) text += ` table:${mod.table}`;
   text += ' ';
-  const match = match10 === undefined ? formatMatch(mod.match, mod.priority, names) : formatOfp10Match(match10, names);
+  const match = wireMatch ?? formatMatch(mod.match, mod.priority, names);
   if (match !== '') text += `${match} `;
   const cookie = mod.newCookie ?? UNKNOWN;
   if (cookie !== 0n && cookie !== UNKNOWN) text += `cookie:0x${cookie.toString(16)} `;
   if (mod.cookieMask !== 0n) text += `cookie:0x${mod.cookie.toString(16)}/0x${mod.cookieMask.toString(16)} `;
   if (mod.idleTimeoutSec !== 0) text += `idle:${mod.idleTimeoutSec} `;
   if (mod.hardTimeoutSec !== 0) text += `hard:${mod.hardTimeoutSec} `;
-  if (match10 !== undefined && mod.priority !== 0x8000) text += `pri:${mod.priority} `;
+  if (wireMatch !== undefined && mod.priority !== 0x8000) text += `pri:${mod.priority} `;
   if (mod.importance !== 0) text += `importance:${mod.importance} `;
   if (mod.bufferId !== 0xffffffff) text += `buf:0x${mod.bufferId.toString(16)} `;
   if (mod.outPort !== OFPP.NONE) text += `out_port:${formatPort(mod.outPort, names)} `;

@@ -8,14 +8,17 @@ import { ETH, matchedEthType } from '../../flow/prerequisites.ts';
 import { checkActionList } from '../action-check.ts';
 import { type Continuation, decodeContinuation } from '../codec/continuation-codec.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
-import type { Message, PacketIn, Resume } from '../message.ts';
+import type { Message, OfVersion, PacketIn, Resume } from '../message.ts';
 import { formatActions } from './action-format.ts';
+import { formatEntries } from './entries-text.ts';
 import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
+import { formatOfp10Match } from './ofp10-match-text.ts';
 import { formatPacket } from './packet-text.ts';
 import type { BodyPrinters, PrintContext } from './print-context.ts';
 
 const UNKNOWN = 0xffffffffffffffffn;
 const OFPT_FLOW_MOD = 14;
+const OFPT_VENDOR = 4;
 
 /** `set-frags` modes by the low bits of the switch configuration's flags. */
 export const FRAG_MODES: readonly string[] = ['normal', 'drop', 'reassemble', 'nx-match'];
@@ -98,6 +101,18 @@ function continuationText(state: Continuation, names: PortNames | undefined): st
   return text;
 }
 
+/** Where NXT_FLOW_MOD has the length of its match, and the match. */
+const NXM_LENGTH_AT = 40;
+const NXM_AT = 48;
+
+/** A flow-mod's match as it stands on the wire, in OpenFlow 1.0's form or in Nicira's. */
+function matchOnWire(bytes: Uint8Array, version: OfVersion, names?: PortNames): string | undefined {
+  if (version === 1 && bytes[1] === OFPT_FLOW_MOD) return formatOfp10Match(bytes.subarray(8, 48), names);
+  if (bytes[1] !== OFPT_VENDOR) return undefined;
+  const length = ((bytes[NXM_LENGTH_AT] ?? 0) << 8) | (bytes[NXM_LENGTH_AT + 1] ?? 0);
+  return formatEntries(bytes.subarray(NXM_AT, NXM_AT + length));
+}
+
 /** Bodies of these messages. */
 export const BASIC_BODIES: BodyPrinters = {
   hello: (message, { bytes }) =>
@@ -108,13 +123,12 @@ export const BASIC_BODIES: BodyPrinters = {
   getConfigReply: config,
   setConfig: config,
   flowMod: (message, { names, version, verbosity, bytes }) => {
-    const isFixed = version === 1 && bytes[1] === OFPT_FLOW_MOD && verbosity > 2;
-    const match10 = isFixed ? bytes.subarray(8, 48) : undefined;
+    const wireMatch = verbosity > 2 ? matchOnWire(bytes, version, names) : undefined;
     // What a switch would refuse cannot be decoded, as the reference sees it.
     const isConsistent = checkActionList(message.actions, message.match, message.table);
     if (!isConnectionConsistent(message.match) || (!isConsistent && version > 1))
       throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
-    return `${formatFlowMod(message, version, names, match10)}\n`;
+    return `${formatFlowMod(message, version, names, wireMatch)}\n`;
   },
   flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,
   flowStatsReply: (message, { names, framed }) =>
