@@ -41,7 +41,8 @@ import { MeterTable } from './tables/meter-table.ts';
 import type { FlowRule } from './tables/rule.ts';
 import { fromContinuation, toContinuation } from './translate/continuation.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate, withFrameMetadata } from './translate/translate.ts';
+import { withFrameMetadata } from './translate/frame-metadata.ts';
+import { translate } from './translate/translate.ts';
 import type { Translation } from './translate/translation.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 

@@ -9,11 +9,9 @@
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction } from '../../datapath/datapath.ts';
-import { copyMatch, type Key, keyBits, type Match, matchAll, newKey, VLAN_CFI, W } from '../../flow/key.ts';
-import { addTunField } from '../../flow/tun-fields.ts';
-import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
+import { type Key, newKey, W } from '../../flow/key.ts';
+import type { Action, NatSpec, OfPort, PacketInReason, Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
-import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { MissFlow } from '../tables/internal-table.ts';
@@ -21,17 +19,16 @@ import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
+import { metadataOf, TUNNEL_WORDS } from './frame-metadata.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
-import { mirrorInput, mirrorOutput } from './mirror.ts';
-import { nativeInput } from './native-tunnel.ts';
-import { normal } from './normal.ts';
-import { CT_WORDS, isArp, isIp, isMpls } from './subfield.ts';
+import { finishMask } from './megaflow-mask.ts';
+import { mirrorInput } from './mirror.ts';
+import { continueAt, output, send } from './output.ts';
+import { isIp } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
-import { runReversibly } from './translate-branches.ts';
-import { clearConntrack } from './translate-ct.ts';
 import type { ControllerSend, Effect, Recirculation, TraceNode, TranslateRequest, Translation } from './translation.ts';
-import { maskOptions, optionsOf, placeOptions, presentFields } from './tunnel-options.ts';
-import { markTunnelInput, tunnelOutput } from './tunnel-translate.ts';
+import { optionsOf, placeOptions } from './tunnel-options.ts';
+import { markTunnelInput } from './tunnel-translate.ts';
 
 const MAX_DEPTH = 64;
 const MAX_RESUBMITS = 4096;
@@ -247,11 +244,15 @@ export class Walk {
     this.lookup(table, inPort, honoursMiss, deepens);
   }
 
+  /** Gives up where walks nest too deep. */
+  checkDepth(): void {
+    if (this.depth < MAX_DEPTH) return;
+    this.report('error', `over max translation depth ${MAX_DEPTH}`);
+    this.fail('Recursion too deep');
+  }
+
   #checkWork(): void {
-    if (this.depth >= MAX_DEPTH) {
-      this.report('error', `over max translation depth ${MAX_DEPTH}`);
-      this.fail('Recursion too deep');
-    }
+    this.checkDepth();
     if (++this.resubmits > MAX_RESUBMITS) {
       this.report('error', `over ${MAX_RESUBMITS} resubmit actions`);
       this.fail('Too many resubmits');
@@ -358,141 +359,17 @@ export class Walk {
 
   /** The output action of any port number. */
   output(port: OfPort, maxLen: number, mayPacketIn: boolean): void {
-    const inPort = this.key[W.IN_PORT]!;
-    switch (port) {
-      case OFPP.IN_PORT:
-        this.send(inPort, undefined);
-        return;
-      case OFPP.TABLE:
-        this.tableAction(inPort, 0, mayPacketIn, true);
-        return;
-      case OFPP.NORMAL:
-        this.isLast = false;
-        normal(this);
-        return;
-      case OFPP.FLOOD:
-        this.#flood(false);
-        return;
-      case OFPP.ALL:
-        this.#flood(true);
-        return;
-      case OFPP.CONTROLLER:
-        this.toController(this.#reason(), maxLen, 0, undefined, 0);
-        return;
-      case OFPP.NONE:
-        return;
-      default:
-        if (port !== inPort) this.send(port, undefined);
-        else this.report('warn', 'skipping output to input port');
-    }
-  }
-
-  #reason(): PacketInReason {
-    if (this.isInGroup) return 'group';
-    if (this.isInActionSet) return 'action_set';
-    if (this.rule === undefined) return this.isPacketOut ? 'packet_out' : 'action';
-    // A table-miss flow (OpenFlow 1.3.5 section 5.4): what it sends up "missed".
-    return this.rule.priority === 0 && this.rule.mask.words.length === 0 ? 'explicit_miss' : 'action';
-  }
-
-  #flood(isAll: boolean): void {
-    this.isLast = false;
-    const inPort = this.key[W.IN_PORT]!;
-    for (const port of floodOrder(this.bridge)) {
-      if (port.port === inPort || (!isAll && (port.config & PORT_CONFIG.NO_FLOOD) !== 0)) continue;
-      this.send(port.port, undefined);
-    }
+    output(this, port, maxLen, mayPacketIn);
   }
 
   /** Sends the frame as `key` now has it out of one port, cut to `maxLength`. */
-  send(number: OfPort, maxLength: number | undefined, isMirror = false): void {
-    const port = this.bridge.ports.get(number);
-    if (port === undefined) {
-      this.report('warn', 'Nonexistent output port');
-      return;
-    }
-    if ((port.config & PORT_CONFIG.NO_FWD) !== 0) {
-      this.report('detail', 'OFPPC_NO_FWD set, skipping output');
-      return;
-    }
-    if (port.kind.kind === 'patch') {
-      this.#patch(port);
-      return;
-    }
-    if (port.dpPort === undefined) {
-      this.report('warn', 'Nonexistent output port');
-      return;
-    }
-    if (this.key[W.PACKET_TYPE] !== 0 && port.tunnel === undefined) {
-      this.mark(W.PACKET_TYPE, -1);
-      this.report('warn', 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.');
-      return;
-    }
-    if (port.tunnel !== undefined) {
-      tunnelOutput(this, port, port.tunnel);
-      return;
-    }
-    const { native } = this.bridge;
-    const tunnel = native === undefined ? undefined : nativeInput(this, native, port);
-    // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
-    if (isMirror) this.commit();
-    if (maxLength !== undefined) this.out.push({ kind: 'trunc', maxLength });
-    this.commit();
-    if (tunnel?.tunnel !== undefined) this.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
-    else this.out.push({ kind: 'output', port: port.dpPort });
-    if (port.bundle !== undefined && !this.bridge.mirrors.isEmpty) mirrorOutput(this, port.bundle);
-  }
-
-  /** Goes on at the other end of a patch port. */
-  #patch(port: SwitchPort): void {
-    const peer = port.bridge.patchPeer(port);
-    if (peer === undefined) {
-      this.report('warn', 'Nonexistent patch port peer');
-      return;
-    }
-    if (this.depth >= MAX_DEPTH) {
-      this.report('error', `over max translation depth ${MAX_DEPTH}`);
-      this.fail('Recursion too deep');
-    }
-    this.effects.push({ kind: 'port', port, direction: 'tx' }, { kind: 'port', port: peer, direction: 'rx' });
-    if ((peer.config & PORT_CONFIG.NO_RECV) !== 0) return;
-    this.continueAt(peer, () => {
-      for (let i = W.TUN_ID; i < W.NSH; i++) this.key[i] = 0;
-      for (let i = W.TUN_METADATA; i < this.key.length; i++) this.key[i] = 0;
-    });
+  send(port: OfPort, maxLength: number | undefined, isMirror = false): void {
+    send(this, port, maxLength, isMirror);
   }
 
   /** The walk goes on in another bridge as if the frame, that `prepare` makes what it is there, had come in by that port. */
   continueAt(peer: SwitchPort, prepare: () => void): void {
-    const saved = this.key.slice();
-    const { bridge, actionSet, hasExited, table, rule, isConntracked, wasMpls, isLast, mirrored } = this;
-    const stack = this.stack.splice(0);
-    this.bridge = peer.bridge;
-    this.mirrored = 0;
-    this.actionSet = [];
-    prepare();
-    clearConntrack(this);
-    this.wasMpls = false;
-    this.key[W.IN_PORT] = peer.port;
-    this.depth++;
-    this.nested('bridge', `bridge("${peer.bridge.name}")`, () =>
-      // The peer's first list is in a clone of its own where it could not be undone.
-      // Mirrors see what comes in by a device, not what another bridge passes on.
-      this.lookup(0, peer.port, true, false, () => this.finish(), runReversibly),
-    );
-    this.depth--;
-    this.bridge = bridge;
-    this.mirrored = mirrored;
-    this.actionSet = actionSet;
-    this.hasExited = hasExited;
-    this.isConntracked = isConntracked;
-    this.wasMpls = wasMpls;
-    this.isLast = isLast;
-    this.table = table;
-    this.rule = rule;
-    this.stack.length = 0;
-    this.stack.push(...stack);
-    this.key.set(saved);
+    continueAt(this, peer, prepare);
   }
 
   /** A frame comes into the bridge by a port: mirrors first, then table 0. */
@@ -645,89 +522,6 @@ export class Walk {
     }
     this.finish();
   }
-}
-
-/** LOCAL first, then by number. */
-function* floodOrder(bridge: BridgeState): Generator<SwitchPort> {
-  const local = bridge.ports.get(OFPP.LOCAL);
-  if (local !== undefined) yield local;
-  for (const port of bridge.ports.values()) if (port !== local) yield port;
-}
-
-/** Turns what the walk read into a mask over what the datapath knows. */
-function finishMask(wild: Key, original: Key, isTunnelled: boolean, options: TlvTable): Key {
-  const mask = wild.slice();
-  // Registers, metadata and the like start as zero for every frame.
-  mask.fill(0, W.DP_END);
-  mask[W.IN_PORT] = 0xffffffff;
-  // Whether a tag is present always counts: the Ethernet type alone does not say it here.
-  mask[W.VLAN0] = mask[W.VLAN0]! | VLAN_CFI;
-  if ((mask[W.VLAN1]! & 0xffff) !== 0) mask[W.VLAN1] = mask[W.VLAN1]! | VLAN_CFI;
-  // A frame that came through no tunnel has no outer header, whatever the tables wrote and read there.
-  if (!isTunnelled) {
-    mask.fill(0, W.TUN_ID, W.NSH);
-    mask.fill(0, W.TUN_METADATA);
-  } else maskOptions(mask, original, options);
-  const type = original[W.TYPE]!;
-  if (!isMpls(original)) mask.fill(0, W.MPLS, W.MPLS + 3);
-  if (type >>> 16 !== 0x894f) mask.fill(0, W.NSH, W.TUN_METADATA);
-  if (isIp(original)) {
-    // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
-    const proto = type & 0xff;
-    if (mask[W.TP] !== 0) mask[W.TYPE] = mask[W.TYPE]! | 0xff;
-    if (proto === 1 || proto === 58) mask[W.TP] = mask[W.TP]! & 0x00ff00ff;
-  } else if (!isArp(original)) {
-    mask[W.NW_SRC] = 0;
-    mask[W.NW_DST] = 0;
-  }
-  return mask;
-}
-
-const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
-/** Of the outer header, what identifies the tunnel. */
-const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
-const METADATA_WORDS = [...TUNNEL_WORDS.filter((word) => word > W.TUN_ID + 1), ...range(W.REGS, 16)];
-/** Values of two words, of which both count when one is not zero. */
-const METADATA_PAIRS = [W.TUN_ID, W.METADATA];
-
-/** The same with its mark and what connection tracking says of it, which the frame brings itself. */
-export function withFrameMetadata(match: Match, frameKey: Key): Match {
-  if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
-  const both = copyMatch(match);
-  for (const word of [W.PKT_MARK, ...CT_WORDS]) {
-    const bits = frameKey[word]!;
-    if (bits === 0) continue;
-    // The zone shares its word with the protocol of the connection's first packet.
-    const mask = word === W.CT_ZONE ? (bits >>> 16 === 0 ? 0xff00 : (bits & 0xff00) === 0 ? 0xffff0000 : 0xffffff00) : 0xffffffff;
-    both.key[word] = bits & mask;
-    both.mask[word] = mask;
-  }
-  // Addresses of that packet need the type of its protocol.
-  if ((frameKey[W.CT_ZONE]! & 0xff00) !== 0) {
-    both.key[W.TYPE] = frameKey[W.TYPE]! & 0xffff0000;
-    both.mask[W.TYPE] = 0xffff0000;
-  }
-  return both;
-}
-
-/** The pipeline fields that a packet-in carries: in_port always, the others where they are not zero. */
-export function metadataOf(key: Key, table?: TlvTable): Match {
-  const match = matchAll();
-  match.key[W.IN_PORT] = key[W.IN_PORT]!;
-  match.mask[W.IN_PORT] = 0xffffffff;
-  for (const word of METADATA_WORDS) {
-    if (key[word] === 0) continue;
-    match.key[word] = key[word]!;
-    match.mask[word] = 0xffffffff;
-  }
-  for (const word of METADATA_PAIRS) {
-    if (key[word] === 0 && key[word + 1] === 0) continue;
-    match.key.set(key.subarray(word, word + 2), word);
-    match.mask.fill(0xffffffff, word, word + 2);
-  }
-  const fields = table === undefined ? [] : presentFields(key, table);
-  for (const field of fields) addTunField(match, field, keyBits(key, field.at, field.bits), (1n << BigInt(field.bits)) - 1n);
-  return match;
 }
 
 /** Translates one key. */
