@@ -251,7 +251,8 @@ const messages: readonly (readonly [string, readonly OfVersion[], fc.Arbitrary<M
       kind: fc.constant('roleStatus' as const),
       role: fc.constantFrom('equal', 'primary', 'secondary'),
       reason: fc.constantFrom('primary_request', 'configuration_changed', 'experimenter_data_changed'),
-      generationId: u64,
+      // All ones say that there is none.
+      generationId: u64.filter((id) => id !== 0xffffffffffffffffn),
     }),
   ],
   [
