@@ -224,9 +224,11 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }
+  // In OpenFlow 1.5 it may be missing; that there is none must be said.
+  const isSaid = ((match.mask[W.IN_PORT] ?? 0) & 0xffff) !== 0;
   const checkPort = (): void => {
     const port = inPortOf(match);
-    const isNamed = port === OFPP.LOCAL || port === OFPP.CONTROLLER || (port === OFPP.NONE && version < 6);
+    const isNamed = port === OFPP.LOCAL || port === OFPP.CONTROLLER || (port === OFPP.NONE && isSaid);
     if (port < OFPP.MAX || isNamed) return;
     log.warn(`packet-out has bad input port 0x${port.toString(16)}`);
     throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${port}`);
