@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { matchAll, newKey, VLAN_CFI, W } from '../flow/key.ts';
 import { OFPP } from '../openflow/action.ts';
 import type { FlowRemoved } from '../openflow/message.ts';
+import { parseFlow } from '../openflow/text/flow-text.ts';
 import { ethernet, flowMod, hex, Simulation } from './simulation-fixture.ts';
 
 const A = '02:00:00:00:00:0a';
@@ -259,4 +260,12 @@ test('the bridge has flows of its own in table 254, which count misses and canno
   assert.throws(() => bridge.core.flowMod(flowMod({ command: 'modify', table: 254, priority: 3 })), { code: 'OFPBRC_EPERM' });
   assert.throws(() => bridge.core.flowMod(flowMod({ command: 'delete', table: 254 })), { code: 'OFPBRC_EPERM' });
   assert.equal(own().length, 4);
+});
+
+test('a frame whose input port the flows changed goes on after the datapath has done something with it', async () => {
+  const [s, bridge] = await three();
+  bridge.core.flowMod(parseFlow('table=0,ip,actions=load:0->NXM_OF_IN_PORT[],ct(table=1)', 'add'));
+  bridge.core.flowMod(parseFlow('table=1,ct_state=+trk,actions=2', 'add'));
+  s.receive('p1', ethernet(B, A, '0800', '4500001c000000004011000a0a0000010a0000020008000900080000'));
+  assert.deepEqual(s.ports(), ['p2']);
 });

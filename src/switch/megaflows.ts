@@ -166,9 +166,9 @@ export class Megaflows {
       // The frame comes back: what it was in the middle of says bridge, port and metadata. Without that it is dropped.
       const frozen = this.sends.recirculations.get(recircId);
       if (frozen === undefined) return undefined;
-      // So is one that a controller sent with a port that is not there.
+      // So is one that a controller sent with a port that is not there. Of a frame that came in by a port the flows may have changed it.
       const inPort = frozen.key[W.IN_PORT]!;
-      if (inPort !== OFPP.CONTROLLER && !frozen.bridge.ports.has(inPort)) return undefined;
+      if (inPort !== OFPP.CONTROLLER && !frozen.bridge.ports.has(inPort) && this.ingress(key) === undefined) return undefined;
       return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
     }
     const ingress = this.ingress(key);
