@@ -4,6 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Match } from '../../flow/key.ts';
 import { matchAll, setKeyBits, W } from '../../flow/key.ts';
+import type { Action } from '../action.ts';
 import { OFPP, type PacketInReason } from '../action.ts';
 import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
 import { decodeActions, encodeActions } from './action-codec.ts';
@@ -234,7 +235,14 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
     throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${port}`);
   };
   if (version === 6) checkPort();
-  const actions = decodeActions(from.sub(actionsSize), version);
+  let actions: Action[];
+  try {
+    actions = decodeActions(from.sub(actionsSize), version);
+  } catch (error) {
+    // What options stand for is asked last of all.
+    if (error instanceof PeerError && error.code === 'NXFMFC_INVALID_TLV_FIELD') checkPort();
+    throw error;
+  }
   checkPort();
   return { kind: 'packetOut', bufferId, match, actions, data: from.rest().slice() };
 }
