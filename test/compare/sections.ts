@@ -100,7 +100,7 @@ export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boole
   actions: { share: 0.1, onErrors: true },
   instructions: { share: 0.05, onErrors: true },
   flows: { share: 0.05, onErrors: true },
-  fields: { share: 0.4, onErrors: true },
+  fields: { share: 0.05, onErrors: true },
   badflows: { share: 0.1, onErrors: true },
   small: { share: 0.03, onErrors: true },
   messages: { share: 0.1, onErrors: false },

@@ -5,7 +5,7 @@
 import { PeerError } from '../../base/errors.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { decodeNxmHeader, encodeNxmHeader, packBits, subfield, subfieldFromPacked } from './subfield-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, encodeNxmHeader, packBits, subfield, subfieldFromPacked } from './subfield-codec.ts';
 
 type Learn = Extract<Action, { kind: 'learn' }>;
 const FLAG = { SEND_FLOW_REM: 1, DELETE_LEARNED: 2, WRITE_RESULT: 4 } as const;
@@ -13,7 +13,7 @@ const IMMEDIATE = 0x2000;
 const DST = { match: 0, load: 0x0800, output: 0x1000 } as const;
 
 const decodePart = (from: ByteReader, bits: number): Subfield => {
-  const field = decodeNxmHeader(from);
+  const field = decodeFixedHeader(from);
   return subfield(field, from.u16(), bits);
 };
 

@@ -20,7 +20,7 @@ import {
 import { ByteReader } from './bytes.ts';
 import { decodeLearn } from './learn-codec.ts';
 import { decodeFieldValue, decodeHeader } from './oxm.ts';
-import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked } from './subfield-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked, written } from './subfield-codec.ts';
 
 const log = logger('ofp_actions');
 
@@ -178,12 +178,20 @@ export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | '
   const known = header.coded?.field;
   if (header.size > from.left) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its value');
   if (known === undefined) throw new PeerError(code, 'set_field of an unknown field');
-  if (!known.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
+  if (!known.writable) {
+    log.warn(`destination field ${known.name} is not writable`);
+    throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
+  }
   const decoded = decodeFieldValue(from, header, false);
   const { field } = decoded;
   const value = newKey();
   const mask = newKey();
   if (field.name === 'vlan_vid') {
+    // A tag that is set is a tag that is there.
+    if ((decoded.value & 0x1000n) === 0n) {
+      log.warn(`Invalid value for set field vlan_vid: ${decoded.value}`);
+      throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', 'vlan_vid without its present bit');
+    }
     setKeyBits(value, field.at - 1, 13, decoded.value);
     setKeyBits(mask, field.at - 1, 13, decoded.mask);
   } else {
@@ -235,7 +243,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     NXAST.REG_LOAD,
     (f) => {
       const packed = f.u16();
-      const dst = subfieldFromPacked(decodeFixedHeader(f), packed);
+      const dst = written(subfieldFromPacked(decodeFixedHeader(f), packed));
       const value = f.u64();
       if (value >> BigInt(dst.bits) !== 0n) bad('load value too wide');
       return { kind: 'regLoad', dst, value };
@@ -393,7 +401,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const offset = f.u16();
       const field = decodeNxmHeader(f);
       f.zeros(f.left);
-      return { kind: 'checkPktLarger', length, dst: subfield(field, offset, 1) };
+      return { kind: 'checkPktLarger', length, dst: written(subfield(field, offset, 1)) };
     },
   ],
   [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeNxmHeader(f) })],

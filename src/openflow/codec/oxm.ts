@@ -134,10 +134,17 @@ export function encodeHeader(out: ByteWriter, code: FieldCode, wireBytes: number
   if (cls === 0xffff) out.u32(experimenter);
 }
 
+/** Code of the input port, whose numbers are all zero. */
+const FIRST_CODE: FieldCode = { cls: 'nxm0', num: 0, label: 'NXM_OF_IN_PORT' };
+
 /** Writes a field's header, as actions name fields. */
 export function encodeFieldHeader(out: ByteWriter, field: Field, version: OfVersion, hasMask = false): void {
   const code = codeFor(field, version);
-  if (code === undefined) throw new Error(`${field.name} has no code`);
+  if (code === undefined) {
+    // Fields that text alone knows go by the first of all codes, as the reference writes them.
+    encodeHeader(out, FIRST_CODE, field.wireBytes, hasMask);
+    return;
+  }
   // What an action names is the whole of an option, however long it is.
   encodeHeader(out, code, tunFieldIndex(field) < 0 ? field.wireBytes : MAX_OPTION_BYTES, hasMask);
 }

@@ -37,9 +37,7 @@ const OLD_SET: ReadonlyMap<string, { type10: number; type11: number; size: numbe
   ['tcp_dst', { type10: 10, type11: 10, size: 2 }],
   ['udp_dst', { type10: 10, type11: 10, size: 2 }],
   ['vlan_vid', { type10: 1, type11: 1, size: 2 }],
-  ['dl_vlan', { type10: 1, type11: 1, size: 2 }],
   ['vlan_pcp', { type10: 2, type11: 2, size: 1 }],
-  ['dl_vlan_pcp', { type10: 2, type11: 2, size: 1 }],
 ]);
 
 /** Writes a set-field. */
@@ -130,7 +128,7 @@ export function loadField(out: ByteWriter, field: Field, value: bigint, mask: bi
     encodeLoad2(out, field, value, mask);
     return;
   }
-  const width = field.name === 'vlan_vid' ? 13 : field.bits;
+  const width = field.bits;
   let at = 0;
   while (at < width) {
     if (((mask >> BigInt(at)) & 1n) === 0n) {
