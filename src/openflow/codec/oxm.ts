@@ -17,7 +17,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { bytesToBig } from './bytes.ts';
 import type { CodedField } from './oxm-table.ts';
 import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
-import { decodeTunEntry, decodeTunValue, encodeTunEntries, usableField } from './tun-metadata.ts';
+import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableField } from './tun-metadata.ts';
 
 const log = logger('nx_match');
 
@@ -177,12 +177,12 @@ export function decodeHeader(from: ByteReader): EntryHeader {
 }
 
 /** A field named in an action: the header alone stands there. */
-export function decodeFieldHeader(from: ByteReader): Field {
+export function decodeFieldHeader(from: ByteReader, isNameOnly = false): Field {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
   const header = decodeHeader(from);
   const coded = header.coded;
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
-  if (tunFieldIndex(coded.field) >= 0) return usableField(coded.field);
+  if (tunFieldIndex(coded.field) >= 0) return isNameOnly ? namedField(coded.field) : usableField(coded.field);
   if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
     throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   return coded.field;
@@ -201,6 +201,8 @@ export interface FieldValue {
   field: Field;
   value: bigint;
   mask: bigint;
+  /** Whether the mask on the wire left bits out. */
+  isMasked?: boolean;
 }
 
 /** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
@@ -214,21 +216,24 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   let value = bytesToBig(from.take(perValue));
   const width = wireBits(field);
   let mask = ones(width);
+  let isMasked = false;
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
-    if (!field.maskable && wireMask !== ones(field.wireBytes * 8)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
-    if (strict && (value & ~wireMask) !== 0n) {
+    if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
+      throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
+    if ((value & ~wireMask) !== 0n) {
       log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
       throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
     }
     mask = wireMask & ones(width);
+    isMasked = wireMask !== ones(field.wireBytes * 8);
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
   const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
-  if (isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
-  if (field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
-  return { field, value: value & mask, mask };
+  if (strict && isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
+  if (strict && field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
+  return { field, value: value & mask, mask, isMasked };
 }
 
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */

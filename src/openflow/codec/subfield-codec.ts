@@ -38,6 +38,12 @@ export function encodeNxmHeader(out: ByteWriter, field: Field): void {
   else encodeFieldHeader(out, field, 1);
 }
 
+/** A header where there are 32 bits for it: in the place of a longer one the reference leaves zeros. */
+export function encodeFixedHeader(out: ByteWriter, field: Field): void {
+  if (hasLongHeader(field)) out.u32(0);
+  else encodeFieldHeader(out, field, 1);
+}
+
 export const decodeNxmHeader = (from: ByteReader): Field => decodeFieldHeader(from);
 
 /** A field in the older layouts, whose place for it is 32 bits: what is unknown there has a fault of its own. */

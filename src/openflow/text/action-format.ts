@@ -190,12 +190,15 @@ function formatHashing(action: Of<'bundle'> | Of<'multipath'>, port: (number: nu
   return `${name}(${action.fields},${action.basis},${action.algorithm},ofport${dst},members:${action.members.map(port).join(',')})`;
 }
 
-function formatSetField({ field, value, mask }: Of<'setField'>, names?: PortNames): string {
+function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?: PortNames): string {
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
   const masked = { value: keyBits(value, at, bits), mask: keyBits(mask, at, bits) };
-  return `set_field:${formatField(field, masked, names)}->${field.name}`;
+  const isPort = field.format === 'port16' || field.format === 'port32';
+  // Ports have no masks of their own.
+  const shown = isMasked === true || (isPort && masked.mask !== (1n << BigInt(bits)) - 1n) ? `/${hex(masked.mask)}` : '';
+  return `set_field:${formatField(field, masked, names)}${shown}->${field.name}`;
 }
 
 function formatLearn(action: Of<'learn'>): string {

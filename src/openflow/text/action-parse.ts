@@ -161,6 +161,13 @@ function parseMove(arg: string): Action {
   return { kind: 'regMove', src, dst };
 }
 
+/** Whether a packet has room for a value as it is written, if that is a number. */
+function isSettable({ name, bits, format }: Field, value: bigint | undefined): boolean {
+  if (value === undefined || (format !== 'decimal' && format !== 'hex')) return true;
+  if (name === 'nw_tos') return (value & 3n) === 0n;
+  return value >> BigInt(name === 'vlan_vid' ? 13 : name === 'nsh_ttl' ? 6 : bits) === 0n;
+}
+
 function parseSetField(arg: string, context: ActionTextContext): Action {
   const arrow = arg.indexOf('->');
   if (arrow < 0) return fault(`${arg}: missing \`->'`);
@@ -168,7 +175,9 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   const field = fieldNamed(name);
   if (field === undefined) return fault(`${name} is not a valid OXM field name`);
   if (!field.writable) return fault(`${name} is read-only`);
-  const { value, mask } = parseField(field, arg.slice(0, arrow).trim(), context.names);
+  const text = arg.slice(0, arrow).trim();
+  const { value, mask } = parseField(field, text, context.names);
+  if (!isSettable(field, parseInteger(text.replace(/\/.*/, '')))) fault(`${text} is not a valid value for field ${name}`);
   const isVid = field.name === 'vlan_vid';
   const [at, bits] = isVid ? [field.at - 1, 13] : [field.at, field.bits];
   const valueKey = newKey();

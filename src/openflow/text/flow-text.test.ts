@@ -117,6 +117,7 @@ test("faults are in the reference's words", () => {
   assert.equal(fault('tcp,tp_src=99999,actions=drop'), '99999: value too large for 2-byte field tcp_src');
   assert.equal(fault('actions=load:0x100->NXM_NX_REG0[0..3]'), '0x100->NXM_NX_REG0[0..3]: value 0x100 does not fit into 4 bits');
   assert.equal(fault('actions=set_field:5->NXM_NX_REG0'), 'NXM_NX_REG0 is not a valid OXM field name');
+  assert.equal(fault('ip,actions=set_field:4->ip_ecn'), '4 is not a valid value for field ip_ecn');
   assert.equal(fault('actions=check_pkt_larger(100)->reg0'), 'Only 1-bit destination field is allowed');
   assert.equal(fault('actions=learn(table=1,nsh_ttl=3)'), "table=1,nsh_ttl=3: experimenter OXM field 'nsh_ttl' not supported");
   assert.equal(
@@ -142,6 +143,14 @@ test('what text may say and the wire may not is refused where it is read', () =>
   assert.equal(sent('set_field:5->vlan_vid', 4), 'OFPBAC_BAD_SET_ARGUMENT');
   assert.equal(sent('set_field:0x1005->vlan_vid', 4), 'set_field:4101->vlan_vid');
   assert.equal(sent('set_field:0x1005/0x100f->vlan_vid', 4), 'load:0x5->OXM_OF_VLAN_VID[0..3]');
+  assert.equal(sent('set_field:1->in_port_oxm', 4), 'OFPBAC_BAD_SET_ARGUMENT');
+  assert.equal(sent('load:3->nw_tos[0..1]', 6), 'OFPBAC_BAD_SET_ARGUMENT');
+  assert.equal(sent('set_field:7/3->reg0', 6), 'OFPBMC_BAD_WILDCARDS');
+  assert.equal(sent('load:0xaa8f6->ipv6_label[]', 6), 'set_field:0xaa8f6/0xfffff->ipv6_label');
+  assert.equal(sent('set_field:0xaa8f6->ipv6_label', 6), 'set_field:0xaa8f6->ipv6_label');
+  assert.equal(sent('load:5->nsh_spi[]', 1), 'set_field:0x5/0xffffff->nsh_spi');
+  assert.equal(sent('load:5->skb_priority[]', 4), 'OFPBAC_BAD_SET_LEN');
+  assert.equal(sent('load:0xd->dl_vlan[8..11]', 1), 'set_field:3328/0xf00->in_port');
   assert.equal(sent('learn(table=1,output:nsh_ttl[])', 1), 'OFPBAC_BAD_SET_TYPE');
   assert.equal(sent('output:dl_vlan[]', 1), 'OFPBMC_BAD_FIELD');
   const checked = parseActions('delete_field:reg0');
