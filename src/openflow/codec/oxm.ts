@@ -205,12 +205,23 @@ export interface FieldValue {
   isMasked?: boolean;
 }
 
+/** A value has no bits that its mask leaves out. */
+function checkOutside(header: EntryHeader, value: bigint, mask: bigint): void {
+  if ((value & ~mask) === 0n) return;
+  log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
+  throw new PeerError('OFPBMC_BAD_WILDCARDS', `${header.coded?.field.name ?? 'field'}: value outside its mask`);
+}
+
 /** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
 export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict = true): FieldValue {
   const known = header.coded?.field;
   if (known === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
   const field = usableField(known);
-  if (tunFieldIndex(field) >= 0) return { field, ...decodeTunValue(from, field, header.size, header.hasMask) };
+  if (tunFieldIndex(field) >= 0) {
+    const option = decodeTunValue(from, field, header.size, header.hasMask);
+    checkOutside(header, option.value, option.mask);
+    return { field, ...option };
+  }
   const perValue = header.hasMask ? header.size / 2 : header.size;
   if (perValue !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
   let value = bytesToBig(from.take(perValue));
@@ -221,10 +232,7 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
     const wireMask = bytesToBig(from.take(perValue));
     if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
       throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
-    if ((value & ~wireMask) !== 0n) {
-      log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
-      throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
-    }
+    checkOutside(header, value, wireMask);
     mask = wireMask & ones(width);
     isMasked = wireMask !== ones(field.wireBytes * 8);
   }

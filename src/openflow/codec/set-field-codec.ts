@@ -60,7 +60,7 @@ export function encodeSetField(
     encodeTunSetField(out, field, value, mask, version);
     return;
   }
-  if (form !== 'nxm-set-field' && version < 3) {
+  if (form !== 'nxm-set-field' && version < 3 && !(form === 'masked' && hasLongHeader(field))) {
     encodeSetField10(out, field, value, mask, version, context);
     return;
   }

@@ -195,10 +195,12 @@ function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
   const masked = { value: keyBits(value, at, bits), mask: keyBits(mask, at, bits) };
-  const isPort = field.format === 'port16' || field.format === 'port32';
-  // Ports have no masks of their own.
-  const shown = isMasked === true || (isPort && masked.mask !== (1n << BigInt(bits)) - 1n) ? `/${hex(masked.mask)}` : '';
-  return `set_field:${formatField(field, masked, names)}${shown}->${field.name}`;
+  // Numbers and ports keep their own form before a mask, which is hexadecimal.
+  const isPlain = field.format === 'port16' || field.format === 'port32' || field.format === 'decimal';
+  const all = (1n << BigInt(bits)) - 1n;
+  const shown = isMasked === true || (isPlain && masked.mask !== all) ? `/${hex(masked.mask)}` : '';
+  const text = formatField(field, isPlain ? { value: masked.value, mask: all } : masked, names);
+  return `set_field:${text}${shown}->${field.name}`;
 }
 
 function formatLearn(action: Of<'learn'>): string {

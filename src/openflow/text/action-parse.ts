@@ -186,7 +186,9 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   setKeyBits(valueKey, at, bits, value);
   setKeyBits(maskKey, at, bits, mask);
   markPresent(field, valueKey, maskKey);
-  return { kind: 'setField', field, value: valueKey, mask: maskKey };
+  const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
+  const isMasked = written !== undefined && written === (1n << BigInt(bits)) - 1n && bits < field.wireBytes * 8;
+  return { kind: 'setField', field, value: valueKey, mask: maskKey, ...(isMasked ? { isMasked } : {}) };
 }
 
 function parseConjunction(arg: string): Action {

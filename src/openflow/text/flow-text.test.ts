@@ -149,6 +149,9 @@ test('what text may say and the wire may not is refused where it is read', () =>
   assert.equal(sent('load:0xaa8f6->ipv6_label[]', 6), 'set_field:0xaa8f6/0xfffff->ipv6_label');
   assert.equal(sent('set_field:0xaa8f6->ipv6_label', 6), 'set_field:0xaa8f6->ipv6_label');
   assert.equal(sent('load:5->nsh_spi[]', 1), 'set_field:0x5/0xffffff->nsh_spi');
+  assert.equal(sent('load:1->nsh_si[4..7]', 1), 'set_field:16/0xf0->nsh_si');
+  assert.equal(sent('set_field:1/1->tun_erspan_dir', 1), 'set_field:1/0x1->tun_erspan_dir');
+  assert.equal(sent('set_field:2/512->tun_metadata0', 5), 'OFPBMC_BAD_WILDCARDS');
   assert.equal(sent('load:5->skb_priority[]', 4), 'OFPBAC_BAD_SET_LEN');
   assert.equal(sent('load:0xd->dl_vlan[8..11]', 1), 'set_field:3328/0xf00->in_port');
   assert.equal(sent('learn(table=1,output:nsh_ttl[])', 1), 'OFPBAC_BAD_SET_TYPE');
