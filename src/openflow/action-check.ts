@@ -2,7 +2,7 @@
 // What earlier actions do to the frame's type and tag counts. Facts: ovs-actions(7) and what the reference refuses.
 import { ConfigError, PeerError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
-import type { Prereq } from '../flow/fields.ts';
+import { type Prereq, tunFieldIndex } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import { VLAN_CFI, W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
@@ -165,6 +165,10 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         break;
       case 'pop':
         now.destination(action.subfield);
+        break;
+      case 'deleteField':
+        // Nothing else of a packet can be taken away.
+        if (tunFieldIndex(action.field) < 0) invalid('OFPBAC_BAD_ARGUMENT');
         break;
       case 'multipath':
         now.destination(action.dst);

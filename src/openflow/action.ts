@@ -75,7 +75,16 @@ export type Action =
   | { kind: 'enqueue'; port: OfPort; queue: number }
   | { kind: 'group'; group: number }
   | { kind: 'bundle'; fields: string; basis: number; algorithm: string; members: OfPort[]; dst?: Subfield }
-  | { kind: 'setField'; field: Field; value: Key; mask: Key; ofpatVersion?: string; flowHasVlan?: boolean }
+  | {
+      kind: 'setField';
+      field: Field;
+      value: Key;
+      mask: Key;
+      ofpatVersion?: string;
+      flowHasVlan?: boolean;
+      /** It came with a mask of all bits that the field has, fewer than its bytes have: that is printed and sent on. */
+      isMasked?: boolean;
+    }
   | { kind: 'regLoad'; dst: Subfield; value: bigint }
   | { kind: 'regMove'; src: Subfield; dst: Subfield }
   | { kind: 'setVlanVid'; vid: number; pushIfNeeded: boolean }

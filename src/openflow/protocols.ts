@@ -27,11 +27,11 @@ const ONE_THREE_ON = new Set(['OXM-OpenFlow13', 'OXM-OpenFlow14', 'OXM-OpenFlow1
 
 /** Fields that OpenFlow 1.0 sets by an action of its own, and those that 1.1 does besides. */
 const SET_IN_10 = new Set(
-  'vlan_tci vlan_vid dl_vlan vlan_pcp dl_vlan_pcp eth_src eth_dst ip_src ip_dst nw_tos ip_dscp tcp_src tcp_dst udp_src udp_dst in_port'.split(
+  'vlan_tci vlan_vid dl_vlan vlan_pcp dl_vlan_pcp eth_src eth_dst ip_src ip_dst nw_tos ip_dscp tcp_src tcp_dst udp_src udp_dst in_port arp_op arp_spa arp_tpa icmp_type icmp_code'.split(
     ' ',
   ),
 );
-const SET_IN_11 = new Set(['nw_ecn', 'metadata', 'mpls_label', 'mpls_tc']);
+const SET_IN_11 = new Set(['nw_ecn', 'metadata', 'mpls_label', 'mpls_tc', 'in_port_oxm', 'sctp_src', 'sctp_dst']);
 
 /** Takes from `keep` the formats that cannot carry these. */
 function needs(actions: readonly Action[], keep: Set<string>): void {
@@ -71,7 +71,7 @@ function flagNeeds({ flags, table }: FlowMod, keep: Set<string>): void {
 }
 
 /** Fields that OpenFlow 1.0 matches. */
-const IN_10 = new Set([...SET_IN_10, 'eth_type', 'nw_proto', 'icmp_type', 'icmp_code', 'arp_op', 'arp_spa', 'arp_tpa']);
+const IN_10 = new Set([...SET_IN_10, 'eth_type', 'nw_proto']);
 
 /** Fields that OpenFlow 1.1 matches besides, and those that it matches with any mask. */
 const IN_11 = new Set([...IN_10, 'mpls_label', 'mpls_tc', 'nw_ecn', 'sctp_src', 'sctp_dst', 'metadata', 'in_port_oxm']);

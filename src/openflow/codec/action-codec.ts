@@ -189,7 +189,7 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
     case 24:
       return { kind: 'decTtl', controllerIds: [] };
     case 25:
-      if (version >= 3) return decodeSetField(f);
+      if (version >= 3) return decodeSetField(f, false);
       break;
     case 28:
       if (version >= 6) return decodeCopyField(f);
@@ -250,7 +250,7 @@ export function encodeInContext(out: ByteWriter, actions: readonly Action[], ver
 
 function encodeAction(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): void {
   if (action.kind === 'setField') {
-    encodeSetField(out, action.field, action.value, action.mask, version, context);
+    encodeSetField(out, action.field, action.value, action.mask, version, context, action.isMasked === true ? 'masked' : '');
     return;
   }
   if (version === 1 ? encode10(out, action) : encode11(out, action, version, context)) return;

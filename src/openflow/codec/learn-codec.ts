@@ -5,7 +5,15 @@
 import { PeerError } from '../../base/errors.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { decodeNxmHeader, encodeNxmHeader, packBits, subfield, subfieldFromPacked } from './subfield-codec.ts';
+import {
+  decodeFixedHeader,
+  decodeNxmHeader,
+  encodeFixedHeader,
+  encodeNxmHeader,
+  packBits,
+  subfield,
+  subfieldFromPacked,
+} from './subfield-codec.ts';
 
 type Learn = Extract<Action, { kind: 'learn' }>;
 const FLAG = { SEND_FLOW_REM: 1, DELETE_LEARNED: 2, WRITE_RESULT: 4 } as const;
@@ -13,7 +21,7 @@ const IMMEDIATE = 0x2000;
 const DST = { match: 0, load: 0x0800, output: 0x1000 } as const;
 
 const decodePart = (from: ByteReader, bits: number): Subfield => {
-  const field = decodeNxmHeader(from);
+  const field = decodeFixedHeader(from);
   return subfield(field, from.u16(), bits);
 };
 
@@ -94,11 +102,11 @@ export function encodeLearn(out: ByteWriter, learn: Learn): void {
     if (typeof spec.src === 'bigint') {
       out.big(spec.src, 2 * Math.ceil(spec.bits / 16));
     } else {
-      encodeNxmHeader(out, spec.src.field);
+      encodeFixedHeader(out, spec.src.field);
       out.u16(spec.src.offset);
     }
     if (spec.kind !== 'output') {
-      encodeNxmHeader(out, spec.dst.field);
+      encodeFixedHeader(out, spec.dst.field);
       out.u16(spec.dst.offset);
     }
   }

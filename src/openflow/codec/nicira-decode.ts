@@ -1,6 +1,7 @@
 // Decoders of Nicira's extension actions: one entry a subtype, each given what follows the subtype. Facts: ovs-actions(7).
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
 import type { Action, NatSpec, PacketInReason, Subfield } from '../action.ts';
@@ -19,8 +20,9 @@ import {
 } from './action-constants.ts';
 import { ByteReader } from './bytes.ts';
 import { decodeLearn } from './learn-codec.ts';
-import { decodeFieldValue, decodeHeader } from './oxm.ts';
-import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked } from './subfield-codec.ts';
+import type { FieldValue } from './oxm.ts';
+import { decodeFieldHeader, decodeFieldValue, decodeHeader } from './oxm.ts';
+import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked, written } from './subfield-codec.ts';
 
 const log = logger('ofp_actions');
 
@@ -171,15 +173,31 @@ function decodeEncap(from: ByteReader): Action {
   return { kind: 'encap', packetType, props };
 }
 
-/** A masked or whole value of a field, as an action. */
-export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | 'OFPBAC_BAD_ARGUMENT' = 'OFPBAC_BAD_SET_TYPE'): Action {
+/** Values that a field has room for and a packet has not. A tag that is set is a tag that is there. */
+function checkSetValue({ field, value }: FieldValue): void {
+  const { name } = field;
+  const isOdd =
+    (name === 'vlan_vid' && (value & 0x1000n) === 0n) || (name === 'nw_tos' && (value & 3n) !== 0n) || (name === 'nsh_ttl' && value > 63n);
+  if (isOdd) log.warn(`Invalid value for set field ${name}: ${value}`);
+  // The port that a packet came in by has a name of its own to be set by.
+  if (isOdd || name === 'in_port_oxm') throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `set_field ${name} to ${value}`);
+}
+
+/** A masked or whole value of a field, as an action; `isLoad` is Nicira's form, which takes any value. */
+export function decodeSetField(from: ByteReader, isLoad: boolean): Action {
   if (from.left < 4) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its header');
   const header = decodeHeader(from);
   const known = header.coded?.field;
   if (header.size > from.left) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its value');
-  if (known === undefined) throw new PeerError(code, 'set_field of an unknown field');
-  if (!known.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
+  if (known === undefined) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'set_field of an unknown field');
+  if (!known.writable) {
+    log.warn(`destination field ${known.name} is not writable`);
+    throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
+  }
+  if (tunFieldIndex(known) < 0 && header.size !== known.wireBytes * (header.hasMask ? 2 : 1))
+    throw new PeerError('OFPBAC_BAD_SET_LEN', `${known.name}: ${header.size} bytes`);
   const decoded = decodeFieldValue(from, header, false);
+  if (!isLoad) checkSetValue(decoded);
   const { field } = decoded;
   const value = newKey();
   const mask = newKey();
@@ -191,7 +209,9 @@ export function decodeSetField(from: ByteReader, code: 'OFPBAC_BAD_SET_TYPE' | '
     setKeyBits(mask, field.at, field.bits, decoded.mask);
     markPresent(field, value, mask);
   }
-  return { kind: 'setField', field, value, mask };
+  const width = field.name === 'vlan_vid' ? 13 : field.bits;
+  const isWhole = decoded.mask === (1n << BigInt(width)) - 1n;
+  return { kind: 'setField', field, value, mask, ...(decoded.isMasked === true && isWhole ? { isMasked: true } : {}) };
 }
 
 /** Decodes nested actions; given by the caller so that this file does not depend on the codec above it. */
@@ -235,13 +255,13 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     NXAST.REG_LOAD,
     (f) => {
       const packed = f.u16();
-      const dst = subfieldFromPacked(decodeFixedHeader(f), packed);
+      const dst = written(subfieldFromPacked(decodeFixedHeader(f), packed));
       const value = f.u64();
       if (value >> BigInt(dst.bits) !== 0n) bad('load value too wide');
       return { kind: 'regLoad', dst, value };
     },
   ],
-  [NXAST.REG_LOAD2, (f) => decodeSetField(f)],
+  [NXAST.REG_LOAD2, (f) => decodeSetField(f, true)],
   [NXAST.NOTE, (f) => ({ kind: 'note', data: f.rest().slice() })],
   [
     NXAST.MULTIPATH,
@@ -393,10 +413,10 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const offset = f.u16();
       const field = decodeNxmHeader(f);
       f.zeros(f.left);
-      return { kind: 'checkPktLarger', length, dst: subfield(field, offset, 1) };
+      return { kind: 'checkPktLarger', length, dst: written(subfield(field, offset, 1)) };
     },
   ],
-  [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeNxmHeader(f) })],
+  [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeFieldHeader(f, true) })],
   [NXAST.DEBUG_RECIRC, () => ({ kind: 'debugRecirc' })],
   [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
 ]);

@@ -17,7 +17,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { bytesToBig } from './bytes.ts';
 import type { CodedField } from './oxm-table.ts';
 import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
-import { decodeTunEntry, decodeTunValue, encodeTunEntries, usableField } from './tun-metadata.ts';
+import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableField } from './tun-metadata.ts';
 
 const log = logger('nx_match');
 
@@ -134,10 +134,17 @@ export function encodeHeader(out: ByteWriter, code: FieldCode, wireBytes: number
   if (cls === 0xffff) out.u32(experimenter);
 }
 
+/** Code of the input port, whose numbers are all zero. */
+const FIRST_CODE: FieldCode = { cls: 'nxm0', num: 0, label: 'NXM_OF_IN_PORT' };
+
 /** Writes a field's header, as actions name fields. */
 export function encodeFieldHeader(out: ByteWriter, field: Field, version: OfVersion, hasMask = false): void {
   const code = codeFor(field, version);
-  if (code === undefined) throw new Error(`${field.name} has no code`);
+  if (code === undefined) {
+    // Fields that text alone knows go by the first of all codes, as the reference writes them.
+    encodeHeader(out, FIRST_CODE, field.wireBytes, hasMask);
+    return;
+  }
   // What an action names is the whole of an option, however long it is.
   encodeHeader(out, code, tunFieldIndex(field) < 0 ? field.wireBytes : MAX_OPTION_BYTES, hasMask);
 }
@@ -170,12 +177,12 @@ export function decodeHeader(from: ByteReader): EntryHeader {
 }
 
 /** A field named in an action: the header alone stands there. */
-export function decodeFieldHeader(from: ByteReader): Field {
+export function decodeFieldHeader(from: ByteReader, isNameOnly = false): Field {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
   const header = decodeHeader(from);
   const coded = header.coded;
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
-  if (tunFieldIndex(coded.field) >= 0) return usableField(coded.field);
+  if (tunFieldIndex(coded.field) >= 0) return isNameOnly ? namedField(coded.field) : usableField(coded.field);
   if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
     throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   return coded.field;
@@ -194,6 +201,15 @@ export interface FieldValue {
   field: Field;
   value: bigint;
   mask: bigint;
+  /** Whether the mask on the wire left bits out. */
+  isMasked?: boolean;
+}
+
+/** A value has no bits that its mask leaves out. */
+function checkOutside(header: EntryHeader, value: bigint, mask: bigint): void {
+  if ((value & ~mask) === 0n) return;
+  log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
+  throw new PeerError('OFPBMC_BAD_WILDCARDS', `${header.coded?.field.name ?? 'field'}: value outside its mask`);
 }
 
 /** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
@@ -201,27 +217,31 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   const known = header.coded?.field;
   if (known === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
   const field = usableField(known);
-  if (tunFieldIndex(field) >= 0) return { field, ...decodeTunValue(from, field, header.size, header.hasMask) };
+  if (tunFieldIndex(field) >= 0) {
+    const option = decodeTunValue(from, field, header.size, header.hasMask);
+    checkOutside(header, option.value, option.mask);
+    return { field, ...option };
+  }
   const perValue = header.hasMask ? header.size / 2 : header.size;
   if (perValue !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
   let value = bytesToBig(from.take(perValue));
   const width = wireBits(field);
   let mask = ones(width);
+  let isMasked = false;
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
-    if (!field.maskable && wireMask !== ones(field.wireBytes * 8)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
-    if (strict && (value & ~wireMask) !== 0n) {
-      log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
-      throw new PeerError('OFPBMC_BAD_WILDCARDS', `${field.name}: value outside its mask`);
-    }
+    if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
+      throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
+    checkOutside(header, value, wireMask);
     mask = wireMask & ones(width);
+    isMasked = wireMask !== ones(field.wireBytes * 8);
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
   const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
-  if (isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
-  if (field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
-  return { field, value: value & mask, mask };
+  if (strict && isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
+  if (strict && field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
+  return { field, value: value & mask, mask, isMasked };
 }
 
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */

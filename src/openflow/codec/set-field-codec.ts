@@ -37,9 +37,7 @@ const OLD_SET: ReadonlyMap<string, { type10: number; type11: number; size: numbe
   ['tcp_dst', { type10: 10, type11: 10, size: 2 }],
   ['udp_dst', { type10: 10, type11: 10, size: 2 }],
   ['vlan_vid', { type10: 1, type11: 1, size: 2 }],
-  ['dl_vlan', { type10: 1, type11: 1, size: 2 }],
   ['vlan_pcp', { type10: 2, type11: 2, size: 1 }],
-  ['dl_vlan_pcp', { type10: 2, type11: 2, size: 1 }],
 ]);
 
 /** Writes a set-field. */
@@ -50,7 +48,7 @@ export function encodeSetField(
   maskKey: ArrayLike<number>,
   version: OfVersion,
   context: ActionContext,
-  form: '' | 'nxm-set-field' = '',
+  form: '' | 'masked' | 'nxm-set-field' = '',
 ): void {
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
@@ -62,16 +60,18 @@ export function encodeSetField(
     encodeTunSetField(out, field, value, mask, version);
     return;
   }
-  if (form === '' && version < 3) {
+  if (form !== 'nxm-set-field' && version < 3 && !(form === 'masked' && hasLongHeader(field))) {
     encodeSetField10(out, field, value, mask, version, context);
     return;
   }
-  if (form === '' && version < 6 && mask !== all) {
-    loadField(out, field, value, mask);
+  const isPart = mask !== all || form === 'masked';
+  if (form !== 'nxm-set-field' && version < 6 && isPart) {
+    loadField(out, field, value, mask, isPart);
     return;
   }
   const start = out.size;
-  const isMasked = mask !== all;
+  // A load says which bits it means, though they be all that the field has.
+  const isMasked = isPart || (form === 'nxm-set-field' && bits < field.wireBytes * 8);
   out.u16(25).u16(0);
   encodeFieldHeader(out, field, version, isMasked);
   out.big(value, field.wireBytes);
@@ -125,12 +125,18 @@ function encodeSetField10(out: ByteWriter, field: Field, value: bigint, mask: bi
 }
 
 /** Loads of every run of ones in the mask, lowest first, none wider than 64 bits. */
-export function loadField(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
+export function loadField(
+  out: ByteWriter,
+  field: Field,
+  value: bigint,
+  mask: bigint,
+  isPart = mask !== (1n << BigInt(field.bits)) - 1n,
+): void {
   if (hasLongHeader(field)) {
-    encodeLoad2(out, field, value, mask);
+    encodeLoad2(out, field, value, isPart ? mask : (1n << BigInt(field.wireBytes * 8)) - 1n);
     return;
   }
-  const width = field.name === 'vlan_vid' ? 13 : field.bits;
+  const width = field.bits;
   let at = 0;
   while (at < width) {
     if (((mask >> BigInt(at)) & 1n) === 0n) {

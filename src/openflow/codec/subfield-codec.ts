@@ -1,10 +1,13 @@
 // Parts of fields on the wire: a header, and offset and width either apart or packed as (offset << 6) | (bits - 1).
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
 import type { Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { codeFor, OXM_CLASSES } from './oxm-table.ts';
+
+const log = logger('meta_flow');
 
 export const packBits = (offset: number, bits: number): number => (offset << 6) | (bits - 1);
 
@@ -17,12 +20,30 @@ export function subfield(field: Field, offset: number, bits: number): Subfield {
   return { field, offset, bits };
 }
 
+/** A subfield that may be written. */
+export function written(part: Subfield): Subfield {
+  if (part.field.writable) return part;
+  log.warn(`destination field ${part.field.name} is not writable`);
+  throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${part.field.name} is read-only`);
+}
+
 export function subfieldFromPacked(field: Field, packed: number): Subfield {
   return subfield(field, packed >> 6, (packed & 63) + 1);
 }
 
 /** Nicira actions name fields by NXM headers in every version. */
-export const encodeNxmHeader = (out: ByteWriter, field: Field): void => encodeFieldHeader(out, field, 1);
+export function encodeNxmHeader(out: ByteWriter, field: Field): void {
+  // Of a field that text alone knows there is nothing to say.
+  if (codeFor(field, 1) === undefined) out.u32(0);
+  else encodeFieldHeader(out, field, 1);
+}
+
+/** A header where there are 32 bits for it: in the place of a longer one the reference leaves zeros. */
+export function encodeFixedHeader(out: ByteWriter, field: Field): void {
+  if (hasLongHeader(field)) out.u32(0);
+  else encodeFieldHeader(out, field, 1);
+}
+
 export const decodeNxmHeader = (from: ByteReader): Field => decodeFieldHeader(from);
 
 /** A field in the older layouts, whose place for it is 32 bits: what is unknown there has a fault of its own. */
@@ -35,8 +56,8 @@ export function decodeFixedHeader(from: ByteReader): Field {
   }
 }
 
-/** Whether a field's header takes 8 bytes, so that it does not fit the older layouts. */
+/** Whether a field's header does not fit the older layouts: it takes 8 bytes, or there is none. */
 export function hasLongHeader(field: Field): boolean {
   const code = codeFor(field, 1);
-  return code !== undefined && OXM_CLASSES[code.cls].cls === 0xffff;
+  return code === undefined || OXM_CLASSES[code.cls].cls === 0xffff;
 }

@@ -38,6 +38,9 @@ export function usableField(field: Field): Field {
   return placed;
 }
 
+/** A field as it is named: in its place if it has one. */
+export const namedField = (field: Field): Field => table?.field(tunFieldIndex(field)) ?? field;
+
 /** A value of `from` bytes in a field of `to` bytes: what is too long loses its end. */
 const fitted = (value: bigint, from: number, to: number): bigint => (from <= to ? value : value >> BigInt((from - to) * 8));
 

@@ -190,12 +190,17 @@ function formatHashing(action: Of<'bundle'> | Of<'multipath'>, port: (number: nu
   return `${name}(${action.fields},${action.basis},${action.algorithm},ofport${dst},members:${action.members.map(port).join(',')})`;
 }
 
-function formatSetField({ field, value, mask }: Of<'setField'>, names?: PortNames): string {
+function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?: PortNames): string {
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
   const masked = { value: keyBits(value, at, bits), mask: keyBits(mask, at, bits) };
-  return `set_field:${formatField(field, masked, names)}->${field.name}`;
+  // Numbers and ports keep their own form before a mask, which is hexadecimal.
+  const isPlain = field.format === 'port16' || field.format === 'port32' || field.format === 'decimal';
+  const all = (1n << BigInt(bits)) - 1n;
+  const shown = isMasked === true || (isPlain && masked.mask !== all) ? `/${hex(masked.mask)}` : '';
+  const text = formatField(field, isPlain ? { value: masked.value, mask: all } : masked, names);
+  return `set_field:${text}${shown}->${field.name}`;
 }
 
 function formatLearn(action: Of<'learn'>): string {

@@ -3,7 +3,7 @@
 import { parseIpv4, parseMac } from '../../base/addresses.ts';
 import { logger } from '../../base/log.ts';
 import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/field-text.ts';
-import { type Field, tunFieldIndex } from '../../flow/fields.ts';
+import { type Field, fieldNamed, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
 import type { Action, ActionKind, Subfield } from '../action.ts';
@@ -138,7 +138,6 @@ function parseLoad(arg: string): Action {
   if (value === undefined) return fault(`${arg}: missing \`->' following value`);
   const dst = parseSubfield(arg.slice(arrow + 2));
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
-  if (!dst.field.writable) return fault(`${arg.slice(arrow + 2)}: read-only field`);
   if (tunFieldIndex(dst.field) >= 0) return setPart(dst, value);
   return { kind: 'regLoad', dst, value };
 }
@@ -162,23 +161,34 @@ function parseMove(arg: string): Action {
   return { kind: 'regMove', src, dst };
 }
 
+/** Whether a packet has room for a value as it is written, if that is a number. */
+function isSettable({ name, bits, format }: Field, value: bigint | undefined): boolean {
+  if (value === undefined || (format !== 'decimal' && format !== 'hex')) return true;
+  if (name === 'nw_tos') return (value & 3n) === 0n;
+  return value >> BigInt(name === 'vlan_vid' ? 13 : name === 'nsh_ttl' ? 6 : bits) === 0n;
+}
+
 function parseSetField(arg: string, context: ActionTextContext): Action {
   const arrow = arg.indexOf('->');
   if (arrow < 0) return fault(`${arg}: missing \`->'`);
   const name = arg.slice(arrow + 2).trim();
-  const field = fieldOfText(name);
+  const field = fieldNamed(name);
   if (field === undefined) return fault(`${name} is not a valid OXM field name`);
   if (!field.writable) return fault(`${name} is read-only`);
-  const { value, mask } = parseField(field, arg.slice(0, arrow).trim(), context.names);
+  const text = arg.slice(0, arrow).trim();
+  const { value, mask } = parseField(field, text, context.names);
+  if (!isSettable(field, parseInteger(text.replace(/\/.*/, '')))) fault(`${text} is not a valid value for field ${name}`);
   const isVid = field.name === 'vlan_vid';
   const [at, bits] = isVid ? [field.at - 1, 13] : [field.at, field.bits];
   const valueKey = newKey();
   const maskKey = newKey();
-  // A tag that is set is a tag that is there. The value keeps bits outside the mask, as the reference sends them.
-  setKeyBits(valueKey, at, bits, isVid ? value | 0x1000n : value);
-  setKeyBits(maskKey, at, bits, isVid ? mask | 0x1000n : mask);
+  // The value keeps bits outside the mask, as the reference sends them.
+  setKeyBits(valueKey, at, bits, value);
+  setKeyBits(maskKey, at, bits, mask);
   markPresent(field, valueKey, maskKey);
-  return { kind: 'setField', field, value: valueKey, mask: maskKey };
+  const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
+  const isMasked = written !== undefined && written === (1n << BigInt(bits)) - 1n && bits < field.wireBytes * 8;
+  return { kind: 'setField', field, value: valueKey, mask: maskKey, ...(isMasked ? { isMasked } : {}) };
 }
 
 function parseConjunction(arg: string): Action {
@@ -372,11 +382,11 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['clone', (arg, context) => ({ kind: 'clone', actions: parseNested(arg, context, 'clone') })],
   [
     'check_pkt_larger',
-    (arg, _context, word) => ({
-      kind: 'checkPktLarger',
-      length: numberOf(arg, 16, '(null)'),
-      dst: parseSubfield(word.after ?? ''),
-    }),
+    (arg, _context, word) => {
+      const length = numberOf(arg, 16, '(null)');
+      const dst = parseSubfield(word.after ?? '');
+      return dst.bits === 1 ? { kind: 'checkPktLarger', length, dst } : fault('Only 1-bit destination field is allowed');
+    },
   ],
   ['ct', parseCt],
   ['nat', parseNat],

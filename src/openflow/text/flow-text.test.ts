@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ConfigError } from '../../base/errors.ts';
+import { ConfigError, PeerError } from '../../base/errors.ts';
+import { matchAll } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
+import { checkActions } from '../action-check.ts';
+import { decodeActionBytes, encodeActions } from '../codec/action-codec.ts';
+import { ByteWriter } from '../codec/bytes.ts';
+import type { OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { emptyFlowMod, formatFlowMod, parseFlow } from './flow-text.ts';
@@ -111,5 +116,46 @@ test("faults are in the reference's words", () => {
   assert.equal(fault('actions=drop,output:1'), '"drop" must not be accompanied by any other action or instruction');
   assert.equal(fault('tcp,tp_src=99999,actions=drop'), '99999: value too large for 2-byte field tcp_src');
   assert.equal(fault('actions=load:0x100->NXM_NX_REG0[0..3]'), '0x100->NXM_NX_REG0[0..3]: value 0x100 does not fit into 4 bits');
+  assert.equal(fault('actions=set_field:5->NXM_NX_REG0'), 'NXM_NX_REG0 is not a valid OXM field name');
+  assert.equal(fault('ip,actions=set_field:4->ip_ecn'), '4 is not a valid value for field ip_ecn');
+  assert.equal(fault('actions=check_pkt_larger(100)->reg0'), 'Only 1-bit destination field is allowed');
+  assert.equal(fault('actions=learn(table=1,nsh_ttl=3)'), "table=1,nsh_ttl=3: experimenter OXM field 'nsh_ttl' not supported");
+  assert.equal(
+    fault('actions=learn(table=1,reg6=5/2)'),
+    "table=1,reg6=5/2: reg6 value 5/2 cannot be parsed as a subfield (5/2: unknown field `5/2') or an immediate value (5/2: wildcards not allowed here)",
+  );
+  assert.equal(fault('actions=learn(table=1,xreg2[]=reg0[])'), 'table=1,xreg2[]=reg0[]: bit widths of xreg2[] (32) and reg0[] (64) differ');
   assert.equal(emptyFlowMod('add').priority, 0x8000);
+});
+
+test('what text may say and the wire may not is refused where it is read', () => {
+  const sent = (text: string, version: OfVersion): string => {
+    const out = new ByteWriter();
+    encodeActions(out, parseActions(text), version);
+    try {
+      return formatActions(decodeActionBytes(out.result(), version));
+    } catch (error) {
+      assert.ok(error instanceof PeerError, String(error));
+      return error.code;
+    }
+  };
+  assert.equal(sent('load:1->eth_type[]', 1), 'OFPBAC_BAD_SET_ARGUMENT');
+  assert.equal(sent('set_field:5->vlan_vid', 4), 'OFPBAC_BAD_SET_ARGUMENT');
+  assert.equal(sent('set_field:0x1005->vlan_vid', 4), 'set_field:4101->vlan_vid');
+  assert.equal(sent('set_field:0x1005/0x100f->vlan_vid', 4), 'load:0x5->OXM_OF_VLAN_VID[0..3]');
+  assert.equal(sent('set_field:1->in_port_oxm', 4), 'OFPBAC_BAD_SET_ARGUMENT');
+  assert.equal(sent('load:3->nw_tos[0..1]', 6), 'OFPBAC_BAD_SET_ARGUMENT');
+  assert.equal(sent('set_field:7/3->reg0', 6), 'OFPBMC_BAD_WILDCARDS');
+  assert.equal(sent('load:0xaa8f6->ipv6_label[]', 6), 'set_field:0xaa8f6/0xfffff->ipv6_label');
+  assert.equal(sent('set_field:0xaa8f6->ipv6_label', 6), 'set_field:0xaa8f6->ipv6_label');
+  assert.equal(sent('load:5->nsh_spi[]', 1), 'set_field:0x5/0xffffff->nsh_spi');
+  assert.equal(sent('load:1->nsh_si[4..7]', 1), 'set_field:16/0xf0->nsh_si');
+  assert.equal(sent('set_field:1/1->tun_erspan_dir', 1), 'set_field:1/0x1->tun_erspan_dir');
+  assert.equal(sent('set_field:2/512->tun_metadata0', 5), 'OFPBMC_BAD_WILDCARDS');
+  assert.equal(sent('load:5->skb_priority[]', 4), 'OFPBAC_BAD_SET_LEN');
+  assert.equal(sent('load:0xd->dl_vlan[8..11]', 1), 'set_field:3328/0xf00->in_port');
+  assert.equal(sent('learn(table=1,output:nsh_ttl[])', 1), 'OFPBAC_BAD_SET_TYPE');
+  assert.equal(sent('output:dl_vlan[]', 1), 'OFPBMC_BAD_FIELD');
+  const checked = parseActions('delete_field:reg0');
+  assert.throws(() => checkActions(checked, matchAll()), /actions are invalid with specified match \(OFPBAC_BAD_ARGUMENT\)/);
 });

@@ -7,7 +7,7 @@ import { hasLongHeader } from '../codec/subfield-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
 import { fault, numberOf, tableOf } from './number-text.ts';
-import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
+import { parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 /** Reads what stands in `learn(...)`. */
 export function parseLearn(arg: string, context: ActionTextContext): Action {
@@ -70,21 +70,25 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
   return learn;
 }
 
-/** Learned flows name fields in 32 bits. */
-function shortSubfield(text: string, whole: string): Subfield {
-  const subfield = parseSubfield(text);
-  if (hasLongHeader(subfield.field)) fault(`${whole}: experimenter OXM field '${text}' not supported`);
-  return subfield;
-}
-
-function isSubfield(text: string): boolean {
+/** What a reader gives, or its words against the text. */
+function attempt<T>(read: () => T): T | string {
   try {
-    parseSubfield(text);
-    return true;
+    return read();
   } catch (error) {
-    if (error instanceof ConfigError) return false;
+    if (error instanceof ConfigError) return error.message;
     throw error;
   }
+}
+
+/** A value to match a field or a part of it on. */
+function immediate({ field, bits }: Subfield, text: string, whole: string, context: ActionTextContext): bigint {
+  if (bits < field.bits) {
+    const number = parseInteger(text) ?? fault(`${whole}: cannot parse integer value`);
+    return number >> BigInt(bits) === 0n ? number : fault(`${whole}: value ${text} does not fit into ${bits} bits`);
+  }
+  const { value, mask } = parseField(field, text, context.names);
+  const all = (1n << BigInt(bits)) - 1n;
+  return (mask & all) === all ? value & all : fault(`${text}: wildcards not allowed here`);
 }
 
 /** A number as strtoul reads one: what follows it is not looked at. */
@@ -109,22 +113,19 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     return { kind: 'load', bits: dst.bits, src, dst };
   }
   if (key === 'output') {
-    const src = shortSubfield(value ?? '', whole);
+    const src = parseSubfield(value ?? '');
     return { kind: 'output', bits: src.bits, src };
   }
-  const name = /^[^[]*/.exec(key)?.[0] ?? '';
-  const field = fieldOfText(name);
-  if (field === undefined) return fault(`${whole}: unknown keyword ${key}`);
-  if (!key.includes('[') && value !== undefined && !value.includes('[')) {
-    const parsed = parseField(field, value, context.names);
-    return { kind: 'match', bits: field.bits, src: parsed.value, dst: { field, offset: 0, bits: field.bits } };
-  }
-  if (!isSubfield(key)) return fault(`${whole}: unknown keyword ${key}`);
-  const dst = shortSubfield(key, whole);
+  const dst = attempt(() => parseSubfield(key));
+  if (typeof dst === 'string') return fault(`${whole}: unknown keyword ${key}`);
+  if (hasLongHeader(dst.field)) return fault(`${whole}: experimenter OXM field '${key}' not supported`);
   if (value === undefined || value === '') return { kind: 'match', bits: dst.bits, src: dst, dst };
-  const number = parseInteger(value);
-  const src = number ?? shortSubfield(value, whole);
-  if (typeof src !== 'bigint' && src.bits !== dst.bits)
-    return fault(`${whole}: bit widths of ${key} (${dst.bits}) and ${value} (${src.bits}) differ`);
-  return { kind: 'match', bits: dst.bits, src, dst };
+  const part = attempt(() => parseSubfield(value));
+  if (typeof part !== 'string') {
+    if (part.bits !== dst.bits) return fault(`${whole}: bit widths of ${key} (${part.bits}) and ${value} (${dst.bits}) differ`);
+    return { kind: 'match', bits: dst.bits, src: part, dst };
+  }
+  const src = attempt(() => immediate(dst, value, whole, context));
+  if (typeof src !== 'string') return { kind: 'match', bits: dst.bits, src, dst };
+  return fault(`${whole}: ${key} value ${value} cannot be parsed as a subfield (${part}) or an immediate value (${src})`);
 }
