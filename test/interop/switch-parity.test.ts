@@ -33,6 +33,24 @@ test('the same as the reference for the same command lines', { skip }, async (t)
     'sleep 0.3; ovs-appctl dpctl/dump-flows | sed "s/, packets.*actions/ actions/" | sort',
   ]);
   for (const version of [13, 14, 15]) compare(hosts, [`ovs-ofctl -O OpenFlow${version} dump-table-features br0 | grep -A9 "table 253"`]);
+  // Customer VLANs in a tunnel's VLAN, and ports that keep priority tags; the station is known, so that one port alone is sent to.
+  const set = (p1: string, p2: string): string =>
+    `ovs-vsctl --timeout=10 clear port p1 tag cvlans vlan_mode other_config -- clear port p2 tag cvlans vlan_mode other_config -- set port p1 vlan_mode=${p1} -- set port p2 vlan_mode=${p2}; ovs-appctl fdb/add br0 p2 5 50:54:00:00:00:0a`;
+  compare(hosts, [
+    'ovs-ofctl del-flows br0; ovs-ofctl add-flow br0 actions=normal',
+    ...[
+      set('dot1q-tunnel tag=5', 'trunk'),
+      set('dot1q-tunnel tag=5 cvlans=0,7', 'dot1q-tunnel tag=5'),
+      set('trunk', 'access tag=5 other_config:priority-tags=always'),
+      set('access tag=5', 'access tag=5 other_config:priority-tags=always'),
+    ].flatMap((change) => [
+      change,
+      ...['vlan_tci=0', 'dl_vlan=5,dl_vlan_pcp=2', 'dl_vlan=7'].map(
+        (tag) =>
+          `${trace(`in_port=1,${tag},dl_src=50:54:00:00:00:09,dl_dst=50:54:00:00:00:0a`)} | grep -e dropping -e Megaflow -e actions: | grep -v 100`,
+      ),
+    ]),
+  ]);
   const refused = (target: string): string =>
     `ovs-vsctl --timeout=10 set-controller br0 ${target}; sleep 0.3; ovs-vsctl del-controller br0; grep -o "bridge|ERR|.*" "$OVS_LOGDIR"/ovs-vswitchd.log`;
   compare(hosts, [refused('punix:$OVS_RUNDIR/x.sock'), refused('unix:/etc/passwd')]);

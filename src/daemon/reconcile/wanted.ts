@@ -222,7 +222,7 @@ export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
     trunks,
     cvlans: vlanMode === 'dot1q-tunnel' ? numbers(row, 'cvlans') : [],
     qinqEthertype: text(other.get('qinq-ethtype')) === '802.1q' ? 0x8100 : 0x88a8,
-    priorityTags: tags === 'always' || tags === 'true' ? 'always' : tags === 'if-nonzero' ? 'if-nonzero' : 'never',
+    priorityTags: tags === 'always' ? 'always' : tags === 'if-nonzero' || tags === 'true' ? 'if-nonzero' : 'never',
     protectedPort: row.scalar('protected') === true,
     bond: bondRequest(row),
   };
