@@ -280,8 +280,9 @@ function vlanText(tag: number, mask: number, full: boolean): string[] {
   const bits = mask & 0xffff;
   if (bits === 0 && !full) return [];
   const group = new Group(true);
-  const part = (name: string, value: number, valueBits: number, exact: number): void =>
-    void group.raw(`${name}=${value}${valueBits === exact ? '' : `/${zeroHex(valueBits)}`}`);
+  const part = (name: string, value: number, valueBits: number, exact: number): void => {
+    if (full || value !== 0 || valueBits !== 0) group.raw(`${name}=${value}${valueBits === exact ? '' : `/${zeroHex(valueBits)}`}`);
+  };
   part('vid', tci & 0xfff, bits & 0xfff, 0xfff);
   part('pcp', tci >>> 13, bits >>> 13, 7);
   if ((tci & VLAN_CFI) === 0) group.raw('cfi=0');

@@ -260,6 +260,12 @@ export class Core implements BridgeCore, BridgeState {
     for (const change of later) change();
   }
 
+  setFragments(handling: 'normal' | 'drop' | 'match'): void {
+    if (this.tables.fragments === handling) return;
+    this.tables.fragments = handling;
+    this.megaflows.changed();
+  }
+
   /** Runs `look` as if what has been staged were current. */
   #inNext<T>(look: () => T): T {
     return this.groups.inNext(() => this.tables.inNext(look));

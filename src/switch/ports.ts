@@ -51,6 +51,8 @@ export function includesVlan(bundle: PortBundle, vlan: number): boolean {
     case 'native-tagged':
     case 'native-untagged':
       if (vlan === Math.max(0, own)) return true;
+      // What has no VLAN has the native one there.
+      if (vlan === 0) return false;
       return bundle.trunks === undefined || bundle.trunks.has(vlan);
     case 'dot1q-tunnel':
       return vlan === Math.max(0, own);

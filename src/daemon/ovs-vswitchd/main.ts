@@ -202,6 +202,7 @@ async function start(context: DaemonContext): Promise<void> {
     dummy: hasDummy,
     dummyOverride: dummyOption?.value === 'override',
     dummySystem: dummyOption?.value === 'override' || dummyOption?.value === 'system',
+    runDirectory: runDir(),
   };
   const clock = hasDummy ? new WarpClock(realClock) : realClock;
   const devices = new DeviceTable(new LinkTable());

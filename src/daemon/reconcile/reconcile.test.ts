@@ -8,7 +8,7 @@ import { type ActualBridge, planBundles, planPorts, type Step } from './plan.ts'
 import { checkPatch, checkTunnel } from './tunnel.ts';
 import { parseDatapathId, readWanted, type Wanted, type WantedOptions } from './wanted.ts';
 
-const options: WantedOptions = { dummy: true, dummyOverride: false, dummySystem: false };
+const options: WantedOptions = { dummy: true, dummyOverride: false, dummySystem: false, runDirectory: '/run/ovs' };
 const map = (record: Record<string, string>): ReadonlyMap<string, string> => new Map(Object.entries(record));
 
 /** Applies a plan as the executor does, with ports that take the number asked for or the next one. */

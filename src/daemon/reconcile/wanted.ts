@@ -6,6 +6,7 @@ import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
 import type { BondRequest, BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
+import { socketFault } from './controller-sockets.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
 
@@ -86,6 +87,8 @@ export interface WantedOptions {
   /** --enable-dummy=override and =system: other datapaths, and system devices, become dummies too. */
   dummyOverride: boolean;
   dummySystem: boolean;
+  /** Where controllers' sockets may be. */
+  runDirectory: string;
 }
 
 const versionNumbers = new Map<string, OfVersion>([
@@ -219,7 +222,7 @@ export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
     trunks,
     cvlans: vlanMode === 'dot1q-tunnel' ? numbers(row, 'cvlans') : [],
     qinqEthertype: text(other.get('qinq-ethtype')) === '802.1q' ? 0x8100 : 0x88a8,
-    priorityTags: tags === 'always' || tags === 'true' ? 'always' : tags === 'if-nonzero' ? 'if-nonzero' : 'never',
+    priorityTags: tags === 'always' ? 'always' : tags === 'if-nonzero' || tags === 'true' ? 'if-nonzero' : 'never',
     protectedPort: row.scalar('protected') === true,
     bond: bondRequest(row),
   };
@@ -351,6 +354,11 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     .set('controller')
     .map((uuid) => source.row('Controller', String(uuid)))
     .filter((controller) => controller !== undefined)
+    .filter((controller) => {
+      const fault = socketFault(name, text(controller.scalar('target')), options.runDirectory);
+      if (fault !== undefined) faults.push(fault);
+      return fault === undefined;
+    })
     .map((controller) => ({ row: controller, request: wantedController(controller) }))
     .sort((a, b) => (a.request.target < b.request.target ? -1 : 1));
   const versions = row.set('protocols').flatMap((protocol) => versionNumbers.get(String(protocol)) ?? []);

@@ -267,7 +267,10 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
   const known = session.version < 4 ? FRAG_MASK | INVALID_TTL_TO_CONTROLLER : FRAG_MASK;
   if ((flags & ~known) !== 0) throw new PeerError('OFPSCFC_BAD_FLAGS', `flags 0x${flags.toString(16)}`);
   // Fragments are the bridge's matter, the rest is the connection's. Reassembly (2) is not to be had.
-  if ((flags & FRAG_MASK) !== 2) session.hub.fragFlags = flags & FRAG_MASK;
+  if ((flags & FRAG_MASK) !== 2) {
+    session.hub.fragFlags = flags & FRAG_MASK;
+    session.core.setFragments?.((['normal', 'drop', 'normal', 'match'] as const)[flags & FRAG_MASK] ?? 'normal');
+  }
   session.missSendLength = missSendLength;
   session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
   session.hub.onInterest();

@@ -1,5 +1,5 @@
 // What each table can do, for OFPMP_TABLE_FEATURES (OpenFlow 1.3.5 section 7.3.5.5): all tables can do everything, so that the tables
-// differ in the tables they may go on to, and nothing else. Clients ask for it to learn the tables' names.
+// differ in the tables they may go on to, and the last in that it has none. Clients ask for it to learn the tables' names.
 import { FIELDS } from '../../flow/fields.ts';
 import { ByteWriter } from '../../openflow/codec/bytes.ts';
 import { encodeFieldHeader } from '../../openflow/codec/oxm.ts';
@@ -62,7 +62,8 @@ function oneTable(version: OfVersion, table: number, tables: number): Uint8Array
     out.pad(start, 8);
   };
   // goto_table, write_metadata, write_actions, apply_actions, clear_actions and, until OpenFlow 1.5 made it an action, meter.
-  const instructions = version >= 6 ? [1, 2, 3, 4, 5] : [1, 2, 3, 4, 5, 6];
+  const all = version >= 6 ? [1, 2, 3, 4, 5] : [1, 2, 3, 4, 5, 6];
+  const instructions = table + 1 < tables ? all : all.slice(1);
   for (const miss of [0, 1]) {
     property(PROPERTY.INSTRUCTIONS + miss, () => {
       for (const instruction of instructions) out.u16(instruction).u16(4);

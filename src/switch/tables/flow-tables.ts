@@ -74,6 +74,8 @@ export class FlowTables {
   onVacancy: ((reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc) => void) | undefined;
   /** The version that frames see. */
   version = 1;
+  /** What flows see of IP fragments: no ports, nothing since they are dropped, or all there is. */
+  fragments: 'normal' | 'drop' | 'match' = 'normal';
   readonly #tables: (FlowTable | undefined)[] = new Array(INTERNAL_TABLE + 1).fill(undefined);
   readonly #clock: Clock;
   readonly #expiry = new ExpiryQueue<FlowRule>();

@@ -123,8 +123,8 @@ function commitVlan(key: Key, base: Key, wild: Key, out: DpAction[]): void {
     want.pop();
     have.pop();
   }
-  // A pushed tag may keep parts of one that came in, its TPID at least. That there is none is always in the mask.
-  if ((base[W.VLAN0]! & VLAN_CFI) !== 0) {
+  // A tag in the place of another may keep parts of it, its TPID at least.
+  if (have.length > 0) {
     wild[W.VLAN0] = 0xffffffff;
     wild[W.VLAN1] = 0xffffffff;
   }

@@ -10,8 +10,9 @@ export function finishMask(wild: Key, original: Key, isTunnelled: boolean, optio
   // Registers, metadata and the like start as zero for every frame.
   mask.fill(0, W.DP_END);
   mask[W.IN_PORT] = 0xffffffff;
-  // Whether a tag is present always counts: the Ethernet type alone does not say it here.
-  mask[W.VLAN0] = mask[W.VLAN0]! | VLAN_CFI;
+  // Whether a tag is present always counts: the Ethernet type alone does not say it here. Like the reference's, a megaflow that reads
+  // nothing of the tag is for one VLAN.
+  mask[W.VLAN0] = mask[W.VLAN0]! | ((mask[W.VLAN0]! & 0xffff) === 0 ? VLAN_CFI | 0xfff : VLAN_CFI);
   if ((mask[W.VLAN1]! & 0xffff) !== 0) mask[W.VLAN1] = mask[W.VLAN1]! | VLAN_CFI;
   // A frame that came through no tunnel has no outer header, whatever the tables wrote and read there.
   if (!isTunnelled) {

@@ -99,22 +99,26 @@ export function normal(walk: Walk): void {
       return;
     }
     walk.report('detail', 'forwarding to learned port');
-    sendTagged(walk, entry.port, vlan);
+    sendTagged(walk, entry.port, vlan, undefined, from);
     return;
   }
   walk.report('detail', 'no learned MAC for destination, flooding');
+  const innerVid = (from.request.vlanMode === 'dot1q-tunnel' ? tag : key[W.VLAN1]!) & 0xfff;
   for (const bundle of bridge.bundles.values()) {
-    if (bundle === from || !includesVlan(bundle, vlan) || bridge.mirrors.isOutput(bundle)) continue;
+    if (bundle === from || !includesVlan(bundle, vlan)) continue;
+    const readsInner = bundle.request.vlanMode === 'access' || bundle.request.cvlans.length > 0;
+    if (readsInner && (tag & VLAN_CFI) !== 0) walk.mark(W.VLAN1, 0xfff | VLAN_CFI);
+    if (!takesInner(bundle, innerVid) || bridge.mirrors.isOutput(bundle)) continue;
     if (bundle.members.some((member) => (member.config & PORT_CONFIG.NO_FLOOD) !== 0)) continue;
     if (bundle.request.protectedPort && from.request.protectedPort) continue;
-    sendTagged(walk, bundle, vlan);
+    sendTagged(walk, bundle, vlan, undefined, from);
   }
 }
 
 /** The VLAN that a frame with tag `vid` (0 = none) is in when it comes by a bundle. */
 export function vlanOf(from: PortBundle, vid: number): number {
   const { vlanMode } = from.request;
-  return vlanMode === 'trunk' || (vid !== 0 && vlanMode !== 'access') ? vid : Math.max(0, from.request.vlan);
+  return vlanMode === 'trunk' || (vid !== 0 && vlanMode !== 'access' && vlanMode !== 'dot1q-tunnel') ? vid : Math.max(0, from.request.vlan);
 }
 
 /** Whether a bundle takes a frame with that tag. */
@@ -128,31 +132,58 @@ export function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
     );
     return false;
   }
+  if (vlanMode === 'dot1q-tunnel') {
+    const { cvlans } = from.request;
+    if (cvlans.length === 0 || cvlans.includes(vid)) return true;
+    walk.report('error', `dropping VLAN ${vid} packet received on dot1q-tunnel port ${from.name} that excludes this VLAN`);
+    return false;
+  }
   if ((vid === 0 && vlanMode !== 'trunk') || includesVlan(from, vid)) return true;
   walk.report('error', `dropping VLAN ${vid} packet received on port ${from.name} not trunking VLAN ${vid}`);
   return false;
 }
 
 /** 5. Sends through a bundle with the tag it wants, then puts the tag back. */
-export function sendTagged(walk: Walk, bundle: PortBundle, vlan: number, maxLength?: number): void {
+export function sendTagged(walk: Walk, bundle: PortBundle, vlan: number, maxLength?: number, from?: PortBundle): void {
   const member = chooseMember(walk, bundle, vlan);
   if (member === undefined) return;
   const { key } = walk;
   const before = key[W.VLAN0]!;
-  const inner = key[W.VLAN1]!;
+  const second = key[W.VLAN1]!;
   const { vlanMode, priorityTags } = bundle.request;
-  const isUntagged = vlanMode === 'access' || (vlanMode === 'native-untagged' && vlan === Math.max(0, bundle.request.vlan));
-  const vid = isUntagged ? 0 : vlan;
+  const own = Math.max(0, bundle.request.vlan);
+  // What the frame has while it is in the VLAN: a tunnel port puts the VLAN around the tag that came in.
+  const isTunnelled = from?.request.vlanMode === 'dot1q-tunnel';
   const pcp = before & 0xe000;
-  // A tag that stays does not depend on its priority; one that changes is marked where it is put out.
-  if (priorityTags === 'if-nonzero' && (before & VLAN_CFI) !== 0) walk.mark(W.VLAN0, 0xe000);
-  const isTagged = vid !== 0 || priorityTags === 'always' || (priorityTags === 'if-nonzero' && pcp !== 0);
   const tpid = (before & VLAN_CFI) !== 0 ? before >>> 16 : 0x8100;
-  key[W.VLAN0] = isTagged ? ((tpid << 16) | pcp | VLAN_CFI | vid) >>> 0 : 0;
-  // A frame that comes untagged and leaves tagged keeps what it had inside.
+  const outer = isTunnelled ? newTag(from.request.qinqEthertype, vlan) : vlan === 0 ? before : newTag(tpid, pcp | vlan);
+  const inner = isTunnelled ? before : second;
+  let first = outer;
+  let next = inner;
+  if (vlanMode === 'access') first = next = 0;
+  else if (vlanMode === 'dot1q-tunnel' || (vlanMode === 'native-untagged' && vlan === own)) [first, next] = [inner, 0];
+  if (priorityTags !== 'never' && pcp !== 0) first = ((first === 0 ? 0x81000000 : first & ~0xe000) | pcp | VLAN_CFI) >>> 0;
+  // A tag that stays does not depend on its priority; one that changes is marked where it is put out.
+  if ((before & VLAN_CFI) !== 0 && (priorityTags !== 'never' || (before & 0xfff) === 0)) {
+    if (first !== before || (first & 0xfff) === 0) walk.mark(W.VLAN0, 0xe000);
+  }
+  // Of a tag with neither VLAN nor priority nothing is left.
+  const keeps = (tag: number): number => ((tag & 0xefff) !== 0 || priorityTags === 'always' ? tag : 0);
+  if (isTunnelled) next = keeps(next);
+  first = keeps(first);
+  key[W.VLAN0] = first === 0 ? next : first;
+  key[W.VLAN1] = first === 0 ? 0 : next;
   walk.send(member, maxLength, maxLength !== undefined);
   key[W.VLAN0] = before;
-  key[W.VLAN1] = inner;
+  key[W.VLAN1] = second;
+}
+
+const newTag = (tpid: number, tci: number): number => ((tpid << 16) | VLAN_CFI | tci) >>> 0;
+
+/** Whether a bundle of the VLAN also takes the tag inside it: an access port takes none, a tunnel those of its customer's VLANs. */
+function takesInner({ request }: PortBundle, vid: number): boolean {
+  if (request.vlanMode === 'access') return vid === 0;
+  return request.vlanMode !== 'dot1q-tunnel' || request.cvlans.length === 0 || request.cvlans.includes(vid);
 }
 
 const sourceHigh = ({ key }: Walk): number => (((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16)) >>> 0;

@@ -9,11 +9,12 @@
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction } from '../../datapath/datapath.ts';
-import { type Key, newKey, W } from '../../flow/key.ts';
+import { FRAG, type Key, newKey, W } from '../../flow/key.ts';
 import type { Action, NatSpec, OfPort, PacketInReason, Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
+import type { FlowTable } from '../tables/flow-tables.ts';
 import type { MissFlow } from '../tables/internal-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
@@ -33,6 +34,9 @@ import { markTunnelInput } from './tunnel-translate.ts';
 const MAX_DEPTH = 64;
 const MAX_RESUBMITS = 4096;
 const MAX_DP_ACTIONS = 16384;
+
+/** What a flow does for a frame that is not to be received. */
+const runNothing = (): void => {};
 
 /** Thrown inside a walk to give it up. */
 export class WalkFailure extends Error {}
@@ -184,18 +188,26 @@ export class Walk {
     const flowTable = bridge.tables.tableFor(table);
     const realPort = key[W.IN_PORT]!;
     key[W.IN_PORT] = inPort;
-    const rule = flowTable.classifier.lookup(key, bridge.tables.version, this.wild);
+    const isFragment = isIp(key) && (key[W.TYPE]! & (FRAG.ANY << 8)) !== 0;
+    const isDropped = isFragment && bridge.tables.fragments === 'drop';
+    const rule = isDropped ? undefined : this.#find(flowTable, isFragment && bridge.tables.fragments === 'normal');
     key[W.IN_PORT] = realPort;
-    this.effects.push({ kind: 'lookup', table: flowTable, rule });
+    if (!isDropped) this.effects.push({ kind: 'lookup', table: flowTable, rule });
     const before = [this.table, this.rule] as const;
     const { isLast } = this;
-    if (rule === undefined) {
+    if (isDropped) {
+      const text = `${String(table).padStart(2)}. Packets are IP fragments and the fragment handling mode is "drop".`;
+      this.nested('table', text, () => {
+        this.report('action', 'drop');
+        thenAlso?.();
+      });
+    } else if (rule === undefined) {
       const text = `${String(table).padStart(2)}. No match.`;
       this.nested('table', text, () => {
         this.table = table;
         this.rule = undefined;
         if (!honoursMiss) this.#countMiss('drop');
-        if (!honoursMiss || !this.#miss(table, inPort)) this.report('action', 'drop');
+        if (runList !== runNothing && (!honoursMiss || !this.#miss(table, inPort))) this.report('action', 'drop');
         thenAlso?.();
       });
     } else {
@@ -212,6 +224,18 @@ export class Walk {
       });
     }
     [this.table, this.rule] = before;
+  }
+
+  /** The flow for the key. Where all fragments are to be treated alike, flows see the ports of the first as those of the later ones: as 0. */
+  #find(flowTable: FlowTable, hidesPorts: boolean): FlowRule | undefined {
+    const { key, wild } = this;
+    const { version } = this.bridge.tables;
+    if (!hidesPorts) return flowTable.classifier.lookup(key, version, wild);
+    const ports = key[W.TP]!;
+    key[W.TP] = 0;
+    const rule = flowTable.classifier.lookup(key, version, wild);
+    key[W.TP] = ports;
+    return rule;
   }
 
   /** What the bridge's own flows do with a frame that nothing matched; false: nothing at all. */
@@ -474,7 +498,8 @@ export class Walk {
           runActions(this, request.actions, true);
           this.finish();
         } else if (port !== undefined && (port.config & PORT_CONFIG.NO_RECV) !== 0) {
-          this.report('detail', 'OFPPC_NO_RECV set, dropping');
+          // The frame counts for its flow, which does nothing.
+          this.lookup(0, key[W.IN_PORT]!, false, false, undefined, runNothing);
         } else {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
           this.#enter(port);
