@@ -14,6 +14,8 @@ function normal(text: string): string[] {
     .replace(/dpid:[0-9a-f]{16}/g, 'dpid:ID')
     .replace(/duration=[0-9.]+s/g, 'duration=T')
     .replace(/(MAC +)\d+$/gm, '$1AGE')
+    // What the devices' own first IPv6 frames have taught by then.
+    .replace(/^ +\d+ +0  MAC +AGE\n/gm, '')
     .replace(/(rx|tx)_(bytes|packets|dropped)=\d+/g, '$1_$2=N')
     .replace(/(hit|missed|packets|dropped|bytes|flows|entries +):\s*\d+/g, '$1:N')
     .replace(/n_packets=\d+, n_bytes=\d+/g, 'N')
