@@ -8,20 +8,22 @@ const debian = { tools: 'debian' } as const;
 
 /** What differs from run to run is replaced; lines are sorted where the reference's order is that of a hash table. */
 function normal(text: string): string[] {
-  return text
-    .replace(/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, 'MAC')
-    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
-    .replace(/dpid:[0-9a-f]{16}/g, 'dpid:ID')
-    .replace(/duration=[0-9.]+s/g, 'duration=T')
-    .replace(/(MAC +)\d+$/gm, '$1AGE')
-    // What the devices' own first IPv6 frames have taught by then.
-    .replace(/^ +\d+ +0  MAC +AGE\n/gm, '')
-    .replace(/(rx|tx)_(bytes|packets|dropped)=\d+/g, '$1_$2=N')
-    .replace(/(hit|missed|packets|dropped|bytes|flows|entries +):\s*\d+/g, '$1:N')
-    .replace(/n_packets=\d+, n_bytes=\d+/g, 'N')
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .sort();
+  return (
+    text
+      .replace(/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, 'MAC')
+      .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
+      .replace(/dpid:[0-9a-f]{16}/g, 'dpid:ID')
+      .replace(/duration=[0-9.]+s/g, 'duration=T')
+      .replace(/(MAC +)\d+$/gm, '$1AGE')
+      // What the devices' own first IPv6 frames have taught by then.
+      .replace(/^ +\d+ +0 {2}MAC +AGE\n/gm, '')
+      .replace(/(rx|tx)_(bytes|packets|dropped)=\d+/g, '$1_$2=N')
+      .replace(/(hit|missed|packets|dropped|bytes|flows|entries +):\s*\d+/g, '$1:N')
+      .replace(/n_packets=\d+, n_bytes=\d+/g, 'N')
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .sort()
+  );
 }
 
 async function pair(w: World, daemonArgs: string[]): Promise<[Host, Host]> {
