@@ -56,12 +56,18 @@ test('a station that moves, ageing, flooding, secure without flows, and counters
   assert.ok(pings(a, '10.0.0.2'));
   assert.doesNotMatch(await quiet.stop(), /echo/);
   h.ok('ovs-appctl fdb/flush br0');
-  const heard = await watch(c, 'eth0', 'icmp');
-  h.ok('ovs-appctl fdb/flush br0');
-  // Until then flows that stand may still go where the station was.
-  h.ok('ovs-appctl revalidator/wait');
-  a.run('ping -c 1 -W 1 10.0.0.2');
-  assert.match(await heard.stop(), /echo request/);
+  // A frame of b's own, sent in between, teaches where b is; then c hears nothing, which is right too.
+  for (let tries = 1; ; tries++) {
+    const heard = await watch(c, 'eth0', 'icmp');
+    h.ok('ovs-appctl fdb/flush br0');
+    // Until then flows that stand may still go where the station was.
+    h.ok('ovs-appctl revalidator/wait');
+    a.run('ping -c 1 -W 1 10.0.0.2');
+    const text = await heard.stop();
+    if (tries < 5 && !text.includes('echo request')) continue;
+    assert.match(text, /echo request/);
+    break;
+  }
   // b's address appears at c.
   const mac = b.ok('cat /sys/class/net/eth0/address').trim();
   b.ok('ip link set eth0 down');

@@ -36,15 +36,18 @@ async function story(side: Side, version: OfVersion): Promise<string[]> {
     }
     told.push(`${what}: ${comparable(heard).lines.join('\n')}`, side.ofctl('dump-flows', 'br0').replace(/xid=\S+/, ''));
   };
-  // Second by second: flows are looked at once a second.
-  const wait = (seconds: number): void => {
-    for (let i = 0; i < seconds; i++) side.appctl('time/warp', '1000');
+  // Second by second: flows are looked at once a second, by the reference when it comes to it.
+  const wait = async (seconds: number): Promise<void> => {
+    for (let i = 0; i < seconds; i++) {
+      side.appctl('time/warp', '1000');
+      await sleep(60);
+    }
   };
   peer.send(encodeMessage(version, 1, { kind: 'setConfig', flags: 0, missSendLength: 128 }));
   for (const [i, flow] of FLOWS.entries()) peer.send(encodeMessage(version, 2 + i, parseFlow(flow, 'add')));
   await say('added');
   for (let second = 1; second <= 9; second++) {
-    wait(1);
+    await wait(1);
     if (second === 3) side.appctl('netdev-dummy/receive', 'p1', FRAME);
     await say(`${second} s`);
   }
@@ -52,14 +55,14 @@ async function story(side: Side, version: OfVersion): Promise<string[]> {
   peer.send(encodeMessage(version, 20, parseFlow('in_port=1,hard_timeout=4,send_flow_rem,actions=2', 'add')));
   await say('again');
   side.appctl('netdev-dummy/receive', 'p1', FRAME);
-  wait(3);
+  await wait(3);
   peer.send(encodeMessage(version, 21, parseFlow('in_port=1,hard_timeout=9,send_flow_rem,actions=3', 'add')));
   await say('replaced');
-  wait(6);
+  await wait(6);
   peer.send(encodeMessage(version, 22, parseFlow('in_port=1,actions=1', 'modify')));
-  wait(6);
+  await wait(6);
   await say('modified');
-  wait(6);
+  await wait(6);
   await say('over', 1);
   peer.send(encodeMessage(version, 23, parseFlow('table=2', 'delete')));
   await say('deleted', 1);
