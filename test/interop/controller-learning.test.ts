@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { createController } from '../../src/controller/controller.ts';
 import { learning } from '../../src/controller/learning.ts';
 import { controllerAt, dummySwitch, eventually, udpFrame } from './support/dummy-switch.ts';
+import { endProcess } from './support/end-process.ts';
 import { cannot } from './support/world.ts';
 
 const skip = cannot('ovs-vswitchd', 'ovsdb-server', 'unshare') || false;
@@ -57,7 +58,7 @@ class DebianSwitch {
 
   async end(): Promise<void> {
     await this.appctl('exit').catch(() => {});
-    for (const daemon of this.#daemons) daemon.kill('SIGTERM');
+    for (const { pid } of this.#daemons) if (pid !== undefined) endProcess(pid);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Framing } from '../../../src/openflow/channel/framing.ts';
 import { encodeHello } from '../../../src/openflow/channel/hello.ts';
 import type { OfVersion } from '../../../src/openflow/message.ts';
+import { endProcess } from '../../interop/support/end-process.ts';
 
 export type SideName = 'debian' | 'weft';
 
@@ -114,12 +115,7 @@ export class Side {
 
   stop(): void {
     for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
-      if (!existsSync(join(this.dir, `${name}.pid`))) continue;
-      try {
-        process.kill(this.#pid(name), 'SIGTERM');
-      } catch {
-        // It has ended by itself.
-      }
+      if (existsSync(join(this.dir, `${name}.pid`))) endProcess(this.#pid(name));
     }
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endProcess } from './end-process.ts';
 
 export const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 export const skip =
@@ -130,7 +131,7 @@ export class Side {
   stop(): void {
     for (const name of ['db.pid', 'second.pid']) {
       const file = join(this.dir, name);
-      if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8')));
+      if (existsSync(file)) endProcess(Number(readFileSync(file, 'utf8')));
     }
     rmSync(this.dir, { recursive: true, force: true });
   }

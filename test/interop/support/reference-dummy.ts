@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endProcess } from './end-process.ts';
 
 const BIN = { vswitchd: '/usr/sbin/ovs-vswitchd', server: '/usr/sbin/ovsdb-server', tool: '/usr/bin/ovsdb-tool' };
 
@@ -84,12 +85,7 @@ export class Reference {
   stop(): void {
     for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
       const file = join(this.dir, `${name}.pid`);
-      if (!existsSync(file)) continue;
-      try {
-        process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
-      } catch {
-        // It has ended by itself.
-      }
+      if (existsSync(file)) endProcess(Number(readFileSync(file, 'utf8')));
     }
     rmSync(this.dir, { recursive: true, force: true });
   }

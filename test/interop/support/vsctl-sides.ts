@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
+import { endProcess } from './end-process.ts';
 
 export const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 export const skip = existsSync('/usr/bin/ovs-vsctl') && existsSync(schema) ? false : 'needs openvswitch-switch';
@@ -96,7 +97,7 @@ export class Side {
 
   stop(): void {
     this.#runner?.kill();
-    process.kill(Number(readFileSync(`${this.dir}/db.pid`, 'utf8')));
+    endProcess(Number(readFileSync(`${this.dir}/db.pid`, 'utf8')));
     rmSync(this.dir, { recursive: true });
   }
 }
