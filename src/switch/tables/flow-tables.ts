@@ -9,6 +9,7 @@ import { PeerError } from '../../base/errors.ts';
 import { NEVER } from '../../flow/classifier.ts';
 import { type Key, type Match, newKey } from '../../flow/key.ts';
 import { type PackedMatch, packMatch } from '../../flow/mask.ts';
+import { normalizeMatch } from '../../flow/normal-match.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest } from '../../openflow/message.ts';
 import type { TableDesc } from '../../openflow/table.ts';
@@ -18,18 +19,7 @@ import { ExpiryQueue } from './expiry.ts';
 import { ALL_COOKIE_BITS, ALL_TABLES, type FlowTable, INTERNAL_TABLE, TABLE_COUNT } from './flow-table.ts';
 import { internalFlows, type MissFlow } from './internal-table.ts';
 import { Learners } from './learners.ts';
-import {
-  FlowRule,
-  NO_FLAGS,
-  newStats,
-  normalizeMatch,
-  type RuleSettings,
-  type RuleStats,
-  SHARES,
-  sendsTo,
-  sharedSettings,
-  usesGroup,
-} from './rule.ts';
+import { FlowRule, NO_FLAGS, newStats, type RuleSettings, type RuleStats, SHARES, sendsTo, sharedSettings, usesGroup } from './rule.ts';
 import { NO_LIMIT, type TableLimit } from './table-room.ts';
 import { TableSet } from './table-set.ts';
 
