@@ -12,6 +12,7 @@ import type {
   BundleRequest,
   ControllerRequest,
   ControllerStatus,
+  FlowTableRequest,
   MacPlace,
   MacStatistics,
   MirrorRequest,
@@ -258,6 +259,12 @@ export class Bridge implements SwitchBridge {
 
   mirrorCounters(name: string): { packets: number; bytes: number } | undefined {
     return this.core.mirrors.counters(name);
+  }
+
+  flowTablesSet(requests: ReadonlyMap<number, FlowTableRequest>): void {
+    this.core.megaflows.settleAll();
+    this.core.tables.limitTables(requests);
+    this.core.megaflows.changed();
   }
 
   controllersSet(requests: readonly ControllerRequest[]): void {

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import type { Datapath, DpPort, DpPortCounters, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import type { Key } from '../flow/key.ts';
-import type { Action, OfPort } from '../openflow/action.ts';
+import type { Action, OfPort, Subfield } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
 import type { Bond, BondSettings } from '../protocols/bond.ts';
 import type { Underlay } from './underlay/underlay.ts';
@@ -152,6 +152,19 @@ export interface MirrorRequest {
   snaplen: number;
 }
 
+/** A row of Flow_Table. */
+export interface FlowTableRequest {
+  name: string;
+  /** Undefined: no limit but the switch's own. */
+  maxFlows: number | undefined;
+  /** A full table ends a flow for a new one. */
+  evicts: boolean;
+  /** Values of these make the groups of which eviction takes from the largest. */
+  groups: readonly Subfield[];
+  /** Names of fields whose prefixes are tracked; undefined = the switch's choice. */
+  prefixes: readonly string[] | undefined;
+}
+
 export interface ControllerRequest {
   target: string;
   type: 'primary' | 'service';
@@ -221,6 +234,8 @@ export interface SwitchBridge {
   mirrorsSet?(requests: readonly MirrorRequest[]): void;
   /** What a mirror has sent, for Mirror:statistics. */
   mirrorCounters?(name: string): { packets: number; bytes: number } | undefined;
+  /** Makes the settings of tables exactly these, by number. */
+  flowTablesSet?(requests: ReadonlyMap<number, FlowTableRequest>): void;
   controllersSet(requests: readonly ControllerRequest[]): void;
   controllers(): Iterable<ControllerStatus>;
   /** Opens NAME.mgmt and NAME.snoop; resolves when they accept connections. */

@@ -9,6 +9,7 @@ import { formatMac } from '../../base/addresses.ts';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { OfPort } from '../../openflow/action.ts';
+import { formatSubfield } from '../../openflow/text/subfield-text.ts';
 import type { BridgeSettings, ControllerRequest, PortKind, PortLink, SwitchBridge, SwitchHost } from '../../switch/contract.ts';
 import type { DeviceState, DeviceTable } from '../ovs-vswitchd/devices.ts';
 import { chooseBridgeMac, macToDatapathId, randomMac, sameMac } from './address.ts';
@@ -30,6 +31,7 @@ export interface LiveBridge extends ActualBridge {
   settings: string;
   controllers: string;
   mirrors: string;
+  flowTables: string;
   controllerRequests: readonly ControllerRequest[];
   isListening: boolean;
   links: Map<OfPort, string>;
@@ -230,6 +232,7 @@ export class Reconciler {
       settings: '',
       controllers: '[]',
       mirrors: '[]',
+      flowTables: '[]',
       controllerRequests: [],
       isListening: false,
       links: new Map(),
@@ -363,12 +366,25 @@ export class Reconciler {
       live.mirrors = mirrorsText;
       live.bridge.mirrorsSet?.(mirrors);
     }
+    this.#limitTables(target, live);
     const controllersText = toText(controllers);
     if (controllersText !== live.controllers) {
       live.controllers = controllersText;
       live.controllerRequests = controllers;
       live.bridge.controllersSet(controllers);
     }
+  }
+
+  #limitTables(target: WantedBridge, live: LiveBridge): void {
+    const rows = [...target.flowTables];
+    const said = toText(rows.map(([id, { request }]) => [id, { ...request, groups: request.groups.map(formatSubfield) }]));
+    if (said === live.flowTables) return;
+    live.flowTables = said;
+    for (const [, { warnings, notes }] of rows) {
+      for (const warning of warnings) log.warn(warning);
+      for (const note of notes) log.info(note);
+    }
+    live.bridge.flowTablesSet?.(new Map(rows.map(([id, { request }]) => [id, request])));
   }
 
   /** Interface:mac of internal ports; a fake bridge without one has the address that the bridge was made with. */

@@ -199,7 +199,9 @@ export class FlowTables extends TableSet {
 
   #insert(rule: FlowRule): void {
     rule.addedIn = this.version + 1;
-    this.tableFor(rule.table).classifier.insert(rule);
+    const table = this.tableFor(rule.table);
+    table.classifier.insert(rule);
+    table.room.added(rule);
     this.#added.push(rule);
   }
 
@@ -209,12 +211,18 @@ export class FlowTables extends TableSet {
     this.#remove(old);
     old.shares |= SHARES.TAKEN;
     rule.shares = SHARES.TAKES;
-    this.tableFor(rule.table).classifier.replace(old, rule);
+    const table = this.tableFor(rule.table);
+    table.classifier.replace(old, rule);
+    table.room.added(rule);
     this.#added.push(rule);
   }
 
   #remove(rule: FlowRule): void {
-    if (rule.removedIn === NEVER && !rule.isHidden) this.tableFor(rule.table).leaving++;
+    if (rule.removedIn === NEVER && !rule.isHidden) {
+      const table = this.tableFor(rule.table);
+      table.leaving++;
+      table.room.removed(rule);
+    }
     rule.removedIn = this.version + 1;
     this.#removed.push(rule);
   }
@@ -260,7 +268,6 @@ export class FlowTables extends TableSet {
       // What came and went in this batch was never counted.
       if (rule.addedIn === this.version) continue;
       if (rule.isHidden) table.hidden--;
-      table.room.removed(rule);
       this.#learners.count(table, rule, -1);
       this.#references.remove(rule);
     }
@@ -271,7 +278,6 @@ export class FlowTables extends TableSet {
       const table = this.tableFor(rule.table);
       touched.add(table);
       if (rule.isHidden) table.hidden++;
-      table.room.added(rule);
       this.#learners.count(table, rule, 1);
       this.#references.add(rule);
       rule.stats.modifiedMs = now;
@@ -315,10 +321,16 @@ export class FlowTables extends TableSet {
 
   /** Forgets what was staged. */
   rollback(): void {
+    for (const rule of this.#added) {
+      if (rule.removedIn === NEVER) this.tableFor(rule.table).room.removed(rule);
+      rule.isGone = true;
+    }
     for (const rule of this.#removed) {
+      const table = this.tableFor(rule.table);
+      if (!rule.isGone && rule.removedIn !== NEVER) table.room.added(rule);
       rule.removedIn = NEVER;
       rule.shares &= ~SHARES.TAKEN;
-      this.tableFor(rule.table).leaving = 0;
+      table.leaving = 0;
     }
     for (const rule of this.#added) {
       const { classifier } = this.tableFor(rule.table);
@@ -433,6 +445,7 @@ export class FlowTables extends TableSet {
       if (limit === undefined && (present === undefined || present.room.limit === NO_LIMIT)) continue;
       const table = this.tableFor(id);
       table.room.configure(limit ?? NO_LIMIT, table.classifier.rules());
+      table.classifier.trackPrefixes(limit?.prefixes);
       if (!table.room.evicts) continue;
       while (table.count > table.room.maxFlows) {
         const victim = table.room.victim((rule) => rule.removedIn !== NEVER);
