@@ -81,7 +81,12 @@ export class Core implements BridgeCore, BridgeState {
     this.groups = new GroupTable(clock);
     this.meters = new MeterTable(clock, megaflows.meterNumbers);
     const known = { hasGroup: (id: number) => this.groups.has(id), hasMeter: (id: number) => this.meters.has(id) };
-    this.tables = new FlowTables(clock, (change) => this.#flowChanged(change), known);
+    this.tables = new FlowTables(
+      clock,
+      (change) => this.#flowChanged(change),
+      known,
+      () => this.#hasWatchers(),
+    );
     this.tables.onSettled = () => this.#emit((events) => events.onFlowsSettled?.());
     this.tables.onVacancy = (reason, desc) => this.#emit((events) => events.onTableStatus?.(reason, desc));
     this.settings = {

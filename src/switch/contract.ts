@@ -56,6 +56,8 @@ export interface SwitchHost {
   upcallStats?(datapath: Datapath): { average: number; most: number; passMs: number };
   /** Deletes all megaflows (`revalidator/purge`). */
   purge?(): void;
+  /** Megaflows stay as they are until it is taken back (`revalidator/pause`). */
+  setPaused?(isPaused: boolean): void;
   /** Counts all traffic that has been forwarded (`revalidator/wait`). */
   settle?(): void;
   /** Resolves when frames meet all that has changed so far, or after `limitMs`. */
@@ -66,6 +68,12 @@ export interface SwitchHost {
   portRenumbered?(datapath: Datapath, from: number, to: number): void;
   /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */
   cookieText?(datapath: Datapath, cookie: UserspaceCookie): string;
+}
+
+/** Where a station was. */
+export interface MacPlace {
+  port: OfPort;
+  isStatic: boolean;
 }
 
 /** For `fdb/stats-show`. */
@@ -256,8 +264,8 @@ export interface SwitchBridge {
   ruleCount?(): number;
   macStatistics?(): MacStatistics;
   clearMacStatistics?(): void;
-  /** Puts a station that does not age; false when there is no such port. */
-  macAdd?(portName: string, vlan: number, mac: readonly [number, number]): boolean;
+  /** Puts a station that does not age; gives what this puts an end to, undefined when there is no such port. */
+  macAdd?(portName: string, vlan: number, mac: readonly [number, number]): MacPlace | 'unchanged' | undefined;
   /** Removes such a station; false when there is none. */
   macDelete?(vlan: number, mac: readonly [number, number]): boolean;
   /** Ends the bridge; with `keepPorts` without deleting its ports. */

@@ -218,7 +218,8 @@ export class Reconciler {
       return;
     }
     const local = wanted.ports[0]?.interfaces[0];
-    const ownMac = wanted.hwaddr ?? this.#formerMac(name, local) ?? randomMac();
+    const ownMac = this.#formerMac(name, local) ?? randomMac();
+    const mac = wanted.hwaddr ?? ownMac;
     const live: LiveBridge = {
       name,
       datapathType,
@@ -226,7 +227,7 @@ export class Reconciler {
       bundles: new Map(),
       bridge,
       ownMac,
-      mac: ownMac,
+      mac,
       datapathId: 0n,
       settings: '',
       controllers: '[]',
@@ -238,7 +239,7 @@ export class Reconciler {
     };
     this.bridges.set(name, live);
     // Ports may only be added to a bridge that knows what it is.
-    bridge.configure(this.#settingsOf(wanted, ownMac));
+    bridge.configure(this.#settingsOf(wanted, mac));
   }
 
   /** Takes a bridge away with all that belongs to it. */
@@ -284,7 +285,7 @@ export class Reconciler {
     const isLocal = name === live.name;
     let kind = wanted.kind;
     if (kind.kind === 'internal') {
-      kind = { kind: 'internal', mac: isLocal ? live.ownMac : (wanted.mac ?? this.#formerMac(name, wanted)), mtu: wanted.mtuRequest };
+      kind = { kind: 'internal', mac: isLocal ? live.mac : (wanted.mac ?? this.#formerMac(name, wanted)), mtu: wanted.mtuRequest };
     }
     try {
       const ofport = await live.bridge.portAdd({ name, port: kind, ofportRequest });
@@ -336,10 +337,10 @@ export class Reconciler {
       const port = live.ports.get(name);
       return port === undefined ? undefined : this.#devices.state(name, port.kind)?.mac;
     };
-    this.#setMacs(target, live);
     const mac = chooseBridgeMac(target, deviceMac, live.ownMac);
     this.#applyMac(live, live.name, mac);
-    for (const port of target.ports) if (port.fakeBridge) this.#applyMac(live, port.interfaces[0]?.name ?? '', mac);
+    // After the choice: what Interface:mac says of a port is the bridge's address no sooner than at the next configuration, as in the reference.
+    this.#setMacs(target, live);
     live.mac = mac;
     const settings = this.#settingsOf(target, mac);
     const said = toText(settings);
@@ -388,10 +389,11 @@ export class Reconciler {
     live.bridge.flowTablesSet?.(new Map(rows.map(([id, { request }]) => [id, request])));
   }
 
-  /** Interface:mac of internal ports. */
+  /** Interface:mac of internal ports; a fake bridge without one has the address that the bridge was made with. */
   #setMacs(target: WantedBridge, live: LiveBridge): void {
     for (const port of target.ports) {
       for (const one of port.interfaces) {
+        if (one.mac === undefined && port.fakeBridge) this.#applyMac(live, one.name, live.ownMac);
         if (one.mac !== undefined && one.name !== live.name && one.type !== 'system' && one.type !== 'dummy')
           this.#applyMac(live, one.name, one.mac);
       }

@@ -7,6 +7,8 @@ import { TableRoom } from './table-room.ts';
 export const TABLE_COUNT = 254;
 export const INTERNAL_TABLE = 254;
 export const ALL_TABLES = 255;
+/** A cookie mask. */
+export const ALL_COOKIE_BITS = 0xffffffffffffffffn;
 
 export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
 export class FlowTable {

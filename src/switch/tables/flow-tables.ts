@@ -8,23 +8,25 @@ import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
 import { NEVER } from '../../flow/classifier.ts';
 import { type Key, type Match, newKey } from '../../flow/key.ts';
-import { unpackInto } from '../../flow/mask.ts';
+import { type PackedMatch, packMatch } from '../../flow/mask.ts';
+import { normalizeMatch } from '../../flow/normal-match.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest } from '../../openflow/message.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
 import { checkActions, ReferenceIndex, type Referents, references } from './action-references.ts';
 import { ExpiryQueue } from './expiry.ts';
-import { ALL_TABLES, type FlowTable, INTERNAL_TABLE, TABLE_COUNT } from './flow-table.ts';
+import { ALL_COOKIE_BITS, ALL_TABLES, type FlowTable, INTERNAL_TABLE, TABLE_COUNT } from './flow-table.ts';
 import { internalFlows, type MissFlow } from './internal-table.ts';
 import { Learners } from './learners.ts';
-import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
+import { FlowRule, NO_FLAGS, newStats, type RuleSettings, type RuleStats, SHARES, sendsTo, sharedSettings, usesGroup } from './rule.ts';
 import { NO_LIMIT, type TableLimit } from './table-room.ts';
 import { TableSet } from './table-set.ts';
 
 const ANY_GROUP = 0xffffffff;
+/** From so many rules on they are taken out together. */
+const MANY = 64;
 /** For the match of the flow mod being staged: rules keep their matches packed. */
-const UNPACKED: Match = { key: newKey(), mask: newKey() };
 const SCRATCH: Match = { key: newKey(), mask: newKey() };
 
 /** What a batch did, told after it is visible. */
@@ -57,9 +59,17 @@ export class FlowTables extends TableSet {
   readonly #references = new ReferenceIndex();
   readonly #missRules = new Map<MissFlow, FlowRule>();
   readonly #known: Referents;
+  /** Whether anybody wants to be told of every change. */
+  readonly #isHeard: () => boolean;
 
-  constructor(clock: Clock, tell: (change: FlowChange) => void, known: Referents = { hasGroup: () => false, hasMeter: () => false }) {
+  constructor(
+    clock: Clock,
+    tell: (change: FlowChange) => void,
+    known: Referents = { hasGroup: () => false, hasMeter: () => false },
+    isHeard: () => boolean = () => true,
+  ) {
     super();
+    this.#isHeard = isHeard;
     this.#clock = clock;
     this.#tell = tell;
     this.#known = known;
@@ -93,7 +103,7 @@ export class FlowTables extends TableSet {
 
   /** Does what a flow mod says, in the version after the current one. Throws PeerError. */
   stage(mod: FlowMod, sender: Sender | undefined): void {
-    const match = normalizeMatch(mod.packed === undefined ? mod.match : unpackInto(UNPACKED, mod.packed), SCRATCH);
+    const match = mod.packed ?? packMatch(normalizeMatch(mod.match, SCRATCH));
     switch (mod.command) {
       case 'add':
         this.#add(mod, match, sender);
@@ -119,28 +129,23 @@ export class FlowTables extends TableSet {
     if (id === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${id} is read-only`);
   }
 
-  #add(mod: FlowMod, match: Match, sender: Sender | undefined): void {
+  #add(mod: FlowMod, match: PackedMatch, sender: Sender | undefined): void {
     const id = mod.table === ALL_TABLES ? 0 : mod.table;
     this.#checkTable(id);
     checkActions(mod.actions, id, this.#known);
-    const { classifier } = this.tableFor(id);
+    const table = this.tableFor(id);
     const next = this.version + 1;
-    const now = this.#clock.now();
-    const rule = new FlowRule(
-      match,
-      mod.priority,
-      {
-        table: id,
-        cookie: mod.newCookie ?? 0n,
-        idleTimeoutSec: mod.idleTimeoutSec,
-        hardTimeoutSec: mod.hardTimeoutSec,
-        importance: mod.importance,
-        flags: mod.flags,
-        actions: mod.actions,
-      },
-      { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
-    );
-    const old = classifier.like(rule, next);
+    const settings = sharedSettings({
+      table: id,
+      cookie: mod.newCookie ?? 0n,
+      idleTimeoutSec: mod.idleTimeoutSec,
+      hardTimeoutSec: mod.hardTimeoutSec,
+      importance: mod.importance,
+      flags: mod.flags,
+      actions: mod.actions,
+    });
+    const rule = new FlowRule(match, mod.priority, settings, newStats(this.#clock.now()));
+    const old = table.classifier.find(rule, mod.priority, next);
     if (old !== undefined) {
       // What takes another's place goes on counting, and is as idle as that was; only its age begins anew.
       rule.stats.usedMs = old.stats.usedMs;
@@ -151,13 +156,13 @@ export class FlowTables extends TableSet {
       }
     }
     if (old === undefined) {
-      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
+      if (mod.flags.checkOverlap && table.classifier.overlaps(match, mod.priority, next)) {
         throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
       }
-      this.#makeRoom(this.tableFor(id));
-    }
-    if (old !== undefined) this.#remove(old);
-    this.#insert(rule);
+      this.#makeRoom(table);
+      this.#insert(rule);
+    } else this.#replace(old, rule);
+    if (!this.#isHeard()) return;
     const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
     this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
@@ -181,21 +186,33 @@ export class FlowTables extends TableSet {
       cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,
       actions: mod.actions,
     };
-    const rule = new FlowRule(old.match(), old.priority, settings, stats);
-    this.#remove(old);
-    this.#insert(rule);
+    const rule = new FlowRule(old.packed(), old.priority, sharedSettings(settings), stats);
+    this.#replace(old, rule);
+    if (!this.#isHeard()) return;
     this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
     this.#remove(rule);
-    this.#changes.push({ change: 'deleted', rule, reason, sender });
+    if (rule.settings.flags.sendFlowRem || this.#isHeard()) this.#changes.push({ change: 'deleted', rule, reason, sender });
   }
 
   #insert(rule: FlowRule): void {
     rule.addedIn = this.version + 1;
     const table = this.tableFor(rule.table);
     table.classifier.insert(rule);
+    table.room.added(rule);
+    this.#added.push(rule);
+  }
+
+  /** Puts a rule in the place of one with the same match and priority. */
+  #replace(old: FlowRule, rule: FlowRule): void {
+    rule.addedIn = this.version + 1;
+    this.#remove(old);
+    old.shares |= SHARES.TAKEN;
+    rule.shares = SHARES.TAKES;
+    const table = this.tableFor(rule.table);
+    table.classifier.replace(old, rule);
     table.room.added(rule);
     this.#added.push(rule);
   }
@@ -242,10 +259,10 @@ export class FlowTables extends TableSet {
     if (added.length === 0 && removed.length === 0) return false;
     this.version++;
     const touched = new Set<FlowTable>();
+    if (removed.length > 0) this.#takeOut(removed);
     for (const rule of removed) {
       rule.isGone = true;
       const table = this.tableFor(rule.table);
-      table.classifier.remove(rule);
       touched.add(table);
       table.leaving = 0;
       // What came and went in this batch was never counted.
@@ -254,17 +271,18 @@ export class FlowTables extends TableSet {
       this.#learners.count(table, rule, -1);
       this.#references.remove(rule);
     }
+    const now = Math.floor(this.#clock.now());
     for (const rule of added) {
       if (rule.isGone) continue;
+      rule.shares = 0;
       const table = this.tableFor(rule.table);
       touched.add(table);
       if (rule.isHidden) table.hidden++;
       this.#learners.count(table, rule, 1);
       this.#references.add(rule);
-      const now = this.#clock.now();
       rule.stats.modifiedMs = now;
-      const due = rule.dueMs();
-      if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
+      const { idleTimeoutSec, hardTimeoutSec } = rule.settings;
+      if (idleTimeoutSec !== 0 || hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
     }
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
     if (changes.length > 0) this.onSettled?.();
@@ -274,6 +292,22 @@ export class FlowTables extends TableSet {
     }
     if (this.#learners.hasOrphans) this.#deleteUnlearned();
     return true;
+  }
+
+  /** Takes rules out of their tables; many of one table together, for that may be all of it. */
+  #takeOut(rules: readonly FlowRule[]): void {
+    const byTable = new Map<FlowTable, FlowRule[]>();
+    for (const rule of rules) {
+      const table = this.tableFor(rule.table);
+      if ((rule.shares & SHARES.TAKEN) !== 0) table.classifier.endReplacement(rule);
+      else if (rules.length < MANY) table.classifier.remove(rule);
+      else {
+        const same = byTable.get(table);
+        if (same === undefined) byTable.set(table, [rule]);
+        else same.push(rule);
+      }
+    }
+    for (const [table, same] of byTable) table.classifier.removeAll(same);
   }
 
   #deleteUnlearned(): void {
@@ -288,23 +322,27 @@ export class FlowTables extends TableSet {
   /** Forgets what was staged. */
   rollback(): void {
     for (const rule of this.#added) {
-      const table = this.tableFor(rule.table);
-      if (rule.removedIn === NEVER) table.room.removed(rule);
+      if (rule.removedIn === NEVER) this.tableFor(rule.table).room.removed(rule);
       rule.isGone = true;
-      table.classifier.remove(rule);
     }
     for (const rule of this.#removed) {
       const table = this.tableFor(rule.table);
       if (!rule.isGone && rule.removedIn !== NEVER) table.room.added(rule);
       rule.removedIn = NEVER;
+      rule.shares &= ~SHARES.TAKEN;
       table.leaving = 0;
+    }
+    for (const rule of this.#added) {
+      const { classifier } = this.tableFor(rule.table);
+      if ((rule.shares & SHARES.TAKES) !== 0) classifier.endReplacement(rule);
+      else classifier.remove(rule);
     }
     this.#added = [];
     this.#removed = [];
     this.#changes = [];
   }
 
-  #selected(mod: FlowMod, match: Match, isStrict: boolean): FlowRule[] {
+  #selected(mod: FlowMod, match: PackedMatch, isStrict: boolean): FlowRule[] {
     const next = this.version + 1;
     const found: FlowRule[] = [];
     const wants = (rule: FlowRule): boolean =>
@@ -320,6 +358,7 @@ export class FlowTables extends TableSet {
         for (const rule of table.classifier.within(match, next)) if (wants(rule)) found.push(rule);
       }
     }
+    if (mod.table !== INTERNAL_TABLE && (mod.table !== ALL_TABLES || mod.cookieMask !== ALL_COOKIE_BITS)) return found;
     const mine = found.filter((rule) => rule.table !== INTERNAL_TABLE);
     if (mine.length === 0 && found.length > 0) throw new PeerError('OFPBRC_EPERM', 'only flows of the bridge itself are meant');
     return mine;
@@ -384,7 +423,7 @@ export class FlowTables extends TableSet {
   stageOwn(table: number, match: Match, priority: number, actions: readonly Action[]): FlowRule {
     const now = this.#clock.now();
     const settings = { table, cookie: 0n, idleTimeoutSec: 0, hardTimeoutSec: 0, importance: 0, flags: NO_FLAGS, actions };
-    const rule = new FlowRule(match, priority, settings, { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now });
+    const rule = new FlowRule(match, priority, settings, newStats(now));
     this.#insert(rule);
     return rule;
   }

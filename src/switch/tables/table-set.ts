@@ -1,10 +1,8 @@
 // The tables of a bridge as a set: which there are, what is set of them, what is told of them. They come into being when first used.
 import type { TableStats } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
-import { ALL_TABLES, FlowTable, INTERNAL_TABLE, TABLE_COUNT, type TableMiss } from './flow-table.ts';
+import { ALL_COOKIE_BITS, ALL_TABLES, FlowTable, INTERNAL_TABLE, TABLE_COUNT, type TableMiss } from './flow-table.ts';
 import { MAX_ENTRIES, TableRoom } from './table-room.ts';
-
-const ALL_COOKIE_BITS = 0xffffffffffffffffn;
 
 /** As table statistics tell of it. */
 const MISS_NUMBER: Readonly<Record<TableMiss, number>> = { default: 0, controller: 1, continue: 2, drop: 3 };
