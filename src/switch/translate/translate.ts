@@ -10,7 +10,7 @@
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction } from '../../datapath/datapath.ts';
 import { FRAG, type Key, newKey, W } from '../../flow/key.ts';
-import type { Action, NatSpec, OfPort, PacketInReason, Subfield } from '../../openflow/action.ts';
+import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
@@ -37,6 +37,9 @@ const MAX_DP_ACTIONS = 16384;
 
 /** What a flow does for a frame that is not to be received. */
 const runNothing = (): void => {};
+
+/** UDP ports of what a DHCP server answers. */
+const DHCP_REPLY = (67 << 16) | 68;
 
 /** Thrown inside a walk to give it up. */
 export class WalkFailure extends Error {}
@@ -504,6 +507,7 @@ export class Walk {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
           this.#enter(port);
         }
+        if (this.bridge.hasInBand === true) this.#dhcpToLocal();
       });
     } catch (thrown) {
       // Where the stack is small, tables that go on to later tables can be too many for it.
@@ -523,6 +527,17 @@ export class Walk {
       recirculations: this.#recirculations,
       error,
     };
+  }
+
+  /** A bridge that is controlled through its own ports gets its address through them: replies are sent to the local port besides. */
+  #dhcpToLocal(): void {
+    const { key, bridge } = this;
+    if (this.isFreezing || key[W.TYPE]! >>> 16 !== 0x0800 || (key[W.TYPE]! & 0xff) !== 17 || key[W.TP] !== DHCP_REPLY) return;
+    const local = bridge.ports.get(OFPP.LOCAL);
+    if (local?.dpPort === undefined || this.out.some((one) => one.kind === 'output' && one.port === local.dpPort)) return;
+    this.mark(W.TYPE, 0xffff00ff);
+    this.mark(W.TP, 0xffffffff);
+    send(this, OFPP.LOCAL, undefined);
   }
 
   /** Goes on where an earlier walk stopped. */
