@@ -24,6 +24,8 @@ export class ActionPool {
   readonly #indices = new IndexPool(MAX_ACTION_LISTS);
   readonly #shapes = new Map<string, PooledShape>();
   #nextShape = 1;
+  #lastShaped: ShapedActions | undefined;
+  #lastList: PooledActions | undefined;
   readonly #store: (list: PooledActions) => void;
   readonly #newShape: () => void;
 
@@ -34,7 +36,13 @@ export class ActionPool {
   }
 
   /** The pooled list, one user more; or why not. */
-  take({ shape, params, outer }: ShapedActions): PooledActions | string {
+  take(shaped: ShapedActions): PooledActions | string {
+    // The flows of a batch have one list, mostly.
+    if (shaped === this.#lastShaped && this.#lastList !== undefined && this.#lastList.users > 0) {
+      this.#lastList.users++;
+      return this.#lastList;
+    }
+    const { shape, params, outer } = shaped;
     const pooled = this.#shape(shape);
     if (pooled === undefined) return 'too_many_shapes';
     const name = `${pooled.number} ${Buffer.from(params.buffer, params.byteOffset, params.length).toString('latin1')}`;
@@ -49,6 +57,8 @@ export class ActionPool {
       this.#store(list);
     }
     list.users++;
+    this.#lastShaped = shaped;
+    this.#lastList = list;
     return list;
   }
 

@@ -83,7 +83,7 @@ export class UserspaceCore {
   readonly conntrack: Conntrack;
   #random = 0x2545f491;
   /** How far upcalls have been queued, and dealt with. */
-  readonly upcallOrder: { readonly written: number; done: number };
+  readonly upcallOrder: { readonly written: number; done: number; refusesMiss(port: number, length: number): boolean };
   /** Datapath clock, set by the owner once a batch. */
   nowMs = 0;
 
@@ -100,6 +100,7 @@ export class UserspaceCore {
         return upcalls.written;
       },
       done: 0,
+      refusesMiss: (port, length) => upcalls.refusesMiss(port, length),
     };
     this.#newPacket = makePacket;
     this.#executed = makePacket();
