@@ -14,8 +14,9 @@ import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
+import { shapeActions } from './action-cutter.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
-import { allSteps, type OutputDevice, shapeActions } from './action-shape.ts';
+import { allSteps, type OutputDevice } from './action-shape.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
@@ -77,6 +78,8 @@ export class KernelFlows {
   #program: number;
   #hasTunnels = false;
   #vlanLimit = 1;
+  /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
+  onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
   /** Programs loaded so far. */
   programCount = 0;
   /** The first masks at the last look. */
@@ -115,6 +118,7 @@ export class KernelFlows {
     this.#actions = new ActionPool(
       (list) => this.#storeActions(list),
       () => this.#reloadSoon(),
+      (token, actions) => this.onList(token, actions),
     );
     this.#program = this.#load([]);
     this.#publish();
@@ -160,7 +164,7 @@ export class KernelFlows {
   }
 
   #storeActions({ index, shape, params }: PooledActions): void {
-    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape.number, true);
+    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape?.number ?? 0, true);
     this.#value.set(params, ACTIONS_VALUE.params);
     this.#index[0] = index;
     updateElement(this.#maps.get('actions')!, new Uint8Array(this.#index.buffer), this.#value);
@@ -398,8 +402,12 @@ export class KernelFlows {
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
   isPartial(id: number): boolean {
-    const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
-    return [...allSteps(steps)].some(({ op }) => op === 'userspace' || op === 'ct');
+    const isPartial = ({ shape, children }: PooledActions): boolean =>
+      shape === undefined ||
+      [...allSteps(shape.shape.steps)].some(({ op }) => op === 'userspace' || op === 'ct') ||
+      children.some(isPartial);
+    const actions = this.#flows.get(id)?.actions;
+    return actions !== undefined && isPartial(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */
