@@ -241,6 +241,8 @@ export interface Datapath {
   flows(): Iterable<DpFlow>;
   flowCount(): number;
   flowStats(id: FlowId): DpFlowStats | undefined;
+  /** Resolves when all frames meet what has been put, changed and deleted so far. */
+  flowBarrier?(): Promise<void>;
 
   /** Runs actions on a frame that did not come from a port, or came as an upcall. `key` holds its metadata (in_port, tunnel, mark, ...). */
   execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload?: FrameOffload): void;

@@ -260,6 +260,10 @@ export class Core implements BridgeCore, BridgeState {
     for (const change of later) change();
   }
 
+  catchUp(): void {
+    this.megaflows.catchUp();
+  }
+
   setFragments(handling: 'normal' | 'drop' | 'match'): void {
     if (this.tables.fragments === handling) return;
     this.tables.fragments = handling;

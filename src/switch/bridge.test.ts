@@ -54,6 +54,24 @@ test('counters reach the flow, megaflows go when idle, stations age', async () =
   assert.equal(bridge.core.macs.count, 0);
 });
 
+test('frames meet a change before a barrier or a configuration is answered, though no time passes', async () => {
+  const [s, bridge] = await three();
+  const { core } = bridge;
+  core.flowMod(flowMod({ actions: [{ kind: 'output', port: 2, maxLen: 0 }] }));
+  s.receive('p1', ethernet(B, A));
+  assert.deepEqual(s.ports(), ['p2']);
+  const modify = (...ports: number[]) =>
+    core.flowMod(flowMod({ command: 'modify', actions: ports.map((port) => ({ kind: 'output', port, maxLen: 0 })) }));
+  modify(3);
+  core.catchUp();
+  s.receive('p1', ethernet(B, A));
+  assert.deepEqual(s.ports(), ['p3']);
+  modify(2, 3);
+  await core.megaflows.caughtUp(1000);
+  s.receive('p1', ethernet(B, A));
+  assert.deepEqual(s.ports(), ['p2', 'p3']);
+});
+
 test('access ports take and give untagged frames, trunks tagged ones', async () => {
   const s = new Simulation();
   const bridge = await s.bridge('br0');

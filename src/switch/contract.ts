@@ -56,6 +56,8 @@ export interface SwitchHost {
   purge?(): void;
   /** Counts all traffic that has been forwarded (`revalidator/wait`). */
   settle?(): void;
+  /** Resolves when frames meet all that has changed so far, or after `limitMs`. */
+  caughtUp?(limitMs: number): Promise<void>;
   /** A flow was taken out of the datapath by hand. */
   flowDeleted?(datapath: Datapath, id: FlowId): void;
   /** A port of the datapath goes by another number from now on. */

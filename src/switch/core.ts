@@ -119,6 +119,8 @@ export interface BridgeCore {
   flushConnections?(request: ConnectionFlush): void;
 
   packetOut(request: PacketOutRequest): void;
+  /** A barrier asks that frames meet what has changed, as far as that is quickly done. */
+  catchUp?(): void;
   /** What flows see of IP fragments: no ports, nothing since they are dropped, or all there is. */
   setFragments?(handling: 'normal' | 'drop' | 'match'): void;
   /** Goes on with a frame that waited at a controller. */

@@ -192,6 +192,10 @@ export class Host implements SwitchHost {
     }
   }
 
+  async caughtUp(limitMs: number): Promise<void> {
+    await Promise.all([...this.#shared.values()].map(({ megaflows }) => megaflows.caughtUp(limitMs)));
+  }
+
   cookieText(datapath: Datapath, cookie: UserspaceCookie): string {
     for (const { megaflows } of this.#shared.values()) {
       if (megaflows.datapath === datapath) return formatCookie(megaflows.sends, cookie);

@@ -34,6 +34,8 @@ const PASS_INTERVAL_MS = 500;
 const SLICE_MS = 4;
 const SLICE_FLOWS = 64;
 const FULL_IDLE_MS = 100;
+/** A barrier brings megaflows up to date itself unless one has just done so: a stream of them does not pay for each. */
+const CATCH_UP_MS = 20;
 const MAX_HELD_BYTES = 8 << 20;
 
 interface Megaflow {
@@ -87,6 +89,7 @@ export class Megaflows {
   #pass: Iterator<Megaflow> | undefined;
   #passGeneration = 0;
   #isClosed = false;
+  #caughtUpAt = 0;
   #takeover: Promise<void> | undefined;
   /** Upcalls that came before the configuration stood, and the bytes of their frames; undefined when they are dealt with at once. */
   #held: Upcall[] | undefined;
@@ -278,6 +281,29 @@ export class Megaflows {
   changed(): void {
     this.#generation++;
     this.#schedule(0);
+  }
+
+  /** Whether every megaflow says what translation says now. */
+  get #isTrue(): boolean {
+    return this.#pass === undefined && this.#passGeneration === this.#generation;
+  }
+
+  /** Revalidates for at most a slice's time, if it has not just been done. */
+  catchUp(): void {
+    const now = performance.now();
+    if (this.#isTrue || now - this.#caughtUpAt < CATCH_UP_MS) return;
+    while (!this.#isTrue && performance.now() - now < SLICE_MS) this.#slice();
+    this.#caughtUpAt = performance.now();
+  }
+
+  /** Resolves when frames meet all that has changed so far, or after `limitMs` of work. */
+  async caughtUp(limitMs: number): Promise<void> {
+    const end = performance.now() + limitMs;
+    while (!this.#isTrue && !this.#isClosed && performance.now() < end) {
+      this.#slice();
+      await new Promise(setImmediate);
+    }
+    await this.datapath.flowBarrier?.();
   }
 
   /** Brings the counters of rules up to date. */

@@ -33,9 +33,11 @@ const CONTROLLER_INTERVAL_MS = 500;
 /** Device events in a burst make one turn. */
 const DEVICE_DELAY_MS = 20;
 const RETRY_MS = 1000;
+/** A configuration counts as carried out when frames meet it, or after this long. */
+const CATCH_UP_MS = 500;
 
 export interface LoopParts {
-  host: Pick<SwitchHost, 'hold' | 'takeOver'>;
+  host: Pick<SwitchHost, 'hold' | 'takeOver' | 'caughtUp'>;
   idl: Idl;
   clock: Clock;
   reconciler: Reconciler;
@@ -206,6 +208,7 @@ export class ConfigurationLoop {
       if (!this.#isReady || wanted.isRestoring) this.#parts.host.hold?.();
       await reconciler.run(wanted);
       if (!wanted.isRestoring) this.#parts.host.takeOver?.();
+      await this.#parts.host.caughtUp?.(CATCH_UP_MS);
       this.#parts.onConfigured?.();
       this.#carriedOut = print;
       this.#remember(wanted);

@@ -195,6 +195,11 @@ export class SystemDatapath extends NetdevDatapath {
     if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, actions);
   }
 
+  override flowBarrier(): Promise<void> {
+    this.#kernel.flows.reloadNow();
+    return super.flowBarrier();
+  }
+
   override flowDelete(id: FlowId): void {
     this.#meterUsers.delete(id);
     this.#kernel.flows.delete(id);

@@ -43,6 +43,7 @@ export class NetdevDatapath extends UserspaceControl {
   readonly #emitter = tryEmitter();
   readonly #worker: Worker;
   readonly #questions = new Map<number, (answer: CtAnswer) => void>();
+  readonly #barriers = new Map<number, () => void>();
   #nextQuestion = 1;
   readonly #waiting = new Map<string, Waiting>();
   readonly #shields = new Map<DpPort, Attachment>();
@@ -91,6 +92,15 @@ export class NetdevDatapath extends UserspaceControl {
     });
   }
 
+  flowBarrier(): Promise<void> {
+    if (this.#isClosing) return Promise.resolve();
+    const id = this.#nextQuestion++;
+    return new Promise((resolve) => {
+      this.#barriers.set(id, resolve);
+      this.#post({ op: 'barrier', id });
+    });
+  }
+
   protected override command(command: Command): void {
     const isFirst = this.#pending.length === 0 && this.#packer.isEmpty;
     if (!this.#packer.add(command)) this.#post(command);
@@ -130,6 +140,10 @@ export class NetdevDatapath extends UserspaceControl {
     switch (message.kind) {
       case 'upcalls':
         this.#deliver();
+        break;
+      case 'barrier':
+        this.#barriers.get(message.id)?.();
+        this.#barriers.delete(message.id);
         break;
       case 'conntrack':
         this.#questions.get(message.id)?.(message.answer);
@@ -244,6 +258,8 @@ export class NetdevDatapath extends UserspaceControl {
     process.off('exit', this.#onExit);
     this.#post({ op: 'close' });
     await this.#closed;
+    for (const resolve of this.#barriers.values()) resolve();
+    this.#barriers.clear();
     for (const shield of this.#shields.values()) shield.detach();
     closeFd(this.#wakeFd);
     if (this.#emitter !== undefined) closeEmitter(this.#emitter);

@@ -40,12 +40,14 @@ export type WorkerCommand =
   /** The map of connections that the kernel carries too. */
   | { op: 'shareConnections'; fd: number }
   | { op: 'conntrack'; id: number; request: CtRequestMessage }
+  | { op: 'barrier'; id: number }
   | { op: 'close' };
 
 export type WorkerReport =
   | { kind: 'attached' | 'detached' | 'gone'; port: number }
   | { kind: 'attachFailed'; port: number; message: string }
   | { kind: 'conntrack'; id: number; answer: CtAnswer }
+  | { kind: 'barrier'; id: number }
   | { kind: 'upcalls' }
   | { kind: 'closed' };
 
@@ -118,6 +120,9 @@ function obey(command: WorkerCommand): void {
     case 'detach':
       detach(command.port);
       report({ kind: 'detached', port: command.port });
+      break;
+    case 'barrier':
+      report({ kind: 'barrier', id: command.id });
       break;
     case 'conntrack':
       report({ kind: 'conntrack', id: command.id, answer: answerRequest(core.conntrack, command.request) });

@@ -70,6 +70,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       setConfig(session, message.flags, message.missSendLength);
       return undefined;
     case 'barrierRequest':
+      session.core.catchUp?.();
       return reply({ kind: 'barrierReply' });
     case 'bundleControl':
       return bundleControl(session, request, bytes);
