@@ -13,6 +13,7 @@ const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', '
 const DELETE = 3;
 const OFPT_FLOW_MOD = 14;
 const MATCH_AT = 48;
+const OFP10_ACTIONS_AT = 72;
 const OXM_MATCH = 1;
 const ALL_TABLES = 255;
 const FIRST_RESERVED_PORT = 0xff00;
@@ -98,6 +99,9 @@ export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion)
   mod.packed = packMatch(normal);
   mod.match = NO_MATCH;
   recycleMatch(match);
+  // OpenFlow 1.0 has a match of one size, and actions behind it.
+  if (version === 1 && bytes[1] === OFPT_FLOW_MOD)
+    mod.actions = keepInstructions(bytes, OFP10_ACTIONS_AT, bytes.length, version, mod.actions);
   const places = version >= 3 && bytes[1] === OFPT_FLOW_MOD ? placesOf(bytes, 0, bytes.length) : undefined;
   if (places === undefined) return;
   const { matchSize, padded } = places;
