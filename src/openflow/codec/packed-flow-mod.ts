@@ -3,11 +3,15 @@
 import { type Match, matchAll, newKey, recycleMatch } from '../../flow/key.ts';
 import { packMatch } from '../../flow/mask.ts';
 import { normalizeMatch } from '../../flow/normal-match.ts';
-import { OFPP } from '../action.ts';
+import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, OfVersion } from '../message.ts';
+import type { TlvTable } from '../tlv-table.ts';
+import { ByteReader } from './bytes.ts';
 import { flagsOf } from './flow-flags.ts';
+import { decodeInstructions } from './instruction-codec.ts';
 import { keepInstructions, knownInstructions } from './known-instructions.ts';
 import { MatchShape, MatchShapes } from './match-shape.ts';
+import { withTlvTable } from './tun-metadata.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const DELETE = 3;
@@ -51,16 +55,20 @@ function placesOf(bytes: Uint8Array, at: number, size: number): { matchSize: num
   return matchSize < 4 || MATCH_AT + padded > size ? undefined : { matchSize, padded };
 }
 
-/** Reads an OFPT_FLOW_MOD of `size` bytes at `at`, whose header has been looked at; undefined when it has to be read the long way. */
-export function decodePackedFlowMod(bytes: Uint8Array, at: number, size: number, version: OfVersion): FlowMod | undefined {
+/** Reads an OFPT_FLOW_MOD of `size` bytes at `at`, whose header has been looked at; undefined when it has to be read the long way. Throws PeerError. */
+export function decodePackedFlowMod(
+  bytes: Uint8Array,
+  at: number,
+  size: number,
+  version: OfVersion,
+  tlvTable: TlvTable | undefined,
+): FlowMod | undefined {
   if (version < 3) return undefined;
   const places = placesOf(bytes, at, size);
   if (places === undefined) return undefined;
   const match = at + MATCH_AT;
   const shape = shapes.find(bytes, match, places.padded);
   if (shape === undefined) return undefined;
-  const actions = knownInstructions(bytes, match + places.padded, at + size, version);
-  if (actions === undefined) return undefined;
   const table = bytes[at + 24]!;
   const number = bytes[at + 25]!;
   const command = COMMANDS[number];
@@ -69,6 +77,9 @@ export function decodePackedFlowMod(bytes: Uint8Array, at: number, size: number,
   if (command === undefined || (table === ALL_TABLES && number < DELETE)) return undefined;
   if ((flags & ~(version === 3 ? 7 : 0x1f)) !== 0) return undefined;
   if (outPort !== 0xffffffff && outPort >= FIRST_RESERVED_PORT) return undefined;
+  // All else is in order: what is wrong now is wrong with the actions.
+  const begin = match + places.padded;
+  const actions = knownInstructions(bytes, begin, at + size, version) ?? decodeNew(bytes, begin, at + size, version, tlvTable);
   const cookie = u64(bytes, at + 8);
   const isAdd = number === 0;
   return {
@@ -90,6 +101,12 @@ export function decodePackedFlowMod(bytes: Uint8Array, at: number, size: number,
     flags: flagsOf(flags, version),
     actions,
   };
+}
+
+function decodeNew(bytes: Uint8Array, from: number, to: number, version: OfVersion, tlvTable: TlvTable | undefined): Action[] {
+  const reader = new ByteReader(bytes.subarray(from, to));
+  const actions = withTlvTable(tlvTable, () => decodeInstructions(reader, version));
+  return keepInstructions(bytes, from, to, version, actions);
 }
 
 /** Packs a flow mod that was read the long way from these bytes, a whole message, and learns from it. */

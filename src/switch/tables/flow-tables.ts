@@ -95,6 +95,19 @@ export class FlowTables extends TableSet {
     return this.tables[mod.table]?.classifier.find(normalizeMatch(mod.match), mod.priority, this.version);
   }
 
+  /** How many flows of a table have that cookie. */
+  countOfCookie(id: number, cookie: bigint): number {
+    const table = this.tables[id];
+    if (table === undefined) return 0;
+    if (table.cookies === undefined) {
+      table.cookies = new Map();
+      for (const { settings } of [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version))) {
+        table.cookies.set(settings.cookie, (table.cookies.get(settings.cookie) ?? 0) + 1);
+      }
+    }
+    return table.cookies.get(cookie) ?? 0;
+  }
+
   /** Shortens the timeouts of a flow (fin_timeout): they never grow, and 0 leaves one alone. */
   reduceTimeouts(rule: FlowRule, idleTimeoutSec: number, hardTimeoutSec: number): void {
     if (rule.isGone || !rule.reduceTimeouts(idleTimeoutSec, hardTimeoutSec)) return;
