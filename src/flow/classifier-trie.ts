@@ -129,6 +129,8 @@ export class PrefixTrie {
 
 /** Words whose prefixes a classifier keeps in tries: those of Open vSwitch's default Flow_Table:prefixes. */
 export const TRIE_WORDS: readonly number[] = [W.NW_DST, W.NW_SRC];
+/** The fields that these words are. */
+export const TRIE_FIELDS: readonly string[] = ['ip_dst', 'ip_src'];
 
 /** The length of the prefix that a mask has of a key word; 0 when it has none, or bits that are no prefix. */
 export function prefixLength(mask: PackedMask, word: number): number {

@@ -21,7 +21,7 @@
 // then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
 //
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
-import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
+import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_FIELDS, TRIE_WORDS } from './classifier-trie.ts';
 import { type Key, type Match, type TunField, W } from './key.ts';
 import {
   asPacked,
@@ -261,6 +261,8 @@ export class Classifier<R extends ClassifierRule> {
   #ordered: Subtable<R>[] = [];
   readonly #tries = TRIE_WORDS.map(() => new PrefixTrie());
   #count = 0;
+  /** Which tries may be asked. */
+  readonly #isTracked = TRIE_WORDS.map(() => true);
   /** Which tries were asked about the key being looked up. */
   readonly #isAsked = new Uint8Array(TRIE_WORDS.length);
 
@@ -270,6 +272,11 @@ export class Classifier<R extends ClassifierRule> {
 
   get maskCount(): number {
     return this.#ordered.length;
+  }
+
+  /** Whose prefixes lookups go by, by the names of the fields; undefined = those that there are tries for. */
+  trackPrefixes(fields: readonly string[] | undefined): void {
+    for (const [i, name] of TRIE_FIELDS.entries()) this.#isTracked[i] = fields === undefined || fields.includes(name);
   }
 
   insert(rule: R): void {
@@ -449,7 +456,7 @@ export class Classifier<R extends ClassifierRule> {
     const { prefixes } = subtable;
     for (let i = 0; i < prefixes.length; i++) {
       const length = prefixes[i]!;
-      if (length === 0) continue;
+      if (length === 0 || !this.#isTracked[i]!) continue;
       const trie = this.#tries[i]!;
       if (this.#isAsked[i] === 0) {
         trie.lookup(key[TRIE_WORDS[i]!]!);

@@ -197,7 +197,7 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
     case 'tableFeaturesRequest':
       // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
       if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
-      return tableFeatures(version, xid, core.tableCount);
+      return tableFeatures(version, xid, core.tableStats());
     case 'unknown':
       throw new PeerError(unknownCode(message.type, message.experimenter, message.subtype, version), `message type ${message.type}`);
     default:

@@ -217,7 +217,9 @@ export class FlowTables extends TableSet {
 
   #insert(rule: FlowRule): void {
     rule.addedIn = this.version + 1;
-    this.tableFor(rule.table).classifier.insert(rule);
+    const table = this.tableFor(rule.table);
+    table.classifier.insert(rule);
+    table.room.added(rule);
     this.#added.push(rule);
   }
 
@@ -227,12 +229,18 @@ export class FlowTables extends TableSet {
     this.#remove(old);
     old.shares |= SHARES.TAKEN;
     rule.shares = SHARES.TAKES;
-    this.tableFor(rule.table).classifier.replace(old, rule);
+    const table = this.tableFor(rule.table);
+    table.classifier.replace(old, rule);
+    table.room.added(rule);
     this.#added.push(rule);
   }
 
   #remove(rule: FlowRule): void {
-    if (rule.removedIn === NEVER && !rule.isHidden) this.tableFor(rule.table).leaving++;
+    if (rule.removedIn === NEVER && !rule.isHidden) {
+      const table = this.tableFor(rule.table);
+      table.leaving++;
+      table.room.removed(rule);
+    }
     rule.removedIn = this.version + 1;
     this.#removed.push(rule);
   }
@@ -283,7 +291,6 @@ export class FlowTables extends TableSet {
       // What came and went in this batch was never counted.
       if (rule.addedIn === this.version) continue;
       if (rule.isHidden) table.hidden--;
-      table.room.removed(rule);
     }
     if (removed.length > 0) this.#book(removed, -1);
     const now = Math.floor(this.#clock.now());
@@ -293,7 +300,6 @@ export class FlowTables extends TableSet {
       const table = this.tableFor(rule.table);
       touched.add(table);
       if (rule.isHidden) table.hidden++;
-      table.room.added(rule);
       rule.stats.modifiedMs = now;
       const { idleTimeoutSec, hardTimeoutSec } = rule.settings;
       if (idleTimeoutSec !== 0 || hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
@@ -358,10 +364,16 @@ export class FlowTables extends TableSet {
 
   /** Forgets what was staged. */
   rollback(): void {
+    for (const rule of this.#added) {
+      if (rule.removedIn === NEVER) this.tableFor(rule.table).room.removed(rule);
+      rule.isGone = true;
+    }
     for (const rule of this.#removed) {
+      const table = this.tableFor(rule.table);
+      if (!rule.isGone && rule.removedIn !== NEVER) table.room.added(rule);
       rule.removedIn = NEVER;
       rule.shares &= ~SHARES.TAKEN;
-      this.tableFor(rule.table).leaving = 0;
+      table.leaving = 0;
     }
     for (const rule of this.#added) {
       const { classifier } = this.tableFor(rule.table);
@@ -469,6 +481,7 @@ export class FlowTables extends TableSet {
       if (limit === undefined && (present === undefined || present.room.limit === NO_LIMIT)) continue;
       const table = this.tableFor(id);
       table.room.configure(limit ?? NO_LIMIT, table.classifier.rules());
+      table.classifier.trackPrefixes(limit?.prefixes);
       if (!table.room.evicts) continue;
       while (table.count > table.room.maxFlows) {
         const victim = table.room.victim((rule) => rule.removedIn !== NEVER);
