@@ -6,7 +6,7 @@ import { normalizeMatch } from '../../flow/normal-match.ts';
 import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, OfVersion } from '../message.ts';
 import type { TlvTable } from '../tlv-table.ts';
-import { ByteReader } from './bytes.ts';
+import { ByteReader, u32At, u64At } from './bytes.ts';
 import { flagsOf } from './flow-flags.ts';
 import { decodeInstructions } from './instruction-codec.ts';
 import { keepInstructions, knownInstructions } from './known-instructions.ts';
@@ -29,22 +29,7 @@ const scratch: Match = { key: newKey(), mask: newKey() };
 /** Stands where a packed match stands for the whole one. */
 const NO_MATCH: Match = Object.freeze(matchAll());
 
-const words = new Uint32Array(2);
-const long = new BigUint64Array(words.buffer);
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-const [LOW, HIGH] = isLittleEndian ? [0, 1] : [1, 0];
-
-function u64(bytes: Uint8Array, at: number): bigint {
-  const high = u32(bytes, at);
-  const low = u32(bytes, at + 4);
-  if (high === 0 && low === 0) return 0n;
-  words[HIGH] = high;
-  words[LOW] = low;
-  return long[0]!;
-}
-
 const u16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;
-const u32 = (bytes: Uint8Array, at: number): number => ((u16(bytes, at) << 16) | u16(bytes, at + 2)) >>> 0;
 
 /** Where match and instructions of an OFPT_FLOW_MOD of OpenFlow 1.2 on begin and end; undefined when it has no OXM match. */
 function placesOf(bytes: Uint8Array, at: number, size: number): { matchSize: number; padded: number } | undefined {
@@ -73,14 +58,14 @@ export function decodePackedFlowMod(
   const number = bytes[at + 25]!;
   const command = COMMANDS[number];
   const flags = u16(bytes, at + 44);
-  const outPort = u32(bytes, at + 36);
+  const outPort = u32At(bytes, at + 36);
   if (command === undefined || (table === ALL_TABLES && number < DELETE)) return undefined;
   if ((flags & ~(version === 3 ? 7 : 0x1f)) !== 0) return undefined;
   if (outPort !== 0xffffffff && outPort >= FIRST_RESERVED_PORT) return undefined;
   // All else is in order: what is wrong now is wrong with the actions.
   const begin = match + places.padded;
   const actions = knownInstructions(bytes, begin, at + size, version) ?? decodeNew(bytes, begin, at + size, version, tlvTable);
-  const cookie = u64(bytes, at + 8);
+  const cookie = u64At(bytes, at + 8);
   const isAdd = number === 0;
   return {
     kind: 'flowMod',
@@ -88,16 +73,16 @@ export function decodePackedFlowMod(
     match: NO_MATCH,
     packed: { mask: shape.mask, values: shape.read(bytes, match), tunFields: undefined },
     cookie: isAdd ? 0n : cookie,
-    cookieMask: isAdd ? 0n : u64(bytes, at + 16),
+    cookieMask: isAdd ? 0n : u64At(bytes, at + 16),
     newCookie: isAdd ? cookie : undefined,
     table,
     idleTimeoutSec: u16(bytes, at + 26),
     hardTimeoutSec: u16(bytes, at + 28),
     priority: u16(bytes, at + 30),
     importance: version >= 5 && isAdd ? u16(bytes, at + 46) : 0,
-    bufferId: u32(bytes, at + 32),
+    bufferId: u32At(bytes, at + 32),
     outPort: outPort === 0xffffffff ? OFPP.NONE : outPort,
-    outGroup: u32(bytes, at + 40),
+    outGroup: u32At(bytes, at + 40),
     flags: flagsOf(flags, version),
     actions,
   };
