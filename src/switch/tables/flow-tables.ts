@@ -212,7 +212,11 @@ export class FlowTables extends TableSet {
 
   #deleteAll(rules: readonly FlowRule[], reason: FlowRemovedReason, sender: Sender | undefined): void {
     const isHeard = this.#isHeard();
-    for (const rule of rules) this.#delete(rule, reason, sender, isHeard);
+    // In one loop: it may be that this runs once, over a hundred thousand of them, before anything has been compiled.
+    for (const rule of rules) {
+      if (isHeard || rule.settings.flags.sendFlowRem) this.#changes.push({ change: 'deleted', rule, reason, sender });
+      this.#remove(rule);
+    }
   }
 
   #insert(rule: FlowRule): void {
@@ -336,17 +340,21 @@ export class FlowTables extends TableSet {
   /** Takes rules out of their tables; many of one table together, for that may be all of it. */
   #takeOut(rules: readonly FlowRule[]): void {
     const byTable = new Map<FlowTable, FlowRule[]>();
+    let settings: RuleSettings | undefined;
+    let table: FlowTable | undefined;
+    let same: FlowRule[] = [];
     for (const rule of rules) {
-      const table = this.tableFor(rule.table);
+      if (table === undefined || (rule.settings !== settings && rule.settings.table !== table.id)) {
+        table = this.tableFor(rule.settings.table);
+        same = byTable.get(table) ?? [];
+        byTable.set(table, same);
+      }
+      settings = rule.settings;
       if ((rule.shares & SHARES.TAKEN) !== 0) table.classifier.endReplacement(rule);
       else if (rules.length < MANY) table.classifier.remove(rule);
-      else {
-        const same = byTable.get(table);
-        if (same === undefined) byTable.set(table, [rule]);
-        else same.push(rule);
-      }
+      else same.push(rule);
     }
-    for (const [table, same] of byTable) table.classifier.removeAll(same);
+    for (const [one, leaving] of byTable) if (leaving.length > 0) one.classifier.removeAll(leaving);
   }
 
   #deleteUnlearned(): void {
