@@ -125,7 +125,7 @@ export class FlowTables extends TableSet {
       case 'modify_strict': {
         if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${mod.table} is read-only`);
         const rules = this.#selected(mod, match, mod.command === 'modify_strict');
-        if (rules.length > 0) for (const rule of rules) this.#modify(rule, mod, sender);
+        if (rules.length > 0) this.#modify(rules, mod, sender);
         // OpenFlow 1.0 and 1.1: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
         else if (mod.newCookie !== undefined && mod.cookieMask === 0n) this.#add(mod, match, sender);
         break;
@@ -190,19 +190,24 @@ export class FlowTables extends TableSet {
     }
   }
 
-  #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
-    checkActions(mod.actions, old.table, this.#known);
-    // The counters stay the same object, so that traffic in flight is counted on.
-    const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
-    const settings: RuleSettings = {
-      ...old.settings,
-      cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,
-      actions: mod.actions,
-    };
-    const rule = new FlowRule(old.packed(), old.priority, sharedSettings(settings), stats);
-    this.#replace(old, rule);
-    if (!this.#isHeard()) return;
-    this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+  #modify(rules: readonly FlowRule[], mod: FlowMod, sender: Sender | undefined): void {
+    const isHeard = this.#isHeard();
+    // What many flows have in common is made new once.
+    const changed = new Map<RuleSettings, RuleSettings>();
+    for (const old of rules) {
+      let settings = changed.get(old.settings);
+      if (settings === undefined) {
+        checkActions(mod.actions, old.table, this.#known);
+        const cookie = (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie;
+        settings = sharedSettings({ ...old.settings, cookie, actions: mod.actions });
+        changed.set(old.settings, settings);
+      }
+      // The counters stay the same object, so that traffic in flight is counted on.
+      const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
+      const rule = new FlowRule(old.packed(), old.priority, settings, stats);
+      this.#replace(old, rule);
+      if (isHeard) this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+    }
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined, isHeard = this.#isHeard()): void {
