@@ -14,7 +14,7 @@ import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
-import type { PackedMatch } from '../userspace/flow-registry.ts';
+import { type PackedMatch, slotOf } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
@@ -37,7 +37,8 @@ const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 interface Mask extends MaskSpec {
   name: string;
   fd: number;
-  flows: Set<Installed>;
+  /** How many flows it has. */
+  flows: number;
   hits: number;
   hitsBefore: number;
   /** When it was made. */
@@ -45,6 +46,7 @@ interface Mask extends MaskSpec {
 }
 
 interface Installed {
+  id: number;
   mask: Mask;
   key: Uint8Array;
   /** Place of its counters. */
@@ -64,7 +66,9 @@ interface Plan extends FlowPlan {
 export class KernelFlows {
   readonly #maps: Map<string, number>;
   readonly #masks = new Map<string, Mask>();
-  readonly #flows = new Map<number, Installed>();
+  /** By slot of the flow's id. */
+  readonly #flows: (Installed | undefined)[] = [];
+  #flowCount = 0;
   readonly #actions: ActionPool;
   readonly #counterIndices = new IndexPool(MAX_FLOWS);
   readonly #counters: Memory;
@@ -192,7 +196,7 @@ export class KernelFlows {
     if (reason !== undefined) {
       this.commit();
       this.#refuse(reason);
-      const before = this.#flows.get(id);
+      const before = this.#flow(id);
       if (before !== undefined) this.#deactivate(before);
     }
     return reason;
@@ -205,9 +209,9 @@ export class KernelFlows {
   #tryPut(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
     const shaped = this.#shape(actions);
     if (typeof shaped === 'string') return shaped;
-    let flow = this.#flows.get(id);
+    let flow = this.#flow(id);
     if (flow === undefined) {
-      const made = this.#newFlow(match);
+      const made = this.#newFlow(id, match);
       if (typeof made === 'string') return made;
       flow = made;
     } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
@@ -218,13 +222,24 @@ export class KernelFlows {
     }
     const list = this.#actions.take(shaped);
     const reason = typeof list === 'string' ? list : this.#enter(flow, list);
-    if (reason === undefined) {
-      this.#flows.set(id, flow);
-    } else {
+    const isKnown = this.#flow(id) !== undefined;
+    if (reason !== undefined) {
       if (typeof list !== 'string') this.#actions.give(list);
-      if (!this.#flows.has(id)) this.#counterIndices.give(flow.counters);
+      if (!isKnown) this.#counterIndices.give(flow.counters);
+    } else if (!isKnown) {
+      this.#flows[slotOf(id)] = flow;
+      this.#flowCount++;
     }
     return reason;
+  }
+
+  #flow(id: number): Installed | undefined {
+    const flow = this.#flows[slotOf(id)];
+    return flow?.id === id ? flow : undefined;
+  }
+
+  *#all(): Generator<Installed> {
+    for (const flow of this.#flows) if (flow !== undefined) yield flow;
   }
 
   #shape(actions: readonly DpAction[]): ShapedActions | string {
@@ -236,7 +251,7 @@ export class KernelFlows {
     return this.#lastShaped;
   }
 
-  #newFlow(match: PackedMatch): Installed | string {
+  #newFlow(id: number, match: PackedMatch): Installed | string {
     const { indices, masks, words } = match;
     // Words stand in ascending order.
     const hasPort = indices[0] === W.IN_PORT && masks[0] === -1;
@@ -269,7 +284,7 @@ export class KernelFlows {
     if (counters === undefined) return 'too_many_flows';
     this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
     const isFirst = recirc < 0 || words[recirc] === 0;
-    return { mask: plan.mask, key: planKey(plan, words), counters, actions: undefined, former: [], port: isFirst ? port : 0 };
+    return { id, mask: plan.mask, key: planKey(plan, words), counters, actions: undefined, former: [], port: isFirst ? port : 0 };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
@@ -295,7 +310,7 @@ export class KernelFlows {
     this.#commitSoon();
     this.#batched.push(flow);
     flow.actions = list;
-    mask.flows.add(flow);
+    mask.flows++;
     this.#activeCount++;
     return undefined;
   }
@@ -326,7 +341,7 @@ export class KernelFlows {
       this.#actions.give(flow.actions!);
       flow.actions = undefined;
       this.#activeCount--;
-      flow.mask.flows.delete(flow);
+      flow.mask.flows--;
     }
     if (this.#reload === undefined) this.#holds.releaseAll();
   }
@@ -339,7 +354,7 @@ export class KernelFlows {
     this.#actions.give(flow.actions);
     flow.actions = undefined;
     this.#activeCount--;
-    flow.mask.flows.delete(flow);
+    flow.mask.flows--;
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
@@ -354,14 +369,14 @@ export class KernelFlows {
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0, sinceMs: performance.now() };
+    const mask = { name, map, words, masks, fd, flows: 0, hits: 0, hitsBefore: 0, sinceMs: performance.now() };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
   }
 
   #dropMask(mask: Mask): void {
-    for (const flow of mask.flows) this.#deactivate(flow);
+    if (mask.flows > 0) for (const flow of this.#all()) if (flow.mask === mask) this.#deactivate(flow);
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -371,26 +386,31 @@ export class KernelFlows {
 
   /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were ordered last. */
   #dropIdleMask(): void {
+    const hits = this.#hits();
     let idle: Mask | undefined;
     for (const mask of this.#masks.values()) {
-      if (performance.now() - mask.sinceMs < this.#idleMs || this.#hits(mask) !== mask.hitsBefore) continue;
+      if (performance.now() - mask.sinceMs < this.#idleMs || (hits.get(mask) ?? 0) !== mask.hitsBefore) continue;
       if (idle === undefined || mask.hits < idle.hits) idle = mask;
     }
     if (idle === undefined) return;
-    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.size);
+    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows);
     this.#dropMask(idle);
   }
 
-  /** Frames that a mask's flows carried. */
-  #hits(mask: Mask): number {
+  /** Frames that the flows of masks carried. */
+  #hits(): Map<Mask, number> {
     const { words } = this.#counters;
-    let hits = 0;
-    for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+    const hits = new Map<Mask, number>();
+    for (const { mask, actions, counters } of this.#all()) {
+      if (actions === undefined) continue;
+      const count = words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+      if (count > 0) hits.set(mask, (hits.get(mask) ?? 0) + count);
+    }
     return hits;
   }
 
   #dropEmptyMasks(): void {
-    for (const mask of [...this.#masks.values()]) if (mask.flows.size === 0) this.#dropMask(mask);
+    for (const mask of [...this.#masks.values()]) if (mask.flows === 0) this.#dropMask(mask);
   }
 
   #reloadSoon(): void {
@@ -437,18 +457,19 @@ export class KernelFlows {
   /** Masks, those with the most hits since the last time first. */
   #ordered(): Mask[] {
     const masks = [...this.#masks.values()];
+    const counted = this.#hits();
     for (const mask of masks) {
-      const hits = this.#hits(mask);
+      const hits = counted.get(mask) ?? 0;
       mask.hits = hits - mask.hitsBefore;
       mask.hitsBefore = hits;
     }
-    return masks.sort((a, b) => b.hits - a.hits || b.flows.size - a.flows.size);
+    return masks.sort((a, b) => b.hits - a.hits || b.flows - a.flows);
   }
 
   /** A new order or fewer masks are worth a program only where there are many. */
   #reorderIfWorth(): void {
     if (this.#masks.size < 2) return;
-    const order = this.#ordered().filter((mask) => mask.flows.size > 0);
+    const order = this.#ordered().filter((mask) => mask.flows > 0);
     const names = order.slice(0, 4).map((mask) => mask.name);
     const isSame = names.every((name, i) => this.#firstMasks[i] === name) && order.length === this.#masks.size;
     this.#firstMasks = names;
@@ -456,31 +477,32 @@ export class KernelFlows {
   }
 
   delete(id: number): void {
-    const flow = this.#flows.get(id);
+    const flow = this.#flow(id);
     if (flow === undefined) return;
     this.#deactivate(flow);
     this.#counterIndices.give(flow.counters);
-    this.#flows.delete(id);
+    this.#flows[slotOf(id)] = undefined;
+    this.#flowCount--;
   }
 
   clear(): void {
-    for (const id of [...this.#flows.keys()]) this.delete(id);
+    for (const { id } of [...this.#all()]) this.delete(id);
   }
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
   isPartial(id: number): boolean {
-    const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
+    const steps = this.#flow(id)?.actions?.shape.shape.steps ?? [];
     return [...allSteps(steps)].some(({ op }) => op === 'userspace' || op === 'ct');
   }
 
   /** Whether the kernel carries the flow's frames. */
   has(id: number): boolean {
     this.commit();
-    return this.#flows.get(id)?.actions !== undefined;
+    return this.#flow(id)?.actions !== undefined;
   }
 
   stats(id: number): KernelFlowStats | undefined {
-    const flow = this.#flows.get(id);
+    const flow = this.#flow(id);
     if (flow === undefined) return undefined;
     const stats = readCounters(this.#place(flow));
     for (const place of flow.former) {
@@ -499,7 +521,7 @@ export class KernelFlows {
 
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
   inherit(id: number, place: CounterPlace): boolean {
-    const flow = this.#flows.get(id);
+    const flow = this.#flow(id);
     if (flow === undefined) return false;
     // Before it is free it has to be there.
     this.commit();
@@ -510,7 +532,7 @@ export class KernelFlows {
 
   /** Predecessors' programs run no more: what they counted becomes ours. */
   absorbFormer(): void {
-    for (const flow of this.#flows.values()) {
+    for (const flow of this.#all()) {
       for (const place of flow.former) addCounters(this.#place(flow), readCounters(place));
       flow.former = [];
     }
@@ -526,7 +548,7 @@ export class KernelFlows {
   }
 
   get flowCount(): number {
-    return this.#flows.size;
+    return this.#flowCount;
   }
 
   close(): void {
@@ -542,7 +564,8 @@ export class KernelFlows {
       this.#maps.delete(map);
     }
     this.#masks.clear();
-    this.#flows.clear();
+    this.#flows.length = 0;
+    this.#flowCount = 0;
   }
 }
 
