@@ -44,7 +44,7 @@ export function flowName(datapath: Datapath, id: FlowId): string {
   if (own !== undefined) return own;
   let digits = '';
   for (let i = 0; i < 4; i++)
-    digits += hashTwo(SECRET + i, id)
+    digits += hashTwo(hashTwo(SECRET + i, Math.floor(id / 2 ** 32)), id | 0)
       .toString(16)
       .padStart(8, '0');
   return digits;
