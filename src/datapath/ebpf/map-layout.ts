@@ -58,9 +58,12 @@ export const TUNNEL_VALUE = { port: 0, protocol: 4, size: 8 } as const;
 export const TUNNEL_PROTOCOL = { gre: 1, vxlan: 2, geneve: 3 } as const;
 /**
  * Value of `outers`: the device that a tunnel's packets leave by (0 = unknown, user space shall try), the MTU on the way, the mark, the
- * sum of the IPv4 header without its length, and the header as it stands before the inner frame.
+ * sum of the IPv4 header without its length, that of what a checksum covers of the outer header without lengths and source port (in the
+ * machine's order), and the header as it stands before the inner frame.
  */
-export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, header: 16, size: 176 } as const;
+export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, covered: 16, header: 24, size: 184 } as const;
+/** Longest frame that a program sums up, in `bytes`. */
+export const MAX_SUMMED = 9728;
 export const MAX_OUTERS = 4096;
 export const MAX_TUNNEL_ENDS = 4096;
 
@@ -96,6 +99,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
   array('detour', DETOUR_VALUE.size, 1),
+  { name: 'bytes', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: MAX_SUMMED + 8, maxEntries: 1 },
   array('hints', HINTS, 1),
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
