@@ -3,7 +3,7 @@
 // A path-compressed binary trie. A node spells `length` bits and counts the rules whose prefix ends with it. Every inner node other than
 // the root has two children or rules of its own.
 import { type Key, W } from './key.ts';
-import type { PackedMask } from './mask.ts';
+import type { PackedMask, PackedValues } from './mask.ts';
 
 interface Node {
   /** Left-aligned bits that this node adds to its parent's. */
@@ -129,6 +129,8 @@ export class PrefixTrie {
 
 /** Words whose prefixes a classifier keeps in tries: those of Open vSwitch's default Flow_Table:prefixes. */
 export const TRIE_WORDS: readonly number[] = [W.NW_DST, W.NW_SRC];
+/** The fields that these words are. */
+export const TRIE_FIELDS: readonly string[] = ['ip_dst', 'ip_src'];
 
 /** The length of the prefix that a mask has of a key word; 0 when it has none, or bits that are no prefix. */
 export function prefixLength(mask: PackedMask, word: number): number {
@@ -141,7 +143,7 @@ export function prefixLength(mask: PackedMask, word: number): number {
 }
 
 /** The value that packed values hold for a key word. */
-export function packedValue(mask: PackedMask, values: Uint32Array, word: number): number {
+export function packedValue(mask: PackedMask, values: PackedValues, word: number): number {
   for (let i = 0; i < mask.words.length; i++) if (mask.words[i] === word) return values[i]!;
   return 0;
 }

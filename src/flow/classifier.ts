@@ -21,12 +21,21 @@
 // then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
 //
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
-import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
+import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_FIELDS, TRIE_WORDS } from './classifier-trie.ts';
 import { type Key, type Match, type TunField, W } from './key.ts';
-import { maskCovers, matchesOverlap, type PackedMask, packMask, packValues, unpackMatch, valuesAgree } from './mask.ts';
+import {
+  asPacked,
+  maskCovers,
+  matchesOverlap,
+  type PackedMask,
+  type PackedMatch,
+  type PackedValues,
+  unpackMatch,
+  valuesAgree,
+} from './mask.ts';
 
-/** A version later than any. */
-export const NEVER = Number.MAX_SAFE_INTEGER;
+/** In the place of a version: never. Not a great number, which each rule would have to keep in a place of its own. */
+export const NEVER = 0;
 
 /** One part of a conjunctive match, counted from 0 as on the wire. */
 export interface Conjunction {
@@ -41,21 +50,28 @@ const tunFieldsOf = new WeakMap<ClassifierRule, readonly TunField[]>();
 /** A rule as the classifier sees it; the owner extends it. */
 export class ClassifierRule {
   readonly mask: PackedMask;
-  readonly values: Uint32Array;
+  readonly values: PackedValues;
   readonly priority: number;
   addedIn = 0;
-  removedIn: number = NEVER;
+  /** 0 = in none. */
+  removedIn = NEVER;
   /** Next of the same hash, in order of falling priority. */
   next: ClassifierRule | undefined = undefined;
   /** Present on a rule that is no more than a part of conjunctive matches. */
   readonly conjunctions: readonly Conjunction[] | undefined;
 
-  constructor(match: Match, priority: number, conjunctions?: readonly Conjunction[]) {
-    this.conjunctions = conjunctions;
-    this.mask = packMask(match.mask);
-    this.values = packValues(this.mask, match.key);
+  constructor(match: Match | PackedMatch, priority: number, conjunctions?: readonly Conjunction[]) {
+    const { mask, values, tunFields } = asPacked(match);
+    this.mask = mask;
+    this.values = values;
     this.priority = priority;
-    if (match.tunFields !== undefined) tunFieldsOf.set(this, match.tunFields);
+    this.conjunctions = conjunctions;
+    if (tunFields !== undefined) tunFieldsOf.set(this, tunFields);
+  }
+
+  /** The match as it stands. */
+  packed(): PackedMatch {
+    return { mask: this.mask, values: this.values, tunFields: tunFieldsOf.get(this) };
   }
 
   /** The match, unpacked. */
@@ -67,7 +83,7 @@ export class ClassifierRule {
   }
 
   isVisible(version: number): boolean {
-    return this.addedIn <= version && version < this.removedIn;
+    return this.addedIn <= version && (this.removedIn === NEVER || version < this.removedIn);
   }
 }
 
@@ -77,6 +93,21 @@ const mix = (hash: number, word: number): number => {
   h = Math.imul(h, 0x85ebca6b);
   return h ^ (h >>> 13);
 };
+
+/** Hashes of the stages before the last, of the values that were hashed last. */
+const STAGE_HASHES = new Int32Array(3);
+
+/** The hash of all values; those of the stages are left in `STAGE_HASHES`. */
+function hashValues({ ends }: PackedMask, values: PackedValues): number {
+  let hash = 0;
+  let at = 0;
+  for (let stage = 0; stage < 3; stage++) {
+    for (const end = ends[stage]!; at < end; at++) hash = mix(hash, values[at]!);
+    STAGE_HASHES[stage] = hash;
+  }
+  for (; at < values.length; at++) hash = mix(hash, values[at]!);
+  return hash;
+}
 
 class Subtable<R extends ClassifierRule> {
   readonly mask: PackedMask;
@@ -111,21 +142,24 @@ class Subtable<R extends ClassifierRule> {
     return this.#heap[0] ?? -1;
   }
 
-  #hashes(values: Uint32Array, visit: (stage: number, hash: number) => void): number {
-    let hash = 0;
-    let stage = 0;
-    for (let i = 0; i <= values.length; i++) {
-      while (stage < 3 && this.mask.ends[stage] === i) visit(stage++, hash);
-      if (i < values.length) hash = mix(hash, values[i]!);
+  insert(rule: R): void {
+    const hash = hashValues(this.mask, rule.values);
+    for (let stage = 0; stage < 3; stage++) {
+      const index = this.indices[stage];
+      if (index === undefined) continue;
+      const h = STAGE_HASHES[stage]!;
+      index.set(h, (index.get(h) ?? 0) + 1);
     }
-    return hash;
+    this.#link(hash, rule);
+    if (this.ports !== undefined) this.ports.insert(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
+    this.count++;
+    const same = this.#priorities.get(rule.priority) ?? 0;
+    this.#priorities.set(rule.priority, same + 1);
+    if (same === 0) heapPush(this.#heap, rule.priority);
   }
 
-  insert(rule: R): void {
-    const hash = this.#hashes(rule.values, (stage, h) => {
-      const index = this.indices[stage];
-      index?.set(h, (index.get(h) ?? 0) + 1);
-    });
+  /** Puts a rule into the chain of its hash. */
+  #link(hash: number, rule: R): void {
     const head = this.rules.get(hash);
     if (head === undefined || head.priority < rule.priority) {
       rule.next = head;
@@ -136,15 +170,10 @@ class Subtable<R extends ClassifierRule> {
       rule.next = at.next;
       at.next = rule;
     }
-    this.ports?.insert(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
-    this.count++;
-    const same = this.#priorities.get(rule.priority) ?? 0;
-    this.#priorities.set(rule.priority, same + 1);
-    if (same === 0) heapPush(this.#heap, rule.priority);
   }
 
-  remove(rule: R): boolean {
-    const hash = this.#hashes(rule.values, () => {});
+  /** Takes a rule out of the chain of its hash; false when it is not there. */
+  #unlink(hash: number, rule: R): boolean {
     const head = this.rules.get(hash);
     if (head === rule) {
       if (rule.next === undefined) this.rules.delete(hash);
@@ -156,14 +185,33 @@ class Subtable<R extends ClassifierRule> {
       at.next = rule.next;
     }
     rule.next = undefined;
-    this.#hashes(rule.values, (stage, h) => {
+    return true;
+  }
+
+  /** Puts a rule beside one of the same match and priority, on whose account it goes until one of the two is taken out with `endShared`. */
+  share(rule: R): void {
+    this.#link(hashValues(this.mask, rule.values), rule);
+    this.count++;
+  }
+
+  endShared(rule: R): boolean {
+    if (!this.#unlink(hashValues(this.mask, rule.values), rule)) return false;
+    this.count--;
+    return true;
+  }
+
+  remove(rule: R): boolean {
+    const hash = hashValues(this.mask, rule.values);
+    if (!this.#unlink(hash, rule)) return false;
+    for (let stage = 0; stage < 3; stage++) {
       const index = this.indices[stage];
-      if (index === undefined) return;
+      if (index === undefined) continue;
+      const h = STAGE_HASHES[stage]!;
       const left = index.get(h)! - 1;
       if (left === 0) index.delete(h);
       else index.set(h, left);
-    });
-    this.ports?.remove(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
+    }
+    if (this.ports !== undefined) this.ports.remove(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
     this.count--;
     const same = this.#priorities.get(rule.priority)! - 1;
     if (same > 0) this.#priorities.set(rule.priority, same);
@@ -175,13 +223,23 @@ class Subtable<R extends ClassifierRule> {
   }
 
   /** Rules with exactly these values, highest priority first. */
-  *exact(values: Uint32Array): Generator<R> {
-    let rule: ClassifierRule | undefined = this.rules.get(this.#hashes(values, () => {}));
+  *exact(values: PackedValues): Generator<R> {
+    let rule: ClassifierRule | undefined = this.rules.get(hashValues(this.mask, values));
     while (rule !== undefined) {
       const next: ClassifierRule | undefined = rule.next;
       if (valuesAgree(this.mask, rule.values, this.mask, values)) yield rule as R;
       rule = next;
     }
+  }
+
+  /** The rule with exactly these values and this priority in `version`. */
+  find(values: PackedValues, priority: number, version: number): R | undefined {
+    let rule: ClassifierRule | undefined = this.rules.get(hashValues(this.mask, values));
+    for (; rule !== undefined && rule.priority >= priority; rule = rule.next) {
+      if (rule.priority !== priority || !rule.isVisible(version)) continue;
+      if (valuesAgree(this.mask, rule.values, this.mask, values)) return rule as R;
+    }
+    return undefined;
   }
 
   *all(): Generator<R> {
@@ -203,6 +261,8 @@ export class Classifier<R extends ClassifierRule> {
   #ordered: Subtable<R>[] = [];
   readonly #tries = TRIE_WORDS.map(() => new PrefixTrie());
   #count = 0;
+  /** Which tries may be asked. */
+  readonly #isTracked = TRIE_WORDS.map(() => true);
   /** Which tries were asked about the key being looked up. */
   readonly #isAsked = new Uint8Array(TRIE_WORDS.length);
 
@@ -212,6 +272,11 @@ export class Classifier<R extends ClassifierRule> {
 
   get maskCount(): number {
     return this.#ordered.length;
+  }
+
+  /** Whose prefixes lookups go by, by the names of the fields; undefined = those that there are tries for. */
+  trackPrefixes(fields: readonly string[] | undefined): void {
+    for (const [i, name] of TRIE_FIELDS.entries()) this.#isTracked[i] = fields === undefined || fields.includes(name);
   }
 
   insert(rule: R): void {
@@ -243,6 +308,57 @@ export class Classifier<R extends ClassifierRule> {
       this.#subtables.delete(rule.mask);
       this.#ordered.splice(this.#ordered.indexOf(subtable), 1);
     } else if (subtable.maxPriority !== before) this.#place(subtable);
+  }
+
+  /** Takes many rules out, each of them once. Of masks that none is left of nothing is taken apart. */
+  removeAll(rules: readonly R[]): void {
+    const leaving = new Map<Subtable<R>, number>();
+    let last: Subtable<R> | undefined;
+    let count = 0;
+    for (const { mask } of rules) {
+      if (mask !== last?.mask) {
+        if (last !== undefined) leaving.set(last, count);
+        last = this.#subtables.get(mask);
+        count = last === undefined ? 0 : (leaving.get(last) ?? 0);
+      }
+      count++;
+    }
+    if (last !== undefined) leaving.set(last, count);
+    for (const [subtable, number] of leaving) {
+      if (number !== subtable.count) continue;
+      this.#subtables.delete(subtable.mask);
+      this.#count -= number;
+    }
+    this.#ordered = this.#ordered.filter(({ mask }) => this.#subtables.has(mask));
+    const isEmpty = TRIE_WORDS.map((_, i) => !this.#ordered.some(({ prefixes }) => prefixes[i] !== 0));
+    for (const [i, empty] of isEmpty.entries()) if (empty) this.#tries[i] = new PrefixTrie();
+    const hasPrefixes = isEmpty.includes(false);
+    for (const rule of rules) {
+      if (this.#subtables.has(rule.mask)) {
+        this.remove(rule);
+        continue;
+      }
+      rule.next = undefined;
+      if (!hasPrefixes) continue;
+      for (let i = 0; i < TRIE_WORDS.length; i++) {
+        const length = isEmpty[i] === true ? 0 : prefixLength(rule.mask, TRIE_WORDS[i]!);
+        if (length !== 0) this.#tries[i]!.remove(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), length);
+      }
+    }
+  }
+
+  /**
+   * Puts a rule in the place of `old`, which has the same match and priority, in another version. One of the two is to be taken out with
+   * `endReplacement` before the other goes or stays: what the table keeps of matches is kept once for both.
+   */
+  replace(old: R, rule: R): void {
+    this.#subtables.get(old.mask)!.share(rule);
+    this.#count++;
+  }
+
+  /** Takes the one of the two out that is not to stay. */
+  endReplacement(rule: R): void {
+    if (this.#subtables.get(rule.mask)?.endShared(rule) === true) this.#count--;
   }
 
   /** Moves one subtable to its place; the others are in order. */
@@ -342,7 +458,7 @@ export class Classifier<R extends ClassifierRule> {
     const { prefixes } = subtable;
     for (let i = 0; i < prefixes.length; i++) {
       const length = prefixes[i]!;
-      if (length === 0) continue;
+      if (length === 0 || !this.#isTracked[i]!) continue;
       const trie = this.#tries[i]!;
       if (this.#isAsked[i] === 0) {
         trie.lookup(key[TRIE_WORDS[i]!]!);
@@ -359,29 +475,15 @@ export class Classifier<R extends ClassifierRule> {
     return true;
   }
 
-  /** The rule with the match and priority of another, which need not be in the table, in `version`. */
-  like(other: ClassifierRule, version: number): R | undefined {
-    const subtable = this.#subtables.get(other.mask);
-    if (subtable === undefined) return undefined;
-    for (const rule of subtable.exact(other.values)) if (rule.priority === other.priority && rule.isVisible(version)) return rule;
-    return undefined;
-  }
-
   /** The rule with exactly this match and priority in `version`. */
-  find(match: Match, priority: number, version: number): R | undefined {
-    const mask = packMask(match.mask);
-    const subtable = this.#subtables.get(mask);
-    if (subtable === undefined) return undefined;
-    for (const rule of subtable.exact(packValues(mask, match.key))) {
-      if (rule.priority === priority && rule.isVisible(version)) return rule;
-    }
-    return undefined;
+  find(match: Match | PackedMatch, priority: number, version: number): R | undefined {
+    const { mask, values } = asPacked(match);
+    return this.#subtables.get(mask)?.find(values, priority, version);
   }
 
   /** Rules at least as specific as `match` in `version`: what a non-strict command means. The rules may be removed while iterating. */
-  *within(match: Match, version: number): Generator<R> {
-    const criteria = packMask(match.mask);
-    const wanted = packValues(criteria, match.key);
+  *within(match: Match | PackedMatch, version: number): Generator<R> {
+    const { mask: criteria, values: wanted } = asPacked(match);
     for (const subtable of [...this.#ordered]) {
       if (subtable.mask === criteria) {
         for (const rule of [...subtable.exact(wanted)]) if (rule.isVisible(version)) yield rule;
@@ -394,9 +496,8 @@ export class Classifier<R extends ClassifierRule> {
   }
 
   /** Whether a rule of this priority can match a key that `match` matches too. */
-  overlaps(match: Match, priority: number, version: number): boolean {
-    const mask = packMask(match.mask);
-    const values = packValues(mask, match.key);
+  overlaps(match: Match | PackedMatch, priority: number, version: number): boolean {
+    const { mask, values } = asPacked(match);
     for (const subtable of this.#ordered) {
       if (subtable.maxPriority < priority) break;
       for (const rule of subtable.all()) {

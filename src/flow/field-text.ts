@@ -8,12 +8,15 @@ const log = logger('ofp_port');
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
-/** Ports by the names that text may use, and how names of real ports are looked up. */
+/** Ports and tables by the names that text may use, and how names of real ones are looked up. */
 export interface PortNames {
   /** The number of a port's name; undefined when there is none. */
   number?(name: string): number | undefined;
   /** What to print for a number; undefined prints the number. */
   name?(port: number): string | undefined;
+  /** The same for tables. */
+  tableNumber?(name: string): number | undefined;
+  tableName?(table: number): string | undefined;
 }
 
 const RESERVED: ReadonlyMap<string, number> = new Map([
@@ -65,9 +68,20 @@ export function formatPort(port: number, names?: PortNames): string {
   const reserved = RESERVED_NAMES.get(port);
   if (reserved !== undefined) return reserved;
   const name = names?.name?.(port);
-  if (name === undefined) return String(port);
-  return /^[A-Za-z_][\w-]*$/.test(name) ? name : JSON.stringify(name);
+  return name === undefined ? String(port) : quoteName(name);
 }
+
+/** Writes a table. */
+export function formatTable(table: number, names?: PortNames): string {
+  const name = names?.tableName?.(table);
+  return name === undefined ? String(table) : quoteName(name);
+}
+
+const quoteName = (name: string): string => (/^[A-Za-z]\w*$/.test(name) ? name : JSON.stringify(name));
+
+/** The number of a table that is written by its name. */
+export const tableNamed = (text: string, names?: PortNames): number | undefined =>
+  names?.tableNumber?.(text.startsWith('"') ? unquote(text) : text);
 
 /** Reads an integer as strtoull with base 0 does: decimal, 0x hexadecimal, 0 octal. */
 export function parseInteger(text: string): bigint | undefined {

@@ -1,6 +1,6 @@
 // Packed masks and values: only the words that a mask touches. A rule keeps packed values and shares its packed mask with every rule of
 // the same mask, so that 100,000 rules cost tens of bytes each and not two keys of 660 bytes.
-import { KEY_WORDS, type Key, type Match, matchAll, W } from './key.ts';
+import { KEY_WORDS, type Key, type Match, matchAll, type TunField, W } from './key.ts';
 
 /** A mask as (word, bits) pairs in ascending order of stage, then word. One object for each distinct mask: compare by identity. */
 export interface PackedMask {
@@ -107,28 +107,38 @@ function internMask(mask: Key): PackedMask {
   return packed;
 }
 
-/** The values of `key` under a mask, in the mask's order. */
-export function packValues(mask: PackedMask, key: Key): Uint32Array {
-  const values = new Uint32Array(mask.words.length);
-  for (let i = 0; i < values.length; i++) values[i] = key[mask.words[i]!]! & mask.bits[i]!;
+/** Values under a packed mask, in its order, as signed numbers: a small list of those takes a third of the room of a typed array. */
+export type PackedValues = readonly number[];
+
+/** The values of `key` under a mask. */
+export function packValues(mask: PackedMask, key: Key): PackedValues {
+  const { words, bits } = mask;
+  const values = new Array<number>(words.length);
+  for (let i = 0; i < words.length; i++) values[i] = key[words[i]!]! & bits[i]!;
   return values;
 }
 
 /** A match in little room. */
 export interface PackedMatch {
   readonly mask: PackedMask;
-  readonly values: Uint32Array;
+  readonly values: PackedValues;
+  readonly tunFields?: readonly TunField[] | undefined;
 }
 
-export function packMatch({ key, mask }: Match): PackedMatch {
+export function packMatch({ key, mask, tunFields }: Match): PackedMatch {
   const packed = packMask(mask);
-  return { mask: packed, values: packValues(packed, key) };
+  return { mask: packed, values: packValues(packed, key), tunFields };
 }
+
+/** The packed form of a match in either. */
+export const asPacked = (match: Match | PackedMatch): PackedMatch => ('values' in match ? match : packMatch(match));
 
 /** Writes what was packed over `match`. */
-export function unpackInto(match: Match, { mask, values }: PackedMatch): Match {
+export function unpackInto(match: Match, { mask, values, tunFields }: PackedMatch): Match {
   match.key.fill(0);
   match.mask.fill(0);
+  if (tunFields !== undefined) match.tunFields = tunFields;
+  else if (match.tunFields !== undefined) delete match.tunFields;
   for (let i = 0; i < values.length; i++) {
     const word = mask.words[i]!;
     match.key[word] = match.key[word]! | values[i]!;
@@ -138,7 +148,7 @@ export function unpackInto(match: Match, { mask, values }: PackedMatch): Match {
 }
 
 /** The match that was packed. */
-export function unpackMatch(mask: PackedMask, values: Uint32Array): Match {
+export function unpackMatch(mask: PackedMask, values: PackedValues): Match {
   const match = matchAll();
   for (let i = 0; i < values.length; i++) {
     const word = mask.words[i]!;
@@ -163,7 +173,7 @@ export function maskCovers(mask: PackedMask, criteria: PackedMask): boolean {
 }
 
 /** The values of a rule under a mask that its own mask covers. */
-export function valuesAgree(mask: PackedMask, values: Uint32Array, criteria: PackedMask, wanted: Uint32Array): boolean {
+export function valuesAgree(mask: PackedMask, values: PackedValues, criteria: PackedMask, wanted: PackedValues): boolean {
   if (mask === criteria) {
     for (let i = 0; i < wanted.length; i++) if (values[i] !== wanted[i]) return false;
     return true;
@@ -178,7 +188,7 @@ export function valuesAgree(mask: PackedMask, values: Uint32Array, criteria: Pac
 }
 
 /** Whether two matches can both hold for one key. */
-export function matchesOverlap(a: PackedMask, av: Uint32Array, b: PackedMask, bv: Uint32Array): boolean {
+export function matchesOverlap(a: PackedMask, av: PackedValues, b: PackedMask, bv: PackedValues): boolean {
   for (let i = 0; i < a.words.length; i++) {
     for (let j = 0; j < b.words.length; j++) {
       if (a.words[i] === b.words[j] && ((av[i]! ^ bv[j]!) & a.bits[i]! & b.bits[j]!) !== 0) return false;

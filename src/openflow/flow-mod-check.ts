@@ -1,10 +1,13 @@
 // What makes a flow mod undecodable as the reference sees it: actions that do not fit the match, a match on a connection's addresses without
 // their protocol.
 import { PeerError } from '../base/errors.ts';
-import { type Match, W } from '../flow/key.ts';
+import { type Match, newKey, W } from '../flow/key.ts';
+import { unpackInto } from '../flow/mask.ts';
 import { ETH, matchedEthType } from '../flow/prerequisites.ts';
 import { checkActionList } from './action-check.ts';
 import type { FlowMod, OfVersion } from './message.ts';
+
+const UNPACKED: Match = { key: newKey(), mask: newKey() };
 
 /** Addresses of a connection's first packet ask for the network protocol that has such. */
 function isConnectionConsistent(match: Match): boolean {
@@ -21,7 +24,8 @@ function isConnectionConsistent(match: Match): boolean {
 
 /** Throws PeerError for a flow mod whose parts do not fit. OpenFlow 1.0 lets pass what has nothing to work on. */
 export function requireConsistentFlow(mod: FlowMod, version: OfVersion): void {
-  const isConsistent = mod.actions.length === 0 || checkActionList(mod.actions, mod.match, mod.table);
-  if (!isConnectionConsistent(mod.match) || (!isConsistent && version > 1))
+  const match = mod.packed === undefined ? mod.match : unpackInto(UNPACKED, mod.packed);
+  const isConsistent = mod.actions.length === 0 || checkActionList(mod.actions, match, mod.table);
+  if (!isConnectionConsistent(match) || (!isConsistent && version > 1))
     throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
 }

@@ -30,7 +30,7 @@ export interface FlowMod {
   kind: 'flowMod';
   command: FlowModCommand;
   match: Match;
-  /** Stands for `match`, in a small form, while the mod waits in a bundle. */
+  /** Stands for `match`, in a small form, in a switch. */
   packed?: PackedMatch;
   priority: number;
   /** Cookie to match in modify and delete; a zero mask matches all. */
@@ -292,7 +292,8 @@ export type Message =
   | { kind: 'flowMonitorResumed' }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
   /** `inner` is a whole message with the version and transaction id of this one. */
-  | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array }
+  /** `decoded` stands for `inner` where both were read at once. */
+  | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array; decoded?: FlowMod }
   | { kind: 'unknown'; type: number; experimenter: number; subtype: number; body: Uint8Array };
 
 export type MessageKind = Message['kind'];

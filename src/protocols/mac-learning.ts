@@ -39,8 +39,8 @@ export class MacTable<P> {
   #agingMs = DEFAULT_AGING_MS;
   #maxEntries = DEFAULT_SIZE;
   generation = 0;
-  /** Since the start, for `fdb/stats-show`. */
-  readonly statistics = { learned: 0, expired: 0, evicted: 0, moved: 0 };
+  /** For `fdb/stats-show`. Stations that were put and went with their port go on being counted as put, as in the reference. */
+  readonly statistics = { learned: 0, expired: 0, evicted: 0, moved: 0, fixed: 0 };
 
   get count(): number {
     return this.#entries.size;
@@ -89,24 +89,33 @@ export class MacTable<P> {
     entry.port = port;
     entry.expiresMs = nowMs + this.#agingMs;
     this.#entries.set(id, entry);
-    let ids = this.#byPort.get(port);
-    if (ids === undefined) {
-      ids = new Set();
-      this.#byPort.set(port, ids);
-    }
-    ids.add(id);
+    this.#attach(port, id);
     if (!isKnown) this.generation++;
     return !isKnown;
   }
 
-  /** Puts a station that neither moves nor ages. */
-  put(vlan: number, high: number, low: number, port: P): void {
-    this.remove(vlan, high, low);
-    this.learn(vlan, high, low, port, 0);
-    const entry = this.#entries.get(idOf(vlan, high, low));
-    if (entry === undefined) return;
-    entry.isStatic = true;
-    entry.expiresMs = Number.POSITIVE_INFINITY;
+  /** Puts a station that neither moves nor ages, whatever its address; gives what was there. */
+  put(vlan: number, high: number, low: number, port: P): Pick<MacEntry<P>, 'port' | 'isStatic'> | undefined {
+    const id = idOf(vlan, high, low);
+    const before = this.#entries.get(id);
+    if (before?.isStatic !== true) this.statistics.fixed++;
+    if (before !== undefined) this.#forget(id, before);
+    else if (this.#entries.size >= this.#maxEntries) this.#evict();
+    const entry = { vlan, high: high >>> 0, low, port, expiresMs: Number.POSITIVE_INFINITY, lockedUntilMs: 0, isStatic: true };
+    this.#entries.set(id, entry);
+    this.#attach(port, id);
+    this.generation++;
+    return before;
+  }
+
+  /** Forgets a station that was put; gives false when there is none. */
+  take(vlan: number, high: number, low: number): boolean {
+    const id = idOf(vlan, high, low);
+    const entry = this.#entries.get(id);
+    if (entry?.isStatic !== true) return false;
+    this.statistics.fixed--;
+    this.#forget(id, entry);
+    return true;
   }
 
   /** Forgets one address. */
@@ -131,8 +140,9 @@ export class MacTable<P> {
     for (const id of [...(this.#byPort.get(port) ?? [])]) this.#forget(id, this.#entries.get(id)!);
   }
 
+  /** Forgets what was learned; what was put stays. */
   flush(): void {
-    for (const [id, entry] of [...this.#entries]) this.#forget(id, entry);
+    for (const [id, entry] of [...this.#entries]) if (!entry.isStatic) this.#forget(id, entry);
   }
 
   entries(): Iterable<MacEntry<P>> {
@@ -146,6 +156,15 @@ export class MacTable<P> {
     if (oldest === undefined) return;
     this.statistics.evicted++;
     this.#forget(oldest, this.#entries.get(oldest)!);
+  }
+
+  #attach(port: P, id: string): void {
+    let ids = this.#byPort.get(port);
+    if (ids === undefined) {
+      ids = new Set();
+      this.#byPort.set(port, ids);
+    }
+    ids.add(id);
   }
 
   #detach(port: P, id: string): void {

@@ -12,6 +12,8 @@ import type {
   BundleRequest,
   ControllerRequest,
   ControllerStatus,
+  FlowTableRequest,
+  MacPlace,
   MacStatistics,
   MirrorRequest,
   PortKind,
@@ -259,6 +261,12 @@ export class Bridge implements SwitchBridge {
     return this.core.mirrors.counters(name);
   }
 
+  flowTablesSet(requests: ReadonlyMap<number, FlowTableRequest>): void {
+    this.core.megaflows.settleAll();
+    this.core.tables.limitTables(requests);
+    this.core.megaflows.changed();
+  }
+
   controllersSet(requests: readonly ControllerRequest[]): void {
     this.#control.controllersSet(requests);
     this.core.ensureNormal();
@@ -290,26 +298,25 @@ export class Bridge implements SwitchBridge {
 
   macStatistics(): MacStatistics {
     const { macs } = this.core;
-    const fixed = [...macs.entries()].filter((entry) => entry.isStatic).length;
-    return { current: macs.count, maximum: macs.maxEntries, fixed, ...macs.statistics };
+    return { current: macs.count, maximum: macs.maxEntries, ...macs.statistics };
   }
 
   clearMacStatistics(): void {
     Object.assign(this.core.macs.statistics, { learned: 0, expired: 0, evicted: 0, moved: 0 });
   }
 
-  macAdd(portName: string, vlan: number, mac: readonly [number, number]): boolean {
+  macAdd(portName: string, vlan: number, mac: readonly [number, number]): MacPlace | 'unchanged' | undefined {
     const bundle = this.core.bundles.get(portName);
-    if (bundle === undefined) return false;
-    this.core.macs.put(vlan, mac[0], mac[1], bundle);
+    if (bundle === undefined) return undefined;
+    const before = this.core.macs.put(vlan, mac[0], mac[1], bundle);
     this.core.megaflows.changed();
-    return true;
+    if (before === undefined || (before.isStatic && before.port === bundle)) return 'unchanged';
+    return { port: before.port.members[0]?.port ?? OFPP.NONE, isStatic: before.isStatic };
   }
 
   macDelete(vlan: number, mac: readonly [number, number]): boolean {
-    const entry = [...this.core.macs.entries()].find((one) => one.vlan === vlan && one.high === mac[0] && one.low === mac[1]);
-    if (entry?.isStatic !== true) return false;
-    this.core.macs.remove(vlan, mac[0], mac[1]);
+    // In a VLAN without learning no station is found, not even one that was put there.
+    if (this.core.floodVlans.has(vlan) || !this.core.macs.take(vlan, mac[0], mac[1])) return false;
     this.core.megaflows.changed();
     return true;
   }

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import type { Datapath, DpPort, DpPortCounters, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import type { Key } from '../flow/key.ts';
-import type { Action, OfPort } from '../openflow/action.ts';
+import type { Action, OfPort, Subfield } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
 import type { Bond, BondSettings } from '../protocols/bond.ts';
 import type { Underlay } from './underlay/underlay.ts';
@@ -54,6 +54,8 @@ export interface SwitchHost {
   upcallStats?(datapath: Datapath): { average: number; most: number; passMs: number };
   /** Deletes all megaflows (`revalidator/purge`). */
   purge?(): void;
+  /** Megaflows stay as they are until it is taken back (`revalidator/pause`). */
+  setPaused?(isPaused: boolean): void;
   /** Counts all traffic that has been forwarded (`revalidator/wait`). */
   settle?(): void;
   /** Resolves when frames meet all that has changed so far, or after `limitMs`. */
@@ -64,6 +66,12 @@ export interface SwitchHost {
   portRenumbered?(datapath: Datapath, from: number, to: number): void;
   /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */
   cookieText?(datapath: Datapath, cookie: UserspaceCookie): string;
+}
+
+/** Where a station was. */
+export interface MacPlace {
+  port: OfPort;
+  isStatic: boolean;
 }
 
 /** For `fdb/stats-show`. */
@@ -144,6 +152,19 @@ export interface MirrorRequest {
   snaplen: number;
 }
 
+/** A row of Flow_Table. */
+export interface FlowTableRequest {
+  name: string;
+  /** Undefined: no limit but the switch's own. */
+  maxFlows: number | undefined;
+  /** A full table ends a flow for a new one. */
+  evicts: boolean;
+  /** Values of these make the groups of which eviction takes from the largest. */
+  groups: readonly Subfield[];
+  /** Names of fields whose prefixes are tracked; undefined = the switch's choice. */
+  prefixes: readonly string[] | undefined;
+}
+
 export interface ControllerRequest {
   target: string;
   type: 'primary' | 'service';
@@ -213,6 +234,8 @@ export interface SwitchBridge {
   mirrorsSet?(requests: readonly MirrorRequest[]): void;
   /** What a mirror has sent, for Mirror:statistics. */
   mirrorCounters?(name: string): { packets: number; bytes: number } | undefined;
+  /** Makes the settings of tables exactly these, by number. */
+  flowTablesSet?(requests: ReadonlyMap<number, FlowTableRequest>): void;
   controllersSet(requests: readonly ControllerRequest[]): void;
   controllers(): Iterable<ControllerStatus>;
   /** Opens NAME.mgmt and NAME.snoop; resolves when they accept connections. */
@@ -231,8 +254,8 @@ export interface SwitchBridge {
   ruleCount?(): number;
   macStatistics?(): MacStatistics;
   clearMacStatistics?(): void;
-  /** Puts a station that does not age; false when there is no such port. */
-  macAdd?(portName: string, vlan: number, mac: readonly [number, number]): boolean;
+  /** Puts a station that does not age; gives what this puts an end to, undefined when there is no such port. */
+  macAdd?(portName: string, vlan: number, mac: readonly [number, number]): MacPlace | 'unchanged' | undefined;
   /** Removes such a station; false when there is none. */
   macDelete?(vlan: number, mac: readonly [number, number]): boolean;
   /** Ends the bridge; with `keepPorts` without deleting its ports. */

@@ -4,6 +4,7 @@ import { KernelError, PeerError } from '../base/errors.ts';
 import { type Listener, type Stream, streamPair } from '../base/stream.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import { type Match, newKey } from '../flow/key.ts';
+import { unpackMatch } from '../flow/mask.ts';
 import type { Action } from '../openflow/action.ts';
 import type { GroupMod } from '../openflow/group.ts';
 import type { FlowMod, FlowStats, PortDesc, PortStats, TableStats } from '../openflow/message.ts';
@@ -58,7 +59,7 @@ export class FakeCore implements BridgeCore {
     if (mod.command === 'delete') this.installed.length = 0;
     if (mod.command !== 'add') return;
     this.installed.push({
-      match: mod.match,
+      match: mod.packed === undefined ? mod.match : unpackMatch(mod.packed.mask, mod.packed.values),
       priority: mod.priority,
       cookie: mod.newCookie ?? mod.cookie,
       table: mod.table === 255 ? 0 : mod.table,

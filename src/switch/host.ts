@@ -185,6 +185,10 @@ export class Host implements SwitchHost {
     for (const { megaflows } of this.#shared.values()) megaflows.flush();
   }
 
+  setPaused(isPaused: boolean): void {
+    for (const { megaflows } of this.#shared.values()) megaflows.setPaused(isPaused);
+  }
+
   settle(): void {
     for (const { megaflows } of this.#shared.values()) {
       megaflows.settleAll();

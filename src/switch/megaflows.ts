@@ -90,6 +90,7 @@ export class Megaflows {
   #passGeneration = 0;
   #isClosed = false;
   #caughtUpAt = 0;
+  #isPaused = false;
   #takeover: Promise<void> | undefined;
   /** Upcalls that came before the configuration stood, and the bytes of their frames; undefined when they are dealt with at once. */
   #held: Upcall[] | undefined;
@@ -283,9 +284,18 @@ export class Megaflows {
     this.#schedule(0);
   }
 
-  /** Whether every megaflow says what translation says now. */
+  /** Whether every megaflow says what translation says now, or nothing is to be done about it. */
   get #isTrue(): boolean {
+    if (this.#isPaused || this.#isClosed) return true;
     return this.#pass === undefined && this.#passGeneration === this.#generation;
+  }
+
+  /** Megaflows stay as they are until it is taken back. */
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    if (isPaused) this.#timer?.();
+    this.#timer = undefined;
+    this.#schedule(0);
   }
 
   /** Revalidates for at most a slice's time, if it has not just been done. */
@@ -299,7 +309,7 @@ export class Megaflows {
   /** Resolves when frames meet all that has changed so far, or after `limitMs` of work. */
   async caughtUp(limitMs: number): Promise<void> {
     const end = performance.now() + limitMs;
-    while (!this.#isTrue && !this.#isClosed && performance.now() < end) {
+    while (!this.#isTrue && performance.now() < end) {
       this.#slice();
       await new Promise(setImmediate);
     }
@@ -313,7 +323,7 @@ export class Megaflows {
   }
 
   #schedule(ms: number): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isPaused) return;
     const at = this.#clock.now() + ms;
     if (this.#timer !== undefined) {
       if (this.#timerAt <= at) return;

@@ -182,13 +182,13 @@ test('connections live on without the daemon, and the next one knows them; a flu
   await eventually('it goes', () => told() > 50);
   const before = /tcp,orig=.*dport=7777\).*mark=7.*/.exec(h.ok('ovs-appctl dpctl/dump-conntrack'))?.[0];
   assert.ok(before !== undefined);
-  h.ok('ovs-ofctl dump-flows --no-stats br0 > flows.txt');
+  h.ok('ovs-ofctl dump-flows --no-stats br0 > $OVS_RUNDIR/flows.txt');
   process.kill(h.pidOf('ovs-vswitchd'), 'SIGKILL');
   let now = told();
   await eventually('without a daemon', () => told() > now + 50);
   h.ok('ovs-vsctl --no-wait set open . other_config:flow-restore-wait=true');
   await h.startVswitchd('weft');
-  h.ok('ovs-ofctl add-flows br0 flows.txt && ovs-vsctl remove open . other_config flow-restore-wait');
+  h.ok('ovs-ofctl add-flows br0 $OVS_RUNDIR/flows.txt && ovs-vsctl remove open . other_config flow-restore-wait');
   now = told();
   await eventually('with the next', () => told() > now + 100);
   assert.match(h.ok('ovs-appctl dpctl/dump-conntrack'), /tcp,orig=.*dport=7777\).*mark=7,protoinfo=\(state=ESTABLISHED\)/);

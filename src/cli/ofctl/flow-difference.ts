@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
+import { formatTable } from '../../flow/field-text.ts';
 import { type Match, matchAll } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { OFPP } from '../../openflow/action.ts';
@@ -11,7 +12,7 @@ import { normalizeMatch } from '../../openflow/normalize.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import { agreeOnDumpFormat, bundleOptions, formatsFor, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { type FlowOptions, lookupNames, parseFlowFile, XID_AFTER_NAMES } from './flows.ts';
-import { fetchPorts, namesOf } from './names.ts';
+import { namesToShow } from './names.ts';
 import { Session } from './session.ts';
 
 /** What a flow says beyond its key. */
@@ -159,7 +160,7 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
     try {
       await agreeOnDumpFormat(session, sharedProtocols([], options), formatsFor([]));
       await readSwitch(session, pairs, side);
-      if (options.names ?? process.stdout.isTTY === true) names ??= { name: namesOf(await fetchPorts(session)).name };
+      if (options.names ?? process.stdout.isTTY === true) names ??= await namesToShow(session);
     } finally {
       session.close();
     }
@@ -176,7 +177,7 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
 }
 
 function line(entry: Entry, version: FlowVersion, names: PortNames | undefined): string {
-  let text = entry.table === 0 ? '' : `table=${entry.table} `;
+  let text = entry.table === 0 ? '' : `table=${formatTable(entry.table, names)} `;
   text += formatMatch(entry.match, entry.priority, names);
   if (version.cookie !== 0n) text += ` cookie=0x${version.cookie.toString(16)}`;
   if (version.idleTimeoutSec !== 0) text += ` idle_timeout=${version.idleTimeoutSec}`;

@@ -13,7 +13,7 @@ import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
 import type { Background } from './background.ts';
 import { agreeOnFormat, bundleOptions, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
-import { fetchPorts, namesOf, withNames } from './names.ts';
+import { namesToShow, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session } from './session.ts';
 
@@ -200,7 +200,7 @@ export async function dumpFlows(bridge: string, text: string, options: FlowOptio
       return 0;
     }
     const flows = parts.flatMap(({ message }) => (message.kind === 'flowStatsReply' ? message.flows : []));
-    const names = showNames ? { name: namesOf(await fetchPorts(session)).name } : undefined;
+    const names = showNames ? await namesToShow(session) : undefined;
     if (options.sort.length > 0) flows.sort(compare(options));
     // Ages are shown only with the message as it came.
     const lines = flows.map((flow) => ` ${formatFlowStats({ ...flow, idleAgeSec: -1, hardAgeSec: -1 }, names, options.showStats)}\n`);

@@ -1,5 +1,5 @@
-// Names of ports for flow text. The switch is asked only when a text holds a name, or names are to be printed.
-import type { PortNames } from '../../flow/field-text.ts';
+// Names of ports and tables for flow text. The switch is asked only when a text holds a name, or names are to be printed.
+import { type PortNames, tableNamed } from '../../flow/field-text.ts';
 import type { PortDesc } from '../../openflow/message.ts';
 import type { Session } from './session.ts';
 
@@ -16,31 +16,84 @@ async function portDescs(session: Session): Promise<PortDesc[]> {
   return parts.flatMap(({ message }) => (message.kind === 'portDescReply' ? message.ports : []));
 }
 
+/** The names of tables that have one. Names that several tables have mean none of them. */
+async function fetchTables(session: Session): Promise<Map<number, string>> {
+  const tables = new Map<number, string>();
+  const note = (table: number, name: string): void => {
+    if (name !== '') tables.set(table, name);
+  };
+  if (session.version >= 4) {
+    for (const { message } of await session.ask({ kind: 'tableFeaturesRequest', tables: [] })) {
+      if (message.kind === 'tableFeaturesReply') for (const { table, name } of message.tables) note(table, name ?? '');
+    }
+  } else {
+    for (const { message } of await session.ask({ kind: 'tableStatsRequest' })) {
+      if (message.kind === 'tableStatsReply') for (const { table, name } of message.tables) note(table, name);
+    }
+  }
+  return tables;
+}
+
 /** Lookups over a list of ports. */
-export function namesOf(ports: readonly PortDesc[]): Required<PortNames> {
+export function namesOf(ports: readonly PortDesc[]): Pick<Required<PortNames>, 'number' | 'name'> {
   const byName = new Map(ports.map((port) => [port.name, port.port]));
   const byNumber = new Map(ports.map((port) => [port.port, port.name]));
   return { number: (name) => byName.get(name), name: (port) => byNumber.get(port) };
 }
 
+function tableNumbers(tables: ReadonlyMap<number, string>): (name: string) => number | undefined {
+  const byName = new Map<string, number | undefined>();
+  for (const [table, name] of tables) byName.set(name, byName.has(name) ? undefined : table);
+  return (name) => byName.get(name);
+}
+
+/** What the ports and tables of a switch are called. */
+export async function namesToShow(session: Session): Promise<PortNames> {
+  const { name } = namesOf(await fetchPorts(session));
+  const tables = await fetchTables(session);
+  const numbers = tableNumbers(tables);
+  const tableName = (table: number): string | undefined => {
+    const text = tables.get(table);
+    return text !== undefined && numbers(text) !== undefined ? text : undefined;
+  };
+  return { name, tableName };
+}
+
+/** The number of a table by its name; ends the session. */
+export async function tableOnSwitch(session: Session, name: string): Promise<number | undefined> {
+  try {
+    return tableNamed(name, { tableNumber: tableNumbers(await fetchTables(session)) });
+  } finally {
+    session.close();
+  }
+}
+
 /** Runs `parse` without names, and again with those of the switch when it asked for one that nobody knew. */
 export async function withNames<T>(open: () => Promise<Session>, accept: boolean, parse: (names: PortNames) => T): Promise<T> {
-  let asked = false;
+  let asksPorts = false;
+  let asksTables = false;
   const probe: PortNames = {
     number: () => {
-      asked = true;
+      asksPorts = true;
       return undefined;
+    },
+    tableNumber: () => {
+      asksTables = true;
+      // Reading goes on, so that names of ports behind it are noticed too.
+      return 0;
     },
   };
   try {
     const value = parse(probe);
-    if (!asked || !accept) return value;
+    if (!accept || !(asksPorts || asksTables)) return asksTables ? parse({}) : value;
   } catch (error) {
-    if (!asked || !accept) throw error;
+    if (!accept || !(asksPorts || asksTables)) throw error;
   }
   const session = await open();
   try {
-    return parse({ number: namesOf(await fetchPorts(session)).number });
+    // A name that was not known may have hidden others: both lists are had then.
+    const { number } = namesOf(await fetchPorts(session));
+    return parse({ number, tableNumber: tableNumbers(await fetchTables(session)) });
   } finally {
     session.close();
   }

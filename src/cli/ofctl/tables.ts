@@ -10,7 +10,7 @@ import { printMessage } from '../../openflow/text/message-print.ts';
 import { formatTableFeatures } from '../../openflow/text/print-tables.ts';
 import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
-import { fetchPorts, namesOf } from './names.ts';
+import { fetchPorts, namesOf, tableOnSwitch } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session, SwitchRefusal } from './session.ts';
 
@@ -77,9 +77,11 @@ function parseVacancy(text: string): { down: number; up: number; now: number } {
   return range;
 }
 
-function parseTable(text: string): number {
+/** A table by number; by name where the switch is to be asked. */
+function parseTable(text: string): number | undefined {
   if (text.toLowerCase() === 'all') return ALL_TABLES;
-  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!/^\d+$/.test(text)) return undefined;
+  const number = Number(text);
   if (number > 255) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
   if (!(number <= 255)) throw new ConfigError(`unknown table "${text}"`);
   return number;
@@ -98,7 +100,7 @@ const kept = (settings: TableSettings, changesEviction: boolean): TableSettings 
 };
 
 /** mod-table TABLE SETTING */
-export function modTable(bridge: string, tableText: string, settingText: string, settings: SessionSettings): Promise<number> {
+export async function modTable(bridge: string, tableText: string, settingText: string, settings: SessionSettings): Promise<number> {
   const [, name = '', argument = ''] = /^([^:]*):?(.*)$/.exec(settingText) ?? [];
   const setting = SETTINGS.get(name);
   if (setting === undefined) throw new ConfigError(`invalid table_mod setting ${settingText}`);
@@ -107,8 +109,10 @@ export function modTable(bridge: string, tableText: string, settingText: string,
     const names = setting.versions === 0x0c ? 'OpenFlow11, OpenFlow12' : 'OpenFlow14, OpenFlow15';
     throw new ConfigError(`table_mod '${settingText}' requires one of the OpenFlow versions ${names}`);
   }
-  const table = parseTable(tableText);
+  const numbered = parseTable(tableText);
   setting.change({}, argument);
+  const table = numbered ?? (await tableOnSwitch(await Session.open(bridge, { ...settings, versions }), tableText));
+  if (table === undefined) throw new ConfigError(`unknown table "${tableText}"`);
   return withSession(
     bridge,
     { ...settings, versions },

@@ -100,7 +100,12 @@ export function registerBondCommands({ unixctl, host, clock }: CommandParts): vo
     found.run();
     return 'migrated';
   });
-  unixctl.register('bond/set-active-member', 'port member', 2, 2, ([name, memberName]) => {
+  /** Also under the name that it had before Open vSwitch 2.16, which is not listed. */
+  const register = (verb: string, handler: (args: string[]) => string): void => {
+    unixctl.register(`bond/${verb}-member`, 'port member', 2, 2, handler);
+    unixctl.register(`bond/${verb}-slave`, undefined, 2, 2, handler);
+  };
+  register('set-active', ([name, memberName]) => {
     const found = named(name);
     const member = memberOf(found, memberName);
     if (!member.isEnabled) throw new ConfigError('cannot make disabled member active');
@@ -109,13 +114,10 @@ export function registerBondCommands({ unixctl, host, clock }: CommandParts): vo
     return 'done';
   });
   // What the link says wins at once, so that these two do no more than in the reference: they answer.
-  for (const [command, answer] of [
-    ['bond/enable-member', 'enabled'],
-    ['bond/disable-member', 'disabled'],
-  ] as const) {
-    unixctl.register(command, 'port member', 2, 2, ([name, memberName]) => {
+  for (const verb of ['enable', 'disable']) {
+    register(verb, ([name, memberName]) => {
       memberOf(named(name), memberName);
-      return answer;
+      return `${verb}d`;
     });
   }
   unixctl.register('bond/hash', 'mac [vlan] [basis]', 1, 3, hashCommand);

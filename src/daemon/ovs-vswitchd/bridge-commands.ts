@@ -5,12 +5,15 @@ import { OFPP } from '../../openflow/action.ts';
 import type { SwitchBridge } from '../../switch/contract.ts';
 import { bridgeNamed, bridgesByName, type CommandParts } from './parts.ts';
 
+const INT64_MAX = 2n ** 63n - 1n;
+
+const portText = (port: number): string => (port === OFPP.LOCAL ? 'LOCAL' : String(port));
+
 function fdbShow(bridge: SwitchBridge): string {
   const lines = [' port  VLAN  MAC                Age'];
   for (const { port, vlan, mac, ageSec } of bridge.macTable()) {
-    const where = port === OFPP.LOCAL ? 'LOCAL' : String(port);
     const age = ageSec < 0 ? 'static' : String(ageSec).padStart(3);
-    lines.push(`${where.padStart(5)}  ${String(vlan).padStart(4)}  ${formatMac(mac[0], mac[1])}  ${age}`);
+    lines.push(`${portText(port).padStart(5)}  ${String(vlan).padStart(4)}  ${formatMac(mac[0], mac[1])}  ${age}`);
   }
   return lines.join('\n');
 }
@@ -66,8 +69,9 @@ export function registerBridgeCommands(parts: CommandParts): void {
     return 'statistics successfully cleared';
   });
   const station = (vlanText: string | undefined, macText: string | undefined): { vlan: number; mac: readonly [number, number] } => {
-    const vlan = Number(vlanText);
-    if (!/^\d+$/.test(vlanText ?? '') || vlan > 4095) throw new ConfigError('bad VLAN');
+    // The reference takes any text for a number and 16 bits of it.
+    const number = BigInt(/^\s*([+-]?\d{1,30})/.exec(vlanText ?? '')?.[1]?.replace('+', '') ?? 0);
+    const vlan = Number(BigInt.asUintN(16, number < INT64_MAX ? number : INT64_MAX));
     const mac = parseMac(macText ?? '');
     if (mac === undefined) throw new ConfigError('bad MAC address');
     return { vlan, mac };
@@ -75,8 +79,10 @@ export function registerBridgeCommands(parts: CommandParts): void {
   unixctl.register('fdb/add', 'bridge port vlan mac', 4, 4, ([name, port, vlanText, macText]) => {
     const bridge = bridgeNamed(host, name);
     const { vlan, mac } = station(vlanText, macText);
-    if (bridge.macAdd?.(port ?? '', vlan, mac) !== true) throw new ConfigError('software error, odp port is present but no ofp port');
-    return '';
+    const before = bridge.macAdd?.(port ?? '', vlan, mac);
+    if (before === undefined) throw new ConfigError('software error, odp port is present but no ofp port');
+    if (before === 'unchanged') return '';
+    return `Overriding already existing ${before.isStatic ? 'static' : 'dynamic'} entry on ${portText(before.port)}`;
   });
   unixctl.register('fdb/del', 'bridge vlan mac', 3, 3, ([name, vlanText, macText]) => {
     const bridge = bridgeNamed(host, name);

@@ -157,6 +157,15 @@ export function registerDatapathCommands(parts: CommandParts): void {
   registerUpcallCommands(parts);
   registerConntrackCommands(parts, (name) => datapathNamed(parts, name));
   unixctl.register('revalidator/purge', '', 0, 0, purge);
+  for (const [verb, isPaused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const) {
+    unixctl.register(`revalidator/${verb}`, undefined, 0, 0, () => {
+      host.setPaused?.(isPaused);
+      return '';
+    });
+  }
   unixctl.register('revalidator/wait', '', 0, 0, () => {
     host.settle?.();
     return '';

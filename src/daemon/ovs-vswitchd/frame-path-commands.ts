@@ -2,6 +2,8 @@
 // no polling threads; the commands answer as the reference does where none of those is in use.
 import { ConfigError } from '../../base/errors.ts';
 import type { Datapath } from '../../datapath/datapath.ts';
+import { W } from '../../flow/key.ts';
+import { type PackedMask, packMask } from '../../flow/mask.ts';
 import type { CommandParts } from './parts.ts';
 
 const ANY_PMD = ['-pmd'];
@@ -100,6 +102,21 @@ interface Choice {
   readonly names: readonly string[];
 }
 
+/** How many tables of one mask the flows of all ports are in: each port has its own. */
+function subtables({ host }: CommandParts): number {
+  let count = 0;
+  for (const datapath of host.datapaths()) {
+    if (datapath.offload !== undefined) continue;
+    const ports = new Map<number, Set<PackedMask>>();
+    for (const { key, mask } of datapath.flows()) {
+      const masks = ports.get(key[W.IN_PORT]!) ?? new Set();
+      ports.set(key[W.IN_PORT]!, masks.add(packMask(mask)));
+    }
+    for (const masks of ports.values()) count += masks.size;
+  }
+  return count;
+}
+
 function registerChoices(parts: CommandParts): void {
   const { unixctl } = parts;
   const actions: Choice = { active: 'scalar', names: ['scalar', 'autovalidator'] };
@@ -143,12 +160,16 @@ function registerChoices(parts: CommandParts): void {
     ['autovalidator', 0],
     ['generic', 1],
   ]);
-  unixctl.register('dpif-netdev/subtable-lookup-info-get', '', 0, 0, () =>
-    [
+  const lookups = (): string => {
+    return [
       'Available dpcls implementations:',
-      ...[...priorities].map(([name, priority]) => `  ${name} (Use count: 0, Priority: ${priority})`),
-    ].join('\n'),
-  );
+      ...[...priorities].map(
+        ([name, priority]) => `  ${name} (Use count: ${name === 'generic' ? subtables(parts) : 0}, Priority: ${priority})`,
+      ),
+    ].join('\n');
+  };
+  unixctl.register('dpif-netdev/subtable-lookup-info-get', '', 0, 0, lookups);
+  unixctl.register('dpif-netdev/subtable-lookup-prio-get', undefined, 0, 0, lookups);
   unixctl.register('dpif-netdev/subtable-lookup-prio-set', '[lookup_func] [prio]', 2, 2, ([name = '', text = '']) => {
     const priority = /^\s*[+-]?\d/.test(text) ? Number.parseInt(text, 10) : 0;
     if (priority < 0 || priority > 255) throw new ConfigError('error converting priority, use integer in range 0-255');

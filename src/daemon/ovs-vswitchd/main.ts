@@ -104,12 +104,14 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'auto_attach',
       'flood_vlans',
       'mirrors',
+      'flow_tables',
       'other_config',
       'protocols',
       'status',
     ],
   ],
   ['Mirror', 'all'],
+  ['Flow_Table', 'all'],
   [
     'Port',
     [

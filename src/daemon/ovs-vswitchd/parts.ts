@@ -9,7 +9,13 @@ import type { ConfigurationLoop } from './loop.ts';
 
 /** The part of the control socket that commands are put into. */
 export interface CommandTable {
-  register(name: string, usage: string, minArgs: number, maxArgs: number, handler: (args: string[]) => string | Promise<string>): void;
+  register(
+    name: string,
+    usage: string | undefined,
+    minArgs: number,
+    maxArgs: number,
+    handler: (args: string[]) => string | Promise<string>,
+  ): void;
 }
 
 export interface CommandParts {

@@ -13,7 +13,8 @@ const log = logger('unixctl');
 export type ControlHandler = (args: string[]) => string | Promise<string>;
 
 interface Command {
-  usage: string;
+  /** Undefined: the command is not listed. */
+  usage: string | undefined;
   minArgs: number;
   maxArgs: number;
   handler: ControlHandler;
@@ -36,8 +37,8 @@ export class UnixctlServer {
     this.register('version', '', 0, 0, () => versionText(program));
   }
 
-  /** Adds a command, or replaces one. */
-  register(name: string, usage: string, minArgs: number, maxArgs: number, handler: ControlHandler): void {
+  /** Adds a command, or replaces one. Without a usage it is not listed: other names of a command, and what only tests need. */
+  register(name: string, usage: string | undefined, minArgs: number, maxArgs: number, handler: ControlHandler): void {
     this.#commands.set(name, { usage, minArgs, maxArgs, handler });
   }
 
@@ -55,7 +56,7 @@ export class UnixctlServer {
         onNotify: () => session.close(),
         onClose: () => void this.#sessions.delete(session),
       },
-      { queueLimit: 256 * 1024 * 1024 },
+      { queueLimit: 256 * 1024 * 1024, answersEcho: false },
     );
     this.#sessions.add(session);
   }
@@ -89,8 +90,8 @@ export class UnixctlServer {
   }
 
   #list(): string {
-    const names = [...this.#commands.keys()].sort();
-    return `The available commands are:\n${names.map((name) => `  ${name.padEnd(23)} ${this.#commands.get(name)?.usage ?? ''}\n`).join('')}`;
+    const listed = [...this.#commands].filter(([, { usage }]) => usage !== undefined).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `The available commands are:\n${listed.map(([name, { usage }]) => `  ${name.padEnd(23)} ${usage}\n`).join('')}`;
   }
 
   /** Stops listening and lets go of connections after their replies. */

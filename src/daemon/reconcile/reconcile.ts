@@ -9,6 +9,7 @@ import { formatMac } from '../../base/addresses.ts';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { OfPort } from '../../openflow/action.ts';
+import { formatSubfield } from '../../openflow/text/subfield-text.ts';
 import type { BridgeSettings, ControllerRequest, PortKind, PortLink, SwitchBridge, SwitchHost } from '../../switch/contract.ts';
 import type { DeviceState, DeviceTable } from '../ovs-vswitchd/devices.ts';
 import { chooseBridgeMac, macToDatapathId, randomMac, sameMac } from './address.ts';
@@ -30,6 +31,7 @@ export interface LiveBridge extends ActualBridge {
   settings: string;
   controllers: string;
   mirrors: string;
+  flowTables: string;
   controllerRequests: readonly ControllerRequest[];
   isListening: boolean;
   links: Map<OfPort, string>;
@@ -216,7 +218,8 @@ export class Reconciler {
       return;
     }
     const local = wanted.ports[0]?.interfaces[0];
-    const ownMac = wanted.hwaddr ?? this.#formerMac(name, local) ?? randomMac();
+    const ownMac = this.#formerMac(name, local) ?? randomMac();
+    const mac = wanted.hwaddr ?? ownMac;
     const live: LiveBridge = {
       name,
       datapathType,
@@ -224,18 +227,19 @@ export class Reconciler {
       bundles: new Map(),
       bridge,
       ownMac,
-      mac: ownMac,
+      mac,
       datapathId: 0n,
       settings: '',
       controllers: '[]',
       mirrors: '[]',
+      flowTables: '[]',
       controllerRequests: [],
       isListening: false,
       links: new Map(),
     };
     this.bridges.set(name, live);
     // Ports may only be added to a bridge that knows what it is.
-    bridge.configure(this.#settingsOf(wanted, ownMac));
+    bridge.configure(this.#settingsOf(wanted, mac));
   }
 
   /** Takes a bridge away with all that belongs to it. */
@@ -281,7 +285,7 @@ export class Reconciler {
     const isLocal = name === live.name;
     let kind = wanted.kind;
     if (kind.kind === 'internal') {
-      kind = { kind: 'internal', mac: isLocal ? live.ownMac : (wanted.mac ?? this.#formerMac(name, wanted)), mtu: wanted.mtuRequest };
+      kind = { kind: 'internal', mac: isLocal ? live.mac : (wanted.mac ?? this.#formerMac(name, wanted)), mtu: wanted.mtuRequest };
     }
     try {
       const ofport = await live.bridge.portAdd({ name, port: kind, ofportRequest });
@@ -331,10 +335,10 @@ export class Reconciler {
       const port = live.ports.get(name);
       return port === undefined ? undefined : this.#devices.state(name, port.kind)?.mac;
     };
-    this.#setMacs(target, live);
     const mac = chooseBridgeMac(target, deviceMac, live.ownMac);
     this.#applyMac(live, live.name, mac);
-    for (const port of target.ports) if (port.fakeBridge) this.#applyMac(live, port.interfaces[0]?.name ?? '', mac);
+    // After the choice: what Interface:mac says of a port is the bridge's address no sooner than at the next configuration, as in the reference.
+    this.#setMacs(target, live);
     live.mac = mac;
     const settings = this.#settingsOf(target, mac);
     const said = toText(settings);
@@ -362,6 +366,7 @@ export class Reconciler {
       live.mirrors = mirrorsText;
       live.bridge.mirrorsSet?.(mirrors);
     }
+    this.#limitTables(target, live);
     const controllersText = toText(controllers);
     if (controllersText !== live.controllers) {
       live.controllers = controllersText;
@@ -370,10 +375,23 @@ export class Reconciler {
     }
   }
 
-  /** Interface:mac of internal ports. */
+  #limitTables(target: WantedBridge, live: LiveBridge): void {
+    const rows = [...target.flowTables];
+    const said = toText(rows.map(([id, { request }]) => [id, { ...request, groups: request.groups.map(formatSubfield) }]));
+    if (said === live.flowTables) return;
+    live.flowTables = said;
+    for (const [, { warnings, notes }] of rows) {
+      for (const warning of warnings) log.warn(warning);
+      for (const note of notes) log.info(note);
+    }
+    live.bridge.flowTablesSet?.(new Map(rows.map(([id, { request }]) => [id, request])));
+  }
+
+  /** Interface:mac of internal ports; a fake bridge without one has the address that the bridge was made with. */
   #setMacs(target: WantedBridge, live: LiveBridge): void {
     for (const port of target.ports) {
       for (const one of port.interfaces) {
+        if (one.mac === undefined && port.fakeBridge) this.#applyMac(live, one.name, live.ownMac);
         if (one.mac !== undefined && one.name !== live.name && one.type !== 'system' && one.type !== 'dummy')
           this.#applyMac(live, one.name, one.mac);
       }

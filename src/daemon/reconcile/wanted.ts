@@ -7,6 +7,7 @@ import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
 import type { BondRequest, BundleRequest, ControllerRequest, PortKind, VlanMode } from '../../switch/contract.ts';
 import { socketFault } from './controller-sockets.ts';
+import { type WantedFlowTable, wantedFlowTables } from './flow-table-rows.ts';
 import { type WantedMirror, wantedMirrors } from './mirrors.ts';
 import { checkPatch, checkTunnel } from './tunnel.ts';
 
@@ -68,6 +69,8 @@ export interface WantedBridge {
   floodVlans: readonly number[];
   controllers: { row: IdlRow; request: ControllerRequest }[];
   mirrors: WantedMirror[];
+  /** By table number. */
+  flowTables: ReadonlyMap<number, WantedFlowTable>;
 }
 
 export interface Wanted {
@@ -385,6 +388,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
       ports.map((port) => port.name),
       faults,
     ),
+    flowTables: wantedFlowTables(source, row),
   };
 }
 

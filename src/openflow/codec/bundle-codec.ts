@@ -4,6 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import type { BundleType, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodePackedFlowMod } from './packed-flow-mod.ts';
 
 /** Types of OpenFlow 1.4 on. */
 export const OFPT_BUNDLE_CONTROL = 33;
@@ -11,6 +12,10 @@ export const OFPT_BUNDLE_ADD_MESSAGE = 34;
 /** Subtypes of ONF's extension. */
 export const ONFT_BUNDLE_CONTROL = 2300;
 export const ONFT_BUNDLE_ADD_MESSAGE = 2301;
+
+const HEADER_SIZE = 8;
+const OFPT_FLOW_MOD = 14;
+const NOTHING = new Uint8Array(0);
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -44,6 +49,20 @@ export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: numbe
   const inner = rest.slice(0, size);
   if (!BUNDLABLE.has(view.getUint8(1)) || !hasForm(inner)) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${view.getUint8(1)} in a bundle`);
   return { kind: 'bundleAdd', bundleId, flags, inner };
+}
+
+/** Reads a whole OFPT_BUNDLE_ADD_MESSAGE with a flow mod like others before, and nothing behind it; undefined when it has to be read the long way. */
+export function decodeBundledFlowMod(bytes: Uint8Array, version: OfVersion): Of<'bundleAdd'> | undefined {
+  const at = HEADER_SIZE + 8;
+  if (bytes.length < at + HEADER_SIZE) return undefined;
+  if (bytes[at] !== version || bytes[at + 1] !== OFPT_FLOW_MOD) return undefined;
+  const size = (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  if (at + size !== bytes.length) return undefined;
+  for (let i = 4; i < HEADER_SIZE; i++) if (bytes[i] !== bytes[at + i]) return undefined;
+  const decoded = decodePackedFlowMod(bytes, at, size, version);
+  if (decoded === undefined) return undefined;
+  const bundleId = ((bytes[8]! << 24) | (bytes[9]! << 16) | (bytes[10]! << 8) | bytes[11]!) >>> 0;
+  return { kind: 'bundleAdd', bundleId, flags: (bytes[14]! << 8) | bytes[15]!, inner: NOTHING, decoded };
 }
 
 function hasForm(bytes: Uint8Array): boolean {

@@ -9,6 +9,7 @@ import { normalizeLogged } from '../normalize.ts';
 import { portFromWire32 } from '../ports.ts';
 import { decodeActions, encodeActions } from './action-codec.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { flagsOf } from './flow-flags.ts';
 import { decodeInstructions, encodeInstructions } from './instruction-codec.ts';
 import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match, isExactOfp10Match } from './ofp10-match.ts';
 import type { DecodedMatch } from './oxm.ts';
@@ -27,22 +28,12 @@ export function contextOf(match: Match): ActionContext {
   return { transport: matchedProto(match), hasVlan: ((match.mask[W.VLAN0] ?? 0) & (match.key[W.VLAN0] ?? 0) & 0x1000) !== 0 };
 }
 
-function decodeFlags(bits: number, version: OfVersion): FlowModFlags {
-  return {
-    sendFlowRem: (bits & 1) !== 0,
-    checkOverlap: (bits & 2) !== 0,
-    resetCounts: version >= 3 && (bits & 4) !== 0,
-    noPacketCounts: version >= 4 && (bits & 8) !== 0,
-    noByteCounts: version >= 4 && (bits & 16) !== 0,
-  };
-}
-
 /** Flags of a flow mod: those that a version does not have are refused. OpenFlow 1.0's emergency flows are answered as if there were no room. */
 function decodeModFlags(bits: number, version: OfVersion): FlowModFlags {
   if (version === 1 && (bits & 4) !== 0) throw new PeerError('OFPFMFC_TABLE_FULL', 'emergency flows are not supported');
   const known = version <= 2 ? 3 : version === 3 ? 7 : 0x1f;
   if ((bits & ~known) !== 0) throw new PeerError('OFPFMFC_BAD_FLAGS', `flags 0x${bits.toString(16)}`);
-  return decodeFlags(bits, version);
+  return flagsOf(bits, version);
 }
 
 function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
@@ -340,7 +331,7 @@ export function decodeFlowStats(from: ByteReader, version: OfVersion, nx: boolea
 
 function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowStats {
   const unknownAge = { idleAgeSec: -1, hardAgeSec: -1, importance: 0 };
-  const noFlags = decodeFlags(0, version);
+  const noFlags = flagsOf(0, version);
   if (version === 6) {
     from.skip(2);
     const table = from.u8();
@@ -348,7 +339,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     const priority = from.u16();
     const idleTimeoutSec = from.u16();
     const hardTimeoutSec = from.u16();
-    const flags = decodeFlags(from.u16(), version);
+    const flags = flagsOf(from.u16(), version);
     const importance = from.u16();
     const cookie = from.u64();
     const match = decodeAnyMatch(from).match;
@@ -378,7 +369,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     return { match, ...common, ...ages, ...counters, flags: noFlags, actions: decodeActions(from, version) };
   }
   const flagBits = from.u16();
-  const flags = decodeFlags(version >= 4 ? flagBits : 0, version);
+  const flags = flagsOf(version >= 4 ? flagBits : 0, version);
   const importanceBits = from.u16();
   const importance = version >= 5 ? importanceBits : 0;
   from.skip(2);

@@ -1,7 +1,7 @@
 // Actions as text, as the reference prints them. Facts: ovs-actions(7).
 import { formatIpv4, formatIpv6, formatMac } from '../../base/addresses.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatField, formatPort, hex } from '../../flow/field-text.ts';
+import { formatField, formatPort, formatTable, hex } from '../../flow/field-text.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
@@ -107,10 +107,10 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'resubmit': {
       const inPort = action.port === OFPP.IN_PORT ? '' : port(action.port);
       if (inPort !== '' && action.table === 255) return `resubmit:${inPort}`;
-      return `resubmit(${inPort},${action.table === 255 ? '' : action.table}${action.withCtTuple ? ',ct' : ''})`;
+      return `resubmit(${inPort},${action.table === 255 ? '' : formatTable(action.table, names)}${action.withCtTuple ? ',ct' : ''})`;
     }
     case 'learn':
-      return formatLearn(action);
+      return formatLearn(action, names);
     case 'conjunction':
       return `conjunction(${action.id},${action.clause + 1}/${action.clauses})`;
     case 'note':
@@ -142,7 +142,7 @@ export function formatAction(action: Action, names?: PortNames): string {
       if (action.newPacketType === undefined) return 'decap()';
       return `decap(packet_type(ns=${action.newPacketType >>> 16},type=${hex(BigInt(action.newPacketType & 0xffff))}))`;
     case 'unrollXlate':
-      return `unroll_xlate(table=${action.table}, cookie=${action.cookie})`;
+      return `unroll_xlate(table=${formatTable(action.table, names)}, cookie=${action.cookie})`;
     case 'debugRecirc':
       return 'debug_recirc';
     case 'debugSlow':
@@ -156,7 +156,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'writeMetadata':
       return `write_metadata:${hex(action.metadata)}${action.mask === 0xffffffffffffffffn ? '' : `/${hex(action.mask)}`}`;
     case 'gotoTable':
-      return `goto_table:${action.table}`;
+      return `goto_table:${formatTable(action.table, names)}`;
   }
 }
 
@@ -203,8 +203,8 @@ function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?
   return `set_field:${text}${shown}->${field.name}`;
 }
 
-function formatLearn(action: Of<'learn'>): string {
-  const parts = [`table=${action.table}`];
+function formatLearn(action: Of<'learn'>, names?: PortNames): string {
+  const parts = [`table=${formatTable(action.table, names)}`];
   const add = (name: string, value: number): void => {
     if (value !== 0) parts.push(`${name}=${value}`);
   };
@@ -241,7 +241,7 @@ function formatCt(action: Of<'ct'>, names?: PortNames): string {
   const parts: string[] = [];
   if (action.commit) parts.push('commit');
   if (action.force) parts.push('force');
-  if (action.recircTable !== 255) parts.push(`table=${action.recircTable}`);
+  if (action.recircTable !== 255) parts.push(`table=${formatTable(action.recircTable, names)}`);
   if (typeof action.zone !== 'number') parts.push(`zone=${formatSubfield(action.zone)}`);
   else if (action.zone !== 0) parts.push(`zone=${action.zone}`);
   // NAT stands apart from exec although the wire has both in one list.

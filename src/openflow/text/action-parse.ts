@@ -124,7 +124,7 @@ function parseEnqueue(arg: string, context: ActionTextContext): Action {
 function parseResubmit(arg: string, context: ActionTextContext): Action {
   const [portText = '', tableText = '', ct = ''] = arg.split(',').map((part) => part.trim());
   const port = portText === '' ? OFPP.IN_PORT : portOf(portText, context, `${portText}: resubmit to unknown port`);
-  const table = tableText === '' ? 255 : tableOf(tableText, `${tableText}: resubmit to unknown table`);
+  const table = tableText === '' ? 255 : tableOf(tableText, context.names, `${tableText}: resubmit to unknown table`);
   if (ct !== '' && ct !== 'ct') return fault(`${ct}: unknown parameter`);
   if (port === OFPP.IN_PORT && table === 255) return fault('at least one "in_port" or "table" must be specified on resubmit');
   return { kind: 'resubmit', port, table, withCtTuple: ct === 'ct' };
@@ -211,7 +211,7 @@ function parseCt(arg: string, context: ActionTextContext): Action {
     if (key === 'commit') ct.commit = true;
     else if (key === 'force') ct.force = true;
     else if (key === 'table') {
-      ct.recircTable = tableOf(value ?? '', `unknown table ${value ?? ''}`);
+      ct.recircTable = tableOf(value ?? '', context.names, `unknown table ${value ?? ''}`);
       if (ct.recircTable === 255) fault(`invalid table 255`);
     } else if (key === 'zone') {
       const number = parseInteger(value ?? '');
@@ -399,7 +399,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['clear_actions', () => ({ kind: 'clearActions' })],
   ['write_actions', (arg, context) => ({ kind: 'writeActions', actions: parseNested(arg, context, 'write_actions') })],
   ['write_metadata', parseWriteMetadata],
-  ['goto_table', (arg) => ({ kind: 'gotoTable', table: tableOf(arg) })],
+  ['goto_table', (arg, context) => ({ kind: 'gotoTable', table: tableOf(arg, context.names) })],
 ]);
 
 type Outer = 'ct' | 'clone' | 'write_actions';
@@ -449,9 +449,12 @@ function parseActionList(text: string, context: ActionTextContext): Action[] {
       else actions.push(parsed);
       continue;
     }
+    if (name === 'drop' && word.mark === '') {
+      drops++;
+      continue;
+    }
     const port = word.mark === '' ? parsePort(word.key, context.names) : undefined;
     if (port !== undefined) actions.push({ kind: 'output', port, maxLen: 0 });
-    else if (name === 'drop' && word.mark === '') drops++;
     else fault(`unknown action ${word.key}`);
   }
   if (drops > 0 && count > 1) fault('"drop" must not be accompanied by any other action or instruction');

@@ -2,7 +2,7 @@
 // reference's output and messages.
 import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatPort, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { formatPort, formatTable, parseInteger, parsePort } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch } from '../../flow/match-text.ts';
@@ -131,7 +131,7 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
   const text = value ?? '';
   switch (key) {
     case 'table':
-      mod.table = tableOf(text);
+      mod.table = tableOf(text, names);
       return;
     case 'out_port':
       if (!takes.outPort) break;
@@ -205,7 +205,7 @@ export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = 
   let text = '';
   if (showStats || flow.cookie !== 0n) text += `cookie=0x${flow.cookie.toString(16)}, `;
   if (showStats) text += `duration=${formatDuration(flow.durationSec, flow.durationNsec)}, `;
-  if (showStats || flow.table !== 0) text += `table=${flow.table}, `;
+  if (showStats || flow.table !== 0 || names?.tableName?.(0) !== undefined) text += `table=${formatTable(flow.table, names)}, `;
   if (showStats) {
     text += `n_packets=${flow.packetCount === UNKNOWN ? '?' : flow.packetCount}, `;
     text += `n_bytes=${flow.byteCount === UNKNOWN ? '?' : flow.byteCount}, `;
@@ -256,7 +256,7 @@ export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortName
 export function formatFlowRemoved(removed: FlowRemoved, names?: PortNames): string {
   const match = formatMatch(removed.match, removed.priority, names);
   let text = ` ${match} reason=${removed.reason}`;
-  if (removed.table !== 255) text += ` table_id=${removed.table}`;
+  if (removed.table !== 255) text += ` table_id=${formatTable(removed.table, names)}`;
   if (removed.cookie !== 0n) text += ` cookie:0x${removed.cookie.toString(16)}`;
   text += ` duration${formatDuration(removed.durationSec, removed.durationNsec)} idle${removed.idleTimeoutSec}`;
   if (removed.hardTimeoutSec !== 0) text += ` hard${removed.hardTimeoutSec}`;

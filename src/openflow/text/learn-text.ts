@@ -29,7 +29,7 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
     const text = value ?? '';
     switch (key) {
       case 'table':
-        learn.table = tableOf(text);
+        learn.table = tableOf(text, context.names);
         if (learn.table === 255) fault(`${arg}: table id 255 not valid for \`learn' action`);
         break;
       case 'priority':

@@ -2,7 +2,7 @@
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { parseInteger, parsePort } from '../../flow/field-text.ts';
+import { parseInteger, parsePort, tableNamed } from '../../flow/field-text.ts';
 
 const log = logger('ofp_table');
 
@@ -35,11 +35,12 @@ export function u64(text: string): bigint {
   return value === undefined || value > 0xffff_ffff_ffff_ffffn ? fault(`invalid numeric format ${text}`) : value;
 }
 
-/** A table's number. */
-export function tableOf(text: string, message = `unknown table "${text}"`): number {
+/** A table by number or name. */
+export function tableOf(text: string, names: PortNames | undefined, message = `unknown table "${text}"`): number {
   const value = parseInteger(text);
   if (value !== undefined && value > 255n && value <= 0xffff_ffffn) log.warn(`table ${value} is outside the supported range 0 through 255`);
-  if (value === undefined || value > 255n) return fault(message);
+  if (value === undefined) return tableNamed(text, names) ?? fault(message);
+  if (value > 255n) return fault(message);
   return Number(value);
 }
 

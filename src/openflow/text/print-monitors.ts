@@ -1,5 +1,5 @@
 // Flow monitors as text.
-import { formatPort } from '../../flow/field-text.ts';
+import { formatPort, formatTable } from '../../flow/field-text.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { type FlowMonitorRequest, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import { formatActions } from './action-format.ts';
@@ -22,7 +22,7 @@ function requestText(request: FlowMonitorRequest, { names }: PrintContext): stri
   text += ` flags=${[...known, ...(unknown === 0 ? [] : [hex(unknown)])].join(',')}`;
   if (request.outPort !== NO_PORT) text += ` out_port=${formatPort(request.outPort, names)}`;
   if (request.outGroup !== ANY_GROUP) text += ` out_group=${request.outGroup}`;
-  if (request.table !== 255) text += ` table=${request.table}`;
+  if (request.table !== 255) text += ` table=${formatTable(request.table, names)}`;
   const match = formatMatch(request.match, USUAL_PRIORITY, names);
   return match === '' ? text : `${text} ${match}`;
 }
@@ -33,7 +33,7 @@ function updateText(update: MonitorUpdate, { names }: PrintContext): string {
   if (update.event === 'paused' || update.event === 'resumed') return head;
   let text = head;
   if (update.event === 'deleted') text += ` reason=${update.reason}`;
-  text += ` table=${update.table}`;
+  text += ` table=${formatTable(update.table, names)}`;
   if (update.idleTimeoutSec !== 0) text += ` idle_timeout=${update.idleTimeoutSec}`;
   if (update.hardTimeoutSec !== 0) text += ` hard_timeout=${update.hardTimeoutSec}`;
   const match = formatMatch(update.match, USUAL_PRIORITY, names);

@@ -42,6 +42,8 @@ export interface RpcOptions {
   probeIntervalMs?: number;
   /** A peer that has left this many bytes unread is cut off at the next message to it. */
   queueLimit?: number;
+  /** Whether `echo` is answered here, which is so by default. */
+  answersEcho?: boolean;
   /** Has what is to be sent kept until the given function is called: a server sends once a turn, after what it promises is on the disk. */
   defer?: (flush: () => void) => void;
   /** Takes no further request from a peer that has not read its replies yet: what it asks for is worked on as fast as it reads. */
@@ -95,6 +97,7 @@ export class RpcSession {
   readonly #handlers: RpcHandlers;
   readonly #clock: Clock | undefined;
   readonly #queueLimit: number;
+  readonly #answersEcho: boolean;
   readonly #defer: ((flush: () => void) => void) | undefined;
   /** What goes out at the end of the turn: texts, and bytes that other sessions may be sent too. */
   #outbox: (string | Uint8Array)[] = [];
@@ -124,6 +127,7 @@ export class RpcSession {
     this.#defer = options.defer;
     this.#waitsForReader = options.waitsForReader === true;
     this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
+    this.#answersEcho = options.answersEcho ?? true;
     this.#probeIntervalMs = options.probeIntervalMs ?? 0;
     stream.start({ onData: (bytes) => this.#take(bytes), onClose: (reason) => this.#ended(reason), onDrain: () => this.#drained() });
     this.#heard();
@@ -336,7 +340,7 @@ export class RpcSession {
     }
     switch (message.kind) {
       case 'request':
-        if (message.method === 'echo') this.reply(message.id, message.params);
+        if (message.method === 'echo' && this.#answersEcho) this.reply(message.id, message.params);
         else this.#handlers.onRequest(message.method, message.params, message.id);
         break;
       case 'notify':

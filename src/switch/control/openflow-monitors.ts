@@ -7,7 +7,7 @@
 // added. So the peer always ends with the truth (ovs-ofctl(8) and OpenFlow 1.4.1 section 7.3.5.17).
 import { PeerError } from '../../base/errors.ts';
 import { matchAll } from '../../flow/key.ts';
-import { maskCovers, packMask, packValues, valuesAgree } from '../../flow/mask.ts';
+import { maskCovers, type PackedValues, packMask, packValues, valuesAgree } from '../../flow/mask.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../../openflow/flow-monitor.ts';
 import type { FlowStats } from '../../openflow/message.ts';
@@ -21,7 +21,7 @@ const MAX_MONITORS = 1024;
 interface Monitor {
   request: FlowMonitorRequest;
   mask: ReturnType<typeof packMask>;
-  values: Uint32Array;
+  values: PackedValues;
 }
 
 export class FlowMonitors {

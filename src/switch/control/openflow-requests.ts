@@ -2,8 +2,7 @@
 // the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
-import { matchAll, recycleMatch } from '../../flow/key.ts';
-import { packMatch } from '../../flow/mask.ts';
+import { recycleMatch } from '../../flow/key.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
@@ -31,9 +30,6 @@ const NX_CHANGES: ReadonlySet<number> = new Set([13, 31, 24, 28]);
 const ONF_CHANGES: ReadonlySet<number> = new Set([2300, 2301]);
 const NO_CHANGES: ReadonlySet<number> = new Set();
 
-/** Instead of a match that is packed. */
-const NO_MATCH = matchAll();
-
 /** OFPC_FRAG_MASK, and the flag of OpenFlow 1.1 and 1.2 (an extension of 1.0). */
 const FRAG_MASK = 3;
 const INVALID_TTL_TO_CONTROLLER = 4;
@@ -45,6 +41,30 @@ type Answer = Iterator<Uint8Array> | undefined;
 
 /** Serves one request; the reply is sent, or given back in parts. */
 export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Array): Answer {
+  const { core, version } = session;
+  const { xid, message } = request;
+  switch (message.kind) {
+    case 'flowMod':
+      session.countFlowMod(message.command);
+      // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
+      if (version <= 2 && message.command === 'add') message.flags = { ...message.flags, resetCounts: true };
+      checkFlowMod(session, message);
+      core.flowMod(message, session);
+      return undefined;
+    case 'bundleAdd':
+      addToBundle(session, message, bytes);
+      return undefined;
+    case 'barrierRequest':
+      core.catchUp?.();
+      session.send({ kind: 'barrierReply' }, xid);
+      return undefined;
+    default:
+      return serveOther(session, request, bytes);
+  }
+}
+
+/** Those that come seldom. */
+function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array): Answer {
   const { core, version } = session;
   const { xid, message } = request;
   const reply = (answer: Message): undefined => void session.send(answer, xid);
@@ -69,23 +89,8 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'setConfig':
       setConfig(session, message.flags, message.missSendLength);
       return undefined;
-    case 'barrierRequest':
-      session.core.catchUp?.();
-      return reply({ kind: 'barrierReply' });
     case 'bundleControl':
       return bundleControl(session, request, bytes);
-    case 'bundleAdd':
-      addToBundle(session, message, bytes);
-      return undefined;
-    case 'flowMod':
-      session.countFlowMod(message.command);
-      // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
-      if (version <= 2 && message.command === 'add') message.flags.resetCounts = true;
-      checkFlowMod(session, message);
-      core.flowMod(message, session);
-      // Rules keep their matches in a form of their own.
-      recycleMatch(message.match);
-      return undefined;
     case 'groupMod':
       core.groupMod(message, session);
       return undefined;
@@ -193,7 +198,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'tableFeaturesRequest':
       // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
       if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');
-      return tableFeatures(version, xid, core.tableCount);
+      return tableFeatures(version, xid, core.tableStats());
     case 'unknown':
       throw new PeerError(unknownCode(message.type, message.experimenter, message.subtype, version), `message type ${message.type}`);
     default:
@@ -278,16 +283,10 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
 }
 
 function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bundleAdd' }>, bytes: Uint8Array): void {
-  const { message } = decodeMessage(add.inner, session.channel.options);
-  if (message.kind === 'flowMod') {
-    checkFlowMod(session, message);
-  } else if (message.kind === 'packetOut') packetOutStep(message, session.version);
+  const message = add.decoded ?? decodeMessage(add.inner, session.channel.options).message;
+  if (message.kind === 'flowMod') checkFlowMod(session, message);
+  else if (message.kind === 'packetOut') packetOutStep(message, session.version);
   checkBundled(message, session.core.tableCount);
-  if (message.kind === 'flowMod' && message.match.tunFields === undefined) {
-    message.packed = packMatch(message.match);
-    recycleMatch(message.match);
-    message.match = NO_MATCH;
-  }
   session.bundles.add(add.bundleId, add.flags, message, bytes);
 }
 

@@ -114,6 +114,7 @@ export class OpenFlowSession implements Sender {
       onDrain: () => this.#drained(),
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
     });
+    this.channel.options.packsFlows = true;
     if (this.core.tlvTable !== undefined) this.channel.options.tlvTable = this.core.tlvTable;
   }
 

@@ -20,10 +20,10 @@ export function requireNoBuffer(mod: FlowMod): void {
 }
 
 /** Fields that the datapath fills on a frame's way back are for the bridge's own flows. */
-export function requireOwnFields({ command, match }: FlowMod): void {
-  if (command.startsWith('delete')) return;
-  if (match.mask[W.RECIRC_ID] !== 0 || match.mask[W.DP_HASH] !== 0)
-    throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
+export function requireOwnFields({ command, match, packed }: FlowMod): void {
+  if (command === 'delete' || command === 'delete_strict') return;
+  const asks = (word: number): boolean => (packed === undefined ? match.mask[word] !== 0 : packed.mask.words.includes(word));
+  if (asks(W.RECIRC_ID) || asks(W.DP_HASH)) throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
 }
 
 /** Fields for tunnel options exist once the TLV table says where. */

@@ -4,11 +4,10 @@ import { FIELDS } from '../../flow/fields.ts';
 import { ByteWriter } from '../../openflow/codec/bytes.ts';
 import { encodeFieldHeader } from '../../openflow/codec/oxm.ts';
 import { codeFor } from '../../openflow/codec/oxm-table.ts';
-import type { OfVersion } from '../../openflow/message.ts';
+import type { OfVersion, TableStats } from '../../openflow/message.ts';
 
 const OFPMP_TABLE_FEATURES = 12;
 const OFPT_MULTIPART_REPLY = 19;
-const MAX_ENTRIES = 1_000_000;
 const MAX_MESSAGE_SIZE = 0xffff;
 
 /** OFPAT_*: output, copy and push and pop of tags, set_queue, group, set_nw_ttl, dec_nw_ttl, set_field. */
@@ -27,7 +26,7 @@ const PROPERTY = {
 };
 
 /** The messages of the reply. */
-export function* tableFeatures(version: OfVersion, xid: number, tables: number): Iterator<Uint8Array> {
+export function* tableFeatures(version: OfVersion, xid: number, tables: readonly TableStats[]): Iterator<Uint8Array> {
   let part = new ByteWriter();
   const begin = (): void => {
     part.u8(version).u8(OFPT_MULTIPART_REPLY).u16(0).u32(xid).u16(OFPMP_TABLE_FEATURES).u16(0).zeros(4);
@@ -38,8 +37,8 @@ export function* tableFeatures(version: OfVersion, xid: number, tables: number):
     return part.result();
   };
   begin();
-  for (let table = 0; table < tables; table++) {
-    const row = oneTable(version, table, tables);
+  for (const table of tables) {
+    const row = oneTable(version, table, tables.length);
     if (part.size + row.length > MAX_MESSAGE_SIZE) {
       yield finish(true);
       part = new ByteWriter();
@@ -50,10 +49,10 @@ export function* tableFeatures(version: OfVersion, xid: number, tables: number):
   yield finish(false);
 }
 
-function oneTable(version: OfVersion, table: number, tables: number): Uint8Array {
+function oneTable(version: OfVersion, { table, name, maxEntries }: TableStats, tables: number): Uint8Array {
   const out = new ByteWriter();
   const fields = FIELDS.filter((field) => codeFor(field, version) !== undefined);
-  out.u16(0).u8(table).zeros(5).text('', 32).u64(0xffffffffffffffffn).u64(0xffffffffffffffffn).u32(0).u32(MAX_ENTRIES);
+  out.u16(0).u8(table).zeros(5).text(name, 32).u64(0xffffffffffffffffn).u64(0xffffffffffffffffn).u32(0).u32(maxEntries);
   const property = (type: number, body: () => void): void => {
     const start = out.size;
     out.u16(type).u16(0);

@@ -4,58 +4,30 @@
 // 2. `commit` makes N+1 current at once, takes removed rules out and tells what happened; `rollback` undoes the batch without a trace.
 // 3. A modification replaces a rule by another with the same counters. An add replaces a rule of the same match and priority and starts
 //    new counters.
-// 4. Tables come into being when first used.
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
-import { Classifier, NEVER } from '../../flow/classifier.ts';
+import { NEVER } from '../../flow/classifier.ts';
 import { type Key, type Match, newKey } from '../../flow/key.ts';
-import { unpackInto } from '../../flow/mask.ts';
+import { type PackedMatch, packMatch } from '../../flow/mask.ts';
+import { normalizeMatch } from '../../flow/normal-match.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
-import type { FlowMod, FlowRemovedReason, FlowStatsRequest, TableStats } from '../../openflow/message.ts';
-import type { TableDesc, TableSettings } from '../../openflow/table.ts';
+import type { FlowMod, FlowRemovedReason, FlowStatsRequest } from '../../openflow/message.ts';
+import type { TableDesc } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
 import { checkActions, ReferenceIndex, type Referents, references } from './action-references.ts';
 import { ExpiryQueue } from './expiry.ts';
+import { ALL_COOKIE_BITS, ALL_TABLES, type FlowTable, INTERNAL_TABLE, TABLE_COUNT } from './flow-table.ts';
 import { internalFlows, type MissFlow } from './internal-table.ts';
-import { FlowRule, NO_FLAGS, normalizeMatch, type RuleSettings, type RuleStats, sendsTo, usesGroup } from './rule.ts';
-import { MAX_ENTRIES, NO_LIMIT, type TableLimit, TableRoom } from './table-room.ts';
+import { Learners } from './learners.ts';
+import { FlowRule, NO_FLAGS, newStats, type RuleSettings, type RuleStats, SHARES, sendsTo, sharedSettings, usesGroup } from './rule.ts';
+import { NO_LIMIT, type TableLimit } from './table-room.ts';
+import { TableSet } from './table-set.ts';
 
-/** Tables that a peer can use: 0..253. Table 254 is the bridge's own, 255 means all. */
-export const TABLE_COUNT = 254;
-export const INTERNAL_TABLE = 254;
-export const ALL_TABLES = 255;
 const ANY_GROUP = 0xffffffff;
+/** From so many rules on they are taken out together. */
+const MANY = 64;
 /** For the match of the flow mod being staged: rules keep their matches packed. */
-const UNPACKED: Match = { key: newKey(), mask: newKey() };
 const SCRATCH: Match = { key: newKey(), mask: newKey() };
-const ALL_COOKIE_BITS = 0xffffffffffffffffn;
-
-export type TableMiss = 'default' | 'controller' | 'continue' | 'drop';
-/** As table statistics tell of it. */
-const MISS_NUMBER: Readonly<Record<TableMiss, number>> = { default: 0, controller: 1, continue: 2, drop: 3 };
-
-export class FlowTable {
-  readonly id: number;
-  readonly classifier = new Classifier<FlowRule>();
-  miss: TableMiss = 'default';
-  lookups = 0;
-  matches = 0;
-  hidden = 0;
-  readonly room = new TableRoom();
-  /** Flows that leave with the batch that is being staged. */
-  leaving = 0;
-  /** Flows by cookie, for the limit of the learn action. */
-  readonly cookies = new Map<bigint, number>();
-
-  constructor(id: number) {
-    this.id = id;
-  }
-
-  /** Flows that peers can see, those staged counted in. */
-  get count(): number {
-    return this.classifier.count - this.hidden - this.leaving;
-  }
-}
 
 /** What a batch did, told after it is visible. */
 export interface FlowChange {
@@ -67,7 +39,7 @@ export interface FlowChange {
   before?: readonly Action[];
 }
 
-export class FlowTables {
+export class FlowTables extends TableSet {
   /** Told when all changes of a batch have been told. */
   onSettled: (() => void) | undefined;
   /** Told when a table gets full or has room again, where a controller asked for that. */
@@ -76,22 +48,28 @@ export class FlowTables {
   version = 1;
   /** What flows see of IP fragments: no ports, nothing since they are dropped, or all there is. */
   fragments: 'normal' | 'drop' | 'match' = 'normal';
-  readonly #tables: (FlowTable | undefined)[] = new Array(INTERNAL_TABLE + 1).fill(undefined);
   readonly #clock: Clock;
   readonly #expiry = new ExpiryQueue<FlowRule>();
   readonly #tell: (change: FlowChange) => void;
   #added: FlowRule[] = [];
   #removed: FlowRule[] = [];
   #changes: FlowChange[] = [];
-  /** How many learn actions with delete_learned there are for a table and cookie. */
-  readonly #learners = new Map<string, number>();
-  readonly #orphans = new Map<string, { table: number; cookie: bigint }>();
+  readonly #learners = new Learners();
 
   readonly #references = new ReferenceIndex();
   readonly #missRules = new Map<MissFlow, FlowRule>();
   readonly #known: Referents;
+  /** Whether anybody wants to be told of every change. */
+  readonly #isHeard: () => boolean;
 
-  constructor(clock: Clock, tell: (change: FlowChange) => void, known: Referents = { hasGroup: () => false, hasMeter: () => false }) {
+  constructor(
+    clock: Clock,
+    tell: (change: FlowChange) => void,
+    known: Referents = { hasGroup: () => false, hasMeter: () => false },
+    isHeard: () => boolean = () => true,
+  ) {
+    super();
+    this.#isHeard = isHeard;
     this.#clock = clock;
     this.#tell = tell;
     this.#known = known;
@@ -102,23 +80,9 @@ export class FlowTables {
     this.commit();
   }
 
-  table(id: number): FlowTable | undefined {
-    return this.#tables[id];
-  }
-
-  /** A table, made if need be. */
-  tableFor(id: number): FlowTable {
-    let table = this.#tables[id];
-    if (table === undefined) {
-      table = new FlowTable(id);
-      this.#tables[id] = table;
-    }
-    return table;
-  }
-
   /** The flow of a table for a key; counts the lookup, and un-wildcards what it read. */
   lookup(tableId: number, key: Key, wild: Key | undefined): FlowRule | undefined {
-    return this.#tables[tableId]?.classifier.lookup(key, this.version, wild);
+    return this.tables[tableId]?.classifier.lookup(key, this.version, wild);
   }
 
   /** The flow of the bridge's own that counts a miss. */
@@ -128,12 +92,7 @@ export class FlowTables {
 
   /** The flow that a strict mod means. */
   find(mod: FlowMod): FlowRule | undefined {
-    return this.#tables[mod.table]?.classifier.find(normalizeMatch(mod.match), mod.priority, this.version);
-  }
-
-  /** How many flows of a table have that cookie. */
-  countOfCookie(table: number, cookie: bigint): number {
-    return this.#tables[table]?.cookies.get(cookie) ?? 0;
+    return this.tables[mod.table]?.classifier.find(normalizeMatch(mod.match), mod.priority, this.version);
   }
 
   /** Shortens the timeouts of a flow (fin_timeout): they never grow, and 0 leaves one alone. */
@@ -142,15 +101,9 @@ export class FlowTables {
     this.#expiry.push(rule.dueMs(), rule);
   }
 
-  get ruleCount(): number {
-    let count = 0;
-    for (const table of this.#tables) count += table?.classifier.count ?? 0;
-    return count;
-  }
-
   /** Does what a flow mod says, in the version after the current one. Throws PeerError. */
   stage(mod: FlowMod, sender: Sender | undefined): void {
-    const match = normalizeMatch(mod.packed === undefined ? mod.match : unpackInto(UNPACKED, mod.packed), SCRATCH);
+    const match = mod.packed ?? packMatch(normalizeMatch(mod.match, SCRATCH));
     switch (mod.command) {
       case 'add':
         this.#add(mod, match, sender);
@@ -176,28 +129,23 @@ export class FlowTables {
     if (id === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${id} is read-only`);
   }
 
-  #add(mod: FlowMod, match: Match, sender: Sender | undefined): void {
+  #add(mod: FlowMod, match: PackedMatch, sender: Sender | undefined): void {
     const id = mod.table === ALL_TABLES ? 0 : mod.table;
     this.#checkTable(id);
     checkActions(mod.actions, id, this.#known);
-    const { classifier } = this.tableFor(id);
+    const table = this.tableFor(id);
     const next = this.version + 1;
-    const now = this.#clock.now();
-    const rule = new FlowRule(
-      match,
-      mod.priority,
-      {
-        table: id,
-        cookie: mod.newCookie ?? 0n,
-        idleTimeoutSec: mod.idleTimeoutSec,
-        hardTimeoutSec: mod.hardTimeoutSec,
-        importance: mod.importance,
-        flags: mod.flags,
-        actions: mod.actions,
-      },
-      { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now },
-    );
-    const old = classifier.like(rule, next);
+    const settings = sharedSettings({
+      table: id,
+      cookie: mod.newCookie ?? 0n,
+      idleTimeoutSec: mod.idleTimeoutSec,
+      hardTimeoutSec: mod.hardTimeoutSec,
+      importance: mod.importance,
+      flags: mod.flags,
+      actions: mod.actions,
+    });
+    const rule = new FlowRule(match, mod.priority, settings, newStats(this.#clock.now()));
+    const old = table.classifier.find(rule, mod.priority, next);
     if (old !== undefined) {
       // What takes another's place goes on counting, and is as idle as that was; only its age begins anew.
       rule.stats.usedMs = old.stats.usedMs;
@@ -208,13 +156,13 @@ export class FlowTables {
       }
     }
     if (old === undefined) {
-      if (mod.flags.checkOverlap && classifier.overlaps(match, mod.priority, next)) {
+      if (mod.flags.checkOverlap && table.classifier.overlaps(match, mod.priority, next)) {
         throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
       }
-      this.#makeRoom(this.tableFor(id));
-    }
-    if (old !== undefined) this.#remove(old);
-    this.#insert(rule);
+      this.#makeRoom(table);
+      this.#insert(rule);
+    } else this.#replace(old, rule);
+    if (!this.#isHeard()) return;
     const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
     this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
@@ -238,25 +186,43 @@ export class FlowTables {
       cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,
       actions: mod.actions,
     };
-    const rule = new FlowRule(old.match(), old.priority, settings, stats);
-    this.#remove(old);
-    this.#insert(rule);
+    const rule = new FlowRule(old.packed(), old.priority, sharedSettings(settings), stats);
+    this.#replace(old, rule);
+    if (!this.#isHeard()) return;
     this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
     this.#remove(rule);
-    this.#changes.push({ change: 'deleted', rule, reason, sender });
+    if (rule.settings.flags.sendFlowRem || this.#isHeard()) this.#changes.push({ change: 'deleted', rule, reason, sender });
   }
 
   #insert(rule: FlowRule): void {
     rule.addedIn = this.version + 1;
-    this.tableFor(rule.table).classifier.insert(rule);
+    const table = this.tableFor(rule.table);
+    table.classifier.insert(rule);
+    table.room.added(rule);
+    this.#added.push(rule);
+  }
+
+  /** Puts a rule in the place of one with the same match and priority. */
+  #replace(old: FlowRule, rule: FlowRule): void {
+    rule.addedIn = this.version + 1;
+    this.#remove(old);
+    old.shares |= SHARES.TAKEN;
+    rule.shares = SHARES.TAKES;
+    const table = this.tableFor(rule.table);
+    table.classifier.replace(old, rule);
+    table.room.added(rule);
     this.#added.push(rule);
   }
 
   #remove(rule: FlowRule): void {
-    if (rule.removedIn === NEVER && !rule.isHidden) this.tableFor(rule.table).leaving++;
+    if (rule.removedIn === NEVER && !rule.isHidden) {
+      const table = this.tableFor(rule.table);
+      table.leaving++;
+      table.room.removed(rule);
+    }
     rule.removedIn = this.version + 1;
     this.#removed.push(rule);
   }
@@ -293,31 +259,30 @@ export class FlowTables {
     if (added.length === 0 && removed.length === 0) return false;
     this.version++;
     const touched = new Set<FlowTable>();
+    if (removed.length > 0) this.#takeOut(removed);
     for (const rule of removed) {
       rule.isGone = true;
       const table = this.tableFor(rule.table);
-      table.classifier.remove(rule);
       touched.add(table);
       table.leaving = 0;
       // What came and went in this batch was never counted.
       if (rule.addedIn === this.version) continue;
       if (rule.isHidden) table.hidden--;
-      table.room.removed(rule);
-      this.#count(table, rule, -1);
+      this.#learners.count(table, rule, -1);
       this.#references.remove(rule);
     }
+    const now = Math.floor(this.#clock.now());
     for (const rule of added) {
       if (rule.isGone) continue;
+      rule.shares = 0;
       const table = this.tableFor(rule.table);
       touched.add(table);
       if (rule.isHidden) table.hidden++;
-      table.room.added(rule);
-      this.#count(table, rule, 1);
+      this.#learners.count(table, rule, 1);
       this.#references.add(rule);
-      const now = this.#clock.now();
       rule.stats.modifiedMs = now;
-      const due = rule.dueMs();
-      if (due !== Number.POSITIVE_INFINITY) this.#expiry.push(due, rule);
+      const { idleTimeoutSec, hardTimeoutSec } = rule.settings;
+      if (idleTimeoutSec !== 0 || hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
     }
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
     if (changes.length > 0) this.onSettled?.();
@@ -325,29 +290,29 @@ export class FlowTables {
       const crossed = table.room.crossed(table.count);
       if (crossed !== undefined) this.onVacancy?.(crossed, table.room.describe(table.id, table.count));
     }
-    this.#deleteUnlearned();
+    if (this.#learners.hasOrphans) this.#deleteUnlearned();
     return true;
   }
 
-  /** Keeps the books of cookies, and of those whose flows go with the last flow that learns them. */
-  #count(table: FlowTable, rule: FlowRule, by: 1 | -1): void {
-    const { cookie, actions } = rule.settings;
-    add(table.cookies, cookie, by);
-    for (const action of actions) {
-      if (action.kind !== 'learn' || !action.deleteLearned) continue;
-      const name = `${action.table}/${action.cookie}`;
-      add(this.#learners, name, by);
-      if (!this.#learners.has(name)) this.#orphans.set(name, { table: action.table, cookie: action.cookie });
+  /** Takes rules out of their tables; many of one table together, for that may be all of it. */
+  #takeOut(rules: readonly FlowRule[]): void {
+    const byTable = new Map<FlowTable, FlowRule[]>();
+    for (const rule of rules) {
+      const table = this.tableFor(rule.table);
+      if ((rule.shares & SHARES.TAKEN) !== 0) table.classifier.endReplacement(rule);
+      else if (rules.length < MANY) table.classifier.remove(rule);
+      else {
+        const same = byTable.get(table);
+        if (same === undefined) byTable.set(table, [rule]);
+        else same.push(rule);
+      }
     }
+    for (const [table, same] of byTable) table.classifier.removeAll(same);
   }
 
   #deleteUnlearned(): void {
-    if (this.#orphans.size === 0) return;
-    const orphans = [...this.#orphans];
-    this.#orphans.clear();
-    for (const [name, { table, cookie }] of orphans) {
-      if (this.#learners.has(name)) continue;
-      for (const rule of this.#tables[table]?.classifier.rules() ?? []) {
+    for (const { table, cookie } of this.#learners.takeOrphans()) {
+      for (const rule of this.tables[table]?.classifier.rules() ?? []) {
         if (!rule.isHidden && rule.settings.cookie === cookie && rule.isVisible(this.version + 1)) this.#delete(rule, 'delete', undefined);
       }
     }
@@ -356,17 +321,28 @@ export class FlowTables {
 
   /** Forgets what was staged. */
   rollback(): void {
-    for (const rule of this.#removed) {
-      rule.removedIn = NEVER;
-      this.tableFor(rule.table).leaving = 0;
+    for (const rule of this.#added) {
+      if (rule.removedIn === NEVER) this.tableFor(rule.table).room.removed(rule);
+      rule.isGone = true;
     }
-    for (const rule of this.#added) this.tableFor(rule.table).classifier.remove(rule);
+    for (const rule of this.#removed) {
+      const table = this.tableFor(rule.table);
+      if (!rule.isGone && rule.removedIn !== NEVER) table.room.added(rule);
+      rule.removedIn = NEVER;
+      rule.shares &= ~SHARES.TAKEN;
+      table.leaving = 0;
+    }
+    for (const rule of this.#added) {
+      const { classifier } = this.tableFor(rule.table);
+      if ((rule.shares & SHARES.TAKES) !== 0) classifier.endReplacement(rule);
+      else classifier.remove(rule);
+    }
     this.#added = [];
     this.#removed = [];
     this.#changes = [];
   }
 
-  #selected(mod: FlowMod, match: Match, isStrict: boolean): FlowRule[] {
+  #selected(mod: FlowMod, match: PackedMatch, isStrict: boolean): FlowRule[] {
     const next = this.version + 1;
     const found: FlowRule[] = [];
     const wants = (rule: FlowRule): boolean =>
@@ -374,7 +350,7 @@ export class FlowTables {
       ((rule.settings.cookie ^ mod.cookie) & mod.cookieMask) === 0n &&
       // The filters of outputs are for deletions alone (OpenFlow 1.3.5 section 6.4).
       (mod.command === 'modify' || mod.command === 'modify_strict' || outputsTo(rule, mod.outPort, mod.outGroup));
-    for (const table of this.#range(mod.table, mod.cookieMask)) {
+    for (const table of this.range(mod.table, mod.cookieMask)) {
       if (isStrict) {
         const rule = table.classifier.find(match, mod.priority, next);
         if (rule !== undefined && wants(rule)) found.push(rule);
@@ -382,23 +358,10 @@ export class FlowTables {
         for (const rule of table.classifier.within(match, next)) if (wants(rule)) found.push(rule);
       }
     }
+    if (mod.table !== INTERNAL_TABLE && (mod.table !== ALL_TABLES || mod.cookieMask !== ALL_COOKIE_BITS)) return found;
     const mine = found.filter((rule) => rule.table !== INTERNAL_TABLE);
     if (mine.length === 0 && found.length > 0) throw new PeerError('OFPBRC_EPERM', 'only flows of the bridge itself are meant');
     return mine;
-  }
-
-  /** The tables that a number means. Who names a cookie in all its bits sees the bridge's own flows among all tables, as in the reference. */
-  *#range(id: number, cookieMask: bigint): Generator<FlowTable> {
-    if (id === ALL_TABLES) {
-      const count = cookieMask === ALL_COOKIE_BITS ? INTERNAL_TABLE + 1 : TABLE_COUNT;
-      for (let i = 0; i < count; i++) {
-        const table = this.#tables[i];
-        if (table !== undefined) yield table;
-      }
-    } else {
-      const table = this.#tables[id];
-      if (table !== undefined) yield table;
-    }
   }
 
   /** Flows that a statistics request asks for. */
@@ -407,7 +370,7 @@ export class FlowTables {
       throw new PeerError('OFPBRC_BAD_TABLE_ID', `no table ${request.table}`);
     }
     const match = normalizeMatch(request.match);
-    for (const table of this.#range(request.table, request.cookieMask)) {
+    for (const table of this.range(request.table, request.cookieMask)) {
       for (const rule of table.classifier.within(match, this.version)) {
         if (rule.isHidden || ((rule.settings.cookie ^ request.cookie) & request.cookieMask) !== 0n) continue;
         if (outputsTo(rule, request.outPort, request.outGroup)) yield rule;
@@ -417,7 +380,7 @@ export class FlowTables {
 
   /** Every flow, hidden ones too, by table and descending priority. */
   *rules(): Generator<FlowRule> {
-    for (const table of this.#tables) {
+    for (const table of this.tables) {
       if (table === undefined) continue;
       const rules = [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version));
       yield* rules.sort((a, b) => b.priority - a.priority);
@@ -460,7 +423,7 @@ export class FlowTables {
   stageOwn(table: number, match: Match, priority: number, actions: readonly Action[]): FlowRule {
     const now = this.#clock.now();
     const settings = { table, cookie: 0n, idleTimeoutSec: 0, hardTimeoutSec: 0, importance: 0, flags: NO_FLAGS, actions };
-    const rule = new FlowRule(match, priority, settings, { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now });
+    const rule = new FlowRule(match, priority, settings, newStats(now));
     this.#insert(rule);
     return rule;
   }
@@ -468,27 +431,9 @@ export class FlowTables {
   /** Stages the removal of every flow that a peer can see, without telling. */
   stageFlush(): void {
     for (let i = 0; i < TABLE_COUNT; i++) {
-      const table = this.#tables[i];
+      const table = this.tables[i];
       if (table === undefined) continue;
       for (const rule of table.classifier.rules()) if (!rule.isHidden && rule.isVisible(this.version + 1)) this.#remove(rule);
-    }
-  }
-
-  missOf(table: number): TableMiss {
-    return this.#tables[table]?.miss ?? 'default';
-  }
-
-  setMiss(table: number, miss: TableMiss): void {
-    if (table === ALL_TABLES) for (let i = 0; i < TABLE_COUNT; i++) this.tableFor(i).miss = miss;
-    else this.tableFor(table).miss = miss;
-  }
-
-  /** What controllers set of one table, or of all. */
-  setTable(id: number, settings: TableSettings): void {
-    const ids = id === ALL_TABLES ? Array.from({ length: TABLE_COUNT }, (_, i) => i) : [id];
-    for (const one of ids) {
-      const table = this.tableFor(one);
-      table.room.set(settings, table.classifier.rules(), table.count);
     }
   }
 
@@ -496,10 +441,11 @@ export class FlowTables {
   limitTables(limits: ReadonlyMap<number, TableLimit>): void {
     for (let id = 0; id < TABLE_COUNT; id++) {
       const limit = limits.get(id);
-      const present = this.#tables[id];
+      const present = this.tables[id];
       if (limit === undefined && (present === undefined || present.room.limit === NO_LIMIT)) continue;
       const table = this.tableFor(id);
       table.room.configure(limit ?? NO_LIMIT, table.classifier.rules());
+      table.classifier.trackPrefixes(limit?.prefixes);
       if (!table.room.evicts) continue;
       while (table.count > table.room.maxFlows) {
         const victim = table.room.victim((rule) => rule.removedIn !== NEVER);
@@ -509,40 +455,6 @@ export class FlowTables {
     }
     this.commit();
   }
-
-  /** Whether some table ends flows to make room. */
-  get evicts(): boolean {
-    return this.#tables.some((table) => table?.room.evicts === true);
-  }
-
-  /** What can be set of tables, as it stands. */
-  describeTables(): TableDesc[] {
-    return Array.from({ length: TABLE_COUNT }, (_, id) => {
-      const table = this.#tables[id];
-      return table === undefined ? new TableRoom().describe(id, 0) : table.room.describe(id, table.count);
-    });
-  }
-
-  stats(): TableStats[] {
-    return Array.from({ length: TABLE_COUNT }, (_, id) => {
-      const table = this.#tables[id];
-      return {
-        table: id,
-        name: table?.room.limit.name ?? '',
-        maxEntries: table?.room.maxFlows ?? MAX_ENTRIES,
-        activeCount: (table?.classifier.count ?? 0) - (table?.hidden ?? 0),
-        lookupCount: BigInt(table?.lookups ?? 0),
-        matchedCount: BigInt(table?.matches ?? 0),
-        miss: MISS_NUMBER[table?.miss ?? 'default'],
-      };
-    });
-  }
-}
-
-function add<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
-  const count = (counts.get(key) ?? 0) + by;
-  if (count > 0) counts.set(key, count);
-  else counts.delete(key);
 }
 
 function outputsTo(rule: FlowRule, port: number, group: number): boolean {

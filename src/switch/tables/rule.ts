@@ -1,6 +1,7 @@
 // A flow of an OpenFlow table.
 import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
-import { copyMatch, KEY_WORDS, type Match, W } from '../../flow/key.ts';
+import type { Match } from '../../flow/key.ts';
+import type { PackedMatch } from '../../flow/mask.ts';
 import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
 
@@ -34,6 +35,9 @@ export const NO_FLAGS: FlowModFlags = Object.freeze({
   noByteCounts: false,
 });
 
+/** Bits of how a rule stands in its table with another of the same match and priority: it takes that one's place, or is to leave it its own. */
+export const SHARES = { TAKES: 1, TAKEN: 2 } as const;
+
 /** A rule is never changed: a modification puts another in its place, with the same `stats`. */
 export class FlowRule extends ClassifierRule {
   /** Replaced as a whole, and only by `reduceTimeouts`. */
@@ -43,8 +47,10 @@ export class FlowRule extends ClassifierRule {
   isGone = false;
   /** What took its place and counts what comes late for it. */
   heir: FlowRule | undefined;
+  /** SHARES bits, while a batch is staged. */
+  shares = 0;
 
-  constructor(match: Match, priority: number, settings: RuleSettings, stats: RuleStats) {
+  constructor(match: Match | PackedMatch, priority: number, settings: RuleSettings, stats: RuleStats) {
     super(match, priority, conjunctionsOf(settings.actions));
     this.settings = settings;
     this.stats = stats;
@@ -101,9 +107,46 @@ export class FlowRule extends ClassifierRule {
 }
 
 function conjunctionsOf(actions: readonly Action[]): readonly Conjunction[] | undefined {
-  const parts = actions.filter((action) => action.kind === 'conjunction');
-  return parts.length === 0 ? undefined : parts;
+  for (const { kind } of actions) if (kind === 'conjunction') return actions.filter((action) => action.kind === 'conjunction');
+  return undefined;
 }
+
+/** Counters of a flow that begins now. Whole milliseconds are told, and take less room than parts of them. */
+export function newStats(nowMs: number): RuleStats {
+  const now = Math.floor(nowMs);
+  return { packets: 0, bytes: 0, createdMs: now, modifiedMs: now, usedMs: now };
+}
+
+/** Settings given lately, by a hash of theirs: those of many flows are the same, and are kept once for all of them. */
+const RECENT_SETTINGS: (RuleSettings | undefined)[] = new Array(256).fill(undefined);
+const SAME_HASH = 4;
+
+function areSameSettings(a: RuleSettings, b: RuleSettings): boolean {
+  return (
+    a.actions === b.actions &&
+    a.table === b.table &&
+    a.cookie === b.cookie &&
+    a.idleTimeoutSec === b.idleTimeoutSec &&
+    a.hardTimeoutSec === b.hardTimeoutSec &&
+    a.importance === b.importance &&
+    a.flags === b.flags
+  );
+}
+
+/** The settings, or others that are the same. */
+export function sharedSettings(settings: RuleSettings): RuleSettings {
+  const mixed = Math.imul(settings.table + (settings.idleTimeoutSec << 8) + (settings.hardTimeoutSec << 16), 0x9e3779b1);
+  const slot = (mixed >>> 26) * SAME_HASH;
+  for (let i = slot; i < slot + SAME_HASH; i++) {
+    const known = RECENT_SETTINGS[i];
+    if (known !== undefined && areSameSettings(known, settings)) return known;
+  }
+  nextSettings = (nextSettings + 1) % SAME_HASH;
+  RECENT_SETTINGS[slot + nextSettings] = settings;
+  return settings;
+}
+
+let nextSettings = 0;
 
 /** Whether some action sends to `port` directly. */
 export function sendsTo(actions: readonly Action[], port: OfPort): boolean {
@@ -130,30 +173,4 @@ export function usesGroup(actions: readonly Action[], group: number): boolean {
     if (action.kind === 'group') return action.group === group;
     return (action.kind === 'writeActions' || action.kind === 'clone') && usesGroup(action.actions, group);
   });
-}
-
-/** Whether a match is in that form already: most are, and need no copy. */
-function isNormal({ key, mask }: Match): boolean {
-  const inPort = mask[W.IN_PORT];
-  if (inPort !== 0 && inPort !== 0xffffffff) return false;
-  for (let i = 0; i < KEY_WORDS; i++) if ((key[i]! & ~mask[i]!) !== 0) return false;
-  return true;
-}
-
-/** A match in the one form that tables keep: in_port is matched in all of its word, no value bit outside the mask. `scratch` may be given for what has to be written anew. */
-export function normalizeMatch(match: Match, scratch?: Match): Match {
-  if (isNormal(match)) return match;
-  const normal = scratch ?? copyMatch(match);
-  if (scratch !== undefined) {
-    scratch.key.set(match.key);
-    scratch.mask.set(match.mask);
-    if (match.tunFields === undefined) delete scratch.tunFields;
-    else scratch.tunFields = match.tunFields;
-  }
-  if (normal.mask[W.IN_PORT] !== 0) {
-    normal.mask[W.IN_PORT] = 0xffffffff;
-    normal.key[W.IN_PORT] = normal.key[W.IN_PORT]! & 0xffff;
-  }
-  for (let i = 0; i < KEY_WORDS; i++) normal.key[i] = normal.key[i]! & normal.mask[i]!;
-  return normal;
 }

@@ -149,3 +149,19 @@ test('controllers hear when a table gets full, and once when it has room again',
     vacancy: { down: 30, up: 60, now: 100 },
   });
 });
+
+test('several flows that go at once are each taken from the group that is largest then, and a batch that fails changes no group', async () => {
+  const limit = { maxFlows: 5, evicts: true, groups: [whole('reg0')] };
+  const { core, cookies } = await bridgeWith(limit);
+  core.flowMod(flow(1, { group: 1 }));
+  core.flowMod(flow(2, { group: 1, hardTimeoutSec: 20, importance: 9 }));
+  core.flowMod(flow(3, { group: 1, hardTimeoutSec: 10 }));
+  core.flowMod(flow(4, { group: 2, hardTimeoutSec: 50, importance: 5 }));
+  // The second flow is one too many once the table cannot evict any more: nothing of the batch stays.
+  core.tables.limitTables(new Map([[0, { ...NO_LIMIT, ...limit, maxFlows: 4 }]]));
+  const bad = flow(9, { actions: [{ kind: 'group', group: 7 }] });
+  assert.throws(() => core.apply([flow(5, { group: 1, hardTimeoutSec: 5 }), bad]), PeerError);
+  assert.deepEqual(cookies(), [1, 2, 3, 4]);
+  core.tables.limitTables(new Map([[0, { ...NO_LIMIT, ...limit, maxFlows: 2 }]]));
+  assert.deepEqual(cookies(), [1, 2]);
+});

@@ -1,23 +1,17 @@
 // How many flows a table may hold, what happens when it is full, and who hears of it: the owner's limit (Flow_Table:flow_limit and
 // overflow_policy) and what controllers set with OFPT_TABLE_MOD (eviction, vacancy events).
-import type { Subfield } from '../../openflow/action.ts';
 import { EVICT, type TableDesc, type TableSettings } from '../../openflow/table.ts';
+import type { FlowTableRequest } from '../contract.ts';
 import { EvictionIndex } from './eviction.ts';
 import type { FlowRule } from './rule.ts';
 
 /** What a table can hold when nobody sets a limit. */
 export const MAX_ENTRIES = 1_000_000;
 
-/** The owner's settings of a table. */
-export interface TableLimit {
-  name: string;
-  /** Undefined: MAX_ENTRIES. */
-  maxFlows: number | undefined;
-  evicts: boolean;
-  groups: readonly Subfield[];
-}
+/** The owner's settings of a table; `maxFlows` undefined: MAX_ENTRIES. */
+export type TableLimit = FlowTableRequest;
 
-export const NO_LIMIT: TableLimit = { name: '', maxFlows: undefined, evicts: false, groups: [] };
+export const NO_LIMIT: TableLimit = { name: '', maxFlows: undefined, evicts: false, groups: [], prefixes: undefined };
 
 export class TableRoom {
   limit: TableLimit = NO_LIMIT;
@@ -85,7 +79,8 @@ export class TableRoom {
 
   describe(table: number, count: number): TableDesc {
     const { tellsVacancy = false, vacancy } = this.#settings;
-    const desc: TableDesc = { table, evicts: this.evicts, evictionFlags: EVICT.ALL, tellsVacancy };
+    // Eviction that the configuration asked for is not told, as in the reference.
+    const desc: TableDesc = { table, evicts: this.#settings.evicts === true, evictionFlags: EVICT.ALL, tellsVacancy };
     if (tellsVacancy && vacancy !== undefined) desc.vacancy = { ...vacancy, now: this.vacancy(count) };
     return desc;
   }

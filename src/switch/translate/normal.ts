@@ -84,7 +84,8 @@ export function normal(walk: Walk): void {
   if (from !== noBundle && !bridge.floodVlans.has(vlan)) {
     const srcHigh = sourceHigh(walk);
     const srcLow = sourceLow(walk);
-    const isNew = walk.isLearning && bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs)?.port !== from;
+    const known = walk.isLearning ? bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs) : undefined;
+    const isNew = walk.isLearning && known?.port !== from && known?.isStatic !== true;
     if (isNew && (srcHigh & 0x01000000) === 0) {
       walk.report('detail', `learned that ${formatMac(srcHigh, srcLow)} is on port ${from.name} in VLAN ${vlan}`);
     }
@@ -139,7 +140,7 @@ export function takesVlan(walk: Walk, from: PortBundle, vid: number): boolean {
     return false;
   }
   if ((vid === 0 && vlanMode !== 'trunk') || includesVlan(from, vid)) return true;
-  walk.report('error', `dropping VLAN ${vid} packet received on port ${from.name} not trunking VLAN ${vid}`);
+  walk.report('error', `dropping VLAN ${vid} packet received on port ${from.name} not configured for trunking VLAN ${vid}`);
   return false;
 }
 

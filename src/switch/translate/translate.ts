@@ -14,7 +14,7 @@ import type { Action, NatSpec, OfPort, PacketInReason, Subfield } from '../../op
 import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
-import type { FlowTable } from '../tables/flow-tables.ts';
+import type { FlowTable } from '../tables/flow-table.ts';
 import type { MissFlow } from '../tables/internal-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';

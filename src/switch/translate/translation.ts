@@ -8,7 +8,7 @@ import type { Announcement } from '../../protocols/mac-learning.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import type { Mirror } from '../mirrors.ts';
 import type { PortBundle, SwitchPort } from '../ports.ts';
-import type { FlowTable } from '../tables/flow-tables.ts';
+import type { FlowTable } from '../tables/flow-table.ts';
 import type { Group } from '../tables/group-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import type { FrozenState, RecircStore } from './frozen.ts';

@@ -14,15 +14,16 @@ export async function pair(w: World, daemonArgs: string[]): Promise<[Host, Host]
   return made as [Host, Host];
 }
 
-/** Runs each line on both with Debian's programs and compares code and text. */
+/** Runs each line on both with Debian's programs, or each with its own, and compares code and text. */
 export function compare(
   [reference, ours]: readonly [Host, Host],
   lines: readonly string[],
   normal: (text: string) => unknown = (text) => text.split('\n'),
+  withOwn = false,
 ): void {
   for (const line of lines) {
     const [wanted, got] = [reference, ours].map((host) => {
-      const { code, stdout, stderr } = host.run(line, { tools: 'debian' });
+      const { code, stdout, stderr } = host.run(line, { tools: withOwn && host === ours ? 'weft' : 'debian' });
       return { line, code, text: normal((stdout + stderr).replaceAll(host.dir, 'DIR')) };
     });
     assert.deepEqual(got, wanted);

@@ -1,0 +1,158 @@
+// A bridge's ports as OpenFlow sees them: their descriptions, what port mods change, counters and queues.
+import type { Clock } from '../base/clock.ts';
+import { PeerError } from '../base/errors.ts';
+import { portOrder } from '../flow/hash-order.ts';
+import { OFPP, type OfPort } from '../openflow/action.ts';
+import type { PortDesc, PortStats } from '../openflow/message.ts';
+import type { QueueConfig } from '../openflow/table.ts';
+import type { BridgeSettings, PortLink } from './contract.ts';
+import type { PortMod, QueueStats } from './core.ts';
+import type { Megaflows } from './megaflows.ts';
+import { PORT_CONFIG, type SwitchPort } from './ports.ts';
+
+const ALL_QUEUES = 0xffffffff;
+const UNKNOWN_COUNT = (1n << 64n) - 1n;
+
+const noLink: PortLink = {
+  mac: [0, 0],
+  isUp: true,
+  hasCarrier: true,
+  speedKbps: 0,
+  current: 0,
+  advertised: 0,
+  supported: 0,
+  peer: 0,
+  mtu: 1500,
+};
+
+/** What this reads of the bridge, and tells it. */
+export interface PortOwner {
+  readonly clock: Clock;
+  readonly settings: BridgeSettings;
+  readonly megaflows: Megaflows;
+  readonly ports: ReadonlyMap<OfPort, SwitchPort>;
+  portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort): void;
+}
+
+export class BridgePorts {
+  readonly #bridge: PortOwner;
+  readonly #setPortUp: (port: SwitchPort, isUp: boolean) => void;
+
+  constructor(bridge: PortOwner, setPortUp: (port: SwitchPort, isUp: boolean) => void) {
+    this.#bridge = bridge;
+    this.#setPortUp = setPortUp;
+  }
+
+  /** Looks whether a port mod can be; what is given back does it. */
+  check(mod: PortMod): () => void {
+    const port = this.#bridge.ports.get(mod.port);
+    if (port === undefined) throw new PeerError('OFPPMFC_BAD_PORT', `no port ${mod.port}`);
+    const { mac } = this.#linkOf(port);
+    if (mac[0] !== mod.mac[0] || mac[1] !== mod.mac[1]) throw new PeerError('OFPPMFC_BAD_HW_ADDR', 'the address is not the port’s');
+    return () => {
+      // Whether a port is down is its device's to say.
+      const wantsDown = (mod.mask & PORT_CONFIG.DOWN) === 0 ? undefined : (mod.config & PORT_CONFIG.DOWN) !== 0;
+      if (wantsDown !== undefined && wantsDown === this.#linkOf(port).isUp) this.#setPortUp(port, !wantsDown);
+      const mask = mod.mask & ~PORT_CONFIG.DOWN;
+      const config = (port.config & ~mask) | (mod.config & mask);
+      if (config === port.config) return;
+      port.config = config;
+      this.#bridge.megaflows.changed();
+      this.#bridge.portChanged('modify', port);
+    };
+  }
+
+  #linkOf(port: SwitchPort): PortLink {
+    return port.link ?? { ...noLink, mac: port.port === OFPP.LOCAL ? this.#bridge.settings.localMac : [0, 0] };
+  }
+
+  /** As port descriptions and port status tell of one. */
+  describe(port: SwitchPort): PortDesc {
+    const link = this.#linkOf(port);
+    return {
+      port: port.port,
+      mac: link.mac,
+      name: port.name,
+      config: (port.config & ~PORT_CONFIG.DOWN) | (link.isUp ? 0 : PORT_CONFIG.DOWN),
+      state: link.hasCarrier ? (link.isUp ? 4 : 0) : 1,
+      current: link.current,
+      advertised: link.advertised,
+      supported: link.supported,
+      peer: link.peer,
+      currentSpeedKbps: link.speedKbps,
+      maxSpeedKbps: 0,
+    };
+  }
+
+  #sortedPorts(): SwitchPort[] {
+    return [...this.#bridge.ports.values()].sort((a, b) => a.port - b.port);
+  }
+
+  descs(): PortDesc[] {
+    return this.#sortedPorts().map((port) => this.describe(port));
+  }
+
+  desc(number: OfPort): PortDesc | undefined {
+    const port = this.#bridge.ports.get(number);
+    return port === undefined ? undefined : this.describe(port);
+  }
+
+  stats(number: OfPort): PortStats[] {
+    if (number === OFPP.NONE) return portOrder(this.#bridge.ports.values()).map((port) => this.#portStats(port));
+    const port = this.#bridge.ports.get(number);
+    if (port === undefined) throw new PeerError('OFPBRC_BAD_PORT', `no port ${number}`);
+    return [this.#portStats(port)];
+  }
+
+  #portStats(port: SwitchPort): PortStats {
+    const hasOwn = port.dpPort !== undefined && port.tunnel === undefined;
+    if (!hasOwn) this.#bridge.megaflows.settleAll();
+    const counters = hasOwn ? this.#bridge.megaflows.datapath.portCounters(port.dpPort!) : undefined;
+    const { virtual } = port;
+    const age = this.#bridge.clock.now() - port.createdMs;
+    const either = (own: bigint | undefined, other: number): bigint => own ?? BigInt(other);
+    // Only a kernel device counts faults; all ones says that nobody does.
+    const isDevice = port.kind.kind === 'system' || port.kind.kind === 'internal';
+    const fault = (own: bigint | undefined): bigint => (isDevice ? (own ?? 0n) : UNKNOWN_COUNT);
+    return {
+      port: port.port,
+      rxPackets: either(counters?.rxPackets, virtual.rxPackets),
+      txPackets: either(counters?.txPackets, virtual.txPackets),
+      rxBytes: either(counters?.rxBytes, virtual.rxBytes),
+      txBytes: either(counters?.txBytes, virtual.txBytes),
+      rxDropped: fault(counters?.rxDropped),
+      txDropped: fault(counters?.txDropped),
+      rxErrors: fault(counters?.rxErrors),
+      txErrors: fault(counters?.txErrors),
+      rxFrameErr: fault(0n),
+      rxOverErr: fault(0n),
+      rxCrcErr: fault(0n),
+      collisions: fault(0n),
+      durationSec: Math.floor(age / 1000),
+      durationNsec: Math.floor(age % 1000) * 1_000_000,
+    };
+  }
+
+  queueStats(port: OfPort, queue: number): QueueStats[] {
+    if (port !== OFPP.NONE && port !== OFPP.ALL && !this.#bridge.ports.has(port))
+      throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
+    // Devices have no queues, but dummies one that counts nothing.
+    if (this.#bridge.megaflows.datapath.type !== 'dummy' || (queue !== 0 && queue !== ALL_QUEUES)) return [];
+    const unknown = {
+      txBytes: UNKNOWN_COUNT,
+      txPackets: UNKNOWN_COUNT,
+      txErrors: UNKNOWN_COUNT,
+      durationSec: 0xffffffff,
+      durationNsec: 0xffffffff,
+    };
+    return this.#sortedPorts()
+      .filter((one) => one.kind.kind !== 'patch' && (port === OFPP.NONE || port === OFPP.ALL || one.port === port))
+      .map((one) => ({ port: one.port, queue: 0, ...unknown }));
+  }
+
+  queueConfigs(port: OfPort): QueueConfig[] {
+    // Until QoS is configured a port has one queue, without rates.
+    const ports = port === OFPP.NONE ? this.#sortedPorts().map((one) => one.port) : [port];
+    return ports.map((number) => ({ port: number, queue: 0 }));
+  }
+}

@@ -1,0 +1,71 @@
+// Flow_Table rows: names, limits, eviction and prefixes, as the switch does them and as ovs-ofctl reads and prints the names.
+import { test } from 'node:test';
+import { compare, pair } from './support/pair.ts';
+import { cannot, world } from './support/world.ts';
+
+const skip = cannot('ovs-vsctl', 'ovs-ofctl', 'ovs-appctl') || false;
+
+const row = (table: number, columns: string): string =>
+  `ovs-vsctl --timeout=10 -- --id=@t create Flow_Table ${columns} -- set bridge br0 flow_tables:${table}=@t >/dev/null`;
+const flow = (text: string, version = 14): string => `ovs-ofctl -O OpenFlow${version} add-flow br0 '${text}'`;
+const flows = 'ovs-ofctl -O OpenFlow14 --no-stats dump-flows br0';
+const withoutAges = (text: string): string[] => text.replaceAll(/duration=[0-9.]+s|idle_age=[0-9]+/g, 'AGE').split('\n');
+
+test('tables of the configuration: the same as the reference, with Debian’s programs and each with its own', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  compare(hosts, [
+    'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:55:aa:55:00:00' +
+      ' -- add-port br0 drop -- set interface drop ofport_request=1 -- add-port br0 p-2 -- set interface p-2 ofport_request=2',
+    row(0, `name=main flow_limit=4 overflow_policy=evict groups='"NXM_OF_IN_PORT[]"'`),
+    row(1, 'name=second flow_limit=2'),
+    row(2, 'name=a-b prefixes=none'),
+    row(3, `name=twice groups='["foo","NXM_OF_ETH_SRC[3..90]"]'`),
+    row(4, 'name=twice prefixes=ip_src,foo,tcp_dst'),
+    row(5, 'name=this-name-is-longer-than-31-bytes-and-is-cut'),
+    'grep -h -o "bridge|[A-Z]*|.*\\(Prefix\\|prefix\\|groups\\).*" "$OVS_LOGDIR"/ovs-vswitchd.log | sort -u',
+    'ovs-ofctl dump-tables br0; ovs-ofctl -O OpenFlow12 dump-tables br0 | grep table; ovs-ofctl -O OpenFlow15 dump-tables br0',
+    'ovs-ofctl -O OpenFlow13 dump-table-features br0 | grep "table\\|max"',
+    // The largest group loses its least important flow that ends soonest, and permanent flows stay.
+    flow('in_port=1,actions=drop'),
+    flow('in_port=2,tcp,hard_timeout=100,actions=drop'),
+    flow('in_port=2,udp,hard_timeout=50,importance=5,actions=drop'),
+    flow('in_port=2,arp,idle_timeout=70,actions=drop'),
+    flow('in_port=1,ip,idle_timeout=10,actions=drop'),
+    `${flows} | sort`,
+    flow('in_port=1,arp,idle_timeout=20,importance=9,actions=drop'),
+    `${flows} | sort`,
+    'ovs-vsctl --timeout=10 set flow_table main flow_limit=2',
+    `${flows} | sort; ovs-ofctl del-flows br0`,
+    ...[1, 2, 3].map((port) => flow(`table=1,in_port=${port},actions=drop`)),
+    'ovs-ofctl -O OpenFlow14 mod-table br0 1 vacancy:20,80; ovs-ofctl -O OpenFlow14 mod-table br0 1 evict',
+    'ovs-ofctl -O OpenFlow14 dump-table-desc br0 | head -12',
+    flow('table=1,in_port=4,idle_timeout=9,actions=drop'),
+    // Without the tracking of prefixes a longer prefix makes the whole address be read.
+    ...[0, 2].flatMap((table) => [
+      `ovs-ofctl del-flows br0; ${flow(`table=${table},ip,nw_dst=10.0.0.0/8,actions=drop`)}; ${flow(`table=${table},priority=9,ip,nw_dst=192.168.1.1,actions=drop`)}`,
+      `${flow(`priority=99,in_port=2,actions=goto_table:${table === 0 ? 1 : table}`)}; ovs-appctl ofproto/trace br0 in_port=${table === 0 ? 1 : 2},ip,nw_dst=10.1.2.3 | grep Megaflow`,
+    ]),
+    'ovs-vsctl --timeout=10 clear bridge br0 flow_tables; ovs-ofctl dump-tables br0',
+  ]);
+  const names = [
+    row(0, 'name=main'),
+    row(1, 'name=second'),
+    row(2, 'name=a-b'),
+    row(4, 'name=drop'),
+    row(5, 'name=drop'),
+    'ovs-ofctl del-flows br0',
+    'ovs-ofctl add-flow br0 "table=second,in_port=p-2,actions=resubmit(,a-b),ct(table=main),p-2"',
+    'ovs-ofctl add-flow br0 \'table="a-b",actions=learn(table=second,NXM_OF_IN_PORT[],output:NXM_OF_IN_PORT[]),drop\'',
+    'ovs-ofctl add-flow br0 \'table="a-b",actions=learn(table=second,NXM_OF_IN_PORT[],output:NXM_OF_IN_PORT[])\'',
+    'ovs-ofctl -O OpenFlow13 add-flow br0 table=main,actions=goto_table:a-b; ovs-ofctl add-flow br0 table=4,actions=drop',
+    'ovs-ofctl add-flow br0 table=drop,actions=drop; ovs-ofctl --no-names add-flow br0 table=main,actions=drop',
+    'ovs-ofctl add-flow br0 table=nosuch,actions=drop; ovs-ofctl add-flow br0 actions=goto_table:nosuch',
+    'ovs-ofctl add-flow br0 "actions=resubmit(,nosuch)"; ovs-ofctl add-flow br0 "actions=ct(table=nosuch)"',
+    'ovs-ofctl dump-flows br0; ovs-ofctl --names dump-flows br0; ovs-ofctl --names --no-stats -O OpenFlow15 dump-flows br0',
+    'ovs-ofctl --names dump-flows br0 table=second; ovs-ofctl del-flows br0 table=second; ovs-ofctl --no-stats dump-flows br0',
+    'ovs-ofctl -O OpenFlow14 mod-table br0 a-b evict; ovs-ofctl -O OpenFlow14 mod-table br0 nosuch evict',
+    'ovs-ofctl -O OpenFlow12 mod-table br0 second continue; ovs-ofctl -O OpenFlow14 mod-table br0 300 evict 2>&1 | cut -d"|" -f2-',
+    'ovs-ofctl -O OpenFlow14 dump-table-desc br0 | head -12',
+  ];
+  compare(hosts, names, withoutAges, true);
+});
