@@ -323,11 +323,13 @@ class Cutter {
   }
 
   #track({ zone, commit, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {
-    if (commit && label?.[1].some((bits) => bits !== 0) === true) throw new Refusal('ct_label');
     const [value, bits] = mark ?? [0, 0];
     const checksMark = commit && bits !== 0;
-    const at = checksMark ? this.#takeNetwork((zone << 16) >>> 0, value >>> 0, bits >>> 0) : this.#takeNetwork((zone << 16) >>> 0);
-    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark });
+    const params = checksMark ? [(zone << 16) >>> 0, value >>> 0, bits >>> 0] : [(zone << 16) >>> 0];
+    const checksLabel = commit && label !== undefined ? [0, 1, 2, 3].filter((i) => label[1][i] !== 0) : [];
+    for (const i of checksLabel) params.push(label![0][i]! >>> 0, label![1][i]! >>> 0);
+    const at = this.#takeNetwork(...params);
+    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark, checksLabel });
   }
 
   /** Adds steps for the link-layer addresses among the triples; gives the other triples. */

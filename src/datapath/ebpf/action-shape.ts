@@ -41,9 +41,10 @@ export type ShapeStep =
   /** Parameter: the basis (32, host order). */
   | { op: 'hash'; at: number }
   /**
-   * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; network order.
+   * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; for each word
+   * of the label in `checksLabel` the same. Network order.
    */
-  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean }
+  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean; checksLabel: readonly number[] }
   | { op: 'ctClear' }
   /** What a meter drops goes no further. Parameter: the meter's place (32, host order). */
   | { op: 'meter'; at: number }

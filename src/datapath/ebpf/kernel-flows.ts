@@ -17,6 +17,7 @@ import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { shapeActions } from './action-cutter.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { allSteps, type OutputDevice } from './action-shape.ts';
+import { isCtMore } from './ct-program.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
@@ -222,8 +223,8 @@ export class KernelFlows {
         kept.push({ word, mask: masks[i]! >>> 0, value });
       } else if (!isFresh && word >= W.CT_STATE && word <= W.CT_MARK) {
         kept.push({ word, mask: masks[i]! >>> 0, value });
-      } else if (!isFresh && word >= W.CT_LABEL && word < W.TUN_ID) {
-        return 'connection_field';
+      } else if (!isFresh && isCtMore(word)) {
+        kept.push({ word, mask: masks[i]! >>> 0, value });
       } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
         if (value !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
       } else if (EXTRACTED_WORDS.has(word)) {

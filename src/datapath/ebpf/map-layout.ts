@@ -35,7 +35,9 @@ export const DETOUR_VALUE = { ifindex: 0, size: 8 } as const;
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
  * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark. `list` and `token`,
- * host order: the list of actions to run on it, and its name for user space.
+ * host order: the list of actions to run on it, and its name for user space. `level` (32): how many runs of the program stand in each
+ * other here; `more`: for each level the words of CT_MORE, which hold from one run to the next, if `hasMore` says that the former
+ * run kept them.
  */
 export const RESUME_VALUE = {
   kind: 0,
@@ -47,8 +49,14 @@ export const RESUME_VALUE = {
   ct: 116,
   list: 128,
   token: 132,
-  size: 136,
+  level: 136,
+  hasMore: 140,
+  more: 144,
+  size: 144 + 4 * 64,
 } as const;
+/** Levels that there are, and bytes of each. */
+export const LEVELS = 4;
+export const MORE_SHIFT = 6;
 /** Bits: the frame came out of a tunnel; it was looked up before; a list of actions runs on it, without a lookup. */
 export const RESUME_KIND = { tunnel: 1, recirculated: 2, list: 4 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
