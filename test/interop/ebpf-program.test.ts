@@ -3,7 +3,17 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { VirtualClock } from '../../src/base/clock.ts';
-import { closeObject, createMap, deleteElement, loadProgram, lookupElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
+import {
+  closeObject,
+  createMap,
+  deleteElement,
+  loadProgram,
+  lookupElement,
+  MAP_TYPE,
+  testRun,
+  updateElement,
+} from '../../src/bpf/kernel.ts';
+import { MapBatch } from '../../src/bpf/map-batch.ts';
 import { verifiedInstructions } from '../../src/bpf/objects.ts';
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
@@ -517,5 +527,26 @@ test('the largest program that is ever made passes the verifier', (t) => {
   assert.ok(verifiedInstructions(program) < 500_000, 'the verifier gives up at a million');
   // Generous: other work may share the processors.
   assert.ok(ms < 10_000, `took ${ms} ms`);
+  for (const fd of opened.splice(0)) closeObject(fd);
+});
+
+test('elements go into a map many at a time; those that it has no room for are named', () => {
+  const map = createMap({ name: 'small', type: MAP_TYPE.hash, keySize: 4, valueSize: 8, maxEntries: 5 });
+  opened.push(map);
+  const batch = new MapBatch(8);
+  const keys = Array.from({ length: 9 }, (_, i) => Uint8Array.of(i, 1, 2, 3));
+  // The third stands twice: what is there already finds room.
+  for (const key of [...keys, keys[2]!]) {
+    assert.ok(batch.fits(map, 4));
+    batch.add(map, key, Uint32Array.of(key[0]!, batch.length));
+  }
+  assert.ok(!batch.fits(map + 1, 4), 'one map at a time');
+  assert.deepEqual(batch.send(), keys.slice(5));
+  assert.equal(batch.length, 0);
+  const value = new Uint8Array(8);
+  for (const [i, key] of keys.entries()) assert.equal(lookupElement(map, key, value), i < 5);
+  lookupElement(map, keys[2]!, value);
+  assert.deepEqual(value, Uint8Array.of(2, 0, 0, 0, 9, 0, 0, 0));
+  batch.close();
   for (const fd of opened.splice(0)) closeObject(fd);
 });

@@ -39,6 +39,8 @@ export class ActionPool {
   readonly #indices = new IndexPool(MAX_ACTION_LISTS);
   readonly #shapes = new Map<string, PooledShape>();
   #nextShape = 1;
+  #lastShaped: ShapedActions | undefined;
+  #lastList: PooledActions | undefined;
   readonly #store: (list: PooledActions) => void;
   readonly #newShape: () => void;
   readonly #tell: (token: number, actions: readonly DpAction[] | undefined) => void;
@@ -60,7 +62,17 @@ export class ActionPool {
 
   /** The pooled list, one user more; or why not. */
   take(shaped: ShapedActions): PooledActions | string {
-    return this.#take(shaped, undefined);
+    // The flows of a batch have one list, mostly.
+    if (shaped === this.#lastShaped && this.#lastList !== undefined && this.#lastList.users > 0) {
+      this.#lastList.users++;
+      return this.#lastList;
+    }
+    const list = this.#take(shaped, undefined);
+    if (typeof list !== 'string') {
+      this.#lastShaped = shaped;
+      this.#lastList = list;
+    }
+    return list;
   }
 
   /** `actions`: of a list that others hand frames to. */

@@ -155,8 +155,13 @@ export class SystemDatapath extends NetdevDatapath {
   override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
     const id = super.flowPut(key, mask, actions);
     this.#meterUsers.put(id, actions);
-    this.#kernel.flows.put(id, key, mask, actions);
+    this.#kernel.flows.putPacked(id, this.flowMatch(id)!, actions);
     return id;
+  }
+
+  protected override flowsPut(): void {
+    this.#kernel.flows.commit();
+    this.upcalls.allInKernel = this.#kernel.flows.activeCount === this.flowCount();
   }
 
   protected override meterPlace(meter: number, config: DpMeter): number {
@@ -178,8 +183,8 @@ export class SystemDatapath extends NetdevDatapath {
   /** Flows that name a meter, once the kernel runs it or does so no more. */
   #putAgain(meter: number): void {
     for (const id of this.#meterUsers.of(meter)) {
-      const flow = this.flow(id);
-      if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, flow.actions);
+      const match = this.flowMatch(id);
+      if (match !== undefined) this.#kernel.flows.putPacked(id, match, this.flowActions(id)!);
     }
   }
 
@@ -191,8 +196,8 @@ export class SystemDatapath extends NetdevDatapath {
   override flowModify(id: FlowId, actions: readonly DpAction[]): void {
     super.flowModify(id, actions);
     this.#meterUsers.put(id, actions);
-    const flow = this.flow(id);
-    if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, actions);
+    const match = this.flowMatch(id);
+    if (match !== undefined) this.#kernel.flows.putPacked(id, match, actions);
   }
 
   override flowBarrier(): Promise<void> {

@@ -85,7 +85,7 @@ export class UserspaceCore {
   readonly conntrack: Conntrack;
   #random = 0x2545f491;
   /** How far upcalls have been queued, and dealt with. */
-  readonly upcallOrder: { readonly written: number; done: number };
+  readonly upcallOrder: { readonly written: number; done: number; refusesMiss(port: number, length: number): boolean };
   /** Fetches lists that may be on their way here. */
   onUnknownList: () => void = () => {};
   /** Datapath clock, set by the owner once a batch. */
@@ -104,6 +104,7 @@ export class UserspaceCore {
         return upcalls.written;
       },
       done: 0,
+      refusesMiss: (port, length) => upcalls.refusesMiss(port, length),
     };
     this.#newPacket = makePacket;
     this.#executed = makePacket();
