@@ -9,7 +9,7 @@
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction, SetGroup } from '../../datapath/datapath.ts';
-import { FRAG, type Key, newKey, W } from '../../flow/key.ts';
+import { copyKey, FRAG, giveKey, type Key, takeKey, W } from '../../flow/key.ts';
 import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
@@ -51,7 +51,7 @@ export class Walk {
   bridge: BridgeState;
   readonly key: Key;
   readonly base: Key;
-  readonly wild: Key = newKey();
+  readonly wild: Key = takeKey();
   /** The list being filled: the flow's own, or one inside a clone or a branch. */
   out: DpAction[] = [];
   readonly effects: Effect[] = [];
@@ -101,8 +101,8 @@ export class Walk {
   constructor(request: TranslateRequest) {
     this.#request = request;
     this.bridge = request.bridge;
-    this.key = request.key.slice();
-    this.base = request.key.slice();
+    this.key = copyKey(request.key);
+    this.base = copyKey(request.key);
     this.nowMs = request.nowMs;
     this.firstPriority = request.key[W.SKB_PRIORITY]!;
     const { frozen } = request;
@@ -526,9 +526,12 @@ export class Walk {
       this.out.length = 0;
     }
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
+    const mask = finishMask(this.wild, request.key, this.isTunnelled, request.bridge.tlvTable);
+    giveKey(this.base);
+    if (error === undefined) giveKey(this.wild);
     return {
       actions: this.out,
-      mask: finishMask(this.wild, request.key, this.isTunnelled, request.bridge.tlvTable),
+      mask,
       readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
@@ -576,3 +579,10 @@ export class Walk {
 
 /** Translates one key. */
 export const translate = (request: TranslateRequest): Translation => new Walk(request).translate();
+
+/** Gives back the keys of a translation; its actions and effects live on. */
+export function recycleTranslation({ mask, finalKey, readUntilError }: Translation): void {
+  giveKey(mask);
+  giveKey(finalKey);
+  if (readUntilError !== undefined) giveKey(readUntilError);
+}
