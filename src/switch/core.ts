@@ -228,6 +228,8 @@ export interface BridgeControl {
   wantsPacketInOnMiss(): boolean;
   /** Drops connections to controllers and opens them again (`ovs-appctl bridge/reconnect`). */
   reconnect?(): void;
+  /** Whether remotes are reached through the bridge itself. */
+  readonly hasInBand?: boolean;
   /** Whether any controller is configured: without one, a standalone bridge gets its priority-0 NORMAL flow. */
   hasControllers(): boolean;
   close(): Promise<void>;

@@ -54,7 +54,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
       addToBundle(session, message, bytes);
       return undefined;
     case 'barrierRequest':
-      session.core.catchUp?.();
+      core.catchUp?.();
       session.send({ kind: 'barrierReply' }, xid);
       return undefined;
     default:
