@@ -113,6 +113,7 @@ export async function run(options: BenchOptions): Promise<Table> {
     (contender) => contender.cannot() === '' && (options.only.length === 0 || options.only.includes(contender.name)),
   );
   for (const scenario of scenarios) {
+    if (!scenario.name.includes(options.scenario)) continue;
     for (let i = 1; i <= options.rounds; i++) {
       for (const contender of chosen) {
         process.stderr.write(`${scenario.name}, round ${i} of ${options.rounds}: ${contender.label}\n`);

@@ -7,6 +7,8 @@ export interface BenchOptions {
   seconds: number;
   /** Contenders wanted; empty = all. */
   only: string[];
+  /** Scenarios of `flows` wanted, by a part of their names; empty = all. */
+  scenario: string;
 }
 
 const benches: Record<string, { help: string; load: () => Promise<{ run: (options: BenchOptions) => Promise<unknown> }> }> = {
@@ -32,11 +34,12 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
+    scenario: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  process.stdout.write('usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...]\n\n');
+  process.stdout.write('usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...] [--scenario=PART]\n\n');
   for (const [name, bench] of Object.entries(benches)) process.stdout.write(`  ${name.padEnd(10)} ${bench.help}\n`);
 } else {
   // `datapath` runs these two as well.
@@ -50,6 +53,6 @@ if (values.help) {
       break;
     }
     const only = values.only === '' ? [] : values.only.split(',');
-    await (await bench.load()).run({ rounds: Number(values.rounds), seconds: Number(values.seconds), only });
+    await (await bench.load()).run({ rounds: Number(values.rounds), seconds: Number(values.seconds), only, scenario: values.scenario });
   }
 }

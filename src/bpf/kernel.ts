@@ -18,6 +18,7 @@ export const CMD = {
   progTestRun: 10,
   infoByFd: 15,
   mapLookupBatch: 24,
+  mapUpdateBatch: 26,
   linkCreate: 28,
   linkUpdate: 29,
   linkDetach: 34,

@@ -158,7 +158,9 @@ export interface DpFlowStats {
   tcpFlags: number;
 }
 
-/** A frame on its way to user space. `frame` and `key` belong to the receiver. A super-segment keeps its `gsoSize`. */
+/**
+ * A frame on its way to user space. All of an `action` is the receiver's, of a `miss` until it returns. A super-segment keeps its `gsoSize`.
+ */
 export interface Upcall {
   kind: 'miss' | 'action';
   frame: Uint8Array;
@@ -232,7 +234,7 @@ export interface Datapath {
   ports(): Iterable<DpPortInfo>;
   portCounters(port: DpPort): DpPortCounters | undefined;
 
-  /** Installs or replaces the flow of that key and mask; frames meet it from when the frame path has taken it. */
+  /** Installs or replaces the flow of that key and mask; frames meet it from when the frame path has taken it. Both stay the caller's. */
   flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId;
   /** Replaces the actions of an installed flow, keeping its counters. */
   flowModify(id: FlowId, actions: readonly DpAction[]): void;

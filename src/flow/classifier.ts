@@ -332,14 +332,12 @@ export class Classifier<R extends ClassifierRule> {
     this.#ordered = this.#ordered.filter(({ mask }) => this.#subtables.has(mask));
     const isEmpty = TRIE_WORDS.map((_, i) => !this.#ordered.some(({ prefixes }) => prefixes[i] !== 0));
     for (const [i, empty] of isEmpty.entries()) if (empty) this.#tries[i] = new PrefixTrie();
-    const hasPrefixes = isEmpty.includes(false);
+    if (this.#ordered.length === 0) return;
     for (const rule of rules) {
       if (this.#subtables.has(rule.mask)) {
         this.remove(rule);
         continue;
       }
-      rule.next = undefined;
-      if (!hasPrefixes) continue;
       for (let i = 0; i < TRIE_WORDS.length; i++) {
         const length = isEmpty[i] === true ? 0 : prefixLength(rule.mask, TRIE_WORDS[i]!);
         if (length !== 0) this.#tries[i]!.remove(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), length);
@@ -481,15 +479,18 @@ export class Classifier<R extends ClassifierRule> {
     return this.#subtables.get(mask)?.find(values, priority, version);
   }
 
-  /** Rules at least as specific as `match` in `version`: what a non-strict command means. The rules may be removed while iterating. */
-  *within(match: Match | PackedMatch, version: number): Generator<R> {
+  /** Adds to `into` the rules at least as specific as `match` in `version`: what a non-strict command means. */
+  collect(match: Match | PackedMatch, version: number, into: R[]): void {
     const { mask: criteria, values: wanted } = asPacked(match);
-    for (const subtable of [...this.#ordered]) {
-      if (subtable.mask === criteria) {
-        for (const rule of [...subtable.exact(wanted)]) if (rule.isVisible(version)) yield rule;
-      } else if (maskCovers(subtable.mask, criteria)) {
-        for (const rule of subtable.all()) {
-          if (rule.isVisible(version) && valuesAgree(subtable.mask, rule.values, criteria, wanted)) yield rule;
+    for (const subtable of this.#ordered) {
+      const { mask } = subtable;
+      if (mask === criteria) {
+        for (const rule of subtable.exact(wanted)) if (rule.isVisible(version)) into.push(rule);
+      } else if (maskCovers(mask, criteria)) {
+        for (const head of subtable.rules.values()) {
+          for (let rule: ClassifierRule | undefined = head; rule !== undefined; rule = rule.next) {
+            if (rule.isVisible(version) && (wanted.length === 0 || valuesAgree(mask, rule.values, criteria, wanted))) into.push(rule as R);
+          }
         }
       }
     }

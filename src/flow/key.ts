@@ -106,6 +106,29 @@ export type Key = Uint32Array;
 /** A key of zeros. */
 export const newKey = (): Key => new Uint32Array(KEY_WORDS);
 
+/** Keys that their owners have given back: one lies outside the collector's own memory, so that to make it anew costs a microsecond. */
+const SPARE_KEYS: Key[] = [];
+const MAX_SPARE_KEYS = 64;
+
+/** A key of zeros that may be given back. */
+export function takeKey(): Key {
+  const key = SPARE_KEYS.pop();
+  return key === undefined ? newKey() : key.fill(0);
+}
+
+/** A copy that may be given back. */
+export function copyKey(from: Key): Key {
+  const key = from.length === KEY_WORDS ? SPARE_KEYS.pop() : undefined;
+  if (key === undefined) return from.slice();
+  key.set(from);
+  return key;
+}
+
+/** Gives back a key that nobody has a hold of any more. */
+export function giveKey(key: Key): void {
+  if (SPARE_KEYS.length < MAX_SPARE_KEYS && key.length === KEY_WORDS) SPARE_KEYS.push(key);
+}
+
 /** Bits [offset, offset+bits) of a key as a bigint; any width. Not for the frame path. */
 export function keyBits(key: ArrayLike<number>, offset: number, bits: number): bigint {
   let value = 0n;

@@ -46,7 +46,15 @@ export const PUNT_PENDING = { put: 0, taken: 4, done: 8, size: 16 } as const;
 export interface UpcallOrder {
   readonly written: number;
   readonly done: number;
+  /** Whether the queue has surely no room for a frame that the kernel knew no flow for. */
+  refusesMiss(port: number, length: number): boolean;
 }
+
+/** Why frames of a ring are not handed on: they waited too long, or the queue of upcalls is full. */
+export type RingDrop = 'stale' | 'refused';
+
+/** PUNT_RECORD.reason of a frame that the kernel had no flow for. */
+export const REASON_MISS = 1;
 
 /** What `PuntRingDevice` needs; plain. */
 export interface PuntRing {
@@ -62,6 +70,8 @@ export interface PuntRing {
 /** Words of Geneve options in a record. */
 const OPTION_WORDS = 8;
 const PAGE = 4096;
+/** Records that one call goes through at most, those dropped among them. */
+const MOST_LOOKED = 512;
 const BUSY = 0x80000000;
 const DISCARD = 0x40000000;
 const PENDING_WORDS = PUNT_PENDING.size / 4;
@@ -103,7 +113,7 @@ export class PuntRingDevice implements Device {
   };
   readonly #pending: Memory;
   readonly #pendingFd: number;
-  readonly #onStale: () => void;
+  readonly #onDrop: (drop: RingDrop) => void;
   readonly #order: UpcallOrder;
   /** Ports whose frames were taken since the last release. */
   readonly #touched = new Set<number>();
@@ -112,10 +122,10 @@ export class PuntRingDevice implements Device {
   #now = 0;
   #position: number;
 
-  /** `onStale` is told of each frame that waited too long and is dropped. */
-  constructor(ring: PuntRing, pool: ReceivePool, order: UpcallOrder, onStale: () => void) {
+  /** `onDrop` is told of each frame that is dropped. */
+  constructor(ring: PuntRing, pool: ReceivePool, order: UpcallOrder, onDrop: (drop: RingDrop) => void) {
     this.#order = order;
-    this.#onStale = onStale;
+    this.#onDrop = onDrop;
     this.fds = [ring.fd];
     this.#pool = pool;
     this.#mask = ring.size - 1;
@@ -160,7 +170,8 @@ export class PuntRingDevice implements Device {
     this.#now = Number((process.hrtime.bigint() >> 20n) & 0xffffffffn);
     const most = Math.min(budget, POOL_SLOTS);
     let count = 0;
-    while (this.#position < end && count < most) {
+    let looked = 0;
+    while (this.#position < end && count < most && looked++ < MOST_LOOKED) {
       const at = PAGE + (this.#position & this.#mask);
       const header = Atomics.load(this.#headers, at >> 2) >>> 0;
       if ((header & BUSY) !== 0) break;
@@ -169,7 +180,8 @@ export class PuntRingDevice implements Device {
       this.#position += size;
     }
     Atomics.store(this.#consumerWords, 0, BigInt(this.#position));
-    return count;
+    // Where all were dropped there is more to do all the same.
+    return count === 0 && looked > MOST_LOOKED ? 1 : count;
   }
 
   /** Copies a record's frame into the pool, because the ring's pages cannot be written and frames are changed where they stand. */
@@ -186,7 +198,12 @@ export class PuntRingDevice implements Device {
     this.#touched.add(port);
     if (length < 14 || length > MAX_FRAME - 4) return false;
     if (((this.#now - words[word + PUNT_RECORD.time / 4]!) | 0) > MAX_AGE) {
-      this.#onStale();
+      this.#onDrop('stale');
+      return false;
+    }
+    // A flood of new flows costs no more than this where nobody can take them.
+    if (words[word + PUNT_RECORD.reason / 4] === REASON_MISS && this.#order.refusesMiss(port, length)) {
+      this.#onDrop('refused');
       return false;
     }
     const from = at + PUNT_RECORD.size;

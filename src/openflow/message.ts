@@ -120,6 +120,8 @@ export interface PortDesc {
 
 export interface FlowStats {
   match: Match;
+  /** Stands for `match`, in a small form, in a list that a switch tells. */
+  packed?: PackedMatch | undefined;
   priority: number;
   cookie: bigint;
   table: number;

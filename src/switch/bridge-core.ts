@@ -115,6 +115,10 @@ export class Core implements BridgeCore, BridgeState {
     return this.control?.wantsPacketInOnMiss() ?? false;
   }
 
+  get hasInBand(): boolean {
+    return this.control?.hasInBand ?? false;
+  }
+
   get native(): NativeTunnels | undefined {
     return this.megaflows.native;
   }

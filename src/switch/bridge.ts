@@ -321,10 +321,14 @@ export class Bridge implements SwitchBridge {
     return true;
   }
 
-  dumpFlows(): string {
+  reconnect(): void {
+    this.#control.reconnect?.();
+  }
+
+  dumpFlows(showsOffload = false): string {
     this.core.megaflows.settleAll();
     const now = this.core.clock.now();
-    return dumpFlows(this.core.tables, now);
+    return dumpFlows(this.core.tables, now, showsOffload);
   }
 
   ruleCount(): number {

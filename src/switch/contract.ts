@@ -22,6 +22,8 @@ export interface SwitchEnvironment {
   setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
   /** Where simulated datapaths' tunnels find their way; without it they hand outer headers to the datapath. */
   underlay?: Underlay;
+  /** The Ethernet address behind which the host reaches an IPv4 address, as far as it is known, or why there is no way. */
+  nextHop?(address: number): readonly [number, number] | string | undefined;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }
@@ -98,6 +100,10 @@ export interface BridgeSettings {
   floodVlans: readonly number[];
   /** MAC of the local port. */
   localMac: readonly [number, number];
+  /** Managers that are reached in-band. */
+  inBandManagers?: readonly string[];
+  /** The queue for in-band control. */
+  inBandQueue?: number | undefined;
 }
 
 /** What a port is made of, from Interface:type and options. Strings are what the user wrote where the switch has to interpret them. */
@@ -176,6 +182,8 @@ export interface ControllerRequest {
   rateLimit: number;
   burstLimit: number;
   enableAsync: boolean;
+  /** The bridge lets its connection through its own ports. */
+  inBand?: boolean;
 }
 
 export interface ControllerStatus {
@@ -238,6 +246,8 @@ export interface SwitchBridge {
   flowTablesSet?(requests: ReadonlyMap<number, FlowTableRequest>): void;
   controllersSet(requests: readonly ControllerRequest[]): void;
   controllers(): Iterable<ControllerStatus>;
+  /** Drops connections to controllers and opens them again. */
+  reconnect?(): void;
   /** Opens NAME.mgmt and NAME.snoop; resolves when they accept connections. */
   listen(): Promise<void>;
   flushMacTable(): void;
@@ -249,7 +259,7 @@ export interface SwitchBridge {
    */
   trace(flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string;
   /** Flows as `bridge/dump-flows` lists them, hidden and internal ones too. */
-  dumpFlows?(): string;
+  dumpFlows?(showsOffload?: boolean): string;
   /** How many flows the tables hold, for `memory/show`. */
   ruleCount?(): number;
   macStatistics?(): MacStatistics;

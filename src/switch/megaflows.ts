@@ -15,17 +15,17 @@
 // 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
-import { type Key, W } from '../flow/key.ts';
-import { type PackedMask, packMask, packValues } from '../flow/mask.ts';
+import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
 import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
+import { type Megaflow, MegaflowBook, writeKey } from './megaflow-book.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
 import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
-import { translate } from './translate/translate.ts';
-import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
+import { recycleTranslation, translate } from './translate/translate.ts';
+import type { ControllerSend, Translation } from './translate/translation.ts';
 import { TunnelMap } from './translate/tunnel-config.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 
@@ -37,21 +37,6 @@ const FULL_IDLE_MS = 100;
 /** A barrier brings megaflows up to date itself unless one has just done so: a stream of them does not pay for each. */
 const CATCH_UP_MS = 20;
 const MAX_HELD_BYTES = 8 << 20;
-
-interface Megaflow {
-  id: FlowId;
-  key: Key;
-  mask: Key;
-  packed: PackedMask;
-  name: string;
-  actions: readonly DpAction[];
-  effects: readonly Effect[];
-  /** Of the counters already applied. */
-  packets: number;
-  bytes: number;
-  usedMs: number;
-  generation: number;
-}
 
 /** Where a key came in. */
 export interface Ingress {
@@ -72,8 +57,9 @@ export class Megaflows {
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
-  readonly #flows = new Map<FlowId, Megaflow>();
-  readonly #byMask = new Map<PackedMask, Map<string, Megaflow>>();
+  readonly #flows = new MegaflowBook();
+  /** The key of the flow being revalidated. */
+  readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
   maxIdleMs = 10_000;
   flowLimit = 200_000;
@@ -137,7 +123,7 @@ export class Megaflows {
       this.#ports.delete(dpPort);
     }
     // At once: the number may soon be another port's.
-    for (const flow of [...this.#flows.values()]) if (flow.key[W.IN_PORT] === dpPort) this.#remove(flow);
+    for (const flow of [...this.#flows.values()]) if (flow.inPort === dpPort) this.#remove(flow);
     this.changed();
   }
 
@@ -201,17 +187,14 @@ export class Megaflows {
     // 3.
     this.#install(upcall.key, translation, now);
     if (translation.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, translation.actions, upcall.offload);
+    recycleTranslation(translation);
   }
 
   /** `packets` and `bytes` are what it carried in a former process; the rules are not credited with them. */
   #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
     const { actions, effects } = translation;
-    const mask = this.isExact ? packetMask(key) : translation.mask;
-    const packed = packMask(mask);
-    const values = packValues(packed, key);
-    const name = values.join();
-    let sameMask = this.#byMask.get(packed);
-    const known = sameMask?.get(name);
+    const under = this.#flows.under(this.isExact ? packetMask(key) : translation.mask);
+    const known = this.#flows.find(under, key);
     if (known !== undefined) {
       // The frame was on its way while another of its flow came first.
       this.#settle(known, now);
@@ -223,28 +206,8 @@ export class Megaflows {
       return undefined;
     }
     if (this.#flows.size >= this.flowLimit) return undefined;
-    const masked = key.slice();
-    for (let i = 0; i < masked.length; i++) masked[i] = masked[i]! & mask[i]!;
-    const id = this.datapath.flowPut(masked, mask, actions, key);
-    const flow: Megaflow = {
-      id,
-      key: masked,
-      mask,
-      packed,
-      name,
-      actions,
-      effects,
-      packets,
-      bytes,
-      usedMs: now,
-      generation: this.#generation,
-    };
-    this.#flows.set(id, flow);
-    if (sameMask === undefined) {
-      sameMask = new Map();
-      this.#byMask.set(packed, sameMask);
-    }
-    sameMask.set(name, flow);
+    const id = this.datapath.flowPut(key, under.mask, actions, key);
+    this.#flows.add(under, key, { id, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
     return id;
   }
 
@@ -266,10 +229,7 @@ export class Megaflows {
   #remove(flow: Megaflow): void {
     this.#settle(flow, this.#clock.now());
     this.datapath.flowDelete(flow.id);
-    this.#flows.delete(flow.id);
-    const sameMask = this.#byMask.get(flow.packed);
-    sameMask?.delete(flow.name);
-    if (sameMask?.size === 0) this.#byMask.delete(flow.packed);
+    this.#flows.delete(flow);
   }
 
   /** A flow is gone from the datapath without our doing. */
@@ -373,7 +333,7 @@ export class Megaflows {
     const live = new Set<number>();
     for (const flow of this.#flows.values()) {
       for (const effect of flow.effects) if (effect.kind === 'recirc') live.add(effect.id);
-      if (flow.key[W.RECIRC_ID] !== 0) live.add(flow.key[W.RECIRC_ID]!);
+      if (flow.recircId !== 0) live.add(flow.recircId);
     }
     recirculations.sweep((id) => live.has(id), now);
   }
@@ -386,8 +346,10 @@ export class Megaflows {
     }
     if (flow.generation === this.#generation) return;
     const generation = this.#generation;
-    const translation = this.#translate(flow.key, now);
-    if (translation === undefined || !isWithin(translation.mask, flow.mask)) {
+    const translation = this.#translate(writeKey(flow, this.#scratch), now);
+    const isTrue = translation !== undefined && isWithin(translation.mask, flow.under.mask);
+    if (translation !== undefined) recycleTranslation(translation);
+    if (!isTrue) {
       this.#remove(flow);
       return;
     }
@@ -430,7 +392,8 @@ export class Megaflows {
 
   #hold(upcall: Upcall): void {
     this.#heldBytes += upcall.frame.length;
-    if (this.#heldBytes <= MAX_HELD_BYTES) this.#held?.push(upcall);
+    if (this.#heldBytes > MAX_HELD_BYTES) return;
+    this.#held?.push({ ...upcall, frame: upcall.frame.slice(), key: upcall.key.slice(), offload: { ...upcall.offload } });
   }
 
   /** 7. The first configuration stands. */

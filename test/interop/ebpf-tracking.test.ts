@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { closeObject, createMap, deleteElement, loadProgram, lookupElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
 import { scanMap } from '../../src/bpf/objects.ts';
 import type { DpAction } from '../../src/datapath/datapath.ts';
-import { shapeActions } from '../../src/datapath/ebpf/action-shape.ts';
+import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
 import {
   ACTIONS_VALUE,

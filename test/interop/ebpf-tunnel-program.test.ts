@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeObject, createMap, deleteElement, loadProgram, testRun, updateElement } from '../../src/bpf/kernel.ts';
 import type { TunnelKey } from '../../src/datapath/datapath.ts';
-import { shapeActions } from '../../src/datapath/ebpf/action-shape.ts';
+import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from '../../src/datapath/ebpf/extract-program.ts';
 import {
   ACTIONS_VALUE,
@@ -20,7 +20,7 @@ import {
 import { outerTemplate } from '../../src/datapath/ebpf/outer-header.ts';
 import { compileProgram, type MaskSpec } from '../../src/datapath/ebpf/program.ts';
 import { compileTunnelPop } from '../../src/datapath/ebpf/tunnel-pop-program.ts';
-import { extractKey } from '../../src/flow/extract.ts';
+import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';
 import { sumBytes } from '../../src/wire/checksum.ts';
 import { decodeTunnel, type TunnelProtocol } from '../../src/wire/tunnel-headers.ts';
@@ -38,6 +38,7 @@ const them = [0xfd000000, 0, 0, 2];
 const OURS4 = 0xac100001;
 const THEIRS4 = 0xac100002;
 
+setVlanLimit(2);
 const opened: number[] = [];
 after(() => {
   for (const fd of opened) closeObject(fd);
@@ -132,6 +133,7 @@ function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
     const run = testRun(program, frame);
     if (run.frame.length <= frame.length) return undefined;
     assert.equal(run.verdict, REDIRECTED);
+    assert.equal(run.frame[0]! & 1, 0, 'the kernel sends nothing to a neighbour that is addressed to many');
     run.frame.set(tunnel.ipv6 ? [0x86, 0xdd] : [8, 0], 12);
     return run.frame;
   };

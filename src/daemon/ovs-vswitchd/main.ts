@@ -12,6 +12,7 @@ import { openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
 import { runDir } from '../../host/directories.ts';
 import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
+import { nextHop } from '../../host/next-hop.ts';
 import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream } from '../../host/socket.ts';
@@ -111,6 +112,7 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
     ],
   ],
   ['Mirror', 'all'],
+  ['Manager', ['target', 'connection_mode']],
   ['Flow_Table', 'all'],
   [
     'Port',
@@ -169,6 +171,7 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'controller_rate_limit',
       'controller_burst_limit',
       'enable_async_messages',
+      'connection_mode',
       'is_connected',
       'role',
       'status',
@@ -241,6 +244,7 @@ async function start(context: DaemonContext): Promise<void> {
       throw new ConfigError('Address family not supported by protocol');
     },
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
+    nextHop: wantedOptions.dummySystem ? () => 'Operation not supported' : nextHop,
     underlay,
     runDirectory: runDir(),
   };

@@ -47,13 +47,6 @@ export class FlowHolds {
     Atomics.store(this.#words, this.#at(flow), 0);
   }
 
-  /** The program that runs knows the flow, which began last, and its actions. */
-  release(flow: HeldFlow): void {
-    if (this.#waiting.at(-1) !== flow) return;
-    this.#waiting.pop();
-    this.#release(flow);
-  }
-
   /** The program that runs knows all flows. */
   releaseAll(): void {
     for (const flow of this.#waiting) this.#release(flow);

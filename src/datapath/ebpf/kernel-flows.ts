@@ -1,25 +1,28 @@
 // The flows that the kernel has: masks, flows and program, kept in step with the control plane's flows.
 //
 //   1. A flow is taken if its key is one the program can read and its actions have a shape; otherwise it is user space's, with a reason.
-//   2. Under a known mask and shape it is one map update. A new mask or shape makes a new program, loaded once for all that came in the
-//      same moment, which replaces the running one at every port in place.
+//   2. Under a known mask and shape it is one map update. Those of a batch of new flows go to the kernel together, with `commit` or with
+//      whatever else is done to flows. A new mask or shape makes a new program, loaded once for all that came in the same moment, which
+//      replaces the running one at every port in place.
 //   3. Until the new program runs, the frames concerned reach user space, which has every flow: nothing is lost meanwhile.
 //   4. Masks stand in the order of their hits since they were ordered last; masks without flows are left out.
 //   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
+import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpAction } from '../datapath.ts';
+import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { MAX_FLOWS } from '../userspace/shared-state.ts';
+import { shapeActions } from './action-cutter.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
-import { allSteps, type OutputDevice, shapeActions } from './action-shape.ts';
-import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
+import { allSteps, type OutputDevice, type ShapedActions } from './action-shape.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
-import { MAX_MASK_WORDS } from './frame-context.ts';
+import { type FlowPlan, fitsPlan, planFlow, planKey } from './flow-plan.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
 import type { PinStore } from './pin-store.ts';
@@ -55,8 +58,9 @@ interface Installed {
   port: number;
 }
 
-/** Words that are zero in every frame on its first way through the program; a key that has them zero needs no lookup of them. */
-const ZERO_WORDS: ReadonlySet<number> = new Set([W.CT_STATE, W.CT_ZONE, W.CT_MARK, W.PACKET_TYPE]);
+interface Plan extends FlowPlan {
+  mask: Mask;
+}
 
 export class KernelFlows {
   readonly #maps: Map<string, number>;
@@ -77,6 +81,8 @@ export class KernelFlows {
   #program: number;
   #hasTunnels = false;
   #vlanLimit = 1;
+  /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
+  onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
   /** Programs loaded so far. */
   programCount = 0;
   /** The first masks at the last look. */
@@ -90,6 +96,16 @@ export class KernelFlows {
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
   readonly #index = new Uint32Array(1);
+  /** By the words of the control plane's mask, which keeps one array of them for each. */
+  readonly #plans = new WeakMap<Int32Array, Plan>();
+  readonly #batch = new MapBatch(FLOW_VALUE.size);
+  /** Flows whose entries stand in the batch. */
+  readonly #batched: Installed[] = [];
+  #isCommitting = false;
+  #activeCount = 0;
+  /** The list of actions that was cut last; forgotten with each batch, because what it names may change. */
+  #lastActions: readonly DpAction[] | undefined;
+  #lastShaped: ShapedActions | string = '';
 
   /**
    * `maps` are the fixed ones; `onProgram` puts a program in the place of the running one; maps of flows are pinned in the store; `meter`
@@ -115,6 +131,7 @@ export class KernelFlows {
     this.#actions = new ActionPool(
       (list) => this.#storeActions(list),
       () => this.#reloadSoon(),
+      (token, actions) => this.onList(token, actions),
     );
     this.#program = this.#load([]);
     this.#publish();
@@ -160,7 +177,7 @@ export class KernelFlows {
   }
 
   #storeActions({ index, shape, params }: PooledActions): void {
-    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape.number, true);
+    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape?.number ?? 0, true);
     this.#value.set(params, ACTIONS_VALUE.params);
     this.#index[0] = index;
     updateElement(this.#maps.get('actions')!, new Uint8Array(this.#index.buffer), this.#value);
@@ -168,24 +185,37 @@ export class KernelFlows {
 
   /** Installs a flow or replaces its actions. Gives why it stays in user space, or undefined when the kernel has it. */
   put(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const reason = this.#tryPut(id, key, mask, actions);
+    const reason = this.putPacked(id, packMatch(key, mask), actions);
+    this.commit();
+    return reason ?? (this.has(id) ? undefined : 'map_full');
+  }
+
+  /** The same, at the next `commit` at the latest. */
+  putPacked(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
+    const reason = this.#tryPut(id, match, actions);
     if (reason !== undefined) {
-      this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+      this.commit();
+      this.#refuse(reason);
       const before = this.#flows.get(id);
       if (before !== undefined) this.#deactivate(before);
     }
     return reason;
   }
 
-  #tryPut(id: number, key: Key, mask: Key, actions: readonly DpAction[]): string | undefined {
-    const shaped = shapeActions(actions, this.#device, this.#meter);
+  #refuse(reason: string): void {
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  }
+
+  #tryPut(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
+    const shaped = this.#shape(actions);
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
-      const made = this.#newFlow(key, mask);
+      const made = this.#newFlow(match);
       if (typeof made === 'string') return made;
       flow = made;
     } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
+      this.commit();
       const mask = this.#mask([...flow.mask.words], [...flow.mask.masks]);
       if (mask === undefined) return 'too_many_masks';
       flow.mask = mask;
@@ -201,75 +231,118 @@ export class KernelFlows {
     return reason;
   }
 
-  #newFlow(key: Key, mask: Key): Installed | string {
-    // No frame of such a port meets the program.
-    if (mask[W.IN_PORT] === 0xffffffff && this.#device(key[W.IN_PORT]!) === undefined) return 'input_not_in_kernel';
-    const { indices, masks, words } = packMatch(key, mask);
-    const kept: { word: number; mask: number; value: number }[] = [];
-    const isOfDevice = mask[W.IN_PORT] === 0xffffffff && !this.#isTunnel(key[W.IN_PORT]!);
-    const isFresh = mask[W.RECIRC_ID] === 0xffffffff && key[W.RECIRC_ID] === 0;
-    for (const [i, word] of indices.entries()) {
-      const value = words[i]! >>> 0;
-      // Connection fields of frames that have not been looked up before, and tunnel fields of frames from devices, are zero.
-      if (!isOfDevice && word >= W.TUN_ID) {
-        // The size of options is one word.
-        if (word === W.TUN_METADATA_MAP + 1 && value === 0) continue;
-        if (!TUNNEL_WORD_SET.has(word)) return 'tunnel_field';
-        kept.push({ word, mask: masks[i]! >>> 0, value });
-      } else if (!isFresh && word >= W.CT_STATE && word <= W.CT_MARK) {
-        kept.push({ word, mask: masks[i]! >>> 0, value });
-      } else if (!isFresh && word >= W.CT_LABEL && word < W.TUN_ID) {
-        return 'connection_field';
-      } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
-        if (value !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
-      } else if (EXTRACTED_WORDS.has(word)) {
-        kept.push({ word, mask: masks[i]! >>> 0, value });
-      } else {
-        return 'key_field';
-      }
+  #shape(actions: readonly DpAction[]): ShapedActions | string {
+    if (this.#lastActions === undefined || !isSurelySame(this.#lastActions, actions)) {
+      this.#lastShaped = shapeActions(actions, this.#device, this.#meter);
+      this.#lastActions = actions;
+      this.#commitSoon();
     }
-    if (kept.length === 0) return 'empty_mask';
-    if (kept.length > MAX_MASK_WORDS) return 'mask_too_wide';
-    const target = this.#mask(
-      kept.map((one) => one.word),
-      kept.map((one) => one.mask),
-    );
-    if (target === undefined) return 'too_many_masks';
-    const bytes = new Uint8Array(kept.length * 4);
-    const view = new DataView(bytes.buffer);
-    for (const [i, { value }] of kept.entries()) view.setUint32(i * 4, value, false);
+    return this.#lastShaped;
+  }
+
+  #newFlow(match: PackedMatch): Installed | string {
+    const { indices, masks, words } = match;
+    // Words stand in ascending order.
+    const hasPort = indices[0] === W.IN_PORT && masks[0] === -1;
+    const port = hasPort ? words[0]! >>> 0 : 0;
+    // No frame of such a port meets the program.
+    if (hasPort && this.#device(port) === undefined) return 'input_not_in_kernel';
+    const isOfDevice = hasPort && !this.#isTunnel(port);
+    const recirc = indices.indexOf(W.RECIRC_ID);
+    const isFresh = recirc >= 0 && masks[recirc] === -1 && words[recirc] === 0;
+    let plan = this.#plans.get(indices);
+    if (
+      plan === undefined ||
+      plan.isOfDevice !== isOfDevice ||
+      plan.isFresh !== isFresh ||
+      this.#masks.get(plan.mask.name) !== plan.mask ||
+      !fitsPlan(plan, words)
+    ) {
+      const made = planFlow(match, isOfDevice, isFresh);
+      if (typeof made === 'string') return made;
+      this.commit();
+      const mask = this.#mask(
+        made.kept.map((at) => indices[at]!),
+        made.kept.map((at) => masks[at]! >>> 0),
+      );
+      if (mask === undefined) return 'too_many_masks';
+      plan = { ...made, mask };
+      this.#plans.set(indices, plan);
+    }
     const counters = this.#counterIndices.take();
     if (counters === undefined) return 'too_many_flows';
     this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
-    const port = key[W.RECIRC_ID] === 0 && mask[W.IN_PORT] === 0xffffffff ? key[W.IN_PORT]! : 0;
-    return { mask: target, key: bytes, counters, actions: undefined, former: [], port };
+    const isFirst = recirc < 0 || words[recirc] === 0;
+    return { mask: plan.mask, key: planKey(plan, words), counters, actions: undefined, former: [], port: isFirst ? port : 0 };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
+    const { mask } = flow;
+    if (this.#masks.get(mask.name) !== mask) return 'mask_dropped';
+    if (flow.actions !== undefined) {
+      this.commit();
+      this.#setEntry(flow, list);
+      try {
+        updateElement(mask.fd, flow.key, new Uint8Array(this.#entry.buffer));
+      } catch (error) {
+        log.dbg(() => `flow not changed: ${errorText(error)}`);
+        return 'map_full';
+      }
+      this.#actions.give(flow.actions);
+      flow.actions = list;
+      return undefined;
+    }
+    if (!this.#batch.fits(mask.fd, flow.key.length)) this.commit();
+    this.#holds.begin(flow);
+    this.#setEntry(flow, list);
+    this.#batch.add(mask.fd, flow.key, this.#entry);
+    this.#commitSoon();
+    this.#batched.push(flow);
+    flow.actions = list;
+    mask.flows.add(flow);
+    this.#activeCount++;
+    return undefined;
+  }
+
+  #setEntry(flow: Installed, list: PooledActions): void {
     this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
     this.#entry[FLOW_VALUE.actions / 4] = list.index;
-    if (this.#masks.get(flow.mask.name) !== flow.mask) return 'mask_dropped';
-    const isNew = flow.actions === undefined;
-    if (isNew) this.#holds.begin(flow);
-    try {
-      updateElement(flow.mask.fd, flow.key, new Uint8Array(this.#entry.buffer));
-    } catch (error) {
-      log.dbg(() => `flow not taken: ${errorText(error)}`);
-      return 'map_full';
+  }
+
+  #commitSoon(): void {
+    if (this.#isCommitting) return;
+    this.#isCommitting = true;
+    queueMicrotask(() => this.commit());
+  }
+
+  /** Everything that was put is in the kernel now, or refused. */
+  commit(): void {
+    this.#isCommitting = false;
+    this.#lastActions = undefined;
+    if (this.#batch.length === 0) return;
+    const batched = this.#batched.splice(0);
+    const failed = this.#batch.send();
+    for (const key of failed) {
+      const flow = batched.find((one) => one.key === key);
+      log.dbg(() => 'flow not taken');
+      this.#refuse('map_full');
+      if (flow === undefined) continue;
+      this.#actions.give(flow.actions!);
+      flow.actions = undefined;
+      this.#activeCount--;
+      flow.mask.flows.delete(flow);
     }
-    if (flow.actions !== undefined) this.#actions.give(flow.actions);
-    flow.actions = list;
-    flow.mask.flows.add(flow);
-    if (isNew && this.#reload === undefined) this.#holds.release(flow);
-    return undefined;
+    if (this.#reload === undefined) this.#holds.releaseAll();
   }
 
   /** The frames of a flow go to user space from now on. */
   #deactivate(flow: Installed): void {
+    this.commit();
     if (flow.actions === undefined) return;
     deleteElement(flow.mask.fd, flow.key);
     this.#actions.give(flow.actions);
     flow.actions = undefined;
+    this.#activeCount--;
     flow.mask.flows.delete(flow);
   }
 
@@ -330,11 +403,13 @@ export class KernelFlows {
 
   /** Does now what would be done soon. */
   reloadNow(): void {
+    this.commit();
     if (this.#reload !== undefined) this.reload();
   }
 
   /** Puts a program for the present masks and shapes in the place of the running one. */
   reload(): void {
+    this.commit();
     clearTimeout(this.#reload);
     this.#reload = undefined;
     this.#dropEmptyMasks();
@@ -398,12 +473,17 @@ export class KernelFlows {
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
   isPartial(id: number): boolean {
-    const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
-    return [...allSteps(steps)].some(({ op }) => op === 'userspace' || op === 'ct');
+    const isPartial = ({ shape, children }: PooledActions): boolean =>
+      shape === undefined ||
+      [...allSteps(shape.shape.steps)].some(({ op }) => op === 'userspace' || op === 'ct') ||
+      children.some(isPartial);
+    const actions = this.#flows.get(id)?.actions;
+    return actions !== undefined && isPartial(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */
   has(id: number): boolean {
+    this.commit();
     return this.#flows.get(id)?.actions !== undefined;
   }
 
@@ -429,6 +509,8 @@ export class KernelFlows {
   inherit(id: number, place: CounterPlace): boolean {
     const flow = this.#flows.get(id);
     if (flow === undefined) return false;
+    // Before it is free it has to be there.
+    this.commit();
     flow.former.push(place);
     this.#holds.free(flow);
     return true;
@@ -446,14 +528,21 @@ export class KernelFlows {
     return this.#masks.size;
   }
 
+  /** Flows whose frames the kernel carries. */
+  get activeCount(): number {
+    return this.#activeCount;
+  }
+
   get flowCount(): number {
     return this.#flows.size;
   }
 
   close(): void {
+    this.commit();
     clearTimeout(this.#reload);
     clearInterval(this.#reorder);
     this.#holds.close();
+    this.#batch.close();
     closeObject(this.#program);
     unmapMemory(this.#counters);
     for (const { fd, map } of this.#masks.values()) {
@@ -463,4 +552,15 @@ export class KernelFlows {
     this.#masks.clear();
     this.#flows.clear();
   }
+}
+
+/** Whether two lists are surely the same: outputs to the same ports. */
+function isSurelySame(a: readonly DpAction[], b: readonly DpAction[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    if (x.kind !== 'output' || y.kind !== 'output' || x.port !== y.port) return false;
+  }
+  return true;
 }

@@ -29,14 +29,28 @@ export const PENDING_VALUE = PUNT_PENDING;
  * dropped; always 0.
  */
 export const TOTALS_VALUE = { punted: 0, dropped: 32, wrapFailed: 40, zero: 48, metered: 56, size: 64 } as const;
+/** The only value of `detour`: the device at whose egress copies of frames go through lists of their own, 0 = none. */
+export const DETOUR_VALUE = { ifindex: 0, size: 8 } as const;
 
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
- * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark.
+ * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark. `list` and `token`,
+ * host order: the list of actions to run on it, and its name for user space.
  */
-export const RESUME_VALUE = { kind: 0, port: 4, recircId: 8, dpHash: 12, tunnel: 16, depth: 112, ct: 116, size: 128 } as const;
-/** Bits: the frame came out of a tunnel; it was looked up before. */
-export const RESUME_KIND = { tunnel: 1, recirculated: 2 } as const;
+export const RESUME_VALUE = {
+  kind: 0,
+  port: 4,
+  recircId: 8,
+  dpHash: 12,
+  tunnel: 16,
+  depth: 112,
+  ct: 116,
+  list: 128,
+  token: 132,
+  size: 136,
+} as const;
+/** Bits: the frame came out of a tunnel; it was looked up before; a list of actions runs on it, without a lookup. */
+export const RESUME_KIND = { tunnel: 1, recirculated: 2, list: 4 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
 export const TUNNEL_KEY = { address: 0, ipProtocol: 16, port: 18, size: 20 } as const;
 export const TUNNEL_VALUE = { port: 0, protocol: 4, size: 8 } as const;
@@ -81,6 +95,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('tx', TX_VALUE.size, MAX_PORTS),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
+  array('detour', DETOUR_VALUE.size, 1),
   array('hints', HINTS, 1),
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),

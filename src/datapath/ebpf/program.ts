@@ -12,6 +12,7 @@
 // Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
+import { REASON_MISS } from '../../netdev/punt-ring.ts';
 import { emitShape, HASH_WORDS } from './action-program.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
 import { CT_READS, CT_WORDS } from './ct-program.ts';
@@ -19,10 +20,13 @@ import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
 import {
   DEPTH,
+  emitConsumed,
   emitForget,
   emitFrameLength,
   HELPER,
   keyAt,
+  LIST_SHIFT,
+  LIST_TOKEN,
   loadZero,
   RESUMED,
   SKB,
@@ -31,10 +35,11 @@ import {
   TUNNEL_WORDS,
   VERDICT,
 } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
+import { emitResume } from './resume-program.ts';
 
 /** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
 export const MAX_MASKS = 48;
@@ -65,7 +70,7 @@ export interface ProgramSpec {
 }
 
 /** Why a frame was punted; `order`: after others of its flow. */
-export const PUNT_REASON = { order: 0, miss: 1, unusual: 2, actions: 3 } as const;
+export const PUNT_REASON = { order: 0, miss: REASON_MISS, unusual: 2, actions: 3 } as const;
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
 /** Words that are read together. */
@@ -94,7 +99,9 @@ export function compileProgram(spec: ProgramSpec): Program {
   const tracks =
     spec.masks.some(({ words }) => CT_WORDS.some((word) => words.includes(word))) ||
     spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'ct' || op === 'ctClear'));
-  emitResume(a, hasTunnels, tracks);
+  const fresh = a.fresh('fromdevice');
+  emitResume(a, { hasTunnels, tracks }, fresh);
+  a.goto('key').label(fresh);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports')
     .mov(2, { reg: 10 })
@@ -115,7 +122,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   loadZero(a, 0);
   a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
   if (tracks) for (const word of CT_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
-  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).label('key');
+  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).store(4, 10, LIST_TOKEN, { reg: 0 }).label('key');
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
   words.delete(W.IN_PORT);
@@ -131,6 +138,9 @@ export function compileProgram(spec: ProgramSpec): Program {
   emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
   a.mov(9, 0).mov(0, 0);
   emitForget(a, 'unusual');
+  // Or the list that a former run of the program named.
+  const hasLists = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'fork' || op === 'continue'));
+  if (hasLists) a.load(4, 1, 10, RESUMED).jump('set', 1, RESUME_KIND.list, 'list');
   // 3. The masks.
   const hints = spec.masks.length > 1;
   if (hints) emitHint(a, words, spec.masks.length);
@@ -162,8 +172,10 @@ export function compileProgram(spec: ProgramSpec): Program {
       a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
     }
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
+    a.label('steps');
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
+    if (hasLists) emitList(a);
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
       emitShape(a, shape, { punt: 'actions', hasTunnels, tracks });
@@ -225,21 +237,14 @@ function emitChoice(a: Assembler, from: number, to: number): void {
   emitChoice(a, middle, to);
 }
 
-/** Frames that another program has begun with: what it knows becomes part of the key. */
-function emitResume(a: Assembler, hasTunnels: boolean, tracks: boolean): void {
-  const fresh = a.fresh('fromdevice');
-  a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
-  a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
-  a.store(4, 0, RESUME_VALUE.kind, 0).alu('and', 1, RESUME_KIND.tunnel).store(4, 10, RESUMED, { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.port).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.recircId).store(4, 10, keyAt(W.RECIRC_ID), { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.dpHash).store(4, 10, keyAt(W.DP_HASH), { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.depth).store(4, 10, DEPTH, { reg: 1 });
-  if (hasTunnels) {
-    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(word), { reg: 1 });
-  }
-  if (tracks) for (const [i, word] of CT_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.ct + i * 4).store(4, 10, keyAt(word), { reg: 1 });
-  a.goto('key').label(fresh);
+/** Another run of the program named the list. */
+function emitList(a: Assembler): void {
+  const { scratch } = STACK;
+  const found = a.fresh('listed');
+  a.label('list').load(4, 1, 10, RESUMED).alu('rsh', 1, LIST_SHIFT).store(4, 10, scratch, { reg: 1 });
+  a.loadMap(1, 'actions').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).mov(9, { reg: 0 }).jump('ne', 9, 0, found);
+  emitConsumed(a);
+  a.label(found).load(4, 0, 9, ACTIONS_VALUE.shape).goto('steps');
 }
 
 /** Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */

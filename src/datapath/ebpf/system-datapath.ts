@@ -34,6 +34,7 @@ const log = logger('dpif_ebpf');
 /** Port number under which the ring is attached; ports of frames count from 1. */
 const RING_PORT = 0;
 const IFF_PROMISC = 0x100;
+const LIST_END_MS = 2000;
 
 /** A predecessor's flow, with the place where its programs count. */
 interface InheritedFlow extends DpInheritedFlow {
@@ -63,7 +64,14 @@ export class SystemDatapath extends NetdevDatapath {
     });
     this.shareMeters(kernel.metersFd, METERS_SIZE);
     this.shareConnections(kernel.connectionsFd);
+    kernel.flows.onList = (token, actions) => this.#list(token, actions);
     this.#ringReady.catch((error: unknown) => log.err(`the ring of the kernel's frames cannot be read: ${errorText(error)}`));
+  }
+
+  /** Frames with a list that is no more may still be on their way. */
+  #list(token: number, actions: readonly DpAction[] | undefined): void {
+    if (actions !== undefined) this.commandNow({ op: 'listPut', token, actions });
+    else setTimeout(() => this.command({ op: 'listDelete', token }), LIST_END_MS).unref();
   }
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
@@ -147,8 +155,13 @@ export class SystemDatapath extends NetdevDatapath {
   override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
     const id = super.flowPut(key, mask, actions);
     this.#meterUsers.put(id, actions);
-    this.#kernel.flows.put(id, key, mask, actions);
+    this.#kernel.flows.putPacked(id, this.flowMatch(id)!, actions);
     return id;
+  }
+
+  protected override flowsPut(): void {
+    this.#kernel.flows.commit();
+    this.upcalls.allInKernel = this.#kernel.flows.activeCount === this.flowCount();
   }
 
   protected override meterPlace(meter: number, config: DpMeter): number {
@@ -170,8 +183,8 @@ export class SystemDatapath extends NetdevDatapath {
   /** Flows that name a meter, once the kernel runs it or does so no more. */
   #putAgain(meter: number): void {
     for (const id of this.#meterUsers.of(meter)) {
-      const flow = this.flow(id);
-      if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, flow.actions);
+      const match = this.flowMatch(id);
+      if (match !== undefined) this.#kernel.flows.putPacked(id, match, this.flowActions(id)!);
     }
   }
 
@@ -183,8 +196,8 @@ export class SystemDatapath extends NetdevDatapath {
   override flowModify(id: FlowId, actions: readonly DpAction[]): void {
     super.flowModify(id, actions);
     this.#meterUsers.put(id, actions);
-    const flow = this.flow(id);
-    if (flow !== undefined) this.#kernel.flows.put(id, flow.key, flow.mask, actions);
+    const match = this.flowMatch(id);
+    if (match !== undefined) this.#kernel.flows.putPacked(id, match, actions);
   }
 
   override flowBarrier(): Promise<void> {

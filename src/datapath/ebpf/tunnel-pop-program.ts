@@ -253,6 +253,8 @@ function emitDecap(a: Assembler): void {
   a.store(4, 9, RESUME_VALUE.depth, 0)
     .store(4, 9, RESUME_VALUE.recircId, 0)
     .store(4, 9, RESUME_VALUE.dpHash, 0)
+    .store(4, 9, RESUME_VALUE.list, 0)
+    .store(4, 9, RESUME_VALUE.token, 0)
     .store(4, 9, RESUME_VALUE.kind, RESUME_KIND.tunnel);
   for (let i = 0; i < 3; i++) a.store(4, 9, RESUME_VALUE.ct + i * 4, 0);
   a.mov(1, { reg: 6 }).loadMap(2, 'programs').mov(3, 0).call(HELPER.tailCall);

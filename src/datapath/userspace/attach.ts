@@ -8,7 +8,7 @@ import { type SendSocket, SendSocketDevice } from '../../netdev/send-socket.ts';
 import { type Tap, TapDevice } from '../../netdev/tap.ts';
 import { type Tunnel, TunnelDevice } from '../../netdev/tunnel.ts';
 import type { UserspaceCore } from './core.ts';
-import { DROP, PORT, type SharedState } from './shared-state.ts';
+import { DROP, PORT, type SharedState, STAT } from './shared-state.ts';
 
 export type OpenedDevice = PacketSocket | PuntRing | SendSocket | Tap | Tunnel;
 
@@ -49,8 +49,15 @@ export function attachDevice(opened: OpenedDevice, port: number, core: Userspace
     case 'sender':
       return new SendSocketDevice(opened, counters, emitter);
     case 'ring':
-      return new PuntRingDevice(opened, pool, core.upcallOrder, () => {
-        core.state.drops[DROP.ring_stale]! += 1;
+      return new PuntRingDevice(opened, pool, core.upcallOrder, (drop) => {
+        const { drops, stats } = core.state;
+        if (drop === 'stale') {
+          drops[DROP.ring_stale]! += 1;
+          return;
+        }
+        stats[STAT.missed]! += 1;
+        stats[STAT.lost]! += 1;
+        drops[DROP.upcall_queue_full]! += 1;
       });
     case 'tunnel':
       return new TunnelDevice(opened, pool, counters);

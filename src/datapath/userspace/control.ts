@@ -19,7 +19,7 @@ import type {
 import { NO_OFFLOAD } from '../datapath.ts';
 import type { Command } from './command.ts';
 import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
-import { FlowRegistry } from './flow-registry.ts';
+import { FlowRegistry, type PackedMatch } from './flow-registry.ts';
 import { DROP_REASONS, MAX_BANDS, MAX_METERS, MAX_PORTS, METER, PORT, type SharedState, STAT } from './shared-state.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
 
@@ -134,6 +134,9 @@ export abstract class UserspaceControl implements Datapath {
     return id;
   }
 
+  /** The flows that a batch of upcalls brought have all been put. */
+  protected flowsPut(): void {}
+
   /** A flow has given its match to another. */
   protected flowReplaced(_id: FlowId): void {}
 
@@ -156,9 +159,13 @@ export abstract class UserspaceControl implements Datapath {
     return this.#flows.flows();
   }
 
-  /** An installed flow. */
-  protected flow(id: FlowId): DpFlow | undefined {
-    return this.#flows.flow(id);
+  /** The match of an installed flow, and what it does. */
+  protected flowMatch(id: FlowId): PackedMatch | undefined {
+    return this.#flows.match(id);
+  }
+
+  protected flowActions(id: FlowId): readonly DpAction[] | undefined {
+    return this.#flows.actions(id);
   }
 
   flowCount(): number {
@@ -219,6 +226,7 @@ export abstract class UserspaceControl implements Datapath {
     if (batch.length > 0) {
       const { read } = this.upcalls;
       this.#sink?.(batch);
+      this.flowsPut();
       // Behind all that the sink commanded.
       this.command({ op: 'upcallsDone', position: read });
     }

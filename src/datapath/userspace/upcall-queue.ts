@@ -16,10 +16,17 @@ const SHARE = 10;
 const HEADER_WORDS = 8;
 const RECORD_FIXED = HEADER_WORDS + W.DP_END;
 const CONTROL_WORDS = 8 + MAX_PORTS;
-/** Places of the control words: bytes ever written and ever read (modulo 2^32), and whether the reader has been woken. */
+/**
+ * Places of the control words: bytes ever written and ever read (modulo 2^32), whether the reader has been woken, and whether a frame that
+ * the kernel has no flow for has none in user space either.
+ */
 const WRITTEN = 0;
 const READ = 1;
 const WOKEN = 2;
+const IN_KERNEL = 3;
+/** Misses of a batch whose memory is kept, and the longest frame among them. */
+const MOST_MISSES = 64;
+const MOST_FRAME = 2048;
 
 export class UpcallQueue {
   readonly buffer: ArrayBufferLike;
@@ -27,6 +34,7 @@ export class UpcallQueue {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #size: number;
+  readonly #misses: (Upcall | undefined)[] = [];
 
   /** A new queue of `size` bytes (a power of two), or the view of another thread's. */
   constructor(size: number, buffer?: ArrayBufferLike) {
@@ -65,6 +73,19 @@ export class UpcallQueue {
     return true;
   }
 
+  /** The reader's: the kernel has every flow. */
+  set allInKernel(all: boolean) {
+    Atomics.store(this.#control, IN_KERNEL, all ? 1 : 0);
+  }
+
+  /** Whether a frame of that port and length which the kernel had no flow for would surely be refused: looking it up would be in vain. */
+  refusesMiss(port: number, length: number): boolean {
+    if (Atomics.load(this.#control, IN_KERNEL) === 0 || port >= MAX_PORTS) return false;
+    const size = (RECORD_FIXED * 4 + length + 7) & ~7;
+    const used = ((this.#control[WRITTEN]! >>> 0) - Atomics.load(this.#control, READ)) >>> 0;
+    return (Atomics.load(this.#control, 8 + port) + size) * SHARE > this.#size - used;
+  }
+
   /** How far the queue is written. */
   get written(): number {
     return Atomics.load(this.#control, WRITTEN);
@@ -84,7 +105,7 @@ export class UpcallQueue {
     return Atomics.exchange(this.#control, WOKEN, 1) === 0;
   }
 
-  /** Takes up to `most` upcalls out. */
+  /** Takes up to `most` upcalls out. Misses are the caller's until the next call only. */
   drain(most: number): Upcall[] {
     Atomics.store(this.#control, WOKEN, 0);
     const out: Upcall[] = [];
@@ -97,7 +118,7 @@ export class UpcallQueue {
         read = (read + this.#size - at) >>> 0;
         continue;
       }
-      out.push(this.#record(at >> 2));
+      out.push(this.#record(at >> 2, out.length));
       Atomics.sub(this.#control, 8 + this.#words[(at >> 2) + 3]!, size);
       read = (read + size) >>> 0;
       Atomics.store(this.#control, READ, read | 0);
@@ -106,22 +127,44 @@ export class UpcallQueue {
     return out;
   }
 
-  #record(word: number): Upcall {
+  #record(word: number, slot: number): Upcall {
     const w = this.#words;
-    const key: Key = new Uint32Array(KEY_WORDS);
+    const flags = w[word + 1]!;
+    const isMiss = (flags & 1) === 0;
+    const upcall = isMiss ? this.#miss(slot, w[word + 6]!) : newUpcall('action', new Uint8Array(w[word + 6]!));
+    const { key, frame, offload } = upcall;
     for (let i = 0; i < W.DP_END; i++) key[i] = w[word + HEADER_WORDS + i]!;
     const frameAt = (word + RECORD_FIXED) * 4;
-    const flags = w[word + 1]!;
-    const offload = {
-      csumStart: w[word + 4]! >>> 16,
-      csumOffset: w[word + 4]! & 0xffff,
-      gsoType: w[word + 5]! >>> 16,
-      gsoSize: w[word + 5]! & 0xffff,
-    };
-    // Not `slice`: a copy in memory of this thread alone.
-    const frame = new Uint8Array(w[word + 6]!);
+    offload.csumStart = w[word + 4]! >>> 16;
+    offload.csumOffset = w[word + 4]! & 0xffff;
+    offload.gsoType = w[word + 5]! >>> 16;
+    offload.gsoSize = w[word + 5]! & 0xffff;
     frame.set(this.#bytes.subarray(frameAt, frameAt + frame.length));
-    if ((flags & 1) === 0) return { kind: 'miss', frame, key, offload };
-    return { kind: 'action', frame, key, offload, cookie: { reason: REASONS[flags >> 8] ?? 'slow_path', token: w[word + 2]! } };
+    if (!isMiss) upcall.cookie = { reason: REASONS[flags >> 8] ?? 'slow_path', token: w[word + 2]! };
+    return upcall;
+  }
+
+  /** A miss of this place in a batch, used again with the next: new flows come in numbers, and keys and frames cost much to make. */
+  #miss(slot: number, length: number): Upcall {
+    const known = this.#misses[slot];
+    if (known === undefined) {
+      const made = newUpcall('miss', new Uint8Array(length));
+      if (slot < MOST_MISSES && length <= MOST_FRAME) this.#misses[slot] = made;
+      return made;
+    }
+    if (known.frame.length !== length) {
+      const { buffer } = known.frame;
+      known.frame = length <= buffer.byteLength ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+      // What one super-segment took is not kept for ever.
+      if (length > MOST_FRAME) this.#misses[slot] = undefined;
+    }
+    return known;
   }
 }
+
+const newUpcall = (kind: Upcall['kind'], frame: Uint8Array): Upcall => ({
+  kind,
+  frame,
+  key: new Uint32Array(KEY_WORDS),
+  offload: { csumStart: 0, csumOffset: 0, gsoType: 0, gsoSize: 0 },
+});

@@ -425,12 +425,14 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       return true;
     case 'regLoad': {
       if (version < 6) return false;
-      const { field, offset, bits } = action.dst;
+      const { field, offset } = action.dst;
+      // What stands above the field's own bits is zero, and not for a key to hold.
+      const bits = Math.min(action.dst.bits, field.bits - offset);
       const key = newKey();
       const mask = newKey();
-      setKeyBits(key, field.at + field.bits - offset - bits, bits, action.value);
-      setKeyBits(mask, field.at + field.bits - offset - bits, bits, (1n << BigInt(bits)) - 1n);
-      encodeSetField(out, field, key, mask, 1, context, 'nxm-set-field');
+      if (bits > 0) setKeyBits(key, field.at + field.bits - offset - bits, bits, action.value);
+      if (bits > 0) setKeyBits(mask, field.at + field.bits - offset - bits, bits, (1n << BigInt(bits)) - 1n);
+      encodeSetField(out, field, key, mask, 1, context, action.dst.bits > field.bits ? 'nxm-whole' : 'nxm-set-field');
       return true;
     }
     case 'regMove': {

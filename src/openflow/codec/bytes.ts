@@ -113,6 +113,16 @@ export class ByteWriter {
     return at;
   }
 
+  /** What has been written, and more: for those who write in a place of their own. It is another after the next growth. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Makes room for `size` bytes and gives where they begin. */
+  place(size: number): number {
+    return this.#room(size);
+  }
+
   u8(value: number): this {
     const at = this.#room(1);
     this.#view.setUint8(at, value);

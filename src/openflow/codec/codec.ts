@@ -104,6 +104,9 @@ const later = (version: OfVersion) =>
     ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
+const HEADER_SIZE = 8;
+/** From OpenFlow 1.1 on. */
+const OFPT_BARRIER_REQUEST = 20;
 const OFPT_ROLE_STATUS = 30;
 const OFPT_TABLE_STATUS = 31;
 const OFPT_REQUESTFORWARD = 32;
@@ -174,13 +177,15 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   return framed;
 }
 
-/** A flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
+/** A barrier, or a flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
 function decodeQuickly(bytes: Uint8Array): Framed | undefined {
   const version = bytes[0] as OfVersion;
   const type = bytes[1];
-  if ((type !== T.FLOW_MOD && type !== OFPT_BUNDLE_ADD_MESSAGE) || version < 3 || version > 6) return undefined;
-  if (((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
+  if (version < 3 || version > 6 || ((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
+  if (type !== T.FLOW_MOD && type !== OFPT_BUNDLE_ADD_MESSAGE && type !== OFPT_BARRIER_REQUEST) return undefined;
   const xid = ((bytes[4]! << 24) | (bytes[5]! << 16) | (bytes[6]! << 8) | bytes[7]!) >>> 0;
+  if (type === OFPT_BARRIER_REQUEST)
+    return bytes.length === HEADER_SIZE ? { version, xid, name: 'OFPT_BARRIER_REQUEST', message: { kind: 'barrierRequest' } } : undefined;
   if (type === T.FLOW_MOD) {
     const message = decodePackedFlowMod(bytes, 0, bytes.length, version);
     return message && { version, xid, name: 'OFPT_FLOW_MOD', message };
@@ -320,7 +325,21 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
 
 /** Writes one whole message. */
 export function encodeMessage(version: OfVersion, xid: number, message: Message, options: CodecOptions = {}): Uint8Array {
-  const out = new ByteWriter();
+  const out = spare ?? new ByteWriter();
+  spare = undefined;
+  try {
+    return encodeInto(out, version, xid, message, options);
+  } finally {
+    out.cut(0);
+    if (out.bytes.length <= MAX_SPARE) spare = out;
+  }
+}
+
+/** What was written with last: it has room, and what a message needs of it is copied. */
+let spare: ByteWriter | undefined;
+const MAX_SPARE = 1 << 18;
+
+function encodeInto(out: ByteWriter, version: OfVersion, xid: number, message: Message, options: CodecOptions): Uint8Array {
   out
     .u8(version)
     .u8(0)

@@ -67,7 +67,7 @@ export function encodeMatchEntries(out: ByteWriter, match: Match, version: OfVer
 
 /** Fields of these groups are written whatever else is matched, as the reference does; who reads them finds out. */
 const isWritten = (prereq: Prereq, match: Match): boolean =>
-  prereq === 'ethernet' || prereq === 'ct' || prereq === 'nsh' || prereqHolds(prereq, match);
+  prereq === 'ethernet' || prereq === 'ct' || prereq === 'nsh' || prereqHolds(prereq, match, 'headers');
 
 /** Whether no word that holds a part of the field has a bit in the mask: most fields of most matches, found without making a bigint. */
 function isAbsent(match: Match, field: Field): boolean {

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { PeerError } from '../../base/errors.ts';
 import { type Match, newKey } from '../../flow/key.ts';
-import { unpackMatch } from '../../flow/mask.ts';
+import { packMatch, unpackMatch } from '../../flow/mask.ts';
 import { normalizeMatch } from '../../flow/normal-match.ts';
-import type { FlowMod, OfVersion } from '../message.ts';
+import type { FlowMod, FlowStats, OfVersion } from '../message.ts';
 import { parseFlow } from '../text/flow-text.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
 
@@ -137,4 +137,37 @@ test('a flow mod on its way into a bundle is read like one alone', () => {
   const other = carry(second);
   other[4 + 16] = 1;
   assert.throws(() => decodeMessage(other, { packsFlows: true }), { code: 'OFPBFC_MSG_BAD_XID' });
+});
+
+test('statistics with packed matches are the bytes of those with whole ones', () => {
+  const lists = fc.array(flow, { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(lists, fc.constantFrom<OfVersion>(1, 2, 3, 4, 5, 6), fc.boolean(), (lines, version, nxFlows) => {
+      const flows = lines.map((line): FlowStats => {
+        const mod = parseFlow(line, 'add');
+        return {
+          ...{
+            match: normalizeMatch(mod.match),
+            priority: mod.priority,
+            cookie: mod.newCookie ?? 0n,
+            table: mod.table,
+            importance: mod.importance,
+          },
+          ...{ durationSec: 1, durationNsec: 2, idleAgeSec: 3, hardAgeSec: 4, packetCount: 5n, byteCount: 6n },
+          ...{ idleTimeoutSec: mod.idleTimeoutSec, hardTimeoutSec: mod.hardTimeoutSec, flags: mod.flags, actions: mod.actions },
+        };
+      });
+      const encode = (rows: FlowStats[]): Uint8Array =>
+        encodeMessage(version, 1, { kind: 'flowStatsReply', flows: rows, more: false }, { nxFlows });
+      let whole: Uint8Array;
+      try {
+        whole = encode(flows);
+      } catch {
+        return;
+      }
+      const packed = flows.map((one) => ({ ...one, match: { key: newKey(), mask: newKey() }, packed: packMatch(one.match) }));
+      for (let i = 0; i < 2; i++) assert.deepEqual(encode(packed), whole);
+    }),
+    { numRuns: 1500 },
+  );
 });

@@ -4,6 +4,7 @@
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
 // as it goes after each piece, so that a peer that sends nonsense is told so at once.
 import { type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
+import { parseNatively } from './json-native.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
 const EAGER_CHECK_SIZE = 4096;
@@ -18,6 +19,8 @@ export class JsonStream {
   #bytes: Uint8Array = NOTHING;
   #at = 0;
   #ascii: string | undefined;
+  /** Whether the piece at hand may be one long message. */
+  #isFresh = false;
   /** The beginning of an unfinished text, and where in it the scan stands. */
   #pieces: Buffer[] = [];
   #size = 0;
@@ -44,6 +47,7 @@ export class JsonStream {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
     // As many characters as bytes: each is one byte, and none stands for a fault unless the text has it too.
     this.#ascii = text.length === bytes.length && !text.includes('\ufffd') ? text : undefined;
+    this.#isFresh = true;
   }
 
   /** The next value, or undefined when more bytes are needed; throws JsonError at the first fault. */
@@ -56,6 +60,12 @@ export class JsonStream {
       this.#at = at;
       if (at === text.length) return undefined;
       if (c === 123 || c === 91) {
+        const whole = this.#isFresh ? parseNatively(at === 0 ? text : text.slice(at), MAX_JSON_DEPTH) : undefined;
+        this.#isFresh = false;
+        if (whole !== undefined) {
+          this.#at = text.length;
+          return whole;
+        }
         const parser = new JsonParser(text, at);
         try {
           const value = parser.value();

@@ -2,6 +2,7 @@
 //
 // A number without fraction that fits 64 bits is an integer: a JavaScript number while that is exact, else a bigint. All else is a real.
 // The parser takes text; `JsonStream` in json-stream.ts cuts a byte stream into texts.
+import { parseNatively } from './json-native.ts';
 
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export type JsonObject = Map<string, Json>;
@@ -345,6 +346,8 @@ const simpleEscapes = new Map([
 
 /** Parses one object or array; throws JsonError. */
 export function parseJson(text: string): Json {
+  const native = parseNatively(text, MAX_JSON_DEPTH);
+  if (native !== undefined) return native;
   const parser = new JsonParser(text);
   parser.skipSpace();
   const c = text.charCodeAt(parser.at);

@@ -119,7 +119,7 @@ export class FlowTables extends TableSet {
       }
       case 'delete':
       case 'delete_strict':
-        for (const rule of this.#selected(mod, match, mod.command === 'delete_strict')) this.#delete(rule, 'delete', sender);
+        this.#deleteAll(this.#selected(mod, match, mod.command === 'delete_strict'), 'delete', sender);
         break;
     }
   }
@@ -192,9 +192,14 @@ export class FlowTables extends TableSet {
     this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
   }
 
-  #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined): void {
+  #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined, isHeard = this.#isHeard()): void {
     this.#remove(rule);
-    if (rule.settings.flags.sendFlowRem || this.#isHeard()) this.#changes.push({ change: 'deleted', rule, reason, sender });
+    if (isHeard || rule.settings.flags.sendFlowRem) this.#changes.push({ change: 'deleted', rule, reason, sender });
+  }
+
+  #deleteAll(rules: readonly FlowRule[], reason: FlowRemovedReason, sender: Sender | undefined): void {
+    const isHeard = this.#isHeard();
+    for (const rule of rules) this.#delete(rule, reason, sender, isHeard);
   }
 
   #insert(rule: FlowRule): void {
@@ -237,7 +242,12 @@ export class FlowTables extends TableSet {
     const reason = kind === 'group' ? 'group_delete' : 'meter_delete';
     const next = this.version + 1;
     const staged = this.#added.filter((rule) => references(rule.settings.actions).some((one) => one.kind === kind && one.id === id));
-    for (const rule of [...this.#references.of(kind, id), ...staged]) if (rule.isVisible(next)) this.#delete(rule, reason, sender);
+    const users = [...this.#references.of(kind, id), ...staged];
+    this.#deleteAll(
+      users.filter((rule) => rule.isVisible(next)),
+      reason,
+      sender,
+    );
   }
 
   /** Runs `look` as if what has been staged so far were current. */
@@ -268,9 +278,8 @@ export class FlowTables extends TableSet {
       // What came and went in this batch was never counted.
       if (rule.addedIn === this.version) continue;
       if (rule.isHidden) table.hidden--;
-      this.#learners.count(table, rule, -1);
-      this.#references.remove(rule);
     }
+    if (removed.length > 0) this.#book(removed, -1);
     const now = Math.floor(this.#clock.now());
     for (const rule of added) {
       if (rule.isGone) continue;
@@ -278,12 +287,11 @@ export class FlowTables extends TableSet {
       const table = this.tableFor(rule.table);
       touched.add(table);
       if (rule.isHidden) table.hidden++;
-      this.#learners.count(table, rule, 1);
-      this.#references.add(rule);
       rule.stats.modifiedMs = now;
       const { idleTimeoutSec, hardTimeoutSec } = rule.settings;
       if (idleTimeoutSec !== 0 || hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
     }
+    if (added.length > 0) this.#book(added, 1);
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
     if (changes.length > 0) this.onSettled?.();
     for (const table of touched) {
@@ -292,6 +300,24 @@ export class FlowTables extends TableSet {
     }
     if (this.#learners.hasOrphans) this.#deleteUnlearned();
     return true;
+  }
+
+  /** Counts rules in or out, as a batch that became current has left them. What is counted is of their settings, which many share. */
+  #book(rules: readonly FlowRule[], by: 1 | -1): void {
+    const counts = new Map<RuleSettings, number>();
+    const isCounted = (rule: FlowRule): boolean => (by === 1 ? !rule.isGone : rule.addedIn !== this.version);
+    for (const rule of rules) if (isCounted(rule)) counts.set(rule.settings, (counts.get(rule.settings) ?? 0) + by);
+    let hasReferences = false;
+    for (const [settings, count] of counts) {
+      this.#learners.count(this.tableFor(settings.table), settings, count);
+      hasReferences ||= references(settings.actions).length > 0;
+    }
+    if (!hasReferences) return;
+    for (const rule of rules) {
+      if (!isCounted(rule)) continue;
+      if (by === 1) this.#references.add(rule);
+      else this.#references.remove(rule);
+    }
   }
 
   /** Takes rules out of their tables; many of one table together, for that may be all of it. */
@@ -312,9 +338,13 @@ export class FlowTables extends TableSet {
 
   #deleteUnlearned(): void {
     for (const { table, cookie } of this.#learners.takeOrphans()) {
-      for (const rule of this.tables[table]?.classifier.rules() ?? []) {
-        if (!rule.isHidden && rule.settings.cookie === cookie && rule.isVisible(this.version + 1)) this.#delete(rule, 'delete', undefined);
-      }
+      const rules = [...(this.tables[table]?.classifier.rules() ?? [])];
+      const next = this.version + 1;
+      this.#deleteAll(
+        rules.filter((rule) => !rule.isHidden && rule.settings.cookie === cookie && rule.isVisible(next)),
+        'delete',
+        undefined,
+      );
     }
     this.commit();
   }
@@ -344,20 +374,16 @@ export class FlowTables extends TableSet {
 
   #selected(mod: FlowMod, match: PackedMatch, isStrict: boolean): FlowRule[] {
     const next = this.version + 1;
-    const found: FlowRule[] = [];
-    const wants = (rule: FlowRule): boolean =>
-      !rule.isHidden &&
-      ((rule.settings.cookie ^ mod.cookie) & mod.cookieMask) === 0n &&
-      // The filters of outputs are for deletions alone (OpenFlow 1.3.5 section 6.4).
-      (mod.command === 'modify' || mod.command === 'modify_strict' || outputsTo(rule, mod.outPort, mod.outGroup));
+    let found: FlowRule[] = [];
     for (const table of this.range(mod.table, mod.cookieMask)) {
       if (isStrict) {
         const rule = table.classifier.find(match, mod.priority, next);
-        if (rule !== undefined && wants(rule)) found.push(rule);
-      } else {
-        for (const rule of table.classifier.within(match, next)) if (wants(rule)) found.push(rule);
-      }
+        if (rule !== undefined) found.push(rule);
+      } else table.classifier.collect(match, next, found);
     }
+    // The filters of outputs are for deletions alone (OpenFlow 1.3.5 section 6.4).
+    const isDeletion = mod.command === 'delete' || mod.command === 'delete_strict';
+    found = isDeletion ? wanted(found, mod) : wanted(found, { ...mod, outPort: OFPP.NONE, outGroup: ANY_GROUP });
     if (mod.table !== INTERNAL_TABLE && (mod.table !== ALL_TABLES || mod.cookieMask !== ALL_COOKIE_BITS)) return found;
     const mine = found.filter((rule) => rule.table !== INTERNAL_TABLE);
     if (mine.length === 0 && found.length > 0) throw new PeerError('OFPBRC_EPERM', 'only flows of the bridge itself are meant');
@@ -365,17 +391,14 @@ export class FlowTables extends TableSet {
   }
 
   /** Flows that a statistics request asks for. */
-  *select(request: FlowStatsRequest): Generator<FlowRule> {
+  select(request: FlowStatsRequest): FlowRule[] {
     if (request.table > INTERNAL_TABLE && request.table !== ALL_TABLES) {
       throw new PeerError('OFPBRC_BAD_TABLE_ID', `no table ${request.table}`);
     }
-    const match = normalizeMatch(request.match);
-    for (const table of this.range(request.table, request.cookieMask)) {
-      for (const rule of table.classifier.within(match, this.version)) {
-        if (rule.isHidden || ((rule.settings.cookie ^ request.cookie) & request.cookieMask) !== 0n) continue;
-        if (outputsTo(rule, request.outPort, request.outGroup)) yield rule;
-      }
-    }
+    const match = packMatch(normalizeMatch(request.match));
+    const found: FlowRule[] = [];
+    for (const table of this.range(request.table, request.cookieMask)) table.classifier.collect(match, this.version, found);
+    return wanted(found, request);
   }
 
   /** Every flow, hidden ones too, by table and descending priority. */
@@ -455,6 +478,18 @@ export class FlowTables extends TableSet {
     }
     this.commit();
   }
+}
+
+/** Of these rules, the ones that a peer may see and that have the cookie and the outputs asked for. */
+function wanted(
+  rules: FlowRule[],
+  { cookie, cookieMask, outPort, outGroup }: Pick<FlowMod, 'cookie' | 'cookieMask' | 'outPort' | 'outGroup'>,
+): FlowRule[] {
+  const asksNothing = cookieMask === 0n && outPort === OFPP.NONE && outGroup === ANY_GROUP;
+  return rules.filter(
+    (rule) =>
+      !rule.isHidden && (asksNothing || (((rule.settings.cookie ^ cookie) & cookieMask) === 0n && outputsTo(rule, outPort, outGroup))),
+  );
 }
 
 function outputsTo(rule: FlowRule, port: number, group: number): boolean {

@@ -1,12 +1,12 @@
 // From what a walk read to the mask of its megaflow: only what the datapath knows of a frame, and only what a frame of this kind has.
-import { type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { copyKey, type Key, VLAN_CFI, W } from '../../flow/key.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import { isArp, isIp, isMpls } from './subfield.ts';
 import { maskOptions } from './tunnel-options.ts';
 
 /** Turns what the walk read into a mask over what the datapath knows. */
 export function finishMask(wild: Key, original: Key, isTunnelled: boolean, options: TlvTable): Key {
-  const mask = wild.slice();
+  const mask = copyKey(wild);
   // Registers, metadata and the like start as zero for every frame.
   mask.fill(0, W.DP_END);
   mask[W.IN_PORT] = 0xffffffff;

@@ -2,11 +2,13 @@
 //
 // A trace is no traffic: nothing is counted, and the numbers that it gave out for recirculation and for the controller are free again when
 // it ends, though never given out anew soon.
+
 import { formatIpv4 } from '../../base/addresses.ts';
 import { formatDpActions } from '../../datapath/action-text.ts';
 import type { DpNat, UserspaceCookie } from '../../datapath/datapath.ts';
 import { extractKey } from '../../flow/extract.ts';
 import { formatField, type PortNames } from '../../flow/field-text.ts';
+import { partBits } from '../../flow/fields.ts';
 import { CT_STATE, type Key, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import type { Action, Subfield } from '../../openflow/action.ts';
@@ -111,8 +113,8 @@ function simulateNat(key: Key, nat: DpNat): string[] {
 /** A whole field in its own form, a part of one as a number. */
 function valueText(part: Subfield, key: Key): string {
   const value = readSubfield(key, part);
-  const isWhole = part.bits === part.field.bits;
-  return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.bits)) - 1n }) : number(value)}`;
+  const isWhole = part.bits === partBits(part.field);
+  return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.field.bits)) - 1n }) : number(value)}`;
 }
 
 function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void {

@@ -9,8 +9,8 @@
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction } from '../../datapath/datapath.ts';
-import { FRAG, type Key, newKey, W } from '../../flow/key.ts';
-import type { Action, NatSpec, OfPort, PacketInReason, Subfield } from '../../openflow/action.ts';
+import { copyKey, FRAG, giveKey, type Key, takeKey, W } from '../../flow/key.ts';
+import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
@@ -38,6 +38,9 @@ const MAX_DP_ACTIONS = 16384;
 /** What a flow does for a frame that is not to be received. */
 const runNothing = (): void => {};
 
+/** UDP ports of what a DHCP server answers. */
+const DHCP_REPLY = (67 << 16) | 68;
+
 /** Thrown inside a walk to give it up. */
 export class WalkFailure extends Error {}
 
@@ -46,7 +49,7 @@ export class Walk {
   bridge: BridgeState;
   readonly key: Key;
   readonly base: Key;
-  readonly wild: Key = newKey();
+  readonly wild: Key = takeKey();
   /** The list being filled: the flow's own, or one inside a clone or a branch. */
   out: DpAction[] = [];
   readonly effects: Effect[] = [];
@@ -94,8 +97,8 @@ export class Walk {
   constructor(request: TranslateRequest) {
     this.#request = request;
     this.bridge = request.bridge;
-    this.key = request.key.slice();
-    this.base = request.key.slice();
+    this.key = copyKey(request.key);
+    this.base = copyKey(request.key);
     this.nowMs = request.nowMs;
     this.firstPriority = request.key[W.SKB_PRIORITY]!;
     const { frozen } = request;
@@ -504,6 +507,7 @@ export class Walk {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
           this.#enter(port);
         }
+        if (this.bridge.hasInBand === true) this.#dhcpToLocal();
       });
     } catch (thrown) {
       // Where the stack is small, tables that go on to later tables can be too many for it.
@@ -513,9 +517,12 @@ export class Walk {
       this.out.length = 0;
     }
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
+    const mask = finishMask(this.wild, request.key, this.isTunnelled, request.bridge.tlvTable);
+    giveKey(this.base);
+    if (error === undefined) giveKey(this.wild);
     return {
       actions: this.out,
-      mask: finishMask(this.wild, request.key, this.isTunnelled, request.bridge.tlvTable),
+      mask,
       readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
@@ -523,6 +530,17 @@ export class Walk {
       recirculations: this.#recirculations,
       error,
     };
+  }
+
+  /** A bridge that is controlled through its own ports gets its address through them: replies are sent to the local port besides. */
+  #dhcpToLocal(): void {
+    const { key, bridge } = this;
+    if (this.isFreezing || key[W.TYPE]! >>> 16 !== 0x0800 || (key[W.TYPE]! & 0xff) !== 17 || key[W.TP] !== DHCP_REPLY) return;
+    const local = bridge.ports.get(OFPP.LOCAL);
+    if (local?.dpPort === undefined || this.out.some((one) => one.kind === 'output' && one.port === local.dpPort)) return;
+    this.mark(W.TYPE, 0xffff00ff);
+    this.mark(W.TP, 0xffffffff);
+    send(this, OFPP.LOCAL, undefined);
   }
 
   /** Goes on where an earlier walk stopped. */
@@ -551,3 +569,10 @@ export class Walk {
 
 /** Translates one key. */
 export const translate = (request: TranslateRequest): Translation => new Walk(request).translate();
+
+/** Gives back the keys of a translation; its actions and effects live on. */
+export function recycleTranslation({ mask, finalKey, readUntilError }: Translation): void {
+  giveKey(mask);
+  giveKey(finalKey);
+  if (readUntilError !== undefined) giveKey(readUntilError);
+}
