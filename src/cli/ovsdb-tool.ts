@@ -14,7 +14,7 @@ import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
-import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, startToolLog, UsageError } from './options.ts';
+import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseUntilFault, startToolLog, UsageError } from './options.ts';
 
 const PROGRAM = 'ovsdb-tool';
 const OPTIONS: readonly OptionSpec[] = [
@@ -309,7 +309,7 @@ export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM);
   const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
   try {
-    const { options, operands } = parseOptions(argv, OPTIONS);
+    const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
       if (name === 'more') settings.detail++;
@@ -326,6 +326,7 @@ export async function main(argv: string[]): Promise<number> {
         return 0;
       }
     }
+    if (fault !== undefined) throw fault;
     const [name, ...args] = operands;
     if (name === undefined) throw new UsageError('missing command name; use --help for help');
     const command = commands.get(name);
