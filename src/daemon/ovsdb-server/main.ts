@@ -20,6 +20,7 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
+import { logKind } from './file-log.ts';
 import { firstText, followedTables, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
 import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
@@ -80,6 +81,11 @@ export class OvsdbDaemon {
     for (const open of this.files.values()) {
       if (open.path === path || isSameFile(open.path, path)) throw new OvsdbError('ovsdb error', `${path}: already open`);
     }
+    if (logKind(path) === 'CLUSTER')
+      throw new OvsdbError(
+        'not supported',
+        `${path}: clustered databases are not served ("ovsdb-tool cluster-to-standalone" makes a standalone one of it)`,
+      );
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
     if (this.server.has(name)) {
