@@ -31,7 +31,7 @@ import type {
 import { flushRequest } from './ct-flush.ts';
 import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
-import type { PortBundle, SwitchPort } from './ports.ts';
+import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-table.ts';
 import { FlowTables } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
@@ -410,9 +410,19 @@ export class Core implements BridgeCore, BridgeState {
     if (this.tables.expire()) this.megaflows.changed();
   }
 
-  portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort): void {
+  /** `before`: of a change, what the port was until now. */
+  portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort, before?: PortDesc): void {
     const desc = this.#portView.describe(port);
-    this.#emit((events) => events.onPortStatus?.(reason, desc));
+    // A port comes to life once it is there: that is told by itself.
+    const isBorn = reason === 'add' && (desc.state & LIVE) !== 0;
+    const first = isBorn ? { ...desc, state: desc.state & ~LIVE } : desc;
+    this.#emit((events) => events.onPortStatus?.(reason, first, before));
+    if (isBorn) this.#emit((events) => events.onPortStatus?.('modify', desc, first));
+  }
+
+  /** A port that is about to go down is no longer live. */
+  portFades(desc: PortDesc): void {
+    this.#emit((events) => events.onPortStatus?.('modify', { ...desc, state: desc.state & ~LIVE }, desc));
   }
 
   /** A userspace action of a megaflow sent this frame up. */

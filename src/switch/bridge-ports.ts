@@ -8,7 +8,7 @@ import type { QueueConfig } from '../openflow/table.ts';
 import type { BridgeSettings, PortLink } from './contract.ts';
 import type { PortMod, QueueStats } from './core.ts';
 import type { Megaflows } from './megaflows.ts';
-import { PORT_CONFIG, type SwitchPort } from './ports.ts';
+import { LIVE, PORT_CONFIG, type SwitchPort } from './ports.ts';
 
 const ALL_QUEUES = 0xffffffff;
 const UNKNOWN_COUNT = (1n << 64n) - 1n;
@@ -31,7 +31,7 @@ export interface PortOwner {
   readonly settings: BridgeSettings;
   readonly megaflows: Megaflows;
   readonly ports: ReadonlyMap<OfPort, SwitchPort>;
-  portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort): void;
+  portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort, before?: PortDesc): void;
 }
 
 export class BridgePorts {
@@ -52,13 +52,20 @@ export class BridgePorts {
     return () => {
       // Whether a port is down is its device's to say.
       const wantsDown = (mod.mask & PORT_CONFIG.DOWN) === 0 ? undefined : (mod.config & PORT_CONFIG.DOWN) !== 0;
-      if (wantsDown !== undefined && wantsDown === this.#linkOf(port).isUp) this.#setPortUp(port, !wantsDown);
+      if (wantsDown !== undefined && wantsDown === this.#linkOf(port).isUp) {
+        // What was asked for is told at once, and again when the device has done it.
+        const before = this.describe(port);
+        port.isGoingDown = wantsDown;
+        this.#bridge.portChanged('modify', port, before);
+        this.#setPortUp(port, !wantsDown);
+      }
       const mask = mod.mask & ~PORT_CONFIG.DOWN;
       const config = (port.config & ~mask) | (mod.config & mask);
       if (config === port.config) return;
+      const before = this.describe(port);
       port.config = config;
       this.#bridge.megaflows.changed();
-      this.#bridge.portChanged('modify', port);
+      this.#bridge.portChanged('modify', port, before);
     };
   }
 
@@ -73,8 +80,8 @@ export class BridgePorts {
       port: port.port,
       mac: link.mac,
       name: port.name,
-      config: (port.config & ~PORT_CONFIG.DOWN) | (link.isUp ? 0 : PORT_CONFIG.DOWN),
-      state: link.hasCarrier ? (link.isUp ? 4 : 0) : 1,
+      config: (port.config & ~PORT_CONFIG.DOWN) | ((port.isGoingDown ?? !link.isUp) ? PORT_CONFIG.DOWN : 0),
+      state: link.hasCarrier ? (link.isUp && port.isGoingDown !== true ? LIVE : 0) : 1,
       current: link.current,
       advertised: link.advertised,
       supported: link.supported,

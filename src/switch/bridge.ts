@@ -27,7 +27,7 @@ import type {
 } from './contract.ts';
 import type { BridgeControl, OpenControl } from './core.ts';
 import type { Megaflows } from './megaflows.ts';
-import type { PortBundle, SwitchPort } from './ports.ts';
+import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
 import { traceFlow } from './translate/trace.ts';
 import { parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
@@ -121,7 +121,8 @@ export class Bridge implements SwitchBridge {
       tunnel,
       bundle: undefined,
       config: 0,
-      link: undefined,
+      link: request.link?.(),
+      isGoingDown: undefined,
       createdMs: this.core.clock.now(),
       virtual: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 },
     };
@@ -184,12 +185,15 @@ export class Bridge implements SwitchBridge {
   portLink(number: OfPort, link: PortLink): void {
     const port = this.core.ports.get(number);
     if (port === undefined) return;
-    const before = JSON.stringify(this.core.portDesc(number), bigintText);
+    const before = this.core.portDesc(number)!;
     port.link = link;
-    if (JSON.stringify(this.core.portDesc(number), bigintText) === before) return;
+    port.isGoingDown = undefined;
+    const after = this.core.portDesc(number)!;
+    if (JSON.stringify(after, bigintText) === JSON.stringify(before, bigintText)) return;
+    if ((before.state & ~after.state & LIVE) !== 0) this.core.portFades(before);
     if (port.bundle?.bond !== undefined) this.#bonds.run();
     this.core.megaflows.changed();
-    this.core.portChanged('modify', port);
+    this.core.portChanged('modify', port, before);
   }
 
   portNamed(name: string): OfPort | undefined {

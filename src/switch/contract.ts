@@ -130,6 +130,8 @@ export interface PortRequest {
   port: PortKind;
   /** Wanted OpenFlow port number, or undefined for the switch to choose. */
   ofportRequest: OfPort | undefined;
+  /** What the device layer knows of it once it is open, so that controllers hear of the port as it is. */
+  link?(): PortLink | undefined;
 }
 
 export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';

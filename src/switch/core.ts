@@ -201,7 +201,8 @@ export interface FlowChangeEvent {
 export interface BridgeEvents {
   /** A flow with send_flow_rem has gone. */
   onFlowRemoved?(removed: FlowRemoved): void;
-  onPortStatus?(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void;
+  /** `before`: what a port that is modified was; versions differ in what they have words for. */
+  onPortStatus?(reason: 'add' | 'delete' | 'modify', desc: PortDesc, before?: PortDesc): void;
   onPacketIn?(event: PacketInEvent): void;
   /** A table got full or has room again. */
   onTableStatus?(reason: 'vacancy_down' | 'vacancy_up', desc: TableDesc): void;

@@ -6,6 +6,9 @@ import type { BridgeState } from './bridge-state.ts';
 import type { BundleRequest, PortKind, PortLink } from './contract.ts';
 import type { TunnelConfig } from './translate/tunnel-config.ts';
 
+/** The bit of a port's state that says it can be sent to, OFPPS_LIVE. */
+export const LIVE = 4;
+
 /** Bits of a port's OpenFlow configuration. */
 export const PORT_CONFIG = { DOWN: 1, NO_STP: 2, NO_RECV: 4, NO_RECV_STP: 8, NO_FLOOD: 16, NO_FWD: 32, NO_PACKET_IN: 64 } as const;
 
@@ -28,6 +31,8 @@ export interface SwitchPort {
   bundle: PortBundle | undefined;
   config: number;
   link: PortLink | undefined;
+  /** What OFPT_PORT_MOD asked of the device, which has not done it yet. */
+  isGoingDown: boolean | undefined;
   readonly createdMs: number;
   readonly virtual: VirtualCounters;
 }

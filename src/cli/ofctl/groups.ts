@@ -94,7 +94,8 @@ export function dumpGroups(bridge: string, text: string | undefined, options: Fl
 
 /** dump-group-stats [GROUP] */
 export function dumpGroupStats(bridge: string, text: string, options: FlowOptions): Promise<number> {
-  return dump(bridge, options, { kind: 'groupStatsRequest', group: parseGroup(text, 'delete').group });
+  const request = { kind: 'groupStatsRequest', group: parseGroup(text, 'delete').group } as const;
+  return dump(bridge, options, request, options.names === false ? 1 : XID_AFTER_NAMES);
 }
 
 /** parse-group GROUP: what a group's text would be sent as. */

@@ -86,11 +86,9 @@ export async function queueStats(
 ): Promise<number> {
   const number = port === undefined || port === 'ALL' ? 0xfffc : await portNumber(bridge, port, settings);
   const wanted = queue === undefined || queue === 'ALL' ? 0xffffffff : Number(queue);
-  return dump(bridge, settings, {
-    kind: 'queueStatsRequest',
-    port: number === 0xfffc && settings.versions > 3 ? 0xffff : number,
-    queue: wanted,
-  });
+  const looked = port !== undefined && port !== 'ALL' && parsePort(port) === undefined;
+  const asked = number === 0xfffc && settings.versions > 3 ? 0xffff : number;
+  return dump(bridge, settings, { kind: 'queueStatsRequest', port: asked, queue: wanted }, looked ? 3 : 1);
 }
 
 async function config(session: Session): Promise<{ flags: number; missSendLength: number }> {

@@ -288,7 +288,12 @@ export class Reconciler {
       kind = { kind: 'internal', mac: isLocal ? live.mac : (wanted.mac ?? this.#formerMac(name, wanted)), mtu: wanted.mtuRequest };
     }
     try {
-      const ofport = await live.bridge.portAdd({ name, port: kind, ofportRequest });
+      const link = (): PortLink | undefined => {
+        if (kind.kind === 'internal' && !this.#devices.exists(name)) this.#devices.poll();
+        const state = this.#devices.state(name, kind);
+        return state === undefined ? undefined : portLink(state);
+      };
+      const ofport = await live.bridge.portAdd({ name, port: kind, ofportRequest, link });
       live.ports.set(name, { name, ofport, type: wanted.type, kind });
       this.errors.delete(name);
       this.#numbers.delete(name);

@@ -108,7 +108,9 @@ export function formatEntries(bytes: Uint8Array): string {
     }
     const hasMask = (second & 1) !== 0;
     const num = second >> 1;
-    const label = cls === COOKIE.cls && num === COOKIE.num ? 'NXM_NX_COOKIE' : fieldByCode(cls, experimenter, num)?.code.label;
+    // The cookie shares its number with the time to live of a label, which is a byte.
+    const isCookie = cls === COOKIE.cls && num === COOKIE.num && size === (hasMask ? 16 : 8);
+    const label = isCookie ? 'NXM_NX_COOKIE' : fieldByCode(cls, experimenter, num)?.code.label;
     const name = label === undefined ? `${experimenter}:${cls}:${num}:${hasMask ? 1 : 0}:${size}` : `${label}${hasMask ? '_W' : ''}`;
     const each = hasMask ? size >> 1 : size;
     const value = hex(from.take(each));

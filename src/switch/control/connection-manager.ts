@@ -67,7 +67,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     this.#unsubscribe = core.subscribe({
       onPacketIn: (event) => this.#packetIn(event),
       onFlowRemoved: (removed) => this.#flowRemoved(removed),
-      onPortStatus: (reason, desc) => this.#portStatus(reason, desc),
+      onPortStatus: (reason, desc, before) => this.#portStatus(reason, desc, before),
       wantsFlowChanges: () => {
         for (const session of this.#sessions) if (session.monitors.count > 0) return true;
         return false;
@@ -226,8 +226,8 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     for (const session of this.#sessions) session.flowRemoved(removed);
   }
 
-  #portStatus(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void {
-    for (const session of this.#sessions) session.portStatus(reason, desc);
+  #portStatus(reason: 'add' | 'delete' | 'modify', desc: PortDesc, before: PortDesc | undefined): void {
+    for (const session of this.#sessions) session.portStatus(reason, desc, before);
   }
 
   #onSettings(): void {

@@ -194,6 +194,9 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
         (queues, more) => ({ kind: 'queueStatsReply', queues, more }),
         encode,
       );
+    case 'ipfixBridgeRequest':
+    case 'ipfixFlowRequest':
+      throw new PeerError('NXST_NOT_CONFIGURED', 'no IPFIX exporter');
     case 'tableFeaturesRequest':
       // Only asking is allowed, as in the reference: what tables can do is not for controllers to change.
       if (bytes.length > 16) throw new PeerError('OFPTFFC_EPERM', 'table features cannot be set');

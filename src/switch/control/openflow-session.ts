@@ -178,8 +178,14 @@ export class OpenFlowSession implements Sender {
     }
   }
 
-  portStatus(reason: 'add' | 'delete' | 'modify', desc: PortDesc): void {
-    if (this.isOpen && this.#listens && this.async.wantsPortStatus(this.role, reason)) this.notify({ kind: 'portStatus', reason, desc });
+  portStatus(reason: 'add' | 'delete' | 'modify', desc: PortDesc, before?: PortDesc): void {
+    if (!this.isOpen || !this.#listens || !this.async.wantsPortStatus(this.role, reason)) return;
+    // A change that this peer's version cannot express is none.
+    if (before !== undefined) {
+      const [old, now] = [before, desc].map((one) => this.encode({ kind: 'portStatus', reason, desc: one }, 0));
+      if (Buffer.compare(old!, now!) === 0) return;
+    }
+    this.notify({ kind: 'portStatus', reason, desc });
   }
 
   flowRemoved(removed: Extract<Message, { kind: 'flowRemoved' }>): void {
