@@ -8,6 +8,7 @@ import { ByteReader } from '../../src/openflow/codec/bytes.ts';
 import { decodeMessage } from '../../src/openflow/codec/codec.ts';
 import { decodeOxmMatch } from '../../src/openflow/codec/oxm.ts';
 
+const OFPT_FLOW_MOD = 14;
 const OXM_MATCH_AT = 48;
 
 /** What decoding gives, in one form for all ways; the code of the fault where it gives none. */
@@ -17,8 +18,9 @@ function outcome(bytes: Uint8Array, way: 'packed' | 'whole' | 'alone'): unknown 
     if (framed.message.kind !== 'flowMod') return framed;
     const { match: whole, packed, ...rest } = framed.message;
     let decoded: Match = packed === undefined ? whole : unpackMatch(packed.mask, packed.values);
-    if (way === 'alone' && framed.version >= 3 && bytes[1] === 14)
-      decoded = decodeOxmMatch(new ByteReader(bytes.subarray(OXM_MATCH_AT))).match;
+    // OpenFlow 1.1 has another match beside OXM, which nothing is learned from.
+    const isOxm = framed.version >= 3 && bytes[1] === OFPT_FLOW_MOD && bytes[OXM_MATCH_AT + 1] === 1;
+    if (way === 'alone' && isOxm) decoded = decodeOxmMatch(new ByteReader(bytes.subarray(OXM_MATCH_AT))).match;
     const { key, mask } = normalizeMatch(decoded, { key: newKey(), mask: newKey() });
     return { ...framed, message: rest, key: [...key], mask: [...mask] };
   } catch (error) {

@@ -88,7 +88,8 @@ function outcome(bytes: Uint8Array, way: 'packed' | 'whole' | 'alone'): unknown 
     const framed = decodeMessage(bytes, { packsFlows: way === 'packed' });
     const { match: whole, packed, ...rest } = framed.message as FlowMod;
     let decoded: Match = packed === undefined ? whole : unpackMatch(packed.mask, packed.values);
-    if (way === 'alone') decoded = decodeOxmMatch(new ByteReader(bytes.subarray(MATCH_AT))).match;
+    // The match of OpenFlow 1.1, type 0, has no shape.
+    if (way === 'alone' && bytes[MATCH_AT + 1] === 1) decoded = decodeOxmMatch(new ByteReader(bytes.subarray(MATCH_AT))).match;
     const { key, mask } = normalizeMatch(decoded, { key: newKey(), mask: newKey() });
     return { ...framed, message: rest, key: [...key], mask: [...mask] };
   } catch (error) {
