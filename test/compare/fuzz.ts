@@ -34,6 +34,10 @@ function harm(d: Dice, bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** A message on its way into a bundle. */
+const carried = (d: Dice, inner: Uint8Array): Uint8Array =>
+  encodeMessage(d.pick([5, 6] as const), 1, { kind: 'bundleAdd', bundleId: 1, flags: 0, inner });
+
 /** One try of each. */
 export const TARGETS: Readonly<Record<string, (d: Dice) => unknown>> = {
   message: (d) => decodeMessage(harm(d, d.chance(1, 3) ? bytesOf(wireMessage(d)) : anyMessage(d).bytes)),
@@ -59,7 +63,10 @@ export const TARGETS: Readonly<Record<string, (d: Dice) => unknown>> = {
   shaped: (d) => {
     const bytes = encodeMessage(version(d), 1, parseFlow(flowText(d, 1), d.pick(['add', 'modify', 'delete', 'delete_strict'] as const)));
     sameInAllWays(bytes);
-    sameInAllWays(harm(d, bytes));
+    const damaged = harm(d, bytes.slice());
+    if (d.chance(1, 2) && damaged.length >= 8) new DataView(damaged.buffer).setUint16(2, damaged.length);
+    sameInAllWays(damaged);
+    sameInAllWays(carried(d, damaged));
   },
   entriesText: (d) => formatEntries(parseEntries(spoil(d, `${entriesLine(d, true)} `))),
 };

@@ -88,7 +88,8 @@ function outcome(bytes: Uint8Array, way: 'packed' | 'whole' | 'alone'): unknown 
     const framed = decodeMessage(bytes, { packsFlows: way === 'packed' });
     const { match: whole, packed, ...rest } = framed.message as FlowMod;
     let decoded: Match = packed === undefined ? whole : unpackMatch(packed.mask, packed.values);
-    if (way === 'alone') decoded = decodeOxmMatch(new ByteReader(bytes.subarray(MATCH_AT))).match;
+    // The match of OpenFlow 1.1, type 0, has no shape.
+    if (way === 'alone' && bytes[MATCH_AT + 1] === 1) decoded = decodeOxmMatch(new ByteReader(bytes.subarray(MATCH_AT))).match;
     const { key, mask } = normalizeMatch(decoded, { key: newKey(), mask: newKey() });
     return { ...framed, message: rest, key: [...key], mask: [...mask] };
   } catch (error) {
@@ -149,6 +150,12 @@ test('a flow mod on its way into a bundle is read like one alone', () => {
   const refused = decodeMessage(carry(bad), { packsFlows: true }).message;
   assert.ok(refused.kind === 'bundleAdd' && refused.decoded instanceof PeerError);
   assert.throws(() => decodeMessage(bad), { code: refused.decoded.code });
+  // A length that no flow mod has is the fault of the carrier, whatever is in it.
+  const odd = new Uint8Array(second.length - 4);
+  odd.set(second.subarray(0, odd.length));
+  odd[3] = odd.length;
+  assert.throws(() => decodeMessage(odd, { packsFlows: true }), { code: 'OFPBRC_BAD_LEN' });
+  assert.throws(() => decodeMessage(carry(odd), { packsFlows: true }), { code: 'OFPBFC_MSG_UNSUP' });
   const other = carry(second);
   other[4 + 16] = 1;
   assert.throws(() => decodeMessage(other, { packsFlows: true }), { code: 'OFPBFC_MSG_BAD_XID' });

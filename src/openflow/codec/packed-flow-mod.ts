@@ -35,7 +35,8 @@ const u16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes
 /** Where match and instructions of an OFPT_FLOW_MOD of OpenFlow 1.2 on begin and end; undefined when it has no OXM match. */
 function placesOf(bytes: Uint8Array, at: number, size: number): { matchSize: number; padded: number } | undefined {
   const match = at + MATCH_AT;
-  if (size < MATCH_AT + 8 || u16(bytes, match) !== OXM_MATCH) return undefined;
+  // A length that such a message cannot have is a fault of the message, whatever is in it.
+  if (size < MATCH_AT + 8 || size % 8 !== 0 || u16(bytes, match) !== OXM_MATCH) return undefined;
   const matchSize = u16(bytes, match + 2);
   const padded = (matchSize + 7) & ~7;
   return matchSize < 4 || MATCH_AT + padded > size ? undefined : { matchSize, padded };

@@ -139,7 +139,11 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
     case 'flowModTableId':
       session.channel.options.flowModTableId = message.enabled;
       return undefined;
+    case 'flowAge':
+      // It was for counters of old; the reference takes it without a word.
+      return undefined;
     case 'setControllerId':
+      requirePadding(bytes);
       session.controllerId = message.controllerId;
       session.hub.onInterest();
       return undefined;
@@ -181,6 +185,9 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
     case 'queueConfigRequest':
       return queueConfig(session, message, encode);
     case 'ctFlushZone':
+      requirePadding(bytes);
+      core.flushConnections?.(message);
+      return undefined;
     case 'ctFlush':
       core.flushConnections?.(message);
       return undefined;
@@ -242,6 +249,11 @@ function changesTheSwitch(bytes: Uint8Array, version: OfVersion): boolean {
   return (view.getUint32(8) === NX_VENDOR ? NX_CHANGES : view.getUint32(8) === ONF_VENDOR ? ONF_CHANGES : NO_CHANGES).has(
     view.getUint32(12),
   );
+}
+
+/** Six bytes behind a vendor's subtype that must be zero. Who prints such a message does not mind. */
+function requirePadding(bytes: Uint8Array): void {
+  if (bytes.subarray(16, 22).some((byte) => byte !== 0)) throw new PeerError('NXBRC_MUST_BE_ZERO', 'padding is not zero');
 }
 
 /** OFPC_* of ofp_switch_features: flow, table, port and queue statistics, then what each version adds. */

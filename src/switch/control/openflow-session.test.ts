@@ -123,6 +123,26 @@ test('a refusal is an error message that holds the request', async () => {
   assert.ok(buffer?.kind === 'error' && buffer.type === 1 && buffer.code === 8);
 });
 
+test('vendor messages: NXT_FLOW_AGE is taken without a word, padding must be zero', async () => {
+  const { dial } = await bridge();
+  const peer = await dial(4);
+  const vendor = (subtype: number, ...rest: number[]): Uint8Array =>
+    Uint8Array.from([4, 4, 0, 16 + rest.length, 0, 0, 0, 9, 0, 0, 0x23, 0x20, 0, 0, 0, subtype, ...rest]);
+  peer.channel.sendBytes(vendor(18));
+  assert.deepEqual(await peer.ask({ kind: 'barrierRequest' }), [{ kind: 'barrierReply' }]);
+  for (const subtype of [20, 29]) {
+    peer.got.length = 0;
+    peer.channel.sendBytes(vendor(subtype, 0, 0, 0, 0, 0, 0, 0, 3));
+    peer.channel.sendBytes(vendor(subtype, 0, 0, 1, 0, 0, 0, 0, 3));
+    await peer.ask({ kind: 'echoRequest', data: new Uint8Array(0) });
+    const errors = peer.got
+      .map((one) => JSON.stringify(one, (_, value) => (typeof value === 'bigint' ? `${value}` : value)))
+      .filter((one) => one.includes('"error"'));
+    assert.equal(errors.length, 1, `subtype ${subtype}: ${errors.join()}`);
+    assert.match(errors[0] ?? '', /NXBRC_MUST_BE_ZERO/);
+  }
+});
+
 test('roles: one primary, secondaries may only look, old generations are refused', async () => {
   const { core, dial } = await bridge();
   const a = await dial(4);

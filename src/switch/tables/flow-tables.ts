@@ -23,7 +23,7 @@ import { FlowRule, NO_FLAGS, newStats, type RuleSettings, type RuleStats, shared
 import { type FlowChange, TableBatch } from './table-batch.ts';
 import { NO_LIMIT, type TableLimit } from './table-room.ts';
 import { TableSet } from './table-set.ts';
-import { ANY_GROUP, wanted } from './wanted-flows.ts';
+import { ANY_GROUP, asksNothing, wanted } from './wanted-flows.ts';
 
 /** For the match of the flow mod being staged: rules keep their matches packed. */
 const SCRATCH: Match = { key: newKey(), mask: newKey() };
@@ -247,29 +247,12 @@ export class FlowTables extends TableSet {
     this.#batch = new TableBatch(this);
     this.version++;
     const touched = new Set<FlowTable>();
-    if (removed.length > 0) batch.takeOut();
-    for (const rule of removed) {
-      rule.isGone = true;
-      const table = this.tableFor(rule.table);
-      touched.add(table);
-      table.leaving = 0;
-      // What came and went in this batch was never counted.
-      if (rule.addedIn === this.version) continue;
-      if (rule.isHidden) table.hidden--;
+    if (removed.length > 0) {
+      const { tables, counts } = batch.takeOut(this.version);
+      for (const table of tables) touched.add(table);
+      if (this.#book(counts, -1)) for (const rule of removed) if (rule.addedIn !== this.version) this.#references.remove(rule);
     }
-    if (removed.length > 0) this.#book(removed, -1);
-    const now = Math.floor(this.#clock.now());
-    for (const rule of added) {
-      if (rule.isGone) continue;
-      rule.shares = 0;
-      const table = this.tableFor(rule.table);
-      touched.add(table);
-      if (rule.isHidden) table.hidden++;
-      rule.stats.modifiedMs = now;
-      const { idleTimeoutSec, hardTimeoutSec } = rule.settings;
-      if (idleTimeoutSec !== 0 || hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
-    }
-    if (added.length > 0) this.#book(added, 1);
+    if (added.length > 0) this.#begin(added, touched);
     for (const change of changes) if (!change.rule.isHidden) this.#tell(change);
     if (changes.length > 0) this.onSettled?.();
     for (const table of touched) {
@@ -280,22 +263,32 @@ export class FlowTables extends TableSet {
     return true;
   }
 
-  /** Counts rules in or out, as a batch that became current has left them. What is counted is of their settings, which many share. */
-  #book(rules: readonly FlowRule[], by: 1 | -1): void {
+  /** Rules of a batch are current from now on. */
+  #begin(added: readonly FlowRule[], touched: Set<FlowTable>): void {
     const counts = new Map<RuleSettings, number>();
-    const isCounted = (rule: FlowRule): boolean => (by === 1 ? !rule.isGone : rule.addedIn !== this.version);
-    for (const rule of rules) if (isCounted(rule)) counts.set(rule.settings, (counts.get(rule.settings) ?? 0) + by);
+    const now = Math.floor(this.#clock.now());
+    for (const rule of added) {
+      if (rule.isGone) continue;
+      const { settings } = rule;
+      rule.shares = 0;
+      const table = this.tableFor(settings.table);
+      touched.add(table);
+      if (rule.isHidden) table.hidden++;
+      rule.stats.modifiedMs = now;
+      if (settings.idleTimeoutSec !== 0 || settings.hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
+      counts.set(settings, (counts.get(settings) ?? 0) + 1);
+    }
+    if (this.#book(counts, 1)) for (const rule of added) if (!rule.isGone) this.#references.add(rule);
+  }
+
+  /** Counts rules in or out by their settings, which many share; gives whether any names a group or a meter. */
+  #book(counts: ReadonlyMap<RuleSettings, number>, by: 1 | -1): boolean {
     let hasReferences = false;
     for (const [settings, count] of counts) {
-      this.#learners.count(this.tableFor(settings.table), settings, count);
+      this.#learners.count(this.tableFor(settings.table), settings, by * count);
       hasReferences ||= references(settings.actions).length > 0;
     }
-    if (!hasReferences) return;
-    for (const rule of rules) {
-      if (!isCounted(rule)) continue;
-      if (by === 1) this.#references.add(rule);
-      else this.#references.remove(rule);
-    }
+    return hasReferences;
   }
 
   #deleteUnlearned(): void {
@@ -320,7 +313,9 @@ export class FlowTables extends TableSet {
   #selected(mod: FlowMod, match: PackedMatch, isStrict: boolean): FlowRule[] {
     const next = this.version + 1;
     let found: FlowRule[] = [];
+    let hasHidden = false;
     for (const table of this.range(mod.table, mod.cookieMask)) {
+      hasHidden ||= table.hidden > 0;
       if (isStrict) {
         const rule = table.classifier.find(match, mod.priority, next);
         if (rule !== undefined) found.push(rule);
@@ -328,7 +323,8 @@ export class FlowTables extends TableSet {
     }
     // The filters of outputs are for deletions alone (OpenFlow 1.3.5 section 6.4).
     const isDeletion = mod.command === 'delete' || mod.command === 'delete_strict';
-    found = isDeletion ? wanted(found, mod) : wanted(found, { ...mod, outPort: OFPP.NONE, outGroup: ANY_GROUP });
+    const asked = isDeletion ? mod : { ...mod, outPort: OFPP.NONE, outGroup: ANY_GROUP };
+    if (hasHidden || !asksNothing(asked)) found = wanted(found, asked);
     if (mod.table !== INTERNAL_TABLE && (mod.table !== ALL_TABLES || mod.cookieMask !== ALL_COOKIE_BITS)) return found;
     const mine = found.filter((rule) => rule.table !== INTERNAL_TABLE);
     if (mine.length === 0 && found.length > 0) throw new PeerError('OFPBRC_EPERM', 'only flows of the bridge itself are meant');

@@ -61,25 +61,35 @@ export class TableBatch {
     this.removed.push(rule);
   }
 
-  /** Takes the rules that go out of their tables; many of one table together, for that may be all of it. */
-  takeOut(): void {
+  /**
+   * Takes the rules that go out of their tables, in the version that begins; many of one table together, for that may be all of it. Gives the
+   * tables, and how many flows of each settings have gone: what came and went in this batch was never counted.
+   */
+  takeOut(version: number): { tables: Iterable<FlowTable>; counts: Map<RuleSettings, number> } {
     const rules = this.removed;
+    const counts = new Map<RuleSettings, number>();
     const byTable = new Map<FlowTable, FlowRule[]>();
-    let settings: RuleSettings | undefined;
     let table: FlowTable | undefined;
     let same: FlowRule[] = [];
+    // In one loop: it may be that this runs once, over a hundred thousand of them, before anything has been compiled.
     for (const rule of rules) {
-      if (table === undefined || (rule.settings !== settings && rule.settings.table !== table.id)) {
-        table = this.#tables.tableFor(rule.settings.table);
+      const { settings } = rule;
+      if (table === undefined || settings.table !== table.id) {
+        table = this.#tables.tableFor(settings.table);
+        table.leaving = 0;
         same = byTable.get(table) ?? [];
         byTable.set(table, same);
       }
-      settings = rule.settings;
+      rule.isGone = true;
       if ((rule.shares & SHARES.TAKEN) !== 0) table.classifier.endReplacement(rule);
       else if (rules.length < MANY) table.classifier.remove(rule);
       else same.push(rule);
+      if (rule.addedIn === version) continue;
+      if (rule.isHidden) table.hidden--;
+      counts.set(settings, (counts.get(settings) ?? 0) + 1);
     }
     for (const [one, leaving] of byTable) if (leaving.length > 0) one.classifier.removeAll(leaving);
+    return { tables: byTable.keys(), counts };
   }
 
   /** Forgets what was staged. */
