@@ -67,6 +67,19 @@ function ask(path: string, request: string): Promise<{ ms: number; bytes: number
   });
 }
 
+/** The socket is there before its owner listens. */
+async function askFirst(path: string): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await ask(path, '{"id":0,"method":"list_dbs","params":[]}');
+      return;
+    } catch (error) {
+      if (tries === 500) throw error;
+      await sleep(10);
+    }
+  }
+}
+
 /** One server with one database. */
 export async function measureSize(server: string, sizeBytes: number): Promise<SizeResult> {
   const dir = mkdtempSync(join(tmpdir(), 'weft-bench-ovsdb-'));
@@ -78,7 +91,7 @@ export async function measureSize(server: string, sizeBytes: number): Promise<Si
     const start = performance.now();
     child = spawn(server, [`--remote=punix:${path}`, '--unixctl=none', '-vconsole:off', db], { stdio: 'ignore' });
     for (let i = 0; i < 6000 && !existsSync(path); i++) await sleep(10);
-    await ask(path, '{"id":0,"method":"list_dbs","params":[]}');
+    await askFirst(path);
     const openMs = performance.now() - start;
     const dump = await ask(path, '{"id":1,"method":"monitor_cond","params":["B",null,{"Port":[{}],"Iface":[{}]}]}');
     if (dump.bytes < sizeBytes / 2) throw new Error(`the dump has only ${dump.bytes} bytes`);

@@ -1,6 +1,6 @@
 // The tools' bundles are never stale: a changed source shows at the next start, an unchanged one costs nothing, no bundle means the sources run.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -39,7 +39,7 @@ function smallPackage(word: string): string {
   );
   writeFileSync(
     join(dir, 'src/cli/tunctl.ts'),
-    `import { word } from './word.ts';\nexport function main(argv: string[]): number { process.stdout.write(word + argv.join()); return 0; }\n`,
+    `import { word } from './word.ts';\nexport function main(argv: string[]): number { process.stdout.write(word + argv.join()); return argv[0] === 'fail' ? 1 : 0; }\n`,
   );
   setWord(dir, word);
   return dir;
@@ -74,6 +74,34 @@ test('a change of any source shows at once; a mere touch makes nothing anew', ()
     setWord(dir, word);
     assert.match(run(join(dir, 'bin/tunctl')), new RegExp(`${word}a,b c$`));
   }
+});
+
+test('a command that failed leaves no bytecode behind for those that do their work', () => {
+  const dir = smallPackage('kept ');
+  pause(150);
+  const kept = (): string[] => bundles(dir).filter((name) => /\.v.*\.fail$/.test(name));
+  assert.equal(spawnSync(join(dir, 'bin/tunctl'), ['fail']).status, 1);
+  assert.deepEqual(kept(), []);
+  assert.equal(spawnSync(join(dir, 'bin/tunctl'), ['-x', 'fail']).status, 0);
+  assert.equal(kept().length, 1);
+});
+
+test('a daemon leaves its bytecode behind while it serves, what has only started it does not', async () => {
+  const dir = smallPackage('');
+  symlinkSync('launch', join(dir, 'bin/ovsdb-server'));
+  writeFileSync(
+    join(dir, 'src/cli/ovsdb-server.ts'),
+    "export function main(argv: string[]): number | undefined { if (argv[0] === 'caller') return 0; process.stdin.resume(); return undefined; }\n",
+  );
+  pause(150);
+  const kept = (): string[] => bundles(dir).filter((name) => /^ovsdb-server-.*\.v/.test(name) && !/\.\d+$/.test(name));
+  assert.equal(spawnSync(join(dir, 'bin/ovsdb-server'), ['caller']).status, 0);
+  assert.deepEqual(kept(), []);
+  const daemon = spawn(join(dir, 'bin/ovsdb-server'), ['db'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  for (let i = 0; i < 1000 && kept().length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(kept().length, 1);
+  daemon.stdin.end();
+  await new Promise((resolve) => daemon.once('close', resolve));
 });
 
 test('where nothing can be written the sources run', () => {

@@ -2,17 +2,21 @@
 // times the runtime's own start; this file is bundled too, and `bin/launch` runs that when it is there. The daemons, and any tool whose
 // bundle cannot be made, run from their sources.
 import type { Module } from 'node:module';
-import { bundleAll, currentBundle } from './bundle.ts';
+import { bundleAll, currentBundle, STARTER } from './bundle.ts';
 import type { Tool } from './main.ts';
 
 const fs = process.getBuiltinModule('node:fs');
 const tool = process.argv[2] ?? '';
+/** The bundled tool that stays. */
+const DAEMON = 'ovsdb-server';
+const IN_SERVICE_MS = 1500;
 
 if (tool === 'launch') {
   // `bin/launch` by its own name makes all bundles: for the time of installation.
   bundleAll();
 } else {
-  currentBundle('start');
+  // Running from its source it has no bundle yet.
+  if (process.argv[1]?.endsWith('.ts') === true) currentBundle(STARTER);
   const bundle = currentBundle(tool);
   // The specifier is not a literal, so that the bundle of this file does not take everything in.
   if (bundle === undefined) import(new URL('./main.ts', import.meta.url).href);
@@ -31,13 +35,27 @@ async function run(file: string): Promise<void> {
   } catch {
     // None yet.
   }
-  const source = `(function (exports, require, module) {${fs.readFileSync(file, 'utf8')}\n})`;
-  const script = new Script(source, { filename: file, cachedData });
+  // ASCII (esbuild escapes the rest), and a function's text as it stands: neither decoded nor copied.
+  const script = new Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData });
   const made = { exports: {} as { main: Tool } };
   const body = script.runInThisContext() as (exports: object, require: (name: string) => unknown, module: Pick<Module, 'exports'>) => void;
   body(made.exports, requireFor(file), made);
-  if (cachedData === undefined || script.cachedDataRejected) process.once('exit', () => keep(store, script.createCachedData()));
+  if (cachedData === undefined || script.cachedDataRejected) keepLater(() => keep(store, script.createCachedData()));
   await obey(made.exports.main);
+}
+
+function keepLater(keepNow: () => void): void {
+  if (tool === DAEMON) {
+    // Once it is in service; what starts it and what watches it use little of it.
+    setTimeout(() => {
+      if (!process.getActiveResourcesInfo().includes('ProcessWrap')) keepNow();
+    }, IN_SERVICE_MS).unref();
+    return;
+  }
+  // A command that failed has not used what one that does its work uses.
+  process.once('exit', (code) => {
+    if (code === 0) keepNow();
+  });
 }
 
 /** What the runtime has is had at once; only koffi needs the loader that looks for packages. */
@@ -52,6 +70,7 @@ function requireFor(file: string): (name: string) => unknown {
 
 /** The command's name as part of a file's name, '' when there is none that could be one. */
 function commandName(): string {
+  if (tool === DAEMON) return '';
   const word = process.argv.slice(3).find((arg) => !arg.startsWith('-')) ?? '';
   return /^[a-z][a-z-]{1,30}$/.test(word) ? `.${word}` : '';
 }
@@ -95,7 +114,14 @@ function plainOutput(fd: number): Pick<NodeJS.WriteStream, 'write' | 'isTTY'> {
   };
 }
 
+/** The runtime's own way to this clock takes a millisecond and a half to load. */
+function plainNow(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+}
+
 async function obey(main: Tool): Promise<void> {
+  Object.defineProperty(globalThis, 'performance', { configurable: true, value: { now: plainNow } });
   for (const [name, fd] of [
     ['stdout', 1],
     ['stderr', 2],

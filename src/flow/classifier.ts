@@ -21,238 +21,11 @@
 // then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
 //
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
+import type { ClassifierRule } from './classifier-rule.ts';
+import { mix, Subtable } from './classifier-subtable.ts';
 import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_FIELDS, TRIE_WORDS } from './classifier-trie.ts';
-import { type Key, type Match, type TunField, W } from './key.ts';
-import {
-  asPacked,
-  maskCovers,
-  matchesOverlap,
-  type PackedMask,
-  type PackedMatch,
-  type PackedValues,
-  unpackMatch,
-  valuesAgree,
-} from './mask.ts';
-
-/** In the place of a version: never. Not a great number, which each rule would have to keep in a place of its own. */
-export const NEVER = 0;
-
-/** One part of a conjunctive match, counted from 0 as on the wire. */
-export interface Conjunction {
-  id: number;
-  clause: number;
-  clauses: number;
-}
-
-/** Places of tun_metadata fields, of the few rules that match on any. */
-const tunFieldsOf = new WeakMap<ClassifierRule, readonly TunField[]>();
-
-/** A rule as the classifier sees it; the owner extends it. */
-export class ClassifierRule {
-  readonly mask: PackedMask;
-  readonly values: PackedValues;
-  readonly priority: number;
-  addedIn = 0;
-  /** 0 = in none. */
-  removedIn = NEVER;
-  /** Next of the same hash, in order of falling priority. */
-  next: ClassifierRule | undefined = undefined;
-  /** Present on a rule that is no more than a part of conjunctive matches. */
-  readonly conjunctions: readonly Conjunction[] | undefined;
-
-  constructor(match: Match | PackedMatch, priority: number, conjunctions?: readonly Conjunction[]) {
-    const { mask, values, tunFields } = asPacked(match);
-    this.mask = mask;
-    this.values = values;
-    this.priority = priority;
-    this.conjunctions = conjunctions;
-    if (tunFields !== undefined) tunFieldsOf.set(this, tunFields);
-  }
-
-  /** The match as it stands. */
-  packed(): PackedMatch {
-    return { mask: this.mask, values: this.values, tunFields: tunFieldsOf.get(this) };
-  }
-
-  /** The match, unpacked. */
-  match(): Match {
-    const match = unpackMatch(this.mask, this.values);
-    const tunFields = tunFieldsOf.get(this);
-    if (tunFields !== undefined) match.tunFields = tunFields;
-    return match;
-  }
-
-  isVisible(version: number): boolean {
-    return this.addedIn <= version && (this.removedIn === NEVER || version < this.removedIn);
-  }
-}
-
-const mix = (hash: number, word: number): number => {
-  let h = Math.imul(hash ^ word, 0x9e3779b1);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x85ebca6b);
-  return h ^ (h >>> 13);
-};
-
-/** Hashes of the stages before the last, of the values that were hashed last. */
-const STAGE_HASHES = new Int32Array(3);
-
-/** The hash of all values; those of the stages are left in `STAGE_HASHES`. */
-function hashValues({ ends }: PackedMask, values: PackedValues): number {
-  let hash = 0;
-  let at = 0;
-  for (let stage = 0; stage < 3; stage++) {
-    for (const end = ends[stage]!; at < end; at++) hash = mix(hash, values[at]!);
-    STAGE_HASHES[stage] = hash;
-  }
-  for (; at < values.length; at++) hash = mix(hash, values[at]!);
-  return hash;
-}
-
-class Subtable<R extends ClassifierRule> {
-  readonly mask: PackedMask;
-  readonly rules = new Map<number, R>();
-  /** Hashes after stages 0..2 with the number of rules; absent where a stage adds nothing to what the next one ends with. */
-  readonly indices: (Map<number, number> | undefined)[];
-  /** For each trie field, how long this mask's prefix of it is; 0 = no prefix of it in this mask. */
-  readonly prefixes: Uint8Array;
-  /** Values of the transport ports under this mask, so that a miss un-wildcards only the bits that differ from all of them. */
-  readonly ports: PrefixTrie | undefined;
-  readonly #portsLength: number;
-  readonly #priorities = new Map<number, number>();
-  readonly #heap: number[] = [];
-  count = 0;
-
-  constructor(mask: PackedMask) {
-    this.mask = mask;
-    const { ends } = mask;
-    this.indices = [0, 1, 2].map((s) => {
-      const begin = s === 0 ? 0 : ends[s - 1]!;
-      return ends[s]! > begin && ends[s]! < ends[3] ? new Map<number, number>() : undefined;
-    });
-    this.prefixes = Uint8Array.from(TRIE_WORDS, (word) => prefixLength(mask, word));
-    const at = mask.words.indexOf(W.TP);
-    const portBits = at < 0 ? 0 : mask.bits[at]!;
-    this.ports = portBits === 0 ? undefined : new PrefixTrie();
-    // Up to the lowest bit of the mask.
-    this.#portsLength = portBits === 0 ? 0 : Math.clz32(portBits & -portBits) + 1;
-  }
-
-  get maxPriority(): number {
-    return this.#heap[0] ?? -1;
-  }
-
-  insert(rule: R): void {
-    const hash = hashValues(this.mask, rule.values);
-    for (let stage = 0; stage < 3; stage++) {
-      const index = this.indices[stage];
-      if (index === undefined) continue;
-      const h = STAGE_HASHES[stage]!;
-      index.set(h, (index.get(h) ?? 0) + 1);
-    }
-    this.#link(hash, rule);
-    if (this.ports !== undefined) this.ports.insert(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
-    this.count++;
-    const same = this.#priorities.get(rule.priority) ?? 0;
-    this.#priorities.set(rule.priority, same + 1);
-    if (same === 0) heapPush(this.#heap, rule.priority);
-  }
-
-  /** Puts a rule into the chain of its hash. */
-  #link(hash: number, rule: R): void {
-    const head = this.rules.get(hash);
-    if (head === undefined || head.priority < rule.priority) {
-      rule.next = head;
-      this.rules.set(hash, rule);
-    } else {
-      let at: ClassifierRule = head;
-      while (at.next !== undefined && at.next.priority >= rule.priority) at = at.next;
-      rule.next = at.next;
-      at.next = rule;
-    }
-  }
-
-  /** Takes a rule out of the chain of its hash; false when it is not there. */
-  #unlink(hash: number, rule: R): boolean {
-    const head = this.rules.get(hash);
-    if (head === rule) {
-      if (rule.next === undefined) this.rules.delete(hash);
-      else this.rules.set(hash, rule.next as R);
-    } else {
-      let at: ClassifierRule | undefined = head;
-      while (at !== undefined && at.next !== rule) at = at.next;
-      if (at === undefined) return false;
-      at.next = rule.next;
-    }
-    rule.next = undefined;
-    return true;
-  }
-
-  /** Puts a rule beside one of the same match and priority, on whose account it goes until one of the two is taken out with `endShared`. */
-  share(rule: R): void {
-    this.#link(hashValues(this.mask, rule.values), rule);
-    this.count++;
-  }
-
-  endShared(rule: R): boolean {
-    if (!this.#unlink(hashValues(this.mask, rule.values), rule)) return false;
-    this.count--;
-    return true;
-  }
-
-  remove(rule: R): boolean {
-    const hash = hashValues(this.mask, rule.values);
-    if (!this.#unlink(hash, rule)) return false;
-    for (let stage = 0; stage < 3; stage++) {
-      const index = this.indices[stage];
-      if (index === undefined) continue;
-      const h = STAGE_HASHES[stage]!;
-      const left = index.get(h)! - 1;
-      if (left === 0) index.delete(h);
-      else index.set(h, left);
-    }
-    if (this.ports !== undefined) this.ports.remove(packedValue(this.mask, rule.values, W.TP), this.#portsLength);
-    this.count--;
-    const same = this.#priorities.get(rule.priority)! - 1;
-    if (same > 0) this.#priorities.set(rule.priority, same);
-    else {
-      this.#priorities.delete(rule.priority);
-      while (this.#heap.length > 0 && !this.#priorities.has(this.#heap[0]!)) heapPop(this.#heap);
-    }
-    return true;
-  }
-
-  /** Rules with exactly these values, highest priority first. */
-  *exact(values: PackedValues): Generator<R> {
-    let rule: ClassifierRule | undefined = this.rules.get(hashValues(this.mask, values));
-    while (rule !== undefined) {
-      const next: ClassifierRule | undefined = rule.next;
-      if (valuesAgree(this.mask, rule.values, this.mask, values)) yield rule as R;
-      rule = next;
-    }
-  }
-
-  /** The rule with exactly these values and this priority in `version`. */
-  find(values: PackedValues, priority: number, version: number): R | undefined {
-    let rule: ClassifierRule | undefined = this.rules.get(hashValues(this.mask, values));
-    for (; rule !== undefined && rule.priority >= priority; rule = rule.next) {
-      if (rule.priority !== priority || !rule.isVisible(version)) continue;
-      if (valuesAgree(this.mask, rule.values, this.mask, values)) return rule as R;
-    }
-    return undefined;
-  }
-
-  *all(): Generator<R> {
-    for (const head of this.rules.values()) {
-      let rule: ClassifierRule | undefined = head;
-      while (rule !== undefined) {
-        const next: ClassifierRule | undefined = rule.next;
-        yield rule as R;
-        rule = next;
-      }
-    }
-  }
-}
+import { type Key, type Match, W } from './key.ts';
+import { asPacked, maskCovers, matchesOverlap, type PackedMask, type PackedMatch, valuesAgree } from './mask.ts';
 
 /** Rules of one table. */
 export class Classifier<R extends ClassifierRule> {
@@ -332,14 +105,12 @@ export class Classifier<R extends ClassifierRule> {
     this.#ordered = this.#ordered.filter(({ mask }) => this.#subtables.has(mask));
     const isEmpty = TRIE_WORDS.map((_, i) => !this.#ordered.some(({ prefixes }) => prefixes[i] !== 0));
     for (const [i, empty] of isEmpty.entries()) if (empty) this.#tries[i] = new PrefixTrie();
-    const hasPrefixes = isEmpty.includes(false);
+    if (this.#ordered.length === 0) return;
     for (const rule of rules) {
       if (this.#subtables.has(rule.mask)) {
         this.remove(rule);
         continue;
       }
-      rule.next = undefined;
-      if (!hasPrefixes) continue;
       for (let i = 0; i < TRIE_WORDS.length; i++) {
         const length = isEmpty[i] === true ? 0 : prefixLength(rule.mask, TRIE_WORDS[i]!);
         if (length !== 0) this.#tries[i]!.remove(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), length);
@@ -481,15 +252,18 @@ export class Classifier<R extends ClassifierRule> {
     return this.#subtables.get(mask)?.find(values, priority, version);
   }
 
-  /** Rules at least as specific as `match` in `version`: what a non-strict command means. The rules may be removed while iterating. */
-  *within(match: Match | PackedMatch, version: number): Generator<R> {
+  /** Adds to `into` the rules at least as specific as `match` in `version`: what a non-strict command means. */
+  collect(match: Match | PackedMatch, version: number, into: R[]): void {
     const { mask: criteria, values: wanted } = asPacked(match);
-    for (const subtable of [...this.#ordered]) {
-      if (subtable.mask === criteria) {
-        for (const rule of [...subtable.exact(wanted)]) if (rule.isVisible(version)) yield rule;
-      } else if (maskCovers(subtable.mask, criteria)) {
-        for (const rule of subtable.all()) {
-          if (rule.isVisible(version) && valuesAgree(subtable.mask, rule.values, criteria, wanted)) yield rule;
+    for (const subtable of this.#ordered) {
+      const { mask } = subtable;
+      if (mask === criteria) {
+        for (const rule of subtable.exact(wanted)) if (rule.isVisible(version)) into.push(rule);
+      } else if (maskCovers(mask, criteria)) {
+        for (const head of subtable.rules.values()) {
+          for (let rule: ClassifierRule | undefined = head; rule !== undefined; rule = rule.next) {
+            if (rule.isVisible(version) && (wanted.length === 0 || valuesAgree(mask, rule.values, criteria, wanted))) into.push(rule as R);
+          }
         }
       }
     }
@@ -526,31 +300,4 @@ function unwildcard(wild: Key, key: Key, subtable: Subtable<ClassifierRule>, cou
     }
     wild[word] = wild[word]! | read;
   }
-}
-
-function heapPush(heap: number[], value: number): void {
-  let at = heap.length;
-  heap.push(value);
-  while (at > 0) {
-    const up = (at - 1) >> 1;
-    if (heap[up]! >= value) break;
-    heap[at] = heap[up]!;
-    at = up;
-  }
-  heap[at] = value;
-}
-
-function heapPop(heap: number[]): void {
-  const last = heap.pop()!;
-  if (heap.length === 0) return;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && heap[child + 1]! > heap[child]!) child++;
-    if (heap[child]! <= last) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = last;
 }

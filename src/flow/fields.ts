@@ -56,6 +56,8 @@ export interface FieldRow {
   alias?: string;
   /** Bits that may be nonzero. */
   bits: number;
+  /** Bits that parts of the field may name, where that is more: those above are always 0. */
+  partBits?: number;
   /** Bytes of the value in an NXM or OXM entry. */
   wireBytes: number;
   /** Bit offset of the value in the key. */
@@ -170,7 +172,7 @@ const rows: FieldRow[] = [
   { name: 'nw_tos', bits: 8, wireBytes: 1, at: w(W.TOS), format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'nxm0', num: 5, label: 'NXM_OF_IP_TOS' }] },
   { name: 'ip_dscp', bits: 6, wireBytes: 1, at: w(W.TOS), format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'oxm', num: 8, label: 'OXM_OF_IP_DSCP', since: '1.2' }] },
   { name: 'nw_ecn', alias: 'ip_ecn', bits: 2, wireBytes: 1, at: w(W.TOS) + 6, format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'oxm', num: 9, label: 'OXM_OF_IP_ECN', since: '1.2' }, { cls: 'nxm1', num: 28, label: 'NXM_NX_IP_ECN' }] },
-  { name: 'arp_op', bits: 8, wireBytes: 2, at: w(W.TYPE) + 24, format: 'decimal', maskable: false, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 21, label: 'OXM_OF_ARP_OP', since: '1.2' }, { cls: 'nxm0', num: 15, label: 'NXM_OF_ARP_OP' }] },
+  { name: 'arp_op', bits: 8, partBits: 16, wireBytes: 2, at: w(W.TYPE) + 24, format: 'decimal', maskable: false, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 21, label: 'OXM_OF_ARP_OP', since: '1.2' }, { cls: 'nxm0', num: 15, label: 'NXM_OF_ARP_OP' }] },
   { name: 'arp_spa', bits: 32, wireBytes: 4, at: w(W.NW_SRC), format: 'ipv4', maskable: true, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 22, label: 'OXM_OF_ARP_SPA', since: '1.2' }, { cls: 'nxm0', num: 16, label: 'NXM_OF_ARP_SPA' }] },
   { name: 'arp_tpa', bits: 32, wireBytes: 4, at: w(W.NW_DST), format: 'ipv4', maskable: true, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 23, label: 'OXM_OF_ARP_TPA', since: '1.2' }, { cls: 'nxm0', num: 17, label: 'NXM_OF_ARP_TPA' }] },
   { name: 'arp_sha', bits: 48, wireBytes: 6, at: w(W.ARP_HW), format: 'mac', maskable: true, prereq: 'arp', writable: true, codes: [{ cls: 'oxm', num: 24, label: 'OXM_OF_ARP_SHA', since: '1.2' }, { cls: 'nxm1', num: 17, label: 'NXM_NX_ARP_SHA' }] },
@@ -226,6 +228,9 @@ for (const field of FIELDS) {
 
 /** The field of that name or alias; undefined when there is none. */
 export const fieldNamed = (name: string): Field | undefined => byName.get(name);
+
+/** How many bits a field has for those who name parts of it. */
+export const partBits = (field: Field): number => field.partBits ?? field.bits;
 
 /** The field of that name; a mistake in our own code when there is none. */
 export function mustField(name: string): Field {

@@ -1,7 +1,7 @@
 // Whether a match has what a field needs (ovs-fields(7), "Prerequisites"): eth_type and nw_proto matched exactly, and so on.
 import type { Prereq } from './fields.ts';
 import type { Match } from './key.ts';
-import { CT_STATE, W } from './key.ts';
+import { CT_STATE, FRAG, W } from './key.ts';
 
 export const ETH = { IPV4: 0x0800, ARP: 0x0806, RARP: 0x8035, IPV6: 0x86dd, MPLS: 0x8847, MPLS_MCAST: 0x8848, NSH: 0x894f } as const;
 export const IP = { ICMP: 1, IGMP: 2, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132 } as const;
@@ -24,10 +24,14 @@ export function matchedProto({ key, mask }: Match): number {
 
 const isIp = (type: number): boolean => type === ETH.IPV4 || type === ETH.IPV6;
 
-/** Whether the prerequisite holds in a match. */
-export function prereqHolds(prereq: Prereq, match: Match): boolean {
+/** Later fragments have no ports. */
+const isLaterFragment = ({ key, mask }: Match): boolean => ((key[W.TYPE] ?? 0) & (mask[W.TYPE] ?? 0) & (FRAG.LATER << 8)) !== 0;
+
+/** Whether the prerequisite holds in a match. Ports of later fragments can be written, though they mean nothing: `headers` looks at protocols alone. */
+export function prereqHolds(prereq: Prereq, match: Match, minds: 'fragments' | 'headers' = 'fragments'): boolean {
   const type = (): number => matchedEthType(match);
   const proto = (): number => matchedProto(match);
+  const hasPorts = (): boolean => minds === 'headers' || !isLaterFragment(match);
   switch (prereq) {
     case 'none':
       return true;
@@ -50,11 +54,11 @@ export function prereqHolds(prereq: Prereq, match: Match): boolean {
     case 'nsh':
       return type() === ETH.NSH;
     case 'tcp':
-      return isIp(type()) && proto() === IP.TCP;
+      return isIp(type()) && proto() === IP.TCP && hasPorts();
     case 'udp':
-      return isIp(type()) && proto() === IP.UDP;
+      return isIp(type()) && proto() === IP.UDP && hasPorts();
     case 'sctp':
-      return isIp(type()) && proto() === IP.SCTP;
+      return isIp(type()) && proto() === IP.SCTP && hasPorts();
     case 'icmpv4':
       return type() === ETH.IPV4 && proto() === IP.ICMP;
     case 'icmpv6':

@@ -4,7 +4,6 @@
 // Two faces: plain functions that throw KernelError (for set-up), and `libc()`, the raw table (for loops that look at errno themselves).
 // Memory that the kernel keeps or that is named by address comes from `mapMemory`: it never moves and lives until unmapped. Addresses are
 // plain numbers, exact because user space ends below 2^47.
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { KernelError } from '../base/errors.ts';
 
@@ -84,7 +83,7 @@ let koffiModule: Koffi | undefined;
 let table: Libc | undefined;
 
 function koffi(): Koffi {
-  koffiModule ??= nativeKoffi() ?? (createRequire(import.meta.url)('koffi') as Koffi);
+  koffiModule ??= nativeKoffi() ?? (process.getBuiltinModule('node:module').createRequire(import.meta.url)('koffi') as Koffi);
   return koffiModule;
 }
 

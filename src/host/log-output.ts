@@ -2,7 +2,6 @@
 //
 // Lines are written at once and synchronously: what was logged before a crash is in the file.
 import { closeSync, fchownSync, openSync, writeSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { type LogLevel, type LogRecord, type LogSink, logger, setLogSink } from '../base/log.ts';
 import { LogSettings } from '../base/log-levels.ts';
@@ -28,7 +27,6 @@ export class LogOutput implements LogSink {
   /** As it was given: what messages call it. */
   #fileName = '';
   #fileFd = -1;
-  readonly #hostname = hostname();
   #syslog: SyslogSender | undefined;
   #target: SyslogSender | undefined;
 
@@ -61,7 +59,10 @@ export class LogOutput implements LogSink {
       wallMs,
       elapsedMs: wallMs - this.#startedAt,
       pid: process.pid,
-      hostname: this.#hostname,
+      // Most patterns do not show it, and most tools log nothing.
+      get hostname() {
+        return process.getBuiltinModule('node:os').hostname();
+      },
       subprogram: this.subprogram,
       priority: (facility ?? FACILITY_LOCAL0) * 8 + SEVERITY[level],
     };

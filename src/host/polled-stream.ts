@@ -12,6 +12,8 @@ import { type PollHandler, socketPoll, wouldBlock } from './socket-poll.ts';
 
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
+/** What is no longer goes through memory that the kernel knows by its address. */
+const SMALL_SIZE = 1024;
 /** How long a closed TCP connection waits for the peer's end, so that the last bytes are not lost to a reset. */
 const LINGER_MS = 1000;
 
@@ -80,6 +82,12 @@ export class PolledStream implements Stream, PollHandler {
   }
 
   #send(bytes: Uint8Array): number {
+    // A small array has no memory outside the heap, and would be given some for the call.
+    if (bytes.length <= SMALL_SIZE) {
+      const memory = scratch();
+      memory.bytes.set(bytes);
+      return this.#taken(libc().sendAt(this.#fd, memory.address, bytes.length, MSG_NOSIGNAL));
+    }
     return this.#taken(libc().send(this.#fd, bytes, bytes.length, MSG_NOSIGNAL));
   }
 

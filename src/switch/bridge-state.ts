@@ -25,6 +25,8 @@ export interface BridgeState {
   readonly isBpduForwarded: boolean;
   readonly floodVlans: ReadonlySet<number>;
   readonly wantsPacketInOnMiss: boolean;
+  /** Controllers are reached through the bridge itself: DHCP replies are for the local port, too. */
+  readonly hasInBand?: boolean;
   /** Adds or refreshes a flow that a frame taught at `usedMs`. */
   learnFlow(mod: FlowMod, limit: number, usedMs: number): void;
   /** Present where the datapath puts outer headers on itself. */

@@ -22,7 +22,7 @@ export class BridgeStatistics {
   flowRows(request: FlowStatsRequest): { rows: readonly FlowRule[]; describe(row: unknown): FlowStats } {
     this.#bridge.megaflows.settleAll();
     const now = this.#bridge.clock.now();
-    return { rows: [...this.#bridge.tables.select(request)], describe: (row) => (row as FlowRule).describe(now) };
+    return { rows: this.#bridge.tables.select(request), describe: (row) => (row as FlowRule).describePacked(now) };
   }
 
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number } {

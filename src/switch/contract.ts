@@ -7,6 +7,7 @@ import type { Key } from '../flow/key.ts';
 import type { Action, OfPort, Subfield } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
 import type { Bond, BondSettings } from '../protocols/bond.ts';
+import type { TunnelConfig } from './translate/tunnel-config.ts';
 import type { Underlay } from './underlay/underlay.ts';
 
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
@@ -22,6 +23,8 @@ export interface SwitchEnvironment {
   setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
   /** Where simulated datapaths' tunnels find their way; without it they hand outer headers to the datapath. */
   underlay?: Underlay;
+  /** The Ethernet address behind which the host reaches an IPv4 address, as far as it is known, or why there is no way. */
+  nextHop?(address: number): readonly [number, number] | string | undefined;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
 }
@@ -68,6 +71,16 @@ export interface SwitchHost {
   cookieText?(datapath: Datapath, cookie: UserspaceCookie): string;
 }
 
+/** A port of a bridge; `tunnel` are the options of a tunnel as they were read. */
+export interface PortSummary {
+  port: OfPort;
+  name: string;
+  kind: PortKind;
+  /** Undefined for a patch port. */
+  dpPort?: DpPort | undefined;
+  tunnel?: TunnelConfig | undefined;
+}
+
 /** Where a station was. */
 export interface MacPlace {
   port: OfPort;
@@ -98,6 +111,10 @@ export interface BridgeSettings {
   floodVlans: readonly number[];
   /** MAC of the local port. */
   localMac: readonly [number, number];
+  /** Managers that are reached in-band. */
+  inBandManagers?: readonly string[];
+  /** The queue for in-band control. */
+  inBandQueue?: number | undefined;
 }
 
 /** What a port is made of, from Interface:type and options. Strings are what the user wrote where the switch has to interpret them. */
@@ -176,6 +193,8 @@ export interface ControllerRequest {
   rateLimit: number;
   burstLimit: number;
   enableAsync: boolean;
+  /** The bridge lets its connection through its own ports. */
+  inBand?: boolean;
 }
 
 export interface ControllerStatus {
@@ -224,7 +243,7 @@ export interface SwitchBridge {
   portChange(port: OfPort, kind: PortKind): Promise<void>;
   portLink(port: OfPort, link: PortLink): void;
   portNamed(name: string): OfPort | undefined;
-  ports(): Iterable<{ port: OfPort; name: string; kind: PortKind }>;
+  ports(): Iterable<PortSummary>;
   portCounters(port: OfPort): DpPortCounters | undefined;
   bundleSet(request: BundleRequest): void;
   bundleDelete(name: string): void;
@@ -238,6 +257,8 @@ export interface SwitchBridge {
   flowTablesSet?(requests: ReadonlyMap<number, FlowTableRequest>): void;
   controllersSet(requests: readonly ControllerRequest[]): void;
   controllers(): Iterable<ControllerStatus>;
+  /** Drops connections to controllers and opens them again. */
+  reconnect?(): void;
   /** Opens NAME.mgmt and NAME.snoop; resolves when they accept connections. */
   listen(): Promise<void>;
   flushMacTable(): void;
@@ -249,7 +270,7 @@ export interface SwitchBridge {
    */
   trace(flow: TraceFlow, frame: Uint8Array | 'generate' | undefined, options?: TraceOptions): string;
   /** Flows as `bridge/dump-flows` lists them, hidden and internal ones too. */
-  dumpFlows?(): string;
+  dumpFlows?(showsOffload?: boolean): string;
   /** How many flows the tables hold, for `memory/show`. */
   ruleCount?(): number;
   macStatistics?(): MacStatistics;

@@ -95,7 +95,7 @@ export interface BridgeCore {
 
   /** Matching flows in order of table, then priority as the reference lists them. Do not hold the iterator across a change. */
   flows(request: FlowStatsRequest): Iterable<FlowStats>;
-  /** The same as rows that are described one by one when their turn comes: a long list is held short. Their matches may be recycled. */
+  /** The same as rows that are described one by one when their turn comes: a long list is held short. Their matches are packed. */
   flowRows?(request: FlowStatsRequest): { rows: readonly unknown[]; describe(row: unknown): FlowStats };
   aggregate(request: FlowStatsRequest): { packetCount: bigint; byteCount: bigint; flowCount: number };
   tableStats(): TableStats[];
@@ -228,6 +228,8 @@ export interface BridgeControl {
   wantsPacketInOnMiss(): boolean;
   /** Drops connections to controllers and opens them again (`ovs-appctl bridge/reconnect`). */
   reconnect?(): void;
+  /** Whether remotes are reached through the bridge itself. */
+  readonly hasInBand?: boolean;
   /** Whether any controller is configured: without one, a standalone bridge gets its priority-0 NORMAL flow. */
   hasControllers(): boolean;
   close(): Promise<void>;

@@ -65,6 +65,10 @@ export interface PacketIn {
   upcall: Upcall;
 }
 
+/** What a flow of the datapath does for a translation. */
+const installed = ({ isSlow, actions }: Translation): readonly DpAction[] => (isSlow ? SLOW : actions);
+const SLOW: readonly DpAction[] = [{ kind: 'userspace', cookie: { reason: 'slow_path', token: 0 } }];
+
 export class Megaflows {
   readonly datapath: Datapath;
   readonly sends = new ControllerSends();
@@ -191,6 +195,12 @@ export class Megaflows {
   }
 
   #upcall(upcall: Upcall): void {
+    if (upcall.kind === 'action' && upcall.cookie?.reason === 'slow_path') {
+      // Its flow counts what it does; this is the doing.
+      const slow = this.#translate(upcall.key, this.#clock.now());
+      if (slow !== undefined && slow.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, slow.actions, upcall.offload);
+      return;
+    }
     if (upcall.kind === 'action') {
       const send = upcall.cookie === undefined ? undefined : this.sends.get(upcall.cookie.token);
       if (send !== undefined) this.#onPacketIn({ send, upcall });
@@ -214,7 +224,8 @@ export class Megaflows {
    * them.
    */
   #install(key: Key, translation: Translation, now: number, generation: number, packets = 0, bytes = 0): FlowId | undefined {
-    const { actions, effects } = translation;
+    const { effects } = translation;
+    const actions = installed(translation);
     const mask = this.isExact ? packetMask(key) : translation.mask;
     const before = this.datapath.flowFind(key, mask);
     const known = before === undefined ? undefined : this.#flows.get(before);
@@ -383,9 +394,10 @@ export class Megaflows {
       this.#remove(flow);
       return;
     }
-    if (!sameActions(translation.actions, flow.actions)) {
-      flow.actions = translation.actions;
-      this.datapath.flowModify(flow.id, translation.actions);
+    const actions = installed(translation);
+    if (!sameActions(actions, flow.actions)) {
+      flow.actions = actions;
+      this.datapath.flowModify(flow.id, actions);
     }
     flow.effects = translation.effects;
     flow.generation = generation;

@@ -10,7 +10,8 @@ import { matchAll } from '../../src/flow/key.ts';
 import { formatMatch } from '../../src/flow/match-text.ts';
 import { parseFlow } from '../../src/openflow/text/flow-text.ts';
 import { Simulation } from '../../src/switch/simulation-fixture.ts';
-import { cannotRunReference, Reference } from './support/reference-dummy.ts';
+import { cannotRunReference } from './support/dummy-daemons.ts';
+import { Reference } from './support/reference-dummy.ts';
 import { generator, type Pick, Traffic } from './support/tracked-traffic.ts';
 
 const RUNS = Number(process.env['WEFT_CONNTRACK_RUNS'] ?? 6);
@@ -84,7 +85,7 @@ test('generated packets are tracked alike', { skip: cannotRunReference, timeout:
         await compareRun(reference, run, step, seen);
         break;
       } catch (error) {
-        if (!reference.isRunning()) {
+        if (!reference.isAlive()) {
           // Open vSwitch 3.1 ends by itself on some of these packets.
           crashes++;
           reference.stop();

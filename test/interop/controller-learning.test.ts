@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createController } from '../../src/controller/controller.ts';
 import { learning } from '../../src/controller/learning.ts';
+import { dummyPorts } from './support/dummy-daemons.ts';
 import { controllerAt, dummySwitch, eventually, udpFrame } from './support/dummy-switch.ts';
 import { endProcess } from './support/end-process.ts';
 import { cannot } from './support/world.ts';
@@ -87,19 +88,7 @@ for (const [version, protocol] of [
       learning(),
     );
     t.after(() => controller.close());
-    const ports = [1, 2, 3].flatMap((n) => [
-      '--',
-      'add-port',
-      'br0',
-      `p${n}`,
-      '--',
-      'set',
-      'interface',
-      `p${n}`,
-      'type=dummy',
-      `ofport_request=${n}`,
-    ]);
-    const bridge = ['add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=dummy', 'fail_mode=secure', ...ports];
+    const bridge = ['add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=dummy', 'fail_mode=secure', ...dummyPorts([1, 2, 3])];
     await sw.run('ovs-vsctl', ...bridge, '--', 'set-controller', 'br0', `unix:${sw.dir}/ctl.sock`);
     await eventually('the switch', () => [...controller.switches()].length === 1);
     const [handle] = controller.switches();

@@ -8,7 +8,8 @@ import { decodeMessage, encodeMessage } from '../../src/openflow/codec/codec.ts'
 import type { FlowMod } from '../../src/openflow/message.ts';
 import { parseFlow } from '../../src/openflow/text/flow-text.ts';
 import { Simulation } from '../../src/switch/simulation-fixture.ts';
-import { cannotRunReference, Reference } from './support/reference-dummy.ts';
+import { cannotRunReference } from './support/dummy-daemons.ts';
+import { Reference } from './support/reference-dummy.ts';
 
 const skip = cannotRunReference;
 const TABLES = Number(process.env['WEFT_TRACE_TABLES'] ?? 20);

@@ -34,7 +34,7 @@ function fdbStatistics(bridge: SwitchBridge): string {
 
 /** Registers them. */
 export function registerBridgeCommands(parts: CommandParts): void {
-  const { unixctl, host, reconciler } = parts;
+  const { unixctl, host } = parts;
   const each = (name: string | undefined, fn: (bridge: SwitchBridge) => void): void => {
     if (name !== undefined) fn(bridgeNamed(host, name));
     else for (const bridge of bridgesByName(host)) fn(bridge);
@@ -45,17 +45,12 @@ export function registerBridgeCommands(parts: CommandParts): void {
       .join('\n'),
   );
   unixctl.register('bridge/dump-flows', '[--offload-stats] bridge', 1, 2, (args) => {
-    const name = args.filter((arg) => arg !== '--offload-stats')[0];
-    return bridgeNamed(host, name, 'Unknown bridge').dumpFlows?.() ?? '';
+    const showsOffload = args.length > 1 && args[0] === '--offload-stats';
+    return bridgeNamed(host, args.at(-1), 'Unknown bridge').dumpFlows?.(showsOffload) ?? '';
   });
   unixctl.register('bridge/reconnect', '[bridge]', 0, 1, ([name]) => {
     if (name !== undefined && host.bridge(name) === undefined) throw new ConfigError('Unknown bridge');
-    each(name, (bridge) => {
-      const live = reconciler.bridges.get(bridge.name);
-      const requests = live?.controllerRequests ?? [];
-      bridge.controllersSet([]);
-      bridge.controllersSet(requests);
-    });
+    each(name, (bridge) => bridge.reconnect?.());
     return '';
   });
   unixctl.register('fdb/show', 'bridge', 1, 1, ([name]) => fdbShow(bridgeNamed(host, name)));

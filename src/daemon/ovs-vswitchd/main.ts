@@ -12,6 +12,7 @@ import { openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
 import { runDir } from '../../host/directories.ts';
 import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
+import { nextHop } from '../../host/next-hop.ts';
 import { CAPABILITY } from '../../host/process-user.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream } from '../../host/socket.ts';
@@ -111,6 +112,7 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
     ],
   ],
   ['Mirror', 'all'],
+  ['Manager', ['target', 'connection_mode']],
   ['Flow_Table', 'all'],
   [
     'Port',
@@ -169,12 +171,22 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'controller_rate_limit',
       'controller_burst_limit',
       'enable_async_messages',
+      'connection_mode',
       'is_connected',
       'role',
       'status',
     ],
   ],
 ]);
+
+let hasSaidPortMoved = false;
+
+/** Once, where a controller's port is left to be the usual one: it was another in the past. */
+function sayPortMoved(target: string): void {
+  if (hasSaidPortMoved || !/^(?:tcp|ssl):(?:[^:[\]]*|\[[^\]]*\])$/.test(target)) return;
+  hasSaidPortMoved = true;
+  logger('stream').warn('The default OpenFlow port number has changed from 6633 to 6653');
+}
 
 /** An address as on the wire. */
 function addressBytes(text: string): Uint8Array | undefined {
@@ -221,7 +233,10 @@ async function start(context: DaemonContext): Promise<void> {
   );
   const environment: SwitchEnvironment = {
     clock,
-    connect: (target) => connectStream(target, OPENFLOW_PORT),
+    connect: (target) => {
+      sayPortMoved(target);
+      return connectStream(target, OPENFLOW_PORT);
+    },
     listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {
@@ -241,6 +256,7 @@ async function start(context: DaemonContext): Promise<void> {
       throw new ConfigError('Address family not supported by protocol');
     },
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
+    nextHop: wantedOptions.dummySystem ? () => 'Operation not supported' : nextHop,
     underlay,
     runDirectory: runDir(),
   };

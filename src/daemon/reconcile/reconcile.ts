@@ -327,6 +327,8 @@ export class Reconciler {
       forwardBpdu: target.forwardBpdu,
       floodVlans: target.floodVlans,
       localMac: mac,
+      inBandManagers: target.inBandManagers,
+      inBandQueue: target.inBandQueue,
     };
   }
 

@@ -1,7 +1,7 @@
 // The database's rows as what the switch should be: names resolved, defaults filled in, faults of the user turned into text for
 // Interface:error. Pure; knows nothing of devices. Facts: ovs-vswitchd.conf.db(5).
 import { parseMac } from '../../base/addresses.ts';
-import { hashOrder } from '../../flow/hash-order.ts';
+import { hashOrder } from '../../base/hash-order.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';
@@ -67,6 +67,8 @@ export interface WantedBridge {
   macTableSize: number;
   forwardBpdu: boolean;
   floodVlans: readonly number[];
+  inBandManagers: readonly string[];
+  inBandQueue: number | undefined;
   controllers: { row: IdlRow; request: ControllerRequest }[];
   mirrors: WantedMirror[];
   /** By table number. */
@@ -283,7 +285,7 @@ function localPort(name: string, dummyPath: boolean): WantedPort {
   };
 }
 
-function wantedController(row: IdlRow): ControllerRequest {
+function wantedController(row: IdlRow, isOutOfBand: boolean): ControllerRequest {
   const target = text(row.scalar('target'));
   const passive = /^p(tcp|ssl|unix):/.test(target);
   const type = text(row.optional('type'));
@@ -299,6 +301,7 @@ function wantedController(row: IdlRow): ControllerRequest {
     rateLimit,
     burstLimit: rateLimit === 0 ? 0 : Math.max(rateLimit >> 2, whole('controller_burst_limit', rateLimit >> 2)),
     enableAsync: row.optional('enable_async_messages') !== false,
+    inBand: !isOutOfBand && row.optional('connection_mode') !== 'out-of-band',
   };
 }
 
@@ -353,6 +356,11 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
   if (hwaddr !== undefined && unicast(hwaddr) === undefined) {
     faults.push(`bridge ${name}: cannot set MAC address to ${hwaddr[0] === 0 && hwaddr[1] === 0 ? 'zero' : 'multicast'}`);
   }
+  const isOutOfBand = other.get('disable-in-band') === 'true';
+  const queue = integerOption(other, 'in-band-queue', -1);
+  const managers = isOutOfBand
+    ? []
+    : [...source.rows('Manager').values()].filter((one) => one.optional('connection_mode') !== 'out-of-band');
   const controllers = row
     .set('controller')
     .map((uuid) => source.row('Controller', String(uuid)))
@@ -362,7 +370,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
       if (fault !== undefined) faults.push(fault);
       return fault === undefined;
     })
-    .map((controller) => ({ row: controller, request: wantedController(controller) }))
+    .map((controller) => ({ row: controller, request: wantedController(controller, isOutOfBand) }))
     .sort((a, b) => (a.request.target < b.request.target ? -1 : 1));
   const versions = row.set('protocols').flatMap((protocol) => versionNumbers.get(String(protocol)) ?? []);
   return {
@@ -381,6 +389,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     macTableSize: integerOption(other, 'mac-table-size', 8192, 10, 1_000_000),
     forwardBpdu: other.get('forward-bpdu') === 'true',
     floodVlans: numbers(row, 'flood_vlans'),
+    inBandManagers: managers.map((one) => text(one.scalar('target'))).sort(),
+    inBandQueue: queue < 0 ? undefined : queue,
     controllers,
     mirrors: wantedMirrors(
       source,

@@ -2,59 +2,71 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
-import { CT_WORDS, emitCt, emitCtClear, emitCtFind } from './ct-program.ts';
+import { emitCt, emitCtClear, emitCtFind } from './ct-program.ts';
 import {
   countDrop,
-  DEPTH,
   emitConsumed,
   emitFrameLength,
   HELPER,
   keyAt,
   loadBytes,
-  RESUMED,
   SKB,
   STACK,
   storeBytes,
   swap32,
-  TUNNEL_WORDS,
   UPCALL,
   UPCALL_REASON,
 } from './frame-context.ts';
-import { ACTIONS_VALUE, RESUME_KIND, RESUME_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitHash } from './hash-program.ts';
+import { ACTIONS_VALUE, TX_VALUE } from './map-layout.ts';
 import { emitMeter } from './meter-program.ts';
 import { emitPopMpls, emitPushMpls } from './mpls-program.ts';
 import { emitNdOption } from './nd-program.ts';
 import { emitPatches } from './patch-program.ts';
+import { emitContinue, emitFork, emitForkCheck, emitRecirculate } from './resume-program.ts';
 import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
 
-/** As often as user space does. */
-const MAX_RECIRCULATIONS = 6;
 const { scratch } = STACK;
 
 /** Where shapes jump to, with nothing done to the frame, and what the program knows. */
 export interface ShapeContext {
   /** User space must run the list. */
   punt: string;
+  /** Several steps of the shape may go through a tunnel: what was found of one does not hold for another. */
+  checksAgain?: boolean;
   hasTunnels: boolean;
-  /** Whether frames may have a connection. */
+  /** Whether frames may have a connection, and whether its label and first tuple are asked for. */
   tracks: boolean;
+  tracksMore: boolean;
 }
 
 /** Emits a shape's steps, ending in exit. */
 export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): void {
+  if ([...allSteps(shape.steps)].some(({ op }) => op === 'fork')) emitForkCheck(a, context.punt);
   for (const step of allSteps(shape.steps)) {
     if (step.op === 'ct') emitCtFind(a, step, context.punt);
     if (step.op === 'tunnel') emitTunnelCheck(a, step, context.punt);
     // Behind a second tag or an LLC header a label would have to go elsewhere.
     if (step.op === 'pushMpls' || step.op === 'popMpls') a.jump('ne', 7, 14, context.punt);
   }
-  emitSteps(a, shape.steps, context, true);
+  const tunnels = [...allSteps(shape.steps)].filter(({ op }) => op === 'tunnel').length;
+  emitSteps(a, shape.steps, { ...context, checksAgain: tunnels > 1 }, true);
 }
 
 /** At the beginning of a list the connection has just been found. */
 function emitTracked(a: Assembler, step: Extract<ShapeStep, { op: 'ct' }>): void {
   const [found, lost] = [a.fresh('tracked'), a.fresh('untracked')];
   emitCtFind(a, step, lost);
+  a.goto(found).label(lost);
+  countDrop(a);
+  emitConsumed(a);
+  a.label(found);
+}
+
+/** What was found of another tunnel is found of this one. */
+function emitTunnelChecked(a: Assembler, step: Extract<ShapeStep, { op: 'tunnel' }>): void {
+  const [found, lost] = [a.fresh('fits'), a.fresh('unfit')];
+  emitTunnelCheck(a, step, lost);
   a.goto(found).label(lost);
   countDrop(a);
   emitConsumed(a);
@@ -126,19 +138,20 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst:
       emitMetadata(a, step);
       break;
     case 'hash':
-      emitHash(a, step.at);
+      emitHash(a, param(step.at), step.isSymmetric);
       break;
     case 'ct':
       if (!isFirst) emitTracked(a, step);
-      emitCt(a, step);
+      emitCt(a, step, context.tracksMore);
       break;
     case 'ctClear':
-      emitCtClear(a);
+      emitCtClear(a, context.tracksMore);
       break;
     case 'meter':
       emitMeter(a, param(step.at));
       break;
     case 'tunnel':
+      if (context.checksAgain === true) emitTunnelChecked(a, step);
       emitSent(a, step.at + 4);
       emitTunnelOutput(a, step);
       break;
@@ -150,7 +163,13 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst:
         .goto('punt');
       break;
     case 'recirculate':
-      emitRecirculate(a, step.at, context);
+      emitRecirculate(a, param(step.at), context);
+      break;
+    case 'fork':
+      emitFork(a, param(step.at), context);
+      break;
+    case 'continue':
+      emitContinue(a, param(step.at), context);
       break;
     case 'drop':
       countDrop(a);
@@ -218,27 +237,6 @@ function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'metadata' }>
   a.store(4, 6, at, { reg: 0 });
 }
 
-/** Words that the hash is made from: the same as in user space, in its order; see `flowHash`. */
-export const HASH_WORDS: readonly number[] = [W.NW_SRC, W.NW_DST, ...Array.from({ length: 8 }, (_, i) => W.IPV6_SRC + i)];
-
-function emitHash(a: Assembler, at: number): void {
-  const some = a.fresh('hashed');
-  const add = (): void => {
-    a.alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x85ebca6b).mov(1, { reg: 0 }).alu32('rsh', 1, 13).alu32('xor', 0, { reg: 1 });
-  };
-  a.load(4, 0, 9, param(at));
-  for (const word of HASH_WORDS) {
-    a.load(4, 1, 10, keyAt(word)).toBigEndian(1, 32);
-    add();
-  }
-  a.load(1, 1, 10, keyAt(W.TYPE) + 3);
-  add();
-  a.load(4, 1, 10, keyAt(W.TP)).toBigEndian(1, 32);
-  add();
-  a.alu32('mul', 0, 0xc2b2ae35).mov(1, { reg: 0 }).alu32('rsh', 1, 16).alu32('xor', 0, { reg: 1 });
-  a.jump32('ne', 0, 0, some).mov(0, 1).label(some).toBigEndian(0, 32).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
-}
-
 function emitTruncated(a: Assembler, at: number): void {
   const short = a.fresh('short');
   const lost = a.fresh('untrimmed');
@@ -256,25 +254,6 @@ function emitTruncated(a: Assembler, at: number): void {
   countDrop(a);
   // The caller ends with an exit.
   a.mov(1, 0).mov(2, 0).call(HELPER.redirect);
-}
-
-function emitRecirculate(a: Assembler, at: number, { hasTunnels, tracks }: ShapeContext): void {
-  const lost = a.fresh('norecirc');
-  a.load(4, 1, 10, DEPTH).jump('ge', 1, MAX_RECIRCULATIONS, lost);
-  a.store(4, 10, scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, lost);
-  const copy = (from: number, to: number): void => void a.load(4, 1, 10, from).store(4, 0, to, { reg: 1 });
-  copy(keyAt(W.IN_PORT), RESUME_VALUE.port);
-  copy(keyAt(W.DP_HASH), RESUME_VALUE.dpHash);
-  for (const [i, word] of CT_WORDS.entries()) {
-    if (tracks) copy(keyAt(word), RESUME_VALUE.ct + i * 4);
-    else a.store(4, 0, RESUME_VALUE.ct + i * 4, 0);
-  }
-  if (hasTunnels) for (const [i, word] of TUNNEL_WORDS.entries()) copy(keyAt(word), RESUME_VALUE.tunnel + i * 4);
-  a.load(4, 1, 10, DEPTH).alu('add', 1, 1).store(4, 0, RESUME_VALUE.depth, { reg: 1 });
-  a.load(4, 1, 9, param(at)).store(4, 0, RESUME_VALUE.recircId, { reg: 1 });
-  a.load(4, 1, 10, RESUMED).alu('or', 1, RESUME_KIND.recirculated).store(4, 0, RESUME_VALUE.kind, { reg: 1 });
-  a.mov(1, { reg: 6 }).loadMap(2, 'programs').mov(3, 0).call(HELPER.tailCall).label(lost);
-  countDrop(a);
 }
 
 function emitChoice(a: Assembler, step: Extract<ShapeStep, { op: 'choice' }>, context: ShapeContext): void {

@@ -74,8 +74,10 @@ export const STACK = {
   /** Small values passed to helpers by address, 24 bytes. */
   scratch: -456,
 } as const;
-/** RESUME_KIND of this run, 0 for a frame that comes from a device. */
+/** RESUME_KIND of this run, 0 for a frame that comes from a device; above its lowest byte the list to run. */
 export const RESUMED = -460;
+/** The place of a list above RESUMED's lowest byte. */
+export const LIST_SHIFT = 8;
 /** What a `userspace` step asks for: reason + 1, token. */
 export const UPCALL = -468;
 /** How often the frame was recirculated. */
@@ -129,8 +131,10 @@ export function emitForget(a: Assembler, never: string): void {
     .load(4, 0, 10, at + 16);
 }
 
-/** Geneve options and their size, the lowest that the stack has. */
+/** Geneve options and their size. */
 const OPTIONS = DEPTH - 4 * (MAX_OPTION_WORDS + 1);
+/** Name of the list that runs, for user space; 0 = that of a flow. The lowest that the stack has. */
+export const LIST_TOKEN: number = OPTIONS - 4;
 
 /** Stack offset of a key word. */
 export function keyAt(word: number): number {

@@ -107,16 +107,24 @@ export class KernelDatapath {
       const former = this.#store?.openAttachment(ifindex, hook);
       if (former !== undefined) {
         this.#ports.set(port, { link: former, ifindex, hook, device, isFormer: true });
+        this.#setDetour();
         return;
       }
       const link = attachProgram(this.flows.program, ifindex, hook);
       this.#ports.set(port, { link, ifindex, hook, device, isFormer: false });
+      this.#setDetour();
       this.#store?.pinAttachment(link, ifindex, hook);
     } catch (error) {
       this.#ports.delete(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
       throw error;
     }
+  }
+
+  /** Copies of frames make their detours by way of an internal port. */
+  #setDetour(): void {
+    const { ifindex } = [...this.#ports.values()].find((one) => one.hook === 'egress' && !one.isFormer) ?? { ifindex: 0 };
+    updateElement(this.#maps.get('detour')!, le32(0), Uint8Array.from([...le32(ifindex), 0, 0, 0, 0]));
   }
 
   /** Takes a tunnel's packets off the devices that they come in at, and sends through it. */
@@ -138,11 +146,13 @@ export class KernelDatapath {
     const attached = this.#ports.get(port);
     if (attached === undefined) return;
     const { link, ifindex, hook } = attached;
+    // Before its program goes: without one, copies of frames would come out of the device.
+    this.#ports.delete(port);
+    this.#setDetour();
     link.detach();
     this.#store?.unpinAttachment(ifindex, hook);
     addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n, metered: 0n });
     deleteElement(this.#maps.get('ports')!, le32(ifindex));
-    this.#ports.delete(port);
     this.#underlay.refreshSoon();
   }
 
@@ -186,6 +196,7 @@ export class KernelDatapath {
       if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
       attached.isFormer = false;
     }
+    this.#setDetour();
     this.#store.keepAttachments([...this.#ports.values(), ...this.#underlay.takeOver()]);
     this.#settling = setTimeout(() => this.#endFormer(), SETTLE_MS);
   }

@@ -17,8 +17,9 @@ import { type DpAction, MAX_FLOWS } from '../datapath.ts';
 import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
+import { shapeActions } from './action-cutter.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
-import { allSteps, type OutputDevice, type ShapedActions, shapeActions } from './action-shape.ts';
+import { allSteps, type OutputDevice, type ShapedActions } from './action-shape.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, planKey } from './flow-plan.ts';
@@ -83,6 +84,8 @@ export class KernelFlows {
   #program: number;
   #hasTunnels = false;
   #vlanLimit = 1;
+  /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
+  onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
   /** Programs loaded so far. */
   programCount = 0;
   /** Masks in the order of the running program. */
@@ -131,6 +134,7 @@ export class KernelFlows {
     this.#actions = new ActionPool(
       (list) => this.#storeActions(list),
       () => this.#reloadSoon(),
+      (token, actions) => this.onList(token, actions),
     );
     this.#program = this.#load([]);
     this.#publish();
@@ -176,7 +180,7 @@ export class KernelFlows {
   }
 
   #storeActions({ index, shape, params }: PooledActions): void {
-    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape.number, true);
+    new DataView(this.#value.buffer).setUint32(ACTIONS_VALUE.shape, shape?.number ?? 0, true);
     this.#value.set(params, ACTIONS_VALUE.params);
     this.#index[0] = index;
     updateElement(this.#maps.get('actions')!, new Uint8Array(this.#index.buffer), this.#value);
@@ -480,8 +484,12 @@ export class KernelFlows {
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
   isPartial(id: number): boolean {
-    const steps = this.#flows.get(id)?.actions?.shape.shape.steps ?? [];
-    return [...allSteps(steps)].some(({ op }) => op === 'userspace' || op === 'ct');
+    const isPartial = ({ shape, children }: PooledActions): boolean =>
+      shape === undefined ||
+      [...allSteps(shape.shape.steps)].some(({ op }) => op === 'userspace' || op === 'ct') ||
+      children.some(isPartial);
+    const actions = this.#flows.get(id)?.actions;
+    return actions !== undefined && isPartial(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */

@@ -7,11 +7,12 @@ import fc from 'fast-check';
 import { programText } from '../../bpf/program-text.ts';
 import { W } from '../../flow/key.ts';
 import type { DpAction, SetGroup } from '../datapath.ts';
-import { type OutputDevice, shapeActions, shapeName } from './action-shape.ts';
+import { shapeActions } from './action-cutter.ts';
+import { type OutputDevice, shapeName } from './action-shape.ts';
 import { compileProgram, type MaskSpec, type ProgramSpec } from './program.ts';
 import { compileTunnelPop } from './tunnel-pop-program.ts';
 
-const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, users: 0 };
+const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, hasSum: false, users: 0 };
 const device = (port: number): OutputDevice | undefined =>
   port === 9 ? { outer: () => outer } : port > 9 ? undefined : { ifindex: port + 100, flags: port === 1 ? 1 : 0 };
 
@@ -96,6 +97,12 @@ const large = spec(
       { kind: 'hash', algorithm: 0, basis: 9 },
       { kind: 'recirc', id: 5 },
     ],
+    [
+      { kind: 'hash', algorithm: 1, basis: 9 },
+      { kind: 'recirc', id: 5 },
+    ],
+    [{ kind: 'recirc', id: 5 }, output(2)],
+    [set('ipv4', W.NW_SRC, 1, ALL), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }],
   ],
   { hasTunnels: true, vlanLimit: 2 },
 );
@@ -127,22 +134,54 @@ test('lists that differ in parameters alone share a shape; the parameters differ
 });
 
 test('what the kernel cannot run is refused by cause', () => {
-  const tunnel: DpAction = { kind: 'setTunnel', tunnel: tunnelKey };
   const cases: [string, DpAction[]][] = [
     ['output_not_in_kernel', [output(10)]],
-    ['several_tunnels', [tunnel, output(9), output(9)]],
-    ['tunnel_then_change', [tunnel, output(9), { kind: 'popVlan' }, output(2)]],
     ['tunnel_no_key', [output(9)]],
     ['popMpls', [{ kind: 'popMpls', ethertype: 0x8100 }, output(2)]],
-    ['hash_after_change', [set('ipv4', W.NW_SRC, 1, ALL), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }]],
     ['set_sctp', [set('sctp', W.TP, 1, ALL), output(2)]],
     ['set_nd', [set('nd', W.TP, 1, ALL), output(2)]],
-    ['set_after_mpls', [{ kind: 'pushMpls', ethertype: 0x8847, lse: 0 }, set('ipv4', W.NW_SRC, 1, ALL), output(2)]],
     ['meter', [{ kind: 'meter', meter: 1 }, output(2)]],
-    ['nested_change', [{ kind: 'clone', actions: [{ kind: 'popVlan' }, output(2)] }, { kind: 'popVlan' }, output(3)]],
-    ['recirc_not_last', [{ kind: 'recirc', id: 1 }, output(2)]],
   ];
   for (const [reason, list] of cases) assert.equal(shapeActions(list, device), reason);
+});
+
+test('what is too much for one list becomes several', () => {
+  const tunnel: DpAction = { kind: 'setTunnel', tunnel: tunnelKey };
+  const pop: DpAction = { kind: 'popVlan' };
+  const hash: DpAction = { kind: 'hash', algorithm: 0, basis: 0 };
+  const recirc: DpAction = { kind: 'recirc', id: 1 };
+  const track: DpAction = { kind: 'ct', commit: false, force: false, zone: 1, helper: '', timeout: '' };
+  const tooLong: DpAction[] = Array.from({ length: 25 }, () => output(2));
+  /** Steps of a list; `(...)` those of one under it, `user` where user space runs that. */
+  const text = (shaped: ReturnType<typeof shapeActions> | undefined): string => {
+    if (shaped === undefined) return 'user';
+    assert.ok(typeof shaped !== 'string', String(shaped));
+    const under = (at: number): string => text(shaped.children.find((child) => child.at === at)?.shaped);
+    return shaped.shape.steps
+      .map((step) => (step.op === 'fork' || step.op === 'continue' ? `${step.op}(${under(step.at)})` : step.op))
+      .join(' ');
+  };
+  const cases: [string, DpAction[]][] = [
+    ['fork(tunnel) output tunnel', [tunnel, output(9), output(9), output(2)]],
+    ['fork(tunnel) popVlan output', [tunnel, output(9), pop, output(2)]],
+    ['patch continue(hash recirculate)', [set('ipv4', W.NW_SRC, 1, ALL), hash, recirc]],
+    ['pushMpls continue(patch output)', [{ kind: 'pushMpls', ethertype: 0x8847, lse: 0 }, set('ipv4', W.NW_SRC, 1, ALL), output(2)]],
+    ['fork(popVlan output) popVlan output', [{ kind: 'clone', actions: [pop, output(2)] }, pop, output(3)]],
+    ['fork(recirculate) output', [recirc, output(2)]],
+    ['ct continue(ct recirculate)', [track, track, recirc]],
+    ['fork(truncated) popVlan output', [{ kind: 'trunc', maxLength: 60 }, output(2), pop, output(3)]],
+    // The kernel cuts no frame short before it wraps it.
+    [
+      'fork(user) userspace',
+      [{ kind: 'userspace', cookie: { reason: 'controller', token: 1 } }, tunnel, { kind: 'trunc', maxLength: 60 }, output(9)],
+    ],
+    [`${'output '.repeat(9)}continue(${'output '.repeat(9)}continue(${'output '.repeat(7).trim()}))`, tooLong],
+    [
+      'fork(tunnel) popVlan pushVlan continue(popMpls fork(tunnel) tunnel)',
+      [tunnel, output(9), pop, { kind: 'pushVlan', tpid: 0x8100, tci: 5 }, { kind: 'popMpls', ethertype: 0x800 }, output(9), output(9)],
+    ],
+  ];
+  for (const [steps, list] of cases) assert.equal(text(shapeActions(list, device)), steps);
 });
 
 test('what must come last is moved behind outputs, and nested lists behind what they must not change', () => {

@@ -13,17 +13,20 @@
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { REASON_MISS } from '../../netdev/punt-ring.ts';
-import { emitShape, HASH_WORDS } from './action-program.ts';
+import { emitShape } from './action-program.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
-import { CT_READS, CT_WORDS } from './ct-program.ts';
+import { CT_READS, CT_WORDS, emitMorePlace, isCtMore } from './ct-program.ts';
 import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
 import {
   DEPTH,
+  emitConsumed,
   emitForget,
   emitFrameLength,
   HELPER,
   keyAt,
+  LIST_SHIFT,
+  LIST_TOKEN,
   loadZero,
   RESUMED,
   SKB,
@@ -32,10 +35,12 @@ import {
   TUNNEL_WORDS,
   VERDICT,
 } from './frame-context.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { HASH_WORDS } from './hash-program.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
+import { emitResume } from './resume-program.ts';
 
 /** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
 export const MAX_MASKS = 48;
@@ -93,9 +98,12 @@ export function compileProgram(spec: ProgramSpec): Program {
   const ours = a.fresh('ours');
   const hasTunnels = spec.hasTunnels === true;
   const tracks =
-    spec.masks.some(({ words }) => CT_WORDS.some((word) => words.includes(word))) ||
+    spec.masks.some(({ words }) => words.some((word) => isCtMore(word) || CT_WORDS.includes(word as (typeof CT_WORDS)[number]))) ||
     spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'ct' || op === 'ctClear'));
-  emitResume(a, hasTunnels, tracks);
+  const tracksMore = spec.masks.some(({ words }) => words.some(isCtMore));
+  const fresh = a.fresh('fromdevice');
+  emitResume(a, { hasTunnels, tracks, tracksMore }, fresh);
+  a.goto('key').label(fresh);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports')
     .mov(2, { reg: 10 })
@@ -116,7 +124,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   loadZero(a, 0);
   a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
   if (tracks) for (const word of CT_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
-  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).label('key');
+  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).store(4, 10, LIST_TOKEN, { reg: 0 }).label('key');
   // 2. The key.
   const words = new Set(spec.masks.flatMap((mask) => mask.words));
   words.delete(W.IN_PORT);
@@ -132,14 +140,22 @@ export function compileProgram(spec: ProgramSpec): Program {
   emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
   a.mov(9, 0).mov(0, 0);
   emitForget(a, 'unusual');
+  // Or the list that a former run of the program named.
+  const hasLists = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'fork' || op === 'continue'));
+  if (hasLists) a.load(4, 1, 10, RESUMED).jump('set', 1, RESUME_KIND.list, 'list');
   // 3. The masks.
   const hints = spec.masks.length > 1;
   if (hints) emitHint(a, words, spec.masks.length);
   for (const [i, mask] of spec.masks.entries()) {
     const missed = a.fresh('missed');
     if (hints) a.label(maskLabel(i));
+    if (mask.words.some(isCtMore)) {
+      emitMorePlace(a, missed);
+      a.mov(3, { reg: 0 });
+    }
     for (const [j, word] of mask.words.entries()) {
-      a.load(4, 1, 10, keyAt(word));
+      if (isCtMore(word)) a.load(4, 1, 3, (word - W.CT_LABEL) * 4);
+      else a.load(4, 1, 10, keyAt(word));
       if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
       a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
     }
@@ -150,7 +166,7 @@ export function compileProgram(spec: ProgramSpec): Program {
         .goto('found')
         .label(missed)
         .jump('ge', 9, HINTED, 'scan');
-    else a.jump('ne', 0, 0, 'hit');
+    else a.jump('ne', 0, 0, 'hit').label(missed);
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
@@ -163,11 +179,13 @@ export function compileProgram(spec: ProgramSpec): Program {
       a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
     }
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
+    a.label('steps');
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
+    if (hasLists) emitList(a);
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape, { punt: 'actions', hasTunnels, tracks });
+      emitShape(a, shape, { punt: 'actions', hasTunnels, tracks, tracksMore });
     }
   }
   return a.finish();
@@ -226,21 +244,14 @@ function emitChoice(a: Assembler, from: number, to: number): void {
   emitChoice(a, middle, to);
 }
 
-/** Frames that another program has begun with: what it knows becomes part of the key. */
-function emitResume(a: Assembler, hasTunnels: boolean, tracks: boolean): void {
-  const fresh = a.fresh('fromdevice');
-  a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch);
-  a.call(HELPER.mapLookup).jump('eq', 0, 0, fresh).load(4, 1, 0, RESUME_VALUE.kind).jump('eq', 1, 0, fresh);
-  a.store(4, 0, RESUME_VALUE.kind, 0).alu('and', 1, RESUME_KIND.tunnel).store(4, 10, RESUMED, { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.port).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.recircId).store(4, 10, keyAt(W.RECIRC_ID), { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.dpHash).store(4, 10, keyAt(W.DP_HASH), { reg: 1 });
-  a.load(4, 1, 0, RESUME_VALUE.depth).store(4, 10, DEPTH, { reg: 1 });
-  if (hasTunnels) {
-    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.tunnel + i * 4).store(4, 10, keyAt(word), { reg: 1 });
-  }
-  if (tracks) for (const [i, word] of CT_WORDS.entries()) a.load(4, 1, 0, RESUME_VALUE.ct + i * 4).store(4, 10, keyAt(word), { reg: 1 });
-  a.goto('key').label(fresh);
+/** Another run of the program named the list. */
+function emitList(a: Assembler): void {
+  const { scratch } = STACK;
+  const found = a.fresh('listed');
+  a.label('list').load(4, 1, 10, RESUMED).alu('rsh', 1, LIST_SHIFT).store(4, 10, scratch, { reg: 1 });
+  a.loadMap(1, 'actions').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).mov(9, { reg: 0 }).jump('ne', 9, 0, found);
+  emitConsumed(a);
+  a.label(found).load(4, 0, 9, ACTIONS_VALUE.shape).goto('steps');
 }
 
 /** Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */

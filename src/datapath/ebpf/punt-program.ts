@@ -11,6 +11,7 @@ import {
   emitFrameLength,
   HELPER,
   keyAt,
+  LIST_TOKEN,
   RESUMED,
   SKB,
   STACK,
@@ -19,7 +20,7 @@ import {
   UPCALL_REASON,
   VERDICT,
 } from './frame-context.ts';
-import { PENDING_VALUE, PORT_VALUE, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { PENDING_VALUE, PORT_VALUE, RESUME_KIND, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
 /** Header of a ring buffer record; the reader's layout. */
 const PUNT = PUNT_RECORD;
@@ -40,7 +41,7 @@ export function emitPunt(a: Assembler, hasTunnels: boolean, tracks: boolean): vo
   if (hasTunnels) {
     // Frames out of tunnels are counted by whoever handles them in the end.
     const device = a.fresh('ofdevice');
-    a.load(4, 0, 10, RESUMED).jump('eq', 0, 0, device);
+    a.load(4, 0, 10, RESUMED).alu('and', 0, RESUME_KIND.tunnel).jump('eq', 0, 0, device);
     a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, scratch, { reg: 1 });
     a.loadMap(1, 'tx').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, device);
     a.mov(1, 1).atomicAdd(8, 0, TX_VALUE.rxPunted, 1);
@@ -89,13 +90,13 @@ function emitRecord(a: Assembler, size: number, { hasTunnels, tracks, total, use
   a.load(4, 1, 6, SKB.mark).store(4, 7, PUNT.mark, { reg: 1 }).store(4, 7, PUNT.reason, { reg: 9 }).store(4, 7, PUNT.vlan, 0);
   a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
   if (hasTunnels) {
-    a.load(4, 1, 10, RESUMED).store(4, 7, PUNT.isTunnel, { reg: 1 });
+    a.load(4, 1, 10, RESUMED).alu('and', 1, RESUME_KIND.tunnel).store(4, 7, PUNT.isTunnel, { reg: 1 });
     for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 10, keyAt(word)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
   } else {
     a.store(4, 7, PUNT.isTunnel, 0);
   }
   const frame = a.fresh('plain');
-  a.store(4, 7, PUNT.cause, 0).jump('ne', 9, UPCALL_REASON, frame);
+  a.store(4, 7, PUNT.cause, 0).load(4, 1, 10, LIST_TOKEN).store(4, 7, PUNT.token, { reg: 1 }).jump('ne', 9, UPCALL_REASON, frame);
   a.load(4, 1, 10, UPCALL)
     .store(4, 7, PUNT.cause, { reg: 1 })
     .load(4, 1, 10, UPCALL + 4)

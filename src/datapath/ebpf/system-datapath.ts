@@ -34,6 +34,7 @@ const log = logger('dpif_ebpf');
 /** Port number under which the ring is attached; ports of frames count from 1. */
 const RING_PORT = 0;
 const IFF_PROMISC = 0x100;
+const LIST_END_MS = 2000;
 
 /** A predecessor's flow, with the place where its programs count. */
 interface InheritedFlow extends DpInheritedFlow {
@@ -63,7 +64,14 @@ export class SystemDatapath extends NetdevDatapath {
     });
     this.shareMeters(kernel.metersFd, METERS_SIZE);
     this.shareConnections(kernel.connectionsFd);
+    kernel.flows.onList = (token, actions) => this.#list(token, actions);
     this.#ringReady.catch((error: unknown) => log.err(`the ring of the kernel's frames cannot be read: ${errorText(error)}`));
+  }
+
+  /** Frames with a list that is no more may still be on their way. */
+  #list(token: number, actions: readonly DpAction[] | undefined): void {
+    if (actions !== undefined) this.commandNow({ op: 'listPut', token, actions });
+    else setTimeout(() => this.command({ op: 'listDelete', token }), LIST_END_MS).unref();
   }
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {

@@ -19,6 +19,9 @@ export type Command =
   /** `place`: its bucket in the memory shared with the kernel, -1 = none. */
   | { op: 'meterSet'; meter: number; config: DpMeter; place: number }
   | { op: 'meterDelete'; meter: number }
+  /** A list that a program hands frames with, by its name. */
+  | { op: 'listPut'; token: number; actions: readonly DpAction[] }
+  | { op: 'listDelete'; token: number }
   | { op: 'upcallsDone'; position: number }
   | { op: 'execute'; frame: Uint8Array; key: Key; actions: readonly DpAction[]; offload: FrameOffload };
 
@@ -45,6 +48,12 @@ export function applyCommand(core: UserspaceCore, command: Command): void {
       break;
     case 'meterDelete':
       core.meters.delete(command.meter);
+      break;
+    case 'listPut':
+      core.listPut(command.token, command.actions);
+      break;
+    case 'listDelete':
+      core.listDelete(command.token);
       break;
     case 'execute':
       core.execute(command.frame, command.key, command.actions, command.offload);

@@ -76,6 +76,8 @@ export class UserspaceCore {
   readonly meters: Meters;
   readonly #upcalls: UpcallQueue;
   readonly #ports: (FramePort | undefined)[] = [];
+  /** Lists that a program in the kernel hands frames with. */
+  readonly #lists = new Map<number, readonly Op[]>();
   readonly #flushable: FramePort[] = [];
   readonly #scratch: Walk[] = [];
   readonly #top: Walk;
@@ -88,6 +90,8 @@ export class UserspaceCore {
   #random = 0x2545f491;
   /** How far upcalls have been queued, and dealt with. */
   readonly upcallOrder: { readonly written: number; done: number; refusesMiss(port: number, length: number): boolean };
+  /** Fetches lists that may be on their way here. */
+  onUnknownList: () => void = () => {};
   /** Datapath clock, set by the owner once a batch. */
   nowMs = 0;
 
@@ -189,7 +193,35 @@ export class UserspaceCore {
     walk.recircs = 0;
     if (packet.ctState !== 0) this.#recall(walk);
     if (packet.cause !== 0) this.#deliver(packet, key);
+    else if (packet.token !== 0) this.#runList(walk);
     else this.#lookup(walk, 0);
+  }
+
+  listPut(token: number, actions: readonly DpAction[]): void {
+    this.#lists.set(token, compileActions(actions));
+  }
+
+  listDelete(token: number): void {
+    this.#lists.delete(token);
+  }
+
+  /** The kernel ran a part of a list, and leaves the rest to us. */
+  #runList(walk: Walk): void {
+    const { token } = walk.packet;
+    if (!this.#lists.has(token)) this.onUnknownList();
+    const ops = this.#lists.get(token);
+    if (ops === undefined) {
+      // Of a former daemon's.
+      this.drop('ring_stale');
+      return;
+    }
+    walk.layout = this.#extract(walk);
+    walk.isStale = false;
+    walk.tunnel = undefined;
+    walk.trunc = 0;
+    // The kernel counts it as one that it could not deal with.
+    this.state.stats[STAT.hit]! += 1;
+    this.#run(ops, walk, 0);
   }
 
   /** The kernel tracked the frame before it handed it on. */

@@ -107,6 +107,12 @@ export class NetdevDatapath extends UserspaceControl {
     else if (isFirst) queueMicrotask(() => this.#flush());
   }
 
+  /** Sends a command at once: the kernel may act upon it before this turn of the event loop is over. */
+  protected commandNow(command: Command): void {
+    this.command(command);
+    this.#flush();
+  }
+
   /** Commands of one turn of the event loop go over together, in their order. */
   #post(command: WorkerCommand): void {
     if (this.#pending.length === 0 && this.#packer.isEmpty) queueMicrotask(() => this.#flush());

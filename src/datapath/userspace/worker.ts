@@ -167,12 +167,17 @@ function detach(port: number): void {
 /** One bad command must not end the frame path. */
 const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
 
+/** Commands that have been looked through for lists, and are still to be obeyed. */
+let ahead: WorkerCommand[] = [];
+
+const fetchCommands = (): WorkerCommand[] | undefined =>
+  (receiveMessageOnPort(control) as { message: WorkerCommand[] } | undefined)?.message;
+
 function obeyAll(): void {
   c.read(start.wakeFd, wakeBuffer, 8);
-  for (;;) {
-    const received = receiveMessageOnPort(control) as { message: WorkerCommand[] } | undefined;
-    if (received === undefined) return;
-    for (const command of received.message) {
+  for (let commands: WorkerCommand[] | undefined = ahead; commands !== undefined; commands = fetchCommands()) {
+    ahead = [];
+    for (const command of commands) {
       try {
         obey(command);
       } catch (error) {
@@ -181,6 +186,17 @@ function obeyAll(): void {
     }
   }
 }
+
+/** A frame came with a list that has not been heard of: the kernel may know it before we do. */
+function fetchLists(): void {
+  for (let commands = fetchCommands(); commands !== undefined; commands = fetchCommands()) {
+    for (const command of commands) {
+      if (command.op === 'listPut') obey(command);
+      else ahead.push(command);
+    }
+  }
+}
+core.onUnknownList = fetchLists;
 
 function poll(timeoutMs: number): void {
   const count = c.epollWaitAt(epoll, events.address, MOST_EVENTS, timeoutMs);

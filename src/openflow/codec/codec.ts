@@ -9,6 +9,7 @@ import type { Framed, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
+import { deprecatedRead } from './action-forms.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
   decodeBundleAdd,
@@ -104,6 +105,9 @@ const later = (version: OfVersion) =>
     ? { PORT_MOD: 15, TABLE_MOD: -1, STATS_REQUEST: 16, STATS_REPLY: 17, BARRIER_REQUEST: 18, BARRIER_REPLY: 19 }
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
+const HEADER_SIZE = 8;
+/** From OpenFlow 1.1 on. */
+const OFPT_BARRIER_REQUEST = 20;
 const OFPT_ROLE_STATUS = 30;
 const OFPT_TABLE_STATUS = 31;
 const OFPT_REQUESTFORWARD = 32;
@@ -150,7 +154,7 @@ const NXT = {
 /** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
 export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Framed {
   if (options.packsFlows === true) {
-    const framed = decodeQuickly(bytes);
+    const framed = decodeQuickly(bytes, options.tlvTable);
     if (framed !== undefined) return framed;
   }
   const from = new ByteReader(bytes);
@@ -163,29 +167,32 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
   const form = messageForm(bytes);
+  const deprecatedBefore = deprecatedRead();
   const framed: Framed = {
     version,
     xid,
     name: form.name,
     message: withTlvTable(options.tlvTable, () => decodeBody(from, version, type, xid, options)),
   };
-  if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version);
+  if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version, deprecatedBefore);
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
   return framed;
 }
 
-/** A flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
-function decodeQuickly(bytes: Uint8Array): Framed | undefined {
+/** A barrier, or a flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
+function decodeQuickly(bytes: Uint8Array, tlvTable: TlvTable | undefined): Framed | undefined {
   const version = bytes[0] as OfVersion;
   const type = bytes[1];
-  if ((type !== T.FLOW_MOD && type !== OFPT_BUNDLE_ADD_MESSAGE) || version < 3 || version > 6) return undefined;
-  if (((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
+  if (version < 3 || version > 6 || ((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
+  if (type !== T.FLOW_MOD && type !== OFPT_BUNDLE_ADD_MESSAGE && type !== OFPT_BARRIER_REQUEST) return undefined;
   const xid = ((bytes[4]! << 24) | (bytes[5]! << 16) | (bytes[6]! << 8) | bytes[7]!) >>> 0;
+  if (type === OFPT_BARRIER_REQUEST)
+    return bytes.length === HEADER_SIZE ? { version, xid, name: 'OFPT_BARRIER_REQUEST', message: { kind: 'barrierRequest' } } : undefined;
   if (type === T.FLOW_MOD) {
-    const message = decodePackedFlowMod(bytes, 0, bytes.length, version);
+    const message = decodePackedFlowMod(bytes, 0, bytes.length, version, tlvTable);
     return message && { version, xid, name: 'OFPT_FLOW_MOD', message };
   }
-  const message = version >= 5 ? decodeBundledFlowMod(bytes, version) : undefined;
+  const message = version >= 5 ? decodeBundledFlowMod(bytes, version, tlvTable) : undefined;
   return message && { version, xid, name: 'OFPT_BUNDLE_ADD_MESSAGE', message };
 }
 
@@ -320,7 +327,21 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
 
 /** Writes one whole message. */
 export function encodeMessage(version: OfVersion, xid: number, message: Message, options: CodecOptions = {}): Uint8Array {
-  const out = new ByteWriter();
+  const out = spare ?? new ByteWriter();
+  spare = undefined;
+  try {
+    return encodeInto(out, version, xid, message, options);
+  } finally {
+    out.cut(0);
+    if (out.bytes.length <= MAX_SPARE) spare = out;
+  }
+}
+
+/** What was written with last: it has room, and what a message needs of it is copied. */
+let spare: ByteWriter | undefined;
+const MAX_SPARE = 1 << 18;
+
+function encodeInto(out: ByteWriter, version: OfVersion, xid: number, message: Message, options: CodecOptions): Uint8Array {
   out
     .u8(version)
     .u8(0)

@@ -2,6 +2,7 @@
 import { PeerError } from '../../base/errors.ts';
 import type { Match } from '../../flow/key.ts';
 import { W } from '../../flow/key.ts';
+import { packMatch, unpackMatch } from '../../flow/mask.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
 import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
@@ -15,9 +16,11 @@ import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match,
 import type { DecodedMatch } from './oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodeOxs, encodeOxs } from './oxs.ts';
+import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm } from './packed-flow-stats.ts';
 import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import type { ActionContext } from './set-field-codec.ts';
+import { decodeShapedOxm } from './shaped-match.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const ALL_ONES = 0xffffffffffffffffn;
@@ -59,12 +62,13 @@ export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = fal
     return { match: decodeOfp11Match(from) };
   }
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
-  return decodeOxmMatch(from, strict, ofPipeline);
+  return strict && !ofPipeline ? decodeShapedOxm(from) : decodeOxmMatch(from, strict, ofPipeline);
 }
 
 /** Writes a match of 1.1 (fixed) and later (OXM). */
 export function encodeAnyMatch(out: ByteWriter, match: Match, version: OfVersion): void {
   if (version === 2) encodeOfp11Match(out, match);
+  else if (match.tunFields === undefined) encodePackedOxm(out, packMatch(match), version);
   else encodeOxmMatch(out, match, version);
 }
 
@@ -381,17 +385,20 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
 /** Writes one flow's statistics. */
 export function encodeFlowStats(out: ByteWriter, version: OfVersion, flow: FlowStats, nx: boolean): void {
   const start = out.size;
+  const { packed } = flow;
+  const context = packed === undefined ? contextOf(flow.match) : contextOfPacked(packed);
   out.u16(0);
   if (version === 6) {
     out.u16(0).u8(flow.table).u8(0).u16(flow.priority).u16(flow.idleTimeoutSec).u16(flow.hardTimeoutSec);
     out.u16(encodeFlags(flow.flags, version)).u16(flow.importance).u64(flow.cookie);
-    encodeOxmMatch(out, flow.match, version);
+    if (packed !== undefined) encodePackedOxm(out, packed, version);
+    else encodeOxmMatch(out, flow.match, version);
     encodeOxs(out, flow);
-    encodeInstructions(out, flow.actions, version, contextOf(flow.match));
+    encodeKnownActions(out, flow.actions, version, false, context);
   } else {
     out.u8(flow.table).u8(0);
     const is10 = version === 1 && !nx;
-    if (is10) encodeOfp10Match(out, flow.match);
+    if (is10) encodeOfp10Match(out, packed === undefined ? flow.match : unpackMatch(packed.mask, packed.values));
     out.u32(flow.durationSec).u32(flow.durationNsec).u16(flow.priority).u16(flow.idleTimeoutSec).u16(flow.hardTimeoutSec);
     const lengthAt = out.size;
     if (is10) out.zeros(6);
@@ -406,11 +413,11 @@ export function encodeFlowStats(out: ByteWriter, version: OfVersion, flow: FlowS
         .u16(version >= 5 ? flow.importance : 0)
         .u16(0);
     out.u64(flow.cookie).u64(flow.packetCount).u64(flow.byteCount);
-    if (nx) out.patch16(lengthAt, encodeNxmMatch(out, flow.match));
+    if (nx) out.patch16(lengthAt, packed === undefined ? encodeNxmMatch(out, flow.match) : encodePackedNxm(out, packed));
     // OpenFlow 1.1 too: the reference answers so.
+    else if (packed !== undefined && !is10) encodePackedOxm(out, packed, version);
     else if (!is10) encodeOxmMatch(out, flow.match, version);
-    if (version === 1 || nx) encodeActions(out, flow.actions, version, contextOf(flow.match));
-    else encodeInstructions(out, flow.actions, version, contextOf(flow.match));
+    encodeKnownActions(out, flow.actions, version, version === 1 || nx, context);
   }
   out.patch16(start, out.size - start);
 }

@@ -46,6 +46,8 @@ const u32 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 24) | (byt
 export class MatchShape {
   /** Of the match with what stands around its entries, a multiple of four. */
   readonly size: number;
+  /** Bytes of the entries alone. */
+  readonly entriesSize: number;
   readonly mask: PackedMask;
   readonly #care: Int32Array;
   readonly #expect: Int32Array;
@@ -58,8 +60,16 @@ export class MatchShape {
   readonly #portFrom: number = -1;
   readonly #portTo: number = -1;
 
-  private constructor(bytes: Uint8Array, care: Uint8Array, { mask, values }: PackedMatch, moves: readonly Move[], port: Move | undefined) {
+  private constructor(
+    bytes: Uint8Array,
+    care: Uint8Array,
+    entriesSize: number,
+    { mask, values }: PackedMatch,
+    moves: readonly Move[],
+    port: Move | undefined,
+  ) {
     this.size = bytes.length;
+    this.entriesSize = entriesSize;
     this.mask = mask;
     this.#care = new Int32Array(bytes.length / 4);
     this.#expect = new Int32Array(bytes.length / 4);
@@ -128,7 +138,7 @@ export class MatchShape {
         for (let i = 0; i < field.wireBytes; i++) care[start + i] = hasMask ? ~own[start + field.wireBytes + i]! & 0xff : 0;
       }
     }
-    return new MatchShape(own, care, packed, moves, port);
+    return new MatchShape(own, care, entriesSize, packed, moves, port);
   }
 
   /** Whether a match on the wire is of this shape. */

@@ -1,5 +1,5 @@
 // Set-field in all its forms: an action of its own in OpenFlow 1.0 and 1.1, set_field from 1.2 on, Nicira's loads where neither will do.
-import { type Field, tunFieldIndex } from '../../flow/fields.ts';
+import { type Field, partBits, tunFieldIndex } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { OfVersion } from '../message.ts';
 import { NXAST } from './action-constants.ts';
@@ -48,8 +48,9 @@ export function encodeSetField(
   maskKey: ArrayLike<number>,
   version: OfVersion,
   context: ActionContext,
-  form: '' | 'masked' | 'nxm-set-field' = '',
+  form: '' | 'masked' | 'nxm-set-field' | 'nxm-whole' = '',
 ): void {
+  const isNxm = form === 'nxm-set-field' || form === 'nxm-whole';
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
@@ -60,12 +61,12 @@ export function encodeSetField(
     encodeTunSetField(out, field, value, mask, version);
     return;
   }
-  if (form !== 'nxm-set-field' && version < 3 && !(form === 'masked' && hasLongHeader(field))) {
+  if (!isNxm && version < 3 && !(form === 'masked' && hasLongHeader(field))) {
     encodeSetField10(out, field, value, mask, version, context);
     return;
   }
   const isPart = mask !== all || form === 'masked';
-  if (form !== 'nxm-set-field' && version < 6 && isPart) {
+  if (!isNxm && version < 6 && isPart) {
     loadField(out, field, value, mask, isPart);
     return;
   }
@@ -136,7 +137,9 @@ export function loadField(
     encodeLoad2(out, field, value, isPart ? mask : (1n << BigInt(field.wireBytes * 8)) - 1n);
     return;
   }
-  const width = field.bits;
+  // A whole field has its zeros above, too.
+  const width = partBits(field);
+  if (!isPart && width > field.bits) mask = (1n << BigInt(width)) - 1n;
   let at = 0;
   while (at < width) {
     if (((mask >> BigInt(at)) & 1n) === 0n) {

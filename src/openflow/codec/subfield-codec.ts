@@ -1,7 +1,7 @@
 // Parts of fields on the wire: a header, and offset and width either apart or packed as (offset << 6) | (bits - 1).
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import type { Field } from '../../flow/fields.ts';
+import { type Field, partBits } from '../../flow/fields.ts';
 import type { Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
@@ -11,12 +11,9 @@ const log = logger('meta_flow');
 
 export const packBits = (offset: number, bits: number): number => (offset << 6) | (bits - 1);
 
-/** Bits of a field that an action may name. */
-export const fieldBits = (field: Field): number => field.bits;
-
 /** A checked subfield. */
 export function subfield(field: Field, offset: number, bits: number): Subfield {
-  if (bits < 1 || offset + bits > fieldBits(field)) throw new PeerError('OFPBAC_BAD_SET_LEN', `bits ${offset}+${bits} of ${field.name}`);
+  if (bits < 1 || offset + bits > partBits(field)) throw new PeerError('OFPBAC_BAD_SET_LEN', `bits ${offset}+${bits} of ${field.name}`);
   return { field, offset, bits };
 }
 

@@ -1,7 +1,9 @@
 // Actions as text, as the reference prints them. Facts: ovs-actions(7).
+
 import { formatIpv4, formatIpv6, formatMac } from '../../base/addresses.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { formatField, formatPort, formatTable, hex } from '../../flow/field-text.ts';
+import { partBits } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
@@ -228,8 +230,8 @@ function formatSpec(spec: LearnSpec): string {
     return `load:${typeof spec.src === 'bigint' ? hex(spec.src) : formatSubfield(spec.src)}->${formatSubfield(spec.dst)}`;
   const { dst, src } = spec;
   if (typeof src === 'bigint') {
-    if (dst.offset === 0 && dst.bits === dst.field.bits) {
-      return `${dst.field.name}=${formatField(dst.field, { value: src, mask: (1n << BigInt(dst.bits)) - 1n })}`;
+    if (dst.offset === 0 && dst.bits === partBits(dst.field)) {
+      return `${dst.field.name}=${formatField(dst.field, { value: src, mask: (1n << BigInt(dst.field.bits)) - 1n })}`;
     }
     return `${formatSubfield(dst)}=${hex(src)}`;
   }

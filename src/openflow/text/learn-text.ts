@@ -2,6 +2,7 @@
 
 import { ConfigError } from '../../base/errors.ts';
 import { parseField, parseInteger } from '../../flow/field-text.ts';
+import { partBits } from '../../flow/fields.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import { hasLongHeader } from '../codec/subfield-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
@@ -82,12 +83,12 @@ function attempt<T>(read: () => T): T | string {
 
 /** A value to match a field or a part of it on. */
 function immediate({ field, bits }: Subfield, text: string, whole: string, context: ActionTextContext): bigint {
-  if (bits < field.bits) {
+  if (bits < partBits(field)) {
     const number = parseInteger(text) ?? fault(`${whole}: cannot parse integer value`);
     return number >> BigInt(bits) === 0n ? number : fault(`${whole}: value ${text} does not fit into ${bits} bits`);
   }
   const { value, mask } = parseField(field, text, context.names);
-  const all = (1n << BigInt(bits)) - 1n;
+  const all = (1n << BigInt(Math.min(bits, field.bits))) - 1n;
   return (mask & all) === all ? value & all : fault(`${text}: wildcards not allowed here`);
 }
 
@@ -106,6 +107,7 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     const dst = parseSubfield(text.slice(arrow + 2));
     const number = parseInteger(text.slice(0, arrow));
     if (number !== undefined && hasLongHeader(dst.field)) fault(`${text}: experimenter OXM field '${text.slice(arrow + 2)}' not supported`);
+    if (number !== undefined && number >> BigInt(dst.bits) !== 0n) fault(`${text}: value does not fit into ${dst.bits} bits`);
     const src = number ?? parseSubfieldPart(text).subfield;
     if (typeof src !== 'bigint' && src.bits !== dst.bits) {
       return fault(`${whole}: bit widths of ${text.slice(0, arrow)} (${src.bits}) and ${text.slice(arrow + 2)} (${dst.bits}) differ`);

@@ -1,7 +1,7 @@
 // Parts of fields in actions: `NXM_NX_REG0[0..5]`, `NXM_OF_ETH_SRC[]`, `reg0[3]`. Facts: ovs-actions(7), "Field Specifications".
 import { ConfigError } from '../../base/errors.ts';
 import type { Field } from '../../flow/fields.ts';
-import { fieldNamed } from '../../flow/fields.ts';
+import { fieldNamed, partBits } from '../../flow/fields.ts';
 import type { Subfield } from '../action.ts';
 import { codeFor, fieldByLabel } from '../codec/oxm-table.ts';
 
@@ -21,15 +21,16 @@ export function parseSubfieldPart(text: string): { subfield: Subfield; rest: str
     throw new ConfigError(`${whole}: syntax error expecting [] or [<bit>] or [<start>..<end>]`);
   }
   const range = brackets?.slice(1, -1) ?? '';
-  if (range === '') return { subfield: { field, offset: 0, bits: field.bits }, rest };
+  if (range === '') return { subfield: { field, offset: 0, bits: partBits(field) }, rest };
   const r = /^(\d+)(?:\.\.(\d+))?$/.exec(range);
   if (r === null) throw new ConfigError(`${whole}: syntax error expecting [] or [<bit>] or [<start>..<end>]`);
   const first = Number(r[1]);
   const last = r[2] === undefined ? first : Number(r[2]);
   if (first > last) throw new ConfigError(`${whole}: starting bit ${first} is after ending bit ${last}`);
-  if (first >= field.bits)
-    throw new ConfigError(`${whole}: starting bit ${first} is not valid because field is only ${field.bits} bits wide`);
-  if (last >= field.bits) throw new ConfigError(`${whole}: ending bit ${last} is not valid because field is only ${field.bits} bits wide`);
+  if (first >= partBits(field))
+    throw new ConfigError(`${whole}: starting bit ${first} is not valid because field is only ${partBits(field)} bits wide`);
+  if (last >= partBits(field))
+    throw new ConfigError(`${whole}: ending bit ${last} is not valid because field is only ${partBits(field)} bits wide`);
   return { subfield: { field, offset: first, bits: last - first + 1 }, rest };
 }
 
@@ -46,7 +47,7 @@ export const fieldLabel = (field: Field): string => codeFor(field, 1)?.label ?? 
 /** Writes a subfield. */
 export function formatSubfield({ field, offset, bits }: Subfield): string {
   const label = fieldLabel(field);
-  if (offset === 0 && bits === field.bits) return `${label}[]`;
+  if (offset === 0 && bits === partBits(field)) return `${label}[]`;
   if (bits === 1) return `${label}[${offset}]`;
   return `${label}[${offset}..${offset + bits - 1}]`;
 }

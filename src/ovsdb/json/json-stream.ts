@@ -4,6 +4,7 @@
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
 // as it goes after each piece, so that a peer that sends nonsense is told so at once.
 import { type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
+import { parseNatively } from './json-native.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
 const EAGER_CHECK_SIZE = 4096;
@@ -12,12 +13,18 @@ export const MAX_MESSAGE_SIZE = 256 * 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
+/** Whether a byte may be one of a number or a keyword. */
+const isWordByte = (c: number): boolean =>
+  (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 45 || c === 43 || c === 46;
+
 /** Push bytes in, take values out until there is none, then `keep` what is left. After a JsonError it must not be used again. */
 export class JsonStream {
   /** The piece at hand, taken up to `at`, and its text when that is ASCII. */
   #bytes: Uint8Array = NOTHING;
   #at = 0;
   #ascii: string | undefined;
+  /** Whether the piece at hand may be one long message. */
+  #isFresh = false;
   /** The beginning of an unfinished text, and where in it the scan stands. */
   #pieces: Buffer[] = [];
   #size = 0;
@@ -44,6 +51,7 @@ export class JsonStream {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
     // As many characters as bytes: each is one byte, and none stands for a fault unless the text has it too.
     this.#ascii = text.length === bytes.length && !text.includes('\ufffd') ? text : undefined;
+    this.#isFresh = true;
   }
 
   /** The next value, or undefined when more bytes are needed; throws JsonError at the first fault. */
@@ -56,6 +64,12 @@ export class JsonStream {
       this.#at = at;
       if (at === text.length) return undefined;
       if (c === 123 || c === 91) {
+        const whole = this.#isFresh ? parseNatively(at === 0 ? text : text.slice(at), MAX_JSON_DEPTH) : undefined;
+        this.#isFresh = false;
+        if (whole !== undefined) {
+          this.#at = text.length;
+          return whole;
+        }
         const parser = new JsonParser(text, at);
         try {
           const value = parser.value();
@@ -79,10 +93,15 @@ export class JsonStream {
       if (this.#inString) {
         if (this.#escaped) this.#escaped = false;
         else if (c === 92) this.#escaped = true;
-        else if (c === 34) this.#inString = false;
+        else if (c === 34) {
+          this.#inString = false;
+          if (this.#depth === 0) this.#fail(bytes.subarray(start, i + 1));
+        }
+      } else if (this.#depth === 0 && this.#size + i > start && !isWordByte(c)) {
+        // What is neither object nor array is told to be wrong when its last character has come.
+        this.#fail(bytes.subarray(start, i));
       } else if (c === 34) {
         this.#inString = true;
-        if (this.#depth === 0) this.#fail(bytes.subarray(start, i + 1));
       } else if (c === 123 || c === 91) {
         if (++this.#depth > MAX_JSON_DEPTH) this.#fail(bytes.subarray(start, i + 1));
       } else if (c === 125 || c === 93) {
@@ -95,8 +114,8 @@ export class JsonStream {
           return value;
         }
       } else if (this.#depth === 0) {
-        if (c === 32 || c === 10 || c === 13 || c === 9) start = this.#size === 0 ? i + 1 : start;
-        else this.#fail(bytes.subarray(start, i + 1));
+        if (c === 32 || c === 10 || c === 13 || c === 9) start = i + 1;
+        else if (!isWordByte(c)) this.#fail(bytes.subarray(start, i + 1));
       }
     }
     this.#at = bytes.length;
@@ -120,7 +139,7 @@ export class JsonStream {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
     if (this.#size > MAX_MESSAGE_SIZE) throw new JsonError(`message exceeds ${MAX_MESSAGE_SIZE} bytes`, false);
-    if (this.#size > EAGER_CHECK_SIZE) return;
+    if (this.#size > EAGER_CHECK_SIZE || this.#depth === 0) return;
     try {
       parseJson(this.#text(NOTHING));
     } catch (error) {

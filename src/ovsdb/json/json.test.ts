@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Json, JsonError, parseJson } from './json.ts';
+import { type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
 import { formatJson, formatReal } from './json-format.ts';
+import { parseNatively } from './json-native.ts';
 import { JsonStream } from './json-stream.ts';
 
 const tree = fc.letrec<{ value: Json }>((tie) => ({
@@ -48,6 +49,60 @@ test('parse(format(x)) = x, whole and in pieces', () => {
     }),
     { numRuns: 200 },
   );
+});
+
+// Long enough to be given to the runtime's parser.
+const PADDING = ' '.repeat(2048);
+
+test('the runtime gives what our parser gives, or leaves the text to it', () => {
+  const hard = [
+    '1.0',
+    '-0',
+    '1e3',
+    '1234567890123456789',
+    '{"2":1,"1":2}',
+    '{"a":{"b":1,"0":2}}',
+    '"\\u0041"',
+    '[ 0.5]',
+    '"1.5, 1.5"',
+    '"\\u0000"',
+  ];
+  const easy = ['{"b":1,"__proto__":2,"b":3}', '"8.3.1"', '"x\\n\\"é"', '-17', '123456789012345', '[true,null,{}]', '{"":[]}'];
+  for (const text of [...hard, ...easy]) {
+    const whole = `[${text}${PADDING}]`;
+    const value = parseNatively(whole, MAX_JSON_DEPTH);
+    assert.equal(value === undefined, hard.includes(text), text);
+    if (value !== undefined) assert.deepEqual(value, new JsonParser(whole).value(), text);
+  }
+  fc.assert(
+    fc.property(fc.array(tree), fc.boolean(), (values, isPretty) => {
+      const text = formatJson([...values, PADDING], { pretty: isPretty });
+      const value = parseNatively(text, MAX_JSON_DEPTH);
+      if (value !== undefined) assert.deepEqual(value, new JsonParser(text).value());
+    }),
+    { numRuns: 200 },
+  );
+  const deep = (depth: number): string => `${'['.repeat(depth)}${PADDING}${']'.repeat(depth)}`;
+  assert.notEqual(parseNatively(deep(MAX_JSON_DEPTH), MAX_JSON_DEPTH), undefined);
+  assert.equal(parseNatively(deep(MAX_JSON_DEPTH + 1), MAX_JSON_DEPTH), undefined);
+  assert.throws(() => parseJson(deep(MAX_JSON_DEPTH + 1)), JsonError);
+});
+
+test('a long message is given to the runtime, what follows it is not lost', () => {
+  const stream = new JsonStream();
+  const long = `["${'x'.repeat(3000)}"]`;
+  for (const [text, count] of [
+    [long, 1],
+    [`${long} [2]`, 2],
+    [`${long}\n`, 1],
+    [`[1]${long}[3]`, 3],
+  ] as const) {
+    stream.push(Buffer.from(text));
+    for (let i = 0; i < count; i++) assert.ok(Array.isArray(stream.next()), text.slice(0, 9));
+    assert.equal(stream.next(), undefined);
+    stream.keep();
+    assert.equal(stream.pendingSize, 0);
+  }
 });
 
 test('any text gives a value or a JsonError', () => {

@@ -2,6 +2,7 @@
 //
 // A number without fraction that fits 64 bits is an integer: a JavaScript number while that is exact, else a bigint. All else is a real.
 // The parser takes text; `JsonStream` in json-stream.ts cuts a byte stream into texts.
+import { parseNatively } from './json-native.ts';
 
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export type JsonObject = Map<string, Json>;
@@ -103,6 +104,14 @@ export class JsonParser {
 
   keyword(): Json {
     const start = this.at;
+    const { text } = this;
+    // A keyword as it should be, and nothing behind it that would make it another word.
+    const length = text.startsWith('true', start) || text.startsWith('null', start) ? 4 : text.startsWith('false', start) ? 5 : 0;
+    const behind = text.charCodeAt(start + length) | 32;
+    if (length > 0 && !(behind >= 97 && behind <= 122)) {
+      this.at = start + length;
+      return length === 5 ? false : text.charCodeAt(start) === 116 ? true : null;
+    }
     if (/[a-z]/.test(this.text.charAt(start))) while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
     const word = this.text.slice(start, this.at);
     if (word === 'true') return true;
@@ -345,6 +354,8 @@ const simpleEscapes = new Map([
 
 /** Parses one object or array; throws JsonError. */
 export function parseJson(text: string): Json {
+  const native = parseNatively(text, MAX_JSON_DEPTH);
+  if (native !== undefined) return native;
   const parser = new JsonParser(text);
   parser.skipSpace();
   const c = text.charCodeAt(parser.at);

@@ -10,6 +10,7 @@ import { ActiveConnection } from './connection-active.ts';
 import { PassiveConnections } from './connection-passive.ts';
 import { Snoops } from './connection-snoop.ts';
 import { admits, FailMode } from './fail-mode.ts';
+import { InBand, type Remote, remoteOf } from './in-band.ts';
 import { OpenFlowSession, type SessionHub } from './openflow-session.ts';
 
 const log = logger('connmgr');
@@ -22,6 +23,9 @@ const MANAGEMENT: Omit<ControllerRequest, 'target'> = {
   burstLimit: 0,
   enableAsync: true,
 };
+
+const OPENFLOW_PORT = 6653;
+const DATABASE_PORT = 6640;
 
 /** Opens the OpenFlow side of a bridge. */
 export const openControl: OpenControl = (core, environment) => new ConnectionManager(core, environment);
@@ -39,6 +43,8 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   readonly #sessions = new Set<OpenFlowSession>();
   readonly #snoops: Snoops;
   readonly #failMode: FailMode;
+  readonly #inBand: InBand;
+  #remotes: readonly Remote[] = [];
   readonly #unsubscribe: () => void;
   #management: PassiveConnections | undefined;
   #wantsMisses = false;
@@ -49,6 +55,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     this.core = core;
     this.#environment = environment;
     this.#snoops = new Snoops(core);
+    this.#inBand = new InBand(core, environment);
     this.#failMode = new FailMode(core, {
       silenceMs: () => Math.min(...this.#primaries().map((c) => c.silenceMs())),
       longestProbeMs: () => Math.max(0, ...this.#primaries().map((c) => c.request.failOpenProbeMs ?? c.request.probeIntervalMs)),
@@ -89,7 +96,8 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     }
     for (const connection of [...this.#active.values(), ...this.#passive.values()]) {
       const request = wanted.get(connection.target);
-      if (request === undefined || request.type !== connection.request.type) this.#remove(connection);
+      const isOther = request?.type !== connection.request.type && !(connection instanceof ActiveConnection && !connection.isConnected);
+      if (request === undefined || isOther) this.#remove(connection);
     }
     for (const request of wanted.values()) {
       const present = this.#active.get(request.target) ?? this.#passive.get(request.target);
@@ -99,6 +107,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     this.#watch();
     // The flow table belongs to whoever controls the bridge: it starts empty under a controller, and with NORMAL without one.
     if (hadPrimary !== this.hasControllers()) this.core.flushFlows();
+    this.#setInBand();
     this.onInterest();
   }
 
@@ -133,6 +142,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   close(): Promise<void> {
     this.#unsubscribe();
     this.#failMode.watch(false);
+    this.#inBand.close();
     for (const connection of this.#active.values()) connection.close();
     for (const connection of this.#passive.values()) connection.close();
     this.#management?.close();
@@ -221,6 +231,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   }
 
   #onSettings(): void {
+    this.#setInBand();
     const { versions, failMode } = this.core.settings;
     if (failMode !== this.#failModeSetting) {
       this.#failModeSetting = failMode;
@@ -270,6 +281,20 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     for (const session of [...this.#sessions]) {
       if (this.#activeOf(session) === undefined && this.#passiveOf(session) === undefined) this.#sessions.delete(session);
     }
+  }
+
+  get hasInBand(): boolean {
+    return this.#remotes.length > 0;
+  }
+
+  #setInBand(): void {
+    const controllers = [...this.#active.values()].filter((one) => one.request.inBand === true);
+    const remotes = [
+      ...controllers.map((one) => remoteOf(one.target, OPENFLOW_PORT)),
+      ...(this.core.settings.inBandManagers ?? []).map((target) => remoteOf(target, DATABASE_PORT)),
+    ].filter((remote) => remote !== undefined);
+    this.#remotes = remotes;
+    this.#inBand.set(remotes);
   }
 
   #watch(): void {

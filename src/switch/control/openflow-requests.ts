@@ -2,7 +2,6 @@
 // the OpenFlow error's name. Long replies are given back in parts for the session to write as the peer reads.
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
-import { recycleMatch } from '../../flow/key.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
@@ -283,6 +282,7 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
 }
 
 function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bundleAdd' }>, bytes: Uint8Array): void {
+  if (add.decoded instanceof PeerError) throw add.decoded;
   const message = add.decoded ?? decodeMessage(add.inner, session.channel.options).message;
   if (message.kind === 'flowMod') checkFlowMod(session, message);
   else if (message.kind === 'packetOut') packetOutStep(message, session.version);
@@ -299,20 +299,11 @@ function checkFlowMod(session: OpenFlowSession, mod: FlowMod): void {
   requireOwnFields(mod);
 }
 
-/** Flows are described part by part, and their matches used again for the next part. */
+/** Flows are described part by part. */
 function flowStats({ core }: OpenFlowSession, request: FlowStatsRequest, encode: Encode): Answer {
   const list = core.flowRows?.(request);
   if (list === undefined) return replyParts([...core.flows(request)], (flows, more) => ({ kind: 'flowStatsReply', flows, more }), encode);
-  const encodeOnce: Encode = (answer) => {
-    const bytes = encode(answer);
-    if (answer.kind === 'flowStatsReply') for (const flow of answer.flows) recycleMatch(flow.match);
-    return bytes;
-  };
-  return replyParts(
-    list.rows,
-    (rows, more) => ({ kind: 'flowStatsReply', flows: rows.map((row) => list.describe(row)), more }),
-    encodeOnce,
-  );
+  return replyParts(list.rows, (rows, more) => ({ kind: 'flowStatsReply', flows: rows.map((row) => list.describe(row)), more }), encode);
 }
 
 function tlvTableMod(core: OpenFlowSession['core'], { command, maps }: Extract<Message, { kind: 'tlvTableMod' }>): void {

@@ -1,6 +1,6 @@
 // Who learns which flows: those of a table and cookie go with the last flow whose learn action has delete_learned and names them.
 import type { FlowTable } from './flow-table.ts';
-import type { FlowRule } from './rule.ts';
+import type { RuleSettings } from './rule.ts';
 
 interface Learned {
   table: number;
@@ -12,10 +12,9 @@ export class Learners {
   readonly #learners = new Map<string, number>();
   readonly #orphans = new Map<string, Learned>();
 
-  /** Keeps the books of cookies, and of those whose flows go with the last flow that learns them. */
-  count(table: FlowTable, rule: FlowRule, by: 1 | -1): void {
-    const { cookie, actions } = rule.settings;
-    add(table.cookies, cookie, by);
+  /** So many flows with these settings have come, or gone. Keeps the books of cookies, and of those whose flows go with the last flow that learns them. */
+  count(table: FlowTable, { cookie, actions }: RuleSettings, by: number): void {
+    if (table.cookies !== undefined) add(table.cookies, cookie, by);
     for (const action of actions) {
       if (action.kind !== 'learn' || !action.deleteLearned) continue;
       const name = `${action.table}/${action.cookie}`;
@@ -36,7 +35,7 @@ export class Learners {
   }
 }
 
-function add<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
+function add<K>(counts: Map<K, number>, key: K, by: number): void {
   const count = (counts.get(key) ?? 0) + by;
   if (count > 0) counts.set(key, count);
   else counts.delete(key);

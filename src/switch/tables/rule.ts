@@ -1,6 +1,6 @@
 // A flow of an OpenFlow table.
-import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
-import type { Match } from '../../flow/key.ts';
+import { ClassifierRule, type Conjunction } from '../../flow/classifier-rule.ts';
+import { type Match, matchAll } from '../../flow/key.ts';
 import type { PackedMatch } from '../../flow/mask.ts';
 import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { FlowModFlags, FlowStats } from '../../openflow/message.ts';
@@ -34,6 +34,9 @@ export const NO_FLAGS: FlowModFlags = Object.freeze({
   noPacketCounts: false,
   noByteCounts: false,
 });
+
+/** Stands where a packed match stands for the whole one. */
+const NO_MATCH: Match = Object.freeze(matchAll());
 
 /** Bits of how a rule stands in its table with another of the same match and priority: it takes that one's place, or is to leave it its own. */
 export const SHARES = { TAKES: 1, TAKEN: 2 } as const;
@@ -84,10 +87,20 @@ export class FlowRule extends ClassifierRule {
   }
 
   describe(nowMs: number): FlowStats {
+    return this.#describe(nowMs, this.match(), undefined);
+  }
+
+  /** The same with the match packed, for a list of many. */
+  describePacked(nowMs: number): FlowStats {
+    return this.#describe(nowMs, NO_MATCH, this.packed());
+  }
+
+  #describe(nowMs: number, match: Match, packed: PackedMatch | undefined): FlowStats {
     const { settings, stats } = this;
     const age = Math.max(0, nowMs - stats.createdMs);
     return {
-      match: this.match(),
+      match,
+      packed,
       priority: this.priority,
       cookie: settings.cookie,
       table: settings.table,

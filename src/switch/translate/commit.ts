@@ -17,6 +17,8 @@ const words = (word: number, count: number): FieldWords => Array.from({ length: 
 const part = (word: number, bits: number): FieldWords => [[word, bits]];
 const HIGH = 0xffff0000;
 const LOW = 0x0000ffff;
+/** icmp_type and icmp_code, in tp_src and tp_dst. */
+const ICMP_BITS = 0x00ff00ff;
 
 const ETH_DST: FieldWords = [[W.ETH, 0xffffffff], [W.ETH + 1, HIGH]]; // biome-ignore format: two fields, two lines
 const ETH_SRC: FieldWords = [[W.ETH + 1, LOW], [W.ETH + 2, 0xffffffff]]; // biome-ignore format: two fields, two lines
@@ -31,6 +33,7 @@ const GROUPS = {
   ipv6: [words(W.IPV6_SRC, 4), words(W.IPV6_DST, 4), part(W.IPV6_LABEL, 0xfffff), NW_TOS, NW_TTL],
   arp: [words(W.NW_SRC, 1), words(W.NW_DST, 1), part(W.TYPE, 0xff), HW_SHA, HW_THA],
   ports: [part(W.TP, HIGH), part(W.TP, LOW)],
+  icmp: [part(W.TP, ICMP_BITS)],
   nsh: [
     part(W.NSH, 0xff000000),
     part(W.NSH, 0x00ff0000),
@@ -56,11 +59,16 @@ export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?
   if (isIp(key) && (key[W.TYPE]! & 0xff) === 0) copyIp(key, base);
   else if (isIpv4(key)) set('ipv4', GROUPS.ipv4, key, base, wild, out);
   else if (isIpv6(key)) set('ipv6', GROUPS.ipv6, key, base, wild, out);
-  else if (isArp(key)) set('arp', GROUPS.arp, key, base, wild, out);
-  else if (key[W.TYPE]! >>> 16 === 0x894f) set('nsh', GROUPS.nsh, key, base, wild, out);
+  else if (isArp(key)) {
+    // Any change of an ARP header reads what it is for, as in the reference.
+    if (set('arp', GROUPS.arp, key, base, wild, out)) wild[W.TYPE] = wild[W.TYPE]! | 0xff;
+  } else if (key[W.TYPE]! >>> 16 === 0x894f) set('nsh', GROUPS.nsh, key, base, wild, out);
   if (isIp(key)) {
     const group = transportGroup(key);
-    if (group !== undefined) set(group, GROUPS.ports, key, base, wild, out);
+    // Of ICMP both fields are read and set when one changes, as in the reference.
+    const isIcmp = group === 'icmp' || group === 'icmpv6';
+    if (isIcmp && key[W.TP] !== base[W.TP]) wild[W.TP] = wild[W.TP]! | ICMP_BITS;
+    if (group !== undefined) set(group, isIcmp ? GROUPS.icmp : GROUPS.ports, key, base, wild, out);
     if (group === 'icmpv6') set('nd', GROUPS.nd, key, base, wild, out);
   }
   if (!leavesMpls) commitMpls(key, base, out);
@@ -97,7 +105,7 @@ function transportGroup(key: Key): SetGroup | undefined {
   }
 }
 
-function set(group: SetGroup, fields: readonly FieldWords[], key: Key, base: Key, wild: Key, out: DpAction[]): void {
+function set(group: SetGroup, fields: readonly FieldWords[], key: Key, base: Key, wild: Key, out: DpAction[]): boolean {
   let triples: number[] | undefined;
   for (const field of fields) {
     let differs = false;
@@ -118,7 +126,9 @@ function set(group: SetGroup, fields: readonly FieldWords[], key: Key, base: Key
       base[word] = (base[word]! & ~bits) | (key[word]! & bits);
     }
   }
-  if (triples !== undefined) out.push({ kind: 'set', group, words: Uint32Array.from(triples) });
+  if (triples === undefined) return false;
+  out.push({ kind: 'set', group, words: Uint32Array.from(triples) });
+  return true;
 }
 
 function commitVlan(key: Key, base: Key, wild: Key, out: DpAction[]): void {

@@ -185,8 +185,10 @@ export function nativeInput(walk: Walk, native: NativeTunnels, port: SwitchPort)
   const { key } = walk;
   const type = key[W.TYPE]! >>> 16;
   if (port.port !== OFPP.LOCAL) return undefined;
-  snoop(walk, native, type);
   const { underlay } = native;
+  // Without tunnels nobody asks who the neighbours are.
+  if (!underlay.hasListeners) return undefined;
+  snoop(walk, native, type);
   if ((type !== IPV4 && type !== IPV6) || port.link === undefined || !underlay.routes.uses(port.name)) return undefined;
   walk.mark(W.ETH, -1);
   walk.mark(W.ETH + 1, 0xffff0000);

@@ -3,12 +3,16 @@ import { type Field, type Prereq, tunFieldIndex } from '../../flow/fields.ts';
 import { FRAG, type Key, keyBits, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import type { Subfield } from '../../openflow/action.ts';
 
-const start = (part: Subfield): number => part.field.at + part.field.bits - part.offset - part.bits;
+/** How many bits of a part the key has: above them are zeros that nobody can set. */
+const kept = ({ field, offset, bits }: Subfield): number =>
+  field.partBits === undefined ? bits : Math.max(0, Math.min(bits, field.bits - offset));
 
-export const readSubfield = (key: Key, part: Subfield): bigint => keyBits(key, start(part), part.bits);
+const start = (part: Subfield): number => part.field.at + part.field.bits - part.offset - kept(part);
+
+export const readSubfield = (key: Key, part: Subfield): bigint => keyBits(key, start(part), kept(part));
 
 export function writeSubfield(key: Key, part: Subfield, value: bigint): void {
-  setKeyBits(key, start(part), part.bits, value);
+  setKeyBits(key, start(part), kept(part), value);
   if (part.field.at >> 5 === W.VLAN0) fixVlan(key);
   const option = tunFieldIndex(part.field);
   if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 1n);
@@ -16,7 +20,7 @@ export function writeSubfield(key: Key, part: Subfield, value: bigint): void {
 
 /** Adds all bits of a part of a field to a mask. */
 export function markSubfield(wild: Key, part: Subfield): void {
-  markBits(wild, start(part), part.bits);
+  markBits(wild, start(part), kept(part));
 }
 
 /** Adds bits [at, at+bits) to a mask. */

@@ -2,11 +2,13 @@
 //
 // A trace is no traffic: nothing is counted, and the numbers that it gave out for recirculation and for the controller are free again when
 // it ends, though never given out anew soon.
+
 import { formatIpv4 } from '../../base/addresses.ts';
 import { formatDpActions } from '../../datapath/action-text.ts';
 import type { DpNat, UserspaceCookie } from '../../datapath/datapath.ts';
 import { extractKey } from '../../flow/extract.ts';
 import { formatField, type PortNames } from '../../flow/field-text.ts';
+import { partBits } from '../../flow/fields.ts';
 import { CT_STATE, type Key, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import type { Action, Subfield } from '../../openflow/action.ts';
@@ -111,8 +113,8 @@ function simulateNat(key: Key, nat: DpNat): string[] {
 /** A whole field in its own form, a part of one as a number. */
 function valueText(part: Subfield, key: Key): string {
   const value = readSubfield(key, part);
-  const isWhole = part.bits === part.field.bits;
-  return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.bits)) - 1n }) : number(value)}`;
+  const isWhole = part.bits === partBits(part.field);
+  return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.field.bits)) - 1n }) : number(value)}`;
 }
 
 function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void {
@@ -175,6 +177,9 @@ function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void
   };
   out.push(`Datapath actions: ${actions.length === 0 ? 'drop' : formatDpActions(actions, options)}`);
   if (error !== undefined) out.push(`Translation failed (${error}), packet is dropped.`);
+  if (translation.isSlow) {
+    out.push('This flow is handled by the userspace slow path because it:', '  - Uses action(s) not supported by datapath.');
+  }
   // Only what connection tracking stands before is followed.
   if (error === undefined) run.waiting.push(...recirculations.filter((one) => one.ct !== undefined));
 }
@@ -192,6 +197,7 @@ function nothingRead(key: Key): Translation {
     finalKey: key,
     readUntilError: undefined,
     recirculations: [],
+    isSlow: false,
     error: undefined,
   };
 }

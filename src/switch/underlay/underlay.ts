@@ -35,6 +35,10 @@ export class Underlay {
     return this.#listening.get(udpPort)?.port;
   }
 
+  get hasListeners(): boolean {
+    return this.#listening.size > 0;
+  }
+
   /** All that listens, in the order of its coming. */
   listeners(): { udpPort: number; port: SwitchPort; users: number }[] {
     return [...this.#listening].map(([udpPort, { port, users }]) => ({ udpPort, port, users }));
