@@ -4,6 +4,7 @@ import { MacTable } from './mac-learning.ts';
 
 test('an address is learned, moves and ages', () => {
   const table = new MacTable<string>();
+  assert.equal(table.lookup(0, 0x50540000, 1, 0), undefined);
   assert.equal(table.learn(0, 0x50540000, 1, 'a', 0), true);
   assert.equal(table.learn(0, 0x50540000, 1, 'a', 10), false);
   assert.equal(table.lookup(0, 0x50540000, 1, 10)?.port, 'a');
@@ -38,4 +39,22 @@ test('a gratuitous ARP locks its entry against those from a bond', () => {
   assert.equal(table.lookup(0, 2, 1, 100)?.port, 'a');
   assert.equal(table.learn(0, 2, 1, 'c', 200, 'gratuitous'), true);
   assert.equal(table.learn(0, 2, 1, 'bond', 5200, 'gratuitousFromBond'), true);
+});
+
+test('a new station changes an answer only where it was asked for, one that moves always', () => {
+  const table = new MacTable<string>();
+  const { generation } = table;
+  assert.equal(table.learn(0, 2, 1, 'a', 0), false);
+  assert.equal(table.generation, generation);
+  assert.equal(table.lookup(0, 2, 2, 0), undefined);
+  assert.equal(table.learn(1, 2, 2, 'a', 0), false, 'another VLAN');
+  assert.equal(table.learn(0, 2, 2, 'a', 0), true);
+  assert.ok(table.generation > generation);
+  assert.equal(table.learn(0, 2, 1, 'b', 0), true, 'it moved');
+  assert.equal(table.lookup(0, 2, 3, 0), undefined);
+  table.forgetMisses();
+  assert.equal(table.learn(0, 2, 3, 'a', 0), false);
+  // More questions than are kept: then all count.
+  for (let i = 0; i < 10_000; i++) table.lookup(0, 4, i, 0);
+  assert.equal(table.learn(0, 6, 1, 'a', 0), true);
 });

@@ -3,7 +3,8 @@
 // 1. An entry lives `agingMs` after its last frame.
 // 2. When the table is full, the port with the most entries gives up the one it has not used for longest, so that one noisy port cannot
 //    drive out the stations of the others.
-// 3. `generation` goes up whenever an answer of `lookup` may have changed; what was derived from the table is then derived again.
+// 3. `generation` goes up whenever an answer that `lookup` gave may have changed; what was derived from the table is then derived again. A
+//    station that is new changes none unless somebody asked for it in vain: those questions are kept until all is derived anew.
 // 4. A gratuitous ARP from a single link locks its entry for a while against gratuitous ARPs that come in over a bond: those may be the
 //    reflection of our own announcement by the switch at its other end.
 
@@ -27,6 +28,8 @@ export interface MacEntry<P> {
 
 const DEFAULT_AGING_MS = 300_000;
 const DEFAULT_SIZE = 8192;
+/** Questions kept; beyond, every answer counts as asked for. */
+const MAX_MISSES = 8192;
 
 const idOf = (vlan: number, high: number, low: number): string => `${vlan}/${high >>> 0}/${low}`;
 
@@ -39,6 +42,8 @@ export class MacTable<P> {
   #agingMs = DEFAULT_AGING_MS;
   #maxEntries = DEFAULT_SIZE;
   generation = 0;
+  /** Addresses that were asked for in vain. */
+  readonly #misses = new Set<string>();
   /** For `fdb/stats-show`. Stations that were put and went with their port go on being counted as put, as in the reference. */
   readonly statistics = { learned: 0, expired: 0, evicted: 0, moved: 0, fixed: 0 };
 
@@ -63,17 +68,26 @@ export class MacTable<P> {
 
   /** The live entry of an address; undefined when it has none. */
   lookup(vlan: number, high: number, low: number, nowMs: number): MacEntry<P> | undefined {
-    const entry = this.#entries.get(idOf(vlan, high, low));
-    return entry !== undefined && entry.expiresMs > nowMs ? entry : undefined;
+    const id = idOf(vlan, high, low);
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && entry.expiresMs > nowMs) return entry;
+    if (this.#misses.size < MAX_MISSES) this.#misses.add(id);
+    return undefined;
   }
 
-  /** Notes that an address was seen; gives true when an answer changed. */
+  /** What was derived from answers so far will be derived again: nobody relies on them. */
+  forgetMisses(): void {
+    if (this.#misses.size > 0) this.#misses.clear();
+  }
+
+  /** Notes that an address was seen; gives true when an answer that was given is another now. */
   learn(vlan: number, high: number, low: number, port: P, nowMs: number, announcement: Announcement = 'none'): boolean {
     // A source address with the group bit set belongs to nobody.
     if ((high & 0x01000000) !== 0) return false;
     const id = idOf(vlan, high, low);
     let entry = this.#entries.get(id);
     const isKnown = entry !== undefined && entry.port === port && entry.expiresMs > nowMs;
+    const matters = !isKnown && (entry !== undefined || this.#misses.size >= MAX_MISSES || this.#misses.has(id));
     if (entry === undefined) {
       this.statistics.learned++;
       if (this.#entries.size >= this.#maxEntries) this.#evict();
@@ -90,8 +104,8 @@ export class MacTable<P> {
     entry.expiresMs = nowMs + this.#agingMs;
     this.#entries.set(id, entry);
     this.#attach(port, id);
-    if (!isKnown) this.generation++;
-    return !isKnown;
+    if (matters) this.generation++;
+    return matters;
   }
 
   /** Puts a station that neither moves nor ages, whatever its address; gives what was there. */

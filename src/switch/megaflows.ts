@@ -6,7 +6,7 @@
 // 3. The megaflow is installed unless the datapath holds its limit, and the frame is executed with the same actions.
 //
 // Revalidation
-// 4. Whatever translation reads says `changed()` when it changes. A pass then translates every megaflow again, in slices, so that the main
+// 4. Whatever translation reads says `changed()` when it changes (a station that is learned does, if a translation asked for it in vain). A pass then translates every megaflow again, in slices, so that the main
 //    thread is never held long: actions that differ are replaced; a mask that would now have to be narrower removes the flow.
 // 5. Twice a second a pass runs anyhow: it moves counters from megaflows to rules and stations, and removes megaflows that carried nothing
 //    for `maxIdleMs` (the sooner the fuller the datapath is).
@@ -78,6 +78,7 @@ export class Megaflows {
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
   readonly #flows = new FlowSlots<Megaflow>();
+  readonly #macTables = new Set<SwitchPort['bridge']['macs']>();
   /** The key of the flow being revalidated. */
   readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
@@ -122,6 +123,7 @@ export class Megaflows {
 
   /** A port of the datapath belongs to this port of a bridge. */
   portAttach(dpPort: number, port: SwitchPort): void {
+    this.#macTables.add(port.bridge.macs);
     if (port.tunnel !== undefined) {
       this.tunnels.insert(dpPort, port.tunnel, port);
       this.native?.underlay.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
@@ -205,19 +207,23 @@ export class Megaflows {
       return;
     }
     const now = this.#clock.now();
+    const generation = this.#generation;
     const translation = this.#translate(upcall.key, now);
     // A frame of a port that no bridge has (any more) is dropped, and nothing is installed.
     if (translation === undefined) return;
     // 2.
     if (applyEffects(translation.effects, 1, upcall.frame.length, now, upcall.key[W.TOS]! & 0xfff)) this.changed();
     // 3.
-    this.#install(upcall.key, translation, now);
+    this.#install(upcall.key, translation, now, generation);
     if (translation.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, translation.actions, upcall.offload);
     recycleTranslation(translation);
   }
 
-  /** `packets` and `bytes` are what it carried in a former process; the rules are not credited with them. */
-  #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
+  /**
+   * `generation` is what the translation saw. `packets` and `bytes` are what it carried in a former process; the rules are not credited with
+   * them.
+   */
+  #install(key: Key, translation: Translation, now: number, generation: number, packets = 0, bytes = 0): FlowId | undefined {
     const { effects } = translation;
     const actions = installed(translation);
     const mask = this.isExact ? packetMask(key) : translation.mask;
@@ -237,7 +243,7 @@ export class Megaflows {
     const id = this.datapath.flowPut(key, mask, actions, key);
     const inPort = (key[W.IN_PORT]! & mask[W.IN_PORT]!) >>> 0;
     const recircId = (key[W.RECIRC_ID]! & mask[W.RECIRC_ID]!) >>> 0;
-    this.#flows.set({ id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
+    this.#flows.set({ id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation });
     return id;
   }
 
@@ -272,6 +278,8 @@ export class Megaflows {
   /** 4. Something that translation reads has changed. */
   changed(): void {
     this.#generation++;
+    // All flows will be translated once more, and ask once more.
+    for (const table of this.#macTables) table.forgetMisses();
     this.#schedule(0);
   }
 
@@ -441,7 +449,8 @@ export class Megaflows {
       maxIdleMs: this.maxIdleMs,
       translate: (key) => this.#translate(key, this.#clock.now()),
       changed: () => this.changed(),
-      install: (key, translation, stats) => this.#install(key, translation, stats.usedMs, Number(stats.packets), Number(stats.bytes)),
+      install: (key, translation, stats) =>
+        this.#install(key, translation, stats.usedMs, this.#generation, Number(stats.packets), Number(stats.bytes)),
     });
   }
 }

@@ -5,7 +5,7 @@
 //      whatever else is done to flows. A new mask or shape makes a new program, loaded once for all that came in the same moment, which
 //      replaces the running one at every port in place.
 //   3. Until the new program runs, the frames concerned reach user space, which has every flow: nothing is lost meanwhile.
-//   4. Masks stand in the order of their hits since they were ordered last; masks without flows are left out.
+//   4. Masks stand in the order of their hits lately; masks without flows are left out.
 //   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -25,6 +25,7 @@ import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, planKey } from './flow-plan.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
+import { isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
 import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 
@@ -87,8 +88,8 @@ export class KernelFlows {
   onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
   /** Programs loaded so far. */
   programCount = 0;
-  /** The first masks at the last look. */
-  #firstMasks: string[] = [];
+  /** Masks in the order of the running program. */
+  #order: readonly Mask[] = [];
   #maskLimit = MAX_MASKS;
   /** After which a mask may be called idle. */
   readonly #idleMs: number;
@@ -139,7 +140,7 @@ export class KernelFlows {
     this.#publish();
     this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
     this.#holds = new FlowHolds(this.#counters, maps.get('pending')!);
-    this.#reorder = setInterval(() => this.#reorderIfWorth(), REORDER_MS);
+    this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
     this.#reorder.unref();
   }
 
@@ -441,31 +442,32 @@ export class KernelFlows {
       this.#holds.releaseAll();
       closeObject(this.#program);
       this.#program = next;
+      this.#order = masks;
       this.#publish();
       return;
     }
   }
 
-  /** Masks, those with the most hits since the last time first. */
+  /** Masks, those with the most hits lately first. */
   #ordered(): Mask[] {
-    const masks = [...this.#masks.values()];
     const counted = this.#hits();
-    for (const mask of masks) {
-      const hits = counted.get(mask) ?? 0;
-      mask.hits = hits - mask.hitsBefore;
-      mask.hitsBefore = hits;
-    }
-    return masks.sort((a, b) => b.hits - a.hits || b.flows - a.flows);
+    const lately = (mask: Mask): number => mask.hits + (counted.get(mask) ?? 0) - mask.hitsBefore;
+    return [...this.#masks.values()].sort((a, b) => lately(b) - lately(a) || b.flows - a.flows);
   }
 
-  /** A new order or fewer masks are worth a program only where there are many. */
-  #reorderIfWorth(): void {
+  /** At regular times. */
+  #measure(): void {
     if (this.#masks.size < 2) return;
-    const order = this.#ordered().filter((mask) => mask.flows > 0);
-    const names = order.slice(0, 4).map((mask) => mask.name);
-    const isSame = names.every((name, i) => this.#firstMasks[i] === name) && order.length === this.#masks.size;
-    this.#firstMasks = names;
-    if (!isSame) this.reload();
+    const counted = this.#hits();
+    let empty = 0;
+    for (const mask of this.#masks.values()) {
+      const hits = counted.get(mask) ?? 0;
+      // Flows that have gone took their frames with them.
+      mask.hits = Math.max(0, hits - mask.hitsBefore);
+      mask.hitsBefore = hits;
+      if (mask.flows === 0) empty++;
+    }
+    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.reload();
   }
 
   delete(id: number): void {
