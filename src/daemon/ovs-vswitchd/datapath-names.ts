@@ -1,8 +1,8 @@
 // Datapaths and their ports by the names that control commands give them.
 import { randomBytes } from 'node:crypto';
 import { ConfigError } from '../../base/errors.ts';
+import { hashTwo } from '../../base/murmur-hash.ts';
 import type { Datapath, DpFlow, FlowId } from '../../datapath/datapath.ts';
-import { hashTwo } from '../../flow/hash.ts';
 import type { CommandParts } from './parts.ts';
 
 /** Whether the kernel forwards for it, or user space in the kernel's place. */

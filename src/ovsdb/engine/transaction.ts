@@ -314,7 +314,7 @@ export class Transaction {
     });
     if (kept === datum) return false;
     if (kept.keys.length < column.type.min) {
-      const where = `column "${column.name}" in "${row.table.schema.name}" row ${row.uuid} (${this.#history(row)})`;
+      const where = `column "${column.name}" in "${row.table.schema.name}" row ${row.uuid}${this.#history(row)}`;
       throw constraintViolation(
         sawZero
           ? `Weak reference ${where} contained all-zeros UUID (probably as the default value for this column) but deleting this value caused a constraint volation because this column is not allowed to be empty.`
@@ -325,10 +325,10 @@ export class Transaction {
     return true;
   }
 
+  /** The reference says of rows that were inserted where they come from, and nothing of others. */
   #history(row: Row): string {
     const touched = this.#touched.get(row.table)?.get(row.uuid);
-    if (touched === undefined) return 'existed in the database before this transaction and was not modified by the transaction';
-    return touched.before === undefined ? 'inserted within this transaction' : 'modified within this transaction';
+    return touched !== undefined && touched.before === undefined ? ' (inserted within this transaction)' : '';
   }
 
   #checkMaxRows(): void {
