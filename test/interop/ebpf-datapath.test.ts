@@ -167,4 +167,8 @@ test('where the kernel refuses, user space carries the frames, and says so', { s
     .filter((line) => /system datapath/.test(line));
   assert.equal(said.length, 1, said.join('\n'));
   assert.match(said[0] ?? '', /in user space.*Operation not permitted/);
+  // What is missing and how to get it; the switch can run all the same.
+  const doctor = h.ok(`setpriv --inh-caps=${without} --bounding-set=${without} weft doctor`);
+  assert.match(doctor, /^- eBPF +bpf\(BPF_PROG_LOAD\): Operation not permitted\n +run as root, or with --cap-add=BPF/m);
+  assert.match(doctor, /The switch can run here/);
 });

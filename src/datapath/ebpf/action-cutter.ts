@@ -114,7 +114,8 @@ class Cutter {
     /** What waits becomes a list of its own, because the frame changes now. */
     const settle = (): void => {
       if (waiting === undefined) return;
-      steps.push({ op: 'fork', at: this.#child(waiting.actions, true) });
+      const { step, actions: list } = waiting;
+      steps.push({ op: 'fork', at: step.op === 'continue' ? step.at : this.#child(list, true) });
       waiting = undefined;
     };
     /** What is set for outputs goes along with a list. */
@@ -138,7 +139,8 @@ class Cutter {
       const before = { used: this.#used, children: this.children.length, outers: this.outers.length, steps: steps.length, waiting };
       try {
         if (kind === 'output' || kind === 'userspace') {
-          const consuming = this.#output(action, progress, steps, along);
+          const isAlone = depth === 0 && actions.every((other, i) => i === index || other.kind === 'setTunnel');
+          const consuming = this.#output(action, progress, steps, along, isAlone);
           if (kind === 'output') progress.trunc = 0;
           if (consuming === undefined) continue;
           // Whichever waits already goes on doing so.
@@ -196,9 +198,10 @@ class Cutter {
   /** An output that leaves the frame alone is a step; any other is given back, to be taken as the last or to run elsewhere. */
   #output(
     action: Extract<DpAction, { kind: 'output' | 'userspace' }>,
-    { tunnel, trunc, pushes, hasLabel }: Progress,
+    { tunnel, trunc, pushes }: Progress,
     steps: ShapeStep[],
     along: (list: readonly DpAction[]) => DpAction[],
+    isAlone: boolean,
   ): Consuming | undefined {
     if (action.kind === 'userspace') {
       const { reason, token } = action.cookie;
@@ -217,9 +220,11 @@ class Cutter {
         take: () => {
           if (trunc !== 0) throw new Refusal('trunc_tunnel');
           const step = this.#tunnel(target.outer, tunnel, action.port, pushes);
-          // Its checksum is made from headers that a label has hidden or laid bare.
-          if (step.hasSum && hasLabel) throw new Anew();
-          return { step, actions };
+          // A long run of instructions, which is there once for all that go this way.
+          if (!step.hasSum || isAlone) return { step, actions };
+          this.#used = step.at;
+          this.outers.pop();
+          return { step: { op: 'continue', at: this.#child(actions, true) }, actions };
         },
       };
     }
@@ -287,7 +292,6 @@ class Cutter {
         steps.push({ op: 'hash', at: this.#take(action.basis), isSymmetric: action.algorithm === 1 });
         break;
       case 'ct':
-        if (action.force) throw new Refusal('ct_force');
         if (progress.hasTracked || !progress.isHashed || progress.hasLabel) throw new Anew();
         this.#track(action, steps);
         progress.hasTracked = true;
@@ -321,14 +325,14 @@ class Cutter {
     return { op: 'tunnel', at: this.#take(index, port), size, isIpv6, isUdp, hasSum, pushes };
   }
 
-  #track({ zone, commit, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {
+  #track({ zone, commit, force, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {
     const [value, bits] = mark ?? [0, 0];
     const checksMark = commit && bits !== 0;
     const params = checksMark ? [(zone << 16) >>> 0, value >>> 0, bits >>> 0] : [(zone << 16) >>> 0];
     const checksLabel = commit && label !== undefined ? [0, 1, 2, 3].filter((i) => label[1][i] !== 0) : [];
     for (const i of checksLabel) params.push(label![0][i]! >>> 0, label![1][i]! >>> 0);
     const at = this.#takeNetwork(...params);
-    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark, checksLabel });
+    steps.push({ op: 'ct', at, nat: nat !== undefined, force, checksMark, checksLabel });
   }
 
   /** Adds steps for the link-layer addresses among the triples; gives the other triples. */

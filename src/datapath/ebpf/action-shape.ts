@@ -42,9 +42,9 @@ export type ShapeStep =
   | { op: 'hash'; at: number; isSymmetric: boolean }
   /**
    * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; for each word
-   * of the label in `checksLabel` the same. Network order.
+   * of the label in `checksLabel` the same. Network order. `force`: a packet of the direction of answers begins a connection anew.
    */
-  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean; checksLabel: readonly number[] }
+  | { op: 'ct'; at: number; nat: boolean; force: boolean; checksMark: boolean; checksLabel: readonly number[] }
   | { op: 'ctClear' }
   /** What a meter drops goes no further. Parameter: the meter's place (32, host order). */
   | { op: 'meter'; at: number }

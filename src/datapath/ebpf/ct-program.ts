@@ -7,7 +7,7 @@
 //   3. At the step's place the key gets state, zone and mark, and with `nat` the packet its other addresses and ports.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { CT_VALUE } from '../userspace/conntrack/mirror.ts';
+import { CT_VALUE, IS_REPLY } from '../userspace/conntrack/mirror.ts';
 import type { ShapeStep } from './action-shape.ts';
 import { patchesOf } from './field-patch.ts';
 import { HELPER, keyAt, loadBytes, loadZero, STACK } from './frame-context.ts';
@@ -65,6 +65,7 @@ export function emitCtFind(a: Assembler, step: CtStep, absent: string): void {
   a.load(2, 0, 10, keyAt(W.CT_ZONE)).load(2, 1, 9, at).jump('eq', 0, { reg: 1 }, absent).label(untranslated);
   a.loadMap(1, 'connections').mov(2, { reg: 10 }).alu('add', 2, KEY).call(HELPER.mapLookup).jump('eq', 0, 0, absent);
   a.store(8, 10, ENTRY, { reg: 0 });
+  if (step.force) a.load(4, 1, 0, CT_VALUE.flags).jump('set', 1, IS_REPLY, absent);
   if (step.checksMark) {
     a.load(4, 1, 0, CT_VALUE.mark)
       .load(4, 2, 9, at + 4)

@@ -74,7 +74,7 @@ export const STACK = {
   /** Small values passed to helpers by address, 24 bytes. */
   scratch: -456,
 } as const;
-/** RESUME_KIND of this run, 0 for a frame that comes from a device; above its lowest byte the list to run. */
+/** RESUME_KIND of this run, 0 for a frame that comes from a device; above its lowest byte the place of the list that runs. */
 export const RESUMED = -460;
 /** The place of a list above RESUMED's lowest byte. */
 export const LIST_SHIFT = 8;

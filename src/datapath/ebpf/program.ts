@@ -178,7 +178,8 @@ export function compileProgram(spec: ProgramSpec): Program {
       a.label('found').jump('ge', 9, HINTED, 'hit');
       a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
     }
-    emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets);
+    const sums = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some((step) => step.op === 'tunnel' && step.hasSum));
+    emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets, sums);
     a.label('steps');
     for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
     a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
@@ -254,8 +255,8 @@ function emitList(a: Assembler): void {
   a.label(found).load(4, 0, 9, ACTIONS_VALUE.shape).goto('steps');
 }
 
-/** Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */
-function emitHit(a: Assembler, hasTcpFlags: boolean): void {
+/** `notesList`: the list's place is kept in RESUMED. Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */
+function emitHit(a: Assembler, hasTcpFlags: boolean, notesList: boolean): void {
   const { scratch } = STACK;
   const uncounted = a.fresh('uncounted');
   a.label('hit')
@@ -264,6 +265,13 @@ function emitHit(a: Assembler, hasTcpFlags: boolean): void {
     .store(8, 10, scratch + 8, { reg: 0 });
   a.load(4, 1, 9, FLOW_VALUE.counters).store(4, 10, scratch, { reg: 1 });
   a.load(4, 1, 9, FLOW_VALUE.actions).store(4, 10, scratch + 4, { reg: 1 });
+  if (notesList) {
+    a.load(4, 2, 10, RESUMED)
+      .alu('and', 2, RESUME_KIND.tunnel)
+      .alu('lsh', 1, LIST_SHIFT)
+      .alu('or', 1, { reg: 2 })
+      .store(4, 10, RESUMED, { reg: 1 });
+  }
   a.loadMap(1, 'counters').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, uncounted);
   emitOrder(a);
   a.mov(1, 1).atomicAdd(8, 0, COUNTER_VALUE.packets, 1);

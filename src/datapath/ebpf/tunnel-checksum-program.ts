@@ -37,29 +37,27 @@ export const emitFold = (a: Assembler): void => {
 
 /** r0 = sum of the frame's r2 bytes from r1 on; r7 and r8 are kept. */
 export function emitSum(a: Assembler, fail: string): void {
-  const done = a.fresh('summed');
+  const last = a.fresh('last');
   a.store(8, 10, SAVED, { reg: 7 })
     .store(8, 10, SAVED + 8, { reg: 8 })
     .mov(7, { reg: 1 })
     .mov(8, { reg: 2 });
   a.store(4, 10, STACK.scratch, 0).loadMap(1, 'bytes').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup);
   a.jump('eq', 0, 0, fail).jump('eq', 8, 0, fail).jump('gt', 8, MAX_SUMMED, fail);
-  a.mov(1, { reg: 6 })
-    .mov(2, { reg: 7 })
-    .mov(7, { reg: 0 })
-    .mov(3, { reg: 0 })
-    .mov(4, { reg: 8 })
-    .call(HELPER.skbLoadBytes)
-    .jump('ne', 0, 0, fail);
-  a.mov(1, { reg: 7 }).alu('add', 1, { reg: 8 }).store(4, 1, 0, 0).alu('add', 8, 3).alu('and', 8, 0x7ffc).mov(0, 0);
-  for (let at = 0; at < MAX_SUMMED; at += CHUNK) {
-    const last = a.fresh('last');
-    a.jump('eq', 8, 0, done).mov(4, { reg: 8 }).jump('le', 4, CHUNK, last).mov(4, CHUNK).label(last).alu('sub', 8, { reg: 4 });
-    a.mov(1, 0).mov(2, 0).mov(3, { reg: 7 }).alu('add', 3, at).mov(5, { reg: 0 }).call(HELPER.csumDiff);
+  a.mov(1, { reg: 6 }).mov(2, { reg: 7 }).mov(7, { reg: 0 }).mov(3, { reg: 0 }).mov(4, { reg: 8 });
+  a.call(HELPER.skbLoadBytes).jump('ne', 0, 0, fail);
+  // Whole words, the last filled up with zeros.
+  a.mov(1, { reg: 7 }).alu('add', 1, { reg: 8 }).store(4, 1, 0, 0).alu('add', 8, 3).alu('and', 8, 0x7ffc).jump('gt', 8, MAX_SUMMED, fail);
+  a.mov(0, 0);
+  const sum = (): void => void a.mov(1, 0).mov(2, 0).mov(3, { reg: 7 }).mov(5, { reg: 0 }).call(HELPER.csumDiff);
+  for (let left = MAX_SUMMED; left > CHUNK; left -= CHUNK) {
+    a.jump('le', 8, CHUNK, last).mov(4, CHUNK);
+    sum();
+    a.alu('add', 7, CHUNK).alu('sub', 8, CHUNK);
   }
-  a.label(done)
-    .load(8, 7, 10, SAVED)
-    .load(8, 8, 10, SAVED + 8);
+  a.label(last).mov(4, { reg: 8 });
+  sum();
+  a.load(8, 7, 10, SAVED).load(8, 8, 10, SAVED + 8);
 }
 
 /** Finds LENGTH, PSEUDO and FIELD of a TCP segment or UDP datagram; goes to `none` when this is neither, or a fragment. */

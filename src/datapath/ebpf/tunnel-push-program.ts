@@ -15,7 +15,19 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import type { ShapeStep } from './action-shape.ts';
-import { emitConsumed, emitFrameLength, HELPER, keyAt, loadBytes, RESUMED, SKB, STACK, storeBytes } from './frame-context.ts';
+import {
+  emitConsumed,
+  emitForget,
+  emitFrameLength,
+  HELPER,
+  keyAt,
+  LIST_SHIFT,
+  loadBytes,
+  RESUMED,
+  SKB,
+  STACK,
+  storeBytes,
+} from './frame-context.ts';
 import { ACTIONS_VALUE, OUTER_VALUE, RESUME_KIND, TOTALS_VALUE } from './map-layout.ts';
 import { emitInnerSum, emitOuterSum, emitSumCheck } from './tunnel-checksum-program.ts';
 
@@ -83,7 +95,9 @@ export function emitTunnelCheck(a: Assembler, step: TunnelStep, punt: string): v
     .jump('gt', 4, { reg: 5 }, step.hasSum ? punt : fits)
     .store(8, 10, GSO_FLAG, Number(F_FIXED_GSO));
   a.label(fits);
-  if (step.hasSum) emitSumCheck(a, punt);
+  if (!step.hasSum) return;
+  emitSumCheck(a, punt);
+  emitJoin(a, punt);
 }
 
 /** Steps 2 to 4, the last of a list; ends in exit. */
@@ -93,7 +107,10 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
   const lost = a.fresh('lost');
   const tagged = a.fresh('tagged');
   const wrapped = a.fresh('wrapped');
-  if (step.hasSum) emitInnerSum(a, lost);
+  if (step.hasSum) {
+    emitInnerSum(a, lost);
+    emitJoin(a, lost);
+  }
   if (step.isUdp) a.mov(1, { reg: 6 }).call(HELPER.hashRecalc).mov(7, { reg: 0 });
   loadOuter(a, step);
   a.jump('eq', 0, 0, lost).mov(8, { reg: 0 });
@@ -140,6 +157,14 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
   a.load(4, 1, 8, OUTER_VALUE.ifindex).mov(2, 0).mov(3, 0).mov(4, 0).call(HELPER.redirectNeighbour).exit();
   a.label(lost).loadMapValue(1, 'totals', TOTALS_VALUE.wrapFailed).mov(2, 1).atomicAdd(8, 1, 0, 2);
   emitConsumed(a);
+}
+
+/** Makes the verifier forget by which of many ways it came here. r9 is found again, in the list that runs; r7 and r8 are kept. */
+function emitJoin(a: Assembler, lost: string): void {
+  a.mov(9, 0).mov(0, 0);
+  emitForget(a, lost);
+  a.load(4, 1, 10, RESUMED).alu('rsh', 1, LIST_SHIFT).store(4, 10, STACK.scratch, { reg: 1 });
+  a.loadMap(1, 'actions').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup).jump('eq', 0, 0, lost).mov(9, { reg: 0 });
 }
 
 /** The checksum that covers the inner frame. Before: the outer header at `at`, r8 = the entry of `outers`. */

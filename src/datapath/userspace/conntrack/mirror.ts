@@ -25,7 +25,7 @@ export const CT_KEY_SIZE: number = TUPLE_WORDS * 4;
  */
 export const CT_VALUE = { state: 0, translated: 4, mark: 8, flags: 12, used: 16, since: 24, target: 32, more: 68, size: 128 } as const;
 /** Bits of `flags`: the direction of answers; what is translated, as `NAT`, from this bit on. */
-const IS_REPLY = 1;
+export const IS_REPLY = 1;
 const NAT_SHIFT = 1;
 export const MAX_MIRRORED_ENTRIES = 1 << 18;
 
