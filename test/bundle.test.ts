@@ -39,7 +39,7 @@ function smallPackage(word: string): string {
   );
   writeFileSync(
     join(dir, 'src/cli/tunctl.ts'),
-    `import { word } from './word.ts';\nexport function main(argv: string[]): number { process.stdout.write(word + argv.join()); return argv[0] === 'fail' ? 1 : 0; }\n`,
+    `import { word } from './word.ts';\nexport function main(argv: string[]): number { process.stdout.write(word + argv.join()); if (argv[0] === 'throw') throw new TypeError('fault'); return argv[0] === 'fail' ? 1 : 0; }\n`,
   );
   setWord(dir, word);
   return dir;
@@ -84,6 +84,16 @@ test('a command that failed leaves no bytecode behind for those that do their wo
   assert.deepEqual(kept(), []);
   assert.equal(spawnSync(join(dir, 'bin/tunctl'), ['-x', 'fail']).status, 0);
   assert.equal(kept().length, 1);
+});
+
+test('a fault is told by its stack, not by the line of the bundle', () => {
+  const dir = smallPackage('long line ');
+  pause(150);
+  run(join(dir, 'bin/tunctl'));
+  const { status, stderr } = spawnSync(join(dir, 'bin/tunctl'), ['throw'], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /^TypeError: fault\n {4}at /);
+  assert.doesNotMatch(stderr, /long line/);
 });
 
 test('a daemon leaves its bytecode behind while it serves, what has only started it does not', async () => {

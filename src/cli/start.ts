@@ -128,7 +128,15 @@ async function obey(main: Tool): Promise<void> {
   ] as const) {
     Object.defineProperty(process, name, { configurable: true, value: plainOutput(fd) });
   }
-  const code = await main(process.argv.slice(3));
+  let code: number | undefined;
+  try {
+    code = await main(process.argv.slice(3));
+  } catch (error) {
+    if (tool === DAEMON) throw error;
+    // As the runtime would say it, without the line of the source, which is most of the bundle.
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    code = 1;
+  }
   if (code === undefined) return;
   process.exitCode = code;
   // An end in order takes down what the kernel takes down as well; but a connection of the runtime's may still have something to send.
