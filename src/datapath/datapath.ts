@@ -242,6 +242,12 @@ export interface Datapath {
   flowFlush(): void;
   flows(): Iterable<DpFlow>;
   flowCount(): number;
+  /** The flow of that key and mask. */
+  flowFind(key: Key, mask: Key): FlowId | undefined;
+  /** Writes an installed flow's key, as far as its mask goes; all zeros when it is gone. */
+  flowKey(id: FlowId, key: Key): void;
+  /** An installed flow's mask, not to be changed. */
+  flowMask(id: FlowId): Key | undefined;
   flowStats(id: FlowId): DpFlowStats | undefined;
   /** Resolves when all frames meet what has been put, changed and deleted so far. */
   flowBarrier?(): Promise<void>;

@@ -18,7 +18,7 @@ function tcpKey() {
   key[W.NW_SRC] = 0x0a000002;
   key[W.NW_DST] = 0x0a000001;
   key[W.TP] = (1234 << 16) | 80;
-  key[W.TOS] = 64 << 16;
+  key[W.TOS] = (64 << 16) | 2;
   return key;
 }
 

@@ -154,7 +154,9 @@ function transport(key: Key, mask: Key, isIpv6: boolean, full: boolean): string[
     case 6: {
       const flagMask = low(mask[W.TOS]) & 0xfff;
       const names = flagNames(low(key[W.TOS]), TCP_FLAG_NAMES, flagMask);
-      const flags = flagMask === 0 ? (full ? ['tcp_flags(0/0)'] : []) : [`tcp_flags(${names})`];
+      // A frame without flags has no such part, as in the reference.
+      const hasFlags = (low(key[W.TOS]) & 0xfff) !== 0;
+      const flags = flagMask === 0 ? (full && hasFlags ? ['tcp_flags(0/0)'] : []) : [`tcp_flags(${names})`];
       return [...ports('tcp', key, mask, full), ...flags];
     }
     case 17:

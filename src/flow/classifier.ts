@@ -46,6 +46,7 @@ export interface Conjunction {
 
 /** Places of tun_metadata fields, of the few rules that match on any. */
 const tunFieldsOf = new WeakMap<ClassifierRule, readonly TunField[]>();
+let hasTunFields = false;
 
 /** A rule as the classifier sees it; the owner extends it. */
 export class ClassifierRule {
@@ -66,12 +67,14 @@ export class ClassifierRule {
     this.values = values;
     this.priority = priority;
     this.conjunctions = conjunctions;
-    if (tunFields !== undefined) tunFieldsOf.set(this, tunFields);
+    if (tunFields === undefined) return;
+    tunFieldsOf.set(this, tunFields);
+    hasTunFields = true;
   }
 
   /** The match as it stands. */
   packed(): PackedMatch {
-    return { mask: this.mask, values: this.values, tunFields: tunFieldsOf.get(this) };
+    return { mask: this.mask, values: this.values, tunFields: hasTunFields ? tunFieldsOf.get(this) : undefined };
   }
 
   /** The match, unpacked. */

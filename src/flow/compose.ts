@@ -28,12 +28,12 @@ function transportHeader(key: Key, proto: number): { head: number[]; sumAt: numb
   }
   if (proto === 17) return { head: [...ports, 0, 0, 0, 0], sumAt: 6, hasPayload: true };
   if (proto === 132) return { head: [...ports, ...be32(0), ...be32(0)].slice(0, 12), sumAt: -1, hasPayload: false };
-  if (proto === 1) return { head: [type, code, 0, 0, 0, 0, 0, 0], sumAt: 2, hasPayload: type === 8 || type === 0 };
+  if (proto === 1) return { head: [type, code, 0, 0, 0, 0, 0, 0], sumAt: 2, hasPayload: code === 0 && (type === 8 || type === 0) };
   if (proto === 2) return { head: [type, code, 0, 0, ...words(key, W.IGMP_GROUP, 1)], sumAt: 2, hasPayload: false };
   if (proto === 58) {
     const head = [type, code, 0, 0];
     if (code !== 0 || (type !== 135 && type !== 136)) {
-      return { head: [...head, 0, 0, 0, 0], sumAt: 2, hasPayload: type === 128 || type === 129 };
+      return { head: [...head, 0, 0, 0, 0], sumAt: 2, hasPayload: code === 0 && (type === 128 || type === 129) };
     }
     head.push(...words(key, W.ND_RESERVED, 1), ...words(key, W.ND_TARGET, 4));
     const addresses = words(key, W.ARP_HW, 3);

@@ -19,13 +19,12 @@ import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
 import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
-import { type Megaflow, MegaflowBook, writeKey } from './megaflow-book.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
 import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
 import { recycleTranslation, translate } from './translate/translate.ts';
-import type { ControllerSend, Translation } from './translate/translation.ts';
+import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
 import { TunnelMap } from './translate/tunnel-config.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 
@@ -38,6 +37,21 @@ const FULL_IDLE_MS = 100;
 const CATCH_UP_MS = 20;
 const MAX_HELD_BYTES = 8 << 20;
 
+/** A flow of ours; its match is the datapath's to keep. */
+interface Megaflow {
+  readonly id: FlowId;
+  readonly inPort: number;
+  readonly recircId: number;
+  actions: readonly DpAction[];
+  effects: readonly Effect[];
+  /** Of the counters already applied. */
+  packets: number;
+  bytes: number;
+  usedMs: number;
+  /** Of what translation reads: the one that it was translated by last. */
+  generation: number;
+}
+
 /** Where a key came in. */
 export interface Ingress {
   port: SwitchPort;
@@ -49,6 +63,10 @@ export interface PacketIn {
   upcall: Upcall;
 }
 
+/** What a flow of the datapath does for a translation. */
+const installed = ({ isSlow, actions }: Translation): readonly DpAction[] => (isSlow ? SLOW : actions);
+const SLOW: readonly DpAction[] = [{ kind: 'userspace', cookie: { reason: 'slow_path', token: 0 } }];
+
 export class Megaflows {
   readonly datapath: Datapath;
   readonly sends = new ControllerSends();
@@ -57,7 +75,7 @@ export class Megaflows {
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
-  readonly #flows = new MegaflowBook();
+  readonly #flows = new Map<FlowId, Megaflow>();
   /** The key of the flow being revalidated. */
   readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
@@ -173,6 +191,12 @@ export class Megaflows {
   }
 
   #upcall(upcall: Upcall): void {
+    if (upcall.kind === 'action' && upcall.cookie?.reason === 'slow_path') {
+      // Its flow counts what it does; this is the doing.
+      const slow = this.#translate(upcall.key, this.#clock.now());
+      if (slow !== undefined && slow.actions.length > 0) this.datapath.execute(upcall.frame, upcall.key, slow.actions, upcall.offload);
+      return;
+    }
     if (upcall.kind === 'action') {
       const send = upcall.cookie === undefined ? undefined : this.sends.get(upcall.cookie.token);
       if (send !== undefined) this.#onPacketIn({ send, upcall });
@@ -192,9 +216,11 @@ export class Megaflows {
 
   /** `packets` and `bytes` are what it carried in a former process; the rules are not credited with them. */
   #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
-    const { actions, effects } = translation;
-    const under = this.#flows.under(this.isExact ? packetMask(key) : translation.mask);
-    const known = this.#flows.find(under, key);
+    const { effects } = translation;
+    const actions = installed(translation);
+    const mask = this.isExact ? packetMask(key) : translation.mask;
+    const before = this.datapath.flowFind(key, mask);
+    const known = before === undefined ? undefined : this.#flows.get(before);
     if (known !== undefined) {
       // The frame was on its way while another of its flow came first.
       this.#settle(known, now);
@@ -206,8 +232,10 @@ export class Megaflows {
       return undefined;
     }
     if (this.#flows.size >= this.flowLimit) return undefined;
-    const id = this.datapath.flowPut(key, under.mask, actions, key);
-    this.#flows.add(under, key, { id, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
+    const id = this.datapath.flowPut(key, mask, actions, key);
+    const inPort = (key[W.IN_PORT]! & mask[W.IN_PORT]!) >>> 0;
+    const recircId = (key[W.RECIRC_ID]! & mask[W.RECIRC_ID]!) >>> 0;
+    this.#flows.set(id, { id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
     return id;
   }
 
@@ -229,7 +257,7 @@ export class Megaflows {
   #remove(flow: Megaflow): void {
     this.#settle(flow, this.#clock.now());
     this.datapath.flowDelete(flow.id);
-    this.#flows.delete(flow);
+    this.#flows.delete(flow.id);
   }
 
   /** A flow is gone from the datapath without our doing. */
@@ -346,16 +374,19 @@ export class Megaflows {
     }
     if (flow.generation === this.#generation) return;
     const generation = this.#generation;
-    const translation = this.#translate(writeKey(flow, this.#scratch), now);
-    const isTrue = translation !== undefined && isWithin(translation.mask, flow.under.mask);
+    this.datapath.flowKey(flow.id, this.#scratch);
+    const mask = this.datapath.flowMask(flow.id);
+    const translation = mask === undefined ? undefined : this.#translate(this.#scratch, now);
+    const isTrue = mask !== undefined && translation !== undefined && isWithin(translation.mask, mask);
     if (translation !== undefined) recycleTranslation(translation);
     if (!isTrue) {
       this.#remove(flow);
       return;
     }
-    if (!sameActions(translation.actions, flow.actions)) {
-      flow.actions = translation.actions;
-      this.datapath.flowModify(flow.id, translation.actions);
+    const actions = installed(translation);
+    if (!sameActions(actions, flow.actions)) {
+      flow.actions = actions;
+      this.datapath.flowModify(flow.id, actions);
     }
     flow.effects = translation.effects;
     flow.generation = generation;

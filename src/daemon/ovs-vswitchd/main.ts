@@ -179,6 +179,15 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
   ],
 ]);
 
+let hasSaidPortMoved = false;
+
+/** Once, where a controller's port is left to be the usual one: it was another in the past. */
+function sayPortMoved(target: string): void {
+  if (hasSaidPortMoved || !/^(?:tcp|ssl):(?:[^:[\]]*|\[[^\]]*\])$/.test(target)) return;
+  hasSaidPortMoved = true;
+  logger('stream').warn('The default OpenFlow port number has changed from 6633 to 6653');
+}
+
 /** An address as on the wire. */
 function addressBytes(text: string): Uint8Array | undefined {
   const ipv4 = parseIpv4(text);
@@ -224,7 +233,10 @@ async function start(context: DaemonContext): Promise<void> {
   );
   const environment: SwitchEnvironment = {
     clock,
-    connect: (target) => connectStream(target, OPENFLOW_PORT),
+    connect: (target) => {
+      sayPortMoved(target);
+      return connectStream(target, OPENFLOW_PORT);
+    },
     listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {

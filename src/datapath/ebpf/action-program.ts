@@ -34,8 +34,9 @@ export interface ShapeContext {
   /** Several steps of the shape may go through a tunnel: what was found of one does not hold for another. */
   checksAgain?: boolean;
   hasTunnels: boolean;
-  /** Whether frames may have a connection. */
+  /** Whether frames may have a connection, and whether its label and first tuple are asked for. */
   tracks: boolean;
+  tracksMore: boolean;
 }
 
 /** Emits a shape's steps, ending in exit. */
@@ -140,10 +141,10 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst:
       break;
     case 'ct':
       if (!isFirst) emitTracked(a, step);
-      emitCt(a, step);
+      emitCt(a, step, context.tracksMore);
       break;
     case 'ctClear':
-      emitCtClear(a);
+      emitCtClear(a, context.tracksMore);
       break;
     case 'meter':
       emitMeter(a, param(step.at));

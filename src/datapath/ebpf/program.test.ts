@@ -12,7 +12,7 @@ import { type OutputDevice, shapeName } from './action-shape.ts';
 import { compileProgram, type MaskSpec, type ProgramSpec } from './program.ts';
 import { compileTunnelPop } from './tunnel-pop-program.ts';
 
-const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, users: 0 };
+const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, hasSum: false, users: 0 };
 const device = (port: number): OutputDevice | undefined =>
   port === 9 ? { outer: () => outer } : port > 9 ? undefined : { ifindex: port + 100, flags: port === 1 ? 1 : 0 };
 

@@ -159,6 +159,18 @@ export abstract class UserspaceControl implements Datapath {
     return this.#flows.flows();
   }
 
+  flowFind(key: Key, mask: Key): FlowId | undefined {
+    return this.#flows.find(key, mask);
+  }
+
+  flowKey(id: FlowId, key: Key): void {
+    this.#flows.writeKey(id, key);
+  }
+
+  flowMask(id: FlowId): Key | undefined {
+    return this.#flows.maskOf(id);
+  }
+
   /** The match of an installed flow, and what it does. */
   protected flowMatch(id: FlowId): PackedMatch | undefined {
     return this.#flows.match(id);

@@ -154,7 +154,7 @@ function frameEnd(w: Int32Array, at: number): number {
 function applyFlow(core: Pick<UserspaceCore, 'flowPut'>, { words: w, masks, actions }: PackedCommands, at: number, end: number): void {
   const mask = masks[w[at + 4]!]!;
   const id = w[at + 2]! * HIGH + (w[at + 3]! >>> 0);
-  core.flowPut(w[at + 1]!, id, mask.indices, mask.masks, w.slice(at + FLOW_WORDS, end), actions[w[at + 5]!]!);
+  core.flowPut(w[at + 1]!, id, mask.indices, mask.masks, w.subarray(at + FLOW_WORDS, end), actions[w[at + 5]!]!);
 }
 
 function applyFrame(core: Pick<UserspaceCore, 'execute'>, { words: w, actions }: PackedCommands, at: number, bytes: Uint8Array): void {

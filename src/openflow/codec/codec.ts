@@ -153,7 +153,7 @@ const NXT = {
 /** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
 export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Framed {
   if (options.packsFlows === true) {
-    const framed = decodeQuickly(bytes);
+    const framed = decodeQuickly(bytes, options.tlvTable);
     if (framed !== undefined) return framed;
   }
   const from = new ByteReader(bytes);
@@ -178,7 +178,7 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
 }
 
 /** A barrier, or a flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
-function decodeQuickly(bytes: Uint8Array): Framed | undefined {
+function decodeQuickly(bytes: Uint8Array, tlvTable: TlvTable | undefined): Framed | undefined {
   const version = bytes[0] as OfVersion;
   const type = bytes[1];
   if (version < 3 || version > 6 || ((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
@@ -187,10 +187,10 @@ function decodeQuickly(bytes: Uint8Array): Framed | undefined {
   if (type === OFPT_BARRIER_REQUEST)
     return bytes.length === HEADER_SIZE ? { version, xid, name: 'OFPT_BARRIER_REQUEST', message: { kind: 'barrierRequest' } } : undefined;
   if (type === T.FLOW_MOD) {
-    const message = decodePackedFlowMod(bytes, 0, bytes.length, version);
+    const message = decodePackedFlowMod(bytes, 0, bytes.length, version, tlvTable);
     return message && { version, xid, name: 'OFPT_FLOW_MOD', message };
   }
-  const message = version >= 5 ? decodeBundledFlowMod(bytes, version) : undefined;
+  const message = version >= 5 ? decodeBundledFlowMod(bytes, version, tlvTable) : undefined;
   return message && { version, xid, name: 'OFPT_BUNDLE_ADD_MESSAGE', message };
 }
 

@@ -107,6 +107,7 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     const dst = parseSubfield(text.slice(arrow + 2));
     const number = parseInteger(text.slice(0, arrow));
     if (number !== undefined && hasLongHeader(dst.field)) fault(`${text}: experimenter OXM field '${text.slice(arrow + 2)}' not supported`);
+    if (number !== undefined && number >> BigInt(dst.bits) !== 0n) fault(`${text}: value does not fit into ${dst.bits} bits`);
     const src = number ?? parseSubfieldPart(text).subfield;
     if (typeof src !== 'bigint' && src.bits !== dst.bits) {
       return fault(`${whole}: bit widths of ${text.slice(0, arrow)} (${src.bits}) and ${text.slice(arrow + 2)} (${dst.bits}) differ`);

@@ -4,7 +4,7 @@ import { hashOrder } from '../../base/hash-order.ts';
 import type { Json, JsonObject } from '../json/json.ts';
 import type { SymbolTable } from './atom.ts';
 import { isUuid } from './atom.ts';
-import { type Condition, compileCondition, conditionHolds, parseCondition, pinnedKey, pinnedUuid } from './condition.ts';
+import { type Condition, conditionHolds, parseCondition, pinnedAtom, pinnedKey, pinnedUuid } from './condition.ts';
 import { type Database, indexText, newUuid, type Row, type Table } from './database.ts';
 import { checkDatum, type Datum, parseDatum } from './datum.ts';
 import { OvsdbError, syntaxError } from './error.ts';
@@ -191,9 +191,8 @@ class Execution {
       return row !== undefined && conditionHolds(condition, row.fields) ? [row] : [];
     }
     const found: Row[] = [];
-    const holds = compileCondition(condition);
     const take = (row: Row): void => {
-      if (holds(row.fields)) found.push(row);
+      if (conditionHolds(condition, row.fields)) found.push(row);
     };
     for (let i = 0; i < table.schema.indexes.length; i++) {
       const key = pinnedKey(condition, table.schema.indexes[i] ?? []);
@@ -201,6 +200,8 @@ class Execution {
       this.transaction.scanIndex(table, i, key, take);
       return found;
     }
+    const single = pinnedAtom(condition);
+    if (single !== undefined) return this.transaction.findAtom(table, single.index, single.atom);
     this.transaction.scan(table, take);
     return found;
   }

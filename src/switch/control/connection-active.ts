@@ -19,6 +19,7 @@ export class ActiveConnection {
   readonly #environment: SwitchEnvironment;
   readonly #reconnect: Reconnect;
   #attempt = 0;
+  #maxBackoffMs = DEFAULT_MAX_BACKOFF_MS;
   #lastAdmittedAt: number;
 
   constructor(request: ControllerRequest, hub: SessionHub, environment: SwitchEnvironment) {
@@ -37,7 +38,7 @@ export class ActiveConnection {
         drop: () => this.#drop(),
       },
       {
-        maxBackoffMs: request.maxBackoffMs > 0 ? request.maxBackoffMs : DEFAULT_MAX_BACKOFF_MS,
+        maxBackoffMs: DEFAULT_MAX_BACKOFF_MS,
         probeIntervalMs: request.probeIntervalMs,
         voice: 'rconn',
       },
@@ -55,16 +56,21 @@ export class ActiveConnection {
   /** Takes new limits and intervals without a new connection. */
   configure(request: ControllerRequest): void {
     this.request = request;
-    this.#reconnect.configure({
-      maxBackoffMs: request.maxBackoffMs > 0 ? request.maxBackoffMs : DEFAULT_MAX_BACKOFF_MS,
-      probeIntervalMs: request.probeIntervalMs,
-    });
+    this.#limitBackoff();
     this.session?.configure(request);
+  }
+
+  /** The user's limit of waiting holds for a peer that was there once, as in the reference. */
+  #limitBackoff(): void {
+    const { maxBackoffMs, probeIntervalMs } = this.request;
+    const limit = maxBackoffMs > 0 && this.#reconnect.isConnected ? maxBackoffMs : this.#maxBackoffMs;
+    this.#maxBackoffMs = limit;
+    this.#reconnect.configure({ maxBackoffMs: limit, probeIntervalMs });
   }
 
   /** Drops the connection and opens it again, as `ovs-appctl bridge/reconnect` asks. */
   reconnect(): void {
-    this.#reconnect.reconnect();
+    if (this.#reconnect.isConnected) this.#reconnect.reconnect();
   }
 
   close(): void {
@@ -75,6 +81,7 @@ export class ActiveConnection {
   /** Negotiation succeeded. */
   opened(): void {
     this.#reconnect.connected();
+    this.#limitBackoff();
   }
 
   /** The peer sent something. */

@@ -96,7 +96,8 @@ export class ConnectionManager implements BridgeControl, SessionHub {
     }
     for (const connection of [...this.#active.values(), ...this.#passive.values()]) {
       const request = wanted.get(connection.target);
-      if (request === undefined || request.type !== connection.request.type) this.#remove(connection);
+      const isOther = request?.type !== connection.request.type && !(connection instanceof ActiveConnection && !connection.isConnected);
+      if (request === undefined || isOther) this.#remove(connection);
     }
     for (const request of wanted.values()) {
       const present = this.#active.get(request.target) ?? this.#passive.get(request.target);

@@ -73,6 +73,7 @@ const REASON_NUMBER: Readonly<Record<PacketInReason, number>> = {
 
 /** The inside of `userspace(pid=0,...)` of a datapath action. */
 export function formatCookie(sends: ControllerSends, cookie: UserspaceCookie): string {
+  if (cookie.reason === 'slow_path') return 'slow_path(action)';
   const send = sends.get(cookie.token);
   if (cookie.reason !== 'controller' || send === undefined) return cookie.reason;
   const { reason, cookie: ruleCookie, controllerId, maxLen, continuation } = send;

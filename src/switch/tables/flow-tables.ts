@@ -95,6 +95,19 @@ export class FlowTables extends TableSet {
     return this.tables[mod.table]?.classifier.find(normalizeMatch(mod.match), mod.priority, this.version);
   }
 
+  /** How many flows of a table have that cookie. */
+  countOfCookie(id: number, cookie: bigint): number {
+    const table = this.tables[id];
+    if (table === undefined) return 0;
+    if (table.cookies === undefined) {
+      table.cookies = new Map();
+      for (const { settings } of [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version))) {
+        table.cookies.set(settings.cookie, (table.cookies.get(settings.cookie) ?? 0) + 1);
+      }
+    }
+    return table.cookies.get(cookie) ?? 0;
+  }
+
   /** Shortens the timeouts of a flow (fin_timeout): they never grow, and 0 leaves one alone. */
   reduceTimeouts(rule: FlowRule, idleTimeoutSec: number, hardTimeoutSec: number): void {
     if (rule.isGone || !rule.reduceTimeouts(idleTimeoutSec, hardTimeoutSec)) return;
@@ -112,7 +125,7 @@ export class FlowTables extends TableSet {
       case 'modify_strict': {
         if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${mod.table} is read-only`);
         const rules = this.#selected(mod, match, mod.command === 'modify_strict');
-        if (rules.length > 0) for (const rule of rules) this.#modify(rule, mod, sender);
+        if (rules.length > 0) this.#modify(rules, mod, sender);
         // OpenFlow 1.0 and 1.1: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
         else if (mod.newCookie !== undefined && mod.cookieMask === 0n) this.#add(mod, match, sender);
         break;
@@ -177,19 +190,24 @@ export class FlowTables extends TableSet {
     }
   }
 
-  #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
-    checkActions(mod.actions, old.table, this.#known);
-    // The counters stay the same object, so that traffic in flight is counted on.
-    const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
-    const settings: RuleSettings = {
-      ...old.settings,
-      cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,
-      actions: mod.actions,
-    };
-    const rule = new FlowRule(old.packed(), old.priority, sharedSettings(settings), stats);
-    this.#replace(old, rule);
-    if (!this.#isHeard()) return;
-    this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+  #modify(rules: readonly FlowRule[], mod: FlowMod, sender: Sender | undefined): void {
+    const isHeard = this.#isHeard();
+    // What many flows have in common is made new once.
+    const changed = new Map<RuleSettings, RuleSettings>();
+    for (const old of rules) {
+      let settings = changed.get(old.settings);
+      if (settings === undefined) {
+        checkActions(mod.actions, old.table, this.#known);
+        const cookie = (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie;
+        settings = sharedSettings({ ...old.settings, cookie, actions: mod.actions });
+        changed.set(old.settings, settings);
+      }
+      // The counters stay the same object, so that traffic in flight is counted on.
+      const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
+      const rule = new FlowRule(old.packed(), old.priority, settings, stats);
+      this.#replace(old, rule);
+      if (isHeard) this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+    }
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined, isHeard = this.#isHeard()): void {
@@ -199,7 +217,11 @@ export class FlowTables extends TableSet {
 
   #deleteAll(rules: readonly FlowRule[], reason: FlowRemovedReason, sender: Sender | undefined): void {
     const isHeard = this.#isHeard();
-    for (const rule of rules) this.#delete(rule, reason, sender, isHeard);
+    // In one loop: it may be that this runs once, over a hundred thousand of them, before anything has been compiled.
+    for (const rule of rules) {
+      if (isHeard || rule.settings.flags.sendFlowRem) this.#changes.push({ change: 'deleted', rule, reason, sender });
+      this.#remove(rule);
+    }
   }
 
   #insert(rule: FlowRule): void {
@@ -323,17 +345,21 @@ export class FlowTables extends TableSet {
   /** Takes rules out of their tables; many of one table together, for that may be all of it. */
   #takeOut(rules: readonly FlowRule[]): void {
     const byTable = new Map<FlowTable, FlowRule[]>();
+    let settings: RuleSettings | undefined;
+    let table: FlowTable | undefined;
+    let same: FlowRule[] = [];
     for (const rule of rules) {
-      const table = this.tableFor(rule.table);
+      if (table === undefined || (rule.settings !== settings && rule.settings.table !== table.id)) {
+        table = this.tableFor(rule.settings.table);
+        same = byTable.get(table) ?? [];
+        byTable.set(table, same);
+      }
+      settings = rule.settings;
       if ((rule.shares & SHARES.TAKEN) !== 0) table.classifier.endReplacement(rule);
       else if (rules.length < MANY) table.classifier.remove(rule);
-      else {
-        const same = byTable.get(table);
-        if (same === undefined) byTable.set(table, [rule]);
-        else same.push(rule);
-      }
+      else same.push(rule);
     }
-    for (const [table, same] of byTable) table.classifier.removeAll(same);
+    for (const [one, leaving] of byTable) if (leaving.length > 0) one.classifier.removeAll(leaving);
   }
 
   #deleteUnlearned(): void {

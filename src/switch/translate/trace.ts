@@ -177,6 +177,9 @@ function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void
   };
   out.push(`Datapath actions: ${actions.length === 0 ? 'drop' : formatDpActions(actions, options)}`);
   if (error !== undefined) out.push(`Translation failed (${error}), packet is dropped.`);
+  if (translation.isSlow) {
+    out.push('This flow is handled by the userspace slow path because it:', '  - Uses action(s) not supported by datapath.');
+  }
   // Only what connection tracking stands before is followed.
   if (error === undefined) run.waiting.push(...recirculations.filter((one) => one.ct !== undefined));
 }
@@ -194,6 +197,7 @@ function nothingRead(key: Key): Translation {
     finalKey: key,
     readUntilError: undefined,
     recirculations: [],
+    isSlow: false,
     error: undefined,
   };
 }

@@ -126,10 +126,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       setField(walk, action);
       return;
     case 'regLoad':
-      if (!prereqs(walk, action.dst, 'load')) return;
+      if (!prereqs(walk, action.dst, 'set_field')) return;
       touchesIp(walk, action.dst.field);
-      markSubfield(walk.wild, action.dst);
-      writeSubfield(key, action.dst, action.value);
+      load(walk, action.dst, action.value);
       return;
     case 'regMove':
       if (!prereqs(walk, action.src, 'move') || !prereqs(walk, action.dst, 'move')) return;
@@ -256,7 +255,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     case 'note':
     case 'conjunction':
+      return;
     case 'debugSlow':
+      walk.isSlow = true;
       return;
     case 'exit':
       walk.hasExited = true;
@@ -407,6 +408,15 @@ function sameTarget(a: Action, b: Action): boolean {
 function touchesIp(walk: Walk, field: Field): void {
   const { prereq } = field;
   if ((prereq === 'ip' || prereq === 'ipv4' || prereq === 'ipv6') && field.name !== 'ip_dscp') walk.mark(W.TYPE, 0xff);
+}
+
+/** Sets a part of a field. The two bits of the type of service that belong to congestion notification stay. */
+function load(walk: Walk, part: Subfield, value: bigint): void {
+  const spared = part.field.name === 'nw_tos' ? Math.max(0, 2 - part.offset) : 0;
+  if (spared >= part.bits) return;
+  const dst = spared === 0 ? part : { field: part.field, offset: part.offset + spared, bits: part.bits - spared };
+  markSubfield(walk.wild, dst);
+  writeSubfield(walk.key, dst, value >> BigInt(spared));
 }
 
 function prereqs(walk: Walk, part: Subfield, verb: string): boolean {

@@ -1,7 +1,8 @@
 // The learn action: a flow mod made of the frame's fields. Nothing is changed here; the mod is an effect, carried out when frames of the
 // megaflow have been seen. A learned flow is therefore seen by the next frame, not by this one.
-import { matchAll, newKey, W } from '../../flow/key.ts';
-import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
+import { matchAll, W } from '../../flow/key.ts';
+import { formatMatch } from '../../flow/match-text.ts';
+import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod } from '../../openflow/message.ts';
 import { markSubfield, readSubfield, writeSubfield } from './subfield.ts';
 import type { Walk } from './translate.ts';
@@ -13,6 +14,9 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
   const { key, wild } = walk;
   const match = matchAll();
   const actions: Action[] = [];
+  if (action.finIdleTimeoutSec !== 0 || action.finHardTimeoutSec !== 0) {
+    actions.push({ kind: 'finTimeout', idleTimeoutSec: action.finIdleTimeoutSec, hardTimeoutSec: action.finHardTimeoutSec });
+  }
   for (const spec of action.specs) {
     let value: bigint;
     if (typeof spec.src === 'bigint') value = spec.src;
@@ -35,7 +39,7 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
         }
         break;
       case 'load':
-        actions.push(loadOf(spec.dst, value));
+        actions.push({ kind: 'regLoad', dst: spec.dst, value: value & ((1n << BigInt(spec.dst.bits)) - 1n) });
         break;
       case 'output': {
         const port = Number(value & 0xffffn);
@@ -43,9 +47,6 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
         break;
       }
     }
-  }
-  if (action.finIdleTimeoutSec !== 0 || action.finHardTimeoutSec !== 0) {
-    actions.push({ kind: 'finTimeout', idleTimeoutSec: action.finIdleTimeoutSec, hardTimeoutSec: action.finHardTimeoutSec });
   }
   return {
     kind: 'flowMod',
@@ -73,20 +74,18 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
   };
 }
 
-/** A load keeps the bits of its part of the field: set_field with a mask. */
-function loadOf(dst: Subfield, value: bigint): Action {
-  const key = newKey();
-  const mask = newKey();
-  writeSubfield(key, dst, value);
-  writeSubfield(mask, dst, (1n << BigInt(dst.bits)) - 1n);
-  if (dst.field.at >> 5 === W.VLAN0) {
-    key[W.VLAN0] = key[W.VLAN0]! & 0xffff;
-    mask[W.VLAN0] = mask[W.VLAN0]! & 0xffff;
-  }
-  return { kind: 'setField', field: dst.field, value: key, mask };
-}
-
 const isUsable = (port: number): boolean => port >= OFPP.IN_PORT && port <= OFPP.LOCAL && port !== OFPP.TABLE;
+
+/** The flow that is learned, as the trace has it. */
+function learnedText(walk: Walk, mod: FlowMod): string {
+  const words = [`table=${mod.table}`, formatMatch(mod.match, 0x8000), `priority=${mod.priority}`];
+  if (mod.newCookie !== undefined && mod.newCookie !== 0n) words.push(`cookie=0x${mod.newCookie.toString(16)}`);
+  if (mod.idleTimeoutSec !== 0) words.push(`idle=${mod.idleTimeoutSec}`);
+  if (mod.hardTimeoutSec !== 0) words.push(`hard=${mod.hardTimeoutSec}`);
+  if (mod.flags.sendFlowRem) words.push('send_flow_rem');
+  words.push(`actions=${walk.reportText(mod.actions)}`);
+  return words.filter((word) => word !== '').join(' ');
+}
 
 /** The learn action. */
 export function learn(walk: Walk, action: Learn): void {
@@ -95,6 +94,7 @@ export function learn(walk: Walk, action: Learn): void {
     walk.report('warn', 'suppressing side effects, so learn action ignored');
     return;
   }
+  if (walk.isTraced) walk.report('detail', learnedText(walk, mod));
   let isLimited = false;
   if (action.limit > 0) {
     const { tables } = walk.bridge;
@@ -103,6 +103,8 @@ export function learn(walk: Walk, action: Learn): void {
   if (action.resultDst !== undefined) {
     markSubfield(walk.wild, action.resultDst);
     writeSubfield(walk.key, action.resultDst, isLimited ? 0n : 1n);
+    walk.reportValue(action.resultDst);
   }
+  if (isLimited) walk.report('detail', 'Limit exceeded, learn failed');
   if (!isLimited) walk.effects.push({ kind: 'learnFlow', bridge: walk.bridge, mod, limit: action.limit });
 }

@@ -8,7 +8,7 @@
 // 5. Nothing is changed outside: learning, counting and the like are returned as effects.
 //
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
-import type { DpAction } from '../../datapath/datapath.ts';
+import type { DpAction, SetGroup } from '../../datapath/datapath.ts';
 import { copyKey, FRAG, giveKey, type Key, takeKey, W } from '../../flow/key.ts';
 import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
 import { OFPM } from '../../openflow/meter.ts';
@@ -38,6 +38,8 @@ const MAX_DP_ACTIONS = 16384;
 /** What a flow does for a frame that is not to be received. */
 const runNothing = (): void => {};
 
+/** Headers that no datapath of the reference's changes by itself. */
+const SLOW_GROUPS: ReadonlySet<SetGroup> = new Set<SetGroup>(['arp', 'icmp', 'icmpv6', 'nd']);
 /** UDP ports of what a DHCP server answers. */
 const DHCP_REPLY = (67 << 16) | 68;
 
@@ -62,6 +64,8 @@ export class Walk {
   /** Bits of the mirrors of this bridge that have had the frame. */
   mirrored = 0;
   hasExited = false;
+  /** Something that the reference's datapaths leave to the switch. */
+  isSlow = false;
   isInActionSet = false;
   isInGroup = false;
   /** The datapath has hashed the frame; the hash may be 0 as far as a megaflow knows it. */
@@ -303,7 +307,12 @@ export class Walk {
 
   commit(): void {
     if (this.out.length > MAX_DP_ACTIONS) this.fail('Too many datapath actions');
+    const before = this.out.length;
     commit(this.key, this.base, this.wild, this.out, this.encap);
+    for (let i = before; i < this.out.length; i++) {
+      const made = this.out[i]!;
+      if (made.kind === 'set' && SLOW_GROUPS.has(made.group)) this.isSlow = true;
+    }
   }
 
   /** Runs a list. */
@@ -528,6 +537,7 @@ export class Walk {
       isVlanRead,
       finalKey: key,
       recirculations: this.#recirculations,
+      isSlow: this.isSlow && error === undefined && this.bridge.native !== undefined,
       error,
     };
   }

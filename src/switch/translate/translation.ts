@@ -107,6 +107,8 @@ export interface Translation {
   /** Of a walk that was given up: all that it read, the fields of the tables too; only the trace shows it. */
   readUntilError: Key | undefined;
   recirculations: readonly Recirculation[];
+  /** On a simulated datapath: the switch itself is to do this, frame by frame. */
+  isSlow: boolean;
   /** Why the walk was given up; the frame is dropped then. */
   error: string | undefined;
 }
