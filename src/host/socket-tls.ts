@@ -17,7 +17,7 @@ import {
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText, KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
-import { tlsKeys } from './tls-keys.ts';
+import { saidAbsent, tlsKeys } from './tls-keys.ts';
 
 const log = logger('stream_ssl');
 const ENOPROTOOPT = 92;
@@ -34,7 +34,7 @@ function read(path: string, what: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    log.err(`${what}: ${path}: ${strerror(systemErrno(error))}`);
+    if (!saidAbsent.has(path)) log.err(`${what}: ${path}: ${strerror(systemErrno(error))}`);
     return undefined;
   }
 }
@@ -120,8 +120,12 @@ function contextOptions(name: string): SecureContextOptions {
     createSecureContext(options);
     return options;
   } catch (error) {
-    log.err(`SSL_use_PrivateKey_file: ${opensslText(error)}`);
-    log.err('Private key must be configured to use SSL');
+    if (/key values mismatch/.test(errorText(error))) {
+      log.err('Private key does not match certificate public key: error:0A0000BE:SSL routines::no private key assigned');
+    } else {
+      log.err(`SSL_use_PrivateKey_file: ${opensslText(error)}`);
+      log.err('Private key must be configured to use SSL');
+    }
     return fail(name, ENOPROTOOPT);
   }
 }
