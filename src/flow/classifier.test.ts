@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Classifier, ClassifierRule, NEVER } from './classifier.ts';
+import { Classifier } from './classifier.ts';
 import { LinearClassifier } from './classifier-linear.ts';
+import { ClassifierRule, NEVER } from './classifier-rule.ts';
 import { KEY_WORDS, type Key, type Match, newKey, W } from './key.ts';
 
 const WORDS = [W.IN_PORT, W.ETH, W.TYPE, W.NW_SRC, W.NW_DST, W.TP, W.VLAN0, W.REGS, W.TOS];

@@ -9,6 +9,7 @@ import { prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
 import { OFPP } from './action.ts';
 import { CT_ALG } from './codec/action-constants.ts';
+import { isMeter } from './meter.ts';
 
 const log = logger('ofp_actions');
 const fieldLog = logger('meta_flow');
@@ -135,6 +136,9 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
     const needs = NEEDS[action.kind];
     if (needs !== undefined && !needs.some((prereq) => now.has(prereq))) consistent = false;
     switch (action.kind) {
+      case 'meter':
+        if (!isMeter(action.meter)) invalid('OFPMMFC_INVALID_METER');
+        break;
       case 'output':
         if (isImpossiblePort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
         break;

@@ -3,6 +3,9 @@
 /** Meter numbers: 1..MAX are meters. */
 export const OFPM = { MAX: 0xffff0000, SLOWPATH: 0xfffffffd, CONTROLLER: 0xfffffffe, ALL: 0xffffffff } as const;
 
+/** Whether a flow may name a meter of that number. */
+export const isMeter = (meter: number): boolean => meter >= 1 && meter <= OFPM.MAX;
+
 /** Bits of a meter's flags. */
 export const METER_FLAG = { KBPS: 1, PKTPS: 2, BURST: 4, STATS: 8 } as const;
 

@@ -15,6 +15,7 @@
 // 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
+import { FlowSlots } from '../datapath/flow-slots.ts';
 import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
 import { OFPP } from '../openflow/action.ts';
@@ -29,12 +30,13 @@ import { TunnelMap } from './translate/tunnel-config.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 
 const PASS_INTERVAL_MS = 500;
-/** Work done before other events get their turn. */
-const SLICE_MS = 4;
+/** Work done before other events get their turn: the first frame of a new flow waits as long. */
+const SLICE_MS = 1;
 const SLICE_FLOWS = 64;
 const FULL_IDLE_MS = 100;
 /** A barrier brings megaflows up to date itself unless one has just done so: a stream of them does not pay for each. */
 const CATCH_UP_MS = 20;
+const MOST_CATCH_UP_MS = 4;
 const MAX_HELD_BYTES = 8 << 20;
 
 /** A flow of ours; its match is the datapath's to keep. */
@@ -75,7 +77,7 @@ export class Megaflows {
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
-  readonly #flows = new Map<FlowId, Megaflow>();
+  readonly #flows = new FlowSlots<Megaflow>();
   /** The key of the flow being revalidated. */
   readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
@@ -235,12 +237,13 @@ export class Megaflows {
     const id = this.datapath.flowPut(key, mask, actions, key);
     const inPort = (key[W.IN_PORT]! & mask[W.IN_PORT]!) >>> 0;
     const recircId = (key[W.RECIRC_ID]! & mask[W.RECIRC_ID]!) >>> 0;
-    this.#flows.set(id, { id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
+    this.#flows.set({ id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
     return id;
   }
 
   /** Moves the counters of a megaflow to what it was translated by. */
   #settle(flow: Megaflow, now: number): void {
+    if (this.datapath.flowPackets(flow.id) <= flow.packets) return;
     const stats = this.datapath.flowStats(flow.id);
     if (stats === undefined) return;
     const packets = Number(stats.packets);
@@ -286,11 +289,11 @@ export class Megaflows {
     this.#schedule(0);
   }
 
-  /** Revalidates for at most a slice's time, if it has not just been done. */
+  /** Revalidates for a short while, if it has not just been done. */
   catchUp(): void {
     const now = performance.now();
     if (this.#isTrue || now - this.#caughtUpAt < CATCH_UP_MS) return;
-    while (!this.#isTrue && performance.now() - now < SLICE_MS) this.#slice();
+    while (!this.#isTrue && performance.now() - now < MOST_CATCH_UP_MS) this.#slice();
     this.#caughtUpAt = performance.now();
   }
 

@@ -282,10 +282,9 @@ class Cutter {
         if (action.words.some((word, i) => i % 3 === 0 && isHashWord(word))) progress.isHashed = false;
         break;
       case 'hash':
-        // Of the two hashes the program makes the plain one.
-        if (action.algorithm !== 0) throw new Refusal('hash_symmetric');
+        if (action.algorithm > 1) throw new Refusal('hash_algorithm');
         if (!progress.isHashed || progress.hasLabel) throw new Anew();
-        steps.push({ op: 'hash', at: this.#take(action.basis) });
+        steps.push({ op: 'hash', at: this.#take(action.basis), isSymmetric: action.algorithm === 1 });
         break;
       case 'ct':
         if (action.force) throw new Refusal('ct_force');

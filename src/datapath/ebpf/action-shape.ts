@@ -39,7 +39,7 @@ export type ShapeStep =
   /** Parameter: the new bits (32, network order). */
   | { op: 'metadata'; field: 'mark' | 'priority'; mask: number; at: number }
   /** Parameter: the basis (32, host order). */
-  | { op: 'hash'; at: number }
+  | { op: 'hash'; at: number; isSymmetric: boolean }
   /**
    * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; for each word
    * of the label in `checksLabel` the same. Network order.

@@ -13,10 +13,10 @@ import { closeObject, createMap, deleteElement, loadProgram, updateElement } fro
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
-import type { DpAction } from '../datapath.ts';
-import { type PackedMatch, slotOf } from '../userspace/flow-registry.ts';
+import { type DpAction, MAX_FLOWS } from '../datapath.ts';
+import { FlowSlots } from '../flow-slots.ts';
+import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
-import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { shapeActions } from './action-cutter.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './action-shape.ts';
@@ -67,9 +67,7 @@ interface Plan extends FlowPlan {
 export class KernelFlows {
   readonly #maps: Map<string, number>;
   readonly #masks = new Map<string, Mask>();
-  /** By slot of the flow's id. */
-  readonly #flows: (Installed | undefined)[] = [];
-  #flowCount = 0;
+  readonly #flows = new FlowSlots<Installed>();
   readonly #actions: ActionPool;
   readonly #counterIndices = new IndexPool(MAX_FLOWS);
   readonly #counters: Memory;
@@ -200,7 +198,7 @@ export class KernelFlows {
     if (reason !== undefined) {
       this.commit();
       this.#refuse(reason);
-      const before = this.#flow(id);
+      const before = this.#flows.get(id);
       if (before !== undefined) this.#deactivate(before);
     }
     return reason;
@@ -213,7 +211,7 @@ export class KernelFlows {
   #tryPut(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
     const shaped = this.#shape(actions);
     if (typeof shaped === 'string') return shaped;
-    let flow = this.#flow(id);
+    let flow = this.#flows.get(id);
     if (flow === undefined) {
       const made = this.#newFlow(id, match);
       if (typeof made === 'string') return made;
@@ -226,24 +224,14 @@ export class KernelFlows {
     }
     const list = this.#actions.take(shaped);
     const reason = typeof list === 'string' ? list : this.#enter(flow, list);
-    const isKnown = this.#flow(id) !== undefined;
+    const isKnown = this.#flows.get(id) !== undefined;
     if (reason !== undefined) {
       if (typeof list !== 'string') this.#actions.give(list);
       if (!isKnown) this.#counterIndices.give(flow.counters);
     } else if (!isKnown) {
-      this.#flows[slotOf(id)] = flow;
-      this.#flowCount++;
+      this.#flows.set(flow);
     }
     return reason;
-  }
-
-  #flow(id: number): Installed | undefined {
-    const flow = this.#flows[slotOf(id)];
-    return flow?.id === id ? flow : undefined;
-  }
-
-  *#all(): Generator<Installed> {
-    for (const flow of this.#flows) if (flow !== undefined) yield flow;
   }
 
   #shape(actions: readonly DpAction[]): ShapedActions | string {
@@ -380,7 +368,7 @@ export class KernelFlows {
   }
 
   #dropMask(mask: Mask): void {
-    if (mask.flows > 0) for (const flow of this.#all()) if (flow.mask === mask) this.#deactivate(flow);
+    if (mask.flows > 0) for (const flow of this.#flows.values()) if (flow.mask === mask) this.#deactivate(flow);
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -405,7 +393,7 @@ export class KernelFlows {
   #hits(): Map<Mask, number> {
     const { words } = this.#counters;
     const hits = new Map<Mask, number>();
-    for (const { mask, actions, counters } of this.#all()) {
+    for (const { mask, actions, counters } of this.#flows.values()) {
       if (actions === undefined) continue;
       const count = words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
       if (count > 0) hits.set(mask, (hits.get(mask) ?? 0) + count);
@@ -481,16 +469,15 @@ export class KernelFlows {
   }
 
   delete(id: number): void {
-    const flow = this.#flow(id);
+    const flow = this.#flows.get(id);
     if (flow === undefined) return;
     this.#deactivate(flow);
     this.#counterIndices.give(flow.counters);
-    this.#flows[slotOf(id)] = undefined;
-    this.#flowCount--;
+    this.#flows.delete(id);
   }
 
   clear(): void {
-    for (const { id } of [...this.#all()]) this.delete(id);
+    for (const { id } of [...this.#flows.values()]) this.delete(id);
   }
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
@@ -499,18 +486,26 @@ export class KernelFlows {
       shape === undefined ||
       [...allSteps(shape.shape.steps)].some(({ op }) => op === 'userspace' || op === 'ct') ||
       children.some(isPartial);
-    const actions = this.#flow(id)?.actions;
+    const actions = this.#flows.get(id)?.actions;
     return actions !== undefined && isPartial(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */
   has(id: number): boolean {
     this.commit();
-    return this.#flow(id)?.actions !== undefined;
+    return this.#flows.get(id)?.actions !== undefined;
+  }
+
+  packets(id: number): number {
+    const flow = this.#flows.get(id);
+    if (flow === undefined) return 0;
+    if (flow.former.length > 0) return Number(this.stats(id)!.packets);
+    const at = flow.counters * COUNTER_WORDS;
+    return this.#counters.words[at]! + this.#counters.words[at + 1]! * 2 ** 32;
   }
 
   stats(id: number): KernelFlowStats | undefined {
-    const flow = this.#flow(id);
+    const flow = this.#flows.get(id);
     if (flow === undefined) return undefined;
     const stats = readCounters(this.#place(flow));
     for (const place of flow.former) {
@@ -529,7 +524,7 @@ export class KernelFlows {
 
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
   inherit(id: number, place: CounterPlace): boolean {
-    const flow = this.#flow(id);
+    const flow = this.#flows.get(id);
     if (flow === undefined) return false;
     // Before it is free it has to be there.
     this.commit();
@@ -540,7 +535,7 @@ export class KernelFlows {
 
   /** Predecessors' programs run no more: what they counted becomes ours. */
   absorbFormer(): void {
-    for (const flow of this.#all()) {
+    for (const flow of this.#flows.values()) {
       for (const place of flow.former) addCounters(this.#place(flow), readCounters(place));
       flow.former = [];
     }
@@ -556,7 +551,7 @@ export class KernelFlows {
   }
 
   get flowCount(): number {
-    return this.#flowCount;
+    return this.#flows.size;
   }
 
   close(): void {
@@ -572,8 +567,7 @@ export class KernelFlows {
       this.#maps.delete(map);
     }
     this.#masks.clear();
-    this.#flows.length = 0;
-    this.#flowCount = 0;
+    this.#flows.clear();
   }
 }
 

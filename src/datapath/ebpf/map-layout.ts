@@ -4,9 +4,10 @@
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../netdev/punt-ring.ts';
+import { MAX_FLOWS } from '../datapath.ts';
 import { CT_KEY_SIZE, CT_VALUE, MAX_MIRRORED_ENTRIES } from '../userspace/conntrack/mirror.ts';
 import { BUCKET } from '../userspace/meter-bucket.ts';
-import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
+import { MAX_PORTS } from '../userspace/shared-state.ts';
 import { PARAM_SIZE } from './action-shape.ts';
 
 export const MAX_ACTION_LISTS = 1 << 16;

@@ -97,6 +97,12 @@ const large = spec(
       { kind: 'hash', algorithm: 0, basis: 9 },
       { kind: 'recirc', id: 5 },
     ],
+    [
+      { kind: 'hash', algorithm: 1, basis: 9 },
+      { kind: 'recirc', id: 5 },
+    ],
+    [{ kind: 'recirc', id: 5 }, output(2)],
+    [set('ipv4', W.NW_SRC, 1, ALL), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }],
   ],
   { hasTunnels: true, vlanLimit: 2 },
 );

@@ -13,7 +13,7 @@
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { REASON_MISS } from '../../netdev/punt-ring.ts';
-import { emitShape, HASH_WORDS } from './action-program.ts';
+import { emitShape } from './action-program.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
 import { CT_READS, CT_WORDS, emitMorePlace, isCtMore } from './ct-program.ts';
 import { emitExtract } from './extract-program.ts';
@@ -35,6 +35,7 @@ import {
   TUNNEL_WORDS,
   VERDICT,
 } from './frame-context.ts';
+import { HASH_WORDS } from './hash-program.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';

@@ -188,6 +188,10 @@ export abstract class UserspaceControl implements Datapath {
     return this.#flows.stats(id);
   }
 
+  flowPackets(id: FlowId): number {
+    return this.#flows.packets(id);
+  }
+
   readonly maxMeters = MAX_METERS;
   readonly maxBands = MAX_BANDS;
 

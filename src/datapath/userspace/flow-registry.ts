@@ -5,12 +5,10 @@
 // words under its mask are kept; what others see of it is made when they ask.
 import { type Key, newKey, W } from '../../flow/key.ts';
 import { WordTable } from '../../flow/word-table.ts';
-import type { DpAction, DpFlow, DpFlowStats, FlowId } from '../datapath.ts';
+import { type DpAction, type DpFlow, type DpFlowStats, type FlowId, MAX_FLOWS, slotOf } from '../datapath.ts';
+import { FlowSlots } from '../flow-slots.ts';
 import { packMatch } from './flow-table.ts';
-import { FLOW, MAX_FLOWS, type SharedState } from './shared-state.ts';
-
-/** The slot that a flow has. */
-export const slotOf = (id: FlowId): number => id & (MAX_FLOWS - 1);
+import { FLOW, type SharedState } from './shared-state.ts';
 
 /** A mask and the words of a key below it. One object of `indices` for each mask: compare by identity. */
 export interface PackedMatch {
@@ -42,11 +40,10 @@ interface Mask {
 
 export class FlowRegistry {
   readonly #state: SharedState;
-  readonly #bySlot: (Record | undefined)[] = [];
+  readonly #flows = new FlowSlots<Record>();
   readonly #masks = new Map<string, Mask>();
   #latest: Mask | undefined;
   readonly #freeSlots: number[] = [];
-  #size = 0;
   #nextSlot = 0;
   #nextId = 1;
 
@@ -55,12 +52,7 @@ export class FlowRegistry {
   }
 
   get size(): number {
-    return this.#size;
-  }
-
-  #record(id: FlowId): Record | undefined {
-    const record = this.#bySlot[slotOf(id)];
-    return record?.id === id ? record : undefined;
+    return this.#flows.size;
   }
 
   /** The flow of that match. */
@@ -85,11 +77,10 @@ export class FlowRegistry {
       // Not before: a mask that is refused a flow must not stay.
       if (table.count === 0) this.#masks.set(under.name, under);
       index = table.add();
-      this.#size++;
     }
     const record: Record = { id, under, index, actions, sample: sample === undefined ? undefined : sample.slice(0, usedWords(sample)) };
     records[index] = record;
-    this.#bySlot[slot] = record;
+    this.#flows.set(record);
     return { id, slot, replaced: before?.id, indices, masks, words: wordsOf(record) };
   }
 
@@ -105,7 +96,7 @@ export class FlowRegistry {
 
   /** The slot of a flow whose actions are now others. */
   modify(id: FlowId, actions: readonly DpAction[]): number | undefined {
-    const record = this.#record(id);
+    const record = this.#flows.get(id);
     if (record === undefined) return undefined;
     record.actions = actions;
     return slotOf(id);
@@ -113,60 +104,60 @@ export class FlowRegistry {
 
   /** The slot that a flow had. */
   delete(id: FlowId): number | undefined {
-    const record = this.#record(id);
+    const record = this.#flows.get(id);
     if (record === undefined) return undefined;
     const { under, index } = record;
     const slot = slotOf(id);
-    this.#bySlot[slot] = undefined;
+    this.#flows.delete(id);
     under.records[index] = undefined;
     under.table.remove(index);
     if (under.table.count === 0) this.#masks.delete(under.name);
     this.#freeSlots.push(slot);
-    this.#size--;
     return slot;
   }
 
   clear(): void {
-    this.#bySlot.length = 0;
+    this.#flows.clear();
     this.#masks.clear();
     this.#latest = undefined;
     this.#freeSlots.length = 0;
     this.#nextSlot = 0;
-    this.#size = 0;
   }
 
   /** A flow's match, packed; `words` hold until the next call of anything. */
   match(id: FlowId): PackedMatch | undefined {
-    const record = this.#record(id);
+    const record = this.#flows.get(id);
     return record === undefined ? undefined : { indices: record.under.indices, masks: record.under.masks, words: wordsOf(record) };
   }
 
   /** A flow's mask. */
   maskOf(id: FlowId): Key | undefined {
-    return this.#record(id)?.under.mask;
+    return this.#flows.get(id)?.under.mask;
   }
 
   /** Writes a flow's masked key. */
   writeKey(id: FlowId, key: Key): void {
-    const record = this.#record(id);
+    const record = this.#flows.get(id);
     key.fill(0);
     record?.under.table.write(record.index, key);
   }
 
   /** What a flow does. */
   actions(id: FlowId): readonly DpAction[] | undefined {
-    return this.#record(id)?.actions;
+    return this.#flows.get(id)?.actions;
   }
 
   *flows(): Iterable<DpFlow> {
-    for (let slot = 0; slot < this.#bySlot.length; slot++) {
-      const record = this.#bySlot[slot];
-      if (record !== undefined) yield toFlow(record);
-    }
+    for (const record of this.#flows.values()) yield toFlow(record);
+  }
+
+  packets(id: FlowId): number {
+    const at = slotOf(id) * FLOW.SIZE;
+    return this.#state.flows[at + FLOW.generation] === id ? this.#state.flows[at]! : 0;
   }
 
   stats(id: FlowId): DpFlowStats | undefined {
-    if (this.#record(id) === undefined) return undefined;
+    if (this.#flows.get(id) === undefined) return undefined;
     const at = slotOf(id) * FLOW.SIZE;
     const f = this.#state.flows;
     // The frame path has not taken the flow yet: what stands there is another's.

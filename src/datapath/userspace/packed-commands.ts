@@ -125,7 +125,7 @@ const scratchKey: Key = new Uint32Array(KEY_WORDS);
 
 /** Carries out a run, in order; a command that fails is told of, and those behind it are carried out all the same. */
 export function applyPacked(
-  core: Pick<UserspaceCore, 'flowPut' | 'execute'>,
+  core: Pick<UserspaceCore, 'flowPut' | 'execute' | 'flush'>,
   packed: PackedCommands,
   onError: (error: unknown) => void,
 ): void {
@@ -142,6 +142,7 @@ export function applyPacked(
       onError(error);
     }
   }
+  core.flush();
 }
 
 const keyEnd = (w: Int32Array, at: number): number => at + 7 + w[at + 6]! * 2;

@@ -39,6 +39,18 @@ export function decodeActionBytes(bytes: Uint8Array, version: OfVersion): Action
   return decodeActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version);
 }
 
+/** The same, of bytes that are nothing else. */
+export const decodePlainActionBytes = (bytes: Uint8Array, version: OfVersion): Action[] =>
+  decodePlainActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version);
+
+/** Actions where instructions have no place: packet-outs, buckets. Nicira's write_metadata is one though it looks like an action. */
+export function decodePlainActions(from: ByteReader, version: OfVersion): Action[] {
+  const actions = decodeActions(from, version);
+  if (!actions.some(({ kind }) => kind === 'writeMetadata')) return actions;
+  log.warn('write_metadata instruction not allowed here');
+  throw new PeerError('OFPBIC_UNSUP_INST', 'write_metadata among plain actions');
+}
+
 /** Reads actions to the end of `from`. What cannot be read is told in the log with its place. */
 export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): Action[] {
   const start = from.at;
@@ -165,9 +177,9 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
       return { kind: 'output', port, maxLen: f.u16() };
     }
     case 13:
-      return { kind: 'setMplsLabel', label: checked(f.u32(), 0xfffff) };
+      return { kind: 'setMplsLabel', label: f.u32() };
     case 14:
-      return { kind: 'setMplsTc', tc: checked(f.u8(), 7) };
+      return { kind: 'setMplsTc', tc: f.u8() };
     case 15:
       return { kind: 'setMplsTtl', ttl: f.u8() };
     case 16:
@@ -189,7 +201,7 @@ function decode11(type: number, f: ByteReader, version: OfVersion): Action {
     case 24:
       return { kind: 'decTtl', controllerIds: [] };
     case 25:
-      if (version >= 3) return decodeSetField(f, false);
+      if (version >= 3) return decodeSetField(f, false, version >= 6);
       break;
     case 28:
       if (version >= 6) return decodeCopyField(f);

@@ -9,6 +9,7 @@ import type { Framed, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
+import { deprecatedRead } from './action-forms.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
   decodeBundleAdd,
@@ -166,13 +167,14 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
   const form = messageForm(bytes);
+  const deprecatedBefore = deprecatedRead();
   const framed: Framed = {
     version,
     xid,
     name: form.name,
     message: withTlvTable(options.tlvTable, () => decodeBody(from, version, type, xid, options)),
   };
-  if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version);
+  if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version, deprecatedBefore);
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
   return framed;
 }

@@ -3,6 +3,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Action, ActionKind } from '../action.ts';
 import type { OfVersion } from '../message.ts';
+import { isMeter } from '../meter.ts';
 import { checkWhole, decodeActionBytes, decodeActions, encodeActions, encodeInContext } from './action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import type { ActionContext } from './set-field-codec.ts';
@@ -69,7 +70,11 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
   }
   let actions: Action[] = [];
   const meter = bodies[INSTRUCTION.METER];
-  if (meter !== undefined) actions.push({ kind: 'meter', meter: meter.u32() });
+  if (meter !== undefined) {
+    const id = meter.u32();
+    if (!isMeter(id)) throw new PeerError('OFPMMFC_INVALID_METER', `meter ${id}`);
+    actions.push({ kind: 'meter', meter: id });
+  }
   const apply = bodies[INSTRUCTION.APPLY];
   if (apply !== undefined) {
     apply.skip(4);

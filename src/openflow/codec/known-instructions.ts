@@ -1,9 +1,11 @@
 // Instructions met lately, as bytes and as actions: thousands of flows do the same few things. Who gets such a list must not change it.
 //
-// Only what comes a second time is kept, and only what its bytes alone say: not what names an option of the TLV table.
+// Only what comes a second time is kept, and only what its bytes alone say: not what names an option of the TLV table, and not
+// what the log is told of each time.
 import { type Field, tunFieldIndex } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
+import { deprecatedRead } from './action-forms.ts';
 
 const SLOTS = 1024;
 const MAX_SIZE = 512;
@@ -41,9 +43,16 @@ export function knownInstructions(bytes: Uint8Array, from: number, to: number, v
   return one !== undefined && one.version === version && isSame(one.bytes, bytes, from, to) ? one.actions : undefined;
 }
 
-/** Keeps what was read; gives the list to use for it. */
-export function keepInstructions(bytes: Uint8Array, from: number, to: number, version: OfVersion, actions: Action[]): Action[] {
-  if (to - from > MAX_SIZE) return actions;
+/** Keeps what was read, since `deprecatedRead` gave `deprecatedBefore`; gives the list to use for it. */
+export function keepInstructions(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  version: OfVersion,
+  actions: Action[],
+  deprecatedBefore: number,
+): Action[] {
+  if (to - from > MAX_SIZE || deprecatedRead() !== deprecatedBefore) return actions;
   const hash = hashOf(bytes, from, to, version);
   const slot = hash & (SLOTS - 1);
   const one = known[slot];

@@ -61,12 +61,27 @@ function decodeControllerProperties(from: ByteReader): Action {
   return action;
 }
 
+/** Parts of a range that stand together: a maximum behind its minimum, ports behind addresses, one kind of addresses. Other bits mean nothing. */
+const NAT_RANGES: ReadonlySet<number> = new Set([0, 1, 3, 4, 12, 17, 19, 20, 28, 49, 51, 52, 60]);
+const NAT_SIZES: readonly (readonly [number, number])[] = [
+  [NAT_RANGE.V4_MIN, 4],
+  [NAT_RANGE.V4_MAX, 4],
+  [NAT_RANGE.V6_MIN, 16],
+  [NAT_RANGE.V6_MAX, 16],
+  [NAT_RANGE.PORT_MIN, 2],
+  [NAT_RANGE.PORT_MAX, 2],
+];
+
 function decodeNat(from: ByteReader): Action {
   from.skip(2);
   const flags = from.u16();
   const present = from.u16();
   const direction = (flags & NAT_FLAG.SRC) !== 0 ? 'src' : (flags & NAT_FLAG.DST) !== 0 ? 'dst' : 'none';
   if ((flags & 3) === 3 || (flags & ~31) !== 0) bad('nat flags');
+  if (!NAT_RANGES.has(present & 63)) bad('nat range');
+  let size = 0;
+  for (const [bit, bytes] of NAT_SIZES) if ((present & bit) !== 0) size += bytes;
+  if (from.left < size) bad('nat range cut off');
   const family = (present & 3) !== 0 ? 4 : (present & 12) !== 0 ? 6 : 0;
   const nat: NatSpec = {
     direction,
@@ -183,20 +198,38 @@ function checkSetValue({ field, value }: FieldValue): void {
   if (isOdd || name === 'in_port_oxm') throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `set_field ${name} to ${value}`);
 }
 
-/** A masked or whole value of a field, as an action; `isLoad` is Nicira's form, which takes any value. */
-export function decodeSetField(from: ByteReader, isLoad: boolean): Action {
+/** A masked or whole value of a field, as an action; `isLoad` is Nicira’s form, which takes any value. Masks came with OpenFlow 1.5. */
+export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = isLoad): Action {
+  // The faults in the reference's order: header, size, value, what is behind it, what may be set.
   if (from.left < 4) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its header');
+  if (from.left < 8 && from.bytes[from.at] === 0xff && from.bytes[from.at + 1] === 0xff)
+    throw new PeerError('OFPBMC_BAD_LEN', 'set_field ends in its header');
   const header = decodeHeader(from);
   const known = header.coded?.field;
-  if (header.size > from.left) throw new PeerError('OFPBAC_BAD_SET_LEN', 'set_field ends in its value');
-  if (known === undefined) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'set_field of an unknown field');
+  const isOption = known !== undefined && tunFieldIndex(known) >= 0;
+  const perValue = header.hasMask ? header.size >> 1 : header.size;
+  const isEmpty = perValue === 0;
+  if (isOption) {
+    if (isEmpty && header.hasMask && !takesMask) throw new PeerError('OFPBAC_BAD_SET_MASK', `${known.name} with a mask of nothing`);
+  } else if (isEmpty && !header.isExperimenter) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'set_field of nothing');
+  else if (known === undefined || perValue !== known.wireBytes)
+    throw new PeerError('OFPBAC_BAD_SET_LEN', `${known?.name ?? 'unknown field'}: ${header.size} bytes`);
+  if (header.size > from.left) throw new PeerError('OFPBMC_BAD_LEN', 'set_field ends in its value');
+  let decoded: FieldValue;
+  try {
+    decoded = decodeFieldValue(from, header, false);
+  } catch (error) {
+    // A port that there is no number for.
+    if (error instanceof PeerError && error.code === 'OFPBMC_BAD_VALUE' && known.format === 'port32')
+      throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', error.message);
+    throw error;
+  }
+  if (header.hasMask && !takesMask) throw new PeerError('OFPBAC_BAD_SET_MASK', 'set_field with a mask');
+  from.zeros(from.left, 'OFPBAC_BAD_SET_ARGUMENT');
   if (!known.writable) {
     log.warn(`destination field ${known.name} is not writable`);
     throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
   }
-  if (tunFieldIndex(known) < 0 && header.size !== known.wireBytes * (header.hasMask ? 2 : 1))
-    throw new PeerError('OFPBAC_BAD_SET_LEN', `${known.name}: ${header.size} bytes`);
-  const decoded = decodeFieldValue(from, header, false);
   if (!isLoad) checkSetValue(decoded);
   const { field } = decoded;
   const value = newKey();

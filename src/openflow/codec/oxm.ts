@@ -156,6 +156,8 @@ export interface EntryHeader {
   /** Bytes of value and mask that follow. */
   size: number;
   isCookie: boolean;
+  /** Of an experimenter's, whose header is longer. */
+  isExperimenter: boolean;
 }
 
 /** Reads an entry's header. */
@@ -173,7 +175,7 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   const num = second >> 1;
   const isCookie = cls === 1 && num === 30 && size === (hasMask ? 16 : 8);
   const coded = isCookie ? undefined : fieldByCode(cls, experimenter, num);
-  return { coded, hasMask, size, isCookie };
+  return { coded, hasMask, size, isCookie, isExperimenter: cls === 0xffff };
 }
 
 /** A field named in an action: the header alone stands there. */
@@ -222,8 +224,9 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
     checkOutside(header, option.value, option.mask);
     return { field, ...option };
   }
-  const perValue = header.hasMask ? header.size / 2 : header.size;
-  if (perValue !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
+  const perValue = header.hasMask ? header.size >> 1 : header.size;
+  if (perValue !== field.wireBytes || (strict && header.hasMask && header.size % 2 !== 0))
+    throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
   let value = bytesToBig(from.take(perValue));
   const width = wireBits(field);
   let mask = ones(width);

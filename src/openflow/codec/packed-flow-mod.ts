@@ -6,6 +6,7 @@ import { normalizeMatch } from '../../flow/normal-match.ts';
 import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, OfVersion } from '../message.ts';
 import type { TlvTable } from '../tlv-table.ts';
+import { deprecatedRead } from './action-forms.ts';
 import { ByteReader, u32At, u64At } from './bytes.ts';
 import { flagsOf } from './flow-flags.ts';
 import { decodeInstructions } from './instruction-codec.ts';
@@ -89,13 +90,14 @@ export function decodePackedFlowMod(
 }
 
 function decodeNew(bytes: Uint8Array, from: number, to: number, version: OfVersion, tlvTable: TlvTable | undefined): Action[] {
+  const before = deprecatedRead();
   const reader = new ByteReader(bytes.subarray(from, to));
   const actions = withTlvTable(tlvTable, () => decodeInstructions(reader, version));
-  return keepInstructions(bytes, from, to, version, actions);
+  return keepInstructions(bytes, from, to, version, actions, before);
 }
 
-/** Packs a flow mod that was read the long way from these bytes, a whole message, and learns from it. */
-export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion): void {
+/** Packs a flow mod that was read the long way from these bytes, a whole message, and learns from it. See `keepInstructions`. */
+export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion, deprecatedBefore: number): void {
   const { match } = mod;
   const normal = normalizeMatch(match, scratch);
   mod.packed = packMatch(normal);
@@ -103,7 +105,7 @@ export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion)
   recycleMatch(match);
   // OpenFlow 1.0 has a match of one size, and actions behind it.
   if (version === 1 && bytes[1] === OFPT_FLOW_MOD)
-    mod.actions = keepInstructions(bytes, OFP10_ACTIONS_AT, bytes.length, version, mod.actions);
+    mod.actions = keepInstructions(bytes, OFP10_ACTIONS_AT, bytes.length, version, mod.actions, deprecatedBefore);
   const places = version >= 3 && bytes[1] === OFPT_FLOW_MOD ? placesOf(bytes, 0, bytes.length) : undefined;
   if (places === undefined) return;
   const { matchSize, padded } = places;
@@ -111,5 +113,5 @@ export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion)
     const shape = MatchShape.learn(bytes, MATCH_AT, padded, 4, matchSize - 4, mod.packed);
     if (shape !== undefined) shapes.add(shape);
   }
-  mod.actions = keepInstructions(bytes, MATCH_AT + padded, bytes.length, version, mod.actions);
+  mod.actions = keepInstructions(bytes, MATCH_AT + padded, bytes.length, version, mod.actions, deprecatedBefore);
 }

@@ -1,6 +1,6 @@
 // The OVSDB server: databases by name, sessions over streams, locks, and monitors that share their updates.
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import { randomUuid } from '../../base/cryptography.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { LogLimit } from '../../base/log-limit.ts';
@@ -48,7 +48,7 @@ export class OvsdbServer {
   readonly clock: Clock;
   /** Nobody may change anything or take a lock: we follow another server. */
   isReadOnly = false;
-  readonly id = randomUUID();
+  readonly id = randomUuid();
   /** More connections than this are closed as they come, so that no peer can take all memory by opening them. */
   maxSessions = 16_384;
   readonly locks = new Locks();
