@@ -51,6 +51,7 @@ export class Reconnect {
   #state: ReconnectState = 'VOID';
   #backoffMs = 0;
   #lastActivity = 0;
+  #probedAt = 0;
   #connectedAt: number | undefined;
   #disconnectedAt: number | undefined;
   #lastError = '';
@@ -214,13 +215,16 @@ export class Reconnect {
       const idle = this.#voice === 'rconn' ? `${Math.floor(idleMs / 1000)} seconds` : `${Math.round(idleMs)} ms`;
       this.#log.dbg(`${this.name}: idle ${idle}, sending inactivity probe`);
       this.#enter('IDLE');
+      this.#probedAt = this.#clock.now();
       this.#schedule(this.#probeIntervalMs, () => this.#unresponsive());
       this.#actions.probe();
     });
   }
 
   #unresponsive(): void {
-    const sec = Math.floor(this.#probeIntervalMs / 1000);
+    // JSON-RPC tells how long it really was.
+    const idleMs = this.#clock.now() - this.#probedAt;
+    const sec = this.#voice === 'rconn' ? Math.floor(this.#probeIntervalMs / 1000) : Number((idleMs / 1000).toPrecision(3));
     this.#log.err(`${this.name}: no response to inactivity probe after ${sec} seconds, disconnecting`);
     if (this.#voice === 'reconnect') this.#log.info(`${this.name}: connection dropped`);
     this.#lastError = 'Connection timed out';

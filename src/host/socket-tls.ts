@@ -17,7 +17,7 @@ import {
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText, KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
-import { tlsKeys } from './tls-keys.ts';
+import { saidAbsent, tlsKeys } from './tls-keys.ts';
 
 const log = logger('stream_ssl');
 const ENOPROTOOPT = 92;
@@ -29,16 +29,57 @@ function fail(name: string, errno: number): never {
   throw new KernelError(name, errno, strerror(errno));
 }
 
-function read(path: string, name: string, what: string): string {
+/** A file's text; undefined when it cannot be read, of which the log tells. */
+function read(path: string, what: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    log.err(`${what}: ${path}: ${strerror(systemErrno(error))}`);
-    return fail(name, ENOPROTOOPT);
+    if (!saidAbsent.has(path)) log.err(`${what}: ${path}: ${strerror(systemErrno(error))}`);
+    return undefined;
   }
 }
 
 const VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
+
+/** An error of OpenSSL as the reference, which has another version of it, words it. */
+function opensslText(error: unknown): string {
+  const text = errorText(error);
+  const [, code, library, reason] = /error:([0-9A-F]{8}):([^:]*):[^:]*:([^:]*)/.exec(text) ?? [];
+  if (code !== undefined) return `error:${code}:${library}::${reason}`;
+  if (/disconnected before secure|connection closed during handshake/.test(text))
+    return 'error:0A000126:SSL routines::unexpected eof while reading';
+  const kind = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  if (typeof kind === 'string' && JUDGEMENTS.test(kind)) return 'error:0A000086:SSL routines::certificate verify failed';
+  return text;
+}
+
+/** The runtime's names for what is wrong with a certificate. */
+const JUDGEMENTS = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_|PATH_LENGTH_|ERROR_IN_CERT)/;
+
+const told = new Set<string>();
+/** What is wrong with an option is told once, not with each connection. */
+function tellOnce(text: string, level: 'err' | 'warn' = 'err'): void {
+  if (told.has(text)) return;
+  told.add(text);
+  log[level](text);
+}
+
+function allowedVersions(protocols: string): readonly SecureVersion[] {
+  const words = protocols.split(/[\s,]+/).filter((word) => word !== '');
+  for (const word of words) if (!(VERSIONS as readonly string[]).includes(word)) tellOnce(`${word}: SSL protocol not recognized`);
+  return VERSIONS.filter((version) => words.includes(version));
+}
+
+/** A list of ciphers that none is in counts for nothing. */
+function isCipherList(ciphers: string): boolean {
+  try {
+    createSecureContext({ ciphers });
+    return true;
+  } catch (error) {
+    tellOnce(`SSL_CTX_set_cipher_list: ${opensslText(error)}`);
+    return false;
+  }
+}
 
 /** Refuses what cannot work before a byte is sent. */
 export function checkTlsKeys(name: string): void {
@@ -58,26 +99,33 @@ const judgesPeers = (): boolean => tlsKeys.caCert !== 'none' && !isBootstrapping
 function contextOptions(name: string): SecureContextOptions {
   checkTlsKeys(name);
   const { privateKey, certificate, caCert, peerCaCert, protocols, ciphers } = tlsKeys;
-  const chain = [
-    read(certificate, name, 'failed to load certificate'),
-    peerCaCert === '' ? '' : read(peerCaCert, name, 'failed to load peer CA'),
-  ];
-  const allowed = protocols === '' ? [] : VERSIONS.filter((version) => protocols.split(/[\s,]+/).includes(version));
-  const [first] = allowed;
-  const last = allowed.at(-1);
+  if (caCert === 'none') tellOnce('Peer certificate validation disabled (this is a security risk)', 'warn');
+  const cert = read(certificate, 'failed to load certificate');
+  const peerCa = peerCaCert === '' ? '' : read(peerCaCert, 'failed to load peer CA');
+  const key = read(privateKey, 'failed to load private key');
+  if (cert === undefined || key === undefined) {
+    log.err(`${key === undefined ? 'Private key' : 'Certificate'} must be configured to use SSL`);
+    fail(name, ENOPROTOOPT);
+  }
+  const [first, ...others] = allowedVersions(protocols);
+  const options: SecureContextOptions = {
+    key,
+    cert: `${cert}\n${peerCa ?? ''}`,
+    // Without the file there is nobody to be believed.
+    ...(judgesPeers() ? { ca: read(caCert, 'failed to load CA certificates') ?? [] } : {}),
+    ...(first === undefined ? {} : { minVersion: first, maxVersion: others.at(-1) ?? first }),
+    ...(ciphers !== '' && isCipherList(ciphers) ? { ciphers } : {}),
+  };
   try {
-    const options: SecureContextOptions = {
-      key: read(privateKey, name, 'failed to load private key'),
-      cert: chain.join('\n'),
-      ...(judgesPeers() ? { ca: read(caCert, name, 'failed to load CA certificates') } : {}),
-      ...(first === undefined || last === undefined ? {} : { minVersion: first, maxVersion: last }),
-      ...(ciphers === '' ? {} : { ciphers }),
-    };
     createSecureContext(options);
     return options;
   } catch (error) {
-    if (error instanceof KernelError) throw error;
-    log.err(`cannot use ${privateKey} and ${certificate}: ${errorText(error)}`);
+    if (/key values mismatch/.test(errorText(error))) {
+      log.err('Private key does not match certificate public key: error:0A0000BE:SSL routines::no private key assigned');
+    } else {
+      log.err(`SSL_use_PrivateKey_file: ${opensslText(error)}`);
+      log.err('Private key must be configured to use SSL');
+    }
     return fail(name, ENOPROTOOPT);
   }
 }
@@ -91,7 +139,9 @@ function bootstrap(socket: TLSSocket, name: string): void {
   }
   const isSelfSigned = top.raw !== undefined && top.issuerCertificate?.fingerprint256 === top.fingerprint256;
   if (!isSelfSigned) {
-    log.err(`${name}: could not bootstrap CA cert: peer sent no self-signed certificate`);
+    log.err('could not bootstrap CA cert: obtained certificate is not self-signed (subject issuer mismatch)');
+    if (top.issuerCertificate === undefined || top.issuerCertificate.raw === undefined)
+      log.err('only one certificate was received, so probably the peer is not configured to send its CA certificate');
     fail(name, EPROTO);
   }
   const lines = top.raw.toString('base64').match(/.{1,64}/g) ?? [];
@@ -113,7 +163,13 @@ export function peerIdentity(socket: TLSSocket): string | undefined {
 
 /** Makes TLS of a connected socket; rejects with a KernelError when the handshake fails. */
 export function secureSocket(socket: Socket, name: string, isServer: boolean): Promise<TLSSocket> {
-  const options = contextOptions(name);
+  let options: SecureContextOptions;
+  try {
+    options = contextOptions(name);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   const judges = judgesPeers();
   const mustBootstrap = tlsKeys.caCert !== 'none' && !judges;
   return new Promise((resolve, reject) => {
@@ -123,7 +179,7 @@ export function secureSocket(socket: Socket, name: string, isServer: boolean): P
       if (isDone) return;
       isDone = true;
       clearTimeout(timer);
-      log.warn(`${isServer ? 'SSL_accept' : 'SSL_connect'}: ${errorText(error)}`);
+      if (!(error instanceof KernelError)) log.warn(`${isServer ? 'SSL_accept' : 'SSL_connect'}: ${opensslText(error)}`);
       tls?.destroy();
       socket.destroy();
       reject(error instanceof KernelError ? error : new KernelError(name, EPROTO, strerror(EPROTO)));

@@ -54,10 +54,15 @@ const ABSENT: ReadonlyMap<string, (path: string) => string> = new Map([
   ['peer-ca-cert', (path: string) => `failed to open ${path} for reading: No such file or directory`],
 ]);
 
+/** Files that the log has been told are missing. */
+export const saidAbsent = new Set<string>();
+
 /** Says which files of keys that a command line names are missing. */
 export function reportAbsentKeys(options: readonly ParsedOption[]): void {
   for (const { name, value = '' } of options) {
     const say = ABSENT.get(name);
-    if (say !== undefined && value !== 'none' && !existsSync(value)) log.err(say(value));
+    if (say === undefined || value === 'none' || existsSync(value)) continue;
+    log.err(say(value));
+    saidAbsent.add(value);
   }
 }

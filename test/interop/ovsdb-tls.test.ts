@@ -59,12 +59,18 @@ function makeKeys(dir: string, name: string): void {
 
 const keys = (dir: string, name: string): string[] => [`--private-key=${dir}/${name}.key`, `--certificate=${dir}/${name}.pem`];
 
-async function withServer(program: string, dir: string, args: string[], fn: (port: number) => void | Promise<void>): Promise<void> {
+async function withServer(
+  program: string,
+  dir: string,
+  args: string[],
+  fn: (port: number) => void | Promise<void>,
+  place = '127.0.0.1',
+): Promise<void> {
   rmSync(join(dir, 'server.log'), { force: true });
   const server: ChildProcess = spawn(
     program,
     [
-      '--remote=pssl:0:127.0.0.1',
+      `--remote=pssl:0:${place}`,
       `--remote=punix:${dir}/db.sock`,
       `--log-file=${dir}/server.log`,
       '-vconsole:off',
@@ -118,6 +124,65 @@ test('TLS both ways, strangers refused, bootstrap', { skip }, async () => {
         }
       });
     }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+const CLIENTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['all in order', ['-p', 'b.key', '-c', 'b.pem', '-C', 'a-ca.pem']],
+  ['the server is a stranger', ['-p', 'b.key', '-c', 'b.pem', '-C', 'b-ca.pem']],
+  ['no judgement', ['-p', 'b.key', '-c', 'b.pem', '-C', 'none']],
+  ['no key', ['-C', 'a-ca.pem']],
+  ['nothing', []],
+  ['one protocol', ['-p', 'b.key', '-c', 'b.pem', '-C', 'a-ca.pem', '--ssl-protocols=TLSv1.2']],
+  ['no protocol', ['-p', 'b.key', '-c', 'b.pem', '-C', 'a-ca.pem', '--ssl-protocols=foo']],
+  ['one cipher', ['-p', 'b.key', '-c', 'b.pem', '-C', 'a-ca.pem', '--ssl-protocols=TLSv1.2', '--ssl-ciphers=ECDHE-RSA-AES128-GCM-SHA256']],
+  ['no cipher', ['-p', 'b.key', '-c', 'b.pem', '-C', 'a-ca.pem', '--ssl-ciphers=NOSUCH']],
+  ["another's key", ['-p', 'a.key', '-c', 'b.pem', '-C', 'a-ca.pem']],
+  ['an absent key', ['-p', 'nosuch', '-c', 'b.pem', '-C', 'a-ca.pem']],
+  ['a key that is none', ['-p', 'b.csr', '-c', 'b.pem', '-C', 'a-ca.pem']],
+]);
+
+test('keys, protocols and ciphers, good and bad, over IPv6: each pair does and says the same', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  const ask = (client: string, port: number, words: readonly string[]): Promise<string> =>
+    new Promise((resolve) => {
+      const child = spawn(client, ['--timeout=30', ...words, 'list-dbs', `ssl:[::1]:${port}`], {
+        cwd: dir,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let [out, err] = ['', ''];
+      child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
+      child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+      child.on('close', (status) => {
+        const said = err
+          .replaceAll(/^\S+Z\|\d+\|/gm, '')
+          .replaceAll(String(port), 'PORT')
+          .replaceAll(/error:[0-9A-F]{8}/g, 'error:N');
+        resolve(`${out}|${said}|${status}`);
+      });
+    });
+  try {
+    for (const name of ['a', 'b']) makeKeys(dir, name);
+    execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+    const found = new Map<string, string>();
+    for (const server of servers.values()) {
+      const args = [...keys(dir, 'a'), `--ca-cert=${dir}/b-ca.pem`];
+      const askAll = async (port: number): Promise<void> => {
+        for (const [what, words] of CLIENTS) {
+          const answers = await Promise.all([...clients.values()].map((client) => ask(client, port, words)));
+          for (const answer of answers) {
+            if (!found.has(what)) found.set(what, answer);
+            assert.equal(answer, found.get(what), what);
+          }
+        }
+      };
+      await withServer(server, dir, args, askAll, '[::1]');
+    }
+    assert.match(found.get('all in order') ?? '', /^Open_vSwitch\n_Server\n\|\|0$/);
+    assert.match(found.get('no cipher') ?? '', /^Open_vSwitch.*no cipher match/s);
+    assert.match(found.get("another's key") ?? '', /Protocol not available\)\n\|1$/);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

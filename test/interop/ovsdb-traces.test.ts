@@ -35,7 +35,12 @@ async function say(to: { path: string } | { port: number }, text: string, patien
   const answered = new Promise((resolve) => socket.once('data', resolve));
   socket.resume();
   socket.write(Buffer.from(text, 'latin1'));
-  await Promise.race(patienceMs === 0 ? [closed, answered] : [closed, wait(patienceMs)]);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, patienceMs);
+  });
+  await Promise.race(patienceMs === 0 ? [closed, answered] : [closed, late]);
+  clearTimeout(timer);
   socket.end();
   await closed;
 }
@@ -64,7 +69,7 @@ function traces(log: string): Map<string, string[]> {
     const name = peer.replace(/^tcp:.*/, 'tcp');
     const lines = byPeer.get(name) ?? [];
     byPeer.set(name, lines);
-    lines.push(`${module}|${level}|${text.replace(/idle \d+ ms/, 'idle N ms')}`);
+    lines.push(`${module}|${level}|${text.replace(/idle \d+ ms|after [\d.]+ seconds/, 'N')}`);
   }
   return byPeer;
 }

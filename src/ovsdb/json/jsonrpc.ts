@@ -394,7 +394,7 @@ export class RpcSession {
       if (left > 0) {
         this.#armProbe(left);
       } else if (this.#probeSent) {
-        this.#finish(`${NO_SIGN} after ${Math.floor(this.#probeIntervalMs / 1000)} seconds, disconnecting`);
+        this.#finish(`${NO_SIGN} after ${Number(((clock.now() - this.#lastHeard) / 1000).toPrecision(3))} seconds, disconnecting`);
       } else {
         this.#probeSent = true;
         reconnectLog.dbg(() => `${this.name}: idle ${Math.round(clock.now() - this.#lastHeard)} ms, sending inactivity probe`);

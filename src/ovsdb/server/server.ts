@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { randomUuid } from '../../base/cryptography.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { LogLimit } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { Commit, Database } from '../engine/database.ts';
 import type { Json } from '../json/json.ts';
@@ -17,6 +18,7 @@ import { ServerSession, type SessionOptions } from './server-session.ts';
 const log = logger('ovsdb_jsonrpc_server');
 const rpcLog = logger('jsonrpc');
 const reconnectLog = logger('reconnect');
+const protocolFaults = new LogLimit(5, 5);
 
 export interface ServerHooks {
   /** Replaces a database's schema online; throws OvsdbError. */
@@ -196,7 +198,7 @@ export class OvsdbServer {
     // A client that is done does not wait for what else there would be to hear: that is no fault.
     const kind = faultKind(reason);
     if (reason === 'Broken pipe' || reason === 'Connection reset by peer') log.dbg(`${session.name}: ${reason}`);
-    else if (kind === 'protocol') rpcLog.warn(`${session.name}: ${reason}`);
+    else if (kind === 'protocol') protocolFaults.write(rpcLog, 'warn', `${session.name}: ${reason}`, this.clock.now());
     else if (kind === 'silence') reconnectLog.err(`${session.name}: ${reason}`);
     else if (kind === 'other') log.warn(`${session.name}: ${reason}`);
   }
