@@ -16,6 +16,10 @@ export interface Contender {
   rules?(site: Site, middle: string, rules: readonly string[]): void;
   /** Runs ovs-vsctl there, where there is one. */
   vsctl?(site: Site, middle: string, words: readonly string[]): void;
+  /** Asks the process with ovs-appctl. */
+  appctl?(site: Site, middle: string, words: readonly string[]): string;
+  /** A tunnel's underlay device must be a port of a bridge, whose local port then has the address. */
+  needsUnderlayBridge?: boolean;
 }
 
 interface Programs {
@@ -47,7 +51,7 @@ const DEBIAN: Programs = {
 };
 
 /** What else an Open vSwitch can be told. */
-function control(bin: Programs): Required<Pick<Contender, 'process' | 'rules' | 'vsctl'>> {
+function control(bin: Programs): Required<Pick<Contender, 'process' | 'rules' | 'vsctl' | 'appctl'>> {
   return {
     process: (site, middle) => Number(readFileSync(join(site.dir, middle, 'ovs-vswitchd.pid'), 'utf8')),
     rules(site, middle, rules) {
@@ -58,6 +62,9 @@ function control(bin: Programs): Required<Pick<Contender, 'process' | 'rules' | 
     vsctl(site, middle, words) {
       const dir = join(site.dir, middle);
       site.run(middle, [bin.vsctl, `--db=unix:${dir}/db.sock`, '--timeout=20', ...words], ovsEnvironment(dir));
+    },
+    appctl(site, middle, words) {
+      return site.run(middle, [bin.appctl, '--timeout=20', ...words], ovsEnvironment(join(site.dir, middle)));
     },
   };
 }
@@ -116,6 +123,7 @@ const ovs: Contender = {
   ...control(DEBIAN),
   name: 'ovs',
   label: 'Open vSwitch netdev (tx offloads off)',
+  needsUnderlayBridge: true,
   cannot: () => (existsSync('/usr/sbin/ovs-vswitchd') ? '' : 'Debian package openvswitch-switch is not installed'),
   async start(site, middle, left, right) {
     await startOvs(site, middle, DEBIAN);

@@ -40,47 +40,66 @@ interface Scenario {
   rules: readonly string[];
   flows: number;
   nets: number;
-  warmUpMs: number;
-  introduction?: { ms: number; ratePerSec: number };
   withTcp?: boolean;
+  /** Measured while each frame begins a flow. */
   isSetup?: boolean;
 }
 
-/** Flows a second that are introduced to a switch. */
-const INTRODUCED_PER_SEC = 5000;
-
-const frames = (name: string, rules: readonly string[], flows: number, nets = 1): Scenario => {
-  const scenario = { name, rules, flows, nets, warmUpMs: 2000 };
-  // A switch lets the number of its flows grow by 1,000 each half second, from 10,000 on.
-  const ms = Math.max(flows / INTRODUCED_PER_SEC, flows / 2000) * 1000 + 5000;
-  return flows < 1000 ? scenario : { ...scenario, introduction: { ms, ratePerSec: INTRODUCED_PER_SEC } };
-};
-
 const scenarios: readonly Scenario[] = [
-  { ...frames('10 tables', tenTables(), 1), withTcp: true },
-  frames('1 flow', perFlow, 1),
-  frames('1,000 flows', perFlow, 1000),
-  frames('100,000 flows', perFlow, 100_000),
-  frames('1 mask', perMask(1), 1, 1),
-  frames('10 masks', perMask(10), 1, 10),
-  frames('50 masks', perMask(50), 1, 50),
-  { name: 'new flows', rules: perFlow, flows: 60_000_000, nets: 1, warmUpMs: 500, isSetup: true },
+  { name: '10 tables', rules: tenTables(), flows: 1, nets: 1, withTcp: true },
+  { name: '1 flow', rules: perFlow, flows: 1, nets: 1 },
+  { name: '1,000 flows', rules: perFlow, flows: 1000, nets: 1 },
+  { name: '100,000 flows', rules: perFlow, flows: 100_000, nets: 1 },
+  { name: '1 mask', rules: perMask(1), flows: 1, nets: 1 },
+  { name: '10 masks', rules: perMask(10), flows: 1, nets: 10 },
+  { name: '50 masks', rules: perMask(50), flows: 1, nets: 50 },
+  { name: 'new flows', rules: perFlow, flows: 60_000_000, nets: 1, isSetup: true },
 ];
 
-async function round(contender: Contender, scenario: Scenario, seconds: number, table: Table): Promise<void> {
-  const site = new Site();
-  const row = `${scenario.name}: ${contender.label}`;
-  try {
-    const [middle, left, right] = [site.namespace('m'), site.namespace('l'), site.namespace('r')];
+/** Flows a second that are introduced to a switch, and for how long at most. */
+const INTRODUCED_PER_SEC = 10_000;
+const MOST_INTRODUCED_MS = 45_000;
+const FLOW_LIMIT = '200000';
+
+/** A switch between two stations, for all scenarios in turn. */
+class Bench {
+  readonly site = new Site();
+  readonly #contender: Contender;
+  readonly middle = this.site.namespace('m');
+  readonly left = this.site.namespace('l');
+  readonly right = this.site.namespace('r');
+
+  constructor(contender: Contender) {
+    this.#contender = contender;
+  }
+
+  async start(): Promise<void> {
+    const { site, middle, left, right } = this;
+    const contender = this.#contender;
     site.wire(middle, 'va', left, 'ea');
     site.wire(middle, 'vb', right, 'eb');
     must(['ip', '-n', left, 'addr', 'add', `${LEFT_IP}/24`, 'dev', 'ea']);
     must(['ip', '-n', right, 'addr', 'add', `${RIGHT_IP}/24`, 'dev', 'eb']);
     await contender.start(site, middle, left, right);
-    contender.rules?.(site, middle, scenario.rules);
     // Else flows end before their next frame comes.
     contender.vsctl?.(site, middle, ['set', 'Open_vSwitch', '.', 'other_config:max-idle=300000']);
-    site.run(left, ['ping', '-c', '3', '-i', '0.2', '-w', '10', RIGHT_IP]);
+    // Else the number of flows may only grow by 1,000 each half second.
+    contender.appctl?.(site, middle, ['upcall/set-flow-limit', FLOW_LIMIT]);
+  }
+
+  /** Flows in the datapath; infinite where there are none. */
+  #flowCount(): number {
+    const text = this.#contender.appctl?.(this.site, this.middle, ['dpctl/show']);
+    return text === undefined ? Number.POSITIVE_INFINITY : Number(/flows: (\d+)/.exec(text)?.[1]);
+  }
+
+  async measure(scenario: Scenario, seconds: number, table: Table): Promise<void> {
+    const { site, middle, left, right } = this;
+    const contender = this.#contender;
+    const row = `${scenario.name}: ${contender.label}`;
+    contender.rules?.(site, middle, scenario.rules);
+    contender.appctl?.(site, middle, ['dpctl/del-flows']);
+    site.run(left, ['ping', '-c', '2', '-i', '0.2', '-w', '10', RIGHT_IP]);
     if (scenario.isSetup === true) {
       const { p50, p99 } = await newFlowMs(site, left, right, 1000, seconds);
       table.add(row, 'first frame ms, median', p50);
@@ -91,11 +110,20 @@ async function round(contender: Contender, scenario: Scenario, seconds: number, 
       table.add(row, 'TCP Gbit/s', await tcpGbits(site, left, right, seconds));
     }
     const pid = contender.process?.(site, middle);
-    const { arrived, cpuNs } = await smallFrames(site, left, middle, right, seconds, { variety: scenario, pid });
+    const { flows, nets } = scenario;
+    const isDone = (): boolean => this.#flowCount() >= flows;
+    const introduction =
+      scenario.isSetup === true || flows < 1000 || contender.appctl === undefined
+        ? undefined
+        : { ratePerSec: INTRODUCED_PER_SEC, mostMs: MOST_INTRODUCED_MS, isDone };
+    const warmUpMs = scenario.isSetup === true ? 500 : 1000;
+    const { arrived, cpuNs } = await smallFrames(site, left, middle, right, seconds, {
+      variety: { flows, nets, warmUpMs, introduction },
+      pid,
+    });
     table.add(row, 'frames/s', arrived);
     if (cpuNs !== undefined) table.add(row, 'CPU ns/frame', cpuNs);
-  } finally {
-    site.end();
+    if (introduction !== undefined) table.add(row, 'flows in place', Math.min(flows, this.#flowCount()));
   }
 }
 
@@ -105,6 +133,7 @@ export async function run(options: BenchOptions): Promise<Table> {
     { name: 'TCP Gbit/s', digits: 2 },
     { name: 'frames/s', digits: 0 },
     { name: 'CPU ns/frame', digits: 0 },
+    { name: 'flows in place', digits: 0 },
     { name: 'ping us', digits: 0 },
     { name: 'first frame ms, median', digits: 2 },
     { name: 'p99', digits: 2 },
@@ -112,16 +141,22 @@ export async function run(options: BenchOptions): Promise<Table> {
   const chosen = systemContenders.filter(
     (contender) => contender.cannot() === '' && (options.only.length === 0 || options.only.includes(contender.name)),
   );
-  for (const scenario of scenarios) {
-    if (!scenario.name.includes(options.scenario)) continue;
-    for (let i = 1; i <= options.rounds; i++) {
-      for (const contender of chosen) {
-        process.stderr.write(`${scenario.name}, round ${i} of ${options.rounds}: ${contender.label}\n`);
-        try {
-          await round(contender, scenario, options.seconds, table);
-        } catch (error) {
-          process.stderr.write(`  failed: ${error instanceof Error ? error.message : String(error)}\n`);
+  for (let i = 1; i <= options.rounds; i++) {
+    for (const contender of chosen) {
+      const bench = new Bench(contender);
+      try {
+        await bench.start();
+        for (const scenario of scenarios) {
+          if (!scenario.name.includes(options.scenario)) continue;
+          process.stderr.write(`flows, round ${i} of ${options.rounds}: ${contender.label}, ${scenario.name}\n`);
+          try {
+            await bench.measure(scenario, options.seconds, table);
+          } catch (error) {
+            process.stderr.write(`  failed: ${error instanceof Error ? error.message : String(error)}\n`);
+          }
         }
+      } finally {
+        bench.site.end();
       }
     }
   }

@@ -3,7 +3,8 @@
 // With FLOWS, an IPv4 and UDP frame is sent with as many pairs of destination (its low 16 bits) and source port in turn; with NETS, with as
 // many values of the destination's second byte. The header's checksum stays right: the identification takes up what the address adds.
 //
-// With RATE, so many a second, in portions 400 times a second: starting one takes half a millisecond.
+// With RATE, so many a second, in portions up to 400 times a second: starting one takes half a millisecond, and much more on a busy machine,
+// where portions become larger.
 //
 // Why not trafgen: a socket's sender pays for a system call, a copy and the receiver's softirq on one core, about 2 to 3.6 us a frame here,
 // and so it is the sender that is measured (docs/decisions/006-frame-generator.md). Here the kernel makes the frames of an XDP program
@@ -16,7 +17,8 @@ import { interfaceIndex } from '../src/host/interface-request.ts';
 
 const HELPER_REDIRECT = 23;
 const PER_CALL = 1_000_000;
-const PORTIONS_PER_SEC = 400;
+const PORTION_MS = 2.5;
+const MOST_OWED_MS = 100;
 const IDENTIFICATION = 18;
 const DESTINATION = 30;
 const SOURCE_PORT = 34;
@@ -50,14 +52,20 @@ const code = generator(interfaceIndex(device), Number(flows), Number(nets));
 const program = loadProgram(code, new Map([['count', count]]), 'bench_frames', PROGRAM_TYPE.xdp);
 const parent = process.ppid;
 process.stdout.write('sending\n');
-const portion = Math.round(Number(ratePerSec) / PORTIONS_PER_SEC);
+const rate = Number(ratePerSec) / 1000;
 const clock = new Int32Array(new SharedArrayBuffer(4));
-for (let next = performance.now(); process.ppid === parent; next += 1000 / PORTIONS_PER_SEC) {
-  if (portion === 0) {
+for (let last = performance.now(), owed = 0; process.ppid === parent; ) {
+  if (rate === 0) {
     runLive(program, frame, PER_CALL);
     continue;
   }
-  runLive(program, frame, portion);
-  Atomics.wait(clock, 0, 0, Math.max(0, next + 1000 / PORTIONS_PER_SEC - performance.now()));
+  Atomics.wait(clock, 0, 0, Math.max(0, last + PORTION_MS - performance.now()));
+  const now = performance.now();
+  // What a long pause has left owing is not sent as one flood.
+  owed = Math.min(owed + (now - last) * rate, MOST_OWED_MS * rate);
+  last = now;
+  const portion = Math.floor(owed);
+  owed -= portion;
+  if (portion > 0) runLive(program, frame, portion);
 }
 closeObject(program);

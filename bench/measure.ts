@@ -47,8 +47,11 @@ export interface Variety {
   nets: number;
   /** How long the switch has to learn them. */
   warmUpMs: number;
-  /** Before that, how long it sees them at a rate at which it can: a flood of frames that all miss keeps every switch from learning. */
-  introduction?: { ms: number; ratePerSec: number };
+  /**
+   * Before that it sees them at a rate at which it can, until it knows them or for `mostMs`: a flood of frames that all miss keeps every switch
+   * from learning.
+   */
+  introduction?: { ratePerSec: number; mostMs: number; isDone: () => boolean } | undefined;
 }
 
 /** IPv4 from 10.9.0.1 to 20.0.0.0, UDP from port 1000 to 2000 without a checksum; the rest of a frame of 60 bytes. */
@@ -62,6 +65,8 @@ const UDP_PACKET = ((): string => {
   packet.push(1000 >> 8, 1000 & 255, 2000 >> 8, 2000 & 255, 0, 26, 0, 0, ...new Array<number>(18).fill(0x5a));
   return Buffer.from(packet).toString('hex');
 })();
+
+const INTRODUCTION_POLL_MS = 1000;
 
 const rate = (before: number, after: number, elapsed: number): number => (after - before) / elapsed;
 
@@ -94,7 +99,8 @@ export async function smallFrames(
   };
   if (variety?.introduction !== undefined) {
     const slow = await generate(variety.introduction.ratePerSec);
-    await sleep(variety.introduction.ms);
+    const { mostMs, isDone } = variety.introduction;
+    for (const end = performance.now() + mostMs; performance.now() < end && !isDone(); ) await sleep(INTRODUCTION_POLL_MS);
     slow.kill('SIGKILL');
     await sleep(300);
   }

@@ -22,7 +22,7 @@ const STEADY_PER_SEC = 20_000;
 
 const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-async function round(contender: Contender, seconds: number, figures: Figures): Promise<void> {
+async function round(contender: Contender, seconds: number, figures: Figures, isSteadyToo: boolean): Promise<void> {
   const site = new Site();
   try {
     const [middle, left, right] = [site.namespace('m'), site.namespace('l'), site.namespace('r')];
@@ -35,7 +35,7 @@ async function round(contender: Contender, seconds: number, figures: Figures): P
     figures.pingUs.push(await pingMicroseconds(site, left));
     figures.tcpGbits.push(await tcpGbits(site, left, right, seconds));
     const pid = contender.process?.(site, middle);
-    if (pid !== undefined) {
+    if (pid !== undefined && isSteadyToo) {
       const { cpuNs, arrived, offered } = await smallFrames(site, left, middle, right, seconds, { pid, ratePerSec: STEADY_PER_SEC });
       if (cpuNs !== undefined && arrived > offered * 0.9) figures.steadyCpuNs.push(cpuNs);
     }
@@ -70,7 +70,7 @@ export async function compare(bench: string, all: readonly Contender[], options:
     for (const [contender, figures] of results) {
       process.stderr.write(`round ${i} of ${options.rounds}: ${contender.label}\n`);
       try {
-        await round(contender, options.seconds, figures);
+        await round(contender, options.seconds, figures, bench === 'netdev');
       } catch (error) {
         process.stderr.write(`  failed: ${error instanceof Error ? error.message : String(error)}\n`);
       }

@@ -31,6 +31,12 @@ function flowLines(count: number): string[] {
   });
 }
 
+/** The same flows, each with a cookie and actions of its own. */
+const ownLines = (lines: readonly string[]): string[] =>
+  lines.map((line, i) =>
+    line.replace('priority', `cookie=${i + 1},priority`).replace(/actions=.*/, `actions=load:${i}->NXM_NX_REG1[],resubmit(,5)`),
+  );
+
 const cpuSeconds = (pid: number): number => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /, '')
@@ -141,6 +147,8 @@ export async function run(options: BenchOptions): Promise<void> {
         await bench.start(program);
         const file = join(bench.dir, 'flows.txt');
         writeFileSync(file, `${lines.join('\n')}\n`);
+        const ownFile = join(bench.dir, 'own.txt');
+        writeFileSync(ownFile, `${ownLines(lines).join('\n')}\n`);
         const empty = bench.rss;
         note(name, 'add-flows, one by one', bench.run('-OOpenFlow14', 'add-flows', 'br0', file));
         memory.set(name, [...(memory.get(name) ?? []), (bench.rss - empty) / FLOWS]);
@@ -152,6 +160,14 @@ export async function run(options: BenchOptions): Promise<void> {
         note(name, 'del-flows', bench.run('-OOpenFlow14', 'del-flows', 'br0'));
         note(name, 'add-flows, one bundle', bench.run('-OOpenFlow14', '--bundle', 'add-flows', 'br0', file));
         note(name, 'the same bundle again', bench.run('-OOpenFlow14', '--bundle', 'add-flows', 'br0', file));
+        note(name, 'mod-flows', bench.run('-OOpenFlow14', 'mod-flows', 'br0', 'actions=output:1'));
+        note(name, 'del-flows of a table', bench.run('-OOpenFlow14', 'del-flows', 'br0', 'table=1'));
+        note(name, 'a bundle, each its own', bench.run('-OOpenFlow14', '--bundle', 'add-flows', 'br0', ownFile));
+        note(name, 'dump-flows, each its own', bench.run('-OOpenFlow14', '--no-names', 'dump-flows', 'br0'));
+        bench.run('-OOpenFlow14', 'del-flows', 'br0');
+        note(name, 'add-flows, OpenFlow 1.0', bench.run('add-flows', 'br0', file));
+        note(name, 'dump-flows, OpenFlow 1.0', bench.run('--no-names', 'dump-flows', 'br0'));
+        note(name, 'del-flows, OpenFlow 1.0', bench.run('del-flows', 'br0'));
       } finally {
         bench.end();
       }
@@ -165,7 +181,7 @@ export async function run(options: BenchOptions): Promise<void> {
     });
     const [ours, theirs] = ['weft', 'ovs'].map((name) => median((row.get(name) ?? []).map((f) => f.seconds)));
     const ratio = ours !== undefined && theirs !== undefined && wanted.length > 1 ? `  ${(ours / theirs).toFixed(2)} times` : '';
-    process.stdout.write(`${what.padEnd(24)} ${cells.join('   ')}${ratio}\n`);
+    process.stdout.write(`${what.padEnd(26)} ${cells.join('   ')}${ratio}\n`);
   }
   for (const [name, all] of memory) process.stdout.write(`memory of a flow: ${name} ${median(all).toFixed(0)} bytes\n`);
   const { decode, encode } = codecRates(lines);

@@ -11,22 +11,27 @@ type Path = (typeof PATHS)[number];
 /** Room for the outer header of each. */
 const INNER_MTU = 1400;
 
-async function round(contender: Contender, path: Path, seconds: number, table: Table): Promise<void> {
-  const site = new Site();
-  const row = `${path}: ${contender.label}`;
-  try {
-    const [one, two, left, right] = [site.namespace('1'), site.namespace('2'), site.namespace('l'), site.namespace('r')];
+/** Two hosts, with a wire between them that is a port of both switches, and another for the outer packets of tunnels. */
+class Hosts {
+  readonly site = new Site();
+  readonly #contender: Contender;
+  readonly #hosts = [this.site.namespace('1'), this.site.namespace('2')] as const;
+  readonly #left = this.site.namespace('l');
+  readonly #right = this.site.namespace('r');
+
+  constructor(contender: Contender) {
+    this.#contender = contender;
+  }
+
+  async start(): Promise<void> {
+    const { site } = this;
+    const contender = this.#contender;
+    const [one, two] = this.#hosts;
+    const [left, right] = [this.#left, this.#right];
     site.wire(one, 'va', left, 'ea');
     site.wire(two, 'va', right, 'eb');
-    // The other port of a contender's switch: the wire, or a pair that leads nowhere.
-    if (path === 'untunnelled') {
-      site.wire(one, 'vb', two, 'vb');
-    } else {
-      for (const host of [one, two]) site.wire(host, 'vb', host, 'unused');
-      site.wire(one, 'wan', two, 'wan');
-      must(['ip', '-n', one, 'addr', 'add', '172.16.9.1/24', 'dev', 'wan']);
-      must(['ip', '-n', two, 'addr', 'add', '172.16.9.2/24', 'dev', 'wan']);
-    }
+    site.wire(one, 'vb', two, 'vb');
+    site.wire(one, 'wan', two, 'wan');
     for (const [station, device, address] of [
       [left, 'ea', LEFT_IP],
       [right, 'eb', RIGHT_IP],
@@ -36,19 +41,51 @@ async function round(contender: Contender, path: Path, seconds: number, table: T
     }
     await contender.start(site, one, left, '');
     await contender.start(site, two, '', right);
-    if (path !== 'untunnelled') {
-      const tunnel = (remote: string): string[] => [
-        ...['del-port', 'br0', 'vb', '--', 'add-port', 'br0', 't0', '--'],
-        ...['set', 'interface', 't0', `type=${path}`, `options:remote_ip=${remote}`, ...(path === 'gre' ? [] : ['options:key=7'])],
-      ];
-      contender.vsctl?.(site, one, tunnel('172.16.9.2'));
-      contender.vsctl?.(site, two, tunnel('172.16.9.1'));
+    for (const [i, host] of this.#hosts.entries()) {
+      let device = 'wan';
+      if (contender.needsUnderlayBridge === true) {
+        device = 'under';
+        contender.vsctl?.(site, host, [
+          'add-br',
+          device,
+          '--',
+          'set',
+          'bridge',
+          device,
+          'datapath_type=netdev',
+          '--',
+          'add-port',
+          device,
+          'wan',
+        ]);
+        must(['ip', '-n', host, 'link', 'set', device, 'up']);
+      }
+      must(['ip', '-n', host, 'addr', 'add', `172.16.9.${i + 1}/24`, 'dev', device]);
     }
-    site.run(left, ['ping', '-c', '5', '-i', '0.3', '-w', '15', RIGHT_IP]);
-    table.add(row, 'ping us', await pingMicroseconds(site, left));
-    table.add(row, 'TCP Gbit/s', await tcpGbits(site, left, right, seconds));
-  } finally {
-    site.end();
+  }
+
+  async measure(path: Path, seconds: number, table: Table): Promise<void> {
+    const { site } = this;
+    const contender = this.#contender;
+    if (path !== 'untunnelled') {
+      for (const [i, host] of this.#hosts.entries()) {
+        contender.vsctl?.(site, host, [
+          ...['--if-exists', 'del-port', 'br0', 'vb', '--', '--if-exists', 'del-port', 'br0', 't0', '--', 'add-port', 'br0', 't0', '--'],
+          ...[
+            'set',
+            'interface',
+            't0',
+            `type=${path}`,
+            `options:remote_ip=172.16.9.${2 - i}`,
+            ...(path === 'gre' ? [] : ['options:key=7']),
+          ],
+        ]);
+      }
+    }
+    site.run(this.#left, ['ping', '-c', '5', '-i', '0.2', '-w', '15', RIGHT_IP]);
+    const row = `${path}: ${contender.label}`;
+    table.add(row, 'ping us', await pingMicroseconds(site, this.#left));
+    table.add(row, 'TCP Gbit/s', await tcpGbits(site, this.#left, this.#right, seconds));
   }
 }
 
@@ -63,14 +100,20 @@ export async function run(options: BenchOptions): Promise<Table> {
   );
   for (let i = 1; i <= options.rounds; i++) {
     for (const contender of chosen) {
-      for (const path of PATHS) {
-        if (path !== 'untunnelled' && contender.vsctl === undefined) continue;
-        process.stderr.write(`round ${i} of ${options.rounds}: ${contender.label}, ${path}\n`);
-        try {
-          await round(contender, path, options.seconds, table);
-        } catch (error) {
-          process.stderr.write(`  failed: ${error instanceof Error ? error.message : String(error)}\n`);
+      const hosts = new Hosts(contender);
+      try {
+        await hosts.start();
+        for (const path of PATHS) {
+          if (path !== 'untunnelled' && contender.vsctl === undefined) continue;
+          process.stderr.write(`tunnels, round ${i} of ${options.rounds}: ${contender.label}, ${path}\n`);
+          try {
+            await hosts.measure(path, options.seconds, table);
+          } catch (error) {
+            process.stderr.write(`  failed: ${error instanceof Error ? error.message : String(error)}\n`);
+          }
         }
+      } finally {
+        hosts.site.end();
       }
     }
   }

@@ -1,6 +1,6 @@
 // The tools' bundles are never stale: a changed source shows at the next start, an unchanged one costs nothing, no bundle means the sources run.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -84,6 +84,24 @@ test('a command that failed leaves no bytecode behind for those that do their wo
   assert.deepEqual(kept(), []);
   assert.equal(spawnSync(join(dir, 'bin/tunctl'), ['-x', 'fail']).status, 0);
   assert.equal(kept().length, 1);
+});
+
+test('a daemon leaves its bytecode behind while it serves, what has only started it does not', async () => {
+  const dir = smallPackage('');
+  symlinkSync('launch', join(dir, 'bin/ovsdb-server'));
+  writeFileSync(
+    join(dir, 'src/cli/ovsdb-server.ts'),
+    "export function main(argv: string[]): number | undefined { if (argv[0] === 'caller') return 0; process.stdin.resume(); return undefined; }\n",
+  );
+  pause(150);
+  const kept = (): string[] => bundles(dir).filter((name) => /^ovsdb-server-.*\.v/.test(name) && !/\.\d+$/.test(name));
+  assert.equal(spawnSync(join(dir, 'bin/ovsdb-server'), ['caller']).status, 0);
+  assert.deepEqual(kept(), []);
+  const daemon = spawn(join(dir, 'bin/ovsdb-server'), ['db'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  for (let i = 0; i < 1000 && kept().length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(kept().length, 1);
+  daemon.stdin.end();
+  await new Promise((resolve) => daemon.once('close', resolve));
 });
 
 test('where nothing can be written the sources run', () => {

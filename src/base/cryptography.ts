@@ -21,9 +21,26 @@ export function useSha1(means: (bytes: Uint8Array) => string): void {
   otherSha1 = means;
 }
 
+/** Whoever hashes or draws more than this many times is better off with node:crypto. */
+const FEW = 100;
+let hashed = 0;
+let drawn = 0;
+
+/** A random UUID; the first ones are the kernel's. */
+export function randomUuid(): string {
+  if (loaded !== undefined || drawn >= FEW) return cryptography().randomUUID();
+  drawn++;
+  try {
+    return process.getBuiltinModule('node:fs').readFileSync('/proc/sys/kernel/random/uuid', 'latin1').trimEnd();
+  } catch {
+    // No /proc here.
+    return cryptography().randomUUID();
+  }
+}
+
 /** The SHA-1 of bytes, as hexadecimal digits. */
 export function sha1Hex(bytes: Uint8Array): string {
-  if (loaded !== undefined || bytes.length > SMALL) return cryptography().hash('sha1', bytes, 'hex');
+  if (loaded !== undefined || bytes.length > SMALL || ++hashed > FEW) return cryptography().hash('sha1', bytes, 'hex');
   if (otherSha1 === undefined || bytes.length <= TINY) return sha1(bytes);
   try {
     return otherSha1(bytes);

@@ -42,6 +42,29 @@ function findLong(specs: readonly OptionSpec[], given: string, whole: string): O
 /** Parses options; `stopAtOperand` leaves everything from the first non-option on alone. Throws UsageError. */
 export function parseOptions(argv: readonly string[], specs: readonly OptionSpec[], stopAtOperand = false): ParsedOptions {
   const options: ParsedOption[] = [];
+  return { options, operands: scanOptions(argv, specs, stopAtOperand, options) };
+}
+
+/**
+ * The same up to the first fault: the options before it are to be obeyed, which may end the program or find another fault, and then `fault` is to be
+ * thrown.
+ */
+export function parseUntilFault(
+  argv: readonly string[],
+  specs: readonly OptionSpec[],
+  stopAtOperand = false,
+): ParsedOptions & { fault: UsageError | undefined } {
+  const options: ParsedOption[] = [];
+  try {
+    return { options, operands: scanOptions(argv, specs, stopAtOperand, options), fault: undefined };
+  } catch (error) {
+    if (error instanceof UsageError) return { options, operands: [], fault: error };
+    throw error;
+  }
+}
+
+/** Fills `options`; gives the operands. */
+function scanOptions(argv: readonly string[], specs: readonly OptionSpec[], stopAtOperand: boolean, options: ParsedOption[]): string[] {
   const operands: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const arg = argv[i] ?? '';
@@ -82,5 +105,5 @@ export function parseOptions(argv: readonly string[], specs: readonly OptionSpec
       operands.push(arg);
     }
   }
-  return { options, operands };
+  return operands;
 }

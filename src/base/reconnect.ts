@@ -108,7 +108,10 @@ export class Reconnect {
 
   /** Starts connecting at once. */
   enable(): void {
-    if (this.#state === 'VOID') this.#connect();
+    if (this.#state !== 'VOID') return;
+    // There is nothing to wait for yet.
+    if (this.#voice === 'reconnect') this.#enter('BACKOFF');
+    this.#connect();
   }
 
   /** Takes a connection that the peer opened: it is tried once and never again. */
@@ -207,8 +210,9 @@ export class Reconnect {
         this.#awaitSilence();
         return;
       }
-      const idleSec = Math.floor((this.#clock.now() - this.#lastActivity) / 1000);
-      this.#log.dbg(`${this.name}: idle ${idleSec} seconds, sending inactivity probe`);
+      const idleMs = this.#clock.now() - this.#lastActivity;
+      const idle = this.#voice === 'rconn' ? `${Math.floor(idleMs / 1000)} seconds` : `${Math.round(idleMs)} ms`;
+      this.#log.dbg(`${this.name}: idle ${idle}, sending inactivity probe`);
       this.#enter('IDLE');
       this.#schedule(this.#probeIntervalMs, () => this.#unresponsive());
       this.#actions.probe();
@@ -257,7 +261,7 @@ export class Reconnect {
 
   #enter(state: ReconnectState): void {
     this.#state = state;
-    if (this.#voice === 'rconn' || state !== 'CONNECTING') this.#log.dbg(() => `${this.name}: entering ${state}`);
+    this.#log.dbg(() => `${this.name}: entering ${state}`);
   }
 
   #say(level: LogLevel, text: string): void {

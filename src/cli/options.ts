@@ -3,7 +3,7 @@ import { type OptionSpec, type ParsedOption, UsageError } from '../base/getopt.t
 import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
 
-export { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../base/getopt.ts';
+export { type OptionSpec, type ParsedOption, parseOptions, parseUntilFault, UsageError } from '../base/getopt.ts';
 export { LOG_OPTIONS, logUsage, SSL_OPTIONS } from '../daemon/plumbing/options.ts';
 
 /** Starts a tool's log; most of the reference's tools have warnings and worse on the console, and some say all. */

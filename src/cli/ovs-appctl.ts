@@ -7,8 +7,8 @@ import {
   fail,
   LOG_OPTIONS,
   type OptionSpec,
-  parseOptions,
   parseSeconds,
+  parseUntilFault,
   setAlarm,
   startToolLog,
   UsageError,
@@ -51,7 +51,7 @@ export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM, 'info');
   let target = 'ovs-vswitchd';
   try {
-    const { options, operands } = parseOptions(argv, OPTIONS, true);
+    const { options, operands, fault } = parseUntilFault(argv, OPTIONS, true);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
       switch (name) {
@@ -72,6 +72,7 @@ export async function main(argv: string[]): Promise<number> {
         }
       }
     }
+    if (fault !== undefined) throw fault;
     const [command, ...args] = operands;
     if (command === undefined) return fail(PROGRAM, 'at least one non-option argument is required (use --help for help)');
     const reply = await controlCall(target, command, args);

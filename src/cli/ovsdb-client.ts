@@ -15,8 +15,8 @@ import {
   fail,
   LOG_OPTIONS,
   type OptionSpec,
-  parseOptions,
   parseSeconds,
+  parseUntilFault,
   SSL_OPTIONS,
   setAlarm,
   startToolLog,
@@ -132,7 +132,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
   let hasTimestamps = false;
   let isForced = false;
   try {
-    const { options, operands } = parseOptions(argv, OPTIONS);
+    const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
     applyLogOptions(options, output);
     setTlsKeys(keysFromOptions(options));
     reportAbsentKeys(options);
@@ -153,6 +153,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
         return 0;
       }
     }
+    if (fault !== undefined) throw fault;
     const [name, ...args] = operands;
     if (name === 'help') {
       const { usage } = await import('./ovsdb-client-usage.ts');

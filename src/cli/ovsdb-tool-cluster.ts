@@ -1,83 +1,41 @@
-// ovsdb-tool's commands that make and check clustered databases. What they check of their arguments is the reference's; clustered databases
-// themselves are not made here.
-import { createHash } from 'node:crypto';
+// ovsdb-tool's commands that make clustered databases' files and read them, without a cluster that runs.
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { UsageError } from '../base/getopt.ts';
+import { hashOrder } from '../base/hash-order.ts';
 import { logger } from '../base/log.ts';
-import { readDatabaseFile } from '../daemon/ovsdb-server/file.ts';
+import { DatabaseFile } from '../daemon/ovsdb-server/file.ts';
+import { FileLog, readClusterRecords } from '../daemon/ovsdb-server/file-log.ts';
 import { isUuid } from '../ovsdb/engine/atom.ts';
+import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { isId } from '../ovsdb/engine/object-parser.ts';
-import { type DatabaseSchema, parseSchema } from '../ovsdb/engine/schema.ts';
-import { type Json, parseJson } from '../ovsdb/json/json.ts';
+import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
+import { type Json, type JsonObject, parseJson } from '../ovsdb/json/json.ts';
+import { formatJson } from '../ovsdb/json/json-format.ts';
+import { joiningToJson, memberToJson, parseRaftHeader, parseRaftRecord, type RaftHeader, splitData } from '../ovsdb/log/raft-file.ts';
 
 const log = logger('ovsdb');
 const socketLog = logger('socket_util');
 
-function refuse(): never {
-  throw new Error('clustered databases are not supported');
-}
-
-/** What the first record of a cluster file says (ovsdb(5), Clustered Format); a server that has not joined yet may not know its cluster. */
-export interface ClusterFile {
-  name: string;
-  localAddress: string;
-  serverId: string;
-  clusterId: string | undefined;
-}
-
-export function readClusterFile(path: string): ClusterFile {
-  const bytes = readFileSync(path);
-  const end = bytes.indexOf(10);
-  const [, size, hash] = /^OVSDB CLUSTER (\d+) ([0-9a-fA-F]{40})$/.exec(bytes.subarray(0, end).toString('latin1')) ?? [];
-  const body = bytes.subarray(end + 1, end + 1 + Number(size));
-  if (end < 0 || hash === undefined || body.length !== Number(size) || createHash('sha1').update(body).digest('hex') !== hash.toLowerCase())
-    throw new OvsdbError('ovsdb error', `${path}: error parsing log record`);
-  const header = parseJson(body.toString('utf8'));
-  const member = (name: string): string | undefined => {
-    const value = header instanceof Map ? header.get(name) : undefined;
-    return typeof value === 'string' ? value : undefined;
-  };
-  const [name, localAddress, serverId] = [member('name'), member('local_address'), member('server_id')];
-  if (name === undefined || localAddress === undefined || serverId === undefined)
-    throw new OvsdbError('ovsdb error', `${path}: error parsing cluster header`);
-  return { name, localAddress, serverId, clusterId: member('cluster_id') };
-}
-
-/** A cluster's servers are named `tcp:IP:PORT` or `ssl:IP:PORT`. */
-function checkAddress(address: string): void {
+/** A cluster's servers are named `tcp:IP:PORT`, `ssl:IP:PORT` or `unix:PATH`. */
+export function checkAddress(address: string): void {
+  if (address.startsWith('unix:')) return;
   if (!/^(tcp|ssl):/.test(address)) throw new OvsdbError('ovsdb error', `${address}: expected "tcp" or "ssl" address`);
   const rest = address.slice(4);
-  if (/^(\[[^\]]*\]|[^:[\]]+):\d+$/.test(rest)) return;
-  if (!/^(\[[^\]]*\]|[^:]*):./.test(rest)) socketLog.err(`${rest}: port must be specified`);
+  const [, host, port] = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(rest) ?? [];
+  if (host !== undefined && host !== '' && port !== undefined && /^\d+$/.test(port) && Number(port) <= 65535) return;
+  if (host === undefined || host === '' || port === undefined || port === '') socketLog.err(`${rest}: port must be specified`);
+  else socketLog.err(`${rest}: bad port number "${port}"`);
   throw new OvsdbError('ovsdb error', `${address}: syntax error in address`);
 }
 
-function contentSchema(path: string): DatabaseSchema {
-  let isLog: boolean;
-  try {
-    isLog = readFileSync(path).subarray(0, 6).toString('latin1') === 'OVSDB ';
-  } catch (error) {
-    throw new OvsdbError('I/O error', `${path}: open failed (${strerror(systemErrno(error))})`);
-  }
-  let schema: DatabaseSchema | undefined;
-  if (isLog) {
-    readDatabaseFile(path, (json, number) => {
-      if (number === 0) schema = parseSchema(json);
-    });
-  }
-  return schema ?? parseSchema(parseJsonFile(path));
-}
-
-function parseJsonFile(path: string): Json {
-  return parseJson(readFileSync(path, 'utf8'));
-}
-
 /** The value of `--election-timer`; the reference judges it with the options, before the command. */
-export function checkElectionTimer(text: string): void {
+export function checkElectionTimer(text: string): number {
   const timer = Number.parseInt(text, 10) || 0;
   if (timer < 100 || timer > 600_000) throw new OvsdbError('ovsdb error', 'election timer must be between 100 and 600000, in msec.');
+  return timer;
 }
 
 /** The value of `--cid`, judged with the options too. */
@@ -85,15 +43,55 @@ export function checkClusterId(text: string): void {
   if (!isUuid(text)) throw new UsageError(`${text}: not a valid UUID`);
 }
 
-/** `create-cluster`: its arguments are judged, then it is refused. */
-export function createCluster(contents: string, local: string): void {
-  const schema = contentSchema(contents);
-  const ephemeral = [...schema.tables.values()].flatMap((table) =>
+/** A schema and what it holds, from a database or a file with a schema alone. */
+function readContents(path: string): { schema: DatabaseSchema; transaction: Json } {
+  let isLog: boolean;
+  try {
+    isLog = !/^\s*\{/.test(readFileSync(path).subarray(0, 64).toString('latin1'));
+  } catch (error) {
+    throw new OvsdbError('I/O error', `${path}: open failed (${strerror(systemErrno(error))})`);
+  }
+  if (!isLog) return { schema: parseSchema(parseJson(readFileSync(path, 'utf8'))), transaction: new Map() };
+  const file = DatabaseFile.open(path, { isReadOnly: true, isStrict: true });
+  try {
+    return { schema: file.database.schema, transaction: snapshotToJson(file.database, `created from ${path}`, Date.now()) };
+  } finally {
+    file.close();
+  }
+}
+
+/** Columns that lose what they hold at a restart: clusters have none. */
+function ephemeralColumns(schema: DatabaseSchema): { table: string; column: string }[] {
+  return [...schema.tables.values()].flatMap((table) =>
     table.columnList
       .slice(2)
       .filter((column) => !column.isPersistent)
       .map((column) => ({ table: table.name, column: column.name })),
   );
+}
+
+function withoutEphemeral(schema: DatabaseSchema): JsonObject {
+  const json = schemaToJson(schema);
+  for (const { table, column } of ephemeralColumns(schema)) {
+    const tables = json.get('tables') as JsonObject;
+    const columns = (tables.get(table) as JsonObject).get('columns') as JsonObject;
+    (columns.get(column) as JsonObject).delete('ephemeral');
+  }
+  return json;
+}
+
+function createFile(path: string, records: readonly JsonObject[]): void {
+  FileLog.create(
+    path,
+    records.map((record) => () => [formatJson(record)]),
+    'CLUSTER',
+  );
+}
+
+/** `create-cluster`: the file of a new cluster's first server. */
+export function createCluster(path: string, contents: string, local: string, electionTimer: number | undefined): void {
+  const { schema, transaction } = readContents(contents);
+  const ephemeral = ephemeralColumns(schema);
   const [first] = ephemeral;
   if (first !== undefined) {
     log.warn(
@@ -101,11 +99,21 @@ export function createCluster(contents: string, local: string): void {
     );
   }
   checkAddress(local);
-  refuse();
+  const common = { name: schema.name, localAddress: local, serverId: randomUUID(), clusterId: randomUUID() };
+  const records = [memberToJson(common, randomUUID(), [withoutEphemeral(schema), transaction])];
+  if (electionTimer !== undefined)
+    records.push(
+      new Map([
+        ['term', 1],
+        ['index', 2],
+        ['election_timer', electionTimer],
+      ]),
+    );
+  createFile(path, records);
 }
 
-/** `join-cluster`: its arguments are judged, then it is refused. */
-export function joinCluster(name: string, addresses: readonly string[]): void {
+/** `join-cluster`: the file of a server that has yet to join. */
+export function joinCluster(path: string, name: string, addresses: readonly string[], clusterId: string | undefined): void {
   if (!isId(name)) throw new Error(`${name}: not a valid schema name (use "schema-name" command to find the correct name)`);
   const [local = '', ...remotes] = addresses;
   checkAddress(local);
@@ -113,19 +121,57 @@ export function joinCluster(name: string, addresses: readonly string[]): void {
     checkAddress(remote);
     if (remote === local) throw new OvsdbError('ovsdb error', 'remote addresses cannot be the same as the local address');
   }
-  refuse();
+  createFile(path, [joiningToJson({ name, localAddress: local, serverId: randomUUID(), clusterId }, hashOrder([...new Set(remotes)]))]);
 }
 
-/** `check-cluster`: a standalone database is none. */
-export function checkCluster(paths: readonly string[]): void {
-  for (const path of paths) {
-    let magic: string;
-    try {
-      magic = readFileSync(path).subarray(0, 12).toString('latin1');
-    } catch (error) {
-      throw new OvsdbError('I/O error', `${path}: open failed (${strerror(systemErrno(error))})`);
-    }
-    if (magic !== 'OVSDB CLUSTE') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+class Enough extends Error {}
+
+/** The first record, whatever follows it. */
+export function readClusterHeader(path: string): RaftHeader {
+  let header: RaftHeader | undefined;
+  try {
+    readClusterRecords(path, (json) => {
+      header = parseRaftHeader(json, checkAddress);
+      throw new Enough();
+    });
+  } catch (error) {
+    if (!(error instanceof Enough)) throw error;
   }
-  refuse();
+  if (header === undefined) throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
+  return header;
+}
+
+/** `cluster-to-standalone`: all that the log holds of schema and data, as a standalone database. */
+export function clusterToStandalone(target: string, path: string): void {
+  const records: Json[] = [];
+  let fault: unknown;
+  try {
+    readClusterRecords(path, (json, number) => {
+      if (number === 0) {
+        const header = parseRaftHeader(json, checkAddress);
+        if (header.kind === 'joining' || header.prevData === undefined) return;
+        const { schema, transaction } = splitData(header.prevData, 'raft header data');
+        if (schema !== null) {
+          parseSchema(schema);
+          records.push(schema);
+        }
+        if (!(transaction instanceof Map)) throw new Error('Invalid raft header data');
+        records.push(transaction);
+        return;
+      }
+      const record = parseRaftRecord(json, checkAddress);
+      if (record.kind !== 'entry' || record.data === undefined) return;
+      const { transaction } = splitData(record.data, 'raft record');
+      if (transaction === null) return;
+      if (!(transaction instanceof Map)) throw new Error('Invalid raft record data');
+      records.push(transaction);
+    });
+  } catch (error) {
+    fault = error;
+  }
+  FileLog.create(
+    target,
+    records.map((record) => () => [formatJson(record)]),
+  );
+  if (fault !== undefined) throw fault;
 }

@@ -5,6 +5,7 @@ import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
 import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
+import { FileLog, logKind, readClusterRecords } from '../daemon/ovsdb-server/file-log.ts';
 import { dbDir } from '../host/directories.ts';
 import { opensslSha1 } from '../host/ffi.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
@@ -13,7 +14,7 @@ import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
-import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseOptions, startToolLog, UsageError } from './options.ts';
+import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseUntilFault, startToolLog, UsageError } from './options.ts';
 
 const PROGRAM = 'ovsdb-tool';
 const OPTIONS: readonly OptionSpec[] = [
@@ -169,6 +170,10 @@ function compareVersions(args: readonly string[]): boolean {
 async function showLog(path: string, detail: number): Promise<number> {
   const { LogPrinter } = await import('./ovsdb-tool-log.ts');
   const printer = new LogPrinter(detail, print);
+  if (logKind(path) === 'CLUSTER') {
+    readClusterRecords(path, (json, number) => printer.clusterRecord(json, number));
+    return 0;
+  }
   const { fault, faultTag } = readDatabaseFile(path, (json, number) => printer.record(json, number));
   return fault === '' ? 0 : fail(PROGRAM, `${faultTag}: ${fault}`);
 }
@@ -177,6 +182,8 @@ interface Settings {
   /** How much `show-log` tells. */
   detail: number;
   role: string;
+  electionTimer: number | undefined;
+  clusterId: string | undefined;
 }
 
 interface Command {
@@ -232,18 +239,21 @@ const commands = new Map<string, Command>([
       max: 2,
       run: ([target = '', db = '']) => {
         if (existsSync(target)) throw new Error(`I/O error: ${target}: create failed (File exists)`);
-        if (!isClustered(db)) throw new Error(`Database is not clustered ${db}.\n`);
-        throw new Error('clustered databases are not supported');
+        if (!isClustered(db)) {
+          FileLog.create(target, []);
+          throw new Error('Database is not clustered db.\n');
+        }
+        return cluster((m) => m.clusterToStandalone(target, db));
       },
     },
   ],
-  ['check-cluster', { min: 1, max: Number.POSITIVE_INFINITY, run: (paths) => cluster((m) => m.checkCluster(paths)) }],
+  ['check-cluster', { min: 1, max: Number.POSITIVE_INFINITY, run: (paths) => checkCluster(paths) }],
   [
     'create-cluster',
     {
       min: 3,
       max: 3,
-      run: ([, contents = '', local = '']) => cluster((m) => m.createCluster(contents, local)),
+      run: ([db = '', contents = '', local = ''], { electionTimer }) => cluster((m) => m.createCluster(db, contents, local, electionTimer)),
     },
   ],
   [
@@ -251,14 +261,18 @@ const commands = new Map<string, Command>([
     {
       min: 4,
       max: Number.POSITIVE_INFINITY,
-      run: ([, name = '', ...addresses]) => cluster((m) => m.joinCluster(name, addresses)),
+      run: ([db = '', name = '', ...addresses], { clusterId }) => cluster((m) => m.joinCluster(db, name, addresses, clusterId)),
     },
   ],
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
 ]);
 
-async function cluster(fn: (module: typeof import('./ovsdb-tool-cluster.ts')) => void): Promise<void> {
-  fn(await import('./ovsdb-tool-cluster.ts'));
+async function cluster<T>(fn: (module: typeof import('./ovsdb-tool-cluster.ts')) => T): Promise<T> {
+  return fn(await import('./ovsdb-tool-cluster.ts'));
+}
+
+async function checkCluster(paths: readonly string[]): Promise<void> {
+  (await import('./ovsdb-tool-check.ts')).checkCluster(paths, print);
 }
 
 function needsConversion(db: string, schemaPath: string): boolean {
@@ -269,7 +283,7 @@ function needsConversion(db: string, schemaPath: string): boolean {
 /** Prints a member of a cluster file's first record; 2 when it is not known yet. */
 async function showMember(db: string, member: 'clusterId' | 'serverId' | 'localAddress'): Promise<number> {
   if (!isClustered(db)) throw new Error(`${db}: not a clustered database`);
-  const value = (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db)[member];
+  const value = (await cluster((m) => m.readClusterHeader(db)))[member];
   if (value === undefined) {
     process.stderr.write(`${db}: cluster ID not yet known\n`);
     return 2;
@@ -279,18 +293,10 @@ async function showMember(db: string, member: 'clusterId' | 'serverId' | 'localA
 }
 
 async function databaseName(db: string): Promise<void> {
-  print(isClustered(db) ? (await import('./ovsdb-tool-cluster.ts')).readClusterFile(db).name : fileSchema(db).name);
+  print(isClustered(db) ? (await cluster((m) => m.readClusterHeader(db))).name : fileSchema(db).name);
 }
 
-function isClustered(db: string): boolean {
-  try {
-    fileSchema(db);
-    return false;
-  } catch (error) {
-    if (error instanceof OvsdbError && error.details.includes('CLUSTER')) return true;
-    throw error;
-  }
-}
+const isClustered = (db: string): boolean => logKind(db) === 'CLUSTER';
 
 async function showUsage(): Promise<void> {
   const { usage } = await import('./ovsdb-tool-usage.ts');
@@ -301,16 +307,18 @@ async function showUsage(): Promise<void> {
 export async function main(argv: string[]): Promise<number> {
   useSha1(opensslSha1);
   const output = startToolLog(PROGRAM);
-  const settings: Settings = { detail: 0, role: '' };
+  const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
   try {
-    const { options, operands } = parseOptions(argv, OPTIONS);
+    const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
     applyLogOptions(options, output);
     for (const { name, value = '' } of options) {
       if (name === 'more') settings.detail++;
       else if (name === 'rbac-role') settings.role = value;
-      else if (name === 'election-timer') await cluster((m) => m.checkElectionTimer(value));
-      else if (name === 'cid') await cluster((m) => m.checkClusterId(value));
-      else if (name === 'version') {
+      else if (name === 'election-timer') settings.electionTimer = await cluster((m) => m.checkElectionTimer(value));
+      else if (name === 'cid') {
+        await cluster((m) => m.checkClusterId(value));
+        settings.clusterId = value;
+      } else if (name === 'version') {
         print(versionText(PROGRAM));
         return 0;
       } else if (name === 'help') {
@@ -318,6 +326,7 @@ export async function main(argv: string[]): Promise<number> {
         return 0;
       }
     }
+    if (fault !== undefined) throw fault;
     const [name, ...args] = operands;
     if (name === undefined) throw new UsageError('missing command name; use --help for help');
     const command = commands.get(name);

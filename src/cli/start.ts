@@ -7,6 +7,9 @@ import type { Tool } from './main.ts';
 
 const fs = process.getBuiltinModule('node:fs');
 const tool = process.argv[2] ?? '';
+/** The bundled tool that stays. */
+const DAEMON = 'ovsdb-server';
+const IN_SERVICE_MS = 1500;
 
 if (tool === 'launch') {
   // `bin/launch` by its own name makes all bundles: for the time of installation.
@@ -37,13 +40,22 @@ async function run(file: string): Promise<void> {
   const made = { exports: {} as { main: Tool } };
   const body = script.runInThisContext() as (exports: object, require: (name: string) => unknown, module: Pick<Module, 'exports'>) => void;
   body(made.exports, requireFor(file), made);
-  if (cachedData === undefined || script.cachedDataRejected) {
-    // A command that failed has not used what one that does its work uses.
-    process.once('exit', (code) => {
-      if (code === 0) keep(store, script.createCachedData());
-    });
-  }
+  if (cachedData === undefined || script.cachedDataRejected) keepLater(() => keep(store, script.createCachedData()));
   await obey(made.exports.main);
+}
+
+function keepLater(keepNow: () => void): void {
+  if (tool === DAEMON) {
+    // Once it is in service; what starts it and what watches it use little of it.
+    setTimeout(() => {
+      if (!process.getActiveResourcesInfo().includes('ProcessWrap')) keepNow();
+    }, IN_SERVICE_MS).unref();
+    return;
+  }
+  // A command that failed has not used what one that does its work uses.
+  process.once('exit', (code) => {
+    if (code === 0) keepNow();
+  });
 }
 
 /** What the runtime has is had at once; only koffi needs the loader that looks for packages. */
@@ -58,6 +70,7 @@ function requireFor(file: string): (name: string) => unknown {
 
 /** The command's name as part of a file's name, '' when there is none that could be one. */
 function commandName(): string {
+  if (tool === DAEMON) return '';
   const word = process.argv.slice(3).find((arg) => !arg.startsWith('-')) ?? '';
   return /^[a-z][a-z-]{1,30}$/.test(word) ? `.${word}` : '';
 }

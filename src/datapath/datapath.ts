@@ -137,8 +137,14 @@ export interface DpNat {
   random: boolean;
 }
 
-/** Handle of an installed flow, from `flowPut`. */
+/** Handle of an installed flow, from `flowPut`; never given twice. */
 export type FlowId = number;
+
+/** Flows that a datapath holds at most, a power of two. */
+export const MAX_FLOWS: number = 1 << 18;
+
+/** A number below MAX_FLOWS that no other flow installed at the same time has: the low bits of its id. */
+export const slotOf = (id: FlowId): number => id & (MAX_FLOWS - 1);
 
 export interface DpFlow {
   id: FlowId;
@@ -242,7 +248,15 @@ export interface Datapath {
   flowFlush(): void;
   flows(): Iterable<DpFlow>;
   flowCount(): number;
+  /** The flow of that key and mask. */
+  flowFind(key: Key, mask: Key): FlowId | undefined;
+  /** Writes an installed flow's key, as far as its mask goes; all zeros when it is gone. */
+  flowKey(id: FlowId, key: Key): void;
+  /** An installed flow's mask, not to be changed. */
+  flowMask(id: FlowId): Key | undefined;
   flowStats(id: FlowId): DpFlowStats | undefined;
+  /** Packets of a flow, 0 when it is gone: a quick look at whether there is more to read. */
+  flowPackets(id: FlowId): number;
   /** Resolves when all frames meet what has been put, changed and deleted so far. */
   flowBarrier?(): Promise<void>;
 

@@ -1,5 +1,5 @@
 // Which of a bond's 256 buckets a source address in a VLAN falls into, as `ovs-appctl bond/hash` tells it.
-import { hashAdd, hashFinish } from './hash.ts';
+import { hashAdd, hashFinish } from '../base/murmur-hash.ts';
 
 /** `mac` as its upper 32 and lower 16 bits. */
 export function bondHash(mac: readonly [number, number], vlan: number, basis: number): number {

@@ -1,5 +1,5 @@
 // The oracle: a classifier with nothing clever in it, against which the real one is tested.
-import type { ClassifierRule } from './classifier.ts';
+import type { ClassifierRule } from './classifier-rule.ts';
 import { type Key, W } from './key.ts';
 
 /** Looks at every rule. */

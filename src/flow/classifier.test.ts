@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Classifier, ClassifierRule } from './classifier.ts';
+import { Classifier } from './classifier.ts';
 import { LinearClassifier } from './classifier-linear.ts';
+import { ClassifierRule, NEVER } from './classifier-rule.ts';
 import { KEY_WORDS, type Key, type Match, newKey, W } from './key.ts';
 
 const WORDS = [W.IN_PORT, W.ETH, W.TYPE, W.NW_SRC, W.NW_DST, W.TP, W.VLAN0, W.REGS, W.TOS];
@@ -56,6 +57,64 @@ test('the classifier equals the linear oracle', () => {
         else assert.ok(found !== undefined && all.includes(found));
       }
     }),
+    { numRuns: 500 },
+  );
+});
+
+test('rules put in the place of others, and many taken out together, leave what the linear oracle has', () => {
+  const part = fc.record({ match: arbMatch, priority: fc.integer({ min: 0, max: 4 }), isReplaced: fc.boolean(), leaves: fc.boolean() });
+  fc.assert(
+    fc.property(
+      fc.array(part, { maxLength: 30 }),
+      fc.boolean(),
+      fc.array(arbKey, { minLength: 1, maxLength: 8 }),
+      (parts, isKept, keys) => {
+        const fast = new Classifier<ClassifierRule>();
+        const naive = new LinearClassifier<ClassifierRule>();
+        const rules = parts.map(({ match, priority }) => new ClassifierRule(match, priority));
+        for (const rule of rules) {
+          fast.insert(rule);
+          naive.insert(rule);
+        }
+        const compare = (version: number): void => {
+          for (const key of keys) {
+            const all = naive.lookup(key, version);
+            const found = fast.lookup(key, version, newKey());
+            if (all.length === 0) assert.equal(found, undefined);
+            else assert.ok(found !== undefined && all.includes(found));
+          }
+        };
+        const pairs: [number, ClassifierRule, ClassifierRule][] = [];
+        for (const [i, { match, priority, isReplaced }] of parts.entries()) {
+          if (!isReplaced) continue;
+          const next = new ClassifierRule(match, priority);
+          next.addedIn = 2;
+          rules[i]!.removedIn = 2;
+          fast.replace(rules[i]!, next);
+          naive.insert(next);
+          pairs.push([i, rules[i]!, next]);
+        }
+        compare(1);
+        compare(2);
+        for (const [i, old, next] of pairs) {
+          const gone = isKept ? old : next;
+          fast.endReplacement(gone);
+          naive.remove(gone);
+          if (isKept) rules[i] = next;
+          else old.removedIn = NEVER;
+        }
+        compare(2);
+        const leaving = rules.filter((_, i) => parts[i]!.leaves);
+        fast.removeAll(leaving);
+        for (const rule of leaving) naive.remove(rule);
+        compare(2);
+        assert.equal(fast.count, rules.length - leaving.length);
+        fast.removeAll(rules.filter((rule) => !leaving.includes(rule)));
+        assert.deepEqual([fast.count, fast.maskCount], [0, 0]);
+        fast.insert(new ClassifierRule({ key: newKey(), mask: newKey() }, 1));
+        for (const key of keys) assert.notEqual(fast.lookup(key, 2, undefined), undefined);
+      },
+    ),
     { numRuns: 500 },
   );
 });

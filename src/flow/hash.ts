@@ -1,5 +1,6 @@
 // The hashes that multipath, bundle and select groups choose links by. Which link a flow takes is seen by controllers and tests, so the
 // functions are those of Open vSwitch on a little-endian machine: Jenkins' lookup3 over bytes, and MurmurHash3 over words.
+import { hashAdd, hashFinish } from '../base/murmur-hash.ts';
 import { type Key, VLAN_CFI, W } from './key.ts';
 
 const rotate = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
@@ -43,36 +44,6 @@ export function jenkinsHash(words: readonly number[], size: number, basis: numbe
     c = ((c ^ b) - rotate(b, 24)) | 0;
   }
   return c >>> 0;
-}
-
-/** One word into a MurmurHash3 state. */
-export function hashAdd(hash: number, word: number): number {
-  let data = Math.imul(word, 0xcc9e2d51);
-  data = rotate(data, 15);
-  data = Math.imul(data, 0x1b873593);
-  const mixed = rotate(hash ^ data, 13);
-  return (Math.imul(mixed, 5) + 0xe6546b64) | 0;
-}
-
-/** The end of a MurmurHash3. */
-export function hashFinish(state: number, final: number): number {
-  let hash = state ^ final;
-  hash ^= hash >>> 16;
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash ^= hash >>> 13;
-  hash = Math.imul(hash, 0xc2b2ae35);
-  hash ^= hash >>> 16;
-  return hash >>> 0;
-}
-
-/** Two words hashed. */
-export const hashTwo = (x: number, y: number): number => hashFinish(hashAdd(hashAdd(x, 0), y), 8);
-
-/** Bytes hashed, given as a little-endian machine reads them in words, the last one filled up with zeros. */
-export function hashBytes(words: readonly number[], size: number, basis: number): number {
-  let hash = basis;
-  for (const word of words) hash = hashAdd(hash, word);
-  return hashFinish(hash, size);
 }
 
 /** A word of the key, which is in the order of numbers, as a little-endian machine reads the same bytes from a frame. */

@@ -233,7 +233,7 @@ export class TunnelDevice implements Device {
       dontFragment = (memory.bytes[at + 6]! & 0x40) !== 0 ? FLAG.DONT_FRAGMENT : 0;
       at += (memory.bytes[at]! & 15) * 4;
     }
-    const headerSize = at < end ? decodeTunnel(protocol, memory.bytes, at, end, this.#header) : -1;
+    const headerSize = at < end ? decodeTunnel(protocol, memory.bytes, at, end, this.#header, false) : -1;
     if (headerSize < 0 || end - at - headerSize < 14) {
       this.#counters.receiveFailed(1);
       return;
@@ -249,6 +249,12 @@ export class TunnelDevice implements Device {
     packet.point(memory.bytes, memory.address, at + headerSize, end - at - headerSize);
     packet.tunnel = info;
     recognizePartialChecksum(packet);
+    // What no wire has carried has a checksum for what it would be there: a filled in checksum inside, segments of a super-segment.
+    const hasSum = protocol === 'gre' && (this.#header.flags & FLAG.CSUM) !== 0;
+    if (hasSum && packet.csumStart === 0 && sumBytes(memory.bytes, at, end - at) !== 0xffff) {
+      this.#counters.receiveFailed(1);
+      return;
+    }
     onPacket(packet);
   }
 

@@ -216,11 +216,14 @@ function unknown(code: string, version: number, type: number, more = ''): never 
 export function identifyMessage(bytes: Uint8Array): MessageForm {
   const version = bytes[0] ?? 0;
   const type = bytes[1] ?? 0;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const map = forms ?? load();
   const size = bytes.length;
   if (type === 0 && version > 0) return map.get(keyOf('t', Math.min(6, version), 0, 0)) ?? short();
   if (version < 1 || version > 6) return short();
+  if (type !== EXPERIMENTER && type !== multipartType(version, false) && type !== multipartType(version, true)) {
+    return map.get(keyOf('t', version, type, 0)) ?? unknown('OFPBRC_BAD_TYPE', version, type);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (type === EXPERIMENTER) {
     if (size < 16) return short();
     const vendor = view.getUint32(8);
@@ -228,9 +231,6 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
     const cls = vendorClass(vendor);
     const found = subtype > 0xffff ? undefined : map.get(keyOf(cls, version, type, subtype));
     return found ?? unknown('OFPBRC_BAD_SUBTYPE', version, type, `, vendor 0x${vendor.toString(16)}, subtype ${subtype}`);
-  }
-  if (type !== multipartType(version, false) && type !== multipartType(version, true)) {
-    return map.get(keyOf('t', version, type, 0)) ?? unknown('OFPBRC_BAD_TYPE', version, type);
   }
   const head = version === 1 ? 12 : 16;
   if (size < head) return short();

@@ -1,5 +1,6 @@
 // OpenFlow messages as values, independent of the version on the wire. `decode` gives one of these with the version it came in;
 // `encode` writes one for a version. Raw layouts, type numbers and errors are in the codec's tables, not here.
+import type { PeerError } from '../base/errors.ts';
 import type { Field } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import type { PackedMatch } from '../flow/mask.ts';
@@ -294,8 +295,8 @@ export type Message =
   | { kind: 'flowMonitorResumed' }
   | { kind: 'bundleControl'; bundleId: number; type: BundleType; flags: number }
   /** `inner` is a whole message with the version and transaction id of this one. */
-  /** `decoded` stands for `inner` where both were read at once. */
-  | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array; decoded?: FlowMod }
+  /** `decoded` stands for `inner` where both were read at once; it may be the fault in it. */
+  | { kind: 'bundleAdd'; bundleId: number; flags: number; inner: Uint8Array; decoded?: FlowMod | PeerError }
   | { kind: 'unknown'; type: number; experimenter: number; subtype: number; body: Uint8Array };
 
 export type MessageKind = Message['kind'];

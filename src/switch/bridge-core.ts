@@ -33,10 +33,11 @@ import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
 import { ALL_TABLES, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-table.ts';
-import { type FlowChange, FlowTables } from './tables/flow-tables.ts';
+import { FlowTables } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';
 import { MeterTable } from './tables/meter-table.ts';
 import type { FlowRule } from './tables/rule.ts';
+import type { FlowChange } from './tables/table-batch.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 
 const NORMAL: readonly Action[] = [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }];

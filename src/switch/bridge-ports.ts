@@ -1,7 +1,7 @@
 // A bridge's ports as OpenFlow sees them: their descriptions, what port mods change, counters and queues.
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
-import { portOrder } from '../flow/hash-order.ts';
+import { portOrder } from '../base/hash-order.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
 import type { PortDesc, PortStats } from '../openflow/message.ts';
 import type { QueueConfig } from '../openflow/table.ts';

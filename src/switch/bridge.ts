@@ -19,6 +19,7 @@ import type {
   PortKind,
   PortLink,
   PortRequest,
+  PortSummary,
   SwitchBridge,
   SwitchEnvironment,
   TraceFlow,
@@ -29,7 +30,8 @@ import type { Megaflows } from './megaflows.ts';
 import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
 import { traceFlow } from './translate/trace.ts';
-import { formatEndpoint, parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
+import { parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
+import { tunnelIdentity } from './translate/tunnel-text.ts';
 
 const log = logger('bridge');
 const tunnelLog = logger('tunnel');
@@ -87,24 +89,29 @@ export class Bridge implements SwitchBridge {
     this.core.configure(settings);
   }
 
+  /** Throws, and gives the port of the datapath back, where a tunnel cannot be beside those that are there; `self` is the one it replaces. */
+  async #refuseConflict(name: string, dpPort: number, tunnel: TunnelConfig, self: SwitchPort | undefined): Promise<void> {
+    const { tunnels } = this.#site.megaflows;
+    const policy = self?.dpPort === dpPort ? undefined : tunnels.hasGroupPolicy(dpPort);
+    const holder = tunnels.holder(dpPort, tunnel);
+    const hasOtherPolicy = policy !== undefined && policy !== tunnel.hasGroupPolicy;
+    if (!hasOtherPolicy && (holder === undefined || holder === self)) return;
+    await this.datapath.portDelete(dpPort);
+    if (hasOtherPolicy) {
+      throw new ConfigError(`${name}: VXLAN-GBP, and non-VXLAN-GBP tunnels can't be configured on the same dst_port`);
+    }
+    tunnelLog.warn(
+      `${name}: attempting to add tunnel port with same config as port '${holder?.name}' (${tunnelIdentity(tunnel)}, dp port=${dpPort})`,
+    );
+    throw new ConfigError(`could not add network device ${name} to ofproto (File exists)`);
+  }
+
   async portAdd(request: PortRequest): Promise<OfPort> {
     if (this.portNamed(request.name) !== undefined) throw new ConfigError(`${request.name} is already a port of ${this.name}`);
     const tunnel = tunnelOf(request.name, request.port);
     const spec = specOf(request.name, request.port, tunnel);
     const dpPort = spec === undefined ? undefined : await this.datapath.portAdd(spec);
-    if (dpPort !== undefined && tunnel !== undefined) {
-      const holder = this.#site.megaflows.tunnels.holder(dpPort, tunnel);
-      if (holder !== undefined) {
-        await this.datapath.portDelete(dpPort);
-        const { local, remote, inKey } = tunnel;
-        const text = `${typeof local === 'string' ? '::' : formatEndpoint(local)}->${remote === 'flow' ? 'flow' : formatEndpoint(remote)}`;
-        const key = inKey === 'flow' ? 'flow' : inKey === 0n ? '0' : `0x${inKey.toString(16)}`;
-        tunnelLog.warn(
-          `${request.name}: attempting to add tunnel port with same config as port '${holder.name}' (${text}, key=${key}, legacy_l2, dp port=${dpPort})`,
-        );
-        throw new ConfigError(`could not add network device ${request.name} to ofproto (File exists)`);
-      }
-    }
+    if (dpPort !== undefined && tunnel !== undefined) await this.#refuseConflict(request.name, dpPort, tunnel, undefined);
     const port: SwitchPort = {
       bridge: this.core,
       port: this.#number(request.ofportRequest),
@@ -163,13 +170,7 @@ export class Bridge implements SwitchBridge {
       const spec = specOf(port.name, kind, tunnel);
       // The new place is opened before the old one is closed, so that a failure changes nothing and a shared socket stays open.
       const dpPort = spec === undefined ? undefined : await this.datapath.portAdd(spec);
-      if (dpPort !== undefined && tunnel !== undefined) {
-        const holder = this.#site.megaflows.tunnels.holder(dpPort, tunnel);
-        if (holder !== undefined && holder !== port) {
-          await this.datapath.portDelete(dpPort);
-          throw new ConfigError(`could not add network device ${port.name} to ofproto (File exists)`);
-        }
-      }
+      if (dpPort !== undefined && tunnel !== undefined) await this.#refuseConflict(port.name, dpPort, tunnel, port);
       const old = port.dpPort;
       this.#site.megaflows.portDetach(old, port);
       port.tunnel = tunnel;
@@ -200,8 +201,8 @@ export class Bridge implements SwitchBridge {
     return undefined;
   }
 
-  *ports(): Generator<{ port: OfPort; name: string; kind: PortKind }> {
-    for (const { port, name, kind } of this.core.ports.values()) yield { port, name, kind };
+  *ports(): Generator<PortSummary> {
+    for (const { port, name, kind, dpPort, tunnel } of this.core.ports.values()) yield { port, name, kind, dpPort, tunnel };
   }
 
   portCounters(number: OfPort): DpPortCounters | undefined {

@@ -7,6 +7,7 @@ import type { Key } from '../flow/key.ts';
 import type { Action, OfPort, Subfield } from '../openflow/action.ts';
 import type { OfVersion, Role } from '../openflow/message.ts';
 import type { Bond, BondSettings } from '../protocols/bond.ts';
+import type { TunnelConfig } from './translate/tunnel-config.ts';
 import type { Underlay } from './underlay/underlay.ts';
 
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
@@ -68,6 +69,16 @@ export interface SwitchHost {
   portRenumbered?(datapath: Datapath, from: number, to: number): void;
   /** What a userspace action asks for, as text inside `userspace(pid=0,...)`. */
   cookieText?(datapath: Datapath, cookie: UserspaceCookie): string;
+}
+
+/** A port of a bridge; `tunnel` are the options of a tunnel as they were read. */
+export interface PortSummary {
+  port: OfPort;
+  name: string;
+  kind: PortKind;
+  /** Undefined for a patch port. */
+  dpPort?: DpPort | undefined;
+  tunnel?: TunnelConfig | undefined;
 }
 
 /** Where a station was. */
@@ -234,7 +245,7 @@ export interface SwitchBridge {
   portChange(port: OfPort, kind: PortKind): Promise<void>;
   portLink(port: OfPort, link: PortLink): void;
   portNamed(name: string): OfPort | undefined;
-  ports(): Iterable<{ port: OfPort; name: string; kind: PortKind }>;
+  ports(): Iterable<PortSummary>;
   portCounters(port: OfPort): DpPortCounters | undefined;
   bundleSet(request: BundleRequest): void;
   bundleDelete(name: string): void;

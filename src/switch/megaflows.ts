@@ -15,28 +15,44 @@
 // 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
 import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
+import { FlowSlots } from '../datapath/flow-slots.ts';
 import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
 import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
-import { type Megaflow, MegaflowBook, writeKey } from './megaflow-book.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
 import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
 import { recycleTranslation, translate } from './translate/translate.ts';
-import type { ControllerSend, Translation } from './translate/translation.ts';
+import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
 import { TunnelMap } from './translate/tunnel-config.ts';
 import type { NativeTunnels } from './underlay/native.ts';
 
 const PASS_INTERVAL_MS = 500;
-/** Work done before other events get their turn. */
-const SLICE_MS = 4;
+/** Work done before other events get their turn: the first frame of a new flow waits as long. */
+const SLICE_MS = 1;
 const SLICE_FLOWS = 64;
 const FULL_IDLE_MS = 100;
 /** A barrier brings megaflows up to date itself unless one has just done so: a stream of them does not pay for each. */
 const CATCH_UP_MS = 20;
+const MOST_CATCH_UP_MS = 4;
 const MAX_HELD_BYTES = 8 << 20;
+
+/** A flow of ours; its match is the datapath's to keep. */
+interface Megaflow {
+  readonly id: FlowId;
+  readonly inPort: number;
+  readonly recircId: number;
+  actions: readonly DpAction[];
+  effects: readonly Effect[];
+  /** Of the counters already applied. */
+  packets: number;
+  bytes: number;
+  usedMs: number;
+  /** Of what translation reads: the one that it was translated by last. */
+  generation: number;
+}
 
 /** Where a key came in. */
 export interface Ingress {
@@ -61,7 +77,7 @@ export class Megaflows {
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
-  readonly #flows = new MegaflowBook();
+  readonly #flows = new FlowSlots<Megaflow>();
   /** The key of the flow being revalidated. */
   readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
@@ -204,8 +220,9 @@ export class Megaflows {
   #install(key: Key, translation: Translation, now: number, packets = 0, bytes = 0): FlowId | undefined {
     const { effects } = translation;
     const actions = installed(translation);
-    const under = this.#flows.under(this.isExact ? packetMask(key) : translation.mask);
-    const known = this.#flows.find(under, key);
+    const mask = this.isExact ? packetMask(key) : translation.mask;
+    const before = this.datapath.flowFind(key, mask);
+    const known = before === undefined ? undefined : this.#flows.get(before);
     if (known !== undefined) {
       // The frame was on its way while another of its flow came first.
       this.#settle(known, now);
@@ -217,13 +234,16 @@ export class Megaflows {
       return undefined;
     }
     if (this.#flows.size >= this.flowLimit) return undefined;
-    const id = this.datapath.flowPut(key, under.mask, actions, key);
-    this.#flows.add(under, key, { id, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
+    const id = this.datapath.flowPut(key, mask, actions, key);
+    const inPort = (key[W.IN_PORT]! & mask[W.IN_PORT]!) >>> 0;
+    const recircId = (key[W.RECIRC_ID]! & mask[W.RECIRC_ID]!) >>> 0;
+    this.#flows.set({ id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation: this.#generation });
     return id;
   }
 
   /** Moves the counters of a megaflow to what it was translated by. */
   #settle(flow: Megaflow, now: number): void {
+    if (this.datapath.flowPackets(flow.id) <= flow.packets) return;
     const stats = this.datapath.flowStats(flow.id);
     if (stats === undefined) return;
     const packets = Number(stats.packets);
@@ -240,7 +260,7 @@ export class Megaflows {
   #remove(flow: Megaflow): void {
     this.#settle(flow, this.#clock.now());
     this.datapath.flowDelete(flow.id);
-    this.#flows.delete(flow);
+    this.#flows.delete(flow.id);
   }
 
   /** A flow is gone from the datapath without our doing. */
@@ -269,11 +289,11 @@ export class Megaflows {
     this.#schedule(0);
   }
 
-  /** Revalidates for at most a slice's time, if it has not just been done. */
+  /** Revalidates for a short while, if it has not just been done. */
   catchUp(): void {
     const now = performance.now();
     if (this.#isTrue || now - this.#caughtUpAt < CATCH_UP_MS) return;
-    while (!this.#isTrue && performance.now() - now < SLICE_MS) this.#slice();
+    while (!this.#isTrue && performance.now() - now < MOST_CATCH_UP_MS) this.#slice();
     this.#caughtUpAt = performance.now();
   }
 
@@ -357,8 +377,10 @@ export class Megaflows {
     }
     if (flow.generation === this.#generation) return;
     const generation = this.#generation;
-    const translation = this.#translate(writeKey(flow, this.#scratch), now);
-    const isTrue = translation !== undefined && isWithin(translation.mask, flow.under.mask);
+    this.datapath.flowKey(flow.id, this.#scratch);
+    const mask = this.datapath.flowMask(flow.id);
+    const translation = mask === undefined ? undefined : this.#translate(this.#scratch, now);
+    const isTrue = mask !== undefined && translation !== undefined && isWithin(translation.mask, mask);
     if (translation !== undefined) recycleTranslation(translation);
     if (!isTrue) {
       this.#remove(flow);

@@ -21,15 +21,25 @@ const TRANSPARENT_ETHERNET = 0x6558;
 const get16 = (b: Uint8Array, i: number): number => (b[i]! << 8) | b[i + 1]!;
 const get32 = (b: Uint8Array, i: number): number => ((b[i]! << 24) | (b[i + 1]! << 16) | (b[i + 2]! << 8) | b[i + 3]!) >>> 0;
 
-/** Reads the header at [at, end) into `header`. Gives its size, or -1 when it is no header of an Ethernet frame or is damaged. */
-export function decodeTunnel(protocol: TunnelProtocol, b: Uint8Array, at: number, end: number, header: TunnelHeader): number {
+/**
+ * Reads the header at [at, end) into `header`. Gives its size, or -1 when it is no header of an Ethernet frame or is damaged. Without
+ * `checksSum` a GRE checksum is the caller's.
+ */
+export function decodeTunnel(
+  protocol: TunnelProtocol,
+  b: Uint8Array,
+  at: number,
+  end: number,
+  header: TunnelHeader,
+  checksSum = true,
+): number {
   header.idHigh = 0;
   header.idLow = 0;
   header.flags = 0;
   header.gbpId = 0;
   header.gbpFlags = 0;
   header.optionsSize = 0;
-  if (protocol === 'gre') return decodeGre(b, at, end, header);
+  if (protocol === 'gre') return decodeGre(b, at, end, header, checksSum);
   if (end - at < 8) return -1;
   if (protocol === 'vxlan') {
     if ((b[at]! & 0x08) === 0) return -1;
@@ -49,7 +59,7 @@ export function decodeTunnel(protocol: TunnelProtocol, b: Uint8Array, at: number
   return size;
 }
 
-function decodeGre(b: Uint8Array, at: number, end: number, header: TunnelHeader): number {
+function decodeGre(b: Uint8Array, at: number, end: number, header: TunnelHeader, checksSum: boolean): number {
   if (end - at < 4) return -1;
   const flags = b[at]!;
   // Routing and the reserved bits are of RFC 1701 and must be refused; so must any version but 0.
@@ -58,7 +68,7 @@ function decodeGre(b: Uint8Array, at: number, end: number, header: TunnelHeader)
   if (end - at < size) return -1;
   let next = at + 4;
   if ((flags & 0x80) !== 0) {
-    if (sumBytes(b, at, end - at) !== 0xffff) return -1;
+    if (checksSum && sumBytes(b, at, end - at) !== 0xffff) return -1;
     header.flags |= FLAG.CSUM;
     next += 4;
   }

@@ -18,6 +18,7 @@ import { flowText, spoil } from './flow-lines.ts';
 import { anyMessage } from './messages.ts';
 import { Dice } from './random.ts';
 import { wireMessage } from './sections.ts';
+import { sameInAllWays } from './shaped-flow-mods.ts';
 import { entriesLine, wireActions, wireInstructions } from './wire-pieces.ts';
 
 /** No input may take longer, however busy the machine. */
@@ -53,6 +54,12 @@ export const TARGETS: Readonly<Record<string, (d: Dice) => unknown>> = {
     const mod = parseFlow(flowText(d, 1), 'add');
     checkFlow(mod);
     return printBytes(encodeMessage(version(d), 1, mod, d.chance(1, 2) ? { nxFlows: true } : {}));
+  },
+  // The sound one teaches the shapes by which the damaged one may be read.
+  shaped: (d) => {
+    const bytes = encodeMessage(version(d), 1, parseFlow(flowText(d, 1), d.pick(['add', 'modify', 'delete', 'delete_strict'] as const)));
+    sameInAllWays(bytes);
+    sameInAllWays(harm(d, bytes));
   },
   entriesText: (d) => formatEntries(parseEntries(spoil(d, `${entriesLine(d, true)} `))),
 };

@@ -16,6 +16,7 @@ test('what actions do beyond output: labels, second tags, copies for the control
     'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2 -- add-port br0 vc -- set interface vc ofport_request=3',
   );
   const mac = b.ok('cat /sys/class/net/eth0/address').trim();
+  h.ok('ovs-ofctl -O OpenFlow13 add-group br0 group_id=1,type=select,bucket=output:3,bucket=output:3');
   a.ok(`ip neigh replace 10.0.0.2 lladdr ${mac} dev eth0`);
   for (const [what, actions, seen, place] of [
     ['two outputs', 'output:2,output:3', /10\.0\.0\.1 > 10\.0\.0\.2/, /offloaded:yes/],
@@ -27,6 +28,13 @@ test('what actions do beyond output: labels, second tags, copies for the control
       /offloaded:yes/,
     ],
     ['truncation', 'output(port=3,max_len=60)', /length 60: /, /offloaded:yes/],
+    [
+      'a copy that changes, before a change',
+      'clone(push_vlan:0x8100,set_field:4101->vlan_vid,output:3),dec_ttl,output:2',
+      /vlan 5,.*10\.0\.0\.1 > 10\.0\.0\.2/,
+      /offloaded:yes/,
+    ],
+    ['a select group', 'group:1', /10\.0\.0\.1 > 10\.0\.0\.2/, /offloaded:yes/],
     ['a controller', 'controller(max_len=64),output:3', /10\.0\.0\.1 > 10\.0\.0\.2/, /offloaded:partial/],
   ] as const) {
     h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'del-flows', 'br0']);

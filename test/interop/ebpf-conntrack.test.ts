@@ -204,3 +204,34 @@ test('connections live on without the daemon, and the next one knows them; a flu
   await client.stop('SIGKILL');
   await server.stop('SIGKILL');
 });
+
+test('labels, the first tuple, several lookups in one list, and echoes pass in the kernel', { skip }, async (t) => {
+  const { h, a, b } = await net(world(t));
+  flows(
+    h,
+    `
+    priority=20,arp,actions=flood
+    priority=10,ip,actions=ct(table=1,zone=1)
+    table=1,in_port=1,ct_state=+trk+new,ip,actions=ct(commit,zone=1,exec(set_field:5->ct_label)),ct(commit,zone=2),2
+    table=1,in_port=1,ct_state=+trk+est,ct_label=5,ct_nw_dst=10.0.0.2,ip,actions=ct(commit,zone=1,exec(set_field:5->ct_label)),ct(commit,zone=2),2
+    table=1,in_port=2,ct_state=+trk+est+rpl,ct_label=5/0xff,ct_nw_src=10.0.0.1,ip,actions=ct(zone=2,table=2)
+    table=2,ct_state=+trk+est+rpl,ct_zone=2,ip,actions=1`,
+  );
+  const gbits = await rate(a, b, '10.0.0.2');
+  t.diagnostic(`${gbits.toFixed(1)} Gbit/s`);
+  const kernel = carried(h).filter(({ packets }) => packets > 100);
+  assert.ok(kernel.length >= 3, h.ok('ovs-appctl dpctl/dump-flows -m'));
+  // Connections begin and end with the tracker.
+  for (const { line } of kernel) assert.match(line, /offloaded:(yes|partial)/);
+  const before = punts(h);
+  assert.match(a.ok('ping -c 200 -i 0.005 -q 10.0.0.2'), / 200 received/);
+  assert.ok(punts(h) - before < 100, `${punts(h) - before} frames of 400 echoes went to user space`);
+  assert.match(h.ok('ovs-appctl dpctl/dump-conntrack'), /icmp,orig=.*zone=1,labels=0x5/);
+  // Without its label nothing passes.
+  h.ok('ovs-appctl dpctl/flush-conntrack');
+  flows(
+    h,
+    'priority=20,arp,actions=flood\npriority=10,ip,actions=ct(table=1,zone=1)\ntable=1,in_port=1,ct_state=+trk+new,ip,actions=ct(commit,zone=1),2\ntable=1,ip,ct_label=5,actions=normal',
+  );
+  assert.notEqual(a.run('ping -c 3 -i 0.1 -W 1 10.0.0.2').code, 0);
+});

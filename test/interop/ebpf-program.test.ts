@@ -289,49 +289,52 @@ test('the same actions leave the same bytes', async (t) => {
   assert.ok(left < compared / 10);
 });
 
-test('a frame is looked up once more, with the hash that user space makes', async () => {
-  const datapath = new DummyDatapath(new VirtualClock());
-  let found: Uint32Array | undefined;
-  datapath.setUpcallSink((batch) => {
-    found = batch.at(-1)?.key;
-  });
-  const recirculate: DpAction[] = [
-    { kind: 'hash', algorithm: 0, basis: 7 },
-    { kind: 'recirc', id: 5 },
-  ];
-  const first = shapeActions(recirculate, () => undefined);
-  const second = shapeActions([set('eth', [W.ETH, 0x01020304, 0xffffffff]), reveal], () => undefined);
-  assert.ok(typeof first !== 'string' && typeof second !== 'string');
-  const { program, flows, maps } = load([allMask, { ...allMask, map: 'unused', masks: words.map(() => 0xff) }], [first, second]);
-  storeActions(maps, 1, first.params, 0);
-  storeActions(maps, 2, second.params, 1);
-  let hashes = 0;
-  for (let i = 0; i < 200; i++) {
+for (const algorithm of [0, 1]) {
+  test(`a frame is looked up once more, with the hash that user space makes (algorithm ${algorithm})`, async () => {
+    setVlanLimit(2);
+    const datapath = new DummyDatapath(new VirtualClock());
+    let found: Uint32Array | undefined;
+    datapath.setUpcallSink((batch) => {
+      found = batch.at(-1)?.key;
+    });
+    const recirculate: DpAction[] = [
+      { kind: 'hash', algorithm, basis: 7 },
+      { kind: 'recirc', id: 5 },
+    ];
+    const first = shapeActions(recirculate, () => undefined);
+    const second = shapeActions([set('eth', [W.ETH, 0x01020304, 0xffffffff]), reveal], () => undefined);
+    assert.ok(typeof first !== 'string' && typeof second !== 'string');
+    const { program, flows, maps } = load([allMask, { ...allMask, map: 'unused', masks: words.map(() => 0xff) }], [first, second]);
+    storeActions(maps, 1, first.params, 0);
+    storeActions(maps, 2, second.params, 1);
+    let hashes = 0;
+    for (let i = 0; i < 200; i++) {
+      const frame = randomFrame();
+      const key = newKey();
+      key[W.IN_PORT] = PORT;
+      found = undefined;
+      datapath.execute(frame, key, recirculate);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.ok(found !== undefined);
+      assert.equal(found[W.RECIRC_ID], 5);
+      if (found[W.DP_HASH] !== 0) hashes++;
+      const before = keyBytes(frame);
+      const after = keyBytes(frame, 5, found[W.DP_HASH]);
+      updateElement(flows, before, new Uint8Array(FLOW_VALUE.size));
+      updateElement(flows, after, new Uint8Array(Uint32Array.of(1, 1).buffer));
+      const got = testRun(program, frame).frame;
+      assert.deepEqual([...got.subarray(0, 4)], [1, 2, 3, 4], `${i}: ${Buffer.from(frame).toString('hex')}`);
+      deleteElement(flows, before);
+      deleteElement(flows, after);
+    }
+    assert.equal(hashes, 200);
+    // A list that comes back to itself ends.
     const frame = randomFrame();
-    const key = newKey();
-    key[W.IN_PORT] = PORT;
-    found = undefined;
-    datapath.execute(frame, key, recirculate);
-    await new Promise((resolve) => setImmediate(resolve));
-    assert.ok(found !== undefined);
-    assert.equal(found[W.RECIRC_ID], 5);
-    if (found[W.DP_HASH] !== 0) hashes++;
-    const before = keyBytes(frame);
-    const after = keyBytes(frame, 5, found[W.DP_HASH]);
-    updateElement(flows, before, new Uint8Array(FLOW_VALUE.size));
-    updateElement(flows, after, new Uint8Array(Uint32Array.of(1, 1).buffer));
-    const got = testRun(program, frame).frame;
-    assert.deepEqual([...got.subarray(0, 4)], [1, 2, 3, 4], `${i}: ${Buffer.from(frame).toString('hex')}`);
-    deleteElement(flows, before);
-    deleteElement(flows, after);
-  }
-  assert.equal(hashes, 200);
-  // A list that comes back to itself ends.
-  const frame = randomFrame();
-  storeActions(maps, 1, first.params, 1);
-  updateElement(flows, keyBytes(frame), new Uint8Array(FLOW_VALUE.size));
-  testRun(program, frame);
-});
+    storeActions(maps, 1, first.params, 1);
+    updateElement(flows, keyBytes(frame), new Uint8Array(FLOW_VALUE.size));
+    testRun(program, frame);
+  });
+}
 
 test('a meter passes and counts as in user space', () => {
   const [metered, plain] = [

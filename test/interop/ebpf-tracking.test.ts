@@ -6,6 +6,7 @@ import { closeObject, createMap, deleteElement, loadProgram, lookupElement, test
 import { scanMap } from '../../src/bpf/objects.ts';
 import type { DpAction } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
+import { CT_MORE } from '../../src/datapath/ebpf/ct-program.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
 import {
   ACTIONS_VALUE,
@@ -22,7 +23,7 @@ import { ConnectionMirror, CT_KEY_SIZE, CT_VALUE } from '../../src/datapath/user
 import { Connection, MIRRORED } from '../../src/datapath/userspace/conntrack/table.ts';
 import { TCP_STATE, TCP_TIMEOUT } from '../../src/datapath/userspace/conntrack/tcp-state.ts';
 import { Conntrack } from '../../src/datapath/userspace/conntrack/tracker.ts';
-import { FOUND, newTuple, readTuple, reverseTuple, T } from '../../src/datapath/userspace/conntrack/tuple.ts';
+import { FOUND, isIcmp, newTuple, readTuple, reverseTuple, T } from '../../src/datapath/userspace/conntrack/tuple.ts';
 import { extractKey, layoutL4, setVlanLimit } from '../../src/flow/extract.ts';
 import { CT_STATE, newKey, W } from '../../src/flow/key.ts';
 import { HEADROOM, newPacket } from '../../src/netdev/packet.ts';
@@ -34,6 +35,22 @@ const PORT = 7;
 const ZONE = 77;
 const RECIRC = 5;
 const words = [...EXTRACTED_WORDS].sort((x, y) => x - y);
+/** What the second lookup asks for; a mask has so many words at most. */
+const tracked = [
+  W.IN_PORT,
+  W.ETH,
+  W.TYPE,
+  W.NW_SRC,
+  W.NW_DST,
+  W.TP,
+  W.RECIRC_ID,
+  W.CT_STATE,
+  W.CT_ZONE,
+  W.CT_MARK,
+  W.IPV6_SRC,
+  W.IPV6_DST,
+  ...CT_MORE,
+];
 const opened: number[] = [];
 after(() => {
   for (const fd of opened) closeObject(fd);
@@ -64,10 +81,11 @@ const marked: DpAction[] = [
   { kind: 'pushVlan', tpid: 0x8100, tci: 0x1fff },
 ];
 
-function open() {
+function open(actions: readonly DpAction[] = list) {
   const maps = new Map<string, number>();
   const mask: MaskSpec = { map: 'flows', words, masks: words.map(() => 0xffffffff) };
-  for (const spec of [...fixedMaps(RING_SIZE), maskMap('flows', words.length)]) {
+  const second: MaskSpec = { map: 'tracked', words: tracked, masks: tracked.map(() => 0xffffffff) };
+  for (const spec of [...fixedMaps(RING_SIZE), maskMap('flows', words.length), maskMap('tracked', tracked.length)]) {
     const fd = createMap(spec);
     opened.push(fd);
     maps.set(spec.name, fd);
@@ -75,8 +93,8 @@ function open() {
   const port = new Uint8Array(PORT_VALUE.size);
   port[0] = PORT;
   updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
-  const shapes = [list, marked].map((actions, i) => {
-    const shaped = shapeActions(actions, () => undefined);
+  const shapes = [actions, marked].map((one, i) => {
+    const shaped = shapeActions(one, () => undefined);
     assert.ok(typeof shaped !== 'string');
     const value = new Uint8Array(ACTIONS_VALUE.size);
     value[ACTIONS_VALUE.shape] = i + 1;
@@ -84,15 +102,15 @@ function open() {
     updateElement(maps.get('actions')!, Uint8Array.of(i, 0, 0, 0), value);
     return { number: i + 1, shape: shaped.shape };
   });
-  const program = loadProgram(compileProgram({ masks: [mask], shapes, vlanLimit: 2 }), maps, 'weft_test');
+  const program = loadProgram(compileProgram({ masks: [mask, second], shapes, vlanLimit: 2 }), maps, 'weft_test');
   opened.push(program);
   updateElement(maps.get('programs')!, new Uint8Array(4), new Uint8Array(Uint32Array.of(program).buffer));
   return { program, maps, flows: maps.get('flows')! };
 }
 
-function bytesOf(key: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(words.length * 4);
-  for (const [i, word] of words.entries()) new DataView(bytes.buffer).setUint32(i * 4, key[word]!);
+function bytesOf(key: Uint32Array, of: readonly number[] = words): Uint8Array {
+  const bytes = new Uint8Array(of.length * 4);
+  for (const [i, word] of of.entries()) new DataView(bytes.buffer).setUint32(i * 4, key[word]!);
   return bytes;
 }
 
@@ -110,7 +128,10 @@ function acknowledge(frame: Uint8Array): void {
 }
 
 function connectionOf(tuple: Uint32Array): { connection: Connection; isReply: boolean } {
-  const isReply = random(2) === 0;
+  const isPing = isIcmp(tuple[T.WHAT]! & 0xff);
+  // An echo reply is no request's direction.
+  const type = (tuple[T.PORTS]! >>> 8) & 0xff;
+  const isReply = isPing ? type === 0 || type === 129 : random(2) === 0;
   const nat = random(4);
   // What the packet has becomes one direction; the other is its reverse, but for what is translated.
   const other = newTuple();
@@ -120,12 +141,13 @@ function connectionOf(tuple: Uint32Array): { connection: Connection; isReply: bo
     const changed = isReply === isSource ? T.SRC : T.DST;
     const isIpv4 = (other[T.WHAT]! & 0xff00) === 0x400;
     for (let i = isIpv4 ? 3 : 0; i < 4; i++) other[changed + i] = word32();
-    if (random(2) === 0) other[T.PORTS] = word32();
+    if (!isPing && random(2) === 0) other[T.PORTS] = word32();
   }
   const connection = isReply ? new Connection(other, tuple) : new Connection(tuple, other);
   connection.nat = nat === 3 ? 0 : nat;
   connection.mark = word32();
-  connection.state = 2;
+  for (let i = 0; i < 4; i++) connection.label[i] = word32();
+  connection.state = isPing ? 1 : 2;
   connection.expiresMs = 1e12;
   if (connection.tcp !== undefined) {
     connection.tcp.timeout = TCP_TIMEOUT.ESTABLISHED;
@@ -150,7 +172,7 @@ test('established connections: the same state and the same bytes', (t) => {
     value.copyWithin(PENDING_VALUE.done, PENDING_VALUE.put, PENDING_VALUE.put + 4);
     updateElement(fd, Uint8Array.of(PORT, 0, 0, 0), value);
   };
-  let [compared, translated, left] = [0, 0, 0];
+  let [compared, translated, left, echoes] = [0, 0, 0, 0];
   while (compared < pairs) {
     const frame = randomFrame();
     acknowledge(frame);
@@ -175,10 +197,13 @@ test('established connections: the same state and the same bytes', (t) => {
       continue;
     }
     const proto = tuple[T.WHAT]! & 0xff;
-    if (proto !== 6 && proto !== 17) {
+    const type = (tuple[T.PORTS]! >>> 8) & 0xff;
+    const isEcho = (proto === 1 && (type === 8 || type === 0)) || (proto === 58 && (type === 128 || type === 129));
+    if (proto !== 6 && proto !== 17 && !isEcho) {
       deleteElement(flows, before);
       continue;
     }
+    if (isEcho) echoes++;
     const { connection, isReply } = connectionOf(tuple);
     tracker.table.insert(connection);
     connection.isLoose = true;
@@ -190,10 +215,10 @@ test('established connections: the same state and the same bytes', (t) => {
     const second = newKey();
     second[W.IN_PORT] = PORT;
     extractKey(bytes, 0, bytes.length, second);
-    for (const word of [W.CT_STATE, W.CT_ZONE, W.CT_MARK]) second[word] = key[word]!;
+    for (const word of [W.CT_STATE, W.CT_ZONE, W.CT_MARK, ...CT_MORE]) second[word] = key[word]!;
     second[W.RECIRC_ID] = RECIRC;
-    const found = bytesOf(second);
-    updateElement(flows, found, new Uint8Array(Uint32Array.of(1, 1).buffer));
+    const found = bytesOf(second, tracked);
+    updateElement(maps.get('tracked')!, found, new Uint8Array(Uint32Array.of(1, 1).buffer));
     // The first frame of a direction follows others of its port to user space, until those have been dealt with.
     if (compared < 1000 && compared % 100 === 1) {
       const count = punted();
@@ -211,11 +236,78 @@ test('established connections: the same state and the same bytes', (t) => {
     testRun(program, frame);
     assert.equal(punted(), count + 1, what);
     deleteElement(flows, before);
-    deleteElement(flows, found);
+    deleteElement(maps.get('tracked')!, found);
     compared++;
   }
-  t.diagnostic(`${compared} frames of connections, ${translated} of them translated; ${left} frames without`);
+  t.diagnostic(`${compared} frames of connections, ${translated} of them translated, ${echoes} echoes; ${left} frames without`);
+  assert.ok(echoes > compared / 100);
   assert.ok(translated > compared / 4);
+});
+
+test('a connection is carried where mark and label are what the action would make them', () => {
+  setVlanLimit(2);
+  const commit = (mark: readonly [number, number], label: readonly [readonly number[], readonly number[]]): DpAction[] => [
+    { kind: 'ct', commit: true, force: false, zone: ZONE, helper: '', timeout: '', mark, label },
+    { kind: 'recirc', id: RECIRC },
+  ];
+  const all = 0xffffffff;
+  const { program, maps, flows } = open(
+    commit(
+      [0, all],
+      [
+        [0, 0, 0, 0],
+        [all, all, all, all],
+      ],
+    ),
+  );
+  const tracker = new Conntrack();
+  tracker.share(maps.get('connections')!);
+  const punted = (): number => {
+    const value = new Uint8Array(TOTALS_VALUE.size);
+    lookupElement(maps.get('totals')!, new Uint8Array(4), value);
+    return new DataView(value.buffer).getUint32(TOTALS_VALUE.punted + PUNT_REASON.actions * 8, true);
+  };
+  const count = { carried: 0, left: 0 };
+  while (count.carried < 40 || count.left < 40) {
+    const frame = randomFrame();
+    acknowledge(frame);
+    const [key, tuple, packet] = [newKey(), newTuple(), newPacket()];
+    key[W.IN_PORT] = PORT;
+    packet.point(packet.bytes, packet.address, HEADROOM, frame.length);
+    packet.bytes.set(frame, packet.start);
+    const layout = extractKey(packet.bytes, packet.start, packet.length, key);
+    if (readTuple(packet, key, layout, ZONE, tuple) !== FOUND.PLAIN || (tuple[T.WHAT]! & 0xff) !== 17) continue;
+    const { connection } = connectionOf(tuple);
+    tracker.table.insert(connection);
+    connection.isLoose = true;
+    tracker.execute(packet, key, layout, { ...request, nat: undefined });
+    // What the action sets is there already, or one word of it is not.
+    const masks = Array.from({ length: 5 }, () => word32() | 1);
+    const values = [connection.mark, ...connection.label].map((word, i) => (word & masks[i]!) >>> 0);
+    const wrong = random(2) === 0 ? random(5) : -1;
+    if (wrong >= 0) values[wrong] = (values[wrong]! ^ 1) >>> 0;
+    const shaped = shapeActions(commit([values[0]!, masks[0]!], [values.slice(1), masks.slice(1)]), () => undefined);
+    assert.ok(typeof shaped !== 'string');
+    const value = new Uint8Array(ACTIONS_VALUE.size);
+    value[ACTIONS_VALUE.shape] = 1;
+    value.set(shaped.params, ACTIONS_VALUE.params);
+    updateElement(maps.get('actions')!, new Uint8Array(4), value);
+    const before = newKey();
+    before[W.IN_PORT] = PORT;
+    extractKey(frame, 0, frame.length, before);
+    updateElement(flows, bytesOf(before), new Uint8Array(FLOW_VALUE.size));
+    const was = punted();
+    testRun(program, frame);
+    assert.equal(punted() - was, wrong >= 0 ? 1 : 0, `WEFT_SEED ${currentSeed()}`);
+    if (wrong >= 0) count.left++;
+    else count.carried++;
+    deleteElement(flows, bytesOf(before));
+    tracker.table.remove(connection);
+    const pending = new Uint8Array(PENDING_VALUE.size);
+    lookupElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), pending);
+    pending.copyWithin(PENDING_VALUE.done, PENDING_VALUE.put, PENDING_VALUE.put + 4);
+    updateElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), pending);
+  }
 });
 
 test('a connection that the kernel carries does not end; one that it does not carry does; the next tracker finds both', () => {
@@ -259,8 +351,8 @@ test('a connection that the kernel carries does not end; one that it does not ca
   const found = [...next.table.connections()].find((one) => one.original.tuple.every((word, i) => word === connection.original.tuple[i]));
   assert.ok(found !== undefined);
   assert.deepEqual(
-    { reply: [...found.reply.tuple], mark: found.mark, nat: found.nat },
-    { reply: [...connection.reply.tuple], mark: connection.mark, nat: connection.nat },
+    { reply: [...found.reply.tuple], mark: found.mark, label: found.label, nat: found.nat },
+    { reply: [...connection.reply.tuple], mark: connection.mark, label: connection.label, nat: connection.nat },
   );
   tracker.table.remove(connection);
   tracker.table.remove(idle);

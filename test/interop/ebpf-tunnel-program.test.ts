@@ -2,22 +2,10 @@
 // goes out is what it writes, and what is not for a tunnel is left alone. WEFT_EBPF_PAIRS sets how many (2,000 by default).
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { closeObject, createMap, deleteElement, loadProgram, testRun, updateElement } from '../../src/bpf/kernel.ts';
-import type { TunnelKey } from '../../src/datapath/datapath.ts';
+import { deleteElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
 import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from '../../src/datapath/ebpf/extract-program.ts';
-import {
-  ACTIONS_VALUE,
-  FLOW_VALUE,
-  fixedMaps,
-  maskMap,
-  OUTER_VALUE,
-  PORT_VALUE,
-  TUNNEL_KEY,
-  TUNNEL_PROTOCOL,
-  TUNNEL_VALUE,
-} from '../../src/datapath/ebpf/map-layout.ts';
-import { outerTemplate } from '../../src/datapath/ebpf/outer-header.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from '../../src/datapath/ebpf/map-layout.ts';
 import { compileProgram, type MaskSpec } from '../../src/datapath/ebpf/program.ts';
 import { compileTunnelPop } from '../../src/datapath/ebpf/tunnel-pop-program.ts';
 import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
@@ -25,24 +13,13 @@ import { newKey, W } from '../../src/flow/key.ts';
 import { sumBytes } from '../../src/wire/checksum.ts';
 import { decodeTunnel, type TunnelProtocol } from '../../src/wire/tunnel-headers.ts';
 import { currentSeed, random, randomFrame } from './support/random-frames.ts';
+import { closeAll, load, open, pusher, THEIRS4, TUNNEL_PORT, them, tunnelKey, UDP_PORTS } from './support/tunnel-programs.ts';
 
 const pairs = Number(process.env['WEFT_EBPF_PAIRS'] ?? 2_000);
-const DEVICE_PORT = 7;
-const TUNNEL_PORT = 9;
-const REDIRECTED = 7;
 const NEXT = 0xffffffff;
-const MTU = 9000;
-const UDP_PORTS: Record<TunnelProtocol, number> = { gre: 0, vxlan: 4789, geneve: 6081 };
-const us = [0xfd000000, 0, 0, 1];
-const them = [0xfd000000, 0, 0, 2];
-const OURS4 = 0xac100001;
-const THEIRS4 = 0xac100002;
 
 setVlanLimit(2);
-const opened: number[] = [];
-after(() => {
-  for (const fd of opened) closeObject(fd);
-});
+after(closeAll);
 
 const OTHERS: ReadonlySet<number> = new Set([
   W.CT_STATE,
@@ -61,87 +38,9 @@ const words = [...EXTRACTED_WORDS, ...TUNNEL_WORD_SET].filter((word) => !(word >
 const mask: MaskSpec = { map: 'flows', words, masks: words.map(() => 0xffffffff) };
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 
-function tunnelKey(isIpv6: boolean, options: Uint8Array): TunnelKey {
-  return {
-    id: BigInt(random(1 << 24)),
-    src: isIpv6 ? us : [0, 0, 0, OURS4],
-    dst: isIpv6 ? them : [0, 0, 0, THEIRS4],
-    ipv6: isIpv6,
-    tos: random(64) * 4,
-    ttl: 1 + random(255),
-    tpSrc: 0,
-    tpDst: 0,
-    flags: 8 | (random(2) * 2),
-    gbpId: 0,
-    gbpFlags: 0,
-    options,
-    mark: 0,
-  };
-}
-
-function open() {
-  const maps = new Map<string, number>();
-  for (const spec of [...fixedMaps(1 << 20), maskMap('flows', words.length)]) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = DEVICE_PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
-  return maps;
-}
-
-function load(maps: ReadonlyMap<string, number>, program: Parameters<typeof loadProgram>[0]): number {
-  const fd = loadProgram(program, maps, 'weft_test');
-  opened.push(fd);
-  return fd;
-}
-
-/** Wraps frames; gives what leaves, with the Ethernet type that the kernel would write. */
-function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
-  const maps = open();
-  const made = outerTemplate(protocol, UDP_PORTS[protocol], tunnel, tunnel.src);
-  assert.ok(typeof made !== 'string');
-  const value = new Uint8Array(OUTER_VALUE.size);
-  const view = new DataView(value.buffer);
-  view.setUint32(OUTER_VALUE.ifindex, 1, true);
-  view.setUint32(OUTER_VALUE.mtu, MTU, true);
-  view.setUint32(OUTER_VALUE.sum, made.sum, true);
-  value.set(made.bytes, OUTER_VALUE.header);
-  updateElement(maps.get('outers')!, new Uint8Array(4), value);
-  const shaped = shapeActions(
-    [
-      { kind: 'setTunnel', tunnel },
-      { kind: 'output', port: TUNNEL_PORT },
-    ],
-    () => ({
-      outer: () => ({ index: 0, size: made.bytes.length, isIpv6: made.isIpv6, isUdp: made.isUdp, users: 0 }),
-    }),
-  );
-  assert.ok(typeof shaped !== 'string');
-  const actions = new Uint8Array(ACTIONS_VALUE.size);
-  actions[ACTIONS_VALUE.shape] = 1;
-  actions.set(shaped.params, ACTIONS_VALUE.params);
-  updateElement(maps.get('actions')!, new Uint8Array(4), actions);
-  const all: MaskSpec = { map: 'flows', words: [W.IN_PORT], masks: [0xffffffff] };
-  maps.set('flows', createMap(maskMap('flows', 1)));
-  opened.push(maps.get('flows')!);
-  updateElement(maps.get('flows')!, Uint8Array.of(0, 0, 0, DEVICE_PORT), new Uint8Array(FLOW_VALUE.size));
-  const program = load(maps, compileProgram({ masks: [all], shapes: [{ number: 1, shape: shaped.shape }], vlanLimit: 2 }));
-  return (frame: Uint8Array): Uint8Array | undefined => {
-    const run = testRun(program, frame);
-    if (run.frame.length <= frame.length) return undefined;
-    assert.equal(run.verdict, REDIRECTED);
-    assert.equal(run.frame[0]! & 1, 0, 'the kernel sends nothing to a neighbour that is addressed to many');
-    run.frame.set(tunnel.ipv6 ? [0x86, 0xdd] : [8, 0], 12);
-    return run.frame;
-  };
-}
-
 /** Unwraps packets for the tunnel port; gives the frame if its key was `key`. */
 function popper(protocol: TunnelProtocol, isIpv6: boolean) {
-  const maps = open();
+  const maps = open(words.length);
   const end = new Uint8Array(TUNNEL_KEY.size);
   const endView = new DataView(end.buffer);
   if (isIpv6) for (const [i, word] of them.entries()) endView.setUint32(i * 4, word);
@@ -248,7 +147,7 @@ for (const protocol of ['gre', 'vxlan', 'geneve'] as const) {
           assert.equal(passed.verdict, NEXT, what);
           assert.equal(hex(passed.frame), hex(other), what);
         }
-        for (const fd of opened.splice(0)) closeObject(fd);
+        closeAll();
       }
       t.diagnostic(`${carried} frames there and back, ${left} left to user space`);
       assert.ok(carried > left / 2);

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { whenEnded } from './support/ended.ts';
 import { cannot, eventually, root } from './support/world.ts';
 
 const skip = cannot('busybox', 'iptables', 'ifconfig', 'ping') || false;
@@ -44,7 +45,7 @@ steps:
 interface Run {
   child: ChildProcess;
   output(): string;
-  code: Promise<number | null>;
+  code: Promise<number>;
 }
 
 function start(t: TestContext, args: string[]): Run {
@@ -53,7 +54,7 @@ function start(t: TestContext, args: string[]): Run {
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   t.after(() => child.kill('SIGKILL'));
-  return { child, output: () => text, code: new Promise((resolve) => child.once('exit', (code) => setTimeout(() => resolve(code), 50))) };
+  return { child, output: () => text, code: whenEnded(child) };
 }
 
 function labFile(t: TestContext, text: string): string {
@@ -106,7 +107,7 @@ for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
     assert.ok(leftovers().length >= 4, leftovers().join('\n'));
     run.child.kill(signal);
     const code = await run.code;
-    assert.equal(code, signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : null);
+    assert.equal(code, signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 128);
     await gone();
   });
 }

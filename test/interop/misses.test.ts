@@ -126,8 +126,9 @@ test('a flood of misses at one port does not starve another', { skip }, async (t
   t.diagnostic(`${said.split('\n').slice(-3).join(' ')} ${dropped.split('\n')[1]}`);
   const received = Number(/ (\d+) received/.exec(said)?.[1]);
   assert.ok(received >= 38, said);
-  const lost = Number(/lost:(\d+)/.exec(dropped)?.[1]);
-  assert.ok(lost > 1000, `the flood was none: ${dropped}`);
+  // Some may have been too many, or none: the switch may be faster than the flood.
+  const missed = Number(/missed:(\d+)/.exec(dropped)?.[1]);
+  assert.ok(missed > 10_000, `the flood was none: ${dropped}`);
 });
 
 test('super-segments that miss are forwarded whole', { skip }, async (t) => {

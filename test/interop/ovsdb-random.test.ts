@@ -2,7 +2,7 @@
 // order of members and rows. Afterwards each server is started on the other's log, and must find in it what the other had.
 // WEFT_OVSDB_TRANSACTIONS sets how many transactions run for each schema, WEFT_OVSDB_SCHEMAS how many schemas, WEFT_OVSDB_SEED where to start.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,19 +92,17 @@ function fault(answer: string): { at: number; tag: string; details: string; coun
 const skeleton = (details: string): string =>
   details.replace(/"(?:[^"\\]|\\.)*"|[0-9a-f]{8}-[0-9a-f-]{27}|-?\d[\d.e+-]*/g, '#').replace(/(?<=Table |column |delete )\w+/g, '#');
 
-/** Of several faults the reference names the one that a hash order brings first: of a row's columns, of an operation's rows, of a commit's rows. */
+/** Of several faults the reference names the one that the hashes of rows bring first: of an operation's rows, of a commit's rows. */
 function isChance(operations: readonly string[], a: string, b: string): boolean {
   const [theirs, ours] = [fault(a), fault(b)];
   if (theirs.at < 0 || theirs.at !== ours.at) return false;
   const text = operations[theirs.at];
   if (text === undefined) {
     const head = (details: string): string => skeleton(details).split(/ (?:to have identical|row|column|because) /)[0] as string;
-    const isWeak = ({ details }: { details: string }): boolean => /weak reference/i.test(details);
-    if (isWeak(theirs) && isWeak(ours)) return true;
     return theirs.tag === ours.tag && head(theirs.details) === head(ours.details);
   }
-  const operation = JSON.parse(text) as { op: string; row?: object; mutations?: unknown[] };
-  if (Object.keys(operation.row ?? {}).length > 1) return true;
+  const operation = JSON.parse(text) as { op: string };
+
   const isOfValue = ({ tag }: { tag: string }): boolean => /^(constraint violation|range error|domain error)$/.test(tag);
   if (operation.op === 'mutate') return isOfValue(theirs) && isOfValue(ours);
   return false;
@@ -218,10 +216,13 @@ async function differ(seed: number): Promise<void> {
     assert.deepEqual(await ours.contents(schema), before);
     await theirs.stop();
     await ours.stop();
+    context = `seed ${seed}, on the other's log\n${schema.text}\nbefore ${before.join()}`;
+    // Of two reals that become one text the reference writes a record that nobody can read.
+    const isSound = spawnSync('/usr/bin/ovsdb-tool', ['compact', join(theirs.dir, 'db'), join(dir, 'compacted')]).status === 0;
     await theirs.start(join(ours.dir, 'db'));
     await ours.start(join(theirs.dir, 'db'));
-    context = `seed ${seed}, on the other's log\n${schema.text}\nbefore ${before.join()}`;
-    assert.deepEqual(await ours.contents(schema), await theirs.contents(schema), context);
+    const onTheirs = await ours.contents(schema);
+    if (isSound) assert.deepEqual(onTheirs, await theirs.contents(schema), context);
   } finally {
     for (const side of sides) await side.stop();
     rmSync(dir, { recursive: true, force: true });
@@ -238,5 +239,5 @@ test('enough was compared', { skip: !existsSync(reference) }, () => {
   const { transactions: total, failed, byChance, updates } = tally;
   const counts = `${total} transactions, ${failed} of them refused, ${byChance} with another of several faults named, ${updates} updates`;
   if (chanceLog !== undefined) appendFileSync(chanceLog, `${counts}\n`);
-  assert.ok(failed < total * 0.75 && byChance < total * 0.08 && updates > total / 6, counts);
+  assert.ok(failed < total * 0.75 && byChance < total * 0.04 && updates > total / 6, counts);
 });

@@ -135,3 +135,42 @@ test('geneve options: set, matched on and carried by the kernel', { skip }, asyn
   h2.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', 'in_port=2,tun_metadata0=0x12345679,actions=output:1']);
   await eventually('no longer', () => !pings(a, '10.0.0.2'));
 });
+
+for (const [type, inner] of [
+  ['gre', 1400],
+  ['vxlan', 1400],
+  ['geneve', 1500],
+] as const) {
+  test(`${type}, csum=true: every packet has its checksum, segments of super-segments too`, {
+    skip: cannot('tcpdump', 'ethtool') || skip,
+  }, async (t) => {
+    const { h1, h2, a, b } = await pair(world(t));
+    for (const station of [a, b]) station.ok(`ip link set eth0 mtu ${inner}`);
+    for (const [remote1, remote2] of [
+      ['172.16.0.2', '172.16.0.1'],
+      ['fd00::2', 'fd00::1'],
+    ] as const) {
+      tunnel(h1, type, remote1, 'options:csum=true');
+      tunnel(h2, type, remote2, 'options:csum=true');
+      // Segments are made, and inner checksums filled in, before the cable.
+      h1.ok('ethtool -K wan tx off tso off gso off');
+      await eventually(`ping over ${remote1}`, () => pings(a, '10.0.0.2'));
+      const underlay = await watch(h2, 'wan', `-vv ${type === 'gre' ? 'proto gre' : 'udp'} and src ${remote2}`);
+      await tcp(a, b, '10.0.0.2', 64);
+      await tcp(a, b, 'fd01::2', 64);
+      const text = await underlay.stop();
+      if (type !== 'gre') {
+        assert.doesNotMatch(text, /bad udp cksum|no cksum/);
+        assert.ok((text.match(/udp sum ok/g) ?? []).length > 100, text);
+      }
+      h1.ok('ethtool -K wan tx on tso on gso on');
+      await tcp(b, a, '10.0.0.1', 256);
+      // Where segments would have to become shorter to fit, they are user space's; otherwise they stay in super-segments.
+      const received = tcpFlows(h1).filter((line) => line.includes('tunnel(tun_id'));
+      const sizes = received.map((line) => Number(/bytes:(\d+)/.exec(line)?.[1]) / Number(/packets:(\d+)/.exec(line)?.[1]));
+      assert.equal(Math.max(...sizes) > 3000, inner === 1400, String(sizes));
+    }
+    assert.deepEqual(faults(h1), []);
+    assert.deepEqual(faults(h2), []);
+  });
+}

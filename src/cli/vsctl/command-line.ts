@@ -1,5 +1,5 @@
 // From argv to settings and commands. Nothing here touches the database.
-import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
+import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
 import { LOG_OPTIONS, SSL_OPTIONS } from '../../daemon/plumbing/options.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, type TableStyle } from '../table-output.ts';
 import { COMMAND_OPTIONS, COMMANDS, type CommandSpec } from './commands.ts';
@@ -65,7 +65,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     logOptions: [],
     commands: [],
   };
-  const { options, operands } = parseOptions(argv, ALL_OPTIONS, true);
+  const { options, operands, fault } = parseUntilFault(argv, ALL_OPTIONS, true);
   const first: string[] = [];
   for (const option of options) {
     // Of one given twice before the first command the first counts.
@@ -75,6 +75,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     else takeGlobal(line, option);
     if (line.wants !== undefined) return line;
   }
+  if (fault !== undefined) throw fault;
   for (const words of split([...first, ...operands])) line.commands.push(parseCommand(words));
   if (line.commands.length === 0) throw new UsageError('missing command name (use --help for help)');
   return line;

@@ -1,5 +1,6 @@
 // The database commands: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
 
+import { randomUuid } from '../../base/cryptography.ts';
 import { logger } from '../../base/log.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Atom } from '../../ovsdb/engine/atom.ts';
@@ -304,7 +305,7 @@ export function clear(ctx: Context, { args, options }: Invocation): void {
 export function create(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
   const id = options.get('--id');
-  const wanted = id === undefined ? crypto.randomUUID() : ctx.createSymbol(id, table.isRoot);
+  const wanted = id === undefined ? randomUuid() : ctx.createSymbol(id, table.isRoot);
   const uuid = ctx.txn.insert(table.name, {}, wanted);
   const row = ctx.txn.row(table.name, uuid) as ReplicaRow;
   for (const text of args.slice(1)) setColumn(ctx, table, row, text);

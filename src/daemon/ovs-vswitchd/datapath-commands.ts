@@ -1,9 +1,10 @@
 // Control commands about datapaths: dpif/*, dpctl/*, upcall/*, revalidator/*. Text as in the running reference.
 import { ConfigError } from '../../base/errors.ts';
 import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapath.ts';
-import type { PortKind } from '../../switch/contract.ts';
+import type { PortSummary } from '../../switch/contract.ts';
+import { describeTunnel } from '../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { datapathNamed, datapathPort, fullName, isSystem } from './datapath-names.ts';
+import { datapathNamed, fullName, isSystem } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
@@ -20,7 +21,7 @@ const internalName = (datapath: Datapath): string =>
 /** What a simulated device of that Interface:type is called. */
 const simulatedType = (type: string): string => (type === 'internal' ? 'dummy-internal' : type === '' ? 'system' : type);
 
-function kindText(kind: PortKind, isLocal: boolean, type: string, datapath: Datapath): string {
+function kindText({ kind, tunnel }: PortSummary, isLocal: boolean, type: string, datapath: Datapath): string {
   switch (kind.kind) {
     case 'system':
       return 'system';
@@ -30,10 +31,8 @@ function kindText(kind: PortKind, isLocal: boolean, type: string, datapath: Data
       return isLocal ? 'dummy-internal' : simulatedType(type);
     case 'patch':
       return `patch: peer=${kind.peer}`;
-    case 'tunnel': {
-      const options = [...kind.options].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${value}`);
-      return `${kind.protocol}: ${options.join(', ')}`;
-    }
+    case 'tunnel':
+      return `${type}: ${tunnel === undefined ? '' : describeTunnel(tunnel)}`;
   }
 }
 
@@ -47,9 +46,10 @@ function dpifShow(parts: CommandParts): string {
       if (bridge.datapath !== datapath) continue;
       lines.push(`  ${bridge.name}:`);
       const types = parts.reconciler.bridges.get(bridge.name)?.ports;
-      for (const { port, name, kind } of [...bridge.ports()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-        const number = kind.kind === 'patch' ? 'none' : (datapathPort(bridge, name, kind)?.port ?? 'none');
-        const text = kindText(kind, name === bridge.name, types?.get(name)?.type ?? '', datapath);
+      for (const summary of [...bridge.ports()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+        const { port, name } = summary;
+        const number = summary.dpPort ?? 'none';
+        const text = kindText(summary, name === bridge.name, types?.get(name)?.type ?? '', datapath);
         lines.push(`    ${name} ${port}/${number}: (${text})`);
       }
     }

@@ -1,27 +1,13 @@
 // Datapaths and their ports by the names that control commands give them.
 import { randomBytes } from 'node:crypto';
 import { ConfigError } from '../../base/errors.ts';
-import type { Datapath, DpFlow, DpPortInfo, FlowId } from '../../datapath/datapath.ts';
-import { hashTwo } from '../../flow/hash.ts';
-import type { PortKind, SwitchBridge } from '../../switch/contract.ts';
+import { hashTwo } from '../../base/murmur-hash.ts';
+import type { Datapath, DpFlow, FlowId } from '../../datapath/datapath.ts';
 import type { CommandParts } from './parts.ts';
 
 /** Whether the kernel forwards for it, or user space in the kernel's place. */
 export const isSystem = (datapath: Datapath): boolean => datapath.type === 'system' && datapath.isSimulated !== true;
 export const fullName = (datapath: Datapath): string => `${datapath.type}@${datapath.name}`;
-
-/** The datapath's port behind a port of a bridge. */
-export function datapathPort(bridge: SwitchBridge, name: string, kind: PortKind): DpPortInfo | undefined {
-  for (const info of bridge.datapath.ports()) {
-    if (info.spec.kind !== 'tunnel') {
-      if (kind.kind !== 'tunnel' && info.name === name) return info;
-    } else if (kind.kind === 'tunnel' && info.spec.protocol === kind.protocol) {
-      const standard = kind.protocol === 'vxlan' ? 4789 : kind.protocol === 'geneve' ? 6081 : 0;
-      if (kind.protocol === 'gre' || info.spec.dstPort === Number(kind.options.get('dst_port') ?? standard)) return info;
-    }
-  }
-  return undefined;
-}
 
 /** The datapath that an optional `[TYPE@]NAME` means; the reference's words when there is none. */
 export function datapathNamed(parts: CommandParts, name: string | undefined): Datapath {
@@ -58,7 +44,7 @@ export function flowName(datapath: Datapath, id: FlowId): string {
   if (own !== undefined) return own;
   let digits = '';
   for (let i = 0; i < 4; i++)
-    digits += hashTwo(SECRET + i, id)
+    digits += hashTwo(hashTwo(SECRET + i, Math.floor(id / 2 ** 32)), id | 0)
       .toString(16)
       .padStart(8, '0');
   return digits;

@@ -1,10 +1,10 @@
 // Control commands of a daemon with --enable-dummy: frames into dummy ports, their state, and the clock.
 import { ConfigError } from '../../base/errors.ts';
+import { hashOrder } from '../../base/hash-order.ts';
 import { normalizeDpKey, parseDpKey } from '../../datapath/key-parse.ts';
 import type { DummyDatapath } from '../../datapath/userspace/dummy.ts';
 import { MAX_PORTS } from '../../datapath/userspace/shared-state.ts';
 import { composeFrame } from '../../flow/compose.ts';
-import { hashOrder } from '../../flow/hash-order.ts';
 import { W } from '../../flow/key.ts';
 import { isIpv4, parseAddress, parsePrefix } from '../../switch/underlay/address.ts';
 import type { DeviceAddress } from '../../switch/underlay/routes.ts';

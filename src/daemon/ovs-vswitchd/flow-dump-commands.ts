@@ -7,7 +7,7 @@ import type { KeyTextOptions } from '../../datapath/key-text.ts';
 import { miniflowBits } from '../../datapath/miniflow-bits.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { W } from '../../flow/key.ts';
-import { datapathNamed, datapathPort, flowName, isSystem } from './datapath-names.ts';
+import { datapathNamed, flowName, isSystem } from './datapath-names.ts';
 import { flowFilter } from './flow-filter.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
 
@@ -100,10 +100,7 @@ function namedPorts(parts: CommandParts, datapath: Datapath): PortNames {
   const numbers = new Map<string, number>();
   for (const bridge of parts.host.bridges()) {
     if (bridge.datapath !== datapath) continue;
-    for (const { name, kind } of bridge.ports()) {
-      const info = kind.kind === 'patch' ? undefined : datapathPort(bridge, name, kind);
-      if (info !== undefined) numbers.set(name, info.port);
-    }
+    for (const { name, dpPort } of bridge.ports()) if (dpPort !== undefined) numbers.set(name, dpPort);
   }
   return { number: (name) => numbers.get(name), name: () => undefined };
 }
@@ -132,10 +129,7 @@ function dpifDumpFlows(parts: CommandParts, args: readonly string[]): string {
   const options = dumpOptions(args);
   const bridge = bridgeNamed(parts.host, options.rest[0]);
   const own = new Set<number>();
-  for (const { name, kind } of bridge.ports()) {
-    const info = kind.kind === 'patch' ? undefined : datapathPort(bridge, name, kind);
-    if (info !== undefined) own.add(info.port);
-  }
+  for (const { dpPort } of bridge.ports()) if (dpPort !== undefined) own.add(dpPort);
   const flows = [...bridge.datapath.flows()].filter((flow) => own.has(flow.key[W.IN_PORT] ?? 0));
   return [...flowLines(parts, bridge.datapath, flows, options, false)].join('\n');
 }

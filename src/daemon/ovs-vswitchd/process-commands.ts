@@ -1,55 +1,18 @@
 // Control commands about the process and about features that are read only here: coverage, memory, QoS, tunnels.
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../base/addresses.ts';
 import { coverageCounter, formatCoverage, readCoverage } from '../../base/coverage.ts';
 import { ConfigError } from '../../base/errors.ts';
+import { tunnelLine } from '../../switch/translate/tunnel-text.ts';
 import { COVERAGE_NAMES, DROP_COUNTERS } from './coverage-names.ts';
 import { bridgesByName, type CommandParts } from './parts.ts';
 
 const QOS_TYPES = ['linux-netem', 'linux-fq_codel', 'linux-codel', 'linux-hfsc', 'linux-noop', 'linux-sfq', 'linux-htb'];
 
-function endpoint(value: string | undefined): string {
-  if (value === undefined) return '::';
-  if (value === 'flow') return 'flow';
-  const ipv4 = parseIpv4(value);
-  if (ipv4 !== undefined) return formatIpv4(ipv4);
-  const ipv6 = parseIpv6(value);
-  return ipv6 === undefined ? '::' : formatIpv6(ipv6);
-}
-
-function keyText(options: ReadonlyMap<string, string>, name: 'in_key' | 'out_key'): string {
-  const value = options.get(name) ?? options.get('key');
-  if (value === 'flow') return 'flow';
-  const number = value === undefined || !/^(0x[0-9a-f]+|\d+)$/i.test(value) ? 0n : BigInt(value);
-  return number === 0n ? '0' : `0x${number.toString(16)}`;
-}
-
 function listTunnels(parts: CommandParts): string {
   const lines: string[] = [];
   for (const bridge of bridgesByName(parts.host)) {
-    for (const { name, kind } of bridge.ports()) {
-      if (kind.kind !== 'tunnel') continue;
-      const { options, protocol } = kind;
-      const standard = protocol === 'vxlan' ? 4789 : protocol === 'geneve' ? 6081 : 0;
-      const dstPort = protocol === 'gre' ? 0 : Number(options.get('dst_port') ?? standard);
-      const info = [...bridge.datapath.ports()].find(
-        ({ spec }) => spec.kind === 'tunnel' && spec.protocol === protocol && (protocol === 'gre' || spec.dstPort === dstPort),
-      );
-      const inKey = keyText(options, 'in_key');
-      const outKey = keyText(options, 'out_key');
-      // A key that each frame brings is told apart from the one that is fixed.
-      const isFree = outKey === 'flow' && inKey !== 'flow';
-      const keys = inKey === outKey || isFree ? `key=${inKey}` : `in_key=${inKey}, out_key=${outKey}`;
-      const ttl = options.get('ttl') ?? '64';
-      const extra = [
-        options.has('tos') ? `, tos=${options.get('tos')}` : '',
-        options.get('df_default') === 'false' ? ', df=false' : '',
-        options.get('csum') === 'true' ? ', csum=true' : '',
-        dstPort !== standard && !isFree ? `, dst_port=${dstPort}` : '',
-      ].join('');
-      const place = `dp port=${info?.port ?? 'none'}${isFree ? ', out_key=flow' : ''}, ttl=${ttl}${extra}`;
-      lines.push(
-        `port ${info?.port ?? 'none'}: ${name} (${protocol}: ${endpoint(options.get('local_ip'))}->${endpoint(options.get('remote_ip'))}, ${keys}, legacy_l2, ${place})`,
-      );
+    const live = parts.reconciler.bridges.get(bridge.name)?.ports;
+    for (const { name, dpPort, tunnel } of bridge.ports()) {
+      if (tunnel !== undefined) lines.push(tunnelLine(name, live?.get(name)?.type ?? tunnel.protocol, dpPort, tunnel));
     }
   }
   return lines.sort().join('\n');

@@ -29,7 +29,7 @@ import { lockHolder, tryLock } from '../../host/file-lock.ts';
 import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
-import { type BodyReader, encodeRecordText, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
+import { type BodyReader, encodeRecordText, type LogKind, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
 
 const lockLog = logger('lockfile');
 const EAGAIN = 11;
@@ -98,6 +98,37 @@ export function readDatabaseFile(path: string, onRecord: (json: Json, number: nu
   return readRecords(bytes, path, onRecord, onBody);
 }
 
+/** Which kind of file it is, from its first line. */
+export function logKind(path: string): LogKind {
+  let bytes: Buffer;
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      bytes = Buffer.alloc(HEAD_SIZE);
+      bytes = bytes.subarray(0, readSync(fd, bytes));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw ioError(`${path}: open failed`, error);
+  }
+  return kindOf(bytes, path);
+}
+
+/** Reads a clustered database's records, strictly: what is torn is an error, which is thrown behind the records before it. */
+export function readClusterRecords(path: string, onRecord: (json: Json, number: number) => void): void {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw ioError(`${path}: open failed`, error);
+  }
+  if (kindOf(bytes, path) !== 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  let count = 0;
+  const { fault, faultTag } = scanRecords(bytes, path, (json) => onRecord(json, count++), undefined, 'CLUSTER');
+  if (fault !== '') throw new OvsdbError(faultTag, fault);
+}
+
 /** Reads a database's first record, which is its schema, and nothing behind it. */
 export function readDatabaseSchema(path: string): Json {
   let bytes: Buffer = Buffer.alloc(SCHEMA_SIZE);
@@ -124,13 +155,20 @@ export function readDatabaseSchema(path: string): Json {
 /** A schema is rarely larger. */
 const SCHEMA_SIZE = 64 * 1024;
 
-function readRecords(bytes: Buffer, path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
+/** A file's first line is shorter. */
+const HEAD_SIZE = 128;
+
+function kindOf(bytes: Buffer, path: string): LogKind {
   if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
-  const head = bytes.subarray(0, 128).toString('latin1').split('\n', 2);
+  const head = bytes.subarray(0, HEAD_SIZE).toString('latin1').split('\n', 2);
   const kind = head.length < 2 ? undefined : /^OVSDB ([^ ]*) \d+ [0-9a-f]{40}$/i.exec(head[0] ?? '')?.[1];
   if (kind === undefined) throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
-  if (kind === 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
-  if (kind !== 'JSON') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  if (kind !== 'JSON' && kind !== 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
+  return kind;
+}
+
+function readRecords(bytes: Buffer, path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
+  if (kindOf(bytes, path) === 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
   let count = 0;
   const body: BodyReader = (bytes, offset) => {
     if (count === 0 || onBody?.(bytes, offset) !== true) return false;
@@ -168,7 +206,7 @@ export class FileLog {
   }
 
   /** Makes a file of some records; it must not exist. */
-  static create(path: string, records: RewriteRecords): void {
+  static create(path: string, records: RewriteRecords, kind: LogKind = 'JSON'): void {
     const lockFd = lockFile(path);
     try {
       let fd: number;
@@ -178,7 +216,7 @@ export class FileLog {
         throw ioError(`${path}: create failed`, error);
       }
       try {
-        for (const _ of writeRecords(fd, records));
+        for (const _ of writeRecords(fd, records, kind));
         fsyncSync(fd);
       } finally {
         closeSync(fd);
@@ -366,7 +404,7 @@ function abandon(fd: number, temporary: string): false {
 }
 
 /** Writes records one after another; gives the end of the file after each piece. Each is made twice: its header has the size and the hash of its body. */
-function* writeRecords(fd: number, records: RewriteRecords): Generator<number, void> {
+function* writeRecords(fd: number, records: RewriteRecords, kind: LogKind = 'JSON'): Generator<number, void> {
   let at = 0;
   for (const make of records) {
     const hash = cryptography().createHash('sha1');
@@ -376,7 +414,7 @@ function* writeRecords(fd: number, records: RewriteRecords): Generator<number, v
       size += Buffer.byteLength(piece);
       yield at;
     }
-    const header = Buffer.from(recordHeader(size, hash.update('\n').digest('hex')));
+    const header = Buffer.from(recordHeader(size, hash.update('\n').digest('hex'), kind));
     writeAll(fd, header, at);
     at += header.length;
     for (const piece of make()) {

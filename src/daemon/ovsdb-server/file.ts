@@ -18,6 +18,7 @@ import { FileLog, type RewriteRecords } from './file-log.ts';
 export { lockFileName, readDatabaseFile, readDatabaseSchema } from './file-log.ts';
 
 const fileLog = logger('ovsdb_file');
+const serverLog = logger('ovsdb_server');
 /** When the server compacts by itself (ovsdb-server(1), ovsdb-server/compact): at this size, if that is twice what it was ... */
 const AUTO_COMPACT_SIZE = 10 * 1024 * 1024;
 /** ... not before so many commits and so much time since the last time ... */
@@ -66,14 +67,26 @@ export class DatabaseFile {
   static open(path: string, options: OpenOptions = {}): DatabaseFile {
     let database: Database | undefined;
     const isConverting = options.convertTo !== undefined;
+    /** A record that is whole but says what cannot be is passed over by a server; it changes nothing. */
+    const replay = <T>(fn: () => T, otherwise: T): T => {
+      if (options.isStrict === true) return fn();
+      try {
+        return fn();
+      } catch (error) {
+        if (!(error instanceof OvsdbError)) throw error;
+        serverLog.err(error.message);
+        return otherwise;
+      }
+    };
     const { log, scan } = FileLog.open(
       path,
       options.isReadOnly === true,
       (json, number) => {
         if (number === 0) database = new Database(options.convertTo ?? parseSchema(json));
-        else if (database !== undefined) replayRecord(database, json, isConverting);
+        else replay(() => database !== undefined && replayRecord(database, json, isConverting), undefined);
       },
-      (body) => body.length > LARGE_RECORD_SIZE && database !== undefined && replayRecordBytes(database, body, isConverting),
+      (body) =>
+        body.length > LARGE_RECORD_SIZE && replay(() => database !== undefined && replayRecordBytes(database, body, isConverting), true),
     );
     if (database === undefined) throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
     if (scan.fault !== '') {

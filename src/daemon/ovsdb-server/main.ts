@@ -1,11 +1,12 @@
 // ovsdb-server: databases from files, remotes, and the commands of ovs-appctl.
-import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { useSha1 } from '../../base/cryptography.ts';
 import { errorText } from '../../base/errors.ts';
 import type { OptionSpec, ParsedOption } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { dbDir } from '../../host/directories.ts';
+import { opensslSha1 } from '../../host/ffi.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/socket-poll.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/tls-keys.ts';
@@ -19,6 +20,7 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
+import { logKind } from './file-log.ts';
 import { firstText, followedTables, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
 import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
@@ -79,6 +81,11 @@ export class OvsdbDaemon {
     for (const open of this.files.values()) {
       if (open.path === path || isSameFile(open.path, path)) throw new OvsdbError('ovsdb error', `${path}: already open`);
     }
+    if (logKind(path) === 'CLUSTER')
+      throw new OvsdbError(
+        'not supported',
+        `${path}: clustered databases are not served ("ovsdb-tool cluster-to-standalone" makes a standalone one of it)`,
+      );
     const file = DatabaseFile.open(path, { isDiff: this.#isDiff });
     const { name } = file.database.schema;
     if (this.server.has(name)) {
@@ -268,6 +275,7 @@ export class OvsdbDaemon {
 }
 
 async function start(context: DaemonContext): Promise<void> {
+  useSha1(opensslSha1);
   const has = (name: string): boolean => context.options.some((option) => option.name === name);
   const last = (name: string): string => context.options.findLast((option) => option.name === name)?.value ?? '';
   const daemon = new OvsdbDaemon(!has('disable-file-column-diff'), { remote: last('sync-from'), excluded: last('sync-exclude-tables') });
@@ -298,6 +306,7 @@ async function start(context: DaemonContext): Promise<void> {
   daemon.writeStatus();
   const command = last('run');
   if (command !== '') {
+    const { spawn } = process.getBuiltinModule('node:child_process');
     spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
       if (code === 0) return void context.exit(0);
       const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;

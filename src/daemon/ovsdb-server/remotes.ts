@@ -8,16 +8,28 @@ import type { Listener, Stream } from '../../base/stream.ts';
 import { connectStream } from '../../host/socket.ts';
 import { listenPolled } from '../../host/socket-polled.ts';
 import { isPassiveTarget } from '../../host/socket-target.ts';
+import { faultKind } from '../../ovsdb/json/jsonrpc.ts';
 import type { OvsdbServer } from '../../ovsdb/server/server.ts';
 import type { ServerSession } from '../../ovsdb/server/server-session.ts';
 
 const log = logger('ovsdb_jsonrpc_server');
 const socketLog = logger('socket_util');
 const streamLog = logger('stream_unix');
+const reconnectLog = logger('reconnect');
 const DEFAULT_PORT = 6640;
 const LISTEN_RETRY_MS = 1000;
 const DEFAULT_PROBE_MS = 5000;
 const MAX_BACKOFF_MS = 8000;
+
+const PROTOCOL_ERROR = strerror(71);
+
+function sayPeerGone(name: string, kind: ReturnType<typeof faultKind>): void {
+  if (kind === 'protocol') reconnectLog.warn(`${name}: connection dropped (${PROTOCOL_ERROR})`);
+  else if (kind === 'none') reconnectLog.dbg(() => `${name}: connection closed by peer`);
+  else if (kind === 'silence') reconnectLog.dbg(() => `${name}: connection dropped`);
+  else for (const text of ['entering RECONNECT', 'connection attempt timed out']) reconnectLog.dbg(() => `${name}: ${text}`);
+  reconnectLog.dbg(() => `${name}: entering VOID`);
+}
 
 export interface RemoteOptions {
   probeIntervalMs?: number;
@@ -146,11 +158,19 @@ export class Remote {
       role: this.#options.role ?? '',
       onClose: (reason) => {
         if (session !== undefined) this.#sessions.delete(session);
-        if (this.#reconnect !== undefined && reason !== '') this.#lastError = reason;
-        if (attempt === this.#attempt) this.#reconnect?.ended(reason);
+        const kind = faultKind(reason);
+        const text = kind === 'protocol' ? PROTOCOL_ERROR : reason;
+        if (this.#reconnect !== undefined && reason !== '') this.#lastError = text;
+        if (attempt === this.#attempt) this.#reconnect?.ended(text);
+        if (this.#reconnect === undefined) sayPeerGone(stream.name, kind);
       },
     });
-    if (session !== undefined) this.#sessions.add(session);
+    if (session === undefined) return;
+    this.#sessions.add(session);
+    if (this.#reconnect !== undefined) return;
+    // Of a peer that came to us the reference says the same as of one that it sought, at a lower level.
+    for (const text of ['connecting...', 'entering CONNECTING', 'connected', 'entering ACTIVE'])
+      reconnectLog.dbg(() => `${stream.name}: ${text}`);
   }
 
   get status(): RemoteStatus {

@@ -6,7 +6,7 @@
 //   --detach --monitor  the caller's process -> monitor -> daemon
 //
 // A child keeps the caller's stderr until it is ready, so that start-up failures are seen; then it lets go of it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { logger } from '../../base/log.ts';
 import { nameProcess, releaseStdio } from '../../host/daemonize.ts';
@@ -67,7 +67,8 @@ function describeEnd(code: number | null, signal: string | null): string {
 }
 
 function start(role: Role, isDetached: boolean, isRestart = false): ChildProcess {
-  return spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+  // Loaded here: a daemon that has no child does without.
+  return process.getBuiltinModule('node:child_process').spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: isDetached,
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, [ROLE_VARIABLE]: role, ...(isRestart ? { [RESTART_VARIABLE]: '1' } : {}) },

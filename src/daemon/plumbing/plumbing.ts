@@ -4,7 +4,7 @@
 // is in service; only then does `--detach` return. Whatever `start` throws is the reason why the daemon cannot run.
 import { chdir } from 'node:process';
 import { ConfigError, errorText } from '../../base/errors.ts';
-import { type OptionSpec, type ParsedOption, parseOptions, UsageError } from '../../base/getopt.ts';
+import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
 import { versionText } from '../../base/version.ts';
 import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../host/daemonize.ts';
@@ -94,11 +94,11 @@ export async function runDaemon(spec: DaemonSpec, argv: readonly string[]): Prom
   const givenRole = takeRole();
   const output = installLog(program);
   if (takeRestarted()) output.subprogram = program;
-  let parsed: ReturnType<typeof parseOptions>;
+  let parsed: ReturnType<typeof parseUntilFault>;
   let settings: DaemonSettings;
   let role: Role = givenRole;
   try {
-    parsed = parseOptions(argv, [...(spec.options ?? []), ...DAEMON_OPTIONS, ...LOG_OPTIONS, ...SSL_OPTIONS]);
+    parsed = parseUntilFault(argv, [...(spec.options ?? []), ...DAEMON_OPTIONS, ...LOG_OPTIONS, ...SSL_OPTIONS]);
     for (const { name } of parsed.options) {
       if (name === 'help') {
         process.stdout.write(spec.usage());
@@ -109,6 +109,7 @@ export async function runDaemon(spec: DaemonSpec, argv: readonly string[]): Prom
         return 0;
       }
     }
+    if (parsed.fault !== undefined) throw parsed.fault;
     settings = daemonSettings(program, parsed.options);
     const runsHere = givenRole === 'daemon' || (givenRole === 'caller' && !settings.detach && !settings.monitor);
     if (runsHere) role = 'daemon';
@@ -131,7 +132,7 @@ async function serve(
   spec: DaemonSpec,
   argv: readonly string[],
   settings: DaemonSettings,
-  parsed: ReturnType<typeof parseOptions>,
+  parsed: ReturnType<typeof parseUntilFault>,
   output: LogOutput,
   hasParent: boolean,
 ): Promise<void> {

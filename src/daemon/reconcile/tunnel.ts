@@ -1,6 +1,7 @@
 // What an Interface's options must be before the switch sees them, with the words that Open vSwitch puts into Interface:error.
 // Facts: ovs-vswitchd.conf.db(5) "Tunnel Options", "Patch Options", and the running reference.
 import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
+import { parseTos } from '../../switch/translate/tunnel-config.ts';
 
 /** What was found: `error` makes the interface fail and is its Interface:error; `warnings` only go to the log. */
 export interface OptionFindings {
@@ -43,8 +44,7 @@ export function checkTunnel(name: string, type: string, options: ReadonlyMap<str
       local = address(value);
       if (local === undefined) said.push(`${name}: bad ${type} 'local_ip'`);
     } else if (option === 'tos' && value !== 'inherit') {
-      const tos = Number(value);
-      if (!Number.isInteger(tos) || tos < 0 || tos > 255) said.push(`${name}: invalid TOS ${value}`);
+      if (parseTos(value) === undefined) said.push(`${name}: invalid TOS ${value}`);
     } else if (option === 'packet_type' && !packetTypes.has(value)) return fail(`unknown packet_type '${value}'`);
     else if (option === 'exts') {
       for (const extension of value.split(',')) {

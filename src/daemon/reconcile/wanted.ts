@@ -1,7 +1,7 @@
 // The database's rows as what the switch should be: names resolved, defaults filled in, faults of the user turned into text for
 // Interface:error. Pure; knows nothing of devices. Facts: ovs-vswitchd.conf.db(5).
 import { parseMac } from '../../base/addresses.ts';
-import { hashOrder } from '../../flow/hash-order.ts';
+import { hashOrder } from '../../base/hash-order.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { OfVersion } from '../../openflow/message.ts';
 import type { Atom, IdlRow } from '../../ovsdb/client/idl.ts';

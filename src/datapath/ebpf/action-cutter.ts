@@ -196,7 +196,7 @@ class Cutter {
   /** An output that leaves the frame alone is a step; any other is given back, to be taken as the last or to run elsewhere. */
   #output(
     action: Extract<DpAction, { kind: 'output' | 'userspace' }>,
-    { tunnel, trunc, pushes }: Progress,
+    { tunnel, trunc, pushes, hasLabel }: Progress,
     steps: ShapeStep[],
     along: (list: readonly DpAction[]) => DpAction[],
   ): Consuming | undefined {
@@ -216,7 +216,10 @@ class Cutter {
         actions,
         take: () => {
           if (trunc !== 0) throw new Refusal('trunc_tunnel');
-          return { step: this.#tunnel(target.outer, tunnel, action.port, pushes), actions };
+          const step = this.#tunnel(target.outer, tunnel, action.port, pushes);
+          // Its checksum is made from headers that a label has hidden or laid bare.
+          if (step.hasSum && hasLabel) throw new Anew();
+          return { step, actions };
         },
       };
     }
@@ -279,10 +282,9 @@ class Cutter {
         if (action.words.some((word, i) => i % 3 === 0 && isHashWord(word))) progress.isHashed = false;
         break;
       case 'hash':
-        // Of the two hashes the program makes the plain one.
-        if (action.algorithm !== 0) throw new Refusal('hash_symmetric');
+        if (action.algorithm > 1) throw new Refusal('hash_algorithm');
         if (!progress.isHashed || progress.hasLabel) throw new Anew();
-        steps.push({ op: 'hash', at: this.#take(action.basis) });
+        steps.push({ op: 'hash', at: this.#take(action.basis), isSymmetric: action.algorithm === 1 });
         break;
       case 'ct':
         if (action.force) throw new Refusal('ct_force');
@@ -306,20 +308,27 @@ class Cutter {
     }
   }
 
-  #tunnel(take: (tunnel: TunnelKey) => PooledOuter | string, tunnel: TunnelKey | undefined, port: number, pushes: number): ShapeStep {
+  #tunnel(
+    take: (tunnel: TunnelKey) => PooledOuter | string,
+    tunnel: TunnelKey | undefined,
+    port: number,
+    pushes: number,
+  ): Extract<ShapeStep, { op: 'tunnel' }> {
     const made = tunnel === undefined ? 'tunnel_no_key' : take(tunnel);
     if (typeof made === 'string') throw new Refusal(made);
     this.outers.push(made);
-    const { index, size, isIpv6, isUdp } = made;
-    return { op: 'tunnel', at: this.#take(index, port), size, isIpv6, isUdp, pushes };
+    const { index, size, isIpv6, isUdp, hasSum } = made;
+    return { op: 'tunnel', at: this.#take(index, port), size, isIpv6, isUdp, hasSum, pushes };
   }
 
   #track({ zone, commit, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {
-    if (commit && label?.[1].some((bits) => bits !== 0) === true) throw new Refusal('ct_label');
     const [value, bits] = mark ?? [0, 0];
     const checksMark = commit && bits !== 0;
-    const at = checksMark ? this.#takeNetwork((zone << 16) >>> 0, value >>> 0, bits >>> 0) : this.#takeNetwork((zone << 16) >>> 0);
-    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark });
+    const params = checksMark ? [(zone << 16) >>> 0, value >>> 0, bits >>> 0] : [(zone << 16) >>> 0];
+    const checksLabel = commit && label !== undefined ? [0, 1, 2, 3].filter((i) => label[1][i] !== 0) : [];
+    for (const i of checksLabel) params.push(label![0][i]! >>> 0, label![1][i]! >>> 0);
+    const at = this.#takeNetwork(...params);
+    steps.push({ op: 'ct', at, nat: nat !== undefined, checksMark, checksLabel });
   }
 
   /** Adds steps for the link-layer addresses among the triples; gives the other triples. */

@@ -17,6 +17,7 @@ import {
   UPCALL,
   UPCALL_REASON,
 } from './frame-context.ts';
+import { emitHash } from './hash-program.ts';
 import { ACTIONS_VALUE, TX_VALUE } from './map-layout.ts';
 import { emitMeter } from './meter-program.ts';
 import { emitPopMpls, emitPushMpls } from './mpls-program.ts';
@@ -34,8 +35,9 @@ export interface ShapeContext {
   /** Several steps of the shape may go through a tunnel: what was found of one does not hold for another. */
   checksAgain?: boolean;
   hasTunnels: boolean;
-  /** Whether frames may have a connection. */
+  /** Whether frames may have a connection, and whether its label and first tuple are asked for. */
   tracks: boolean;
+  tracksMore: boolean;
 }
 
 /** Emits a shape's steps, ending in exit. */
@@ -136,14 +138,14 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst:
       emitMetadata(a, step);
       break;
     case 'hash':
-      emitHash(a, step.at);
+      emitHash(a, param(step.at), step.isSymmetric);
       break;
     case 'ct':
       if (!isFirst) emitTracked(a, step);
-      emitCt(a, step);
+      emitCt(a, step, context.tracksMore);
       break;
     case 'ctClear':
-      emitCtClear(a);
+      emitCtClear(a, context.tracksMore);
       break;
     case 'meter':
       emitMeter(a, param(step.at));
@@ -233,27 +235,6 @@ function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'metadata' }>
     .toBigEndian(1, 32)
     .alu32('or', 0, { reg: 1 });
   a.store(4, 6, at, { reg: 0 });
-}
-
-/** Words that the hash is made from: the same as in user space, in its order; see `flowHash`. */
-export const HASH_WORDS: readonly number[] = [W.NW_SRC, W.NW_DST, ...Array.from({ length: 8 }, (_, i) => W.IPV6_SRC + i)];
-
-function emitHash(a: Assembler, at: number): void {
-  const some = a.fresh('hashed');
-  const add = (): void => {
-    a.alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x85ebca6b).mov(1, { reg: 0 }).alu32('rsh', 1, 13).alu32('xor', 0, { reg: 1 });
-  };
-  a.load(4, 0, 9, param(at));
-  for (const word of HASH_WORDS) {
-    a.load(4, 1, 10, keyAt(word)).toBigEndian(1, 32);
-    add();
-  }
-  a.load(1, 1, 10, keyAt(W.TYPE) + 3);
-  add();
-  a.load(4, 1, 10, keyAt(W.TP)).toBigEndian(1, 32);
-  add();
-  a.alu32('mul', 0, 0xc2b2ae35).mov(1, { reg: 0 }).alu32('rsh', 1, 16).alu32('xor', 0, { reg: 1 });
-  a.jump32('ne', 0, 0, some).mov(0, 1).label(some).toBigEndian(0, 32).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
 }
 
 function emitTruncated(a: Assembler, at: number): void {

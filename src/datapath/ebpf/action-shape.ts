@@ -39,19 +39,20 @@ export type ShapeStep =
   /** Parameter: the new bits (32, network order). */
   | { op: 'metadata'; field: 'mark' | 'priority'; mask: number; at: number }
   /** Parameter: the basis (32, host order). */
-  | { op: 'hash'; at: number }
+  | { op: 'hash'; at: number; isSymmetric: boolean }
   /**
-   * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; network order.
+   * Parameters: the zone (16) above 16 bits of 0, and with `checksMark` value and mask that the connection's mark must have; for each word
+   * of the label in `checksLabel` the same. Network order.
    */
-  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean }
+  | { op: 'ct'; at: number; nat: boolean; checksMark: boolean; checksLabel: readonly number[] }
   | { op: 'ctClear' }
   /** What a meter drops goes no further. Parameter: the meter's place (32, host order). */
   | { op: 'meter'; at: number }
   /**
    * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
-   * `pushes`: how many tags the list pushes before, 2 = more than one.
+   * `hasSum`: a checksum covers the inner frame; `pushes`: how many tags the list pushes before, 2 = more than one.
    */
-  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; pushes: number }
+  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; hasSum: boolean; pushes: number }
   /** Another list runs on a copy of the frame. Parameters: its place in `actions` (32), its name for user space (32), host order. */
   | { op: 'fork'; at: number }
   /** The last step: another list goes on with the frame. Parameters as those of `fork`. */

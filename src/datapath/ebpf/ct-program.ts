@@ -1,8 +1,8 @@
 // Instructions for connection tracking: packets of connections that the tracker has put into `connections` are carried on here, everything
 // else is its business (see `userspace/conntrack/mirror.ts`).
 //
-//   1. Before any step of the list runs, the connection is looked up. Only what changes nothing about it is taken: UDP, and TCP segments that
-//      acknowledge without SYN, FIN or RST; no fragments.
+//   1. Before any step of the list runs, the connection is looked up. Only what changes nothing about it is taken: UDP, echoes, and TCP
+//      segments that acknowledge without SYN, FIN or RST; no fragments.
 //   2. The first packet of a direction waits, as it were, for those that its port sent to user space before: it follows them there.
 //   3. At the step's place the key gets state, zone and mark, and with `nat` the packet its other addresses and ports.
 import type { Assembler } from '../../bpf/instructions.ts';
@@ -10,8 +10,8 @@ import { W } from '../../flow/key.ts';
 import { CT_VALUE } from '../userspace/conntrack/mirror.ts';
 import type { ShapeStep } from './action-shape.ts';
 import { patchesOf } from './field-patch.ts';
-import { HELPER, keyAt, loadZero, STACK } from './frame-context.ts';
-import { ACTIONS_VALUE, PENDING_VALUE } from './map-layout.ts';
+import { HELPER, keyAt, loadBytes, loadZero, STACK } from './frame-context.ts';
+import { ACTIONS_VALUE, LEVELS, MORE_SHIFT, PENDING_VALUE, RESUME_VALUE } from './map-layout.ts';
 import { emitPatch } from './patch-program.ts';
 
 type CtStep = Extract<ShapeStep, { op: 'ct' }>;
@@ -20,6 +20,10 @@ type CtStep = Extract<ShapeStep, { op: 'ct' }>;
 export const CT_READS: readonly number[] = [W.NW_SRC, W.NW_DST, W.TP, W.TOS, ...Array.from({ length: 8 }, (_, i) => W.IPV6_SRC + i)];
 /** Words that it writes. */
 export const CT_WORDS = [W.CT_STATE, W.CT_ZONE, W.CT_MARK] as const;
+
+/** Words that have no place on the stack: the connection's label and the tuple of its first packet. They lie in `resume`. */
+export const CT_MORE: readonly number[] = Array.from({ length: W.TUN_ID - W.CT_LABEL }, (_, i) => W.CT_LABEL + i);
+export const isCtMore = (word: number): boolean => word >= W.CT_LABEL && word < W.TUN_ID;
 
 const { scratch } = STACK;
 const KEY = STACK.lookup;
@@ -33,6 +37,21 @@ const NAT_BITS = 0xc0;
 /** When order is given up. */
 const MOST_NS = 300_000_000;
 const ALL = 0xffffffff;
+
+/** r0 = the place of CT_MORE at this level. Goes to `lost` where there is none. */
+export function emitMorePlace(a: Assembler, lost: string): void {
+  a.store(4, 10, scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, lost);
+  a.load(4, 1, 0, RESUME_VALUE.level)
+    .alu('and', 1, LEVELS - 1)
+    .alu('lsh', 1, MORE_SHIFT)
+    .alu('add', 0, RESUME_VALUE.more)
+    .alu('add', 0, { reg: 1 });
+}
+
+/** Clears CT_MORE at r0. */
+export const emitClearMore = (a: Assembler): void => {
+  for (const i of CT_MORE.keys()) a.store(4, 0, i * 4, 0);
+};
 
 /** Step 1 and 2. Goes to `absent`, with nothing done, when the packet is the tracker's. */
 export function emitCtFind(a: Assembler, step: CtStep, absent: string): void {
@@ -54,6 +73,15 @@ export function emitCtFind(a: Assembler, step: CtStep, absent: string): void {
       .alu32('and', 1, { reg: 2 })
       .jump('ne', 1, 0, absent);
   }
+  for (const [i, word] of step.checksLabel.entries()) {
+    const param = at + (step.checksMark ? 12 : 4) + i * 8;
+    a.load(4, 1, 0, CT_VALUE.more + word * 4)
+      .load(4, 2, 9, param)
+      .alu32('xor', 1, { reg: 2 });
+    a.load(4, 2, 9, param + 4)
+      .alu32('and', 1, { reg: 2 })
+      .jump('ne', 1, 0, absent);
+  }
   a.load(8, 1, 0, CT_VALUE.used).jump('ne', 1, 0, used);
   a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, scratch, { reg: 1 });
   a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, used);
@@ -64,7 +92,7 @@ export function emitCtFind(a: Assembler, step: CtStep, absent: string): void {
 
 /** The packet's tuple at KEY, as `userspace/conntrack/tuple.ts` has it. `at`: where r9 points to the zone. */
 function emitTuple(a: Assembler, at: number, absent: string): void {
-  const [ipv4, family, known] = [a.fresh('tuple4'), a.fresh('family'), a.fresh('protocol')];
+  const [ipv4, family, known, icmp, done] = [a.fresh('tuple4'), a.fresh('family'), a.fresh('protocol'), a.fresh('echo'), a.fresh('tuple')];
   a.jump('eq', 8, 0, absent)
     .load(1, 0, 10, keyAt(W.TYPE) + 2)
     .jump('ne', 0, 0, absent);
@@ -77,22 +105,49 @@ function emitTuple(a: Assembler, at: number, absent: string): void {
   a.load(4, 0, 10, keyAt(W.NW_SRC)).store(4, 10, KEY + 12, { reg: 0 });
   a.load(4, 0, 10, keyAt(W.NW_DST)).store(4, 10, KEY + 28, { reg: 0 });
   a.mov(2, 4).label(family);
+  a.load(4, 0, 9, at)
+    .store(4, 10, KEY + 36, { reg: 0 })
+    .store(1, 10, KEY + 38, { reg: 2 });
   a.load(1, 1, 10, keyAt(W.TYPE) + 3)
+    .store(1, 10, KEY + 39, { reg: 1 })
     .jump('eq', 1, 17, known)
+    .jump('eq', 1, 1, icmp)
+    .jump('eq', 1, 58, icmp)
     .jump('ne', 1, 6, absent);
   a.load(1, 0, 10, keyAt(W.TOS) + 3)
     .alu('and', 0, SPECIAL_FLAGS)
     .jump('ne', 0, ACK, absent)
     .label(known);
-  a.load(4, 0, 10, keyAt(W.TP)).store(4, 10, KEY + 32, { reg: 0 });
-  a.load(4, 0, 9, at)
-    .store(4, 10, KEY + 36, { reg: 0 })
-    .store(1, 10, KEY + 38, { reg: 2 })
-    .store(1, 10, KEY + 39, { reg: 1 });
+  a.load(4, 0, 10, keyAt(W.TP))
+    .store(4, 10, KEY + 32, { reg: 0 })
+    .goto(done)
+    .label(icmp);
+  emitEcho(a, absent);
+  a.label(done);
 }
 
-/** Step 3. */
-export function emitCt(a: Assembler, step: CtStep): void {
+/** Identifier, type and code stand in the place of ports. Only echoes. */
+function emitEcho(a: Assembler, absent: string): void {
+  const [ipv6, echo] = [a.fresh('echo6'), a.fresh('isecho')];
+  a.load(1, 0, 10, keyAt(W.TP) + 1)
+    .load(1, 1, 10, KEY + 38)
+    .jump('eq', 1, 6, ipv6);
+  a.jump('eq', 0, 8, echo).jump('ne', 0, 0, absent).goto(echo).label(ipv6).jump('eq', 0, 128, echo).jump('ne', 0, 129, absent).label(echo);
+  a.store(1, 10, KEY + 34, { reg: 0 })
+    .load(1, 0, 10, keyAt(W.TP) + 3)
+    .store(1, 10, KEY + 35, { reg: 0 });
+  loadBytes(a, 8, 4, KEY + 32, 2, absent);
+}
+
+/** Step 3. `tracksMore`: CT_MORE is asked for. */
+export function emitCt(a: Assembler, step: CtStep, tracksMore: boolean): void {
+  if (tracksMore) {
+    const none = a.fresh('nomore');
+    emitMorePlace(a, none);
+    a.load(8, 3, 10, ENTRY);
+    for (const i of CT_MORE.keys()) a.load(4, 1, 3, CT_VALUE.more + i * 4).store(4, 0, i * 4, { reg: 1 });
+    a.label(none);
+  }
   a.call(HELPER.ktimeCoarseNs).load(8, 3, 10, ENTRY).store(8, 3, CT_VALUE.used, { reg: 0 });
   a.load(4, 0, 3, CT_VALUE.mark).store(4, 10, keyAt(W.CT_MARK), { reg: 0 });
   a.load(2, 0, 9, ACTIONS_VALUE.params + step.at).store(2, 10, keyAt(W.CT_ZONE), { reg: 0 });
@@ -115,7 +170,8 @@ function emitTranslation(a: Assembler): void {
   for (let i = 0; i < 8; i++) emitWord(a, 'ipv6', W.IPV6_SRC + i, i);
   a.label(ports)
     .load(1, 0, 10, keyAt(W.TYPE) + 3)
-    .jump('eq', 0, 17, udp);
+    .jump('eq', 0, 17, udp)
+    .jump('ne', 0, 6, same);
   emitWord(a, 'tcp', W.TP, 8);
   a.goto(same).label(udp);
   emitWord(a, 'udp', W.TP, 8);
@@ -129,6 +185,12 @@ function emitWord(a: Assembler, group: 'ipv4' | 'ipv6' | 'tcp' | 'udp', word: nu
 }
 
 /** The packet counts as not tracked any more. */
-export function emitCtClear(a: Assembler): void {
+export function emitCtClear(a: Assembler, tracksMore: boolean): void {
+  if (tracksMore) {
+    const none = a.fresh('nomore');
+    emitMorePlace(a, none);
+    emitClearMore(a);
+    a.label(none);
+  }
   for (const word of CT_WORDS) a.store(4, 10, keyAt(word), 0);
 }

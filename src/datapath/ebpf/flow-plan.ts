@@ -2,6 +2,7 @@
 // frame that the program sees, so that a key that has them zero needs no lookup of them.
 import { W } from '../../flow/key.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
+import { isCtMore } from './ct-program.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
 import { MAX_MASK_WORDS } from './frame-context.ts';
 
@@ -29,10 +30,8 @@ export function planFlow({ indices, words }: PackedMatch, isOfDevice: boolean, i
       if (word === W.TUN_METADATA_MAP + 1 && words[at] === 0) zeros.push(at);
       else if (TUNNEL_WORD_SET.has(word)) kept.push(at);
       else return 'tunnel_field';
-    } else if (!isFresh && word >= W.CT_STATE && word <= W.CT_MARK) {
+    } else if (!isFresh && ((word >= W.CT_STATE && word <= W.CT_MARK) || isCtMore(word))) {
       kept.push(at);
-    } else if (!isFresh && word >= W.CT_LABEL && word < W.TUN_ID) {
-      return 'connection_field';
     } else if (ZERO_WORDS.has(word) || word >= W.CT_LABEL) {
       if (words[at] !== 0) return word >= W.CT_STATE && word <= W.CT_MARK ? 'connection_state' : 'key_field';
       zeros.push(at);

@@ -4,7 +4,7 @@ import { scanMap } from '../../bpf/objects.ts';
 import { type Key, newKey } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpPort } from '../datapath.ts';
-import { MAX_FLOWS } from '../userspace/shared-state.ts';
+import { MAX_FLOWS } from '../datapath.ts';
 import type { CounterPlace } from './flow-counters.ts';
 import { COUNTER_VALUE, FLOW_VALUE, PORT_VALUE } from './map-layout.ts';
 import type { FormerGeneration } from './pin-store.ts';

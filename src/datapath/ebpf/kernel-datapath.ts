@@ -146,12 +146,13 @@ export class KernelDatapath {
     const attached = this.#ports.get(port);
     if (attached === undefined) return;
     const { link, ifindex, hook } = attached;
+    // Before its program goes: without one, copies of frames would come out of the device.
+    this.#ports.delete(port);
+    this.#setDetour();
     link.detach();
     this.#store?.unpinAttachment(ifindex, hook);
     addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n, metered: 0n });
     deleteElement(this.#maps.get('ports')!, le32(ifindex));
-    this.#ports.delete(port);
-    this.#setDetour();
     this.#underlay.refreshSoon();
   }
 

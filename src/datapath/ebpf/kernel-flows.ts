@@ -13,10 +13,10 @@ import { closeObject, createMap, deleteElement, loadProgram, updateElement } fro
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
-import type { DpAction } from '../datapath.ts';
+import { type DpAction, MAX_FLOWS } from '../datapath.ts';
+import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
-import { MAX_FLOWS } from '../userspace/shared-state.ts';
 import { shapeActions } from './action-cutter.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './action-shape.ts';
@@ -38,7 +38,8 @@ const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 interface Mask extends MaskSpec {
   name: string;
   fd: number;
-  flows: Set<Installed>;
+  /** How many flows it has. */
+  flows: number;
   hits: number;
   hitsBefore: number;
   /** When it was made. */
@@ -46,6 +47,7 @@ interface Mask extends MaskSpec {
 }
 
 interface Installed {
+  id: number;
   mask: Mask;
   key: Uint8Array;
   /** Place of its counters. */
@@ -65,7 +67,7 @@ interface Plan extends FlowPlan {
 export class KernelFlows {
   readonly #maps: Map<string, number>;
   readonly #masks = new Map<string, Mask>();
-  readonly #flows = new Map<number, Installed>();
+  readonly #flows = new FlowSlots<Installed>();
   readonly #actions: ActionPool;
   readonly #counterIndices = new IndexPool(MAX_FLOWS);
   readonly #counters: Memory;
@@ -211,7 +213,7 @@ export class KernelFlows {
     if (typeof shaped === 'string') return shaped;
     let flow = this.#flows.get(id);
     if (flow === undefined) {
-      const made = this.#newFlow(match);
+      const made = this.#newFlow(id, match);
       if (typeof made === 'string') return made;
       flow = made;
     } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
@@ -222,11 +224,12 @@ export class KernelFlows {
     }
     const list = this.#actions.take(shaped);
     const reason = typeof list === 'string' ? list : this.#enter(flow, list);
-    if (reason === undefined) {
-      this.#flows.set(id, flow);
-    } else {
+    const isKnown = this.#flows.get(id) !== undefined;
+    if (reason !== undefined) {
       if (typeof list !== 'string') this.#actions.give(list);
-      if (!this.#flows.has(id)) this.#counterIndices.give(flow.counters);
+      if (!isKnown) this.#counterIndices.give(flow.counters);
+    } else if (!isKnown) {
+      this.#flows.set(flow);
     }
     return reason;
   }
@@ -240,7 +243,7 @@ export class KernelFlows {
     return this.#lastShaped;
   }
 
-  #newFlow(match: PackedMatch): Installed | string {
+  #newFlow(id: number, match: PackedMatch): Installed | string {
     const { indices, masks, words } = match;
     // Words stand in ascending order.
     const hasPort = indices[0] === W.IN_PORT && masks[0] === -1;
@@ -273,7 +276,7 @@ export class KernelFlows {
     if (counters === undefined) return 'too_many_flows';
     this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
     const isFirst = recirc < 0 || words[recirc] === 0;
-    return { mask: plan.mask, key: planKey(plan, words), counters, actions: undefined, former: [], port: isFirst ? port : 0 };
+    return { id, mask: plan.mask, key: planKey(plan, words), counters, actions: undefined, former: [], port: isFirst ? port : 0 };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
@@ -299,7 +302,7 @@ export class KernelFlows {
     this.#commitSoon();
     this.#batched.push(flow);
     flow.actions = list;
-    mask.flows.add(flow);
+    mask.flows++;
     this.#activeCount++;
     return undefined;
   }
@@ -330,7 +333,7 @@ export class KernelFlows {
       this.#actions.give(flow.actions!);
       flow.actions = undefined;
       this.#activeCount--;
-      flow.mask.flows.delete(flow);
+      flow.mask.flows--;
     }
     if (this.#reload === undefined) this.#holds.releaseAll();
   }
@@ -343,7 +346,7 @@ export class KernelFlows {
     this.#actions.give(flow.actions);
     flow.actions = undefined;
     this.#activeCount--;
-    flow.mask.flows.delete(flow);
+    flow.mask.flows--;
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
@@ -358,14 +361,14 @@ export class KernelFlows {
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0, sinceMs: performance.now() };
+    const mask = { name, map, words, masks, fd, flows: 0, hits: 0, hitsBefore: 0, sinceMs: performance.now() };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
   }
 
   #dropMask(mask: Mask): void {
-    for (const flow of mask.flows) this.#deactivate(flow);
+    if (mask.flows > 0) for (const flow of this.#flows.values()) if (flow.mask === mask) this.#deactivate(flow);
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -375,26 +378,31 @@ export class KernelFlows {
 
   /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were ordered last. */
   #dropIdleMask(): void {
+    const hits = this.#hits();
     let idle: Mask | undefined;
     for (const mask of this.#masks.values()) {
-      if (performance.now() - mask.sinceMs < this.#idleMs || this.#hits(mask) !== mask.hitsBefore) continue;
+      if (performance.now() - mask.sinceMs < this.#idleMs || (hits.get(mask) ?? 0) !== mask.hitsBefore) continue;
       if (idle === undefined || mask.hits < idle.hits) idle = mask;
     }
     if (idle === undefined) return;
-    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.size);
+    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows);
     this.#dropMask(idle);
   }
 
-  /** Frames that a mask's flows carried. */
-  #hits(mask: Mask): number {
+  /** Frames that the flows of masks carried. */
+  #hits(): Map<Mask, number> {
     const { words } = this.#counters;
-    let hits = 0;
-    for (const { counters } of mask.flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+    const hits = new Map<Mask, number>();
+    for (const { mask, actions, counters } of this.#flows.values()) {
+      if (actions === undefined) continue;
+      const count = words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+      if (count > 0) hits.set(mask, (hits.get(mask) ?? 0) + count);
+    }
     return hits;
   }
 
   #dropEmptyMasks(): void {
-    for (const mask of [...this.#masks.values()]) if (mask.flows.size === 0) this.#dropMask(mask);
+    for (const mask of [...this.#masks.values()]) if (mask.flows === 0) this.#dropMask(mask);
   }
 
   #reloadSoon(): void {
@@ -441,18 +449,19 @@ export class KernelFlows {
   /** Masks, those with the most hits since the last time first. */
   #ordered(): Mask[] {
     const masks = [...this.#masks.values()];
+    const counted = this.#hits();
     for (const mask of masks) {
-      const hits = this.#hits(mask);
+      const hits = counted.get(mask) ?? 0;
       mask.hits = hits - mask.hitsBefore;
       mask.hitsBefore = hits;
     }
-    return masks.sort((a, b) => b.hits - a.hits || b.flows.size - a.flows.size);
+    return masks.sort((a, b) => b.hits - a.hits || b.flows - a.flows);
   }
 
   /** A new order or fewer masks are worth a program only where there are many. */
   #reorderIfWorth(): void {
     if (this.#masks.size < 2) return;
-    const order = this.#ordered().filter((mask) => mask.flows.size > 0);
+    const order = this.#ordered().filter((mask) => mask.flows > 0);
     const names = order.slice(0, 4).map((mask) => mask.name);
     const isSame = names.every((name, i) => this.#firstMasks[i] === name) && order.length === this.#masks.size;
     this.#firstMasks = names;
@@ -468,7 +477,7 @@ export class KernelFlows {
   }
 
   clear(): void {
-    for (const id of [...this.#flows.keys()]) this.delete(id);
+    for (const { id } of [...this.#flows.values()]) this.delete(id);
   }
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
@@ -485,6 +494,14 @@ export class KernelFlows {
   has(id: number): boolean {
     this.commit();
     return this.#flows.get(id)?.actions !== undefined;
+  }
+
+  packets(id: number): number {
+    const flow = this.#flows.get(id);
+    if (flow === undefined) return 0;
+    if (flow.former.length > 0) return Number(this.stats(id)!.packets);
+    const at = flow.counters * COUNTER_WORDS;
+    return this.#counters.words[at]! + this.#counters.words[at + 1]! * 2 ** 32;
   }
 
   stats(id: number): KernelFlowStats | undefined {

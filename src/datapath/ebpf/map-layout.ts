@@ -4,9 +4,10 @@
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../netdev/punt-ring.ts';
+import { MAX_FLOWS } from '../datapath.ts';
 import { CT_KEY_SIZE, CT_VALUE, MAX_MIRRORED_ENTRIES } from '../userspace/conntrack/mirror.ts';
 import { BUCKET } from '../userspace/meter-bucket.ts';
-import { MAX_FLOWS, MAX_PORTS } from '../userspace/shared-state.ts';
+import { MAX_PORTS } from '../userspace/shared-state.ts';
 import { PARAM_SIZE } from './action-shape.ts';
 
 export const MAX_ACTION_LISTS = 1 << 16;
@@ -35,7 +36,9 @@ export const DETOUR_VALUE = { ifindex: 0, size: 8 } as const;
 /**
  * The only value of `resume`, one for each processor: what a program leaves for the one that it jumps to with the same frame. Words in
  * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark. `list` and `token`,
- * host order: the list of actions to run on it, and its name for user space.
+ * host order: the list of actions to run on it, and its name for user space. `level` (32): how many runs of the program stand in each
+ * other here; `more`: for each level the words of CT_MORE, which hold from one run to the next, if `hasMore` says that the former
+ * run kept them.
  */
 export const RESUME_VALUE = {
   kind: 0,
@@ -47,8 +50,14 @@ export const RESUME_VALUE = {
   ct: 116,
   list: 128,
   token: 132,
-  size: 136,
+  level: 136,
+  hasMore: 140,
+  more: 144,
+  size: 144 + 4 * 64,
 } as const;
+/** Levels that there are, and bytes of each. */
+export const LEVELS = 4;
+export const MORE_SHIFT = 6;
 /** Bits: the frame came out of a tunnel; it was looked up before; a list of actions runs on it, without a lookup. */
 export const RESUME_KIND = { tunnel: 1, recirculated: 2, list: 4 } as const;
 /** Key of `tunnels`: a local address (IPv4 in the last four bytes), IP protocol, UDP port; network order. The value says whose frames these are. */
@@ -58,9 +67,12 @@ export const TUNNEL_VALUE = { port: 0, protocol: 4, size: 8 } as const;
 export const TUNNEL_PROTOCOL = { gre: 1, vxlan: 2, geneve: 3 } as const;
 /**
  * Value of `outers`: the device that a tunnel's packets leave by (0 = unknown, user space shall try), the MTU on the way, the mark, the
- * sum of the IPv4 header without its length, and the header as it stands before the inner frame.
+ * sum of the IPv4 header without its length, that of what a checksum covers of the outer header without lengths and source port (in the
+ * machine's order), and the header as it stands before the inner frame.
  */
-export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, header: 16, size: 176 } as const;
+export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, covered: 16, header: 24, size: 184 } as const;
+/** Longest frame that a program sums up, in `bytes`. */
+export const MAX_SUMMED = 9728;
 export const MAX_OUTERS = 4096;
 export const MAX_TUNNEL_ENDS = 4096;
 
@@ -96,6 +108,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
   array('detour', DETOUR_VALUE.size, 1),
+  { name: 'bytes', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: MAX_SUMMED + 8, maxEntries: 1 },
   array('hints', HINTS, 1),
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),

@@ -17,6 +17,9 @@ export interface OuterTemplate {
   isUdp: boolean;
   /** Of the IPv4 header with its length and checksum 0. */
   sum: number;
+  /** Whether a checksum covers the inner frame; what it covers of this header, without lengths and source port. */
+  hasSum: boolean;
+  covered: number;
 }
 
 const put32 = (b: Uint8Array, at: number, value: number): void => new DataView(b.buffer).setUint32(at, value);
@@ -27,9 +30,7 @@ export function outerTemplate(
   port: number,
   tunnel: TunnelKey,
   source: readonly number[],
-): OuterTemplate | 'tunnel_checksum' | 'tunnel_options' {
-  // A GRE checksum covers the payload, and that of UDP would have to be another for each segment.
-  if ((tunnel.flags & FLAG.CSUM) !== 0) return 'tunnel_checksum';
+): OuterTemplate | 'tunnel_options' {
   const isUdp = protocol !== 'gre';
   const l3 = tunnel.ipv6 ? 40 : 20;
   const bytes = new Uint8Array(l3 + (isUdp ? 8 : 0) + 16 + tunnel.options.length);
@@ -60,5 +61,9 @@ export function outerTemplate(
     put32(bytes, 12, source[3]!);
     put32(bytes, 16, tunnel.dst[3]!);
   }
-  return { bytes: bytes.subarray(0, size), isIpv6: tunnel.ipv6, isUdp, sum: tunnel.ipv6 ? 0 : sumBytes(bytes, 0, 20) };
+  const hasSum = (tunnel.flags & FLAG.CSUM) !== 0;
+  // UDP's pseudo header: addresses and protocol.
+  const before = !isUdp ? 0 : sumBytes(bytes, tunnel.ipv6 ? 8 : 12, tunnel.ipv6 ? 32 : 8, IPPROTO_UDP);
+  const covered = hasSum ? sumBytes(bytes, l3, size - l3, before) : 0;
+  return { bytes: bytes.subarray(0, size), isIpv6: tunnel.ipv6, isUdp, sum: tunnel.ipv6 ? 0 : sumBytes(bytes, 0, 20), hasSum, covered };
 }

@@ -12,6 +12,8 @@ export interface PooledOuter {
   size: number;
   isIpv6: boolean;
   isUdp: boolean;
+  /** Whether a checksum covers the inner frame. */
+  hasSum: boolean;
   /** Action lists that use it. */
   users: number;
 }
@@ -59,7 +61,18 @@ export class OuterPool {
     }
     if (index === undefined) return 'too_many_tunnels';
     const size = made.bytes.length;
-    const kept = { index, size, isIpv6: made.isIpv6, isUdp: made.isUdp, users: 0, protocol, port, tunnel, value: new Uint8Array(0) };
+    const kept = {
+      index,
+      size,
+      isIpv6: made.isIpv6,
+      isUdp: made.isUdp,
+      hasSum: made.hasSum,
+      users: 0,
+      protocol,
+      port,
+      tunnel,
+      value: new Uint8Array(0),
+    };
     this.#outers.set(name, kept);
     this.#refresh(kept);
     return kept;
@@ -82,6 +95,7 @@ export class OuterPool {
     view.setUint32(OUTER_VALUE.mtu, route?.mtu ?? 0, true);
     view.setUint32(OUTER_VALUE.mark, tunnel.mark, true);
     view.setUint32(OUTER_VALUE.sum, made.sum, true);
+    view.setUint16(OUTER_VALUE.covered, made.covered, false);
     value.set(made.bytes, OUTER_VALUE.header);
     if (value.length === kept.value.length && value.every((byte, i) => byte === kept.value[i])) return;
     kept.value = value;

@@ -12,7 +12,7 @@ import { type OutputDevice, shapeName } from './action-shape.ts';
 import { compileProgram, type MaskSpec, type ProgramSpec } from './program.ts';
 import { compileTunnelPop } from './tunnel-pop-program.ts';
 
-const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, users: 0 };
+const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, hasSum: false, users: 0 };
 const device = (port: number): OutputDevice | undefined =>
   port === 9 ? { outer: () => outer } : port > 9 ? undefined : { ifindex: port + 100, flags: port === 1 ? 1 : 0 };
 
@@ -97,6 +97,12 @@ const large = spec(
       { kind: 'hash', algorithm: 0, basis: 9 },
       { kind: 'recirc', id: 5 },
     ],
+    [
+      { kind: 'hash', algorithm: 1, basis: 9 },
+      { kind: 'recirc', id: 5 },
+    ],
+    [{ kind: 'recirc', id: 5 }, output(2)],
+    [set('ipv4', W.NW_SRC, 1, ALL), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }],
   ],
   { hasTunnels: true, vlanLimit: 2 },
 );

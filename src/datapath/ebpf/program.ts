@@ -13,9 +13,9 @@
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { REASON_MISS } from '../../netdev/punt-ring.ts';
-import { emitShape, HASH_WORDS } from './action-program.ts';
+import { emitShape } from './action-program.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
-import { CT_READS, CT_WORDS } from './ct-program.ts';
+import { CT_READS, CT_WORDS, emitMorePlace, isCtMore } from './ct-program.ts';
 import { emitExtract } from './extract-program.ts';
 import { emitOrder } from './flow-order.ts';
 import {
@@ -35,6 +35,7 @@ import {
   TUNNEL_WORDS,
   VERDICT,
 } from './frame-context.ts';
+import { HASH_WORDS } from './hash-program.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
@@ -97,10 +98,11 @@ export function compileProgram(spec: ProgramSpec): Program {
   const ours = a.fresh('ours');
   const hasTunnels = spec.hasTunnels === true;
   const tracks =
-    spec.masks.some(({ words }) => CT_WORDS.some((word) => words.includes(word))) ||
+    spec.masks.some(({ words }) => words.some((word) => isCtMore(word) || CT_WORDS.includes(word as (typeof CT_WORDS)[number]))) ||
     spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'ct' || op === 'ctClear'));
+  const tracksMore = spec.masks.some(({ words }) => words.some(isCtMore));
   const fresh = a.fresh('fromdevice');
-  emitResume(a, { hasTunnels, tracks }, fresh);
+  emitResume(a, { hasTunnels, tracks, tracksMore }, fresh);
   a.goto('key').label(fresh);
   a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
   a.loadMap(1, 'ports')
@@ -147,8 +149,13 @@ export function compileProgram(spec: ProgramSpec): Program {
   for (const [i, mask] of spec.masks.entries()) {
     const missed = a.fresh('missed');
     if (hints) a.label(maskLabel(i));
+    if (mask.words.some(isCtMore)) {
+      emitMorePlace(a, missed);
+      a.mov(3, { reg: 0 });
+    }
     for (const [j, word] of mask.words.entries()) {
-      a.load(4, 1, 10, keyAt(word));
+      if (isCtMore(word)) a.load(4, 1, 3, (word - W.CT_LABEL) * 4);
+      else a.load(4, 1, 10, keyAt(word));
       if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
       a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
     }
@@ -159,7 +166,7 @@ export function compileProgram(spec: ProgramSpec): Program {
         .goto('found')
         .label(missed)
         .jump('ge', 9, HINTED, 'scan');
-    else a.jump('ne', 0, 0, 'hit');
+    else a.jump('ne', 0, 0, 'hit').label(missed);
   }
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
@@ -178,7 +185,7 @@ export function compileProgram(spec: ProgramSpec): Program {
     if (hasLists) emitList(a);
     for (const { number, shape } of spec.shapes) {
       a.label(`shape${number}`);
-      emitShape(a, shape, { punt: 'actions', hasTunnels, tracks });
+      emitShape(a, shape, { punt: 'actions', hasTunnels, tracks, tracksMore });
     }
   }
   return a.finish();

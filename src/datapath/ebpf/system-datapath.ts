@@ -230,6 +230,10 @@ export class SystemDatapath extends NetdevDatapath {
     };
   }
 
+  override flowPackets(id: FlowId): number {
+    return super.flowPackets(id) + this.#kernel.flows.packets(id);
+  }
+
   override portCounters(port: DpPort): DpPortCounters | undefined {
     const user = super.portCounters(port);
     const tunnel = this.#kernel.tunnelCounters(port);

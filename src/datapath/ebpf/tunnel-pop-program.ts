@@ -2,8 +2,9 @@
 //
 //   1. Outer IP without options, whole, with a right header checksum; anything else is left to the host.
 //   2. Local address, protocol and UDP port must be those of a tunnel port. So the underlay's other traffic sees a few instructions.
-//   3. GRE, VXLAN or Geneve carrying Ethernet, under the same rules as `wire/tunnel-headers.ts`. A GRE checksum covers the payload: such
-//      packets go to the host, whose socket gives them to user space.
+//   3. GRE, VXLAN or Geneve carrying Ethernet, under the same rules as `wire/tunnel-headers.ts`. A packet whose GRE checksum does not seem to
+//      be right goes to the host, whose socket gives it to user space: what no wire has carried may have one for a checksum inside that is
+//      still to be filled in. Of a super-segment the kernel has checked each segment, or no wire has carried it.
 //   4. The outer header goes away with the Ethernet header before it, whose place the inner one takes; a tag goes where the kernel
 //      keeps tags. Super-segments stay whole.
 //   5. The tunnel's fields are left in `resume`, and the datapath's program does the rest as for any other frame.
@@ -11,6 +12,7 @@ import { Assembler, type Program, type Register } from '../../bpf/instructions.t
 import { TUN_FLAG, W } from '../../flow/key.ts';
 import { emitFrameLength, HELPER, loadBytes, MAX_OPTION_WORDS, SKB, STACK, TUNNEL_WORDS, VERDICT } from './frame-context.ts';
 import { RESUME_KIND, RESUME_VALUE, TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE, TX_VALUE } from './map-layout.ts';
+import { emitFold, emitSum } from './tunnel-checksum-program.ts';
 
 const ETHERNET = 14;
 const ADJUST_AT_MAC = 1;
@@ -162,17 +164,31 @@ const addFlag = (a: Assembler, flag: number): void => {
 /** After each: r7 = offset of the inner Ethernet header. */
 function emitGre(a: Assembler): void {
   const at = OUTER + 40;
-  // No checksum, routing, version or reserved bits; Ethernet.
-  a.load(2, 0, 10, at).toBigEndian(0, 16).mov(8, { reg: 0 }).alu('and', 0, 0xcf07).jump('ne', 0, 0, 'pass');
+  // No routing, version or reserved bits; Ethernet.
+  a.load(2, 0, 10, at).toBigEndian(0, 16).mov(8, { reg: 0 }).alu('and', 0, 0x4f07).jump('ne', 0, 0, 'pass');
   a.load(2, 0, 10, at + 2)
     .toBigEndian(0, 16)
     .jump('ne', 0, 0x6558, 'pass');
-  a.alu('add', 7, 4).mov(1, { reg: 8 }).alu('and', 1, 0x2000).jump('eq', 1, 0, 'unkeyed');
+  a.jump('set', 8, 0x8000, 'gresum').alu('add', 7, 4).goto('grekey').label('gresum');
+  emitGreSum(a);
+  a.label('grekey').mov(1, { reg: 8 }).alu('and', 1, 0x2000).jump('eq', 1, 0, 'unkeyed');
   a.load(4, 0, 10, at + 4)
     .store(4, 9, tunnelAt(W.TUN_ID) + 4, { reg: 0 })
     .alu('add', 7, 4);
   addFlag(a, TUN_FLAG.KEY);
   a.label('unkeyed').alu('and', 8, 0x1000).jump('eq', 8, 0, 'inner').alu('add', 7, 4).goto('inner');
+}
+
+/** A packet with a checksum. After: r7 = offset of what follows it, the first eight bytes are those from there on. */
+function emitGreSum(a: Assembler): void {
+  const right = a.fresh('right');
+  addFlag(a, TUN_FLAG.CSUM);
+  a.load(4, 1, 6, SKB.gsoSize).jump('ne', 1, 0, right).mov(1, { reg: 7 }).load(4, 2, 10, PAYLOAD);
+  emitSum(a, 'pass');
+  emitFold(a);
+  a.jump('ne', 0, 0xffff, 'pass').label(right).alu('add', 7, 8);
+  // The key stands four bytes further than without.
+  loadBytes(a, 7, 0, OUTER + 44, 4, 'pass');
 }
 
 function emitIdentifier(a: Assembler): void {
@@ -255,6 +271,7 @@ function emitDecap(a: Assembler): void {
     .store(4, 9, RESUME_VALUE.dpHash, 0)
     .store(4, 9, RESUME_VALUE.list, 0)
     .store(4, 9, RESUME_VALUE.token, 0)
+    .store(4, 9, RESUME_VALUE.hasMore, 0)
     .store(4, 9, RESUME_VALUE.kind, RESUME_KIND.tunnel);
   for (let i = 0; i < 3; i++) a.store(4, 9, RESUME_VALUE.ct + i * 4, 0);
   a.mov(1, { reg: 6 }).loadMap(2, 'programs').mov(3, 0).call(HELPER.tailCall);

@@ -10,12 +10,14 @@
 //      behind a VLAN tag when one is popped out of the frame: so there is one for a moment.
 //   5. bpf_redirect_neigh writes the Ethernet header: routes, ARP and neighbour discovery stay the host's.
 //
-// UDP checksums of the outer header are 0, also over IPv6 (RFC 6935), as the kernel's own Open vSwitch does without `csum=true`.
+// UDP checksums of the outer header are 0, also over IPv6 (RFC 6935), as the kernel's own Open vSwitch does without `csum=true`. With it, and
+// GRE's, see `tunnel-checksum-program.ts`.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import type { ShapeStep } from './action-shape.ts';
 import { emitConsumed, emitFrameLength, HELPER, keyAt, loadBytes, RESUMED, SKB, STACK, storeBytes } from './frame-context.ts';
 import { ACTIONS_VALUE, OUTER_VALUE, RESUME_KIND, TOTALS_VALUE } from './map-layout.ts';
+import { emitInnerSum, emitOuterSum, emitSumCheck } from './tunnel-checksum-program.ts';
 
 type TunnelStep = Extract<ShapeStep, { op: 'tunnel' }>;
 
@@ -76,10 +78,12 @@ export function emitTunnelCheck(a: Assembler, step: TunnelStep, punt: string): v
   a.load(1, 1, 10, STACK.scratch).alu('rsh', 1, 4).alu('lsh', 1, 2);
   a.load(4, 4, 10, STACK.scratch + 4).load(4, 5, 10, STACK.scratch + 8);
   a.alu('add', 4, { reg: 1 }).alu('add', 4, { reg: 8 }).alu('sub', 4, { reg: 7 }).jump('gt', 4, { reg: 5 }, punt);
+  // Segments that become shorter do not all stay full ones.
   a.alu('add', 4, step.size + 14 + TAG)
-    .jump('gt', 4, { reg: 5 }, fits)
+    .jump('gt', 4, { reg: 5 }, step.hasSum ? punt : fits)
     .store(8, 10, GSO_FLAG, Number(F_FIXED_GSO));
   a.label(fits);
+  if (step.hasSum) emitSumCheck(a, punt);
 }
 
 /** Steps 2 to 4, the last of a list; ends in exit. */
@@ -89,6 +93,7 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
   const lost = a.fresh('lost');
   const tagged = a.fresh('tagged');
   const wrapped = a.fresh('wrapped');
+  if (step.hasSum) emitInnerSum(a, lost);
   if (step.isUdp) a.mov(1, { reg: 6 }).call(HELPER.hashRecalc).mov(7, { reg: 0 });
   loadOuter(a, step);
   a.jump('eq', 0, 0, lost).mov(8, { reg: 0 });
@@ -109,6 +114,7 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
     a.alu('add', 0, step.size - l3)
       .toBigEndian(0, 16)
       .store(2, 10, at + l3 + 4, { reg: 0 });
+  if (step.hasSum) emitChecksum(a, step, at);
   if (step.isIpv6) {
     a.mov(0, { reg: 7 })
       .alu('add', 0, step.size - 40)
@@ -134,6 +140,25 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
   a.load(4, 1, 8, OUTER_VALUE.ifindex).mov(2, 0).mov(3, 0).mov(4, 0).call(HELPER.redirectNeighbour).exit();
   a.label(lost).loadMapValue(1, 'totals', TOTALS_VALUE.wrapFailed).mov(2, 1).atomicAdd(8, 1, 0, 2);
   emitConsumed(a);
+}
+
+/** The checksum that covers the inner frame. Before: the outer header at `at`, r8 = the entry of `outers`. */
+function emitChecksum(a: Assembler, step: TunnelStep, at: number): void {
+  const l3 = step.isIpv6 ? 40 : 20;
+  const some = a.fresh('summed');
+  a.load(2, 0, 8, OUTER_VALUE.covered);
+  if (!step.isUdp) {
+    emitOuterSum(a, 0);
+    a.store(2, 10, at + l3 + 4, { reg: 0 });
+    return;
+  }
+  a.load(2, 1, 10, at + l3).alu('add', 0, { reg: 1 });
+  emitOuterSum(a, step.size - l3);
+  // 0 would say that there is none (RFC 768).
+  a.jump('ne', 0, 0, some)
+    .mov(0, 0xffff)
+    .label(some)
+    .store(2, 10, at + l3 + 6, { reg: 0 });
 }
 
 /** Length, identification and checksum. Before: r7 = size of the inner frame, r8 = the entry of `outers`. */

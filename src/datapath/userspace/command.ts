@@ -57,6 +57,7 @@ export function applyCommand(core: UserspaceCore, command: Command): void {
       break;
     case 'execute':
       core.execute(command.frame, command.key, command.actions, command.offload);
+      core.flush();
       break;
   }
 }

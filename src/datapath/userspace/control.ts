@@ -159,6 +159,18 @@ export abstract class UserspaceControl implements Datapath {
     return this.#flows.flows();
   }
 
+  flowFind(key: Key, mask: Key): FlowId | undefined {
+    return this.#flows.find(key, mask);
+  }
+
+  flowKey(id: FlowId, key: Key): void {
+    this.#flows.writeKey(id, key);
+  }
+
+  flowMask(id: FlowId): Key | undefined {
+    return this.#flows.maskOf(id);
+  }
+
   /** The match of an installed flow, and what it does. */
   protected flowMatch(id: FlowId): PackedMatch | undefined {
     return this.#flows.match(id);
@@ -174,6 +186,10 @@ export abstract class UserspaceControl implements Datapath {
 
   flowStats(id: FlowId): DpFlowStats | undefined {
     return this.#flows.stats(id);
+  }
+
+  flowPackets(id: FlowId): number {
+    return this.#flows.packets(id);
   }
 
   readonly maxMeters = MAX_METERS;

@@ -38,6 +38,8 @@ export interface FramePort {
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
 const HELD_MS = 250;
+/** Frames of the control plane's that may be queued together. */
+const MOST_EXECUTED = 64;
 
 /** Hash algorithm whose value is the same in both directions of a connection. */
 const SYMMETRIC = 1;
@@ -79,7 +81,9 @@ export class UserspaceCore {
   readonly #flushable: FramePort[] = [];
   readonly #scratch: Walk[] = [];
   readonly #top: Walk;
-  readonly #executed: Packet;
+  /** Packets of frames of the control plane's; the first so many may be queued somewhere. */
+  readonly #executed: Packet[] = [];
+  #executedCount = 0;
   #hasTunnelKey = false;
   #hasCtKey = false;
   readonly conntrack: Conntrack;
@@ -107,8 +111,8 @@ export class UserspaceCore {
       refusesMiss: (port, length) => upcalls.refusesMiss(port, length),
     };
     this.#newPacket = makePacket;
-    this.#executed = makePacket();
-    this.#top = newWalk(this.#executed);
+    this.#executed.push(makePacket());
+    this.#top = newWalk(this.#executed[0]!);
   }
 
   /** The time is `nowMs`; what time ends is ended, a part at each call. */
@@ -240,10 +244,15 @@ export class UserspaceCore {
     this.drop('upcall_queue_full');
   }
 
-  /** Runs actions on a frame of the control plane's. */
+  /** Runs actions on a frame of the control plane's; what they send has left after the next flush. */
   execute(frame: Uint8Array, key: Key, actions: readonly DpAction[], offload: FrameOffload): void {
-    const packet = this.#executed;
-    if (packet.isQueued) this.flush();
+    if (this.#executedCount === MOST_EXECUTED) this.flush();
+    const place = this.#executedCount++;
+    let packet = this.#executed[place];
+    if (packet === undefined) {
+      packet = this.#newPacket();
+      this.#executed.push(packet);
+    }
     packet.point(packet.bytes, packet.address, HEADROOM, Math.min(frame.length, MAX_FRAME));
     packet.bytes.set(frame.length > packet.length ? frame.subarray(0, packet.length) : frame, packet.start);
     packet.csumStart = offload.csumStart;
@@ -262,7 +271,8 @@ export class UserspaceCore {
     walk.trunc = 0;
     walk.recircs = 0;
     this.#run(compileActions(actions), walk, 0);
-    this.flush();
+    // A flush meanwhile has called the packets free, and this one may be queued again.
+    if (this.#executedCount !== place + 1) this.flush();
   }
 
   /** See `flow/extract`. */
@@ -273,6 +283,7 @@ export class UserspaceCore {
   /** Sends what ports have queued; afterwards no port refers to any packet. */
   flush(): void {
     for (let i = 0; i < this.#flushable.length; i++) this.#flushable[i]!.flush();
+    this.#executedCount = 0;
   }
 
   drop(reason: DropReason, count = 1): void {

@@ -1,13 +1,14 @@
 // The control plane's own book of installed flows: what is where, and which slot of the shared counters each has.
 //
-// A flow's id is never used twice; a slot is, as soon as its flow is deleted, because commands reach the frame path in order.
-// A match is booked below its mask, and each mask is kept once: new flows come in numbers under few of them. Of a flow only the words under
-// its mask are kept; what others see of it is made when they ask.
+// A flow's id is never used twice; a slot is, as soon as its flow is deleted, because commands reach the frame path in order. The id's low bits
+// are the slot. A match is booked below its mask, and each mask is kept once: new flows come in numbers under few of them. Of a flow only the
+// words under its mask are kept; what others see of it is made when they ask.
 import { type Key, newKey, W } from '../../flow/key.ts';
-import { hashWords, sameWords } from '../../flow/word-hash.ts';
-import type { DpAction, DpFlow, DpFlowStats, FlowId } from '../datapath.ts';
+import { WordTable } from '../../flow/word-table.ts';
+import { type DpAction, type DpFlow, type DpFlowStats, type FlowId, MAX_FLOWS, slotOf } from '../datapath.ts';
+import { FlowSlots } from '../flow-slots.ts';
 import { packMatch } from './flow-table.ts';
-import { FLOW, MAX_FLOWS, type SharedState } from './shared-state.ts';
+import { FLOW, type SharedState } from './shared-state.ts';
 
 /** A mask and the words of a key below it. One object of `indices` for each mask: compare by identity. */
 export interface PackedMatch {
@@ -18,31 +19,28 @@ export interface PackedMatch {
 
 interface Record {
   id: FlowId;
-  slot: number;
   under: Mask;
-  words: Int32Array;
-  hash: number;
-  /** Of the same hash. */
-  next: Record | undefined;
+  /** In the mask's table. */
+  index: number;
   actions: readonly DpAction[];
   /** The first words of the key that it was made for, up to the last that is not 0. */
   sample: Key | undefined;
 }
 
-/** A mask with its flows, by the hash of their words. */
+/** A mask with its flows. */
 interface Mask {
   mask: Key;
   indices: Int32Array;
   masks: Int32Array;
   name: string;
-  flows: Map<number, Record>;
-  /** Words of the flow looked for. */
-  scratch: Int32Array;
+  table: WordTable;
+  /** By index in the table. */
+  records: (Record | undefined)[];
 }
 
 export class FlowRegistry {
   readonly #state: SharedState;
-  readonly #byId = new Map<FlowId, Record>();
+  readonly #flows = new FlowSlots<Record>();
   readonly #masks = new Map<string, Mask>();
   #latest: Mask | undefined;
   readonly #freeSlots: number[] = [];
@@ -54,40 +52,36 @@ export class FlowRegistry {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#flows.size;
   }
 
-  /** Books a flow, in the place of the one with the same match if there is one. */
+  /** The flow of that match. */
+  find(key: Key, mask: Key): FlowId | undefined {
+    const { table, records } = this.#mask(key, mask);
+    const index = table.find(key);
+    return index < 0 ? undefined : records[index]!.id;
+  }
+
+  /** Books a flow, in the place of the one with the same match if there is one. `words` hold until the next call. */
   put(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key) {
     const under = this.#mask(key, mask);
-    const { indices, masks, scratch, flows } = under;
-    for (let i = 0; i < scratch.length; i++) scratch[i] = key[indices[i]!]! & masks[i]!;
-    const hash = hashWords(scratch);
-    const first = flows.get(hash);
-    let before = first;
-    while (before !== undefined && !sameWords(before.words, scratch)) before = before.next;
+    const { indices, masks, table, records } = under;
+    let index = table.find(key);
+    const before = index < 0 ? undefined : records[index];
     if (before === undefined && this.#freeSlots.length === 0 && this.#nextSlot >= MAX_FLOWS) {
       throw new Error(`the datapath holds no more than ${MAX_FLOWS} flows`);
     }
-    const id = this.#nextId++;
-    const kept = sample === undefined ? undefined : sample.slice(0, usedWords(sample));
-    if (before !== undefined) {
-      const replaced = before.id;
-      this.#byId.delete(replaced);
-      before.id = id;
-      before.actions = actions;
-      before.sample = kept;
-      this.#byId.set(id, before);
-      return { id, slot: before.slot, replaced, indices, masks, words: before.words };
+    const slot = before === undefined ? (this.#freeSlots.pop() ?? this.#nextSlot++) : slotOf(before.id);
+    const id = this.#nextId++ * MAX_FLOWS + slot;
+    if (before === undefined) {
+      // Not before: a mask that is refused a flow must not stay.
+      if (table.count === 0) this.#masks.set(under.name, under);
+      index = table.add();
     }
-    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
-    const words = scratch.slice();
-    const record: Record = { id, slot, under, words, hash, next: first, actions, sample: kept };
-    this.#byId.set(id, record);
-    // Not before: a mask that is refused a flow must not stay.
-    if (flows.size === 0) this.#masks.set(under.name, under);
-    flows.set(hash, record);
-    return { id, slot, replaced: undefined, indices, masks, words };
+    const record: Record = { id, under, index, actions, sample: sample === undefined ? undefined : sample.slice(0, usedWords(sample)) };
+    records[index] = record;
+    this.#flows.set(record);
+    return { id, slot, replaced: before?.id, indices, masks, words: wordsOf(record) };
   }
 
   #mask(key: Key, mask: Key): Mask {
@@ -95,75 +89,76 @@ export class FlowRegistry {
     if (latest !== undefined && sameMask(latest.mask, mask)) return latest;
     const { indices, masks } = packMatch(key, mask);
     const name = `${indices.join()}/${masks.join()}`;
-    const known = this.#masks.get(name) ?? {
-      mask: mask.slice(),
-      indices,
-      masks,
-      name,
-      flows: new Map<number, Record>(),
-      scratch: new Int32Array(indices.length),
-    };
+    const known = this.#masks.get(name) ?? { mask: mask.slice(), indices, masks, name, table: new WordTable(indices, masks), records: [] };
     this.#latest = known;
     return known;
   }
 
   /** The slot of a flow whose actions are now others. */
   modify(id: FlowId, actions: readonly DpAction[]): number | undefined {
-    const record = this.#byId.get(id);
+    const record = this.#flows.get(id);
     if (record === undefined) return undefined;
     record.actions = actions;
-    return record.slot;
+    return slotOf(id);
   }
 
   /** The slot that a flow had. */
   delete(id: FlowId): number | undefined {
-    const record = this.#byId.get(id);
+    const record = this.#flows.get(id);
     if (record === undefined) return undefined;
-    this.#byId.delete(id);
-    const { under, hash } = record;
-    const { flows } = under;
-    const first = flows.get(hash)!;
-    if (first !== record) {
-      let at = first;
-      while (at.next !== record) at = at.next!;
-      at.next = record.next;
-    } else if (record.next !== undefined) {
-      flows.set(hash, record.next);
-    } else {
-      flows.delete(hash);
-      if (flows.size === 0) this.#masks.delete(under.name);
-    }
-    this.#freeSlots.push(record.slot);
-    return record.slot;
+    const { under, index } = record;
+    const slot = slotOf(id);
+    this.#flows.delete(id);
+    under.records[index] = undefined;
+    under.table.remove(index);
+    if (under.table.count === 0) this.#masks.delete(under.name);
+    this.#freeSlots.push(slot);
+    return slot;
   }
 
   clear(): void {
-    this.#byId.clear();
+    this.#flows.clear();
     this.#masks.clear();
     this.#latest = undefined;
     this.#freeSlots.length = 0;
     this.#nextSlot = 0;
   }
 
-  /** A flow's match, packed. */
+  /** A flow's match, packed; `words` hold until the next call of anything. */
   match(id: FlowId): PackedMatch | undefined {
-    const record = this.#byId.get(id);
-    return record === undefined ? undefined : { indices: record.under.indices, masks: record.under.masks, words: record.words };
+    const record = this.#flows.get(id);
+    return record === undefined ? undefined : { indices: record.under.indices, masks: record.under.masks, words: wordsOf(record) };
+  }
+
+  /** A flow's mask. */
+  maskOf(id: FlowId): Key | undefined {
+    return this.#flows.get(id)?.under.mask;
+  }
+
+  /** Writes a flow's masked key. */
+  writeKey(id: FlowId, key: Key): void {
+    const record = this.#flows.get(id);
+    key.fill(0);
+    record?.under.table.write(record.index, key);
   }
 
   /** What a flow does. */
   actions(id: FlowId): readonly DpAction[] | undefined {
-    return this.#byId.get(id)?.actions;
+    return this.#flows.get(id)?.actions;
   }
 
   *flows(): Iterable<DpFlow> {
-    for (const record of this.#byId.values()) yield toFlow(record);
+    for (const record of this.#flows.values()) yield toFlow(record);
+  }
+
+  packets(id: FlowId): number {
+    const at = slotOf(id) * FLOW.SIZE;
+    return this.#state.flows[at + FLOW.generation] === id ? this.#state.flows[at]! : 0;
   }
 
   stats(id: FlowId): DpFlowStats | undefined {
-    const record = this.#byId.get(id);
-    if (record === undefined) return undefined;
-    const at = record.slot * FLOW.SIZE;
+    if (this.#flows.get(id) === undefined) return undefined;
+    const at = slotOf(id) * FLOW.SIZE;
     const f = this.#state.flows;
     // The frame path has not taken the flow yet: what stands there is another's.
     if (f[at + FLOW.generation] !== id) return { packets: 0n, bytes: 0n, usedMs: 0, tcpFlags: 0 };
@@ -171,9 +166,14 @@ export class FlowRegistry {
   }
 }
 
-function toFlow({ id, under, words, actions, sample }: Record): DpFlow {
+function wordsOf({ under, index }: Record): Int32Array {
+  const { table } = under;
+  return table.words.subarray(index * table.width, (index + 1) * table.width);
+}
+
+function toFlow({ id, under, index, actions, sample }: Record): DpFlow {
   const key = newKey();
-  for (let i = 0; i < words.length; i++) key[under.indices[i]!] = words[i]!;
+  under.table.write(index, key);
   const flow: DpFlow = { id, key, mask: under.mask, actions };
   if (sample !== undefined) {
     flow.sample = newKey();

@@ -21,14 +21,18 @@ export interface Subtable {
   count: number;
   hits: number;
   name: string;
+  /** Masked words of all its flows, one for each index; places that are free again. */
+  words: Int32Array;
+  free: number[];
+  used: number;
 }
 
 export interface Entry {
   slot: number;
   hash: number;
   subtable: Subtable;
-  /** Masked words, one for each index of the subtable. */
-  words: Int32Array;
+  /** Where its masked words begin in the subtable's. */
+  at: number;
   program: readonly Op[];
   /** Frames follow those that went to the control plane before the flow was there; until when, see `UserspaceCore`. */
   isHeld: boolean;
@@ -39,6 +43,8 @@ export interface Entry {
 const CACHE_BITS = 13;
 const CACHE_SIZE = 1 << CACHE_BITS;
 const SORT_INTERVAL = 4096;
+/** Flows that a new subtable has room for. */
+const FIRST_ROOM = 8;
 
 const mix = (hash: number, word: number): number => {
   const h = Math.imul(hash ^ word, 0x9e3779b1);
@@ -64,13 +70,14 @@ export class FlowTable {
     return this.#entries[slot];
   }
 
-  /** Installs a flow in a free slot, or replaces the one there. `indices` and `masks` describe the mask, `words` the masked key. */
+  /** Installs a flow in a free slot, or replaces the one there. `indices` and `masks` describe the mask, `words` the masked key, which is copied. */
   put(slot: number, indices: Int32Array, masks: Int32Array, words: Int32Array, program: readonly Op[]): void {
     this.remove(slot);
     const subtable = this.#subtable(indices, masks);
     let hash = 0;
     for (let i = 0; i < words.length; i++) hash = mix(hash, words[i]!);
-    this.#entries[slot] = { slot, hash, subtable, words, program, isHeld: false, heldUntil: 0, heldSinceMs: 0 };
+    const at = keep(subtable, words);
+    this.#entries[slot] = { slot, hash, subtable, at, program, isHeld: false, heldUntil: 0, heldSinceMs: 0 };
     if (subtable.count * 4 >= subtable.table.length) this.#grow(subtable);
     this.#insert(subtable, slot, hash);
     subtable.count++;
@@ -82,7 +89,8 @@ export class FlowTable {
     const name = `${indices.join()}/${masks.join()}`;
     let subtable = this.#byMask.get(name);
     if (subtable === undefined) {
-      subtable = { indices, masks, table: new Int32Array(32).fill(-1), count: 0, hits: 0, name };
+      const words = new Int32Array(indices.length * FIRST_ROOM);
+      subtable = { indices, masks, table: new Int32Array(32).fill(-1), count: 0, hits: 0, name, words, free: [], used: 0 };
       this.#byMask.set(name, subtable);
       this.#subtables.push(subtable);
     }
@@ -109,6 +117,7 @@ export class FlowTable {
       table[at + 1] = -1;
       this.#insert(entry.subtable, moved, table[at]!);
     }
+    entry.subtable.free.push(entry.at);
     entry.subtable.count--;
     if (entry.subtable.count === 0) {
       this.#byMask.delete(entry.subtable.name);
@@ -196,10 +205,25 @@ export class FlowTable {
 }
 
 function matches(entry: Entry, key: Key): boolean {
-  const { indices, masks } = entry.subtable;
-  const { words } = entry;
-  for (let i = 0; i < words.length; i++) if ((key[indices[i]!]! & masks[i]!) !== words[i]) return false;
+  const { indices, masks, words } = entry.subtable;
+  const { at } = entry;
+  for (let i = 0; i < indices.length; i++) if ((key[indices[i]!]! & masks[i]!) !== words[at + i]) return false;
   return true;
+}
+
+/** Copies a flow's words into a subtable. */
+function keep(subtable: Subtable, words: Int32Array): number {
+  const at = subtable.free.pop() ?? subtable.used;
+  if (at === subtable.used) {
+    subtable.used += words.length;
+    if (subtable.used > subtable.words.length) {
+      const larger = new Int32Array(subtable.words.length * 2);
+      larger.set(subtable.words);
+      subtable.words = larger;
+    }
+  }
+  subtable.words.set(words, at);
+  return at;
 }
 
 function sameWords(a: Int32Array, b: Int32Array): boolean {

@@ -1,6 +1,7 @@
 // Tunnels whose outer headers the datapath itself puts on and takes off, frame by frame: for datapaths whose ports are no devices.
+
+import { hashAdd, hashFinish } from '../../base/murmur-hash.ts';
 import { layoutL3 } from '../../flow/extract.ts';
-import { hashAdd, hashFinish } from '../../flow/hash.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { OPTION_WORDS, type Packet, type TunnelInfo } from '../../netdev/packet.ts';
 import { sumBytes } from '../../wire/checksum.ts';

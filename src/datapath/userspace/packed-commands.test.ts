@@ -47,6 +47,7 @@ test('what is packed is carried out as it was said, in its order', () => {
           void got.push({ op: 'flowPut', slot, id, indices, masks: of, words, actions: list }),
         execute: (bytes: Uint8Array, key: Uint32Array, list: readonly DpAction[], offload: never) =>
           void got.push({ op: 'execute', frame: bytes.slice(), key: key.slice(), actions: list, offload }),
+        flush: () => {},
       };
       applyPacked(core, structuredClone(packer.take()), (error) => assert.fail(String(error)));
       assert.deepEqual(got, structuredClone(commands));
@@ -67,6 +68,7 @@ test('a command that fails does not keep the others', () => {
       seen.push(slot);
     },
     execute() {},
+    flush() {},
   };
   applyPacked(core, packer.take(), (error) => void errors.push(error));
   assert.deepEqual([seen, errors.length], [[0, 2], 1]);

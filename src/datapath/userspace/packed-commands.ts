@@ -125,7 +125,7 @@ const scratchKey: Key = new Uint32Array(KEY_WORDS);
 
 /** Carries out a run, in order; a command that fails is told of, and those behind it are carried out all the same. */
 export function applyPacked(
-  core: Pick<UserspaceCore, 'flowPut' | 'execute'>,
+  core: Pick<UserspaceCore, 'flowPut' | 'execute' | 'flush'>,
   packed: PackedCommands,
   onError: (error: unknown) => void,
 ): void {
@@ -142,6 +142,7 @@ export function applyPacked(
       onError(error);
     }
   }
+  core.flush();
 }
 
 const keyEnd = (w: Int32Array, at: number): number => at + 7 + w[at + 6]! * 2;
@@ -154,7 +155,7 @@ function frameEnd(w: Int32Array, at: number): number {
 function applyFlow(core: Pick<UserspaceCore, 'flowPut'>, { words: w, masks, actions }: PackedCommands, at: number, end: number): void {
   const mask = masks[w[at + 4]!]!;
   const id = w[at + 2]! * HIGH + (w[at + 3]! >>> 0);
-  core.flowPut(w[at + 1]!, id, mask.indices, mask.masks, w.slice(at + FLOW_WORDS, end), actions[w[at + 5]!]!);
+  core.flowPut(w[at + 1]!, id, mask.indices, mask.masks, w.subarray(at + FLOW_WORDS, end), actions[w[at + 5]!]!);
 }
 
 function applyFrame(core: Pick<UserspaceCore, 'execute'>, { words: w, actions }: PackedCommands, at: number, bytes: Uint8Array): void {

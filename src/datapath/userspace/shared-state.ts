@@ -1,8 +1,9 @@
 // Counters that the frame path writes and the control plane reads, in shared memory. Each has one writer, and a double holds a count
 // exactly up to 2^53; so reading needs no lock and no message.
 
+import { MAX_FLOWS } from '../datapath.ts';
+
 export const MAX_PORTS = 1024;
-export const MAX_FLOWS = 1 << 18;
 
 /** Doubles of a port. */
 export const PORT = {

@@ -80,10 +80,12 @@ export class UpcallQueue {
 
   /** Whether a frame of that port and length which the kernel had no flow for would surely be refused: looking it up would be in vain. */
   refusesMiss(port: number, length: number): boolean {
-    if (Atomics.load(this.#control, IN_KERNEL) === 0 || port >= MAX_PORTS) return false;
+    // Plain reads: it does not matter when exactly the reader has moved on.
+    const control = this.#control;
+    if (control[IN_KERNEL] === 0 || port >= MAX_PORTS) return false;
     const size = (RECORD_FIXED * 4 + length + 7) & ~7;
-    const used = ((this.#control[WRITTEN]! >>> 0) - Atomics.load(this.#control, READ)) >>> 0;
-    return (Atomics.load(this.#control, 8 + port) + size) * SHARE > this.#size - used;
+    const used = ((control[WRITTEN]! >>> 0) - control[READ]!) >>> 0;
+    return (control[8 + port]! + size) * SHARE > this.#size - used;
   }
 
   /** How far the queue is written. */

@@ -114,6 +114,11 @@ const SPAN = 65536;
 const CLASS = { t: 0, n: 1, o: 2 } as const;
 let forms: Map<number, ActionForm> | undefined;
 
+let deprecated = 0;
+
+/** How many actions have been read so far that the log is told of each time. */
+export const deprecatedRead = (): number => deprecated;
+
 const keyOf = (cls: number, version: number, number: number): number => (cls * SPAN + number) * 8 + version;
 
 function load(): Map<number, ActionForm> {
@@ -144,6 +149,7 @@ export function checkActionForm(version: OfVersion, vendor: number, number: numb
     throw new PeerError(vendor === 0 ? 'OFPBAC_BAD_TYPE' : 'OFPBAC_BAD_VENDOR_TYPE', `action ${number}`);
   }
   if (cls === CLASS.t && version >= 3 && DEPRECATED.has(form.name)) {
+    deprecated++;
     log.info(`${form.name} is deprecated in OpenFlow1${version - 1} (use Set-Field)`);
   }
   if (length > left) badLength(form.name, length, `exceeds action buffer length ${left}`);

@@ -1,8 +1,9 @@
 // Bundles: OpenFlow 1.4.1 section 7.3.9, and ONF's extension 230 that brings them to OpenFlow 1.3 under an experimenter header.
 // A message inside a bundle has the version and the transaction id of the message that carries it.
 import { PeerError } from '../../base/errors.ts';
-import type { BundleType, Message, OfVersion } from '../message.ts';
+import type { BundleType, FlowMod, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
+import type { TlvTable } from '../tlv-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodePackedFlowMod } from './packed-flow-mod.ts';
 
@@ -52,14 +53,21 @@ export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: numbe
 }
 
 /** Reads a whole OFPT_BUNDLE_ADD_MESSAGE with a flow mod like others before, and nothing behind it; undefined when it has to be read the long way. */
-export function decodeBundledFlowMod(bytes: Uint8Array, version: OfVersion): Of<'bundleAdd'> | undefined {
+export function decodeBundledFlowMod(bytes: Uint8Array, version: OfVersion, tlvTable: TlvTable | undefined): Of<'bundleAdd'> | undefined {
   const at = HEADER_SIZE + 8;
   if (bytes.length < at + HEADER_SIZE) return undefined;
   if (bytes[at] !== version || bytes[at + 1] !== OFPT_FLOW_MOD) return undefined;
   const size = (bytes[at + 2]! << 8) | bytes[at + 3]!;
   if (at + size !== bytes.length) return undefined;
   for (let i = 4; i < HEADER_SIZE; i++) if (bytes[i] !== bytes[at + i]) return undefined;
-  const decoded = decodePackedFlowMod(bytes, at, size, version);
+  let decoded: FlowMod | PeerError | undefined;
+  try {
+    decoded = decodePackedFlowMod(bytes, at, size, version, tlvTable);
+  } catch (error) {
+    // The carrier is sound.
+    if (!(error instanceof PeerError)) throw error;
+    decoded = error;
+  }
   if (decoded === undefined) return undefined;
   const bundleId = ((bytes[8]! << 24) | (bytes[9]! << 16) | (bytes[10]! << 8) | bytes[11]!) >>> 0;
   return { kind: 'bundleAdd', bundleId, flags: (bytes[14]! << 8) | bytes[15]!, inner: NOTHING, decoded };

@@ -9,6 +9,7 @@ import type { Framed, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
+import { deprecatedRead } from './action-forms.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
   decodeBundleAdd,
@@ -153,7 +154,7 @@ const NXT = {
 /** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
 export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Framed {
   if (options.packsFlows === true) {
-    const framed = decodeQuickly(bytes);
+    const framed = decodeQuickly(bytes, options.tlvTable);
     if (framed !== undefined) return framed;
   }
   const from = new ByteReader(bytes);
@@ -166,19 +167,20 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
   const version = versionNumber as OfVersion;
   const form = messageForm(bytes);
+  const deprecatedBefore = deprecatedRead();
   const framed: Framed = {
     version,
     xid,
     name: form.name,
     message: withTlvTable(options.tlvTable, () => decodeBody(from, version, type, xid, options)),
   };
-  if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version);
+  if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version, deprecatedBefore);
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);
   return framed;
 }
 
 /** A barrier, or a flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
-function decodeQuickly(bytes: Uint8Array): Framed | undefined {
+function decodeQuickly(bytes: Uint8Array, tlvTable: TlvTable | undefined): Framed | undefined {
   const version = bytes[0] as OfVersion;
   const type = bytes[1];
   if (version < 3 || version > 6 || ((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
@@ -187,10 +189,10 @@ function decodeQuickly(bytes: Uint8Array): Framed | undefined {
   if (type === OFPT_BARRIER_REQUEST)
     return bytes.length === HEADER_SIZE ? { version, xid, name: 'OFPT_BARRIER_REQUEST', message: { kind: 'barrierRequest' } } : undefined;
   if (type === T.FLOW_MOD) {
-    const message = decodePackedFlowMod(bytes, 0, bytes.length, version);
+    const message = decodePackedFlowMod(bytes, 0, bytes.length, version, tlvTable);
     return message && { version, xid, name: 'OFPT_FLOW_MOD', message };
   }
-  const message = version >= 5 ? decodeBundledFlowMod(bytes, version) : undefined;
+  const message = version >= 5 ? decodeBundledFlowMod(bytes, version, tlvTable) : undefined;
   return message && { version, xid, name: 'OFPT_BUNDLE_ADD_MESSAGE', message };
 }
 

@@ -2,7 +2,7 @@
 import { PeerError } from '../../base/errors.ts';
 import type { Match } from '../../flow/key.ts';
 import { W } from '../../flow/key.ts';
-import { unpackMatch } from '../../flow/mask.ts';
+import { packMatch, unpackMatch } from '../../flow/mask.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
 import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
@@ -20,6 +20,7 @@ import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm }
 import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import type { ActionContext } from './set-field-codec.ts';
+import { decodeShapedOxm } from './shaped-match.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const ALL_ONES = 0xffffffffffffffffn;
@@ -61,12 +62,13 @@ export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = fal
     return { match: decodeOfp11Match(from) };
   }
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
-  return decodeOxmMatch(from, strict, ofPipeline);
+  return strict && !ofPipeline ? decodeShapedOxm(from) : decodeOxmMatch(from, strict, ofPipeline);
 }
 
 /** Writes a match of 1.1 (fixed) and later (OXM). */
 export function encodeAnyMatch(out: ByteWriter, match: Match, version: OfVersion): void {
   if (version === 2) encodeOfp11Match(out, match);
+  else if (match.tunFields === undefined) encodePackedOxm(out, packMatch(match), version);
   else encodeOxmMatch(out, match, version);
 }
 

@@ -52,7 +52,7 @@ const INSTRUCTION_SIZE: Readonly<Record<number, number>> = {
 
 /** Reads instructions to the end of `from`, given in the specification's order of execution. */
 export function decodeInstructions(from: ByteReader, version: OfVersion): Action[] {
-  const bodies = new Map<number, ByteReader>();
+  const bodies: (ByteReader | undefined)[] = [];
   while (from.left > 0) {
     if (from.left < 8) throw new PeerError('OFPBIC_BAD_LEN', 'instruction shorter than 8 bytes');
     const type = from.u16();
@@ -65,23 +65,25 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
     if (type < 1 || type > (version >= 6 ? INSTRUCTION.CLEAR : INSTRUCTION.METER)) {
       throw new PeerError('OFPBIC_UNKNOWN_INST', `instruction ${type}`);
     }
-    if (bodies.has(type)) throw new PeerError('OFPBIC_DUP_INST', `instruction ${type} twice`);
-    bodies.set(type, body);
+    if (bodies[type] !== undefined) throw new PeerError('OFPBIC_DUP_INST', `instruction ${type} twice`);
+    bodies[type] = body;
   }
-  const actions: Action[] = [];
-  const meter = bodies.get(INSTRUCTION.METER);
+  let actions: Action[] = [];
+  const meter = bodies[INSTRUCTION.METER];
   if (meter !== undefined) {
     const id = meter.u32();
     if (!isMeter(id)) throw new PeerError('OFPMMFC_INVALID_METER', `meter ${id}`);
     actions.push({ kind: 'meter', meter: id });
   }
-  const apply = bodies.get(INSTRUCTION.APPLY);
+  const apply = bodies[INSTRUCTION.APPLY];
   if (apply !== undefined) {
     apply.skip(4);
-    actions.push(...decodeActions(apply, version));
+    const list = decodeActions(apply, version);
+    if (actions.length === 0) actions = list;
+    else for (const action of list) actions.push(action);
   }
-  if (bodies.has(INSTRUCTION.CLEAR)) actions.push({ kind: 'clearActions' });
-  const write = bodies.get(INSTRUCTION.WRITE);
+  if (bodies[INSTRUCTION.CLEAR] !== undefined) actions.push({ kind: 'clearActions' });
+  const write = bodies[INSTRUCTION.WRITE];
   if (write !== undefined) {
     write.skip(4);
     const set = decodeActions(write, version);
@@ -91,12 +93,12 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
     }
     actions.push({ kind: 'writeActions', actions: set });
   }
-  const metadata = bodies.get(INSTRUCTION.METADATA);
+  const metadata = bodies[INSTRUCTION.METADATA];
   if (metadata !== undefined) {
     metadata.skip(4);
     actions.push({ kind: 'writeMetadata', metadata: metadata.u64(), mask: metadata.u64() });
   }
-  const goto = bodies.get(INSTRUCTION.GOTO);
+  const goto = bodies[INSTRUCTION.GOTO];
   if (goto !== undefined) actions.push({ kind: 'gotoTable', table: goto.u8() });
   return actions;
 }

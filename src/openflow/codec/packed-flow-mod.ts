@@ -3,16 +3,22 @@
 import { type Match, matchAll, newKey, recycleMatch } from '../../flow/key.ts';
 import { packMatch } from '../../flow/mask.ts';
 import { normalizeMatch } from '../../flow/normal-match.ts';
-import { OFPP } from '../action.ts';
+import { type Action, OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, OfVersion } from '../message.ts';
+import type { TlvTable } from '../tlv-table.ts';
+import { deprecatedRead } from './action-forms.ts';
+import { ByteReader, u32At, u64At } from './bytes.ts';
 import { flagsOf } from './flow-flags.ts';
+import { decodeInstructions } from './instruction-codec.ts';
 import { keepInstructions, knownInstructions } from './known-instructions.ts';
 import { MatchShape, MatchShapes } from './match-shape.ts';
+import { withTlvTable } from './tun-metadata.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const DELETE = 3;
 const OFPT_FLOW_MOD = 14;
 const MATCH_AT = 48;
+const OFP10_ACTIONS_AT = 72;
 const OXM_MATCH = 1;
 const ALL_TABLES = 255;
 const FIRST_RESERVED_PORT = 0xff00;
@@ -24,22 +30,7 @@ const scratch: Match = { key: newKey(), mask: newKey() };
 /** Stands where a packed match stands for the whole one. */
 const NO_MATCH: Match = Object.freeze(matchAll());
 
-const words = new Uint32Array(2);
-const long = new BigUint64Array(words.buffer);
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-const [LOW, HIGH] = isLittleEndian ? [0, 1] : [1, 0];
-
-function u64(bytes: Uint8Array, at: number): bigint {
-  const high = u32(bytes, at);
-  const low = u32(bytes, at + 4);
-  if (high === 0 && low === 0) return 0n;
-  words[HIGH] = high;
-  words[LOW] = low;
-  return long[0]!;
-}
-
 const u16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;
-const u32 = (bytes: Uint8Array, at: number): number => ((u16(bytes, at) << 16) | u16(bytes, at + 2)) >>> 0;
 
 /** Where match and instructions of an OFPT_FLOW_MOD of OpenFlow 1.2 on begin and end; undefined when it has no OXM match. */
 function placesOf(bytes: Uint8Array, at: number, size: number): { matchSize: number; padded: number } | undefined {
@@ -50,25 +41,32 @@ function placesOf(bytes: Uint8Array, at: number, size: number): { matchSize: num
   return matchSize < 4 || MATCH_AT + padded > size ? undefined : { matchSize, padded };
 }
 
-/** Reads an OFPT_FLOW_MOD of `size` bytes at `at`, whose header has been looked at; undefined when it has to be read the long way. */
-export function decodePackedFlowMod(bytes: Uint8Array, at: number, size: number, version: OfVersion): FlowMod | undefined {
+/** Reads an OFPT_FLOW_MOD of `size` bytes at `at`, whose header has been looked at; undefined when it has to be read the long way. Throws PeerError. */
+export function decodePackedFlowMod(
+  bytes: Uint8Array,
+  at: number,
+  size: number,
+  version: OfVersion,
+  tlvTable: TlvTable | undefined,
+): FlowMod | undefined {
   if (version < 3) return undefined;
   const places = placesOf(bytes, at, size);
   if (places === undefined) return undefined;
   const match = at + MATCH_AT;
   const shape = shapes.find(bytes, match, places.padded);
   if (shape === undefined) return undefined;
-  const actions = knownInstructions(bytes, match + places.padded, at + size, version);
-  if (actions === undefined) return undefined;
   const table = bytes[at + 24]!;
   const number = bytes[at + 25]!;
   const command = COMMANDS[number];
   const flags = u16(bytes, at + 44);
-  const outPort = u32(bytes, at + 36);
+  const outPort = u32At(bytes, at + 36);
   if (command === undefined || (table === ALL_TABLES && number < DELETE)) return undefined;
   if ((flags & ~(version === 3 ? 7 : 0x1f)) !== 0) return undefined;
   if (outPort !== 0xffffffff && outPort >= FIRST_RESERVED_PORT) return undefined;
-  const cookie = u64(bytes, at + 8);
+  // All else is in order: what is wrong now is wrong with the actions.
+  const begin = match + places.padded;
+  const actions = knownInstructions(bytes, begin, at + size, version) ?? decodeNew(bytes, begin, at + size, version, tlvTable);
+  const cookie = u64At(bytes, at + 8);
   const isAdd = number === 0;
   return {
     kind: 'flowMod',
@@ -76,28 +74,38 @@ export function decodePackedFlowMod(bytes: Uint8Array, at: number, size: number,
     match: NO_MATCH,
     packed: { mask: shape.mask, values: shape.read(bytes, match), tunFields: undefined },
     cookie: isAdd ? 0n : cookie,
-    cookieMask: isAdd ? 0n : u64(bytes, at + 16),
+    cookieMask: isAdd ? 0n : u64At(bytes, at + 16),
     newCookie: isAdd ? cookie : undefined,
     table,
     idleTimeoutSec: u16(bytes, at + 26),
     hardTimeoutSec: u16(bytes, at + 28),
     priority: u16(bytes, at + 30),
     importance: version >= 5 && isAdd ? u16(bytes, at + 46) : 0,
-    bufferId: u32(bytes, at + 32),
+    bufferId: u32At(bytes, at + 32),
     outPort: outPort === 0xffffffff ? OFPP.NONE : outPort,
-    outGroup: u32(bytes, at + 40),
+    outGroup: u32At(bytes, at + 40),
     flags: flagsOf(flags, version),
     actions,
   };
 }
 
-/** Packs a flow mod that was read the long way from these bytes, a whole message, and learns from it. */
-export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion): void {
+function decodeNew(bytes: Uint8Array, from: number, to: number, version: OfVersion, tlvTable: TlvTable | undefined): Action[] {
+  const before = deprecatedRead();
+  const reader = new ByteReader(bytes.subarray(from, to));
+  const actions = withTlvTable(tlvTable, () => decodeInstructions(reader, version));
+  return keepInstructions(bytes, from, to, version, actions, before);
+}
+
+/** Packs a flow mod that was read the long way from these bytes, a whole message, and learns from it. See `keepInstructions`. */
+export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion, deprecatedBefore: number): void {
   const { match } = mod;
   const normal = normalizeMatch(match, scratch);
   mod.packed = packMatch(normal);
   mod.match = NO_MATCH;
   recycleMatch(match);
+  // OpenFlow 1.0 has a match of one size, and actions behind it.
+  if (version === 1 && bytes[1] === OFPT_FLOW_MOD)
+    mod.actions = keepInstructions(bytes, OFP10_ACTIONS_AT, bytes.length, version, mod.actions, deprecatedBefore);
   const places = version >= 3 && bytes[1] === OFPT_FLOW_MOD ? placesOf(bytes, 0, bytes.length) : undefined;
   if (places === undefined) return;
   const { matchSize, padded } = places;
@@ -105,5 +113,5 @@ export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion)
     const shape = MatchShape.learn(bytes, MATCH_AT, padded, 4, matchSize - 4, mod.packed);
     if (shape !== undefined) shapes.add(shape);
   }
-  mod.actions = keepInstructions(bytes, MATCH_AT + padded, bytes.length, version, mod.actions);
+  mod.actions = keepInstructions(bytes, MATCH_AT + padded, bytes.length, version, mod.actions, deprecatedBefore);
 }

@@ -7,6 +7,7 @@ import type { OfVersion } from '../message.ts';
 import { encodeActions } from './action-codec.ts';
 import type { ByteWriter } from './bytes.ts';
 import { encodeInstructions } from './instruction-codec.ts';
+import { isShared } from './known-instructions.ts';
 import { MatchShape } from './match-shape.ts';
 import { encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import type { ActionContext } from './set-field-codec.ts';
@@ -107,6 +108,11 @@ export function encodeKnownActions(
   isList: boolean,
   context: ActionContext,
 ): void {
+  if (!isShared(actions)) {
+    if (isList) encodeActions(out, actions, version, context);
+    else encodeInstructions(out, actions, version, context);
+    return;
+  }
   const known = written.get(actions);
   if (known !== undefined && known.version === version && known.transport === context.transport && known.hasVlan === context.hasVlan) {
     out.put(known.bytes);

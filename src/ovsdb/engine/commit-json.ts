@@ -1,7 +1,7 @@
 // Commits as log records, both ways: `{"_date":ms,"_comment":text,"_is_diff":true,TABLE:{UUID:{COLUMN:VALUE}|null}}`.
 
 import { type Json, type JsonObject, ownText, parseJson } from '../json/json.ts';
-import { formatJsonString } from '../json/json-format.ts';
+import { formatJsonString, formatReal } from '../json/json-format.ts';
 import { isUuid } from './atom.ts';
 import type { Change, Commit, Database, Row, Table } from './database.ts';
 import { applyDiff, type Datum, datumDiff, datumsEqual, ownDatum, parseDatum } from './datum.ts';
@@ -39,10 +39,13 @@ const MISREAD = new Error('the reference would misread a difference');
 
 /**
  * Whether the reference, reading the log, would refuse a difference or take it for the new value, in its own logs as in ours: it refuses one of more
- * elements than the column may hold, and of a column that holds its default it takes a difference for the value.
+ * elements than the column may hold, and of a column that holds its default it takes a difference for the value. Two reals of a difference may
+ * become the same text, which no reader takes for a set.
  */
 function isMisread(was: Datum, diff: Datum, { type }: ColumnSchema): boolean {
-  return type.max > 1 && (diff.keys.length > type.max || (type.min > 0 && datumsEqual(was, defaultDatum(type))));
+  if (type.max === 1) return false;
+  if (diff.keys.length > type.max || (type.min > 0 && datumsEqual(was, defaultDatum(type)))) return true;
+  return type.key.type === 'real' && new Set((diff.keys as number[]).map(formatReal)).size < diff.keys.length;
 }
 
 /** How a record is written. */
@@ -120,19 +123,22 @@ export function replayRecord(database: Database, record: Json, isConverting = fa
   const isDiff = record.get('_is_diff') === true;
   const changes: Change[] = [];
   for (const [name, rows] of record) {
-    const table = recordTable(database, name, isConverting);
+    const table = recordTable(database, name, isConverting, record);
     if (table === undefined) continue;
     if (!(rows instanceof Map)) throw syntaxError(rows, 'object expected');
-    for (const [uuid, columns] of rows) changes.push(replayRow(table, uuid, columns, isDiff, isConverting));
+    for (const [uuid, columns] of rows) {
+      if (!isUuid(uuid)) throw syntaxError(rows, `"${uuid}" is not a valid UUID`);
+      changes.push(replayRow(table, uuid, columns, isDiff, isConverting));
+    }
   }
   database.apply({ changes, comment: '', isDurable: false });
 }
 
 /** The table of a member of a record; undefined for what is no table or is to be skipped. */
-function recordTable(database: Database, name: string, isConverting: boolean): Table | undefined {
+function recordTable(database: Database, name: string, isConverting: boolean, record?: Json): Table | undefined {
   if (name.startsWith('_')) return undefined;
   const table = database.tables.get(name);
-  if (table === undefined && !isConverting) throw new OvsdbError('unknown table', `No table named ${name}.`);
+  if (table === undefined && !isConverting) throw new OvsdbError('unknown table', `No table named ${name}.`, { syntax: record });
   return table;
 }
 
@@ -174,7 +180,10 @@ function replayRow(table: Table, givenUuid: string, json: Json, isDiff: boolean,
   if (!isUuid(givenUuid)) throw syntaxError(json, `"${givenUuid}" is not a valid UUID`);
   const uuid = ownText(givenUuid.toLowerCase());
   const before = table.rows.get(uuid);
-  if (json === null) return { table, uuid, before, after: undefined };
+  if (json === null) {
+    if (before === undefined) throw syntaxError(undefined, `transaction deletes row ${uuid} that does not exist`);
+    return { table, uuid, before, after: undefined };
+  }
   if (!(json instanceof Map)) throw syntaxError(json, 'row must be JSON object');
   const fields = (before?.fields ?? defaultFields(table.schema)).slice();
   for (const [name, value] of json) {

@@ -1,8 +1,7 @@
 // Conditions: RFC 7047 section 5.1 `<condition>`, and the reference's additions: true and false, and order on optional numbers.
 
 import type { Json } from '../json/json.ts';
-import type { SymbolTable } from './atom.ts';
-import { compareAtoms } from './atom.ts';
+import { type Atom, compareAtoms, type SymbolTable } from './atom.ts';
 import { datumKey } from './database.ts';
 import { type Datum, datumsEqual, excludesAll, includesAll, parseDatum } from './datum.ts';
 import { OvsdbError, syntaxError } from './error.ts';
@@ -91,21 +90,13 @@ export function pinnedUuid(condition: Condition): string | undefined {
   return undefined;
 }
 
-/** The condition as one function, for a search through many rows: the common case is one comparison of a scalar. */
-export function compileCondition(condition: Condition): (fields: readonly Datum[]) => boolean {
+/** The one atom that the condition has a column hold, when it says nothing else: the common case of a search through many rows. */
+export function pinnedAtom(condition: Condition): { readonly index: number; readonly atom: Atom } | undefined {
   const [clause] = condition;
-  if (condition.length === 1 && clause !== undefined && typeof clause !== 'boolean' && clause.fn === '==') {
-    const { index } = clause.column;
-    const { keys, values } = clause.arg;
-    const [key] = keys;
-    if (keys.length === 1 && values === undefined) {
-      return (fields) => {
-        const found = (fields[index] as Datum).keys;
-        return found.length === 1 && found[0] === key;
-      };
-    }
-  }
-  return (fields) => conditionHolds(condition, fields);
+  if (condition.length !== 1 || clause === undefined || typeof clause === 'boolean' || clause.fn !== '==') return undefined;
+  const { keys, values } = clause.arg;
+  const [atom] = keys;
+  return keys.length === 1 && values === undefined && atom !== undefined ? { index: clause.column.index, atom } : undefined;
 }
 
 /** The text by which an index finds the rows, when the condition says what each of its columns equals. */

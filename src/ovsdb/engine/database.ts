@@ -2,7 +2,7 @@
 //
 // Invariants between commits: strongCount of a row is the number of strong references to it from other rows; weakSources of a row
 // names every row that has a weak reference to it.
-import { cryptography } from '../../base/cryptography.ts';
+import { randomUuid } from '../../base/cryptography.ts';
 import type { Atom } from './atom.ts';
 import type { Datum } from './datum.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from './schema.ts';
@@ -219,4 +219,4 @@ export class Database {
   }
 }
 
-export const newUuid = (): string => cryptography().randomUUID();
+export const newUuid = randomUuid;

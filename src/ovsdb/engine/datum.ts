@@ -161,9 +161,14 @@ function sameAtoms(a: readonly Atom[], b: readonly Atom[]): boolean {
   return true;
 }
 
+/** Whether a value that is not stored as an atom holds this one and nothing else. */
+export const holdsOne = ({ keys, values }: Datum, atom: Atom): boolean => keys.length === 1 && keys[0] === atom && values === undefined;
+
 export function datumsEqual(a: Datum, b: Datum): boolean {
-  if (a instanceof SingleAtom && b instanceof SingleAtom) return a.atom === b.atom;
-  return a === b || (sameAtoms(a.keys, b.keys) && (a.values === b.values || sameAtoms(a.values ?? [], b.values ?? [])));
+  if (a === b) return true;
+  if (a.atom !== undefined) return b.atom === undefined ? holdsOne(b, a.atom) : b.atom === a.atom;
+  if (b.atom !== undefined) return holdsOne(a, b.atom);
+  return sameAtoms(a.keys, b.keys) && (a.values === b.values || sameAtoms(a.values ?? [], b.values ?? []));
 }
 
 function compareAtomLists(a: readonly Atom[], b: readonly Atom[]): number {

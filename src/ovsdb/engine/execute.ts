@@ -1,9 +1,10 @@
 // Runs the operations of a `transact` request: RFC 7047 section 5.2.
 
-import type { Json } from '../json/json.ts';
+import { hashOrder } from '../../base/hash-order.ts';
+import type { Json, JsonObject } from '../json/json.ts';
 import type { SymbolTable } from './atom.ts';
 import { isUuid } from './atom.ts';
-import { type Condition, compileCondition, conditionHolds, parseCondition, pinnedKey, pinnedUuid } from './condition.ts';
+import { type Condition, conditionHolds, parseCondition, pinnedAtom, pinnedKey, pinnedUuid } from './condition.ts';
 import { type Database, indexText, newUuid, type Row, type Table } from './database.ts';
 import { checkDatum, type Datum, parseDatum } from './datum.ts';
 import { OvsdbError, syntaxError } from './error.ts';
@@ -126,8 +127,19 @@ class Execution {
   /** The columns of a row object with their values. */
   #fields(json: Json, table: Table): Given[] {
     if (!(json instanceof Map)) throw syntaxError(json, 'row must be JSON object');
+    try {
+      return this.#given(json, table, json.keys());
+    } catch (error) {
+      // Of several faults the reference names the one that its hash table brings first.
+      if (json.size > 1) this.#given(json, table, hashOrder([...json.keys()]));
+      throw error;
+    }
+  }
+
+  #given(json: JsonObject, table: Table, names: Iterable<string>): Given[] {
     const given: Given[] = [];
-    for (const [name, value] of json) {
+    for (const name of names) {
+      const value = json.get(name) as Json;
       const column = table.schema.columns.get(name);
       if (column === undefined)
         throw new OvsdbError('unknown column', `No column ${name} in table ${table.schema.name}.`, { syntax: json });
@@ -179,9 +191,8 @@ class Execution {
       return row !== undefined && conditionHolds(condition, row.fields) ? [row] : [];
     }
     const found: Row[] = [];
-    const holds = compileCondition(condition);
     const take = (row: Row): void => {
-      if (holds(row.fields)) found.push(row);
+      if (conditionHolds(condition, row.fields)) found.push(row);
     };
     for (let i = 0; i < table.schema.indexes.length; i++) {
       const key = pinnedKey(condition, table.schema.indexes[i] ?? []);
@@ -189,6 +200,8 @@ class Execution {
       this.transaction.scanIndex(table, i, key, take);
       return found;
     }
+    const single = pinnedAtom(condition);
+    if (single !== undefined) return this.transaction.findAtom(table, single.index, single.atom);
     this.transaction.scan(table, take);
     return found;
   }
@@ -302,12 +315,15 @@ class Execution {
 
 const forbiddenDefaults = new WeakMap<TableSchema, readonly ColumnSchema[]>();
 
-/** The columns whose default value their own constraints refuse. */
+/** The columns whose default value their own constraints refuse, in the order in which the reference comes by them. */
 function needsValue(schema: TableSchema): readonly ColumnSchema[] {
   let columns = forbiddenDefaults.get(schema);
   if (columns === undefined) {
     const defaults = defaultFields(schema);
-    columns = schema.columnList.filter((column) => {
+    const names = schema.columnList.map(({ name }) => name);
+    const order = hashOrder([...names.slice(0, 2), ...hashOrder(names.slice(2))]);
+    const ordered = order.map((name) => schema.columns.get(name) as ColumnSchema);
+    columns = ordered.filter((column) => {
       try {
         checkDatum(defaults[column.index] as Datum, column.type);
         return false;

@@ -1,5 +1,6 @@
 // Reads the members of a JSON object, and says what is wrong with the first that is missing, mistyped or unexpected in the words of the reference.
 
+import { hashOrder } from '../../base/hash-order.ts';
 import type { Json, JsonObject } from '../json/json.ts';
 import { syntaxError } from './error.ts';
 
@@ -93,9 +94,12 @@ export class ObjectParser {
 
   /** All members must have been asked for. */
   finish(): void {
-    if (this.#used.length === this.#object.size) return;
-    for (const name of this.#object.keys()) {
-      if (!this.#used.includes(name)) this.fail(`Member '${name}' is present but not allowed here.`);
+    const more = this.#object.size - this.#used.length;
+    if (more === 0) return;
+    for (const name of hashOrder([...this.#object.keys()])) {
+      if (this.#used.includes(name)) continue;
+      if (more === 1) this.fail(`Member '${name}' is present but not allowed here.`);
+      this.fail(`Member '${name}' and ${more - 1} other member${more === 2 ? '' : 's'} are present but not allowed here.`);
     }
   }
 }

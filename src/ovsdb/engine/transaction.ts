@@ -9,7 +9,7 @@
 //   7. indexes, over the final state
 //   8. give changed rows a new `_version`
 import { ownText } from '../json/json.ts';
-import { ZERO_UUID } from './atom.ts';
+import { type Atom, ZERO_UUID } from './atom.ts';
 import {
   type Change,
   type Commit,
@@ -21,7 +21,7 @@ import {
   type Table,
   visitChangedReferences,
 } from './database.ts';
-import { type Datum, datumsEqual, filterDatum, ownDatum } from './datum.ts';
+import { type Datum, datumsEqual, filterDatum, holdsOne, ownDatum } from './datum.ts';
 import { formatDatum } from './datum-text.ts';
 import { constraintViolation, OvsdbError } from './error.ts';
 import { type TableSchema, UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
@@ -64,15 +64,13 @@ export const versionDatum = (): Datum => new Version();
 function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row {
   const defaults = before?.fields ?? defaultFields(table.schema);
   const own = before?.uuid ?? ownText(uuid);
-  return {
-    table,
-    uuid: own,
-    fields: fields.map((datum, i) => {
-      if (i === VERSION_COLUMN) return versionDatum();
-      if (datum === defaults[i]) return datum;
-      return ownDatum(i === UUID_COLUMN ? { keys: [own] } : datum);
-    }),
-  };
+  const finished = fields.slice();
+  for (let i = 0; i < finished.length; i++) {
+    const datum = finished[i] as Datum;
+    if (i === VERSION_COLUMN) finished[i] = versionDatum();
+    else if (datum !== defaults[i]) finished[i] = ownDatum(i === UUID_COLUMN ? { keys: [own] } : datum);
+  }
+  return { table, uuid: own, fields: finished };
 }
 
 function sameFields(a: readonly Datum[], b: readonly Datum[]): boolean {
@@ -115,7 +113,22 @@ export class Transaction {
     for (const { after } of touched.values()) if (after !== undefined) visit(after);
   }
 
-  /** The same for the rows that an index has under a text, and those that this transaction touched. */
+  /** The rows as they stand now whose column holds one atom, this one. */
+  findAtom(table: Table, index: number, atom: Atom): Row[] {
+    const touched = this.#touched.get(table);
+    const found: Row[] = [];
+    for (const row of table.rows.values()) {
+      const datum = row.fields[index] as Datum;
+      if (datum.atom === undefined ? !holdsOne(datum, atom) : datum.atom !== atom) continue;
+      if (touched?.has(row.uuid) !== true) found.push(row);
+    }
+    if (touched !== undefined) {
+      for (const { after } of touched.values()) if (after !== undefined && holdsOne(after.fields[index] as Datum, atom)) found.push(after);
+    }
+    return found;
+  }
+
+  /** Calls `visit` for the row that an index has under a text, and those that this transaction touched. */
   scanIndex(table: Table, index: number, text: string, visit: (row: Row) => void): void {
     const touched = this.#touched.get(table);
     const uuid = table.indexes[index]?.get(text);
@@ -186,8 +199,17 @@ export class Transaction {
     }
   }
 
+  /** Whether no row touched has strong references, is held by one or needs one: there is nothing to count and to collect then. */
+  #standAlone(): boolean {
+    for (const { schema, strongReferences, strongCount } of this.#touched.keys()) {
+      if (!schema.isRoot || strongReferences.length > 0 || strongCount.size > 0) return false;
+    }
+    return true;
+  }
+
   /** Gives whether rows changed by it. */
   #checkReferences(): boolean {
+    if (this.#standAlone()) return false;
     let isChanged = false;
     const deltas = new Map<Table, Map<string, number>>();
     const count = (
@@ -251,7 +273,14 @@ export class Transaction {
     );
   }
 
+  /** Whether a row touched has weak references or is named by one. */
+  #hasWeak(): boolean {
+    for (const { weakReferences, weakSources } of this.#touched.keys()) if (weakReferences.length > 0 || weakSources.size > 0) return true;
+    return false;
+  }
+
   #assessWeakReferences(): boolean {
+    if (!this.#hasWeak()) return false;
     let isChanged = false;
     const suspects: Row[] = [];
     for (const { table, uuid, before, after } of this.#all()) {
@@ -285,7 +314,7 @@ export class Transaction {
     });
     if (kept === datum) return false;
     if (kept.keys.length < column.type.min) {
-      const where = `column "${column.name}" in "${row.table.schema.name}" row ${row.uuid} (${this.#history(row)})`;
+      const where = `column "${column.name}" in "${row.table.schema.name}" row ${row.uuid}${this.#history(row)}`;
       throw constraintViolation(
         sawZero
           ? `Weak reference ${where} contained all-zeros UUID (probably as the default value for this column) but deleting this value caused a constraint volation because this column is not allowed to be empty.`
@@ -296,10 +325,10 @@ export class Transaction {
     return true;
   }
 
+  /** The reference says of rows that were inserted where they come from, and nothing of others. */
   #history(row: Row): string {
     const touched = this.#touched.get(row.table)?.get(row.uuid);
-    if (touched === undefined) return 'existed in the database before this transaction and was not modified by the transaction';
-    return touched.before === undefined ? 'inserted within this transaction' : 'modified within this transaction';
+    return touched !== undefined && touched.before === undefined ? ' (inserted within this transaction)' : '';
   }
 
   #checkMaxRows(): void {
@@ -322,6 +351,7 @@ export class Transaction {
 
   #checkIndexes(): void {
     for (const [table, rows] of this.#touched) {
+      if (table.schema.indexes.length === 0) continue;
       for (const [i, columns] of table.schema.indexes.entries()) {
         const fresh = new Map<string, Row>();
         for (const { after } of rows.values()) {

@@ -8,6 +8,8 @@ import { constraintViolation } from './error.ts';
 export interface Datum {
   readonly keys: readonly Atom[];
   readonly values?: readonly Atom[] | undefined;
+  /** The one key of a value that is stored as such: whoever looks at it makes no list. */
+  readonly atom?: Atom;
 }
 
 /** One kind of atom and what it may be. A bound that is undefined does not bind. */

@@ -13,6 +13,10 @@ export const MAX_MESSAGE_SIZE = 256 * 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
+/** Whether a byte may be one of a number or a keyword. */
+const isWordByte = (c: number): boolean =>
+  (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 45 || c === 43 || c === 46;
+
 /** Push bytes in, take values out until there is none, then `keep` what is left. After a JsonError it must not be used again. */
 export class JsonStream {
   /** The piece at hand, taken up to `at`, and its text when that is ASCII. */
@@ -89,10 +93,15 @@ export class JsonStream {
       if (this.#inString) {
         if (this.#escaped) this.#escaped = false;
         else if (c === 92) this.#escaped = true;
-        else if (c === 34) this.#inString = false;
+        else if (c === 34) {
+          this.#inString = false;
+          if (this.#depth === 0) this.#fail(bytes.subarray(start, i + 1));
+        }
+      } else if (this.#depth === 0 && this.#size + i > start && !isWordByte(c)) {
+        // What is neither object nor array is told to be wrong when its last character has come.
+        this.#fail(bytes.subarray(start, i));
       } else if (c === 34) {
         this.#inString = true;
-        if (this.#depth === 0) this.#fail(bytes.subarray(start, i + 1));
       } else if (c === 123 || c === 91) {
         if (++this.#depth > MAX_JSON_DEPTH) this.#fail(bytes.subarray(start, i + 1));
       } else if (c === 125 || c === 93) {
@@ -105,8 +114,8 @@ export class JsonStream {
           return value;
         }
       } else if (this.#depth === 0) {
-        if (c === 32 || c === 10 || c === 13 || c === 9) start = this.#size === 0 ? i + 1 : start;
-        else this.#fail(bytes.subarray(start, i + 1));
+        if (c === 32 || c === 10 || c === 13 || c === 9) start = i + 1;
+        else if (!isWordByte(c)) this.#fail(bytes.subarray(start, i + 1));
       }
     }
     this.#at = bytes.length;
@@ -130,7 +139,7 @@ export class JsonStream {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
     if (this.#size > MAX_MESSAGE_SIZE) throw new JsonError(`message exceeds ${MAX_MESSAGE_SIZE} bytes`, false);
-    if (this.#size > EAGER_CHECK_SIZE) return;
+    if (this.#size > EAGER_CHECK_SIZE || this.#depth === 0) return;
     try {
       parseJson(this.#text(NOTHING));
     } catch (error) {

@@ -104,6 +104,14 @@ export class JsonParser {
 
   keyword(): Json {
     const start = this.at;
+    const { text } = this;
+    // A keyword as it should be, and nothing behind it that would make it another word.
+    const length = text.startsWith('true', start) || text.startsWith('null', start) ? 4 : text.startsWith('false', start) ? 5 : 0;
+    const behind = text.charCodeAt(start + length) | 32;
+    if (length > 0 && !(behind >= 97 && behind <= 122)) {
+      this.at = start + length;
+      return length === 5 ? false : text.charCodeAt(start) === 116 ? true : null;
+    }
     if (/[a-z]/.test(this.text.charAt(start))) while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
     const word = this.text.slice(start, this.at);
     if (word === 'true') return true;

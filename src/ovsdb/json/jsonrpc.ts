@@ -2,10 +2,12 @@
 // Used by OVSDB and by the control sockets of ovs-appctl.
 import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import { asObject, type Json, JsonError } from './json.ts';
 import { formatJson } from './json-format.ts';
 import { JsonStream } from './json-stream.ts';
+import { SendTrace, traceMessage, tracesRpc } from './jsonrpc-trace.ts';
 
 /** The peer answered a request with an error. */
 export class RpcError extends Error {
@@ -90,6 +92,18 @@ export function parseRpcMessage(value: Json): Message | string {
 
 const memberNames = new Set(['id', 'method', 'params', 'result', 'error']);
 
+const reconnectLog = logger('reconnect');
+const BAD_MESSAGE = 'received bad JSON-RPC message';
+const BAD_TEXT = 'error parsing stream';
+const NO_SIGN = 'no response to inactivity probe';
+
+/** Whose fault the end of a connection was, from the reason that `onClose` is given. */
+export function faultKind(reason: string): 'none' | 'protocol' | 'silence' | 'other' {
+  if (reason === '') return 'none';
+  if (reason.startsWith(BAD_MESSAGE) || reason.startsWith(BAD_TEXT)) return 'protocol';
+  return reason.startsWith(NO_SIGN) ? 'silence' : 'other';
+}
+
 /** One connection that speaks JSON-RPC. */
 export class RpcSession {
   readonly name: string;
@@ -117,6 +131,7 @@ export class RpcSession {
   #closeReason: string | undefined;
   /** The reason for an end that waits for the outbox. */
   #endReason: string | undefined;
+  #trace: SendTrace | undefined;
 
   /** Begins to read at once. */
   constructor(stream: Stream, handlers: RpcHandlers, options: RpcOptions = {}) {
@@ -193,6 +208,10 @@ export class RpcSession {
 
   #send(message: string | Uint8Array): void {
     if (this.#closed || this.#closesAfterFlush || this.#closeReason !== undefined) return;
+    if (tracesRpc()) {
+      this.#trace ??= new SendTrace(this.name);
+      this.#trace.take(message);
+    } else this.#trace = undefined;
     if (this.#stream.queuedBytes + this.#outboxSize > this.#queueLimit && !this.#waitsForReader) {
       this.#finish('peer does not read its messages');
       return;
@@ -214,12 +233,12 @@ export class RpcSession {
     else this.#closesAfterFlush = true;
   }
 
-  /** Closes at once and sends nothing more. */
   /** Asks the peer for a sign of life. */
   probe(): void {
     this.sendText('{"id":"echo","method":"echo","params":[]}');
   }
 
+  /** Closes at once and sends nothing more. */
   destroy(reason: string): void {
     this.#finish(reason);
   }
@@ -306,6 +325,7 @@ export class RpcSession {
   #take(bytes: Uint8Array): void {
     if (this.#closed || this.#closeReason !== undefined || this.#closesAfterFlush) return;
     if (this.#probeIntervalMs > 0) this.#lastHeard = this.#clock?.now() ?? 0;
+    if (this.#probeSent) reconnectLog.dbg(() => `${this.name}: entering ACTIVE`);
     this.#probeSent = false;
     this.#handlers.onHeard?.();
     this.#input.push(bytes);
@@ -326,7 +346,7 @@ export class RpcSession {
       }
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;
-      this.#end(`error parsing stream: ${errorText(error)}`);
+      this.#end(`${BAD_TEXT}: ${errorText(error)}`);
     } finally {
       this.#isTaking = false;
     }
@@ -335,9 +355,10 @@ export class RpcSession {
   #dispatch(value: Json): void {
     const message = parseRpcMessage(value);
     if (typeof message === 'string') {
-      this.#end(`received bad JSON-RPC message: ${message}`);
+      this.#end(`${BAD_MESSAGE}: ${message}`);
       return;
     }
+    if (tracesRpc()) traceMessage(this.name, 'received', value);
     switch (message.kind) {
       case 'request':
         if (message.method === 'echo' && this.#answersEcho) this.reply(message.id, message.params);
@@ -373,9 +394,11 @@ export class RpcSession {
       if (left > 0) {
         this.#armProbe(left);
       } else if (this.#probeSent) {
-        this.#finish(`no response to inactivity probe after ${this.#probeIntervalMs / 1000} seconds, disconnecting`);
+        this.#finish(`${NO_SIGN} after ${Math.floor(this.#probeIntervalMs / 1000)} seconds, disconnecting`);
       } else {
         this.#probeSent = true;
+        reconnectLog.dbg(() => `${this.name}: idle ${Math.round(clock.now() - this.#lastHeard)} ms, sending inactivity probe`);
+        reconnectLog.dbg(() => `${this.name}: entering IDLE`);
         this.#lastHeard = clock.now();
         this.probe();
         this.#armProbe(this.#probeIntervalMs);

@@ -1,4 +1,5 @@
-// The records of a database file: `OVSDB JSON LENGTH SHA1`, then that many bytes of JSON. Pure: bytes in, values out.
+// The records of a database file: `OVSDB JSON LENGTH SHA1`, then that many bytes of JSON. Pure: bytes in, values out. A clustered database's say
+// `CLUSTER` instead of `JSON`.
 //
 // A record is believed when its whole length is there, its SHA-1 agrees and its JSON parses. At the first that is not, reading stops:
 // what came before is the database, what follows is cut off before the next record is written.
@@ -8,15 +9,18 @@ import { formatJson } from '../json/json-format.ts';
 
 const MAX_HEADER_SIZE = 128;
 
+/** What a file's records are called: a standalone database's, or a clustered one's. */
+export type LogKind = 'JSON' | 'CLUSTER';
+
 /** The line before a record's body. */
-export function recordHeader(size: number, sha1: string): string {
-  return `OVSDB JSON ${size} ${sha1}\n`;
+export function recordHeader(size: number, sha1: string, kind: LogKind = 'JSON'): string {
+  return `OVSDB ${kind} ${size} ${sha1}\n`;
 }
 
 /** A record's bytes, from the text of its JSON. */
-export function encodeRecordText(text: string): Buffer {
+export function encodeRecordText(text: string, kind: LogKind = 'JSON'): Buffer {
   const body = Buffer.from(`${text}\n`);
-  return Buffer.concat([Buffer.from(recordHeader(body.length, sha1Hex(body))), body]);
+  return Buffer.concat([Buffer.from(recordHeader(body.length, sha1Hex(body), kind)), body]);
 }
 
 /** A header is shorter. */
@@ -50,16 +54,22 @@ export interface LogScan {
 /** What is done with the body of a record: false when it wants the value instead. */
 export type BodyReader = (body: Buffer, offset: number) => boolean;
 
+const HEADERS = { JSON: /^OVSDB JSON (\d+) ([0-9a-fA-F]{40})$/, CLUSTER: /^OVSDB CLUSTER (\d+) ([0-9a-fA-F]{40})$/ };
+
 /** Reads records from the start, in order. `name` is the file's, for messages. `onBody` may take a record as bytes before it is parsed. */
-export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, offset: number) => void, onBody?: BodyReader): LogScan {
+export function scanRecords(
+  bytes: Buffer,
+  name: string,
+  onRecord: (json: Json, offset: number) => void,
+  onBody?: BodyReader,
+  kind: LogKind = 'JSON',
+): LogScan {
   let at = 0;
+  const format = HEADERS[kind];
   const wrong = (fault: string): LogScan => ({ end: at, faultTag: 'syntax error', fault: `${name}: ${fault}` });
   while (at < bytes.length) {
     const newline = bytes.indexOf(10, at);
-    const header =
-      newline < 0 || newline - at > MAX_HEADER_SIZE
-        ? null
-        : /^OVSDB JSON (\d+) ([0-9a-fA-F]{40})$/.exec(bytes.toString('latin1', at, newline));
+    const header = newline < 0 || newline - at > MAX_HEADER_SIZE ? null : format.exec(bytes.toString('latin1', at, newline));
     if (header === null) return wrong(`parse error at offset ${at} in header line "${headLine(bytes, at)}"`);
     const start = newline + 1;
     const size = Number(header[1]);
@@ -77,6 +87,7 @@ export function scanRecords(bytes: Buffer, name: string, onRecord: (json: Json, 
         if (!(error instanceof JsonError)) throw error;
         return wrong(`${size} bytes starting at offset ${start} are not valid JSON (${error.message})`);
       }
+      if (!(json instanceof Map)) return wrong(`${size} bytes starting at offset ${start} are not a JSON object`);
       onRecord(json, at);
     }
     at = start + size;

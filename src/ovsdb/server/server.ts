@@ -1,11 +1,12 @@
 // The OVSDB server: databases by name, sessions over streams, locks, and monitors that share their updates.
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import { randomUuid } from '../../base/cryptography.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { Commit, Database } from '../engine/database.ts';
 import type { Json } from '../json/json.ts';
+import { faultKind } from '../json/jsonrpc.ts';
 import type { TransactionHistory } from './history.ts';
 import { Locks } from './locks.ts';
 import { SharedMonitor } from './monitor-changes.ts';
@@ -14,6 +15,8 @@ import { createServerDatabase, describeDatabases } from './server-database.ts';
 import { ServerSession, type SessionOptions } from './server-session.ts';
 
 const log = logger('ovsdb_jsonrpc_server');
+const rpcLog = logger('jsonrpc');
+const reconnectLog = logger('reconnect');
 
 export interface ServerHooks {
   /** Replaces a database's schema online; throws OvsdbError. */
@@ -43,7 +46,7 @@ export class OvsdbServer {
   readonly clock: Clock;
   /** Nobody may change anything or take a lock: we follow another server. */
   isReadOnly = false;
-  readonly id = randomUUID();
+  readonly id = randomUuid();
   /** More connections than this are closed as they come, so that no peer can take all memory by opening them. */
   maxSessions = 16_384;
   readonly locks = new Locks();
@@ -191,8 +194,11 @@ export class OvsdbServer {
   dropped(session: ServerSession, reason: string): void {
     this.sessions.delete(session);
     // A client that is done does not wait for what else there would be to hear: that is no fault.
+    const kind = faultKind(reason);
     if (reason === 'Broken pipe' || reason === 'Connection reset by peer') log.dbg(`${session.name}: ${reason}`);
-    else if (reason !== '') log.warn(`${session.name}: ${reason}`);
+    else if (kind === 'protocol') rpcLog.warn(`${session.name}: ${reason}`);
+    else if (kind === 'silence') reconnectLog.err(`${session.name}: ${reason}`);
+    else if (kind === 'other') log.warn(`${session.name}: ${reason}`);
   }
 
   /** The monitor of a key, shared by all who ask for the same; `make` is called when there is none. */

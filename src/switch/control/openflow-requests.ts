@@ -285,6 +285,7 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
 }
 
 function addToBundle(session: OpenFlowSession, add: Extract<Message, { kind: 'bundleAdd' }>, bytes: Uint8Array): void {
+  if (add.decoded instanceof PeerError) throw add.decoded;
   const message = add.decoded ?? decodeMessage(add.inner, session.channel.options).message;
   if (message.kind === 'flowMod') checkFlowMod(session, message);
   else if (message.kind === 'packetOut') packetOutStep(message, session.version);

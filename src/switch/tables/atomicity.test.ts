@@ -86,6 +86,12 @@ test('a bundle does what its steps would do one by one, or nothing', async () =>
         assert.deepEqual(state(bundled), start);
         refused++;
       }
+      // Nothing of either is left in the tables beside what is shown.
+      const own = new Simulation();
+      const empty = (await own.bridge('br0')).core.tables.ruleCount - 1;
+      assert.equal(bundled.core.tables.ruleCount, state(bundled).length + empty);
+      bundled.core.flowMod(flowMod({ command: 'delete', table: 255 }));
+      assert.equal(bundled.core.tables.ruleCount, empty);
     }),
     { numRuns: 400 },
   );

@@ -21,8 +21,8 @@ export class FlowTable {
   readonly room = new TableRoom();
   /** Flows that leave with the batch that is being staged. */
   leaving = 0;
-  /** Flows by cookie, for the limit of the learn action. */
-  readonly cookies = new Map<bigint, number>();
+  /** Flows by cookie, for the limit of the learn action; counted from the first time on that one asks. */
+  cookies: Map<bigint, number> | undefined;
 
   constructor(id: number) {
     this.id = id;

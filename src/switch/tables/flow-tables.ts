@@ -6,7 +6,7 @@
 //    new counters.
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
-import { NEVER } from '../../flow/classifier.ts';
+import { NEVER } from '../../flow/classifier-rule.ts';
 import { type Key, type Match, newKey } from '../../flow/key.ts';
 import { type PackedMatch, packMatch } from '../../flow/mask.ts';
 import { normalizeMatch } from '../../flow/normal-match.ts';
@@ -19,25 +19,14 @@ import { ExpiryQueue } from './expiry.ts';
 import { ALL_COOKIE_BITS, ALL_TABLES, type FlowTable, INTERNAL_TABLE, TABLE_COUNT } from './flow-table.ts';
 import { internalFlows, type MissFlow } from './internal-table.ts';
 import { Learners } from './learners.ts';
-import { FlowRule, NO_FLAGS, newStats, type RuleSettings, type RuleStats, SHARES, sendsTo, sharedSettings, usesGroup } from './rule.ts';
+import { FlowRule, NO_FLAGS, newStats, type RuleSettings, type RuleStats, sharedSettings } from './rule.ts';
+import { type FlowChange, TableBatch } from './table-batch.ts';
 import { NO_LIMIT, type TableLimit } from './table-room.ts';
 import { TableSet } from './table-set.ts';
+import { ANY_GROUP, wanted } from './wanted-flows.ts';
 
-const ANY_GROUP = 0xffffffff;
-/** From so many rules on they are taken out together. */
-const MANY = 64;
 /** For the match of the flow mod being staged: rules keep their matches packed. */
 const SCRATCH: Match = { key: newKey(), mask: newKey() };
-
-/** What a batch did, told after it is visible. */
-export interface FlowChange {
-  change: 'added' | 'modified' | 'deleted';
-  rule: FlowRule;
-  reason: FlowRemovedReason | undefined;
-  sender: Sender | undefined;
-  /** Of a rule that was modified or put in another's place, the actions until now. */
-  before?: readonly Action[];
-}
 
 export class FlowTables extends TableSet {
   /** Told when all changes of a batch have been told. */
@@ -51,9 +40,7 @@ export class FlowTables extends TableSet {
   readonly #clock: Clock;
   readonly #expiry = new ExpiryQueue<FlowRule>();
   readonly #tell: (change: FlowChange) => void;
-  #added: FlowRule[] = [];
-  #removed: FlowRule[] = [];
-  #changes: FlowChange[] = [];
+  #batch = new TableBatch(this);
   readonly #learners = new Learners();
 
   readonly #references = new ReferenceIndex();
@@ -95,6 +82,19 @@ export class FlowTables extends TableSet {
     return this.tables[mod.table]?.classifier.find(normalizeMatch(mod.match), mod.priority, this.version);
   }
 
+  /** How many flows of a table have that cookie. */
+  countOfCookie(id: number, cookie: bigint): number {
+    const table = this.tables[id];
+    if (table === undefined) return 0;
+    if (table.cookies === undefined) {
+      table.cookies = new Map();
+      for (const { settings } of [...table.classifier.rules()].filter((rule) => rule.isVisible(this.version))) {
+        table.cookies.set(settings.cookie, (table.cookies.get(settings.cookie) ?? 0) + 1);
+      }
+    }
+    return table.cookies.get(cookie) ?? 0;
+  }
+
   /** Shortens the timeouts of a flow (fin_timeout): they never grow, and 0 leaves one alone. */
   reduceTimeouts(rule: FlowRule, idleTimeoutSec: number, hardTimeoutSec: number): void {
     if (rule.isGone || !rule.reduceTimeouts(idleTimeoutSec, hardTimeoutSec)) return;
@@ -112,7 +112,7 @@ export class FlowTables extends TableSet {
       case 'modify_strict': {
         if (mod.table === INTERNAL_TABLE) throw new PeerError('OFPBRC_EPERM', `table ${mod.table} is read-only`);
         const rules = this.#selected(mod, match, mod.command === 'modify_strict');
-        if (rules.length > 0) for (const rule of rules) this.#modify(rule, mod, sender);
+        if (rules.length > 0) this.#modify(rules, mod, sender);
         // OpenFlow 1.0 and 1.1: a modification that meets nothing adds. The codec leaves newCookie out for later versions.
         else if (mod.newCookie !== undefined && mod.cookieMask === 0n) this.#add(mod, match, sender);
         break;
@@ -160,11 +160,11 @@ export class FlowTables extends TableSet {
         throw new PeerError('OFPFMFC_OVERLAP', 'the flow overlaps another of the same priority');
       }
       this.#makeRoom(table);
-      this.#insert(rule);
-    } else this.#replace(old, rule);
+      this.#batch.insert(rule, this.version + 1);
+    } else this.#batch.replace(old, rule, this.version + 1);
     if (!this.#isHeard()) return;
     const added: FlowChange = { change: 'added', rule, reason: undefined, sender };
-    this.#changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
+    this.#batch.changes.push(old === undefined ? added : { ...added, before: old.settings.actions });
   }
 
   /** Sees that one more flow fits, at the cost of another where the table evicts. */
@@ -177,59 +177,38 @@ export class FlowTables extends TableSet {
     }
   }
 
-  #modify(old: FlowRule, mod: FlowMod, sender: Sender | undefined): void {
-    checkActions(mod.actions, old.table, this.#known);
-    // The counters stay the same object, so that traffic in flight is counted on.
-    const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
-    const settings: RuleSettings = {
-      ...old.settings,
-      cookie: (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie,
-      actions: mod.actions,
-    };
-    const rule = new FlowRule(old.packed(), old.priority, sharedSettings(settings), stats);
-    this.#replace(old, rule);
-    if (!this.#isHeard()) return;
-    this.#changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+  #modify(rules: readonly FlowRule[], mod: FlowMod, sender: Sender | undefined): void {
+    const isHeard = this.#isHeard();
+    // What many flows have in common is made new once.
+    const changed = new Map<RuleSettings, RuleSettings>();
+    for (const old of rules) {
+      let settings = changed.get(old.settings);
+      if (settings === undefined) {
+        checkActions(mod.actions, old.table, this.#known);
+        const cookie = (mod.keepsCookie === true ? undefined : mod.newCookie) ?? old.settings.cookie;
+        settings = sharedSettings({ ...old.settings, cookie, actions: mod.actions });
+        changed.set(old.settings, settings);
+      }
+      // The counters stay the same object, so that traffic in flight is counted on.
+      const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
+      const rule = new FlowRule(old.packed(), old.priority, settings, stats);
+      this.#batch.replace(old, rule, this.version + 1);
+      if (isHeard) this.#batch.changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+    }
   }
 
   #delete(rule: FlowRule, reason: FlowRemovedReason, sender: Sender | undefined, isHeard = this.#isHeard()): void {
-    this.#remove(rule);
-    if (isHeard || rule.settings.flags.sendFlowRem) this.#changes.push({ change: 'deleted', rule, reason, sender });
+    this.#batch.remove(rule, this.version + 1);
+    if (isHeard || rule.settings.flags.sendFlowRem) this.#batch.changes.push({ change: 'deleted', rule, reason, sender });
   }
 
   #deleteAll(rules: readonly FlowRule[], reason: FlowRemovedReason, sender: Sender | undefined): void {
     const isHeard = this.#isHeard();
-    for (const rule of rules) this.#delete(rule, reason, sender, isHeard);
-  }
-
-  #insert(rule: FlowRule): void {
-    rule.addedIn = this.version + 1;
-    const table = this.tableFor(rule.table);
-    table.classifier.insert(rule);
-    table.room.added(rule);
-    this.#added.push(rule);
-  }
-
-  /** Puts a rule in the place of one with the same match and priority. */
-  #replace(old: FlowRule, rule: FlowRule): void {
-    rule.addedIn = this.version + 1;
-    this.#remove(old);
-    old.shares |= SHARES.TAKEN;
-    rule.shares = SHARES.TAKES;
-    const table = this.tableFor(rule.table);
-    table.classifier.replace(old, rule);
-    table.room.added(rule);
-    this.#added.push(rule);
-  }
-
-  #remove(rule: FlowRule): void {
-    if (rule.removedIn === NEVER && !rule.isHidden) {
-      const table = this.tableFor(rule.table);
-      table.leaving++;
-      table.room.removed(rule);
+    // In one loop: it may be that this runs once, over a hundred thousand of them, before anything has been compiled.
+    for (const rule of rules) {
+      if (isHeard || rule.settings.flags.sendFlowRem) this.#batch.changes.push({ change: 'deleted', rule, reason, sender });
+      this.#batch.remove(rule, this.version + 1);
     }
-    rule.removedIn = this.version + 1;
-    this.#removed.push(rule);
   }
 
   /** How many flows name a group or a meter. */
@@ -241,7 +220,7 @@ export class FlowTables extends TableSet {
   stageUsersGone(kind: 'group' | 'meter', id: number, sender: Sender | undefined): void {
     const reason = kind === 'group' ? 'group_delete' : 'meter_delete';
     const next = this.version + 1;
-    const staged = this.#added.filter((rule) => references(rule.settings.actions).some((one) => one.kind === kind && one.id === id));
+    const staged = this.#batch.added.filter((rule) => references(rule.settings.actions).some((one) => one.kind === kind && one.id === id));
     const users = [...this.#references.of(kind, id), ...staged];
     this.#deleteAll(
       users.filter((rule) => rule.isVisible(next)),
@@ -262,14 +241,13 @@ export class FlowTables extends TableSet {
 
   /** Makes what was staged current, all at once; gives whether anything changed. */
   commit(): boolean {
-    const [added, removed, changes] = [this.#added, this.#removed, this.#changes];
-    this.#added = [];
-    this.#removed = [];
-    this.#changes = [];
+    const batch = this.#batch;
+    const { added, removed, changes } = batch;
     if (added.length === 0 && removed.length === 0) return false;
+    this.#batch = new TableBatch(this);
     this.version++;
     const touched = new Set<FlowTable>();
-    if (removed.length > 0) this.#takeOut(removed);
+    if (removed.length > 0) batch.takeOut();
     for (const rule of removed) {
       rule.isGone = true;
       const table = this.tableFor(rule.table);
@@ -320,22 +298,6 @@ export class FlowTables extends TableSet {
     }
   }
 
-  /** Takes rules out of their tables; many of one table together, for that may be all of it. */
-  #takeOut(rules: readonly FlowRule[]): void {
-    const byTable = new Map<FlowTable, FlowRule[]>();
-    for (const rule of rules) {
-      const table = this.tableFor(rule.table);
-      if ((rule.shares & SHARES.TAKEN) !== 0) table.classifier.endReplacement(rule);
-      else if (rules.length < MANY) table.classifier.remove(rule);
-      else {
-        const same = byTable.get(table);
-        if (same === undefined) byTable.set(table, [rule]);
-        else same.push(rule);
-      }
-    }
-    for (const [table, same] of byTable) table.classifier.removeAll(same);
-  }
-
   #deleteUnlearned(): void {
     for (const { table, cookie } of this.#learners.takeOrphans()) {
       const rules = [...(this.tables[table]?.classifier.rules() ?? [])];
@@ -351,25 +313,8 @@ export class FlowTables extends TableSet {
 
   /** Forgets what was staged. */
   rollback(): void {
-    for (const rule of this.#added) {
-      if (rule.removedIn === NEVER) this.tableFor(rule.table).room.removed(rule);
-      rule.isGone = true;
-    }
-    for (const rule of this.#removed) {
-      const table = this.tableFor(rule.table);
-      if (!rule.isGone && rule.removedIn !== NEVER) table.room.added(rule);
-      rule.removedIn = NEVER;
-      rule.shares &= ~SHARES.TAKEN;
-      table.leaving = 0;
-    }
-    for (const rule of this.#added) {
-      const { classifier } = this.tableFor(rule.table);
-      if ((rule.shares & SHARES.TAKES) !== 0) classifier.endReplacement(rule);
-      else classifier.remove(rule);
-    }
-    this.#added = [];
-    this.#removed = [];
-    this.#changes = [];
+    this.#batch.rollback();
+    this.#batch = new TableBatch(this);
   }
 
   #selected(mod: FlowMod, match: PackedMatch, isStrict: boolean): FlowRule[] {
@@ -437,7 +382,7 @@ export class FlowTables extends TableSet {
     const match = normalizeMatch(rawMatch);
     const { classifier } = this.tableFor(0);
     const old = classifier.find(match, priority, this.version + 1);
-    if (old !== undefined) this.#remove(old);
+    if (old !== undefined) this.#batch.remove(old, this.version + 1);
     if (actions === undefined) return;
     this.stageOwn(0, match, priority, actions);
   }
@@ -447,7 +392,7 @@ export class FlowTables extends TableSet {
     const now = this.#clock.now();
     const settings = { table, cookie: 0n, idleTimeoutSec: 0, hardTimeoutSec: 0, importance: 0, flags: NO_FLAGS, actions };
     const rule = new FlowRule(match, priority, settings, newStats(now));
-    this.#insert(rule);
+    this.#batch.insert(rule, this.version + 1);
     return rule;
   }
 
@@ -456,7 +401,8 @@ export class FlowTables extends TableSet {
     for (let i = 0; i < TABLE_COUNT; i++) {
       const table = this.tables[i];
       if (table === undefined) continue;
-      for (const rule of table.classifier.rules()) if (!rule.isHidden && rule.isVisible(this.version + 1)) this.#remove(rule);
+      for (const rule of table.classifier.rules())
+        if (!rule.isHidden && rule.isVisible(this.version + 1)) this.#batch.remove(rule, this.version + 1);
     }
   }
 
@@ -478,21 +424,4 @@ export class FlowTables extends TableSet {
     }
     this.commit();
   }
-}
-
-/** Of these rules, the ones that a peer may see and that have the cookie and the outputs asked for. */
-function wanted(
-  rules: FlowRule[],
-  { cookie, cookieMask, outPort, outGroup }: Pick<FlowMod, 'cookie' | 'cookieMask' | 'outPort' | 'outGroup'>,
-): FlowRule[] {
-  const asksNothing = cookieMask === 0n && outPort === OFPP.NONE && outGroup === ANY_GROUP;
-  return rules.filter(
-    (rule) =>
-      !rule.isHidden && (asksNothing || (((rule.settings.cookie ^ cookie) & cookieMask) === 0n && outputsTo(rule, outPort, outGroup))),
-  );
-}
-
-function outputsTo(rule: FlowRule, port: number, group: number): boolean {
-  if (port !== OFPP.NONE && !sendsTo(rule.settings.actions, port)) return false;
-  return group === ANY_GROUP || usesGroup(rule.settings.actions, group);
 }

@@ -14,7 +14,7 @@ export class Learners {
 
   /** So many flows with these settings have come, or gone. Keeps the books of cookies, and of those whose flows go with the last flow that learns them. */
   count(table: FlowTable, { cookie, actions }: RuleSettings, by: number): void {
-    add(table.cookies, cookie, by);
+    if (table.cookies !== undefined) add(table.cookies, cookie, by);
     for (const action of actions) {
       if (action.kind !== 'learn' || !action.deleteLearned) continue;
       const name = `${action.table}/${action.cookie}`;

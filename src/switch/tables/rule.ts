@@ -1,5 +1,5 @@
 // A flow of an OpenFlow table.
-import { ClassifierRule, type Conjunction } from '../../flow/classifier.ts';
+import { ClassifierRule, type Conjunction } from '../../flow/classifier-rule.ts';
 import { type Match, matchAll } from '../../flow/key.ts';
 import type { PackedMatch } from '../../flow/mask.ts';
 import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';

@@ -30,11 +30,6 @@ export class TableSet {
     return count;
   }
 
-  /** How many flows of a table have that cookie. */
-  countOfCookie(table: number, cookie: bigint): number {
-    return this.tables[table]?.cookies.get(cookie) ?? 0;
-  }
-
   /** The tables that a number means. Who names a cookie in all its bits sees the bridge's own flows among all tables, as in the reference. */
   *range(id: number, cookieMask: bigint): Generator<FlowTable> {
     if (id === ALL_TABLES) {

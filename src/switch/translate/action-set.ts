@@ -47,6 +47,7 @@ export function orderActionSet(written: readonly Action[]): Action[] {
 
 /** Executes what was gathered. */
 export function runActionSet(walk: Walk): void {
+  if (walk.actionSet.length === 0) return;
   const list = orderActionSet(walk.actionSet);
   walk.actionSet = [];
   if (list.length === 0) return;

@@ -51,6 +51,7 @@ const GROUPS = {
 /** Puts out what is needed to turn `base` into `key`, and makes `base` equal to it. */
 export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?: PendingEncap): void {
   if (pending !== undefined) commitEncap(pending, key, base, out);
+  if (isUnchanged(key, base)) return;
   if (key[W.PACKET_TYPE] === PT.ETHERNET) set('eth', GROUPS.eth, key, base, wild, out);
   const leavesMpls = isMpls(base) && !isMpls(key);
   if (leavesMpls) commitMpls(key, base, out);
@@ -74,6 +75,12 @@ export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?
   commitVlan(key, base, wild, out);
   set('skb_priority', GROUPS.skb_priority, key, base, wild, out);
   set('skb_mark', GROUPS.skb_mark, key, base, wild, out);
+}
+
+/** Whether no header differs; the input port is no part of the frame. */
+function isUnchanged(key: Key, base: Key): boolean {
+  for (let i: number = W.ETH; i < W.DP_END; i++) if (key[i] !== base[i]) return false;
+  return true;
 }
 
 /** Takes changes of a header that is not set as done. */

@@ -36,7 +36,9 @@ export interface PendingEncap {
   metadata: Uint8Array;
 }
 
-export const newPendingEncap = (): PendingEncap => ({ encap: false, decap: false, metadata: new Uint8Array(0) });
+const NO_METADATA = new Uint8Array(0);
+
+export const newPendingEncap = (): PendingEncap => ({ encap: false, decap: false, metadata: NO_METADATA });
 
 /** Forgets the network and transport header. */
 function clearInner(key: Key): void {

@@ -6,7 +6,8 @@
 // 3. A select group chooses by the datapath's hash when the weights allow it: the walk freezes, the datapath hashes and brings the frame
 //    back, and only as many bits of the hash are matched as there are shares. Otherwise the switch hashes fields and un-wildcards them.
 // 4. Which ports are live is no part of a frame: when that changes, all megaflows are translated again.
-import { hashBytes, hashFields, hashTwo, markHashFields } from '../../flow/hash.ts';
+import { hashBytes, hashTwo } from '../../base/murmur-hash.ts';
+import { hashFields, markHashFields } from '../../flow/hash.ts';
 import { keyBits, W } from '../../flow/key.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import { type GroupBucket, type GroupSelection, OFPG } from '../../openflow/group.ts';

@@ -1,5 +1,6 @@
 // Actions that choose one of several links by a hash of the frame: multipath, bundle, bundle_load.
-import { hashFields, hashTwo, markHashFields } from '../../flow/hash.ts';
+import { hashTwo } from '../../base/murmur-hash.ts';
+import { hashFields, markHashFields } from '../../flow/hash.ts';
 import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import { PORT_CONFIG } from '../ports.ts';
 import { markSubfield, writeSubfield } from './subfield.ts';

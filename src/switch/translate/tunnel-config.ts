@@ -1,5 +1,5 @@
 // Options of a tunnel port (ovs-vswitchd.conf.db(5), "Tunnel Options") as values, and finding the port that a received frame belongs to.
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../base/addresses.ts';
+import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 
@@ -20,19 +20,22 @@ export interface TunnelConfig {
   tos: number | 'inherit';
   ttl: number | 'inherit';
   hasCsum: boolean;
+  hasSequence: boolean;
   dontFragment: boolean;
   dstPort: number;
-  egressPktMark: number;
+  /** Undefined when it is not given. */
+  egressPktMark: number | undefined;
+  packetType: string;
+  /** VXLAN's group policy extension. */
+  hasGroupPolicy: boolean;
 }
 
-const DEFAULT_PORT = { gre: 0, vxlan: 4789, geneve: 6081 } as const;
-const DEFAULT_TTL = 64;
+export const DEFAULT_PORT = { gre: 0, vxlan: 4789, geneve: 6081 } as const;
+export const DEFAULT_TTL = 64;
+const MAX_KEY = 0xffffffffffffffffn;
 const log = logger('netdev_vport');
 
 const isV4 = (a: TunnelAddress): boolean => a[0] === 0 && a[1] === 0 && a[2] === 0;
-
-/** Text of a tunnel endpoint. */
-export const formatEndpoint = (a: TunnelAddress): string => (isV4(a) ? formatIpv4(a[3]) : formatIpv6(a));
 
 function parseAddress(text: string): TunnelAddress | undefined {
   const v4 = parseIpv4(text);
@@ -83,8 +86,6 @@ export function parseTunnelOptions(name: string, protocol: TunnelProtocol, optio
   };
   const inKey = key('in_key');
   const outKey = key('out_key');
-  const inheritable = (text: string | undefined, normal: number): number | 'inherit' =>
-    text === undefined ? normal : text === 'inherit' ? 'inherit' : Number(parseNumber(text) & 0xffn);
   return {
     protocol,
     isIpv6: remote === 'flow' ? localIsV6(local) : !isV4(remote),
@@ -94,49 +95,41 @@ export function parseTunnelOptions(name: string, protocol: TunnelProtocol, optio
     hasInKey: inKey.isPresent,
     outKey: outKey.value,
     hasOutKey: outKey.isPresent,
-    tos: inheritable(options.get('tos'), 0),
-    ttl: inheritable(options.get('ttl'), DEFAULT_TTL),
+    tos: options.get('tos') === 'inherit' ? 'inherit' : (parseTos(options.get('tos') ?? '0') ?? 0),
+    ttl: options.get('ttl') === 'inherit' ? 'inherit' : decimal(options.get('ttl')) & 0xff || DEFAULT_TTL,
     hasCsum: options.get('csum') === 'true',
+    hasSequence: options.get('seq') === 'true',
     dontFragment: options.get('df_default') !== 'false',
-    dstPort:
-      options.has('dst_port') && protocol !== 'gre' ? Number(parseNumber(options.get('dst_port')!) & 0xffffn) : DEFAULT_PORT[protocol],
-    egressPktMark: Number(parseNumber(options.get('egress_pkt_mark') ?? '0') & 0xffffffffn),
+    dstPort: (protocol === 'gre' ? 0 : decimal(options.get('dst_port')) & 0xffff) || DEFAULT_PORT[protocol],
+    egressPktMark: options.has('egress_pkt_mark') ? decimal(options.get('egress_pkt_mark')) >>> 0 : undefined,
+    packetType: options.get('packet_type') ?? 'legacy_l2',
+    hasGroupPolicy: protocol === 'vxlan' && (options.get('exts') ?? '').split(',').includes('gbp'),
   };
 }
 
 const localIsV6 = (local: TunnelConfig['local']): boolean => typeof local !== 'string' && !isV4(local);
 
-/** As strtoull with base 0: what does not start a number is 0. */
+/** As strtoull with base 0: what does not start a number is 0, a sign wraps, and what is too large is the largest. */
 function parseNumber(text: string): bigint {
-  const m = /^\s*(0x[0-9a-f]+|\d+)/i.exec(text);
-  return m === null ? 0n : BigInt(m[1]!) & 0xffffffffffffffffn;
+  const m = /^\s*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)/i.exec(text);
+  if (m === null) return 0n;
+  const isOctal = /^0[0-7]/.test(m[2]!);
+  const value = BigInt(isOctal ? `0o${m[2]!.slice(1)}` : m[2]!);
+  if (value > MAX_KEY) return MAX_KEY;
+  return BigInt.asUintN(64, m[1] === '-' ? -value : value);
 }
 
-/** The text after the type in `dpif/show`, options sorted by name. */
-export function describeTunnel(config: TunnelConfig): string {
-  const out: [string, string][] = [];
-  if (config.remote === 'flow' || config.remote.some((w) => w !== 0)) {
-    out.push(['remote_ip', config.remote === 'flow' ? 'flow' : formatEndpoint(config.remote)]);
-  }
-  if (config.local !== 'any') out.push(['local_ip', config.local === 'flow' ? 'flow' : formatEndpoint(config.local)]);
-  const keyText = (key: bigint | 'flow'): string => String(key);
-  if (config.hasInKey && config.hasOutKey && config.inKey === config.outKey) out.push(['key', keyText(config.inKey)]);
-  else {
-    if (config.hasInKey) out.push(['in_key', keyText(config.inKey)]);
-    if (config.hasOutKey) out.push(['out_key', keyText(config.outKey)]);
-  }
-  if (config.tos === 'inherit') out.push(['tos', 'inherit']);
-  else if (config.tos !== 0) out.push(['tos', `0x${config.tos.toString(16)}`]);
-  if (config.ttl === 'inherit') out.push(['ttl', 'inherit']);
-  else if (config.ttl !== DEFAULT_TTL) out.push(['ttl', String(config.ttl)]);
-  if (config.hasCsum) out.push(['csum', 'true']);
-  if (!config.dontFragment) out.push(['df_default', 'false']);
-  if (config.dstPort !== DEFAULT_PORT[config.protocol]) out.push(['dst_port', String(config.dstPort)]);
-  if (config.egressPktMark !== 0) out.push(['egress_pkt_mark', String(config.egressPktMark)]);
-  return out
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`)
-    .join(', ');
+/** As atoi: what does not start a number is 0. 32 bits. */
+function decimal(text: string | undefined): number {
+  const m = /^\s*([+-]?\d{1,20})/.exec(text ?? '');
+  return m === null ? 0 : Number(BigInt.asIntN(32, BigInt(m[1]!.replace('+', ''))));
+}
+
+/** A type of service without bits of ECN, in any base, and nothing behind it; else undefined. */
+export function parseTos(text: string): number | undefined {
+  const m = /^\s*\+?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(text);
+  const tos = m === null ? undefined : Number(parseNumber(m[1]!));
+  return tos !== undefined && tos <= 0xff && (tos & 3) === 0 ? tos : undefined;
 }
 
 const addressId = (a: TunnelConfig['local']): string => (typeof a === 'string' ? a : a.join('.'));
@@ -146,6 +139,12 @@ const tunnelId = (dpPort: number, key: bigint | 'flow', remote: TunnelConfig['re
 /** Tunnel ports of one datapath by what they accept. */
 export class TunnelMap<P> {
   readonly #ports = new Map<string, P>();
+  readonly #groupPolicies = new Map<number, { has: boolean; users: number }>();
+
+  /** Whether the VXLAN ports that share a port of the datapath have the group policy extension; undefined where there are none. */
+  hasGroupPolicy(dpPort: number): boolean | undefined {
+    return this.#groupPolicies.get(dpPort)?.has;
+  }
 
   /** The port that already accepts the same, if any. */
   holder(dpPort: number, config: TunnelConfig): P | undefined {
@@ -154,10 +153,14 @@ export class TunnelMap<P> {
 
   insert(dpPort: number, config: TunnelConfig, port: P): void {
     this.#ports.set(tunnelId(dpPort, config.inKey, config.remote, config.local), port);
+    const users = this.#groupPolicies.get(dpPort)?.users ?? 0;
+    this.#groupPolicies.set(dpPort, { has: config.hasGroupPolicy, users: users + 1 });
   }
 
   remove(dpPort: number, config: TunnelConfig): void {
     this.#ports.delete(tunnelId(dpPort, config.inKey, config.remote, config.local));
+    const policy = this.#groupPolicies.get(dpPort);
+    if (policy !== undefined && --policy.users === 0) this.#groupPolicies.delete(dpPort);
   }
 
   /** The port for a received frame: `outerSrc` is the other end. Given values win over `flow`. */

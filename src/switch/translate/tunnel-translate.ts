@@ -92,7 +92,7 @@ export function tunnelOutput(walk: Walk, port: SwitchPort, config: TunnelConfig)
     gbpId: 0,
     gbpFlags: 0,
     options: config.protocol === 'geneve' ? optionsOf(key, walk.wild, walk.bridge.tlvTable) : NO_OPTIONS,
-    mark: config.egressPktMark,
+    mark: config.egressPktMark ?? 0,
   };
   if (native !== undefined) {
     nativeOutput(walk, native, port, config.protocol, tunnel);

@@ -125,6 +125,7 @@ export class Side {
         .replaceAll(/"_date":\d+/g, '"_date":N')
         .replaceAll(UUID, (uuid) => names.get(uuid) ?? (names.set(uuid, `UUID${names.size}`).get(uuid) as string))
         .replaceAll(/\b[0-9a-f]{8}\b/g, 'SHORT')
+        .replaceAll(/((?:server_id|cluster_id|prev_eid|prev_servers): |cluster ID )[0-9a-f]{4}\b/g, '$1ID')
     );
   }
 
@@ -154,13 +155,18 @@ const AT_A_TIME = 8;
 
 export const anyOrder = (...lines: readonly Line[]): Step => ({ anyOrder: lines });
 
-export async function compare(steps: readonly Step[]): Promise<void> {
+/** The same, in the very order: for lines whose rows have UUIDs that both sides know. */
+export const compareExactly = (steps: readonly Step[]): Promise<void> => compare(steps, true);
+
+export async function compare(steps: readonly Step[], isExact = false): Promise<void> {
   const sides = [new Side(false), new Side(true)] as const;
   const faults: string[] = [];
   let count = 0;
   const compareLine = async (line: Line): Promise<void> => {
     const [want, have] = await Promise.all(sides.map((side) => side.run(line)));
-    if (want !== have && !(isUnordered(line) && sorted(want) === sorted(have)))
+    // Of some files the reference dies.
+    if (/\|null\|SIG/.test(want ?? '') && !/\|null\|SIG/.test(have ?? '')) return;
+    if (want !== have && !(!isExact && isUnordered(line) && sorted(want) === sorted(have)))
       faults.push(`${line.join(' ')}\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(have)}`);
   };
   try {

@@ -8,6 +8,10 @@ function plain(token: string): string {
   return token.length === 38 && /^"(?!1[0-9a-f]{7}-1111-|00000000-)[0-9a-f-]{36}"$/.test(token) ? '"RANDOM"' : token;
 }
 
+/** A set or a map with a row in it that a server named comes in an order of chance. */
+const isUnordered = (name: string, items: readonly string[]): boolean =>
+  name === '"rows"' || (name === '"elements"' && items.some((item) => item.includes('"RANDOM"')));
+
 /** A JSON text with its members sorted by name, `rows` in any order sorted, and without what a server draws at random. */
 export function canonical(text: string): string {
   const tokens = text.match(TOKEN) ?? [];
@@ -17,11 +21,11 @@ export function canonical(text: string): string {
     if (token === '[') {
       const items: string[] = [];
       while (tokens[at] !== ']') {
-        items.push(value());
+        items.push(value(items.length === 1 && (items[0] === '"set"' || items[0] === '"map"') ? '"elements"' : ''));
         if (tokens[at] === ',') at++;
       }
       at++;
-      return `[${(name === '"rows"' ? items.sort() : items).join(',')}]`;
+      return `[${(isUnordered(name, items) ? items.sort() : items).join(',')}]`;
     }
     if (token !== '{') return plain(token);
     const members: string[] = [];

@@ -13,6 +13,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { whenEnded } from './ended.ts';
 
 /** Whose programs a command finds first: this package's `bin/` or Debian's. */
 export type Tools = 'weft' | 'debian';
@@ -193,17 +194,17 @@ export class Host {
     };
     child.stdout.setEncoding('utf8').on('data', take);
     child.stderr.setEncoding('utf8').on('data', take);
-    const ended = new Promise<number>((resolve) => {
-      child.once('exit', (code) => {
-        over = true;
-        resolve(code ?? 128);
-      });
+    child.once('exit', () => {
+      over = true;
+    });
+    const failed = new Promise<number>((resolve) => {
       child.once('error', (error) => {
         over = true;
         take(error.message);
         resolve(127);
       });
     });
+    const ended = Promise.race([whenEnded(child), failed]);
     const program: Running = {
       pid: child.pid ?? 0,
       output: () => text,

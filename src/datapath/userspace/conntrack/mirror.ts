@@ -1,7 +1,8 @@
 // Established connections in a map of the kernel, where programs find them: they carry their packets without asking, and note when.
 //
 //   1. A connection goes there, once for each direction, when both sides have spoken and nothing about it is special: no helper reads it, and
-//      no other connection announced it. A UDP stream that is not answered goes there in its one direction, still as new.
+//      no other connection announced it. Echoes (ping) go there when they have been answered. A UDP stream that is not answered goes there in
+//      its one direction, still as new.
 //   2. It comes back as soon as a packet that only the tracker judges ends that: SYN, FIN or RST, a flush, its end.
 //   3. What the kernel carries is not seen here, so sequence numbers of such a connection are not checked any more.
 //   4. A connection whose time seems to be over is asked after there first.
@@ -9,19 +10,20 @@
 // The map outlives the daemon: the next one finds the connections in it.
 import { closeObject, deleteElement, lookupElement, updateElement } from '../../../bpf/kernel.ts';
 import { scanMap } from '../../../bpf/objects.ts';
-import { CT_STATE } from '../../../flow/key.ts';
+import { CT_STATE, W } from '../../../flow/key.ts';
 import { translatedBits } from './nat.ts';
 import { Connection, type Entry, MIRRORED } from './table.ts';
 import { SCALE_UNKNOWN, TCP_STATE, TCP_TIMEOUT } from './tcp-state.ts';
-import { newTuple, reverseTuple, TUPLE_WORDS, type Tuple, tupleProto } from './tuple.ts';
+import { IPV4, isIcmp, newTuple, reverseTuple, T, TUPLE_WORDS, type Tuple, tupleFamily, tupleProto } from './tuple.ts';
 
 /** The key: a tuple, its words in network order. */
 export const CT_KEY_SIZE: number = TUPLE_WORDS * 4;
 /**
  * The value. `state`, `translated` (the bits that a translation adds, 0 = none), `mark` and `target` (addresses and ports that a packet gets)
- * are words in network order, `used` and `since` nanoseconds of the monotonic clock, 0 = never.
+ * are words in network order, `used` and `since` nanoseconds of the monotonic clock, 0 = never. `more`: the words of a key from W.CT_LABEL to
+ * W.TUN_ID, label and tuple of the connection's first packet, network order too.
  */
-export const CT_VALUE = { state: 0, translated: 4, mark: 8, flags: 12, used: 16, since: 24, target: 32, label: 68, size: 88 } as const;
+export const CT_VALUE = { state: 0, translated: 4, mark: 8, flags: 12, used: 16, since: 24, target: 32, more: 68, size: 128 } as const;
 /** Bits of `flags`: the direction of answers; what is translated, as `NAT`, from this bit on. */
 const IS_REPLY = 1;
 const NAT_SHIFT = 1;
@@ -34,6 +36,9 @@ const TARGET_WORDS = 9;
 /** States of a UDP connection: one side has spoken several times, or both have. */
 const MULTIPLE = 1;
 const BOTH = 2;
+/** State of an ICMP connection that has been answered, and the types of echo requests. */
+const ANSWERED = 1;
+const ECHO = { v4: 8, v6: 128 } as const;
 
 /** What of a connection the kernel may carry. */
 export function mirrorable(connection: Connection): number {
@@ -43,7 +48,13 @@ export function mirrorable(connection: Connection): number {
     const [a, b] = tcp.peers;
     return a.state === TCP_STATE.ESTABLISHED && b.state === TCP_STATE.ESTABLISHED ? MIRRORED.BOTH_WAYS : MIRRORED.NOT;
   }
-  if (tupleProto(connection.original.tuple) !== UDP) return MIRRORED.NOT;
+  const { tuple } = connection.original;
+  const proto = tupleProto(tuple);
+  if (isIcmp(proto)) {
+    const type = (tuple[T.PORTS]! >>> 8) & 0xff;
+    return state === ANSWERED && (type === ECHO.v4 || type === ECHO.v6) ? MIRRORED.BOTH_WAYS : MIRRORED.NOT;
+  }
+  if (proto !== UDP) return MIRRORED.NOT;
   return state === BOTH ? MIRRORED.BOTH_WAYS : state === MULTIPLE ? MIRRORED.ONE_WAY : MIRRORED.NOT;
 }
 
@@ -105,8 +116,24 @@ export class ConnectionMirror {
     view.setBigUint64(CT_VALUE.since, since, true);
     reverseTuple(other.tuple, this.#target);
     for (let i = 0; i < TARGET_WORDS; i++) view.setUint32(CT_VALUE.target + i * 4, this.#target[i]!);
-    for (let i = 0; i < 4; i++) view.setUint32(CT_VALUE.label + i * 4, connection.label[i]!);
+    this.#putMore(connection);
     updateElement(this.#fd, this.#key, this.#value);
+  }
+
+  #putMore(connection: Connection): void {
+    const view = this.#view;
+    const put = (word: number, value: number): void => view.setUint32(CT_VALUE.more + (word - W.CT_LABEL) * 4, value);
+    for (let word: number = W.CT_LABEL; word < W.TUN_ID; word++) put(word, 0);
+    for (let i = 0; i < 4; i++) put(W.CT_LABEL + i, connection.label[i]!);
+    const { tuple } = connection.original;
+    const ports = tuple[T.PORTS]!;
+    put(W.CT_TP, isIcmp(tupleProto(tuple)) ? (((ports >>> 8) & 0xff) << 16) | (ports & 0xff) : ports);
+    if (tupleFamily(tuple) === IPV4) {
+      put(W.CT_NW_SRC, tuple[3]!);
+      put(W.CT_NW_DST, tuple[7]!);
+    } else {
+      for (let i = 0; i < 8; i++) put(W.CT_IPV6_SRC + i, tuple[i]!);
+    }
   }
 
   #setKey(tuple: Tuple): void {
@@ -153,9 +180,9 @@ export class ConnectionMirror {
       const connection = new Connection(original, reply);
       connection.nat = flags >>> NAT_SHIFT;
       connection.mark = view.getUint32(CT_VALUE.mark);
-      for (let i = 0; i < 4; i++) connection.label[i] = view.getUint32(CT_VALUE.label + i * 4);
+      for (let i = 0; i < 4; i++) connection.label[i] = view.getUint32(CT_VALUE.more + i * 4);
       const isAnswered = (view.getUint32(CT_VALUE.state) & CT_STATE.EST) !== 0;
-      connection.state = isAnswered ? BOTH : MULTIPLE;
+      connection.state = isIcmp(tupleProto(original)) ? ANSWERED : isAnswered ? BOTH : MULTIPLE;
       if (connection.tcp !== undefined) {
         connection.tcp.timeout = TCP_TIMEOUT.ESTABLISHED;
         for (const peer of connection.tcp.peers) {

@@ -1,7 +1,7 @@
 // The order in which Open vSwitch comes by the members of its chained hash tables. Ports of a bridge that come in one transaction are taken up
 // in that of their names: those that ask for no number get theirs in it, and dummy devices their addresses. Replies about all ports list them
 // in that of their numbers. Scripts and tests see both.
-import { hashBytes, hashTwo } from './hash.ts';
+import { hashBytes, hashTwo } from './murmur-hash.ts';
 
 /** The 32-bit hash of a name. */
 export function hashName(name: string): number {

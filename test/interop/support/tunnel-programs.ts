@@ -1,0 +1,106 @@
+// The programs that wrap and unwrap tunnel packets, loaded for BPF_PROG_TEST_RUN with maps of their own.
+import assert from 'node:assert/strict';
+import { closeObject, createMap, loadProgram, testRun, updateElement } from '../../../src/bpf/kernel.ts';
+import type { TunnelKey } from '../../../src/datapath/datapath.ts';
+import { shapeActions } from '../../../src/datapath/ebpf/action-cutter.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, OUTER_VALUE, PORT_VALUE } from '../../../src/datapath/ebpf/map-layout.ts';
+import { outerTemplate } from '../../../src/datapath/ebpf/outer-header.ts';
+import { compileProgram, type MaskSpec } from '../../../src/datapath/ebpf/program.ts';
+import { W } from '../../../src/flow/key.ts';
+import type { TunnelProtocol } from '../../../src/wire/tunnel-headers.ts';
+import { random } from './random-frames.ts';
+
+const DEVICE_PORT = 7;
+export const TUNNEL_PORT = 9;
+const REDIRECTED = 7;
+const MTU = 9000;
+export const UDP_PORTS: Record<TunnelProtocol, number> = { gre: 0, vxlan: 4789, geneve: 6081 };
+const us = [0xfd000000, 0, 0, 1];
+export const them = [0xfd000000, 0, 0, 2];
+const OURS4 = 0xac100001;
+export const THEIRS4 = 0xac100002;
+
+const opened: number[] = [];
+/** Closes all that was opened. */
+export function closeAll(): void {
+  for (const fd of opened.splice(0)) closeObject(fd);
+}
+
+/** `flags` are added to those of a key. */
+export function tunnelKey(isIpv6: boolean, options: Uint8Array, flags = 0): TunnelKey {
+  return {
+    id: BigInt(random(1 << 24)),
+    src: isIpv6 ? us : [0, 0, 0, OURS4],
+    dst: isIpv6 ? them : [0, 0, 0, THEIRS4],
+    ipv6: isIpv6,
+    tos: random(64) * 4,
+    ttl: 1 + random(255),
+    tpSrc: 0,
+    tpDst: 0,
+    flags: 8 | (random(2) * 2) | flags,
+    gbpId: 0,
+    gbpFlags: 0,
+    options,
+    mark: 0,
+  };
+}
+
+/** Maps for a program; `words`: of the keys of `flows`. */
+export function open(words: number) {
+  const maps = new Map<string, number>();
+  for (const spec of [...fixedMaps(1 << 20), maskMap('flows', words)]) {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = DEVICE_PORT;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  return maps;
+}
+
+export function load(maps: ReadonlyMap<string, number>, program: Parameters<typeof loadProgram>[0]): number {
+  const fd = loadProgram(program, maps, 'weft_test');
+  opened.push(fd);
+  return fd;
+}
+
+/** Wraps frames; gives what leaves, with the Ethernet type that the kernel would write. */
+export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
+  const maps = open(1);
+  const made = outerTemplate(protocol, UDP_PORTS[protocol], tunnel, tunnel.src);
+  assert.ok(typeof made !== 'string');
+  const value = new Uint8Array(OUTER_VALUE.size);
+  const view = new DataView(value.buffer);
+  view.setUint32(OUTER_VALUE.ifindex, 1, true);
+  view.setUint32(OUTER_VALUE.mtu, MTU, true);
+  view.setUint32(OUTER_VALUE.sum, made.sum, true);
+  view.setUint16(OUTER_VALUE.covered, made.covered);
+  value.set(made.bytes, OUTER_VALUE.header);
+  updateElement(maps.get('outers')!, new Uint8Array(4), value);
+  const shaped = shapeActions(
+    [
+      { kind: 'setTunnel', tunnel },
+      { kind: 'output', port: TUNNEL_PORT },
+    ],
+    () => ({
+      outer: () => ({ index: 0, size: made.bytes.length, isIpv6: made.isIpv6, isUdp: made.isUdp, hasSum: made.hasSum, users: 0 }),
+    }),
+  );
+  assert.ok(typeof shaped !== 'string');
+  const actions = new Uint8Array(ACTIONS_VALUE.size);
+  actions[ACTIONS_VALUE.shape] = 1;
+  actions.set(shaped.params, ACTIONS_VALUE.params);
+  updateElement(maps.get('actions')!, new Uint8Array(4), actions);
+  const all: MaskSpec = { map: 'flows', words: [W.IN_PORT], masks: [0xffffffff] };
+  updateElement(maps.get('flows')!, Uint8Array.of(0, 0, 0, DEVICE_PORT), new Uint8Array(FLOW_VALUE.size));
+  const program = load(maps, compileProgram({ masks: [all], shapes: [{ number: 1, shape: shaped.shape }], vlanLimit: 2 }));
+  return (frame: Uint8Array): Uint8Array | undefined => {
+    const run = testRun(program, frame);
+    if (run.frame.length <= frame.length) return undefined;
+    assert.equal(run.verdict, REDIRECTED);
+    assert.equal(run.frame[0]! & 1, 0, 'the kernel sends nothing to a neighbour that is addressed to many');
+    run.frame.set(tunnel.ipv6 ? [0x86, 0xdd] : [8, 0], 12);
+    return run.frame;
+  };
+}
