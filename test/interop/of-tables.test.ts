@@ -34,7 +34,7 @@ test('tables of the configuration: the same as the reference, with Debian’s pr
     `${flows} | sort`,
     flow('in_port=1,arp,idle_timeout=20,importance=9,actions=drop'),
     `${flows} | sort`,
-    'ovs-vsctl --timeout=10 set flow_table main flow_limit=2',
+    'ovs-vsctl --timeout=10 set flow_table main flow_limit=3',
     `${flows} | sort; ovs-ofctl del-flows br0`,
     ...[1, 2, 3].map((port) => flow(`table=1,in_port=${port},actions=drop`)),
     'ovs-ofctl -O OpenFlow14 mod-table br0 1 vacancy:20,80; ovs-ofctl -O OpenFlow14 mod-table br0 1 evict',

@@ -76,3 +76,26 @@ test('hello, then ports that come, change and go: the same messages as the refer
     assert.deepEqual(got, wanted, `version ${version}`);
   }
 });
+
+test('with vconn at debug level ovs-ofctl logs every message as the reference does', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  const debug = (version: number, command: string): string => `ovs-ofctl -vvconn:dbg --no-names -O OpenFlow${version} ${command}`;
+  const normal = (text: string): string[] =>
+    text
+      .replaceAll(/^.*?Z\|[0-9]+\|/gm, '')
+      .replaceAll(/xid=0x[0-9a-f]+/g, 'xid')
+      .replaceAll(/addr:[0-9a-f:]+/g, 'addr')
+      .replaceAll(/(duration|idle_age)=[0-9.]+/g, '$1')
+      .split('\n');
+  const setup = `${vsctl} add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:55:aa:55:00:00 -- add-port br0 p1 -- set interface p1 ofport_request=1`;
+  compare(hosts, [setup]);
+  const lines = [10, 13, 15].flatMap((version) => [
+    debug(version, 'add-flow br0 "table=1,tcp,tp_dst=80,actions=drop"'),
+    debug(version, 'dump-flows br0'),
+    debug(version, 'dump-ports-desc br0'),
+    debug(version, '--bundle add-flow br0 "table=2,udp,actions=1" | grep -v "bundle_id\\|^ *xid"'),
+    debug(version, `add-group br0 group_id=${version},type=all,bucket=output:1`),
+    debug(version, 'add-flow br0 actions=group:999'),
+  ]);
+  compare(hosts, lines, normal, true);
+});

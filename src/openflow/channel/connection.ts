@@ -12,6 +12,7 @@ import type { CodecOptions } from '../codec/codec.ts';
 import { decodeMessage, encodeMessage } from '../codec/codec.ts';
 import { errorMessage } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
+import { printBytes } from '../text/message-print.ts';
 import { Framing } from './framing.ts';
 
 const log = logger('vconn');
@@ -151,6 +152,7 @@ export class OpenFlowConnection {
   }
 
   #write(bytes: Uint8Array): void {
+    log.dbg(() => `${this.stream.name}: sent (Success): ${printBytes(bytes, { codec: this.codec })}`);
     this.sent++;
     this.stream.write(bytes);
   }
@@ -171,6 +173,7 @@ export class OpenFlowConnection {
   }
 
   #onMessage(bytes: Uint8Array): void {
+    log.dbg(() => `${this.stream.name}: received: ${printBytes(bytes, { codec: this.codec })}`);
     this.received++;
     if (this.#version === undefined) {
       this.#onHello(bytes);
@@ -255,6 +258,12 @@ export class OpenFlowConnection {
       return;
     }
     this.#version = (31 - Math.clz32(common)) as OfVersion;
+    const agreed = this.#version;
+    const ours = this.#settings.versions & ALL_VERSIONS;
+    log.dbg(
+      () =>
+        `${this.stream.name}: negotiated OpenFlow version ${hex(agreed)} (we support ${describe(ours)}, peer supports ${describe(theirs)})`,
+    );
     this.#cancelProbe?.();
     this.#scheduleProbe();
     this.#handlers.onOpen?.(this.#version);

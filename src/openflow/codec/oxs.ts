@@ -7,6 +7,7 @@ const ALL_ONES = 0xffffffffffffffffn;
 /** Bytes of each entry that is understood. */
 const SIZES: ReadonlyMap<number, number> = new Map([
   [0, 8],
+  [1, 8],
   [3, 4],
   [4, 8],
   [5, 8],
