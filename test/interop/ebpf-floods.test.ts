@@ -121,12 +121,14 @@ test('a flood through several tunnels', { skip }, async (t) => {
   const places: [Host, string][] = [...stations.slice(1).map((one): [Host, string] => [one, 'eth0']), [hub, 'br0']];
   await flood(switches, stations[0]!, places);
   assert.match(hub.ok('ovs-appctl dpctl/dump-flows -m'), /eth_type\(0x0806\).*offloaded:yes.*gre_sys.*genev_sys/);
+  hub.ok('ip link set br0 down');
+  await arrives(stations[0]!, places.slice(0, -1), 50);
   // From afar to the others and to the hub's own.
   assert.ok(pings(stations[1]!, '10.0.0.3') && pings(stations[2]!, '10.0.0.2'));
   for (const host of switches) assert.deepEqual(faults(host), []);
   // The programs need no daemon for that.
   process.kill(hub.pidOf('ovs-vswitchd'), 'SIGKILL');
-  await arrives(stations[0]!, places, 50);
+  await arrives(stations[0]!, places.slice(0, -1), 50);
 });
 
 test('a flood to more ports than one list of the program has room for', { skip }, async (t) => {
@@ -143,6 +145,8 @@ test('a flood to more ports than one list of the program has room for', { skip }
 test('what no program can run of a list is done by user space, the rest is not', { skip }, async (t) => {
   const w = world(t);
   const { hub, stations } = await star(w, ['geneve'], { WEFT_EBPF: 'clsact' });
+  // Copies make their detours by way of the bridge's own device, whether or not it is up.
+  hub.ok('ip link set br0 down');
   const local = station(w, hub, 'local', 'v9', '10.0.0.9/24');
   hub.ok('ovs-vsctl --timeout=10 add-port br0 v9 -- set interface v9 ofport_request=9 -- set interface t0 ofport_request=8');
   hub.ok('ovs-ofctl del-flows br0');
