@@ -147,8 +147,10 @@ export class FlowRegistry {
     return this.#flows.get(id)?.actions;
   }
 
+  /** All, in the order in which they were put. */
   *flows(): Iterable<DpFlow> {
-    for (const record of this.#flows.values()) yield toFlow(record);
+    const all = [...this.#flows.values()].sort((a, b) => a.id - b.id);
+    for (const record of all) if (this.#flows.get(record.id) === record) yield toFlow(record);
   }
 
   packets(id: FlowId): number {
