@@ -99,7 +99,8 @@ export async function measureSize(server: string, sizeBytes: number): Promise<Si
       Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${child?.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
     return { fileMb: statSync(db).size / 1e6, openMs, dumpMs: dump.ms, rssMb: memory('VmRSS'), peakMb: memory('VmHWM') };
   } finally {
-    child?.kill('SIGKILL');
+    const ended = new Promise((resolve) => child?.once('exit', resolve));
+    if (child?.kill('SIGKILL') === true) await ended;
     rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -52,6 +52,14 @@ async function start(server: string): Promise<Server> {
   return { dir, child, load: undefined };
 }
 
+/** A server that is still going down may write once more. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+}
+
 function slice(server: Server, measured: Measured): void {
   const pid = server.child.pid ?? 0;
   const before = cpuTimeUs(pid);
@@ -86,7 +94,7 @@ async function round(servers: readonly string[], shape: Shape, seconds: number, 
   } finally {
     for (const { load, child, dir } of running) {
       load?.close();
-      child.kill();
+      await end(child);
       rmSync(dir, { recursive: true, force: true });
     }
   }

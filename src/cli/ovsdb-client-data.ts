@@ -8,8 +8,8 @@ import { type Json, type JsonObject, jsonObject } from '../ovsdb/json/json.ts';
 import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
 import type { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import { encodeRecord, scanRecords } from '../ovsdb/log/log-record.ts';
+import { formatLogTime } from './log-time.ts';
 import { type ClientContext, ClientError, parseArgument, print, request } from './ovsdb-client-context.ts';
-import { formatLogTime } from './ovsdb-tool-log.ts';
 
 const log = logger('ovsdb_client');
 

@@ -6,8 +6,8 @@ import { type ColumnSchema, parseSchema, type TableSchema } from '../ovsdb/engin
 import { type Json, type JsonObject, jsonObject } from '../ovsdb/json/json.ts';
 import { compareText, formatJson } from '../ovsdb/json/json-format.ts';
 import { RpcError } from '../ovsdb/json/jsonrpc.ts';
+import { formatLogTime } from './log-time.ts';
 import { type ClientContext, ClientError, parseArgument, print, request } from './ovsdb-client-context.ts';
-import { formatLogTime } from './ovsdb-tool-log.ts';
 import type { Cell } from './table-output.ts';
 
 const reconnectLog = logger('reconnect');

@@ -1,6 +1,6 @@
 // ovsdb-tool's commands that make clustered databases' files and read them, without a cluster that runs.
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { randomUuid } from '../base/cryptography.ts';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { UsageError } from '../base/getopt.ts';
 import { hashOrder } from '../base/hash-order.ts';
@@ -99,8 +99,8 @@ export function createCluster(path: string, contents: string, local: string, ele
     );
   }
   checkAddress(local);
-  const common = { name: schema.name, localAddress: local, serverId: randomUUID(), clusterId: randomUUID() };
-  const records = [memberToJson(common, randomUUID(), [withoutEphemeral(schema), transaction])];
+  const common = { name: schema.name, localAddress: local, serverId: randomUuid(), clusterId: randomUuid() };
+  const records = [memberToJson(common, randomUuid(), [withoutEphemeral(schema), transaction])];
   if (electionTimer !== undefined)
     records.push(
       new Map([
@@ -121,7 +121,7 @@ export function joinCluster(path: string, name: string, addresses: readonly stri
     checkAddress(remote);
     if (remote === local) throw new OvsdbError('ovsdb error', 'remote addresses cannot be the same as the local address');
   }
-  createFile(path, [joiningToJson({ name, localAddress: local, serverId: randomUUID(), clusterId }, hashOrder([...new Set(remotes)]))]);
+  createFile(path, [joiningToJson({ name, localAddress: local, serverId: randomUuid(), clusterId }, hashOrder([...new Set(remotes)]))]);
 }
 
 class Enough extends Error {}
