@@ -50,7 +50,7 @@ const GROUPS = {
 
 /** Puts out what is needed to turn `base` into `key`, and makes `base` equal to it. */
 export function commit(key: Key, base: Key, wild: Key, out: DpAction[], pending?: PendingEncap): void {
-  if (pending !== undefined) commitEncap(pending, key, base, out);
+  if (pending !== undefined) commitEncap(pending, key, base, wild, out);
   if (isUnchanged(key, base)) return;
   if (key[W.PACKET_TYPE] === PT.ETHERNET) set('eth', GROUPS.eth, key, base, wild, out);
   const leavesMpls = isMpls(base) && !isMpls(key);

@@ -171,11 +171,13 @@ export function decap(walk: Walk): boolean {
 }
 
 /** Puts out what is pending; `base` becomes `key` where a header was pushed. */
-export function commitEncap(pending: PendingEncap, key: Key, base: Key, out: DpAction[]): void {
+export function commitEncap(pending: PendingEncap, key: Key, base: Key, wild: Key, out: DpAction[]): void {
   if (pending.encap) {
     pending.encap = false;
     const type = key[W.PACKET_TYPE]!;
     if (type === PT.ETHERNET) {
+      // Left over from an encap in a list apart, as in the reference: the addresses are the frame's own.
+      if (base[W.PACKET_TYPE] === PT.ETHERNET) wild.fill(0xffffffff, W.ETH, W.ETH + 3);
       const dst = [key[W.ETH]!, key[W.ETH + 1]! >>> 16] as const;
       const high = ((key[W.ETH + 1]! & 0xffff) << 16) | (key[W.ETH + 2]! >>> 16);
       out.push({ kind: 'pushEth', dst, src: [high >>> 0, key[W.ETH + 2]! & 0xffff] });
