@@ -7,6 +7,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OperationGenerator } from './support/ovsdb-random-operations.ts';
 import { Dice, type RandomSchema, randomSchema } from './support/ovsdb-random-schema.ts';
 import { RawRpc } from './support/raw-rpc.ts';
@@ -18,6 +19,8 @@ const schemas = Number(process.env['WEFT_OVSDB_SCHEMAS'] ?? 6);
 const firstSeed = Number(process.env['WEFT_OVSDB_SEED'] ?? 1);
 /** A file for what differed by chance. */
 const chanceLog = process.env['WEFT_OVSDB_CHANCES'];
+/** After which a request counts as one that is not answered. */
+const ANSWER_MS = 8000;
 const ZERO = '00000000-0000-0000-0000-000000000000';
 
 class Side {
@@ -150,8 +153,15 @@ async function differ(seed: number): Promise<void> {
   const ours = new Side(join(dir, 'ours'), join(root, 'bin/ovsdb-server'));
   const sides = [theirs, ours];
   let context = '';
-  const both = async (client: number, method: string, params: string): Promise<[string, string]> =>
-    (await Promise.all(sides.map((side) => side.clients[client]?.call(method, params)))) as [string, string];
+  const both = async (client: number, method: string, params: string): Promise<[string, string]> => {
+    const late = new AbortController();
+    const wait = sleep(ANSWER_MS, 'no answer', { signal: late.signal }).catch(() => 'no answer');
+    const ask = (side: Side): Promise<string> => Promise.race([side.clients[client]!.call(method, params), wait]);
+    const answers = (await Promise.all(sides.map(ask))) as [string, string];
+    late.abort();
+    assert.equal(answers[1] === 'no answer', answers[0] === 'no answer', `${answers.join('\n')}\n${method} ${params}\n${context}`);
+    return answers;
+  };
   const same = async (client: number, method: string, params: string): Promise<string> => {
     const [a, b] = await both(client, method, params);
     assert.equal(b, a, `seed ${seed} ${method} ${params}\n${context}`);
