@@ -106,5 +106,7 @@ function memoryText(daemon: OvsdbDaemon): string {
   }
   const monitors = [...daemon.server.sessions].reduce((sum, session) => sum + session.monitorCount, 0);
   const sessions = daemon.server.sessions.size;
-  return `atoms:${atoms} cells:${cells} monitors:${monitors} n-weak-refs:${weak}${sessions === 0 ? '' : ` sessions:${sessions}`}`;
+  const triggers = [...daemon.server.sessions].reduce((sum, session) => sum + session.waitingCount, 0);
+  const some = (name: string, count: number): string => (count === 0 ? '' : ` ${name}:${count}`);
+  return `atoms:${atoms} cells:${cells} monitors:${monitors} n-weak-refs:${weak}${some('sessions', sessions)}${some('triggers', triggers)}`;
 }

@@ -350,7 +350,11 @@ export class ServerSession implements LockHolder {
     }
   }
 
-  /** Whether transactions wait for a change. */
+  /** How many transactions wait for a change. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
   get isWaiting(): boolean {
     return this.#waiting.size > 0;
   }
