@@ -13,12 +13,13 @@
 // frames work on a copy, unless nothing comes after them.
 import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
-import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
+import { type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
+import { flowHash } from './flow-hash.ts';
 import { type Entry, FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
 import { Meters } from './meters.ts';
@@ -27,6 +28,7 @@ import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
+import { copyWalk, newWalk, type Walk } from './walk.ts';
 
 /** Where frames go out. `send` may keep a reference to the packet's memory until `flush`, and then sets `isQueued`. */
 export interface FramePort {
@@ -43,32 +45,6 @@ const MOST_EXECUTED = 64;
 
 /** Hash algorithm whose value is the same in both directions of a connection. */
 const SYMMETRIC = 1;
-
-/** A packet in the hands of a list of operations. */
-interface Walk {
-  packet: Packet;
-  key: Key;
-  layout: number;
-  /** The frame changed since the key was extracted. */
-  isStale: boolean;
-  tunnel: TunnelKey | undefined;
-  /** Longest that the next output may be; 0 = whole. */
-  trunc: number;
-  recircs: number;
-  /** Not 0: the frame is no Ethernet frame; its first 14 bytes are a place holder with its type, no part of it. */
-  packetType: number;
-}
-
-const newWalk = (packet: Packet): Walk => ({
-  packet,
-  key: new Uint32Array(KEY_WORDS),
-  layout: 0,
-  isStale: false,
-  tunnel: undefined,
-  trunc: 0,
-  recircs: 0,
-  packetType: 0,
-});
 
 export class UserspaceCore {
   readonly state: SharedState;
@@ -599,14 +575,7 @@ export class UserspaceCore {
       this.#scratch[depth] = copy;
     }
     if (copy.packet.isQueued) this.flush();
-    copy.packet.copyFrom(walk.packet);
-    copy.key.set(walk.key);
-    copy.layout = walk.layout;
-    copy.isStale = walk.isStale;
-    copy.tunnel = walk.tunnel;
-    copy.trunc = walk.trunc;
-    copy.recircs = walk.recircs;
-    copy.packetType = walk.packetType;
+    copyWalk(walk, copy);
     return copy;
   }
 
@@ -620,21 +589,4 @@ export class UserspaceCore {
     this.#random = x;
     return x >>> 0 < p >>> 0;
   }
-}
-
-/** Symmetric in nothing, never 0: the hash of addresses, protocol and ports for load balancing. */
-function flowHash(key: Key, basis: number): number {
-  let hash = basis | 0;
-  const add = (word: number): void => {
-    hash = Math.imul(hash ^ word, 0x85ebca6b);
-    hash ^= hash >>> 13;
-  };
-  add(key[W.NW_SRC]!);
-  add(key[W.NW_DST]!);
-  for (let i = 0; i < 8; i++) add(key[W.IPV6_SRC + i]!);
-  add(key[W.TYPE]! & 0xff);
-  add(key[W.TP]!);
-  hash = Math.imul(hash, 0xc2b2ae35);
-  hash ^= hash >>> 16;
-  return hash >>> 0 || 1;
 }
