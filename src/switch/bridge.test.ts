@@ -72,6 +72,22 @@ test('frames meet a change before a barrier or a configuration is answered, thou
   assert.deepEqual(s.ports(), ['p2', 'p3']);
 });
 
+test('a bridge that is gone is not held on to by the datapath that it shared', async () => {
+  const [s, bridge] = await three();
+  const { megaflows } = bridge.core;
+  const other = await s.bridge('br1');
+  await s.port(other, 'q1');
+  let forgotten = 0;
+  const { macs } = other.core;
+  macs.forgetMisses = () => void forgotten++;
+  megaflows.changed();
+  assert.equal(forgotten, 1);
+  await other.close();
+  forgotten = 0;
+  megaflows.changed();
+  assert.equal(forgotten, 0);
+});
+
 test('access ports take and give untagged frames, trunks tagged ones', async () => {
   const s = new Simulation();
   const bridge = await s.bridge('br0');

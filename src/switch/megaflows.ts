@@ -78,7 +78,8 @@ export class Megaflows {
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
   readonly #flows = new FlowSlots<Megaflow>();
-  readonly #macTables = new Set<SwitchPort['bridge']['macs']>();
+  /** Of the bridges that have ports here, with how many. */
+  readonly #macTables = new Map<SwitchPort['bridge']['macs'], number>();
   /** The key of the flow being revalidated. */
   readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
@@ -123,7 +124,7 @@ export class Megaflows {
 
   /** A port of the datapath belongs to this port of a bridge. */
   portAttach(dpPort: number, port: SwitchPort): void {
-    this.#macTables.add(port.bridge.macs);
+    this.#countTable(port, 1);
     if (port.tunnel !== undefined) {
       this.tunnels.insert(dpPort, port.tunnel, port);
       this.native?.underlay.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
@@ -135,6 +136,7 @@ export class Megaflows {
   }
 
   portDetach(dpPort: number, port: SwitchPort): void {
+    this.#countTable(port, -1);
     if (port.tunnel !== undefined) {
       this.tunnels.remove(dpPort, port.tunnel);
       this.native?.underlay.unlisten(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort);
@@ -147,6 +149,12 @@ export class Megaflows {
     // At once: the number may soon be another port's.
     for (const flow of [...this.#flows.values()]) if (flow.inPort === dpPort) this.#remove(flow);
     this.changed();
+  }
+
+  #countTable({ bridge: { macs } }: SwitchPort, by: number): void {
+    const count = (this.#macTables.get(macs) ?? 0) + by;
+    if (count > 0) this.#macTables.set(macs, count);
+    else this.#macTables.delete(macs);
   }
 
   portRenumbered(from: number, to: number): void {
@@ -279,7 +287,7 @@ export class Megaflows {
   changed(): void {
     this.#generation++;
     // All flows will be translated once more, and ask once more.
-    for (const table of this.#macTables) table.forgetMisses();
+    for (const table of this.#macTables.keys()) table.forgetMisses();
     this.#schedule(0);
   }
 

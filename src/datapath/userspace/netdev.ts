@@ -92,13 +92,13 @@ export class NetdevDatapath extends UserspaceControl {
     });
   }
 
+  /** At the latest it resolves when the frame path has ended: nobody waits for one that has failed. */
   flowBarrier(): Promise<void> {
-    if (this.#isClosing) return Promise.resolve();
+    if (this.#isClosing) return this.#closed;
     const id = this.#nextQuestion++;
-    return new Promise((resolve) => {
-      this.#barriers.set(id, resolve);
-      this.#post({ op: 'barrier', id });
-    });
+    const met = new Promise<void>((resolve) => this.#barriers.set(id, resolve));
+    this.#post({ op: 'barrier', id });
+    return Promise.race([met, this.#closed]);
   }
 
   protected override command(command: Command): void {
@@ -258,7 +258,6 @@ export class NetdevDatapath extends UserspaceControl {
     process.off('exit', this.#onExit);
     this.#post({ op: 'close' });
     await this.#closed;
-    for (const resolve of this.#barriers.values()) resolve();
     this.#barriers.clear();
     for (const shield of this.#shields.values()) shield.detach();
     closeFd(this.#wakeFd);
