@@ -55,6 +55,7 @@ export class NetdevDatapath extends UserspaceControl {
   #isDelivering = false;
   #hasWarned = false;
   #isClosing = false;
+  #hasEnded = false;
 
   constructor(type: string, name: string, keepDevices = false) {
     const state = sharedState();
@@ -74,6 +75,11 @@ export class NetdevDatapath extends UserspaceControl {
     this.#worker.on('message', (message: WorkerReport) => this.#heard(message));
     this.#worker.on('error', (error) => log.emer(`the frame path has failed: ${errorText(error)}`));
     this.#closed = new Promise((resolve) => void this.#worker.once('exit', () => resolve()));
+    void this.#closed.then(() => {
+      this.#hasEnded = true;
+      for (const met of this.#barriers.values()) met();
+      this.#barriers.clear();
+    });
     // A thread that sleeps in epoll_wait cannot be ended from outside before it wakes.
     process.on('exit', this.#onExit);
   }
@@ -94,11 +100,12 @@ export class NetdevDatapath extends UserspaceControl {
 
   /** At the latest it resolves when the frame path has ended: nobody waits for one that has failed. */
   flowBarrier(): Promise<void> {
-    if (this.#isClosing) return this.#closed;
+    if (this.#hasEnded) return this.#closed;
     const id = this.#nextQuestion++;
-    const met = new Promise<void>((resolve) => this.#barriers.set(id, resolve));
-    this.#post({ op: 'barrier', id });
-    return Promise.race([met, this.#closed]);
+    return new Promise((resolve) => {
+      this.#barriers.set(id, resolve);
+      this.#post({ op: 'barrier', id });
+    });
   }
 
   protected override command(command: Command): void {
@@ -258,7 +265,6 @@ export class NetdevDatapath extends UserspaceControl {
     process.off('exit', this.#onExit);
     this.#post({ op: 'close' });
     await this.#closed;
-    this.#barriers.clear();
     for (const shield of this.#shields.values()) shield.detach();
     closeFd(this.#wakeFd);
     if (this.#emitter !== undefined) closeEmitter(this.#emitter);
