@@ -1,4 +1,5 @@
 // Rules of one mask, by the hash of their values.
+import { Heap } from '../base/heap.ts';
 import type { ClassifierRule } from './classifier-rule.ts';
 import { PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
 import { W } from './key.ts';
@@ -26,6 +27,8 @@ function hashValues({ ends }: PackedMask, values: PackedValues): number {
   return hash;
 }
 
+const isHigher = (a: number, b: number): boolean => a > b;
+
 /** The rules of one mask: `classifier.ts`, 1 to 6. */
 export class Subtable<R extends ClassifierRule> {
   readonly mask: PackedMask;
@@ -38,7 +41,7 @@ export class Subtable<R extends ClassifierRule> {
   readonly ports: PrefixTrie | undefined;
   readonly #portsLength: number;
   readonly #priorities = new Map<number, number>();
-  readonly #heap: number[] = [];
+  readonly #heap = new Heap<number>(isHigher);
   count = 0;
 
   constructor(mask: PackedMask) {
@@ -57,7 +60,7 @@ export class Subtable<R extends ClassifierRule> {
   }
 
   get maxPriority(): number {
-    return this.#heap[0] ?? -1;
+    return this.#heap.top ?? -1;
   }
 
   insert(rule: R): void {
@@ -73,7 +76,7 @@ export class Subtable<R extends ClassifierRule> {
     this.count++;
     const same = this.#priorities.get(rule.priority) ?? 0;
     this.#priorities.set(rule.priority, same + 1);
-    if (same === 0) heapPush(this.#heap, rule.priority);
+    if (same === 0) this.#heap.push(rule.priority);
   }
 
   /** Puts a rule into the chain of its hash. */
@@ -135,7 +138,7 @@ export class Subtable<R extends ClassifierRule> {
     if (same > 0) this.#priorities.set(rule.priority, same);
     else {
       this.#priorities.delete(rule.priority);
-      while (this.#heap.length > 0 && !this.#priorities.has(this.#heap[0]!)) heapPop(this.#heap);
+      while (this.#heap.size > 0 && !this.#priorities.has(this.#heap.top!)) this.#heap.pop();
     }
     return true;
   }
@@ -170,31 +173,4 @@ export class Subtable<R extends ClassifierRule> {
       }
     }
   }
-}
-
-function heapPush(heap: number[], value: number): void {
-  let at = heap.length;
-  heap.push(value);
-  while (at > 0) {
-    const up = (at - 1) >> 1;
-    if (heap[up]! >= value) break;
-    heap[at] = heap[up]!;
-    at = up;
-  }
-  heap[at] = value;
-}
-
-function heapPop(heap: number[]): void {
-  const last = heap.pop()!;
-  if (heap.length === 0) return;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && heap[child + 1]! > heap[child]!) child++;
-    if (heap[child]! <= last) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = last;
 }

@@ -5,6 +5,7 @@
 // 3. A group is a heap in that order. What was removed or used meanwhile is noticed when it comes to the top: an approximation, as the
 //    manual page allows, and it costs O(log n) a flow and not a walk over the table.
 
+import { Heap } from '../../base/heap.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { Subfield } from '../../openflow/action.ts';
 import type { FlowRule } from './rule.ts';
@@ -18,48 +19,26 @@ interface Candidate {
 const isBefore = (a: Candidate, b: Candidate): boolean => (a.importance !== b.importance ? a.importance < b.importance : a.dueMs < b.dueMs);
 
 class Group {
-  readonly #heap: Candidate[] = [];
+  readonly #heap = new Heap<Candidate>(isBefore);
   /** Flows that are really there. */
   count = 0;
 
   push(candidate: Candidate): void {
-    const heap = this.#heap;
-    let at = heap.push(candidate) - 1;
-    for (let up = (at - 1) >> 1; at > 0 && isBefore(candidate, heap[up]!); up = (at - 1) >> 1) {
-      heap[at] = heap[up]!;
-      at = up;
-    }
-    heap[at] = candidate;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
+    this.#heap.push(candidate);
   }
 
   /** The flow to end; `isLeaving` says of which ones it is settled already. */
   first(isLeaving: (rule: FlowRule) => boolean): FlowRule | undefined {
     for (;;) {
-      const top = this.#heap[0];
+      const { top } = this.#heap;
       if (top === undefined) return undefined;
       if (top.rule.isGone || isLeaving(top.rule)) {
-        this.#pop();
+        this.#heap.pop();
         continue;
       }
       const dueMs = top.rule.dueMs();
       if (dueMs === top.dueMs) return top.rule;
-      this.#pop();
+      this.#heap.pop();
       this.push({ ...top, dueMs });
     }
   }
