@@ -156,16 +156,19 @@ function connectionOf(tuple: Uint32Array): { connection: Connection; isReply: bo
   return { connection, isReply };
 }
 
+/** Frames that the program has left to user space for what is to be done with them. */
+function puntedIn(maps: ReadonlyMap<string, number>): number {
+  const value = new Uint8Array(TOTALS_VALUE.size);
+  lookupElement(maps.get('totals')!, new Uint8Array(4), value);
+  return new DataView(value.buffer).getUint32(TOTALS_VALUE.punted + PUNT_REASON.actions * 8, true);
+}
+
 test('established connections: the same state and the same bytes', (t) => {
   setVlanLimit(2);
   const { program, maps, flows } = open();
   const tracker = new Conntrack();
   tracker.share(maps.get('connections')!);
-  const punted = (): number => {
-    const value = new Uint8Array(TOTALS_VALUE.size);
-    lookupElement(maps.get('totals')!, new Uint8Array(4), value);
-    return new DataView(value.buffer).getUint32(TOTALS_VALUE.punted + PUNT_REASON.actions * 8, true);
-  };
+  const punted = (): number => puntedIn(maps);
   const settle = (): void => {
     const [fd, value] = [maps.get('pending')!, new Uint8Array(PENDING_VALUE.size)];
     lookupElement(fd, Uint8Array.of(PORT, 0, 0, 0), value);
@@ -262,11 +265,7 @@ test('a committed connection is carried where it is what the action would make i
   );
   const tracker = new Conntrack();
   tracker.share(maps.get('connections')!);
-  const punted = (): number => {
-    const value = new Uint8Array(TOTALS_VALUE.size);
-    lookupElement(maps.get('totals')!, new Uint8Array(4), value);
-    return new DataView(value.buffer).getUint32(TOTALS_VALUE.punted + PUNT_REASON.actions * 8, true);
-  };
+  const punted = (): number => puntedIn(maps);
   const count = { carried: 0, left: 0 };
   while (count.carried < 40 || count.left < 40) {
     const frame = randomFrame();
