@@ -44,6 +44,7 @@ export class OpenFlowChannel {
   readonly #framing = new Framing();
   #version: OfVersion | undefined;
   #isClosed = false;
+  #writtenSize = 0;
 
   /** `name` is what the log calls the peer; handlers are called from the next turn on. */
   constructor(name: string, stream: Stream, versions: readonly OfVersion[], handlers: ChannelHandlers) {
@@ -73,6 +74,11 @@ export class OpenFlowChannel {
   /** Bytes that wait to be taken by the operating system. */
   get queuedBytes(): number {
     return this.#stream.queuedBytes;
+  }
+
+  /** Bytes of the stream that the operating system has taken so far. */
+  get takenBytes(): number {
+    return this.#writtenSize - this.#stream.queuedBytes;
   }
 
   /** Encodes for the agreed version and sends; gives the message's size. */
@@ -111,6 +117,7 @@ export class OpenFlowChannel {
 
   #write(bytes: Uint8Array): void {
     log.dbg(() => `${this.name}: sent (Success): ${printBytes(bytes, { codec: this.options })}`);
+    this.#writtenSize += bytes.length;
     this.#stream.write(bytes);
   }
 
