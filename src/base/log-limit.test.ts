@@ -5,8 +5,9 @@ import { LogLimit } from './log-limit.ts';
 
 test('a burst passes, then few a minute; what was dropped is told', () => {
   const lines: string[] = [];
+  let isLimited = true;
   const take = (message: string | (() => string)): void => void lines.push(String(message));
-  const log: Logger = { emer: take, err: take, warn: take, info: take, dbg: take, shows: () => true };
+  const log: Logger = { emer: take, err: take, warn: take, info: take, dbg: take, shows: () => true, isLimited: () => isLimited };
   const limit = new LogLimit(5, 5);
   for (let i = 0; i < 40; i++) limit.write(log, 'warn', `m${i}`, 1000 + i * 10);
   assert.deepEqual(lines.splice(0), ['m0', 'm1', 'm2', 'm3', 'm4']);
@@ -17,4 +18,7 @@ test('a burst passes, then few a minute; what was dropped is told', () => {
   ]);
   limit.write(log, 'warn', 'too soon', 14_100);
   assert.deepEqual(lines, []);
+  isLimited = false;
+  limit.write(log, 'warn', 'all is told', 14_200);
+  assert.deepEqual(lines, ['all is told']);
 });

@@ -20,6 +20,10 @@ export class LogLimit {
 
   /** Writes a message unless there were too many; `nowMs` is of any clock that does not go back. */
   write(log: Logger, level: LogLevel, message: string, nowMs: number): void {
+    if (!log.isLimited()) {
+      log[level](message);
+      return;
+    }
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAt) * this.#perMinute) / MINUTE_MS);
     this.#filledAt = nowMs;
     if (this.#tokens < 1) {

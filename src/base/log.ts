@@ -16,6 +16,8 @@ export interface LogRecord {
 export interface LogSink {
   /** Whether any destination shows this module at this level; asked before a message is built. */
   shows(module: string, level: LogLevel): boolean;
+  /** Whether what peers provoke of this module is told a few times a minute only; so where it does not say. */
+  limits?(module: string): boolean;
   write(record: LogRecord): void;
 }
 
@@ -43,6 +45,8 @@ export interface Logger {
   info(message: string | (() => string)): void;
   dbg(message: string | (() => string)): void;
   shows(level: LogLevel): boolean;
+  /** Whether what peers provoke is told a few times a minute only, which `vlog/disable-rate-limit` ends. */
+  isLimited(): boolean;
 }
 
 /** The logger of `module` (Open vSwitch's module name, e.g. `bridge`, `ofproto`, `reconnect`). */
@@ -58,5 +62,6 @@ export function logger(module: string): Logger {
     info: at('info'),
     dbg: at('dbg'),
     shows: (level) => sink.shows(module, level),
+    isLimited: () => sink.limits?.(module) !== false,
   };
 }

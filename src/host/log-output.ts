@@ -35,6 +35,10 @@ export class LogOutput implements LogSink {
     this.settings = new LogSettings(program);
   }
 
+  limits(module: string): boolean {
+    return this.settings.isRateLimited(module);
+  }
+
   shows(module: string, level: LogLevel): boolean {
     const s = this.settings;
     return (

@@ -5,7 +5,7 @@ import { KernelError } from '../base/errors.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from './ffi.ts';
 import { PolledStream } from './polled-stream.ts';
-import { listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
+import { type ListenFault, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
@@ -20,9 +20,14 @@ const IPV6_V6ONLY = 26;
 const BACKLOG = 511;
 
 /** Like `listenStream`, for a server with many peers. */
-export async function listenPolled(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
+export async function listenPolled(
+  target: string,
+  onStream: (stream: Stream) => void,
+  defaultPort = 0,
+  onFault?: ListenFault,
+): Promise<Listener> {
   const parsed = parseSocketTarget(target, defaultPort);
-  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, defaultPort);
+  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, defaultPort, onFault);
   const isUnix = parsed.kind === 'unix';
   const short = isUnix ? shortPath(parsed.path) : undefined;
   const host = parsed.kind === 'tcp' && parsed.host !== '' ? parsed.host : '0.0.0.0';

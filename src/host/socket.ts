@@ -167,13 +167,24 @@ let unixPeers = 0;
 /** The name of the next peer on a Unix socket, which has no address. */
 export const nextUnixPeer = (): string => `unix#${unixPeers++}`;
 
-/** Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
-export async function listenStream(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
+/** Told of a peer that was not let in: `isPeer` when the name is the peer's. */
+export type ListenFault = (name: string, error: KernelError, isPeer: boolean) => void;
+
+/**
+ * Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. `onFault` is told
+ * of a connection that was closed because there are no keys for TLS, with the name of the listener as bound, or because the peer did not prove
+ * itself, with the peer's name.
+ */
+export async function listenStream(
+  target: string,
+  onStream: (stream: Stream) => void,
+  defaultPort = 0,
+  onFault: ListenFault = () => {},
+): Promise<Listener> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
-  tls?.checkTlsKeys(target);
   let handshakes = 0;
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
@@ -186,14 +197,25 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
       socket.destroy();
       return;
     }
+    // The keys may be missing or wrong today: that is the peer's loss, and ours to log, but no end of the listener.
+    try {
+      tls.checkTlsKeys(name);
+    } catch (error) {
+      socket.destroy();
+      if (error instanceof KernelError) onFault(`pssl:${boundPort}:${boundHost}`, error, false);
+      return;
+    }
     handshakes++;
-    // The keys may be wrong today: that is the peer's loss, and ours to log, but no end of the listener.
     (async () => tls.secureSocket(socket, name, true))()
       .then((secured) => onStream(new SocketStream(name, secured, tls.peerIdentity(secured))))
-      .catch(() => socket.destroy())
+      .catch((error) => {
+        socket.destroy();
+        if (error instanceof KernelError) onFault(name, error, true);
+      })
       .finally(() => handshakes--);
   });
   let boundPort = 0;
+  let boundHost = '';
   let release = (): void => {};
   if (isUnix) {
     const short = shortPath(parsed.path);
@@ -209,7 +231,9 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
     }
   } else {
     // The reference listens on IPv4 unless an address says otherwise.
-    await bind(server, { host: parsed.host === '' ? '0.0.0.0' : parsed.host, port: parsed.port }, target);
+    const host = parsed.host === '' ? '0.0.0.0' : parsed.host;
+    await bind(server, { host, port: parsed.port }, target);
+    boundHost = net().isIPv6(host) ? `[${host}]` : host;
     boundPort = (server.address() as { port: number }).port;
   }
   server.on('error', () => {});
@@ -234,6 +258,10 @@ export function openStream(target: string, defaultPort = 0): Promise<Stream> {
         resolve(stream);
       },
       defaultPort,
+      (_name, error) => {
+        void listening.then((listener) => listener.close());
+        reject(error);
+      },
     );
     listening.catch(reject);
   });

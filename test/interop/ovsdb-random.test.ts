@@ -106,6 +106,12 @@ function isChance(operations: readonly string[], a: string, b: string): boolean 
     const weakRow = ({ details }: { details: string }): string | undefined => /weak reference.* row ([0-9a-f-]{36})/i.exec(details)?.[1];
     const [theirRow, ourRow] = [weakRow(theirs), weakRow(ours)];
     if (theirRow !== undefined && ourRow !== undefined && theirRow !== ourRow) return true;
+    // Of the same two rows the same is said, in whichever order.
+    const pair = ({ details }: { details: string }): string[] =>
+      /identical values (.*) for index on (.*)\. {2}First row, with UUID (\S+),.*Second row, with UUID (\S+),/.exec(details)?.slice(1) ??
+      [];
+    const [[theirValues, theirIndex, ...theirPair], [ourValues, ourIndex, ...ourPair]] = [pair(theirs), pair(ours)];
+    if (theirIndex === ourIndex && String(theirPair.sort()) === String(ourPair.sort()) && theirValues !== ourValues) return false;
     return theirs.tag === ours.tag && head(theirs.details) === head(ours.details);
   }
   const operation = JSON.parse(text) as { op: string };
