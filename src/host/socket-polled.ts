@@ -5,6 +5,7 @@ import { KernelError } from '../base/errors.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from './ffi.ts';
 import { PolledStream } from './polled-stream.ts';
+import { replayHooks } from './replay-hooks.ts';
 import { type ListenFault, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
@@ -26,6 +27,7 @@ export async function listenPolled(
   defaultPort = 0,
   onFault?: ListenFault,
 ): Promise<Listener> {
+  if (replayHooks() !== undefined) return listenStream(target, onStream, defaultPort, onFault);
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, defaultPort, onFault);
   const isUnix = parsed.kind === 'unix';

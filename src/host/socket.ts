@@ -7,6 +7,7 @@ import { KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
 import { connectUnix } from './polled-stream.ts';
+import { replayHooks } from './replay-hooks.ts';
 import { isPassiveTarget, parseSocketTarget } from './socket-target.ts';
 
 /** What `sun_path` holds, without its closing zero. */
@@ -99,7 +100,12 @@ export function shortPath(path: string): { path: string; release: () => void } {
 }
 
 /** Connects to `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
-export async function connectStream(target: string, defaultPort = 0): Promise<Stream> {
+export function connectStream(target: string, defaultPort = 0): Promise<Stream> {
+  const hooks = replayHooks();
+  return hooks === undefined ? connect(target, defaultPort) : hooks.connect(target, () => connect(target, defaultPort));
+}
+
+async function connect(target: string, defaultPort: number): Promise<Stream> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   if (parsed.kind === 'unix') {
@@ -175,12 +181,18 @@ export type ListenFault = (name: string, error: KernelError, isPeer: boolean) =>
  * of a connection that was closed because there are no keys for TLS, with the name of the listener as bound, or because the peer did not prove
  * itself, with the peer's name.
  */
-export async function listenStream(
+export function listenStream(
   target: string,
   onStream: (stream: Stream) => void,
   defaultPort = 0,
   onFault: ListenFault = () => {},
 ): Promise<Listener> {
+  const hooks = replayHooks();
+  if (hooks === undefined) return listen(target, onStream, defaultPort, onFault);
+  return hooks.listen(target, onStream, (onStream) => listen(target, onStream, defaultPort, onFault));
+}
+
+async function listen(target: string, onStream: (stream: Stream) => void, defaultPort: number, onFault: ListenFault): Promise<Listener> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';

@@ -46,6 +46,12 @@ export const SSL_OPTIONS: readonly OptionSpec[] = [
   { name: 'bootstrap-ca-cert', argument: 'required' },
 ];
 
+/** For programs that can be recorded and replayed. */
+export const REPLAY_OPTIONS: readonly OptionSpec[] = [
+  { name: 'record', argument: 'optional' },
+  { name: 'replay', argument: 'optional' },
+];
+
 /** The sections of --help on keys and TLS. */
 export const PKI_USAGE = `PKI configuration (required to use SSL):
   -p, --private-key=FILE  file with private key
