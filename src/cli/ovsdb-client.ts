@@ -13,6 +13,7 @@ import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import {
   applyLogOptions,
+  BACKGROUND_OPTIONS,
   fail,
   LOG_OPTIONS,
   type OptionSpec,
@@ -38,13 +39,7 @@ const OPTIONS: readonly OptionSpec[] = [
   ...REPLAY_OPTIONS,
   { name: 'leader-only' },
   { name: 'no-leader-only' },
-  { name: 'detach' },
-  { name: 'no-self-confinement' },
-  { name: 'no-chdir' },
-  { name: 'pidfile', argument: 'optional' },
-  { name: 'overwrite-pidfile' },
-  { name: 'monitor' },
-  { name: 'user', argument: 'required' },
+  ...BACKGROUND_OPTIONS,
   { name: 'help', short: 'h' },
   { name: 'version', short: 'V' },
   ...LOG_OPTIONS,
