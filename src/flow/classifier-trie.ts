@@ -152,3 +152,8 @@ export function packedValue(mask: PackedMask, values: PackedValues, word: number
 export function addPrefix(wild: Key, word: number, length: number): void {
   wild[word] = wild[word]! | topMask(length);
 }
+
+/** Whether a mask has the first `length` bits of a word. */
+export function hasPrefix(wild: Key, word: number, length: number): boolean {
+  return (~wild[word]! & topMask(length)) === 0;
+}

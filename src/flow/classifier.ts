@@ -23,7 +23,7 @@
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
 import type { ClassifierRule } from './classifier-rule.ts';
 import { mix, Subtable } from './classifier-subtable.ts';
-import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_FIELDS, TRIE_WORDS } from './classifier-trie.ts';
+import { addPrefix, hasPrefix, PrefixTrie, packedValue, prefixLength, TRIE_FIELDS, TRIE_WORDS } from './classifier-trie.ts';
 import { type Key, type Match, W } from './key.ts';
 import { asPacked, maskCovers, matchesOverlap, type PackedMask, type PackedMatch, valuesAgree } from './mask.ts';
 
@@ -235,8 +235,9 @@ export class Classifier<R extends ClassifierRule> {
         trie.lookup(key[TRIE_WORDS[i]!]!);
         this.#isAsked[i] = 1;
       }
-      // Never reads more bits than the subtable itself would.
-      if ((trie.lengths & (1 << (length - 1))) !== 0 || trie.bits > length) continue;
+      if ((trie.lengths & (1 << (length - 1))) !== 0) continue;
+      // Never reads more bits than the subtable itself would, but those that were read anyway.
+      if (trie.bits > length && (wild === undefined || !hasPrefix(wild, TRIE_WORDS[i]!, trie.bits))) continue;
       if (wild !== undefined) {
         addPrefix(wild, TRIE_WORDS[i]!, trie.bits);
         wild[W.TYPE] = wild[W.TYPE]! | 0xffff0000;
