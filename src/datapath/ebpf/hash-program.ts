@@ -49,13 +49,7 @@ function add(a: Assembler): void {
 }
 
 function emitSymmetric(a: Assembler, at: number): void {
-  const [ipv6, ipv4, ports, mixed, finish] = [
-    a.fresh('hash6'),
-    a.fresh('hash4'),
-    a.fresh('ports'),
-    a.fresh('mixed'),
-    a.fresh('finish'),
-  ];
+  const [ipv6, ipv4, ports, mixed, finish] = [a.fresh('hash6'), a.fresh('hash4'), a.fresh('ports'), a.fresh('mixed'), a.fresh('finish')];
   // Words of the key are in the frame's order, as the hash wants them.
   const pair = (source: number, destination: number): void => {
     a.load(4, 1, 10, keyAt(source)).load(4, 2, 10, keyAt(destination)).alu32('xor', 1, { reg: 2 });
@@ -87,7 +81,9 @@ function emitSymmetric(a: Assembler, at: number): void {
   a.label(mixed).load(1, 1, 10, keyAt(W.TYPE) + 3);
   add(a);
   // A later fragment has no ports.
-  a.load(1, 1, 10, keyAt(W.TYPE) + 2).alu32('and', 1, FRAG.LATER).jump('ne', 1, 0, finish);
+  a.load(1, 1, 10, keyAt(W.TYPE) + 2)
+    .alu32('and', 1, FRAG.LATER)
+    .jump('ne', 1, 0, finish);
   a.load(1, 1, 10, keyAt(W.TYPE) + 3);
   for (const proto of [6, 17, 132]) a.jump('eq', 1, proto, ports);
   a.goto(finish)
