@@ -10,6 +10,7 @@ import type { BenchOptions } from './main.ts';
 import { compare } from './netdev.ts';
 import { type ProgramFigures, printTargets, targets } from './targets.ts';
 import { run as runTunnels } from './tunnels.ts';
+import { inTurns, TURNS } from './turns.ts';
 
 const FRAMES = 2000;
 /** Of each frame: the first finds its flow's memory cold, as traffic of many flows does. */
@@ -104,8 +105,9 @@ export async function run(options: BenchOptions): Promise<void> {
   const began = performance.now();
   const program = runProgram();
   const traffic = await compare('datapath', systemContenders, options);
+  const turns = await inTurns([systemContenders.find(({ name }) => name === 'weft-system')!], TURNS);
   const flows = await runFlows(options);
   const tunnels = await runTunnels(options);
-  printTargets(targets(traffic, flows, tunnels, program));
+  printTargets(targets(traffic, turns, flows, tunnels, program));
   process.stdout.write(`in ${((performance.now() - began) / 60_000).toFixed(1)} minutes\n`);
 }

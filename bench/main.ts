@@ -28,6 +28,12 @@ const benches: Record<string, Bench> = {
     seconds: 2,
     load: () => import('./datapath.ts'),
   },
+  tcp: {
+    help: 'TCP of our system datapath and the Linux bridge in turns of a second: their ratio',
+    rounds: 30,
+    seconds: 1,
+    load: () => import('./turns.ts'),
+  },
   flows: { help: 'ten tables, many flows, many masks, new flows: our datapaths, Open vSwitch netdev', load: () => import('./flows.ts') },
   tunnels: { help: 'GRE, VXLAN and Geneve between two hosts, beside the same path without', load: () => import('./tunnels.ts') },
   ovsdb: { help: 'transactions a second of ovsdb-server, by clients and monitors, beside Open vSwitch', load: () => import('./ovsdb.ts') },
@@ -52,8 +58,8 @@ if (values.help) {
   process.stdout.write('usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...] [--scenario=PART]\n\n');
   for (const [name, bench] of Object.entries(benches)) process.stdout.write(`  ${name.padEnd(10)} ${bench.help}\n`);
 } else {
-  // `datapath` runs these two as well.
-  const all = Object.keys(benches).filter((name) => name !== 'flows' && name !== 'tunnels');
+  // `datapath` runs these as well.
+  const all = Object.keys(benches).filter((name) => name !== 'flows' && name !== 'tunnels' && name !== 'tcp');
   const wanted = positionals.length === 0 ? all : positionals;
   for (const name of wanted) {
     const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;

@@ -9,11 +9,12 @@ const node = process.execPath;
 export const LEFT_IP = '10.9.0.1';
 export const RIGHT_IP = '10.9.0.2';
 
-/** Gigabits a second of one TCP connection, as the receiver counted them. */
-export async function tcpGbits(site: Site, left: string, right: string, seconds: number): Promise<number> {
+/** Gigabits a second of one TCP connection, as the receiver counted them. `window`: bytes that may be on their way, 0 = TCP's own choice. */
+export async function tcpGbits(site: Site, left: string, right: string, seconds: number, window = 0): Promise<number> {
   const server = site.start(right, ['iperf3', '-s', '-1', '--forceflush']);
   await printed(server, 'listening');
-  const text = site.run(left, ['timeout', String(seconds + 10), 'iperf3', '-c', RIGHT_IP, '-t', String(seconds), '-J']);
+  const fixed = window === 0 ? [] : ['-w', String(window)];
+  const text = site.run(left, ['timeout', String(seconds + 10), 'iperf3', '-c', RIGHT_IP, '-t', String(seconds), '-J', ...fixed]);
   const result = JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } };
   return result.end.sum_received.bits_per_second / 1e9;
 }

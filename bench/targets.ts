@@ -2,6 +2,7 @@
 import { systemContenders } from './contender.ts';
 import type { Medians } from './netdev.ts';
 import type { Table } from './table.ts';
+import { turnRatio } from './turns.ts';
 
 export interface Target {
   /** What is measured. */
@@ -24,7 +25,7 @@ export interface ProgramFigures {
 const label = (name: string): string => systemContenders.find((contender) => contender.name === name)?.label ?? name;
 
 /** Each target with its figure. */
-export function targets(traffic: Medians, flows: Table, tunnels: Table, program: ProgramFigures): Target[] {
+export function targets(traffic: Medians, turns: Table, flows: Table, tunnels: Table, program: ProgramFigures): Target[] {
   const all: Target[] = [];
   const least = (text: string, figure: number, bound: number): void =>
     void all.push({ text, figure, wanted: `at least ${bound}`, isMet: figure >= bound });
@@ -33,7 +34,7 @@ export function targets(traffic: Medians, flows: Table, tunnels: Table, program:
   const state = (text: string, figure: number): void => void all.push({ text, figure, wanted: 'to be stated', isMet: undefined });
   const ratio = (name: string, base: string, figure: 'tcp' | 'frames'): number =>
     (traffic(name)?.[figure] ?? Number.NaN) / (traffic(base)?.[figure] ?? Number.NaN);
-  least('system: TCP to the Linux bridge', ratio('weft-system', 'bridge', 'tcp'), 1);
+  least('system: TCP to the Linux bridge, in turns', turnRatio(turns, systemContenders.find(({ name }) => name === 'weft-system')!), 1);
   least('system: frames/s to the Linux bridge', ratio('weft-system', 'bridge', 'frames'), 1);
   least('system: TCP to Open vSwitch netdev', ratio('weft-system', 'ovs', 'tcp'), 15);
   least('system: frames/s to Open vSwitch netdev', ratio('weft-system', 'ovs', 'frames'), 3);

@@ -19,10 +19,10 @@ export const FLOW_VALUE = { counters: 0, actions: 4, size: 8 } as const;
 export const COUNTER_VALUE = { packets: 0, bytes: 8, usedNs: 16, tcpFlags: 24, held: 28, size: 32 } as const;
 /** Value of `actions`; shape 0 is "punt". */
 export const ACTIONS_VALUE = { shape: 0, params: 8, size: 8 + PARAM_SIZE } as const;
-/** Value of `ports`, whose key is the device's index. */
-export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 32 } as const;
+/** Value of `ports`, whose key is the device's index. Of the size of a cache line: two ports are counted at by two processors at once. */
+export const PORT_VALUE = { port: 0, rxPackets: 8, rxBytes: 16, lost: 24, size: 64 } as const;
 /** Value of `tx`, one for each datapath port. What came in is counted here for tunnel ports, which are no device; `punted` is part of it. */
-export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 48 } as const;
+export const TX_VALUE = { packets: 0, bytes: 8, rxPackets: 16, rxBytes: 24, rxPunted: 32, rxPuntedBytes: 40, size: 64 } as const;
 /** Value of `pending`, one for each datapath port, mapped; at port 0, where none is, `put` and `taken` of all together. */
 export const PENDING_VALUE = PUNT_PENDING;
 /**
@@ -103,7 +103,7 @@ const array = (name: string, valueSize: number, maxEntries: number, flags = 0): 
 
 /** The maps that every program names, besides those of its masks. */
 export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
-  { name: 'ports', type: MAP_TYPE.hash, keySize: 4, valueSize: PORT_VALUE.size, maxEntries: MAX_PORTS },
+  { name: 'ports', type: MAP_TYPE.hash, keySize: 4, valueSize: PORT_VALUE.size, maxEntries: MAX_PORTS, flags: NO_PREALLOCATION },
   array('tx', TX_VALUE.size, MAX_PORTS),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
