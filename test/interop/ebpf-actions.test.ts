@@ -59,3 +59,39 @@ test('what actions do beyond output: labels, second tags, copies for the control
     await dump.stop('SIGINT');
   }
 });
+
+test('what may have a checksum to fill in behind the place where it is cut off is cut off by user space', {
+  skip: cannot('tcpdump', 'python3') || false,
+}, async (t) => {
+  const w = world(t);
+  const h = await switchHost(w, 'h');
+  const a = station(w, h, 'a', 'va', '10.0.0.1/24', 'fd00::1/64');
+  const b = station(w, h, 'b', 'vb', '10.0.0.2/24', 'fd00::2/64');
+  h.ok(
+    'ovs-vsctl add-br br0 -- add-port br0 va -- set interface va ofport_request=1 -- add-port br0 vb -- set interface vb ofport_request=2',
+  );
+  const mac = b.ok('cat /sys/class/net/eth0/address').trim();
+  a.ok(`ip neigh replace fd00::2 lladdr ${mac} dev eth0`);
+  a.ok(`ip neigh replace 10.0.0.2 lladdr ${mac} dev eth0`);
+  for (const [family, address, length] of [
+    [10, 'fd00::2', 60],
+    [2, '10.0.0.2', 40],
+    [10, 'fd00::2', 90],
+  ] as const) {
+    h.ok('ovs-ofctl del-flows br0');
+    h.ok(['ovs-ofctl', 'add-flow', 'br0', `in_port=1,${family === 2 ? 'tcp' : 'tcp6'},actions=output(port=2,max_len=${length})`]);
+    const dump = b.start('tcpdump -l -n -e -i eth0 -Q in tcp or ip6 proto 6');
+    await eventually('tcpdump listens', () => dump.output().includes('listening on'));
+    // Requests for connections, whose checksums are left to the device.
+    a.start([
+      'python3',
+      '-c',
+      `import socket\nfor _ in range(5):\n  s = socket.socket(${family}, 1); s.settimeout(0.3)\n  try: s.connect(('${address}', 9))\n  except OSError: pass`,
+    ]);
+    await eventually(
+      `${address}: 5 frames of ${length} bytes`,
+      () => (dump.output().match(new RegExp(`length ${length}: `, 'g')) ?? []).length >= 5,
+    );
+    await dump.stop('SIGINT');
+  }
+});

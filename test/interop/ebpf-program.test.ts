@@ -378,6 +378,51 @@ test('a meter passes and counts as in user space', () => {
   for (const fd of opened.splice(0)) closeObject(fd);
 });
 
+test('a meter of several bands: the program counts each frame for the band that user space would', () => {
+  const plain = shapeActions([], () => undefined);
+  // Slow ones, so that what comes back meanwhile does not matter.
+  const bands = [
+    { rate: 2, burst: 30 },
+    { rate: 1, burst: 10 },
+    { rate: 3, burst: 60 },
+  ];
+  const shaped = shapeActions(
+    [{ kind: 'meter', meter: 7 }, reveal],
+    () => undefined,
+    () => 1,
+  );
+  assert.ok(typeof plain !== 'string');
+  assert.ok(typeof shaped !== 'string');
+  const { program, flows, maps } = load([allMask], [shaped, plain]);
+  storeActions(maps, 1, shaped.params);
+  const kernel = new KernelMeters(maps.get('meters')!);
+  kernel.set(3, { countsPackets: true, bands: bands.slice(0, 1) });
+  // Bands come and go, the place stays.
+  for (let count = 0; count < 3; count++) {
+    assert.equal(kernel.set(7, { countsPackets: true, bands: [...bands, ...bands] }), 1);
+    assert.equal(kernel.set(7, { countsPackets: true, bands }), 1);
+  }
+  const frame = randomFrame();
+  updateElement(flows, keyBytes(frame), new Uint8Array(FLOW_VALUE.size));
+  const began = performance.now();
+  for (let i = 0; i < 300; i++) testRun(program, frame);
+  const { packets, bytes, bands: told } = kernel.stats(7)!;
+  assert.deepEqual([packets, bytes], [300n, 300n * BigInt(frame.length)]);
+  // What exceeds the lowest rate alone is its own; from the 31st frame on the next drops, from the 61st the highest.
+  const seconds = Math.ceil((performance.now() - began) / 1000);
+  const expected = [30, 20, 240];
+  for (const [i, { packets: dropped, bytes: size }] of told.entries()) {
+    assert.ok(Math.abs(Number(dropped) - expected[i]!) <= 6 * seconds, `band ${i} dropped ${dropped}`);
+    assert.equal(size, dropped * BigInt(frame.length));
+  }
+  // Nothing is left of it once it is gone: the place lets all pass.
+  assert.ok(kernel.delete(7));
+  assert.equal(kernel.stats(7), undefined);
+  for (let i = 0; i < 30; i++) testRun(program, frame);
+  assert.equal(Number(kernel.stats(3)!.packets), 0);
+  kernel.close();
+});
+
 test('a hint of the mask never gives a stale answer', (t) => {
   const shaped = Array.from({ length: 2 }, (_, i) => shapeActions([set('eth', [W.ETH, i + 1, 0xffffffff]), reveal], () => undefined));
   const nothing = shapeActions([], () => undefined);

@@ -154,3 +154,36 @@ for (const protocol of ['gre', 'vxlan', 'geneve'] as const) {
     });
   }
 }
+
+test('a frame is cut off before it goes into a tunnel, whatever it is and however long it was', (t) => {
+  let cut = 0;
+  let left = 0;
+  for (let round = 0; round < Math.ceil(pairs / 1000) * 12; round++) {
+    const protocol = (['gre', 'vxlan', 'geneve'] as const)[round % 3]!;
+    const isIpv6 = random(2) === 0;
+    const maxLength = 152 + random(300);
+    const push = pusher(protocol, tunnelKey(isIpv6, new Uint8Array(0)), maxLength);
+    for (let i = 0; i < 100; i++) {
+      let frame = Uint8Array.from([...randomFrame(), ...new Uint8Array(random(400))]);
+      // Longer than the way lets pass: it is not when it leaves.
+      if (random(10) === 0) frame = Uint8Array.from([...frame, ...new Uint8Array(2000)]);
+      const packet = push(frame);
+      if (packet === undefined) {
+        left++;
+        continue;
+      }
+      const inner = frame.subarray(0, maxLength);
+      if (inner.length < frame.length) cut++;
+      const what = `WEFT_SEED ${currentSeed()}: ${maxLength} of ${hex(frame)}`;
+      assert.equal(hex(packet.subarray(packet.length - inner.length)), hex(inner), what);
+      const view = new DataView(packet.buffer, packet.byteOffset);
+      const headers = packet.length - inner.length;
+      assert.equal(headers, (isIpv6 ? 54 : 34) + (protocol === 'gre' ? 8 : 16), what);
+      if (isIpv6) assert.equal(view.getUint16(18), packet.length - 54, what);
+      else assert.equal(view.getUint16(16), packet.length - 14, what);
+    }
+    closeAll();
+  }
+  t.diagnostic(`${cut} frames cut off, ${left} left to user space or too short for the kernel`);
+  assert.ok(cut > 100 && left < cut);
+});

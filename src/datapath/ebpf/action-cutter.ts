@@ -20,6 +20,8 @@ const MAX_DEPTH = 4;
 const MAX_LISTS = 16;
 /** Bytes kept free for a step that goes on elsewhere. */
 const RESERVE = 16;
+/** Longer ones hold every checksum that the kernel may still have to fill in, also behind another tunnel's header; it cuts off none before. */
+const SHORT = 152;
 /** "Always", of a sample. */
 const CERTAIN = 0xffffffff;
 
@@ -218,8 +220,7 @@ class Cutter {
       return {
         actions,
         take: () => {
-          if (trunc !== 0) throw new Refusal('trunc_tunnel');
-          const step = this.#tunnel(target.outer, tunnel, action.port, pushes);
+          const step = this.#tunnel(target.outer, tunnel, action.port, pushes, trunc);
           // A long run of instructions, which is there once for all that go this way.
           if (!step.hasSum || isAlone) return { step, actions };
           this.#used = step.at;
@@ -230,7 +231,10 @@ class Cutter {
     }
     const { ifindex, flags } = target;
     if (trunc !== 0)
-      return { actions, take: () => ({ step: { op: 'truncated', at: this.#take(ifindex, flags, action.port, trunc) }, actions }) };
+      return {
+        actions,
+        take: () => ({ step: { op: 'truncated', at: this.#take(ifindex, flags, action.port, trunc), isShort: trunc < SHORT }, actions }),
+      };
     steps.push({ op: 'output', at: this.#take(ifindex, flags, action.port), isLast: false });
     return undefined;
   }
@@ -317,12 +321,16 @@ class Cutter {
     tunnel: TunnelKey | undefined,
     port: number,
     pushes: number,
+    trunc: number,
   ): Extract<ShapeStep, { op: 'tunnel' }> {
     const made = tunnel === undefined ? 'tunnel_no_key' : take(tunnel);
     if (typeof made === 'string') throw new Refusal(made);
-    this.outers.push(made);
     const { index, size, isIpv6, isUdp, hasSum } = made;
-    return { op: 'tunnel', at: this.#take(index, port), size, isIpv6, isUdp, hasSum, pushes };
+    const trims = trunc !== 0;
+    // The sums are made of the frame as it was read.
+    if (trims && (hasSum || trunc < SHORT)) throw new Refusal('trunc_tunnel');
+    this.outers.push(made);
+    return { op: 'tunnel', at: this.#take(index, port, ...(trims ? [trunc] : [])), size, isIpv6, isUdp, hasSum, pushes, trims };
   }
 
   #track({ zone, commit, force, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {

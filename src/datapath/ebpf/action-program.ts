@@ -46,6 +46,7 @@ export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): vo
   for (const step of allSteps(shape.steps)) {
     if (step.op === 'ct') emitCtFind(a, step, context.punt);
     if (step.op === 'tunnel') emitTunnelCheck(a, step, context.punt);
+    if (step.op === 'truncated' && step.isShort) emitTruncateCheck(a, param(step.at + 12), context.punt);
     // Behind a second tag or an LLC header a label would have to go elsewhere.
     if (step.op === 'pushMpls' || step.op === 'popMpls') a.jump('ne', 7, 14, context.punt);
   }
@@ -81,6 +82,10 @@ function emitSteps(a: Assembler, steps: readonly ShapeStep[], context: ShapeCont
   if (last?.op === 'truncated' || (last?.op === 'output' && last.isLast)) a.exit();
   else emitConsumed(a);
 }
+
+/** Bytes of a TCP header up to behind its checksum, the farthest of all; bytes of a VLAN tag. */
+const TCP_CHECKSUM_END = 18;
+const TAG = 4;
 
 const param = (at: number): number => ACTIONS_VALUE.params + at;
 
@@ -152,6 +157,7 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst:
       break;
     case 'tunnel':
       if (context.checksAgain === true) emitTunnelChecked(a, step);
+      if (step.trims) emitTrimmed(a, step.at + 8);
       emitSent(a, step.at + 4);
       emitTunnelOutput(a, step);
       break;
@@ -237,17 +243,50 @@ function emitMetadata(a: Assembler, step: Extract<ShapeStep, { op: 'metadata' }>
   a.store(4, 6, at, { reg: 0 });
 }
 
-function emitTruncated(a: Assembler, at: number): void {
+/** Makes a frame no longer than the parameter at `at`; jumps where the kernel will not have it so. */
+function emitTrim(a: Assembler, at: number, lost: string): void {
   const short = a.fresh('short');
-  const lost = a.fresh('untrimmed');
   emitFrameLength(a, 0, 1);
   // The tag in the metadata counts, but is not there to be cut.
-  a.load(4, 2, 9, param(at + 12))
-    .jump('le', 0, { reg: 2 }, short)
-    .load(4, 1, 6, SKB.len)
-    .alu('sub', 0, { reg: 1 })
-    .alu('sub', 2, { reg: 0 });
+  a.load(4, 2, 9, param(at)).jump('le', 0, { reg: 2 }, short).load(4, 1, 6, SKB.len).alu('sub', 0, { reg: 1 }).alu('sub', 2, { reg: 0 });
   a.mov(1, { reg: 6 }).mov(3, 0).call(HELPER.changeTail).jump('ne', 0, 0, lost).label(short);
+}
+
+/** What cannot be made so short ends here. */
+function emitTrimmed(a: Assembler, at: number): void {
+  const [trimmed, lost] = [a.fresh('trimmed'), a.fresh('untrimmed')];
+  emitTrim(a, at, lost);
+  a.goto(trimmed).label(lost);
+  countDrop(a);
+  emitConsumed(a);
+  a.label(trimmed);
+}
+
+/**
+ * The kernel cuts no frame off before a checksum that it has still to fill in, which programs cannot see. So frames that may have one there are
+ * user space's. `at`: the longest that a frame may be. Steps may move headers by two tags.
+ */
+function emitTruncateCheck(a: Assembler, at: number, punt: string): void {
+  const [fits, ip, known] = [a.fresh('cuttable'), a.fresh('ip'), a.fresh('known')];
+  emitFrameLength(a, 0, 1);
+  a.alu('add', 0, 2 * TAG)
+    .load(4, 2, 9, at)
+    .jump('le', 0, { reg: 2 }, fits);
+  a.load(2, 1, 10, keyAt(W.TYPE)).toBigEndian(1, 16).jump('eq', 1, 0x0806, fits);
+  a.jump('eq', 1, 0x0800, ip).jump('ne', 1, 0x86dd, punt).label(ip);
+  // No transport header: a later fragment.
+  a.jump('eq', 8, 0, fits).load(1, 1, 10, keyAt(W.TYPE) + 3);
+  for (const proto of [6, 1, 58, 132]) a.jump('eq', 1, proto, known);
+  a.goto(punt).label(known);
+  a.mov(1, { reg: 8 })
+    .alu('add', 1, TCP_CHECKSUM_END + 2 * TAG)
+    .jump('gt', 1, { reg: 2 }, punt)
+    .label(fits);
+}
+
+function emitTruncated(a: Assembler, at: number): void {
+  const lost = a.fresh('untrimmed');
+  emitTrim(a, at + 12, lost);
   emitSent(a, at + 8);
   emitRedirect(a, at);
   a.exit().label(lost);

@@ -19,7 +19,8 @@ export type ShapeStep =
   /** Parameters, host order: ifindex (32), flags of bpf_redirect (32), datapath port (32). */
   | { op: 'output'; at: number; isLast: boolean }
   /** The last output, cut to the parameter behind those of an output (32). */
-  | { op: 'truncated'; at: number }
+  /** `isShort`: cut off where a checksum may have to be filled in yet. */
+  | { op: 'truncated'; at: number; isShort: boolean }
   | { op: 'popVlan' }
   /** The last step. */
   | { op: 'drop' }
@@ -52,7 +53,7 @@ export type ShapeStep =
    * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
    * `hasSum`: a checksum covers the inner frame; `pushes`: how many tags the list pushes before, 2 = more than one.
    */
-  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; hasSum: boolean; pushes: number }
+  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; hasSum: boolean; pushes: number; trims: boolean }
   /** Another list runs on a copy of the frame. Parameters: its place in `actions` (32), its name for user space (32), host order. */
   | { op: 'fork'; at: number }
   /** The last step: another list goes on with the frame. Parameters as those of `fork`. */

@@ -87,6 +87,7 @@ function stepWords(step: ShapeStep): readonly number[] {
   if (step.op === 'ct') return CT_READS;
   // So that frames with more options than are looked through are user space's.
   if (step.op === 'ndOption') return ND_OPTION_WORDS;
+  if (step.op === 'truncated') return step.isShort ? [W.TYPE] : [];
   return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
 }
 
@@ -131,7 +132,7 @@ export function compileProgram(spec: ProgramSpec): Program {
   let sets = false;
   for (const { shape } of spec.shapes) {
     for (const step of allSteps(shape.steps)) {
-      if (NEED_HEADERS.has(step.op)) sets = true;
+      if (NEED_HEADERS.has(step.op) || (step.op === 'truncated' && step.isShort)) sets = true;
       for (const word of stepWords(step)) words.add(word);
     }
   }

@@ -75,6 +75,17 @@ export function emitTunnelCheck(a: Assembler, step: TunnelStep, punt: string): v
   a.jump('eq', 0, 0, punt).load(4, 1, 0, OUTER_VALUE.ifindex).jump('eq', 1, 0, punt).load(4, 5, 0, OUTER_VALUE.mtu);
   a.store(8, 10, GSO_FLAG, 0);
   emitFrameLength(a, 3, 2);
+  if (step.trims) {
+    // As long as it will be then; a super-segment is one frame from then on.
+    const short = a.fresh('short');
+    a.load(4, 1, 9, ACTIONS_VALUE.params + step.at + 8)
+      .jump('le', 3, { reg: 1 }, short)
+      .mov(3, { reg: 1 });
+    a.alu('add', 3, step.size + TAG)
+      .jump('le', 3, { reg: 5 }, fits)
+      .goto(punt)
+      .label(short);
+  }
   a.alu('add', 3, step.size + TAG).jump('gt', 3, MAX_IP, punt);
   a.load(4, 4, 6, SKB.gsoSize).jump('ne', 4, 0, whole).jump('le', 3, { reg: 5 }, fits).alu('sub', 3, TAG);
   // Only a tag that the list pushes itself needs the room for one.

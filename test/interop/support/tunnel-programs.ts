@@ -14,6 +14,9 @@ const DEVICE_PORT = 7;
 export const TUNNEL_PORT = 9;
 const REDIRECTED = 7;
 const MTU = 9000;
+/** Where frames are cut off, longer ones come than the way lets pass. */
+const CUT_MTU = 1500;
+const ETHERNET = 14;
 export const UDP_PORTS: Record<TunnelProtocol, number> = { gre: 0, vxlan: 4789, geneve: 6081 };
 const us = [0xfd000000, 0, 0, 1];
 export const them = [0xfd000000, 0, 0, 2];
@@ -65,15 +68,15 @@ export function load(maps: ReadonlyMap<string, number>, program: Parameters<type
   return fd;
 }
 
-/** Wraps frames; gives what leaves, with the Ethernet type that the kernel would write. */
-export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
+/** Wraps frames, cut off at a length first; gives what leaves, with the Ethernet type that the kernel would write. */
+export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey, maxLength?: number) {
   const maps = open(1);
   const made = outerTemplate(protocol, UDP_PORTS[protocol], tunnel, tunnel.src);
   assert.ok(typeof made !== 'string');
   const value = new Uint8Array(OUTER_VALUE.size);
   const view = new DataView(value.buffer);
   view.setUint32(OUTER_VALUE.ifindex, 1, true);
-  view.setUint32(OUTER_VALUE.mtu, MTU, true);
+  view.setUint32(OUTER_VALUE.mtu, maxLength === undefined ? MTU : CUT_MTU, true);
   view.setUint32(OUTER_VALUE.sum, made.sum, true);
   view.setUint16(OUTER_VALUE.covered, made.covered);
   value.set(made.bytes, OUTER_VALUE.header);
@@ -81,6 +84,7 @@ export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
   const shaped = shapeActions(
     [
       { kind: 'setTunnel', tunnel },
+      ...(maxLength === undefined ? [] : [{ kind: 'trunc', maxLength } as const]),
       { kind: 'output', port: TUNNEL_PORT },
     ],
     () => ({
@@ -97,7 +101,7 @@ export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey) {
   const program = load(maps, compileProgram({ masks: [all], shapes: [{ number: 1, shape: shaped.shape }], vlanLimit: 2 }));
   return (frame: Uint8Array): Uint8Array | undefined => {
     const run = testRun(program, frame);
-    if (run.frame.length <= frame.length) return undefined;
+    if (run.frame.length !== ETHERNET + made.bytes.length + Math.min(frame.length, maxLength ?? frame.length)) return undefined;
     assert.equal(run.verdict, REDIRECTED);
     assert.equal(run.frame[0]! & 1, 0, 'the kernel sends nothing to a neighbour that is addressed to many');
     run.frame.set(tunnel.ipv6 ? [0x86, 0xdd] : [8, 0], 12);
