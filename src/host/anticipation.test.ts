@@ -22,7 +22,7 @@ class Life {
       }
     }
     this.now += gapMs;
-    this.next.came(fd, this.now);
+    this.next.came(fd, this.now, true);
     this.now += 0.01;
     this.next.answered(this.now);
   }
@@ -69,6 +69,32 @@ test('a moment in vain now and then is borne', () => {
     life.message(PEER, 0.4);
   }
   assert.ok(life.awake > 2700, `${life.awake} of 2900`);
+});
+
+test('on a machine where others have the processor now and then it is not tried for long', () => {
+  const life = new Life();
+  for (let i = 0; i < 500; i++) {
+    life.messages(200, PEER, 0.03);
+    // Found, but three milliseconds later.
+    life.message(PEER, 3, true);
+  }
+  const before = life.awake;
+  for (let i = 0; i < 100; i++) {
+    life.messages(200, PEER, 0.03);
+    life.message(PEER, 3, true);
+  }
+  assert.ok(life.awake - before < 8000, `${life.awake - before} of 20100`);
+});
+
+test('what is there at once earns nothing', () => {
+  const life = new Life();
+  for (let i = 0; i < 10_000; i++) {
+    life.next.came(PEER, life.now, false);
+    life.next.answered(life.now);
+    // Every twentieth is not there, and does not come while we hold the processor.
+    if (i % 20 === 0) life.message(PEER, 0.02, false);
+  }
+  assert.ok(life.inVain < 20, `${life.inVain} times in vain`);
 });
 
 test('where it never pays it is hardly ever tried, and tried again once it pays', () => {

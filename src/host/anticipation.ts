@@ -5,23 +5,32 @@
 // another message for a moment finds it, and nobody has to be woken. Where it does not, the moment is lost, and may even keep the client from the
 // processor that it needs to send its message.
 //
-// So credit is earned and lost. Each message of the one descriptor that follows our answer quickly earns 1, up to FULL_CREDIT; with credit above zero
-// we stay awake. A moment in vain costs FAILURE_COST. When that uses up the credit there is a debt to work off, asleep, by messages that come quickly;
-// whoever has done so is trusted with FIRST_CREDIT. The debt doubles each time, up to MAX_DEBT, until full credit is reached: where it never pays,
-// two moments in a thousand messages are lost. A message of another descriptor or of several at once begins anew: with many clients the next message
-// comes anyway, and a batch of many is cheaper than many of one.
+// So credit is earned and lost. Each message of the one descriptor that we had to wait for, and that followed our answer quickly, earns 1, up to
+// FULL_CREDIT; with credit above zero we stay awake. (A message that is there before we look again tells nothing: client and server share a processor,
+// or the client does not wait for answers.) A moment in vain costs FAILURE_COST, and one that took much longer than it should costs all: somebody else
+// had the processor meanwhile, and on a machine that busy whoever sleeps is let in sooner than whoever stays awake.
+//
+// With the credit gone there is a debt to work off, asleep, by messages that come quickly; whoever has done so is trusted with FIRST_CREDIT. The debt
+// doubles each time, up to MAX_DEBT, and shrinks again while all goes well: where it never pays, two moments in a thousand messages are lost.
+//
+// A message of another descriptor or of several at once begins anew: with many clients the next message comes anyway, and a batch of many is cheaper
+// than many of one.
 //
 // Pure: times come as arguments, in milliseconds.
 
 /** How long to stay awake for the next message: what a client that was woken needs to say its next word. */
 export const AWAKE_MS = 0.05;
-/** An answer within this time counts as quick: both sides are woken in it. */
+/** A message within this time counts as quick: both sides are woken in it. */
 const QUICK_MS = 0.15;
+/** A moment that took longer than this was somebody else's. */
+const AWAY_MS = 1;
 const FULL_CREDIT = 64;
 const FIRST_CREDIT = 32;
 const FAILURE_COST = 16;
 const LEAST_DEBT = 16;
 const MAX_DEBT = 1024;
+/** What is left of the debt to come after each message at full credit. */
+const RECOVERY = 1 - 1 / 256;
 /** No descriptor. */
 const SEVERAL = -1;
 
@@ -37,17 +46,22 @@ export class Anticipation {
     return this.#credit > 0;
   }
 
-  /** Messages have come: of one descriptor, or of several (-1). */
-  came(fd: number, now: number): void {
+  /** Messages have come: of one descriptor, or of several (-1); we had to wait for them, awake or asleep, or they were there at once. */
+  came(fd: number, now: number, wasAwaited: boolean): void {
     if (fd !== this.#fd || fd === SEVERAL) {
       this.#fd = fd;
       this.#credit = Math.min(this.#credit, -LEAST_DEBT);
       return;
     }
+    if (!wasAwaited) return;
     const gap = now - this.#answeredAt;
-    if (gap > QUICK_MS) this.#credit = Math.min(this.#credit, -LEAST_DEBT);
-    else if (gap <= QUICK_MS && this.#credit < FULL_CREDIT && ++this.#credit === 0) this.#credit = FIRST_CREDIT;
-    if (this.#credit === FULL_CREDIT) this.#debt = LEAST_DEBT;
+    if (gap > QUICK_MS) {
+      if (this.#credit > 0) this.#charge(gap > AWAY_MS ? FULL_CREDIT : FAILURE_COST);
+      else this.#credit = Math.min(this.#credit, -LEAST_DEBT);
+    } else if (gap <= QUICK_MS) {
+      if (this.#credit === FULL_CREDIT) this.#debt = Math.max(this.#debt * RECOVERY, LEAST_DEBT);
+      else if (++this.#credit === 0) this.#credit = FIRST_CREDIT;
+    }
   }
 
   /** They have been served. */
@@ -58,9 +72,13 @@ export class Anticipation {
   /** We have stayed awake for nothing. */
   failed(): void {
     this.#answeredAt = Number.NaN;
-    this.#credit -= FAILURE_COST;
+    this.#charge(FAILURE_COST);
+  }
+
+  #charge(cost: number): void {
+    this.#credit -= cost;
     if (this.#credit > 0) return;
-    this.#credit = -this.#debt;
+    this.#credit = -Math.ceil(this.#debt);
     this.#debt = Math.min(2 * this.#debt, MAX_DEBT);
   }
 }

@@ -136,6 +136,7 @@ class SocketPoll {
     const turnEnd = performance.now() + TURN_MS;
     for (let batch = 0; ; batch++) {
       let count = this.#look();
+      let wasAwaited = batch === 0;
       if (count <= 0) {
         if (!this.#next.isWorthwhile) return;
         count = this.#stayAwake();
@@ -143,13 +144,19 @@ class SocketPoll {
           this.#next.failed();
           return;
         }
+        wasAwaited = true;
       }
+      this.#next.came(count === 1 ? this.#view.getInt32(FD_OFFSET, true) : -1, performance.now(), wasAwaited);
       this.#serveBatch(count);
+      this.#next.answered(performance.now());
       // Whoever awaits an answer shall have it before the end that may follow it.
       if (this.#hasPromises) return;
-      if (batch < MAX_BATCHES - 1 || (this.#next.isWorthwhile && performance.now() < turnEnd)) continue;
-      if (this.#next.isWorthwhile) this.#goOn();
-      return;
+      if (!this.#next.isWorthwhile) {
+        if (batch >= MAX_BATCHES - 1) return;
+      } else if (performance.now() >= turnEnd) {
+        this.#goOn();
+        return;
+      }
     }
   }
 
@@ -170,7 +177,6 @@ class SocketPoll {
   }
 
   #serveBatch(count: number): void {
-    this.#next.came(count === 1 ? this.#view.getInt32(FD_OFFSET, true) : -1, performance.now());
     this.#isServing = true;
     try {
       for (let i = 0; i < count; i++) {
@@ -185,7 +191,6 @@ class SocketPoll {
       this.#isServing = false;
       if (this.#deferred.length + this.#last.length > 0) this.#arm();
     }
-    this.#next.answered(performance.now());
   }
 
   /** Serves on after one turn of the runtime's loop, which does not sleep in it. */
