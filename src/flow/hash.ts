@@ -135,10 +135,10 @@ export function markHashFields(key: Key, wild: Key, fields: string): void {
     if (type === 0x0800) mark(v4);
     else if (type === 0x86dd) for (let i = 0; i < 4; i++) mark(v6 + i);
   };
-  const ports = (withUdp: boolean): void => {
+  const ports = (have: boolean): void => {
     if (!isIp) return;
     mark(W.TYPE, 0xff);
-    if (hasPorts(key, withUdp)) mark(W.TP);
+    if (have) mark(W.TP);
   };
   switch (fields as HashFields) {
     case 'eth_src':
@@ -151,13 +151,14 @@ export function markHashFields(key: Key, wild: Key, fields: string): void {
       mark(W.VLAN1, 0xfff | VLAN_CFI);
       address(W.NW_SRC, W.IPV6_SRC);
       address(W.NW_DST, W.IPV6_DST);
-      ports(false);
+      // As in the reference: more is read of what has no ports than the hash needs.
+      ports(proto(key) !== 17);
       return;
     case 'symmetric_l3l4':
     case 'symmetric_l3l4+udp':
       address(W.NW_SRC, W.IPV6_SRC);
       address(W.NW_DST, W.IPV6_DST);
-      ports(fields.endsWith('udp'));
+      ports(hasPorts(key, fields.endsWith('udp')));
       return;
     case 'symmetric_l3':
       address(W.NW_SRC, W.IPV6_SRC);

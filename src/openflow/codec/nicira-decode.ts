@@ -419,9 +419,11 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
         alg: algPort,
         exec: list(f),
       };
-      // Which addresses a connection has is settled when it is committed.
-      if (!made.commit && made.exec.some((one) => one.kind === 'nat' && (one.nat.family !== 0 || one.nat.portMin !== undefined)))
-        bad('nat without commit');
+      // What a connection keeps is settled when it is committed.
+      if (!made.commit && made.exec.some((one) => one.kind !== 'nat' || one.nat.family !== 0 || one.nat.portMin !== undefined)) {
+        log.warn('CT action requires commit flag if actions other than NAT without arguments are specified.');
+        bad('ct without commit');
+      }
       return made;
     },
   ],

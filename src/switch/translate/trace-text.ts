@@ -1,6 +1,6 @@
 // What `ofproto/trace` prints of a walk, a flow and a megaflow.
 import type { PortNames } from '../../flow/field-text.ts';
-import { type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
+import { FRAG, type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { isArp, isIp, isIpv4 } from './subfield.ts';
 import type { TraceNode, Translation } from './translation.ts';
@@ -56,6 +56,7 @@ const FIRST_WORDS = [
   W.DP_HASH,
   W.SKB_PRIORITY,
   W.CONJ_ID,
+  W.ACTSET_OUTPUT,
   W.CT_STATE,
   W.CT_ZONE,
   W.CT_MARK,
@@ -108,9 +109,11 @@ function wholeMask(key: Key): Key {
       mask.fill(0xffffffff, W.IPV6_SRC, W.IPV6_DST + 4);
     }
     const proto = key[W.TYPE]! & 0xff;
-    if (proto === 6) mask[W.TOS] = 0xffff0fff;
-    if ([6, 17, 132, isIpv4(key) ? 1 : 58].includes(proto)) mask[W.TP] = 0xffffffff;
-    const isNd = proto === 58 && (key[W.TP]! === 135 << 16 || key[W.TP]! === 136 << 16);
+    // A later fragment has no header of its protocol.
+    const isLater = ((key[W.TYPE]! >>> 8) & FRAG.LATER) !== 0;
+    if (!isLater && proto === 6) mask[W.TOS] = 0xffff0fff;
+    if (!isLater && [6, 17, 132, ...(isIpv4(key) ? [1, 2] : [58])].includes(proto)) mask[W.TP] = 0xffffffff;
+    const isNd = !isLater && proto === 58 && (key[W.TP]! === 135 << 16 || key[W.TP]! === 136 << 16);
     if (isNd) {
       mask.fill(0xffffffff, W.ND_TARGET, W.ND_TARGET + 4);
       mask.fill(0xffffffff, W.ARP_HW, W.ARP_HW + 3);
