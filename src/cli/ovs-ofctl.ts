@@ -19,16 +19,14 @@ import {
 } from './options.ts';
 
 const PROGRAM = 'ovs-ofctl';
+/** In the order of the reference, in which `--option` lists them. */
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'strict' },
   { name: 'readd' },
-  { name: 'may-create' },
   { name: 'flow-format', short: 'F', argument: 'required' },
   { name: 'packet-in-format', short: 'P', argument: 'required' },
-  { name: 'protocols', short: 'O', argument: 'required' },
   { name: 'more', short: 'm' },
-  { name: 'read-only' },
   { name: 'timestamp' },
   { name: 'sort', argument: 'optional' },
   { name: 'rsort', argument: 'optional' },
@@ -36,18 +34,28 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'no-names' },
   { name: 'stats' },
   { name: 'no-stats' },
-  { name: 'color', argument: 'optional' },
-  { name: 'bundle' },
   { name: 'unixctl', argument: 'required' },
-  { name: 'pcap' },
-  { name: 'raw' },
   { name: 'help', short: 'h' },
   { name: 'option', short: 'o' },
-  { name: 'version', short: 'V' },
-  ...LOG_OPTIONS,
-  ...SSL_OPTIONS,
+  { name: 'bundle' },
+  { name: 'color', argument: 'optional' },
+  { name: 'may-create' },
+  { name: 'pcap' },
+  { name: 'raw' },
+  { name: 'read-only' },
   ...BACKGROUND_OPTIONS,
+  { name: 'version', short: 'V' },
+  { name: 'protocols', short: 'O', argument: 'required' },
+  ...LOG_OPTIONS,
+  // Who connects shows a certificate, and judges by one CA.
+  ...SSL_OPTIONS.filter(({ name }) => !name.endsWith('-ca-cert')),
 ];
+
+const optionList = (): string =>
+  OPTIONS.map(({ name, short, argument }) => {
+    const value = argument === undefined ? '' : argument === 'optional' ? '[ARG]' : 'ARG';
+    return `--${name}${value === '' ? '' : `=${value}`}\n${short === undefined ? '' : `-${short} ${value}\n`}`;
+  }).join('');
 
 const VERSION_NAMES = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
 
@@ -59,6 +67,20 @@ function parseVersions(text: string): number {
     bits |= 1 << (index + 1);
   }
   return bits;
+}
+
+/** Leaves the versions that have one of the flow formats. Throws ConfigError when there is none. */
+async function narrowVersions(line: FlowOptions, formats: readonly string[]): Promise<void> {
+  const { allowedProtocols, protocolNames } = await import('../openflow/protocols.ts');
+  const bits = VERSION_NAMES.map((_, i) => 1 << (i + 1)).filter((bit) => (line.versions & bit) !== 0);
+  const fit = bits.filter((bit) => allowedProtocols(bit, formats).length > 0);
+  if (fit.length === 0) {
+    const versions = VERSION_NAMES.filter((_, i) => (line.versions & (1 << (i + 1))) !== 0).join(', ');
+    throw new ConfigError(
+      `None of the enabled OpenFlow versions (${versions}) supports any of the enabled flow formats (${protocolNames(allowedProtocols(-1, formats))}).  (Use -O to enable additional OpenFlow versions or -F to enable additional flow formats.)`,
+    );
+  }
+  line.versions = fit.reduce((all, bit) => all | bit, 0);
 }
 
 interface Line {
@@ -86,6 +108,10 @@ async function parseLine(argv: string[]): Promise<Line | number> {
   for (const { name, value = '' } of options) {
     if (name === 'help') {
       process.stdout.write((await import('./ofctl/usage.ts')).usage());
+      return 0;
+    }
+    if (name === 'option') {
+      process.stdout.write(optionList());
       return 0;
     }
     if (name === 'version') {
@@ -129,6 +155,8 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     }
   }
   line.sort = sort;
+  if (line.bundle === true) line.versions = (await import('./ofctl/flow-send.ts')).bundleVersions(line.versions);
+  if (line.protocols !== undefined) await narrowVersions(line, line.protocols);
   if (operands[0] === 'monitor' || operands[0] === 'snoop') {
     const { daemonSettings } = await import('../daemon/plumbing/options.ts');
     const { Background } = await import('./ofctl/background.ts');
@@ -184,8 +212,8 @@ async function execute(command: string, args: readonly string[], options: FlowOp
     case 'queue-stats':
       return (await device()).queueStats(first, second, third, options);
     case 'packet-out':
-      if (args.length === 2) return (await device()).packetOutText(first, second ?? '', options);
-      return (await device()).packetOut(first, args.slice(1), options);
+      if (args.length === 2) return (await import('./ofctl/packet-out.ts')).packetOutText(first, second ?? '', options);
+      return (await import('./ofctl/packet-out.ts')).packetOut(first, args.slice(1), options);
     case 'monitor':
       return (await import('./ofctl/monitor.ts')).monitor(first, args.slice(1), options);
     case 'snoop':

@@ -8,7 +8,9 @@ import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
 import type { GroupMod } from './group.ts';
-import type { FlowMod } from './message.ts';
+import type { FlowMod, PacketOut } from './message.ts';
+
+const ANY_GROUP = 0xffffffff;
 
 /** All formats, the most wanted first. */
 export const PROTOCOLS = [
@@ -129,9 +131,21 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
       keep.delete('OpenFlow10+table_id');
     }
     if (!in11) keep.delete('OpenFlow11');
+    // OpenFlow 1.0 has no groups.
+    if (mod.outGroup !== ANY_GROUP) for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
     flagNeeds(mod, keep);
   }
   return PROTOCOLS.filter((name) => keep.has(name));
+}
+
+/** The formats that can carry a packet-out: what its actions would need of a flow's match is not looked at. */
+export function packetOutProtocols({ match, actions }: PacketOut): string[] {
+  const keep = new Set<string>(PROTOCOLS);
+  needs(actions, keep);
+  // A meter is an instruction before OpenFlow 1.5, and there are none here.
+  const hasMeter = actions.some(({ kind }) => kind === 'meter');
+  const isPlain = match.mask.every((bits, word) => bits === 0 || word === W.IN_PORT || word === W.PACKET_TYPE);
+  return PROTOCOLS.filter((name) => keep.has(name) && (!hasMeter || name === 'OXM-OpenFlow15') && (isPlain || /^(NXM|OXM)/.test(name)));
 }
 
 /** Formats among the versions allowed, further cut by names from --flow-format. */

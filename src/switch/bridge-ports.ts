@@ -110,7 +110,7 @@ export class BridgePorts {
   }
 
   descs(): PortDesc[] {
-    return this.#sortedPorts().map((port) => this.describe(port));
+    return portOrder(this.#bridge.ports.values()).map((port) => this.describe(port));
   }
 
   desc(number: OfPort): PortDesc | undefined {

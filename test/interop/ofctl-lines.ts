@@ -539,6 +539,94 @@ const optionFlows: readonly string[] = [
   ...both('dump-tlv-map br0'),
 ];
 
+/** What options and selections of flows do, taken or refused. */
+const selections: readonly string[] = [
+  'for change in up stp receive receive-stp flood forward packet-in; do ovs-ofctl mod-port br0 1 $change; done; ovs-ofctl mod-port br0 br0 flood',
+  fed('add-flows br0', 'priority=5,table=1,tcp,in_port=p1,nw_src=10.0.0.1,actions=p2', 'cookie=9,in_port=2,actions=resubmit(,1),LOCAL'),
+  ...['nxm', 'nxm+table_id', 'openflow10', 'OXM-OpenFlow12', 'oxm', 'NXM,OXM-OpenFlow13', 'any'].flatMap((formats) => [
+    `ovs-ofctl -F ${formats} --no-stats dump-flows br0`,
+    `ovs-ofctl -O OpenFlow10,OpenFlow13 -F ${formats} show br0 | head -1`,
+  ]),
+  'ovs-ofctl --bundle --no-stats dump-flows br0; ovs-ofctl --bundle -F nxm dump-flows br0; ovs-ofctl --option; ovs-ofctl --peer-ca-cert=x show br0',
+  ...[
+    'out_group=5',
+    'cookie=1',
+    'cookie=9/-1',
+    'table=0x1',
+    'table=01',
+    'send_flow_rem',
+    'tun_metadata0',
+    'priority=3',
+    'reg0=5,tcp',
+    'tcp extra',
+  ].flatMap((selection) => both(`--no-stats dump-flows br0 ${selection}`).concat(both(`dump-aggregate br0 ${selection}`))),
+  ...['out_group=4', 'cookie=1', 'check_overlap', 'send_flow_rem,tcp', 'table=0x1'].flatMap((selection) =>
+    both(`del-flows br0 ${selection}`),
+  ),
+  ...['cookie=5/-1,actions=1', 'table=0x2,actions=1', 'table=+2,actions=1', 'table=-1,actions=1'].map(
+    (flow) => `ovs-ofctl add-flow br0 ${flow}`,
+  ),
+  ...['LOCAL', 'ALL', '0x1', 'br0', 'p1'].flatMap((port) => both(`mod-port br0 ${port} no-flood`)),
+  ...[
+    'up',
+    'down',
+    'stp',
+    'no-stp',
+    'receive',
+    'no-receive',
+    'receive-stp',
+    'no-receive-stp',
+    'forward',
+    'no-forward',
+    'flood',
+    'no-flood',
+  ].map((action) => `ovs-ofctl mod-port br0 1 ${action}; ovs-ofctl show br0 | grep -A1 "(p1)"`),
+  'ovs-ofctl mod-port br0 1 up',
+  ...['', ' any', ' 1', ' any 1', ' 1 zz', ' 1 0', ' any 0', ' p1'].flatMap((of) => all(`queue-get-config br0${of}`)),
+];
+
+const toSwitch: readonly string[] = [
+  `packet=${frame},actions=2`,
+  `in_port=1,packet=${frame}`,
+  `in_port=1,packet=${frame},actions=drop`,
+  `in_port=1,packet=${frame}0,actions=2`,
+  `in_port=1,packet=${frame},reg0=5,xreg1=7,metadata=3,tun_id=5/1,actions=1`,
+  `in_port=controller,packet_type=(0,0),packet=${frame},actions=1`,
+  ...[
+    'tcp',
+    'nw_src=1.2.3.4',
+    'cookie=5',
+    'vlan_tci=5',
+    'pkt_mark=5',
+    'ct_state=+trk',
+    'actset_output=1',
+    'reg0',
+    'zz',
+    'zz=1',
+    'table=3',
+  ].map((word) => `in_port=1,packet=${frame},${word},actions=2`),
+  ...[
+    'goto_table:1',
+    'write_metadata:1',
+    'group:5',
+    'meter:5,2',
+    'clone(2),ct(commit),2',
+    'mod_nw_src:1.2.3.4,2',
+    'set_field:5->reg0,2',
+  ].map((actions) => `in_port=1,packet=${frame},actions=${actions}`),
+  'in_port=1,actions=1',
+  `in_port=zz,packet=${frame}`,
+  `in_port,packet=${frame}`,
+];
+const packetOuts = [
+  ...toSwitch.flatMap((text) => ['10', '11', '13', '15'].map((version) => `ovs-ofctl -O OpenFlow${version} packet-out br0 "${text}"`)),
+  ...['none output:2', 'controller all', '0 2', '1 ""', '1 drop', '1 goto_table:1', '1 table', '1 meter:5,2', '1 resubmit(,3)'].flatMap(
+    (forms) => both(`packet-out br0 ${forms.replace('resubmit(,3)', "'resubmit(,3)'")} ${frame}`),
+  ),
+  ...both('packet-out br0 1 2'),
+  ...both(`packet-out br0 1 2 ${frame}ff0`),
+];
+
 /** Of the control plane around flows. */
 export const controlSections: readonly (readonly [string, readonly string[]])[] = [
   ['control of tables', control],
@@ -547,4 +635,6 @@ export const controlSections: readonly (readonly [string, readonly string[]])[] 
   ['bundles', bundles],
   ['differences', differences],
   ['lacking prerequisites', lacking],
+  ['selections', selections],
+  ['packets to the switch', packetOuts],
 ];

@@ -6,7 +6,7 @@ import { checkFlow } from '../../openflow/protocols.ts';
 import { cutCommand, parseFlow } from '../../openflow/text/flow-text.ts';
 import { cutGroupCommand, parseGroup } from '../../openflow/text/group-text.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
-import { agreeOnFormat, bundleOptions, sendBundle, sharedProtocols } from './flow-send.ts';
+import { agreeOnFormat, bundleVersions, sendBundle, sharedProtocols } from './flow-send.ts';
 import { type FlowOptions, flowLines, lookupNames, XID_AFTER_NAMES } from './flows.ts';
 import { Session } from './session.ts';
 
@@ -45,7 +45,7 @@ function parseLine({ text, number }: { text: string; number: number }, path: str
 
 /** bundle SWITCH FILE. */
 export async function bundleCommand(bridge: string, path: string, given: FlowOptions): Promise<number> {
-  const options = bundleOptions(given);
+  const options = { ...given, versions: bundleVersions(given.versions) };
   const lines = flowLines(path);
   const messages = await lookupNames(bridge, given, (names) => lines.map((line) => parseLine(line, path, names)));
   const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);

@@ -10,7 +10,7 @@ import { OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowStats } from '../../openflow/message.ts';
 import { normalizeMatch } from '../../openflow/normalize.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
-import { agreeOnDumpFormat, bundleOptions, formatsFor, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
+import { agreeOnDumpFormat, formatsFor, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { type FlowOptions, lookupNames, parseFlowFile, XID_AFTER_NAMES } from './flows.ts';
 import { namesToShow } from './names.ts';
 import { Session } from './session.ts';
@@ -112,14 +112,13 @@ const modOf = (command: FlowMod['command'], entry: Entry, version: FlowVersion):
 });
 
 /** replace-flows SWITCH FILE: makes the switch's flows those of a file. */
-export async function replaceFlows(bridge: string, path: string, given: FlowOptions): Promise<number> {
-  const options = given.bundle === true ? bundleOptions(given) : given;
+export async function replaceFlows(bridge: string, path: string, options: FlowOptions): Promise<number> {
   const pairs = new FlowPairs();
-  const lines = linesOf(path);
-  const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, 'add', names, false));
-  addAll(mods, pairs, 0);
   const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
   try {
+    const lines = linesOf(path);
+    const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, 'add', names, false));
+    addAll(mods, pairs, 0);
     await agreeOnDumpFormat(session, sharedProtocols(mods, options, options.bundle), formatsFor(mods, options.bundle));
     await readSwitch(session, pairs, 1);
     const changes: FlowMod[] = [];

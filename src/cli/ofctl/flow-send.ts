@@ -24,9 +24,6 @@ export function normalized(mod: FlowMod): FlowMod {
 /** Versions for a bundle: those of the user that have bundles, or OpenFlow 1.4. */
 export const bundleVersions = (versions: number): number => (versions & OPENFLOW_13_UP || OPENFLOW_14) & OPENFLOW_13_UP;
 
-/** Options as they hold for a bundle. */
-export const bundleOptions = (options: FlowOptions): FlowOptions => ({ ...options, versions: bundleVersions(options.versions) });
-
 /** The formats that can say all of `mods`. */
 export function formatsFor(mods: readonly FlowMod[], isBundle = false): string[] {
   const bundled = (name: string): boolean => !isBundle || /1[345]$/.test(name);
@@ -35,7 +32,11 @@ export function formatsFor(mods: readonly FlowMod[], isBundle = false): string[]
 
 /** The formats that can say all of `mods` and that the user allows; ConfigError when there is none. */
 export function sharedProtocols(mods: readonly FlowMod[], options: FlowOptions, isBundle = false): string[] {
-  const usable = formatsFor(mods, isBundle);
+  return allowedOf(formatsFor(mods, isBundle), options);
+}
+
+/** Those of `usable` that the user allows; ConfigError when there is none. */
+export function allowedOf(usable: readonly string[], options: FlowOptions): string[] {
   const allowed = allowedProtocols(options.versions, options.protocols);
   const shared = usable.filter((name) => allowed.includes(name));
   if (shared.length > 0) return shared;

@@ -2,20 +2,21 @@
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { fieldNamed } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
-import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest } from '../../openflow/message.ts';
+import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Framed, Message } from '../../openflow/message.ts';
 import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, checkFlow, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
-import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { printBytes } from '../../openflow/text/message-print.ts';
 import type { Background } from './background.ts';
-import { agreeOnFormat, bundleOptions, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
+import { agreeOnDumpFormat, agreeOnFormat, formatsFor, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { namesToShow, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { Session } from './session.ts';
+import { printAnswer, Session, SwitchRefusal } from './session.ts';
 
 /** What the command line says that flow commands need. */
 export interface FlowOptions extends SessionSettings {
@@ -48,6 +49,8 @@ export interface FlowOptions extends SessionSettings {
   /** mod-group: add what is not there. */
   mayCreate?: boolean;
 }
+
+const ALL_TABLES = 255;
 
 /** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */
 export const XID_AFTER_NAMES = 5;
@@ -91,8 +94,7 @@ export function parseFlowFile(
  * Opens the switch, has the flow mods made, and sends them. A switch that is not there is found before faults in the text are, unless the
  * user wants no names looked up in it.
  */
-async function changeFlows(bridge: string, given: FlowOptions, make: () => Promise<FlowMod[]>): Promise<number> {
-  const options = given.bundle === true ? bundleOptions(given) : given;
+async function changeFlows(bridge: string, options: FlowOptions, make: () => Promise<FlowMod[]>): Promise<number> {
   const early = options.names === false ? await make() : undefined;
   const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
   try {
@@ -131,9 +133,12 @@ export function flowFileCommand(bridge: string, path: string, command: FlowModCo
   });
 }
 
-function requestOf(text: string, names?: PortNames): FlowStatsRequest {
+function requestOf(text: string, names: PortNames | undefined, options: FlowOptions): { request: FlowStatsRequest; usable: string[] } {
   const mod = parseFlow(text, 'delete', names);
-  return {
+  // Whatever table is asked about: every format can ask.
+  const usable = formatsFor([{ ...mod, table: ALL_TABLES }]);
+  sharedProtocols([{ ...mod, table: ALL_TABLES }], options);
+  const request = {
     match: normalizeMatch(mod.match),
     table: mod.table,
     outPort: mod.outPort,
@@ -141,14 +146,7 @@ function requestOf(text: string, names?: PortNames): FlowStatsRequest {
     cookie: mod.cookie,
     cookieMask: mod.cookieMask,
   };
-}
-
-/** Speaks Nicira's flow format with an OpenFlow 1.0 switch; gives whether it does. */
-export async function setFormat(session: Session, options: FlowOptions): Promise<boolean> {
-  if (session.version !== 1 || !options.useNicira) return false;
-  session.connection.send({ kind: 'setFlowFormat', format: 2 });
-  await session.barrier();
-  return true;
+  return { request, usable };
 }
 
 function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
@@ -172,19 +170,33 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
 }
 
 /** The connection and what to ask for. Without names the text is read before the switch is looked for, with them after. */
-async function openFor(
-  bridge: string,
-  text: string,
-  options: FlowOptions,
-): Promise<{ session: Session; request: ReturnType<typeof requestOf> }> {
-  const parse = () => lookupNames(bridge, options, (names) => requestOf(text, names));
+async function openFor(bridge: string, text: string, options: FlowOptions): Promise<{ session: Session; request: FlowStatsRequest }> {
+  const parse = () => lookupNames(bridge, options, (names) => requestOf(text, names, options));
   const early = options.names === false ? await parse() : undefined;
   const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
   try {
-    return { session, request: early ?? (await parse()) };
+    const { request, usable } = early ?? (await parse());
+    const allowed = allowedProtocols(options.versions, options.protocols);
+    await agreeOnDumpFormat(
+      session,
+      usable.filter((name) => allowed.includes(name)),
+      usable,
+    );
+    return { session, request };
   } catch (error) {
     session.close();
     throw error;
+  }
+}
+
+/** Answers that are to be looked into: a refusal is told in the log. */
+async function collected(session: Session, message: Message): Promise<Framed[]> {
+  try {
+    return await session.ask(message);
+  } catch (error) {
+    if (!(error instanceof SwitchRefusal)) throw error;
+    logger('vconn').warn(`received bad reply: ${error.message}`);
+    throw new ConfigError('dump flows (Protocol error)');
   }
 }
 
@@ -192,13 +204,12 @@ async function openFor(
 export async function dumpFlows(bridge: string, text: string, options: FlowOptions): Promise<number> {
   const { session, request } = await openFor(bridge, text, options);
   try {
-    const nx = await setFormat(session, options);
     const showNames = options.names ?? process.stdout.isTTY === true;
-    const parts = await session.ask({ kind: 'flowStatsRequest', request }, nx);
     if (options.showStats && !showNames && options.sort.length === 0) {
-      for (const part of parts) process.stdout.write(printMessage(part));
+      await printAnswer(session, { kind: 'flowStatsRequest', request });
       return 0;
     }
+    const parts = await collected(session, { kind: 'flowStatsRequest', request });
     const flows = parts.flatMap(({ message }) => (message.kind === 'flowStatsReply' ? message.flows : []));
     const names = showNames ? await namesToShow(session) : undefined;
     if (options.sort.length > 0) flows.sort(compare(options));
@@ -215,8 +226,7 @@ export async function dumpFlows(bridge: string, text: string, options: FlowOptio
 export async function dumpAggregate(bridge: string, text: string, options: FlowOptions): Promise<number> {
   const { session, request } = await openFor(bridge, text, options);
   try {
-    const nx = await setFormat(session, options);
-    for (const part of await session.ask({ kind: 'aggregateRequest', request }, nx)) process.stdout.write(printMessage(part));
+    await printAnswer(session, { kind: 'aggregateRequest', request });
     return 0;
   } finally {
     session.close();

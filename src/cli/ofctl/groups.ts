@@ -8,7 +8,7 @@ import type { OfVersion } from '../../openflow/message.ts';
 import { allowedProtocols, groupProtocols, PROTOCOLS, protocolNames } from '../../openflow/protocols.ts';
 import { cutGroupCommand, parseGroup, parseGroupNumber } from '../../openflow/text/group-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
-import { bundleOptions, sendBundle } from './flow-send.ts';
+import { sendBundle } from './flow-send.ts';
 import { type FlowOptions, flowLines, lookupNames, XID_AFTER_NAMES } from './flows.ts';
 import { Session } from './session.ts';
 import { dump } from './switch.ts';
@@ -39,9 +39,8 @@ function checkVersion(mods: readonly GroupMod[], version: OfVersion): void {
   }
 }
 
-async function changeGroups(bridge: string, given: FlowOptions, parse: (names: PortNames) => GroupMod[]): Promise<number> {
-  const options = given.bundle === true ? bundleOptions(given) : given;
-  const mods = await lookupNames(bridge, given, parse);
+async function changeGroups(bridge: string, options: FlowOptions, parse: (names: PortNames) => GroupMod[]): Promise<number> {
+  const mods = await lookupNames(bridge, options, parse);
   const narrowed = narrowVersions(options, groupProtocols(mods));
   const session = await Session.open(bridge, narrowed, options.names === false ? 1 : XID_AFTER_NAMES);
   try {

@@ -172,7 +172,8 @@ export function encodeErrorReplyCommand(name: string, request: string): number {
 export function encodeHelloCommand(text: string): number {
   const versions = Number.parseInt(text, /^0x/i.test(text) ? 16 : 10) >>> 0;
   const highest = 31 - Math.clz32(versions);
-  const bytes = encodeMessage(highest as OfVersion, 1, { kind: 'hello', versions });
+  // There is no version 0.
+  const bytes = encodeMessage(highest as OfVersion, 1, { kind: 'hello', versions: (versions & ~1) >>> 0 });
   print(hexDump(bytes, 'bare'));
   print(printBytes(bytes, { verbosity: 0 }));
   return 0;

@@ -1,10 +1,7 @@
 // The commands of ovs-ofctl about a switch and its ports: show, dump-ports, dump-desc, get-frags, mod-port, probe, monitor, ...
 import { ConfigError } from '../../base/errors.ts';
 import { parsePort } from '../../flow/field-text.ts';
-import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
-import { parseActions } from '../../openflow/text/action-parse.ts';
-import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
@@ -158,7 +155,8 @@ export async function modPort(bridge: string, port: string, action: string, sett
   if (change === undefined) throw new ConfigError(`unknown mod-port command '${action}'`);
   return withSession(bridge, settings, async (session) => {
     const ports = await fetchPorts(session);
-    const number = parsePort(port, namesOf(ports));
+    // By number or name alone: the words for special ports are none here.
+    const number = /^\d+$|^0x/.test(port) ? parsePort(port, {}) : namesOf(ports).number(port);
     const desc = ports.find((candidate) => candidate.port === number);
     if (desc === undefined) throw new ConfigError(`${bridge}: couldn't find port \`${port}'`);
     session.connection.send({
@@ -169,37 +167,6 @@ export async function modPort(bridge: string, port: string, action: string, sett
       mask: change.bit,
       advertise: 0,
     });
-    await session.barrier();
-  });
-}
-
-/** packet-out FLOW: the place of arrival, the frame (`packet=`) and the actions as one text. */
-export async function packetOutText(bridge: string, text: string, settings: SessionSettings): Promise<number> {
-  return withSession(bridge, settings, async (session) => {
-    const names = namesOf(await fetchPorts(session));
-    session.connection.send(parsePacketOut(text, names));
-    await session.barrier();
-  });
-}
-
-/** packet-out IN_PORT ACTIONS PACKET..., the frames in hexadecimal */
-export async function packetOut(bridge: string, args: readonly string[], settings: SessionSettings): Promise<number> {
-  const [inPort = '', actions = '', ...frames] = args;
-  return withSession(bridge, settings, async (session) => {
-    const names = namesOf(await fetchPorts(session));
-    const port = parsePort(inPort, names);
-    if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${inPort}'`);
-    const parsed = parseActions(actions, { names });
-    for (const hex of frames) {
-      if (!/^([0-9a-f]{2})+$/i.test(hex)) throw new ConfigError(`Trailing garbage in packet data`);
-      session.connection.send({
-        kind: 'packetOut',
-        bufferId: 0xffffffff,
-        match: inPortMatch(port),
-        actions: parsed,
-        data: Buffer.from(hex, 'hex'),
-      });
-    }
     await session.barrier();
   });
 }

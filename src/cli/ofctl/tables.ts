@@ -134,7 +134,7 @@ export async function queueGetConfig(
   settings: SessionSettings,
 ): Promise<number> {
   const isAny = (text: string | undefined): boolean => text === undefined || /^(any|all)$/i.test(text);
-  const wantedQueue = isAny(queue) ? ALL_QUEUES : Number(queue);
+  const wantedQueue = isAny(queue) ? ALL_QUEUES : Number.parseInt(queue ?? '', 10) >>> 0;
   return withSession(bridge, settings, async (session) => {
     let number: number | undefined = isAny(port) ? ANY : parsePort(port ?? '');
     if (number === undefined) {
@@ -142,9 +142,11 @@ export async function queueGetConfig(
       if (number === undefined) throw new ConfigError(`${bridge}: unknown port \`${port}'`);
     }
     if (session.version >= 5) return printAnswer(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue });
-    if (wantedQueue !== ALL_QUEUES)
-      throw new ConfigError("queue-get-config needs OpenFlow 1.4 or later for a single queue ('-O OpenFlow14')");
-    const ports = number === ANY ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00) : [number];
+    // Before OpenFlow 1.4 a port is asked about, in OpenFlow 1.0 never all of them at once.
+    const ports =
+      number === ANY && session.version === 1
+        ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00)
+        : [number];
     for (const one of ports) await printAnswer(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES });
   });
 }

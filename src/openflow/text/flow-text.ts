@@ -84,7 +84,7 @@ export function cutCommand(text: string, otherwise: FlowModCommand): { command: 
 }
 
 /** Where `actions=` begins, and the text before it. */
-function cutActions(text: string): { before: string; actions: string | undefined } {
+export function cutActions(text: string): { before: string; actions: string | undefined } {
   // The word may be part of a longer one, as in the reference.
   const at = text.indexOf('action');
   const mark = at < 0 ? -1 : text.indexOf('=', at);
@@ -99,12 +99,6 @@ export function parseFlow(text: string, command: FlowModCommand, names?: PortNam
   if (takes.actions && actions === undefined) throw new ConfigError('must specify an action');
   for (const word of splitKeyValues(before)) applyWord(mod, word.key, word.value, takes, names);
   if (takes.actions) mod.actions = parseActions(actions ?? '', { names });
-  if (command === 'add') {
-    if (mod.cookieMask !== 0n && mod.cookieMask !== 0xffffffffffffffffn) fault('flow additions cannot use a cookie mask');
-    if (mod.cookieMask !== 0n) mod.newCookie = mod.cookie;
-    mod.cookie = 0n;
-    mod.cookieMask = 0n;
-  }
   // A modification without a mask adds what it does not find, and for that it needs a cookie.
   if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
   return mod;
@@ -117,7 +111,6 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
       mod.flags[flag] = true;
       return;
     }
-    if (flag !== undefined) return;
     if (key === 'allow_hidden_fields') return;
   }
   const told = (field: Field, mask: bigint): void => {
@@ -173,14 +166,14 @@ function applyCookie(mod: FlowMod, text: string): void {
   const [valueText = '', maskText] = text.split('/');
   const value = u64(valueText);
   if (maskText !== undefined) {
+    if (mod.command === 'add') fault('flow additions cannot use a cookie mask');
     mod.cookie = value;
     mod.cookieMask = u64(maskText);
-  } else if (mod.command === 'modify' || mod.command === 'modify_strict') {
-    // Without a mask, a modify sets the cookie; with one, it selects by it.
-    mod.newCookie = value;
+  } else if (mod.command === 'delete' || mod.command === 'delete_strict') {
+    fault('cannot set cookie (to match on a cookie, specify a mask, e.g. cookie=1/-1)');
   } else {
-    mod.cookie = value;
-    mod.cookieMask = 0xffffffffffffffffn;
+    // Without a mask, an addition or a modification sets the cookie; with one, a modification selects by it.
+    mod.newCookie = value;
   }
 }
 

@@ -165,7 +165,8 @@ function parseBuckets(text: string, type: GroupType, command: GroupCommand, name
   });
 }
 
-const INSTRUCTIONS: ReadonlyMap<Action['kind'], string> = new Map([
+/** What is no action, by its name in the text. */
+export const INSTRUCTIONS: ReadonlyMap<Action['kind'], string> = new Map([
   ['gotoTable', 'goto_table'],
   ['writeMetadata', 'write_metadata'],
   ['writeActions', 'write_actions'],

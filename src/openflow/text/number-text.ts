@@ -37,8 +37,13 @@ export function u64(text: string): bigint {
 
 /** A table by number or name. */
 export function tableOf(text: string, names: PortNames | undefined, message = `unknown table "${text}"`): number {
-  const value = parseInteger(text);
+  // Decimal, whatever it begins with.
+  const value = /^\s*[-+]?\d+$/.test(text) ? BigInt(text.trim().replace('+', '')) : undefined;
   if (value !== undefined && value > 255n && value <= 0xffff_ffffn) log.warn(`table ${value} is outside the supported range 0 through 255`);
+  if (value !== undefined && value < 0n) {
+    log.warn(`Negative value ${value} is not a valid table number.`);
+    return fault(message);
+  }
   if (value === undefined) return tableNamed(text, names) ?? fault(message);
   if (value > 255n) return fault(message);
   return Number(value);
