@@ -8,6 +8,7 @@ import { PolledStream } from './polled-stream.ts';
 import { replayHooks } from './replay-hooks.ts';
 import { type ListenFault, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
+import { setSocketDscp } from './socket-dscp.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
@@ -83,6 +84,9 @@ export async function listenPolled(
   return {
     name: target,
     boundPort,
+    setDscp: (dscp) => {
+      if (!isUnix && isOpen) setSocketDscp(fd, family === AF_INET6, dscp);
+    },
     close: () => {
       if (!isOpen) return;
       isOpen = false;
