@@ -128,11 +128,11 @@ export class Reconnect {
   }
 
   /** Drops the connection, if any, and connects again: JSON-RPC at once, OpenFlow after a wait. */
-  reconnect(): void {
+  reconnect(isTold = true): void {
     if (this.#state === 'VOID' || this.#state === 'DISCONNECTED') return;
     if (this.#state === 'CONNECTING') return;
     if (this.isConnected) {
-      this.#log.info(`${this.name}: disconnecting`);
+      if (isTold) this.#log.info(`${this.name}: disconnecting`);
       this.#disconnectedAt = this.#clock.now();
       this.#actions.drop();
       if (this.#voice === 'rconn') {

@@ -22,6 +22,8 @@ export interface Stream {
   close(): void;
   /** Closes at once. */
   destroy(): void;
+  /** Sets the differentiated services code point of packets, where the connection is one of TCP. */
+  setDscp?(dscp: number): void;
 }
 
 /** What the owner of a stream is told. */
@@ -40,6 +42,8 @@ export interface Listener {
   /** The TCP port bound, 0 for a Unix socket. */
   readonly boundPort: number;
   close(): void;
+  /** Sets the differentiated services code point of connections to come, where they are of TCP. */
+  setDscp?(dscp: number): void;
 }
 
 class PipeEnd implements Stream {

@@ -8,6 +8,7 @@ import { PolledStream } from './polled-stream.ts';
 import { replayHooks } from './replay-hooks.ts';
 import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
+import { setSocketDscp } from './socket-dscp.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
@@ -87,6 +88,9 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
   return {
     name: target,
     boundPort,
+    setDscp: (dscp) => {
+      if (!isUnix && isOpen) setSocketDscp(fd, family === AF_INET6, dscp);
+    },
     close: () => {
       if (!isOpen) return;
       isOpen = false;

@@ -88,6 +88,17 @@ class SocketStream implements Stream {
   destroy(): void {
     this.#socket.destroy();
   }
+
+  setDscp(dscp: number): void {
+    setHandleDscp(this.#socket, this.#socket.remoteFamily === 'IPv6', dscp);
+  }
+}
+
+/** The runtime tells the descriptor of a socket by its handle alone. */
+function setHandleDscp(socket: Socket | Server, isIpv6: boolean, dscp: number): void {
+  const fd = (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
+  // Only who asks for this loads what calls the system.
+  if (fd >= 0) void import('./socket-dscp.ts').then(({ setSocketDscp }) => setSocketDscp(fd, isIpv6, dscp));
 }
 
 /** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
@@ -268,6 +279,9 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
   return {
     name: target,
     boundPort,
+    setDscp: (dscp) => {
+      if (!isUnix) setHandleDscp(server, boundHost.startsWith('['), dscp);
+    },
     close: () => {
       server.close(release);
       if (isUnix) removeSocketFile(parsed.path);

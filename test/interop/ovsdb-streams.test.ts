@@ -39,7 +39,7 @@ interface Monitor {
 
 const tally = { transactions: 0, updates: 0, changes: 0, resumed: 0, found: 0 };
 
-/** Debian's server dies of some requests: there is nothing to compare with then. */
+/** Debian's server dies of some requests, and as a cluster of one answers nothing any more after others: there is nothing to compare with then. */
 class Died extends Error {}
 
 /** Walks two servers through the same steps. `transact` makes a transaction known to both. */
@@ -48,7 +48,6 @@ class Walk {
   readonly sides: readonly Side[];
   readonly databases: readonly { schema: RandomSchema; generator: OperationGenerator }[];
   monitors: Monitor[] = [];
-  context = '';
   #ids = 0;
 
   constructor(dice: Dice, sides: readonly Side[], schemas: readonly RandomSchema[]) {
@@ -68,9 +67,22 @@ class Walk {
         return rpc.call(method, text);
       }),
     );
+    this.record(`${client} ${method} ${asked[0]}\n   -> ${a.slice(0, 300)}`);
+    if (a === 'closed') throw new Died();
     const isFault = (answer: string): boolean => answer.startsWith('{"error":{');
     if (!(mayDiffer && isFault(a) && isFault(b))) assert.equal(b, a, `${method} ${asked[0]}\n${this.context}`);
     return isFault(a) || isFault(b) ? '' : a;
+  }
+
+  /** The last steps, for whoever has to find out. */
+  readonly #past: string[] = [];
+  record(text: string): void {
+    this.#past.push(text);
+    if (this.#past.length > 60) this.#past.shift();
+  }
+
+  get context(): string {
+    return `steps until then:\n${this.#past.join('\n')}`;
   }
 
   async settle(): Promise<void> {
@@ -109,7 +121,12 @@ class Walk {
     const next = dice.chance(25) ? `"n${this.#ids++}"` : monitor.id;
     const conditions = tables.map((table) => `"${table.name}":[{"where":${generator.where(table)}}]`);
     const answer = await this.ask(monitor.client, 'monitor_cond_change', `[${monitor.id},${next},{${conditions.join(',')}}]`, true);
-    if (answer === '') return;
+    if (answer === '') {
+      // Of a change that it refuses the reference leaves in force what the hashes of tables brought before the fault.
+      this.monitors.splice(this.monitors.indexOf(monitor), 1);
+      await this.ask(monitor.client, 'monitor_cancel', `[${monitor.id}]`);
+      return;
+    }
     tally.changes++;
     monitor.id = next;
   }
@@ -140,7 +157,7 @@ class Walk {
     const work = async (): Promise<void> => {
       const { schema, generator } = dice.pick(this.databases);
       const operations = generator.transaction();
-      this.context = `${schema.name}: [${operations.join(',\n')}]\nmonitors ${JSON.stringify(this.monitors.map(({ schema: _, ...rest }) => rest))}`;
+      this.record(`transact ${schema.name}: [${operations.join(',\n')}]`);
       tally.transactions++;
       await transact(schema, operations);
     };
@@ -218,7 +235,9 @@ async function relayed(seed: number): Promise<void> {
     }
     /** Both relays have what the source has. */
     const caughtUp = async (schema: RandomSchema): Promise<void> => {
-      const want = JSON.stringify(await source.contents(schema));
+      const contents = await Promise.race([source.contents(schema), sleep(ANSWER_MS)]);
+      if (contents === undefined) throw new Died();
+      const want = JSON.stringify(contents);
       for (const side of sides) {
         let have = '';
         for (let i = 0; i < 400 && have !== want; i++) {
@@ -244,14 +263,15 @@ async function relayed(seed: number): Promise<void> {
     for (let i = 0; i < 4; i++) await walk.watch();
     for (let i = 0; i < steps; i++) {
       await walk.step(async (schema, operations) => {
+        // What the reference prints of the largest number it cannot read again.
+        if (operations.some((operation) => operation.includes('e308'))) return;
         if ((await transact(source, 0, schema, operations)) === 'closed') throw new Died();
         await caughtUp(schema);
       });
     }
   } catch (error) {
     if (!(error instanceof Died)) throw error;
-    for (let i = 0; i < 200 && source.isAlive; i++) await sleep(25);
-    assert.ok(!source.isAlive && sides[1]?.isAlive, 'not of the reference alone');
+    assert.ok(sides[1]?.isAlive, 'not of the reference alone');
   } finally {
     for (const side of [...sides, source]) await side.stop();
     rmSync(dir, { recursive: true, force: true });

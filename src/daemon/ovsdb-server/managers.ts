@@ -76,6 +76,15 @@ export function wantedRemotes(server: OvsdbServer, place: RemoteColumn): Map<str
   return wanted;
 }
 
+/** What a row has that says nothing better: internetwork control. */
+const DEFAULT_DSCP = 48;
+
+/** As C's atoi reads it. */
+function parseDscp(text: string | undefined): number {
+  const number = text === undefined ? DEFAULT_DSCP : Number(/^\s*[-+]?\d+/.exec(text)?.[0] ?? 0);
+  return number >= 0 && number <= 63 ? number : DEFAULT_DSCP;
+}
+
 function rowOptions(row: Row): RemoteOptions {
   const probe = field(row, 'inactivity_probe')?.keys[0];
   const role = field(row, 'role')?.keys[0];
@@ -83,6 +92,7 @@ function rowOptions(row: Row): RemoteOptions {
   return {
     ...(probe === undefined ? {} : { probeIntervalMs: Number(probe) }),
     ...(backoff === undefined ? {} : { maxBackoffMs: Number(backoff) }),
+    dscp: parseDscp(mapText(row, 'other_config', 'dscp')),
     ...(typeof role === 'string' ? { role } : {}),
     isReadOnly: field(row, 'read_only')?.keys[0] === true,
   };

@@ -40,6 +40,8 @@ export interface RemoteOptions {
   maxBackoffMs?: number;
   isReadOnly?: boolean;
   role?: string;
+  /** The differentiated services code point of its packets. */
+  dscp?: number;
 }
 
 /** How a remote fares, for the status columns of its row. */
@@ -79,9 +81,12 @@ export class Remote {
 
   /** Takes other intervals. As with the reference, what a remote may do stays as it was when it began. */
   configure(options: RemoteOptions): void {
-    const { isReadOnly = false, role = '' } = this.#options;
+    const { isReadOnly = false, role = '', dscp } = this.#options;
     this.#options = { ...options, isReadOnly, role };
     this.#reconnect?.configure(this.#timing);
+    if (dscp === options.dscp) return;
+    this.#listener?.setDscp?.(options.dscp ?? 0);
+    this.reconnect(false);
   }
 
   get #timing(): { maxBackoffMs: number; probeIntervalMs: number } {
@@ -111,6 +116,7 @@ export class Remote {
         onFault: (name, error, isPeer) => this.#sayRefused(name, strerror(error.errno), isPeer),
       });
       if (this.#isClosed) this.#listener.close();
+      if (this.#options.dscp !== undefined) this.#listener.setDscp?.(this.#options.dscp);
       // Only of a port that the kernel chose.
       if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0?(:|$)/.test(this.target))
         socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);
@@ -150,6 +156,7 @@ export class Remote {
         stream.destroy();
         return;
       }
+      if (this.#options.dscp !== undefined) stream.setDscp?.(this.#options.dscp);
       this.#reconnect?.connected();
       this.#accept(stream);
     } catch (error) {
@@ -217,9 +224,9 @@ export class Remote {
   }
 
   /** Ends all connections; active ones come back. */
-  reconnect(): void {
+  reconnect(isTold = true): void {
     if (this.#reconnect !== undefined) {
-      this.#reconnect.reconnect();
+      this.#reconnect.reconnect(isTold);
       return;
     }
     for (const session of this.#sessions) session.close();
