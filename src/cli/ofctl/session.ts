@@ -17,6 +17,8 @@ export interface SessionSettings {
   versions: number;
   /** Whether OpenFlow 1.0 flows are spoken of in Nicira's form. */
   useNicira: boolean;
+  /** Whether names of ports and tables are shown; undefined: only to a person at a terminal. */
+  names?: boolean | undefined;
 }
 
 /** The connection name that a user's word stands for. */

@@ -7,7 +7,7 @@ import { parseActions } from '../../openflow/text/action-parse.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
-import { fetchPorts, namesOf } from './names.ts';
+import { fetchPorts, namesOf, namesToShow } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { Session, SwitchRefusal } from './session.ts';
 
@@ -27,9 +27,11 @@ async function withSession(
 }
 
 /** Asks and prints what comes back, be it a refusal: to these commands that is an answer like another. */
-async function print(session: Session, message: Message): Promise<void> {
+async function print(session: Session, message: Message, withNames = false): Promise<void> {
   try {
-    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+    const parts = await session.ask(message);
+    const names = withNames ? await namesToShow(session) : undefined;
+    for (const part of parts) process.stdout.write(printMessage(part, { names }));
   } catch (error) {
     if (!(error instanceof SwitchRefusal)) throw error;
     process.stdout.write(error.message);
@@ -38,7 +40,7 @@ async function print(session: Session, message: Message): Promise<void> {
 
 /** A request whose answer is printed as it comes. */
 export const dump = (bridge: string, settings: SessionSettings, message: Message, firstXid = 1): Promise<number> =>
-  withSession(bridge, settings, (session) => print(session, message), firstXid);
+  withSession(bridge, settings, (session) => print(session, message, settings.names ?? process.stdout.isTTY === true), firstXid);
 
 /** show */
 export const show = (bridge: string, settings: SessionSettings): Promise<number> =>
@@ -184,7 +186,7 @@ export async function modPort(bridge: string, port: string, action: string, sett
   if (change === undefined) throw new ConfigError(`unknown mod-port command '${action}'`);
   return withSession(bridge, settings, async (session) => {
     const ports = await fetchPorts(session);
-    const number = parsePort(port, namesOf(ports));
+    const number = /^\d+$/.test(port) ? parsePort(port) : (namesOf(ports).number(port) ?? parsePort(port));
     const desc = ports.find((candidate) => candidate.port === number);
     if (desc === undefined) throw new ConfigError(`${bridge}: couldn't find port \`${port}'`);
     session.connection.send({
