@@ -12,6 +12,7 @@ import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import {
   applyLogOptions,
+  BACKGROUND_OPTIONS,
   fail,
   LOG_OPTIONS,
   type OptionSpec,
@@ -37,13 +38,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'replay', argument: 'optional' },
   { name: 'leader-only' },
   { name: 'no-leader-only' },
-  { name: 'detach' },
-  { name: 'no-self-confinement' },
-  { name: 'no-chdir' },
-  { name: 'pidfile', argument: 'optional' },
-  { name: 'overwrite-pidfile' },
-  { name: 'monitor' },
-  { name: 'user', argument: 'required' },
+  ...BACKGROUND_OPTIONS,
   { name: 'help', short: 'h' },
   { name: 'version', short: 'V' },
   ...LOG_OPTIONS,

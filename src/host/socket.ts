@@ -15,6 +15,8 @@ const MAX_SOCKET_PATH = 107;
 const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
 const ENOENT = 2;
+/** Differentiated services codepoint of connections that were given none: CS6, network control, as in Open vSwitch. */
+export const DEFAULT_DSCP = 48;
 /** The reference makes its sockets for owner and group only. */
 export const SOCKET_MODE = 0o750;
 
@@ -99,7 +101,7 @@ export function shortPath(path: string): { path: string; release: () => void } {
 }
 
 /** Connects to `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
-export async function connectStream(target: string, defaultPort = 0): Promise<Stream> {
+export async function connectStream(target: string, defaultPort = 0, dscp = DEFAULT_DSCP): Promise<Stream> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   if (parsed.kind === 'unix') {
@@ -114,7 +116,7 @@ export async function connectStream(target: string, defaultPort = 0): Promise<St
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
   tls?.checkTlsKeys(target);
   const connected = await new Promise<Socket>((resolve, reject) => {
-    const socket = net().connect({ host: parsed.host, port: parsed.port, noDelay: true });
+    const socket = net().connect({ host: parsed.host, port: parsed.port, noDelay: true, typeOfService: dscp << 2 });
     const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(target) : error));
     socket.once('error', failed);
     socket.once('connect', () => {
@@ -135,6 +137,15 @@ function isNameFault(error: Error): boolean {
 function unknownHost(target: string): Error {
   logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
   return Object.assign(new Error(strerror(EAFNOSUPPORT)), { errno: -EAFNOSUPPORT });
+}
+
+/** A peer that is gone already needs none. */
+function setDscp(socket: Socket, dscp: number): void {
+  try {
+    socket.setTypeOfService(dscp << 2);
+  } catch {
+    // Its end is told by the socket itself.
+  }
 }
 
 function peerName(socket: Socket, kind: string): string {
@@ -168,7 +179,12 @@ let unixPeers = 0;
 export const nextUnixPeer = (): string => `unix#${unixPeers++}`;
 
 /** Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
-export async function listenStream(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
+export async function listenStream(
+  target: string,
+  onStream: (stream: Stream) => void,
+  defaultPort = 0,
+  dscp = DEFAULT_DSCP,
+): Promise<Listener> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
@@ -177,6 +193,7 @@ export async function listenStream(target: string, onStream: (stream: Stream) =>
   let handshakes = 0;
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
+    if (!isUnix) setDscp(socket, dscp);
     if (tls === undefined) {
       onStream(new SocketStream(name, socket));
       return;

@@ -153,3 +153,31 @@ export class Session {
     this.connection.close();
   }
 }
+
+/** Runs `run` with a session that is closed behind it; 0, the exit code. */
+export async function withSession(
+  bridge: string,
+  settings: SessionSettings,
+  run: (session: Session) => Promise<void>,
+  firstXid = 1,
+): Promise<number> {
+  const session = await Session.open(bridge, settings, firstXid);
+  try {
+    await run(session);
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+/** Asks and prints what comes back, a refusal too: to some commands that is an answer like another. */
+export async function printAnswer(session: Session, message: Message, withNames = false): Promise<void> {
+  try {
+    const parts = await session.ask(message);
+    const names = withNames ? await (await import('./names.ts')).namesToShow(session) : undefined;
+    for (const part of parts) process.stdout.write(printMessage(part, { names }));
+  } catch (error) {
+    if (!(error instanceof SwitchRefusal)) throw error;
+    process.stdout.write(error.message);
+  }
+}

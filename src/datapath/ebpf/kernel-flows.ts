@@ -5,7 +5,8 @@
 //      whatever else is done to flows. A new mask or shape makes a new program, loaded once for all that came in the same moment, which
 //      replaces the running one at every port in place.
 //   3. Until the new program runs, the frames concerned reach user space, which has every flow: nothing is lost meanwhile.
-//   4. Masks stand in the order of their hits lately; masks without flows are left out.
+//   4. Masks stand in the order of their hits, which are counted every few seconds; masks without flows are left out. Nothing that a new
+//      mask brings about goes through all flows.
 //   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -25,7 +26,7 @@ import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, planKey } from './flow-plan.ts';
 import { IndexPool } from './index-pool.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
-import { isWorthReordering } from './mask-order.ts';
+import { idleMask, isWorthReordering, type MaskUse } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
 import { compileProgram, MAX_MASKS, type MaskSpec } from './program.ts';
 
@@ -36,15 +37,13 @@ const REORDER_MS = 5000;
 const LIMIT_MS = 60_000;
 const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
-interface Mask extends MaskSpec {
+interface Mask extends MaskSpec, MaskUse {
   name: string;
   fd: number;
-  /** How many flows it has. */
-  flows: number;
+  /** Those that the kernel carries. */
+  flows: Set<Installed>;
   hits: number;
   hitsBefore: number;
-  /** When it was made. */
-  sinceMs: number;
 }
 
 interface Installed {
@@ -303,7 +302,7 @@ export class KernelFlows {
     this.#commitSoon();
     this.#batched.push(flow);
     flow.actions = list;
-    mask.flows++;
+    mask.flows.add(flow);
     this.#activeCount++;
     return undefined;
   }
@@ -334,7 +333,7 @@ export class KernelFlows {
       this.#actions.give(flow.actions!);
       flow.actions = undefined;
       this.#activeCount--;
-      flow.mask.flows--;
+      flow.mask.flows.delete(flow);
     }
     if (this.#reload === undefined) this.#holds.releaseAll();
   }
@@ -347,7 +346,7 @@ export class KernelFlows {
     this.#actions.give(flow.actions);
     flow.actions = undefined;
     this.#activeCount--;
-    flow.mask.flows--;
+    flow.mask.flows.delete(flow);
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
@@ -362,14 +361,14 @@ export class KernelFlows {
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const mask = { name, map, words, masks, fd, flows: 0, hits: 0, hitsBefore: 0, sinceMs: performance.now() };
+    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0, busyMs: performance.now() };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
   }
 
   #dropMask(mask: Mask): void {
-    if (mask.flows > 0) for (const flow of this.#flows.values()) if (flow.mask === mask) this.#deactivate(flow);
+    for (const flow of mask.flows) this.#deactivate(flow);
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -377,33 +376,24 @@ export class KernelFlows {
     this.#store?.unpinMask(mask.map);
   }
 
-  /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were ordered last. */
+  /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were measured last. */
   #dropIdleMask(): void {
-    const hits = this.#hits();
-    let idle: Mask | undefined;
-    for (const mask of this.#masks.values()) {
-      if (performance.now() - mask.sinceMs < this.#idleMs || (hits.get(mask) ?? 0) !== mask.hitsBefore) continue;
-      if (idle === undefined || mask.hits < idle.hits) idle = mask;
-    }
+    const idle = idleMask(this.#masks.values(), performance.now(), this.#idleMs, (mask) => this.#hits(mask));
     if (idle === undefined) return;
-    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows);
+    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.size);
     this.#dropMask(idle);
   }
 
-  /** Frames that the flows of masks carried. */
-  #hits(): Map<Mask, number> {
+  /** Frames that the flows of a mask carried. */
+  #hits({ flows }: Mask): number {
     const { words } = this.#counters;
-    const hits = new Map<Mask, number>();
-    for (const { mask, actions, counters } of this.#flows.values()) {
-      if (actions === undefined) continue;
-      const count = words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
-      if (count > 0) hits.set(mask, (hits.get(mask) ?? 0) + count);
-    }
+    let hits = 0;
+    for (const { counters } of flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
     return hits;
   }
 
   #dropEmptyMasks(): void {
-    for (const mask of [...this.#masks.values()]) if (mask.flows === 0) this.#dropMask(mask);
+    for (const mask of [...this.#masks.values()]) if (mask.flows.size === 0) this.#dropMask(mask);
   }
 
   #reloadSoon(): void {
@@ -448,24 +438,21 @@ export class KernelFlows {
     }
   }
 
-  /** Masks, those with the most hits lately first. */
+  /** Masks, those with the most hits in the last interval first. */
   #ordered(): Mask[] {
-    const counted = this.#hits();
-    const lately = (mask: Mask): number => mask.hits + (counted.get(mask) ?? 0) - mask.hitsBefore;
-    return [...this.#masks.values()].sort((a, b) => lately(b) - lately(a) || b.flows - a.flows);
+    return [...this.#masks.values()].sort((a, b) => b.hits - a.hits || b.flows.size - a.flows.size);
   }
 
   /** At regular times. */
   #measure(): void {
     if (this.#masks.size < 2) return;
-    const counted = this.#hits();
     let empty = 0;
     for (const mask of this.#masks.values()) {
-      const hits = counted.get(mask) ?? 0;
+      const hits = this.#hits(mask);
       // Flows that have gone took their frames with them.
       mask.hits = Math.max(0, hits - mask.hitsBefore);
       mask.hitsBefore = hits;
-      if (mask.flows === 0) empty++;
+      if (mask.flows.size === 0) empty++;
     }
     if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.reload();
   }

@@ -15,6 +15,7 @@ import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
+import type { UpcallOrder } from '../../netdev/punt-ring.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
@@ -65,7 +66,7 @@ export class UserspaceCore {
   readonly conntrack: Conntrack;
   #random = 0x2545f491;
   /** How far upcalls have been queued, and dealt with. */
-  readonly upcallOrder: { readonly written: number; done: number; refusesMiss(port: number, length: number): boolean };
+  readonly upcallOrder: UpcallOrder & { done: number };
   /** Fetches lists that may be on their way here. */
   onUnknownList: () => void = () => {};
   /** Datapath clock, set by the owner once a batch. */
@@ -85,6 +86,7 @@ export class UserspaceCore {
       },
       done: 0,
       refusesMiss: (port, length) => upcalls.refusesMiss(port, length),
+      hasRoomAgain: (port) => upcalls.hasRoomAgain(port),
     };
     this.#newPacket = makePacket;
     this.#executed.push(makePacket());

@@ -88,6 +88,14 @@ export class UpcallQueue {
     return (control[8 + port]! + size) * SHARE > this.#size - used;
   }
 
+  /** Whether a port whose misses were refused has a fifth of its share free again, or misses are not refused any more. */
+  hasRoomAgain(port: number): boolean {
+    const control = this.#control;
+    if (control[IN_KERNEL] === 0 || port >= MAX_PORTS) return true;
+    const used = ((control[WRITTEN]! >>> 0) - control[READ]!) >>> 0;
+    return control[8 + port]! * SHARE * 1.25 <= this.#size - used;
+  }
+
   /** How far the queue is written. */
   get written(): number {
     return Atomics.load(this.#control, WRITTEN);

@@ -129,6 +129,8 @@ export const controllerAt = (target: string, overrides: Partial<ControllerReques
   probeIntervalMs: 5000,
   rateLimit: 0,
   burstLimit: 0,
+  queueLength: 100,
+  dscp: 48,
   enableAsync: true,
   ...overrides,
 });
