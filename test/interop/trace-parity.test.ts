@@ -42,7 +42,7 @@ const SETS: readonly string[] = [
 ];
 
 /** Ports whose names mean something else, or hold more than ASCII. */
-const NAMES = ['LOCAL', 'none', '-x', '-1', '*', 'é', '1', '"q', 'a b', 'xxxxxxxxxxxxxxé'];
+const NAMES = ['LOCAL', 'none', '-x', '-1', '*', 'é', '1', '"q', 'a b', 'xxxxxxxxxxxxxxx'];
 
 test('names of ports', { skip }, async (t) => {
   const hosts = await pair(world(t), ['--enable-dummy=override']);
