@@ -168,6 +168,8 @@ function transport(key: Key, mask: Key, isIpv6: boolean, full: boolean): string[
     case 58: {
       if (!isIpv6) return [];
       const type = high(key[W.TP]);
+      // Where the type is not known whole, nothing is said of what only its messages have.
+      if (!full && (u32(mask[W.TP]) & 0x00ff00ff) !== 0x00ff00ff) return icmp('icmpv6', key, mask, full);
       const nd = new Group(full && (type === 135 || type === 136));
       nd.ipv6('target', key, mask, W.ND_TARGET)
         .mac('sll', key, mask, W.ARP_HW * 32)
@@ -212,7 +214,7 @@ export function networkText(key: Key, mask: Key, etherType: number, full: boolea
         .number('op', type & 255, typeMask & 255, 255)
         .mac('sha', key, mask, W.ARP_HW * 32)
         .mac('tha', key, mask, W.ARP_HW * 32 + 48)
-        .text(etherType === 0x0806 ? 'arp' : 'rarp');
+        .text('arp');
     case 0x8847:
     case 0x8848:
       return mplsText(key, mask, full);
@@ -225,6 +227,8 @@ export function networkText(key: Key, mask: Key, etherType: number, full: boolea
 /** All entries down to the bottom of the stack, as soon as one of their bits matters. */
 function mplsText(key: Key, mask: Key, full: boolean): string[] {
   if (mask.subarray(W.MPLS, W.MPLS + 3).every((word) => word === 0) && !full) return [];
+  // A frame that ends before its labels has none to tell.
+  if (key.subarray(W.MPLS, W.MPLS + 3).every((word) => word === 0)) return full ? ['mpls((bad key length 0)'] : [];
   const entries: string[] = [];
   for (let i = 0; i < 3; i++) {
     const lse = u32(key[W.MPLS + i]);
@@ -237,14 +241,18 @@ function mplsText(key: Key, mask: Key, full: boolean): string[] {
   return [`mpls(${entries.join(',')})`];
 }
 
-/** Network service header; without anything matched only its name. */
+/** Network service header. Metadata of other types than 1 counts as four words of it that are zero. */
 function nshText(key: Key, mask: Key): string[] {
   const group = new Group(false);
   const [word, bits, path, pathBits] = [u32(key[W.NSH]), u32(mask[W.NSH]), u32(key[W.NSH_PATH]), u32(mask[W.NSH_PATH])];
   group.number('flags', word >>> 24, bits >>> 24, 255).number('ttl', (word >>> 16) & 255, (bits >>> 16) & 255, 255);
   group.number('mdtype', (word >>> 8) & 255, (bits >>> 8) & 255, 255).number('np', word & 255, bits & 255, 255);
   group.number('spi', path >>> 8, pathBits >>> 8, 0xffffff, zeroHex).number('si', path & 255, pathBits & 255, 255);
-  for (let i = 0; i < 4; i++) group.number(`c${i + 1}`, u32(key[W.NSH_C + i]), u32(mask[W.NSH_C + i]), 0xffffffff, zeroHex);
+  const isFixed = ((word >>> 8) & 255) === 1;
+  for (let i = 0; i < 4; i++) {
+    if (isFixed) group.number(`c${i + 1}`, u32(key[W.NSH_C + i]), u32(mask[W.NSH_C + i]), 0xffffffff, zeroHex);
+    else group.raw(`c${i + 1}=0x0`);
+  }
   const text = group.text('nsh');
   return text.length === 0 ? ['nsh()'] : text;
 }
@@ -320,12 +328,15 @@ export function formatDpKey(key: Key, mask: Key, options: KeyTextOptions): strin
   }
   parts.push(...ethernet);
   const etherType = high(key[W.TYPE]);
+  // A tag that the frame ends in is told as an empty one.
+  const isCut = u32(key[W.VLAN0]) === 0 && (etherType === 0x8100 || etherType === 0x88a8);
   const inner = [
     etherType < 0x600 ? 'eth_type(0/0xffff)' : `eth_type(0x${etherType.toString(16).padStart(4, '0')})`,
     ...networkText(key, mask, etherType, full),
     ...(etherType === 0x0800 || etherType === 0x86dd ? transport(key, mask, etherType === 0x86dd, full) : []),
   ];
-  let text = inner.join(',');
+  if (isCut) inner.push(...vlanText(0, VLAN_CFI | 0xfff, full), 'encap()');
+  let text = u32(key[W.VLAN0]) !== 0 && etherType < 0x600 ? '' : inner.join(',');
   for (const word of [W.VLAN1, W.VLAN0]) {
     const tag = u32(key[word]);
     if (tag === 0) continue;

@@ -43,8 +43,15 @@ export function parsePort(text: string, names?: PortNames): number | undefined {
     if (number <= 0xffffffffn) log.warn(`port ${number} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff`);
     return undefined;
   }
-  const named = names?.number?.(text.startsWith('"') ? unquote(text) : text);
-  return named ?? RESERVED.get(text.toUpperCase());
+  // A port of such a name is meant by the name in quotes.
+  const reserved = RESERVED.get(text.toUpperCase());
+  if (reserved !== undefined) return reserved;
+  if (text.startsWith('-')) {
+    log.warn(`Negative value ${text} is not a valid port number.`);
+    return undefined;
+  }
+  const name = text.startsWith('"') ? unquote(text) : text;
+  return name === undefined ? undefined : names?.number?.(name);
 }
 
 function warnReserved(port: number): void {
@@ -55,11 +62,14 @@ function warnReserved(port: number): void {
     );
 }
 
-function unquote(text: string): string {
+/** The text between quotes; undefined when they do not end. */
+function unquote(text: string): string | undefined {
+  if (text.length < 2 || !text.endsWith('"')) return undefined;
   try {
     return String(JSON.parse(text));
   } catch {
-    return text;
+    const inner = text.slice(1, -1);
+    return inner.includes('"') ? undefined : inner;
   }
 }
 
@@ -81,7 +91,7 @@ const quoteName = (name: string): string => (/^[A-Za-z]\w*$/.test(name) ? name :
 
 /** The number of a table that is written by its name. */
 export const tableNamed = (text: string, names?: PortNames): number | undefined =>
-  names?.tableNumber?.(text.startsWith('"') ? unquote(text) : text);
+  names?.tableNumber?.(text.startsWith('"') ? (unquote(text) ?? text) : text);
 
 /** Reads an integer as strtoull with base 0 does: decimal, 0x hexadecimal, 0 octal. */
 export function parseInteger(text: string): bigint | undefined {

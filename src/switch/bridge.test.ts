@@ -40,6 +40,15 @@ test('a bridge without controllers learns', async () => {
   assert.deepEqual(s.ports(), ['p3']);
 });
 
+test('a NORMAL flow that the user deleted stays deleted when controllers are set anew', async () => {
+  const [, bridge] = await three();
+  const flows = () => [...bridge.core.flows(ALL_FLOWS)].length;
+  bridge.core.flowMod(flowMod({ command: 'delete', table: 255 }));
+  assert.equal(flows(), 0);
+  bridge.controllersSet([]);
+  assert.equal(flows(), 0);
+});
+
 test('counters reach the flow, megaflows go when idle, stations age', async () => {
   const [s, bridge] = await three();
   for (let i = 0; i < 5; i++) s.receive('p1', ethernet(B, A));

@@ -274,7 +274,6 @@ export class Bridge implements SwitchBridge {
 
   controllersSet(requests: readonly ControllerRequest[]): void {
     this.#control.controllersSet(requests);
-    this.core.ensureNormal();
     this.core.megaflows.changed();
   }
 

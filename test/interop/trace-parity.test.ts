@@ -41,6 +41,64 @@ const SETS: readonly string[] = [
   'set_field:5->ip_dscp,set_field:6->ip_dscp,output:1',
 ];
 
+/** Ports whose names mean something else, or hold more than ASCII. */
+const NAMES = ['LOCAL', 'none', '-x', '-1', '*', 'é', '1', '"q', 'a b', 'xxxxxxxxxxxxxxx'];
+
+test('names of ports', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  const steady = (text: string): string => text.replace(/aa:55:aa:55:00:\S\S|duration=[^,]*|xid=\S*|^\S*\|0000\d\|/gm, '');
+  compare(hosts, ['ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 other-config:hwaddr=aa:55:aa:55:00:00']);
+  for (const name of NAMES) {
+    compare(hosts, [`ovs-vsctl --timeout=10 add-port br0 '${name}'`]);
+    const lines = ['show br0', `mod-port br0 '${name}' down`, '--names dump-ports br0', '--names dump-flows br0'];
+    const both = [name, `"${name}"`].map((port) => `add-flow br0 'in_port=${port},actions=output:${port}'`);
+    for (const withOwn of [false, true]) {
+      for (const line of [...both, ...lines]) compare(hosts, [`ovs-ofctl ${line}`], steady, withOwn);
+    }
+    compare(
+      hosts,
+      [name, `"${name}"`].map((port) => `ovs-appctl ofproto/trace br0 'in_port=${port}'`),
+    );
+    compare(hosts, [CLEAR]);
+  }
+});
+
+const ETHERNET = '505400000001505400000002';
+/** Frames that end early, or hold what few do. */
+const FRAMES: readonly string[] = [
+  `${ETHERNET}810000050020424203${'00'.repeat(40)}`,
+  `${ETHERNET}81000005`,
+  `${ETHERNET}88a810058100`,
+  `${ETHERNET}810010050010aaaa03000001080000${'00'.repeat(40)}`,
+  `${ETHERNET}88470000`,
+  `${ETHERNET}8847${'00000000'.repeat(4)}`,
+  `${ETHERNET}894f0fc60103000001ff${'11'.repeat(60)}`,
+  `${ETHERNET}894f0fc20203000001ff${'11'.repeat(60)}`,
+  `${ETHERNET}894f0fc2`,
+  `${ETHERNET}80350001080006040003${'5054000000010a0000015054000000020a000002'}`,
+  `${ETHERNET}86dd6000000000183afffe80${'00'.repeat(13)}01ff02${'00'.repeat(13)}018700000000000000fe80${'00'.repeat(13)}05`,
+];
+
+test('datapath flows of odd frames', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  compare(hosts, [SETUP]);
+  for (const flow of [
+    'actions=2',
+    'icmp6,icmp_type=128,actions=2',
+    'mpls,mpls_label=5,actions=2',
+    'dl_type=0x894f,nsh_mdtype=1,nsh_c1=5,actions=2',
+  ]) {
+    compare(hosts, [add(flow)]);
+    for (const frame of FRAMES) {
+      const wait = 'for i in $(seq 100); do ovs-appctl dpctl/dump-flows | grep -q actions && break; sleep 0.05; done';
+      compare(hosts, [
+        `ovs-appctl revalidator/purge; ovs-appctl netdev-dummy/receive p1 ${frame}; ${wait}`,
+        ...['', '-m'].map((option) => `ovs-appctl dpctl/dump-flows ${option} | sed "s/ufid:[^ ]* //; s/, packets:.*actions:/ actions:/"`),
+      ]);
+    }
+  }
+});
+
 test('programs that differed', { skip }, async (t) => {
   compare(await pair(world(t), ['--enable-dummy=override']), [
     SETUP,

@@ -17,6 +17,8 @@ export interface SessionSettings {
   versions: number;
   /** Whether OpenFlow 1.0 flows are spoken of in Nicira's form. */
   useNicira: boolean;
+  /** Whether names of ports and tables are shown; undefined: only to a person at a terminal. */
+  names?: boolean | undefined;
 }
 
 /** The connection name that a user's word stands for. */
@@ -169,9 +171,11 @@ export async function withSession(
 }
 
 /** Asks and prints what comes back, a refusal too: to some commands that is an answer like another. */
-export async function printAnswer(session: Session, message: Message): Promise<void> {
+export async function printAnswer(session: Session, message: Message, withNames = false): Promise<void> {
   try {
-    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+    const parts = await session.ask(message);
+    const names = withNames ? await (await import('./names.ts')).namesToShow(session) : undefined;
+    for (const part of parts) process.stdout.write(printMessage(part, { names }));
   } catch (error) {
     if (!(error instanceof SwitchRefusal)) throw error;
     process.stdout.write(error.message);

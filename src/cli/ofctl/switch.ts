@@ -9,7 +9,7 @@ import { printAnswer, Session, withSession } from './session.ts';
 
 /** A request whose answer is printed as it comes. */
 export const dump = (bridge: string, settings: SessionSettings, message: Message, firstXid = 1): Promise<number> =>
-  withSession(bridge, settings, (session) => printAnswer(session, message), firstXid);
+  withSession(bridge, settings, (session) => printAnswer(session, message, settings.names ?? process.stdout.isTTY === true), firstXid);
 
 /** show */
 export const show = (bridge: string, settings: SessionSettings): Promise<number> =>

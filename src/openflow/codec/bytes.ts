@@ -1,4 +1,5 @@
 // Reading and writing bytes, big-endian. A reader never reads outside its bytes: a short message is a PeerError by the protocol's name.
+import { isUtf8 } from 'node:buffer';
 import { PeerError } from '../../base/errors.ts';
 
 const words = new Uint32Array(2);
@@ -89,14 +90,12 @@ export class ByteReader {
     return [this.u32(), this.u16()];
   }
 
-  /** Fixed-size text, ended by the first zero byte; each byte is one character. */
+  /** Text in UTF-8 up to a zero; other bytes are taken for Latin-1. */
   text(size: number): string {
-    let text = '';
-    for (const byte of this.take(size)) {
-      if (byte === 0) break;
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    const bytes = this.take(size);
+    const end = bytes.indexOf(0);
+    const own = Buffer.from(bytes.subarray(0, end < 0 ? size : end));
+    return own.toString(isUtf8(own) ? 'utf8' : 'latin1');
   }
 
   /** A big-endian value of `size` bytes. */
@@ -183,7 +182,8 @@ export class ByteWriter {
 
   /** Text in a field of `size` bytes, cut so that at least one zero byte ends it, each character one byte. */
   text(text: string, size: number): this {
-    for (let i = 0; i < size; i++) this.u8(i < size - 1 && i < text.length ? text.charCodeAt(i) & 0xff : 0);
+    const bytes = Buffer.from(text);
+    for (let i = 0; i < size; i++) this.u8(i < size - 1 && i < bytes.length ? bytes[i]! : 0);
     return this;
   }
 

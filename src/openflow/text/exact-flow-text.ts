@@ -42,6 +42,7 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
       addFieldText(match, name, value);
       continue;
     }
+    if (value === '*') refuse(`bad value for ${name} (*: wildcards not allowed here)`);
     let parsed: { value: bigint; mask: bigint };
     try {
       parsed = parseField(field, value ?? '', names);

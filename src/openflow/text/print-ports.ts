@@ -139,7 +139,7 @@ function furtherCounters({ rfc2819 = [], custom = [] }: PortStats): string {
 function formatPortStats(s: PortStats, names?: PortNames): string {
   const count = (name: string, value: bigint): string => `${name}${value === UNKNOWN ? '?' : value}`;
   const label = formatPort(s.port, names);
-  let text = `  port ${label.length < 2 ? ` ${label}` : label}: rx `;
+  let text = `  port ${s.port < 10 ? ' ' : ''}${label}: rx `;
   text += [
     count('pkts=', s.rxPackets),
     count('bytes=', s.rxBytes),
