@@ -8,7 +8,7 @@ import { PolledStream } from './polled-stream.ts';
 import { replayHooks } from './replay-hooks.ts';
 import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
-import { setSocketDscp } from './socket-dscp.ts';
+import { setDescriptorDscp } from './socket-dscp.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
@@ -19,9 +19,6 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
-const IPV6_TCLASS = 67;
-const IPPROTO_IP = 0;
-const IP_TOS = 1;
 const BACKLOG = 511;
 
 /** Like `listenStream`, for a server with many peers. */
@@ -45,12 +42,9 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     if (fd < 0) throw lastError(target);
     if (isUnix) removeSocketFile(parsed.path);
     else setSocketInt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    // Connections that come inherit it. IPv4's is also for IPv4 peers of an IPv6 socket.
-    if (!isUnix) setSocketInt(fd, IPPROTO_IP, IP_TOS, dscp << 2);
-    if (family === AF_INET6) {
-      setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-      setSocketInt(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2);
-    }
+    // Connections that come inherit it.
+    if (!isUnix) setDescriptorDscp(fd, family === AF_INET6, dscp);
+    if (family === AF_INET6) setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (c.bind(fd, address, address.length) < 0) throw lastError(target);
     if (c.listen(fd, BACKLOG) < 0) throw lastError(target);
     if (isUnix) chmodSync(parsed.path, SOCKET_MODE);
@@ -89,7 +83,7 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     name: target,
     boundPort,
     setDscp: (dscp) => {
-      if (!isUnix && isOpen) setSocketDscp(fd, family === AF_INET6, dscp);
+      if (!isUnix && isOpen) setDescriptorDscp(fd, family === AF_INET6, dscp);
     },
     close: () => {
       if (!isOpen) return;

@@ -90,15 +90,15 @@ class SocketStream implements Stream {
   }
 
   setDscp(dscp: number): void {
-    setHandleDscp(this.#socket, this.#socket.remoteFamily === 'IPv6', dscp);
+    setSocketDscp(this.#socket, dscp);
   }
 }
 
-/** The runtime tells the descriptor of a socket by its handle alone. */
-function setHandleDscp(socket: Socket | Server, isIpv6: boolean, dscp: number): void {
-  const fd = (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
+/** The runtime sets it of sockets; of a listener it tells the descriptor, by its handle alone. */
+function setListenerDscp(server: Server, isIpv6: boolean, dscp: number): void {
+  const fd = (server as { _handle?: { fd?: number } })._handle?.fd ?? -1;
   // Only who asks for this loads what calls the system.
-  if (fd >= 0) void import('./socket-dscp.ts').then(({ setSocketDscp }) => setSocketDscp(fd, isIpv6, dscp));
+  if (fd >= 0) void import('./socket-dscp.ts').then(({ setDescriptorDscp }) => setDescriptorDscp(fd, isIpv6, dscp));
 }
 
 /** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
@@ -157,7 +157,7 @@ function unknownHost(target: string): Error {
 }
 
 /** A peer that is gone already needs none. */
-function setDscp(socket: Socket, dscp: number): void {
+function setSocketDscp(socket: Socket, dscp: number): void {
   try {
     socket.setTypeOfService(dscp << 2);
   } catch {
@@ -226,7 +226,7 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
   let handshakes = 0;
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
-    if (!isUnix) setDscp(socket, dscp);
+    if (!isUnix) setSocketDscp(socket, dscp);
     if (tls === undefined) {
       onStream(new SocketStream(name, socket));
       return;
@@ -280,7 +280,7 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
     name: target,
     boundPort,
     setDscp: (dscp) => {
-      if (!isUnix) setHandleDscp(server, boundHost.startsWith('['), dscp);
+      if (!isUnix) setListenerDscp(server, boundHost.startsWith('['), dscp);
     },
     close: () => {
       server.close(release);
