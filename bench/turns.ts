@@ -1,5 +1,6 @@
 // TCP through switches that stand beside each other and take turns of about a second, to and fro: what else the machine does hits neighbours
-// in time alike, so the median of their ratios tells apart what single runs, which differ by a quarter, cannot.
+// in time alike, so the median of their ratios tells apart what single runs, which differ by a quarter, cannot. A second bridge takes turns
+// too: what its ratio differs from 1 by is chance.
 import { type Contender, systemContenders } from './contender.ts';
 import type { BenchOptions } from './main.ts';
 import { LEFT_IP, RIGHT_IP, tcpGbits } from './measure.ts';
@@ -28,7 +29,8 @@ export async function inTurns(others: readonly Contender[], { rounds, seconds }:
   const site = new Site();
   try {
     const places: Place[] = [];
-    for (const contender of [systemContenders.find(({ name }) => name === BASE)!, ...others]) {
+    const bridge = systemContenders.find(({ name }) => name === BASE)!;
+    for (const contender of [bridge, ...others, { ...bridge, label: `${bridge.label}, a second one` }]) {
       const at = places.length;
       const [left, middle, right] = [site.namespace(`l${at}`), site.namespace(`m${at}`), site.namespace(`r${at}`)];
       site.wire(middle, 'va', left, 'ea');
