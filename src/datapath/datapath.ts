@@ -234,8 +234,8 @@ export interface Datapath {
   /** A simulation, whatever its type: ports are no devices, frames come from commands. */
   readonly isSimulated?: boolean;
 
-  /** Opens the device and attaches it. Rejects with ConfigError or KernelError whose message is what Interface.error shows. */
-  portAdd(spec: DpPortSpec): Promise<DpPort>;
+  /** Opens the device and attaches it, under the wanted number if it is free. Rejects with ConfigError or KernelError whose message is what Interface.error shows. */
+  portAdd(spec: DpPortSpec, wanted?: DpPort): Promise<DpPort>;
   portDelete(port: DpPort): Promise<void>;
   ports(): Iterable<DpPortInfo>;
   portCounters(port: DpPort): DpPortCounters | undefined;

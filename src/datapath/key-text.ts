@@ -285,7 +285,8 @@ export function ethernetText(key: Key, mask: Key, full: boolean): string[] {
 /** The transport header, as an argument of a set action or of a flow. */
 export const transportText = transport;
 
-function vlanText(tag: number, mask: number, full: boolean): string[] {
+/** A tag, `vlan(vid=...,pcp=...)`. */
+export function vlanText(tag: number, mask: number, full: boolean): string[] {
   const tci = tag & 0xffff;
   const bits = mask & 0xffff;
   if (bits === 0 && !full) return [];

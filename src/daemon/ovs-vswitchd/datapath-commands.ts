@@ -4,13 +4,15 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapa
 import type { PortSummary } from '../../switch/contract.ts';
 import { describeTunnel } from '../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { fullName, isSystem } from './datapath-names.ts';
+import { allDatapaths, fullName, isSystem, openFault } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
 import { registerFlowDumpCommands } from './flow-dump-commands.ts';
 import { registerFragmentCommands } from './fragment-commands.ts';
+import { registerNormalizeCommand } from './normalize-command.ts';
 import { bridgesByName, type CommandParts } from './parts.ts';
+import { registerSpareCommands, spareType } from './spare-commands.ts';
 import { registerUpcallCommands } from './upcall-commands.ts';
 
 const ANY = Number.POSITIVE_INFINITY;
@@ -67,7 +69,7 @@ function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, wi
   } else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
   else if (spec.kind === 'dummy') {
     const live = [...parts.reconciler.bridges.values()].find((one) => one.ports.has(info.name));
-    const name = simulatedType(live?.ports.get(info.name)?.type ?? '');
+    const name = simulatedType(live?.ports.get(info.name)?.type ?? spareType(datapath, info.name) ?? '');
     type = name === 'system' ? '' : ` (${name})`;
   }
   const lines = [`  port ${info.port}: ${info.name}${type}`];
@@ -101,14 +103,6 @@ export function bytesText(bytes: bigint): string {
   return String(bytes);
 }
 
-/** Why a datapath cannot be opened, as the reference says it where all is simulated and where it is not. */
-function openFault(parts: CommandParts, name: string): string {
-  if (!parts.isOverridden) return 'No such file or directory';
-  const [type, rest] = name.includes('@') ? name.split('@') : ['system', name];
-  if (!['dummy', 'netdev', 'system'].includes(type ?? '')) return 'Address family not supported by protocol';
-  return [...parts.host.datapaths()].some((datapath) => datapath.name === rest) ? 'Invalid argument' : 'No such device';
-}
-
 function dpctlShow(parts: CommandParts, args: readonly string[]): string {
   let withStatistics = false;
   const names: string[] = [];
@@ -117,7 +111,7 @@ function dpctlShow(parts: CommandParts, args: readonly string[]): string {
     else if (arg.startsWith('-')) throw new ConfigError(`Unrecognized option ${arg}`);
     else names.push(arg);
   }
-  const all = [...parts.host.datapaths()];
+  const all = allDatapaths(parts);
   const shown = names.map((name) => {
     const found = all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
     if (found === undefined) throw new ConfigError(`ovs-vswitchd: opening datapath ${name} failed (${openFault(parts, name)})`);
@@ -150,7 +144,7 @@ export function registerDatapathCommands(parts: CommandParts): void {
       .join('\n'),
   );
   unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
-  unixctl.register('dpctl/dump-dps', '', 0, ANY, () => [...host.datapaths()].map(fullName).join('\n'));
+  unixctl.register('dpctl/dump-dps', '', 0, ANY, () => allDatapaths(parts).map(fullName).join('\n'));
   registerDpctlCommands(parts);
   registerFlowDumpCommands(parts);
   registerFlowCommands(parts);
@@ -158,6 +152,8 @@ export function registerDatapathCommands(parts: CommandParts): void {
   registerUpcallCommands(parts);
   registerConntrackCommands(parts);
   registerFragmentCommands(parts);
+  registerSpareCommands(parts);
+  registerNormalizeCommand(parts);
   unixctl.register('revalidator/purge', '', 0, 0, purge);
   for (const [verb, isPaused] of [
     ['pause', true],

@@ -9,9 +9,28 @@ import type { CommandParts } from './parts.ts';
 export const isSystem = (datapath: Datapath): boolean => datapath.type === 'system' && datapath.isSimulated !== true;
 export const fullName = (datapath: Datapath): string => `${datapath.type}@${datapath.name}`;
 
+/** Those of bridges, and those that commands made. */
+export const allDatapaths = ({ host, spare }: CommandParts): Datapath[] => [...host.datapaths(), ...spare.all()];
+
+/** Why a datapath of that name cannot be opened, if it is not there. */
+export function openFault(parts: CommandParts, name: string): string {
+  const [type = '', rest] = name.includes('@') ? name.split('@') : ['system', name];
+  if (!parts.spare.types.includes(type)) return 'Address family not supported by protocol';
+  // What bridges have of that type is ours; commands make none, as where the kernel has no Open vSwitch.
+  if (type === 'system' && !parts.isOverridden) return 'No such file or directory';
+  return allDatapaths(parts).some((datapath) => datapath.name === rest) ? 'Invalid argument' : 'No such device';
+}
+
+/** The datapath of that name; the reference's words when there is none. */
+export function openedDatapath(parts: CommandParts, name: string): Datapath {
+  const found = allDatapaths(parts).find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
+  if (found === undefined) throw new ConfigError(`ovs-vswitchd: opening datapath (${openFault(parts, name)})`);
+  return found;
+}
+
 /** The datapath that an optional `[TYPE@]NAME` means; the reference's words when there is none. */
 export function datapathNamed(parts: CommandParts, name: string | undefined): Datapath {
-  const all = [...parts.host.datapaths()];
+  const all = allDatapaths(parts);
   if (name !== undefined) {
     const wanted = name.includes('@') ? name : `system@${name}`;
     const found = all.find((datapath) => fullName(datapath) === wanted);
@@ -34,8 +53,7 @@ export function datapathNamed(parts: CommandParts, name: string | undefined): Da
  */
 export function takeDatapath(parts: CommandParts, words: string[], most: number): Datapath {
   const [name] = words;
-  const isName =
-    name !== undefined && [...parts.host.datapaths()].some((one) => fullName(one) === (name.includes('@') ? name : `system@${name}`));
+  const isName = name !== undefined && allDatapaths(parts).some((one) => fullName(one) === (name.includes('@') ? name : `system@${name}`));
   if (isName) words.shift();
   return datapathNamed(parts, isName || words.length >= most ? name : undefined);
 }

@@ -1,11 +1,16 @@
 // The rest of dpctl/*: caches, offload statistics, the list of commands. Text as in the running reference.
 import { ConfigError } from '../../base/errors.ts';
 import type { Datapath } from '../../datapath/datapath.ts';
-import { datapathNamed, fullName } from './datapath-names.ts';
+import { allDatapaths, datapathNamed, fullName } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 /** The commands in the order in which `dpctl/list-commands` tells them. */
 const COMMANDS: readonly (readonly [name: string, usage: string])[] = [
+  ['add-dp', 'dp [iface...]'],
+  ['del-dp', 'dp'],
+  ['add-if', 'dp iface...'],
+  ['del-if', 'dp iface...'],
+  ['set-if', 'dp iface...'],
   ['dump-dps', ''],
   ['show', '[-s] [dp...]'],
   ['dump-flows', '[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]'],
@@ -39,22 +44,23 @@ const COMMANDS: readonly (readonly [name: string, usage: string])[] = [
   ['ipf-get-status', '[dp]'],
   ['list-commands', ''],
   ['parse-actions', 'actions'],
+  ['normalize-actions', 'actions'],
 ];
 
 /** Registers them. */
 export function registerDpctlCommands(parts: CommandParts): void {
-  const { unixctl, host } = parts;
+  const { unixctl } = parts;
   unixctl.register('dpctl/list-commands', '', 0, Number.POSITIVE_INFINITY, () =>
     ['The available commands are:', ...COMMANDS.map(([name, usage]) => `  ${`dpctl/${name}`.padEnd(29)} ${usage}`)].join('\n'),
   );
   const opened = (name: string | undefined): Datapath => {
-    const found = [...host.datapaths()].find((datapath) => fullName(datapath) === (name?.includes('@') ? name : `system@${name}`));
+    const found = allDatapaths(parts).find((datapath) => fullName(datapath) === (name?.includes('@') ? name : `system@${name}`));
     if (found === undefined) throw new ConfigError(`ovs-vswitchd: Opening datapath ${name} failed (No such device)`);
     return found;
   };
   // The caches of the frame path have one size, so there is none to tell.
   unixctl.register('dpctl/cache-get-size', '[dp]', 0, 1, ([name]) =>
-    (name === undefined ? [...host.datapaths()] : [opened(name)]).map((datapath) => `${fullName(datapath)}:`).join('\n'),
+    (name === undefined ? allDatapaths(parts) : [opened(name)]).map((datapath) => `${fullName(datapath)}:`).join('\n'),
   );
   unixctl.register('dpctl/cache-set-size', 'dp cache <size>', 3, 3, ([name, , size = '']) => {
     if (!/^\d+$/.test(size)) throw new ConfigError('ovs-vswitchd: size is malformed (Invalid argument)');

@@ -7,7 +7,7 @@ import type { Datapath, DpAction, DpFlow } from '../../datapath/datapath.ts';
 import { formatDpFlow, formatFlowStats } from '../../datapath/flow-text.ts';
 import { type ParsedKey, parseDpKey } from '../../datapath/key-parse.ts';
 import { W } from '../../flow/key.ts';
-import { DPCTL_FLAGS, datapathNamed, flowNamed, nameFlow } from './datapath-names.ts';
+import { allDatapaths, DPCTL_FLAGS, datapathNamed, flowNamed, nameFlow } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
@@ -182,7 +182,7 @@ export function registerFlowCommands(parts: CommandParts): void {
   }
   unixctl.register('dpctl/del-flows', '[dp] [file]', 0, 2, (args) => {
     const { words } = sorted(args);
-    const known = [...host.datapaths()].some((datapath) => `${datapath.type}@${datapath.name}` === words[0]);
+    const known = allDatapaths(parts).some((datapath) => `${datapath.type}@${datapath.name}` === words[0]);
     if (words.length > 0 && !known) {
       // What names no datapath is a file.
       const said = commands.file(datapathNamed(parts, undefined), words[words.length - 1]!, 'delete');

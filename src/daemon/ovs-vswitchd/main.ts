@@ -8,7 +8,7 @@ import { logger } from '../../base/log.ts';
 import type { Datapath } from '../../datapath/datapath.ts';
 import { openSystemDatapath } from '../../datapath/ebpf/system-datapath.ts';
 import { DummyDatapath } from '../../datapath/userspace/dummy.ts';
-import { openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
+import { NetdevDatapath, openNetdevDatapath } from '../../datapath/userspace/netdev.ts';
 import { runDir } from '../../host/directories.ts';
 import { closeEthtool } from '../../host/ethtool.ts';
 import { LinkTable } from '../../host/links.ts';
@@ -37,6 +37,7 @@ import { registerFrameCommands } from './frame-path-commands.ts';
 import { ConfigurationLoop } from './loop.ts';
 import { registerProcessCommands } from './process-commands.ts';
 import { registerProtocolCommands } from './protocol-commands.ts';
+import { SpareDatapaths } from './spare-datapaths.ts';
 import { takeSslKeys } from './ssl-keys.ts';
 import { registerTraceCommands } from './trace-commands.ts';
 import { registerUnderlayCommands } from './underlay-commands.ts';
@@ -221,6 +222,23 @@ async function start(context: DaemonContext): Promise<void> {
     () => clock.now(),
     (name) => devices.dummyAddresses(name),
   );
+  const openDatapath = (type: string, name?: string): Datapath => {
+    if (type === 'dummy' || wantedOptions.dummyOverride) {
+      const datapath = new DummyDatapath(clock, name ?? `ovs-${type}`, type);
+      datapath.setSentSink(({ port, frame }) => {
+        const device = datapath.portName(port);
+        if (device === undefined) return;
+        wires.sent(device, frame);
+        const reply = devices.dummyReply(device, frame);
+        if (reply !== undefined) queueMicrotask(() => receiveFrame({ dummies, wires }, device, reply));
+      });
+      dummies.add(datapath);
+      return datapath;
+    }
+    if (type === 'system') return openSystemDatapath(true, runDir());
+    if (type === 'netdev') return name === undefined ? openNetdevDatapath(type, true) : new NetdevDatapath(type, name);
+    throw new ConfigError('Address family not supported by protocol');
+  };
   const environment: SwitchEnvironment = {
     clock,
     connect: (target, dscp) => {
@@ -228,23 +246,7 @@ async function start(context: DaemonContext): Promise<void> {
       return connectStream(target, OPENFLOW_PORT, dscp);
     },
     listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
-    openDatapath: (type): Datapath => {
-      if (type === 'dummy' || wantedOptions.dummyOverride) {
-        const datapath = new DummyDatapath(clock, `ovs-${type}`, type);
-        datapath.setSentSink(({ port, frame }) => {
-          const name = datapath.portName(port);
-          if (name === undefined) return;
-          wires.sent(name, frame);
-          const reply = devices.dummyReply(name, frame);
-          if (reply !== undefined) queueMicrotask(() => receiveFrame({ dummies, wires }, name, reply));
-        });
-        dummies.add(datapath);
-        return datapath;
-      }
-      if (type === 'system') return openSystemDatapath(true, runDir());
-      if (type === 'netdev') return openNetdevDatapath(type, true);
-      throw new ConfigError('Address family not supported by protocol');
-    },
+    openDatapath: (type) => openDatapath(type),
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
     nextHop: wantedOptions.dummySystem ? () => 'Operation not supported' : nextHop,
     underlay,
@@ -252,6 +254,21 @@ async function start(context: DaemonContext): Promise<void> {
   };
   const host = openSwitchHost(environment);
   const datapathTypes = [...(hasDummy ? ['dummy'] : []), 'netdev', 'system'];
+  const interfaceTypes = [
+    ...(hasDummy ? ['dummy', 'dummy-internal', 'dummy-pmd'] : []),
+    ...(wantedOptions.dummyOverride ? SIMULATED_TYPES : []),
+    'geneve',
+    'gre',
+    'internal',
+    'ip6gre',
+    'patch',
+    'system',
+    'tap',
+    'vxlan',
+  ];
+  const spare = new SpareDatapaths(datapathTypes, interfaceTypes, openDatapath, (datapath) => {
+    if (datapath instanceof DummyDatapath) dummies.delete(datapath);
+  });
   const reconciler = new Reconciler(host, devices, datapathTypes, `Open vSwitch (${runDir()})`);
   setTlsKeys(keysFromOptions(context.options));
   const idl = connectIdl(
@@ -268,24 +285,14 @@ async function start(context: DaemonContext): Promise<void> {
     devices,
     wantedOptions,
     datapathTypes,
-    interfaceTypes: [
-      ...(hasDummy ? ['dummy', 'dummy-internal', 'dummy-pmd'] : []),
-      ...(wantedOptions.dummyOverride ? SIMULATED_TYPES : []),
-      'geneve',
-      'gre',
-      'internal',
-      'ip6gre',
-      'patch',
-      'system',
-      'tap',
-      'vxlan',
-    ],
+    interfaceTypes,
     tunnelEgress: (options) => devices.egress(addressBytes(options.get('remote_ip') ?? '')),
     onConfigured: () => wires.configure(dummyOptions(reconciler)),
     onReady: () => context.ready(),
   });
   const rows = (table: string) => idl.rows(table);
-  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows, isOverridden: wantedOptions.dummyOverride };
+  const { dummyOverride: isOverridden } = wantedOptions;
+  const parts = { unixctl: context.unixctl, host, reconciler, devices, loop, clock, rows, isOverridden, spare };
   registerBridgeCommands(parts);
   registerTraceCommands(parts);
   registerDatapathCommands(parts);
@@ -301,6 +308,7 @@ async function start(context: DaemonContext): Promise<void> {
     wires.close();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
+    await spare.closeAll();
     await host.close(!args.includes('--cleanup'));
     devices.close();
     closeEthtool();

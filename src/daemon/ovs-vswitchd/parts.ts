@@ -6,6 +6,7 @@ import type { SwitchBridge, SwitchHost } from '../../switch/contract.ts';
 import type { Reconciler } from '../reconcile/reconcile.ts';
 import type { DeviceTable } from './devices.ts';
 import type { ConfigurationLoop } from './loop.ts';
+import type { SpareDatapaths } from './spare-datapaths.ts';
 
 /** The part of the control socket that commands are put into. */
 export interface CommandTable {
@@ -27,6 +28,8 @@ export interface CommandParts {
   clock: Clock;
   /** Whether all datapaths and devices are simulated (`--enable-dummy=override`). */
   isOverridden: boolean;
+  /** Datapaths that commands make. */
+  spare: SpareDatapaths;
   /** Rows of the database. */
   rows(table: string): ReadonlyMap<string, IdlRow>;
 }

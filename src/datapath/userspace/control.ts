@@ -63,7 +63,7 @@ export abstract class UserspaceControl implements Datapath {
   }
   abstract close(keep?: boolean): Promise<void>;
 
-  async portAdd(spec: DpPortSpec): Promise<DpPort> {
+  async portAdd(spec: DpPortSpec, wanted?: DpPort): Promise<DpPort> {
     for (const info of this.#ports.values()) {
       // Tunnels of one protocol and port number share a socket, and so a port.
       if (spec.kind !== 'tunnel' || info.spec.kind !== 'tunnel') continue;
@@ -72,7 +72,7 @@ export abstract class UserspaceControl implements Datapath {
       return info.port;
     }
     // Port 0 is the datapath's own in Open vSwitch's numbering.
-    let port = this.preferredPort(spec);
+    let port = wanted ?? this.preferredPort(spec);
     if (port === undefined || this.#ports.has(port)) {
       port = 1;
       while (this.#ports.has(port) || this.isReserved(port)) port++;
