@@ -11,7 +11,7 @@
 // had the processor meanwhile, and on a machine that busy whoever sleeps is let in sooner than whoever stays awake.
 //
 // With the credit gone there is a debt to work off, asleep, by messages that come quickly; whoever has done so is trusted with FIRST_CREDIT. The debt
-// doubles each time, up to MAX_DEBT, and shrinks again while all goes well: where it never pays, two moments in a thousand messages are lost.
+// doubles each time, up to MAX_DEBT, and shrinks again while all goes well: where it never pays, two moments in five hundred messages are lost.
 //
 // A message of another descriptor or of several at once begins anew: with many clients the next message comes anyway, and a batch of many is cheaper
 // than many of one.
@@ -28,17 +28,17 @@ const FULL_CREDIT = 64;
 const FIRST_CREDIT = 32;
 const FAILURE_COST = 16;
 const LEAST_DEBT = 16;
-const MAX_DEBT = 1024;
+const MAX_DEBT = 512;
 /** What is left of the debt to come after each message at full credit. */
 const RECOVERY = 1 - 1 / 256;
-/** No descriptor. */
-const SEVERAL = -1;
+/** In place of a descriptor. */
+export const SEVERAL = -1;
 
 export class Anticipation {
   #fd = SEVERAL;
   #credit = -LEAST_DEBT;
   #debt = LEAST_DEBT;
-  /** When the last answer was given; NaN when what follows it has been judged. */
+  /** When we began to wait; NaN when we did not, or when that wait has been judged. */
   #answeredAt = Number.NaN;
 
   /** Whether to stay awake now. */
@@ -46,15 +46,10 @@ export class Anticipation {
     return this.#credit > 0;
   }
 
-  /** Messages have come: of one descriptor, or of several (-1); we had to wait for them, awake or asleep, or they were there at once. */
-  came(fd: number, now: number, wasAwaited: boolean): void {
-    if (fd !== this.#fd || fd === SEVERAL) {
-      this.#fd = fd;
-      this.#credit = Math.min(this.#credit, -LEAST_DEBT);
-      return;
-    }
-    if (!wasAwaited) return;
+  /** Messages have come that we had to wait for, awake or asleep: of one descriptor, or of SEVERAL. */
+  came(fd: number, now: number): void {
     const gap = now - this.#answeredAt;
+    if (!this.cameAtOnce(fd)) return;
     if (gap > QUICK_MS) {
       if (this.#credit > 0) this.#charge(gap > AWAY_MS ? FULL_CREDIT : FAILURE_COST);
       else this.#credit = Math.min(this.#credit, -LEAST_DEBT);
@@ -64,7 +59,16 @@ export class Anticipation {
     }
   }
 
-  /** They have been served. */
+  /** Messages have come that were there when we looked; gives whether they are of the one descriptor that those before were of. */
+  cameAtOnce(fd: number): boolean {
+    this.#answeredAt = Number.NaN;
+    if (fd === this.#fd && fd !== SEVERAL) return true;
+    this.#fd = fd;
+    this.#credit = Math.min(this.#credit, -LEAST_DEBT);
+    return false;
+  }
+
+  /** All that came has been served, and we begin to wait. */
   answered(now: number): void {
     this.#answeredAt = now;
   }

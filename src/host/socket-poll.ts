@@ -10,7 +10,7 @@
 //
 // A descriptor is closed at the end of a batch only, for a number used again would be taken for the old socket by events already fetched.
 import { closeSync } from 'node:fs';
-import { Anticipation, AWAKE_MS } from './anticipation.ts';
+import { Anticipation, AWAKE_MS, SEVERAL } from './anticipation.ts';
 import { E, libc, type Memory, mapMemory, watchReadable } from './ffi.ts';
 
 const EPOLLIN = 1;
@@ -133,30 +133,37 @@ class SocketPoll {
   }
 
   #serveAll(): void {
-    const turnEnd = performance.now() + TURN_MS;
+    let turnEnd: number | undefined;
     for (let batch = 0; ; batch++) {
       let count = this.#look();
       let wasAwaited = batch === 0;
       if (count <= 0) {
+        const now = performance.now();
+        if (batch > 0) this.#next.answered(now);
         if (!this.#next.isWorthwhile) return;
-        count = this.#stayAwake();
+        count = this.#stayAwake(now + AWAKE_MS);
         if (count <= 0) {
           this.#next.failed();
           return;
         }
         wasAwaited = true;
       }
-      this.#next.came(count === 1 ? this.#view.getInt32(FD_OFFSET, true) : -1, performance.now(), wasAwaited);
+      const fd = count === 1 ? this.#view.getInt32(FD_OFFSET, true) : SEVERAL;
+      if (wasAwaited) this.#next.came(fd, performance.now());
+      else this.#next.cameAtOnce(fd);
       this.#serveBatch(count);
-      this.#next.answered(performance.now());
       // Whoever awaits an answer shall have it before the end that may follow it.
       if (this.#hasPromises) return;
       if (!this.#next.isWorthwhile) {
         if (batch >= MAX_BATCHES - 1) return;
-      } else if (performance.now() >= turnEnd) {
-        this.#goOn();
-        return;
+        continue;
       }
+      const now = performance.now();
+      turnEnd ??= now + TURN_MS;
+      if (now < turnEnd) continue;
+      this.#next.answered(now);
+      this.#goOn();
+      return;
     }
   }
 
@@ -165,8 +172,7 @@ class SocketPoll {
     return libc().epollWaitAt(this.#epoll, this.#events.address, MAX_EVENTS, 0);
   }
 
-  #stayAwake(): number {
-    const end = performance.now() + AWAKE_MS;
+  #stayAwake(end: number): number {
     do {
       for (let i = 0; i < LOOKS; i++) {
         const count = this.#look();
