@@ -209,7 +209,10 @@ function parseNumber(field: Field, text: string, bits: number): Masked {
 }
 
 /** An Ethernet address as the reference scans it: of numbers that are too long it keeps what fits. */
-export const scannedMac = (text: string): string => text.replace(/[0-9a-f]{3,}/gi, (digits) => digits.slice(-2));
+export const scannedMac = (text: string): string =>
+  text
+    .replace(/-([0-9a-f]+)/gi, (_, digits: string) => (-Number.parseInt(digits, 16) & 0xff).toString(16))
+    .replace(/[0-9a-f]{3,}/gi, (digits) => digits.slice(-2));
 
 function parseMacField(text: string): Masked {
   const [valueText = '', maskText] = scannedMac(text).split('/');
@@ -221,7 +224,7 @@ function parseMacField(text: string): Masked {
 }
 
 /** Of numbers that are too long the reference keeps what fits. */
-const lowBytes = (text: string): string => text.replace(/\d{3,}/g, (digits) => String(Number(BigInt(digits) & 0xffn)));
+const lowBytes = (text: string): string => text.replace(/-\d+|\d{3,}/g, (digits) => String(BigInt.asUintN(8, BigInt(digits))));
 
 function parseIpv4Field(text: string): Masked {
   const slash = text.indexOf('/');
@@ -231,8 +234,9 @@ function parseIpv4Field(text: string): Masked {
   const maskText = text.slice(slash + 1);
   const dotted = parseIpv4(lowBytes(maskText));
   if (dotted !== undefined) return { value: BigInt(value), mask: BigInt(dotted) };
+  if (!/^\d/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
+  if (Number.parseInt(maskText, 10) > 32) throw new ConfigError(`${text}: IPv4 network prefix bits not between 0 and 32, inclusive`);
   if (!/^\d+$/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
-  if (Number(maskText) > 32) throw new ConfigError(`${text}: IPv4 network prefix bits not between 0 and 32, inclusive`);
   return { value: BigInt(value), mask: prefix(Number(maskText), 32) };
 }
 

@@ -138,7 +138,7 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     default:
       // Replace, not merge: the reference's setters overwrite the mask.
       setKeyBits(match.key, at, field.bits, value & mask);
-      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) ? value & mask : mask);
+      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) && mask !== 0n ? value : mask);
   }
 }
 

@@ -23,8 +23,10 @@ function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   const { mask } = match;
   const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || mask[W.VLAN0] !== 0 || mask[W.VLAN1] !== 0;
   if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
-  const hasTuple = ((mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
-  return named.some(({ field }) => !FREE.has(field.prereq) || (field.name.startsWith('ct_tp_') && !hasTuple));
+  const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
+  return named.some(
+    ({ field }) => !FREE.has(field.prereq) || ((field.name.startsWith('ct_tp_') || field.name === 'ct_nw_proto') && !hasTuple),
+  );
 }
 
 /** A flow mod as it is sent, and a word in the log about fields that lack prerequisites: what is left of those is that it is an Ethernet frame. */

@@ -80,7 +80,9 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   if (isAbsent(match, field)) return;
   const mask = keyBits(match.mask, field.at, field.bits);
   if (mask === 0n || !isWritten(field.prereq, match)) return;
-  if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
+  // Protocol 0 is no connection's, and without a protocol there are no ports.
+  const isOfProtocol = field.name === 'ct_nw_proto' || field.name.startsWith('ct_tp_');
+  if (isOfProtocol && ((match.key[W.CT_ZONE] ?? 0) & (match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version === 1) encodeEntry(out, 'in_port', version, value, undefined);

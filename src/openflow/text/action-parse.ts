@@ -23,7 +23,9 @@ import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.t
 const socketLog = logger('socket_util');
 
 function macOf(text: string): [number, number] {
-  return parseMac(scannedMac(text)) ?? fault(`invalid mac address ${text}`);
+  // What follows the address is not looked at.
+  const address = /^(?:-?[0-9a-f]+:){5}-?[0-9a-f]{1,2}/i.exec(text)?.[0] ?? text;
+  return parseMac(scannedMac(address)) ?? fault(`invalid mac address ${text}`);
 }
 
 function ipOf(text: string): number {
@@ -95,6 +97,8 @@ function parseOutput(arg: string, context: ActionTextContext, word: { mark: stri
   return { kind: 'outputReg', src: found.subfield, maxLen: 0xffff };
 }
 
+const SPOKEN_REASONS = PACKET_IN_REASONS.filter((reason) => !reason.endsWith('_miss'));
+
 function parseController(arg: string): Action {
   const action: Extract<Action, { kind: 'controller' }> = {
     kind: 'controller',
@@ -109,7 +113,9 @@ function parseController(arg: string): Action {
   if (/^[0-9]/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
   for (const { key, value = '' } of splitKeyValues(arg)) {
     if (key === 'reason') {
-      action.reason = PACKET_IN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`);
+      // The reasons of a switch's own misses have no words: none stands for the first of them.
+      action.reason =
+        value === '' ? 'explicit_miss' : (SPOKEN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`));
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
     else if (key === 'userdata') action.userdata = hexBytes(value, "`controller' action `userdata'");
@@ -390,10 +396,12 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   [
     'check_pkt_larger',
     (arg, _context, word) => {
-      if (word.after === undefined) return fault(`${arg}: missing \`->'`);
-      if (word.after === '') return fault(`${arg})->: missing field name following \`->'`);
-      const length = numberOf(arg, 16, '(null)');
-      const dst = parseSubfield(word.after);
+      const whole = word.after === undefined ? arg : `${arg})->${word.after}`;
+      const arrow = whole.indexOf('->');
+      if (arrow < 0) return fault(`${whole}: missing \`->'`);
+      if (arrow + 2 === whole.length) return fault(`${whole}: missing field name following \`->'`);
+      const length = numberOf(whole.slice(0, arrow).replace(/\)$/, ''), 16, '(null)');
+      const dst = parseSubfield(whole.slice(arrow + 2));
       return dst.bits === 1 ? { kind: 'checkPktLarger', length, dst } : fault('Only 1-bit destination field is allowed');
     },
   ],
@@ -433,11 +441,11 @@ function parseActionList(text: string, context: ActionTextContext): Action[] {
       else actions.push(parsed);
       continue;
     }
-    if (name === 'drop' && word.mark === '') {
+    if (name === 'drop') {
       drops++;
       continue;
     }
-    const port = word.mark === '' ? parsePort(word.key, context.names) : undefined;
+    const port = parsePort(word.key, context.names);
     if (port !== undefined) actions.push({ kind: 'output', port, maxLen: 0 });
     else fault(`unknown action ${word.key}`);
   }

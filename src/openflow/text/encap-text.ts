@@ -27,6 +27,7 @@ export function parseEncap(arg: string): Action {
     ['mpls', 0x18847],
     ['mpls_mc', 0x18848],
   ]);
+  if (arg === '') return fault('Missing encap hdr: ');
   const [word] = splitKeyValues(arg);
   const packetType = packetTypes.get(word?.key ?? '');
   if (packetType === undefined) return fault(`Encap hdr not supported: ${word?.value ?? ''}`);
