@@ -166,12 +166,13 @@ function parsePacketType(text: string): Masked {
   if (!text.startsWith('(')) bad(text, '(');
   const first = text.slice(1);
   const ns = leadingInteger(first);
-  if (ns !== undefined && ns.value > 0xffffn) throw new ConfigError(`${first}: bad syntax for packet type ns`);
-  if (first.charAt(ns?.length ?? 0) !== ',') bad(first, ',');
-  const second = first.slice((ns?.length ?? 0) + 1);
+  if (ns === undefined || ns.value > 0xffffn) throw new ConfigError(`${first}: bad syntax for packet type ns`);
+  if (first.charAt(ns.length) !== ',') bad(first, ',');
+  const second = first.slice(ns.length + 1);
   const type = leadingInteger(second);
-  if (second.charAt(type?.length ?? 0) !== ')') bad(second, ')');
-  return { value: (BigInt.asUintN(16, ns?.value ?? 0n) << 16n) | BigInt.asUintN(16, type?.value ?? 0n), mask: ones(32) };
+  if (type === undefined || type.value > 0xffffn) throw new ConfigError(`${second}: bad syntax for packet type ns_type`);
+  if (second.charAt(type.length) !== ')') bad(second, ')');
+  return { value: (ns.value << 16n) | type.value, mask: ones(32) };
 }
 
 /** How much of a text is a number, in the eyes of strtoull, and that number. */
@@ -180,6 +181,9 @@ function leadingInteger(text: string): { value: bigint; length: number } | undef
   const value = digits === undefined ? undefined : /^0x$/i.test(digits) ? 0n : parseInteger(digits);
   return value === undefined || digits === undefined ? undefined : { value, length: digits.length };
 }
+
+/** A number that a text begins with; what follows it is not looked at. */
+export const scanInteger = (text: string): bigint | undefined => leadingInteger(text)?.value;
 
 /** Reads one number of a field to the end or a slash. Throws ConfigError. */
 function fieldNumber(field: Field, text: string, from: number, what: 'value' | 'mask'): { value: bigint; end: number } {
@@ -190,13 +194,13 @@ function fieldNumber(field: Field, text: string, from: number, what: 'value' | '
   if (found === undefined) return bad();
   const end = from + found.length;
   const isHex = /^0x/i.test(text.slice(from));
-  const isWhole = end === text.length || text.charAt(end) === '/';
-  // Decimals are read as 64 bits at most, and only whole ones are looked at; hexadecimals are measured as far as they go.
+  const isWhole = end === text.length || (what === 'value' && text.charAt(end) === '/');
+  // Decimals are read as 64 bits at most; hexadecimals are measured as far as they go.
   const isTooLarge = found.value > ones(field.wireBytes * 8) || (found.value > ones(64) && !isHex);
-  if (isTooLarge && (isHex || isWhole || found.value <= ones(64))) {
+  if (isTooLarge) {
     throw new ConfigError(`${text}: ${what} too large for ${field.wireBytes}-byte field ${field.name}`);
   }
-  if (isTooLarge || !isWhole) return bad();
+  if (!isWhole) return bad();
   return { value: found.value, end };
 }
 
@@ -211,7 +215,10 @@ function parseNumber(field: Field, text: string, bits: number): Masked {
 }
 
 /** An Ethernet address as the reference scans it: of numbers that are too long it keeps what fits. */
-export const scannedMac = (text: string): string => text.replace(/[0-9a-f]{3,}/gi, (digits) => digits.slice(-2));
+export const scannedMac = (text: string): string =>
+  text
+    .replace(/-([0-9a-f]+)/gi, (_, digits: string) => (-Number.parseInt(digits, 16) & 0xff).toString(16))
+    .replace(/[0-9a-f]{3,}/gi, (digits) => digits.slice(-2));
 
 function parseMacField(text: string): Masked {
   const [valueText = '', maskText] = scannedMac(text).split('/');
@@ -223,7 +230,7 @@ function parseMacField(text: string): Masked {
 }
 
 /** Of numbers that are too long the reference keeps what fits. */
-const lowBytes = (text: string): string => text.replace(/\d{3,}/g, (digits) => String(Number(BigInt(digits) & 0xffn)));
+const lowBytes = (text: string): string => text.replace(/-\d+|\d{3,}/g, (digits) => String(BigInt.asUintN(8, BigInt(digits))));
 
 function parseIpv4Field(text: string): Masked {
   const slash = text.indexOf('/');
@@ -233,8 +240,9 @@ function parseIpv4Field(text: string): Masked {
   const maskText = text.slice(slash + 1);
   const dotted = parseIpv4(lowBytes(maskText));
   if (dotted !== undefined) return { value: BigInt(value), mask: BigInt(dotted) };
+  if (!/^\d/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
+  if (Number.parseInt(maskText, 10) > 32) throw new ConfigError(`${text}: IPv4 network prefix bits not between 0 and 32, inclusive`);
   if (!/^\d+$/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
-  if (Number(maskText) > 32) throw new ConfigError(`${text}: IPv4 network prefix bits not between 0 and 32, inclusive`);
   return { value: BigInt(value), mask: prefix(Number(maskText), 32) };
 }
 
@@ -279,7 +287,7 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
   const [valueText = '', maskText] = text.split('/');
   const number = parseInteger(valueText);
   if (number !== undefined) {
-    if (number > ones(bits)) throw new ConfigError(`${valueText}: unknown ${what}`);
+    if (number > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
     const mask = maskText === undefined ? ones(bits) : parseInteger(maskText);
     if (mask === undefined) throw new ConfigError(`${maskText}: unknown ${what}`);
     if (mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
@@ -305,6 +313,9 @@ function formatFlags({ value, mask }: Masked, flags: readonly string[], bits: nu
 
 /** Hexadecimal with 0x, but plain 0. */
 export const hex = (value: bigint): string => (value === 0n ? '0' : `0x${value.toString(16)}`);
+
+/** Digits as they are, more in hexadecimal. */
+export const shortHex = (value: bigint): string => (value < 10n ? String(value) : hex(value));
 
 /** The length of a prefix mask; undefined when the mask is none. */
 function prefixLength(mask: bigint, bits: number): number | undefined {
@@ -358,6 +369,6 @@ export function formatField(field: Field, { value, mask }: Masked, names?: PortN
     case 'ctState':
       return formatFlags({ value: value & 0xffn, mask: mask & 0xffn }, CT_FLAGS, 8);
     case 'packetType':
-      return `(${value >> 16n},${hex(value & 0xffffn)})`;
+      return `(${shortHex(value >> 16n)},${shortHex(value & 0xffffn)})`;
   }
 }

@@ -138,7 +138,7 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     default:
       // Replace, not merge: the reference's setters overwrite the mask.
       setKeyBits(match.key, at, field.bits, value & mask);
-      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) ? value : mask);
+      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) && mask !== 0n ? value : mask);
   }
 }
 
@@ -208,11 +208,12 @@ function transportFields(type: number, proto: number): string {
   if (type === ETH.IPV6 && proto === IP.ICMPV6) {
     return 'icmpv6_type icmpv6_code nd_target nd_sll nd_tll nd_reserved nd_options_type';
   }
-  return proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
+  return (type === ETH.IPV4 || type === ETH.IPV6) && proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
 }
 
-function isRecirculatedEthernet({ mask }: Match): boolean {
-  if (mask[W.RECIRC_ID] === 0 || mask[W.PACKET_TYPE] !== 0) return false;
+function isRecirculatedEthernet({ key, mask }: Match): boolean {
+  if (mask[W.RECIRC_ID] === 0) return false;
+  if (mask[W.PACKET_TYPE] !== 0) return key[W.PACKET_TYPE] === 0;
   const type = (mask[W.TYPE] ?? 0) !== 0 || (mask[W.VLAN0] ?? 0) !== 0 || (mask[W.TP] ?? 0) !== 0 || (mask[W.TOS] ?? 0) !== 0;
   return (
     type ||

@@ -36,9 +36,9 @@ export function prereqHolds(prereq: Prereq, match: Match, minds: 'fragments' | '
     case 'none':
       return true;
     case 'ethernet':
-      return ((match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0)) === 0;
+      return isEthernet(match);
     case 'vlan':
-      return ((match.key[W.VLAN0] ?? 0) & (match.mask[W.VLAN0] ?? 0) & 0x1000) !== 0;
+      return isEthernet(match) && ((match.key[W.VLAN0] ?? 0) & (match.mask[W.VLAN0] ?? 0) & 0x1000) !== 0;
     case 'ct':
       return hasConnection(match);
     case 'mpls':
@@ -71,6 +71,8 @@ export function prereqHolds(prereq: Prereq, match: Match, minds: 'fragments' | '
       return isNd(match, 136);
   }
 }
+
+const isEthernet = ({ key, mask }: Match): boolean => ((key[W.PACKET_TYPE] ?? 0) & (mask[W.PACKET_TYPE] ?? 0)) === 0;
 
 /** A packet that belongs to a connection: in a state that only such have, or tracked and not invalid. */
 function hasConnection({ key, mask }: Match): boolean {

@@ -4,7 +4,7 @@ import { ConfigError, PeerError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import { type Prereq, tunFieldIndex } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
-import { VLAN_CFI, W } from '../flow/key.ts';
+import { CT_STATE, VLAN_CFI, W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
 import { CT_ALG } from './codec/action-constants.ts';
@@ -20,12 +20,14 @@ function invalid(code: string): never {
 
 const inconsistent = (): never => invalid('OFPBAC_MATCH_INCONSISTENT');
 
+/** New, established, or of the other direction. */
+const TRACKED = CT_STATE.NEW | CT_STATE.EST | CT_STATE.RPL;
+
 /** Of whatever a decapsulated header held. */
 const UNKNOWN_PACKET_TYPE = 0xffff_ffff;
 
 /** What an action needs of the frame, where the answer is only a matter of kind. OpenFlow 1.0 lets it pass, later versions do not. */
 const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
-  stripVlan: ['vlan'],
   setIpv4Src: ['ipv4'],
   setIpv4Dst: ['ipv4'],
   setIpDscp: ['ip'],
@@ -64,6 +66,12 @@ class Frame {
     return prereqHolds(prereq, this.match);
   }
 
+  /** As `has`; a connection must be of a packet that was tracked, not only of one that is not invalid. */
+  mayBeSet(prereq: Prereq): boolean {
+    if (prereq !== 'ct') return this.has(prereq);
+    return ((this.match.key[W.CT_STATE] ?? 0) & (this.match.mask[W.CT_STATE] ?? 0) & TRACKED) !== 0;
+  }
+
   /** The outer tag is there, whether or not it was. */
   setTag(): void {
     const { key, mask } = this.#own();
@@ -99,10 +107,33 @@ class Frame {
     key[W.TYPE] = ((key[W.TYPE] ?? 0) | proto) >>> 0;
   }
 
-  setPacketType(type: number): void {
+  get isTagged(): boolean {
+    return ((this.match.key[W.VLAN0] ?? 0) & (this.match.mask[W.VLAN0] ?? 0) & VLAN_CFI) !== 0;
+  }
+
+  get isEthernet(): boolean {
+    return this.match.mask[W.PACKET_TYPE] === 0 || this.match.key[W.PACKET_TYPE] === 0;
+  }
+
+  #setPacketType(type: number): void {
     const { key, mask } = this.#own();
     mask[W.PACKET_TYPE] = type === 0 ? 0 : 0xffffffff;
     key[W.PACKET_TYPE] = type;
+  }
+
+  /** A header around it: what is a header's type is a frame's, too. */
+  encap(type: number): void {
+    this.#setPacketType(type);
+    if (type >>> 16 === 1) this.setType(type & 0xffff);
+  }
+
+  /** Without its Ethernet header it is what that says; what is in any other is not known. */
+  decap(): void {
+    if (this.isEthernet) this.#setPacketType((0x10000 | ((this.match.key[W.TYPE] ?? 0) >>> 16)) >>> 0);
+    else {
+      this.#setPacketType(UNKNOWN_PACKET_TYPE);
+      this.setType(0xffff);
+    }
   }
 
   source(part: Subfield): void {
@@ -141,7 +172,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
       case 'regLoad': {
         const { field } = action.kind === 'setField' ? action : action.dst;
         const isTag = field.name === 'vlan_vid' || field.name === 'vlan_pcp';
-        if (!now.has(isTag ? 'vlan' : field.prereq)) {
+        if (!now.mayBeSet(isTag ? 'vlan' : field.prereq)) {
           log.warn(`set_field ${field.name} lacks correct prerequisites`);
           inconsistent();
         }
@@ -177,28 +208,30 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         break;
       case 'setVlanVid':
       case 'setVlanPcp':
-        if (!action.pushIfNeeded && !now.has('vlan')) consistent = false;
+        if (!action.pushIfNeeded && !now.isTagged) consistent = false;
         now.setTag();
         break;
       case 'pushVlan':
         now.pushTag();
         break;
       case 'stripVlan':
+        if (!now.isTagged) consistent = false;
         now.popTag();
         break;
       case 'pushMpls':
         // Only an Ethernet frame has room for a label.
-        if (now.match.mask[W.PACKET_TYPE] !== 0 && now.match.key[W.PACKET_TYPE] !== 0) consistent = false;
+        if (!now.isEthernet) consistent = false;
         now.setType(action.ethertype);
         break;
       case 'popMpls':
+        if (!now.isEthernet) consistent = false;
         now.setType(action.ethertype);
         break;
       case 'encap':
-        now.setPacketType(action.packetType);
+        now.encap(action.packetType);
         break;
       case 'decap':
-        now.setPacketType(action.newPacketType ?? UNKNOWN_PACKET_TYPE);
+        now.decap();
         break;
       case 'ct':
         if (!now.has('ip')) inconsistent();

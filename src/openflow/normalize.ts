@@ -47,8 +47,9 @@ export function normalizeMatch(match: Match): Match {
   if (!isIp) {
     // Whether the packet is a fragment stays, whatever it is.
     keep[W.TYPE] = ((keep[W.TYPE] ?? 0) & (isArp ? 0xffff03ff : 0xffff0300)) >>> 0;
-    clear(W.TOS);
-  } else if (proto !== IP.TCP) keep[W.TOS] = (keep[W.TOS] ?? 0) & 0xffff0000;
+    // So do a segment's flags.
+    keep[W.TOS] = (keep[W.TOS] ?? 0) & 0xffff;
+  }
   if (!hasPorts) clear(W.TP);
   if (nd === 0) clear(W.ND_TARGET, 4);
   if (!isArp) {

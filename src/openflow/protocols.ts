@@ -42,20 +42,18 @@ function needs(actions: readonly Action[], keep: Set<string>): void {
 }
 
 /** Formats that can carry these. In the eyes of the reference a clone makes what stands before it forgotten. */
-function carriers(actions: readonly Action[]): Set<string> {
-  let left = new Set<string>(PROTOCOLS);
+function carriers(actions: readonly Action[], before: ReadonlySet<string> = new Set(PROTOCOLS)): Set<string> {
+  let left = new Set(before);
   const drop = (pattern: RegExp): void => {
     for (const name of [...left]) if (pattern.test(name)) left.delete(name);
   };
   for (const action of actions) {
-    if (action.kind === 'writeActions' || action.kind === 'ct') {
-      const inner = carriers(action.kind === 'ct' ? action.exec : action.actions);
-      left = new Set([...left].filter((name) => inner.has(name)));
-    }
+    if (action.kind === 'writeActions') left = carriers(action.actions, left);
+    else if (action.kind === 'ct') left = carriers(action.exec, left);
     if (action.kind === 'pushVlan') drop(/^(OpenFlow10|NXM)/);
     else if (action.kind === 'meter' || action.kind === 'encap') drop(/^(OpenFlow1|NXM|OXM-OpenFlow12)/);
     else if (action.kind === 'writeMetadata') drop(/^OpenFlow10/);
-    else if (action.kind === 'setField' && !SET_IN_10.has(action.field.name))
+    else if (action.kind === 'setField' && action.isLoad2 !== true && !SET_IN_10.has(action.field.name))
       drop(SET_IN_11.has(action.field.name) ? /^OpenFlow10/ : /^OpenFlow1/);
     else if (action.kind === 'clone') left = carriers(action.actions);
   }

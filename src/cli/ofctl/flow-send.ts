@@ -1,6 +1,7 @@
 // How ovs-ofctl sends flow mods: the format that can say them, one by one with a barrier after each, or together as a bundle.
 import { ConfigError } from '../../base/errors.ts';
-import { W } from '../../flow/key.ts';
+import type { Prereq } from '../../flow/fields.ts';
+import { type Match, W } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { BUNDLE, type FlowMod, type Framed, type Message } from '../../openflow/message.ts';
 import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
@@ -12,12 +13,28 @@ import { type Session, SwitchRefusal } from './session.ts';
 const OPENFLOW_13_UP = 0x70;
 const OPENFLOW_14 = 0x20;
 
-/** A flow mod without the fields that lack prerequisites, and a word about it in the log. */
+/** Prerequisites that ask for nothing of the frame itself, or whose fields are sent whatever else is matched. */
+const FREE: ReadonlySet<Prereq> = new Set<Prereq>(['none', 'ct', 'nsh']);
+
+const CT_ADDRESSES = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
+
+/** Whether a field is named that has no place in the bytes for want of its prerequisites, while nothing says what frame it is. */
+function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
+  const { mask } = match;
+  const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || mask[W.VLAN0] !== 0 || mask[W.VLAN1] !== 0;
+  if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
+  const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
+  return named.some(
+    ({ field }) => !FREE.has(field.prereq) || ((field.name.startsWith('ct_tp_') || field.name === 'ct_nw_proto') && !hasTuple),
+  );
+}
+
+/** A flow mod as it is sent, and a word in the log about fields that lack prerequisites: what is left of those is that it is an Ethernet frame. */
 export function normalized(mod: FlowMod): FlowMod {
-  const match = normalizeLogged(mod.match);
-  if (match === mod.match) return mod;
-  // All that is left is that it is an Ethernet frame, and that is said.
-  if (match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
+  normalizeLogged(mod.match);
+  if (!namesOnlyFrame(mod)) return mod;
+  const match: Match = { ...mod.match, mask: mod.match.mask.slice() };
+  match.mask[W.PACKET_TYPE] = 0xffffffff;
   return { ...mod, match };
 }
 

@@ -22,7 +22,6 @@ import { encodeNicira } from './nicira-encode.ts';
 import { niciraAction } from './nicira-envelope.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { type ActionContext, encodeSetField, loadField, std } from './set-field-codec.ts';
-import { encodeNxmHeader } from './subfield-codec.ts';
 
 const EXPERIMENTER = 0xffff;
 const ONF_COPY_FIELD = 3200;
@@ -343,12 +342,17 @@ function encode10(out: ByteWriter, action: Action): boolean {
 }
 
 /** Copy-field: of OpenFlow 1.5, and before that an experimenter's with the same body, OpenFlow 1.3 extension 320. */
-function encodeCopyField(out: ByteWriter, { src, dst }: Extract<Action, { kind: 'regMove' }>, head: (out: ByteWriter) => void): void {
+function encodeCopyField(
+  out: ByteWriter,
+  { src, dst }: Extract<Action, { kind: 'regMove' }>,
+  version: OfVersion,
+  head: (out: ByteWriter) => void,
+): void {
   const start = out.size;
   head(out);
   out.u16(src.bits).u16(src.offset).u16(dst.offset).u16(0);
-  encodeNxmHeader(out, src.field);
-  encodeNxmHeader(out, dst.field);
+  encodeFieldHeader(out, src.field, version);
+  encodeFieldHeader(out, dst.field, version);
   out.pad(start, 8);
   out.patch16(start + 2, out.size - start);
 }
@@ -475,13 +479,13 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       const mask = newKey();
       if (bits > 0) setKeyBits(key, field.at + field.bits - offset - bits, bits, action.value);
       if (bits > 0) setKeyBits(mask, field.at + field.bits - offset - bits, bits, (1n << BigInt(bits)) - 1n);
-      encodeSetField(out, field, key, mask, 1, context, action.dst.bits > field.bits ? 'nxm-whole' : 'nxm-set-field');
+      encodeSetField(out, field, key, mask, version, context, action.dst.bits > field.bits ? 'nxm-whole' : 'nxm-set-field');
       return true;
     }
     case 'regMove':
-      if (version >= 6) encodeCopyField(out, action, (o) => o.u16(28).u16(0));
+      if (version >= 6) encodeCopyField(out, action, version, (o) => o.u16(28).u16(0));
       else if (version >= 4 && action.isCopy === true)
-        encodeCopyField(out, action, (o) => o.u16(EXPERIMENTER).u16(0).u32(ONF_VENDOR).u16(ONF_COPY_FIELD).u16(0));
+        encodeCopyField(out, action, version, (o) => o.u16(EXPERIMENTER).u16(0).u32(ONF_VENDOR).u16(ONF_COPY_FIELD).u16(0));
       else return false;
       return true;
     case 'meter':

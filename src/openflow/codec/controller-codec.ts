@@ -13,7 +13,7 @@ const log = logger('ofp_actions');
 /** Numbers that have no name are kept. */
 const reasonOf = (number: number): PacketInReason | number => PACKET_IN_REASONS[number] ?? number;
 
-const NO_METER = 0xffffffff;
+const NO_METER = 0;
 const PLAIN = { kind: 'controller', maxLen: 0xffff, reason: 'action', controllerId: 0, pause: false, meterId: NO_METER } as const;
 
 /** Whether the older form can say it all. */

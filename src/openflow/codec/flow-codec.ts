@@ -5,6 +5,7 @@ import { W } from '../../flow/key.ts';
 import { packMatch, unpackMatch } from '../../flow/mask.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
 import { type Action, OFPP } from '../action.ts';
+import { requireConsistentMatch } from '../flow-mod-check.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
 import { normalizeLogged } from '../normalize.ts';
 import { portFromWire32 } from '../ports.ts';
@@ -151,6 +152,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const importanceBits = from.u16();
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const match = decodeAnyMatch(from).match;
+  requireConsistentMatch(match);
   const actions = decodeInstructions(from, version);
   const flags = decodeModFlags(flagBits, version);
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
@@ -191,6 +193,7 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   const matchLength = from.u16();
   from.skip(6);
   const decoded = decodeNxmMatch(from, matchLength, true, true);
+  requireConsistentMatch(decoded.match);
   const kind = command(tableIds ? number & 0xff : number);
   const actions = decodeInstructionsOf(from, version);
   const flags = decodeModFlags(flagBits, version);

@@ -29,7 +29,7 @@ const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 const WIRE_ORDER =
   'packet_type dp_hash recirc_id conj_id in_port actset_output eth_src eth_dst eth_type vlan mpls_tc mpls_bos mpls_ttl mpls_label ' +
   'ip_src ip_dst ipv6_src ipv6_dst ip_frag nw_tos nw_ecn nw_ttl ipv6_label nw_proto tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst ' +
-  'icmp_type icmp_code icmpv6_type icmpv6_code nd_target nd_reserved nd_options_type nd_sll nd_tll ' +
+  'icmp_type icmp_code icmpv6_type icmpv6_code nd_reserved nd_target nd_options_type nd_sll nd_tll ' +
   'arp_op arp_spa arp_tpa arp_sha arp_tha ' +
   'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_idx tun_erspan_ver tun_erspan_dir ' +
   'tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype tun_metadata nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
@@ -80,7 +80,9 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   if (isAbsent(match, field)) return;
   const mask = keyBits(match.mask, field.at, field.bits);
   if (mask === 0n || !isWritten(field.prereq, match)) return;
-  if (field.name.startsWith('ct_tp_') && ((match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
+  // Protocol 0 is no connection's, and without a protocol there are no ports.
+  const isOfProtocol = field.name === 'ct_nw_proto' || field.name.startsWith('ct_tp_');
+  if (isOfProtocol && ((match.key[W.CT_ZONE] ?? 0) & (match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version === 1) encodeEntry(out, 'in_port', version, value, undefined);
@@ -366,7 +368,7 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
     addToMatch(match, value);
   }
   // What says only that is another flow than one that says nothing.
-  if (isEthernet && match.mask.every((bits) => bits === 0)) match.mask[W.PACKET_TYPE] = 0xffffffff;
+  if (isEthernet && (match.mask[W.RECIRC_ID] !== 0 || match.mask.every((bits) => bits === 0))) match.mask[W.PACKET_TYPE] = 0xffffffff;
   return result;
 }
 

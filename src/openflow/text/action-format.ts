@@ -2,8 +2,8 @@
 
 import { formatIpv4, formatIpv6, formatMac } from '../../base/addresses.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatField, formatPort, formatTable, hex } from '../../flow/field-text.ts';
-import { partBits } from '../../flow/fields.ts';
+import { formatField, formatPort, formatTable, hex, type Masked } from '../../flow/field-text.ts';
+import { type Field, partBits } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
@@ -167,11 +167,7 @@ type Of<K extends Action['kind']> = Extract<Action, { kind: K }>;
 
 function formatController(action: Of<'controller'>): string {
   const isPlain =
-    action.reason === 'action' &&
-    action.controllerId === 0 &&
-    action.userdata.length === 0 &&
-    !action.pause &&
-    action.meterId === 0xffffffff;
+    action.reason === 'action' && action.controllerId === 0 && action.userdata.length === 0 && !action.pause && action.meterId === 0;
   if (isPlain) return `CONTROLLER:${action.maxLen}`;
   const parts: string[] = [];
   // The reasons of a switch's own misses have no words.
@@ -181,7 +177,7 @@ function formatController(action: Of<'controller'>): string {
   if (action.controllerId !== 0) parts.push(`id=${action.controllerId}`);
   if (action.userdata.length > 0) parts.push(`userdata=${[...action.userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')}`);
   if (action.pause) parts.push('pause');
-  if (action.meterId !== 0xffffffff) parts.push(`meter_id=${action.meterId}`);
+  if (action.meterId !== 0) parts.push(`meter_id=${action.meterId}`);
   return `controller(${parts.join(',')})`;
 }
 
@@ -197,6 +193,21 @@ function formatHashing(action: Of<'bundle'> | Of<'multipath'>, port: (number: nu
   return `${name}(${known(action.fields)},${action.basis},${known(action.algorithm)},ofport${dst},members:${action.members.map(port).join(',')})`;
 }
 
+/** States of connections that have no names, of 32 that there is room for. */
+const UNKNOWN_STATES = 24;
+
+/** A value in an action, of which every bit is meant: flags that are set, states of which those without a name are said, too. */
+function formatWhole(field: Field, masked: Masked, names?: PortNames): string {
+  if (field.format === 'ctState') {
+    // In two parts, of which neither is the whole: the whole would be said by those alone that are set.
+    const [low, high] = [0x7fn, 0x80n].map((mask) => formatField(field, { value: masked.value, mask }, names));
+    return `${low}${high}${'-[Unknown]'.repeat(UNKNOWN_STATES)}`;
+  }
+  const text = formatField(field, masked, names);
+  if (field.format !== 'tunFlags') return text;
+  return masked.value === 0n ? '0' : text.slice(1);
+}
+
 function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?: PortNames): string {
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
@@ -205,8 +216,8 @@ function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?
   // Numbers and ports keep their own form before a mask, which is hexadecimal.
   const isPlain = field.format === 'port16' || field.format === 'port32' || field.format === 'decimal';
   const all = (1n << BigInt(bits)) - 1n;
-  const shown = isMasked === true || (isPlain && masked.mask !== all) ? `/${hex(masked.mask)}` : '';
-  const text = formatField(field, isPlain ? { value: masked.value, mask: all } : masked, names);
+  const shown = (isMasked === true && field.format !== 'tunFlags') || (isPlain && masked.mask !== all) ? `/${hex(masked.mask)}` : '';
+  const text = formatWhole(field, isPlain ? { value: masked.value, mask: all } : masked, names);
   return `set_field:${text}${shown}->${field.name}`;
 }
 
@@ -236,7 +247,8 @@ function formatSpec(spec: LearnSpec): string {
   const { dst, src } = spec;
   if (typeof src === 'bigint') {
     if (dst.offset === 0 && dst.bits === partBits(dst.field)) {
-      return `${dst.field.name}=${formatField(dst.field, { value: src, mask: (1n << BigInt(dst.field.bits)) - 1n })}`;
+      const text = formatWhole(dst.field, { value: src, mask: (1n << BigInt(dst.field.bits)) - 1n });
+      return dst.field.format === 'packetType' ? `packet_type=${src === 0n ? 'eth' : `packet_type=${text}`}` : `${dst.field.name}=${text}`;
     }
     return `${formatSubfield(dst)}=${hex(src)}`;
   }
@@ -268,15 +280,16 @@ function formatNat(nat: NatSpec): string {
     if (nat.addrMin !== undefined || nat.portMin !== undefined) text += '=';
     if (nat.addrMin !== undefined) {
       const [low, high] = [address(nat.addrMin), nat.addrMax === undefined ? '' : address(nat.addrMax)];
-      const range = high === '' || high === low ? low : `${low}-${high}`;
-      text += nat.family === 6 && nat.portMin !== undefined ? `[${range}]` : range;
+      const ends = high === '' || high === low ? [low] : [low, high];
+      text += (nat.family === 6 && nat.portMin !== undefined ? ends.map((end) => `[${end}]`) : ends).join('-');
     }
     if (nat.portMin !== undefined)
       text += `:${nat.portMin}${nat.portMax === undefined || nat.portMax === nat.portMin ? '' : `-${nat.portMax}`}`;
     parts.push(text);
-    if (nat.persistent) parts.push('persistent');
-    if (nat.hash) parts.push('hash');
-    if (nat.random) parts.push('random');
+    // What a range is not there for is not told.
+    if (nat.family !== 0 && nat.persistent) parts.push('persistent');
+    if (nat.family !== 0 && nat.hash) parts.push('hash');
+    if (nat.family !== 0 && nat.random) parts.push('random');
   }
   return parts.length === 0 ? 'nat' : `nat(${parts.join(',')})`;
 }
@@ -314,6 +327,7 @@ const NAMES: Partial<Record<Action['kind'], string>> = {
   setVlanVid: 'set_vlan_vid',
   setVlanPcp: 'set_vlan_pcp',
   setEthSrc: 'mod_dl_src',
+  bundle: 'bundle',
   setTunnel: 'set_tunnel',
   push: 'push',
 };

@@ -1,8 +1,9 @@
 // Actions from text: one entry an action's name, given what follows it. Faults are ConfigErrors in the reference's words.
 // Facts: ovs-actions(7) and the reference's messages.
 import { parseIpv4, parseMac } from '../../base/addresses.ts';
+import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/field-text.ts';
+import { parseField, parseInteger, parsePort, scanInteger, scannedMac } from '../../flow/field-text.ts';
 import { type Field, fieldNamed, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
@@ -16,13 +17,15 @@ import { splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
 import { parseNat } from './nat-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, numberOf, portOf, tableOf, u32, u64 } from './number-text.ts';
+import { atoi, fault, numberOf, portOf, tableOf, u32, u64 } from './number-text.ts';
 import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 const socketLog = logger('socket_util');
 
 function macOf(text: string): [number, number] {
-  return parseMac(scannedMac(text)) ?? fault(`invalid mac address ${text}`);
+  // What follows the address is not looked at.
+  const address = /^(?:-?[0-9a-f]+:){5}-?[0-9a-f]{1,2}/i.exec(text)?.[0] ?? text;
+  return parseMac(scannedMac(address)) ?? fault(`invalid mac address ${text}`);
 }
 
 function ipOf(text: string): number {
@@ -57,6 +60,16 @@ type Parser = (
   word: { after: string | undefined; mark: string; key: string },
 ) => Action | Action[];
 
+/** What a reader gives, if it can read. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
 /** An Ethernet header must be left. */
 const MIN_TRUNCATED = 14;
 
@@ -79,10 +92,12 @@ function parseOutput(arg: string, context: ActionTextContext, word: { mark: stri
   const port = parsePort(arg, context.names);
   if (port !== undefined) return { kind: 'output', port, maxLen: port === OFPP.CONTROLLER ? 0xffff : 0 };
   const name = /^[^[]*/.exec(arg)?.[0] ?? '';
-  const found = fieldOfText(name) === undefined ? undefined : parseSubfieldPart(arg);
+  const found = fieldOfText(name) === undefined ? undefined : readable(() => parseSubfieldPart(arg));
   if (found === undefined || found.rest !== '') return fault(`${arg}: output to unknown port`);
   return { kind: 'outputReg', src: found.subfield, maxLen: 0xffff };
 }
+
+const SPOKEN_REASONS = PACKET_IN_REASONS.filter((reason) => !reason.endsWith('_miss'));
 
 function parseController(arg: string): Action {
   const action: Extract<Action, { kind: 'controller' }> = {
@@ -92,13 +107,15 @@ function parseController(arg: string): Action {
     controllerId: 0,
     userdata: new Uint8Array(0),
     pause: false,
-    meterId: 0xffffffff,
+    meterId: 0,
   };
   if (arg === '') return { kind: 'output', port: OFPP.CONTROLLER, maxLen: 0xffff };
   if (/^[0-9]/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
   for (const { key, value = '' } of splitKeyValues(arg)) {
     if (key === 'reason') {
-      action.reason = PACKET_IN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`);
+      // The reasons of a switch's own misses have no words: none stands for the first of them.
+      action.reason =
+        value === '' ? 'explicit_miss' : (SPOKEN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`));
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
     else if (key === 'userdata') action.userdata = hexBytes(value, "`controller' action `userdata'");
@@ -107,11 +124,7 @@ function parseController(arg: string): Action {
     else fault(`unknown key "${key}" parsing controller action`);
   }
   const isPlain =
-    action.reason === 'action' &&
-    action.controllerId === 0 &&
-    action.userdata.length === 0 &&
-    !action.pause &&
-    action.meterId === 0xffffffff;
+    action.reason === 'action' && action.controllerId === 0 && action.userdata.length === 0 && !action.pause && action.meterId === 0;
   return isPlain ? { kind: 'output', port: OFPP.CONTROLLER, maxLen: action.maxLen } : action;
 }
 
@@ -133,10 +146,11 @@ function parseResubmit(arg: string, context: ActionTextContext): Action {
 function parseLoad(arg: string): Action {
   const arrow = arg.indexOf('->');
   const valueText = arrow < 0 ? arg : arg.slice(0, arrow);
-  const value = parseInteger(valueText);
   if (arrow < 0) return fault(`${arg}: missing \`->'`);
-  if (value === undefined) return fault(`${arg}: missing \`->' following value`);
+  const value = scanInteger(valueText);
+  if (value === undefined) return fault(`${arg}: cannot parse integer value`);
   const dst = parseSubfield(arg.slice(arrow + 2));
+  if (value >> BigInt(dst.field.wireBytes * 8) !== 0n) return fault(`${arg}: cannot parse integer value`);
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
   if (tunFieldIndex(dst.field) >= 0) return setPart(dst, value);
   return { kind: 'regLoad', dst, value };
@@ -150,7 +164,7 @@ function setPart({ field, offset, bits }: Subfield, number: bigint): Action {
   setKeyBits(value, at, bits, number);
   setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
   markPresent(field, value, mask);
-  return { kind: 'setField', field, value, mask };
+  return { kind: 'setField', field, value, mask, isLoad2: true };
 }
 
 function parseMove(arg: string): Action {
@@ -187,21 +201,22 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   setKeyBits(maskKey, at, bits, mask);
   markPresent(field, valueKey, maskKey);
   const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
-  const isMasked = written !== undefined && written === (1n << BigInt(bits)) - 1n && bits < field.wireBytes * 8;
+  const isNamed = field.format === 'tunFlags' && /^[+-]/.test(text);
+  const isMasked = isNamed || (written !== undefined && written === (1n << BigInt(bits)) - 1n && bits < field.wireBytes * 8);
   return { kind: 'setField', field, value: valueKey, mask: maskKey, ...(isMasked ? { isMasked } : {}) };
 }
 
+/** As C's scanf has "%i,%hhu/%hhu", with blanks between. */
+const CONJUNCTION = /^\s*([+-]?(?:0x[0-9a-f]+|\d+))\s*,\s*([+-]?\d+)\s*\/\s*([+-]?\d+)\s*$/i;
+
 function parseConjunction(arg: string): Action {
-  const m = /^([^,]+),\s*([^/]+)\/(.+)$/.exec(arg);
-  if (m === null) return fault('"conjunction" syntax is "conjunction(id,i/n)"');
-  const id = u32(m[1] ?? '');
-  const clause = numberOf((m[2] ?? '').trim(), 8, 'clause index');
-  const clauses = numberOf((m[3] ?? '').trim(), 8, 'number of clauses');
-  if (clause <= 0) return fault('clause index must be positive');
+  const [, id = '', one = '', of = ''] = CONJUNCTION.exec(arg) ?? fault('"conjunction" syntax is "conjunction(id,i/n)"');
+  const [clause, clauses] = [atoi(one) & 0xff, atoi(of) & 0xff];
+  if (clause === 0) return fault('clause index must be positive');
   if (clauses < 2) return fault('conjunction must have at least 2 clauses');
   if (clauses > 64) return fault('conjunction must have at most 64 clauses');
   if (clause > clauses) return fault('clause index must be less than or equal to number of clauses');
-  return { kind: 'conjunction', id, clause: clause - 1, clauses };
+  return { kind: 'conjunction', id: Number(BigInt.asUintN(32, parseInteger(id.replace('+', '')) ?? 0n)), clause: clause - 1, clauses };
 }
 
 function parseCt(arg: string, context: ActionTextContext): Action {
@@ -381,8 +396,12 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   [
     'check_pkt_larger',
     (arg, _context, word) => {
-      const length = numberOf(arg, 16, '(null)');
-      const dst = parseSubfield(word.after ?? '');
+      const whole = word.after === undefined ? arg : `${arg})->${word.after}`;
+      const arrow = whole.indexOf('->');
+      if (arrow < 0) return fault(`${whole}: missing \`->'`);
+      if (arrow + 2 === whole.length) return fault(`${whole}: missing field name following \`->'`);
+      const length = numberOf(whole.slice(0, arrow).replace(/\)$/, ''), 16, '(null)');
+      const dst = parseSubfield(whole.slice(arrow + 2));
       return dst.bits === 1 ? { kind: 'checkPktLarger', length, dst } : fault('Only 1-bit destination field is allowed');
     },
   ],
@@ -422,11 +441,11 @@ function parseActionList(text: string, context: ActionTextContext): Action[] {
       else actions.push(parsed);
       continue;
     }
-    if (name === 'drop' && word.mark === '') {
+    if (name === 'drop') {
       drops++;
       continue;
     }
-    const port = word.mark === '' ? parsePort(word.key, context.names) : undefined;
+    const port = parsePort(word.key, context.names);
     if (port !== undefined) actions.push({ kind: 'output', port, maxLen: 0 });
     else fault(`unknown action ${word.key}`);
   }

@@ -2,9 +2,8 @@
 import type { Action, Subfield } from '../action.ts';
 import { BUNDLE_ALGORITHMS, HASH_FIELDS, MULTIPATH_ALGORITHMS } from '../codec/action-constants.ts';
 import { hasLongHeader } from '../codec/subfield-codec.ts';
-import { splitCommas } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, portOf } from './number-text.ts';
+import { atoi, atoi16, fault, portOf } from './number-text.ts';
 import { parseSubfield } from './subfield-text.ts';
 
 function hashFields(text: string, whole: string): string {
@@ -49,7 +48,7 @@ export function parseBundle(arg: string, context: ActionTextContext, isLoad: boo
   const action: Extract<Action, { kind: 'bundle' }> = {
     kind: 'bundle',
     fields: known,
-    basis: Number(basis) & 0xffff,
+    basis: atoi16(basis),
     algorithm: named,
     members,
   };
@@ -66,12 +65,20 @@ function shortSubfield(text: string, whole: string): Subfield {
 
 /** Reads what stands in `multipath(...)`. */
 export function parseMultipath(arg: string): Action {
-  const [fields = '', basis = '', algorithm = '', links = '', argument = '', dst] = splitCommas(arg).map((part) => part.trim());
-  if (dst === undefined) return fault(`${arg}: not enough arguments to multipath action`);
+  const tokens = new Tokens(arg);
+  const [fields, basis, algorithm, links, argument, dst] = [
+    tokens.next(),
+    tokens.next(),
+    tokens.next(),
+    tokens.next(),
+    tokens.next(),
+    tokens.next(),
+  ];
+  if (dst === '') return fault(`${arg}: not enough arguments to multipath action`);
   const known = hashFields(fields, arg);
   const named = MULTIPATH_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
-  const count = Number(links);
-  if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${links} is not in valid range 1 to 65536`);
+  const count = atoi(links);
+  if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${count} is not in valid range 1 to 65536`);
   const subfield = shortSubfield(dst, arg);
   if (subfield.bits < 16 && count > 1 << subfield.bits) {
     return fault(
@@ -81,10 +88,10 @@ export function parseMultipath(arg: string): Action {
   return {
     kind: 'multipath',
     fields: known,
-    basis: Number(basis) & 0xffff,
+    basis: atoi16(basis),
     algorithm: named,
     maxLink: count - 1,
-    arg: Number(argument) >>> 0,
+    arg: atoi(argument) >>> 0,
     dst: subfield,
   };
 }

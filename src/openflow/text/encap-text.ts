@@ -27,10 +27,12 @@ export function parseEncap(arg: string): Action {
     ['mpls', 0x18847],
     ['mpls_mc', 0x18848],
   ]);
+  if (arg === '') return fault('Missing encap hdr: ');
   const [word] = splitKeyValues(arg);
   const packetType = packetTypes.get(word?.key ?? '');
-  if (packetType === undefined) return fault('Encap hdr not supported: ');
+  if (packetType === undefined) return fault(`Encap hdr not supported: ${word?.value ?? ''}`);
   const props = splitKeyValues(word?.value ?? '').map(({ key, value = '' }) => {
+    if (packetType === NSH && (key === 'md_type' || key === 'tlv') && value === '') return fault('Value missing for encap property');
     if (packetType === NSH && key === 'md_type') {
       const type = numberOf(value, 8, 'md_type');
       if (type !== 1 && type !== 2) return fault('invalid md_type');
@@ -46,7 +48,8 @@ export function parseEncap(arg: string): Action {
 export function parseDecap(arg: string): Action {
   if (arg === '') return { kind: 'decap' };
   let newPacketType = 0;
-  for (const { key, value = '' } of splitKeyValues(arg)) {
+  // What follows the first argument is not looked at.
+  for (const { key, value = '' } of splitKeyValues(arg).slice(0, 1)) {
     if (key !== 'packet_type') fault(`Invalid decap argument: ${key}`);
     const attributes = new Map(splitKeyValues(value).map((part) => [part.key, part.value ?? '']));
     const attribute = (name: string): number => numberOf(attributes.get(name) ?? fault(`Missing packet_type attribute ${name}`), 16, name);

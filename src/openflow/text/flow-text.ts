@@ -5,7 +5,7 @@ import type { PortNames } from '../../flow/field-text.ts';
 import { formatPort, formatTable, parseInteger, parsePort } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
-import { addFieldText, formatMatch } from '../../flow/match-text.ts';
+import { addFieldText, formatMatch, protocolNamed } from '../../flow/match-text.ts';
 import { OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';
@@ -116,7 +116,8 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
   const told = (field: Field, mask: bigint): void => {
     mod.named = [...(mod.named ?? []), { field, mask }];
   };
-  if (value === undefined || value === '') {
+  // What a protocol's word stands for needs no value, and has none.
+  if (value === undefined || value === '' || protocolNamed(key) !== undefined) {
     if (addFieldText(mod.match, key, undefined, names, told)) return;
     if (key.includes('[')) parseSubfieldPart(key);
     fault(`field ${key} missing value`);
@@ -151,6 +152,7 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
       mod.importance = numberOf(text, 16, key);
       return;
     case 'cookie': {
+      if (mod.command === 'add' && text.includes('/')) fault('flow additions cannot use a cookie mask');
       applyCookie(mod, text);
       return;
     }

@@ -7,7 +7,7 @@ import type { Action, LearnSpec, Subfield } from '../action.ts';
 import { hasLongHeader } from '../codec/subfield-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, numberOf, tableOf } from './number-text.ts';
+import { atoi, atoi16, fault, tableOf } from './number-text.ts';
 import { parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 /** Reads what stands in `learn(...)`. */
@@ -34,19 +34,19 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
         if (learn.table === 255) fault(`${arg}: table id 255 not valid for \`learn' action`);
         break;
       case 'priority':
-        learn.priority = numberOf(text, 16, 'priority');
+        learn.priority = atoi16(text);
         break;
       case 'idle_timeout':
-        learn.idleTimeoutSec = numberOf(text, 16, 'idle_timeout');
+        learn.idleTimeoutSec = atoi16(text);
         break;
       case 'hard_timeout':
-        learn.hardTimeoutSec = numberOf(text, 16, 'hard_timeout');
+        learn.hardTimeoutSec = atoi16(text);
         break;
       case 'fin_idle_timeout':
-        learn.finIdleTimeoutSec = numberOf(text, 16, 'fin_idle_timeout');
+        learn.finIdleTimeoutSec = atoi16(text);
         break;
       case 'fin_hard_timeout':
-        learn.finHardTimeoutSec = numberOf(text, 16, 'fin_hard_timeout');
+        learn.finHardTimeoutSec = atoi16(text);
         break;
       case 'cookie':
         learn.cookie = leading(text, 64);
@@ -58,7 +58,7 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
         learn.deleteLearned = true;
         break;
       case 'limit':
-        learn.limit = numberOf(text, 32, 'limit');
+        learn.limit = atoi(text) >>> 0;
         break;
       case 'result_dst':
         learn.resultDst = parseSubfield(text);
@@ -89,7 +89,9 @@ function immediate({ field, bits }: Subfield, text: string, whole: string, conte
   }
   const { value, mask } = parseField(field, text, context.names);
   const all = (1n << BigInt(Math.min(bits, field.bits))) - 1n;
-  return (mask & all) === all ? value & all : fault(`${text}: wildcards not allowed here`);
+  // Of a state said as a number or by one name every bit is meant.
+  const isWhole = (mask & all) === all || (field.format === 'ctState' && !/^[+-]|\//.test(text));
+  return isWhole ? value & all : fault(`${text}: wildcards not allowed here`);
 }
 
 /** A number as strtoul reads one: what follows it is not looked at. */
@@ -104,13 +106,18 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     const text = value ?? '';
     const arrow = text.indexOf('->');
     if (arrow < 0) return fault(`load: missing \`->' in \`${text}'`);
+    if (arrow === 0) return fault(`load: missing source before \`->' in \`${text}'`);
+    const source = text.slice(0, arrow);
+    const number = parseInteger(source);
+    if (number === undefined && /^\d/.test(source)) return fault(`load: garbage before \`->' in \`${text}'`);
+    const part = number === undefined ? parseSubfieldPart(text) : undefined;
+    if (part !== undefined && !part.rest.startsWith('->')) return fault(`${text}: missing \`->' following source`);
     const dst = parseSubfield(text.slice(arrow + 2));
-    const number = parseInteger(text.slice(0, arrow));
     if (number !== undefined && hasLongHeader(dst.field)) fault(`${text}: experimenter OXM field '${text.slice(arrow + 2)}' not supported`);
     if (number !== undefined && number >> BigInt(dst.bits) !== 0n) fault(`${text}: value does not fit into ${dst.bits} bits`);
-    const src = number ?? parseSubfieldPart(text).subfield;
+    const src = part?.subfield ?? number ?? 0n;
     if (typeof src !== 'bigint' && src.bits !== dst.bits) {
-      return fault(`${whole}: bit widths of ${text.slice(0, arrow)} (${src.bits}) and ${text.slice(arrow + 2)} (${dst.bits}) differ`);
+      return fault(`${text}: source field is ${src.bits} bits wide but destination is ${dst.bits} bits wide`);
     }
     return { kind: 'load', bits: dst.bits, src, dst };
   }

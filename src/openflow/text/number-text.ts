@@ -35,16 +35,24 @@ export function u64(text: string): bigint {
   return value === undefined || value > 0xffff_ffff_ffff_ffffn ? fault(`invalid numeric format ${text}`) : value;
 }
 
+const INT64 = 1n << 63n;
+
+/** A number as C's atoi reads it: it ends where the digits do, and is 0 where there are none; too much of it wraps. */
+export function atoi(text: string): number {
+  const value = BigInt(/^\s*([+-]?\d+)/.exec(text)?.[1] ?? '0');
+  return Number(BigInt.asIntN(32, value >= INT64 ? INT64 - 1n : value < -INT64 ? -INT64 : value));
+}
+
+/** The same, as an unsigned number of 16 bits. */
+export const atoi16 = (text: string): number => atoi(text) & 0xffff;
+
 /** A table by number or name. */
 export function tableOf(text: string, names: PortNames | undefined, message = `unknown table "${text}"`): number {
   // Decimal, whatever it begins with.
   const value = /^\s*[-+]?\d+$/.test(text) ? BigInt(text.trim().replace('+', '')) : undefined;
   if (value !== undefined && value > 255n && value <= 0xffff_ffffn) log.warn(`table ${value} is outside the supported range 0 through 255`);
-  if (value !== undefined && value < 0n) {
-    log.warn(`Negative value ${value} is not a valid table number.`);
-    return fault(message);
-  }
-  if (value === undefined) return tableNamed(text, names) ?? fault(message);
+  if (text.startsWith('-')) log.warn(`Negative value ${text} is not a valid table number.`);
+  if (value === undefined || value < 0n) return tableNamed(text, names) ?? fault(message);
   if (value > 255n) return fault(message);
   return Number(value);
 }

@@ -2,12 +2,10 @@
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { formatPort, type PortNames } from '../../flow/field-text.ts';
-import { type Match, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
-import { ETH, matchedEthType } from '../../flow/prerequisites.ts';
-import { checkActionList } from '../action-check.ts';
 import { type Continuation, decodeContinuation } from '../codec/continuation-codec.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
+import { requireConsistentFlow } from '../flow-mod-check.ts';
 import type { Message, OfVersion, PacketIn, Resume } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { formatEntries } from './entries-text.ts';
@@ -59,13 +57,6 @@ const config = ({ flags, missSendLength }: { flags: number; missSendLength: numb
 function frame(data: Uint8Array, verbosity: number, evenEmpty = false): string {
   if (verbosity <= 0 || (data.length === 0 && !evenEmpty)) return '';
   return formatPacket(data) + (verbosity > 2 ? hexDump(data, 'log') : '');
-}
-
-/** Addresses of a connection's first packet ask for the network protocol that has such. */
-function isConnectionConsistent(match: Match): boolean {
-  const asks = (word: number, count: number): boolean => match.mask.subarray(word, word + count).some((bits) => bits !== 0);
-  const type = matchedEthType(match);
-  return !(asks(W.CT_NW_SRC, 2) && type !== ETH.IPV4) && !(asks(W.CT_IPV6_SRC, 8) && type !== ETH.IPV6);
 }
 
 /** Reasons of packets that a table's own miss sends have no name. */
@@ -125,9 +116,7 @@ export const BASIC_BODIES: BodyPrinters = {
   flowMod: (message, { names, version, verbosity, bytes }) => {
     const wireMatch = verbosity > 2 ? matchOnWire(bytes, version, names) : undefined;
     // What a switch would refuse cannot be decoded, as the reference sees it.
-    const isConsistent = checkActionList(message.actions, message.match, message.table);
-    if (!isConnectionConsistent(message.match) || (!isConsistent && version > 1))
-      throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+    requireConsistentFlow(message, version);
     return `${formatFlowMod(message, version, names, wireMatch)}\n`;
   },
   flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,

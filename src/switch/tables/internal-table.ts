@@ -22,7 +22,7 @@ const toController: Action = {
   reason: 'implicit_miss',
   userdata: new Uint8Array(0),
   pause: false,
-  meterId: 0xffffffff,
+  meterId: 0,
 };
 
 /** The flows, the first first in a listing. */
