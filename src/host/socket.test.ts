@@ -56,3 +56,25 @@ test('failures carry the errno and the text of the C library', async () => {
     KernelError,
   );
 });
+
+test('who has to wait for a small piece to be taken hears when it was', async () => {
+  const drained = Promise.withResolvers<string>();
+  const filled = Promise.withResolvers<void>();
+  const listener = await listenStream('ptcp:0:127.0.0.1', (stream) => {
+    stream.start({ onData: () => {}, onClose: () => drained.resolve('closed'), onDrain: () => drained.resolve('drained') });
+    // The peer does not read: in the end one piece is more than the kernel takes.
+    for (let i = 0; i < 100_000 && stream.queuedBytes === 0; i++) stream.write(new Uint8Array(1000));
+    filled.resolve();
+  });
+  const client = await connectStream(`tcp:127.0.0.1:${listener.boundPort}`);
+  const late = setTimeout(() => drained.resolve('never'), 5000);
+  try {
+    await filled.promise;
+    client.start({ onData: () => {}, onClose: () => {} });
+    assert.equal(await drained.promise, 'drained');
+  } finally {
+    clearTimeout(late);
+    client.destroy();
+    listener.close();
+  }
+});

@@ -36,6 +36,11 @@ class SocketStream implements Stream {
   #reason = '';
   #closed = false;
   #onClose: ((reason: string) => void) | undefined;
+  #onDrain: (() => void) | undefined;
+  /** The runtime's own `drain` comes only after more than it likes to hold. */
+  readonly #taken = (): void => {
+    if (this.#socket.writableLength === 0) this.#onDrain?.();
+  };
 
   constructor(name: string, socket: Socket, peerIdentity?: string) {
     this.name = name;
@@ -57,7 +62,7 @@ class SocketStream implements Stream {
   }
 
   write(bytes: Uint8Array): void {
-    if (!this.#closed && this.#socket.writable) this.#socket.write(bytes);
+    if (!this.#closed && this.#socket.writable) this.#socket.write(bytes, this.#taken);
   }
 
   start(handlers: StreamHandlers): void {
@@ -67,7 +72,7 @@ class SocketStream implements Stream {
       return;
     }
     this.#socket.on('data', (bytes: Buffer) => handlers.onData(bytes));
-    if (handlers.onDrain !== undefined) this.#socket.on('drain', () => handlers.onDrain?.());
+    this.#onDrain = handlers.onDrain?.bind(handlers);
   }
 
   pause(): void {

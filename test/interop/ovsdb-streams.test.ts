@@ -87,6 +87,7 @@ class Walk {
 
   async settle(): Promise<void> {
     for (const side of this.sides) for (const client of side.clients) await client.call('echo', '[]');
+    if (this.sides[0]?.clients.some(({ isClosed }) => isClosed)) throw new Died();
     for (let i = 0; i < CLIENTS; i++) {
       const [a, b] = this.sides.map((side) => side.clients[i]?.takeNotices() ?? []);
       tally.updates += a?.length ?? 0;
@@ -244,6 +245,7 @@ async function relayed(seed: number): Promise<void> {
           if (i > 0) await sleep(10);
           have = JSON.stringify(await side.contents(schema, WRITER));
         }
+        if (have !== want && sides[0]?.isAlive === false) throw new Died();
         assert.equal(have, want, `${side.program}`);
       }
     };
