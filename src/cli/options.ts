@@ -29,8 +29,8 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
     if (name === 'verbose') {
       const fault = output.settings.apply(value ?? '');
       if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
-    } else if (name === 'log-file' && output.openFile(value) !== undefined) {
-      // The log has said why.
+    } else if (name === 'log-file' && output.openFile(value) !== undefined && value !== undefined) {
+      // The log has said why; only a file that was named has to be there.
       process.exit(1);
     }
   }

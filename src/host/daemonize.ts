@@ -2,8 +2,11 @@
 import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { ConfigError } from '../base/errors.ts';
+import { logger } from '../base/log.ts';
 import { libc } from './ffi.ts';
 import { lockHolder, tryLock } from './file-lock.ts';
+
+const log = logger('daemon_unix');
 
 /** Points descriptors 0, 1 and 2 at /dev/null, so that whoever waits for our output sees its end; standard error may be kept. */
 export function releaseStdio(keepsStderr = false): void {
@@ -32,7 +35,8 @@ export function pidfileHolder(path: string): number {
     const errno = systemErrno(error);
     // Who may not read it may not make one either, and hears so then.
     if (errno === 2 || errno === 13) return 0;
-    throw new ConfigError(`${path}: open: ${strerror(errno)}`);
+    log.warn(`${path}: open: ${strerror(errno)}`);
+    throw new ConfigError(`${path}: pidfile check failed (${strerror(errno)}), aborting`);
   }
   try {
     return lockHolder(fd);

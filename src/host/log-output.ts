@@ -96,7 +96,7 @@ export class LogOutput implements LogSink {
 
   /** Names the log file (default: the program's own in the log folder) that `reopenFile` will open. */
   setFile(path?: string): string {
-    const target = path === undefined || path === '' ? `${logDir()}/${this.program}.log` : path;
+    const target = path === undefined ? `${logDir()}/${this.program}.log` : path;
     this.#fileName = target;
     // The path must survive a change of folder.
     this.#filePath = target.startsWith('/') ? target : `${process.cwd()}/${target}`;

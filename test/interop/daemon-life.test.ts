@@ -82,6 +82,8 @@ test('log files by name, moved and made anew', { skip }, (t) => {
     'server; ovs-appctl -t ovsdb-server vlog/reopen; ovs-appctl -t ovsdb-server vlog/close; p=$(pid); ovs-appctl -t ovsdb-server exit; gone $p',
     'server --log-file=rel.log; mv rel.log old.log; ovs-appctl -t ovsdb-server vlog/reopen; cat old.log rel.log; stat -c %a rel.log',
     'rm rel.log; mkdir rel.log; ovs-appctl -t ovsdb-server vlog/reopen; rmdir rel.log; ovs-appctl -t ovsdb-server vlog/reopen; ls *.log; p=$(pid); ovs-appctl -t ovsdb-server exit; gone $p',
+    // The usual file may be missing, one that was named may not.
+    'export OVS_LOGDIR=/nosuch; server --log-file -vconsole:info; ovs-vsctl --log-file -t 1 --db=unix:none show; ovs-appctl -t ovsdb-server exit',
     'ovsdb-server --detach --no-chdir --pidfile --log-file=/nosuch/log -vconsole:info conf.db; p=$(pid); ovs-appctl -t ovsdb-server exit; gone $p',
   ]);
 });

@@ -73,8 +73,8 @@ function applyLogOptions(options: readonly ParsedOption[], output: LogOutput, ro
       const fault = output.settings.apply(value ?? '');
       if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
     } else if (role === 'daemon' && name === 'log-file') {
-      // A warning has said why.
-      if (output.openFile(value) !== undefined) process.exit(1);
+      // A warning has said why. Without the usual file a daemon goes on, without the one that was named it does not.
+      if (output.openFile(value) !== undefined && value !== undefined) process.exit(1);
     } else if (name === 'log-file') {
       output.setFile(value);
     } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
