@@ -75,7 +75,10 @@ const PREREQS: Readonly<Record<string, readonly string[]>> = {
 /** What a match must say for a field to be there, one way of several. */
 export function prerequisite(d: Dice, field: Field): string {
   const needs = PREREQS[field.prereq];
-  return needs === undefined ? '' : d.pick(needs);
+  if (needs === undefined) return '';
+  // Addresses and ports of a connection are those of a kind of packet too.
+  const kind = field.name.startsWith('ct_ipv6') ? ',ipv6' : /^ct_(nw_[sd]|tp_)/.test(field.name) ? ',ip' : '';
+  return `${d.pick(needs)}${kind}`;
 }
 
 const name = (d: Dice, field: Field): string => (field.alias !== undefined && d.chance(1, 2) ? field.alias : field.name);
