@@ -63,6 +63,22 @@ export function datapathContract(name: string, open: () => Promise<ContractFixtu
       assert.equal(f.datapath.portCounters(f.ports[0])?.rxPackets, 2n);
     });
 
+    contract('a flow tells the key that it was made for', async (f) => {
+      const sample = newKey();
+      sample[W.IN_PORT] = f.ports[0];
+      sample[W.NW_DST] = 0x0a000001;
+      const told = (): (number[] | undefined)[] => [...f.datapath.flows()].map((flow) => flow.sample && [...flow.sample]);
+      f.datapath.flowPut(...inPort(f.ports[0]), [], sample);
+      assert.deepEqual(told(), [[...sample]]);
+      const other = sample.slice();
+      other[W.TP] = 5;
+      f.datapath.flowPut(...inPort(f.ports[0]), [], other);
+      assert.deepEqual(told(), [[...other]]);
+      f.datapath.flowPut(...inPort(f.ports[1]), []);
+      assert.deepEqual(told(), [[...other], undefined]);
+      await f.settle();
+    });
+
     contract('a flow is replaced, modified and deleted', async (f) => {
       f.datapath.setUpcallSink(() => {});
       const first = f.datapath.flowPut(...inPort(f.ports[0]), [{ kind: 'output', port: f.ports[1] }]);
