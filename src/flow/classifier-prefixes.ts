@@ -146,4 +146,12 @@ export class FieldTrie {
       wild[word] = wild[word]! | topMask(Math.min(left, 32));
     }
   }
+
+  /** Whether a mask has the bits that decided. */
+  isIn(wild: Key): boolean {
+    for (let i = 0, left = this.bits; left > 0; i++, left -= 32) {
+      if ((~wild[this.field.words[i]!]! & topMask(Math.min(left, 32))) !== 0) return false;
+    }
+    return true;
+  }
 }

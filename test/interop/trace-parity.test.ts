@@ -25,6 +25,9 @@ const PROGRAMS: readonly (readonly string[])[] = [
     `actions=bundle(symmetric_l4,5,${rest})`,
   ]),
   ['actions=multipath(symmetric_l4,1,hrw,4,0,NXM_NX_REG0[0..3])'],
+  ...['symmetric_l3', 'symmetric_l3l4'].map((fields) => [`ip,actions=multipath(${fields},22,modulo_n,64,0,NXM_NX_REG0[0..7])`]),
+  // A prefix that was read anyway says that no flow to 224.0.0.0/16 applies.
+  ['tcp,nw_dst=0.0.0.0,nw_src=1.2.3.4,tcp_dst=7,priority=9,actions=1', 'udp,nw_dst=224.0.0.0/16,nw_ecn=2,udp_src=67,priority=5,actions=2'],
   ['recirc_id=0,priority=7,actset_output=0,actions=2', 'actions=1'],
 ];
 const SETS: readonly string[] = [
@@ -55,6 +58,8 @@ test('programs that differed', { skip }, async (t) => {
       'ip,actions=ct(nat,exec(set_field:2->ct_mark))',
       'ip,actions=ct(alg=ftp)',
       'ip,actions=ct(nat)',
+      'ipv6,actions=ct(commit,nat(src=10.0.0.1))',
+      'ipv6,actions=ct(commit,zone=NXM_NX_REG0[0..15],nat(src=10.0.0.1))',
     ].map(add),
     'ovs-ofctl dump-flows br0 | sed "s/duration=[^,]*, //; s/idle_age=[^,]*, //"',
   ]);

@@ -245,7 +245,7 @@ async function start(context: DaemonContext): Promise<void> {
       sayPortMoved(target);
       return connectStream(target, OPENFLOW_PORT, dscp);
     },
-    listen: (target, onStream, dscp) => listenPolled(target, onStream, OPENFLOW_PORT, dscp),
+    listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
     openDatapath: (type) => openDatapath(type),
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
     nextHop: wantedOptions.dummySystem ? () => 'Operation not supported' : nextHop,
