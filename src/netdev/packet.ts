@@ -54,6 +54,8 @@ export class Packet {
   /** Of a frame that a program in the kernel looked up before, and what it found out then. */
   recircId = 0;
   dpHash = 0;
+  /** The flow that the kernel found then has counted it. */
+  isCounted = false;
   /** ct_state (0 = not tracked), zone and mark. */
   ctState = 0;
   ctZone = 0;
@@ -86,6 +88,7 @@ export class Packet {
     this.priority = 0;
     this.recircId = 0;
     this.dpHash = 0;
+    this.isCounted = false;
     this.ctState = 0;
     this.cause = 0;
   }

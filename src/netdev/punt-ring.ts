@@ -58,6 +58,8 @@ export type RingDrop = 'stale' | 'refused';
 
 /** PUNT_RECORD.reason of a frame that the kernel had no flow for. */
 export const REASON_MISS = 1;
+/** Of one whose flow has counted it, but could not be carried out. */
+export const REASON_ACTIONS = 3;
 
 /** What `PuntRingDevice` needs; plain. */
 export interface PuntRing {
@@ -235,6 +237,7 @@ export class PuntRingDevice implements Device {
     packet.ctMark = words[word + PUNT_RECORD.ctMark / 4]!;
     packet.cause = words[word + PUNT_RECORD.cause / 4]!;
     packet.token = words[word + PUNT_RECORD.token / 4]!;
+    packet.isCounted = packet.token === 0 && words[word + PUNT_RECORD.reason / 4] === REASON_ACTIONS;
     if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);

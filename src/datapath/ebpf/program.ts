@@ -12,7 +12,7 @@
 // Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
 import { Assembler, type Program } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { REASON_MISS } from '../../netdev/punt-ring.ts';
+import { REASON_ACTIONS, REASON_MISS } from '../../netdev/punt-ring.ts';
 import { emitShape } from './action-program.ts';
 import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
 import { CT_READS, CT_WORDS, emitMorePlace, isCtMore } from './ct-program.ts';
@@ -71,7 +71,7 @@ export interface ProgramSpec {
 }
 
 /** Why a frame was punted; `order`: after others of its flow. */
-export const PUNT_REASON = { order: 0, miss: REASON_MISS, unusual: 2, actions: 3 } as const;
+export const PUNT_REASON = { order: 0, miss: REASON_MISS, unusual: 2, actions: REASON_ACTIONS } as const;
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
 /** Words that are read together. */

@@ -18,6 +18,7 @@ import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet
 import type { UpcallOrder } from '../../netdev/punt-ring.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
+import { Chance } from './chance.ts';
 import { adopt, assemble, isFragment, resume } from './conntrack/fragments.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
@@ -67,7 +68,7 @@ export class UserspaceCore {
   #hasTunnelKey = false;
   #hasCtKey = false;
   readonly conntrack: Conntrack;
-  #random = 0x2545f491;
+  readonly #chance = new Chance();
   /** How far upcalls have been queued, and dealt with. */
   readonly upcallOrder: UpcallOrder & { done: number };
   /** Fetches lists that may be on their way here. */
@@ -290,8 +291,11 @@ export class UserspaceCore {
     if (entry.isHeld && this.#follow(entry, packet, key)) return;
     stats[STAT.hit]! += 1;
     const at = entry.slot * FLOW.SIZE;
-    counters[at]! += 1;
-    counters[at + FLOW.bytes]! += packet.length;
+    if (!packet.isCounted) {
+      counters[at]! += 1;
+      counters[at + FLOW.bytes]! += packet.length;
+    }
+    packet.isCounted = false;
     counters[at + FLOW.usedMs] = this.nowMs;
     const tcpFlags = key[W.TOS]! & 0xfff;
     if (tcpFlags !== 0) counters[at + FLOW.tcpFlags] = counters[at + FLOW.tcpFlags]! | tcpFlags;
@@ -372,7 +376,7 @@ export class UserspaceCore {
           this.#nested(op, op.actions, walk, depth, isLast);
           break;
         case OP.sample:
-          if (this.#chance(op.a)) this.#nested(op, op.actions, walk, depth, isLast);
+          if (this.#chance.hits(op.a)) this.#nested(op, op.actions, walk, depth, isLast);
           break;
         case OP.checkPktLen:
           this.#nested(op, segmentLength(walk) > op.a ? op.actions : op.otherwise, walk, depth, isLast);
@@ -587,16 +591,5 @@ export class UserspaceCore {
     const copy = this.#own(depth);
     copyWalk(walk, copy);
     return copy;
-  }
-
-  /** True with probability p / 2^32. xorshift: the same sequence in every run of a simulation. */
-  #chance(p: number): boolean {
-    if (p >>> 0 === 0xffffffff) return true;
-    let x = this.#random;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#random = x;
-    return x >>> 0 < p >>> 0;
   }
 }

@@ -314,6 +314,9 @@ test('a meter is one bucket for the kernel and user space, and whoever can run i
         { rate: 2, burst: 20 },
       ],
     });
+    assert.equal(offloaded(), type === 'system' ? true : undefined);
+    // What has no rate never fills again: user space's.
+    datapath.meterSet(meter, { countsPackets: true, bands: [{ rate: 0, burst: 10 }] });
     assert.equal(offloaded() ?? false, false);
     datapath.meterSet(meter, { countsPackets: false, bands: [{ rate: 1000, burst: 1000 }] });
     assert.equal(offloaded(), type === 'system' ? true : undefined);
