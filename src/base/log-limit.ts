@@ -18,8 +18,14 @@ export class LogLimit {
     this.#tokens = burst;
   }
 
-  /** Writes a message unless there were too many; `nowMs` is of any clock that does not go back. */
-  write(log: Logger, level: LogLevel, message: string, nowMs: number): void {
+  /** Writes a message unless there were too many. */
+  write(log: Logger, level: LogLevel, message: string | (() => string)): void {
+    if (!log.shows(level)) return;
+    const nowMs = log.limitClock?.();
+    if (nowMs === undefined) {
+      log[level](message);
+      return;
+    }
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAt) * this.#perMinute) / MINUTE_MS);
     this.#filledAt = nowMs;
     if (this.#tokens < 1) {

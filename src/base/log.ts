@@ -17,6 +17,8 @@ export interface LogSink {
   /** Whether any destination shows this module at this level; asked before a message is built. */
   shows(module: string, level: LogLevel): boolean;
   write(record: LogRecord): void;
+  /** Milliseconds of a clock that does not go back, for a module of which not more than so much is to be written; undefined = all is. */
+  limitClock?(module: string): number | undefined;
 }
 
 const silent: LogSink = { shows: () => false, write: () => {} };
@@ -43,6 +45,8 @@ export interface Logger {
   info(message: string | (() => string)): void;
   dbg(message: string | (() => string)): void;
   shows(level: LogLevel): boolean;
+  /** What `LogSink.limitClock` says of this module. */
+  limitClock?(): number | undefined;
 }
 
 /** The logger of `module` (Open vSwitch's module name, e.g. `bridge`, `ofproto`, `reconnect`). */
@@ -58,5 +62,6 @@ export function logger(module: string): Logger {
     info: at('info'),
     dbg: at('dbg'),
     shows: (level) => sink.shows(module, level),
+    limitClock: () => sink.limitClock?.(module),
   };
 }

@@ -4,7 +4,17 @@ import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
 
 export { type OptionSpec, type ParsedOption, parseOptions, parseUntilFault, UsageError } from '../base/getopt.ts';
-export { LOG_OPTIONS, logUsage, SSL_OPTIONS } from '../daemon/plumbing/options.ts';
+export {
+  BACKGROUND_OPTIONS,
+  backgroundUsage,
+  connectionUsage,
+  KEYS_USAGE,
+  LOG_OPTIONS,
+  logUsage,
+  PKI_USAGE,
+  REPLAY_OPTIONS,
+  SSL_OPTIONS,
+} from '../daemon/plumbing/options.ts';
 
 /** Starts a tool's log; most of the reference's tools have warnings and worse on the console, and some say all. */
 export function startToolLog(program: string, console: 'warn' | 'info' = 'warn'): LogOutput {

@@ -2,6 +2,7 @@
 import { errorText } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
 import { controlCall } from '../daemon/plumbing/unixctl-client.ts';
+import { usage } from './dpctl-usage.ts';
 import {
   applyLogOptions,
   fail,
@@ -33,23 +34,6 @@ const OPTIONS: readonly OptionSpec[] = [
   ...LOG_OPTIONS,
 ];
 
-const USAGE = `${PROGRAM}: Open vSwitch datapath management utility
-usage: ${PROGRAM} [OPTIONS] COMMAND [ARG...]
-Each COMMAND is done by the running ovs-vswitchd as dpctl/COMMAND:
-  show [DP...]               show basic info on all datapaths
-  dump-dps                   display names of all datapaths
-  dump-flows [DP]            display flows in DP
-  add-flow, mod-flow, get-flow, del-flow, del-flows, dump-conntrack, ...
-
-Options:
-  -s,  --statistics           print statistics for port or flow
-  -m,  --more                 increase verbosity of output
-  --names                     use port names in output
-  -t, --timeout=SECS          give up after SECS seconds
-  -h, --help                  display this help message
-  -V, --version               display version information
-`;
-
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM, 'info');
@@ -60,7 +44,7 @@ export async function main(argv: string[]): Promise<number> {
     const passed: string[] = [];
     for (const { name, value = '' } of options) {
       if (name === 'help') {
-        process.stdout.write(USAGE);
+        process.stdout.write(usage());
         return 0;
       }
       if (name === 'version') {

@@ -6,6 +6,7 @@ import { commandNamed } from './ofctl/command-table.ts';
 import type { FlowOptions } from './ofctl/flows.ts';
 import {
   applyLogOptions,
+  BACKGROUND_OPTIONS,
   fail,
   LOG_OPTIONS,
   type OptionSpec,
@@ -18,16 +19,6 @@ import {
 } from './options.ts';
 
 const PROGRAM = 'ovs-ofctl';
-/** Of commands that go on until they are ended. */
-const BACKGROUND_OPTIONS: readonly OptionSpec[] = [
-  { name: 'detach' },
-  { name: 'no-chdir' },
-  { name: 'pidfile', argument: 'optional' },
-  { name: 'overwrite-pidfile' },
-  { name: 'monitor' },
-  { name: 'no-self-confinement' },
-  { name: 'user', argument: 'required' },
-];
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'timeout', short: 't', argument: 'required' },
   { name: 'strict' },

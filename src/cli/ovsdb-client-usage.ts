@@ -1,5 +1,5 @@
 // The text of `ovsdb-client --help`.
-import { daemonUsage, PKI_USAGE } from '../daemon/plumbing/options.ts';
+import { connectionUsage, daemonUsage, PKI_USAGE } from '../daemon/plumbing/options.ts';
 import { runDir } from '../host/directories.ts';
 
 export function usage(): string {
@@ -89,15 +89,7 @@ Valid commands are:
 The default SERVER is unix:${runDir()}/db.sock.
 The default DATABASE is Open_vSwitch.
 
-Active SERVER connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive SERVER connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
-${PKI_USAGE}
+${connectionUsage('SERVER')}${PKI_USAGE}
 Output formatting options:
   -f, --format=FORMAT         set output formatting to FORMAT
                               ("table", "html", "csv", or "json")

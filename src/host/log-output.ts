@@ -45,6 +45,10 @@ export class LogOutput implements LogSink {
     );
   }
 
+  limitClock(module: string): number | undefined {
+    return this.settings.isRateLimited(module) ? performance.now() : undefined;
+  }
+
   write(record: LogRecord): void {
     const { module, level } = record;
     const serial = ++this.#serial;

@@ -5,7 +5,8 @@ import { KernelError } from '../base/errors.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from './ffi.ts';
 import { PolledStream } from './polled-stream.ts';
-import { listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
+import { replayHooks } from './replay-hooks.ts';
+import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
@@ -17,18 +18,23 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
+const IPV6_TCLASS = 67;
+const IPPROTO_IP = 0;
+const IP_TOS = 1;
 const BACKLOG = 511;
 
 /** Like `listenStream`, for a server with many peers. */
-export async function listenPolled(target: string, onStream: (stream: Stream) => void, defaultPort = 0): Promise<Listener> {
+export async function listenPolled(target: string, onStream: (stream: Stream) => void, settings: ListenSettings = {}): Promise<Listener> {
+  if (replayHooks() !== undefined) return listenStream(target, onStream, settings);
+  const { defaultPort = 0, dscp = DEFAULT_DSCP } = settings;
   const parsed = parseSocketTarget(target, defaultPort);
-  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, defaultPort);
+  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, settings);
   const isUnix = parsed.kind === 'unix';
   const short = isUnix ? shortPath(parsed.path) : undefined;
   const host = parsed.kind === 'tcp' && parsed.host !== '' ? parsed.host : '0.0.0.0';
   const address = isUnix ? unixAddress(short?.path ?? '') : internetAddress(host, parsed.port);
   // An address with a zone or some such is left to the runtime.
-  if (address === undefined) return listenStream(target, onStream, defaultPort);
+  if (address === undefined) return listenStream(target, onStream, settings);
   const c = libc();
   const family = address[0] as number;
   let fd = -1;
@@ -38,7 +44,12 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     if (fd < 0) throw lastError(target);
     if (isUnix) removeSocketFile(parsed.path);
     else setSocketInt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (family === AF_INET6) setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    // Connections that come inherit it. IPv4's is also for IPv4 peers of an IPv6 socket.
+    if (!isUnix) setSocketInt(fd, IPPROTO_IP, IP_TOS, dscp << 2);
+    if (family === AF_INET6) {
+      setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+      setSocketInt(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2);
+    }
     if (c.bind(fd, address, address.length) < 0) throw lastError(target);
     if (c.listen(fd, BACKLOG) < 0) throw lastError(target);
     if (isUnix) chmodSync(parsed.path, SOCKET_MODE);

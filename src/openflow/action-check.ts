@@ -236,7 +236,11 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
       case 'ct':
         if (!now.has('ip')) inconsistent();
         if (action.alg !== 0 && !now.has(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
-        if (typeof action.zone !== 'number') now.source(action.zone);
+        if (typeof action.zone !== 'number') {
+          // As in the reference, which looks no further then.
+          now.source(action.zone);
+          break;
+        }
         for (const inner of action.exec) {
           if (inner.kind !== 'nat' || inner.nat.family === 0) continue;
           if (!now.has(inner.nat.family === 4 ? 'ipv4' : 'ipv6')) inconsistent();

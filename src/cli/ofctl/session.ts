@@ -151,3 +151,29 @@ export class Session {
     this.connection.close();
   }
 }
+
+/** Runs `run` with a session that is closed behind it; 0, the exit code. */
+export async function withSession(
+  bridge: string,
+  settings: SessionSettings,
+  run: (session: Session) => Promise<void>,
+  firstXid = 1,
+): Promise<number> {
+  const session = await Session.open(bridge, settings, firstXid);
+  try {
+    await run(session);
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+/** Asks and prints what comes back, a refusal too: to some commands that is an answer like another. */
+export async function printAnswer(session: Session, message: Message): Promise<void> {
+  try {
+    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
+  } catch (error) {
+    if (!(error instanceof SwitchRefusal)) throw error;
+    process.stdout.write(error.message);
+  }
+}

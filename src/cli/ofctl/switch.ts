@@ -4,49 +4,23 @@ import { parsePort } from '../../flow/field-text.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { Message } from '../../openflow/message.ts';
 import { parseActions } from '../../openflow/text/action-parse.ts';
-import { printMessage } from '../../openflow/text/message-print.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { Session, SwitchRefusal } from './session.ts';
-
-async function withSession(
-  bridge: string,
-  settings: SessionSettings,
-  run: (session: Session) => Promise<void>,
-  firstXid = 1,
-): Promise<number> {
-  const session = await Session.open(bridge, settings, firstXid);
-  try {
-    await run(session);
-    return 0;
-  } finally {
-    session.close();
-  }
-}
-
-/** Asks and prints what comes back, be it a refusal: to these commands that is an answer like another. */
-async function print(session: Session, message: Message): Promise<void> {
-  try {
-    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
-  } catch (error) {
-    if (!(error instanceof SwitchRefusal)) throw error;
-    process.stdout.write(error.message);
-  }
-}
+import { printAnswer, Session, withSession } from './session.ts';
 
 /** A request whose answer is printed as it comes. */
 export const dump = (bridge: string, settings: SessionSettings, message: Message, firstXid = 1): Promise<number> =>
-  withSession(bridge, settings, (session) => print(session, message), firstXid);
+  withSession(bridge, settings, (session) => printAnswer(session, message), firstXid);
 
 /** show */
 export const show = (bridge: string, settings: SessionSettings): Promise<number> =>
   withSession(bridge, settings, async (session) => {
-    await print(session, { kind: 'featuresRequest' });
-    if (session.version >= 4) await print(session, { kind: 'portDescRequest', port: 0xffff });
+    await printAnswer(session, { kind: 'featuresRequest' });
+    if (session.version >= 4) await printAnswer(session, { kind: 'portDescRequest', port: 0xffff });
     session.connection.xid();
-    await print(session, { kind: 'getConfigRequest' });
+    await printAnswer(session, { kind: 'getConfigRequest' });
   });
 
 /** The number of a port given by number, reserved name or name; a name costs a look at the switch. */

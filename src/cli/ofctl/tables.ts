@@ -3,47 +3,20 @@
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { parsePort } from '../../flow/field-text.ts';
-import type { Message } from '../../openflow/message.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { TableFeatures } from '../../openflow/table-features.ts';
-import { printMessage } from '../../openflow/text/message-print.ts';
 import { formatTableFeatures } from '../../openflow/text/print-tables.ts';
 import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
 import { fetchPorts, namesOf, tableOnSwitch } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { Session, SwitchRefusal } from './session.ts';
+import { printAnswer, Session, withSession } from './session.ts';
 
 const tableLog = logger('ofp_table');
 
 const ALL_TABLES = 255;
 const ANY = 0xffff;
 const ALL_QUEUES = 0xffffffff;
-
-async function withSession(
-  bridge: string,
-  settings: SessionSettings,
-  run: (session: Session) => Promise<void>,
-  firstXid = 1,
-): Promise<number> {
-  const session = await Session.open(bridge, settings, firstXid);
-  try {
-    await run(session);
-    return 0;
-  } finally {
-    session.close();
-  }
-}
-
-/** Asks and prints what comes back, a refusal like an answer. */
-async function print(session: Session, message: Message): Promise<void> {
-  try {
-    for (const part of await session.ask(message)) process.stdout.write(printMessage(part));
-  } catch (error) {
-    if (!(error instanceof SwitchRefusal)) throw error;
-    process.stdout.write(error.message);
-  }
-}
 
 /** What mod-table can set: the versions that have it, and what it does to what a table has. */
 const SETTINGS: ReadonlyMap<string, { versions: number; change(before: TableSettings, argument: string): TableSettings | number }> =
@@ -139,7 +112,7 @@ export async function modTable(bridge: string, tableText: string, settingText: s
 export const dumpTableDesc = (bridge: string, settings: SessionSettings): Promise<number> =>
   withSession(bridge, settings, async (session) => {
     if (session.version < 5) throw new ConfigError("dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')");
-    await print(session, { kind: 'tableDescRequest' });
+    await printAnswer(session, { kind: 'tableDescRequest' });
   });
 
 /** dump-table-features: the parts of the answer as one. */
@@ -168,11 +141,11 @@ export async function queueGetConfig(
       number = namesOf(await fetchPorts(session)).number(port ?? '');
       if (number === undefined) throw new ConfigError(`${bridge}: unknown port \`${port}'`);
     }
-    if (session.version >= 5) return print(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue });
+    if (session.version >= 5) return printAnswer(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue });
     if (wantedQueue !== ALL_QUEUES)
       throw new ConfigError("queue-get-config needs OpenFlow 1.4 or later for a single queue ('-O OpenFlow14')");
     const ports = number === ANY ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00) : [number];
-    for (const one of ports) await print(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES });
+    for (const one of ports) await printAnswer(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES });
   });
 }
 
@@ -230,4 +203,4 @@ export function modTlvMap(bridge: string, command: 'add' | 'delete', text: strin
 
 /** dump-tlv-map */
 export const dumpTlvMap = (bridge: string, settings: SessionSettings): Promise<number> =>
-  withSession(bridge, settings, (session) => print(session, { kind: 'tlvTableRequest' }));
+  withSession(bridge, settings, (session) => printAnswer(session, { kind: 'tlvTableRequest' }));

@@ -1,6 +1,5 @@
 // What ovs-ofctl --help and list-commands print.
-import { runDir } from '../../host/directories.ts';
-import { logUsage } from '../options.ts';
+import { backgroundUsage, KEYS_USAGE, logUsage } from '../options.ts';
 import { COMMANDS } from './command-table.ts';
 
 /** The text of --help. */
@@ -79,19 +78,7 @@ Active OpenFlow connection methods:
   tcp:HOST[:PORT]         PORT (default: 6653) at remote HOST
   ssl:HOST[:PORT]         SSL PORT (default: 6653) at remote HOST
   unix:FILE               Unix domain socket named FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-
-Daemon options:
-  --detach                run in background as daemon
-  --monitor               creates a process to monitor this daemon
-  --user=username[:group] changes the effective daemon user:group
-  --no-chdir              do not chdir to '/'
-  --pidfile[=FILE]        create pidfile (default: ${runDir()}/ovs-ofctl.pid)
-  --overwrite-pidfile     with --pidfile, start even if already running
-
+${KEYS_USAGE}${backgroundUsage('ovs-ofctl')}
 OpenFlow version options:
   -V, --version           display version information
   -O, --protocols         set allowed OpenFlow versions

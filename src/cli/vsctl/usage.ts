@@ -1,5 +1,6 @@
 // What `ovs-vsctl --help` prints. Scripts read it, so it agrees word for word with the reference's.
-import { logDir, runDir } from '../../host/directories.ts';
+import { runDir } from '../../host/directories.ts';
+import { connectionUsage, logUsage, PKI_USAGE } from '../options.ts';
 
 /** The whole text. */
 export function usage(): string {
@@ -147,34 +148,9 @@ Output formatting options:
   --no-headings               omit table heading row
   --pretty                    pretty-print JSON in output
   --bare                      equivalent to "--format=list --data=bare --no-headings"
+${logUsage('ovs-vsctl')}  --no-syslog             equivalent to --verbose=vsctl:syslog:warn
 
-Logging options:
-  -vSPEC, --verbose=SPEC   set logging levels
-  -v, --verbose            set maximum verbosity level
-  --log-file[=FILE]        enable logging to specified FILE
-                           (default: ${logDir()}/ovs-vsctl.log)
-  --syslog-method=(libc|unix:file|udp:ip:port)
-                           specify how to send messages to syslog daemon
-  --syslog-target=HOST:PORT  also send syslog msgs to HOST:PORT via UDP
-  --no-syslog             equivalent to --verbose=vsctl:syslog:warn
-
-Active database connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive database connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL options:
-  --ssl-protocols=PROTOS  list of SSL protocols to enable
-  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
-
+${connectionUsage('database')}${PKI_USAGE}
 Other options:
   -h, --help                  display this help message
   -V, --version               display version information

@@ -23,7 +23,7 @@ import { connectIdl } from '../../ovsdb/client/replica.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
 import { Underlay } from '../../switch/underlay/underlay.ts';
-import { daemonUsage } from '../plumbing/options.ts';
+import { activeUsage, daemonUsage, PKI_USAGE } from '../plumbing/options.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { Reconciler } from '../reconcile/reconcile.ts';
 import type { WantedOptions } from '../reconcile/wanted.ts';
@@ -59,19 +59,7 @@ usage: ovs-vswitchd [OPTIONS] [DATABASE]
 where DATABASE is a socket on which ovsdb-server is listening
       (default: "unix:${runDir()}/db.sock").
 
-Active DATABASE connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-PKI configuration (required to use SSL):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL options:
-  --ssl-protocols=PROTOS  list of SSL protocols to enable
-  --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
-${daemonUsage('ovs-vswitchd')}
+${activeUsage('DATABASE')}${PKI_USAGE}${daemonUsage('ovs-vswitchd')}
 DPDK options:
 Configuration of DPDK via command-line is removed from this
 version of Open vSwitch. DPDK is configured through ovsdb.
@@ -170,8 +158,10 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'inactivity_probe',
       'controller_rate_limit',
       'controller_burst_limit',
+      'controller_queue_size',
       'enable_async_messages',
       'connection_mode',
+      'other_config',
       'is_connected',
       'role',
       'status',
@@ -233,11 +223,11 @@ async function start(context: DaemonContext): Promise<void> {
   );
   const environment: SwitchEnvironment = {
     clock,
-    connect: (target) => {
+    connect: (target, dscp) => {
       sayPortMoved(target);
-      return connectStream(target, OPENFLOW_PORT);
+      return connectStream(target, OPENFLOW_PORT, dscp);
     },
-    listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
+    listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {
         const datapath = new DummyDatapath(clock, `ovs-${type}`, type);

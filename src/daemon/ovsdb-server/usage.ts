@@ -1,6 +1,6 @@
 // The text of `ovsdb-server --help`.
 import { dbDir } from '../../host/directories.ts';
-import { daemonUsage, PKI_USAGE } from '../plumbing/options.ts';
+import { connectionUsage, daemonUsage, PKI_USAGE } from '../plumbing/options.ts';
 
 export function usage(): string {
   return `ovsdb-server: Open vSwitch database server
@@ -12,15 +12,7 @@ ${dbDir()}/conf.db.
 JSON-RPC options (may be specified any number of times):
   --remote=REMOTE         connect or listen to REMOTE
 
-Active JSON-RPC connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive JSON-RPC connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
-${PKI_USAGE}${daemonUsage('ovsdb-server')}
+${connectionUsage('JSON-RPC')}${PKI_USAGE}${daemonUsage('ovsdb-server')}
 Syncing options:
   --sync-from=SERVER      sync DATABASE from active SERVER and start in
                           backup mode (except with --active)

@@ -14,10 +14,8 @@ export interface DaemonSettings {
   unixctl: string | undefined;
 }
 
-export const DAEMON_OPTIONS: readonly OptionSpec[] = [
-  { name: 'unixctl', argument: 'required' },
-  { name: 'help', short: 'h' },
-  { name: 'version', short: 'V' },
+/** What tells a program to go to the background; tools that go on until they are ended have these too. */
+export const BACKGROUND_OPTIONS: readonly OptionSpec[] = [
   { name: 'detach' },
   { name: 'no-self-confinement' },
   { name: 'no-chdir' },
@@ -25,6 +23,13 @@ export const DAEMON_OPTIONS: readonly OptionSpec[] = [
   { name: 'overwrite-pidfile' },
   { name: 'monitor' },
   { name: 'user', argument: 'required' },
+];
+
+export const DAEMON_OPTIONS: readonly OptionSpec[] = [
+  { name: 'unixctl', argument: 'required' },
+  { name: 'help', short: 'h' },
+  { name: 'version', short: 'V' },
+  ...BACKGROUND_OPTIONS,
 ];
 
 /** -v and its kin; the command line tools have them too. */
@@ -46,15 +51,38 @@ export const SSL_OPTIONS: readonly OptionSpec[] = [
   { name: 'bootstrap-ca-cert', argument: 'required' },
 ];
 
-/** The sections of --help on keys and TLS. */
-export const PKI_USAGE = `PKI configuration (required to use SSL):
+/** For programs that can be recorded and replayed. */
+export const REPLAY_OPTIONS: readonly OptionSpec[] = [
+  { name: 'record', argument: 'optional' },
+  { name: 'replay', argument: 'optional' },
+];
+
+/** The section of --help on where keys are. */
+export const KEYS_USAGE = `PKI configuration (required to use SSL):
   -p, --private-key=FILE  file with private key
   -c, --certificate=FILE  file with certificate for private key
   -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+`;
+
+/** The sections of --help on keys and TLS. */
+export const PKI_USAGE = `${KEYS_USAGE}  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
 SSL options:
   --ssl-protocols=PROTOS  list of SSL protocols to enable
   --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
+`;
+
+/** The section of --help on how a database server is reached; `peer` is the help's word for it. */
+export const activeUsage = (peer: string): string => `Active ${peer} connection methods:
+  tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL PORT at remote HOST
+  unix:FILE               Unix domain socket named FILE
+`;
+
+/** The sections of --help on how a database server is reached or waited for. */
+export const connectionUsage = (peer: string): string => `${activeUsage(peer)}Passive ${peer} connection methods:
+  ptcp:PORT[:IP]          listen to TCP PORT on IP
+  pssl:PORT[:IP]          listen for SSL on PORT on IP
+  punix:FILE              listen on Unix domain socket FILE
 `;
 
 /** An absolute path: as given when it begins with a slash, else in the run directory. */
@@ -86,7 +114,10 @@ export function daemonSettings(program: string, options: readonly ParsedOption[]
 }
 
 /** The shared sections of --help. */
-export function daemonUsage(program: string): string {
+export const daemonUsage = (program: string): string => `${backgroundUsage(program)}${logUsage(program)}`;
+
+/** The section of --help on going to the background. */
+export function backgroundUsage(program: string): string {
   return `
 Daemon options:
   --detach                run in background as daemon
@@ -95,7 +126,7 @@ Daemon options:
   --no-chdir              do not chdir to '/'
   --pidfile[=FILE]        create pidfile (default: ${runDir()}/${program}.pid)
   --overwrite-pidfile     with --pidfile, start even if already running
-${logUsage(program)}`;
+`;
 }
 
 /** The logging section of --help. */

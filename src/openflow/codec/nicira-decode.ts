@@ -357,7 +357,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
         exec: list(f, 'ct'),
       };
       if ((flags & ~3) !== 0) made.spareFlags = flags & ~3;
-      // Which addresses a connection has is settled when it is committed.
+      // What a connection keeps is settled when it is committed.
       if (!made.commit && made.exec.some((one) => one.kind !== 'nat' || !isPlainNat(one)))
         refuse('CT action requires commit flag if actions other than NAT without arguments are specified.');
       return made;
