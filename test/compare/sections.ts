@@ -1,9 +1,14 @@
 // What is compared: a section makes cases of one kind from a source of choices.
+import { encodeActions } from '../../src/openflow/codec/action-codec.ts';
+import { ByteWriter } from '../../src/openflow/codec/bytes.ts';
 import { errorNames } from '../../src/openflow/errors.ts';
+import type { OfVersion } from '../../src/openflow/message.ts';
 import { messageHeads } from '../../src/openflow/message-table.ts';
+import { parseActions } from '../../src/openflow/text/action-parse.ts';
+import { readable } from './body-pieces.ts';
 import { exactFlow } from './compose-lines.ts';
 import { fieldForm } from './field-forms.ts';
-import { flowText, spoil } from './flow-lines.ts';
+import { actionsText, flowText, spoil } from './flow-lines.ts';
 import type { Case } from './programs.ts';
 import type { Dice } from './random.ts';
 import { entriesLine, fixed10, fixed11, hex, wireActions, wireInstructions } from './wire-pieces.ts';
@@ -29,6 +34,17 @@ export function wireMessage(d: Dice): string {
   return hex(bytes);
 }
 
+/** Actions as they are sent, and one or two bytes of them changed now and then. */
+function changedActions(d: Dice, version: OfVersion): string {
+  const out = new ByteWriter();
+  const list = readable(() => parseActions(actionsText(d), {}), []);
+  encodeActions(out, list.length === 0 ? [{ kind: 'exit' }] : list, version);
+  const bytes = out.result();
+  if (bytes.length === 0) return 'ffff0010000023200011000000000000';
+  for (let i = d.below(3); i > 0; i--) bytes[d.below(bytes.length)] = d.chance(1, 2) ? d.below(8) : d.u32() & 0xff;
+  return hex(bytes);
+}
+
 const lines = (d: Dice, count: number, make: (d: Dice) => string): string => `${Array.from({ length: count }, () => make(d)).join('\n')}\n`;
 
 /** Cases by section; `count` is about how many comparisons there should be. */
@@ -50,6 +66,11 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
   ofp11: (d, count) => Array.from({ length: count }, () => ({ args: ['parse-ofp11-match'], stdin: lines(d, 1, fixed11) })),
   actions: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-actions', d.pick(VERSIONS)], stdin: lines(d, 1, wireActions) })),
+  actionBytes: (d, count) =>
+    Array.from({ length: count }, () => {
+      const version = 1 + d.below(VERSIONS.length);
+      return { args: ['parse-actions', VERSIONS[version - 1] ?? ''], stdin: `${changedActions(d, version as OfVersion)}\n` };
+    }),
   instructions: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-instructions', d.pick(VERSIONS)], stdin: lines(d, 1, wireInstructions) })),
   flows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', flowText(d, 1)] })),
@@ -84,25 +105,24 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
 };
 
 /**
- * What is known to differ, and why. Where the reason is ours the difference is a debt, not a feature.
+ * What still differs, and why. The reason is ours everywhere: a difference is a debt, not a feature. What differs for a reason of the reference's
+ * stands by name in `known-differences.ts` and is not counted here.
  *
  * - nxm, parse-oxm: tun_metadata is left out: the reference makes room for it in each match. packet_type (0,0) is left out: every key without
- *   another is Ethernet, the reference keeps whether that was said.
- * - actions, instructions: order of checks in actions with several faults at once; the reference logs each of them.
- * - flows: order of several faults in one text; `eth` in matches on recirc_id with the ports of a connection; widths of arp_op.
- * - fields: packet_type (0,0), loads of tunnel options as "usable protocols" has them, prerequisites of ct_nw_src and dl_vlan_pcp.
- * - badflows: the place that a message quotes after a spoilt number, parenthesis or field.
+ *   another is Ethernet, the reference keeps whether that was said. Bits of a mask above `ipv6_label` and `tun_erspan_idx` are not kept.
+ * - actionBytes: Nicira's older load of a part of a tun_metadata field.
+ * - flows: a field of a connection without its protocol, beside nothing of the frame.
+ * - badflows: the place that a message quotes after a spoilt number, parenthesis or field; which of two faults is told.
  * - messages: words at random, so that nearly all have two faults at once; which is told depends on the order of checks. Messages that mean to be
  *   sound, and what becomes of them by one change, are compared by `message-coverage.ts` and differ far less.
  */
 export const ALLOWANCE: Readonly<Record<string, { share: number; onErrors: boolean }>> = {
   nxm: { share: 0.03, onErrors: true },
-  nxmLines: { share: 0.03, onErrors: true },
-  actions: { share: 0.1, onErrors: true },
-  instructions: { share: 0.05, onErrors: true },
-  flows: { share: 0.05, onErrors: true },
-  fields: { share: 0.02, onErrors: true },
-  badflows: { share: 0.1, onErrors: true },
+  nxmLines: { share: 0.01, onErrors: true },
+  actionBytes: { share: 0.01, onErrors: true },
+  flows: { share: 0.01, onErrors: true },
+  fields: { share: 0.01, onErrors: true },
+  badflows: { share: 0.02, onErrors: true },
   small: { share: 0.03, onErrors: true },
   messages: { share: 0.1, onErrors: false },
 };

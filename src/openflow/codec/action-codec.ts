@@ -89,7 +89,7 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
     if (type === EXPERIMENTER) {
       const vendor = from.u32();
       const isKnown = vendor === NX_VENDOR || vendor === ONF_VENDOR;
-      if (isKnown && (length < 16 || from.left < 2)) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
+      if (isKnown && from.left < 2) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
       if (!isKnown) checkActionForm(version, vendor, 0, length, from.left + 8);
       const subtype = from.u16();
       checkActionForm(version, vendor, subtype, length, from.left + 10);
@@ -280,7 +280,8 @@ export function encodeInContext(out: ByteWriter, actions: readonly Action[], ver
 
 function encodeAction(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): void {
   if (action.kind === 'setField') {
-    const form = action.isLoad2 === true && version < 6 ? 'load2' : action.isMasked === true ? 'masked' : '';
+    const isLoad2 = action.isLoad2 === true && version < 6;
+    const form = isLoad2 ? (action.isMasked === true ? 'masked-load2' : 'load2') : action.isMasked === true ? 'masked' : '';
     encodeSetField(out, action.field, action.value, action.mask, version, context, form);
     return;
   }

@@ -140,8 +140,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const cookie = from.u64();
   const cookieMask = from.u64();
   const table = from.u8();
-  const kind = command(from.u8());
-  if (table === 255 && (version === 2 || !kind.startsWith('delete'))) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
+  const commandNumber = from.u8();
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
@@ -150,9 +149,11 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const outGroup = from.u32();
   const flagBits = from.u16();
   const importanceBits = from.u16();
-  const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const match = decodeAnyMatch(from).match;
   requireConsistentMatch(match);
+  const kind = command(commandNumber);
+  if (table === 255 && (version === 2 || !kind.startsWith('delete'))) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
+  const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const actions = decodeInstructions(from, version);
   const flags = decodeModFlags(flagBits, version);
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
@@ -195,9 +196,9 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   const decoded = decodeNxmMatch(from, matchLength, true, true);
   requireConsistentMatch(decoded.match);
   const kind = command(tableIds ? number & 0xff : number);
+  if (kind === 'add' && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   const actions = decodeInstructionsOf(from, version);
   const flags = decodeModFlags(flagBits, version);
-  if (kind === 'add' && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   return {
     kind: 'flowMod',
     command: kind,
@@ -346,7 +347,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     const priority = from.u16();
     const idleTimeoutSec = from.u16();
     const hardTimeoutSec = from.u16();
-    const flags = flagsOf(from.u16(), version);
+    const flags = decodeModFlags(from.u16(), version);
     const importance = from.u16();
     const cookie = from.u64();
     const match = decodeAnyMatch(from).match;
@@ -376,7 +377,7 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     return { match, ...common, ...ages, ...counters, flags: noFlags, actions: decodeActions(from, version) };
   }
   const flagBits = from.u16();
-  const flags = flagsOf(version >= 4 ? flagBits : 0, version);
+  const flags = version >= 4 ? decodeModFlags(flagBits, version) : noFlags;
   const importanceBits = from.u16();
   const importance = version >= 5 ? importanceBits : 0;
   from.skip(2);

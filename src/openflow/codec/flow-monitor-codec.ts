@@ -54,8 +54,8 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
     const outPort = isOnf ? second : first;
     const length = isOnf ? first : second;
     const table = from.u8();
-    from.skip(isOnf ? 3 : 5);
     checkFlags(flags);
+    from.zeros(isOnf ? 3 : 5);
     const { match } = isOnf ? decodeOxmMatch(from) : decodeNxmMatch(from, length);
     return { id, flags, outPort, outGroup: ANY_GROUP, table, command: 'add', match };
   });

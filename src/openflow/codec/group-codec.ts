@@ -166,6 +166,9 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
   } else {
     const buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber]);
     const type = typeOf(typeNumber);
+    // Told before what is told of the command, whatever that is.
+    if (type === 'indirect' && buckets.length !== 1 && command !== 'delete')
+      throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
     mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection: noSelection() };
   }
   check(mod);

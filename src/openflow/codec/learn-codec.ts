@@ -1,7 +1,7 @@
 // The learn action's body (NXAST_LEARN and NXAST_LEARN2) with its flow-mod specifications. Facts: ovs-actions(7), "The learn action".
 //
 // A specification starts with 16 bits: 0x2000 = the source is an immediate, 0x1800 = what to do (0 match, 0x0800 load, 0x1000 output),
-// 0x07ff = width. Then the source (immediate in whole 16-bit words, or header and offset), then for match and load the destination.
+// 0x03ff = width. Then the source (immediate in whole 16-bit words, or header and offset), then for match and load the destination.
 import { PeerError } from '../../base/errors.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -65,7 +65,7 @@ export function decodeLearn(from: ByteReader, isLearn2: boolean): Learn {
 const SRC_BYTES = 6;
 
 function decodeSpec(from: ByteReader, header: number): LearnSpec {
-  const bits = header & 0x7ff;
+  const bits = header & 0x3ff;
   const dst = header & 0x1800;
   const isImmediate = (header & IMMEDIATE) !== 0;
   const immediateBytes = 2 * Math.ceil(bits / 16);
@@ -73,7 +73,8 @@ function decodeSpec(from: ByteReader, header: number): LearnSpec {
   if (dst === 0x1800) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn specification');
   const needed = (isImmediate ? immediateBytes : SRC_BYTES) + (dst === DST.match || dst === DST.load ? SRC_BYTES : 0);
   if (from.left < needed) throw new PeerError('OFPBAC_BAD_LEN', 'learn specification cut off');
-  const src = isImmediate ? from.big(immediateBytes) : decodePart(from, bits);
+  // Of an immediate the bytes count in which its bits are.
+  const src = isImmediate ? BigInt.asUintN(8 * Math.ceil(bits / 8), from.big(immediateBytes)) : decodePart(from, bits);
   if (dst === DST.match || dst === DST.load) return { kind: dst === DST.match ? 'match' : 'load', bits, src, dst: decodePart(from, bits) };
   if (dst !== DST.output || typeof src === 'bigint') throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn specification');
   return { kind: 'output', bits, src };

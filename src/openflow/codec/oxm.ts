@@ -22,6 +22,8 @@ import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableFie
 const log = logger('nx_match');
 
 const MAX_OPTION_BYTES = 124;
+/** What any field may say of its size, however long its values can be. */
+const MAX_VALUE_BYTES = 128;
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
@@ -193,7 +195,7 @@ export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMas
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
   const isOption = tunFieldIndex(coded.field) >= 0;
   const { wireBytes } = coded.field;
-  const isSized = isOption ? header.hasMask || header.size <= MAX_OPTION_BYTES : header.size === wireBytes * (header.hasMask ? 2 : 1);
+  const isSized = isOption ? header.hasMask || header.size <= MAX_VALUE_BYTES : header.size === wireBytes * (header.hasMask ? 2 : 1);
   if (!isSized) throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   if (header.hasMask && !takesMask) throw new PeerError('OFPBMC_BAD_MASK', 'field with a mask in an action');
   if (isOption) return isNameOnly ? namedField(coded.field) : usableField(coded.field);

@@ -11,7 +11,7 @@ import { decodeActions, encodeActions } from './action-codec.ts';
 import { PACKET_IN_REASONS } from './action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
-import { decodeMatchEntries, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
+import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
@@ -65,7 +65,7 @@ export function decodePacketIn(from: ByteReader, version: OfVersion): PacketIn {
   const why = reason(from.u8());
   const table = from.u8();
   const cookie = version >= 4 ? from.u64() : ALL_ONES;
-  const match = decodeAnyMatch(from, false).match;
+  const match = decodeOxmMatch(from, false).match;
   from.skip(2);
   return { kind: 'packetIn', bufferId, totalLength, reason: why, table, cookie, match, data: from.rest().slice() };
 }

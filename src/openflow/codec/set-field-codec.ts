@@ -49,7 +49,7 @@ export function encodeSetField(
   maskKey: ArrayLike<number>,
   version: OfVersion,
   context: ActionContext,
-  form: '' | 'masked' | 'load2' | 'nxm-set-field' | 'nxm-whole' = '',
+  form: '' | 'masked' | 'load2' | 'masked-load2' | 'nxm-set-field' | 'nxm-whole' = '',
 ): void {
   const isNxm = form === 'nxm-set-field' || form === 'nxm-whole';
   const isVid = field.name === 'vlan_vid';
@@ -59,11 +59,11 @@ export function encodeSetField(
   const mask = keyBits(maskKey, at, bits);
   const all = (1n << BigInt(bits)) - 1n;
   if (tunFieldIndex(field) >= 0) {
-    encodeTunSetField(out, field, value, mask, form === 'load2' ? 1 : version);
+    encodeTunSetField(out, field, value, mask, form.endsWith('load2') ? 1 : version);
     return;
   }
-  if (form === 'load2') {
-    encodeLoad2(out, field, value, mask === all ? (1n << BigInt(field.wireBytes * 8)) - 1n : mask);
+  if (form === 'load2' || form === 'masked-load2') {
+    encodeLoad2(out, field, value, mask === all && form === 'load2' ? (1n << BigInt(field.wireBytes * 8)) - 1n : mask);
     return;
   }
   if (!isNxm && version < 3 && !(form === 'masked' && hasLongHeader(field))) {

@@ -1,5 +1,5 @@
 // A frame as text: every field that it has, as a match would name it, and the transport checksum.
-import { extractKey, layoutL4 } from '../../flow/extract.ts';
+import { extractKey, layoutL3, layoutL4 } from '../../flow/extract.ts';
 import { type Key, type Match, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { ETH, IP } from '../../flow/prerequisites.ts';
@@ -32,16 +32,28 @@ const TUNNEL: readonly (readonly [number, number])[] = [
   [W.TUN_GBP, 1],
 ];
 
+const IPV6_BYTES = 40;
+const IPV6_NEXT_AT = 6;
+const CHECKSUM_END = 4;
 const MPLS_BOTTOM = 0x100;
 const ND_SOLICIT = 135;
 const ND_ADVERT = 136;
+
+/** Where an ICMPv6 message begins that is too short for what the key has of it, yet has its checksum; 0 when there is none. */
+function shortIcmp6At(frame: Uint8Array, key: Key, l3: number): number {
+  const isIcmp6 = (key[W.TYPE] ?? 0) >>> 16 === ETH.IPV6 && frame[l3 + IPV6_NEXT_AT] === IP.ICMPV6;
+  if (l3 === 0 || !isIcmp6) return 0;
+  const size = ((frame[l3 + 4] ?? 0) << 8) | (frame[l3 + 5] ?? 0);
+  return size >= CHECKSUM_END && l3 + IPV6_BYTES + CHECKSUM_END <= frame.length ? l3 + IPV6_BYTES : 0;
+}
 
 /** A match of all that a frame's headers say. */
 export function packetMatch(frame: Uint8Array): { match: Match; transportAt: number } {
   const key = newKey();
   const layout = extractKey(frame, 0, frame.length, key);
   const match = keyMatch(key);
-  return { match, transportAt: (match.mask[W.TP] ?? 0) === 0 ? 0 : layoutL4(layout) };
+  const isTransport = (match.mask[W.TP] ?? 0) !== 0;
+  return { match, transportAt: isTransport ? layoutL4(layout) || shortIcmp6At(frame, key, layoutL3(layout)) : 0 };
 }
 
 /** A match of all that a key says: the headers that it has, and the metadata that is not zero. */

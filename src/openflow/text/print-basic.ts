@@ -87,8 +87,8 @@ function continuationText(state: Continuation, names: PortNames | undefined): st
   if (state.mirrors !== 0) text += line('mirrors', `0x${state.mirrors.toString(16)}`);
   if (state.conntracked) text += line('conntracked', 'true');
   if (state.actions !== undefined) text += line('actions', formatActions(state.actions, names));
-  if (state.actionSet !== undefined) text += line('action_set', formatActions(state.actionSet, names));
-  if (state.odpPort !== undefined) text += line('odp_port', String(state.odpPort));
+  if (state.actionSet !== undefined && state.actionSet.length > 0) text += line('action_set', formatActions(state.actionSet, names));
+  if (state.odpPort !== undefined && state.odpPort !== 0) text += line('odp_port', String(state.odpPort));
   return text;
 }
 

@@ -16,12 +16,11 @@ const hex = (value: bigint | number): string => (BigInt(value) === 0n ? '0' : `0
 function requestText(request: FlowMonitorRequest, { names }: PrintContext): string {
   let text = `\n id=${request.id}`;
   if (request.command === 'delete') return `${text} command=delete`;
-  if (request.command === 'modify') text += ' command=modify';
   const known = FLAGS.filter((_, bit) => (request.flags & (1 << bit)) !== 0);
   const unknown = request.flags & ~(MONITOR.OWN * 2 - 1);
   text += ` flags=${[...known, ...(unknown === 0 ? [] : [hex(unknown)])].join(',')}`;
   if (request.outPort !== NO_PORT) text += ` out_port=${formatPort(request.outPort, names)}`;
-  if (request.outGroup !== ANY_GROUP) text += ` out_group=${request.outGroup}`;
+  if (request.outGroup !== ANY_GROUP && request.outGroup !== 0) text += ` out_group=${request.outGroup}`;
   if (request.table !== 255) text += ` table=${formatTable(request.table, names)}`;
   const match = formatMatch(request.match, USUAL_PRIORITY, names);
   return match === '' ? text : `${text} ${match}`;
@@ -29,7 +28,7 @@ function requestText(request: FlowMonitorRequest, { names }: PrintContext): stri
 
 function updateText(update: MonitorUpdate, { names }: PrintContext): string {
   const head = `\n event=${update.event.toUpperCase()}`;
-  if (update.event === 'abbrev') return `${head} xid=${hex(update.xid)}`;
+  if (update.event === 'abbrev') return `${head} xid=0x${update.xid.toString(16)}`;
   if (update.event === 'paused' || update.event === 'resumed') return head;
   let text = head;
   if (update.event === 'deleted') text += ` reason=${update.reason}`;
