@@ -244,6 +244,7 @@ function checkLearn(learn: Extract<Action, { kind: 'learn' }>, now: Frame): void
       if (typeof spec.src === 'bigint' && spec.dst.field.name === 'nw_proto') {
         made.setProto(Number(spec.src));
       }
+      if (typeof spec.src === 'bigint' && spec.dst.field.name === 'packet_type') made.setPacketType(Number(spec.src));
     } else if (spec.kind === 'load') made.destination(spec.dst);
   }
 }

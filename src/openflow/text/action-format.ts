@@ -198,6 +198,8 @@ function formatHashing(action: Of<'bundle'> | Of<'multipath'>, port: (number: nu
 }
 
 function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?: PortNames): string {
+  // Set as they are, where matches have signs.
+  if (field.format === 'tunFlags') return `set_field:${keyBits(value, field.at, field.bits) === 0n ? '0' : 'oam'}->${field.name}`;
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
@@ -229,6 +231,14 @@ function formatLearn(action: Of<'learn'>, names?: PortNames): string {
   return `learn(${parts.join(',')})`;
 }
 
+/** As the reference has it: but for Ethernet with the field's name once more. */
+function learnedPacketType(value: bigint): string {
+  const [namespace, type] = [value >> 16n, value & 0xffffn];
+  if (value === 0n) return 'eth';
+  const number = (n: bigint): string => (n < 10n ? String(n) : hex(n));
+  return `packet_type=(${number(namespace)},${number(type)})`;
+}
+
 function formatSpec(spec: LearnSpec): string {
   if (spec.kind === 'output') return `output:${formatSubfield(spec.src)}`;
   if (spec.kind === 'load')
@@ -236,6 +246,8 @@ function formatSpec(spec: LearnSpec): string {
   const { dst, src } = spec;
   if (typeof src === 'bigint') {
     if (dst.offset === 0 && dst.bits === partBits(dst.field)) {
+      if (dst.field.format === 'tunFlags') return `${dst.field.name}=${src === 0n ? '0' : 'oam'}`;
+      if (dst.field.format === 'packetType') return `${dst.field.name}=${learnedPacketType(src)}`;
       return `${dst.field.name}=${formatField(dst.field, { value: src, mask: (1n << BigInt(dst.field.bits)) - 1n })}`;
     }
     return `${formatSubfield(dst)}=${hex(src)}`;

@@ -186,7 +186,9 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   setKeyBits(valueKey, at, bits, value);
   setKeyBits(maskKey, at, bits, mask);
   markPresent(field, valueKey, maskKey);
-  const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
+  // Flags with signs are masked too.
+  const isSigned = field.format === 'tunFlags' && /^[-+]/.test(text);
+  const written = isSigned ? mask : parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
   const isMasked = written !== undefined && written === (1n << BigInt(bits)) - 1n && bits < field.wireBytes * 8;
   return { kind: 'setField', field, value: valueKey, mask: maskKey, ...(isMasked ? { isMasked } : {}) };
 }
