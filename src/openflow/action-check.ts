@@ -115,7 +115,7 @@ class Frame {
     return this.match.mask[W.PACKET_TYPE] === 0 || this.match.key[W.PACKET_TYPE] === 0;
   }
 
-  #setPacketType(type: number): void {
+  setPacketType(type: number): void {
     const { key, mask } = this.#own();
     mask[W.PACKET_TYPE] = type === 0 ? 0 : 0xffffffff;
     key[W.PACKET_TYPE] = type;
@@ -123,15 +123,15 @@ class Frame {
 
   /** A header around it: what is a header's type is a frame's, too. */
   encap(type: number): void {
-    this.#setPacketType(type);
+    this.setPacketType(type);
     if (type >>> 16 === 1) this.setType(type & 0xffff);
   }
 
   /** Without its Ethernet header it is what that says; what is in any other is not known. */
   decap(): void {
-    if (this.isEthernet) this.#setPacketType((0x10000 | ((this.match.key[W.TYPE] ?? 0) >>> 16)) >>> 0);
+    if (this.isEthernet) this.setPacketType((0x10000 | ((this.match.key[W.TYPE] ?? 0) >>> 16)) >>> 0);
     else {
-      this.#setPacketType(UNKNOWN_PACKET_TYPE);
+      this.setPacketType(UNKNOWN_PACKET_TYPE);
       this.setType(0xffff);
     }
   }
@@ -277,6 +277,7 @@ function checkLearn(learn: Extract<Action, { kind: 'learn' }>, now: Frame): void
       if (typeof spec.src === 'bigint' && spec.dst.field.name === 'nw_proto') {
         made.setProto(Number(spec.src));
       }
+      if (typeof spec.src === 'bigint' && spec.dst.field.name === 'packet_type') made.setPacketType(Number(spec.src));
     } else if (spec.kind === 'load') made.destination(spec.dst);
   }
 }

@@ -99,3 +99,53 @@ test('prefixes of IPv6 addresses and of outer headers: megaflows read as much as
     trace('ip'),
   ]);
 });
+
+const missed = (options: string): string =>
+  `timeout 2 ovs-ofctl ${options} monitor br0 64 2>/dev/null & sleep 1; ovs-appctl netdev-dummy/receive p1 'in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x1234)'; wait`;
+
+test('packet types in learn, flags of tunnels in set_field, the last tables: each with its own programs', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  const learn = (specs: string): string => `actions=learn(table=1,${specs}),2`;
+  const add = (version: number, text: string): string => `ovs-ofctl -O OpenFlow${version} add-flow br0 '${text}'`;
+  const shown = 'ovs-ofctl -O OpenFlow15 --no-stats dump-flows br0 | sort; ovs-ofctl -O OpenFlow12 --no-stats dump-flows br0 | sort';
+  compare(
+    hosts,
+    [
+      'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:55:aa:55:00:00' +
+        ' -- add-port br0 p1 -- set interface p1 ofport_request=1 -- add-port br0 p2 -- set interface p2 ofport_request=2',
+      ...['(0,0)', '(1,0x800)', '(0,1)', '(0xffff,0x1234)'].map((type, i) =>
+        add(15, `priority=${i + 1},in_port=1,${learn(`packet_type=${type},NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]`)}`),
+      ),
+      ...['load:0->OXM_OF_PACKET_TYPE[]', 'OXM_OF_PACKET_TYPE[]', 'load:OXM_OF_PACKET_TYPE[]->NXM_NX_REG0[]'].map((specs, i) =>
+        add(15, `priority=${i + 1},in_port=2,${learn(specs)}`),
+      ),
+      shown,
+      'ovs-ofctl del-flows br0',
+      add(10, learn('packet_type=(0,0),NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]')),
+      'ovs-appctl ofproto/trace br0 in_port=1,dl_src=50:54:00:00:00:01 -generate',
+      shown,
+      ...['1', 'oam', '+oam', '0x2', '1/1', '0/1', '-oam'].map((flags, i) =>
+        add(15, `table=2,priority=${i + 1},actions=set_field:${flags}->tun_flags`),
+      ),
+      add(15, 'table=2,actions=learn(table=2,tun_flags=1),move:tun_flags[0]->reg0[0],load:1->tun_flags[0]'),
+      shown,
+      ...['253,actions=goto_table:254', '252,actions=goto_table:253', '253,actions=resubmit(,254),1', '254,actions=1'].map((flow) =>
+        add(12, `table=${flow}`),
+      ),
+      ...[252, 253, 254].map((table) => `ovs-ofctl -O OpenFlow12 mod-table br0 ${table} continue`),
+      'ovs-ofctl -O OpenFlow11 dump-tables br0 | tail -32; ovs-ofctl -O OpenFlow12 dump-tables br0 | tail -12',
+      'ovs-ofctl del-flows br0 table=0; ovs-ofctl add-flow br0 "actions=resubmit(,252)"; ovs-appctl ofproto/trace br0 in_port=1',
+      'ovs-ofctl del-flows br0 table=253; ovs-appctl ofproto/trace br0 in_port=1',
+      // What controllers are told of a frame that nothing matches.
+      'ovs-ofctl del-flows br0',
+      ...['controller', 'continue'].flatMap((miss) => [
+        `ovs-ofctl -O OpenFlow12 mod-table br0 0 ${miss}`,
+        ...['-P nxt_packet_in', '-P nxt_packet_in2', '-O OpenFlow12', '-O OpenFlow13'].map(missed),
+      ]),
+      'ovs-ofctl -O OpenFlow12 mod-table br0 1 controller',
+      missed('-O OpenFlow12'),
+    ],
+    (text) => text.replaceAll(/xid=0x[0-9a-f]+|^.*?Z\|[0-9]+\|/gm, '').split('\n'),
+    true,
+  );
+});

@@ -16,13 +16,16 @@ const tableLog = logger('ofp_table');
 
 const ALL_TABLES = 255;
 const ANY = 0xffff;
+/** Of what a miss means in OpenFlow 1.1 and 1.2. */
+const CONTINUE = 1;
+const LAST_TABLE = 254;
 const ALL_QUEUES = 0xffffffff;
 
 /** What mod-table can set: the versions that have it, and what it does to what a table has. */
 const SETTINGS: ReadonlyMap<string, { versions: number; change(before: TableSettings, argument: string): TableSettings | number }> =
   new Map([
     ['controller', { versions: 0x0c, change: () => 0 }],
-    ['continue', { versions: 0x0c, change: () => 1 }],
+    ['continue', { versions: 0x0c, change: () => CONTINUE }],
     ['drop', { versions: 0x0c, change: () => 2 }],
     ['evict', { versions: 0x60, change: (before: TableSettings) => ({ ...before, evicts: true }) }],
     ['noevict', { versions: 0x60, change: (before: TableSettings) => ({ ...before, evicts: false }) }],
@@ -99,6 +102,7 @@ export async function modTable(bridge: string, tableText: string, settingText: s
       const tables = session.version >= 5 && table === ALL_TABLES ? [...descs.keys()] : [table];
       for (const one of tables) {
         const wanted = setting.change(descs.get(one) ?? {}, argument);
+        if (wanted === CONTINUE && one === LAST_TABLE) throw new ConfigError("last table's flow miss handling can not be continue");
         if (typeof wanted === 'number') session.connection.send({ kind: 'tableMod', table: one, missConfig: wanted });
         else session.connection.send({ kind: 'tableMod', table: one, missConfig: 0, settings: kept(wanted, name.endsWith('evict')) });
       }

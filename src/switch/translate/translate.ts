@@ -44,6 +44,9 @@ const SLOW_GROUPS: ReadonlySet<SetGroup> = new Set<SetGroup>(['arp', 'icmp', 'ic
 const DHCP_REPLY = (67 << 16) | 68;
 
 /** Thrown inside a walk to give it up. */
+/** Tables that users see. */
+const TABLES = 254;
+
 export class WalkFailure extends Error {}
 
 /** One walk through the tables. */
@@ -209,7 +212,8 @@ export class Walk {
         thenAlso?.();
       });
     } else if (rule === undefined) {
-      const text = `${String(table).padStart(2)}. No match.`;
+      const isTold = honoursMiss && runList !== runNothing && this.#isForControllers(table);
+      const text = `${String(table).padStart(2)}. No match${isTold ? ', and a "packet-in" is called for' : ''}.`;
       this.nested('table', text, () => {
         this.table = table;
         this.rule = undefined;
@@ -218,6 +222,7 @@ export class Walk {
         thenAlso?.();
       });
     } else {
+      this.#missedFirst = undefined;
       const text = this.isTraced ? `${String(table).padStart(2)}. ${this.#request.trace!.text.rule(rule)}` : '';
       this.nested('table', text, () => {
         this.table = table;
@@ -245,23 +250,42 @@ export class Walk {
     return rule;
   }
 
+  /** Where a frame that goes on through tables that do not match it began to. */
+  #missedFirst: number | undefined;
+
   /** What the bridge's own flows do with a frame that nothing matched; false: nothing at all. */
   #miss(table: number, inPort: OfPort): boolean {
     const { tables } = this.bridge;
-    const config = tables.missOf(table);
-    if (config === 'continue' && table + 1 < 254) {
+    if (tables.missOf(table) === 'continue' && table + 1 < TABLES) {
+      // Controllers hear of the table in which it began.
+      const outer = this.#missedFirst;
+      this.#missedFirst ??= table;
       this.lookup(table + 1, inPort, true, false);
+      this.#missedFirst = outer;
       return true;
     }
-    const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
-    const isForControllers =
-      // Behind the last table there is none to continue in.
-      (config === 'controller' || config === 'continue' || (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
-      // Who asked for the controller meant frames of real ports.
-      (port === undefined ? config === 'default' : (port.config & PORT_CONFIG.NO_PACKET_IN) === 0);
+    const isForControllers = this.#isForControllers(table);
     this.#countMiss(isForControllers ? 'controller' : 'drop');
-    if (isForControllers) this.toController('implicit_miss', undefined, 0, undefined, 0);
+    if (isForControllers) {
+      this.report('action', 'controller(reason=)');
+      this.table = this.#missedFirst ?? table;
+      this.toController('implicit_miss', undefined, 0, undefined, 0);
+    }
     return isForControllers;
+  }
+
+  /** Whether controllers are told of a frame that nothing matched in a table. */
+  #isForControllers(table: number): boolean {
+    const config = this.bridge.tables.missOf(table);
+    const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
+    return (
+      // Behind the last table there is none to continue in.
+      (config === 'controller' ||
+        (config === 'continue' && table + 1 >= TABLES) ||
+        (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
+      // Who asked for the controller meant frames of real ports.
+      (port === undefined ? config === 'default' : (port.config & PORT_CONFIG.NO_PACKET_IN) === 0)
+    );
   }
 
   #countMiss(miss: MissFlow): void {
@@ -461,7 +485,8 @@ export class Walk {
       bridge: this.bridge,
       reason,
       table: this.table,
-      cookie: this.cookie,
+      // No flow of a user's has called for it.
+      cookie: reason === 'implicit_miss' ? 0n : this.cookie,
       match: metadataOf(this.key, this.bridge.tlvTable),
       maxLen,
       controllerId,
