@@ -33,6 +33,11 @@ export class JsonStream {
   #escaped = false;
   /** The white space before the text. */
   readonly #blank: Blank = { lines: 0, column: 0, size: 0 };
+  readonly #maxSize: number;
+
+  constructor(maxSize = MAX_MESSAGE_SIZE) {
+    this.#maxSize = maxSize;
+  }
 
   /** Bytes not yet given out as values. */
   get pendingSize(): number {
@@ -169,7 +174,7 @@ export class JsonStream {
   #unfinished(rest: Uint8Array): void {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
-    if (this.#size > MAX_MESSAGE_SIZE) throw new JsonError(`message exceeds ${MAX_MESSAGE_SIZE} bytes`, false);
+    if (this.#size > this.#maxSize) throw new JsonError(`message exceeds ${this.#maxSize} bytes`, false);
     if (this.#size > EAGER_CHECK_SIZE) return;
     try {
       this.#parse(NOTHING);
