@@ -18,9 +18,11 @@ export class LogLimit {
     this.#tokens = burst;
   }
 
-  /** Writes a message unless there were too many; `nowMs` is of any clock that does not go back. */
-  write(log: Logger, level: LogLevel, message: string, nowMs: number): void {
-    if (!log.isLimited()) {
+  /** Writes a message unless there were too many. */
+  write(log: Logger, level: LogLevel, message: string | (() => string)): void {
+    if (!log.shows(level)) return;
+    const nowMs = log.limitClock?.();
+    if (nowMs === undefined) {
       log[level](message);
       return;
     }

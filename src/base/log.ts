@@ -16,9 +16,9 @@ export interface LogRecord {
 export interface LogSink {
   /** Whether any destination shows this module at this level; asked before a message is built. */
   shows(module: string, level: LogLevel): boolean;
-  /** Whether what peers provoke of this module is told a few times a minute only; so where it does not say. */
-  limits?(module: string): boolean;
   write(record: LogRecord): void;
+  /** Milliseconds of a clock that does not go back, for a module of which not more than so much is to be written; undefined = all is. */
+  limitClock?(module: string): number | undefined;
 }
 
 const silent: LogSink = { shows: () => false, write: () => {} };
@@ -45,8 +45,8 @@ export interface Logger {
   info(message: string | (() => string)): void;
   dbg(message: string | (() => string)): void;
   shows(level: LogLevel): boolean;
-  /** Whether what peers provoke is told a few times a minute only, which `vlog/disable-rate-limit` ends. */
-  isLimited(): boolean;
+  /** What `LogSink.limitClock` says of this module. */
+  limitClock?(): number | undefined;
 }
 
 /** The logger of `module` (Open vSwitch's module name, e.g. `bridge`, `ofproto`, `reconnect`). */
@@ -62,6 +62,6 @@ export function logger(module: string): Logger {
     info: at('info'),
     dbg: at('dbg'),
     shows: (level) => sink.shows(module, level),
-    isLimited: () => sink.limits?.(module) !== false,
+    limitClock: () => sink.limitClock?.(module),
   };
 }

@@ -127,7 +127,7 @@ export class Reconnect {
     this.#state = 'VOID';
   }
 
-  /** Drops the connection, if any, and connects again at once. */
+  /** Drops the connection, if any, and connects again: JSON-RPC at once, OpenFlow after a wait. */
   reconnect(isTold = true): void {
     if (this.#state === 'VOID' || this.#state === 'DISCONNECTED') return;
     if (this.#state === 'CONNECTING') return;
@@ -135,6 +135,10 @@ export class Reconnect {
       if (isTold) this.#log.info(`${this.name}: disconnecting`);
       this.#disconnectedAt = this.#clock.now();
       this.#actions.drop();
+      if (this.#voice === 'rconn') {
+        this.#fall();
+        return;
+      }
     }
     this.#backoffMs = 0;
     this.#connect();
@@ -184,11 +188,12 @@ export class Reconnect {
 
   /** The longest wait is reached: attempts are no news any more. */
   get #isSuppressed(): boolean {
-    return this.#backoffMs >= this.#maxBackoffMs && this.#backoffMs > MIN_BACKOFF_MS;
+    return this.#backoffMs >= this.#maxBackoffMs && (this.#voice === 'rconn' || this.#backoffMs > MIN_BACKOFF_MS);
   }
 
   #connect(): void {
-    this.#say(this.#isSuppressed ? 'dbg' : 'info', 'connecting...');
+    if (!this.#isSuppressed) this.#say('info', 'connecting...');
+    else if (this.#voice === 'reconnect') this.#say('dbg', 'connecting...');
     this.#enter('CONNECTING');
     this.#schedule(Math.max(MIN_BACKOFF_MS, this.#backoffMs), () => this.#timedOut());
     this.#actions.connect();
@@ -248,14 +253,15 @@ export class Reconnect {
     } else {
       const before = this.#backoffMs;
       this.#backoffMs = Math.min(this.#maxBackoffMs, Math.max(MIN_BACKOFF_MS, 2 * before));
-      if (this.#backoffMs < this.#maxBackoffMs || this.#maxBackoffMs <= MIN_BACKOFF_MS) {
+      const isRconn = this.#voice === 'rconn';
+      if (this.#backoffMs < this.#maxBackoffMs || (!isRconn && this.#maxBackoffMs <= MIN_BACKOFF_MS)) {
         // JSON-RPC does not speak of its shortest wait.
-        const isWorthSaying = this.#voice === 'rconn' || this.#backoffMs > MIN_BACKOFF_MS;
+        const isWorthSaying = isRconn || this.#backoffMs > MIN_BACKOFF_MS;
         if (isWorthSaying && (this.#backoffMs !== before || this.#maxBackoffMs > MIN_BACKOFF_MS)) {
           this.#log.info(`${this.name}: waiting ${Math.floor(this.#backoffMs / 1000)} seconds before reconnect`);
         }
       } else if (before < this.#maxBackoffMs) {
-        const verb = this.#voice === 'rconn' ? 'retry connections' : 'reconnect';
+        const verb = isRconn ? 'retry connections' : 'reconnect';
         this.#log.info(`${this.name}: continuing to ${verb} in the background but suppressing further logging`);
       }
     }

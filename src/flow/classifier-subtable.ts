@@ -1,7 +1,8 @@
 // Rules of one mask, by the hash of their values.
 import { Heap } from '../base/heap.ts';
+import type { FieldTrie } from './classifier-prefixes.ts';
 import type { ClassifierRule } from './classifier-rule.ts';
-import { PrefixTrie, packedValue, prefixLength, TRIE_WORDS } from './classifier-trie.ts';
+import { PrefixTrie, packedValue } from './classifier-trie.ts';
 import { W } from './key.ts';
 import { type PackedMask, type PackedValues, valuesAgree } from './mask.ts';
 
@@ -27,6 +28,10 @@ function hashValues({ ends }: PackedMask, values: PackedValues): number {
   return hash;
 }
 
+/** How long a mask's prefix of each field is. */
+export const prefixesOf = (mask: PackedMask, tries: readonly FieldTrie[]): Uint8Array =>
+  Uint8Array.from(tries, (trie) => trie.prefixLength(mask));
+
 const isHigher = (a: number, b: number): boolean => a > b;
 
 /** The rules of one mask: `classifier.ts`, 1 to 6. */
@@ -35,8 +40,8 @@ export class Subtable<R extends ClassifierRule> {
   readonly rules = new Map<number, R>();
   /** Hashes after stages 0..2 with the number of rules; absent where a stage adds nothing to what the next one ends with. */
   readonly indices: (Map<number, number> | undefined)[];
-  /** For each trie field, how long this mask's prefix of it is; 0 = no prefix of it in this mask. */
-  readonly prefixes: Uint8Array;
+  /** For each of the classifier's tries, how long this mask's prefix of it is; 0 = no prefix of it in this mask. */
+  prefixes: Uint8Array;
   /** Values of the transport ports under this mask, so that a miss un-wildcards only the bits that differ from all of them. */
   readonly ports: PrefixTrie | undefined;
   readonly #portsLength: number;
@@ -44,14 +49,14 @@ export class Subtable<R extends ClassifierRule> {
   readonly #heap = new Heap<number>(isHigher);
   count = 0;
 
-  constructor(mask: PackedMask) {
+  constructor(mask: PackedMask, tries: readonly FieldTrie[]) {
     this.mask = mask;
     const { ends } = mask;
     this.indices = [0, 1, 2].map((s) => {
       const begin = s === 0 ? 0 : ends[s - 1]!;
       return ends[s]! > begin && ends[s]! < ends[3] ? new Map<number, number>() : undefined;
     });
-    this.prefixes = Uint8Array.from(TRIE_WORDS, (word) => prefixLength(mask, word));
+    this.prefixes = prefixesOf(mask, tries);
     const at = mask.words.indexOf(W.TP);
     const portBits = at < 0 ? 0 : mask.bits[at]!;
     this.ports = portBits === 0 ? undefined : new PrefixTrie();

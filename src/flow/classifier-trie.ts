@@ -1,8 +1,7 @@
-// Prefixes of one 32-bit value: which lengths of prefix match a value at all, and how many leading bits had to be read to know.
+// Prefixes of one 32-bit value (classifier-prefixes.ts makes wider ones of them): which lengths of prefix match a value at all, and how many leading bits had to be read to know.
 //
 // A path-compressed binary trie. A node spells `length` bits and counts the rules whose prefix ends with it. Every inner node other than
 // the root has two children or rules of its own.
-import { type Key, W } from './key.ts';
 import type { PackedMask, PackedValues } from './mask.ts';
 
 interface Node {
@@ -14,7 +13,7 @@ interface Node {
   one: Node | undefined;
 }
 
-const topMask = (length: number): number => (length === 0 ? 0 : length >= 32 ? -1 : ~(0xffffffff >>> length));
+export const topMask = (length: number): number => (length === 0 ? 0 : length >= 32 ? -1 : ~(0xffffffff >>> length));
 
 /** How many of the first `limit` bits are alike. */
 const commonBits = (a: number, b: number, limit: number): number => Math.min(Math.clz32(a ^ b), limit);
@@ -127,28 +126,8 @@ export class PrefixTrie {
   }
 }
 
-/** Words whose prefixes a classifier keeps in tries: those of Open vSwitch's default Flow_Table:prefixes. */
-export const TRIE_WORDS: readonly number[] = [W.NW_DST, W.NW_SRC];
-/** The fields that these words are. */
-export const TRIE_FIELDS: readonly string[] = ['ip_dst', 'ip_src'];
-
-/** The length of the prefix that a mask has of a key word; 0 when it has none, or bits that are no prefix. */
-export function prefixLength(mask: PackedMask, word: number): number {
-  for (let i = 0; i < mask.words.length; i++) {
-    if (mask.words[i] !== word) continue;
-    const length = Math.clz32(~mask.bits[i]!);
-    return topMask(length) >>> 0 === mask.bits[i] ? length : 0;
-  }
-  return 0;
-}
-
-/** The value that packed values hold for a key word. */
+/** Transport ports, of which each subtable has a trie of its own. */
 export function packedValue(mask: PackedMask, values: PackedValues, word: number): number {
   for (let i = 0; i < mask.words.length; i++) if (mask.words[i] === word) return values[i]!;
   return 0;
-}
-
-/** Adds the first `length` bits of a word to a mask. */
-export function addPrefix(wild: Key, word: number, length: number): void {
-  wild[word] = wild[word]! | topMask(length);
 }

@@ -9,7 +9,7 @@
 // 2. Subtables are visited in order of the highest priority they hold; once a rule is found, subtables that cannot beat it are not visited.
 // 3. Within a subtable a key is looked up in stages (metadata, Ethernet, network, transport). The hashes of the first stages are kept
 //    with a count; when one is absent no rule of the subtable can match, and only the bits read so far are un-wildcarded.
-// 4. Address prefixes are kept in tries (`classifier-trie.ts`). A trie tells which prefix lengths can match the key at all and how many
+// 4. Address prefixes are kept in tries (`classifier-prefixes.ts`). A trie tells which prefix lengths can match the key at all and how many
 //    leading bits say so; a subtable whose length cannot match is skipped at the cost of these bits.
 // 5. When the last stage finds nothing, a trie of the subtable's port numbers tells how many leading bits of them say so.
 // 6. The highest priority of a subtable is the top of a heap with lazy deletion, so adding and removing cost O(log n).
@@ -21,23 +21,26 @@
 // then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
 //
 // Threads: none; all calls come from the main thread. `lookup` allocates nothing.
+
+import { FieldTrie, prefixFields } from './classifier-prefixes.ts';
 import type { ClassifierRule } from './classifier-rule.ts';
-import { mix, Subtable } from './classifier-subtable.ts';
-import { addPrefix, PrefixTrie, packedValue, prefixLength, TRIE_FIELDS, TRIE_WORDS } from './classifier-trie.ts';
+import { mix, prefixesOf, Subtable } from './classifier-subtable.ts';
 import { type Key, type Match, W } from './key.ts';
 import { asPacked, maskCovers, matchesOverlap, type PackedMask, type PackedMatch, valuesAgree } from './mask.ts';
+
+const stagesOf = (tries: readonly FieldTrie[]): number => tries.reduce((bits, { field }) => bits | (1 << field.stage), 0);
 
 /** Rules of one table. */
 export class Classifier<R extends ClassifierRule> {
   readonly #subtables = new Map<PackedMask, Subtable<R>>();
   /** By falling highest priority. */
   #ordered: Subtable<R>[] = [];
-  readonly #tries = TRIE_WORDS.map(() => new PrefixTrie());
+  #tries = prefixFields().map((field) => new FieldTrie(field));
   #count = 0;
-  /** Which tries may be asked. */
-  readonly #isTracked = TRIE_WORDS.map(() => true);
+  /** A bit for each stage of a lookup that has a field with a trie. */
+  #trieStages = stagesOf(this.#tries);
   /** Which tries were asked about the key being looked up. */
-  readonly #isAsked = new Uint8Array(TRIE_WORDS.length);
+  #isAsked = new Uint8Array(this.#tries.length);
 
   get count(): number {
     return this.#count;
@@ -47,23 +50,37 @@ export class Classifier<R extends ClassifierRule> {
     return this.#ordered.length;
   }
 
-  /** Whose prefixes lookups go by, by the names of the fields; undefined = those that there are tries for. */
-  trackPrefixes(fields: readonly string[] | undefined): void {
-    for (const [i, name] of TRIE_FIELDS.entries()) this.#isTracked[i] = fields === undefined || fields.includes(name);
+  /** Whose prefixes lookups go by, by the names of the fields; undefined = the usual ones. */
+  trackPrefixes(names: readonly string[] | undefined): void {
+    const fields = prefixFields(names);
+    if (fields.length === this.#tries.length && fields.every((field, i) => field === this.#tries[i]?.field)) return;
+    this.#tries = fields.map((field) => new FieldTrie(field));
+    this.#isAsked = new Uint8Array(fields.length);
+    this.#trieStages = stagesOf(this.#tries);
+    for (const subtable of this.#ordered) {
+      subtable.prefixes = prefixesOf(subtable.mask, this.#tries);
+      for (const rule of subtable.all()) this.#addPrefixes(subtable, rule);
+    }
+  }
+
+  #addPrefixes({ prefixes }: Subtable<R>, { mask, values }: ClassifierRule): void {
+    for (let i = 0; i < prefixes.length; i++) if (prefixes[i] !== 0) this.#tries[i]!.insert(mask, values, prefixes[i]!);
+  }
+
+  #removePrefixes(prefixes: Uint8Array, { mask, values }: ClassifierRule): void {
+    for (let i = 0; i < prefixes.length; i++) if (prefixes[i] !== 0) this.#tries[i]!.remove(mask, values, prefixes[i]!);
   }
 
   insert(rule: R): void {
     let subtable = this.#subtables.get(rule.mask);
     if (subtable === undefined) {
-      subtable = new Subtable(rule.mask);
+      subtable = new Subtable(rule.mask, this.#tries);
       this.#subtables.set(rule.mask, subtable);
       this.#ordered.push(subtable);
     }
     const before = subtable.maxPriority;
     subtable.insert(rule);
-    for (let i = 0; i < this.#tries.length; i++) {
-      if (subtable.prefixes[i] !== 0) this.#tries[i]!.insert(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), subtable.prefixes[i]!);
-    }
+    this.#addPrefixes(subtable, rule);
     this.#count++;
     if (subtable.maxPriority !== before) this.#place(subtable);
   }
@@ -73,9 +90,7 @@ export class Classifier<R extends ClassifierRule> {
     if (subtable === undefined) return;
     const before = subtable.maxPriority;
     if (!subtable.remove(rule)) return;
-    for (let i = 0; i < this.#tries.length; i++) {
-      if (subtable.prefixes[i] !== 0) this.#tries[i]!.remove(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), subtable.prefixes[i]!);
-    }
+    this.#removePrefixes(subtable.prefixes, rule);
     this.#count--;
     if (subtable.count === 0) {
       this.#subtables.delete(rule.mask);
@@ -103,18 +118,17 @@ export class Classifier<R extends ClassifierRule> {
       this.#count -= number;
     }
     this.#ordered = this.#ordered.filter(({ mask }) => this.#subtables.has(mask));
-    const isEmpty = TRIE_WORDS.map((_, i) => !this.#ordered.some(({ prefixes }) => prefixes[i] !== 0));
-    for (const [i, empty] of isEmpty.entries()) if (empty) this.#tries[i] = new PrefixTrie();
+    const isEmpty = this.#tries.map((_, i) => !this.#ordered.some(({ prefixes }) => prefixes[i] !== 0));
+    for (const [i, empty] of isEmpty.entries()) if (empty) this.#tries[i] = new FieldTrie(this.#tries[i]!.field);
     if (this.#ordered.length === 0) return;
     for (const rule of rules) {
       if (this.#subtables.has(rule.mask)) {
         this.remove(rule);
         continue;
       }
-      for (let i = 0; i < TRIE_WORDS.length; i++) {
-        const length = isEmpty[i] === true ? 0 : prefixLength(rule.mask, TRIE_WORDS[i]!);
-        if (length !== 0) this.#tries[i]!.remove(packedValue(rule.mask, rule.values, TRIE_WORDS[i]!), length);
-      }
+      const lengths = prefixesOf(rule.mask, this.#tries);
+      for (const [i, empty] of isEmpty.entries()) if (empty) lengths[i] = 0;
+      this.#removePrefixes(lengths, rule);
     }
   }
 
@@ -159,7 +173,7 @@ export class Classifier<R extends ClassifierRule> {
       for (let stage = 0; stage < 4 && isPossible; stage++) {
         const end = ends[stage]!;
         if (at === end) continue;
-        if (stage === 2 && !this.#trieAllows(subtable, key, wild)) {
+        if (((this.#trieStages >> stage) & 1) === 1 && !this.#trieAllows(subtable, stage, key, wild)) {
           isPossible = false;
           break;
         }
@@ -223,23 +237,25 @@ export class Classifier<R extends ClassifierRule> {
   }
 
   /** Whether the tries leave it open that a rule of this subtable matches; un-wildcards the leading bits that say no. */
-  #trieAllows(subtable: Subtable<R>, key: Key, wild: Key | undefined): boolean {
-    // The words hold ARP addresses too, but the tries serve IPv4 only.
-    if (key[W.TYPE]! >>> 16 !== 0x0800) return true;
+  #trieAllows(subtable: Subtable<R>, stage: number, key: Key, wild: Key | undefined): boolean {
     const { prefixes } = subtable;
     for (let i = 0; i < prefixes.length; i++) {
       const length = prefixes[i]!;
-      if (length === 0 || !this.#isTracked[i]!) continue;
       const trie = this.#tries[i]!;
+      const { field } = trie;
+      if (length === 0 || field.stage !== stage) continue;
+      // The words hold ARP addresses too.
+      if (field.ethType !== 0 && key[W.TYPE]! >>> 16 !== field.ethType) continue;
       if (this.#isAsked[i] === 0) {
-        trie.lookup(key[TRIE_WORDS[i]!]!);
+        trie.lookup(key);
         this.#isAsked[i] = 1;
       }
-      // Never reads more bits than the subtable itself would.
-      if ((trie.lengths & (1 << (length - 1))) !== 0 || trie.bits > length) continue;
+      if (trie.allows(length)) continue;
+      // Never reads more bits than the subtable itself would, but those that were read anyway.
+      if (trie.bits > length && (wild === undefined || !trie.isIn(wild))) continue;
       if (wild !== undefined) {
-        addPrefix(wild, TRIE_WORDS[i]!, trie.bits);
-        wild[W.TYPE] = wild[W.TYPE]! | 0xffff0000;
+        trie.unwildcard(wild);
+        if (field.ethType !== 0) wild[W.TYPE] = wild[W.TYPE]! | 0xffff0000;
       }
       return false;
     }

@@ -1,7 +1,7 @@
 // The hashes that multipath, bundle and select groups choose links by. Which link a flow takes is seen by controllers and tests, so the
 // functions are those of Open vSwitch on a little-endian machine: Jenkins' lookup3 over bytes, and MurmurHash3 over words.
 import { hashAdd, hashFinish } from '../base/murmur-hash.ts';
-import { type Key, VLAN_CFI, W } from './key.ts';
+import { FRAG, type Key, VLAN_CFI, W } from './key.ts';
 
 const rotate = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
 
@@ -54,7 +54,9 @@ export type HashFields = 'eth_src' | 'symmetric_l4' | 'symmetric_l3l4' | 'symmet
 
 const etherType = (key: Key): number => key[W.TYPE]! >>> 16;
 const proto = (key: Key): number => key[W.TYPE]! & 0xff;
-const hasPorts = (key: Key, withUdp: boolean): boolean => proto(key) === 6 || proto(key) === 132 || (withUdp && proto(key) === 17);
+const isLater = (key: Key): boolean => ((key[W.TYPE]! >>> 8) & FRAG.LATER) !== 0;
+const hasPorts = (key: Key, withUdp: boolean): boolean =>
+  !isLater(key) && (proto(key) === 6 || proto(key) === 132 || (withUdp && proto(key) === 17));
 const portsXor = (key: Key): number => ((key[W.TP]! >>> 16) ^ key[W.TP]!) & 0xffff;
 const swap16 = (value: number): number => ((value & 0xff) << 8) | (value >>> 8);
 
@@ -67,26 +69,36 @@ function addAddresses(key: Key, start: number): number | undefined {
   return hash;
 }
 
-function symmetricL4(key: Key, basis: number): number {
+/** Addresses of both directions alike, as words of a frame: four for IPv6, the first of four for IPv4. */
+function addressWords(key: Key): number[] {
   const type = etherType(key);
-  const words = [0, 0, 0, 0, 0, 0, 0, 0];
-  let ports = 0;
-  let protocol = 0;
-  if (type === 0x0800) words[0] = swap(key[W.NW_SRC]! ^ key[W.NW_DST]!);
-  else if (type === 0x86dd) for (let i = 0; i < 4; i++) words[i] = swap(key[W.IPV6_SRC + i]! ^ key[W.IPV6_DST + i]!);
-  if (type === 0x0800 || type === 0x86dd) {
-    protocol = proto(key);
-    if (hasPorts(key, false)) ports = portsXor(key);
-  }
+  if (type === 0x0800) return [swap(key[W.NW_SRC]! ^ key[W.NW_DST]!), 0, 0, 0];
+  if (type !== 0x86dd) return [0, 0, 0, 0];
+  return [0, 1, 2, 3].map((i) => swap(key[W.IPV6_SRC + i]! ^ key[W.IPV6_DST + i]!));
+}
+
+/** Type and VLAN as a word of a frame, and the three halves of the two Ethernet addresses. */
+function ethernetParts(key: Key): { typeAndVlan: number; high: number; middle: number; low: number } {
   const vlan = (key[W.VLAN0]! ^ key[W.VLAN1]!) & 0xfff;
-  const high = (key[W.ETH]! >>> 16) ^ (key[W.ETH + 1]! & 0xffff);
-  const middle = (key[W.ETH]! & 0xffff) ^ (key[W.ETH + 2]! >>> 16);
-  const low = (key[W.ETH + 1]! >>> 16) ^ (key[W.ETH + 2]! & 0xffff);
-  // Type, VLAN | ports, addresses | addresses | protocol, padding.
-  words[4] = swap16(type) | (swap16(vlan) << 16);
-  words[5] = swap16(ports) | (swap16(high) << 16);
-  words[6] = swap16(middle) | (swap16(low) << 16);
-  words[7] = protocol;
+  return {
+    typeAndVlan: swap16(etherType(key)) | (swap16(vlan) << 16),
+    high: swap16((key[W.ETH]! >>> 16) ^ (key[W.ETH + 1]! & 0xffff)),
+    middle: swap16((key[W.ETH]! & 0xffff) ^ (key[W.ETH + 2]! >>> 16)),
+    low: swap16((key[W.ETH + 1]! >>> 16) ^ (key[W.ETH + 2]! & 0xffff)),
+  };
+}
+
+function symmetricL2(key: Key, basis: number): number {
+  const { typeAndVlan, high, middle, low } = ethernetParts(key);
+  return hashFinish(hashAdd(hashAdd(hashAdd(basis, typeAndVlan), high | (middle << 16)), low), basis);
+}
+
+function symmetricL4(key: Key, basis: number): number {
+  const isIp = etherType(key) === 0x0800 || etherType(key) === 0x86dd;
+  const ports = isIp && hasPorts(key, false) ? swap16(portsXor(key)) : 0;
+  const { typeAndVlan, high, middle, low } = ethernetParts(key);
+  // Addresses, type, VLAN | ports, addresses | addresses | protocol, padding.
+  const words = [...addressWords(key), typeAndVlan, ports | (high << 16), middle | (low << 16), isIp ? proto(key) : 0];
   return jenkinsHash(words, 32, basis);
 }
 
@@ -109,14 +121,12 @@ export function hashFields(key: Key, fields: string, basis: number): number {
     case 'symmetric_l3l4':
     case 'symmetric_l3l4+udp': {
       const hash = addAddresses(key, basis);
-      if (hash === undefined) return 0;
+      if (hash === undefined) return symmetricL2(key, basis);
       const withProto = hashAdd(hash, proto(key));
       return hashFinish(hasPorts(key, fields.endsWith('udp')) ? hashAdd(withProto, swap16(portsXor(key))) : withProto, basis);
     }
-    case 'symmetric_l3': {
-      const hash = addAddresses(key, basis);
-      return hash === undefined ? 0 : hashFinish(hash, basis);
-    }
+    case 'symmetric_l3':
+      return jenkinsHash([...addressWords(key), swap16(etherType(key))], 20, basis);
     case 'nw_src':
       return oneAddress(key, W.NW_SRC, W.IPV6_SRC, basis);
     case 'nw_dst':
@@ -135,10 +145,15 @@ export function markHashFields(key: Key, wild: Key, fields: string): void {
     if (type === 0x0800) mark(v4);
     else if (type === 0x86dd) for (let i = 0; i < 4; i++) mark(v6 + i);
   };
-  const ports = (withUdp: boolean): void => {
+  const ports = (have: boolean): void => {
     if (!isIp) return;
     mark(W.TYPE, 0xff);
-    if (hasPorts(key, withUdp)) mark(W.TP);
+    if (have) mark(W.TP);
+  };
+  const ethernet = (): void => {
+    for (let i = 0; i < 3; i++) mark(W.ETH + i);
+    mark(W.VLAN0, 0xfff | VLAN_CFI);
+    mark(W.VLAN1, 0xfff | VLAN_CFI);
   };
   switch (fields as HashFields) {
     case 'eth_src':
@@ -146,18 +161,19 @@ export function markHashFields(key: Key, wild: Key, fields: string): void {
       mark(W.ETH + 2);
       return;
     case 'symmetric_l4':
-      for (let i = 0; i < 3; i++) mark(W.ETH + i);
-      mark(W.VLAN0, 0xfff | VLAN_CFI);
-      mark(W.VLAN1, 0xfff | VLAN_CFI);
+      ethernet();
       address(W.NW_SRC, W.IPV6_SRC);
       address(W.NW_DST, W.IPV6_DST);
-      ports(false);
+      // As in the reference: more is read of what has no ports than the hash needs.
+      ports(proto(key) !== 17);
       return;
     case 'symmetric_l3l4':
     case 'symmetric_l3l4+udp':
+      // What is not IP is told apart by its Ethernet header, which the reference reads without saying so in its megaflows.
+      if (!isIp) ethernet();
       address(W.NW_SRC, W.IPV6_SRC);
       address(W.NW_DST, W.IPV6_DST);
-      ports(fields.endsWith('udp'));
+      ports(hasPorts(key, fields.endsWith('udp')));
       return;
     case 'symmetric_l3':
       address(W.NW_SRC, W.IPV6_SRC);

@@ -17,20 +17,25 @@ const STAGE_ETHERNET = 1;
 const STAGE_NETWORK = 2;
 const STAGE_TRANSPORT = 3;
 
+/** Words that stand in two stages: their upper half (Ethernet type, type of service and TTL) in that of the word, the lower one in the next. */
+const isSplit = (word: number): boolean => word === W.TYPE || word === W.TOS;
+
 const stageOfWord = new Uint8Array(KEY_WORDS).fill(STAGE_METADATA);
 const stage = (from: number, count: number, at: number): void => void stageOfWord.fill(at, from, from + count);
 stage(W.ETH, 3, STAGE_ETHERNET);
+stage(W.TYPE, 1, STAGE_ETHERNET);
 stage(W.VLAN0, 1, STAGE_ETHERNET);
 stage(W.VLAN1, 1, STAGE_ETHERNET);
 stage(W.MPLS, 3, STAGE_ETHERNET);
 stage(W.NW_SRC, 2, STAGE_NETWORK);
 stage(W.TOS, 1, STAGE_NETWORK);
 stage(W.IPV6_LABEL, 9, STAGE_NETWORK);
-stage(W.ND_TARGET, 4, STAGE_NETWORK);
-stage(W.ARP_HW, 3, STAGE_NETWORK);
 stage(W.CT_NW_SRC, 2, STAGE_NETWORK);
 stage(W.CT_IPV6_SRC, 8, STAGE_NETWORK);
-stage(W.NSH, 6, STAGE_NETWORK);
+stage(W.ND_TARGET, 4, STAGE_TRANSPORT);
+stage(W.ARP_HW, 3, STAGE_TRANSPORT);
+stage(W.ND_RESERVED, 2, STAGE_TRANSPORT);
+stage(W.NSH, 6, STAGE_TRANSPORT);
 stage(W.TP, 1, STAGE_TRANSPORT);
 stage(W.CT_TP, 1, STAGE_TRANSPORT);
 stage(W.IGMP_GROUP, 1, STAGE_TRANSPORT);
@@ -64,18 +69,19 @@ function isPackedOf(packed: PackedMask, mask: Key): boolean {
   const { words, bits } = packed;
   let count = 0;
   for (let word = 0; word < KEY_WORDS; word++) if (mask[word] !== 0) count++;
-  let parts = 0;
+  let inTwo = 0;
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    // The Ethernet type and what shares its word may stand in two stages.
-    if (word === W.TYPE) {
-      const whole = mask[word]!;
-      if (bits[i] !== (whole & 0xffff0000) >>> 0 && bits[i] !== (whole & 0xffff)) return false;
-      if ((whole & 0xffff0000) !== 0 && (whole & 0xffff) !== 0 && parts++ === 0) continue;
-    } else if (bits[i] !== mask[word]) return false;
-    count--;
+    if (!isSplit(word)) {
+      if (bits[i] !== mask[word]) return false;
+      continue;
+    }
+    const whole = mask[word]!;
+    if (bits[i] !== (whole & 0xffff0000) >>> 0 && bits[i] !== (whole & 0xffff)) return false;
+    if ((whole & 0xffff0000) !== 0 && (whole & 0xffff) !== 0) inTwo++;
   }
-  return count === 0;
+  // A word in two stages stands twice.
+  return count === words.length - inTwo / 2;
 }
 
 function internMask(mask: Key): PackedMask {
@@ -90,13 +96,14 @@ function internMask(mask: Key): PackedMask {
   for (let word = 0; word < KEY_WORDS; word++) {
     const bits = mask[word]!;
     if (bits === 0) continue;
-    if (word === W.TYPE) {
-      const etherType = (bits & 0xffff0000) >>> 0;
-      if (etherType !== 0) perStage[STAGE_ETHERNET]!.push([word, etherType]);
-      if ((bits & 0xffff) !== 0) perStage[STAGE_NETWORK]!.push([word, bits & 0xffff]);
-    } else {
-      perStage[stageOfWord[word]!]!.push([word, bits]);
+    const own = stageOfWord[word]!;
+    if (!isSplit(word)) {
+      perStage[own]!.push([word, bits]);
+      continue;
     }
+    const upper = (bits & 0xffff0000) >>> 0;
+    if (upper !== 0) perStage[own]!.push([word, upper]);
+    if ((bits & 0xffff) !== 0) perStage[own + 1]!.push([word, bits & 0xffff]);
   }
   const flat = perStage.flat();
   let end = 0;

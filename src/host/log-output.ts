@@ -35,10 +35,6 @@ export class LogOutput implements LogSink {
     this.settings = new LogSettings(program);
   }
 
-  limits(module: string): boolean {
-    return this.settings.isRateLimited(module);
-  }
-
   shows(module: string, level: LogLevel): boolean {
     const s = this.settings;
     return (
@@ -47,6 +43,10 @@ export class LogOutput implements LogSink {
       // Lines for a system log that is not there count all the same, so that serial numbers agree with the reference's.
       s.shows(module, level, 'syslog')
     );
+  }
+
+  limitClock(module: string): number | undefined {
+    return this.settings.isRateLimited(module) ? performance.now() : undefined;
   }
 
   write(record: LogRecord): void {

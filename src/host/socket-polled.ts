@@ -6,7 +6,7 @@ import type { Listener, Stream } from '../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from './ffi.ts';
 import { PolledStream } from './polled-stream.ts';
 import { replayHooks } from './replay-hooks.ts';
-import { type ListenFault, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
+import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { setSocketDscp } from './socket-dscp.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
@@ -22,21 +22,17 @@ const IPV6_V6ONLY = 26;
 const BACKLOG = 511;
 
 /** Like `listenStream`, for a server with many peers. */
-export async function listenPolled(
-  target: string,
-  onStream: (stream: Stream) => void,
-  defaultPort = 0,
-  onFault?: ListenFault,
-): Promise<Listener> {
-  if (replayHooks() !== undefined) return listenStream(target, onStream, defaultPort, onFault);
+export async function listenPolled(target: string, onStream: (stream: Stream) => void, settings: ListenSettings = {}): Promise<Listener> {
+  if (replayHooks() !== undefined) return listenStream(target, onStream, settings);
+  const { defaultPort = 0, dscp = DEFAULT_DSCP } = settings;
   const parsed = parseSocketTarget(target, defaultPort);
-  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, defaultPort, onFault);
+  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, settings);
   const isUnix = parsed.kind === 'unix';
   const short = isUnix ? shortPath(parsed.path) : undefined;
   const host = parsed.kind === 'tcp' && parsed.host !== '' ? parsed.host : '0.0.0.0';
   const address = isUnix ? unixAddress(short?.path ?? '') : internetAddress(host, parsed.port);
   // An address with a zone or some such is left to the runtime.
-  if (address === undefined) return listenStream(target, onStream, defaultPort);
+  if (address === undefined) return listenStream(target, onStream, settings);
   const c = libc();
   const family = address[0] as number;
   let fd = -1;
@@ -46,6 +42,8 @@ export async function listenPolled(
     if (fd < 0) throw lastError(target);
     if (isUnix) removeSocketFile(parsed.path);
     else setSocketInt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    // Connections that come inherit it.
+    if (!isUnix) setSocketDscp(fd, family === AF_INET6, dscp);
     if (family === AF_INET6) setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (c.bind(fd, address, address.length) < 0) throw lastError(target);
     if (c.listen(fd, BACKLOG) < 0) throw lastError(target);

@@ -16,6 +16,8 @@ const MAX_SOCKET_PATH = 107;
 const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
 const ENOENT = 2;
+/** Differentiated services codepoint of connections that were given none: CS6, network control, as in Open vSwitch. */
+export const DEFAULT_DSCP = 48;
 /** The reference makes its sockets for owner and group only. */
 export const SOCKET_MODE = 0o750;
 
@@ -91,17 +93,6 @@ class SocketStream implements Stream {
   destroy(): void {
     this.#socket.destroy();
   }
-
-  setDscp(dscp: number): void {
-    setHandleDscp(this.#socket, this.#socket.remoteFamily === 'IPv6', dscp);
-  }
-}
-
-/** The runtime tells the descriptor of a socket by its handle alone. */
-function setHandleDscp(socket: Socket | Server, isIpv6: boolean, dscp: number): void {
-  const fd = (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-  // Only who asks for this loads what calls the system.
-  if (fd >= 0) void import('./socket-dscp.ts').then(({ setSocketDscp }) => setSocketDscp(fd, isIpv6, dscp));
 }
 
 /** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
@@ -116,12 +107,12 @@ export function shortPath(path: string): { path: string; release: () => void } {
 }
 
 /** Connects to `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
-export function connectStream(target: string, defaultPort = 0): Promise<Stream> {
+export function connectStream(target: string, defaultPort = 0, dscp = DEFAULT_DSCP): Promise<Stream> {
   const hooks = replayHooks();
-  return hooks === undefined ? connect(target, defaultPort) : hooks.connect(target, () => connect(target, defaultPort));
+  return hooks === undefined ? connect(target, defaultPort, dscp) : hooks.connect(target, () => connect(target, defaultPort, dscp));
 }
 
-async function connect(target: string, defaultPort: number): Promise<Stream> {
+async function connect(target: string, defaultPort: number, dscp: number): Promise<Stream> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   if (parsed.kind === 'unix') {
@@ -136,7 +127,7 @@ async function connect(target: string, defaultPort: number): Promise<Stream> {
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
   tls?.checkTlsKeys(target);
   const connected = await new Promise<Socket>((resolve, reject) => {
-    const socket = net().connect({ host: parsed.host, port: parsed.port, noDelay: true });
+    const socket = net().connect({ host: parsed.host, port: parsed.port, noDelay: true, typeOfService: dscp << 2 });
     const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(target) : error));
     socket.once('error', failed);
     socket.once('connect', () => {
@@ -157,6 +148,15 @@ function isNameFault(error: Error): boolean {
 function unknownHost(target: string): Error {
   logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
   return Object.assign(new Error(strerror(EAFNOSUPPORT)), { errno: -EAFNOSUPPORT });
+}
+
+/** A peer that is gone already needs none. */
+function setDscp(socket: Socket, dscp: number): void {
+  try {
+    socket.setTypeOfService(dscp << 2);
+  } catch {
+    // Its end is told by the socket itself.
+  }
 }
 
 function peerName(socket: Socket, kind: string): string {
@@ -192,23 +192,28 @@ export const nextUnixPeer = (): string => `unix#${unixPeers++}`;
 /** Told of a peer that was not let in: `isPeer` when the name is the peer's. */
 export type ListenFault = (name: string, error: KernelError, isPeer: boolean) => void;
 
-/**
- * Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. `onFault` is told
- * of a connection that was closed because there are no keys for TLS, with the name of the listener as bound, or because the peer did not prove
- * itself, with the peer's name.
- */
-export function listenStream(
-  target: string,
-  onStream: (stream: Stream) => void,
-  defaultPort = 0,
-  onFault: ListenFault = () => {},
-): Promise<Listener> {
-  const hooks = replayHooks();
-  if (hooks === undefined) return listen(target, onStream, defaultPort, onFault);
-  return hooks.listen(target, onStream, (onStream) => listen(target, onStream, defaultPort, onFault));
+export interface ListenSettings {
+  /** For a TCP name without a port. */
+  defaultPort?: number | undefined;
+  /** Differentiated services codepoint of the connections. */
+  dscp?: number | undefined;
+  /**
+   * Told of a connection that was closed because there are no keys for TLS, with the name of the listener as bound, or because the peer did not
+   * prove itself, with the peer's name.
+   */
+  onFault?: ListenFault | undefined;
 }
 
-async function listen(target: string, onStream: (stream: Stream) => void, defaultPort: number, onFault: ListenFault): Promise<Listener> {
+/** Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
+export function listenStream(target: string, onStream: (stream: Stream) => void, settings: ListenSettings = {}): Promise<Listener> {
+  const hooks = replayHooks();
+  if (hooks === undefined) return listen(target, onStream, settings);
+  return hooks.listen(target, onStream, (onStream) => listen(target, onStream, settings));
+}
+
+async function listen(target: string, onStream: (stream: Stream) => void, settings: ListenSettings): Promise<Listener> {
+  const { defaultPort = 0, onFault = () => {} } = settings;
+  let { dscp = DEFAULT_DSCP } = settings;
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
@@ -216,6 +221,7 @@ async function listen(target: string, onStream: (stream: Stream) => void, defaul
   let handshakes = 0;
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
+    if (!isUnix) setDscp(socket, dscp);
     if (tls === undefined) {
       onStream(new SocketStream(name, socket));
       return;
@@ -268,8 +274,8 @@ async function listen(target: string, onStream: (stream: Stream) => void, defaul
   return {
     name: target,
     boundPort,
-    setDscp: (dscp) => {
-      if (!isUnix) setHandleDscp(server, boundHost.startsWith('['), dscp);
+    setDscp: (next) => {
+      dscp = next;
     },
     close: () => {
       server.close(release);
@@ -288,10 +294,12 @@ export function openStream(target: string, defaultPort = 0): Promise<Stream> {
         void listening.then((listener) => listener.close());
         resolve(stream);
       },
-      defaultPort,
-      (_name, error) => {
-        void listening.then((listener) => listener.close());
-        reject(error);
+      {
+        defaultPort,
+        onFault: (_name, error) => {
+          void listening.then((listener) => listener.close());
+          reject(error);
+        },
       },
     );
     listening.catch(reject);

@@ -5,7 +5,7 @@
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
 import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
-import { GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
+import { copyBytes, GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
 /**
@@ -38,9 +38,10 @@ export const PUNT_RECORD = {
 
 /**
  * What is counted of each port: bytes of records put into the ring, taken out, and wholly dealt with, all wrapping around. The first two keep
- * the ports' shares; the third tells the program whether frames of the port are still on their way through user space.
+ * the ports' shares; the third tells the program whether frames of the port are still on their way through user space. `refuses`: not 0
+ * while frames that no flow is known for would only be dropped.
  */
-export const PUNT_PENDING = { put: 0, taken: 4, done: 8, size: 16 } as const;
+export const PUNT_PENDING = { put: 0, taken: 4, done: 8, refuses: 12, size: 16 } as const;
 
 /** Positions in the queue of upcalls, wrapping around: how far it is written, and how far it has been dealt with. */
 export interface UpcallOrder {
@@ -48,6 +49,8 @@ export interface UpcallOrder {
   readonly done: number;
   /** Whether the queue has surely no room for a frame that the kernel knew no flow for. */
   refusesMiss(port: number, length: number): boolean;
+  /** Whether a port whose frames were refused has a good part of its share free again. */
+  hasRoomAgain(port: number): boolean;
 }
 
 /** Why frames of a ring are not handed on: they waited too long, or the queue of upcalls is full. */
@@ -78,6 +81,7 @@ const PENDING_WORDS = PUNT_PENDING.size / 4;
 const PUT = PUNT_PENDING.put / 4;
 const TAKEN = PUNT_PENDING.taken / 4;
 const DONE = PUNT_PENDING.done / 4;
+const REFUSES = PUNT_PENDING.refuses / 4;
 
 /** Bytes that a record takes of the ring. */
 const recordSize = (header: number): number => ((header & 0x3fffffff) + 8 + 7) & ~7;
@@ -119,6 +123,8 @@ export class PuntRingDevice implements Device {
   readonly #touched = new Set<number>();
   /** Frames on their way, oldest first: done when the upcalls up to that position are. Three numbers each: port, taken, position. */
   #underway: number[] = [];
+  /** Ports whose misses the program drops for us. */
+  readonly #refusing = new Set<number>();
   #now = 0;
   #position: number;
 
@@ -161,6 +167,7 @@ export class PuntRingDevice implements Device {
       const taken = this.#pending.words[port * PENDING_WORDS + PUT]! - waiting[port]!;
       this.#pending.words[port * PENDING_WORDS + TAKEN] = taken;
       this.#pending.words[port * PENDING_WORDS + DONE] = taken;
+      this.#pending.words[port * PENDING_WORDS + REFUSES] = 0;
     }
   }
 
@@ -203,13 +210,15 @@ export class PuntRingDevice implements Device {
     }
     // A flood of new flows costs no more than this where nobody can take them.
     if (words[word + PUNT_RECORD.reason / 4] === REASON_MISS && this.#order.refusesMiss(port, length)) {
+      pending[port * PENDING_WORDS + REFUSES] = 1;
+      this.#refusing.add(port);
       this.#onDrop('refused');
       return false;
     }
     const from = at + PUNT_RECORD.size;
     const isTagged = words[word + PUNT_RECORD.vlan / 4] !== 0;
     let start = slot * POOL_SLOT_SIZE + HEADROOM;
-    memory.bytes.set(bytes.subarray(from, from + length), start);
+    copyBytes(bytes, from, memory.bytes, start, length);
     if (isTagged) {
       memory.bytes.copyWithin(start - 4, start, start + 12);
       start -= 4;
@@ -247,7 +256,13 @@ export class PuntRingDevice implements Device {
       this.#pending.words[underway[first]! * PENDING_WORDS + DONE] = underway[first + 1]!;
     }
     if (first > 0) this.#underway = first === underway.length ? [] : underway.slice(first);
+    for (const port of this.#refusing) {
+      if (!this.#order.hasRoomAgain(port)) continue;
+      this.#pending.words[port * PENDING_WORDS + REFUSES] = 0;
+      this.#refusing.delete(port);
+    }
   }
+
   #readTunnel(at: number): TunnelInfo {
     const view = this.#view;
     const info = this.#tunnel;
@@ -283,6 +298,8 @@ export class PuntRingDevice implements Device {
   }
 
   close(): void {
+    // Who reads next may have room.
+    for (const port of this.#refusing) this.#pending.words[port * PENDING_WORDS + REFUSES] = 0;
     unmapMemory(this.#consumer);
     unmapMemory(this.#producer);
     unmapMemory(this.#pending);

@@ -202,7 +202,7 @@ const short = (): never => {
 function vendorClass(vendor: number): 'n' | 'o' {
   if (vendor === NX_VENDOR) return 'n';
   if (vendor === ONF_VENDOR) return 'o';
-  log.warn(() => `OpenFlow message has unknown vendor 0x${vendor.toString(16)}`);
+  log.warn(() => `OpenFlow message has unknown vendor ${vendor === 0 ? '0' : `0x${vendor.toString(16)}`}`);
   throw new PeerError('OFPBRC_BAD_VENDOR', `vendor 0x${vendor.toString(16)}`);
 }
 
@@ -219,9 +219,12 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
   const map = forms ?? load();
   const size = bytes.length;
   if (type === 0 && version > 0) return map.get(keyOf('t', Math.min(6, version), 0, 0)) ?? short();
-  if (version < 1 || version > 6) return short();
+  // Of versions that there are not nothing is known.
+  const isKnown = version >= 1 && version <= 6;
+  const find = (cls: PlaceClass, number: number): MessageForm | undefined =>
+    isKnown && number <= 0xffff ? map.get(keyOf(cls, version, type, number)) : undefined;
   if (type !== EXPERIMENTER && type !== multipartType(version, false) && type !== multipartType(version, true)) {
-    return map.get(keyOf('t', version, type, 0)) ?? unknown('OFPBRC_BAD_TYPE', version, type);
+    return find('t', 0) ?? unknown('OFPBRC_BAD_TYPE', version, type);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (type === EXPERIMENTER) {
@@ -229,19 +232,21 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
     const vendor = view.getUint32(8);
     const subtype = view.getUint32(12);
     const cls = vendorClass(vendor);
-    const found = subtype > 0xffff ? undefined : map.get(keyOf(cls, version, type, subtype));
+    const found = find(cls, subtype);
     return found ?? unknown('OFPBRC_BAD_SUBTYPE', version, type, `, vendor 0x${vendor.toString(16)}, subtype ${subtype}`);
   }
   const head = version === 1 ? 12 : 16;
   if (size < head) return short();
   const stat = view.getUint16(8);
-  if (stat !== 0xffff) return map.get(keyOf('s', version, type, stat)) ?? unknown('OFPBRC_BAD_STAT', version, type, `, stat ${stat}`);
+  if (stat !== 0xffff && !isKnown) return unknown('OFPBRC_BAD_TYPE', version, type);
+  if (stat !== 0xffff) return find('s', stat) ?? unknown('OFPBRC_BAD_STAT', version, type, `, stat ${stat}`);
   if (size < 24) return short();
   const vendor = view.getUint32(head);
   const subtype = view.getUint32(head + 4);
   const cls = vendorClass(vendor);
-  const found = subtype > 0xffff ? undefined : map.get(keyOf(`${cls}s`, version, type, subtype));
-  return found ?? unknown('OFPBRC_BAD_SUBTYPE', version, type, `, stat ${stat}, vendor 0x${vendor.toString(16)}, subtype ${subtype}`);
+  const found = find(`${cls}s`, subtype);
+  const place = `${isKnown ? `, stat ${stat}` : ''}, vendor 0x${vendor.toString(16)}, subtype ${subtype}`;
+  return found ?? unknown('OFPBRC_BAD_SUBTYPE', version, type, place);
 }
 
 /** What a whole message is. Throws PeerError when there is no such message or it cannot have this length. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import { PeerError } from '../base/errors.ts';
 import { portOrder } from '../base/hash-order.ts';
+import type { DpPortCounters } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
 import type { PortDesc, PortStats } from '../openflow/message.ts';
 import type { QueueConfig } from '../openflow/table.ts';
@@ -24,6 +25,19 @@ const noLink: PortLink = {
   peer: 0,
   mtu: 1500,
 };
+
+/** The counters that a simulated device shows off: what it received, twice, and what went through its queue. */
+export function simulatedCounters(counters: DpPortCounters | undefined): { name: string; value: bigint }[] {
+  const { rxPackets = 0n, rxBytes = 0n, txPackets = 0n, txBytes = 0n } = counters ?? {};
+  return [
+    { name: 'rx_custom_packets_1', value: rxPackets },
+    { name: 'rx_custom_packets_2', value: rxPackets },
+    { name: 'rx_q0_bytes', value: rxBytes },
+    { name: 'rx_q0_packets', value: rxPackets },
+    { name: 'tx_q0_bytes', value: txBytes },
+    { name: 'tx_q0_packets', value: txPackets },
+  ];
+}
 
 /** What this reads of the bridge, and tells it. */
 export interface PortOwner {
@@ -122,6 +136,7 @@ export class BridgePorts {
     const isDevice = port.kind.kind === 'system' || port.kind.kind === 'internal';
     const fault = (own: bigint | undefined): bigint => (isDevice ? (own ?? 0n) : UNKNOWN_COUNT);
     return {
+      ...(this.#isSimulated(port) ? { custom: simulatedCounters(counters) } : {}),
       port: port.port,
       rxPackets: either(counters?.rxPackets, virtual.rxPackets),
       txPackets: either(counters?.txPackets, virtual.txPackets),
@@ -144,7 +159,7 @@ export class BridgePorts {
     if (port !== OFPP.NONE && port !== OFPP.ALL && !this.#bridge.ports.has(port))
       throw new PeerError('OFPQOFC_BAD_PORT', `no port ${port}`);
     // Devices have no queues, but dummies one that counts nothing.
-    if (this.#bridge.megaflows.datapath.type !== 'dummy' || (queue !== 0 && queue !== ALL_QUEUES)) return [];
+    if (queue !== 0 && queue !== ALL_QUEUES) return [];
     const unknown = {
       txBytes: UNKNOWN_COUNT,
       txPackets: UNKNOWN_COUNT,
@@ -152,14 +167,19 @@ export class BridgePorts {
       durationSec: 0xffffffff,
       durationNsec: 0xffffffff,
     };
-    return this.#sortedPorts()
-      .filter((one) => one.kind.kind !== 'patch' && (port === OFPP.NONE || port === OFPP.ALL || one.port === port))
+    return portOrder(this.#bridge.ports.values())
+      .filter((one) => this.#isSimulated(one) && (port === OFPP.NONE || port === OFPP.ALL || one.port === port))
       .map((one) => ({ port: one.port, queue: 0, ...unknown }));
   }
 
   queueConfigs(port: OfPort): QueueConfig[] {
-    // Until QoS is configured a port has one queue, without rates.
-    const ports = port === OFPP.NONE ? this.#sortedPorts().map((one) => one.port) : [port];
-    return ports.map((number) => ({ port: number, queue: 0 }));
+    return this.#sortedPorts()
+      .filter((one) => this.#isSimulated(one) && (port === OFPP.NONE || one.port === port))
+      .map((one) => ({ port: one.port, queue: 0 }));
+  }
+
+  /** Simulated devices, tunnels among them, have one queue and counters of their own. */
+  #isSimulated(port: SwitchPort): boolean {
+    return this.#bridge.megaflows.datapath.isSimulated === true && port.kind.kind !== 'patch';
   }
 }

@@ -13,10 +13,10 @@ import type { Underlay } from './underlay/underlay.ts';
 /** The outside world, given to the switch by the composition root so that tests can give it another. */
 export interface SwitchEnvironment {
   clock: Clock;
-  /** Opens an active connection (`tcp:`, `ssl:`, `unix:`); rejects with KernelError. */
-  connect(target: string): Promise<Stream>;
+  /** Opens an active connection (`tcp:`, `ssl:`, `unix:`); rejects with KernelError. `dscp` marks its packets. */
+  connect(target: string, dscp: number): Promise<Stream>;
   /** Listens on a passive one (`ptcp:`, `pssl:`, `punix:`). */
-  listen(target: string, onStream: (stream: Stream) => void): Promise<Listener>;
+  listen(target: string, onStream: (stream: Stream) => void, dscp?: number): Promise<Listener>;
   /** Opens the datapath of a type, once. */
   openDatapath(type: string): Datapath;
   /** Turns a port's device on or off, as OFPPC_PORT_DOWN asks; what comes of it is told by `portLink`. */
@@ -115,6 +115,8 @@ export interface BridgeSettings {
   inBandManagers?: readonly string[];
   /** The queue for in-band control. */
   inBandQueue?: number | undefined;
+  /** Packet-ins that may wait for a peer of the management socket; 100 when not given. */
+  queueLength?: number;
 }
 
 /** What a port is made of, from Interface:type and options. Strings are what the user wrote where the switch has to interpret them. */
@@ -194,6 +196,10 @@ export interface ControllerRequest {
   failOpenProbeMs?: number;
   rateLimit: number;
   burstLimit: number;
+  /** Packet-ins that may wait for the peer to read. */
+  queueLength: number;
+  /** Differentiated services codepoint of the connection. */
+  dscp: number;
   enableAsync: boolean;
   /** The bridge lets its connection through its own ports. */
   inBand?: boolean;

@@ -181,6 +181,8 @@ export const controllerRequest = (target: string, overrides: Partial<ControllerR
   probeIntervalMs: 5000,
   rateLimit: 0,
   burstLimit: 0,
+  queueLength: 100,
+  dscp: 48,
   enableAsync: true,
   ...overrides,
 });

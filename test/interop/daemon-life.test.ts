@@ -65,6 +65,7 @@ test('options that cannot be', { skip }, (t) => {
 test('a pidfile says what its lock says', { skip }, (t) => {
   compare(world(t), [
     'for text in "" abc 99999 $$; do echo "$text" > ovsdb-server.pid; ovs-appctl -t ovsdb-server version; done',
+    'server; p=$(pid); for text in "" abc 1 "$p x"; do echo "$text" > ovsdb-server.pid; ovs-appctl -t ovsdb-server version; done; : > ovsdb-server.pid; ovs-appctl -t ovsdb-server version; echo $p > ovsdb-server.pid; ovs-appctl -t ovsdb-server exit; gone $p',
     'server && ovs-appctl -t ovsdb-server version && stat -c "%a %F" ovsdb-server.pid *.ctl db.sock',
     'server',
     'ovsdb-server --pidfile=other.pid --unixctl=none',

@@ -21,7 +21,15 @@ import { type ShapedActions, shapeName } from '../../src/datapath/ebpf/action-sh
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
 import { KernelFlows } from '../../src/datapath/ebpf/kernel-flows.ts';
 import { KernelMeters } from '../../src/datapath/ebpf/kernel-meters.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE, TOTALS_VALUE } from '../../src/datapath/ebpf/map-layout.ts';
+import {
+  ACTIONS_VALUE,
+  FLOW_VALUE,
+  fixedMaps,
+  maskMap,
+  PENDING_VALUE,
+  PORT_VALUE,
+  TOTALS_VALUE,
+} from '../../src/datapath/ebpf/map-layout.ts';
 import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/program.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
 import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
@@ -533,6 +541,36 @@ test('the largest program that is ever made passes the verifier', (t) => {
   for (const fd of opened.splice(0)) closeObject(fd);
 });
 
+test('misses of a port that the control plane refuses end in the program, whatever else user space must see does not', () => {
+  const { program, flows, maps } = load([allMask], []);
+  const frame = new Uint8Array(60);
+  frame.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
+  const pending = new Uint32Array(PENDING_VALUE.size / 4);
+  const read = (): { put: number; lost: number } => {
+    const bytes = new Uint8Array(pending.buffer);
+    lookupElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), bytes);
+    const port = new Uint8Array(PORT_VALUE.size);
+    lookupElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+    return { put: pending[PENDING_VALUE.put / 4]!, lost: port[PORT_VALUE.lost]! };
+  };
+  testRun(program, frame);
+  const before = read();
+  assert.ok(before.put > 0);
+  assert.equal(before.lost, 0);
+  pending[PENDING_VALUE.refuses / 4] = 1;
+  updateElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), new Uint8Array(pending.buffer));
+  testRun(program, frame);
+  assert.deepEqual(read(), { put: before.put, lost: 1 });
+  // Its flow leaves it to user space.
+  updateElement(maps.get('actions')!, new Uint8Array(4), new Uint8Array(ACTIONS_VALUE.size));
+  updateElement(flows, keyBytes(frame), new Uint8Array(FLOW_VALUE.size));
+  testRun(program, frame);
+  const after = read();
+  assert.equal(after.lost, 1);
+  assert.ok(after.put > before.put);
+  for (const fd of opened.splice(0)) closeObject(fd);
+});
+
 test('elements go into a map many at a time; those that it has no room for are named', () => {
   const map = createMap({ name: 'small', type: MAP_TYPE.hash, keySize: 4, valueSize: 8, maxEntries: 5 });
   opened.push(map);
@@ -541,10 +579,10 @@ test('elements go into a map many at a time; those that it has no room for are n
   // The third stands twice: what is there already finds room.
   for (const key of [...keys, keys[2]!]) {
     assert.ok(batch.fits(map, 4));
-    batch.add(map, key, Uint32Array.of(key[0]!, batch.length));
+    batch.add(map, Uint8Array.of(9, ...key), 1, 4, Uint32Array.of(key[0]!, batch.length));
   }
   assert.ok(!batch.fits(map + 1, 4), 'one map at a time');
-  assert.deepEqual(batch.send(), keys.slice(5));
+  assert.deepEqual(batch.send(), [5, 6, 7, 8]);
   assert.equal(batch.length, 0);
   const value = new Uint8Array(8);
   for (const [i, key] of keys.entries()) assert.equal(lookupElement(map, key, value), i < 5);

@@ -69,3 +69,33 @@ test('tables of the configuration: the same as the reference, with Debian’s pr
   ];
   compare(hosts, names, withoutAges, true);
 });
+
+const trace = (flow: string): string => `ovs-appctl ofproto/trace br0 in_port=1,${flow}`;
+const matches = (table: number, list: readonly string[]): string[] =>
+  list.map((match, i) => `ovs-ofctl add-flow br0 'table=${table},priority=${i + 1},${match},actions=${1 + (i % 2)}'`);
+
+test('prefixes of IPv6 addresses and of outer headers: megaflows read as much as the reference’s', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  compare(hosts, [
+    'ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:55:aa:55:00:00' +
+      ' -- add-port br0 p1 -- set interface p1 ofport_request=1 -- add-port br0 p2 -- set interface p2 ofport_request=2',
+    row(0, 'name=t0 prefixes=ipv6_src,tun_dst,tun_id'),
+    row(1, 'name=t1 prefixes=tun_src,tun_ipv6_dst,ipv6_dst'),
+    ...matches(0, ['ipv6,ipv6_src=2001:db8::/32', 'ipv6,ipv6_src=2001:db8:1::/48', 'ipv6,ipv6_src=fe80::1', 'tun_dst=10.0.0.0/8']),
+    ...matches(0, ['tun_dst=10.1.0.0/16', 'tun_dst=11.1.0.9', 'tun_id=0x100/0xffffffffffffff00', 'tun_id=0x101']),
+    ...['2001:db8::5', '2001:db8:1::5', 'fe80::2', 'fe80::1'].map((address) => trace(`ipv6,ipv6_src=${address}`)),
+    ...['10.2.0.1', '10.1.2.3', '11.1.2.3'].map((address) => trace(`tun_dst=${address},tun_src=1.2.3.4,ip`)),
+    ...['tun_dst=12.1.2.3,tun_src=1.2.3.4,tun_id=0x102,ip', 'tun_id=0x102,arp', 'tun_id=0x101,arp', 'tun_id=0x10000101,arp'].map(trace),
+    'ovs-ofctl del-flows br0; ovs-ofctl add-flow br0 "actions=resubmit(,1)"',
+    ...matches(1, ['ipv6,ipv6_dst=2001:db8::/32', 'ipv6,ipv6_src=2001:db8:1::/48', 'ipv6,ipv6_dst=2001:db8:1::/48']),
+    ...matches(1, ['tun_ipv6_dst=2001:db8:1::/48', 'tun_ipv6_dst=2001:db8:2::1', 'tun_src=1.2.0.0/16', 'tun_src=1.2.3.4']),
+    ...['2001:db8::5', '2001:db9::5', '2001:db8:1::5,ipv6_src=2001:db9::7'].map((address) => trace(`ipv6,ipv6_dst=${address}`)),
+    ...[1, 3].map((part) => trace(`tun_ipv6_dst=2001:db8:${part}::9,ipv6,ipv6_dst=2001:db8:1::5`)),
+    ...['1.2.3.5', '1.3.3.5'].map((address) => trace(`tun_src=${address},tun_dst=9.9.9.9,ip`)),
+    // Flags of the outer header, some of them read or all.
+    'ovs-ofctl del-flows br0; ovs-ofctl add-flow br0 tun_flags=+oam,actions=1; ovs-ofctl add-flow br0 priority=1,actions=2',
+    ...['', 'tun_flags=oam,'].map((flags) => trace(`tun_src=1.1.1.1,tun_dst=2.2.2.2,tun_id=5,${flags}tun_gbp_id=7,ip`)),
+    "ovs-ofctl add-flow br0 'priority=99,actions=set_field:oam->tun_flags,set_field:9.9.9.9->tun_dst,load:1->tun_flags[0],1'",
+    trace('ip'),
+  ]);
+});

@@ -99,3 +99,82 @@ test('with vconn at debug level ovs-ofctl logs every message as the reference do
   ]);
   compare(hosts, lines, normal, true);
 });
+
+/** What a daemon's vconn module has logged, connection by connection, without what differs from run to run. */
+function vconnLog(host: Host): string[] {
+  const connections = new Map<string, string>();
+  for (const message of host.log('ovs-vswitchd').split(/\n(?=\d{4}-\d\d-\d\dT)/)) {
+    const [, module = '', rest = ''] = /^[^|]*\|[^|]*\|(vconn|vconn_stream)\|([\s\S]*)/.exec(message) ?? [];
+    const name = /unix#\d+/.exec(rest)?.[0] ?? module;
+    if (module !== '') connections.set(name, `${connections.get(name) ?? ''}${module}|${rest.replaceAll(name, 'PEER')}\n`);
+  }
+  return [...connections.values()].map((text) =>
+    text
+      .replaceAll(/xid=0x[0-9a-f]+/g, 'xid')
+      .replaceAll(/bundle_id=0x[0-9a-f]+/g, 'bundle_id')
+      .replaceAll(/addr:[0-9a-f:]+/g, 'addr')
+      .replaceAll(/(duration|idle_age|hard_age)([=:])[0-9.]+/g, '$1$2'),
+  );
+}
+
+const FRAME = '50540000000a50540000000908004500001c00000000400166df0a0000020a0000010800f7ff00000000';
+/** What is sent in every version; many of these are refused in some. */
+const commands = [
+  'add-flow br0 table=1,tcp,tp_dst=80,actions=drop',
+  '--bundle add-flow br0 table=1,udp,tp_dst=80,actions=2',
+  ...['dump-flows', 'dump-tables', 'dump-ports-desc', 'dump-ports', 'dump-desc', 'dump-aggregate', 'show', 'probe', 'queue-stats'].map(
+    (command) => `${command} br0`,
+  ),
+  'dump-table-features br0',
+  'dump-table-desc br0',
+  'queue-get-config br0 1',
+  'add-meter br0 meter=7,kbps,band=type=drop,rate=10',
+  ...['dump-meters', 'meter-stats', 'meter-features', 'del-meters'].map((command) => `${command} br0`),
+  'add-group br0 group_id=7,type=all,bucket=output:1',
+  ...['dump-groups', 'dump-group-stats', 'dump-group-features', 'del-groups'].map((command) => `${command} br0`),
+  'add-flow br0 actions=group:999',
+  `packet-out br0 "in_port=1 packet=${FRAME} actions=2"`,
+  'mod-port br0 1 no-flood',
+  'mod-table br0 3 evict',
+  'ct-flush br0',
+  'ct-flush br0 zone=5 ct_nw_src=10.0.0.1,ct_nw_proto=6',
+  'dump-ipfix-bridge br0',
+  'set-frags br0 normal',
+  'ping br0 8',
+  'add-tlv-map br0 "{class=0xffff,type=0,len=4}->tun_metadata0"',
+  'add-flow br0 tun_metadata0=5,actions=drop',
+  ...['dump-flows', 'dump-tlv-map', 'del-flows', 'del-tlv-map'].map((command) => `${command} br0`),
+];
+const raw = (bytes: string): string => `printf '${bytes}' | timeout 1 socat - UNIX-CONNECT:$OVS_RUNDIR/br0.mgmt`;
+
+test('vconn of the daemon logs the same text as the reference’s, message by message', { skip, timeout: 300_000 }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  const setup =
+    `${vsctl} add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:55:aa:55:00:00 other_config:datapath-id=00000000deadbeef` +
+    ' -- add-port br0 p1 -- set interface p1 ofport_request=1 -- add-port br0 p2 -- set interface p2 ofport_request=2';
+  const lines = [
+    `${setup}; ovs-appctl vlog/set vconn:file:dbg; ovs-appctl vlog/disable-rate-limit vconn`,
+    ...[10, 11, 12, 13, 14, 15].map((version) => `${commands.map((one) => `ovs-ofctl -O OpenFlow${version} ${one}`).join('; ')}; true`),
+    ...[10, 13, 14].map(
+      (version) =>
+        `timeout 2 ovs-ofctl -O OpenFlow${version} monitor br0 64 watch: & sleep 0.7; ovs-ofctl add-flow br0 in_port=2,actions=drop` +
+        `; ovs-ofctl packet-out br0 none controller ${FRAME}; wait; ovs-ofctl del-flows br0`,
+    ),
+    // What comes in place of a hello.
+    ...[
+      '\\11\\12\\0\\10\\0\\0\\0\\1',
+      '\\1\\12\\0\\10\\0\\0\\0\\1',
+      '\\1\\0\\0\\4\\0\\0\\0\\1',
+      '\\7\\0\\0\\10\\0\\0\\0\\1\\6\\377\\0\\10\\0\\0\\0\\2',
+    ].map(raw),
+  ];
+  await Promise.all(
+    hosts.map(async (host) => {
+      for (const line of lines) await host.runAsync(line, { tools: 'debian', timeout: 120_000 });
+    }),
+  );
+  const [wanted = [], got = []] = hosts.map(vconnLog);
+  assert.ok(wanted.length > 200, `${wanted.length} connections`);
+  for (const [i, text] of wanted.entries()) assert.deepEqual(got[i]?.split('\n'), text.split('\n'), `connection ${i}`);
+  assert.equal(got.length, wanted.length);
+});

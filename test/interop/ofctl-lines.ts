@@ -319,8 +319,7 @@ const lacking = ['OpenFlow10', 'OpenFlow11', 'OpenFlow13'].flatMap((version) => 
   'ovs-ofctl del-flows br0',
 ]);
 
-/** OpenFlow 1.1 and 1.2 describe what tables can do here: not done yet. */
-const tables = ['OpenFlow10', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'].map((version) => `ovs-ofctl -O${version} dump-tables br0`);
+const tables = all('dump-tables br0');
 
 export const ofctlSections: readonly (readonly [string, readonly string[]])[] = [
   ['ports', [...all('show br0'), ...all('dump-ports br0'), ...all('dump-ports br0 1'), ...all('dump-ports br0 p2')]],
@@ -500,7 +499,13 @@ export const ofctlSections: readonly (readonly [string, readonly string[]])[] = 
   ],
   [
     'probe',
-    [...all('probe br0'), ...both('ping br0'), 'ovs-ofctl ping br0 10', 'ovs-ofctl ping br0 70000', 'ovs-ofctl queue-stats br0 1 5'],
+    [
+      ...all('probe br0'),
+      ...both('ping br0'),
+      'ovs-ofctl ping br0 10',
+      'ovs-ofctl ping br0 70000',
+      ...['', ' 1', ' p2', ' LOCAL', ' ALL', ' 99', ' 1 5', ' 1 0', ' ALL 0', ' ALL 5'].flatMap((of) => both(`queue-stats br0${of}`)),
+    ],
   ],
 ];
 

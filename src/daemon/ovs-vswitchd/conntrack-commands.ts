@@ -7,6 +7,7 @@ import { TCP_STATE_NAMES } from '../../datapath/userspace/conntrack/tcp-state.ts
 import { tupleProto } from '../../datapath/userspace/conntrack/tuple.ts';
 import { parseField } from '../../flow/field-text.ts';
 import { mustField } from '../../flow/fields.ts';
+import { leadingOptions, takeDatapath } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MOST = 10_000_000;
@@ -16,7 +17,8 @@ function fail(text: string): never {
   throw new ConfigError(`ovs-vswitchd: ${text} (Invalid argument)`);
 }
 
-function ask(datapath: Datapath, request: CtRequestMessage): Promise<CtAnswer> {
+/** What the tracker of a datapath answers. */
+export function askConntrack(datapath: Datapath, request: CtRequestMessage): Promise<CtAnswer> {
   if (datapath.conntrack === undefined) fail('connection tracking is not supported');
   return datapath.conntrack(request);
 }
@@ -32,7 +34,7 @@ function zoneOf(words: readonly string[]): number | undefined {
 async function dump(datapath: Datapath, words: readonly string[]): Promise<string> {
   const verbose = words.includes('-m') || words.includes('--more');
   const timeouts = words.includes('-s') || words.includes('--statistics');
-  const { entries } = await ask(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
+  const { entries } = await askConntrack(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
   return entries.map((entry) => formatConntrack(entry, { verbose, timeouts })).join('\n');
 }
 
@@ -102,7 +104,7 @@ async function flush(datapath: Datapath, words: readonly string[]): Promise<stri
     (original.sourcePort !== undefined || original.icmpId !== undefined) &&
     (original.destinationPort !== undefined || original.icmpType !== undefined);
   const zone = zoneOf(words) ?? (isWhole ? 0 : undefined);
-  const { flushed } = await ask(datapath, { kind: 'flush', filter: { zone, original, reply } });
+  const { flushed } = await askConntrack(datapath, { kind: 'flush', filter: { zone, original, reply } });
   if (isWhole && flushed === 0) throw new ConfigError('ovs-vswitchd: failed to flush conntrack (No such file or directory)');
   return '';
 }
@@ -116,7 +118,7 @@ const PROTOCOLS: readonly (readonly [number, string])[] = [
 ];
 
 async function stats(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const { entries } = await ask(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
+  const { entries } = await askConntrack(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
   const isVerbose = words.includes('verbose') || words.includes('-m');
   const lines = ['Connections Stats:', `    Total: ${entries.length}`];
   for (const [proto, name] of PROTOCOLS) {
@@ -140,8 +142,10 @@ function tcpStates(entries: readonly CtEntry[]): string[] {
 }
 
 async function buckets(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const above = Number(words.find((word) => word.startsWith('gt='))?.slice(3) ?? '0');
-  const { count } = await ask(datapath, { kind: 'status' });
+  const [word = 'gt=0'] = words;
+  if (!/^gt=\d/.test(word)) fail('datapath not found');
+  const above = Number.parseInt(word.slice(3), 10);
+  const { count } = await askConntrack(datapath, { kind: 'status' });
   // Like the reference's user-space datapath: connections are told to be in one bucket.
   const lines = ['Total Buckets: 1', `Current Connections: ${count}`, ''];
   if (count === 0) return lines.join('\n');
@@ -159,22 +163,24 @@ async function setLimits(datapath: Datapath, words: readonly string[]): Promise<
     const asZone = /^zone=(\d+),limit=(\d+)$/.exec(word);
     if (asDefault !== null) defaultLimit = Number(asDefault[1]);
     else if (asZone !== null && Number(asZone[1]) <= 0xffff) zones.push([Number(asZone[1]), Number(asZone[2])]);
+    else if (!word.includes('=')) fail(`field ${word} missing value`);
     else fail(word.startsWith('default=') ? 'invalid default limit' : 'failed to parse zone limit');
   }
-  await ask(datapath, { kind: 'setLimits', defaultLimit, zones });
+  await askConntrack(datapath, { kind: 'setLimits', defaultLimit, zones });
   return '';
 }
 
 function zoneList(words: readonly string[]): number[] {
   const word = words[0];
   if (word === undefined) return [];
+  if (!word.includes('=')) fail(`invalid argument ${word}`);
   if (!/^zone=\d+(,\d+)*$/.test(word)) fail('invalid zone');
   return word.slice(5).split(',').map(Number);
 }
 
 async function getLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
   const wanted = zoneList(words);
-  const { defaultLimit, zones } = await ask(datapath, { kind: 'status' });
+  const { defaultLimit, zones } = await askConntrack(datapath, { kind: 'status' });
   const lines = [`default limit=${defaultLimit ?? 0}`];
   const known = new Map(zones.map(([zone, limit, count]) => [zone, { limit, count }]));
   const shown = wanted.length > 0 ? wanted : zones.filter(([, limit]) => limit !== undefined).map(([zone]) => zone);
@@ -186,48 +192,49 @@ async function getLimits(datapath: Datapath, words: readonly string[]): Promise<
 }
 
 async function deleteLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
-  await ask(datapath, { kind: 'deleteLimits', zones: zoneList(words) });
+  await askConntrack(datapath, { kind: 'deleteLimits', zones: zoneList(words) });
   return '';
 }
 
 async function setMax(datapath: Datapath, words: readonly string[]): Promise<string> {
   const text = words[0] ?? '';
   if (!/^\d+$/.test(text)) fail('maxconns missing or malformed');
-  await ask(datapath, { kind: 'setMax', max: Number(text) });
+  await askConntrack(datapath, { kind: 'setMax', max: Number(text) });
   return 'setting maxconns successful';
 }
 
-/** Registers them; `datapathNamed` finds the optional first argument. */
-export function registerConntrackCommands(parts: CommandParts, datapathNamed: (name: string | undefined) => Datapath): void {
+/** Registers them. */
+export function registerConntrackCommands(parts: CommandParts): void {
   type Handler = (datapath: Datapath, words: readonly string[]) => Promise<string>;
-  const isName = (word: string | undefined): boolean => word !== undefined && /^[^=-]+@[^=]+$/.test(word);
-  const register = (name: string, usage: string, least: number, most: number, handler: Handler): void => {
+  const isOwn = (word: string | undefined): boolean => word === undefined || word === 'verbose' || word.includes('=');
+  /** `own`: so many words that are no datapath's name, where any word may stand; otherwise words of the command's own show it. */
+  const register = (name: string, usage: string, least: number, most: number, handler: Handler, own?: number): void => {
     parts.unixctl.register(`dpctl/${name}`, usage, least, most, (args) => {
-      const words = args.filter((arg) => arg.startsWith('-'));
-      const rest = args.filter((arg) => !arg.startsWith('-'));
-      return handler(datapathNamed(isName(rest[0]) ? rest.shift() : undefined), [...rest, ...words]);
+      const { flags, words } = leadingOptions(args);
+      const mustName = words.length > (own ?? (isOwn(words[0]) ? ANY : 0));
+      return handler(takeDatapath(parts, words, mustName ? 0 : ANY), [...words, ...flags]);
     });
   };
   register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump);
-  register('flush-conntrack', '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]', 0, 4, flush);
+  register('flush-conntrack', '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]', 0, 4, flush, ANY);
   register('ct-stats-show', '[dp] [zone=N]', 0, 3, stats);
   register('ct-bkts', '[dp] [gt=N]', 0, 2, buckets);
-  register('ct-set-maxconns', '[dp] maxconns', 1, 2, setMax);
-  register('ct-get-maxconns', '[dp]', 0, 1, async (datapath) => String((await ask(datapath, { kind: 'status' })).max));
-  register('ct-get-nconns', '[dp]', 0, 1, async (datapath) => String((await ask(datapath, { kind: 'status' })).count));
+  register('ct-set-maxconns', '[dp] maxconns', 1, 2, setMax, 1);
+  register('ct-get-maxconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).max));
+  register('ct-get-nconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).count));
   const sequences = (isOn: boolean): Handler => {
     return async (datapath) => {
-      await ask(datapath, { kind: 'setSeqCheck', isOn });
+      await askConntrack(datapath, { kind: 'setSeqCheck', isOn });
       return `${isOn ? 'enabling' : 'disabling'} TCP sequence checking successful`;
     };
   };
-  register('ct-enable-tcp-seq-chk', '[dp]', 0, 1, sequences(true));
-  register('ct-disable-tcp-seq-chk', '[dp]', 0, 1, sequences(false));
+  register('ct-enable-tcp-seq-chk', '[dp]', 0, 1, sequences(true), ANY);
+  register('ct-disable-tcp-seq-chk', '[dp]', 0, 1, sequences(false), ANY);
   register('ct-get-tcp-seq-chk', '[dp]', 0, 1, async (datapath) => {
-    const { checksSequences } = await ask(datapath, { kind: 'status' });
+    const { checksSequences } = await askConntrack(datapath, { kind: 'status' });
     return `TCP sequence checking: ${checksSequences ? 'enabled' : 'disabled'}`;
   });
-  register('ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...', 1, ANY, setLimits);
-  register('ct-get-limits', '[dp] [zone=N1[,N2]...]', 0, ANY, getLimits);
+  register('ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...', 1, ANY, setLimits, ANY);
+  register('ct-get-limits', '[dp] [zone=N1[,N2]...]', 0, ANY, getLimits, 1);
   register('ct-del-limits', '[dp] zone=N1[,N2]...', 1, ANY, deleteLimits);
 }

@@ -4,11 +4,12 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapa
 import type { PortSummary } from '../../switch/contract.ts';
 import { describeTunnel } from '../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { datapathNamed, fullName, isSystem } from './datapath-names.ts';
+import { fullName, isSystem } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
 import { registerFlowDumpCommands } from './flow-dump-commands.ts';
+import { registerFragmentCommands } from './fragment-commands.ts';
 import { bridgesByName, type CommandParts } from './parts.ts';
 import { registerUpcallCommands } from './upcall-commands.ts';
 
@@ -155,7 +156,8 @@ export function registerDatapathCommands(parts: CommandParts): void {
   registerFlowCommands(parts);
   registerFeatureCommands(parts);
   registerUpcallCommands(parts);
-  registerConntrackCommands(parts, (name) => datapathNamed(parts, name));
+  registerConntrackCommands(parts);
+  registerFragmentCommands(parts);
   unixctl.register('revalidator/purge', '', 0, 0, purge);
   for (const [verb, isPaused] of [
     ['pause', true],

@@ -32,6 +32,11 @@ const COMMANDS: readonly (readonly [name: string, usage: string])[] = [
   ['ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...'],
   ['ct-del-limits', '[dp] zone=N1[,N2]...'],
   ['ct-get-limits', '[dp] [zone=N1[,N2]...]'],
+  ['ipf-set-enabled', '[dp] v4|v6'],
+  ['ipf-set-disabled', '[dp] v4|v6'],
+  ['ipf-set-min-frag', '[dp] v4|v6 minfragment'],
+  ['ipf-set-max-nfrags', '[dp] maxfrags'],
+  ['ipf-get-status', '[dp]'],
   ['list-commands', ''],
   ['parse-actions', 'actions'],
 ];

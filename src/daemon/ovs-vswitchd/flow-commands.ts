@@ -7,11 +7,10 @@ import type { Datapath, DpAction, DpFlow } from '../../datapath/datapath.ts';
 import { formatDpFlow, formatFlowStats } from '../../datapath/flow-text.ts';
 import { type ParsedKey, parseDpKey } from '../../datapath/key-parse.ts';
 import { W } from '../../flow/key.ts';
-import { datapathNamed, flowNamed, nameFlow } from './datapath-names.ts';
+import { DPCTL_FLAGS, datapathNamed, flowNamed, nameFlow } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
-const FLAGS: ReadonlySet<string> = new Set(['-s', '--statistics', '-m', '--more', '--names', '--no-names', '--may-create', '--clear']);
 
 class DpctlError extends ConfigError {
   constructor(what: string, reason?: string) {
@@ -28,7 +27,7 @@ function sorted(args: readonly string[]): { flags: Set<string>; words: string[] 
   const words: string[] = [];
   for (const arg of args) {
     if (!arg.startsWith('-')) words.push(arg);
-    else if (FLAGS.has(arg)) flags.add(arg);
+    else if (DPCTL_FLAGS.has(arg)) flags.add(arg);
     else throw new ConfigError(`Unrecognized option ${arg}`);
   }
   return { flags, words };

@@ -92,7 +92,7 @@ export class ConfigurationLoop {
     this.#stopListening.push(idl.onChange(() => this.wake()));
     this.#stopListening.push(devices.onChange((names) => this.#devicesChanged(names)));
     this.#every(CONTROLLER_INTERVAL_MS, () => {
-      for (const live of this.#parts.reconciler.bridges.values()) if (live.controllers.length > 2) return this.wake();
+      for (const live of this.#parts.reconciler.bridges.values()) if (live.controllerRequests.length > 0) return this.wake();
     });
     this.#scheduleStatistics();
     this.wake();

@@ -158,8 +158,10 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
       'inactivity_probe',
       'controller_rate_limit',
       'controller_burst_limit',
+      'controller_queue_size',
       'enable_async_messages',
       'connection_mode',
+      'other_config',
       'is_connected',
       'role',
       'status',
@@ -221,11 +223,11 @@ async function start(context: DaemonContext): Promise<void> {
   );
   const environment: SwitchEnvironment = {
     clock,
-    connect: (target) => {
+    connect: (target, dscp) => {
       sayPortMoved(target);
-      return connectStream(target, OPENFLOW_PORT);
+      return connectStream(target, OPENFLOW_PORT, dscp);
     },
-    listen: (target, onStream) => listenPolled(target, onStream, OPENFLOW_PORT),
+    listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {
         const datapath = new DummyDatapath(clock, `ovs-${type}`, type);

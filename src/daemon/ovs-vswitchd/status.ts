@@ -4,6 +4,7 @@ import { formatMac } from '../../base/addresses.ts';
 import type { DpPortCounters } from '../../datapath/datapath.ts';
 import type { OfPort } from '../../openflow/action.ts';
 import type { Atom, ColumnValue, IdlRow, IdlTransaction } from '../../ovsdb/client/idl.ts';
+import { simulatedCounters } from '../../switch/bridge-ports.ts';
 import type { ControllerStatus, PortKind } from '../../switch/contract.ts';
 import type { DeviceState } from './devices.ts';
 
@@ -64,11 +65,7 @@ export function portStatistics(kind: PortKind, counters: DpPortCounters | undefi
     ['tx_bytes', c?.txBytes ?? 0n],
     ['tx_packets', c?.txPackets ?? 0n],
   ];
-  if (kind.kind === 'dummy') {
-    // The reference's dummy device shows off custom and per-queue counters.
-    base.push(['rx_custom_packets_1', 0n], ['rx_custom_packets_2', 0n], ['rx_q0_bytes', c?.rxBytes ?? 0n]);
-    base.push(['rx_q0_packets', c?.rxPackets ?? 0n], ['tx_q0_bytes', c?.txBytes ?? 0n], ['tx_q0_packets', c?.txPackets ?? 0n]);
-  }
+  if (kind.kind === 'dummy') for (const { name, value } of simulatedCounters(c)) base.push([name, value]);
   return new Map(base);
 }
 

@@ -111,14 +111,12 @@ export class Remote {
       return '';
     }
     try {
-      this.#listener = await listenPolled(
-        this.target,
-        (stream) => this.#accept(stream),
-        DEFAULT_PORT,
-        (name, error, isPeer) => this.#sayRefused(name, strerror(error.errno), isPeer),
-      );
+      this.#listener = await listenPolled(this.target, (stream) => this.#accept(stream), {
+        defaultPort: DEFAULT_PORT,
+        dscp: this.#options.dscp ?? 0,
+        onFault: (name, error, isPeer) => this.#sayRefused(name, strerror(error.errno), isPeer),
+      });
       if (this.#isClosed) this.#listener.close();
-      if (this.#options.dscp !== undefined) this.#listener.setDscp?.(this.#options.dscp);
       // Only of a port that the kernel chose.
       if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0?(:|$)/.test(this.target))
         socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);
@@ -135,12 +133,11 @@ export class Remote {
   }
 
   #sayRefused(name: string, why: string, isPeer: boolean): void {
-    const now = this.#clock.now();
     if (!isPeer) {
-      acceptFaults.write(log, 'warn', `${name}: accept failed: ${why}`, now);
+      acceptFaults.write(log, 'warn', `${name}: accept failed: ${why}`);
       return;
     }
-    handshakeFaults.write(rpcLog, 'warn', `${name}: receive error: ${why}`, now);
+    handshakeFaults.write(rpcLog, 'warn', `${name}: receive error: ${why}`);
     reconnectLog.warn(`${name}: connection dropped (${why})`);
   }
 
@@ -154,12 +151,11 @@ export class Remote {
   async #connect(): Promise<void> {
     const attempt = ++this.#attempt;
     try {
-      const stream = await connectStream(this.target, DEFAULT_PORT);
+      const stream = await connectStream(this.target, DEFAULT_PORT, this.#options.dscp ?? 0);
       if (attempt !== this.#attempt) {
         stream.destroy();
         return;
       }
-      if (this.#options.dscp !== undefined) stream.setDscp?.(this.#options.dscp);
       this.#reconnect?.connected();
       this.#accept(stream);
     } catch (error) {

@@ -1,6 +1,7 @@
 // The Flow_Table rows of a bridge as the switch should have them, and the lines that the log gets of them. Pure.
 // Facts: ovs-vswitchd.conf.db(5), table Flow_Table, and the running reference.
 import { ConfigError } from '../../base/errors.ts';
+import { PREFIX_FIELD_NAMES } from '../../flow/classifier-prefixes.ts';
 import { fieldNamed } from '../../flow/fields.ts';
 import type { Subfield } from '../../openflow/action.ts';
 import { parseSubfield } from '../../openflow/text/subfield-text.ts';
@@ -10,11 +11,6 @@ import type { RowSource } from './wanted.ts';
 
 /** What is longer is cut in what controllers are told. */
 const MAX_NAME_LENGTH = 31;
-/** Fields whose prefixes may be tracked. */
-const PREFIX_FIELDS: ReadonlySet<string> = new Set(
-  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst ip_src ip_dst ipv6_src ipv6_dst'.split(' '),
-);
-
 export interface WantedFlowTable {
   request: FlowTableRequest;
   /** Told when the row changes. */
@@ -52,7 +48,7 @@ function wantedFlowTable(row: IdlRow, bridge: string, id: number): WantedFlowTab
     }
     const name = fieldNamed(text)?.name;
     if (name === undefined) warnings.push(`bridge ${bridge}: 'prefixes' with unknown field: ${text}`);
-    else if (!PREFIX_FIELDS.has(name)) warnings.push(`bridge ${bridge}: 'prefixes' with incompatible field: ${text}`);
+    else if (!PREFIX_FIELD_NAMES.has(name)) warnings.push(`bridge ${bridge}: 'prefixes' with incompatible field: ${text}`);
     else {
       prefixes ??= [];
       prefixes.push(name);

@@ -29,7 +29,6 @@ export interface LiveBridge extends ActualBridge {
   mac: Mac;
   datapathId: bigint;
   settings: string;
-  controllers: string;
   mirrors: string;
   flowTables: string;
   controllerRequests: readonly ControllerRequest[];
@@ -230,7 +229,6 @@ export class Reconciler {
       mac,
       datapathId: 0n,
       settings: '',
-      controllers: '[]',
       mirrors: '[]',
       flowTables: '[]',
       controllerRequests: [],
@@ -334,6 +332,7 @@ export class Reconciler {
       localMac: mac,
       inBandManagers: target.inBandManagers,
       inBandQueue: target.inBandQueue,
+      queueLength: target.queueLength,
     };
   }
 
@@ -374,12 +373,9 @@ export class Reconciler {
       live.bridge.mirrorsSet?.(mirrors);
     }
     this.#limitTables(target, live);
-    const controllersText = toText(controllers);
-    if (controllersText !== live.controllers) {
-      live.controllers = controllersText;
-      live.controllerRequests = controllers;
-      live.bridge.controllersSet(controllers);
-    }
+    // Each time: connections made since the last take their settings now, as in the reference.
+    live.controllerRequests = controllers;
+    live.bridge.controllersSet(controllers);
   }
 
   #limitTables(target: WantedBridge, live: LiveBridge): void {

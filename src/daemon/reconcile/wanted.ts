@@ -69,6 +69,8 @@ export interface WantedBridge {
   floodVlans: readonly number[];
   inBandManagers: readonly string[];
   inBandQueue: number | undefined;
+  /** Packet-ins that may wait for a peer of the management socket, and for controllers whose rows say nothing. */
+  queueLength: number;
   controllers: { row: IdlRow; request: ControllerRequest }[];
   mirrors: WantedMirror[];
   /** By table number. */
@@ -106,6 +108,11 @@ const versionNumbers = new Map<string, OfVersion>([
 ]);
 const allVersions: readonly OfVersion[] = [1, 2, 3, 4, 5, 6];
 
+/** Marks control traffic: CS6. */
+const DEFAULT_DSCP = 48;
+/** Packet-ins that wait for a peer that does not read. */
+const PACKET_QUEUE_LENGTH = 100;
+
 const text = (value: Atom | undefined): string => (value === undefined ? '' : String(value));
 
 /** An integer from a map of strings, `fallback` when it is absent or no number, forced into the range. */
@@ -120,6 +127,9 @@ export function integerOption(
   if (typeof value !== 'string' || !/^\s*[+-]?\d+\s*$/.test(value)) return fallback;
   return Math.min(high, Math.max(low, Number(value)));
 }
+
+/** What is out of its range is as if it had not been set. */
+const within = (value: number, low: number, high: number, fallback: number): number => (value >= low && value <= high ? value : fallback);
 
 function strings(map: ReadonlyMap<Atom, Atom>): ReadonlyMap<string, string> {
   return new Map([...map].map(([key, value]) => [String(key), String(value)]));
@@ -285,7 +295,10 @@ function localPort(name: string, dummyPath: boolean): WantedPort {
   };
 }
 
-function wantedController(row: IdlRow, isOutOfBand: boolean): ControllerRequest {
+/** The reference counts seconds here. */
+const wholeSeconds = (ms: number): number => Math.trunc(ms / 1000) * 1000;
+
+function wantedController(row: IdlRow, isOutOfBand: boolean, bridgeQueueLength: number): ControllerRequest {
   const target = text(row.scalar('target'));
   const passive = /^p(tcp|ssl|unix):/.test(target);
   const type = text(row.optional('type'));
@@ -295,11 +308,13 @@ function wantedController(row: IdlRow, isOutOfBand: boolean): ControllerRequest 
   return {
     target,
     type: type === 'primary' || type === 'service' ? type : passive ? 'service' : 'primary',
-    maxBackoffMs: Math.max(1000, whole('max_backoff', 8000)),
-    probeIntervalMs: probe === undefined ? 5000 : Number(probe) === 0 ? 0 : Math.max(5000, Number(probe)),
+    maxBackoffMs: Math.max(1000, wholeSeconds(whole('max_backoff', 8000))),
+    probeIntervalMs: probe === undefined ? 5000 : wholeSeconds(Number(probe)) === 0 ? 0 : Math.max(5000, wholeSeconds(Number(probe))),
     failOpenProbeMs: probe === undefined ? 5000 : Math.max(0, Number(probe)),
     rateLimit,
     burstLimit: rateLimit === 0 ? 0 : Math.max(rateLimit >> 2, whole('controller_burst_limit', rateLimit >> 2)),
+    queueLength: whole('controller_queue_size', bridgeQueueLength),
+    dscp: within(integerOption(row.map('other_config'), 'dscp', DEFAULT_DSCP), 0, 63, DEFAULT_DSCP),
     enableAsync: row.optional('enable_async_messages') !== false,
     inBand: !isOutOfBand && row.optional('connection_mode') !== 'out-of-band',
   };
@@ -361,6 +376,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
   const managers = isOutOfBand
     ? []
     : [...source.rows('Manager').values()].filter((one) => one.optional('connection_mode') !== 'out-of-band');
+  const queueLength = within(integerOption(other, 'controller-queue-size', PACKET_QUEUE_LENGTH), 1, 512, PACKET_QUEUE_LENGTH);
   const controllers = row
     .set('controller')
     .map((uuid) => source.row('Controller', String(uuid)))
@@ -370,7 +386,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
       if (fault !== undefined) faults.push(fault);
       return fault === undefined;
     })
-    .map((controller) => ({ row: controller, request: wantedController(controller, isOutOfBand) }))
+    .map((controller) => ({ row: controller, request: wantedController(controller, isOutOfBand, queueLength) }))
     .sort((a, b) => (a.request.target < b.request.target ? -1 : 1));
   const versions = row.set('protocols').flatMap((protocol) => versionNumbers.get(String(protocol)) ?? []);
   return {
@@ -391,6 +407,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     floodVlans: numbers(row, 'flood_vlans'),
     inBandManagers: managers.map((one) => text(one.scalar('target'))).sort(),
     inBandQueue: queue < 0 ? undefined : queue,
+    queueLength,
     controllers,
     mirrors: wantedMirrors(
       source,

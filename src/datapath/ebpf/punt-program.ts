@@ -1,10 +1,10 @@
 // Hands a frame to user space: the whole of it, a super-segment too, into the ring buffer.
 //
 // Fair shares: a port may have half of what is free in the ring (dynamic threshold). A port that floods takes a third of it; many that do
-// leave each other equal parts.
+// leave each other equal parts. Of a port whose share of the queue to the control plane is full, misses end here: nobody copies them.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
+import { PUNT_RECORD, REASON_MISS } from '../../netdev/punt-ring.ts';
 import { CT_WORDS } from './ct-program.ts';
 import {
   emitConsumed,
@@ -54,7 +54,8 @@ export function emitPunt(a: Assembler, hasTunnels: boolean, tracks: boolean): vo
   a.store(4, 10, used, { reg: 1 });
   a.load(4, 1, 10, keyAt(W.IN_PORT)).toBigEndian(1, 32).store(4, 10, scratch, { reg: 1 });
   a.loadMap(1, 'pending').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, 'lost');
-  a.mov(7, { reg: 0 });
+  const open = a.fresh('open');
+  a.mov(7, { reg: 0 }).jump('ne', 9, REASON_MISS, open).load(4, 1, 7, PENDING_VALUE.refuses).jump('ne', 1, 0, 'lost').label(open);
   for (const size of RECORD_SIZES) emitRecord(a, size, { hasTunnels, tracks, total, used });
   a.label('lost');
   const gone = a.fresh('gone');

@@ -38,7 +38,7 @@ test('misses come out whole and in order, batch by batch, in memory that is used
 });
 
 test('a miss is called refused exactly when it would be, and only where the kernel has every flow', () => {
-  const queue = new UpcallQueue(1 << 16);
+  const queue = new UpcallQueue(1 << 18);
   let count = 0;
   for (; ; count++) {
     assert.equal(queue.refusesMiss(1, 60), false, 'the kernel may lack flows');
@@ -49,9 +49,18 @@ test('a miss is called refused exactly when it would be, and only where the kern
     assert.ok(put(queue, 1, count & 255));
   }
   assert.equal(put(queue, 1, 0), false);
-  assert.ok(count > 2, `${count} queued`);
+  assert.ok(count > 20, `${count} queued`);
   queue.allInKernel = true;
   assert.equal(queue.refusesMiss(2, 60), false, 'another port has its own share');
+  assert.equal(queue.hasRoomAgain(1), false);
+  queue.allInKernel = false;
+  assert.equal(queue.hasRoomAgain(1), true, 'nothing is refused');
+  queue.allInKernel = true;
+  assert.equal(queue.hasRoomAgain(2), true);
+  queue.drain(1);
+  assert.equal(queue.refusesMiss(1, 60), false);
+  assert.equal(queue.hasRoomAgain(1), false, 'not for each single one');
   queue.drain(64);
+  assert.equal(queue.hasRoomAgain(1), true);
   assert.equal(queue.refusesMiss(1, 60), false, 'there is room again');
 });

@@ -7,6 +7,7 @@
 // of the stream, '' for an orderly end.
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { LogLimit } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import { type CodecOptions, decodeMessage, encodeMessage } from '../codec/codec.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
@@ -15,6 +16,8 @@ import { Framing } from './framing.ts';
 import { decodeHello, encodeHello, formatVersions, highestVersion, OFPT_HELLO, versionBitmap } from './hello.ts';
 
 const log = logger('vconn');
+/** Messages may come by the thousand: ten a second, after six hundred at once. */
+const messageLimit = new LogLimit(600, 600);
 const streamLog = logger('vconn_stream');
 
 const OFPT_ERROR = 1;
@@ -44,6 +47,7 @@ export class OpenFlowChannel {
   readonly #framing = new Framing();
   #version: OfVersion | undefined;
   #isClosed = false;
+  #writtenSize = 0;
 
   /** `name` is what the log calls the peer; handlers are called from the next turn on. */
   constructor(name: string, stream: Stream, versions: readonly OfVersion[], handlers: ChannelHandlers) {
@@ -73,6 +77,11 @@ export class OpenFlowChannel {
   /** Bytes that wait to be taken by the operating system. */
   get queuedBytes(): number {
     return this.#stream.queuedBytes;
+  }
+
+  /** Bytes of the stream that the operating system has taken so far. */
+  get takenBytes(): number {
+    return this.#writtenSize - this.#stream.queuedBytes;
   }
 
   /** Encodes for the agreed version and sends; gives the message's size. */
@@ -109,8 +118,18 @@ export class OpenFlowChannel {
     this.#stream.destroy();
   }
 
+  #say(text: () => string): void {
+    messageLimit.write(log, 'dbg', () => `${this.name}: ${text()}`);
+  }
+
+  /** As anyone else would read it: flows in a form that is quicker to apply are not printed. */
+  #print(bytes: Uint8Array): string {
+    return printBytes(bytes, { codec: { ...this.options, packsFlows: false } });
+  }
+
   #write(bytes: Uint8Array): void {
-    log.dbg(() => `${this.name}: sent (Success): ${printBytes(bytes, { codec: this.options })}`);
+    this.#say(() => `sent (Success): ${this.#print(bytes)}`);
+    this.#writtenSize += bytes.length;
     this.#stream.write(bytes);
   }
 
@@ -138,7 +157,7 @@ export class OpenFlowChannel {
       this.#hello(bytes);
       return;
     }
-    log.dbg(() => `${this.name}: received: ${printBytes(bytes, { codec: this.options })}`);
+    this.#say(() => `received: ${this.#print(bytes)}`);
     this.#handlers.onTraffic?.(bytes);
     this.#handlers.onMessage(this.decode(bytes), bytes);
   }
@@ -160,11 +179,12 @@ export class OpenFlowChannel {
     try {
       theirs = decodeHello(bytes);
     } catch {
-      log.warn(() => `${this.name}: received message while expecting hello: ${printBytes(bytes, { codec: this.options })}`);
+      this.#say(() => `received: ${this.#print(bytes)}`);
+      log.warn(() => `${this.name}: received message while expecting hello: ${this.#print(bytes)}`);
       this.close('Protocol error');
       return;
     }
-    log.dbg(() => `${this.name}: received: ${printBytes(bytes, { codec: this.options })}`);
+    this.#say(() => `received: ${this.#print(bytes)}`);
     const ours = versionBitmap(this.#versions);
     const agreed = highestVersion(ours & theirs);
     const we = `we support ${formatVersions(ours)}, peer supports ${formatVersions(theirs)}`;

@@ -205,9 +205,13 @@ function movesOf(field: Field, start: number, mask: PackedMask): Move[] | undefi
     const bit = (field.at + i * 8) & 31;
     const left = Math.min(field.wireBytes - i, (32 - bit) / 8);
     const bytes = left === 4 ? 4 : left >= 2 ? 2 : 1;
-    const to = mask.words.indexOf((field.at + i * 8) >> 5);
+    const shift = 32 - bit - bytes * 8;
+    const word = (field.at + i * 8) >> 5;
+    const own = bytes === 4 ? 0xffffffff : ((1 << (bytes * 8)) - 1) << shift;
+    // A word may stand in two stages, with other bits in each.
+    const to = mask.words.findIndex((one, at) => one === word && (mask.bits[at]! & own) !== 0);
     if (to < 0) return undefined;
-    moves.push({ from: start + i, bytes, to, shift: 32 - bit - bytes * 8 });
+    moves.push({ from: start + i, bytes, to, shift });
     i += bytes;
   }
   return moves;

@@ -255,8 +255,14 @@ function decodeIntel({ experimenterType, body }: Property, stats: PortStats): vo
 
 /** Writes one port's statistics. */
 export function encodePortStats(out: ByteWriter, version: OfVersion, s: PortStats): void {
-  if (version >= 5) out.u16(120).u16(0).u32(portToWire32(s.port)).u32(s.durationSec).u32(s.durationNsec);
-  else {
+  const { custom = [] } = s;
+  const names = version >= 5 ? custom.map(({ name }) => new TextEncoder().encode(name)) : [];
+  const customSize = names.length === 0 ? 0 : names.reduce((size, name) => size + 9 + name.length, 16);
+  const customPad = -customSize & 7;
+  if (version >= 5) {
+    out.u16(120 + customSize + customPad).u16(0);
+    out.u32(portToWire32(s.port)).u32(s.durationSec).u32(s.durationNsec);
+  } else {
     encodePort(out, version, s.port);
     out.zeros(version === 1 ? 6 : 4);
   }
@@ -265,4 +271,8 @@ export function encodePortStats(out: ByteWriter, version: OfVersion, s: PortStat
   if (version >= 5) out.u16(0).u16(40).u32(0);
   out.u64(s.rxFrameErr).u64(s.rxOverErr).u64(s.rxCrcErr).u64(s.collisions);
   if (version === 4) out.u32(s.durationSec).u32(s.durationNsec);
+  if (customSize === 0) return;
+  out.u16(0xffff).u16(customSize).u32(INTEL).u32(CUSTOM).zeros(2).u16(custom.length);
+  for (const [i, { value }] of custom.entries()) out.u8(names[i]!.length).put(names[i]!).u64(value);
+  out.zeros(customPad);
 }

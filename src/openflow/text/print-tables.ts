@@ -76,7 +76,9 @@ function sideText(side: TableInstructions, before: TableInstructions | undefined
     else text += `      instructions: ${side.instructions.join(' ')}\n`;
   }
   const { write, apply } = side;
-  if (before !== undefined && sameActions(before.write, write) && sameActions(before.apply, apply)) return `${text}      (same actions)\n`;
+  // The reference says so only of actions that set fields.
+  const isSame = before !== undefined && sameActions(before.write, write) && sameActions(before.apply, apply);
+  if (isSame && write.setFields.length > 0) return `${text}      (same actions)\n`;
   if (sameActions(write, apply)) {
     const actions = actionsText(write, version);
     return actions === '' ? text : `${text}      Write-Actions and Apply-Actions features:\n${actions}`;

@@ -198,7 +198,7 @@ export class OvsdbServer {
     // A client that is done does not wait for what else there would be to hear: that is no fault.
     const kind = faultKind(reason);
     if (reason === 'Broken pipe' || reason === 'Connection reset by peer') log.dbg(`${session.name}: ${reason}`);
-    else if (kind === 'protocol') protocolFaults.write(rpcLog, 'warn', `${session.name}: ${reason}`, this.clock.now());
+    else if (kind === 'protocol') protocolFaults.write(rpcLog, 'warn', `${session.name}: ${reason}`);
     else if (kind === 'silence') reconnectLog.err(`${session.name}: ${reason}`);
     else if (kind === 'other') log.warn(`${session.name}: ${reason}`);
   }

@@ -6,7 +6,9 @@ import type { ControllerRequest, ControllerStatus, SwitchEnvironment } from '../
 import { ADMISSION_MS } from './fail-mode.ts';
 import { OpenFlowSession, type SessionHub } from './openflow-session.ts';
 
+/** Of a connection that has not been configured yet; a peer on this machine is not probed. */
 const DEFAULT_MAX_BACKOFF_MS = 8000;
+const DEFAULT_PROBE_MS = 5000;
 
 export class ActiveConnection {
   readonly target: string;
@@ -19,13 +21,14 @@ export class ActiveConnection {
   readonly #environment: SwitchEnvironment;
   readonly #reconnect: Reconnect;
   #attempt = 0;
-  #maxBackoffMs = DEFAULT_MAX_BACKOFF_MS;
+  #dscp: number;
   #lastAdmittedAt: number;
 
   constructor(request: ControllerRequest, hub: SessionHub, environment: SwitchEnvironment) {
     this.target = request.target;
     this.name = `${hub.core.name}<->${request.target}`;
     this.request = request;
+    this.#dscp = request.dscp;
     this.#hub = hub;
     this.#environment = environment;
     this.#lastAdmittedAt = hub.core.clock.now();
@@ -39,7 +42,7 @@ export class ActiveConnection {
       },
       {
         maxBackoffMs: DEFAULT_MAX_BACKOFF_MS,
-        probeIntervalMs: request.probeIntervalMs,
+        probeIntervalMs: request.target.startsWith('unix:') ? 0 : DEFAULT_PROBE_MS,
         voice: 'rconn',
       },
     );
@@ -53,19 +56,16 @@ export class ActiveConnection {
     this.#reconnect.enable();
   }
 
-  /** Takes new limits and intervals without a new connection. */
+  /** Takes new limits and intervals. As in the reference, a peer that is being sought is sought as it began to be. */
   configure(request: ControllerRequest): void {
     this.request = request;
-    this.#limitBackoff();
     this.session?.configure(request);
-  }
-
-  /** The user's limit of waiting holds for a peer that was there once, as in the reference. */
-  #limitBackoff(): void {
-    const { maxBackoffMs, probeIntervalMs } = this.request;
-    const limit = maxBackoffMs > 0 && this.#reconnect.isConnected ? maxBackoffMs : this.#maxBackoffMs;
-    this.#maxBackoffMs = limit;
-    this.#reconnect.configure({ maxBackoffMs: limit, probeIntervalMs });
+    if (!this.#reconnect.isConnected) return;
+    this.#reconnect.configure(request);
+    // Another mark needs another connection.
+    if (request.dscp === this.#dscp) return;
+    this.#dscp = request.dscp;
+    this.#reconnect.reconnect();
   }
 
   /** Drops the connection and opens it again, as `ovs-appctl bridge/reconnect` asks. */
@@ -81,7 +81,6 @@ export class ActiveConnection {
   /** Negotiation succeeded. */
   opened(): void {
     this.#reconnect.connected();
-    this.#limitBackoff();
   }
 
   /** The peer sent something. */
@@ -134,7 +133,7 @@ export class ActiveConnection {
 
   #connect(): void {
     const attempt = ++this.#attempt;
-    this.#environment.connect(this.target).then(
+    this.#environment.connect(this.target, this.#dscp).then(
       (stream) => {
         if (attempt === this.#attempt) this.#opened(stream);
         else stream.destroy();
@@ -151,6 +150,7 @@ export class ActiveConnection {
       enableAsync: this.request.enableAsync,
       rateLimit: this.request.rateLimit,
       burstLimit: this.request.burstLimit,
+      queueLength: this.request.queueLength,
     });
   }
 

@@ -21,6 +21,8 @@ const MANAGEMENT: Omit<ControllerRequest, 'target'> = {
   probeIntervalMs: 0,
   rateLimit: 0,
   burstLimit: 0,
+  queueLength: 100,
+  dscp: 48,
   enableAsync: true,
 };
 
@@ -118,9 +120,13 @@ export class ConnectionManager implements BridgeControl, SessionHub {
 
   async listen(): Promise<void> {
     const base = `${this.#environment.runDirectory}/${this.core.name}`;
-    this.#management = new PassiveConnections({ ...MANAGEMENT, target: `punix:${base}.mgmt` }, this, this.#environment);
+    this.#management = new PassiveConnections(this.#managementAt(`punix:${base}.mgmt`), this, this.#environment);
     log.info(`${this.core.name}: added service controller "${this.#management.target}"`);
     await Promise.all([this.#management.listen(), this.#snoops.listen(this.#environment, `${base}.snoop`)]);
+  }
+
+  #managementAt(target: string): ControllerRequest {
+    return { ...MANAGEMENT, target, queueLength: this.core.settings?.queueLength ?? MANAGEMENT.queueLength };
   }
 
   wantsPacketInOnMiss(): boolean {
@@ -233,6 +239,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   #onSettings(): void {
     this.#setInBand();
     const { versions, failMode } = this.core.settings;
+    if (this.#management !== undefined) this.#management.configure(this.#managementAt(this.#management.target));
     if (failMode !== this.#failModeSetting) {
       this.#failModeSetting = failMode;
       this.#watch();

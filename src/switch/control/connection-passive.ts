@@ -20,6 +20,8 @@ export class PassiveConnections {
   readonly #hub: SessionHub;
   readonly #environment: SwitchEnvironment;
   #listener: Listener | undefined;
+  /** Of all connections that come: what the row said when listening began. */
+  readonly #dscp: number;
   #isClosed = false;
   #lastError = '';
   #cancelRetry: (() => void) | undefined;
@@ -27,6 +29,7 @@ export class PassiveConnections {
   constructor(request: ControllerRequest, hub: SessionHub, environment: SwitchEnvironment) {
     this.target = request.target;
     this.request = request;
+    this.#dscp = request.dscp;
     this.#hub = hub;
     this.#environment = environment;
   }
@@ -34,7 +37,7 @@ export class PassiveConnections {
   /** Resolves when peers can connect, or when that failed; it is tried again every second then. */
   async listen(): Promise<void> {
     try {
-      const listener = await this.#environment.listen(this.target, (stream) => this.#accept(stream));
+      const listener = await this.#environment.listen(this.target, (stream) => this.#accept(stream), this.#dscp);
       if (this.#isClosed) listener.close();
       else this.#listener = listener;
     } catch (error) {
@@ -99,6 +102,7 @@ export class PassiveConnections {
       enableAsync: this.request.enableAsync,
       rateLimit: this.request.rateLimit,
       burstLimit: this.request.burstLimit,
+      queueLength: this.request.queueLength,
     });
     this.peers.set(session, reconnect);
   }

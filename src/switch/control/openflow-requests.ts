@@ -353,7 +353,7 @@ function queueConfig(session: OpenFlowSession, request: Extract<Message, { kind:
   if (!isAll && core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
   const found = core.queueConfigs?.(isAll ? OFPP.NONE : port) ?? [];
   const queues = found.filter((one) => queue === ALL_QUEUES || one.queue === queue);
-  if (queues.length === 0) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
+  if (queues.length === 0 && queue !== ALL_QUEUES) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);
   if (version < 5) return replyParts([queues], ([all]) => ({ kind: 'queueConfigReply', port, queues: all ?? [], more: false }), encode);
   return replyParts(queues, (part, more) => ({ kind: 'queueConfigReply', port, queues: part, more }), encode);
 }

@@ -3,7 +3,8 @@
 //
 // Requests are served one at a time. A reply that would fill the output queue is written piece by piece (`openflow-multipart.ts`): while
 // pieces are left, or more than HIGH_WATER bytes wait, nothing more is read from the peer. A peer that takes nothing for STALL_MS, or
-// for which more than FULL bytes of asynchronous messages wait, is dropped. Packet-ins are dropped earlier than that, and counted.
+// for which more than FULL bytes of asynchronous messages wait, is dropped. Packet-ins are dropped when as many wait as the controller's
+// row allows (controller_queue_size), and counted.
 import { errorText, PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
@@ -20,6 +21,7 @@ import type { MeterMod } from '../../openflow/meter.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { BridgeCore, FlowChangeEvent, PacketInEvent, Sender } from '../core.ts';
 import { FlowModSummary } from './connection-log.ts';
+import { WaitingCount } from './connection-queue.ts';
 import { PacketInLimiter } from './connection-rate-limit.ts';
 import { RequestAssembler } from './openflow-assembler.ts';
 import { AsyncConfig } from './openflow-async.ts';
@@ -32,7 +34,8 @@ import { isForSwitches, refuseSecondary, serve } from './openflow-requests.ts';
 const log = logger('ofproto');
 
 const HIGH_WATER = 512 * 1024;
-const PACKET_IN_WATER = 1024 * 1024;
+/** So much of packet-ins may wait, however few they are. */
+const PACKET_IN_WATER = 8 * 1024 * 1024;
 const FULL = 16 * 1024 * 1024;
 /** With more than this waiting, flow monitors pause. */
 const MONITOR_WATER = 128 * 1024;
@@ -44,6 +47,7 @@ export interface SessionSettings {
   enableAsync: boolean;
   rateLimit: number;
   burstLimit: number;
+  queueLength: number;
 }
 
 /** What a session needs of the connections around it. */
@@ -80,6 +84,7 @@ export class OpenFlowSession implements Sender {
   readonly monitors: FlowMonitors;
   readonly #miss: PacketInLimiter<PacketInEvent>;
   readonly #action: PacketInLimiter<PacketInEvent>;
+  readonly #waitingPacketIns = new WaitingCount();
   readonly #parts: RequestAssembler;
   readonly #flowMods: FlowModSummary;
   readonly #waiting: [Framed | PeerError, Uint8Array][] = [];
@@ -137,7 +142,8 @@ export class OpenFlowSession implements Sender {
     return this.isOpen && this.version < 4 && this.controllerId === 0;
   }
 
-  configure(settings: { rateLimit: number; burstLimit: number }): void {
+  configure(settings: { rateLimit: number; burstLimit: number; queueLength: number }): void {
+    this.settings.queueLength = settings.queueLength;
     this.#miss.configure(settings.rateLimit, settings.burstLimit);
     this.#action.configure(settings.rateLimit, settings.burstLimit);
   }
@@ -295,11 +301,13 @@ export class OpenFlowSession implements Sender {
 
   #sendPacketIn(event: PacketInEvent): void {
     if (!this.isOpen) return;
-    if (this.channel.queuedBytes > PACKET_IN_WATER) {
+    const { queuedBytes, takenBytes } = this.channel;
+    if (queuedBytes > PACKET_IN_WATER || this.#waitingPacketIns.count(takenBytes) >= this.settings.queueLength) {
       this.packetInsDropped++;
       return;
     }
     this.notify(packetInMessage(event, this.version));
+    this.#waitingPacketIns.push(this.channel.takenBytes + this.channel.queuedBytes);
   }
 
   #take(message: Framed | PeerError, bytes: Uint8Array): void {

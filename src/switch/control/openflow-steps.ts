@@ -19,16 +19,20 @@ export function requireNoBuffer(mod: FlowMod): void {
     throw new PeerError('OFPBRC_BUFFER_UNKNOWN', `buffer ${mod.bufferId}`);
 }
 
-/** Fields that the datapath fills on a frame's way back are for the bridge's own flows. */
+/** Fields that the datapath fills on a frame's way back are for the bridge's own flows; that a frame has not been away may be asked. */
 export function requireOwnFields({ command, match, packed }: FlowMod): void {
   if (command === 'delete' || command === 'delete_strict') return;
   const asks = (word: number): boolean => (packed === undefined ? match.mask[word] !== 0 : packed.mask.words.includes(word));
-  if (asks(W.RECIRC_ID) || asks(W.DP_HASH)) throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
+  const value = (word: number): number | undefined =>
+    packed === undefined ? match.key[word] : packed.values[packed.mask.words.indexOf(word)];
+  const isBack = asks(W.RECIRC_ID) && value(W.RECIRC_ID) !== 0;
+  if (isBack || asks(W.DP_HASH)) throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
 }
 
 /** Fields for tunnel options exist once the TLV table says where. */
 export function requireMapped(actions: readonly Action[], table: TlvTable | undefined): void {
   for (const action of actions) {
+    if (action.kind === 'clone' || action.kind === 'writeActions') requireMapped(action.actions, table);
     if (action.kind !== 'deleteField' || !action.field.name.startsWith('tun_metadata')) continue;
     if (table?.has(Number(action.field.name.slice('tun_metadata'.length))) !== true)
       throw new PeerError('NXFMFC_INVALID_TLV_FIELD', action.field.name);

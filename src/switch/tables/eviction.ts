@@ -4,8 +4,11 @@
 // 2. From the largest group goes the flow of least importance, and among those the one that expires soonest.
 // 3. A group is a heap in that order. What was removed or used meanwhile is noticed when it comes to the top: an approximation, as the
 //    manual page allows, and it costs O(log n) a flow and not a walk over the table.
+// 4. Groups are a heap too, by size and then by the flow that would go. One that has changed is pushed anew; what is out of date is passed
+//    over at the top.
 
 import { Heap } from '../../base/heap.ts';
+import { NEVER } from '../../flow/classifier-rule.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { Subfield } from '../../openflow/action.ts';
 import type { FlowRule } from './rule.ts';
@@ -27,26 +30,38 @@ class Group {
     this.#heap.push(candidate);
   }
 
-  /** The flow to end; `isLeaving` says of which ones it is settled already. */
-  first(isLeaving: (rule: FlowRule) => boolean): FlowRule | undefined {
+  /** The flow to end next; undefined when the end of all is settled already. */
+  first(): Candidate | undefined {
     for (;;) {
       const { top } = this.#heap;
       if (top === undefined) return undefined;
-      if (top.rule.isGone || isLeaving(top.rule)) {
+      if (top.rule.isGone || top.rule.removedIn !== NEVER) {
         this.#heap.pop();
         continue;
       }
       const dueMs = top.rule.dueMs();
-      if (dueMs === top.dueMs) return top.rule;
+      if (dueMs === top.dueMs) return top;
       this.#heap.pop();
       this.push({ ...top, dueMs });
     }
   }
 }
 
+/** A group as it was once. */
+interface Sized {
+  group: Group;
+  count: number;
+  first: Candidate;
+}
+
+const isLarger = (a: Sized, b: Sized): boolean => (a.count !== b.count ? a.count > b.count : isBefore(a.first, b.first));
+/** So many entries out of date are no matter. */
+const SPARE_ENTRIES = 64;
+
 export class EvictionIndex {
   readonly #fields: readonly Subfield[];
   readonly #groups = new Map<string, Group>();
+  #sizes = new Heap<Sized>(isLarger);
 
   /** `fields` make the groups; none puts all flows into one. */
   constructor(fields: readonly Subfield[]) {
@@ -72,6 +87,7 @@ export class EvictionIndex {
     }
     group.push({ rule, importance, dueMs: rule.dueMs() });
     group.count++;
+    this.#resized(group);
   }
 
   /** A flow has left the table. */
@@ -82,27 +98,31 @@ export class EvictionIndex {
     const group = this.#groups.get(key);
     if (group === undefined) return;
     if (--group.count <= 0) this.#groups.delete(key);
+    else this.#resized(group);
+  }
+
+  #resized(group: Group): void {
+    this.#push(group);
+    if (this.#sizes.size <= 2 * this.#groups.size + SPARE_ENTRIES) return;
+    this.#sizes = new Heap(isLarger);
+    for (const one of this.#groups.values()) this.#push(one);
+  }
+
+  #push(group: Group): void {
+    const first = group.first();
+    if (first !== undefined) this.#sizes.push({ group, count: group.count, first });
   }
 
   /** The flow that is to go next; undefined when all are permanent. */
-  victim(isLeaving: (rule: FlowRule) => boolean): FlowRule | undefined {
-    let largest = 0;
-    let best: FlowRule | undefined;
-    const groups = [...this.#groups.values()].sort((a, b) => b.count - a.count);
-    for (const group of groups) {
-      if (best !== undefined && group.count < largest) break;
-      const rule = group.first(isLeaving);
-      if (rule === undefined) continue;
-      largest = group.count;
-      if (
-        best === undefined ||
-        isBefore(
-          { rule, importance: rule.settings.importance, dueMs: rule.dueMs() },
-          { rule: best, importance: best.settings.importance, dueMs: best.dueMs() },
-        )
-      )
-        best = rule;
+  victim(): FlowRule | undefined {
+    for (;;) {
+      const { top } = this.#sizes;
+      if (top === undefined) return undefined;
+      const first = top.count === top.group.count ? top.group.first() : undefined;
+      if (first === top.first) return first.rule;
+      this.#sizes.pop();
+      // Another of its flows is to go now, or the same at another time.
+      if (first !== undefined) this.#push(top.group);
     }
-    return best;
   }
 }

@@ -171,7 +171,7 @@ export class FlowTables extends TableSet {
   #makeRoom(table: FlowTable): void {
     const { room } = table;
     while (table.count >= room.maxFlows) {
-      const victim = room.evicts ? room.victim((rule) => rule.removedIn !== NEVER) : undefined;
+      const victim = room.evicts ? room.victim() : undefined;
       if (victim === undefined) throw new PeerError('OFPFMFC_TABLE_FULL', `table ${table.id} is full`);
       this.#delete(victim, 'eviction', undefined);
     }
@@ -413,7 +413,7 @@ export class FlowTables extends TableSet {
       table.classifier.trackPrefixes(limit?.prefixes);
       if (!table.room.evicts) continue;
       while (table.count > table.room.maxFlows) {
-        const victim = table.room.victim((rule) => rule.removedIn !== NEVER);
+        const victim = table.room.victim();
         if (victim === undefined) break;
         this.#delete(victim, 'eviction', undefined);
       }

@@ -52,12 +52,13 @@ export class TableBatch {
   }
 
   remove(rule: FlowRule, next: number): void {
-    if (rule.removedIn === NEVER && !rule.isHidden) {
+    const isFirst = rule.removedIn === NEVER;
+    rule.removedIn = next;
+    if (isFirst && !rule.isHidden) {
       const table = this.#tables.tableFor(rule.table);
       table.leaving++;
       table.room.removed(rule);
     }
-    rule.removedIn = next;
     this.removed.push(rule);
   }
 
@@ -100,8 +101,9 @@ export class TableBatch {
     }
     for (const rule of this.removed) {
       const table = this.#tables.tableFor(rule.table);
-      if (!rule.isGone && rule.removedIn !== NEVER) table.room.added(rule);
+      const wasLeaving = !rule.isGone && rule.removedIn !== NEVER;
       rule.removedIn = NEVER;
+      if (wasLeaving) table.room.added(rule);
       rule.shares &= ~SHARES.TAKEN;
       table.leaving = 0;
     }

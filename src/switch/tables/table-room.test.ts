@@ -165,3 +165,25 @@ test('several flows that go at once are each taken from the group that is larges
   core.tables.limitTables(new Map([[0, { ...NO_LIMIT, ...limit, maxFlows: 2 }]]));
   assert.deepEqual(cookies(), [1, 2]);
 });
+
+test('a flow that a failed batch was to delete can still be evicted, before those that are to go later', async () => {
+  const { core, cookies } = await bridgeWith({ maxFlows: 2, evicts: true });
+  core.flowMod(flow(1, { hardTimeoutSec: 10 }));
+  core.flowMod(flow(2, { hardTimeoutSec: 50 }));
+  const bad = flow(9, { actions: [{ kind: 'group', group: 7 }] });
+  assert.throws(() => core.apply([flow(1, { command: 'delete_strict', table: 0 }), bad]), PeerError);
+  core.flowMod(flow(3, { hardTimeoutSec: 90 }));
+  assert.deepEqual(cookies(), [2, 3]);
+});
+
+test('a table of many groups of a flow each evicts the one that is to go first, flow after flow', async () => {
+  const count = 3000;
+  const { core, cookies } = await bridgeWith({ maxFlows: count, evicts: true, groups: [whole('reg0')] });
+  for (let i = 1; i <= count; i++) core.flowMod(flow(i, { group: i, hardTimeoutSec: 100 + i, importance: i % 7 }));
+  const gone = [...Array(count + 1).keys()].slice(1).sort((a, b) => (a % 7) - (b % 7) || a - b);
+  for (let i = 1; i <= 1500; i++) core.flowMod(flow(count + i, { group: count + i, hardTimeoutSec: 60_000, importance: 9 }));
+  assert.deepEqual(
+    cookies(),
+    [...gone.slice(1500), ...Array.from({ length: 1500 }, (_, i) => count + 1 + i)].sort((a, b) => a - b),
+  );
+});

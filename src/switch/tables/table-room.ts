@@ -68,8 +68,8 @@ export class TableRoom {
     this.#index?.remove(rule);
   }
 
-  victim(isLeaving: (rule: FlowRule) => boolean): FlowRule | undefined {
-    return this.#index?.victim(isLeaving);
+  victim(): FlowRule | undefined {
+    return this.#index?.victim();
   }
 
   /** Free entries in percent. */

@@ -1,5 +1,5 @@
 // From what a walk read to the mask of its megaflow: only what the datapath knows of a frame, and only what a frame of this kind has.
-import { copyKey, type Key, VLAN_CFI, W } from '../../flow/key.ts';
+import { copyKey, FRAG, type Key, VLAN_CFI, W } from '../../flow/key.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import { isArp, isIp, isMpls } from './subfield.ts';
 import { maskOptions } from './tunnel-options.ts';
@@ -25,6 +25,7 @@ export function finishMask(wild: Key, original: Key, isTunnelled: boolean, optio
   if (isIp(original)) {
     // The transport header is there only in first fragments; ICMP's type and code have 8 bits each.
     const proto = type & 0xff;
+    if (((type >>> 8) & FRAG.LATER) !== 0) mask[W.TP] = 0;
     if (mask[W.TP] !== 0) mask[W.TYPE] = mask[W.TYPE]! | 0xff;
     if (proto === 1 || proto === 58) mask[W.TP] = mask[W.TP]! & 0x00ff00ff;
   } else if (!isArp(original)) {

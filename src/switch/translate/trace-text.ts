@@ -1,6 +1,6 @@
 // What `ofproto/trace` prints of a walk, a flow and a megaflow.
 import type { PortNames } from '../../flow/field-text.ts';
-import { type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
+import { FRAG, type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { isArp, isIp, isIpv4 } from './subfield.ts';
 import type { TraceNode, Translation } from './translation.ts';
@@ -56,6 +56,7 @@ const FIRST_WORDS = [
   W.DP_HASH,
   W.SKB_PRIORITY,
   W.CONJ_ID,
+  W.ACTSET_OUTPUT,
   W.CT_STATE,
   W.CT_ZONE,
   W.CT_MARK,
@@ -108,9 +109,11 @@ function wholeMask(key: Key): Key {
       mask.fill(0xffffffff, W.IPV6_SRC, W.IPV6_DST + 4);
     }
     const proto = key[W.TYPE]! & 0xff;
-    if (proto === 6) mask[W.TOS] = 0xffff0fff;
-    if ([6, 17, 132, isIpv4(key) ? 1 : 58].includes(proto)) mask[W.TP] = 0xffffffff;
-    const isNd = proto === 58 && (key[W.TP]! === 135 << 16 || key[W.TP]! === 136 << 16);
+    // A later fragment has no header of its protocol.
+    const isLater = ((key[W.TYPE]! >>> 8) & FRAG.LATER) !== 0;
+    if (!isLater && proto === 6) mask[W.TOS] = 0xffff0fff;
+    if (!isLater && [6, 17, 132, ...(isIpv4(key) ? [1, 2] : [58])].includes(proto)) mask[W.TP] = 0xffffffff;
+    const isNd = !isLater && proto === 58 && (key[W.TP]! === 135 << 16 || key[W.TP]! === 136 << 16);
     if (isNd) {
       mask.fill(0xffffffff, W.ND_TARGET, W.ND_TARGET + 4);
       mask.fill(0xffffffff, W.ARP_HW, W.ARP_HW + 3);
@@ -155,19 +158,38 @@ export function formatFlow(key: Key, names?: PortNames): string {
   return shownLabels.replace(/(dl_vlan_pcp=\d+)/, `$1,${second}`);
 }
 
+const TUNNEL_FLAGS = [
+  [TUN_FLAG.DONT_FRAGMENT, 'df'],
+  [TUN_FLAG.CSUM, 'csum'],
+  [TUN_FLAG.KEY, 'key'],
+  [TUN_FLAG.OAM, 'oam'],
+] as const;
+
+/** Flags by name: all of them as they are, or with a sign those that are matched. */
+function tunnelFlags(flags: number, mask: number): string {
+  const known = TUNNEL_FLAGS.filter(([bit]) => (mask & bit) !== 0);
+  if (known.length < TUNNEL_FLAGS.length) return known.map(([bit, name]) => `${(flags & bit) === 0 ? '-' : '+'}${name}`).join('');
+  const set = known.filter(([bit]) => (flags & bit) !== 0);
+  return set.length === 0 ? '0' : set.map(([, name]) => name).join('|');
+}
+
 /** What a whole outer header shows that a match cannot: type of service and TTL, and flags as they are and not as they are matched. */
 function wholeTunnel(key: Key, text: string): string {
   const word = key[W.TUN_FLAGS]!;
-  const flags = [
-    [TUN_FLAG.DONT_FRAGMENT, 'df'],
-    [TUN_FLAG.CSUM, 'csum'],
-    [TUN_FLAG.KEY, 'key'],
-    [TUN_FLAG.OAM, 'oam'],
-  ] as const;
-  const set = flags.filter(([bit]) => ((word >>> 16) & bit) !== 0).map(([, name]) => name);
   return text
     .replace(/(tun_gbp_flags=[^,]*)/, `$1,tun_tos=${number((word >>> 8) & 0xff)},tun_ttl=${word & 0xff}`)
-    .replace(/(?<=tun_flags=)[-+]oam/, set.length === 0 ? '0' : set.join('|'));
+    .replace(/(?<=tun_flags=)[-+]oam/, tunnelFlags(word >>> 16, 0xffff));
+}
+
+/** The same of what a megaflow read of it. */
+function readTunnel(key: Key, mask: Key, text: string): string {
+  const [word, read] = [key[W.TUN_FLAGS]!, mask[W.TUN_FLAGS]!];
+  const tos = (read & 0xff00) === 0 ? '' : `tun_tos=${number((word >>> 8) & 0xff)},`;
+  const flags = read >>> 16 === 0 ? '' : `tun_flags=${tunnelFlags(word >>> 16, read >>> 16)},`;
+  return text
+    .replace(/tun_flags=[-+]oam,/, '')
+    .replace(/(?=(?:tun_erspan|gtpu|tun_metadata|in_port)\w*=)/, tos)
+    .replace(/(?=(?:tun_metadata|in_port)\w*=)/, flags);
 }
 
 /** Labels below the outermost, as the reference shows them. */
@@ -205,6 +227,6 @@ export function formatMegaflow(key: Key, translation: Translation, names?: PortN
     key[W.PACKET_TYPE] === 0 ? 'eth' : packetTypeText(key),
   ].filter((part) => part !== '');
   // Masked ports are hexadecimal even when they are zero.
-  const shown = text.replace(/\b(tp_(?:src|dst))=0\//g, '$1=0x0/');
+  const shown = readTunnel(key, mask, text).replace(/\b(tp_(?:src|dst))=0\//g, '$1=0x0/');
   return [...before, shown].join(',').replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
 }

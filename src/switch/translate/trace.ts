@@ -24,6 +24,9 @@ import { ctStateText, formatFlow, formatMegaflow, formatNodes, number } from './
 import { translate } from './translate.ts';
 import type { Recirculation, TraceNode, Translation } from './translation.ts';
 
+/** The outer header's destination, which says that there is one. */
+const TUNNEL_DESTINATION: readonly number[] = [W.TUN_DST, ...[0, 1, 2, 3].map((i) => W.TUN_IPV6_DST + i)];
+
 /** One trace with what all of its passes share. */
 interface TraceRun {
   bridge: Core;
@@ -124,7 +127,8 @@ function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void
   const nowMs = bridge.clock.now();
   const recircId = key[W.RECIRC_ID]!;
   const frozen = recircId === 0 ? undefined : megaflows.sends.recirculations.get(recircId);
-  const isTunnelled = bridge.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined;
+  // A flow made up with an outer header has one wherever it comes in.
+  const isTunnelled = bridge.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined || TUNNEL_DESTINATION.some((word) => key[word] !== 0);
   out.push(`Flow: ${formatFlow(key, names)}`);
   if (recircId !== 0 && frozen === undefined) {
     const title = `bridge("${bridge.name}")`;

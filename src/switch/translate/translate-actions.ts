@@ -5,8 +5,21 @@ import { formatPort } from '../../flow/field-text.ts';
 import { type Field, mustField } from '../../flow/fields.ts';
 import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
+import { orderActionSet } from './action-set.ts';
 import { decap, decrementNshTtl, encap } from './encap.ts';
-import { fixVlan, hasPrereq, isIp, isIpv4, isIpv6, isMpls, markSubfield, readSubfield, wholeField, writeSubfield } from './subfield.ts';
+import {
+  fixVlan,
+  hasPrereq,
+  isIp,
+  isIpv4,
+  isIpv6,
+  isMpls,
+  markSubfield,
+  moveSubfield,
+  readSubfield,
+  wholeField,
+  writeSubfield,
+} from './subfield.ts';
 import type { Walk } from './translate.ts';
 import { checkPacketLarger, clone } from './translate-branches.ts';
 import { ct, ctClear } from './translate-ct.ts';
@@ -134,7 +147,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       if (!prereqs(walk, action.src, 'move') || !prereqs(walk, action.dst, 'move')) return;
       markSubfield(walk.wild, action.src);
       markSubfield(walk.wild, action.dst);
-      writeSubfield(key, action.dst, readSubfield(key, action.src));
+      moveSubfield(key, action.src, action.dst);
       walk.reportValue(action.dst);
       return;
     case 'setVlanVid':
@@ -289,7 +302,10 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'writeActions':
       walk.actionSet.push(...action.actions);
       for (const written of action.actions) if (written.kind === 'output') key[W.ACTSET_OUTPUT] = written.port;
-      if (walk.isTraced) walk.report('detail', `action set is: ${walk.reportText(shownSet(walk.actionSet))}`);
+      if (walk.isTraced) {
+        const ordered = orderActionSet(walk.actionSet);
+        walk.report('detail', `action set is${ordered.length === 0 ? ' empty' : `: ${walk.reportText(ordered)}`}`);
+      }
       return;
     case 'writeMetadata': {
       const high = Number(action.mask >> 32n);
@@ -391,17 +407,6 @@ function deleteField(walk: Walk, action: Extract<Action, { kind: 'deleteField' }
   const part = wholeField(action.field);
   markSubfield(walk.wild, part);
   writeSubfield(walk.key, part, 0n);
-}
-
-/** An action set shows each kind once, where it was last written. */
-function shownSet(set: readonly Action[]): Action[] {
-  return set.filter((action, i) => !set.some((later, j) => j > i && later.kind === action.kind && sameTarget(later, action)));
-}
-
-function sameTarget(a: Action, b: Action): boolean {
-  if (a.kind === 'setField' && b.kind === 'setField') return a.field === b.field;
-  if (a.kind === 'regLoad' && b.kind === 'regLoad') return a.dst.field === b.dst.field;
-  return true;
 }
 
 /** Whoever touches a field of IP asks for the protocol too: without one no header is set (see `commit`). */

@@ -78,6 +78,8 @@ export function bundle(walk: Walk, action: Extract<Action, { kind: 'bundle' }>):
   if (action.algorithm === 'active_backup') {
     chosen = action.members.find((member) => isEnabled(walk, member)) ?? OFPP.NONE;
   } else {
+    // One member is chosen whatever the frame.
+    if (action.members.length > 1) markHashFields(walk.key, walk.wild, action.fields);
     const hash = hashFields(walk.key, action.fields, action.basis);
     let bestWeight = -1;
     for (const [i, member] of action.members.entries()) {
@@ -88,7 +90,6 @@ export function bundle(walk: Walk, action: Extract<Action, { kind: 'bundle' }>):
       chosen = member;
     }
   }
-  markHashFields(walk.key, walk.wild, action.fields);
   if (action.dst !== undefined) {
     markSubfield(walk.wild, action.dst);
     writeSubfield(walk.key, action.dst, BigInt(chosen));

@@ -34,7 +34,7 @@ export class DummySwitch {
     this.host = new Host({
       clock: realClock,
       connect: (target) => connectStream(target, 6653),
-      listen: (target, onStream) => listenStream(target, onStream, 6653),
+      listen: (target, onStream) => listenStream(target, onStream, { defaultPort: 6653 }),
       openDatapath: () => this.datapath,
       runDirectory: this.dir,
     });
@@ -129,6 +129,8 @@ export const controllerAt = (target: string, overrides: Partial<ControllerReques
   probeIntervalMs: 5000,
   rateLimit: 0,
   burstLimit: 0,
+  queueLength: 100,
+  dscp: 48,
   enableAsync: true,
   ...overrides,
 });
