@@ -22,8 +22,6 @@ export interface Stream {
   close(): void;
   /** Closes at once. */
   destroy(): void;
-  /** Sets the differentiated services code point of packets, where the connection is one of TCP. */
-  setDscp?(dscp: number): void;
 }
 
 /** What the owner of a stream is told. */

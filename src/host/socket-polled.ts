@@ -8,7 +8,7 @@ import { PolledStream } from './polled-stream.ts';
 import { replayHooks } from './replay-hooks.ts';
 import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
-import { setDescriptorDscp } from './socket-dscp.ts';
+import { setSocketDscp } from './socket-dscp.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
@@ -43,7 +43,7 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     if (isUnix) removeSocketFile(parsed.path);
     else setSocketInt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // Connections that come inherit it.
-    if (!isUnix) setDescriptorDscp(fd, family === AF_INET6, dscp);
+    if (!isUnix) setSocketDscp(fd, family === AF_INET6, dscp);
     if (family === AF_INET6) setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (c.bind(fd, address, address.length) < 0) throw lastError(target);
     if (c.listen(fd, BACKLOG) < 0) throw lastError(target);
@@ -83,7 +83,7 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     name: target,
     boundPort,
     setDscp: (dscp) => {
-      if (!isUnix && isOpen) setDescriptorDscp(fd, family === AF_INET6, dscp);
+      if (!isUnix && isOpen) setSocketDscp(fd, family === AF_INET6, dscp);
     },
     close: () => {
       if (!isOpen) return;

@@ -93,17 +93,6 @@ class SocketStream implements Stream {
   destroy(): void {
     this.#socket.destroy();
   }
-
-  setDscp(dscp: number): void {
-    setSocketDscp(this.#socket, dscp);
-  }
-}
-
-/** The runtime sets it of sockets; of a listener it tells the descriptor, by its handle alone. */
-function setListenerDscp(server: Server, isIpv6: boolean, dscp: number): void {
-  const fd = (server as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-  // Only who asks for this loads what calls the system.
-  if (fd >= 0) void import('./socket-dscp.ts').then(({ setDescriptorDscp }) => setDescriptorDscp(fd, isIpv6, dscp));
 }
 
 /** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
@@ -162,7 +151,7 @@ function unknownHost(target: string): Error {
 }
 
 /** A peer that is gone already needs none. */
-function setSocketDscp(socket: Socket, dscp: number): void {
+function setDscp(socket: Socket, dscp: number): void {
   try {
     socket.setTypeOfService(dscp << 2);
   } catch {
@@ -223,7 +212,8 @@ export function listenStream(target: string, onStream: (stream: Stream) => void,
 }
 
 async function listen(target: string, onStream: (stream: Stream) => void, settings: ListenSettings): Promise<Listener> {
-  const { defaultPort = 0, dscp = DEFAULT_DSCP, onFault = () => {} } = settings;
+  const { defaultPort = 0, onFault = () => {} } = settings;
+  let { dscp = DEFAULT_DSCP } = settings;
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
@@ -231,7 +221,7 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
   let handshakes = 0;
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
-    if (!isUnix) setSocketDscp(socket, dscp);
+    if (!isUnix) setDscp(socket, dscp);
     if (tls === undefined) {
       onStream(new SocketStream(name, socket));
       return;
@@ -284,8 +274,8 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
   return {
     name: target,
     boundPort,
-    setDscp: (dscp) => {
-      if (!isUnix) setListenerDscp(server, boundHost.startsWith('['), dscp);
+    setDscp: (next) => {
+      dscp = next;
     },
     close: () => {
       server.close(release);

@@ -239,6 +239,8 @@ async function relayed(seed: number): Promise<void> {
       const contents = await Promise.race([source.contents(schema), sleep(ANSWER_MS)]);
       if (contents === undefined) throw new Died();
       const want = JSON.stringify(contents);
+      // Arithmetic too makes numbers that no relay of the reference's can read.
+      if (/\de[-+]30\d/.test(want)) throw new Died();
       for (const side of sides) {
         let have = '';
         for (let i = 0; i < 400 && have !== want; i++) {

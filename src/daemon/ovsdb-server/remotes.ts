@@ -113,10 +113,10 @@ export class Remote {
     try {
       this.#listener = await listenPolled(this.target, (stream) => this.#accept(stream), {
         defaultPort: DEFAULT_PORT,
+        dscp: this.#options.dscp ?? 0,
         onFault: (name, error, isPeer) => this.#sayRefused(name, strerror(error.errno), isPeer),
       });
       if (this.#isClosed) this.#listener.close();
-      if (this.#options.dscp !== undefined) this.#listener.setDscp?.(this.#options.dscp);
       // Only of a port that the kernel chose.
       if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0?(:|$)/.test(this.target))
         socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);
@@ -151,12 +151,11 @@ export class Remote {
   async #connect(): Promise<void> {
     const attempt = ++this.#attempt;
     try {
-      const stream = await connectStream(this.target, DEFAULT_PORT);
+      const stream = await connectStream(this.target, DEFAULT_PORT, this.#options.dscp ?? 0);
       if (attempt !== this.#attempt) {
         stream.destroy();
         return;
       }
-      if (this.#options.dscp !== undefined) stream.setDscp?.(this.#options.dscp);
       this.#reconnect?.connected();
       this.#accept(stream);
     } catch (error) {

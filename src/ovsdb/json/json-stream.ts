@@ -3,7 +3,7 @@
 // Usually a piece of the stream is plain ASCII and holds whole messages: those are parsed where they stand. Otherwise only brackets and quotes are
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
 // as it goes after each piece, so that a peer that sends nonsense is told so at once.
-import { type Blank, failOfBytes, type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
+import { type Blank, failOfBytes, type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseText } from './json.ts';
 import { parseNatively } from './json-native.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
@@ -33,6 +33,11 @@ export class JsonStream {
   #escaped = false;
   /** The white space before the text. */
   readonly #blank: Blank = { lines: 0, column: 0, size: 0 };
+  readonly #maxSize: number;
+
+  constructor(maxSize = MAX_MESSAGE_SIZE) {
+    this.#maxSize = maxSize;
+  }
 
   /** Bytes not yet given out as values. */
   get pendingSize(): number {
@@ -155,13 +160,14 @@ export class JsonStream {
     blank.lines = blank.column = blank.size = 0;
   }
 
-  #parse(last: Uint8Array): Json {
+  /** Of a text of which more may come a fault at its end is none yet. */
+  #parse(last: Uint8Array, isWhole = true): Json {
     const bytes =
       this.#pieces.length === 0 ? Buffer.from(last.buffer, last.byteOffset, last.length) : Buffer.concat([...this.#pieces, last]);
     try {
-      return parseJson(bytes.toString('utf8'));
+      return parseText(bytes.toString('utf8'));
     } catch (error) {
-      if (error instanceof JsonError) failOfBytes(bytes, this.#blank);
+      if (error instanceof JsonError && (isWhole || !error.isIncomplete)) failOfBytes(bytes, this.#blank);
       throw error;
     }
   }
@@ -169,10 +175,10 @@ export class JsonStream {
   #unfinished(rest: Uint8Array): void {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
-    if (this.#size > MAX_MESSAGE_SIZE) throw new JsonError(`message exceeds ${MAX_MESSAGE_SIZE} bytes`, false);
+    if (this.#size > this.#maxSize) throw new JsonError(`message exceeds ${this.#maxSize} bytes`, false);
     if (this.#size > EAGER_CHECK_SIZE) return;
     try {
-      this.#parse(NOTHING);
+      this.#parse(NOTHING, false);
     } catch (error) {
       if (!(error instanceof JsonError && error.isIncomplete)) throw error;
     }

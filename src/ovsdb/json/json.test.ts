@@ -171,3 +171,29 @@ test('a number too small to be kept whole is refused, one so small that it is ze
   assert.equal(formatReal(1e15), '1e+15');
   assert.equal(formatReal(999999999999999), '999999999999999');
 });
+
+test('a message that grows beyond the limit is a fault, however it comes; many small ones are none', () => {
+  for (const begin of ['["', '[', '{"a":[', ' [["', '1', 'x', '"']) {
+    const stream = new JsonStream(100_000);
+    const push = (text: string): void => {
+      stream.push(Buffer.from(text));
+      while (stream.next() !== undefined);
+      stream.keep();
+    };
+    push(begin);
+    assert.throws(
+      () => {
+        for (let i = 0; i < 30; i++) push(begin.endsWith('[') ? '1,'.repeat(2500) : '1'.repeat(5000));
+      },
+      (error: Error) => error instanceof JsonError && /message exceeds 100000 bytes|trailing|beginning|number/.test(error.message),
+      begin,
+    );
+    assert.ok(stream.pendingSize < 120_000);
+  }
+  const stream = new JsonStream(100_000);
+  for (let i = 0; i < 30; i++) {
+    stream.push(Buffer.from(`{"a":"${'x'.repeat(50_000)}"}`));
+    assert.notEqual(stream.next(), undefined);
+    stream.keep();
+  }
+});

@@ -381,12 +381,15 @@ const simpleEscapes = new Map([
   ['t', '\t'],
 ]);
 
+/** Parses one object or array; a JsonError counts characters, where the reference counts bytes. */
+export function parseText(text: string): Json {
+  return parseNatively(text, MAX_JSON_DEPTH) ?? parseOwn(new JsonParser(text));
+}
+
 /** Parses one object or array; throws JsonError. */
 export function parseJson(text: string): Json {
-  const native = parseNatively(text, MAX_JSON_DEPTH);
-  if (native !== undefined) return native;
   try {
-    return parseOwn(new JsonParser(text));
+    return parseText(text);
   } catch (error) {
     if (error instanceof JsonError) failOfBytes(Buffer.from(text));
     throw error;
