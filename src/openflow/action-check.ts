@@ -95,7 +95,15 @@ class Frame {
     mask[W.VLAN1] = 0;
   }
 
+  /** What is known of the network's protocol stays known, for when the type is of such again. */
   setType(type: number): void {
+    const { key, mask } = this.#own();
+    mask[W.TYPE] = ((mask[W.TYPE] ?? 0) | 0xffff0000) >>> 0;
+    key[W.TYPE] = ((type << 16) | ((key[W.TYPE] ?? 0) & 0xffff)) >>> 0;
+  }
+
+  /** Under a label nothing is known. */
+  pushLabel(type: number): void {
     const { key, mask } = this.#own();
     mask[W.TYPE] = 0xffff0000;
     key[W.TYPE] = (type << 16) >>> 0;
@@ -221,7 +229,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
       case 'pushMpls':
         // Only an Ethernet frame has room for a label.
         if (!now.isEthernet) consistent = false;
-        now.setType(action.ethertype);
+        now.pushLabel(action.ethertype);
         break;
       case 'popMpls':
         if (!now.isEthernet) consistent = false;

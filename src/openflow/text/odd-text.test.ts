@@ -88,6 +88,14 @@ const ROWS: readonly (readonly [string, string])[] = [
     '! "conjunction" actions may be used along with "note" but not any other kind of action (such as the "bundle" action used here)',
   ],
   ['icmp6,icmp_type=135,icmp_code=3,nd_target=::1 actions=drop', 'icmp6,icmp_type=135,icmp_code=3 actions=drop'],
+  [
+    'icmp6,actions=pop_mpls:0x86dd,learn(table=35,load:NXM_NX_ICMPV6_TYPE[]->reg0[0..7])',
+    'icmp6 actions=pop_mpls:0x86dd,learn(table=35,load:NXM_NX_ICMPV6_TYPE[]->NXM_NX_REG0[0..7])',
+  ],
+  [
+    'tcp,actions=push_mpls:0x8847,pop_mpls:0x800,load:5->tcp_src[]',
+    '! actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)',
+  ],
 ];
 
 function made(text: string): string {
