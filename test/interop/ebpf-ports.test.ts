@@ -73,6 +73,8 @@ test('MTU: large frames pass when both devices take them, before and after a cha
   ] as const)
     host.ok(`ip link set ${device} mtu 1400`);
   await eventually('told', () => h.ok('ovs-vsctl get interface vb mtu').trim() === '1400');
+  // The bridge's own device follows the smallest of its ports.
+  await eventually('followed', () => h.ok('ovs-vsctl get interface br0 mtu').trim() === '1400');
   assert.equal(a.run('ping -c 2 -i 0.2 -W 1 -M do -s 2000 10.0.0.2').code, 1);
   assert.ok(pings(a, '10.0.0.2', 1000));
   assert.ok(pings(a, '10.0.0.3', 1000));

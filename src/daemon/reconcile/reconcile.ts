@@ -57,6 +57,10 @@ export class Reconciler {
   /** Interface name -> why it is not there. */
   readonly errors = new Map<string, string>();
   #mtuRefused = new Map<string, number>();
+  /** The MTUs that devices had when links were looked at last, by name. */
+  readonly #mtus = new Map<string, number>();
+  /** What the bridges are to be, as of the last pass. */
+  #targets: ReadonlyMap<string, WantedBridge> = new Map();
   #faults = new Set<string>();
   #settings = '';
   /** Dummy devices that the steps under way will make; they get their addresses once what goes has gone. */
@@ -84,6 +88,7 @@ export class Reconciler {
     const steps = planPorts(wanted, this.bridges);
     this.#births = dummyBirths(steps);
     for (const step of steps) await this.#step(step, wanted);
+    this.#targets = wanted.bridges;
     for (const target of wanted.bridges.values()) {
       const live = this.bridges.get(target.name);
       if (live === undefined) continue;
@@ -100,6 +105,7 @@ export class Reconciler {
     const names = interfaceNames(wanted);
     for (const name of this.errors.keys()) if (!names.has(name)) this.errors.delete(name);
     for (const name of this.#numbers.keys()) if (!names.has(name)) this.#numbers.delete(name);
+    for (const name of this.#mtus.keys()) if (!names.has(name)) this.#mtus.delete(name);
   }
 
   /** Once, at the start: internal devices that an earlier daemon left and the database no longer has. */
@@ -136,15 +142,22 @@ export class Reconciler {
 
   /** Tells OpenFlow what changed of the devices. */
   pushLinks(live: LiveBridge): void {
+    let hasOtherMtu = false;
     for (const port of live.ports.values()) {
       const state = this.#devices.state(port.name, port.kind);
       if (state === undefined) continue;
+      if (port.kind.kind !== 'internal') {
+        hasOtherMtu ||= (this.#mtus.get(port.name) ?? state.mtu) !== state.mtu;
+        this.#mtus.set(port.name, state.mtu);
+      }
       const link = portLink(state);
       const said = toText(link);
       if (live.links.get(port.ofport) === said) continue;
       live.links.set(port.ofport, said);
       live.bridge.portLink(port.ofport, link);
     }
+    const target = this.#targets.get(live.name);
+    if (hasOtherMtu && target !== undefined) this.#setMtus(target, live);
   }
 
   #sayFaults(wanted: Wanted): void {
