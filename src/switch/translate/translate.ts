@@ -24,6 +24,7 @@ import { metadataOf, TUNNEL_WORDS } from './frame-metadata.ts';
 import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { finishMask } from './megaflow-mask.ts';
 import { mirrorInput } from './mirror.ts';
+import { isForControllers, TABLES } from './misses.ts';
 import { continueAt, output, send } from './output.ts';
 import { isIp } from './subfield.ts';
 import { runActions } from './translate-actions.ts';
@@ -44,9 +45,6 @@ const SLOW_GROUPS: ReadonlySet<SetGroup> = new Set<SetGroup>(['arp', 'icmp', 'ic
 const DHCP_REPLY = (67 << 16) | 68;
 
 /** Thrown inside a walk to give it up. */
-/** Tables that users see. */
-const TABLES = 254;
-
 export class WalkFailure extends Error {}
 
 /** One walk through the tables. */
@@ -212,7 +210,7 @@ export class Walk {
         thenAlso?.();
       });
     } else if (rule === undefined) {
-      const isTold = honoursMiss && runList !== runNothing && this.#isForControllers(table);
+      const isTold = honoursMiss && runList !== runNothing && isForControllers(this.bridge, this.key[W.IN_PORT]!, table);
       const text = `${String(table).padStart(2)}. No match${isTold ? ', and a "packet-in" is called for' : ''}.`;
       this.nested('table', text, () => {
         this.table = table;
@@ -264,28 +262,14 @@ export class Walk {
       this.#missedFirst = outer;
       return true;
     }
-    const isForControllers = this.#isForControllers(table);
-    this.#countMiss(isForControllers ? 'controller' : 'drop');
-    if (isForControllers) {
+    const isTold = isForControllers(this.bridge, this.key[W.IN_PORT]!, table);
+    this.#countMiss(isTold ? 'controller' : 'drop');
+    if (isTold) {
       this.report('action', 'controller(reason=)');
       this.table = this.#missedFirst ?? table;
       this.toController('implicit_miss', undefined, 0, undefined, 0);
     }
-    return isForControllers;
-  }
-
-  /** Whether controllers are told of a frame that nothing matched in a table. */
-  #isForControllers(table: number): boolean {
-    const config = this.bridge.tables.missOf(table);
-    const port = this.bridge.ports.get(this.key[W.IN_PORT]!);
-    return (
-      // Behind the last table there is none to continue in.
-      (config === 'controller' ||
-        (config === 'continue' && table + 1 >= TABLES) ||
-        (config === 'default' && this.bridge.wantsPacketInOnMiss)) &&
-      // Who asked for the controller meant frames of real ports.
-      (port === undefined ? config === 'default' : (port.config & PORT_CONFIG.NO_PACKET_IN) === 0)
-    );
+    return isTold;
   }
 
   #countMiss(miss: MissFlow): void {
