@@ -4,7 +4,7 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapa
 import type { PortSummary } from '../../switch/contract.ts';
 import { describeTunnel } from '../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { datapathNamed, fullName, isSystem } from './datapath-names.ts';
+import { dpctlWords, fullName, isSystem } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
@@ -109,13 +109,8 @@ function openFault(parts: CommandParts, name: string): string {
 }
 
 function dpctlShow(parts: CommandParts, args: readonly string[]): string {
-  let withStatistics = false;
-  const names: string[] = [];
-  for (const arg of args) {
-    if (arg === '-s' || arg === '--statistics') withStatistics = true;
-    else if (arg.startsWith('-')) throw new ConfigError(`Unrecognized option ${arg}`);
-    else names.push(arg);
-  }
+  const { flags, words: names } = dpctlWords(args);
+  const withStatistics = flags.has('-s') || flags.has('--statistics');
   const all = [...parts.host.datapaths()];
   const shown = names.map((name) => {
     const found = all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
@@ -149,13 +144,13 @@ export function registerDatapathCommands(parts: CommandParts): void {
       .join('\n'),
   );
   unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
-  unixctl.register('dpctl/dump-dps', '', 0, ANY, () => [...host.datapaths()].map(fullName).join('\n'));
+  unixctl.register('dpctl/dump-dps', '', 0, 0, () => [...host.datapaths()].map(fullName).join('\n'));
   registerDpctlCommands(parts);
   registerFlowDumpCommands(parts);
   registerFlowCommands(parts);
   registerFeatureCommands(parts);
   registerUpcallCommands(parts);
-  registerConntrackCommands(parts, (name) => datapathNamed(parts, name));
+  registerConntrackCommands(parts);
   unixctl.register('revalidator/purge', '', 0, 0, purge);
   for (const [verb, isPaused] of [
     ['pause', true],

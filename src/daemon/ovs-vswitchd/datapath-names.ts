@@ -28,6 +28,27 @@ export function datapathNamed(parts: CommandParts, name: string | undefined): Da
   return only;
 }
 
+const FLAGS: ReadonlySet<string> = new Set(['-s', '--statistics', '-m', '--more', '--names', '--no-names', '--may-create', '--clear']);
+
+/** The options that a dpctl command begins with, and its other words. Throws ConfigError. */
+export function dpctlWords(args: readonly string[]): { flags: Set<string>; words: string[] } {
+  const flags = new Set<string>();
+  let at = 0;
+  for (; args[at]?.startsWith('-') === true; at++) {
+    const flag = args[at]!;
+    if (!FLAGS.has(flag)) throw new ConfigError(`Unrecognized option ${flag}`);
+    flags.add(flag);
+  }
+  return { flags, words: args.slice(at) };
+}
+
+/** Takes the optional datapath off the words of a command: there where its `most` words are, or where the first one names one. */
+export function takeDatapath(parts: CommandParts, words: string[], most: number): Datapath {
+  const [name] = words;
+  const isNamed = [...parts.host.datapaths()].some((datapath) => fullName(datapath) === name || fullName(datapath) === `system@${name}`);
+  return datapathNamed(parts, words.length === most || isNamed ? words.shift() : undefined);
+}
+
 /** Names that flows were given by hand, by datapath. */
 const given = new WeakMap<Datapath, Map<FlowId, string>>();
 const SECRET = randomBytes(4).readUInt32LE();
