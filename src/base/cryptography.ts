@@ -26,8 +26,23 @@ const FEW = 100;
 let hashed = 0;
 let drawn = 0;
 
-/** A random UUID; the first ones are the kernel's. */
+let source: ((draw: () => string) => string) | undefined;
+
+/** Has random UUIDs come from elsewhere, or be seen: `draw` makes one. */
+export function useUuids(from: (draw: () => string) => string): void {
+  source = from;
+}
+
+/** Whether somebody counts what is drawn, so that all must be drawn in the reference's order. */
+export const countsUuids = (): boolean => source !== undefined;
+
+/** A random UUID. */
 export function randomUuid(): string {
+  return source === undefined ? drawUuid() : source(drawUuid);
+}
+
+/** The first ones are the kernel's. */
+function drawUuid(): string {
   if (loaded !== undefined || drawn >= FEW) return cryptography().randomUUID();
   drawn++;
   try {

@@ -141,6 +141,11 @@ export function strerror(errno: number): string {
   return textByNumber.get(errno) ?? `Unknown error ${errno}`;
 }
 
+/** The number of an error's text; EIO when it is none of ours. */
+export function errnoOfText(text: string): number {
+  return errors.find(([, , one]) => one === text)?.[0] ?? 5;
+}
+
 /** The number of an error's name, e.g. 2 for `ENOENT`; 0 when there is none. */
 export function errnoOf(name: string): number {
   return numberByName.get(name) ?? 0;

@@ -39,5 +39,9 @@ function chainOrder<T>(members: Iterable<T>, hashOf: (member: T) => number): T[]
 /** Names in the order of a table over them. */
 export const hashOrder = (names: readonly string[]): string[] => chainOrder(names, hashName);
 
+/** Members in the order of a table over their numbers. */
+export const numberOrder = <T>(members: Iterable<T>, numberOf: (member: T) => number): T[] =>
+  chainOrder(members, (member) => hashTwo(numberOf(member), 0));
+
 /** Members that have a port number in the order of a table over those. */
-export const portOrder = <T extends { port: number }>(members: Iterable<T>): T[] => chainOrder(members, ({ port }) => hashTwo(port, 0));
+export const portOrder = <T extends { port: number }>(members: Iterable<T>): T[] => numberOrder(members, ({ port }) => port);

@@ -12,7 +12,7 @@ export class MapBatch {
   #memory: Memory | undefined;
   #map = -1;
   #keySize = 0;
-  readonly #keys: Uint8Array[] = [];
+  #length = 0;
 
   /** For values of so many bytes, whole words. */
   constructor(valueSize: number) {
@@ -20,34 +20,36 @@ export class MapBatch {
   }
 
   get length(): number {
-    return this.#keys.length;
+    return this.#length;
   }
 
   /** Whether an element of that map can be added before the others are sent. */
   fits(map: number, keySize: number): boolean {
-    return this.#keys.length === 0 || (this.#map === map && this.#keySize === keySize && this.#keys.length < MOST);
+    return this.#length === 0 || (this.#map === map && this.#keySize === keySize && this.#length < MOST);
   }
 
-  /** Adds an element, which must fit; the key is kept until it is sent, the value is not. */
-  add(map: number, key: Uint8Array, value: Uint32Array): void {
-    if (key.length > KEY_ROOM) throw new RangeError('the key is too long for a batch');
+  /** Adds an element, which must fit: a key that stands in `keys` from `keyAt` on, and a value. */
+  add(map: number, keys: Uint8Array, keyAt: number, keySize: number, value: Uint32Array): void {
+    if (keySize > KEY_ROOM) throw new RangeError('the key is too long for a batch');
     this.#memory ??= mapMemory(MOST * (KEY_ROOM + this.#valueSize));
     const { bytes, words } = this.#memory;
-    const index = this.#keys.push(key) - 1;
+    const index = this.#length++;
     this.#map = map;
-    this.#keySize = key.length;
-    bytes.set(key, index * key.length);
+    this.#keySize = keySize;
+    const to = index * keySize;
+    for (let i = 0; i < keySize; i++) bytes[to + i] = keys[keyAt + i]!;
     const at = (MOST * KEY_ROOM + index * this.#valueSize) >> 2;
     for (let i = 0; i < value.length; i++) words[at + i] = value[i]!;
   }
 
-  /** Stores all elements; gives the keys of those that the kernel refused. */
-  send(): Uint8Array[] {
-    const failed: Uint8Array[] = [];
-    const keys = this.#keys.splice(0);
+  /** Stores all elements; tells which the kernel refused, counted from 0 as they were added. */
+  send(): number[] {
+    const failed: number[] = [];
+    const length = this.#length;
+    this.#length = 0;
     const address = this.#memory?.address ?? 0;
-    for (let first = 0; first < keys.length; ) {
-      const left = keys.length - first;
+    for (let first = 0; first < length; ) {
+      const left = length - first;
       const result = bpf(CMD.mapUpdateBatch, (attr) => {
         setPointer(attr, 16, address + first * this.#keySize);
         setPointer(attr, 24, address + MOST * KEY_ROOM + first * this.#valueSize);
@@ -57,8 +59,11 @@ export class MapBatch {
       if (result >= 0) break;
       // The kernel says how many it took; all, when it refused the call as a whole.
       const taken = memory().words[COUNT / 4]!;
-      if (taken >= left) return keys.slice(first);
-      failed.push(keys[first + taken]!);
+      if (taken >= left) {
+        for (let i = first; i < length; i++) failed.push(i);
+        break;
+      }
+      failed.push(first + taken);
       first += taken + 1;
     }
     return failed;

@@ -12,6 +12,7 @@ export {
   LOG_OPTIONS,
   logUsage,
   PKI_USAGE,
+  REPLAY_OPTIONS,
   SSL_OPTIONS,
 } from '../daemon/plumbing/options.ts';
 

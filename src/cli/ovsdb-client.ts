@@ -6,6 +6,7 @@ import { logger } from '../base/log.ts';
 import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
+import { applyReplayOptions } from '../host/replay.ts';
 import { openStream } from '../host/socket.ts';
 import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
@@ -18,6 +19,7 @@ import {
   type OptionSpec,
   parseSeconds,
   parseUntilFault,
+  REPLAY_OPTIONS,
   SSL_OPTIONS,
   setAlarm,
   startToolLog,
@@ -34,8 +36,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'db-change-aware' },
   { name: 'no-db-change-aware' },
   { name: 'force' },
-  { name: 'record', argument: 'optional' },
-  { name: 'replay', argument: 'optional' },
+  ...REPLAY_OPTIONS,
   { name: 'leader-only' },
   { name: 'no-leader-only' },
   ...BACKGROUND_OPTIONS,
@@ -149,6 +150,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
       }
     }
     if (fault !== undefined) throw fault;
+    await applyReplayOptions(options);
     const [name, ...args] = operands;
     if (name === 'help') {
       const { usage } = await import('./ovsdb-client-usage.ts');

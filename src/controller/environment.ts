@@ -17,5 +17,5 @@ export interface ControllerEnvironment {
 export const systemEnvironment: ControllerEnvironment = {
   clock: realClock,
   connect: (target) => connectStream(target, OPENFLOW_PORT),
-  listen: (target, onStream) => listenStream(target, onStream, OPENFLOW_PORT),
+  listen: (target, onStream) => listenStream(target, onStream, { defaultPort: OPENFLOW_PORT }),
 };

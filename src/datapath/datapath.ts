@@ -300,3 +300,15 @@ export interface Datapath {
   /** How many VLAN tags keys tell (1 or 2); flows put before are meaningless afterwards. */
   setVlanLimit?(limit: number): void;
 }
+
+/** Whether two lists are surely the same: the same object, or outputs to the same ports. Costs next to nothing. */
+export function areSurelySame(a: readonly DpAction[], b: readonly DpAction[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i]!;
+    const y = b[i]!;
+    if (x.kind !== 'output' || y.kind !== 'output' || x.port !== y.port) return false;
+  }
+  return true;
+}

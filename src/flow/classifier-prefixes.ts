@@ -148,7 +148,7 @@ export class FieldTrie {
   }
 
   /** Whether a mask has the bits that decided. */
-  isRead(wild: Key): boolean {
+  isIn(wild: Key): boolean {
     for (let i = 0, left = this.bits; left > 0; i++, left -= 32) {
       if ((~wild[this.field.words[i]!]! & topMask(Math.min(left, 32))) !== 0) return false;
     }

@@ -252,7 +252,7 @@ export class Classifier<R extends ClassifierRule> {
       }
       if (trie.allows(length)) continue;
       // Never reads more bits than the subtable itself would, but those that were read anyway.
-      if (trie.bits > length && (wild === undefined || !trie.isRead(wild))) continue;
+      if (trie.bits > length && (wild === undefined || !trie.isIn(wild))) continue;
       if (wild !== undefined) {
         trie.unwildcard(wild);
         if (field.ethType !== 0) wild[W.TYPE] = wild[W.TYPE]! | 0xffff0000;

@@ -313,7 +313,7 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   else if (field.name === 'nsh_flags' && mask !== 0xffn) {
     const two = (v: bigint): string => `0x${v.toString(16).padStart(2, '0')}`;
     parts.push(`${label}=${two(value)}/${two(mask)}`);
-  } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags')
+  } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags' || field.name === 'tun_erspan_idx')
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
   else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '0' : `0x${value.toString(16)}`}`);
   else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);

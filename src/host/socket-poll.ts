@@ -5,8 +5,12 @@
 // log, all replies), then peers that are gone are let go. Further batches follow at once while more has come, so that under load the runtime's
 // loop is seldom gone through.
 //
+// After a batch of one peer that is known to ask again at once (`anticipation.ts`) we look for more for a moment before we sleep. Whoever waits for
+// another turn of the runtime's loop (timers, other threads' messages) waits no longer than TURN_MS for that.
+//
 // A descriptor is closed at the end of a batch only, for a number used again would be taken for the old socket by events already fetched.
 import { closeSync } from 'node:fs';
+import { Anticipation, AWAKE_MS } from './anticipation.ts';
 import { E, libc, type Memory, mapMemory, watchReadable } from './ffi.ts';
 
 const EPOLLIN = 1;
@@ -21,6 +25,10 @@ const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const FD_OFFSET = process.arch === 'x64' ? 4 : 8;
 /** Batches served before the runtime's own loop has its turn. */
 const MAX_BATCHES = 16;
+/** How long one peer may be served, and waited for awake, before the runtime's own loop has its turn. */
+const TURN_MS = 0.2;
+/** Looks between two at the clock. */
+const LOOKS = 8;
 
 /** What the poll tells the owner of a descriptor. */
 export interface PollHandler {
@@ -40,6 +48,9 @@ class SocketPoll {
   #isServing = false;
   #hasPromises = false;
   #isQueued = false;
+  /** Whether another turn is sure to come. */
+  #goesOn = false;
+  readonly #next = new Anticipation();
   #watch: { close(): void } | undefined;
 
   constructor() {
@@ -122,27 +133,69 @@ class SocketPoll {
   }
 
   #serveAll(): void {
-    const c = libc();
-    for (let batch = 0; batch < MAX_BATCHES; batch++) {
-      const count = c.epollWaitAt(this.#epoll, this.#events.address, MAX_EVENTS, 0);
-      if (count <= 0) return;
-      this.#isServing = true;
-      try {
-        for (let i = 0; i < count; i++) {
-          const events = this.#view.getUint32(i * EVENT_SIZE, true);
-          const handler = this.#handlers.get(this.#view.getInt32(i * EVENT_SIZE + FD_OFFSET, true));
-          // An error or a hang-up is seen by reading.
-          if ((events & ~EPOLLOUT) !== 0) handler?.onReadable();
-          if ((events & EPOLLOUT) !== 0) handler?.onWritable();
+    const turnEnd = performance.now() + TURN_MS;
+    for (let batch = 0; ; batch++) {
+      let count = this.#look();
+      if (count <= 0) {
+        if (!this.#next.isWorthwhile) return;
+        count = this.#stayAwake();
+        if (count <= 0) {
+          this.#next.failed();
+          return;
         }
-        this.#finish();
-      } finally {
-        this.#isServing = false;
-        if (this.#deferred.length + this.#last.length > 0) this.#arm();
       }
+      this.#serveBatch(count);
       // Whoever awaits an answer shall have it before the end that may follow it.
       if (this.#hasPromises) return;
+      if (batch < MAX_BATCHES - 1 || (this.#next.isWorthwhile && performance.now() < turnEnd)) continue;
+      if (this.#next.isWorthwhile) this.#goOn();
+      return;
     }
+  }
+
+  /** How many descriptors are ready. */
+  #look(): number {
+    return libc().epollWaitAt(this.#epoll, this.#events.address, MAX_EVENTS, 0);
+  }
+
+  #stayAwake(): number {
+    const end = performance.now() + AWAKE_MS;
+    do {
+      for (let i = 0; i < LOOKS; i++) {
+        const count = this.#look();
+        if (count > 0) return count;
+      }
+    } while (performance.now() < end);
+    return 0;
+  }
+
+  #serveBatch(count: number): void {
+    this.#next.came(count === 1 ? this.#view.getInt32(FD_OFFSET, true) : -1, performance.now());
+    this.#isServing = true;
+    try {
+      for (let i = 0; i < count; i++) {
+        const events = this.#view.getUint32(i * EVENT_SIZE, true);
+        const handler = this.#handlers.get(this.#view.getInt32(i * EVENT_SIZE + FD_OFFSET, true));
+        // An error or a hang-up is seen by reading.
+        if ((events & ~EPOLLOUT) !== 0) handler?.onReadable();
+        if ((events & EPOLLOUT) !== 0) handler?.onWritable();
+      }
+      this.#finish();
+    } finally {
+      this.#isServing = false;
+      if (this.#deferred.length + this.#last.length > 0) this.#arm();
+    }
+    this.#next.answered(performance.now());
+  }
+
+  /** Serves on after one turn of the runtime's loop, which does not sleep in it. */
+  #goOn(): void {
+    if (this.#goesOn) return;
+    this.#goesOn = true;
+    setImmediate(() => {
+      this.#goesOn = false;
+      this.serve();
+    });
   }
 }
 

@@ -5,10 +5,20 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { KernelError } from '../base/errors.ts';
 import type { Listener, Stream } from '../base/stream.ts';
+import { Anticipation } from './anticipation.ts';
 import { connectStream } from './socket.ts';
 import { listenPolled } from './socket-polled.ts';
 
 const SIZE = 5_000_000;
+
+/** Declares a test twice: as peers are served at first, and as those are for whose next message the process stays awake. */
+function bothWays(title: string, run: () => Promise<void>): void {
+  test(title, run);
+  test(`${title}, awake`, async (t) => {
+    t.mock.getter(Anticipation.prototype, 'isWorthwhile', () => true);
+    await run();
+  });
+}
 
 /** Both ends of a connection; the listener takes one peer. */
 async function pair(target: string, reach: (listener: Listener) => string): Promise<{ ours: Stream; peer: Stream; listener: Listener }> {
@@ -57,7 +67,7 @@ async function exchange(target: string, reach: (listener: Listener) => string): 
   listener.close();
 }
 
-test('text is UTF-8, also when the kernel takes a part of it', async () => {
+bothWays('text is UTF-8, also when the kernel takes a part of it', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-polled-'));
   try {
     const { ours, peer, listener } = await pair(`punix:${dir}/s`, () => `unix:${dir}/s`);
@@ -75,7 +85,7 @@ test('text is UTF-8, also when the kernel takes a part of it', async () => {
   }
 });
 
-test('five megabytes each way over a Unix socket and TCP, IPv4 and IPv6', async () => {
+bothWays('five megabytes each way over a Unix socket and TCP, IPv4 and IPv6', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-polled-'));
   try {
     const path = join(dir, 's');
@@ -87,7 +97,7 @@ test('five megabytes each way over a Unix socket and TCP, IPv4 and IPv6', async 
   }
 });
 
-test("what was promised before the peer's end of file still goes out, and the end is told once", async () => {
+bothWays("what was promised before the peer's end of file still goes out, and the end is told once", async () => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-polled-'));
   try {
     const path = join(dir, 's');

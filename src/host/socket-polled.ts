@@ -5,7 +5,8 @@ import { KernelError } from '../base/errors.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from './ffi.ts';
 import { PolledStream } from './polled-stream.ts';
-import { DEFAULT_DSCP, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
+import { replayHooks } from './replay-hooks.ts';
+import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
@@ -23,20 +24,17 @@ const IP_TOS = 1;
 const BACKLOG = 511;
 
 /** Like `listenStream`, for a server with many peers. */
-export async function listenPolled(
-  target: string,
-  onStream: (stream: Stream) => void,
-  defaultPort = 0,
-  dscp = DEFAULT_DSCP,
-): Promise<Listener> {
+export async function listenPolled(target: string, onStream: (stream: Stream) => void, settings: ListenSettings = {}): Promise<Listener> {
+  if (replayHooks() !== undefined) return listenStream(target, onStream, settings);
+  const { defaultPort = 0, dscp = DEFAULT_DSCP } = settings;
   const parsed = parseSocketTarget(target, defaultPort);
-  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, defaultPort, dscp);
+  if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, settings);
   const isUnix = parsed.kind === 'unix';
   const short = isUnix ? shortPath(parsed.path) : undefined;
   const host = parsed.kind === 'tcp' && parsed.host !== '' ? parsed.host : '0.0.0.0';
   const address = isUnix ? unixAddress(short?.path ?? '') : internetAddress(host, parsed.port);
   // An address with a zone or some such is left to the runtime.
-  if (address === undefined) return listenStream(target, onStream, defaultPort, dscp);
+  if (address === undefined) return listenStream(target, onStream, settings);
   const c = libc();
   const family = address[0] as number;
   let fd = -1;

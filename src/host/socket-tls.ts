@@ -1,8 +1,9 @@
 // TLS over a connected socket. Both sides show a certificate and judge the other's by the CA certificate; names of hosts are not looked at,
-// as in Open vSwitch. The keys are read anew for each connection, so that changed files need no restart.
+// as in Open vSwitch. The keys are read anew for each connection, so that changed files need no restart; while a file cannot be read, what it
+// or the one named before it held counts on.
 //
-// Bootstrap: while the CA certificate's file does not exist, the first peer is believed, and the self-signed certificate at the top of its
-// chain becomes that file.
+// Bootstrap: while the CA certificate's file does not exist, the first server is believed, and the self-signed certificate at the top of its
+// chain becomes that file. A server cannot learn from its clients, for it asks for no certificate that it could not judge.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import {
@@ -17,7 +18,7 @@ import {
 import { strerror, systemErrno } from '../base/errno.ts';
 import { errorText, KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
-import { saidAbsent, tlsKeys } from './tls-keys.ts';
+import { absentKeys, saidAbsent, tlsKeys } from './tls-keys.ts';
 
 const log = logger('stream_ssl');
 const ENOPROTOOPT = 92;
@@ -29,13 +30,20 @@ function fail(name: string, errno: number): never {
   throw new KernelError(name, errno, strerror(errno));
 }
 
-/** A file's text; undefined when it cannot be read, of which the log tells. */
-function read(path: string, what: string): string | undefined {
+/** What the files held when they could last be read. */
+const lastRead = new Map<keyof typeof absentKeys, string>();
+
+/** The text of a file of keys, or what counted before when it cannot be read, of which the log tells once. */
+function read(option: keyof typeof absentKeys, path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (!saidAbsent.has(path)) log.err(`${what}: ${path}: ${strerror(systemErrno(error))}`);
-    return undefined;
+    const text = readFileSync(path, 'utf8');
+    lastRead.set(option, text);
+    saidAbsent.delete(path);
+    return text;
+  } catch {
+    if (!saidAbsent.has(path)) log.err(absentKeys[option](path));
+    saidAbsent.add(path);
+    return lastRead.get(option);
   }
 }
 
@@ -100,9 +108,9 @@ function contextOptions(name: string): SecureContextOptions {
   checkTlsKeys(name);
   const { privateKey, certificate, caCert, peerCaCert, protocols, ciphers } = tlsKeys;
   if (caCert === 'none') tellOnce('Peer certificate validation disabled (this is a security risk)', 'warn');
-  const cert = read(certificate, 'failed to load certificate');
-  const peerCa = peerCaCert === '' ? '' : read(peerCaCert, 'failed to load peer CA');
-  const key = read(privateKey, 'failed to load private key');
+  const cert = read('certificate', certificate);
+  const peerCa = peerCaCert === '' ? '' : read('peer-ca-cert', peerCaCert);
+  const key = read('private-key', privateKey);
   if (cert === undefined || key === undefined) {
     log.err(`${key === undefined ? 'Private key' : 'Certificate'} must be configured to use SSL`);
     fail(name, ENOPROTOOPT);
@@ -112,7 +120,7 @@ function contextOptions(name: string): SecureContextOptions {
     key,
     cert: `${cert}\n${peerCa ?? ''}`,
     // Without the file there is nobody to be believed.
-    ...(judgesPeers() ? { ca: read(caCert, 'failed to load CA certificates') ?? [] } : {}),
+    ...(judgesPeers() ? { ca: read('ca-cert', caCert) ?? [] } : {}),
     ...(first === undefined ? {} : { minVersion: first, maxVersion: others.at(-1) ?? first }),
     ...(ciphers !== '' && isCipherList(ciphers) ? { ciphers } : {}),
   };
@@ -188,7 +196,17 @@ export function secureSocket(socket: Socket, name: string, isServer: boolean): P
       if (isDone) return;
       tls = made;
       try {
+        if (isServer && mustBootstrap) {
+          log.err('could not bootstrap CA cert: no certificate presented by peer');
+          fail(name, EPROTO);
+        }
         if (mustBootstrap) bootstrap(made, name);
+        if (isServer && judges && !made.authorized)
+          throw new Error(
+            made.getPeerCertificate().raw === undefined
+              ? 'error:0A0000C7:SSL routines::peer did not return a certificate'
+              : 'error:0A000086:SSL routines::certificate verify failed',
+          );
       } catch (error) {
         giveUp(error);
         return;
@@ -200,8 +218,9 @@ export function secureSocket(socket: Socket, name: string, isServer: boolean): P
     };
     const timer = setTimeout(() => giveUp(new Error('handshake takes too long')), HANDSHAKE_PATIENCE_MS);
     if (isServer) {
+      // The runtime would not say why it refuses a certificate, so that it is judged above.
       // A server of its own for each socket, for the keys may have changed since the last; it never listens.
-      const server = createServer({ ...options, requestCert: true, rejectUnauthorized: judges });
+      const server = createServer({ ...options, requestCert: judges, rejectUnauthorized: false });
       server.once('secureConnection', secured);
       server.once('tlsClientError', giveUp);
       server.emit('connection', socket);

@@ -7,6 +7,7 @@ import { KernelError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../base/stream.ts';
 import { connectUnix } from './polled-stream.ts';
+import { replayHooks } from './replay-hooks.ts';
 import { isPassiveTarget, parseSocketTarget } from './socket-target.ts';
 
 /** What `sun_path` holds, without its closing zero. */
@@ -101,7 +102,12 @@ export function shortPath(path: string): { path: string; release: () => void } {
 }
 
 /** Connects to `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`; rejects with a KernelError. `defaultPort` is for a TCP name without a port. */
-export async function connectStream(target: string, defaultPort = 0, dscp = DEFAULT_DSCP): Promise<Stream> {
+export function connectStream(target: string, defaultPort = 0, dscp = DEFAULT_DSCP): Promise<Stream> {
+  const hooks = replayHooks();
+  return hooks === undefined ? connect(target, defaultPort, dscp) : hooks.connect(target, () => connect(target, defaultPort, dscp));
+}
+
+async function connect(target: string, defaultPort: number, dscp: number): Promise<Stream> {
   const parsed = parseSocketTarget(target, defaultPort);
   if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   if (parsed.kind === 'unix') {
@@ -178,18 +184,34 @@ let unixPeers = 0;
 /** The name of the next peer on a Unix socket, which has no address. */
 export const nextUnixPeer = (): string => `unix#${unixPeers++}`;
 
+/** Told of a peer that was not let in: `isPeer` when the name is the peer's. */
+export type ListenFault = (name: string, error: KernelError, isPeer: boolean) => void;
+
+export interface ListenSettings {
+  /** For a TCP name without a port. */
+  defaultPort?: number | undefined;
+  /** Differentiated services codepoint of the connections. */
+  dscp?: number | undefined;
+  /**
+   * Told of a connection that was closed because there are no keys for TLS, with the name of the listener as bound, or because the peer did not
+   * prove itself, with the peer's name.
+   */
+  onFault?: ListenFault | undefined;
+}
+
 /** Listens on `punix:PATH`, `ptcp:[PORT][:IP]` or `pssl:[PORT][:IP]` and hands over each connection; rejects with a KernelError. */
-export async function listenStream(
-  target: string,
-  onStream: (stream: Stream) => void,
-  defaultPort = 0,
-  dscp = DEFAULT_DSCP,
-): Promise<Listener> {
+export function listenStream(target: string, onStream: (stream: Stream) => void, settings: ListenSettings = {}): Promise<Listener> {
+  const hooks = replayHooks();
+  if (hooks === undefined) return listen(target, onStream, settings);
+  return hooks.listen(target, onStream, (onStream) => listen(target, onStream, settings));
+}
+
+async function listen(target: string, onStream: (stream: Stream) => void, settings: ListenSettings): Promise<Listener> {
+  const { defaultPort = 0, dscp = DEFAULT_DSCP, onFault = () => {} } = settings;
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
-  tls?.checkTlsKeys(target);
   let handshakes = 0;
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
@@ -203,14 +225,25 @@ export async function listenStream(
       socket.destroy();
       return;
     }
+    // The keys may be missing or wrong today: that is the peer's loss, and ours to log, but no end of the listener.
+    try {
+      tls.checkTlsKeys(name);
+    } catch (error) {
+      socket.destroy();
+      if (error instanceof KernelError) onFault(`pssl:${boundPort}:${boundHost}`, error, false);
+      return;
+    }
     handshakes++;
-    // The keys may be wrong today: that is the peer's loss, and ours to log, but no end of the listener.
     (async () => tls.secureSocket(socket, name, true))()
       .then((secured) => onStream(new SocketStream(name, secured, tls.peerIdentity(secured))))
-      .catch(() => socket.destroy())
+      .catch((error) => {
+        socket.destroy();
+        if (error instanceof KernelError) onFault(name, error, true);
+      })
       .finally(() => handshakes--);
   });
   let boundPort = 0;
+  let boundHost = '';
   let release = (): void => {};
   if (isUnix) {
     const short = shortPath(parsed.path);
@@ -226,7 +259,9 @@ export async function listenStream(
     }
   } else {
     // The reference listens on IPv4 unless an address says otherwise.
-    await bind(server, { host: parsed.host === '' ? '0.0.0.0' : parsed.host, port: parsed.port }, target);
+    const host = parsed.host === '' ? '0.0.0.0' : parsed.host;
+    await bind(server, { host, port: parsed.port }, target);
+    boundHost = net().isIPv6(host) ? `[${host}]` : host;
     boundPort = (server.address() as { port: number }).port;
   }
   server.on('error', () => {});
@@ -250,7 +285,13 @@ export function openStream(target: string, defaultPort = 0): Promise<Stream> {
         void listening.then((listener) => listener.close());
         resolve(stream);
       },
-      defaultPort,
+      {
+        defaultPort,
+        onFault: (_name, error) => {
+          void listening.then((listener) => listener.close());
+          reject(error);
+        },
+      },
     );
     listening.catch(reject);
   });

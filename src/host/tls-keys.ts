@@ -24,9 +24,9 @@ const keys: TlsKeys = { privateKey: '', certificate: '', caCert: '', isBootstrap
 /** The keys in use. */
 export const tlsKeys: Readonly<TlsKeys> = keys;
 
-/** Changes some of them; connections made from now on use the new ones. */
+/** Changes some of them; connections made from now on use the new ones. What is named no more counts on, as with the reference. */
 export function setTlsKeys(changes: Partial<TlsKeys>): void {
-  Object.assign(keys, changes);
+  Object.assign(keys, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== '')));
 }
 
 /** What a command line says about keys; `resolve` turns a value into a file's name. */
@@ -47,12 +47,13 @@ export function keysFromOptions(options: readonly ParsedOption[], resolve: (valu
 }
 
 /** What the reference says at once of a file that is not there, though only a connection by TLS would need it. */
-const ABSENT: ReadonlyMap<string, (path: string) => string> = new Map([
-  ['private-key', () => 'SSL_use_PrivateKey_file: error:80000002:system library::No such file or directory'],
-  ['certificate', () => 'SSL_use_certificate_file: error:10080002:BIO routines::system lib'],
-  ['ca-cert', (path: string) => `failed to load client certificates from ${path}: error:0A080002:SSL routines::system lib`],
-  ['peer-ca-cert', (path: string) => `failed to open ${path} for reading: No such file or directory`],
-]);
+export const absentKeys = {
+  'private-key': (_path: string) => 'SSL_use_PrivateKey_file: error:80000002:system library::No such file or directory',
+  certificate: (_path: string) => 'SSL_use_certificate_file: error:10080002:BIO routines::system lib',
+  'ca-cert': (path: string) => `failed to load client certificates from ${path}: error:0A080002:SSL routines::system lib`,
+  'peer-ca-cert': (path: string) => `failed to open ${path} for reading: No such file or directory`,
+};
+const isKeyOption = (name: string): name is keyof typeof absentKeys => Object.hasOwn(absentKeys, name);
 
 /** Files that the log has been told are missing. */
 export const saidAbsent = new Set<string>();
@@ -60,9 +61,8 @@ export const saidAbsent = new Set<string>();
 /** Says which files of keys that a command line names are missing. */
 export function reportAbsentKeys(options: readonly ParsedOption[]): void {
   for (const { name, value = '' } of options) {
-    const say = ABSENT.get(name);
-    if (say === undefined || value === 'none' || existsSync(value)) continue;
-    log.err(say(value));
+    if (!isKeyOption(name) || value === 'none' || existsSync(value)) continue;
+    log.err(absentKeys[name](value));
     saidAbsent.add(value);
   }
 }

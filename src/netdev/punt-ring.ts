@@ -5,7 +5,7 @@
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
 import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
-import { GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
+import { copyBytes, GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 
 /**
@@ -218,7 +218,7 @@ export class PuntRingDevice implements Device {
     const from = at + PUNT_RECORD.size;
     const isTagged = words[word + PUNT_RECORD.vlan / 4] !== 0;
     let start = slot * POOL_SLOT_SIZE + HEADROOM;
-    memory.bytes.set(bytes.subarray(from, from + length), start);
+    copyBytes(bytes, from, memory.bytes, start, length);
     if (isTagged) {
       memory.bytes.copyWithin(start - 4, start, start + 12);
       start -= 4;

@@ -7,15 +7,12 @@ import type { Match } from '../flow/key.ts';
 import { VLAN_CFI, W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
-import { OFPP } from './action.ts';
 import { CT_ALG } from './codec/action-constants.ts';
 import { isMeter } from './meter.ts';
+import { isOutputPort, isQueuePort } from './ports.ts';
+import { checkBits, checkWritable, lacksPrerequisites } from './subfield-check.ts';
 
 const log = logger('ofp_actions');
-const fieldLog = logger('meta_flow');
-
-/** Ports below the reserved names that no switch has. */
-const isImpossiblePort = (port: number): boolean => (port >= 0xff00 && port <= 0xfff7) || port === OFPP.NONE;
 
 function invalid(code: string): never {
   throw new PeerError(code, 'actions do not fit the match');
@@ -108,20 +105,15 @@ class Frame {
     key[W.PACKET_TYPE] = type;
   }
 
-  source({ field }: Subfield): void {
-    if (this.has(field.prereq)) return;
-    fieldLog.warn(`source field ${field.name} lacks correct prerequisites`);
-    inconsistent();
+  source(part: Subfield): void {
+    checkBits(part, 'source');
+    if (!this.has(part.field.prereq)) lacksPrerequisites(part, 'source');
   }
 
-  destination({ field }: Subfield): void {
-    if (!this.has(field.prereq)) {
-      fieldLog.warn(`destination field ${field.name} lacks correct prerequisites`);
-      inconsistent();
-    }
-    if (field.writable) return;
-    fieldLog.warn(`destination field ${field.name} is not writable`);
-    invalid('OFPBAC_BAD_SET_ARGUMENT');
+  destination(part: Subfield): void {
+    checkBits(part, 'destination');
+    if (!this.has(part.field.prereq)) lacksPrerequisites(part, 'destination');
+    checkWritable(part);
   }
 }
 
@@ -140,7 +132,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         if (!isMeter(action.meter)) invalid('OFPMMFC_INVALID_METER');
         break;
       case 'output':
-        if (isImpossiblePort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
+        if (!isOutputPort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
         break;
       case 'gotoTable':
         if (table !== 255 && action.table <= table) invalid('OFPBIC_BAD_TABLE_ID');
@@ -225,7 +217,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         if (action.withCtTuple && !now.has('ct')) inconsistent();
         break;
       case 'enqueue':
-        if (action.port >= OFPP.MAX && action.port !== OFPP.IN_PORT && action.port !== OFPP.LOCAL) invalid('OFPBAC_BAD_OUT_PORT');
+        if (!isQueuePort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
         break;
       case 'clone':
         if (!checkActionList(action.actions, now.match)) consistent = false;

@@ -63,12 +63,15 @@ export type Action =
   | {
       kind: 'controller';
       maxLen: number;
-      reason: PacketInReason;
+      /** A number where there is no name. */
+      reason: PacketInReason | number;
       controllerId: number;
       userdata: Uint8Array;
       pause: boolean;
       meterId: number;
       providerMeterId?: number;
+      /** It came in the form that lists properties, and goes on in it. */
+      hasProperties?: boolean;
     }
   /** Of a continuation: what follows belongs to a flow of this table and cookie. */
   | { kind: 'unrollXlate'; table: number; cookie: bigint }
@@ -84,9 +87,17 @@ export type Action =
       flowHasVlan?: boolean;
       /** It came with a mask of all bits that the field has, fewer than its bytes have: that is printed and sent on. */
       isMasked?: boolean;
+      /** It came as Nicira's load of a whole entry, and goes on so until OpenFlow 1.5, which has no other. */
+      isLoad2?: boolean;
     }
   | { kind: 'regLoad'; dst: Subfield; value: bigint }
-  | { kind: 'regMove'; src: Subfield; dst: Subfield }
+  | {
+      kind: 'regMove';
+      src: Subfield;
+      dst: Subfield;
+      /** It came as the ONF's copy-field and goes on so where there is that. */
+      isCopy?: boolean;
+    }
   | { kind: 'setVlanVid'; vid: number; pushIfNeeded: boolean }
   | { kind: 'setVlanPcp'; pcp: number; pushIfNeeded: boolean }
   | {
@@ -141,6 +152,8 @@ export type Action =
       limit: number;
       resultDst?: Subfield;
       specs: LearnSpec[];
+      /** It came in the later form, and goes on in it. */
+      isLearn2?: boolean;
     }
   | { kind: 'conjunction'; id: number; clause: number; clauses: number }
   | { kind: 'multipath'; fields: string; basis: number; algorithm: string; maxLink: number; arg: number; dst: Subfield }
@@ -154,6 +167,8 @@ export type Action =
       obsPointId: number;
       samplingPort: OfPort;
       direction: '' | 'ingress' | 'egress';
+      /** Which of its three forms it came in, where that is not the first; it goes on in no lesser one. */
+      generation?: 1 | 2 | 3;
     }
   | { kind: 'push' | 'pop'; subfield: Subfield }
   | { kind: 'clone'; actions: Action[] }
@@ -166,10 +181,18 @@ export type Action =
       zone: number | Subfield;
       alg: number;
       exec: Action[];
+      /** Flags that mean nothing and go on as they came; 0 when absent. */
+      spareFlags?: number;
     }
   | { kind: 'nat'; nat: NatSpec }
   | { kind: 'ctClear' }
-  | { kind: 'encap'; packetType: number; props: { class: number; type: number; value: Uint8Array }[] }
+  | {
+      kind: 'encap';
+      packetType: number;
+      props: { class: number; type: number; value: Uint8Array }[];
+      /** A word that means nothing and goes on as it came; 0 when absent. */
+      headerSize?: number;
+    }
   | { kind: 'decap'; newPacketType?: number }
   | { kind: 'debugRecirc' }
   | { kind: 'debugSlow' }

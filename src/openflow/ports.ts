@@ -18,3 +18,9 @@ export function portFromWire32(wire: number, code = 'OFPBAC_BAD_OUT_PORT'): OfPo
   log.warn(text);
   throw new PeerError(code, text);
 }
+
+/** Whether something can be sent to a port: not to the numbers below the reserved names, nor to none. */
+export const isOutputPort = (port: number): boolean => port < OFPP.MAX || (port >= OFPP.IN_PORT && port !== OFPP.NONE);
+
+/** Whether a port can have queues: those of the switch, its own, and that by which a frame came. */
+export const isQueuePort = (port: number): boolean => port < OFPP.MAX || port === OFPP.IN_PORT || port === OFPP.LOCAL;

@@ -259,7 +259,7 @@ test('a flow that replaces another goes on counting and stays as idle; reset_cou
 test('a frame that has lived out goes to the controllers, by whom the action names or by the first', async () => {
   const [s, bridge] = await three();
   const told: [string, number][] = [];
-  bridge.core.subscribe({ onPacketIn: ({ reason, controllerId }) => told.push([reason, controllerId]) });
+  bridge.core.subscribe({ onPacketIn: ({ reason, controllerId }) => told.push([String(reason), controllerId]) });
   const ip = (ttl: string): Uint8Array => ethernet(B, A, '0800', `4500001c00000000${ttl}110000 0a000001 0a000002 00010002 0008 0000`);
   const decTtl = (rest: object) =>
     flowMod({

@@ -170,7 +170,7 @@ export interface QueueStats {
 /** A frame for the controllers, whole; each connection cuts, buffers, filters by its own configuration and numbers it. */
 export interface PacketInEvent {
   frame: Uint8Array;
-  reason: PacketInReason;
+  reason: PacketInReason | number;
   table: number;
   cookie: bigint;
   /** Metadata: in_port, tunnel, registers, metadata, ct, mark. OpenFlow port numbers. */

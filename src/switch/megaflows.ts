@@ -14,7 +14,7 @@
 //
 // 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
-import type { Datapath, DpAction, DpFlow, FlowId, Upcall } from '../datapath/datapath.ts';
+import { areSurelySame, type Datapath, type DpAction, type DpFlow, type FlowId, type Upcall } from '../datapath/datapath.ts';
 import { FlowSlots } from '../datapath/flow-slots.ts';
 import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
@@ -103,6 +103,9 @@ export class Megaflows {
   /** Upcalls that came before the configuration stood, and the bytes of their frames; undefined when they are dealt with at once. */
   #held: Upcall[] | undefined;
   #heldBytes = 0;
+  /** Of the megaflow installed last: those that come in numbers share them, which spares the collector most of what they are. */
+  #lastActions: readonly DpAction[] = [];
+  #lastEffects: readonly Effect[] = [];
 
   constructor(datapath: Datapath, clock: Clock, onPacketIn: (packetIn: PacketIn) => void) {
     this.datapath = datapath;
@@ -232,8 +235,10 @@ export class Megaflows {
    * them.
    */
   #install(key: Key, translation: Translation, now: number, generation: number, packets = 0, bytes = 0): FlowId | undefined {
-    const { effects } = translation;
-    const actions = installed(translation);
+    if (!areSameLookups(this.#lastEffects, translation.effects)) this.#lastEffects = translation.effects;
+    if (!areSurelySame(this.#lastActions, installed(translation))) this.#lastActions = installed(translation);
+    const effects = this.#lastEffects;
+    const actions = this.#lastActions;
     const mask = this.isExact ? packetMask(key) : translation.mask;
     const before = this.datapath.flowFind(key, mask);
     const known = before === undefined ? undefined : this.#flows.get(before);
@@ -466,6 +471,17 @@ export class Megaflows {
 /** Whether `mask` has no bit that `outer` has not. */
 function isWithin(mask: Key, outer: Key): boolean {
   for (let i = 0; i < mask.length; i++) if ((mask[i]! & ~outer[i]!) !== 0) return false;
+  return true;
+}
+
+/** Whether two lists are surely the same: they count for the same rules, and nothing else. */
+function areSameLookups(a: readonly Effect[], b: readonly Effect[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i]!;
+    const y = b[i]!;
+    if (x.kind !== 'lookup' || y.kind !== 'lookup' || x.table !== y.table || x.rule !== y.rule) return false;
+  }
   return true;
 }
 

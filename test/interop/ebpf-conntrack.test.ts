@@ -227,6 +227,10 @@ test('labels, the first tuple, several lookups in one list, and echoes pass in t
   assert.match(a.ok('ping -c 200 -i 0.005 -q 10.0.0.2'), / 200 received/);
   assert.ok(punts(h) - before < 100, `${punts(h) - before} frames of 400 echoes went to user space`);
   assert.match(h.ok('ovs-appctl dpctl/dump-conntrack'), /icmp,orig=.*zone=1,labels=0x5/);
+  // Fragments are tracked as the packets that they make, which the kernel's connection is told of.
+  assert.match(a.ok('ping -c 20 -i 0.02 -s 4000 -q 10.0.0.2'), / 20 received/);
+  const told = h.ok('ovs-appctl dpctl/ipf-get-status');
+  assert.match(told, /num frag: 0\n[\s\S]*v4 frags accepted: ([1-9]\d*)\n\s+v4 frags completed: \1\n/);
   // Without its label nothing passes.
   h.ok('ovs-appctl dpctl/flush-conntrack');
   flows(

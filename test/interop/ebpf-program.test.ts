@@ -579,10 +579,10 @@ test('elements go into a map many at a time; those that it has no room for are n
   // The third stands twice: what is there already finds room.
   for (const key of [...keys, keys[2]!]) {
     assert.ok(batch.fits(map, 4));
-    batch.add(map, key, Uint32Array.of(key[0]!, batch.length));
+    batch.add(map, Uint8Array.of(9, ...key), 1, 4, Uint32Array.of(key[0]!, batch.length));
   }
   assert.ok(!batch.fits(map + 1, 4), 'one map at a time');
-  assert.deepEqual(batch.send(), keys.slice(5));
+  assert.deepEqual(batch.send(), [5, 6, 7, 8]);
   assert.equal(batch.length, 0);
   const value = new Uint8Array(8);
   for (const [i, key] of keys.entries()) assert.equal(lookupElement(map, key, value), i < 5);

@@ -2,15 +2,17 @@
 // order of members and rows. Afterwards each server is started on the other's log, and must find in it what the other had.
 // WEFT_OVSDB_TRANSACTIONS sets how many transactions run for each schema, WEFT_OVSDB_SCHEMAS how many schemas, WEFT_OVSDB_SEED where to start.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isChance } from './support/ovsdb-random-faults.ts';
+import { monitorRequests } from './support/ovsdb-random-monitors.ts';
 import { OperationGenerator } from './support/ovsdb-random-operations.ts';
-import { Dice, type RandomSchema, randomSchema } from './support/ovsdb-random-schema.ts';
-import { RawRpc } from './support/raw-rpc.ts';
+import { Dice, randomSchema } from './support/ovsdb-random-schema.ts';
+import { Side } from './support/ovsdb-random-side.ts';
 
 const reference = '/usr/sbin/ovsdb-server';
 const root = join(import.meta.dirname, '../..');
@@ -23,98 +25,6 @@ const chanceLog = process.env['WEFT_OVSDB_CHANCES'];
 const ANSWER_MS = 8000;
 const ZERO = '00000000-0000-0000-0000-000000000000';
 
-class Side {
-  readonly dir: string;
-  readonly program: string;
-  #process: ChildProcess | undefined;
-  clients: RawRpc[] = [];
-
-  constructor(dir: string, program: string) {
-    this.dir = dir;
-    this.program = program;
-    mkdirSync(dir);
-  }
-
-  create(schema: RandomSchema): void {
-    writeFileSync(join(this.dir, 'schema'), schema.text);
-    execFileSync('/usr/bin/ovsdb-tool', ['create', join(this.dir, 'db'), join(this.dir, 'schema')]);
-  }
-
-  async start(db: string): Promise<void> {
-    const socket = join(this.dir, 's');
-    rmSync(socket, { force: true });
-    const env = { ...process.env, OVS_RUNDIR: this.dir, OVS_LOGDIR: this.dir, OVS_DBDIR: this.dir };
-    const args = [`--remote=punix:${socket}`, `--unixctl=${join(this.dir, 'ctl')}`, '-vconsole:off', db];
-    this.#process = spawn(this.program, args, { env, stdio: 'ignore' });
-    const child = this.#process;
-    this.ended = new Promise((resolve) => child.on('exit', resolve));
-    for (let i = 0; i < 2400 && !existsSync(socket); i++) await new Promise((resolve) => setTimeout(resolve, 25));
-    this.clients = [await RawRpc.open(socket), await RawRpc.open(socket)];
-  }
-
-  /** Once the process has ended by itself. */
-  ended: Promise<unknown> = Promise.resolve();
-
-  get isAlive(): boolean {
-    return this.#process?.exitCode === null && this.#process.signalCode === null;
-  }
-
-  async stop(): Promise<void> {
-    for (const client of this.clients) client.close();
-    const child = this.#process;
-    if (child === undefined || !this.isAlive) return;
-    const exited = new Promise((resolve) => child.on('exit', resolve));
-    child.kill();
-    await exited;
-  }
-
-  async contents(schema: RandomSchema): Promise<string[]> {
-    const list: string[] = [];
-    for (const { name } of schema.tables)
-      list.push((await this.clients[0]?.call('transact', `["${schema.name}",{"op":"select","table":"${name}","where":[]}]`)) ?? '');
-    return list;
-  }
-}
-
-/** Where the first fault stands, and what it says. */
-function fault(answer: string): { at: number; tag: string; details: string; count: number } {
-  const results = ((JSON.parse(answer) as { result?: unknown[] }).result ?? []) as ({
-    error?: string;
-    details?: string;
-    count?: number;
-  } | null)[];
-  const at = results.findIndex((result) => result?.error !== undefined);
-  return {
-    at,
-    tag: results[at]?.error ?? '',
-    details: results[at]?.details ?? '',
-    count: results.slice(0, at).reduce((sum, one) => sum + (one?.count ?? 1), 0),
-  };
-}
-
-const skeleton = (details: string): string =>
-  details.replace(/"(?:[^"\\]|\\.)*"|[0-9a-f]{8}-[0-9a-f-]{27}|-?\d[\d.e+-]*/g, '#').replace(/(?<=Table |column |delete )\w+/g, '#');
-
-/** Of several faults the reference names the one that the hashes of rows bring first: of an operation's rows, of a commit's rows. */
-function isChance(operations: readonly string[], a: string, b: string): boolean {
-  const [theirs, ours] = [fault(a), fault(b)];
-  if (theirs.at < 0 || theirs.at !== ours.at) return false;
-  const text = operations[theirs.at];
-  if (text === undefined) {
-    const head = (details: string): string => skeleton(details).split(/ (?:to have identical|row|column|because) /)[0] as string;
-    // One row lost a reference, another never had one.
-    const weakRow = ({ details }: { details: string }): string | undefined => /weak reference.* row ([0-9a-f-]{36})/i.exec(details)?.[1];
-    const [theirRow, ourRow] = [weakRow(theirs), weakRow(ours)];
-    if (theirRow !== undefined && ourRow !== undefined && theirRow !== ourRow) return true;
-    return theirs.tag === ours.tag && head(theirs.details) === head(ours.details);
-  }
-  const operation = JSON.parse(text) as { op: string };
-
-  const isOfValue = ({ tag }: { tag: string }): boolean => /^(constraint violation|range error|domain error)$/.test(tag);
-  if (operation.op === 'mutate') return isOfValue(theirs) && isOfValue(ours);
-  return false;
-}
-
 interface Tally {
   transactions: number;
   failed: number;
@@ -122,28 +32,6 @@ interface Tally {
   updates: number;
 }
 const tally: Tally = { transactions: 0, failed: 0, byChance: 0, updates: 0 };
-
-function monitorRequests(dice: Dice, schema: RandomSchema, generator: OperationGenerator, isConditional: boolean): string {
-  const tables = schema.tables.filter(() => dice.chance(75));
-  const members = tables.map((table) => {
-    const names = table.columns.map(({ name }) => name);
-    const cut = dice.below(names.length + 1);
-    const parts = dice.chance(60) ? [names.filter(() => dice.chance(60))] : [names.slice(0, cut), names.slice(cut)];
-    // Of several conditions for one table the reference takes the one that a hash order brings first.
-    const where = isConditional && dice.chance(60) ? `"where":${generator.where(table)}` : '';
-    const requests = parts.map((columns) => {
-      const request = dice.chance(15) && parts.length === 1 ? [] : [`"columns":${JSON.stringify(columns)}`];
-      if (dice.chance(30)) {
-        const kinds = ['initial', 'insert', 'delete', 'modify'].filter(() => dice.chance(50));
-        request.push(`"select":{${kinds.map((kind) => `"${kind}":${dice.chance(50)}`).join(',')}}`);
-      }
-      if (where !== '') request.push(where);
-      return `{${request.join(',')}}`;
-    });
-    return `"${table.name}":${requests.length === 1 && dice.chance(50) ? requests[0] : `[${requests.join(',')}]`}`;
-  });
-  return `{${members.join(',')}}`;
-}
 
 async function differ(seed: number): Promise<void> {
   const dice = new Dice(seed);
@@ -178,8 +66,7 @@ async function differ(seed: number): Promise<void> {
   };
   try {
     for (const side of sides) {
-      side.create(schema);
-      await side.start(join(side.dir, 'db'));
+      await side.start([side.create(schema)]);
     }
     const generator = new OperationGenerator(dice, schema);
     await same(0, 'get_schema', '["T"]');
@@ -233,8 +120,8 @@ async function differ(seed: number): Promise<void> {
     context = `seed ${seed}, on the other's log\n${schema.text}\nbefore ${before.join()}`;
     // Of two reals that become one text the reference writes a record that nobody can read.
     const isSound = spawnSync('/usr/bin/ovsdb-tool', ['compact', join(theirs.dir, 'db'), join(dir, 'compacted')]).status === 0;
-    await theirs.start(join(ours.dir, 'db'));
-    await ours.start(join(theirs.dir, 'db'));
+    await theirs.start([join(ours.dir, 'db')]);
+    await ours.start([join(theirs.dir, 'db')]);
     const onTheirs = await ours.contents(schema);
     if (isSound) assert.deepEqual(onTheirs, await theirs.contents(schema), context);
   } finally {

@@ -289,8 +289,11 @@ test('a relay of a cluster tells a client that was away what it missed', { skip 
     execFileSync('/usr/bin/ovsdb-tool', ['create-cluster', 'cluster.db', 'schema', 'tcp:127.0.0.1:26644'], { cwd: pair.dir });
     await pair.start('a', THEIRS, 'cluster.db');
     await pair.client('a', 'wait', 'R', 'connected');
-    await pair.client('a', 'transact', transact(insert('T', 'one')));
+    // A history is never larger than its database, and what that began with is a part of it.
+    await pair.client('a', 'transact', transact(...Array.from({ length: 20 }, (_, i) => insert('U', `u${i}`))));
     await pair.start('b', OURS, `relay:R:unix:${pair.dir}/a.sock`);
+    await pair.client('b', 'wait', 'R', 'connected');
+    await pair.client('a', 'transact', transact(insert('T', 'one')));
     await pair.names('b', 'T', 'one');
     const since = async (id: string): Promise<unknown[]> => {
       const answer = await new Promise<string>((resolve, reject) => {

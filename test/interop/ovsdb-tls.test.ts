@@ -211,6 +211,91 @@ test('key files named in the database', { skip }, async () => {
   }
 });
 
+test('key files that the database comes to name, names otherwise and names no more', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  try {
+    for (const name of ['a', 'b', 'c']) makeKeys(dir, name);
+    const told: string[][] = [];
+    for (const server of servers.values()) {
+      rmSync(join(dir, 'conf.db'), { force: true });
+      rmSync(join(dir, 'boot.pem'), { force: true });
+      execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+      const said: string[] = [];
+      let seen = 0;
+      const transact = (...operations: object[]): string => {
+        const done = spawnSync('/usr/bin/ovsdb-client', [
+          'transact',
+          `unix:${dir}/db.sock`,
+          JSON.stringify(['Open_vSwitch', ...operations]),
+        ]);
+        return done.stdout.toString().replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID');
+      };
+      const name = (row: object) =>
+        transact(
+          { op: 'delete', table: 'Open_vSwitch', where: [] },
+          { op: 'insert', table: 'SSL', 'uuid-name': 's', row },
+          { op: 'insert', table: 'Open_vSwitch', row: { ssl: ['named-uuid', 's'] } },
+        );
+      const files = (who: string, ca: string) => ({
+        private_key: `${dir}/${who}.key`,
+        certificate: `${dir}/${who}.pem`,
+        ca_cert: `${dir}/${ca}.pem`,
+      });
+      const args = ['private_key', 'certificate', 'ca_cert'].map((column) => `--${column.replace('_', '-')}=db:Open_vSwitch,SSL,${column}`);
+      for (const options of [args, [...args.slice(0, 2), '--bootstrap-ca-cert=db:Open_vSwitch,SSL,ca_cert']]) {
+        seen = 0;
+        await withServer(server, dir, options, async (port) => {
+          // What b, who believes a, makes of it, and what the server's log says.
+          const ask = async (title: string, who = 'b', ca = 'a-ca'): Promise<void> => {
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            const args = [
+              '-vconsole:off',
+              '--timeout=15',
+              ...keys(dir, who),
+              `--ca-cert=${dir}/${ca}.pem`,
+              'list-dbs',
+              `ssl:127.0.0.1:${port}`,
+            ];
+            const { status, stdout } = spawnSync('/usr/bin/ovsdb-client', args, { encoding: 'utf8' });
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            const log = readFileSync(`${dir}/server.log`, 'utf8').trim().split('\n');
+            const lines = log.slice(seen).map((line) =>
+              line
+                .replace(/^\S+Z\|\d+\|/, '')
+                .replaceAll(/\b\d{5}\b/g, 'PORT')
+                .replace(/error:.*/, 'error'),
+            );
+            seen = log.length;
+            said.push(`${title}: ${stdout.replaceAll('\n', ' ')}${status}`, ...lines.filter((line) => !/^(memory|vlog)/.test(line)));
+          };
+          await ask('nothing named');
+          said.push(name(files('a', 'b-ca')));
+          await ask('named');
+          said.push(name(files('a', 'c-ca')));
+          await ask('another authority');
+          await ask('one whom that knows', 'c');
+          said.push(name(files('c', 'b-ca')));
+          await ask('another key');
+          await ask('believed by who knows it', 'b', 'c-ca');
+          said.push(name(files('a', 'boot')));
+          await ask('an authority that is not there');
+          await ask('and again');
+          said.push(`bootstrapped: ${existsSync(join(dir, 'boot.pem'))}`);
+          said.push(transact({ op: 'delete', table: 'Open_vSwitch', where: [] }));
+          await ask('named no more');
+        });
+      }
+      told.push(said);
+    }
+    const [ours, theirs] = told;
+    assert.deepEqual(ours, theirs);
+    assert.match(String(ours), /named: Open_vSwitch _Server 0/);
+    assert.match(String(ours), /accept failed: Protocol not available/);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 test('ovs-vswitchd takes the keys for its controllers from the SSL table', { skip }, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
   const env = { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir, OVS_DBDIR: dir };

@@ -6,7 +6,7 @@ import { type Match, matchAll, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import type { Action } from '../../openflow/action.ts';
 import { checkActionList } from '../../openflow/action-check.ts';
-import { decodePlainActionBytes, encodeActions } from '../../openflow/codec/action-codec.ts';
+import { decodeActionBytes, encodeActions } from '../../openflow/codec/action-codec.ts';
 import { ByteReader, ByteWriter } from '../../openflow/codec/bytes.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { decodeInstructionBytes, encodeInstructions } from '../../openflow/codec/instruction-codec.ts';
@@ -67,7 +67,12 @@ function parseLists(
 
 /** parse-actions VERSION */
 export const parseActionsCommand = (version: string): number =>
-  parseLists(version, 'actions', decodePlainActionBytes, (out, actions, v) => encodeActions(out, actions, v));
+  parseLists(
+    version,
+    'actions',
+    (bytes, v) => decodeActionBytes(bytes, v, 'plain'),
+    (out, actions, v) => encodeActions(out, actions, v),
+  );
 
 /** Instructions that a flow of the first table, which matches anything, may have. */
 function checkedInstructions(bytes: Uint8Array, version: OfVersion): Action[] {

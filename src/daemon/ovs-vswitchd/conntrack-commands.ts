@@ -7,7 +7,7 @@ import { TCP_STATE_NAMES } from '../../datapath/userspace/conntrack/tcp-state.ts
 import { tupleProto } from '../../datapath/userspace/conntrack/tuple.ts';
 import { parseField } from '../../flow/field-text.ts';
 import { mustField } from '../../flow/fields.ts';
-import { dpctlWords, takeDatapath } from './datapath-names.ts';
+import { leadingOptions, takeDatapath } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MOST = 10_000_000;
@@ -17,7 +17,8 @@ function fail(text: string): never {
   throw new ConfigError(`ovs-vswitchd: ${text} (Invalid argument)`);
 }
 
-function ask(datapath: Datapath, request: CtRequestMessage): Promise<CtAnswer> {
+/** What the tracker of a datapath answers. */
+export function askConntrack(datapath: Datapath, request: CtRequestMessage): Promise<CtAnswer> {
   if (datapath.conntrack === undefined) fail('connection tracking is not supported');
   return datapath.conntrack(request);
 }
@@ -33,7 +34,7 @@ function zoneOf(words: readonly string[]): number | undefined {
 async function dump(datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>): Promise<string> {
   const verbose = flags.has('-m') || flags.has('--more');
   const timeouts = flags.has('-s') || flags.has('--statistics');
-  const { entries } = await ask(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
+  const { entries } = await askConntrack(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
   return entries.map((entry) => formatConntrack(entry, { verbose, timeouts })).join('\n');
 }
 
@@ -103,7 +104,7 @@ async function flush(datapath: Datapath, words: readonly string[]): Promise<stri
     (original.sourcePort !== undefined || original.icmpId !== undefined) &&
     (original.destinationPort !== undefined || original.icmpType !== undefined);
   const zone = zoneOf(words) ?? (isWhole ? 0 : undefined);
-  const { flushed } = await ask(datapath, { kind: 'flush', filter: { zone, original, reply } });
+  const { flushed } = await askConntrack(datapath, { kind: 'flush', filter: { zone, original, reply } });
   if (isWhole && flushed === 0) throw new ConfigError('ovs-vswitchd: failed to flush conntrack (No such file or directory)');
   return '';
 }
@@ -117,7 +118,7 @@ const PROTOCOLS: readonly (readonly [number, string])[] = [
 ];
 
 async function stats(datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>): Promise<string> {
-  const { entries } = await ask(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
+  const { entries } = await askConntrack(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
   const isVerbose = words.includes('verbose') || flags.has('-m') || flags.has('--more');
   const lines = ['Connections Stats:', `    Total: ${entries.length}`];
   for (const [proto, name] of PROTOCOLS) {
@@ -141,8 +142,10 @@ function tcpStates(entries: readonly CtEntry[]): string[] {
 }
 
 async function buckets(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const above = Number(words.find((word) => word.startsWith('gt='))?.slice(3) ?? '0');
-  const { count } = await ask(datapath, { kind: 'status' });
+  const word = words.find((one) => one.startsWith('gt=')) ?? 'gt=0';
+  if (!/^gt=\d/.test(word)) fail('datapath not found');
+  const above = Number.parseInt(word.slice(3), 10);
+  const { count } = await askConntrack(datapath, { kind: 'status' });
   // Like the reference's user-space datapath: connections are told to be in one bucket.
   const lines = ['Total Buckets: 1', `Current Connections: ${count}`, ''];
   if (count === 0) return `${lines.join('\n')}\n`;
@@ -170,7 +173,7 @@ async function setLimits(datapath: Datapath, words: readonly string[]): Promise<
       fail('failed to parse zone limit');
     }
   }
-  await ask(datapath, { kind: 'setLimits', defaultLimit, zones });
+  await askConntrack(datapath, { kind: 'setLimits', defaultLimit, zones });
   return '';
 }
 
@@ -184,7 +187,7 @@ function zoneList(words: readonly string[]): number[] {
 
 async function getLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
   const wanted = zoneList(words);
-  const { defaultLimit, zones } = await ask(datapath, { kind: 'status' });
+  const { defaultLimit, zones } = await askConntrack(datapath, { kind: 'status' });
   const lines = [`default limit=${defaultLimit ?? 0}`];
   const known = new Map(zones.map(([zone, limit, count]) => [zone, { limit, count }]));
   const shown = wanted.length > 0 ? wanted : zones.filter(([, limit]) => limit !== undefined).map(([zone]) => zone);
@@ -196,14 +199,14 @@ async function getLimits(datapath: Datapath, words: readonly string[]): Promise<
 }
 
 async function deleteLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
-  await ask(datapath, { kind: 'deleteLimits', zones: zoneList(words) });
+  await askConntrack(datapath, { kind: 'deleteLimits', zones: zoneList(words) });
   return '';
 }
 
 async function setMax(datapath: Datapath, words: readonly string[]): Promise<string> {
   const text = words[0] ?? '';
   if (!/^\d+$/.test(text)) fail('maxconns missing or malformed');
-  await ask(datapath, { kind: 'setMax', max: Number(text) });
+  await askConntrack(datapath, { kind: 'setMax', max: Number(text) });
   return 'setting maxconns successful';
 }
 
@@ -213,11 +216,11 @@ export function registerConntrackCommands(parts: CommandParts): void {
   /** `full`: with so many words behind the options the first one is a datapath, whatever it says. */
   const register = (name: string, usage: string, least: number, most: number, handler: Handler, full = most): void => {
     parts.unixctl.register(`dpctl/${name}`, usage, least, most, (args) => {
-      const { flags, words } = dpctlWords(args);
+      const { flags, words } = leadingOptions(args);
       // Of these commands the last words say what is looked for, and how much of it is told.
       const last: string[] = [];
       while (full === 1 && /^(zone=|gt=|verbose$)/.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
-      return handler(takeDatapath(parts, words, full), [...words, ...last], flags);
+      return handler(takeDatapath(parts, words, words.length === full ? full : ANY), [...words, ...last], flags);
     });
   };
   register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump, 1);
@@ -225,18 +228,18 @@ export function registerConntrackCommands(parts: CommandParts): void {
   register('ct-stats-show', '[dp] [zone=N]', 0, 3, stats, 1);
   register('ct-bkts', '[dp] [gt=N]', 0, 2, buckets, 1);
   register('ct-set-maxconns', '[dp] maxconns', 1, 2, setMax);
-  register('ct-get-maxconns', '[dp]', 0, 1, async (datapath) => String((await ask(datapath, { kind: 'status' })).max));
-  register('ct-get-nconns', '[dp]', 0, 1, async (datapath) => String((await ask(datapath, { kind: 'status' })).count));
+  register('ct-get-maxconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).max));
+  register('ct-get-nconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).count));
   const sequences = (isOn: boolean): Handler => {
     return async (datapath) => {
-      await ask(datapath, { kind: 'setSeqCheck', isOn });
+      await askConntrack(datapath, { kind: 'setSeqCheck', isOn });
       return `${isOn ? 'enabling' : 'disabling'} TCP sequence checking successful`;
     };
   };
   register('ct-enable-tcp-seq-chk', '[dp]', 0, 1, sequences(true), ANY);
   register('ct-disable-tcp-seq-chk', '[dp]', 0, 1, sequences(false), ANY);
   register('ct-get-tcp-seq-chk', '[dp]', 0, 1, async (datapath) => {
-    const { checksSequences } = await ask(datapath, { kind: 'status' });
+    const { checksSequences } = await askConntrack(datapath, { kind: 'status' });
     return `TCP sequence checking: ${checksSequences ? 'enabled' : 'disabled'}`;
   });
   register('ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...', 1, ANY, setLimits);

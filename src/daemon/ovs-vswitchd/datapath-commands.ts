@@ -4,11 +4,12 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapa
 import type { PortSummary } from '../../switch/contract.ts';
 import { describeTunnel } from '../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { dpctlWords, fullName, isSystem } from './datapath-names.ts';
+import { fullName, isSystem, leadingOptions } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
 import { registerFlowDumpCommands } from './flow-dump-commands.ts';
+import { registerFragmentCommands } from './fragment-commands.ts';
 import { bridgesByName, type CommandParts } from './parts.ts';
 import { registerUpcallCommands } from './upcall-commands.ts';
 
@@ -109,7 +110,7 @@ function openFault(parts: CommandParts, name: string): string {
 }
 
 function dpctlShow(parts: CommandParts, args: readonly string[]): string {
-  const { flags, words: names } = dpctlWords(args);
+  const { flags, words: names } = leadingOptions(args);
   const withStatistics = flags.has('-s') || flags.has('--statistics');
   const all = [...parts.host.datapaths()];
   const shown = names.map((name) => {
@@ -151,6 +152,7 @@ export function registerDatapathCommands(parts: CommandParts): void {
   registerFeatureCommands(parts);
   registerUpcallCommands(parts);
   registerConntrackCommands(parts);
+  registerFragmentCommands(parts);
   unixctl.register('revalidator/purge', '', 0, 0, purge);
   for (const [verb, isPaused] of [
     ['pause', true],

@@ -28,25 +28,36 @@ export function datapathNamed(parts: CommandParts, name: string | undefined): Da
   return only;
 }
 
-const FLAGS: ReadonlySet<string> = new Set(['-s', '--statistics', '-m', '--more', '--names', '--no-names', '--may-create', '--clear']);
-
-/** The options that a dpctl command begins with, and its other words. Throws ConfigError. */
-export function dpctlWords(args: readonly string[]): { flags: Set<string>; words: string[] } {
-  const flags = new Set<string>();
-  let at = 0;
-  for (; args[at]?.startsWith('-') === true; at++) {
-    const flag = args[at]!;
-    if (!FLAGS.has(flag)) throw new ConfigError(`Unrecognized option ${flag}`);
-    flags.add(flag);
-  }
-  return { flags, words: args.slice(at) };
-}
-
-/** Takes the optional datapath off the words of a command: there where its `most` words are, or where the first one names one. */
+/**
+ * The datapath that the first of some words may name, which is taken off them then; otherwise the only one there is. With `most` words or
+ * more the first must be one's name.
+ */
 export function takeDatapath(parts: CommandParts, words: string[], most: number): Datapath {
   const [name] = words;
-  const isNamed = [...parts.host.datapaths()].some((datapath) => fullName(datapath) === name || fullName(datapath) === `system@${name}`);
-  return datapathNamed(parts, words.length === most || isNamed ? words.shift() : undefined);
+  const isName =
+    name !== undefined && [...parts.host.datapaths()].some((one) => fullName(one) === (name.includes('@') ? name : `system@${name}`));
+  if (isName) words.shift();
+  return datapathNamed(parts, isName || words.length >= most ? name : undefined);
+}
+
+/** Options of dpctl commands. */
+const DPCTL_FLAGS: ReadonlySet<string> = new Set([
+  '-s',
+  '--statistics',
+  '-m',
+  '--more',
+  '--names',
+  '--no-names',
+  '--may-create',
+  '--clear',
+]);
+
+/** Options that stand before the other words, and those. */
+export function leadingOptions(args: readonly string[]): { flags: Set<string>; words: string[] } {
+  const first = args.findIndex((arg) => !arg.startsWith('-'));
+  const options = first < 0 ? args : args.slice(0, first);
+  for (const option of options) if (!DPCTL_FLAGS.has(option)) throw new ConfigError(`Unrecognized option ${option}`);
+  return { flags: new Set(options), words: args.slice(options.length) };
 }
 
 /** Names that flows were given by hand, by datapath. */

@@ -1,7 +1,7 @@
 // The rest of dpctl/*: caches, offload statistics, the list of commands. Text as in the running reference.
 import { ConfigError } from '../../base/errors.ts';
 import type { Datapath } from '../../datapath/datapath.ts';
-import { datapathNamed, dpctlWords, fullName } from './datapath-names.ts';
+import { datapathNamed, fullName, leadingOptions } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 /** The commands in the order in which `dpctl/list-commands` tells them. */
@@ -32,6 +32,11 @@ const COMMANDS: readonly (readonly [name: string, usage: string])[] = [
   ['ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...'],
   ['ct-del-limits', '[dp] zone=N1[,N2]...'],
   ['ct-get-limits', '[dp] [zone=N1[,N2]...]'],
+  ['ipf-set-enabled', '[dp] v4|v6'],
+  ['ipf-set-disabled', '[dp] v4|v6'],
+  ['ipf-set-min-frag', '[dp] v4|v6 minfragment'],
+  ['ipf-set-max-nfrags', '[dp] maxfrags'],
+  ['ipf-get-status', '[dp]'],
   ['list-commands', ''],
   ['parse-actions', 'actions'],
 ];
@@ -49,7 +54,7 @@ export function registerDpctlCommands(parts: CommandParts): void {
   };
   // The caches of the frame path have one size, so there is none to tell.
   unixctl.register('dpctl/cache-get-size', '[dp]', 0, 1, (args) => {
-    const [name] = dpctlWords(args).words;
+    const [name] = leadingOptions(args).words;
     return (name === undefined ? [...host.datapaths()] : [opened(name)]).map((datapath) => `${fullName(datapath)}:`).join('\n');
   });
   unixctl.register('dpctl/cache-set-size', 'dp cache <size>', 3, 3, ([name, , size = '']) => {
@@ -59,7 +64,7 @@ export function registerDpctlCommands(parts: CommandParts): void {
   });
   // No flow is carried out by a network card.
   unixctl.register('dpctl/offload-stats-show', '[dp]', 0, 1, (args) => {
-    datapathNamed(parts, dpctlWords(args).words[0]);
+    datapathNamed(parts, leadingOptions(args).words[0]);
     throw new ConfigError('ovs-vswitchd: retrieving offload statistics (Invalid argument)');
   });
 }

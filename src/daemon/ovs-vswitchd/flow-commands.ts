@@ -7,7 +7,7 @@ import type { Datapath, DpAction, DpFlow } from '../../datapath/datapath.ts';
 import { formatDpFlow, formatFlowStats } from '../../datapath/flow-text.ts';
 import { type ParsedKey, parseDpKey } from '../../datapath/key-parse.ts';
 import { W } from '../../flow/key.ts';
-import { datapathNamed, dpctlWords, flowNamed, nameFlow, takeDatapath } from './datapath-names.ts';
+import { datapathNamed, flowNamed, leadingOptions, nameFlow, takeDatapath } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
@@ -132,7 +132,7 @@ export function registerFlowCommands(parts: CommandParts): void {
     return [datapath, ...words.slice(words.length > count ? 1 : 0)];
   };
   const put = (args: readonly string[], modify: boolean): string => {
-    const { flags, words } = dpctlWords(args);
+    const { flags, words } = leadingOptions(args);
     const [datapath, flow = '', actions = ''] = split(words, 2);
     const done = commands.put(datapath, flow, actions, {
       create: !modify || flags.has('--may-create'),
@@ -145,7 +145,7 @@ export function registerFlowCommands(parts: CommandParts): void {
   unixctl.register('dpctl/add-flow', '[dp] flow actions', 2, 3, (args) => put(args, false));
   unixctl.register('dpctl/mod-flow', '[dp] flow actions', 2, 3, (args) => put(args, true));
   unixctl.register('dpctl/get-flow', '[dp] ufid', 1, 2, (args) => {
-    const { flags, words } = dpctlWords(args);
+    const { flags, words } = leadingOptions(args);
     const [datapath, text = ''] = split(words, 1);
     const ufid = /^ufid:([0-9a-f-]+)$/i.exec(text)?.[1];
     if (ufid === undefined) return 'ovs-vswitchd: parsing flow ufid';
@@ -157,7 +157,7 @@ export function registerFlowCommands(parts: CommandParts): void {
     return formatDpFlow(flow, stats, parts.clock.now(), { full: flags.has('-m') || flags.has('--more'), port });
   });
   unixctl.register('dpctl/del-flow', '[dp] flow', 1, 2, (args) => {
-    const { flags, words } = dpctlWords(args);
+    const { flags, words } = leadingOptions(args);
     const [datapath, flow = ''] = split(words, 1);
     const stats = commands.delete(datapath, flow);
     return flags.has('-s') || flags.has('--statistics') ? stats : '';
@@ -167,14 +167,14 @@ export function registerFlowCommands(parts: CommandParts): void {
     ['mod-flows', 'modify'],
   ] as const) {
     unixctl.register(`dpctl/${name}`, '[dp] file', 1, 2, (args) => {
-      const { words } = dpctlWords(args);
+      const { words } = leadingOptions(args);
       const datapath = takeDatapath(parts, words, Number.POSITIVE_INFINITY);
       const path = words.at(-1) ?? '';
       return commands.file(datapath, path, verb);
     });
   }
   unixctl.register('dpctl/del-flows', '[dp] [file]', 0, 2, (args) => {
-    const { words } = dpctlWords(args);
+    const { words } = leadingOptions(args);
     // What names no datapath is a file.
     const datapath = takeDatapath(parts, words, Number.POSITIVE_INFINITY);
     const path = words.at(-1);
@@ -184,7 +184,7 @@ export function registerFlowCommands(parts: CommandParts): void {
     return '';
   });
   unixctl.register('dpctl/parse-actions', 'actions', 1, Number.POSITIVE_INFINITY, (args) =>
-    dpctlWords(args)
+    leadingOptions(args)
       .words.map((text): readonly DpAction[] => {
         const actions = parseDpActions(text);
         if (actions === undefined) throw new DpctlError('odp_actions_from_string', INVALID);

@@ -84,7 +84,8 @@ function dpctlDumpFlows(parts: CommandParts, args: readonly string[]): string {
     else if (word.startsWith('pmd=') && thread === undefined) thread = word.slice('pmd='.length);
     else words.push(word);
   }
-  const datapath = takeDatapath(parts, words, 1);
+  // Of several words none has to be a datapath's name.
+  const datapath = takeDatapath(parts, words, words.length === 1 ? 1 : ANY);
   if (thread !== undefined && !/^\s*[-+]?\d+$/.test(thread)) throw new ConfigError('');
   if (thread !== undefined && Number(thread) !== -1) return '';
   const wanted = filter === undefined ? undefined : flowFilter(filter, namedPorts(parts, datapath));

@@ -227,7 +227,7 @@ async function start(context: DaemonContext): Promise<void> {
       sayPortMoved(target);
       return connectStream(target, OPENFLOW_PORT, dscp);
     },
-    listen: (target, onStream, dscp) => listenPolled(target, onStream, OPENFLOW_PORT, dscp),
+    listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
     openDatapath: (type): Datapath => {
       if (type === 'dummy' || wantedOptions.dummyOverride) {
         const datapath = new DummyDatapath(clock, `ovs-${type}`, type);

@@ -107,6 +107,9 @@ function memoryText(daemon: OvsdbDaemon): string {
   const monitors = [...daemon.server.sessions].reduce((sum, session) => sum + session.monitorCount, 0);
   const sessions = daemon.server.sessions.size;
   const triggers = [...daemon.server.sessions].reduce((sum, session) => sum + session.waitingCount, 0);
+  const histories = [...daemon.relays.values()].map(({ history }) => history.size);
+  const remembered = histories.reduce((sum, { transactions }) => sum + transactions, 0);
+  const rememberedAtoms = histories.reduce((sum, { atoms }) => sum + atoms, 0);
   const some = (name: string, count: number): string => (count === 0 ? '' : ` ${name}:${count}`);
-  return `atoms:${atoms} cells:${cells} monitors:${monitors} n-weak-refs:${weak}${some('sessions', sessions)}${some('triggers', triggers)}`;
+  return `atoms:${atoms} cells:${cells} monitors:${monitors} n-weak-refs:${weak}${some('sessions', sessions)}${some('triggers', triggers)}${some('txn-history', remembered)}${some('txn-history-atoms', rememberedAtoms)}`;
 }

@@ -15,6 +15,7 @@ import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { OvsdbServer } from '../../ovsdb/server/server.ts';
+import { REPLAY_OPTIONS } from '../plumbing/options.ts';
 import { SIGNAL_TEXT } from '../plumbing/parent.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
@@ -41,6 +42,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'active' },
   { name: 'no-dbs' },
   { name: 'disable-file-column-diff' },
+  ...REPLAY_OPTIONS,
 ];
 
 /** All that the running server is; the commands work on it. */

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { ZERO_UUID } from '../../ovsdb/engine/atom.ts';
-import { Database } from '../../ovsdb/engine/database.ts';
+import { Database, type Row } from '../../ovsdb/engine/database.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
 import { type Json, jsonObject } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
@@ -35,6 +35,10 @@ interface Waiting {
 export function parseRelay(text: string): { name: string; remotes: string[] } | undefined {
   const match = /^relay:([^:]+):(.+)$/.exec(text);
   return match === null ? undefined : { name: match[1] ?? '', remotes: (match[2] ?? '').split(',') };
+}
+
+function* allRows(database: Database): Iterable<Row> {
+  for (const table of database.tables.values()) yield* table.rows.values();
 }
 
 export class Relay implements RelaySource {
@@ -104,7 +108,7 @@ export class Relay implements RelaySource {
       this.#apply(database, updates, lastId);
     } else {
       applyTableUpdates(database, updates, database.tables.values());
-      this.history.reset(lastId);
+      this.history.reset(lastId, allRows(database));
     }
     if (!isSame) this.#supply(database, schemaText);
     for (const { method, params } of this.#early?.splice(0) ?? []) this.#update(method, params);

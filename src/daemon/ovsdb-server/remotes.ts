@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { strerror } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { LogLimit } from '../../base/log-limit.ts';
 import { Reconnect } from '../../base/reconnect.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
 import { connectStream } from '../../host/socket.ts';
@@ -15,8 +16,11 @@ import type { ServerSession } from '../../ovsdb/server/server-session.ts';
 const log = logger('ovsdb_jsonrpc_server');
 const socketLog = logger('socket_util');
 const streamLog = logger('stream_unix');
+const rpcLog = logger('jsonrpc');
 const reconnectLog = logger('reconnect');
 const DEFAULT_PORT = 6640;
+const acceptFaults = new LogLimit(5, 5);
+const handshakeFaults = new LogLimit(5, 5);
 const LISTEN_RETRY_MS = 1000;
 const DEFAULT_PROBE_MS = 5000;
 const MAX_BACKOFF_MS = 8000;
@@ -102,7 +106,10 @@ export class Remote {
       return '';
     }
     try {
-      this.#listener = await listenPolled(this.target, (stream) => this.#accept(stream), DEFAULT_PORT);
+      this.#listener = await listenPolled(this.target, (stream) => this.#accept(stream), {
+        defaultPort: DEFAULT_PORT,
+        onFault: (name, error, isPeer) => this.#sayRefused(name, strerror(error.errno), isPeer),
+      });
       if (this.#isClosed) this.#listener.close();
       // Only of a port that the kernel chose.
       if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0?(:|$)/.test(this.target))
@@ -117,6 +124,15 @@ export class Remote {
       if (!this.#isClosed) this.#cancelRetry = this.#clock.after(LISTEN_RETRY_MS, () => void this.start(false));
       return this.#listenError;
     }
+  }
+
+  #sayRefused(name: string, why: string, isPeer: boolean): void {
+    if (!isPeer) {
+      acceptFaults.write(log, 'warn', `${name}: accept failed: ${why}`);
+      return;
+    }
+    handshakeFaults.write(rpcLog, 'warn', `${name}: receive error: ${why}`);
+    reconnectLog.warn(`${name}: connection dropped (${why})`);
   }
 
   /** What the reference says of the system call that failed. */

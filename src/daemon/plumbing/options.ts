@@ -51,6 +51,12 @@ export const SSL_OPTIONS: readonly OptionSpec[] = [
   { name: 'bootstrap-ca-cert', argument: 'required' },
 ];
 
+/** For programs that can be recorded and replayed. */
+export const REPLAY_OPTIONS: readonly OptionSpec[] = [
+  { name: 'record', argument: 'optional' },
+  { name: 'replay', argument: 'optional' },
+];
+
 /** The section of --help on where keys are. */
 export const KEYS_USAGE = `PKI configuration (required to use SSL):
   -p, --private-key=FILE  file with private key

@@ -51,15 +51,13 @@ export function fitsPlan({ zeros }: FlowPlan, words: Int32Array): boolean {
   return true;
 }
 
-/** The key of the kernel's map. */
-export function planKey({ kept }: FlowPlan, words: Int32Array): Uint8Array {
-  const bytes = new Uint8Array(kept.length * 4);
+/** Writes the key of the kernel's map. */
+export function writeKey({ kept }: FlowPlan, words: Int32Array, bytes: Uint8Array, at: number): void {
   for (let i = 0; i < kept.length; i++) {
     const value = words[kept[i]!]!;
-    bytes[i * 4] = value >>> 24;
-    bytes[i * 4 + 1] = value >>> 16;
-    bytes[i * 4 + 2] = value >>> 8;
-    bytes[i * 4 + 3] = value;
+    bytes[at + i * 4] = value >>> 24;
+    bytes[at + i * 4 + 1] = value >>> 16;
+    bytes[at + i * 4 + 2] = value >>> 8;
+    bytes[at + i * 4 + 3] = value;
   }
-  return bytes;
 }

@@ -14,7 +14,7 @@ import { closeObject, createMap, deleteElement, loadProgram, updateElement } fro
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
-import { type DpAction, MAX_FLOWS } from '../datapath.ts';
+import { areSurelySame, type DpAction, MAX_FLOWS } from '../datapath.ts';
 import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
@@ -23,8 +23,9 @@ import { ActionPool, type PooledActions } from './action-pool.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './action-shape.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
-import { type FlowPlan, fitsPlan, planFlow, planKey } from './flow-plan.ts';
+import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
 import { IndexPool } from './index-pool.ts';
+import { KeySlab } from './key-slab.ts';
 import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './map-layout.ts';
 import { idleMask, isWorthReordering, type MaskUse } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
@@ -37,11 +38,15 @@ const REORDER_MS = 5000;
 const LIMIT_MS = 60_000;
 const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
+const NONE: readonly CounterPlace[] = [];
+
 interface Mask extends MaskSpec, MaskUse {
   name: string;
   fd: number;
   /** Those that the kernel carries. */
-  flows: Set<Installed>;
+  flows: Installed[];
+  /** Of its flows, those that user space has among them. */
+  keys: KeySlab;
   hits: number;
   hitsBefore: number;
 }
@@ -49,13 +54,16 @@ interface Mask extends MaskSpec, MaskUse {
 interface Installed {
   id: number;
   mask: Mask;
-  key: Uint8Array;
+  /** Place of its key in the mask's. */
+  key: number;
+  /** Place among the mask's flows, while the kernel carries it. */
+  place: number;
   /** Place of its counters. */
   counters: number;
   /** Undefined while user space has the flow: the counters are kept. */
   actions: PooledActions | undefined;
   /** What a predecessor's programs count for it, until that is added to its own counters. */
-  former: CounterPlace[];
+  former: readonly CounterPlace[];
   /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
   port: number;
 }
@@ -220,14 +228,17 @@ export class KernelFlows {
       this.commit();
       const mask = this.#mask([...flow.mask.words], [...flow.mask.masks]);
       if (mask === undefined) return 'too_many_masks';
+      const key = mask.keys.take();
+      mask.keys.bytes.set(flow.mask.keys.key(flow.key), key);
       flow.mask = mask;
+      flow.key = key;
     }
     const list = this.#actions.take(shaped);
     const reason = typeof list === 'string' ? list : this.#enter(flow, list);
     const isKnown = this.#flows.get(id) !== undefined;
     if (reason !== undefined) {
       if (typeof list !== 'string') this.#actions.give(list);
-      if (!isKnown) this.#counterIndices.give(flow.counters);
+      if (!isKnown) this.#forget(flow);
     } else if (!isKnown) {
       this.#flows.set(flow);
     }
@@ -235,7 +246,7 @@ export class KernelFlows {
   }
 
   #shape(actions: readonly DpAction[]): ShapedActions | string {
-    if (this.#lastActions === undefined || !isSurelySame(this.#lastActions, actions)) {
+    if (this.#lastActions === undefined || !areSurelySame(this.#lastActions, actions)) {
       this.#lastShaped = shapeActions(actions, this.#device, this.#meter);
       this.#lastActions = actions;
       this.#commitSoon();
@@ -274,9 +285,13 @@ export class KernelFlows {
     }
     const counters = this.#counterIndices.take();
     if (counters === undefined) return 'too_many_flows';
-    this.#counters.words.fill(0, counters * COUNTER_WORDS, (counters + 1) * COUNTER_WORDS);
+    const { words: counted } = this.#counters;
+    for (let i = 0; i < COUNTER_WORDS; i++) counted[counters * COUNTER_WORDS + i] = 0;
     const isFirst = recirc < 0 || words[recirc] === 0;
-    return { id, mask: plan.mask, key: planKey(plan, words), counters, actions: undefined, former: [], port: isFirst ? port : 0 };
+    const { mask } = plan;
+    const key = mask.keys.take();
+    writeKey(plan, words, mask.keys.bytes, key);
+    return { id, mask, key, place: -1, counters, actions: undefined, former: NONE, port: isFirst ? port : 0 };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
@@ -286,7 +301,7 @@ export class KernelFlows {
       this.commit();
       this.#setEntry(flow, list);
       try {
-        updateElement(mask.fd, flow.key, new Uint8Array(this.#entry.buffer));
+        updateElement(mask.fd, mask.keys.key(flow.key), new Uint8Array(this.#entry.buffer));
       } catch (error) {
         log.dbg(() => `flow not changed: ${errorText(error)}`);
         return 'map_full';
@@ -295,14 +310,14 @@ export class KernelFlows {
       flow.actions = list;
       return undefined;
     }
-    if (!this.#batch.fits(mask.fd, flow.key.length)) this.commit();
+    if (!this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
     this.#holds.begin(flow);
     this.#setEntry(flow, list);
-    this.#batch.add(mask.fd, flow.key, this.#entry);
+    this.#batch.add(mask.fd, mask.keys.bytes, flow.key, mask.keys.size, this.#entry);
     this.#commitSoon();
     this.#batched.push(flow);
     flow.actions = list;
-    mask.flows.add(flow);
+    flow.place = mask.flows.push(flow) - 1;
     this.#activeCount++;
     return undefined;
   }
@@ -323,18 +338,16 @@ export class KernelFlows {
     this.#isCommitting = false;
     this.#lastActions = undefined;
     if (this.#batch.length === 0) return;
-    const batched = this.#batched.splice(0);
-    const failed = this.#batch.send();
-    for (const key of failed) {
-      const flow = batched.find((one) => one.key === key);
+    for (const index of this.#batch.send()) {
+      const flow = this.#batched[index]!;
       log.dbg(() => 'flow not taken');
       this.#refuse('map_full');
-      if (flow === undefined) continue;
       this.#actions.give(flow.actions!);
       flow.actions = undefined;
       this.#activeCount--;
-      flow.mask.flows.delete(flow);
+      leaveMask(flow);
     }
+    this.#batched.length = 0;
     if (this.#reload === undefined) this.#holds.releaseAll();
   }
 
@@ -342,11 +355,11 @@ export class KernelFlows {
   #deactivate(flow: Installed): void {
     this.commit();
     if (flow.actions === undefined) return;
-    deleteElement(flow.mask.fd, flow.key);
+    deleteElement(flow.mask.fd, flow.mask.keys.key(flow.key));
     this.#actions.give(flow.actions);
     flow.actions = undefined;
     this.#activeCount--;
-    flow.mask.flows.delete(flow);
+    leaveMask(flow);
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
@@ -361,14 +374,25 @@ export class KernelFlows {
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const mask = { name, map, words, masks, fd, flows: new Set<Installed>(), hits: 0, hitsBefore: 0, busyMs: performance.now() };
+    const mask = {
+      name,
+      map,
+      words,
+      masks,
+      fd,
+      flows: [],
+      keys: new KeySlab(words.length * 4),
+      hits: 0,
+      hitsBefore: 0,
+      busyMs: performance.now(),
+    };
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
   }
 
   #dropMask(mask: Mask): void {
-    for (const flow of mask.flows) this.#deactivate(flow);
+    for (let flow = mask.flows.at(-1); flow !== undefined; flow = mask.flows.at(-1)) this.#deactivate(flow);
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -380,7 +404,7 @@ export class KernelFlows {
   #dropIdleMask(): void {
     const idle = idleMask(this.#masks.values(), performance.now(), this.#idleMs, (mask) => this.#hits(mask));
     if (idle === undefined) return;
-    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.size);
+    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.length);
     this.#dropMask(idle);
   }
 
@@ -393,7 +417,7 @@ export class KernelFlows {
   }
 
   #dropEmptyMasks(): void {
-    for (const mask of [...this.#masks.values()]) if (mask.flows.size === 0) this.#dropMask(mask);
+    for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0) this.#dropMask(mask);
   }
 
   #reloadSoon(): void {
@@ -440,7 +464,7 @@ export class KernelFlows {
 
   /** Masks, those with the most hits in the last interval first. */
   #ordered(): Mask[] {
-    return [...this.#masks.values()].sort((a, b) => b.hits - a.hits || b.flows.size - a.flows.size);
+    return [...this.#masks.values()].sort((a, b) => b.hits - a.hits || b.flows.length - a.flows.length);
   }
 
   /** At regular times. */
@@ -452,7 +476,7 @@ export class KernelFlows {
       // Flows that have gone took their frames with them.
       mask.hits = Math.max(0, hits - mask.hitsBefore);
       mask.hitsBefore = hits;
-      if (mask.flows.size === 0) empty++;
+      if (mask.flows.length === 0) empty++;
     }
     if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.reload();
   }
@@ -461,8 +485,13 @@ export class KernelFlows {
     const flow = this.#flows.get(id);
     if (flow === undefined) return;
     this.#deactivate(flow);
-    this.#counterIndices.give(flow.counters);
+    this.#forget(flow);
     this.#flows.delete(id);
+  }
+
+  #forget({ mask, key, counters }: Installed): void {
+    mask.keys.give(key);
+    this.#counterIndices.give(counters);
   }
 
   clear(): void {
@@ -517,7 +546,7 @@ export class KernelFlows {
     if (flow === undefined) return false;
     // Before it is free it has to be there.
     this.commit();
-    flow.former.push(place);
+    flow.former = [...flow.former, place];
     this.#holds.free(flow);
     return true;
   }
@@ -526,7 +555,7 @@ export class KernelFlows {
   absorbFormer(): void {
     for (const flow of this.#flows.values()) {
       for (const place of flow.former) addCounters(this.#place(flow), readCounters(place));
-      flow.former = [];
+      flow.former = NONE;
     }
   }
 
@@ -560,13 +589,10 @@ export class KernelFlows {
   }
 }
 
-/** Whether two lists are surely the same: outputs to the same ports. */
-function isSurelySame(a: readonly DpAction[], b: readonly DpAction[]): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i]!, b[i]!];
-    if (x.kind !== 'output' || y.kind !== 'output' || x.port !== y.port) return false;
-  }
-  return true;
+/** The last of the mask's flows takes its place. */
+function leaveMask({ mask: { flows }, place }: Installed): void {
+  const last = flows.pop()!;
+  if (place === flows.length) return;
+  flows[place] = last;
+  last.place = place;
 }

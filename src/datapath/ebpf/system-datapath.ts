@@ -4,7 +4,6 @@
 // received there; what user space sends leaves through the same devices.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import type { Key } from '../../flow/key.ts';
 import { closeFd } from '../../host/ffi.ts';
 import { changeInterfaceFlags, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
 import { openSendSocket } from '../../netdev/send-socket.ts';
@@ -22,6 +21,7 @@ import type {
   FlowId,
 } from '../datapath.ts';
 import type { OpenedDevice } from '../userspace/attach.ts';
+import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
 import { type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
@@ -152,11 +152,9 @@ export class SystemDatapath extends NetdevDatapath {
     this.#kernel.flows.setVlanLimit(limit);
   }
 
-  override flowPut(key: Key, mask: Key, actions: readonly DpAction[]): FlowId {
-    const id = super.flowPut(key, mask, actions);
+  protected override flowBooked(id: FlowId, match: PackedMatch, actions: readonly DpAction[]): void {
     this.#meterUsers.put(id, actions);
-    this.#kernel.flows.putPacked(id, this.flowMatch(id)!, actions);
-    return id;
+    this.#kernel.flows.putPacked(id, match, actions);
   }
 
   protected override flowsPut(): void {

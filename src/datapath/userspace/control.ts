@@ -23,7 +23,8 @@ import { FlowRegistry, type PackedMatch } from './flow-registry.ts';
 import { DROP_REASONS, MAX_BANDS, MAX_METERS, MAX_PORTS, METER, PORT, type SharedState, STAT } from './shared-state.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
 
-const UPCALL_BATCH = 64;
+/** What a batch costs besides is shared by so many; it takes a millisecond or two. */
+const UPCALL_BATCH = 256;
 
 export abstract class UserspaceControl implements Datapath {
   readonly type: string;
@@ -128,11 +129,16 @@ export abstract class UserspaceControl implements Datapath {
   }
 
   flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId {
-    const { id, slot, replaced, indices, masks, words } = this.#flows.put(key, mask, actions, sample);
+    const booked = this.#flows.put(key, mask, actions, sample);
+    const { id, slot, replaced, indices, masks, words } = booked;
     if (replaced !== undefined) this.flowReplaced(replaced);
     this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
+    this.flowBooked(id, booked, actions);
     return id;
   }
+
+  /** A flow has been put; its match holds until this returns. */
+  protected flowBooked(_id: FlowId, _match: PackedMatch, _actions: readonly DpAction[]): void {}
 
   /** The flows that a batch of upcalls brought have all been put. */
   protected flowsPut(): void {}

@@ -11,13 +11,14 @@
 //
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
-import { extractKey, layoutL4, setVlanLimit } from '../../flow/extract.ts';
+import { extractKey, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { UpcallOrder } from '../../netdev/punt-ring.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
+import { adopt, assemble, isFragment, resume } from './conntrack/fragments.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
 import { flowHash } from './flow-hash.ts';
@@ -29,7 +30,7 @@ import { compileActions, OP, type Op } from './program.ts';
 import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
-import { copyWalk, newWalk, type Walk } from './walk.ts';
+import { copyWalk, extractWalk, newWalk, refreshWalk, segmentLength, type Walk } from './walk.ts';
 
 /** Where frames go out. `send` may keep a reference to the packet's memory until `flush`, and then sets `isQueued`. */
 export interface FramePort {
@@ -58,6 +59,8 @@ export class UserspaceCore {
   readonly #flushable: FramePort[] = [];
   readonly #scratch: Walk[] = [];
   readonly #top: Walk;
+  /** What fragments make together. */
+  #whole: Walk | undefined;
   /** Packets of frames of the control plane's; the first so many may be queued somewhere. */
   readonly #executed: Packet[] = [];
   #executedCount = 0;
@@ -193,7 +196,7 @@ export class UserspaceCore {
       this.drop('ring_stale');
       return;
     }
-    walk.layout = this.#extract(walk);
+    walk.layout = extractWalk(walk);
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
@@ -209,7 +212,7 @@ export class UserspaceCore {
     key[W.CT_ZONE] = packet.ctZone;
     key[W.CT_MARK] = packet.ctMark;
     this.conntrack.nowMs = this.nowMs;
-    this.conntrack.recall(packet, key, this.#extract(walk));
+    this.conntrack.recall(packet, key, extractWalk(walk));
     this.#hasCtKey = true;
   }
 
@@ -243,7 +246,7 @@ export class UserspaceCore {
     this.#hasTunnelKey = true;
     this.#hasCtKey = true;
     walk.packetType = key[W.PACKET_TYPE]!;
-    walk.layout = this.#extract(walk);
+    walk.layout = extractWalk(walk);
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
@@ -271,7 +274,7 @@ export class UserspaceCore {
   #lookup(walk: Walk, depth: number): void {
     const { packet, key } = walk;
     const { stats, flows: counters } = this.state;
-    walk.layout = this.#extract(walk);
+    walk.layout = extractWalk(walk);
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
@@ -317,7 +320,7 @@ export class UserspaceCore {
           this.#output(op.a, walk);
           break;
         case OP.userspace:
-          this.#refresh(walk);
+          refreshWalk(walk);
           if (!this.#upcalls.put('action', walk.packet, walk.key, op.cookie)) {
             this.state.stats[STAT.lost]! += 1;
             this.drop('upcall_queue_full');
@@ -335,7 +338,7 @@ export class UserspaceCore {
           popVlan(walk.packet);
           break;
         case OP.pushMpls:
-          this.#refresh(walk);
+          refreshWalk(walk);
           this.#claim(walk);
           if (!pushMpls(walk.packet, walk.layout, op.a, op.b)) {
             this.drop('malformed');
@@ -343,13 +346,13 @@ export class UserspaceCore {
           }
           break;
         case OP.popMpls:
-          this.#refresh(walk);
+          refreshWalk(walk);
           this.#claim(walk);
           popMpls(walk.packet, walk.layout, op.a);
           if (walk.packetType !== 0) walk.packetType = 0x10000 | op.a;
           break;
         case OP.set:
-          this.#refresh(walk);
+          refreshWalk(walk);
           this.#claim(walk);
           setFields(walk.packet, walk.key, walk.layout, op.words);
           break;
@@ -372,13 +375,13 @@ export class UserspaceCore {
           if (this.#chance(op.a)) this.#nested(op, op.actions, walk, depth, isLast);
           break;
         case OP.checkPktLen:
-          this.#nested(op, this.#segmentLength(walk) > op.a ? op.actions : op.otherwise, walk, depth, isLast);
+          this.#nested(op, segmentLength(walk) > op.a ? op.actions : op.otherwise, walk, depth, isLast);
           break;
         case OP.trunc:
           walk.trunc = op.a;
           break;
         case OP.hash:
-          this.#refresh(walk);
+          refreshWalk(walk);
           walk.key[W.DP_HASH] = op.a === SYMMETRIC ? hashFields(walk.key, 'symmetric_l3l4+udp', op.b) || 1 : flowHash(walk.key, op.b);
           break;
         case OP.drop:
@@ -391,6 +394,8 @@ export class UserspaceCore {
           }
           break;
         case OP.ct:
+          refreshWalk(walk);
+          if (isFragment(walk.key) && this.#hold(walk, op.ct!, ops, i + 1, depth)) return;
           this.#track(walk, op.ct!);
           break;
         case OP.ctClear:
@@ -398,7 +403,7 @@ export class UserspaceCore {
           walk.key.fill(0, W.CT_LABEL, W.TUN_ID);
           break;
         case OP.popEth:
-          this.#refresh(walk);
+          refreshWalk(walk);
           this.#claim(walk);
           walk.packetType = popEth(walk.packet, walk.layout, walk.packetType);
           break;
@@ -429,7 +434,7 @@ export class UserspaceCore {
           break;
         }
         case OP.tunnelPush:
-          this.#refresh(walk);
+          refreshWalk(walk);
           this.#claim(walk);
           if (!pushTunnel(walk.packet, walk.key, op.header)) {
             this.drop('malformed');
@@ -480,42 +485,39 @@ export class UserspaceCore {
     walk.packet.isQueued = false;
   }
 
-  #refresh(walk: Walk): void {
-    if (!walk.isStale) return;
-    walk.layout = this.#extract(walk);
-    walk.isStale = false;
+  /** A fragment waits for the rest of its packet, or is the last of it: then they all go on. False: it is tracked as it is. */
+  #hold(walk: Walk, request: CtRequest, ops: readonly Op[], next: number, depth: number): boolean {
+    const { fragments } = this.conntrack;
+    fragments.expire(this.nowMs);
+    const parts = fragments.take(walk, request.zone, this.nowMs);
+    if (parts === undefined) return false;
+    if (parts === 'held') return true;
+    if (depth >= MAX_DEPTH) {
+      this.drop('recirc_limit', parts.length);
+      return true;
+    }
+    this.#whole ??= newWalk(newPacket());
+    const whole = this.#whole;
+    assemble(parts, whole);
+    whole.layout = extractWalk(whole);
+    this.#track(whole, request);
+    adopt(parts, whole, request.nat !== undefined);
+    const rest = ops.slice(next);
+    for (const part of parts) {
+      const own = this.#own(depth);
+      resume(part, own);
+      this.#run(rest, own, depth + 1);
+    }
+    return true;
   }
 
-  #extract(walk: Walk): number {
-    const { packet, key, packetType } = walk;
-    const layout = extractKey(packet.bytes, packet.start, packet.length, key);
-    if (packetType === 0) return layout;
-    key[W.ETH] = 0;
-    key[W.ETH + 1] = 0;
-    key[W.ETH + 2] = 0;
-    key[W.PACKET_TYPE] = packetType;
-    return layout;
-  }
-
+  /** The key and the layout are those of the packet as it is. */
   #track(walk: Walk, request: CtRequest): void {
-    this.#refresh(walk);
     // A packet that may be rewritten must not be one that somebody still means to send.
     if (request.nat !== undefined) this.#claim(walk);
     this.conntrack.nowMs = this.nowMs;
     this.conntrack.execute(walk.packet, walk.key, walk.layout, request);
     this.#hasCtKey = true;
-  }
-
-  /** What a frame's length counts as: that of one segment, where it will be cut into some. */
-  #segmentLength(walk: Walk): number {
-    const { packet } = walk;
-    if (packet.gsoType === 0) return packet.length;
-    this.#refresh(walk);
-    const l4 = layoutL4(walk.layout);
-    if (l4 === 0) return packet.length;
-    const isTcp = (walk.key[W.TYPE]! & 0xff) === 6;
-    const header = isTcp ? (packet.bytes[packet.start + l4 + 12]! >>> 4) * 4 : 8;
-    return Math.min(packet.length, l4 + header + packet.gsoSize);
   }
 
   /** Takes an outer header off and looks the frame up again as one of the tunnel's port. */
@@ -525,7 +527,7 @@ export class UserspaceCore {
       return;
     }
     const next = isLast ? walk : this.#copy(walk, depth);
-    this.#refresh(next);
+    refreshWalk(next);
     this.#claim(next);
     const tunnel = popTunnel(next.packet, next.key, next.layout, op.group as TunnelProtocol);
     if (tunnel === undefined) {
@@ -570,13 +572,19 @@ export class UserspaceCore {
     }
   }
 
-  #copy(walk: Walk, depth: number): Walk {
-    let copy = this.#scratch[depth];
-    if (copy === undefined) {
-      copy = newWalk(this.#newPacket());
-      this.#scratch[depth] = copy;
+  /** What lists at this depth may copy a packet into. */
+  #own(depth: number): Walk {
+    let own = this.#scratch[depth];
+    if (own === undefined) {
+      own = newWalk(this.#newPacket());
+      this.#scratch[depth] = own;
     }
-    if (copy.packet.isQueued) this.flush();
+    if (own.packet.isQueued) this.flush();
+    return own;
+  }
+
+  #copy(walk: Walk, depth: number): Walk {
+    const copy = this.#own(depth);
     copyWalk(walk, copy);
     return copy;
   }

@@ -9,6 +9,7 @@ import { type DpAction, type DpFlow, type DpFlowStats, type FlowId, MAX_FLOWS, s
 import { FlowSlots } from '../flow-slots.ts';
 import { packMatch } from './flow-table.ts';
 import { FLOW, type SharedState } from './shared-state.ts';
+import { WordArena } from './word-arena.ts';
 
 /** A mask and the words of a key below it. One object of `indices` for each mask: compare by identity. */
 export interface PackedMatch {
@@ -17,14 +18,17 @@ export interface PackedMatch {
   words: Int32Array;
 }
 
+const NO_WORDS: Key = new Uint32Array(0);
+
 interface Record {
   id: FlowId;
   under: Mask;
   /** In the mask's table. */
   index: number;
   actions: readonly DpAction[];
-  /** The first words of the key that it was made for, up to the last that is not 0. */
-  sample: Key | undefined;
+  /** Where the key stands that it was made for, and how many words that has up to the last that is not 0; 0 = none. */
+  sample: number;
+  sampleLength: number;
 }
 
 /** A mask with its flows. */
@@ -43,6 +47,7 @@ export class FlowRegistry {
   readonly #flows = new FlowSlots<Record>();
   readonly #masks = new Map<string, Mask>();
   #latest: Mask | undefined;
+  readonly #samples = new WordArena();
   readonly #freeSlots: number[] = [];
   #nextSlot = 0;
   #nextId = 1;
@@ -77,8 +82,9 @@ export class FlowRegistry {
       // Not before: a mask that is refused a flow must not stay.
       if (table.count === 0) this.#masks.set(under.name, under);
       index = table.add();
-    }
-    const record: Record = { id, under, index, actions, sample: sample === undefined ? undefined : sample.slice(0, usedWords(sample)) };
+    } else this.#samples.give(before.sample, before.sampleLength);
+    const sampleLength = sample === undefined ? 0 : usedWords(sample);
+    const record: Record = { id, under, index, actions, sample: this.#samples.put(sample ?? NO_WORDS, sampleLength), sampleLength };
     records[index] = record;
     this.#flows.set(record);
     return { id, slot, replaced: before?.id, indices, masks, words: wordsOf(record) };
@@ -109,6 +115,7 @@ export class FlowRegistry {
     const { under, index } = record;
     const slot = slotOf(id);
     this.#flows.delete(id);
+    this.#samples.give(record.sample, record.sampleLength);
     under.records[index] = undefined;
     under.table.remove(index);
     if (under.table.count === 0) this.#masks.delete(under.name);
@@ -119,6 +126,7 @@ export class FlowRegistry {
   clear(): void {
     this.#flows.clear();
     this.#masks.clear();
+    this.#samples.clear();
     this.#latest = undefined;
     this.#freeSlots.length = 0;
     this.#nextSlot = 0;
@@ -150,7 +158,18 @@ export class FlowRegistry {
   /** All, in the order in which they were put. */
   *flows(): Iterable<DpFlow> {
     const all = [...this.#flows.values()].sort((a, b) => a.id - b.id);
-    for (const record of all) if (this.#flows.get(record.id) === record) yield toFlow(record);
+    for (const record of all) if (this.#flows.get(record.id) === record) yield this.#toFlow(record);
+  }
+
+  #toFlow({ id, under, index, actions, sample, sampleLength }: Record): DpFlow {
+    const key = newKey();
+    under.table.write(index, key);
+    const flow: DpFlow = { id, key, mask: under.mask, actions };
+    if (sampleLength > 0) {
+      flow.sample = newKey();
+      this.#samples.read(sample, sampleLength, flow.sample);
+    }
+    return flow;
   }
 
   packets(id: FlowId): number {
@@ -171,17 +190,6 @@ export class FlowRegistry {
 function wordsOf({ under, index }: Record): Int32Array {
   const { table } = under;
   return table.words.subarray(index * table.width, (index + 1) * table.width);
-}
-
-function toFlow({ id, under, index, actions, sample }: Record): DpFlow {
-  const key = newKey();
-  under.table.write(index, key);
-  const flow: DpFlow = { id, key, mask: under.mask, actions };
-  if (sample !== undefined) {
-    flow.sample = newKey();
-    flow.sample.set(sample);
-  }
-  return flow;
 }
 
 function usedWords(key: Key): number {

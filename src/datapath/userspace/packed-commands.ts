@@ -5,7 +5,7 @@
 //   frame: 2 | actions' number | csumStart | csumOffset | gsoType | gsoSize | words of the key that are not 0 | each with its index |
 //          length | bytes, filled up to whole words
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
-import type { DpAction, FrameOffload } from '../datapath.ts';
+import { areSurelySame, type DpAction, type FrameOffload } from '../datapath.ts';
 import type { Command } from './command.ts';
 import type { UserspaceCore } from './core.ts';
 
@@ -104,21 +104,9 @@ export class CommandPacker {
 
   #list(actions: readonly DpAction[]): number {
     const last = this.#actions.length - 1;
-    if (last >= 0 && isSame(this.#actions[last]!, actions)) return last;
+    if (last >= 0 && areSurelySame(this.#actions[last]!, actions)) return last;
     return this.#actions.push(actions) - 1;
   }
-}
-
-/** Whether two lists are surely the same: the same object, or outputs to the same ports. */
-function isSame(a: readonly DpAction[], b: readonly DpAction[]): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    const x = a[i]!;
-    const y = b[i]!;
-    if (x.kind !== 'output' || y.kind !== 'output' || x.port !== y.port) return false;
-  }
-  return true;
 }
 
 const scratchKey: Key = new Uint32Array(KEY_WORDS);

@@ -7,7 +7,7 @@
 // Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | 0 | key | frame.
 // A size of 0 sends the reader to the start of the ring.
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
-import type { Packet } from '../../netdev/packet.ts';
+import { copyBytes, type Packet } from '../../netdev/packet.ts';
 import { type Upcall, USERSPACE_REASONS, type UserspaceCookie } from '../datapath.ts';
 import { MAX_PORTS } from './shared-state.ts';
 
@@ -25,7 +25,7 @@ const READ = 1;
 const WOKEN = 2;
 const IN_KERNEL = 3;
 /** Misses of a batch whose memory is kept, and the longest frame among them. */
-const MOST_MISSES = 64;
+const MOST_MISSES = 256;
 const MOST_FRAME = 2048;
 
 export class UpcallQueue {
@@ -67,7 +67,7 @@ export class UpcallQueue {
     w[word + 6] = packet.length;
     for (let i = 0; i < W.DP_END; i++) w[word + HEADER_WORDS + i] = key[i]!;
     const frameAt = (word + RECORD_FIXED) * 4;
-    this.#bytes.set(packet.bytes.subarray(packet.start, packet.start + packet.length), frameAt);
+    copyBytes(packet.bytes, packet.start, this.#bytes, frameAt, packet.length);
     Atomics.add(this.#control, 8 + port, size);
     Atomics.store(this.#control, WRITTEN, (written + skip + size) | 0);
     return true;
@@ -149,7 +149,7 @@ export class UpcallQueue {
     offload.csumOffset = w[word + 4]! & 0xffff;
     offload.gsoType = w[word + 5]! >>> 16;
     offload.gsoSize = w[word + 5]! & 0xffff;
-    frame.set(this.#bytes.subarray(frameAt, frameAt + frame.length));
+    copyBytes(this.#bytes, frameAt, frame, 0, frame.length);
     if (!isMiss) upcall.cookie = { reason: REASONS[flags >> 8] ?? 'slow_path', token: w[word + 2]! };
     return upcall;
   }

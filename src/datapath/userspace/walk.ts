@@ -1,5 +1,6 @@
 // What a packet is accompanied by on its way through a list of operations.
-import { KEY_WORDS, type Key } from '../../flow/key.ts';
+import { extractKey, layoutL4 } from '../../flow/extract.ts';
+import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import type { TunnelKey } from '../datapath.ts';
 
@@ -39,4 +40,34 @@ export function copyWalk(from: Walk, to: Walk): void {
   to.trunc = from.trunc;
   to.recircs = from.recircs;
   to.packetType = from.packetType;
+}
+
+/** Reads the header words of the key; gives the layout. */
+export function extractWalk({ packet, key, packetType }: Walk): number {
+  const layout = extractKey(packet.bytes, packet.start, packet.length, key);
+  if (packetType === 0) return layout;
+  key[W.ETH] = 0;
+  key[W.ETH + 1] = 0;
+  key[W.ETH + 2] = 0;
+  key[W.PACKET_TYPE] = packetType;
+  return layout;
+}
+
+/** Makes key and layout those of the frame as it is. */
+export function refreshWalk(walk: Walk): void {
+  if (!walk.isStale) return;
+  walk.layout = extractWalk(walk);
+  walk.isStale = false;
+}
+
+/** What a frame's length counts as: that of one segment, where it will be cut into some. */
+export function segmentLength(walk: Walk): number {
+  const { packet } = walk;
+  if (packet.gsoType === 0) return packet.length;
+  refreshWalk(walk);
+  const l4 = layoutL4(walk.layout);
+  if (l4 === 0) return packet.length;
+  const isTcp = (walk.key[W.TYPE]! & 0xff) === 6;
+  const header = isTcp ? (packet.bytes[packet.start + l4 + 12]! >>> 4) * 4 : 8;
+  return Math.min(packet.length, l4 + header + packet.gsoSize);
 }

@@ -10,18 +10,23 @@ import { mustField } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
+import { misplaced, type Outer } from '../action-place.ts';
 import type { OfVersion } from '../message.ts';
-import { portFromWire32, portToWire32 } from '../ports.ts';
+import { isOutputPort, isQueuePort, portFromWire32, portToWire32 } from '../ports.ts';
+import { destination, source } from '../subfield-check.ts';
 import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
 import { checkActionForm } from './action-forms.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
-import { encodeNicira, niciraAction } from './nicira-encode.ts';
-import { decodeFieldHeader } from './oxm.ts';
+import { encodeNicira } from './nicira-encode.ts';
+import { niciraAction } from './nicira-envelope.ts';
+import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { type ActionContext, encodeSetField, loadField, std } from './set-field-codec.ts';
-import { encodeNxmHeader, subfield } from './subfield-codec.ts';
+import { encodeNxmHeader } from './subfield-codec.ts';
 
 const EXPERIMENTER = 0xffff;
+const ONF_COPY_FIELD = 3200;
+const SET_FIELD = 25;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
 const MAX_DEPTH = 32;
 
@@ -34,32 +39,38 @@ export function checkWhole(bytes: Uint8Array, what: string, code = 'OFPBRC_BAD_L
   throw new PeerError(code, `${what} of ${bytes.length} bytes`);
 }
 
+/** Where a list stands, by which its places are held: it is what a flow does, or plain actions, or what an action has inside it. */
+export type ListPlace = 'flow' | 'plain' | Outer;
+
 /** Actions that are all of some bytes. */
-export function decodeActionBytes(bytes: Uint8Array, version: OfVersion): Action[] {
-  return decodeActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version);
+export function decodeActionBytes(bytes: Uint8Array, version: OfVersion, place: ListPlace = 'flow'): Action[] {
+  return decodeActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version, place);
 }
 
-/** The same, of bytes that are nothing else. */
-export const decodePlainActionBytes = (bytes: Uint8Array, version: OfVersion): Action[] =>
-  decodePlainActions(new ByteReader(bytes, 'OFPBAC_BAD_LEN'), version);
-
-/** Actions where instructions have no place: packet-outs, buckets. Nicira's write_metadata is one though it looks like an action. */
-export function decodePlainActions(from: ByteReader, version: OfVersion): Action[] {
-  const actions = decodeActions(from, version);
-  if (!actions.some(({ kind }) => kind === 'writeMetadata')) return actions;
-  log.warn('write_metadata instruction not allowed here');
-  throw new PeerError('OFPBIC_UNSUP_INST', 'write_metadata among plain actions');
+/** Throws PeerError when an action stands where it may not. */
+export function checkPlaces(actions: readonly Action[], version: OfVersion, place: ListPlace): void {
+  const outer = place === 'flow' || place === 'plain' ? undefined : place;
+  const fault = misplaced(actions, outer, { takesInstructions: place === 'flow', metersByAction: version >= 6 });
+  if (fault === undefined) return;
+  log.warn(fault.text);
+  throw new PeerError(fault.code, fault.text);
 }
 
 /** Reads actions to the end of `from`. What cannot be read is told in the log with its place. */
-export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): Action[] {
+export function decodeActions(from: ByteReader, version: OfVersion, place: ListPlace = 'flow', depth = 0): Action[] {
+  const actions = decodeUnplaced(from, version, depth);
+  checkPlaces(actions, version, place);
+  return actions;
+}
+
+/** The same, wherever they stand. */
+export function decodeUnplaced(from: ByteReader, version: OfVersion, depth = 0): Action[] {
   const start = from.at;
   const bytes = from.bytes.subarray(start);
   checkWhole(bytes, 'actions');
   const place = { at: 0 };
-  let actions: Action[];
   try {
-    actions = decodeList(from, version, depth, place);
+    return decodeList(from, version, depth, place);
   } catch (error) {
     if (error instanceof PeerError) {
       const { code } = error;
@@ -67,11 +78,6 @@ export function decodeActions(from: ByteReader, version: OfVersion, depth = 0): 
     }
     throw error;
   }
-  if (depth === 0 && actions.some(({ kind }) => kind === 'nat')) {
-    log.warn('Cannot have NAT action outside of "ct" action');
-    throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', 'nat outside ct');
-  }
-  return actions;
 }
 
 function decodeList(from: ByteReader, version: OfVersion, depth: number, place: { at: number }): Action[] {
@@ -107,20 +113,25 @@ export function takeDebugActions(): void {
 
 function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
-    // Copy-field, OpenFlow 1.3 extension 320.
     body.skip(2);
-    return decodeCopyField(body);
+    return { ...decodeCopyField(body), isCopy: true };
   }
   const decode = NICIRA_DECODERS.get(subtype);
   if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions))
     throw new PeerError('OFPBAC_BAD_VENDOR_TYPE', `Nicira action ${subtype}`);
-  return decode(body, (from) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, depth + 1));
+  return decode(body, (from, outer) => decodeActions(from.sub(from.left, 'OFPBAC_BAD_LEN'), version, outer, depth + 1));
+}
+
+/** A port that something can be sent to. */
+function outputPort(port: number): number {
+  if (!isOutputPort(port)) throw new PeerError('OFPBAC_BAD_OUT_PORT', `output to port ${port}`);
+  return port;
 }
 
 function decode10(type: number, f: ByteReader): Action {
   switch (type) {
     case 0:
-      return { kind: 'output', port: f.u16(), maxLen: f.u16() };
+      return { kind: 'output', port: outputPort(f.u16()), maxLen: f.u16() };
     case 1:
       return { kind: 'setVlanVid', vid: checked(f.u16(), 0xfff), pushIfNeeded: true };
     case 2:
@@ -144,6 +155,7 @@ function decode10(type: number, f: ByteReader): Action {
     case 11: {
       const port = f.u16();
       f.skip(6);
+      if (!isQueuePort(port)) throw new PeerError('OFPBAC_BAD_OUT_PORT', `enqueue to port ${port}`);
       return { kind: 'enqueue', port, queue: f.u32() };
     }
     default:
@@ -161,19 +173,26 @@ function tos(value: number): number {
   return value;
 }
 
-function decodeCopyField(f: ByteReader): Action {
+function decodeCopyField(f: ByteReader): Extract<Action, { kind: 'regMove' }> {
   const bits = f.u16();
   const srcOffset = f.u16();
   const dstOffset = f.u16();
   f.skip(2);
-  const src = subfield(decodeFieldHeader(f), srcOffset, bits);
-  return { kind: 'regMove', src, dst: subfield(decodeFieldHeader(f), dstOffset, bits) };
+  // What is behind the last field is short of a header rather than of an action.
+  const names = f.sub(f.left, 'OFPBMC_BAD_LEN');
+  const [src, dst] = [decodeFieldHeader(names), decodeFieldHeader(names)];
+  names.zeros(names.left);
+  return {
+    kind: 'regMove',
+    src: source({ field: src, offset: srcOffset, bits }),
+    dst: destination({ field: dst, offset: dstOffset, bits }),
+  };
 }
 
 function decode11(type: number, f: ByteReader, version: OfVersion): Action {
   switch (type) {
     case 0: {
-      const port = portFromWire32(f.u32());
+      const port = outputPort(portFromWire32(f.u32()));
       return { kind: 'output', port, maxLen: f.u16() };
     }
     case 13:
@@ -262,7 +281,8 @@ export function encodeInContext(out: ByteWriter, actions: readonly Action[], ver
 
 function encodeAction(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): void {
   if (action.kind === 'setField') {
-    encodeSetField(out, action.field, action.value, action.mask, version, context, action.isMasked === true ? 'masked' : '');
+    const form = action.isLoad2 === true && version < 6 ? 'load2' : action.isMasked === true ? 'masked' : '';
+    encodeSetField(out, action.field, action.value, action.mask, version, context, form);
     return;
   }
   if (version === 1 ? encode10(out, action) : encode11(out, action, version, context)) return;
@@ -322,6 +342,17 @@ function encode10(out: ByteWriter, action: Action): boolean {
   }
 }
 
+/** Copy-field: of OpenFlow 1.5, and before that an experimenter's with the same body, OpenFlow 1.3 extension 320. */
+function encodeCopyField(out: ByteWriter, { src, dst }: Extract<Action, { kind: 'regMove' }>, head: (out: ByteWriter) => void): void {
+  const start = out.size;
+  head(out);
+  out.u16(src.bits).u16(src.offset).u16(dst.offset).u16(0);
+  encodeNxmHeader(out, src.field);
+  encodeNxmHeader(out, dst.field);
+  out.pad(start, 8);
+  out.patch16(start + 2, out.size - start);
+}
+
 const TRANSPORT_NAMES: ReadonlyMap<number, string> = new Map([
   [6, 'tcp'],
   [17, 'udp'],
@@ -329,14 +360,14 @@ const TRANSPORT_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 
 function encode11(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): boolean {
+  // As it stands in the action, be it more than a packet has room for.
   const set = (name: string, value: bigint): void => {
     const field = mustField(name);
-    const [at, bits] = field.name === 'vlan_vid' ? [field.at - 1, 13] : [field.at, field.bits];
-    const key = newKey();
-    const mask = newKey();
-    setKeyBits(key, at, bits, value);
-    setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
-    encodeSetField(out, field, key, mask, version, context);
+    const start = out.size;
+    out.u16(SET_FIELD).u16(0);
+    encodeFieldHeader(out, field, version);
+    out.big(value, field.wireBytes).pad(start, 8);
+    out.patch16(start + 2, out.size - start);
   };
   const old = version === 2;
   switch (action.kind) {
@@ -447,16 +478,12 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       encodeSetField(out, field, key, mask, 1, context, action.dst.bits > field.bits ? 'nxm-whole' : 'nxm-set-field');
       return true;
     }
-    case 'regMove': {
-      if (version < 6) return false;
-      const start = out.size;
-      out.u16(28).u16(0).u16(action.src.bits).u16(action.src.offset).u16(action.dst.offset).u16(0);
-      encodeNxmHeader(out, action.src.field);
-      encodeNxmHeader(out, action.dst.field);
-      out.pad(start, 8);
-      out.patch16(start + 2, out.size - start);
+    case 'regMove':
+      if (version >= 6) encodeCopyField(out, action, (o) => o.u16(28).u16(0));
+      else if (version >= 4 && action.isCopy === true)
+        encodeCopyField(out, action, (o) => o.u16(EXPERIMENTER).u16(0).u32(ONF_VENDOR).u16(ONF_COPY_FIELD).u16(0));
+      else return false;
       return true;
-    }
     case 'meter':
       if (version >= 6) std(out, 29, (o) => o.u32(action.meter));
       return true;

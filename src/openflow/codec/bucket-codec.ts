@@ -6,7 +6,7 @@ import { OFPP } from '../action.ts';
 import { BUCKET, type GroupBucket, type GroupType, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { decodePlainActions, encodeActions } from './action-codec.ts';
+import { decodeActions, encodeActions } from './action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 
 const log = logger('ofp_group');
@@ -54,7 +54,7 @@ function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number):
   const port = watchPort(body.u32());
   const watchGroup = body.u32();
   body.skip(4);
-  return { bucketId, weight, watchPort: port, watchGroup, actions: decodePlainActions(body, version) };
+  return { bucketId, weight, watchPort: port, watchGroup, actions: decodeActions(body, version, 'plain') };
 }
 
 function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket {
@@ -71,7 +71,7 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
     fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket actions length ${actionsSize} exceeds remaining bucket data size ${body.left}`);
   }
   if (actionsSize % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `actions length ${actionsSize} is not a multiple of 8`);
-  const actions = decodePlainActions(body.sub(actionsSize), version);
+  const actions = decodeActions(body.sub(actionsSize), version, 'plain');
   const bucket: GroupBucket = { bucketId, weight: type === 'select' ? 1 : 0, watchPort: OFPP.NONE, watchGroup: OFPG.ANY, actions };
   if (bucketId > BUCKET.MAX) fault('OFPGMFC_BAD_BUCKET', `bucket id (${bucketId}) is out of range`);
   for (const property of decodeProperties(body)) {

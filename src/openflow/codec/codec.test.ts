@@ -25,6 +25,16 @@ const subfield = fc
   .map(([field, offset, bits]) => ({ field, offset, bits: Math.min(bits, 32 - offset) }));
 const bytes = fc.uint8Array({ maxLength: 20 });
 
+const note = record({ kind: fc.constant('note' as const), data: fc.uint8Array({ minLength: 6, maxLength: 6 }) });
+const conjunction = record({
+  kind: fc.constant('conjunction' as const),
+  id: u32,
+  clause: fc.constant(1),
+  clauses: fc.integer({ min: 2, max: 64 }),
+});
+/** What may change inside a connection's actions. */
+const connectionChange = subfield.map((src): Action => ({ kind: 'regMove', src, dst: { ...src, field: mustField('ct_mark') } }));
+
 const leaf: fc.Arbitrary<Action> = fc.oneof(
   record({ kind: fc.constant('output' as const), port, maxLen: u16 }),
   record({ kind: fc.constant('outputReg' as const), src: subfield, maxLen: u16 }),
@@ -49,8 +59,7 @@ const leaf: fc.Arbitrary<Action> = fc.oneof(
   record({ kind: fc.constant('setQueue' as const), queue: u32 }),
   record({ kind: fc.constant('finTimeout' as const), idleTimeoutSec: u16, hardTimeoutSec: u16 }),
   record({ kind: fc.constant('resubmit' as const), port: u16, table: u8, withCtTuple: fc.boolean() }),
-  record({ kind: fc.constant('conjunction' as const), id: u32, clause: fc.constant(1), clauses: fc.integer({ min: 2, max: 64 }) }),
-  record({ kind: fc.constant('note' as const), data: fc.uint8Array({ minLength: 6, maxLength: 6 }) }),
+  note,
   fc.constant<Action>({ kind: 'exit' }),
   fc.constant<Action>({ kind: 'ctClear' }),
   record({ kind: fc.constantFrom('push' as const, 'pop' as const), subfield }),
@@ -121,9 +130,14 @@ const nested: fc.Arbitrary<Action> = fc.oneof(
       recircTable: u8,
       zone: u16,
       alg: u16,
-      exec: fc.array(leaf, { maxLength: 2 }),
+      exec: fc.array(connectionChange, { maxLength: 2 }),
     }),
   },
+);
+
+const list: fc.Arbitrary<Action[]> = fc.oneof(
+  { weight: 9, arbitrary: fc.array(nested, { maxLength: 5 }) },
+  { weight: 1, arbitrary: fc.array(fc.oneof(conjunction, note), { minLength: 1, maxLength: 3 }) },
 );
 
 const matchFields = ['in_port', 'eth_src', 'eth_dst', 'reg0', 'reg7', 'tun_id', 'metadata', 'pkt_mark', 'ct_zone', 'ct_mark', 'conj_id'];
@@ -171,7 +185,7 @@ const flowMod: fc.Arbitrary<FlowMod> = record({
   outPort: port,
   outGroup: fc.constant(0xffffffff),
   flags,
-  actions: fc.array(nested, { maxLength: 5 }),
+  actions: list,
 });
 
 const versions: OfVersion[] = [1, 2, 3, 4, 5];
@@ -203,7 +217,7 @@ test('decode(encode(flow statistics)) is the same, plain and in Nicira form', ()
     packetCount: u64,
     byteCount: u64,
     flags: fc.constant({ sendFlowRem: false, checkOverlap: false, resetCounts: false, noPacketCounts: false, noByteCounts: false }),
-    actions: fc.array(nested, { maxLength: 4 }),
+    actions: list,
   });
   fc.assert(
     fc.property(

@@ -3,8 +3,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Action, ActionKind } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { isMeter } from '../meter.ts';
-import { checkWhole, decodeActionBytes, decodeActions, encodeActions, encodeInContext } from './action-codec.ts';
+import { checkPlaces, checkWhole, decodeActionBytes, decodeUnplaced, encodeActions, encodeInContext } from './action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import type { ActionContext } from './set-field-codec.ts';
 
@@ -37,6 +36,11 @@ const NOT_IN_SETS: ReadonlySet<ActionKind> = new Set<ActionKind>([
   'clone',
   'checkPktLarger',
   'multipath',
+  'meter',
+  'nat',
+  'writeMetadata',
+  'debugRecirc',
+  'debugSlow',
 ]);
 
 /** Instruction types of OpenFlow 1.1 and later. */
@@ -71,14 +75,12 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
   let actions: Action[] = [];
   const meter = bodies[INSTRUCTION.METER];
   if (meter !== undefined) {
-    const id = meter.u32();
-    if (!isMeter(id)) throw new PeerError('OFPMMFC_INVALID_METER', `meter ${id}`);
-    actions.push({ kind: 'meter', meter: id });
+    actions.push({ kind: 'meter', meter: meter.u32() });
   }
   const apply = bodies[INSTRUCTION.APPLY];
   if (apply !== undefined) {
     apply.skip(4);
-    const list = decodeActions(apply, version);
+    const list = decodeUnplaced(apply, version);
     if (actions.length === 0) actions = list;
     else for (const action of list) actions.push(action);
   }
@@ -86,7 +88,7 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
   const write = bodies[INSTRUCTION.WRITE];
   if (write !== undefined) {
     write.skip(4);
-    const set = decodeActions(write, version);
+    const set = decodeUnplaced(write, version);
     if (set.some(({ kind }) => NOT_IN_SETS.has(kind))) {
       log.warn('disallowed action in action set');
       throw new PeerError('OFPBAC_BAD_TYPE', 'action in a set');
@@ -100,6 +102,7 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
   }
   const goto = bodies[INSTRUCTION.GOTO];
   if (goto !== undefined) actions.push({ kind: 'gotoTable', table: goto.u8() });
+  checkPlaces(actions, version, 'flow');
   return actions;
 }
 

@@ -5,15 +5,7 @@
 import { PeerError } from '../../base/errors.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import {
-  decodeFixedHeader,
-  decodeNxmHeader,
-  encodeFixedHeader,
-  encodeNxmHeader,
-  packBits,
-  subfield,
-  subfieldFromPacked,
-} from './subfield-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, encodeFixedHeader, encodeNxmHeader } from './subfield-codec.ts';
 
 type Learn = Extract<Action, { kind: 'learn' }>;
 const FLAG = { SEND_FLOW_REM: 1, DELETE_LEARNED: 2, WRITE_RESULT: 4 } as const;
@@ -22,7 +14,8 @@ const DST = { match: 0, load: 0x0800, output: 0x1000 } as const;
 
 const decodePart = (from: ByteReader, bits: number): Subfield => {
   const field = decodeFixedHeader(from);
-  return subfield(field, from.u16(), bits);
+  // Whether the field has such bits is asked when the flow is checked.
+  return { field, offset: from.u16(), bits };
 };
 
 /** Reads a learn body after the subtype. */
@@ -33,9 +26,14 @@ export function decodeLearn(from: ByteReader, isLearn2: boolean): Learn {
   const cookie = from.u64();
   const flags = from.u16();
   const table = from.u8();
-  from.zeros(1, isLearn2 ? 'NXBAC_MUST_BE_ZERO' : 'OFPBAC_BAD_ARGUMENT');
+  const padding = from.u8();
+  const finIdleTimeoutSec = from.u16();
+  const finHardTimeoutSec = from.u16();
+  const limit = isLearn2 ? from.u32() : 0;
+  const resultOffset = isLearn2 ? from.u16() : 0;
+  if (isLearn2) from.zeros(2, 'NXBAC_MUST_BE_ZERO');
   const known = isLearn2 ? 7 : 3;
-  if ((flags & ~known) !== 0 || table === 255) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn flags or table');
+  if ((flags & ~known) !== 0 || table === 255 || padding !== 0) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn flags or table');
   const learn: Learn = {
     kind: 'learn',
     idleTimeoutSec,
@@ -43,43 +41,46 @@ export function decodeLearn(from: ByteReader, isLearn2: boolean): Learn {
     priority,
     cookie,
     table,
-    finIdleTimeoutSec: from.u16(),
-    finHardTimeoutSec: from.u16(),
+    finIdleTimeoutSec,
+    finHardTimeoutSec,
     sendFlowRem: (flags & FLAG.SEND_FLOW_REM) !== 0,
     deleteLearned: (flags & FLAG.DELETE_LEARNED) !== 0,
-    limit: 0,
+    limit,
     specs: [],
   };
-  if (isLearn2) {
-    learn.limit = from.u32();
-    const offset = from.u16();
-    from.zeros(2, 'NXBAC_MUST_BE_ZERO');
-    if ((flags & FLAG.WRITE_RESULT) !== 0) learn.resultDst = subfieldFromPacked(decodeNxmHeader(from), packBits(offset, 1));
-  }
+  if ((flags & FLAG.WRITE_RESULT) !== 0) {
+    learn.resultDst = { field: decodeNxmHeader(from), offset: resultOffset, bits: 1 };
+    if (!learn.resultDst.field.writable) throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', 'learn result into what is read-only');
+  } else if (resultOffset !== 0) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn result without a field');
   while (from.left >= 2) {
     const header = from.u16();
     if (header === 0) break;
     learn.specs.push(decodeSpec(from, header));
   }
+  if (isLearn2 && !needsLearn2(learn)) learn.isLearn2 = true;
   for (const byte of from.rest()) if (byte !== 0) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn padding is not zero');
   return learn;
 }
+
+const SRC_BYTES = 6;
 
 function decodeSpec(from: ByteReader, header: number): LearnSpec {
   const bits = header & 0x7ff;
   const dst = header & 0x1800;
   const isImmediate = (header & IMMEDIATE) !== 0;
-  if ((header & 0xc000) !== 0 || dst === 0x1800 || bits === 0) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn specification');
-  if (dst === DST.output) {
-    if (isImmediate) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn output of an immediate');
-    return { kind: 'output', bits, src: decodePart(from, bits) };
-  }
-  const src = isImmediate ? from.big(2 * Math.ceil(bits / 16)) : decodePart(from, bits);
-  return { kind: dst === DST.match ? 'match' : 'load', bits, src, dst: decodePart(from, bits) };
+  const immediateBytes = 2 * Math.ceil(bits / 16);
+  // The last of four kinds of destination is none.
+  if (dst === 0x1800) throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn specification');
+  const needed = (isImmediate ? immediateBytes : SRC_BYTES) + (dst === DST.match || dst === DST.load ? SRC_BYTES : 0);
+  if (from.left < needed) throw new PeerError('OFPBAC_BAD_LEN', 'learn specification cut off');
+  const src = isImmediate ? from.big(immediateBytes) : decodePart(from, bits);
+  if (dst === DST.match || dst === DST.load) return { kind: dst === DST.match ? 'match' : 'load', bits, src, dst: decodePart(from, bits) };
+  if (dst !== DST.output || typeof src === 'bigint') throw new PeerError('OFPBAC_BAD_ARGUMENT', 'learn specification');
+  return { kind: 'output', bits, src };
 }
 
 /** Whether NXAST_LEARN2 is needed. */
-export const needsLearn2 = (learn: Learn): boolean => learn.limit !== 0 || learn.resultDst !== undefined;
+export const needsLearn2 = (learn: Learn): boolean => learn.limit !== 0 || learn.resultDst !== undefined || learn.isLearn2 === true;
 
 /** Writes a learn body after the subtype. */
 export function encodeLearn(out: ByteWriter, learn: Learn): void {

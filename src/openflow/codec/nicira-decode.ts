@@ -4,124 +4,42 @@ import { logger } from '../../base/log.ts';
 import { tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
-import type { Action, NatSpec, PacketInReason, Subfield } from '../action.ts';
+import type { Action, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
-import {
-  BUNDLE_ALGORITHMS,
-  CT_ALG,
-  HASH_FIELDS,
-  MULTIPATH_ALGORITHMS,
-  NAT_FLAG,
-  NAT_RANGE,
-  NXAST,
-  PACKET_IN_REASONS,
-  PT_USE_NEXT_PROTO,
-  SAMPLE_DIRECTIONS,
-} from './action-constants.ts';
+import type { Outer } from '../action-place.ts';
+import { destination, source } from '../subfield-check.ts';
+import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, NXAST, PT_USE_NEXT_PROTO } from './action-constants.ts';
 import { ByteReader } from './bytes.ts';
+import { decodeController, decodeControllerProperties } from './controller-codec.ts';
 import { decodeLearn } from './learn-codec.ts';
+import { decodeNat, isPlainNat } from './nat-codec.ts';
 import type { FieldValue } from './oxm.ts';
 import { decodeFieldHeader, decodeFieldValue, decodeHeader } from './oxm.ts';
-import { decodeFixedHeader, decodeNxmHeader, subfield, subfieldFromPacked, written } from './subfield-codec.ts';
+import { decodeSample } from './sample-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, subfieldFromPacked } from './subfield-codec.ts';
 
 const log = logger('ofp_actions');
+const bundleLog = logger('bundle');
 
-const bad = (what: string): never => {
+function bad(what: string): never {
   throw new PeerError('OFPBAC_BAD_ARGUMENT', what);
-};
-
-function named<T extends string>(names: readonly T[], index: number, what: string): T {
-  return names[index] ?? bad(`${what} ${index}`);
 }
 
-function decodeControllerProperties(from: ByteReader): Action {
-  const action: Extract<Action, { kind: 'controller' }> = {
-    kind: 'controller',
-    maxLen: 0xffff,
-    reason: 'action' as PacketInReason,
-    controllerId: 0,
-    userdata: new Uint8Array(0),
-    pause: false,
-    meterId: 0xffffffff,
-  };
-  while (from.left >= 4) {
-    const type = from.u16();
-    const length = from.u16();
-    if (length < 4) throw new PeerError('OFPBPC_BAD_LEN', 'property too short');
-    const body = from.sub(length - 4, 'OFPBPC_BAD_LEN');
-    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-    if (type === 0) action.maxLen = body.u16();
-    else if (type === 1) action.controllerId = body.u16();
-    else if (type === 2) action.reason = named(PACKET_IN_REASONS, body.u8(), 'reason');
-    else if (type === 3) action.userdata = body.rest().slice();
-    else if (type === 4) action.pause = true;
-    else if (type === 5) action.meterId = body.u32();
-    else throw new PeerError('OFPBPC_BAD_TYPE', `controller property ${type}`);
-  }
-  return action;
-}
-
-/** Parts of a range that stand together: a maximum behind its minimum, ports behind addresses, one kind of addresses. Other bits mean nothing. */
-const NAT_RANGES: ReadonlySet<number> = new Set([0, 1, 3, 4, 12, 17, 19, 20, 28, 49, 51, 52, 60]);
-const NAT_SIZES: readonly (readonly [number, number])[] = [
-  [NAT_RANGE.V4_MIN, 4],
-  [NAT_RANGE.V4_MAX, 4],
-  [NAT_RANGE.V6_MIN, 16],
-  [NAT_RANGE.V6_MAX, 16],
-  [NAT_RANGE.PORT_MIN, 2],
-  [NAT_RANGE.PORT_MAX, 2],
-];
-
-function decodeNat(from: ByteReader): Action {
-  from.skip(2);
-  const flags = from.u16();
-  const present = from.u16();
-  const direction = (flags & NAT_FLAG.SRC) !== 0 ? 'src' : (flags & NAT_FLAG.DST) !== 0 ? 'dst' : 'none';
-  if ((flags & 3) === 3 || (flags & ~31) !== 0) bad('nat flags');
-  if (!NAT_RANGES.has(present & 63)) bad('nat range');
-  let size = 0;
-  for (const [bit, bytes] of NAT_SIZES) if ((present & bit) !== 0) size += bytes;
-  if (from.left < size) bad('nat range cut off');
-  const family = (present & 3) !== 0 ? 4 : (present & 12) !== 0 ? 6 : 0;
-  const nat: NatSpec = {
-    direction,
-    persistent: (flags & NAT_FLAG.PERSISTENT) !== 0,
-    hash: (flags & NAT_FLAG.HASH) !== 0,
-    random: (flags & NAT_FLAG.RANDOM) !== 0,
-    family,
-  };
-  const v6 = (): number[] => [from.u32(), from.u32(), from.u32(), from.u32()];
-  if ((present & NAT_RANGE.V4_MIN) !== 0) nat.addrMin = [0, 0, 0, from.u32()];
-  if ((present & NAT_RANGE.V4_MAX) !== 0) nat.addrMax = [0, 0, 0, from.u32()];
-  if ((present & NAT_RANGE.V6_MIN) !== 0) nat.addrMin = v6();
-  if ((present & NAT_RANGE.V6_MAX) !== 0) nat.addrMax = v6();
-  if ((present & NAT_RANGE.PORT_MIN) !== 0) nat.portMin = from.u16();
-  if ((present & NAT_RANGE.PORT_MAX) !== 0) nat.portMax = from.u16();
-  return { kind: 'nat', nat };
-}
-
-function decodeSample(from: ByteReader, generation: 1 | 2 | 3): Action {
-  const probability = from.u16();
-  if (probability === 0) bad('sample probability 0');
-  const sample: Extract<Action, { kind: 'sample' }> = {
-    kind: 'sample',
-    probability,
-    collectorSetId: from.u32(),
-    obsDomainId: from.u32(),
-    obsPointId: from.u32(),
-    samplingPort: OFPP.NONE,
-    direction: '',
-  };
-  if (generation >= 2) sample.samplingPort = from.u16();
-  if (generation < 3) return sample;
-  const direction = from.u8();
-  from.zeros(from.left);
-  sample.direction = named(SAMPLE_DIRECTIONS, direction, 'direction');
-  return sample;
+/** The same, told in the log. */
+function refuse(what: string): never {
+  log.warn(what);
+  return bad(what);
 }
 
 /** Members that a bundle may have. */
 const MAX_MEMBERS = 2048;
+
+/** Ports that no bundle sends to: what has no name among the reserved ones, and the controller. */
+function checkMember(port: number): void {
+  if (port < OFPP.MAX || (port >= OFPP.IN_PORT && port !== OFPP.CONTROLLER)) return;
+  bundleLog.warn(port === OFPP.CONTROLLER ? 'unsupported controller member' : `invalid member ${port}`);
+  throw new PeerError('OFPBAC_BAD_OUT_PORT', `bundle member ${port}`);
+}
 
 function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   const number = from.u16();
@@ -130,37 +48,41 @@ function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   const memberType = from.u32();
   const count = from.u16();
   const packed = from.u16();
-  const dstReader = from.sub(8);
-  const fields = HASH_FIELDS[hash];
-  const algorithm = BUNDLE_ALGORITHMS[number];
-  let code = 'OFPBAC_BAD_ARGUMENT';
-  let isBad = true;
-  if (fields === undefined) log.warn(`unsupported fields ${hash}`);
-  else if (count > MAX_MEMBERS) log.warn('too many members');
-  else if (algorithm === undefined) log.warn(`unsupported algorithm ${number}`);
-  else if (memberType !== 2) log.warn(`unsupported member type ${memberType}`);
-  else isBad = false;
-  const packedDst = dstReader.sub(4);
-  if (dstReader.rest().some((byte) => byte !== 0)) {
-    log.warn('reserved field is nonzero');
-    isBad = true;
-  }
-  const dst = isLoad ? subfieldFromPacked(decodeFixedHeader(packedDst), packed) : undefined;
-  if (dst !== undefined && dst.bits < 16) {
-    log.warn('bundle_load action requires at least 16 bit destination.');
-    isBad = true;
-  } else if (!isLoad && (packed !== 0 || packedDst.rest().some((byte) => byte !== 0))) {
-    log.warn('bundle action has nonzero reserved fields');
-    isBad = true;
-  }
+  const packedDst = from.sub(4);
+  const reserved = from.take(4);
+  let fault = '';
+  const warn = (text: string): void => {
+    log.warn(text);
+    fault = 'OFPBAC_BAD_ARGUMENT';
+  };
+  if (HASH_FIELDS[hash] === undefined) warn(`unsupported fields ${hash}`);
+  else if (count > MAX_MEMBERS) warn('too many members');
+  else if (BUNDLE_ALGORITHMS[number] === undefined) warn(`unsupported algorithm ${number}`);
+  else if (memberType !== 2) warn(`unsupported member type ${memberType}`);
+  if (reserved.some((byte) => byte !== 0)) warn('reserved field is nonzero');
+  let dst: Subfield | undefined;
+  if (isLoad) {
+    // A field that is known makes the reference forget the faults before it.
+    dst = subfieldFromPacked(decodeFixedHeader(packedDst), packed);
+    fault = '';
+    if (dst.bits < 16) warn('bundle_load action requires at least 16 bit destination.');
+  } else if (packed !== 0 || packedDst.rest().some((byte) => byte !== 0)) warn('bundle action has nonzero reserved fields');
   if (count * 2 > from.left) {
     const needed = `${count * 2} bytes are required for ${count} members`;
-    log.warn(`Nicira action ${isLoad ? 'bundle_load' : 'bundle'} only has ${from.left} bytes allocated for members.  ${needed}.`);
-    [code, isBad] = ['OFPBAC_BAD_LEN', true];
+    warn(`Nicira action ${isLoad ? 'bundle_load' : 'bundle'} only has ${from.left} bytes allocated for members.  ${needed}.`);
+    fault = 'OFPBAC_BAD_LEN';
   }
-  if (isBad || fields === undefined || algorithm === undefined) throw new PeerError(code, 'bundle');
+  if (fault !== '') throw new PeerError(fault, 'bundle');
   const members = Array.from({ length: count }, () => from.u16());
-  const action: Extract<Action, { kind: 'bundle' }> = { kind: 'bundle', fields, basis, algorithm, members };
+  if (dst !== undefined) destination(dst);
+  for (const port of members) checkMember(port);
+  const action: Extract<Action, { kind: 'bundle' }> = {
+    kind: 'bundle',
+    fields: HASH_FIELDS[hash] ?? String(hash),
+    basis,
+    algorithm: BUNDLE_ALGORITHMS[number] ?? String(number),
+    members,
+  };
   if (dst !== undefined) action.dst = dst;
   return action;
 }
@@ -168,24 +90,30 @@ function decodeBundle(from: ByteReader, isLoad: boolean): Action {
 /** Packet types that can be put around a packet: Ethernet, NSH, MPLS unicast and multicast. */
 const ENCAPSULATIONS: ReadonlySet<number> = new Set([0, 0x1894f, 0x18847, 0x18848]);
 
+/** Class of properties of NSH headers, and their types. */
+const NSH_PROPERTY = { CLASS: 4, MD_TYPE: 1, TLV: 2 } as const;
+
 function decodeEncap(from: ByteReader): Action {
-  from.skip(2);
+  const headerSize = from.u16();
   const packetType = from.u32();
   if (!ENCAPSULATIONS.has(packetType)) throw new PeerError('NXBAC_BAD_HEADER_TYPE', `encap of packet type ${packetType}`);
   const props: { class: number; type: number; value: Uint8Array }[] = [];
-  while (from.left >= 4) {
+  while (from.left > 0) {
+    if (from.left < 4) throw new PeerError('OFPBAC_BAD_LEN', 'encap property cut off');
     const cls = from.u16();
     const type = from.u8();
     const length = from.u8();
-    if (length < 4) throw new PeerError('OFPBAC_BAD_LEN', `encap property of ${length} bytes`);
-    const value = from.take(length - 4).slice();
-    // An NSH option is filled up to whole eights within its property.
-    if (cls === 4 && type === 2 && value.length < 4 + Math.ceil((value[3] ?? 0) / 8) * 8)
-      throw new PeerError('NXBAC_BAD_ED_PROP', `NSH option in ${value.length} bytes`);
-    props.push({ class: cls, type, value });
-    from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+    const padded = Math.ceil(length / 8) * 8;
+    if (length < 4 || padded - 4 > from.left) throw new PeerError('OFPBAC_BAD_LEN', `encap property of ${length} bytes`);
+    const value = from.take(padded - 4).slice();
+    if (cls !== NSH_PROPERTY.CLASS || (type !== NSH_PROPERTY.MD_TYPE && type !== NSH_PROPERTY.TLV))
+      throw new PeerError('NXBAC_UNKNOWN_ED_PROP', `encap property ${cls}:${type}`);
+    // An option is filled up to whole eights within its property.
+    if (type === NSH_PROPERTY.TLV && length < 8 + Math.ceil((value[3] ?? 0) / 8) * 8)
+      throw new PeerError('NXBAC_BAD_ED_PROP', `NSH option in ${length} bytes`);
+    props.push({ class: cls, type, value: type === NSH_PROPERTY.MD_TYPE ? value.slice(0, 1) : value.slice(0, length - 4) });
   }
-  return { kind: 'encap', packetType, props };
+  return { kind: 'encap', packetType, props, ...(headerSize === 0 ? {} : { headerSize }) };
 }
 
 /** Values that a field has room for and a packet has not. A tag that is set is a tag that is there. */
@@ -215,14 +143,16 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
   else if (known === undefined || perValue !== known.wireBytes)
     throw new PeerError('OFPBAC_BAD_SET_LEN', `${known?.name ?? 'unknown field'}: ${header.size} bytes`);
   if (header.size > from.left) throw new PeerError('OFPBMC_BAD_LEN', 'set_field ends in its value');
-  let decoded: FieldValue;
+  let decoded: FieldValue | undefined;
+  let odd: PeerError | undefined;
+  const start = from.at;
   try {
     decoded = decodeFieldValue(from, header, false);
   } catch (error) {
-    // A port that there is no number for.
-    if (error instanceof PeerError && error.code === 'OFPBMC_BAD_VALUE' && known.format === 'port32')
-      throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', error.message);
-    throw error;
+    // A port that there is no number for, or more than there is room for: told after what is told of every value.
+    if (!(error instanceof PeerError) || error.code !== 'OFPBMC_BAD_VALUE') throw error;
+    odd = new PeerError('OFPBAC_BAD_SET_ARGUMENT', error.message);
+    from.at = start + header.size;
   }
   if (header.hasMask && !takesMask) throw new PeerError('OFPBAC_BAD_SET_MASK', 'set_field with a mask');
   from.zeros(from.left, 'OFPBAC_BAD_SET_ARGUMENT');
@@ -230,6 +160,7 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
     log.warn(`destination field ${known.name} is not writable`);
     throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
   }
+  if (odd !== undefined || decoded === undefined) throw odd ?? new PeerError('OFPBAC_BAD_SET_ARGUMENT', known.name);
   if (!isLoad) checkSetValue(decoded);
   const { field } = decoded;
   const value = newKey();
@@ -244,11 +175,18 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
   }
   const width = field.name === 'vlan_vid' ? 13 : field.bits;
   const isWhole = decoded.mask === (1n << BigInt(width)) - 1n;
-  return { kind: 'setField', field, value, mask, ...(decoded.isMasked === true && isWhole ? { isMasked: true } : {}) };
+  return {
+    kind: 'setField',
+    field,
+    value,
+    mask,
+    ...(decoded.isMasked === true && isWhole ? { isMasked: true } : {}),
+    ...(isLoad ? { isLoad2: true } : {}),
+  };
 }
 
 /** Decodes nested actions; given by the caller so that this file does not depend on the codec above it. */
-export type DecodeList = (from: ByteReader) => Action[];
+export type DecodeList = (from: ByteReader, outer: Outer) => Action[];
 
 type Decoder = (from: ByteReader, list: DecodeList) => Action;
 
@@ -281,14 +219,18 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const dstOffset = f.u16();
       const [src, dst] = [decodeNxmHeader(f), decodeNxmHeader(f)];
       f.zeros(f.left);
-      return { kind: 'regMove', src: subfield(src, srcOffset, bits), dst: subfield(dst, dstOffset, bits) };
+      return {
+        kind: 'regMove',
+        src: source({ field: src, offset: srcOffset, bits }),
+        dst: destination({ field: dst, offset: dstOffset, bits }),
+      };
     },
   ],
   [
     NXAST.REG_LOAD,
     (f) => {
       const packed = f.u16();
-      const dst = written(subfieldFromPacked(decodeFixedHeader(f), packed));
+      const dst = destination(subfieldFromPacked(decodeFixedHeader(f), packed));
       const value = f.u64();
       if (value >> BigInt(dst.bits) !== 0n) bad('load value too wide');
       return { kind: 'regLoad', dst, value };
@@ -308,9 +250,11 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       f.skip(2);
       const packed = f.u16();
       const dst = subfieldFromPacked(decodeFixedHeader(f), packed);
-      const fields = named(HASH_FIELDS, hash, 'hash fields');
-      const algorithm = named(MULTIPATH_ALGORITHMS, number, 'multipath algorithm');
-      if (dst.bits < 16 && maxLink + 1 > 1 << dst.bits) bad('multipath destination too narrow');
+      const fields = HASH_FIELDS[hash] ?? refuse(`unsupported fields ${hash}`);
+      const algorithm = MULTIPATH_ALGORITHMS[number] ?? refuse(`unsupported algorithm ${number}`);
+      const needed = Math.ceil(Math.log2(maxLink + 1));
+      if (dst.bits < needed) refuse(`multipath action requires at least ${needed} bits for ${maxLink + 1} links`);
+      destination(dst);
       return { kind: 'multipath', fields, basis, algorithm, maxLink, arg, dst };
     },
   ],
@@ -324,7 +268,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const maxLen = f.u16();
       f.zeros(6, 'OFPBAC_BAD_ARGUMENT');
       const field = decodeFixedHeader(header);
-      return { kind: 'outputReg', src: subfieldFromPacked(field, packed), maxLen };
+      return { kind: 'outputReg', src: source(subfieldFromPacked(field, packed)), maxLen };
     },
   ],
   [
@@ -334,7 +278,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const maxLen = f.u16();
       const field = decodeNxmHeader(f);
       f.zeros(f.left);
-      return { kind: 'outputReg', src: subfieldFromPacked(field, packed), maxLen };
+      return { kind: 'outputReg', src: source(subfieldFromPacked(field, packed)), maxLen };
     },
   ],
   [
@@ -355,24 +299,17 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
     (f) => {
       const count = f.u16();
       f.zeros(4);
-      if (count * 2 > f.left) throw new PeerError('OFPBAC_BAD_LEN', 'dec_ttl controllers');
+      if (count * 2 > f.left) {
+        const needed = `${count * 2} bytes are required for ${count} controllers`;
+        log.warn(`Nicira action dec_ttl_cnt_ids only has ${f.left} bytes allocated for controller ids.  ${needed}.`);
+        throw new PeerError('OFPBAC_BAD_LEN', 'dec_ttl controllers');
+      }
       return { kind: 'decTtl', controllerIds: Array.from({ length: count }, () => f.u16()), listed: true };
     },
   ],
   [NXAST.FIN_TIMEOUT, (f) => ({ kind: 'finTimeout', idleTimeoutSec: f.u16(), hardTimeoutSec: f.u16() })],
-  [
-    NXAST.CONTROLLER,
-    (f) => ({
-      kind: 'controller',
-      maxLen: f.u16(),
-      controllerId: f.u16(),
-      reason: named(PACKET_IN_REASONS, f.u8(), 'reason'),
-      userdata: new Uint8Array(0),
-      pause: false,
-      meterId: 0xffffffff,
-    }),
-  ],
-  [NXAST.CONTROLLER2, (f) => decodeControllerProperties(f.zeros(6))],
+  [NXAST.CONTROLLER, decodeController],
+  [NXAST.CONTROLLER2, decodeControllerProperties],
   [NXAST.WRITE_METADATA, (f) => ({ kind: 'writeMetadata', metadata: f.zeros(6).u64(), mask: f.u64() })],
   [NXAST.PUSH_MPLS, (f) => ({ kind: 'pushMpls', ethertype: mplsType(f.u16()) })],
   [NXAST.POP_MPLS, (f) => ({ kind: 'popMpls', ethertype: f.u16() })],
@@ -404,33 +341,32 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const recircTable = f.u8();
       f.skip(3);
       const algPort = f.u16();
-      const source = zoneField === 0 ? undefined : zoneSource(f, zoneField, zone);
-      if (source !== undefined && source.bits !== 16) {
-        log.warn(`zone n_bits ${source.bits} not within valid range [16..16]`);
+      if ((flags & 3) === 2) bad('ct force without commit');
+      const zoneSource = zoneField === 0 ? undefined : source(subfieldFromPacked(decodeFixedHeader(word(f, zoneField)), zone));
+      if (zoneSource !== undefined && zoneSource.bits !== 16) {
+        log.warn(`zone n_bits ${zoneSource.bits} not within valid range [16..16]`);
         throw new PeerError('OFPBAC_BAD_SET_LEN', 'ct zone');
       }
-      if ((flags & ~3) !== 0 || flags === 2) bad('ct flags');
       const made: Extract<Action, { kind: 'ct' }> = {
         kind: 'ct',
         commit: (flags & 1) !== 0,
         force: (flags & 2) !== 0,
         recircTable,
-        zone: source ?? zone,
+        zone: zoneSource ?? zone,
         alg: algPort,
-        exec: list(f),
+        exec: list(f, 'ct'),
       };
+      if ((flags & ~3) !== 0) made.spareFlags = flags & ~3;
       // What a connection keeps is settled when it is committed.
-      if (!made.commit && made.exec.some((one) => one.kind !== 'nat' || one.nat.family !== 0 || one.nat.portMin !== undefined)) {
-        log.warn('CT action requires commit flag if actions other than NAT without arguments are specified.');
-        bad('ct without commit');
-      }
+      if (!made.commit && made.exec.some((one) => one.kind !== 'nat' || !isPlainNat(one)))
+        refuse('CT action requires commit flag if actions other than NAT without arguments are specified.');
       return made;
     },
   ],
   [NXAST.NAT, decodeNat],
   [NXAST.CT_CLEAR, () => ({ kind: 'ctClear' })],
   [NXAST.GROUP, (f) => ({ kind: 'group', group: f.skip(2).u32() })],
-  [NXAST.CLONE, (f, list) => ({ kind: 'clone', actions: list(f.skip(6)) })],
+  [NXAST.CLONE, (f, list) => ({ kind: 'clone', actions: list(f.skip(6), 'clone') })],
   [NXAST.ENCAP, decodeEncap],
   [
     NXAST.DECAP,
@@ -448,7 +384,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const offset = f.u16();
       const field = decodeNxmHeader(f);
       f.zeros(f.left);
-      return { kind: 'checkPktLarger', length, dst: written(subfield(field, offset, 1)) };
+      return { kind: 'checkPktLarger', length, dst: destination({ field, offset, bits: 1 }) };
     },
   ],
   [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeFieldHeader(f, true) })],
@@ -456,21 +392,12 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
   [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
 ]);
 
-/** The field that a ct action's zone comes from. */
-function zoneSource(from: ByteReader, header: number, bits: number): Subfield {
-  try {
-    return subfieldFromPacked(decodeFixedHeader(word(from, header)), bits);
-  } catch (error) {
-    throw error instanceof PeerError ? new PeerError('OFPBAC_BAD_SET_TYPE', error.message) : error;
-  }
-}
-
 function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
   const offset = from.u16();
   const field = decodeNxmHeader(from);
   const bits = from.u16();
   from.zeros(from.left);
-  return { kind, subfield: subfield(field, offset, bits) };
+  return { kind, subfield: (kind === 'push' ? source : destination)({ field, offset, bits }) };
 }
 
 /** A reader over one 32-bit word that was read already. */

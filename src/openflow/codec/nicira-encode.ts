@@ -1,109 +1,33 @@
 // Encoders of Nicira's extension actions. Each writes what stands after the subtype; the envelope pads to 8 bytes.
 import type { Field } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
-import { OFPP } from '../action.ts';
-import {
-  BUNDLE_ALGORITHMS,
-  HASH_FIELDS,
-  MULTIPATH_ALGORITHMS,
-  NAT_FLAG,
-  NAT_RANGE,
-  NX_VENDOR,
-  NXAST,
-  PACKET_IN_REASONS,
-  PT_USE_NEXT_PROTO,
-  SAMPLE_DIRECTIONS,
-} from './action-constants.ts';
+import { BUNDLE_ALGORITHMS, HASH_FIELDS, MULTIPATH_ALGORITHMS, NXAST, PT_USE_NEXT_PROTO } from './action-constants.ts';
 import type { ByteWriter } from './bytes.ts';
+import { encodeController } from './controller-codec.ts';
 import { encodeLearn, needsLearn2 } from './learn-codec.ts';
+import { encodeNat } from './nat-codec.ts';
+import { niciraAction } from './nicira-envelope.ts';
 import { encodeFieldHeader } from './oxm.ts';
+import { encodeSample } from './sample-codec.ts';
 import { encodeNxmHeader, hasLongHeader, packBits } from './subfield-codec.ts';
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>;
 
-/** Writes one Nicira action: header, body, padding. */
-export function niciraAction(out: ByteWriter, subtype: number, body?: (out: ByteWriter) => void, minimum = 16): void {
-  const start = out.size;
-  out.u16(0xffff).u16(0).u32(NX_VENDOR).u16(subtype);
-  body?.(out);
-  if (out.size - start < minimum) out.zeros(minimum - (out.size - start));
-  out.pad(start, 8);
-  out.patch16(start + 2, out.size - start);
-}
-
-function encodeController(out: ByteWriter, action: Of<'controller'>): void {
-  const reason = PACKET_IN_REASONS.indexOf(action.reason);
-  const noMeter = action.meterId === 0xffffffff;
-  if (action.userdata.length === 0 && !action.pause && noMeter) {
-    niciraAction(out, NXAST.CONTROLLER, (o) => o.u16(action.maxLen).u16(action.controllerId).u8(reason));
-    return;
-  }
-  niciraAction(out, NXAST.CONTROLLER2, (o) => {
-    o.zeros(6);
-    const property = (type: number, body: (o: ByteWriter) => void): void => {
-      const start = o.size;
-      o.u16(type).u16(0);
-      body(o);
-      o.patch16(start + 2, o.size - start);
-      o.pad(start, 8);
-    };
-    // The length of a 16-bit property takes in its padding, as the reference has it.
-    if (action.maxLen !== 0xffff) property(0, (p) => p.u16(action.maxLen).zeros(2));
-    if (action.controllerId !== 0) property(1, (p) => p.u16(action.controllerId).zeros(2));
-    if (action.reason !== 'action') property(2, (p) => p.u8(reason));
-    if (action.userdata.length > 0) property(3, (p) => p.put(action.userdata));
-    if (action.pause) property(4, () => {});
-    if (!noMeter) property(5, (p) => p.u32(action.meterId));
-  });
+/** What a name stands for; what the reference lets pass without one is its number as text. */
+function numberOf(names: readonly string[], name: string): number {
+  const at = names.indexOf(name);
+  return at < 0 ? Number(name) : at;
 }
 
 function encodeBundle(out: ByteWriter, action: Of<'bundle'>): void {
   niciraAction(out, action.dst === undefined ? NXAST.BUNDLE : NXAST.BUNDLE_LOAD, (o) => {
-    o.u16((BUNDLE_ALGORITHMS as readonly string[]).indexOf(action.algorithm));
-    o.u16((HASH_FIELDS as readonly string[]).indexOf(action.fields));
+    o.u16(numberOf(BUNDLE_ALGORITHMS, action.algorithm)).u16(numberOf(HASH_FIELDS, action.fields));
     o.u16(action.basis).u32(2).u16(action.members.length);
     o.u16(action.dst === undefined ? 0 : packBits(action.dst.offset, action.dst.bits));
     const start = o.size;
     if (action.dst !== undefined) encodeNxmHeader(o, action.dst.field);
     o.zeros(8 - (o.size - start));
     for (const port of action.members) o.u16(port);
-  });
-}
-
-function encodeNat(out: ByteWriter, { nat }: Of<'nat'>): void {
-  niciraAction(out, NXAST.NAT, (o) => {
-    const flags =
-      (nat.direction === 'src' ? NAT_FLAG.SRC : nat.direction === 'dst' ? NAT_FLAG.DST : 0) |
-      (nat.persistent ? NAT_FLAG.PERSISTENT : 0) |
-      (nat.hash ? NAT_FLAG.HASH : 0) |
-      (nat.random ? NAT_FLAG.RANDOM : 0);
-    const v4 = nat.family === 4;
-    const v6 = nat.family === 6;
-    const present =
-      (v4 && nat.addrMin !== undefined ? NAT_RANGE.V4_MIN : 0) |
-      (v4 && nat.addrMax !== undefined ? NAT_RANGE.V4_MAX : 0) |
-      (v6 && nat.addrMin !== undefined ? NAT_RANGE.V6_MIN : 0) |
-      (v6 && nat.addrMax !== undefined ? NAT_RANGE.V6_MAX : 0) |
-      (nat.portMin !== undefined ? NAT_RANGE.PORT_MIN : 0) |
-      (nat.portMax !== undefined ? NAT_RANGE.PORT_MAX : 0);
-    o.u16(0).u16(flags).u16(present);
-    for (const words of [nat.addrMin, nat.addrMax]) {
-      if (words === undefined) continue;
-      if (v4) o.u32(words[3] ?? 0);
-      if (v6) for (const word of words) o.u32(word);
-    }
-    if (nat.portMin !== undefined) o.u16(nat.portMin);
-    if (nat.portMax !== undefined) o.u16(nat.portMax);
-  });
-}
-
-function encodeSample(out: ByteWriter, action: Of<'sample'>): void {
-  const direction = SAMPLE_DIRECTIONS.indexOf(action.direction);
-  const subtype = direction > 0 ? NXAST.SAMPLE3 : action.samplingPort !== OFPP.NONE ? NXAST.SAMPLE2 : NXAST.SAMPLE;
-  niciraAction(out, subtype, (o) => {
-    o.u16(action.probability).u32(action.collectorSetId).u32(action.obsDomainId).u32(action.obsPointId);
-    if (subtype !== NXAST.SAMPLE) o.u16(action.samplingPort);
-    if (subtype === NXAST.SAMPLE3) o.u8(direction);
   });
 }
 
@@ -223,7 +147,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
       return nx(NXAST.CHECK_PKT_LARGER, (o) => encodeNxmHeader(o.u16(action.length).u16(action.dst.offset), action.dst.field), 24);
     case 'ct':
       return nx(NXAST.CT, (o) => {
-        o.u16((action.commit ? 1 : 0) | (action.force ? 2 : 0));
+        o.u16((action.commit ? 1 : 0) | (action.force ? 2 : 0) | (action.spareFlags ?? 0));
         if (typeof action.zone === 'number') o.u32(0).u16(action.zone);
         else {
           encodeNxmHeader(o, action.zone.field);
@@ -239,7 +163,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
       return nx(NXAST.CT_CLEAR);
     case 'encap':
       return nx(NXAST.ENCAP, (o) => {
-        o.u16(0).u32(action.packetType);
+        o.u16(action.headerSize ?? 0).u32(action.packetType);
         for (const prop of action.props) {
           const start = o.size;
           o.u16(prop.class)

@@ -31,7 +31,7 @@ const WIRE_ORDER =
   'ip_src ip_dst ipv6_src ipv6_dst ip_frag nw_tos nw_ecn nw_ttl ipv6_label nw_proto tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst ' +
   'icmp_type icmp_code icmpv6_type icmpv6_code nd_target nd_reserved nd_options_type nd_sll nd_tll ' +
   'arp_op arp_spa arp_tpa arp_sha arp_tha ' +
-  'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_ver tun_erspan_idx tun_erspan_dir ' +
+  'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_idx tun_erspan_ver tun_erspan_dir ' +
   'tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype tun_metadata nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
   'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
 
@@ -167,8 +167,13 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   let size = from.u8();
   let experimenter = 0;
   if (cls === 0xffff) {
-    if (size < 4) throw new PeerError('OFPBMC_BAD_LEN', 'experimenter entry without an experimenter');
-    experimenter = from.u32();
+    experimenter = size < 4 && from.left < 4 ? 0 : from.u32();
+    if (size < 4) {
+      log.warn(
+        `OXM header 0x${experimenter.toString(16)}:${cls}:${second >> 1}:${second & 1}:${size} has invalid length ${size} (minimum is 8)`,
+      );
+      throw new PeerError('OFPBMC_BAD_LEN', 'experimenter entry without an experimenter');
+    }
     size -= 4;
   }
   const hasMask = (second & 1) !== 0;
@@ -178,15 +183,18 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   return { coded, hasMask, size, isCookie, isExperimenter: cls === 0xffff };
 }
 
-/** A field named in an action: the header alone stands there. */
-export function decodeFieldHeader(from: ByteReader, isNameOnly = false): Field {
+/** A field named in an action: the header alone stands there. Where it `takesMask` that says nothing. */
+export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMask = false): Field {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
   const header = decodeHeader(from);
   const coded = header.coded;
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
-  if (tunFieldIndex(coded.field) >= 0) return isNameOnly ? namedField(coded.field) : usableField(coded.field);
-  if (header.size !== coded.field.wireBytes * (header.hasMask ? 2 : 1))
-    throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
+  const isOption = tunFieldIndex(coded.field) >= 0;
+  const { wireBytes } = coded.field;
+  const isSized = isOption ? header.hasMask || header.size <= MAX_OPTION_BYTES : header.size === wireBytes * (header.hasMask ? 2 : 1);
+  if (!isSized) throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
+  if (header.hasMask && !takesMask) throw new PeerError('OFPBMC_BAD_MASK', 'field with a mask in an action');
+  if (isOption) return isNameOnly ? namedField(coded.field) : usableField(coded.field);
   return coded.field;
 }
 

@@ -7,7 +7,7 @@ import { matchAll, setKeyBits, W } from '../../flow/key.ts';
 import type { Action } from '../action.ts';
 import { OFPP, type PacketInReason } from '../action.ts';
 import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
-import { decodePlainActions, encodeActions } from './action-codec.ts';
+import { decodeActions, encodeActions } from './action-codec.ts';
 import { PACKET_IN_REASONS } from './action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
@@ -237,7 +237,7 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) checkPort();
   let actions: Action[];
   try {
-    actions = decodePlainActions(from.sub(actionsSize), version);
+    actions = decodeActions(from.sub(actionsSize), version, 'plain');
   } catch (error) {
     // What options stand for is asked last of all.
     if (error instanceof PeerError && error.code === 'NXFMFC_INVALID_TLV_FIELD') checkPort();

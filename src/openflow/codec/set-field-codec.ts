@@ -4,7 +4,8 @@ import { keyBits } from '../../flow/key.ts';
 import type { OfVersion } from '../message.ts';
 import { NXAST } from './action-constants.ts';
 import type { ByteWriter } from './bytes.ts';
-import { encodeLoad2, niciraAction } from './nicira-encode.ts';
+import { encodeLoad2 } from './nicira-encode.ts';
+import { niciraAction } from './nicira-envelope.ts';
 import { encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, hasLongHeader, packBits } from './subfield-codec.ts';
 import { encodeTunValue } from './tun-metadata.ts';
@@ -48,7 +49,7 @@ export function encodeSetField(
   maskKey: ArrayLike<number>,
   version: OfVersion,
   context: ActionContext,
-  form: '' | 'masked' | 'nxm-set-field' | 'nxm-whole' = '',
+  form: '' | 'masked' | 'load2' | 'nxm-set-field' | 'nxm-whole' = '',
 ): void {
   const isNxm = form === 'nxm-set-field' || form === 'nxm-whole';
   const isVid = field.name === 'vlan_vid';
@@ -58,7 +59,11 @@ export function encodeSetField(
   const mask = keyBits(maskKey, at, bits);
   const all = (1n << BigInt(bits)) - 1n;
   if (tunFieldIndex(field) >= 0) {
-    encodeTunSetField(out, field, value, mask, version);
+    encodeTunSetField(out, field, value, mask, form === 'load2' ? 1 : version);
+    return;
+  }
+  if (form === 'load2') {
+    encodeLoad2(out, field, value, mask === all ? (1n << BigInt(field.wireBytes * 8)) - 1n : mask);
     return;
   }
   if (!isNxm && version < 3 && !(form === 'masked' && hasLongHeader(field))) {

@@ -1,32 +1,15 @@
 // Parts of fields on the wire: a header, and offset and width either apart or packed as (offset << 6) | (bits - 1).
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
-import { type Field, partBits } from '../../flow/fields.ts';
+import type { Field } from '../../flow/fields.ts';
 import type { Subfield } from '../action.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeFieldHeader, encodeFieldHeader } from './oxm.ts';
 import { codeFor, OXM_CLASSES } from './oxm-table.ts';
 
-const log = logger('meta_flow');
-
 export const packBits = (offset: number, bits: number): number => (offset << 6) | (bits - 1);
 
-/** A checked subfield. */
-export function subfield(field: Field, offset: number, bits: number): Subfield {
-  if (bits < 1 || offset + bits > partBits(field)) throw new PeerError('OFPBAC_BAD_SET_LEN', `bits ${offset}+${bits} of ${field.name}`);
-  return { field, offset, bits };
-}
-
-/** A subfield that may be written. */
-export function written(part: Subfield): Subfield {
-  if (part.field.writable) return part;
-  log.warn(`destination field ${part.field.name} is not writable`);
-  throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${part.field.name} is read-only`);
-}
-
-export function subfieldFromPacked(field: Field, packed: number): Subfield {
-  return subfield(field, packed >> 6, (packed & 63) + 1);
-}
+/** Part of a field by its packed numbers, whether or not the field has it. */
+export const subfieldFromPacked = (field: Field, packed: number): Subfield => ({ field, offset: packed >> 6, bits: (packed & 63) + 1 });
 
 /** Nicira actions name fields by NXM headers in every version. */
 export function encodeNxmHeader(out: ByteWriter, field: Field): void {
@@ -46,7 +29,7 @@ export const decodeNxmHeader = (from: ByteReader): Field => decodeFieldHeader(fr
 /** A field in the older layouts, whose place for it is 32 bits: what is unknown there has a fault of its own. */
 export function decodeFixedHeader(from: ByteReader): Field {
   try {
-    return decodeFieldHeader(from.sub(4));
+    return decodeFieldHeader(from.sub(4), false, true);
   } catch (error) {
     if (!(error instanceof PeerError)) throw error;
     throw new PeerError('OFPBAC_BAD_SET_TYPE', error.message);

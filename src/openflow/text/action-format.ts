@@ -8,6 +8,7 @@ import { keyBits } from '../../flow/key.ts';
 import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { CT_ALG } from '../codec/action-constants.ts';
+import { bytesToBig } from '../codec/bytes.ts';
 import { formatSubfield } from './subfield-text.ts';
 
 const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
@@ -171,10 +172,11 @@ function formatController(action: Of<'controller'>): string {
     action.userdata.length === 0 &&
     !action.pause &&
     action.meterId === 0xffffffff;
-  if (isPlain) return `controller:${action.maxLen}`;
+  if (isPlain) return `CONTROLLER:${action.maxLen}`;
   const parts: string[] = [];
   // The reasons of a switch's own misses have no words.
-  if (action.reason !== 'action') parts.push(`reason=${action.reason.endsWith('_miss') ? '' : action.reason}`);
+  const isNameless = action.reason === 'explicit_miss' || action.reason === 'implicit_miss';
+  if (action.reason !== 'action') parts.push(`reason=${isNameless ? '' : action.reason}`);
   if (action.maxLen !== 0xffff) parts.push(`max_len=${action.maxLen}`);
   if (action.controllerId !== 0) parts.push(`id=${action.controllerId}`);
   if (action.userdata.length > 0) parts.push(`userdata=${[...action.userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')}`);
@@ -183,13 +185,16 @@ function formatController(action: Of<'controller'>): string {
   return `controller(${parts.join(',')})`;
 }
 
+/** A name, where there is one: the reference lets pass numbers that have none. */
+const known = (name: string): string => (/^\d/.test(name) ? '<unknown>' : name);
+
 function formatHashing(action: Of<'bundle'> | Of<'multipath'>, port: (number: number) => string): string {
   if (action.kind === 'multipath') {
     return `multipath(${action.fields},${action.basis},${action.algorithm},${action.maxLink + 1},${action.arg},${formatSubfield(action.dst)})`;
   }
   const dst = action.dst === undefined ? '' : `,${formatSubfield(action.dst)}`;
   const name = action.dst === undefined ? 'bundle' : 'bundle_load';
-  return `${name}(${action.fields},${action.basis},${action.algorithm},ofport${dst},members:${action.members.map(port).join(',')})`;
+  return `${name}(${known(action.fields)},${action.basis},${known(action.algorithm)},ofport${dst},members:${action.members.map(port).join(',')})`;
 }
 
 function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?: PortNames): string {
@@ -246,10 +251,10 @@ function formatCt(action: Of<'ct'>, names?: PortNames): string {
   if (action.recircTable !== 255) parts.push(`table=${formatTable(action.recircTable, names)}`);
   if (typeof action.zone !== 'number') parts.push(`zone=${formatSubfield(action.zone)}`);
   else if (action.zone !== 0) parts.push(`zone=${action.zone}`);
-  // NAT stands apart from exec although the wire has both in one list.
-  const nat = action.exec.filter((inner) => inner.kind === 'nat');
-  const exec = action.exec.filter((inner) => inner.kind !== 'nat');
-  for (const inner of nat) parts.push(formatAction(inner, names));
+  // A NAT that comes first stands apart from exec although the wire has both in one list.
+  const [first] = action.exec;
+  const exec = first?.kind === 'nat' ? action.exec.slice(1) : action.exec;
+  if (first?.kind === 'nat') parts.push(formatNat(first.nat));
   if (exec.length > 0) parts.push(`exec(${formatActions(exec, names)})`);
   if (action.alg !== 0) parts.push(`alg=${CT_ALG.get(action.alg) ?? action.alg}`);
   return `ct(${parts.join(',')})`;
@@ -262,10 +267,12 @@ function formatNat(nat: NatSpec): string {
     const address = (words: readonly number[]): string => (nat.family === 4 ? formatIpv4(words[3] ?? 0) : formatIpv6(words));
     if (nat.addrMin !== undefined || nat.portMin !== undefined) text += '=';
     if (nat.addrMin !== undefined) {
-      const range = nat.addrMax === undefined ? address(nat.addrMin) : `${address(nat.addrMin)}-${address(nat.addrMax)}`;
+      const [low, high] = [address(nat.addrMin), nat.addrMax === undefined ? '' : address(nat.addrMax)];
+      const range = high === '' || high === low ? low : `${low}-${high}`;
       text += nat.family === 6 && nat.portMin !== undefined ? `[${range}]` : range;
     }
-    if (nat.portMin !== undefined) text += `:${nat.portMin}${nat.portMax === undefined ? '' : `-${nat.portMax}`}`;
+    if (nat.portMin !== undefined)
+      text += `:${nat.portMin}${nat.portMax === undefined || nat.portMax === nat.portMin ? '' : `-${nat.portMax}`}`;
     parts.push(text);
     if (nat.persistent) parts.push('persistent');
     if (nat.hash) parts.push('hash');
@@ -275,8 +282,8 @@ function formatNat(nat: NatSpec): string {
 }
 
 function formatTlv(value: Uint8Array): string {
-  const data = [...value.subarray(4, 4 + (value[3] ?? 0))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `tlv(0x${(((value[0] ?? 0) << 8) | (value[1] ?? 0)).toString(16).padStart(4, '0')},${value[2] ?? 0},0x${data})`;
+  const data = bytesToBig(value.subarray(4, 4 + (value[3] ?? 0)));
+  return `tlv(0x${(((value[0] ?? 0) << 8) | (value[1] ?? 0)).toString(16).padStart(4, '0')},${value[2] ?? 0},${hex(data)})`;
 }
 
 function formatEncap(action: Of<'encap'>): string {

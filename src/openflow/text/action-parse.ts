@@ -6,10 +6,10 @@ import { parseField, parseInteger, parsePort, scannedMac } from '../../flow/fiel
 import { type Field, fieldNamed, tunFieldIndex } from '../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../flow/key.ts';
 import { markPresent } from '../../flow/tun-fields.ts';
-import type { Action, ActionKind, Subfield } from '../action.ts';
+import type { Action, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
+import { misplaced, type Outer } from '../action-place.ts';
 import { CT_ALG, PACKET_IN_REASONS } from '../codec/action-constants.ts';
-import { actionName } from './action-format.ts';
 import { parseBundle, parseMultipath } from './bundle-text.ts';
 import { parseDecap, parseEncap } from './encap-text.ts';
 import { splitKeyValues } from './key-value-text.ts';
@@ -206,7 +206,6 @@ function parseConjunction(arg: string): Action {
 
 function parseCt(arg: string, context: ActionTextContext): Action {
   const ct: Extract<Action, { kind: 'ct' }> = { kind: 'ct', commit: false, force: false, recircTable: 255, zone: 0, alg: 0, exec: [] };
-  const exec: Action[] = [];
   for (const { key, value } of splitKeyValues(arg)) {
     if (key === 'commit') ct.commit = true;
     else if (key === 'force') ct.force = true;
@@ -219,11 +218,10 @@ function parseCt(arg: string, context: ActionTextContext): Action {
     } else if (key === 'alg') {
       ct.alg = [...CT_ALG].find(([, name]) => name === value)?.[0] ?? fault(`invalid conntrack helper "${value ?? ''}"`);
     } else if (key === 'nat') ct.exec.push(parseNat(value ?? ''));
-    else if (key === 'exec') exec.push(...parseNested(value ?? '', context, 'ct'));
+    else if (key === 'exec') ct.exec.push(...parseNested(value ?? '', context, 'ct'));
     else fault(`invalid argument to "ct" action: \`${key}'`);
   }
   if (ct.force && !ct.commit) fault('"force" flag requires "commit" flag.');
-  ct.exec.push(...exec);
   return ct;
 }
 
@@ -402,38 +400,13 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['goto_table', (arg, context) => ({ kind: 'gotoTable', table: tableOf(arg, context.names) })],
 ]);
 
-type Outer = 'ct' | 'clone' | 'write_actions';
-const INSTRUCTIONS: ReadonlySet<ActionKind> = new Set<ActionKind>(['clearActions', 'writeActions', 'writeMetadata', 'gotoTable']);
-const isConnectionField = (field: Field): boolean => field.name === 'ct_mark' || field.name === 'ct_label';
-
-/** The field that an action changes, if that is what it does. */
-function changedField(action: Action): Field | undefined {
-  if (action.kind === 'setField') return action.field;
-  return action.kind === 'regLoad' || action.kind === 'regMove' ? action.dst.field : undefined;
+function checkPlaces(actions: readonly Action[], outer: Outer | undefined): Action[] {
+  const wrong = misplaced(actions, outer, { takesInstructions: outer === undefined });
+  return wrong === undefined ? [...actions] : fault(wrong.text);
 }
 
-/** Refuses what may not stand where it does. */
-function checkPlace(action: Action, outer: Outer | undefined): void {
-  const field = changedField(action);
-  if (outer === 'ct') {
-    if (action.kind === 'nat') return;
-    if (field === undefined) fault(`ct action doesn't support nested action ${actionName(action)}`);
-    else if (!isConnectionField(field)) fault(`ct action doesn't support nested modification of ${field.name}`);
-    return;
-  }
-  if (action.kind === 'nat') fault('Cannot have NAT action outside of "ct" action');
-  if (field !== undefined && isConnectionField(field)) fault('cannot set CT fields outside of ct action');
-  if (outer === undefined) return;
-  if (action.kind === 'meter') fault(`${outer} action doesn't support nested action meter`);
-  if (INSTRUCTIONS.has(action.kind)) fault(`${actionName(action)} instruction not allowed here`);
-}
-
-function parseNested(text: string, context: ActionTextContext, outer: Outer): Action[] {
-  const actions = parseActionList(text, context);
-  for (const action of actions) checkPlace(action, outer);
-  checkConjunctions(actions);
-  return actions;
-}
+const parseNested = (text: string, context: ActionTextContext, outer: Outer): Action[] =>
+  checkPlaces(parseActionList(text, context), outer);
 
 function parseActionList(text: string, context: ActionTextContext): Action[] {
   const actions: Action[] = [];
@@ -461,38 +434,6 @@ function parseActionList(text: string, context: ActionTextContext): Action[] {
   return actions;
 }
 
-/** Instructions that must come in this order at the end; everything else is "apply_actions". */
-const ORDER: Readonly<Record<string, { rank: number; name: string }>> = {
-  meter: { rank: 0, name: 'meter' },
-  clearActions: { rank: 2, name: 'clear_actions' },
-  writeActions: { rank: 3, name: 'write_actions' },
-  writeMetadata: { rank: 4, name: 'write_metadata' },
-  gotoTable: { rank: 5, name: 'goto_table' },
-};
-
 /** Reads an action list. Throws ConfigError in the reference's words. */
-export function parseActions(text: string, context: ActionTextContext = {}): Action[] {
-  const actions = parseActionList(text, context);
-  let last = { rank: -1, name: '' };
-  for (const action of actions) {
-    const at = ORDER[action.kind] ?? { rank: 1, name: 'apply_actions' };
-    if (at.rank < last.rank) {
-      fault(`invalid instruction ordering: ${at.name} must appear before ${last.name}, for OpenFlow 1.1+ compatibility`);
-    }
-    if (at.rank === last.rank && at.rank !== 1) fault(`duplicate ${at.name} instruction not allowed, for OpenFlow 1.1+ compatibility`);
-    last = at;
-  }
-  for (const action of actions) checkPlace(action, undefined);
-  checkConjunctions(actions);
-  return actions;
-}
-
-/** Conjunctions stand alone or with notes. */
-function checkConjunctions(actions: readonly Action[]): void {
-  if (!actions.some(({ kind }) => kind === 'conjunction')) return;
-  const other = actions.find(({ kind }) => kind !== 'conjunction' && kind !== 'note');
-  if (other === undefined) return;
-  fault(
-    `"conjunction" actions may be used along with "note" but not any other kind of action (such as the "${actionName(other)}" action used here)`,
-  );
-}
+export const parseActions = (text: string, context: ActionTextContext = {}): Action[] =>
+  checkPlaces(parseActionList(text, context), undefined);

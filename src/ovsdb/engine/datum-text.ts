@@ -2,15 +2,16 @@
 import { type Atom, formatAtom } from './atom.ts';
 import { type ColumnType, type Datum, isMapType } from './types.ts';
 
-/** The text of a value: `[a, b]`, `{k=v}`, a lone atom where the column can hold but one. */
+/** The text of a value: `[a, b]`, `{k=v}`; a lone element without brackets where the column can hold but one. */
 export function formatDatum(datum: Datum, type: ColumnType): string {
   const { keys, values } = datum;
   const items = keys.map((key, i) => {
     const text = formatAtom(key, type.key.type);
     return type.value === undefined ? text : `${text}=${formatAtom(values?.[i] as Atom, type.value.type)}`;
   });
-  if (isMapType(type)) return `{${items.join(', ')}}`;
-  return type.max > 1 || items.length === 0 ? `[${items.join(', ')}]` : items.join(', ');
+  const list = items.join(', ');
+  if (type.max === 1 && items.length > 0) return list;
+  return isMapType(type) ? `{${list}}` : `[${list}]`;
 }
 
 /** The text without brackets and quotes, elements with a space between. */

@@ -1,5 +1,6 @@
 // Runs the operations of a `transact` request: RFC 7047 section 5.2.
 
+import { countsUuids } from '../../base/cryptography.ts';
 import { hashOrder } from '../../base/hash-order.ts';
 import type { Json, JsonObject } from '../json/json.ts';
 import type { SymbolTable } from './atom.ts';
@@ -13,7 +14,7 @@ import { ObjectParser } from './object-parser.ts';
 import { EMPTY_RESULT, NO_RESULT, type OperationResult, resultToJson } from './operation-result.ts';
 import { type Client, Rbac } from './rbac.ts';
 import { type ColumnSchema, parseColumnSet, type TableSchema, UUID_COLUMN } from './schema.ts';
-import { defaultFields, Transaction } from './transaction.ts';
+import { defaultFields, Transaction, versionNewRow } from './transaction.ts';
 
 export interface ExecuteOptions {
   /** Whether the session holds a lock, for `assert`. */
@@ -164,6 +165,8 @@ class Execution {
       );
     }
     if (name !== undefined) {
+      // With a name the reference draws one whether it is used or not.
+      if (uuid !== undefined && countsUuids()) this.symbols(name);
       const symbol = this.#names.get(name);
       if (symbol?.isInserted === true)
         throw new OvsdbError('duplicate uuid-name', 'This "uuid-name" appeared on an earlier "insert" operation.', { syntax: name });
@@ -179,6 +182,7 @@ class Execution {
       if (!given.some((one) => one.column === column)) checkDatum(fields[column.index] as Datum, column.type);
     }
     fields[UUID_COLUMN] = { keys: [uuid] };
+    versionNewRow(fields);
     this.#rbac?.checkInsert(table, fields);
     this.transaction.put(table, uuid, fields);
     return { kind: 'uuid', uuid };

@@ -8,6 +8,8 @@
 //   6. drop weak references to rows that do not exist; a column must not become too small by that
 //   7. indexes, over the final state
 //   8. give changed rows a new `_version`
+
+import { countsUuids } from '../../base/cryptography.ts';
 import { ownText } from '../json/json.ts';
 import { type Atom, ZERO_UUID } from './atom.ts';
 import {
@@ -58,7 +60,12 @@ class Version implements Datum {
   }
 }
 
-export const versionDatum = (): Datum => new Version();
+export const versionDatum = (): Datum => (countsUuids() ? { keys: [newUuid()] } : new Version());
+
+/** Gives a new row its version at once where somebody counts what is drawn: the reference draws it with the row's UUID. */
+export function versionNewRow(fields: Datum[]): void {
+  if (countsUuids()) fields[VERSION_COLUMN] = versionDatum();
+}
 
 /** The row as it is stored: with a new version, and nothing that holds on to the request it came in. */
 function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row {
@@ -67,7 +74,7 @@ function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row
   const finished = fields.slice();
   for (let i = 0; i < finished.length; i++) {
     const datum = finished[i] as Datum;
-    if (i === VERSION_COLUMN) finished[i] = versionDatum();
+    if (i === VERSION_COLUMN) finished[i] = before === undefined && datum !== defaults[i] ? datum : versionDatum();
     else if (datum !== defaults[i]) finished[i] = ownDatum(i === UUID_COLUMN ? { keys: [own] } : datum);
   }
   return { table, uuid: own, fields: finished };

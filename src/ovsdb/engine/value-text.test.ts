@@ -34,6 +34,13 @@ test('faults have the words of Open vSwitch', () => {
   assert.equal(fault('"a', strings), '"a: quoted string extends past end of argument');
 });
 
+test('what can be but one is shown without brackets', () => {
+  const one = { ...map, min: 0, max: 1 };
+  assert.equal(formatDatum({ keys: ['a'], values: ['b'] }, one), 'a=b');
+  assert.equal(formatDatum({ keys: [], values: [] }, one), '{}');
+  assert.equal(formatDatum({ keys: ['a'], values: ['b'] }, map), '{a=b}');
+});
+
 test('what is printed is read back', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.string()), (texts) => {

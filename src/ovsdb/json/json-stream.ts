@@ -3,7 +3,7 @@
 // Usually a piece of the stream is plain ASCII and holds whole messages: those are parsed where they stand. Otherwise only brackets and quotes are
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
 // as it goes after each piece, so that a peer that sends nonsense is told so at once.
-import { type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
+import { type Blank, failOfBytes, type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
 import { parseNatively } from './json-native.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
@@ -31,6 +31,8 @@ export class JsonStream {
   #depth = 0;
   #inString = false;
   #escaped = false;
+  /** The white space before the text. */
+  readonly #blank: Blank = { lines: 0, column: 0, size: 0 };
 
   /** Bytes not yet given out as values. */
   get pendingSize(): number {
@@ -60,7 +62,10 @@ export class JsonStream {
       const text = this.#ascii;
       let at = this.#at;
       let c = text.charCodeAt(at);
-      while (c === 32 || c === 10 || c === 13 || c === 9) c = text.charCodeAt(++at);
+      while (c === 32 || c === 10 || c === 13 || c === 9) {
+        this.#skip(c);
+        c = text.charCodeAt(++at);
+      }
       this.#at = at;
       if (at === text.length) return undefined;
       if (c === 123 || c === 91) {
@@ -68,12 +73,14 @@ export class JsonStream {
         this.#isFresh = false;
         if (whole !== undefined) {
           this.#at = text.length;
+          this.#begin();
           return whole;
         }
         const parser = new JsonParser(text, at);
         try {
           const value = parser.value();
           this.#at = parser.at;
+          this.#begin();
           return value;
         } catch (error) {
           if (!(error instanceof JsonError)) throw error;
@@ -106,7 +113,8 @@ export class JsonStream {
         if (++this.#depth > MAX_JSON_DEPTH) this.#fail(bytes.subarray(start, i + 1));
       } else if (c === 125 || c === 93) {
         if (--this.#depth <= 0) {
-          const value = parseJson(this.#text(bytes.subarray(start, i + 1)));
+          const value = this.#parse(bytes.subarray(start, i + 1));
+          this.#begin();
           this.#pieces = [];
           this.#size = 0;
           this.#depth = 0;
@@ -114,8 +122,10 @@ export class JsonStream {
           return value;
         }
       } else if (this.#depth === 0) {
-        if (c === 32 || c === 10 || c === 13 || c === 9) start = i + 1;
-        else if (!isWordByte(c)) this.#fail(bytes.subarray(start, i + 1));
+        if (c === 32 || c === 10 || c === 13 || c === 9) {
+          this.#skip(c);
+          start = i + 1;
+        } else if (!isWordByte(c)) this.#fail(bytes.subarray(start, i + 1));
       }
     }
     this.#at = bytes.length;
@@ -130,25 +140,46 @@ export class JsonStream {
     if (this.#ascii !== undefined) this.#look();
   }
 
-  #text(last: Uint8Array): string {
-    if (this.#pieces.length === 0) return Buffer.from(last.buffer, last.byteOffset, last.length).toString('utf8');
-    return Buffer.concat([...this.#pieces, last]).toString('utf8');
+  #skip(c: number): void {
+    const blank = this.#blank;
+    blank.size++;
+    blank.column++;
+    if (c !== 10) return;
+    blank.lines++;
+    blank.column = 0;
+  }
+
+  /** Counts lines, columns and bytes anew, for the next text. */
+  #begin(): void {
+    const blank = this.#blank;
+    blank.lines = blank.column = blank.size = 0;
+  }
+
+  #parse(last: Uint8Array): Json {
+    const bytes =
+      this.#pieces.length === 0 ? Buffer.from(last.buffer, last.byteOffset, last.length) : Buffer.concat([...this.#pieces, last]);
+    try {
+      return parseJson(bytes.toString('utf8'));
+    } catch (error) {
+      if (error instanceof JsonError) failOfBytes(bytes, this.#blank);
+      throw error;
+    }
   }
 
   #unfinished(rest: Uint8Array): void {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
     if (this.#size > MAX_MESSAGE_SIZE) throw new JsonError(`message exceeds ${MAX_MESSAGE_SIZE} bytes`, false);
-    if (this.#size > EAGER_CHECK_SIZE || this.#depth === 0) return;
+    if (this.#size > EAGER_CHECK_SIZE) return;
     try {
-      parseJson(this.#text(NOTHING));
+      this.#parse(NOTHING);
     } catch (error) {
       if (!(error instanceof JsonError && error.isIncomplete)) throw error;
     }
   }
 
   #fail(last: Uint8Array): never {
-    parseJson(this.#text(last));
+    this.#parse(last);
     throw new JsonError('syntax error', false);
   }
 }

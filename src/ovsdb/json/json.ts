@@ -59,6 +59,15 @@ function word(text: string, start: number, length: number, hash: number, isName:
   return own;
 }
 
+/** White space that was taken and let go. */
+export interface Blank {
+  lines: number;
+  column: number;
+  size: number;
+}
+
+const NO_BLANK: Blank = { lines: 0, column: 0, size: 0 };
+
 /** Reads values from a text, one after another. */
 export class JsonParser {
   readonly text: string;
@@ -67,19 +76,27 @@ export class JsonParser {
   depth = 0;
   /** Counted as taken beyond the text. */
   extra = 0;
+  /** Each character stands for a byte. */
+  readonly isBytes: boolean;
+  /** What stood before the text and counts for positions. */
+  readonly blank: Blank;
 
-  constructor(text: string, at = 0) {
+  constructor(text: string, at = 0, isBytes = false, blank = NO_BLANK) {
     this.text = text;
     this.at = at;
+    this.isBytes = isBytes;
+    this.blank = blank;
   }
 
   fail(message: string, isIncomplete = false): never {
-    // The reference counts lines from 0, and columns and bytes of what it has taken, including the character that was wrong.
+    // The reference counts lines from 0, and columns and bytes of what it has taken.
     const taken = this.text.slice(0, this.at);
     const lines = taken.split('\n');
-    const column = Buffer.byteLength(lines.at(-1) ?? '') + this.extra;
+    const size = (text: string): number => (this.isBytes ? text.length : Buffer.byteLength(text)) + this.extra;
+    const { blank } = this;
+    const column = size(lines.at(-1) ?? '') + (lines.length === 1 ? blank.column : 0);
     throw new JsonError(
-      `line ${lines.length - 1}, column ${column}, byte ${Buffer.byteLength(taken) + this.extra}: ${message}`,
+      `line ${lines.length - 1 + blank.lines}, column ${column}, byte ${size(taken) + blank.size}: ${message}`,
       isIncomplete,
     );
   }
@@ -112,27 +129,34 @@ export class JsonParser {
       this.at = start + length;
       return length === 5 ? false : text.charCodeAt(start) === 116 ? true : null;
     }
-    if (/[a-z]/.test(this.text.charAt(start))) while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
-    const word = this.text.slice(start, this.at);
+    const word = this.word();
     if (word === 'true') return true;
     if (word === 'false') return false;
     if (word === 'null') return null;
-    if (word !== '') this.fail(`invalid keyword '${word}'`, this.at === this.text.length && this.depth > 0);
+    if (word !== '') this.fail(`invalid keyword '${word}'`, this.at === this.text.length);
     if (this.at >= this.text.length) this.fail('unexpected end of input', true);
-    this.invalidCharacter('syntax error parsing value');
+    this.invalidCharacter('syntax error expecting value');
   }
 
-  /** The fault of a character that starts no token, or of a token in the wrong place. */
+  /** Takes the letters of a keyword, right or wrong. */
+  word(): string {
+    const start = this.at;
+    if (/[a-z]/.test(this.text.charAt(start))) while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    return this.text.slice(start, this.at);
+  }
+
+  /** The fault of a character that starts no token, or of a token in the wrong place: of a token only once all of it is there and sound. */
   invalidCharacter(syntax: string): never {
     const c = this.text.charAt(this.at);
     if (c === '') this.endOfInput();
-    this.at++;
-    if (/[[\]{},:"0-9-]/.test(c)) this.fail(syntax);
-    if (/[a-z]/.test(c)) {
-      while (/[a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    if (/["a-z0-9-]/.test(c)) {
+      this.value();
+      // A string is known to be one at its closing quote, which is not counted yet.
+      if (c === '"') this.at--;
+      else if (this.at === this.text.length) this.fail(syntax, true);
       this.fail(syntax);
     }
-    this.at--;
+    if (/[[\]{},:]/.test(c)) this.fail(syntax);
     this.fail(c > ' ' && c < '\x7f' ? `invalid character '${c}'` : `invalid character U+${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }
 
@@ -162,7 +186,7 @@ export class JsonParser {
       this.skipSpace();
       const c = this.text.charCodeAt(this.at);
       if (c === 93) break;
-      if (c !== 44) this.invalidCharacter("syntax error expecting '[' or ','");
+      if (c !== 44) this.invalidCharacter("syntax error expecting ']' or ','");
       this.at++;
     }
     this.at++;
@@ -207,10 +231,7 @@ export class JsonParser {
       const c = text.charCodeAt(this.at);
       if (c === 34) break;
       if (Number.isNaN(c)) this.fail('unexpected end of input in quoted string', true);
-      if (c < 32) {
-        this.at++;
-        this.fail(`U+${c.toString(16).padStart(4, '0').toUpperCase()} must be escaped in quoted string`);
-      }
+      if (c < 32) this.fail(`U+${c.toString(16).padStart(4, '0').toUpperCase()} must be escaped in quoted string`);
       if (c === 92) {
         plain = false;
         this.at++;
@@ -218,10 +239,15 @@ export class JsonParser {
       hash = (Math.imul(hash, 31) + c) | 0;
       this.at++;
     }
-    const length = this.at++ - start;
-    if (plain && length <= MAX_WORD_LENGTH) return word(text, start, length, hash, isName);
-    const raw = text.slice(start, start + length);
-    return plain ? raw : this.unescape(raw);
+    const length = this.at - start;
+    const value =
+      plain && length <= MAX_WORD_LENGTH
+        ? word(text, start, length, hash, isName)
+        : plain
+          ? text.slice(start, start + length)
+          : this.unescape(text.slice(start, start + length));
+    this.at++;
+    return value;
   }
 
   unescape(raw: string): string {
@@ -306,7 +332,7 @@ export class JsonParser {
       if (!(c >= 48 && c <= 57)) this.numberFault(start, 'exponent must contain at least one digit');
       while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
     }
-    if (c === 46 || (c >= 65 && c <= 90) || (c >= 97 && c <= 122)) this.numberFault(start, 'syntax error in number');
+    if (isNumberByte(c)) this.numberFault(start, 'syntax error in number');
     const digits = text.slice(start, this.at);
     const value = Number(digits);
     if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
@@ -315,17 +341,20 @@ export class JsonParser {
       if (exact !== undefined && exact >= MIN_INTEGER && exact <= MAX_INTEGER) return exactInteger(exact);
     }
     // As the reference's strtod has it, a number too small to be kept whole is outside too, and one so small that it is zero is zero.
-    if (!Number.isFinite(value) || Math.abs(value) < MIN_NORMAL) this.fail('number outside valid range');
+    if (!Number.isFinite(value) || Math.abs(value) < MIN_NORMAL) this.fail('number outside valid range', this.at === text.length);
     return value;
   }
 
   numberFault(start: number, message: string): never {
     // The lexer takes the whole run of number characters before it judges them.
     this.at = start;
-    while (/[-+.0-9a-z]/i.test(this.text.charAt(this.at))) this.at++;
+    while (isNumberByte(this.text.charCodeAt(this.at))) this.at++;
     this.fail(message, this.at === this.text.length);
   }
 }
+
+/** Whether a character goes on with a number, rightly or not. */
+const isNumberByte = (c: number): boolean => (c >= 48 && c <= 57) || c === 43 || c === 45 || c === 46 || c === 69 || c === 101;
 
 const MIN_NORMAL = 2 ** -1022;
 
@@ -356,21 +385,28 @@ const simpleEscapes = new Map([
 export function parseJson(text: string): Json {
   const native = parseNatively(text, MAX_JSON_DEPTH);
   if (native !== undefined) return native;
-  const parser = new JsonParser(text);
-  parser.skipSpace();
-  const c = text.charCodeAt(parser.at);
-  if (c !== 123 && c !== 91) {
-    parser.value();
-    // A string is known to be one at its closing quote, which is not counted yet.
-    if (c === 34) parser.at--;
-    parser.fail('syntax error at beginning of input');
+  try {
+    return parseOwn(new JsonParser(text));
+  } catch (error) {
+    if (error instanceof JsonError) failOfBytes(Buffer.from(text));
+    throw error;
   }
+}
+
+/** Throws the fault of a text that is known to have one, as the reference words it, which looks at bytes. */
+export function failOfBytes(bytes: Buffer, blank?: Blank): void {
+  parseOwn(new JsonParser(bytes.toString('latin1'), 0, true, blank));
+}
+
+function parseOwn(parser: JsonParser): Json {
+  const { text } = parser;
+  parser.skipSpace();
+  if (parser.at === text.length) parser.fail('empty input stream', true);
+  const c = text.charCodeAt(parser.at);
+  if (c !== 123 && c !== 91) parser.invalidCharacter('syntax error at beginning of input');
   const value = parser.value();
   parser.skipSpace();
-  if (parser.at < text.length) {
-    parser.value();
-    parser.fail('trailing garbage at end of input');
-  }
+  if (parser.at < text.length) parser.invalidCharacter('trailing garbage at end of input');
   return value;
 }
 

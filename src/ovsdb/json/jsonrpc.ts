@@ -65,6 +65,17 @@ type Message =
   | { kind: 'reply'; id: Json; result: Json }
   | { kind: 'error'; id: Json; error: Json };
 
+/** What a message of each kind has; it has nothing else. */
+const MEMBERS: Readonly<Record<'request' | 'notification' | 'reply' | 'error', readonly string[]>> = {
+  request: ['method', 'params', 'id'],
+  notification: ['method', 'params'],
+  reply: ['result', 'id'],
+  error: ['error', 'id'],
+};
+
+/** All there are, in the order in which they are looked at. */
+const memberNames = ['method', 'params', 'result', 'error', 'id'];
+
 /** Sorts a JSON value into the kinds of message; a text says what is wrong with one that is none. */
 export function parseRpcMessage(value: Json): Message | string {
   const object = asObject(value);
@@ -73,24 +84,26 @@ export function parseRpcMessage(value: Json): Message | string {
   const result = object.get('result') ?? null;
   const error = object.get('error') ?? null;
   const method = object.get('method');
-  for (const name of object.keys()) {
-    if (!memberNames.has(name)) return `message has unexpected member "${name}"`;
+  const params = object.get('params') ?? null;
+  if (method !== undefined && typeof method !== 'string') return 'method is not a JSON string';
+  for (const name of object.keys()) if (!memberNames.includes(name)) return `message has unexpected member "${name}"`;
+  if (params !== null && !Array.isArray(params)) return '"params" must be JSON array';
+  const kind = result !== null ? 'reply' : error !== null ? 'error' : id !== null ? 'request' : 'notification';
+  for (const name of memberNames) {
+    const has = (name === 'method' ? method : object.get(name)) != null;
+    if (has !== MEMBERS[kind].includes(name)) return `${kind} must${has ? ' not' : ''} have "${name}"`;
   }
-  if (method !== undefined && method !== null) {
-    if (typeof method !== 'string') return 'method is not JSON string';
-    const params = object.get('params');
-    if (params === undefined || params === null) return `${id === null ? 'notification' : 'request'} must have "params"`;
-    if (!Array.isArray(params)) return '"params" must be JSON array';
-    if (result !== null) return `${id === null ? 'notification' : 'request'} must not have "result"`;
-    if (error !== null) return `${id === null ? 'notification' : 'request'} must not have "error"`;
-    return id === null ? { kind: 'notify', method, params } : { kind: 'request', method, params, id };
+  switch (kind) {
+    case 'request':
+      return { kind, method: method as string, params: params as Json[], id };
+    case 'notification':
+      return { kind: 'notify', method: method as string, params: params as Json[] };
+    case 'reply':
+      return { kind, id, result };
+    default:
+      return { kind, id, error };
   }
-  if (object.get('params') != null) return 'reply must not have "params"';
-  if (id === null) return 'reply must have "id"';
-  return error !== null ? { kind: 'error', id, error } : { kind: 'reply', id, result };
 }
-
-const memberNames = new Set(['id', 'method', 'params', 'result', 'error']);
 
 const reconnectLog = logger('reconnect');
 const BAD_MESSAGE = 'received bad JSON-RPC message';

@@ -2,7 +2,7 @@
 import type { Database } from '../engine/database.ts';
 import { Database as DatabaseClass, newUuid } from '../engine/database.ts';
 import { parseSchema, schemaToJson } from '../engine/schema.ts';
-import { defaultFields, Transaction } from '../engine/transaction.ts';
+import { defaultFields, Transaction, versionNewRow } from '../engine/transaction.ts';
 import { parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 
@@ -31,6 +31,7 @@ export function describeDatabases(
     const uuid = row?.uuid ?? newUuid();
     const fields = [...(row?.fields ?? defaultFields(table.schema))];
     fields[0] = { keys: [uuid] };
+    if (row === undefined) versionNewRow(fields);
     fields[column('name')] = { keys: [name] };
     fields[column('model')] = { keys: [isRelay ? 'relay' : 'standalone'] };
     fields[column('connected')] = { keys: [database !== undefined] };

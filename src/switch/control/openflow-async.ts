@@ -13,7 +13,7 @@ const FLOW_REMOVED_BIT: Record<FlowRemovedReason, number> = { idle: 0, hard: 1, 
 const PORT_STATUS_BIT = { add: 0, delete: 1, modify: 2 } as const;
 
 /** A reason as a peer of that version knows it. */
-export function reasonFor(version: OfVersion, reason: PacketInReason): keyof typeof PACKET_IN_BIT {
+export function reasonFor(version: OfVersion, reason: PacketInReason | number): keyof typeof PACKET_IN_BIT | number {
   switch (reason) {
     case 'implicit_miss':
       return 'no_match';
@@ -66,8 +66,10 @@ export class AsyncConfig {
     return (this.masks('packetIn').primary & (1 << PACKET_IN_BIT.invalid_ttl)) !== 0;
   }
 
-  wantsPacketIn(role: Role, version: OfVersion, reason: PacketInReason): boolean {
-    return this.#wants('packetIn', role, PACKET_IN_BIT[reasonFor(version, reason)]);
+  wantsPacketIn(role: Role, version: OfVersion, reason: PacketInReason | number): boolean {
+    const known = reasonFor(version, reason);
+    // What has no name no mask can ask for.
+    return typeof known !== 'number' && this.#wants('packetIn', role, PACKET_IN_BIT[known]);
   }
 
   wantsFlowRemoved(role: Role, reason: FlowRemovedReason): boolean {

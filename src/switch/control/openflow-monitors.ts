@@ -106,7 +106,8 @@ export class FlowMonitors {
       const key = keyOf(event.flow);
       const missed = this.#missed.get(key);
       if (kind !== 'deleted') {
-        this.#missed.set(key, missed ?? (kind === 'added' ? 'new' : 'changed'));
+        // As in the reference, a flow that was changed is one that the peer knows of, though it came meanwhile.
+        this.#missed.set(key, kind === 'added' ? (missed ?? 'new') : 'changed');
         return;
       }
       this.#missed.delete(key);

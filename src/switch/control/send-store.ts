@@ -78,6 +78,6 @@ export function formatCookie(sends: ControllerSends, cookie: UserspaceCookie): s
   if (cookie.reason !== 'controller' || send === undefined) return cookie.reason;
   const { reason, cookie: ruleCookie, controllerId, maxLen, continuation } = send;
   const shown = ruleCookie === 0n ? '0' : `0x${ruleCookie.toString(16)}`;
-  const number = REASON_NUMBER[reason];
+  const number = typeof reason === 'number' ? reason : REASON_NUMBER[reason];
   return `controller(reason=${number},dont_send=0,continuation=${continuation === undefined ? 0 : 1},recirc_id=${cookie.token},rule_cookie=${shown},controller_id=${controllerId},max_len=${maxLen ?? 65535})`;
 }

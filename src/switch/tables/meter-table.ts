@@ -1,6 +1,7 @@
 // The meters of a bridge, and the numbers that they have in their datapath, which bridges of one datapath share.
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
+import { numberOrder } from '../../base/hash-order.ts';
 import type { Datapath } from '../../datapath/datapath.ts';
 import { METER_FLAG, type MeterConfig, type MeterFeatures, type MeterMod, type MeterStats, OFPM } from '../../openflow/meter.ts';
 
@@ -123,7 +124,7 @@ export class MeterTable {
   }
 
   #select(id: number): [number, Meter][] {
-    if (id === OFPM.ALL) return [...this.#meters].sort(([a], [b]) => a - b);
+    if (id === OFPM.ALL) return numberOrder(this.#meters, ([number]) => number);
     const meter = this.#meters.get(id);
     if (meter === undefined) throw new PeerError('OFPMMFC_UNKNOWN_METER', `no meter ${id}`);
     return [[id, meter]];

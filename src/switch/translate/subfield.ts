@@ -13,6 +13,26 @@ export const readSubfield = (key: Key, part: Subfield): bigint => keyBits(key, s
 
 export function writeSubfield(key: Key, part: Subfield, value: bigint): void {
   setKeyBits(key, start(part), kept(part), value);
+  settle(key, part);
+}
+
+/** The same as to write to one part what is read from another; parts of one word, most are, without big numbers. */
+export function moveSubfield(key: Key, from: Subfield, to: Subfield): void {
+  const bits = kept(from);
+  const [source, target] = [start(from), start(to)];
+  const [right, left] = [32 - (source & 31) - bits, 32 - (target & 31) - bits];
+  if (bits !== kept(to) || right < 0 || left < 0 || bits === 0) {
+    writeSubfield(key, to, readSubfield(key, from));
+    return;
+  }
+  const low = bits === 32 ? -1 : (1 << bits) - 1;
+  const value = (key[source >> 5]! >>> right) & low;
+  key[target >> 5] = (key[target >> 5]! & ~(low << left)) | (value << left);
+  settle(key, to);
+}
+
+/** What else holds of a key in which a part has been written. */
+function settle(key: Key, part: Subfield): void {
   if (part.field.at >> 5 === W.VLAN0) fixVlan(key);
   const option = tunFieldIndex(part.field);
   if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 1n);

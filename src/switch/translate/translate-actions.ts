@@ -7,7 +7,19 @@ import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
 import { orderActionSet } from './action-set.ts';
 import { decap, decrementNshTtl, encap } from './encap.ts';
-import { fixVlan, hasPrereq, isIp, isIpv4, isIpv6, isMpls, markSubfield, readSubfield, wholeField, writeSubfield } from './subfield.ts';
+import {
+  fixVlan,
+  hasPrereq,
+  isIp,
+  isIpv4,
+  isIpv6,
+  isMpls,
+  markSubfield,
+  moveSubfield,
+  readSubfield,
+  wholeField,
+  writeSubfield,
+} from './subfield.ts';
 import type { Walk } from './translate.ts';
 import { checkPacketLarger, clone } from './translate-branches.ts';
 import { ct, ctClear } from './translate-ct.ts';
@@ -135,7 +147,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       if (!prereqs(walk, action.src, 'move') || !prereqs(walk, action.dst, 'move')) return;
       markSubfield(walk.wild, action.src);
       markSubfield(walk.wild, action.dst);
-      writeSubfield(key, action.dst, readSubfield(key, action.src));
+      moveSubfield(key, action.src, action.dst);
       walk.reportValue(action.dst);
       return;
     case 'setVlanVid':

@@ -445,7 +445,7 @@ export class Walk {
 
   /** Sends the frame to the controllers. */
   toController(
-    reason: PacketInReason,
+    reason: PacketInReason | number,
     maxLen: number | undefined,
     controllerId: number,
     userdata: Uint8Array | undefined,

@@ -44,7 +44,7 @@ export interface Recirculation {
 /** What a frame sent to the controllers carries besides itself. */
 export interface ControllerSend {
   bridge: BridgeState;
-  reason: PacketInReason;
+  reason: PacketInReason | number;
   table: number;
   cookie: bigint;
   match: Match;

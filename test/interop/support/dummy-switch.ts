@@ -34,7 +34,7 @@ export class DummySwitch {
     this.host = new Host({
       clock: realClock,
       connect: (target) => connectStream(target, 6653),
-      listen: (target, onStream) => listenStream(target, onStream, 6653),
+      listen: (target, onStream) => listenStream(target, onStream, { defaultPort: 6653 }),
       openDatapath: () => this.datapath,
       runDirectory: this.dir,
     });

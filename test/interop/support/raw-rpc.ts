@@ -52,6 +52,8 @@ export class RawRpc {
   #inString = false;
   #nextId = 1;
   notices: string[] = [];
+  /** The last transaction that each monitor of `monitor_cond_since` was told of, by its id's text. */
+  readonly lastIds = new Map<string, string>();
   isClosed = false;
 
   private constructor(socket: Socket) {
@@ -99,7 +101,8 @@ export class RawRpc {
   }
 
   #message(text: string): void {
-    const { id, method } = JSON.parse(text) as { id: unknown; method?: string };
+    const { id, method, params } = JSON.parse(text) as { id: unknown; method?: string; params?: unknown[] };
+    if (method === 'update3') this.lastIds.set(JSON.stringify(params?.[0]), String(params?.[1]));
     if (method === 'echo') this.#socket.write(`{"id":${JSON.stringify(id)},"result":[],"error":null}`);
     if (method !== undefined) {
       if (method !== 'echo') this.notices.push(canonical(text));

@@ -1,4 +1,5 @@
 // What the control plane asks of the tracker, as plain values that can cross to the frame path's thread, and the answers.
+import type { FamilyStatus, Fragments, HeldStatus } from './fragments.ts';
 import { type Connection, type ConnectionTable, MIRRORED } from './table.ts';
 import { T, type Tuple, tupleProto } from './tuple.ts';
 
@@ -43,7 +44,10 @@ export type CtRequestMessage =
   | { kind: 'setMax'; max: number }
   | { kind: 'setSeqCheck'; isOn: boolean }
   | { kind: 'setLimits'; defaultLimit: number | undefined; zones: readonly (readonly [number, number])[] }
-  | { kind: 'deleteLimits'; zones: readonly number[] };
+  | { kind: 'deleteLimits'; zones: readonly number[] }
+  /** Of fragments: whether a family's are put together, how small they may be, how many there may be in all. */
+  | { kind: 'setFragments'; family?: 'ipv4' | 'ipv6'; isOn?: boolean; minSize?: number; most?: number }
+  | { kind: 'fragments' };
 
 export interface CtAnswer {
   entries: CtEntry[];
@@ -55,6 +59,16 @@ export interface CtAnswer {
   defaultLimit: number | undefined;
   /** Zone, its own limit, connections. */
   zones: (readonly [number, number | undefined, number])[];
+  /** When it was asked for. */
+  fragments: FragmentStatus | undefined;
+}
+
+export interface FragmentStatus {
+  ipv4: FamilyStatus;
+  ipv6: FamilyStatus;
+  most: number;
+  count: number;
+  held: HeldStatus[];
 }
 
 export function entryOf(connection: Connection, nowMs: number): CtEntry {
@@ -97,6 +111,7 @@ export function matchesFilter(tuple: Tuple, filter: Partial<CtFilterTuple> | und
 /** What is asked of a tracker. */
 export interface Askable {
   readonly table: ConnectionTable;
+  readonly fragments: Fragments;
   checksSequences: boolean;
   nowMs: number;
 }
@@ -112,6 +127,7 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
     checksSequences: tracker.checksSequences,
     defaultLimit: table.defaultLimit,
     zones: [],
+    fragments: undefined,
   };
   switch (request.kind) {
     case 'dump':
@@ -150,6 +166,20 @@ export function answerRequest(tracker: Askable, request: CtRequestMessage): CtAn
     case 'deleteLimits':
       for (const zone of request.zones) table.zoneLimits.delete(zone);
       break;
+    case 'setFragments': {
+      const { fragments } = tracker;
+      const { family, isOn, minSize, most } = request;
+      if (family !== undefined && isOn !== undefined) fragments[family].isOn = isOn;
+      if (family !== undefined && minSize !== undefined) fragments[family].minSize = minSize;
+      if (most !== undefined) fragments.most = most;
+      break;
+    }
+    case 'fragments': {
+      const { fragments } = tracker;
+      const { ipv4, ipv6, most, count } = fragments;
+      answer.fragments = { ipv4: { ...ipv4 }, ipv6: { ...ipv6 }, most, count, held: [...fragments.list()] };
+      break;
+    }
   }
   return answer;
 }

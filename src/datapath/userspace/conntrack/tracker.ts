@@ -13,6 +13,7 @@ import { CT_STATE, type Key, W } from '../../../flow/key.ts';
 import type { Packet } from '../../../netdev/packet.ts';
 import type { DpNat } from '../../datapath.ts';
 import { Expectations } from './expectation.ts';
+import { Fragments } from './fragments.ts';
 import { ConnectionMirror, mirrorable } from './mirror.ts';
 import { chooseTranslation, translatedBits, translatePacket } from './nat.ts';
 import { Connection, ConnectionTable, type Entry, MIRRORED, NAT } from './table.ts';
@@ -53,6 +54,7 @@ function lifeMs({ tcp, state, original }: Connection): number {
 
 export class Conntrack {
   readonly table: ConnectionTable;
+  readonly fragments: Fragments;
   readonly #expectations = new Expectations();
   readonly #basis: number;
   readonly #tuple = newTuple();
@@ -68,6 +70,7 @@ export class Conntrack {
   constructor(basis = 0) {
     this.#basis = basis;
     this.table = new ConnectionTable(basis);
+    this.fragments = new Fragments(basis);
   }
 
   /** Gives established connections to the kernel, in a map whose descriptor is ours from now on; those that are there already are ours. */
@@ -102,6 +105,7 @@ export class Conntrack {
   /** Carries out a ct action. `layout` describes the packet as it is. With `nat` the packet's bytes may change. */
   execute(packet: Packet, key: Key, layout: number, request: CtRequest): void {
     const { zone } = request;
+    this.fragments.expire(this.nowMs);
     let state = key[W.CT_STATE]!;
     // What was found in another zone says nothing in this one.
     if (state !== 0 && key[W.CT_ZONE]! >>> 16 !== zone) state = 0;
@@ -315,6 +319,7 @@ export class Conntrack {
   /** Time has come to `nowMs`: a part of what is over is removed. */
   tick(nowMs: number): void {
     this.nowMs = nowMs;
+    this.fragments.tick(nowMs);
     if (nowMs < this.#nextSweepMs || this.table.count === 0) return;
     const passed = Math.min(nowMs - this.#nextSweepMs + SWEEP_INTERVAL_MS, SWEEP_ALL_MS);
     this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS;
