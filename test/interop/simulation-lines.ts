@@ -240,6 +240,44 @@ netdev-dummy/set-admin-state nope up
 dpctl/cache-get-size
 dpctl/cache-get-size dummy@ovs-dummy
 dpctl/cache-get-size nope
+dpctl/cache-get-size -1
+dpctl/cache-get-size -m
+dpctl/offload-stats-show -1
+dpctl/dump-dps nope
+dpctl/show -m
+dpctl/show -x
+dpctl/dump-flows nope x
+dpctl/add-flow a=b nope --help
+dpctl/add-flows nope
+dpctl/add-flows nope nope
+dpctl/mod-flows nope
+dpctl/del-flows nope
+dpctl/del-flow nope
+dpctl/parse-actions -1
+dpctl/ct-bkts
+dpctl/ct-bkts nope
+dpctl/ct-bkts nope nope
+dpctl/ct-stats-show nope
+dpctl/ct-stats-show nope nope
+dpctl/dump-conntrack nope
+dpctl/dump-conntrack -m
+dpctl/dump-conntrack -x
+dpctl/ct-get-maxconns nope
+dpctl/ct-get-nconns nope
+dpctl/ct-get-nconns dummy@ovs-dummy
+dpctl/ct-get-tcp-seq-chk -1
+dpctl/ct-enable-tcp-seq-chk nope
+dpctl/ct-enable-tcp-seq-chk -1
+dpctl/ct-set-maxconns -1
+dpctl/ct-set-limits nope
+dpctl/ct-set-limits a=b
+dpctl/ct-get-limits nope
+dpctl/ct-get-limits -m
+dpctl/ct-get-limits nope zone=1
+dpctl/ct-get-limits dummy@ovs-dummy zone=1
+dpctl/ct-get-limits a b c
+dpctl/ct-del-limits nope
+dpctl/ct-del-limits a b c
 dpctl/cache-set-size dummy@ovs-dummy x 5
 dpctl/cache-set-size nope x 5
 dpctl/cache-set-size dummy@ovs-dummy x zz

@@ -31,9 +31,9 @@ function zoneOf(words: readonly string[]): number | undefined {
   return Number.isInteger(zone) && zone >= 0 && zone <= 0xffff ? zone : fail('failed to parse zone');
 }
 
-async function dump(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const verbose = words.includes('-m') || words.includes('--more');
-  const timeouts = words.includes('-s') || words.includes('--statistics');
+async function dump(datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>): Promise<string> {
+  const verbose = flags.has('-m') || flags.has('--more');
+  const timeouts = flags.has('-s') || flags.has('--statistics');
   const { entries } = await askConntrack(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
   return entries.map((entry) => formatConntrack(entry, { verbose, timeouts })).join('\n');
 }
@@ -117,9 +117,9 @@ const PROTOCOLS: readonly (readonly [number, string])[] = [
   [58, 'ICMPv6'],
 ];
 
-async function stats(datapath: Datapath, words: readonly string[]): Promise<string> {
+async function stats(datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>): Promise<string> {
   const { entries } = await askConntrack(datapath, { kind: 'dump', zone: zoneOf(words), most: MOST });
-  const isVerbose = words.includes('verbose') || words.includes('-m');
+  const isVerbose = words.includes('verbose') || flags.has('-m') || flags.has('--more');
   const lines = ['Connections Stats:', `    Total: ${entries.length}`];
   for (const [proto, name] of PROTOCOLS) {
     const same = entries.filter((entry) => tupleProto(entry.original) === proto);
@@ -142,13 +142,13 @@ function tcpStates(entries: readonly CtEntry[]): string[] {
 }
 
 async function buckets(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const [word = 'gt=0'] = words;
+  const word = words.find((one) => one.startsWith('gt=')) ?? 'gt=0';
   if (!/^gt=\d/.test(word)) fail('datapath not found');
   const above = Number.parseInt(word.slice(3), 10);
   const { count } = await askConntrack(datapath, { kind: 'status' });
   // Like the reference's user-space datapath: connections are told to be in one bucket.
   const lines = ['Total Buckets: 1', `Current Connections: ${count}`, ''];
-  if (count === 0) return lines.join('\n');
+  if (count === 0) return `${lines.join('\n')}\n`;
   const rule = '+-----------+-----------------------------------------+';
   lines.push(rule, '|  Buckets  |         Connections per Buckets         |', rule);
   lines.push(`   0..  7   | ${count > above ? String(count).padStart(5) : '    .'}`, '', '');
@@ -163,8 +163,15 @@ async function setLimits(datapath: Datapath, words: readonly string[]): Promise<
     const asZone = /^zone=(\d+),limit=(\d+)$/.exec(word);
     if (asDefault !== null) defaultLimit = Number(asDefault[1]);
     else if (asZone !== null && Number(asZone[1]) <= 0xffff) zones.push([Number(asZone[1]), Number(asZone[2])]);
-    else if (!word.includes('=')) fail(`field ${word} missing value`);
-    else fail(word.startsWith('default=') ? 'invalid default limit' : 'failed to parse zone limit');
+    else if (word.startsWith('default=')) fail('invalid default limit');
+    else {
+      for (const part of word.split(/[, ]+/).filter((one) => one !== '')) {
+        if (!part.includes('=')) fail(`field ${part} missing value`);
+        const field = part.slice(0, part.indexOf('='));
+        if (field !== 'zone' && field !== 'limit') fail(`invalid zone limit field: ${field}`);
+      }
+      fail('failed to parse zone limit');
+    }
   }
   await askConntrack(datapath, { kind: 'setLimits', defaultLimit, zones });
   return '';
@@ -173,7 +180,7 @@ async function setLimits(datapath: Datapath, words: readonly string[]): Promise<
 function zoneList(words: readonly string[]): number[] {
   const word = words[0];
   if (word === undefined) return [];
-  if (!word.includes('=')) fail(`invalid argument ${word}`);
+  if (!word.startsWith('zone=')) fail(`invalid argument ${word}`);
   if (!/^zone=\d+(,\d+)*$/.test(word)) fail('invalid zone');
   return word.slice(5).split(',').map(Number);
 }
@@ -205,21 +212,22 @@ async function setMax(datapath: Datapath, words: readonly string[]): Promise<str
 
 /** Registers them. */
 export function registerConntrackCommands(parts: CommandParts): void {
-  type Handler = (datapath: Datapath, words: readonly string[]) => Promise<string>;
-  const isOwn = (word: string | undefined): boolean => word === undefined || word === 'verbose' || word.includes('=');
-  /** `own`: so many words that are no datapath's name, where any word may stand; otherwise words of the command's own show it. */
-  const register = (name: string, usage: string, least: number, most: number, handler: Handler, own?: number): void => {
+  type Handler = (datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>) => Promise<string>;
+  /** `full`: with so many words behind the options the first one is a datapath, whatever it says. */
+  const register = (name: string, usage: string, least: number, most: number, handler: Handler, full = most): void => {
     parts.unixctl.register(`dpctl/${name}`, usage, least, most, (args) => {
       const { flags, words } = leadingOptions(args);
-      const mustName = words.length > (own ?? (isOwn(words[0]) ? ANY : 0));
-      return handler(takeDatapath(parts, words, mustName ? 0 : ANY), [...words, ...flags]);
+      // Of these commands the last words say what is looked for, and how much of it is told.
+      const last: string[] = [];
+      while (full === 1 && /^(zone=|gt=|verbose$)/.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
+      return handler(takeDatapath(parts, words, words.length === full ? full : ANY), [...words, ...last], flags);
     });
   };
-  register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump);
+  register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump, 1);
   register('flush-conntrack', '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]', 0, 4, flush, ANY);
-  register('ct-stats-show', '[dp] [zone=N]', 0, 3, stats);
-  register('ct-bkts', '[dp] [gt=N]', 0, 2, buckets);
-  register('ct-set-maxconns', '[dp] maxconns', 1, 2, setMax, 1);
+  register('ct-stats-show', '[dp] [zone=N]', 0, 3, stats, 1);
+  register('ct-bkts', '[dp] [gt=N]', 0, 2, buckets, 1);
+  register('ct-set-maxconns', '[dp] maxconns', 1, 2, setMax);
   register('ct-get-maxconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).max));
   register('ct-get-nconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).count));
   const sequences = (isOn: boolean): Handler => {
@@ -234,7 +242,7 @@ export function registerConntrackCommands(parts: CommandParts): void {
     const { checksSequences } = await askConntrack(datapath, { kind: 'status' });
     return `TCP sequence checking: ${checksSequences ? 'enabled' : 'disabled'}`;
   });
-  register('ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...', 1, ANY, setLimits, ANY);
-  register('ct-get-limits', '[dp] [zone=N1[,N2]...]', 0, ANY, getLimits, 1);
-  register('ct-del-limits', '[dp] zone=N1[,N2]...', 1, ANY, deleteLimits);
+  register('ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...', 1, ANY, setLimits);
+  register('ct-get-limits', '[dp] [zone=N1[,N2]...]', 0, 2, getLimits);
+  register('ct-del-limits', '[dp] zone=N1[,N2]...', 1, 2, deleteLimits);
 }

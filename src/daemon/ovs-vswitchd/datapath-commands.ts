@@ -4,7 +4,7 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../datapath/datapa
 import type { PortSummary } from '../../switch/contract.ts';
 import { describeTunnel } from '../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { allDatapaths, fullName, isSystem, openFault } from './datapath-names.ts';
+import { allDatapaths, fullName, isSystem, leadingOptions, openFault } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
@@ -104,13 +104,8 @@ export function bytesText(bytes: bigint): string {
 }
 
 function dpctlShow(parts: CommandParts, args: readonly string[]): string {
-  let withStatistics = false;
-  const names: string[] = [];
-  for (const arg of args) {
-    if (arg === '-s' || arg === '--statistics') withStatistics = true;
-    else if (arg.startsWith('-')) throw new ConfigError(`Unrecognized option ${arg}`);
-    else names.push(arg);
-  }
+  const { flags, words: names } = leadingOptions(args);
+  const withStatistics = flags.has('-s') || flags.has('--statistics');
   const all = allDatapaths(parts);
   const shown = names.map((name) => {
     const found = all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
@@ -144,7 +139,7 @@ export function registerDatapathCommands(parts: CommandParts): void {
       .join('\n'),
   );
   unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
-  unixctl.register('dpctl/dump-dps', '', 0, ANY, () => allDatapaths(parts).map(fullName).join('\n'));
+  unixctl.register('dpctl/dump-dps', '', 0, 0, () => allDatapaths(parts).map(fullName).join('\n'));
   registerDpctlCommands(parts);
   registerFlowDumpCommands(parts);
   registerFlowCommands(parts);

@@ -59,7 +59,7 @@ export function takeDatapath(parts: CommandParts, words: string[], most: number)
 }
 
 /** Options of dpctl commands. */
-export const DPCTL_FLAGS: ReadonlySet<string> = new Set([
+const DPCTL_FLAGS: ReadonlySet<string> = new Set([
   '-s',
   '--statistics',
   '-m',

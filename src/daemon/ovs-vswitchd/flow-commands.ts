@@ -7,7 +7,7 @@ import type { Datapath, DpAction, DpFlow } from '../../datapath/datapath.ts';
 import { formatDpFlow, formatFlowStats } from '../../datapath/flow-text.ts';
 import { type ParsedKey, parseDpKey } from '../../datapath/key-parse.ts';
 import { W } from '../../flow/key.ts';
-import { allDatapaths, DPCTL_FLAGS, datapathNamed, flowNamed, nameFlow } from './datapath-names.ts';
+import { datapathNamed, flowNamed, leadingOptions, nameFlow, takeDatapath } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
@@ -21,18 +21,6 @@ class DpctlError extends ConfigError {
 const INVALID = 'Invalid argument';
 const MISSING = 'No such file or directory';
 
-/** Options and the other words of a command. */
-function sorted(args: readonly string[]): { flags: Set<string>; words: string[] } {
-  const flags = new Set<string>();
-  const words: string[] = [];
-  for (const arg of args) {
-    if (!arg.startsWith('-')) words.push(arg);
-    else if (DPCTL_FLAGS.has(arg)) flags.add(arg);
-    else throw new ConfigError(`Unrecognized option ${arg}`);
-  }
-  return { flags, words };
-}
-
 const digitsOf = (ufid: string): string => ufid.replaceAll('-', '').toLowerCase();
 const sameWords = (a: Uint32Array, b: Uint32Array): boolean => a.every((word, i) => word === b[i]);
 
@@ -44,10 +32,10 @@ class FlowCommands {
   }
 
   /** The match of a text, with what is matched unsaid: the port, no recirculation, the Ethernet type, no tag, no fragment. */
-  parse(datapath: Datapath, text: string): ParsedKey {
+  parse(datapath: Datapath, text: string, says = (fault: string): string => `parsing flow key (${fault})`): ParsedKey {
     const ports = new Map([...datapath.ports()].map(({ name, port }) => [name, port]));
     const parsed = parseDpKey(text, { masked: true, vlanLimit: this.#parts.host.vlanLimit ?? 1, port: (name) => ports.get(name) });
-    if (typeof parsed === 'string') throw new DpctlError(`parsing flow key (${parsed})`, INVALID);
+    if (typeof parsed === 'string') throw new DpctlError(says(parsed), INVALID);
     const { key, mask, groups } = parsed;
     mask[W.IN_PORT] = 0xffffffff;
     mask[W.RECIRC_ID] = 0xffffffff;
@@ -87,7 +75,7 @@ class FlowCommands {
 
   /** Gives the statistics that the flow had. */
   delete(datapath: Datapath, text: string): string {
-    const flow = this.find(datapath, this.parse(datapath, text));
+    const flow = this.find(datapath, this.parse(datapath, text, String));
     if (flow === undefined) throw new ConfigError(`ovs-vswitchd: deleting flow (${MISSING})\nPerhaps you need to specify a UFID?`);
     const stats = this.statistics(datapath, flow);
     datapath.flowDelete(flow.id);
@@ -103,7 +91,10 @@ class FlowCommands {
   /** Lines of a file: `[add|modify|delete] FLOW [ACTIONS]`; faults are told and the rest goes on. */
   file(datapath: Datapath, path: string, first: 'add' | 'modify' | 'delete'): string {
     const told: string[] = [];
-    for (const raw of readFlows(path).split('\n')) {
+    const text = readFlows(path);
+    // That it cannot be opened is told like a fault of a line.
+    if (text instanceof DpctlError) return text.message;
+    for (const raw of text.split('\n')) {
       const line = raw.replace(/#.*/, '').trim();
       if (line === '') continue;
       const [, verb = first, flow = '', actions = ''] = /^(?:(add|modify|delete)\s+)?(\S+)\s*(.*)$/.exec(line) ?? [];
@@ -119,13 +110,13 @@ class FlowCommands {
   }
 }
 
-function readFlows(path: string): string {
+function readFlows(path: string): string | DpctlError {
   try {
     const bytes = readFileSync(path);
     return bytes.length > MAX_FILE ? '' : bytes.toString('utf8');
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code === 'EACCES' ? 'Permission denied' : MISSING;
-    throw new DpctlError(`Opening file "${path}" failed`, reason);
+    return new DpctlError(`Opening file "${path}" failed`, reason);
   }
 }
 
@@ -141,7 +132,7 @@ export function registerFlowCommands(parts: CommandParts): void {
     return [datapath, ...words.slice(words.length > count ? 1 : 0)];
   };
   const put = (args: readonly string[], modify: boolean): string => {
-    const { flags, words } = sorted(args);
+    const { flags, words } = leadingOptions(args);
     const [datapath, flow = '', actions = ''] = split(words, 2);
     const done = commands.put(datapath, flow, actions, {
       create: !modify || flags.has('--may-create'),
@@ -154,7 +145,7 @@ export function registerFlowCommands(parts: CommandParts): void {
   unixctl.register('dpctl/add-flow', '[dp] flow actions', 2, 3, (args) => put(args, false));
   unixctl.register('dpctl/mod-flow', '[dp] flow actions', 2, 3, (args) => put(args, true));
   unixctl.register('dpctl/get-flow', '[dp] ufid', 1, 2, (args) => {
-    const { flags, words } = sorted(args);
+    const { flags, words } = leadingOptions(args);
     const [datapath, text = ''] = split(words, 1);
     const ufid = /^ufid:([0-9a-f-]+)$/i.exec(text)?.[1];
     if (ufid === undefined) return 'ovs-vswitchd: parsing flow ufid';
@@ -166,7 +157,7 @@ export function registerFlowCommands(parts: CommandParts): void {
     return formatDpFlow(flow, stats, parts.clock.now(), { full: flags.has('-m') || flags.has('--more'), port });
   });
   unixctl.register('dpctl/del-flow', '[dp] flow', 1, 2, (args) => {
-    const { flags, words } = sorted(args);
+    const { flags, words } = leadingOptions(args);
     const [datapath, flow = ''] = split(words, 1);
     const stats = commands.delete(datapath, flow);
     return flags.has('-s') || flags.has('--statistics') ? stats : '';
@@ -176,27 +167,25 @@ export function registerFlowCommands(parts: CommandParts): void {
     ['mod-flows', 'modify'],
   ] as const) {
     unixctl.register(`dpctl/${name}`, '[dp] file', 1, 2, (args) => {
-      const [datapath, path = ''] = split(sorted(args).words, 1);
+      const { words } = leadingOptions(args);
+      const datapath = takeDatapath(parts, words, Number.POSITIVE_INFINITY);
+      const path = words.at(-1) ?? '';
       return commands.file(datapath, path, verb);
     });
   }
   unixctl.register('dpctl/del-flows', '[dp] [file]', 0, 2, (args) => {
-    const { words } = sorted(args);
-    const known = allDatapaths(parts).some((datapath) => `${datapath.type}@${datapath.name}` === words[0]);
-    if (words.length > 0 && !known) {
-      // What names no datapath is a file.
-      const said = commands.file(datapathNamed(parts, undefined), words[words.length - 1]!, 'delete');
-      return said;
-    }
-    const datapath = datapathNamed(parts, words[0]);
-    if (words[1] !== undefined) return commands.file(datapath, words[1], 'delete');
+    const { words } = leadingOptions(args);
+    // What names no datapath is a file.
+    const datapath = takeDatapath(parts, words, Number.POSITIVE_INFINITY);
+    const path = words.at(-1);
+    if (path !== undefined) return commands.file(datapath, path, 'delete');
     host.purge?.();
     for (const flow of [...datapath.flows()]) datapath.flowDelete(flow.id);
     return '';
   });
   unixctl.register('dpctl/parse-actions', 'actions', 1, Number.POSITIVE_INFINITY, (args) =>
-    args
-      .map((text): readonly DpAction[] => {
+    leadingOptions(args)
+      .words.map((text): readonly DpAction[] => {
         const actions = parseDpActions(text);
         if (actions === undefined) throw new DpctlError('odp_actions_from_string', INVALID);
         return actions;

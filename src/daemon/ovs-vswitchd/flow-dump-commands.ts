@@ -7,7 +7,7 @@ import type { KeyTextOptions } from '../../datapath/key-text.ts';
 import { miniflowBits } from '../../datapath/miniflow-bits.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { W } from '../../flow/key.ts';
-import { datapathNamed, flowName, isSystem } from './datapath-names.ts';
+import { flowName, isSystem, takeDatapath } from './datapath-names.ts';
 import { flowFilter } from './flow-filter.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
 
@@ -84,7 +84,8 @@ function dpctlDumpFlows(parts: CommandParts, args: readonly string[]): string {
     else if (word.startsWith('pmd=') && thread === undefined) thread = word.slice('pmd='.length);
     else words.push(word);
   }
-  const datapath = datapathNamed(parts, words[0]);
+  // Of several words none has to be a datapath's name.
+  const datapath = takeDatapath(parts, words, words.length === 1 ? 1 : ANY);
   if (thread !== undefined && !/^\s*[-+]?\d+$/.test(thread)) throw new ConfigError('');
   if (thread !== undefined && Number(thread) !== -1) return '';
   const wanted = filter === undefined ? undefined : flowFilter(filter, namedPorts(parts, datapath));
