@@ -1,8 +1,8 @@
 // The default datapath: traffic through it beside the others, and its program alone, by number of flows and masks.
 import { closeObject, createMap, loadProgram, testRun, updateElement } from '../src/bpf/kernel.ts';
-import { shapeActions } from '../src/datapath/ebpf/action-cutter.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../src/datapath/ebpf/map-layout.ts';
-import { compileProgram, MAX_MASKS, type MaskSpec } from '../src/datapath/ebpf/program.ts';
+import { shapeActions } from '../src/datapath/ebpf/compiler/action-cutter.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../src/datapath/ebpf/compiler/map-layout.ts';
+import { compileProgram, MAX_MASKS, type MaskSpec } from '../src/datapath/ebpf/compiler/program.ts';
 import { W } from '../src/flow/key.ts';
 import { systemContenders } from './contender.ts';
 import { run as runFlows } from './flows.ts';

@@ -6,7 +6,7 @@ import { existsSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { KernelError } from '../base/errors.ts';
 import { closeFd, E } from '../host/ffi.ts';
 import { interfaceName } from '../host/interface-request.ts';
-import { type FilterPlace, putFilter, removeFilter } from '../host/traffic-filter.ts';
+import { type FilterPlace, putFilter, removeFilter } from '../host/netlink/traffic-filter.ts';
 import { ATTACH, attachTcx, openPinned, pinObject, updateLink } from './kernel.ts';
 import { detachLink, linkDevice } from './objects.ts';
 

@@ -6,9 +6,9 @@ import { logger } from '../base/log.ts';
 import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
-import { applyReplayOptions } from '../host/replay.ts';
-import { openStream } from '../host/socket.ts';
-import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/tls-keys.ts';
+import { applyReplayOptions } from '../host/replay/replay.ts';
+import { openStream } from '../host/sockets/socket.ts';
+import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import {
@@ -25,7 +25,7 @@ import {
   startToolLog,
   UsageError,
 } from './options.ts';
-import { type ClientContext, ClientError, print, request } from './ovsdb-client-context.ts';
+import { type ClientContext, ClientError, print, request } from './ovsdb-client/context.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
 
 const PROGRAM = 'ovsdb-client';
@@ -75,9 +75,9 @@ let isEnding = false;
 
 type CommandModule = { run(name: string, context: ClientContext): Promise<number | undefined> };
 const load = {
-  schema: (): Promise<CommandModule> => import('./ovsdb-client-schema.ts'),
-  data: (): Promise<CommandModule> => import('./ovsdb-client-data.ts'),
-  monitor: (): Promise<CommandModule> => import('./ovsdb-client-monitor.ts'),
+  schema: (): Promise<CommandModule> => import('./ovsdb-client/schema.ts'),
+  data: (): Promise<CommandModule> => import('./ovsdb-client/data.ts'),
+  monitor: (): Promise<CommandModule> => import('./ovsdb-client/monitor.ts'),
 };
 
 /** Command -> module, least and most arguments after the server and the database. */
@@ -144,7 +144,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
         print(versionText(PROGRAM));
         return 0;
       } else if (name === 'help') {
-        const { usage } = await import('./ovsdb-client-usage.ts');
+        const { usage } = await import('./ovsdb-client/usage.ts');
         process.stdout.write(usage());
         return 0;
       }
@@ -153,7 +153,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
     await applyReplayOptions(options);
     const [name, ...args] = operands;
     if (name === 'help') {
-      const { usage } = await import('./ovsdb-client-usage.ts');
+      const { usage } = await import('./ovsdb-client/usage.ts');
       process.stdout.write(usage());
       return 0;
     }

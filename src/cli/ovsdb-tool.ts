@@ -168,7 +168,7 @@ function compareVersions(args: readonly string[]): boolean {
 }
 
 async function showLog(path: string, detail: number): Promise<number> {
-  const { LogPrinter } = await import('./ovsdb-tool-log.ts');
+  const { LogPrinter } = await import('./ovsdb-tool/log.ts');
   const printer = new LogPrinter(detail, print);
   if (logKind(path) === 'CLUSTER') {
     readClusterRecords(path, (json, number) => printer.clusterRecord(json, number));
@@ -267,12 +267,12 @@ const commands = new Map<string, Command>([
   ['help', { min: 0, max: Number.POSITIVE_INFINITY, run: () => showUsage() }],
 ]);
 
-async function cluster<T>(fn: (module: typeof import('./ovsdb-tool-cluster.ts')) => T): Promise<T> {
-  return fn(await import('./ovsdb-tool-cluster.ts'));
+async function cluster<T>(fn: (module: typeof import('./ovsdb-tool/cluster.ts')) => T): Promise<T> {
+  return fn(await import('./ovsdb-tool/cluster.ts'));
 }
 
 async function checkCluster(paths: readonly string[]): Promise<void> {
-  (await import('./ovsdb-tool-check.ts')).checkCluster(paths, print);
+  (await import('./ovsdb-tool/check.ts')).checkCluster(paths, print);
 }
 
 function needsConversion(db: string, schemaPath: string): boolean {
@@ -299,7 +299,7 @@ async function databaseName(db: string): Promise<void> {
 const isClustered = (db: string): boolean => logKind(db) === 'CLUSTER';
 
 async function showUsage(): Promise<void> {
-  const { usage } = await import('./ovsdb-tool-usage.ts');
+  const { usage } = await import('./ovsdb-tool/usage.ts');
   process.stdout.write(usage(defaultSchema()));
 }
 

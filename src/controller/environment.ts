@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Listener, Stream } from '../base/stream.ts';
 import { realClock } from '../host/real-clock.ts';
-import { connectStream, listenStream } from '../host/socket.ts';
+import { connectStream, listenStream } from '../host/sockets/socket.ts';
 
 /** IANA's OpenFlow port, used where a name has none. */
 export const OPENFLOW_PORT = 6653;

@@ -7,7 +7,7 @@ import type { Match } from '../flow/key.ts';
 import { CT_STATE, VLAN_CFI, W } from '../flow/key.ts';
 import { prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
-import { CT_ALG } from './codec/action-constants.ts';
+import { CT_ALG } from './codec/actions/action-constants.ts';
 import { isMeter } from './meter.ts';
 import { isOutputPort, isQueuePort } from './ports.ts';
 import { checkBits, checkWritable, lacksPrerequisites } from './subfield-check.ts';

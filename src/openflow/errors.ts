@@ -2,7 +2,7 @@
 // `n1.256` is Nicira's error of OpenFlow 1.0 and 1.1 (type and code inside), `n2` Nicira's of 1.2 and later (type only), `o` ONF's.
 // Facts: OpenFlow 1.0 to 1.5 specifications, section on errors; numbers of extensions as the reference prints them.
 import { logger } from '../base/log.ts';
-import { NX_VENDOR, ONF_VENDOR } from './codec/action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from './codec/actions/action-constants.ts';
 import type { ByteReader, ByteWriter } from './codec/bytes.ts';
 import type { Message, OfVersion } from './message.ts';
 

@@ -6,7 +6,7 @@
 // what the reference says when a message is too short or too long.
 import { PeerError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
-import { NX_VENDOR, ONF_VENDOR } from './codec/action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from './codec/actions/action-constants.ts';
 import type { OfVersion } from './message.ts';
 
 const log = logger('ofp_msgs');

@@ -6,7 +6,7 @@ import { W } from '../flow/key.ts';
 import { ETH, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
 import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
-import { fitsOfp10, fitsOfp11 } from './codec/ofp10-match.ts';
+import { fitsOfp10, fitsOfp11 } from './codec/fields/ofp10-match.ts';
 import type { GroupMod } from './group.ts';
 import type { FlowMod, PacketOut } from './message.ts';
 

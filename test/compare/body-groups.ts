@@ -1,6 +1,6 @@
 // Bodies about groups and meters: see message-bodies.ts.
 import { FIELDS } from '../../src/flow/fields.ts';
-import { encodeFieldHeader } from '../../src/openflow/codec/oxm.ts';
+import { encodeFieldHeader } from '../../src/openflow/codec/fields/oxm.ts';
 import { actions, type Draft, flagBits, port, properties, property, small, times } from './body-pieces.ts';
 import type { Dice } from './random.ts';
 

@@ -1,6 +1,6 @@
 // Bodies about ports, queues, tables, and the connection: see message-bodies.ts.
 import { FIELDS } from '../../src/flow/fields.ts';
-import { encodeFieldHeader } from '../../src/openflow/codec/oxm.ts';
+import { encodeFieldHeader } from '../../src/openflow/codec/fields/oxm.ts';
 import { errorCode, errorNames } from '../../src/openflow/errors.ts';
 import { type Draft, flagBits, name, port, properties, property, small, times, u64 } from './body-pieces.ts';
 

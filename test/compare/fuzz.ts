@@ -2,12 +2,12 @@
 // anything but the named errors, or takes longer over one input than it may. Inputs come from the same generators as the comparison, most
 // of them spoilt.
 import { ConfigError, PeerError } from '../../src/base/errors.ts';
-import { decodeActionBytes } from '../../src/openflow/codec/action-codec.ts';
+import { decodeActionBytes } from '../../src/openflow/codec/actions/action-codec.ts';
+import { decodeInstructionBytes } from '../../src/openflow/codec/actions/instruction-codec.ts';
 import { ByteReader } from '../../src/openflow/codec/bytes.ts';
 import { decodeMessage, encodeMessage } from '../../src/openflow/codec/codec.ts';
-import { decodeInstructionBytes } from '../../src/openflow/codec/instruction-codec.ts';
-import { decodeOfp10Match, decodeOfp11Match } from '../../src/openflow/codec/ofp10-match.ts';
-import { decodeMatchEntries } from '../../src/openflow/codec/oxm.ts';
+import { decodeOfp10Match, decodeOfp11Match } from '../../src/openflow/codec/fields/ofp10-match.ts';
+import { decodeMatchEntries } from '../../src/openflow/codec/fields/oxm.ts';
 import type { OfVersion } from '../../src/openflow/message.ts';
 import { checkFlow } from '../../src/openflow/protocols.ts';
 import { formatEntries, parseEntries } from '../../src/openflow/text/entries-text.ts';

@@ -1,6 +1,6 @@
 // Differences with the reference that stay, by name. Each has a rule that knows its own and nothing else: a difference that no rule knows is a
 // fault of ours.
-import { fieldByCode } from '../../src/openflow/codec/oxm-table.ts';
+import { fieldByCode } from '../../src/openflow/codec/fields/oxm-table.ts';
 import type { Difference, Result } from './programs.ts';
 
 const EXPERIMENTER_CLASS = 0xffff;

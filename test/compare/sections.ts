@@ -1,5 +1,5 @@
 // What is compared: a section makes cases of one kind from a source of choices.
-import { encodeActions } from '../../src/openflow/codec/action-codec.ts';
+import { encodeActions } from '../../src/openflow/codec/actions/action-codec.ts';
 import { ByteWriter } from '../../src/openflow/codec/bytes.ts';
 import { errorNames } from '../../src/openflow/errors.ts';
 import type { OfVersion } from '../../src/openflow/message.ts';

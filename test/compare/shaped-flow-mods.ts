@@ -6,7 +6,7 @@ import { unpackMatch } from '../../src/flow/mask.ts';
 import { normalizeMatch } from '../../src/flow/normal-match.ts';
 import { ByteReader } from '../../src/openflow/codec/bytes.ts';
 import { decodeMessage } from '../../src/openflow/codec/codec.ts';
-import { decodeOxmMatch } from '../../src/openflow/codec/oxm.ts';
+import { decodeOxmMatch } from '../../src/openflow/codec/fields/oxm.ts';
 import type { Message } from '../../src/openflow/message.ts';
 
 const OFPT_FLOW_MOD = 14;

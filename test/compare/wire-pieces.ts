@@ -1,6 +1,6 @@
 // Pieces of messages at random, as bytes or as text that stands for bytes: entries of matches, fixed matches, actions, instructions.
 import { FIELDS } from '../../src/flow/fields.ts';
-import { OXM_CLASSES } from '../../src/openflow/codec/oxm-table.ts';
+import { OXM_CLASSES } from '../../src/openflow/codec/fields/oxm-table.ts';
 import type { Dice } from './random.ts';
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -16,11 +16,9 @@ import {
 import { MapBatch } from '../../src/bpf/map-batch.ts';
 import { verifiedInstructions } from '../../src/bpf/objects.ts';
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
-import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
-import { type ShapedActions, shapeName } from '../../src/datapath/ebpf/action-shape.ts';
-import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
-import { KernelFlows } from '../../src/datapath/ebpf/kernel-flows.ts';
-import { KernelMeters } from '../../src/datapath/ebpf/kernel-meters.ts';
+import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
+import { type ShapedActions, shapeName } from '../../src/datapath/ebpf/compiler/action-shape.ts';
+import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-program.ts';
 import {
   ACTIONS_VALUE,
   FLOW_VALUE,
@@ -29,8 +27,10 @@ import {
   PENDING_VALUE,
   PORT_VALUE,
   TOTALS_VALUE,
-} from '../../src/datapath/ebpf/map-layout.ts';
-import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/program.ts';
+} from '../../src/datapath/ebpf/compiler/map-layout.ts';
+import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/compiler/program.ts';
+import { KernelFlows } from '../../src/datapath/ebpf/kernel-flows.ts';
+import { KernelMeters } from '../../src/datapath/ebpf/kernel-meters.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
 import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';

@@ -5,9 +5,9 @@ import { after, test } from 'node:test';
 import { closeObject, createMap, deleteElement, loadProgram, lookupElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
 import { scanMap } from '../../src/bpf/objects.ts';
 import type { DpAction } from '../../src/datapath/datapath.ts';
-import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
-import { CT_MORE } from '../../src/datapath/ebpf/ct-program.ts';
-import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/extract-program.ts';
+import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
+import { CT_MORE } from '../../src/datapath/ebpf/compiler/ct-program.ts';
+import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-program.ts';
 import {
   ACTIONS_VALUE,
   FLOW_VALUE,
@@ -17,8 +17,8 @@ import {
   PORT_VALUE,
   RING_SIZE,
   TOTALS_VALUE,
-} from '../../src/datapath/ebpf/map-layout.ts';
-import { compileProgram, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/program.ts';
+} from '../../src/datapath/ebpf/compiler/map-layout.ts';
+import { compileProgram, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/compiler/program.ts';
 import { ConnectionMirror, CT_KEY_SIZE, CT_VALUE } from '../../src/datapath/userspace/conntrack/mirror.ts';
 import { Connection, MIRRORED } from '../../src/datapath/userspace/conntrack/table.ts';
 import { TCP_STATE, TCP_TIMEOUT } from '../../src/datapath/userspace/conntrack/tcp-state.ts';

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { deleteElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
-import { shapeActions } from '../../src/datapath/ebpf/action-cutter.ts';
-import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from '../../src/datapath/ebpf/extract-program.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from '../../src/datapath/ebpf/map-layout.ts';
-import { compileProgram, type MaskSpec } from '../../src/datapath/ebpf/program.ts';
-import { compileTunnelPop } from '../../src/datapath/ebpf/tunnel-pop-program.ts';
+import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
+import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from '../../src/datapath/ebpf/compiler/extract-program.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from '../../src/datapath/ebpf/compiler/map-layout.ts';
+import { compileProgram, type MaskSpec } from '../../src/datapath/ebpf/compiler/program.ts';
+import { compileTunnelPop } from '../../src/datapath/ebpf/compiler/tunnel-pop-program.ts';
 import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';
 import { sumBytes } from '../../src/wire/checksum.ts';

@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { connectStream } from '../../src/host/socket.ts';
+import { connectStream } from '../../src/host/sockets/socket.ts';
 import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
 import { RpcSession } from '../../src/ovsdb/json/jsonrpc.ts';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DatabaseFile } from '../../src/daemon/ovsdb-server/file.ts';
-import { connectStream } from '../../src/host/socket.ts';
+import { connectStream } from '../../src/host/sockets/socket.ts';
 import { parseSchema } from '../../src/ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
 import { RpcSession } from '../../src/ovsdb/json/jsonrpc.ts';

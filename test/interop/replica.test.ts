@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { realClock } from '../../src/host/real-clock.ts';
-import { connectStream } from '../../src/host/socket.ts';
+import { connectStream } from '../../src/host/sockets/socket.ts';
 import { connectIdl } from '../../src/ovsdb/client/replica.ts';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { takeDebugActions } from '../../src/openflow/codec/action-codec.ts';
+import { takeDebugActions } from '../../src/openflow/codec/actions/action-codec.ts';
 import { decodeMessage, encodeMessage } from '../../src/openflow/codec/codec.ts';
 import type { FlowMod } from '../../src/openflow/message.ts';
 import { parseFlow } from '../../src/openflow/text/flow-text.ts';

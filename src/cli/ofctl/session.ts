@@ -3,7 +3,7 @@ import { accessSync } from 'node:fs';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { runDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
-import { connectStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/sockets/socket.ts';
 import { OpenFlowConnection, OpenFlowError } from '../../openflow/channel/connection.ts';
 import type { Framed, Message, OfVersion } from '../../openflow/message.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';

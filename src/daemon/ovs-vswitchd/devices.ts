@@ -6,8 +6,8 @@
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { driverInfo, linkMode } from '../../host/ethtool.ts';
-import { IFF } from '../../host/link-message.ts';
-import type { LinkTable } from '../../host/links.ts';
+import { IFF } from '../../host/netlink/link-message.ts';
+import type { LinkTable } from '../../host/netlink/links.ts';
 import type { PortKind, PortLink } from '../../switch/contract.ts';
 import { isIpv4 } from '../../switch/underlay/address.ts';
 import type { DeviceAddress } from '../../switch/underlay/routes.ts';

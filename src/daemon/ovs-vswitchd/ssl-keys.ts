@@ -1,5 +1,5 @@
 // The SSL table: the switch's key and certificates for `ssl:` and `pssl:` controllers, in place of those of the command line.
-import { setTlsKeys } from '../../host/tls-keys.ts';
+import { setTlsKeys } from '../../host/sockets/tls-keys.ts';
 import type { Idl } from '../../ovsdb/client/idl.ts';
 
 /** Takes the keys that the database names now, if it names any; connections made from then on use them. */

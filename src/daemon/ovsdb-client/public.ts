@@ -1,7 +1,7 @@
 // `openweft/ovsdb`: what a program needs that reads or changes an OVSDB database. It stands here because it joins the client with the sockets of host.
 import { realClock } from '../../host/real-clock.ts';
-import { openStream } from '../../host/socket.ts';
-import { setTlsKeys } from '../../host/tls-keys.ts';
+import { openStream } from '../../host/sockets/socket.ts';
+import { setTlsKeys } from '../../host/sockets/tls-keys.ts';
 import type { IdlOptions } from '../../ovsdb/client/idl.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import { type TablesOf, TypedDatabase } from '../../ovsdb/client/typed.ts';

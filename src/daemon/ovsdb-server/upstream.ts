@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { strerror } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { Reconnect } from '../../base/reconnect.ts';
-import { connectStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/sockets/socket.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { RpcClosed, RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 

@@ -11,7 +11,7 @@ import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../ho
 import { runDir } from '../../host/directories.ts';
 import { installLog, type LogOutput } from '../../host/log-output.ts';
 import { becomeUser, CAPABILITY, parseProcessUser } from '../../host/process-user.ts';
-import { applyReplayOptions } from '../../host/replay.ts';
+import { applyReplayOptions } from '../../host/replay/replay.ts';
 import { isSyslogMethod, openSyslog, openSyslogTarget } from '../../host/syslog.ts';
 import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings, inRunDir, LOG_OPTIONS, SSL_OPTIONS } from './options.ts';
 import { launch, monitor, type Role, SIGNAL_TEXT, signalReady, takeRestarted, takeRole } from './parent.ts';

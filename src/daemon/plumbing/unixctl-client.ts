@@ -5,7 +5,7 @@ import { ConfigError, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { runDir } from '../../host/directories.ts';
 import { lockHolder } from '../../host/file-lock.ts';
-import { connectStream } from '../../host/socket.ts';
+import { connectStream } from '../../host/sockets/socket.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { RpcClosed, RpcError, RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 

@@ -3,7 +3,7 @@ import { errorText, PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
 import { versionText } from '../../base/version.ts';
-import { listenStream } from '../../host/socket.ts';
+import { listenStream } from '../../host/sockets/socket.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 

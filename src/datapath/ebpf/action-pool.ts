@@ -3,11 +3,11 @@
 // Lists that others hand frames to are kept beside those of flows. They have a name for user space, which runs them where no program can;
 // it is never used for another, because frames that bear it may still be on their way.
 import type { DpAction } from '../datapath.ts';
-import { type ChildList, PARAM_SIZE, type Shape, type ShapedActions, shapeName } from './action-shape.ts';
+import { type ChildList, PARAM_SIZE, type Shape, type ShapedActions, shapeName } from './compiler/action-shape.ts';
+import { MAX_ACTION_LISTS } from './compiler/map-layout.ts';
+import { MAX_SHAPES, type NumberedShape } from './compiler/program.ts';
 import { IndexPool } from './index-pool.ts';
-import { MAX_ACTION_LISTS } from './map-layout.ts';
 import type { PooledOuter } from './outer-pool.ts';
-import { MAX_SHAPES, type NumberedShape } from './program.ts';
 
 /** An action list that the kernel has. */
 export interface PooledActions {

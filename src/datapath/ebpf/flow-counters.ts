@@ -1,5 +1,5 @@
 // A flow's counters, as they lie in the mapped map that programs count in.
-import { COUNTER_VALUE } from './map-layout.ts';
+import { COUNTER_VALUE } from './compiler/map-layout.ts';
 
 /** Where a flow's counters lie. */
 export interface CounterPlace {

@@ -1,8 +1,8 @@
 // The control plane's half of `flow-order.ts`: from when on a new flow is held, and when that ends at the latest.
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
+import { COUNTER_VALUE, PENDING_VALUE } from './compiler/map-layout.ts';
 import { HELD_ALWAYS } from './flow-order.ts';
-import { COUNTER_VALUE, PENDING_VALUE } from './map-layout.ts';
 
 /** A flow's frames follow others by the program's hand for one to two of these at most. */
 const MOST_MS = 150;

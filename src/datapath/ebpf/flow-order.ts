@@ -12,8 +12,8 @@
 // Frames that are held are not counted here; user space does.
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
-import { HELPER, keyAt, STACK } from './frame-context.ts';
-import { COUNTER_VALUE, PENDING_VALUE } from './map-layout.ts';
+import { HELPER, keyAt, STACK } from './compiler/frame-context.ts';
+import { COUNTER_VALUE, PENDING_VALUE } from './compiler/map-layout.ts';
 
 export const HELD_ALWAYS = 0xffffffff;
 /** Bytes of a port in the ring from which on order is given up. */

@@ -2,9 +2,9 @@
 // frame that the program sees, so that a key that has them zero needs no lookup of them.
 import { W } from '../../flow/key.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
-import { isCtMore } from './ct-program.ts';
-import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './extract-program.ts';
-import { MAX_MASK_WORDS } from './frame-context.ts';
+import { isCtMore } from './compiler/ct-program.ts';
+import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './compiler/extract-program.ts';
+import { MAX_MASK_WORDS } from './compiler/frame-context.ts';
 
 export interface FlowPlan {
   /** The port is a device, no tunnel. */

@@ -5,8 +5,8 @@ import { type Key, newKey } from '../../flow/key.ts';
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpPort } from '../datapath.ts';
 import { MAX_FLOWS } from '../datapath.ts';
+import { COUNTER_VALUE, FLOW_VALUE, PORT_VALUE } from './compiler/map-layout.ts';
 import type { CounterPlace } from './flow-counters.ts';
-import { COUNTER_VALUE, FLOW_VALUE, PORT_VALUE } from './map-layout.ts';
 import type { FormerGeneration } from './pin-store.ts';
 import { type KernelPortCounters, type KernelTotals, readPort, readTotals } from './port-counters.ts';
 

@@ -12,11 +12,11 @@ import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/
 import { W } from '../../flow/key.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpOffload, DpPort } from '../datapath.ts';
-import type { OutputDevice } from './action-shape.ts';
+import type { OutputDevice } from './compiler/action-shape.ts';
+import { fixedMaps, PORT_VALUE, RING_SIZE } from './compiler/map-layout.ts';
 import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
 import { KernelMeters } from './kernel-meters.ts';
-import { fixedMaps, PORT_VALUE, RING_SIZE } from './map-layout.ts';
 import type { PinStore } from './pin-store.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
 import { Underlay } from './underlay.ts';

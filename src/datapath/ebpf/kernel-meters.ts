@@ -4,8 +4,8 @@ import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import type { DpMeter, DpMeterStats } from '../datapath.ts';
 import { clearBucket, fillBucket, readMeter } from '../userspace/meter-bucket.ts';
 import { MAX_BANDS } from '../userspace/shared-state.ts';
+import { MAX_KERNEL_METERS, METERS_SIZE } from './compiler/map-layout.ts';
 import { IndexPool } from './index-pool.ts';
-import { MAX_KERNEL_METERS, METERS_SIZE } from './map-layout.ts';
 
 /** Where a meter's chain of buckets begins, and which is whose band's. */
 interface Placed {

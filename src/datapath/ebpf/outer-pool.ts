@@ -1,9 +1,9 @@
 // Outer headers in the kernel: each once, however many flows send through it, and kept in step with the host's routes.
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { TunnelKey } from '../datapath.ts';
+import { MAX_OUTERS, OUTER_VALUE } from './compiler/map-layout.ts';
+import { outerTemplate } from './compiler/outer-header.ts';
 import { IndexPool } from './index-pool.ts';
-import { MAX_OUTERS, OUTER_VALUE } from './map-layout.ts';
-import { outerTemplate } from './outer-header.ts';
 
 /** An outer header that the kernel has. */
 export interface PooledOuter {

@@ -20,7 +20,16 @@ import { openPinned, pinObject } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { CT_KEY_SIZE, CT_VALUE } from '../userspace/conntrack/mirror.ts';
-import { COUNTER_VALUE, FLOW_VALUE, PENDING_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import {
+  COUNTER_VALUE,
+  FLOW_VALUE,
+  PENDING_VALUE,
+  PORT_BASE,
+  PORT_VALUE,
+  TOTALS_BASE,
+  TOTALS_VALUE,
+  TX_VALUE,
+} from './compiler/map-layout.ts';
 import { ownerText, pinFolder } from './pin-root.ts';
 
 const log = logger('dpif_ebpf');

@@ -1,7 +1,7 @@
 // What programs counted at ports and in all, read from a generation's maps; with what earlier generations counted.
 import { lookupElement, updateElement } from '../../bpf/kernel.ts';
 import type { DpPort } from '../datapath.ts';
-import { PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE } from './compiler/map-layout.ts';
 
 /** What was counted at a port. `lost`: frames for user space that found no room. */
 export interface KernelPortCounters {

@@ -24,9 +24,9 @@ import type { OpenedDevice } from '../userspace/attach.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
+import { METERS_SIZE, RING_SIZE } from './compiler/map-layout.ts';
 import { type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { KernelDatapath } from './kernel-datapath.ts';
-import { METERS_SIZE, RING_SIZE } from './map-layout.ts';
 import { MeterUsers } from './meter-users.ts';
 import { openPinStore } from './pin-store.ts';
 

@@ -7,13 +7,13 @@ import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { type Attachment, attachProgram } from '../../bpf/attachment.ts';
 import { closeObject, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
-import { HostRoutes } from '../../host/routes.ts';
+import { HostRoutes } from '../../host/netlink/routes.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import type { DpPort, TunnelKey } from '../datapath.ts';
-import { TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from './map-layout.ts';
+import { TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from './compiler/map-layout.ts';
+import { compileTunnelPop } from './compiler/tunnel-pop-program.ts';
 import { OuterPool, type OuterRoute } from './outer-pool.ts';
 import type { PinStore } from './pin-store.ts';
-import { compileTunnelPop } from './tunnel-pop-program.ts';
 
 const log = logger('dpif_ebpf');
 const REFRESH_MS = 20;

@@ -6,7 +6,7 @@ import { OFPP } from '../action.ts';
 import { BUCKET, type GroupBucket, type GroupType, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { decodeActions, encodeActions } from './action-codec.ts';
+import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 
 const log = logger('ofp_group');

@@ -5,7 +5,7 @@ import type { BundleType, FlowMod, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { decodePackedFlowMod } from './packed-flow-mod.ts';
+import { decodePackedFlowMod } from './packed/packed-flow-mod.ts';
 
 /** Types of OpenFlow 1.4 on. */
 export const OFPT_BUNDLE_CONTROL = 33;

@@ -8,7 +8,7 @@ import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import type { FlowMod, Framed, Message, OfVersion } from '../message.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
-import { addToMatch } from './oxm.ts';
+import { addToMatch } from './fields/oxm.ts';
 
 // Plain prototypes, so that values compare with decoded ones.
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>

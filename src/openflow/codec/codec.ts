@@ -8,8 +8,8 @@ import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
-import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
-import { deprecatedRead } from './action-forms.ts';
+import { NX_VENDOR, ONF_VENDOR } from './actions/action-constants.ts';
+import { deprecatedRead } from './actions/action-forms.ts';
 import { decodeAsync, decodeAsyncProperties, encodeAsync, encodeAsyncProperties } from './async-codec.ts';
 import {
   decodeBundleAdd,
@@ -24,14 +24,15 @@ import {
 } from './bundle-codec.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeCtFlush, encodeCtFlush } from './ct-flush-codec.ts';
+import { fitsOfp10 } from './fields/ofp10-match.ts';
+import { withTlvTable } from './fields/tun-metadata.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeMonitorCancel } from './flow-monitor-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
 import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
 import { decodeMeterMod, encodeMeterMod } from './meter-codec.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './multipart-codec.ts';
-import { fitsOfp10 } from './ofp10-match.ts';
-import { decodePackedFlowMod, packFlowMod } from './packed-flow-mod.ts';
+import { decodePackedFlowMod, packFlowMod } from './packed/packed-flow-mod.ts';
 import {
   decodeNxPacketIn,
   decodeNxPacketIn2,
@@ -65,7 +66,6 @@ import {
 } from './session-codec.ts';
 import { decodeTableMod, decodeTableStatus, encodeTableMod, encodeTableStatus } from './table-codec.ts';
 import { decodeTlvMod, decodeTlvReply, encodeTlvMod, encodeTlvReply } from './tlv-codec.ts';
-import { withTlvTable } from './tun-metadata.ts';
 
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */

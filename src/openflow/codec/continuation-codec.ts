@@ -4,7 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { decodeActions } from './action-codec.ts';
+import { decodeActions } from './actions/action-codec.ts';
 import { ByteReader } from './bytes.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 

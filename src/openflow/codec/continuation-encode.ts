@@ -1,7 +1,7 @@
 // Writing what `continuation-codec.ts` reads. Of table and cookie each stands for the actions behind it until another comes.
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { encodeActions } from './action-codec.ts';
+import { encodeActions } from './actions/action-codec.ts';
 import { ByteWriter } from './bytes.ts';
 import { type Continuation, PROPERTY } from './continuation-codec.ts';
 

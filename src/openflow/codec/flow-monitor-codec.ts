@@ -2,12 +2,12 @@
 import { PeerError } from '../../base/errors.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
-import { decodeActions, encodeActions } from './action-codec.ts';
+import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
+import { readList } from './actions/partial.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
+import { decodeOxmMatch, encodeOxmMatch } from './fields/oxm.ts';
 import { contextOf, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
-import { decodeInstructions, encodeInstructions } from './instruction-codec.ts';
-import { decodeOxmMatch, encodeOxmMatch } from './oxm.ts';
-import { readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 
 const ANY_GROUP = 0xffffffff;

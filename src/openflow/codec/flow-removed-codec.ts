@@ -2,10 +2,10 @@
 import { PeerError } from '../../base/errors.ts';
 import type { FlowRemoved, FlowRemovedReason, OfVersion } from '../message.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeOfp10Match, encodeOfp10Match } from './fields/ofp10-match.ts';
+import { encodeOxmMatch } from './fields/oxm.ts';
+import { decodeOxs, encodeOxs } from './fields/oxs.ts';
 import { decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
-import { decodeOfp10Match, encodeOfp10Match } from './ofp10-match.ts';
-import { encodeOxmMatch } from './oxm.ts';
-import { decodeOxs, encodeOxs } from './oxs.ts';
 
 export const REMOVED_REASONS: readonly FlowRemovedReason[] = ['idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction'];
 

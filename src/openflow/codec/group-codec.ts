@@ -8,10 +8,10 @@ import { sortHashFields } from '../field-order.ts';
 import type { GroupCommand, GroupFeatures, GroupMod, GroupSelection, GroupStats, GroupType, HashField, ReadGroupDesc } from '../group.ts';
 import { BUCKET, GROUP_TYPES, noSelection, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
+import { readList } from './actions/partial.ts';
 import { decodeBuckets, decodeExperimenterHeader, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
 import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
-import { decodeHeader, encodeFieldHeader } from './oxm.ts';
-import { readList } from './partial.ts';
+import { decodeHeader, encodeFieldHeader } from './fields/oxm.ts';
 
 const log = logger('ofp_group');
 const NETRONOME = 0x154d;

@@ -1,6 +1,7 @@
 // The multipart messages of groups and meters: their types by version, and Nicira's numbers in OpenFlow 1.0 (1.1 has group features
 // only so).
 import type { Message, OfVersion } from '../message.ts';
+import { listMessage } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import {
   decodeGroupDescs,
@@ -18,7 +19,6 @@ import {
   encodeMeterFeatures,
   encodeMeterStats,
 } from './meter-codec.ts';
-import { listMessage } from './partial.ts';
 
 const WORDS = ['groupStats', 'groupDesc', 'groupFeatures', 'meterStats', 'meterConfig', 'meterFeatures'] as const;
 type Word = (typeof WORDS)[number];

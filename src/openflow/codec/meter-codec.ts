@@ -4,8 +4,8 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { MeterBand, MeterCommand, MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../meter.ts';
 import { METER_FLAG } from '../meter.ts';
+import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { readList } from './partial.ts';
 
 const log = logger('ofp_meter');
 const COMMANDS: readonly MeterCommand[] = ['add', 'modify', 'delete'];

@@ -2,14 +2,14 @@
 // NXST_AGGREGATE inside OpenFlow 1.0's vendor statistics.
 import { PeerError } from '../../base/errors.ts';
 import type { Message, OfVersion, TableStats } from '../message.ts';
-import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from './actions/action-constants.ts';
+import { listMessage, readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import { decodeOxs, encodeOxs } from './fields/oxs.ts';
 import { decodeFlowStats, decodeFlowStatsRequest, encodeFlowStats, encodeFlowStatsRequest } from './flow-codec.ts';
 import { decodeMonitorRequests, decodeMonitorUpdates, encodeMonitorRequests, encodeMonitorUpdates } from './flow-monitor-codec.ts';
 import { decodeGroupReply, decodeGroupRequest, type Envelopes, encodeGroupReply, encodeGroupRequest } from './group-multipart-codec.ts';
 import { decodeIpfix, encodeIpfix } from './ipfix-codec.ts';
-import { decodeOxs, encodeOxs } from './oxs.ts';
-import { listMessage, readList } from './partial.ts';
 import { decodePort, decodePortDescs, decodePortStats, encodePort, encodePortDesc, encodePortStats } from './port-codec.ts';
 import {
   decodeQueueConfigReply,

@@ -7,11 +7,11 @@ import { matchAll, setKeyBits, W } from '../../flow/key.ts';
 import type { Action } from '../action.ts';
 import { OFPP, type PacketInReason } from '../action.ts';
 import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
-import { decodeActions, encodeActions } from './action-codec.ts';
-import { PACKET_IN_REASONS } from './action-constants.ts';
+import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { PACKET_IN_REASONS } from './actions/action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
+import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
 import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
-import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './oxm.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 

@@ -6,8 +6,8 @@ import type { OfPort } from '../action.ts';
 import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
 import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
+import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { readList } from './partial.ts';
 import { eachProperty, type Property, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_port');

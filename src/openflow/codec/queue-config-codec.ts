@@ -4,8 +4,8 @@ import { OFPP } from '../action.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { portFromWire32 } from '../ports.ts';
 import type { QueueConfig } from '../table.ts';
+import { listMessage, readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { listMessage, readList } from './partial.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty } from './properties.ts';
 

@@ -3,8 +3,8 @@
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Message, OfVersion, Role } from '../message.ts';
+import { listMessage } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { listMessage } from './partial.ts';
 import { decodePortDescs, encodePortDesc } from './port-codec.ts';
 
 const packetLog = logger('ofp_packet');

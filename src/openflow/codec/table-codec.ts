@@ -4,8 +4,8 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { EVICT, TABLE_CONFIG, type TableDesc, type TableSettings } from '../table.ts';
+import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { readList } from './partial.ts';
 import { eachProperty } from './properties.ts';
 
 const log = logger('ofp_table');

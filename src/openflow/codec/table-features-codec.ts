@@ -9,7 +9,7 @@ import type { OfVersion } from '../message.ts';
 import type { ActionFeatures, TableFeatures, TableInstructions } from '../table-features.ts';
 import { knownActionBits, TABLE_INSTRUCTIONS } from '../table-features.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { decodeHeader, encodeFieldHeader } from './oxm.ts';
+import { decodeHeader, encodeFieldHeader } from './fields/oxm.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_table');

@@ -7,7 +7,7 @@ import { type Field, partBits } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
-import { CT_ALG } from '../codec/action-constants.ts';
+import { CT_ALG } from '../codec/actions/action-constants.ts';
 import { bytesToBig } from '../codec/bytes.ts';
 import { formatSubfield } from './subfield-text.ts';
 

@@ -10,7 +10,7 @@ import { markPresent } from '../../flow/tun-fields.ts';
 import type { Action, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { misplaced, type Outer } from '../action-place.ts';
-import { CT_ALG, PACKET_IN_REASONS } from '../codec/action-constants.ts';
+import { CT_ALG, PACKET_IN_REASONS } from '../codec/actions/action-constants.ts';
 import { parseBundle, parseMultipath } from './bundle-text.ts';
 import { parseDecap, parseEncap } from './encap-text.ts';
 import { splitKeyValues } from './key-value-text.ts';

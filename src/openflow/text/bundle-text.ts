@@ -1,7 +1,7 @@
 // Actions that choose by a hash, from text: bundle, bundle_load and multipath. Facts: ovs-actions(7) and the reference's messages.
 import type { Action, Subfield } from '../action.ts';
-import { BUNDLE_ALGORITHMS, HASH_FIELDS, MULTIPATH_ALGORITHMS } from '../codec/action-constants.ts';
-import { hasLongHeader } from '../codec/subfield-codec.ts';
+import { BUNDLE_ALGORITHMS, HASH_FIELDS, MULTIPATH_ALGORITHMS } from '../codec/actions/action-constants.ts';
+import { hasLongHeader } from '../codec/fields/subfield-codec.ts';
 import type { ActionTextContext } from './number-text.ts';
 import { atoi, atoi16, fault, portOf } from './number-text.ts';
 import { parseSubfield } from './subfield-text.ts';

@@ -2,7 +2,7 @@
 // it. Unlike a match's text it shows the codes and sizes that stand on the wire.
 import { ConfigError } from '../../base/errors.ts';
 import { ByteReader, ByteWriter } from '../codec/bytes.ts';
-import { fieldByCode, fieldByLabel, OXM_CLASSES } from '../codec/oxm-table.ts';
+import { fieldByCode, fieldByLabel, OXM_CLASSES } from '../codec/fields/oxm-table.ts';
 
 const COOKIE = { cls: 1, num: 30, size: 8 } as const;
 

@@ -5,7 +5,7 @@ import { ConfigError, PeerError } from '../../base/errors.ts';
 import { matchAll } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { checkActions } from '../action-check.ts';
-import { decodeActionBytes, encodeActions } from '../codec/action-codec.ts';
+import { decodeActionBytes, encodeActions } from '../codec/actions/action-codec.ts';
 import { ByteWriter } from '../codec/bytes.ts';
 import type { OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';

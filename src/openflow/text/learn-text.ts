@@ -4,7 +4,7 @@ import { ConfigError } from '../../base/errors.ts';
 import { parseField, parseInteger } from '../../flow/field-text.ts';
 import { partBits } from '../../flow/fields.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
-import { hasLongHeader } from '../codec/subfield-codec.ts';
+import { hasLongHeader } from '../codec/fields/subfield-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
 import { atoi, atoi16, fault, tableOf } from './number-text.ts';

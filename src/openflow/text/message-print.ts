@@ -4,8 +4,8 @@
 // shown as the fault's name and the bytes.
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
+import { PartialMessage } from '../codec/actions/partial.ts';
 import { decodeMessage } from '../codec/codec.ts';
-import { PartialMessage } from '../codec/partial.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
 import { identifyMessage, messageForm, versionTag } from '../message-table.ts';
 import { BASIC_BODIES } from './print-basic.ts';

@@ -1,7 +1,7 @@
 // The `nat` option of the ct action from text. Facts: ovs-actions(7), "The ct action", and the reference's messages.
 import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
 import type { Action, NatSpec } from '../action.ts';
-import { isReversed } from '../codec/nat-codec.ts';
+import { isReversed } from '../codec/actions/nat-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import { atoi16, fault } from './number-text.ts';
 

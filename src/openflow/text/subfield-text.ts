@@ -3,7 +3,7 @@ import { ConfigError } from '../../base/errors.ts';
 import type { Field } from '../../flow/fields.ts';
 import { fieldNamed, partBits } from '../../flow/fields.ts';
 import type { Subfield } from '../action.ts';
-import { codeFor, fieldByLabel } from '../codec/oxm-table.ts';
+import { codeFor, fieldByLabel } from '../codec/fields/oxm-table.ts';
 
 /** The field of a label or a name. */
 export const fieldOfText = (text: string): Field | undefined => fieldByLabel(text)?.field ?? fieldNamed(text);

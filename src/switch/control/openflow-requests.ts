@@ -3,7 +3,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { OFPP } from '../../openflow/action.ts';
-import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
+import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/actions/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import { requireConsistentFlow } from '../../openflow/flow-mod-check.ts';
 import type { FlowMod, FlowStatsRequest, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';

@@ -10,7 +10,7 @@ import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { OpenFlowChannel } from '../../openflow/channel/channel.ts';
-import { ONF_VENDOR } from '../../openflow/codec/action-constants.ts';
+import { ONF_VENDOR } from '../../openflow/codec/actions/action-constants.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import { errorMessage } from '../../openflow/errors.ts';

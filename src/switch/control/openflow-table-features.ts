@@ -2,8 +2,8 @@
 // differ in the tables they may go on to, and the last in that it has none. Clients ask for it to learn the tables' names.
 import { FIELDS } from '../../flow/fields.ts';
 import { ByteWriter } from '../../openflow/codec/bytes.ts';
-import { encodeFieldHeader } from '../../openflow/codec/oxm.ts';
-import { codeFor } from '../../openflow/codec/oxm-table.ts';
+import { encodeFieldHeader } from '../../openflow/codec/fields/oxm.ts';
+import { codeFor } from '../../openflow/codec/fields/oxm-table.ts';
 import type { OfVersion, TableStats } from '../../openflow/message.ts';
 
 const OFPMP_TABLE_FEATURES = 12;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type DummyDatapath, openDummyDatapath } from '../../../src/datapath/userspace/dummy.ts';
 import { realClock } from '../../../src/host/real-clock.ts';
-import { connectStream, listenStream } from '../../../src/host/socket.ts';
+import { connectStream, listenStream } from '../../../src/host/sockets/socket.ts';
 import { OFPP } from '../../../src/openflow/action.ts';
 import type { Bridge } from '../../../src/switch/bridge.ts';
 import type { BridgeSettings, ControllerRequest } from '../../../src/switch/contract.ts';

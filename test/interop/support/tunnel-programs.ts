@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { closeObject, createMap, loadProgram, testRun, updateElement } from '../../../src/bpf/kernel.ts';
 import type { TunnelKey } from '../../../src/datapath/datapath.ts';
-import { shapeActions } from '../../../src/datapath/ebpf/action-cutter.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, OUTER_VALUE, PORT_VALUE } from '../../../src/datapath/ebpf/map-layout.ts';
-import { outerTemplate } from '../../../src/datapath/ebpf/outer-header.ts';
-import { compileProgram, type MaskSpec } from '../../../src/datapath/ebpf/program.ts';
+import { shapeActions } from '../../../src/datapath/ebpf/compiler/action-cutter.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, OUTER_VALUE, PORT_VALUE } from '../../../src/datapath/ebpf/compiler/map-layout.ts';
+import { outerTemplate } from '../../../src/datapath/ebpf/compiler/outer-header.ts';
+import { compileProgram, type MaskSpec } from '../../../src/datapath/ebpf/compiler/program.ts';
 import { W } from '../../../src/flow/key.ts';
 import type { TunnelProtocol } from '../../../src/wire/tunnel-headers.ts';
 import { random } from './random-frames.ts';

@@ -1,0 +1,76 @@
+// The rest of dpctl/*: caches, offload statistics, the list of commands. Text as in the running reference.
+import { ConfigError } from '../../../base/errors.ts';
+import type { Datapath } from '../../../datapath/datapath.ts';
+import { allDatapaths, datapathNamed, fullName, leadingOptions } from './datapath-names.ts';
+import type { CommandParts } from './parts.ts';
+
+/** The commands in the order in which `dpctl/list-commands` tells them. */
+const COMMANDS: readonly (readonly [name: string, usage: string])[] = [
+  ['add-dp', 'dp [iface...]'],
+  ['del-dp', 'dp'],
+  ['add-if', 'dp iface...'],
+  ['del-if', 'dp iface...'],
+  ['set-if', 'dp iface...'],
+  ['dump-dps', ''],
+  ['show', '[-s] [dp...]'],
+  ['dump-flows', '[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]'],
+  ['add-flow', '[dp] flow actions'],
+  ['mod-flow', '[dp] flow actions'],
+  ['get-flow', '[dp] ufid'],
+  ['del-flow', '[dp] flow'],
+  ['add-flows', '[dp] file'],
+  ['mod-flows', '[dp] file'],
+  ['del-flows', '[dp] [file]'],
+  ['offload-stats-show', '[dp]'],
+  ['dump-conntrack', '[-m] [-s] [dp] [zone=N]'],
+  ['flush-conntrack', '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]'],
+  ['cache-get-size', '[dp]'],
+  ['cache-set-size', 'dp cache <size>'],
+  ['ct-stats-show', '[dp] [zone=N]'],
+  ['ct-bkts', '[dp] [gt=N]'],
+  ['ct-set-maxconns', '[dp] maxconns'],
+  ['ct-get-maxconns', '[dp]'],
+  ['ct-get-nconns', '[dp]'],
+  ['ct-enable-tcp-seq-chk', '[dp]'],
+  ['ct-disable-tcp-seq-chk', '[dp]'],
+  ['ct-get-tcp-seq-chk', '[dp]'],
+  ['ct-set-limits', '[dp] [default=L] [zone=N,limit=L]...'],
+  ['ct-del-limits', '[dp] zone=N1[,N2]...'],
+  ['ct-get-limits', '[dp] [zone=N1[,N2]...]'],
+  ['ipf-set-enabled', '[dp] v4|v6'],
+  ['ipf-set-disabled', '[dp] v4|v6'],
+  ['ipf-set-min-frag', '[dp] v4|v6 minfragment'],
+  ['ipf-set-max-nfrags', '[dp] maxfrags'],
+  ['ipf-get-status', '[dp]'],
+  ['list-commands', ''],
+  ['parse-actions', 'actions'],
+  ['normalize-actions', 'actions'],
+];
+
+/** Registers them. */
+export function registerDpctlCommands(parts: CommandParts): void {
+  const { unixctl } = parts;
+  unixctl.register('dpctl/list-commands', '', 0, Number.POSITIVE_INFINITY, () =>
+    ['The available commands are:', ...COMMANDS.map(([name, usage]) => `  ${`dpctl/${name}`.padEnd(29)} ${usage}`)].join('\n'),
+  );
+  const opened = (name: string | undefined): Datapath => {
+    const found = allDatapaths(parts).find((datapath) => fullName(datapath) === (name?.includes('@') ? name : `system@${name}`));
+    if (found === undefined) throw new ConfigError(`ovs-vswitchd: Opening datapath ${name} failed (No such device)`);
+    return found;
+  };
+  // The caches of the frame path have one size, so there is none to tell.
+  unixctl.register('dpctl/cache-get-size', '[dp]', 0, 1, (args) => {
+    const [name] = leadingOptions(args).words;
+    return (name === undefined ? allDatapaths(parts) : [opened(name)]).map((datapath) => `${fullName(datapath)}:`).join('\n');
+  });
+  unixctl.register('dpctl/cache-set-size', 'dp cache <size>', 3, 3, ([name, , size = '']) => {
+    if (!/^\d+$/.test(size)) throw new ConfigError('ovs-vswitchd: size is malformed (Invalid argument)');
+    opened(name);
+    throw new ConfigError('ovs-vswitchd: Setting caches not supported (Operation not supported)');
+  });
+  // No flow is carried out by a network card.
+  unixctl.register('dpctl/offload-stats-show', '[dp]', 0, 1, (args) => {
+    datapathNamed(parts, leadingOptions(args).words[0]);
+    throw new ConfigError('ovs-vswitchd: retrieving offload statistics (Invalid argument)');
+  });
+}

@@ -1,0 +1,148 @@
+// Control commands that list datapath flows: dpctl/dump-flows, dpif/dump-flows. Text as in the running reference.
+import { ConfigError } from '../../../base/errors.ts';
+import type { ActionTextOptions } from '../../../datapath/action-text.ts';
+import type { Datapath, DpFlow, DpOffload, FlowId } from '../../../datapath/datapath.ts';
+import { formatDpFlow } from '../../../datapath/flow-text.ts';
+import type { KeyTextOptions } from '../../../datapath/key-text.ts';
+import { miniflowBits } from '../../../datapath/miniflow-bits.ts';
+import type { PortNames } from '../../../flow/field-text.ts';
+import { W } from '../../../flow/key.ts';
+import { flowName, isSystem, takeDatapath } from './datapath-names.ts';
+import { flowFilter } from './flow-filter.ts';
+import { bridgeNamed, type CommandParts } from './parts.ts';
+
+const ANY = Number.POSITIVE_INFINITY;
+
+interface DumpOptions {
+  more: boolean;
+  names: boolean;
+  rest: string[];
+}
+
+function dumpOptions(args: readonly string[]): DumpOptions {
+  const options: DumpOptions = { more: false, names: false, rest: [] };
+  let names: boolean | undefined;
+  for (const arg of args) {
+    if (arg === '-m' || arg === '--more') options.more = true;
+    else if (arg === '--names') names = true;
+    else if (arg === '--no-names') names = false;
+    else if (arg.startsWith('-')) throw new ConfigError(`Unrecognized option ${arg}`);
+    else options.rest.push(arg);
+  }
+  options.names = names ?? options.more;
+  return options;
+}
+
+/** Flows as lines; `withPlace` says where they are carried out too. */
+function* flowLines(
+  parts: CommandParts,
+  datapath: Datapath,
+  flows: Iterable<DpFlow>,
+  options: DumpOptions,
+  withPlace = true,
+): Generator<string> {
+  const names = new Map<number, string>();
+  if (options.names) for (const info of datapath.ports()) names.set(info.port, info.name);
+  const text: KeyTextOptions & ActionTextOptions = {
+    full: options.more,
+    port: (port) => names.get(port) ?? String(port),
+    cookie: (cookie) =>
+      parts.host.cookieText?.(datapath, cookie) ?? (cookie.reason === 'controller' ? 'controller()' : `${cookie.reason}(action)`),
+  };
+  const now = parts.clock.now();
+  const offload = datapath.offload?.();
+  for (const flow of flows) {
+    const stats = datapath.flowStats(flow.id);
+    if (stats === undefined) continue;
+    const line = formatDpFlow(flow, stats, now, text);
+    if (!options.more) {
+      yield line;
+    } else {
+      const id = flowName(datapath, flow.id);
+      const ufid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
+      const place = offload === undefined ? 'dp:ovs' : offloadText(offload, flow.id);
+      // The kernel's Open vSwitch keeps no more of a flow than its mask; user space says how large that is.
+      const extra = isSystem(datapath) ? '' : `, dp-extra-info:${miniflowBits(flow)}`;
+      if (!withPlace) {
+        yield `ufid:${ufid} ${line}`;
+        continue;
+      }
+      yield `ufid:${ufid}, ${line.replace(/, actions:/, `, ${place}, actions:`)}${extra}`;
+    }
+  }
+}
+
+function dpctlDumpFlows(parts: CommandParts, args: readonly string[]): string {
+  const options = dumpOptions(args);
+  const words: string[] = [];
+  let types: ReadonlySet<string> | undefined;
+  let thread: string | undefined;
+  let filter: string | undefined;
+  for (const word of options.rest) {
+    if (word.startsWith('filter=') && filter === undefined) filter = word.slice('filter='.length);
+    else if (word.startsWith('type=') && types === undefined) types = flowTypes(word.slice('type='.length));
+    else if (word.startsWith('pmd=') && thread === undefined) thread = word.slice('pmd='.length);
+    else words.push(word);
+  }
+  // Of several words none has to be a datapath's name.
+  const datapath = takeDatapath(parts, words, words.length === 1 ? 1 : ANY);
+  if (thread !== undefined && !/^\s*[-+]?\d+$/.test(thread)) throw new ConfigError('');
+  if (thread !== undefined && Number(thread) !== -1) return '';
+  const wanted = filter === undefined ? undefined : flowFilter(filter, namedPorts(parts, datapath));
+  let flows = types === undefined || types.has('all') ? datapath.flows() : flowsOfTypes(datapath, types);
+  if (wanted !== undefined) flows = [...flows].filter(wanted);
+  const lines = [...flowLines(parts, datapath, flows, options)];
+  if (lines.length > 0 && !isSystem(datapath) && thread === undefined) lines.unshift('flow-dump from the main thread:');
+  return lines.join('\n');
+}
+
+/** Ports of the datapath by name. */
+function namedPorts(parts: CommandParts, datapath: Datapath): PortNames {
+  const numbers = new Map<string, number>();
+  for (const bridge of parts.host.bridges()) {
+    if (bridge.datapath !== datapath) continue;
+    for (const { name, dpPort } of bridge.ports()) if (dpPort !== undefined) numbers.set(name, dpPort);
+  }
+  return { number: (name) => numbers.get(name), name: () => undefined };
+}
+
+/** The words of `type=`, ovs-dpctl(8). */
+const FLOW_TYPES: ReadonlySet<string> = new Set(['ovs', 'tc', 'dpdk', 'offloaded', 'non-offloaded', 'partially-offloaded', 'all']);
+
+function flowTypes(text: string): ReadonlySet<string> {
+  const types = text.split(',').filter((word) => word !== '');
+  const unknown = types.find((word) => !FLOW_TYPES.has(word));
+  if (unknown !== undefined) throw new ConfigError(`ovs-vswitchd: Failed to parse type (${unknown}) (Invalid argument)`);
+  return new Set(types);
+}
+
+function* flowsOfTypes(datapath: Datapath, types: ReadonlySet<string>): Generator<DpFlow> {
+  const offload = datapath.offload?.();
+  const user = types.has('ovs') || types.has('non-offloaded');
+  const whole = types.has('tc') || types.has('offloaded');
+  const part = types.has('tc') || types.has('partially-offloaded');
+  for (const flow of datapath.flows()) {
+    if (offload?.isOffloaded(flow.id) !== true ? user : offload.isPartial(flow.id) ? part : whole) yield flow;
+  }
+}
+
+function dpifDumpFlows(parts: CommandParts, args: readonly string[]): string {
+  const options = dumpOptions(args);
+  const bridge = bridgeNamed(parts.host, options.rest[0]);
+  const own = new Set<number>();
+  for (const { dpPort } of bridge.ports()) if (dpPort !== undefined) own.add(dpPort);
+  const flows = [...bridge.datapath.flows()].filter((flow) => own.has(flow.key[W.IN_PORT] ?? 0));
+  return [...flowLines(parts, bridge.datapath, flows, options, false)].join('\n');
+}
+
+function offloadText(offload: DpOffload, id: FlowId): string {
+  if (!offload.isOffloaded(id)) return 'offloaded:no, dp:ovs';
+  return offload.isPartial(id) ? 'offloaded:partial, dp:tc' : 'offloaded:yes, dp:tc';
+}
+
+/** Registers them. */
+export function registerFlowDumpCommands(parts: CommandParts): void {
+  const { unixctl } = parts;
+  unixctl.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, ANY, (args) => dpifDumpFlows(parts, args));
+  unixctl.register('dpctl/dump-flows', '[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]', 0, 6, (args) => dpctlDumpFlows(parts, args));
+}

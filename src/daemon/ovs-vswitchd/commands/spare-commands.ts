@@ -1,0 +1,187 @@
+// Control commands that make datapaths of their own, beside those of bridges: dpctl/add-dp, del-dp, add-if, del-if, set-if. Text as in the
+// running reference. Such a datapath is user space's, and lives until it is deleted or the daemon ends.
+import { randomBytes } from 'node:crypto';
+import { strerror } from '../../../base/errno.ts';
+import { ConfigError, KernelError } from '../../../base/errors.ts';
+import type { Datapath, DpPortInfo, DpPortSpec } from '../../../datapath/datapath.ts';
+import { allDatapaths, fullName, openedDatapath, openFault } from './datapath-names.ts';
+import type { CommandParts } from './parts.ts';
+
+const LOOPBACK = 'lo';
+const STANDARD_PORTS = { gre: 0, vxlan: 4789, geneve: 6081 } as const;
+const isTunnel = (type: string): type is keyof typeof STANDARD_PORTS => Object.hasOwn(STANDARD_PORTS, type);
+const UNKNOWN = 'Address family not supported by protocol';
+/** What the reference's tools say of an option that a device does not have. */
+const NOT_CONFIGURABLE = 'arguments provided to device that is not configurable';
+
+const said = (text: string, reason?: string): string => `ovs-vswitchd: ${text}${reason === undefined ? '' : ` (${reason})`}`;
+const reasonOf = (error: unknown): string => strerror(error instanceof KernelError && error.errno !== 0 ? error.errno : 22);
+
+/** `NAME[,OPTION=VALUE]...`. */
+interface Wanted {
+  name: string;
+  type: string | undefined;
+  port: number | undefined;
+  hasOthers: boolean;
+}
+
+function parseInterface(text: string): Wanted {
+  const [name = '', ...options] = text.split(',');
+  const wanted: Wanted = { name, type: undefined, port: undefined, hasOthers: false };
+  for (const option of options) {
+    const [key = '', value = ''] = option.split('=', 2);
+    if (key === 'type') wanted.type = value === '' ? 'system' : value;
+    else if (key === 'port_no') wanted.port = Number.parseInt(value, 10) || 0;
+    else if (key !== '') wanted.hasOthers = true;
+  }
+  return wanted;
+}
+
+/** Types of the ports of datapaths that commands made, by datapath and name. */
+const types = new WeakMap<Datapath, Map<string, string>>();
+const typesOf = (datapath: Datapath): Map<string, string> => {
+  const known = types.get(datapath) ?? new Map<string, string>();
+  types.set(datapath, known);
+  return known;
+};
+/** The type that a command gave to a port. */
+export const spareType = (datapath: Datapath, name: string): string | undefined => types.get(datapath)?.get(name);
+const typeOf = (datapath: Datapath, { name, spec }: DpPortInfo): string =>
+  typesOf(datapath).get(name) ?? (spec.kind === 'internal' ? 'tap' : spec.kind === 'tunnel' ? spec.protocol : 'system');
+
+/** How a device is opened, or the words that say why not. */
+function specOf(
+  { devices, isOverridden, spare }: CommandParts,
+  datapath: Datapath,
+  { name, type = 'system' }: Wanted,
+): DpPortSpec | string {
+  const cannotOpen = (reason: string): string => said(`${name}: failed to open network device`, reason);
+  if (!spare.interfaceTypes.includes(type)) return cannotOpen(UNKNOWN);
+  // The reference says no more than that.
+  if (type === 'patch') return '';
+  if (datapath.isSimulated === true && (isOverridden || type === 'dummy')) return { kind: 'dummy', device: name };
+  if (isTunnel(type)) {
+    const dstPort = STANDARD_PORTS[type];
+    const device = { gre: 'gre_sys', vxlan: `vxlan_sys_${dstPort}`, geneve: `genev_sys_${dstPort}` }[type];
+    return { kind: 'tunnel', device, protocol: type, dstPort };
+  }
+  if (type === 'tap') {
+    const bytes = randomBytes(6);
+    return {
+      kind: 'internal',
+      device: name,
+      mac: [((bytes.readUInt32BE() & 0xfcffffff) | 0x02000000) >>> 0, bytes.readUInt16BE(4)],
+      mtu: 1500,
+    };
+  }
+  if (type !== 'system') return said(`adding ${name} to ${fullName(datapath)} failed`, 'Invalid argument');
+  if (!devices.exists(name)) return cannotOpen('No such device');
+  return name === LOOPBACK ? said(`adding ${name} to ${fullName(datapath)} failed`, 'Invalid argument') : { kind: 'system', device: name };
+}
+
+/** Adds devices; gives what went wrong. */
+async function addInterfaces(parts: CommandParts, datapath: Datapath, texts: readonly string[]): Promise<string[]> {
+  const faults: string[] = [];
+  for (const text of texts) {
+    const wanted = parseInterface(text);
+    const { name, port } = wanted;
+    const fault = (reason: string): void => void faults.push(said(`adding ${name} to ${fullName(datapath)} failed`, reason));
+    const spec = specOf(parts, datapath, wanted);
+    const isTaken = port !== undefined && (port === 0 || [...datapath.ports()].some((one) => one.port === port));
+    if (name === datapath.name || (wanted.type !== undefined && differs(datapath, wanted)))
+      faults.push(said(`${name}: failed to open network device`, 'File exists'));
+    else if (typeof spec === 'string') faults.push(spec);
+    else if (isTaken) fault('Device or resource busy');
+    else if ([...datapath.ports()].some((one) => one.name === name)) fault('File exists');
+    else {
+      try {
+        await datapath.portAdd(spec, port);
+        typesOf(datapath).set(name, wanted.type ?? 'system');
+      } catch (error) {
+        fault(reasonOf(error));
+      }
+    }
+  }
+  return faults;
+}
+
+/** Whether the name is that of a device of another type. */
+function differs(datapath: Datapath, { name, type }: Wanted): boolean {
+  const known = typesOf(datapath).get(name);
+  return known !== undefined && known !== type;
+}
+
+function setInterface(datapath: Datapath, text: string): { fault?: string; warning?: string } {
+  const { name, type, port, hasOthers } = parseInterface(text);
+  const info = [...datapath.ports()].find((one) => one.name === name);
+  if (info === undefined) return { fault: said(`${name}: failed to query port in ${fullName(datapath)}`, 'No such device') };
+  const known = typeOf(datapath, info);
+  if (type !== undefined && type !== known) return { fault: said(`${name}: can't change type from ${known} to ${type}`) };
+  if (port !== undefined && port !== info.port) return { fault: said(`${name}: can't change port number from ${info.port} to ${port}`) };
+  return hasOthers && info.spec.kind === 'internal' ? { warning: said(`${name}: ${NOT_CONFIGURABLE}`) } : {};
+}
+
+async function deleteInterface(datapath: Datapath, word: string): Promise<string | undefined> {
+  const isNumber = /^\d+$/.test(word);
+  if (word === datapath.name || Number(word) === 0)
+    return said(`deleting port ${word} from ${fullName(datapath)} failed`, 'Invalid argument');
+  const info = [...datapath.ports()].find((one) => (isNumber ? one.port === Number(word) : one.name === word));
+  if (info === undefined)
+    return isNumber ? said(`deleting port ${word} from ${fullName(datapath)} failed`, 'No such device') : said(`no port named ${word}`);
+  await datapath.portDelete(info.port);
+  typesOf(datapath).delete(info.name);
+  return undefined;
+}
+
+/** The error that a command ends with, if anything went wrong. */
+function tell(faults: readonly string[]): string {
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
+  return '';
+}
+
+/** Registers them. */
+export function registerSpareCommands(parts: CommandParts): void {
+  const { unixctl, spare, host } = parts;
+  const ANY = Number.POSITIVE_INFINITY;
+  /** One that a command made: those of bridges are left as they are. */
+  const isBridges = (datapath: Datapath): boolean => [...host.datapaths()].includes(datapath);
+  const refuseBridges = (datapath: Datapath, text: string): void => {
+    if (isBridges(datapath)) throw new ConfigError(said(text, 'Operation not permitted'));
+  };
+  unixctl.register('dpctl/add-dp', 'dp [iface...]', 1, ANY, async ([text = '', ...interfaces]) => {
+    const full = text.includes('@') ? text.replace(/^@/, 'system@') : `system@${text}`;
+    const [type = '', name = ''] = full.split('@');
+    if (allDatapaths(parts).some((one) => fullName(one) === full)) throw new ConfigError(said('add_dp', 'File exists'));
+    const fault = openFault(parts, full);
+    if (fault !== 'No such device') throw new ConfigError(said('add_dp', fault));
+    const datapath = spare.open(type, name);
+    return tell(await addInterfaces(parts, datapath, interfaces));
+  });
+  unixctl.register('dpctl/del-dp', 'dp', 1, 1, async ([text = '']) => {
+    const datapath = openedDatapath(parts, text);
+    // A bridge's goes with its bridges.
+    if (!isBridges(datapath)) await spare.close(datapath);
+    return '';
+  });
+  unixctl.register('dpctl/add-if', 'dp iface...', 2, ANY, async ([text = '', ...interfaces]) => {
+    const datapath = openedDatapath(parts, text);
+    refuseBridges(datapath, `adding ${parseInterface(interfaces[0] ?? '').name} to ${fullName(datapath)} failed`);
+    return tell(await addInterfaces(parts, datapath, interfaces));
+  });
+  unixctl.register('dpctl/set-if', 'dp iface...', 2, ANY, ([text = '', ...interfaces]) => {
+    const datapath = openedDatapath(parts, text);
+    const done = interfaces.map((one) => setInterface(datapath, one));
+    const told = done.flatMap(({ fault, warning }) => fault ?? warning ?? []);
+    return done.some(({ fault }) => fault !== undefined) ? tell(told) : told.join('\n');
+  });
+  unixctl.register('dpctl/del-if', 'dp iface...', 2, ANY, async ([text = '', ...words]) => {
+    const datapath = openedDatapath(parts, text);
+    refuseBridges(datapath, `deleting port ${words[0]} from ${fullName(datapath)} failed`);
+    const faults: string[] = [];
+    for (const word of words) {
+      const fault = await deleteInterface(datapath, word);
+      if (fault !== undefined) faults.push(fault);
+    }
+    return tell(faults);
+  });
+}

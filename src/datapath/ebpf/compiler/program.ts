@@ -1,0 +1,299 @@
+// The datapath's program: one for all ports, from the set of masks and the shapes of actions in use. A pure value; `kernel.ts` loads it.
+//
+//   1. The device's index gives the datapath port and its counters; a device that is no port is left alone.
+//   2. The header words that some mask asks about are extracted.
+//   3. Each mask in turn: its words, masked, are looked up in its own hash map. Megaflows do not overlap, so the first hit is the only one.
+//      Before that, the mask that carried the last frame of the same signature is tried: a hint costs a wrong guess at worst and can
+//      never give a stale answer, because the flow is looked up all the same. So an established flow costs about as much under 50 masks
+//      as under one.
+//   4. The flow's counters go up, and the steps of its actions' shape run.
+//   5. No hit, or a frame or shape that user space must see: the whole frame goes into the ring buffer and is consumed.
+//
+// Bounds: MAX_MASKS masks and MAX_SHAPES shapes are compiled; what is beyond is user space's.
+import { Assembler, type Program } from '../../../bpf/instructions.ts';
+import { W } from '../../../flow/key.ts';
+import { REASON_ACTIONS, REASON_MISS } from '../../../netdev/punt-ring.ts';
+import { emitOrder } from '../flow-order.ts';
+import { emitShape } from './action-program.ts';
+import { allSteps, type Shape, type ShapeStep } from './action-shape.ts';
+import { CT_READS, CT_WORDS, emitMorePlace, isCtMore } from './ct-program.ts';
+import { emitExtract } from './extract-program.ts';
+import {
+  DEPTH,
+  emitConsumed,
+  emitForget,
+  emitFrameLength,
+  HELPER,
+  keyAt,
+  LIST_SHIFT,
+  LIST_TOKEN,
+  loadZero,
+  RESUMED,
+  SKB,
+  STACK,
+  swap32,
+  TUNNEL_WORDS,
+  VERDICT,
+} from './frame-context.ts';
+import { HASH_WORDS } from './hash-program.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND } from './map-layout.ts';
+import { ND_OPTION_WORDS } from './nd-program.ts';
+import { GUARD_WORDS } from './patch-program.ts';
+import { emitPunt } from './punt-program.ts';
+import { emitResume } from './resume-program.ts';
+
+/** A program names no more than 64 maps, those of `fixedMaps` among them; some room is left. */
+export const MAX_MASKS = 48;
+export const MAX_SHAPES = 64;
+
+/** A mask: which words of the key it looks at, and which bits of each. */
+export interface MaskSpec {
+  /** Name of the map of its flows. */
+  map: string;
+  words: readonly number[];
+  masks: readonly number[];
+}
+
+/** A shape under the number that action lists name it by, from 1 on and never used for another; an unknown number means "punt". */
+export interface NumberedShape {
+  number: number;
+  shape: Shape;
+}
+
+/** What a program is made from. The order of masks is the order of lookup. */
+export interface ProgramSpec {
+  masks: readonly MaskSpec[];
+  shapes: readonly NumberedShape[];
+  /** How many VLAN tags keys tell; 1 when not given. */
+  vlanLimit?: number;
+  /** Whether frames may come out of tunnels. */
+  hasTunnels?: boolean;
+}
+
+/** Why a frame was punted; `order`: after others of its flow. */
+export const PUNT_REASON = { order: 0, miss: REASON_MISS, unusual: 2, actions: REASON_ACTIONS } as const;
+
+const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+/** Words that are read together. */
+const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
+
+/** Steps that use the offsets of headers. */
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'popMpls', 'ndOption', 'ct', 'choice', 'hash']);
+
+/** Words of the key that a step uses. */
+function stepWords(step: ShapeStep): readonly number[] {
+  if (step.op === 'ethernet') return step.words;
+  if (step.op === 'hash') return HASH_WORDS;
+  if (step.op === 'ct') return CT_READS;
+  // So that frames with more options than are looked through are user space's.
+  if (step.op === 'ndOption') return ND_OPTION_WORDS;
+  if (step.op === 'truncated') return step.isShort ? [W.TYPE] : [];
+  return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
+}
+
+/** Compiles. Map names used: those of `fixedMaps`, and the name of each mask's map. */
+export function compileProgram(spec: ProgramSpec): Program {
+  const a = new Assembler();
+  a.mov(6, { reg: 1 });
+  // 1. The port.
+  const ours = a.fresh('ours');
+  const hasTunnels = spec.hasTunnels === true;
+  const tracks =
+    spec.masks.some(({ words }) => words.some((word) => isCtMore(word) || CT_WORDS.includes(word as (typeof CT_WORDS)[number]))) ||
+    spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'ct' || op === 'ctClear'));
+  const tracksMore = spec.masks.some(({ words }) => words.some(isCtMore));
+  const fresh = a.fresh('fromdevice');
+  emitResume(a, { hasTunnels, tracks, tracksMore }, fresh);
+  a.goto('key').label(fresh);
+  a.load(4, 0, 6, SKB.ifindex).store(4, 10, STACK.scratch, { reg: 0 });
+  a.loadMap(1, 'ports')
+    .mov(2, { reg: 10 })
+    .alu('add', 2, STACK.scratch)
+    .call(HELPER.mapLookup)
+    .jump('ne', 0, 0, ours)
+    .mov(0, VERDICT.ok)
+    .exit();
+  a.label(ours);
+  a.load(4, 1, 0, PORT_VALUE.port).toBigEndian(1, 32).store(4, 10, keyAt(W.IN_PORT), { reg: 1 });
+  a.mov(1, 1).atomicAdd(8, 0, PORT_VALUE.rxPackets, 1);
+  emitFrameLength(a, 1, 2);
+  a.atomicAdd(8, 0, PORT_VALUE.rxBytes, 1);
+  if (hasTunnels) {
+    loadZero(a, 0);
+    for (const word of TUNNEL_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
+  }
+  loadZero(a, 0);
+  a.store(4, 10, keyAt(W.RECIRC_ID), { reg: 0 }).store(4, 10, keyAt(W.DP_HASH), { reg: 0 });
+  if (tracks) for (const word of CT_WORDS) a.store(4, 10, keyAt(word), { reg: 0 });
+  a.store(4, 10, DEPTH, { reg: 0 }).store(4, 10, RESUMED, { reg: 0 }).store(4, 10, LIST_TOKEN, { reg: 0 }).label('key');
+  // 2. The key.
+  const words = new Set(spec.masks.flatMap((mask) => mask.words));
+  words.delete(W.IN_PORT);
+  let sets = false;
+  for (const { shape } of spec.shapes) {
+    for (const step of allSteps(shape.steps)) {
+      if (NEED_HEADERS.has(step.op) || (step.op === 'truncated' && step.isShort)) sets = true;
+      for (const word of stepWords(step)) words.add(word);
+    }
+  }
+  // The words that stand for one place come together.
+  for (const group of WORD_GROUPS) if (group.some((word) => words.has(word))) for (const word of group) words.add(word);
+  emitExtract(a, { words, keepHeaders: sets, vlanLimit: spec.vlanLimit ?? 1, punt: 'unusual' });
+  a.mov(9, 0).mov(0, 0);
+  emitForget(a, 'unusual');
+  // Or the list that a former run of the program named.
+  const hasLists = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'fork' || op === 'continue'));
+  if (hasLists) a.load(4, 1, 10, RESUMED).jump('set', 1, RESUME_KIND.list, 'list');
+  // 3. The masks.
+  const hints = spec.masks.length > 1;
+  if (hints) emitHint(a, words, spec.masks.length);
+  for (const [i, mask] of spec.masks.entries()) {
+    const missed = a.fresh('missed');
+    if (hints) a.label(maskLabel(i));
+    if (mask.words.some(isCtMore)) {
+      emitMorePlace(a, missed);
+      a.mov(3, { reg: 0 });
+    }
+    for (const [j, word] of mask.words.entries()) {
+      if (isCtMore(word)) a.load(4, 1, 3, (word - W.CT_LABEL) * 4);
+      else a.load(4, 1, 10, keyAt(word));
+      if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
+      a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
+    }
+    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup);
+    if (hints)
+      a.jump('eq', 0, 0, missed)
+        .mov(1, i + 1)
+        .goto('found')
+        .label(missed)
+        .jump('ge', 9, HINTED, 'scan');
+    else a.jump('ne', 0, 0, 'hit').label(missed);
+  }
+  a.mov(9, PUNT_REASON.miss).goto('punt');
+  a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
+  // 5. To user space. In the middle, because a jump reaches 32,767 instructions.
+  emitPunt(a, hasTunnels, tracks);
+  // 4. Counters and steps.
+  if (spec.masks.length > 0) {
+    if (hints) {
+      a.label('found').jump('ge', 9, HINTED, 'hit');
+      a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
+    }
+    const sums = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some((step) => step.op === 'tunnel' && step.hasSum));
+    emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets, sums);
+    a.label('steps');
+    for (const { number } of spec.shapes) a.jump('eq', 0, number, `shape${number}`);
+    a.label('actions').mov(9, PUNT_REASON.actions).goto('punt');
+    if (hasLists) emitList(a);
+    for (const { number, shape } of spec.shapes) {
+      a.label(`shape${number}`);
+      emitShape(a, shape, { punt: 'actions', hasTunnels, tracks, tracksMore });
+    }
+  }
+  return a.finish();
+}
+
+/** Words that a hint is made from, those that tell flows apart most: a subset is enough, because a hint need not be right. */
+const HINT_WORDS = [
+  W.IN_PORT,
+  W.ETH,
+  W.ETH + 1,
+  W.ETH + 2,
+  W.TYPE,
+  W.VLAN0,
+  W.NW_SRC,
+  W.NW_DST,
+  W.TP,
+  W.IPV6_SRC + 3,
+  W.IPV6_DST + 3,
+  W.RECIRC_ID,
+  W.TUN_ID + 1,
+] as const;
+/** In r9 while the mask that a hint names is looked at. */
+const HINTED = 0x100;
+/** Where the address of the frame's hint is kept. */
+const HINT_PLACE = STACK.scratch + 16;
+
+const maskLabel = (mask: number): string => `mask${mask}`;
+
+/** Jumps to the mask that carried the last frame with this signature; to the first mask where none is known. */
+function emitHint(a: Assembler, words: ReadonlySet<number>, masks: number): void {
+  a.mov(0, 0);
+  for (const word of HINT_WORDS) {
+    if (word !== W.IN_PORT && !words.has(word)) continue;
+    a.load(4, 1, 10, keyAt(word)).alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x9e3779b1);
+    a.mov(1, { reg: 0 }).alu32('rsh', 1, 15).alu32('xor', 0, { reg: 1 });
+  }
+  a.alu32('and', 0, HINTS - 1);
+  a.loadMapValue(2, 'hints', 0).alu('add', 2, { reg: 0 }).store(8, 10, HINT_PLACE, { reg: 2 });
+  a.load(1, 9, 2, 0).jump('eq', 9, 0, 'scan').jump('gt', 9, masks, 'scan');
+  a.mov(1, { reg: 9 }).alu('or', 9, HINTED);
+  emitChoice(a, 0, masks);
+  a.label('scan').mov(9, 0);
+}
+
+/** Jumps by halves to mask r1 - 1, which is one of [from, to). */
+function emitChoice(a: Assembler, from: number, to: number): void {
+  if (to - from === 1) {
+    a.goto(maskLabel(from));
+    return;
+  }
+  const middle = (from + to) >> 1;
+  const upper = a.fresh('upper');
+  a.jump('gt', 1, middle, upper);
+  emitChoice(a, from, middle);
+  a.label(upper);
+  emitChoice(a, middle, to);
+}
+
+/** Another run of the program named the list. */
+function emitList(a: Assembler): void {
+  const { scratch } = STACK;
+  const found = a.fresh('listed');
+  a.label('list').load(4, 1, 10, RESUMED).alu('rsh', 1, LIST_SHIFT).store(4, 10, scratch, { reg: 1 });
+  a.loadMap(1, 'actions').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).mov(9, { reg: 0 }).jump('ne', 9, 0, found);
+  emitConsumed(a);
+  a.label(found).load(4, 0, 9, ACTIONS_VALUE.shape).goto('steps');
+}
+
+/** `notesList`: the list's place is kept in RESUMED. Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */
+function emitHit(a: Assembler, hasTcpFlags: boolean, notesList: boolean): void {
+  const { scratch } = STACK;
+  const uncounted = a.fresh('uncounted');
+  a.label('hit')
+    .mov(9, { reg: 0 })
+    .call(HELPER.ktimeCoarseNs)
+    .store(8, 10, scratch + 8, { reg: 0 });
+  a.load(4, 1, 9, FLOW_VALUE.counters).store(4, 10, scratch, { reg: 1 });
+  a.load(4, 1, 9, FLOW_VALUE.actions).store(4, 10, scratch + 4, { reg: 1 });
+  if (notesList) {
+    a.load(4, 2, 10, RESUMED)
+      .alu('and', 2, RESUME_KIND.tunnel)
+      .alu('lsh', 1, LIST_SHIFT)
+      .alu('or', 1, { reg: 2 })
+      .store(4, 10, RESUMED, { reg: 1 });
+  }
+  a.loadMap(1, 'counters').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, uncounted);
+  emitOrder(a);
+  a.mov(1, 1).atomicAdd(8, 0, COUNTER_VALUE.packets, 1);
+  emitFrameLength(a, 1, 2);
+  a.atomicAdd(8, 0, COUNTER_VALUE.bytes, 1)
+    .load(8, 1, 10, scratch + 8)
+    .store(8, 0, COUNTER_VALUE.usedNs, { reg: 1 });
+  if (hasTcpFlags) {
+    a.load(2, 1, 10, keyAt(W.TOS) + 2)
+      .toBigEndian(1, 16)
+      .load(4, 2, 0, COUNTER_VALUE.tcpFlags)
+      .alu('or', 1, { reg: 2 })
+      .jump('eq', 1, { reg: 2 }, uncounted)
+      .store(4, 0, COUNTER_VALUE.tcpFlags, { reg: 1 });
+  }
+  a.label(uncounted);
+  a.loadMap(1, 'actions')
+    .mov(2, { reg: 10 })
+    .alu('add', 2, scratch + 4)
+    .call(HELPER.mapLookup)
+    .mov(9, { reg: 0 });
+  const found = a.fresh('found');
+  a.jump('ne', 9, 0, found).mov(9, PUNT_REASON.actions).goto('punt').label(found).load(4, 0, 9, ACTIONS_VALUE.shape);
+}

@@ -1,0 +1,195 @@
+// What the reference says of actions with one or several faults: its order of checks. Each line is bytes, version, and the error or ''.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PeerError } from '../../../base/errors.ts';
+import { matchAll } from '../../../flow/key.ts';
+import { checkActionList } from '../../action-check.ts';
+import type { OfVersion } from '../../message.ts';
+import { formatActions } from '../../text/action-format.ts';
+import { ByteWriter } from '../bytes.ts';
+import { decodeActionBytes, encodeActions } from './action-codec.ts';
+import { decodeInstructionBytes } from './instruction-codec.ts';
+
+const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
+
+function faultOf(read: () => unknown): string {
+  try {
+    read();
+    return '';
+  } catch (error) {
+    if (error instanceof PeerError) return error.code;
+    throw error;
+  }
+}
+
+const ACTIONS: readonly (readonly [string, OfVersion, string])[] = [
+  // set_field: nothing in it, a size that is not the field's, cut off, bits outside the mask, a mask too early, something behind it.
+  ['0019000800010000', 4, 'OFPBAC_BAD_SET_TYPE'],
+  ['0019000800010001', 4, 'OFPBAC_BAD_SET_LEN'],
+  ['0019000800010004', 4, 'OFPBMC_BAD_LEN'],
+  ['00190008ffff0008', 4, 'OFPBMC_BAD_LEN'],
+  ['00190010800002040102030400000000', 4, 'OFPBAC_BAD_SET_LEN'],
+  ['00190010000101080102030401020300', 4, 'OFPBMC_BAD_WILDCARDS'],
+  ['0019001000010108ffffffffffffffff', 4, 'OFPBAC_BAD_SET_MASK'],
+  ['0019001000010108ffffffffffffffff', 6, ''],
+  ['001900180001000401020304000000010000000000000000', 4, 'OFPBAC_BAD_SET_ARGUMENT'],
+  ['00190010000100040102030400000000', 4, ''],
+  // The same as Nicira's load, which takes masks.
+  ['ffff001800002320002100010108123400000000ffff0000', 1, 'OFPBMC_BAD_WILDCARDS'],
+  ['ffff00180000232000210001010812340000ffff00000000', 1, ''],
+  // A range of addresses: ports alone, two families, a maximum alone, cut off.
+  ['ffff00180000232000240000000100100001000000000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff00180000232000240000000100020000000100000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff00100000232000240000000100010000000000000000'.slice(0, 32), 4, 'OFPBAC_BAD_ARGUMENT'],
+  // Labels take what there is room for on the wire, and an instruction is none of the actions.
+  ['000d0008ffc6ffb5', 3, ''],
+  ['000e0008ff000000', 3, ''],
+  ['ffff0020000023200016000000000000abace8ae00001602000000010000000b', 1, 'OFPBIC_UNSUP_INST'],
+  // Two faults at once, the first of which is told; places where an action may not stand; parts that a field does not have.
+  ['ffff0020000023200029000073cf00000001da10ffb100000000948200000000', 4, 'NXBRC_MUST_BE_ZERO'],
+  ['ffff003000002320002d00000000000000000000000000000008ff000000000000000000000000010000000000000000', 4, 'NXBAC_MUST_BE_ZERO'],
+  ['ffff003000002320002d0000000000000000000000000000000000010000000000000000000000000000000000000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff003000002320002d00000000000000000000000000000004000000000000000000000005000080000a0200000000', 4, 'OFPBAC_BAD_SET_ARGUMENT'],
+  ['ffff00280000232000100000000000000000000000000000000000000000000027ff00010a040000', 4, 'OFPBAC_BAD_LEN'],
+  ['ffff003000002320001000000000000000000000000000000000000000000000002100010a0400000000fa0200000000', 4, 'OFPBAC_BAD_SET_TYPE'],
+  ['ffff0010000023200024000000010000', 4, 'OFPBAC_BAD_SET_ARGUMENT'],
+  ['ffff0030000023200023000100000000000fff0000000000ffff00180000232000240000001900000000000000000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff0030000023200023000100000000000fff0000000000ffff00180000232000240000000100010000000000000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff0030000023200023000100000000000fff0000000000ffff00180000232000240000000100310102030400050004', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff0028000023200023000000000000000fff0000000000ffff0010000023200024000000010000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff0020000023200023000100000000000fff00000000000001000800000001', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff0028000023200023000100000000000fff000000000000190010800004080000000000000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff0018000023200023000100010004080fff0000000000', 4, 'OFPBAC_BAD_SET_LEN'],
+  ['ffff00180000232000230002000100020000ff0000000000', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff002000002320002a000000000000ffff0010000023200024000000010000', 4, 'OFPBAC_BAD_SET_ARGUMENT'],
+  ['ffff003000002320002a000000000000ffff001000002320002201020000000100000010000000010000000000000000', 4, 'NXBAC_BAD_CONJUNCTION'],
+  ['ffff001000002320002201020000000100000010000000010000000000000000', 4, 'NXBAC_BAD_CONJUNCTION'],
+  ['001900100001d6040000000000000000', 4, 'OFPBAC_BAD_SET_ARGUMENT'],
+  ['ffff0020000023200016000000000000000000000000000100000000000000010000000800010000', 1, 'OFPBIC_UNSUP_INST'],
+  ['ffff00180000232000250000000000000000000a01000000', 4, 'OFPBPC_BAD_LEN'],
+  ['ffff0020000023200025000000000000ffff000c010000000100000000000000', 4, 'OFPBPC_BAD_EXP_TYPE'],
+  ['ffff001800002320002e00000001894f0004030501000000', 4, 'NXBAC_UNKNOWN_ED_PROP'],
+  ['ffff002000002320002e00000001894f0004020a100005020102000000000000', 4, 'NXBAC_BAD_ED_PROP'],
+  ['ffff002800002320000d000000000000000000020009080100010004000000000000000000000000', 4, 'OFPBAC_BAD_LEN'],
+  ['ffff002800002320000d00000000000000000002000100200001000400000000fffd000000000000', 4, 'OFPBAC_BAD_SET_LEN'],
+  ['ffff002800002320000c00010000000000000002000100000000000000000000fffd000000000000', 4, 'OFPBAC_BAD_OUT_PORT'],
+  ['ffff002000002320000a000f0000000000000000000000000000002000010004', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff002000002320000a00000000000000000007000000000000000000010004', 4, 'OFPBAC_BAD_ARGUMENT'],
+  ['ffff001800002320001c002080000a020001000000000000', 4, 'OFPBAC_BAD_SET_LEN'],
+  ['ffff001800002320001c000080000a020001000000000000', 4, 'OFPBAC_BAD_SET_ARGUMENT'],
+  ['ffff00180000232000060001000000000001010800010004', 4, 'OFPBMC_BAD_MASK'],
+  ['ffff001800002320002000010000000153ff000000010000', 4, 'OFPBMC_BAD_MASK'],
+  ['ffff00204f4e46000c8000000001002000000000000100040001000200000001', 4, 'OFPBMC_BAD_FIELD'],
+  ['001c00180001000000000000000100040001000400000001', 6, 'NXBRC_MUST_BE_ZERO'],
+  ['001c00100001000000000000ffff0a05', 6, 'OFPBMC_BAD_LEN'],
+  ['00000008ffff0000', 1, 'OFPBAC_BAD_OUT_PORT'],
+  ['000b0010fffd00000000000000000001', 1, 'OFPBAC_BAD_OUT_PORT'],
+  ['00000010fffffff70000000000000000', 4, 'OFPBAC_BAD_OUT_PORT'],
+  ['ffff0018000023200032000150ff00000000000000000000', 4, 'OFPBMC_BAD_FIELD'],
+];
+
+test('actions with faults are refused by the reference’s names', () => {
+  for (const [hex, version, wanted] of ACTIONS)
+    assert.equal(
+      faultOf(() => decodeActionBytes(bytes(hex), version, 'plain')),
+      wanted,
+      hex,
+    );
+});
+
+/** What the reference lets pass, prints so, and writes again as it came. */
+const ODD: readonly (readonly [string, OfVersion, string])[] = [
+  ['ffff0010000023200014000500000100', 4, 'CONTROLLER:5'],
+  ['ffff0010000023200014000000000800', 4, 'controller(reason=8,max_len=0)'],
+  ['ffff0018000023200025000000000000000200050a000000', 4, 'controller(reason=10)'],
+  ['ffff00180000232000250000000000000000000800050000', 4, 'CONTROLLER:5'],
+  [
+    'ffff003000002320002d0000000000000000000000000000000400000000000000000000010500000001000400000000',
+    4,
+    'learn(table=0,priority=0,result_dst=NXM_NX_REG0[261])',
+  ],
+  ['ffff002800002320002d000000000000000000000000000000000000000000000000000000000000', 4, 'learn(table=0,priority=0)'],
+  [
+    'ffff003000002320001000000000000000000000000000000000000000000000002100010a04000000010a0400000000',
+    4,
+    'learn(table=0,priority=0,NXM_NX_REG5[0..32])',
+  ],
+  [
+    'ffff002800002320001000000000000000000000000000000000000000000000100000010a040000',
+    4,
+    'learn(table=0,priority=0,output:NXM_NX_REG5[0..-1])',
+  ],
+  [
+    'ffff002800002320000d000700090000000000020001000f00010004000000000000000000000000',
+    4,
+    'bundle_load(<unknown>,0,<unknown>,ofport,NXM_NX_REG0[0..15],members:0)',
+  ],
+  [
+    'ffff0038000023200023fffd00000000000fff0000000000001900100001d6040000000000000000ffff0010000023200024000000010000',
+    4,
+    'ct(commit,zone=15,exec(set_field:0->ct_mark,nat(src)))',
+  ],
+  [
+    'ffff0030000023200023000100000000000fff0000000000ffff00180000232000240000000100030102030401020304',
+    4,
+    'ct(commit,zone=15,nat(src=1.2.3.4))',
+  ],
+  [
+    'ffff0030000023200023000100000000000fff0000000000ffff00180000232000240000000100310102030400050005',
+    4,
+    'ct(commit,zone=15,nat(src=1.2.3.4:5))',
+  ],
+  ['ffff001800002320002e00070001894f0004020810000500', 4, 'encap(nsh(tlv(0x1000,5,0)))'],
+  ['ffff002000002320002e00000001894f00040210100005020102000000000000', 4, 'encap(nsh(tlv(0x1000,5,0x102)))'],
+  ['ffff001800002320002e0000000188470004010501000000', 4, 'encap(mpls(md_type=1))'],
+  ['ffff00204f4e46000c8000000001000000000000000100040001000400000000', 4, 'move:NXM_NX_REG0[0]->NXM_NX_REG0[0]'],
+  [
+    'ffff0020000023200026000300000000ffff1405005ad650ffff000000000000',
+    4,
+    'sample(probability=3,collector_set_id=0,obs_domain_id=4294906885,obs_point_id=5953104)',
+  ],
+  [
+    'ffff002000002320002980004006000000030000000000000001000000000000',
+    4,
+    'sample(probability=32768,collector_set_id=1074135040,obs_domain_id=196608,obs_point_id=0,sampling_port=1)',
+  ],
+];
+
+test('odd actions are read, printed and written again as by the reference', () => {
+  for (const [hex, version, wanted] of ODD) {
+    const actions = decodeActionBytes(bytes(hex), version, 'plain');
+    assert.equal(formatActions(actions), wanted, hex);
+    const out = new ByteWriter();
+    encodeActions(out, actions, version);
+    assert.equal(Buffer.from(out.result()).toString('hex'), hex);
+  }
+});
+
+test('labels keep what there is no room for in a packet', () => {
+  const out = new ByteWriter();
+  encodeActions(out, decodeActionBytes(bytes('000d0008ffff0c08000e000880000000'), 4), 4);
+  assert.equal(
+    Buffer.from(out.result()).toString('hex'),
+    '0019001080004404ffff0c0800000000001900108000460180000000000000 00'.replace(' ', ''),
+  );
+});
+
+test('instructions with faults: order, and what no flow may do', () => {
+  const fault = (hex: string): string => faultOf(() => checkActionList(decodeInstructionBytes(bytes(hex), 4), matchAll()));
+  const rows = [
+    ['0006000800000000', 'OFPMMFC_INVALID_METER'],
+    ['0006000800000001', ''],
+    ['00060008ffff0000', ''],
+    ['00060008ffff0001', 'OFPMMFC_INVALID_METER'],
+    ['00060008fffffffd', 'OFPMMFC_INVALID_METER'],
+    // Actions that cannot be read come before a meter that cannot be.
+    ['0006000800000000000400100000000000 00dd0000000000'.replace(' ', ''), 'OFPBAC_BAD_LEN'],
+    ['000400180000000000190010 0001d604 00000000 00000000'.replaceAll(' ', ''), 'OFPBAC_BAD_SET_ARGUMENT'],
+    ['0004002800000000ffff002000002320001600000000000000000000000000010000000000000001', ''],
+    ['00050008000000000004002800000000ffff002000002320001600000000000000000000000000010000000000000001', 'OFPBAC_UNSUPPORTED_ORDER'],
+    // A set is not asked what stands in it beyond what it may hold.
+    ['000300180000000000190010 0001d604 00000000 00000000'.replaceAll(' ', ''), ''],
+    ['0003001800000000ffff0010000023200024000000000000', 'OFPBAC_BAD_TYPE'],
+  ] as const;
+  for (const [hex, wanted] of rows) assert.equal(fault(hex), wanted, hex);
+});

@@ -1,0 +1,100 @@
+// tun_metadata fields on the wire. Their values are as long as they need to be: a switch fits them to the option that its TLV table binds
+// to the field, and a program without such a table takes them as they come.
+//
+// The table is known to whoever starts decoding, many calls above the entry that needs it; decoding is synchronous, so it stands here meanwhile.
+import { PeerError } from '../../../base/errors.ts';
+import { type Field, tunFieldIndex } from '../../../flow/fields.ts';
+import { keyBits, type Match, type TunField, tunPresentBit } from '../../../flow/key.ts';
+import { addTunField, bytesOf, nextPlace } from '../../../flow/tun-fields.ts';
+import type { TlvTable } from '../../tlv-table.ts';
+import { type ByteReader, type ByteWriter, bytesToBig } from '../bytes.ts';
+
+const MAX_BYTES = 124;
+/** NXM_NX_TUN_METADATA0 */
+const CLASS = 1;
+const FIRST_NUMBER = 40;
+
+let table: TlvTable | undefined;
+
+const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
+/** Decodes with a bridge's TLV table; undefined for none. */
+export function withTlvTable<T>(used: TlvTable | undefined, decode: () => T): T {
+  const before = table;
+  table = used;
+  try {
+    return decode();
+  } finally {
+    table = before;
+  }
+}
+
+/** A field as actions may use it: in its place where there is a table. */
+export function usableField(field: Field): Field {
+  const index = tunFieldIndex(field);
+  if (index < 0 || table === undefined) return field;
+  const placed = table.field(index);
+  if (placed === undefined) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${field.name} has no option`);
+  return placed;
+}
+
+/** A field as it is named: in its place if it has one. */
+export const namedField = (field: Field): Field => table?.field(tunFieldIndex(field)) ?? field;
+
+/** A value of `from` bytes in a field of `to` bytes: what is too long loses its end. */
+const fitted = (value: bigint, from: number, to: number): bigint => (from <= to ? value : value >> BigInt((from - to) * 8));
+
+/** Reads value and mask behind a header. The mask is all ones where there is none. */
+export function decodeTunValue(from: ByteReader, field: Field, size: number, hasMask: boolean): { value: bigint; mask: bigint } {
+  const each = hasMask ? size >> 1 : size;
+  if ((hasMask && size % 2 !== 0) || each > MAX_BYTES) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${size} bytes`);
+  const value = fitted(bytesToBig(from.take(each)), each, field.wireBytes);
+  const mask = hasMask ? fitted(bytesToBig(from.take(each)), each, field.wireBytes) : ones(field.bits);
+  return { value, mask };
+}
+
+/** Reads an entry of a match behind its header. */
+export function decodeTunEntry(from: ByteReader, match: Match, base: Field, size: number, hasMask: boolean, strict: boolean): void {
+  const index = tunFieldIndex(base);
+  if (keyBits(match.mask, tunPresentBit(index), 1) !== 0n) throw new PeerError('OFPBMC_DUP_FIELD', `${base.name} twice`);
+  let place: TunField | undefined;
+  const each = hasMask ? size >> 1 : size;
+  if (table === undefined) place = nextPlace(match, index, each);
+  else {
+    const placed = table.field(index);
+    if (placed !== undefined) place = { index, at: placed.at, bits: placed.bits, wireBytes: placed.wireBytes, isBound: true };
+  }
+  if (place === undefined) {
+    if (strict) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${base.name} has no option`);
+    from.skip(size);
+    return;
+  }
+  const field = { ...base, at: place.at, bits: place.bits, wireBytes: place.bits / 8 };
+  const { value, mask } = decodeTunValue(from, field, size, hasMask);
+  if ((value & ~mask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', `${base.name}: value outside its mask`);
+  addTunField(match, place, value, mask);
+}
+
+function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint, bits: number, atLeast: number): void {
+  const isMasked = mask !== ones(bits);
+  const size = Math.max(bytesOf(value), isMasked ? bytesOf(mask) : 0, Math.min(atLeast, bits / 8));
+  out
+    .u16(CLASS)
+    .u8(((FIRST_NUMBER + index) << 1) | (isMasked ? 1 : 0))
+    .u8(isMasked ? size * 2 : size)
+    .big(value, size);
+  if (isMasked) out.big(mask, size);
+}
+
+/** Writes the entries of a match, in order of their fields. */
+export function encodeTunEntries(out: ByteWriter, match: Match): void {
+  const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
+  for (const { index, at, bits, wireBytes } of fields) {
+    encodeValue(out, index, keyBits(match.key, at, bits), keyBits(match.mask, at, bits), bits, wireBytes);
+  }
+}
+
+/** Writes header, value and mask as set_field has them. */
+export function encodeTunValue(out: ByteWriter, field: Field, value: bigint, mask: bigint): void {
+  encodeValue(out, tunFieldIndex(field), value, mask, field.bits, 0);
+}
