@@ -312,6 +312,8 @@ export class SystemDatapath extends NetdevDatapath {
   }
 
   override async close(keep = false): Promise<void> {
+    // The frame path takes maps by their descriptors, and may only be about to.
+    await super.flowBarrier();
     this.#kernel.close(keep);
     await super.close();
   }

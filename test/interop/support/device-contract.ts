@@ -426,3 +426,16 @@ test('a device that went and came back is a port again', async () => {
     await world.close();
   }
 });
+
+test('one that is closed at once has a frame path to the end', async () => {
+  const faults: string[] = [];
+  const warned = ({ message }: Error): void => void faults.push(message);
+  process.on('warning', warned);
+  try {
+    for (let i = 0; i < 5; i++) await openDatapath().close();
+    await sleep(10);
+  } finally {
+    process.off('warning', warned);
+  }
+  assert.deepEqual(faults, []);
+});
