@@ -103,7 +103,10 @@ test('with vconn at debug level ovs-ofctl logs every message as the reference do
 /** What a daemon's vconn module has logged, connection by connection, without what differs from run to run. */
 function vconnLog(host: Host): string[] {
   const connections = new Map<string, string>();
-  for (const message of host.log('ovs-vswitchd').split(/\n(?=\d{4}-\d\d-\d\dT)/)) {
+  for (const message of host
+    .log('ovs-vswitchd')
+    .trimEnd()
+    .split(/\n(?=\d{4}-\d\d-\d\dT)/)) {
     const [, module = '', rest = ''] = /^[^|]*\|[^|]*\|(vconn|vconn_stream)\|([\s\S]*)/.exec(message) ?? [];
     const name = /unix#\d+/.exec(rest)?.[0] ?? module;
     if (module !== '') connections.set(name, `${connections.get(name) ?? ''}${module}|${rest.replaceAll(name, 'PEER')}\n`);

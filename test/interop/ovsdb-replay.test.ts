@@ -68,10 +68,14 @@ class Place {
       }
       assert.equal(await Promise.race([ended, sleep(30_000, 'never')]), 0, `${program} --${mode} does not end`);
       if (mode === 'replay') assert.ok(!existsSync(`${this.dir}/s`), 'a replay listens nowhere');
-      return execFileSync('/usr/bin/ovsdb-tool', ['-mm', 'show-log', `${this.dir}/db`], { encoding: 'utf8' }).replaceAll(
-        /^(record \d+:) [-\d]+ [:.\d]+/gm,
-        '$1',
-      );
+      // The rows of a record stand in the order of a hash table.
+      return execFileSync('/usr/bin/ovsdb-tool', ['-mm', 'show-log', `${this.dir}/db`], { encoding: 'utf8' })
+        .split(/^(?=record \d+:)/m)
+        .map((record) => {
+          const [title = '', ...rows] = record.trimEnd().split(/\n(?= {2}table )/);
+          return [title.replace(/^(record \d+:) [-\d]+ [:.\d]+/, '$1'), ...rows.sort()].join('\n');
+        })
+        .join('\n');
     } finally {
       server.kill('SIGKILL');
       await ended;

@@ -48,11 +48,14 @@ export const atoi16 = (text: string): number => atoi(text) & 0xffff;
 
 /** A table by number or name. */
 export function tableOf(text: string, names: PortNames | undefined, message = `unknown table "${text}"`): number {
+  if (text.startsWith('-')) {
+    log.warn(`Negative value ${text} is not a valid table number.`);
+    return fault(message);
+  }
   // Decimal, whatever it begins with.
-  const value = /^\s*[-+]?\d+$/.test(text) ? BigInt(text.trim().replace('+', '')) : undefined;
+  const value = /^\s*\+?\d+$/.test(text) ? BigInt(text.trim().replace('+', '')) : undefined;
   if (value !== undefined && value > 255n && value <= 0xffff_ffffn) log.warn(`table ${value} is outside the supported range 0 through 255`);
-  if (text.startsWith('-')) log.warn(`Negative value ${text} is not a valid table number.`);
-  if (value === undefined || value < 0n) return tableNamed(text, names) ?? fault(message);
+  if (value === undefined) return tableNamed(text, names) ?? fault(message);
   if (value > 255n) return fault(message);
   return Number(value);
 }
