@@ -25,10 +25,12 @@ export const TABLE_OPTIONS: readonly OptionSpec[] = [
   { name: 'max-column-width', argument: 'required' },
 ];
 
-export const TABLE_USAGE = `
-Output formatting options:
+/** Their section of --help. */
+export const TABLE_USAGE = `Output formatting options:
   -f, --format=FORMAT         set output formatting to FORMAT
                               ("table", "html", "csv", or "json")
+  -d, --data=FORMAT           set table cell output formatting to
+                              FORMAT ("string", "bare", or "json")
   --no-headings               omit table heading row
   --pretty                    pretty-print JSON in output
   --bare                      equivalent to "--format=list --data=bare --no-headings"

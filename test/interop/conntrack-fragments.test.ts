@@ -1,10 +1,10 @@
 // Fragments of tracked packets, ours and Debian's: in any order, twice, overlapping, too small, incomplete; the same frames
 // with the same states, and the same counters. WEFT_FRAGMENTS sets how many packets (120 by default).
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { captured } from './support/capture.ts';
 import { Control } from './support/control.ts';
 import { eventually } from './support/dummy-switch.ts';
 import { compare, pair } from './support/pair.ts';
@@ -87,18 +87,6 @@ function fragments(number: number): string[] {
   if (random(8) === 0) pieces.splice(random(pieces.length), 1);
   if (random(2) === 0) pieces.sort(() => random(3) - 1);
   return pieces.map((piece) => frameOf(isIpv6, proto, source, destination, number, all, piece));
-}
-
-/** The frames of a capture file, as hex digits. */
-function captured(path: string): string[] {
-  const bytes = readFileSync(path);
-  const frames: string[] = [];
-  for (let at = 24; at + 16 <= bytes.length; ) {
-    const size = bytes.readUInt32LE(at + 8);
-    frames.push(bytes.subarray(at + 16, at + 16 + size).toString('hex'));
-    at += 16 + size;
-  }
-  return frames;
 }
 
 test('fragments are tracked as the packets that they make', { skip }, async (t) => {

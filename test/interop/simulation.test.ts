@@ -1,9 +1,9 @@
 // The simulation of `--enable-dummy=override` for test harnesses: control commands answer on ours as on Debian's ovs-vswitchd.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BRIDGE, BY_HAND, COMMANDS, DUMPS, FRAMES, RULES, TRAFFIC, TUNNELS } from './simulation-lines.ts';
+import { captured } from './support/capture.ts';
 import { compareControl } from './support/control.ts';
 import { eventually } from './support/dummy-switch.ts';
 import { compare, pair } from './support/pair.ts';
@@ -32,18 +32,6 @@ test('control commands of features that nothing configures', { skip }, async (t)
       .replace(/(dump duration : )\d+ms/, '$1N');
   await compareControl(hosts, COMMANDS, (text) => sorted(steady(text)));
 });
-
-/** The frames of a capture file, as hex digits. */
-function captured(path: string): string[] {
-  const bytes = readFileSync(path);
-  const frames: string[] = [];
-  for (let at = 24; at + 16 <= bytes.length; ) {
-    const size = bytes.readUInt32LE(at + 8);
-    frames.push(bytes.subarray(at + 16, at + 16 + size).toString('hex'));
-    at += 16 + size;
-  }
-  return frames;
-}
 
 test('frames from text, captured byte for byte, and devices joined by a stream', { skip }, async (t) => {
   const hosts = await pair(world(t), ['--enable-dummy=override']);

@@ -1,6 +1,7 @@
 // The text of `ovsdb-client --help`.
 import { connectionUsage, daemonUsage, PKI_USAGE } from '../../daemon/plumbing/options.ts';
 import { runDir } from '../../host/directories.ts';
+import { TABLE_USAGE } from '../table-output.ts';
 
 export function usage(): string {
   return `ovsdb-client: Open vSwitch database JSON-RPC client
@@ -90,15 +91,7 @@ The default SERVER is unix:${runDir()}/db.sock.
 The default DATABASE is Open_vSwitch.
 
 ${connectionUsage('SERVER')}${PKI_USAGE}
-Output formatting options:
-  -f, --format=FORMAT         set output formatting to FORMAT
-                              ("table", "html", "csv", or "json")
-  -d, --data=FORMAT           set table cell output formatting to
-                              FORMAT ("string", "bare", or "json")
-  --no-headings               omit table heading row
-  --pretty                    pretty-print JSON in output
-  --bare                      equivalent to "--format=list --data=bare --no-headings"
-  --timestamp                 timestamp "monitor" output${daemonUsage('ovsdb-client')}
+${TABLE_USAGE}  --timestamp                 timestamp "monitor" output${daemonUsage('ovsdb-client')}
 Replay options:
   --record[=DIR]            turn on writing replay files
   --replay[=DIR]            run from replay files

@@ -1,6 +1,7 @@
 // What `ovs-vsctl --help` prints. Scripts read it, so it agrees word for word with the reference's.
 import { runDir } from '../../host/directories.ts';
 import { connectionUsage, logUsage, PKI_USAGE } from '../options.ts';
+import { TABLE_USAGE } from '../table-output.ts';
 
 /** The whole text. */
 export function usage(): string {
@@ -140,15 +141,7 @@ Options:
   --dry-run                   do not commit changes to database
   --oneline                   print exactly one line of output per command
 
-Output formatting options:
-  -f, --format=FORMAT         set output formatting to FORMAT
-                              ("table", "html", "csv", or "json")
-  -d, --data=FORMAT           set table cell output formatting to
-                              FORMAT ("string", "bare", or "json")
-  --no-headings               omit table heading row
-  --pretty                    pretty-print JSON in output
-  --bare                      equivalent to "--format=list --data=bare --no-headings"
-${logUsage('ovs-vsctl')}  --no-syslog             equivalent to --verbose=vsctl:syslog:warn
+${TABLE_USAGE}${logUsage('ovs-vsctl')}  --no-syslog             equivalent to --verbose=vsctl:syslog:warn
 
 ${connectionUsage('database')}${PKI_USAGE}
 Other options:
