@@ -44,6 +44,7 @@ const ROWS: readonly (readonly [string, string])[] = [
   // A band of no size is of no type.
   ['041d0020000000010000000100000001(16)', '! OFPBRC_BAD_LEN'],
   ['041d002000000001000000010000000100090010(12)', '! OFPMMFC_BAD_BAND'],
+  ['041d003000000001000000010000000100030018(28)', '! OFPBRC_BAD_LEN'],
   // Groups.
   ['030f00200000000100050300000000070010000000000003ffffffff00000000', '! OFPGMFC_BAD_BUCKET'],
   ['030f002000000001000500000000000700100005ffffffffffffffff00000000', '! OFPGMFC_BAD_BUCKET'],
@@ -138,6 +139,9 @@ const ROWS: readonly (readonly [string, string])[] = [
     '040a004200000001ffffffff0018(11)01000c800058040001894f0000000000000fc601030000234503030303030303030303030303030303',
     'cookie=0x0 total_len=24 packet_type=(1,0x894f) (via no_match) data_len=24 (unbuffered)\npacket_type=(1,0x894f),nsh_flags=0,nsh_ttl=63,nsh_mdtype=1,nsh_np=3,nsh_spi=0x23,nsh_si=69,nsh_c1=0x3030303,nsh_c2=0x3030303,nsh_c3=0x3030303,nsh_c4=0x3030303,nw_proto=0,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=no',
   ],
+  // Numbers in properties have their size, but for single bytes.
+  ['0404003000000001000023200000001e000000040000000000040018(20)', '! OFPBPC_BAD_LEN'],
+  ['0404002000000001000023200000001e00000004000000000003000607090000', '! OFPBRC_BAD_LEN'],
 ];
 
 test('of several faults of a message the one is told that the reference finds first', () => {
