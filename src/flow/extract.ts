@@ -66,8 +66,16 @@ export function extractKey(frame: Uint8Array, offset: number, length: number, ke
       type = 0x5ff;
     }
   }
-  key[W.TYPE] = type << 16;
+  return extractNetwork(frame, offset, at, end, type, key);
+}
 
+/** Reads a packet that begins without an Ethernet header, of the Ethernet type given, as `extractKey` does. */
+export function extractBare(packet: Uint8Array, type: number, key: Key): number {
+  return extractNetwork(packet, 0, 0, packet.length, type, key);
+}
+
+function extractNetwork(frame: Uint8Array, offset: number, at: number, end: number, type: number, key: Key): number {
+  key[W.TYPE] = type << 16;
   if (type === 0x0800) return extractIpv4(frame, offset, at, end, key);
   if (type === 0x86dd) return extractIpv6(frame, offset, at, end, key);
   if (type === 0x0806 || type === 0x8035) extractArp(frame, at, end, key);

@@ -246,6 +246,9 @@ function load(): Tables {
   return tables;
 }
 
+/** What the reference says in place of a name where the protocol has none. */
+export const NO_CODE = '<invalid>';
+
 /** All error names, in the table's order. */
 export const errorNames = (): string[] => [...(tables ?? load()).byName.keys()];
 

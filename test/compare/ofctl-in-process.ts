@@ -8,7 +8,7 @@ const [jobs = '', results = '', scratch = ''] = process.argv.slice(2);
 let stdout: string[] = [];
 let stderr: string[] = [];
 const real = fs.writeSync;
-const text = (chunk: unknown): string => (typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString('latin1'));
+const text = (chunk: unknown): string => Buffer.from(chunk as Uint8Array | string).toString('latin1');
 process.stdout.write = ((chunk: unknown): boolean => {
   stdout.push(text(chunk));
   return true;

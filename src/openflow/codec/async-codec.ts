@@ -4,7 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { OfVersion } from '../message.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import { eachProperty, refuseProperty } from './properties.ts';
+import { eachProperty, refuseProperty, TWO_EXPERIMENTERS } from './properties.ts';
 
 const log = logger('ofp_connection');
 
@@ -68,7 +68,7 @@ export function encodeAsync(out: ByteWriter, masks: ReadonlyMap<string, number>)
 /** Reads OpenFlow 1.4's list of properties. A setting (`isStrict`) may have no bit that means nothing. */
 export function decodeAsyncProperties(from: ByteReader, version: OfVersion, isStrict: boolean): Map<string, number> {
   const masks = new Map<string, number>();
-  for (const property of eachProperty(from)) {
+  for (const property of eachProperty(from, TWO_EXPERIMENTERS)) {
     const { number, body } = property;
     const name = PROPERTIES[number];
     if (name === undefined) {

@@ -5,6 +5,7 @@ import { W } from '../../flow/key.ts';
 import { packMatch, unpackMatch } from '../../flow/mask.ts';
 import { matchedProto } from '../../flow/prerequisites.ts';
 import { type Action, OFPP } from '../action.ts';
+import { NO_CODE } from '../errors.ts';
 import { requireConsistentMatch } from '../flow-mod-check.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
 import { normalizeLogged } from '../normalize.ts';
@@ -26,6 +27,8 @@ import { decodePort, encodePort } from './port-codec.ts';
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const ALL_ONES = 0xffffffffffffffffn;
 const NO_GROUP = 0xffffffff;
+/** OpenFlow 1.0 alone has it. */
+const EMERGENCY = 4;
 
 /** What the encoder must know of a match for the actions beside it. */
 export function contextOf(match: Match): ActionContext {
@@ -34,9 +37,9 @@ export function contextOf(match: Match): ActionContext {
 
 /** Flags of a flow mod: those that a version does not have are refused. OpenFlow 1.0's emergency flows are answered as if there were no room. */
 function decodeModFlags(bits: number, version: OfVersion): FlowModFlags {
-  if (version === 1 && (bits & 4) !== 0) throw new PeerError('OFPFMFC_TABLE_FULL', 'emergency flows are not supported');
-  const known = version <= 2 ? 3 : version === 3 ? 7 : 0x1f;
+  const known = version === 1 ? 3 | EMERGENCY : version === 2 ? 3 : version === 3 ? 7 : 0x1f;
   if ((bits & ~known) !== 0) throw new PeerError('OFPFMFC_BAD_FLAGS', `flags 0x${bits.toString(16)}`);
+  if (version === 1 && (bits & EMERGENCY) !== 0) throw new PeerError('OFPFMFC_TABLE_FULL', 'emergency flows are not supported');
   return flagsOf(bits, version);
 }
 
@@ -331,15 +334,37 @@ const age = (biased: number): number => biased - 1;
 /** Reads flow statistics to the end. */
 export function decodeFlowStats(from: ByteReader, version: OfVersion, nx: boolean): FlowStats[] {
   return readList(from, () => {
+    if (version !== 1) return decodeOneFlow11(from, version);
     const length = from.u16();
     if (length < 3) throw new PeerError('OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
-    return decodeOneFlow(from.sub(length - 2), version, nx);
+    return decodeOneFlow10(from.sub(length - 2), nx);
   });
 }
 
-function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowStats {
-  const unknownAge = { idleAgeSec: -1, hardAgeSec: -1, importance: 0 };
-  const noFlags = flagsOf(0, version);
+/** Bytes before the match. */
+const HEAD_11 = 48;
+const HEAD_15 = 24;
+
+/** What fails in the statistics of OpenFlow 1.5 outside flags and instructions has no code of the protocol's. */
+function withoutCode<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof PeerError ? new PeerError(NO_CODE, error.message) : error;
+  }
+}
+
+/** The entry's length counts for its instructions alone: the match says itself how long it is. */
+function decodeOneFlow11(from: ByteReader, version: OfVersion): FlowStats {
+  const start = from.at;
+  const head = version === 6 ? HEAD_15 : HEAD_11;
+  const length = from.left < head ? 0 : from.u16();
+  if (length < head) throw new PeerError(version === 6 ? NO_CODE : 'OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
+  const instructions = (): Action[] => {
+    const size = length - (from.at - start);
+    if (size < 0 || size > from.left || size % 8 !== 0) throw new PeerError('OFPBIC_BAD_LEN', `instructions of ${size} bytes`);
+    return decodeInstructions(from.sub(size), version);
+  };
   if (version === 6) {
     from.skip(2);
     const table = from.u8();
@@ -347,17 +372,37 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
     const priority = from.u16();
     const idleTimeoutSec = from.u16();
     const hardTimeoutSec = from.u16();
-    const flags = decodeModFlags(from.u16(), version);
+    const flagBits = from.u16();
     const importance = from.u16();
     const cookie = from.u64();
-    const match = decodeAnyMatch(from).match;
-    const oxs = decodeOxs(from);
-    const actions = decodeInstructions(from, version);
-    return { match, priority, cookie, table, idleTimeoutSec, hardTimeoutSec, ...unknownAge, importance, flags, actions, ...oxs };
+    const match = withoutCode(() => decodeAnyMatch(from).match);
+    const flags = decodeModFlags(flagBits, version);
+    const oxs = withoutCode(() => decodeOxs(from));
+    const common = { match, priority, cookie, table, idleTimeoutSec, hardTimeoutSec, importance, flags };
+    return { ...common, idleAgeSec: -1, hardAgeSec: -1, actions: instructions(), ...oxs };
   }
   const table = from.u8();
   from.skip(1);
-  const match10 = version === 1 && !nx ? decodeOfp10Match(from) : undefined;
+  const durationSec = from.u32();
+  const durationNsec = from.u32();
+  const priority = from.u16();
+  const idleTimeoutSec = from.u16();
+  const hardTimeoutSec = from.u16();
+  const flagBits = from.u16();
+  const importanceBits = from.u16();
+  const importance = version >= 5 ? importanceBits : 0;
+  const counters = { cookie: from.skip(2).u64(), packetCount: from.u64(), byteCount: from.u64() };
+  const match = decodeAnyMatch(from).match;
+  const flags = version >= 4 ? decodeModFlags(flagBits, version) : flagsOf(0, version);
+  const common = { match, table, durationSec, durationNsec, priority, idleTimeoutSec, hardTimeoutSec, importance, flags };
+  return { ...common, idleAgeSec: -1, hardAgeSec: -1, ...counters, actions: instructions() };
+}
+
+function decodeOneFlow10(from: ByteReader, nx: boolean): FlowStats {
+  const noFlags = flagsOf(0, 1);
+  const table = from.u8();
+  from.skip(1);
+  const match10 = nx ? undefined : decodeOfp10Match(from);
   const durationSec = from.u32();
   const durationNsec = from.u32();
   const priority = from.u16();
@@ -367,23 +412,14 @@ function decodeOneFlow(from: ByteReader, version: OfVersion, nx: boolean): FlowS
   if (match10 !== undefined) {
     from.skip(6);
     const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-    return { match: match10, ...common, ...unknownAge, ...counters, flags: noFlags, actions: decodeActions(from, version) };
+    const unknownAge = { idleAgeSec: -1, hardAgeSec: -1, importance: 0 };
+    return { match: match10, ...common, ...unknownAge, ...counters, flags: noFlags, actions: decodeActions(from, 1) };
   }
-  if (nx) {
-    const matchLength = from.u16();
-    const ages = { idleAgeSec: age(from.u16()), hardAgeSec: age(from.u16()), importance: 0 };
-    const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-    const match = decodeNxmMatch(from, matchLength).match;
-    return { match, ...common, ...ages, ...counters, flags: noFlags, actions: decodeActions(from, version) };
-  }
-  const flagBits = from.u16();
-  const flags = version >= 4 ? decodeModFlags(flagBits, version) : noFlags;
-  const importanceBits = from.u16();
-  const importance = version >= 5 ? importanceBits : 0;
-  from.skip(2);
+  const matchLength = from.u16();
+  const ages = { idleAgeSec: age(from.u16()), hardAgeSec: age(from.u16()), importance: 0 };
   const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-  const match = decodeAnyMatch(from).match;
-  return { match, ...common, ...unknownAge, importance, ...counters, flags, actions: decodeInstructions(from, version) };
+  const match = decodeNxmMatch(from, matchLength).match;
+  return { match, ...common, ...ages, ...counters, flags: noFlags, actions: decodeActions(from, 1) };
 }
 
 /** Writes one flow's statistics. */

@@ -1,14 +1,16 @@
 // Flow monitors on the wire: NXST_FLOW_MONITOR, ONFST_FLOW_MONITOR (EXT-187) and OFPMP_FLOW_MONITOR (OpenFlow 1.4.1 section 7.3.5.17).
 import { PeerError } from '../../base/errors.ts';
+import { type Action, OFPP } from '../action.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
+import { portFromWire32 } from '../ports.ts';
 import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
 import { readList } from './actions/partial.ts';
-import { ByteReader, type ByteWriter } from './bytes.ts';
-import { decodeOxmMatch, encodeOxmMatch } from './fields/oxm.ts';
-import { contextOf, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
-import { decodePort, encodePort } from './port-codec.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import { encodeOxmMatch } from './fields/oxm.ts';
+import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
+import { encodePort } from './port-codec.ts';
 
 const ANY_GROUP = 0xffffffff;
 const KNOWN_FLAGS = 0x3f;
@@ -38,25 +40,27 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
   return readList(from, () => {
     const id = from.u32();
     if (isOwn14(version)) {
-      const outPort = decodePort(from, version, 'OFPMOFC_BAD_OUT');
+      const outPortWire = from.u32();
       const outGroup = from.u32();
       const flags = flagsFrom14(from.u16());
       const table = from.u8();
       const command = COMMANDS[from.u8()] ?? 'add';
+      // A deletion says nothing by them.
       if (command !== 'delete') checkFlags(flags);
-      const { match } = decodeOxmMatch(from);
+      const outPort = command === 'delete' ? OFPP.NONE : portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
+      const { match } = decodeAnyMatch(from);
       return { id, flags, outPort, outGroup, table, command, match };
     }
     const flags = from.u16();
     const isOnf = version >= 4;
-    const first = isOnf ? from.u16() : decodePort(from, 1);
-    const second = isOnf ? decodePort(from, version, 'OFPMOFC_BAD_OUT') : from.u16();
-    const outPort = isOnf ? second : first;
+    const first = from.u16();
+    const second = isOnf ? from.u32() : from.u16();
     const length = isOnf ? first : second;
     const table = from.u8();
     checkFlags(flags);
+    const outPort = isOnf ? portFromWire32(second, 'OFPBAC_BAD_OUT_PORT') : first;
     from.zeros(isOnf ? 3 : 5);
-    const { match } = isOnf ? decodeOxmMatch(from) : decodeNxmMatch(from, length);
+    const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
     return { id, flags, outPort, outGroup: ANY_GROUP, table, command: 'add', match };
   });
 }
@@ -98,22 +102,36 @@ const lengthOfOxm = (out: ByteWriter, start: number): number => {
 /** Reads the updates of one message. */
 export function decodeMonitorUpdates(from: ByteReader, version: OfVersion): MonitorUpdate[] {
   return readList(from, () => {
+    const start = from.at;
     const length = from.u16();
-    if (length < 8 || length % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
-    const body = new ByteReader(from.take(length - 2));
-    const number = body.u16();
+    if (length < 8 || length % 8 !== 0 || length - 2 > from.left) throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
+    const number = from.u16();
     const event = (isOwn14(version) ? EVENTS_14 : EVENTS_NX)[number];
     if (event === undefined) throw new PeerError('NXBRC_FM_BAD_EVENT', `event ${number}`);
-    if (event === 'abbrev') return { event, xid: body.u32() };
-    if (event === 'paused' || event === 'resumed') return { event };
-    return isOwn14(version) ? decodeFull14(body, version, event) : decodeFullNx(body, version, event);
+    if (event !== 'abbrev' && event !== 'paused' && event !== 'resumed') {
+      if (length < FULL_SIZE) throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
+      const end = start + length;
+      return isOwn14(version) ? decodeFull14(from, end, version, event) : decodeFullNx(from, end, version, event);
+    }
+    const body = from.sub(length - 4);
+    return event === 'abbrev' ? { event, xid: body.u32() } : { event };
   });
 }
 
 const reasonOf = (number: number): FlowRemovedReason | number => REASONS[number] ?? number;
 const numberOfReason = (reason: FlowRemovedReason | number): number => (typeof reason === 'number' ? reason : REASONS.indexOf(reason));
 
-function decodeFullNx(from: ByteReader, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {
+/** Bytes of a full update before its match, its header included. */
+const FULL_SIZE = 24;
+
+/** Instructions, or actions, up to `end`: a match says itself how long it is. */
+function decodeRest(from: ByteReader, end: number, version: OfVersion, nx = false): Action[] {
+  if (end < from.at) throw new PeerError(nx ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN', 'match longer than its update');
+  const body = from.sub(end - from.at);
+  return nx ? decodeActions(body, version) : decodeInstructions(body, version);
+}
+
+function decodeFullNx(from: ByteReader, end: number, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {
   const reason = reasonOf(from.u16());
   const priority = from.u16();
   const idleTimeoutSec = from.u16();
@@ -123,20 +141,21 @@ function decodeFullNx(from: ByteReader, version: OfVersion, event: FlowUpdate['e
   from.skip(1);
   const cookie = from.u64();
   const isOnf = version >= 4;
-  const { match } = isOnf ? decodeOxmMatch(from) : decodeNxmMatch(from, length);
-  const actions = isOnf ? decodeInstructions(from, version) : decodeActions(from, version);
+  if (((length + 7) & ~7) > end - from.at) throw new PeerError('OFPBRC_BAD_LEN', `match of ${length} bytes`);
+  const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
+  const actions = decodeRest(from, end, version, !isOnf);
   return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions };
 }
 
-function decodeFull14(from: ByteReader, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {
+function decodeFull14(from: ByteReader, end: number, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {
   const table = from.u8();
   const reason = reasonOf(from.u8());
   const idleTimeoutSec = from.u16();
   const hardTimeoutSec = from.u16();
   const priority = from.u16();
   const cookie = from.skip(4).u64();
-  const { match } = decodeOxmMatch(from);
-  return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions: decodeInstructions(from, version) };
+  const { match } = decodeAnyMatch(from);
+  return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions: decodeRest(from, end, version) };
 }
 
 /** Writes the updates of one message. */

@@ -5,7 +5,17 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
 import { sortHashFields } from '../field-order.ts';
-import type { GroupCommand, GroupFeatures, GroupMod, GroupSelection, GroupStats, GroupType, HashField, ReadGroupDesc } from '../group.ts';
+import type {
+  GroupBucket,
+  GroupCommand,
+  GroupFeatures,
+  GroupMod,
+  GroupSelection,
+  GroupStats,
+  GroupType,
+  HashField,
+  ReadGroupDesc,
+} from '../group.ts';
 import { BUCKET, GROUP_TYPES, noSelection, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
 import { readList } from './actions/partial.ts';
@@ -64,7 +74,7 @@ function decodeHashFields(bytes: Uint8Array): HashField[] {
 
 const wholeMask = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
 
-function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand): GroupSelection {
+function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand | undefined): GroupSelection {
   if (type !== 'select') fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for select groups');
   if (command !== 'add' && command !== 'modify' && command !== 'add_or_mod') {
     fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for add and delete group modifications');
@@ -85,7 +95,7 @@ function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command:
   return { method, param, fields: decodeHashFields(rest) };
 }
 
-function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand): GroupSelection {
+function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand | undefined): GroupSelection {
   let selection = noSelection();
   for (const property of decodeProperties(from)) {
     if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`);
@@ -111,14 +121,9 @@ function encodeSelection(out: ByteWriter, version: OfVersion, selection: GroupSe
   out.pad(start, 8);
 }
 
-/** What holds for every group modification, whatever its form. */
+/** What holds for every group modification, whatever its form, behind what `decodeGroupMod` asks of type and command. */
 function check(mod: GroupMod): void {
-  if (
-    mod.type === 'indirect' &&
-    mod.command !== 'delete' &&
-    (mod.command === 'remove_bucket' ? mod.buckets.length > 1 : mod.buckets.length !== 1)
-  )
-    throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
+  if (mod.command === 'remove_bucket' && mod.buckets.length > 0) throw new PeerError('OFPGMFC_BAD_BUCKET', 'buckets in remove_bucket');
   for (const { weight, watchPort, watchGroup } of mod.buckets) {
     const watches = watchPort !== OFPP.NONE || watchGroup !== OFPG.ANY;
     if (weight !== 0 && mod.type !== 'select' && mod.command !== 'insert_bucket') {
@@ -129,9 +134,6 @@ function check(mod: GroupMod): void {
       throw new PeerError('OFPGMFC_WATCH_UNSUPPORTED', `watching in a group of type ${mod.type}`);
     }
   }
-  if (mod.command === 'remove_bucket' && mod.buckets.length > 0) throw new PeerError('OFPGMFC_BAD_BUCKET', 'buckets in remove_bucket');
-  if (mod.command === 'delete' && mod.type !== 'all' && mod.buckets.length > 0)
-    throw new PeerError('OFPGMFC_INVALID_GROUP', 'a deletion with buckets');
 }
 
 /** Reads what follows the header of OFPT_GROUP_MOD, or the subtype of NXT_GROUP_MOD. */
@@ -142,11 +144,9 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
   const group = from.u32();
   let commandBucket: number = BUCKET.ALL;
   const command = COMMANDS.get(number);
-  const known = (): GroupCommand => {
-    if (command === undefined) throw new PeerError('OFPGMFC_BAD_COMMAND', `group command ${number}`);
-    return command;
-  };
-  let mod: GroupMod;
+  let buckets: GroupBucket[];
+  let type: GroupType;
+  let selection = noSelection();
   if (hasBucketIds(version)) {
     const bucketsSize = from.u16();
     from.skip(2);
@@ -159,18 +159,20 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
           ? isPlace || commandBucket === BUCKET.ALL
           : commandBucket === BUCKET.ALL;
     if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
-    const buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
-    const type = typeOf(typeNumber);
-    const selection = decodeGroupProperties(from, type, known());
-    mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection };
+    buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+    type = typeOf(typeNumber);
+    selection = decodeGroupProperties(from, type, command);
   } else {
-    const buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber]);
-    const type = typeOf(typeNumber);
-    // Told before what is told of the command, whatever that is.
-    if (type === 'indirect' && buckets.length !== 1 && command !== 'delete')
-      throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
-    mod = { kind: 'groupMod', command: known(), type, group, commandBucket, buckets, selection: noSelection() };
+    buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber]);
+    // OpenFlow 1.1 and 1.2 do not say so.
+    if (version >= 4 && command === 'delete' && buckets.length > 0) throw new PeerError('OFPGMFC_INVALID_GROUP', 'a deletion with buckets');
+    type = typeOf(typeNumber);
   }
+  // Told before what is told of the command, whatever that is.
+  if (type === 'indirect' && buckets.length !== 1 && command !== 'delete')
+    throw new PeerError('OFPGMFC_INVALID_GROUP', 'an indirect group has one bucket');
+  if (command === undefined) throw new PeerError('OFPGMFC_BAD_COMMAND', `group command ${number}`);
+  const mod: GroupMod = { kind: 'groupMod', command, type, group, commandBucket, buckets, selection };
   check(mod);
   return mod;
 }
@@ -249,13 +251,12 @@ const hasDuration = (version: OfVersion): boolean => version === 1 || version >=
 export function decodeGroupStats(from: ByteReader, version: OfVersion): GroupStats[] {
   const head = hasDuration(version) ? 40 : 32;
   return readList(from, () => {
-    const left = from.left;
-    if (left < head) throw new PeerError('OFPBRC_BAD_LEN', 'group statistics cut off');
+    if (from.left < head) throw new PeerError('OFPBRC_BAD_LEN', 'group statistics cut off');
     const length = from.u16();
-    if (length < head || length > left || (length - head) % 16 !== 0) {
-      throw new PeerError('OFPBRC_BAD_LEN', `group statistics of ${length} bytes`);
-    }
-    const body = from.sub(length - 2).skip(2);
+    // The length says how many whole buckets there are, and nothing else.
+    const size = head + ((length - head) & ~15);
+    if (length < head || size - 2 > from.left) throw new PeerError('OFPBRC_BAD_LEN', `group statistics of ${length} bytes`);
+    const body = from.sub(size - 2).skip(2);
     const group = body.u32();
     const refCount = body.u32();
     body.skip(4);

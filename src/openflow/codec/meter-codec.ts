@@ -19,9 +19,8 @@ function decodeBands(from: ByteReader): MeterBand[] {
     if (from.left < BAND_SIZE) throw new PeerError('OFPBRC_BAD_LEN', 'meter band cut off');
     const type = from.u16();
     const length = from.u16();
-    if (length > from.left + 4) throw new PeerError('OFPBRC_BAD_LEN', `meter band of ${length} bytes`);
-    if (type !== BAND.drop && type !== BAND.dscp_remark) throw new PeerError('OFPMMFC_BAD_BAND', `meter band type ${type}`);
     if (length !== BAND_SIZE) throw new PeerError('OFPBRC_BAD_LEN', `meter band of ${length} bytes`);
+    if (type !== BAND.drop && type !== BAND.dscp_remark) throw new PeerError('OFPMMFC_BAD_BAND', `meter band type ${type}`);
     const rate = from.u32();
     const burstSize = from.u32();
     const precLevel = from.u8();

@@ -143,7 +143,9 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteRea
   for (const property of eachProperty(from)) {
     const { number, body } = property;
     const sized = (size: number): ByteReader => {
-      if (body.left < size) throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
+      // A byte may have others behind it.
+      if (size === 1 ? body.left < 1 : body.left !== size)
+        throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
       return body;
     };
     switch (number) {

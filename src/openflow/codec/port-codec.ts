@@ -249,7 +249,9 @@ function decodeIntel({ experimenterType, body }: Property, stats: PortStats): vo
     stats.rfc2819 = RFC2819_COUNTERS.map(() => body.u64());
   } else if (experimenterType === CUSTOM) {
     const count = body.skip(2).u16();
-    stats.custom = Array.from({ length: count }, () => ({ name: body.text(body.u8()), value: body.u64() }));
+    const list = Array.from({ length: count }, () => ({ name: body.text(body.u8()), value: body.u64() }));
+    // Two lists are none: the reference does not say which would hold.
+    stats.custom = stats.custom === undefined ? list : [];
   }
 }
 

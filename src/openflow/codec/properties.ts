@@ -1,4 +1,4 @@
-// Properties of OpenFlow 1.4 and of Nicira's messages: type, length, body, filled up to eight bytes. Types 0xfffe and 0xffff are an
+// Properties of OpenFlow 1.4 and of Nicira's messages: type, length, body, filled up to eight bytes. Type 0xffff is an
 // experimenter's, with its number and the property's before the body.
 import { PeerError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -16,10 +16,14 @@ export interface Property {
   experimenterType: number;
 }
 
-const EXPERIMENTER = 0xfffe;
+const EXPERIMENTER = 0xffff;
+/** The number of every experimenter's property. */
+const OUTSIDE = 0x10000;
+/** Asynchronous configurations have another such type. */
+export const TWO_EXPERIMENTERS = 0xfffe;
 
 /** Walks over the properties that fill the rest of `from`. */
-export function* eachProperty(from: ByteReader): Generator<Property> {
+export function* eachProperty(from: ByteReader, firstExperimenter = EXPERIMENTER): Generator<Property> {
   while (from.left > 0) {
     if (from.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'property header cut off');
     const type = from.u16();
@@ -28,12 +32,12 @@ export function* eachProperty(from: ByteReader): Generator<Property> {
     if (length < 4 || padded - 4 > from.left) throw new PeerError('OFPBPC_BAD_LEN', `property of ${length} bytes`);
     const whole = from.sub(padded - 4, 'OFPBPC_BAD_LEN');
     const body = new ByteReader(whole.bytes.subarray(0, length - 4), 'OFPBPC_BAD_LEN');
-    if (type < EXPERIMENTER) {
+    if (type < firstExperimenter) {
       yield { type, number: type, body, experimenter: 0, experimenterType: 0 };
       continue;
     }
     if (body.left < 8) throw new PeerError('OFPBPC_BAD_LEN', `experimenter property of ${length} bytes`);
-    yield { type, number: 0x10000, body, experimenter: body.u32(), experimenterType: body.u32() };
+    yield { type, number: OUTSIDE, body, experimenter: body.u32(), experimenterType: body.u32() };
   }
 }
 
@@ -42,10 +46,10 @@ export function refuseProperty(
   log: Logger,
   isLoose: boolean,
   what: string,
-  { type, experimenter, experimenterType }: Property,
+  { type, number, experimenter, experimenterType }: Property,
   code = 'OFPBPC_BAD_TYPE',
 ): void {
-  const isExperimenter = type >= EXPERIMENTER;
+  const isExperimenter = number === OUTSIDE;
   const text = isExperimenter
     ? `unknown ${what} property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`
     : `unknown ${what} property type ${type}`;

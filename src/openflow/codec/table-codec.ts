@@ -2,6 +2,7 @@
 // (eviction, vacancy), 7.3.5.6 (descriptions) and 7.4.5 (status).
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { NO_CODE } from '../errors.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { EVICT, TABLE_CONFIG, type TableDesc, type TableSettings } from '../table.ts';
 import { readList } from './actions/partial.ts';
@@ -101,7 +102,8 @@ export function encodeTableDescs(out: ByteWriter, tables: readonly TableDesc[]):
 export function decodeTableStatus(from: ByteReader): Of<'tableStatus'> {
   const reason = from.u8();
   if (reason !== 3 && reason !== 4) throw new PeerError('OFPBPC_BAD_VALUE', `table status for reason ${reason}`);
-  return { kind: 'tableStatus', reason: reason === 3 ? 'vacancy_down' : 'vacancy_up', desc: decodeTableDesc(from.skip(7)) };
+  if (from.skip(7).left === 0) throw new PeerError(NO_CODE, 'table status without a description');
+  return { kind: 'tableStatus', reason: reason === 3 ? 'vacancy_down' : 'vacancy_up', desc: decodeTableDesc(from) };
 }
 
 /** Writes OFPT_TABLE_STATUS. */

@@ -8,8 +8,8 @@ import { inFieldOrder as inOrder } from '../field-order.ts';
 import type { OfVersion } from '../message.ts';
 import type { ActionFeatures, TableFeatures, TableInstructions } from '../table-features.ts';
 import { knownActionBits, TABLE_INSTRUCTIONS } from '../table-features.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
-import { decodeHeader, encodeFieldHeader } from './fields/oxm.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
+import { decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_table');
@@ -57,15 +57,16 @@ function decodeIds(from: ByteReader): number[] {
 }
 
 /** Reads headers of fields; those not known are passed over. */
-function decodeFields(from: ByteReader, mayMask = false): { all: Field[]; masked: Field[] } {
+function decodeFields(body: ByteReader, mayMask = false): { all: Field[]; masked: Field[] } {
+  const from = new ByteReader(body.rest(), 'OFPBMC_BAD_LEN');
   const all = new Set<Field>();
   const masked = new Set<Field>();
   while (from.left > 0) {
     const header = decodeHeader(from);
     const field = header.coded?.field;
-    if (field === undefined) continue;
+    // A header that says another length than the field has is not that field's.
+    if (field === undefined || !isFieldSized(header)) continue;
     if (header.hasMask && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
-    if (header.hasMask && !field.maskable) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
     all.add(field);
     if (header.hasMask) masked.add(field);
   }
@@ -80,18 +81,16 @@ export function decodeTableFeatures(from: ByteReader, version: OfVersion): Table
   const left = from.left;
   if (left < HEAD_SIZE) throw new PeerError('OFPBPC_BAD_LEN', `${left} bytes of table features`);
   const length = from.u16();
-  if (length > left || length < HEAD_SIZE) throw new PeerError('OFPBPC_BAD_LEN', `table features of ${length} bytes`);
+  if (length > left || length < HEAD_SIZE || length % 8 !== 0) throw new PeerError('OFPBPC_BAD_LEN', `table features of ${length} bytes`);
   const body = from.sub(length - 2);
   const table = body.u8();
-  if (table > 254) throw new PeerError('OFPTFFC_BAD_TABLE', `table ${table}`);
   const commandNumber = body.u8();
+  const command = version >= 6 ? COMMANDS[commandNumber] : 'replace';
+  if (command === undefined) throw new PeerError('OFPTFFC_BAD_COMMAND', `command ${commandNumber}`);
+  if (table > 254) throw new PeerError('OFPTFFC_BAD_TABLE', `table ${table}`);
   body.skip(4);
   const features = emptyFeatures(table, body.text(32));
-  if (version >= 6) {
-    const command = COMMANDS[commandNumber];
-    if (command === undefined) throw new PeerError('OFPTFFC_BAD_COMMAND', `command ${commandNumber}`);
-    features.command = command;
-  }
+  features.command = command;
   features.metadataMatch = body.u64();
   features.metadataWrite = body.u64();
   const config = body.u32();
@@ -252,7 +251,8 @@ export function decodeOldFeatures(from: ByteReader, version: OfVersion, table: n
   const known = knownActionBits(version);
   if (version === 2) {
     features.wildcarded = fieldsOfBits(BigInt(from.u32()), FIELDS11);
-    features.match = fieldsOfBits(BigInt(from.u32()), FIELDS11);
+    // What may be left out is matched, whatever else is said.
+    features.match = inOrder(new Set([...fieldsOfBits(BigInt(from.u32()), FIELDS11), ...features.wildcarded]));
     const instructions = from.u32();
     const write = { actions: (from.u32() & known) >>> 0, setFields: [] };
     // The reference takes what may be written for what may be applied.

@@ -1,5 +1,5 @@
 // A frame as text: every field that it has, as a match would name it, and the transport checksum.
-import { extractKey, layoutL3, layoutL4 } from '../../flow/extract.ts';
+import { extractBare, extractKey, layoutL3, layoutL4 } from '../../flow/extract.ts';
 import { type Key, type Match, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { ETH, IP } from '../../flow/prerequisites.ts';
@@ -47,10 +47,11 @@ function shortIcmp6At(frame: Uint8Array, key: Key, l3: number): number {
   return size >= CHECKSUM_END && l3 + IPV6_BYTES + CHECKSUM_END <= frame.length ? l3 + IPV6_BYTES : 0;
 }
 
-/** A match of all that a frame's headers say. */
-export function packetMatch(frame: Uint8Array): { match: Match; transportAt: number } {
+/** A match of all that a frame's headers say; a packet type other than 0 says what the packet begins with instead of Ethernet. */
+export function packetMatch(frame: Uint8Array, packetType = 0): { match: Match; transportAt: number } {
   const key = newKey();
-  const layout = extractKey(frame, 0, frame.length, key);
+  key[W.PACKET_TYPE] = packetType;
+  const layout = packetType === 0 ? extractKey(frame, 0, frame.length, key) : extractBare(frame, packetType & 0xffff, key);
   const match = keyMatch(key);
   const isTransport = (match.mask[W.TP] ?? 0) !== 0;
   return { match, transportAt: isTransport ? layoutL4(layout) || shortIcmp6At(frame, key, layoutL3(layout)) : 0 };
@@ -99,8 +100,8 @@ export function keyMatch(key: Key): Match {
     if (!isLast(0) && !isLast(1)) exact(W.MPLS + 2);
     return match;
   } else if (type === ETH.NSH) {
+    // And what IP has, although there is none: as the reference.
     all(W.NSH, 6);
-    return match;
   } else return match;
   exact(W.TYPE, 0x3ff);
   exact(W.TOS, 0xffff0000);
@@ -128,8 +129,8 @@ const CHECKSUMS: ReadonlyMap<number, readonly [string, number, number]> = new Ma
 ]);
 
 /** One line about a frame, ended. */
-export function formatPacket(frame: Uint8Array): string {
-  const { match, transportAt } = packetMatch(frame);
+export function formatPacket(frame: Uint8Array, packetType = 0): string {
+  const { match, transportAt } = packetMatch(frame, packetType);
   let text = formatMatch(match);
   const row = transportAt === 0 ? undefined : CHECKSUMS.get((match.key[W.TYPE] ?? 0) & 0xff);
   if (row !== undefined) {

@@ -2,6 +2,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
 import { formatPort, type PortNames } from '../../flow/field-text.ts';
+import { W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { type Continuation, decodeContinuation } from '../codec/continuation-codec.ts';
 import { inPortOf } from '../codec/packet-codec.ts';
@@ -54,9 +55,9 @@ const config = ({ flags, missSendLength }: { flags: number; missSendLength: numb
 };
 
 /** The frame in a message: a line about it, and at the highest verbosity its bytes. */
-function frame(data: Uint8Array, verbosity: number, evenEmpty = false): string {
+function frame(data: Uint8Array, verbosity: number, evenEmpty = false, packetType = 0): string {
   if (verbosity <= 0 || (data.length === 0 && !evenEmpty)) return '';
-  return formatPacket(data) + (verbosity > 2 ? hexDump(data, 'log') : '');
+  return formatPacket(data, packetType) + (verbosity > 2 ? hexDump(data, 'log') : '');
 }
 
 /** Reasons of packets that a table's own miss sends have no name. */
@@ -76,7 +77,7 @@ function packetInText(message: PacketIn | Resume, context: PrintContext): string
       .toString('hex')
       .replace(/..(?=.)/g, '$&.')}\n`;
   if (continuation !== undefined) text += continuationText(decodeContinuation(continuation, version), names);
-  return text + frame(data, verbosity, true);
+  return text + frame(data, verbosity, true, message.match.key[W.PACKET_TYPE]);
 }
 
 /** What a paused packet has to go on with, a line each. */

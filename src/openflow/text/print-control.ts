@@ -12,7 +12,11 @@ type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 const ALL_QUEUES = 0xffffffff;
 
-function evictionText(bits: number): string {
+/** All bits say as much as none said. */
+const USUAL_EVICTION = 0xffffffff;
+
+function evictionText(bits = USUAL_EVICTION): string {
+  if (bits === USUAL_EVICTION) return '(default)';
   const words: string[] = [];
   if ((bits & EVICT.OTHER) !== 0) words.push('OTHER');
   if ((bits & EVICT.IMPORTANCE) !== 0) words.push('IMPORTANCE');
@@ -22,7 +26,7 @@ function evictionText(bits: number): string {
 }
 
 function tableDesc(desc: TableDesc): string {
-  let text = `\n  table ${desc.table}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${desc.evictionFlags === undefined ? '(default)' : evictionText(desc.evictionFlags)}\n   vacancy=`;
+  let text = `\n  table ${desc.table}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${evictionText(desc.evictionFlags)}\n   vacancy=`;
   if (desc.tellsVacancy !== true) return `${text}off\n`;
   const { down, up, now } = desc.vacancy ?? { down: 0, up: 0, now: 0 };
   text += `on vacancy_down=${down}% vacancy_up=${up}% vacancy=${now}%\n`;

@@ -20,7 +20,7 @@ function requestText(request: FlowMonitorRequest, { names }: PrintContext): stri
   const unknown = request.flags & ~(MONITOR.OWN * 2 - 1);
   text += ` flags=${[...known, ...(unknown === 0 ? [] : [hex(unknown)])].join(',')}`;
   if (request.outPort !== NO_PORT) text += ` out_port=${formatPort(request.outPort, names)}`;
-  if (request.outGroup !== ANY_GROUP && request.outGroup !== 0) text += ` out_group=${request.outGroup}`;
+  if (request.outGroup !== ANY_GROUP && request.outGroup !== 0) text += ` out_group=${request.outGroup | 0}`;
   if (request.table !== 255) text += ` table=${formatTable(request.table, names)}`;
   const match = formatMatch(request.match, USUAL_PRIORITY, names);
   return match === '' ? text : `${text} ${match}`;

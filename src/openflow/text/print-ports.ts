@@ -54,9 +54,8 @@ function printFeatures(message: Extract<Message, { kind: 'featuresReply' }>, ver
   if (message.auxiliaryId !== 0) text += `, auxiliary_id:${message.auxiliaryId}`;
   text += `\ncapabilities: ${capabilities.length === 0 ? '0' : capabilities.join(' ')}\n`;
   if (version === 1) {
-    text += `actions: ${ACTION_ORDER.filter((index) => bit(message.actions, index))
-      .map((index) => ACTIONS[index])
-      .join(' ')}\n`;
+    const actions = ACTION_ORDER.filter((index) => bit(message.actions, index)).map((index) => ACTIONS[index]);
+    if (actions.length > 0) text += `actions: ${actions.join(' ')}\n`;
   }
   return (
     text +

@@ -22,7 +22,7 @@ function portMod(mod: Extract<Message, { kind: 'portMod' }>, { names }: PrintCon
   return (
     ` port: ${formatPort(mod.port, names)}: addr:${formatMac(...mod.mac)}\n` +
     `     config: ${list(configNames(mod.config))}\n     mask:   ${list(configNames(mod.mask))}\n` +
-    `     advertise: ${mod.advertise === 0 ? 'UNCHANGED' : list(featureNames(mod.advertise))}\n`
+    `     advertise: ${featureNames(mod.advertise).join(' ') || 'UNCHANGED'}\n`
   );
 }
 

@@ -105,7 +105,7 @@ function instructionsText(features: TableFeatures, before: TableFeatures | undef
 function matchingText(features: TableFeatures, before: TableFeatures | undefined): string {
   if (before !== undefined && sameMatching(features, before)) return '    (same matching)\n';
   const { masked, wildcarded } = features;
-  const match = inFieldOrder(new Set([...features.match, ...masked, ...wildcarded]));
+  const match = inFieldOrder(new Set([...features.match, ...masked]));
   if (match.length === 0) return '';
   const line = (title: string, fields: TableFeatures['match']): string =>
     fields.length === 0 ? '' : `      ${title}: ${formatFields(fields)}\n`;

@@ -187,6 +187,13 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   return { coded, hasMask, size, isCookie, isExperimenter: cls === 0xffff };
 }
 
+/** Whether a header that stands alone says the length of the field that it names. */
+export function isFieldSized({ coded, hasMask, size }: EntryHeader): boolean {
+  if (coded === undefined) return false;
+  if (tunFieldIndex(coded.field) >= 0) return hasMask || size <= MAX_VALUE_BYTES;
+  return size === coded.field.wireBytes * (hasMask ? 2 : 1);
+}
+
 /** A field named in an action: the header alone stands there. Where it `takesMask` that says nothing. */
 export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMask = false): Field {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
@@ -194,9 +201,7 @@ export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMas
   const coded = header.coded;
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
   const isOption = tunFieldIndex(coded.field) >= 0;
-  const { wireBytes } = coded.field;
-  const isSized = isOption ? header.hasMask || header.size <= MAX_VALUE_BYTES : header.size === wireBytes * (header.hasMask ? 2 : 1);
-  if (!isSized) throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
+  if (!isFieldSized(header)) throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   if (header.hasMask && !takesMask) throw new PeerError('OFPBMC_BAD_MASK', 'field with a mask in an action');
   if (isOption) return isNameOnly ? namedField(coded.field) : usableField(coded.field);
   return coded.field;
@@ -328,10 +333,6 @@ function refuseWildcards(header: EntryHeader): never {
   throw new PeerError('OFPBMC_BAD_WILDCARDS', 'value outside its mask');
 }
 
-function isKnown({ coded, size, hasMask }: EntryHeader): boolean {
-  return coded !== undefined && size === coded.field.wireBytes * (hasMask ? 2 : 1);
-}
-
 /** Fields that are of no header: what a packet-out may say of its packet. */
 const PIPELINE = /^(?:tun_.*|metadata|in_port|in_port_oxm|x{0,2}reg\d+|packet_type)$/;
 
@@ -354,7 +355,7 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
       decodeTunEntry(from, match, header.coded.field, header.size, header.hasMask, strict);
       continue;
     }
-    if (!isKnown(header)) {
+    if (!isFieldSized(header)) {
       // A header that says another length than the field has is not that field's.
       checkWildcards(from.take(header.size), header);
       if (strict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
@@ -385,12 +386,14 @@ export function encodeOxmMatch(out: ByteWriter, match: Match, version: OfVersion
 
 /** Reads an OXM match with its envelope. */
 export function decodeOxmMatch(from: ByteReader, strict = true, ofPipeline = false): DecodedMatch {
+  if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
   const type = from.u16();
   const length = from.u16();
   if (length < 4) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
-  if (length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
+  const fill = -length & 7;
+  if (length + fill - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `match length ${length}`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
-  from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
+  from.skip(fill);
   return decodeMatchEntries(entries, strict, false, ofPipeline);
 }

@@ -27,12 +27,12 @@ export interface Oxs {
 /** OpenFlow 1.5 flow statistics: entries like OXM of class 0x8002 (OpenFlow 1.5.1 section 7.2.4). */
 export function decodeOxs(from: ByteReader): Oxs {
   const oxs: Oxs = { durationSec: 0xffffffff, durationNsec: 0xffffffff, packetCount: ALL_ONES, byteCount: ALL_ONES };
-  from.skip(2);
-  const length = from.u16();
-  if (length < 4 || length - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `statistics of ${length} bytes`);
+  const length = from.left < 4 ? 0 : from.skip(2).u16();
+  if (length < 4 || ((length + 7) & ~7) - 4 > from.left) throw new PeerError('OFPBMC_BAD_LEN', `statistics of ${length} bytes`);
   const entries = from.sub(length - 4, 'OFPBMC_BAD_LEN');
-  from.skip(Math.min(from.left, (8 - (length % 8)) % 8));
-  while (entries.left >= 4) {
+  from.skip((8 - (length % 8)) % 8);
+  while (entries.left > 0) {
+    if (entries.left < 4) throw new PeerError('OFPBMC_BAD_LEN', `${entries.left} bytes behind the last of the statistics`);
     const cls = entries.u16();
     const field = entries.u8();
     const size = entries.u8();
@@ -41,7 +41,7 @@ export function decodeOxs(from: ByteReader): Oxs {
     if (field >> 1 === 0) {
       oxs.durationSec = body.u32();
       oxs.durationNsec = body.u32();
-    } else if (field >> 1 === 1) oxs.idleAgeSec = body.u32();
+    } else if (field >> 1 === 1) oxs.idleAgeSec = body.u32() | 0;
     else if (field >> 1 === 3) oxs.flowCount = body.u32();
     else if (field >> 1 === 4) oxs.packetCount = body.u64();
     else if (field >> 1 === 5) oxs.byteCount = body.u64();

@@ -102,7 +102,8 @@ export class MatchShape {
     packed: PackedMatch,
   ): MatchShape | undefined {
     if (packed.tunFields !== undefined || size % 4 !== 0) return undefined;
-    const own = bytes.slice(at, at + size);
+    // A copy even of a Buffer, whose own slices are views.
+    const own = Uint8Array.prototype.slice.call(bytes, at, at + size);
     const care = new Uint8Array(size).fill(0xff);
     // Nobody reads the padding.
     care.fill(0, entriesAt + entriesSize);
