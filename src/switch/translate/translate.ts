@@ -21,7 +21,7 @@ import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { metadataOf, TUNNEL_WORDS } from './frame-metadata.ts';
-import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
+import { cookieOf, type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { finishMask } from './megaflow-mask.ts';
 import { mirrorInput } from './mirror.ts';
 import { isForControllers, TABLES } from './misses.ts';
@@ -379,8 +379,8 @@ export class Walk {
     const paused = this.#paused;
     if (table === undefined && paused !== undefined) {
       this.#paused = undefined;
-      // Lists have been left: what the controller is told of is where the walk is now.
-      this.#toUserspace({ ...paused, table: this.table, cookie: this.cookie, continuation: this.frozenState(undefined) });
+      // Lists have been left: the controller is told the cookie of where the walk is now, and no table.
+      this.#toUserspace({ ...paused, table: 0, cookie: this.cookie, continuation: this.frozenState(undefined) });
       this.steps = [];
       this.isFreezing = false;
       return;
@@ -472,6 +472,7 @@ export class Walk {
       // No flow of a user's has called for it.
       cookie: reason === 'implicit_miss' ? 0n : this.cookie,
       match: metadataOf(this.key, this.bridge.tlvTable),
+      isConntracked: this.isConntracked,
       maxLen,
       controllerId,
       userdata,
@@ -562,6 +563,12 @@ export class Walk {
     send(this, OFPP.LOCAL, undefined);
   }
 
+  /** What is left to do where a walk that went on pauses again: to Open vSwitch it is all of the part that ran, its own origin inside it. */
+  #pausedAgain(step: FrozenStep): FrozenStep {
+    const origin: Action = { kind: 'unrollXlate', table: step.table, cookie: cookieOf(step) };
+    return { actions: [origin, ...step.actions], table: this.table, rule: this.rule, cookie: this.#thawedCookie };
+  }
+
   /** Goes on where an earlier walk stopped. */
   #thaw(frozen: FrozenState): void {
     const { table, steps, actionSet } = frozen;
@@ -576,11 +583,14 @@ export class Walk {
       return;
     }
     for (const [i, step] of steps.entries()) {
+      if (this.isFreezing) {
+        this.steps.push(this.#paused === undefined ? step : this.#pausedAgain(step));
+        continue;
+      }
       this.table = step.table;
       this.rule = step.rule;
       this.#thawedCookie = step.cookie;
-      if (this.isFreezing) this.steps.push(step);
-      else runActions(this, step.actions, i === steps.length - 1);
+      runActions(this, step.actions, i === steps.length - 1);
     }
     this.finish();
   }
