@@ -92,7 +92,7 @@ export class BridgePackets {
   event({ send, upcall }: PacketIn): PacketInEvent {
     const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
     const { frame, offload, key } = upcall;
-    const match = withFrameMetadata(send.match, key);
+    const match = withFrameMetadata(send.match, key, send.isConntracked);
     const dpPort = upcall.key[W.IN_PORT]!;
     const rest = continuation === undefined ? undefined : toContinuation(continuation, this.#uuid, dpPort);
     return {

@@ -125,3 +125,34 @@ test('what actions say', { skip }, async (t) => {
     ].flatMap((actions) => traced(actions)),
   ]);
 });
+
+test('tables that go on to the next one where nothing matches', { skip }, async (t) => {
+  const asked = ['ovs-appctl ofproto/trace br0 in_port=1,ip', "ovs-ofctl dump-flows br0 | sed 's/duration=[^,]*,//'"];
+  const after = (flow: string): string[] => [`ovs-ofctl -O OpenFlow13 add-flow br0 '${flow}'`, ...asked];
+  compare(await pair(world(t), ['--enable-dummy']), [
+    ...SETUP,
+    'ovs-vsctl set bridge br0 protocols=OpenFlow10,OpenFlow11,OpenFlow13',
+    ...[0, 1, 3].map((table) => `ovs-ofctl -O OpenFlow11 mod-table br0 ${table} continue`),
+    ...asked,
+    ...after('table=2,cookie=3,actions=2'),
+    ...after('table=0,actions=resubmit(,1),2'),
+    ...after('table=0,actions=resubmit(,3),2'),
+    ...after('table=0,actions=1,goto_table:1'),
+    ...after('table=0,actions=1,goto_table:3'),
+    ...after('table=0,actions=write_actions(output:2),goto_table:3'),
+    ...after('table=4,actions=goto_table:5'),
+    'ovs-ofctl -O OpenFlow11 mod-table br0 5 controller',
+    ...asked,
+  ]);
+});
+
+test('what ends a clone, and a walk with an action set', { skip }, async (t) => {
+  compare(await pair(world(t), ['--enable-dummy']), [
+    ...SETUP,
+    "ovs-ofctl -O OpenFlow10 add-flow br0 'in_port=1,actions=clone(2,exit),2'",
+    'ovs-appctl ofproto/trace br0 in_port=1',
+    "ovs-ofctl add-flow br0 'table=0,in_port=2,actions=write_actions(output:1),goto_table:2'",
+    "ovs-ofctl add-flow br0 'table=2,actions=exit'",
+    'ovs-appctl ofproto/trace br0 in_port=2',
+  ]);
+});

@@ -95,7 +95,9 @@ export function parseEntriesCommand(versionName: string | undefined, strict: boo
   if (version === undefined || (versionName !== undefined && version < 3)) {
     throw new ConfigError(`${versionName}: not a valid version for OXM`);
   }
-  for (const line of standardInput().replace(/\n$/, '').split('\n')) {
+  const input = standardInput();
+  const lines = input === '' ? [] : input.replace(/\n$/, '').split('\n');
+  for (const line of lines) {
     const text = line.trim();
     if (text === '' || text.startsWith('#')) {
       print(`${line}\n`);

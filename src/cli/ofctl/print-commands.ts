@@ -46,11 +46,6 @@ function endOfFile(text: string, path: string): never {
 
 /** parse-packet: a frame on standard input. */
 export function parsePacketCommand(): number {
-  const frame = readFileSync(0);
-  if (frame.length === 0) {
-    print(formatPacket(new Uint8Array(60)));
-    return 0;
-  }
-  print(formatPacket(frame));
+  print(formatPacket(readFileSync(0)));
   return 0;
 }

@@ -10,9 +10,11 @@ const MAX_SENDS = 65536;
 const idOf = (send: ControllerSend): string => {
   let words = '';
   for (let i = 0; i < send.match.key.length; i++) if (send.match.mask[i] !== 0) words += `${i}:${send.match.key[i]},`;
-  const { reason, table, cookie, maxLen, controllerId, userdata, meterId, continuation } = send;
+  const { reason, table, cookie, maxLen, controllerId, userdata, meterId, isConntracked, continuation } = send;
   const rest = continuation === undefined ? '' : frozenId(continuation);
-  return [send.bridge.name, reason, table, cookie, maxLen, controllerId, userdata?.join('.'), meterId, words, rest].join('|');
+  return [send.bridge.name, reason, table, cookie, maxLen, controllerId, userdata?.join('.'), meterId, isConntracked, words, rest].join(
+    '|',
+  );
 };
 
 export class ControllerSends implements SendStore {

@@ -45,7 +45,7 @@ export function orderActionSet(written: readonly Action[]): Action[] {
   return list;
 }
 
-/** Executes what was gathered. */
+/** Executes what was gathered, of which nothing is left where the walk has exited: so it is in Open vSwitch. */
 export function runActionSet(walk: Walk): void {
   if (walk.actionSet.length === 0) return;
   const list = orderActionSet(walk.actionSet);
@@ -53,7 +53,6 @@ export function runActionSet(walk: Walk): void {
   if (list.length === 0) return;
   walk.nested('table', '--. Executing action set:', () => {
     walk.isInActionSet = true;
-    walk.hasExited = false;
     walk.run(list, false);
     walk.isInActionSet = false;
   });

@@ -5,7 +5,7 @@ import type { Key } from '../../flow/key.ts';
 import type { Action, ActionKind } from '../../openflow/action.ts';
 import type { Continuation } from '../../openflow/codec/continuation-codec.ts';
 import type { BridgeState } from '../bridge-state.ts';
-import { type FrozenState, type FrozenStep, keptWords } from './frozen.ts';
+import { cookieOf, type FrozenState, type FrozenStep, keptWords } from './frozen.ts';
 
 const TELLING: ReadonlySet<ActionKind> = new Set<ActionKind>([
   'output',
@@ -21,12 +21,11 @@ const TELLING: ReadonlySet<ActionKind> = new Set<ActionKind>([
 
 const tells = (action: Action): boolean => TELLING.has(action.kind) || (action.kind === 'resubmit' && action.table === 255);
 
-/** The cookie that a step's actions tell. */
-export const cookieOf = (step: FrozenStep): bigint => step.rule?.settings.cookie ?? step.cookie ?? 0n;
-
 function actionsOf(steps: readonly FrozenStep[]): Action[] {
   const actions: Action[] = [];
-  let [table, cookie] = [0, 0n];
+  // Table 0 and cookie 0, which a part has unless it is told others, are said too.
+  let table: number | undefined;
+  let cookie: bigint | undefined;
   for (const step of steps) {
     const stepCookie = cookieOf(step);
     for (const action of step.actions) {

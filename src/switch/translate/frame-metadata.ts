@@ -12,11 +12,12 @@ const METADATA_WORDS = [...TUNNEL_WORDS.filter((word) => word > W.TUN_ID + 1), .
 /** Values of two words, of which both count when one is not zero. */
 const METADATA_PAIRS = [W.TUN_ID, W.METADATA];
 
-/** The same with its mark and what connection tracking says of it, which the frame brings itself. */
-export function withFrameMetadata(match: Match, frameKey: Key): Match {
-  if (frameKey[W.CT_STATE] === 0 && frameKey[W.PKT_MARK] === 0) return match;
+/** The same with its mark and, where the walk knew of it, what connection tracking says of it; both the frame brings itself. */
+export function withFrameMetadata(match: Match, frameKey: Key, isConntracked: boolean): Match {
+  const isTracked = isConntracked && frameKey[W.CT_STATE] !== 0;
+  if (!isTracked && frameKey[W.PKT_MARK] === 0) return match;
   const both = copyMatch(match);
-  for (const word of [W.PKT_MARK, ...CT_WORDS]) {
+  for (const word of isTracked ? [W.PKT_MARK, ...CT_WORDS] : [W.PKT_MARK]) {
     const bits = frameKey[word]!;
     if (bits === 0) continue;
     // The zone shares its word with the protocol of the connection's first packet.
@@ -25,7 +26,7 @@ export function withFrameMetadata(match: Match, frameKey: Key): Match {
     both.mask[word] = mask;
   }
   // Addresses of that packet need the type of its protocol.
-  if ((frameKey[W.CT_ZONE]! & 0xff00) !== 0) {
+  if (isTracked) {
     both.key[W.TYPE] = frameKey[W.TYPE]! & 0xffff0000;
     both.mask[W.TYPE] = 0xffff0000;
   }

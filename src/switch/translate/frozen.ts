@@ -16,8 +16,11 @@ export interface FrozenStep {
   table: number;
   rule: FlowRule | undefined;
   /** The cookie of a flow that is not at hand. */
-  cookie?: bigint;
+  cookie?: bigint | undefined;
 }
+
+/** The cookie that a step's actions tell. */
+export const cookieOf = (step: FrozenStep): bigint => step.rule?.settings.cookie ?? step.cookie ?? 0n;
 
 export interface FrozenState {
   bridge: BridgeState;

@@ -21,7 +21,7 @@ import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { metadataOf, TUNNEL_WORDS } from './frame-metadata.ts';
-import { type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
+import { cookieOf, type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
 import { finishMask } from './megaflow-mask.ts';
 import { mirrorInput } from './mirror.ts';
 import { isForControllers, TABLES } from './misses.ts';
@@ -201,27 +201,37 @@ export class Walk {
     const rule = isDropped ? undefined : this.#find(flowTable, isFragment && bridge.tables.fragments === 'normal');
     key[W.IN_PORT] = realPort;
     if (!isDropped) this.effects.push({ kind: 'lookup', table: flowTable, rule });
+    if (!isDropped && rule === undefined && honoursMiss && runList !== runNothing && this.#continues(table)) {
+      // Controllers hear of the table in which it began.
+      const outer = this.#missedFirst;
+      this.#missedFirst ??= table;
+      this.lookup(table + 1, inPort, true, deepens, thenAlso, runList);
+      this.#missedFirst = outer;
+      return;
+    }
     const before = [this.table, this.rule] as const;
     const { isLast } = this;
+    // Of the tables that were gone through a trace names the last, but what an action named where one did.
+    const shown = String(thenAlso === undefined ? (this.#missedFirst ?? table) : table).padStart(2);
     if (isDropped) {
-      const text = `${String(table).padStart(2)}. Packets are IP fragments and the fragment handling mode is "drop".`;
+      const text = `${shown}. Packets are IP fragments and the fragment handling mode is "drop".`;
       this.nested('table', text, () => {
         this.report('action', 'drop');
         thenAlso?.();
       });
     } else if (rule === undefined) {
       const isTold = honoursMiss && runList !== runNothing && isForControllers(this.bridge, this.key[W.IN_PORT]!, table);
-      const text = `${String(table).padStart(2)}. No match${isTold ? ', and a "packet-in" is called for' : ''}.`;
+      const text = `${shown}. No match${isTold ? ', and a "packet-in" is called for' : ''}.`;
       this.nested('table', text, () => {
         this.table = table;
         this.rule = undefined;
         if (!honoursMiss) this.#countMiss('drop');
-        if (runList !== runNothing && (!honoursMiss || !this.#miss(table, inPort))) this.report('action', 'drop');
+        if (runList !== runNothing && (!honoursMiss || !this.#miss(table))) this.report('action', 'drop');
         thenAlso?.();
       });
     } else {
       this.#missedFirst = undefined;
-      const text = this.isTraced ? `${String(table).padStart(2)}. ${this.#request.trace!.text.rule(rule)}` : '';
+      const text = this.isTraced ? `${shown}. ${this.#request.trace!.text.rule(rule)}` : '';
       this.nested('table', text, () => {
         this.table = table;
         this.rule = rule;
@@ -251,17 +261,13 @@ export class Walk {
   /** Where a frame that goes on through tables that do not match it began to. */
   #missedFirst: number | undefined;
 
+  /** Whether what a table does not match goes on to the next. */
+  #continues(table: number): boolean {
+    return this.bridge.tables.missOf(table) === 'continue' && table + 1 < TABLES;
+  }
+
   /** What the bridge's own flows do with a frame that nothing matched; false: nothing at all. */
-  #miss(table: number, inPort: OfPort): boolean {
-    const { tables } = this.bridge;
-    if (tables.missOf(table) === 'continue' && table + 1 < TABLES) {
-      // Controllers hear of the table in which it began.
-      const outer = this.#missedFirst;
-      this.#missedFirst ??= table;
-      this.lookup(table + 1, inPort, true, false);
-      this.#missedFirst = outer;
-      return true;
-    }
+  #miss(table: number): boolean {
     const isTold = isForControllers(this.bridge, this.key[W.IN_PORT]!, table);
     this.#countMiss(isTold ? 'controller' : 'drop');
     if (isTold) {
@@ -379,8 +385,8 @@ export class Walk {
     const paused = this.#paused;
     if (table === undefined && paused !== undefined) {
       this.#paused = undefined;
-      // Lists have been left: what the controller is told of is where the walk is now.
-      this.#toUserspace({ ...paused, table: this.table, cookie: this.cookie, continuation: this.frozenState(undefined) });
+      // Lists have been left: the controller is told the cookie of where the walk is now, and no table.
+      this.#toUserspace({ ...paused, table: 0, cookie: this.cookie, continuation: this.frozenState(undefined) });
       this.steps = [];
       this.isFreezing = false;
       return;
@@ -472,6 +478,7 @@ export class Walk {
       // No flow of a user's has called for it.
       cookie: reason === 'implicit_miss' ? 0n : this.cookie,
       match: metadataOf(this.key, this.bridge.tlvTable),
+      isConntracked: this.isConntracked,
       maxLen,
       controllerId,
       userdata,
@@ -562,6 +569,12 @@ export class Walk {
     send(this, OFPP.LOCAL, undefined);
   }
 
+  /** What is left to do where a walk that went on pauses again: to Open vSwitch it is all of the part that ran, its own origin inside it. */
+  #pausedAgain(step: FrozenStep): FrozenStep {
+    const origin: Action = { kind: 'unrollXlate', table: step.table, cookie: cookieOf(step) };
+    return { actions: [origin, ...step.actions], table: this.table, rule: this.rule, cookie: this.#thawedCookie };
+  }
+
   /** Goes on where an earlier walk stopped. */
   #thaw(frozen: FrozenState): void {
     const { table, steps, actionSet } = frozen;
@@ -576,11 +589,14 @@ export class Walk {
       return;
     }
     for (const [i, step] of steps.entries()) {
+      if (this.isFreezing) {
+        this.steps.push(this.#paused === undefined ? step : this.#pausedAgain(step));
+        continue;
+      }
       this.table = step.table;
       this.rule = step.rule;
       this.#thawedCookie = step.cookie;
-      if (this.isFreezing) this.steps.push(step);
-      else runActions(this, step.actions, i === steps.length - 1);
+      runActions(this, step.actions, i === steps.length - 1);
     }
     this.finish();
   }

@@ -48,6 +48,8 @@ export interface ControllerSend {
   table: number;
   cookie: bigint;
   match: Match;
+  /** Whether the walk knew what connection tracking says of the frame; else nobody is told. */
+  isConntracked: boolean;
   /** Undefined for a table miss. */
   maxLen: number | undefined;
   controllerId: number;
