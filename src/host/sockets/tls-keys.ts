@@ -114,6 +114,7 @@ const startFaults = {
 
 /** Says at once what is wrong with a command line's keys, option by option, though only a connection by TLS would need them. */
 export function reportKeyFaults(options: readonly ParsedOption[]): void {
+  faults.length = 0;
   for (const { name, value = '' } of options) {
     if (name === 'ca-cert' && value === 'none') sayUnjudged();
     else if (name === 'ssl-protocols' && namedVersions(value).length === 0) {
