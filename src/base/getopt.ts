@@ -34,7 +34,7 @@ function findLong(specs: readonly OptionSpec[], given: string, whole: string): O
   const [first] = matches;
   if (first === undefined) throw new UsageError(`unrecognized option '${whole}'`);
   if (matches.length > 1) {
-    throw new UsageError(`option '--${given}' is ambiguous; possibilities: ${matches.map((m) => `'--${m.name}'`).join(' ')}`);
+    throw new UsageError(`option '${whole}' is ambiguous; possibilities: ${matches.map((m) => `'--${m.name}'`).join(' ')}`);
   }
   return first;
 }

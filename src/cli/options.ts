@@ -1,5 +1,7 @@
 // What the command line tools share: logging options, and how a usage fault or a time limit ends them.
 import { type OptionSpec, type ParsedOption, UsageError } from '../base/getopt.ts';
+import { hostPortFault } from '../base/host-port.ts';
+import { logger } from '../base/log.ts';
 import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
 
@@ -32,6 +34,9 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
     } else if (name === 'log-file' && output.openFile(value) !== undefined && value !== undefined) {
       // The log has said why; only a file that was named has to be there.
       process.exit(1);
+    } else if (name === 'syslog-target') {
+      const targetFault = hostPortFault(value ?? '');
+      if (targetFault !== undefined) logger('socket_util').err(targetFault);
     }
   }
 }
@@ -54,7 +59,7 @@ export function setAlarm(seconds: number, before: () => void = () => {}): NodeJS
 
 /** A number of seconds from the command line; undefined when it is none. */
 export function parseSeconds(text: string): number | undefined {
-  return /^\d+$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined;
+  return /^\s*\+?\d+$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined;
 }
 
 export type { LogOutput };

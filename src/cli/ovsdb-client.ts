@@ -8,7 +8,7 @@ import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { applyReplayOptions } from '../host/replay/replay.ts';
 import { openStream } from '../host/sockets/socket.ts';
-import { keysFromOptions, reportAbsentKeys, setTlsKeys } from '../host/sockets/tls-keys.ts';
+import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import {
@@ -131,7 +131,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
     const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
     applyLogOptions(options, output);
     setTlsKeys(keysFromOptions(options));
-    reportAbsentKeys(options);
+    reportKeyFaults(options);
     for (const { name, value = '' } of options) {
       if (applyTableOption(style, name, value)) continue;
       if (name === 'timestamp') hasTimestamps = true;

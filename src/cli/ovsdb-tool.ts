@@ -1,7 +1,7 @@
 // ovsdb-tool: works on database files directly.
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { useSha1 } from '../base/cryptography.ts';
-import { strerror, systemErrno } from '../base/errno.ts';
+import { errnoOf, strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
 import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
@@ -41,9 +41,9 @@ export function readSchema(path: string): DatabaseSchema {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(
-      `failed to read schema: "${path}" could not be read as JSON (error opening "${path}": ${strerror(systemErrno(error))})`,
-    );
+    const errno = systemErrno(error);
+    const what = errno === errnoOf('EISDIR') ? 'reading JSON stream' : `opening "${path}"`;
+    throw new Error(`failed to read schema: "${path}" could not be read as JSON (error ${what}: ${strerror(errno)})`);
   }
   let json: Json;
   try {

@@ -245,6 +245,12 @@ test('ovsdb-client: the manual page from top to bottom', { skip }, async () => {
       client('--monitor', '--overwrite-pidfile', '--no-self-confinement', 'list-dbs'),
       client('--strange=1', 'list-dbs'),
       client('--log-file=x/y', 'list-dbs'),
+      client('--syslog-target=x', 'list-dbs'),
+      client('--syslog-target=localhost:x', 'list-dbs'),
+      ...['-Cnone', '--ssl-protocols=x', '--ssl-protocols=', '--ssl-protocols=TLSv1.2,x', '--ssl-ciphers=x', '-cx', '-px'].map((option) =>
+        client(option, 'list-dbs'),
+      ),
+      client('-cx', '-py', '-Cz', 'list-dbs'),
     ),
   ]);
 });

@@ -51,3 +51,58 @@ test('ovsdb-server that cannot start says why', { skip }, async () => {
     tool('query', 'db', '["Small"]'),
   ]);
 });
+
+test('ovsdb-server: options of the manual page that need no running server', { skip }, async () => {
+  const run = (...args: string[]): string[] => server('--unixctl=none', '--run=true', ...args, 'db');
+  await compare([
+    (side) => execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir }),
+    run('--active'),
+    server('--service', 'db'),
+    server('--service-monitor', 'db'),
+    run('--sync-from=strange'),
+    run('--sync-from=tcp:127.0.0.1:1', '--active'),
+    run('--sync-exclude-tables=x'),
+    run('--sync-exclude-tables=x', '--sync-from=unix:x'),
+    run('--disable-file-column-diff'),
+    run('relay:x'),
+    run('relay:Small:strange'),
+    run('relay::unix:x'),
+    run('relay:Small:unix:x'),
+    server('--run'),
+    server('--run=', '--unixctl=none', 'db'),
+    server('--unixctl=/nosuch/x', '--run=true', 'db'),
+    run('--pidfile=/nosuch/x'),
+    run('--syslog-target=x'),
+    run('--syslog-target=1.2.3.4:x'),
+    run('--syslog-method=strange'),
+    run('--record=/nosuch'),
+    run('--replay=/nosuch'),
+    run('--remote=db:'),
+    run('--remote=db:,,'),
+    run('--remote=db:Small,T,m'),
+  ]);
+});
+
+test('ovsdb-server: keys and columns that name them', { skip }, async () => {
+  const run = (...args: string[]): string[] => server('--unixctl=none', '--run=true', ...args, 'db');
+  await compare([
+    (side) => execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir }),
+    run('-pnosuch'),
+    run('-Cnosuch'),
+    run('-Cnone'),
+    run('-pnosuch', '-cnosuch', '-Cnosuch'),
+    run('--peer-ca-cert=nosuch'),
+    run('--bootstrap-ca-cert=nosuch'),
+    run('--ssl-ciphers=strange'),
+    run('-p', 'db:Small,T,name'),
+    run('-p', 'db:Small,T,nosuch'),
+    run('-p', 'db:Small,T,n'),
+    run('-c', 'db:Small'),
+    run('-C', 'db:Nosuch,T,x'),
+    run('--bootstrap-ca-cert=db:Small,X,x'),
+    run('--ssl-protocols=db:Small,T,nosuch'),
+    run('--ssl-ciphers=db:Small,T,nosuch'),
+    run('-p', 'db:x', '-c', 'db:y', '-C', 'db:Small,T,n'),
+    run('-p', 'db:x', '--remote=db:x'),
+  ]);
+});

@@ -1,6 +1,6 @@
 // ovsdb-tool beside Debian's: the same command lines give the same words, exit codes and files.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { anyOrder, compare, insert, skip, tool } from './support/ovsdb-sides.ts';
@@ -223,5 +223,75 @@ test('ovsdb-tool: files of clusters that Debian made', { skip }, async () => {
       make(`--cid=${cid}`, 'join-cluster', 'third', 'Small', addresses[1] as string, addresses[0] as string);
     },
     anyOrder(...about('first'), ...about('second'), ...about('third')),
+  ]);
+});
+
+test('ovsdb-tool: default files, links, folders and clusters', { skip }, async () => {
+  const local = 'tcp:127.0.0.1:6644';
+  await compare([
+    tool('create', 'conf.db', 'small'),
+    ...[
+      'db-name',
+      'db-version',
+      'db-cksum',
+      'show-log',
+      'compact',
+      'needs-conversion',
+      'schema-name',
+      'schema-version',
+      'schema-cksum',
+    ].map((command) => tool(command)),
+    tool('query', '["Small"]'),
+    tool('transact', '["Small"]'),
+    tool('create', 'db', 'small'),
+    (side) => {
+      symlinkSync('db', join(side.dir, 'link'));
+      mkdirSync(join(side.dir, 'folder'));
+    },
+    tool('compact', 'link'),
+    tool('create', 'link', 'small'),
+    tool('convert', 'link', 'small2'),
+    tool('db-version', 'db'),
+    ...['create', 'compact', 'db-name', 'schema-name', 'show-log'].map((command) => tool(command, 'folder')),
+    ...['99', '100', '600000', '600001'].map((timer) => tool(`--election-timer=${timer}`, 'create-cluster', `c${timer}`, 'small', local)),
+    tool('create-cluster', 'six', 'db', 'ssl:[::1]:6644'),
+    tool('db-local-address', 'six'),
+    tool('-m', 'show-log', 'six'),
+    tool('-mm', 'show-log', 'c100'),
+    tool('check-cluster', 'c100'),
+    tool('check-cluster', 'c100', 'c600000'),
+    tool('check-cluster', 'db'),
+    tool('cluster-to-standalone', 'alone', 'c100'),
+    tool('-mm', 'show-log', 'alone'),
+    tool('cluster-to-standalone', 'alone', 'c100'),
+    tool('--rbac-role', 'x', 'query', 'db', '["Small"]'),
+    tool('--syslog-target=x', 'db-name', 'db'),
+    tool('-vPATTERN:console:%m', 'db-name', 'nosuch'),
+    tool('--', 'db-name', 'db'),
+    tool('db-name', '--', 'db'),
+  ]);
+});
+
+test('ovs-appctl: options and targets', { skip }, async () => {
+  const appctl = (...args: string[]): string[] => ['ovs-appctl', ...args];
+  const seconds = ['x', '-1', '1.5', '0x5', '', ' 1', '+1', '99999999999', '0'];
+  const targets = ['nosuch', '/nosuch', '/etc/passwd', '', '.', '../x', 'a b', 'ovs-vswitchd'];
+  await compare([
+    appctl(),
+    ...['-t', '--target', '-T', '--strange', '-Z', '--list', '-l', '--h', '--v', '--ver', '-v', '-hV'].map((word) => appctl(word)),
+    ...seconds.map((text) => appctl('-T', text, 'version')),
+    ...targets.map((target) => appctl('-t', target, 'version')),
+    appctl('--timeout=5', '--target=nosuch', 'version'),
+    appctl('--t=x', 'version'),
+    appctl('--ta=x', 'version'),
+    appctl('--help', 'x'),
+    appctl('-V', 'x'),
+    appctl('--version=1'),
+    appctl('list-commands', '-h'),
+    appctl('-vconsole:off', '-t', 'nosuch', 'version'),
+    appctl('-vstrange', 'version'),
+    appctl('--log-file=/nosuch/x', '-t', 'nosuch', 'version'),
+    appctl('--syslog-target=x', 'version'),
+    appctl('--format=json', 'version'),
   ]);
 });

@@ -4,6 +4,7 @@ import { randomUuid } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { UsageError } from '../../base/getopt.ts';
 import { hashOrder } from '../../base/hash-order.ts';
+import { hostPortFault } from '../../base/host-port.ts';
 import { logger } from '../../base/log.ts';
 import { DatabaseFile } from '../../daemon/ovsdb-server/file.ts';
 import { FileLog, readClusterRecords } from '../../daemon/ovsdb-server/file-log.ts';
@@ -24,10 +25,9 @@ export function checkAddress(address: string): void {
   if (address.startsWith('unix:')) return;
   if (!/^(tcp|ssl):/.test(address)) throw new OvsdbError('ovsdb error', `${address}: expected "tcp" or "ssl" address`);
   const rest = address.slice(4);
-  const [, host, port] = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(rest) ?? [];
-  if (host !== undefined && host !== '' && port !== undefined && /^\d+$/.test(port) && Number(port) <= 65535) return;
-  if (host === undefined || host === '' || port === undefined || port === '') socketLog.err(`${rest}: port must be specified`);
-  else socketLog.err(`${rest}: bad port number "${port}"`);
+  const fault = hostPortFault(rest);
+  if (fault === undefined) return;
+  socketLog.err(fault);
   throw new OvsdbError('ovsdb error', `${address}: syntax error in address`);
 }
 

@@ -87,22 +87,27 @@ export interface FileScan {
   faultTag: string;
 }
 
+/** A folder can be opened, but not read. */
+function unreadable(path: string, error: unknown): OvsdbError {
+  return ioError(`${path}: ${(error as NodeJS.ErrnoException).syscall === 'read' ? 'read error' : 'open failed'}`, error);
+}
+
 /** Reads a database's records. The first is its schema. */
 export function readDatabaseFile(path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw ioError(`${path}: open failed`, error);
+    throw unreadable(path, error);
   }
   return readRecords(bytes, path, onRecord, onBody);
 }
 
 /** Which kind of file it is, from its first line. */
-export function logKind(path: string): LogKind {
+export function logKind(path: string, flags: 'r' | 'r+' = 'r'): LogKind {
   let bytes: Buffer;
   try {
-    const fd = openSync(path, 'r');
+    const fd = openSync(path, flags);
     try {
       bytes = Buffer.alloc(HEAD_SIZE);
       bytes = bytes.subarray(0, readSync(fd, bytes));
@@ -110,7 +115,7 @@ export function logKind(path: string): LogKind {
       closeSync(fd);
     }
   } catch (error) {
-    throw ioError(`${path}: open failed`, error);
+    throw unreadable(path, error);
   }
   return kindOf(bytes, path);
 }
@@ -121,7 +126,7 @@ export function readClusterRecords(path: string, onRecord: (json: Json, number: 
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw ioError(`${path}: open failed`, error);
+    throw unreadable(path, error);
   }
   if (kindOf(bytes, path) !== 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
   let count = 0;
@@ -143,7 +148,7 @@ export function readDatabaseSchema(path: string): Json {
       closeSync(fd);
     }
   } catch (error) {
-    throw ioError(`${path}: open failed`, error);
+    throw unreadable(path, error);
   }
   let schema: Json = null;
   readRecords(bytes, path, (json) => {
@@ -240,7 +245,7 @@ export class FileLog {
       return { log: new FileLog(path, isReadOnly ? -1 : openSync(path, constants.O_RDWR), lockFd, scan), scan };
     } catch (error) {
       if (lockFd >= 0) closeSync(lockFd);
-      throw error instanceof OvsdbError ? error : ioError(`${path}: open failed`, error);
+      throw error instanceof OvsdbError ? error : unreadable(path, error);
     }
   }
 

@@ -9,7 +9,7 @@ import { dbDir } from '../../host/directories.ts';
 import { opensslSha1 } from '../../host/ffi.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/sockets/socket-poll.ts';
-import { keysFromOptions, setTlsKeys } from '../../host/sockets/tls-keys.ts';
+import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../../host/sockets/tls-keys.ts';
 import type { Table } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
@@ -22,7 +22,15 @@ import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
 import { logKind } from './file-log.ts';
-import { firstText, followedTables, parseRemoteColumn, type RemoteColumn, wantedRemotes, writeStatus } from './managers.ts';
+import {
+  firstText,
+  followedTables,
+  parseRemoteColumn,
+  parseTextColumn,
+  type RemoteColumn,
+  wantedRemotes,
+  writeStatus,
+} from './managers.ts';
 import { parseRelay, Relay } from './relay.ts';
 import { Remote } from './remotes.ts';
 import { Replication, type ReplicationOptions } from './replication.ts';
@@ -44,6 +52,11 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'disable-file-column-diff' },
   ...REPLAY_OPTIONS,
 ];
+
+/** What a column may name, in the order in which the reference looks for it. */
+const COLUMN_KEYS = ['private-key', 'certificate', 'ca-cert', 'bootstrap-ca-cert', 'ssl-protocols', 'ssl-ciphers'] as const;
+/** The order in which it then uses what it found. */
+const KEY_ORDER = ['peer-ca-cert', 'certificate', 'private-key', 'ca-cert', 'bootstrap-ca-cert', 'ssl-protocols', 'ssl-ciphers'] as const;
 
 /** All that the running server is; the commands work on it. */
 export class OvsdbDaemon {
@@ -83,7 +96,7 @@ export class OvsdbDaemon {
     for (const open of this.files.values()) {
       if (open.path === path || isSameFile(open.path, path)) throw new OvsdbError('ovsdb error', `${path}: already open`);
     }
-    if (logKind(path) === 'CLUSTER')
+    if (logKind(path, 'r+') === 'CLUSTER')
       throw new OvsdbError(
         'not supported',
         `${path}: clustered databases are not served ("ovsdb-tool cluster-to-standalone" makes a standalone one of it)`,
@@ -113,7 +126,8 @@ export class OvsdbDaemon {
     const relay = new Relay(this.server, realClock, name, remotes);
     this.relays.set(name, relay);
     this.server.addRelay(name, relay);
-    relay.start();
+    // At the end of the turn: when another name on the command line is wrong, nothing is connected to.
+    queueMicrotask(() => relay.start());
   }
 
   removeDatabase(name: string): boolean {
@@ -250,6 +264,25 @@ export class OvsdbDaemon {
   /** What names files of keys in the database, as `db:DB,TABLE,COLUMN`. */
   keyOptions: readonly ParsedOption[] = [];
 
+  /** What is wrong with the names of columns that hold names of key files; '' when nothing is. */
+  keyFaults(): string {
+    const columns = COLUMN_KEYS.map((name) => this.keyOptions.findLast((option) => option.name === name)?.value ?? '');
+    const parsed = columns.filter((value) => value.startsWith('db:')).map((value) => parseTextColumn(this.server, value));
+    return parsed.map((fault) => (typeof fault === 'string' ? `${fault}\n` : '')).join('');
+  }
+
+  /** Says what is wrong with the files of keys. Key and certificate count only together. */
+  reportKeyFaults(): void {
+    const given = KEY_ORDER.flatMap((name) => {
+      const value = this.keyOptions.findLast((option) => option.name === name)?.value;
+      if (value === undefined) return [];
+      const file = name !== 'peer-ca-cert' && value.startsWith('db:') ? firstText(this.server, value) : value;
+      return file === '' && value !== '' ? [] : [{ name, value: file }];
+    });
+    const isPair = ['certificate', 'private-key'].every((name) => given.some((option) => option.name === name));
+    reportKeyFaults(given.filter(({ name }) => isPair || (name !== 'certificate' && name !== 'private-key')));
+  }
+
   /** Reads the names of key files, those in the database anew. */
   refreshKeys(): void {
     setTlsKeys(keysFromOptions(this.keyOptions, (value) => (value.startsWith('db:') ? firstText(this.server, value) : value)));
@@ -291,6 +324,9 @@ async function start(context: DaemonContext): Promise<void> {
     }
   }
   daemon.keyOptions = context.options;
+  const keyFaults = daemon.keyFaults();
+  if (keyFaults !== '') context.fatal(keyFaults, 'ovsdb_server');
+  daemon.reportKeyFaults();
   daemon.refreshKeys();
   for (const { name, value = '' } of context.options) {
     if (name !== 'remote') continue;
@@ -307,7 +343,7 @@ async function start(context: DaemonContext): Promise<void> {
   if (last('sync-from') !== '' && !has('active')) daemon.replication.connect();
   daemon.writeStatus();
   const command = last('run');
-  if (command !== '') {
+  if (has('run')) {
     const { spawn } = process.getBuiltinModule('node:child_process');
     spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
       if (code === 0) return void context.exit(0);

@@ -27,6 +27,15 @@ export function parseRemoteColumn(server: OvsdbServer, target: string): RemoteCo
   return { database, table, column };
 }
 
+/** Parses the name of a column of texts; a text says what is wrong. */
+export function parseTextColumn(server: OvsdbServer, target: string): RemoteColumn | string {
+  const parsed = parseRemoteColumn(server, target);
+  if (typeof parsed === 'string') return parsed;
+  const type = server.database(parsed.database)?.schema.tables.get(parsed.table)?.columns.get(parsed.column)?.type;
+  if (type?.key.type === 'string' && type.value === undefined) return parsed;
+  return `"${target}": table "${parsed.table}" column "${parsed.column}" is not string or set of strings`;
+}
+
 /** The tables on whose rows the remotes or the text of a `db:` name depend. */
 export function followedTables(server: OvsdbServer, name: string): Table[] {
   const place = parseRemoteColumn(server, name);
@@ -39,7 +48,7 @@ export function followedTables(server: OvsdbServer, name: string): Table[] {
 
 /** The first nonempty string in the column that `db:DB,TABLE,COLUMN` names; '' when there is none. */
 export function firstText(server: OvsdbServer, place: string): string {
-  const parsed = parseRemoteColumn(server, place);
+  const parsed = parseTextColumn(server, place);
   if (typeof parsed === 'string') return '';
   const table = server.database(parsed.database)?.tables.get(parsed.table);
   for (const row of table?.rows.values() ?? []) {

@@ -33,7 +33,7 @@ interface Waiting {
 
 /** Splits `relay:NAME:REMOTE[,REMOTE...]`; undefined when it is none. */
 export function parseRelay(text: string): { name: string; remotes: string[] } | undefined {
-  const match = /^relay:([^:]+):(.+)$/.exec(text);
+  const match = /^relay:([^:]*):(.+)$/.exec(text);
   return match === null ? undefined : { name: match[1] ?? '', remotes: (match[2] ?? '').split(',') };
 }
 

@@ -5,6 +5,7 @@
 import { chdir } from 'node:process';
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
+import { hostPortFault } from '../../base/host-port.ts';
 import { logger } from '../../base/log.ts';
 import { versionText } from '../../base/version.ts';
 import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../host/daemonize.ts';
@@ -82,8 +83,10 @@ function applyLogOptions(options: readonly ParsedOption[], output: LogOutput, ro
     } else if (role === 'daemon' && name === 'syslog-method') {
       output.setSyslog(openSyslog(output.program, value ?? ''));
       hasSyslogMethod = true;
-    } else if (role === 'daemon' && name === 'syslog-target') {
-      output.setSyslogTarget(openSyslogTarget(value ?? ''));
+    } else if (name === 'syslog-target') {
+      const fault = hostPortFault(value ?? '');
+      if (fault !== undefined) logger('socket_util').err(fault);
+      else if (role === 'daemon') output.setSyslogTarget(openSyslogTarget(value ?? ''));
     }
   }
   if (role === 'daemon' && !hasSyslogMethod) output.setSyslog(openSyslog(output.program, process.env['OVS_SYSLOG_METHOD'] ?? 'libc'));
@@ -239,6 +242,7 @@ async function serve(
       await unixctl.listen(socket);
     } catch (error) {
       const reason = errorText(error).replace(/^[^ ]*: /, '');
+      logger('stream_unix').err(`${socket}: binding failed: ${reason}`);
       fatal(`${socket}: could not initialize control socket (${reason})`, 'unixctl');
     }
   }

@@ -5,6 +5,7 @@
 // a connection or listener tells whether it was opened; the opening of a file is itself an event, whose number is in the file's name.
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
+import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 
 const log = logger('ovs_replay');
@@ -28,6 +29,11 @@ export function replayPath(dir: string, name: string, seqno: number): string {
 /** Tells why a file cannot be opened. */
 export function sayUnopened(path: string, error: unknown): void {
   log.err(`${path}: fopen failed: ${strerror(systemErrno(error))}`);
+}
+
+/** Without UUIDs nothing starts. */
+export function unopenedUuids(error: unknown): ConfigError {
+  return new ConfigError(`failed to open uuid replay file: ${strerror(systemErrno(error))}.`);
 }
 
 /** A file that is written. Throws what opening throws, after the log was told. */

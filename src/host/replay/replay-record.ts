@@ -4,7 +4,7 @@ import { errnoOfText, systemErrno } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../../base/stream.ts';
-import { RecordFile, replayPath, UUID_SOURCE } from './replay-file.ts';
+import { RecordFile, replayPath, UUID_SOURCE, unopenedUuids } from './replay-file.ts';
 import type { ReplayHooks } from './replay-hooks.ts';
 import { uuidBytes } from './replay-uuid.ts';
 
@@ -20,15 +20,25 @@ export class Recorder implements ReplayHooks {
     this.#dir = dir;
     let file: RecordFile | undefined;
     useUuids((draw) => {
-      file ??= this.#file(UUID_SOURCE);
+      file ??= this.#uuidFile();
       const uuid = draw();
-      file?.write(this.next(), 16, uuidBytes(uuid));
+      file.write(this.next(), 16, uuidBytes(uuid));
       return uuid;
     });
   }
 
   next(): number {
     return this.#seqno++;
+  }
+
+  #uuidFile(): RecordFile {
+    try {
+      const file = new RecordFile(replayPath(this.#dir, UUID_SOURCE, this.#seqno));
+      this.#seqno++;
+      return file;
+    } catch (error) {
+      throw unopenedUuids(error);
+    }
   }
 
   /** Opens a file; none when that is not possible, of which the log was told. */

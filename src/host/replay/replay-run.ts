@@ -8,7 +8,16 @@ import { strerror } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../../base/stream.ts';
-import { EAGAIN, type ReplayRecord, readReplayFile, replayName, replayPath, sayUnopened, UUID_SOURCE } from './replay-file.ts';
+import {
+  EAGAIN,
+  type ReplayRecord,
+  readReplayFile,
+  replayName,
+  replayPath,
+  sayUnopened,
+  UUID_SOURCE,
+  unopenedUuids,
+} from './replay-file.ts';
 import type { ReplayHooks } from './replay-hooks.ts';
 import { uuidOfBytes } from './replay-uuid.ts';
 
@@ -42,6 +51,11 @@ export class Replayer implements ReplayHooks {
 
   constructor(dir: string) {
     this.#dir = dir;
+    useUuids(() => {
+      const absent = new KernelError(UUID_SOURCE, ENOENT, '');
+      sayUnopened(replayPath(dir, UUID_SOURCE, this.#takenCount()), absent);
+      throw unopenedUuids(absent);
+    });
     for (const entry of names(dir)) {
       const [, name, openedAt] = /^replay_(.*)_(\d+)$/.exec(entry) ?? [];
       if (name === undefined) continue;
@@ -66,6 +80,10 @@ export class Replayer implements ReplayHooks {
     this.#events.sort((a, b) => a.seqno - b.seqno);
   }
 
+  #takenCount(): number {
+    return this.#files.filter(({ isTaken }) => isTaken).length;
+  }
+
   #useUuids(records: readonly ReplayRecord[]): void {
     let at = 0;
     useUuids((draw) => {
@@ -79,7 +97,7 @@ export class Replayer implements ReplayHooks {
     const name = replayName(target);
     const file = this.#files.find((one) => one.name === name && !one.isTaken);
     if (file === undefined) {
-      sayUnopened(replayPath(this.#dir, target, this.#files.filter(({ isTaken }) => isTaken).length), new KernelError(target, ENOENT, ''));
+      sayUnopened(replayPath(this.#dir, target, this.#takenCount()), new KernelError(target, ENOENT, ''));
       log.err(`${target}: failed to open stream.`);
       throw new KernelError(target, ENOENT, strerror(ENOENT));
     }

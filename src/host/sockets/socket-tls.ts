@@ -12,13 +12,12 @@ import {
   createServer,
   type DetailedPeerCertificate,
   type SecureContextOptions,
-  type SecureVersion,
   type TLSSocket,
 } from 'node:tls';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { absentKeys, saidAbsent, tlsKeys } from './tls-keys.ts';
+import { absentKeys, isCipherList, namedVersions, saidAbsent, sayUnjudged, tlsKeys } from './tls-keys.ts';
 
 const log = logger('stream_ssl');
 const ENOPROTOOPT = 92;
@@ -47,8 +46,6 @@ function read(option: keyof typeof absentKeys, path: string): string | undefined
   }
 }
 
-const VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
-
 /** An error of OpenSSL as the reference, which has another version of it, words it. */
 function opensslText(error: unknown): string {
   const text = errorText(error);
@@ -63,31 +60,6 @@ function opensslText(error: unknown): string {
 
 /** The runtime's names for what is wrong with a certificate. */
 const JUDGEMENTS = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_|PATH_LENGTH_|ERROR_IN_CERT)/;
-
-const told = new Set<string>();
-/** What is wrong with an option is told once, not with each connection. */
-function tellOnce(text: string, level: 'err' | 'warn' = 'err'): void {
-  if (told.has(text)) return;
-  told.add(text);
-  log[level](text);
-}
-
-function allowedVersions(protocols: string): readonly SecureVersion[] {
-  const words = protocols.split(/[\s,]+/).filter((word) => word !== '');
-  for (const word of words) if (!(VERSIONS as readonly string[]).includes(word)) tellOnce(`${word}: SSL protocol not recognized`);
-  return VERSIONS.filter((version) => words.includes(version));
-}
-
-/** A list of ciphers that none is in counts for nothing. */
-function isCipherList(ciphers: string): boolean {
-  try {
-    createSecureContext({ ciphers });
-    return true;
-  } catch (error) {
-    tellOnce(`SSL_CTX_set_cipher_list: ${opensslText(error)}`);
-    return false;
-  }
-}
 
 /** Refuses what cannot work before a byte is sent. */
 export function checkTlsKeys(name: string): void {
@@ -107,7 +79,7 @@ const judgesPeers = (): boolean => tlsKeys.caCert !== 'none' && !isBootstrapping
 function contextOptions(name: string): SecureContextOptions {
   checkTlsKeys(name);
   const { privateKey, certificate, caCert, peerCaCert, protocols, ciphers } = tlsKeys;
-  if (caCert === 'none') tellOnce('Peer certificate validation disabled (this is a security risk)', 'warn');
+  if (caCert === 'none') sayUnjudged();
   const cert = read('certificate', certificate);
   const peerCa = peerCaCert === '' ? '' : read('peer-ca-cert', peerCaCert);
   const key = read('private-key', privateKey);
@@ -115,7 +87,7 @@ function contextOptions(name: string): SecureContextOptions {
     log.err(`${key === undefined ? 'Private key' : 'Certificate'} must be configured to use SSL`);
     fail(name, ENOPROTOOPT);
   }
-  const [first, ...others] = allowedVersions(protocols);
+  const [first, ...others] = namedVersions(protocols);
   const options: SecureContextOptions = {
     key,
     cert: `${cert}\n${peerCa ?? ''}`,

@@ -58,11 +58,71 @@ const isKeyOption = (name: string): name is keyof typeof absentKeys => Object.ha
 /** Files that the log has been told are missing. */
 export const saidAbsent = new Set<string>();
 
-/** Says which files of keys that a command line names are missing. */
-export function reportAbsentKeys(options: readonly ParsedOption[]): void {
+const told = new Set<string>();
+/** What is wrong with an option is told once, not with each connection. */
+export function tellOnce(text: string, level: 'err' | 'warn' = 'err'): void {
+  if (told.has(text)) return;
+  told.add(text);
+  log[level](text);
+}
+
+export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
+const UNJUDGED = 'Peer certificate validation disabled (this is a security risk)';
+export const sayUnjudged = (): void => tellOnce(UNJUDGED, 'warn');
+
+/** The versions of TLS that a list names; one that is no version makes the list count for nothing. */
+export function namedVersions(protocols: string): readonly (typeof TLS_VERSIONS)[number][] {
+  const words = protocols.split(/[\s,]+/).filter((word) => word !== '');
+  const strange = words.find((word) => !(TLS_VERSIONS as readonly string[]).includes(word));
+  if (strange === undefined) return TLS_VERSIONS.filter((version) => words.includes(version));
+  tellOnce(`${strange}: SSL protocol not recognized`);
+  return [];
+}
+
+/** A list that no cipher is in counts for nothing. */
+export function isCipherList(ciphers: string): boolean {
+  try {
+    process.getBuiltinModule('node:tls').createSecureContext({ ciphers });
+    return true;
+  } catch {
+    tellOnce(`SSL_CTX_set_cipher_list: ${oldestFault(NO_CIPHER)}`);
+    return false;
+  }
+}
+
+/** What OpenSSL says of a file that is not there, from the cause outwards. */
+const NO_FILE = [
+  'error:80000002:system library::No such file or directory',
+  'error:10080002:BIO routines::system lib',
+  'error:0A080002:SSL routines::system lib',
+] as const;
+const NO_CIPHER = ['error:0A0000B9:SSL routines::no cipher match'] as const;
+/** The reference's queue of such faults: each failure adds its own, each line of the log takes the oldest, whatever it was about. */
+const faults: string[] = [];
+function oldestFault(added: readonly string[]): string {
+  faults.push(...added);
+  return faults.shift() ?? '';
+}
+
+/** What the start says of each option; the texts of `absentKeys` are those of a connection. */
+const startFaults = {
+  'private-key': (_path: string) => `SSL_use_PrivateKey_file: ${oldestFault(NO_FILE)}`,
+  certificate: (_path: string) => `SSL_use_certificate_file: ${oldestFault(NO_FILE)}`,
+  'ca-cert': (path: string) => `failed to load client certificates from ${path}: ${oldestFault(NO_FILE)}`,
+  'peer-ca-cert': absentKeys['peer-ca-cert'],
+};
+
+/** Says at once what is wrong with a command line's keys, option by option, though only a connection by TLS would need them. */
+export function reportKeyFaults(options: readonly ParsedOption[]): void {
+  faults.length = 0;
   for (const { name, value = '' } of options) {
-    if (!isKeyOption(name) || value === 'none' || existsSync(value)) continue;
-    log.err(absentKeys[name](value));
-    saidAbsent.add(value);
+    if (name === 'ca-cert' && value === 'none') sayUnjudged();
+    else if (name === 'ssl-protocols' && namedVersions(value).length === 0) {
+      if (value.trim() === '') tellOnce('SSL protocol settings invalid');
+    } else if (name === 'ssl-ciphers') isCipherList(value);
+    else if (isKeyOption(name) && !existsSync(value)) {
+      log.err(startFaults[name](value));
+      saidAbsent.add(value);
+    }
   }
 }

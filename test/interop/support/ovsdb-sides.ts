@@ -15,6 +15,7 @@ const places = new Map([
   ['ovsdb-client', '/usr/bin'],
   ['ovs-vsctl', '/usr/bin'],
   ['ovsdb-server', '/usr/sbin'],
+  ['ovs-appctl', '/usr/bin'],
 ]);
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
