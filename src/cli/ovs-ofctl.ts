@@ -159,8 +159,8 @@ async function parseLine(argv: string[]): Promise<Line | number> {
   if (line.protocols !== undefined) await narrowVersions(line, line.protocols);
   if (operands[0] === 'monitor' || operands[0] === 'snoop') {
     const { daemonSettings } = await import('../daemon/plumbing/options.ts');
-    const { Background } = await import('./ofctl/background.ts');
-    line.background = new Background(daemonSettings(PROGRAM, options), output);
+    const { Background } = await import('./background.ts');
+    line.background = new Background(PROGRAM, 'stderr', daemonSettings(PROGRAM, options), output);
     await line.background.enter();
   }
   return { options: line, operands };

@@ -11,12 +11,15 @@ import { openStream } from '../host/sockets/socket.ts';
 import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
+import type { Background } from './background.ts';
 import {
   applyLogOptions,
   BACKGROUND_OPTIONS,
   fail,
   LOG_OPTIONS,
+  type LogOutput,
   type OptionSpec,
+  type ParsedOption,
   parseSeconds,
   parseUntilFault,
   REPLAY_OPTIONS,
@@ -120,6 +123,24 @@ async function pickDatabase(session: RpcSession, args: string[], command: string
   throw new ClientError('no default database for this server, please specify a database name');
 }
 
+/** Goes to where the options say; undefined when they say nothing of it. */
+async function toBackground(options: readonly ParsedOption[], output: LogOutput): Promise<Background | undefined> {
+  if (!options.some(({ name }) => BACKGROUND_OPTIONS.some((one) => one.name === name))) return undefined;
+  const { daemonSettings } = await import('../daemon/plumbing/options.ts');
+  const { Background } = await import('./background.ts');
+  const background = new Background(PROGRAM, 'stdout', daemonSettings(PROGRAM, options), output);
+  await background.enter();
+  background.begin();
+  process.once('exit', () => background.end());
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      background.end();
+      process.kill(process.pid, signal);
+    });
+  }
+  return background;
+}
+
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number | undefined> {
   const output = startToolLog(PROGRAM);
@@ -166,7 +187,9 @@ export async function main(argv: string[]): Promise<number | undefined> {
     const server = hasServer ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
     if (!takesDatabase && (args.length < min || args.length > max))
       throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
+    const background = module === 'monitor' && name !== 'wait' ? await toBackground(options, output) : undefined;
     const context: ClientContext = {
+      background,
       server,
       args,
       style,

@@ -8,10 +8,10 @@ import { lockHolder, tryLock } from './file-lock.ts';
 
 const log = logger('daemon_unix');
 
-/** Points descriptors 0, 1 and 2 at /dev/null, so that whoever waits for our output sees its end; standard error may be kept. */
-export function releaseStdio(keepsStderr = false): void {
+/** Points descriptors 0, 1 and 2 at /dev/null, so that whoever waits for our output sees its end; some may be kept. */
+export function releaseStdio(kept: readonly number[] = []): void {
   const fd = openSync('/dev/null', constants.O_RDWR);
-  for (const target of keepsStderr ? [0, 1] : [0, 1, 2]) if (libc().dup2(fd, target) < 0) break;
+  for (const target of [0, 1, 2]) if (!kept.includes(target) && libc().dup2(fd, target) < 0) break;
   if (fd > 2) closeSync(fd);
 }
 

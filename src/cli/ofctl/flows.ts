@@ -12,7 +12,7 @@ import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, checkFlow, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
-import type { Background } from './background.ts';
+import type { Background } from '../background.ts';
 import { agreeOnDumpFormat, agreeOnFormat, formatsFor, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
 import { namesToShow, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';

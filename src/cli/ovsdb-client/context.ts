@@ -2,6 +2,7 @@
 import { type Json, parseJson } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { RpcError, type RpcSession } from '../../ovsdb/json/jsonrpc.ts';
+import type { Background } from '../background.ts';
 import type { TablePrinter, TableStyle } from '../table-output.ts';
 
 /** What came of the command line. */
@@ -12,6 +13,8 @@ export interface ClientContext {
   readonly hasTimestamps: boolean;
   readonly isForced: boolean;
   readonly printer: TablePrinter;
+  /** Of commands that go on until they are ended: how they go to the background. */
+  readonly background: Background | undefined;
   /** Connects; `onNotify` hears what the server says unasked. */
   connect(onNotify?: (method: string, params: Json[]) => void): Promise<RpcSession>;
   /** The database named by the next argument, or the one that the server has. */

@@ -1,15 +1,18 @@
 // ovsdb-client's commands that stay and watch: monitor, monitor-cond, wait, lock.
 import { logger } from '../../base/log.ts';
+import type { UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
+import { runDir } from '../../host/directories.ts';
 import { parseCondition } from '../../ovsdb/engine/condition.ts';
 import { parseDatum } from '../../ovsdb/engine/datum.ts';
 import { type ColumnSchema, parseSchema, type TableSchema } from '../../ovsdb/engine/schema.ts';
-import { type Json, type JsonObject, jsonObject } from '../../ovsdb/json/json.ts';
+import { type Json, type JsonObject, jsonObject, parseJson } from '../../ovsdb/json/json.ts';
 import { compareText, formatJson } from '../../ovsdb/json/json-format.ts';
 import { RpcError } from '../../ovsdb/json/jsonrpc.ts';
 import { formatLogTime } from '../log-time.ts';
 import type { Cell } from '../table-output.ts';
 import { type ClientContext, ClientError, parseArgument, print, request } from './context.ts';
 
+const PROGRAM = 'ovsdb-client';
 const reconnectLog = logger('reconnect');
 
 /** The reply to the request is what there was; all later is news. */
@@ -64,10 +67,16 @@ async function monitor(name: string, context: ClientContext): Promise<undefined>
   const { args } = context;
   const watched = new Map<string, Watched>();
   const show = (updates: Json, version: number): void => printUpdates(updates, version, watched, context);
+  /** What has come while the user wanted none. */
+  let held: (() => void)[] | undefined;
+  const hear = (updates: Json | undefined, version: number): void => {
+    if (held === undefined) show(updates ?? null, version);
+    else held.push(() => show(updates ?? null, version));
+  };
   const rpc = await context.connect((method, params) => {
-    if (method === 'update') show(params[1] ?? null, 1);
-    else if (method === 'update2') show(params[1] ?? null, 2);
-    else if (method === 'update3') show(params[2] ?? null, 2);
+    if (method === 'update') hear(params[1], 1);
+    else if (method === 'update2') hear(params[1], 2);
+    else if (method === 'update3') hear(params[2], 2);
   });
   const database = await context.database(rpc);
   const schema = parseSchema(await request(rpc, 'get_schema', [database]));
@@ -100,7 +109,57 @@ async function monitor(name: string, context: ClientContext): Promise<undefined>
     show(reply, name === 'monitor' ? 1 : 2);
   }
   isInitial = false;
+  await serve(context, (control) => {
+    control.register('ovsdb-client/block', '', 0, 0, () => {
+      if (held !== undefined) return 'already blocking';
+      held = [];
+      return '';
+    });
+    control.register('ovsdb-client/unblock', '', 0, 0, () => {
+      if (held === undefined) return 'already unblocked';
+      const waiting = held;
+      held = undefined;
+      for (const one of waiting) one();
+      return '';
+    });
+    control.register('ovsdb-client/cond_change', 'TABLE COND', 2, 2, ([table = '', text = '']) => {
+      // What the server says of it is not told, as with the reference.
+      rpc.call('monitor_cond_change', [null, null, jsonObject({ [table]: [jsonObject({ where: jsonOf(text) })] })]).catch(() => {});
+      return 'condition changed';
+    });
+  });
   return undefined;
+}
+
+/** The value that a text is; what is none is said as a string, which the server refuses. */
+function jsonOf(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** In the background from here on, with a control socket that `register` adds commands to. */
+async function serve({ background }: ClientContext, register: (control: UnixctlServer) => void): Promise<void> {
+  if (background === undefined) return;
+  if (background.isDetached) {
+    const { UnixctlServer } = await import('../../daemon/plumbing/unixctl.ts');
+    const control = new UnixctlServer(PROGRAM);
+    control.register('exit', '', 0, 0, () => {
+      // The answer goes first.
+      setTimeout(() => {
+        control.close();
+        process.exit(0);
+      }, 10);
+      return '';
+    });
+    register(control);
+    background.registerCommands(control);
+    await control.listen(`${runDir()}/${PROGRAM}.${process.pid}.ctl`);
+    process.once('exit', () => control.close());
+  }
+  background.ready();
 }
 
 const blank: Cell = { text: '' };
@@ -184,5 +243,16 @@ async function lock(method: string, context: ClientContext): Promise<undefined> 
     if (!(error instanceof RpcError)) throw error;
   });
   if (method !== 'unlock' && result !== undefined) print(formatJson(result));
+  await serve(context, (control) => {
+    for (const name of ['lock', 'steal', 'unlock']) {
+      control.register(name, 'LOCK', 1, 1, ([id = '']) => {
+        rpc.call(name, [id]).then(
+          (reply) => print(formatJson(reply)),
+          () => {},
+        );
+        return '';
+      });
+    }
+  });
   return undefined;
 }

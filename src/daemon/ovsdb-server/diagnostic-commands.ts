@@ -1,8 +1,9 @@
 // The commands of ovs-appctl that look into the server or change how it works, not what it serves.
-import { formatCoverage, readCoverage, runCoverage } from '../../base/coverage.ts';
+import { runCoverage } from '../../base/coverage.ts';
 import { logger } from '../../base/log.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { controlError, type UnixctlServer } from '../plumbing/unixctl.ts';
+import { registerCoverageCommands } from '../plumbing/unixctl-coverage.ts';
 import type { OvsdbDaemon } from './main.ts';
 import { TableLog } from './table-log.ts';
 
@@ -10,12 +11,7 @@ const log = logger('ovsdb_server');
 
 export function registerDiagnosticCommands(unixctl: UnixctlServer, daemon: OvsdbDaemon): () => void {
   const stopCoverage = runCoverage(realClock);
-  unixctl.register('coverage/show', '', 0, 0, () => formatCoverage());
-  unixctl.register('coverage/read-counter', 'COUNTER', 1, 1, ([name = '']) => {
-    const total = readCoverage(name);
-    if (total === undefined) throw controlError('No such counter');
-    return String(total);
-  });
+  registerCoverageCommands(unixctl);
   unixctl.register('ovsdb-server/memory-trim-on-compaction', 'on|off', 1, 1, ([mode]) => {
     if (mode !== 'on' && mode !== 'off') throw controlError('invalid argument');
     daemon.trimsOnCompaction = mode === 'on';
