@@ -150,22 +150,22 @@ async function measureQueues(hosts: Host[], t: TestContext): Promise<string> {
       const socketAlone = await throughQueue(host, t, 'controller_queue_size=1');
       const row = (await throughQueue(host, t, 'controller_queue_size=300')) - socketAlone;
       const usual = (await throughQueue(host, t, 'max_backoff=8000')) - socketAlone;
-      await host.runAsync(`${vsctl} set bridge br0 other_config:controller-queue-size=40`, { tools: 'debian' });
+      await host.runAsync(`${vsctl} set bridge br0 other_config:controller-queue-size=500`, { tools: 'debian' });
       const byBridge = (await throughQueue(host, t, 'max_backoff=8000')) - socketAlone;
       await host.runAsync(`${vsctl} remove bridge br0 other_config controller-queue-size`, { tools: 'debian' });
       return { row, usual, byBridge };
     }),
   );
   const [wanted, got] = found;
-  const isNear = (['row', 'usual', 'byBridge'] as const).every((one) => Math.abs((got?.[one] ?? 0) - (wanted?.[one] ?? 0)) <= 30);
-  const isRight = (got?.row ?? 0) > 200 && (got?.usual ?? 0) > 60 && (got?.usual ?? 0) < 140 && (got?.byBridge ?? 0) < 70;
+  const isNear = (['row', 'usual', 'byBridge'] as const).every((one) => Math.abs((got?.[one] ?? 0) - (wanted?.[one] ?? 0)) <= 75);
+  const isRight = (got?.row ?? 0) > 200 && (got?.usual ?? 0) > 25 && (got?.usual ?? 0) < 175 && (got?.byBridge ?? 0) > 400;
   return isNear && isRight ? '' : JSON.stringify(found);
 }
 
 test('controller_queue_size: as many packet-ins wait as with the reference', { skip, timeout: 240_000 }, async (t) => {
   const hosts = await pair(world(t), ['--enable-dummy=override']);
   compare(hosts, [addBridge]);
-  // The reader may take one more piece of 64 kB, 50 packet-ins, before it stops: then once more.
+  // The reader may take one more piece of 64 kB, 50 packet-ins, before it stops; if that is too much, once more.
   const faults: string[] = [];
   while (faults.length < 3) {
     const fault = await measureQueues(hosts, t);
