@@ -51,10 +51,12 @@ function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number):
   }
   const body = from.sub(length - 2);
   const weight = body.u16();
-  const port = watchPort(body.u32());
+  const port = body.u32();
   const watchGroup = body.u32();
   body.skip(4);
-  return { bucketId, weight, watchPort: port, watchGroup, actions: decodeActions(body, version, 'plain') };
+  // What is wrong with the actions is told before what is wrong with the port.
+  const actions = decodeActions(body, version, 'plain');
+  return { bucketId, weight, watchPort: watchPort(port), watchGroup, actions };
 }
 
 function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket {

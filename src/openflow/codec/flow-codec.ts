@@ -56,7 +56,7 @@ function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
 const OFP11_MATCH_SIZE = 88;
 
 /** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
-export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = false): DecodedMatch {
+export function decodeAnyMatch(from: ByteReader, strict = true): DecodedMatch {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
   const type = ((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0);
   if (type > 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
@@ -66,7 +66,7 @@ export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = fal
     return { match: decodeOfp11Match(from) };
   }
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
-  return strict && !ofPipeline ? decodeShapedOxm(from) : decodeOxmMatch(from, strict, ofPipeline);
+  return strict ? decodeShapedOxm(from) : decodeOxmMatch(from, strict);
 }
 
 /** Writes a match of 1.1 (fixed) and later (OXM). */
@@ -154,12 +154,14 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const importanceBits = from.u16();
   const match = decodeAnyMatch(from).match;
   requireConsistentMatch(match);
+  // Of several faults the one is told that the reference finds first: table, port, command, instructions, flags.
+  const mayBeAll = version !== 2 && COMMANDS[commandNumber]?.startsWith('delete') === true;
+  if (table === 255 && !mayBeAll) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `command ${commandNumber} in all tables`);
+  const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const kind = command(commandNumber);
-  if (table === 255 && (version === 2 || !kind.startsWith('delete'))) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const actions = decodeInstructions(from, version);
   const flags = decodeModFlags(flagBits, version);
-  const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const isAdd = kind === 'add';
   // OpenFlow 1.1 alone: a modification that names no cookie adds what it does not find; what it finds keeps its cookie.
   const mayAdd = version === 2 && cookieMask === 0n && kind.startsWith('modify');

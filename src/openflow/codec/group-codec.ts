@@ -160,8 +160,9 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
           : commandBucket === BUCKET.ALL;
     if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
     buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+    // What is wrong with properties is told before what is wrong with the type.
+    selection = decodeGroupProperties(from, GROUP_TYPES[typeNumber] ?? 'unknown', command);
     type = typeOf(typeNumber);
-    selection = decodeGroupProperties(from, type, command);
   } else {
     buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber]);
     // OpenFlow 1.1 and 1.2 do not say so.
