@@ -7,6 +7,7 @@ import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
 import { copyBytes, GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
+import { completeSctp, SCTP_CHECKSUM } from './segment.ts';
 
 /**
  * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20.
@@ -331,6 +332,7 @@ function findOffload(packet: Packet, l3: number, gsoSize: number): void {
   } else {
     return;
   }
+  if (proto === 132 && isZero32(bytes, start + l4 + SCTP_CHECKSUM)) completeSctp(packet, l4);
   const offset = proto === 6 ? 16 : proto === 17 ? 6 : -1;
   if (offset < 0 || length < l4 + offset + 2) return;
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
@@ -346,6 +348,8 @@ function findOffload(packet: Packet, l3: number, gsoSize: number): void {
     packet.gsoType = proto === 17 ? GSO.UDP_L4 : type === 0x0800 ? GSO.TCPV4 : GSO.TCPV6;
   }
 }
+
+const isZero32 = (bytes: Uint8Array, at: number): boolean => (bytes[at]! | bytes[at + 1]! | bytes[at + 2]! | bytes[at + 3]!) === 0;
 
 function sum16(bytes: Uint8Array, at: number, size: number): number {
   let sum = 0;

@@ -155,12 +155,15 @@ export function loadBytes(a: Assembler, offsetReg: 7 | 8 | 9 | undefined, add: n
   a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).call(HELPER.skbLoadBytes).jump('ne', 0, 0, onFail);
 }
 
+/** BPF_F_RECOMPUTE_CSUM: a sum of the whole packet that a device made follows, because no checksum in the packet makes up for the change. */
+export const F_RECOMPUTE = 1;
+
 /** Stores bytes of the stack into the frame, at the offset in a register plus `add`. */
-export function storeBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number): void {
+export function storeBytes(a: Assembler, offsetReg: 7 | 8 | undefined, add: number, stack: number, size: number, flags = 0): void {
   a.mov(1, { reg: 6 });
   if (offsetReg === undefined) a.mov(2, add);
   else a.mov(2, { reg: offsetReg }).alu('add', 2, add);
-  a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).mov(5, 0).call(HELPER.skbStoreBytes);
+  a.mov(3, { reg: 10 }).alu('add', 3, stack).mov(4, size).mov(5, flags).call(HELPER.skbStoreBytes);
 }
 
 /** Copies bytes within the stack through r0, in the widest aligned pieces. */

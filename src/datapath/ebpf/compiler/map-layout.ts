@@ -4,6 +4,7 @@
 // atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../../netdev/punt-ring.ts';
+import { CRC32C_SHIFTS } from '../../../wire/checksum.ts';
 import { MAX_FLOWS } from '../../datapath.ts';
 import { CT_KEY_SIZE, CT_VALUE, MAX_MIRRORED_ENTRIES } from '../../userspace/conntrack/mirror.ts';
 import { BUCKET } from '../../userspace/meter-bucket.ts';
@@ -83,6 +84,8 @@ export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48, m
 
 /** Bytes of the only value of `hints`: by a frame's signature, the number of the mask that carried such a frame last, plus 1; 0 = none. */
 export const HINTS = 1 << 16;
+/** The only value of `crc`, which stays as it is: `CRC32C_SHIFTS`. */
+export const CRC_VALUE = { nibble: 64, bit: 512, size: CRC32C_SHIFTS.byteLength } as const;
 /** Meters that programs can run: a bucket each, mapped, which user space fills and empties too. */
 export const MAX_KERNEL_METERS = 4096;
 export const METERS_SIZE: number = MAX_KERNEL_METERS * BUCKET.size;
@@ -110,6 +113,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('detour', DETOUR_VALUE.size, 1),
   { name: 'bytes', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: MAX_SUMMED + 8, maxEntries: 1 },
   array('hints', HINTS, 1),
+  { ...array('crc', CRC_VALUE.size, 1), first: new Uint8Array(CRC32C_SHIFTS.buffer) },
   array('base', PORT_BASE.size, MAX_PORTS),
   array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),

@@ -138,7 +138,6 @@ test('what the kernel cannot run is refused by cause', () => {
     ['output_not_in_kernel', [output(10)]],
     ['tunnel_no_key', [output(9)]],
     ['popMpls', [{ kind: 'popMpls', ethertype: 0x8100 }, output(2)]],
-    ['set_sctp', [set('sctp', W.TP, 1, ALL), output(2)]],
     ['set_nd', [set('nd', W.TP, 1, ALL), output(2)]],
     ['meter', [{ kind: 'meter', meter: 1 }, output(2)]],
   ];
