@@ -170,3 +170,32 @@ for (const [type, inner, net] of [
     assert.deepEqual(faults(h2), []);
   });
 }
+
+test('copies that are cut off go into a tunnel with checksums, right ones, whatever was left to the device', {
+  skip: cannot('tcpdump', 'ethtool') || skip,
+}, async (t) => {
+  const w = world(t);
+  const { h1, h2, a } = await pair(w);
+  const b = station(w, h1, 'c', 'vc', '10.0.0.3/24');
+  tunnel(h1, 'vxlan', '172.16.0.2', 'options:csum=true');
+  h1.ok('ethtool -K wan tx off tso off gso off');
+  h1.ok('ovs-vsctl add-port br0 vc -- set interface va ofport_request=1 -- set interface vc ofport_request=2');
+  h1.ok('ovs-vsctl set interface t0 ofport_request=3 -- set bridge br0 fail_mode=secure');
+  // Super-segments too; shorter than any header with a checksum may be, and longer.
+  for (const length of [100, 400]) {
+    h1.ok('ovs-ofctl del-flows br0');
+    h1.ok(['ovs-ofctl', 'add-flow', 'br0', `in_port=1,actions=output(port=3,max_len=${length}),output:2`]);
+    h1.ok(['ovs-ofctl', 'add-flow', 'br0', 'in_port=2,actions=output:1']);
+    await eventually('ping', () => pings(a, '10.0.0.3'));
+    const underlay = await watch(h2, 'wan', '-vv udp and src 172.16.0.1');
+    await tcp(a, b, '10.0.0.3', 256);
+    const text = await underlay.stop();
+    assert.doesNotMatch(text, /bad udp cksum|no cksum/);
+    assert.ok((text.match(/udp sum ok/g) ?? []).length > 50, text);
+    const flows = h1.ok('ovs-appctl dpctl/dump-flows -m').split('\n');
+    const sent = flows.filter((line) => /in_port\(va\).*eth_type\(0x0800\).*packets:\d\d.*trunc/.test(line));
+    assert.ok(sent.length > 0, h1.ok('ovs-appctl dpctl/dump-flows -m'));
+    for (const flow of sent) assert.match(flow, /offloaded:yes/);
+  }
+  assert.deepEqual(faults(h1), []);
+});

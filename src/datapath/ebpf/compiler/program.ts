@@ -87,7 +87,7 @@ function stepWords(step: ShapeStep): readonly number[] {
   if (step.op === 'ct') return CT_READS;
   // So that frames with more options than are looked through are user space's.
   if (step.op === 'ndOption') return ND_OPTION_WORDS;
-  if (step.op === 'truncated') return step.isShort ? [W.TYPE] : [];
+  if (step.op === 'truncated' || step.op === 'tunnel') return step.isShort ? [W.TYPE] : [];
   return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
 }
 

@@ -107,7 +107,7 @@ export function emitTunnelCheck(a: Assembler, step: TunnelStep, punt: string): v
     .store(8, 10, GSO_FLAG, Number(F_FIXED_GSO));
   a.label(fits);
   if (!step.hasSum) return;
-  emitSumCheck(a, punt);
+  emitSumCheck(a, punt, step.trims ? ACTIONS_VALUE.params + step.at + 8 : undefined);
   emitJoin(a, punt);
 }
 
