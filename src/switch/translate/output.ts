@@ -6,6 +6,7 @@ import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import { mirrorOutput } from './mirror.ts';
 import { nativeInput } from './native-tunnel.ts';
 import { normal } from './normal.ts';
+import { toController } from './to-controller.ts';
 import type { Walk } from './translate.ts';
 import { runReversibly } from './translate-branches.ts';
 import { clearConntrack } from './translate-ct.ts';
@@ -32,7 +33,7 @@ export function output(walk: Walk, port: OfPort, maxLen: number, mayPacketIn: bo
       flood(walk, true);
       return;
     case OFPP.CONTROLLER:
-      walk.toController(reasonOf(walk), maxLen, 0, undefined, 0);
+      toController(walk, reasonOf(walk), maxLen, 0, undefined, 0);
       return;
     case OFPP.NONE:
       return;
