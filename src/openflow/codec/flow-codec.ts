@@ -154,9 +154,9 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const importanceBits = from.u16();
   const match = decodeAnyMatch(from).match;
   requireConsistentMatch(match);
-  // Of several faults the one is told that the reference finds first: table, port, command, instructions, flags.
-  const mayBeAll = version !== 2 && COMMANDS[commandNumber]?.startsWith('delete') === true;
-  if (table === 255 && !mayBeAll) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `command ${commandNumber} in all tables`);
+  // Of several faults the table is told first, then the port, the command, the instructions and the flags.
+  if (table === 255 && (version === 2 || COMMANDS[commandNumber]?.startsWith('delete') !== true))
+    throw new PeerError('OFPFMFC_BAD_TABLE_ID', `command ${commandNumber} in all tables`);
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const kind = command(commandNumber);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
