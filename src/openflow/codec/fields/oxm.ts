@@ -249,9 +249,9 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   let isMasked = false;
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
+    checkOutside(header, value, wireMask);
     if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
       throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
-    checkOutside(header, value, wireMask);
     mask = wireMask & ones(width + maskBits(field) - field.bits);
     isMasked = wireMask !== ones(field.wireBytes * 8);
   }
