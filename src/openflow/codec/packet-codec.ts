@@ -221,22 +221,21 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) {
     actionsSize = from.u16();
     from.skip(2);
-    match = decodeAnyMatch(from, true, true).match;
+    match = decodeAnyMatch(from, false, true).match;
   } else {
     match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }
-  // In OpenFlow 1.5 it may be missing; that there is none must be said.
+  // OpenFlow 1.5 may leave it out, where it is a fault told before those of actions; that there is none must be said.
   const isSaid = ((match.mask[W.IN_PORT] ?? 0) & 0xffff) !== 0;
+  if (!isSaid) throw new PeerError('OFPBRC_BAD_PORT', 'packet-out from no port');
+  const port = inPortOf(match);
   const checkPort = (): void => {
-    const port = inPortOf(match);
-    const isNamed = port === OFPP.LOCAL || port === OFPP.CONTROLLER || (port === OFPP.NONE && isSaid);
-    if (port < OFPP.MAX || isNamed) return;
+    if (port < OFPP.MAX || port === OFPP.LOCAL || port === OFPP.CONTROLLER || port === OFPP.NONE) return;
     log.warn(`packet-out has bad input port 0x${port.toString(16)}`);
     throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${port}`);
   };
-  if (version === 6) checkPort();
   let actions: Action[];
   try {
     actions = decodeActions(from.sub(actionsSize), version, 'plain');
