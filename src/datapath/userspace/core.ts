@@ -481,10 +481,7 @@ export class UserspaceCore {
       this.drop('malformed');
       return;
     }
-    if (!port.hasQueued) {
-      port.hasQueued = true;
-      this.#queued.push(port);
-    }
+    this.#queueAt(port);
     if (walk.trunc !== 0 && walk.trunc < packet.length) {
       const { length, csumStart, gsoType } = packet;
       packet.length = walk.trunc;
@@ -503,7 +500,7 @@ export class UserspaceCore {
   }
 
   /** Sends a super-segment as the frames that it stands for. */
-  #sendPieces(port: FramePort, packet: Packet): void {
+  #sendPieces(port: CorePort, packet: Packet): void {
     const plan = this.#plan;
     if (!planSegments(packet, 0, plan)) {
       this.drop('malformed');
@@ -512,13 +509,23 @@ export class UserspaceCore {
     this.#piece ??= this.#newPacket();
     const piece = this.#piece;
     for (let i = 0; i < plan.pieces; i++) {
-      if (piece.isQueued) this.flush();
+      if (piece.isQueued) {
+        this.flush();
+        this.#queueAt(port);
+      }
       const length = pieceLength(plan, packet, i);
       piece.point(piece.bytes, piece.address, HEADROOM, plan.headerSize + length);
       writePieceHeader(plan, packet, i, piece.bytes, HEADROOM);
       copyBytes(packet.bytes, packet.start + pieceStart(plan, i), piece.bytes, HEADROOM + plan.headerSize, length);
-      port.send(piece, undefined);
+      port.device.send(piece, undefined);
     }
+  }
+
+  /** The next flush is one of this port too. */
+  #queueAt(port: CorePort): void {
+    if (port.hasQueued) return;
+    port.hasQueued = true;
+    this.#queued.push(port);
   }
 
   /** Before the bytes change: nobody else may still mean to send them. */
