@@ -11,7 +11,7 @@ import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { PACKET_IN_REASONS } from './actions/action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
-import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
+import { contextOf, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
@@ -174,6 +174,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteRea
         p.userdata = body.rest().slice();
         break;
       case PROPERTY.CONTINUATION:
+        if (body.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'continuation cut off');
         p.continuation = body.rest().slice();
         break;
       default:
@@ -221,7 +222,7 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) {
     actionsSize = from.u16();
     from.skip(2);
-    match = decodeAnyMatch(from, false, true).match;
+    match = decodeOxmMatch(from, false, true).match;
   } else {
     match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
     actionsSize = from.u16();
