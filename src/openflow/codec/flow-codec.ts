@@ -36,9 +36,10 @@ export function contextOf(match: Match): ActionContext {
 }
 
 /** Flags of a flow mod: those that a version does not have are refused. OpenFlow 1.0's emergency flows are answered as if there were no room. */
-function decodeModFlags(bits: number, version: OfVersion): FlowModFlags {
+function decodeModFlags(bits: number, version: OfVersion, hasTimeout = false): FlowModFlags {
   const known = version === 1 ? 3 | EMERGENCY : version === 2 ? 3 : version === 3 ? 7 : 0x1f;
   if ((bits & ~known) !== 0) throw new PeerError('OFPFMFC_BAD_FLAGS', `flags 0x${bits.toString(16)}`);
+  if (version === 1 && (bits & EMERGENCY) !== 0 && hasTimeout) throw new PeerError('OFPFMFC_BAD_EMERG_TIMEOUT', 'emergency flow that ends');
   if (version === 1 && (bits & EMERGENCY) !== 0) throw new PeerError('OFPFMFC_TABLE_FULL', 'emergency flows are not supported');
   return flagsOf(bits, version);
 }
@@ -136,7 +137,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
       bufferId,
       outPort,
       outGroup: NO_GROUP,
-      flags: decodeModFlags(flagBits, version),
+      flags: decodeModFlags(flagBits, version, idleTimeoutSec + hardTimeoutSec > 0),
       actions,
     };
   }
@@ -200,11 +201,12 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   from.skip(6);
   const decoded = decodeNxmMatch(from, matchLength, true, true);
   const commandNumber = tableIds ? number & 0xff : number;
-  if (commandNumber === 0 && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
+  if (commandNumber === 0 && (decoded.cookie?.mask ?? 0n) !== 0n)
+    throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   requireConsistentMatch(decoded.match);
   const kind = command(commandNumber);
   const actions = decodeInstructionsOf(from, version);
-  const flags = decodeModFlags(flagBits, version);
+  const flags = decodeModFlags(flagBits, version, idleTimeoutSec + hardTimeoutSec > 0);
   return {
     kind: 'flowMod',
     command: kind,
