@@ -110,13 +110,7 @@ test('ovsdb-server: keys and columns that name them', { skip }, async () => {
 });
 
 test('ovsdb-server: what it connects to', { skip }, async () => {
-  const targets = [
-    'tcp:127.0.0.1',
-    'ssl:127.0.0.1',
-    'ssl:127.0.0.1:1',
-    'tcp:127.0.0.1:x',
-    'tcp:127.0.0.1:70000',
-  ];
+  const targets = ['tcp:127.0.0.1', 'ssl:127.0.0.1', 'ssl:127.0.0.1:1', 'tcp:127.0.0.1:x', 'tcp:127.0.0.1:70000'];
   targets.push('tcp:[::1', 'tcp:[::1]', 'tcp:[::1]x:1', 'tcp:', 'tcp:x:y:z', 'tcp::1', 'tcp:127.0.0.1:', 'strange:x', '');
   const run = (option: string): string[] => server('--unixctl=none', '--run=sleep 0.4', option, 'db');
   await compare([
