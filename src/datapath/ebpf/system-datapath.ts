@@ -5,7 +5,7 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { closeFd } from '../../host/ffi.ts';
-import { changeInterfaceFlags, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
+import { changeInterfaceFlags, interfaceHardware, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
 import { openSendSocket } from '../../netdev/send-socket.ts';
 import type {
   Datapath,
@@ -32,6 +32,7 @@ import { openPinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
 const IFF_PROMISC = 0x100;
+const ARPHRD_ETHER = 1;
 const LIST_END_MS = 2000;
 
 /** A predecessor's flow, with the place where its programs count. */
@@ -84,6 +85,7 @@ export class SystemDatapath extends NetdevDatapath {
       return device;
     }
     if (spec.kind === 'system') {
+      this.refuseDevice(spec.device);
       const device = openSendSocket(spec.device);
       if (this.#attach(port, spec.device, device.ifindex, false)) {
         this.#makePromiscuous(port, spec.device, device.ifindex);
@@ -102,6 +104,12 @@ export class SystemDatapath extends NetdevDatapath {
       return device;
     }
     return super.openDevice(port, spec);
+  }
+
+  /** As the kernel's own Open vSwitch: Ethernet devices only, and not the loopback. */
+  protected override refuseDevice(device: string): void {
+    const hardware = interfaceHardware(device);
+    if (hardware !== undefined && hardware !== ARPHRD_ETHER) this.refused(device);
   }
 
   #attach(port: DpPort, device: string, ifindex: number, isInternal: boolean): boolean {

@@ -5,6 +5,7 @@ import { logger } from '../../base/log.ts';
 import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
+import { interfaceHardware } from '../../host/interface-request.ts';
 import type { OpenedEmitter } from '../../netdev/emitter.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
 import { openTap, setTapPersistent, type Tap } from '../../netdev/tap.ts';
@@ -21,6 +22,8 @@ import { UpcallQueue } from './upcall-queue.ts';
 import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
 
 const log = logger('dpif_netdev');
+const dpifLog = logger('dpif');
+const ARPHRD_LOOPBACK = 772;
 const UPCALL_BYTES = 32 << 20;
 
 /** Undefined where the kernel does not allow it: frames go through sockets then. */
@@ -215,6 +218,7 @@ export class NetdevDatapath extends UserspaceControl {
   protected openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
     switch (spec.kind) {
       case 'system': {
+        this.refuseDevice(spec.device);
         const socket = openPacketSocket(spec.device, ringBlocks(this.portCount() - 1));
         this.#shield(port, spec.device, socket.ifindex);
         return socket;
@@ -234,6 +238,18 @@ export class NetdevDatapath extends UserspaceControl {
     }
   }
 
+  /** Throws where the device can be no port. */
+  protected refuseDevice(device: string): void {
+    if (interfaceHardware(device) !== ARPHRD_LOOPBACK) return;
+    log.err(`${device}: cannot add a loopback device`);
+    this.refused(device);
+  }
+
+  protected refused(device: string): never {
+    dpifLog.warn(`${this.type}@${this.name}: failed to add ${device} as port: Invalid argument`);
+    throw new ConfigError(`could not add network device ${device} to ofproto (Invalid argument)`);
+  }
+
   #shield(port: DpPort, device: string, ifindex: number): void {
     try {
       this.#shields.set(port, shieldHost(ifindex));
@@ -248,11 +264,20 @@ export class NetdevDatapath extends UserspaceControl {
     this.#shields.get(port)?.detach();
     this.#shields.delete(port);
     const tap = this.#taps.get(port);
-    if (tap !== undefined) setTapPersistent(tap, false);
     this.#taps.delete(port);
+    if (tap !== undefined) this.#release(tap);
     const answer = this.#answer('detached', port);
     this.#post({ op: 'detach', port });
     await answer;
+  }
+
+  #release(tap: Tap): void {
+    try {
+      setTapPersistent(tap, false);
+    } catch (error) {
+      // Somebody has deleted it.
+      log.dbg(() => `device ${tap.ifindex}: ${errorText(error)}`);
+    }
   }
 
   setVlanLimit(limit: number): void {
