@@ -4,6 +4,8 @@
 // received there; what user space sends leaves through the same devices.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { Assembler } from '../../bpf/instructions.ts';
+import { loadProgram } from '../../bpf/kernel.ts';
 import { closeFd } from '../../host/ffi.ts';
 import { changeInterfaceFlags, interfaceHardware, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
 import { openSendSocket } from '../../netdev/send-socket.ts';
@@ -325,6 +327,24 @@ export class SystemDatapath extends NetdevDatapath {
   }
 }
 
+/** With pinned maps where they can be pinned. What a predecessor pinned is not left to stand in the way where we cannot. */
+function openKernel(runDirectory: string | undefined): KernelDatapath {
+  const store = runDirectory === undefined ? undefined : openPinStore(runDirectory);
+  if (store === undefined) return new KernelDatapath();
+  try {
+    return new KernelDatapath(store);
+  } catch (error) {
+    const kernel = new KernelDatapath();
+    log.info(`programs end with this daemon: they cannot be pinned: ${errorText(error)}`);
+    try {
+      store.remove();
+    } catch (fault) {
+      log.warn(`${store.dir} cannot be removed: ${errorText(fault)}`);
+    }
+    return kernel;
+  }
+}
+
 /**
  * Opens the `system` datapath: in the kernel where it is allowed, otherwise in user space, with one line that says why. With a run directory,
  * programs outlive the process, and are found again by that directory's name.
@@ -333,7 +353,9 @@ export function openSystemDatapath(keepDevices = false, runDirectory?: string): 
   let kernel: KernelDatapath;
   try {
     if (process.env['WEFT_EBPF'] === 'no') throw new Error('WEFT_EBPF=no');
-    kernel = new KernelDatapath(runDirectory === undefined ? undefined : openPinStore(runDirectory));
+    // Before anything is said of where programs would be kept.
+    closeFd(loadProgram(new Assembler().mov(0, 0).exit().finish(), new Map(), 'weft_probe'));
+    kernel = openKernel(runDirectory);
   } catch (error) {
     log.info(`system datapath: frames are forwarded in user space, because the kernel refuses eBPF: ${errorText(error)}`);
     return openNetdevDatapath('system', keepDevices);

@@ -26,12 +26,14 @@ const dpifLog = logger('dpif');
 const ARPHRD_LOOPBACK = 772;
 const UPCALL_BYTES = 32 << 20;
 
-/** Undefined where the kernel does not allow it: frames go through sockets then. */
-function tryEmitter(): OpenedEmitter | undefined {
+/** Undefined where the kernel does not allow it: frames go through sockets then. Of `system` it has been said what the kernel refuses. */
+function tryEmitter(type: string): OpenedEmitter | undefined {
   try {
     return openEmitter();
   } catch (error) {
-    log.info(`small frames leave one by one, because no program can send them: ${errorText(error).split('\n')[0]}`);
+    const text = (): string => `small frames leave one by one, because no program can send them: ${errorText(error).split('\n')[0]}`;
+    if (type === 'system') log.dbg(text);
+    else log.info(text());
     return undefined;
   }
 }
@@ -43,7 +45,7 @@ interface Waiting {
 
 export class NetdevDatapath extends UserspaceControl {
   readonly #wakeFd: number;
-  readonly #emitter = tryEmitter();
+  readonly #emitter: OpenedEmitter | undefined;
   readonly #worker: Worker;
   readonly #questions = new Map<number, (answer: CtAnswer) => void>();
   readonly #barriers = new Map<number, () => void>();
@@ -65,6 +67,7 @@ export class NetdevDatapath extends UserspaceControl {
     const upcalls = new UpcallQueue(UPCALL_BYTES);
     super(type, name, state, upcalls);
     this.#keepDevices = keepDevices;
+    this.#emitter = tryEmitter(type);
     this.#wakeFd = check('eventfd', libc().eventfd(0, 0x80800));
     const start: WorkerStart = {
       state: state.buffer,
@@ -82,6 +85,8 @@ export class NetdevDatapath extends UserspaceControl {
       this.#hasEnded = true;
       for (const met of this.#barriers.values()) met();
       this.#barriers.clear();
+      for (const { reject } of this.#waiting.values()) reject(new Error('the frame path has ended'));
+      this.#waiting.clear();
     });
     // A thread that sleeps in epoll_wait cannot be ended from outside before it wakes.
     process.on('exit', this.#onExit);
@@ -143,6 +148,7 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   #answer(kind: 'attached' | 'detached', port: DpPort): Promise<void> {
+    if (this.#hasEnded) return Promise.reject(new Error('the frame path has ended'));
     return new Promise((resolve, reject) => this.#waiting.set(`${kind} ${port}`, { resolve, reject }));
   }
 
