@@ -51,6 +51,8 @@ const CASES: [string, (number: number) => string][] = [
   ],
   ['tcp,actions=group:1', (n) => tagged([], ipv4, packet(6, false, n))],
   ['sctp,actions=set_field:9->sctp_dst,output:2,set_field:8->sctp_src,output:3,output:4', (n) => tagged([], ipv4, packet(132, false, n))],
+  // Of the same flow: a checksum that is wrong stays wrong by as much.
+  ['', (n) => tagged([], ipv4, packet(132, false, n)).replace(/.{8}(?=574546542d)/, '12345678')],
   ['sctp6,actions=output:2,set_field:fd00::7->ipv6_src,set_field:8->sctp_src,output:3', (n) => tagged([], ipv6, packet(132, true, n))],
   ['icmp,actions=set_field:10.1.2.3->ip_src,output:2,set_field:3->icmp_code,output:3,LOCAL', (n) => tagged([], ipv4, packet(1, false, n))],
   [
@@ -90,7 +92,7 @@ async function build(w: World, tools: Tools): Promise<{ h: Host; a: Host; y: Hos
     h.ok(`ovs-vsctl --timeout=10 add-port br0 ${port} -- set interface ${port} ofport_request=${i + 1}`, { tools });
   h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-group', 'br0', GROUP], { tools });
   for (const [i, [flow]] of CASES.entries())
-    h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', `priority=${100 + i},in_port=1,${flow}`], { tools });
+    if (flow !== '') h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', `priority=${100 + i},in_port=1,${flow}`], { tools });
   return {
     h,
     a,
@@ -120,7 +122,7 @@ async function outputs(tools: Tools, t: { after(fn: () => unknown): void }): Pro
       sendFrames(y, 'eth0', warm);
       const flows = h.ok('ovs-appctl dpctl/dump-flows -m').split('\n');
       const ours = flows.filter((line) => line.includes('in_port(va)') && line.includes('src=02:00:00:00:00:aa'));
-      return ours.length >= CASES.length && ours.every((line) => line.includes('offloaded:yes'));
+      return ours.length >= CASES.length - 1 && ours.every((line) => line.includes('offloaded:yes'));
     });
     await sleep(500);
   }
@@ -129,7 +131,7 @@ async function outputs(tools: Tools, t: { after(fn: () => unknown): void }): Pro
   const came = (): number[] => ['vb', 'vc', 'vd'].map((device) => Number(h.ok(`cat /sys/class/net/${device}/statistics/tx_packets`)));
   const cameBefore = came();
   sendFrames(y, 'eth0', frames);
-  await eventually('all has come', () => came().every((count, i) => count - cameBefore[i]! >= EACH * [10, 10, 8][i]!));
+  await eventually('all has come', () => came().every((count, i) => count - cameBefore[i]! >= EACH * [11, 11, 9][i]!));
   await sleep(300);
   const count = (text: string): string => /frames to user space: (.*)/.exec(text)?.[1] ?? '';
   if (tools === 'weft') assert.equal(count(h.ok('ovs-appctl dpif/show-dp-features br0')), count(before), 'the kernel carried all');
@@ -156,7 +158,7 @@ test('copies of a frame have headers of their own, and what others hold of it st
   }
   assert.deepEqual(
     ours.map((list) => list.length / EACH),
-    [10, 10, 10, 10, 10, 8, 2],
+    [11, 11, 11, 11, 11, 9, 2],
   );
 });
 
