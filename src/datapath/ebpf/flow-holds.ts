@@ -1,16 +1,16 @@
 // The control plane's half of `flow-order.ts`: from when on a new flow is held, and when that ends at the latest.
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
-import { COUNTER_VALUE, PENDING_VALUE } from './compiler/map-layout.ts';
+import { FLOW_RECORD, PENDING_VALUE } from './compiler/map-layout.ts';
 import { HELD_ALWAYS } from './flow-order.ts';
 
 /** A flow's frames follow others by the program's hand for one to two of these at most. */
 const MOST_MS = 150;
 const ALWAYS = HELD_ALWAYS | 0;
 
-/** A flow here: the place of its counters, and its port, 0 when frames may come from several. */
+/** A flow here: the place of its record, and its port, 0 when frames may come from several. */
 interface HeldFlow {
-  counters: number;
+  record: number;
   port: number;
 }
 
@@ -25,14 +25,14 @@ export class FlowHolds {
   #oldest: HeldFlow[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** `counters` is the mapped map of them, `pendingFd` that of the ports' shares. */
-  constructor(counters: Memory, pendingFd: number) {
-    this.#words = new Int32Array(counters.words.buffer, counters.words.byteOffset, counters.words.length);
+  /** `records` is the mapped map of them, `pendingFd` that of the ports' shares. */
+  constructor(records: Memory, pendingFd: number) {
+    this.#words = new Int32Array(records.words.buffer, records.words.byteOffset, records.words.length);
     this.#pending = mapMemory(Math.max(4096, MAX_PORTS * PENDING_VALUE.size), pendingFd, true, 0);
   }
 
   #at(flow: HeldFlow): number {
-    return (flow.counters * COUNTER_VALUE.size + COUNTER_VALUE.held) / 4;
+    return (flow.record * FLOW_RECORD.size + FLOW_RECORD.held) / 4;
   }
 
   /** Before the flow's entry can be seen. */

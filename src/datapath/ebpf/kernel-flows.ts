@@ -13,20 +13,20 @@ import { logger } from '../../base/log.ts';
 import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
-import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
-import { areSurelySame, type DpAction, MAX_FLOWS } from '../datapath.ts';
+import { areSurelySame, type DpAction } from '../datapath.ts';
 import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { shapeActions } from './compiler/action-cutter.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './compiler/action-shape.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './compiler/map-layout.ts';
+import { isInRecord } from './compiler/hint-program.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, maskMap } from './compiler/map-layout.ts';
 import { compileProgram, MAX_MASKS, type MaskSpec } from './compiler/program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
-import { IndexPool } from './index-pool.ts';
+import { FlowRecords } from './flow-records.ts';
 import { KeySlab } from './key-slab.ts';
 import { idleMask, isWorthReordering, type MaskUse } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
@@ -36,12 +36,15 @@ const RELOAD_MS = 2;
 const REORDER_MS = 5000;
 /** How long a program that the kernel refused keeps others of its size from being tried. */
 const LIMIT_MS = 60_000;
-const COUNTER_WORDS = COUNTER_VALUE.size / 4;
+const MOST_MASK_NUMBER = 0xffff;
 
 const NONE: readonly CounterPlace[] = [];
 
 interface Mask extends MaskSpec, MaskUse {
   name: string;
+  number: number;
+  /** Whether the keys stand in the flows' records too. */
+  isInRecord: boolean;
   fd: number;
   /** Those that the kernel carries. */
   flows: Installed[];
@@ -58,8 +61,8 @@ interface Installed {
   key: number;
   /** Place among the mask's flows, while the kernel carries it. */
   place: number;
-  /** Place of its counters. */
-  counters: number;
+  /** Place of its record. */
+  record: number;
   /** Undefined while user space has the flow: the counters are kept. */
   actions: PooledActions | undefined;
   /** What a predecessor's programs count for it, until that is added to its own counters. */
@@ -77,8 +80,7 @@ export class KernelFlows {
   readonly #masks = new Map<string, Mask>();
   readonly #flows = new FlowSlots<Installed>();
   readonly #actions: ActionPool;
-  readonly #counterIndices = new IndexPool(MAX_FLOWS);
-  readonly #counters: Memory;
+  readonly #records: FlowRecords;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
   readonly #meter: (meter: number) => number | undefined;
@@ -102,6 +104,7 @@ export class KernelFlows {
   readonly #idleMs: number;
   #limitEndsMs = 0;
   #nextMap = 0;
+  #lastMaskNumber = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
@@ -145,8 +148,8 @@ export class KernelFlows {
     );
     this.#program = this.#load([]);
     this.#publish();
-    this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
-    this.#holds = new FlowHolds(this.#counters, maps.get('pending')!);
+    this.#records = new FlowRecords(maps.get('records')!);
+    this.#holds = new FlowHolds(this.#records.memory, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
     this.#reorder.unref();
   }
@@ -283,36 +286,28 @@ export class KernelFlows {
       plan = { ...made, mask };
       this.#plans.set(indices, plan);
     }
-    const counters = this.#counterIndices.take();
-    if (counters === undefined) return 'too_many_flows';
-    const { words: counted } = this.#counters;
-    for (let i = 0; i < COUNTER_WORDS; i++) counted[counters * COUNTER_WORDS + i] = 0;
+    const record = this.#records.take();
+    if (record === undefined) return 'too_many_flows';
     const isFirst = recirc < 0 || words[recirc] === 0;
     const { mask } = plan;
     const key = mask.keys.take();
     writeKey(plan, words, mask.keys.bytes, key);
-    return { id, mask, key, place: -1, counters, actions: undefined, former: NONE, port: isFirst ? port : 0 };
+    return { id, mask, key, place: -1, record, actions: undefined, former: NONE, port: isFirst ? port : 0 };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
     const { mask } = flow;
     if (this.#masks.get(mask.name) !== mask) return 'mask_dropped';
     if (flow.actions !== undefined) {
-      this.commit();
-      this.#setEntry(flow, list);
-      try {
-        updateElement(mask.fd, mask.keys.key(flow.key), new Uint8Array(this.#entry.buffer));
-      } catch (error) {
-        log.dbg(() => `flow not changed: ${errorText(error)}`);
-        return 'map_full';
-      }
+      this.#records.setActions(flow.record, list.index);
       this.#actions.give(flow.actions);
       flow.actions = list;
       return undefined;
     }
     if (!this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
     this.#holds.begin(flow);
-    this.#setEntry(flow, list);
+    this.#records.show(flow.record, mask.number, mask.isInRecord ? mask.keys.key(flow.key) : undefined, list.index);
+    this.#entry[FLOW_VALUE.record / 4] = flow.record;
     this.#batch.add(mask.fd, mask.keys.bytes, flow.key, mask.keys.size, this.#entry);
     this.#commitSoon();
     this.#batched.push(flow);
@@ -320,11 +315,6 @@ export class KernelFlows {
     flow.place = mask.flows.push(flow) - 1;
     this.#activeCount++;
     return undefined;
-  }
-
-  #setEntry(flow: Installed, list: PooledActions): void {
-    this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
-    this.#entry[FLOW_VALUE.actions / 4] = list.index;
   }
 
   #commitSoon(): void {
@@ -342,6 +332,7 @@ export class KernelFlows {
       const flow = this.#batched[index]!;
       log.dbg(() => 'flow not taken');
       this.#refuse('map_full');
+      this.#records.hide(flow.record);
       this.#actions.give(flow.actions!);
       flow.actions = undefined;
       this.#activeCount--;
@@ -355,6 +346,7 @@ export class KernelFlows {
   #deactivate(flow: Installed): void {
     this.commit();
     if (flow.actions === undefined) return;
+    this.#records.hide(flow.record);
     deleteElement(flow.mask.fd, flow.mask.keys.key(flow.key));
     this.#actions.give(flow.actions);
     flow.actions = undefined;
@@ -374,11 +366,14 @@ export class KernelFlows {
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
+    const number = this.#maskNumber();
     const mask = {
       name,
+      number,
       map,
       words,
       masks,
+      isInRecord: isInRecord({ number, map, words, masks }),
       fd,
       flows: [],
       keys: new KeySlab(words.length * 4),
@@ -389,6 +384,14 @@ export class KernelFlows {
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
+  }
+
+  /** One that no mask has, nor had lately: the running program may know an earlier one. */
+  #maskNumber(): number {
+    const used = new Set([...this.#masks.values(), ...this.#order].map(({ number }) => number));
+    do this.#lastMaskNumber = (this.#lastMaskNumber % MOST_MASK_NUMBER) + 1;
+    while (used.has(this.#lastMaskNumber));
+    return this.#lastMaskNumber;
   }
 
   #dropMask(mask: Mask): void {
@@ -410,9 +413,8 @@ export class KernelFlows {
 
   /** Frames that the flows of a mask carried. */
   #hits({ flows }: Mask): number {
-    const { words } = this.#counters;
     let hits = 0;
-    for (const { counters } of flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+    for (const { record } of flows) hits += this.#records.packets(record);
     return hits;
   }
 
@@ -489,9 +491,9 @@ export class KernelFlows {
     this.#flows.delete(id);
   }
 
-  #forget({ mask, key, counters }: Installed): void {
+  #forget({ mask, key, record }: Installed): void {
     mask.keys.give(key);
-    this.#counterIndices.give(counters);
+    this.#records.give(record);
   }
 
   clear(): void {
@@ -518,14 +520,13 @@ export class KernelFlows {
     const flow = this.#flows.get(id);
     if (flow === undefined) return 0;
     if (flow.former.length > 0) return Number(this.stats(id)!.packets);
-    const at = flow.counters * COUNTER_WORDS;
-    return this.#counters.words[at]! + this.#counters.words[at + 1]! * 2 ** 32;
+    return this.#records.packets(flow.record);
   }
 
   stats(id: number): KernelFlowStats | undefined {
     const flow = this.#flows.get(id);
     if (flow === undefined) return undefined;
-    const stats = readCounters(this.#place(flow));
+    const stats = readCounters(this.#records.place(flow.record));
     for (const place of flow.former) {
       const more = readCounters(place);
       stats.packets += more.packets;
@@ -534,10 +535,6 @@ export class KernelFlows {
       stats.tcpFlags |= more.tcpFlags;
     }
     return stats;
-  }
-
-  #place(flow: Installed): CounterPlace {
-    return { words: this.#counters.words, at: flow.counters * COUNTER_WORDS };
   }
 
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
@@ -554,7 +551,7 @@ export class KernelFlows {
   /** Predecessors' programs run no more: what they counted becomes ours. */
   absorbFormer(): void {
     for (const flow of this.#flows.values()) {
-      for (const place of flow.former) addCounters(this.#place(flow), readCounters(place));
+      for (const place of flow.former) addCounters(this.#records.place(flow.record), place);
       flow.former = NONE;
     }
   }
@@ -579,7 +576,7 @@ export class KernelFlows {
     this.#holds.close();
     this.#batch.close();
     closeObject(this.#program);
-    unmapMemory(this.#counters);
+    this.#records.close();
     for (const { fd, map } of this.#masks.values()) {
       closeObject(fd);
       this.#maps.delete(map);
