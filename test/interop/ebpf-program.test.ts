@@ -561,6 +561,72 @@ test('beyond the bound the least used masks go to user space, those in use stay'
   for (const fd of opened.splice(0)) closeObject(fd);
 });
 
+test('programs are loaded while the thread goes on; what is put meanwhile waits for the next', async () => {
+  const maps = new Map<string, number>();
+  for (const spec of fixedMaps(1 << 20)) {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = PORT;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const put: number[] = [];
+  const kernel = new KernelFlows(
+    maps,
+    () => ({ ifindex: 1, flags: 0 }),
+    () => false,
+    (program) => put.push(program),
+  );
+  const frame = randomFrame();
+  frame.set([0xff, 0xff, 0xff, 0xff, 1, 1], 0);
+  const flow = (bits: number): [Uint32Array, Uint32Array] => {
+    const [key, mask] = [newKey(), newKey()];
+    key[W.IN_PORT] = PORT;
+    mask[W.IN_PORT] = 0xffffffff;
+    mask[W.ETH] = bits;
+    // The first matches the frame, no other does.
+    key[W.ETH] = bits === 0xffffffff ? bits : 0;
+    return [key, mask];
+  };
+  const run = (): bigint => {
+    testRun(kernel.program, frame);
+    // What user space got has been dealt with.
+    const pending = new Uint8Array(PENDING_VALUE.size);
+    lookupElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), pending);
+    pending.copyWithin(PENDING_VALUE.done, PENDING_VALUE.put, PENDING_VALUE.put + 4);
+    updateElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), pending);
+    return kernel.stats(0)!.packets;
+  };
+  const first = kernel.program;
+  assert.equal(kernel.put(1, ...flow(1), []), undefined);
+  const one = kernel.settled();
+  assert.equal(kernel.program, first, 'it is under way');
+  assert.equal(kernel.put(0, ...flow(0xffffffff), []), undefined);
+  // Its map must outlive the load that names it.
+  kernel.delete(1);
+  await one;
+  const second = kernel.program;
+  assert.notEqual(second, first);
+  assert.equal(run(), 0n, 'the running program does not know the mask');
+  await kernel.settled();
+  assert.notEqual(kernel.program, second);
+  assert.equal(run(), 1n);
+  assert.equal(run(), 2n);
+  // One that is loaded at once makes the one under way worthless.
+  assert.equal(kernel.put(2, ...flow(2), []), undefined);
+  const late = kernel.settled();
+  kernel.reload();
+  const [third, count] = [kernel.program, put.length];
+  await late;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(kernel.program, third);
+  assert.equal(put.length, count);
+  assert.equal(run(), 3n);
+  kernel.close();
+  for (const fd of opened.splice(0)) closeObject(fd);
+});
+
 test('a program that would be too large goes without the least used masks', () => {
   const maps = new Map<string, number>();
   for (const spec of fixedMaps(1 << 20)) {

@@ -8,21 +8,21 @@ import { HELD_ALWAYS } from './flow-order.ts';
 const MOST_MS = 150;
 const ALWAYS = HELD_ALWAYS | 0;
 
-/** A flow here: the place of its record, and its port, 0 when frames may come from several. */
+/** A flow here: the place of its record, -1 once it is gone, and its port, 0 when frames may come from several. */
 interface HeldFlow {
   record: number;
   port: number;
 }
 
-export class FlowHolds {
+export class FlowHolds<F extends HeldFlow> {
   readonly #words: Int32Array;
   readonly #pending: Memory;
   /** Held until the next program. */
-  #waiting: HeldFlow[] = [];
+  #waiting: F[] = [];
   /** Released into the program's care, in this interval, the last, and the one before. */
-  #young: HeldFlow[] = [];
-  #older: HeldFlow[] = [];
-  #oldest: HeldFlow[] = [];
+  #young: F[] = [];
+  #older: F[] = [];
+  #oldest: F[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** `records` is the mapped map of them, `pendingFd` that of the ports' shares. */
@@ -31,29 +31,35 @@ export class FlowHolds {
     this.#pending = mapMemory(Math.max(4096, MAX_PORTS * PENDING_VALUE.size), pendingFd, true, 0);
   }
 
-  #at(flow: HeldFlow): number {
+  #at(flow: F): number {
     return (flow.record * FLOW_RECORD.size + FLOW_RECORD.held) / 4;
   }
 
   /** Before the flow's entry can be seen. */
-  begin(flow: HeldFlow): void {
+  begin(flow: F): void {
     if (flow.port === 0 || flow.port >= MAX_PORTS) return;
     Atomics.store(this.#words, this.#at(flow), ALWAYS);
     this.#waiting.push(flow);
   }
 
   /** A flow that a predecessor's program carries on with: none of its frames is in user space. */
-  free(flow: HeldFlow): void {
+  free(flow: F): void {
     Atomics.store(this.#words, this.#at(flow), 0);
   }
 
-  /** The program that runs knows all flows. */
-  releaseAll(): void {
-    for (const flow of this.#waiting) this.#release(flow);
+  /** The running program can do all that these flows want. */
+  release(isRunning: (flow: F) => boolean): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
     this.#waiting = [];
+    for (const flow of waiting) {
+      if (isRunning(flow)) this.#release(flow);
+      else if (flow.record >= 0) this.#waiting.push(flow);
+    }
   }
 
-  #release(flow: HeldFlow): void {
+  #release(flow: F): void {
+    if (flow.record < 0) return;
     const at = (flow.port * PENDING_VALUE.size) / 4;
     const { words } = this.#pending;
     const put = words[at + PENDING_VALUE.put / 4]! | 0;
@@ -75,7 +81,8 @@ export class FlowHolds {
     if (this.#older.length + this.#oldest.length > 0) this.#timer = setTimeout(() => this.#grow(), MOST_MS);
   }
 
-  #end(flow: HeldFlow): void {
+  #end(flow: F): void {
+    if (flow.record < 0) return;
     const at = this.#at(flow);
     for (let held = Atomics.load(this.#words, at); held !== 0 && held !== ALWAYS; ) {
       const found = Atomics.compareExchange(this.#words, at, held, 0);

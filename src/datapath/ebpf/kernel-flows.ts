@@ -10,7 +10,8 @@
 //   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
+import type { Program } from '../../bpf/instructions.ts';
+import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { areSurelySame, type DpAction } from '../datapath.ts';
@@ -20,56 +21,24 @@ import { packMatch } from '../userspace/flow-table.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { shapeActions } from './compiler/action-cutter.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './compiler/action-shape.ts';
-import { isInRecord } from './compiler/hint-program.ts';
 import { ACTIONS_VALUE, FLOW_VALUE, maskMap } from './compiler/map-layout.ts';
-import { compileProgram, MAX_MASKS, type MaskSpec } from './compiler/program.ts';
+import { compileProgram, MAX_MASKS } from './compiler/program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
 import { FlowRecords } from './flow-records.ts';
-import { KeySlab } from './key-slab.ts';
-import { idleMask, isWorthReordering, type MaskUse } from './mask-order.ts';
+import { type Installed, leaveMask, type Mask, newMask, nextMaskNumber } from './kernel-mask.ts';
+import { idleMask, isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
+import { RunningProgram } from './running-program.ts';
 
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
 /** How long a program that the kernel refused keeps others of its size from being tried. */
 const LIMIT_MS = 60_000;
-const MOST_MASK_NUMBER = 0xffff;
 
 const NONE: readonly CounterPlace[] = [];
-
-interface Mask extends MaskSpec, MaskUse {
-  name: string;
-  number: number;
-  /** Whether the keys stand in the flows' records too. */
-  isInRecord: boolean;
-  fd: number;
-  /** Those that the kernel carries. */
-  flows: Installed[];
-  /** Of its flows, those that user space has among them. */
-  keys: KeySlab;
-  hits: number;
-  hitsBefore: number;
-}
-
-interface Installed {
-  id: number;
-  mask: Mask;
-  /** Place of its key in the mask's. */
-  key: number;
-  /** Place among the mask's flows, while the kernel carries it. */
-  place: number;
-  /** Place of its record. */
-  record: number;
-  /** Undefined while user space has the flow: the counters are kept. */
-  actions: PooledActions | undefined;
-  /** What a predecessor's programs count for it, until that is added to its own counters. */
-  former: readonly CounterPlace[];
-  /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
-  port: number;
-}
 
 interface Plan extends FlowPlan {
   mask: Mask;
@@ -84,21 +53,23 @@ export class KernelFlows {
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
   readonly #meter: (meter: number) => number | undefined;
-  readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
-  readonly #holds: FlowHolds;
+  readonly #holds: FlowHolds<Installed>;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
-  #program: number;
+  readonly #running: RunningProgram;
   #hasTunnels = false;
   #vlanLimit = 1;
   /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
   onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
-  /** Programs loaded so far. */
-  programCount = 0;
   /** Masks in the order of the running program. */
   #order: readonly Mask[] = [];
+  /** Numbers of the shapes that it knows. */
+  #shapes: ReadonlySet<number> = new Set();
+  /** Who waits for the next program, and who for the one under way. */
+  #waiting: (() => void)[] = [];
+  #served: (() => void)[] = [];
   #maskLimit = MAX_MASKS;
   /** After which a mask may be called idle. */
   readonly #idleMs: number;
@@ -140,14 +111,12 @@ export class KernelFlows {
     this.#store = store;
     this.#isTunnel = isTunnel;
     this.#device = device;
-    this.#onProgram = onProgram;
     this.#actions = new ActionPool(
       (list) => this.#storeActions(list),
       () => this.#reloadSoon(),
       (token, actions) => this.onList(token, actions),
     );
-    this.#program = this.#load([]);
-    this.#publish();
+    this.#running = new RunningProgram(maps, this.#compile([]), onProgram);
     this.#records = new FlowRecords(maps.get('records')!);
     this.#holds = new FlowHolds(this.#records.memory, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
@@ -156,7 +125,7 @@ export class KernelFlows {
 
   /** The running program. */
   get program(): number {
-    return this.#program;
+    return this.#running.fd;
   }
 
   /** Whether there are tunnel ports, which cost each frame a little. */
@@ -174,19 +143,13 @@ export class KernelFlows {
     this.reload();
   }
 
-  /** Other programs jump to the running one. */
-  #publish(): void {
-    this.#index[0] = this.#program;
-    updateElement(this.#maps.get('programs')!, new Uint8Array(4), new Uint8Array(this.#index.buffer));
+  /** Programs loaded so far. */
+  get programCount(): number {
+    return this.#running.count;
   }
 
-  #load(masks: readonly Mask[]): number {
-    const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
-    const fd = loadProgram(program, this.#maps, 'weft_datapath');
-    this.programCount++;
-    log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
-    return fd;
+  #compile(masks: readonly Mask[]): Program {
+    return compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
   }
 
   #storeActions({ index, shape, params }: PooledActions): void {
@@ -339,7 +302,7 @@ export class KernelFlows {
       leaveMask(flow);
     }
     this.#batched.length = 0;
-    if (this.#reload === undefined) this.#holds.releaseAll();
+    this.#holds.release((flow) => this.#isRunning(flow));
   }
 
   /** The frames of a flow go to user space from now on. */
@@ -366,32 +329,11 @@ export class KernelFlows {
     const fd = createMap(maskMap(map, words.length));
     this.#maps.set(map, fd);
     this.#store?.pinMask(fd, map, words, masks);
-    const number = this.#maskNumber();
-    const mask = {
-      name,
-      number,
-      map,
-      words,
-      masks,
-      isInRecord: isInRecord({ number, map, words, masks }),
-      fd,
-      flows: [],
-      keys: new KeySlab(words.length * 4),
-      hits: 0,
-      hitsBefore: 0,
-      busyMs: performance.now(),
-    };
+    this.#lastMaskNumber = nextMaskNumber(this.#lastMaskNumber, [...this.#masks.values(), ...this.#order]);
+    const mask = newMask(name, { number: this.#lastMaskNumber, map, words, masks }, fd);
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
-  }
-
-  /** One that no mask has, nor had lately: the running program may know an earlier one. */
-  #maskNumber(): number {
-    const used = new Set([...this.#masks.values(), ...this.#order].map(({ number }) => number));
-    do this.#lastMaskNumber = (this.#lastMaskNumber % MOST_MASK_NUMBER) + 1;
-    while (used.has(this.#lastMaskNumber));
-    return this.#lastMaskNumber;
   }
 
   #dropMask(mask: Mask): void {
@@ -399,7 +341,7 @@ export class KernelFlows {
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
-    closeObject(mask.fd);
+    this.#running.closeMap(mask.fd);
     this.#store?.unpinMask(mask.map);
   }
 
@@ -422,46 +364,92 @@ export class KernelFlows {
     for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0) this.#dropMask(mask);
   }
 
+  /** Whether the running program can do all that a flow wants. */
+  #isRunning({ mask, actions }: Installed): boolean {
+    const knows = ({ shape, children }: PooledActions): boolean =>
+      (shape === undefined || this.#shapes.has(shape.number)) && children.every(knows);
+    // Of a flow that user space has there is nothing to wait for.
+    return actions === undefined || (this.#order.includes(mask) && knows(actions));
+  }
+
   #reloadSoon(): void {
-    this.#reload ??= setTimeout(() => this.reload(), RELOAD_MS);
+    this.#reload ??= setTimeout(() => this.#reloadAside(), RELOAD_MS);
   }
 
   /** Does now what would be done soon. */
   reloadNow(): void {
     this.commit();
-    if (this.#reload !== undefined) this.reload();
+    if (this.#reload !== undefined || this.#running.isChanging) this.reload();
   }
 
-  /** Puts a program for the present masks and shapes in the place of the running one. */
-  reload(): void {
+  /** Resolves when the running program knows all that has been put so far. */
+  settled(): Promise<void> {
+    this.commit();
+    if (this.#reload === undefined && !this.#running.isChanging) return Promise.resolve();
+    return new Promise((resolve) => {
+      if (this.#reload === undefined) {
+        this.#served.push(resolve);
+        return;
+      }
+      this.#waiting.push(resolve);
+      this.#reloadAside();
+    });
+  }
+
+  #prepare(): { masks: Mask[]; shapes: Set<number> } {
     this.commit();
     clearTimeout(this.#reload);
     this.#reload = undefined;
     this.#dropEmptyMasks();
     this.#actions.prune();
-    for (;;) {
-      const masks = this.#ordered();
-      let next: number;
-      try {
-        next = this.#load(masks);
-      } catch (error) {
-        log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
-        if (masks.length === 0) return;
-        // The least used stand last.
-        this.#maskLimit = masks.length >> 1;
-        this.#limitEndsMs = performance.now() + LIMIT_MS;
-        for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
-        this.#actions.prune();
-        continue;
-      }
-      this.#onProgram(next);
-      this.#holds.releaseAll();
-      closeObject(this.#program);
-      this.#program = next;
-      this.#order = masks;
-      this.#publish();
+    return { masks: this.#ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
+  }
+
+  /** Puts a program for the present masks and shapes in the place of the running one, while this thread goes on. */
+  #reloadAside(): void {
+    if (this.#running.isChanging) {
+      // One after the other: what is under way would never come to an end.
+      clearTimeout(this.#reload);
+      this.#reload = setTimeout(() => this.#reloadAside(), RELOAD_MS);
       return;
     }
+    const next = this.#prepare();
+    this.#served = this.#waiting;
+    this.#waiting = [];
+    this.#running.replaceAside(this.#compile(next.masks), (isReplaced) => {
+      if (isReplaced) this.#adopt(next.masks, next.shapes);
+      else this.reload();
+    });
+  }
+
+  /** The same at once. A program that the kernel refuses is made smaller. */
+  reload(): void {
+    for (;;) {
+      const { masks, shapes } = this.#prepare();
+      this.#served.push(...this.#waiting.splice(0));
+      try {
+        this.#running.replace(this.#compile(masks));
+      } catch (error) {
+        log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
+        if (masks.length > 0) {
+          // The least used stand last.
+          this.#maskLimit = masks.length >> 1;
+          this.#limitEndsMs = performance.now() + LIMIT_MS;
+          for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+          continue;
+        }
+      }
+      this.#adopt(masks, shapes);
+      return;
+    }
+  }
+
+  /** The running program knows these. */
+  #adopt(masks: readonly Mask[], shapes: ReadonlySet<number>): void {
+    this.#order = masks;
+    this.#shapes = shapes;
+    this.#holds.release((flow) => this.#isRunning(flow));
+    for (const resolve of this.#served.splice(0)) resolve();
   }
 
   /** Masks, those with the most hits in the last interval first. */
@@ -480,7 +468,7 @@ export class KernelFlows {
       mask.hitsBefore = hits;
       if (mask.flows.length === 0) empty++;
     }
-    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.reload();
+    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
   }
 
   delete(id: number): void {
@@ -491,9 +479,10 @@ export class KernelFlows {
     this.#flows.delete(id);
   }
 
-  #forget({ mask, key, record }: Installed): void {
-    mask.keys.give(key);
-    this.#records.give(record);
+  #forget(flow: Installed): void {
+    flow.mask.keys.give(flow.key);
+    this.#records.give(flow.record);
+    flow.record = -1;
   }
 
   clear(): void {
@@ -575,7 +564,8 @@ export class KernelFlows {
     clearInterval(this.#reorder);
     this.#holds.close();
     this.#batch.close();
-    closeObject(this.#program);
+    this.#running.close();
+    for (const resolve of [...this.#served.splice(0), ...this.#waiting.splice(0)]) resolve();
     this.#records.close();
     for (const { fd, map } of this.#masks.values()) {
       closeObject(fd);
@@ -584,12 +574,4 @@ export class KernelFlows {
     this.#masks.clear();
     this.#flows.clear();
   }
-}
-
-/** The last of the mask's flows takes its place. */
-function leaveMask({ mask: { flows }, place }: Installed): void {
-  const last = flows.pop()!;
-  if (place === flows.length) return;
-  flows[place] = last;
-  last.place = place;
 }
