@@ -41,6 +41,8 @@ export interface MapSpec {
   valueSize: number;
   maxEntries: number;
   flags?: number;
+  /** The first element of an array, which is zeros otherwise. */
+  first?: Uint8Array;
 }
 
 // The attribute block and everything that it points to live in one mapping, because pointers inside it must not move.
@@ -91,6 +93,7 @@ export function createMap(spec: MapSpec): number {
     setName(attr, 28, spec.name);
   });
   if (fd < 0) fail('bpf(BPF_MAP_CREATE)', spec.name);
+  if (spec.first !== undefined) updateElement(fd, new Uint8Array(spec.keySize), spec.first);
   return fd;
 }
 

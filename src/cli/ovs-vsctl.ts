@@ -105,11 +105,11 @@ async function runOnce(idl: Replica, line: CommandLine, called: string): Promise
   if (schema === undefined) return undefined;
   const txn = idl.begin();
   const ctx = new Context(schema, txn, line.isDryRun);
-  ctx.isAlone = line.commands.length === 1;
   const root = ctx.root();
   const outputs: Output[] = [];
   try {
-    for (const { spec, invocation } of line.commands) {
+    for (const [at, { spec, invocation }] of line.commands.entries()) {
+      ctx.isLast = at === line.commands.length - 1;
       ctx.output = { text: '', tables: [] };
       outputs.push(ctx.output);
       spec.run(ctx, invocation);

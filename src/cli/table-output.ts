@@ -178,9 +178,12 @@ function escapeHtml(text: string): string {
 }
 
 function htmlCell(text: string, column: string | undefined, tag: string): string {
-  const attribute = column === '_uuid' ? 'name="' : 'href="#';
   const escaped = escapeHtml(text);
-  return `    <${tag}>${tag === 'th' ? escaped : escaped.replace(uuidPattern, (uuid) => `<a ${attribute}${uuid}">${uuid.slice(0, 8)}</a>`)}</${tag}>\n`;
+  let content = escaped;
+  // A row's own UUID is what others refer to, whatever the cell makes of it.
+  if (tag === 'td' && column === '_uuid') content = `<a name="${escaped}">${escapeHtml(text.slice(0, 8))}</a>`;
+  else if (tag === 'td') content = escaped.replace(uuidPattern, (uuid) => `<a href="#${uuid}">${uuid.slice(0, 8)}</a>`);
+  return `    <${tag}>${content}</${tag}>\n`;
 }
 
 function formatHtml(table: OutputTable, rows: string[][], style: TableStyle): string {

@@ -56,8 +56,10 @@ export interface FieldRow {
   alias?: string;
   /** Bits that may be nonzero. */
   bits: number;
-  /** Bits that parts of the field may name, where that is more: those above are always 0. */
+  /** Bits that parts of the field may name, where that is another number: of those that there are not more than `bits`, which are always 0. */
   partBits?: number;
+  /** Bits that a mask may have set, where that is more: nothing is ever in those above. */
+  maskBits?: number;
   /** Bytes of the value in an NXM or OXM entry. */
   wireBytes: number;
   /** Bit offset of the value in the key. */
@@ -123,7 +125,7 @@ const rows: FieldRow[] = [
   { name: 'tun_gbp_id', bits: 16, wireBytes: 2, at: w(W.TUN_GBP), format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 38, label: 'NXM_NX_TUN_GBP_ID' }] },
   { name: 'tun_gbp_flags', bits: 8, wireBytes: 1, at: w(W.TUN_GBP) + 16, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 39, label: 'NXM_NX_TUN_GBP_FLAGS' }] },
   { name: 'tun_erspan_ver', bits: 4, wireBytes: 1, at: w(W.TUN_GBP) + 24 + 4, format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 12, label: 'NXOXM_ET_ERSPAN_VER' }] },
-  { name: 'tun_erspan_idx', bits: 20, wireBytes: 4, at: w(W.TUN_ERSPAN_IDX) + 12, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 11, label: 'NXOXM_ET_ERSPAN_IDX' }] },
+  { name: 'tun_erspan_idx', bits: 32, partBits: 20, wireBytes: 4, at: w(W.TUN_ERSPAN_IDX), format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 11, label: 'NXOXM_ET_ERSPAN_IDX' }] },
   { name: 'tun_erspan_dir', bits: 1, wireBytes: 1, at: w(W.TUN_EXTRA) + 7, format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 13, label: 'NXOXM_ET_ERSPAN_DIR' }] },
   { name: 'tun_erspan_hwid', bits: 6, wireBytes: 1, at: w(W.TUN_EXTRA) + 10, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 14, label: 'NXOXM_ET_ERSPAN_HWID' }] },
   { name: 'tun_gtpu_flags', bits: 8, wireBytes: 1, at: w(W.TUN_EXTRA) + 16, format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxoxm', num: 15, label: 'NXOXM_ET_GTPU_FLAGS' }] },
@@ -165,7 +167,7 @@ const rows: FieldRow[] = [
   { name: 'ip_dst', alias: 'nw_dst', bits: 32, wireBytes: 4, at: w(W.NW_DST), format: 'ipv4', maskable: true, prereq: 'ipv4', writable: true, codes: [{ cls: 'oxm', num: 12, label: 'OXM_OF_IPV4_DST', since: '1.2' }, { cls: 'nxm0', num: 8, label: 'NXM_OF_IP_DST' }] },
   { name: 'ipv6_src', bits: 128, wireBytes: 16, at: w(W.IPV6_SRC), format: 'ipv6', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 26, label: 'OXM_OF_IPV6_SRC', since: '1.2' }, { cls: 'nxm1', num: 19, label: 'NXM_NX_IPV6_SRC' }] },
   { name: 'ipv6_dst', bits: 128, wireBytes: 16, at: w(W.IPV6_DST), format: 'ipv6', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 27, label: 'OXM_OF_IPV6_DST', since: '1.2' }, { cls: 'nxm1', num: 20, label: 'NXM_NX_IPV6_DST' }] },
-  { name: 'ipv6_label', bits: 20, wireBytes: 4, at: w(W.IPV6_LABEL) + 12, format: 'hex', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 28, label: 'OXM_OF_IPV6_FLABEL', since: '1.2' }, { cls: 'nxm1', num: 27, label: 'NXM_NX_IPV6_LABEL' }] },
+  { name: 'ipv6_label', bits: 20, maskBits: 32, wireBytes: 4, at: w(W.IPV6_LABEL) + 12, format: 'hex', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 28, label: 'OXM_OF_IPV6_FLABEL', since: '1.2' }, { cls: 'nxm1', num: 27, label: 'NXM_NX_IPV6_LABEL' }] },
   { name: 'nw_proto', alias: 'ip_proto', bits: 8, wireBytes: 1, at: w(W.TYPE) + 24, format: 'decimal', maskable: false, prereq: 'ip', writable: false, codes: [{ cls: 'oxm', num: 10, label: 'OXM_OF_IP_PROTO', since: '1.2' }, { cls: 'nxm0', num: 6, label: 'NXM_OF_IP_PROTO' }] },
   { name: 'nw_ttl', bits: 8, wireBytes: 1, at: w(W.TOS) + 8, format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'nxm1', num: 29, label: 'NXM_NX_IP_TTL' }] },
   { name: 'ip_frag', alias: 'nw_frag', bits: 2, wireBytes: 1, at: w(W.TYPE) + 16 + 6, format: 'frag', maskable: true, prereq: 'ip', writable: false, codes: [{ cls: 'nxm1', num: 26, label: 'NXM_NX_IP_FRAG' }] },
@@ -231,6 +233,9 @@ export const fieldNamed = (name: string): Field | undefined => byName.get(name);
 
 /** How many bits a field has for those who name parts of it. */
 export const partBits = (field: Field): number => field.partBits ?? field.bits;
+
+/** Bits that a mask of the field may have set. */
+export const maskBits = (field: Field): number => field.maskBits ?? field.bits;
 
 /** The field of that name; a mistake in our own code when there is none. */
 export function mustField(name: string): Field {

@@ -32,6 +32,7 @@ export interface Libc {
   write(fd: number, buffer: Uint8Array, size: number): number;
   readAt(fd: number, address: number, size: number): number;
   writeAt(fd: number, address: number, size: number): number;
+  fdatasync(fd: number): number;
   pwriteAt(fd: number, address: number, size: number, offset: number): number;
   writevAt(fd: number, vectors: number, count: number): number;
   fcntl(fd: number, command: number, argument: Uint8Array): number;
@@ -114,6 +115,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, 'errno'>, readonly [symbol
   write: ['write', 'int64', 'int', 'void *', 'uint64'],
   readAt: ['read', 'int64', 'int', 'uint64', 'uint64'],
   writeAt: ['write', 'int64', 'int', 'uint64', 'uint64'],
+  fdatasync: ['fdatasync', 'int', 'int'],
   pwriteAt: ['pwrite64', 'int64', 'int', 'uint64', 'uint64', 'int64'],
   writevAt: ['writev', 'int64', 'int', 'uint64', 'int'],
   fcntl: ['fcntl', 'int', 'int', 'int', 'void *'],

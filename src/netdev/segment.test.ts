@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fold, sumBytes } from '../wire/checksum.ts';
+import { crc32c, fold, sumBytes } from '../wire/checksum.ts';
 import { GSO, Packet } from './packet.ts';
 import {
   completeChecksum,
@@ -12,6 +12,7 @@ import {
   recognizePartialChecksum,
   writePieceHeader,
 } from './segment.ts';
+import { readVirtioHeader } from './virtio-header.ts';
 
 /** A TCP frame over IPv4 with a partial checksum. */
 function superSegment(payload: Uint8Array, tagged: boolean): Packet {
@@ -133,4 +134,21 @@ test('a partial checksum is recognised without virtio_net_hdr, a whole one is le
       if (packet.csumStart !== 0) assert.ok(packet.csumStart + packet.csumOffset + 2 <= frame.length);
     }),
   );
+});
+
+test('the checksum that SCTP left to the device is there before the frame goes on', () => {
+  const frame = Uint8Array.from({ length: 80 }, (_, i) => i);
+  frame.fill(0, 42, 46);
+  const expected = frame.slice();
+  new DataView(expected.buffer).setUint32(42, crc32c(frame, 34, 46), true);
+  const packet = new Packet(frame, 0);
+  packet.point(frame, 0, 0, frame.length);
+  // NEEDS_CSUM from byte 34, at 8 from there.
+  readVirtioHeader(Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 8, 0), 0, packet);
+  assert.deepEqual(packet.bytes, expected);
+  assert.equal(packet.csumStart, 0);
+  // Not where there is no room for it.
+  packet.point(frame, 0, 0, 44);
+  readVirtioHeader(Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 8, 0), 0, packet);
+  assert.deepEqual(packet.bytes, expected);
 });

@@ -5,7 +5,7 @@
 //      where it is. So a piece is (header bytes, payload window), sent as two vectors.
 //
 // A frame with a partial checksum and no segments is the case of one piece. Facts: RFC 9293 section 3.1, RFC 768, RFC 8200 section 8.1.
-import { fold, sumBytes } from '../wire/checksum.ts';
+import { crc32c, fold, sumBytes } from '../wire/checksum.ts';
 import { GSO, type Packet } from './packet.ts';
 
 /** How a frame falls into pieces; reused, filled by `planSegments`. */
@@ -122,6 +122,20 @@ export function writePieceHeader(plan: SegmentPlan, packet: Packet, index: numbe
   sum = sumBytes(bytes, start + pieceStart(plan, index), payload, sum);
   const checksum = ~sum & 0xffff;
   put16(out, checksumAt, checksum === 0 && !isTcp ? 0xffff : checksum);
+}
+
+/** Where SCTP has its checksum, and no other protocol that devices make checksums of. */
+export const SCTP_CHECKSUM = 8;
+
+/**
+ * Completes the checksum that a host's SCTP left to its device: a CRC-32c (RFC 9260 section 6.8), which virtio_net_hdr cannot ask for, so
+ * that it has to be there before the packet goes on. `l4` is the offset of the SCTP header in the frame.
+ */
+export function completeSctp({ bytes, start, length }: Packet, l4: number): void {
+  if (l4 + 12 > length) return;
+  const at = start + l4;
+  const crc = crc32c(bytes, at, length - l4, at + SCTP_CHECKSUM);
+  for (let i = 0; i < 4; i++) bytes[at + SCTP_CHECKSUM + i] = crc >>> (8 * i);
 }
 
 /** Completes a partial checksum of any protocol in place: the sum from csumStart on, which includes the pseudo header's. */

@@ -1,5 +1,6 @@
 // The 10 bytes of virtio_net_hdr, little-endian (virtio 1.2 section 5.1.6): flags, gso type, header length, gso size, checksum start and offset.
 import type { Packet } from './packet.ts';
+import { completeSctp, SCTP_CHECKSUM } from './segment.ts';
 
 export const VIRTIO_HEADER_SIZE = 10;
 const NEEDS_CSUM = 1;
@@ -11,6 +12,10 @@ export function readVirtioHeader(bytes: Uint8Array, at: number, packet: Packet):
   if ((bytes[at]! & NEEDS_CSUM) !== 0) {
     packet.csumStart = bytes[at + 6]! | (bytes[at + 7]! << 8);
     packet.csumOffset = bytes[at + 8]! | (bytes[at + 9]! << 8);
+    if (packet.csumOffset === SCTP_CHECKSUM) {
+      completeSctp(packet, packet.csumStart);
+      packet.csumStart = 0;
+    }
   }
 }
 

@@ -212,14 +212,19 @@ function unknown(code: string, version: number, type: number, more = ''): never 
   throw new PeerError(code, text);
 }
 
+const OFPT_ECHO_REPLY = 3;
+
+/** Hello, error and echo are the same in all versions, those to come included. */
+export const isOfAllVersions = (type: number): boolean => type <= OFPT_ECHO_REPLY;
+
 /** What message bytes hold by their header, whatever their length. Throws PeerError. */
 export function identifyMessage(bytes: Uint8Array): MessageForm {
   const version = bytes[0] ?? 0;
   const type = bytes[1] ?? 0;
   const map = forms ?? load();
   const size = bytes.length;
-  if (type === 0 && version > 0) return map.get(keyOf('t', Math.min(6, version), 0, 0)) ?? short();
-  // Of versions that there are not nothing is known.
+  if (isOfAllVersions(type) && version > 0) return map.get(keyOf('t', Math.min(6, version), type, 0)) ?? short();
+  // Of versions that there are not nothing else is known.
   const isKnown = version >= 1 && version <= 6;
   const find = (cls: PlaceClass, number: number): MessageForm | undefined =>
     isKnown && number <= 0xffff ? map.get(keyOf(cls, version, type, number)) : undefined;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { crc32c, fold, sumBytes, updateChecksum, updatePartialSum } from './checksum.ts';
+import { crc32c, fold, shiftCrc32c, sumBytes, updateChecksum, updatePartialSum } from './checksum.ts';
 
 const plain = (bytes: Uint8Array): number => {
   let total = 0;
@@ -37,4 +37,15 @@ test('an incremental update is a recomputation', () => {
 test('CRC-32c of RFC 3720 appendix B.4', () => {
   assert.equal(crc32c(new Uint8Array(32), 0, 32), 0x8a9136aa);
   assert.equal(crc32c(new Uint8Array(32).fill(0xff), 0, 32), 0x62a8ab43);
+});
+
+test('the difference of two CRC-32c follows from the changed word and its distance to the end', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 4, maxLength: 3000 }), fc.nat(), fc.integer(), (bytes, place, change) => {
+      const at = place % (bytes.length - 3);
+      const before = crc32c(bytes, 0, bytes.length);
+      for (let i = 0; i < 4; i++) bytes[at + i]! ^= change >>> (8 * i);
+      assert.equal((before ^ shiftCrc32c(change, bytes.length - at)) >>> 0, crc32c(bytes, 0, bytes.length));
+    }),
+  );
 });

@@ -68,3 +68,33 @@ export function crc32c(bytes: Uint8Array, at: number, length: number, hole = -1)
   }
   return (crc ^ 0xffffffff) >>> 0;
 }
+
+/** Bits of a length that `CRC32C_SHIFTS` knows. */
+export const CRC32C_LENGTH_BITS = 16;
+
+/**
+ * What zeros behind a difference make of its CRC-32c: for each bit of their number, most of it last, and each of the 8 nibbles of a 32-bit
+ * word, lowest first, the 16 values to be combined by exclusive or. A CRC is linear: two messages of one length that differ by a word `w`,
+ * `length` bytes before the end, have CRCs that differ by `shiftCrc32c(w, length)`.
+ */
+export const CRC32C_SHIFTS: Uint32Array = new Uint32Array(CRC32C_LENGTH_BITS * 128);
+for (let bit = 0; bit < CRC32C_LENGTH_BITS; bit++) {
+  for (let at = 0; at < 128; at++) {
+    const word = (at & 15) << ((at >> 4) * 4);
+    // Twice as far is as far, and as far again.
+    CRC32C_SHIFTS[bit * 128 + at] = bit === 0 ? crcTable[word & 255]! ^ (word >>> 8) : shiftOnce(shiftOnce(word, bit - 1), bit - 1);
+  }
+}
+
+function shiftOnce(word: number, bit: number): number {
+  let shifted = 0;
+  for (let nibble = 0; nibble < 8; nibble++) shifted ^= CRC32C_SHIFTS[bit * 128 + nibble * 16 + ((word >>> (nibble * 4)) & 15)]!;
+  return shifted;
+}
+
+/** The difference of two CRC-32c, of messages that differ by `word` (its first byte lowest), which begins `length` bytes before their end. */
+export function shiftCrc32c(word: number, length: number): number {
+  let shifted = word;
+  for (let bit = 0; bit < CRC32C_LENGTH_BITS; bit++) if (((length >>> bit) & 1) !== 0) shifted = shiftOnce(shifted, bit);
+  return shifted >>> 0;
+}

@@ -189,6 +189,7 @@ function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
   }
   if (proto === 6 && type !== 0x0806) list.push(set('tcp', triple(W.TP, profile.ports)));
   if (proto === 17 && type !== 0x0806) list.push(set('udp', triple(W.TP, profile.ports)));
+  if (proto === 132 && type !== 0x0806) list.push(set('sctp', triple(W.TP, profile.ports)));
   return list;
 }
 

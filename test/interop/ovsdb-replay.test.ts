@@ -1,8 +1,9 @@
-// --record and --replay: what Debian's ovsdb-server and ovsdb-client recorded ours run from, what ours recorded both run from (the server's, ours alone),
-// with the same rows, UUIDs and output; and what is said of a folder that is not there.
+// --record and --replay: what Debian's ovsdb-server and ovsdb-client recorded and what ours recorded both run from, with the same rows, UUIDs and output;
+// and what is said of a folder that is not there.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -48,7 +49,7 @@ class Place {
   }
 
   /** Runs a server on an empty database while `work` goes on, or until it ends by itself; gives the log of what it did. */
-  async serve(program: string, mode: string, work?: () => void): Promise<string> {
+  async serve(program: string, mode: string, work?: () => void | Promise<void>): Promise<string> {
     rmSync(`${this.dir}/db`, { force: true });
     execFileSync('/usr/bin/ovsdb-tool', ['create', `${this.dir}/db`, `${this.dir}/schema`]);
     const args = [
@@ -63,10 +64,10 @@ class Place {
     try {
       if (work !== undefined) {
         for (let i = 0; i < 400 && !(existsSync(`${this.dir}/s`) && existsSync(`${this.dir}/ctl`)); i++) await sleep(25);
-        work();
+        await work();
         execFileSync('/usr/bin/ovs-appctl', ['-t', `${this.dir}/ctl`, 'exit']);
       }
-      assert.equal(await Promise.race([ended, sleep(30_000, 'never')]), 0, `${program} --${mode} does not end`);
+      assert.equal(await Promise.race([ended, sleep(30_000, 'never', { ref: false })]), 0, `${program} --${mode} does not end`);
       if (mode === 'replay') assert.ok(!existsSync(`${this.dir}/s`), 'a replay listens nowhere');
       // The rows of a record stand in the order of a hash table.
       return execFileSync('/usr/bin/ovsdb-tool', ['-mm', 'show-log', `${this.dir}/db`], { encoding: 'utf8' })
@@ -80,6 +81,17 @@ class Place {
       server.kill('SIGKILL');
       await ended;
     }
+  }
+
+  /** Sends requests at once, and one more; ends when that has been answered. */
+  async say(requests: string): Promise<void> {
+    const socket = createConnection(`${this.dir}/s`, () => socket.write(`${requests}{"id":"end","method":"list_dbs","params":[]}`));
+    let text = '';
+    for await (const bytes of socket.setEncoding('utf8')) {
+      text += bytes as string;
+      if (text.includes('"id":"end"')) break;
+    }
+    socket.destroy();
   }
 
   client(program: string, mode: string, ...args: string[]): string {
@@ -96,17 +108,21 @@ test('what one recorded the other runs from', { skip }, async () => {
       let dump = '';
       const transact = ['transact', place.socket, JSON.stringify(['X', ...(TRANSACTIONS.at(-1) ?? [])])];
       let inserted = '';
-      const log = await place.serve(recorders.server, 'record', () => {
+      const log = await place.serve(recorders.server, 'record', async () => {
         for (const operations of TRANSACTIONS.slice(0, -1))
           place.client(THEIRS.client, '', 'transact', place.socket, JSON.stringify(['X', ...operations]));
+        const insert = (i: number): string => `{"id":${i},"method":"transact","params":["X",{"op":"insert","table":"A","row":{"k":${i}}}]}`;
+        const monitor = '{"id":9,"method":"monitor_cond","params":["X","m",{"A":[{}]}]}';
+        await place.say(`${monitor}${insert(10)}${insert(11)}${insert(12)}`);
+        await place.say(insert(20).repeat(30));
         inserted = place.client(recorders.client, 'record', ...transact);
         dump = place.client(recorders.client, 'record', 'dump', place.socket, 'X');
       });
       assert.match(log, /record 5/);
       assert.match(inserted, /"uuid","[-0-9a-f]{36}"\]\}\]\n0$/);
       const title = `recorded by ${recorders.server}`;
-      assert.equal(await place.serve(OURS.server, 'replay'), log, title);
-      if (recorders === THEIRS) assert.equal(await place.serve(THEIRS.server, 'replay'), log, title);
+      for (const players of [OURS, THEIRS])
+        assert.equal(await place.serve(players.server, 'replay'), log, `${title}, played by ${players.server}`);
       for (const players of [OURS, THEIRS]) {
         assert.equal(place.client(players.client, 'replay', 'dump', place.socket, 'X'), dump, `${title}, played by ${players.client}`);
         assert.equal(place.client(players.client, 'replay', ...transact), inserted, `${title}, played by ${players.client}`);

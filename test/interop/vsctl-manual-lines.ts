@@ -162,6 +162,15 @@ add-zone-tp system zone=3 icmp_first
 add-zone-tp system zone=3 icmp_first=30x
 add-zone-tp system zone=3
 add-zone-tp system zone=21 icmp_first=12x udp_first=+3 udp_single=0x3 udp_multiple=-
+--may-exist add-zone-tp system zone=25 icmp_first=5,udp_first=6
+--may-exist add-zone-tp system zone=25 icmp_first(7)
+--may-exist add-zone-tp system zone=25 ,icmp_first:8
+--may-exist add-zone-tp system zone=25 =8
+--may-exist add-zone-tp system zone=25 icmp_first=4294967295
+--may-exist add-zone-tp system zone=25 icmp_first=4294967297
+--may-exist add-zone-tp system zone=25 icmp_first=9223372036854775808
+--may-exist add-zone-tp system zone=25 icmp_first=-99999999999999999999
+list-zone-tp system
 add-zone-tp system zone=22 icmp_first=7 -- add-zone-tp system zone=23 icmp_first=7
 add-zone-tp system zone=65535 udp_first=1 udp_single=2 udp_multiple=3
 add-zone-tp system zone=65536 udp_first=1
@@ -316,6 +325,13 @@ remove interface p0 options y=2 z
 get interface p0 options
 add interface p0 options a=1 b=2
 add interface p0 options a=3
+add interface p0 options a=4 -- get interface p0 options
+get interface p0 options -- add interface p0 options a=5
+get interface p0 options
+set interface p0 options:a=6 -- add interface p0 options a=7
+get interface p0 options
+add port p0 mac x -- add port p0 mac y -- get port p0 mac
+add port p0 mac x y -- get port p0 mac
 get interface p0 options
 clear interface p0 options
 set Interface p0 ofport_request=1-2
@@ -364,6 +380,8 @@ get Port p0 bond_active_slave
 -f csv -d json --no-headings --columns=name,trunks list Port p0 p1
 -f csv -d bare --columns=name,trunks list Port p0 p1
 -f html -d json --no-headings --columns=name,trunks list Port p0 p1
+-f html -d json --columns=_uuid,name,interfaces list Port p0 p1
+-f html -d bare --columns=_uuid,name,interfaces list Port p0 p1
 -f json -d bare --no-headings --columns=name,trunks list Port p0 p1
 --max-column-width=3 -f table --columns=name,trunks,external_ids list Port p0 p1
 --max-column-width=3 -f table --no-headings --columns=name,trunks,external_ids list Port p0 p1

@@ -45,8 +45,8 @@ export class Context {
   /** Names of ports whose interfaces shall be checked after the switch has applied the change. */
   readonly newPorts = new Set<string>();
   readonly isDryRun: boolean;
-  /** Whether there is one command only. */
-  isAlone = false;
+  /** Whether the command at hand is the last. */
+  isLast = false;
   /** Rows that `create` made, whose UUIDs are known only after the commit. */
   readonly created: { output: Output; uuid: string }[] = [];
   output: Output = { text: '', tables: [] };

@@ -231,13 +231,21 @@ export function add(ctx: Context, invocation: Invocation): void {
   for (const text of invocation.args.slice(3)) {
     const added = parseDatumText(text, unlimited(type), ctx.symbol);
     all = all === undefined ? added : datumUnion(all, added);
-    // A key that the map has keeps its value for the commands that follow; alone in its transaction, `add` is a mutation that replaces it.
-    datum = ctx.isAlone ? datumUnion(added, datum) : datumUnion(datum, added);
+    // A key that the map has keeps its value for the commands that follow; at the end of a transaction `add` is a mutation that replaces it.
+    datum = ctx.isLast ? datumUnion(added, datum) : datumUnion(datum, added);
   }
-  // What this transaction has not touched yet is changed by a mutation, so that others may change it at the same time.
-  if (datum.keys.length > type.max) tooMany(column.name, all ?? datum, datum, type);
+  if (datum.keys.length > type.max) {
+    if (ctx.isLast) tooMany(column.name, all ?? datum, datum, type);
+    refuseCount('add', datum, column, table);
+  }
   ctx.txn.verify(table.name, row.uuid, column.name);
   ctx.txn.setDatum(table.name, row.uuid, column.name, datum);
+}
+
+function refuseCount(operation: 'add' | 'remove', datum: Datum, { name, type }: ColumnSchema, table: TableSchema): never {
+  const what = `${datum.keys.length} ${type.value === undefined ? 'values' : 'pairs'}`;
+  const limit = datum.keys.length < type.min ? `minimum number is ${type.min}` : `maximum number is ${type.max}`;
+  throw new CommandError(`"${operation}" operation would put ${what} in column ${name} of table ${table.name} but the ${limit}`);
 }
 
 /** What the server says of a mutation with more than the column holds, or that leads to more. */
@@ -266,11 +274,7 @@ export function remove(ctx: Context, invocation: Invocation): void {
   const before = row.datum(column.name);
   let datum = before;
   for (const text of invocation.args.slice(3)) datum = withoutText(ctx, datum, text, type);
-  if (datum.keys.length < type.min || datum.keys.length > type.max) {
-    throw new CommandError(
-      `"remove" operation would put ${datum.keys.length} ${type.value === undefined ? 'values' : 'pairs'} in column ${column.name} of table ${table.name} but the ${datum.keys.length < type.min ? `minimum number is ${type.min}` : `maximum number is ${type.max}`}`,
-    );
-  }
+  if (datum.keys.length < type.min || datum.keys.length > type.max) refuseCount('remove', datum, column, table);
   ctx.txn.verify(table.name, row.uuid, column.name);
   ctx.txn.setDatum(table.name, row.uuid, column.name, datum);
 }

@@ -1,5 +1,6 @@
 // Commands on what surrounds bridges: controllers, managers, SSL, fail mode, conntrack zones, auto-attach, and the whole database.
 import { logger } from '../../base/log.ts';
+import { splitKeyValues } from '../../openflow/text/key-value-text.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Atom } from '../../ovsdb/engine/atom.ts';
 import { datumsEqual, makeMap } from '../../ovsdb/engine/datum.ts';
@@ -230,13 +231,20 @@ function zoneId(arg: string): number {
 /** As the reference prints it, whose zones are 64 bits without a sign. */
 const unsigned = (zone: number): string => String(BigInt.asUintN(64, BigInt(zone)));
 
+/** As C's atoi reads it where a long has 64 bits: the nearest of those, and of that the lower 32. */
+function atoi(text: string): number {
+  const digits = /^\s*([-+]?\d+)/.exec(text)?.[1];
+  if (digits === undefined) return 0;
+  const value = BigInt(digits.replace('+', ''));
+  return Number(BigInt.asIntN(32, value > MAX_INTEGER ? MAX_INTEGER : value < MIN_INTEGER ? MIN_INTEGER : value));
+}
+
 /** The policy row with these timeouts: zones that agree share one. The first of two values for a key counts, and none is 0. */
 function timeoutPolicy(ctx: Context, policies: readonly string[]): string {
   const timeouts = new Map<Atom, Atom>();
   for (const policy of policies) {
-    const at = policy.indexOf('=');
-    const key = at < 0 ? policy : policy.slice(0, at);
-    if (!timeouts.has(key)) timeouts.set(key, at < 0 ? 0 : Number.parseInt(policy.slice(at + 1), 10) || 0);
+    const { key, value = '' } = splitKeyValues(policy)[0] ?? { key: '' };
+    if (!timeouts.has(key)) timeouts.set(key, atoi(value));
   }
   const wanted = makeMap([...timeouts]);
   const same = ctx.txn.rows('CT_Timeout_Policy').find((row) => datumsEqual(row.datum('timeouts'), wanted));

@@ -305,7 +305,8 @@ export class FileLog {
     if (!this.#needsSync || this.#fd < 0) return;
     this.#needsSync = false;
     try {
-      fdatasyncSync(this.#fd);
+      // Straight to the kernel, as the write: a lone client waits for this, and whatever else is run through after a sleep is cold.
+      check('fdatasync', libc().fdatasync(this.#fd));
     } catch (error) {
       // The kernel may have dropped what it could not write: nothing later can be promised either.
       this.fault = `${this.path}: fsync failed (${strerror(systemErrno(error))})`;

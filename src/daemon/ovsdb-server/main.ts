@@ -79,6 +79,8 @@ export class OvsdbDaemon {
     this.#isDiff = isDiff;
     this.server = new OvsdbServer(realClock, {
       atTurnEnd: (fn) => socketPoll().defer(fn),
+      // What is drawn at random and opened comes in the reference's order, so that it can run from our records.
+      describesLate: true,
       convert: (name, schema) => this.convert(name, schema),
       sync: () => {
         for (const file of this.files.values()) file.sync();
@@ -328,14 +330,16 @@ async function start(context: DaemonContext): Promise<void> {
   if (keyFaults !== '') context.fatal(keyFaults, 'ovsdb_server');
   daemon.reportKeyFaults();
   daemon.refreshKeys();
+  registerDatabaseCommands(context.unixctl, daemon, () => void context.exit());
+  context.onExit(registerDiagnosticCommands(context.unixctl, daemon));
   for (const { name, value = '' } of context.options) {
     if (name !== 'remote') continue;
     const fault = await daemon.addRemote(value);
     // A remote that cannot listen yet is tried again; one that makes no sense is the end.
     if (fault !== '' && value.startsWith('db:')) context.fatal(`${fault}\n`, 'ovsdb_server');
   }
-  registerDatabaseCommands(context.unixctl, daemon, () => void context.exit());
-  context.onExit(registerDiagnosticCommands(context.unixctl, daemon));
+  await context.openControl();
+  daemon.server.describe();
   const timer = setInterval(() => daemon.writeStatus(), STATUS_INTERVAL_MS);
   context.onExit(() => clearInterval(timer));
   context.ready();
@@ -356,7 +360,7 @@ async function start(context: DaemonContext): Promise<void> {
 
 /** Runs the daemon. */
 export function main(argv: string[]): Promise<number | undefined> {
-  return runDaemon({ program: PROGRAM, options: OPTIONS, usage, start }, argv);
+  return runDaemon({ program: PROGRAM, options: OPTIONS, usage, opensControl: true, start }, argv);
 }
 
 function isSameFile(a: string, b: string): boolean {

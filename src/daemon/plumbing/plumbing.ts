@@ -34,6 +34,8 @@ export interface DaemonSpec {
   /** Usage of the `exit` command and its number of arguments, e.g. `[--cleanup]` and 1. */
   exitUsage?: string;
   exitArgs?: number;
+  /** The control socket comes when `start` asks for it with `openControl`, not before. */
+  opensControl?: boolean;
   /** Capabilities that the daemon keeps when it becomes another user, beside what all keep. */
   capabilities?: readonly number[];
   start(context: DaemonContext): void | Promise<void>;
@@ -54,6 +56,8 @@ export interface DaemonContext {
   readonly operands: readonly string[];
   readonly unixctl: UnixctlServer;
   readonly log: LogOutput;
+  /** Opens the control socket, for a daemon that has things to do before; a socket that cannot be is the end. */
+  openControl(): Promise<void>;
   /** Says that the daemon serves; to be called once. */
   ready(): void;
   /** Calls `fn` before the process ends in order. */
@@ -166,6 +170,18 @@ async function serve(
     throw new FatalError(message);
   };
 
+  const openControl = async (): Promise<void> => {
+    if (settings.unixctl === 'none') return;
+    const socket = settings.unixctl === undefined ? `${runDir()}/${program}.${process.pid}.ctl` : inRunDir(settings.unixctl);
+    try {
+      await unixctl.listen(socket);
+    } catch (error) {
+      const reason = errorText(error).replace(/^[^ ]*: /, '');
+      logger('stream_unix').err(`${socket}: binding failed: ${reason}`);
+      fatal(`${socket}: could not initialize control socket (${reason})`, 'unixctl');
+    }
+  };
+
   nameProcess(program, [program, ...argv].join(' '));
   process.on('uncaughtException', (error) => {
     output.writeFatal('util', `uncaught ${error instanceof Error ? error.stack : String(error)}`);
@@ -194,6 +210,7 @@ async function serve(
     operands: parsed.operands,
     unixctl,
     log: output,
+    openControl,
     ready: () => {
       if (hasParent) signalReady();
       if (!settings.detach) return;
@@ -236,16 +253,7 @@ async function serve(
     });
     return '';
   });
-  const socket = settings.unixctl === undefined ? `${runDir()}/${program}.${process.pid}.ctl` : inRunDir(settings.unixctl);
-  if (settings.unixctl !== 'none') {
-    try {
-      await unixctl.listen(socket);
-    } catch (error) {
-      const reason = errorText(error).replace(/^[^ ]*: /, '');
-      logger('stream_unix').err(`${socket}: binding failed: ${reason}`);
-      fatal(`${socket}: could not initialize control socket (${reason})`, 'unixctl');
-    }
-  }
+  if (spec.opensControl !== true) await openControl();
   try {
     await spec.start(context);
   } catch (error) {

@@ -438,6 +438,8 @@ export class UserspaceCore {
         case OP.tunnelPush:
           refreshWalk(walk);
           this.#claim(walk);
+          if (walk.trunc !== 0 && walk.trunc < walk.packet.length) walk.packet.length = walk.trunc;
+          walk.trunc = 0;
           if (!pushTunnel(walk.packet, walk.key, op.header)) {
             this.drop('malformed');
             return;

@@ -181,3 +181,29 @@ test('sets on hostile frames stay within the frame', () => {
     { numRuns: 500 },
   );
 });
+
+test('an SCTP checksum follows new ports: behind it the padding does not count, a wrong one stays wrong, none stays none', () => {
+  fc.assert(
+    fc.property(fc.boolean(), fc.uint8Array({ minLength: 34, maxLength: 60 }), word, fc.nat(20), (isIpv6, noise, value, padding) => {
+      const frame = build(isIpv6, 132, noise);
+      const packet = load(frame, false);
+      const l4 = packet.start + (isIpv6 ? 54 : 34);
+      const length = packet.length;
+      packet.length += padding;
+      packet.bytes.fill(0x55, packet.start + length, packet.start + packet.length);
+      const key = newKey();
+      const layout = extractKey(packet.bytes, packet.start, packet.length, key);
+      const change = (): void => setFields(packet, key, layout, Int32Array.of(W.TP, value, 0xffffffff));
+      const crc = (): number => new DataView(packet.bytes.buffer, packet.bytes.byteOffset).getUint32(l4 + 8, true);
+      change();
+      assert.ok(isRight(packet.bytes, packet.start, length, frame, 0));
+      packet.bytes[l4 + 9]! ^= 1;
+      setFields(packet, key, layout, Int32Array.of(W.TP, ~value, 0xffffffff));
+      packet.bytes[l4 + 9]! ^= 1;
+      assert.ok(isRight(packet.bytes, packet.start, length, frame, 0));
+      packet.bytes.fill(0, l4 + 8, l4 + 12);
+      change();
+      assert.equal(crc(), 0);
+    }),
+  );
+});

@@ -5,7 +5,7 @@
 import { layoutL3, layoutL4 } from '../../flow/extract.ts';
 import { type Key, W } from '../../flow/key.ts';
 import type { Packet } from '../../netdev/packet.ts';
-import { crc32c, updateChecksum, updatePartialSum } from '../../wire/checksum.ts';
+import { shiftCrc32c, updateChecksum, updatePartialSum } from '../../wire/checksum.ts';
 
 const get16 = (b: Uint8Array, i: number): number => (b[i]! << 8) | b[i + 1]!;
 const put16 = (b: Uint8Array, i: number, value: number): void => {
@@ -152,8 +152,10 @@ export function setFields(packet: Packet, key: Key, layout: number, words: Int32
       } else if (proto === 6 || proto === 17) {
         patch32(l4, value, mask, -1, ownSumAt, false);
       } else if (proto === 132) {
+        const before = get32(b, l4);
         patch32(l4, value, mask, -1, -1, false);
-        if (!isPartial) setSctpChecksum(b, l4, start + packet.length - l4);
+        const size = isIpv6 ? get16(b, l3 + 4) + 40 : get16(b, l3 + 2);
+        followSctp(b, l4, size - (l4 - l3), before);
       }
     } else if (word === W.TYPE) {
       if (isArp) patch16(l3 + 6, value & 0xff, mask & 0xff, -1);
@@ -190,9 +192,15 @@ function setNsh(b: Uint8Array, l3: number, room: number, word: number, value: nu
   put32(b, at, (get32(b, at) & ~mask) | (value & mask));
 }
 
-function setSctpChecksum(b: Uint8Array, at: number, size: number): void {
-  const crc = crc32c(b, at, size, at + 8);
-  for (let i = 0; i < 4; i++) b[at + 8 + i] = crc >>> (8 * i);
+/**
+ * The CRC of an SCTP packet of `size` bytes follows a change of its ports, which were `before`: a wrong one stays wrong. One of 0 is for the
+ * device to make, from what stands there.
+ */
+function followSctp(b: Uint8Array, at: number, size: number, before: number): void {
+  if (get32(b, at + 8) === 0) return;
+  const change = before ^ get32(b, at);
+  const difference = shiftCrc32c((change >>> 24) | ((change >>> 8) & 0xff00) | ((change << 8) & 0xff0000) | (change << 24), size);
+  for (let i = 0; i < 4; i++) b[at + 8 + i]! ^= difference >>> (8 * i);
 }
 
 /** arp_sha and arp_tha are 48 bits each, in three words of the key, and stand at 8 and 18 in the header. */

@@ -18,10 +18,10 @@
 //
 // Pure: times come as arguments, in milliseconds.
 
-/** How long to stay awake for the next message: what a client that was woken needs to say its next word. */
-export const AWAKE_MS = 0.05;
+/** How long to stay awake for the next message: what a client that was woken, on a processor that has slept, needs to say its next word. */
+export const AWAKE_MS = 0.12;
 /** A message within this time counts as quick: both sides are woken in it. */
-const QUICK_MS = 0.15;
+const QUICK_MS = 0.2;
 /** A moment that took longer than this was somebody else's. */
 const AWAY_MS = 1;
 const FULL_CREDIT = 64;

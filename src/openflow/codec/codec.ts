@@ -6,7 +6,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { decodeError, encodeError } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
-import { messageForm } from '../message-table.ts';
+import { isOfAllVersions, messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
 import { NX_VENDOR, ONF_VENDOR } from './actions/action-constants.ts';
 import { deprecatedRead } from './actions/action-forms.ts';
@@ -164,8 +164,11 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
   const xid = from.u32();
   if (length < 8 || length !== bytes.length) throw new PeerError('OFPBRC_BAD_LEN', `message length ${length}, ${bytes.length} bytes`);
   if (type === T.HELLO) return { version: clampVersion(versionNumber), xid, message: decodeHello(from, versionNumber) };
-  if (versionNumber < 1 || versionNumber > 6) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
-  const version = versionNumber as OfVersion;
+  const isKnown = versionNumber >= 1 && versionNumber <= 6;
+  if (!isKnown && (versionNumber < 1 || !isOfAllVersions(type))) throw new PeerError('OFPBRC_BAD_VERSION', `version ${versionNumber}`);
+  // What an error means is not known of versions that there are not.
+  if (!isKnown && type === T.ERROR) throw new PeerError('OFPBRC_BAD_LEN', `error of version ${versionNumber}`);
+  const version = clampVersion(versionNumber);
   const form = messageForm(bytes);
   const deprecatedBefore = deprecatedRead();
   const framed: Framed = {

@@ -154,12 +154,14 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const importanceBits = from.u16();
   const match = decodeAnyMatch(from).match;
   requireConsistentMatch(match);
+  // Of several faults the table is told first, then the port, the command, the instructions and the flags.
+  if (table === 255 && (version === 2 || COMMANDS[commandNumber]?.startsWith('delete') !== true))
+    throw new PeerError('OFPFMFC_BAD_TABLE_ID', `command ${commandNumber} in all tables`);
+  const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const kind = command(commandNumber);
-  if (table === 255 && (version === 2 || !kind.startsWith('delete'))) throw new PeerError('OFPFMFC_BAD_TABLE_ID', `${kind} in all tables`);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const actions = decodeInstructions(from, version);
   const flags = decodeModFlags(flagBits, version);
-  const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
   const isAdd = kind === 'add';
   // OpenFlow 1.1 alone: a modification that names no cookie adds what it does not find; what it finds keeps its cookie.
   const mayAdd = version === 2 && cookieMask === 0n && kind.startsWith('modify');

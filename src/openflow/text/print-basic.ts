@@ -13,7 +13,7 @@ import { formatEntries } from './entries-text.ts';
 import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
 import { formatOfp10Match } from './ofp10-match-text.ts';
 import { formatPacket } from './packet-text.ts';
-import type { BodyPrinters, PrintContext } from './print-context.ts';
+import { type BodyPrinters, LOG_VERBOSITY, type PrintContext } from './print-context.ts';
 
 const UNKNOWN = 0xffffffffffffffffn;
 const OFPT_FLOW_MOD = 14;
@@ -32,8 +32,8 @@ function versionList(bits: number): string {
 function printError(error: Extract<Message, { kind: 'error' }>, { inner }: PrintContext): string {
   const { name } = error;
   if (name === undefined) throw new PeerError('OFPBRC_BAD_LEN', `error type ${error.type} code ${error.code}`);
-  if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${printable(error.data)}\n`;
-  return ` ${name}\n${inner(error.data)}`;
+  if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${error.data.length === 0 ? '' : `${printable(error.data)}\n`}`;
+  return ` ${name}\n${inner(error.data, LOG_VERBOSITY)}`;
 }
 
 /** Bytes as text: what is no plain character, and quotes and backslashes, as three octal digits. */
@@ -76,7 +76,7 @@ function packetInText(message: PacketIn | Resume, context: PrintContext): string
     text += ` userdata=${Buffer.from(userdata)
       .toString('hex')
       .replace(/..(?=.)/g, '$&.')}\n`;
-  if (continuation !== undefined) text += continuationText(decodeContinuation(continuation, version), names);
+  if (continuation !== undefined) text += continuationText(decodeContinuation(continuation, version, true), names);
   return text + frame(data, verbosity, true, message.match.key[W.PACKET_TYPE]);
 }
 

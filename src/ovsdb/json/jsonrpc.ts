@@ -50,6 +50,8 @@ export interface RpcOptions {
   defer?: (flush: () => void) => void;
   /** Takes no further request from a peer that has not read its replies yet: what it asks for is worked on as fast as it reads. */
   waitsForReader?: boolean;
+  /** Takes the next request only when all of the last one's answers are written, each message by itself: what is recorded so the reference can replay. */
+  isStepwise?: boolean;
 }
 
 /** With this much to be sent at the end of the turn, further requests wait for it. */
@@ -130,6 +132,7 @@ export class RpcSession {
   #outbox: (string | Uint8Array)[] = [];
   #outboxSize = 0;
   readonly #waitsForReader: boolean;
+  readonly #isStepwise: boolean;
   #isTaking = false;
   #isPaused = false;
   #closesAfterFlush = false;
@@ -154,6 +157,7 @@ export class RpcSession {
     this.#clock = options.clock;
     this.#defer = options.defer;
     this.#waitsForReader = options.waitsForReader === true;
+    this.#isStepwise = options.isStepwise === true;
     this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
     this.#answersEcho = options.answersEcho ?? true;
     this.#probeIntervalMs = options.probeIntervalMs ?? 0;
@@ -265,6 +269,10 @@ export class RpcSession {
     let text = '';
     for (const message of outbox) {
       if (typeof message === 'string') {
+        if (this.#isStepwise && text !== '' && message.startsWith('{"id":')) {
+          this.#writeText(text);
+          text = '';
+        }
         text += message;
         if (text.length < WRITE_SIZE) continue;
       }
@@ -284,7 +292,7 @@ export class RpcSession {
   }
 
   #isBlocked(): boolean {
-    return this.#waitsForReader && (this.#stream.queuedBytes > 0 || this.#outboxSize > TURN_SIZE);
+    return this.#waitsForReader && (this.#stream.queuedBytes > 0 || this.#outboxSize > (this.#isStepwise ? 0 : TURN_SIZE));
   }
 
   #pause(): void {

@@ -14,6 +14,7 @@ import { RpcError, RpcSession } from '../json/jsonrpc.ts';
 import type { TransactionHistory } from './history.ts';
 import type { LockHolder } from './locks.ts';
 import type { ChangeSet, MonitorUser, SharedMonitor } from './monitor-changes.ts';
+import type { Drawer } from './monitor-draws.ts';
 import { changeConditions, type MonitorVersion, parseMonitorSpec } from './monitor-spec.ts';
 import { conditionUpdates, initialUpdates } from './monitor-update.ts';
 import type { OvsdbServer, RelaySource } from './server.ts';
@@ -33,15 +34,17 @@ class Monitor implements MonitorUser {
   readonly idText: string;
   readonly shared: SharedMonitor;
   readonly history: TransactionHistory | undefined;
+  readonly drawer: Drawer | undefined;
   set: ChangeSet;
   readonly #rpc: RpcSession;
 
-  constructor(id: Json, shared: SharedMonitor, rpc: RpcSession, history: TransactionHistory | undefined) {
+  constructor(id: Json, shared: SharedMonitor, rpc: RpcSession, history: TransactionHistory | undefined, drawer: Drawer | undefined) {
     this.id = id;
     this.history = history;
     this.idText = formatJson(id);
     this.shared = shared;
     this.#rpc = rpc;
+    this.drawer = drawer;
     this.set = shared.enter(undefined);
     this.set.users.add(this);
   }
@@ -51,6 +54,7 @@ class Monitor implements MonitorUser {
   }
 
   tell(set: ChangeSet): void {
+    this.drawer?.told();
     const bytes = set.message(this.idText, (text) => this.frame(text));
     if (bytes !== undefined) this.#rpc.sendBytes(bytes);
   }
@@ -104,7 +108,13 @@ export class ServerSession implements LockHolder {
         onDrain: () => this.#tellUpdates(),
         ...(options.onHeard === undefined ? {} : { onHeard: options.onHeard }),
       },
-      { clock: server.clock, probeIntervalMs: options.probeIntervalMs ?? 0, defer: (flush) => server.defer(flush), waitsForReader: true },
+      {
+        clock: server.clock,
+        probeIntervalMs: options.probeIntervalMs ?? 0,
+        defer: (flush) => server.defer(flush),
+        waitsForReader: true,
+        isStepwise: server.monitorDraws !== undefined,
+      },
     );
   }
 
@@ -132,7 +142,10 @@ export class ServerSession implements LockHolder {
     this.#isGone = true;
     for (const waiting of this.#waiting.values()) waiting.cancelTimer();
     this.#waiting.clear();
-    for (const monitor of this.#monitors.values()) this.#forget(monitor);
+    for (const monitor of this.#monitors.values()) {
+      this.#forget(monitor);
+      monitor.drawer?.left();
+    }
     this.#monitors.clear();
     this.#server.locks.leave(this);
     this.#server.dropped(this, reason);
@@ -192,6 +205,7 @@ export class ServerSession implements LockHolder {
         if (monitor === undefined) throw new PlainFault('unknown monitor');
         this.#monitors.delete(monitor.idText);
         this.#forget(monitor);
+        monitor.drawer?.left();
         return new Map();
       }
       case 'get_schema':
@@ -388,7 +402,8 @@ export class ServerSession implements LockHolder {
       this.#server.releaseMonitor(shared);
       throw syntaxError(since, 'last-txn-id must be UUID format.');
     }
-    const monitor = new Monitor(monitorId, shared, this.#rpc, this.#server.relay(name as string)?.history);
+    const drawer = this.#server.monitorDraws?.join(database, shared.spec);
+    const monitor = new Monitor(monitorId, shared, this.#rpc, this.#server.relay(name as string)?.history, drawer);
     this.#monitors.set(key, monitor);
     const history = this.#server.relay(name as string)?.history;
     const missed = version === 3 && typeof since === 'string' ? history?.since(since) : undefined;
@@ -422,7 +437,8 @@ export class ServerSession implements LockHolder {
     this.#monitors.delete(old.idText);
     this.#forget(old);
     const shared = this.#server.shareMonitor(undefined, database, () => changed);
-    const monitor = new Monitor(newId, shared, this.#rpc, old.history);
+    const monitor = new Monitor(newId, shared, this.#rpc, old.history, old.drawer);
+    old.drawer?.changed();
     this.#monitors.set(newKey, monitor);
     const updates = changed === spec ? undefined : conditionUpdates(spec, changed);
     if (updates !== undefined) this.#rpc.sendText(monitor.frame(updates));
@@ -439,6 +455,7 @@ export class ServerSession implements LockHolder {
       if (monitor.shared.database !== database) continue;
       this.#monitors.delete(key);
       this.#forget(monitor);
+      monitor.drawer?.left();
       this.#rpc.notify('monitor_canceled', [monitor.id]);
     }
     for (const [key, waiting] of this.#waiting) {

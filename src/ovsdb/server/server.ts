@@ -1,6 +1,6 @@
 // The OVSDB server: databases by name, sessions over streams, locks, and monitors that share their updates.
 import type { Clock } from '../../base/clock.ts';
-import { randomUuid } from '../../base/cryptography.ts';
+import { countsUuids, randomUuid } from '../../base/cryptography.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { LogLimit } from '../../base/log-limit.ts';
@@ -11,6 +11,7 @@ import { faultKind } from '../json/jsonrpc.ts';
 import type { TransactionHistory } from './history.ts';
 import { Locks } from './locks.ts';
 import { SharedMonitor } from './monitor-changes.ts';
+import { MonitorDraws } from './monitor-draws.ts';
 import type { MonitorSpec } from './monitor-spec.ts';
 import { createServerDatabase, describeDatabases } from './server-database.ts';
 import { ServerSession, type SessionOptions } from './server-session.ts';
@@ -27,6 +28,8 @@ export interface ServerHooks {
   sync?: () => void;
   /** Runs a function at the end of this turn: after all requests that have come, before any reply goes. */
   atTurnEnd?: (fn: () => void) => void;
+  /** `_Server` is empty until `describe` is called. */
+  describesLate?: boolean;
 }
 
 /** Where a relay's database comes from. */
@@ -57,9 +60,12 @@ export class OvsdbServer {
   readonly serverDatabase = createServerDatabase();
   readonly #flushes: (() => void)[] = [];
   #isArmed = false;
+  #isDescribed: boolean;
   readonly #served = new Map<string, Served>();
   /** Monitors by what they watch; those whose conditions changed stand alone, without a key. */
   readonly #monitors = new Map<SharedMonitor, { key: string | undefined; users: number }>();
+  /** Of a server that is recorded or runs from a record. */
+  readonly monitorDraws = countsUuids() ? new MonitorDraws() : undefined;
   readonly #monitorsByKey = new Map<string, SharedMonitor>();
   #hasUpdates = false;
   /** Whether clients may ask for conditional monitors; without them they use plain ones. */
@@ -71,6 +77,7 @@ export class OvsdbServer {
   constructor(clock: Clock, hooks: ServerHooks = {}) {
     this.clock = clock;
     this.hooks = hooks;
+    this.#isDescribed = hooks.describesLate !== true;
     this.add('_Server', this.serverDatabase);
   }
 
@@ -172,10 +179,12 @@ export class OvsdbServer {
 
   /** Brings `_Server` up to date. */
   describe(): void {
+    this.#isDescribed = true;
     this.#describe();
   }
 
   #describe(): void {
+    if (!this.#isDescribed) return;
     const shown = [...this.#served.values()].map(({ name, database, relay }) => ({ name, database, isRelay: relay !== undefined }));
     describeDatabases(this.serverDatabase, shown);
   }
@@ -224,6 +233,7 @@ export class OvsdbServer {
   }
 
   #committed(database: Database, commit: Commit): void {
+    this.monitorDraws?.committed(database, commit);
     for (const shared of this.#monitors.keys()) {
       if (shared.database === database && shared.add(commit)) this.#hasUpdates = true;
     }

@@ -3,6 +3,7 @@
 import type { DpAction } from '../../datapath/datapath.ts';
 import { type Key, W } from '../../flow/key.ts';
 import type { Action } from '../../openflow/action.ts';
+import { toController } from './to-controller.ts';
 import type { Walk } from './translate.ts';
 
 /** Packet types: namespace 0 is Ethernet, namespace 1 an Ethernet type (OpenFlow 1.5.1 section 7.2.3.11). */
@@ -236,6 +237,6 @@ export function decrementNshTtl(walk: Walk): boolean {
     key[W.NSH] = (key[W.NSH]! & 0xff00ffff) | ((ttl - 1) << 16);
     return false;
   }
-  walk.toController('invalid_ttl', 0xffff, 0, undefined, 0);
+  toController(walk, 'invalid_ttl', 0xffff, 0, undefined, 0);
   return true;
 }

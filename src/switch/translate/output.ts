@@ -6,6 +6,7 @@ import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import { mirrorOutput } from './mirror.ts';
 import { nativeInput } from './native-tunnel.ts';
 import { normal } from './normal.ts';
+import { toController } from './to-controller.ts';
 import type { Walk } from './translate.ts';
 import { runReversibly } from './translate-branches.ts';
 import { clearConntrack } from './translate-ct.ts';
@@ -32,7 +33,7 @@ export function output(walk: Walk, port: OfPort, maxLen: number, mayPacketIn: bo
       flood(walk, true);
       return;
     case OFPP.CONTROLLER:
-      walk.toController(reasonOf(walk), maxLen, 0, undefined, 0);
+      toController(walk, reasonOf(walk), maxLen, 0, undefined, 0);
       return;
     case OFPP.NONE:
       return;
@@ -83,15 +84,15 @@ export function send(walk: Walk, number: OfPort, maxLength: number | undefined, 
     walk.report('warn', 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.');
     return;
   }
+  const { native } = walk.bridge;
+  const tunnel = native === undefined || port.tunnel !== undefined ? undefined : nativeInput(walk, native, port);
+  // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
+  if (isMirror) walk.commit();
+  if (maxLength !== undefined) walk.out.push({ kind: 'trunc', maxLength });
   if (port.tunnel !== undefined) {
     tunnelOutput(walk, port, port.tunnel);
     return;
   }
-  const { native } = walk.bridge;
-  const tunnel = native === undefined ? undefined : nativeInput(walk, native, port);
-  // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
-  if (isMirror) walk.commit();
-  if (maxLength !== undefined) walk.out.push({ kind: 'trunc', maxLength });
   walk.commit();
   if (tunnel?.tunnel !== undefined) walk.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
   else walk.out.push({ kind: 'output', port: port.dpPort });

@@ -20,6 +20,7 @@ import {
   wholeField,
   writeSubfield,
 } from './subfield.ts';
+import { toController } from './to-controller.ts';
 import type { Walk } from './translate.ts';
 import { checkPacketLarger, clone } from './translate-branches.ts';
 import { ct, ctClear } from './translate-ct.ts';
@@ -126,7 +127,8 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       walk.report('detail', `queue = ${walk.firstPriority === 0 ? '0' : `0x${walk.firstPriority.toString(16)}`}`);
       return;
     case 'controller':
-      walk.toController(
+      toController(
+        walk,
         action.reason,
         action.maxLen,
         action.controllerId,
@@ -235,7 +237,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       walk.mark(W.MPLS, 0xff);
       const ttl = key[W.MPLS]! & 0xff;
       if (ttl > 1) return setMpls(walk, 0xff, ttl - 1);
-      walk.toController('invalid_ttl', 0xffff, 0, undefined, 0);
+      toController(walk, 'invalid_ttl', 0xffff, 0, undefined, 0);
       walk.report('warn', 'MPLS decrement TTL exception');
       return 'stop';
     }
@@ -505,7 +507,7 @@ function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | un
     setTos(walk, 0x00ff0000, (ttl - 1) << 16);
     return;
   }
-  for (const id of controllerIds) walk.toController('invalid_ttl', 0xffff, id, undefined, 0);
+  for (const id of controllerIds) toController(walk, 'invalid_ttl', 0xffff, id, undefined, 0);
   walk.report('warn', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
   return 'stop';
 }

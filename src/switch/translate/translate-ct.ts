@@ -3,6 +3,7 @@
 import type { DpNat } from '../../datapath/datapath.ts';
 import { W } from '../../flow/key.ts';
 import type { Action, NatSpec } from '../../openflow/action.ts';
+import { recirculate } from './pause.ts';
 import { CT_WORDS, markSubfield, readSubfield } from './subfield.ts';
 import type { Walk } from './translate.ts';
 
@@ -71,7 +72,7 @@ export function ct(walk: Walk, action: Ct): void {
       'detail',
       `A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table ${action.recircTable}.`,
     );
-    walk.recirculate(action.recircTable, { zone, nat });
+    recirculate(walk, action.recircTable, { zone, nat });
   }
   clearConntrack(walk);
   walk.report('detail', 'Sets the packet to an untracked state, and clears all the conntrack fields.');

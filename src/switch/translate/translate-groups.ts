@@ -14,6 +14,7 @@ import { type GroupBucket, type GroupSelection, OFPG } from '../../openflow/grou
 import { PORT_CONFIG } from '../ports.ts';
 import type { Group } from '../tables/group-table.ts';
 import { orderActionSet } from './action-set.ts';
+import { freezeForHash } from './pause.ts';
 import { hasPrereq } from './subfield.ts';
 import type { Walk } from './translate.ts';
 import { runIsolated } from './translate-branches.ts';
@@ -120,7 +121,7 @@ function select(walk: Walk, action: Action, found: Group): number | undefined {
   if (hash === 0 && !walk.isHashed) {
     // A frame that comes back may have a hash from an earlier group, and then needs none.
     if (walk.key[W.RECIRC_ID] !== 0) walk.mark(W.DP_HASH, -1);
-    walk.freezeForHash(action, algorithm, basis);
+    freezeForHash(walk, action, algorithm, basis);
     return undefined;
   }
   const mask = slots.length - 1;

@@ -10,8 +10,7 @@
 // Limits bound the work that a table can ask for: depth, number of resubmits, datapath actions, stack.
 import type { DpAction, SetGroup } from '../../datapath/datapath.ts';
 import { copyKey, FRAG, giveKey, type Key, takeKey, W } from '../../flow/key.ts';
-import { type Action, type NatSpec, OFPP, type OfPort, type PacketInReason, type Subfield } from '../../openflow/action.ts';
-import { OFPM } from '../../openflow/meter.ts';
+import type { Action, NatSpec, OfPort, Subfield } from '../../openflow/action.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-table.ts';
@@ -20,16 +19,17 @@ import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
-import { metadataOf, TUNNEL_WORDS } from './frame-metadata.ts';
-import { cookieOf, type FrozenState, type FrozenStep, keptWords, restoreWords } from './frozen.ts';
+import { dhcpToLocal, enter } from './entrance.ts';
+import type { FrozenStep } from './frozen.ts';
 import { finishMask } from './megaflow-mask.ts';
-import { mirrorInput } from './mirror.ts';
 import { isForControllers, TABLES } from './misses.ts';
 import { continueAt, output, send } from './output.ts';
+import { Pause, recirculate, restore, thaw } from './pause.ts';
 import { isIp } from './subfield.ts';
+import { toController } from './to-controller.ts';
 import { runActions } from './translate-actions.ts';
-import type { ControllerSend, Effect, Recirculation, TraceNode, TranslateRequest, Translation } from './translation.ts';
-import { optionsOf, placeOptions } from './tunnel-options.ts';
+import type { Effect, TraceNode, TranslateRequest, Translation } from './translation.ts';
+import { placeOptions } from './tunnel-options.ts';
 import { markTunnelInput } from './tunnel-translate.ts';
 
 const MAX_DEPTH = 64;
@@ -41,8 +41,6 @@ const runNothing = (): void => {};
 
 /** Headers that no datapath of the reference's changes by itself. */
 const SLOW_GROUPS: ReadonlySet<SetGroup> = new Set<SetGroup>(['arp', 'icmp', 'icmpv6', 'nd']);
-/** UDP ports of what a DHCP server answers. */
-const DHCP_REPLY = (67 << 16) | 68;
 
 /** Thrown inside a walk to give it up. */
 export class WalkFailure extends Error {}
@@ -89,18 +87,13 @@ export class Walk {
   readonly isTunnelled: boolean;
   /** The priority that the frame came with, for pop_queue. */
   readonly firstPriority: number;
-  readonly #recirculations: Recirculation[] = [];
-  /** The frame goes to a controller with all that is left to do. */
-  #paused: ControllerSend | undefined;
-  /** Of steps whose flow a controller remembered. */
-  #thawedCookie: bigint | undefined;
-  /** What the datapath is to hash before the frame comes back. */
-  #hash: DpAction | undefined;
-  readonly #request: TranslateRequest;
+  /** Where it stopped before, and is about to stop. */
+  readonly pause = new Pause();
+  readonly request: TranslateRequest;
   #nodes: TraceNode[] | undefined;
 
   constructor(request: TranslateRequest) {
-    this.#request = request;
+    this.request = request;
     this.bridge = request.bridge;
     this.key = copyKey(request.key);
     this.base = copyKey(request.key);
@@ -109,15 +102,7 @@ export class Walk {
     const { frozen } = request;
     this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
     if (this.isTunnelled && frozen === undefined) placeOptions(this.key, request.bridge.tlvTable);
-    if (frozen !== undefined) {
-      restoreWords(frozen, this.key);
-      restoreWords(frozen, this.base);
-      this.stack.push(...frozen.stack);
-      this.actionSet = [...frozen.actionSet];
-      this.isConntracked = frozen.isConntracked;
-      this.mirrored = frozen.mirrored;
-      this.isHashed = frozen.isHashed;
-    }
+    if (frozen !== undefined) restore(this, frozen);
     this.#nodes = request.trace?.root;
   }
 
@@ -126,16 +111,16 @@ export class Walk {
   }
 
   get isLearning(): boolean {
-    return this.#request.trace?.isLearning ?? false;
+    return this.request.trace?.isLearning ?? false;
   }
 
   /** The cookie of the flow whose actions run; all ones for none. */
   get cookie(): bigint {
-    return this.rule?.settings.cookie ?? this.#thawedCookie ?? 0xffffffffffffffffn;
+    return this.rule?.settings.cookie ?? this.pause.thawedCookie ?? 0xffffffffffffffffn;
   }
 
   get isPacketOut(): boolean {
-    return this.#request.actions !== undefined;
+    return this.request.actions !== undefined;
   }
 
   /** Adds a line to the trace. */
@@ -144,17 +129,17 @@ export class Walk {
   }
 
   reportAction(action: Action): void {
-    if (this.#nodes !== undefined) this.report('action', this.#request.trace!.text.actions([action]));
+    if (this.#nodes !== undefined) this.report('action', this.request.trace!.text.actions([action]));
   }
 
   /** Says what a part of a field holds now. */
   reportValue(part: Subfield): void {
     if (this.#nodes === undefined) return;
-    this.report('detail', this.#request.trace!.text.value(part, this.key));
+    this.report('detail', this.request.trace!.text.value(part, this.key));
   }
 
   reportText(actions: readonly Action[]): string {
-    return this.#request.trace?.text.actions(actions) ?? '';
+    return this.request.trace?.text.actions(actions) ?? '';
   }
 
   /** Runs `fn` with what it reports nested below a new line. */
@@ -231,7 +216,7 @@ export class Walk {
       });
     } else {
       this.#missedFirst = undefined;
-      const text = this.isTraced ? `${shown}. ${this.#request.trace!.text.rule(rule)}` : '';
+      const text = this.isTraced ? `${shown}. ${this.request.trace!.text.rule(rule)}` : '';
       this.nested('table', text, () => {
         this.table = table;
         this.rule = rule;
@@ -273,7 +258,7 @@ export class Walk {
     if (isTold) {
       this.report('action', 'controller(reason=)');
       this.table = this.#missedFirst ?? table;
-      this.toController('implicit_miss', undefined, 0, undefined, 0);
+      toController(this, 'implicit_miss', undefined, 0, undefined, 0);
     }
     return isTold;
   }
@@ -312,13 +297,6 @@ export class Walk {
     this.depth--;
   }
 
-  /** Has the datapath hash the frame and bring it back to do `action`, and what stands behind it, with the hash. */
-  freezeForHash(action: Action, algorithm: number, basis: number): void {
-    this.steps.push({ actions: [action], table: this.table, rule: this.rule });
-    this.#hash = { kind: 'hash', algorithm, basis };
-    this.freeze();
-  }
-
   commit(): void {
     if (this.out.length > MAX_DP_ACTIONS) this.fail('Too many datapath actions');
     const before = this.out.length;
@@ -349,10 +327,10 @@ export class Walk {
 
   /** The end of a pipeline or a branch of it: the action set, or what freezing left to do. */
   finish(): void {
-    if (this.isFreezing) this.recirculate(undefined);
+    if (this.isFreezing) recirculate(this, undefined);
     else {
       runActionSet(this);
-      if (this.isFreezing) this.recirculate(undefined);
+      if (this.isFreezing) recirculate(this, undefined);
     }
   }
 
@@ -360,51 +338,6 @@ export class Walk {
   freeze(): void {
     this.hasExited = true;
     this.isFreezing = true;
-  }
-
-  /** What a later frame needs to go on from here. */
-  frozenState(table: number | undefined): FrozenState {
-    const { bridge, actionSet, stack, isConntracked, steps, isTunnelled } = this;
-    return {
-      bridge,
-      table,
-      steps: table === undefined ? steps : [],
-      actionSet: [...actionSet],
-      stack: [...stack],
-      isConntracked,
-      isHashed: this.isHashed || this.#hash !== undefined,
-      key: keptWords(this.key),
-      isTunnelled,
-      mirrored: this.mirrored,
-    };
-  }
-
-  /** Puts out the recirculation: to a table, or to what freezing gathered, which ends the freezing. */
-  recirculate(table: number | undefined, ct?: Recirculation['ct']): void {
-    this.commit();
-    const paused = this.#paused;
-    if (table === undefined && paused !== undefined) {
-      this.#paused = undefined;
-      // Lists have been left: the controller is told the cookie of where the walk is now, and no table.
-      this.#toUserspace({ ...paused, table: 0, cookie: this.cookie, continuation: this.frozenState(undefined) });
-      this.steps = [];
-      this.isFreezing = false;
-      return;
-    }
-    const state = this.frozenState(table);
-    const id = this.#request.sends.recirculations.put(state, this.nowMs);
-    if (id === 0) this.fail('Failed to allocate a recirculation id');
-    this.effects.push({ kind: 'recirc', id });
-    if (table === undefined && this.#hash !== undefined) {
-      this.out.push(this.#hash);
-      this.#hash = undefined;
-    }
-    this.out.push({ kind: 'recirc', id });
-    this.#recirculations.push({ id, key: this.key.slice(), ct });
-    if (table !== undefined) return;
-    this.steps = [];
-    this.isFreezing = false;
-    this.wasMpls = false;
   }
 
   /** The output action of any port number. */
@@ -422,91 +355,10 @@ export class Walk {
     continueAt(this, peer, prepare);
   }
 
-  /** A frame comes into the bridge by a port: mirrors first, then table 0. */
-  #enter(port: SwitchPort | undefined): void {
-    const bundle = port?.bundle;
-    const { mirrors } = this.bridge;
-    if (bundle !== undefined && mirrors.isOutput(bundle)) {
-      const drop = (): void =>
-        this.report('error', `dropping packet received on port ${port!.name}, which is reserved exclusively for mirroring`);
-      this.lookup(0, this.key[W.IN_PORT]!, false, false, undefined, drop);
-      return;
-    }
-    if (bundle === undefined || mirrors.isEmpty) {
-      this.lookup(0, this.key[W.IN_PORT]!, true, false, () => this.finish());
-      return;
-    }
-    let hasMirrored = false;
-    const mirrorOnce = (): void => {
-      if (!hasMirrored) mirrorInput(this, bundle);
-      hasMirrored = true;
-    };
-    this.lookup(
-      0,
-      this.key[W.IN_PORT]!,
-      true,
-      false,
-      () => {
-        mirrorOnce();
-        this.finish();
-      },
-      (walk, actions, isLast) => {
-        mirrorOnce();
-        runActions(walk, actions, isLast);
-      },
-    );
-  }
-
-  /** Sends the frame to the controllers. */
-  toController(
-    reason: PacketInReason | number,
-    maxLen: number | undefined,
-    controllerId: number,
-    userdata: Uint8Array | undefined,
-    meterId: number,
-    isPaused = false,
-  ): void {
-    this.commit();
-    if (isPaused) this.freeze();
-    // The metadata that goes with the frame is part of the action.
-    if (this.isTunnelled) for (const word of TUNNEL_WORDS) this.mark(word, -1);
-    if (this.isTunnelled) optionsOf(this.key, this.wild, this.bridge.tlvTable);
-    const send: ControllerSend = {
-      bridge: this.bridge,
-      reason,
-      table: this.table,
-      // No flow of a user's has called for it.
-      cookie: reason === 'implicit_miss' ? 0n : this.cookie,
-      match: metadataOf(this.key, this.bridge.tlvTable),
-      isConntracked: this.isConntracked,
-      maxLen,
-      controllerId,
-      userdata,
-      meterId,
-      continuation: undefined,
-    };
-    if (isPaused) {
-      // What the lists still have to do goes with the frame; it is complete when they have been left.
-      this.#paused = send;
-      return;
-    }
-    this.#toUserspace(send);
-  }
-
-  #toUserspace(send: ControllerSend): void {
-    const token = this.#request.sends.put(send);
-    const toUserspace: DpAction = { kind: 'userspace', cookie: { reason: 'controller', token } };
-    const { meters } = this.bridge;
-    // A meter of the action's own goes before the one for all that controllers get. Both end what is inside a list alone.
-    const meter = meters.numberOf(send.meterId) ?? meters.numberOf(OFPM.CONTROLLER);
-    if (meter === undefined) this.out.push(toUserspace);
-    else this.out.push({ kind: 'sample', probability: 0xffffffff, actions: [{ kind: 'meter', meter }, toUserspace] });
-  }
-
   /** Runs the whole walk. */
   translate(): Translation {
     const { key } = this;
-    const request = this.#request;
+    const request = this.request;
     let error: string | undefined;
     // 1. What is always read.
     this.mark(W.PACKET_TYPE, 0xffffffff);
@@ -521,7 +373,7 @@ export class Walk {
           if (port?.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
           this.report('warn', 'dropping tunnel packet marked ECN CE but is not ECN capable');
         } else if (frozen !== undefined) {
-          this.#thaw(frozen);
+          thaw(this, frozen);
         } else if (request.actions !== undefined) {
           runActions(this, request.actions, true);
           this.finish();
@@ -530,9 +382,9 @@ export class Walk {
           this.lookup(0, key[W.IN_PORT]!, false, false, undefined, runNothing);
         } else {
           if (port !== undefined && port.tunnel !== undefined) this.effects.push({ kind: 'port', port, direction: 'rx' });
-          this.#enter(port);
+          enter(this, port);
         }
-        if (this.bridge.hasInBand === true) this.#dhcpToLocal();
+        if (this.bridge.hasInBand === true) dhcpToLocal(this);
       });
     } catch (thrown) {
       // Where the stack is small, tables that go on to later tables can be too many for it.
@@ -552,53 +404,10 @@ export class Walk {
       effects: this.effects,
       isVlanRead,
       finalKey: key,
-      recirculations: this.#recirculations,
+      recirculations: this.pause.recirculations,
       isSlow: this.isSlow && error === undefined && this.bridge.native !== undefined,
       error,
     };
-  }
-
-  /** A bridge that is controlled through its own ports gets its address through them: replies are sent to the local port besides. */
-  #dhcpToLocal(): void {
-    const { key, bridge } = this;
-    if (this.isFreezing || key[W.TYPE]! >>> 16 !== 0x0800 || (key[W.TYPE]! & 0xff) !== 17 || key[W.TP] !== DHCP_REPLY) return;
-    const local = bridge.ports.get(OFPP.LOCAL);
-    if (local?.dpPort === undefined || this.out.some((one) => one.kind === 'output' && one.port === local.dpPort)) return;
-    this.mark(W.TYPE, 0xffff00ff);
-    this.mark(W.TP, 0xffffffff);
-    send(this, OFPP.LOCAL, undefined);
-  }
-
-  /** What is left to do where a walk that went on pauses again: to Open vSwitch it is all of the part that ran, its own origin inside it. */
-  #pausedAgain(step: FrozenStep): FrozenStep {
-    const origin: Action = { kind: 'unrollXlate', table: step.table, cookie: cookieOf(step) };
-    return { actions: [origin, ...step.actions], table: this.table, rule: this.rule, cookie: this.#thawedCookie };
-  }
-
-  /** Goes on where an earlier walk stopped. */
-  #thaw(frozen: FrozenState): void {
-    const { table, steps, actionSet } = frozen;
-    this.nested('thaw', 'thaw', () => {
-      const all = steps.flatMap((step) => step.actions);
-      if (actionSet.length > 0) this.report('thaw', `Restoring action set: ${this.reportText(actionSet)}`);
-      if (all.length > 0) this.report('thaw', `Restoring actions: ${this.reportText(all)}`);
-      if (table !== undefined) this.report('thaw', `Resuming from table ${table}`);
-    });
-    if (table !== undefined) {
-      this.lookup(table, this.key[W.IN_PORT]!, true, false, () => this.finish());
-      return;
-    }
-    for (const [i, step] of steps.entries()) {
-      if (this.isFreezing) {
-        this.steps.push(this.#paused === undefined ? step : this.#pausedAgain(step));
-        continue;
-      }
-      this.table = step.table;
-      this.rule = step.rule;
-      this.#thawedCookie = step.cookie;
-      runActions(this, step.actions, i === steps.length - 1);
-    }
-    this.finish();
   }
 }
 

@@ -1,5 +1,7 @@
 // Frames of all the kinds that a key tells apart, from a seed: with right checksums, and sometimes cut short, padded or with a byte changed.
 
+import { crc32c } from '../../../src/wire/checksum.ts';
+
 let seed = Number(process.env['WEFT_SEED'] ?? 1);
 
 /** Where the generator stands; it makes a failure repeatable. */
@@ -24,11 +26,20 @@ function sum16(data: ArrayLike<number>): number {
 }
 
 function finish(l4: number[], at: number, proto: number, addresses: number[]): void {
+  if (proto === 132) finishSctp(l4);
   if (at < 0) return;
   if (proto === 17 && random(8) === 0) return;
   const c = sum16([...addresses, 0, proto, l4.length >> 8, l4.length & 255, ...l4]) || 0xffff;
   l4[at] = c >> 8;
   l4[at + 1] = c & 255;
+}
+
+/** A right checksum mostly, sometimes another, sometimes one that the sender left to its device. */
+function finishSctp(l4: number[]): void {
+  const kind = random(6);
+  if (kind === 0) return;
+  const crc = kind === 1 ? 0 : crc32c(Uint8Array.from(l4), 0, l4.length, 8);
+  for (let i = 0; i < 4; i++) l4[8 + i] = (crc >>> (8 * i)) & 255;
 }
 
 function neighbourDiscovery(): number[] {

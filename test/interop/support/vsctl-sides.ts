@@ -112,7 +112,8 @@ function whole(program: string, argv: string[], env: NodeJS.ProcessEnv): Promise
 
 /** Rows come in an order that follows from their UUIDs: sorts what stands for rows, in `show` with what belongs to each. */
 function ordered(given: string, args: readonly string[]): string {
-  const text = args.includes('--oneline') && args.includes('show') ? given.replaceAll('\\n', '\n') : given;
+  const text =
+    args.some((arg) => arg.length > 3 && '--oneline'.startsWith(arg)) && args.includes('show') ? given.replaceAll('\\n', '\n') : given;
   const end = text.endsWith('\n') ? '\n' : '';
   const lines = text.slice(0, text.length - end.length);
   // Pairs in the order of a hash of their keys.
@@ -125,7 +126,12 @@ function ordered(given: string, args: readonly string[]): string {
         .join(' ') + end
     );
   if (args.includes('show')) return sortTree(lines.split('\n'), 0).join('\n') + end;
-  if (args.some((arg) => /^(-f|--format|--bare|--commands)/.test(arg))) return lines.split('\n').sort().join('\n') + end;
+  // What other commands print stands before the first row without a blank line between, and a list of no rows leaves one.
+  const hasSeveral = args.includes(
+    '--',
+    args.findIndex((arg) => !arg.startsWith('-')),
+  );
+  if (hasSeveral || args.some((arg) => /^(-f|--format|--bare|--commands)/.test(arg))) return lines.split('\n').sort().join('\n') + end;
   return lines.split('\n\n').sort().join('\n\n') + end;
 }
 
@@ -139,6 +145,24 @@ function sortTree(lines: readonly string[], depth: number): string[] {
   }
   const sorted = groups.map(([head = '', ...rest]) => [head, ...(rest.length === 0 ? [] : sortTree(rest, depth + 4))].join('\n'));
   return sorted.sort();
+}
+
+/** The reference dies of a row that the same transaction deletes twice, or deletes and then looks at; what comes after in ours is not compared. */
+const hasDied = ({ stderr, status }: Outcome): boolean =>
+  status === null && /assertion row->new_datum != NULL failed in ovsdb_idl_txn_\w+\(\)/.test(stderr);
+
+/** Two right answers to one line, of which a hash decides. */
+function isChance(args: readonly string[], want: Outcome, have: Outcome): boolean {
+  if (want.stdout !== have.stdout || want.status !== have.status) return false;
+  const isViolation = ({ stderr }: Outcome): boolean =>
+    stderr.includes('transaction error: {"details":') && stderr.includes('constraint violation');
+  // Of several rows that are wrong the server hears first of whichever stands first in a table by UUID.
+  const zone = args.find((arg) => arg.startsWith('zone='));
+  if (args.includes('add-zone-tp') && !(Number(zone?.slice(5)) >= 0 && Number(zone?.slice(5)) < 65536))
+    return isViolation(want) && isViolation(have);
+  // Values that `add` adds go to the server in the order of a hash.
+  const words = ({ stderr }: Outcome): string => (stderr.match(/[^",\\[\]]+/g) ?? []).sort().join();
+  return args.includes('add') && want.stderr.includes('set must have') && words(want) === words(have);
 }
 
 const WHOLE_EVERY = 24;
@@ -156,7 +180,8 @@ export async function compare(lines: readonly (readonly string[])[], ...others: 
       const isWhole = at % WHOLE_EVERY === 0 || args.some((arg) => /^(-t|--ti|-v|--verbose|--syslog|--help|-h$|--db=ssl)/.test(arg));
       const [want, ...have] = await Promise.all(sides.map((side) => side.run(args, isWhole)));
       for (const [which, outcome] of have.entries()) {
-        if (isDeepStrictEqual(want, outcome)) continue;
+        if (isDeepStrictEqual(want, outcome) || isChance(args, want as Outcome, outcome)) continue;
+        if (hasDied(want as Outcome) && outcome.status === 1) continue;
         const [client, server] = others[which] as Programs;
         const by = `${client === ours ? 'our' : 'their'} client, ${server === ourServer ? 'our' : 'their'} server`;
         faults.push(`${JSON.stringify(args)} (${by})\n  want ${JSON.stringify(want)}\n  have ${JSON.stringify(outcome)}`);

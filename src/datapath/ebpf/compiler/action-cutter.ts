@@ -141,7 +141,7 @@ class Cutter {
       const before = { used: this.#used, children: this.children.length, outers: this.outers.length, steps: steps.length, waiting };
       try {
         if (kind === 'output' || kind === 'userspace') {
-          const isAlone = depth === 0 && actions.every((other, i) => i === index || other.kind === 'setTunnel');
+          const isAlone = depth === 0 && actions.every(({ kind: other }, i) => i === index || other === 'setTunnel' || other === 'trunc');
           const consuming = this.#output(action, progress, steps, along, isAlone);
           if (kind === 'output') progress.trunc = 0;
           if (consuming === undefined) continue;
@@ -327,10 +327,9 @@ class Cutter {
     if (typeof made === 'string') throw new Refusal(made);
     const { index, size, isIpv6, isUdp, hasSum } = made;
     const trims = trunc !== 0;
-    // The sums are made of the frame as it was read.
-    if (trims && (hasSum || trunc < SHORT)) throw new Refusal('trunc_tunnel');
     this.outers.push(made);
-    return { op: 'tunnel', at: this.#take(index, port, ...(trims ? [trunc] : [])), size, isIpv6, isUdp, hasSum, pushes, trims };
+    const at = this.#take(index, port, ...(trims ? [trunc] : []));
+    return { op: 'tunnel', at, size, isIpv6, isUdp, hasSum, pushes, trims, isShort: trims && trunc < SHORT };
   }
 
   #track({ zone, commit, force, mark, label, nat }: Extract<DpAction, { kind: 'ct' }>, steps: ShapeStep[]): void {

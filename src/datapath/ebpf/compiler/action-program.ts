@@ -45,7 +45,10 @@ export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): vo
   if ([...allSteps(shape.steps)].some(({ op }) => op === 'fork')) emitForkCheck(a, context.punt);
   for (const step of allSteps(shape.steps)) {
     if (step.op === 'ct') emitCtFind(a, step, context.punt);
-    if (step.op === 'tunnel') emitTunnelCheck(a, step, context.punt);
+    if (step.op === 'tunnel') {
+      if (step.isShort) emitTruncateCheck(a, param(step.at + 8), context.punt);
+      emitTunnelCheck(a, step, context.punt);
+    }
     if (step.op === 'truncated' && step.isShort) emitTruncateCheck(a, param(step.at + 12), context.punt);
     // Behind a second tag or an LLC header a label would have to go elsewhere.
     if (step.op === 'pushMpls' || step.op === 'popMpls') a.jump('ne', 7, 14, context.punt);

@@ -51,9 +51,20 @@ export type ShapeStep =
   | { op: 'meter'; at: number }
   /**
    * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
-   * `hasSum`: a checksum covers the inner frame; `pushes`: how many tags the list pushes before, 2 = more than one.
+   * `hasSum`: a checksum covers the inner frame; `pushes`: how many tags the list pushes before, 2 = more than one;
+   * `trims`: cut off first, at a third parameter (32); `isShort` as with `truncated`.
    */
-  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; hasSum: boolean; pushes: number; trims: boolean }
+  | {
+      op: 'tunnel';
+      at: number;
+      size: number;
+      isIpv6: boolean;
+      isUdp: boolean;
+      hasSum: boolean;
+      pushes: number;
+      trims: boolean;
+      isShort: boolean;
+    }
   /** Another list runs on a copy of the frame. Parameters: its place in `actions` (32), its name for user space (32), host order. */
   | { op: 'fork'; at: number }
   /** The last step: another list goes on with the frame. Parameters as those of `fork`. */

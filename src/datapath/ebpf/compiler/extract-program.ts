@@ -5,7 +5,19 @@
 // host sent with its tag written out), it is moved there.
 import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
-import { copyStack, EXTRACT, emitForget, HELPER, keyAt, loadBytes, loadZero, SKB, STACK, TUNNEL_WORDS } from './frame-context.ts';
+import {
+  copyStack,
+  EXTRACT,
+  emitForget,
+  HELPER,
+  keyAt,
+  loadBytes,
+  loadZero,
+  MAX_OPTION_WORDS,
+  SKB,
+  STACK,
+  TUNNEL_WORDS,
+} from './frame-context.ts';
 
 const wordsFrom = (word: number, count: number): number[] => Array.from({ length: count }, (_, i) => word + i);
 
@@ -41,7 +53,7 @@ export const EXTRACTED_WORDS: ReadonlySet<number> = new Set([
 ]);
 
 /** Words of the outer header that a program knows for frames out of a tunnel. */
-export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set(TUNNEL_WORDS);
+export const TUNNEL_WORD_SET: ReadonlySet<number> = new Set([...TUNNEL_WORDS, ...wordsFrom(W.TUN_METADATA, MAX_OPTION_WORDS)]);
 
 const needsAny = (words: ReadonlySet<number>, ...wanted: number[]): boolean => wanted.some((word) => words.has(word));
 

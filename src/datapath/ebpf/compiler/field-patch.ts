@@ -4,10 +4,10 @@ import { W } from '../../../flow/key.ts';
 import type { SetGroup } from '../../datapath.ts';
 
 /** Which checksums follow: of the IPv4 header, of the pseudo header in the transport header, of the transport header's own bytes. */
-export type PatchSums = 'none' | 'ip' | 'ip+pseudo4' | 'pseudo6' | 'tcp' | 'udp' | 'icmp' | 'icmpv6';
+export type PatchSums = 'none' | 'ip' | 'ip+pseudo4' | 'pseudo6' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6';
 
 /** Where the frame must have such a header, or nothing is changed. */
-export type PatchGuard = 'ipv4' | 'ipv6' | 'arp' | 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'nd' | 'mpls';
+export type PatchGuard = 'ipv4' | 'ipv6' | 'arp' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | 'nd' | 'mpls';
 
 export interface Patch {
   base: 'l3' | 'l4';
@@ -63,7 +63,7 @@ function nd(word: number, value: number, mask: number): Patch[] | undefined {
 }
 
 const ports =
-  (sums: 'tcp' | 'udp') =>
+  (sums: 'tcp' | 'udp' | 'sctp') =>
   (word: number, value: number, mask: number): Patch[] | undefined =>
     word === W.TP ? [patch('l4', 0, 4, value, mask, sums)] : undefined;
 
@@ -81,6 +81,7 @@ const GROUPS: Partial<Record<SetGroup, { guard: PatchGuard; of(word: number, val
   arp: { guard: 'arp', of: arp },
   tcp: { guard: 'tcp', of: ports('tcp') },
   udp: { guard: 'udp', of: ports('udp') },
+  sctp: { guard: 'sctp', of: ports('sctp') },
   icmp: { guard: 'icmp', of: icmp('icmp') },
   icmpv6: { guard: 'icmpv6', of: icmp('icmpv6') },
   nd: { guard: 'nd', of: nd },

@@ -12,7 +12,7 @@
 import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
 import { isCtMore } from './ct-program.ts';
-import { HELPER, keyAt, STACK, swap32 } from './frame-context.ts';
+import { HELPER, isOption, keyAt, STACK, swap32 } from './frame-context.ts';
 import { FLOW_RECORD, HINT_SET_BITS, HINTS_PER_SET, RECORD_BITS, RECORD_WORDS } from './map-layout.ts';
 import type { MaskSpec } from './program.ts';
 
@@ -42,9 +42,12 @@ const HINTED = 1;
 const SET_PLACE = STACK.scratch + 16;
 const RECORD_MASK = (1 << RECORD_BITS) - 1;
 
+/** Words that do not lie on the stack with the others. */
+const isApart = (word: number): boolean => isCtMore(word) || isOption(word);
+
 /** Whether a record holds the keys of a mask. */
 export const isInRecord = ({ number, words }: MaskSpec): boolean =>
-  number !== undefined && words.length <= RECORD_WORDS && !words.some(isCtMore);
+  number !== undefined && words.length <= RECORD_WORDS && !words.some(isApart);
 
 /** Whether hints gain anything. */
 export const hasHints = (masks: readonly MaskSpec[]): boolean => masks.length > 1 || masks.some(isInRecord);
@@ -55,7 +58,7 @@ export const maskLabel = (mask: number): string => `mask${mask}`;
 function signatureWords(masks: readonly MaskSpec[]): [number, number][] {
   const bits = new Map<number, number>();
   for (const mask of masks) for (const [i, word] of mask.words.entries()) bits.set(word, (bits.get(word) ?? 0) | mask.masks[i]!);
-  const words = [...bits.keys()].filter((word) => !isCtMore(word)).sort((a, b) => a - b);
+  const words = [...bits.keys()].filter((word) => !isApart(word)).sort((a, b) => a - b);
   const rank = (word: number): number => (FIRST_WORDS.includes(word) ? FIRST_WORDS.indexOf(word) : FIRST_WORDS.length + word);
   return words
     .sort((a, b) => rank(a) - rank(b))

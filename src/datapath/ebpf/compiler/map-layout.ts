@@ -6,6 +6,7 @@
 // share them; and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../../netdev/punt-ring.ts';
+import { CRC32C_SHIFTS } from '../../../wire/checksum.ts';
 import { MAX_FLOWS } from '../../datapath.ts';
 import { CT_KEY_SIZE, CT_VALUE, MAX_MIRRORED_ENTRIES } from '../../userspace/conntrack/mirror.ts';
 import { BUCKET } from '../../userspace/meter-bucket.ts';
@@ -46,7 +47,7 @@ export const DETOUR_VALUE = { ifindex: 0, size: 8 } as const;
  * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark. `list` and `token`,
  * host order: the list of actions to run on it, and its name for user space. `level` (32): how many runs of the program stand in each
  * other here; `more`: for each level the words of CT_MORE, which hold from one run to the next, if `hasMore` says that the former
- * run kept them.
+ * run kept them. `options`: those of the tunnel's frame that passed here last, zeros behind them, unless `hasOptions` is 0: then all zeros.
  */
 export const RESUME_VALUE = {
   kind: 0,
@@ -54,14 +55,16 @@ export const RESUME_VALUE = {
   recircId: 8,
   dpHash: 12,
   tunnel: 16,
-  depth: 112,
-  ct: 116,
-  list: 128,
-  token: 132,
-  level: 136,
-  hasMore: 140,
-  more: 144,
-  size: 144 + 4 * 64,
+  depth: 80,
+  ct: 84,
+  list: 96,
+  token: 100,
+  level: 104,
+  hasMore: 108,
+  more: 112,
+  options: 368,
+  hasOptions: 624,
+  size: 632,
 } as const;
 /** Levels that there are, and bytes of each. */
 export const LEVELS = 4;
@@ -78,7 +81,7 @@ export const TUNNEL_PROTOCOL = { gre: 1, vxlan: 2, geneve: 3 } as const;
  * sum of the IPv4 header without its length, that of what a checksum covers of the outer header without lengths and source port (in the
  * machine's order), and the header as it stands before the inner frame.
  */
-export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, covered: 16, header: 24, size: 184 } as const;
+export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, covered: 16, header: 24, size: 336 } as const;
 /** Longest frame that a program sums up, in `bytes`. */
 export const MAX_SUMMED = 9728;
 export const MAX_OUTERS = 4096;
@@ -97,6 +100,8 @@ export const HINTS_PER_SET = 8;
 export const HINT_SET_BITS = 15;
 export const HINTS_SIZE: number = (HINTS_PER_SET * 4) << HINT_SET_BITS;
 export const RECORD_BITS: number = Math.log2(MAX_FLOWS);
+/** The only value of `crc`, which stays as it is: `CRC32C_SHIFTS`. */
+export const CRC_VALUE = { nibble: 64, bit: 512, size: CRC32C_SHIFTS.byteLength } as const;
 /** Meters that programs can run: a bucket each, mapped, which user space fills and empties too. */
 export const MAX_KERNEL_METERS = 4096;
 export const METERS_SIZE: number = MAX_KERNEL_METERS * BUCKET.size;
@@ -124,6 +129,7 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('detour', DETOUR_VALUE.size, 1),
   { name: 'bytes', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: MAX_SUMMED + 8, maxEntries: 1 },
   array('hints', HINTS_SIZE, 1),
+  { ...array('crc', CRC_VALUE.size, 1), first: new Uint8Array(CRC32C_SHIFTS.buffer) },
   array('base', PORT_BASE.size, MAX_PORTS),
   array('records', FLOW_RECORD.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),

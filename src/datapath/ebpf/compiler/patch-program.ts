@@ -5,8 +5,9 @@
 import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
 import type { Patch, PatchGuard } from './field-patch.ts';
-import { HELPER, keyAt, loadBytes, STACK, storeBytes, swap32 } from './frame-context.ts';
+import { F_RECOMPUTE, HELPER, keyAt, loadBytes, STACK, storeBytes, swap32 } from './frame-context.ts';
 import { ACTIONS_VALUE } from './map-layout.ts';
+import { emitSctpSum } from './sctp-program.ts';
 
 /** A patch whose value is the parameter at `at`. */
 export type PatchStep = Omit<Patch, 'value'> & { at: number };
@@ -74,6 +75,9 @@ export function emitGuard(a: Assembler, guard: PatchGuard, other: string): void 
     case 'udp':
       protocol(17);
       break;
+    case 'sctp':
+      protocol(132);
+      break;
     case 'icmp':
       type();
       a.jump('ne', 0, 0x0800, other);
@@ -102,7 +106,7 @@ export function emitPatch(a: Assembler, patch: Omit<Patch, 'value'>, value: () =
   a.alu32('or', 2, { reg: 3 });
   a.jump32('eq', 1, { reg: 2 }, same).store(size, 10, NEW, { reg: 2 });
   emitSums(a, patch);
-  storeBytes(a, base, patch.offset, NEW, size);
+  storeBytes(a, base, patch.offset, NEW, size, patch.sums === 'none' || patch.sums === 'sctp' ? F_RECOMPUTE : 0);
   a.label(same);
 }
 
@@ -125,6 +129,9 @@ function emitSums(a: Assembler, { sums, size }: Omit<Patch, 'value'>): void {
       break;
     case 'udp':
       l4Checksum(a, 6, size, F_MARK_MANGLED_0);
+      break;
+    case 'sctp':
+      emitSctpSum(a, OLD, NEW);
       break;
     case 'icmp':
     case 'icmpv6':
