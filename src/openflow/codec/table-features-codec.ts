@@ -71,7 +71,6 @@ function decodeFields(body: ByteReader, isStrict: boolean, mayMask = false): { a
       if (isStrict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in a list of fields');
       continue;
     }
-    if (header.hasMask && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
     all.add(field);
     if (header.hasMask) masked.add(field);
   }
