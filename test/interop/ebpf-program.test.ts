@@ -338,7 +338,7 @@ test('a frame is cut off where user space cuts it off', async (t) => {
   let cut = 0;
   for (let round = 0; round < Math.max(10, pairs / 400); round++) {
     const actions: DpAction[] = [
-      { kind: 'trunc', maxLength: 14 + random(200) },
+      { kind: 'trunc', maxLength: 14 + random(400) },
       { kind: 'output', port: out },
     ];
     const shaped = shapeActions(actions, () => ({ ifindex: 1, flags: 0 }));
@@ -346,7 +346,7 @@ test('a frame is cut off where user space cuts it off', async (t) => {
     const { program, flows, maps } = load([allMask], [shaped]);
     storeActions(maps, 1, shaped.params);
     for (let i = 0; i < 40; i++) {
-      const frame = Uint8Array.from([...randomFrame(), ...new Uint8Array(random(100))]);
+      const frame = Uint8Array.from([...randomFrame(), ...new Uint8Array(random(400))]);
       const userKey = newKey();
       userKey[W.IN_PORT] = PORT;
       datapath.execute(frame, userKey, actions);

@@ -18,6 +18,8 @@ const NSH = 0x894f;
 /** Next protocol of an NSH: Ethernet. */
 const NEXT_ETHERNET = 3;
 const ADJUST_AT_MAC = 1;
+/** BPF_HDR_START_NET. */
+const HEADER_NETWORK = 1;
 const F_FIXED_GSO = 1;
 const F_DECAP_IPV4 = 1 << 7;
 /** What must be left of an IPv4 packet. */
@@ -111,6 +113,19 @@ export function emitUnwrapCheck(a: Assembler, punt: string): void {
     .alu('add', 1, 2 * ETHERNET + TAG + LEAST)
     .load(4, 0, 6, SKB.len)
     .jump('lt', 0, { reg: 1 }, punt);
+  // The kernel takes bytes out at its network header. That is further in where headers went before the frame since it came: then the last
+  // byte of what is in one piece is not as far behind it as behind the Ethernet header.
+  a.load(4, 2, 6, SKB.dataEnd)
+    .load(4, 1, 6, SKB.data)
+    .alu('sub', 2, { reg: 1 })
+    .alu('sub', 2, ETHERNET + 1);
+  a.mov(1, { reg: 6 })
+    .mov(3, { reg: 10 })
+    .alu('add', 3, h + 8)
+    .mov(4, 1)
+    .mov(5, HEADER_NETWORK)
+    .call(HELPER.skbLoadBytesRelative)
+    .jump('ne', 0, 0, punt);
 }
 
 /** r1 = size of the NSH whose first bytes stand at `h`. */
