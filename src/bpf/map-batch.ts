@@ -3,7 +3,8 @@ import { type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import { bpf, CMD, memory, setPointer } from './kernel.ts';
 
 const MOST = 256;
-const KEY_ROOM = 64 * 4;
+/** Bytes of the longest key that a map may have. */
+const KEY_ROOM = 512;
 /** Place of the number of elements in the attribute block. */
 const COUNT = 32;
 

@@ -3,6 +3,7 @@ import { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } fro
 import { ConfigError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
 import type { Field } from './fields.ts';
+import { FRAG } from './key.ts';
 
 const log = logger('ofp_port');
 
@@ -308,7 +309,8 @@ function formatFlags({ value, mask }: Masked, flags: readonly string[], bits: nu
     if (((mask >> BigInt(bit)) & 1n) === 0n) continue;
     text += (((value >> BigInt(bit)) & 1n) !== 0n ? '+' : '-') + bitName(bit);
   }
-  return text;
+  // Asked for bits alone that there are not.
+  return text === '' ? '0/0' : text;
 }
 
 /** Hexadecimal with 0x, but plain 0. */
@@ -360,6 +362,9 @@ export function formatField(field: Field, { value, mask }: Masked, names?: PortN
       return formatPort(Number(value), names);
     case 'frag':
       for (const [name, [v, m]] of FRAGS) if (BigInt(v) === value && BigInt(m) === mask) return name;
+      // Masks that no word stands for, told by the words of others.
+      if (value === 0n && mask === BigInt(FRAG.ANY)) return 'no';
+      if (value === mask && mask === BigInt(FRAG.LATER)) return 'later';
       return '<error>';
     case 'tcpFlags':
       return formatFlags({ value, mask }, TCP_FLAGS, 12);

@@ -56,8 +56,10 @@ export interface FieldRow {
   alias?: string;
   /** Bits that may be nonzero. */
   bits: number;
-  /** Bits that parts of the field may name, where that is more: those above are always 0. */
+  /** Bits that parts of the field may name, where that is another number: of those that there are not more than `bits`, which are always 0. */
   partBits?: number;
+  /** Bits that a mask may have set, where that is more: nothing is ever in those above. */
+  maskBits?: number;
   /** Bytes of the value in an NXM or OXM entry. */
   wireBytes: number;
   /** Bit offset of the value in the key. */
@@ -122,10 +124,10 @@ const rows: FieldRow[] = [
   { name: 'tun_ipv6_dst', bits: 128, wireBytes: 16, at: w(W.TUN_IPV6_DST), format: 'ipv6', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 110, label: 'NXM_NX_TUN_IPV6_DST' }] },
   { name: 'tun_gbp_id', bits: 16, wireBytes: 2, at: w(W.TUN_GBP), format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 38, label: 'NXM_NX_TUN_GBP_ID' }] },
   { name: 'tun_gbp_flags', bits: 8, wireBytes: 1, at: w(W.TUN_GBP) + 16, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 39, label: 'NXM_NX_TUN_GBP_FLAGS' }] },
-  { name: 'tun_erspan_ver', bits: 4, wireBytes: 1, at: w(W.TUN_GBP) + 24 + 4, format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 12, label: 'NXOXM_ET_ERSPAN_VER' }] },
-  { name: 'tun_erspan_idx', bits: 20, wireBytes: 4, at: w(W.TUN_ERSPAN_IDX) + 12, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 11, label: 'NXOXM_ET_ERSPAN_IDX' }] },
-  { name: 'tun_erspan_dir', bits: 1, wireBytes: 1, at: w(W.TUN_EXTRA) + 7, format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 13, label: 'NXOXM_ET_ERSPAN_DIR' }] },
-  { name: 'tun_erspan_hwid', bits: 6, wireBytes: 1, at: w(W.TUN_EXTRA) + 10, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 14, label: 'NXOXM_ET_ERSPAN_HWID' }] },
+  { name: 'tun_erspan_ver', bits: 8, partBits: 4, wireBytes: 1, at: w(W.TUN_GBP) + 24, format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 12, label: 'NXOXM_ET_ERSPAN_VER' }] },
+  { name: 'tun_erspan_idx', bits: 32, partBits: 20, wireBytes: 4, at: w(W.TUN_ERSPAN_IDX), format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 11, label: 'NXOXM_ET_ERSPAN_IDX' }] },
+  { name: 'tun_erspan_dir', bits: 8, partBits: 1, wireBytes: 1, at: w(W.TUN_EXTRA), format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 13, label: 'NXOXM_ET_ERSPAN_DIR' }] },
+  { name: 'tun_erspan_hwid', bits: 8, partBits: 6, wireBytes: 1, at: w(W.TUN_EXTRA) + 8, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 14, label: 'NXOXM_ET_ERSPAN_HWID' }] },
   { name: 'tun_gtpu_flags', bits: 8, wireBytes: 1, at: w(W.TUN_EXTRA) + 16, format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxoxm', num: 15, label: 'NXOXM_ET_GTPU_FLAGS' }] },
   { name: 'tun_gtpu_msgtype', bits: 8, wireBytes: 1, at: w(W.TUN_EXTRA) + 24, format: 'decimal', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxoxm', num: 16, label: 'NXOXM_ET_GTPU_MSGTYPE' }] },
   ...tunMetadataRows(),
@@ -165,7 +167,7 @@ const rows: FieldRow[] = [
   { name: 'ip_dst', alias: 'nw_dst', bits: 32, wireBytes: 4, at: w(W.NW_DST), format: 'ipv4', maskable: true, prereq: 'ipv4', writable: true, codes: [{ cls: 'oxm', num: 12, label: 'OXM_OF_IPV4_DST', since: '1.2' }, { cls: 'nxm0', num: 8, label: 'NXM_OF_IP_DST' }] },
   { name: 'ipv6_src', bits: 128, wireBytes: 16, at: w(W.IPV6_SRC), format: 'ipv6', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 26, label: 'OXM_OF_IPV6_SRC', since: '1.2' }, { cls: 'nxm1', num: 19, label: 'NXM_NX_IPV6_SRC' }] },
   { name: 'ipv6_dst', bits: 128, wireBytes: 16, at: w(W.IPV6_DST), format: 'ipv6', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 27, label: 'OXM_OF_IPV6_DST', since: '1.2' }, { cls: 'nxm1', num: 20, label: 'NXM_NX_IPV6_DST' }] },
-  { name: 'ipv6_label', bits: 20, wireBytes: 4, at: w(W.IPV6_LABEL) + 12, format: 'hex', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 28, label: 'OXM_OF_IPV6_FLABEL', since: '1.2' }, { cls: 'nxm1', num: 27, label: 'NXM_NX_IPV6_LABEL' }] },
+  { name: 'ipv6_label', bits: 20, maskBits: 32, wireBytes: 4, at: w(W.IPV6_LABEL) + 12, format: 'hex', maskable: true, prereq: 'ipv6', writable: true, codes: [{ cls: 'oxm', num: 28, label: 'OXM_OF_IPV6_FLABEL', since: '1.2' }, { cls: 'nxm1', num: 27, label: 'NXM_NX_IPV6_LABEL' }] },
   { name: 'nw_proto', alias: 'ip_proto', bits: 8, wireBytes: 1, at: w(W.TYPE) + 24, format: 'decimal', maskable: false, prereq: 'ip', writable: false, codes: [{ cls: 'oxm', num: 10, label: 'OXM_OF_IP_PROTO', since: '1.2' }, { cls: 'nxm0', num: 6, label: 'NXM_OF_IP_PROTO' }] },
   { name: 'nw_ttl', bits: 8, wireBytes: 1, at: w(W.TOS) + 8, format: 'decimal', maskable: false, prereq: 'ip', writable: true, codes: [{ cls: 'nxm1', num: 29, label: 'NXM_NX_IP_TTL' }] },
   { name: 'ip_frag', alias: 'nw_frag', bits: 2, wireBytes: 1, at: w(W.TYPE) + 16 + 6, format: 'frag', maskable: true, prereq: 'ip', writable: false, codes: [{ cls: 'nxm1', num: 26, label: 'NXM_NX_IP_FRAG' }] },
@@ -189,7 +191,7 @@ const rows: FieldRow[] = [
   { name: 'nsh_c4', alias: 'nshc4', bits: 32, wireBytes: 4, at: w(W.NSH_C + 3), format: 'hex', maskable: true, prereq: 'nsh', writable: true, codes: [{ cls: 'nsh', num: 9, label: 'NXOXM_NSH_C4' }] },
   { name: 'tcp_src', alias: 'tp_src', bits: 16, wireBytes: 2, at: w(W.TP), format: 'decimal', maskable: true, prereq: 'tcp', writable: true, codes: [{ cls: 'oxm', num: 13, label: 'OXM_OF_TCP_SRC', since: '1.2' }, { cls: 'nxm0', num: 9, label: 'NXM_OF_TCP_SRC' }] },
   { name: 'tcp_dst', alias: 'tp_dst', bits: 16, wireBytes: 2, at: w(W.TP) + 16, format: 'decimal', maskable: true, prereq: 'tcp', writable: true, codes: [{ cls: 'oxm', num: 14, label: 'OXM_OF_TCP_DST', since: '1.2' }, { cls: 'nxm0', num: 10, label: 'NXM_OF_TCP_DST' }] },
-  { name: 'tcp_flags', bits: 12, wireBytes: 2, at: w(W.TOS) + 20, format: 'tcpFlags', maskable: true, prereq: 'tcp', writable: false, codes: [{ cls: 'onf', num: 42, label: 'ONFOXM_ET_TCP_FLAGS', since: '1.3' }, { cls: 'oxm', num: 42, label: 'OXM_OF_TCP_FLAGS', since: '1.5' }, { cls: 'nxm1', num: 34, label: 'NXM_NX_TCP_FLAGS' }] },
+  { name: 'tcp_flags', bits: 12, maskBits: 16, wireBytes: 2, at: w(W.TOS) + 20, format: 'tcpFlags', maskable: true, prereq: 'tcp', writable: false, codes: [{ cls: 'onf', num: 42, label: 'ONFOXM_ET_TCP_FLAGS', since: '1.3' }, { cls: 'oxm', num: 42, label: 'OXM_OF_TCP_FLAGS', since: '1.5' }, { cls: 'nxm1', num: 34, label: 'NXM_NX_TCP_FLAGS' }] },
   { name: 'udp_src', bits: 16, wireBytes: 2, at: w(W.TP), format: 'decimal', maskable: true, prereq: 'udp', writable: true, codes: [{ cls: 'oxm', num: 15, label: 'OXM_OF_UDP_SRC', since: '1.2' }, { cls: 'nxm0', num: 11, label: 'NXM_OF_UDP_SRC' }] },
   { name: 'udp_dst', bits: 16, wireBytes: 2, at: w(W.TP) + 16, format: 'decimal', maskable: true, prereq: 'udp', writable: true, codes: [{ cls: 'oxm', num: 16, label: 'OXM_OF_UDP_DST', since: '1.2' }, { cls: 'nxm0', num: 12, label: 'NXM_OF_UDP_DST' }] },
   { name: 'sctp_src', bits: 16, wireBytes: 2, at: w(W.TP), format: 'decimal', maskable: true, prereq: 'sctp', writable: true, codes: [{ cls: 'oxm', num: 17, label: 'OXM_OF_SCTP_SRC', since: '1.2' }] },
@@ -231,6 +233,9 @@ export const fieldNamed = (name: string): Field | undefined => byName.get(name);
 
 /** How many bits a field has for those who name parts of it. */
 export const partBits = (field: Field): number => field.partBits ?? field.bits;
+
+/** Bits that a mask of the field may have set. */
+export const maskBits = (field: Field): number => field.maskBits ?? field.bits;
 
 /** The field of that name; a mistake in our own code when there is none. */
 export function mustField(name: string): Field {

@@ -3,7 +3,7 @@ import { ConfigError } from '../base/errors.ts';
 import type { PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
 import type { Field } from './fields.ts';
-import { fieldNamed, mustField, tunFieldIndex } from './fields.ts';
+import { fieldNamed, maskBits, mustField, tunFieldIndex } from './fields.ts';
 import type { Match } from './key.ts';
 import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
 import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
@@ -183,7 +183,8 @@ interface Keyword {
 }
 
 function keyword(match: Match): Keyword {
-  const type = matchedDlType(match);
+  // A match that asks for a type has it told as the one that its packet type says.
+  const type = matchedDlType(match) < 0 ? -1 : matchedEthType(match);
   const proto = matchedProto(match);
   const named = (text: string, byProto = false): Keyword => ({ text, skipType: true, skipProto: byProto });
   if (type === ETH.IPV4) {
@@ -289,7 +290,25 @@ const ICMP_PLACES: ReadonlyMap<string, string> = new Map([
   ['icmpv6_code', 'tcp_dst'],
 ]);
 
+/**
+ * What the reference keeps in one place is shown by the name that the protocol gives it, whoever wrote it: this happens to metadata of packets
+ * alone, which no prerequisites are asked of. True when there was such.
+ */
+function formatOther(match: Match, name: string, parts: string[]): boolean {
+  const other = name === 'nd_options_type' ? 'tcp_flags' : name === 'tcp_flags' ? 'nd_options_type' : undefined;
+  if (other === undefined) return false;
+  const { at, bits } = mustField(other);
+  const [value, mask] = [keyBits(match.key, at, bits), keyBits(match.mask, at, bits)];
+  if (mask === 0n) return false;
+  const isExact = mask === (1n << BigInt(bits)) - 1n;
+  const field = mustField(name);
+  if (other === 'nd_options_type') parts.push(`${name}=${formatField(field, { value, mask: (1n << BigInt(field.bits)) - 1n })}`);
+  else parts.push(`${name}=${isExact ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
+  return true;
+}
+
 function formatOne(match: Match, name: string, parts: string[], names?: PortNames): void {
+  if (formatOther(match, name, parts)) return;
   // The type and code of ICMP are printed from the whole place of a port that they stand in.
   const place = ICMP_PLACES.get(name);
   const field = mustField(place ?? name);
@@ -297,7 +316,8 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   const isAction = field.name === 'in_port' || field.name === 'actset_output';
   const at = field.at;
   const bits = isTos ? 6 : field.bits;
-  const mask = keyBits(match.mask, at, bits);
+  const above = isTos ? 0 : maskBits(field) - bits;
+  const mask = keyBits(match.mask, at - above, bits + above);
   if (mask === 0n) return;
   const value = keyBits(match.key, at, bits);
   // Ethernet is every flow's packet type unless it says another.

@@ -2,6 +2,7 @@
 //
 // Lines are written at once and synchronously: what was logged before a crash is in the file.
 import { closeSync, fchownSync, openSync, writeSync } from 'node:fs';
+import { encodeText } from '../base/byte-text.ts';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { type LogLevel, type LogRecord, type LogSink, logger, setLogSink } from '../base/log.ts';
 import { LogSettings } from '../base/log-levels.ts';
@@ -88,7 +89,7 @@ export class LogOutput implements LogSink {
 
   #put(fd: number, line: string): void {
     try {
-      writeSync(fd, line);
+      writeSync(fd, encodeText(line));
     } catch {
       // A full disk or a console that is gone must not stop the program.
     }

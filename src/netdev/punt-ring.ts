@@ -5,7 +5,7 @@
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
 import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
-import { copyBytes, GSO, HEADROOM, MAX_FRAME, type Packet, type TunnelInfo } from './packet.ts';
+import { copyBytes, GSO, HEADROOM, MAX_FRAME, OPTION_WORDS, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 import { completeSctp, SCTP_CHECKSUM } from './segment.ts';
 
@@ -13,7 +13,8 @@ import { completeSctp, SCTP_CHECKSUM } from './segment.ts';
  * Offsets in a record; `vlan` is TPID (16) and TCI (16) in network order, 0 = none; `time` is the monotonic clock's nanoseconds >> 20.
  * `cause` is 0, or what a userspace action asked for plus 1, with its `token`. `tunnel`, of meaning when `isTunnel` is not 0, is 24
  * words in network order: id (2), IPv4 source and destination, IPv6 source and destination (4 each), flags (16) tos (8) ttl (8),
- * ports, policy id (16) and flags (8), options (8), and their size in bytes.
+ * ports, policy id (16) and flags (8), options (8), and their size in bytes. Of more options the rest stands in the record's last
+ * MORE_OPTIONS_SIZE bytes, behind the frame.
  */
 export const PUNT_RECORD = {
   port: 0,
@@ -73,8 +74,9 @@ export interface PuntRing {
   ports: number;
 }
 
-/** Words of Geneve options in a record. */
-const OPTION_WORDS = 8;
+/** Bytes of Geneve options in a record's `tunnel`, and of the rest. */
+export const OPTIONS_SIZE = 32;
+export const MORE_OPTIONS_SIZE: number = OPTION_WORDS * 4 - OPTIONS_SIZE;
 const PAGE = 4096;
 /** Records that one call goes through at most, those dropped among them. */
 const MOST_LOOKED = 512;
@@ -239,7 +241,7 @@ export class PuntRingDevice implements Device {
     packet.cause = words[word + PUNT_RECORD.cause / 4]!;
     packet.token = words[word + PUNT_RECORD.token / 4]!;
     packet.isCounted = packet.token === 0 && words[word + PUNT_RECORD.reason / 4] === REASON_ACTIONS;
-    if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel);
+    if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel, at + size - 8);
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);
     return true;
@@ -267,7 +269,8 @@ export class PuntRingDevice implements Device {
     }
   }
 
-  #readTunnel(at: number): TunnelInfo {
+  /** `end` is where the record ends. */
+  #readTunnel(at: number, end: number): TunnelInfo {
     const view = this.#view;
     const info = this.#tunnel;
     info.idHigh = view.getUint32(at);
@@ -288,8 +291,10 @@ export class PuntRingDevice implements Device {
     info.tpDst = view.getUint16(at + 54);
     info.gbpId = view.getUint16(at + 56);
     info.gbpFlags = view.getUint8(at + 58);
-    info.optionsSize = Math.min(view.getUint32(at + 60 + OPTION_WORDS * 4), OPTION_WORDS * 4);
-    for (let i = 0; i < OPTION_WORDS; i++) info.options[i] = view.getUint32(at + 60 + i * 4);
+    info.optionsSize = Math.min(view.getUint32(at + 60 + OPTIONS_SIZE), OPTION_WORDS * 4);
+    for (let i = 0; i < info.optionsSize; i += 4) {
+      info.options[i >> 2] = view.getUint32(i < OPTIONS_SIZE ? at + 60 + i : end - MORE_OPTIONS_SIZE + i - OPTIONS_SIZE);
+    }
     return info;
   }
 

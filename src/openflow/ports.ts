@@ -10,6 +10,9 @@ const OFFSET = 0xffff0000;
 /** A 16-bit port as OpenFlow 1.1 and later write it. */
 export const portToWire32 = (port: OfPort): number => (port >= OFPP.MAX ? (port + OFFSET) >>> 0 : port);
 
+/** Whether 32 bits name a port. */
+export const isWirePort32 = (wire: number): boolean => wire < OFPP.MAX || wire >= OFPP.MAX + OFFSET;
+
 /** A 32-bit port as held inside; what does not fit is the peer's error `code`. */
 export function portFromWire32(wire: number, code = 'OFPBAC_BAD_OUT_PORT'): OfPort {
   if (wire < OFPP.MAX) return wire;

@@ -57,39 +57,56 @@ function check(packet: Uint8Array, inner: Uint8Array, protocol: TunnelProtocol, 
   assert.equal(sumBytes(whole, l4, length, pseudo), 0xffff, what);
 }
 
+/** Wraps random frames, half of those that can have one with a checksum to be filled in, and checks the outer checksum. */
+function wrap(protocol: TunnelProtocol, isIpv6: boolean, count: number, longest?: number) {
+  const made = { carried: 0, filled: 0, left: 0, cut: 0 };
+  const each = longest === undefined ? 200 : 20;
+  for (let round = 0; round < Math.ceil(count / each); round++) {
+    const options = Uint8Array.from({ length: protocol === 'geneve' ? random(9) * 4 : 0 }, () => random(256));
+    const maxLength = longest === undefined ? undefined : 14 + random(longest - 14);
+    const push = pusher(protocol, tunnelKey(isIpv6, options, CSUM), maxLength);
+    for (let i = 0; i < each; i++) {
+      const seed = currentSeed();
+      const padding = new Uint8Array(longest === undefined ? 0 : random(longest));
+      const frame = Uint8Array.from([...randomFrame(), ...padding]);
+      const final = frame.slice(0, maxLength);
+      const found = transport(frame);
+      if (found !== undefined && random(2) === 0) {
+        const { l4, at, end, pseudo } = found;
+        put16(frame, at, pseudo);
+        if (at + 2 <= final.length) {
+          put16(final, at, pseudo);
+          put16(final, at, ~sumBytes(final, l4, Math.min(end, final.length) - l4) & 0xffff);
+        }
+        made.filled++;
+      }
+      const packet = push(frame);
+      if (packet === undefined) {
+        made.left++;
+        continue;
+      }
+      made.carried++;
+      if (final.length < frame.length) made.cut++;
+      check(packet, final, protocol, isIpv6, `WEFT_SEED=${seed}: ${maxLength} of ${hex(frame)}`);
+    }
+    closeAll();
+  }
+  return made;
+}
+
 for (const protocol of ['gre', 'vxlan', 'geneve'] as const) {
   for (const isIpv6 of [false, true]) {
     test(`${protocol} over IPv${isIpv6 ? 6 : 4}: checksums over frames`, (t) => {
-      let [carried, filled, left] = [0, 0, 0];
-      for (let round = 0; round < Math.ceil(pairs / 6 / 200); round++) {
-        const options = Uint8Array.from({ length: protocol === 'geneve' ? random(9) * 4 : 0 }, () => random(256));
-        const push = pusher(protocol, tunnelKey(isIpv6, options, CSUM));
-        for (let i = 0; i < 200; i++) {
-          const seed = currentSeed();
-          const frame = randomFrame();
-          const final = frame.slice();
-          const found = transport(frame);
-          if (found !== undefined && random(2) === 0) {
-            const { l4, at, end, pseudo } = found;
-            put16(frame, at, pseudo);
-            put16(final, at, pseudo);
-            put16(final, at, ~sumBytes(final, l4, end - l4) & 0xffff);
-            filled++;
-          }
-          const packet = push(frame);
-          if (packet === undefined) {
-            left++;
-            continue;
-          }
-          carried++;
-          check(packet, final, protocol, isIpv6, `WEFT_SEED=${seed}: ${hex(frame)}`);
-        }
-        closeAll();
-      }
+      const { carried, filled, left } = wrap(protocol, isIpv6, pairs / 6);
       t.diagnostic(`${carried} frames, ${filled} of all with a checksum to be filled in; ${left} left to user space`);
       assert.ok(carried > left && filled > carried / 10);
     });
   }
+  test(`${protocol}: checksums over frames that are cut off`, (t) => {
+    const { carried, left, cut } = wrap(protocol, random(2) === 0, pairs / 6, 300);
+    t.diagnostic(`${carried} frames, ${cut} of them cut off; ${left} left to user space`);
+    assert.ok(cut > carried / 10 && carried > left / 4, `${carried} ${left} ${cut}`);
+  });
 }
 
 test('what checksums cost the verifier is bounded', (t) => {

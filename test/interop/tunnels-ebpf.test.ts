@@ -136,6 +136,44 @@ test('geneve options: set, matched on and carried by the kernel', { skip }, asyn
   await eventually('no longer', () => !pings(a, '10.0.0.2'));
 });
 
+test('as many geneve options as a header can have are set, matched on and carried by the kernel', { skip }, async (t) => {
+  const { h1, h2, a, b } = await pair(world(t), 1900);
+  for (const [host, device, remote] of [
+    [h1, 'va', '172.16.0.2'],
+    [h2, 'vb', '172.16.0.1'],
+  ] as const) {
+    tunnel(host, 'geneve', remote, 'options:key=flow');
+    host.ok(`ovs-vsctl set bridge br0 fail_mode=secure -- set interface ${device} ofport_request=1 -- set interface t0 ofport_request=2`);
+    host.ok([
+      'ovs-ofctl',
+      'add-tlv-map',
+      'br0',
+      '{class=0x102,type=0x80,len=124}->tun_metadata0,{class=0x102,type=0x81,len=116}->tun_metadata1',
+    ]);
+    for (const flow of [
+      'in_port=1,actions=set_field:5->tun_id,set_field:0x12345678->tun_metadata0,set_field:0x9abcdef0->tun_metadata1,output:2',
+      'in_port=2,tun_id=5,tun_metadata0=0x12345678,tun_metadata1=0x9abcdef0,actions=output:1',
+    ]) {
+      host.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', flow]);
+    }
+  }
+  await eventually('ping', () => pings(a, '10.0.0.2'));
+  await tcp(a, b, '10.0.0.2', 256);
+  for (const host of [h1, h2]) {
+    const flows = tcpFlows(host);
+    const received = flows.filter((line) => /geneve\(\{.*0x12345678.*0x9abcdef0/.test(line));
+    assert.ok(received.length > 0, host.ok('ovs-appctl dpctl/dump-flows -m'));
+    for (const flow of flows) assert.match(flow, /offloaded:yes/);
+    // Whole super-segments: none of it went through a socket.
+    assert.ok(flows.some((line) => Number(/bytes:(\d+)/.exec(line)?.[1]) / Number(/packets:(\d+)/.exec(line)?.[1]) > 3000));
+    assert.deepEqual(faults(host), []);
+  }
+  // The last bit of all counts.
+  h2.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'del-flows', 'br0', 'in_port=2']);
+  h2.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', 'in_port=2,tun_metadata1=0x9abcdef1,actions=output:1']);
+  await eventually('no longer', () => !pings(a, '10.0.0.2'));
+});
+
 for (const [type, inner, net] of [
   ['gre', 1400, '172.16.0.'],
   ['vxlan', 1400, 'fd00::'],
@@ -170,3 +208,32 @@ for (const [type, inner, net] of [
     assert.deepEqual(faults(h2), []);
   });
 }
+
+test('copies that are cut off go into a tunnel with checksums, right ones, whatever was left to the device', {
+  skip: cannot('tcpdump', 'ethtool') || skip,
+}, async (t) => {
+  const w = world(t);
+  const { h1, h2, a } = await pair(w);
+  const b = station(w, h1, 'c', 'vc', '10.0.0.3/24');
+  tunnel(h1, 'vxlan', '172.16.0.2', 'options:csum=true');
+  h1.ok('ethtool -K wan tx off tso off gso off');
+  h1.ok('ovs-vsctl add-port br0 vc -- set interface va ofport_request=1 -- set interface vc ofport_request=2');
+  h1.ok('ovs-vsctl set interface t0 ofport_request=3 -- set bridge br0 fail_mode=secure');
+  // Super-segments too; shorter than any header with a checksum may be, and longer.
+  for (const length of [100, 400]) {
+    h1.ok('ovs-ofctl del-flows br0');
+    h1.ok(['ovs-ofctl', 'add-flow', 'br0', `in_port=1,actions=output(port=3,max_len=${length}),output:2`]);
+    h1.ok(['ovs-ofctl', 'add-flow', 'br0', 'in_port=2,actions=output:1']);
+    await eventually('ping', () => pings(a, '10.0.0.3'));
+    const underlay = await watch(h2, 'wan', '-vv udp and src 172.16.0.1');
+    await tcp(a, b, '10.0.0.3', 256);
+    const text = await underlay.stop();
+    assert.doesNotMatch(text, /bad udp cksum|no cksum/);
+    assert.ok((text.match(/udp sum ok/g) ?? []).length > 50, text);
+    const flows = h1.ok('ovs-appctl dpctl/dump-flows -m').split('\n');
+    const sent = flows.filter((line) => /in_port\(va\).*eth_type\(0x0800\).*packets:\d\d.*trunc/.test(line));
+    assert.ok(sent.length > 0, h1.ok('ovs-appctl dpctl/dump-flows -m'));
+    for (const flow of sent) assert.match(flow, /offloaded:yes/);
+  }
+  assert.deepEqual(faults(h1), []);
+});

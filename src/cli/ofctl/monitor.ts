@@ -1,6 +1,7 @@
 // ovs-ofctl monitor and snoop: prints what comes over a connection until it is ended, and takes commands over a control socket
 // (ovs-ofctl(8), "Runtime Management Commands").
 import { openSync, writeSync } from 'node:fs';
+import { encodeText } from '../../base/byte-text.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
 import { controlError, UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
@@ -13,6 +14,7 @@ import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
 import type { FlowOptions } from './flows.ts';
 import { lookupNames } from './flows.ts';
+import { print } from './output.ts';
 import { PACKET_IN_FORMATS } from './packet-in-format.ts';
 import { Session } from './session.ts';
 
@@ -110,7 +112,7 @@ class Watcher {
   }
 
   #print(text: string): void {
-    writeSync(this.#output, text);
+    writeSync(this.#output, encodeText(text));
   }
 
   async #listen(): Promise<void> {
@@ -203,7 +205,7 @@ async function watch(session: Session, bridge: string, spec: string, options: Fl
   // The reference looks names up over connections that take transaction ids too.
   if (options.names !== false) for (let i = 0; i < NAME_LOOKUP_XIDS; i++) session.connection.xid();
   for (const part of await session.ask({ kind: 'flowMonitorRequest', requests: [request] })) {
-    process.stdout.write(printMessage(part, { verbosity: options.verbosity + 1 }));
+    print(printMessage(part, { verbosity: options.verbosity + 1 }));
   }
 }
 

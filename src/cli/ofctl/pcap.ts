@@ -8,6 +8,7 @@ import { type Key, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import { keyMatch } from '../../openflow/text/packet-text.ts';
+import { print } from './output.ts';
 
 const log = logger('pcap');
 
@@ -223,7 +224,7 @@ export function ofpParsePcapCommand(
           const size = waiting.length < 8 ? 0 : ((waiting[2] ?? 0) << 8) | (waiting[3] ?? 0);
           if (size < 8 || waiting.length < size) break;
           process.stdout.write(`${isFirst ? '' : '\n'}${options.timestamp ? clock(timeMs) : ''}${name}:\n`);
-          process.stdout.write(printBytes(waiting.subarray(0, size), { verbosity: options.verbosity + 1 }));
+          print(printBytes(waiting.subarray(0, size), { verbosity: options.verbosity + 1 }));
           isFirst = false;
           stream.waiting = waiting.subarray(size);
         }

@@ -5,8 +5,7 @@ import { ConfigError } from '../../base/errors.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import { formatPacket } from '../../openflow/text/packet-text.ts';
 import { hexData } from './input.ts';
-
-const print = (text: string): void => void process.stdout.write(text);
+import { print } from './output.ts';
 
 /** ofp-print HEX [VERBOSITY] */
 export function ofpPrint(hex: string, verbosity?: string): number {

@@ -7,6 +7,7 @@ import { connectStream } from '../../host/sockets/socket.ts';
 import { OpenFlowConnection, OpenFlowError } from '../../openflow/channel/connection.ts';
 import type { Framed, Message, OfVersion } from '../../openflow/message.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';
+import { print } from './output.ts';
 
 /** OpenFlow's port. */
 const OFP_PORT = 6653;
@@ -175,9 +176,9 @@ export async function printAnswer(session: Session, message: Message, withNames 
   try {
     const parts = await session.ask(message);
     const names = withNames ? await (await import('./names.ts')).namesToShow(session) : undefined;
-    for (const part of parts) process.stdout.write(printMessage(part, { names }));
+    for (const part of parts) print(printMessage(part, { names }));
   } catch (error) {
     if (!(error instanceof SwitchRefusal)) throw error;
-    process.stdout.write(error.message);
+    print(error.message);
   }
 }

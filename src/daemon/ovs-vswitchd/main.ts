@@ -290,14 +290,14 @@ async function start(context: DaemonContext): Promise<void> {
   registerFrameCommands(parts);
   if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies, wires });
   const stopCoverage = runCoverage(realClock);
-  context.onExit(async ({ args }) => {
+  context.onExit(async ({ args, goesOn }) => {
     stopCoverage();
     await loop.stop();
     wires.close();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
     await spare.closeAll();
-    await host.close(!args.includes('--cleanup'));
+    await host.close(!args.includes('--cleanup'), goesOn);
     devices.close();
     closeEthtool();
     log.dbg('all parts are down');

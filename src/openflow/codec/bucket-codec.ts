@@ -8,6 +8,7 @@ import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
+import { decodeExperimenter } from './properties.ts';
 
 const log = logger('ofp_group');
 
@@ -35,11 +36,6 @@ export function* decodeProperties(from: ByteReader): Generator<{ type: number; b
   }
 }
 
-/** Who defines an experimenter property and which one it is. */
-export function decodeExperimenterHeader(body: ByteReader): { experimenter: number; number: number } {
-  return { experimenter: body.u32(), number: body.u32() };
-}
-
 const watchPort = (wire: number): number => portFromWire32(wire, 'OFPGMFC_BAD_WATCH');
 
 function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number): GroupBucket {
@@ -51,16 +47,18 @@ function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number):
   }
   const body = from.sub(length - 2);
   const weight = body.u16();
-  const port = watchPort(body.u32());
+  const port = body.u32();
   const watchGroup = body.u32();
   body.skip(4);
-  return { bucketId, weight, watchPort: port, watchGroup, actions: decodeActions(body, version, 'plain') };
+  const actions = decodeActions(body, version, 'plain');
+  // What the actions lack is told before what the port is not.
+  return { bucketId, weight, watchPort: watchPort(port), watchGroup, actions };
 }
 
 function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket {
   const left = from.left;
   const length = from.u16();
-  if (length < 8 || length % 8 !== 0) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
+  if (length < 8) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
   if (length > left) {
     fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} exceeds remaining buckets data size ${left}`);
   }
@@ -73,21 +71,25 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
   if (actionsSize % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `actions length ${actionsSize} is not a multiple of 8`);
   const actions = decodeActions(body.sub(actionsSize), version, 'plain');
   const bucket: GroupBucket = { bucketId, weight: type === 'select' ? 1 : 0, watchPort: OFPP.NONE, watchGroup: OFPG.ANY, actions };
-  if (bucketId > BUCKET.MAX) fault('OFPGMFC_BAD_BUCKET', `bucket id (${bucketId}) is out of range`);
+  const wholeWord = (property: ByteReader): number => {
+    if (property.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `bucket property of ${property.left} bytes`);
+    return property.u32();
+  };
+  let port = NO_PORT;
   for (const property of decodeProperties(body)) {
     switch (property.type) {
       case PROPERTY.WEIGHT:
         bucket.weight = property.body.u16();
         break;
       case PROPERTY.WATCH_PORT:
-        bucket.watchPort = watchPort(property.body.u32());
+        port = wholeWord(property.body);
         break;
       case PROPERTY.WATCH_GROUP:
-        bucket.watchGroup = property.body.u32();
+        bucket.watchGroup = wholeWord(property.body);
         break;
       case PROPERTY.EXPERIMENTER: {
-        const { experimenter, number } = decodeExperimenterHeader(property.body);
-        const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${number}`;
+        const { experimenter, experimenterType } = decodeExperimenter(property.body);
+        const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`;
         fault('OFPBPC_BAD_EXP_TYPE', `unknown group bucket property type for ${who}`);
         break;
       }
@@ -95,21 +97,22 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
         fault('OFPBPC_BAD_TYPE', `unknown group bucket property type ${property.type}`);
     }
   }
+  // The last that is named, and only once all has been read.
+  bucket.watchPort = watchPort(port);
+  if (bucketId > BUCKET.MAX) fault('OFPGMFC_BAD_BUCKET', `bucket id (${bucketId}) is out of range`);
   return bucket;
 }
 
 /** Reads buckets to the end of `from`. Before OpenFlow 1.5 their numbers are their places. */
 export function decodeBuckets(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket[] {
   const buckets: GroupBucket[] = [];
-  const ids = new Set<number>();
   const least = hasBucketIds(version) ? 8 : 16;
   while (from.left > 0) {
     if (from.left < least) fault('OFPGMFC_BAD_BUCKET', `buckets end with ${from.left} leftover bytes`);
     const bucket = hasBucketIds(version) ? decodeBucket15(from, version, type) : decodeBucket11(from, version, buckets.length);
-    if (ids.has(bucket.bucketId)) fault('OFPGMFC_BAD_BUCKET', 'Duplicate bucket id');
-    ids.add(bucket.bucketId);
     buckets.push(bucket);
   }
+  if (new Set(buckets.map(({ bucketId }) => bucketId)).size < buckets.length) fault('OFPGMFC_BAD_BUCKET', 'Duplicate bucket id');
   return buckets;
 }
 

@@ -1,5 +1,5 @@
 // Reading and writing bytes, big-endian. A reader never reads outside its bytes: a short message is a PeerError by the protocol's name.
-import { isUtf8 } from 'node:buffer';
+import { decodeText, encodeText } from '../../base/byte-text.ts';
 import { PeerError } from '../../base/errors.ts';
 
 const words = new Uint32Array(2);
@@ -90,12 +90,11 @@ export class ByteReader {
     return [this.u32(), this.u16()];
   }
 
-  /** Text in UTF-8 up to a zero; other bytes are taken for Latin-1. */
+  /** Text up to a zero, as `decodeText` reads it. */
   text(size: number): string {
     const bytes = this.take(size);
     const end = bytes.indexOf(0);
-    const own = Buffer.from(bytes.subarray(0, end < 0 ? size : end));
-    return own.toString(isUtf8(own) ? 'utf8' : 'latin1');
+    return decodeText(bytes.subarray(0, end < 0 ? size : end));
   }
 
   /** A big-endian value of `size` bytes. */
@@ -180,9 +179,9 @@ export class ByteWriter {
     return this.u32(mac[0]).u16(mac[1]);
   }
 
-  /** Text in a field of `size` bytes, cut so that at least one zero byte ends it, each character one byte. */
+  /** Text in a field of `size` bytes, cut so that at least one zero byte ends it. */
   text(text: string, size: number): this {
-    const bytes = Buffer.from(text);
+    const bytes = encodeText(text);
     for (let i = 0; i < size; i++) this.u8(i < size - 1 && i < bytes.length ? bytes[i]! : 0);
     return this;
   }

@@ -4,7 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { decodeActions } from './actions/action-codec.ts';
+import { checkPlaces, decodeUnplaced } from './actions/action-codec.ts';
 import { ByteReader } from './bytes.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
@@ -44,8 +44,8 @@ function uuidOf(from: ByteReader): string {
   return words.join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** Reads a continuation. */
-export function decodeContinuation(bytes: Uint8Array, version: OfVersion): Continuation {
+/** Reads a continuation. Who only shows it passes over properties that are not known (`isLoose`). */
+export function decodeContinuation(bytes: Uint8Array, version: OfVersion, isLoose = false): Continuation {
   const state: Continuation = { stack: [], mirrors: 0, conntracked: false };
   const from = new ByteReader(bytes, 'OFPBPC_BAD_LEN');
   if (from.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'continuation cut off');
@@ -54,8 +54,21 @@ export function decodeContinuation(bytes: Uint8Array, version: OfVersion): Conti
   for (const property of eachProperty(from.skip(4))) {
     const { number, body } = property;
     const sized = (size: number): ByteReader => {
-      if (body.left !== size) throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
+      // A byte may have others behind it.
+      if (size === 1 ? body.left < 1 : body.left !== size)
+        throw new PeerError('OFPBPC_BAD_LEN', `property ${number} of ${body.left} bytes`);
       return body;
+    };
+    const actions = (): Action[] => {
+      if (body.left < 4) {
+        log.warn(`actions property has bad length ${body.left + 4}`);
+        throw new PeerError('OFPBPC_BAD_LEN', 'actions property cut off');
+      }
+      return decodeUnplaced(body.skip(4), version);
+    };
+    const checked = (list: Action[]): Action[] => {
+      checkPlaces(list, version, 'flow');
+      return list;
     };
     switch (number) {
       case PROPERTY.BRIDGE:
@@ -77,17 +90,17 @@ export function decodeContinuation(bytes: Uint8Array, version: OfVersion): Conti
         cookie = sized(12).skip(4).u64();
         break;
       case PROPERTY.ACTIONS:
-        state.actions ??= [];
-        state.actions.push({ kind: 'unrollXlate', table, cookie }, ...decodeActions(body.skip(4), version));
+        // What is there already counts for what may stand behind it.
+        state.actions = checked([...(state.actions ?? []), { kind: 'unrollXlate', table, cookie }, ...actions()]);
         break;
       case PROPERTY.ACTION_SET:
-        state.actionSet = decodeActions(body.skip(4), version);
+        state.actionSet = checked(actions());
         break;
       case PROPERTY.ODP_PORT:
         state.odpPort = sized(4).u32();
         break;
       default:
-        refuseProperty(log, false, 'continuation', property);
+        refuseProperty(log, isLoose, 'continuation', property);
     }
   }
   return state;

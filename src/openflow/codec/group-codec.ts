@@ -19,9 +19,10 @@ import type {
 import { BUCKET, GROUP_TYPES, noSelection, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
 import { readList } from './actions/partial.ts';
-import { decodeBuckets, decodeExperimenterHeader, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
+import { decodeBuckets, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
 import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
 import { decodeHeader, encodeFieldHeader } from './fields/oxm.ts';
+import { decodeExperimenter } from './properties.ts';
 
 const log = logger('ofp_group');
 const NETRONOME = 0x154d;
@@ -75,7 +76,9 @@ function decodeHashFields(bytes: Uint8Array): HashField[] {
 const wholeMask = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
 
 function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand | undefined): GroupSelection {
+  if (type === 'unknown') throw new PeerError('OFPGMFC_BAD_TYPE', 'a selection method for a group of no known type');
   if (type !== 'select') fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for select groups');
+  if (command === undefined) throw new PeerError('OFPGMFC_BAD_COMMAND', 'a selection method for no known command');
   if (command !== 'add' && command !== 'modify' && command !== 'add_or_mod') {
     fault('OFPBPC_BAD_VALUE', 'ntr selection method property is only allowed for add and delete group modifications');
   }
@@ -99,9 +102,9 @@ function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], co
   let selection = noSelection();
   for (const property of decodeProperties(from)) {
     if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`);
-    const { experimenter, number } = decodeExperimenterHeader(property.body);
-    if (experimenter !== NETRONOME || number !== SELECTION_METHOD) {
-      fault('OFPBPC_BAD_EXP_TYPE', `unknown group property type for exp_id 0x${experimenter.toString(16)}, exp_type ${number}`);
+    const { experimenter, experimenterType } = decodeExperimenter(property.body);
+    if (experimenter !== NETRONOME || experimenterType !== SELECTION_METHOD) {
+      fault('OFPBPC_BAD_EXP_TYPE', `unknown group property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`);
     }
     selection = decodeSelection(property.body, type, command);
   }
@@ -160,8 +163,8 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
           : commandBucket === BUCKET.ALL;
     if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
     buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+    selection = decodeGroupProperties(from, GROUP_TYPES[typeNumber] ?? 'unknown', command);
     type = typeOf(typeNumber);
-    selection = decodeGroupProperties(from, type, command);
   } else {
     buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber]);
     // OpenFlow 1.1 and 1.2 do not say so.

@@ -22,6 +22,13 @@ const OUTSIDE = 0x10000;
 /** Asynchronous configurations have another such type. */
 export const TWO_EXPERIMENTERS = 0xfffe;
 
+/** Who defines an experimenter's property, and which of theirs it is. */
+export function decodeExperimenter(body: ByteReader): { experimenter: number; experimenterType: number } {
+  const [experimenter, experimenterType] = [body.u32(), body.u32()];
+  if (experimenter === 0) throw new PeerError('OFPBPC_BAD_EXPERIMENTER', 'a property of experimenter 0');
+  return { experimenter, experimenterType };
+}
+
 /** Walks over the properties that fill the rest of `from`. */
 export function* eachProperty(from: ByteReader, firstExperimenter = EXPERIMENTER): Generator<Property> {
   while (from.left > 0) {
@@ -37,7 +44,7 @@ export function* eachProperty(from: ByteReader, firstExperimenter = EXPERIMENTER
       continue;
     }
     if (body.left < 8) throw new PeerError('OFPBPC_BAD_LEN', `experimenter property of ${length} bytes`);
-    yield { type, number: OUTSIDE, body, experimenter: body.u32(), experimenterType: body.u32() };
+    yield { type, number: OUTSIDE, body, ...decodeExperimenter(body) };
   }
 }
 

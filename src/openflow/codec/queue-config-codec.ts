@@ -2,10 +2,10 @@
 import { PeerError } from '../../base/errors.ts';
 import { OFPP } from '../action.ts';
 import type { Message, OfVersion } from '../message.ts';
-import { portFromWire32 } from '../ports.ts';
+import { isWirePort32, portFromWire32 } from '../ports.ts';
 import type { QueueConfig } from '../table.ts';
 import { listMessage, readList } from './actions/partial.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter, u32At } from './bytes.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty } from './properties.ts';
 
@@ -40,7 +40,7 @@ function rates(from: ByteReader, version: OfVersion, queue: QueueConfig): QueueC
   if (version >= 5) {
     for (const { number, body } of eachProperty(from)) {
       if (number !== RATE.MIN && number !== RATE.MAX) continue;
-      if (body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `rate of ${body.left} bytes`);
+      // What follows the rate is padding, of whatever size.
       set(number, body.u16());
     }
     return queue;
@@ -67,22 +67,24 @@ export function decodeQueueConfigReply(from: ByteReader, version: OfVersion, mor
       (queues) => ({ kind: 'queueConfigReply', port: OFPP.NONE, queues, more }),
     );
   }
-  const port = decodePort(from, version);
-  from.skip(version === 1 ? 6 : 4);
+  const head = from.take(8);
+  const portOf = (): number => decodePort(new ByteReader(head), version);
+  // A port that cannot be is a fault only where there are queues.
+  const port = version === 1 || isWirePort32(u32At(head, 0)) ? portOf() : OFPP.NONE;
   return listMessage(
-    () => readList(from, () => decodeQueue10(from, version, port)),
+    () => readList(from, () => decodeQueue10(from, version, portOf())),
     (queues) => ({ kind: 'queueConfigReply', port, queues, more }),
   );
 }
 
 function decodeQueue14(from: ByteReader, version: OfVersion): QueueConfig {
   const left = from.left;
-  const port = from.u32();
+  const port = portFromWire32(from.u32());
   const queue = from.u32();
   const length = from.u16();
-  if (length < 16 || length > left) throw new PeerError('OFPBRC_BAD_LEN', `queue of ${length} bytes`);
+  if (length < 16 || length > left || length % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `queue of ${length} bytes`);
   const body = from.sub(length - 10);
-  return rates(body.skip(6), version, { port: portFromWire32(port), queue });
+  return rates(body.skip(6), version, { port, queue });
 }
 
 /** OpenFlow 1.2 put the port into each queue. */

@@ -18,6 +18,8 @@ const log = logger('ofp_table');
 const PROPERTY = { INSTRUCTIONS: 0, NEXT: 2, WRITE: 4, APPLY: 6, MATCH: 8, WILDCARDS: 10, WRITE_SET: 12, APPLY_SET: 14 } as const;
 const REQUIRED = [0, 2, 4, 6, 8, 10, 12, 14] as const;
 const COMMANDS = ['replace', 'modify', 'enable', 'disable'] as const;
+/** Properties below this number may be there once, known or not. */
+const MAX_NUMBERED = 32;
 const HEAD_SIZE = 64;
 const EVICTION = 4;
 const VACANCY = 8;
@@ -66,10 +68,10 @@ function decodeFields(body: ByteReader, mayMask = false): { all: Field[]; masked
     const field = header.coded?.field;
     // A header that says another length than the field has is not that field's.
     if (field === undefined || !isFieldSized(header)) continue;
-    if (header.hasMask && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
     all.add(field);
     if (header.hasMask) masked.add(field);
   }
+  if (masked.size > 0 && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
   return { all: inOrder(all), masked: inOrder(masked) };
 }
 
@@ -123,7 +125,11 @@ export function decodeTableFeatures(from: ByteReader, version: OfVersion): Table
 
 function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<number>, version: OfVersion): void {
   for (const property of eachProperty(from)) {
-    const { number, body } = property;
+    const { body } = property;
+    // The reference takes an experimenter's property for OpenFlow's of the same number, though not for one that must be there.
+    const isOwn = property.experimenter === 0;
+    const number = isOwn ? property.number : property.experimenterType;
+    if (isOwn && number < MAX_NUMBERED && seen.has(number)) throw new PeerError('OFPTFFC_BAD_FEATURES', `property ${number} twice`);
     const side = (number & 1) === 0 ? features.onMatch : features.onMiss;
     switch (number & ~1) {
       case PROPERTY.INSTRUCTIONS:
@@ -131,6 +137,8 @@ function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<n
         break;
       case PROPERTY.NEXT:
         side.next = [...new Set(body.rest())].sort((a, b) => a - b);
+        // 255 stands for all tables, and is none that there is.
+        if (side.next.at(-1) === 255) throw new PeerError('OFPBPC_BAD_VALUE', 'table 255 among the next');
         break;
       case PROPERTY.WRITE:
         side.write.actions = actionBits(decodeIds(body), version);
@@ -155,7 +163,7 @@ function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<n
       default:
         refuseProperty(log, true, 'table features', property);
     }
-    seen.add(number);
+    if (isOwn) seen.add(number);
   }
 }
 
@@ -259,8 +267,9 @@ export function decodeOldFeatures(from: ByteReader, version: OfVersion, table: n
     from.skip(4);
     sides(instructions, write, write);
   } else {
-    features.match = fieldsOfBits(from.u64(), FIELDS12);
+    const match = fieldsOfBits(from.u64(), FIELDS12);
     features.wildcarded = fieldsOfBits(from.u64(), FIELDS12);
+    features.match = inOrder(new Set([...match, ...features.wildcarded]));
     const [write, apply] = [(from.u32() & known) >>> 0, (from.u32() & known) >>> 0];
     const [writeSet, applySet] = [fieldsOfBits(from.u64(), FIELDS12), fieldsOfBits(from.u64(), FIELDS12)];
     features.metadataMatch = from.u64();

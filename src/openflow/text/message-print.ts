@@ -10,7 +10,7 @@ import type { Framed, Message, OfVersion } from '../message.ts';
 import { identifyMessage, messageForm, versionTag } from '../message-table.ts';
 import { BASIC_BODIES } from './print-basic.ts';
 import { BUNDLE_BODIES } from './print-bundles.ts';
-import type { BodyPrinters, PrintContext, PrintOptions } from './print-context.ts';
+import { type BodyPrinters, LOG_VERBOSITY, type PrintContext, type PrintOptions } from './print-context.ts';
 import { CONTROL_BODIES } from './print-control.ts';
 import { GROUP_BODIES } from './print-groups.ts';
 import { MONITOR_BODIES } from './print-monitors.ts';
@@ -32,9 +32,6 @@ const BODIES: BodyPrinters = {
 };
 
 const NO_BYTES = new Uint8Array(0);
-
-/** As much as the log shows; programs show one step more. */
-const LOG_VERBOSITY = 1;
 
 /** Requests in several parts came with OpenFlow 1.3. */
 const flagsText = (flags: number, hasMore: boolean): string => {
@@ -61,7 +58,7 @@ function bodyText(framed: Framed, options: PrintOptions): string {
     framed,
     bytes: options.bytes ?? NO_BYTES,
     body: (bytes) => bodyText(decodeMessage(bytes), options),
-    inner: (bytes) => printBytes(bytes, options),
+    inner: (bytes, verbosity) => printBytes(bytes, verbosity === undefined ? options : { ...options, verbosity }),
   };
   const body = BODIES[message.kind] as ((message: Message, context: PrintContext) => string) | undefined;
   return body === undefined ? '\n' : body(message, context);

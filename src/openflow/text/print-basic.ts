@@ -1,11 +1,10 @@
 // Hello, error, echo, configuration and flow messages as text.
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
-import { formatPort, type PortNames } from '../../flow/field-text.ts';
+import type { PortNames } from '../../flow/field-text.ts';
 import { W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { type Continuation, decodeContinuation } from '../codec/continuation-codec.ts';
-import { inPortOf } from '../codec/packet-codec.ts';
 import { requireConsistentFlow } from '../flow-mod-check.ts';
 import type { Message, OfVersion, PacketIn, Resume } from '../message.ts';
 import { formatActions } from './action-format.ts';
@@ -13,7 +12,7 @@ import { formatEntries } from './entries-text.ts';
 import { formatFlowMod, formatFlowRemoved, formatFlowStats } from './flow-text.ts';
 import { formatOfp10Match } from './ofp10-match-text.ts';
 import { formatPacket } from './packet-text.ts';
-import type { BodyPrinters, PrintContext } from './print-context.ts';
+import { type BodyPrinters, LOG_VERBOSITY, type PrintContext } from './print-context.ts';
 
 const UNKNOWN = 0xffffffffffffffffn;
 const OFPT_FLOW_MOD = 14;
@@ -32,8 +31,8 @@ function versionList(bits: number): string {
 function printError(error: Extract<Message, { kind: 'error' }>, { inner }: PrintContext): string {
   const { name } = error;
   if (name === undefined) throw new PeerError('OFPBRC_BAD_LEN', `error type ${error.type} code ${error.code}`);
-  if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${printable(error.data)}\n`;
-  return ` ${name}\n${inner(error.data)}`;
+  if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${error.data.length === 0 ? '' : `${printable(error.data)}\n`}`;
+  return ` ${name}\n${inner(error.data, LOG_VERBOSITY)}`;
 }
 
 /** Bytes as text: what is no plain character, and quotes and backslashes, as three octal digits. */
@@ -76,7 +75,7 @@ function packetInText(message: PacketIn | Resume, context: PrintContext): string
     text += ` userdata=${Buffer.from(userdata)
       .toString('hex')
       .replace(/..(?=.)/g, '$&.')}\n`;
-  if (continuation !== undefined) text += continuationText(decodeContinuation(continuation, version), names);
+  if (continuation !== undefined) text += continuationText(decodeContinuation(continuation, version, true), names);
   return text + frame(data, verbosity, true, message.match.key[W.PACKET_TYPE]);
 }
 
@@ -132,9 +131,8 @@ export const BASIC_BODIES: BodyPrinters = {
   packetIn: packetInText,
   resume: packetInText,
   packetOut: (message, { names, verbosity }) => {
-    const inPort = formatPort(inPortOf(message.match), names);
     const tail =
       message.bufferId === 0xffffffff ? ` data_len=${message.data.length}` : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
-    return ` in_port=${inPort} actions=${formatActions(message.actions, names)}${tail}\n${message.bufferId === 0xffffffff ? frame(message.data, verbosity) : ''}`;
+    return ` ${formatMatch(message.match, 0x8000, names)} actions=${formatActions(message.actions, names)}${tail}\n${message.bufferId === 0xffffffff ? frame(message.data, verbosity) : ''}`;
   },
 };

@@ -3,6 +3,9 @@ import type { PortNames } from '../../flow/field-text.ts';
 import type { CodecOptions } from '../codec/codec.ts';
 import type { Framed, Message, MessageKind } from '../message.ts';
 
+/** As much as the log shows; programs show one step more. */
+export const LOG_VERBOSITY = 1;
+
 /** How to print. */
 export interface PrintOptions {
   names?: PortNames | undefined;
@@ -23,8 +26,8 @@ export interface PrintContext {
   bytes: Uint8Array;
   /** What stands behind the head of a message inside this one, given as bytes. Throws PeerError. */
   body(bytes: Uint8Array): string;
-  /** Prints a message inside this one, given as bytes. */
-  inner(bytes: Uint8Array): string;
+  /** Prints a message inside this one, given as bytes, as verbosely as this one unless told otherwise. */
+  inner(bytes: Uint8Array, verbosity?: number): string;
 }
 
 /** For a kind of message, what stands behind `NAME (xid=0x1):` in its text, a newline at the end included. Kinds without one have no body. */

@@ -93,23 +93,17 @@ export const CONTROL_BODIES: BodyPrinters = {
     const port = ` port=${message.port === 0xffff ? 'ANY' : formatPort(message.port, names)}`;
     return version < 5 || message.queue === ALL_QUEUES ? `${port}\n` : `${port} queue=${message.queue}\n`;
   },
-  queueConfigReply: (message, { version, names, framed }) => {
-    if (framed.fault !== undefined && message.queues.length === 0) return '';
-    if (version < 5)
-      return message.queues.length === 0
-        ? '\n'
-        : ` port=${formatPort(message.port, names)}\n${[...message.queues]
-            .sort((a, b) => a.queue - b.queue)
-            .map(queueText)
-            .join('')}`;
-    let text = '';
-    let port = -1;
+  queueConfigReply: (message, { names, framed }) => {
+    if (message.queues.length === 0) return framed.fault === undefined ? '\n' : '';
+    let text = ' ';
+    // Port 0 is not named: it is where the reference begins.
+    let port = 0;
     for (const queue of [...message.queues].sort((a, b) => a.port - b.port || a.queue - b.queue)) {
-      if (queue.port !== port) text += `${port < 0 ? ' ' : ''}port=${formatPort(queue.port, names)}\n`;
+      if (queue.port !== port) text += `port=${formatPort(queue.port, names)}\n`;
       port = queue.port;
       text += queueText(queue);
     }
-    return text === '' ? '\n' : text;
+    return text;
   },
   tlvTableMod: (message) =>
     `\n ${message.command === 'clear' ? 'CLEAR\n' : `${message.command === 'add' ? 'ADD' : 'DEL'}${mapsText(message.maps)}`}`,

@@ -26,8 +26,10 @@ const sameSides = (a: TableInstructions, b: TableInstructions, own = -1): boolea
   sameActions(a.apply, b.apply);
 const sameInstructions = (a: TableFeatures, b: TableFeatures): boolean =>
   sameSides(a.onMatch, b.onMatch, b.table) && sameSides(a.onMiss, b.onMiss, b.table);
-const sameMatching = (a: TableFeatures, b: TableFeatures): boolean =>
-  names(a.match) === names(b.match) && names(a.masked) === names(b.masked) && names(a.wildcarded) === names(b.wildcarded);
+/** The fields that a table may match at all: those with a mask too. */
+const matched = ({ match, masked }: TableFeatures): ReturnType<typeof inFieldOrder> => inFieldOrder(new Set([...match, ...masked]));
+/** Whether the same fields may be matched; how, be it with masks or without, does not count. */
+const sameMatching = (a: TableFeatures, b: TableFeatures): boolean => names(matched(a)) === names(matched(b));
 const sameFeatures = (a: TableFeatures, b: TableFeatures): boolean =>
   a.metadataMatch === b.metadataMatch &&
   a.metadataWrite === b.metadataWrite &&
@@ -105,7 +107,7 @@ function instructionsText(features: TableFeatures, before: TableFeatures | undef
 function matchingText(features: TableFeatures, before: TableFeatures | undefined): string {
   if (before !== undefined && sameMatching(features, before)) return '    (same matching)\n';
   const { masked, wildcarded } = features;
-  const match = inFieldOrder(new Set([...features.match, ...masked]));
+  const match = matched(features);
   if (match.length === 0) return '';
   const line = (title: string, fields: TableFeatures['match']): string =>
     fields.length === 0 ? '' : `      ${title}: ${formatFields(fields)}\n`;
@@ -167,7 +169,8 @@ function printTables(rows: readonly Row[], version: OfVersion): string {
       continue;
     }
     finish();
-    const command = COMMANDS[features?.command ?? 'replace'];
+    // The reference tells that of the first table alone.
+    const command = before === undefined ? COMMANDS[features?.command ?? 'replace'] : '';
     if (command !== '') text += `\n  command: ${command}`;
     text += `\n  table ${table}${name === '' ? '' : ` ("${name}")`}:`;
     text += isSame ? ' ditto' : `\n${rowText(row, before, version)}`;

@@ -84,15 +84,15 @@ export function send(walk: Walk, number: OfPort, maxLength: number | undefined, 
     walk.report('warn', 'Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.');
     return;
   }
+  const { native } = walk.bridge;
+  const tunnel = native === undefined || port.tunnel !== undefined ? undefined : nativeInput(walk, native, port);
+  // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
+  if (isMirror) walk.commit();
+  if (maxLength !== undefined) walk.out.push({ kind: 'trunc', maxLength });
   if (port.tunnel !== undefined) {
     tunnelOutput(walk, port, port.tunnel);
     return;
   }
-  const { native } = walk.bridge;
-  const tunnel = native === undefined ? undefined : nativeInput(walk, native, port);
-  // An output's cut stands before what is set for it, a mirror's behind, as in Open vSwitch; it holds for the next output.
-  if (isMirror) walk.commit();
-  if (maxLength !== undefined) walk.out.push({ kind: 'trunc', maxLength });
   walk.commit();
   if (tunnel?.tunnel !== undefined) walk.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
   else walk.out.push({ kind: 'output', port: port.dpPort });

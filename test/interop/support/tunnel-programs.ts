@@ -1,9 +1,17 @@
 // The programs that wrap and unwrap tunnel packets, loaded for BPF_PROG_TEST_RUN with maps of their own.
 import assert from 'node:assert/strict';
-import { closeObject, createMap, loadProgram, testRun, updateElement } from '../../../src/bpf/kernel.ts';
+import { closeObject, createMap, loadProgram, lookupElement, testRun, updateElement } from '../../../src/bpf/kernel.ts';
 import type { TunnelKey } from '../../../src/datapath/datapath.ts';
 import { shapeActions } from '../../../src/datapath/ebpf/compiler/action-cutter.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, OUTER_VALUE, PORT_VALUE } from '../../../src/datapath/ebpf/compiler/map-layout.ts';
+import {
+  ACTIONS_VALUE,
+  FLOW_VALUE,
+  fixedMaps,
+  maskMap,
+  OUTER_VALUE,
+  PORT_VALUE,
+  TOTALS_VALUE,
+} from '../../../src/datapath/ebpf/compiler/map-layout.ts';
 import { outerTemplate } from '../../../src/datapath/ebpf/compiler/outer-header.ts';
 import { compileProgram, type MaskSpec } from '../../../src/datapath/ebpf/compiler/program.ts';
 import { W } from '../../../src/flow/key.ts';
@@ -99,9 +107,19 @@ export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey, maxLength?: 
   const all: MaskSpec = { map: 'flows', words: [W.IN_PORT], masks: [0xffffffff] };
   updateElement(maps.get('flows')!, Uint8Array.of(0, 0, 0, DEVICE_PORT), new Uint8Array(FLOW_VALUE.size));
   const program = load(maps, compileProgram({ masks: [all], shapes: [{ number: 1, shape: shaped.shape }], vlanLimit: 2 }));
+  // Counters of what is not sent: handed to user space, dropped, not wrapped.
+  const unsent = (): string => {
+    const totals = new Uint8Array(TOTALS_VALUE.size);
+    lookupElement(maps.get('totals')!, new Uint8Array(4), totals);
+    return totals.join();
+  };
+  let before = unsent();
   return (frame: Uint8Array): Uint8Array | undefined => {
     const run = testRun(program, frame);
-    if (run.frame.length !== ETHERNET + made.bytes.length + Math.min(frame.length, maxLength ?? frame.length)) return undefined;
+    const former = before;
+    before = unsent();
+    if (before !== former) return undefined;
+    assert.equal(run.frame.length, ETHERNET + made.bytes.length + Math.min(frame.length, maxLength ?? frame.length));
     assert.equal(run.verdict, REDIRECTED);
     assert.equal(run.frame[0]! & 1, 0, 'the kernel sends nothing to a neighbour that is addressed to many');
     run.frame.set(tunnel.ipv6 ? [0x86, 0xdd] : [8, 0], 12);

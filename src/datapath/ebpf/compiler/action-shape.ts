@@ -32,6 +32,13 @@ export type ShapeStep =
   | { op: 'pushMpls'; at: number }
   /** Parameter: Ethernet type (16), network order. */
   | { op: 'popMpls'; at: number }
+  /**
+   * Headers of `size` bytes and an Ethernet header go before the whole frame. Parameters: the Ethernet header (112), nothing (16), the other
+   * headers, network order.
+   */
+  | { op: 'wrap'; at: number; size: number }
+  /** An Ethernet header and an NSH go, behind which an Ethernet frame stands. */
+  | { op: 'unwrap' }
   /** A link-layer address in options of neighbour discovery. Parameters: the new bits of its three 16-bit words, network order. */
   | { op: 'ndOption'; option: number; masks: readonly number[]; at: number }
   /** Parameters: the new bits of each word, network order. `masks` are host-order words. */
@@ -51,9 +58,20 @@ export type ShapeStep =
   | { op: 'meter'; at: number }
   /**
    * The last step. Parameters: index in `outers` (32), datapath port (32), host order. `size`: bytes of the header from outer IP on;
-   * `hasSum`: a checksum covers the inner frame; `pushes`: how many tags the list pushes before, 2 = more than one.
+   * `hasSum`: a checksum covers the inner frame; `pushes`: how many tags the list pushes before, 2 = more than one;
+   * `trims`: cut off first, at a third parameter (32); `isShort` as with `truncated`.
    */
-  | { op: 'tunnel'; at: number; size: number; isIpv6: boolean; isUdp: boolean; hasSum: boolean; pushes: number; trims: boolean }
+  | {
+      op: 'tunnel';
+      at: number;
+      size: number;
+      isIpv6: boolean;
+      isUdp: boolean;
+      hasSum: boolean;
+      pushes: number;
+      trims: boolean;
+      isShort: boolean;
+    }
   /** Another list runs on a copy of the frame. Parameters: its place in `actions` (32), its name for user space (32), host order. */
   | { op: 'fork'; at: number }
   /** The last step: another list goes on with the frame. Parameters as those of `fork`. */

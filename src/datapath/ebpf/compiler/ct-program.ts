@@ -38,10 +38,11 @@ const NAT_BITS = 0xc0;
 const MOST_NS = 300_000_000;
 const ALL = 0xffffffff;
 
-/** r0 = the place of CT_MORE at this level. Goes to `lost` where there is none. */
+/** r0 = the place of CT_MORE at this level, r4 = `resume`. Goes to `lost` where there is none. */
 export function emitMorePlace(a: Assembler, lost: string): void {
   a.store(4, 10, scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, lost);
-  a.load(4, 1, 0, RESUME_VALUE.level)
+  a.mov(4, { reg: 0 })
+    .load(4, 1, 0, RESUME_VALUE.level)
     .alu('and', 1, LEVELS - 1)
     .alu('lsh', 1, MORE_SHIFT)
     .alu('add', 0, RESUME_VALUE.more)

@@ -50,18 +50,16 @@ export const VERDICT = { next: -1, ok: 0, shot: 2 } as const;
 
 /** Words of the key that come from the frame and its metadata, see `flow/key.ts`; the tunnel's words stand behind them. */
 const HEADER_WORDS = W.ND_OPTIONS + 1;
-/** Words of Geneve options that a program knows; frames with more come to user space through the host's stack. */
-export const MAX_OPTION_WORDS = 8;
-/** Words of the outer header that a program knows: W.TUN_ID to W.TUN_GBP, options, and their size. */
+/** Words of Geneve options, as many as a header can have. They have no place on the stack: they lie in `resume`. */
+export const MAX_OPTION_WORDS = 63;
+export const isOption = (word: number): boolean => word >= W.TUN_METADATA && word < W.TUN_METADATA + MAX_OPTION_WORDS;
+/** Words of the outer header that stand on the stack: W.TUN_ID to W.TUN_GBP, and the size of options. */
 const OUTER_WORDS = W.TUN_GBP + 1 - W.TUN_ID;
-export const TUNNEL_WORDS: readonly number[] = [
-  ...Array.from({ length: OUTER_WORDS }, (_, i) => W.TUN_ID + i),
-  ...Array.from({ length: MAX_OPTION_WORDS }, (_, i) => W.TUN_METADATA + i),
-  W.TUN_METADATA_MAP,
-];
+export const TUNNEL_WORDS: readonly number[] = [...Array.from({ length: OUTER_WORDS }, (_, i) => W.TUN_ID + i), W.TUN_METADATA_MAP];
 
-/** Words that a mask in the kernel may have. */
-export const MAX_MASK_WORDS = 42;
+/** Words that a mask in the kernel may have: a key of a map has no more. Those of the key that has room on the stack. */
+export const MAX_MASK_WORDS = 128;
+export const STACK_MASK_WORDS = 42;
 
 /** Stack offsets, all below the frame pointer. */
 export const STACK = {
@@ -69,7 +67,7 @@ export const STACK = {
   key: -224,
   /** A header read from the frame, 40 bytes. */
   header: -264,
-  /** The key of a map lookup, MAX_MASK_WORDS words; later the outer header that is pushed. */
+  /** The key of a map lookup, STACK_MASK_WORDS words; later the outer header that is pushed. */
   lookup: -432,
   /** Small values passed to helpers by address, 24 bytes. */
   scratch: -456,
@@ -131,16 +129,21 @@ export function emitForget(a: Assembler, never: string): void {
     .load(4, 0, 10, at + 16);
 }
 
-/** Geneve options and their size. */
-const OPTIONS = DEPTH - 4 * (MAX_OPTION_WORDS + 1);
-/** Name of the list that runs, for user space; 0 = that of a flow. The lowest that the stack has. */
-export const LIST_TOKEN: number = OPTIONS - 4;
+/** Bytes of Geneve options. */
+const OPTIONS_SIZE = DEPTH - 4;
+/** Name of the list that runs, for user space; 0 = that of a flow. */
+export const LIST_TOKEN: number = OPTIONS_SIZE - 4;
+/** The key's words of an NSH. The lowest that is used; the stack has 512 bytes. */
+export const NSH_WORDS: readonly number[] = Array.from({ length: 6 }, (_, i) => W.NSH + i);
+const NSH = LIST_TOKEN - 4 * NSH_WORDS.length;
 
 /** Stack offset of a key word. */
 export function keyAt(word: number): number {
   if (word < HEADER_WORDS) return STACK.key + word * 4;
+  if (NSH_WORDS.includes(word)) return NSH + (word - W.NSH) * 4;
   if (word < W.TUN_METADATA) return STACK.key + (word - W.TUN_ID + HEADER_WORDS) * 4;
-  return OPTIONS + (word === W.TUN_METADATA_MAP ? MAX_OPTION_WORDS : word - W.TUN_METADATA) * 4;
+  if (word !== W.TUN_METADATA_MAP) throw new Error(`word ${word} has no place on the stack`);
+  return OPTIONS_SIZE;
 }
 
 /** r1..r4 = skb, offset in `offsetReg` plus `add`, stack address, size; then bpf_skb_load_bytes; jumps to `onFail` when it is not all there. */

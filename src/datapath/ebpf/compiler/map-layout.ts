@@ -39,7 +39,7 @@ export const DETOUR_VALUE = { ifindex: 0, size: 8 } as const;
  * network order but `kind`, which is 0 when there is nothing: the frame comes from a device. `ct`: state, zone and mark. `list` and `token`,
  * host order: the list of actions to run on it, and its name for user space. `level` (32): how many runs of the program stand in each
  * other here; `more`: for each level the words of CT_MORE, which hold from one run to the next, if `hasMore` says that the former
- * run kept them.
+ * run kept them. `options`: those of the tunnel's frame that passed here last, zeros behind them, unless `hasOptions` is 0: then all zeros.
  */
 export const RESUME_VALUE = {
   kind: 0,
@@ -47,14 +47,16 @@ export const RESUME_VALUE = {
   recircId: 8,
   dpHash: 12,
   tunnel: 16,
-  depth: 112,
-  ct: 116,
-  list: 128,
-  token: 132,
-  level: 136,
-  hasMore: 140,
-  more: 144,
-  size: 144 + 4 * 64,
+  depth: 80,
+  ct: 84,
+  list: 96,
+  token: 100,
+  level: 104,
+  hasMore: 108,
+  more: 112,
+  options: 368,
+  hasOptions: 624,
+  size: 632,
 } as const;
 /** Levels that there are, and bytes of each. */
 export const LEVELS = 4;
@@ -71,7 +73,7 @@ export const TUNNEL_PROTOCOL = { gre: 1, vxlan: 2, geneve: 3 } as const;
  * sum of the IPv4 header without its length, that of what a checksum covers of the outer header without lengths and source port (in the
  * machine's order), and the header as it stands before the inner frame.
  */
-export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, covered: 16, header: 24, size: 184 } as const;
+export const OUTER_VALUE = { ifindex: 0, mtu: 4, mark: 8, sum: 12, covered: 16, header: 24, size: 336 } as const;
 /** Longest frame that a program sums up, in `bytes`. */
 export const MAX_SUMMED = 9728;
 export const MAX_OUTERS = 4096;

@@ -6,7 +6,7 @@ import type { TunnelKey } from '../../datapath.ts';
 import { OUTER_VALUE } from './map-layout.ts';
 
 /** Bytes that there is room for, from the outer IP header on. */
-export const MAX_OUTER_SIZE: number = OUTER_VALUE.size - OUTER_VALUE.header - 16;
+export const MAX_OUTER_SIZE: number = OUTER_VALUE.size - OUTER_VALUE.header;
 const DEFAULT_TTL = 64;
 const IPPROTO_UDP = 17;
 const IPPROTO_GRE = 47;

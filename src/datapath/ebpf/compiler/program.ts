@@ -24,19 +24,22 @@ import {
   emitForget,
   emitFrameLength,
   HELPER,
+  isOption,
   keyAt,
   LIST_SHIFT,
   LIST_TOKEN,
   loadZero,
+  NSH_WORDS,
   RESUMED,
   SKB,
   STACK,
+  STACK_MASK_WORDS,
   swap32,
   TUNNEL_WORDS,
   VERDICT,
 } from './frame-context.ts';
 import { HASH_WORDS } from './hash-program.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND } from './map-layout.ts';
+import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
@@ -75,10 +78,21 @@ export const PUNT_REASON = { order: 0, miss: REASON_MISS, unusual: 2, actions: R
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
 /** Words that are read together. */
-const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
+const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8), NSH_WORDS];
 
 /** Steps that use the offsets of headers. */
-const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'popMpls', 'ndOption', 'ct', 'choice', 'hash']);
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set([
+  'patch',
+  'tunnel',
+  'pushMpls',
+  'popMpls',
+  'wrap',
+  'unwrap',
+  'ndOption',
+  'ct',
+  'choice',
+  'hash',
+]);
 
 /** Words of the key that a step uses. */
 function stepWords(step: ShapeStep): readonly number[] {
@@ -87,7 +101,7 @@ function stepWords(step: ShapeStep): readonly number[] {
   if (step.op === 'ct') return CT_READS;
   // So that frames with more options than are looked through are user space's.
   if (step.op === 'ndOption') return ND_OPTION_WORDS;
-  if (step.op === 'truncated') return step.isShort ? [W.TYPE] : [];
+  if (step.op === 'truncated' || step.op === 'tunnel') return step.isShort ? [W.TYPE] : [];
   return step.op === 'patch' ? (GUARD_WORDS[step.guard] ?? []) : [];
 }
 
@@ -150,17 +164,8 @@ export function compileProgram(spec: ProgramSpec): Program {
   for (const [i, mask] of spec.masks.entries()) {
     const missed = a.fresh('missed');
     if (hints) a.label(maskLabel(i));
-    if (mask.words.some(isCtMore)) {
-      emitMorePlace(a, missed);
-      a.mov(3, { reg: 0 });
-    }
-    for (const [j, word] of mask.words.entries()) {
-      if (isCtMore(word)) a.load(4, 1, 3, (word - W.CT_LABEL) * 4);
-      else a.load(4, 1, 10, keyAt(word));
-      if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
-      a.store(4, 10, STACK.lookup + j * 4, { reg: 1 });
-    }
-    a.loadMap(1, mask.map).mov(2, { reg: 10 }).alu('add', 2, STACK.lookup).call(HELPER.mapLookup);
+    emitMaskedKey(a, mask, missed);
+    a.loadMap(1, mask.map).call(HELPER.mapLookup);
     if (hints)
       a.jump('eq', 0, 0, missed)
         .mov(1, i + 1)
@@ -191,6 +196,32 @@ export function compileProgram(spec: ProgramSpec): Program {
     }
   }
   return a.finish();
+}
+
+/** r2 = the frame's key under a mask. Goes to `missed` where the frame can have none. */
+function emitMaskedKey(a: Assembler, { words, masks }: MaskSpec, missed: string): void {
+  const isWide = words.length > STACK_MASK_WORDS;
+  const { scratch, lookup } = STACK;
+  // Frames of devices have no options, and those that lie there are another's.
+  if (words.some(isOption)) a.load(4, 1, 10, RESUMED).alu('and', 1, RESUME_KIND.tunnel).jump('eq', 1, 0, missed);
+  if (isWide) {
+    a.store(4, 10, scratch, 0).loadMap(1, 'bytes').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup);
+    a.jump('eq', 0, 0, missed).store(8, 10, scratch + 8, { reg: 0 });
+  }
+  if (words.some((word) => isCtMore(word) || isOption(word))) {
+    emitMorePlace(a, missed);
+    a.mov(3, { reg: 0 });
+  }
+  if (isWide) a.load(8, 2, 10, scratch + 8);
+  else a.mov(2, { reg: 10 }).alu('add', 2, lookup);
+  for (const [i, word] of words.entries()) {
+    if (isCtMore(word)) a.load(4, 1, 3, (word - W.CT_LABEL) * 4);
+    else if (isOption(word)) a.load(4, 1, 4, RESUME_VALUE.options + (word - W.TUN_METADATA) * 4);
+    else a.load(4, 1, 10, keyAt(word));
+    if (masks[i]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(masks[i]!));
+    if (isWide) a.store(4, 2, i * 4, { reg: 1 });
+    else a.store(4, 10, lookup + i * 4, { reg: 1 });
+  }
 }
 
 /** Words that a hint is made from, those that tell flows apart most: a subset is enough, because a hint need not be right. */

@@ -4,7 +4,7 @@
 // leave each other equal parts. Of a port whose share of the queue to the control plane is full, misses end here: nobody copies them.
 import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
-import { PUNT_RECORD, REASON_MISS } from '../../../netdev/punt-ring.ts';
+import { MORE_OPTIONS_SIZE, OPTIONS_SIZE, PUNT_RECORD, REASON_MISS } from '../../../netdev/punt-ring.ts';
 import { CT_WORDS } from './ct-program.ts';
 import {
   emitConsumed,
@@ -20,7 +20,7 @@ import {
   UPCALL_REASON,
   VERDICT,
 } from './frame-context.ts';
-import { PENDING_VALUE, PORT_VALUE, RESUME_KIND, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
+import { PENDING_VALUE, PORT_VALUE, RESUME_KIND, RESUME_VALUE, RING_SIZE, TOTALS_VALUE, TX_VALUE } from './map-layout.ts';
 
 /** Header of a ring buffer record; the reader's layout. */
 const PUNT = PUNT_RECORD;
@@ -81,6 +81,11 @@ function emitRecord(a: Assembler, size: number, { hasTunnels, tracks, total, use
   const [tooSmall, full] = [a.fresh('larger'), a.fresh('full')];
   const taken = size + RING_HEADER;
   a.jump('gt', 8, size - PUNT.size, tooSmall);
+  if (hasTunnels) {
+    const short = a.fresh('short');
+    emitOptionsSize(a, short);
+    a.jump('gt', 8, Math.max(0, size - PUNT.size - MORE_OPTIONS_SIZE), tooSmall).label(short);
+  }
   // Signed: what a killed reader left uncounted may make it negative for a while.
   a.load(4, 1, 7, PENDING_VALUE.put).load(4, 2, 7, PENDING_VALUE.taken).alu32('sub', 1, { reg: 2 }).alu32('add', 1, taken);
   a.mov(2, RING_SIZE).load(4, 3, 10, used).alu32('sub', 2, { reg: 3 }).alu32('arsh', 2, 1).jump32('sgt', 1, { reg: 2 }, 'lost');
@@ -92,7 +97,8 @@ function emitRecord(a: Assembler, size: number, { hasTunnels, tracks, total, use
   a.load(4, 1, 6, SKB.priority).store(4, 7, PUNT.priority, { reg: 1 });
   if (hasTunnels) {
     a.load(4, 1, 10, RESUMED).alu('and', 1, RESUME_KIND.tunnel).store(4, 7, PUNT.isTunnel, { reg: 1 });
-    for (const [i, word] of TUNNEL_WORDS.entries()) a.load(4, 1, 10, keyAt(word)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
+    for (const [i, word] of TUNNEL_WORDS.slice(0, -1).entries()) a.load(4, 1, 10, keyAt(word)).store(4, 7, PUNT.tunnel + i * 4, { reg: 1 });
+    emitOptions(a, size);
   } else {
     a.store(4, 7, PUNT.isTunnel, 0);
   }
@@ -125,6 +131,30 @@ function emitRecord(a: Assembler, size: number, { hasTunnels, tracks, total, use
   a.label(full);
   emitPending(a, total, -taken);
   a.goto('lost').label(tooSmall);
+}
+
+/** r1 = size of the frame's Geneve options; goes to `short` when the record has a place for them anyway. */
+const emitOptionsSize = (a: Assembler, short: string): void =>
+  void a.load(4, 1, 10, keyAt(W.TUN_METADATA_MAP)).toBigEndian(1, 32).jump('le', 1, OPTIONS_SIZE, short);
+
+/** Writes the options into a record of `size` bytes at r7: the first in their place, any more at its end. */
+function emitOptions(a: Assembler, size: number): void {
+  const [none, done] = [a.fresh('nooptions'), a.fresh('options')];
+  const first = PUNT.tunnel + 4 * (TUNNEL_WORDS.length - 1);
+  const copy = (from: number, to: number, count: number): void => {
+    for (let i = 0; i < count; i += 4) a.load(4, 1, 0, RESUME_VALUE.options + from + i).store(4, 7, to + i, { reg: 1 });
+  };
+  a.load(4, 1, 10, keyAt(W.TUN_METADATA_MAP))
+    .store(4, 7, first + OPTIONS_SIZE, { reg: 1 })
+    .jump('eq', 1, 0, none);
+  a.store(4, 10, STACK.scratch, 0).loadMap(1, 'resume').mov(2, { reg: 10 }).alu('add', 2, STACK.scratch).call(HELPER.mapLookup);
+  a.jump('eq', 0, 0, none);
+  copy(0, first, OPTIONS_SIZE);
+  emitOptionsSize(a, done);
+  if (size > PUNT.size + MORE_OPTIONS_SIZE) copy(OPTIONS_SIZE, size - MORE_OPTIONS_SIZE, MORE_OPTIONS_SIZE);
+  a.goto(done).label(none);
+  for (let i = 0; i <= OPTIONS_SIZE; i += 4) a.store(4, 7, first + i, 0);
+  a.label(done);
 }
 
 /** Adds to `put` of the port and of all. */

@@ -110,29 +110,27 @@ function emitTcpSize(a: Assembler, fail: string): void {
   a.load(1, 1, 10, STACK.scratch).alu('rsh', 1, 4).alu('lsh', 1, 2);
 }
 
-/** Before any step: goes to `punt` when the sum cannot be told. Before: r7 and r8 are the offsets of the frame's headers. */
-export function emitSumCheck(a: Assembler, punt: string): void {
-  const [segments, ip, udp, fine] = [a.fresh('segments'), a.fresh('ip'), a.fresh('datagram'), a.fresh('summable')];
+/**
+ * Before any step: goes to `punt` when the sum cannot be told. Before: r7 and r8 are the offsets of the frame's headers. `trimAt`: where r9
+ * points to the length that the frame will be cut to.
+ */
+export function emitSumCheck(a: Assembler, punt: string, trimAt?: number): void {
+  const [segments, fine] = [a.fresh('segments'), a.fresh('summable')];
+  if (trimAt !== undefined) {
+    const whole = a.fresh('whole');
+    emitFrameLength(a, 0, 1);
+    a.load(4, 2, 9, trimAt)
+      .jump('le', 0, { reg: 2 }, whole)
+      .jump('gt', 2, MAX_SUMMED - 64, punt);
+    emitKindCheck(a, punt, fine, true);
+    a.label(whole);
+  }
   a.load(4, 0, 6, SKB.gsoSize)
     .jump('ne', 0, 0, segments)
     .load(4, 0, 6, SKB.len)
     .jump('gt', 0, MAX_SUMMED - 64, punt);
-  a.load(2, 0, 10, keyAt(W.TYPE)).toBigEndian(0, 16).jump('eq', 0, 0x0800, ip).jump('eq', 0, 0x86dd, ip);
-  for (const type of [0x8847, 0x8848, 0x8100, 0x88a8, 0x894f]) a.jump('eq', 0, type, punt);
-  a.goto(fine).label(ip);
-  a.load(1, 0, 10, keyAt(W.TYPE) + 2)
-    .jump('ne', 0, 0, fine)
-    .load(1, 0, 10, keyAt(W.TYPE) + 3);
-  // TCP, ICMP, IGMP: no tunnel behind these.
-  for (const proto of [TCP, 1, 2, 58]) a.jump('eq', 0, proto, fine);
-  a.jump('eq', 0, UDP, udp).goto(punt).label(udp);
-  emitTransport(a, fine);
-  a.load(2, 0, 10, FIELD).jump('eq', 0, 0, punt).load(4, 1, 10, PSEUDO).jump('eq', 0, { reg: 1 }, fine);
-  a.mov(1, { reg: 8 }).load(4, 2, 10, LENGTH);
-  emitSum(a, punt);
-  a.load(4, 1, 10, PSEUDO).alu('add', 0, { reg: 1 });
-  emitFold(a);
-  a.jump('ne', 0, 0xffff, punt).goto(fine).label(segments);
+  emitKindCheck(a, punt, fine, false);
+  a.label(segments);
   emitTransport(a, punt);
   emitTcpSize(a, punt);
   a.load(4, 0, 10, LENGTH)
@@ -141,6 +139,45 @@ export function emitSumCheck(a: Assembler, punt: string): void {
     .alu32('mod', 0, { reg: 1 })
     .jump('ne', 0, 0, punt)
     .label(fine);
+}
+
+/**
+ * Goes to `fine` or `punt`. `isCut`: the frame will be cut off, and a checksum be made or left with what is left of it; so one that would be
+ * right as it is, and looks as if it had still to be made, cannot be told from one that has.
+ */
+function emitKindCheck(a: Assembler, punt: string, fine: string, isCut: boolean): void {
+  const [ip, transport, other] = [a.fresh('ip'), a.fresh('transport'), a.fresh('complete')];
+  a.load(2, 0, 10, keyAt(W.TYPE)).toBigEndian(0, 16).jump('eq', 0, 0x0800, ip).jump('eq', 0, 0x86dd, ip);
+  for (const type of [0x8847, 0x8848, 0x8100, 0x88a8, 0x894f]) a.jump('eq', 0, type, punt);
+  a.goto(fine).label(ip);
+  a.load(1, 0, 10, keyAt(W.TYPE) + 2)
+    .jump('ne', 0, 0, fine)
+    .load(1, 0, 10, keyAt(W.TYPE) + 3);
+  // TCP, ICMP, IGMP: no tunnel behind these.
+  a.jump('eq', 0, TCP, isCut ? transport : fine);
+  for (const proto of [1, 2, 58]) a.jump('eq', 0, proto, fine);
+  a.jump('eq', 0, UDP, transport).goto(punt).label(transport);
+  const total = (): void => {
+    a.mov(1, { reg: 8 }).load(4, 2, 10, LENGTH);
+    emitSum(a, punt);
+    a.load(4, 1, 10, PSEUDO).alu('add', 0, { reg: 1 });
+    emitFold(a);
+  };
+  emitTransport(a, fine);
+  a.load(2, 0, 10, FIELD).jump('eq', 0, 0, punt).load(4, 1, 10, PSEUDO);
+  if (isCut) {
+    a.jump('ne', 0, { reg: 1 }, other).load(4, 0, 6, SKB.gsoSize).jump('ne', 0, 0, fine);
+    total();
+    a.jump('eq', 0, 0xffff, punt)
+      .goto(fine)
+      .label(other)
+      .load(1, 0, 10, keyAt(W.TYPE) + 3)
+      .jump('eq', 0, TCP, fine);
+  } else {
+    a.jump('eq', 0, { reg: 1 }, fine);
+  }
+  total();
+  a.jump('ne', 0, 0xffff, punt).goto(fine);
 }
 
 /** Sums up the frame as it is now, before it is wrapped; `lost` is where what cannot be goes. Before: r7 and r8 as above. */

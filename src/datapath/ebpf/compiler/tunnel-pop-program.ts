@@ -26,7 +26,6 @@ const IPPROTO_GRE = 47;
 const OUTER = STACK.lookup;
 const KEY = STACK.scratch - 24;
 /** Bytes that the outer IP header says follow it. */
-const OPTIONS = STACK.lookup + 64;
 const PAYLOAD = STACK.scratch;
 const TUN_FLAGS = STACK.scratch + 4;
 
@@ -136,7 +135,9 @@ function emitPort(a: Assembler): void {
   a.store(1, 10, KEY + TUNNEL_KEY.ipProtocol + 1, 0).store(2, 10, KEY + TUNNEL_KEY.port, 0);
   a.store(4, 9, tunnelAt(W.TUN_TP), 0).store(4, 9, tunnelAt(W.TUN_GBP), 0).store(4, 9, tunnelAt(W.TUN_ID), 0);
   a.store(4, 9, tunnelAt(W.TUN_ID) + 4, 0);
-  for (let i = 0; i <= MAX_OPTION_WORDS; i++) a.store(4, 9, tunnelAt(W.TUN_METADATA) + i * 4, 0);
+  a.store(4, 9, tunnelAt(W.TUN_METADATA_MAP), 0).load(4, 1, 9, RESUME_VALUE.hasOptions).jump('eq', 1, 0, 'clear');
+  for (let i = 0; i <= MAX_OPTION_WORDS; i += 2) a.store(8, 9, RESUME_VALUE.options + i * 4, 0);
+  a.store(4, 9, RESUME_VALUE.hasOptions, 0).label('clear');
   a.jump('eq', 8, IPPROTO_GRE, 'known').jump('ne', 8, IPPROTO_UDP, 'pass');
   a.load(2, 0, 10, first + 2).store(2, 10, KEY + TUNNEL_KEY.port, { reg: 0 });
   a.load(4, 0, 10, first).store(4, 9, tunnelAt(W.TUN_TP), { reg: 0 });
@@ -217,7 +218,7 @@ function emitGeneve(a: Assembler): void {
     .load(2, 0, 10, at + 2)
     .toBigEndian(0, 16)
     .jump('ne', 0, 0x6558, 'pass');
-  // Options are part of the key; frames with more than it has room for here come to user space through the host's stack.
+  // Of another version than 0 nothing is known.
   a.load(1, 8, 10, at).jump('gt', 8, MAX_OPTION_WORDS, 'pass').alu('add', 7, 8);
   emitIdentifier(a);
   emitOptions(a);
@@ -233,10 +234,8 @@ function emitOptions(a: Assembler): void {
   const none = a.fresh('nooptions');
   a.alu('lsh', 8, 2).mov(0, { reg: 8 }).toBigEndian(0, 32).store(4, 9, tunnelAt(W.TUN_METADATA_MAP), { reg: 0 });
   a.jump('eq', 8, 0, none);
-  for (let i = 0; i < MAX_OPTION_WORDS; i++) a.store(4, 10, OPTIONS + i * 4, 0);
-  a.mov(1, { reg: 6 }).mov(2, { reg: 7 }).mov(3, { reg: 10 }).alu('add', 3, OPTIONS).mov(4, { reg: 8 }).call(HELPER.skbLoadBytes);
-  a.jump('ne', 0, 0, 'pass').alu('add', 7, { reg: 8 });
-  for (let i = 0; i < MAX_OPTION_WORDS; i++) a.load(4, 0, 10, OPTIONS + i * 4).store(4, 9, tunnelAt(W.TUN_METADATA + i), { reg: 0 });
+  a.store(4, 9, RESUME_VALUE.hasOptions, 1).mov(1, { reg: 6 }).mov(2, { reg: 7 }).mov(3, { reg: 9 }).alu('add', 3, RESUME_VALUE.options);
+  a.mov(4, { reg: 8 }).call(HELPER.skbLoadBytes).jump('ne', 0, 0, 'pass').alu('add', 7, { reg: 8 });
   a.label(none);
 }
 

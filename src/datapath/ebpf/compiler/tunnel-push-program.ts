@@ -51,6 +51,31 @@ const ETHERNET = 14;
 /** Beyond what steps between the check and the output use. */
 const GSO_FLAG = STACK.header + 32;
 
+/** Bytes of an outer header that there is room for on the stack, and of a longer one those that differ between packets. */
+const STACK_OUTER = 144;
+const FRONT = 56;
+/** Bytes of the outer header that stand on the stack, before the inner Ethernet header. */
+const onStack = (step: TunnelStep): number => (step.size <= STACK_OUTER ? step.size : FRONT);
+
+/** Writes the outer header and `l2` bytes of inner Ethernet header at an offset of the frame. Before: r8 = the entry of `outers`. */
+function storeOuter(a: Assembler, step: TunnelStep, offset: number, l2: number): void {
+  const front = onStack(step);
+  const { lookup } = STACK;
+  if (front === step.size) {
+    storeBytes(a, undefined, offset, lookup, front + l2);
+    return;
+  }
+  storeBytes(a, undefined, offset, lookup, front);
+  a.mov(1, { reg: 6 })
+    .mov(2, offset + front)
+    .mov(3, { reg: 8 })
+    .alu('add', 3, OUTER_VALUE.header + front);
+  a.mov(4, step.size - front)
+    .mov(5, 0)
+    .call(HELPER.skbStoreBytes);
+  storeBytes(a, undefined, offset + step.size, lookup + front, l2);
+}
+
 /** r0 = the list's entry in `outers`, 0 when there is none. */
 function loadOuter(a: Assembler, step: TunnelStep): void {
   a.load(4, 0, 9, ACTIONS_VALUE.params + step.at).store(4, 10, STACK.scratch, { reg: 0 });
@@ -107,7 +132,7 @@ export function emitTunnelCheck(a: Assembler, step: TunnelStep, punt: string): v
     .store(8, 10, GSO_FLAG, Number(F_FIXED_GSO));
   a.label(fits);
   if (!step.hasSum) return;
-  emitSumCheck(a, punt);
+  emitSumCheck(a, punt, step.trims ? ACTIONS_VALUE.params + step.at + 8 : undefined);
   emitJoin(a, punt);
 }
 
@@ -125,7 +150,8 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
   if (step.isUdp) a.mov(1, { reg: 6 }).call(HELPER.hashRecalc).mov(7, { reg: 0 });
   loadOuter(a, step);
   a.jump('eq', 0, 0, lost).mov(8, { reg: 0 });
-  for (let i = 0; i < step.size; i += 4) a.load(4, 0, 8, OUTER_VALUE.header + i).store(4, 10, at + i, { reg: 0 });
+  const eth = at + onStack(step);
+  for (let i = 0; i < onStack(step); i += 4) a.load(4, 0, 8, OUTER_VALUE.header + i).store(4, 10, at + i, { reg: 0 });
   if (step.isUdp) {
     a.alu('lsh', 7, 32)
       .alu('rsh', 7, 32)
@@ -151,13 +177,13 @@ export function emitTunnelOutput(a: Assembler, step: TunnelStep): void {
   } else {
     emitIpv4(a, step, at);
   }
-  loadBytes(a, undefined, 0, at + step.size, 14, lost);
+  loadBytes(a, undefined, 0, eth, 14, lost);
   const other = a.fresh('noip');
-  emitTypeCheck(a, at + step.size, other);
+  emitTypeCheck(a, eth, other);
   a.load(4, 0, 6, SKB.vlanPresent).jump('ne', 0, 0, tagged);
   emitAdjust(a, step, 14, lost);
   a.goto(wrapped).label(tagged);
-  emitTag(a, at + step.size);
+  emitTag(a, eth);
   a.mov(1, { reg: 6 }).call(HELPER.vlanPop);
   emitAdjust(a, step, 18, lost);
   a.goto(wrapped).label(other);
@@ -238,10 +264,10 @@ function emitAdjust(a: Assembler, step: TunnelStep, l2: 14 | 18, lost: string): 
     .mov(3, ADJUST_AT_MAC)
     .loadConstant(4, flags | encapL2(BigInt(l2)));
   a.load(8, 5, 10, GSO_FLAG).alu('or', 4, { reg: 5 }).call(HELPER.adjustRoom).jump('ne', 0, 0, lost);
-  storeBytes(a, undefined, ETHERNET, STACK.lookup, size);
+  storeOuter(a, step, ETHERNET, l2);
   // The new header begins as a copy of the old one; the kernel sends nothing to a neighbour that is addressed to many.
   const unicast = a.fresh('unicast');
-  a.load(1, 0, 10, STACK.lookup + step.size)
+  a.load(1, 0, 10, STACK.lookup + onStack(step))
     .alu('and', 0, 1)
     .jump('eq', 0, 0, unicast)
     .store(8, 10, STACK.header, 0);
@@ -263,23 +289,27 @@ function emitTypeCheck(a: Assembler, eth: number, other: string): void {
 
 /** Makes room at the head. Before: the outer header and the frame's own 14 bytes at STACK.lookup. */
 function emitGrow(a: Assembler, step: TunnelStep, lost: string): void {
-  const eth = STACK.lookup + step.size;
+  const eth = STACK.lookup + onStack(step);
   const [tagged, grown] = [a.fresh('grow'), a.fresh('grown')];
   const push = (): void => void a.mov(1, { reg: 6 }).mov(2, 0x0081).mov(3, 0).call(HELPER.vlanPush).jump('ne', 0, 0, lost);
   const pop = (): void => void a.mov(1, { reg: 6 }).call(HELPER.vlanPop).jump('ne', 0, 0, lost);
-  const grow = (size: number): void => {
-    a.mov(1, { reg: 6 }).mov(2, size).mov(3, 0).call(HELPER.changeHead).jump('ne', 0, 0, lost);
-    storeBytes(a, undefined, ETHERNET + TAG, STACK.lookup, size);
+  const grow = (l2: number): void => {
+    a.mov(1, { reg: 6 })
+      .mov(2, step.size + l2)
+      .mov(3, 0)
+      .call(HELPER.changeHead)
+      .jump('ne', 0, 0, lost);
+    storeOuter(a, step, ETHERNET + TAG, l2);
   };
   a.load(4, 0, 6, SKB.vlanPresent).jump('ne', 0, 0, tagged);
   // A tag more than there shall be, in the frame or beside it, whichever way.
   push();
   push();
-  grow(step.size + ETHERNET);
+  grow(ETHERNET);
   a.goto(grown).label(tagged);
   emitTag(a, eth);
   push();
-  grow(step.size + ETHERNET + TAG);
+  grow(ETHERNET + TAG);
   a.label(grown);
   // The new Ethernet header, with a tag: TPID, TCI, and the type that the kernel shall know.
   const type = STACK.header;

@@ -18,7 +18,7 @@ import { ByteReader, type ByteWriter } from '../bytes.ts';
 import { decodeFieldHeader, encodeFieldHeader } from '../fields/oxm.ts';
 import { type ActionContext, encodeSetField, loadField, std } from '../fields/set-field-codec.ts';
 import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
-import { checkActionForm } from './action-forms.ts';
+import { checkActionForm, unknownVendor } from './action-forms.ts';
 import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira } from './nicira-encode.ts';
 import { niciraAction } from './nicira-envelope.ts';
@@ -88,9 +88,8 @@ function decodeList(from: ByteReader, version: OfVersion, depth: number, place: 
     const length = from.u16();
     if (type === EXPERIMENTER) {
       const vendor = from.u32();
-      const isKnown = vendor === NX_VENDOR || vendor === ONF_VENDOR;
-      if (isKnown && from.left < 2) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
-      if (!isKnown) checkActionForm(version, vendor, 0, length, from.left + 8);
+      if (vendor !== NX_VENDOR && vendor !== ONF_VENDOR) unknownVendor(vendor);
+      if (from.left < 2) throw new PeerError('OFPBAC_BAD_LEN', `experimenter action of ${length} bytes`);
       const subtype = from.u16();
       checkActionForm(version, vendor, subtype, length, from.left + 10);
       actions.push(decodeExperimenter(from.sub(length - 10, 'OFPBAC_BAD_LEN'), vendor, subtype, version, depth));
@@ -282,7 +281,7 @@ function encodeAction(out: ByteWriter, action: Action, version: OfVersion, conte
   if (action.kind === 'setField') {
     const isLoad2 = action.isLoad2 === true && version < 6;
     const form = isLoad2 ? (action.isMasked === true ? 'masked-load2' : 'load2') : action.isMasked === true ? 'masked' : '';
-    encodeSetField(out, action.field, action.value, action.mask, version, context, form);
+    encodeSetField(out, action.field, action.value, action.mask, version, context, form, action.aboveMask);
     return;
   }
   if (version === 1 ? encode10(out, action) : encode11(out, action, version, context)) return;

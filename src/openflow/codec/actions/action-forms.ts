@@ -135,13 +135,16 @@ function load(): Map<number, ActionForm> {
   return map;
 }
 
-/** Checks that there is such an action and that it may be `length` bytes long, of which `left` are there. Throws PeerError. */
+/** An experimenter's action whose experimenter is nobody known: what else may be wrong with it is not asked. */
+export function unknownVendor(vendor: number): never {
+  log.warn(`OpenFlow action has unknown vendor ${vendor === 0 ? '0' : `0x${vendor.toString(16)}`}`);
+  throw new PeerError('OFPBAC_BAD_VENDOR', `action of vendor 0x${vendor.toString(16)}`);
+}
+
+/** Checks that there is such an action, OpenFlow's own for vendor 0, and that it may be `length` bytes long, of which `left` are there. Throws PeerError. */
 export function checkActionForm(version: OfVersion, vendor: number, number: number, length: number, left: number): void {
   const cls = vendor === 0 ? CLASS.t : vendor === NX_VENDOR ? CLASS.n : vendor === ONF_VENDOR ? CLASS.o : undefined;
-  if (cls === undefined) {
-    log.warn(`OpenFlow action has unknown vendor 0x${vendor.toString(16)}`);
-    throw new PeerError('OFPBAC_BAD_VENDOR', `action of vendor 0x${vendor.toString(16)}`);
-  }
+  if (cls === undefined) unknownVendor(vendor);
   const form = (forms ?? load()).get(keyOf(cls, version, number));
   if (form === undefined) {
     const who = vendor === 0 ? '0' : `0x${vendor.toString(16)}`;

@@ -6,7 +6,7 @@
 import { PeerError } from '../../../base/errors.ts';
 import { logger } from '../../../base/log.ts';
 import type { Field, FieldCode, Prereq } from '../../../flow/fields.ts';
-import { mustField, tunFieldIndex } from '../../../flow/fields.ts';
+import { maskBits, mustField, tunFieldIndex } from '../../../flow/fields.ts';
 import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
@@ -80,7 +80,8 @@ function isAbsent(match: Match, field: Field): boolean {
 
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   if (isAbsent(match, field)) return;
-  const mask = keyBits(match.mask, field.at, field.bits);
+  const above = maskBits(field) - field.bits;
+  const mask = keyBits(match.mask, field.at - above, field.bits + above);
   if (mask === 0n || !isWritten(field.prereq, match)) return;
   // Protocol 0 is no connection's, and without a protocol there are no ports.
   const isOfProtocol = field.name === 'ct_nw_proto' || field.name.startsWith('ct_tp_');
@@ -222,13 +223,13 @@ export interface FieldValue {
   mask: bigint;
   /** Whether the mask on the wire left bits out. */
   isMasked?: boolean;
+  /** Bits of that mask above those that the field has. */
+  aboveMask?: bigint;
 }
 
 /** A value has no bits that its mask leaves out. */
 function checkOutside(header: EntryHeader, value: bigint, mask: bigint): void {
-  if ((value & ~mask) === 0n) return;
-  log.warn(() => `Rejecting NXM/OXM entry ${entryName(header)} with 1-bits in value for bits wildcarded by the mask.`);
-  throw new PeerError('OFPBMC_BAD_WILDCARDS', `${header.coded?.field.name ?? 'field'}: value outside its mask`);
+  if ((value & ~mask) !== 0n) refuseWildcards(header);
 }
 
 /** Reads value and mask after a header, turned into the key's form (in_port_oxm becomes a 16-bit port). */
@@ -248,20 +249,22 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   const width = wireBits(field);
   let mask = ones(width);
   let isMasked = false;
+  let aboveMask = 0n;
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
     if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
       throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
     checkOutside(header, value, wireMask);
-    mask = wireMask & ones(width);
+    mask = wireMask & ones(width + maskBits(field) - field.bits);
     isMasked = wireMask !== ones(field.wireBytes * 8);
+    if (isMasked) aboveMask = wireMask & ~ones(width);
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
   const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
   if (strict && isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
   if (strict && field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
-  return { field, value: value & mask, mask, isMasked };
+  return { field, value: value & mask, mask, isMasked, aboveMask };
 }
 
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */
@@ -303,7 +306,10 @@ export function addToMatch(match: Match, { field, value, mask }: FieldValue): vo
     storedMask = 0xfcn;
   } else if (MASKED_BY_VALUE.has(field.name)) {
     storedMask = value & mask;
-  }
+  } else if (field.maskBits !== undefined && (mask & ones(bits)) !== ones(bits)) {
+    at -= field.maskBits - bits;
+    bits = field.maskBits;
+  } else storedMask = mask & ones(bits);
   setKeyBits(match.key, at, bits, (keyBits(match.key, at, bits) & ~storedMask) | (stored & storedMask));
   setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | storedMask);
 }
@@ -315,10 +321,21 @@ export interface DecodedMatch {
   cookie?: { value: bigint; mask: bigint };
 }
 
+/** Fields that the reference keeps in one place, so that of two in one match the second is a duplicate. */
+const ONE_PLACE: ReadonlyMap<string, string> = new Map([
+  ['tcp_flags', 'nd_options_type'],
+  ['nd_options_type', 'tcp_flags'],
+]);
+
 /** Whether any bit of a field is matched already, be it by another field that shares its bits. */
 function isMatched(match: Match, field: Field): boolean {
+  const other = ONE_PLACE.get(field.name);
+  if (other !== undefined && keyBits(match.mask, mustField(other).at, mustField(other).bits) !== 0n) return true;
   if (field.name === 'vlan_vid') return keyBits(match.mask, field.at - 1, 13) !== 0n;
-  return keyBits(match.mask, field.at, field.bits) !== 0n;
+  // In the place of a port, of which a part may be matched already.
+  if (ICMP_FIELDS.has(field.name)) return keyBits(match.mask, field.at - 8, 16) !== 0n;
+  const above = maskBits(field) - field.bits;
+  return keyBits(match.mask, field.at - above, field.bits + above) !== 0n;
 }
 
 /** Even what is not known may have no bit in its value that its mask has not. */
@@ -340,6 +357,8 @@ const PIPELINE = /^(?:tun_.*|metadata|in_port|in_port_oxm|x{0,2}reg\d+|packet_ty
 export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCookie = false, ofPipeline = false): DecodedMatch {
   const match = matchAll();
   const result: DecodedMatch = { match };
+  // What is a part of a frame makes Ethernet its packet type, so that a packet type behind it is a second one.
+  let hasPacketType = false;
   let isEthernet = false;
   while (from.left > 0) {
     const header = decodeHeader(from);
@@ -352,7 +371,7 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
       continue;
     }
     if (header.coded !== undefined && tunFieldIndex(header.coded.field) >= 0) {
-      decodeTunEntry(from, match, header.coded.field, header.size, header.hasMask, strict);
+      decodeTunEntry(from, match, header.coded.field, header, strict, () => refuseWildcards(header));
       continue;
     }
     if (!isFieldSized(header)) {
@@ -366,8 +385,13 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
       throw new PeerError('OFPBRC_PIPELINE_FIELDS_ONLY', `${value.field.name} in a packet-out`);
     if (strict && !prereqHolds(value.field.prereq, match))
       throw new PeerError('OFPBMC_BAD_PREREQ', `${value.field.name}: prerequisite missing`);
-    if (isMatched(match, value.field)) throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
-    if (value.field.name === 'packet_type' && value.value === 0n) isEthernet = true;
+    const isPacketType = value.field.name === 'packet_type';
+    if (isMatched(match, value.field) || (isPacketType && hasPacketType))
+      throw new PeerError('OFPBMC_DUP_FIELD', `${value.field.name} twice`);
+    if (!hasPacketType && (isPacketType || value.field.prereq !== 'none')) {
+      hasPacketType = true;
+      isEthernet = value.value === 0n || !isPacketType;
+    }
     addToMatch(match, value);
   }
   // What says only that is another flow than one that says nothing.

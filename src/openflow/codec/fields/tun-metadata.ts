@@ -47,14 +47,23 @@ const fitted = (value: bigint, from: number, to: number): bigint => (from <= to 
 /** Reads value and mask behind a header. The mask is all ones where there is none. */
 export function decodeTunValue(from: ByteReader, field: Field, size: number, hasMask: boolean): { value: bigint; mask: bigint } {
   const each = hasMask ? size >> 1 : size;
-  if ((hasMask && size % 2 !== 0) || each > MAX_BYTES) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${size} bytes`);
+  if (each > MAX_BYTES) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${size} bytes`);
   const value = fitted(bytesToBig(from.take(each)), each, field.wireBytes);
   const mask = hasMask ? fitted(bytesToBig(from.take(each)), each, field.wireBytes) : ones(field.bits);
+  // One byte may be left of what is no two halves.
+  from.skip(size - (hasMask ? 2 : 1) * each);
   return { value, mask };
 }
 
-/** Reads an entry of a match behind its header. */
-export function decodeTunEntry(from: ByteReader, match: Match, base: Field, size: number, hasMask: boolean, strict: boolean): void {
+/** Reads an entry of a match behind its header. `refuse` throws for a value outside its mask. */
+export function decodeTunEntry(
+  from: ByteReader,
+  match: Match,
+  base: Field,
+  { size, hasMask }: { size: number; hasMask: boolean },
+  strict: boolean,
+  refuse: () => never,
+): void {
   const index = tunFieldIndex(base);
   if (keyBits(match.mask, tunPresentBit(index), 1) !== 0n) throw new PeerError('OFPBMC_DUP_FIELD', `${base.name} twice`);
   let place: TunField | undefined;
@@ -71,7 +80,7 @@ export function decodeTunEntry(from: ByteReader, match: Match, base: Field, size
   }
   const field = { ...base, at: place.at, bits: place.bits, wireBytes: place.bits / 8 };
   const { value, mask } = decodeTunValue(from, field, size, hasMask);
-  if ((value & ~mask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', `${base.name}: value outside its mask`);
+  if ((value & ~mask) !== 0n) refuse();
   addTunField(match, place, value, mask);
 }
 
