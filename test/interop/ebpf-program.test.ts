@@ -17,7 +17,7 @@ import { MapBatch } from '../../src/bpf/map-batch.ts';
 import { verifiedInstructions } from '../../src/bpf/objects.ts';
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
-import { type ShapedActions, shapeName } from '../../src/datapath/ebpf/compiler/action-shape.ts';
+import { allSteps, type ShapedActions, shapeName } from '../../src/datapath/ebpf/compiler/action-shape.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-program.ts';
 import {
   ACTIONS_VALUE,
@@ -26,9 +26,11 @@ import {
   maskMap,
   PENDING_VALUE,
   PORT_VALUE,
+  RECORD_WORDS,
   TOTALS_VALUE,
 } from '../../src/datapath/ebpf/compiler/map-layout.ts';
 import { compileProgram, MAX_MASKS, MAX_SHAPES, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/compiler/program.ts';
+import { FlowRecords } from '../../src/datapath/ebpf/flow-records.ts';
 import { KernelFlows } from '../../src/datapath/ebpf/kernel-flows.ts';
 import { KernelMeters } from '../../src/datapath/ebpf/kernel-meters.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
@@ -151,6 +153,7 @@ const randomProfile = () => ({
   target: [mask32(), mask32()] as const,
   tci: pick([0xfff, 0xe000, 0xefff]),
   mpls: pick([0xffffffff, 0xfffff000, 0xff, 0xe00]),
+  nsh: [pick([0x033f0000, 0x003f0000, 0x03000000]), mask32(), mask32()] as const,
 });
 type Profile = ReturnType<typeof randomProfile>;
 
@@ -158,6 +161,18 @@ const triple = (word: number, mask: number): [number, number, number] => [word, 
 
 /** A test run does not show the tag in a frame's metadata: this one takes its place there, and puts it into the frame. */
 const reveal: DpAction = { kind: 'pushVlan', tpid: 0x8100, tci: 0x1fff };
+
+/** Whether a frame stands behind the NSH, and there is no tag before it: a tag is refused, and what is no frame is user space's. */
+const isUnwrapped = (key: Uint32Array): boolean => key[W.VLAN0] === 0 && (key[W.NSH]! & 255) === 3;
+
+/** Headers before the whole frame, as encap makes them. */
+function randomWrap(): DpAction[] {
+  const label = (): DpAction => ({ kind: 'addMpls', ethertype: 0x8847, lse: word32(), isL3: true });
+  const header = Uint8Array.from({ length: pick([8, 24, 24, 40]) }, () => random(256));
+  const inner: DpAction[] = random(3) > 0 ? [{ kind: 'pushNsh', header }] : [label()];
+  if (random(4) === 0) inner.push(label());
+  return [...inner, { kind: 'pushEth', dst: [word32(), random(65536)], src: [word32(), random(65536)] }];
+}
 
 /** Sets of the network and transport headers that the frame has. */
 function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
@@ -184,6 +199,12 @@ function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
   } else if (type === 0x8847 || type === 0x8848) {
     list.push(set('mpls', triple(W.MPLS, profile.mpls)));
     for (let i = random(3); i > 0; i--) list.push({ kind: 'popMpls', ethertype: pick([0x0800, 0x86dd, 0x8847, 0x8848]) });
+  }
+  if (type === 0x894f) {
+    const [first, path, context] = profile.nsh;
+    const contexts = [triple(W.NSH_C, context), triple(W.NSH_C + 3, 0xffffffff)];
+    list.push(set('nsh', ...(random(2) === 0 ? [triple(W.NSH, first), triple(W.NSH_PATH, path)] : []), ...contexts));
+    if (random(2) === 0 && isUnwrapped(key)) list.push({ kind: 'popEth' }, { kind: 'popNsh' });
   }
   if (proto === 6 && type !== 0x0806) list.push(set('tcp', triple(W.TP, profile.ports)));
   if (proto === 17 && type !== 0x0806) list.push(set('udp', triple(W.TP, profile.ports)));
@@ -213,6 +234,7 @@ function randomActions(frame: Uint8Array, profile: Profile): DpAction[] {
     if (random(2) === 0) list.push({ kind: 'popMpls', ethertype: 0x0800 });
   }
   if (random(3) === 0) list.push(...vlanChanges(profile));
+  if (random(12) === 0 && !list.some(({ kind }) => kind === 'pushVlan')) list.push(...randomWrap());
   // Changes that need the headers read anew. Behind a third tag there are none for user space.
   if (random(6) === 0 && !list.some(({ kind }) => kind === 'pushVlan')) {
     for (let i = random(4); i >= 0; i--) list.push(...headerSets(key, profile));
@@ -246,6 +268,8 @@ test('the same actions leave the same bytes', async (t) => {
     sent = s.frame.slice();
   });
   const hex = (b: Uint8Array | undefined): string => Buffer.from(b ?? []).toString('hex');
+  /** Lists that had such a step. */
+  const ops = new Map<string, number>();
   let compared = 0;
   let continued = 0;
   let left = 0;
@@ -290,12 +314,61 @@ test('the same actions leave the same bytes', async (t) => {
         assert.equal(hex(got), hex(sent), `WEFT_SEED ${currentSeed()}: frame ${hex(frame)} actions ${JSON.stringify(actions)}`);
       }
       compared++;
+      for (const op of new Set([...shapesOf(shaped)].flatMap(({ shape }) => [...allSteps(shape.steps)].map((step) => step.op))))
+        ops.set(op, (ops.get(op) ?? 0) + 1);
     }
     for (const fd of opened.splice(0)) closeObject(fd);
   }
+  t.diagnostic([...ops].map(([op, count]) => `${op} ${count}`).join(', '));
+  for (const op of ['patch', 'ndOption', 'pushMpls', 'popMpls', 'wrap', 'unwrap', 'choice', 'continue']) assert.ok(ops.get(op)! > 10, op);
   t.diagnostic(`${compared} pairs compared, ${continued} lists of several parts; ${left} more were left to user space`);
   assert.ok(continued > compared / 100);
   assert.ok(left < compared / 10);
+});
+
+test('a frame is cut off where user space cuts it off', async (t) => {
+  setVlanLimit(2);
+  const datapath = new DummyDatapath(new VirtualClock());
+  const out = await datapath.portAdd({ kind: 'dummy', device: 'p1' });
+  let sent: Uint8Array | undefined;
+  datapath.setSentSink((s) => {
+    sent = s.frame.slice();
+  });
+  let left = 0;
+  let cut = 0;
+  for (let round = 0; round < Math.max(10, pairs / 400); round++) {
+    const actions: DpAction[] = [
+      { kind: 'trunc', maxLength: 14 + random(400) },
+      { kind: 'output', port: out },
+    ];
+    const shaped = shapeActions(actions, () => ({ ifindex: 1, flags: 0 }));
+    assert.ok(typeof shaped !== 'string');
+    const { program, flows, maps } = load([allMask], [shaped]);
+    storeActions(maps, 1, shaped.params);
+    for (let i = 0; i < 40; i++) {
+      const frame = Uint8Array.from([...randomFrame(), ...new Uint8Array(random(400))]);
+      const userKey = newKey();
+      userKey[W.IN_PORT] = PORT;
+      datapath.execute(frame, userKey, actions);
+      // A test run does not show the tag that is in the metadata.
+      if (sent![12] === 0x81 || sent![12] === 0x88) continue;
+      const key = keyBytes(frame);
+      updateElement(flows, key, new Uint8Array(FLOW_VALUE.size));
+      const before = punted(maps);
+      const got = testRun(program, frame).frame;
+      deleteElement(flows, key);
+      if (punted(maps).actions > before.actions || punted(maps).unusual > before.unusual) {
+        left++;
+        continue;
+      }
+      assert.equal(punted(maps).miss, before.miss);
+      assert.deepEqual(got, sent, `WEFT_SEED ${currentSeed()}: ${Buffer.from(frame).toString('hex')} ${JSON.stringify(actions)}`);
+      if (got.length < frame.length) cut++;
+    }
+    for (const fd of opened.splice(0)) closeObject(fd);
+  }
+  t.diagnostic(`${cut} frames cut off, ${left} left to user space`);
+  assert.ok(cut > left);
 });
 
 for (const algorithm of [0, 1]) {
@@ -316,8 +389,12 @@ for (const algorithm of [0, 1]) {
     const { program, flows, maps } = load([allMask, { ...allMask, map: 'unused', masks: words.map(() => 0xff) }], [first, second]);
     storeActions(maps, 1, first.params, 0);
     storeActions(maps, 2, second.params, 1);
+    const records = new FlowRecords(maps.get('records')!);
+    records.setActions(1, 1);
+    records.close();
     let hashes = 0;
-    for (let i = 0; i < 200; i++) {
+    const count = Math.max(200, Math.floor(pairs / 20));
+    for (let i = 0; i < count; i++) {
       const frame = randomFrame();
       const key = newKey();
       key[W.IN_PORT] = PORT;
@@ -330,13 +407,13 @@ for (const algorithm of [0, 1]) {
       const before = keyBytes(frame);
       const after = keyBytes(frame, 5, found[W.DP_HASH]);
       updateElement(flows, before, new Uint8Array(FLOW_VALUE.size));
-      updateElement(flows, after, new Uint8Array(Uint32Array.of(1, 1).buffer));
+      updateElement(flows, after, new Uint8Array(Uint32Array.of(1).buffer));
       const got = testRun(program, frame).frame;
       assert.deepEqual([...got.subarray(0, 4)], [1, 2, 3, 4], `${i}: ${Buffer.from(frame).toString('hex')}`);
       deleteElement(flows, before);
       deleteElement(flows, after);
     }
-    assert.equal(hashes, 200);
+    assert.equal(hashes, count);
     // A list that comes back to itself ends.
     const frame = randomFrame();
     storeActions(maps, 1, first.params, 1);
@@ -426,53 +503,78 @@ test('a meter of several bands: the program counts each frame for the band that 
   kernel.close();
 });
 
-test('a hint of the mask never gives a stale answer', (t) => {
+test('a hint never gives a stale answer, and costs less than to look', (t) => {
   const shaped = Array.from({ length: 2 }, (_, i) => shapeActions([set('eth', [W.ETH, i + 1, 0xffffffff]), reveal], () => undefined));
   const nothing = shapeActions([], () => undefined);
   assert.ok(typeof nothing !== 'string');
-  const masks = Array.from(
-    { length: MAX_MASKS },
-    (_, i): MaskSpec => ({ map: `flows${i}`, words: [W.IN_PORT, W.ETH], masks: [0xffffffff, 0x80000000 >> (i % 31)] }),
-  );
+  const masks = Array.from({ length: MAX_MASKS }, (_, i): MaskSpec => {
+    // Keys of a third of them are too long for a record.
+    const rest = i % 3 === 0 ? Array.from({ length: 8 }, (_, word) => W.IPV6_SRC + word) : [];
+    const bits = [0xffffffff, (0x80000000 >> (i % 31)) >>> 0, ...rest.map(() => 0)];
+    return { map: `flows${i}`, number: i + 1, words: [W.IN_PORT, W.ETH, ...rest], masks: bits };
+  });
   const made = shaped.filter((one) => typeof one !== 'string');
   const { program, maps } = load(masks, [made[0]!, nothing]);
   for (const [i, one] of made.entries()) storeActions(maps, 1, one.params, i);
   const frame = randomFrame();
   frame.set([0x55, 0x55, 0x55, 0x55], 0);
   const key = (mask: number): Uint8Array => {
-    const bytes = new Uint8Array(8);
+    const bytes = new Uint8Array(masks[mask]!.words.length * 4);
     new DataView(bytes.buffer).setUint32(0, PORT);
     new DataView(bytes.buffer).setUint32(4, (0x55555555 & (0x80000000 >> (mask % 31))) >>> 0);
     return bytes;
   };
-  const held = new Map<number, number>();
+  const held = new Map<number, { record: number; list: number }>();
+  const records = new FlowRecords(maps.get('records')!);
+  const remove = (mask: number): void => {
+    records.hide(held.get(mask)!.record);
+    deleteElement(maps.get(`flows${mask}`)!, key(mask));
+    held.delete(mask);
+  };
+  let hinted = 0;
   for (let i = 0; i < 2000; i++) {
     const mask = random(MAX_MASKS);
     const fd = maps.get(`flows${mask}`)!;
-    const change = random(3);
-    if (change === 0 && held.has(mask)) {
-      deleteElement(fd, key(mask));
-      held.delete(mask);
+    const change = random(5);
+    const [[other] = []] = held;
+    if (change === 0 && other !== undefined) {
+      remove(other);
     } else if (held.size === 0 || change === 1) {
-      // Only one flow at a time: overlapping ones would have the same actions.
-      for (const other of held.keys()) deleteElement(maps.get(`flows${other}`)!, key(other));
-      held.clear();
-      const list = random(2);
-      updateElement(fd, key(mask), new Uint8Array(Uint32Array.of(0, list).buffer));
-      held.set(mask, list);
+      // Only one flow at a time: overlapping ones would have the same actions. Its record was another's a moment ago.
+      if (other !== undefined) remove(other);
+      const flow = { record: random(3), list: random(2) };
+      const isShort = masks[mask]!.words.length <= RECORD_WORDS;
+      records.show(flow.record, mask + 1, isShort ? key(mask) : undefined, flow.list);
+      updateElement(fd, key(mask), new Uint8Array(Uint32Array.of(flow.record).buffer));
+      held.set(mask, flow);
+    } else if (change === 2 && other !== undefined) {
+      const flow = held.get(other)!;
+      flow.list = random(2);
+      records.setActions(flow.record, flow.list);
+    } else if (change === 3 && other !== undefined && masks[other]!.words.length <= RECORD_WORDS) {
+      // A hint leads to the flow while its mask's map does not have it.
+      testRun(program, frame);
+      deleteElement(maps.get(`flows${other}`)!, key(other));
+      const before = punted(maps).miss;
+      testRun(program, frame);
+      if (punted(maps).miss === before) hinted++;
+      updateElement(maps.get(`flows${other}`)!, key(other), new Uint8Array(Uint32Array.of(held.get(other)!.record).buffer));
     }
     const before = punted(maps).miss;
     const got = testRun(program, frame).frame;
-    const [list] = held.values();
-    if (list === undefined) assert.equal(punted(maps).miss, before + 1);
-    else assert.deepEqual([...got.subarray(0, 4)], [0, 0, 0, list + 1]);
+    const [flow] = held.values();
+    if (flow === undefined) assert.equal(punted(maps).miss, before + 1);
+    else assert.deepEqual([...got.subarray(0, 4)], [0, 0, 0, flow.list + 1]);
   }
+  assert.ok(hinted > 50, `${hinted} frames went by hints alone`);
   // Cost: the last mask's flow with and without a hint, beside a program of one mask.
   const only = load(masks.slice(0, 1), [made[0]!, nothing]);
   // An action that leaves the frame as it is: it is run many times.
   for (const side of [only.maps, maps]) storeActions(side, 2, nothing.params, 0);
   updateElement(only.maps.get('flows0')!, key(0), new Uint8Array(FLOW_VALUE.size));
-  for (const other of held.keys()) deleteElement(maps.get(`flows${other}`)!, key(other));
+  for (const other of [...held.keys()]) remove(other);
+  records.show(0, MAX_MASKS, key(MAX_MASKS - 1), 0);
+  records.close();
   updateElement(maps.get(`flows${MAX_MASKS - 1}`)!, key(MAX_MASKS - 1), new Uint8Array(FLOW_VALUE.size));
   const ns = (fd: number): number => Math.min(...Array.from({ length: 5 }, () => testRun(fd, frame, undefined, 20_000).ns));
   const [one, many] = [ns(only.program), ns(program)];
@@ -528,6 +630,72 @@ test('beyond the bound the least used masks go to user space, those in use stay'
   const gone = ids.find((id) => !kernel.has(id))!;
   assert.equal(kernel.put(gone, ...flow(gone), []), undefined);
   assert.ok(kernel.has(gone));
+  kernel.close();
+  for (const fd of opened.splice(0)) closeObject(fd);
+});
+
+test('programs are loaded while the thread goes on; what is put meanwhile waits for the next', async () => {
+  const maps = new Map<string, number>();
+  for (const spec of fixedMaps(1 << 20)) {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = PORT;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const put: number[] = [];
+  const kernel = new KernelFlows(
+    maps,
+    () => ({ ifindex: 1, flags: 0 }),
+    () => false,
+    (program) => put.push(program),
+  );
+  const frame = randomFrame();
+  frame.set([0xff, 0xff, 0xff, 0xff, 1, 1], 0);
+  const flow = (bits: number): [Uint32Array, Uint32Array] => {
+    const [key, mask] = [newKey(), newKey()];
+    key[W.IN_PORT] = PORT;
+    mask[W.IN_PORT] = 0xffffffff;
+    mask[W.ETH] = bits;
+    // The first matches the frame, no other does.
+    key[W.ETH] = bits === 0xffffffff ? bits : 0;
+    return [key, mask];
+  };
+  const run = (): bigint => {
+    testRun(kernel.program, frame);
+    // What user space got has been dealt with.
+    const pending = new Uint8Array(PENDING_VALUE.size);
+    lookupElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), pending);
+    pending.copyWithin(PENDING_VALUE.done, PENDING_VALUE.put, PENDING_VALUE.put + 4);
+    updateElement(maps.get('pending')!, Uint8Array.of(PORT, 0, 0, 0), pending);
+    return kernel.stats(0)!.packets;
+  };
+  const first = kernel.program;
+  assert.equal(kernel.put(1, ...flow(1), []), undefined);
+  const one = kernel.settled();
+  assert.equal(kernel.program, first, 'it is under way');
+  assert.equal(kernel.put(0, ...flow(0xffffffff), []), undefined);
+  // Its map must outlive the load that names it.
+  kernel.delete(1);
+  await one;
+  const second = kernel.program;
+  assert.notEqual(second, first);
+  assert.equal(run(), 0n, 'the running program does not know the mask');
+  await kernel.settled();
+  assert.notEqual(kernel.program, second);
+  assert.equal(run(), 1n);
+  assert.equal(run(), 2n);
+  // One that is loaded at once makes the one under way worthless.
+  assert.equal(kernel.put(2, ...flow(2), []), undefined);
+  const late = kernel.settled();
+  kernel.reload();
+  const [third, count] = [kernel.program, put.length];
+  await late;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(kernel.program, third);
+  assert.equal(put.length, count);
+  assert.equal(run(), 3n);
   kernel.close();
   for (const fd of opened.splice(0)) closeObject(fd);
 });

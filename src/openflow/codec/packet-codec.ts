@@ -178,6 +178,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
         p.userdata = body.rest().slice();
         break;
       case PROPERTY.CONTINUATION:
+        if (body.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'continuation cut off');
         p.continuation = body.rest().slice();
         break;
       default:
@@ -233,16 +234,15 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }
-  // In OpenFlow 1.5 it may be missing; that there is none must be said.
+  // OpenFlow 1.5 may leave it out, where it is a fault told before those of actions; that there is none must be said.
   const isSaid = ((match.mask[W.IN_PORT] ?? 0) & 0xffff) !== 0;
+  if (!isSaid) throw new PeerError('OFPBRC_BAD_PORT', 'packet-out from no port');
+  const port = inPortOf(match);
   const checkPort = (): void => {
-    const port = inPortOf(match);
-    const isNamed = port === OFPP.LOCAL || port === OFPP.CONTROLLER || (port === OFPP.NONE && isSaid);
-    if (port < OFPP.MAX || isNamed) return;
-    if (isSaid) log.warn(`packet-out has bad input port 0x${port.toString(16)}`);
+    if (port < OFPP.MAX || port === OFPP.LOCAL || port === OFPP.CONTROLLER || port === OFPP.NONE) return;
+    log.warn(`packet-out has bad input port 0x${port.toString(16)}`);
     throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${port}`);
   };
-  if (version === 6 && !isSaid) checkPort();
   let actions: Action[];
   try {
     actions = decodeActions(from.sub(actionsSize), version, 'plain');

@@ -7,7 +7,7 @@ import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
 import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { readList } from './actions/partial.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
 import { eachProperty, type Property, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_port');
@@ -15,6 +15,7 @@ const log = logger('ofp_port');
 /** Who defines the further counters of ports, and their two properties. */
 const INTEL = 0xaa01;
 const RFC2819 = 1;
+const MAX_NAME = 63;
 /** Of the property with RFC 2819's counters. */
 const RFC2819_SIZE = 16 + 8 * RFC2819_COUNTERS.length;
 const CUSTOM = 2;
@@ -252,10 +253,17 @@ function decodeIntel({ experimenterType, body }: Property, stats: PortStats): vo
     stats.rfc2819 = RFC2819_COUNTERS.map(() => body.u64());
   } else if (experimenterType === CUSTOM) {
     const count = body.skip(2).u16();
-    const list = Array.from({ length: count }, () => ({ name: body.text(body.u8()), value: body.u64() }));
-    // Two lists are none: the reference does not say which would hold.
-    stats.custom = stats.custom === undefined ? list : [];
+    // A second list is not read and takes the first away, as in the reference.
+    const isSecond = stats.custom !== undefined;
+    stats.custom = isSecond ? [] : Array.from({ length: count }, () => ({ name: decodeName(body), value: body.u64() }));
   }
+}
+
+/** A counter's name, of which the reference keeps 63 bytes. */
+function decodeName(body: ByteReader): string {
+  const size = body.u8();
+  const name = new ByteReader(body.take(size), 'OFPBPC_BAD_LEN');
+  return name.text(Math.min(size, MAX_NAME));
 }
 
 /** Writes one port's statistics. */

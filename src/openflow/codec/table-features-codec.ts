@@ -71,10 +71,10 @@ function decodeFields(body: ByteReader, isStrict: boolean, mayMask = false): { a
       if (isStrict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in a list of fields');
       continue;
     }
-    if (header.hasMask && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
     all.add(field);
     if (header.hasMask) masked.add(field);
   }
+  if (masked.size > 0 && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
   return { all: inOrder(all), masked: inOrder(masked) };
 }
 
