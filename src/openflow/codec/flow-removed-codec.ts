@@ -128,11 +128,7 @@ export function encodeFlowRemoved(out: ByteWriter, version: OfVersion, m: FlowRe
     return;
   }
   out.u64(m.cookie).u16(m.priority).u8(reason).u8(m.table).u32(m.durationSec).u32(m.durationNsec);
-  out
-    .u16(m.idleTimeoutSec)
-    .u16(version >= 3 ? m.hardTimeoutSec : 0)
-    .u64(m.packetCount)
-    .u64(m.byteCount);
+  out.u16(m.idleTimeoutSec).u16(m.hardTimeoutSec).u64(m.packetCount).u64(m.byteCount);
   encodeAnyMatch(out, m.match, version);
 }
 

@@ -259,4 +259,8 @@ export const CASES: readonly SwitchCase[] = [
     name: 'parts that do not end are told by the last',
     steps: ['6> 0612001800001020000a000100000000ffffffff00000000 0612001000001020000a000100000000', 'appctl time/warp 2000', '6'],
   },
+  {
+    name: 'flow removed: the hard timeout in OpenFlow 1.1',
+    steps: [listen(2), 'ofctl add-flow br0 hard_timeout=7,idle_timeout=3,send_flow_rem,actions=drop', '2', 'ofctl del-flows br0', '2'],
+  },
 ];
