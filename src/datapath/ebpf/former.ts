@@ -21,6 +21,7 @@ export interface FormerFlow {
 export class Former {
   /** The port numbers by their devices' indices. */
   readonly ports: ReadonlyMap<number, DpPort>;
+  readonly portNumbers: ReadonlySet<DpPort>;
   readonly #maps: ReadonlyMap<string, number>;
   readonly #counters: Memory;
   readonly #masks: ReturnType<FormerGeneration['masks']>;
@@ -35,6 +36,7 @@ export class Former {
       ports.set(word(key, 0), word(value, PORT_VALUE.port));
     });
     this.ports = ports;
+    this.portNumbers = new Set(ports.values());
   }
 
   /** Opens a generation; undefined when its daemon ended before it was whole. */

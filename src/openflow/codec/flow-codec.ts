@@ -57,7 +57,7 @@ function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
 const OFP11_MATCH_SIZE = 88;
 
 /** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
-export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = false): DecodedMatch {
+export function decodeAnyMatch(from: ByteReader, strict = true): DecodedMatch {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
   const type = ((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0);
   if (type > 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
@@ -67,7 +67,7 @@ export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = fal
     return { match: decodeOfp11Match(from) };
   }
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
-  return strict && !ofPipeline ? decodeShapedOxm(from) : decodeOxmMatch(from, strict, ofPipeline);
+  return strict ? decodeShapedOxm(from) : decodeOxmMatch(from, strict);
 }
 
 /** Writes a match of 1.1 (fixed) and later (OXM). */

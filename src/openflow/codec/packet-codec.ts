@@ -127,8 +127,12 @@ const PROPERTY = {
 
 const log = logger('ofp_packet');
 
-/** Reads NXT_PACKET_IN2 and NXT_RESUME. */
-export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteReader, kind: K): Omit<PacketIn, 'kind'> & { kind: K } {
+/** Reads NXT_PACKET_IN2 and NXT_RESUME; `isLoose` passes over properties that are not known. */
+export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
+  from: ByteReader,
+  kind: K,
+  isLoose = true,
+): Omit<PacketIn, 'kind'> & { kind: K } {
   const p: Omit<PacketIn, 'kind'> & { kind: K } = {
     kind,
     bufferId: 0xffffffff,
@@ -168,7 +172,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteRea
         p.reason = reason(sized(1).u8());
         break;
       case PROPERTY.METADATA:
-        p.match = decodeMatchEntries(new ByteReader(body.rest(), 'OFPBMC_BAD_LEN'), false).match;
+        p.match = decodeMatchEntries(new ByteReader(body.rest(), 'OFPBMC_BAD_LEN'), !isLoose).match;
         break;
       case PROPERTY.USERDATA:
         p.userdata = body.rest().slice();
@@ -178,7 +182,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteRea
         p.continuation = body.rest().slice();
         break;
       default:
-        refuseProperty(log, true, 'NX_PACKET_IN2', property);
+        refuseProperty(log, isLoose, 'NX_PACKET_IN2', property);
     }
   }
   if (p.data.length === 0) {
@@ -208,7 +212,8 @@ export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn | Resume, version
   property(PROPERTY.TABLE, (o) => o.u8(p.table));
   if (p.cookie !== ALL_ONES) property(PROPERTY.COOKIE, (o) => o.u32(0).u64(p.cookie));
   property(PROPERTY.REASON, (o) => o.u8(numberOfReason(p.reason)));
-  property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version));
+  // As OXM also in OpenFlow 1.0.
+  property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version === 1 ? 3 : version));
   const { userdata, continuation } = p;
   if (continuation !== undefined) property(PROPERTY.CONTINUATION, (o) => o.put(continuation));
   if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
@@ -222,6 +227,7 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) {
     actionsSize = from.u16();
     from.skip(2);
+    // Fields that it does not know are passed over, and OXM is the only form.
     match = decodeOxmMatch(from, false, true).match;
   } else {
     match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
