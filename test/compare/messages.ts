@@ -71,7 +71,8 @@ export function damagedMessage(d: Dice, index?: number): Drawn {
   return { ...drawn, bytes: damaged };
 }
 
-const formOf = (bytes: Uint8Array): Drawn => ({ form: HEADS[0]!.form, version: bytes[0] ?? 0, bytes });
+/** Bytes of any message, whatever its row. */
+export const formOf = (bytes: Uint8Array): Drawn => ({ form: HEADS[0]!.form, version: bytes[0] ?? 0, bytes });
 
 /** Messages that once differed: see `printed-messages.test.ts`. */
 export function keptMessages(): Drawn[] {

@@ -2,6 +2,7 @@
 // differ stands in known-differences.ts with its reason; a section may not differ in more than its share of cases, so that what is equal stays equal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { compareCaptures } from '../compare/captures.ts';
 import { fuzz, TARGETS } from '../compare/fuzz.ts';
 import { knownDifference } from '../compare/known-differences.ts';
 import {
@@ -77,4 +78,11 @@ test('messages of every row of the table, sound and damaged: as the reference', 
 test('messages that once differed, and errors of every type and code: as the reference', { skip }, () => {
   assertSame(keptMessages());
   assertSame(errorMessages());
+});
+
+test('captures of connections, cut into segments anywhere: as the reference', { skip }, () => {
+  const { messages, differences } = compareCaptures(new Dice(seed), count, 60);
+  assert.ok(messages > 20 * count, `${messages} messages`);
+  const unknown = differences.filter((one) => knownDifference(one) === undefined);
+  assert.equal(unknown.length, 0, unknown.slice(0, 20).map(describe).join('\n'));
 });
