@@ -109,7 +109,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
  * stands by name in `known-differences.ts` and is not counted here.
  *
  * - nxm, parse-oxm: tun_metadata is left out: the reference makes room for it in each match. packet_type (0,0) is left out: every key without
- *   another is Ethernet, the reference keeps whether that was said. Bits of a mask above `ipv6_label` and `tun_erspan_idx` are not kept.
+ *   another is Ethernet, the reference keeps whether that was said.
  * - actionBytes: Nicira's older load of a part of a tun_metadata field.
  * - flows: a field of a connection without its protocol, beside nothing of the frame.
  * - badflows: the place that a message quotes after a spoilt number, parenthesis or field; which of two faults is told.
