@@ -38,7 +38,7 @@ const RESERVED_NAMES = new Map([...RESERVED].filter(([name]) => name !== 'NONE')
 export function parsePort(text: string, names?: PortNames): number | undefined {
   const number = /^\d+$/.test(text) ? BigInt(text) : undefined;
   if (number !== undefined) {
-    if (number >= 0xff00n && number <= 0xfff7n) warnReserved(Number(number));
+    if (number >= 0xff00n && number <= 0xffffn) warnReserved(Number(number));
     if (number <= 0xffffn) return Number(number);
     if (number >= 0xffffff00n && number <= 0xffffffffn) return Number(number - 0xffff0000n);
     if (number <= 0xffffffffn) log.warn(`port ${number} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff`);
@@ -56,7 +56,8 @@ export function parsePort(text: string, names?: PortNames): number | undefined {
 }
 
 function warnReserved(port: number): void {
-  if (port === 0xfff7) log.warn(`referring to port UNSET as ${port} is deprecated for compatibility with OpenFlow 1.1 and later`);
+  const name = RESERVED_NAMES.get(port);
+  if (name !== undefined) log.warn(`referring to port ${name} as ${port} is deprecated for compatibility with OpenFlow 1.1 and later`);
   else
     log.warn(
       `port ${port} is a reserved OF1.0 port number that will be translated to ${port + 0xffff0000} when talking to an OF1.1 or later controller`,
