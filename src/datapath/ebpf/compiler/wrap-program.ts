@@ -6,8 +6,7 @@
 import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
 import type { ShapeStep } from './action-shape.ts';
-import { countDrop, DEPTH, emitConsumed, HELPER, keyAt, loadBytes, RESUMED, SKB, STACK, storeBytes } from './frame-context.ts';
-import { RESUME_KIND } from './map-layout.ts';
+import { countDrop, emitConsumed, HELPER, keyAt, loadBytes, SKB, STACK, storeBytes } from './frame-context.ts';
 
 type WrapStep = Extract<ShapeStep, { op: 'wrap' }>;
 
@@ -94,16 +93,9 @@ export function emitWrap(a: Assembler, step: WrapStep, at: number): void {
   emitLost(a, lost);
 }
 
-/**
- * Before any step: goes to `punt` unless the frame is an NSH with an Ethernet frame behind it, without a tag, as a device gave it to us. After
- * an earlier run the kernel may still take for the network header what stood behind the Ethernet header then, and would take bytes out there.
- */
+/** Before any step: goes to `punt` unless the frame is an NSH with an Ethernet frame behind it, without a tag. */
 export function emitUnwrapCheck(a: Assembler, punt: string): void {
   emitWrapCheck(a, punt);
-  a.load(4, 0, 10, RESUMED)
-    .jump('set', 0, RESUME_KIND.tunnel | RESUME_KIND.list, punt)
-    .load(4, 0, 10, DEPTH)
-    .jump('ne', 0, 0, punt);
   a.load(4, 0, 6, SKB.vlanPresent).jump('ne', 0, 0, punt).jump('ne', 7, ETHERNET, punt);
   a.load(2, 0, 10, keyAt(W.TYPE)).toBigEndian(0, 16).jump('ne', 0, NSH, punt);
   loadBytes(a, undefined, ETHERNET, h, 4, punt);
