@@ -93,7 +93,7 @@ export function emitWrap(a: Assembler, step: WrapStep, at: number): void {
   emitLost(a, lost);
 }
 
-/** Before any step: goes to `punt` unless the frame is an NSH with an Ethernet frame behind it, without a tag. */
+/** Before any step: goes to `punt` unless the frame is an NSH with an Ethernet frame behind it, without a tag, and the kernel knows where it begins. */
 export function emitUnwrapCheck(a: Assembler, punt: string): void {
   emitWrapCheck(a, punt);
   a.load(4, 0, 6, SKB.vlanPresent).jump('ne', 0, 0, punt).jump('ne', 7, ETHERNET, punt);
