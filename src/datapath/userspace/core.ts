@@ -14,8 +14,9 @@
 import { extractKey, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { type Key, W } from '../../flow/key.ts';
-import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
+import { copyBytes, HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { UpcallOrder } from '../../netdev/punt-ring.ts';
+import { needsPieces, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from '../../netdev/segment.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Chance } from './chance.ts';
@@ -84,6 +85,8 @@ export class UserspaceCore {
   nowMs = 0;
 
   readonly #newPacket: () => Packet;
+  readonly #plan = newSegmentPlan();
+  #piece: Packet | undefined;
 
   /** `makePacket` gives packets whose memory the ports can send from; `basis` keeps hashes of connections from being guessed. */
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
@@ -478,10 +481,7 @@ export class UserspaceCore {
       this.drop('malformed');
       return;
     }
-    if (!port.hasQueued) {
-      port.hasQueued = true;
-      this.#queued.push(port);
-    }
+    this.#queueAt(port);
     if (walk.trunc !== 0 && walk.trunc < packet.length) {
       const { length, csumStart, gsoType } = packet;
       packet.length = walk.trunc;
@@ -491,10 +491,41 @@ export class UserspaceCore {
       packet.length = length;
       packet.csumStart = csumStart;
       packet.gsoType = gsoType;
+    } else if (walk.tunnel === undefined && needsPieces(packet)) {
+      this.#sendPieces(port, packet);
     } else {
       port.device.send(packet, walk.tunnel);
     }
     walk.trunc = 0;
+  }
+
+  /** Sends a super-segment as the frames that it stands for. */
+  #sendPieces(port: CorePort, packet: Packet): void {
+    const plan = this.#plan;
+    if (!planSegments(packet, 0, plan)) {
+      this.drop('malformed');
+      return;
+    }
+    this.#piece ??= this.#newPacket();
+    const piece = this.#piece;
+    for (let i = 0; i < plan.pieces; i++) {
+      if (piece.isQueued) {
+        this.flush();
+        this.#queueAt(port);
+      }
+      const length = pieceLength(plan, packet, i);
+      piece.point(piece.bytes, piece.address, HEADROOM, plan.headerSize + length);
+      writePieceHeader(plan, packet, i, piece.bytes, HEADROOM);
+      copyBytes(packet.bytes, packet.start + pieceStart(plan, i), piece.bytes, HEADROOM + plan.headerSize, length);
+      port.device.send(piece, undefined);
+    }
+  }
+
+  /** The next flush is one of this port too. */
+  #queueAt(port: CorePort): void {
+    if (port.hasQueued) return;
+    port.hasQueued = true;
+    this.#queued.push(port);
   }
 
   /** Before the bytes change: nobody else may still mean to send them. */
