@@ -206,9 +206,9 @@ export class SystemDatapath extends NetdevDatapath {
     if (match !== undefined) this.#kernel.flows.putPacked(id, match, actions);
   }
 
-  override flowBarrier(): Promise<void> {
-    this.#kernel.flows.reloadNow();
-    return super.flowBarrier();
+  override async flowBarrier(): Promise<void> {
+    await this.#kernel.flows.settled();
+    await super.flowBarrier();
   }
 
   override flowDelete(id: FlowId): void {
