@@ -192,11 +192,23 @@ export class Reconnect {
   }
 
   #connect(): void {
+    // JSON-RPC speaks of it when the attempt has begun, and with that what was wrong at once has been said.
+    const isRconn = this.#voice === 'rconn';
+    if (isRconn) this.#sayConnecting();
+    this.#state = 'CONNECTING';
+    this.#schedule(Math.max(MIN_BACKOFF_MS, this.#backoffMs), () => this.#timedOut());
+    if (!isRconn) {
+      this.#actions.connect();
+      if (this.#state !== 'CONNECTING') return;
+      this.#sayConnecting();
+    }
+    this.#enter('CONNECTING');
+    if (isRconn) this.#actions.connect();
+  }
+
+  #sayConnecting(): void {
     if (!this.#isSuppressed) this.#say('info', 'connecting...');
     else if (this.#voice === 'reconnect') this.#say('dbg', 'connecting...');
-    this.#enter('CONNECTING');
-    this.#schedule(Math.max(MIN_BACKOFF_MS, this.#backoffMs), () => this.#timedOut());
-    this.#actions.connect();
   }
 
   #timedOut(): void {

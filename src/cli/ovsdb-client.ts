@@ -50,6 +50,8 @@ const OPTIONS: readonly OptionSpec[] = [
   ...TABLE_OPTIONS,
 ];
 
+const EAFNOSUPPORT = 97;
+
 async function connect(server: string, onNotify: (method: string, params: Json[]) => void): Promise<RpcSession> {
   try {
     const stream = await openStream(server, 6640);
@@ -68,7 +70,8 @@ async function connect(server: string, onNotify: (method: string, params: Json[]
     );
   } catch (error) {
     const why = error instanceof KernelError ? strerror(error.errno) : errorText(error);
-    const verb = /^(unix|tcp|ssl):/.test(server) ? 'connect' : 'connect or listen';
+    // What is of no known kind might have been a name to listen on.
+    const verb = why === strerror(EAFNOSUPPORT) ? 'connect or listen' : 'connect';
     throw new ClientError(`failed to ${verb} to "${server}" (${why})`);
   }
 }

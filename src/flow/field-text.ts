@@ -309,7 +309,8 @@ function formatFlags({ value, mask }: Masked, flags: readonly string[], bits: nu
     if (((mask >> BigInt(bit)) & 1n) === 0n) continue;
     text += (((value >> BigInt(bit)) & 1n) !== 0n ? '+' : '-') + bitName(bit);
   }
-  return text;
+  // Asked for bits alone that there are not.
+  return text === '' ? '0/0' : text;
 }
 
 /** Hexadecimal with 0x, but plain 0. */

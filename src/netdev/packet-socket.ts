@@ -11,7 +11,7 @@
 // and the two are read in the order of the kernel's time stamps.
 //
 // Memory a port: 8 MB for small and 8 MB for large frames (4096 and 120 slots) for the first 16 ports, then 2 + 4 MB, and 1 + 2 MB beyond
-// 128: 256 MB for 16 ports, 930 MB for 128.
+// 128, and 1 + 1 MB beyond 512: 256 MB for 16 ports, 930 MB for 128, 3 GB for 1,000.
 import { KernelError } from '../base/errors.ts';
 import { check, E, libc, socketError } from '../host/ffi.ts';
 import { interfaceIndex, interfaceName } from '../host/interface-request.ts';
@@ -50,7 +50,8 @@ export interface RingBlocks {
 /** How many blocks a port gets when there are already so many ports. */
 export function ringBlocks(portsOpen: number): RingBlocks {
   if (portsOpen < 16) return { small: 8, large: 8 };
-  return portsOpen < 128 ? { small: 2, large: 4 } : { small: 1, large: 2 };
+  if (portsOpen < 128) return { small: 2, large: 4 };
+  return { small: 1, large: portsOpen < 512 ? 2 : 1 };
 }
 
 /** Opens a device for frames. The host's own stack still sees them, unless something drops them there. */

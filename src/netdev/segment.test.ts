@@ -5,6 +5,7 @@ import { crc32c, fold, sumBytes } from '../wire/checksum.ts';
 import { GSO, Packet } from './packet.ts';
 import {
   completeChecksum,
+  needsPieces,
   newSegmentPlan,
   pieceLength,
   pieceStart,
@@ -151,4 +152,42 @@ test('the checksum that SCTP left to the device is there before the frame goes o
   packet.point(frame, 0, 0, 44);
   readVirtioHeader(Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 8, 0), 0, packet);
   assert.deepEqual(packet.bytes, expected);
+});
+
+test('pieces are the same behind labels and NSH, before a frame or an IP packet', () => {
+  const nsh = [0x0f, 0xc6, 1, 3, ...new Array<number>(20).fill(7)];
+  const mac = [0x45, 0x60, 0, 0, 0, 1, 0x66, 0, 0, 0, 0, 2];
+  const ethernet = (type: number): number[] => [...mac, type >> 8, type & 255];
+  const fronts = [
+    [...ethernet(0x894f), ...nsh, ...mac],
+    [...ethernet(0x8847), 0, 1, 1, 64, ...mac],
+    [...mac, 0x81, 0, 0, 5, 0x88, 0x48, 0, 1, 0, 64, 0, 1, 1, 64],
+    [...ethernet(0x8847), 0, 1, 0, 64, 0, 1, 1, 64],
+    [...ethernet(0x8847), 0, 1, 1, 64, ...ethernet(0x894f), ...nsh, ...mac],
+  ];
+  const plan = newSegmentPlan();
+  const pieces = (packet: Packet): string[] => {
+    assert.ok(planSegments(packet, 0, plan));
+    return Array.from({ length: plan.pieces }, (_, i) => {
+      const out = new Uint8Array(plan.headerSize);
+      writePieceHeader(plan, packet, i, out, 0);
+      const from = packet.start + pieceStart(plan, i);
+      return Buffer.concat([out, packet.bytes.subarray(from, from + pieceLength(plan, packet, i))]).toString('hex');
+    });
+  };
+  for (const front of fronts) {
+    const isFrame = front.at(-1) === 2;
+    const plain = superSegment(new Uint8Array(3000).fill(5), false);
+    plain.gsoType = GSO.TCPV4;
+    plain.gsoSize = 1000;
+    const skipped = isFrame ? 12 : 14;
+    const bytes = Uint8Array.from([...front, ...plain.bytes.subarray(skipped)]);
+    const packet = new Packet(bytes, 0);
+    packet.point(bytes, 0, 0, bytes.length);
+    Object.assign(packet, { csumStart: plain.csumStart + front.length - skipped, csumOffset: 16, gsoType: GSO.TCPV4, gsoSize: 1000 });
+    assert.ok(needsPieces(packet) && !needsPieces(plain));
+    const expected = pieces(plain).map((piece) => Buffer.from(front).toString('hex') + piece.slice(2 * skipped));
+    assert.equal(expected.length, 3);
+    assert.deepEqual(pieces(packet), expected);
+  }
 });

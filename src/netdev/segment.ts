@@ -46,12 +46,46 @@ function networkOffset(packet: Packet): number {
   return type === 0x0800 || type === 0x86dd ? at + 2 : -1;
 }
 
+/** Labels, and headers with a frame behind them, that are passed on the way to an IP header. */
+const MAX_PASSED = 16;
+
+/** Finds the IP header behind whatever was put before it: tags, labels, NSH, with a frame or an IP packet inside; -1 when there is none. */
+function innerNetworkOffset({ bytes, start, length, csumStart }: Packet): number {
+  let at = 12;
+  for (let passed = 0; passed < MAX_PASSED && at + 10 <= length; passed++) {
+    const type = get16(bytes, start + at);
+    at += 2;
+    if (type === 0x0800 || type === 0x86dd) return at;
+    if (type === 0x8100 || type === 0x88a8) at += 2;
+    else if (type === 0x8847 || type === 0x8848) {
+      while (at + 4 < length && (bytes[start + at + 2]! & 1) === 0) at += 4;
+      at += 4;
+      // Nothing says what is behind the last label: an IP header has the size that the transport header's place leaves it, no frame does.
+      const size = csumStart - at;
+      const version = bytes[start + at]! >> 4;
+      if (version === 4 && (bytes[start + at]! & 15) * 4 === size) return at;
+      if (version === 6 && size >= 40 && (size & 7) === 0) return at;
+      at += 12;
+    } else if (type === 0x894f) {
+      const next = bytes[start + at + 3]!;
+      at += (bytes[start + at + 1]! & 0x3f) * 4;
+      if (next === 1 || next === 2) return at;
+      if (next !== 3) return -1;
+      at += 12;
+    } else return -1;
+  }
+  return -1;
+}
+
+/** Whether a device cannot make a super-segment's pieces, because something other than tags stands before its IP header. */
+export const needsPieces = (packet: Packet): boolean => packet.gsoType !== 0 && networkOffset(packet) < 0;
+
 /**
  * Plans the pieces of a TCP or UDP frame whose checksum is partial, so that none is longer than `most` bytes (0 = no limit but the
  * frame's own segment size). False when the frame is something else, or its headers are not all there.
  */
 export function planSegments(packet: Packet, most: number, plan: SegmentPlan): boolean {
-  const l3 = networkOffset(packet);
+  const l3 = innerNetworkOffset(packet);
   const l4 = packet.csumStart;
   const { bytes, start, length } = packet;
   if (l3 < 0 || l4 < l3 + 20 || l4 + 8 > length) return false;

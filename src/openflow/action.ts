@@ -87,6 +87,8 @@ export type Action =
       flowHasVlan?: boolean;
       /** It came with a mask of all bits that the field has, fewer than its bytes have: that is printed and sent on. */
       isMasked?: boolean;
+      /** Bits of its mask above those that the field has: they change nothing, and are printed and sent on. */
+      aboveMask?: bigint;
       /** It came as Nicira's load of a whole entry, and goes on so until OpenFlow 1.5, which has no other. */
       isLoad2?: boolean;
     }

@@ -195,21 +195,27 @@ export function messageHeads(): { version: number; form: MessageForm; head: Uint
   });
 }
 
+/** There is no such message, or it cannot have its length: nothing of it can be looked at. */
+export class HeaderFault extends PeerError {}
+
 const short = (): never => {
-  throw new PeerError('OFPBRC_BAD_LEN', 'message ends in its header');
+  throw new HeaderFault('OFPBRC_BAD_LEN', 'message ends in its header');
 };
 
 function vendorClass(vendor: number): 'n' | 'o' {
   if (vendor === NX_VENDOR) return 'n';
-  if (vendor === ONF_VENDOR) return 'o';
+  return vendor === ONF_VENDOR ? 'o' : unknownVendor(vendor);
+}
+
+function unknownVendor(vendor: number): never {
   log.warn(() => `OpenFlow message has unknown vendor ${vendor === 0 ? '0' : `0x${vendor.toString(16)}`}`);
-  throw new PeerError('OFPBRC_BAD_VENDOR', `vendor 0x${vendor.toString(16)}`);
+  throw new HeaderFault('OFPBRC_BAD_VENDOR', `vendor 0x${vendor.toString(16)}`);
 }
 
 function unknown(code: string, version: number, type: number, more = ''): never {
   const text = `unknown OpenFlow message (version ${version}, type ${type}${more})`;
   log.warn(text);
-  throw new PeerError(code, text);
+  throw new HeaderFault(code, text);
 }
 
 const OFPT_ECHO_REPLY = 3;
@@ -245,8 +251,11 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
   const stat = view.getUint16(8);
   if (stat !== 0xffff && !isKnown) return unknown('OFPBRC_BAD_TYPE', version, type);
   if (stat !== 0xffff) return find('s', stat) ?? unknown('OFPBRC_BAD_STAT', version, type, `, stat ${stat}`);
-  if (size < 24) return short();
+  // OpenFlow 1.0 has a vendor's number and no more; Nicira's statistics go on from there.
+  if (size < (version === 1 ? 16 : 24)) return short();
   const vendor = view.getUint32(head);
+  if (version === 1 && vendor !== NX_VENDOR) unknownVendor(vendor);
+  if (size < 24) return short();
   const subtype = view.getUint32(head + 4);
   const cls = vendorClass(vendor);
   const found = find(`${cls}s`, subtype);
@@ -267,7 +276,7 @@ export function messageForm(bytes: Uint8Array): MessageForm {
           ? `expected length at least ${form.minSize} bytes`
           : `must be exactly ${form.minSize} bytes or longer by an integer multiple of ${form.step} bytes`;
     log.warn(() => `received ${form.name} with incorrect length ${size} (${expected})`);
-    throw new PeerError('OFPBRC_BAD_LEN', `${form.name} of ${size} bytes`);
+    throw new HeaderFault('OFPBRC_BAD_LEN', `${form.name} of ${size} bytes`);
   }
   return form;
 }

@@ -20,6 +20,8 @@ import type { Translation } from './translate/translation.ts';
 
 /** What a frame needs to have a header at all. */
 const ETHERNET_SIZE = 14;
+/** In continuations: the frame came from no port of the datapath. */
+const NO_DATAPATH_PORT = 0xffffffff;
 
 export class BridgePackets {
   readonly #bridge: BridgeState & { readonly clock: Clock; readonly megaflows: Megaflows };
@@ -46,7 +48,7 @@ export class BridgePackets {
     const { actions, effects } = translate({ bridge, key, frozen, nowMs, sends: this.#bridge.megaflows.sends, isTunnelled });
     if (applyEffects(effects, 1, request.data.length, nowMs)) this.#bridge.megaflows.changed();
     if (actions.length === 0) return;
-    key[W.IN_PORT] = rest.odpPort ?? 0;
+    key[W.IN_PORT] = rest.odpPort === undefined || rest.odpPort === NO_DATAPATH_PORT ? 0 : rest.odpPort;
     this.#bridge.megaflows.datapath.execute(request.data, key, actions, NO_OFFLOAD);
   }
 
@@ -94,7 +96,8 @@ export class BridgePackets {
     const { frame, offload, key } = upcall;
     const match = withFrameMetadata(send.match, key, send.isConntracked);
     const dpPort = upcall.key[W.IN_PORT]!;
-    const rest = continuation === undefined ? undefined : toContinuation(continuation, this.#uuid, dpPort);
+    const rest =
+      continuation === undefined ? undefined : toContinuation(continuation, this.#uuid, dpPort === 0 ? NO_DATAPATH_PORT : dpPort);
     return {
       frame,
       reason,

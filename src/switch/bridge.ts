@@ -343,10 +343,15 @@ export class Bridge implements SwitchBridge {
     return traceFlow(this.core, flow, frame, options);
   }
 
-  async close(keepPorts = false): Promise<void> {
+  async close(keepPorts = false, goesOn?: () => void): Promise<void> {
     await this.#control.close();
     this.#bonds.close();
-    if (!keepPorts) for (const number of [...this.core.ports.keys()]) await this.portDelete(number);
+    if (!keepPorts) {
+      for (const number of [...this.core.ports.keys()]) {
+        await this.portDelete(number);
+        goesOn?.();
+      }
+    }
     this.core.close();
     await this.#site.closed(this);
   }

@@ -38,8 +38,8 @@ export interface SwitchHost {
   datapaths(): Iterable<Datapath>;
   /** Settings of Open_vSwitch:other_config that the switch honours. */
   configure(settings: { maxIdleMs: number; flowLimit: number; maxRevalidatorMs: number; vlanLimit: number }): void;
-  /** Closes everything. With `keepDevices` ports are left as they stand, for the next daemon to take over. */
-  close(keepDevices?: boolean): Promise<void>;
+  /** Closes everything. With `keepDevices` ports are left as they stand, for the next daemon to take over. `goesOn`: told of each port. */
+  close(keepDevices?: boolean, goesOn?: () => void): Promise<void>;
   /** From now on misses wait, and what former processes left in datapaths stays as it is, until `takeOver`. */
   hold?(): void;
   /** The configuration stands: datapaths exchange what former processes left in them for what the flow tables say now. */
@@ -288,5 +288,5 @@ export interface SwitchBridge {
   /** Removes such a station; false when there is none. */
   macDelete?(vlan: number, mac: readonly [number, number]): boolean;
   /** Ends the bridge; with `keepPorts` without deleting its ports. */
-  close(keepPorts?: boolean): Promise<void>;
+  close(keepPorts?: boolean, goesOn?: () => void): Promise<void>;
 }

@@ -217,9 +217,9 @@ export class Host implements SwitchHost {
     for (const { megaflows } of this.#shared.values()) megaflows.takeOver();
   }
 
-  async close(keepDevices = false): Promise<void> {
+  async close(keepDevices = false, goesOn?: () => void): Promise<void> {
     this.#keepsDevices = keepDevices;
-    for (const bridge of [...this.#bridges.values()]) await bridge.close(keepDevices);
+    for (const bridge of [...this.#bridges.values()]) await bridge.close(keepDevices, goesOn);
   }
 }
 

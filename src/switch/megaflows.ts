@@ -191,7 +191,8 @@ export class Megaflows {
       if (frozen === undefined) return undefined;
       // So is one that a controller sent with a port that is not there. Of a frame that came in by a port the flows may have changed it.
       const inPort = frozen.key[W.IN_PORT]!;
-      if (inPort !== OFPP.CONTROLLER && !frozen.bridge.ports.has(inPort) && this.ingress(key) === undefined) return undefined;
+      const isNobodys = inPort === OFPP.CONTROLLER || inPort === OFPP.NONE;
+      if (!isNobodys && !frozen.bridge.ports.has(inPort) && this.ingress(key) === undefined) return undefined;
       return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
     }
     const ingress = this.ingress(key);

@@ -17,7 +17,7 @@ import { MapBatch } from '../../src/bpf/map-batch.ts';
 import { verifiedInstructions } from '../../src/bpf/objects.ts';
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
-import { type ShapedActions, shapeName } from '../../src/datapath/ebpf/compiler/action-shape.ts';
+import { allSteps, type ShapedActions, shapeName } from '../../src/datapath/ebpf/compiler/action-shape.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-program.ts';
 import {
   ACTIONS_VALUE,
@@ -154,6 +154,7 @@ const randomProfile = () => ({
   target: [mask32(), mask32()] as const,
   tci: pick([0xfff, 0xe000, 0xefff]),
   mpls: pick([0xffffffff, 0xfffff000, 0xff, 0xe00]),
+  nsh: [pick([0x033f0000, 0x003f0000, 0x03000000]), mask32(), mask32()] as const,
 });
 type Profile = ReturnType<typeof randomProfile>;
 
@@ -161,6 +162,18 @@ const triple = (word: number, mask: number): [number, number, number] => [word, 
 
 /** A test run does not show the tag in a frame's metadata: this one takes its place there, and puts it into the frame. */
 const reveal: DpAction = { kind: 'pushVlan', tpid: 0x8100, tci: 0x1fff };
+
+/** Whether a frame stands behind the NSH, and there is no tag before it: a tag is refused, and what is no frame is user space's. */
+const isUnwrapped = (key: Uint32Array): boolean => key[W.VLAN0] === 0 && (key[W.NSH]! & 255) === 3;
+
+/** Headers before the whole frame, as encap makes them. */
+function randomWrap(): DpAction[] {
+  const label = (): DpAction => ({ kind: 'addMpls', ethertype: 0x8847, lse: word32(), isL3: true });
+  const header = Uint8Array.from({ length: pick([8, 24, 24, 40]) }, () => random(256));
+  const inner: DpAction[] = random(3) > 0 ? [{ kind: 'pushNsh', header }] : [label()];
+  if (random(4) === 0) inner.push(label());
+  return [...inner, { kind: 'pushEth', dst: [word32(), random(65536)], src: [word32(), random(65536)] }];
+}
 
 /** Sets of the network and transport headers that the frame has. */
 function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
@@ -187,6 +200,12 @@ function headerSets(key: Uint32Array, profile: Profile): DpAction[] {
   } else if (type === 0x8847 || type === 0x8848) {
     list.push(set('mpls', triple(W.MPLS, profile.mpls)));
     for (let i = random(3); i > 0; i--) list.push({ kind: 'popMpls', ethertype: pick([0x0800, 0x86dd, 0x8847, 0x8848]) });
+  }
+  if (type === 0x894f) {
+    const [first, path, context] = profile.nsh;
+    const contexts = [triple(W.NSH_C, context), triple(W.NSH_C + 3, 0xffffffff)];
+    list.push(set('nsh', ...(random(2) === 0 ? [triple(W.NSH, first), triple(W.NSH_PATH, path)] : []), ...contexts));
+    if (random(2) === 0 && isUnwrapped(key)) list.push({ kind: 'popEth' }, { kind: 'popNsh' });
   }
   if (proto === 6 && type !== 0x0806) list.push(set('tcp', triple(W.TP, profile.ports)));
   if (proto === 17 && type !== 0x0806) list.push(set('udp', triple(W.TP, profile.ports)));
@@ -216,6 +235,7 @@ function randomActions(frame: Uint8Array, profile: Profile): DpAction[] {
     if (random(2) === 0) list.push({ kind: 'popMpls', ethertype: 0x0800 });
   }
   if (random(3) === 0) list.push(...vlanChanges(profile));
+  if (random(12) === 0 && !list.some(({ kind }) => kind === 'pushVlan')) list.push(...randomWrap());
   // Changes that need the headers read anew. Behind a third tag there are none for user space.
   if (random(6) === 0 && !list.some(({ kind }) => kind === 'pushVlan')) {
     for (let i = random(4); i >= 0; i--) list.push(...headerSets(key, profile));
@@ -249,6 +269,8 @@ test('the same actions leave the same bytes', async (t) => {
     sent = s.frame.slice();
   });
   const hex = (b: Uint8Array | undefined): string => Buffer.from(b ?? []).toString('hex');
+  /** Lists that had such a step. */
+  const ops = new Map<string, number>();
   let compared = 0;
   let continued = 0;
   let left = 0;
@@ -293,9 +315,13 @@ test('the same actions leave the same bytes', async (t) => {
         assert.equal(hex(got), hex(sent), `WEFT_SEED ${currentSeed()}: frame ${hex(frame)} actions ${JSON.stringify(actions)}`);
       }
       compared++;
+      for (const op of new Set([...shapesOf(shaped)].flatMap(({ shape }) => [...allSteps(shape.steps)].map((step) => step.op))))
+        ops.set(op, (ops.get(op) ?? 0) + 1);
     }
     for (const fd of opened.splice(0)) closeObject(fd);
   }
+  t.diagnostic([...ops].map(([op, count]) => `${op} ${count}`).join(', '));
+  for (const op of ['patch', 'ndOption', 'pushMpls', 'popMpls', 'wrap', 'unwrap', 'choice', 'continue']) assert.ok(ops.get(op)! > 10, op);
   t.diagnostic(`${compared} pairs compared, ${continued} lists of several parts; ${left} more were left to user space`);
   assert.ok(continued > compared / 100);
   assert.ok(left < compared / 10);

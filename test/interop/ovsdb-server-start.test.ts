@@ -1,9 +1,10 @@
 // How ovsdb-server starts, or says why not, beside Debian's.
+import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { compare, server, skip, tool } from './support/ovsdb-sides.ts';
+import { client, compare, server, skip, tool } from './support/ovsdb-sides.ts';
 
 test('ovsdb-server that cannot start says why', { skip }, async () => {
   const common = ['--unixctl=none', '--run=true'];
@@ -94,6 +95,7 @@ test('ovsdb-server: keys and columns that name them', { skip }, async () => {
     run('--peer-ca-cert=nosuch'),
     run('--bootstrap-ca-cert=nosuch'),
     run('--ssl-ciphers=strange'),
+    run('--ssl-ciphers='),
     run('-p', 'db:Small,T,name'),
     run('-p', 'db:Small,T,nosuch'),
     run('-p', 'db:Small,T,n'),
@@ -105,4 +107,30 @@ test('ovsdb-server: keys and columns that name them', { skip }, async () => {
     run('-p', 'db:x', '-c', 'db:y', '-C', 'db:Small,T,n'),
     run('-p', 'db:x', '--remote=db:x'),
   ]);
+});
+
+test('ovsdb-server: what it connects to', { skip }, async () => {
+  const targets = ['tcp:127.0.0.1', 'ssl:127.0.0.1', 'ssl:127.0.0.1:1', 'tcp:127.0.0.1:x', 'tcp:127.0.0.1:70000'];
+  targets.push('tcp:[::1', 'tcp:[::1]', 'tcp:[::1]x:1', 'tcp:', 'tcp:x:y:z', 'tcp::1', 'tcp:127.0.0.1:', 'strange:x', '');
+  const run = (option: string): string[] => server('--unixctl=none', '--run=sleep 0.4', option, 'db');
+  await compare([
+    (side) => execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir }),
+    ...targets.flatMap((target) => [`--remote=${target}`, `--sync-from=${target}`].map(run)),
+    client('list-dbs', 'tcp:127.0.0.1'),
+    ...targets.filter((target) => /^(tcp|strange)/.test(target)).map((target) => client('list-dbs', target)),
+    ...targets.filter((target) => target.startsWith('tcp')).map((target) => ['ovs-vsctl', '--no-wait', `--db=${target}`, 'show']),
+  ]);
+});
+
+test('ovsdb-server says which port it listens on only where the kernel chose it', { skip }, () => {
+  // One after the other, for it is the same port.
+  for (const remote of ['ptcp:', 'ptcp::127.0.0.1', 'ptcp:0:127.0.0.1']) {
+    const [want, have] = ['/usr/sbin/ovsdb-server', join(import.meta.dirname, '../../bin/ovsdb-server')].map((program) => {
+      const { stderr, status } = spawnSync(program, ['--no-dbs', '--unixctl=none', '--run=true', `--remote=${remote}`], {
+        encoding: 'utf8',
+      });
+      return [stderr.replace(/^\S+Z/gm, 'TIME').replace(/port \d+/, 'port N'), status];
+    });
+    assert.deepEqual(have, want);
+  }
 });

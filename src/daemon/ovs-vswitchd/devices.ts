@@ -6,7 +6,7 @@
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { driverInfo, linkMode } from '../../host/ethtool.ts';
-import { IFF } from '../../host/netlink/link-message.ts';
+import { IFF, type Link } from '../../host/netlink/link-message.ts';
 import type { LinkTable } from '../../host/netlink/links.ts';
 import type { PortKind, PortLink } from '../../switch/contract.ts';
 import { isIpv4 } from '../../switch/underlay/address.ts';
@@ -45,6 +45,7 @@ export class DeviceTable {
   readonly #listeners = new Set<(names: ReadonlySet<string>) => void>();
   /** carrierChanges of a kernel device when it was first seen; link_resets counts from there. */
   readonly #carrierBase = new Map<string, { index: number; changes: number }>();
+  readonly #ethtool = new WeakMap<Link, { mode: ReturnType<typeof linkMode>; driver: ReturnType<typeof driverInfo> }>();
   // The first dummy address belongs to the datapath's own port.
   #dummyCount = 1;
 
@@ -243,6 +244,16 @@ export class DeviceTable {
     return device;
   }
 
+  /** Asked for once for all that the kernel said of a device at a time: it costs two calls, and each turn looks at every port. */
+  #ethtoolOf(link: Link): { mode: ReturnType<typeof linkMode>; driver: ReturnType<typeof driverInfo> } {
+    let found = this.#ethtool.get(link);
+    if (found === undefined) {
+      found = { mode: linkMode(link.name), driver: driverInfo(link.name) };
+      this.#ethtool.set(link, found);
+    }
+    return found;
+  }
+
   #kernelState(name: string): DeviceState | undefined {
     const link = this.#links?.get(name);
     if (link === undefined) return undefined;
@@ -251,8 +262,7 @@ export class DeviceTable {
       base = { index: link.index, changes: link.carrierChanges };
       this.#carrierBase.set(name, base);
     }
-    const mode = linkMode(name);
-    const driver = driverInfo(name);
+    const { mode, driver } = this.#ethtoolOf(link);
     return {
       mac: link.mac,
       isUp: (link.flags & IFF.UP) !== 0,

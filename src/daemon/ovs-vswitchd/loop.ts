@@ -112,6 +112,7 @@ export class ConfigurationLoop {
   /** No more turns; resolves when the present one has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#parts.reconciler.stop();
     for (const stop of this.#stopListening) stop();
     for (const cancel of this.#timers) cancel();
     this.#deviceDelay?.();
@@ -207,6 +208,8 @@ export class ConfigurationLoop {
       coverageCounter('bridge_reconfigure').total++;
       if (!this.#isReady || wanted.isRestoring) this.#parts.host.hold?.();
       await reconciler.run(wanted);
+      // Half of it stands: what a predecessor left is not to be judged by that.
+      if (this.#isStopped) return;
       if (!wanted.isRestoring) this.#parts.host.takeOver?.();
       await this.#parts.host.caughtUp?.(CATCH_UP_MS);
       this.#parts.onConfigured?.();

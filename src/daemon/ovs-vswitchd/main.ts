@@ -170,15 +170,6 @@ const TABLES: ReadonlyMap<string, 'all' | readonly string[]> = new Map<string, '
   ],
 ]);
 
-let hasSaidPortMoved = false;
-
-/** Once, where a controller's port is left to be the usual one: it was another in the past. */
-function sayPortMoved(target: string): void {
-  if (hasSaidPortMoved || !/^(?:tcp|ssl):(?:[^:[\]]*|\[[^\]]*\])$/.test(target)) return;
-  hasSaidPortMoved = true;
-  logger('stream').warn('The default OpenFlow port number has changed from 6633 to 6653');
-}
-
 /** An address as on the wire. */
 function addressBytes(text: string): Uint8Array | undefined {
   const ipv4 = parseIpv4(text);
@@ -241,10 +232,7 @@ async function start(context: DaemonContext): Promise<void> {
   };
   const environment: SwitchEnvironment = {
     clock,
-    connect: (target, dscp) => {
-      sayPortMoved(target);
-      return connectStream(target, OPENFLOW_PORT, dscp);
-    },
+    connect: (target, dscp) => connectStream(target, OPENFLOW_PORT, dscp),
     listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
     openDatapath: (type) => openDatapath(type),
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
@@ -302,14 +290,14 @@ async function start(context: DaemonContext): Promise<void> {
   registerFrameCommands(parts);
   if (clock instanceof WarpClock) registerDummyCommands({ ...parts, clock, dummies, wires });
   const stopCoverage = runCoverage(realClock);
-  context.onExit(async ({ args }) => {
+  context.onExit(async ({ args, goesOn }) => {
     stopCoverage();
     await loop.stop();
     wires.close();
     idl.close();
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
     await spare.closeAll();
-    await host.close(!args.includes('--cleanup'));
+    await host.close(!args.includes('--cleanup'), goesOn);
     devices.close();
     closeEthtool();
     log.dbg('all parts are down');

@@ -9,6 +9,7 @@ import { dbDir } from '../../host/directories.ts';
 import { opensslSha1 } from '../../host/ffi.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/sockets/socket-poll.ts';
+import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../../host/sockets/tls-keys.ts';
 import type { Table } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
@@ -199,7 +200,21 @@ export class OvsdbDaemon {
     }
     const remote = new Remote(this.server, target);
     this.remotes.set(target, remote);
-    return await remote.start();
+    return await this.#start(remote);
+  }
+
+  /** Remotes that we connect to wait until all that listens does; undefined once that is so. */
+  #unstarted: Remote[] | undefined = [];
+
+  async #start(remote: Remote): Promise<string> {
+    if (this.#unstarted === undefined || isPassiveTarget(remote.target)) return await remote.start();
+    this.#unstarted.push(remote);
+    return '';
+  }
+
+  startActive(): void {
+    for (const remote of this.#unstarted ?? []) void remote.start();
+    this.#unstarted = undefined;
   }
 
   removeRemote(target: string): boolean {
@@ -257,7 +272,7 @@ export class OvsdbDaemon {
         }
         const remote = new Remote(this.server, name, options);
         found.set(name, remote);
-        started.push(remote.start());
+        started.push(this.#start(remote));
       }
     }
     await Promise.all(started);
@@ -343,8 +358,9 @@ async function start(context: DaemonContext): Promise<void> {
   const timer = setInterval(() => daemon.writeStatus(), STATUS_INTERVAL_MS);
   context.onExit(() => clearInterval(timer));
   context.ready();
-  log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
-  if (last('sync-from') !== '' && !has('active')) daemon.replication.connect();
+  if (!has('run')) log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
+  daemon.startActive();
+  if (has('sync-from') && !has('active')) daemon.replication.connect();
   daemon.writeStatus();
   const command = last('run');
   if (has('run')) {

@@ -118,7 +118,7 @@ export class Remote {
       });
       if (this.#isClosed) this.#listener.close();
       // Only of a port that the kernel chose.
-      if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0?(:|$)/.test(this.target))
+      if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0+(:|$)/.test(this.target))
         socketLog.info(`${this.target.replace(/^p(tcp|ssl):/, '')}: listening on port ${this.#listener.boundPort}`);
       return '';
     } catch (error) {

@@ -20,7 +20,7 @@ import { UnixctlServer } from './unixctl.ts';
 import { registerLogCommands } from './unixctl-log.ts';
 
 const signalLog = logger('fatal_signal');
-/** How long clean-up may take before the process ends all the same. */
+/** How long clean-up may go without getting on before the process ends all the same. */
 const EXIT_PATIENCE_MS = 5000;
 
 export interface DaemonSpec {
@@ -47,6 +47,8 @@ export interface ExitReason {
   signal?: NodeJS.Signals;
   /** The words after `exit`, e.g. `--cleanup`. */
   args: readonly string[];
+  /** Clean-up is getting on: it has as much time again. */
+  goesOn(): void;
 }
 
 export interface DaemonContext {
@@ -151,9 +153,14 @@ async function serve(
   let pidfile: Pidfile | undefined;
   let isEnding = false;
 
-  const cleanUp = async (reason: ExitReason): Promise<void> => {
+  const cleanUp = async (asked: Omit<ExitReason, 'goesOn'>): Promise<void> => {
     isEnding = true;
-    const patience = new Promise<void>((resolve) => setTimeout(resolve, EXIT_PATIENCE_MS).unref());
+    let lose = (): void => {};
+    const patience = new Promise<void>((resolve) => {
+      lose = resolve;
+    });
+    const timer = setTimeout(() => lose(), EXIT_PATIENCE_MS).unref();
+    const reason: ExitReason = { ...asked, goesOn: () => void timer.refresh() };
     const hooks = async () => {
       for (const hook of exitHooks.reverse()) await hook(reason);
     };

@@ -51,6 +51,7 @@ export class Reconciler {
   /** What marks our internal devices. */
   readonly #owner: string;
   #hasCleaned = false;
+  #isStopped = false;
   /** Numbers of ports that went because their device did, to give back. */
   readonly #numbers = new Map<string, OfPort>();
   readonly bridges = new Map<string, LiveBridge>();
@@ -87,7 +88,10 @@ export class Reconciler {
     }
     const steps = planPorts(wanted, this.bridges);
     this.#births = dummyBirths(steps);
-    for (const step of steps) await this.#step(step, wanted);
+    for (const step of steps) {
+      if (this.#isStopped) return;
+      await this.#step(step, wanted);
+    }
     this.#targets = wanted.bridges;
     for (const target of wanted.bridges.values()) {
       const live = this.bridges.get(target.name);
@@ -106,6 +110,11 @@ export class Reconciler {
     for (const name of this.errors.keys()) if (!names.has(name)) this.errors.delete(name);
     for (const name of this.#numbers.keys()) if (!names.has(name)) this.#numbers.delete(name);
     for (const name of this.#mtus.keys()) if (!names.has(name)) this.#mtus.delete(name);
+  }
+
+  /** The daemon ends: what has been begun is left as it is. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Once, at the start: internal devices that an earlier daemon left and the database no longer has. */

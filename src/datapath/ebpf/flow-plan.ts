@@ -4,7 +4,7 @@ import { W } from '../../flow/key.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { isCtMore } from './compiler/ct-program.ts';
 import { EXTRACTED_WORDS, TUNNEL_WORD_SET } from './compiler/extract-program.ts';
-import { MAX_MASK_WORDS } from './compiler/frame-context.ts';
+import { MAX_MASK_WORDS, NSH_WORDS } from './compiler/frame-context.ts';
 
 export interface FlowPlan {
   /** The port is a device, no tunnel. */
@@ -25,7 +25,9 @@ export function planFlow({ indices, words }: PackedMatch, isOfDevice: boolean, i
   const zeros: number[] = [];
   for (const [at, word] of indices.entries()) {
     // Connection fields of frames that have not been looked up before, and tunnel fields of frames from devices, are zero.
-    if (!isOfDevice && word >= W.TUN_ID) {
+    if (NSH_WORDS.includes(word)) {
+      kept.push(at);
+    } else if (!isOfDevice && word >= W.TUN_ID) {
       // The size of options is one word.
       if (word === W.TUN_METADATA_MAP + 1 && words[at] === 0) zeros.push(at);
       else if (TUNNEL_WORD_SET.has(word)) kept.push(at);

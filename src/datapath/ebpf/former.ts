@@ -22,6 +22,7 @@ export interface FormerFlow {
 export class Former {
   /** The port numbers by their devices' indices. */
   readonly ports: ReadonlyMap<number, DpPort>;
+  readonly portNumbers: ReadonlySet<DpPort>;
   readonly #maps: ReadonlyMap<string, number>;
   readonly #records: Memory;
   readonly #masks: ReturnType<FormerGeneration['masks']>;
@@ -36,6 +37,7 @@ export class Former {
       ports.set(word(key, 0), word(value, PORT_VALUE.port));
     });
     this.ports = ports;
+    this.portNumbers = new Set(ports.values());
   }
 
   /** Opens a generation; undefined when its daemon ended before it was whole. */

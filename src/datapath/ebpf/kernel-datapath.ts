@@ -28,6 +28,7 @@ const SETTLE_MS = 100;
 const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending', 'connections']);
 
 interface Attached {
+  port: DpPort;
   link: Attachment;
   ifindex: number;
   hook: Hook;
@@ -45,6 +46,7 @@ export class KernelDatapath {
   readonly connectionsFd: number;
   readonly #maps = new Map<string, number>();
   readonly #ports = new Map<DpPort, Attached>();
+  readonly #byDevice = new Map<number, Attached>();
   readonly #underlay: Underlay;
   readonly #tunnels = new Map<DpPort, OutputDevice>();
   readonly #store: PinStore | undefined;
@@ -59,11 +61,7 @@ export class KernelDatapath {
         const isShared = store !== undefined && SHARED_MAPS.has(spec.name);
         this.#maps.set(spec.name, isShared ? store.shared(spec.name, () => createMap(spec)) : createMap(spec));
       }
-      this.#underlay = new Underlay(
-        this.#maps,
-        (ifindex) => [...this.#ports.values()].some((one) => one.ifindex === ifindex && one.hook === 'ingress'),
-        store,
-      );
+      this.#underlay = new Underlay(this.#maps, (ifindex) => this.#byDevice.get(ifindex)?.hook === 'ingress', store);
       this.meters = new KernelMeters(this.#maps.get('meters')!);
       this.flows = new KernelFlows(
         this.#maps,
@@ -105,25 +103,42 @@ export class KernelDatapath {
       const device: OutputDevice = { ifindex, flags: isInternal ? 1 : 0 };
       this.#underlay.refreshSoon();
       const former = this.#store?.openAttachment(ifindex, hook);
-      if (former !== undefined) {
-        this.#ports.set(port, { link: former, ifindex, hook, device, isFormer: true });
-        this.#setDetour();
-        return;
-      }
-      const link = attachProgram(this.flows.program, ifindex, hook);
-      this.#ports.set(port, { link, ifindex, hook, device, isFormer: false });
+      const link = former ?? attachProgram(this.flows.program, ifindex, hook);
+      const attached = { port, link, ifindex, hook, device, isFormer: former !== undefined };
+      this.#ports.set(port, attached);
+      this.#byDevice.set(ifindex, attached);
       this.#setDetour();
-      this.#store?.pinAttachment(link, ifindex, hook);
+      if (former === undefined) this.#pin(attached);
     } catch (error) {
-      this.#ports.delete(port);
+      this.#forget(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
       throw error;
     }
   }
 
+  /** A program that cannot be pinned does its work all the same, as long as this process lives. */
+  #pin({ port, link, ifindex, hook }: Attached): void {
+    try {
+      this.#store?.pinAttachment(link, ifindex, hook);
+    } catch (error) {
+      log.warn(`port ${port}: its program ends with this daemon, because it cannot be pinned: ${errorText(error)}`);
+    }
+  }
+
+  #forget(port: DpPort): void {
+    const attached = this.#ports.get(port);
+    this.#ports.delete(port);
+    if (attached !== undefined && this.#byDevice.get(attached.ifindex) === attached) this.#byDevice.delete(attached.ifindex);
+  }
+
   /** Copies of frames make their detours by way of an internal port. */
   #setDetour(): void {
-    const { ifindex } = [...this.#ports.values()].find((one) => one.hook === 'egress' && !one.isFormer) ?? { ifindex: 0 };
+    let ifindex = 0;
+    for (const one of this.#ports.values()) {
+      if (one.hook !== 'egress' || one.isFormer) continue;
+      ifindex = one.ifindex;
+      break;
+    }
     updateElement(this.#maps.get('detour')!, le32(0), Uint8Array.from([...le32(ifindex), 0, 0, 0, 0]));
   }
 
@@ -147,7 +162,7 @@ export class KernelDatapath {
     if (attached === undefined) return;
     const { link, ifindex, hook } = attached;
     // Before its program goes: without one, copies of frames would come out of the device.
-    this.#ports.delete(port);
+    this.#forget(port);
     this.#setDetour();
     link.detach();
     this.#store?.unpinAttachment(ifindex, hook);
@@ -168,7 +183,7 @@ export class KernelDatapath {
 
   /** Whether a predecessor gave this number to a device, which may still come. */
   isFormerPort(port: DpPort): boolean {
-    return this.#former.some(({ ports }) => [...ports.values()].includes(port));
+    return this.#former.some(({ portNumbers }) => portNumbers.has(port));
   }
 
   /** The flows that predecessors left, under the present port numbers; those of devices that are no port now are left out. */
@@ -208,7 +223,7 @@ export class KernelDatapath {
       const totals = former.totals();
       for (const ifindex of former.ports.keys()) {
         const counters = former.port(ifindex);
-        const port = [...this.#ports].find(([, attached]) => attached.ifindex === ifindex)?.[0];
+        const port = this.#byDevice.get(ifindex)?.port;
         if (counters === undefined) continue;
         if (port !== undefined) addToPort(this.#maps, port, counters);
         else totals.past += counters.rxPackets;

@@ -20,6 +20,7 @@ import { openPinned, pinObject } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { CT_KEY_SIZE, CT_VALUE } from '../userspace/conntrack/mirror.ts';
+import { MAX_PORTS } from '../userspace/shared-state.ts';
 import {
   FLOW_RECORD,
   FLOW_VALUE,
@@ -37,7 +38,7 @@ const log = logger('dpif_ebpf');
 const hash = (layout: unknown): string => createHash('sha256').update(JSON.stringify(layout)).digest('hex').slice(0, 12);
 /** Changes whenever a successor could not read a generation's maps. */
 const GENERATION_LAYOUT = hash([1, W, FLOW_RECORD, USED_SHIFT, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE]);
-const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE, CT_KEY_SIZE, CT_VALUE]);
+const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE, CT_KEY_SIZE, CT_VALUE, MAX_PORTS]);
 
 /** `underlay`: the tunnels' program, at a device's ingress. */
 /** A mask as the text of a link: WORD:MASK in hexadecimal, with commas. */

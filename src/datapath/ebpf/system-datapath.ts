@@ -23,7 +23,7 @@ import type {
 import type { OpenedDevice } from '../userspace/attach.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { NetdevDatapath, openNetdevDatapath } from '../userspace/netdev.ts';
-import { MAX_PORTS } from '../userspace/shared-state.ts';
+import { MAX_PORTS, RING_PORT } from '../userspace/shared-state.ts';
 import { METERS_SIZE, RING_SIZE } from './compiler/map-layout.ts';
 import { type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { KernelDatapath } from './kernel-datapath.ts';
@@ -31,8 +31,6 @@ import { MeterUsers } from './meter-users.ts';
 import { openPinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
-/** Port number under which the ring is attached; ports of frames count from 1. */
-const RING_PORT = 0;
 const IFF_PROMISC = 0x100;
 const LIST_END_MS = 2000;
 

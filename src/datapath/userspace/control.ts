@@ -35,6 +35,8 @@ export abstract class UserspaceControl implements Datapath {
   /** Meters with how many bands each has. */
   readonly #meters = new Map<number, number>();
   readonly #ports = new Map<DpPort, DpPortInfo & { users: number }>();
+  /** All numbers below are taken. */
+  #firstFree = 1;
   #sink: ((upcalls: Upcall[]) => void) | undefined;
   #gone: ((port: DpPort) => void) | undefined;
 
@@ -64,17 +66,19 @@ export abstract class UserspaceControl implements Datapath {
   abstract close(keep?: boolean): Promise<void>;
 
   async portAdd(spec: DpPortSpec, wanted?: DpPort): Promise<DpPort> {
-    for (const info of this.#ports.values()) {
+    if (spec.kind === 'tunnel') {
       // Tunnels of one protocol and port number share a socket, and so a port.
-      if (spec.kind !== 'tunnel' || info.spec.kind !== 'tunnel') continue;
-      if (spec.protocol !== info.spec.protocol || spec.dstPort !== info.spec.dstPort) continue;
-      info.users++;
-      return info.port;
+      for (const info of this.#ports.values()) {
+        if (info.spec.kind !== 'tunnel' || spec.protocol !== info.spec.protocol || spec.dstPort !== info.spec.dstPort) continue;
+        info.users++;
+        return info.port;
+      }
     }
     // Port 0 is the datapath's own in Open vSwitch's numbering.
     let port = wanted ?? this.preferredPort(spec);
     if (port === undefined || this.#ports.has(port)) {
-      port = 1;
+      while (this.#ports.has(this.#firstFree)) this.#firstFree++;
+      port = this.#firstFree;
       while (this.#ports.has(port) || this.isReserved(port)) port++;
     }
     if (port >= MAX_PORTS && spec.kind !== 'tunnel') throw new Error(`the datapath has no more than ${MAX_PORTS} ports`);
@@ -83,7 +87,7 @@ export abstract class UserspaceControl implements Datapath {
     try {
       await this.openPort(port, spec);
     } catch (error) {
-      this.#ports.delete(port);
+      this.#forget(port);
       throw error;
     }
     return port;
@@ -93,7 +97,12 @@ export abstract class UserspaceControl implements Datapath {
     const info = this.#ports.get(port);
     if (info === undefined || --info.users > 0) return;
     await this.closePort(port);
+    this.#forget(port);
+  }
+
+  #forget(port: DpPort): void {
     this.#ports.delete(port);
+    this.#firstFree = Math.min(this.#firstFree, port);
   }
 
   protected portInfo(port: DpPort): DpPortInfo | undefined {
@@ -104,13 +113,17 @@ export abstract class UserspaceControl implements Datapath {
   protected renumberPort(from: DpPort, to: DpPort): void {
     const info = this.#ports.get(from);
     if (info === undefined) return;
-    this.#ports.delete(from);
+    this.#forget(from);
     info.port = to;
     this.#ports.set(to, info);
   }
 
   ports(): Iterable<DpPortInfo> {
     return this.#ports.values();
+  }
+
+  portCount(): number {
+    return this.#ports.size;
   }
 
   portCounters(port: DpPort): DpPortCounters | undefined {

@@ -14,8 +14,9 @@
 import { extractKey, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { type Key, W } from '../../flow/key.ts';
-import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
+import { copyBytes, HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { UpcallOrder } from '../../netdev/punt-ring.ts';
+import { needsPieces, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from '../../netdev/segment.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Chance } from './chance.ts';
@@ -40,6 +41,12 @@ export interface FramePort {
   flush(): void;
 }
 
+/** A port, and whether it may have frames queued. */
+interface CorePort {
+  readonly device: FramePort;
+  hasQueued: boolean;
+}
+
 /** Open vSwitch's netdev datapath gives up there too. */
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
@@ -54,10 +61,11 @@ export class UserspaceCore {
   readonly flows: FlowTable;
   readonly meters: Meters;
   readonly #upcalls: UpcallQueue;
-  readonly #ports: (FramePort | undefined)[] = [];
+  readonly #ports: (CorePort | undefined)[] = [];
   /** Lists that a program in the kernel hands frames with. */
   readonly #lists = new Map<number, readonly Op[]>();
-  readonly #flushable: FramePort[] = [];
+  /** Those that frames were sent to since the last flush. */
+  readonly #queued: CorePort[] = [];
   readonly #scratch: Walk[] = [];
   readonly #top: Walk;
   /** What fragments make together. */
@@ -78,6 +86,8 @@ export class UserspaceCore {
   nowMs = 0;
 
   readonly #newPacket: () => Packet;
+  readonly #plan = newSegmentPlan();
+  #piece: Packet | undefined;
 
   /** `makePacket` gives packets whose memory the ports can send from; `basis` keeps hashes of connections from being guessed. */
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
@@ -107,15 +117,13 @@ export class UserspaceCore {
   }
 
   portAdd(number: number, port: FramePort): void {
-    this.#ports[number] = port;
-    this.#flushable.push(port);
+    this.#ports[number] = { device: port, hasQueued: false };
     this.state.ports.fill(0, number * PORT.SIZE, (number + 1) * PORT.SIZE);
   }
 
   portDelete(number: number): void {
-    const port = this.#ports[number];
+    if (this.#ports[number]?.hasQueued) this.flush();
     this.#ports[number] = undefined;
-    if (port !== undefined) this.#flushable.splice(this.#flushable.indexOf(port), 1);
   }
 
   flowPut(slot: number, generation: number, indices: Int32Array, masks: Int32Array, words: Int32Array, actions: readonly DpAction[]): void {
@@ -261,7 +269,12 @@ export class UserspaceCore {
 
   /** Sends what ports have queued; afterwards no port refers to any packet. */
   flush(): void {
-    for (let i = 0; i < this.#flushable.length; i++) this.#flushable[i]!.flush();
+    for (let i = 0; i < this.#queued.length; i++) {
+      const port = this.#queued[i]!;
+      port.hasQueued = false;
+      port.device.flush();
+    }
+    this.#queued.length = 0;
     this.#executedCount = 0;
   }
 
@@ -466,19 +479,51 @@ export class UserspaceCore {
       this.drop('malformed');
       return;
     }
+    this.#queueAt(port);
     if (walk.trunc !== 0 && walk.trunc < packet.length) {
       const { length, csumStart, gsoType } = packet;
       packet.length = walk.trunc;
       packet.csumStart = 0;
       packet.gsoType = 0;
-      port.send(packet, walk.tunnel);
+      port.device.send(packet, walk.tunnel);
       packet.length = length;
       packet.csumStart = csumStart;
       packet.gsoType = gsoType;
+    } else if (walk.tunnel === undefined && needsPieces(packet)) {
+      this.#sendPieces(port, packet);
     } else {
-      port.send(packet, walk.tunnel);
+      port.device.send(packet, walk.tunnel);
     }
     walk.trunc = 0;
+  }
+
+  /** Sends a super-segment as the frames that it stands for. */
+  #sendPieces(port: CorePort, packet: Packet): void {
+    const plan = this.#plan;
+    if (!planSegments(packet, 0, plan)) {
+      this.drop('malformed');
+      return;
+    }
+    this.#piece ??= this.#newPacket();
+    const piece = this.#piece;
+    for (let i = 0; i < plan.pieces; i++) {
+      if (piece.isQueued) {
+        this.flush();
+        this.#queueAt(port);
+      }
+      const length = pieceLength(plan, packet, i);
+      piece.point(piece.bytes, piece.address, HEADROOM, plan.headerSize + length);
+      writePieceHeader(plan, packet, i, piece.bytes, HEADROOM);
+      copyBytes(packet.bytes, packet.start + pieceStart(plan, i), piece.bytes, HEADROOM + plan.headerSize, length);
+      port.device.send(piece, undefined);
+    }
+  }
+
+  /** The next flush is one of this port too. */
+  #queueAt(port: CorePort): void {
+    if (port.hasQueued) return;
+    port.hasQueued = true;
+    this.#queued.push(port);
   }
 
   /** Before the bytes change: nobody else may still mean to send them. */

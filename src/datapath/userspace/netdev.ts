@@ -215,7 +215,7 @@ export class NetdevDatapath extends UserspaceControl {
   protected openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
     switch (spec.kind) {
       case 'system': {
-        const socket = openPacketSocket(spec.device, ringBlocks([...this.ports()].length - 1));
+        const socket = openPacketSocket(spec.device, ringBlocks(this.portCount() - 1));
         this.#shield(port, spec.device, socket.ifindex);
         return socket;
       }

@@ -3,7 +3,10 @@
 
 import { MAX_FLOWS } from '../datapath.ts';
 
-export const MAX_PORTS = 1024;
+/** A power of two. As many devices as descriptors allow: each takes two of them. */
+export const MAX_PORTS: number = 1 << 14;
+/** Number under which the ring of frames that a program in the kernel hands over is attached; ports of frames count from 1. */
+export const RING_PORT = 0;
 
 /** Doubles of a port. */
 export const PORT = {

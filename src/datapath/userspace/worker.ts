@@ -1,7 +1,8 @@
 // The frame path's thread. It blocks in epoll_wait, never in its own event loop: commands are fetched from the message port when the
 // eventfd says that there are some.
 //
-//   1. Each device hands in a burst; then everything queued is flushed, and the device's memory given back.
+//   1. Each device that is ready hands in a burst; then everything queued is flushed, and the device's memory given back. A device whose
+//      memory tells what is there is looked at without being asked for, as long as there are few.
 //   2. While there is work, epoll is only asked now and then, for commands and for devices that must be read.
 //   3. Without work, upcalls have been announced and the thread sleeps.
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
@@ -15,7 +16,7 @@ import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceCore } from './core.ts';
 import { applyPacked, type PackedCommands } from './packed-commands.ts';
-import { sharedState } from './shared-state.ts';
+import { RING_PORT, sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
 /** What the thread is started with. */
@@ -54,8 +55,11 @@ export type WorkerReport =
 interface Attached {
   port: number;
   device: Device;
+  /** Whether it is among `ready`. */
   isReady: boolean;
   isGone: boolean;
+  /** Whether it is looked at in every round, however many there are. */
+  isAlwaysReady: boolean;
   onPacket: (packet: Packet) => void;
 }
 
@@ -66,6 +70,8 @@ const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const EVENT_DATA = EVENT_SIZE - 8;
 const MOST_EVENTS = 64;
 const BUSY_ROUNDS = 8;
+/** So many devices are looked at in every round; of more, those that epoll names. */
+const FEW = 32;
 const IDLE_MS = 1000;
 const OVERRUNS_MS = 1000;
 
@@ -83,7 +89,10 @@ const eventView = new DataView(events.bytes.buffer);
 const pool = new ReceivePool();
 const emitter = start.emitter === undefined ? undefined : new Emitter(start.emitter);
 const wakeBuffer = new Uint8Array(8);
-const attached: Attached[] = [];
+const attached = new Map<number, Attached>();
+/** Devices to be looked at in the next round. */
+let ready: Attached[] = [];
+let next: Attached[] = [];
 const WAKE = 0xffffffff;
 let isClosing = false;
 let nextOverrunsMs = 0;
@@ -109,7 +118,9 @@ function obey(command: WorkerCommand): void {
         const onPacket = standsForMany
           ? (packet: Packet) => core.receive(packet.port, packet)
           : (packet: Packet) => core.receive(port, packet);
-        attached.push({ port, device, isReady: true, isGone: false, onPacket });
+        const one = { port, device, isReady: true, isGone: false, isAlwaysReady: standsForMany, onPacket };
+        attached.set(port, one);
+        ready.push(one);
         for (const fd of device.fds) watch(fd, port);
         report({ kind: 'attached', port });
       } catch (error) {
@@ -147,7 +158,7 @@ function obey(command: WorkerCommand): void {
       break;
     case 'upcallsDone':
       applyCommand(core, command);
-      for (const { device } of attached) device.settle?.();
+      attached.get(RING_PORT)?.device.settle?.();
       break;
     default:
       applyCommand(core, command);
@@ -155,13 +166,14 @@ function obey(command: WorkerCommand): void {
 }
 
 function detach(port: number): void {
-  const index = attached.findIndex((one) => one.port === port);
-  if (index < 0) return;
-  const [one] = attached.splice(index, 1);
+  const one = attached.get(port);
+  if (one === undefined) return;
+  attached.delete(port);
+  ready = ready.filter((other) => other !== one);
   core.flush();
   core.portDelete(port);
-  for (const fd of one!.device.fds) unwatch(fd);
-  one!.device.close();
+  for (const fd of one.device.fds) unwatch(fd);
+  one.device.close();
 }
 
 /** One bad command must not end the frame path. */
@@ -207,10 +219,11 @@ function poll(timeoutMs: number): void {
       obeyAll();
       continue;
     }
-    const one = attached.find((candidate) => candidate.port === data);
-    if (one === undefined) continue;
+    const one = attached.get(data);
+    if (one === undefined || one.isGone) continue;
+    if (!one.isReady) ready.push(one);
     one.isReady = true;
-    if ((flags & EPOLL_ERROR) !== 0 && !one.isGone && !one.device.stillExists()) {
+    if ((flags & EPOLL_ERROR) !== 0 && !one.device.stillExists()) {
       // Watched no longer, or it would wake us for ever; the port stays until the control plane removes it.
       for (const fd of one.device.fds) unwatch(fd);
       one.isReady = false;
@@ -223,18 +236,24 @@ function poll(timeoutMs: number): void {
 function round(): number {
   let work = 0;
   core.tick(performance.now() + clockOffset);
-  for (let i = 0; i < attached.length; i++) {
-    const one = attached[i]!;
+  const isCrowded = attached.size > FEW;
+  const current = ready;
+  ready = next;
+  next = current;
+  for (let i = 0; i < current.length; i++) {
+    const one = current[i]!;
+    if (!one.isReady) continue;
     const { device } = one;
-    if (device.needsReadiness && !one.isReady) continue;
     const count = device.receive(BURST, one.onPacket);
     if (count > 0) {
       core.flush();
       device.release();
       work += count;
     }
-    if (count < BURST) one.isReady = false;
+    if (count < BURST && !one.isAlwaysReady && (isCrowded || device.needsReadiness)) one.isReady = false;
+    else ready.push(one);
   }
+  current.length = 0;
   if (!upcalls.isEmpty && upcalls.claimWake()) report({ kind: 'upcalls' });
   return work;
 }
@@ -242,7 +261,7 @@ function round(): number {
 function countOverruns(): void {
   if (core.nowMs < nextOverrunsMs) return;
   nextOverrunsMs = core.nowMs + OVERRUNS_MS;
-  for (const { device } of attached) device.countOverruns?.();
+  for (const { device } of attached.values()) device.countOverruns?.();
 }
 
 watch(start.wakeFd, WAKE);
@@ -257,7 +276,7 @@ for (let busy = 0; !isClosing; ) {
     countOverruns();
   }
 }
-for (const { port } of [...attached]) detach(port);
+for (const port of [...attached.keys()]) detach(port);
 core.conntrack.close();
 closeFd(epoll);
 emitter?.close();

@@ -17,7 +17,7 @@ import {
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { absentKeys, isCipherList, namedVersions, saidAbsent, sayUnjudged, tlsKeys } from './tls-keys.ts';
+import { absentKeys, checkTlsKeys, isCipherList, namedVersions, saidAbsent, sayUnjudged, tlsKeys } from './tls-keys.ts';
 
 const log = logger('stream_ssl');
 const ENOPROTOOPT = 92;
@@ -60,18 +60,6 @@ function opensslText(error: unknown): string {
 
 /** The runtime's names for what is wrong with a certificate. */
 const JUDGEMENTS = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|CRL_|INVALID_|PATH_LENGTH_|ERROR_IN_CERT)/;
-
-/** Refuses what cannot work before a byte is sent. */
-export function checkTlsKeys(name: string): void {
-  const missing: [string, string][] = [
-    [tlsKeys.privateKey, 'Private key'],
-    [tlsKeys.certificate, 'Certificate'],
-    [tlsKeys.caCert, 'CA certificate'],
-  ];
-  const absent = missing.filter(([value]) => value === '');
-  for (const [, what] of absent) log.err(`${what} must be configured to use SSL`);
-  if (absent.length > 0) fail(name, ENOPROTOOPT);
-}
 
 const isBootstrapping = (): boolean => tlsKeys.isBootstrap && !existsSync(tlsKeys.caCert);
 const judgesPeers = (): boolean => tlsKeys.caCert !== 'none' && !isBootstrapping();

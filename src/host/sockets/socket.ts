@@ -8,7 +8,8 @@ import { logger } from '../../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../../base/stream.ts';
 import { replayHooks } from '../replay/replay-hooks.ts';
 import { connectUnix } from './polled-stream.ts';
-import { isPassiveTarget, parseSocketTarget } from './socket-target.ts';
+import { isPassiveTarget, parseSocketTarget, withDefaultPort } from './socket-target.ts';
+import { checkTlsKeys } from './tls-keys.ts';
 
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
@@ -112,9 +113,35 @@ export function connectStream(target: string, defaultPort = 0, dscp = DEFAULT_DS
   return hooks === undefined ? connect(target, defaultPort, dscp) : hooks.connect(target, () => connect(target, defaultPort, dscp));
 }
 
+/** The usual ports were others in the past; that is said once, where one is left to be the usual. */
+const MOVED_PORTS: ReadonlyMap<number, string> = new Map([
+  [6640, 'OVSDB port number has changed from 6632 to 6640'],
+  [6653, 'OpenFlow port number has changed from 6633 to 6653'],
+]);
+const saidMoved = new Set<number>();
+function sayPortMoved(port: number): void {
+  const text = MOVED_PORTS.get(port);
+  if (text === undefined || saidMoved.has(port)) return;
+  saidMoved.add(port);
+  logger('stream').warn(`The default ${text}`);
+}
+
+function parseActive(target: string, name: string, defaultPort: number): ReturnType<typeof parseSocketTarget> {
+  try {
+    const parsed = parseSocketTarget(target, defaultPort);
+    if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+    if (parsed.kind !== 'unix' && parsed.host === '') throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+    return parsed;
+  } catch (error) {
+    if (name.startsWith('tcp:')) sayUnconnected(name);
+    throw error;
+  }
+}
+
 async function connect(target: string, defaultPort: number, dscp: number): Promise<Stream> {
-  const parsed = parseSocketTarget(target, defaultPort);
-  if (parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
+  const name = withDefaultPort(target, defaultPort);
+  if (name !== target) sayPortMoved(defaultPort);
+  const parsed = parseActive(target, name, defaultPort);
   if (parsed.kind === 'unix') {
     const short = shortPath(parsed.path);
     try {
@@ -124,11 +151,11 @@ async function connect(target: string, defaultPort: number, dscp: number): Promi
     }
   }
   // TLS is loaded only where it is used.
+  if (parsed.kind === 'ssl') checkTlsKeys(target);
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
-  tls?.checkTlsKeys(target);
   const connected = await new Promise<Socket>((resolve, reject) => {
     const socket = net().connect({ host: parsed.host, port: parsed.port, noDelay: true, typeOfService: dscp << 2 });
-    const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(target) : error));
+    const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(name) : error));
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);
@@ -144,9 +171,11 @@ function isNameFault(error: Error): boolean {
   return (error as NodeJS.ErrnoException).syscall === 'getaddrinfo';
 }
 
+const sayUnconnected = (target: string): void => logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
+
 /** A host that no resolver knows is, as the reference has it, of no address family. */
 function unknownHost(target: string): Error {
-  logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
+  sayUnconnected(target);
   return Object.assign(new Error(strerror(EAFNOSUPPORT)), { errno: -EAFNOSUPPORT });
 }
 
@@ -233,7 +262,7 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
     }
     // The keys may be missing or wrong today: that is the peer's loss, and ours to log, but no end of the listener.
     try {
-      tls.checkTlsKeys(name);
+      checkTlsKeys(name);
     } catch (error) {
       socket.destroy();
       if (error instanceof KernelError) onFault(`pssl:${boundPort}:${boundHost}`, error, false);

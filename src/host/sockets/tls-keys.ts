@@ -1,6 +1,8 @@
 // The process's keys and certificates for `ssl:` and `pssl:`, as Open vSwitch has them: one set for all connections, given on the command
 // line or by a row of the SSL table. Only names of files are kept here; `socket-tls.ts` reads them when a connection is made.
 import { existsSync } from 'node:fs';
+import { strerror } from '../../base/errno.ts';
+import { KernelError } from '../../base/errors.ts';
 import type { ParsedOption } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
 
@@ -46,6 +48,20 @@ export function keysFromOptions(options: readonly ParsedOption[], resolve: (valu
   return found;
 }
 
+const ENOPROTOOPT = 92;
+
+/** Refuses what cannot work before a byte is sent. */
+export function checkTlsKeys(name: string): void {
+  const missing: [string, string][] = [
+    [keys.privateKey, 'Private key'],
+    [keys.certificate, 'Certificate'],
+    [keys.caCert, 'CA certificate'],
+  ];
+  const absent = missing.filter(([value]) => value === '');
+  for (const [, what] of absent) log.err(`${what} must be configured to use SSL`);
+  if (absent.length > 0) throw new KernelError(name, ENOPROTOOPT, strerror(ENOPROTOOPT));
+}
+
 /** What the reference says at once of a file that is not there, though only a connection by TLS would need it. */
 export const absentKeys = {
   'private-key': (_path: string) => 'SSL_use_PrivateKey_file: error:80000002:system library::No such file or directory',
@@ -82,6 +98,8 @@ export function namedVersions(protocols: string): readonly (typeof TLS_VERSIONS)
 /** A list that no cipher is in counts for nothing. */
 export function isCipherList(ciphers: string): boolean {
   try {
+    // The runtime would take its own list instead.
+    if (ciphers === '') throw new Error('no cipher');
     process.getBuiltinModule('node:tls').createSecureContext({ ciphers });
     return true;
   } catch {

@@ -21,6 +21,10 @@ const messageLimit = new LogLimit(600, 600);
 const streamLog = logger('vconn_stream');
 
 const OFPT_ERROR = 1;
+const OFPT_ECHO_REQUEST = 2;
+const OFPT_ECHO_REPLY = 3;
+/** Types that are taken whatever version they come in. */
+const OF_ANY_VERSION: ReadonlySet<number> = new Set([OFPT_HELLO, OFPT_ERROR, OFPT_ECHO_REQUEST, OFPT_ECHO_REPLY]);
 
 export interface ChannelHandlers {
   /** Versions have been agreed on. */
@@ -124,7 +128,7 @@ export class OpenFlowChannel {
 
   /** As anyone else would read it: flows in a form that is quicker to apply are not printed. */
   #print(bytes: Uint8Array): string {
-    return printBytes(bytes, { codec: { ...this.options, packsFlows: false } });
+    return printBytes(bytes, { codec: { ...this.options, packsFlows: false, isStrict: false } });
   }
 
   #write(bytes: Uint8Array): void {
@@ -164,7 +168,7 @@ export class OpenFlowChannel {
 
   /** A message's content, or the fault in it, as the two ends have agreed to talk. */
   decode(bytes: Uint8Array): Framed | PeerError {
-    if (bytes[0] !== this.#version && !(bytes[1] === OFPT_HELLO || bytes[1] === OFPT_ERROR))
+    if (bytes[0] !== this.#version && !OF_ANY_VERSION.has(bytes[1] ?? 0))
       return new PeerError('OFPBRC_BAD_VERSION', `version 0x${(bytes[0] ?? 0).toString(16)} after negotiation`);
     try {
       return decodeMessage(bytes, this.options);

@@ -58,7 +58,7 @@ function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number):
 function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket {
   const left = from.left;
   const length = from.u16();
-  if (length < 8 || length % 8 !== 0) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
+  if (length < 8) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
   if (length > left) {
     fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} exceeds remaining buckets data size ${left}`);
   }
@@ -75,13 +75,14 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
     if (property.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `bucket property of ${property.left} bytes`);
     return property.u32();
   };
+  let port = NO_PORT;
   for (const property of decodeProperties(body)) {
     switch (property.type) {
       case PROPERTY.WEIGHT:
         bucket.weight = property.body.u16();
         break;
       case PROPERTY.WATCH_PORT:
-        bucket.watchPort = watchPort(wholeWord(property.body));
+        port = wholeWord(property.body);
         break;
       case PROPERTY.WATCH_GROUP:
         bucket.watchGroup = wholeWord(property.body);
@@ -96,6 +97,8 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
         fault('OFPBPC_BAD_TYPE', `unknown group bucket property type ${property.type}`);
     }
   }
+  // The last that is named, and only once all has been read.
+  bucket.watchPort = watchPort(port);
   if (bucketId > BUCKET.MAX) fault('OFPGMFC_BAD_BUCKET', `bucket id (${bucketId}) is out of range`);
   return bucket;
 }

@@ -78,6 +78,8 @@ export interface CodecOptions {
   tlvTable?: TlvTable;
   /** Flow mods come with `packed` in the place of `match`, and share lists of actions: the way of a switch, which takes many. */
   packsFlows?: boolean;
+  /** Properties of requests that are not known are faults: the way of a switch. Who only shows messages passes over them. */
+  isStrict?: boolean;
 }
 
 /** Message types that are the same number in every version that has them. */
@@ -235,7 +237,7 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
   const t = later(version);
   switch (type) {
     case t.PORT_MOD:
-      return decodePortMod(from, version);
+      return decodePortMod(from, version, options.isStrict !== true);
     case t.TABLE_MOD:
       return decodeTableMod(from, version);
     case t.STATS_REQUEST:
@@ -276,7 +278,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
       case NXT.SET_FLOW_FORMAT:
         return decodeFlowFormat(from);
       case NXT.FLOW_MOD:
-        return decodeNxFlowMod(from, version, options.flowModTableId === true);
+        // After OpenFlow 1.0 the command always carries a table.
+        return decodeNxFlowMod(from, version, version > 1 || options.flowModTableId === true);
       case NXT.FLOW_REMOVED:
         return decodeNxFlowRemoved(from);
       case NXT.FLOW_MOD_TABLE_ID:
@@ -288,7 +291,7 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
       case NXT.PACKET_IN2:
         return decodeNxPacketIn2(from, 'packetIn');
       case NXT.RESUME:
-        return decodeNxPacketIn2(from, 'resume');
+        return decodeNxPacketIn2(from, 'resume', options.isStrict !== true);
       case NXT.FLOW_AGE:
         return { kind: 'flowAge' };
       case NXT.SET_ASYNC_CONFIG:

@@ -4,7 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
-import { decodeActions } from './actions/action-codec.ts';
+import { checkPlaces, decodeUnplaced } from './actions/action-codec.ts';
 import { ByteReader } from './bytes.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
@@ -64,7 +64,11 @@ export function decodeContinuation(bytes: Uint8Array, version: OfVersion, isLoos
         log.warn(`actions property has bad length ${body.left + 4}`);
         throw new PeerError('OFPBPC_BAD_LEN', 'actions property cut off');
       }
-      return decodeActions(body.skip(4), version);
+      return decodeUnplaced(body.skip(4), version);
+    };
+    const checked = (list: Action[]): Action[] => {
+      checkPlaces(list, version, 'flow');
+      return list;
     };
     switch (number) {
       case PROPERTY.BRIDGE:
@@ -86,11 +90,11 @@ export function decodeContinuation(bytes: Uint8Array, version: OfVersion, isLoos
         cookie = sized(12).skip(4).u64();
         break;
       case PROPERTY.ACTIONS:
-        state.actions ??= [];
-        state.actions.push({ kind: 'unrollXlate', table, cookie }, ...actions());
+        // What is there already counts for what may stand behind it.
+        state.actions = checked([...(state.actions ?? []), { kind: 'unrollXlate', table, cookie }, ...actions()]);
         break;
       case PROPERTY.ACTION_SET:
-        state.actionSet = actions();
+        state.actionSet = checked(actions());
         break;
       case PROPERTY.ODP_PORT:
         state.odpPort = sized(4).u32();

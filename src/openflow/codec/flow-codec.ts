@@ -56,7 +56,7 @@ function encodeFlags(flags: FlowModFlags, version: OfVersion): number {
 const OFP11_MATCH_SIZE = 88;
 
 /** Reads a match of 1.1 (fixed or OXM) and later (OXM). */
-export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = false): DecodedMatch {
+export function decodeAnyMatch(from: ByteReader, strict = true): DecodedMatch {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'match ends in its header');
   const type = ((from.bytes[from.at] ?? 0) << 8) | (from.bytes[from.at + 1] ?? 0);
   if (type > 1) throw new PeerError('OFPBMC_BAD_TYPE', `match type ${type}`);
@@ -66,7 +66,7 @@ export function decodeAnyMatch(from: ByteReader, strict = true, ofPipeline = fal
     return { match: decodeOfp11Match(from) };
   }
   if (type !== 1) throw new PeerError('OFPBMC_BAD_TYPE', `match of type ${type}`);
-  return strict && !ofPipeline ? decodeShapedOxm(from) : decodeOxmMatch(from, strict, ofPipeline);
+  return strict ? decodeShapedOxm(from) : decodeOxmMatch(from, strict);
 }
 
 /** Writes a match of 1.1 (fixed) and later (OXM). */
@@ -153,11 +153,11 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   const flagBits = from.u16();
   const importanceBits = from.u16();
   const match = decodeAnyMatch(from).match;
-  requireConsistentMatch(match);
-  // Of several faults the table is told first, then the port, the command, the instructions and the flags.
+  // Of several faults the table is told first, then the port, an inconsistent match, the command, the instructions and the flags.
   if (table === 255 && (version === 2 || COMMANDS[commandNumber]?.startsWith('delete') !== true))
     throw new PeerError('OFPFMFC_BAD_TABLE_ID', `command ${commandNumber} in all tables`);
   const outPort = portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
+  requireConsistentMatch(match);
   const kind = command(commandNumber);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
   const actions = decodeInstructions(from, version);
@@ -199,9 +199,10 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   const matchLength = from.u16();
   from.skip(6);
   const decoded = decodeNxmMatch(from, matchLength, true, true);
+  const commandNumber = tableIds ? number & 0xff : number;
+  if (commandNumber === 0 && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   requireConsistentMatch(decoded.match);
-  const kind = command(tableIds ? number & 0xff : number);
-  if (kind === 'add' && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
+  const kind = command(commandNumber);
   const actions = decodeInstructionsOf(from, version);
   const flags = decodeModFlags(flagBits, version);
   return {
@@ -337,13 +338,12 @@ const age = (biased: number): number => biased - 1;
 export function decodeFlowStats(from: ByteReader, version: OfVersion, nx: boolean): FlowStats[] {
   return readList(from, () => {
     if (version !== 1) return decodeOneFlow11(from, version);
-    const length = from.u16();
-    if (length < 3) throw new PeerError('OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
-    return decodeOneFlow10(from.sub(length - 2), nx);
+    return nx ? decodeOneFlowNx(from) : decodeOneFlow10(from);
   });
 }
 
-/** Bytes before the match. */
+/** Bytes before actions in OpenFlow 1.0, before the match later and in Nicira's form. */
+const HEAD_10 = 88;
 const HEAD_11 = 48;
 const HEAD_15 = 24;
 
@@ -400,28 +400,39 @@ function decodeOneFlow11(from: ByteReader, version: OfVersion): FlowStats {
   return { ...common, idleAgeSec: -1, hardAgeSec: -1, ...counters, actions: instructions() };
 }
 
-function decodeOneFlow10(from: ByteReader, nx: boolean): FlowStats {
-  const noFlags = flagsOf(0, 1);
+/** The length of an entry, of which `head` bytes at least must be there. */
+function lengthOfFlow(from: ByteReader, head: number): number {
+  const length = from.left < head ? 0 : from.u16();
+  if (length < head) throw new PeerError('OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
+  return length;
+}
+
+function decodeOneFlow10(from: ByteReader): FlowStats {
+  const length = lengthOfFlow(from, HEAD_10);
   const table = from.u8();
-  from.skip(1);
-  const match10 = nx ? undefined : decodeOfp10Match(from);
-  const durationSec = from.u32();
-  const durationNsec = from.u32();
-  const priority = from.u16();
-  const idleTimeoutSec = from.u16();
-  const hardTimeoutSec = from.u16();
-  const common = { table, durationSec, durationNsec, priority, idleTimeoutSec, hardTimeoutSec };
-  if (match10 !== undefined) {
-    from.skip(6);
-    const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-    const unknownAge = { idleAgeSec: -1, hardAgeSec: -1, importance: 0 };
-    return { match: match10, ...common, ...unknownAge, ...counters, flags: noFlags, actions: decodeActions(from, 1) };
-  }
+  const match = decodeOfp10Match(from.skip(1));
+  const common = { table, match, importance: 0, flags: flagsOf(0, 1), ...timesOfFlow(from) };
+  const counters = { cookie: from.skip(6).u64(), packetCount: from.u64(), byteCount: from.u64() };
+  return { ...common, ...counters, idleAgeSec: -1, hardAgeSec: -1, actions: decodeActions(from.sub(length - HEAD_10), 1) };
+}
+
+/** The entry's length counts for its actions: the match may be as long as is said of it elsewhere. */
+function decodeOneFlowNx(from: ByteReader): FlowStats {
+  const length = lengthOfFlow(from, HEAD_11);
+  const table = from.u8();
+  const times = timesOfFlow(from.skip(1));
   const matchLength = from.u16();
-  const ages = { idleAgeSec: age(from.u16()), hardAgeSec: age(from.u16()), importance: 0 };
+  const ages = { idleAgeSec: age(from.u16()), hardAgeSec: age(from.u16()) };
   const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
-  const match = decodeNxmMatch(from, matchLength).match;
-  return { match, ...common, ...ages, ...counters, flags: noFlags, actions: decodeActions(from, 1) };
+  const size = length - HEAD_11 - Math.ceil(matchLength / 8) * 8;
+  if (size < 0) throw new PeerError('OFPBRC_BAD_LEN', `a match of ${matchLength} bytes in flow statistics of ${length}`);
+  const { match } = decodeNxmMatch(from, matchLength);
+  return { table, match, importance: 0, flags: flagsOf(0, 1), ...times, ...ages, ...counters, actions: decodeActions(from.sub(size), 1) };
+}
+
+function timesOfFlow(from: ByteReader): Pick<FlowStats, 'durationSec' | 'durationNsec' | 'priority' | 'idleTimeoutSec' | 'hardTimeoutSec'> {
+  const [durationSec, durationNsec] = [from.u32(), from.u32()];
+  return { durationSec, durationNsec, priority: from.u16(), idleTimeoutSec: from.u16(), hardTimeoutSec: from.u16() };
 }
 
 /** Writes one flow's statistics. */

@@ -113,6 +113,7 @@ export function decodeMonitorUpdates(from: ByteReader, version: OfVersion): Moni
       const end = start + length;
       return isOwn14(version) ? decodeFull14(from, end, version, event) : decodeFullNx(from, end, version, event);
     }
+    if (length !== SHORT_SIZE) throw new PeerError('OFPBRC_BAD_LEN', `${event} of ${length} bytes`);
     const body = from.sub(length - 4);
     return event === 'abbrev' ? { event, xid: body.u32() } : { event };
   });
@@ -121,6 +122,8 @@ export function decodeMonitorUpdates(from: ByteReader, version: OfVersion): Moni
 const reasonOf = (number: number): FlowRemovedReason | number => REASONS[number] ?? number;
 const numberOfReason = (reason: FlowRemovedReason | number): number => (typeof reason === 'number' ? reason : REASONS.indexOf(reason));
 
+/** Bytes of an update that tells of no flow. */
+const SHORT_SIZE = 8;
 /** Bytes of a full update before its match, its header included. */
 const FULL_SIZE = 24;
 

@@ -11,7 +11,7 @@ import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { PACKET_IN_REASONS } from './actions/action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
-import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
+import { contextOf, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
@@ -127,8 +127,12 @@ const PROPERTY = {
 
 const log = logger('ofp_packet');
 
-/** Reads NXT_PACKET_IN2 and NXT_RESUME. */
-export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteReader, kind: K): Omit<PacketIn, 'kind'> & { kind: K } {
+/** Reads NXT_PACKET_IN2 and NXT_RESUME; `isLoose` passes over properties that are not known. */
+export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
+  from: ByteReader,
+  kind: K,
+  isLoose = true,
+): Omit<PacketIn, 'kind'> & { kind: K } {
   const p: Omit<PacketIn, 'kind'> & { kind: K } = {
     kind,
     bufferId: 0xffffffff,
@@ -168,7 +172,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteRea
         p.reason = reason(sized(1).u8());
         break;
       case PROPERTY.METADATA:
-        p.match = decodeMatchEntries(new ByteReader(body.rest(), 'OFPBMC_BAD_LEN'), false).match;
+        p.match = decodeMatchEntries(new ByteReader(body.rest(), 'OFPBMC_BAD_LEN'), !isLoose).match;
         break;
       case PROPERTY.USERDATA:
         p.userdata = body.rest().slice();
@@ -177,7 +181,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(from: ByteRea
         p.continuation = body.rest().slice();
         break;
       default:
-        refuseProperty(log, true, 'NX_PACKET_IN2', property);
+        refuseProperty(log, isLoose, 'NX_PACKET_IN2', property);
     }
   }
   if (p.data.length === 0) {
@@ -207,7 +211,8 @@ export function encodeNxPacketIn2(out: ByteWriter, p: PacketIn | Resume, version
   property(PROPERTY.TABLE, (o) => o.u8(p.table));
   if (p.cookie !== ALL_ONES) property(PROPERTY.COOKIE, (o) => o.u32(0).u64(p.cookie));
   property(PROPERTY.REASON, (o) => o.u8(numberOfReason(p.reason)));
-  property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version));
+  // As OXM also in OpenFlow 1.0.
+  property(PROPERTY.METADATA, (o) => encodeMatchEntries(o, p.match, version === 1 ? 3 : version));
   const { userdata, continuation } = p;
   if (continuation !== undefined) property(PROPERTY.CONTINUATION, (o) => o.put(continuation));
   if (userdata !== undefined && userdata.length > 0) property(PROPERTY.USERDATA, (o) => o.put(userdata));
@@ -221,22 +226,22 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   if (version === 6) {
     actionsSize = from.u16();
     from.skip(2);
-    match = decodeAnyMatch(from, true, true).match;
+    // Fields that it does not know are passed over, and OXM is the only form.
+    match = decodeOxmMatch(from, false, true).match;
   } else {
     match = inPortMatch(decodePort(from, version, 'OFPBAC_BAD_OUT_PORT'));
     actionsSize = from.u16();
     if (version > 1) from.skip(6);
   }
-  // In OpenFlow 1.5 it may be missing; that there is none must be said.
+  // OpenFlow 1.5 may leave it out, where it is a fault told before those of actions; that there is none must be said.
   const isSaid = ((match.mask[W.IN_PORT] ?? 0) & 0xffff) !== 0;
+  if (!isSaid) throw new PeerError('OFPBRC_BAD_PORT', 'packet-out from no port');
+  const port = inPortOf(match);
   const checkPort = (): void => {
-    const port = inPortOf(match);
-    const isNamed = port === OFPP.LOCAL || port === OFPP.CONTROLLER || (port === OFPP.NONE && isSaid);
-    if (port < OFPP.MAX || isNamed) return;
+    if (port < OFPP.MAX || port === OFPP.LOCAL || port === OFPP.CONTROLLER || port === OFPP.NONE) return;
     log.warn(`packet-out has bad input port 0x${port.toString(16)}`);
     throw new PeerError('OFPBRC_BAD_PORT', `packet-out from port ${port}`);
   };
-  if (version === 6) checkPort();
   let actions: Action[];
   try {
     actions = decodeActions(from.sub(actionsSize), version, 'plain');

@@ -7,7 +7,7 @@ import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
 import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { readList } from './actions/partial.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
 import { eachProperty, type Property, refuseProperty } from './properties.ts';
 
 const log = logger('ofp_port');
@@ -15,6 +15,9 @@ const log = logger('ofp_port');
 /** Who defines the further counters of ports, and their two properties. */
 const INTEL = 0xaa01;
 const RFC2819 = 1;
+const MAX_NAME = 63;
+/** Of the property with RFC 2819's counters. */
+const RFC2819_SIZE = 16 + 8 * RFC2819_COUNTERS.length;
 const CUSTOM = 2;
 
 const UNKNOWN = 0xffffffffffffffffn;
@@ -140,7 +143,8 @@ const ALL_CONFIG11 = 0x65;
 
 type PortMod = Extract<Message, { kind: 'portMod' }>;
 
-export function decodePortMod(from: ByteReader, version: OfVersion): PortMod {
+/** Reads OFPT_PORT_MOD; `isLoose` passes over properties that are not known. */
+export function decodePortMod(from: ByteReader, version: OfVersion, isLoose = true): PortMod {
   const port = decodePort(from, version);
   if (version > 1) from.skip(4);
   const mac = from.mac();
@@ -153,7 +157,7 @@ export function decodePortMod(from: ByteReader, version: OfVersion): PortMod {
   if (version >= 5) {
     for (const property of eachProperty(from)) {
       if (property.number !== 0) {
-        refuseProperty(log, true, 'port_mod', property);
+        refuseProperty(log, isLoose, 'port_mod', property);
         continue;
       }
       if (property.body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${property.body.left} bytes`);
@@ -249,10 +253,17 @@ function decodeIntel({ experimenterType, body }: Property, stats: PortStats): vo
     stats.rfc2819 = RFC2819_COUNTERS.map(() => body.u64());
   } else if (experimenterType === CUSTOM) {
     const count = body.skip(2).u16();
-    const list = Array.from({ length: count }, () => ({ name: body.text(body.u8()), value: body.u64() }));
-    // Two lists are none: the reference does not say which would hold.
-    stats.custom = stats.custom === undefined ? list : [];
+    // A second list is not read and takes the first away, as in the reference.
+    const isSecond = stats.custom !== undefined;
+    stats.custom = isSecond ? [] : Array.from({ length: count }, () => ({ name: decodeName(body), value: body.u64() }));
   }
+}
+
+/** A counter's name, of which the reference keeps 63 bytes. */
+function decodeName(body: ByteReader): string {
+  const size = body.u8();
+  const name = new ByteReader(body.take(size), 'OFPBPC_BAD_LEN');
+  return name.text(Math.min(size, MAX_NAME));
 }
 
 /** Writes one port's statistics. */
@@ -262,7 +273,7 @@ export function encodePortStats(out: ByteWriter, version: OfVersion, s: PortStat
   const customSize = names.length === 0 ? 0 : names.reduce((size, name) => size + 9 + name.length, 16);
   const customPad = -customSize & 7;
   if (version >= 5) {
-    out.u16(120 + customSize + customPad).u16(0);
+    out.u16(120 + RFC2819_SIZE + customSize + customPad).u16(0);
     out.u32(portToWire32(s.port)).u32(s.durationSec).u32(s.durationNsec);
   } else {
     encodePort(out, version, s.port);
@@ -273,6 +284,10 @@ export function encodePortStats(out: ByteWriter, version: OfVersion, s: PortStat
   if (version >= 5) out.u16(0).u16(40).u32(0);
   out.u64(s.rxFrameErr).u64(s.rxOverErr).u64(s.rxCrcErr).u64(s.collisions);
   if (version === 4) out.u32(s.durationSec).u32(s.durationNsec);
+  if (version < 5) return;
+  // As the reference has them: told also by ports that do not count them.
+  out.u16(0xffff).u16(RFC2819_SIZE).u32(INTEL).u32(RFC2819).u32(0);
+  for (let i = 0; i < RFC2819_COUNTERS.length; i++) out.u64(s.rfc2819?.[i] ?? UNKNOWN);
   if (customSize === 0) return;
   out.u16(0xffff).u16(customSize).u32(INTEL).u32(CUSTOM).zeros(2).u16(custom.length);
   for (const [i, { value }] of custom.entries()) out.u8(names[i]!.length).put(names[i]!).u64(value);

@@ -68,10 +68,10 @@ function decodeFields(body: ByteReader, mayMask = false): { all: Field[]; masked
     const field = header.coded?.field;
     // A header that says another length than the field has is not that field's.
     if (field === undefined || !isFieldSized(header)) continue;
-    if (header.hasMask && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
     all.add(field);
     if (header.hasMask) masked.add(field);
   }
+  if (masked.size > 0 && !mayMask) throw new PeerError('OFPBMC_BAD_MASK', 'a mask in a list of fields');
   return { all: inOrder(all), masked: inOrder(masked) };
 }
 

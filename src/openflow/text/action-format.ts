@@ -208,16 +208,18 @@ function formatWhole(field: Field, masked: Masked, names?: PortNames): string {
   return masked.value === 0n ? '0' : text.slice(1);
 }
 
-function formatSetField({ field, value, mask, isMasked }: Of<'setField'>, names?: PortNames): string {
+function formatSetField({ field, value, mask, isMasked, aboveMask = 0n }: Of<'setField'>, names?: PortNames): string {
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
   const masked = { value: keyBits(value, at, bits), mask: keyBits(mask, at, bits) };
+  if (masked.mask === 0n && aboveMask === 0n) return `set_field:ANY->${field.name}`;
   // Numbers and ports keep their own form before a mask, which is hexadecimal.
   const isPlain = field.format === 'port16' || field.format === 'port32' || field.format === 'decimal';
   const all = (1n << BigInt(bits)) - 1n;
-  const shown = (isMasked === true && field.format !== 'tunFlags') || (isPlain && masked.mask !== all) ? `/${hex(masked.mask)}` : '';
-  const text = formatWhole(field, isPlain ? { value: masked.value, mask: all } : masked, names);
+  const isShown = (isMasked === true && field.format !== 'tunFlags') || (isPlain && masked.mask !== all) || aboveMask !== 0n;
+  const shown = isShown ? `/${hex(masked.mask | aboveMask)}` : '';
+  const text = formatWhole(field, isPlain || aboveMask !== 0n ? { value: masked.value, mask: all } : masked, names);
   return `set_field:${text}${shown}->${field.name}`;
 }
 

@@ -203,7 +203,17 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
   const isNamed = field.format === 'tunFlags' && /^[+-]/.test(text);
   const isMasked = isNamed || (written !== undefined && written === (1n << BigInt(bits)) - 1n && bits < field.wireBytes * 8);
-  return { kind: 'setField', field, value: valueKey, mask: maskKey, ...(isMasked ? { isMasked } : {}) };
+  const isNumber = field.format === 'decimal' || field.format === 'hex';
+  const above =
+    isNumber && !isVid && written !== undefined && written < (1n << BigInt(field.wireBytes * 8)) - 1n ? written >> BigInt(bits) : 0n;
+  return {
+    kind: 'setField',
+    field,
+    value: valueKey,
+    mask: maskKey,
+    ...(isMasked ? { isMasked } : {}),
+    ...(above === 0n ? {} : { aboveMask: above << BigInt(bits) }),
+  };
 }
 
 /** As C's scanf has "%i,%hhu/%hhu", with blanks between. */

@@ -83,6 +83,17 @@ export function parseEntries(text: string): Uint8Array {
   return out.result();
 }
 
+const OPTION_LABEL = 'NXM_NX_TUN_METADATA';
+const OPTION_SIZE = 124;
+
+/** The reference fills an option to its greatest size from the left, and shows as many bytes as there were from there. */
+function optionStart(value: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(OPTION_SIZE);
+  if (value.length > OPTION_SIZE) return value;
+  whole.set(value, OPTION_SIZE - value.length);
+  return whole.subarray(0, value.length);
+}
+
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** Entries as text; what makes no sense is counted at the end. */
@@ -113,8 +124,11 @@ export function formatEntries(bytes: Uint8Array): string {
     const label = isCookie ? 'NXM_NX_COOKIE' : fieldByCode(cls, experimenter, num)?.code.label;
     const name = label === undefined ? `${experimenter}:${cls}:${num}:${hasMask ? 1 : 0}:${size}` : `${label}${hasMask ? '_W' : ''}`;
     const each = hasMask ? size >> 1 : size;
-    const value = hex(from.take(each));
-    parts.push(`${name}(${value}${hasMask ? `/${hex(from.take(each))}` : ''})`);
+    const isOption = label?.startsWith(OPTION_LABEL) === true;
+    const shown = (): string => hex(isOption ? optionStart(from.take(each)) : from.take(each));
+    const value = shown();
+    parts.push(`${name}(${value}${hasMask ? `/${shown()}` : ''})`);
+    from.skip(size - (hasMask ? 2 : 1) * each);
   }
   return parts.join(', ');
 }

@@ -1,6 +1,6 @@
 // A frame as text: every field that it has, as a match would name it, and the transport checksum.
 import { extractBare, extractKey, layoutL3, layoutL4 } from '../../flow/extract.ts';
-import { type Key, type Match, newKey, W } from '../../flow/key.ts';
+import { FRAG, type Key, type Match, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { ETH, IP } from '../../flow/prerequisites.ts';
 
@@ -32,29 +32,76 @@ const TUNNEL: readonly (readonly [number, number])[] = [
   [W.TUN_GBP, 1],
 ];
 
+/** The checksum of a transport header: its name, place and size, and the size of the header. */
+const CHECKSUMS: ReadonlyMap<number, readonly [string, number, number, number]> = new Map([
+  [IP.TCP, ['tcp_csum', 16, 2, 20]],
+  [IP.UDP, ['udp_csum', 6, 2, 8]],
+  [IP.SCTP, ['sctp_csum', 8, 4, 12]],
+  [IP.ICMP, ['icmp_csum', 2, 2, 8]],
+  [IP.ICMPV6, ['icmp6_csum', 2, 2, 4]],
+]);
+
+/** A later fragment, in the word of types. */
+const LATER = FRAG.LATER << 8;
 const IPV6_BYTES = 40;
+const ICMP_BYTES = 8;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
 const IPV6_NEXT_AT = 6;
 const CHECKSUM_END = 4;
 const MPLS_BOTTOM = 0x100;
 const ND_SOLICIT = 135;
 const ND_ADVERT = 136;
 
-/** Where an ICMPv6 message begins that is too short for what the key has of it, yet has its checksum; 0 when there is none. */
-function shortIcmp6At(frame: Uint8Array, key: Key, l3: number): number {
-  const isIcmp6 = (key[W.TYPE] ?? 0) >>> 16 === ETH.IPV6 && frame[l3 + IPV6_NEXT_AT] === IP.ICMPV6;
-  if (l3 === 0 || !isIcmp6) return 0;
-  const size = ((frame[l3 + 4] ?? 0) << 8) | (frame[l3 + 5] ?? 0);
-  return size >= CHECKSUM_END && l3 + IPV6_BYTES + CHECKSUM_END <= frame.length ? l3 + IPV6_BYTES : 0;
-}
-
 /** A match of all that a frame's headers say; a packet type other than 0 says what the packet begins with instead of Ethernet. */
 export function packetMatch(frame: Uint8Array, packetType = 0): { match: Match; transportAt: number } {
   const key = newKey();
   key[W.PACKET_TYPE] = packetType;
   const layout = packetType === 0 ? extractKey(frame, 0, frame.length, key) : extractBare(frame, packetType & 0xffff, key);
+  const icmpAt = readIcmp(frame, key, layoutL3(layout));
   const match = keyMatch(key);
+  if (icmpAt > 0) return { match, transportAt: icmpAt };
+  if (((key[W.TYPE] ?? 0) & LATER) !== 0) return { match, transportAt: laterFragmentAt(frame, key, layoutL3(layout)) };
   const isTransport = (match.mask[W.TP] ?? 0) !== 0;
-  return { match, transportAt: isTransport ? layoutL4(layout) || shortIcmp6At(frame, key, layoutL3(layout)) : 0 };
+  return { match, transportAt: isTransport ? layoutL4(layout) : 0 };
+}
+
+/**
+ * Where an ICMPv6 message begins, or ICMP or IGMP in IPv6; 0 when there is none. The key that flows are matched by is without type and code of
+ * what is in the wrong family, which the reference shows: they are added to it.
+ */
+function readIcmp(frame: Uint8Array, key: Key, l3: number): number {
+  const word = key[W.TYPE] ?? 0;
+  const [isIpv6, proto] = [word >>> 16 === ETH.IPV6, word & 0xff];
+  const isForeign = isIpv6 ? proto === IP.ICMP || proto === IP.IGMP : word >>> 16 === ETH.IPV4 && proto === IP.ICMPV6;
+  if (!(isForeign || (isIpv6 && proto === IP.ICMPV6)) || (word & LATER) !== 0) return 0;
+  const u16 = (at: number): number => ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+  const end = l3 + (isIpv6 ? IPV6_BYTES + u16(l3 + 4) : u16(l3 + 2));
+  const at = isIpv6 ? afterExtensions(frame, l3, proto) : l3 + ((frame[l3] ?? 0) & 15) * 4;
+  // The checksum of ICMPv6 is shown even where the message is too short for type and code.
+  if (end - at < (proto === IP.ICMPV6 ? CHECKSUM_END : ICMP_BYTES)) return 0;
+  if (isForeign && end - at >= ICMP_BYTES) key[W.TP] = ((frame[at] ?? 0) << 16) | (frame[at + 1] ?? 0);
+  return at;
+}
+
+/** Where in a sound IPv6 packet the header of protocol `proto` begins. */
+function afterExtensions(frame: Uint8Array, l3: number, proto: number): number {
+  let at = l3 + IPV6_BYTES;
+  for (let next = frame[l3 + IPV6_NEXT_AT] ?? 0; next !== proto && at < frame.length; ) {
+    const size = next === FRAGMENT ? 8 : next === AUTHENTICATION ? ((frame[at + 1] ?? 0) + 2) * 4 : ((frame[at + 1] ?? 0) + 1) * 8;
+    next = frame[at] ?? 0;
+    at += size;
+  }
+  return at;
+}
+
+/** Where the data of a later IPv4 fragment begin that are enough for a header of its protocol: the reference shows a checksum there; otherwise 0. */
+function laterFragmentAt(frame: Uint8Array, key: Key, l3: number): number {
+  if ((key[W.TYPE] ?? 0) >>> 16 !== ETH.IPV4) return 0;
+  const headerSize = ((frame[l3] ?? 0) & 15) * 4;
+  const size = (((frame[l3 + 2] ?? 0) << 8) | (frame[l3 + 3] ?? 0)) - headerSize;
+  const [, , , least = Number.POSITIVE_INFINITY] = CHECKSUMS.get((key[W.TYPE] ?? 0) & 0xff) ?? [];
+  return size >= least ? l3 + headerSize : 0;
 }
 
 /** A match of all that a key says: the headers that it has, and the metadata that is not zero. */
@@ -118,15 +165,6 @@ export function keyMatch(key: Key): Match {
   }
   return match;
 }
-
-/** Where the checksum stands in a transport header, and its name. */
-const CHECKSUMS: ReadonlyMap<number, readonly [string, number, number]> = new Map([
-  [IP.TCP, ['tcp_csum', 16, 2]],
-  [IP.UDP, ['udp_csum', 6, 2]],
-  [IP.SCTP, ['sctp_csum', 8, 4]],
-  [IP.ICMP, ['icmp_csum', 2, 2]],
-  [IP.ICMPV6, ['icmp6_csum', 2, 2]],
-]);
 
 /** One line about a frame, ended. */
 export function formatPacket(frame: Uint8Array, packetType = 0): string {

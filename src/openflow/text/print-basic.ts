@@ -1,11 +1,10 @@
 // Hello, error, echo, configuration and flow messages as text.
 import { PeerError } from '../../base/errors.ts';
 import { hexDump } from '../../base/hex-dump.ts';
-import { formatPort, type PortNames } from '../../flow/field-text.ts';
+import type { PortNames } from '../../flow/field-text.ts';
 import { W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { type Continuation, decodeContinuation } from '../codec/continuation-codec.ts';
-import { inPortOf } from '../codec/packet-codec.ts';
 import { requireConsistentFlow } from '../flow-mod-check.ts';
 import type { Message, OfVersion, PacketIn, Resume } from '../message.ts';
 import { formatActions } from './action-format.ts';
@@ -132,9 +131,8 @@ export const BASIC_BODIES: BodyPrinters = {
   packetIn: packetInText,
   resume: packetInText,
   packetOut: (message, { names, verbosity }) => {
-    const inPort = formatPort(inPortOf(message.match), names);
     const tail =
       message.bufferId === 0xffffffff ? ` data_len=${message.data.length}` : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
-    return ` in_port=${inPort} actions=${formatActions(message.actions, names)}${tail}\n${message.bufferId === 0xffffffff ? frame(message.data, verbosity) : ''}`;
+    return ` ${formatMatch(message.match, 0x8000, names)} actions=${formatActions(message.actions, names)}${tail}\n${message.bufferId === 0xffffffff ? frame(message.data, verbosity) : ''}`;
   },
 };

@@ -36,13 +36,14 @@ function updateText(update: MonitorUpdate, { names }: PrintContext): string {
   if (update.idleTimeoutSec !== 0) text += ` idle_timeout=${update.idleTimeoutSec}`;
   if (update.hardTimeoutSec !== 0) text += ` hard_timeout=${update.hardTimeoutSec}`;
   const match = formatMatch(update.match, USUAL_PRIORITY, names);
-  text += ` cookie=${hex(update.cookie)}${match === '' ? '' : ` ${match}`}`;
-  if (update.actions.length > 0) text += ` actions=${formatActions(update.actions, names)}`;
+  // The space stands even before a match of all, but for the last update's.
+  text += ` cookie=${hex(update.cookie)} ${match}`;
+  if (update.actions.length > 0) text += `${match === '' ? '' : ' '}actions=${formatActions(update.actions, names)}`;
   return text;
 }
 
 const lines = (list: readonly string[], { framed }: PrintContext): string =>
-  framed.fault !== undefined && list.length === 0 ? '' : `${list.join('')}\n`;
+  framed.fault !== undefined && list.length === 0 ? '' : `${list.join('').replace(/ $/, '')}\n`;
 
 /** Bodies of these messages. */
 export const MONITOR_BODIES: BodyPrinters = {

@@ -1,6 +1,7 @@
 // Messages about the connection itself as text: roles, asynchronous configuration, forwarded requests.
 import { PeerError } from '../../base/errors.ts';
 import type { Message } from '../message.ts';
+import { messageForm } from '../message-table.ts';
 import type { BodyPrinters, PrintContext } from './print-context.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
@@ -41,6 +42,7 @@ function forwarded({ inner }: Of<'requestForward'>, { version, body }: PrintCont
   if (size < 8 || size > inner.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${inner.length}`);
   const type = inner[1];
   if (inner[0] !== version) throw new PeerError('OFPBRC_BAD_VERSION', `version ${inner[0]} in a message of ${version}`);
+  messageForm(inner.subarray(0, size));
   if (type !== GROUP_MOD && type !== METER_MOD) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${type} forwarded`);
   return ` reason=${type === GROUP_MOD ? 'group_mod' : 'meter_mod'}${body(inner.subarray(0, size))}`;
 }

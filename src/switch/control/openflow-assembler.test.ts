@@ -1,24 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '../../base/clock.ts';
+import { PeerError } from '../../base/errors.ts';
 import { RequestAssembler } from './openflow-assembler.ts';
 
 const part = (xid: number, type: number, more: boolean, body: readonly number[] = [], version = 5): Uint8Array =>
   Uint8Array.from([version, 18, 0, 16 + body.length, 0, 0, 0, xid, 0, type, 0, more ? 1 : 0, 0, 0, 0, 0, ...body]);
 
-test('parts of one request become one message; others pass', () => {
+test('parts of one request come together, empty ones left out; others pass', () => {
   const late: number[] = [];
   const clock = new VirtualClock();
   const parts = new RequestAssembler(clock, (first) => late.push(first[7] ?? 0));
   const plain = part(1, 3, false);
-  assert.equal(parts.take(plain), plain);
+  assert.deepEqual(parts.take(plain), [plain]);
   assert.equal(parts.take(part(2, 16, true, [1, 2])), undefined);
   assert.equal(parts.take(part(3, 0, true)), undefined);
   assert.equal(parts.take(part(2, 16, true, [3])), undefined);
-  assert.deepEqual(parts.take(part(2, 16, false, [4])), part(2, 16, false, [1, 2, 3, 4]));
-  assert.deepEqual(parts.take(part(3, 0, false)), part(3, 0, false));
+  assert.deepEqual(parts.take(part(2, 16, false, [4])), [part(2, 16, true, [1, 2]), part(2, 16, true, [3]), part(2, 16, false, [4])]);
+  assert.deepEqual(parts.take(part(3, 0, false)), [part(3, 0, false)]);
+  assert.equal(parts.take(part(6, 15, true), new PeerError('OFPBRC_BAD_LEN', 'no port')), undefined, 'a part may be empty');
+  assert.deepEqual(parts.take(part(6, 15, false, [1])), [part(6, 15, false, [1])]);
+  assert.throws(() => parts.take(part(6, 15, true, [1]), new PeerError('OFPBRC_BAD_LEN', 'half a port')), { code: 'OFPBRC_BAD_LEN' });
   const old = part(4, 0, true, [], 3);
-  assert.equal(parts.take(old), old, 'OpenFlow 1.2 has no parts');
+  assert.deepEqual(parts.take(old), [old], 'OpenFlow 1.2 has no parts');
   assert.deepEqual(late, []);
 });
 

@@ -1,11 +1,14 @@
 // Multipart requests that come in parts, OpenFlow 1.3.5 section 7.3.5: all but the last have the "more" flag. Parts belong together by their
 // transaction id and type; what does not end within a second is given up. As in the reference only lists of table features and of flow
-// monitors may have a body in more than one part.
+// monitors may have a body in more than one part, no entry reaches from one part into the next, and any part may be empty.
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
 
 const OFPT_MULTIPART_REQUEST = 18;
 const HEADER_SIZE = 16;
+/** With an experimenter's number and its own. */
+const EXPERIMENTER_HEADER_SIZE = 24;
+const EXPERIMENTER = 0xffff;
 const MORE = 1;
 const TABLE_FEATURES = 12;
 const FLOW_MONITOR = 16;
@@ -17,7 +20,9 @@ const MAX_OPEN = 64;
 interface Begun {
   first: Uint8Array;
   type: number;
-  bodies: Uint8Array[];
+  /** Those with a body. */
+  parts: Uint8Array[];
+  /** Of the bodies, and a header. */
   size: number;
   cancel: () => void;
 }
@@ -33,44 +38,48 @@ export class RequestAssembler {
     this.#timedOut = timedOut;
   }
 
-  /** The whole message that these bytes complete, the bytes themselves when they are no part; undefined while more is to come. Throws PeerError. */
-  take(bytes: Uint8Array): Uint8Array | undefined {
-    if ((bytes[0] ?? 0) < 4 || bytes[1] !== OFPT_MULTIPART_REQUEST || bytes.length < HEADER_SIZE) return bytes;
-    const hasMore = ((bytes[11] ?? 0) & MORE) !== 0;
-    if (!hasMore && this.#begun.size === 0) return bytes;
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
+  /**
+   * The parts of the request that these bytes complete, those without a body left out; undefined while more is to come. What is no part is its
+   * own only one. `fault` is what its header says against it by itself. Throws PeerError.
+   */
+  take(bytes: Uint8Array, fault?: PeerError): readonly Uint8Array[] | undefined {
+    const isMultipart = (bytes[0] ?? 0) >= 4 && bytes[1] === OFPT_MULTIPART_REQUEST && bytes.length >= HEADER_SIZE;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const hasMore = isMultipart && (view.getUint16(10) & MORE) !== 0;
+    const known = isMultipart && this.#begun.size > 0 ? this.#begun.get(view.getUint32(4)) : undefined;
+    const type = isMultipart ? view.getUint16(8) : 0;
+    const header = type === EXPERIMENTER ? EXPERIMENTER_HEADER_SIZE : HEADER_SIZE;
+    const isPart = hasMore || known !== undefined;
+    if (fault !== undefined && !(isPart && bytes.length === header && fault.code === 'OFPBRC_BAD_LEN')) throw fault;
+    if (!isPart) return [bytes];
     const xid = view.getUint32(4);
-    const type = view.getUint16(8);
-    const known = this.#begun.get(xid);
-    if (known === undefined) {
-      if (!hasMore) return bytes;
-      this.#begin(xid, type, bytes);
-      return undefined;
-    }
-    const body = bytes.subarray(HEADER_SIZE);
+    const begun = known ?? this.#begin(xid, type, bytes);
+    const size = bytes.length - header;
     const mayGrow = type === TABLE_FEATURES || type === FLOW_MONITOR;
-    if (type !== known.type || (!mayGrow && known.size > HEADER_SIZE && body.length > 0)) {
-      this.#end(xid, known);
+    if (type !== begun.type || (!mayGrow && begun.parts.length > 0 && size > 0)) {
+      this.#end(xid, begun);
       throw new PeerError('OFPBRC_BAD_STAT', 'parts do not belong together');
     }
-    known.size += body.length;
-    if (known.size > MAX_SIZE) {
-      this.#end(xid, known);
-      throw new PeerError('OFPBRC_MULTIPART_BUFFER_OVERFLOW', `${known.size} bytes`);
+    begun.size += size;
+    if (begun.size > MAX_SIZE) {
+      this.#end(xid, begun);
+      throw new PeerError('OFPBRC_MULTIPART_BUFFER_OVERFLOW', `${begun.size} bytes`);
     }
-    known.bodies.push(body);
+    if (size > 0) begun.parts.push(bytes);
     if (hasMore) return undefined;
-    this.#end(xid, known);
-    return whole(known);
+    this.#end(xid, begun);
+    return begun.parts.length > 0 ? begun.parts : [bytes];
   }
 
-  #begin(xid: number, type: number, first: Uint8Array): void {
+  #begin(xid: number, type: number, first: Uint8Array): Begun {
     if (this.#begun.size >= MAX_OPEN) throw new PeerError('OFPBRC_MULTIPART_BUFFER_OVERFLOW', `${MAX_OPEN} requests have been begun`);
     const cancel = this.#clock.after(TIMEOUT_MS, () => {
       this.#begun.delete(xid);
       this.#timedOut(first);
     });
-    this.#begun.set(xid, { first, type, bodies: [], size: first.length, cancel });
+    const begun = { first, type, parts: [], size: HEADER_SIZE, cancel };
+    this.#begun.set(xid, begun);
+    return begun;
   }
 
   #end(xid: number, begun: Begun): void {
@@ -83,19 +92,4 @@ export class RequestAssembler {
     for (const begun of this.#begun.values()) begun.cancel();
     this.#begun.clear();
   }
-}
-
-/** One message of all parts, without the flag. */
-function whole({ first, bodies, size }: Begun): Uint8Array {
-  const bytes = new Uint8Array(size);
-  bytes.set(first);
-  let at = first.length;
-  for (const body of bodies) {
-    bytes.set(body, at);
-    at += body.length;
-  }
-  const view = new DataView(bytes.buffer);
-  view.setUint16(2, size);
-  view.setUint16(10, view.getUint16(10) & ~MORE);
-  return bytes;
 }

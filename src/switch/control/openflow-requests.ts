@@ -17,6 +17,8 @@ import { bundleControl, checkBundled, packetOutStep, requireMapped, requireNoBuf
 import { tableFeatures } from './openflow-table-features.ts';
 
 const ALL_QUEUES = 0xffffffff;
+/** What a role reply says before there is a generation. */
+const NO_GENERATION = 0xffffffffffffffffn;
 const DEFAULT_MISS_SEND_LENGTH = 128;
 /** Of OpenFlow 1.0. */
 const OFPT_MULTIPART_REQUEST = 18;
@@ -24,8 +26,8 @@ const OFPT_STATS_REQUEST = 16;
 const OFPT_EXPERIMENTER = 4;
 const NXST_IPFIX_BRIDGE = 3;
 const NXST_IPFIX_FLOW = 4;
-/** Vendors' messages that change the switch: Nicira's flow and group mod, TLV table mod and resume; the ONF's bundles. */
-const NX_CHANGES: ReadonlySet<number> = new Set([13, 31, 24, 28]);
+/** Vendors' messages that change the switch: Nicira's flow and group mod and TLV table mod; the ONF's bundles. */
+const NX_CHANGES: ReadonlySet<number> = new Set([13, 31, 24]);
 const ONF_CHANGES: ReadonlySet<number> = new Set([2300, 2301]);
 const NO_CHANGES: ReadonlySet<number> = new Set();
 
@@ -78,7 +80,9 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
   };
   switch (message.kind) {
     case 'echoRequest':
-      return reply({ kind: 'echoReply', data: message.data });
+      // In the version of the request, whichever that is.
+      session.channel.sendBytes(encodeMessage(request.version, xid, { kind: 'echoReply', data: message.data }));
+      return undefined;
     case 'echoReply':
       return undefined;
     case 'featuresRequest':
@@ -118,7 +122,9 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
       tableMod(session, message);
       return undefined;
     case 'roleRequest':
-      return role(session, message.role, message.generationId, bytes[1] === OFPT_EXPERIMENTER ? vendorReply : reply);
+      if (bytes[1] === OFPT_EXPERIMENTER) return role(session, message.role, undefined, vendorReply);
+      // One with all bits set is a generation like others.
+      return role(session, message.role, message.generationId ?? NO_GENERATION, reply);
     case 'setAsync':
       setAsync(session.async, version, message.masks, version >= 5 && bytes[1] !== OFPT_EXPERIMENTER);
       // A service that says what it wants to hear wants to hear something.
@@ -292,7 +298,7 @@ function setConfig(session: OpenFlowSession, flags: number, missSendLength: numb
     session.core.setFragments?.((['normal', 'drop', 'normal', 'match'] as const)[flags & FRAG_MASK] ?? 'normal');
   }
   session.missSendLength = missSendLength;
-  session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
+  if (session.version < 4) session.async.setInvalidTtl((flags & INVALID_TTL_TO_CONTROLLER) !== 0);
   session.hub.onInterest();
 }
 
@@ -310,8 +316,8 @@ function checkFlowMod(session: OpenFlowSession, mod: FlowMod): void {
   requireMapped(mod.actions, session.core.tlvTable);
   requireConsistentFlow(mod, session.version);
   checkBundled(mod, session.core.tableCount);
-  requireNoBuffer(mod);
   requireOwnFields(mod);
+  requireNoBuffer(mod);
 }
 
 /** Flows are described part by part. */
@@ -382,7 +388,7 @@ function role(
     if (wanted === 'primary') hub.onPrimary(session);
     hub.onInterest();
   }
-  return reply({ kind: 'roleReply', role: session.role, generationId: hub.generationId ?? 0xffffffffffffffffn });
+  return reply({ kind: 'roleReply', role: session.role, generationId: hub.generationId ?? NO_GENERATION });
 }
 
 function portStats(session: OpenFlowSession, port: number): ReturnType<OpenFlowSession['core']['portStats']> {

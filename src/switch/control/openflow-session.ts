@@ -17,6 +17,7 @@ import { errorMessage } from '../../openflow/errors.ts';
 import type { MonitorUpdate } from '../../openflow/flow-monitor.ts';
 import { BUCKET, type GroupMod } from '../../openflow/group.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
+import { HeaderFault } from '../../openflow/message-table.ts';
 import type { MeterMod } from '../../openflow/meter.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { BridgeCore, FlowChangeEvent, PacketInEvent, Sender } from '../core.ts';
@@ -120,6 +121,7 @@ export class OpenFlowSession implements Sender {
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
     });
     this.channel.options.packsFlows = true;
+    this.channel.options.isStrict = true;
     if (this.core.tlvTable !== undefined) this.channel.options.tlvTable = this.core.tlvTable;
   }
 
@@ -324,21 +326,23 @@ export class OpenFlowSession implements Sender {
 
   #serve(message: Framed | PeerError, bytes: Uint8Array): void {
     this.#request = bytes;
+    let part = bytes;
     try {
-      const whole = this.#parts.take(bytes);
-      if (whole === undefined) return;
-      if (whole !== bytes) {
-        this.#serve(this.channel.decode(whole), whole);
-        return;
-      }
+      // No part of a request, and nothing that a role would forbid.
+      if (message instanceof PeerError && message.code === 'OFPBRC_BAD_VERSION') throw message;
+      const parts = this.#parts.take(bytes, message instanceof HeaderFault ? message : undefined);
+      if (parts === undefined) return;
       refuseSecondary(this, bytes);
-      if (message instanceof PeerError)
-        throw message.code === 'OFPBRC_BAD_VERSION' || isForSwitches(bytes)
-          ? message
-          : new PeerError('OFPBRC_BAD_TYPE', 'what only a switch sends');
-      this.#pieces = serve(this, message, bytes);
+      const sound: Framed[] = [];
+      for (part of parts) {
+        const framed = part === bytes ? message : this.channel.decode(part);
+        if (framed instanceof PeerError) throw isForSwitches(part) ? framed : new PeerError('OFPBRC_BAD_TYPE', 'what only a switch sends');
+        sound.push(framed);
+      }
+      part = parts[0] ?? bytes;
+      this.#pieces = serve(this, joined(sound), part);
     } catch (error) {
-      this.#refuse(error, message instanceof PeerError ? undefined : message, bytes);
+      this.#refuse(error, message instanceof PeerError ? undefined : message, part);
     }
   }
 
@@ -438,6 +442,14 @@ export class OpenFlowSession implements Sender {
     this.#waiting.length = 0;
     this.#pieces = undefined;
   }
+}
+
+/** What the parts of a request ask for together. */
+function joined(parts: readonly Framed[]): Framed {
+  const [first] = parts as [Framed];
+  if (parts.length === 1 || first.message.kind !== 'flowMonitorRequest') return first;
+  const requests = parts.flatMap(({ message }) => (message.kind === 'flowMonitorRequest' ? message.requests : []));
+  return { ...first, message: { kind: 'flowMonitorRequest', requests } };
 }
 
 /** OFPT_ROLE_STATUS with role secondary, reason "another controller became primary": OpenFlow 1.4 section 7.4.4; for 1.3 EXT-191. */

@@ -116,7 +116,8 @@ function commit(session: OpenFlowSession, id: number, flags: number): void {
   const refuse = (error: unknown, index: number): never => {
     if (!(error instanceof PeerError)) throw error;
     const culprit = messages[index];
-    if (culprit !== undefined) session.sendError(error.code, culprit.bytes);
+    // Of a port modification it is not told what is wrong with it.
+    if (culprit !== undefined) session.sendError(culprit.message.kind === 'portMod' ? 'OFPBFC_MSG_FAILED' : error.code, culprit.bytes);
     throw new PeerError('OFPBFC_MSG_FAILED', `message ${index} of bundle ${id}: ${error.code}`);
   };
   for (const [index, { message }] of messages.entries()) {

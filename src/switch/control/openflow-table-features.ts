@@ -4,6 +4,7 @@ import { FIELDS } from '../../flow/fields.ts';
 import { ByteWriter } from '../../openflow/codec/bytes.ts';
 import { encodeFieldHeader } from '../../openflow/codec/fields/oxm.ts';
 import { codeFor } from '../../openflow/codec/fields/oxm-table.ts';
+import { inFieldOrder } from '../../openflow/field-order.ts';
 import type { OfVersion, TableStats } from '../../openflow/message.ts';
 
 const OFPMP_TABLE_FEATURES = 12;
@@ -79,7 +80,7 @@ function commonParts(version: OfVersion): CommonParts {
 }
 
 function makeCommonParts(version: OfVersion): CommonParts {
-  const fields = FIELDS.filter((field) => codeFor(field, version) !== undefined);
+  const fields = inFieldOrder(FIELDS).filter((field) => codeFor(field, version) !== undefined);
   const properties = (write: (out: ByteWriter) => void): Uint8Array => {
     const out = new ByteWriter();
     write(out);

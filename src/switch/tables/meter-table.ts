@@ -161,8 +161,7 @@ export class MeterTable {
   }
 }
 
-/** Without a burst of its own a band may take a second's worth at once. */
+/** Without a burst of its own a band may take a second's worth at once; one that it has counts whether or not the flags speak of it. */
 function completed(config: MeterConfig): MeterConfig {
-  if ((config.flags & METER_FLAG.BURST) !== 0) return config;
-  return { ...config, bands: config.bands.map((band) => ({ ...band, burstSize: band.rate })) };
+  return { ...config, bands: config.bands.map((band) => (band.burstSize === 0 ? { ...band, burstSize: band.rate } : band)) };
 }

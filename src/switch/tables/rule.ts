@@ -167,7 +167,6 @@ export function sendsTo(actions: readonly Action[], port: OfPort): boolean {
     switch (action.kind) {
       case 'output':
       case 'enqueue':
-      case 'outputTrunc':
         return action.port === port;
       case 'controller':
         return port === OFPP.CONTROLLER;

@@ -9,6 +9,8 @@ const range = (first: number, count: number): number[] => Array.from({ length: c
 /** Of the outer header, what identifies the tunnel. */
 export const TUNNEL_WORDS = [W.TUN_ID, W.TUN_ID + 1, W.TUN_SRC, W.TUN_DST, ...range(W.TUN_IPV6_SRC, 8), W.TUN_GBP];
 const METADATA_WORDS = [...TUNNEL_WORDS.filter((word) => word > W.TUN_ID + 1), ...range(W.REGS, 16)];
+/** The bits of ct_state that there are. */
+const KNOWN_STATES = 0xff;
 /** Values of two words, of which both count when one is not zero. */
 const METADATA_PAIRS = [W.TUN_ID, W.METADATA];
 
@@ -21,7 +23,16 @@ export function withFrameMetadata(match: Match, frameKey: Key, isConntracked: bo
     const bits = frameKey[word]!;
     if (bits === 0) continue;
     // The zone shares its word with the protocol of the connection's first packet.
-    const mask = word === W.CT_ZONE ? (bits >>> 16 === 0 ? 0xff00 : (bits & 0xff00) === 0 ? 0xffff0000 : 0xffffff00) : 0xffffffff;
+    const mask =
+      word === W.CT_STATE
+        ? KNOWN_STATES
+        : word === W.CT_ZONE
+          ? bits >>> 16 === 0
+            ? 0xff00
+            : (bits & 0xff00) === 0
+              ? 0xffff0000
+              : 0xffffff00
+          : 0xffffffff;
     both.key[word] = bits & mask;
     both.mask[word] = mask;
   }

@@ -187,7 +187,7 @@ export class Walk {
     key[W.IN_PORT] = realPort;
     if (!isDropped) this.effects.push({ kind: 'lookup', table: flowTable, rule });
     if (!isDropped && rule === undefined && honoursMiss && runList !== runNothing && this.#continues(table)) {
-      // Controllers hear of the table in which it began.
+      // Controllers hear of the table in which it ends, a trace of an action names the one that it began in.
       const outer = this.#missedFirst;
       this.#missedFirst ??= table;
       this.lookup(table + 1, inPort, true, deepens, thenAlso, runList);
@@ -257,7 +257,6 @@ export class Walk {
     this.#countMiss(isTold ? 'controller' : 'drop');
     if (isTold) {
       this.report('action', 'controller(reason=)');
-      this.table = this.#missedFirst ?? table;
       toController(this, 'implicit_miss', undefined, 0, undefined, 0);
     }
     return isTold;

@@ -13,5 +13,7 @@ const result = await compareSwitches({
   versions: text('versions', '1,2,3,4,5,6').split(',').map(Number) as never,
 });
 for (const difference of result.differences.slice(0, Number(text('show', '10')))) console.log(`${difference}\n`);
-console.log(`${result.steps} steps, ${result.messages} messages, ${result.differences.length} sequences differ`);
+console.log(
+  `${result.steps} steps, ${result.messages} messages, ${result.differences.length} sequences differ, the reference died ${result.deaths} times`,
+);
 process.exit(result.differences.length === 0 ? 0 : 1);

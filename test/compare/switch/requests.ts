@@ -3,205 +3,17 @@
 import { ConfigError, PeerError } from '../../../src/base/errors.ts';
 import { matchAll } from '../../../src/flow/key.ts';
 import { encodeMessage } from '../../../src/openflow/codec/codec.ts';
-import { inPortMatch } from '../../../src/openflow/codec/packet-codec.ts';
-import { BUCKET, OFPG } from '../../../src/openflow/group.ts';
-import type { FlowModCommand, Message, OfVersion } from '../../../src/openflow/message.ts';
-import { parseActions } from '../../../src/openflow/text/action-parse.ts';
+import { OFPG } from '../../../src/openflow/group.ts';
+import type { Message, OfVersion } from '../../../src/openflow/message.ts';
 import { parseFlow } from '../../../src/openflow/text/flow-text.ts';
-import { parseGroup } from '../../../src/openflow/text/group-text.ts';
-import { actionsText, flowText } from '../flow-lines.ts';
+import { anyMessage, HEADS } from '../messages.ts';
 import type { Dice } from '../random.ts';
 import { wireMessage } from '../sections.ts';
+import { flowMod, group, groupMod, MATCHES, meter, meterMod, packetOut, port } from './changes.ts';
 
 const ANY_PORT = 0xffff;
-const LOCAL = 0xfffe;
-const CONTROLLER = 0xfffd;
-const NO_BUFFER = 0xffffffff;
 /** Stands for the address of the port that is meant, which each side has its own of. */
 export const PORT_MAC: readonly [number, number] = [0x0213, 0x57acf1d9];
-
-const MATCHES = [
-  '',
-  'in_port=1',
-  'in_port=2',
-  'ip',
-  'tcp',
-  'udp',
-  'arp',
-  'tcp,tp_dst=80',
-  'ip,nw_src=10.0.0.0/8',
-  'ip,nw_dst=10.0.0.1',
-  'dl_vlan=5',
-  'dl_src=50:54:00:00:00:01',
-  'ipv6',
-  'icmp,icmp_type=8',
-  'in_port=1,ip',
-  'reg0=1',
-  'metadata=5',
-  'tun_id=3',
-  'ct_state=+trk',
-  'ip,nw_tos=32',
-  'mpls,mpls_label=5',
-  'dl_type=0x88cc',
-  'arp,arp_op=1',
-  'tcp,tcp_flags=+syn',
-  'vlan_tci=0x1000/0x1000',
-];
-const ACTIONS = [
-  'drop',
-  'output:1',
-  'output:2',
-  '1,2',
-  'NORMAL',
-  'FLOOD',
-  'in_port',
-  'controller',
-  'controller:64',
-  'group:1',
-  'group:2',
-  'group:3',
-  'meter:1,output:1',
-  'meter:2,output:1',
-  'goto_table:1',
-  'goto_table:2',
-  'write_actions(output:2)',
-  'write_actions(group:1)',
-  'write_metadata:5',
-  'clear_actions',
-  'resubmit(,1)',
-  'mod_dl_src:50:54:00:00:00:09,1',
-  'set_field:5->reg0',
-  'push_vlan:0x8100,1',
-  'pop_vlan,1',
-  'ct(commit,table=1)',
-  'output:99',
-  'LOCAL',
-  'learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])',
-  'conjunction(1,1/2)',
-  'note:01.02',
-  'set_queue:1,1',
-  'enqueue:1:1',
-  'dec_ttl',
-  'mod_nw_tos:32',
-  'mod_tp_dst:80',
-  'set_field:10.0.0.9->ip_dst',
-  'controller(userdata=01.02,pause)',
-  'exit',
-  'clone(output:1)',
-  'output(port=1,max_len=64)',
-  'sample(probability=1,collector_set_id=1)',
-  'move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]',
-  'meter:9',
-  'goto_table:0',
-];
-const FLAGS = ['send_flow_rem', 'check_overlap', 'reset_counts', 'no_packet_counts', 'no_byte_counts'];
-const COMMANDS: readonly FlowModCommand[] = ['add', 'add', 'add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
-const TABLES = ['0', '0', '1', '2', '3', '253', '254'];
-
-const port = (d: Dice): number => d.pick([1, 2, 3, LOCAL, 9, ANY_PORT, 0xfffa, 0xfffd, 0xfff8, 0, 0xff00]);
-const group = (d: Dice): number => d.pick([1, 2, 3, 3, 4, OFPG.ALL, OFPG.ANY, OFPG.MAX, 0xffffff01, 0]);
-const meter = (d: Dice): number => d.pick([1, 2, 3, 9, 0xffffffff, 0xfffffffe, 0xfffffffd, 0xffff0000, 0xffff0001, 0]);
-
-function flowMod(d: Dice): Message {
-  if (d.chance(1, 10)) return parseFlow(flowText(d, 1), d.pick(COMMANDS));
-  const command = d.pick(COMMANDS);
-  const isDelete = command.startsWith('delete');
-  const parts = [d.pick(MATCHES), `table=${d.pick(TABLES)}`];
-  if (command !== 'modify' && command !== 'delete') parts.push(`priority=${d.pick([1, 2, 32768, 65535])}`);
-  if (d.chance(1, 4)) parts.push(`cookie=${d.below(3)}${command === 'add' || d.chance(1, 2) ? '' : '/-1'}`);
-  if (!isDelete && d.chance(1, 3)) parts.push(d.pick(FLAGS));
-  if (!isDelete && d.chance(1, 6)) parts.push(`idle_timeout=${d.below(20)}`, `hard_timeout=${d.below(20)}`);
-  if (!isDelete && d.chance(1, 6)) parts.push(`importance=${d.below(4)}`);
-  if (isDelete && d.chance(1, 3)) parts.push(`out_port=${d.pick([1, 2, 'LOCAL', 'CONTROLLER'])}`);
-  if (isDelete && d.chance(1, 5)) parts.push(`out_group=${d.below(4)}`);
-  if (!isDelete) parts.push(`actions=${d.pick(ACTIONS)}`);
-  const mod = parseFlow(parts.filter((part) => part !== '').join(','), command);
-  if (d.chance(1, 20)) mod.table = d.pick([254, 255]);
-  if (d.chance(1, 30)) mod.bufferId = d.below(100);
-  if (d.chance(1, 20)) mod.outPort = port(d);
-  if (d.chance(1, 20)) mod.outGroup = group(d);
-  return mod;
-}
-
-function bucketText(d: Dice, type: string): string {
-  const parts: string[] = [];
-  if (type === 'ff' || d.chance(1, 8)) parts.push(d.chance(1, 3) ? `watch_group:${d.below(4)}` : `watch_port:${d.pick([1, 2, 3, 9])}`);
-  if (type === 'select' && d.chance(1, 2)) parts.push(`weight:${d.below(4)}`);
-  if (d.chance(1, 4)) parts.push(`bucket_id:${d.below(4)}`);
-  parts.push(
-    `actions=${d.pick(['output:1', 'output:2', 'group:1', 'group:2', 'group:3', 'drop', 'mod_dl_src:50:54:00:00:00:09,1', 'controller', 'dec_ttl', 'meter:1', 'resubmit(,1)', 'push_vlan:0x8100,1', 'ct(commit)'])}`,
-  );
-  return `bucket=${parts.join(',')}`;
-}
-
-function groupMod(d: Dice): Message {
-  const command = d.pick(['add', 'add', 'modify', 'add_or_mod', 'delete', 'insert_bucket', 'remove_bucket'] as const);
-  const id = `group_id=${d.below(5)}`;
-  if (command === 'delete' || command === 'remove_bucket') {
-    const where = command === 'delete' ? '' : `,command_bucket_id=${d.pick(['all', 'first', 'last', '0', '1', '2'])}`;
-    const mod = parseGroup(`${id}${where}`, command);
-    if (d.chance(1, 6)) mod.group = group(d);
-    return mod;
-  }
-  const type = d.pick(['all', 'select', 'indirect', 'ff']);
-  // The reference never returns from inserting no bucket.
-  const count = type === 'indirect' ? 1 : command === 'insert_bucket' ? 1 + d.below(3) : d.below(4);
-  const buckets = Array.from({ length: count }, () => bucketText(d, type));
-  const where = command === 'insert_bucket' ? `,command_bucket_id=${d.pick(['first', 'last', '0', '1', '2'])}` : '';
-  const how =
-    command !== 'insert_bucket' && d.chance(1, 6)
-      ? d.pick([
-          ',selection_method=hash,fields(ip_src)',
-          ',selection_method=dp_hash',
-          ',selection_method=hash',
-          ',selection_method=foo',
-          ',selection_method=dp_hash,selection_method_param=7',
-        ])
-      : '';
-  const mod = parseGroup([`${id}${command === 'insert_bucket' ? '' : `,type=${type}`}${how}${where}`, ...buckets].join(','), command);
-  if (d.chance(1, 12)) mod.group = group(d);
-  if (d.chance(1, 20)) mod.commandBucket = d.pick([BUCKET.ALL, BUCKET.MAX, 0xffffff01, 1, BUCKET.FIRST]);
-  return mod;
-}
-
-function meterMod(d: Dice): Message {
-  const command = d.pick(['add', 'add', 'modify', 'delete'] as const);
-  const bands = Array.from({ length: d.below(4) }, () => {
-    const kind = d.chance(1, 5) ? 'dscp_remark' : 'drop';
-    return { kind, rate: d.pick([0, 1, 1000]), burstSize: d.pick([0, 0, 5]), precLevel: kind === 'drop' ? 0 : d.below(3) } as const;
-  });
-  return {
-    kind: 'meterMod',
-    command,
-    config: { meter: meter(d), flags: d.chance(3, 4) ? d.pick([1, 2, 5, 9, 13]) : d.below(20), bands: command === 'delete' ? [] : bands },
-  };
-}
-
-const frame = (d: Dice): Uint8Array => {
-  const hex = d.pick([
-    '50540000000a505400000009080045000028000000004006668c0a0000020a000001040000500000000000000000500200000000000000000000',
-    '50540000000a50540000000908004500001c00000000400166df0a0000020a0000010800f7ff00000000',
-    'ffffffffffff50540000000908060001080006040001505400000009 0a000002 000000000000 0a000001'.replaceAll(' ', ''),
-    '50540000000a50540000000981000005 0800 4500001c00000000010166df0a0000020a0000010800f7ff00000000'.replaceAll(' ', ''),
-    '50540000000a',
-    '',
-  ]);
-  return Uint8Array.from(Buffer.from(hex, 'hex'));
-};
-
-/** Without learn: the reference tells flow monitors of what a packet-out taught only when the next flow mod comes. */
-function packetOut(d: Dice): Message {
-  const actions = parseActions(
-    d.chance(1, 10) ? actionsText(d) : d.pick(ACTIONS.filter((one) => !/goto|write_|clear_|^drop|^meter|^learn/.test(one))),
-  );
-  return {
-    kind: 'packetOut',
-    bufferId: d.chance(1, 12) ? d.below(9) : NO_BUFFER,
-    match: inPortMatch(d.chance(1, 2) ? 1 : d.pick([2, LOCAL, CONTROLLER, ANY_PORT, 9, 0xfff8, 0xff00, 0])),
-    actions: d.chance(1, 8) ? parseActions('TABLE') : actions,
-    data: frame(d),
-  };
-}
 
 const flowRequest = (d: Dice) => ({
   match: d.chance(1, 2) ? matchAll() : parseFlow(d.pick(MATCHES.filter((one) => one !== '')), 'delete').match,
@@ -213,6 +25,19 @@ const flowRequest = (d: Dice) => ({
 });
 
 type Make = (d: Dice, version: OfVersion) => Message;
+
+const monitorRequest: Make = (d) => ({
+  kind: 'flowMonitorRequest',
+  requests: Array.from({ length: d.chance(3, 4) ? 1 : d.below(4) }, () => ({
+    id: d.below(4),
+    flags: d.chance(1, 8) ? d.below(128) : d.below(64),
+    outPort: d.chance(3, 4) ? ANY_PORT : port(d),
+    outGroup: d.chance(3, 4) ? OFPG.ANY : group(d),
+    table: d.pick([255, 255, 0, 1, 254]),
+    command: d.pick(['add', 'add', 'modify', 'delete'] as const),
+    match: d.chance(2, 3) ? matchAll() : parseFlow(d.pick(MATCHES.filter((one) => one !== '')), 'delete').match,
+  })),
+});
 
 /** Requests with how often each is drawn. */
 const MAKERS: readonly (readonly [number, Make])[] = [
@@ -308,26 +133,109 @@ const MAKERS: readonly (readonly [number, Make])[] = [
     }),
   ],
   [1, () => ({ kind: 'tlvTableRequest' })],
-  [
-    3,
-    (d) => ({
-      kind: 'flowMonitorRequest',
-      requests: [
-        {
-          id: d.below(4),
-          flags: d.chance(1, 8) ? d.below(128) : d.below(64),
-          outPort: d.chance(3, 4) ? ANY_PORT : port(d),
-          outGroup: d.chance(3, 4) ? OFPG.ANY : group(d),
-          table: d.pick([255, 255, 0, 1, 254]),
-          command: d.pick(['add', 'add', 'modify', 'delete'] as const),
-          match: d.chance(2, 3) ? matchAll() : parseFlow(d.pick(MATCHES.filter((one) => one !== '')), 'delete').match,
-        },
-      ],
-    }),
-  ],
+  [3, monitorRequest],
   [1, (d) => ({ kind: 'flowMonitorCancel', id: d.below(4) })],
   [1, (d) => ({ kind: 'ctFlushZone', zone: d.below(4) })],
+  // Of ICMP the reference does not survive one that names more than addresses.
+  [
+    1,
+    (d) => ({
+      kind: 'ctFlush',
+      proto: d.pick([0, 6, 17]),
+      zone: d.chance(1, 2) ? undefined : d.below(4),
+      original: d.chance(1, 2) ? {} : { src: MAPPED, dst: MAPPED, srcPort: d.below(3), dstPort: d.below(3) },
+      reply: d.chance(3, 4) ? {} : { src: MAPPED },
+    }),
+  ],
+  [1, (d) => ({ kind: d.pick(['ipfixBridgeRequest', 'ipfixFlowRequest'] as const) })],
+  [1, (d) => ({ kind: 'setFlowFormat', format: d.below(3) })],
+  // One by one, so that several are open at a time, on both connections and over other requests.
+  [2, (d) => ({ kind: 'bundleControl', bundleId: d.below(3), type: d.pick([0, 0, 2, 4, 6] as const), flags: d.pick([0, 1, 2, 3]) })],
 ];
+
+/** 10.0.0.2 inside IPv6. */
+const MAPPED = Uint8Array.from(Buffer.from('00000000000000000000ffff0a000002', 'hex'));
+
+/** A message alone for a bundle that may be open, or not. */
+function bundleAdd(d: Dice, version: OfVersion, xid: number): Uint8Array {
+  const inner = plainRequest(d, version, xid, d.pick([flowMod, groupMod, packetOut]));
+  return encodeMessage(version, xid, { kind: 'bundleAdd', bundleId: d.below(3), flags: d.pick([0, 1, 2, 3]), inner });
+}
+
+const ofVersion = new Map<OfVersion, number[]>();
+
+/** The rows of the table of messages that a version has. */
+function rowsOf(version: OfVersion): number[] {
+  let rows = ofVersion.get(version);
+  if (rows === undefined) {
+    rows = HEADS.flatMap((head, i) => (head.version === version ? [i] : []));
+    ofVersion.set(version, rows);
+  }
+  return rows;
+}
+
+/** A message of any row, what only a switch says included, with a body of its kind. */
+function anyRow(d: Dice, version: OfVersion, xid: number): Uint8Array {
+  const { bytes } = anyMessage(d, d.pick(rowsOf(version)));
+  new DataView(bytes.buffer).setUint32(4, xid);
+  return bytes;
+}
+
+/** A message of any row with nothing in it, or of a length that it cannot have. */
+function bare(d: Dice, version: OfVersion, xid: number): Uint8Array {
+  const { form, head } = HEADS[d.pick(rowsOf(version))]!;
+  const size = Math.max(8, form.minSize + d.pick([0, 0, form.step, 8, -8, -4, 4, 1, -1]));
+  const bytes = new Uint8Array(size);
+  bytes.set(head.subarray(0, size));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(2, size);
+  view.setUint32(4, xid);
+  return bytes;
+}
+
+/** Types, statistics, vendors and vendors' messages that there are not. */
+function unknown(d: Dice, version: OfVersion, xid: number): Uint8Array {
+  const multipart = version === 1 ? 16 : 18;
+  const bytes = new Uint8Array(8 + 4 * d.below(6));
+  const view = new DataView(bytes.buffer);
+  bytes.set([version, d.pick([4, 4, multipart, multipart, multipart + 1, d.below(256)])]);
+  view.setUint16(2, bytes.length);
+  view.setUint32(4, xid);
+  const vendor = d.pick([0x2320, 0x2320, 0x4f4e4600, 0, 0x154d, 0x5ad650]);
+  if (bytes[1] === 4) {
+    if (bytes.length >= 12) view.setUint32(8, vendor);
+    if (bytes.length >= 16) view.setUint32(12, d.below(40));
+  } else if (bytes.length >= 12) {
+    view.setUint16(8, d.chance(1, 2) ? 0xffff : d.below(24));
+    view.setUint16(10, d.below(2));
+    const at = version === 1 ? 12 : 16;
+    if (bytes.length >= at + 8) view.setUint32(at + 4, d.below(20));
+    if (bytes.length >= at + 4) view.setUint32(at, vendor);
+  }
+  return bytes;
+}
+
+/** A multipart request in parts, which may lack the last, or have one of another kind. */
+function inParts(d: Dice, version: OfVersion, xid: number): Uint8Array[] {
+  const request = (): Uint8Array => plainRequest(d, version, xid, d.pick([monitorRequest, draw(d)]));
+  let whole = request();
+  for (let tries = 0; whole[1] !== 18 && tries < 50; tries++) whole = request();
+  const parts: Uint8Array[] = [];
+  let rest = whole.subarray(16);
+  for (let more = d.below(4); more >= 0; more--) {
+    const size = more === 0 ? rest.length : d.pick([0, rest.length, Math.min(rest.length, 8 * d.below(6))]);
+    const part = new Uint8Array(16 + size);
+    part.set(whole.subarray(0, 16));
+    part.set(rest.subarray(0, size), 16);
+    rest = rest.subarray(size);
+    const view = new DataView(part.buffer);
+    view.setUint16(2, part.length);
+    view.setUint16(10, more > 0 || d.chance(1, 12) ? 1 : 0);
+    if (d.chance(1, 25)) view.setUint16(8, d.pick([1, 9, 12, 16]));
+    parts.push(part);
+  }
+  return parts;
+}
 
 const TOTAL = MAKERS.reduce((sum, [weight]) => sum + weight, 0);
 
@@ -357,10 +265,10 @@ function spoilt(d: Dice, bytes: Uint8Array): Uint8Array {
 }
 
 /** A request as a message of a version; draws again until one can be said in it. */
-export function plainRequest(d: Dice, version: OfVersion, xid: number): Uint8Array {
+export function plainRequest(d: Dice, version: OfVersion, xid: number, make?: Make): Uint8Array {
   for (;;) {
     try {
-      return encodeMessage(version, xid, draw(d)(d, version), { nxFlows: version === 1 ? d.chance(1, 2) : false });
+      return encodeMessage(version, xid, (make ?? draw(d))(d, version), { nxFlows: version === 1 ? d.chance(1, 2) : false });
     } catch (error) {
       if (!(error instanceof PeerError) && !(error instanceof ConfigError)) throw error;
     }
@@ -400,8 +308,11 @@ function bundle(d: Dice, version: OfVersion, xid: number): Uint8Array[] {
 
 /** One or more messages of one transaction. */
 export function requests(d: Dice, version: OfVersion, xid: number, faults: number): Uint8Array[] {
-  if (version !== 2 && version !== 3 && version !== 1 && d.chance(1, 12)) return bundle(d, version, xid);
-  if (d.chance(faults, 12)) {
+  if (version >= 4 && d.chance(1, 12)) return bundle(d, version, xid);
+  if (version >= 4 && d.chance(1, 40)) return [bundleAdd(d, version, xid)];
+  if (version >= 4 && d.chance(1, 40)) return inParts(d, version, xid);
+  if (d.chance(faults, 20)) return [d.pick([anyRow, anyRow, anyRow, bare, unknown])(d, version, xid)];
+  if (d.chance(faults, 30)) {
     const bytes = Uint8Array.from(Buffer.from(wireMessage(d), 'hex'));
     const view = new DataView(bytes.buffer);
     if (!d.chance(1, 20)) bytes[0] = version;

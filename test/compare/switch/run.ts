@@ -1,6 +1,7 @@
 // One run of the comparison: sequences of requests, each on fresh connections to switches made empty. After each step everything that
 // came back must be the same; a sequence ends at its first difference.
 import { join } from 'node:path';
+import { matchAll } from '../../../src/flow/key.ts';
 import { encodeMessage } from '../../../src/openflow/codec/codec.ts';
 import type { OfVersion } from '../../../src/openflow/message.ts';
 import { printBytes } from '../../../src/openflow/text/message-print.ts';
@@ -23,6 +24,8 @@ export interface CompareResult {
   messages: number;
   /** What was asked and answered where the two parted, one text a sequence. */
   differences: string[];
+  /** How often the reference died of what it is known to die of. */
+  deaths: number;
 }
 
 const NAMES: readonly SideName[] = ['debian', 'weft'];
@@ -46,13 +49,19 @@ function isSame(asked: readonly Uint8Array[], debian: readonly string[], weft: r
   if (debian.length === weft.length && unreadable.length > 0 && debian.every((line, i) => unreadable.includes(i) || line === weft[i]))
     return true;
   return (
-    asked.length === 1 &&
-    isMonitorRequest(asked[0] ?? new Uint8Array(8)) &&
-    debian.length === 1 &&
-    weft.length === 1 &&
-    isError(debian[0]) &&
-    isError(weft[0])
+    asked.some(isMonitorRequest) &&
+    debian.length === weft.length &&
+    debian.every((line, i) => line === weft[i] || (isError(line) && isError(weft[i])))
   );
+}
+
+/** A line that is not the other's, a long one from shortly before they part. */
+function partingOf(line: string, other: string | undefined): string[] {
+  if (line === other) return [];
+  let at = 0;
+  while (at < line.length && line[at] === other?.[at]) at++;
+  const from = line.length > 1200 ? Math.max(0, at - 200) : 0;
+  return [`${from > 0 ? `(${from} digits) ` : ''}${line.slice(from, from + 1200)}`];
 }
 
 /** Messages that empty a switch. */
@@ -72,24 +81,41 @@ function emptying(): Uint8Array[] {
 }
 
 export async function compareSwitches(options: CompareOptions): Promise<CompareResult> {
-  const sides = NAMES.map((name) => new Side(name));
-  const result: CompareResult = { steps: 0, messages: 0, differences: [] };
+  const begin = (): Side[] => {
+    const made = NAMES.map((name) => new Side(name));
+    for (const side of made) side.start(3);
+    return made;
+  };
+  let sides = begin();
+  const result: CompareResult = { steps: 0, messages: 0, differences: [], deaths: 0 };
   try {
-    for (const side of sides) side.start(3);
     for (let sequence = 0; sequence < options.sequences; sequence++) {
-      const d = new Dice(options.seed + sequence);
-      const said = await oneSequence(d, sides, options, result);
-      if (said !== undefined) {
-        result.differences.push(`==== seed=${options.seed + sequence}: ${said}`);
+      const seed = options.seed + sequence;
+      const said = await oneSequence(new Dice(seed), sides, options, result);
+      const silent = sides.filter((side) => !side.isAlive());
+      if (silent.length > 0) {
+        // The reference often does not survive what it refuses of several flow monitors.
+        const isKnown = silent.length === 1 && silent[0]?.name === 'debian' && /^\d> \w*FLOW_MONITOR request/m.test(said ?? '');
+        if (isKnown) result.deaths++;
+        else result.differences.push(`==== seed=${seed}: ${silent.map(({ name }) => name).join()} no longer answers\n${said ?? ''}`);
+        for (const side of sides) side.stop();
+        sides = begin();
+      } else if (said !== undefined) {
+        result.differences.push(`==== seed=${seed}: ${said}`);
         for (const side of sides) side.makeBridge(3);
       }
-      for (const side of sides) if (!side.isAlive()) throw new Error(`${side.name} does not answer after seed ${options.seed + sequence}`);
     }
   } finally {
     for (const side of sides) side.stop();
   }
   return result;
 }
+
+const ownFlows = (version: OfVersion, xid: number): Uint8Array =>
+  encodeMessage(version, xid, {
+    kind: 'flowStatsRequest',
+    request: { match: matchAll(), table: 254, outPort: 0xffff, outGroup: 0xffffffff, cookie: 0n, cookieMask: 0n },
+  });
 
 const PLACEHOLDER = Buffer.from(
   [PORT_MAC[0], PORT_MAC[1]].map((word, i) => word.toString(16).padStart(i === 0 ? 4 : 8, '0')).join(''),
@@ -120,6 +146,34 @@ function withAddress(bytes: Uint8Array, addresses: ReadonlyMap<number, Uint8Arra
   return made;
 }
 
+const NOTHING: Heard = { messages: [], isClosed: true };
+/** How often a difference is looked at again, and after what time. */
+const LATER = 3;
+const LATER_MS = 40;
+
+type Comparable = ReturnType<typeof comparable>;
+
+/** What came to the one that asked, then to the other. */
+async function settled(peers: readonly Peer[], who: number): Promise<Heard[]> {
+  const first = await peers[who]?.settle(2);
+  const second = await peers[1 - who]?.settle(2);
+  return [first ?? NOTHING, second ?? NOTHING];
+}
+
+const joined = (a: Heard = NOTHING, b: Heard = NOTHING): Heard => ({ messages: [...a.messages, ...b.messages], isClosed: b.isClosed });
+
+/** The first of the two connections on which the sides said different things. */
+function whereParted(
+  asked: readonly Uint8Array[],
+  heard: readonly (readonly Heard[])[],
+): { at: number; debian: Comparable; weft: Comparable } | undefined {
+  for (const at of [0, 1]) {
+    const [debian, weft] = heard.map((one) => comparable(one[at] ?? NOTHING)) as [Comparable, Comparable];
+    if (!isSame(asked, debian.lines, weft.lines)) return { at, debian, weft };
+  }
+  return undefined;
+}
+
 async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOptions, result: CompareResult): Promise<string | undefined> {
   const path = (i: number): string => join(sides[i]?.dir ?? '', 'br0.mgmt');
   const addresses = await both((i) => portAddresses(path(i)));
@@ -147,10 +201,12 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
   const asked: string[] = [];
   let step = 0;
   try {
-    for (; step < options.length; step++) {
+    for (; step <= options.length; step++) {
       const who = d.chance(1, 4) ? 1 : 0;
       const version = versions[who] ?? 6;
-      const messages = requests(d, version, 0x1000 + step * 16, options.faults);
+      const xid = 0x1000 + step * 16;
+      // The bridge's own flows outlive the sequence: what they have counted is compared at its end.
+      const messages = step < options.length ? requests(d, version, xid, options.faults) : [ownFlows(version, xid)];
       const shown = messages
         .map((bytes) => `${who}> ${printBytes(bytes, { verbosity: 1 })}   ${Buffer.from(bytes).toString('hex')}`)
         .join('');
@@ -159,24 +215,27 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
       result.messages += messages.length;
       const heard = await both(async (i): Promise<Heard[]> => {
         for (const bytes of messages) peers[i][who]?.send(withAddress(bytes, addresses[i]));
-        const first = await peers[i][who]?.settle(2);
-        const second = await peers[i][1 - who]?.settle(2);
-        return [first ?? { messages: [], isClosed: true }, second ?? { messages: [], isClosed: true }];
+        return settled(peers[i], who);
       });
-      for (const at of [0, 1]) {
-        const [debian, weft] = heard.map((one) => comparable(one[at] ?? { messages: [], isClosed: true }));
-        if (!isSame(messages, debian?.lines ?? [], weft?.lines ?? [])) {
-          const side = (name: string, one: typeof debian): string =>
-            `${name}:\n${one?.prints.map((text) => text.slice(0, 1500)).join('')}${one?.lines.join('\n')}\n`;
-          return `connection ${at === 0 ? who : 1 - who}, versions ${versions.join()}, step ${step}\n${shown}${side('debian', debian)}${side('weft', weft)}${process.env['HISTORY'] ? asked.join('') : ''}`;
-        }
+      let parted = whereParted(messages, heard);
+      // What nobody asked for comes when it comes.
+      for (let i = 0; i < LATER && parted !== undefined; i++) {
+        await new Promise((done) => setTimeout(done, LATER_MS));
+        const later = await both((side) => settled(peers[side], who));
+        for (const side of [0, 1] as const) for (const at of [0, 1]) heard[side][at] = joined(heard[side][at], later[side][at]);
+        parted = whereParted(messages, heard);
+      }
+      if (parted !== undefined) {
+        const { at, debian, weft } = parted;
+        const [ours, theirs] = [weft, debian].map((one) => one.lines.join('\n').split('\n')) as [string[], string[]];
+        const side = (name: string, one: Comparable, lines: string[], others: string[]): string =>
+          `${name}:\n${one.prints.map((text) => text.slice(0, 1500)).join('')}${lines.flatMap((line, n) => partingOf(line, others[n])).join('\n')}\n`;
+        return `connection ${at === 0 ? who : 1 - who}, versions ${versions.join()}, step ${step}\n${shown}${side('debian', debian, theirs, ours)}${side('weft', weft, ours, theirs)}${process.env['HISTORY'] ? asked.join('') : ''}`;
       }
       if (heard[0][0]?.isClosed) return undefined;
     }
   } catch (error) {
-    throw new Error(`${sides.map(({ name, dir }) => `${name}: ${dir}`).join()}\nstep ${step}\n${asked.slice(-5).join('')}`, {
-      cause: error,
-    });
+    return `step ${step}: ${error instanceof Error ? error.message : error}\n${asked.slice(-3).join('')}`;
   } finally {
     for (const list of peers) for (const peer of list) peer.close();
   }

@@ -133,17 +133,29 @@ function mpls(): number[] {
   return [...out, ...bytes(random(40))];
 }
 
+/** RFC 8300: metadata of either type, mostly before a frame; sometimes of a version or size that is wrong. */
+function nsh(): number[] {
+  const isFixed = random(3) > 0;
+  const context = isFixed ? (random(12) === 0 ? 12 : 16) : 4 * random(6);
+  const words = (8 + context) / 4 + (random(16) === 0 ? 1 : 0);
+  const next = random(4) > 0 ? 3 : random(7);
+  const first = (random(24) === 0 ? 0x4000 : 0) | (random(4) << 12) | (random(64) << 6) | words;
+  const head = [first >> 8, first & 255, isFixed ? 1 : random(12) === 0 ? 5 : 2, next, ...bytes(4), ...bytes(context)];
+  return [...head, ...(next === 3 ? randomFrame() : bytes(random(60)))];
+}
+
 function payloadOf(type: number): number[] {
   if (type === 0x0806) return [0, 1, 8, 0, 6, 4, 0, pick([1, 2, 1, 2, 9]), ...bytes(20)];
   if (type === 0x0800) return ipv4();
   if (type === 0x86dd) return ipv6();
   if (type === 0x8847 || type === 0x8848) return mpls();
+  if (type === 0x894f) return nsh();
   return bytes(random(60));
 }
 
 /** A frame as a network sees it. */
 export function randomFrame(): Uint8Array {
-  const type = pick([0x0800, 0x0800, 0x0800, 0x86dd, 0x86dd, 0x86dd, 0x0806, 0x8847, 0x8848, 0x1234, 0x88cc]);
+  const type = pick([0x0800, 0x0800, 0x0800, 0x86dd, 0x86dd, 0x86dd, 0x0806, 0x8847, 0x8848, 0x894f, 0x1234, 0x88cc]);
   const body = payloadOf(type);
   const tags: number[] = [];
   if (random(3) === 0) {

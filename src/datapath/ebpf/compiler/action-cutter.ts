@@ -10,8 +10,9 @@ import { W } from '../../../flow/key.ts';
 import { type DpAction, type TunnelKey, USERSPACE_REASONS } from '../../datapath.ts';
 import type { PooledOuter } from '../outer-pool.ts';
 import { type ChildList, type FindDevice, type FindMeter, PARAM_SIZE, type ShapedActions, type ShapeStep } from './action-shape.ts';
-import { patchesOf } from './field-patch.ts';
+import { isNshContext, patchesOf } from './field-patch.ts';
 import type { PatchStep } from './patch-program.ts';
+import { wrapHeaders } from './wrap-headers.ts';
 
 /** Steps of a shape, those of nested lists among them: the same list may stand behind several choices. */
 const MAX_STEPS = 48;
@@ -126,7 +127,11 @@ class Cutter {
       if (progress.trunc !== 0) before.push({ kind: 'trunc', maxLength: progress.trunc });
       return [...before, ...list];
     };
+    // Actions that stand in one step with those before them.
+    let taken = 0;
     for (const [index, action] of actions.entries()) {
+      if (taken-- > 0) continue;
+      taken = 0;
       if (++this.#steps > MAX_STEPS) throw new Refusal('too_many_steps');
       const rest = actions.slice(index + 1);
       const { kind } = action;
@@ -166,7 +171,7 @@ class Cutter {
           continue;
         }
         if (kind === 'sample' || kind === 'checkPktLen') return [...steps, this.#choice(action, rest, progress, along, depth)];
-        this.#change(action, progress, steps);
+        taken = this.#change(action, rest, progress, steps);
       } catch (error) {
         const isFull = error instanceof Refusal && error.message === 'too_many_parameters';
         if (!isFull && !(error instanceof Anew)) throw error;
@@ -260,9 +265,19 @@ class Cutter {
     return { op: 'choice', by: 'length', at, yes: cut(action.larger), no: cut(action.smaller) };
   }
 
-  /** A step that changes the frame or what is known of it. */
-  #change(action: DpAction, progress: Progress, steps: ShapeStep[]): void {
+  /** A step that changes the frame or what is known of it; gives how many of the following actions it stands for too. */
+  #change(action: DpAction, rest: readonly DpAction[], progress: Progress, steps: ShapeStep[]): number {
     switch (action.kind) {
+      case 'pushNsh':
+      case 'addMpls':
+        return this.#wrap([action, ...rest], progress, steps);
+      case 'popEth':
+        if (rest[0]?.kind !== 'popNsh') throw new Refusal('popEth');
+        if (progress.pushes > 0 || progress.hasLabel) throw new Anew();
+        steps.push({ op: 'unwrap' });
+        progress.hasLabel = true;
+        progress.isHashed = false;
+        return 1;
       case 'popVlan':
         steps.push({ op: 'popVlan' });
         break;
@@ -314,6 +329,20 @@ class Cutter {
       default:
         throw new Refusal(action.kind);
     }
+    return 0;
+  }
+
+  /** Headers before a whole frame make one step with the Ethernet header that follows; gives how many actions that are, but for the first. */
+  #wrap(actions: readonly DpAction[], progress: Progress, steps: ShapeStep[]): number {
+    const made = wrapHeaders(actions);
+    if (made === undefined) throw new Refusal(actions[0]!.kind);
+    const { bytes, count } = made;
+    const view = new DataView(bytes.buffer);
+    const words = Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(i * 4));
+    steps.push({ op: 'wrap', at: this.#takeNetwork(...words), size: bytes.length - 16 });
+    progress.hasLabel = true;
+    progress.isHashed = false;
+    return count - 1;
   }
 
   #tunnel(
@@ -391,6 +420,14 @@ class Cutter {
         masks.push(words[i + 2]! >>> 0);
       }
       steps.push({ op: 'ethernet', words: indices, masks, at: this.#takeNetwork(...values) });
+      return;
+    }
+    if (group === 'nsh' && !isNshContext(word) && words.some((one, i) => i % 3 === 0 && isNshContext(one))) {
+      // Frames may have the ones without the others.
+      for (const context of [false, true]) {
+        const part = words.filter((_, i) => isNshContext(words[i - (i % 3)]!) === context);
+        this.#set({ ...action, words: part }, hasLabel, steps);
+      }
       return;
     }
     const made = patchesOf(group, group === 'nd' ? this.#ndOptions(words, steps) : words);

@@ -25,6 +25,7 @@ import { emitNdOption } from './nd-program.ts';
 import { emitPatches } from './patch-program.ts';
 import { emitContinue, emitFork, emitForkCheck, emitRecirculate } from './resume-program.ts';
 import { emitTunnelCheck, emitTunnelOutput } from './tunnel-push-program.ts';
+import { emitUnwrap, emitUnwrapCheck, emitWrap, emitWrapCheck } from './wrap-program.ts';
 
 const { scratch } = STACK;
 
@@ -45,6 +46,8 @@ export function emitShape(a: Assembler, shape: Shape, context: ShapeContext): vo
   if ([...allSteps(shape.steps)].some(({ op }) => op === 'fork')) emitForkCheck(a, context.punt);
   for (const step of allSteps(shape.steps)) {
     if (step.op === 'ct') emitCtFind(a, step, context.punt);
+    if (step.op === 'wrap') emitWrapCheck(a, context.punt);
+    if (step.op === 'unwrap') emitUnwrapCheck(a, context.punt);
     if (step.op === 'tunnel') {
       if (step.isShort) emitTruncateCheck(a, param(step.at + 8), context.punt);
       emitTunnelCheck(a, step, context.punt);
@@ -126,6 +129,12 @@ function emitStep(a: Assembler, step: ShapeStep, context: ShapeContext, isFirst:
       break;
     case 'popMpls':
       emitPopMpls(a, param(step.at));
+      break;
+    case 'wrap':
+      emitWrap(a, step, param(step.at));
+      break;
+    case 'unwrap':
+      emitUnwrap(a);
       break;
     case 'ndOption':
       emitNdOption(a, step, param(step.at));

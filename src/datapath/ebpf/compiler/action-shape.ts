@@ -32,6 +32,13 @@ export type ShapeStep =
   | { op: 'pushMpls'; at: number }
   /** Parameter: Ethernet type (16), network order. */
   | { op: 'popMpls'; at: number }
+  /**
+   * Headers of `size` bytes and an Ethernet header go before the whole frame. Parameters: the Ethernet header (112), nothing (16), the other
+   * headers, network order.
+   */
+  | { op: 'wrap'; at: number; size: number }
+  /** An Ethernet header and an NSH go, behind which an Ethernet frame stands. */
+  | { op: 'unwrap' }
   /** A link-layer address in options of neighbour discovery. Parameters: the new bits of its three 16-bit words, network order. */
   | { op: 'ndOption'; option: number; masks: readonly number[]; at: number }
   /** Parameters: the new bits of each word, network order. `masks` are host-order words. */

@@ -14,6 +14,7 @@ import {
   loadBytes,
   loadZero,
   MAX_OPTION_WORDS,
+  NSH_WORDS,
   SKB,
   STACK,
   TUNNEL_WORDS,
@@ -50,6 +51,7 @@ export const EXTRACTED_WORDS: ReadonlySet<number> = new Set([
   W.IGMP_GROUP,
   W.ND_RESERVED,
   W.ND_OPTIONS,
+  ...NSH_WORDS,
 ]);
 
 /** Words of the outer header that a program knows for frames out of a tunnel. */
@@ -66,7 +68,7 @@ const ND_WORDS = [...wordsFrom(W.ND_TARGET, 4), ...wordsFrom(W.ARP_HW, 3), W.ND_
 /** How deep into the frame the wanted words reach. */
 function depth(words: ReadonlySet<number>): 2 | 3 | 4 {
   if (needsAny(words, W.TP, W.TOS, W.IGMP_GROUP, ...ND_WORDS)) return 4;
-  const l3 = [W.TYPE, W.NW_SRC, W.NW_DST, W.IPV6_LABEL, ...wordsFrom(W.IPV6_SRC, 8), ...wordsFrom(W.MPLS, 3)];
+  const l3 = [W.TYPE, W.NW_SRC, W.NW_DST, W.IPV6_LABEL, ...wordsFrom(W.IPV6_SRC, 8), ...wordsFrom(W.MPLS, 3), ...NSH_WORDS];
   return needsAny(words, ...l3) ? 3 : 2;
 }
 
@@ -95,6 +97,7 @@ export function emitExtract(a: Assembler, spec: ExtractSpec): void {
     if (word >= W.RECIRC_ID && word <= W.DP_HASH) continue;
     if (words.has(word) || (word >= W.TYPE && word <= W.TOS)) a.store(4, 10, keyAt(word), { reg: 0 });
   }
+  for (const word of NSH_WORDS) if (words.has(word)) a.store(4, 10, keyAt(word), { reg: 0 });
   a.mov(7, 14).mov(8, 0);
   if (words.has(W.PKT_MARK)) a.load(4, 0, 6, SKB.mark).toBigEndian(0, 32).store(4, 10, keyAt(W.PKT_MARK), { reg: 0 });
   if (words.has(W.SKB_PRIORITY)) a.load(4, 0, 6, SKB.priority).toBigEndian(0, 32).store(4, 10, keyAt(W.SKB_PRIORITY), { reg: 0 });
@@ -126,9 +129,13 @@ export function emitExtract(a: Assembler, spec: ExtractSpec): void {
   const ipv6 = a.fresh('ipv6');
   const arp = a.fresh('arp');
   const mpls = a.fresh('mpls');
+  const nsh = a.fresh('nsh');
   a.jump('eq', 0, 0x0800, ipv4).jump('eq', 0, 0x86dd, ipv6).jump('eq', 0, 0x0806, arp).jump('eq', 0, 0x8035, arp);
   if (needsAny(words, ...wordsFrom(W.MPLS, 3))) a.jump('eq', 0, 0x8847, mpls).jump('eq', 0, 0x8848, mpls);
+  if (needsAny(words, ...NSH_WORDS)) a.jump('eq', 0, 0x894f, nsh);
   a.goto(done);
+  a.label(nsh);
+  emitNsh(a, done);
   a.label(arp);
   emitArp(a, words, done);
   a.label(mpls);
@@ -198,6 +205,37 @@ function emitType(a: Assembler): void {
     .goto(known);
   a.label(other).mov(0, 0x5ff);
   a.label(known).mov(1, { reg: 0 }).toBigEndian(1, 16).store(2, 10, keyAt(W.TYPE), { reg: 1 }).label(end);
+}
+
+/** RFC 8300 section 2: version 0; metadata of type 1 has exactly four words, of type 2 any that are all there. */
+function emitNsh(a: Assembler, done: string): void {
+  const h = STACK.header;
+  const fixed = a.fresh('context');
+  const sized = a.fresh('sized');
+  loadBytes(a, 7, 0, h, 8, done);
+  // r1 = size, r2 = metadata type.
+  a.load(2, 9, 10, h).toBigEndian(9, 16).jump('set', 9, 0xc000, done);
+  a.mov(1, { reg: 9 }).alu('and', 1, 0x3f).alu('lsh', 1, 2).jump('lt', 1, 8, done).load(4, 0, 6, SKB.len).alu('sub', 0, { reg: 7 });
+  a.jump('lt', 0, { reg: 1 }, done)
+    .load(1, 2, 10, h + 2)
+    .alu('and', 2, 15)
+    .jump('eq', 2, 1, fixed)
+    .jump('eq', 2, 2, sized)
+    .goto(done)
+    .label(fixed)
+    .jump('ne', 1, 24, done);
+  loadBytes(a, 7, 8, keyAt(W.NSH_C), 16, done);
+  a.load(1, 2, 10, h + 2)
+    .alu('and', 2, 15)
+    .label(sized)
+    .store(1, 10, keyAt(W.NSH) + 2, { reg: 2 });
+  a.mov(1, { reg: 9 }).alu('rsh', 1, 12).alu('and', 1, 3).store(1, 10, keyAt(W.NSH), { reg: 1 });
+  a.alu('rsh', 9, 6)
+    .alu('and', 9, 0x3f)
+    .store(1, 10, keyAt(W.NSH) + 1, { reg: 9 });
+  a.load(1, 1, 10, h + 3).store(1, 10, keyAt(W.NSH) + 3, { reg: 1 });
+  copyStack(a, keyAt(W.NSH_PATH), h + 4, 4);
+  a.goto(done);
 }
 
 function emitMpls(a: Assembler, words: ReadonlySet<number>, done: string): void {

@@ -7,7 +7,7 @@ import type { SetGroup } from '../../datapath.ts';
 export type PatchSums = 'none' | 'ip' | 'ip+pseudo4' | 'pseudo6' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6';
 
 /** Where the frame must have such a header, or nothing is changed. */
-export type PatchGuard = 'ipv4' | 'ipv6' | 'arp' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | 'nd' | 'mpls';
+export type PatchGuard = 'ipv4' | 'ipv6' | 'arp' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | 'nd' | 'mpls' | 'nsh' | 'nshContext';
 
 export interface Patch {
   base: 'l3' | 'l4';
@@ -62,6 +62,13 @@ function nd(word: number, value: number, mask: number): Patch[] | undefined {
   return word === W.ND_RESERVED ? [patch('l4', 4, 4, value, mask, 'icmpv6')] : undefined;
 }
 
+/** RFC 8300 section 2.2: flags and TTL share the first 16 bits with version and length. */
+function nsh(word: number, value: number, mask: number): Patch[] | undefined {
+  const bits = (w: number): number => (((w >>> 24) & 3) << 12) | (((w >>> 16) & 0x3f) << 6);
+  if (word === W.NSH) return [patch('l3', 0, 2, bits(value), bits(mask), 'none')];
+  return word === W.NSH_PATH ? [patch('l3', 4, 4, value, mask, 'none')] : undefined;
+}
+
 const ports =
   (sums: 'tcp' | 'udp' | 'sctp') =>
   (word: number, value: number, mask: number): Patch[] | undefined =>
@@ -75,7 +82,17 @@ const icmp =
     return word === W.TP ? [patch('l4', 0, 2, bytes(value), bytes(mask), sums)] : undefined;
   };
 
-const GROUPS: Partial<Record<SetGroup, { guard: PatchGuard; of(word: number, value: number, mask: number): Patch[] | undefined }>> = {
+interface Group {
+  guard: PatchGuard;
+  of(word: number, value: number, mask: number): Patch[] | undefined;
+}
+
+const NSH_CONTEXT: Group = {
+  guard: 'nshContext',
+  of: (word, value, mask) => (isNshContext(word) ? [patch('l3', 8 + (word - W.NSH_C) * 4, 4, value, mask, 'none')] : undefined),
+};
+
+const GROUPS: Partial<Record<SetGroup, Group>> = {
   ipv4: { guard: 'ipv4', of: ipv4 },
   ipv6: { guard: 'ipv6', of: ipv6 },
   arp: { guard: 'arp', of: arp },
@@ -85,6 +102,7 @@ const GROUPS: Partial<Record<SetGroup, { guard: PatchGuard; of(word: number, val
   icmp: { guard: 'icmp', of: icmp('icmp') },
   icmpv6: { guard: 'icmpv6', of: icmp('icmpv6') },
   nd: { guard: 'nd', of: nd },
+  nsh: { guard: 'nsh', of: nsh },
   mpls: {
     guard: 'mpls',
     of: (word, value, mask) =>
@@ -92,9 +110,12 @@ const GROUPS: Partial<Record<SetGroup, { guard: PatchGuard; of(word: number, val
   },
 };
 
+/** An NSH has these words only where its metadata are of type 1. */
+export const isNshContext = (word: number): boolean => word >= W.NSH_C && word < W.NSH_C + 4;
+
 /** The patches of a set's triples (key word, value, mask); undefined when the kernel's program cannot make them. */
 export function patchesOf(group: SetGroup, words: Uint32Array): { guard: PatchGuard; patches: Patch[] } | undefined {
-  const known = GROUPS[group];
+  const known = group === 'nsh' && isNshContext(words[0] ?? 0) ? NSH_CONTEXT : GROUPS[group];
   if (known === undefined) return undefined;
   const patches: Patch[] = [];
   for (let i = 0; i + 2 < words.length; i += 3) {

@@ -131,12 +131,16 @@ export function emitForget(a: Assembler, never: string): void {
 
 /** Bytes of Geneve options. */
 const OPTIONS_SIZE = DEPTH - 4;
-/** Name of the list that runs, for user space; 0 = that of a flow. The lowest that is used; the stack has 512 bytes. */
+/** Name of the list that runs, for user space; 0 = that of a flow. */
 export const LIST_TOKEN: number = OPTIONS_SIZE - 4;
+/** The key's words of an NSH. The lowest that is used; the stack has 512 bytes. */
+export const NSH_WORDS: readonly number[] = Array.from({ length: 6 }, (_, i) => W.NSH + i);
+const NSH = LIST_TOKEN - 4 * NSH_WORDS.length;
 
 /** Stack offset of a key word. */
 export function keyAt(word: number): number {
   if (word < HEADER_WORDS) return STACK.key + word * 4;
+  if (NSH_WORDS.includes(word)) return NSH + (word - W.NSH) * 4;
   if (word < W.TUN_METADATA) return STACK.key + (word - W.TUN_ID + HEADER_WORDS) * 4;
   if (word !== W.TUN_METADATA_MAP) throw new Error(`word ${word} has no place on the stack`);
   return OPTIONS_SIZE;

@@ -69,6 +69,15 @@ export function emitGuard(a: Assembler, guard: PatchGuard, other: string): void 
       type();
       a.jump('eq', 0, 0x8847, yes).jump('ne', 0, 0x8848, other).label(yes);
       break;
+    case 'nsh':
+    case 'nshContext':
+      type();
+      a.jump('ne', 0, 0x894f, other);
+      loadBytes(a, 7, guard === 'nsh' ? 7 : 23, OLD, 1, other);
+      if (guard === 'nsh') break;
+      loadBytes(a, 7, 2, OLD, 1, other);
+      a.load(1, 0, 10, OLD).alu('and', 0, 15).jump('ne', 0, 1, other);
+      break;
     case 'tcp':
       protocol(6);
       break;

@@ -31,6 +31,7 @@ const tunnelKey = {
   options: new Uint8Array(0),
   mark: 0,
 };
+const nshHeader = Uint8Array.of(0x0f, 0xc6, 1, 3, 0, 0, 9, 255, ...new Array<number>(16).fill(0));
 const output = (port: number): DpAction => ({ kind: 'output', port });
 const set = (group: SetGroup, ...words: number[]): DpAction => ({ kind: 'set', group, words: Uint32Array.from(words) });
 const ALL = 0xffffffff;
@@ -108,6 +109,11 @@ const large = spec(
     ],
     [{ kind: 'recirc', id: 5 }, output(2)],
     [set('ipv4', W.NW_SRC, 1, ALL), { kind: 'hash', algorithm: 0, basis: 0 }, { kind: 'recirc', id: 1 }],
+    [set('sctp', W.TP, 80, 0xffff), output(2)],
+    [set('nsh', W.NSH_PATH, 5, ALL, W.NSH_C, 7, ALL), output(2)],
+    [{ kind: 'pushNsh', header: nshHeader }, { kind: 'pushEth', dst: [1, 2], src: [3, 4] }, output(2)],
+    [{ kind: 'popEth' }, { kind: 'popNsh' }, { kind: 'recirc', id: 2 }],
+    [{ kind: 'trunc', maxLength: 60 }, { kind: 'setTunnel', tunnel: tunnelKey }, output(9)],
   ],
   { hasTunnels: true, vlanLimit: 2 },
 );
@@ -144,6 +150,9 @@ test('what the kernel cannot run is refused by cause', () => {
     ['tunnel_no_key', [output(9)]],
     ['popMpls', [{ kind: 'popMpls', ethertype: 0x8100 }, output(2)]],
     ['set_nd', [set('nd', W.TP, 1, ALL), output(2)]],
+    ['popEth', [{ kind: 'popEth' }, output(2)]],
+    ['pushNsh', [{ kind: 'pushNsh', header: nshHeader }, output(2)]],
+    ['addMpls', [{ kind: 'addMpls', ethertype: 0x8847, lse: 1, isL3: true }, output(2)]],
     ['meter', [{ kind: 'meter', meter: 1 }, output(2)]],
   ];
   for (const [reason, list] of cases) assert.equal(shapeActions(list, device), reason);

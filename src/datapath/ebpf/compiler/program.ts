@@ -28,6 +28,7 @@ import {
   LIST_SHIFT,
   LIST_TOKEN,
   loadZero,
+  NSH_WORDS,
   RESUMED,
   SKB,
   STACK,
@@ -79,10 +80,21 @@ export const PUNT_REASON = { order: 0, miss: REASON_MISS, unusual: 2, actions: R
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
 /** Words that are read together. */
-const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8)];
+const WORD_GROUPS = [range(W.ARP_HW, 3), range(W.IPV6_SRC, 8), NSH_WORDS];
 
 /** Steps that use the offsets of headers. */
-const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set(['patch', 'tunnel', 'pushMpls', 'popMpls', 'ndOption', 'ct', 'choice', 'hash']);
+const NEED_HEADERS: ReadonlySet<ShapeStep['op']> = new Set([
+  'patch',
+  'tunnel',
+  'pushMpls',
+  'popMpls',
+  'wrap',
+  'unwrap',
+  'ndOption',
+  'ct',
+  'choice',
+  'hash',
+]);
 
 /** Words of the key that a step uses. */
 function stepWords(step: ShapeStep): readonly number[] {

@@ -281,7 +281,7 @@ function encodeAction(out: ByteWriter, action: Action, version: OfVersion, conte
   if (action.kind === 'setField') {
     const isLoad2 = action.isLoad2 === true && version < 6;
     const form = isLoad2 ? (action.isMasked === true ? 'masked-load2' : 'load2') : action.isMasked === true ? 'masked' : '';
-    encodeSetField(out, action.field, action.value, action.mask, version, context, form);
+    encodeSetField(out, action.field, action.value, action.mask, version, context, form, action.aboveMask);
     return;
   }
   if (version === 1 ? encode10(out, action) : encode11(out, action, version, context)) return;

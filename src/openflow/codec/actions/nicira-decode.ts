@@ -174,13 +174,16 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
     markPresent(field, value, mask);
   }
   const width = field.name === 'vlan_vid' ? 13 : field.bits;
-  const isWhole = decoded.mask === (1n << BigInt(width)) - 1n;
+  const all = (1n << BigInt(width)) - 1n;
+  const isWhole = (decoded.mask & all) === all;
+  const { aboveMask = 0n } = decoded;
   return {
     kind: 'setField',
     field,
     value,
     mask,
     ...(decoded.isMasked === true && isWhole ? { isMasked: true } : {}),
+    ...(aboveMask === 0n ? {} : { aboveMask }),
     ...(isLoad ? { isLoad2: true } : {}),
   };
 }

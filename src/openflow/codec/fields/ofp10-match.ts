@@ -46,6 +46,9 @@ function wildLength(mask: number): number {
   return (free & (free + 1)) === 0 ? 32 - Math.clz32(free) : -1;
 }
 
+/** Of any IPv4 mask the free bits at its bottom, which is all that OpenFlow 1.0 can say; 32 where all are free. */
+const trailingWild = (mask: number): number => (mask === 0 ? 32 : 31 - Math.clz32(mask & -mask));
+
 function same(a: Match, b: Match): boolean {
   for (let i = 0; i < a.mask.length; i++) {
     if (((a.mask[i] ?? 0) ^ (b.mask[i] ?? 0)) !== 0 || ((a.key[i] ?? 0) ^ (b.key[i] ?? 0)) !== 0) return false;
@@ -122,8 +125,9 @@ function set48(kept: Match, match: Match, at: number): void {
 export function encodeOfp10Match(out: ByteWriter, full: Match): void {
   const match = full;
   let wild = ALL10;
+  // As the reference has it, of what cannot be said masked is said the whole.
   const has = (at: number, bits: number, bit: number): void => {
-    if (masked(match, at, bits)) wild &= ~bit;
+    if (keyBits(match.mask, at, bits) !== 0n) wild &= ~bit;
   };
   has(w(W.IN_PORT) + 16, 16, FW10.IN_PORT);
   has(w(W.ETH), 48, FW10.DL_DST);
@@ -147,12 +151,11 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
       wild &= ~FW10.PCP;
     }
   }
-  if ((match.mask[W.TOS] ?? 0) >>> 24 === 0xfc) wild &= ~FW10.TOS;
+  if ((match.mask[W.TOS] ?? 0) >>> 26 !== 0) wild &= ~FW10.TOS;
   has(w(W.TP), 16, FW10.TP_SRC);
   has(w(W.TP) + 16, 16, FW10.TP_DST);
-  const srcWild = wildLength(match.mask[W.NW_SRC] ?? 0);
-  const dstWild = wildLength(match.mask[W.NW_DST] ?? 0);
-  wild = (wild & ~(63 << 8) & ~(63 << 14)) | (srcWild << 8) | (dstWild << 14);
+  wild =
+    (wild & ~(63 << 8) & ~(63 << 14)) | (trailingWild(match.mask[W.NW_SRC] ?? 0) << 8) | (trailingWild(match.mask[W.NW_DST] ?? 0) << 14);
   const portField = (at: number): number => get(match, at, 16);
   out.u32(wild).u16(get(match, w(W.IN_PORT) + 16, 16));
   out.big(keyBits(match.key, w(W.ETH) + 48, 48), 6).big(keyBits(match.key, w(W.ETH), 48), 6);
@@ -162,7 +165,7 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
     .u8(pcp)
     .u8(0)
     .u16(type)
-    .u8((match.key[W.TOS] ?? 0) >>> 24)
+    .u8(((match.key[W.TOS] ?? 0) >>> 24) & 0xfc)
     .u8(get(match, w(W.TYPE) + 24, 8))
     .u16(0);
   out.u32(match.key[W.NW_SRC] ?? 0).u32(match.key[W.NW_DST] ?? 0);

@@ -223,6 +223,8 @@ export interface FieldValue {
   mask: bigint;
   /** Whether the mask on the wire left bits out. */
   isMasked?: boolean;
+  /** Bits of that mask above those that the field has. */
+  aboveMask?: bigint;
 }
 
 /** A value has no bits that its mask leaves out. */
@@ -247,6 +249,7 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   const width = wireBits(field);
   let mask = ones(width);
   let isMasked = false;
+  let aboveMask = 0n;
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
     if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
@@ -254,13 +257,14 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
     checkOutside(header, value, wireMask);
     mask = wireMask & ones(width + maskBits(field) - field.bits);
     isMasked = wireMask !== ones(field.wireBytes * 8);
+    if (isMasked) aboveMask = wireMask & ~ones(width);
   }
   if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
   const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
   if (strict && isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
   if (strict && field.name === 'nw_tos' && (value & 3n) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', 'nw_tos with ECN bits');
-  return { field, value: value & mask, mask, isMasked };
+  return { field, value: value & mask, mask, isMasked, aboveMask };
 }
 
 /** Bits that may be nonzero on the wire; vlan_vid has the "present" bit beside its twelve. */
@@ -328,7 +332,10 @@ function isMatched(match: Match, field: Field): boolean {
   const other = ONE_PLACE.get(field.name);
   if (other !== undefined && keyBits(match.mask, mustField(other).at, mustField(other).bits) !== 0n) return true;
   if (field.name === 'vlan_vid') return keyBits(match.mask, field.at - 1, 13) !== 0n;
-  return keyBits(match.mask, field.at, field.bits) !== 0n;
+  // In the place of a port, of which a part may be matched already.
+  if (ICMP_FIELDS.has(field.name)) return keyBits(match.mask, field.at - 8, 16) !== 0n;
+  const above = maskBits(field) - field.bits;
+  return keyBits(match.mask, field.at - above, field.bits + above) !== 0n;
 }
 
 /** Even what is not known may have no bit in its value that its mask has not. */

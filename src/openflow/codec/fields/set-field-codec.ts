@@ -50,13 +50,14 @@ export function encodeSetField(
   version: OfVersion,
   context: ActionContext,
   form: '' | 'masked' | 'load2' | 'masked-load2' | 'nxm-set-field' | 'nxm-whole' = '',
+  aboveMask = 0n,
 ): void {
   const isNxm = form === 'nxm-set-field' || form === 'nxm-whole';
   const isVid = field.name === 'vlan_vid';
   const at = isVid ? field.at - 1 : field.at;
   const bits = isVid ? 13 : field.bits;
   const value = keyBits(valueKey, at, bits);
-  const mask = keyBits(maskKey, at, bits);
+  const mask = keyBits(maskKey, at, bits) | aboveMask;
   const all = (1n << BigInt(bits)) - 1n;
   if (tunFieldIndex(field) >= 0) {
     encodeTunSetField(out, field, value, mask, form.endsWith('load2') ? 1 : version);

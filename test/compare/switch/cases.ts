@@ -1,0 +1,169 @@
+// See one-by-one.ts.
+import type { SwitchCase } from './one-by-one.ts';
+
+/** An ICMP echo request. */
+const FRAME = '50540000000a50540000000908004500001c00000000400166df0a0000020a0000010800f7ff00000000';
+/** The same as long as Ethernet has it. */
+const RECEIVED = `${FRAME}${'00'.repeat(20)}`;
+const CT_TABLE_1 = 'ffff00180000232000230001000000000000010000000000';
+const PAUSE = 'ffff002000002320002500000000000000030006010200000004000400000000';
+const TO_TABLES = '00000010fffffff90000000000000000';
+
+const digits = (value: number, width: number): string => value.toString(16).padStart(width, '0');
+
+/** OFPT_PACKET_OUT of OpenFlow 1.1 to 1.4. */
+function packetOut(version: number, port: number, actions: string): string {
+  const size = 24 + actions.length / 2 + FRAME.length / 2;
+  return `${digits(version, 2)}0d${digits(size, 4)}00000007ffffffff${digits(port, 8)}${digits(actions.length / 2, 4)}000000000000${actions}${FRAME}`;
+}
+
+/** A service hears of packets once it said how much of them it wants. */
+const listen = (version: number): string => `${version}> 0${version}09000c0000000100000080`;
+const tableMod = (version: number, table: number, config: number): string =>
+  `${version}> 0${version}11001000000001${digits(table, 2)}000000${digits(config, 8)}`;
+const FLOWS_OF_10 = `1> 011000380000000100010000003820ff${'00'.repeat(36)}ff00ffff`;
+
+export const CASES: readonly SwitchCase[] = [
+  {
+    name: 'counters of ports, RFC 2819',
+    steps: ['5> 051200180000000100040000000000000000000100000000', '6> 0612001800000001000400000000000000000001ffffffff'],
+  },
+  {
+    name: 'parts: what is wrong with a header is told at once, a part may be empty, and entries end with their part',
+    steps: [
+      '4> 0412001400001260000400010000000000000001 041200180000126000040000000000000000000100000000',
+      '4> 0412001000001261ff08000100000000 0412001800001265ffff0001000000000000232000000063 0412001800001265ffff0001000000000000232100000063',
+      '4> 041200180000126300000001000000000000000100000000 04120010000012630000000000000000',
+      '4> 04120010000012630004000100000000 041200180000126300040001000000000000000100000000 04120010000012630004000000000000',
+      '4> 04120010000012640005000100000000 041200180000126400050001000000000000000100000001 04120010000012640005000000000000',
+      '5> 0512001000001150000f000100000000 0512001000001150000f000000000000',
+      '4> 04120010000012650001000100000000 04120010000012650009000100000000',
+    ],
+  },
+  {
+    name: 'echo in another version; replies to echo requests; what is of another version is refused before parts are gathered',
+    steps: ['4> 0502000800001262 0503000800001262 0501000c0000126200000000', '1> 04120018000011e0ffff0001000000000000232000000004'],
+  },
+  {
+    name: 'secondaries: what has no form is told first, and they may resume',
+    steps: [
+      '2> 0204001400000001000023200000000a00000002',
+      '2> 02100030000013b000000001000000100000000098608000000000000000000000000002001000000010000800000000 0204001000000002000023200000001c',
+      '2> 020e000800000003',
+    ],
+  },
+  {
+    name: 'flow mods: which of two faults is told',
+    steps: [
+      '3> 030e005800001320000000000000000000000000000000000002000000000001fffffffffdffffffffffffff0002000000010010000120080000000000000003000400200000000000120008000000000000001000000001',
+      '6> 06040030000011a0000023200000000d00000000000000008000000100008000800000100000001e0000000000008000',
+    ],
+  },
+  {
+    name: 'packet-outs of OpenFlow 1.5: unknown fields of the packet are passed over, no port is told before the actions, a bad one after them',
+    steps: [
+      '6> 060d003000001210ffffffff001000000001000400000000007700100000000000000000000000000000000000000000',
+      '6> 060d003000001210ffffffff001000000001000c80000004fffffff80000000000770010000000000000000000000000',
+      '6> 060d003400001210ffff00100000000100006a1e000000000000d0ff000000000000000000020000000000000000000000000000',
+      '6> 060d00420000112000c5000000020000b25e000000000000002200000000000000140000ffff000000000000000080000000000000000010000000000000000000e8',
+    ],
+  },
+  {
+    name: 'groups: which of two faults is told; ports: properties that there are not',
+    steps: [
+      '2> 020f0030000010000000000200020000001500be0000ffff0002000081e70000001f000000000000000000080000191a',
+      '4> 040f00300000121000000200fffffffc00200000bfffffffffffffff0000000049000010000000020000000000000000',
+      '1> 01040028000012f0000023200000001f000220000000000100000000ffffffff00000000000000cc',
+      '5> 05100040000010b0000063a2000000006e6eccd3acd80000000000440000000500010018c200d85224ffac18140000a3f23ba5931df4799100000008ed8f4a88',
+    ],
+  },
+  {
+    name: 'resume: properties that there are not',
+    steps: ['3> 0304002000001120000023200000001c00210008000800000000000000000000'],
+  },
+  {
+    name: 'statistics of vendors in OpenFlow 1.0',
+    steps: [
+      '1> 0110001400001140ffff0000005ad65000000005 0110001000001141ffffff0000002300 0110001800001140ffff00004f4e46000000000500000000',
+    ],
+  },
+  {
+    name: 'meters: a burst of none is a second of the rate, whatever the flags say',
+    steps: [
+      ...[1, 5].flatMap((flags) =>
+        [0, 7].map((burst) => `4> 041d0020000000010000000${flags}${digits(flags + burst, 8)}0001001000000064${digits(burst, 8)}00000000`),
+      ),
+      '4> 0412001800000001000a000000000000ffffffff00000000',
+    ],
+  },
+  {
+    name: 'asynchronous messages: invalid TTLs are no matter of set_config from OpenFlow 1.3 on',
+    steps: ['4> 041c002000001190000000040000000500000005000000010000001800000000 0409000c0000119000000080 041a000800001190'],
+  },
+  { name: 'table features: the order of fields', steps: ['4> 04120010000010b0000c000000000000', '6> 06120010000010b0000c000000000000'] },
+  {
+    name: 'packet-ins: connection state, metadata in OpenFlow 1.0, frames that came by no port',
+    steps: [
+      listen(1),
+      listen(3),
+      `3> ${packetOut(3, 1, CT_TABLE_1)}`,
+      '1> 0104001400000001000023200000001000000002',
+      `2> ${packetOut(2, 1, PAUSE)}`,
+      `2> ${packetOut(2, 0xfffffffd, PAUSE)}`,
+      `2> ${packetOut(2, 9, PAUSE)}`,
+    ],
+  },
+  {
+    name: 'frames of no port come back from connection tracking',
+    steps: [
+      'ofctl add-flow br0 table=1,actions=output:2',
+      `4> ${packetOut(4, 0xffffffff, CT_TABLE_1)}`,
+      'ofctl dump-flows br0 table=1',
+      'ofctl dump-ports br0 p2',
+    ],
+  },
+  {
+    name: 'misses that go on through the tables are told with the last',
+    steps: [
+      listen(2),
+      tableMod(2, 0, 1),
+      `2> ${packetOut(2, 1, TO_TABLES)}`,
+      'ofctl -O OpenFlow13 add-flow br0 in_port=3,actions=goto_table:5',
+      tableMod(2, 255, 1),
+      `2> ${packetOut(2, 3, TO_TABLES)}`,
+      `appctl netdev-dummy/receive p1 ${RECEIVED}`,
+      '2',
+    ],
+  },
+  {
+    name: 'flows in OpenFlow 1.0 that match more than it can say',
+    steps: [
+      'ofctl add-flow br0 dl_src=50:54:00:00:00:01/ff:ff:ff:00:00:00,actions=drop',
+      'ofctl add-flow br0 dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=drop',
+      'ofctl add-flow br0 tcp,tp_src=0x10/0xfff0,actions=drop',
+      'ofctl add-flow br0 udp,tp_dst=0x10/0xfff0,actions=drop',
+      'ofctl add-flow br0 ip,nw_src=10.0.0.1/255.0.0.255,actions=drop',
+      'ofctl add-flow br0 ip,nw_dst=10.0.0.0/255.0.255.0,actions=drop',
+      'ofctl add-flow br0 ip,nw_ecn=2,actions=drop',
+      'ofctl add-flow br0 ip,nw_tos=32,nw_ecn=2,actions=drop',
+      FLOWS_OF_10,
+    ],
+  },
+  {
+    name: 'flows that send to a port: not those that cut frames',
+    steps: ['ofctl add-flow br0 actions=output(port=1,max_len=64)', 'ofctl --no-stats dump-flows br0 out_port=1'],
+  },
+  {
+    name: 'bundles: of a port modification it is not told what is wrong with it',
+    steps: [
+      '4> 04040018000010204f4e4600000008fc0000000100000003 04040040000010204f4e4600000008fd00000001000000030410002800001020ffffffff0000000000000213f1d9000000000021000000650000002900000000 04040018000010204f4e4600000008fc0000000100040003',
+    ],
+  },
+  {
+    name: 'roles: a generation of all ones is older than others',
+    steps: [
+      '6> 061800180000000100000003000000000000000000000004 06180018000011900000000300000000ffffffffffffffff',
+      '3> 03180018000011f00000000200000000ffffffffffffffff',
+    ],
+  },
+];
