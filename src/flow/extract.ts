@@ -95,15 +95,15 @@ function extractArp(frame: Uint8Array, at: number, end: number, key: Key): void 
   key[W.NW_DST] = be32(frame, at + 24);
 }
 
-/** RFC 8300 section 2. Metadata of type 2 is payload here. */
+/** RFC 8300 section 2. Metadata of other types than 1 is payload here, as in Open vSwitch. */
 function extractNsh(frame: Uint8Array, at: number, end: number, key: Key): void {
   if (end - at < 8) return;
   const first = be16(frame, at);
   const size = (first & 0x3f) * 4;
-  const mdType = frame[at + 2]! & 0xf;
-  // Version 0 only; type 1 has exactly four context words, type 2 at least the base header.
-  if (first >>> 14 !== 0 || size < 8 || end - at < size) return;
-  if (mdType === 1 ? size !== 24 : mdType !== 2) return;
+  const mdType = frame[at + 2]!;
+  // Version 0 only; type 1 has exactly four context words, type 2 the base header at least, others any size that is there.
+  if (first >>> 14 !== 0 || end - at < size) return;
+  if (mdType === 1 ? size !== 24 : mdType === 2 && size < 8) return;
   key[W.NSH] = (((first >>> 12) & 3) << 24) | (((first >>> 6) & 0x3f) << 16) | (mdType << 8) | frame[at + 3]!;
   key[W.NSH_PATH] = be32(frame, at + 4);
   if (mdType === 1) for (let i = 0; i < 4; i++) key[W.NSH_C + i] = be32(frame, at + 8 + 4 * i);

@@ -233,7 +233,9 @@ function erspanFields(match: Match): string {
 /** Writes a match; `priority` is printed in front when it is not 32768. */
 export function formatMatch(match: Match, priority = 0x8000, names?: PortNames): string {
   const parts: string[] = priority === 0x8000 ? [] : [`priority=${priority}`];
-  const type = matchedEthType(match);
+  // What a frame's key says of the type counts where no match asks for it.
+  const asked = matchedEthType(match);
+  const type = asked < 0 ? (match.key[W.TYPE] ?? 0) >>> 16 : asked;
   const proto = matchedProto(match);
   const word = keyword(match);
   const add = (list: string): void => {
@@ -298,7 +300,8 @@ function formatOther(match: Match, name: string, parts: string[]): boolean {
   const other = name === 'nd_options_type' ? 'tcp_flags' : name === 'tcp_flags' ? 'nd_options_type' : undefined;
   if (other === undefined) return false;
   const { at, bits } = mustField(other);
-  const [value, mask] = [keyBits(match.key, at, bits), keyBits(match.mask, at, bits)];
+  const above = maskBits(mustField(other)) - bits;
+  const [value, mask] = [keyBits(match.key, at, bits), keyBits(match.mask, at - above, bits + above)];
   if (mask === 0n) return false;
   const isExact = mask === (1n << BigInt(bits)) - 1n;
   const field = mustField(name);
@@ -337,7 +340,8 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags' || field.name === 'tun_erspan_idx')
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
   else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '0' : `0x${value.toString(16)}`}`);
-  else if (field.name === 'eth_type') parts.push(`${label}=0x${value.toString(16).padStart(4, '0')}`);
+  // The type that a packet type says stands for the one that is matched beside it.
+  else if (field.name === 'eth_type') parts.push(`${label}=0x${matchedEthType(match).toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')
     parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
   else if (isAction) parts.push(`${label}=${formatField(mustField('in_port'), { value, mask: 0xffffn }, names)}`);

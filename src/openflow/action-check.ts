@@ -66,6 +66,11 @@ class Frame {
     return prereqHolds(prereq, this.match);
   }
 
+  /** As `has`, be it of a later fragment, which has the protocol but not its header. */
+  isOf(prereq: Prereq): boolean {
+    return prereqHolds(prereq, this.match, 'headers');
+  }
+
   /** As `has`; a connection must be of a packet that was tracked, not only of one that is not invalid. */
   mayBeSet(prereq: Prereq): boolean {
     if (prereq !== 'ct') return this.has(prereq);
@@ -165,7 +170,8 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
   const now = new Frame(match);
   for (const action of actions) {
     const needs = NEEDS[action.kind];
-    if (needs !== undefined && !needs.some((prereq) => now.has(prereq))) consistent = false;
+    if (needs !== undefined && !needs.some((prereq) => (action.kind === 'finTimeout' ? now.isOf(prereq) : now.has(prereq))))
+      consistent = false;
     switch (action.kind) {
       case 'meter':
         if (!isMeter(action.meter)) invalid('OFPMMFC_INVALID_METER');
@@ -243,7 +249,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         break;
       case 'ct':
         if (!now.has('ip')) inconsistent();
-        if (action.alg !== 0 && !now.has(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
+        if (action.alg !== 0 && !now.isOf(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
         if (typeof action.zone !== 'number') {
           // As in the reference, which looks no further then.
           now.source(action.zone);

@@ -54,6 +54,7 @@ NXT_CT_FLUSH_ZONE 1-6:n29:24
 NXT_PACKET_IN2 1-6:n30:16+8
 NXT_GROUP_MOD 1:n31:32+8
 NXT_CT_FLUSH 1-6:n32:24+8
+NXT_REQUESTFORWARD 1-3:n132:24+8
 OFPST_DESC? 1:s0:12 2-6:s0:16
 OFPST_FLOW? 1:s1:56 2-6:s1:48+8
 OFPST_AGGREGATE? 1:s2:56 2-6:s2:48+8
@@ -99,6 +100,7 @@ OFPT_GET_ASYNC_REPLY 4:t27:32 5-6:t27:8+8
 OFPT_SET_ASYNC 4:t28:32 5-6:t28:8+8
 OFPT_METER_MOD 4-6:t29:16+8
 ONFT_ROLE_STATUS 4:o1911:32+8
+ONFT_REQUESTFORWARD 4:o2350:24+8
 ONFT_BUNDLE_CONTROL 4:o2300:24+8
 ONFT_BUNDLE_ADD_MESSAGE 4:o2301:24+
 ONFT_FLOW_MONITOR_CANCEL 4:o1870:20
@@ -204,7 +206,8 @@ const short = (): never => {
 
 function vendorClass(vendor: number): 'n' | 'o' {
   if (vendor === NX_VENDOR) return 'n';
-  return vendor === ONF_VENDOR ? 'o' : unknownVendor(vendor);
+  if (vendor === ONF_VENDOR) return 'o';
+  return unknownVendor(vendor);
 }
 
 function unknownVendor(vendor: number): never {
@@ -251,9 +254,9 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
   const stat = view.getUint16(8);
   if (stat !== 0xffff && !isKnown) return unknown('OFPBRC_BAD_TYPE', version, type);
   if (stat !== 0xffff) return find('s', stat) ?? unknown('OFPBRC_BAD_STAT', version, type, `, stat ${stat}`);
-  // OpenFlow 1.0 has a vendor's number and no more; Nicira's statistics go on from there.
   if (size < (version === 1 ? 16 : 24)) return short();
   const vendor = view.getUint32(head);
+  // Statistics of the ONF's came after OpenFlow 1.0, which takes none but Nicira's.
   if (version === 1 && vendor !== NX_VENDOR) unknownVendor(vendor);
   if (size < 24) return short();
   const subtype = view.getUint32(head + 4);

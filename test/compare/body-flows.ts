@@ -1,4 +1,6 @@
 // Bodies about flows and packets: see message-bodies.ts.
+import { FIELDS, mustField } from '../../src/flow/fields.ts';
+import { encodeFieldHeader } from '../../src/openflow/codec/fields/oxm.ts';
 import {
   actions,
   type Draft,
@@ -16,6 +18,10 @@ import {
   u64,
   unknownProperty,
 } from './body-pieces.ts';
+
+const PIPELINE = FIELDS.filter(
+  ({ name, codes }) => codes.length > 0 && /^(?:tun_(?!metadata).*|metadata|x{0,2}reg\d+|packet_type|pkt_mark)$/.test(name),
+);
 
 /** Statistics of OpenFlow 1.5. */
 export function oxs({ d, out }: Draft): void {
@@ -71,13 +77,35 @@ export function flowMod(draft: Draft): void {
   instructions(draft);
 }
 
+/** A match of what a packet may have beside its headers, mostly with the port that it came by. */
+function pipelineMatch({ d, version, out }: Draft): void {
+  const start = out.size;
+  out.u16(1).u16(0);
+  if (d.chance(7, 8)) {
+    encodeFieldHeader(out, mustField('in_port_oxm'), version);
+    port({ d, version, out });
+  }
+  times(d, 3, () => {
+    const field = d.pick(PIPELINE);
+    const isMasked = field.maskable && d.chance(1, 3);
+    encodeFieldHeader(out, field, version, isMasked);
+    const value = d.bytes(field.wireBytes);
+    if (d.chance(1, 2)) value.fill(0, 0, field.wireBytes - 1);
+    out.put(value);
+    if (isMasked) out.put(d.chance(1, 2) ? new Uint8Array(field.wireBytes).fill(255) : value);
+  });
+  out.patch16(start + 2, out.size - start);
+  out.pad(start, 8);
+}
+
 export function packetOut(draft: Draft): void {
   const { d, version, out } = draft;
   out.u32(d.chance(3, 4) ? 0xffffffff : d.number(32));
   let at = out.size;
   if (version === 6) {
     out.u16(0).u16(0);
-    match(draft);
+    if (d.chance(1, 4)) match(draft);
+    else pipelineMatch(draft);
   } else {
     port(draft);
     at = out.size;

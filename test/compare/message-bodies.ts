@@ -481,15 +481,19 @@ export const BODIES: Readonly<Record<string, Body>> = {
     draft.out.u8(draft.d.chance(1, 9) ? draft.d.below(8) : 3 + draft.d.below(2)).zeros(7);
     tableDesc(draft);
   },
-  OFPT_REQUESTFORWARD: (draft) => {
-    draft.out.zeros(0);
-    const [type, make] = draft.d.pick([
-      [15, groupMod],
-      [29, meterMod],
-      [14, flowMod],
-    ] as const);
-    inner(draft, make, type);
-  },
+  ...Object.fromEntries(
+    ['NXT_REQUESTFORWARD', 'ONFT_REQUESTFORWARD', 'OFPT_REQUESTFORWARD'].map((label): [string, Body] => [
+      label,
+      (draft) => {
+        const [type, make] = draft.d.pick([
+          [15, groupMod],
+          [29, meterMod],
+          [14, flowMod],
+        ] as const);
+        inner(draft, make, type);
+      },
+    ]),
+  ),
   'OFPST_QUEUE_DESC request': (draft) => {
     port(draft);
     draft.out.u32(draft.d.chance(1, 2) ? 0xffffffff : small(draft.d, 32));

@@ -1,16 +1,17 @@
 // Compares messages of every row of the table of messages and says, row by row and version by version, how many there were, how many the
-// reference could decode, and how many we print otherwise: message-coverage.ts [NAME...] [count=N] [seed=N] [show=N]. `count` is per row and
-// version.
-
+// reference could decode, and how many we print otherwise: message-coverage.ts [NAME...] [count=N] [seed=N] [show=N] [damaged] [print]. `count`
+// is per row and version. `damaged` has messages with turned bits, cut ends and changed lengths; `print` a command line of its own for each
+// message, at all verbosities and with what is logged.
 import { knownDifference } from './known-differences.ts';
-import { anyMessage, asDifference, compareMessages, HEADS } from './messages.ts';
+import { anyMessage, asDifference, compareMessages, comparePrints, damagedMessage, HEADS } from './messages.ts';
 import { describe } from './programs.ts';
 import { Dice } from './random.ts';
 
 const words = process.argv.slice(2);
 const value = (name: string, otherwise: number): number =>
   Number(words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ?? otherwise);
-const named = words.filter((word) => !word.includes('='));
+const [isDamaged, isPrint] = ['damaged', 'print'].map((word) => words.includes(word));
+const named = words.filter((word) => !word.includes('=') && word !== 'damaged' && word !== 'print');
 const [count, seed, show] = [value('count', 20), value('seed', 1), value('show', 3)];
 const d = new Dice(seed);
 const rows = HEADS.map((head, index) => ({ ...head, index })).filter(
@@ -19,9 +20,12 @@ const rows = HEADS.map((head, index) => ({ ...head, index })).filter(
 const table = new Map<string, { total: number[]; sound: number[]; differ: number[] }>();
 const known = new Map<string, number>();
 let [compared, differing] = [0, 0];
-for (const verbosity of [1, 2, 3]) {
-  const messages = rows.flatMap(({ index }) => Array.from({ length: Math.ceil(count / 3) }, () => anyMessage(d, index)));
-  for (const one of compareMessages(messages, verbosity)) {
+const draw = isDamaged ? damagedMessage : anyMessage;
+const verbosities = isPrint ? [0, 1, 2, 3] : [2, 3, 4];
+for (const verbosity of verbosities) {
+  const each = Math.ceil(count / verbosities.length);
+  const messages = rows.flatMap(({ index }) => Array.from({ length: each }, () => draw(d, index)));
+  for (const one of isPrint ? comparePrints(messages, verbosity) : compareMessages(messages, verbosity)) {
     const { form, version, reference, ours } = one;
     const row = table.get(form.name) ?? { total: [], sound: [], differ: [] };
     table.set(form.name, row);

@@ -7,7 +7,7 @@ import { ByteWriter } from '../../src/openflow/codec/bytes.ts';
 import type { OfVersion } from '../../src/openflow/message.ts';
 import { type MessageForm, messageHeads } from '../../src/openflow/message-table.ts';
 import { BODIES } from './message-bodies.ts';
-import { type Case, type Difference, runOurs, runReference } from './programs.ts';
+import { type Case, type Difference, type Result, runOurs, runReference, withoutTime } from './programs.ts';
 import type { Dice } from './random.ts';
 
 export const HEADS = messageHeads();
@@ -31,6 +31,44 @@ export function soundMessage(d: Dice, index = d.below(HEADS.length)): Drawn {
   view.setUint16(2, bytes.length);
   if (form.isMultipart && d.chance(1, 15)) view.setUint16(10, d.below(4));
   return { form, version, bytes };
+}
+
+/** Places in a message that may hold a length: where two bytes say a small number, and what is behind them is that long. */
+function lengthPlaces(bytes: Uint8Array, from: number): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const places: number[] = [];
+  for (let at = from; at + 2 <= bytes.length; at += 2) {
+    const value = view.getUint16(at);
+    if (value >= 4 && at + value <= bytes.length + 8) places.push(at);
+  }
+  return places;
+}
+
+/** A sound message with one to three bits turned, its end cut off, or a length in it changed; the length in the header is right. */
+export function damagedMessage(d: Dice, index?: number): Drawn {
+  const drawn = soundMessage(d, index);
+  const { bytes } = drawn;
+  const from = 8;
+  if (bytes.length <= from) return drawn;
+  let damaged = bytes;
+  const kind = d.below(3);
+  const places = kind === 2 ? lengthPlaces(bytes, from) : [];
+  if (kind === 1) damaged = bytes.slice(0, from + d.below(bytes.length - from));
+  else if (places.length > 0) {
+    const view = new DataView(bytes.buffer);
+    const at = d.pick(places);
+    const said = view.getUint16(at);
+    view.setUint16(
+      at,
+      d.pick([said + 1, said - 1, said + 4, said - 4, said + 8, said - 8, 0, 1, 3, 4, 7, 8, 0xffff, 0xfff8, d.below(256)]) & 0xffff,
+    );
+  } else
+    for (let i = 1 + d.below(3); i > 0; i--) {
+      const at = from + d.below(bytes.length - from);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << d.below(8));
+    }
+  new DataView(damaged.buffer).setUint16(2, damaged.length);
+  return { ...drawn, bytes: damaged };
 }
 
 /** As sound, or with a byte changed, a word changed, or a piece missing or doubled; the length in the header is right. */
@@ -85,7 +123,15 @@ export interface Compared extends Drawn {
   ours: string | undefined;
 }
 
-/** Prints messages through both programs. Verbosity is 1 to 3. */
+/** Prints each message by a command line of its own, at verbosities 0 to 3, with what is said on standard error. */
+export function comparePrints(messages: readonly Drawn[], verbosity: number): Compared[] {
+  const cases = messages.map(({ bytes }): Case => ({ args: ['ofp-print', Buffer.from(bytes).toString('hex'), String(verbosity)] }));
+  const text = ({ stdout, stderr, status }: Result): string => `${stdout}${withoutTime(stderr)}exit ${status}`;
+  const [theirs, ours] = [runReference(cases).map(text), runOurs(cases).map(text)];
+  return messages.map((drawn, i) => ({ ...drawn, verbosity, reference: theirs[i], ours: ours[i] }));
+}
+
+/** Prints messages through both programs, many by one command line: ofp-parse shows a message as ofp-print does at 2 and, with -m, at 3 and 4. */
 export function compareMessages(messages: readonly Drawn[], verbosity: number): Compared[] {
   const dir = mkdtempSync(join(tmpdir(), 'ofp-messages-'));
   try {
@@ -99,7 +145,7 @@ export function compareMessages(messages: readonly Drawn[], verbosity: number): 
         parts.push(bytes, echo);
       }
       writeFileSync(path, Buffer.concat(parts));
-      cases.push({ args: [...Array.from({ length: verbosity - 1 }, () => '-m'), 'ofp-parse', path] });
+      cases.push({ args: [...Array.from({ length: verbosity - 2 }, () => '-m'), 'ofp-parse', path] });
     }
     const [theirs, ours] = [runReference(cases), runOurs(cases)];
     return messages.map((drawn, index) => {

@@ -326,14 +326,31 @@ export class KernelFlows {
     if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
     if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
-    const fd = createMap(maskMap(map, words.length));
+    const fd = this.#newMap(map, words, masks);
+    if (fd === undefined) return undefined;
     this.#maps.set(map, fd);
-    this.#store?.pinMask(fd, map, words, masks);
     this.#lastMaskNumber = nextMaskNumber(this.#lastMaskNumber, [...this.#masks.values(), ...this.#order]);
     const mask = newMask(name, { number: this.#lastMaskNumber, map, words, masks }, fd);
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
+  }
+
+  /** Undefined where the kernel gives none: for want of descriptors or memory. One that cannot be pinned ends with this process. */
+  #newMap(name: string, words: readonly number[], masks: readonly number[]): number | undefined {
+    let fd: number;
+    try {
+      fd = createMap(maskMap(name, words.length));
+    } catch (error) {
+      log.warn(`flows of a new mask go through user space: ${errorText(error)}`);
+      return undefined;
+    }
+    try {
+      this.#store?.pinMask(fd, name, words, masks);
+    } catch (error) {
+      log.warn(`flows of a mask end with this daemon, because their map cannot be pinned: ${errorText(error)}`);
+    }
+    return fd;
   }
 
   #dropMask(mask: Mask): void {

@@ -11,7 +11,7 @@
 // programs are exchanged, each in one step, and the former generation is removed. So a start that is killed at any moment leaves what the
 // next one can start from, and a change of layout (LAYOUT is its hash) needs no migration.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -68,7 +68,8 @@ export class PinStore {
   constructor(dir: string) {
     this.dir = dir;
     this.#links = join(dir, 'links');
-    mkdirSync(this.#links, { recursive: true, mode: 0o700 });
+    // One by one: at a read-only file system `recursive` tells of a folder that is missing.
+    for (const one of [dir, this.#links]) if (!existsSync(one)) mkdirSync(one, { mode: 0o700 });
     rmSync(join(dir, 'owner'), { force: true });
     symlinkSync(ownerText(), join(dir, 'owner'));
     const numbers = this.#generations().map((name) => Number(name.split('-')[1]));

@@ -123,6 +123,7 @@ const METER_MOD = 29;
 /** Of the ONF; paused and resumed are the next numbers. */
 const ONFT_FLOW_MONITOR_CANCEL = 1870;
 const ONFT_ROLE_STATUS = 1911;
+const ONFT_REQUESTFORWARD = 2350;
 
 const ROLE = { REQUEST: 24, REPLY: 25, GET_ASYNC_REQUEST: 26, GET_ASYNC_REPLY: 27, SET_ASYNC: 28 } as const;
 
@@ -151,6 +152,7 @@ const NXT = {
   RESUME: 28,
   PACKET_IN2: 30,
   GROUP_MOD: 31,
+  REQUESTFORWARD: 132,
 } as const;
 
 /** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
@@ -241,7 +243,7 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     case t.TABLE_MOD:
       return decodeTableMod(from, version);
     case t.STATS_REQUEST:
-      return decodeRequest(from, version);
+      return decodeRequest(from, version, options.isStrict === true);
     case t.STATS_REPLY:
       return decodeReply(from, version);
     case t.BARRIER_REQUEST:
@@ -294,6 +296,8 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
         return decodeNxPacketIn2(from, 'resume', options.isStrict !== true);
       case NXT.FLOW_AGE:
         return { kind: 'flowAge' };
+      case NXT.REQUESTFORWARD:
+        return { kind: 'requestForward', inner: from.rest().slice() };
       case NXT.SET_ASYNC_CONFIG:
         return { kind: 'setAsync', masks: decodeAsync(from, version) };
       case NXT.SET_ASYNC_CONFIG2:
@@ -325,6 +329,7 @@ function decodeExperimenter(from: ByteReader, version: OfVersion, xid: number, o
     if (subtype === ONFT_FLOW_MONITOR_CANCEL + 1) return { kind: 'flowMonitorPaused' };
     if (subtype === ONFT_FLOW_MONITOR_CANCEL + 2) return { kind: 'flowMonitorResumed' };
     if (subtype === ONFT_ROLE_STATUS) return decodeRoleStatus(from);
+    if (subtype === ONFT_REQUESTFORWARD) return { kind: 'requestForward', inner: from.rest().slice() };
     if (subtype === ONFT_BUNDLE_CONTROL) return decodeBundleControl(from);
     if (subtype === ONFT_BUNDLE_ADD_MESSAGE) return decodeBundleAdd(from, version, xid);
   }
@@ -447,8 +452,10 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       encodeRoleStatus(out, message);
       return version === 4 ? T.EXPERIMENTER : OFPT_ROLE_STATUS;
     case 'requestForward':
+      if (version < 4) vendor(out, NXT.REQUESTFORWARD);
+      else if (version === 4) out.u32(ONF_VENDOR).u32(ONFT_REQUESTFORWARD);
       out.put(message.inner);
-      return OFPT_REQUESTFORWARD;
+      return version < 5 ? T.EXPERIMENTER : OFPT_REQUESTFORWARD;
     case 'flowAge':
       return vendor(out, NXT.FLOW_AGE);
     case 'resume':

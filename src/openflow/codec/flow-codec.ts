@@ -19,6 +19,7 @@ import type { DecodedMatch } from './fields/oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
 import { decodeOxs, encodeOxs } from './fields/oxs.ts';
 import type { ActionContext } from './fields/set-field-codec.ts';
+import { ofFlow } from './fields/tun-metadata.ts';
 import { flagsOf } from './flow-flags.ts';
 import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm } from './packed/packed-flow-stats.ts';
 import { decodeShapedOxm } from './packed/shaped-match.ts';
@@ -36,9 +37,10 @@ export function contextOf(match: Match): ActionContext {
 }
 
 /** Flags of a flow mod: those that a version does not have are refused. OpenFlow 1.0's emergency flows are answered as if there were no room. */
-function decodeModFlags(bits: number, version: OfVersion): FlowModFlags {
+function decodeModFlags(bits: number, version: OfVersion, hasTimeout = false): FlowModFlags {
   const known = version === 1 ? 3 | EMERGENCY : version === 2 ? 3 : version === 3 ? 7 : 0x1f;
   if ((bits & ~known) !== 0) throw new PeerError('OFPFMFC_BAD_FLAGS', `flags 0x${bits.toString(16)}`);
+  if (version === 1 && (bits & EMERGENCY) !== 0 && hasTimeout) throw new PeerError('OFPFMFC_BAD_EMERG_TIMEOUT', 'emergency flow that ends');
   if (version === 1 && (bits & EMERGENCY) !== 0) throw new PeerError('OFPFMFC_TABLE_FULL', 'emergency flows are not supported');
   return flagsOf(bits, version);
 }
@@ -120,7 +122,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
     const bufferId = from.u32();
     const outPort = from.u16();
     const flagBits = from.u16();
-    const actions = decodeActions(from, version);
+    const actions = ofFlow(() => decodeActions(from, version));
     return {
       kind: 'flowMod',
       command: kind,
@@ -136,7 +138,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
       bufferId,
       outPort,
       outGroup: NO_GROUP,
-      flags: decodeModFlags(flagBits, version),
+      flags: decodeModFlags(flagBits, version, idleTimeoutSec + hardTimeoutSec > 0),
       actions,
     };
   }
@@ -160,7 +162,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   requireConsistentMatch(match);
   const kind = command(commandNumber);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
-  const actions = decodeInstructions(from, version);
+  const actions = ofFlow(() => decodeInstructions(from, version));
   const flags = decodeModFlags(flagBits, version);
   const isAdd = kind === 'add';
   // OpenFlow 1.1 alone: a modification that names no cookie adds what it does not find; what it finds keeps its cookie.
@@ -200,11 +202,12 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
   from.skip(6);
   const decoded = decodeNxmMatch(from, matchLength, true, true);
   const commandNumber = tableIds ? number & 0xff : number;
-  if (commandNumber === 0 && decoded.cookie !== undefined) throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
+  if (commandNumber === 0 && (decoded.cookie?.mask ?? 0n) !== 0n)
+    throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   requireConsistentMatch(decoded.match);
   const kind = command(commandNumber);
-  const actions = decodeInstructionsOf(from, version);
-  const flags = decodeModFlags(flagBits, version);
+  const actions = ofFlow(() => decodeInstructionsOf(from, version));
+  const flags = decodeModFlags(flagBits, version, idleTimeoutSec + hardTimeoutSec > 0);
   return {
     kind: 'flowMod',
     command: kind,

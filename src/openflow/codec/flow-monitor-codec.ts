@@ -104,7 +104,8 @@ export function decodeMonitorUpdates(from: ByteReader, version: OfVersion): Moni
   return readList(from, () => {
     const start = from.at;
     const length = from.u16();
-    if (length < 8 || length % 8 !== 0 || length - 2 > from.left) throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
+    if (from.left < 2 || length % 8 !== 0 || length - 2 > from.left)
+      throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
     const number = from.u16();
     const event = (isOwn14(version) ? EVENTS_14 : EVENTS_NX)[number];
     if (event === undefined) throw new PeerError('NXBRC_FM_BAD_EVENT', `event ${number}`);

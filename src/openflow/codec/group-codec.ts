@@ -21,7 +21,7 @@ import type { OfVersion } from '../message.ts';
 import { readList } from './actions/partial.ts';
 import { decodeBuckets, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
 import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
-import { decodeHeader, encodeFieldHeader } from './fields/oxm.ts';
+import { checkWildcards, decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
 import { decodeExperimenter } from './properties.ts';
 
 const log = logger('ofp_group');
@@ -57,13 +57,15 @@ function decodeHashFields(bytes: Uint8Array): HashField[] {
   try {
     while (from.left > 0) {
       const header = decodeHeader(from);
-      const field = header.coded?.field;
+      const value = from.take(header.size);
+      checkWildcards(value, header);
+      if (header.hasMask) throw new PeerError('OFPBMC_BAD_MASK', 'a field with a mask');
+      const field = isFieldSized(header) ? header.coded?.field : undefined;
       if (field === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
-      if (header.hasMask) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} with a mask`);
-      if (header.size !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
-      const mask = bytesToBig(from.take(header.size));
       if (fields.some((other) => other.field === field)) throw new PeerError('OFPBMC_DUP_FIELD', `${field.name} twice`);
-      if (!field.maskable && mask !== wholeMask(field.wireBytes)) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
+      const mask = bytesToBig(value);
+      const isWhole = value.every((byte) => byte === 0xff) || mask === 0n;
+      if (!field.maskable && !isWhole) throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
       fields.push({ field, mask });
     }
   } catch (error) {
@@ -72,8 +74,6 @@ function decodeHashFields(bytes: Uint8Array): HashField[] {
   }
   return sortHashFields(fields);
 }
-
-const wholeMask = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
 
 function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand | undefined): GroupSelection {
   if (type === 'unknown') throw new PeerError('OFPGMFC_BAD_TYPE', 'a selection method for a group of no known type');

@@ -178,6 +178,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
         p.userdata = body.rest().slice();
         break;
       case PROPERTY.CONTINUATION:
+        if (body.left < 4) throw new PeerError('OFPBPC_BAD_LEN', 'continuation cut off');
         p.continuation = body.rest().slice();
         break;
       default:

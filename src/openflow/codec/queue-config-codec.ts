@@ -79,6 +79,7 @@ export function decodeQueueConfigReply(from: ByteReader, version: OfVersion, mor
 
 function decodeQueue14(from: ByteReader, version: OfVersion): QueueConfig {
   const left = from.left;
+  if (left < 16) throw new PeerError('OFPBRC_BAD_LEN', 'queue cut off');
   const port = portFromWire32(from.u32());
   const queue = from.u32();
   const length = from.u16();

@@ -1,8 +1,8 @@
 // Groups as text. Facts: ovs-ofctl(8), "Group Syntax", and the reference's output and messages.
 import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatField, formatPort, parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
-import { fieldNamed } from '../../flow/fields.ts';
+import { formatField, formatPort, hex, parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { type Field, fieldNamed } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { hasBucketIds } from '../codec/bucket-codec.ts';
@@ -247,14 +247,44 @@ function bucketText(bucket: GroupBucket, version: OfVersion, type: ReadGroupDesc
   return `${text}actions=${formatActions(bucket.actions, names)}`;
 }
 
+const TUN_FLAGS = ['oam', 'df', 'csum', 'key'];
+const STATES = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat'];
+const bitsOf = (value: bigint, bits: number): boolean[] => Array.from({ length: bits }, (_, bit) => ((value >> BigInt(bit)) & 1n) === 1n);
+
+/** Bits of a field that count for a hash, written as if they were a value of the field, with bits that no value has. */
+function hashMaskText(field: Field, mask: bigint): string {
+  const all = ones(field.name === 'vlan_vid' ? 13 : field.bits);
+  switch (field.format) {
+    case 'tunFlags': {
+      const above = mask & ~ones(TUN_FLAGS.length);
+      const names = TUN_FLAGS.filter((_, bit) => bitsOf(mask, TUN_FLAGS.length)[bit]);
+      return [...names, ...(above === 0n ? [] : [hex(above)])].join('|') || '0';
+    }
+    case 'tcpFlags': {
+      const above = mask & ~all;
+      const known = formatField(field, { value: mask & all, mask: all });
+      if (above === 0n) return known;
+      return known === '0' ? hex(above) : `${known}|${hex(above)}`;
+    }
+    case 'ctState':
+      return bitsOf(mask, 32)
+        .map((isSet, bit) => `${isSet ? '+' : '-'}${STATES[bit] ?? '[Unknown]'}`)
+        .join('');
+    case 'packetType':
+      return mask === 0n ? 'eth' : formatField(field, { value: mask, mask: all });
+    case 'frag':
+      return formatField(field, { value: mask & all, mask: all });
+    default:
+      return formatField(field, { value: mask, mask: all });
+  }
+}
+
 function selectionText(selection: GroupSelection): string {
   if (selection.method === '') return '';
   let text = `,selection_method=${selection.method}`;
   if (selection.param !== 0n) text += `,selection_method_param=${selection.param}`;
   const fields = selection.fields.map(({ field, mask }) => {
-    if (mask === ones(field.wireBytes * 8)) return field.name;
-    const bits = field.name === 'vlan_vid' ? 13 : field.bits;
-    return `${field.name}=${formatField(field, { value: mask, mask: ones(bits) })}`;
+    return mask === ones(field.wireBytes * 8) ? field.name : `${field.name}=${hashMaskText(field, mask)}`;
   });
   if (fields.length === 1) text += `,fields=${fields[0]}`;
   else if (fields.length > 1) text += `,fields(${fields.join(',')})`;

@@ -133,6 +133,6 @@ export const BASIC_BODIES: BodyPrinters = {
   packetOut: (message, { names, verbosity }) => {
     const tail =
       message.bufferId === 0xffffffff ? ` data_len=${message.data.length}` : ` buffer=0x${message.bufferId.toString(16).padStart(8, '0')}`;
-    return ` ${formatMatch(message.match, 0x8000, names)} actions=${formatActions(message.actions, names)}${tail}\n${message.bufferId === 0xffffffff ? frame(message.data, verbosity) : ''}`;
+    return ` ${formatMatch(message.match, 0x8000, names)} actions=${formatActions(message.actions, names)}${tail}\n${message.bufferId === 0xffffffff ? frame(message.data, verbosity, false, message.match.key[W.PACKET_TYPE]) : ''}`;
   },
 };

@@ -32,8 +32,12 @@ function asyncText({ masks }: { masks: ReadonlyMap<string, number> }): string {
 const generation = (id: bigint | undefined): string => (id === undefined ? '' : ` generation_id=${id}`);
 const role = ({ role: name, generationId }: Of<'roleRequest' | 'roleReply'>): string => ` role=${name}${generation(generationId)}\n`;
 
-const GROUP_MOD = 15;
-const METER_MOD = 29;
+/** What is forwarded, and why it is. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['OFPT_GROUP_MOD', 'group_mod'],
+  ['NXT_GROUP_MOD', 'group_mod'],
+  ['OFPT_METER_MOD', 'meter_mod'],
+]);
 
 /** What is forwarded, told by its type: the message that another controller sent without its head. */
 function forwarded({ inner }: Of<'requestForward'>, { version, body }: PrintContext): string {
@@ -42,9 +46,9 @@ function forwarded({ inner }: Of<'requestForward'>, { version, body }: PrintCont
   if (size < 8 || size > inner.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${inner.length}`);
   const type = inner[1];
   if (inner[0] !== version) throw new PeerError('OFPBRC_BAD_VERSION', `version ${inner[0]} in a message of ${version}`);
-  messageForm(inner.subarray(0, size));
-  if (type !== GROUP_MOD && type !== METER_MOD) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${type} forwarded`);
-  return ` reason=${type === GROUP_MOD ? 'group_mod' : 'meter_mod'}${body(inner.subarray(0, size))}`;
+  const reason = REASONS.get(messageForm(inner.subarray(0, size)).name);
+  if (reason === undefined) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${type} forwarded`);
+  return ` reason=${reason}${body(inner.subarray(0, size))}`;
 }
 
 /** Bodies of these messages. */

@@ -105,10 +105,10 @@ function instructionsText(features: TableFeatures, before: TableFeatures | undef
 }
 
 function matchingText(features: TableFeatures, before: TableFeatures | undefined): string {
-  if (before !== undefined && sameMatching(features, before)) return '    (same matching)\n';
   const { masked, wildcarded } = features;
   const match = matched(features);
   if (match.length === 0) return '';
+  if (before !== undefined && sameMatching(features, before)) return '    (same matching)\n';
   const line = (title: string, fields: TableFeatures['match']): string =>
     fields.length === 0 ? '' : `      ${title}: ${formatFields(fields)}\n`;
   const optional = match.filter((field) => !masked.includes(field) && wildcarded.includes(field));

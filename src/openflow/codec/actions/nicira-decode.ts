@@ -139,7 +139,7 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
   const isEmpty = perValue === 0;
   if (isOption) {
     if (isEmpty && header.hasMask && !takesMask) throw new PeerError('OFPBAC_BAD_SET_MASK', `${known.name} with a mask of nothing`);
-  } else if (isEmpty && !header.isExperimenter) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'set_field of nothing');
+  } else if (isEmpty && header.cls !== 0xffff) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'set_field of nothing');
   else if (known === undefined || perValue !== known.wireBytes)
     throw new PeerError('OFPBAC_BAD_SET_LEN', `${known?.name ?? 'unknown field'}: ${header.size} bytes`);
   if (header.size > from.left) throw new PeerError('OFPBMC_BAD_LEN', 'set_field ends in its value');

@@ -161,8 +161,10 @@ export interface EntryHeader {
   /** Bytes of value and mask that follow. */
   size: number;
   isCookie: boolean;
-  /** Of an experimenter's, whose header is longer. */
-  isExperimenter: boolean;
+  /** As it stands there; class 0xffff is an experimenter's, whose header is longer. */
+  cls: number;
+  experimenter: number;
+  num: number;
 }
 
 /** Reads an entry's header. */
@@ -185,14 +187,15 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   const num = second >> 1;
   const isCookie = cls === 1 && num === 30 && size === (hasMask ? 16 : 8);
   const coded = isCookie ? undefined : fieldByCode(cls, experimenter, num);
-  return { coded, hasMask, size, isCookie, isExperimenter: cls === 0xffff };
+  return { coded, hasMask, size, isCookie, cls, experimenter, num };
 }
 
 /** Whether a header that stands alone says the length of the field that it names. */
 export function isFieldSized({ coded, hasMask, size }: EntryHeader): boolean {
   if (coded === undefined) return false;
   if (tunFieldIndex(coded.field) >= 0) return hasMask || size <= MAX_VALUE_BYTES;
-  return size === coded.field.wireBytes * (hasMask ? 2 : 1);
+  // Behind value and mask a byte may be left.
+  return (hasMask ? size >> 1 : size) === coded.field.wireBytes;
 }
 
 /** A field named in an action: the header alone stands there. Where it `takesMask` that says nothing. */
@@ -209,11 +212,9 @@ export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMas
 }
 
 /** A header's numbers: experimenter, class, field, has-mask, bytes. */
-function entryName({ coded, hasMask, size }: EntryHeader): string {
-  if (coded === undefined) return '?';
-  const { cls, experimenter } = OXM_CLASSES[coded.code.cls];
+function entryName({ cls, experimenter, num, hasMask, size }: EntryHeader): string {
   const vendor = experimenter === 0 ? '0' : `0x${experimenter.toString(16)}`;
-  return `${vendor}:${cls}:${coded.code.num}:${hasMask ? 1 : 0}:${size + (cls === 0xffff ? 4 : 0)}`;
+  return `${vendor}:${cls}:${num}:${hasMask ? 1 : 0}:${size + (cls === 0xffff ? 4 : 0)}`;
 }
 
 /** A decoded value of a field, both right-aligned. `mask` is all ones of the field's bits when exact. */
@@ -243,8 +244,7 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
     return { field, ...option };
   }
   const perValue = header.hasMask ? header.size >> 1 : header.size;
-  if (perValue !== field.wireBytes || (strict && header.hasMask && header.size % 2 !== 0))
-    throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
+  if (perValue !== field.wireBytes) throw new PeerError('OFPBMC_BAD_LEN', `${field.name}: ${header.size} bytes`);
   let value = bytesToBig(from.take(perValue));
   const width = wireBits(field);
   let mask = ones(width);
@@ -252,9 +252,10 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
   let aboveMask = 0n;
   if (header.hasMask) {
     const wireMask = bytesToBig(from.take(perValue));
-    if (strict && !field.maskable && wireMask !== ones(field.wireBytes * 8))
-      throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
+    from.skip(header.size - 2 * perValue);
     checkOutside(header, value, wireMask);
+    if (strict && !field.maskable && wireMask !== 0n && wireMask !== ones(field.wireBytes * 8))
+      throw new PeerError('OFPBMC_BAD_MASK', `${field.name} has no mask`);
     mask = wireMask & ones(width + maskBits(field) - field.bits);
     isMasked = wireMask !== ones(field.wireBytes * 8);
     if (isMasked) aboveMask = wireMask & ~ones(width);
@@ -332,6 +333,7 @@ function isMatched(match: Match, field: Field): boolean {
   const other = ONE_PLACE.get(field.name);
   if (other !== undefined && keyBits(match.mask, mustField(other).at, mustField(other).bits) !== 0n) return true;
   if (field.name === 'vlan_vid') return keyBits(match.mask, field.at - 1, 13) !== 0n;
+  if (field.name === 'nw_tos') return (keyBits(match.mask, field.at, field.bits) & 0xfcn) !== 0n;
   // In the place of a port, of which a part may be matched already.
   if (ICMP_FIELDS.has(field.name)) return keyBits(match.mask, field.at - 8, 16) !== 0n;
   const above = maskBits(field) - field.bits;
@@ -339,9 +341,9 @@ function isMatched(match: Match, field: Field): boolean {
 }
 
 /** Even what is not known may have no bit in its value that its mask has not. */
-function checkWildcards(payload: Uint8Array, header: EntryHeader): void {
-  if (!header.hasMask || payload.length % 2 !== 0) return;
-  const half = payload.length / 2;
+export function checkWildcards(payload: Uint8Array, header: EntryHeader): void {
+  if (!header.hasMask) return;
+  const half = payload.length >> 1;
   for (let i = 0; i < half; i++) if (((payload[i] ?? 0) & ~(payload[half + i] ?? 0)) !== 0) refuseWildcards(header);
 }
 
