@@ -38,8 +38,8 @@ export async function run(name: string, context: ClientContext): Promise<number>
   switch (name) {
     case 'transact':
     case 'query': {
-      const rpc = await context.connect();
       const params = parseTransaction(args[0] ?? '');
+      const rpc = await context.connect();
       if (name === 'query') params.push(new Map([['op', 'abort']]));
       const result = await request(rpc, 'transact', params);
       if (name === 'query' && Array.isArray(result)) result.length = Math.min(result.length, params.length - 2);

@@ -13,8 +13,8 @@ async function localSchema(path: string): Promise<DatabaseSchema> {
 export async function run(name: string, context: ClientContext): Promise<number> {
   const { args, style, printer } = context;
   if (name === 'convert' || name === 'needs-conversion') {
-    const rpc = await context.connect();
     const schema = await localSchema(args[0] ?? '');
+    const rpc = await context.connect();
     if (name === 'convert') {
       await request(rpc, 'convert', [schema.name, schemaToJson(schema)]);
       return 0;
