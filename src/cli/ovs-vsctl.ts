@@ -10,7 +10,7 @@ import { DATABASE_SCHEMA_VERSION, versionText } from '../base/version.ts';
 import { logDir, runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { openStream } from '../host/sockets/socket.ts';
-import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
+import { forgetKeyFaults, keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
 import { ValueError } from '../ovsdb/engine/value-text.ts';
@@ -34,6 +34,7 @@ export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM);
   output.settings.setLevel('reconnect', undefined, 'warn');
   let line: CommandLine;
+  forgetKeyFaults();
   try {
     line = parseCommandLine(argv, (option) => {
       applyLogOptions([option], output);

@@ -110,6 +110,9 @@ const commands = new Map<string, readonly [module: keyof typeof load, min: numbe
   ['unlock', ['monitor', 1, 1]],
 ]);
 
+/** What these are given is looked at before there is a connection, what the others are given after. */
+const READS_FIRST: ReadonlySet<string> = new Set(['wait', 'transact', 'query', 'convert', 'needs-conversion']);
+
 const isServer = (text: string | undefined): boolean => text !== undefined && /^[a-z]\w*:/i.test(text);
 
 /** Takes the database's name off the arguments, if it is there; what is left must be as many as the command takes. */
@@ -193,7 +196,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
       if (!takesDatabase && (args.length < min || args.length > max))
         throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
     };
-    if (name === 'wait') checkCount();
+    if (READS_FIRST.has(name)) checkCount();
     const background = module === 'monitor' && name !== 'wait' ? await toBackground(options, output) : undefined;
     const context: ClientContext = {
       background,

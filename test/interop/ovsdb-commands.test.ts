@@ -35,7 +35,8 @@ before(async () => {
       '-vconsole:off',
       `--log-file=${place(side, 'log')}`,
     ];
-    children.push(spawn(side.program, [...args, place(side, 'db')], { env, stdio: 'ignore' }));
+    // Relative names of databases shall not be looked for in the repository.
+    children.push(spawn(side.program, [...args, place(side, 'db')], { env, cwd: dir, stdio: 'ignore' }));
     for (let i = 0; i < 600 && !(existsSync(place(side, 's')) && existsSync(place(side, 'ctl'))); i++)
       await new Promise((resolve) => setTimeout(resolve, 25));
   }

@@ -174,8 +174,13 @@ export function reportKeyFault({ name, value = '' }: ParsedOption): void {
   }
 }
 
+/** A new command line begins. */
+export function forgetKeyFaults(): void {
+  faults.length = 0;
+}
+
 /** The same of all of them, in their order. */
 export function reportKeyFaults(options: readonly ParsedOption[]): void {
-  faults.length = 0;
+  forgetKeyFaults();
   for (const option of options) reportKeyFault(option);
 }
