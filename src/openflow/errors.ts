@@ -291,7 +291,7 @@ export function decodeError(from: ByteReader, version: OfVersion): Extract<Messa
     experimenter = from.u32();
     type = from.u16();
     code = from.u16();
-  } else if (version >= 3 && type === 0xffff) {
+  } else if (type === 0xffff && (version >= 3 || from.left >= 4)) {
     type = code;
     code = 0;
     experimenter = from.u32();

@@ -1,6 +1,6 @@
 // Whole messages: sound ones of every row of the table of messages, the same with something wrong, and the comparison of thousands of them
 // in one process each: both programs read them from a file with an echo between them, by which the answers are told apart.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ByteWriter } from '../../src/openflow/codec/bytes.ts';
@@ -69,6 +69,47 @@ export function damagedMessage(d: Dice, index?: number): Drawn {
     }
   new DataView(damaged.buffer).setUint16(2, damaged.length);
   return { ...drawn, bytes: damaged };
+}
+
+/** Bytes of any message, whatever its row. */
+export const formOf = (bytes: Uint8Array): Drawn => ({ form: HEADS[0]!.form, version: bytes[0] ?? 0, bytes });
+
+/** Messages that once differed: see `printed-messages.test.ts`. */
+export function keptMessages(): Drawn[] {
+  const path = join(import.meta.dirname, '../../src/openflow/text/printed-messages.txt');
+  return [...readFileSync(path, 'utf8').matchAll(/^> ([0-9a-f]+)$/gm)].map(([, hex = '']) =>
+    formOf(Uint8Array.from(Buffer.from(hex, 'hex'))),
+  );
+}
+
+const ERROR_TYPES = 20;
+const ERROR_CODES = 40;
+const EXPERIMENTER_CODES = [...Array(70).keys(), ...Array.from({ length: 20 }, (_, i) => 2300 + i)];
+
+/** Errors of every type and code that any version might have, OpenFlow's and experimenters'. */
+export function errorMessages(): Drawn[] {
+  const drawn: Drawn[] = [];
+  for (let version = 1; version <= 6; version++) {
+    const add = (...words: number[]): void => {
+      const out = new ByteWriter().u8(version).u8(1).u16(0).u32(1);
+      for (const word of words) out.u32(word >>> 0);
+      out.patch16(2, out.size);
+      drawn.push(formOf(out.result()));
+    };
+    for (let type = 0; type < ERROR_TYPES; type++) for (let code = 0; code < ERROR_CODES; code++) add((type << 16) | code);
+    for (const vendor of [0x2320, 0x4f4e4600]) {
+      for (const code of EXPERIMENTER_CODES) add(0xffff0000 | code, vendor);
+      if (version > 2) continue;
+      for (let type = 0; type < ERROR_TYPES; type++)
+        for (const code of [
+          ...Array(8).keys(),
+          ...Array.from({ length: 30 }, (_, i) => 256 + i),
+          ...Array.from({ length: 30 }, (_, i) => 512 + i),
+        ])
+          add(0xb0c20000, vendor, (type << 16) | code);
+    }
+  }
+  return drawn;
 }
 
 /** As sound, or with a byte changed, a word changed, or a piece missing or doubled; the length in the header is right. */

@@ -2,18 +2,28 @@
 // differ stands in known-differences.ts with its reason; a section may not differ in more than its share of cases, so that what is equal stays equal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { compareCaptures } from '../compare/captures.ts';
 import { fuzz, TARGETS } from '../compare/fuzz.ts';
 import { knownDifference } from '../compare/known-differences.ts';
-import { anyMessage, asDifference, compareMessages, HEADS } from '../compare/messages.ts';
+import {
+  anyMessage,
+  asDifference,
+  compareMessages,
+  type Drawn,
+  damagedMessage,
+  errorMessages,
+  HEADS,
+  keptMessages,
+} from '../compare/messages.ts';
 import { compare, describe, hasReference } from '../compare/programs.ts';
 import { Dice } from '../compare/random.ts';
 import { ALLOWANCE, SECTIONS } from '../compare/sections.ts';
+import { compareSent } from '../compare/sent/run.ts';
+import { NEEDS_PROCESS, SENT_SECTIONS } from '../compare/sent/sections.ts';
 
 const skip = !hasReference && 'no reference ovs-ofctl';
 const count = Number(process.env['COMPARE_COUNT'] ?? 40);
 const seed = Number(process.env['COMPARE_SEED'] ?? 1);
-/** What of whole messages may differ: those with two faults, of which the first that is found is told. */
-const MESSAGE_SHARE = 0.015;
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1000);
 
 for (const [name, make] of Object.entries(SECTIONS)) {
@@ -24,6 +34,27 @@ for (const [name, make] of Object.entries(SECTIONS)) {
     assert.ok(differences.length <= most, `${differences.length} of ${count} differ, ${most} may\n${differences.map(describe).join('\n')}`);
   });
 }
+
+/** What may still differ before a switch that listens: bits above `ipv6_label`'s own, and what a monitor says of names. */
+const SENT_SHARE = 0.01;
+
+for (const [name, make] of Object.entries(SENT_SECTIONS)) {
+  test(`${name}: as the reference, in what a switch is sent, too`, { skip }, async () => {
+    const cases = make(new Dice(seed), NEEDS_PROCESS.has(name) ? Math.min(count, 10) : count);
+    const differences = (await compareSent(cases, NEEDS_PROCESS.has(name))).filter((one) => knownDifference(one) === undefined);
+    const most = Math.ceil(SENT_SHARE * cases.length);
+    assert.ok(differences.length <= most, `${differences.length} of ${cases.length} differ\n${differences.map(describe).join('\n')}`);
+  });
+}
+
+test('groups through the program itself: as the reference', { skip }, async () => {
+  const make = SENT_SECTIONS['groups'];
+  assert.ok(make);
+  assert.deepEqual(
+    (await compareSent(make(new Dice(seed), 10), true)).filter((one) => knownDifference(one) === undefined).map(describe),
+    [],
+  );
+});
 
 test("help and the list of commands are the reference's", { skip }, () => {
   const words = [
@@ -48,15 +79,33 @@ test('hostile bytes and text end in named errors', () => {
   for (const target of Object.keys(TARGETS)) fuzz(target, runs, seed);
 });
 
+/** Nothing may differ but what is known by name. */
+function assertSame(drawn: readonly Drawn[], verbosity = 2): void {
+  const differences = compareMessages(drawn, verbosity)
+    .filter(({ reference, ours }) => reference !== ours)
+    .map(asDifference)
+    .filter((one) => knownDifference(one) === undefined);
+  assert.equal(differences.length, 0, differences.slice(0, 20).map(describe).join('\n'));
+}
+
 test('messages of every row of the table, sound and damaged: as the reference', { skip }, () => {
   const d = new Dice(seed);
-  const drawn = HEADS.flatMap((_, index) => Array.from({ length: 4 }, () => anyMessage(d, index)));
-  const compared = compareMessages(drawn, 2);
-  const differences = compared.filter(({ reference, ours }) => reference !== ours);
-  const text = (): string =>
-    differences
-      .slice(0, 20)
-      .map((one) => describe(asDifference(one)))
-      .join('\n');
-  assert.ok(differences.length <= compared.length * MESSAGE_SHARE, `${differences.length} of ${compared.length} differ\n${text()}`);
+  for (const draw of [anyMessage, damagedMessage])
+    for (const verbosity of [2, 3, 4])
+      assertSame(
+        HEADS.flatMap((_, index) => [draw(d, index), draw(d, index)]),
+        verbosity,
+      );
+});
+
+test('messages that once differed, and errors of every type and code: as the reference', { skip }, () => {
+  assertSame(keptMessages());
+  assertSame(errorMessages());
+});
+
+test('captures of connections, cut into segments anywhere: as the reference', { skip }, () => {
+  const { messages, differences } = compareCaptures(new Dice(seed), count, 60);
+  assert.ok(messages > 20 * count, `${messages} messages`);
+  const unknown = differences.filter((one) => knownDifference(one) === undefined);
+  assert.equal(unknown.length, 0, unknown.slice(0, 20).map(describe).join('\n'));
 });

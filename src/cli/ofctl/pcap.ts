@@ -208,13 +208,20 @@ export function ofpParsePcapCommand(
       if (segment === undefined || !segment.ports.some((port) => ports.includes(port))) continue;
       const { name, sequence, flags, data } = segment;
       let stream = streams.get(name);
-      if ((flags & FLAG.SYN) !== 0) {
-        streams.set(name, { next: (sequence + 1) >>> 0, waiting: new Uint8Array(0) });
-        continue;
-      }
       if (stream === undefined) {
+        if ((flags & FLAG.SYN) === 0 && data.length === 0) continue;
         stream = { next: sequence, waiting: new Uint8Array(0) };
         streams.set(name, stream);
+      }
+      // As the reference has it, number 0 begins anew, and what ends a stream carries nothing.
+      if ((flags & FLAG.SYN) !== 0 || stream.next === 0) {
+        stream.next = (sequence + 1) >>> 0;
+        stream.waiting = new Uint8Array(0);
+        continue;
+      }
+      if ((flags & (FLAG.FIN | FLAG.RST)) !== 0) {
+        streams.delete(name);
+        continue;
       }
       if (sequence === stream.next && data.length > 0) {
         stream.next = (sequence + data.length) >>> 0;
@@ -229,7 +236,6 @@ export function ofpParsePcapCommand(
           stream.waiting = waiting.subarray(size);
         }
       }
-      if ((flags & (FLAG.FIN | FLAG.RST)) !== 0) streams.delete(name);
     }
   });
   return code === 0 ? 0 : 1;

@@ -32,6 +32,8 @@ const BODIES: BodyPrinters = {
 };
 
 const NO_BYTES = new Uint8Array(0);
+/** Messages of which the least that is shown is how many entries they have. */
+const COUNTED: ReadonlySet<Message['kind']> = new Set(['portStatsReply', 'queueStatsReply']);
 
 /** Requests in several parts came with OpenFlow 1.3. */
 const flagsText = (flags: number, hasMore: boolean): string => {
@@ -108,6 +110,8 @@ export function printBytes(bytes: Uint8Array, options: PrintOptions = {}): strin
         options,
       );
     }
+    // What is only counted is not looked at for faults.
+    if (error instanceof PartialMessage && options.verbosity === 0 && COUNTED.has(error.partial.kind)) return begin;
     const between = begin.endsWith('\n') || begin === '' ? '' : begin.endsWith(':') ? ' ' : '\n';
     return `${begin}${between}***decode error: ${error.code}***\n${hexDump(bytes)}`;
   }

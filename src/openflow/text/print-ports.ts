@@ -179,8 +179,8 @@ export const PORT_BODIES: BodyPrinters = {
     `\n${sorted(message.ports)
       .map((port) => formatPortDesc(port, version))
       .join('')}`,
-  portStatsReply: (message, { names }) =>
-    ` ${message.ports.length} ports\n${message.ports.map((port) => formatPortStats(port, names)).join('')}`,
+  portStatsReply: (message, { names, verbosity }) =>
+    ` ${message.ports.length} ports\n${verbosity < 1 ? '' : message.ports.map((port) => formatPortStats(port, names)).join('')}`,
   portStatus: (message, { version }) =>
     ` ${message.reason === 'add' ? 'ADD' : message.reason === 'delete' ? 'DEL' : 'MOD'}:${formatPortDesc(message.desc, version)}`,
   ipfixBridgeReply: ({ stats }) => `\n  bridge ipfix: ${ipfixText(stats, 16)}`,
@@ -190,7 +190,8 @@ export const PORT_BODIES: BodyPrinters = {
     const queue = message.queue === 0xffffffff ? 'ALL' : message.queue;
     return ` port=${formatPort(version === 1 && message.port === 0xfffc ? 0xffff : message.port, names)} queue=${queue}\n`;
   },
-  queueStatsReply: (message, { names }) => {
+  queueStatsReply: (message, { names, verbosity }) => {
+    if (verbosity < 1) return ` ${message.queues.length} queues\n`;
     const rows = message.queues.map((queue) => {
       const duration = queue.durationSec === 0xffffffff ? '?' : formatDuration(queue.durationSec, queue.durationNsec);
       return `  port ${formatPort(queue.port, names)} queue ${queue.queue === 0xffffffff ? 'ALL' : queue.queue}: bytes=${count(queue.txBytes)}, pkts=${count(queue.txPackets)}, errors=${count(queue.txErrors)}, duration=${duration}\n`;
