@@ -1,7 +1,7 @@
 // The default datapath: traffic through it beside the others, and its program alone, by number of flows and masks.
 import { closeObject, createMap, loadProgram, testRun, updateElement } from '../src/bpf/kernel.ts';
 import { shapeActions } from '../src/datapath/ebpf/compiler/action-cutter.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../src/datapath/ebpf/compiler/map-layout.ts';
+import { ACTIONS_VALUE, FLOW_RECORD, FLOW_VALUE, fixedMaps, maskMap, PORT_VALUE } from '../src/datapath/ebpf/compiler/map-layout.ts';
 import { compileProgram, MAX_MASKS, type MaskSpec } from '../src/datapath/ebpf/compiler/program.ts';
 import { W } from '../src/flow/key.ts';
 import { systemContenders } from './contender.ts';
@@ -45,6 +45,7 @@ function nsPerFrame(flows: number, masks: number): { first: number; hot: number 
     const isLast = i === masks - 1;
     specs.push({
       map: `flows${i}`,
+      number: i + 1,
       words,
       masks: words.map((word) => (word === W.NW_DST && !isLast ? (0xffffffff << (i % 31)) >>> 0 : 0xffffffff)),
     });
@@ -64,10 +65,14 @@ function nsPerFrame(flows: number, masks: number): { first: number; hot: number 
   const keyView = new DataView(key.buffer);
   key.set([0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0, 17]);
   const value = new Uint32Array(FLOW_VALUE.size / 4);
+  const record = new Uint8Array(FLOW_RECORD.size);
   for (let i = 0; i < flows; i++) {
     keyView.setUint32(24, 0x14000000 + i, false);
     value[0] = i;
     updateElement(table, key, new Uint8Array(value.buffer));
+    record[FLOW_RECORD.mask] = masks;
+    record.set(key, FLOW_RECORD.key);
+    updateElement(maps.get('records')!, new Uint8Array(value.buffer), record);
   }
   const program = loadProgram(compileProgram({ masks: specs, shapes: [{ number: 1, shape: shaped.shape }] }), maps, 'weft_bench');
   opened.push(program);

@@ -63,6 +63,7 @@ test  /usr/share/doc/python3-openvswitch  python3-openvswitch  the reference's P
 test  tunctl              uml-utilities               the reference's tunctl
 test  mn                  mininet                     drives switches as people do: Weft must not be noticed
 test  osken-manager       python3-os-ken              controllers written for Ryu
+test  /usr/share/doc/python3-ovsdbapp  python3-ovsdbapp  OpenStack's client library of the database
 test  ovn-northd          ovn-central                 virtual networks: what drives most switches of this kind
 test  ovn-controller      ovn-host                    its agent on each host
 qemu  qemu-system-x86_64  qemu-system-x86             the virtual machines

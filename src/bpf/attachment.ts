@@ -107,6 +107,9 @@ export function attachProgram(program: number, ifindex: number, hook: Hook): Att
   return new ClsactFilter(ifindex, hook);
 }
 
+/** The place of a filter that stands already. */
+export const filterAttachment = (ifindex: number, hook: Hook): Attachment => new ClsactFilter(ifindex, hook);
+
 /** What a former process pinned there; undefined when its device has gone, of which nothing is left then. */
 export function openAttachment(path: string): { attachment: Attachment; ifindex: number } | undefined {
   let text = '';

@@ -1,7 +1,7 @@
 // bpf(2): maps, programs and links as descriptors. A verifier's refusal is a KernelError that carries the end of its log.
 // Layouts: `union bpf_attr` in linux/bpf.h.
 import { KernelError } from '../base/errors.ts';
-import { closeFd, E, libc, type Memory, mapMemory } from '../host/ffi.ts';
+import { closeFd, E, libc, type Memory, mapMemory, syscallAside, unmapMemory } from '../host/ffi.ts';
 import type { Program } from './instructions.ts';
 
 const SYS_BPF = process.arch === 'arm64' ? 280 : 321;
@@ -135,8 +135,11 @@ export function lookupElement(map: number, key: Uint8Array, value: Uint8Array): 
   return true;
 }
 
-/** Loads a program (of tc, if not told otherwise), filling map descriptors in; the KernelError of a refusal carries the verifier's last lines. */
-export function loadProgram(program: Program, maps: ReadonlyMap<string, number>, name: string, type: number = PROGRAM_TYPE.tc): number {
+const LICENSE = new TextEncoder().encode('GPL\0');
+const CODE_AT = DATA + 8;
+
+/** The instructions with map descriptors filled in. */
+function linkProgram(program: Program, maps: ReadonlyMap<string, number>, name: string): Uint8Array {
   const bytes = program.bytes.slice();
   const view = new DataView(bytes.buffer);
   for (const { index, map } of program.relocations) {
@@ -144,23 +147,32 @@ export function loadProgram(program: Program, maps: ReadonlyMap<string, number>,
     if (fd === undefined) throw new Error(`program ${name} names map ${map}, which is not there`);
     view.setInt32(index * 8 + 4, fd, true);
   }
-  const codeAt = DATA + 8;
-  const logAt = codeAt + bytes.length;
+  return bytes;
+}
+
+function fillLoad(attr: DataView, base: number, program: Program, name: string, type: number): void {
+  attr.setUint32(0, type, true);
+  attr.setUint32(4, program.length, true);
+  setPointer(attr, 8, base + CODE_AT);
+  setPointer(attr, 16, base + DATA);
+  setName(attr, 48, name);
+}
+
+/** Loads a program (of tc, if not told otherwise), filling map descriptors in; the KernelError of a refusal carries the verifier's last lines. */
+export function loadProgram(program: Program, maps: ReadonlyMap<string, number>, name: string, type: number = PROGRAM_TYPE.tc): number {
+  const bytes = linkProgram(program, maps, name);
+  const logAt = CODE_AT + bytes.length;
   const attempt = (logSize: number): number => {
     if (logAt + logSize > SCRATCH_SIZE) throw new Error(`program ${name} is too long: ${program.length} instructions`);
-    memory().bytes.set(new TextEncoder().encode('GPL\0'), DATA);
-    memory().bytes.set(bytes, codeAt);
+    memory().bytes.set(LICENSE, DATA);
+    memory().bytes.set(bytes, CODE_AT);
     return bpf(CMD.progLoad, (attr, base) => {
-      attr.setUint32(0, type, true);
-      attr.setUint32(4, program.length, true);
-      setPointer(attr, 8, base + codeAt);
-      setPointer(attr, 16, base + DATA);
+      fillLoad(attr, base, program, name, type);
       if (logSize > 0) {
         attr.setUint32(24, 1, true);
         attr.setUint32(28, logSize, true);
         setPointer(attr, 32, base + logAt);
       }
-      setName(attr, 48, name);
     });
   };
   // The check is given up when a signal comes: that says nothing of the program.
@@ -174,6 +186,27 @@ export function loadProgram(program: Program, maps: ReadonlyMap<string, number>,
   const end = memory().bytes.indexOf(0, logAt);
   const log = new TextDecoder().decode(memory().bytes.slice(Math.max(logAt, end - 3000), end));
   throw new KernelError('bpf(BPF_PROG_LOAD)', errno, libc().strerror(errno), log.trim());
+}
+
+/**
+ * Loads a program of tc on another thread: the kernel follows every way through it, for milliseconds. `done` is called later with the
+ * descriptor, or with undefined when it was refused: `loadProgram` says why. The maps must stay open until then.
+ */
+export function loadProgramAside(
+  program: Program,
+  maps: ReadonlyMap<string, number>,
+  name: string,
+  done: (fd: number | undefined) => void,
+): void {
+  const bytes = linkProgram(program, maps, name);
+  const own = mapMemory(CODE_AT + bytes.length);
+  own.bytes.set(LICENSE, DATA);
+  own.bytes.set(bytes, CODE_AT);
+  fillLoad(new DataView(own.bytes.buffer, own.bytes.byteOffset, ATTR_SIZE), own.address, program, name, PROGRAM_TYPE.tc);
+  syscallAside(SYS_BPF, CMD.progLoad, own.address, ATTR_SIZE, (result) => {
+    unmapMemory(own);
+    done(result < 0 ? undefined : result);
+  });
 }
 
 /** Attaches a program at a device's tcx hook; closing the descriptor detaches it, unless it is pinned. */

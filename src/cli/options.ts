@@ -2,6 +2,7 @@
 import { type OptionSpec, type ParsedOption, UsageError } from '../base/getopt.ts';
 import { hostPortFault } from '../base/host-port.ts';
 import { logger } from '../base/log.ts';
+import { isSyslogMethod } from '../base/syslog-method.ts';
 import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
 
@@ -34,11 +35,22 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
     } else if (name === 'log-file' && output.openFile(value) !== undefined && value !== undefined) {
       // The log has said why; only a file that was named has to be there.
       process.exit(1);
+    } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
+      throw new UsageError(`unsupported syslog method '${value ?? ''}'`);
     } else if (name === 'syslog-target') {
       const targetFault = hostPortFault(value ?? '');
       if (targetFault !== undefined) logger('socket_util').err(targetFault);
     }
   }
+}
+
+/** The options that a tool takes, as its own `--option` shows them. */
+export function optionList(options: readonly OptionSpec[]): string {
+  const lines = options.map(({ name, short, argument }) => {
+    const what = argument === undefined ? '' : argument === 'optional' ? '[ARG]' : 'ARG';
+    return `--${name}${what === '' ? '' : `=${what}`}\n${short === undefined ? '' : `-${short} ${what}\n`}`;
+  });
+  return lines.join('');
 }
 
 /** Says what is wrong on stderr and gives exit code 1. */

@@ -7,6 +7,7 @@ import {
   fail,
   LOG_OPTIONS,
   type OptionSpec,
+  optionList,
   parseSeconds,
   parseUntilFault,
   setAlarm,
@@ -49,15 +50,20 @@ Other options:
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM, 'info');
-  let target = 'ovs-vswitchd';
+  let target: string | undefined;
   try {
     const { options, operands, fault } = parseUntilFault(argv, OPTIONS, true);
-    applyLogOptions(options, output);
-    for (const { name, value = '' } of options) {
+    for (const option of options) {
+      const { name, value = '' } = option;
+      applyLogOptions([option], output);
       switch (name) {
         case 'target':
+          if (target !== undefined) return fail(PROGRAM, '-t or --target may be specified only once');
           target = value;
           break;
+        case 'option':
+          process.stdout.write(optionList(OPTIONS));
+          return 0;
         case 'help':
           process.stdout.write(USAGE);
           return 0;
@@ -75,6 +81,7 @@ export async function main(argv: string[]): Promise<number> {
     if (fault !== undefined) throw fault;
     const [command, ...args] = operands;
     if (command === undefined) return fail(PROGRAM, 'at least one non-option argument is required (use --help for help)');
+    target ??= 'ovs-vswitchd';
     const reply = await controlCall(target, command, args);
     if (reply.kind === 'result') {
       process.stdout.write(reply.text);

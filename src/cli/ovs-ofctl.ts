@@ -10,6 +10,7 @@ import {
   fail,
   LOG_OPTIONS,
   type OptionSpec,
+  optionList,
   parseOptions,
   parseSeconds,
   SSL_OPTIONS,
@@ -50,12 +51,6 @@ const OPTIONS: readonly OptionSpec[] = [
   // Who connects shows a certificate, and judges by one CA.
   ...SSL_OPTIONS.filter(({ name }) => !name.endsWith('-ca-cert')),
 ];
-
-const optionList = (): string =>
-  OPTIONS.map(({ name, short, argument }) => {
-    const value = argument === undefined ? '' : argument === 'optional' ? '[ARG]' : 'ARG';
-    return `--${name}${value === '' ? '' : `=${value}`}\n${short === undefined ? '' : `-${short} ${value}\n`}`;
-  }).join('');
 
 const VERSION_NAMES = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
 
@@ -111,7 +106,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       return 0;
     }
     if (name === 'option') {
-      process.stdout.write(optionList());
+      process.stdout.write(optionList(OPTIONS));
       return 0;
     }
     if (name === 'version') {

@@ -10,7 +10,7 @@ import { DATABASE_SCHEMA_VERSION, versionText } from '../base/version.ts';
 import { logDir, runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { openStream } from '../host/sockets/socket.ts';
-import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../host/sockets/tls-keys.ts';
+import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
 import { ValueError } from '../ovsdb/engine/value-text.ts';
@@ -35,10 +35,11 @@ export async function main(argv: string[]): Promise<number> {
   output.settings.setLevel('reconnect', undefined, 'warn');
   let line: CommandLine;
   try {
-    line = parseCommandLine(argv);
-    applyLogOptions(line.logOptions, output);
-    setTlsKeys(keysFromOptions(line.logOptions));
-    reportKeyFaults(line.logOptions);
+    line = parseCommandLine(argv, (option) => {
+      applyLogOptions([option], output);
+      setTlsKeys(keysFromOptions([option]));
+      reportKeyFault(option);
+    });
   } catch (error) {
     if (error instanceof UsageError) return fail(PROGRAM, error.message);
     throw error;

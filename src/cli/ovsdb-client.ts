@@ -8,7 +8,7 @@ import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { applyReplayOptions } from '../host/replay/replay.ts';
 import { openStream } from '../host/sockets/socket.ts';
-import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../host/sockets/tls-keys.ts';
+import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import type { Background } from './background.ts';
@@ -153,10 +153,11 @@ export async function main(argv: string[]): Promise<number | undefined> {
   let isForced = false;
   try {
     const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
-    applyLogOptions(options, output);
     setTlsKeys(keysFromOptions(options));
-    reportKeyFaults(options);
-    for (const { name, value = '' } of options) {
+    for (const option of options) {
+      const { name, value = '' } = option;
+      applyLogOptions([option], output);
+      reportKeyFault(option);
       if (applyTableOption(style, name, value)) continue;
       if (name === 'timestamp') hasTimestamps = true;
       else if (name === 'force') isForced = true;
@@ -188,8 +189,11 @@ export async function main(argv: string[]): Promise<number | undefined> {
     // The state that `wait` waits for comes last, so the server is known by what follows it.
     const hasServer = isServer(args[0]) || (name === 'wait' && args.length > max);
     const server = hasServer ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
-    if (!takesDatabase && (args.length < min || args.length > max))
-      throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
+    const checkCount = (): void => {
+      if (!takesDatabase && (args.length < min || args.length > max))
+        throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
+    };
+    if (name === 'wait') checkCount();
     const background = module === 'monitor' && name !== 'wait' ? await toBackground(options, output) : undefined;
     const context: ClientContext = {
       background,
@@ -201,6 +205,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
       printer: new TablePrinter(style, (text) => void process.stdout.write(text)),
       connect: async (onNotify) => {
         rpc = await connect(server, onNotify ?? (() => {}));
+        checkCount();
         return rpc;
       },
       database: (session) => pickDatabase(session, args, name, min, max),

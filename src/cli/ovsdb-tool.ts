@@ -14,7 +14,7 @@ import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
 import { type Json, parseJson } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
-import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, parseUntilFault, startToolLog, UsageError } from './options.ts';
+import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, optionList, parseUntilFault, startToolLog, UsageError } from './options.ts';
 
 const PROGRAM = 'ovsdb-tool';
 const OPTIONS: readonly OptionSpec[] = [
@@ -24,6 +24,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'election-timer', argument: 'required' },
   ...LOG_OPTIONS.filter(({ name }) => name === 'verbose'),
   { name: 'help', short: 'h' },
+  { name: 'option', short: 'o' },
   { name: 'version', short: 'V' },
 ];
 
@@ -310,8 +311,9 @@ export async function main(argv: string[]): Promise<number> {
   const settings: Settings = { detail: 0, role: '', electionTimer: undefined, clusterId: undefined };
   try {
     const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
-    applyLogOptions(options, output);
-    for (const { name, value = '' } of options) {
+    for (const option of options) {
+      const { name, value = '' } = option;
+      applyLogOptions([option], output);
       if (name === 'more') settings.detail++;
       else if (name === 'rbac-role') settings.role = value;
       else if (name === 'election-timer') settings.electionTimer = await cluster((m) => m.checkElectionTimer(value));
@@ -323,6 +325,9 @@ export async function main(argv: string[]): Promise<number> {
         return 0;
       } else if (name === 'help') {
         await showUsage();
+        return 0;
+      } else if (name === 'option') {
+        process.stdout.write(optionList(OPTIONS));
         return 0;
       }
     }

@@ -348,8 +348,9 @@ class Reader {
   }
 }
 
-/** Parts between commas that stand outside of parentheses. */
+/** Parts between commas that stand outside of parentheses; none of nothing. */
 function splitOutside(text: string): string[] {
+  if (text === '') return [];
   const parts: string[] = [];
   let depth = 0;
   let from = 0;

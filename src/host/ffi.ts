@@ -182,6 +182,12 @@ export function libc(): Libc {
   return table;
 }
 
+/** The same on a thread of the runtime's pool; what it points to must stay. -1 is failure, of which nothing else is known. */
+export function syscallAside(number: number, a: number, b: number, c: number, done: (result: number) => void): void {
+  type Aside = { async(...args: [...number[], (error: Error | null, result: number) => void]): void };
+  (libc().syscall as unknown as Aside).async(number, a, b, c, 0, 0, (error, result) => done(error === null ? Number(result) : -1));
+}
+
 let runtimeSha1: ((bytes: Uint8Array, size: number, digest: Uint8Array) => unknown) | undefined;
 
 /** SHA-1 by the runtime's own OpenSSL, as hexadecimal digits: node:crypto around it takes ten milliseconds to load. Throws where there is no such function. */

@@ -58,6 +58,13 @@ export function hasInterfaceMac(name: string, mac: readonly [number, number]): b
   return view.getUint32(18) === mac[0] && view.getUint16(22) === mac[1];
 }
 
+/** The hardware's type (ARPHRD_ of linux/if_arp.h), undefined when there is no such interface. */
+export function interfaceHardware(name: string): number | undefined {
+  const request = interfaceRequest(name);
+  if (withSocket((fd) => libc().ioctl(fd, SIOCGIFHWADDR, request)) < 0) return undefined;
+  return new DataView(request.buffer).getUint16(16, true);
+}
+
 /** The host's neighbours behind the interface stay known when its carrier goes, where the kernel has such a setting (from 5.16). */
 export function keepNeighbours(name: string): void {
   for (const file of [`ipv4/conf/${name}/arp_evict_nocarrier`, `ipv6/conf/${name}/ndisc_evict_nocarrier`]) {

@@ -45,9 +45,6 @@ function udpSender(hostAndPort: string): ((line: string) => void) | undefined {
   return address === undefined ? undefined : datagramSender(AF_INET, address);
 }
 
-/** Whether `--syslog-method` may be that. */
-export const isSyslogMethod = (method: string): boolean => /^(libc|null|unix:.*|udp:.*)$/s.test(method);
-
 /** Opens the way that `--syslog-method` names; undefined when lines go nowhere. */
 export function openSyslog(program: string, method: string): SyslogSender | undefined {
   if (method === 'libc') {

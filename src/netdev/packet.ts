@@ -3,8 +3,11 @@
 //
 // `isQueued` says that a device holds the memory until its next flush: whoever wants to change or reuse the bytes flushes first.
 
-/** Bytes kept free before a frame: room for the virtio header, two tags, three labels and a tunnel header. */
-export const HEADROOM = 128;
+/**
+ * Bytes kept free before a frame: room for the virtio header, two tags, three labels, and the longest NSH with an Ethernet header. A frame of
+ * 1600 bytes still fits a slot of 2 KB with it and what the kernel puts there.
+ */
+export const HEADROOM = 320;
 /** The longest frame: a super-segment of 64 KB with its headers and tags. */
 export const MAX_FRAME = 65536 + 128;
 

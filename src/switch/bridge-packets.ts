@@ -77,15 +77,14 @@ export class BridgePackets {
   /** What sends the frames of a walk that a controller asked for. `key` has an OpenFlow port. */
   #sendsOf({ actions, effects, error }: Translation, request: { frame: Uint8Array; offload?: FrameOffload }, key: Key): () => void {
     const now = this.#bridge.clock.now();
-    const isReal = this.#bridge.ports.has(key[W.IN_PORT]!);
     // A walk that was given up is the sender's fault, and has no better name.
     if (error !== undefined) throw new PeerError('OFPFMFC_UNKNOWN', error);
     return () => {
       if (applyEffects(effects, 1, request.frame.length, now)) this.#bridge.megaflows.changed();
       // A frame without an Ethernet header is taken, as in the reference, and goes nowhere.
       if (actions.length === 0 || (request.frame.length < ETHERNET_SIZE && key[W.PACKET_TYPE] === 0)) return;
-      // Below the switch there are datapath ports; a frame of the controller's own has none.
-      key[W.IN_PORT] = (isReal ? this.#bridge.ports.get(key[W.IN_PORT]!)?.dpPort : undefined) ?? 0;
+      // Below the switch there are datapath ports. A frame of the controller's own has none, one of no port counts as the bridge's.
+      key[W.IN_PORT] = this.#bridge.ports.get(key[W.IN_PORT] === OFPP.NONE ? OFPP.LOCAL : key[W.IN_PORT]!)?.dpPort ?? 0;
       this.#bridge.megaflows.datapath.execute(request.frame, key, actions, request.offload ?? NO_OFFLOAD);
     };
   }

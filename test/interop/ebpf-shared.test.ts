@@ -51,6 +51,8 @@ const CASES: [string, (number: number) => string][] = [
   ],
   ['tcp,actions=group:1', (n) => tagged([], ipv4, packet(6, false, n))],
   ['sctp,actions=set_field:9->sctp_dst,output:2,set_field:8->sctp_src,output:3,output:4', (n) => tagged([], ipv4, packet(132, false, n))],
+  // Of the same flow: a checksum that is wrong stays wrong by as much.
+  ['', (n) => tagged([], ipv4, packet(132, false, n)).replace(/.{8}(?=574546542d)/, '12345678')],
   ['sctp6,actions=output:2,set_field:fd00::7->ipv6_src,set_field:8->sctp_src,output:3', (n) => tagged([], ipv6, packet(132, true, n))],
   ['icmp,actions=set_field:10.1.2.3->ip_src,output:2,set_field:3->icmp_code,output:3,LOCAL', (n) => tagged([], ipv4, packet(1, false, n))],
   [
@@ -90,7 +92,7 @@ async function build(w: World, tools: Tools): Promise<{ h: Host; a: Host; y: Hos
     h.ok(`ovs-vsctl --timeout=10 add-port br0 ${port} -- set interface ${port} ofport_request=${i + 1}`, { tools });
   h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-group', 'br0', GROUP], { tools });
   for (const [i, [flow]] of CASES.entries())
-    h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', `priority=${100 + i},in_port=1,${flow}`], { tools });
+    if (flow !== '') h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', `priority=${100 + i},in_port=1,${flow}`], { tools });
   return {
     h,
     a,
@@ -120,7 +122,7 @@ async function outputs(tools: Tools, t: { after(fn: () => unknown): void }): Pro
       sendFrames(y, 'eth0', warm);
       const flows = h.ok('ovs-appctl dpctl/dump-flows -m').split('\n');
       const ours = flows.filter((line) => line.includes('in_port(va)') && line.includes('src=02:00:00:00:00:aa'));
-      return ours.length >= CASES.length && ours.every((line) => line.includes('offloaded:yes'));
+      return ours.length >= CASES.length - 1 && ours.every((line) => line.includes('offloaded:yes'));
     });
     await sleep(500);
   }
@@ -129,7 +131,7 @@ async function outputs(tools: Tools, t: { after(fn: () => unknown): void }): Pro
   const came = (): number[] => ['vb', 'vc', 'vd'].map((device) => Number(h.ok(`cat /sys/class/net/${device}/statistics/tx_packets`)));
   const cameBefore = came();
   sendFrames(y, 'eth0', frames);
-  await eventually('all has come', () => came().every((count, i) => count - cameBefore[i]! >= EACH * [10, 10, 8][i]!));
+  await eventually('all has come', () => came().every((count, i) => count - cameBefore[i]! >= EACH * [11, 11, 9][i]!));
   await sleep(300);
   const count = (text: string): string => /frames to user space: (.*)/.exec(text)?.[1] ?? '';
   if (tools === 'weft') assert.equal(count(h.ok('ovs-appctl dpif/show-dp-features br0')), count(before), 'the kernel carried all');
@@ -156,7 +158,7 @@ test('copies of a frame have headers of their own, and what others hold of it st
   }
   assert.deepEqual(
     ours.map((list) => list.length / EACH),
-    [10, 10, 10, 10, 10, 8, 2],
+    [11, 11, 11, 11, 11, 9, 2],
   );
 });
 
@@ -256,6 +258,42 @@ test('super-segments with two tags are rewritten between two switches, whatever 
     for (const host of [h1, h2]) flow(host, `in_port=2,${is}`, `${pop},output:1`);
     await translated(a, b, h2);
   }
+  for (const host of [h1, h2]) assert.deepEqual(faults(host), []);
+});
+
+test('what goes through a tunnel and to a port beside it, rewritten for each, is sent again as it was', { skip }, async (t) => {
+  const w = world(t);
+  const [h1, h2] = [await switchHost(w, 'h1'), await switchHost(w, 'h2')];
+  w.wire(h1, 'wan', h2, 'wan');
+  h1.ok('ip addr add 172.16.0.1/24 dev wan');
+  h2.ok('ip addr add 172.16.0.2/24 dev wan');
+  const a = station(w, h1, 'a', 'va', '10.0.0.1/24');
+  const b = station(w, h2, 'b', 'vb', '10.0.0.2/24');
+  const c = station(w, h1, 'c', 'vc');
+  for (const host of [a, b]) host.ok('ip link set eth0 mtu 1400');
+  const [macA, macB] = [a, b].map((host) => host.ok('cat /sys/class/net/eth0/address').trim());
+  a.ok(`ip neigh replace 10.0.0.100 lladdr ${macB} dev eth0`);
+  b.ok(`ip neigh replace 10.0.0.1 lladdr ${macA} dev eth0`);
+  for (const [host, port, remote] of [
+    [h1, 'va', '172.16.0.2'],
+    [h2, 'vb', '172.16.0.1'],
+  ] as const) {
+    host.ok(`ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure -- add-port br0 ${port} -- set interface ${port} ofport_request=1`);
+    host.ok(`ovs-vsctl add-port br0 t0 -- set interface t0 type=vxlan options:remote_ip=${remote} ofport_request=2`);
+    host.ok('ip link set br0 up && ovs-ofctl add-flow br0 in_port=2,actions=output:1');
+  }
+  h1.ok('ovs-vsctl add-port br0 vc -- set interface vc ofport_request=3');
+  h1.ok(['ovs-ofctl', 'add-flow', 'br0', 'in_port=1,tcp,actions=mod_nw_dst:10.0.0.2,output:2,mod_nw_dst:10.9.9.9,mod_tp_dst:7,output:3']);
+  h2.ok(['ovs-ofctl', 'add-flow', 'br0', 'in_port=1,tcp,actions=mod_nw_src:10.0.0.100,dec_ttl,output:2']);
+  const [tap, copies] = await holdFrames([
+    [h1, 'va'],
+    [c, 'eth0'],
+  ]);
+  await translated(a, b, h2);
+  const ends = (frames: string[]): Set<string> =>
+    new Set(frames.filter((frame) => frame.slice(46, 48) === '06').map((frame) => frame.slice(52, 68)));
+  assert.deepEqual(ends(await tap!.frames()), new Set(['0a0000010a000064']));
+  assert.deepEqual(ends(await copies!.frames()), new Set(['0a0000010a090909']));
   for (const host of [h1, h2]) assert.deepEqual(faults(host), []);
 });
 

@@ -19,6 +19,7 @@ import {
   TOTALS_VALUE,
 } from '../../src/datapath/ebpf/compiler/map-layout.ts';
 import { compileProgram, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/compiler/program.ts';
+import { FlowRecords } from '../../src/datapath/ebpf/flow-records.ts';
 import { ConnectionMirror, CT_KEY_SIZE, CT_VALUE } from '../../src/datapath/userspace/conntrack/mirror.ts';
 import { Connection, MIRRORED } from '../../src/datapath/userspace/conntrack/table.ts';
 import { TCP_STATE, TCP_TIMEOUT } from '../../src/datapath/userspace/conntrack/tcp-state.ts';
@@ -175,6 +176,9 @@ test('established connections: the same state and the same bytes', (t) => {
     value.copyWithin(PENDING_VALUE.done, PENDING_VALUE.put, PENDING_VALUE.put + 4);
     updateElement(fd, Uint8Array.of(PORT, 0, 0, 0), value);
   };
+  const records = new FlowRecords(maps.get('records')!);
+  records.setActions(1, 1);
+  records.close();
   let [compared, translated, left, echoes] = [0, 0, 0, 0];
   while (compared < pairs) {
     const frame = randomFrame();
@@ -221,7 +225,7 @@ test('established connections: the same state and the same bytes', (t) => {
     for (const word of [W.CT_STATE, W.CT_ZONE, W.CT_MARK, ...CT_MORE]) second[word] = key[word]!;
     second[W.RECIRC_ID] = RECIRC;
     const found = bytesOf(second, tracked);
-    updateElement(maps.get('tracked')!, found, new Uint8Array(Uint32Array.of(1, 1).buffer));
+    updateElement(maps.get('tracked')!, found, new Uint8Array(Uint32Array.of(1).buffer));
     // The first frame of a direction follows others of its port to user space, until those have been dealt with.
     if (compared < 1000 && compared % 100 === 1) {
       const count = punted();

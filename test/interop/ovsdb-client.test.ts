@@ -230,7 +230,6 @@ test('ovsdb-client: the manual page from top to bottom', { skip }, async () => {
       client('--detach'),
       client('--leader-only', 'list-dbs'),
       client('--no-leader-only', 'list-dbs'),
-      client('--record', 'list-dbs'),
       client('-p', 'nosuch', 'list-dbs'),
       client('list-dbs', 'ssl:127.0.0.1:1'),
       client('-vstrange', 'list-dbs'),

@@ -39,6 +39,14 @@ const VALUES: Readonly<Record<string, string>> = {
 const text = (dice: Dice): string =>
   dice.pick(['', '[', '{', '{"a":', '[1,']) + Array.from({ length: 1 + dice.below(7) }, () => dice.pick(PIECES)).join('');
 
+/** The same in a message that is long already. */
+const longText = (dice: Dice): string => {
+  const start = dice.pick(['{"id":1,"method":"x","params":[', '[[[', '[{"a":{"b":[', '["a",{"x":']);
+  const size = 3000 + dice.below(9000);
+  const filler = dice.pick([`"${'x'.repeat(size)}"`, `[${'1,'.repeat(size / 2)}2]`, `"${'\\u00e9'.repeat(size / 6)}"`]);
+  return start + filler + dice.pick([',', ', ', '', '}', ']', ',\n"b":']) + text(dice);
+};
+
 const message = (dice: Dice): string => {
   const names = Object.keys(VALUES).filter((name) => dice.chance(name === 'x' ? 15 : 60));
   const members = names.map((name) => `"${name}":${dice.pick(VALUES[name]?.split(' ') ?? [])}`);
@@ -94,12 +102,14 @@ async function judge(program: string, inputs: readonly string[]): Promise<string
 
 for (const [what, inputs] of [
   ['texts', (dice: Dice) => [...TEXTS, ...Array.from({ length: count }, () => text(dice))]],
+  ['long texts', (dice: Dice) => Array.from({ length: count }, () => longText(dice))],
   ['messages', (dice: Dice) => Array.from({ length: count }, () => message(dice))],
 ] as const) {
   test(`${what} that are wrong: closed or not, and what the log says`, { skip }, async () => {
     const list = inputs(new Dice(seed));
     const [want = [], have = []] = await Promise.all(programs.map((program) => judge(program, list)));
-    const show = (answers: string[]): string[] => list.map((input, i) => `${JSON.stringify(input)} ${answers[i]}`);
+    const show = (answers: string[]): string[] =>
+      list.map((input, i) => `${JSON.stringify(input).replaceAll(/(.{1,8}?)\1{200,}/g, '$1...')} ${answers[i]}`);
     assert.deepEqual(show(have), show(want));
     const said = want.filter((answer) => /closed .*(?:parsing stream|bad JSON-RPC)/.test(answer)).length;
     assert.ok(said > list.length / 3, `only ${said} of ${list.length} were wrong`);

@@ -15,7 +15,6 @@ export interface CommandLine {
   isDryRun: boolean;
   isOneline: boolean;
   style: TableStyle;
-  logOptions: ParsedOption[];
   commands: { spec: CommandSpec; invocation: Invocation }[];
 }
 
@@ -51,8 +50,8 @@ const localNames = new Set(localSpecs.map((spec) => spec.name));
 /** All names that may stand before the first command. */
 export const ALL_OPTIONS: readonly OptionSpec[] = [...GLOBAL_OPTIONS, ...localSpecs];
 
-/** Parses a whole command line. Throws UsageError. */
-export function parseCommandLine(argv: readonly string[]): CommandLine {
+/** Parses a whole command line. Options of the log and of keys are obeyed by `obey` as they come, whatever is wrong behind them. Throws UsageError. */
+export function parseCommandLine(argv: readonly string[], obey: (option: ParsedOption) => void = () => {}): CommandLine {
   const line: CommandLine = {
     wants: undefined,
     db: undefined,
@@ -62,7 +61,6 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     isDryRun: false,
     isOneline: false,
     style: defaultStyle('list'),
-    logOptions: [],
     commands: [],
   };
   const { options, operands, fault } = parseUntilFault(argv, ALL_OPTIONS, true);
@@ -72,7 +70,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     const isRepeated = first.some((word) => word.split('=')[0] === `--${option.name}`);
     if (localNames.has(option.name) && isRepeated) continue;
     if (localNames.has(option.name)) first.push(`--${option.name}${option.value === undefined ? '' : `=${option.value}`}`);
-    else takeGlobal(line, option);
+    else takeGlobal(line, option, obey);
     if (line.wants !== undefined) return line;
   }
   if (fault !== undefined) throw fault;
@@ -81,7 +79,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   return line;
 }
 
-function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void {
+function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption, obey: (option: ParsedOption) => void): void {
   if (applyTableOption(line.style, name, value)) return;
   switch (name) {
     case 'db':
@@ -116,10 +114,10 @@ function takeGlobal(line: CommandLine, { name, value = '' }: ParsedOption): void
     case 'no-shuffle-remotes':
       break;
     case 'no-syslog':
-      line.logOptions.push({ name: 'verbose', value: 'vsctl:syslog:warn' });
+      obey({ name: 'verbose', value: 'vsctl:syslog:warn' });
       break;
     default:
-      line.logOptions.push({ name, value: value === '' ? undefined : value });
+      obey({ name, value: value === '' ? undefined : value });
   }
 }
 

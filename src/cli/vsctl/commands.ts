@@ -88,6 +88,7 @@ export const COMMANDS: ReadonlyMap<string, CommandSpec> = new Map(
 );
 
 /** The options of all commands, which may also stand among the global ones before the first command. */
-export const COMMAND_OPTIONS: readonly string[] = [...new Set(rows.flatMap(([, , , options]) => options.split(' ')))].filter(
-  (o) => o !== '',
-);
+export const COMMAND_OPTIONS: readonly string[] = [
+  // Those of the database commands come first where the reference names several.
+  ...new Set(['--if-exists', '--id=', ...rows.flatMap(([, , , options]) => options.split(' '))]),
+].filter((o) => o !== '');

@@ -40,5 +40,9 @@ function prepareOne({ name, args, options }: Invocation, table: TableSchema): vo
   const named = columnArguments.get(name);
   if (named === undefined) return;
   for (const text of args.slice(named.from, named.to))
-    findColumn(table, named.as === 'name' ? text : columnNameOf(text), named.as === 'begin or uuid' && !text.includes(':'));
+    findColumn(
+      table,
+      named.as === 'name' ? text : columnNameOf(text),
+      named.as === 'begin or uuid' && takeToken(text, 0).end === text.length,
+    );
 }

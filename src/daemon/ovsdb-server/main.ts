@@ -10,13 +10,13 @@ import { opensslSha1 } from '../../host/ffi.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/sockets/socket-poll.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
-import { keysFromOptions, reportKeyFaults, setTlsKeys } from '../../host/sockets/tls-keys.ts';
+import { keysFromOptions, reportKeyFault, reportKeyFaults, setTlsKeys } from '../../host/sockets/tls-keys.ts';
 import type { Table } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { OvsdbServer } from '../../ovsdb/server/server.ts';
-import { REPLAY_OPTIONS } from '../plumbing/options.ts';
+import { REPLAY_OPTIONS, SSL_OPTIONS } from '../plumbing/options.ts';
 import { SIGNAL_TEXT } from '../plumbing/parent.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
@@ -46,6 +46,12 @@ const STATUS_INTERVAL_MS = 2500;
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'remote', argument: 'required' },
   { name: 'run', argument: 'required' },
+];
+
+/** These come after those of all daemons. */
+const LAST_OPTIONS: readonly OptionSpec[] = [
+  ...SSL_OPTIONS.filter(({ name }) => name === 'peer-ca-cert'),
+  ...SSL_OPTIONS.filter(({ name }) => name !== 'peer-ca-cert'),
   { name: 'sync-from', argument: 'required' },
   { name: 'sync-exclude-tables', argument: 'required' },
   { name: 'active' },
@@ -57,7 +63,7 @@ const OPTIONS: readonly OptionSpec[] = [
 /** What a column may name, in the order in which the reference looks for it. */
 const COLUMN_KEYS = ['private-key', 'certificate', 'ca-cert', 'bootstrap-ca-cert', 'ssl-protocols', 'ssl-ciphers'] as const;
 /** The order in which it then uses what it found. */
-const KEY_ORDER = ['peer-ca-cert', 'certificate', 'private-key', 'ca-cert', 'bootstrap-ca-cert', 'ssl-protocols', 'ssl-ciphers'] as const;
+const KEY_ORDER = ['certificate', 'private-key', 'ca-cert', 'bootstrap-ca-cert', 'ssl-protocols', 'ssl-ciphers'] as const;
 
 /** All that the running server is; the commands work on it. */
 export class OvsdbDaemon {
@@ -293,7 +299,7 @@ export class OvsdbDaemon {
     const given = KEY_ORDER.flatMap((name) => {
       const value = this.keyOptions.findLast((option) => option.name === name)?.value;
       if (value === undefined) return [];
-      const file = name !== 'peer-ca-cert' && value.startsWith('db:') ? firstText(this.server, value) : value;
+      const file = value.startsWith('db:') ? firstText(this.server, value) : value;
       return file === '' && value !== '' ? [] : [{ name, value: file }];
     });
     const isPair = ['certificate', 'private-key'].every((name) => given.some((option) => option.name === name));
@@ -324,6 +330,11 @@ export class OvsdbDaemon {
     for (const remote of this.allRemotes()) remote.close();
     for (const file of this.files.values()) file.close();
   }
+}
+
+/** Of other keys counts what is in force when the databases are open. */
+function obey(option: ParsedOption): void {
+  if (option.name === 'peer-ca-cert') reportKeyFault(option);
 }
 
 async function start(context: DaemonContext): Promise<void> {
@@ -376,7 +387,7 @@ async function start(context: DaemonContext): Promise<void> {
 
 /** Runs the daemon. */
 export function main(argv: string[]): Promise<number | undefined> {
-  return runDaemon({ program: PROGRAM, options: OPTIONS, usage, opensControl: true, start }, argv);
+  return runDaemon({ program: PROGRAM, options: OPTIONS, lastOptions: LAST_OPTIONS, obey, usage, opensControl: true, start }, argv);
 }
 
 function isSameFile(a: string, b: string): boolean {

@@ -7,13 +7,14 @@ import { ConfigError, errorText } from '../../base/errors.ts';
 import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
 import { hostPortFault } from '../../base/host-port.ts';
 import { logger } from '../../base/log.ts';
+import { isSyslogMethod } from '../../base/syslog-method.ts';
 import { versionText } from '../../base/version.ts';
 import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../host/daemonize.ts';
 import { runDir } from '../../host/directories.ts';
 import { installLog, type LogOutput } from '../../host/log-output.ts';
 import { becomeUser, CAPABILITY, parseProcessUser } from '../../host/process-user.ts';
 import { applyReplayOptions } from '../../host/replay/replay.ts';
-import { isSyslogMethod, openSyslog, openSyslogTarget } from '../../host/syslog.ts';
+import { openSyslog, openSyslogTarget } from '../../host/syslog.ts';
 import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings, inRunDir, LOG_OPTIONS, SSL_OPTIONS } from './options.ts';
 import { launch, monitor, type Role, SIGNAL_TEXT, signalReady, takeRestarted, takeRole } from './parent.ts';
 import { UnixctlServer } from './unixctl.ts';
@@ -27,6 +28,10 @@ export interface DaemonSpec {
   program: string;
   /** The daemon's own options; they come first where abbreviations are ambiguous. */
   options?: readonly OptionSpec[];
+  /** What stands after the options of all daemons instead of those of TLS. */
+  lastOptions?: readonly OptionSpec[];
+  /** Obeys an option where it stands, before a later one is found to be wrong. */
+  obey?(option: ParsedOption): void;
   /** The whole text of --help. */
   usage(): string;
   /** Lines after the first of --version. */
@@ -73,29 +78,24 @@ export interface DaemonContext {
 /** Thrown to the top by `fatal`. */
 class FatalError extends Error {}
 
-function applyLogOptions(options: readonly ParsedOption[], output: LogOutput, role: Role): void {
-  let hasSyslogMethod = false;
-  for (const { name, value } of options) {
-    if (name === 'verbose') {
-      const fault = output.settings.apply(value ?? '');
-      if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
-    } else if (role === 'daemon' && name === 'log-file') {
-      // A warning has said why. Without the usual file a daemon goes on, without the one that was named it does not.
-      if (output.openFile(value) !== undefined && value !== undefined) process.exit(1);
-    } else if (name === 'log-file') {
-      output.setFile(value);
-    } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
-      throw new UsageError(`unsupported syslog method '${value}'`);
-    } else if (role === 'daemon' && name === 'syslog-method') {
-      output.setSyslog(openSyslog(output.program, value ?? ''));
-      hasSyslogMethod = true;
-    } else if (name === 'syslog-target') {
-      const fault = hostPortFault(value ?? '');
-      if (fault !== undefined) logger('socket_util').err(fault);
-      else if (role === 'daemon') output.setSyslogTarget(openSyslogTarget(value ?? ''));
-    }
+function applyLogOption({ name, value }: ParsedOption, output: LogOutput, role: Role): void {
+  if (name === 'verbose') {
+    const fault = output.settings.apply(value ?? '');
+    if (fault !== undefined) throw new UsageError(`processing "${value}": ${fault}`);
+  } else if (role === 'daemon' && name === 'log-file') {
+    // A warning has said why. Without the usual file a daemon goes on, without the one that was named it does not.
+    if (output.openFile(value) !== undefined && value !== undefined) process.exit(1);
+  } else if (name === 'log-file') {
+    output.setFile(value);
+  } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
+    throw new UsageError(`unsupported syslog method '${value}'`);
+  } else if (role === 'daemon' && name === 'syslog-method') {
+    output.setSyslog(openSyslog(output.program, value ?? ''));
+  } else if (name === 'syslog-target') {
+    const fault = hostPortFault(value ?? '');
+    if (fault !== undefined) logger('socket_util').err(fault);
+    else if (role === 'daemon') output.setSyslogTarget(openSyslogTarget(value ?? ''));
   }
-  if (role === 'daemon' && !hasSyslogMethod) output.setSyslog(openSyslog(output.program, process.env['OVS_SYSLOG_METHOD'] ?? 'libc'));
 }
 
 /** Runs a daemon; gives an exit code only when there is nothing to run. */
@@ -108,22 +108,26 @@ export async function runDaemon(spec: DaemonSpec, argv: readonly string[]): Prom
   let settings: DaemonSettings;
   let role: Role = givenRole;
   try {
-    parsed = parseUntilFault(argv, [...(spec.options ?? []), ...DAEMON_OPTIONS, ...LOG_OPTIONS, ...SSL_OPTIONS]);
-    for (const { name } of parsed.options) {
-      if (name === 'help') {
-        process.stdout.write(spec.usage());
-        return 0;
-      }
-      if (name === 'version') {
-        process.stdout.write(`${[versionText(program), ...(spec.versionLines ?? [])].join('\n')}\n`);
-        return 0;
-      }
-    }
-    if (parsed.fault !== undefined) throw parsed.fault;
+    parsed = parseUntilFault(argv, [...(spec.options ?? []), ...DAEMON_OPTIONS, ...LOG_OPTIONS, ...(spec.lastOptions ?? SSL_OPTIONS)]);
     settings = daemonSettings(program, parsed.options);
     const runsHere = givenRole === 'daemon' || (givenRole === 'caller' && !settings.detach && !settings.monitor);
     if (runsHere) role = 'daemon';
-    applyLogOptions(parsed.options, output, role);
+    // Each is obeyed before a later one is found to be wrong.
+    for (const option of parsed.options) {
+      if (option.name === 'help') {
+        process.stdout.write(spec.usage());
+        return 0;
+      }
+      if (option.name === 'version') {
+        process.stdout.write(`${[versionText(program), ...(spec.versionLines ?? [])].join('\n')}\n`);
+        return 0;
+      }
+      applyLogOption(option, output, role);
+      if (role === 'daemon') spec.obey?.(option);
+    }
+    if (parsed.fault !== undefined) throw parsed.fault;
+    const hasSyslogMethod = parsed.options.some(({ name }) => name === 'syslog-method');
+    if (role === 'daemon' && !hasSyslogMethod) output.setSyslog(openSyslog(output.program, process.env['OVS_SYSLOG_METHOD'] ?? 'libc'));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`${program}: ${error.message}\n`);

@@ -1,7 +1,7 @@
-// A flow's counters, as they lie in the mapped map that programs count in.
-import { COUNTER_VALUE } from './compiler/map-layout.ts';
+// A flow's counters, as they lie in its record in the mapped map, where programs count.
+import { FLOW_RECORD, USED_SHIFT } from './compiler/map-layout.ts';
 
-/** Where a flow's counters lie. */
+/** Where a flow's record lies. */
 export interface CounterPlace {
   words: Uint32Array;
   /** Index of its first word. */
@@ -17,23 +17,35 @@ export interface KernelFlowStats {
 }
 
 const wide = ({ words, at }: CounterPlace): BigUint64Array =>
-  new BigUint64Array(words.buffer, words.byteOffset + at * 4, COUNTER_VALUE.size / 8);
+  new BigUint64Array(words.buffer, words.byteOffset + at * 4, FLOW_RECORD.size / 8);
+const halves = ({ words, at }: CounterPlace): Uint16Array => new Uint16Array(words.buffer, words.byteOffset + at * 4, FLOW_RECORD.size / 2);
+const USED = FLOW_RECORD.used / 4;
+const FLAGS = FLOW_RECORD.tcpFlags / 2;
 
-export function readCounters({ words, at }: CounterPlace): KernelFlowStats {
+/** The time that a record's 32 bits mean: within 26 days of now. */
+function usedNs(used: number): bigint {
+  if (used === 0) return 0n;
+  const now = Number(process.hrtime.bigint() >> BigInt(USED_SHIFT));
+  return BigInt(now - ((now - used) | 0)) << BigInt(USED_SHIFT);
+}
+
+export function readCounters(place: CounterPlace): KernelFlowStats {
+  const { words, at } = place;
   const read = (offset: number): bigint => BigInt(words[at + offset / 4]!) | (BigInt(words[at + offset / 4 + 1]!) << 32n);
   return {
-    packets: read(COUNTER_VALUE.packets),
-    bytes: read(COUNTER_VALUE.bytes),
-    usedNs: read(COUNTER_VALUE.usedNs),
-    tcpFlags: words[at + COUNTER_VALUE.tcpFlags / 4]!,
+    packets: read(FLOW_RECORD.packets),
+    bytes: read(FLOW_RECORD.bytes),
+    usedNs: usedNs(words[at + USED]!),
+    tcpFlags: halves(place)[FLAGS]!,
   };
 }
 
-/** Adds to counters while programs count on. */
-export function addCounters(place: CounterPlace, more: KernelFlowStats): void {
-  const to = wide(place);
-  Atomics.add(to, COUNTER_VALUE.packets / 8, more.packets);
-  Atomics.add(to, COUNTER_VALUE.bytes / 8, more.bytes);
-  if (more.usedNs > to[COUNTER_VALUE.usedNs / 8]!) to[COUNTER_VALUE.usedNs / 8] = more.usedNs;
-  place.words[place.at + COUNTER_VALUE.tcpFlags / 4]! |= more.tcpFlags;
+/** Adds what another record has to one that programs count on in. */
+export function addCounters(place: CounterPlace, from: CounterPlace): void {
+  const [to, more] = [wide(place), wide(from)];
+  Atomics.add(to, FLOW_RECORD.packets / 8, more[FLOW_RECORD.packets / 8]!);
+  Atomics.add(to, FLOW_RECORD.bytes / 8, more[FLOW_RECORD.bytes / 8]!);
+  const [used, other] = [place.words[place.at + USED]!, from.words[from.at + USED]!];
+  if (other !== 0 && (used === 0 || ((other - used) | 0) > 0)) place.words[place.at + USED] = other;
+  halves(place)[FLAGS]! |= halves(from)[FLAGS]!;
 }

@@ -2,7 +2,7 @@
 //
 // Its first frames go to user space, because there is no flow yet. When the flow is in the kernel some of them may still be on their way
 // there, and what came next would overtake them. So a flow begins held: its frames go on following the others through user space, until all
-// that its port sent there before has been dealt with. `held` of its counters is
+// that its port sent there before has been dealt with. `held` of its record is
 //
 //   0            not held
 //   HELD_ALWAYS  until the control plane says otherwise: the flow stands in its map, the program that knows its actions is still to come
@@ -13,17 +13,17 @@
 import type { Assembler } from '../../bpf/instructions.ts';
 import { W } from '../../flow/key.ts';
 import { HELPER, keyAt, STACK } from './compiler/frame-context.ts';
-import { COUNTER_VALUE, PENDING_VALUE } from './compiler/map-layout.ts';
+import { FLOW_RECORD, PENDING_VALUE } from './compiler/map-layout.ts';
 
 export const HELD_ALWAYS = 0xffffffff;
 /** Bytes of a port in the ring from which on order is given up. */
 const MOST_PENDING = 1 << 18;
 
-/** Before and after: r0 = the flow's counters. Held frames go to `punt` with r9 = 0. Changes r1 to r5 and, on that way, r9. */
+/** Before and after: r0 = the flow's record. Held frames go to `punt` with r9 = 0. Changes r1 to r5 and, on that way, r9. */
 export function emitOrder(a: Assembler): void {
   const { header } = STACK;
   const [free, goes, held] = [a.fresh('free'), a.fresh('goes'), a.fresh('held')];
-  a.load(4, 1, 0, COUNTER_VALUE.held)
+  a.load(4, 1, 0, FLOW_RECORD.held)
     .jump('eq', 1, 0, free)
     .store(8, 10, header, { reg: 0 })
     .store(4, 10, header + 8, { reg: 1 });
@@ -43,7 +43,7 @@ export function emitOrder(a: Assembler): void {
   a.load(4, 2, 0, PENDING_VALUE.put).load(4, 1, 0, PENDING_VALUE.taken).mov(3, { reg: 2 }).alu32('sub', 3, { reg: 1 });
   a.jump32('sgt', 3, MOST_PENDING, goes);
   // Anything within this frame's own record: positions are reached by whole records.
-  a.alu32('add', 2, 1).load(8, 1, 10, header).store(4, 1, COUNTER_VALUE.held, { reg: 2 });
+  a.alu32('add', 2, 1).load(8, 1, 10, header).store(4, 1, FLOW_RECORD.held, { reg: 2 });
   a.label(held).mov(9, 0).goto('punt');
-  a.label(goes).load(8, 0, 10, header).store(4, 0, COUNTER_VALUE.held, 0).label(free);
+  a.label(goes).load(8, 0, 10, header).store(4, 0, FLOW_RECORD.held, 0).label(free);
 }

@@ -2,15 +2,16 @@
 import { closeObject } from '../../bpf/kernel.ts';
 import { scanMap } from '../../bpf/objects.ts';
 import { type Key, newKey } from '../../flow/key.ts';
-import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
+import { type Memory, unmapMemory } from '../../host/ffi.ts';
 import type { DpPort } from '../datapath.ts';
 import { MAX_FLOWS } from '../datapath.ts';
-import { COUNTER_VALUE, FLOW_VALUE, PORT_VALUE } from './compiler/map-layout.ts';
+import { FLOW_RECORD, FLOW_VALUE, PORT_VALUE } from './compiler/map-layout.ts';
 import type { CounterPlace } from './flow-counters.ts';
+import { mapRecords } from './flow-records.ts';
 import type { FormerGeneration } from './pin-store.ts';
 import { type KernelPortCounters, type KernelTotals, readPort, readTotals } from './port-counters.ts';
 
-const MAPS = ['ports', 'tx', 'totals', 'base', 'counters'] as const;
+const MAPS = ['ports', 'tx', 'totals', 'base', 'records'] as const;
 
 /** A flow: the frames that it carries are those whose key has these bits; `key` is one of them, with the former port number. */
 export interface FormerFlow {
@@ -23,12 +24,12 @@ export class Former {
   readonly ports: ReadonlyMap<number, DpPort>;
   readonly portNumbers: ReadonlySet<DpPort>;
   readonly #maps: ReadonlyMap<string, number>;
-  readonly #counters: Memory;
+  readonly #records: Memory;
   readonly #masks: ReturnType<FormerGeneration['masks']>;
 
   private constructor(generation: FormerGeneration, maps: ReadonlyMap<string, number>) {
     this.#maps = maps;
-    this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
+    this.#records = mapRecords(maps.get('records')!);
     this.#masks = generation.masks();
     const ports = new Map<number, DpPort>();
     scanMap(maps.get('ports')!, 4, PORT_VALUE.size, (key, value) => {
@@ -55,13 +56,13 @@ export class Former {
     for (const { fd, words } of this.#masks) {
       const entries: [Uint8Array, number][] = [];
       scanMap(fd, words.length * 4, FLOW_VALUE.size, (key, value) => {
-        entries.push([key, new DataView(value.buffer, value.byteOffset).getUint32(FLOW_VALUE.counters, true)]);
+        entries.push([key, new DataView(value.buffer, value.byteOffset).getUint32(FLOW_VALUE.record, true)]);
       });
-      for (const [bytes, counters] of entries) {
+      for (const [bytes, record] of entries) {
         const key = newKey();
         const view = new DataView(bytes.buffer, bytes.byteOffset);
         for (const [i, word] of words.entries()) if (word < key.length) key[word] = view.getUint32(i * 4, false);
-        if (counters < MAX_FLOWS) yield { key, counters: { words: this.#counters.words, at: (counters * COUNTER_VALUE.size) / 4 } };
+        if (record < MAX_FLOWS) yield { key, counters: { words: this.#records.words, at: (record * FLOW_RECORD.size) / 4 } };
       }
     }
   }
@@ -77,7 +78,7 @@ export class Former {
   }
 
   close(): void {
-    unmapMemory(this.#counters);
+    unmapMemory(this.#records);
     for (const fd of this.#maps.values()) closeObject(fd);
     for (const { fd } of this.#masks) closeObject(fd);
   }

@@ -212,7 +212,8 @@ export class KernelDatapath {
       attached.isFormer = false;
     }
     this.#setDetour();
-    this.#store.keepAttachments([...this.#ports.values(), ...this.#underlay.takeOver()]);
+    const kept = [...this.#ports.values(), ...this.#underlay.takeOver()];
+    attempt('programs of a former daemon may be left at devices', () => this.#store?.keepAttachments(kept));
     this.#settling = setTimeout(() => this.#endFormer(), SETTLE_MS);
   }
 
@@ -232,7 +233,7 @@ export class KernelDatapath {
       former.close();
     }
     this.#former = [];
-    this.#store?.removeFormer();
+    attempt('maps of a former daemon are left', () => this.#store?.removeFormer());
   }
 
   /** What was counted at a port; undefined when it is not in the kernel. */
@@ -289,7 +290,16 @@ export class KernelDatapath {
     for (const former of this.#former) former.close();
     for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) closeObject(fd);
     this.#maps.clear();
-    if (!keep) this.#store?.remove();
+    if (!keep) attempt('programs may be left at devices', () => this.#store?.remove());
+  }
+}
+
+/** What goes wrong with pinned objects is no reason to stop forwarding. */
+function attempt(consequence: string, body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    log.warn(`${consequence}: ${errorText(error)}`);
   }
 }
 

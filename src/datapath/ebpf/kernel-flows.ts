@@ -10,63 +10,35 @@
 //   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { closeObject, createMap, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
+import type { Program } from '../../bpf/instructions.ts';
+import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
-import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
-import { areSurelySame, type DpAction, MAX_FLOWS } from '../datapath.ts';
+import { areSurelySame, type DpAction } from '../datapath.ts';
 import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { ActionPool, type PooledActions } from './action-pool.ts';
 import { shapeActions } from './compiler/action-cutter.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './compiler/action-shape.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, maskMap } from './compiler/map-layout.ts';
-import { compileProgram, MAX_MASKS, type MaskSpec } from './compiler/program.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, maskMap } from './compiler/map-layout.ts';
+import { compileProgram, MAX_MASKS } from './compiler/program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
-import { IndexPool } from './index-pool.ts';
-import { KeySlab } from './key-slab.ts';
-import { idleMask, isWorthReordering, type MaskUse } from './mask-order.ts';
+import { FlowRecords } from './flow-records.ts';
+import { type Installed, leaveMask, type Mask, newMask, nextMaskNumber } from './kernel-mask.ts';
+import { idleMask, isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
+import { RunningProgram } from './running-program.ts';
 
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
 /** How long a program that the kernel refused keeps others of its size from being tried. */
 const LIMIT_MS = 60_000;
-const COUNTER_WORDS = COUNTER_VALUE.size / 4;
 
 const NONE: readonly CounterPlace[] = [];
-
-interface Mask extends MaskSpec, MaskUse {
-  name: string;
-  fd: number;
-  /** Those that the kernel carries. */
-  flows: Installed[];
-  /** Of its flows, those that user space has among them. */
-  keys: KeySlab;
-  hits: number;
-  hitsBefore: number;
-}
-
-interface Installed {
-  id: number;
-  mask: Mask;
-  /** Place of its key in the mask's. */
-  key: number;
-  /** Place among the mask's flows, while the kernel carries it. */
-  place: number;
-  /** Place of its counters. */
-  counters: number;
-  /** Undefined while user space has the flow: the counters are kept. */
-  actions: PooledActions | undefined;
-  /** What a predecessor's programs count for it, until that is added to its own counters. */
-  former: readonly CounterPlace[];
-  /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
-  port: number;
-}
 
 interface Plan extends FlowPlan {
   mask: Mask;
@@ -77,31 +49,33 @@ export class KernelFlows {
   readonly #masks = new Map<string, Mask>();
   readonly #flows = new FlowSlots<Installed>();
   readonly #actions: ActionPool;
-  readonly #counterIndices = new IndexPool(MAX_FLOWS);
-  readonly #counters: Memory;
+  readonly #records: FlowRecords;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
   readonly #meter: (meter: number) => number | undefined;
-  readonly #onProgram: (program: number) => void;
   readonly #store: PinStore | undefined;
-  readonly #holds: FlowHolds;
+  readonly #holds: FlowHolds<Installed>;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
-  #program: number;
+  readonly #running: RunningProgram;
   #hasTunnels = false;
   #vlanLimit = 1;
   /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
   onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
-  /** Programs loaded so far. */
-  programCount = 0;
   /** Masks in the order of the running program. */
   #order: readonly Mask[] = [];
+  /** Numbers of the shapes that it knows. */
+  #shapes: ReadonlySet<number> = new Set();
+  /** Who waits for the next program, and who for the one under way. */
+  #waiting: (() => void)[] = [];
+  #served: (() => void)[] = [];
   #maskLimit = MAX_MASKS;
   /** After which a mask may be called idle. */
   readonly #idleMs: number;
   #limitEndsMs = 0;
   #nextMap = 0;
+  #lastMaskNumber = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
@@ -137,23 +111,21 @@ export class KernelFlows {
     this.#store = store;
     this.#isTunnel = isTunnel;
     this.#device = device;
-    this.#onProgram = onProgram;
     this.#actions = new ActionPool(
       (list) => this.#storeActions(list),
       () => this.#reloadSoon(),
       (token, actions) => this.onList(token, actions),
     );
-    this.#program = this.#load([]);
-    this.#publish();
-    this.#counters = mapMemory(MAX_FLOWS * COUNTER_VALUE.size, maps.get('counters')!, true, 0);
-    this.#holds = new FlowHolds(this.#counters, maps.get('pending')!);
+    this.#running = new RunningProgram(maps, this.#compile([]), onProgram);
+    this.#records = new FlowRecords(maps.get('records')!);
+    this.#holds = new FlowHolds(this.#records.memory, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
     this.#reorder.unref();
   }
 
   /** The running program. */
   get program(): number {
-    return this.#program;
+    return this.#running.fd;
   }
 
   /** Whether there are tunnel ports, which cost each frame a little. */
@@ -171,19 +143,13 @@ export class KernelFlows {
     this.reload();
   }
 
-  /** Other programs jump to the running one. */
-  #publish(): void {
-    this.#index[0] = this.#program;
-    updateElement(this.#maps.get('programs')!, new Uint8Array(4), new Uint8Array(this.#index.buffer));
+  /** Programs loaded so far. */
+  get programCount(): number {
+    return this.#running.count;
   }
 
-  #load(masks: readonly Mask[]): number {
-    const started = performance.now();
-    const program = compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
-    const fd = loadProgram(program, this.#maps, 'weft_datapath');
-    this.programCount++;
-    log.dbg(() => `program of ${program.length} instructions for ${masks.length} masks in ${(performance.now() - started).toFixed(1)} ms`);
-    return fd;
+  #compile(masks: readonly Mask[]): Program {
+    return compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
   }
 
   #storeActions({ index, shape, params }: PooledActions): void {
@@ -283,36 +249,28 @@ export class KernelFlows {
       plan = { ...made, mask };
       this.#plans.set(indices, plan);
     }
-    const counters = this.#counterIndices.take();
-    if (counters === undefined) return 'too_many_flows';
-    const { words: counted } = this.#counters;
-    for (let i = 0; i < COUNTER_WORDS; i++) counted[counters * COUNTER_WORDS + i] = 0;
+    const record = this.#records.take();
+    if (record === undefined) return 'too_many_flows';
     const isFirst = recirc < 0 || words[recirc] === 0;
     const { mask } = plan;
     const key = mask.keys.take();
     writeKey(plan, words, mask.keys.bytes, key);
-    return { id, mask, key, place: -1, counters, actions: undefined, former: NONE, port: isFirst ? port : 0 };
+    return { id, mask, key, place: -1, record, actions: undefined, former: NONE, port: isFirst ? port : 0 };
   }
 
   #enter(flow: Installed, list: PooledActions): string | undefined {
     const { mask } = flow;
     if (this.#masks.get(mask.name) !== mask) return 'mask_dropped';
     if (flow.actions !== undefined) {
-      this.commit();
-      this.#setEntry(flow, list);
-      try {
-        updateElement(mask.fd, mask.keys.key(flow.key), new Uint8Array(this.#entry.buffer));
-      } catch (error) {
-        log.dbg(() => `flow not changed: ${errorText(error)}`);
-        return 'map_full';
-      }
+      this.#records.setActions(flow.record, list.index);
       this.#actions.give(flow.actions);
       flow.actions = list;
       return undefined;
     }
     if (!this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
     this.#holds.begin(flow);
-    this.#setEntry(flow, list);
+    this.#records.show(flow.record, mask.number, mask.isInRecord ? mask.keys.key(flow.key) : undefined, list.index);
+    this.#entry[FLOW_VALUE.record / 4] = flow.record;
     this.#batch.add(mask.fd, mask.keys.bytes, flow.key, mask.keys.size, this.#entry);
     this.#commitSoon();
     this.#batched.push(flow);
@@ -320,11 +278,6 @@ export class KernelFlows {
     flow.place = mask.flows.push(flow) - 1;
     this.#activeCount++;
     return undefined;
-  }
-
-  #setEntry(flow: Installed, list: PooledActions): void {
-    this.#entry[FLOW_VALUE.counters / 4] = flow.counters;
-    this.#entry[FLOW_VALUE.actions / 4] = list.index;
   }
 
   #commitSoon(): void {
@@ -342,19 +295,21 @@ export class KernelFlows {
       const flow = this.#batched[index]!;
       log.dbg(() => 'flow not taken');
       this.#refuse('map_full');
+      this.#records.hide(flow.record);
       this.#actions.give(flow.actions!);
       flow.actions = undefined;
       this.#activeCount--;
       leaveMask(flow);
     }
     this.#batched.length = 0;
-    if (this.#reload === undefined) this.#holds.releaseAll();
+    this.#holds.release((flow) => this.#isRunning(flow));
   }
 
   /** The frames of a flow go to user space from now on. */
   #deactivate(flow: Installed): void {
     this.commit();
     if (flow.actions === undefined) return;
+    this.#records.hide(flow.record);
     deleteElement(flow.mask.fd, flow.mask.keys.key(flow.key));
     this.#actions.give(flow.actions);
     flow.actions = undefined;
@@ -371,24 +326,31 @@ export class KernelFlows {
     if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
     if (this.#masks.size >= this.#maskLimit) return undefined;
     const map = `flows${this.#nextMap++}`;
-    const fd = createMap(maskMap(map, words.length));
+    const fd = this.#newMap(map, words, masks);
+    if (fd === undefined) return undefined;
     this.#maps.set(map, fd);
-    this.#store?.pinMask(fd, map, words, masks);
-    const mask = {
-      name,
-      map,
-      words,
-      masks,
-      fd,
-      flows: [],
-      keys: new KeySlab(words.length * 4),
-      hits: 0,
-      hitsBefore: 0,
-      busyMs: performance.now(),
-    };
+    this.#lastMaskNumber = nextMaskNumber(this.#lastMaskNumber, [...this.#masks.values(), ...this.#order]);
+    const mask = newMask(name, { number: this.#lastMaskNumber, map, words, masks }, fd);
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
+  }
+
+  /** Undefined where the kernel gives none: for want of descriptors or memory. One that cannot be pinned ends with this process. */
+  #newMap(name: string, words: readonly number[], masks: readonly number[]): number | undefined {
+    let fd: number;
+    try {
+      fd = createMap(maskMap(name, words.length));
+    } catch (error) {
+      log.warn(`flows of a new mask go through user space: ${errorText(error)}`);
+      return undefined;
+    }
+    try {
+      this.#store?.pinMask(fd, name, words, masks);
+    } catch (error) {
+      log.warn(`flows of a mask end with this daemon, because their map cannot be pinned: ${errorText(error)}`);
+    }
+    return fd;
   }
 
   #dropMask(mask: Mask): void {
@@ -396,7 +358,7 @@ export class KernelFlows {
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
-    closeObject(mask.fd);
+    this.#running.closeMap(mask.fd);
     this.#store?.unpinMask(mask.map);
   }
 
@@ -410,9 +372,8 @@ export class KernelFlows {
 
   /** Frames that the flows of a mask carried. */
   #hits({ flows }: Mask): number {
-    const { words } = this.#counters;
     let hits = 0;
-    for (const { counters } of flows) hits += words[counters * COUNTER_WORDS]! + words[counters * COUNTER_WORDS + 1]! * 2 ** 32;
+    for (const { record } of flows) hits += this.#records.packets(record);
     return hits;
   }
 
@@ -420,46 +381,92 @@ export class KernelFlows {
     for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0) this.#dropMask(mask);
   }
 
+  /** Whether the running program can do all that a flow wants. */
+  #isRunning({ mask, actions }: Installed): boolean {
+    const knows = ({ shape, children }: PooledActions): boolean =>
+      (shape === undefined || this.#shapes.has(shape.number)) && children.every(knows);
+    // Of a flow that user space has there is nothing to wait for.
+    return actions === undefined || (this.#order.includes(mask) && knows(actions));
+  }
+
   #reloadSoon(): void {
-    this.#reload ??= setTimeout(() => this.reload(), RELOAD_MS);
+    this.#reload ??= setTimeout(() => this.#reloadAside(), RELOAD_MS);
   }
 
   /** Does now what would be done soon. */
   reloadNow(): void {
     this.commit();
-    if (this.#reload !== undefined) this.reload();
+    if (this.#reload !== undefined || this.#running.isChanging) this.reload();
   }
 
-  /** Puts a program for the present masks and shapes in the place of the running one. */
-  reload(): void {
+  /** Resolves when the running program knows all that has been put so far. */
+  settled(): Promise<void> {
+    this.commit();
+    if (this.#reload === undefined && !this.#running.isChanging) return Promise.resolve();
+    return new Promise((resolve) => {
+      if (this.#reload === undefined) {
+        this.#served.push(resolve);
+        return;
+      }
+      this.#waiting.push(resolve);
+      this.#reloadAside();
+    });
+  }
+
+  #prepare(): { masks: Mask[]; shapes: Set<number> } {
     this.commit();
     clearTimeout(this.#reload);
     this.#reload = undefined;
     this.#dropEmptyMasks();
     this.#actions.prune();
-    for (;;) {
-      const masks = this.#ordered();
-      let next: number;
-      try {
-        next = this.#load(masks);
-      } catch (error) {
-        log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
-        if (masks.length === 0) return;
-        // The least used stand last.
-        this.#maskLimit = masks.length >> 1;
-        this.#limitEndsMs = performance.now() + LIMIT_MS;
-        for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
-        this.#actions.prune();
-        continue;
-      }
-      this.#onProgram(next);
-      this.#holds.releaseAll();
-      closeObject(this.#program);
-      this.#program = next;
-      this.#order = masks;
-      this.#publish();
+    return { masks: this.#ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
+  }
+
+  /** Puts a program for the present masks and shapes in the place of the running one, while this thread goes on. */
+  #reloadAside(): void {
+    if (this.#running.isChanging) {
+      // One after the other: what is under way would never come to an end.
+      clearTimeout(this.#reload);
+      this.#reload = setTimeout(() => this.#reloadAside(), RELOAD_MS);
       return;
     }
+    const next = this.#prepare();
+    this.#served = this.#waiting;
+    this.#waiting = [];
+    this.#running.replaceAside(this.#compile(next.masks), (isReplaced) => {
+      if (isReplaced) this.#adopt(next.masks, next.shapes);
+      else this.reload();
+    });
+  }
+
+  /** The same at once. A program that the kernel refuses is made smaller. */
+  reload(): void {
+    for (;;) {
+      const { masks, shapes } = this.#prepare();
+      this.#served.push(...this.#waiting.splice(0));
+      try {
+        this.#running.replace(this.#compile(masks));
+      } catch (error) {
+        log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
+        if (masks.length > 0) {
+          // The least used stand last.
+          this.#maskLimit = masks.length >> 1;
+          this.#limitEndsMs = performance.now() + LIMIT_MS;
+          for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+          continue;
+        }
+      }
+      this.#adopt(masks, shapes);
+      return;
+    }
+  }
+
+  /** The running program knows these. */
+  #adopt(masks: readonly Mask[], shapes: ReadonlySet<number>): void {
+    this.#order = masks;
+    this.#shapes = shapes;
+    this.#holds.release((flow) => this.#isRunning(flow));
+    for (const resolve of this.#served.splice(0)) resolve();
   }
 
   /** Masks, those with the most hits in the last interval first. */
@@ -478,7 +485,7 @@ export class KernelFlows {
       mask.hitsBefore = hits;
       if (mask.flows.length === 0) empty++;
     }
-    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.reload();
+    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
   }
 
   delete(id: number): void {
@@ -489,9 +496,10 @@ export class KernelFlows {
     this.#flows.delete(id);
   }
 
-  #forget({ mask, key, counters }: Installed): void {
-    mask.keys.give(key);
-    this.#counterIndices.give(counters);
+  #forget(flow: Installed): void {
+    flow.mask.keys.give(flow.key);
+    this.#records.give(flow.record);
+    flow.record = -1;
   }
 
   clear(): void {
@@ -518,14 +526,13 @@ export class KernelFlows {
     const flow = this.#flows.get(id);
     if (flow === undefined) return 0;
     if (flow.former.length > 0) return Number(this.stats(id)!.packets);
-    const at = flow.counters * COUNTER_WORDS;
-    return this.#counters.words[at]! + this.#counters.words[at + 1]! * 2 ** 32;
+    return this.#records.packets(flow.record);
   }
 
   stats(id: number): KernelFlowStats | undefined {
     const flow = this.#flows.get(id);
     if (flow === undefined) return undefined;
-    const stats = readCounters(this.#place(flow));
+    const stats = readCounters(this.#records.place(flow.record));
     for (const place of flow.former) {
       const more = readCounters(place);
       stats.packets += more.packets;
@@ -534,10 +541,6 @@ export class KernelFlows {
       stats.tcpFlags |= more.tcpFlags;
     }
     return stats;
-  }
-
-  #place(flow: Installed): CounterPlace {
-    return { words: this.#counters.words, at: flow.counters * COUNTER_WORDS };
   }
 
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
@@ -554,7 +557,7 @@ export class KernelFlows {
   /** Predecessors' programs run no more: what they counted becomes ours. */
   absorbFormer(): void {
     for (const flow of this.#flows.values()) {
-      for (const place of flow.former) addCounters(this.#place(flow), readCounters(place));
+      for (const place of flow.former) addCounters(this.#records.place(flow.record), place);
       flow.former = NONE;
     }
   }
@@ -578,8 +581,9 @@ export class KernelFlows {
     clearInterval(this.#reorder);
     this.#holds.close();
     this.#batch.close();
-    closeObject(this.#program);
-    unmapMemory(this.#counters);
+    this.#running.close();
+    for (const resolve of [...this.#served.splice(0), ...this.#waiting.splice(0)]) resolve();
+    this.#records.close();
     for (const { fd, map } of this.#masks.values()) {
       closeObject(fd);
       this.#maps.delete(map);
@@ -587,12 +591,4 @@ export class KernelFlows {
     this.#masks.clear();
     this.#flows.clear();
   }
-}
-
-/** The last of the mask's flows takes its place. */
-function leaveMask({ mask: { flows }, place }: Installed): void {
-  const last = flows.pop()!;
-  if (place === flows.length) return;
-  flows[place] = last;
-  last.place = place;
 }

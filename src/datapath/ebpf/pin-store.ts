@@ -11,7 +11,7 @@
 // programs are exchanged, each in one step, and the former generation is removed. So a start that is killed at any moment leaves what the
 // next one can start from, and a change of layout (LAYOUT is its hash) needs no migration.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -22,7 +22,7 @@ import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
 import { CT_KEY_SIZE, CT_VALUE } from '../userspace/conntrack/mirror.ts';
 import { MAX_PORTS } from '../userspace/shared-state.ts';
 import {
-  COUNTER_VALUE,
+  FLOW_RECORD,
   FLOW_VALUE,
   PENDING_VALUE,
   PORT_BASE,
@@ -30,13 +30,14 @@ import {
   TOTALS_BASE,
   TOTALS_VALUE,
   TX_VALUE,
+  USED_SHIFT,
 } from './compiler/map-layout.ts';
 import { ownerText, pinFolder } from './pin-root.ts';
 
 const log = logger('dpif_ebpf');
 const hash = (layout: unknown): string => createHash('sha256').update(JSON.stringify(layout)).digest('hex').slice(0, 12);
 /** Changes whenever a successor could not read a generation's maps. */
-const GENERATION_LAYOUT = hash([1, W, COUNTER_VALUE, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE]);
+const GENERATION_LAYOUT = hash([1, W, FLOW_RECORD, USED_SHIFT, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE]);
 const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE, CT_KEY_SIZE, CT_VALUE, MAX_PORTS]);
 
 /** `underlay`: the tunnels' program, at a device's ingress. */
@@ -67,7 +68,8 @@ export class PinStore {
   constructor(dir: string) {
     this.dir = dir;
     this.#links = join(dir, 'links');
-    mkdirSync(this.#links, { recursive: true, mode: 0o700 });
+    // One by one: at a read-only file system `recursive` tells of a folder that is missing.
+    for (const one of [dir, this.#links]) if (!existsSync(one)) mkdirSync(one, { mode: 0o700 });
     rmSync(join(dir, 'owner'), { force: true });
     symlinkSync(ownerText(), join(dir, 'owner'));
     const numbers = this.#generations().map((name) => Number(name.split('-')[1]));

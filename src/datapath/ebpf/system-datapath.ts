@@ -4,8 +4,10 @@
 // received there; what user space sends leaves through the same devices.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { Assembler } from '../../bpf/instructions.ts';
+import { loadProgram } from '../../bpf/kernel.ts';
 import { closeFd } from '../../host/ffi.ts';
-import { changeInterfaceFlags, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
+import { changeInterfaceFlags, interfaceHardware, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
 import { openSendSocket } from '../../netdev/send-socket.ts';
 import type {
   Datapath,
@@ -32,6 +34,7 @@ import { openPinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
 const IFF_PROMISC = 0x100;
+const ARPHRD_ETHER = 1;
 const LIST_END_MS = 2000;
 
 /** A predecessor's flow, with the place where its programs count. */
@@ -84,6 +87,7 @@ export class SystemDatapath extends NetdevDatapath {
       return device;
     }
     if (spec.kind === 'system') {
+      this.refuseDevice(spec.device);
       const device = openSendSocket(spec.device);
       if (this.#attach(port, spec.device, device.ifindex, false)) {
         this.#makePromiscuous(port, spec.device, device.ifindex);
@@ -102,6 +106,12 @@ export class SystemDatapath extends NetdevDatapath {
       return device;
     }
     return super.openDevice(port, spec);
+  }
+
+  /** As the kernel's own Open vSwitch: Ethernet devices only, and not the loopback. */
+  protected override refuseDevice(device: string): void {
+    const hardware = interfaceHardware(device);
+    if (hardware !== undefined && hardware !== ARPHRD_ETHER) this.refused(device);
   }
 
   #attach(port: DpPort, device: string, ifindex: number, isInternal: boolean): boolean {
@@ -196,9 +206,9 @@ export class SystemDatapath extends NetdevDatapath {
     if (match !== undefined) this.#kernel.flows.putPacked(id, match, actions);
   }
 
-  override flowBarrier(): Promise<void> {
-    this.#kernel.flows.reloadNow();
-    return super.flowBarrier();
+  override async flowBarrier(): Promise<void> {
+    await this.#kernel.flows.settled();
+    await super.flowBarrier();
   }
 
   override flowDelete(id: FlowId): void {
@@ -317,6 +327,24 @@ export class SystemDatapath extends NetdevDatapath {
   }
 }
 
+/** With pinned maps where they can be pinned. What a predecessor pinned is not left to stand in the way where we cannot. */
+function openKernel(runDirectory: string | undefined): KernelDatapath {
+  const store = runDirectory === undefined ? undefined : openPinStore(runDirectory);
+  if (store === undefined) return new KernelDatapath();
+  try {
+    return new KernelDatapath(store);
+  } catch (error) {
+    const kernel = new KernelDatapath();
+    log.info(`programs end with this daemon: they cannot be pinned: ${errorText(error)}`);
+    try {
+      store.remove();
+    } catch (fault) {
+      log.warn(`${store.dir} cannot be removed: ${errorText(fault)}`);
+    }
+    return kernel;
+  }
+}
+
 /**
  * Opens the `system` datapath: in the kernel where it is allowed, otherwise in user space, with one line that says why. With a run directory,
  * programs outlive the process, and are found again by that directory's name.
@@ -325,7 +353,9 @@ export function openSystemDatapath(keepDevices = false, runDirectory?: string): 
   let kernel: KernelDatapath;
   try {
     if (process.env['WEFT_EBPF'] === 'no') throw new Error('WEFT_EBPF=no');
-    kernel = new KernelDatapath(runDirectory === undefined ? undefined : openPinStore(runDirectory));
+    // Before anything is said of where programs would be kept.
+    closeFd(loadProgram(new Assembler().mov(0, 0).exit().finish(), new Map(), 'weft_probe'));
+    kernel = openKernel(runDirectory);
   } catch (error) {
     log.info(`system datapath: frames are forwarded in user space, because the kernel refuses eBPF: ${errorText(error)}`);
     return openNetdevDatapath('system', keepDevices);

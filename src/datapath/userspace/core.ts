@@ -7,7 +7,7 @@
 //   4. When the receiving port has no more, everything queued is flushed, and only then the memory is given back.
 //
 // Order: while upcalls are on their way, further frames of the same new flow follow them through the queue of upcalls and do not overtake
-// them. Not for longer than HELD_MS, after which a flow that never pauses has its frames forwarded directly.
+// them. Not for long (`held-flows.ts`): then a flow that never pauses has its frames forwarded directly.
 //
 // A change to a packet that is queued somewhere flushes first. What follows a clone sees the packet as it was before: lists that change
 // frames work on a copy, unless nothing comes after them.
@@ -24,12 +24,13 @@ import { adopt, assemble, isFragment, resume } from './conntrack/fragments.ts';
 import { Conntrack, type CtRequest } from './conntrack/tracker.ts';
 import { addMpls, popEth, popNsh, pushEth, pushNsh } from './encapsulation.ts';
 import { flowHash } from './flow-hash.ts';
-import { type Entry, FlowTable } from './flow-table.ts';
+import { FlowTable } from './flow-table.ts';
 import { popMpls, popVlan, pushMpls, pushVlan, setFields } from './headers.ts';
+import { HeldFlows } from './held-flows.ts';
 import { Meters } from './meters.ts';
 import { popTunnel, pushTunnel } from './native-tunnel.ts';
 import { compileActions, OP, type Op } from './program.ts';
-import { DROP, type DropReason, FLOW, PORT, type SharedState, STAT } from './shared-state.ts';
+import { DROP, type DropReason, FLOW, FLOW_HELD, FLOW_WORD, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
 import { copyWalk, extractWalk, newWalk, refreshWalk, segmentLength, type Walk } from './walk.ts';
@@ -49,7 +50,6 @@ interface CorePort {
 /** Open vSwitch's netdev datapath gives up there too. */
 const MAX_RECIRC = 6;
 const MAX_DEPTH = 24;
-const HELD_MS = 250;
 /** Frames of the control plane's that may be queued together. */
 const MOST_EXECUTED = 64;
 
@@ -58,7 +58,7 @@ const SYMMETRIC = 1;
 
 export class UserspaceCore {
   readonly state: SharedState;
-  readonly flows = new FlowTable();
+  readonly flows: FlowTable;
   readonly meters: Meters;
   readonly #upcalls: UpcallQueue;
   readonly #ports: (CorePort | undefined)[] = [];
@@ -73,6 +73,7 @@ export class UserspaceCore {
   /** Packets of frames of the control plane's; the first so many may be queued somewhere. */
   readonly #executed: Packet[] = [];
   #executedCount = 0;
+  readonly #held: HeldFlows;
   #hasTunnelKey = false;
   #hasCtKey = false;
   readonly conntrack: Conntrack;
@@ -92,6 +93,8 @@ export class UserspaceCore {
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
     this.conntrack = new Conntrack(basis);
     this.state = state;
+    this.flows = new FlowTable(state);
+    this.#held = new HeldFlows(state.flowWords);
     this.meters = new Meters(state.meters);
     this.#upcalls = upcalls;
     this.upcallOrder = {
@@ -124,17 +127,9 @@ export class UserspaceCore {
   }
 
   flowPut(slot: number, generation: number, indices: Int32Array, masks: Int32Array, words: Int32Array, actions: readonly DpAction[]): void {
-    const at = slot * FLOW.SIZE;
-    this.state.flows.fill(0, at, at + FLOW.SIZE);
     this.flows.put(slot, indices, masks, words, compileActions(actions));
-    this.state.flows[at + FLOW.generation] = generation;
-    const { written, done } = this.upcallOrder;
-    const entry = this.flows.entry(slot);
-    if (written !== done && entry !== undefined) {
-      entry.isHeld = true;
-      entry.heldUntil = written;
-      entry.heldSinceMs = this.nowMs;
-    }
+    this.state.flows[slot * FLOW.SIZE + FLOW.generation] = generation;
+    this.#held.begin(slot, this.upcallOrder, this.nowMs);
     this.state.stats[STAT.masks] = this.flows.maskCount;
   }
 
@@ -144,12 +139,14 @@ export class UserspaceCore {
 
   flowDelete(slot: number): void {
     this.flows.remove(slot);
+    this.#held.end(slot);
     this.state.flows[slot * FLOW.SIZE + FLOW.generation] = 0;
     this.state.stats[STAT.masks] = this.flows.maskCount;
   }
 
   flowFlush(): void {
     this.flows.clear();
+    this.#held.clear();
     this.state.stats[STAT.masks] = 0;
   }
 
@@ -287,13 +284,13 @@ export class UserspaceCore {
 
   #lookup(walk: Walk, depth: number): void {
     const { packet, key } = walk;
-    const { stats, flows: counters } = this.state;
+    const { stats, flows: counters, flowWords } = this.state;
     walk.layout = extractWalk(walk);
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
-    const entry = this.flows.lookup(key);
-    if (entry === undefined) {
+    const slot = this.flows.lookup(key);
+    if (slot < 0) {
       stats[STAT.missed]! += 1;
       if (!this.#upcalls.put('miss', packet, key, undefined)) {
         stats[STAT.lost]! += 1;
@@ -301,9 +298,10 @@ export class UserspaceCore {
       }
       return;
     }
-    if (entry.isHeld && this.#follow(entry, packet, key)) return;
+    const flags = slot * FLOW_WORD.SIZE + FLOW_WORD.tcpFlags;
+    if ((flowWords[flags]! & FLOW_HELD) !== 0 && this.#follow(slot, packet, key)) return;
     stats[STAT.hit]! += 1;
-    const at = entry.slot * FLOW.SIZE;
+    const at = slot * FLOW.SIZE;
     if (!packet.isCounted) {
       counters[at]! += 1;
       counters[at + FLOW.bytes]! += packet.length;
@@ -311,20 +309,20 @@ export class UserspaceCore {
     packet.isCounted = false;
     counters[at + FLOW.usedMs] = this.nowMs;
     const tcpFlags = key[W.TOS]! & 0xfff;
-    if (tcpFlags !== 0) counters[at + FLOW.tcpFlags] = counters[at + FLOW.tcpFlags]! | tcpFlags;
-    if (entry.program.length === 0) this.drop('action_drop');
-    else this.#run(entry.program, walk, depth);
+    if (tcpFlags !== 0) flowWords[flags]! |= tcpFlags;
+    const program = this.flows.program(slot)!;
+    if (program.length === 0) this.drop('action_drop');
+    else this.#run(program, walk, depth);
   }
 
   /** Sends the frame after the upcalls of its flow; false when they have been dealt with. */
-  #follow(entry: Entry, packet: Packet, key: Key): boolean {
-    const { upcallOrder } = this;
-    const isOver = ((upcallOrder.done - entry.heldUntil) | 0) >= 0 || this.nowMs - entry.heldSinceMs > HELD_MS;
-    if (isOver || !this.#upcalls.put('miss', packet, key, undefined)) {
-      entry.isHeld = false;
+  #follow(slot: number, packet: Packet, key: Key): boolean {
+    if (!this.#held.follows(slot, this.upcallOrder.done, this.nowMs)) return false;
+    if (!this.#upcalls.put('miss', packet, key, undefined)) {
+      this.#held.end(slot);
       return false;
     }
-    entry.heldUntil = upcallOrder.written;
+    this.#held.moveOn(slot, this.upcallOrder.written);
     return true;
   }
 

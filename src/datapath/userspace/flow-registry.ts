@@ -8,7 +8,7 @@ import { WordTable } from '../../flow/word-table.ts';
 import { type DpAction, type DpFlow, type DpFlowStats, type FlowId, MAX_FLOWS, slotOf } from '../datapath.ts';
 import { FlowSlots } from '../flow-slots.ts';
 import { packMatch } from './flow-table.ts';
-import { FLOW, type SharedState } from './shared-state.ts';
+import { FLOW, FLOW_WORD, type SharedState } from './shared-state.ts';
 import { WordArena } from './word-arena.ts';
 
 /** A mask and the words of a key below it. One object of `indices` for each mask: compare by identity. */
@@ -183,7 +183,8 @@ export class FlowRegistry {
     const f = this.#state.flows;
     // The frame path has not taken the flow yet: what stands there is another's.
     if (f[at + FLOW.generation] !== id) return { packets: 0n, bytes: 0n, usedMs: 0, tcpFlags: 0 };
-    return { packets: BigInt(f[at]!), bytes: BigInt(f[at + FLOW.bytes]!), usedMs: f[at + FLOW.usedMs]!, tcpFlags: f[at + FLOW.tcpFlags]! };
+    const tcpFlags = this.#state.flowWords[slotOf(id) * FLOW_WORD.SIZE + FLOW_WORD.tcpFlags]! & 0xfff;
+    return { packets: BigInt(f[at]!), bytes: BigInt(f[at + FLOW.bytes]!), usedMs: f[at + FLOW.usedMs]!, tcpFlags };
   }
 }
 

@@ -5,6 +5,7 @@ import { logger } from '../../base/log.ts';
 import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { check, closeFd, libc } from '../../host/ffi.ts';
+import { interfaceHardware } from '../../host/interface-request.ts';
 import type { OpenedEmitter } from '../../netdev/emitter.ts';
 import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
 import { openTap, setTapPersistent, type Tap } from '../../netdev/tap.ts';
@@ -21,14 +22,18 @@ import { UpcallQueue } from './upcall-queue.ts';
 import type { WorkerCommand, WorkerReport, WorkerStart } from './worker.ts';
 
 const log = logger('dpif_netdev');
+const dpifLog = logger('dpif');
+const ARPHRD_LOOPBACK = 772;
 const UPCALL_BYTES = 32 << 20;
 
-/** Undefined where the kernel does not allow it: frames go through sockets then. */
-function tryEmitter(): OpenedEmitter | undefined {
+/** Undefined where the kernel does not allow it: frames go through sockets then. Of `system` it has been said what the kernel refuses. */
+function tryEmitter(type: string): OpenedEmitter | undefined {
   try {
     return openEmitter();
   } catch (error) {
-    log.info(`small frames leave one by one, because no program can send them: ${errorText(error).split('\n')[0]}`);
+    const text = (): string => `small frames leave one by one, because no program can send them: ${errorText(error).split('\n')[0]}`;
+    if (type === 'system') log.dbg(text);
+    else log.info(text());
     return undefined;
   }
 }
@@ -40,7 +45,7 @@ interface Waiting {
 
 export class NetdevDatapath extends UserspaceControl {
   readonly #wakeFd: number;
-  readonly #emitter = tryEmitter();
+  readonly #emitter: OpenedEmitter | undefined;
   readonly #worker: Worker;
   readonly #questions = new Map<number, (answer: CtAnswer) => void>();
   readonly #barriers = new Map<number, () => void>();
@@ -62,6 +67,7 @@ export class NetdevDatapath extends UserspaceControl {
     const upcalls = new UpcallQueue(UPCALL_BYTES);
     super(type, name, state, upcalls);
     this.#keepDevices = keepDevices;
+    this.#emitter = tryEmitter(type);
     this.#wakeFd = check('eventfd', libc().eventfd(0, 0x80800));
     const start: WorkerStart = {
       state: state.buffer,
@@ -79,6 +85,8 @@ export class NetdevDatapath extends UserspaceControl {
       this.#hasEnded = true;
       for (const met of this.#barriers.values()) met();
       this.#barriers.clear();
+      for (const { reject } of this.#waiting.values()) reject(new Error('the frame path has ended'));
+      this.#waiting.clear();
     });
     // A thread that sleeps in epoll_wait cannot be ended from outside before it wakes.
     process.on('exit', this.#onExit);
@@ -140,6 +148,7 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   #answer(kind: 'attached' | 'detached', port: DpPort): Promise<void> {
+    if (this.#hasEnded) return Promise.reject(new Error('the frame path has ended'));
     return new Promise((resolve, reject) => this.#waiting.set(`${kind} ${port}`, { resolve, reject }));
   }
 
@@ -215,6 +224,7 @@ export class NetdevDatapath extends UserspaceControl {
   protected openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
     switch (spec.kind) {
       case 'system': {
+        this.refuseDevice(spec.device);
         const socket = openPacketSocket(spec.device, ringBlocks(this.portCount() - 1));
         this.#shield(port, spec.device, socket.ifindex);
         return socket;
@@ -234,6 +244,18 @@ export class NetdevDatapath extends UserspaceControl {
     }
   }
 
+  /** Throws where the device can be no port. */
+  protected refuseDevice(device: string): void {
+    if (interfaceHardware(device) !== ARPHRD_LOOPBACK) return;
+    log.err(`${device}: cannot add a loopback device`);
+    this.refused(device);
+  }
+
+  protected refused(device: string): never {
+    dpifLog.warn(`${this.type}@${this.name}: failed to add ${device} as port: Invalid argument`);
+    throw new ConfigError(`could not add network device ${device} to ofproto (Invalid argument)`);
+  }
+
   #shield(port: DpPort, device: string, ifindex: number): void {
     try {
       this.#shields.set(port, shieldHost(ifindex));
@@ -248,11 +270,20 @@ export class NetdevDatapath extends UserspaceControl {
     this.#shields.get(port)?.detach();
     this.#shields.delete(port);
     const tap = this.#taps.get(port);
-    if (tap !== undefined) setTapPersistent(tap, false);
     this.#taps.delete(port);
+    if (tap !== undefined) this.#release(tap);
     const answer = this.#answer('detached', port);
     this.#post({ op: 'detach', port });
     await answer;
+  }
+
+  #release(tap: Tap): void {
+    try {
+      setTapPersistent(tap, false);
+    } catch (error) {
+      // Somebody has deleted it.
+      log.dbg(() => `device ${tap.ifindex}: ${errorText(error)}`);
+    }
   }
 
   setVlanLimit(limit: number): void {

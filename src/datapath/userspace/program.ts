@@ -87,6 +87,17 @@ export function compileActions(actions: readonly DpAction[]): readonly Op[] {
   return lastOps;
 }
 
+/** The same for programs that do the same, of operations that numbers tell all of; undefined for others. */
+export function simpleName(program: readonly Op[]): string | undefined {
+  let name = '';
+  for (const { code, a, b, words, actions, otherwise, tunnel, cookie, ct, header } of program) {
+    const isSimple = words === noWords && actions === noOps && otherwise === noOps && header === noBytes;
+    if (!isSimple || tunnel !== undefined || cookie !== undefined || ct !== undefined) return undefined;
+    name += `${code} ${a} ${b},`;
+  }
+  return name;
+}
+
 function compileAction(action: DpAction): Op {
   switch (action.kind) {
     case 'output':

@@ -20,8 +20,17 @@ export const PORT = {
   txDropped: 7,
   SIZE: 8,
 } as const;
-/** Doubles of a flow. `generation` is the flow's id, so that a reader does not take the slot's former user for it. */
-export const FLOW = { packets: 0, bytes: 1, usedMs: 2, tcpFlags: 3, generation: 4, SIZE: 5 } as const;
+/**
+ * A flow's record, two cache lines, of which most frames need the first alone. Doubles: `generation` is the flow's id, so that a reader does
+ * not take the slot's former user for it.
+ */
+export const FLOW = { packets: 0, bytes: 1, usedMs: 2, generation: 3, SIZE: 16 } as const;
+/** Words of the same record: the frame path's own number of its mask (0 = no flow) and of its program, TCP flags, the masked key. */
+export const FLOW_WORD = { mask: 8, program: 9, tcpFlags: 10, key: 11, SIZE: FLOW.SIZE * 2 } as const;
+/** Bit of FLOW_WORD.tcpFlags: frames follow those that went to the control plane before the flow was there. */
+export const FLOW_HELD: number = 1 << 16;
+/** Words of the longest key that stands in a record. */
+export const RECORD_WORDS: number = FLOW_WORD.SIZE - FLOW_WORD.key;
 /** Meters, and bands of one. */
 export const MAX_METERS = 1 << 18;
 export const MAX_BANDS = 8;
@@ -56,6 +65,8 @@ export interface SharedState {
   buffer: ArrayBufferLike;
   ports: Float64Array;
   flows: Float64Array;
+  /** The same memory as words. */
+  flowWords: Int32Array;
   stats: Float64Array;
   drops: Float64Array;
   meters: Float64Array;
@@ -73,5 +84,6 @@ export function sharedState(buffer?: ArrayBufferLike): SharedState {
     return view;
   };
   const [ports, flows, stats, drops, meters] = [take(sizes[0]), take(sizes[1]), take(sizes[2]), take(sizes[3]), take(sizes[4])];
-  return { buffer: memory, ports, flows, stats, drops, meters };
+  const flowWords = new Int32Array(memory, flows.byteOffset, flows.length * 2);
+  return { buffer: memory, ports, flows, flowWords, stats, drops, meters };
 }

@@ -24,10 +24,14 @@ export type FilterPlace = keyof typeof PLACES;
 
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
+const TCA_BPF_OPS_LEN = 4;
+const TCA_BPF_OPS = 5;
 const TCA_BPF_FD = 6;
 const TCA_BPF_NAME = 7;
 const TCA_BPF_FLAGS = 8;
 const ACT_DIRECT = 1;
+/** linux/bpf_common.h: return a constant. */
+const BPF_RET = 6;
 const ETH_P_ALL = 3;
 /** Ours, so that another's filters are left alone. */
 const PRIORITY = 0x5746;
@@ -60,6 +64,19 @@ const INFO = ((PRIORITY << 16) | (ETH_P_ALL << 8)) >>> 0;
 
 /** Puts a program at a device, or in the place of the one that was put there before: in one step. */
 export function putFilter(ifindex: number, place: FilterPlace, program: number, name: string): void {
+  put(ifindex, place, [encodeAttribute(TCA_BPF_FD, word(program)), encodeAttribute(TCA_BPF_NAME, text(name))]);
+}
+
+/** The same with an old program for packet filters, one instruction that returns the verdict: no right to load programs is needed. */
+export function putVerdict(ifindex: number, place: FilterPlace, verdict: number): void {
+  const instruction = new Uint8Array(8);
+  const view = new DataView(instruction.buffer);
+  view.setUint16(0, BPF_RET, true);
+  view.setUint32(4, verdict, true);
+  put(ifindex, place, [encodeAttribute(TCA_BPF_OPS_LEN, Uint8Array.of(1, 0)), encodeAttribute(TCA_BPF_OPS, instruction)]);
+}
+
+function put(ifindex: number, place: FilterPlace, what: readonly Uint8Array[]): void {
   const { parent, handle } = PLACES[place];
   const qdisc = ask(
     RTM_NEWQDISC,
@@ -68,11 +85,7 @@ export function putFilter(ifindex: number, place: FilterPlace, program: number, 
     [encodeAttribute(TCA_KIND, text('clsact'))],
   );
   if (qdisc !== 0 && qdisc !== E.EXIST) fail('RTM_NEWQDISC clsact', qdisc, ifindex);
-  const options = [
-    encodeAttribute(TCA_BPF_FD, word(program)),
-    encodeAttribute(TCA_BPF_NAME, text(name)),
-    encodeAttribute(TCA_BPF_FLAGS, word(ACT_DIRECT)),
-  ];
+  const options = [...what, encodeAttribute(TCA_BPF_FLAGS, word(ACT_DIRECT))];
   const errno = ask(
     RTM_NEWTFILTER,
     NLM.CREATE | NLM.REPLACE,

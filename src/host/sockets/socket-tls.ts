@@ -17,7 +17,7 @@ import {
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { absentKeys, checkTlsKeys, isCipherList, namedVersions, saidAbsent, sayUnjudged, tlsKeys } from './tls-keys.ts';
+import { absentKeys, checkTlsKeys, holds, isCipherList, namedVersions, saidAbsent, sayUnjudged, tlsKeys } from './tls-keys.ts';
 
 const log = logger('stream_ssl');
 const ENOPROTOOPT = 92;
@@ -80,7 +80,7 @@ function contextOptions(name: string): SecureContextOptions {
     key,
     cert: `${cert}\n${peerCa ?? ''}`,
     // Without the file there is nobody to be believed.
-    ...(judgesPeers() ? { ca: read('ca-cert', caCert) ?? [] } : {}),
+    ...(judgesPeers() ? { ca: existsSync(caCert) && !holds(caCert, 'CERTIFICATE') ? [] : (read('ca-cert', caCert) ?? []) } : {}),
     ...(first === undefined ? {} : { minVersion: first, maxVersion: others.at(-1) ?? first }),
     ...(ciphers !== '' && isCipherList(ciphers) ? { ciphers } : {}),
   };

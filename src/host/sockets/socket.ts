@@ -146,6 +146,9 @@ async function connect(target: string, defaultPort: number, dscp: number): Promi
     const short = shortPath(parsed.path);
     try {
       return connectUnix(target, short.path);
+    } catch (error) {
+      logger('stream_unix').dbg(() => `${parsed.path}: connection failed (${strerror(error instanceof KernelError ? error.errno : 0)})`);
+      throw error;
     } finally {
       short.release();
     }

@@ -1,8 +1,8 @@
 // The process's keys and certificates for `ssl:` and `pssl:`, as Open vSwitch has them: one set for all connections, given on the command
 // line or by a row of the SSL table. Only names of files are kept here; `socket-tls.ts` reads them when a connection is made.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { strerror } from '../../base/errno.ts';
-import { KernelError } from '../../base/errors.ts';
+import { errorText, KernelError } from '../../base/errors.ts';
 import type { ParsedOption } from '../../base/getopt.ts';
 import { logger } from '../../base/log.ts';
 
@@ -50,14 +50,22 @@ export function keysFromOptions(options: readonly ParsedOption[], resolve: (valu
 
 const ENOPROTOOPT = 92;
 
+type KeyKind = 'CERTIFICATE' | 'PRIVATE KEY';
+/** Files of key and certificate that the log has been told are none. */
+const unusable = new Set<string>();
+
 /** Refuses what cannot work before a byte is sent. */
 export function checkTlsKeys(name: string): void {
-  const missing: [string, string][] = [
-    [keys.privateKey, 'Private key'],
-    [keys.certificate, 'Certificate'],
-    [keys.caCert, 'CA certificate'],
+  const isUnusable = (path: string, kind: KeyKind): boolean => {
+    if (unusable.has(path) && holds(path, kind)) unusable.delete(path);
+    return path === '' || unusable.has(path);
+  };
+  const missing: [boolean, string][] = [
+    [isUnusable(keys.privateKey, 'PRIVATE KEY'), 'Private key'],
+    [isUnusable(keys.certificate, 'CERTIFICATE'), 'Certificate'],
+    [keys.caCert === '', 'CA certificate'],
   ];
-  const absent = missing.filter(([value]) => value === '');
+  const absent = missing.filter(([isMissing]) => isMissing);
   for (const [, what] of absent) log.err(`${what} must be configured to use SSL`);
   if (absent.length > 0) throw new KernelError(name, ENOPROTOOPT, strerror(ENOPROTOOPT));
 }
@@ -69,7 +77,6 @@ export const absentKeys = {
   'ca-cert': (path: string) => `failed to load client certificates from ${path}: error:0A080002:SSL routines::system lib`,
   'peer-ca-cert': (path: string) => `failed to open ${path} for reading: No such file or directory`,
 };
-const isKeyOption = (name: string): name is keyof typeof absentKeys => Object.hasOwn(absentKeys, name);
 
 /** Files that the log has been told are missing. */
 export const saidAbsent = new Set<string>();
@@ -102,8 +109,9 @@ export function isCipherList(ciphers: string): boolean {
     if (ciphers === '') throw new Error('no cipher');
     process.getBuiltinModule('node:tls').createSecureContext({ ciphers });
     return true;
-  } catch {
-    tellOnce(`SSL_CTX_set_cipher_list: ${oldestFault(NO_CIPHER)}`);
+  } catch (error) {
+    const [text = NO_CIPHER] = /^error:[0-9A-F]{8}:.*/.exec(errorText(error)) ?? [];
+    tellOnce(`SSL_CTX_set_cipher_list: ${oldestFault([text])}`);
     return false;
   }
 }
@@ -114,7 +122,10 @@ const NO_FILE = [
   'error:10080002:BIO routines::system lib',
   'error:0A080002:SSL routines::system lib',
 ] as const;
-const NO_CIPHER = ['error:0A0000B9:SSL routines::no cipher match'] as const;
+/** What it says of a file without what it should hold. */
+const NO_CERTIFICATE = ['error:0480006C:PEM routines::no start line', 'error:0A080009:SSL routines::PEM lib'] as const;
+const NO_KEY = ['error:1E08010C:DECODER routines::unsupported', 'error:0A080009:SSL routines::PEM lib'] as const;
+const NO_CIPHER = 'error:0A0000B9:SSL routines::no cipher match';
 /** The reference's queue of such faults: each failure adds its own, each line of the log takes the oldest, whatever it was about. */
 const faults: string[] = [];
 function oldestFault(added: readonly string[]): string {
@@ -122,25 +133,49 @@ function oldestFault(added: readonly string[]): string {
   return faults.shift() ?? '';
 }
 
-/** What the start says of each option; the texts of `absentKeys` are those of a connection. */
+/** What the start says of a file of each option; the texts of `absentKeys` are those of a connection. */
 const startFaults = {
-  'private-key': (_path: string) => `SSL_use_PrivateKey_file: ${oldestFault(NO_FILE)}`,
-  certificate: (_path: string) => `SSL_use_certificate_file: ${oldestFault(NO_FILE)}`,
-  'ca-cert': (path: string) => `failed to load client certificates from ${path}: ${oldestFault(NO_FILE)}`,
-  'peer-ca-cert': absentKeys['peer-ca-cert'],
+  'private-key': (_path: string, why: string) => `SSL_use_PrivateKey_file: ${why}`,
+  certificate: (_path: string, why: string) => `SSL_use_certificate_file: ${why}`,
+  'ca-cert': (path: string, why: string) => `failed to load client certificates from ${path}: ${why}`,
+  'bootstrap-ca-cert': (path: string, why: string) => `failed to load client certificates from ${path}: ${why}`,
 };
+const isStartFault = (name: string): name is keyof typeof startFaults => Object.hasOwn(startFaults, name);
 
-/** Says at once what is wrong with a command line's keys, option by option, though only a connection by TLS would need them. */
+/** Whether a file has something of the kind between its lines of dashes. */
+export function holds(path: string, kind: KeyKind): boolean {
+  try {
+    return new RegExp(`^-----BEGIN [A-Z0-9 ]*${kind}-----`, 'm').test(readFileSync(path, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/** Says at once what is wrong with one option of a command line's keys, though only a connection by TLS would need it. */
+export function reportKeyFault({ name, value = '' }: ParsedOption): void {
+  if (name === 'ca-cert' && value === 'none') sayUnjudged();
+  else if (name === 'ssl-protocols' && namedVersions(value).length === 0) {
+    if (value.trim() === '') tellOnce('SSL protocol settings invalid');
+  } else if (name === 'ssl-ciphers') isCipherList(value);
+  else if (name === 'peer-ca-cert') {
+    if (!existsSync(value)) {
+      log.err(absentKeys[name](value));
+      saidAbsent.add(value);
+    } else if (!holds(value, 'CERTIFICATE')) log.err(`PEM_read_X509 failed reading ${value}: ${oldestFault(NO_CERTIFICATE.slice(0, 1))}`);
+  } else if (isStartFault(name)) {
+    const isAbsent = !existsSync(value);
+    // One that is to be written is not missed.
+    if (isAbsent && name === 'bootstrap-ca-cert') return;
+    const isKey = name === 'private-key';
+    if (!isAbsent && holds(value, isKey ? 'PRIVATE KEY' : 'CERTIFICATE')) return;
+    log.err(startFaults[name](value, oldestFault(isAbsent ? NO_FILE : isKey ? NO_KEY : NO_CERTIFICATE)));
+    if (isAbsent) saidAbsent.add(value);
+    if (isKey || name === 'certificate') unusable.add(value);
+  }
+}
+
+/** The same of all of them, in their order. */
 export function reportKeyFaults(options: readonly ParsedOption[]): void {
   faults.length = 0;
-  for (const { name, value = '' } of options) {
-    if (name === 'ca-cert' && value === 'none') sayUnjudged();
-    else if (name === 'ssl-protocols' && namedVersions(value).length === 0) {
-      if (value.trim() === '') tellOnce('SSL protocol settings invalid');
-    } else if (name === 'ssl-ciphers') isCipherList(value);
-    else if (isKeyOption(name) && !existsSync(value)) {
-      log.err(startFaults[name](value));
-      saidAbsent.add(value);
-    }
-  }
+  for (const option of options) reportKeyFault(option);
 }

@@ -243,7 +243,7 @@ function decodeBody(from: ByteReader, version: OfVersion, type: number, xid: num
     case t.TABLE_MOD:
       return decodeTableMod(from, version);
     case t.STATS_REQUEST:
-      return decodeRequest(from, version);
+      return decodeRequest(from, version, options.isStrict === true);
     case t.STATS_REPLY:
       return decodeReply(from, version);
     case t.BARRIER_REQUEST:

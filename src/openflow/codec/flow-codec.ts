@@ -19,6 +19,7 @@ import type { DecodedMatch } from './fields/oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
 import { decodeOxs, encodeOxs } from './fields/oxs.ts';
 import type { ActionContext } from './fields/set-field-codec.ts';
+import { ofFlow } from './fields/tun-metadata.ts';
 import { flagsOf } from './flow-flags.ts';
 import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm } from './packed/packed-flow-stats.ts';
 import { decodeShapedOxm } from './packed/shaped-match.ts';
@@ -121,7 +122,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
     const bufferId = from.u32();
     const outPort = from.u16();
     const flagBits = from.u16();
-    const actions = decodeActions(from, version);
+    const actions = ofFlow(() => decodeActions(from, version));
     return {
       kind: 'flowMod',
       command: kind,
@@ -161,7 +162,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   requireConsistentMatch(match);
   const kind = command(commandNumber);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
-  const actions = decodeInstructions(from, version);
+  const actions = ofFlow(() => decodeInstructions(from, version));
   const flags = decodeModFlags(flagBits, version);
   const isAdd = kind === 'add';
   // OpenFlow 1.1 alone: a modification that names no cookie adds what it does not find; what it finds keeps its cookie.
@@ -205,7 +206,7 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
     throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   requireConsistentMatch(decoded.match);
   const kind = command(commandNumber);
-  const actions = decodeInstructionsOf(from, version);
+  const actions = ofFlow(() => decodeInstructionsOf(from, version));
   const flags = decodeModFlags(flagBits, version, idleTimeoutSec + hardTimeoutSec > 0);
   return {
     kind: 'flowMod',

@@ -65,8 +65,8 @@ const isMonitor = (version: OfVersion, vendor: number, subtype: number): boolean
     ? vendor === NX_VENDOR && subtype === NXST_FLOW_MONITOR
     : version === 4 && vendor === ONF_VENDOR && subtype === ONFST_FLOW_MONITOR;
 
-/** Reads a statistics request. */
-export function decodeRequest(from: ByteReader, version: OfVersion): Message {
+/** Reads a statistics request; `isStrict` refuses what table features name without there being such. */
+export function decodeRequest(from: ByteReader, version: OfVersion, isStrict = false): Message {
   const start = from.at;
   const { type, nx, subtype, vendor } = decodeEnvelope(from, version);
   if (nx && version === 1 && subtype === 0) return { kind: 'flowStatsRequest', request: decodeFlowStatsRequest(from, version, true) };
@@ -90,7 +90,7 @@ export function decodeRequest(from: ByteReader, version: OfVersion): Message {
       return monitorRequests(from, version);
     case TYPE.TABLE_FEATURES:
       return listMessage(
-        () => readList(from, () => decodeTableFeatures(from, version)),
+        () => readList(from, () => decodeTableFeatures(from, version, isStrict)),
         (tables) => ({ kind: 'tableFeaturesRequest', tables }),
       );
     case TYPE.TABLE_DESC:

@@ -59,7 +59,7 @@ function decodeIds(from: ByteReader): number[] {
 }
 
 /** Reads headers of fields; those not known are passed over. */
-function decodeFields(body: ByteReader, mayMask = false): { all: Field[]; masked: Field[] } {
+function decodeFields(body: ByteReader, isStrict: boolean, mayMask = false): { all: Field[]; masked: Field[] } {
   const from = new ByteReader(body.rest(), 'OFPBMC_BAD_LEN');
   const all = new Set<Field>();
   const masked = new Set<Field>();
@@ -67,7 +67,10 @@ function decodeFields(body: ByteReader, mayMask = false): { all: Field[]; masked
     const header = decodeHeader(from);
     const field = header.coded?.field;
     // A header that says another length than the field has is not that field's.
-    if (field === undefined || !isFieldSized(header)) continue;
+    if (field === undefined || !isFieldSized(header)) {
+      if (isStrict) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in a list of fields');
+      continue;
+    }
     all.add(field);
     if (header.hasMask) masked.add(field);
   }
@@ -75,11 +78,14 @@ function decodeFields(body: ByteReader, mayMask = false): { all: Field[]; masked
   return { all: inOrder(all), masked: inOrder(masked) };
 }
 
-const instructionNames = (numbers: readonly number[]): string[] =>
-  TABLE_INSTRUCTIONS.filter(([, number]) => numbers.includes(number)).map(([name]) => name);
+function instructionNames(numbers: readonly number[], isStrict: boolean): string[] {
+  const unknown = numbers.find((number) => !TABLE_INSTRUCTIONS.some(([, known]) => known === number));
+  if (isStrict && unknown !== undefined) throw new PeerError('OFPBIC_UNKNOWN_INST', `instruction ${unknown}`);
+  return TABLE_INSTRUCTIONS.filter(([, number]) => numbers.includes(number)).map(([name]) => name);
+}
 
-/** Reads one table's features. */
-export function decodeTableFeatures(from: ByteReader, version: OfVersion): TableFeatures {
+/** Reads one table's features. Unless `isStrict`, instructions, fields and properties that there are not are passed over. */
+export function decodeTableFeatures(from: ByteReader, version: OfVersion, isStrict = false): TableFeatures {
   const left = from.left;
   if (left < HEAD_SIZE) throw new PeerError('OFPBPC_BAD_LEN', `${left} bytes of table features`);
   const length = from.u16();
@@ -106,7 +112,7 @@ export function decodeTableFeatures(from: ByteReader, version: OfVersion): Table
   // OpenFlow 1.5 may leave the properties out altogether.
   if (version >= 6 && body.left === 0) features.hasProperties = false;
   else {
-    decodeProperties(body, features, seen, version);
+    decodeProperties(body, features, seen, version, isStrict);
     missing = REQUIRED.filter((type) => !seen.has(type));
   }
   if (missing.length > 0) {
@@ -123,7 +129,7 @@ export function decodeTableFeatures(from: ByteReader, version: OfVersion): Table
   return features;
 }
 
-function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<number>, version: OfVersion): void {
+function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<number>, version: OfVersion, isStrict: boolean): void {
   for (const property of eachProperty(from)) {
     const { body } = property;
     // The reference takes an experimenter's property for OpenFlow's of the same number, though not for one that must be there.
@@ -133,7 +139,7 @@ function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<n
     const side = (number & 1) === 0 ? features.onMatch : features.onMiss;
     switch (number & ~1) {
       case PROPERTY.INSTRUCTIONS:
-        side.instructions = instructionNames(decodeIds(body));
+        side.instructions = instructionNames(decodeIds(body), isStrict);
         break;
       case PROPERTY.NEXT:
         side.next = [...new Set(body.rest())].sort((a, b) => a - b);
@@ -147,21 +153,21 @@ function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<n
         side.apply.actions = actionBits(decodeIds(body), version);
         break;
       case PROPERTY.WRITE_SET:
-        side.write.setFields = decodeFields(body).all;
+        side.write.setFields = decodeFields(body, isStrict).all;
         break;
       case PROPERTY.APPLY_SET:
-        side.apply.setFields = decodeFields(body).all;
+        side.apply.setFields = decodeFields(body, isStrict).all;
         break;
       case PROPERTY.MATCH:
-        if (number !== PROPERTY.MATCH) refuseProperty(log, true, 'table features', property);
-        else ({ all: features.match, masked: features.masked } = decodeFields(body, true));
+        if (number !== PROPERTY.MATCH) refuseProperty(log, !isStrict, 'table features', property);
+        else ({ all: features.match, masked: features.masked } = decodeFields(body, isStrict, true));
         break;
       case PROPERTY.WILDCARDS:
-        if (number !== PROPERTY.WILDCARDS) refuseProperty(log, true, 'table features', property);
-        else features.wildcarded = decodeFields(body).all;
+        if (number !== PROPERTY.WILDCARDS) refuseProperty(log, !isStrict, 'table features', property);
+        else features.wildcarded = decodeFields(body, isStrict).all;
         break;
       default:
-        refuseProperty(log, true, 'table features', property);
+        refuseProperty(log, !isStrict, 'table features', property);
     }
     if (isOwn) seen.add(number);
   }
@@ -253,7 +259,7 @@ export function decodeOldFeatures(from: ByteReader, version: OfVersion, table: n
   }
   const sides = (instructions: number, write: ActionFeatures, apply: ActionFeatures): void => {
     const numbers = [1, 2, 3, 4, 5].filter((number) => (instructions & (1 << number)) !== 0);
-    features.onMatch = { next: [], instructions: instructionNames(numbers), write, apply };
+    features.onMatch = { next: [], instructions: instructionNames(numbers, false), write, apply };
     features.onMiss = features.onMatch;
   };
   const known = knownActionBits(version);

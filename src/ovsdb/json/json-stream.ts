@@ -2,8 +2,9 @@
 //
 // Usually a piece of the stream is plain ASCII and holds whole messages: those are parsed where they stand. Otherwise only brackets and quotes are
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
-// as it goes after each piece, so that a peer that sends nonsense is told so at once.
+// as it goes after each piece, so that a peer that sends nonsense is told so at once; of a long one a server looks at each byte for that.
 import { type Blank, failOfBytes, type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseText } from './json.ts';
+import { JsonCheck } from './json-check.ts';
 import { parseNatively } from './json-native.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
@@ -34,9 +35,14 @@ export class JsonStream {
   /** The white space before the text. */
   readonly #blank: Blank = { lines: 0, column: 0, size: 0 };
   readonly #maxSize: number;
+  readonly #checksLong: boolean;
+  /** Of an unfinished text that is long. */
+  #check: JsonCheck | undefined;
 
-  constructor(maxSize = MAX_MESSAGE_SIZE) {
+  /** `checksLong`: a fault in a long text that is not finished is found as it comes, for a little time that every byte then costs. */
+  constructor(maxSize = MAX_MESSAGE_SIZE, checksLong = false) {
     this.#maxSize = maxSize;
+    this.#checksLong = checksLong;
   }
 
   /** Bytes not yet given out as values. */
@@ -122,6 +128,7 @@ export class JsonStream {
           this.#begin();
           this.#pieces = [];
           this.#size = 0;
+          this.#check = undefined;
           this.#depth = 0;
           this.#at = i + 1;
           return value;
@@ -176,12 +183,19 @@ export class JsonStream {
     this.#pieces.push(Buffer.from(rest));
     this.#size += rest.length;
     if (this.#size > this.#maxSize) throw new JsonError(`message exceeds ${this.#maxSize} bytes`, false);
-    if (this.#size > EAGER_CHECK_SIZE) return;
+    if (this.#size > EAGER_CHECK_SIZE && (!this.#checksLong || this.#isSound(rest))) return;
     try {
       this.#parse(NOTHING, false);
     } catch (error) {
       if (!(error instanceof JsonError && error.isIncomplete)) throw error;
     }
+  }
+
+  /** Whether a long text may still be right. */
+  #isSound(rest: Uint8Array): boolean {
+    if (this.#check !== undefined) return this.#check.push(rest);
+    this.#check = new JsonCheck();
+    return this.#check.push(Buffer.concat(this.#pieces));
   }
 
   #fail(last: Uint8Array): never {

@@ -136,7 +136,7 @@ export class RpcSession {
   #isTaking = false;
   #isPaused = false;
   #closesAfterFlush = false;
-  readonly #input = new JsonStream();
+  readonly #input: JsonStream;
   readonly #waiting = new Map<Json, { resolve: (result: Json) => void; reject: (error: Error) => void }>();
   #probeIntervalMs: number;
   #cancelProbe: () => void = () => {};
@@ -157,6 +157,7 @@ export class RpcSession {
     this.#clock = options.clock;
     this.#defer = options.defer;
     this.#waitsForReader = options.waitsForReader === true;
+    this.#input = new JsonStream(undefined, this.#waitsForReader);
     this.#isStepwise = options.isStepwise === true;
     this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
     this.#answersEcho = options.answersEcho ?? true;

@@ -44,11 +44,12 @@ export class FlowMonitors {
     return this.#missed !== undefined;
   }
 
-  /** Serves the requests of one message; gives what is there already. All are refused, or none. */
+  /**
+   * Serves the requests of one message; gives what is there already. Where one is refused those that the others added or changed are gone, and
+   * those that they deleted too, as in the reference.
+   */
   request(requests: readonly FlowMonitorRequest[]): FlowUpdate[] {
-    const added: number[] = [];
-    const initial: FlowUpdate[] = [];
-    const seen = new Set<string>();
+    const made: number[] = [];
     try {
       for (const request of requests) {
         const present = this.#monitors.has(request.id);
@@ -64,12 +65,18 @@ export class FlowMonitors {
         }
         const mask = packMask(request.match.mask);
         this.#monitors.set(request.id, { request, mask, values: packValues(mask, request.match.key) });
-        if (request.command === 'add') added.push(request.id);
-        if ((request.flags & MONITOR.INITIAL) !== 0) for (const update of this.#present(request, seen)) initial.push(update);
+        made.push(request.id);
       }
     } catch (error) {
-      for (const id of added) this.#monitors.delete(id);
+      for (const id of made) this.#monitors.delete(id);
       throw error;
+    }
+    // What another of the requests has changed or deleted again tells nothing.
+    const seen = new Set<string>();
+    const initial: FlowUpdate[] = [];
+    for (const id of new Set(made)) {
+      const request = this.#monitors.get(id)?.request;
+      if (request !== undefined && (request.flags & MONITOR.INITIAL) !== 0) initial.push(...this.#present(request, seen));
     }
     return initial;
   }

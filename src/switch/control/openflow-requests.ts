@@ -402,7 +402,7 @@ function portStats(session: OpenFlowSession, port: number): ReturnType<OpenFlowS
 }
 
 function queueStats(session: OpenFlowSession, port: number, queue: number): ReturnType<OpenFlowSession['core']['queueStats']> {
-  const isAll = port === OFPP.ALL || port === OFPP.NONE;
+  const isAll = port === OFPP.NONE || (session.version === 1 && port === OFPP.ALL);
   if (!isAll && session.core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
   const found = session.core.queueStats(isAll ? OFPP.NONE : port, queue);
   if (found.length === 0 && queue !== ALL_QUEUES) throw new PeerError('OFPQOFC_BAD_QUEUE', `queue ${queue}`);

@@ -111,19 +111,21 @@ export function bundleControl(session: OpenFlowSession, request: Framed, bytes: 
 /** Applies a bundle: all or nothing. The culprit is answered with its own error, the commit with OFPBFC_MSG_FAILED. */
 function commit(session: OpenFlowSession, id: number, flags: number): void {
   const messages = session.bundles.commit(id, flags);
+  const isAtomic = (flags & BUNDLE.ATOMIC) !== 0;
   const steps: BridgeStep[] = [];
   const culprits: number[] = [];
   const refuse = (error: unknown, index: number): never => {
     if (!(error instanceof PeerError)) throw error;
     const culprit = messages[index];
-    // Of a port modification it is not told what is wrong with it.
-    if (culprit !== undefined) session.sendError(culprit.message.kind === 'portMod' ? 'OFPBFC_MSG_FAILED' : error.code, culprit.bytes);
+    const isPort = isAtomic && culprit?.message.kind === 'portMod';
+    if (culprit !== undefined) session.sendError(isPort ? 'OFPBFC_MSG_FAILED' : error.code, culprit.bytes);
     throw new PeerError('OFPBFC_MSG_FAILED', `message ${index} of bundle ${id}: ${error.code}`);
   };
   for (const [index, { message }] of messages.entries()) {
     try {
       const step = stepOf(message, session.version);
-      steps.push(step);
+      // Ports cannot be changed atomically: that fails when its turn comes.
+      steps.push(isAtomic && step.kind === 'portMod' ? { ...step, port: OFPP.NONE } : step);
       culprits.push(index);
     } catch (error) {
       refuse(error, index);

@@ -16,9 +16,9 @@ export function applyEffects(effects: readonly Effect[], packets: number, bytes:
         effect.table.matches += packets;
         while (rule.isGone && rule.heir !== undefined) rule = rule.heir;
         const { stats } = rule;
-        const { flags } = rule.settings;
-        if (!flags.noPacketCounts) stats.packets += packets;
-        if (!flags.noByteCounts) stats.bytes += bytes;
+        // Flows that need not count do so too, as in the reference.
+        stats.packets += packets;
+        stats.bytes += bytes;
         if (usedMs > stats.usedMs) stats.usedMs = usedMs;
         break;
       }

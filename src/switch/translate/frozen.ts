@@ -19,8 +19,8 @@ export interface FrozenStep {
   cookie?: bigint | undefined;
 }
 
-/** The cookie that a step's actions tell. */
-export const cookieOf = (step: FrozenStep): bigint => step.rule?.settings.cookie ?? step.cookie ?? 0n;
+/** The cookie that a step's actions tell: all ones where a controller gave them with a packet. */
+export const cookieOf = (step: FrozenStep): bigint => step.rule?.settings.cookie ?? step.cookie ?? 0xffffffffffffffffn;
 
 export interface FrozenState {
   bridge: BridgeState;

@@ -90,12 +90,12 @@ export function send(walk: Walk, number: OfPort, maxLength: number | undefined, 
   if (isMirror) walk.commit();
   if (maxLength !== undefined) walk.out.push({ kind: 'trunc', maxLength });
   if (port.tunnel !== undefined) {
-    tunnelOutput(walk, port, port.tunnel);
-    return;
+    if (!tunnelOutput(walk, port, port.tunnel)) return;
+  } else {
+    walk.commit();
+    if (tunnel?.tunnel !== undefined) walk.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
+    else walk.out.push({ kind: 'output', port: port.dpPort });
   }
-  walk.commit();
-  if (tunnel?.tunnel !== undefined) walk.out.push({ kind: 'tunnelPop', port: tunnel.dpPort!, protocol: tunnel.tunnel.protocol });
-  else walk.out.push({ kind: 'output', port: port.dpPort });
   if (port.bundle !== undefined && !walk.bridge.mirrors.isEmpty) mirrorOutput(walk, port.bundle);
 }
 

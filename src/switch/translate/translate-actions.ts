@@ -56,7 +56,7 @@ export function runActions(walk: Walk, actions: readonly Action[], isLast = fals
 /** What a list still had to do when the walk froze. */
 function leave(walk: Walk, actions: readonly Action[], from: number): void {
   if (!walk.isFreezing || from >= actions.length) return;
-  walk.steps.push({ actions: actions.slice(from), table: walk.table, rule: walk.rule });
+  walk.steps.push({ actions: actions.slice(from), table: walk.table, rule: walk.rule, cookie: walk.pause.thawedCookie });
 }
 
 /** After the last label has gone: whether an action reads or writes what only another parse of the frame can tell. */

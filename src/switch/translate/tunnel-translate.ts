@@ -43,14 +43,14 @@ export function markTunnelInput(walk: Walk): boolean {
 }
 
 /** Sends the frame through a tunnel port. */
-export function tunnelOutput(walk: Walk, port: SwitchPort, config: TunnelConfig): void {
+export function tunnelOutput(walk: Walk, port: SwitchPort, config: TunnelConfig): boolean {
   const { key } = walk;
   const remote = config.remote === 'flow' ? addressIn(walk, W.TUN_DST, W.TUN_IPV6_DST) : config.remote;
   const local =
     config.local === 'flow' ? addressIn(walk, W.TUN_SRC, W.TUN_IPV6_SRC) : config.local === 'any' ? ([0, 0, 0, 0] as const) : config.local;
   if (remote.every((word) => word === 0)) {
     walk.report('warn', 'Tunneling decided against output');
-    return;
+    return false;
   }
   let id = config.outKey;
   if (id === 'flow') {
@@ -96,10 +96,11 @@ export function tunnelOutput(walk: Walk, port: SwitchPort, config: TunnelConfig)
   };
   if (native !== undefined) {
     nativeOutput(walk, native, port, config.protocol, tunnel);
-    return;
+    return true;
   }
   walk.out.push({ kind: 'setTunnel', tunnel });
   walk.out.push({ kind: 'output', port: port.dpPort! });
+  return true;
 }
 
 /** An address that actions put into the key: IPv4 if it is there, else IPv6. */

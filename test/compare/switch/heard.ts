@@ -46,6 +46,10 @@ function rows(version: number, type: number, body: Uint8Array): Uint8Array[] | u
 
 /** The bridge's own table, whose flows count the misses. */
 const OWN_TABLE = 254;
+const OWN_FLOWS = 4;
+
+/** Packets, bytes and the time of the last in the rows of OpenFlow 1.5: OXS numbers 4, 5 and 1. */
+const COUNTED = { packets: /(80020808)([0-9a-f]{16})/, bytes: /(80020a08)([0-9a-f]{16})/, idle: /(80020208)([0-9a-f]{16})/ };
 
 /**
  * Rows of flows as text. Whether the reference counts a miss as one for controllers or as dropped depends on the order in which connections
@@ -53,16 +57,28 @@ const OWN_TABLE = 254;
  */
 function flowRows(version: number, isVendor: boolean, split: readonly Uint8Array[]): string[] {
   const at = version === 1 && !isVendor ? 72 : 32;
-  let [packets, bytes, hasOwn] = [0n, 0n, false];
+  const tableAt = version === 6 ? 4 : 2;
+  let [packets, bytes, own] = [0n, 0n, 0];
   const texts = split.map((row) => {
-    if (row[2] !== OWN_TABLE || row.length < at + 16) return hex(row);
+    // Userdata in an action the reference fills up to eights of the message instead of the action, so that it cannot read that itself.
+    if (version === 1 && !isVendor && hex(row).includes('000023200025')) return `with userdata: ${hex(row.subarray(2, at + 16))}`;
+    if (row[tableAt] !== OWN_TABLE || row.length < at + 16) return hex(row);
+    own++;
+    if (version === 6) {
+      const text = hex(row);
+      packets += BigInt(`0x${COUNTED.packets.exec(text)?.[2] ?? '0'}`);
+      bytes += BigInt(`0x${COUNTED.bytes.exec(text)?.[2] ?? '0'}`);
+      return Object.values(COUNTED).reduce((rest, pattern) => rest.replace(pattern, '$1-'), text);
+    }
     const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
     packets += view.getBigUint64(at);
     bytes += view.getBigUint64(at + 8);
-    hasOwn = true;
-    return hex(row.slice().fill(0, at, at + 16));
+    const blank = row.slice().fill(0, at, at + 16);
+    // Nicira's form tells when the last packet came.
+    if (isVendor) blank.fill(0, 20, 24);
+    return hex(blank);
   });
-  return hasOwn ? [...texts, `missed: ${packets} packets, ${bytes} bytes`] : texts;
+  return own === OWN_FLOWS ? [...texts, `missed: ${packets} packets, ${bytes} bytes`] : texts;
 }
 
 interface Said {

@@ -11,9 +11,11 @@ import { Peer, Side, type SideName } from './sides.ts';
 export interface SwitchCase {
   name: string;
   steps: readonly string[];
+  /** Lines that do not count, and why they cannot. */
+  ignored?: { lines: RegExp; because: string };
 }
 
-async function oneSide(side: Side, { steps }: SwitchCase): Promise<string[]> {
+async function oneSide(side: Side, { steps, ignored }: SwitchCase): Promise<string[]> {
   const peers = new Map<string, Peer>();
   const said: string[] = [];
   const opened = async (name: string): Promise<Peer> => {
@@ -43,7 +45,7 @@ async function oneSide(side: Side, { steps }: SwitchCase): Promise<string[]> {
   } finally {
     for (const peer of peers.values()) peer.close();
   }
-  return said;
+  return said.filter((line) => ignored?.lines.test(line) !== true);
 }
 
 /** What each side said to each case. */

@@ -1,6 +1,7 @@
 // Two switches over dummy ports, the reference and ours, each with a database of its own, that are asked the same bytes. Everything that
 // depends on the machine is fixed: addresses, the datapath's number, and the clock, which stands still but for `warp`.
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Framing } from '../../../src/openflow/channel/framing.ts';
 import { encodeHello } from '../../../src/openflow/channel/hello.ts';
@@ -52,6 +53,30 @@ export class Side extends DummyDaemons {
   }
 }
 
+/** Controllers that a switch seeks: as many as there are versions, in their order, each speaking one. Ended by `stop`. */
+export async function primaryControllers(side: Side, versions: readonly OfVersion[]): Promise<{ peers: Peer[]; stop: () => void }> {
+  const paths = versions.map((_, i) => join(side.dir, `controller${i}.sock`));
+  const servers: Server[] = [];
+  const found: Promise<Socket>[] = [];
+  for (const path of paths) {
+    const server = createServer().listen(path);
+    servers.push(server);
+    await once(server, 'listening');
+    found.push(once(server, 'connection').then(([socket]) => socket as Socket));
+  }
+  side.vsctl('set-controller', 'br0', ...paths.map((path) => `unix:${path}`));
+  const peers: Peer[] = [];
+  for (const [i, version] of versions.entries()) peers.push(new Peer(paths[i] ?? '', version, await found[i]));
+  return {
+    peers,
+    stop: () => {
+      side.vsctl('del-controller', 'br0');
+      for (const peer of peers) peer.close();
+      for (const server of servers) server.close();
+    },
+  };
+}
+
 /** What a peer was told until it was answered: whole messages, then whether the connection has ended. */
 export interface Heard {
   messages: Uint8Array[];
@@ -71,10 +96,11 @@ export class Peer {
   #awaited: { xid: number; done: () => void } | undefined;
   #echo = 0xec000000;
 
-  constructor(path: string, version: OfVersion) {
+  /** Connects to a path, or takes over a connection that the switch has made. */
+  constructor(path: string, version: OfVersion, socket: Socket = connect(path)) {
     this.version = version;
     this.#path = path;
-    this.#socket = connect(path);
+    this.#socket = socket;
     this.#socket.on('data', (bytes) => this.#framing.push(bytes as Uint8Array, (message) => this.#take(message)));
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => {

@@ -115,7 +115,7 @@ export class Side {
       text
         .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, 'TIME')
         .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, 'TIME')
-        .replaceAll(/(\/usr\/s?bin|[^ |]*\/bin)\/(ovs[a-z-]+)(?=[: ])/g, '$2')
+        .replaceAll(/(\/usr\/s?bin|[^ |\n]*\/bin)\/(ovs[a-z-]+)(?=[: ])/g, '$2')
         .replaceAll(this.dir, 'DIR')
         .replaceAll(/\|(\d+)\|(\w+)\|(EMER|ERR|WARN|INFO)\|/g, '|N|$2|$3|')
         .replaceAll(/already locked by pid \d+/g, 'already locked by pid N')

@@ -88,6 +88,9 @@ export function nameFlow(datapath: Datapath, id: FlowId, digits: string): void {
   given.set(datapath, names.set(id, digits));
 }
 
+/** Whether somebody gave a flow its UFID. */
+export const isNamed = (datapath: Datapath, id: FlowId): boolean => given.get(datapath)?.has(id) === true;
+
 /** A flow's UFID, 32 hex digits: the one that it was given, or one that follows from its number and differs from daemon to daemon. */
 export function flowName(datapath: Datapath, id: FlowId): string {
   const own = given.get(datapath)?.get(id);

@@ -5,9 +5,10 @@ import { parseDpActions } from '../../../datapath/action-parse.ts';
 import { formatDpActions } from '../../../datapath/action-text.ts';
 import type { Datapath, DpAction, DpFlow } from '../../../datapath/datapath.ts';
 import { formatDpFlow, formatFlowStats } from '../../../datapath/flow-text.ts';
+import { isWholeKey } from '../../../datapath/key-fitness.ts';
 import { type ParsedKey, parseDpKey } from '../../../datapath/key-parse.ts';
-import { W } from '../../../flow/key.ts';
-import { datapathNamed, flowNamed, leadingOptions, nameFlow, takeDatapath } from './datapath-names.ts';
+import { type Key, W } from '../../../flow/key.ts';
+import { datapathNamed, flowNamed, isNamed, leadingOptions, nameFlow, takeDatapath } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
@@ -21,8 +22,12 @@ class DpctlError extends ConfigError {
 const INVALID = 'Invalid argument';
 const MISSING = 'No such file or directory';
 
+const UFID = /^ufid:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$/i;
+
 const digitsOf = (ufid: string): string => ufid.replaceAll('-', '').toLowerCase();
 const sameWords = (a: Uint32Array, b: Uint32Array): boolean => a.every((word, i) => word === b[i]);
+const isMatch = (flow: DpFlow, key: Key, mask: Key): boolean =>
+  sameWords(flow.mask, mask) && flow.key.every((word, i) => ((word ^ key[i]!) & mask[i]!) === 0);
 
 class FlowCommands {
   readonly #parts: CommandParts;
@@ -32,7 +37,7 @@ class FlowCommands {
   }
 
   /** The match of a text, with what is matched unsaid: the port, no recirculation, the Ethernet type, no tag, no fragment. */
-  parse(datapath: Datapath, text: string, says = (fault: string): string => `parsing flow key (${fault})`): ParsedKey {
+  parse(datapath: Datapath, text: string, says = (fault: string): string => `parsing flow key (${fault})`): ParsedKey & { frame: Key } {
     const ports = new Map([...datapath.ports()].map(({ name, port }) => [name, port]));
     const parsed = parseDpKey(text, { masked: true, vlanLimit: this.#parts.host.vlanLimit ?? 1, port: (name) => ports.get(name) });
     if (typeof parsed === 'string') throw new DpctlError(says(parsed), INVALID);
@@ -41,18 +46,21 @@ class FlowCommands {
     mask[W.RECIRC_ID] = 0xffffffff;
     mask[W.TYPE] = (mask[W.TYPE]! | (groups.has('ipv4') || groups.has('ipv6') ? 0xffffff00 : 0xffff0000)) >>> 0;
     if (key[W.VLAN0] === 0) mask[W.VLAN0] = 0xffffffff;
+    const frame = key.slice();
     for (let word = 0; word < key.length; word++) key[word] = key[word]! & mask[word]!;
-    return parsed;
+    return { ...parsed, frame };
   }
 
-  find(datapath: Datapath, { key, mask, ufid }: ParsedKey): DpFlow | undefined {
-    if (ufid !== undefined) {
-      const flow = flowNamed(datapath, digitsOf(ufid));
-      if (flow !== undefined) return flow;
-    }
-    for (const flow of datapath.flows()) {
-      if (sameWords(flow.mask, mask) && flow.key.every((word, i) => ((word ^ key[i]!) & mask[i]!) === 0)) return flow;
-    }
+  /** The flow of that UFID, or the one with that match to which nobody gave a UFID. */
+  #find(datapath: Datapath, { key, mask, ufid }: ParsedKey): DpFlow | undefined {
+    if (ufid !== undefined) return flowNamed(datapath, digitsOf(ufid));
+    for (const flow of datapath.flows()) if (isMatch(flow, key, mask) && !isNamed(datapath, flow.id)) return flow;
+    return undefined;
+  }
+
+  /** The flow that a frame with that key meets. */
+  #met(datapath: Datapath, frame: Key): DpFlow | undefined {
+    for (const flow of datapath.flows()) if (flow.key.every((word, i) => ((word ^ frame[i]!) & flow.mask[i]!) === 0)) return flow;
     return undefined;
   }
 
@@ -60,9 +68,11 @@ class FlowCommands {
     const parsed = this.parse(datapath, text);
     const actions = parseDpActions(actionText);
     if (actions === undefined) throw new DpctlError('parsing actions', INVALID);
-    if (!parsed.groups.has('eth') && !parsed.groups.has('packet_type')) throw new DpctlError('updating flow table', INVALID);
-    const known = this.find(datapath, parsed);
+    if (!isWholeKey(parsed)) throw new DpctlError('updating flow table', INVALID);
+    // Which flow it is, its frames say and not its UFID.
+    const known = this.#met(datapath, parsed.frame);
     if (known !== undefined && !how.modify) throw new DpctlError('updating flow table', 'File exists');
+    if (known !== undefined && !isMatch(known, parsed.key, parsed.mask)) throw new DpctlError('updating flow table', INVALID);
     if (known === undefined && !how.create) throw new DpctlError('updating flow table', MISSING);
     if (known !== undefined) {
       datapath.flowModify(known.id, actions);
@@ -75,7 +85,7 @@ class FlowCommands {
 
   /** Gives the statistics that the flow had. */
   delete(datapath: Datapath, text: string): string {
-    const flow = this.find(datapath, this.parse(datapath, text, String));
+    const flow = this.#find(datapath, this.parse(datapath, text, String));
     if (flow === undefined) throw new ConfigError(`ovs-vswitchd: deleting flow (${MISSING})\nPerhaps you need to specify a UFID?`);
     const stats = this.statistics(datapath, flow);
     datapath.flowDelete(flow.id);
@@ -147,8 +157,9 @@ export function registerFlowCommands(parts: CommandParts): void {
   unixctl.register('dpctl/get-flow', '[dp] ufid', 1, 2, (args) => {
     const { flags, words } = leadingOptions(args);
     const [datapath, text = ''] = split(words, 1);
-    const ufid = /^ufid:([0-9a-f-]+)$/i.exec(text)?.[1];
-    if (ufid === undefined) return 'ovs-vswitchd: parsing flow ufid';
+    const ufid = UFID.exec(text)?.[1];
+    // What does not begin like one is no error to the reference's parser, so it has no reason to tell.
+    if (ufid === undefined) return `ovs-vswitchd: parsing flow ufid${text.startsWith('ufid:') ? ` (${INVALID})` : ''}`;
     const flow = flowNamed(datapath, digitsOf(ufid));
     const stats = flow === undefined ? undefined : datapath.flowStats(flow.id);
     if (flow === undefined || stats === undefined) throw new DpctlError('getting flow', MISSING);

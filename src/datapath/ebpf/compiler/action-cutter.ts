@@ -43,6 +43,8 @@ interface Progress {
   /** Tags that were pushed; 2 = more than one. */
   pushes: number;
   hasLabel: boolean;
+  /** What was inside may have any number of tags. */
+  isUnwrapped: boolean;
   /** The words that a hash is made from, and a connection known by, are as in the key. */
   isHashed: boolean;
   hasTracked: boolean;
@@ -106,7 +108,7 @@ class Cutter {
   }
 
   cutAll(actions: readonly DpAction[]): ShapeStep[] {
-    const progress = { tunnel: undefined, trunc: 0, pushes: 0, hasLabel: false, isHashed: true, hasTracked: false };
+    const progress = { tunnel: undefined, trunc: 0, pushes: 0, hasLabel: false, isUnwrapped: false, isHashed: true, hasTracked: false };
     return this.#cut(actions, progress, 0);
   }
 
@@ -276,6 +278,7 @@ class Cutter {
         if (progress.pushes > 0 || progress.hasLabel) throw new Anew();
         steps.push({ op: 'unwrap' });
         progress.hasLabel = true;
+        progress.isUnwrapped = true;
         progress.isHashed = false;
         return 1;
       case 'popVlan':
@@ -290,12 +293,12 @@ class Cutter {
         break;
       }
       case 'pushMpls':
-        if (progress.pushes > 0) throw new Anew();
+        if (progress.pushes > 0 || progress.isUnwrapped) throw new Anew();
         steps.push({ op: 'pushMpls', at: this.#takeNetwork(action.lse, action.ethertype << 16) });
         progress.hasLabel = true;
         break;
       case 'popMpls':
-        if (progress.pushes > 0) throw new Anew();
+        if (progress.pushes > 0 || progress.isUnwrapped) throw new Anew();
         // The kernel would take the type for a tag, or the frame for one of IEEE 802.3.
         if (action.ethertype < 0x600 || action.ethertype === 0x8100 || action.ethertype === 0x88a8) throw new Refusal('popMpls');
         steps.push({ op: 'popMpls', at: this.#takeNetwork(action.ethertype << 16) });

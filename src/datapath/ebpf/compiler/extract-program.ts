@@ -207,7 +207,7 @@ function emitType(a: Assembler): void {
   a.label(known).mov(1, { reg: 0 }).toBigEndian(1, 16).store(2, 10, keyAt(W.TYPE), { reg: 1 }).label(end);
 }
 
-/** RFC 8300 section 2: version 0; metadata of type 1 has exactly four words, of type 2 any that are all there. */
+/** RFC 8300 section 2: version 0; metadata of type 1 has exactly four words, of type 2 any that are all there; see `flow/extract`. */
 function emitNsh(a: Assembler, done: string): void {
   const h = STACK.header;
   const fixed = a.fresh('context');
@@ -215,18 +215,17 @@ function emitNsh(a: Assembler, done: string): void {
   loadBytes(a, 7, 0, h, 8, done);
   // r1 = size, r2 = metadata type.
   a.load(2, 9, 10, h).toBigEndian(9, 16).jump('set', 9, 0xc000, done);
-  a.mov(1, { reg: 9 }).alu('and', 1, 0x3f).alu('lsh', 1, 2).jump('lt', 1, 8, done).load(4, 0, 6, SKB.len).alu('sub', 0, { reg: 7 });
+  a.mov(1, { reg: 9 }).alu('and', 1, 0x3f).alu('lsh', 1, 2).load(4, 0, 6, SKB.len).alu('sub', 0, { reg: 7 });
   a.jump('lt', 0, { reg: 1 }, done)
     .load(1, 2, 10, h + 2)
-    .alu('and', 2, 15)
     .jump('eq', 2, 1, fixed)
-    .jump('eq', 2, 2, sized)
-    .goto(done)
+    .jump('ne', 2, 2, sized)
+    .jump('lt', 1, 8, done)
+    .goto(sized)
     .label(fixed)
     .jump('ne', 1, 24, done);
   loadBytes(a, 7, 8, keyAt(W.NSH_C), 16, done);
   a.load(1, 2, 10, h + 2)
-    .alu('and', 2, 15)
     .label(sized)
     .store(1, 10, keyAt(W.NSH) + 2, { reg: 2 });
   a.mov(1, { reg: 9 }).alu('rsh', 1, 12).alu('and', 1, 3).store(1, 10, keyAt(W.NSH), { reg: 1 });

@@ -16,6 +16,8 @@ export const SKB = {
   vlanProto: 28,
   priority: 32,
   ifindex: 40,
+  data: 76,
+  dataEnd: 80,
   gsoSegs: 164,
   gsoSize: 176,
 } as const;
@@ -39,6 +41,7 @@ export const HELPER = {
   changeTail: 38,
   changeHead: 43,
   adjustRoom: 50,
+  skbLoadBytesRelative: 68,
   redirectNeighbour: 152,
   ringbufReserve: 131,
   ringbufSubmit: 132,

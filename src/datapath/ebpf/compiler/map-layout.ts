@@ -1,7 +1,9 @@
 // The maps that a program and the control plane share, and what stands in their values. Offsets are bytes; numbers are in host order.
 //
-// A flow's entry says only where its counters and its actions are: 8 bytes. So replacing a flow's actions keeps its counters and is one
-// atomic step, flows with the same actions share them, and counters are read from mapped memory without asking the kernel.
+// A flow's entry in its mask's map says only where its record is. The record is one cache line that holds all that a frame needs and
+// changes: key, counters, and the place of the actions. So a frame whose record is known by a hint takes two lines from memory, however many
+// flows there are; replacing a flow's actions keeps its counters and is one atomic step, without a system call; flows with the same actions
+// share them; and counters are read from mapped memory without asking the kernel.
 import { MAP_TYPE, type MapSpec } from '../../../bpf/kernel.ts';
 import { PUNT_PENDING } from '../../../netdev/punt-ring.ts';
 import { CRC32C_SHIFTS } from '../../../wire/checksum.ts';
@@ -15,9 +17,15 @@ export const MAX_ACTION_LISTS = 1 << 16;
 export const MAX_FLOWS_PER_MASK = 1 << 17;
 
 /** Value of a mask's map. */
-export const FLOW_VALUE = { counters: 0, actions: 4, size: 8 } as const;
-/** Value of `counters`, mapped. `held`: see `flow-order.ts`. */
-export const COUNTER_VALUE = { packets: 0, bytes: 8, usedNs: 16, tcpFlags: 24, held: 28, size: 32 } as const;
+export const FLOW_VALUE = { record: 0, size: 4 } as const;
+/**
+ * Value of `records`, mapped: a flow. `mask` (16 bits): the number of its mask, 0 = this is no flow; what else says whose record it is stands
+ * there before that. `used`: when a frame came last, in units of 2^USED_SHIFT ns, 0 = never. `held`: see `flow-order.ts`. `key`: the mask's
+ * words in the order that they have there, in network order; a key with more than RECORD_WORDS stands in the mask's map alone.
+ */
+export const FLOW_RECORD = { mask: 0, tcpFlags: 2, actions: 4, packets: 8, bytes: 16, used: 24, held: 28, key: 32, size: 64 } as const;
+export const RECORD_WORDS: number = (FLOW_RECORD.size - FLOW_RECORD.key) / 4;
+export const USED_SHIFT = 20;
 /** Value of `actions`; shape 0 is "punt". */
 export const ACTIONS_VALUE = { shape: 0, params: 8, size: 8 + PARAM_SIZE } as const;
 /** Value of `ports`, whose key is the device's index. Of the size of a cache line: two ports are counted at by two processors at once. */
@@ -84,8 +92,14 @@ export const PORT_BASE = { rxPackets: 0, rxBytes: 8, lost: 16, txPackets: 24, tx
 /** Its value at port 0: of `totals`, and the frames received at ports that are no more. */
 export const TOTALS_BASE = { punted: 0, dropped: 32, past: 40, wrapFailed: 48, metered: 56 } as const;
 
-/** Bytes of the only value of `hints`: by a frame's signature, the number of the mask that carried such a frame last, plus 1; 0 = none. */
-export const HINTS = 1 << 16;
+/**
+ * The only value of `hints`: sets of so many words, each the place of a flow's record (the low RECORD_BITS) and, above it, more of the
+ * signature of a frame that it carried; 0 = none. The signature says which set.
+ */
+export const HINTS_PER_SET = 8;
+export const HINT_SET_BITS = 15;
+export const HINTS_SIZE: number = (HINTS_PER_SET * 4) << HINT_SET_BITS;
+export const RECORD_BITS: number = Math.log2(MAX_FLOWS);
 /** The only value of `crc`, which stays as it is: `CRC32C_SHIFTS`. */
 export const CRC_VALUE = { nibble: 64, bit: 512, size: CRC32C_SHIFTS.byteLength } as const;
 /** Meters that programs can run: a bucket each, mapped, which user space fills and empties too. */
@@ -114,10 +128,10 @@ export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   array('totals', TOTALS_VALUE.size, 1),
   array('detour', DETOUR_VALUE.size, 1),
   { name: 'bytes', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: MAX_SUMMED + 8, maxEntries: 1 },
-  array('hints', HINTS, 1),
+  array('hints', HINTS_SIZE, 1),
   { ...array('crc', CRC_VALUE.size, 1), first: new Uint8Array(CRC32C_SHIFTS.buffer) },
   array('base', PORT_BASE.size, MAX_PORTS),
-  array('counters', COUNTER_VALUE.size, MAX_FLOWS, MAPPABLE),
+  array('records', FLOW_RECORD.size, MAX_FLOWS, MAPPABLE),
   array('actions', ACTIONS_VALUE.size, MAX_ACTION_LISTS),
   {
     name: 'connections',

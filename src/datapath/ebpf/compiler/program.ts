@@ -3,9 +3,8 @@
 //   1. The device's index gives the datapath port and its counters; a device that is no port is left alone.
 //   2. The header words that some mask asks about are extracted.
 //   3. Each mask in turn: its words, masked, are looked up in its own hash map. Megaflows do not overlap, so the first hit is the only one.
-//      Before that, the mask that carried the last frame of the same signature is tried: a hint costs a wrong guess at worst and can
-//      never give a stale answer, because the flow is looked up all the same. So an established flow costs about as much under 50 masks
-//      as under one.
+//      Before that, the flow that carried the last frame of the same signature is tried (`hint-program.ts`). So an established flow costs
+//      about as much under 50 masks as under one.
 //   4. The flow's counters go up, and the steps of its actions' shape run.
 //   5. No hit, or a frame or shape that user space must see: the whole frame goes into the ring buffer and is consumed.
 //
@@ -39,7 +38,8 @@ import {
   VERDICT,
 } from './frame-context.ts';
 import { HASH_WORDS } from './hash-program.ts';
-import { ACTIONS_VALUE, COUNTER_VALUE, FLOW_VALUE, HINTS, PORT_VALUE, RESUME_KIND, RESUME_VALUE } from './map-layout.ts';
+import { emitHint, emitMissed, emitNewHint, emitRecord, hasHints, maskLabel } from './hint-program.ts';
+import { ACTIONS_VALUE, FLOW_RECORD, FLOW_VALUE, PORT_VALUE, RESUME_KIND, RESUME_VALUE, USED_SHIFT } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
 import { emitPunt } from './punt-program.ts';
@@ -53,6 +53,8 @@ export const MAX_SHAPES = 64;
 export interface MaskSpec {
   /** Name of the map of its flows. */
   map: string;
+  /** From 1 to 65,535, no other mask's of this or a running program: what records name it by. Undefined: none does. */
+  number?: number;
   words: readonly number[];
   masks: readonly number[];
 }
@@ -159,31 +161,25 @@ export function compileProgram(spec: ProgramSpec): Program {
   const hasLists = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some(({ op }) => op === 'fork' || op === 'continue'));
   if (hasLists) a.load(4, 1, 10, RESUMED).jump('set', 1, RESUME_KIND.list, 'list');
   // 3. The masks.
-  const hints = spec.masks.length > 1;
-  if (hints) emitHint(a, words, spec.masks.length);
+  const hints = hasHints(spec.masks);
+  if (hints) emitHint(a, spec.masks);
   for (const [i, mask] of spec.masks.entries()) {
     const missed = a.fresh('missed');
     if (hints) a.label(maskLabel(i));
     emitMaskedKey(a, mask, missed);
-    a.loadMap(1, mask.map).call(HELPER.mapLookup);
-    if (hints)
-      a.jump('eq', 0, 0, missed)
-        .mov(1, i + 1)
-        .goto('found')
-        .label(missed)
-        .jump('ge', 9, HINTED, 'scan');
-    else a.jump('ne', 0, 0, 'hit').label(missed);
+    a.loadMap(1, mask.map).call(HELPER.mapLookup).jump('ne', 0, 0, 'found').label(missed);
+    if (hints) emitMissed(a);
   }
+  a.label('miss');
   a.mov(9, PUNT_REASON.miss).goto('punt');
   a.label('unusual').mov(9, PUNT_REASON.unusual).goto('punt');
   // 5. To user space. In the middle, because a jump reaches 32,767 instructions.
   emitPunt(a, hasTunnels, tracks);
   // 4. Counters and steps.
   if (spec.masks.length > 0) {
-    if (hints) {
-      a.label('found').jump('ge', 9, HINTED, 'hit');
-      a.load(8, 2, 10, HINT_PLACE).store(1, 2, 0, { reg: 1 });
-    }
+    a.label('found').load(4, 1, 0, FLOW_VALUE.record).store(4, 10, STACK.scratch, { reg: 1 });
+    if (hints) emitNewHint(a);
+    emitRecord(a, 'miss');
     const sums = spec.shapes.some(({ shape }) => [...allSteps(shape.steps)].some((step) => step.op === 'tunnel' && step.hasSum));
     emitHit(a, words.has(W.TP) || words.has(W.TOS) || sets, sums);
     a.label('steps');
@@ -224,59 +220,6 @@ function emitMaskedKey(a: Assembler, { words, masks }: MaskSpec, missed: string)
   }
 }
 
-/** Words that a hint is made from, those that tell flows apart most: a subset is enough, because a hint need not be right. */
-const HINT_WORDS = [
-  W.IN_PORT,
-  W.ETH,
-  W.ETH + 1,
-  W.ETH + 2,
-  W.TYPE,
-  W.VLAN0,
-  W.NW_SRC,
-  W.NW_DST,
-  W.TP,
-  W.IPV6_SRC + 3,
-  W.IPV6_DST + 3,
-  W.RECIRC_ID,
-  W.TUN_ID + 1,
-] as const;
-/** In r9 while the mask that a hint names is looked at. */
-const HINTED = 0x100;
-/** Where the address of the frame's hint is kept. */
-const HINT_PLACE = STACK.scratch + 16;
-
-const maskLabel = (mask: number): string => `mask${mask}`;
-
-/** Jumps to the mask that carried the last frame with this signature; to the first mask where none is known. */
-function emitHint(a: Assembler, words: ReadonlySet<number>, masks: number): void {
-  a.mov(0, 0);
-  for (const word of HINT_WORDS) {
-    if (word !== W.IN_PORT && !words.has(word)) continue;
-    a.load(4, 1, 10, keyAt(word)).alu32('xor', 0, { reg: 1 }).alu32('mul', 0, 0x9e3779b1);
-    a.mov(1, { reg: 0 }).alu32('rsh', 1, 15).alu32('xor', 0, { reg: 1 });
-  }
-  a.alu32('and', 0, HINTS - 1);
-  a.loadMapValue(2, 'hints', 0).alu('add', 2, { reg: 0 }).store(8, 10, HINT_PLACE, { reg: 2 });
-  a.load(1, 9, 2, 0).jump('eq', 9, 0, 'scan').jump('gt', 9, masks, 'scan');
-  a.mov(1, { reg: 9 }).alu('or', 9, HINTED);
-  emitChoice(a, 0, masks);
-  a.label('scan').mov(9, 0);
-}
-
-/** Jumps by halves to mask r1 - 1, which is one of [from, to). */
-function emitChoice(a: Assembler, from: number, to: number): void {
-  if (to - from === 1) {
-    a.goto(maskLabel(from));
-    return;
-  }
-  const middle = (from + to) >> 1;
-  const upper = a.fresh('upper');
-  a.jump('gt', 1, middle, upper);
-  emitChoice(a, from, middle);
-  a.label(upper);
-  emitChoice(a, middle, to);
-}
-
 /** Another run of the program named the list. */
 function emitList(a: Assembler): void {
   const { scratch } = STACK;
@@ -287,16 +230,20 @@ function emitList(a: Assembler): void {
   a.label(found).load(4, 0, 9, ACTIONS_VALUE.shape).goto('steps');
 }
 
-/** `notesList`: the list's place is kept in RESUMED. Before: r0 = the flow's value. After: r9 = its actions, r0 = their shape. The counters went up. */
+/**
+ * `notesList`: the list's place is kept in RESUMED. Before: r0 = the flow's record. After: r9 = its actions, r0 = their shape. The counters
+ * went up.
+ */
 function emitHit(a: Assembler, hasTcpFlags: boolean, notesList: boolean): void {
   const { scratch } = STACK;
-  const uncounted = a.fresh('uncounted');
+  const counted = a.fresh('counted');
   a.label('hit')
     .mov(9, { reg: 0 })
     .call(HELPER.ktimeCoarseNs)
-    .store(8, 10, scratch + 8, { reg: 0 });
-  a.load(4, 1, 9, FLOW_VALUE.counters).store(4, 10, scratch, { reg: 1 });
-  a.load(4, 1, 9, FLOW_VALUE.actions).store(4, 10, scratch + 4, { reg: 1 });
+    .alu('rsh', 0, USED_SHIFT)
+    .store(4, 10, scratch + 4, { reg: 0 })
+    .mov(0, { reg: 9 });
+  a.load(4, 1, 0, FLOW_RECORD.actions).store(4, 10, scratch, { reg: 1 });
   if (notesList) {
     a.load(4, 2, 10, RESUMED)
       .alu('and', 2, RESUME_KIND.tunnel)
@@ -304,27 +251,22 @@ function emitHit(a: Assembler, hasTcpFlags: boolean, notesList: boolean): void {
       .alu('or', 1, { reg: 2 })
       .store(4, 10, RESUMED, { reg: 1 });
   }
-  a.loadMap(1, 'counters').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).jump('eq', 0, 0, uncounted);
   emitOrder(a);
-  a.mov(1, 1).atomicAdd(8, 0, COUNTER_VALUE.packets, 1);
+  a.mov(1, 1).atomicAdd(8, 0, FLOW_RECORD.packets, 1);
   emitFrameLength(a, 1, 2);
-  a.atomicAdd(8, 0, COUNTER_VALUE.bytes, 1)
-    .load(8, 1, 10, scratch + 8)
-    .store(8, 0, COUNTER_VALUE.usedNs, { reg: 1 });
+  a.atomicAdd(8, 0, FLOW_RECORD.bytes, 1)
+    .load(4, 1, 10, scratch + 4)
+    .store(4, 0, FLOW_RECORD.used, { reg: 1 });
   if (hasTcpFlags) {
     a.load(2, 1, 10, keyAt(W.TOS) + 2)
       .toBigEndian(1, 16)
-      .load(4, 2, 0, COUNTER_VALUE.tcpFlags)
+      .load(2, 2, 0, FLOW_RECORD.tcpFlags)
       .alu('or', 1, { reg: 2 })
-      .jump('eq', 1, { reg: 2 }, uncounted)
-      .store(4, 0, COUNTER_VALUE.tcpFlags, { reg: 1 });
+      .jump('eq', 1, { reg: 2 }, counted)
+      .store(2, 0, FLOW_RECORD.tcpFlags, { reg: 1 });
   }
-  a.label(uncounted);
-  a.loadMap(1, 'actions')
-    .mov(2, { reg: 10 })
-    .alu('add', 2, scratch + 4)
-    .call(HELPER.mapLookup)
-    .mov(9, { reg: 0 });
+  a.label(counted);
+  a.loadMap(1, 'actions').mov(2, { reg: 10 }).alu('add', 2, scratch).call(HELPER.mapLookup).mov(9, { reg: 0 });
   const found = a.fresh('found');
   a.jump('ne', 9, 0, found).mov(9, PUNT_REASON.actions).goto('punt').label(found).load(4, 0, 9, ACTIONS_VALUE.shape);
 }

@@ -6,8 +6,7 @@
 import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
 import type { ShapeStep } from './action-shape.ts';
-import { countDrop, DEPTH, emitConsumed, HELPER, keyAt, loadBytes, RESUMED, SKB, STACK, storeBytes } from './frame-context.ts';
-import { RESUME_KIND } from './map-layout.ts';
+import { countDrop, emitConsumed, HELPER, keyAt, loadBytes, SKB, STACK, storeBytes } from './frame-context.ts';
 
 type WrapStep = Extract<ShapeStep, { op: 'wrap' }>;
 
@@ -18,6 +17,8 @@ const NSH = 0x894f;
 /** Next protocol of an NSH: Ethernet. */
 const NEXT_ETHERNET = 3;
 const ADJUST_AT_MAC = 1;
+/** BPF_HDR_START_NET. */
+const HEADER_NETWORK = 1;
 const F_FIXED_GSO = 1;
 const F_DECAP_IPV4 = 1 << 7;
 /** What must be left of an IPv4 packet. */
@@ -92,16 +93,9 @@ export function emitWrap(a: Assembler, step: WrapStep, at: number): void {
   emitLost(a, lost);
 }
 
-/**
- * Before any step: goes to `punt` unless the frame is an NSH with an Ethernet frame behind it, without a tag, as a device gave it to us. After
- * an earlier run the kernel may still take for the network header what stood behind the Ethernet header then, and would take bytes out there.
- */
+/** Before any step: goes to `punt` unless the frame is an NSH with an Ethernet frame behind it, without a tag, and the kernel knows where it begins. */
 export function emitUnwrapCheck(a: Assembler, punt: string): void {
   emitWrapCheck(a, punt);
-  a.load(4, 0, 10, RESUMED)
-    .jump('set', 0, RESUME_KIND.tunnel | RESUME_KIND.list, punt)
-    .load(4, 0, 10, DEPTH)
-    .jump('ne', 0, 0, punt);
   a.load(4, 0, 6, SKB.vlanPresent).jump('ne', 0, 0, punt).jump('ne', 7, ETHERNET, punt);
   a.load(2, 0, 10, keyAt(W.TYPE)).toBigEndian(0, 16).jump('ne', 0, NSH, punt);
   loadBytes(a, undefined, ETHERNET, h, 4, punt);
@@ -111,6 +105,19 @@ export function emitUnwrapCheck(a: Assembler, punt: string): void {
     .alu('add', 1, 2 * ETHERNET + TAG + LEAST)
     .load(4, 0, 6, SKB.len)
     .jump('lt', 0, { reg: 1 }, punt);
+  // The kernel takes bytes out at its network header. That is further in where headers went before the frame since it came: then the last
+  // byte of what is in one piece is not as far behind it as behind the Ethernet header.
+  a.load(4, 2, 6, SKB.dataEnd)
+    .load(4, 1, 6, SKB.data)
+    .alu('sub', 2, { reg: 1 })
+    .alu('sub', 2, ETHERNET + 1);
+  a.mov(1, { reg: 6 })
+    .mov(3, { reg: 10 })
+    .alu('add', 3, h + 8)
+    .mov(4, 1)
+    .mov(5, HEADER_NETWORK)
+    .call(HELPER.skbLoadBytesRelative)
+    .jump('ne', 0, 0, punt);
 }
 
 /** r1 = size of the NSH whose first bytes stand at `h`. */

@@ -38,8 +38,20 @@ export function usableField(field: Field): Field {
   return placed;
 }
 
+let isOfFlow = false;
+
+/** Decodes the actions of a flow, which may name no field that has no place. */
+export function ofFlow<T>(decode: () => T): T {
+  isOfFlow = true;
+  try {
+    return decode();
+  } finally {
+    isOfFlow = false;
+  }
+}
+
 /** A field as it is named: in its place if it has one. */
-export const namedField = (field: Field): Field => table?.field(tunFieldIndex(field)) ?? field;
+export const namedField = (field: Field): Field => (isOfFlow ? usableField(field) : (table?.field(tunFieldIndex(field)) ?? field));
 
 /** A value of `from` bytes in a field of `to` bytes: what is too long loses its end. */
 const fitted = (value: bigint, from: number, to: number): bigint => (from <= to ? value : value >> BigInt((from - to) * 8));

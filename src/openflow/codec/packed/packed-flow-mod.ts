@@ -9,7 +9,7 @@ import type { TlvTable } from '../../tlv-table.ts';
 import { deprecatedRead } from '../actions/action-forms.ts';
 import { decodeInstructions } from '../actions/instruction-codec.ts';
 import { ByteReader, u32At, u64At } from '../bytes.ts';
-import { withTlvTable } from '../fields/tun-metadata.ts';
+import { ofFlow, withTlvTable } from '../fields/tun-metadata.ts';
 import { flagsOf } from '../flow-flags.ts';
 import { keepInstructions, knownInstructions } from './known-instructions.ts';
 import { MatchShape, MatchShapes } from './match-shape.ts';
@@ -93,7 +93,7 @@ export function decodePackedFlowMod(
 function decodeNew(bytes: Uint8Array, from: number, to: number, version: OfVersion, tlvTable: TlvTable | undefined): Action[] {
   const before = deprecatedRead();
   const reader = new ByteReader(bytes.subarray(from, to));
-  const actions = withTlvTable(tlvTable, () => decodeInstructions(reader, version));
+  const actions = withTlvTable(tlvTable, () => ofFlow(() => decodeInstructions(reader, version)));
   return keepInstructions(bytes, from, to, version, actions, before);
 }
 

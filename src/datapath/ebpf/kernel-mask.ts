@@ -1,0 +1,72 @@
+// A mask in the kernel with its flows, as the control plane keeps them.
+import type { PooledActions } from './action-pool.ts';
+import { isInRecord } from './compiler/hint-program.ts';
+import type { MaskSpec } from './compiler/program.ts';
+import type { CounterPlace } from './flow-counters.ts';
+import { KeySlab } from './key-slab.ts';
+import type { MaskUse } from './mask-order.ts';
+
+const MOST_NUMBER = 0xffff;
+
+/** A mask. */
+export interface Mask extends MaskSpec, MaskUse {
+  name: string;
+  number: number;
+  /** Whether the keys stand in the flows' records too. */
+  isInRecord: boolean;
+  fd: number;
+  /** Those that the kernel carries. */
+  flows: Installed[];
+  /** Of its flows, those that user space has among them. */
+  keys: KeySlab;
+  hits: number;
+  hitsBefore: number;
+}
+
+/** A flow. */
+export interface Installed {
+  id: number;
+  mask: Mask;
+  /** Place of its key in the mask's. */
+  key: number;
+  /** Place among the mask's flows, while the kernel carries it. */
+  place: number;
+  /** Place of its record, -1 once it is gone. */
+  record: number;
+  /** Undefined while user space has the flow: the counters are kept. */
+  actions: PooledActions | undefined;
+  /** What a predecessor's programs count for it, until that is added to its own counters. */
+  former: readonly CounterPlace[];
+  /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
+  port: number;
+}
+
+/** A mask without flows. `fd`: its map. */
+export const newMask = (name: string, spec: MaskSpec & { number: number }, fd: number): Mask => ({
+  ...spec,
+  name,
+  isInRecord: isInRecord(spec),
+  fd,
+  flows: [],
+  keys: new KeySlab(spec.words.length * 4),
+  hits: 0,
+  hitsBefore: 0,
+  busyMs: performance.now(),
+});
+
+/** A number that none of these masks has: those there are, and those that the running program knows. */
+export function nextMaskNumber(last: number, masks: readonly Mask[]): number {
+  const used = new Set(masks.map(({ number }) => number));
+  let next = last;
+  do next = (next % MOST_NUMBER) + 1;
+  while (used.has(next));
+  return next;
+}
+
+/** The last of the mask's flows takes its place. */
+export function leaveMask({ mask: { flows }, place }: Installed): void {
+  const last = flows.pop()!;
+  if (place === flows.length) return;
+  flows[place] = last;
+  last.place = place;
+}
