@@ -115,9 +115,10 @@ export class LogSettings {
   /** Turns rate limiting of modules off or on again; text of the fault when one is unknown. Without names: of all. */
   setRateLimit(names: readonly string[], isLimited: boolean): string | undefined {
     const chosen: string[] = [];
-    for (const name of names.length === 0 || names.some((name) => name.toLowerCase() === 'any') ? this.modules() : names) {
-      if (!this.#knows(name)) return 'unknown module';
-      chosen.push(name);
+    for (const name of names.length === 0 ? ['any'] : names) {
+      const isAny = name.toLowerCase() === 'any';
+      if (!isAny && !this.#knows(name)) return 'unknown module';
+      chosen.push(...(isAny ? this.modules() : [name]));
     }
     for (const name of chosen) {
       if (isLimited) this.#noRateLimit.delete(name);

@@ -224,10 +224,6 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   recirc: (inside) => ({ kind: 'recirc', id: integer(inside) }),
   meter: (inside) => ({ kind: 'meter', meter: integer(inside) }),
   trunc: (inside) => ({ kind: 'trunc', maxLength: integer(inside) }),
-  hash: (inside) => {
-    const match = /^(hash_)?(l4|sym_l4)\((\d+)\)$/.exec(inside);
-    return match === null ? fail() : { kind: 'hash', algorithm: match[2] === 'sym_l4' ? 1 : 0, basis: integer(match[3]) };
-  },
   push_vlan: (inside) => {
     const from = options(inside);
     const tci = integer(from.get('vid'), 0xfff) | (integer(from.get('pcp') ?? '0', 7) << 13);

@@ -36,9 +36,9 @@ const RESERVED_NAMES = new Map([...RESERVED].filter(([name]) => name !== 'NONE')
 
 /** Reads a port's number, reserved name or name; undefined when it is none. */
 export function parsePort(text: string, names?: PortNames): number | undefined {
-  const number = /^\d+$/.test(text) ? BigInt(text) : undefined;
+  const number = /^[ \t\n\v\f\r]*\+?\d+$/.test(text) ? BigInt(text.trim().replace('+', '')) : undefined;
   if (number !== undefined) {
-    if (number >= 0xff00n && number <= 0xfff7n) warnReserved(Number(number));
+    if (number >= 0xff00n && number <= 0xffffn) warnReserved(Number(number));
     if (number <= 0xffffn) return Number(number);
     if (number >= 0xffffff00n && number <= 0xffffffffn) return Number(number - 0xffff0000n);
     if (number <= 0xffffffffn) log.warn(`port ${number} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff`);
@@ -56,7 +56,8 @@ export function parsePort(text: string, names?: PortNames): number | undefined {
 }
 
 function warnReserved(port: number): void {
-  if (port === 0xfff7) log.warn(`referring to port UNSET as ${port} is deprecated for compatibility with OpenFlow 1.1 and later`);
+  const name = RESERVED_NAMES.get(port);
+  if (name !== undefined) log.warn(`referring to port ${name} as ${port} is deprecated for compatibility with OpenFlow 1.1 and later`);
   else
     log.warn(
       `port ${port} is a reserved OF1.0 port number that will be translated to ${port + 0xffff0000} when talking to an OF1.1 or later controller`,
@@ -91,15 +92,24 @@ export function formatTable(table: number, names?: PortNames): string {
 const quoteName = (name: string): string => (/^[A-Za-z]\w*$/.test(name) ? name : JSON.stringify(name));
 
 /** The number of a table that is written by its name. */
-export const tableNamed = (text: string, names?: PortNames): number | undefined =>
-  names?.tableNumber?.(text.startsWith('"') ? (unquote(text) ?? text) : text);
+export function tableNamed(text: string, names?: PortNames): number | undefined {
+  if (!text.startsWith('"')) return names?.tableNumber?.(text);
+  // What is no string stands for the first table, as in the reference.
+  const name = unquote(text);
+  return name === undefined ? 0 : names?.tableNumber?.(name);
+}
 
-/** Reads an integer as strtoull with base 0 does: decimal, 0x hexadecimal, 0 octal. */
+const U64 = 1n << 64n;
+
+/**
+ * Reads an integer as strtoull with base 0 does: decimal, 0x hexadecimal, 0 octal, after blanks and a sign. A negative number stands for
+ * what it is in 64 bits; one that is too large is given as it is, for the caller to refuse.
+ */
 export function parseInteger(text: string): bigint | undefined {
-  if (/^0x[0-9a-f]+$/i.test(text) || /^[1-9][0-9]*$/.test(text) || text === '0') return BigInt(text);
-  if (/^0[0-7]+$/.test(text)) return BigInt(`0o${text}`);
-  if (/^-[1-9][0-9]*$/.test(text)) return BigInt.asUintN(64, BigInt(text));
-  return undefined;
+  const [, sign, digits = ''] = /^[ \t\n\v\f\r]*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(text) ?? [];
+  if (digits === '') return undefined;
+  const value = BigInt(/^0[0-7]/.test(digits) ? `0o${digits}` : digits);
+  return sign === '-' && value < U64 ? BigInt.asUintN(64, -value) : value;
 }
 
 const TCP_FLAGS = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg', 'ece', 'cwr', 'ns'];
@@ -178,7 +188,7 @@ function parsePacketType(text: string): Masked {
 
 /** How much of a text is a number, in the eyes of strtoull, and that number. */
 function leadingInteger(text: string): { value: bigint; length: number } | undefined {
-  const digits = /^(?:0x[0-9a-f]*|-?[1-9][0-9]*|0[0-7]*)/i.exec(text)?.[0];
+  const digits = /^(?:0x[0-9a-f]*|[ \t\n\v\f\r]*[+-]?(?:0x[0-9a-f]+|0[0-7]*|[1-9]\d*))/i.exec(text)?.[0];
   const value = digits === undefined ? undefined : /^0x$/i.test(digits) ? 0n : parseInteger(digits);
   return value === undefined || digits === undefined ? undefined : { value, length: digits.length };
 }
@@ -294,7 +304,21 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
     if (mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
     return { value: number & ones(bits), mask: mask & ones(bits) };
   }
+  // Numbers may follow each other as names may.
+  if (/^\d/.test(text)) return { value: numbersIn(text) ?? bitOf('', text), mask: ones(bits) };
   return { value: text.split('|').reduce((value, name) => value | bitOf(name), 0n), mask: ones(bits) };
+}
+
+/** All the bits of numbers that follow each other; undefined when there is something else. */
+function numbersIn(text: string): bigint | undefined {
+  let value = 0n;
+  for (let at = 0; at < text.length; ) {
+    const found = leadingInteger(text.slice(at));
+    if (found === undefined) return undefined;
+    value |= found.value;
+    at += found.length;
+  }
+  return value;
 }
 
 function formatFlags({ value, mask }: Masked, flags: readonly string[], bits: number): string {

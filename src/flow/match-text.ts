@@ -58,7 +58,8 @@ export function addFieldText(
 ): boolean {
   const shorthand = SHORTHANDS.get(name);
   if (shorthand !== undefined && (value === undefined || value === '')) {
-    if (shorthand.type >= 0) setBits(match, W.TYPE * 32, 16, BigInt(shorthand.type), 0xffffn);
+    if (shorthand.type >= 0) addField(match, mustField('eth_type'), BigInt(shorthand.type), 0xffffn);
+    else told?.(mustField('packet_type'), 0n);
     if (shorthand.proto === undefined) return true;
     setBits(match, W.TYPE * 32 + 24, 8, BigInt(shorthand.proto), 0xffn);
     return true;
@@ -111,6 +112,12 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
       // Where a type was asked for already, the packet's type takes its place.
       if (value >> 16n === 1n && (match.mask[W.TYPE] ?? 0) >>> 16 !== 0) setBits(match, W.TYPE * 32, 16, value & 0xffffn, 0xffffn);
       return;
+    case 'eth_type': {
+      const packetType = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
+      // What a packet is by its packet type, it stays.
+      setBits(match, at, field.bits, packetType >>> 16 === 1 ? BigInt(packetType & 0xffff) : value, mask);
+      return;
+    }
     case 'dl_vlan':
       if (value === 0xffffn) setVlan(match, 0xffff, 0);
       else setVlan(match, 0x1fff, Number(value & 0xfffn) | 0x1000);
@@ -212,10 +219,14 @@ function transportFields(type: number, proto: number): string {
   return (type === ETH.IPV4 || type === ETH.IPV6) && proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
 }
 
+const CT_TUPLE = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
+
 function isRecirculatedEthernet({ key, mask }: Match): boolean {
   if (mask[W.RECIRC_ID] === 0) return false;
   if (mask[W.PACKET_TYPE] !== 0) return key[W.PACKET_TYPE] === 0;
-  const type = (mask[W.TYPE] ?? 0) !== 0 || (mask[W.VLAN0] ?? 0) !== 0 || (mask[W.TP] ?? 0) !== 0 || (mask[W.TOS] ?? 0) !== 0;
+  // So is whether it has addresses and ports of a connection.
+  const hasTuple = ((mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_TUPLE.some((word) => mask[word] !== 0);
+  const type = hasTuple || (mask[W.TYPE] ?? 0) !== 0 || (mask[W.VLAN0] ?? 0) !== 0 || (mask[W.TP] ?? 0) !== 0 || (mask[W.TOS] ?? 0) !== 0;
   return (
     type ||
     mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0) ||

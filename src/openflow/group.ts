@@ -51,6 +51,8 @@ export interface GroupMod {
   commandBucket: number;
   buckets: GroupBucket[];
   selection: GroupSelection;
+  /** Its text says how to select, be it by the switch's own way: not every format can tell. */
+  namesSelection?: boolean;
 }
 
 export interface GroupDesc {

@@ -206,8 +206,7 @@ const short = (): never => {
 
 function vendorClass(vendor: number): 'n' | 'o' {
   if (vendor === NX_VENDOR) return 'n';
-  if (vendor === ONF_VENDOR) return 'o';
-  return unknownVendor(vendor);
+  return vendor === ONF_VENDOR ? 'o' : unknownVendor(vendor);
 }
 
 function unknownVendor(vendor: number): never {
@@ -254,9 +253,9 @@ export function identifyMessage(bytes: Uint8Array): MessageForm {
   const stat = view.getUint16(8);
   if (stat !== 0xffff && !isKnown) return unknown('OFPBRC_BAD_TYPE', version, type);
   if (stat !== 0xffff) return find('s', stat) ?? unknown('OFPBRC_BAD_STAT', version, type, `, stat ${stat}`);
+  // OpenFlow 1.0 has a vendor's number and no more; Nicira's statistics go on from there.
   if (size < (version === 1 ? 16 : 24)) return short();
   const vendor = view.getUint32(head);
-  // Statistics of the ONF's came after OpenFlow 1.0, which takes none but Nicira's.
   if (version === 1 && vendor !== NX_VENDOR) unknownVendor(vendor);
   if (size < 24) return short();
   const subtype = view.getUint32(head + 4);

@@ -53,6 +53,8 @@ export interface FlowMod {
   actions: Action[];
   /** The fields that its text named, and under what masks: they decide which formats can carry it. */
   named?: readonly { field: Field; mask: bigint }[];
+  /** Its text named a group, be it any. */
+  namesGroup?: boolean;
 }
 
 export interface PacketIn {

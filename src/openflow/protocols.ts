@@ -9,6 +9,7 @@ import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/fields/ofp10-match.ts';
 import type { GroupMod } from './group.ts';
 import type { FlowMod, PacketOut } from './message.ts';
+import { normalizeLogged } from './normalize.ts';
 
 const ANY_GROUP = 0xffffffff;
 
@@ -91,26 +92,34 @@ function fieldFits({ name, bits }: Field, mask: bigint): { in10: boolean; in11: 
 /** Formats of the versions that have meters. */
 export const METER_PROTOCOLS: readonly string[] = [...ONE_THREE_ON];
 
+/** Whether a format can say that a bucket comes or goes, or how a group chooses. */
+const HAS_BUCKET_COMMANDS = /^(OpenFlow10|NXM|OXM-OpenFlow15)/;
+
+/** Formats that can carry one group. What is said last decides: a bucket makes the reference forget what was before it. */
+function groupCarriers({ command, buckets, selection, namesSelection }: GroupMod): Set<string> {
+  const last = buckets.at(-1);
+  const keep = new Set<string>(PROTOCOLS);
+  const only = (pattern: RegExp): void => {
+    for (const name of [...keep]) if (!pattern.test(name)) keep.delete(name);
+  };
+  if (last !== undefined) {
+    needs(last.actions, keep);
+    // As an action of a bucket a meter is of OpenFlow 1.5.
+    if (last.actions.some((action) => action.kind === 'meter')) only(/^OXM-OpenFlow15$/);
+    return keep;
+  }
+  if (command === 'insert_bucket' || command === 'remove_bucket') only(HAS_BUCKET_COMMANDS);
+  if (namesSelection === true || selection.method !== '') {
+    const isPlain = selection.fields.every(({ field, mask }) => IN_10.has(field.name) && mask === (1n << BigInt(field.wireBytes * 8)) - 1n);
+    only(isPlain ? HAS_BUCKET_COMMANDS : /^(NXM|OXM-OpenFlow15)/);
+  }
+  return keep;
+}
+
 /** Formats that can carry all of these groups. */
 export function groupProtocols(mods: readonly GroupMod[]): string[] {
-  const keep = new Set<string>(PROTOCOLS);
-  for (const { command, buckets, selection } of mods) {
-    // The reference minds the selection only where no bucket follows it.
-    if (selection.method !== '' && buckets.length === 0) {
-      const isPlain = selection.fields.every(
-        ({ field, mask }) => IN_10.has(field.name) && mask === (1n << BigInt(field.wireBytes * 8)) - 1n,
-      );
-      const fits = isPlain ? /^(OpenFlow10|NXM|OXM-OpenFlow15)/ : /^(NXM|OXM-OpenFlow15)/;
-      for (const name of [...keep]) if (!fits.test(name)) keep.delete(name);
-    }
-    for (const { actions } of buckets) {
-      needs(actions, keep);
-      // As an action of a bucket a meter is of OpenFlow 1.5.
-      if (actions.some((action) => action.kind === 'meter')) for (const name of [...keep]) if (name !== 'OXM-OpenFlow15') keep.delete(name);
-    }
-    if (command === 'remove_bucket') for (const name of [...keep]) if (!/^(OpenFlow10|NXM|OXM-OpenFlow15)/.test(name)) keep.delete(name);
-  }
-  return PROTOCOLS.filter((name) => keep.has(name));
+  const each = mods.map(groupCarriers);
+  return PROTOCOLS.filter((name) => each.every((carriers) => carriers.has(name)));
 }
 
 /** Formats that can carry all of these. */
@@ -129,8 +138,11 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
       keep.delete('OpenFlow10+table_id');
     }
     if (!in11) keep.delete('OpenFlow11');
+    // No format has the socket's priority.
+    if ((mod.match.mask[W.SKB_PRIORITY] ?? 0) !== 0) keep.clear();
     // OpenFlow 1.0 has no groups.
-    if (mod.outGroup !== ANY_GROUP) for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
+    if (mod.namesGroup === true || mod.outGroup !== ANY_GROUP)
+      for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
     flagNeeds(mod, keep);
   }
   return PROTOCOLS.filter((name) => keep.has(name));
@@ -181,8 +193,17 @@ export function protocolNames(list: readonly string[]): string {
   return words.length === 0 ? 'none' : words.join(',');
 }
 
-/** Checks a flow's actions for its match. Throws ConfigError: also when what they need leaves no format that could carry them. */
+/**
+ * Checks a flow's actions for its match, and says in the log which of its fields lack prerequisites. Throws ConfigError: also when what
+ * they need leaves no format that could carry them.
+ */
 export function checkFlow(mod: FlowMod): void {
+  if (!mod.command.startsWith('delete')) checkSayable(mod);
+  normalizeLogged(mod.match);
+}
+
+/** As `checkFlow`, silently. */
+export function checkSayable(mod: FlowMod): void {
   const consistent = checkActions(mod.actions, mod.match, mod.table);
   const keep = new Set<string>(PROTOCOLS);
   needs(mod.actions, keep);

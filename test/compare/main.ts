@@ -4,6 +4,8 @@ import { knownDifference } from './known-differences.ts';
 import { compare, compareLines, describe } from './programs.ts';
 import { Dice } from './random.ts';
 import { SECTIONS } from './sections.ts';
+import { compareSent } from './sent/run.ts';
+import { NEEDS_PROCESS, SENT_SECTIONS } from './sent/sections.ts';
 
 const options = new Map(
   process.argv
@@ -18,8 +20,9 @@ const show = Number(options.get('show') ?? 5);
 /** Cases in one go. */
 const STEP = 5000;
 let failed = false;
-for (const section of named.length > 0 ? named : Object.keys(SECTIONS)) {
-  const make = SECTIONS[section];
+for (const section of named.length > 0 ? named : [...Object.keys(SECTIONS), ...Object.keys(SENT_SECTIONS)]) {
+  const sent = SENT_SECTIONS[section];
+  const make = sent ?? SECTIONS[section];
   if (make === undefined) throw new Error(`no section ${section}`);
   const dice = new Dice(seed);
   const begin = performance.now();
@@ -27,7 +30,12 @@ for (const section of named.length > 0 ? named : Object.keys(SECTIONS)) {
   const known = new Map<string, number>();
   for (let done = 0; done < count; done += STEP) {
     const cases = make(dice, Math.min(STEP, count - done));
-    const found = options.has('lines') ? compareLines(cases) : compare(cases, options.get('stderr') !== '0');
+    const found =
+      sent !== undefined
+        ? await compareSent(cases, options.has('real') || NEEDS_PROCESS.has(section))
+        : options.has('lines')
+          ? compareLines(cases)
+          : compare(cases, options.get('stderr') !== '0');
     const differences = found.filter((difference) => {
       const name = knownDifference(difference);
       if (name !== undefined) known.set(name, (known.get(name) ?? 0) + 1);

@@ -12,12 +12,16 @@ export const hasReference = existsSync(REFERENCE);
 export interface Case {
   args: readonly string[];
   stdin?: string;
+  /** What stands in a file that an argument names. */
+  file?: string;
 }
 
 export interface Result {
   stdout: string;
   stderr: string;
   status: number;
+  /** The messages that a switch was sent, in hexadecimal, one a line; `+` where a connection began. */
+  sent?: string;
 }
 
 export interface Difference {
@@ -39,35 +43,47 @@ function withScratch<T>(run: (dir: string) => T): T {
   }
 }
 
+const MARK = '@@@end@@@';
+
+/** Writes the script `script` into `dir`, of one command line after another. */
+export function referenceScript(cases: readonly Case[], dir: string, program = REFERENCE): void {
+  let script = '';
+  for (const [index, { args, stdin }] of cases.entries()) {
+    let input = '/dev/null';
+    if (stdin !== undefined) {
+      input = join(dir, `in${index}`);
+      writeFileSync(input, Buffer.from(stdin, 'latin1'));
+    }
+    script += `${program} ${args.map(quote).join(' ')} <${input}; echo "${MARK}$?"; echo "${MARK}" >&2\n`;
+  }
+  writeFileSync(join(dir, 'script'), Buffer.from(script, 'latin1'));
+}
+
+/** What such a script's command lines answered, from its output in `out` and `err`. */
+export function splitResults(dir: string, count: number): Result[] {
+  const outs = readFileSync(join(dir, 'out'), 'latin1').split(MARK);
+  const errs = readFileSync(join(dir, 'err'), 'latin1').split(`${MARK}\n`);
+  return Array.from({ length: count }, (_, index) => {
+    const after = outs[index + 1] ?? '';
+    const text = outs[index] ?? '';
+    return {
+      stdout: index === 0 ? text : text.slice(text.indexOf('\n') + 1),
+      // getopt says the name by which it was called.
+      stderr: (errs[index] ?? '').replace(/^\/\S*\/ovs-ofctl: /gm, 'ovs-ofctl: '),
+      status: Number.parseInt(after, 10),
+    };
+  });
+}
+
 /** What Debian's program answers. */
 export function runReference(cases: readonly Case[]): Result[] {
   return withScratch((dir) => {
-    const mark = '@@@end@@@';
-    let script = '';
-    for (const [index, { args, stdin }] of cases.entries()) {
-      let input = '/dev/null';
-      if (stdin !== undefined) {
-        input = join(dir, `in${index}`);
-        writeFileSync(input, Buffer.from(stdin, 'latin1'));
-      }
-      script += `${REFERENCE} ${args.map(quote).join(' ')} <${input}; echo "${mark}$?"; echo "${mark}" >&2\n`;
-    }
-    writeFileSync(join(dir, 'script'), Buffer.from(script, 'latin1'));
+    referenceScript(cases, dir);
     const [out, err] = [openSync(join(dir, 'out'), 'w'), openSync(join(dir, 'err'), 'w')];
     spawnSync('sh', [join(dir, 'script')], { stdio: ['ignore', out, err], timeout: LIMIT_MS });
     closeSync(out);
     closeSync(err);
-    const outs = readFileSync(join(dir, 'out'), 'latin1').split(mark);
-    const errs = readFileSync(join(dir, 'err'), 'latin1').split(`${mark}\n`);
-    return cases.map((_, index) => {
-      const after = outs[index + 1] ?? '';
-      const text = outs[index] ?? '';
-      return {
-        stdout: index === 0 ? text : text.slice(text.indexOf('\n') + 1),
-        stderr: errs[index] ?? '',
-        status: Number.parseInt(after, 10),
-      };
-    });
+    return splitResults(dir, cases.length);
   });
 }
 
@@ -94,8 +110,8 @@ export function runOurs(cases: readonly Case[]): Result[] {
 /** Log lines without time and serial number: rate limits and the syslog's lines count differently. */
 export const withoutTime = (text: string): string => text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|/gm, '');
 
-const same = (a: Result, b: Result, withErrors: boolean): boolean =>
-  a.status === b.status && a.stdout === b.stdout && (!withErrors || withoutTime(a.stderr) === withoutTime(b.stderr));
+export const same = (a: Result, b: Result, withErrors: boolean): boolean =>
+  a.status === b.status && a.stdout === b.stdout && a.sent === b.sent && (!withErrors || withoutTime(a.stderr) === withoutTime(b.stderr));
 
 /** Runs every case through both and gives those that differ, on stderr too if `withErrors`. */
 export function compare(cases: readonly Case[], withErrors = true): Difference[] {
@@ -109,17 +125,18 @@ export function compare(cases: readonly Case[], withErrors = true): Difference[]
 }
 
 /** A difference for a person to read: the command line and the lines that differ. */
-export function describe({ case: { args, stdin }, reference, ours }: Difference): string {
+export function describe({ case: { args, stdin, file }, reference, ours }: Difference): string {
   const lines = (r: Result): string[] => [
     `exit ${r.status}`,
     ...r.stdout.trimEnd().split('\n'),
     ...withoutTime(r.stderr).trimEnd().replace(/^/gm, '! ').split('\n'),
+    ...(r.sent === undefined ? [] : r.sent.split('\n')),
   ];
   const [theirs, mine] = [lines(reference), lines(ours)];
   let same = 0;
   while (same < theirs.length && theirs[same] === mine[same]) same++;
   const show = (mark: string, list: string[]): string[] => list.slice(same, same + 6).map((line) => `${mark} ${line}`);
-  const head = `--- ovs-ofctl ${args.map(quote).join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.trimEnd().slice(0, 400)}`}`;
+  const head = `--- ovs-ofctl ${args.map(quote).join(' ')}${stdin === undefined ? '' : ` <<< ${stdin.trimEnd().slice(0, 400)}`}${file === undefined ? '' : `\nFILE ${JSON.stringify(file).slice(0, 900)}`}`;
   return [head, ...show('<', theirs), ...show('>', mine)].join('\n');
 }
 

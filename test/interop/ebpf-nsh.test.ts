@@ -72,6 +72,42 @@ test('frames go through a service path in the kernel: NSH on, changed, matched o
   for (const host of [h1, h2, h3]) assert.deepEqual(faults(host), []);
 });
 
+test('an NSH that comes out of a tunnel is taken off in the kernel too', { skip }, async (t) => {
+  const w = world(t);
+  const [h1, h2] = [await switchHost(w, 'h1'), await switchHost(w, 'h2')];
+  w.wire(h1, 'wan', h2, 'wan');
+  for (const host of [h1, h2]) host.ok('ip link set wan mtu 1700');
+  h1.ok('ip addr add 172.16.0.1/24 dev wan');
+  h2.ok('ip addr add 172.16.0.2/24 dev wan');
+  const a = station(w, h1, 'a', 'va', '10.0.0.1/24');
+  const b = station(w, h2, 'b', 'vb', '10.0.0.2/24');
+  for (const [host, device, remote] of [
+    [h1, 'va', '172.16.0.2'],
+    [h2, 'vb', '172.16.0.1'],
+  ] as const) {
+    host.ok(
+      `ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure -- add-port br0 ${device} -- set interface ${device} ofport_request=1`,
+    );
+    host.ok(`ovs-vsctl add-port br0 t0 -- set interface t0 type=vxlan options:remote_ip=${remote} ofport_request=2`);
+    for (const flow of [
+      'in_port=1,actions=encap(nsh(md_type=1)),set_field:7->nsh_spi,encap(ethernet),output:2',
+      'in_port=2,dl_type=0x894f,nsh_mdtype=1,nsh_spi=7,actions=decap(),decap(),resubmit(,1)',
+      'table=1,actions=output:1',
+    ])
+      host.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', flow]);
+  }
+  await eventually('ping', () => pings(a, '10.0.0.2'));
+  const left = (host: Host): number => Number(/actions:(\d+)/.exec(host.ok('ovs-appctl dpif/show-dp-features br0'))![1]);
+  const before = [h1, h2].map(left);
+  const [holder] = await holdFrames([[b, 'eth0']]);
+  a.ok('ping -c 40 -i 0.02 -W 1 10.0.0.2');
+  const requests = (await holder!.frames()).filter((frame) => /^.{24}0800.{24}0a0000010a000002/.test(frame));
+  assert.ok(requests.length >= 40, String(requests.length));
+  for (const [i, host] of [h1, h2].entries()) assert.ok(left(host) - before[i]! < 10, `${left(host) - before[i]!} frames to user space`);
+  await tcp(a, b, '10.0.0.2', 16);
+  for (const host of [h1, h2]) assert.deepEqual(faults(host), []);
+});
+
 test('TCP as found goes through labels, with and without the kernel', { skip }, async (t) => {
   for (const datapath of ['system', 'netdev']) {
     const w = world(t);

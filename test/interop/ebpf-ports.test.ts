@@ -147,6 +147,25 @@ test('without tcx the program is a filter: the same switch, also across kill -9,
   await eventually('gone', () => h.ok('tc filter show dev va ingress').trim() === '');
 });
 
+for (const type of ['system', 'netdev']) {
+  test(`${type}: the statistics column of an internal port says what dump-ports says`, { skip }, async (t) => {
+    const { h, a } = await net(world(t));
+    h.ok(`ovs-vsctl set bridge br0 datapath_type=${type} -- set open . other_config:stats-update-interval=1000`);
+    h.ok('sysctl -qw net.ipv6.conf.br0.disable_ipv6=1; ip addr replace 10.0.0.3/24 dev br0; ip link set br0 up');
+    await eventually('host', () => pings(a, '10.0.0.3'));
+    a.ok('ping -c 50 -i 0.01 -W 1 -s 700 10.0.0.3');
+    const shown = (): number[] => {
+      const text = h.ok('ovs-ofctl dump-ports br0 LOCAL');
+      return [/rx pkts=(\d+), bytes=(\d+)/, /tx pkts=(\d+), bytes=(\d+)/].flatMap((one) => (one.exec(text) ?? []).slice(1).map(Number));
+    };
+    const column = (): number[] => {
+      const text = h.ok('ovs-vsctl get interface br0 statistics');
+      return ['rx_packets', 'rx_bytes', 'tx_packets', 'tx_bytes'].map((name) => Number(new RegExp(`${name}=(\\d+)`).exec(text)?.[1]));
+    };
+    await eventually(`the same: ${shown()} ${column()}`, () => shown()[0]! >= 50 && shown().join() === column().join(), 15_000);
+  });
+}
+
 /** Takes all places that a device has for programs. */
 const crowd = `
 import { attachProgram } from './src/bpf/attachment.ts';

@@ -72,11 +72,12 @@ function wrap(protocol: TunnelProtocol, isIpv6: boolean, count: number, longest?
       const final = frame.slice(0, maxLength);
       const found = transport(frame);
       if (found !== undefined && random(2) === 0) {
-        const { l4, at, end, pseudo } = found;
+        const { l4, at, pseudo } = found;
         put16(frame, at, pseudo);
         if (at + 2 <= final.length) {
           put16(final, at, pseudo);
-          put16(final, at, ~sumBytes(final, l4, Math.min(end, final.length) - l4) & 0xffff);
+          // The kernel sums up all that is there, behind the IP packet too.
+          put16(final, at, ~sumBytes(final, l4, final.length - l4) & 0xffff);
         }
         made.filled++;
       }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { stream } from './support/stream.ts';
 import { pings, station, switchHost } from './support/traffic.ts';
 import { cannot, eventually, type Host, world } from './support/world.ts';
 
@@ -121,5 +122,30 @@ for (const type of ['system', 'netdev'] as const) {
     idlePairs(h, 30, 60);
     h.ok(`ovs-vsctl ${Array.from({ length: 40 }, (_, i) => `add-port br0 v${i + 20}`).join(' -- ')}`, { timeout: 60_000 });
     assert.equal(h.ok(['python3', '-c', fromEach, '60']).trim(), '177 177');
+  });
+}
+
+for (const type of ['system', 'netdev'] as const) {
+  test(`${type}: ports that come and go while traffic flows cost it nothing`, { skip }, async (t) => {
+    const w = world(t);
+    const h = await switchHost(w, 'h');
+    const a = station(w, h, 'a', 'va', '10.0.0.1/24');
+    const b = station(w, h, 'b', 'vb', '10.0.0.2/24');
+    idlePairs(h, 12);
+    h.ok(`ovs-vsctl add-br br0 -- set bridge br0 datapath_type=${type} -- add-port br0 va -- add-port br0 vb`);
+    a.ok('ping -c 3 -i 0.2 -W 1 10.0.0.2');
+    const going = await stream(a, b, '10.0.0.2', 40_000, type === 'system' ? 10_000 : 4000);
+    let changes = 0;
+    while (going.isRunning) {
+      const words = Array.from({ length: 12 }, (_, i) => `add-port br0 v${i}`).join(' -- ');
+      for (const line of [words, words.replaceAll('add-port br0', 'del-port')]) {
+        assert.equal((await h.runAsync(`ovs-vsctl ${line}`)).code, 0);
+        changes += 12;
+      }
+    }
+    const result = await going.result();
+    t.diagnostic(`${result.text}; ${changes} ports added or removed`);
+    assert.ok(changes >= 24, `${changes}`);
+    assert.deepEqual({ lost: result.lost, twice: result.twice }, { lost: 0, twice: 0 }, result.text);
   });
 }

@@ -18,6 +18,8 @@ import {
 import { compare, describe, hasReference } from '../compare/programs.ts';
 import { Dice } from '../compare/random.ts';
 import { ALLOWANCE, SECTIONS } from '../compare/sections.ts';
+import { compareSent } from '../compare/sent/run.ts';
+import { NEEDS_PROCESS, SENT_SECTIONS } from '../compare/sent/sections.ts';
 
 const skip = !hasReference && 'no reference ovs-ofctl';
 const count = Number(process.env['COMPARE_COUNT'] ?? 40);
@@ -32,6 +34,27 @@ for (const [name, make] of Object.entries(SECTIONS)) {
     assert.ok(differences.length <= most, `${differences.length} of ${count} differ, ${most} may\n${differences.map(describe).join('\n')}`);
   });
 }
+
+/** What may still differ before a switch that listens: bits above `ipv6_label`'s own, and what a monitor says of names. */
+const SENT_SHARE = 0.01;
+
+for (const [name, make] of Object.entries(SENT_SECTIONS)) {
+  test(`${name}: as the reference, in what a switch is sent, too`, { skip }, async () => {
+    const cases = make(new Dice(seed), NEEDS_PROCESS.has(name) ? Math.min(count, 10) : count);
+    const differences = (await compareSent(cases, NEEDS_PROCESS.has(name))).filter((one) => knownDifference(one) === undefined);
+    const most = Math.ceil(SENT_SHARE * cases.length);
+    assert.ok(differences.length <= most, `${differences.length} of ${cases.length} differ\n${differences.map(describe).join('\n')}`);
+  });
+}
+
+test('groups through the program itself: as the reference', { skip }, async () => {
+  const make = SENT_SECTIONS['groups'];
+  assert.ok(make);
+  assert.deepEqual(
+    (await compareSent(make(new Dice(seed), 10), true)).filter((one) => knownDifference(one) === undefined).map(describe),
+    [],
+  );
+});
 
 test("help and the list of commands are the reference's", { skip }, () => {
   const words = [

@@ -36,7 +36,8 @@ before(async () => {
       `--log-file=${place(side, 'log')}`,
     ];
     children.push(spawn(side.program, [...args, place(side, 'db')], { env, stdio: 'ignore' }));
-    for (let i = 0; i < 600 && !existsSync(place(side, 's')); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+    for (let i = 0; i < 600 && !(existsSync(place(side, 's')) && existsSync(place(side, 'ctl'))); i++)
+      await new Promise((resolve) => setTimeout(resolve, 25));
   }
 });
 
@@ -180,6 +181,8 @@ test('every command with arguments of all kinds is answered the same', { skip },
       'set-relay-source-probe-interval x',
       'set-relay-source-probe-interval 5000',
       'tlog-set :Bridge on',
+      'tlog-set :Bridge x',
+      'tlog-set nosuch:x y',
     ],
     ...['x', 'x:y', 'a:b:c', ':', ':b', 'a:', 'a:b,a:b', 'a:b,,c:d', 'b:c,a:b,b:a', ','].flatMap((tables) => [
       `set-sync-exclude-tables ${tables}`,
@@ -221,7 +224,15 @@ test('every command with arguments of all kinds is answered the same', { skip },
       'vlog/close',
       'vlog/reopen',
     ],
-    ...['vlog/disable-rate-limit nosuch', 'vlog/enable-rate-limit jsonrpc', 'version x', 'help', 'exit x'],
+    ...[
+      'vlog/disable-rate-limit nosuch',
+      'vlog/disable-rate-limit ANY nosuch',
+      'vlog/enable-rate-limit any jsonrpc',
+      'vlog/enable-rate-limit jsonrpc',
+      'version x',
+      'help',
+      'exit x',
+    ],
   ];
   for (const word of [...words, ...others]) {
     const [theirs, ours] = sides.map((side) => tell(side, word.replaceAll('DIR', join(dir, side.name))));

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { endProcess } from './support/end-process.ts';
 import { anyOrder, compare, insert, skip, tool } from './support/ovsdb-sides.ts';
 
 test('ovsdb-tool: same lines, same words', { skip }, async () => {
@@ -250,6 +251,25 @@ test('ovsdb-tool: default files, links, folders and clusters', { skip }, async (
     },
     tool('compact', 'link'),
     tool('create', 'link', 'small'),
+    // Links that lead nowhere yet, nowhere at all, and in circles.
+    (side) => {
+      for (const [target, link] of [
+        ['later', 'link1'],
+        ['link1', 'link2'],
+        ['absent/x', 'link3'],
+        ['circle', 'circle'],
+      ] as const)
+        symlinkSync(target, join(side.dir, link));
+    },
+    ...['link2', 'link1', 'link3', 'circle'].map((link) => tool('create', link, 'small')),
+    tool('db-name', 'later'),
+    // Whoever comes by a link and whoever comes by the name keep each other out.
+    (side) => {
+      const args = ['--detach', '--no-chdir', `--pidfile=${side.dir}/db.pid`, '-vconsole:off', '--unixctl=none', 'link2'];
+      execFileSync(side.program('ovsdb-server'), args, { cwd: side.dir, stdio: 'ignore' });
+    },
+    tool('transact', 'later', '["Small"]'),
+    (side) => endProcess(Number(readFileSync(join(side.dir, 'db.pid'), 'utf8'))),
     tool('convert', 'link', 'small2'),
     tool('db-version', 'db'),
     ...['create', 'compact', 'db-name', 'schema-name', 'show-log'].map((command) => tool(command, 'folder')),

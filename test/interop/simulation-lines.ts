@@ -491,6 +491,30 @@ dpctl/mod-flow --read-only 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '2'
 dpctl/mod-flow -s 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' '2'
 dpctl/dump-flows
 dpctl/dump-flows -m
+dpctl/get-flow ufid:12
+dpctl/get-flow ufid:
+dpctl/get-flow 00000000-0000-0000-0000-000000000002
+dpctl/get-flow -m ufid:00000000-0000-0000-0000-000000000002
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(proto=6)' 2
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),tcp()' 2
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x0806)' 2
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x8847),mpls()' 2
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x86dd),ipv6(proto=58),icmpv6(type=135)' 2
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x9000),ipv4()' 2
+dpctl/add-flow 'in_port(1),eth(),eth_type(0x8100),vlan(vid=1),encap(eth_type(0x800))' 2
+dpctl/add-flow 'eth_type(0x0800),ipv4()' 2
+dpctl/add-flow 'ufid:00000000-0000-0000-0000-000000000002,in_port(2),eth(),eth_type(0x0999)' 1
+dpctl/add-flow 'ufid:00000000-0000-0000-0000-000000000003,in_port(2),eth(),eth_type(0x0801)' 1
+dpctl/add-flow 'in_port(3),eth(),eth_type(0x0800),ipv4(src=9.9.9.9,frag=no)' 1
+dpctl/mod-flow 'in_port(3),eth(),eth_type(0x0800),ipv4(src=9.9.9.9,frag=no)' 1
+dpctl/mod-flow --clear 'in_port(3),eth(),eth_type(0x0800),ipv4(frag=no)' 1
+dpctl/mod-flow --clear 'in_port(1),eth(),eth_type(0x0777)' 1
+dpctl/del-flow 'in_port(2),eth(),eth_type(0x0801)'
+dpctl/dump-flows
+dpctl/parse-actions 'hash(l4(0))'
+dpctl/parse-actions 'hash(hash_l4(0))'
+dpctl/normalize-actions 'in_port(1),eth(),eth_type(0x0806),arp()' 1 a=b
+dpctl/normalize-actions br0 'in_port(1),eth()' 'set(eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)),1'
 dpctl/parse-actions 'ct'
 dpctl/parse-actions 'ct()' 'ct(nat)' 'ct(commit,nat(dst=1.2.3.4))' 'ct(force_commit,zone=1,helper=ftp,timeout=foo)'
 dpctl/parse-actions 'set(skb_mark(5)),set(skb_mark(0x5/0xf)),set(skb_priority(3)),set(vlan(vid=5,pcp=1)),set(mpls(label=5,tc=1,ttl=4,bos=1)),set(arp(sip=1.2.3.4,op=2,sha=00:00:00:00:00:01)),set(nd(target=::1,sll=00:00:00:00:00:01))'

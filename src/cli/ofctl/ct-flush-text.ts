@@ -1,29 +1,15 @@
 // The arguments of ovs-ofctl ct-flush: a zone, and the addresses of a connection's direction or of both.
 import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
 import { ConfigError } from '../../base/errors.ts';
+import { parseInteger } from '../../flow/field-text.ts';
 import type { CtTuple } from '../../openflow/conntrack.ts';
 import type { Message } from '../../openflow/message.ts';
+import { splitKeyValues } from '../../openflow/text/key-value-text.ts';
 
 type CtFlush = Extract<Message, { kind: 'ctFlush' }>;
 
 const ICMP = 1;
 const ICMPV6 = 58;
-/** ICMP types and what answers them. */
-const ICMP_ANSWERS = new Map([
-  [8, 0],
-  [0, 8],
-  [13, 14],
-  [14, 13],
-  [15, 16],
-  [16, 15],
-  [17, 18],
-  [18, 17],
-]);
-const ICMPV6_ANSWERS = new Map([
-  [128, 129],
-  [129, 128],
-]);
-
 const NUMBERS: ReadonlyMap<string, { max: number; as: 'srcPort' | 'dstPort' | 'icmpId' | 'icmpType' | 'icmpCode' }> = new Map([
   ['ct_tp_src', { max: 0xffff, as: 'srcPort' as const }],
   ['ct_tp_dst', { max: 0xffff, as: 'dstPort' as const }],
@@ -52,14 +38,35 @@ function address(text: string, name: string): { bytes: Uint8Array; family: 4 | 6
   return { bytes, family: 6 };
 }
 
-/** One direction; `proto` is the other's, when there is another. */
-function parseTuple(text: string, known: number | undefined): { tuple: CtTuple; proto: number } {
+function numberUpTo(text: string, max: number, name: string): number {
+  const value = parseInteger(text);
+  return value !== undefined && value <= BigInt(max) ? Number(value) : fault(`failed to parse field ${name}`);
+}
+
+const isIcmpProto = (proto: number): boolean => proto === ICMP || proto === ICMPV6;
+
+/** A tuple as it is sent. What is 0 is not said, but all of ICMP is, whose numbers stand where others have ports. */
+function sentTuple({ src, dst, srcPort, dstPort, icmpId, icmpType, icmpCode }: CtTuple, proto: number): CtTuple {
+  const isSaid = (bytes: Uint8Array | undefined): bytes is Uint8Array => bytes?.some((byte) => byte !== 0) === true;
+  const addresses: CtTuple = { ...(isSaid(src) ? { src } : {}), ...(isSaid(dst) ? { dst } : {}) };
+  if (!isIcmpProto(proto)) {
+    return { ...addresses, ...((srcPort ?? 0) === 0 ? {} : { srcPort }), ...((dstPort ?? 0) === 0 ? {} : { dstPort }) };
+  }
+  return {
+    ...addresses,
+    icmpId: icmpId ?? srcPort ?? 0,
+    icmpType: icmpType ?? (dstPort ?? 0) & 0xff,
+    icmpCode: icmpCode ?? (dstPort ?? 0) >> 8,
+  };
+}
+
+/** One direction; `proto` and the family are the other's, when there is another. */
+function parseTuple(text: string, known: number, knownFamily: number): { tuple: CtTuple; proto: number; family: number } {
   const tuple: CtTuple = {};
-  let proto = known ?? 0;
-  let family = 0;
-  for (const pair of text.split(/[,\s]+/).filter((part) => part !== '')) {
-    const [, name = '', value] = /^([^=(]+)(?:=(.*))?$/.exec(pair) ?? [];
-    if (value === undefined) return fault(`field ${pair} missing value`);
+  let proto = known;
+  let family = knownFamily;
+  for (const { key: name, value = '' } of splitKeyValues(text)) {
+    if (value === '') return fault(`field ${name} missing value`);
     const number = NUMBERS.get(name);
     if (/^ct_(nw|ipv6)_(src|dst)$/.test(name)) {
       const { bytes, family: own } = address(value, name);
@@ -69,44 +76,36 @@ function parseTuple(text: string, known: number | undefined): { tuple: CtTuple; 
       family = own;
       tuple[side] = bytes;
     } else if (name === 'ct_nw_proto') {
-      if (!/^\d+$/.test(value) || Number(value) > 255) return fault('failed to parse field ct_nw_proto');
-      proto = Number(value);
+      proto = numberUpTo(value, 0xff, name);
     } else if (number !== undefined) {
-      if (!/^(\d+|0x[0-9a-f]+)$/i.test(value) || Number(value) > number.max) return fault(`failed to parse field ${name}`);
-      tuple[number.as] = Number(value);
+      if (name.startsWith('icmp') && !isIcmpProto(proto)) return fault('invalid L4 fields');
+      tuple[number.as] = numberUpTo(value, number.max, name);
     } else return fault(`invalid conntrack tuple field: ${name}`);
   }
-  const isIcmp = proto === ICMP || proto === ICMPV6;
-  const hasPorts = tuple.srcPort !== undefined || tuple.dstPort !== undefined;
-  const hasIcmp = tuple.icmpId !== undefined || tuple.icmpType !== undefined || tuple.icmpCode !== undefined;
+  const hasPorts = (tuple.srcPort ?? 0) !== 0 || (tuple.dstPort ?? 0) !== 0;
   if (hasPorts && proto === 0) return fault('port is set without protocol');
-  if ((hasPorts && isIcmp) || (hasIcmp && !isIcmp)) return fault('invalid L4 fields');
-  return { tuple, proto };
+  return { tuple, proto, family };
 }
 
 /** What the arguments after the switch ask for. */
 export function parseCtFlush(args: readonly string[]): CtFlush {
   const message: CtFlush = { kind: 'ctFlush', proto: 0, zone: undefined, original: {}, reply: {} };
   const rest = [...args];
-  const zone = /^zone=(-?\d+)$/.exec(rest[0] ?? '')?.[1];
-  if (zone !== undefined) {
+  if (rest[0]?.startsWith('zone=') === true) {
+    const zone = /^zone=\s*([+-]?\d+)/.exec(rest[0])?.[1];
+    if (zone === undefined) throw new ConfigError('Failed to parse zone');
     message.zone = Number(zone) & 0xffff;
     rest.shift();
   }
+  let [proto, family] = [0, 0];
+  const tuples = rest.slice(0, 2).map((text) => {
+    const parsed = parseTuple(text, proto, family);
+    ({ proto, family } = parsed);
+    return parsed.tuple;
+  });
+  message.proto = proto;
+  message.original = sentTuple(tuples[0] ?? {}, proto);
+  message.reply = sentTuple(tuples[1] ?? {}, proto);
   if (rest.length > 2) throw new ConfigError('Invalid arguments');
-  const [original, reply] = rest;
-  if (original !== undefined && original !== '') {
-    const { tuple, proto } = parseTuple(original, undefined);
-    message.original = tuple;
-    message.proto = proto;
-    const answer = (proto === ICMP ? ICMP_ANSWERS : ICMPV6_ANSWERS).get(tuple.icmpType ?? -1);
-    // What answers an ICMP message has the same identifier.
-    if (answer !== undefined) message.reply = { icmpId: tuple.icmpId ?? 0, icmpType: answer, icmpCode: tuple.icmpCode ?? 0 };
-  }
-  if (reply !== undefined && reply !== '') {
-    const { tuple, proto } = parseTuple(reply, message.proto);
-    message.reply = tuple;
-    message.proto = proto;
-  }
   return message;
 }

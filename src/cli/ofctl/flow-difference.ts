@@ -1,22 +1,19 @@
 // ovs-ofctl replace-flows and diff-flows: two sets of flows side by side, keyed by table, match and priority.
-import { readFileSync, statSync } from 'node:fs';
-import { strerror, systemErrno } from '../../base/errno.ts';
-import { ConfigError } from '../../base/errors.ts';
+import { statSync } from 'node:fs';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatTable } from '../../flow/field-text.ts';
 import { type Match, matchAll } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowStats } from '../../openflow/message.ts';
-import { normalizeMatch } from '../../openflow/normalize.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
-import { agreeOnDumpFormat, formatsFor, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
-import { type FlowOptions, lookupNames, parseFlowFile, XID_AFTER_NAMES } from './flows.ts';
+import { agreeOnDumpFormat, formatsFor, sendBundle, sendNumbered } from './flow-send.ts';
+import { type FlowOptions, flowLines, lookupNames, parseFlowFile } from './flows.ts';
 import { namesToShow } from './names.ts';
-import { Session } from './session.ts';
+import { Session, showsNames, XID_AFTER_NAMES } from './session.ts';
 
 /** What a flow says beyond its key. */
-type FlowVersion = Pick<FlowStats, 'cookie' | 'idleTimeoutSec' | 'hardTimeoutSec' | 'importance' | 'flags' | 'actions'>;
+type FlowVersion = Pick<FlowStats, 'cookie' | 'idleTimeoutSec' | 'hardTimeoutSec' | 'importance' | 'flags' | 'actions'> &
+  Pick<FlowMod, 'named'>;
 
 /** One key with what each side has under it. */
 interface Entry {
@@ -63,24 +60,12 @@ const isEqual = (a: FlowVersion, b: FlowVersion): boolean =>
   a.importance === b.importance &&
   formatActions(a.actions) === formatActions(b.actions);
 
-/** The lines of a file that hold something. */
-function linesOf(path: string): { text: string; number: number }[] {
-  let content: string;
-  try {
-    content = readFileSync(path === '-' ? 0 : path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`${path}: open (${strerror(systemErrno(error))})`);
-  }
-  return content
-    .split('\n')
-    .map((text, index) => ({ text: text.replace(/#.*/, '').trim(), number: index + 1 }))
-    .filter(({ text }) => text !== '');
-}
+const linesOf = (path: string): ReturnType<typeof flowLines> => flowLines(path, 'open');
 
 function addAll(mods: readonly FlowMod[], pairs: FlowPairs, side: 0 | 1): void {
   for (const mod of mods) {
     const table = mod.table === 255 ? 0 : mod.table;
-    pairs.add(side, table, normalizeMatch(mod.match), mod.priority, { ...mod, cookie: mod.newCookie ?? 0n });
+    pairs.add(side, table, mod.match, mod.priority, { ...mod, cookie: mod.newCookie ?? 0n });
   }
 }
 
@@ -99,17 +84,37 @@ const modOf = (command: FlowMod['command'], entry: Entry, version: FlowVersion):
   priority: entry.priority,
   cookie: 0n,
   cookieMask: 0n,
-  newCookie: command === 'add' ? version.cookie : 0n,
+  newCookie: version.cookie,
   table: entry.table,
   idleTimeoutSec: version.idleTimeoutSec,
   hardTimeoutSec: version.hardTimeoutSec,
-  importance: version.importance,
+  importance: command === 'add' ? version.importance : 0,
   bufferId: 0xffffffff,
   outPort: OFPP.NONE,
   outGroup: 0xffffffff,
-  flags: version.flags,
+  // What else a flow says of itself is forgotten.
+  flags: { sendFlowRem: version.flags.sendFlowRem, checkOverlap: false, resetCounts: false, noPacketCounts: false, noByteCounts: false },
   actions: command === 'add' ? version.actions : [],
+  ...(version.named === undefined ? {} : { named: version.named }),
 });
+
+/** What makes the second side's flows the first's: table by table, first what goes, then what comes. */
+function changesFor(entries: readonly Entry[], addsAll: boolean): FlowMod[] {
+  const changes: FlowMod[] = [];
+  for (const table of new Set(entries.map((entry) => entry.table))) {
+    const own = entries.filter((entry) => entry.table === table);
+    for (const entry of own) {
+      const [wanted, present] = entry.sides;
+      if (wanted === undefined && present !== undefined) changes.push(modOf('delete_strict', entry, present));
+    }
+    for (const entry of own) {
+      const [wanted, present] = entry.sides;
+      if (wanted === undefined) continue;
+      if (addsAll || present === undefined || !isEqual(wanted, present)) changes.push(modOf('add', entry, wanted));
+    }
+  }
+  return changes;
+}
 
 /** replace-flows SWITCH FILE: makes the switch's flows those of a file. */
 export async function replaceFlows(bridge: string, path: string, options: FlowOptions): Promise<number> {
@@ -117,21 +122,13 @@ export async function replaceFlows(bridge: string, path: string, options: FlowOp
   const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
   try {
     const lines = linesOf(path);
-    const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, 'add', names, false));
+    const mods = await lookupNames(bridge, options, (names) => parseFlowFile(path, lines, 'add', names, 'table'));
     addAll(mods, pairs, 0);
-    await agreeOnDumpFormat(session, sharedProtocols(mods, options, options.bundle), formatsFor(mods, options.bundle));
+    await agreeOnDumpFormat(session, formatsFor(mods), options);
     await readSwitch(session, pairs, 1);
-    const changes: FlowMod[] = [];
-    const removals: FlowMod[] = [];
-    for (const entry of pairs.entries()) {
-      const [wanted, present] = entry.sides;
-      if (wanted !== undefined && (options.readd === true || present === undefined || !isEqual(wanted, present))) {
-        changes.push(modOf('add', entry, wanted));
-      } else if (wanted === undefined && present !== undefined) removals.push(modOf('delete_strict', entry, present));
-    }
-    changes.push(...removals);
+    const changes = changesFor([...pairs.entries()], options.readd === true);
     if (options.bundle === true) await sendBundle(session, changes);
-    else await sendSingly(session, changes);
+    else await sendNumbered(session, changes);
   } finally {
     session.close();
   }
@@ -152,14 +149,14 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
   for (const [index, source] of [first, second].entries()) {
     const side = index as 0 | 1;
     if (isFile(source)) {
-      addAll(parseFlowFile(source, linesOf(source), 'add', undefined, false), pairs, side);
+      addAll(parseFlowFile(source, linesOf(source), 'add', undefined, 'table'), pairs, side);
       continue;
     }
     const session = await Session.open(source, options);
     try {
-      await agreeOnDumpFormat(session, sharedProtocols([], options), formatsFor([]));
+      await agreeOnDumpFormat(session, formatsFor([]), options);
       await readSwitch(session, pairs, side);
-      if (options.names ?? process.stdout.isTTY === true) names ??= await namesToShow(session);
+      if (showsNames(options)) names ??= await namesToShow(session);
     } finally {
       session.close();
     }
@@ -176,7 +173,8 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
 }
 
 function line(entry: Entry, version: FlowVersion, names: PortNames | undefined): string {
-  let text = entry.table === 0 ? '' : `table=${formatTable(entry.table, names)} `;
+  // Ports have names here, tables none.
+  let text = entry.table === 0 ? '' : `table=${entry.table} `;
   text += formatMatch(entry.match, entry.priority, names);
   if (version.cookie !== 0n) text += ` cookie=0x${version.cookie.toString(16)}`;
   if (version.idleTimeoutSec !== 0) text += ` idle_timeout=${version.idleTimeoutSec}`;

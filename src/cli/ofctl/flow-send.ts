@@ -3,12 +3,13 @@ import { ConfigError } from '../../base/errors.ts';
 import type { Prereq } from '../../flow/fields.ts';
 import { type Match, W } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
-import { BUNDLE, type FlowMod, type Framed, type Message } from '../../openflow/message.ts';
-import { normalizeLogged, normalizeMatch } from '../../openflow/normalize.ts';
+import type { GroupMod } from '../../openflow/group.ts';
+import { BUNDLE, type FlowMod, type Framed, type Message, type OfVersion } from '../../openflow/message.ts';
+import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import type { FlowOptions } from './flows.ts';
-import { type Session, SwitchRefusal } from './session.ts';
+import { Session, SwitchRefusal, XID_AFTER_NAMES } from './session.ts';
 
 const OPENFLOW_13_UP = 0x70;
 const OPENFLOW_14 = 0x20;
@@ -25,31 +26,33 @@ function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
   const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
   return named.some(
-    ({ field }) => !FREE.has(field.prereq) || ((field.name.startsWith('ct_tp_') || field.name === 'ct_nw_proto') && !hasTuple),
+    ({ field }) =>
+      !FREE.has(field.prereq) ||
+      field.name === 'packet_type' ||
+      ((field.name.startsWith('ct_tp_') || field.name === 'ct_nw_proto') && !hasTuple),
   );
 }
 
-/** A flow mod as it is sent, and a word in the log about fields that lack prerequisites: what is left of those is that it is an Ethernet frame. */
+/** A flow mod as it is sent: what is left of fields that lack prerequisites is that it is an Ethernet frame. */
 export function normalized(mod: FlowMod): FlowMod {
-  normalizeLogged(mod.match);
   if (!namesOnlyFrame(mod)) return mod;
   const match: Match = { ...mod.match, mask: mod.match.mask.slice() };
   match.mask[W.PACKET_TYPE] = 0xffffffff;
   return { ...mod, match };
 }
 
-/** Versions for a bundle: those of the user that have bundles, or OpenFlow 1.4. */
-export const bundleVersions = (versions: number): number => (versions & OPENFLOW_13_UP || OPENFLOW_14) & OPENFLOW_13_UP;
+/** Versions for a bundle: the user's, unless none of them has bundles. */
+export const bundleVersions = (versions: number): number => ((versions & OPENFLOW_13_UP) === 0 ? OPENFLOW_14 : versions);
+
+/** Whether a format can be part of a bundle. */
+const isBundled = (name: string): boolean => /1[345]$/.test(name);
+/** Those of `formats` that can be part of a bundle, if there is to be one. */
+export const bundledFormats = (formats: readonly string[], isBundle = true): string[] =>
+  formats.filter((name) => !isBundle || isBundled(name));
 
 /** The formats that can say all of `mods`. */
 export function formatsFor(mods: readonly FlowMod[], isBundle = false): string[] {
-  const bundled = (name: string): boolean => !isBundle || /1[345]$/.test(name);
-  return usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) }))).filter(bundled);
-}
-
-/** The formats that can say all of `mods` and that the user allows; ConfigError when there is none. */
-export function sharedProtocols(mods: readonly FlowMod[], options: FlowOptions, isBundle = false): string[] {
-  return allowedOf(formatsFor(mods, isBundle), options);
+  return bundledFormats(usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) }))), isBundle);
 }
 
 /** Those of `usable` that the user allows; ConfigError when there is none. */
@@ -62,13 +65,64 @@ export function allowedOf(usable: readonly string[], options: FlowOptions): stri
   );
 }
 
-/** Makes the switch take one of `protocols`, which are in the order of PROTOCOLS. */
-export async function agreeOnFormat(session: Session, protocols: readonly string[]): Promise<void> {
-  const { connection, version } = session;
+/** The first of `protocols` that the agreed version has. ConfigError when it has none, which names what could have been had. */
+export function formatOf({ version }: Session, protocols: readonly string[], usable = protocols): string {
   const own = version === 1 ? /^(OpenFlow10|NXM)/ : version === 2 ? /^OpenFlow11/ : new RegExp(`^OXM-OpenFlow1${version - 1}$`);
-  const fit = protocols.filter((name) => own.test(name));
-  const chosen = fit[0];
-  if (chosen === undefined) throw new ConfigError(`switch does not support any of the usable flow formats (${protocolNames(protocols)})`);
+  const chosen = protocols.find((name) => own.test(name));
+  if (chosen !== undefined) return chosen;
+  throw new ConfigError(`switch does not support any of the usable flow formats (${protocolNames(usable)})`);
+}
+
+/** Opens a switch for what only `usable` formats can say. */
+export async function openWithFormat(bridge: string, usable: readonly string[], options: FlowOptions, firstXid = 1): Promise<Session> {
+  allowedOf(usable, options);
+  const session = await Session.open(bridge, options, firstXid);
+  try {
+    formatOf(session, usable);
+    return session;
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a switch and has a text read that only `usableOf` its value can say. A switch that is not there is found before faults in the text
+ * are, unless the user wants no names looked up in it.
+ */
+export async function openAndRead<T>(
+  bridge: string,
+  options: FlowOptions,
+  read: () => Promise<T>,
+  usableOf: (value: T) => string[],
+): Promise<{ session: Session; value: T; usable: string[] }> {
+  const checked = async (): Promise<{ value: T; usable: string[] }> => {
+    const value = await read();
+    const usable = usableOf(value);
+    allowedOf(usable, options);
+    return { value, usable };
+  };
+  if (options.names === false) {
+    const { value, usable } = await checked();
+    return { session: await Session.open(bridge, options), value, usable };
+  }
+  const session = await Session.open(bridge, options, XID_AFTER_NAMES);
+  try {
+    return { session, ...(await checked()) };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+/** Makes the switch take one of the `usable` formats, which are in the order of PROTOCOLS, that the user allows. */
+export async function agreeOnFormat(session: Session, usable: readonly string[], options: FlowOptions): Promise<void> {
+  await settleFormat(session, allowedOf(usable, options), usable);
+}
+
+async function settleFormat(session: Session, protocols: readonly string[], usable: readonly string[]): Promise<void> {
+  const { connection, version } = session;
+  const chosen = formatOf(session, protocols, usable);
   if (version !== 1) return;
   connection.codec.nxFlows = chosen.startsWith('NXM');
   if (chosen.startsWith('NXM')) {
@@ -83,10 +137,10 @@ export async function agreeOnFormat(session: Session, protocols: readonly string
 }
 
 /** Makes the switch take a format in which flows can also be read: in OpenFlow 1.0 those that name no tables. */
-export async function agreeOnDumpFormat(session: Session, protocols: readonly string[], usable: readonly string[]): Promise<void> {
+export async function agreeOnDumpFormat(session: Session, usable: readonly string[], options: FlowOptions): Promise<void> {
+  const protocols = allowedOf(usable, options);
   const names = session.version === 1 ? ['NXM-table_id', 'OpenFlow10-table_id'].filter((name) => protocols.includes(name)) : protocols;
-  if (names.length === 0) throw new ConfigError(`switch does not support any of the usable flow formats (${protocolNames(usable)})`);
-  await agreeOnFormat(session, names);
+  await settleFormat(session, names, usable);
 }
 
 /** A flow mod as it goes out: OpenFlow 1.0 and 1.1 have a place for every field, so there nothing is left out. */
@@ -106,6 +160,15 @@ export async function sendSingly(session: Session, mods: readonly FlowMod[]): Pr
   }
 }
 
+/** The same, with transaction ids that were given out before the first was sent. */
+export async function sendNumbered(session: Session, mods: readonly FlowMod[]): Promise<void> {
+  const numbered = mods.map((mod) => ({ mod, xid: session.connection.xid() }));
+  for (const { mod, xid } of numbered) {
+    session.connection.send(outgoing(mod, session), xid);
+    await session.barrier();
+  }
+}
+
 /** A bundle of messages, as the switch names errors: the message in it, not what carried it. */
 function printRefusal(error: Framed): string {
   const { message } = error;
@@ -121,6 +184,14 @@ function innerOf(bytes: Uint8Array): Uint8Array {
   return isOwn || isOnf ? bytes.subarray(isOwn ? 16 : 24) : bytes;
 }
 
+/** Refuses what a version has no form for. */
+export function checkGroupVersion({ command }: GroupMod, version: OfVersion): void {
+  if (version === 1 || version === 6) return;
+  if (command !== 'insert_bucket' && command !== 'remove_bucket') return;
+  const word = command === 'insert_bucket' ? 'insert-bucket' : 'remove-bucket';
+  throw new ConfigError(`${word} needs OpenFlow 1.5 or later ('-O OpenFlow15')`);
+}
+
 /** Sends messages as one bundle, ordered and atomic. What the switch refuses is printed on stderr, and ConfigError is thrown. */
 export async function sendBundle(session: Session, messages: readonly Message[]): Promise<void> {
   const { connection, version } = session;
@@ -128,6 +199,7 @@ export async function sendBundle(session: Session, messages: readonly Message[])
   const bundleId = 0;
   const inners = messages.map((message) => {
     const xid = connection.xid();
+    if (message.kind === 'groupMod') checkGroupVersion(message, version);
     const sent = message.kind === 'flowMod' ? outgoing(message, session) : message;
     return { xid, inner: encodeMessage(version, xid, sent, connection.codec) };
   });

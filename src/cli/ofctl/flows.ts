@@ -6,17 +6,18 @@ import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { fieldNamed } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
+import { prereqHolds } from '../../flow/prerequisites.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Framed, Message } from '../../openflow/message.ts';
 import { normalizeMatch } from '../../openflow/normalize.ts';
-import { allowedProtocols, checkFlow, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
-import { cutCommand, formatFlowStats, parseFlow } from '../../openflow/text/flow-text.ts';
+import { allowedProtocols, checkFlow, checkSayable, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
+import { cutCommand, formatFlowStats, parseFlow, parseFlowFilter } from '../../openflow/text/flow-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import type { Background } from '../background.ts';
-import { agreeOnDumpFormat, agreeOnFormat, formatsFor, normalized, sendBundle, sendSingly, sharedProtocols } from './flow-send.ts';
+import { agreeOnDumpFormat, agreeOnFormat, allowedOf, formatsFor, normalized, openAndRead, sendBundle, sendSingly } from './flow-send.ts';
 import { namesToShow, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { printAnswer, Session, SwitchRefusal } from './session.ts';
+import { printAnswer, Session, SwitchRefusal, showsNames, XID_AFTER_NAMES } from './session.ts';
 
 /** What the command line says that flow commands need. */
 export interface FlowOptions extends SessionSettings {
@@ -52,36 +53,35 @@ export interface FlowOptions extends SessionSettings {
 
 const ALL_TABLES = 255;
 
-/** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */
-export const XID_AFTER_NAMES = 5;
-
-/** Reads a file of flows, one a line with comments; `-` is standard input. */
-export function flowLines(path: string): { text: string; number: number }[] {
+/** Reads a file of flows, one a line with comments; `-` is standard input. What a fault calls the attempt is `doing`. */
+export function flowLines(path: string, doing = 'open failed'): { text: string; number: number }[] {
   let content: string;
   try {
     content = readFileSync(path === '-' ? 0 : path, 'utf8');
   } catch (error) {
-    throw new ConfigError(`${path}: open failed (${strerror(systemErrno(error))})`);
+    throw new ConfigError(`${path}: ${doing} (${strerror(systemErrno(error))})`);
   }
   return content
     .split('\n')
-    .map((text, index) => ({ text: text.replace(/#.*/, '').trim(), number: index + 1 }))
-    .filter(({ text }) => text !== '');
+    .map((text, index) => ({ text: text.replace(/[#\0].*/s, ''), number: index + 1 }))
+    .filter(({ text }) => /[^ \t]/.test(text));
 }
 
-/** Flow-mods of a file's text; faults name file and line. */
+/** Flow-mods of a file's text, each line a command, a flow, or a flow of a whole table; faults name file and line. */
 export function parseFlowFile(
   path: string,
   lines: readonly { text: string; number: number }[],
   otherwise: FlowModCommand,
   names?: PortNames,
-  commandWords = true,
+  as: 'commands' | 'flows' | 'table' = 'commands',
 ): FlowMod[] {
   return lines.map(({ text, number }) => {
     try {
-      const cut = commandWords ? cutCommand(text, otherwise) : { command: otherwise, text };
+      const cut = as === 'commands' ? cutCommand(text, otherwise) : { command: otherwise, text };
       const mod = parseFlow(cut.text, cut.command, names);
-      checkFlow(mod);
+      // What a whole table is to be is not told to be otherwise than it is written.
+      if (as === 'table') checkSayable(mod);
+      else checkFlow(mod);
       return mod;
     } catch (error) {
       if (error instanceof ConfigError) throw new ConfigError(`${path}:${number}: ${error.message}`);
@@ -90,16 +90,11 @@ export function parseFlowFile(
   });
 }
 
-/**
- * Opens the switch, has the flow mods made, and sends them. A switch that is not there is found before faults in the text are, unless the
- * user wants no names looked up in it.
- */
+/** Opens the switch, has the flow mods made, and sends them. */
 async function changeFlows(bridge: string, options: FlowOptions, make: () => Promise<FlowMod[]>): Promise<number> {
-  const early = options.names === false ? await make() : undefined;
-  const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
+  const { session, value: mods, usable } = await openAndRead(bridge, options, make, (made) => formatsFor(made, options.bundle));
   try {
-    const mods = early ?? (await make());
-    await agreeOnFormat(session, sharedProtocols(mods, options, options.bundle));
+    await agreeOnFormat(session, usable, options);
     if (options.bundle === true) await sendBundle(session, mods);
     else await sendSingly(session, mods);
   } finally {
@@ -134,12 +129,12 @@ export function flowFileCommand(bridge: string, path: string, command: FlowModCo
 }
 
 function requestOf(text: string, names: PortNames | undefined, options: FlowOptions): { request: FlowStatsRequest; usable: string[] } {
-  const mod = parseFlow(text, 'delete', names);
+  const mod = parseFlowFilter(text, 'delete', names);
   // Whatever table is asked about: every format can ask.
   const usable = formatsFor([{ ...mod, table: ALL_TABLES }]);
-  sharedProtocols([{ ...mod, table: ALL_TABLES }], options);
+  allowedOf(usable, options);
   const request = {
-    match: normalizeMatch(mod.match),
+    match: normalized({ ...mod, match: normalizeMatch(mod.match) }).match,
     table: mod.table,
     outPort: mod.outPort,
     outGroup: mod.outGroup,
@@ -156,7 +151,9 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
       const field = key === 'priority' ? undefined : fieldNamed(key);
       if (field === undefined) order = a.priority - b.priority;
       else {
-        const has = (flow: FlowStats): boolean => keyBits(flow.match.mask, field.at, field.bits) !== 0n;
+        // Every packet has a type.
+        const has = ({ match }: FlowStats): boolean =>
+          field.name === 'packet_type' || (keyBits(match.mask, field.at, field.bits) !== 0n && prereqHolds(field.prereq, match));
         // A flow that does not match on the field comes last, whichever way.
         if (has(a) !== has(b)) return has(a) ? -1 : 1;
         const left = keyBits(a.match.key, field.at, field.bits);
@@ -165,7 +162,7 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
       }
       if (order !== 0) return descending ? -order : order;
     }
-    return 0;
+    return b.priority - a.priority;
   };
 }
 
@@ -176,12 +173,7 @@ async function openFor(bridge: string, text: string, options: FlowOptions): Prom
   const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
   try {
     const { request, usable } = early ?? (await parse());
-    const allowed = allowedProtocols(options.versions, options.protocols);
-    await agreeOnDumpFormat(
-      session,
-      usable.filter((name) => allowed.includes(name)),
-      usable,
-    );
+    await agreeOnDumpFormat(session, usable, options);
     return { session, request };
   } catch (error) {
     session.close();
@@ -204,7 +196,7 @@ async function collected(session: Session, message: Message): Promise<Framed[]> 
 export async function dumpFlows(bridge: string, text: string, options: FlowOptions): Promise<number> {
   const { session, request } = await openFor(bridge, text, options);
   try {
-    const showNames = options.names ?? process.stdout.isTTY === true;
+    const showNames = showsNames(options);
     if (options.showStats && !showNames && options.sort.length === 0) {
       await printAnswer(session, { kind: 'flowStatsRequest', request });
       return 0;
@@ -213,8 +205,9 @@ export async function dumpFlows(bridge: string, text: string, options: FlowOptio
     const flows = parts.flatMap(({ message }) => (message.kind === 'flowStatsReply' ? message.flows : []));
     const names = showNames ? await namesToShow(session) : undefined;
     if (options.sort.length > 0) flows.sort(compare(options));
-    // Ages are shown only with the message as it came.
-    const lines = flows.map((flow) => ` ${formatFlowStats({ ...flow, idleAgeSec: -1, hardAgeSec: -1 }, names, options.showStats)}\n`);
+    // Before OpenFlow 1.5 ages are shown only with the message as it came.
+    const ages = session.version < 6 ? { idleAgeSec: -1, hardAgeSec: -1 } : {};
+    const lines = flows.map((flow) => ` ${formatFlowStats({ ...flow, ...ages }, names, options.showStats)}\n`);
     process.stdout.write(lines.join(''));
     return 0;
   } finally {

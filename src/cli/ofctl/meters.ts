@@ -4,10 +4,9 @@ import type { MeterCommand } from '../../openflow/meter.ts';
 import { OFPM } from '../../openflow/meter.ts';
 import { METER_PROTOCOLS } from '../../openflow/protocols.ts';
 import { parseMeter } from '../../openflow/text/meter-text.ts';
+import { openWithFormat } from './flow-send.ts';
 import type { FlowOptions } from './flows.ts';
-import { narrowVersions } from './groups.ts';
-import { Session } from './session.ts';
-import { dump } from './switch.ts';
+import { printAnswer, showsNames } from './session.ts';
 
 /** add-meter, mod-meter, del-meters [METER] */
 export async function meterModCommand(
@@ -18,7 +17,7 @@ export async function meterModCommand(
 ): Promise<number> {
   const all: ReturnType<typeof parseMeter> = { kind: 'meterMod', command, config: { meter: OFPM.ALL, flags: 0, bands: [] } };
   const mod = text === undefined ? all : parseMeter(text, command);
-  const session = await Session.open(bridge, narrowVersions(options, METER_PROTOCOLS));
+  const session = await openWithFormat(bridge, METER_PROTOCOLS, options);
   try {
     session.connection.send(mod);
     await session.barrier();
@@ -43,5 +42,12 @@ export function meterRequest(
 export const meterFeatures = (bridge: string, options: FlowOptions): Promise<number> =>
   ask(bridge, { kind: 'meterFeaturesRequest' }, options);
 
-const ask = async (bridge: string, message: Message, options: FlowOptions): Promise<number> =>
-  dump(bridge, narrowVersions(options, METER_PROTOCOLS), message);
+async function ask(bridge: string, message: Message, options: FlowOptions): Promise<number> {
+  const session = await openWithFormat(bridge, METER_PROTOCOLS, options);
+  try {
+    await printAnswer(session, message, showsNames(options));
+  } finally {
+    session.close();
+  }
+  return 0;
+}

@@ -5,46 +5,27 @@ import { encodeText } from '../../base/byte-text.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
 import { controlError, UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
-import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
-import { type FlowMonitorRequest, MONITOR } from '../../openflow/flow-monitor.ts';
-import type { Framed } from '../../openflow/message.ts';
-import { parseFlow } from '../../openflow/text/flow-text.ts';
+import { encodeMessage } from '../../openflow/codec/codec.ts';
+import type { FlowMonitorRequest } from '../../openflow/flow-monitor.ts';
+import { OFPG } from '../../openflow/group.ts';
+import type { Framed, Message } from '../../openflow/message.ts';
+import { normalizeMatch } from '../../openflow/normalize.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
+import { atoi16 } from '../../openflow/text/number-text.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
+import { allowedOf, formatOf, formatsFor, normalized } from './flow-send.ts';
 import type { FlowOptions } from './flows.ts';
 import { lookupNames } from './flows.ts';
 import { print } from './output.ts';
 import { PACKET_IN_FORMATS } from './packet-in-format.ts';
 import { Session } from './session.ts';
+import { parseWatch } from './watch-text.ts';
 
 const INVALID_TTL_TO_CONTROLLER = 4;
 /** OpenFlow 1.0 to 1.2, as bits: later versions have no such flag. */
 const INVALID_TTL_VERSIONS = 0b1110;
 const NAME_LOOKUP_XIDS = 4;
-const MAX_MISS_LENGTH = 0xffff;
-
-/** `watch:[SPEC...]`: which changes of which flows. */
-export function parseWatch(text: string, names: PortNames): FlowMonitorRequest {
-  let flags = MONITOR.INITIAL | MONITOR.ADD | MONITOR.DELETE | MONITOR.MODIFY | MONITOR.ACTIONS | MONITOR.OWN;
-  const rest: string[] = [];
-  for (const word of text.split(/[,\s]+/).filter((part) => part !== '')) {
-    const no = { '!initial': MONITOR.INITIAL, '!add': MONITOR.ADD, '!delete': MONITOR.DELETE, '!modify': MONITOR.MODIFY } as const;
-    if (word in no) flags &= ~no[word as keyof typeof no];
-    else if (word === '!actions') flags &= ~MONITOR.ACTIONS;
-    else if (word === '!own') flags &= ~MONITOR.OWN;
-    else if (!word.includes('=') && word.startsWith('!')) throw new ConfigError(`${word}: unknown flow monitor setting`);
-    else rest.push(word);
-  }
-  let flow: ReturnType<typeof parseFlow>;
-  try {
-    flow = parseFlow(rest.join(','), 'delete', names);
-  } catch (error) {
-    if (error instanceof ConfigError) throw new ConfigError(`${text}: ${error.message.replace(/^.*?: (?=field )/, '')}`);
-    throw error;
-  }
-  return { id: nextMonitor++, flags, outPort: flow.outPort, outGroup: flow.outGroup, table: flow.table, command: 'add', match: flow.match };
-}
 
 let nextMonitor = 0;
 
@@ -201,10 +182,24 @@ async function setPacketInFormat(session: Session, wanted: number | undefined): 
 }
 
 async function watch(session: Session, bridge: string, spec: string, options: FlowOptions): Promise<void> {
-  const request = await lookupNames(bridge, options, (names) => parseWatch(spec, names));
+  const { mod, flags } = await lookupNames(bridge, options, (names) => parseWatch(spec, names));
+  formatOf(session, allowedOf(formatsFor([{ ...mod, outGroup: OFPG.ANY, table: 255 }]), options));
+  const { match } = normalized({ ...mod, match: normalizeMatch(mod.match) });
+  const request: FlowMonitorRequest = {
+    id: nextMonitor++,
+    flags,
+    outPort: mod.outPort,
+    outGroup: mod.outGroup,
+    table: mod.table,
+    command: 'add',
+    match,
+  };
   // The reference looks names up over connections that take transaction ids too.
   if (options.names !== false) for (let i = 0; i < NAME_LOOKUP_XIDS; i++) session.connection.xid();
-  for (const part of await session.ask({ kind: 'flowMonitorRequest', requests: [request] })) {
+  const message = { kind: 'flowMonitorRequest', requests: [request] } as const satisfies Message;
+  const xid = session.connection.xid();
+  if (options.verbosity > 0) print(printBytes(encodeMessage(session.version, xid, message)));
+  for (const part of await session.ask(message, undefined, xid)) {
     print(printMessage(part, { verbosity: options.verbosity + 1 }));
   }
 }
@@ -227,11 +222,14 @@ export async function monitor(bridge: string, args: readonly string[], options: 
       session.connection.send({
         kind: 'setConfig',
         flags: isLength ? flags : flags | INVALID_TTL_TO_CONTROLLER,
-        missSendLength: isLength ? Math.min(Number.parseInt(arg, 10), MAX_MISS_LENGTH) : missSendLength,
+        missSendLength: isLength ? atoi16(arg) : missSendLength,
       });
       await session.barrier();
-      // The reference looks whether the switch has taken it.
-      if (!isLength && (flags & INVALID_TTL_TO_CONTROLLER) === 0) await session.ask({ kind: 'getConfigRequest' });
+      if (isLength || (flags & INVALID_TTL_TO_CONTROLLER) !== 0) continue;
+      const [after] = await session.ask({ kind: 'getConfigRequest' });
+      if (after?.message.kind !== 'getConfigReply' || (after.message.flags & INVALID_TTL_TO_CONTROLLER) === 0) {
+        throw new ConfigError("setting invalid_ttl_to_controller failed (this switch probably doesn't support this flag)");
+      }
     } else if (arg.startsWith('watch:')) await watch(session, bridge, arg.slice('watch:'.length), options);
     else if (arg !== 'resume') throw new ConfigError(`${arg}: unsupported "monitor" argument`);
   }

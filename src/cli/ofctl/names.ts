@@ -1,4 +1,6 @@
 // Names of ports and tables for flow text. The switch is asked only when a text holds a name, or names are to be printed.
+
+import { type LogRecord, type LogSink, setLogSink } from '../../base/log.ts';
 import { type PortNames, tableNamed } from '../../flow/field-text.ts';
 import type { PortDesc } from '../../openflow/message.ts';
 import type { Session } from './session.ts';
@@ -34,9 +36,10 @@ async function fetchTables(session: Session): Promise<Map<number, string>> {
   return tables;
 }
 
-/** Lookups over a list of ports. */
+/** Lookups over a list of ports. A name that several have means none of them. */
 export function namesOf(ports: readonly PortDesc[]): Pick<Required<PortNames>, 'number' | 'name'> {
-  const byName = new Map(ports.map((port) => [port.name, port.port]));
+  const byName = new Map<string, number | undefined>();
+  for (const { name, port } of ports) byName.set(name, byName.has(name) ? undefined : port);
   const byNumber = new Map(ports.map((port) => [port.port, port.name]));
   return { number: (name) => byName.get(name), name: (port) => byNumber.get(port) };
 }
@@ -68,6 +71,24 @@ export async function tableOnSwitch(session: Session, name: string): Promise<num
   }
 }
 
+/** Keeps what is logged until it is known whether it is to be. */
+class HeldLog {
+  readonly #records: LogRecord[] = [];
+  readonly #before: LogSink;
+
+  constructor() {
+    this.#before = setLogSink({
+      shows: (module, level) => this.#before.shows(module, level),
+      write: (record) => void this.#records.push(record),
+    });
+  }
+
+  end(isKept: boolean): void {
+    setLogSink(this.#before);
+    if (isKept) for (const record of this.#records) this.#before.write(record);
+  }
+}
+
 /** Runs `parse` without names, and again with those of the switch when it asked for one that nobody knew. */
 export async function withNames<T>(open: () => Promise<Session>, accept: boolean, parse: (names: PortNames) => T): Promise<T> {
   let asksPorts = false;
@@ -83,12 +104,20 @@ export async function withNames<T>(open: () => Promise<Session>, accept: boolean
       return 0;
     },
   };
+  const log = new HeldLog();
+  let isDone = false;
   try {
     const value = parse(probe);
-    if (!accept || !(asksPorts || asksTables)) return asksTables ? parse({}) : value;
+    isDone = !(asksPorts || asksTables);
+    if (isDone) return value;
   } catch (error) {
-    if (!accept || !(asksPorts || asksTables)) throw error;
+    isDone = !(asksPorts || asksTables);
+    if (isDone) throw error;
+  } finally {
+    // What is read anew says what it has to say anew.
+    log.end(isDone);
   }
+  if (!accept) return parse({});
   const session = await open();
   try {
     // A name that was not known may have hidden others: both lists are had then.

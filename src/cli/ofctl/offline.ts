@@ -13,9 +13,8 @@ async function write(text: (usage: typeof import('./usage.ts')) => string): Prom
 
 async function parseFlow(text: string, options: FlowOptions): Promise<number> {
   const flows = await import('./flows.ts');
-  const { cutCommand, parseFlow: read } = await import('../../openflow/text/flow-text.ts');
-  const { command, text: rest } = cutCommand(text, 'add');
-  const mod = read(rest, command);
+  const { parseFlow: read } = await import('../../openflow/text/flow-text.ts');
+  const mod = read(text, 'add');
   const { checkFlow } = await import('../../openflow/protocols.ts');
   checkFlow(mod);
   return flows.parseFlowsCommand([mod], options);
@@ -23,7 +22,7 @@ async function parseFlow(text: string, options: FlowOptions): Promise<number> {
 
 async function parseFlows(path: string, options: FlowOptions): Promise<number> {
   const flows = await import('./flows.ts');
-  return flows.parseFlowsCommand(flows.parseFlowFile(path, flows.flowLines(path), 'add', undefined, false), options);
+  return flows.parseFlowsCommand(flows.parseFlowFile(path, flows.flowLines(path), 'add', undefined, 'flows'), options);
 }
 
 const entries: Run = async ([version], { strict }) => (await parse()).parseEntriesCommand(version, strict);

@@ -1,27 +1,20 @@
 // ovs-ofctl packet-out, in both of its forms.
 import { ConfigError } from '../../base/errors.ts';
-import { type PortNames, parsePort } from '../../flow/field-text.ts';
+import { parsePort } from '../../flow/field-text.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import type { PacketOut } from '../../openflow/message.ts';
 import { packetOutProtocols } from '../../openflow/protocols.ts';
-import { parsePacketOut, parsePacketOutActions } from '../../openflow/text/packet-out-text.ts';
-import { agreeOnFormat, allowedOf } from './flow-send.ts';
-import { type FlowOptions, lookupNames, XID_AFTER_NAMES } from './flows.ts';
-import { Session } from './session.ts';
+import { parseFrame, parsePacketOut, parsePacketOutActions } from '../../openflow/text/packet-out-text.ts';
+import { agreeOnFormat, openAndRead } from './flow-send.ts';
+import { type FlowOptions, lookupNames } from './flows.ts';
 
 /** packet-out FLOW: the place of arrival, the frame (`packet=`) and the actions as one text. */
-export function packetOutText(bridge: string, text: string, options: FlowOptions): Promise<number> {
-  return sendPackets(bridge, options, (names) => [parsePacketOut(text, names)]);
-}
-
-/** Sends frames in a form that can say what is to be done with them. */
-async function sendPackets(bridge: string, options: FlowOptions, parse: (names: PortNames) => PacketOut[]): Promise<number> {
-  const session = await Session.open(bridge, options, options.names === false ? 1 : XID_AFTER_NAMES);
+export async function packetOutText(bridge: string, text: string, options: FlowOptions): Promise<number> {
+  const read = (): Promise<PacketOut> => lookupNames(bridge, options, (names) => parsePacketOut(text, names));
+  const { session, value: packet, usable } = await openAndRead(bridge, options, read, packetOutProtocols);
   try {
-    const packets = await lookupNames(bridge, options, parse);
-    // All of them do the same.
-    if (packets[0] !== undefined) await agreeOnFormat(session, allowedOf(packetOutProtocols(packets[0]), options));
-    for (const packet of packets) session.connection.send(packet);
+    await agreeOnFormat(session, usable, options);
+    session.connection.send(packet);
     await session.barrier();
     return 0;
   } finally {
@@ -29,17 +22,26 @@ async function sendPackets(bridge: string, options: FlowOptions, parse: (names: 
   }
 }
 
-/** packet-out IN_PORT ACTIONS PACKET..., the frames in hexadecimal */
+/** packet-out IN_PORT ACTIONS PACKET..., the frames in hexadecimal: each is read when its turn comes. */
 export async function packetOut(bridge: string, args: readonly string[], options: FlowOptions): Promise<number> {
-  const [inPort = '', actions = '', ...frames] = args;
+  const [inPort = '', actionsText = '', ...frames] = args;
   if (frames.length === 0) throw new ConfigError(`Too many arguments (${args.length + 2})`);
-  return sendPackets(bridge, options, (names) => {
-    const port = parsePort(inPort, names);
-    if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${inPort}'`);
-    const parsed = parsePacketOutActions(actions, names);
-    return frames.map((hex) => {
-      if (!/^([0-9a-f]{2})+$/i.test(hex)) throw new ConfigError('Trailing garbage in packet data');
-      return { kind: 'packetOut', bufferId: 0xffffffff, match: inPortMatch(port), actions: parsed, data: Buffer.from(hex, 'hex') };
+  const read = (): Promise<PacketOut> =>
+    lookupNames(bridge, options, (names) => {
+      const actions = parsePacketOutActions(actionsText, names);
+      const port = parsePort(inPort, names);
+      if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${inPort}'`);
+      return { kind: 'packetOut', bufferId: 0xffffffff, match: inPortMatch(port), actions, data: new Uint8Array(0) };
     });
-  });
+  const { session, value: packet, usable } = await openAndRead(bridge, options, read, packetOutProtocols);
+  try {
+    await agreeOnFormat(session, usable, options);
+    for (const frame of frames) {
+      session.connection.send({ ...packet, data: parseFrame(frame) });
+      await session.barrier();
+    }
+    return 0;
+  } finally {
+    session.close();
+  }
 }

@@ -184,10 +184,7 @@ export function encodeHelloCommand(text: string): number {
 /** parse-key-value STRING... */
 export function parseKeyValueCommand(strings: readonly string[]): number {
   for (const text of strings) {
-    const words = splitKeyValues(text).map(({ key, value = '', after }) => {
-      const rest = after === undefined ? value : `${value})->${after}`;
-      return rest === '' ? key : `${key}=${rest}`;
-    });
+    const words = splitKeyValues(text).map(({ key, value = '' }) => (value === '' ? key : `${key}=${value}`));
     print(`${words.join(', ')}\n`);
   }
   return 0;

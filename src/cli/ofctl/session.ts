@@ -1,6 +1,7 @@
 // A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
 import { accessSync } from 'node:fs';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { runDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream } from '../../host/sockets/socket.ts';
@@ -11,6 +12,9 @@ import { print } from './output.ts';
 
 /** OpenFlow's port. */
 const OFP_PORT = 6653;
+
+/** Connections made to look names up take transaction ids: the reference's command connection starts behind them. */
+export const XID_AFTER_NAMES = 5;
 
 /** What the command line says that sessions need. */
 export interface SessionSettings {
@@ -44,6 +48,14 @@ export class SwitchRefusal extends Error {
     super(text);
     this.framed = framed;
   }
+}
+
+/** Why a connection came to no version, in a word; the log has the rest. */
+function negotiationFault(target: string, reason: string): string {
+  if (reason === '') return 'Connection reset by peer';
+  if (reason.startsWith('received too-short')) logger('vconn_stream').err(reason);
+  else logger('vconn').warn(`${target}: ${reason}`);
+  return 'Protocol error';
 }
 
 /** Connections that nobody has closed. */
@@ -109,7 +121,8 @@ export class Session {
           },
           onClose: (reason) => {
             for (const listener of closers) listener(reason);
-            if (session === undefined) reject(new ConfigError(`${name}: ${reason === '' ? 'connection closed' : reason}`));
+            if (session === undefined)
+              reject(new ConfigError(`${name}: failed to connect to socket (${negotiationFault(target, reason)})`));
           },
         },
       );
@@ -127,12 +140,17 @@ export class Session {
   }
 
   /** Sends a request and gives its answer's parts; an error from the switch is thrown as SwitchRefusal. */
-  async ask(message: Message, nxFlows?: boolean): Promise<Framed[]> {
+  async ask(message: Message, nxFlows?: boolean, xid = this.connection.xid()): Promise<Framed[]> {
     try {
-      return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows });
+      return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows }, xid);
     } catch (error) {
       if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed), error.framed);
-      const what = message.kind === 'flowStatsRequest' ? 'dump flows' : 'OpenFlow receive failed';
+      const what =
+        message.kind === 'flowStatsRequest'
+          ? 'dump flows'
+          : message.kind === 'barrierRequest'
+            ? `talking to ${this.target}`
+            : 'OpenFlow packet receive failed';
       throw new ConfigError(`${what} (${errorText(error)})`);
     }
   }
@@ -170,6 +188,9 @@ export async function withSession(
     session.close();
   }
 }
+
+/** Whether names of ports and tables are to be shown. */
+export const showsNames = ({ names }: SessionSettings): boolean => names ?? process.stdout.isTTY === true;
 
 /** Asks and prints what comes back, a refusal too: to some commands that is an answer like another. */
 export async function printAnswer(session: Session, message: Message, withNames = false): Promise<void> {

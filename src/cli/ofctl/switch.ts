@@ -2,14 +2,15 @@
 import { ConfigError } from '../../base/errors.ts';
 import { parsePort } from '../../flow/field-text.ts';
 import type { Message } from '../../openflow/message.ts';
+import { atoi } from '../../openflow/text/number-text.ts';
 import { FRAG_MODES } from '../../openflow/text/print-basic.ts';
 import { fetchPorts, namesOf } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { printAnswer, Session, withSession } from './session.ts';
+import { printAnswer, Session, showsNames, withSession } from './session.ts';
 
 /** A request whose answer is printed as it comes. */
 export const dump = (bridge: string, settings: SessionSettings, message: Message, firstXid = 1): Promise<number> =>
-  withSession(bridge, settings, (session) => printAnswer(session, message, settings.names ?? process.stdout.isTTY === true), firstXid);
+  withSession(bridge, settings, (session) => printAnswer(session, message, showsNames(settings)), firstXid);
 
 /** show */
 export const show = (bridge: string, settings: SessionSettings): Promise<number> =>
@@ -26,7 +27,7 @@ async function portNumber(bridge: string, text: string, settings: SessionSetting
   if (direct !== undefined) return direct;
   const session = await Session.open(bridge, settings);
   try {
-    const port = namesOf(await fetchPorts(session)).number(text);
+    const port = parsePort(text, namesOf(await fetchPorts(session)));
     if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${text}'`);
     return port;
   } finally {
@@ -55,9 +56,10 @@ export async function queueStats(
   queue: string | undefined,
   settings: SessionSettings,
 ): Promise<number> {
-  const number = port === undefined || port === 'ALL' ? 0xfffc : await portNumber(bridge, port, settings);
-  const wanted = queue === undefined || queue === 'ALL' ? 0xffffffff : Number(queue);
-  const looked = port !== undefined && port !== 'ALL' && parsePort(port) === undefined;
+  const isAll = (text: string | undefined): boolean => text === undefined || /^(all|any)?$/i.test(text);
+  const number = isAll(port) ? 0xfffc : await portNumber(bridge, port ?? '', settings);
+  const wanted = isAll(queue) ? 0xffffffff : atoi(queue ?? '') >>> 0;
+  const looked = !isAll(port) && parsePort(port ?? '') === undefined;
   const asked = number === 0xfffc && settings.versions > 3 ? 0xffff : number;
   return dump(bridge, settings, { kind: 'queueStatsRequest', port: asked, queue: wanted }, looked ? 3 : 1);
 }
@@ -92,7 +94,7 @@ export async function setFrags(bridge: string, mode: string, settings: SessionSe
 /** probe */
 export const probe = (bridge: string, settings: SessionSettings): Promise<number> =>
   withSession(bridge, settings, async (session) => {
-    await session.ask({ kind: 'echoRequest', data: new Uint8Array(0) });
+    await session.ask({ kind: 'echoRequest', data: new Uint8Array(0) }, undefined, 0);
   });
 
 /** What fits a message behind its header. */
@@ -149,16 +151,17 @@ const PORT_ACTIONS: ReadonlyMap<string, { bit: number; on: boolean }> = new Map(
   ['no-packet-in', { bit: 64, on: true }],
 ]);
 
-/** mod-port PORT ACTION */
+/** mod-port PORT ACTION: the port by number or name alone, the first that has it; the words for special ports are none here. */
 export async function modPort(bridge: string, port: string, action: string, settings: SessionSettings): Promise<number> {
-  const change = PORT_ACTIONS.get(action);
-  if (change === undefined) throw new ConfigError(`unknown mod-port command '${action}'`);
   return withSession(bridge, settings, async (session) => {
-    const ports = await fetchPorts(session);
-    // By number or name alone: the words for special ports are none here.
-    const number = /^\d+$|^0x/.test(port) ? parsePort(port, {}) : namesOf(ports).number(port);
-    const desc = ports.find((candidate) => candidate.port === number);
+    const value = /^\d+$/.test(port) ? BigInt(port) : undefined;
+    const number = value === undefined ? undefined : Number(value >= 0xffff_ff00n ? value - 0xffff_0000n : value);
+    // The reference looks ports up over a connection of their own.
+    session.connection.xid();
+    const desc = (await fetchPorts(session)).find((candidate) => candidate.name === port || candidate.port === number);
     if (desc === undefined) throw new ConfigError(`${bridge}: couldn't find port \`${port}'`);
+    const change = PORT_ACTIONS.get(action.toLowerCase());
+    if (change === undefined) throw new ConfigError(`unknown mod-port command '${action}'`);
     session.connection.send({
       kind: 'portMod',
       port: desc.port,

@@ -2,15 +2,19 @@
 // queue-get-config, ct-flush-zone, ct-flush.
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { parsePort } from '../../flow/field-text.ts';
+import { parseInteger, parsePort, tableNamed } from '../../flow/field-text.ts';
+import { PROTOCOLS } from '../../openflow/protocols.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { TableFeatures } from '../../openflow/table-features.ts';
+import { numberOf } from '../../openflow/text/number-text.ts';
 import { formatTableFeatures } from '../../openflow/text/print-tables.ts';
 import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
+import { agreeOnFormat, openWithFormat } from './flow-send.ts';
+import type { FlowOptions } from './flows.ts';
 import { fetchPorts, namesOf, tableOnSwitch } from './names.ts';
 import type { SessionSettings } from './session.ts';
-import { printAnswer, Session, withSession } from './session.ts';
+import { printAnswer, Session, showsNames, withSession } from './session.ts';
 
 const tableLog = logger('ofp_table');
 
@@ -40,11 +44,12 @@ const SETTINGS: ReadonlyMap<string, { versions: number; change(before: TableSett
   ]);
 
 function parseVacancy(text: string): { down: number; up: number; now: number } {
-  const [down = '', up = ''] = text.split(',');
+  const [down = '', up = ''] = text.split(',').filter((part) => part !== '');
   const percent = (value: string, name: string): number => {
     if (value === '') throw new ConfigError(`Vacancy ${name} value missing`);
-    if (!/^\d+$/.test(value) || Number(value) > 100) throw new ConfigError(`Invalid vacancy ${name} value "${value}"`);
-    return Number(value);
+    const number = parseInteger(value);
+    if (number === undefined || number > 100n) throw new ConfigError(`Invalid vacancy ${name} value "${value}"`);
+    return Number(number);
   };
   const range = { down: percent(down, 'down'), up: percent(up, 'up'), now: 0 };
   if (range.up < range.down) {
@@ -56,11 +61,12 @@ function parseVacancy(text: string): { down: number; up: number; now: number } {
 /** A table by number; by name where the switch is to be asked. */
 function parseTable(text: string): number | undefined {
   if (text.toLowerCase() === 'all') return ALL_TABLES;
-  if (!/^\d+$/.test(text)) return undefined;
-  const number = Number(text);
-  if (number > 255) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
-  if (!(number <= 255)) throw new ConfigError(`unknown table "${text}"`);
-  return number;
+  if (text.startsWith('-')) tableLog.warn(`Negative value ${text} is not a valid table number.`);
+  if (!/^\d+$/.test(text)) return tableNamed(text);
+  const number = BigInt(text);
+  if (number > 255n && number <= 0xffff_ffffn) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
+  if (number > 255n) throw new ConfigError(`unknown table "${text}"`);
+  return Number(number);
 }
 
 /**
@@ -70,25 +76,38 @@ function parseTable(text: string): number | undefined {
 const kept = (settings: TableSettings, changesEviction: boolean): TableSettings => {
   const { evicts = false, tellsVacancy = false, vacancy, evictionFlags } = settings;
   const own: TableSettings = { evicts, tellsVacancy };
-  if (evictionFlags !== undefined && !changesEviction) own.evictionFlags = evictionFlags;
+  if (!changesEviction) own.evictionFlags = evictionFlags ?? 0;
   if (tellsVacancy && vacancy !== undefined) own.vacancy = { ...vacancy, now: 0 };
   return own;
 };
 
+/** A table by number, or by the name that it has on the switch. A switch that is not there is found before other faults are. */
+async function tableNumber(bridge: string, text: string, settings: SessionSettings): Promise<number> {
+  const session = settings.names === false ? undefined : await Session.open(bridge, settings);
+  try {
+    const table = parseTable(text) ?? (session === undefined ? undefined : await tableOnSwitch(session, text));
+    if (table === undefined) throw new ConfigError(`unknown table "${text}"`);
+    return table;
+  } finally {
+    session?.close();
+  }
+}
+
 /** mod-table TABLE SETTING */
 export async function modTable(bridge: string, tableText: string, settingText: string, settings: SessionSettings): Promise<number> {
-  const [, name = '', argument = ''] = /^([^:]*):?(.*)$/.exec(settingText) ?? [];
-  const setting = SETTINGS.get(name);
+  const table = await tableNumber(bridge, tableText, settings);
+  const [, word = '', mark = '', argument = ''] = /^([^:]*)(:?)(.*)$/s.exec(settingText) ?? [];
+  // Of vacancy, which alone has an argument, the beginning will do.
+  const isVacancy = 'vacancy'.startsWith(word);
+  const name = isVacancy ? 'vacancy' : word;
+  const setting = mark === '' || isVacancy ? SETTINGS.get(name) : undefined;
   if (setting === undefined) throw new ConfigError(`invalid table_mod setting ${settingText}`);
+  setting.change({}, argument);
   const versions = settings.versions & setting.versions;
   if (versions === 0) {
     const names = setting.versions === 0x0c ? 'OpenFlow11, OpenFlow12' : 'OpenFlow14, OpenFlow15';
     throw new ConfigError(`table_mod '${settingText}' requires one of the OpenFlow versions ${names}`);
   }
-  const numbered = parseTable(tableText);
-  setting.change({}, argument);
-  const table = numbered ?? (await tableOnSwitch(await Session.open(bridge, { ...settings, versions }), tableText));
-  if (table === undefined) throw new ConfigError(`unknown table "${tableText}"`);
   return withSession(
     bridge,
     { ...settings, versions },
@@ -108,7 +127,7 @@ export async function modTable(bridge: string, tableText: string, settingText: s
       }
       await session.barrier();
     },
-    3,
+    settings.names === false ? 1 : 3,
   );
 }
 
@@ -116,7 +135,7 @@ export async function modTable(bridge: string, tableText: string, settingText: s
 export const dumpTableDesc = (bridge: string, settings: SessionSettings): Promise<number> =>
   withSession(bridge, settings, async (session) => {
     if (session.version < 5) throw new ConfigError("dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')");
-    await printAnswer(session, { kind: 'tableDescRequest' });
+    await printAnswer(session, { kind: 'tableDescRequest' }, showsNames(settings));
   });
 
 /** dump-table-features: the parts of the answer as one. */
@@ -140,26 +159,27 @@ export async function queueGetConfig(
   const isAny = (text: string | undefined): boolean => text === undefined || /^(any|all)$/i.test(text);
   const wantedQueue = isAny(queue) ? ALL_QUEUES : Number.parseInt(queue ?? '', 10) >>> 0;
   return withSession(bridge, settings, async (session) => {
-    let number: number | undefined = isAny(port) ? ANY : parsePort(port ?? '');
+    let number: number | undefined = port === undefined ? ANY : parsePort(port);
+    const isNamed = number === undefined;
     if (number === undefined) {
-      number = namesOf(await fetchPorts(session)).number(port ?? '');
+      number = parsePort(port ?? '', namesOf(await fetchPorts(session)));
       if (number === undefined) throw new ConfigError(`${bridge}: unknown port \`${port}'`);
     }
     if (session.version >= 5) return printAnswer(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue });
     // Before OpenFlow 1.4 a port is asked about, in OpenFlow 1.0 never all of them at once.
-    const ports =
-      number === ANY && session.version === 1
-        ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00)
-        : [number];
+    const isOfAll = number === ANY && session.version === 1;
+    // The reference looks ports up over a connection of their own.
+    if (isOfAll || isNamed) session.connection.xid();
+    const ports = isOfAll ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00) : [number];
     for (const one of ports) await printAnswer(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES });
   });
 }
 
 /** ct-flush-zone ZONE */
 export function ctFlushZone(bridge: string, zone: string, settings: SessionSettings): Promise<number> {
-  if (!/^\d+$/.test(zone) || Number(zone) > 0xffff) throw new ConfigError(`invalid zone_id "${zone}"`);
+  const number = numberOf(zone, 16, 'zone_id');
   return withSession(bridge, settings, async (session) => {
-    session.connection.send({ kind: 'ctFlushZone', zone: Number(zone) });
+    session.connection.send({ kind: 'ctFlushZone', zone: number });
     await session.barrier();
   });
 }
@@ -173,38 +193,45 @@ export function ctFlush(bridge: string, args: readonly string[], settings: Sessi
   });
 }
 
-/** `{class=C,type=T,len=L}->tun_metadataN`, several with commas or spaces between. */
+/** As C's scanf has "{class=%i,type=%i,len=%i}->tun_metadata%i". */
+const TLV_NUMBER = '\\s*([+-]?(?:0x[0-9a-f]+|0[0-7]*|[1-9]\\d*))';
+const TLV_MAP = new RegExp(`^,?\\{class=${TLV_NUMBER},type=${TLV_NUMBER},len=${TLV_NUMBER}\\}->tun_metadata${TLV_NUMBER}(?=,|$)`, 'i');
+
+/** `{class=C,type=T,len=L}->tun_metadataN`, several with commas between. */
 function parseTlvMaps(text: string): TlvMap[] {
   const maps: TlvMap[] = [];
-  const number = '(0x[0-9a-f]+|\\d+)';
-  const one = new RegExp(`^[,\\s]*\\{class=${number},type=${number},len=${number}\\}->tun_metadata(\\d+)`, 'i');
-  let rest = text;
-  while (rest.replace(/[,\s]+$/, '') !== '') {
-    const found = one.exec(rest);
+  for (let rest = text; rest !== ''; ) {
+    const found = TLV_MAP.exec(rest);
     if (found === null) throw new ConfigError('invalid tlv mapping');
-    const [all, optionClass = '', optionType = '', size = '', field = ''] = found;
-    maps.push({
-      optionClass: Number(optionClass) & 0xffff,
-      optionType: Number(optionType) & 0xff,
-      size: Number(size) & 0xff,
-      field: Number(field) & 0xffff,
-    });
-    rest = rest.slice(all.length);
+    const [optionClass = 0, optionType = 0, size = 0, field = 0] = found
+      .slice(1)
+      .map((number) => Number(BigInt.asUintN(16, parseInteger(number) ?? 0n)));
+    maps.push({ optionClass, optionType: optionType & 0xff, size: size & 0xff, field });
+    rest = rest.slice(found[0].length);
   }
   return maps;
 }
 
+/** Formats that have the fields that options are bound to. */
+const TLV_FORMATS = PROTOCOLS.filter((name) => /^(NXM|OXM)/.test(name));
+
 /** add-tlv-map and del-tlv-map. */
-export function modTlvMap(bridge: string, command: 'add' | 'delete', text: string | undefined, settings: SessionSettings): Promise<number> {
+export async function modTlvMap(
+  bridge: string,
+  command: 'add' | 'delete',
+  text: string | undefined,
+  options: FlowOptions,
+): Promise<number> {
   const maps = text === undefined ? [] : parseTlvMaps(text);
-  return withSession(bridge, settings, async (session) => {
-    if (session.version === 1) {
-      session.connection.send({ kind: 'setFlowFormat', format: 2 });
-      await session.barrier();
-    }
+  const session = await openWithFormat(bridge, TLV_FORMATS, options);
+  try {
+    await agreeOnFormat(session, TLV_FORMATS, options);
     session.connection.send({ kind: 'tlvTableMod', command: text === undefined ? 'clear' : command, maps });
     await session.barrier();
-  });
+  } finally {
+    session.close();
+  }
+  return 0;
 }
 
 /** dump-tlv-map */

@@ -319,7 +319,12 @@ export class ConfigurationLoop {
 
   #statistics(live: LiveBridge, name: string, kind: PortKind, ofport: number): ReadonlyMap<string, bigint> {
     const kernel = kind.kind === 'system' || kind.kind === 'internal' ? this.#parts.devices.kernelStatistics(name, kind) : undefined;
-    return kernel ?? portStatistics(kind, live.bridge.portCounters(ofport));
+    const counters = live.bridge.portCounters(ofport);
+    if (kernel === undefined) return portStatistics(kind, counters);
+    if (kind.kind !== 'internal' || counters === undefined) return kernel;
+    // What a program takes at an internal device, or hands to it, is not counted by the device.
+    const { rxPackets, rxBytes, txPackets, txBytes } = counters;
+    return new Map([...kernel, ['rx_packets', rxPackets], ['rx_bytes', rxBytes], ['tx_packets', txPackets], ['tx_bytes', txBytes]]);
   }
 }
 

@@ -79,7 +79,7 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     return '';
   });
   unixctl.register('ovsdb-server/set-active-ovsdb-server-probe-interval', '', 1, 1, ([text = '']) => {
-    if (!/^[-+]?\d+$/.test(text)) return 'Invalid probe interval, integer value expected';
+    if (!/^\s*[-+]?\d+$/.test(text)) return 'Invalid probe interval, integer value expected';
     replication.probeIntervalMs = Math.max(0, Number(text));
     return '';
   });

@@ -25,13 +25,13 @@ export function registerDiagnosticCommands(unixctl: UnixctlServer, daemon: Ovsdb
   });
   const tableLog = new TableLog();
   unixctl.register('ovsdb-server/tlog-set', 'DB:TABLE on|off', 2, 2, ([place = '', mode]) => {
+    if (mode !== 'on' && mode !== 'off') throw controlError('invalid command argument');
     const [name, table, ...rest] = place.split(':');
     if (name === undefined || table === undefined || name === '' || table === '' || rest.length > 0)
       throw controlError('invalid DB:TABLE argument');
     const database = daemon.server.database(name);
     if (database === undefined) throw controlError('no such database');
     if (!database.tables.has(table)) throw controlError('no such table');
-    if (mode !== 'on' && mode !== 'off') throw controlError('invalid command argument');
     tableLog.set(database, table, mode === 'on');
     return '';
   });

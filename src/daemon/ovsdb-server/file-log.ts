@@ -12,6 +12,7 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
+  readlinkSync,
   readSync,
   realpathSync,
   renameSync,
@@ -19,7 +20,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cryptography } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
@@ -42,9 +43,28 @@ export function ioError(details: string, error: unknown): OvsdbError {
   return new OvsdbError('I/O error', details, { errno: systemErrno(error) });
 }
 
-/** The lock file that stands beside a database while it is written. */
+const MAX_LINKS = 10;
+
+/** What a path is in the end, also where that is not there yet; a path that leads in circles is itself. */
+function followLinks(path: string, isTold = true): string {
+  let at = path;
+  for (let i = 0; i < MAX_LINKS; i++) {
+    let link: string;
+    try {
+      link = readlinkSync(at);
+    } catch {
+      return at;
+    }
+    at = isAbsolute(link) ? link : join(dirname(at), link);
+  }
+  if (isTold) logger('util').warn(`${path}: too many levels of symlinks`);
+  return path;
+}
+
+/** The lock file that stands beside a database while it is written: beside the file itself, whatever links lead to it. */
 export function lockFileName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.~lock~`);
+  const place = followLinks(path);
+  return join(dirname(place), `.${basename(place)}.~lock~`);
 }
 
 /** Takes the lock of a database; the descriptor holds it. */
@@ -213,10 +233,11 @@ export class FileLog {
   /** Makes a file of some records; it must not exist. */
   static create(path: string, records: RewriteRecords, kind: LogKind = 'JSON'): void {
     const lockFd = lockFile(path);
+    const place = followLinks(path, false);
     try {
       let fd: number;
       try {
-        fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE);
+        fd = openSync(place, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE);
       } catch (error) {
         throw ioError(`${path}: create failed`, error);
       }

@@ -3,11 +3,13 @@
 // A record that was given back rests, and is no flow's meanwhile: so no frame sees the key of one flow with the actions of the next.
 import { type Memory, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import { MAX_FLOWS } from '../datapath.ts';
-import { FLOW_RECORD } from './compiler/map-layout.ts';
+import { FLOW_RECORD, RECORD_WORDS } from './compiler/map-layout.ts';
 import type { CounterPlace } from './flow-counters.ts';
-import { IndexPool } from './index-pool.ts';
+import { RecordPool } from './record-pool.ts';
 
 const WORDS = FLOW_RECORD.size / 4;
+/** Bytes of a key in a flow's first record. */
+const KEY_SIZE = RECORD_WORDS * 4;
 const PACKETS = FLOW_RECORD.packets / 4;
 
 /** A predecessor's or our own records, mapped. */
@@ -16,7 +18,7 @@ export const mapRecords = (fd: number): Memory => mapMemory(MAX_FLOWS * FLOW_REC
 export class FlowRecords {
   readonly memory: Memory;
   readonly #halves: Uint16Array;
-  readonly #indices = new IndexPool(MAX_FLOWS);
+  readonly #places = new RecordPool(MAX_FLOWS);
 
   constructor(fd: number) {
     this.memory = mapRecords(fd);
@@ -24,15 +26,15 @@ export class FlowRecords {
     this.#halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   }
 
-  /** An empty record; undefined when there is none left. */
-  take(): number | undefined {
-    const record = this.#indices.take();
-    if (record !== undefined) this.memory.words.fill(0, record * WORDS, (record + 1) * WORDS);
+  /** An empty record, or with `isPair` two in a row; undefined when there is none left. */
+  take(isPair: boolean): number | undefined {
+    const record = this.#places.take(isPair);
+    if (record !== undefined) this.memory.words.fill(0, record * WORDS, (record + (isPair ? 2 : 1)) * WORDS);
     return record;
   }
 
-  give(record: number): void {
-    this.#indices.give(record);
+  give(record: number, isPair: boolean): void {
+    this.#places.give(record, isPair);
   }
 
   /** A list in the place of the flow's other, in one step. */
@@ -42,7 +44,11 @@ export class FlowRecords {
 
   /** Makes a flow of the record: programs find it by hints from now on. `key`: where the mask's keys are in records. */
   show(record: number, mask: number, key: Uint8Array | undefined, list: number): void {
-    if (key !== undefined) this.memory.bytes.set(key, record * FLOW_RECORD.size + FLOW_RECORD.key);
+    if (key !== undefined) {
+      const at = record * FLOW_RECORD.size;
+      this.memory.bytes.set(key.length > KEY_SIZE ? key.subarray(0, KEY_SIZE) : key, at + FLOW_RECORD.key);
+      if (key.length > KEY_SIZE) this.memory.bytes.set(key.subarray(KEY_SIZE), at + FLOW_RECORD.size);
+    }
     this.setActions(record, list);
     this.#setMask(record, mask);
   }

@@ -4,11 +4,31 @@
 
 const REST_MS = 100;
 
+/** Indices that were given back, the oldest first. */
+export class RestingIndices {
+  readonly #resting: { index: number; freeAtMs: number }[] = [];
+  #head = 0;
+
+  /** One that has rested. */
+  take(): number | undefined {
+    const oldest = this.#resting[this.#head];
+    if (oldest === undefined || oldest.freeAtMs > performance.now()) return undefined;
+    if (++this.#head > 1024 && this.#head * 2 > this.#resting.length) {
+      this.#resting.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return oldest.index;
+  }
+
+  give(index: number): void {
+    this.#resting.push({ index, freeAtMs: performance.now() + REST_MS });
+  }
+}
+
 export class IndexPool {
   readonly #size: number;
   readonly #evens: number;
-  readonly #resting: { index: number; freeAtMs: number }[] = [];
-  #head = 0;
+  readonly #resting = new RestingIndices();
   #next = 0;
 
   constructor(size: number) {
@@ -18,20 +38,14 @@ export class IndexPool {
 
   /** A free index; undefined when there is none. */
   take(): number | undefined {
-    const oldest = this.#resting[this.#head];
-    if (oldest !== undefined && oldest.freeAtMs <= performance.now()) {
-      if (++this.#head > 1024 && this.#head * 2 > this.#resting.length) {
-        this.#resting.splice(0, this.#head);
-        this.#head = 0;
-      }
-      return oldest.index;
-    }
+    const rested = this.#resting.take();
+    if (rested !== undefined) return rested;
     if (this.#next >= this.#size) return undefined;
     const even = this.#next++ * 2;
     return even < this.#size ? even : even - this.#evens * 2 + 1;
   }
 
   give(index: number): void {
-    this.#resting.push({ index, freeAtMs: performance.now() + REST_MS });
+    this.#resting.give(index);
   }
 }

@@ -249,10 +249,10 @@ export class KernelFlows {
       plan = { ...made, mask };
       this.#plans.set(indices, plan);
     }
-    const record = this.#records.take();
+    const { mask } = plan;
+    const record = this.#records.take(mask.hasPairs);
     if (record === undefined) return 'too_many_flows';
     const isFirst = recirc < 0 || words[recirc] === 0;
-    const { mask } = plan;
     const key = mask.keys.take();
     writeKey(plan, words, mask.keys.bytes, key);
     return { id, mask, key, place: -1, record, actions: undefined, former: NONE, port: isFirst ? port : 0 };
@@ -498,7 +498,7 @@ export class KernelFlows {
 
   #forget(flow: Installed): void {
     flow.mask.keys.give(flow.key);
-    this.#records.give(flow.record);
+    this.#records.give(flow.record, flow.mask.hasPairs);
     flow.record = -1;
   }
 

@@ -1,6 +1,7 @@
 // A mask in the kernel with its flows, as the control plane keeps them.
 import type { PooledActions } from './action-pool.ts';
 import { isInRecord } from './compiler/hint-program.ts';
+import { RECORD_WORDS } from './compiler/map-layout.ts';
 import type { MaskSpec } from './compiler/program.ts';
 import type { CounterPlace } from './flow-counters.ts';
 import { KeySlab } from './key-slab.ts';
@@ -14,6 +15,8 @@ export interface Mask extends MaskSpec, MaskUse {
   number: number;
   /** Whether the keys stand in the flows' records too. */
   isInRecord: boolean;
+  /** Whether each takes two. */
+  hasPairs: boolean;
   fd: number;
   /** Those that the kernel carries. */
   flows: Installed[];
@@ -46,6 +49,7 @@ export const newMask = (name: string, spec: MaskSpec & { number: number }, fd: n
   ...spec,
   name,
   isInRecord: isInRecord(spec),
+  hasPairs: isInRecord(spec) && spec.words.length > RECORD_WORDS,
   fd,
   flows: [],
   keys: new KeySlab(spec.words.length * 4),

@@ -13,7 +13,7 @@ import { checkTlsKeys } from './tls-keys.ts';
 
 /** What `sun_path` holds, without its closing zero. */
 const MAX_SOCKET_PATH = 107;
-/** Peers that may be proving themselves at the same time. */
+/** Peers that may be proving themselves at the same time: with one more, whoever has been at it for longest is cut off. */
 const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
 const ENOENT = 2;
@@ -250,7 +250,7 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
   if (!parsed.passive) throw new KernelError(target, EAFNOSUPPORT, strerror(EAFNOSUPPORT));
   const isUnix = parsed.kind === 'unix';
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
-  let handshakes = 0;
+  const handshakes = new Set<Socket>();
   const server = net().createServer({ noDelay: !isUnix, allowHalfOpen: false }, (socket) => {
     const name = isUnix ? nextUnixPeer() : peerName(socket, parsed.kind);
     if (!isUnix) setDscp(socket, dscp);
@@ -259,10 +259,6 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
       return;
     }
     socket.on('error', () => {});
-    if (handshakes >= MAX_HANDSHAKES) {
-      socket.destroy();
-      return;
-    }
     // The keys may be missing or wrong today: that is the peer's loss, and ours to log, but no end of the listener.
     try {
       checkTlsKeys(name);
@@ -271,14 +267,16 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
       if (error instanceof KernelError) onFault(`pssl:${boundPort}:${boundHost}`, error, false);
       return;
     }
-    handshakes++;
+    const [oldest] = handshakes;
+    if (handshakes.size >= MAX_HANDSHAKES) oldest?.destroy();
+    handshakes.add(socket);
     (async () => tls.secureSocket(socket, name, true))()
       .then((secured) => onStream(new SocketStream(name, secured, tls.peerIdentity(secured))))
       .catch((error) => {
         socket.destroy();
         if (error instanceof KernelError) onFault(name, error, true);
       })
-      .finally(() => handshakes--);
+      .finally(() => handshakes.delete(socket));
   });
   let boundPort = 0;
   let boundHost = '';

@@ -134,13 +134,13 @@ export class OpenFlowConnection {
   }
 
   /** Sends a request and gives all parts of its answer. Rejects with OpenFlowError when the answer is an error. */
-  ask(message: Message, options = this.codec): Promise<Framed[]> {
+  ask(message: Message, options = this.codec, xid = this.xid()): Promise<Framed[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new PeerError('closed', 'connection closed'));
         return;
       }
-      this.#waiting.set(this.send(message, this.xid(), options), { parts: [], resolve, reject });
+      this.#waiting.set(this.send(message, xid, options), { parts: [], resolve, reject });
     });
   }
 
@@ -241,19 +241,18 @@ export class OpenFlowConnection {
     let framed: Framed;
     try {
       framed = decodeMessage(bytes);
-      if (framed.message.kind === 'error') throw new PeerError('hello', `received error ${framed.message.name ?? ''} instead of hello`);
-      if (framed.message.kind !== 'hello') throw new PeerError('hello', `received ${framed.message.kind} message instead of hello`);
-    } catch (error) {
-      this.close(errorText(error));
+      if (framed.message.kind !== 'hello') throw new PeerError('hello', 'no hello');
+    } catch {
+      this.close(`received message while expecting hello: ${printBytes(bytes).trimEnd()}`);
       return;
     }
     const theirs = framed.message.versions;
     const common = theirs & this.#settings.versions & ALL_VERSIONS;
     if (common === 0) {
       const text = `We support ${describe(this.#settings.versions)}, you support ${describe(theirs)}, no common versions.`;
-      const version = (31 - Math.clz32(this.#settings.versions & ALL_VERSIONS)) as OfVersion;
       const error: Message = { kind: 'error', type: 0, code: 0, experimenter: 0, data: new TextEncoder().encode(text) };
-      this.#write(encodeMessage(version, framed.xid, error));
+      // In the peer's version, as it has no other.
+      this.#write(encodeMessage(Math.min(framed.version, 6) as OfVersion, 0, error));
       this.close(`version negotiation failed (we support ${describe(this.#settings.versions)}, peer supports ${describe(theirs)})`);
       return;
     }

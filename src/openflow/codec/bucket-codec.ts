@@ -8,6 +8,8 @@ import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
+
+import type { ActionContext } from './fields/set-field-codec.ts';
 import { decodeExperimenter } from './properties.ts';
 
 const log = logger('ofp_group');
@@ -117,17 +119,23 @@ export function decodeBuckets(from: ByteReader, version: OfVersion, type: GroupT
 }
 
 /** Writes buckets. */
-export function encodeBuckets(out: ByteWriter, version: OfVersion, buckets: readonly GroupBucket[], type: GroupType): void {
+export function encodeBuckets(
+  out: ByteWriter,
+  version: OfVersion,
+  buckets: readonly GroupBucket[],
+  type: GroupType,
+  context: ActionContext = {},
+): void {
   for (const bucket of buckets) {
     const start = out.size;
     const { weight, watchGroup } = bucket;
     const port = bucket.watchPort === OFPP.NONE ? NO_PORT : portToWire32(bucket.watchPort);
     if (!hasBucketIds(version)) {
       out.u16(0).u16(weight).u32(port).u32(watchGroup).u32(0);
-      encodeActions(out, bucket.actions, version);
+      encodeActions(out, bucket.actions, version, context);
     } else {
       out.u16(0).u16(0).u32(bucket.bucketId);
-      encodeActions(out, bucket.actions, version);
+      encodeActions(out, bucket.actions, version, context);
       out.patch16(start + 2, out.size - start - 8);
       if (weight !== 0 || type === 'select') out.u16(PROPERTY.WEIGHT).u16(8).u16(weight).u16(0);
       if (bucket.watchPort !== OFPP.NONE) out.u16(PROPERTY.WATCH_PORT).u16(8).u32(port);

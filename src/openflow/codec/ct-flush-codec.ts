@@ -64,6 +64,7 @@ export function decodeCtFlush(from: ByteReader): Of<'ctFlush'> {
   return message;
 }
 
+/** Small numbers are as long as a whole property: what fills them up counts. */
 function property(out: ByteWriter, type: number, body: () => void): void {
   const start = out.size;
   out.u16(type).u16(0);
@@ -79,9 +80,9 @@ function encodeTuple(out: ByteWriter, type: number, tuple: CtTuple): void {
     out.zeros(4);
     if (src !== undefined) property(out, TUPLE.SRC, () => out.put(src));
     if (dst !== undefined) property(out, TUPLE.DST, () => out.put(dst));
-    if (srcPort !== undefined) property(out, TUPLE.SRC_PORT, () => out.u16(srcPort));
-    if (dstPort !== undefined) property(out, TUPLE.DST_PORT, () => out.u16(dstPort));
-    if (icmpId !== undefined) property(out, TUPLE.ICMP_ID, () => out.u16(icmpId));
+    if (srcPort !== undefined) property(out, TUPLE.SRC_PORT, () => out.u16(srcPort).u16(0));
+    if (dstPort !== undefined) property(out, TUPLE.DST_PORT, () => out.u16(dstPort).u16(0));
+    if (icmpId !== undefined) property(out, TUPLE.ICMP_ID, () => out.u16(icmpId).u16(0));
     if (icmpType !== undefined) property(out, TUPLE.ICMP_TYPE, () => out.u8(icmpType));
     if (icmpCode !== undefined) property(out, TUPLE.ICMP_CODE, () => out.u8(icmpCode));
   });
@@ -93,5 +94,5 @@ export function encodeCtFlush(out: ByteWriter, message: Of<'ctFlush'>): void {
   encodeTuple(out, PROPERTY.ORIGINAL, message.original);
   encodeTuple(out, PROPERTY.REPLY, message.reply);
   const { zone } = message;
-  if (zone !== undefined) property(out, PROPERTY.ZONE, () => out.u16(zone));
+  if (zone !== undefined) property(out, PROPERTY.ZONE, () => out.u16(zone).u16(0));
 }

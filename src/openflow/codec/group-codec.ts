@@ -180,6 +180,9 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
   return mod;
 }
 
+/** Nothing was matched before a group, so that nothing says what its packets have. */
+const UNCHECKED = { isUnchecked: true } as const;
+
 /** Writes what follows the header of OFPT_GROUP_MOD, or the subtype of NXT_GROUP_MOD. */
 export function encodeGroupMod(out: ByteWriter, version: OfVersion, mod: GroupMod): void {
   out
@@ -188,13 +191,13 @@ export function encodeGroupMod(out: ByteWriter, version: OfVersion, mod: GroupMo
     .u8(0)
     .u32(mod.group);
   if (!hasBucketIds(version)) {
-    encodeBuckets(out, version, mod.buckets, mod.type);
+    encodeBuckets(out, version, mod.buckets, mod.type, UNCHECKED);
     return;
   }
   const sizeAt = out.size;
   out.u16(0).u16(0).u32(mod.commandBucket);
   const start = out.size;
-  encodeBuckets(out, version, mod.buckets, mod.type);
+  encodeBuckets(out, version, mod.buckets, mod.type, UNCHECKED);
   out.patch16(sizeAt, checkedSize(out.size - start));
   encodeSelection(out, version, mod.selection);
 }

@@ -176,8 +176,10 @@ export function encodePortMod(out: ByteWriter, version: OfVersion, message: Port
   if (version > 1) out.u16(0);
   const known = version === 1 ? ALL_CONFIG10 : ALL_CONFIG11;
   out.u32(message.config & known).u32(message.mask & known);
-  if (version >= 5) out.u16(0).u16(8).u32(message.advertise);
-  else out.u32(version === 1 ? featuresTo10(message.advertise) : message.advertise).u32(0);
+  if (version >= 5) {
+    // Without the property a port goes on as it does.
+    if (message.advertise !== 0) out.u16(0).u16(8).u32(message.advertise);
+  } else out.u32(version === 1 ? featuresTo10(message.advertise) : message.advertise).u32(0);
 }
 
 /** Reads a run of port statistics to the end. */

@@ -48,7 +48,7 @@ export function formatAction(action: Action, names?: PortNames): string {
     case 'setField':
       return formatSetField(action, names);
     case 'regLoad':
-      return `load:${hex(action.value)}->${formatSubfield(action.dst)}`;
+      return formatLoad(action);
     case 'regMove':
       return `move:${formatSubfield(action.src)}->${formatSubfield(action.dst)}`;
     case 'setVlanVid':
@@ -333,6 +333,17 @@ const NAMES: Partial<Record<Action['kind'], string>> = {
   setTunnel: 'set_tunnel',
   push: 'push',
 };
+
+/** A load has 64 bits at most: of a wider part there are several. */
+function formatLoad({ value, dst }: Extract<Action, { kind: 'regLoad' }>): string {
+  const parts: string[] = [];
+  for (let at = 0; at < dst.bits; at += 64) {
+    const bits = Math.min(64, dst.bits - at);
+    const part = { field: dst.field, offset: dst.offset + at, bits };
+    parts.push(`load:${hex(BigInt.asUintN(bits, value >> BigInt(at)))}->${formatSubfield(part)}`);
+  }
+  return parts.join(',');
+}
 
 /** What an action is called. */
 export function actionName(action: Action): string {

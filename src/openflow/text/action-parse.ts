@@ -17,14 +17,14 @@ import { splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
 import { parseNat } from './nat-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { atoi, fault, numberOf, portOf, tableOf, u32, u64 } from './number-text.ts';
+import { fault, numberOf, portOf, scanned, tableOf, u32, u64 } from './number-text.ts';
 import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 const socketLog = logger('socket_util');
 
 function macOf(text: string): [number, number] {
   // What follows the address is not looked at.
-  const address = /^(?:-?[0-9a-f]+:){5}-?[0-9a-f]{1,2}/i.exec(text)?.[0] ?? text;
+  const address = /^(?:-?[0-9a-f]+:){5}-?[0-9a-f]+/i.exec(text)?.[0] ?? text;
   return parseMac(scannedMac(address)) ?? fault(`invalid mac address ${text}`);
 }
 
@@ -54,11 +54,7 @@ const hexBytes = (text: string, what: string): Uint8Array => {
   return new Uint8Array(bytes);
 };
 
-type Parser = (
-  arg: string,
-  context: ActionTextContext,
-  word: { after: string | undefined; mark: string; key: string },
-) => Action | Action[];
+type Parser = (arg: string, context: ActionTextContext, word: { mark: string; key: string }) => Action | Action[];
 
 /** What a reader gives, if it can read. */
 function readable<T>(read: () => T): T | undefined {
@@ -135,7 +131,7 @@ function parseEnqueue(arg: string, context: ActionTextContext): Action {
 }
 
 function parseResubmit(arg: string, context: ActionTextContext): Action {
-  const [portText = '', tableText = '', ct = ''] = arg.split(',').map((part) => part.trim());
+  const [portText = '', tableText = '', ct = ''] = arg.split(',');
   const port = portText === '' ? OFPP.IN_PORT : portOf(portText, context, `${portText}: resubmit to unknown port`);
   const table = tableText === '' ? 255 : tableOf(tableText, context.names, `${tableText}: resubmit to unknown table`);
   if (ct !== '' && ct !== 'ct') return fault(`${ct}: unknown parameter`);
@@ -148,7 +144,10 @@ function parseLoad(arg: string): Action {
   const valueText = arrow < 0 ? arg : arg.slice(0, arrow);
   if (arrow < 0) return fault(`${arg}: missing \`->'`);
   const value = scanInteger(valueText);
-  if (value === undefined) return fault(`${arg}: cannot parse integer value`);
+  // Decimals have 64 bits at most.
+  if (arrow + 2 === arg.length) return fault(`${arg}: missing field name following \`->'`);
+  const isTooLong = (value ?? 0n) > 0xffff_ffff_ffff_ffffn && !/^0x/i.test(valueText);
+  if (value === undefined || isTooLong) return fault(`${arg}: cannot parse integer value`);
   const dst = parseSubfield(arg.slice(arrow + 2));
   if (value >> BigInt(dst.field.wireBytes * 8) !== 0n) return fault(`${arg}: cannot parse integer value`);
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
@@ -185,6 +184,7 @@ function isSettable({ name, bits, format }: Field, value: bigint | undefined): b
 function parseSetField(arg: string, context: ActionTextContext): Action {
   const arrow = arg.indexOf('->');
   if (arrow < 0) return fault(`${arg}: missing \`->'`);
+  if (arrow + 2 === arg.length) return fault(`${arg}: missing field name following \`->'`);
   const name = arg.slice(arrow + 2).trim();
   const field = fieldNamed(name);
   if (field === undefined) return fault(`${name} is not a valid OXM field name`);
@@ -217,16 +217,16 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
 }
 
 /** As C's scanf has "%i,%hhu/%hhu", with blanks between. */
-const CONJUNCTION = /^\s*([+-]?(?:0x[0-9a-f]+|\d+))\s*,\s*([+-]?\d+)\s*\/\s*([+-]?\d+)\s*$/i;
+const CONJUNCTION = /^\s*([+-]?(?:0x[0-9a-f]+|0[0-7]*|[1-9]\d*))\s*,\s*([+-]?\d+)\s*\/\s*([+-]?\d+)\s*$/i;
 
 function parseConjunction(arg: string): Action {
   const [, id = '', one = '', of = ''] = CONJUNCTION.exec(arg) ?? fault('"conjunction" syntax is "conjunction(id,i/n)"');
-  const [clause, clauses] = [atoi(one) & 0xff, atoi(of) & 0xff];
+  const [clause, clauses] = [scanned(one) & 0xff, scanned(of) & 0xff];
   if (clause === 0) return fault('clause index must be positive');
   if (clauses < 2) return fault('conjunction must have at least 2 clauses');
   if (clauses > 64) return fault('conjunction must have at most 64 clauses');
   if (clause > clauses) return fault('clause index must be less than or equal to number of clauses');
-  return { kind: 'conjunction', id: Number(BigInt.asUintN(32, parseInteger(id.replace('+', '')) ?? 0n)), clause: clause - 1, clauses };
+  return { kind: 'conjunction', id: Number(BigInt.asUintN(32, parseInteger(id) ?? 0n)), clause: clause - 1, clauses };
 }
 
 function parseCt(arg: string, context: ActionTextContext): Action {
@@ -239,7 +239,8 @@ function parseCt(arg: string, context: ActionTextContext): Action {
       if (ct.recircTable === 255) fault(`invalid table 255`);
     } else if (key === 'zone') {
       const number = parseInteger(value ?? '');
-      ct.zone = number !== undefined && number <= 0xffffn ? Number(number) : parseSubfield(value ?? '');
+      const isNumber = number !== undefined && number <= 0xffffn && (number === 0n || !(value ?? '').includes('-'));
+      ct.zone = isNumber ? Number(number) : parseSubfield(value ?? '');
     } else if (key === 'alg') {
       ct.alg = [...CT_ALG].find(([, name]) => name === value)?.[0] ?? fault(`invalid conntrack helper "${value ?? ''}"`);
     } else if (key === 'nat') ct.exec.push(parseNat(value ?? ''));
@@ -341,7 +342,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['mod_vlan_pcp', (arg) => ({ kind: 'setVlanPcp', pcp: pcp(arg), pushIfNeeded: true })],
   ['set_vlan_pcp', (arg) => ({ kind: 'setVlanPcp', pcp: pcp(arg), pushIfNeeded: false })],
   ['strip_vlan', () => ({ kind: 'stripVlan' })],
-  ['pop_vlan', () => ({ kind: 'stripVlan' })],
+  ['pop_vlan', () => ({ kind: 'stripVlan', pop: true })],
   [
     'push_vlan',
     (arg) => {
@@ -391,11 +392,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   [
     'note',
     (arg) => {
-      const data = hexBytes(arg, "`note' argument");
-      // The action's length is a multiple of 8, and the text shows its padding.
-      const padded = new Uint8Array(Math.max(6, Math.ceil((data.length + 10) / 8) * 8 - 10));
-      padded.set(data);
-      return { kind: 'note', data: padded };
+      return { kind: 'note', data: hexBytes(arg, "`note' argument") };
     },
   ],
   ['exit', () => ({ kind: 'exit' })],
@@ -405,14 +402,13 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['clone', (arg, context) => ({ kind: 'clone', actions: parseNested(arg, context, 'clone') })],
   [
     'check_pkt_larger',
-    (arg, _context, word) => {
-      const whole = word.after === undefined ? arg : `${arg})->${word.after}`;
+    (whole) => {
       const arrow = whole.indexOf('->');
       if (arrow < 0) return fault(`${whole}: missing \`->'`);
       if (arrow + 2 === whole.length) return fault(`${whole}: missing field name following \`->'`);
-      const length = numberOf(whole.slice(0, arrow).replace(/\)$/, ''), 16, '(null)');
       const dst = parseSubfield(whole.slice(arrow + 2));
-      return dst.bits === 1 ? { kind: 'checkPktLarger', length, dst } : fault('Only 1-bit destination field is allowed');
+      if (dst.bits !== 1) return fault('Only 1-bit destination field is allowed');
+      return { kind: 'checkPktLarger', length: numberOf(whole.slice(0, arrow).replace(/\)$/, ''), 16, '(null)'), dst };
     },
   ],
   ['ct', parseCt],

@@ -1,19 +1,22 @@
 // encap and decap from text. Facts: ovs-actions(7) and the reference's messages.
 import type { Action } from '../action.ts';
-import { splitCommas, splitKeyValues } from './key-value-text.ts';
-import { fault, numberOf } from './number-text.ts';
+import { splitKeyValues } from './key-value-text.ts';
+import { fault, numberOf, scanned } from './number-text.ts';
 
 const NSH = 0x1894f;
 
+/** As C's scanf has "0x%x,%d,0x%251[0-9a-f]"; what follows is not looked at. */
+const TLV = /^0x\s*([+-]?)(?:0x)?([0-9a-fA-F]+),\s*([+-]?\d+),0x([0-9a-fA-F]{1,251})/;
+
 /** An NSH metadata option: class (16 bits), type (8), and the option's bytes. */
 function encapTlv(text: string): { class: number; type: number; value: Uint8Array } {
-  const [cls = '', type = '', data = ''] = splitCommas(text).map((part) => part.trim());
-  const digits = /^(?:0x)?([0-9a-f]*)$/i.exec(data)?.[1] ?? fault(`Invalid NSH TLV header: ${text}`);
-  const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
+  const [, sign, cls = '', type = '', digits = ''] = TLV.exec(text) ?? fault(`Invalid NSH TLV header: ${text}`);
+  // Half a byte at the end is none.
+  const bytes = Buffer.from(digits, 'hex');
   // The option's bytes are filled up to whole eights, and the property's length counts what fills them.
   const value = new Uint8Array(4 + Math.ceil(bytes.length / 8) * 8);
-  new DataView(value.buffer).setUint16(0, numberOf(cls, 16, 'tlv_class'));
-  value[2] = numberOf(type, 8, 'tlv_type');
+  new DataView(value.buffer).setUint16(0, Number(BigInt.asUintN(16, BigInt(`0x${cls}`) * (sign === '-' ? -1n : 1n))));
+  value[2] = scanned(type) & 0xff;
   value[3] = bytes.length;
   value.set(bytes, 4);
   return { class: 4, type: 2, value };

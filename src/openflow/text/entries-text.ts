@@ -52,6 +52,22 @@ function takeExactly(text: string, size: number): { bytes: number[]; rest: strin
   return taken;
 }
 
+/** As many bytes as a mask has, whatever follows them. */
+function takeMask(text: string, size: number): { bytes: number[]; rest: string } {
+  const bytes: number[] = [];
+  let rest = text;
+  while (bytes.length < size) {
+    rest = rest.replace(/^[ \t\r\n]+/, '');
+    const pair = /^[0-9a-f]{2}/i.exec(rest)?.[0];
+    if (pair === undefined) throw new ConfigError(`${rest.slice(0, 2)}: hex digits expected`);
+    bytes.push(Number.parseInt(pair, 16));
+    rest = rest.slice(2);
+  }
+  const more = takeHex(rest);
+  if (more.bytes.length > 0) throw new ConfigError(`${more.rest.slice(0, 2)}: hex digits expected`);
+  return { bytes, rest };
+}
+
 /** Bytes of entries. Throws ConfigError. */
 export function parseEntries(text: string): Uint8Array {
   const out = new ByteWriter();
@@ -74,7 +90,7 @@ export function parseEntries(text: string): Uint8Array {
     out.put(Uint8Array.from(taken.bytes));
     if (header.hasMask) {
       if (!taken.rest.startsWith('/')) throw new ConfigError(`${text}: missing / in masked field ${name}`);
-      taken = takeExactly(taken.rest.slice(1), each);
+      taken = takeMask(taken.rest.slice(1), each);
       out.put(Uint8Array.from(taken.bytes));
     }
     if (!taken.rest.startsWith(')')) throw new ConfigError(`${text}: missing ) following field ${name}`);

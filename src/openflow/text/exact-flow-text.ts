@@ -51,9 +51,10 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     }
     // Of connection states there are eight.
     const bits = field.name === 'ct_state' ? 8 : field.bits;
-    if (parsed.mask !== (1n << BigInt(bits)) - 1n && !/^(vlan_|dl_vlan|in_port)/.test(field.name))
+    if (parsed.mask !== (1n << BigInt(bits)) - 1n && !/^(vlan_[pv]|dl_vlan|in_port)/.test(field.name))
       refuse(`bad value for ${name} (${value ?? ''}: wildcards not allowed here)`);
-    addField(match, field, parsed.value, parsed.mask);
+    // A conjunction's number is no part of what a packet is.
+    if (field.name !== 'conj_id') addField(match, field, parsed.value, parsed.mask);
   }
   if (key[W.IN_PORT] === 0) key[W.IN_PORT] = NO_PORT;
   return match;

@@ -2,7 +2,7 @@
 // reference's output and messages.
 import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatPort, formatTable, parseInteger, parsePort } from '../../flow/field-text.ts';
+import { formatPort, formatTable, parsePort } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch, protocolNamed } from '../../flow/match-text.ts';
@@ -10,7 +10,8 @@ import { OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
-import { splitKeyValues } from './key-value-text.ts';
+import { parseGroupNumber } from './group-number.ts';
+import { cutCommandWord, splitKeyValues } from './key-value-text.ts';
 import { fault, numberOf, tableOf, u64 } from './number-text.ts';
 import { parseSubfieldPart } from './subfield-text.ts';
 
@@ -58,30 +59,17 @@ const FLAG_WORDS: ReadonlyMap<string, keyof FlowModFlags> = new Map([
 /** What a command takes of a flow's text. */
 const TAKES: Readonly<Record<FlowModCommand, { actions: boolean; priority: boolean; timeouts: boolean; outPort: boolean }>> = {
   add: { actions: true, priority: true, timeouts: true, outPort: false },
-  modify: { actions: true, priority: false, timeouts: true, outPort: false },
+  modify: { actions: true, priority: true, timeouts: true, outPort: false },
   modify_strict: { actions: true, priority: true, timeouts: true, outPort: false },
   delete: { actions: false, priority: false, timeouts: false, outPort: true },
   delete_strict: { actions: false, priority: true, timeouts: false, outPort: true },
 };
 
-const COMMAND_WORDS: readonly [string, FlowModCommand][] = [
-  ['add', 'add'],
-  ['modify_strict', 'modify_strict'],
-  ['modify', 'modify'],
-  ['delete_strict', 'delete_strict'],
-  ['delete', 'delete'],
-];
+const COMMAND_WORDS: readonly FlowModCommand[] = ['add', 'delete', 'delete_strict', 'modify', 'modify_strict'];
 
 /** Cuts a command word, as `add-flows` files may have, off the front of a line. */
-export function cutCommand(text: string, otherwise: FlowModCommand): { command: FlowModCommand; text: string } {
-  const trimmed = text.replace(/^[ \t\r\n]+/, '');
-  for (const [word, command] of COMMAND_WORDS) {
-    if (trimmed.startsWith(word) && /^[,\s]?$/.test(trimmed.charAt(word.length)) && trimmed.length > word.length) {
-      return { command, text: trimmed.slice(word.length + 1) };
-    }
-  }
-  return { command: otherwise, text };
-}
+export const cutCommand = (text: string, otherwise: FlowModCommand): { command: FlowModCommand; text: string } =>
+  cutCommandWord(text, COMMAND_WORDS) ?? { command: otherwise, text };
 
 /** Where `actions=` begins, and the text before it. */
 export function cutActions(text: string): { before: string; actions: string | undefined } {
@@ -93,6 +81,13 @@ export function cutActions(text: string): { before: string; actions: string | un
 
 /** Reads a flow. Throws ConfigError in the reference's words, without a prefix. */
 export function parseFlow(text: string, command: FlowModCommand, names?: PortNames): FlowMod {
+  const mod = parseFlowFilter(text, command, names);
+  mod.cookie &= mod.cookieMask;
+  return mod;
+}
+
+/** As `parseFlow`, with a cookie as it is written: a request for statistics sends bits that its mask leaves out. */
+export function parseFlowFilter(text: string, command: FlowModCommand, names?: PortNames): FlowMod {
   const takes = TAKES[command];
   const mod = emptyFlowMod(command);
   const { before, actions } = takes.actions ? cutActions(text) : { before: text, actions: undefined };
@@ -101,6 +96,7 @@ export function parseFlow(text: string, command: FlowModCommand, names?: PortNam
   if (takes.actions) mod.actions = parseActions(actions ?? '', { names });
   // A modification without a mask adds what it does not find, and for that it needs a cookie.
   if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
+  if (command.startsWith('delete')) mod.newCookie = 0n;
   return mod;
 }
 
@@ -133,7 +129,8 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
       return;
     case 'out_group':
       if (!takes.outPort) break;
-      mod.outGroup = Number(parseInteger(text) ?? fault(`invalid out_group: ${text}`));
+      mod.namesGroup = true;
+      mod.outGroup = parseGroupNumber(text) ?? fault(`${text} is not a valid OpenFlow group`);
       return;
     case 'priority':
       if (!takes.priority) break;
@@ -148,7 +145,7 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
       mod.hardTimeoutSec = numberOf(text, 16, key);
       return;
     case 'importance':
-      if (!takes.timeouts) break;
+      if (mod.command !== 'add') break;
       mod.importance = numberOf(text, 16, key);
       return;
     case 'cookie': {
@@ -165,17 +162,16 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
 }
 
 function applyCookie(mod: FlowMod, text: string): void {
-  const [valueText = '', maskText] = text.split('/');
-  const value = u64(valueText);
-  if (maskText !== undefined) {
+  const slash = text.indexOf('/');
+  if (slash >= 0) {
     if (mod.command === 'add') fault('flow additions cannot use a cookie mask');
-    mod.cookie = value;
-    mod.cookieMask = u64(maskText);
+    mod.cookie = u64(text.slice(0, slash));
+    mod.cookieMask = u64(text.slice(slash + 1));
   } else if (mod.command === 'delete' || mod.command === 'delete_strict') {
-    fault('cannot set cookie (to match on a cookie, specify a mask, e.g. cookie=1/-1)');
+    fault(`cannot set cookie (to match on a cookie, specify a mask, e.g. cookie=${text}/-1)`);
   } else {
     // Without a mask, an addition or a modification sets the cookie; with one, a modification selects by it.
-    mod.newCookie = value;
+    mod.newCookie = u64(text);
   }
 }
 

@@ -1,8 +1,7 @@
 // Groups as text. Facts: ovs-ofctl(8), "Group Syntax", and the reference's output and messages.
-import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatField, formatPort, hex, parseField, parseInteger, parsePort } from '../../flow/field-text.ts';
-import { type Field, fieldNamed } from '../../flow/fields.ts';
+import { formatField, formatPort, hex, parseField, parsePort } from '../../flow/field-text.ts';
+import { type Field, fieldNamed, tunFieldIndex } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { hasBucketIds } from '../codec/bucket-codec.ts';
@@ -13,10 +12,9 @@ import type { OfVersion } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { formatDuration } from './flow-text.ts';
-import { splitKeyValues } from './key-value-text.ts';
-import { fault, numberOf, u32 } from './number-text.ts';
+import { cutCommandWord, splitKeyValues } from './key-value-text.ts';
+import { fault, numberOf, u32, u64 } from './number-text.ts';
 
-const log = logger('ofp_group');
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
 const TYPES: ReadonlyMap<string, GroupType> = new Map([
@@ -37,18 +35,10 @@ const TAKES: Readonly<Record<GroupCommand, { type: boolean; buckets: boolean; co
   remove_bucket: { type: false, buckets: false, commandBucket: true },
 };
 
-const COMMAND_WORDS: readonly GroupCommand[] = ['add_or_mod', 'add', 'modify', 'delete', 'insert_bucket', 'remove_bucket'];
+const COMMAND_WORDS: readonly GroupCommand[] = ['add', 'add_or_mod', 'modify', 'delete', 'insert_bucket', 'remove_bucket'];
 
 /** Cuts a command word, as files of groups may have, off the front of a line. */
-export function cutGroupCommand(text: string): { command: GroupCommand; text: string } | undefined {
-  const trimmed = text.replace(/^[ \t\r\n]+/, '');
-  for (const command of COMMAND_WORDS) {
-    if (trimmed.startsWith(command) && /^[,\s]$/.test(trimmed.charAt(command.length))) {
-      return { command, text: trimmed.slice(command.length + 1) };
-    }
-  }
-  return undefined;
-}
+export const cutGroupCommand = (text: string): { command: GroupCommand; text: string } | undefined => cutCommandWord(text, COMMAND_WORDS);
 
 /** Reads a group. Throws ConfigError in the reference's words, without a prefix. */
 export function parseGroup(text: string, command: GroupCommand, names?: PortNames): GroupMod {
@@ -61,6 +51,7 @@ export function parseGroup(text: string, command: GroupCommand, names?: PortName
   let type: GroupType | undefined;
   let commandBucket: number | undefined;
   let hasParam = false;
+  let namesSelection = false;
   for (const { key, value } of splitKeyValues(hasBuckets ? text.slice(0, cut) : text)) {
     const words = value ?? '';
     switch (key) {
@@ -80,28 +71,31 @@ export function parseGroup(text: string, command: GroupCommand, names?: PortName
         if (!takes.type) fault('selection method is not needed');
         if (words.length > 15) fault('selection method is longer than 15 bytes long');
         selection.method = words;
+        namesSelection = true;
         break;
       case 'selection_method_param':
         if (!takes.type) fault('selection method param is not needed');
-        selection.param = parseInteger(words) ?? fault(`invalid numeric format ${words}`);
+        namesSelection = true;
+        selection.param = u64(words);
         hasParam = selection.param !== 0n;
         break;
       case 'fields':
         if (!takes.type) fault('fields are not needed');
+        namesSelection = true;
         selection.fields = parseHashFields(words, names);
         break;
       default:
         fault(`unknown keyword ${key}`);
     }
   }
-  if (group === undefined && command !== 'delete') fault('must specify a group_id');
+  if (group === undefined && (command !== 'delete' || text !== '')) fault('must specify a group_id');
   if (takes.type && type === undefined) fault('must specify a type');
   if (command === 'insert_bucket' && commandBucket === undefined) fault('must specify a command bucket id');
   const kind = type ?? 'all';
+  checkSelection(selection, hasParam);
   const buckets = hasBuckets ? parseBuckets(text.slice(cut + 'bucket='.length), kind, command, names) : [];
   allocateIds(buckets);
   if (kind === 'indirect' && buckets.length > 1) fault('Indirect groups can have at most one bucket.');
-  checkSelection(selection, hasParam);
   return {
     kind: 'groupMod',
     command,
@@ -110,12 +104,13 @@ export function parseGroup(text: string, command: GroupCommand, names?: PortName
     commandBucket: commandBucket ?? BUCKET.ALL,
     buckets: buckets as GroupBucket[],
     selection,
+    ...(namesSelection && selection.method === '' ? { namesSelection } : {}),
   };
 }
 
 function checkSelection(selection: GroupSelection, hasParam: boolean): void {
-  if (selection.method === '' && hasParam) fault('selection_method_param is only allowed with "selection_method"');
   if (selection.method !== 'hash' && selection.fields.length > 0) fault('fields may only be specified with "selection_method=hash"');
+  if (selection.method === '' && hasParam) fault('selection_method_param is only allowed with "selection_method"');
 }
 
 function parseCommandBucket(text: string, command: GroupCommand): number {
@@ -126,23 +121,25 @@ function parseCommandBucket(text: string, command: GroupCommand): number {
   if (text === 'first') return BUCKET.FIRST;
   if (text === 'last') return BUCKET.LAST;
   const id = u32(text);
-  if (id > BUCKET.MAX) fault(`invalid command bucket id ${id}`);
+  if (id === BUCKET.ALL && command !== 'remove_bucket') fault('command_bucket_id=all is not permitted');
+  if (id > BUCKET.MAX && id < BUCKET.FIRST) fault(`invalid command bucket id ${id}`);
   return id;
 }
 
 /** Reads the fields of a select group: a field alone counts whole, a value says which of its bits do. */
 function parseHashFields(text: string, names?: PortNames): HashField[] {
   const fields: HashField[] = [];
-  for (const { key, value } of splitKeyValues(text)) {
+  for (const { key, value, end } of splitKeyValues(text)) {
     const field = fieldNamed(key);
-    if (field === undefined || field.codes.length === 0) return fault(`: unknown field ${key}`);
+    // Some words of the reference quote what was not read yet.
+    if (field === undefined || field.codes.length === 0) return fault(`${text.slice(end)}: unknown field ${key}`);
     if (fields.some((other) => other.field === field)) return fault(`${key}: duplicate field`);
     let mask = ones(field.wireBytes * 8);
     if (value !== undefined && value !== '') {
       const parsed = parseField(field, value, names);
-      if (value.includes('/')) fault(`${value}: wildcards not allowed here`);
-      if (parsed.value === 0n) fault(': values are wildcards here and must not be all-zeros');
-      if (!field.maskable && parsed.value !== ones(field.bits)) fault(`${value}: invalid mask for field ${field.name}`);
+      if (/\/|^[+-]/.test(value)) fault(`${value}: wildcards not allowed here`);
+      if (parsed.value === 0n && tunFieldIndex(field) < 0) fault(`${text.slice(end)}: values are wildcards here and must not be all-zeros`);
+      if (!field.maskable && parsed.value !== ones(field.wireBytes * 8)) fault(`${value}: invalid mask for field ${field.name}`);
       mask = parsed.value === ones(field.bits) && field.bits === field.wireBytes * 8 ? mask : parsed.value;
     }
     fields.push({ field, mask });
@@ -154,11 +151,8 @@ function parseHashFields(text: string, names?: PortNames): HashField[] {
 type DraftBucket = Omit<GroupBucket, 'bucketId'> & { bucketId: number | undefined };
 
 function parseBuckets(text: string, type: GroupType, command: GroupCommand, names?: PortNames): DraftBucket[] {
-  return text.split(/[, \t\r\n]*bucket=/).map((part) => {
+  return text.split('bucket=').map((part) => {
     const { bucket, hasWeight } = parseBucket(part, type, names);
-    if (type === 'ff' && bucket.watchPort === OFPP.NONE && bucket.watchGroup === OFPG.ANY) {
-      fault('fast failover bucket requires watch_port or watch_group');
-    }
     // A bucket to insert goes into a group whose type the text does not say.
     if (hasWeight && type !== 'select' && command !== 'insert_bucket') fault('Only select groups can have bucket weights.');
     return bucket;
@@ -180,7 +174,7 @@ function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket
   let bucketId: number | undefined;
   let watchPort: number = OFPP.NONE;
   let watchGroup: number = OFPG.ANY;
-  for (const { key, value, after, mark } of splitKeyValues(text)) {
+  for (const { key, value } of splitKeyValues(text)) {
     const words = value ?? '';
     switch (key) {
       case 'weight':
@@ -188,7 +182,7 @@ function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket
         break;
       case 'watch_port':
         watchPort = parsePort(words, names) ?? fault(`${words}: invalid watch_port`);
-        if (watchPort >= OFPP.MAX && watchPort !== OFPP.NONE) fault(`${words}: invalid watch_port`);
+        if (watchPort >= OFPP.MAX && watchPort !== OFPP.NONE && watchPort !== OFPP.CONTROLLER) fault(`${words}: invalid watch_port`);
         break;
       case 'watch_group':
         watchGroup = u32(words);
@@ -205,11 +199,14 @@ function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket
         break;
       default:
         hasActions = true;
-        if (mark === '(') actions.push(`${key}(${words})${after === undefined ? '' : `->${after}`}`);
-        else actions.push(mark === '' ? key : `${key}:${words}`);
+        // Read anew in parentheses, so that what has an arrow behind its own has one parenthesis too many: the reference takes it as ill.
+        actions.push(words === '' ? key : `${key}(${words})`);
     }
   }
   if (!hasActions) fault('bucket must specify actions');
+  if (type === 'ff' && watchPort === OFPP.NONE && watchGroup === OFPG.ANY) {
+    fault('fast failover bucket requires watch_port or watch_group');
+  }
   const parsed = parseActions(actions.join(','), { names });
   const instruction = parsed.map((action) => INSTRUCTIONS.get(action.kind)).find((name) => name !== undefined);
   if (instruction !== undefined) fault(`${instruction} instruction not allowed here`);
@@ -217,25 +214,20 @@ function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket
   return { bucket, hasWeight: weight !== undefined && weight !== 0 };
 }
 
-/** Numbers the buckets without a number, upwards from the first number that nobody took. */
+/**
+ * Numbers the buckets without a number, upwards with those left out that are behind the first of them. The reference does not look at those
+ * before it, so that numbers may be there twice.
+ */
 function allocateIds(buckets: DraftBucket[]): void {
-  const taken = new Set(buckets.map(({ bucketId }) => bucketId));
+  const first = buckets.findIndex(({ bucketId }) => bucketId === undefined);
+  if (first < 0) return;
+  const taken = new Set(buckets.slice(first).map(({ bucketId }) => bucketId));
   let next = 0;
-  while (taken.has(next)) next++;
-  for (const bucket of buckets) bucket.bucketId ??= next++;
-}
-
-/** A group's number as `dump-groups` takes it: undefined, with a warning, for what is none. */
-export function parseGroupNumber(text: string): number | undefined {
-  const lower = text.toLowerCase();
-  if (lower === 'all') return OFPG.ALL;
-  if (lower === 'any') return OFPG.ANY;
-  const value = text === '' ? undefined : parseInteger(text);
-  if (value === undefined || value > 0xffffffffn) {
-    log.warn(`${text} is not a valid group ID.  (Valid group IDs are 32-bit nonnegative integers or the keywords ANY or ALL.)`);
-    return undefined;
+  for (const bucket of buckets) {
+    if (bucket.bucketId !== undefined) continue;
+    while (taken.has(next)) next++;
+    bucket.bucketId = next++;
   }
-  return Number(value);
 }
 
 function bucketText(bucket: GroupBucket, version: OfVersion, type: ReadGroupDesc['type'], names?: PortNames): string {

@@ -3,12 +3,12 @@
 
 export interface KeyValue {
   key: string;
-  /** What follows `=` or `:`, or stands in parentheses; undefined when there is nothing. */
+  /** What follows `=` or `:`, or stands in parentheses, with `)->` and what follows that; undefined when there is nothing. */
   value: string | undefined;
-  /** What follows `->` after a closing parenthesis. */
-  after: string | undefined;
   /** `(`, `:`, `=` or ''. */
   mark: string;
+  /** Where the text goes on behind the word and the separator that ended it. */
+  end: number;
 }
 
 const isSeparator = (c: string): boolean => c === ',' || c === ' ' || c === '\t' || c === '\r' || c === '\n';
@@ -27,20 +27,18 @@ export function splitKeyValues(text: string): KeyValue[] {
     if (mark === '(') {
       const end = closing(text, at);
       const value = text.slice(at + 1, end);
+      const from = at + 1;
       at = end + 1;
-      let after: string | undefined;
       if (text.startsWith('->', at)) {
-        const from = at + 2;
-        at = valueEnd(text, from);
-        after = text.slice(from, at);
-      }
-      found.push({ key, value, after, mark });
+        at = valueEnd(text, at + 2);
+        found.push({ key, value: text.slice(from, at), mark, end: at + 1 });
+      } else found.push({ key, value, mark, end: at });
     } else if (mark === ':' || mark === '=') {
       const from = at + 1;
       at = valueEnd(text, from);
-      found.push({ key, value: text.slice(from, at), after: undefined, mark });
+      found.push({ key, value: text.slice(from, at), mark, end: at + 1 });
     } else {
-      found.push({ key, value: undefined, after: undefined, mark: '' });
+      found.push({ key, value: undefined, mark: '', end: at + 1 });
     }
   }
   return found;
@@ -69,20 +67,9 @@ function closing(text: string, from: number): number {
   return text.length;
 }
 
-/** Cuts a list at commas outside parentheses, without looking into the parts. */
-export function splitCommas(text: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let at = 0; at < text.length; at++) {
-    const c = text.charAt(at);
-    if (c === '(' || c === '[') depth++;
-    else if (c === ')' || c === ']') depth--;
-    else if (c === ',' && depth === 0) {
-      parts.push(text.slice(start, at));
-      start = at + 1;
-    }
-  }
-  parts.push(text.slice(start));
-  return parts;
+/** Cuts the word of a command off the front of a text; the word may be short, and the first command that begins so is meant. */
+export function cutCommandWord<T extends string>(text: string, commands: readonly T[]): { command: T; text: string } | undefined {
+  const [, word = '', rest = ''] = /^[ \t\r\n]*([^, \t\r\n]*)(.*)$/s.exec(text) ?? [];
+  const command = word === '' ? undefined : commands.find((name) => name.startsWith(word));
+  return command === undefined ? undefined : { command, text: rest };
 }

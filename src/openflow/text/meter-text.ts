@@ -75,7 +75,8 @@ export function parseMeter(text: string, command: MeterCommand | 'request'): Met
     config.meter = VIRTUAL.get(value) ?? numberOfMeter(value);
   }
   if (config.meter === 0) fault("must specify 'meter'");
-  if (isChange && (config.flags & (METER_FLAG.KBPS | METER_FLAG.PKTPS)) === 0) fault("meter must specify either 'kbps' or 'pktps'");
+  // Any flag will do.
+  if (isChange && config.flags === 0) fault("meter must specify either 'kbps' or 'pktps'");
   if (bandText !== undefined) config.bands = parseBands(bandText, config.flags);
   return { kind: 'meterMod', command: command === 'request' ? 'delete' : command, config };
 }
@@ -99,14 +100,13 @@ function parseBands(text: string, flags: number): MeterBand[] {
     const band = bands.at(-1) ?? fault("band must start with the 'type' keyword");
     if (name === 'rate') band.rate = u32(value);
     else if (name === 'burst_size') band.burstSize = u32(value);
-    else if (name === 'prec_level') {
-      if (band.kind !== 'dscp_remark') fault("Only 'dscp_remark' band may have 'prec_level'");
-      band.precLevel = numberOf(value, 8, name);
-    } else fault(`unknown keyword ${name}`);
+    else if (name === 'prec_level') band.precLevel = numberOf(value, 8, name);
+    else fault(`unknown keyword ${name}`);
   }
   if (bands.length === 0) fault('meter must have bands');
   for (const band of bands) {
     if (band.kind === 'dscp_remark' && band.precLevel === 0) fault("'dscp_remark' band must have 'prec_level'");
+    if (band.kind !== 'dscp_remark' && band.precLevel !== 0) fault("Only 'dscp_remark' band may have 'prec_level'");
     if (band.rate === 0) fault("band must have 'rate'");
     if ((flags & METER_FLAG.BURST) !== 0) {
       if (band.burstSize === 0) fault("band must have 'burst_size' when 'burst' flag is set");

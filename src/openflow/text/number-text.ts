@@ -19,7 +19,9 @@ export const fault = (message: string): never => {
 /** An unsigned number of at most `bits` bits, as `str_to_uN` of the reference reads it. */
 export function numberOf(text: string, bits: number, what: string): number {
   const value = parseInteger(text);
-  if (value === undefined || value >= 1n << BigInt(bits)) return fault(`invalid ${what} "${text}"`);
+  // Read as a signed number.
+  const isNegative = value !== 0n && text.includes('-');
+  if (value === undefined || isNegative || value >= 1n << BigInt(bits)) return fault(`invalid ${what} "${text}"`);
   return Number(value);
 }
 
@@ -43,7 +45,10 @@ export function atoi(text: string): number {
   return Number(BigInt.asIntN(32, value >= INT64 ? INT64 - 1n : value < -INT64 ? -INT64 : value));
 }
 
-/** The same, as an unsigned number of 16 bits. */
+/** A decimal as the reference's own scanf reads it: too much of it wraps. */
+export const scanned = (text: string): number => Number(BigInt.asIntN(32, BigInt(text.replace('+', ''))));
+
+/** As atoi, as an unsigned number of 16 bits. */
 export const atoi16 = (text: string): number => atoi(text) & 0xffff;
 
 /** A table by number or name. */

@@ -6,6 +6,7 @@ import { addFieldText } from '../../flow/match-text.ts';
 import { type Action, OFPP } from '../action.ts';
 import type { PacketOut } from '../message.ts';
 import { parseActions } from './action-parse.ts';
+import { takeHex } from './entries-text.ts';
 import { cutActions } from './flow-text.ts';
 import { INSTRUCTIONS } from './group-text.ts';
 import { splitKeyValues } from './key-value-text.ts';
@@ -23,23 +24,33 @@ export function parsePacketOut(text: string, names: PortNames): PacketOut {
   for (const { key, value } of splitKeyValues(before)) {
     if (value === undefined || value === '') fault(`field ${key} missing value`);
     const given = value ?? '';
-    if (key === 'in_port') setInPort(match, parsePort(given, names) ?? fault(`${given} is not a valid OpenFlow port`));
-    else if (key === 'packet') {
-      if (!/^([0-9a-f]{2})*$/i.test(given)) fault('packet: Trailing garbage in packet data');
-      data = Uint8Array.from(Buffer.from(given, 'hex'));
-    } else {
+    if (key === 'in_port') setInPort(match, origin(given, names));
+    else if (key === 'packet') data = parseFrame(given, 'packet: ');
+    else {
       const field = fieldNamed(key) ?? fault(`unknown keyword ${key}`);
-      if (!PIPELINE_FIELDS.test(field.name)) fault(`${key} is not a valid pipeline field for PACKET_OUT`);
       addFieldText(match, key, given, names);
+      if (!PIPELINE_FIELDS.test(field.name)) fault(`${key} is not a valid pipeline field for PACKET_OUT`);
     }
   }
-  return {
-    kind: 'packetOut',
-    bufferId: 0xffffffff,
-    match,
-    actions: parsePacketOutActions(actions, names),
-    data: data ?? fault('must specify packet'),
-  };
+  const frame = data ?? fault('must specify packet');
+  return { kind: 'packetOut', bufferId: 0xffffffff, match, actions: parsePacketOutActions(actions, names), data: frame };
+}
+
+/** Where a frame comes from: a port, or what stands for the switch or its controller. */
+function origin(text: string, names: PortNames): number {
+  const port = parsePort(text, names) ?? fault(`${text} is not a valid OpenFlow port`);
+  const isOrigin = port <= OFPP.MAX || port === OFPP.LOCAL || port === OFPP.NONE || port === OFPP.CONTROLLER;
+  return isOrigin ? port : fault(`${text} is not a valid OpenFlow port for PACKET_OUT`);
+}
+
+const ETHERNET_HEADER = 14;
+
+/** A frame in hexadecimal. Throws ConfigError, whose text begins with `prefix`. */
+export function parseFrame(text: string, prefix = ''): Uint8Array {
+  const { bytes, rest } = takeHex(text);
+  if (rest !== '') fault(`${prefix}Trailing garbage in packet data`);
+  if (bytes.length < ETHERNET_HEADER) fault(`${prefix}Packet data too short for Ethernet`);
+  return Uint8Array.from(bytes);
 }
 
 function setInPort(match: Match, port: number): void {

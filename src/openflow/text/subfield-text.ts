@@ -4,6 +4,7 @@ import type { Field } from '../../flow/fields.ts';
 import { fieldNamed, partBits } from '../../flow/fields.ts';
 import type { Subfield } from '../action.ts';
 import { codeFor, fieldByLabel } from '../codec/fields/oxm-table.ts';
+import { scanned } from './number-text.ts';
 
 /** The field of a label or a name. */
 export const fieldOfText = (text: string): Field | undefined => fieldByLabel(text)?.field ?? fieldNamed(text);
@@ -22,12 +23,12 @@ export function parseSubfieldPart(text: string): { subfield: Subfield; rest: str
   }
   const range = brackets?.slice(1, -1) ?? '';
   if (range === '') return { subfield: { field, offset: 0, bits: partBits(field) }, rest };
-  const r = /^(\d+)(?:\.\.(\d+))?$/.exec(range);
+  const r = /^\s*([+-]?\d+)(?:\.\.\s*([+-]?\d+))?$/.exec(range);
   if (r === null) throw new ConfigError(`${whole}: syntax error expecting [] or [<bit>] or [<start>..<end>]`);
-  const first = Number(r[1]);
-  const last = r[2] === undefined ? first : Number(r[2]);
+  const first = scanned(r[1] ?? '');
+  const last = r[2] === undefined ? first : scanned(r[2]);
   if (first > last) throw new ConfigError(`${whole}: starting bit ${first} is after ending bit ${last}`);
-  if (first >= partBits(field))
+  if (first < 0 || first >= partBits(field))
     throw new ConfigError(`${whole}: starting bit ${first} is not valid because field is only ${partBits(field)} bits wide`);
   if (last >= partBits(field))
     throw new ConfigError(`${whole}: ending bit ${last} is not valid because field is only ${partBits(field)} bits wide`);

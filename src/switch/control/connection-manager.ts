@@ -35,6 +35,9 @@ export const openControl: OpenControl = (core, environment) => new ConnectionMan
 /** Kinds of connection that a controller can have. */
 const SUPPORTED = /^p?(tcp|ssl|unix):/;
 
+const RANK = { secondary: 0, nochange: 1, equal: 1, primary: 2 } as const;
+const rankOf = ({ session }: ActiveConnection): number => RANK[session?.role ?? 'equal'];
+
 export class ConnectionManager implements BridgeControl, SessionHub {
   readonly core: BridgeCore;
   generationId: bigint | undefined;
@@ -43,7 +46,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   readonly #active = new Map<string, ActiveConnection>();
   readonly #passive = new Map<string, PassiveConnections>();
   readonly #sessions = new Set<OpenFlowSession>();
-  readonly #snoops: Snoops;
+  readonly #snoops: Snoops<ActiveConnection>;
   readonly #failMode: FailMode;
   readonly #inBand: InBand;
   #remotes: readonly Remote[] = [];
@@ -56,7 +59,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   constructor(core: BridgeCore, environment: SwitchEnvironment) {
     this.core = core;
     this.#environment = environment;
-    this.#snoops = new Snoops(core);
+    this.#snoops = new Snoops(core, () => this.#snooped());
     this.#inBand = new InBand(core, environment);
     this.#failMode = new FailMode(core, {
       silenceMs: () => Math.min(...this.#primaries().map((c) => c.silenceMs())),
@@ -213,7 +216,9 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   }
 
   onTraffic(session: OpenFlowSession, bytes: Uint8Array): void {
-    if (session.settings.kind === 'primary') this.#snoops.copy(bytes);
+    if (this.#snoops.isEmpty || session.settings.kind !== 'primary') return;
+    const active = this.#activeOf(session);
+    if (active !== undefined) this.#snoops.copy(bytes, active);
   }
 
   // What the bridge tells.
@@ -283,6 +288,7 @@ export class ConnectionManager implements BridgeControl, SessionHub {
   }
 
   #forget(connection: ActiveConnection | PassiveConnections): void {
+    if (connection instanceof ActiveConnection) this.#snoops.release(connection);
     this.#active.delete(connection.target);
     this.#passive.delete(connection.target);
     for (const session of [...this.#sessions]) {
@@ -306,6 +312,13 @@ export class ConnectionManager implements BridgeControl, SessionHub {
 
   #watch(): void {
     this.#failMode.watch(this.core.settings.failMode === 'standalone' && this.#primaries().length > 0);
+  }
+
+  /** Of the primary controllers the one with the highest role, connected or not. */
+  #snooped(): ActiveConnection | undefined {
+    let best: ActiveConnection | undefined;
+    for (const one of this.#primaries()) if (best === undefined || rankOf(one) >= rankOf(best)) best = one;
+    return best;
   }
 
   #primaries(): ActiveConnection[] {

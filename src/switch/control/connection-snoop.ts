@@ -1,5 +1,6 @@
-// NAME.snoop: whoever connects there gets a copy of each message that the bridge exchanges with its primary controllers, and is not
-// listened to beyond the hello. For `ovs-ofctl snoop`.
+// NAME.snoop: whoever connects there gets a copy of each message that the bridge exchanges with one of its primary controllers, the one that
+// has the highest role at that moment, and is not listened to beyond the hello. It is let go when the controller is taken out of the
+// configuration; without one it is not let in. For `ovs-ofctl snoop`.
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
 import { OpenFlowChannel } from '../../openflow/channel/channel.ts';
@@ -12,13 +13,20 @@ const MAX_SNOOPS = 16;
 /** A snoop that does not read misses messages rather than holding them. */
 const FULL = 1024 * 1024;
 
-export class Snoops {
+export class Snoops<Controller> {
   readonly #core: BridgeCore;
-  readonly #channels = new Set<OpenFlowChannel>();
+  readonly #snooped: () => Controller | undefined;
+  readonly #channels = new Map<OpenFlowChannel, Controller>();
   #listener: Listener | undefined;
 
-  constructor(core: BridgeCore) {
+  /** `snooped` gives the controller that is to be heard. */
+  constructor(core: BridgeCore, snooped: () => Controller | undefined) {
     this.#core = core;
+    this.#snooped = snooped;
+  }
+
+  get isEmpty(): boolean {
+    return this.#channels.size === 0;
   }
 
   async listen(environment: SwitchEnvironment, path: string): Promise<void> {
@@ -29,19 +37,27 @@ export class Snoops {
     }
   }
 
-  /** Hands a message on. */
-  copy(bytes: Uint8Array): void {
-    for (const channel of this.#channels) if (channel.isOpen && channel.queuedBytes < FULL) channel.sendBytes(bytes);
+  /** Hands on a message that was exchanged with a controller. */
+  copy(bytes: Uint8Array, controller: Controller): void {
+    for (const [channel, snooped] of this.#channels) {
+      if (snooped === controller && channel.isOpen && channel.queuedBytes < FULL) channel.sendBytes(bytes);
+    }
+  }
+
+  /** The controller is none any more. */
+  release(controller: Controller): void {
+    for (const [channel, snooped] of this.#channels) if (snooped === controller) channel.close();
   }
 
   close(): void {
     this.#listener?.close();
-    for (const channel of this.#channels) channel.abandon();
+    for (const channel of this.#channels.keys()) channel.abandon();
     this.#channels.clear();
   }
 
   #accept(stream: Stream): void {
-    if (this.#channels.size >= MAX_SNOOPS) {
+    const controller = this.#snooped();
+    if (controller === undefined || this.#channels.size >= MAX_SNOOPS) {
       stream.destroy();
       return;
     }
@@ -50,6 +66,6 @@ export class Snoops {
       onMessage: () => {},
       onClose: () => this.#channels.delete(channel),
     });
-    this.#channels.add(channel);
+    this.#channels.set(channel, controller);
   }
 }

@@ -29,14 +29,15 @@ test('parts of one request come together, empty ones left out; others pass', () 
 test('parts that do not belong together, grow where they may not, or never end', () => {
   const late: number[] = [];
   const clock = new VirtualClock();
-  const parts = new RequestAssembler(clock, (first) => late.push(first[7] ?? 0));
+  const parts = new RequestAssembler(clock, (last) => late.push(last[3] ?? 0));
   parts.take(part(1, 1, true, [9]));
   assert.throws(() => parts.take(part(1, 1, false, [9])), { code: 'OFPBRC_BAD_STAT' });
   parts.take(part(1, 0, true));
   assert.throws(() => parts.take(part(1, 3, false)), { code: 'OFPBRC_BAD_STAT' });
-  parts.take(part(5, 0, true));
+  parts.take(part(5, 16, true, [1]));
+  parts.take(part(5, 16, true));
   clock.advance(999);
   assert.deepEqual(late, []);
   clock.advance(2);
-  assert.deepEqual(late, [5]);
+  assert.deepEqual(late, [16], 'the size of the last part');
 });

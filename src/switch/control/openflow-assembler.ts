@@ -18,7 +18,7 @@ const TIMEOUT_MS = 1000;
 const MAX_OPEN = 64;
 
 interface Begun {
-  first: Uint8Array;
+  last: Uint8Array;
   type: number;
   /** Those with a body. */
   parts: Uint8Array[];
@@ -30,10 +30,10 @@ interface Begun {
 export class RequestAssembler {
   readonly #clock: Clock;
   readonly #begun = new Map<number, Begun>();
-  /** Told of the first part of a request that did not end in time. */
-  readonly #timedOut: (first: Uint8Array) => void;
+  /** Told of the last part of a request that did not end in time. */
+  readonly #timedOut: (last: Uint8Array) => void;
 
-  constructor(clock: Clock, timedOut: (first: Uint8Array) => void) {
+  constructor(clock: Clock, timedOut: (last: Uint8Array) => void) {
     this.#clock = clock;
     this.#timedOut = timedOut;
   }
@@ -60,6 +60,7 @@ export class RequestAssembler {
       this.#end(xid, begun);
       throw new PeerError('OFPBRC_BAD_STAT', 'parts do not belong together');
     }
+    begun.last = bytes;
     begun.size += size;
     if (begun.size > MAX_SIZE) {
       this.#end(xid, begun);
@@ -71,13 +72,13 @@ export class RequestAssembler {
     return begun.parts.length > 0 ? begun.parts : [bytes];
   }
 
-  #begin(xid: number, type: number, first: Uint8Array): Begun {
+  #begin(xid: number, type: number, last: Uint8Array): Begun {
     if (this.#begun.size >= MAX_OPEN) throw new PeerError('OFPBRC_MULTIPART_BUFFER_OVERFLOW', `${MAX_OPEN} requests have been begun`);
     const cancel = this.#clock.after(TIMEOUT_MS, () => {
       this.#begun.delete(xid);
-      this.#timedOut(first);
+      this.#timedOut(begun.last);
     });
-    const begun = { first, type, parts: [], size: HEADER_SIZE, cancel };
+    const begun: Begun = { last, type, parts: [], size: HEADER_SIZE, cancel };
     this.#begun.set(xid, begun);
     return begun;
   }

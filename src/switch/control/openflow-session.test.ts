@@ -246,12 +246,13 @@ test('standalone: after three probe intervals the bridge is on its own, until a 
 
 test('snoop copies what a primary controller exchanges', async () => {
   const { network, manager } = await bridge();
-  const snoop = new Peer(network.dial('punix:/run/br0.snoop'), [1]);
   let peer: Peer | undefined;
   network.listeners.set('tcp:1.2.3.4:6653', (stream) => {
     peer = new Peer(stream, [1]);
   });
   manager.controllersSet([controllerRequest('tcp:1.2.3.4:6653')]);
+  await settle();
+  const snoop = new Peer(network.dial('punix:/run/br0.snoop'), [1]);
   await settle();
   await peer?.ask({ kind: 'barrierRequest' });
   assert.deepEqual(

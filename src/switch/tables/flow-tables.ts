@@ -4,8 +4,10 @@
 // 2. `commit` makes N+1 current at once, takes removed rules out and tells what happened; `rollback` undoes the batch without a trace.
 // 3. A modification replaces a rule by another with the same counters. An add replaces a rule of the same match and priority and starts
 //    new counters.
+
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
+import { isSameValue } from '../../base/same-value.ts';
 import { NEVER } from '../../flow/classifier-rule.ts';
 import { type Key, type Match, newKey } from '../../flow/key.ts';
 import { type PackedMatch, packMatch } from '../../flow/mask.ts';
@@ -193,7 +195,9 @@ export class FlowTables extends TableSet {
       const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
       const rule = new FlowRule(old.packed(), old.priority, settings, stats);
       this.#batch.replace(old, rule, this.version + 1);
-      if (isHeard) this.#batch.changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+      // What stays as it was tells nobody anything.
+      if (!isHeard || (settings.cookie === old.settings.cookie && isSameValue(settings.actions, old.settings.actions))) continue;
+      this.#batch.changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
     }
   }
 

@@ -44,9 +44,11 @@ export function output(walk: Walk, port: OfPort, maxLen: number, mayPacketIn: bo
 }
 
 function reasonOf(walk: Walk): PacketInReason {
+  // Wherever it came to: a controller's own frame.
+  if (walk.isPacketOut) return 'packet_out';
   if (walk.isInGroup) return 'group';
   if (walk.isInActionSet) return 'action_set';
-  if (walk.rule === undefined) return walk.isPacketOut ? 'packet_out' : 'action';
+  if (walk.rule === undefined) return 'action';
   // A table-miss flow (OpenFlow 1.3.5 section 5.4): what it sends up "missed".
   return walk.rule.priority === 0 && walk.rule.mask.words.length === 0 ? 'explicit_miss' : 'action';
 }

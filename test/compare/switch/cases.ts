@@ -231,4 +231,32 @@ export const CASES: readonly SwitchCase[] = [
       '5> 050e0050000011d00000008c000000000000000000000000fe00000000008000ffffffffffffffffffffffff000000000001000a8000110286dd00000000000000010008020000000000000000000000',
     ],
   },
+  {
+    name: 'flow monitors: a modification that changes nothing is none',
+    steps: [
+      'ofctl add-flow br0 arp,actions=1',
+      '6> 0612002800000001001000000000000000000001ffffffffffffffff001eff000001000400000000',
+      'ofctl mod-flows br0 arp,actions=1',
+      'ofctl mod-flows br0 arp,cookie=5,actions=1',
+      'ofctl mod-flows br0 arp,actions=2',
+    ],
+  },
+  {
+    name: 'packet-ins of what a controller sent: wherever an action sent it back',
+    steps: [
+      listen(5),
+      'ofctl -O OpenFlow13 add-group br0 group_id=1,type=all,bucket=actions=controller',
+      ...['actions=controller', 'actions=group:1', 'actions=write_actions(controller)', 'priority=0,actions=controller'].flatMap((flow) => [
+        'ofctl del-flows br0',
+        `ofctl -O OpenFlow13 add-flow br0 ${flow}`,
+        `4> ${packetOut(4, 1, TO_TABLES)}`,
+      ]),
+      `appctl netdev-dummy/receive p1 ${RECEIVED}`,
+      '5',
+    ],
+  },
+  {
+    name: 'parts that do not end are told by the last',
+    steps: ['6> 0612001800001020000a000100000000ffffffff00000000 0612001000001020000a000100000000', 'appctl time/warp 2000', '6'],
+  },
 ];

@@ -130,7 +130,8 @@ export function comparable(heard: Heard): { lines: string[]; prints: string[] } 
     const key = `${view.getUint32(4)}/${label}`;
     const known = multipart.get(key);
     const more = (view.getUint16(10) & 1) !== 0;
-    if (known?.more) {
+    // What monitors tell by themselves comes in one message or several.
+    if (known?.more || (known !== undefined && type === MONITOR && view.getUint32(4) === 0)) {
       known.parts.push(bytes.subarray(start));
       known.more = more;
     } else {

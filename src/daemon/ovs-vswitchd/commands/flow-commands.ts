@@ -4,11 +4,12 @@ import { ConfigError } from '../../../base/errors.ts';
 import { parseDpActions } from '../../../datapath/action-parse.ts';
 import { formatDpActions } from '../../../datapath/action-text.ts';
 import type { Datapath, DpAction, DpFlow } from '../../../datapath/datapath.ts';
-import { formatDpFlow, formatFlowStats } from '../../../datapath/flow-text.ts';
+import { formatFlowStats } from '../../../datapath/flow-text.ts';
 import { isWholeKey } from '../../../datapath/key-fitness.ts';
 import { type ParsedKey, parseDpKey } from '../../../datapath/key-parse.ts';
 import { type Key, W } from '../../../flow/key.ts';
 import { datapathNamed, flowNamed, isNamed, leadingOptions, nameFlow, takeDatapath } from './datapath-names.ts';
+import { flowLines } from './flow-dump-commands.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
@@ -72,7 +73,7 @@ class FlowCommands {
     // Which flow it is, its frames say and not its UFID.
     const known = this.#met(datapath, parsed.frame);
     if (known !== undefined && !how.modify) throw new DpctlError('updating flow table', 'File exists');
-    if (known !== undefined && !isMatch(known, parsed.key, parsed.mask)) throw new DpctlError('updating flow table', INVALID);
+    if (known !== undefined && how.clear) throw new DpctlError('updating flow table', 'Operation not supported');
     if (known === undefined && !how.create) throw new DpctlError('updating flow table', MISSING);
     if (known !== undefined) {
       datapath.flowModify(known.id, actions);
@@ -161,11 +162,11 @@ export function registerFlowCommands(parts: CommandParts): void {
     // What does not begin like one is no error to the reference's parser, so it has no reason to tell.
     if (ufid === undefined) return `ovs-vswitchd: parsing flow ufid${text.startsWith('ufid:') ? ` (${INVALID})` : ''}`;
     const flow = flowNamed(datapath, digitsOf(ufid));
-    const stats = flow === undefined ? undefined : datapath.flowStats(flow.id);
-    if (flow === undefined || stats === undefined) throw new DpctlError('getting flow', MISSING);
-    const names = new Map([...datapath.ports()].map(({ name, port }) => [port, name]));
-    const port = (number: number): string => (flags.has('--names') ? (names.get(number) ?? String(number)) : String(number));
-    return formatDpFlow(flow, stats, parts.clock.now(), { full: flags.has('-m') || flags.has('--more'), port });
+    const more = flags.has('-m') || flags.has('--more');
+    const names = (more || flags.has('--names')) && !flags.has('--no-names');
+    const line = flow === undefined ? undefined : flowLines(parts, datapath, [flow], { more, names }).next().value;
+    if (line === undefined) throw new DpctlError('getting flow', MISSING);
+    return line;
   });
   unixctl.register('dpctl/del-flow', '[dp] flow', 1, 2, (args) => {
     const { flags, words } = leadingOptions(args);

@@ -34,11 +34,11 @@ function dumpOptions(args: readonly string[]): DumpOptions {
 }
 
 /** Flows as lines; `withPlace` says where they are carried out too. */
-function* flowLines(
+export function* flowLines(
   parts: CommandParts,
   datapath: Datapath,
   flows: Iterable<DpFlow>,
-  options: DumpOptions,
+  options: Pick<DumpOptions, 'more' | 'names'>,
   withPlace = true,
 ): Generator<string> {
   const names = new Map<number, string>();

@@ -98,7 +98,8 @@ export function registerNormalizeCommand({ unixctl }: CommandParts): void {
   unixctl.register('dpctl/normalize-actions', 'actions', 2, Number.POSITIVE_INFINITY, ([flow = '', list = '', ...names]) => {
     const ports = new Map<string, number>();
     for (const name of names) {
-      const [, word, number] = /^(.*)=(\d+)$/.exec(name) ?? [];
+      // Words behind the number are no fault.
+      const [, word, number = ''] = /^([^=]+)=(\d+)/.exec(name) ?? [];
       if (word === undefined) throw fault(`${name}: expected NAME=NUMBER`);
       ports.set(word, Number(number));
     }

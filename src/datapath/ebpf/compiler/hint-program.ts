@@ -5,7 +5,7 @@
 //   1. The signature: the sum of the words that tell flows apart, each times a constant of its own, stirred. Only bits that some mask asks
 //      about are taken, so that under one mask there is one signature for each flow.
 //   2. One half of it says which set; the other half stands beside the record's place.
-//   3. The record's mask says which words are compared. A key too long for a record is looked up in its mask's map at once.
+//   3. The record's mask says which words are compared. A key too long for records is looked up in its mask's map at once.
 //   4. A new hint takes a free place of its set or, where there is none, any: hints of flows that are no more go in the end.
 //
 // While hints and masks are looked at r9 holds the half of 2 above RECORD_BITS, and below it HINTED while 3 goes through a map.
@@ -13,7 +13,7 @@ import type { Assembler } from '../../../bpf/instructions.ts';
 import { W } from '../../../flow/key.ts';
 import { isCtMore } from './ct-program.ts';
 import { HELPER, isOption, keyAt, STACK, swap32 } from './frame-context.ts';
-import { FLOW_RECORD, HINT_SET_BITS, HINTS_PER_SET, RECORD_BITS, RECORD_WORDS } from './map-layout.ts';
+import { FLOW_RECORD, HINT_SET_BITS, HINTS_PER_SET, PAIR_WORDS, RECORD_BITS, RECORD_WORDS } from './map-layout.ts';
 import type { MaskSpec } from './program.ts';
 
 /** Words that tell flows apart most come first. */
@@ -45,9 +45,9 @@ const RECORD_MASK = (1 << RECORD_BITS) - 1;
 /** Words that do not lie on the stack with the others. */
 const isApart = (word: number): boolean => isCtMore(word) || isOption(word);
 
-/** Whether a record holds the keys of a mask. */
+/** Whether records hold the keys of a mask. */
 export const isInRecord = ({ number, words }: MaskSpec): boolean =>
-  number !== undefined && words.length <= RECORD_WORDS && !words.some(isApart);
+  number !== undefined && words.length <= PAIR_WORDS && !words.some(isApart);
 
 /** Whether hints gain anything. */
 export const hasHints = (masks: readonly MaskSpec[]): boolean => masks.length > 1 || masks.some(isInRecord);
@@ -108,17 +108,32 @@ export function emitHint(a: Assembler, masks: readonly MaskSpec[]): void {
   for (const { mask, i } of numbered) {
     a.label(`record${i}`);
     if (isInRecord(mask)) {
-      for (const [j, word] of mask.words.entries()) {
-        a.load(4, 1, 10, keyAt(word));
-        if (mask.masks[j]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(mask.masks[j]!));
-        a.load(4, 2, 0, FLOW_RECORD.key + j * 4).jump('ne', 1, { reg: 2 }, 'scan');
-      }
+      emitCompare(a, mask);
       a.goto('hit');
     } else {
       a.alu('or', 9, HINTED).goto(maskLabel(i));
     }
   }
   a.label('scan').alu32('and', 9, ~HINTED);
+}
+
+/** Goes to `scan` where the frame's key is not that of the record r0, whose mask's number is r1. Changes all but r0. */
+function emitCompare(a: Assembler, { words, masks }: MaskSpec): void {
+  const { header, scratch } = STACK;
+  if (words.length > RECORD_WORDS) {
+    // Its second half; read after the mask as well.
+    a.store(8, 10, header, { reg: 0 }).load(4, 2, 10, scratch).alu('or', 2, 1).alu('and', 1, 0).alu('add', 2, { reg: 1 });
+    a.store(4, 10, scratch, { reg: 2 });
+    emitRecord(a, 'scan');
+    a.mov(3, { reg: 0 }).load(8, 0, 10, header);
+  }
+  for (const [i, word] of words.entries()) {
+    a.load(4, 1, 10, keyAt(word));
+    if (masks[i]! >>> 0 !== 0xffffffff) a.alu32('and', 1, swap32(masks[i]!));
+    if (i < RECORD_WORDS) a.load(4, 2, 0, FLOW_RECORD.key + i * 4);
+    else a.load(4, 2, 3, (i - RECORD_WORDS) * 4);
+    a.jump('ne', 1, { reg: 2 }, 'scan');
+  }
 }
 
 /** Jumps by halves to the label of r1's number, to `scan` where there is none. */

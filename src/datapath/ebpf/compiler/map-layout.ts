@@ -21,10 +21,13 @@ export const FLOW_VALUE = { record: 0, size: 4 } as const;
 /**
  * Value of `records`, mapped: a flow. `mask` (16 bits): the number of its mask, 0 = this is no flow; what else says whose record it is stands
  * there before that. `used`: when a frame came last, in units of 2^USED_SHIFT ns, 0 = never. `held`: see `flow-order.ts`. `key`: the mask's
- * words in the order that they have there, in network order; a key with more than RECORD_WORDS stands in the mask's map alone.
+ * words in the order that they have there, in network order. What is beyond RECORD_WORDS fills the next record, whose place is odd; a key with
+ * more than PAIR_WORDS stands in the mask's map alone.
  */
 export const FLOW_RECORD = { mask: 0, tcpFlags: 2, actions: 4, packets: 8, bytes: 16, used: 24, held: 28, key: 32, size: 64 } as const;
 export const RECORD_WORDS: number = (FLOW_RECORD.size - FLOW_RECORD.key) / 4;
+/** Words of the longest key in a record and the next. */
+export const PAIR_WORDS: number = RECORD_WORDS + FLOW_RECORD.size / 4;
 export const USED_SHIFT = 20;
 /** Value of `actions`; shape 0 is "punt". */
 export const ACTIONS_VALUE = { shape: 0, params: 8, size: 8 + PARAM_SIZE } as const;

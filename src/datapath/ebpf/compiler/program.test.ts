@@ -39,7 +39,12 @@ const ALL = 0xffffffff;
 function spec(masks: readonly [number, number][][], lists: readonly DpAction[][], more: Partial<ProgramSpec> = {}): ProgramSpec {
   return {
     masks: masks.map(
-      (pairs, i): MaskSpec => ({ map: `flows${i}`, words: pairs.map(([word]) => word), masks: pairs.map(([, bits]) => bits) }),
+      (pairs, i): MaskSpec => ({
+        map: `flows${i}`,
+        number: i + 1,
+        words: pairs.map(([word]) => word),
+        masks: pairs.map(([, bits]) => bits),
+      }),
     ),
     shapes: lists.map((list, i) => {
       const made = shapeActions(list, device, () => 5);

@@ -38,7 +38,7 @@ import {
   VERDICT,
 } from './frame-context.ts';
 import { HASH_WORDS } from './hash-program.ts';
-import { emitHint, emitMissed, emitNewHint, emitRecord, hasHints, maskLabel } from './hint-program.ts';
+import { emitHint, emitMissed, emitNewHint, emitRecord, hasHints, isInRecord, maskLabel } from './hint-program.ts';
 import { ACTIONS_VALUE, FLOW_RECORD, FLOW_VALUE, PORT_VALUE, RESUME_KIND, RESUME_VALUE, USED_SHIFT } from './map-layout.ts';
 import { ND_OPTION_WORDS } from './nd-program.ts';
 import { GUARD_WORDS } from './patch-program.ts';
@@ -165,10 +165,11 @@ export function compileProgram(spec: ProgramSpec): Program {
   if (hints) emitHint(a, spec.masks);
   for (const [i, mask] of spec.masks.entries()) {
     const missed = a.fresh('missed');
-    if (hints) a.label(maskLabel(i));
+    const isJumpedTo = hints && !isInRecord(mask);
+    if (isJumpedTo) a.label(maskLabel(i));
     emitMaskedKey(a, mask, missed);
     a.loadMap(1, mask.map).call(HELPER.mapLookup).jump('ne', 0, 0, 'found').label(missed);
-    if (hints) emitMissed(a);
+    if (isJumpedTo) emitMissed(a);
   }
   a.label('miss');
   a.mov(9, PUNT_REASON.miss).goto('punt');

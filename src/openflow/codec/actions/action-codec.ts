@@ -385,7 +385,7 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       return true;
     case 'setVlanVid':
     case 'setVlanPcp': {
-      if (action.pushIfNeeded && context.hasVlan !== true) std(out, 17, (o) => o.u16(0x8100));
+      if (action.pushIfNeeded && (context.hasVlan !== true || context.isUnchecked === true)) std(out, 17, (o) => o.u16(0x8100));
       context.hasVlan = true;
       if (action.kind === 'setVlanVid') {
         if (old) std(out, 1, (o) => o.u16(action.vid));
@@ -490,6 +490,8 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       return true;
     case 'meter':
       if (version >= 6) std(out, 29, (o) => o.u32(action.meter));
+      // A bucket has no instructions, but the reference puts one there.
+      else if (context.isUnchecked === true && version >= 4) std(out, 6, (o) => o.u32(action.meter));
       return true;
     case 'clearActions':
     case 'writeActions':

@@ -8,7 +8,7 @@ import type { Action, Subfield } from '../../action.ts';
 import { OFPP } from '../../action.ts';
 import type { Outer } from '../../action-place.ts';
 import { destination, source } from '../../subfield-check.ts';
-import { ByteReader } from '../bytes.ts';
+import { ByteReader, bytesToBig } from '../bytes.ts';
 import type { FieldValue } from '../fields/oxm.ts';
 import { decodeFieldHeader, decodeFieldValue, decodeHeader } from '../fields/oxm.ts';
 import { decodeFixedHeader, decodeNxmHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
@@ -145,6 +145,7 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
   if (header.size > from.left) throw new PeerError('OFPBMC_BAD_LEN', 'set_field ends in its value');
   let decoded: FieldValue | undefined;
   let odd: PeerError | undefined;
+  let wide: bigint | undefined;
   const start = from.at;
   try {
     decoded = decodeFieldValue(from, header, false);
@@ -152,6 +153,7 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
     // A port that there is no number for, or more than there is room for: told after what is told of every value.
     if (!(error instanceof PeerError) || error.code !== 'OFPBMC_BAD_VALUE') throw error;
     odd = new PeerError('OFPBAC_BAD_SET_ARGUMENT', error.message);
+    wide = known === undefined ? undefined : bytesToBig(from.bytes.subarray(start, start + known.wireBytes));
     from.at = start + header.size;
   }
   if (header.hasMask && !takesMask) throw new PeerError('OFPBAC_BAD_SET_MASK', 'set_field with a mask');
@@ -160,6 +162,7 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
     log.warn(`destination field ${known.name} is not writable`);
     throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
   }
+  if (wide !== undefined && !isLoad && known.format !== 'port32') log.warn(`Invalid value for set field ${known.name}: ${wide}`);
   if (odd !== undefined || decoded === undefined) throw odd ?? new PeerError('OFPBAC_BAD_SET_ARGUMENT', known.name);
   if (!isLoad) checkSetValue(decoded);
   const { field } = decoded;

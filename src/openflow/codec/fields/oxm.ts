@@ -38,7 +38,7 @@ const WIRE_ORDER =
   'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
 
 /** Fields whose exact value is still sent with its mask, because only some bits of the wire's width exist. */
-const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags', 'tun_erspan_ver', 'tun_erspan_dir', 'tun_erspan_hwid']);
+const ALWAYS_MASKED: ReadonlySet<string> = new Set(['ct_state', 'tun_flags']);
 
 const GROUPS: ReadonlySet<string> = new Set(['vlan', 'regs', 'tun_metadata']);
 let order: (Field | string)[] | undefined;
@@ -78,6 +78,12 @@ function isAbsent(match: Match, field: Field): boolean {
   return true;
 }
 
+const saysEthernet = ({ mask }: Match): boolean =>
+  mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0) ||
+  (mask[W.TYPE] ?? 0) >>> 16 !== 0 ||
+  mask[W.VLAN0] !== 0 ||
+  mask[W.VLAN1] !== 0;
+
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   if (isAbsent(match, field)) return;
   const above = maskBits(field) - field.bits;
@@ -87,6 +93,8 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   const isOfProtocol = field.name === 'ct_nw_proto' || field.name.startsWith('ct_tp_');
   if (isOfProtocol && ((match.key[W.CT_ZONE] ?? 0) & (match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
+  // What an Ethernet header is asked of is Ethernet.
+  if (field.name === 'packet_type' && value === 0n && saysEthernet(match)) return;
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version === 1) encodeEntry(out, 'in_port', version, value, undefined);
     else encodeEntry(out, field.name === 'in_port' ? 'in_port_oxm' : field.name, version, BigInt(portToWire32(Number(value))), undefined);

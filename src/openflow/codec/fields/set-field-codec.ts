@@ -16,6 +16,8 @@ export interface ActionContext {
   transport?: number;
   /** Whether the match or an earlier action gives the packet a VLAN tag. */
   hasVlan?: boolean;
+  /** There is no match, and earlier actions tell nothing: a tag is pushed for whatever needs one. */
+  isUnchecked?: boolean;
 }
 
 /** Writes an action of the standard: type, length, body, padding. */
