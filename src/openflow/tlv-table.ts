@@ -27,7 +27,7 @@ export function checkTlvMap(map: TlvMap, fields = TLV_FIELDS): void {
     throw new PeerError('NXTTMFC_BAD_OPT_LEN', `option of ${map.size} bytes`);
   }
   if (map.field >= fields) {
-    log.warn(`tlv table field index (${map.field}) is too large (max ${fields - 1})`);
+    log.warn(`tlv table field index (${map.field}) is too large (max ${(fields - 1) >>> 0})`);
     throw new PeerError('NXTTMFC_BAD_FIELD_IDX', `field tun_metadata${map.field}`);
   }
 }

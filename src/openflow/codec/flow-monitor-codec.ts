@@ -1,5 +1,6 @@
 // Flow monitors on the wire: NXST_FLOW_MONITOR, ONFST_FLOW_MONITOR (EXT-187) and OFPMP_FLOW_MONITOR (OpenFlow 1.4.1 section 7.3.5.17).
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { type Action, OFPP } from '../action.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
@@ -12,6 +13,8 @@ import { encodeOxmMatch } from './fields/oxm.ts';
 import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
 import { encodePort } from './port-codec.ts';
 
+const log = logger('ofp_monitor');
+
 const ANY_GROUP = 0xffffffff;
 const KNOWN_FLAGS = 0x3f;
 const TELLING = MONITOR.ADD | MONITOR.DELETE | MONITOR.MODIFY;
@@ -23,8 +26,17 @@ const EVENTS_14 = ['initial', 'added', 'deleted', 'modified', 'abbrev', 'paused'
 
 const isOwn14 = (version: OfVersion): boolean => version >= 5;
 
-function checkFlags(flags: number): void {
-  if ((flags & ~KNOWN_FLAGS) !== 0 || (flags & TELLING) === 0) throw new PeerError('OFPMOFC_BAD_FLAGS', `flags 0x${flags.toString(16)}`);
+const nameOf = (version: OfVersion): string => `${version <= 3 ? 'NXST' : version === 4 ? 'ONFST' : 'OFPST'}_FLOW_MONITOR`;
+
+function fault(code: string, text: string): never {
+  log.warn(text);
+  throw new PeerError(code, text);
+}
+
+/** `said` is what the message has, which OpenFlow 1.4 numbers otherwise. */
+function checkFlags(flags: number, version: OfVersion, said = flags): void {
+  if ((flags & ~KNOWN_FLAGS) === 0 && (flags & TELLING) !== 0) return;
+  fault('OFPMOFC_BAD_FLAGS', `${nameOf(version)} has bad flags ${said === 0 ? '0' : `0x${said.toString(16)}`}`);
 }
 
 /** OpenFlow 1.4 has the bit for own changes one place higher; the reference knows nothing of the one between. */
@@ -38,15 +50,17 @@ const flagsTo14 = (flags: number): number => (flags & ~MONITOR.OWN) | ((flags & 
 /** Reads the requests of one message. */
 export function decodeMonitorRequests(from: ByteReader, version: OfVersion): FlowMonitorRequest[] {
   return readList(from, () => {
+    if (from.left < 16) fault('OFPBRC_BAD_LEN', `${nameOf(version)} request has ${from.left} leftover bytes at end`);
     const id = from.u32();
     if (isOwn14(version)) {
       const outPortWire = from.u32();
       const outGroup = from.u32();
-      const flags = flagsFrom14(from.u16());
+      const said = from.u16();
+      const flags = flagsFrom14(said);
       const table = from.u8();
       const command = COMMANDS[from.u8()] ?? 'add';
       // A deletion says nothing by them.
-      if (command !== 'delete') checkFlags(flags);
+      if (command !== 'delete') checkFlags(flags, version, said);
       const outPort = command === 'delete' ? OFPP.NONE : portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
       const { match } = decodeAnyMatch(from);
       return { id, flags, outPort, outGroup, table, command, match };
@@ -57,7 +71,7 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
     const second = isOnf ? from.u32() : from.u16();
     const length = isOnf ? first : second;
     const table = from.u8();
-    checkFlags(flags);
+    checkFlags(flags, version);
     const outPort = isOnf ? portFromWire32(second, 'OFPBAC_BAD_OUT_PORT') : first;
     from.zeros(isOnf ? 3 : 5);
     const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
@@ -104,17 +118,18 @@ export function decodeMonitorUpdates(from: ByteReader, version: OfVersion): Moni
   return readList(from, () => {
     const start = from.at;
     const length = from.u16();
-    if (from.left < 2 || length % 8 !== 0 || length - 2 > from.left)
-      throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
+    const left = from.left + 2;
+    const short = (): never => fault('OFPBRC_BAD_LEN', `${nameOf(version)} reply has ${left} leftover bytes at end`);
+    if (left < 4 || length % 8 !== 0 || length > left) short();
     const number = from.u16();
     const event = (isOwn14(version) ? EVENTS_14 : EVENTS_NX)[number];
-    if (event === undefined) throw new PeerError('NXBRC_FM_BAD_EVENT', `event ${number}`);
+    if (event === undefined) return fault('NXBRC_FM_BAD_EVENT', `NXST_FLOW_MONITOR reply has bad event ${number}`);
     if (event !== 'abbrev' && event !== 'paused' && event !== 'resumed') {
-      if (length < FULL_SIZE) throw new PeerError('OFPBRC_BAD_LEN', `flow update of ${length} bytes`);
+      if (length < FULL_SIZE) short();
       const end = start + length;
       return isOwn14(version) ? decodeFull14(from, end, version, event) : decodeFullNx(from, end, version, event);
     }
-    if (length !== SHORT_SIZE) throw new PeerError('OFPBRC_BAD_LEN', `${event} of ${length} bytes`);
+    if (length !== SHORT_SIZE) short();
     const body = from.sub(length - 4);
     return event === 'abbrev' ? { event, xid: body.u32() } : { event };
   });

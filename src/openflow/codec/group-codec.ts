@@ -211,10 +211,10 @@ function checkedSize(size: number): number {
 export function decodeGroupDescs(from: ByteReader, version: OfVersion): ReadGroupDesc[] {
   const head = hasBucketIds(version) ? 16 : 8;
   return readList(from, () => {
-    if (from.left < 8) throw new PeerError('OFPBRC_BAD_LEN', 'group description cut off');
+    if (from.left < 8) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply has ${from.left} leftover bytes at end`);
     const left = from.left;
     const length = from.u16();
-    if (length < head || length > left) throw new PeerError('OFPBRC_BAD_LEN', `group description of ${length} bytes`);
+    if (length < head || length > left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid length ${length}`);
     const body = from.sub(length - 2);
     const typeNumber = body.u8();
     body.skip(1);

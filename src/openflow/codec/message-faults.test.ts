@@ -2,6 +2,7 @@
 // once show which one is looked for first.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setLogSink } from '../../base/log.ts';
 import { printBytes } from '../text/message-print.ts';
 import { decodeMessage } from './codec.ts';
 
@@ -159,4 +160,30 @@ test('reading a message leaves its bytes as they are', () => {
   const before = Buffer.from(flowMod);
   decodeMessage(flowMod);
   assert.deepEqual(flowMod, before);
+});
+
+/** What is logged of a message that is refused. */
+const LOGGED: readonly (readonly [string, string])[] = [
+  ['0104002000000001000023200000001800060000(12)', 'ofp_match|tlv table mod command (6) is out of range'],
+  ['0110002800000001ffff0000000023200000000200000000000000010080fffd(4)00(3)', 'ofp_monitor|NXST_FLOW_MONITOR has bad flags 0x80'],
+  ['051200280000000100100000000000000000000100000000000000000041ff000001000400000000', 'ofp_monitor|OFPST_FLOW_MONITOR has bad flags 0x41'],
+  ['0111002000000001ffff00000000232000000002000000000008000400000000', 'ofp_monitor|NXST_FLOW_MONITOR reply has bad event 4'],
+  ['0111002000000001ffff00000000232000000002000000000010000000000000', 'ofp_monitor|NXST_FLOW_MONITOR reply has 8 leftover bytes at end'],
+  ['0513001800000001000e0000000000000810000000000000', 'ofp_table|OFP14_TABLE_DESC reply claims invalid length 2064'],
+  ['041300180000000100070000000000000048000000000001', 'ofp_group|OFPST11_GROUP_DESC reply claims invalid length 72'],
+];
+
+test('what is wrong with a message is logged in the words of the reference', () => {
+  for (const [text, wanted] of LOGGED) {
+    const message = bytes(text);
+    message.writeUInt16BE(message.length, 2);
+    const logged: string[] = [];
+    const before = setLogSink({ shows: () => true, write: (record) => void logged.push(`${record.module}|${record.message}`) });
+    try {
+      printBytes(message, { verbosity: 2 });
+    } finally {
+      setLogSink(before);
+    }
+    assert.deepEqual(logged, [wanted], text);
+  }
 });

@@ -38,8 +38,8 @@ function checkVacancy({ down, up, now }: { down: number; up: number; now: number
     log.warn(text);
     throw new PeerError('OFPBPC_BAD_VALUE', text);
   };
-  if (down > 100 || up > 100) refuse('Vacancy threshold percentage should not be greater than 100');
   if (down > up) refuse('Value of vacancy_down is greater than vacancy_up');
+  if (down > 100 || up > 100) refuse('Vacancy threshold percentage should not be greater than 100');
   if (now !== 0) refuse('Vacancy value should be zero for table-mod messages');
 }
 
@@ -76,7 +76,11 @@ export function encodeTableMod(out: ByteWriter, version: OfVersion, message: Of<
 /** Reads one table's description; `from` stands at its length. */
 function decodeTableDesc(from: ByteReader): TableDesc {
   const length = from.u16();
-  if (length < 8) throw new PeerError('OFPBRC_BAD_LEN', `table description of ${length} bytes`);
+  if (length < 8 || length - 2 > from.left) {
+    const text = `OFP14_TABLE_DESC reply claims invalid length ${length}`;
+    log.warn(text);
+    throw new PeerError('OFPBRC_BAD_LEN', text);
+  }
   const body = from.sub(length - 2);
   const table = body.u8();
   const config = body.skip(1).u32();

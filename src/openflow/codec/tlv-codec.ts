@@ -1,10 +1,13 @@
 // Nicira's TLV table messages: NXT_TLV_TABLE_MOD, NXT_TLV_TABLE_REQUEST, NXT_TLV_TABLE_REPLY.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Message } from '../message.ts';
 import { checkTlvMap, TLV_FIELDS, type TlvMap } from '../tlv-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+const log = logger('ofp_match');
 
 const COMMANDS = ['add', 'delete', 'clear'] as const;
 
@@ -28,7 +31,11 @@ function encodeMaps(out: ByteWriter, maps: readonly TlvMap[]): void {
 export function decodeTlvMod(from: ByteReader): Of<'tlvTableMod'> {
   const number = from.u16();
   const command = COMMANDS[number];
-  if (command === undefined) throw new PeerError('NXTTMFC_BAD_COMMAND', `command ${number}`);
+  if (command === undefined) {
+    const text = `tlv table mod command (${number}) is out of range`;
+    log.warn(text);
+    throw new PeerError('NXTTMFC_BAD_COMMAND', text);
+  }
   return { kind: 'tlvTableMod', command, maps: decodeMaps(from.skip(6)) };
 }
 
