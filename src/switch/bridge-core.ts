@@ -178,7 +178,7 @@ export class Core implements BridgeCore, BridgeState {
     return false;
   }
 
-  #flowChanged({ change, rule, reason, sender, before }: FlowChange): void {
+  #flowChanged({ change, rule, reason, sender, before, isSame }: FlowChange): void {
     const isTold = change === 'deleted' && rule.settings.flags.sendFlowRem;
     if (!isTold && !this.#hasWatchers()) return;
     const now = this.clock.now();
@@ -198,6 +198,7 @@ export class Core implements BridgeCore, BridgeState {
       reason,
       sender,
       before,
+      isSame,
       get flow(): FlowStats {
         return flow();
       },

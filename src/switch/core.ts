@@ -195,6 +195,8 @@ export interface FlowChangeEvent {
   flow: FlowStats;
   /** Of a modified flow, its actions until now. */
   before?: readonly Action[] | undefined;
+  /** It was modified to be what it was. */
+  isSame?: boolean | undefined;
   sender: Sender | undefined;
 }
 

@@ -70,7 +70,13 @@ export async function bundleCommand(bridge: string, path: string, given: FlowOpt
   const versions = bundleVersions(given.versions);
   // Formats that the user asked for have no bundles where the versions have none.
   const options = versions === given.versions ? given : { ...given, versions, protocols: undefined };
-  const read = (): Promise<Message[]> => lookupNames(bridge, given, (names) => flowLines(path).map((line) => parseLine(line, path, names)));
+  // Read once, for it may be the standard input; parsed again where names have to be looked up.
+  let lines: ReturnType<typeof flowLines> | undefined;
+  const read = (): Promise<Message[]> =>
+    lookupNames(bridge, given, (names) => {
+      lines ??= flowLines(path);
+      return lines.map((line) => parseLine(line, path, names));
+    });
   const { session, value: messages, usable } = await openForBundle(bridge, given, options, read);
   try {
     await agreeOnFormat(session, usable, options);

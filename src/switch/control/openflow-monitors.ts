@@ -120,6 +120,8 @@ export class FlowMonitors {
       this.#missed.delete(key);
       if (missed === 'new') return;
     }
+    // What stays as it was tells nobody anything; above, as in the reference, it counts.
+    if (event.isSame === true) return;
     if (ownXid !== undefined && (flags & MONITOR.OWN) === 0) {
       if (this.#abbreviated === ownXid) return;
       this.#abbreviated = ownXid;

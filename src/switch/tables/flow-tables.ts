@@ -195,9 +195,9 @@ export class FlowTables extends TableSet {
       const stats: RuleStats = mod.flags.resetCounts ? { ...old.stats, packets: 0, bytes: 0 } : old.stats;
       const rule = new FlowRule(old.packed(), old.priority, settings, stats);
       this.#batch.replace(old, rule, this.version + 1);
-      // What stays as it was tells nobody anything.
-      if (!isHeard || (settings.cookie === old.settings.cookie && isSameValue(settings.actions, old.settings.actions))) continue;
-      this.#batch.changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions });
+      if (!isHeard) continue;
+      const isSame = settings.cookie === old.settings.cookie && isSameValue(settings.actions, old.settings.actions);
+      this.#batch.changes.push({ change: 'modified', rule, reason: undefined, sender, before: old.settings.actions, isSame });
     }
   }
 

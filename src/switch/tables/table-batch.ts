@@ -19,6 +19,8 @@ export interface FlowChange {
   sender: Sender | undefined;
   /** Of a rule that was modified or put in another's place, the actions until now. */
   before?: readonly Action[];
+  /** It was modified to be what it was. */
+  isSame?: boolean;
 }
 
 export class TableBatch {
