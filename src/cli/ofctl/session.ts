@@ -53,6 +53,8 @@ export class SwitchRefusal extends Error {
 /** Why a connection came to no version, in a word; the log has the rest. */
 function negotiationFault(target: string, reason: string): string {
   if (reason === '') return 'Connection reset by peer';
+  // The switch went while we said our hello.
+  if (reason === 'Broken pipe' || reason === 'Connection reset by peer') return reason;
   if (reason.startsWith('received too-short')) logger('vconn_stream').err(reason);
   else logger('vconn').warn(`${target}: ${reason}`);
   return 'Protocol error';
