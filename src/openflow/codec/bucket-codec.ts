@@ -91,7 +91,7 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
         break;
       case PROPERTY.EXPERIMENTER: {
         const { experimenter, experimenterType } = decodeExperimenter(property.body);
-        const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`;
+        const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType | 0}`;
         fault('OFPBPC_BAD_EXP_TYPE', `unknown group bucket property type for ${who}`);
         break;
       }
