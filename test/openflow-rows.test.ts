@@ -223,7 +223,7 @@ const formOptions = (name: string): CodecOptions => ({
 });
 
 /** Rows that are written as another row: the message says the same in the version's own form. */
-const OTHER_FORMS = /^NXT_(?:FLOW_MOD|FLOW_REMOVED|ROLE_RE\w+|SET_ASYNC_CONFIG2?)$/;
+const OTHER_FORMS = /^NXT_(?:FLOW_REMOVED|ROLE_RE\w+|SET_ASYNC_CONFIG2?)$/;
 
 /** What is not read as it is written, here as in the reference. */
 const NOT_AS_WRITTEN = [

@@ -270,19 +270,21 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
 }
 
 /** Writes what follows the subtype of NXT_FLOW_MOD. */
-export function encodeNxFlowMod(out: ByteWriter, mod: FlowMod): void {
+export function encodeNxFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod): void {
   out
     .u64(mod.newCookie ?? ALL_ONES)
-    .u16(commandWord(mod))
+    // After OpenFlow 1.0 the command always has its table.
+    .u16(version === 1 ? commandWord(mod) : COMMANDS.indexOf(mod.command) | (mod.table << 8))
     .u16(mod.idleTimeoutSec)
     .u16(mod.hardTimeoutSec)
     .u16(mod.priority);
-  out.u32(mod.bufferId).u16(mod.outPort).u16(encodeFlags(mod.flags, 1));
+  out.u32(mod.bufferId).u16(mod.outPort).u16(encodeFlags(mod.flags, version));
   const lengthAt = out.size;
   out.u16(0).zeros(6);
   const length = encodeNxmMatch(out, mod.match, mod.cookie, mod.cookieMask);
   out.patch16(lengthAt, length);
-  encodeActions(out, mod.actions, 1, contextOf(mod.match));
+  if (version === 1) encodeActions(out, mod.actions, 1, contextOf(mod.match));
+  else encodeInstructions(out, mod.actions, version, contextOf(mod.match));
 }
 
 /** Reads the body of a flow or aggregate request. */

@@ -72,8 +72,8 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
     const length = isOnf ? first : second;
     const table = from.u8();
     checkFlags(flags, version);
-    const outPort = isOnf ? portFromWire32(second, 'OFPBAC_BAD_OUT_PORT') : first;
     from.zeros(isOnf ? 3 : 5);
+    const outPort = isOnf ? portFromWire32(second, 'OFPBAC_BAD_OUT_PORT') : first;
     const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
     return { id, flags, outPort, outGroup: ANY_GROUP, table, command: 'add', match };
   });

@@ -64,6 +64,7 @@ const ROWS: readonly (readonly [string, string])[] = [
   // Flow monitors: flags, port, match; deletions ask for less.
   ['0412003000000001ffff0000000000004f4e46000000074e00000001010000080000fffeff0000000001000400000000', '! OFPMOFC_BAD_FLAGS'],
   ['0412003000000001ffff0000000000004f4e46000000074e00000001000200080000fffeff0000000002000400000000', '! OFPBAC_BAD_OUT_PORT'],
+  ['0412003000000001ffff0000000000004f4e46000000074e00000001000b0008fffefffe020400000001000400000000', '! NXBRC_MUST_BE_ZERO'],
   ['05120028000000010010(9)010000fffeffffffff0002ff000001000400000000', '! OFPBAC_BAD_OUT_PORT'],
   ['05120028000000010010(9)010000fffeffffffff0002ff020001000400000000', 'id=1 command=delete'],
   ['05120028000000010010(9)010000fffe000000000000ff020000000400000000', '! OFPBMC_BAD_LEN'],
@@ -176,6 +177,10 @@ const LOGGED: readonly (readonly [string, string])[] = [
     'ofp_group|OFPST11_GROUP_DESC reply claims invalid bucket list length 1024',
   ],
   ['0613(2)0000000100070000(4)0008(6)', 'ofp_group|OFPST11_GROUP_DESC reply has 8 leftover bytes at end'],
+  [
+    '0111(2)00000001ffff0000000023200000000800000000004002000000000000300000000000000030002100000001(40)',
+    'ofp_actions|OpenFlow message actions length 33 is not a multiple of 8',
+  ],
   // Flow statistics.
   ['0413(2)0000000100010000(4)002f01(10)05(35)01000400000000', 'ofp_flow|OFPST_FLOW reply claims invalid length 47'],
   ['0413(2)0000000100010000(4)0030010000', 'ofp_flow|OFPST_FLOW reply has 5 leftover bytes at end'],
