@@ -160,7 +160,7 @@ function decodeFullNx(from: ByteReader, end: number, version: OfVersion, event: 
   from.skip(1);
   const cookie = from.u64();
   const isOnf = version >= 4;
-  if (((length + 7) & ~7) > end - from.at) fault('OFPBRC_BAD_LEN', `NXST_FLOW_MONITOR reply has ${from.left} leftover bytes at end`);
+  if (((length + 7) & ~7) > end - from.at) fault('OFPBRC_BAD_LEN', `${nameOf(version)} reply has ${from.left} leftover bytes at end`);
   const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
   const actions = decodeRest(from, end, version, !isOnf);
   return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions };

@@ -13,6 +13,10 @@ const bytes = (text: string): Buffer =>
     'hex',
   );
 
+/** OFPT_FLOW_MOD with a ct action: a type of frame, type of service and protocol; the helper's port. */
+const ctOf = (matched: string, helper: string): string =>
+  `010e006000000001003fffcf(18)${matched}(12)(8)(6)0005ffffffffffff0000ffff0018000023200023(8)ff(3)${helper}`;
+
 const ROWS: readonly (readonly [string, string])[] = [
   // The length of flow statistics counts for instructions alone, and is told of after match and flags.
   ['04130048000000010001000000000000002f01(10)05(35)01000400000000', '! OFPBRC_BAD_LEN'],
@@ -42,6 +46,12 @@ const ROWS: readonly (readonly [string, string])[] = [
   // Flags that nobody knows come before emergency flows.
   ['010e004800000001(63)08', '! OFPFMFC_BAD_FLAGS'],
   ['010e004800000001003820ff(59)04', '! OFPFMFC_TABLE_FULL'],
+  // Helpers of connections and the transport that they need.
+  [ctOf('86dd003a0000', '0015'), '! OFPBAC_MATCH_INCONSISTENT'],
+  [ctOf('080000110000', '0015'), '! OFPBAC_MATCH_INCONSISTENT'],
+  [ctOf('080000060000', '0045'), '! OFPBAC_MATCH_INCONSISTENT'],
+  [ctOf('86dd003a0000', '000d'), 'ADD priority=5,icmp6 actions=ct(alg=13)'],
+  [ctOf('080000110000', '000d'), 'ADD priority=5,udp actions=ct(alg=13)'],
   // A band of no size is of no type.
   ['041d0020000000010000000100000001(16)', '! OFPBRC_BAD_LEN'],
   ['041d002000000001000000010000000100090010(12)', '! OFPMMFC_BAD_BAND'],
@@ -170,6 +180,10 @@ const LOGGED: readonly (readonly [string, string])[] = [
   ['051200280000000100100000000000000000000100000000000000000041ff000001000400000000', 'ofp_monitor|OFPST_FLOW_MONITOR has bad flags 0x41'],
   ['0111002000000001ffff00000000232000000002000000000008000400000000', 'ofp_monitor|NXST_FLOW_MONITOR reply has bad event 4'],
   ['0111002000000001ffff00000000232000000002000000000010000000000000', 'ofp_monitor|NXST_FLOW_MONITOR reply has 8 leftover bytes at end'],
+  [
+    '0413(2)00000001ffff0000000000004f4e46000000074e00180001000000010000000000090000(8)0001000400000000',
+    'ofp_monitor|ONFST_FLOW_MONITOR reply has 8 leftover bytes at end',
+  ],
   ['0513001800000001000e0000000000000810000000000000', 'ofp_table|OFP14_TABLE_DESC reply claims invalid length 2064'],
   ['041300180000000100070000000000000048000000000001', 'ofp_group|OFPST11_GROUP_DESC reply claims invalid length 72'],
   [
