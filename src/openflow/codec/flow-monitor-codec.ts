@@ -5,7 +5,7 @@ import { type Action, OFPP } from '../action.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
 import { portFromWire32 } from '../ports.ts';
-import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -145,9 +145,10 @@ const FULL_SIZE = 24;
 
 /** Instructions, or actions, up to `end`: a match says itself how long it is. */
 function decodeRest(from: ByteReader, end: number, version: OfVersion, nx = false): Action[] {
-  if (end < from.at) throw new PeerError(nx ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN', 'match longer than its update');
-  const body = from.sub(end - from.at);
-  return nx ? decodeActions(body, version) : decodeInstructions(body, version);
+  const size = end - from.at;
+  return nx
+    ? decodeActions(listOf(from, size, 'actions'), version)
+    : decodeInstructions(listOf(from, size, 'instructions', 'OFPBIC_BAD_LEN'), version);
 }
 
 function decodeFullNx(from: ByteReader, end: number, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {

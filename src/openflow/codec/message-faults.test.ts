@@ -184,6 +184,10 @@ const LOGGED: readonly (readonly [string, string])[] = [
     '0413(2)00000001ffff0000000000004f4e46000000074e00180001000000010000000000090000(8)0001000400000000',
     'ofp_monitor|ONFST_FLOW_MONITOR reply has 8 leftover bytes at end',
   ],
+  [
+    '051300300000000100100000000000000018000103(20)01000400000000',
+    'ofp_actions|OpenFlow message instructions length 4294967288 exceeds remaining message length (0)',
+  ],
   ['0513001800000001000e0000000000000810000000000000', 'ofp_table|OFP14_TABLE_DESC reply claims invalid length 2064'],
   ['041300180000000100070000000000000048000000000001', 'ofp_group|OFPST11_GROUP_DESC reply claims invalid length 72'],
   [
