@@ -249,7 +249,8 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         break;
       case 'ct':
         if (!now.has('ip')) inconsistent();
-        if (action.alg !== 0 && !now.isOf(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
+        // A helper that is not known asks for no transport.
+        if (CT_ALG.has(action.alg) && !now.isOf(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
         if (typeof action.zone !== 'number') {
           // As in the reference, which looks no further then.
           now.source(action.zone);

@@ -36,8 +36,12 @@ export interface SwitchModel {
 
 const text = (row: ReplicaRow, column: string): string => String(row.optional(column) ?? '');
 
+/** The rows that others refer to. One that `destroy` has taken away is still among them: nothing but the database takes back what refers to it. */
 function rowsOf(ctx: Context, table: string, uuids: readonly unknown[]): ReplicaRow[] {
-  return uuids.map((uuid) => ctx.txn.row(table, String(uuid))).filter((row) => row !== undefined);
+  return uuids
+    .map(String)
+    .map((uuid) => ctx.txn.row(table, uuid) ?? ctx.txn.deletedRow(table, uuid))
+    .filter((row) => row !== undefined);
 }
 
 function isFakeBridge(port: ReplicaRow): boolean {

@@ -6,7 +6,7 @@ import { OFPP } from '../action.ts';
 import { BUCKET, type GroupBucket, type GroupType, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 
 import type { ActionContext } from './fields/set-field-codec.ts';
@@ -70,8 +70,7 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
   if (actionsSize > body.left) {
     fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket actions length ${actionsSize} exceeds remaining bucket data size ${body.left}`);
   }
-  if (actionsSize % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `actions length ${actionsSize} is not a multiple of 8`);
-  const actions = decodeActions(body.sub(actionsSize), version, 'plain');
+  const actions = decodeActions(listOf(body, actionsSize, 'actions'), version, 'plain');
   const bucket: GroupBucket = { bucketId, weight: type === 'select' ? 1 : 0, watchPort: OFPP.NONE, watchGroup: OFPG.ANY, actions };
   const wholeWord = (property: ByteReader): number => {
     if (property.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `bucket property of ${property.left} bytes`);
@@ -91,7 +90,7 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
         break;
       case PROPERTY.EXPERIMENTER: {
         const { experimenter, experimenterType } = decodeExperimenter(property.body);
-        const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`;
+        const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType | 0}`;
         fault('OFPBPC_BAD_EXP_TYPE', `unknown group bucket property type for ${who}`);
         break;
       }

@@ -1,6 +1,7 @@
 // Bundles: OpenFlow 1.4.1 section 7.3.9, and ONF's extension 230 that brings them to OpenFlow 1.3 under an experimenter header.
 // A message inside a bundle has the version and the transaction id of the message that carries it.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { BundleType, FlowMod, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
 import type { TlvTable } from '../tlv-table.ts';
@@ -14,14 +15,48 @@ export const OFPT_BUNDLE_ADD_MESSAGE = 34;
 export const ONFT_BUNDLE_CONTROL = 2300;
 export const ONFT_BUNDLE_ADD_MESSAGE = 2301;
 
+const log = logger('ofp_bundle');
+
 const HEADER_SIZE = 8;
 const OFPT_FLOW_MOD = 14;
 const NOTHING = new Uint8Array(0);
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
-/** Type numbers of what a bundle can hold, the same in all versions that have bundles: packet-out, flow, group and port mod. */
-const BUNDLABLE: ReadonlySet<number> = new Set([13, 14, 15, 16]);
+/** What a bundle can hold. */
+const BUNDLABLE: ReadonlySet<string> = new Set(['OFPT_PACKET_OUT', 'OFPT_FLOW_MOD', 'NXT_FLOW_MOD', 'OFPT_GROUP_MOD', 'OFPT_PORT_MOD']);
+
+/** Messages that the reference calls by the name of another form of theirs. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map(
+  `NXT_ROLE_REQUEST OFPT_ROLE_REQUEST
+NXT_ROLE_REPLY OFPT_ROLE_REPLY
+NXT_FLOW_REMOVED OFPT_FLOW_REMOVED
+NXT_PACKET_IN OFPT_PACKET_IN
+NXT_PACKET_IN2 OFPT_PACKET_IN
+NXT_SET_ASYNC_CONFIG2 NXT_SET_ASYNC_CONFIG
+OFPT_SET_ASYNC NXT_SET_ASYNC_CONFIG
+OFPST_GROUP NXST_GROUP
+OFPST_GROUP_DESC NXST_GROUP_DESC
+OFPST_GROUP_FEATURES NXST_GROUP_FEATURES
+OFPT_REQUESTFORWARD NXT_REQUESTFORWARD
+ONFT_REQUESTFORWARD NXT_REQUESTFORWARD
+ONFT_BUNDLE_CONTROL OFPT_BUNDLE_CONTROL
+ONFT_BUNDLE_ADD_MESSAGE OFPT_BUNDLE_ADD_MESSAGE
+ONFT_FLOW_MONITOR_CANCEL NXT_FLOW_MONITOR_CANCEL
+ONFT_FLOW_MONITOR_PAUSED NXT_FLOW_MONITOR_PAUSED
+ONFT_FLOW_MONITOR_RESUMED NXT_FLOW_MONITOR_RESUMED
+ONFST_FLOW_MONITOR OFPST_FLOW_MONITOR
+OFPT_ROLE_STATUS ONFT_ROLE_STATUS`
+    .split('\n')
+    .map((line) => line.split(' ') as [string, string]),
+)
+  .set('OFPST_QUEUE_DESC request', 'OFPT_QUEUE_GET_CONFIG_REQUEST')
+  .set('OFPST_QUEUE_DESC reply', 'OFPT_QUEUE_GET_CONFIG_REPLY');
+
+const otherName = (name: string): string => {
+  const [first = '', ...rest] = name.split(' ');
+  return OTHER_NAMES.get(name) ?? [OTHER_NAMES.get(first) ?? first, ...rest].join(' ');
+};
 
 /** Reads the body of a bundle control message. */
 export function decodeBundleControl(from: ByteReader): Of<'bundleControl'> {
@@ -48,7 +83,11 @@ export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: numbe
   if (size < 8 || size > rest.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${rest.length}`);
   if (view.getUint32(4) !== xid) throw new PeerError('OFPBFC_MSG_BAD_XID', 'the message has another transaction id than its carrier');
   const inner = rest.slice(0, size);
-  if (!BUNDLABLE.has(view.getUint8(1)) || !hasForm(inner)) throw new PeerError('OFPBFC_MSG_UNSUP', `type ${view.getUint8(1)} in a bundle`);
+  const fault = faultOfContained(inner);
+  if (fault !== undefined) {
+    log.warn(fault);
+    throw new PeerError('OFPBFC_MSG_UNSUP', fault);
+  }
   return { kind: 'bundleAdd', bundleId, flags, inner };
 }
 
@@ -73,13 +112,14 @@ export function decodeBundledFlowMod(bytes: Uint8Array, version: OfVersion, tlvT
   return { kind: 'bundleAdd', bundleId, flags: (bytes[14]! << 8) | bytes[15]!, inner: NOTHING, decoded };
 }
 
-function hasForm(bytes: Uint8Array): boolean {
+/** What keeps a message out of bundles, in the words of the reference. */
+function faultOfContained(inner: Uint8Array): string | undefined {
   try {
-    messageForm(bytes);
-    return true;
+    const { name } = messageForm(inner);
+    return BUNDLABLE.has(name) ? undefined : `${otherName(name)} message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE`;
   } catch (error) {
-    if (error instanceof PeerError) return false;
-    throw error;
+    if (!(error instanceof PeerError)) throw error;
+    return `OFPT14_BUNDLE_ADD_MESSAGE contained message is unparsable (${error.code})`;
   }
 }
 

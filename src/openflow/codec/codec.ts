@@ -70,7 +70,10 @@ import { decodeTlvMod, decodeTlvReply, encodeTlvMod, encodeTlvReply } from './tl
 export interface CodecOptions {
   /** OpenFlow 1.0: the flow-mod command's upper byte is a table (NXT_FLOW_MOD_TABLE_ID). */
   flowModTableId?: boolean;
-  /** OpenFlow 1.0: send flow messages in Nicira's form. Undefined: flow-mods in whichever form can say their match, others plain. */
+  /**
+   * Send flow messages in Nicira's form, of which OpenFlow 1.1 and later have flow-mods alone. Undefined: flow-mods of OpenFlow 1.0 in
+   * whichever form can say their match, others plain.
+   */
   nxFlows?: boolean;
   /** Form of packet-ins sent: 0 the version's own, 1 NXT_PACKET_IN, 2 NXT_PACKET_IN2. */
   packetInFormat?: number;
@@ -405,10 +408,10 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
     case 'barrierReply':
       return t.BARRIER_REPLY;
     case 'flowMod': {
-      const useNx = version === 1 && (options.nxFlows ?? (!fitsOfp10(message.match) || message.cookieMask !== 0n));
+      const useNx = options.nxFlows ?? (version === 1 && (!fitsOfp10(message.match) || message.cookieMask !== 0n));
       if (useNx) {
         vendor(out, NXT.FLOW_MOD);
-        encodeNxFlowMod(out, message);
+        encodeNxFlowMod(out, version, message);
         return T.EXPERIMENTER;
       }
       encodeFlowMod(out, version, message);

@@ -1,5 +1,6 @@
 // Flow-mods and flow statistics. OpenFlow 1.0.0 sections 5.3.3, 5.3.5 and 5.4.3; OpenFlow 1.3.5 sections 7.3.4.1, 7.3.5.2, 7.4.2.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import type { Match } from '../../flow/key.ts';
 import { W } from '../../flow/key.ts';
 import { packMatch, unpackMatch } from '../../flow/mask.ts';
@@ -10,7 +11,7 @@ import { requireConsistentMatch } from '../flow-mod-check.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
 import { normalizeLogged } from '../normalize.ts';
 import { portFromWire32 } from '../ports.ts';
-import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -24,6 +25,8 @@ import { flagsOf } from './flow-flags.ts';
 import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm } from './packed/packed-flow-stats.ts';
 import { decodeShapedOxm } from './packed/shaped-match.ts';
 import { decodePort, encodePort } from './port-codec.ts';
+
+const log = logger('ofp_flow');
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const ALL_ONES = 0xffffffffffffffffn;
@@ -267,19 +270,21 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
 }
 
 /** Writes what follows the subtype of NXT_FLOW_MOD. */
-export function encodeNxFlowMod(out: ByteWriter, mod: FlowMod): void {
+export function encodeNxFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod): void {
   out
     .u64(mod.newCookie ?? ALL_ONES)
-    .u16(commandWord(mod))
+    // After OpenFlow 1.0 the command always has its table.
+    .u16(version === 1 ? commandWord(mod) : COMMANDS.indexOf(mod.command) | (mod.table << 8))
     .u16(mod.idleTimeoutSec)
     .u16(mod.hardTimeoutSec)
     .u16(mod.priority);
-  out.u32(mod.bufferId).u16(mod.outPort).u16(encodeFlags(mod.flags, 1));
+  out.u32(mod.bufferId).u16(mod.outPort).u16(encodeFlags(mod.flags, version));
   const lengthAt = out.size;
   out.u16(0).zeros(6);
   const length = encodeNxmMatch(out, mod.match, mod.cookie, mod.cookieMask);
   out.patch16(lengthAt, length);
-  encodeActions(out, mod.actions, 1, contextOf(mod.match));
+  if (version === 1) encodeActions(out, mod.actions, 1, contextOf(mod.match));
+  else encodeInstructions(out, mod.actions, version, contextOf(mod.match));
 }
 
 /** Reads the body of a flow or aggregate request. */
@@ -350,26 +355,48 @@ const HEAD_10 = 88;
 const HEAD_11 = 48;
 const HEAD_15 = 24;
 
-/** What fails in the statistics of OpenFlow 1.5 outside flags and instructions has no code of the protocol's. */
-function withoutCode<T>(read: () => T): T {
+/** Reads a part of a flow's statistics; what is wrong with it is logged as what is wrong with the entry. In OpenFlow 1.5 what fails
+ * outside flags and instructions has no code of the protocol's. */
+function partOf<T>(what: string, version: OfVersion, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof PeerError ? new PeerError(NO_CODE, error.message) : error;
+    if (!(error instanceof PeerError)) throw error;
+    log.warn(what);
+    throw version === 6 ? new PeerError(NO_CODE, error.message) : error;
   }
+}
+
+/** The actions or instructions of an entry, which have the bytes that its length leaves to them. */
+function whatFlowDoes(from: ByteReader, size: number, version: OfVersion): Action[] {
+  try {
+    return version === 1
+      ? decodeActions(listOf(from, size, 'actions'), version)
+      : decodeInstructions(listOf(from, size, 'instructions', 'OFPBIC_BAD_LEN'), version);
+  } catch (error) {
+    if (error instanceof PeerError) log.warn('OFPST_FLOW reply bad instructions');
+    throw error;
+  }
+}
+
+/** The length of an entry, of which `head` bytes at least must be there. */
+function lengthOfFlow(from: ByteReader, head: number, code = 'OFPBRC_BAD_LEN', name = 'OFPST_FLOW'): number {
+  const refuse = (text: string): never => {
+    log.warn(`${name} reply ${text}`);
+    throw new PeerError(code, text);
+  };
+  if (from.left < head) refuse(`has ${from.left} leftover bytes at end`);
+  const length = from.u16();
+  if (length < head && name === 'OFPST_FLOW') refuse(`claims invalid length ${length}`);
+  return length;
 }
 
 /** The entry's length counts for its instructions alone: the match says itself how long it is. */
 function decodeOneFlow11(from: ByteReader, version: OfVersion): FlowStats {
   const start = from.at;
-  const head = version === 6 ? HEAD_15 : HEAD_11;
-  const length = from.left < head ? 0 : from.u16();
-  if (length < head) throw new PeerError(version === 6 ? NO_CODE : 'OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
-  const instructions = (): Action[] => {
-    const size = length - (from.at - start);
-    if (size < 0 || size > from.left || size % 8 !== 0) throw new PeerError('OFPBIC_BAD_LEN', `instructions of ${size} bytes`);
-    return decodeInstructions(from.sub(size), version);
-  };
+  const length = version === 6 ? lengthOfFlow(from, HEAD_15, NO_CODE) : lengthOfFlow(from, HEAD_11);
+  const match = (): Match => partOf('OFPST_FLOW reply bad match', version, () => decodeAnyMatch(from).match);
+  const instructions = (): Action[] => whatFlowDoes(from, length - (from.at - start), version);
   if (version === 6) {
     from.skip(2);
     const table = from.u8();
@@ -380,11 +407,10 @@ function decodeOneFlow11(from: ByteReader, version: OfVersion): FlowStats {
     const flagBits = from.u16();
     const importance = from.u16();
     const cookie = from.u64();
-    const match = withoutCode(() => decodeAnyMatch(from).match);
+    const common = { match: match(), priority, cookie, table, idleTimeoutSec, hardTimeoutSec, importance };
     const flags = decodeModFlags(flagBits, version);
-    const oxs = withoutCode(() => decodeOxs(from));
-    const common = { match, priority, cookie, table, idleTimeoutSec, hardTimeoutSec, importance, flags };
-    return { ...common, idleAgeSec: -1, hardAgeSec: -1, actions: instructions(), ...oxs };
+    const oxs = partOf('OXS OFPST_FLOW reply bad stats', version, () => decodeOxs(from));
+    return { ...common, flags, idleAgeSec: -1, hardAgeSec: -1, actions: instructions(), ...oxs };
   }
   const table = from.u8();
   from.skip(1);
@@ -397,17 +423,9 @@ function decodeOneFlow11(from: ByteReader, version: OfVersion): FlowStats {
   const importanceBits = from.u16();
   const importance = version >= 5 ? importanceBits : 0;
   const counters = { cookie: from.skip(2).u64(), packetCount: from.u64(), byteCount: from.u64() };
-  const match = decodeAnyMatch(from).match;
+  const common = { match: match(), table, durationSec, durationNsec, priority, idleTimeoutSec, hardTimeoutSec, importance };
   const flags = version >= 4 ? decodeModFlags(flagBits, version) : flagsOf(0, version);
-  const common = { match, table, durationSec, durationNsec, priority, idleTimeoutSec, hardTimeoutSec, importance, flags };
-  return { ...common, idleAgeSec: -1, hardAgeSec: -1, ...counters, actions: instructions() };
-}
-
-/** The length of an entry, of which `head` bytes at least must be there. */
-function lengthOfFlow(from: ByteReader, head: number): number {
-  const length = from.left < head ? 0 : from.u16();
-  if (length < head) throw new PeerError('OFPBRC_BAD_LEN', `flow statistics of ${length} bytes`);
-  return length;
+  return { ...common, flags, idleAgeSec: -1, hardAgeSec: -1, ...counters, actions: instructions() };
 }
 
 function decodeOneFlow10(from: ByteReader): FlowStats {
@@ -416,21 +434,25 @@ function decodeOneFlow10(from: ByteReader): FlowStats {
   const match = decodeOfp10Match(from.skip(1));
   const common = { table, match, importance: 0, flags: flagsOf(0, 1), ...timesOfFlow(from) };
   const counters = { cookie: from.skip(6).u64(), packetCount: from.u64(), byteCount: from.u64() };
-  return { ...common, ...counters, idleAgeSec: -1, hardAgeSec: -1, actions: decodeActions(from.sub(length - HEAD_10), 1) };
+  return { ...common, ...counters, idleAgeSec: -1, hardAgeSec: -1, actions: whatFlowDoes(from, length - HEAD_10, 1) };
 }
 
 /** The entry's length counts for its actions: the match may be as long as is said of it elsewhere. */
 function decodeOneFlowNx(from: ByteReader): FlowStats {
-  const length = lengthOfFlow(from, HEAD_11);
+  const length = lengthOfFlow(from, HEAD_11, 'OFPBRC_BAD_LEN', 'NXST_FLOW');
   const table = from.u8();
   const times = timesOfFlow(from.skip(1));
   const matchLength = from.u16();
   const ages = { idleAgeSec: age(from.u16()), hardAgeSec: age(from.u16()) };
   const counters = { cookie: from.u64(), packetCount: from.u64(), byteCount: from.u64() };
   const size = length - HEAD_11 - Math.ceil(matchLength / 8) * 8;
-  if (size < 0) throw new PeerError('OFPBRC_BAD_LEN', `a match of ${matchLength} bytes in flow statistics of ${length}`);
+  if (size < 0) {
+    const text = `NXST_FLOW reply with match_len=${matchLength} claims invalid length ${length}`;
+    log.warn(text);
+    throw new PeerError('OFPBRC_BAD_LEN', text);
+  }
   const { match } = decodeNxmMatch(from, matchLength);
-  return { table, match, importance: 0, flags: flagsOf(0, 1), ...times, ...ages, ...counters, actions: decodeActions(from.sub(size), 1) };
+  return { table, match, importance: 0, flags: flagsOf(0, 1), ...times, ...ages, ...counters, actions: whatFlowDoes(from, size, 1) };
 }
 
 function timesOfFlow(from: ByteReader): Pick<FlowStats, 'durationSec' | 'durationNsec' | 'priority' | 'idleTimeoutSec' | 'hardTimeoutSec'> {

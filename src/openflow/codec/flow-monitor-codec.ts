@@ -5,7 +5,7 @@ import { type Action, OFPP } from '../action.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
 import { portFromWire32 } from '../ports.ts';
-import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -72,8 +72,8 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
     const length = isOnf ? first : second;
     const table = from.u8();
     checkFlags(flags, version);
-    const outPort = isOnf ? portFromWire32(second, 'OFPBAC_BAD_OUT_PORT') : first;
     from.zeros(isOnf ? 3 : 5);
+    const outPort = isOnf ? portFromWire32(second, 'OFPBAC_BAD_OUT_PORT') : first;
     const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
     return { id, flags, outPort, outGroup: ANY_GROUP, table, command: 'add', match };
   });
@@ -145,9 +145,10 @@ const FULL_SIZE = 24;
 
 /** Instructions, or actions, up to `end`: a match says itself how long it is. */
 function decodeRest(from: ByteReader, end: number, version: OfVersion, nx = false): Action[] {
-  if (end < from.at) throw new PeerError(nx ? 'OFPBRC_BAD_LEN' : 'OFPBIC_BAD_LEN', 'match longer than its update');
-  const body = from.sub(end - from.at);
-  return nx ? decodeActions(body, version) : decodeInstructions(body, version);
+  const size = end - from.at;
+  return nx
+    ? decodeActions(listOf(from, size, 'actions'), version)
+    : decodeInstructions(listOf(from, size, 'instructions', 'OFPBIC_BAD_LEN'), version);
 }
 
 function decodeFullNx(from: ByteReader, end: number, version: OfVersion, event: FlowUpdate['event']): FlowUpdate {
@@ -160,7 +161,7 @@ function decodeFullNx(from: ByteReader, end: number, version: OfVersion, event: 
   from.skip(1);
   const cookie = from.u64();
   const isOnf = version >= 4;
-  if (((length + 7) & ~7) > end - from.at) throw new PeerError('OFPBRC_BAD_LEN', `match of ${length} bytes`);
+  if (((length + 7) & ~7) > end - from.at) fault('OFPBRC_BAD_LEN', `${nameOf(version)} reply has ${from.left} leftover bytes at end`);
   const { match } = isOnf ? decodeAnyMatch(from) : decodeNxmMatch(from, length);
   const actions = decodeRest(from, end, version, !isOnf);
   return { event, reason, priority, idleTimeoutSec, hardTimeoutSec, table, cookie, match, actions };

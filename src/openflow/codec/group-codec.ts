@@ -104,7 +104,10 @@ function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], co
     if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`);
     const { experimenter, experimenterType } = decodeExperimenter(property.body);
     if (experimenter !== NETRONOME || experimenterType !== SELECTION_METHOD) {
-      fault('OFPBPC_BAD_EXP_TYPE', `unknown group property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`);
+      fault(
+        'OFPBPC_BAD_EXP_TYPE',
+        `unknown group property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType | 0}`,
+      );
     }
     selection = decodeSelection(property.body, type, command);
   }
@@ -211,7 +214,7 @@ function checkedSize(size: number): number {
 export function decodeGroupDescs(from: ByteReader, version: OfVersion): ReadGroupDesc[] {
   const head = hasBucketIds(version) ? 16 : 8;
   return readList(from, () => {
-    if (from.left < 8) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply has ${from.left} leftover bytes at end`);
+    if (from.left < head) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply has ${from.left} leftover bytes at end`);
     const left = from.left;
     const length = from.u16();
     if (length < head || length > left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid length ${length}`);
@@ -222,7 +225,8 @@ export function decodeGroupDescs(from: ByteReader, version: OfVersion): ReadGrou
     if (hasBucketIds(version)) {
       const bucketsSize = body.u16();
       body.skip(6);
-      const buckets = decodeBuckets(body.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+      if (bucketsSize > body.left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid bucket list length ${bucketsSize}`);
+      const buckets = decodeBuckets(body.sub(bucketsSize), version, GROUP_TYPES[typeNumber]);
       const type = GROUP_TYPES[typeNumber] ?? 'unknown';
       // As in an addition: only select groups have one.
       return { group, type, buckets, selection: decodeGroupProperties(body, type, 'add') };
@@ -256,13 +260,15 @@ const hasDuration = (version: OfVersion): boolean => version === 1 || version >=
 /** Reads group statistics to the end. */
 export function decodeGroupStats(from: ByteReader, version: OfVersion): GroupStats[] {
   const head = hasDuration(version) ? 40 : 32;
+  const name = version === 1 ? 'NXST_GROUP' : 'OFPST_GROUP';
   return readList(from, () => {
-    if (from.left < head) throw new PeerError('OFPBRC_BAD_LEN', 'group statistics cut off');
+    const leftover = (): never => fault('OFPBRC_BAD_LEN', `${name} reply reply has ${from.left} leftover bytes at end`);
+    if (from.left < head) leftover();
     const length = from.u16();
-    // The length says how many whole buckets there are, and nothing else.
+    // The length says how many whole buckets there are, and nothing else; of fewer than none there is not enough.
     const size = head + ((length - head) & ~15);
-    if (length < head || size - 2 > from.left) throw new PeerError('OFPBRC_BAD_LEN', `group statistics of ${length} bytes`);
-    const body = from.sub(size - 2).skip(2);
+    if (length < 8) fault('OFPBRC_BAD_LEN', `${name} reply reply claims invalid length ${length}`);
+    const body = from.sub(head - 2).skip(2);
     const group = body.u32();
     const refCount = body.u32();
     body.skip(4);
@@ -270,8 +276,10 @@ export function decodeGroupStats(from: ByteReader, version: OfVersion): GroupSta
     const byteCount = body.u64();
     const durationSec = hasDuration(version) ? body.u32() : 0xffffffff;
     const durationNsec = hasDuration(version) ? body.u32() : 0xffffffff;
+    if (size < head || size - head > from.left) leftover();
+    const counters = from.sub(size - head);
     const buckets: GroupStats['buckets'] = [];
-    while (body.left > 0) buckets.push({ packetCount: body.u64(), byteCount: body.u64() });
+    while (counters.left > 0) buckets.push({ packetCount: counters.u64(), byteCount: counters.u64() });
     return { group, refCount, packetCount, byteCount, durationSec, durationNsec, buckets };
   });
 }

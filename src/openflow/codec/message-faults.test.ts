@@ -13,6 +13,10 @@ const bytes = (text: string): Buffer =>
     'hex',
   );
 
+/** OFPT_FLOW_MOD with a ct action: a type of frame, type of service and protocol; the helper's port. */
+const ctOf = (matched: string, helper: string): string =>
+  `010e006000000001003fffcf(18)${matched}(12)(8)(6)0005ffffffffffff0000ffff0018000023200023(8)ff(3)${helper}`;
+
 const ROWS: readonly (readonly [string, string])[] = [
   // The length of flow statistics counts for instructions alone, and is told of after match and flags.
   ['04130048000000010001000000000000002f01(10)05(35)01000400000000', '! OFPBRC_BAD_LEN'],
@@ -42,6 +46,12 @@ const ROWS: readonly (readonly [string, string])[] = [
   // Flags that nobody knows come before emergency flows.
   ['010e004800000001(63)08', '! OFPFMFC_BAD_FLAGS'],
   ['010e004800000001003820ff(59)04', '! OFPFMFC_TABLE_FULL'],
+  // Helpers of connections and the transport that they need.
+  [ctOf('86dd003a0000', '0015'), '! OFPBAC_MATCH_INCONSISTENT'],
+  [ctOf('080000110000', '0015'), '! OFPBAC_MATCH_INCONSISTENT'],
+  [ctOf('080000060000', '0045'), '! OFPBAC_MATCH_INCONSISTENT'],
+  [ctOf('86dd003a0000', '000d'), 'ADD priority=5,icmp6 actions=ct(alg=13)'],
+  [ctOf('080000110000', '000d'), 'ADD priority=5,udp actions=ct(alg=13)'],
   // A band of no size is of no type.
   ['041d0020000000010000000100000001(16)', '! OFPBRC_BAD_LEN'],
   ['041d002000000001000000010000000100090010(12)', '! OFPMMFC_BAD_BAND'],
@@ -64,6 +74,7 @@ const ROWS: readonly (readonly [string, string])[] = [
   // Flow monitors: flags, port, match; deletions ask for less.
   ['0412003000000001ffff0000000000004f4e46000000074e00000001010000080000fffeff0000000001000400000000', '! OFPMOFC_BAD_FLAGS'],
   ['0412003000000001ffff0000000000004f4e46000000074e00000001000200080000fffeff0000000002000400000000', '! OFPBAC_BAD_OUT_PORT'],
+  ['0412003000000001ffff0000000000004f4e46000000074e00000001000b0008fffefffe020400000001000400000000', '! NXBRC_MUST_BE_ZERO'],
   ['05120028000000010010(9)010000fffeffffffff0002ff000001000400000000', '! OFPBAC_BAD_OUT_PORT'],
   ['05120028000000010010(9)010000fffeffffffff0002ff020001000400000000', 'id=1 command=delete'],
   ['05120028000000010010(9)010000fffe000000000000ff020000000400000000', '! OFPBMC_BAD_LEN'],
@@ -169,8 +180,96 @@ const LOGGED: readonly (readonly [string, string])[] = [
   ['051200280000000100100000000000000000000100000000000000000041ff000001000400000000', 'ofp_monitor|OFPST_FLOW_MONITOR has bad flags 0x41'],
   ['0111002000000001ffff00000000232000000002000000000008000400000000', 'ofp_monitor|NXST_FLOW_MONITOR reply has bad event 4'],
   ['0111002000000001ffff00000000232000000002000000000010000000000000', 'ofp_monitor|NXST_FLOW_MONITOR reply has 8 leftover bytes at end'],
+  [
+    '0413(2)00000001ffff0000000000004f4e46000000074e00180001000000010000000000090000(8)0001000400000000',
+    'ofp_monitor|ONFST_FLOW_MONITOR reply has 8 leftover bytes at end',
+  ],
+  [
+    '051300300000000100100000000000000018000103(20)01000400000000',
+    'ofp_actions|OpenFlow message instructions length 4294967288 exceeds remaining message length (0)',
+  ],
   ['0513001800000001000e0000000000000810000000000000', 'ofp_table|OFP14_TABLE_DESC reply claims invalid length 2064'],
   ['041300180000000100070000000000000048000000000001', 'ofp_group|OFPST11_GROUP_DESC reply claims invalid length 72'],
+  [
+    '0111(2)00000001ffff000000002320000000080000000000100000ae140be30400(6)',
+    'ofp_group|OFPST11_GROUP_DESC reply claims invalid bucket list length 1024',
+  ],
+  ['0613(2)0000000100070000(4)0008(6)', 'ofp_group|OFPST11_GROUP_DESC reply has 8 leftover bytes at end'],
+  [
+    '0111(2)00000001ffff0000000023200000000800000000004002000000000000300000000000000030002100000001(40)',
+    'ofp_actions|OpenFlow message actions length 33 is not a multiple of 8',
+  ],
+  // Flow statistics.
+  ['0413(2)0000000100010000(4)002f01(10)05(35)01000400000000', 'ofp_flow|OFPST_FLOW reply claims invalid length 47'],
+  ['0413(2)0000000100010000(4)0030010000', 'ofp_flow|OFPST_FLOW reply has 5 leftover bytes at end'],
+  ['0413(2)0000000100010000(4)00c801(10)05(35)01000f0001d7081111111111111100', 'ofp_flow|OFPST_FLOW reply bad match'],
+  [
+    '0613(2)00000001000100000000000000280000010000050000000001(12)01000f0001d708111111111111110000000004(4)',
+    'ofp_flow|OFPST_FLOW reply bad match',
+  ],
+  ['0613(2)000000010001(6)0028000001000005(17)010004000000000000000680020000', 'ofp_flow|OXS OFPST_FLOW reply bad stats'],
+  [
+    '0413(2)0000000100010000(4)003001(10)05(35)01000400000000',
+    'ofp_actions|OpenFlow message instructions length 4294967288 exceeds remaining message length (0)\nofp_flow|OFPST_FLOW reply bad instructions',
+  ],
+  [
+    '0413(2)0000000100010000(4)003901(10)05(35)01000400000000',
+    'ofp_actions|OpenFlow message instructions length 1 is not a multiple of 8\nofp_flow|OFPST_FLOW reply bad instructions',
+  ],
+  ['0111(2)00000001000100000057(88)', 'ofp_flow|OFPST_FLOW reply claims invalid length 87'],
+  [
+    '0111(2)0000000100010000005c(89)',
+    'ofp_actions|OpenFlow message actions length 4 is not a multiple of 8\nofp_flow|OFPST_FLOW reply bad instructions',
+  ],
+  [
+    '0111(2)00000001ffff00000000232000000000000000000038(16)0010(60)',
+    'ofp_flow|NXST_FLOW reply with match_len=16 claims invalid length 56',
+  ],
+  ['0111(2)00000001ffff000000002320000000000000000000(10)', 'ofp_flow|NXST_FLOW reply has 11 leftover bytes at end'],
+  // Instructions and lists of actions.
+  [
+    '040e(2)00000001(17)00(4)0005ffffffffffffffffffffffff(4)00010004000000000001000801000000ffff001000002320',
+    'ofp_actions|bad instruction format at offset 8',
+  ],
+  [
+    '010d(2)00000001ffffffff00020030ffff0010000023200000',
+    'ofp_actions|OpenFlow message actions length 48 exceeds remaining message length (10)',
+  ],
+  // Group statistics: a length short of its head counts buckets that are not there.
+  ['0413(2)0000000100060000(4)0007(46)', 'ofp_group|OFPST_GROUP reply reply claims invalid length 7'],
+  ['0413(2)0000000100060000(4)0008(46)', 'ofp_group|OFPST_GROUP reply reply has 8 leftover bytes at end'],
+  ['0111(2)00000001ffff00000000232000000007(4)0048(46)', 'ofp_group|NXST_GROUP reply reply has 8 leftover bytes at end'],
+  // Tables.
+  ['0211(2)000000010200000080000003', 'ofp_table|bad table miss config -2147483645'],
+  ['0213(2)0000000100030000(44)(4)(4)(4)(4)(4)00000003(24)', 'ofp_table|bad table miss config 3'],
+  // Bundles.
+  ['0522(2)000000010000004300080001051d001000000001(8)', 'ofp_bundle|OFPT_METER_MOD message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE'],
+  [
+    '0522(2)000000010000004300080001051300100000000100070000(4)',
+    'ofp_bundle|NXST_GROUP_DESC reply message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE',
+  ],
+  [
+    '0522(2)0000000100000043000800010504000800000001',
+    'ofp_bundle|OFPT14_BUNDLE_ADD_MESSAGE contained message is unparsable (OFPBRC_BAD_LEN)',
+  ],
+  // Nicira's flow mod is a flow mod.
+  ['0522(2)00000001000000430008000105040030(3)01000023200000000d(32)', ''],
+  // Hellos.
+  [
+    '0500(2)000000010001000800000001',
+    'ofp_util|peer claims to support invalid OpenFlow version 0x00\nofp_util|peer does not support any OpenFlow version (between 0x01 and 0x1f)',
+  ],
+  ['0500(2)0000000100010008fffffffe', ''],
+  ['0217(2)00000001fffffffe0000000046cde67900180000008100100000000004290000(4)', 'ofp_queue|unknown queue property 129'],
+  [
+    '060f(2)00000001(4)000000010018(2)ffffffff00180000(4)ffff00107fffffff9d05f252(4)',
+    'ofp_group|unknown group bucket property type for exp_id 0x7fffffff, exp_type -1660554670',
+  ],
+  // Counted, and then printed.
+  [
+    '0413(2)0000000100050000(4)41fa6f33(36)',
+    'ofp_port|port 1106931507 is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff\n'.repeat(2).trim(),
+  ],
 ];
 
 test('what is wrong with a message is logged in the words of the reference', () => {
@@ -184,6 +283,6 @@ test('what is wrong with a message is logged in the words of the reference', () 
     } finally {
       setLogSink(before);
     }
-    assert.deepEqual(logged, [wanted], text);
+    assert.deepEqual(logged.join('\n'), wanted, text);
   }
 });

@@ -7,7 +7,7 @@ import { matchAll, setKeyBits, W } from '../../flow/key.ts';
 import type { Action } from '../action.ts';
 import { OFPP, type PacketInReason } from '../action.ts';
 import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
-import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { PACKET_IN_REASONS } from './actions/action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
@@ -191,7 +191,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
   }
   if (p.totalLength === 0) p.totalLength = p.data.length;
   else if (p.totalLength < p.data.length) {
-    log.warn(`NXT_PACKET_IN2 claimed full_len < len(packet)`);
+    log.warn(`NXT_PACKET_IN2 claimed full_len < len`);
     throw new PeerError('OFPBRC_BAD_LEN', `full length ${p.totalLength} of ${p.data.length} bytes`);
   }
   return p;
@@ -245,7 +245,7 @@ export function decodePacketOut(from: ByteReader, version: OfVersion): PacketOut
   };
   let actions: Action[];
   try {
-    actions = decodeActions(from.sub(actionsSize), version, 'plain');
+    actions = decodeActions(listOf(from, actionsSize, 'actions'), version, 'plain');
   } catch (error) {
     // What options stand for is asked last of all.
     if (error instanceof PeerError && error.code === 'NXFMFC_INVALID_TLV_FIELD') checkPort();

@@ -58,7 +58,7 @@ export function refuseProperty(
 ): void {
   const isExperimenter = number === OUTSIDE;
   const text = isExperimenter
-    ? `unknown ${what} property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType}`
+    ? `unknown ${what} property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType | 0}`
     : `unknown ${what} property type ${type}`;
   log[isLoose ? 'dbg' : 'warn'](text);
   if (!isLoose) throw new PeerError(isExperimenter ? 'OFPBPC_BAD_EXP_TYPE' : code, text);

@@ -1,5 +1,6 @@
 // The configuration of queues: OFPT_QUEUE_GET_CONFIG of OpenFlow 1.0 to 1.3, OFPMP_QUEUE_DESC from OpenFlow 1.4 on.
 import { PeerError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { isWirePort32, portFromWire32 } from '../ports.ts';
@@ -10,6 +11,8 @@ import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty } from './properties.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+const log = logger('ofp_queue');
 
 const RATE = { MIN: 1, MAX: 2 } as const;
 /** That a rate is not set. Others above 1000 say that the queue may not send. */
@@ -52,7 +55,10 @@ function rates(from: ByteReader, version: OfVersion, queue: QueueConfig): QueueC
     const length = from.u16();
     if (length < 8 || length > left) throw new PeerError('OFPBRC_BAD_LEN', `queue property of ${length} bytes`);
     const body = from.sub(length - 4).skip(4);
-    if (type !== RATE.MIN && type !== RATE.MAX) continue;
+    if (type !== RATE.MIN && type !== RATE.MAX) {
+      log.info(`unknown queue property ${type}`);
+      continue;
+    }
     if (length < 16) throw new PeerError('OFPBRC_BAD_LEN', `rate of ${length} bytes`);
     set(type, body.u16());
   }

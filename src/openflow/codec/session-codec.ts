@@ -8,6 +8,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodePortDescs, encodePortDesc } from './port-codec.ts';
 
 const packetLog = logger('ofp_packet');
+const utilLog = logger('ofp_util');
 const protocolLog = logger('ofp_protocol');
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
@@ -35,9 +36,13 @@ export function decodeHello(from: ByteReader, version: number): Extract<Message,
     const size = length - 4;
     if (type !== HELLO_BITMAP || size === 0 || size % 4 !== 0) hasUnknown = true;
     else {
-      const offered = element.u32() & ~1;
-      if (offered === 0) hasUnknown = true;
-      else versions = offered;
+      const said = element.u32();
+      const offered = said & ~1;
+      if ((said & 1) !== 0) utilLog.warn('peer claims to support invalid OpenFlow version 0x00');
+      if (offered === 0) {
+        utilLog.warn('peer does not support any OpenFlow version (between 0x01 and 0x1f)');
+        hasUnknown = true;
+      } else versions = offered;
     }
   }
   const hello: Extract<Message, { kind: 'hello' }> = { kind: 'hello', versions: versions >>> 0 };

@@ -8,6 +8,7 @@ import { EVICT, TABLE_CONFIG, type TableDesc, type TableSettings } from '../tabl
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { eachProperty } from './properties.ts';
+import { checkedMiss } from './table-features-codec.ts';
 
 const log = logger('ofp_table');
 
@@ -58,7 +59,7 @@ function encodeProperties(out: ByteWriter, settings: TableSettings): void {
 export function decodeTableMod(from: ByteReader, version: OfVersion): Of<'tableMod'> {
   const table = from.u8();
   const config = from.skip(3).u32();
-  if (version < 5) return { kind: 'tableMod', table, missConfig: config };
+  if (version < 5) return { kind: 'tableMod', table, missConfig: version < 4 ? checkedMiss(config) : config };
   const settings = decodeProperties(from, config, true);
   return { kind: 'tableMod', table, missConfig: 0, settings };
 }

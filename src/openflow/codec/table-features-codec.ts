@@ -248,6 +248,12 @@ const fieldsOfBits = (bits: bigint, names: readonly string[]): Field[] =>
 
 const MISSES = ['controller', 'continue', 'drop'] as const;
 
+/** What a table is to do with what no flow matches, in its lowest two bits; that there is no such thing is logged, and no more. */
+export function checkedMiss(config: number): number {
+  if ((config & 3) === 3) log.warn(`bad table miss config ${config | 0}`);
+  return config;
+}
+
 /** Reads what stands between a table's name and its numbers in the statistics of OpenFlow 1.0 to 1.2. */
 export function decodeOldFeatures(from: ByteReader, version: OfVersion, table: number, name: string): TableFeatures {
   const features = emptyFeatures(table, name);
@@ -282,6 +288,6 @@ export function decodeOldFeatures(from: ByteReader, version: OfVersion, table: n
     features.metadataWrite = from.u64();
     sides(from.u32(), { actions: write, setFields: writeSet }, { actions: apply, setFields: applySet });
   }
-  features.miss = MISSES[from.u32() & 3] ?? 'controller';
+  features.miss = MISSES[checkedMiss(from.u32()) & 3] ?? 'controller';
   return features;
 }

@@ -66,6 +66,15 @@ function bodyText(framed: Framed, options: PrintOptions): string {
   return body === undefined ? '\n' : body(message, context);
 }
 
+/** Has what is wrong with a message logged once more. */
+function logAgain(bytes: Uint8Array, options: PrintOptions): void {
+  try {
+    decodeMessage(bytes, options.codec);
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+  }
+}
+
 /** Prints bytes that should be one whole message, whatever they are. */
 export function printBytes(bytes: Uint8Array, options: PrintOptions = {}): string {
   const size = bytes.length;
@@ -110,8 +119,11 @@ export function printBytes(bytes: Uint8Array, options: PrintOptions = {}): strin
         options,
       );
     }
-    // What is only counted is not looked at for faults.
-    if (error instanceof PartialMessage && options.verbosity === 0 && COUNTED.has(error.partial.kind)) return begin;
+    if (error instanceof PartialMessage && COUNTED.has(error.partial.kind)) {
+      // What is only counted is not looked at for faults; what is printed is counted before, so that its fault is logged twice.
+      if (options.verbosity === 0) return begin;
+      logAgain(bytes, options);
+    }
     const between = begin.endsWith('\n') || begin === '' ? '' : begin.endsWith(':') ? ' ' : '\n';
     return `${begin}${between}***decode error: ${error.code}***\n${hexDump(bytes)}`;
   }

@@ -84,6 +84,11 @@ export class ReplicaTransaction implements IdlTransaction {
     return new ReplicaRow(change.schema, uuid, new Map([...(base?.data ?? []), ...change.written]));
   }
 
+  /** A row that this transaction deletes, as the replica has it. */
+  deletedRow(table: string, uuid: string): ReplicaRow | undefined {
+    return this.#changes.get(table)?.get(uuid)?.isDeleted === true ? this.#tables.rows(table).get(uuid) : undefined;
+  }
+
   /** All rows of a table as this transaction has made them: the replica's, then the new ones. */
   rows(table: string): ReplicaRow[] {
     const changes = this.#changes.get(table);

@@ -33,9 +33,22 @@ const log = logger('ofp_actions');
 
 /** Bytes that are not whole eights hold no list. */
 export function checkWhole(bytes: Uint8Array, what: string, code = 'OFPBRC_BAD_LEN'): void {
-  if (bytes.length % 8 === 0) return;
-  log.warn(`OpenFlow message ${what} length ${bytes.length} is not a multiple of 8`);
-  throw new PeerError(code, `${what} of ${bytes.length} bytes`);
+  checkSize(bytes.length, bytes.length, what, code);
+}
+
+function checkSize(size: number, left: number, what: string, code: string): void {
+  const refuse = (text: string): never => {
+    log.warn(`OpenFlow message ${what} length ${text}`);
+    throw new PeerError(code, `${what} length ${text}`);
+  };
+  if (size % 8 !== 0) refuse(`${size} is not a multiple of 8`);
+  if (size > left) refuse(`${size} exceeds remaining message length (${left})`);
+}
+
+/** The next `size` bytes, which hold a list; a length that is less than nothing counts as 32 bits without a sign. */
+export function listOf(from: ByteReader, size: number, what: 'actions' | 'instructions', code = 'OFPBRC_BAD_LEN'): ByteReader {
+  checkSize(size >>> 0, from.left, what, code);
+  return from.sub(size);
 }
 
 /** Where a list stands, by which its places are held: it is what a flow does, or plain actions, or what an action has inside it. */

@@ -57,11 +57,17 @@ const INSTRUCTION_SIZE: Readonly<Record<number, number>> = {
 /** Reads instructions to the end of `from`, given in the specification's order of execution. */
 export function decodeInstructions(from: ByteReader, version: OfVersion): Action[] {
   const bodies: (ByteReader | undefined)[] = [];
+  const start = from.at;
   while (from.left > 0) {
-    if (from.left < 8) throw new PeerError('OFPBIC_BAD_LEN', 'instruction shorter than 8 bytes');
-    const type = from.u16();
-    const length = from.u16();
-    if (length < 8 || length % 8 !== 0 || length - 4 > from.left) throw new PeerError('OFPBIC_BAD_LEN', `instruction length ${length}`);
+    const offset = from.at - start;
+    const left = from.left;
+    const type = left < 8 ? 0 : from.u16();
+    const length = left < 8 ? 0 : from.u16();
+    if (length < 8 || length % 8 !== 0 || length > left) {
+      const text = `bad instruction format at offset ${offset}`;
+      log.warn(text);
+      throw new PeerError('OFPBIC_BAD_LEN', text);
+    }
     if ((INSTRUCTION_SIZE[type] ?? length) !== length) throw new PeerError('OFPBIC_BAD_LEN', `instruction ${type} of ${length} bytes`);
     const body = from.sub(length - 4, 'OFPBIC_BAD_LEN');
     if (type === 0xffff) throw new PeerError('OFPBIC_BAD_EXPERIMENTER', 'experimenter instruction');

@@ -185,7 +185,7 @@ export function decodeHeader(from: ByteReader): EntryHeader {
     experimenter = size < 4 && from.left < 4 ? 0 : from.u32();
     if (size < 4) {
       log.warn(
-        `OXM header 0x${experimenter.toString(16)}:${cls}:${second >> 1}:${second & 1}:${size} has invalid length ${size} (minimum is 8)`,
+        `OXM header ${vendorText(experimenter)}:${cls}:${second >> 1}:${second & 1}:${size} has invalid length ${size} (minimum is 8)`,
       );
       throw new PeerError('OFPBMC_BAD_LEN', 'experimenter entry without an experimenter');
     }
@@ -219,10 +219,11 @@ export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMas
   return coded.field;
 }
 
+const vendorText = (experimenter: number): string => (experimenter === 0 ? '0' : `0x${experimenter.toString(16)}`);
+
 /** A header's numbers: experimenter, class, field, has-mask, bytes. */
 function entryName({ cls, experimenter, num, hasMask, size }: EntryHeader): string {
-  const vendor = experimenter === 0 ? '0' : `0x${experimenter.toString(16)}`;
-  return `${vendor}:${cls}:${num}:${hasMask ? 1 : 0}:${size + (cls === 0xffff ? 4 : 0)}`;
+  return `${vendorText(experimenter)}:${cls}:${num}:${hasMask ? 1 : 0}:${size + (cls === 0xffff ? 4 : 0)}`;
 }
 
 /** A decoded value of a field, both right-aligned. `mask` is all ones of the field's bits when exact. */
@@ -375,7 +376,7 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
     if (header.isCookie && mayHaveCookie) {
       const value = from.u64();
       const mask = header.hasMask ? from.u64() : ones(64);
-      if ((value & ~mask) !== 0n) throw new PeerError('OFPBMC_BAD_WILDCARDS', 'cookie outside its mask');
+      if ((value & ~mask) !== 0n) refuseWildcards(header);
       if (result.cookie !== undefined) throw new PeerError('OFPBMC_DUP_FIELD', 'cookie twice');
       result.cookie = { value, mask };
       continue;
