@@ -127,7 +127,9 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
       setBits(match, W.VLAN0 * 32 + 16, 4, (value << 1n) | 1n, 0xfn);
       return;
     case 'vlan_vid':
-      setBits(match, at - 1, 13, value, mask);
+      // The tag's presence is part of it, and as much of both as the mask has is matched.
+      setKeyBits(match.key, at - 1, 13, value & mask);
+      setKeyBits(match.mask, at - 1, 13, mask);
       return;
     case 'nw_tos':
       setBits(match, at, 8, value & 0xfcn, 0xfcn);

@@ -237,7 +237,8 @@ export function parseFlowsCommand(given: readonly FlowMod[], options: FlowOption
   process.stdout.write(`chosen protocol: ${chosen}\n`);
   const version = chosen.startsWith('OXM-OpenFlow') ? Number(chosen.slice(-1)) + 1 : chosen === 'OpenFlow11' ? 2 : 1;
   for (const [index, mod] of mods.entries()) {
-    const bytes = encodeMessage(version as 1, index + 1, mod, chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false });
+    const codec = { nxFlows: chosen.startsWith('NXM'), flowModTableId: chosen.endsWith('+table_id') };
+    const bytes = encodeMessage(version as 1, index + 1, mod, codec);
     const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
     process.stdout.write(printBytes(bytes, { codec: tableIds, verbosity: 2 }));
   }

@@ -408,10 +408,10 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       const useNx = version === 1 && (options.nxFlows ?? (!fitsOfp10(message.match) || message.cookieMask !== 0n));
       if (useNx) {
         vendor(out, NXT.FLOW_MOD);
-        encodeNxFlowMod(out, message);
+        encodeNxFlowMod(out, message, options.flowModTableId);
         return T.EXPERIMENTER;
       }
-      encodeFlowMod(out, version, message);
+      encodeFlowMod(out, version, message, options.flowModTableId);
       return T.FLOW_MOD;
     }
     case 'packetIn':

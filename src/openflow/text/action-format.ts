@@ -324,6 +324,7 @@ const NAMES: Partial<Record<Action['kind'], string>> = {
   outputReg: 'output_reg',
   outputTrunc: 'output_trunc',
   setField: 'set_field',
+  stripVlan: 'strip_vlan',
   regLoad: 'set_field',
   regMove: 'move',
   setVlanVid: 'set_vlan_vid',

@@ -7,7 +7,7 @@ import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch, protocolNamed } from '../../flow/match-text.ts';
 import { OFPP } from '../action.ts';
-import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, OfVersion } from '../message.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { parseGroupNumber } from './group-number.ts';
@@ -217,7 +217,7 @@ export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = 
  * A flow-mod as `ofp-print` shows it after the header line. `wireMatch` is its match as it stands on the wire, where that is to be
  * shown.
  */
-export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortNames, wireMatch?: string): string {
+export function formatFlowMod(mod: FlowMod, names?: PortNames, wireMatch?: string): string {
   const words: Readonly<Record<FlowModCommand, string>> = {
     add: 'ADD',
     modify: 'MOD',
@@ -226,7 +226,7 @@ export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortName
     delete_strict: 'DEL_STRICT',
   };
   let text = ` ${words[mod.command]}`;
-  if (mod.table !== 0 && (mod.table !== 255 || version > 1)) text += ` table:${mod.table}`;
+  if (mod.table !== 0) text += ` table:${mod.table}`;
   text += ' ';
   const match = wireMatch ?? formatMatch(mod.match, mod.priority, names);
   if (match !== '') text += `${match} `;

@@ -249,7 +249,7 @@ function small(d: Dice, damage: Damage): SentCase {
       return one(d, 'mod-port', damage(d, portWord(d)), portAction(d));
     case 2:
     case 3:
-      return one(d, 'mod-table', damage(d, tableWord(d).replace(/^(all|255)$/i, '9')), damage(d, tableSetting(d)));
+      return one(d, 'mod-table', damage(d, tableWord(d)), damage(d, tableSetting(d)));
     case 4:
       return one(d, d.pick(['add-tlv-map', 'add-tlv-map', 'del-tlv-map']), damage(d, optionMap(d)));
     case 5:
