@@ -1,4 +1,5 @@
 // A match as text, in the order and words of ovs-ofctl: `ip,in_port=1,nw_src=10.0.0.0/8`. Facts: ovs-fields(7) and the reference's output.
+
 import { ConfigError } from '../base/errors.ts';
 import type { PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
@@ -7,6 +8,7 @@ import { fieldNamed, maskBits, mustField, tunFieldIndex } from './fields.ts';
 import type { Match } from './key.ts';
 import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
 import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
+import { hasColors, paintMatchPart } from './text-colors.ts';
 import { addTunField, bytesOf, nextPlace } from './tun-fields.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
@@ -282,7 +284,7 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   add(MPLS);
   add('ip_frag');
   add(transportFields(type, proto));
-  return parts.join(',');
+  return (hasColors() ? parts.map(paintMatchPart) : parts).join(',');
 }
 
 function formatTunFields(match: Match, parts: string[]): void {

@@ -45,6 +45,12 @@ export const KEPT: readonly SentCase[] = [
   ...['OpenFlow10', 'OpenFlow13', 'OpenFlow14'].flatMap((version) =>
     ['', ' a-b', ' any', ' 7'].map((port) => line(`--names -O ${version} queue-get-config SWITCH${port}`)),
   ),
+  line('--color=always dump-flows SWITCH', {
+    flows: [flowOf('ip,priority=4,actions=ct(commit,exec(set_field:1->ct_mark)),learn(table=1)')],
+  }),
+  file('--color=always diff-flows SWITCH FILE', 'ip,actions=drop\n', { flows: [flowOf('actions=1')] }),
+  ...['', 'yes', 'NONE', 'if-tty', 'what'].map((when) => line(`--color=${when} parse-flow actions=drop`)),
+  line('--color=never --color parse-flow actions=drop'),
   // The message that is refused is told whole, however little of it came back.
   file('-O OpenFlow13 bundle SWITCH FILE', 'flow reg0=1,actions=1,2,3,4,5,6,7,8\n', { refuseAfter: 0 }),
 ];

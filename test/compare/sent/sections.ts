@@ -201,7 +201,9 @@ function dump(d: Dice): SentCase {
     ]);
     words.push(`${d.pick(['--sort', '--rsort'])}${key}`);
   }
-  for (const word of d.some(2, () => d.pick(['--names', '--no-names', '--stats', '--no-stats', '-m', '--color=never', '--strict'])))
+  for (const word of d.some(2, () =>
+    d.pick(['--names', '--no-names', '--stats', '--no-stats', '-m', '--color=never', '--color', '--strict']),
+  ))
     words.push(word);
   const base = one(d, 'dump-flows', ...(d.chance(1, 2) ? [] : [filterText(d)]));
   return { ...base, args: [...words, ...base.args], peer: { ...base.peer, flows: flowsOf(d, 8) } };
