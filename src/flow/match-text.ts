@@ -89,7 +89,7 @@ function addTunText(match: Match, field: Field, text: string | undefined): void 
   const bytes = Math.max(bytesOf(value), isExact ? 0 : bytesOf(mask));
   const place = nextPlace(match, tunFieldIndex(field), bytes);
   if (place === undefined) throw new ConfigError(`${text}: no room for ${field.name} in a match`);
-  addTunField(match, place, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
+  addTunField(match, isExact ? place : { ...place, isMasked: true }, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
 }
 
 function parseFieldOrAny(field: Field, value: string, names?: PortNames) {

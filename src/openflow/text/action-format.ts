@@ -208,11 +208,22 @@ function formatWhole(field: Field, masked: Masked, names?: PortNames): string {
   if (field.format === 'ctState') {
     // In two parts, of which neither is the whole: the whole would be said by those alone that are set.
     const [low, high] = [0x7fn, 0x80n].map((mask) => formatField(field, { value: masked.value, mask }, names));
-    return `${low}${high}${'-[Unknown]'.repeat(UNKNOWN_STATES)}`;
+    const unknown = Array.from(
+      { length: UNKNOWN_STATES },
+      (_, i) => `${((masked.value >> BigInt(8 + i)) & 1n) === 0n ? '-' : '+'}[Unknown]`,
+    );
+    return `${low}${high}${unknown.join('')}`;
   }
   const text = formatField(field, masked, names);
   if (field.format !== 'tunFlags') return text;
   return masked.value === 0n ? '0' : text.slice(1);
+}
+
+/** A value that is too large for a part of a field, as the whole field has it written. */
+export function loadedText(field: Field, value: bigint): string {
+  const bits = field.format === 'tcpFlags' ? field.bits : field.wireBytes * 8;
+  const text = formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
+  return field.format === 'packetType' ? `packet_type=${text}` : text;
 }
 
 function formatSetField({ field, value, mask, isMasked, aboveMask = 0n }: Of<'setField'>, names?: PortNames): string {

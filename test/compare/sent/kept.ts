@@ -17,6 +17,20 @@ const MOD_TABLE = ['evict', 'noevict', 'continue'].flatMap((setting) =>
   ['all', '255', ' 7', '+7', '7'].map((table) => ({ args: ['-O', 'OpenFlow14', 'mod-table', 'SWITCH', table, setting] })),
 );
 
+/** Values that do not fit, each told as its field has it written. */
+const LOADS = (
+  '0x5f->tun_erspan_dir[] 300->reg0[0..3] 300->ct_state[0..3] 300->eth_src[0..3] 300->nw_src[0..3] 300->tcp_flags[0..3] ' +
+  '300->ipv6_src[0..3] 30->packet_type[0..3] 255->nw_tos[0..3]'
+).split(' ');
+
+/** Ranges of addresses as scanf reads them. */
+const RANGES = '1.2.3.4-5.6.7.300 1.2.3.300 1.2.3.4-+5.6.7.8 1.2.3.-4 [::1]-::2 ::1-[::2]:3 [::1]-[::2]:3 1.2.3.4-5.6.7.x +1.2.3.4'.split(
+  ' ',
+);
+
+/** Masks of IPv6 addresses that are none, or just so. */
+const MASKS = '::1/x,::1/-1,::1/+64,::1/-0,::1/4294967300,::1/ffff::),::1/:),::1/ 64,::1/,::1//64'.split(',');
+
 export const KEPT: readonly SentCase[] = [
   // With table ids OpenFlow 1.0 says of a flow that it names no table.
   line('-F NXM+table_id add-flow SWITCH reg0=1,actions=1'),
@@ -51,6 +65,11 @@ export const KEPT: readonly SentCase[] = [
   file('--color=always diff-flows SWITCH FILE', 'ip,actions=drop\n', { flows: [flowOf('actions=1')] }),
   ...['', 'yes', 'NONE', 'if-tty', 'what'].map((when) => line(`--color=${when} parse-flow actions=drop`)),
   line('--color=never --color parse-flow actions=drop'),
+  ...LOADS.map((load) => line(`parse-flow tcp,actions=load:${load}`)),
+  ...MASKS.map((mask) => ({ args: ['parse-flow', `tun_ipv6_dst=${mask},actions=drop`] })),
+  ...RANGES.map((range) => line(`parse-flow ip,actions=ct(commit,nat(src=${range}))`)),
+  line('packet-out SWITCH 70000 drop 000000000001000000000002080000000000'),
+  line('-O OpenFlow15 add-flow SWITCH tun_metadata60=2/0xffffffff,in_port=1,actions=drop'),
   // The message that is refused is told whole, however little of it came back.
   file('-O OpenFlow13 bundle SWITCH FILE', 'flow reg0=1,actions=1,2,3,4,5,6,7,8\n', { refuseAfter: 0 }),
 ];
