@@ -70,6 +70,9 @@ export const KEPT: readonly SentCase[] = [
   ...RANGES.map((range) => line(`parse-flow ip,actions=ct(commit,nat(src=${range}))`)),
   line('packet-out SWITCH 70000 drop 000000000001000000000002080000000000'),
   line('-O OpenFlow15 add-flow SWITCH tun_metadata60=2/0xffffffff,in_port=1,actions=drop'),
+  ...['action', 'actions,3', 'action =1', 'xactions=1'].map((end) => ({
+    args: ['packet-out', 'SWITCH', `in_port=1,packet=000000000001000000000002080000000000,${end}`],
+  })),
   // The message that is refused is told whole, however little of it came back.
   file('-O OpenFlow13 bundle SWITCH FILE', 'flow reg0=1,actions=1,2,3,4,5,6,7,8\n', { refuseAfter: 0 }),
 ];
