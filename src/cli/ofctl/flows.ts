@@ -9,7 +9,6 @@ import { keyBits } from '../../flow/key.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Framed, Message } from '../../openflow/message.ts';
-import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, checkFlow, checkSayable, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow, parseFlowFilter } from '../../openflow/text/flow-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
@@ -134,7 +133,7 @@ function requestOf(text: string, names: PortNames | undefined, options: FlowOpti
   const usable = formatsFor([{ ...mod, table: ALL_TABLES }]);
   allowedOf(usable, options);
   const request = {
-    match: normalized({ ...mod, match: normalizeMatch(mod.match) }).match,
+    match: normalized(mod).match,
     table: mod.table,
     outPort: mod.outPort,
     outGroup: mod.outGroup,

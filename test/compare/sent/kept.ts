@@ -73,6 +73,8 @@ export const KEPT: readonly SentCase[] = [
   ...['action', 'actions,3', 'action =1', 'xactions=1'].map((end) => ({
     args: ['packet-out', 'SWITCH', `in_port=1,packet=000000000001000000000002080000000000,${end}`],
   })),
+  line('-O OpenFlow15 dump-flows SWITCH tcp,packet_type=(1,0x800),eth_dst=4c:c7:33:e7:fa:87'),
+  line('-O OpenFlow15 dump-aggregate SWITCH packet_type=(1,0x800),eth_dst=4c:c7:33:e7:fa:87'),
   // The message that is refused is told whole, however little of it came back.
   file('-O OpenFlow13 bundle SWITCH FILE', 'flow reg0=1,actions=1,2,3,4,5,6,7,8\n', { refuseAfter: 0 }),
 ];
