@@ -65,7 +65,6 @@ function learnSpec(part: string, name: string, value: string | undefined): strin
 export function colorAction(action: Action, text: string): string {
   const { kind } = action;
   const [head] = /^[a-z_0-9]+[(:]?/.exec(text) ?? [''];
-  if (kind === 'controller' && head === '') return text.replace('CONTROLLER:', (word) => paint('sp', word));
   // Ports of the switch's own have no colour.
   if (head === '' || kind === 'ct' || kind === 'nat') return text;
   if (kind === 'setField' || kind === 'regLoad' || kind === 'regMove') return paintArrows(text);

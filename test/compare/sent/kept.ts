@@ -64,7 +64,7 @@ export const KEPT: readonly SentCase[] = [
   }),
   file('--color=always diff-flows SWITCH FILE', 'ip,actions=drop\n', { flows: [flowOf('actions=1')] }),
   ...['', 'yes', 'NONE', 'if-tty', 'what'].map((when) => line(`--color=${when} parse-flow actions=drop`)),
-  line('--color=always parse-flow actions=controller(userdata=),controller'),
+  line('--color=always parse-flow actions=controller'),
   line('--color=never --color parse-flow actions=drop'),
   ...LOADS.map((load) => line(`parse-flow tcp,actions=load:${load}`)),
   ...MASKS.map((mask) => ({ args: ['parse-flow', `tun_ipv6_dst=${mask},actions=drop`] })),
