@@ -2,6 +2,7 @@
 import { ConfigError, PeerError } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
 import { setVlanLimit } from '../flow/extract.ts';
+import { setColors } from '../flow/text-colors.ts';
 import { commandNamed } from './ofctl/command-table.ts';
 import type { FlowOptions } from './ofctl/flows.ts';
 import {
@@ -78,6 +79,15 @@ async function narrowVersions(line: FlowOptions, formats: readonly string[]): Pr
   line.versions = fit.reduce((all, bit) => all | bit, 0);
 }
 
+/** --color: always, never, or as without a word at a terminal. */
+function chooseColors(when: string): void {
+  const word = when.toLowerCase();
+  const isAlways = ['always', 'yes', 'force'].includes(word);
+  const isAuto = ['auto', 'tty', 'if-tty'].includes(word);
+  if (!isAlways && !isAuto && !['never', 'no', 'none'].includes(word)) throw new ConfigError(`incorrect value \`${when}' for --color`);
+  setColors(isAlways || (isAuto && process.stdout.isTTY === true) ? (process.env['OVS_COLORS'] ?? '') : undefined);
+}
+
 interface Line {
   options: FlowOptions;
   operands: string[];
@@ -100,7 +110,9 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     protocols: undefined,
   };
   const sort: { key: string; descending: boolean }[] = [];
-  for (const { name, value = '' } of options) {
+  setColors(undefined);
+  for (const { name, value: given } of options) {
+    const value = given ?? '';
     if (name === 'help') {
       process.stdout.write((await import('./ofctl/usage.ts')).usage());
       return 0;
@@ -140,6 +152,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       line.useNicira = wanted.some((one) => /^(nxm|any)/i.test(one));
     } else if (name === 'names') line.names = true;
     else if (name === 'no-names') line.names = false;
+    else if (name === 'color') chooseColors(given ?? 'auto');
     else if (name === 'stats') line.showStats = true;
     else if (name === 'no-stats') line.showStats = false;
     else if (name === 'sort' || name === 'rsort') {

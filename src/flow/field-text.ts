@@ -267,14 +267,18 @@ function parseIpv6Field(text: string): Masked {
   if (value === undefined) throw new ConfigError(`${text}: invalid IPv6 address`);
   if (slash < 0) return { value: joinWords(value), mask: ones(128) };
   const maskText = text.slice(slash + 1);
-  const length = /^\d+/.exec(maskText)?.[0];
+  // A prefix length as scanf reads one, or what looks like an address.
+  const length = /^[ \t\n\v\f\r]*[+-]?\d+/.exec(maskText)?.[0];
   if (length !== undefined) {
-    if (Number(length) > 128) throw new ConfigError(`${text}: IPv6 network prefix bits not between 0 and 128, inclusive`);
+    const bits = Number(BigInt.asIntN(32, BigInt(length.trim().replace(/^\+/, ''))));
+    if (bits < 0 || bits > 128) throw new ConfigError(`${text}: IPv6 network prefix bits not between 0 and 128, inclusive`);
     if (length !== maskText) throw new ConfigError(`${text}: invalid IPv6 address`);
-    return { value: joinWords(value), mask: prefix(Number(maskText), 128) };
+    return { value: joinWords(value), mask: prefix(bits, 128) };
   }
-  const mask = parseIpv6(maskText);
-  if (mask === undefined) throw new ConfigError(`${text}: Invalid IPv6 mask`);
+  const scanned = /^[\da-f:.]+/i.exec(maskText)?.[0];
+  const mask = parseIpv6(scanned ?? '');
+  if (scanned !== undefined && mask === undefined) throw new ConfigError(`${text}: Invalid IPv6 mask`);
+  if (mask === undefined || scanned !== maskText) throw new ConfigError(`${text}: invalid IPv6 address`);
   return { value: joinWords(value), mask: joinWords(mask) };
 }
 

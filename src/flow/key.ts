@@ -182,6 +182,8 @@ export interface TunField {
   wireBytes: number;
   /** Its place is that of a TLV table, which knows how long the option is. */
   isBound: boolean;
+  /** Its mask is told although it is all ones: it was one of fewer bytes than an option may have. */
+  isMasked?: boolean;
 }
 
 /** The bit of a key that says that a tun_metadata field is there. */

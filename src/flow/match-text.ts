@@ -1,4 +1,5 @@
 // A match as text, in the order and words of ovs-ofctl: `ip,in_port=1,nw_src=10.0.0.0/8`. Facts: ovs-fields(7) and the reference's output.
+
 import { ConfigError } from '../base/errors.ts';
 import type { PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
@@ -7,6 +8,7 @@ import { fieldNamed, maskBits, mustField, tunFieldIndex } from './fields.ts';
 import type { Match } from './key.ts';
 import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
 import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
+import { hasColors, paintMatchPart } from './text-colors.ts';
 import { addTunField, bytesOf, nextPlace } from './tun-fields.ts';
 
 /** Names that stand for an Ethernet type, and an IP protocol. */
@@ -87,7 +89,7 @@ function addTunText(match: Match, field: Field, text: string | undefined): void 
   const bytes = Math.max(bytesOf(value), isExact ? 0 : bytesOf(mask));
   const place = nextPlace(match, tunFieldIndex(field), bytes);
   if (place === undefined) throw new ConfigError(`${text}: no room for ${field.name} in a match`);
-  addTunField(match, place, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
+  addTunField(match, isExact ? place : { ...place, isMasked: true }, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
 }
 
 function parseFieldOrAny(field: Field, value: string, names?: PortNames) {
@@ -127,7 +129,9 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
       setBits(match, W.VLAN0 * 32 + 16, 4, (value << 1n) | 1n, 0xfn);
       return;
     case 'vlan_vid':
-      setBits(match, at - 1, 13, value, mask);
+      // The tag's presence is part of it, and as much of both as the mask has is matched.
+      setKeyBits(match.key, at - 1, 13, value & mask);
+      setKeyBits(match.mask, at - 1, 13, mask);
       return;
     case 'nw_tos':
       setBits(match, at, 8, value & 0xfcn, 0xfcn);
@@ -280,7 +284,7 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   add(MPLS);
   add('ip_frag');
   add(transportFields(type, proto));
-  return parts.join(',');
+  return (hasColors() ? parts.map(paintMatchPart) : parts).join(',');
 }
 
 function formatTunFields(match: Match, parts: string[]): void {

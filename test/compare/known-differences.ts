@@ -55,6 +55,18 @@ export const KNOWN: readonly Known[] = [
       return pair === 'OFPBAC_BAD_SET_LEN,OFPBAC_BAD_SET_TYPE' && namesUnknownField(bytesOf(difference));
     },
   },
+  {
+    name: 'vacancy of all tables',
+    because:
+      'mod-table all with vacancy or novacancy: the reference takes what it did to one table for what was asked of the next, so that each ' +
+      'keeps its own vacancy and has the eviction of the first; ours does to each what was asked',
+    is: ({ case: { args }, reference, ours }) => {
+      const at = args.indexOf('mod-table');
+      const isOfAll = at >= 0 && /^(all|[ +]*0*255)$/i.test(args[at + 2] ?? '');
+      const isOfVacancy = /^(novacancy$|v[acny]*:)/.test(args[at + 3] ?? '');
+      return isOfAll && isOfVacancy && reference.status === ours.status;
+    },
+  },
 ];
 
 /** The name of a difference that stays; undefined when it is none of those. */

@@ -74,6 +74,8 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
   instructions: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['parse-instructions', d.pick(VERSIONS)], stdin: lines(d, 1, wireInstructions) })),
   flows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', flowText(d, 1)] })),
+  colors: (d, count) =>
+    Array.from({ length: count }, () => ({ args: ['--color=always', '-O', VERSIONS.join(), 'parse-flow', flowText(d, 1)] })),
   fields: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', fieldForm(d)] })),
   badflows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', spoil(d, flowText(d, 3))] })),
   small: (d, count) =>

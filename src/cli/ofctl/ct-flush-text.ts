@@ -22,20 +22,20 @@ const fault = (text: string): never => {
   throw new ConfigError(`Failed to parse ct-tuple: ${text}`);
 };
 
-function address(text: string, name: string): { bytes: Uint8Array; family: 4 | 6 } {
+function address(text: string, name: string, family: 4 | 6): Uint8Array {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
-  if (name.startsWith('ct_nw')) {
+  if (family === 4) {
     const word = parseIpv4(text);
     if (word === undefined) return fault(`failed to parse field ${name}`);
     view.setUint32(8, 0xffff);
     view.setUint32(12, word);
-    return { bytes, family: 4 };
+    return bytes;
   }
   const words = parseIpv6(text);
   if (words === undefined) return fault(`failed to parse field ${name}`);
   for (const [i, word] of words.entries()) view.setUint32(i * 4, word);
-  return { bytes, family: 6 };
+  return bytes;
 }
 
 function numberUpTo(text: string, max: number, name: string): number {
@@ -69,12 +69,12 @@ function parseTuple(text: string, known: number, knownFamily: number): { tuple: 
     if (value === '') return fault(`field ${name} missing value`);
     const number = NUMBERS.get(name);
     if (/^ct_(nw|ipv6)_(src|dst)$/.test(name)) {
-      const { bytes, family: own } = address(value, name);
+      const own = name.startsWith('ct_nw') ? 4 : 6;
       const side = name.endsWith('src') ? 'src' : 'dst';
-      if (tuple[side] !== undefined) return fault(`${name} is set multiple times`);
       if (family !== 0 && family !== own) return fault(`the L3 protocol does not match ${value}`);
+      if (tuple[side] !== undefined) return fault(`${name} is set multiple times`);
       family = own;
-      tuple[side] = bytes;
+      tuple[side] = address(value, name, own);
     } else if (name === 'ct_nw_proto') {
       proto = numberUpTo(value, 0xff, name);
     } else if (number !== undefined) {

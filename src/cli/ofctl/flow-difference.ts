@@ -92,8 +92,14 @@ const modOf = (command: FlowMod['command'], entry: Entry, version: FlowVersion):
   bufferId: 0xffffffff,
   outPort: OFPP.NONE,
   outGroup: 0xffffffff,
-  // What else a flow says of itself is forgotten.
-  flags: { sendFlowRem: version.flags.sendFlowRem, checkOverlap: false, resetCounts: false, noPacketCounts: false, noByteCounts: false },
+  // What else a flow says of itself is forgotten, and all of it where the flow goes.
+  flags: {
+    sendFlowRem: command === 'add' && version.flags.sendFlowRem,
+    checkOverlap: false,
+    resetCounts: false,
+    noPacketCounts: false,
+    noByteCounts: false,
+  },
   actions: command === 'add' ? version.actions : [],
   ...(version.named === undefined ? {} : { named: version.named }),
 });

@@ -24,12 +24,11 @@ function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   const { mask } = match;
   const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || mask[W.VLAN0] !== 0 || mask[W.VLAN1] !== 0;
   if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
+  // A connection's original tuple says enough.
   const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
+  if (hasTuple) return false;
   return named.some(
-    ({ field }) =>
-      !FREE.has(field.prereq) ||
-      field.name === 'packet_type' ||
-      ((field.name.startsWith('ct_tp_') || field.name === 'ct_nw_proto') && !hasTuple),
+    ({ field: { name, prereq } }) => !FREE.has(prereq) || name === 'packet_type' || name.startsWith('ct_tp_') || name === 'ct_nw_proto',
   );
 }
 
@@ -169,12 +168,12 @@ export async function sendNumbered(session: Session, mods: readonly FlowMod[]): 
   }
 }
 
-/** A bundle of messages, as the switch names errors: the message in it, not what carried it. */
-function printRefusal(error: Framed): string {
+/** What a switch refused of a bundle: the whole message as it was sent, `sent` by transaction id, not the part of it that came back. */
+function printRefusal(error: Framed, sent: ReadonlyMap<number, Uint8Array>): string {
   const { message } = error;
   if (message.kind !== 'error') return '';
   const name = message.name ?? `type ${message.type}, code ${message.code}`;
-  return `Error ${name} for: ${printBytes(innerOf(message.data))}`;
+  return `Error ${name} for: ${printBytes(sent.get(error.xid) ?? innerOf(message.data))}`;
 }
 
 /** The message inside the bytes of OFPT_BUNDLE_ADD_MESSAGE; other messages as they are. */
@@ -222,6 +221,7 @@ export async function sendBundle(session: Session, messages: readonly Message[])
     errors.unshift(...refused, ...session.takeErrors());
   }
   if (errors.length === 0) return;
-  process.stderr.write(errors.map(printRefusal).join(''));
+  const sent = new Map(inners.map(({ xid, inner }) => [xid, inner]));
+  process.stderr.write(errors.map((error) => printRefusal(error, sent)).join(''));
   throw new ConfigError(`talking to ${session.target} (Protocol error)`);
 }

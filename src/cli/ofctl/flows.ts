@@ -9,7 +9,6 @@ import { keyBits } from '../../flow/key.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Framed, Message } from '../../openflow/message.ts';
-import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, checkFlow, checkSayable, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow, parseFlowFilter } from '../../openflow/text/flow-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
@@ -134,7 +133,7 @@ function requestOf(text: string, names: PortNames | undefined, options: FlowOpti
   const usable = formatsFor([{ ...mod, table: ALL_TABLES }]);
   allowedOf(usable, options);
   const request = {
-    match: normalized({ ...mod, match: normalizeMatch(mod.match) }).match,
+    match: normalized(mod).match,
     table: mod.table,
     outPort: mod.outPort,
     outGroup: mod.outGroup,
@@ -237,7 +236,8 @@ export function parseFlowsCommand(given: readonly FlowMod[], options: FlowOption
   process.stdout.write(`chosen protocol: ${chosen}\n`);
   const version = chosen.startsWith('OXM-OpenFlow') ? Number(chosen.slice(-1)) + 1 : chosen === 'OpenFlow11' ? 2 : 1;
   for (const [index, mod] of mods.entries()) {
-    const bytes = encodeMessage(version as 1, index + 1, mod, chosen.startsWith('NXM') ? { nxFlows: true } : { nxFlows: false });
+    const codec = { nxFlows: chosen.startsWith('NXM'), flowModTableId: chosen.endsWith('+table_id') };
+    const bytes = encodeMessage(version as 1, index + 1, mod, codec);
     const tableIds = { flowModTableId: chosen.endsWith('+table_id') || chosen.endsWith('-table_id') };
     process.stdout.write(printBytes(bytes, { codec: tableIds, verbosity: 2 }));
   }

@@ -40,7 +40,7 @@ async function fetchTables(session: Session): Promise<Map<number, string>> {
 export function namesOf(ports: readonly PortDesc[]): Pick<Required<PortNames>, 'number' | 'name'> {
   const byName = new Map<string, number | undefined>();
   for (const { name, port } of ports) byName.set(name, byName.has(name) ? undefined : port);
-  const byNumber = new Map(ports.map((port) => [port.port, port.name]));
+  const byNumber = new Map(ports.filter(({ name }) => byName.get(name) !== undefined).map(({ port, name }) => [port, name]));
   return { number: (name) => byName.get(name), name: (port) => byNumber.get(port) };
 }
 

@@ -29,7 +29,8 @@ export async function packetOut(bridge: string, args: readonly string[], options
   const read = (): Promise<PacketOut> =>
     lookupNames(bridge, options, (names) => {
       const actions = parsePacketOutActions(actionsText, names);
-      const port = parsePort(inPort, names);
+      // What is no number is looked for among names, and told to be no number a second time.
+      const port = parsePort(inPort) ?? parsePort(inPort, names);
       if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${inPort}'`);
       return { kind: 'packetOut', bufferId: 0xffffffff, match: inPortMatch(port), actions, data: new Uint8Array(0) };
     });

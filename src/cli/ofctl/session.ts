@@ -2,6 +2,7 @@
 import { accessSync } from 'node:fs';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { connectStream } from '../../host/sockets/socket.ts';
@@ -194,11 +195,19 @@ export async function withSession(
 /** Whether names of ports and tables are to be shown. */
 export const showsNames = ({ names }: SessionSettings): boolean => names ?? process.stdout.isTTY === true;
 
-/** Asks and prints what comes back, a refusal too: to some commands that is an answer like another. */
-export async function printAnswer(session: Session, message: Message, withNames = false): Promise<void> {
+/**
+ * Asks and prints what comes back, a refusal too: to some commands that is an answer like another. Names are looked up when the answer
+ * is there, those of `withNames` by who asks several times.
+ */
+export async function printAnswer(
+  session: Session,
+  message: Message,
+  withNames: boolean | (() => Promise<PortNames | undefined>) = false,
+): Promise<void> {
   try {
     const parts = await session.ask(message);
-    const names = withNames ? await (await import('./names.ts')).namesToShow(session) : undefined;
+    const look = withNames === true ? async () => (await import('./names.ts')).namesToShow(session) : withNames;
+    const names = look === false ? undefined : await look();
     for (const part of parts) print(printMessage(part, { names }));
   } catch (error) {
     if (!(error instanceof SwitchRefusal)) throw error;

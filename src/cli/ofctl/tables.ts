@@ -2,7 +2,7 @@
 // queue-get-config, ct-flush-zone, ct-flush.
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { parseInteger, parsePort, tableNamed } from '../../flow/field-text.ts';
+import { type PortNames, parseInteger, parsePort, tableNamed } from '../../flow/field-text.ts';
 import { PROTOCOLS } from '../../openflow/protocols.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { TableFeatures } from '../../openflow/table-features.ts';
@@ -12,7 +12,7 @@ import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
 import { agreeOnFormat, openWithFormat } from './flow-send.ts';
 import type { FlowOptions } from './flows.ts';
-import { fetchPorts, namesOf, tableOnSwitch } from './names.ts';
+import { fetchPorts, namesOf, namesToShow, tableOnSwitch } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { printAnswer, Session, showsNames, withSession } from './session.ts';
 
@@ -23,6 +23,8 @@ const ANY = 0xffff;
 /** Of what a miss means in OpenFlow 1.1 and 1.2. */
 const CONTINUE = 1;
 const LAST_TABLE = 254;
+/** Tables that have a number of their own: every one but that of the switch's own rules. */
+const NUMBERED_TABLES = Array.from({ length: LAST_TABLE }, (_, table) => table);
 const ALL_QUEUES = 0xffffffff;
 
 /** What mod-table can set: the versions that have it, and what it does to what a table has. */
@@ -62,8 +64,9 @@ function parseVacancy(text: string): { down: number; up: number; now: number } {
 function parseTable(text: string): number | undefined {
   if (text.toLowerCase() === 'all') return ALL_TABLES;
   if (text.startsWith('-')) tableLog.warn(`Negative value ${text} is not a valid table number.`);
-  if (!/^\d+$/.test(text)) return tableNamed(text);
-  const number = BigInt(text);
+  const digits = /^[ \t\n\v\f\r]*\+?(\d+)$/.exec(text)?.[1];
+  if (digits === undefined) return tableNamed(text);
+  const number = BigInt(digits);
   if (number > 255n && number <= 0xffff_ffffn) tableLog.warn(`table ${number} is outside the supported range 0 through 255`);
   if (number > 255n) throw new ConfigError(`unknown table "${text}"`);
   return Number(number);
@@ -93,7 +96,16 @@ async function tableNumber(bridge: string, text: string, settings: SessionSettin
   }
 }
 
-/** mod-table TABLE SETTING */
+/** What a switch says of one of its tables. */
+async function describedTable(session: Session, table: number): Promise<TableDesc | undefined> {
+  for (const { message } of await session.ask({ kind: 'tableDescRequest' })) {
+    const found = message.kind === 'tableDescReply' ? message.tables.find((desc) => desc.table === table) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** mod-table TABLE SETTING: of all tables in OpenFlow 1.4 and later one by one, each with what the switch said of it. */
 export async function modTable(bridge: string, tableText: string, settingText: string, settings: SessionSettings): Promise<number> {
   const table = await tableNumber(bridge, tableText, settings);
   const [, word = '', mark = '', argument = ''] = /^([^:]*)(:?)(.*)$/s.exec(settingText) ?? [];
@@ -112,20 +124,19 @@ export async function modTable(bridge: string, tableText: string, settingText: s
     bridge,
     { ...settings, versions },
     async (session) => {
-      const descs = new Map<number, TableDesc>();
-      if (session.version >= 5) {
-        for (const { message } of await session.ask({ kind: 'tableDescRequest' })) {
-          if (message.kind === 'tableDescReply') for (const desc of message.tables) descs.set(desc.table, desc);
-        }
+      if (session.version < 5) {
+        const wanted = setting.change({}, argument);
+        if (wanted === CONTINUE && table === LAST_TABLE) throw new ConfigError("last table's flow miss handling can not be continue");
+        if (typeof wanted === 'number') session.connection.send({ kind: 'tableMod', table, missConfig: wanted });
+        await session.barrier();
+        return;
       }
-      const tables = session.version >= 5 && table === ALL_TABLES ? [...descs.keys()] : [table];
-      for (const one of tables) {
-        const wanted = setting.change(descs.get(one) ?? {}, argument);
-        if (wanted === CONTINUE && one === LAST_TABLE) throw new ConfigError("last table's flow miss handling can not be continue");
-        if (typeof wanted === 'number') session.connection.send({ kind: 'tableMod', table: one, missConfig: wanted });
-        else session.connection.send({ kind: 'tableMod', table: one, missConfig: 0, settings: kept(wanted, name.endsWith('evict')) });
+      for (const one of table === ALL_TABLES ? NUMBERED_TABLES : [table]) {
+        const wanted = setting.change((await describedTable(session, one)) ?? {}, argument);
+        if (typeof wanted === 'number') continue;
+        session.connection.send({ kind: 'tableMod', table: one, missConfig: 0, settings: kept(wanted, name.endsWith('evict')) });
+        await session.barrier();
       }
-      await session.barrier();
     },
     settings.names === false ? 1 : 3,
   );
@@ -165,13 +176,22 @@ export async function queueGetConfig(
       number = parsePort(port ?? '', namesOf(await fetchPorts(session)));
       if (number === undefined) throw new ConfigError(`${bridge}: unknown port \`${port}'`);
     }
-    if (session.version >= 5) return printAnswer(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue });
     // Before OpenFlow 1.4 a port is asked about, in OpenFlow 1.0 never all of them at once.
     const isOfAll = number === ANY && session.version === 1;
     // The reference looks ports up over a connection of their own.
     if (isOfAll || isNamed) session.connection.xid();
+    let names: PortNames | undefined;
+    const look = async (): Promise<PortNames | undefined> => {
+      if (names !== undefined || !showsNames(settings)) return names;
+      names = await namesToShow(session);
+      // Names of ports and tables are two more connections of the reference's.
+      session.connection.xid();
+      session.connection.xid();
+      return names;
+    };
+    if (session.version >= 5) return printAnswer(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue }, look);
     const ports = isOfAll ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00) : [number];
-    for (const one of ports) await printAnswer(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES });
+    for (const one of ports) await printAnswer(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES }, look);
   });
 }
 

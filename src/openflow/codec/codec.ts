@@ -411,10 +411,10 @@ function encodeBody(out: ByteWriter, version: OfVersion, message: Message, optio
       const useNx = options.nxFlows ?? (version === 1 && (!fitsOfp10(message.match) || message.cookieMask !== 0n));
       if (useNx) {
         vendor(out, NXT.FLOW_MOD);
-        encodeNxFlowMod(out, version, message);
+        encodeNxFlowMod(out, version, message, options.flowModTableId);
         return T.EXPERIMENTER;
       }
-      encodeFlowMod(out, version, message);
+      encodeFlowMod(out, version, message, options.flowModTableId);
       return T.FLOW_MOD;
     }
     case 'packetIn':

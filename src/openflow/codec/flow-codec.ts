@@ -235,15 +235,17 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
 const decodeInstructionsOf = (from: ByteReader, version: OfVersion): Action[] =>
   version === 1 ? decodeActions(from, version) : decodeInstructions(from, version);
 
-const commandWord = (mod: FlowMod): number => COMMANDS.indexOf(mod.command) | (mod.table === 255 ? 0 : mod.table << 8);
+/** OpenFlow 1.0's command: with table ids 255 is said like any other, without them it is no table at all. */
+const commandWord = (mod: FlowMod, tableIds: boolean): number =>
+  COMMANDS.indexOf(mod.command) | (mod.table === 255 && !tableIds ? 0 : mod.table << 8);
 
 /** Writes OFPT_FLOW_MOD. In OpenFlow 1.0 a table other than 255 goes into the command: the peer must have been told. */
-export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod): void {
+export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod, tableIds = false): void {
   if (version === 1) {
     encodeOfp10Match(out, mod.match);
     out
       .u64(mod.newCookie ?? ALL_ONES)
-      .u16(commandWord(mod))
+      .u16(commandWord(mod, tableIds))
       .u16(mod.idleTimeoutSec)
       .u16(mod.hardTimeoutSec)
       .u16(mod.priority);
@@ -270,11 +272,11 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod)
 }
 
 /** Writes what follows the subtype of NXT_FLOW_MOD. */
-export function encodeNxFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod): void {
+export function encodeNxFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod, tableIds = false): void {
   out
     .u64(mod.newCookie ?? ALL_ONES)
     // After OpenFlow 1.0 the command always has its table.
-    .u16(version === 1 ? commandWord(mod) : COMMANDS.indexOf(mod.command) | (mod.table << 8))
+    .u16(commandWord(mod, tableIds || version !== 1))
     .u16(mod.idleTimeoutSec)
     .u16(mod.hardTimeoutSec)
     .u16(mod.priority);

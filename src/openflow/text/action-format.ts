@@ -5,10 +5,12 @@ import type { PortNames } from '../../flow/field-text.ts';
 import { formatField, formatPort, formatTable, hex, type Masked } from '../../flow/field-text.ts';
 import { type Field, partBits } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
+import { hasColors, paint } from '../../flow/text-colors.ts';
 import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { CT_ALG } from '../codec/actions/action-constants.ts';
 import { bytesToBig } from '../codec/bytes.ts';
+import { colorAction } from './action-color.ts';
 import { formatSubfield } from './subfield-text.ts';
 
 const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
@@ -22,11 +24,16 @@ export function formatGroup(group: number): string {
 
 /** Writes actions; none is `drop`. */
 export function formatActions(actions: readonly Action[], names?: PortNames): string {
-  return actions.length === 0 ? 'drop' : actions.map((action) => formatAction(action, names)).join(',');
+  return actions.length === 0 ? paint('dr', 'drop') : actions.map((action) => formatAction(action, names)).join(',');
 }
 
 /** Writes one action. */
 export function formatAction(action: Action, names?: PortNames): string {
+  const text = actionText(action, names);
+  return hasColors() ? colorAction(action, text) : text;
+}
+
+function actionText(action: Action, names?: PortNames): string {
   const port = (number: number): string => formatPort(number, names);
   switch (action.kind) {
     case 'output':
@@ -201,11 +208,22 @@ function formatWhole(field: Field, masked: Masked, names?: PortNames): string {
   if (field.format === 'ctState') {
     // In two parts, of which neither is the whole: the whole would be said by those alone that are set.
     const [low, high] = [0x7fn, 0x80n].map((mask) => formatField(field, { value: masked.value, mask }, names));
-    return `${low}${high}${'-[Unknown]'.repeat(UNKNOWN_STATES)}`;
+    const unknown = Array.from(
+      { length: UNKNOWN_STATES },
+      (_, i) => `${((masked.value >> BigInt(8 + i)) & 1n) === 0n ? '-' : '+'}[Unknown]`,
+    );
+    return `${low}${high}${unknown.join('')}`;
   }
   const text = formatField(field, masked, names);
   if (field.format !== 'tunFlags') return text;
   return masked.value === 0n ? '0' : text.slice(1);
+}
+
+/** A value that is too large for a part of a field, as the whole field has it written. */
+export function loadedText(field: Field, value: bigint): string {
+  const bits = field.format === 'tcpFlags' ? field.bits : field.wireBytes * 8;
+  const text = formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
+  return field.format === 'packetType' ? `packet_type=${text}` : text;
 }
 
 function formatSetField({ field, value, mask, isMasked, aboveMask = 0n }: Of<'setField'>, names?: PortNames): string {
@@ -260,26 +278,29 @@ function formatSpec(spec: LearnSpec): string {
 
 function formatCt(action: Of<'ct'>, names?: PortNames): string {
   const parts: string[] = [];
-  if (action.commit) parts.push('commit');
-  if (action.force) parts.push('force');
-  if (action.recircTable !== 255) parts.push(`table=${formatTable(action.recircTable, names)}`);
-  if (typeof action.zone !== 'number') parts.push(`zone=${formatSubfield(action.zone)}`);
-  else if (action.zone !== 0) parts.push(`zone=${action.zone}`);
+  if (action.commit) parts.push(paint('vl', 'commit'));
+  if (action.force) parts.push(paint('vl', 'force'));
+  if (action.recircTable !== 255) parts.push(`${paint('sp', 'table=')}${formatTable(action.recircTable, names)}`);
+  if (typeof action.zone !== 'number') parts.push(`${paint('pm', 'zone=')}${formatSubfield(action.zone)}`);
+  else if (action.zone !== 0) parts.push(`${paint('pm', 'zone=')}${action.zone}`);
   // A NAT that comes first stands apart from exec although the wire has both in one list.
   const [first] = action.exec;
   const exec = first?.kind === 'nat' ? action.exec.slice(1) : action.exec;
   if (first?.kind === 'nat') parts.push(formatNat(first.nat));
-  if (exec.length > 0) parts.push(`exec(${formatActions(exec, names)})`);
-  if (action.alg !== 0) parts.push(`alg=${CT_ALG.get(action.alg) ?? action.alg}`);
-  return `ct(${parts.join(',')})`;
+  let body = [...parts, ...(exec.length === 0 ? [] : [`${paint('pr', 'exec(')}${formatActions(exec, names)}`])].join(',');
+  // In colour the comma behind the list is part of its end, be it the last.
+  const endsWithComma = exec.length > 0 && hasColors();
+  if (exec.length > 0) body += paint('pr', endsWithComma ? '),' : ')');
+  if (action.alg !== 0) body += `${body === '' || endsWithComma ? '' : ','}${paint('pm', 'alg=')}${CT_ALG.get(action.alg) ?? action.alg}`;
+  return `${paint('pr', 'ct(')}${body}${paint('pr', ')')}`;
 }
 
 function formatNat(nat: NatSpec): string {
   const parts: string[] = [];
   if (nat.direction !== 'none') {
-    let text = nat.direction as string;
+    let text = paint('pm', nat.direction);
     const address = (words: readonly number[]): string => (nat.family === 4 ? formatIpv4(words[3] ?? 0) : formatIpv6(words));
-    if (nat.addrMin !== undefined || nat.portMin !== undefined) text += '=';
+    if (nat.addrMin !== undefined || nat.portMin !== undefined) text += paint('pm', '=');
     if (nat.addrMin !== undefined) {
       const [low, high] = [address(nat.addrMin), nat.addrMax === undefined ? '' : address(nat.addrMax)];
       const ends = high === '' || high === low ? [low] : [low, high];
@@ -289,11 +310,11 @@ function formatNat(nat: NatSpec): string {
       text += `:${nat.portMin}${nat.portMax === undefined || nat.portMax === nat.portMin ? '' : `-${nat.portMax}`}`;
     parts.push(text);
     // What a range is not there for is not told.
-    if (nat.family !== 0 && nat.persistent) parts.push('persistent');
-    if (nat.family !== 0 && nat.hash) parts.push('hash');
-    if (nat.family !== 0 && nat.random) parts.push('random');
+    if (nat.family !== 0 && nat.persistent) parts.push(paint('vl', 'persistent'));
+    if (nat.family !== 0 && nat.hash) parts.push(paint('vl', 'hash'));
+    if (nat.family !== 0 && nat.random) parts.push(paint('vl', 'random'));
   }
-  return parts.length === 0 ? 'nat' : `nat(${parts.join(',')})`;
+  return paint('pr', 'nat') + (parts.length === 0 ? '' : paint('pr', '(') + parts.join(',') + paint('pr', ')'));
 }
 
 function formatTlv(value: Uint8Array): string {
@@ -324,6 +345,7 @@ const NAMES: Partial<Record<Action['kind'], string>> = {
   outputReg: 'output_reg',
   outputTrunc: 'output_trunc',
   setField: 'set_field',
+  stripVlan: 'strip_vlan',
   regLoad: 'set_field',
   regMove: 'move',
   setVlanVid: 'set_vlan_vid',
@@ -347,5 +369,5 @@ function formatLoad({ value, dst }: Extract<Action, { kind: 'regLoad' }>): strin
 
 /** What an action is called. */
 export function actionName(action: Action): string {
-  return NAMES[action.kind] ?? (/^[a-z_0-9]+/.exec(formatAction(action))?.[0] || action.kind);
+  return NAMES[action.kind] ?? (/^[a-z_0-9]+/.exec(actionText(action))?.[0] || action.kind);
 }

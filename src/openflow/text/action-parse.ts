@@ -11,6 +11,7 @@ import type { Action, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { misplaced, type Outer } from '../action-place.ts';
 import { CT_ALG, PACKET_IN_REASONS } from '../codec/actions/action-constants.ts';
+import { loadedText } from './action-format.ts';
 import { parseBundle, parseMultipath } from './bundle-text.ts';
 import { parseDecap, parseEncap } from './encap-text.ts';
 import { splitKeyValues } from './key-value-text.ts';
@@ -150,7 +151,7 @@ function parseLoad(arg: string): Action {
   if (value === undefined || isTooLong) return fault(`${arg}: cannot parse integer value`);
   const dst = parseSubfield(arg.slice(arrow + 2));
   if (value >> BigInt(dst.field.wireBytes * 8) !== 0n) return fault(`${arg}: cannot parse integer value`);
-  if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${valueText} does not fit into ${dst.bits} bits`);
+  if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${loadedText(dst.field, value)} does not fit into ${dst.bits} bits`);
   if (tunFieldIndex(dst.field) >= 0) return setPart(dst, value);
   return { kind: 'regLoad', dst, value };
 }

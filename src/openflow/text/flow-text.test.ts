@@ -92,7 +92,7 @@ test('any text gives a flow or a ConfigError', () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
       try {
-        formatFlowMod(parseFlow(`${pieces.join('')}`, 'add'), 6);
+        formatFlowMod(parseFlow(`${pieces.join('')}`, 'add'));
         parseActions(pieces.join(''));
       } catch (error) {
         assert.ok(error instanceof ConfigError, String(error));

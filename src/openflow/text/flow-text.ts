@@ -1,13 +1,15 @@
 // Flows as text: what ovs-ofctl takes on its command line and in files, and what it prints. Facts: ovs-ofctl(8), "Flow Syntax", and the
 // reference's output and messages.
+
 import { ConfigError } from '../../base/errors.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { formatPort, formatTable, parsePort } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch, protocolNamed } from '../../flow/match-text.ts';
+import { paint } from '../../flow/text-colors.ts';
 import { OFPP } from '../action.ts';
-import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, OfVersion } from '../message.ts';
+import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from '../message.ts';
 import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { parseGroupNumber } from './group-number.ts';
@@ -194,30 +196,31 @@ export function formatDuration(sec: number, nsec: number): string {
 /** One line of `dump-flows`, without the leading blank. */
 export function formatFlowStats(flow: FlowStats, names?: PortNames, showStats = true): string {
   let text = '';
-  if (showStats || flow.cookie !== 0n) text += `cookie=0x${flow.cookie.toString(16)}, `;
-  if (showStats) text += `duration=${formatDuration(flow.durationSec, flow.durationNsec)}, `;
-  if (showStats || flow.table !== 0 || names?.tableName?.(0) !== undefined) text += `table=${formatTable(flow.table, names)}, `;
+  if (showStats || flow.cookie !== 0n) text += `${paint('pm', 'cookie=')}0x${flow.cookie.toString(16)}, `;
+  if (showStats) text += `${paint('pm', 'duration=')}${formatDuration(flow.durationSec, flow.durationNsec)}, `;
+  if (showStats || flow.table !== 0 || names?.tableName?.(0) !== undefined)
+    text += `${paint('sp', 'table=')}${formatTable(flow.table, names)}, `;
   if (showStats) {
-    text += `n_packets=${flow.packetCount === UNKNOWN ? '?' : flow.packetCount}, `;
-    text += `n_bytes=${flow.byteCount === UNKNOWN ? '?' : flow.byteCount}, `;
+    text += `${paint('pm', 'n_packets=')}${flow.packetCount === UNKNOWN ? '?' : flow.packetCount}, `;
+    text += `${paint('pm', 'n_bytes=')}${flow.byteCount === UNKNOWN ? '?' : flow.byteCount}, `;
   }
-  if (flow.idleTimeoutSec !== 0) text += `idle_timeout=${flow.idleTimeoutSec}, `;
-  if (flow.hardTimeoutSec !== 0) text += `hard_timeout=${flow.hardTimeoutSec}, `;
+  if (flow.idleTimeoutSec !== 0) text += `${paint('pm', 'idle_timeout=')}${flow.idleTimeoutSec}, `;
+  if (flow.hardTimeoutSec !== 0) text += `${paint('pm', 'hard_timeout=')}${flow.hardTimeoutSec}, `;
   text += flagText(flow.flags);
-  if (flow.importance !== 0) text += `importance=${flow.importance}, `;
+  if (flow.importance !== 0) text += `${paint('pm', 'importance=')}${flow.importance}, `;
   if (showStats) {
-    if (flow.idleAgeSec >= 0) text += `idle_age=${flow.idleAgeSec}, `;
-    if (flow.hardAgeSec >= 0 && flow.hardAgeSec !== flow.durationSec) text += `hard_age=${flow.hardAgeSec}, `;
+    if (flow.idleAgeSec >= 0) text += `${paint('pm', 'idle_age=')}${flow.idleAgeSec}, `;
+    if (flow.hardAgeSec >= 0 && flow.hardAgeSec !== flow.durationSec) text += `${paint('pm', 'hard_age=')}${flow.hardAgeSec}, `;
   }
   const match = formatMatch(flow.match, flow.priority, names);
-  return `${text}${match}${match === '' ? '' : ' '}actions=${formatActions(flow.actions, names)}`;
+  return `${text}${match}${match === '' ? '' : ' '}${paint('ac', 'actions=')}${formatActions(flow.actions, names)}`;
 }
 
 /**
  * A flow-mod as `ofp-print` shows it after the header line. `wireMatch` is its match as it stands on the wire, where that is to be
  * shown.
  */
-export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortNames, wireMatch?: string): string {
+export function formatFlowMod(mod: FlowMod, names?: PortNames, wireMatch?: string): string {
   const words: Readonly<Record<FlowModCommand, string>> = {
     add: 'ADD',
     modify: 'MOD',
@@ -226,7 +229,7 @@ export function formatFlowMod(mod: FlowMod, version: OfVersion, names?: PortName
     delete_strict: 'DEL_STRICT',
   };
   let text = ` ${words[mod.command]}`;
-  if (mod.table !== 0 && (mod.table !== 255 || version > 1)) text += ` table:${mod.table}`;
+  if (mod.table !== 0) text += ` table:${mod.table}`;
   text += ' ';
   const match = wireMatch ?? formatMatch(mod.match, mod.priority, names);
   if (match !== '') text += `${match} `;

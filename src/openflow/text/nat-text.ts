@@ -1,5 +1,5 @@
 // The `nat` option of the ct action from text. Facts: ovs-actions(7), "The ct action", and the reference's messages.
-import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
+import { parseIpv6 } from '../../base/addresses.ts';
 import type { Action, NatSpec } from '../action.ts';
 import { isReversed } from '../codec/actions/nat-codec.ts';
 import { splitKeyValues } from './key-value-text.ts';
@@ -24,7 +24,8 @@ export function parseNat(arg: string): Action {
   return { kind: 'nat', nat };
 }
 
-const V4 = /^\d+\.\d+\.\d+\.\d+/;
+/** Four numbers as scanf reads them, of which the low bytes count. */
+const V4 = /^[+-]?\d+\.[+-]?\d+\.[+-]?\d+\.[+-]?\d+/;
 const V6 = /^[0-9a-f:.]+/i;
 const BRACKETED = /^\[([0-9a-f:.]+)\]/i;
 const PORT = /^\d+/;
@@ -44,11 +45,12 @@ function parseNatRange(text: string, nat: NatSpec): void {
     return true;
   };
   const v4 = (): number[] | undefined => {
-    const address = parseIpv4(scan(V4) ?? '');
-    return address === undefined ? undefined : [0, 0, 0, address];
+    const bytes = scan(V4)
+      ?.split('.')
+      .map((number) => Number(BigInt.asUintN(8, BigInt(number.replace('+', '')))));
+    return bytes && [0, 0, 0, bytes.reduce((word, byte) => ((word << 8) | byte) >>> 0, 0)];
   };
-  const isBracketed = text.startsWith('[');
-  const v6 = (): number[] | undefined => parseIpv6(scan(isBracketed ? BRACKETED : V6) ?? '');
+  const v6 = (): number[] | undefined => parseIpv6(scan(text.startsWith('[', at) ? BRACKETED : V6) ?? '');
   const read = V4.test(text) ? v4 : v6;
   const low = read();
   if (low !== undefined) {

@@ -17,7 +17,9 @@ const PIPELINE_FIELDS = /^(in_port(_oxm)?|metadata|x{0,2}reg\d+|tun_.*|gtpu_.*|p
 
 /** Parses one packet-out. Without a word about it the frame comes from the controller, and nothing is done with it. */
 export function parsePacketOut(text: string, names: PortNames): PacketOut {
-  const { before, actions = '' } = cutActions(text);
+  const { actions = '' } = cutActions(text);
+  // From that word on there are no fields, be there no actions either.
+  const [before = ''] = text.split('action', 1);
   const match = matchAll();
   setInPort(match, OFPP.CONTROLLER);
   let data: Uint8Array | undefined;

@@ -117,7 +117,7 @@ export const BASIC_BODIES: BodyPrinters = {
     const wireMatch = verbosity > 2 ? matchOnWire(bytes, version, names) : undefined;
     // What a switch would refuse cannot be decoded, as the reference sees it.
     requireConsistentFlow(message, version);
-    return `${formatFlowMod(message, version, names, wireMatch)}\n`;
+    return `${formatFlowMod(message, names, wireMatch)}\n`;
   },
   flowRemoved: (message, { names }) => `${formatFlowRemoved(message, names)}\n`,
   flowStatsReply: (message, { names, framed }) =>

@@ -128,7 +128,13 @@ function answer(message: Message, version: OfVersion, settings: PeerSettings, is
     case 'tableDescRequest':
       return {
         kind: 'tableDescReply',
-        tables: [{ table: 1, evicts: true, tellsVacancy: true, evictionFlags: 1, vacancy: { down: 10, up: 20, now: 15 } }] as never,
+        tables: Array.from({ length: 254 }, (_, table) => ({
+          table,
+          evicts: table % 2 === 1,
+          evictionFlags: table % 4,
+          tellsVacancy: table % 3 === 1,
+          ...(table % 3 === 1 ? { vacancy: { down: 10, up: 20, now: 15 } } : {}),
+        })),
         more: false,
       };
     case 'flowStatsRequest':
@@ -148,7 +154,7 @@ function answer(message: Message, version: OfVersion, settings: PeerSettings, is
     case 'queueStatsRequest':
       return { kind: 'queueStatsReply', queues: [], more: false };
     case 'queueConfigRequest':
-      return { kind: 'queueConfigReply', port: message.port, queues: [], more: false };
+      return { kind: 'queueConfigReply', port: message.port, queues: [{ port: message.port & 7, queue: 1, minRate: 5 }], more: false };
     case 'tlvTableRequest':
       return { kind: 'tlvTableReply', maxSpace: 256, maxFields: 64, maps: [{ optionClass: 0xffff, optionType: 1, size: 4, field: 0 }] };
     case 'roleRequest':

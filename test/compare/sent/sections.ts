@@ -201,7 +201,9 @@ function dump(d: Dice): SentCase {
     ]);
     words.push(`${d.pick(['--sort', '--rsort'])}${key}`);
   }
-  for (const word of d.some(2, () => d.pick(['--names', '--no-names', '--stats', '--no-stats', '-m', '--color=never', '--strict'])))
+  for (const word of d.some(2, () =>
+    d.pick(['--names', '--no-names', '--stats', '--no-stats', '-m', '--color=never', '--color', '--strict']),
+  ))
     words.push(word);
   const base = one(d, 'dump-flows', ...(d.chance(1, 2) ? [] : [filterText(d)]));
   return { ...base, args: [...words, ...base.args], peer: { ...base.peer, flows: flowsOf(d, 8) } };
@@ -249,7 +251,7 @@ function small(d: Dice, damage: Damage): SentCase {
       return one(d, 'mod-port', damage(d, portWord(d)), portAction(d));
     case 2:
     case 3:
-      return one(d, 'mod-table', damage(d, tableWord(d).replace(/^(all|255)$/i, '9')), damage(d, tableSetting(d)));
+      return one(d, 'mod-table', damage(d, tableWord(d)), damage(d, tableSetting(d)));
     case 4:
       return one(d, d.pick(['add-tlv-map', 'add-tlv-map', 'del-tlv-map']), damage(d, optionMap(d)));
     case 5:

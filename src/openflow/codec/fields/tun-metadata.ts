@@ -96,8 +96,8 @@ export function decodeTunEntry(
   addTunField(match, place, value, mask);
 }
 
-function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint, bits: number, atLeast: number): void {
-  const isMasked = mask !== ones(bits);
+function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint, bits: number, atLeast: number, isTold = false): void {
+  const isMasked = isTold || mask !== ones(bits);
   const size = Math.max(bytesOf(value), isMasked ? bytesOf(mask) : 0, Math.min(atLeast, bits / 8));
   out
     .u16(CLASS)
@@ -110,8 +110,8 @@ function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint
 /** Writes the entries of a match, in order of their fields. */
 export function encodeTunEntries(out: ByteWriter, match: Match): void {
   const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
-  for (const { index, at, bits, wireBytes } of fields) {
-    encodeValue(out, index, keyBits(match.key, at, bits), keyBits(match.mask, at, bits), bits, wireBytes);
+  for (const { index, at, bits, wireBytes, isMasked } of fields) {
+    encodeValue(out, index, keyBits(match.key, at, bits), keyBits(match.mask, at, bits), bits, wireBytes, isMasked);
   }
 }
 
