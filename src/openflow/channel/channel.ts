@@ -11,9 +11,10 @@ import { LogLimit } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import { type CodecOptions, decodeMessage, encodeMessage } from '../codec/codec.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
+import { isOfAllVersions } from '../message-table.ts';
 import { printBytes } from '../text/message-print.ts';
 import { Framing } from './framing.ts';
-import { decodeHello, encodeHello, formatVersions, highestVersion, OFPT_HELLO, versionBitmap } from './hello.ts';
+import { decodeHello, encodeHello, formatVersions, highestVersion, versionBitmap } from './hello.ts';
 
 const log = logger('vconn');
 /** Messages may come by the thousand: ten a second, after six hundred at once. */
@@ -21,10 +22,6 @@ const messageLimit = new LogLimit(600, 600);
 const streamLog = logger('vconn_stream');
 
 const OFPT_ERROR = 1;
-const OFPT_ECHO_REQUEST = 2;
-const OFPT_ECHO_REPLY = 3;
-/** Types that are taken whatever version they come in. */
-const OF_ANY_VERSION: ReadonlySet<number> = new Set([OFPT_HELLO, OFPT_ERROR, OFPT_ECHO_REQUEST, OFPT_ECHO_REPLY]);
 
 export interface ChannelHandlers {
   /** Versions have been agreed on. */
@@ -168,7 +165,7 @@ export class OpenFlowChannel {
 
   /** A message's content, or the fault in it, as the two ends have agreed to talk. */
   decode(bytes: Uint8Array): Framed | PeerError {
-    if (bytes[0] !== this.#version && !OF_ANY_VERSION.has(bytes[1] ?? 0))
+    if (bytes[0] !== this.#version && !isOfAllVersions(bytes[1] ?? 0))
       return new PeerError('OFPBRC_BAD_VERSION', `version 0x${(bytes[0] ?? 0).toString(16)} after negotiation`);
     try {
       return decodeMessage(bytes, this.options);

@@ -2,7 +2,7 @@
 import { PeerError } from '../../base/errors.ts';
 import type { OfVersion } from '../message.ts';
 
-export const OFPT_HELLO = 0;
+const OFPT_HELLO = 0;
 const OFPHET_VERSIONBITMAP = 1;
 
 /** Bit n stands for version n. */

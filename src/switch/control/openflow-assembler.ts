@@ -43,11 +43,14 @@ export class RequestAssembler {
    * own only one. `fault` is what its header says against it by itself. Throws PeerError.
    */
   take(bytes: Uint8Array, fault?: PeerError): readonly Uint8Array[] | undefined {
-    const isMultipart = (bytes[0] ?? 0) >= 4 && bytes[1] === OFPT_MULTIPART_REQUEST && bytes.length >= HEADER_SIZE;
+    if ((bytes[0] ?? 0) < 4 || bytes[1] !== OFPT_MULTIPART_REQUEST || bytes.length < HEADER_SIZE) {
+      if (fault !== undefined) throw fault;
+      return [bytes];
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const hasMore = isMultipart && (view.getUint16(10) & MORE) !== 0;
-    const known = isMultipart && this.#begun.size > 0 ? this.#begun.get(view.getUint32(4)) : undefined;
-    const type = isMultipart ? view.getUint16(8) : 0;
+    const hasMore = (view.getUint16(10) & MORE) !== 0;
+    const known = this.#begun.size > 0 ? this.#begun.get(view.getUint32(4)) : undefined;
+    const type = view.getUint16(8);
     const header = type === EXPERIMENTER ? EXPERIMENTER_HEADER_SIZE : HEADER_SIZE;
     const isPart = hasMore || known !== undefined;
     if (fault !== undefined && !(isPart && bytes.length === header && fault.code === 'OFPBRC_BAD_LEN')) throw fault;

@@ -4,7 +4,6 @@
 // 2. `commit` makes N+1 current at once, takes removed rules out and tells what happened; `rollback` undoes the batch without a trace.
 // 3. A modification replaces a rule by another with the same counters. An add replaces a rule of the same match and priority and starts
 //    new counters.
-
 import type { Clock } from '../../base/clock.ts';
 import { PeerError } from '../../base/errors.ts';
 import { isSameValue } from '../../base/same-value.ts';
