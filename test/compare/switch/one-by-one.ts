@@ -1,5 +1,6 @@
 // Requests that were once answered otherwise than by the reference, written out: each case to both switches with a bridge made anew.
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OfVersion } from '../../../src/openflow/message.ts';
 import { comparable } from './heard.ts';
 import { Peer, Side, type SideName } from './sides.ts';
@@ -40,6 +41,8 @@ async function oneSide(side: Side, { steps, ignored }: SwitchCase): Promise<stri
           peer.send(Uint8Array.from(bytes));
         }
       }
+      // A frame that a switch has taken may come to its controllers after its next answers.
+      if (peers.size > 0) await sleep(50);
       for (const [name, peer] of peers) said.push(...comparable(await peer.settle(3)).lines.map((line) => `${name}: ${line}`));
     }
   } finally {
