@@ -17,7 +17,7 @@ const FILE_LIMIT_MS = 6 * 60_000;
 const LANES = Number(process.env['WEFT_TEST_LANES'] ?? 2);
 const nodeTest = ['--disable-warning=ExperimentalWarning', '--test', '--test-isolation=none', '--test-reporter=./scripts/test-reporter.ts'];
 
-const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const total: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const broken: string[] = [];
 
 const words = process.argv.slice(2);
@@ -114,18 +114,22 @@ async function runFiles(title: string, program: string, args: string[], show: (t
     child.once('exit', (status, signal) => setTimeout(() => resolve(signal === null ? (status ?? 1) : 128), 20));
   });
   clearTimeout(timer);
-  const counts: Counts = existsSync(countsFile) ? JSON.parse(readFileSync(countsFile, 'utf8')) : { passed: 0, failed: 0, skipped: 0 };
+  const counts: Counts = existsSync(countsFile)
+    ? JSON.parse(readFileSync(countsFile, 'utf8'))
+    : { passed: 0, failed: 0, skipped: 0, failures: [] };
   if (!existsSync(countsFile)) broken.push(`${title}: the test process ended before its tests did (exit code ${code})`);
   else if (counts.passed + counts.failed + counts.skipped === 0) broken.push(`${title}: no test was run`);
   else if (code !== 0 && counts.failed === 0) broken.push(`${title}: exit code ${code}`);
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
+  total.failures.push(...counts.failures);
   return counts;
 }
 
 function finish(): void {
   if (total.passed + total.failed === 0) broken.push('no test was run');
+  if (total.failures.length > 0) process.stdout.write(`What failed, once more:\n${total.failures.join('')}`);
   for (const what of broken) process.stdout.write(`✖ ${what}\n`);
   const failed = total.failed + broken.length;
   process.stdout.write(`${total.passed} passed, ${failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`);

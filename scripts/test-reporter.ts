@@ -8,11 +8,13 @@ export interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** What each failing test printed; said again at the end, where a log that is cut short still has it. */
+  failures: string[];
 }
 
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const everyTest = process.env['WEFT_TEST_VERBOSE'] === '1';
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for await (const event of source) {
     if (event.type === 'test:pass' || event.type === 'test:fail') {
       const { name, details, file, skip, todo, nesting } = event.data;
@@ -25,7 +27,9 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       if (!passed && todo === undefined) {
         const { error } = event.data.details;
         const cause = error.cause ?? error;
-        yield `${indent}✖ ${name}  (${file ?? ''})\n${inspect(cause, { depth: 6 }).replace(/^/gm, `${indent}    `)}\n`;
+        const text = `${indent}✖ ${name}  (${file ?? ''})\n${inspect(cause, { depth: 6 }).replace(/^/gm, `${indent}    `)}\n`;
+        counts.failures.push(text);
+        yield text;
       } else if (everyTest) {
         const note = skip ? `skipped: ${typeof skip === 'string' ? skip : 'no reason given'}` : `${Math.round(details.duration_ms)} ms`;
         yield `${indent}${skip ? '-' : '✔'} ${name} (${note})\n`;
