@@ -106,6 +106,11 @@ interface Shape {
   isDurable: boolean;
 }
 
+/** What `--scenario` is looked for in. */
+const nameOf = ({ clients, monitors, isDurable }: Shape): string =>
+  `clients ${clients}, monitors ${monitors}, ${isDurable ? 'durable' : 'not durable'}`;
+const LARGE = '100 MB database';
+
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
 const median = (values: readonly number[]): number => sorted(values)[values.length >> 1] ?? Number.NaN;
 
@@ -117,6 +122,7 @@ async function measureRates(options: BenchOptions, wanted: readonly (typeof cont
     for (const monitors of [0, 100]) {
       for (const clients of [1, 10, 100]) {
         const shape = { clients, monitors, isDurable };
+        if (!nameOf(shape).includes(options.scenario)) continue;
         const measured = wanted.map((): Measured => ({ rates: [], cpuUs: [], rssMb: 0 }));
         const servers = wanted.map(({ server }) => server);
         for (let i = 0; i < options.rounds; i++) await round(servers, shape, options.seconds, measured);
@@ -146,6 +152,12 @@ export async function run(options: BenchOptions): Promise<void> {
   const results: object[] = [];
   const wanted = contenders.filter(({ name, server }) => existsSync(server) && (options.only.length === 0 || options.only.includes(name)));
   await measureRates(options, wanted, results);
+  if (LARGE.includes(options.scenario)) results.push({ large: await measureLarge(options, wanted) });
+  mkdirSync(join(root, 'bench/results'), { recursive: true });
+  writeFileSync(join(root, 'bench/results/ovsdb.json'), `${JSON.stringify(results, undefined, 1)}\n`);
+}
+
+async function measureLarge(options: BenchOptions, wanted: readonly (typeof contenders)[number][]): Promise<object> {
   process.stdout.write('\n100 MB database      weft      ovs    ratio\n');
   const sizes = new Map(contenders.map(({ name }) => [name, [] as SizeResult[]]));
   for (let round = 0; round < options.rounds; round++) {
@@ -163,7 +175,5 @@ export async function run(options: BenchOptions): Promise<void> {
       `${label.padEnd(18)} ${weft.toFixed(0).padStart(6)}   ${ovs.toFixed(0).padStart(6)}   ${(ovs / weft).toFixed(2).padStart(6)}\n`,
     );
   }
-  results.push({ large: Object.fromEntries(sizes) });
-  mkdirSync(join(root, 'bench/results'), { recursive: true });
-  writeFileSync(join(root, 'bench/results/ovsdb.json'), `${JSON.stringify(results, undefined, 1)}\n`);
+  return Object.fromEntries(sizes);
 }
