@@ -120,7 +120,9 @@ function encodeSelection(out: ByteWriter, version: OfVersion, selection: GroupSe
   out.u16(0xffff).u16(0).u32(NETRONOME).u32(SELECTION_METHOD).u32(0);
   out.text(selection.method, METHOD_SIZE).u64(selection.param);
   for (const { field, mask } of selection.fields) {
-    encodeFieldHeader(out, field, version);
+    // Of a field that has no number the size is said alone.
+    if (field.codes.length === 0) out.u32(field.wireBytes);
+    else encodeFieldHeader(out, field, version);
     out.big(mask, field.wireBytes);
   }
   out.patch16(start + 2, out.size - start);

@@ -11,7 +11,7 @@ import { destination, source } from '../../subfield-check.ts';
 import { ByteReader, bytesToBig } from '../bytes.ts';
 import type { FieldValue } from '../fields/oxm.ts';
 import { decodeFieldHeader, decodeFieldValue, decodeHeader } from '../fields/oxm.ts';
-import { decodeFixedHeader, decodeNxmHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, hasLongHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, NXAST, PT_USE_NEXT_PROTO } from './action-constants.ts';
 import { decodeController, decodeControllerProperties } from './controller-codec.ts';
 import { decodeLearn } from './learn-codec.ts';
@@ -284,7 +284,8 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const maxLen = f.u16();
       const field = decodeNxmHeader(f);
       f.zeros(f.left);
-      return { kind: 'outputReg', src: source(subfieldFromPacked(field, packed)), maxLen };
+      const isReg2 = hasLongHeader(field) ? {} : { isReg2: true };
+      return { kind: 'outputReg', src: source(subfieldFromPacked(field, packed)), maxLen, ...isReg2 };
     },
   ],
   [
