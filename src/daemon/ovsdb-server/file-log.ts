@@ -32,7 +32,7 @@ import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { type BodyReader, encodeRecordText, type LogKind, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
-import { findLoss, SyncJournal } from './sync-journal.ts';
+import { findLoss, SyncJournal, unlinkQuietly } from './sync-journal.ts';
 
 const lockLog = logger('lockfile');
 const fileLog = logger('ovsdb_file');
@@ -136,10 +136,10 @@ function recover(path: string): void {
     } finally {
       closeSync(fd);
     }
-    unlinkSync(journal);
   } catch (error) {
     throw ioError(`${path}: recovery from ${journal} failed`, error);
   }
+  unlinkQuietly(journal);
 }
 
 export interface FileScan {
@@ -263,6 +263,7 @@ export class FileLog {
   #rewrite = 0;
   /** While syncs follow each other quickly. */
   #journal: SyncJournal | undefined;
+  #lastJournal: SyncJournal | undefined;
   #syncedAt = 0;
   #quickSyncs = 0;
   /** What keeps the file from being written; '' when nothing does. */
@@ -379,7 +380,7 @@ export class FileLog {
     this.#syncedAt = now;
     if (this.#journal?.commit() === true) return;
     this.#syncFile();
-    if (this.#journal === undefined && this.#quickSyncs >= BUSY_SYNCS) this.#beginJournal();
+    if (this.#journal === undefined && this.#quickSyncs >= BUSY_SYNCS && this.#lastJournal?.isSettled !== false) this.#beginJournal();
   }
 
   #syncFile(): void {
@@ -401,6 +402,7 @@ export class FileLog {
   #beginJournal(): void {
     const journal = new SyncJournal(besideFile(followLinks(this.path, false), 'sync'), this.#fd, (error) => this.#setFault(error));
     this.#journal = journal;
+    this.#lastJournal = journal;
     const timer = setInterval(() => {
       if (this.#journal !== journal || this.#fd < 0) clearInterval(timer);
       else if (performance.now() - this.#syncedAt > IDLE_MS) void this.#endJournal();

@@ -42,6 +42,8 @@ export class SyncJournal {
   #from = Number.NaN;
   #fd = -1;
   #isClosed = false;
+  /** Whether it has been made, or could not be. */
+  #isSettled = false;
   #at = JOURNAL_HEAD_SIZE;
   #end = JOURNAL_HEAD_SIZE + HALF_SIZE;
   /** Whether all that the other half says is on the disk in the file itself. */
@@ -55,6 +57,11 @@ export class SyncJournal {
     this.#fileFd = fileFd;
     this.#onFault = onFault;
     void this.#make();
+  }
+
+  /** Whether nothing more happens at its path by itself: before that, no other may be made there. */
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   async #make(): Promise<void> {
@@ -76,7 +83,9 @@ export class SyncJournal {
     } catch {
       // Without a journal the file itself is synced each time, as before.
       if (fd >= 0) closeSync(fd);
-      if (fd >= 0 && this.#isClosed) unlinkQuietly(this.#path);
+      unlinkQuietly(this.#path);
+    } finally {
+      this.#isSettled = true;
     }
   }
 
@@ -136,18 +145,17 @@ export class SyncJournal {
   /** Takes the journal away; the file must be on the disk. */
   remove(): void {
     this.#isClosed = true;
-    if (this.#fd < 0) return;
-    closeSync(this.#fd);
+    if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
     unlinkQuietly(this.#path);
   }
 }
 
-function unlinkQuietly(path: string): void {
+export function unlinkQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Somebody else has taken it away.
+    // It is not there, or may not be taken away; one that stays is found to be old.
   }
 }
 
