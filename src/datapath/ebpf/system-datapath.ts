@@ -327,19 +327,20 @@ export class SystemDatapath extends NetdevDatapath {
   }
 }
 
-/** With pinned maps where they can be pinned. What a predecessor pinned is not left to stand in the way where we cannot. */
+/** With pinned maps where they can be pinned. Where we cannot, predecessors' programs make room for ours all the same. */
 function openKernel(runDirectory: string | undefined): KernelDatapath {
-  const store = runDirectory === undefined ? undefined : openPinStore(runDirectory);
-  if (store === undefined) return new KernelDatapath();
+  if (runDirectory === undefined) return new KernelDatapath();
+  const { store, stranded } = openPinStore(runDirectory);
+  if (store === undefined) return new KernelDatapath(undefined, stranded);
   try {
     return new KernelDatapath(store);
   } catch (error) {
-    const kernel = new KernelDatapath();
+    const kernel = new KernelDatapath(undefined, store);
     log.info(`programs end with this daemon: they cannot be pinned: ${errorText(error)}`);
     try {
-      store.remove();
+      store.removeMaps();
     } catch (fault) {
-      log.warn(`${store.dir} cannot be removed: ${errorText(fault)}`);
+      log.warn(`${store.dir} cannot be cleared: ${errorText(fault)}`);
     }
     return kernel;
   }
