@@ -1,6 +1,7 @@
 // Group modifications and group statistics, descriptions and features. OpenFlow 1.3.5 sections 7.3.4.2 and 7.3.5.8 to 7.3.5.10,
 // OpenFlow 1.5.1 section 7.3.4.3; Nicira's messages 31 and statistics 7, 8 and 9 carry the layout of 1.5 in OpenFlow 1.0.
 // How a select group chooses travels as a property of Netronome's (experimenter 0x154d, type 1).
+import { decodeText } from '../../base/byte-text.ts';
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
@@ -87,7 +88,7 @@ function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command:
   body.skip(4);
   const name = body.take(METHOD_SIZE);
   if (!name.includes(0)) fault('OFPBPC_BAD_VALUE', 'ntr selection method is not null terminated');
-  const method = Buffer.from(name.subarray(0, name.indexOf(0))).toString('latin1');
+  const method = decodeText(name.subarray(0, name.indexOf(0)));
   if (method !== 'hash' && method !== 'dp_hash') fault('OFPBPC_BAD_VALUE', `ntr selection method '${method}' is not supported`);
   const param = body.u64();
   const rest = body.rest();

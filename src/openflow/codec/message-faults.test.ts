@@ -276,6 +276,21 @@ const LOGGED: readonly (readonly [string, string])[] = [
     'ofp_group|OpenFlow message bucket length 9 exceeds remaining buckets data size 7',
   ],
   ['0413(2)000000010007(6)0010(2)00000005(32)', 'ofp_group|buckets end with 8 leftover bytes'],
+  // Bytes that are no UTF-8 stay what they are.
+  [
+    '0613(2)000000010007(6)00380100a59b1f5f(8)ffff00280000154d00000001(4)6861f368(20)',
+    "ofp_group|ntr selection method 'ha\udcf3h' is not supported",
+  ],
+  // A port to be set that is none: nothing of it where it cannot be set at all.
+  [
+    '040d(2)00000001fffffffffffffffd0010(6)00190010800056044fc56fa9(4)',
+    'ofp_actions|destination field actset_output is not writable\nofp_actions|bad action at offset 0 (OFPBAC_BAD_SET_ARGUMENT):\n' +
+      '00000000  00 19 00 10 80 00 56 04-4f c5 6f a9 00 00 00 00\n',
+  ],
+  [
+    '050d(2)00000001fffffffffffffffd0018(6)ffff0018000023200021800000044fc56fa9(6)',
+    'ofp_port|port 1338339241 is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff',
+  ],
   // Counted, and then printed.
   [
     '0413(2)0000000100050000(4)41fa6f33(36)',

@@ -11,8 +11,9 @@ import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
 import { prereqHolds } from '../../../flow/prerequisites.ts';
+import { OFPP } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
-import { portFromWire32, portToWire32 } from '../../ports.ts';
+import { isWirePort32, portFromWire32, portToWire32 } from '../../ports.ts';
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { bytesToBig } from '../bytes.ts';
 import type { CodedField } from './oxm-table.ts';
@@ -274,7 +275,11 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
     if (isMasked) aboveMask = wireMask & ~ones(width);
   }
   // Of a part of a port's number nothing is known yet.
-  if (field.format === 'port32' && !isMasked) value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
+  if (field.format === 'port32' && !isMasked) {
+    // To be set, a number that is no port's stands for none.
+    const isNone = !strict && !isWirePort32(Number(value));
+    value = BigInt(isNone ? OFPP.NONE : portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
+  }
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
   const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
   if (strict && isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
