@@ -4,8 +4,8 @@
 // copying a vector in, some 5 % of the way of a small frame. A frame that is queued already (a flood) may stand behind another's header,
 // with other offloads when it was cut; its message is two pieces, the header standing here.
 //
-// struct mmsghdr is 64 bytes on 64-bit Linux: pointer to an address at 0, its length at 8, iovec pointer at 16, count at 24; struct iovec is pointer and length. What never changes is
-// written once.
+// struct mmsghdr is 64 bytes on 64-bit Linux: pointer to an address at 0, its length at 8, iovec pointer at 16, count at 24; struct iovec is pointer
+// and length. What never changes is written once.
 import { E, libc, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { DeviceCounters } from './device.ts';
 import { EMIT, Emitter, NOT_EMITTED } from './emitter.ts';
