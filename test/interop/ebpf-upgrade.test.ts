@@ -245,10 +245,13 @@ test('no bpffs, and none may be mounted: one line, and programs all the same', {
   const h = w.host('h');
   await h.startOvsdb('weft');
   const without = '-sys_admin';
-  h.ok([
-    ...['sh', '-c', 'mount -t tmpfs none /proc/1 && exec "$@"', 'sh', 'setpriv', `--inh-caps=${without}`, `--bounding-set=${without}`],
-    ...['ovs-vswitchd', '--detach', '--no-chdir', '--pidfile', '--log-file'],
-  ]);
+  h.ok(
+    [
+      ...['sh', '-c', 'mount -t tmpfs none /proc/1 && exec "$@"', 'sh', 'setpriv', `--inh-caps=${without}`, `--bounding-set=${without}`],
+      ...['ovs-vswitchd', '--detach', '--no-chdir', '--pidfile', '--log-file'],
+    ],
+    { timeout: 60_000 },
+  );
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
   h.ok('ovs-vsctl --timeout=20 add-br br0 -- add-port br0 va -- add-port br0 vb');
@@ -258,6 +261,21 @@ test('no bpffs, and none may be mounted: one line, and programs all the same', {
   h.ok('ovs-appctl exit');
   h.ok('ip addr add 10.0.0.9/24 dev va');
   await eventually('the device is the host’s', () => pings(a, '10.0.0.9'));
+});
+
+test('a mount namespace of its own, and process 1 out of reach: one line says that pins end with it', { skip }, async (t) => {
+  const w = world(t);
+  const h = w.host('h');
+  await h.startOvsdb('weft');
+  const daemon = ['ovs-vswitchd', '--detach', '--no-chdir', '--pidfile', '--log-file'];
+  h.ok(['sh', '-c', 'mount -t tmpfs none /proc/1 && exec "$@"', 'sh', ...daemon], { timeout: 60_000 });
+  const a = station(w, h, 'a', 'va', '10.0.0.1/24');
+  station(w, h, 'b', 'vb', '10.0.0.2/24');
+  h.ok('ovs-vsctl --timeout=20 add-br br0 -- add-port br0 va -- add-port br0 vb');
+  assert.ok(pings(a, '10.0.0.2'), h.log('ovs-vswitchd'));
+  assert.equal(said(h, /programs end with this daemon's mount namespace/).length, 1, h.log('ovs-vswitchd'));
+  assert.deepEqual(warnings(h), []);
+  h.ok('ovs-appctl exit --cleanup');
 });
 
 test('a tunnel whose devices a former daemon’s program stands at: the same', { skip, timeout: 240_000 }, async (t) => {
