@@ -225,12 +225,9 @@ function rebuilt(old: Group, buckets: GroupBucket[], bucketStats: BucketStats[])
 
 function inserted(old: Group, mod: GroupMod): Group {
   const { commandBucket } = mod;
-  const at =
-    commandBucket === BUCKET.FIRST
-      ? 0
-      : commandBucket === BUCKET.LAST || commandBucket === BUCKET.ALL
-        ? old.buckets.length
-        : placeOf(old, commandBucket) + 1;
+  // Versions before OpenFlow 1.5 have no place to name: there new buckets come first, as in the reference.
+  const isFirst = commandBucket === BUCKET.FIRST || commandBucket === BUCKET.ALL;
+  const at = isFirst ? 0 : commandBucket === BUCKET.LAST ? old.buckets.length : placeOf(old, commandBucket) + 1;
   const ids = new Set(old.buckets.map(({ bucketId }) => bucketId));
   for (const { bucketId } of mod.buckets) {
     if (ids.has(bucketId)) throw new PeerError('OFPGMFC_BUCKET_EXISTS', `group ${old.group} has a bucket ${bucketId}`);

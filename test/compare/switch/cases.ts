@@ -71,6 +71,14 @@ export const CASES: readonly SwitchCase[] = [
     ],
   },
   {
+    name: 'groups: buckets inserted before OpenFlow 1.5 come first',
+    steps: [
+      'ofctl -OOpenFlow15 add-group br0 group_id=3,type=all,bucket=bucket_id:3,actions=output:1,bucket=bucket_id:4,actions=output:2',
+      '4> 040f003000001000000300000000000300200000ffffffffffffffff0000000000000010000000030000000000000000',
+      'ofctl -OOpenFlow15 dump-groups br0',
+    ],
+  },
+  {
     name: 'flow monitors: a command that there is not does nothing',
     steps: [
       ...['ff', '00', '03', '80', '02', '09'].map(
