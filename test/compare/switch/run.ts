@@ -263,7 +263,7 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
         if (event !== undefined) {
           sides[i]!.appctl(...event);
           // What the reference made of frames before does not always follow what has changed meanwhile: after a table mod that makes a table drop
-          // what it continued with, its flows of before go on as they were until a flow, a port or a group changes, for ten seconds and more of
+          // what it continued with, its flows of before go on as they were until a flow, a port or a group changes, for more than six seconds of
           // traffic. Ours follow at once, for a table that is told to drop is not to let through what it knows already.
           sides[i]!.appctl('revalidator/purge');
         }
