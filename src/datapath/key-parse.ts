@@ -135,7 +135,7 @@ export interface ParsedKey {
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
 function parseNumber(text: string): bigint | undefined {
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) return undefined;
+  if (!/^(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.test(text)) return undefined;
   return BigInt(/^0\d/.test(text) ? `0o${text.slice(1)}` : text);
 }
 

@@ -196,6 +196,13 @@ function leadingInteger(text: string): { value: bigint; length: number } | undef
 /** A number that a text begins with; what follows it is not looked at. */
 export const scanInteger = (text: string): bigint | undefined => leadingInteger(text)?.value;
 
+/** A number of at most `bytes` bytes that is all of a text; a decimal has 64 bits at most. Undefined when it is none. */
+export function wholeInteger(text: string, bytes: number): bigint | undefined {
+  const { value = 0n, length } = leadingInteger(text) ?? {};
+  const isTooLarge = value > ones(bytes * 8) || (value > ones(64) && !/^0x/i.test(text));
+  return length === text.length && length > 0 && !isTooLarge ? value : undefined;
+}
+
 /** Reads one number of a field to the end or a slash. Throws ConfigError. */
 function fieldNumber(field: Field, text: string, from: number, what: 'value' | 'mask'): { value: bigint; end: number } {
   const found = leadingInteger(text.slice(from));
@@ -284,7 +291,7 @@ function parseIpv6Field(text: string): Masked {
 
 function parseFlags(text: string, flags: readonly string[], bits: number, what: string): Masked {
   const bitOf = (name: string, whole = name): bigint => {
-    const index = flags.indexOf(name.toLowerCase());
+    const index = flags.indexOf(name);
     if (index < 0) throw new ConfigError(`${whole}: unknown ${what}`);
     return 1n << BigInt(index);
   };
@@ -303,24 +310,30 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
   const number = parseInteger(valueText);
   if (number !== undefined) {
     if (number > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
-    const mask = maskText === undefined ? ones(bits) : parseInteger(maskText);
-    if (mask === undefined) throw new ConfigError(`${maskText}: unknown ${what}`);
-    if (mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
+    // What follows the mask's number is not looked at.
+    const mask = maskText === undefined ? ones(bits) : leadingFlags(maskText)?.value;
+    if (mask === undefined || mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
     return { value: number & ones(bits), mask: mask & ones(bits) };
   }
-  // Numbers may follow each other as names may.
-  if (/^\d/.test(text)) return { value: numbersIn(text) ?? bitOf('', text), mask: ones(bits) };
-  return { value: text.split('|').reduce((value, name) => value | bitOf(name), 0n), mask: ones(bits) };
+  const value = flagsIn(text, flags) ?? bitOf('', text);
+  return { value: value > ones(bits) ? bitOf('', text) : value, mask: ones(bits) };
 }
 
-/** All the bits of numbers that follow each other; undefined when there is something else. */
-function numbersIn(text: string): bigint | undefined {
+/** As `leadingInteger`: of flags `0x` is a number and a letter behind it, and no number. */
+const leadingFlags = (text: string): { value: bigint; length: number } | undefined =>
+  /^0x(?![\da-f])/i.test(text) ? undefined : leadingInteger(text);
+
+/** Names and numbers that follow each other, all of their bits; a bar may stand behind each. Undefined when there is something else. */
+function flagsIn(text: string, flags: readonly string[]): bigint | undefined {
   let value = 0n;
   for (let at = 0; at < text.length; ) {
-    const found = leadingInteger(text.slice(at));
-    if (found === undefined) return undefined;
-    value |= found.value;
-    at += found.length;
+    const found = leadingFlags(text.slice(at));
+    const name = found === undefined ? (/^[^|]+/.exec(text.slice(at))?.[0] ?? '') : '';
+    const bit = flags.indexOf(name);
+    if (found === undefined && bit < 0) return undefined;
+    value |= found?.value ?? 1n << BigInt(bit);
+    at += found?.length ?? name.length;
+    if (text.charAt(at) === '|') at++;
   }
   return value;
 }

@@ -124,6 +124,8 @@ const rows: FieldRow[] = [
   { name: 'tun_ipv6_dst', bits: 128, wireBytes: 16, at: w(W.TUN_IPV6_DST), format: 'ipv6', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 110, label: 'NXM_NX_TUN_IPV6_DST' }] },
   { name: 'tun_gbp_id', bits: 16, wireBytes: 2, at: w(W.TUN_GBP), format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 38, label: 'NXM_NX_TUN_GBP_ID' }] },
   { name: 'tun_gbp_flags', bits: 8, wireBytes: 1, at: w(W.TUN_GBP) + 16, format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 39, label: 'NXM_NX_TUN_GBP_FLAGS' }] },
+  { name: 'tun_tos', bits: 8, wireBytes: 1, at: w(W.TUN_FLAGS) + 16, format: 'hex', maskable: false, prereq: 'none', writable: false, codes: [] },
+  { name: 'tun_ttl', bits: 8, wireBytes: 1, at: w(W.TUN_FLAGS) + 24, format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [] },
   { name: 'tun_erspan_ver', bits: 8, partBits: 4, wireBytes: 1, at: w(W.TUN_GBP) + 24, format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 12, label: 'NXOXM_ET_ERSPAN_VER' }] },
   { name: 'tun_erspan_idx', bits: 32, partBits: 20, wireBytes: 4, at: w(W.TUN_ERSPAN_IDX), format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 11, label: 'NXOXM_ET_ERSPAN_IDX' }] },
   { name: 'tun_erspan_dir', bits: 8, partBits: 1, wireBytes: 1, at: w(W.TUN_EXTRA), format: 'decimal', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxoxm', num: 13, label: 'NXOXM_ET_ERSPAN_DIR' }] },

@@ -1,7 +1,7 @@
 // A match as text, in the order and words of ovs-ofctl: `ip,in_port=1,nw_src=10.0.0.0/8`. Facts: ovs-fields(7) and the reference's output.
 
 import { ConfigError } from '../base/errors.ts';
-import type { PortNames } from './field-text.ts';
+import type { Masked, PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
 import type { Field } from './fields.ts';
 import { fieldNamed, maskBits, mustField, tunFieldIndex } from './fields.ts';
@@ -32,11 +32,6 @@ const SHORTHANDS: ReadonlyMap<string, { type: number; proto?: number }> = new Ma
   ['mpls', { type: ETH.MPLS }],
   ['mplsm', { type: ETH.MPLS_MCAST }],
 ]);
-
-/** Fields that have a place in common with others, or always the same mask. */
-const NOT_CLEARED: ReadonlySet<string> = new Set(
-  'packet_type dl_vlan vlan_pcp dl_vlan_pcp vlan_vid nw_tos icmp_type icmp_code icmpv6_type icmpv6_code in_port_oxm'.split(' '),
-);
 
 /** The reference matches these fields only where the value has ones. */
 export const MASKED_BY_VALUE: ReadonlySet<string> = new Set([
@@ -75,16 +70,34 @@ export function addFieldText(
   }
   // Without a value the field only has to be there.
   const masked = parseFieldOrAny(field, value === undefined || value === '' ? '0/0' : value, names);
-  if (masked === undefined) return true;
-  told?.(field, masked.mask);
-  if (masked.mask !== 0n || !NOT_CLEARED.has(field.name)) addField(match, field, masked.value, masked.mask);
+  if (value !== '*') told?.(field, masked.mask);
+  if (masked.mask === 0n) clearField(match, field);
+  else addField(match, field, masked.value, masked.mask);
   return true;
+}
+
+/** Fields that have a place in common with others: what of it is theirs. */
+const PLACES: ReadonlyMap<string, readonly [number, number]> = new Map([
+  ['nw_tos', [W.TOS * 32, 6]],
+  ['icmp_type', [W.TP * 32, 16]],
+  ['icmp_code', [W.TP * 32 + 16, 16]],
+  ['icmpv6_type', [W.TP * 32, 16]],
+  ['icmpv6_code', [W.TP * 32 + 16, 16]],
+]);
+
+/** Takes a field out of a match. */
+function clearField(match: Match, field: Field): void {
+  const [at, bits] = PLACES.get(field.name) ?? [field.at, field.bits];
+  setKeyBits(match.key, at, bits, 0n);
+  setKeyBits(match.mask, at, bits, 0n);
 }
 
 /** A field alone asks that the option be there; a value has as many bytes as its text. */
 function addTunText(match: Match, field: Field, text: string | undefined): void {
-  if (text === '*' || text === 'ANY') return;
-  const { value, mask } = text === undefined || text === '' ? { value: 0n, mask: 0n } : parseField(field, text);
+  if (match.tunFields?.some(({ index }) => index === tunFieldIndex(field)) === true)
+    throw new ConfigError(`field ${field.name} set multiple times`);
+  const isPresence = text === undefined || text === '' || text === '*';
+  const { value, mask } = isPresence ? { value: 0n, mask: 0n } : parseField(field, text);
   const isExact = mask === (1n << BigInt(field.bits)) - 1n;
   const bytes = Math.max(bytesOf(value), isExact ? 0 : bytesOf(mask));
   const place = nextPlace(match, tunFieldIndex(field), bytes);
@@ -92,10 +105,9 @@ function addTunText(match: Match, field: Field, text: string | undefined): void 
   addTunField(match, isExact ? place : { ...place, isMasked: true }, value, isExact ? (1n << BigInt(place.bits)) - 1n : mask);
 }
 
-function parseFieldOrAny(field: Field, value: string, names?: PortNames) {
-  // "*" and "ANY" wildcard a field.
-  if (value === '*' || (value === 'ANY' && field.format !== 'port16' && field.format !== 'port32')) return undefined;
-  return parseField(field, value, names);
+/** As `parseField`; an asterisk matches anything. */
+function parseFieldOrAny(field: Field, value: string, names?: PortNames): Masked {
+  return value === '*' ? { value: 0n, mask: 0n } : parseField(field, value, names);
 }
 
 function setBits(match: Match, at: number, bits: number, value: bigint, mask: bigint): void {
@@ -163,7 +175,7 @@ function setVlan(match: Match, mask: number, tci: number): void {
 const PRINT_ORDER =
   'pkt_mark recirc_id dp_hash conj_id skb_priority actset_output ct_state ct_zone ct_mark ct_label ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ' +
   'ct_nw_proto CT_PORTS packet_type TYPE reg0 reg1 reg2 reg3 reg4 reg5 reg6 reg7 reg8 reg9 reg10 reg11 reg12 reg13 reg14 reg15 ' +
-  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags ERSPAN ' +
+  'tun_id tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_tos tun_ttl ERSPAN ' +
   'tun_gtpu_flags tun_gtpu_msgtype tun_flags TUN_METADATA metadata in_port VLAN eth_src eth_dst eth_type';
 const NETWORK_ORDER: Readonly<Record<string, string>> = {
   arp: 'arp_spa arp_tpa arp_op arp_sha arp_tha',
@@ -225,7 +237,8 @@ function transportFields(type: number, proto: number): string {
 
 const CT_TUPLE = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
 
-function isRecirculatedEthernet({ key, mask }: Match): boolean {
+/** Whether a match is of recirculated packets and asks for Ethernet: any field of a packet does so. */
+export function isRecirculatedEthernet({ key, mask }: Match): boolean {
   if (mask[W.RECIRC_ID] === 0) return false;
   if (mask[W.PACKET_TYPE] !== 0) return key[W.PACKET_TYPE] === 0;
   // So is whether it has addresses and ports of a connection.
@@ -233,6 +246,8 @@ function isRecirculatedEthernet({ key, mask }: Match): boolean {
   const type = hasTuple || (mask[W.TYPE] ?? 0) !== 0 || (mask[W.VLAN0] ?? 0) !== 0 || (mask[W.TP] ?? 0) !== 0 || (mask[W.TOS] ?? 0) !== 0;
   return (
     type ||
+    mask[W.NW_SRC] !== 0 ||
+    mask[W.NW_DST] !== 0 ||
     mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0) ||
     mask.subarray(W.IPV6_LABEL, W.ND_OPTIONS + 1).some((bits) => bits !== 0)
   );
@@ -348,7 +363,8 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
   if (isTos)
     parts.push(`${label}=${mask === 0x3fn ? String(value << 2n) : `0x${(value << 2n).toString(16)}/0x${(mask << 2n).toString(16)}`}`);
   else if (field.name === 'ipv6_label') parts.push(`${label}=${flowLabel(value, mask)}`);
-  else if (value === 0n && /^nsh_(spi|c[1-4])$/.test(field.name) && mask === (1n << BigInt(bits)) - 1n) parts.push(`${label}=0x0`);
+  else if (value === 0n && /^nsh_(spi|c[1-4])$/.test(field.name))
+    parts.push(`${label}=0x0${mask === (1n << BigInt(bits)) - 1n ? '' : `/0x${mask.toString(16)}`}`);
   else if (field.name === 'nsh_flags' && mask !== 0xffn) {
     const two = (v: bigint): string => `0x${v.toString(16).padStart(2, '0')}`;
     parts.push(`${label}=${two(value)}/${two(mask)}`);

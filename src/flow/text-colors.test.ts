@@ -9,6 +9,8 @@ test('OVS_COLORS says some colours; what is malformed says none', (t) => {
     ['', '35'],
     ['pr=5', '5'],
     ['pr=', ''],
+    ['pr', '(null)'],
+    ['vl=4:pr', '(null)'],
     ['vl=4x:pr=5', '5'],
     ['pr=5:pr=6', '6'],
     ['pr=5;', '5;'],

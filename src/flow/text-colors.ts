@@ -19,6 +19,8 @@ export function setColors(spec: string | undefined): void {
   for (const part of spec.split(':')) {
     const [, name = '', sgr = ''] = /^([a-z]+)=([\d;]*)$/.exec(part) ?? [];
     if (chosen.has(name)) chosen.set(name, sgr);
+    // A name alone has no colour at all, which the C library prints so.
+    else if (chosen.has(part)) chosen.set(part, '(null)');
   }
   codes = chosen;
 }

@@ -45,6 +45,12 @@ const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
   finTimeout: ['tcp'],
 };
 
+/** Whether what is written to a tag has the bit that says that there is one: where it has not, there is none from then on. */
+function writesTag(action: Extract<Action, { kind: 'setField' | 'regLoad' }>): boolean {
+  if (action.kind === 'regLoad') return ((Number(action.value) << action.dst.offset) & VLAN_CFI) !== 0;
+  return ((action.value[W.VLAN0] ?? 0) & (action.mask[W.VLAN0] ?? 0) & VLAN_CFI) !== 0;
+}
+
 /** A frame as the actions so far have left it. The match it begins with is copied when the first action changes it: few do. */
 class Frame {
   match: Match;
@@ -77,11 +83,11 @@ class Frame {
     return ((this.match.key[W.CT_STATE] ?? 0) & (this.match.mask[W.CT_STATE] ?? 0) & TRACKED) !== 0;
   }
 
-  /** The outer tag is there, whether or not it was. */
-  setTag(): void {
+  /** The outer tag is there, or is not, whether or not it was. */
+  setTag(isThere = true): void {
     const { key, mask } = this.#own();
     mask[W.VLAN0] = (mask[W.VLAN0] ?? 0) | VLAN_CFI;
-    key[W.VLAN0] = VLAN_CFI;
+    key[W.VLAN0] = isThere ? VLAN_CFI : 0;
   }
 
   pushTag(): void {
@@ -190,8 +196,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
           log.warn(`set_field ${field.name} lacks correct prerequisites`);
           inconsistent();
         }
-        // Where a match on the type is, so is what it stands for.
-        if (field.name === 'vlan_tci') now.setTag();
+        if (field.name === 'vlan_tci') now.setTag(writesTag(action));
         break;
       }
       case 'regMove':

@@ -58,7 +58,8 @@ export interface NatSpec {
 
 export type Action =
   | { kind: 'output'; port: OfPort; maxLen: number }
-  | { kind: 'outputReg'; src: Subfield; maxLen: number }
+  /** `isReg2`: it came in the later form, and goes on in it. */
+  | { kind: 'outputReg'; src: Subfield; maxLen: number; isReg2?: boolean }
   | { kind: 'outputTrunc'; port: OfPort; maxLen: number }
   | {
       kind: 'controller';

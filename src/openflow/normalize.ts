@@ -3,7 +3,7 @@
 import { logger } from '../base/log.ts';
 import type { Match } from '../flow/key.ts';
 import { newKey, W } from '../flow/key.ts';
-import { formatMatch } from '../flow/match-text.ts';
+import { formatMatch, isRecirculatedEthernet } from '../flow/match-text.ts';
 import { ETH, IP, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
 
 const log = logger('ofp_match');
@@ -14,9 +14,16 @@ export function normalizeLogged(match: Match): Match {
   if (normal !== match) {
     log.info('normalization changed ofp_match, details:');
     log.info(() => ` pre: ${formatMatch(match)}`);
-    log.info(() => `post: ${formatMatch(normal)}`);
+    log.info(() => `post: ${formatMatch(isRecirculatedEthernet(match) ? ofEthernet(normal) : normal)}`);
   }
   return normal;
+}
+
+/** A match that asks for Ethernet, whatever else it does. */
+function ofEthernet(match: Match): Match {
+  const mask = match.mask.slice();
+  mask[W.PACKET_TYPE] = 0xffffffff;
+  return { ...match, mask };
 }
 
 /** Most matches are normal already: what they would be is found out here, and copied only when it is something else. */

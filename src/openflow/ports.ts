@@ -13,13 +13,18 @@ export const portToWire32 = (port: OfPort): number => (port >= OFPP.MAX ? (port 
 /** Whether 32 bits name a port. */
 export const isWirePort32 = (wire: number): boolean => wire < OFPP.MAX || wire >= OFPP.MAX + OFFSET;
 
+/** Says in the log of 32 bits that they name no port; gives what was said. */
+export function tellOddPort(wire: number): string {
+  const text = `port ${wire} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff`;
+  if (!isWirePort32(wire)) log.warn(text);
+  return text;
+}
+
 /** A 32-bit port as held inside; what does not fit is the peer's error `code`. */
 export function portFromWire32(wire: number, code = 'OFPBAC_BAD_OUT_PORT'): OfPort {
   if (wire < OFPP.MAX) return wire;
   if (wire >= OFPP.MAX + OFFSET) return wire - OFFSET;
-  const text = `port ${wire} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff`;
-  log.warn(text);
-  throw new PeerError(code, text);
+  throw new PeerError(code, tellOddPort(wire));
 }
 
 /** Whether something can be sent to a port: not to the numbers below the reserved names, nor to none. */

@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../base/errors.ts';
 import type { Field } from '../flow/fields.ts';
-import { W } from '../flow/key.ts';
+import { type Match, W } from '../flow/key.ts';
 import { ETH, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
 import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
@@ -122,6 +122,9 @@ export function groupProtocols(mods: readonly GroupMod[]): string[] {
   return PROTOCOLS.filter((name) => each.every((carriers) => carriers.has(name)));
 }
 
+/** Whether any format can carry a match: none has the socket's priority, or a tunnel's type of service and TTL. */
+const isSayable = ({ mask }: Match): boolean => mask[W.SKB_PRIORITY] === 0 && ((mask[W.TUN_FLAGS] ?? 0) & 0xffff) === 0;
+
 /** Formats that can carry all of these. */
 export function usableProtocols(mods: readonly FlowMod[]): string[] {
   const keep = new Set<string>(PROTOCOLS);
@@ -138,8 +141,7 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
       keep.delete('OpenFlow10+table_id');
     }
     if (!in11) keep.delete('OpenFlow11');
-    // No format has the socket's priority.
-    if ((mod.match.mask[W.SKB_PRIORITY] ?? 0) !== 0) keep.clear();
+    if (!isSayable(mod.match)) keep.clear();
     // OpenFlow 1.0 has no groups.
     if (mod.namesGroup === true || mod.outGroup !== ANY_GROUP)
       for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
@@ -154,8 +156,11 @@ export function packetOutProtocols({ match, actions }: PacketOut): string[] {
   needs(actions, keep);
   // A meter is an instruction before OpenFlow 1.5, and there are none here.
   const hasMeter = actions.some(({ kind }) => kind === 'meter');
-  const isPlain = match.mask.every((bits, word) => bits === 0 || word === W.IN_PORT || word === W.PACKET_TYPE);
-  return PROTOCOLS.filter((name) => keep.has(name) && (!hasMeter || name === 'OXM-OpenFlow15') && (isPlain || /^(NXM|OXM)/.test(name)));
+  const says = (isSaid: (word: number) => boolean): boolean => match.mask.some((bits, word) => bits !== 0 && isSaid(word));
+  const isOdd = says((word) => word !== W.IN_PORT && word !== W.PACKET_TYPE && word !== W.METADATA && word !== W.METADATA + 1);
+  const hasMetadata = says((word) => word === W.METADATA || word === W.METADATA + 1);
+  const fits = (name: string): boolean => /^(NXM|OXM)/.test(name) || (!isOdd && (!hasMetadata || name === 'OpenFlow11'));
+  return PROTOCOLS.filter((name) => keep.has(name) && (!hasMeter || name === 'OXM-OpenFlow15') && fits(name));
 }
 
 /** Formats among the versions allowed, further cut by names from --flow-format. */
@@ -208,8 +213,6 @@ export function checkSayable(mod: FlowMod): void {
   const keep = new Set<string>(PROTOCOLS);
   needs(mod.actions, keep);
   flagNeeds(mod, keep);
-  // No format has the socket's priority.
-  const isSayable = (mod.match.mask[W.SKB_PRIORITY] ?? 0) === 0;
-  if (isSayable && [...keep].some((name) => consistent || /^(OpenFlow10|NXM)/.test(name))) return;
+  if (isSayable(mod.match) && [...keep].some((name) => consistent || /^(OpenFlow10|NXM)/.test(name))) return;
   throw new ConfigError('actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)');
 }

@@ -77,7 +77,8 @@ export function prerequisite(d: Dice, field: Field): string {
   const needs = PREREQS[field.prereq];
   if (needs === undefined) return '';
   // Addresses and ports of a connection are those of a kind of packet too.
-  const kind = field.name.startsWith('ct_ipv6') ? ',ipv6' : /^ct_(nw_[sd]|tp_)/.test(field.name) ? ',ip' : '';
+  const kind = field.name.startsWith('ct_ipv6') ? ',ipv6' : /^ct_nw_[sd]/.test(field.name) ? ',ip' : '';
+  if (field.name.startsWith('ct_tp_')) return `${d.pick(needs)},${d.pick(['ip', 'ipv6'])},ct_nw_proto=${d.pick([6, 17, 132])}`;
   return `${d.pick(needs)}${kind}`;
 }
 

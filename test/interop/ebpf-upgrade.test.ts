@@ -9,12 +9,13 @@ import { type TestContext, test } from 'node:test';
 import { closeObject, createMap, MAP_TYPE, pinObject } from '../../src/bpf/kernel.ts';
 import { refusing } from './support/refusing.ts';
 import { stream } from './support/stream.ts';
-import { pings, station } from './support/traffic.ts';
-import { cannot, eventually, type Host, world } from './support/world.ts';
+import { pings, station, switchHost } from './support/traffic.ts';
+import { cannot, eventually, type Host, type World, world } from './support/world.ts';
 
 const skip = cannot('ping', 'python3', 'tcpdump', 'mount', 'setpriv') || false;
 
 interface Net {
+  w: World;
   h: Host;
   a: Host;
   b: Host;
@@ -62,7 +63,7 @@ async function net(t: TestContext): Promise<Net> {
     process.kill(pid, 'SIGKILL');
     await eventually('ended', () => !existsSync(`/proc/${pid}`));
   };
-  return { h, a, b, bpffs, start, kill, dir, names: () => readdirSync(dir()).sort() };
+  return { w, h, a, b, bpffs, start, kill, dir, names: () => readdirSync(dir()).sort() };
 }
 
 const portNumbers = (h: Host): string[] => h.ok('ovs-appctl dpctl/show').match(/port \d+: v[ab]/g) ?? [];
@@ -77,12 +78,17 @@ const warnings = (h: Host): string[] => said(h, /\|(WARN|ERR|EMER)\|/);
 const WHOLE = ['connections', 'gen', 'links', 'owner', 'pending', 'ring'];
 const kinds = (names: readonly string[]): string[] => names.map((name) => name.split('-')[0]!);
 
-/** Frames of a flow go on, through all that is done meanwhile. */
-async function goesOn({ a, b, h }: Net, body: () => Promise<void>): Promise<void> {
-  const going = await stream(a, b, '10.0.0.2', 50_000, 5000);
+/** Frames of a flow that comes in at that device go on, through all that is done meanwhile. */
+async function goesOn({ a, b, h }: Pick<Net, 'a' | 'b' | 'h'>, body: () => Promise<void>, port = 'va', to = '10.0.0.2'): Promise<void> {
+  const going = await stream(a, b, to, 50_000, 5000);
   const flows = (): string => h.ok('ovs-appctl dpctl/dump-flows -m type=offloaded');
   const counted = (): number =>
-    Math.max(0, ...[...flows().matchAll(/in_port\(va\).*eth_type\(0x0800\).* packets:(\d+)/g)].map((m) => Number(m[1])));
+    Math.max(
+      0,
+      ...[...flows().matchAll(/in_port\((\w+)\).*eth_type\(0x0800\).* packets:(\d+)/g)]
+        .filter((m) => m[1] === port)
+        .map((m) => Number(m[2])),
+    );
   await eventually('the kernel carries it', () => counted() > 100);
   await body();
   const result = await going.result();
@@ -239,10 +245,13 @@ test('no bpffs, and none may be mounted: one line, and programs all the same', {
   const h = w.host('h');
   await h.startOvsdb('weft');
   const without = '-sys_admin';
-  h.ok([
-    ...['sh', '-c', 'mount -t tmpfs none /proc/1 && exec "$@"', 'sh', 'setpriv', `--inh-caps=${without}`, `--bounding-set=${without}`],
-    ...['ovs-vswitchd', '--detach', '--no-chdir', '--pidfile', '--log-file'],
-  ]);
+  h.ok(
+    [
+      ...['sh', '-c', 'mount -t tmpfs none /proc/1 && exec "$@"', 'sh', 'setpriv', `--inh-caps=${without}`, `--bounding-set=${without}`],
+      ...['ovs-vswitchd', '--detach', '--no-chdir', '--pidfile', '--log-file'],
+    ],
+    { timeout: 60_000 },
+  );
   const a = station(w, h, 'a', 'va', '10.0.0.1/24');
   station(w, h, 'b', 'vb', '10.0.0.2/24');
   h.ok('ovs-vsctl --timeout=20 add-br br0 -- add-port br0 va -- add-port br0 vb');
@@ -252,4 +261,53 @@ test('no bpffs, and none may be mounted: one line, and programs all the same', {
   h.ok('ovs-appctl exit');
   h.ok('ip addr add 10.0.0.9/24 dev va');
   await eventually('the device is the host’s', () => pings(a, '10.0.0.9'));
+});
+
+test('a mount namespace of its own, and process 1 out of reach: one line says that pins end with it', { skip }, async (t) => {
+  const w = world(t);
+  const h = w.host('h');
+  await h.startOvsdb('weft');
+  const daemon = ['ovs-vswitchd', '--detach', '--no-chdir', '--pidfile', '--log-file'];
+  h.ok(['sh', '-c', 'mount -t tmpfs none /proc/1 && exec "$@"', 'sh', ...daemon], { timeout: 60_000 });
+  const a = station(w, h, 'a', 'va', '10.0.0.1/24');
+  station(w, h, 'b', 'vb', '10.0.0.2/24');
+  h.ok('ovs-vsctl --timeout=20 add-br br0 -- add-port br0 va -- add-port br0 vb');
+  assert.ok(pings(a, '10.0.0.2'), h.log('ovs-vswitchd'));
+  assert.equal(said(h, /programs end with this daemon's mount namespace/).length, 1, h.log('ovs-vswitchd'));
+  assert.deepEqual(warnings(h), []);
+  h.ok('ovs-appctl exit --cleanup');
+});
+
+test('a tunnel whose devices a former daemon’s program stands at: the same', { skip, timeout: 240_000 }, async (t) => {
+  const n = await net(t);
+  const { w, h, a } = n;
+  const far = await switchHost(w, 'far');
+  w.wire(h, 'wan', far, 'wan');
+  const c = station(w, far, 'c', 'vc', '10.0.0.3/24');
+  far.ok('ip addr add 172.16.0.2/24 dev wan && ovs-vsctl add-br br0 -- add-port br0 vc');
+  h.ok('ip addr add 172.16.0.1/24 dev wan');
+  const tunnel = 'add-port br0 t0 -- set interface t0 type=vxlan options:remote_ip=172.16.0';
+  h.ok(`ovs-vsctl --timeout=10 ${tunnel}.2`);
+  far.ok(`ovs-vsctl --timeout=10 ${tunnel}.1`);
+  await eventually('ping', () => pings(c, '10.0.0.1'));
+  const restart = (how: () => void): Promise<void> =>
+    goesOn(
+      { a: c, b: a, h },
+      async () => {
+        await n.kill();
+        how();
+        n.start();
+      },
+      'vxlan_sys_4789',
+      '10.0.0.1',
+    );
+  await restart(() => {
+    for (const name of n.names()) if (/-[0-9a-f]{12}$/.test(name)) renameSync(join(n.dir(), name), join(n.dir(), other(name)));
+  });
+  await restart(() => must('mount', '-o', 'remount,ro', n.bpffs));
+  assert.match(h.ok('ovs-appctl dpctl/dump-flows -m'), /in_port\(vxlan_sys_4789\).*offloaded:yes/);
+  // The device is the host's again, which has no tunnel of its own there.
+  h.ok('ovs-appctl exit --cleanup');
+  await eventually('nothing answers', () => c.run('ping -c 1 -W 1 10.0.0.1').code !== 0);
+  assert.equal(far.run('ping -c 2 -i 0.2 -W 1 172.16.0.1').code, 0);
 });

@@ -11,10 +11,25 @@ import { writePcap } from './pcap.ts';
 
 const NO_PORT = 0xffff;
 
+/** Where there is a tunnel, all of it is told, but for its number. */
+function tellTunnel({ key, mask }: Match): void {
+  if (key.subarray(W.TUN_DST, W.TUN_DST + 1).every(isZero) && key.subarray(W.TUN_IPV6_DST, W.TUN_IPV6_DST + 4).every(isZero)) return;
+  mask.fill(0, W.TUN_ID, W.TUN_ID + 2);
+  mask.fill(0xffffffff, W.TUN_SRC, W.TUN_FLAGS + 1);
+  mask.fill(0xffffffff, W.TUN_GBP, W.TUN_EXTRA + 1);
+}
+
+const isZero = (word: number): boolean => word === 0;
+
 const text = (key: Key): string => {
   const match: Match = keyMatch(key);
   match.mask[W.IN_PORT] = NO_PORT;
-  return formatMatch(match);
+  tellTunnel(match);
+  // Flags as they are, not as they are matched; the type of service in hexadecimal without a mark of it.
+  return formatMatch(match)
+    .replace('tun_flags=-oam', 'tun_flags=0')
+    .replace('tun_flags=+oam', 'tun_flags=oam')
+    .replace('tun_tos=0x', 'tun_tos=');
 };
 
 /** compose-packet FLOW [L7] */

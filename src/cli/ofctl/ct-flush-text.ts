@@ -18,29 +18,39 @@ const NUMBERS: ReadonlyMap<string, { max: number; as: 'srcPort' | 'dstPort' | 'i
   ['icmp_code', { max: 0xff, as: 'icmpCode' as const }],
 ]);
 
-const fault = (text: string): never => {
-  throw new ConfigError(`Failed to parse ct-tuple: ${text}`);
-};
+/** What is wrong with both tuples, in one line without anything between. */
+class Faults {
+  #text = '';
 
-function address(text: string, name: string, family: 4 | 6): Uint8Array {
+  /** Something that is told only when there is more wrong. */
+  note(text: string): void {
+    this.#text += text;
+  }
+
+  fail(text: string): never {
+    throw new ConfigError(`Failed to parse ct-tuple: ${this.#text}${text}`);
+  }
+}
+
+function address(text: string, name: string, family: 4 | 6, faults: Faults): Uint8Array {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   if (family === 4) {
     const word = parseIpv4(text);
-    if (word === undefined) return fault(`failed to parse field ${name}`);
+    if (word === undefined) return faults.fail(`failed to parse field ${name}`);
     view.setUint32(8, 0xffff);
     view.setUint32(12, word);
     return bytes;
   }
   const words = parseIpv6(text);
-  if (words === undefined) return fault(`failed to parse field ${name}`);
+  if (words === undefined) return faults.fail(`failed to parse field ${name}`);
   for (const [i, word] of words.entries()) view.setUint32(i * 4, word);
   return bytes;
 }
 
-function numberUpTo(text: string, max: number, name: string): number {
+function numberUpTo(text: string, max: number, name: string, faults: Faults): number {
   const value = parseInteger(text);
-  return value !== undefined && value <= BigInt(max) ? Number(value) : fault(`failed to parse field ${name}`);
+  return value !== undefined && value <= BigInt(max) ? Number(value) : faults.fail(`failed to parse field ${name}`);
 }
 
 const isIcmpProto = (proto: number): boolean => proto === ICMP || proto === ICMPV6;
@@ -61,29 +71,30 @@ function sentTuple({ src, dst, srcPort, dstPort, icmpId, icmpType, icmpCode }: C
 }
 
 /** One direction; `proto` and the family are the other's, when there is another. */
-function parseTuple(text: string, known: number, knownFamily: number): { tuple: CtTuple; proto: number; family: number } {
+function parseTuple(text: string, known: number, knownFamily: number, faults: Faults): { tuple: CtTuple; proto: number; family: number } {
   const tuple: CtTuple = {};
   let proto = known;
   let family = knownFamily;
   for (const { key: name, value = '' } of splitKeyValues(text)) {
-    if (value === '') return fault(`field ${name} missing value`);
+    if (value === '') return faults.fail(`field ${name} missing value`);
     const number = NUMBERS.get(name);
     if (/^ct_(nw|ipv6)_(src|dst)$/.test(name)) {
       const own = name.startsWith('ct_nw') ? 4 : 6;
       const side = name.endsWith('src') ? 'src' : 'dst';
-      if (family !== 0 && family !== own) return fault(`the L3 protocol does not match ${value}`);
-      if (tuple[side] !== undefined) return fault(`${name} is set multiple times`);
+      if (family !== 0 && family !== own) return faults.fail(`the L3 protocol does not match ${value}`);
+      if (tuple[side] !== undefined) return faults.fail(`${name} is set multiple times`);
       family = own;
-      tuple[side] = address(value, name, own);
+      tuple[side] = address(value, name, own, faults);
     } else if (name === 'ct_nw_proto') {
-      proto = numberUpTo(value, 0xff, name);
+      if (proto !== 0) faults.note(`${name} is set multiple times`);
+      proto = numberUpTo(value, 0xff, name, faults);
     } else if (number !== undefined) {
-      if (name.startsWith('icmp') && !isIcmpProto(proto)) return fault('invalid L4 fields');
-      tuple[number.as] = numberUpTo(value, number.max, name);
-    } else return fault(`invalid conntrack tuple field: ${name}`);
+      if (name.startsWith('icmp') && !isIcmpProto(proto)) return faults.fail('invalid L4 fields');
+      tuple[number.as] = numberUpTo(value, number.max, name, faults);
+    } else return faults.fail(`invalid conntrack tuple field: ${name}`);
   }
   const hasPorts = (tuple.srcPort ?? 0) !== 0 || (tuple.dstPort ?? 0) !== 0;
-  if (hasPorts && proto === 0) return fault('port is set without protocol');
+  if (hasPorts && proto === 0) return faults.fail('port is set without protocol');
   return { tuple, proto, family };
 }
 
@@ -94,12 +105,13 @@ export function parseCtFlush(args: readonly string[]): CtFlush {
   if (rest[0]?.startsWith('zone=') === true) {
     const zone = /^zone=\s*([+-]?\d+)/.exec(rest[0])?.[1];
     if (zone === undefined) throw new ConfigError('Failed to parse zone');
-    message.zone = Number(zone) & 0xffff;
+    message.zone = Number(BigInt.asUintN(16, BigInt(zone.replace('+', ''))));
     rest.shift();
   }
+  const faults = new Faults();
   let [proto, family] = [0, 0];
   const tuples = rest.slice(0, 2).map((text) => {
-    const parsed = parseTuple(text, proto, family);
+    const parsed = parseTuple(text, proto, family, faults);
     ({ proto, family } = parsed);
     return parsed.tuple;
   });

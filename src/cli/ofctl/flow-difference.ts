@@ -162,7 +162,7 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
     try {
       await agreeOnDumpFormat(session, formatsFor([]), options);
       await readSwitch(session, pairs, side);
-      if (showsNames(options)) names ??= await namesToShow(session);
+      if (showsNames(options)) names ??= ofPorts(await namesToShow(session));
     } finally {
       session.close();
     }
@@ -178,8 +178,10 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
   return text === '' ? 0 : 2;
 }
 
+/** Ports have names here, tables none. */
+const ofPorts = ({ name }: PortNames): PortNames => (name === undefined ? {} : { name });
+
 function line(entry: Entry, version: FlowVersion, names: PortNames | undefined): string {
-  // Ports have names here, tables none.
   let text = entry.table === 0 ? '' : `table=${entry.table} `;
   text += formatMatch(entry.match, entry.priority, names);
   if (version.cookie !== 0n) text += ` cookie=0x${version.cookie.toString(16)}`;

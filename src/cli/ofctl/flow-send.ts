@@ -19,10 +19,13 @@ const FREE: ReadonlySet<Prereq> = new Set<Prereq>(['none', 'ct', 'nsh']);
 
 const CT_ADDRESSES = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
 
+/** A tag's presence and id: a priority alone cannot be said in every format. */
+const VLAN_TAG = 0x1fff;
+
 /** Whether a field is named that has no place in the bytes for want of its prerequisites, while nothing says what frame it is. */
 function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   const { mask } = match;
-  const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || mask[W.VLAN0] !== 0 || mask[W.VLAN1] !== 0;
+  const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || ((mask[W.VLAN0] ?? 0) & VLAN_TAG) !== 0;
   if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
   // A connection's original tuple says enough.
   const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
@@ -168,12 +171,15 @@ export async function sendNumbered(session: Session, mods: readonly FlowMod[]): 
   }
 }
 
-/** What a switch refused of a bundle: the whole message as it was sent, `sent` by transaction id, not the part of it that came back. */
-function printRefusal(error: Framed, sent: ReadonlyMap<number, Uint8Array>): string {
+/**
+ * Prints what a switch refused of a bundle: the whole message as it was sent, `sent` by transaction id, not the part of it that came back. What
+ * is logged of it stands within the line.
+ */
+function printRefusal(error: Framed, sent: ReadonlyMap<number, Uint8Array>): void {
   const { message } = error;
-  if (message.kind !== 'error') return '';
-  const name = message.name ?? `type ${message.type}, code ${message.code}`;
-  return `Error ${name} for: ${printBytes(sent.get(error.xid) ?? innerOf(message.data))}`;
+  if (message.kind !== 'error') return;
+  process.stderr.write(`Error ${message.name ?? `type ${message.type}, code ${message.code}`} for: `);
+  process.stderr.write(printBytes(sent.get(error.xid) ?? innerOf(message.data)));
 }
 
 /** The message inside the bytes of OFPT_BUNDLE_ADD_MESSAGE; other messages as they are. */
@@ -222,6 +228,6 @@ export async function sendBundle(session: Session, messages: readonly Message[])
   }
   if (errors.length === 0) return;
   const sent = new Map(inners.map(({ xid, inner }) => [xid, inner]));
-  process.stderr.write(errors.map((error) => printRefusal(error, sent)).join(''));
+  for (const error of errors) printRefusal(error, sent);
   throw new ConfigError(`talking to ${session.target} (Protocol error)`);
 }

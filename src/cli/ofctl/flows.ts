@@ -8,6 +8,7 @@ import { fieldNamed } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
+import { saysEthernet } from '../../openflow/codec/fields/oxm.ts';
 import type { FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Framed, Message } from '../../openflow/message.ts';
 import { allowedProtocols, checkFlow, checkSayable, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { cutCommand, formatFlowStats, parseFlow, parseFlowFilter } from '../../openflow/text/flow-text.ts';
@@ -150,9 +151,10 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
       const field = key === 'priority' ? undefined : fieldNamed(key);
       if (field === undefined) order = a.priority - b.priority;
       else {
-        // Every packet has a type.
+        // Who says something of an Ethernet header asks for that type of packets.
         const has = ({ match }: FlowStats): boolean =>
-          field.name === 'packet_type' || (keyBits(match.mask, field.at, field.bits) !== 0n && prereqHolds(field.prereq, match));
+          (field.name === 'packet_type' && saysEthernet(match)) ||
+          (keyBits(match.mask, field.at, field.bits) !== 0n && prereqHolds(field.prereq, match));
         // A flow that does not match on the field comes last, whichever way.
         if (has(a) !== has(b)) return has(a) ? -1 : 1;
         const left = keyBits(a.match.key, field.at, field.bits);

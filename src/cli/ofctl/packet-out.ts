@@ -8,10 +8,14 @@ import { parseFrame, parsePacketOut, parsePacketOutActions } from '../../openflo
 import { agreeOnFormat, openAndRead } from './flow-send.ts';
 import { type FlowOptions, lookupNames } from './flows.ts';
 
+/** The formats that a text asks for: OpenFlow 1.0's own knows no port by this name. */
+const protocolsOf = (packet: PacketOut, text: string): string[] =>
+  packetOutProtocols(packet).filter((name) => !(name.startsWith('OpenFlow10') && /\bin_port_oxm[=:(]/.test(text)));
+
 /** packet-out FLOW: the place of arrival, the frame (`packet=`) and the actions as one text. */
 export async function packetOutText(bridge: string, text: string, options: FlowOptions): Promise<number> {
   const read = (): Promise<PacketOut> => lookupNames(bridge, options, (names) => parsePacketOut(text, names));
-  const { session, value: packet, usable } = await openAndRead(bridge, options, read, packetOutProtocols);
+  const { session, value: packet, usable } = await openAndRead(bridge, options, read, (read) => protocolsOf(read, text));
   try {
     await agreeOnFormat(session, usable, options);
     session.connection.send(packet);

@@ -154,8 +154,9 @@ const PORT_ACTIONS: ReadonlyMap<string, { bit: number; on: boolean }> = new Map(
 /** mod-port PORT ACTION: the port by number or name alone, the first that has it; the words for special ports are none here. */
 export async function modPort(bridge: string, port: string, action: string, settings: SessionSettings): Promise<number> {
   return withSession(bridge, settings, async (session) => {
-    const value = /^\d+$/.test(port) ? BigInt(port) : undefined;
-    const number = value === undefined ? undefined : Number(value >= 0xffff_ff00n ? value - 0xffff_0000n : value);
+    const value = /^[ \t\n\v\f\r]*\+?\d+$/.test(port) ? BigInt(port.replace('+', '')) : undefined;
+    // Of a number of 32 bits those of a port's number count.
+    const number = value === undefined || value > 0xffff_ffffn ? undefined : Number(value & 0xffffn);
     // The reference looks ports up over a connection of their own.
     session.connection.xid();
     const desc = (await fetchPorts(session)).find((candidate) => candidate.name === port || candidate.port === number);

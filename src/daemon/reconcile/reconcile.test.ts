@@ -170,6 +170,21 @@ test('an interface with a fault keeps its error and is no step', () => {
   ]);
 });
 
+test('names of datapaths are reserved, whatever the type', () => {
+  const db = new FixtureDatabase();
+  db.bridge('br0', { 'ovs-netdev': { type: 'gre' }, 'ovs-system': {}, 'ovs-dummy': { type: 'internal' } });
+  const wanted = readWanted(db, options);
+  const found =
+    wanted.bridges
+      .get('br0')
+      ?.ports.flatMap((port) => port.interfaces)
+      .filter(({ name }) => name !== 'br0') ?? [];
+  assert.deepEqual(
+    found.map(({ kind, warnings, error }) => [kind, ...warnings, error]),
+    ['ovs-dummy', 'ovs-netdev', 'ovs-system'].map((name) => [undefined, `could not create interface ${name}, name is reserved`, '']),
+  );
+});
+
 test('any configuration settles in one round, and from any other configuration', () => {
   const kinds: Record<string, ColumnValue>[] = [
     {},

@@ -182,7 +182,7 @@ export class Reconciler {
 
   #sayFault(one: WantedInterface): void {
     if (one.error === '') {
-      for (const warning of one.warnings) vportLog.warn(warning);
+      for (const warning of one.warnings) (one.kind === undefined ? log : vportLog).warn(warning);
       return;
     }
     this.errors.set(one.name, one.error);

@@ -196,11 +196,18 @@ function portKind(
   };
 }
 
+/** Names of the reference's datapaths, one of each type. */
+function isReserved(name: string, { dummy }: WantedOptions): boolean {
+  return name === 'ovs-netdev' || name === 'ovs-system' || (dummy && name === 'ovs-dummy');
+}
+
 function wantedInterface(row: IdlRow, bridgeName: string, options: WantedOptions, dummyPath: boolean): WantedInterface {
   const name = text(row.scalar('name'));
   const declared = text(row.scalar('type'));
   const type = name === bridgeName ? 'internal' : declared === '' ? 'system' : declared;
-  const found = portKind(name, type, strings(row.map('options')), options, dummyPath);
+  const found = isReserved(name, options)
+    ? { kind: undefined, error: '', warnings: [`could not create interface ${name}, name is reserved`] }
+    : portKind(name, type, strings(row.map('options')), options, dummyPath);
   const request = row.optional('ofport_request');
   const before = row.optional('ofport');
   const mtu = row.optional('mtu_request');

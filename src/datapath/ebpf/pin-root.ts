@@ -45,12 +45,16 @@ function bpffs(): string | undefined {
     if (done.status !== 0) log.dbg(() => `no bpffs by ${words.join(' ')}: ${done.stderr || done.error?.message}`);
   };
   const own = linkText('/proc/self/ns/mnt');
-  if (own !== '' && own !== linkText('/proc/1/ns/mnt')) {
+  const isOfInit = own === '' || own === linkText('/proc/1/ns/mnt');
+  if (!isOfInit) {
     if (!isBpffs(BPFFS_OF_INIT)) mount(['nsenter', '--mount=/proc/1/ns/mnt', ...MOUNT]);
     if (isBpffs(BPFFS_OF_INIT)) return BPFFS_OF_INIT;
   }
   mount(MOUNT);
-  return isBpffs(BPFFS) ? BPFFS : undefined;
+  if (!isBpffs(BPFFS)) return undefined;
+  if (!isOfInit)
+    log.info(`programs end with this daemon's mount namespace, in which ${BPFFS} has just been mounted: that of process 1 is out of reach`);
+  return BPFFS;
 }
 
 /** What no other network namespace of this machine has, or had, since it was started. */

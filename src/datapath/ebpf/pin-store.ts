@@ -223,7 +223,11 @@ export class PinStore implements FormerPlaces {
 
   /** `port`: 0 where the device is none. */
   notePlace(attachment: Attachment, ifindex: number, hook: Hook, port: number): void {
-    this.#attempt(() => symlinkSync(placeText(port, attachment.number), join(this.#generation, placeName(ifindex, hook))));
+    const name = join(this.#generation, placeName(ifindex, hook));
+    this.#attempt(() => {
+      rmSync(name, { recursive: true, force: true });
+      symlinkSync(placeText(port, attachment.number), name);
+    });
   }
 
   openAttachment(ifindex: number, hook: Hook): Attachment | undefined {

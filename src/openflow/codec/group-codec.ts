@@ -1,6 +1,7 @@
 // Group modifications and group statistics, descriptions and features. OpenFlow 1.3.5 sections 7.3.4.2 and 7.3.5.8 to 7.3.5.10,
 // OpenFlow 1.5.1 section 7.3.4.3; Nicira's messages 31 and statistics 7, 8 and 9 carry the layout of 1.5 in OpenFlow 1.0.
 // How a select group chooses travels as a property of Netronome's (experimenter 0x154d, type 1).
+import { decodeText } from '../../base/byte-text.ts';
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
@@ -87,7 +88,7 @@ function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command:
   body.skip(4);
   const name = body.take(METHOD_SIZE);
   if (!name.includes(0)) fault('OFPBPC_BAD_VALUE', 'ntr selection method is not null terminated');
-  const method = Buffer.from(name.subarray(0, name.indexOf(0))).toString('latin1');
+  const method = decodeText(name.subarray(0, name.indexOf(0)));
   if (method !== 'hash' && method !== 'dp_hash') fault('OFPBPC_BAD_VALUE', `ntr selection method '${method}' is not supported`);
   const param = body.u64();
   const rest = body.rest();
@@ -120,7 +121,9 @@ function encodeSelection(out: ByteWriter, version: OfVersion, selection: GroupSe
   out.u16(0xffff).u16(0).u32(NETRONOME).u32(SELECTION_METHOD).u32(0);
   out.text(selection.method, METHOD_SIZE).u64(selection.param);
   for (const { field, mask } of selection.fields) {
-    encodeFieldHeader(out, field, version);
+    // Of a field that has no number the size is said alone.
+    if (field.codes.length === 0) out.u32(field.wireBytes);
+    else encodeFieldHeader(out, field, version);
     out.big(mask, field.wireBytes);
   }
   out.patch16(start + 2, out.size - start);
@@ -165,7 +168,8 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
           ? isPlace || commandBucket === BUCKET.ALL
           : commandBucket === BUCKET.ALL;
     if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
-    buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+    if (bucketsSize > from.left) throw new PeerError('OFPBRC_BAD_LEN', `buckets of ${bucketsSize} bytes, ${from.left} left`);
+    buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber], bucketsSize);
     selection = decodeGroupProperties(from, GROUP_TYPES[typeNumber] ?? 'unknown', command);
     type = typeOf(typeNumber);
   } else {
@@ -218,20 +222,20 @@ export function decodeGroupDescs(from: ByteReader, version: OfVersion): ReadGrou
     const left = from.left;
     const length = from.u16();
     if (length < head || length > left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid length ${length}`);
-    const body = from.sub(length - 2);
-    const typeNumber = body.u8();
-    body.skip(1);
-    const group = body.u32();
+    const end = from.at - 2 + length;
+    const typeNumber = from.u8();
+    from.skip(1);
+    const group = from.u32();
     if (hasBucketIds(version)) {
-      const bucketsSize = body.u16();
-      body.skip(6);
-      if (bucketsSize > body.left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid bucket list length ${bucketsSize}`);
-      const buckets = decodeBuckets(body.sub(bucketsSize), version, GROUP_TYPES[typeNumber]);
+      const bucketsSize = from.u16();
+      from.skip(6);
+      if (bucketsSize > end - from.at) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid bucket list length ${bucketsSize}`);
+      const buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber], bucketsSize);
       const type = GROUP_TYPES[typeNumber] ?? 'unknown';
       // As in an addition: only select groups have one.
-      return { group, type, buckets, selection: decodeGroupProperties(body, type, 'add') };
+      return { group, type, buckets, selection: decodeGroupProperties(from.sub(end - from.at), type, 'add') };
     }
-    const buckets = decodeBuckets(body, version, GROUP_TYPES[typeNumber]);
+    const buckets = decodeBuckets(from.sub(end - from.at), version, GROUP_TYPES[typeNumber]);
     return { group, type: GROUP_TYPES[typeNumber] ?? 'unknown', buckets, selection: noSelection() };
   });
 }

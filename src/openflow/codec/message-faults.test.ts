@@ -265,6 +265,32 @@ const LOGGED: readonly (readonly [string, string])[] = [
     '060f(2)00000001(4)000000010018(2)ffffffff00180000(4)ffff00107fffffff9d05f252(4)',
     'ofp_group|unknown group bucket property type for exp_id 0x7fffffff, exp_type -1660554670',
   ],
+  // Buckets of OpenFlow 1.5 that end too early are told of by what stands behind them.
+  [
+    '060f(2)0000000100000100000000050001(2)ffffffff0010000000000001(16)',
+    'ofp_group|OpenFlow message bucket length 16 exceeds remaining buckets data size 1',
+  ],
+  ['060f(2)0000000100000100000000050007(2)ffffffff0007(14)', 'ofp_group|OpenFlow message bucket length 7 is not valid'],
+  [
+    '0613(2)00000001000700000000000000180100000000050007(6)0009000000000001(16)',
+    'ofp_group|OpenFlow message bucket length 9 exceeds remaining buckets data size 7',
+  ],
+  ['0413(2)000000010007(6)0010(2)00000005(32)', 'ofp_group|buckets end with 8 leftover bytes'],
+  // Bytes that are no UTF-8 stay what they are.
+  [
+    '0613(2)000000010007(6)00380100a59b1f5f(8)ffff00280000154d00000001(4)6861f368(20)',
+    "ofp_group|ntr selection method 'ha\udcf3h' is not supported",
+  ],
+  // A port to be set that is none: nothing of it where it cannot be set at all.
+  [
+    '040d(2)00000001fffffffffffffffd0010(6)00190010800056044fc56fa9(4)',
+    'ofp_actions|destination field actset_output is not writable\nofp_actions|bad action at offset 0 (OFPBAC_BAD_SET_ARGUMENT):\n' +
+      '00000000  00 19 00 10 80 00 56 04-4f c5 6f a9 00 00 00 00\n',
+  ],
+  [
+    '050d(2)00000001fffffffffffffffd0018(6)ffff0018000023200021800000044fc56fa9(6)',
+    'ofp_port|port 1338339241 is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff',
+  ],
   // Counted, and then printed.
   [
     '0413(2)0000000100050000(4)41fa6f33(36)',

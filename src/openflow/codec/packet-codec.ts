@@ -269,7 +269,8 @@ export function encodePacketOut(out: ByteWriter, version: OfVersion, p: PacketOu
     if (version > 1) out.zeros(6);
   }
   const start = out.size;
-  encodeActions(out, p.actions, version, contextOf(p.match));
+  // Nothing is known of the frame's tags, and nothing is kept of what is done to them.
+  encodeActions(out, p.actions, version, { ...contextOf(p.match), isUnchecked: true });
   out.patch16(sizeAt, out.size - start);
   out.put(p.data);
 }

@@ -219,10 +219,27 @@ function formatWhole(field: Field, masked: Masked, names?: PortNames): string {
   return masked.value === 0n ? '0' : text.slice(1);
 }
 
+/** Flags of tunnels that have names where bits are told that no field has. */
+const TUN_FLAG_NAMES = ['oam', 'df', 'csum', 'key'];
+
+function tunFlagsText(value: bigint): string {
+  const names = TUN_FLAG_NAMES.filter((_, bit) => ((value >> BigInt(bit)) & 1n) !== 0n);
+  const rest = value >> BigInt(TUN_FLAG_NAMES.length);
+  return [...names, ...(rest === 0n ? [] : [hex(rest << BigInt(TUN_FLAG_NAMES.length))])].join('|');
+}
+
+/** A value as a field has it written, whatever of it the field has room for. */
+function plainText(field: Field, value: bigint): string {
+  if (field.format === 'decimal') return String(value);
+  if (field.format === 'hex') return hex(value);
+  const bits = field.format === 'tcpFlags' ? field.bits : field.wireBytes * 8;
+  return formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
+}
+
 /** A value that is too large for a part of a field, as the whole field has it written. */
 export function loadedText(field: Field, value: bigint): string {
-  const bits = field.format === 'tcpFlags' ? field.bits : field.wireBytes * 8;
-  const text = formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
+  if (field.format === 'tunFlags') return tunFlagsText(value);
+  const text = plainText(field, value);
   return field.format === 'packetType' ? `packet_type=${text}` : text;
 }
 
@@ -267,7 +284,9 @@ function formatSpec(spec: LearnSpec): string {
   const { dst, src } = spec;
   if (typeof src === 'bigint') {
     if (dst.offset === 0 && dst.bits === partBits(dst.field)) {
-      const text = formatWhole(dst.field, { value: src, mask: (1n << BigInt(dst.field.bits)) - 1n });
+      const isNumber = dst.field.format === 'decimal' || dst.field.format === 'hex';
+      const all = (1n << BigInt(dst.field.bits)) - 1n;
+      const text = isNumber ? plainText(dst.field, src) : formatWhole(dst.field, { value: src, mask: all });
       return dst.field.format === 'packetType' ? `packet_type=${src === 0n ? 'eth' : `packet_type=${text}`}` : `${dst.field.name}=${text}`;
     }
     return `${formatSubfield(dst)}=${hex(src)}`;

@@ -11,6 +11,7 @@ import type { Action, Subfield } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { misplaced, type Outer } from '../action-place.ts';
 import { CT_ALG, PACKET_IN_REASONS } from '../codec/actions/action-constants.ts';
+import { loadPart } from '../load-part.ts';
 import { loadedText } from './action-format.ts';
 import { parseBundle, parseMultipath } from './bundle-text.ts';
 import { parseDecap, parseEncap } from './encap-text.ts';
@@ -30,7 +31,8 @@ function macOf(text: string): [number, number] {
 }
 
 function ipOf(text: string): number {
-  const ip = parseIpv4(text);
+  // As inet_pton has it, zeros in front make no number.
+  const ip = /(^|\.)0\d/.test(text) ? undefined : parseIpv4(text);
   if (ip !== undefined) return ip;
   socketLog.err(`"${text}" is not a valid IP address`);
   return fault(`${text}: could not convert to IP address`);
@@ -108,6 +110,8 @@ function parseController(arg: string): Action {
   };
   if (arg === '') return { kind: 'output', port: OFPP.CONTROLLER, maxLen: 0xffff };
   if (/^[0-9]/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
+  // Data that are there, be they none, are told in this form alone.
+  let hasUserdata = false;
   for (const { key, value = '' } of splitKeyValues(arg)) {
     if (key === 'reason') {
       // The reasons of a switch's own misses have no words: none stands for the first of them.
@@ -115,19 +119,21 @@ function parseController(arg: string): Action {
         value === '' ? 'explicit_miss' : (SPOKEN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`));
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
-    else if (key === 'userdata') action.userdata = hexBytes(value, "`controller' action `userdata'");
-    else if (key === 'pause') action.pause = true;
+    else if (key === 'userdata') {
+      action.userdata = hexBytes(value, "`controller' action `userdata'");
+      hasUserdata = true;
+    } else if (key === 'pause') action.pause = true;
     else if (key === 'meter_id') action.meterId = u32(value);
     else fault(`unknown key "${key}" parsing controller action`);
   }
-  const isPlain =
-    action.reason === 'action' && action.controllerId === 0 && action.userdata.length === 0 && !action.pause && action.meterId === 0;
+  const isPlain = action.reason === 'action' && action.controllerId === 0 && !hasUserdata && !action.pause && action.meterId === 0;
   return isPlain ? { kind: 'output', port: OFPP.CONTROLLER, maxLen: action.maxLen } : action;
 }
 
 function parseEnqueue(arg: string, context: ActionTextContext): Action {
-  const [portText = '', queueText] = arg.split(/[:,]/);
-  if (queueText === undefined) return fault('"enqueue" syntax is "enqueue:PORT:QUEUE" or "enqueue(PORT,QUEUE)"');
+  // As strtok cuts it: marks in front of the port are passed over, and all behind the one that ends it is the queue.
+  const [, portText = '', queueText = ''] = /^[:,]*([^:,]*)[:,]?(.*)$/s.exec(arg) ?? [];
+  if (queueText === '') return fault('"enqueue" syntax is "enqueue:PORT:QUEUE" or "enqueue(PORT,QUEUE)"');
   return { kind: 'enqueue', port: portOf(portText, context, `${portText}: enqueue to unknown port`), queue: u32(queueText) };
 }
 
@@ -152,19 +158,8 @@ function parseLoad(arg: string): Action {
   const dst = parseSubfield(arg.slice(arrow + 2));
   if (value >> BigInt(dst.field.wireBytes * 8) !== 0n) return fault(`${arg}: cannot parse integer value`);
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${loadedText(dst.field, value)} does not fit into ${dst.bits} bits`);
-  if (tunFieldIndex(dst.field) >= 0) return setPart(dst, value);
+  if (tunFieldIndex(dst.field) >= 0) return loadPart(dst, value);
   return { kind: 'regLoad', dst, value };
-}
-
-/** A load of a part of an option is a masked set_field: no other form has room for it. */
-function setPart({ field, offset, bits }: Subfield, number: bigint): Action {
-  const value = newKey();
-  const mask = newKey();
-  const at = field.at + field.bits - offset - bits;
-  setKeyBits(value, at, bits, number);
-  setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
-  markPresent(field, value, mask);
-  return { kind: 'setField', field, value, mask, isLoad2: true };
 }
 
 function parseMove(arg: string): Action {

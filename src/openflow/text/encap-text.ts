@@ -47,6 +47,9 @@ export function parseEncap(arg: string): Action {
   return { kind: 'encap', packetType, props };
 }
 
+/** Namespaces of packet types (OpenFlow 1.5.1 section 7.2.3.11). */
+const NAMESPACES = 5;
+
 /** Reads what stands in `decap(...)`. */
 export function parseDecap(arg: string): Action {
   if (arg === '') return { kind: 'decap' };
@@ -54,9 +57,14 @@ export function parseDecap(arg: string): Action {
   // What follows the first argument is not looked at.
   for (const { key, value = '' } of splitKeyValues(arg).slice(0, 1)) {
     if (key !== 'packet_type') fault(`Invalid decap argument: ${key}`);
-    const attributes = new Map(splitKeyValues(value).map((part) => [part.key, part.value ?? '']));
-    const attribute = (name: string): number => numberOf(attributes.get(name) ?? fault(`Missing packet_type attribute ${name}`), 16, name);
-    newPacketType = ((attribute('ns') << 16) | attribute('type')) >>> 0;
+    const parts = splitKeyValues(value);
+    const attribute = (name: string): number => {
+      const part = parts.shift();
+      return part?.key === name ? numberOf(part.value ?? '', 16, name) : fault(`Missing packet_type attribute ${name}`);
+    };
+    const namespace = attribute('ns');
+    if (namespace >= NAMESPACES) fault(`Unsupported ns value: ${namespace}`);
+    newPacketType = ((namespace << 16) | attribute('type')) >>> 0;
   }
   return { kind: 'decap', newPacketType };
 }

@@ -103,14 +103,13 @@ export function parseFlowFilter(text: string, command: FlowModCommand, names?: P
 }
 
 function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: (typeof TAKES)['add'], names?: PortNames): void {
+  // Flags are what they are, whatever value stands behind them.
   const flag = FLAG_WORDS.get(key);
-  if (value === undefined || value === '') {
-    if (flag !== undefined && takes.timeouts) {
-      mod.flags[flag] = true;
-      return;
-    }
-    if (key === 'allow_hidden_fields') return;
+  if (flag !== undefined && takes.timeouts) {
+    mod.flags[flag] = true;
+    return;
   }
+  if (key === 'allow_hidden_fields') return;
   const told = (field: Field, mask: bigint): void => {
     mod.named = [...(mod.named ?? []), { field, mask }];
   };

@@ -132,7 +132,7 @@ function parseHashFields(text: string, names?: PortNames): HashField[] {
   for (const { key, value, end } of splitKeyValues(text)) {
     const field = fieldNamed(key);
     // Some words of the reference quote what was not read yet.
-    if (field === undefined || field.codes.length === 0) return fault(`${text.slice(end)}: unknown field ${key}`);
+    if (field === undefined) return fault(`${text.slice(end)}: unknown field ${key}`);
     if (fields.some((other) => other.field === field)) return fault(`${key}: duplicate field`);
     let mask = ones(field.wireBytes * 8);
     if (value !== undefined && value !== '') {

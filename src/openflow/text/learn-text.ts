@@ -1,10 +1,11 @@
 // The text of the learn action. Facts: ovs-actions(7), "The learn action".
 
 import { ConfigError } from '../../base/errors.ts';
-import { parseField, parseInteger } from '../../flow/field-text.ts';
+import { parseField, parseInteger, wholeInteger } from '../../flow/field-text.ts';
 import { partBits } from '../../flow/fields.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import { hasLongHeader } from '../codec/fields/subfield-codec.ts';
+import { loadedText } from './action-format.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import type { ActionTextContext } from './number-text.ts';
 import { atoi, atoi16, fault, tableOf } from './number-text.ts';
@@ -84,10 +85,17 @@ function attempt<T>(read: () => T): T | string {
 /** A value to match a field or a part of it on. */
 function immediate({ field, bits }: Subfield, text: string, whole: string, context: ActionTextContext): bigint {
   if (bits < partBits(field)) {
-    const number = parseInteger(text) ?? fault(`${whole}: cannot parse integer value`);
-    return number >> BigInt(bits) === 0n ? number : fault(`${whole}: value ${text} does not fit into ${bits} bits`);
+    const number = wholeInteger(text, field.wireBytes) ?? fault(`${whole}: cannot parse integer value`);
+    return number >> BigInt(bits) === 0n ? number : fault(`${whole}: value ${loadedText(field, number)} does not fit into ${bits} bits`);
   }
   const { value, mask } = parseField(field, text, context.names);
+  if (field.format === 'decimal' || field.format === 'hex') {
+    const [number = '', given] = text.split('/');
+    const isMasked = given !== undefined && wholeInteger(given, field.wireBytes) !== (1n << BigInt(field.wireBytes * 8)) - 1n;
+    if (isMasked) return fault(`${text}: wildcards not allowed here`);
+    // All of the bytes count in which the field's bits are.
+    return BigInt.asUintN(8 * Math.ceil(bits / 8), wholeInteger(number, field.wireBytes) ?? value);
+  }
   const all = (1n << BigInt(Math.min(bits, field.bits))) - 1n;
   // Of a state said as a number or by one name every bit is meant.
   const isWhole = (mask & all) === all || (field.format === 'ctState' && !/^[+-]|\//.test(text));
@@ -101,6 +109,9 @@ const leading = (text: string, bits: number): bigint => {
   return value > most ? most : value;
 };
 
+/** Bytes of the longest number that a text may have. */
+const MAX_VALUE_BYTES = 128;
+
 function parseSpec(key: string, value: string | undefined, whole: string, context: ActionTextContext): LearnSpec {
   if (key === 'load') {
     const text = value ?? '';
@@ -108,8 +119,8 @@ function parseSpec(key: string, value: string | undefined, whole: string, contex
     if (arrow < 0) return fault(`load: missing \`->' in \`${text}'`);
     if (arrow === 0) return fault(`load: missing source before \`->' in \`${text}'`);
     const source = text.slice(0, arrow);
-    const number = parseInteger(source);
-    if (number === undefined && /^\d/.test(source)) return fault(`load: garbage before \`->' in \`${text}'`);
+    const number = wholeInteger(source, MAX_VALUE_BYTES);
+    if (number === undefined && /^\d/.test(source) && !/^\d{20,}$/.test(source)) return fault(`load: garbage before \`->' in \`${text}'`);
     const part = number === undefined ? parseSubfieldPart(text) : undefined;
     if (part !== undefined && !part.rest.startsWith('->')) return fault(`${text}: missing \`->' following source`);
     const dst = parseSubfield(text.slice(arrow + 2));

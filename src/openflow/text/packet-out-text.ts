@@ -1,6 +1,6 @@
 // Packet-Out Syntax of ovs-ofctl(8): where the frame came in, the frame in hexadecimal, and what to do with it.
-import { type PortNames, parsePort } from '../../flow/field-text.ts';
-import { fieldNamed } from '../../flow/fields.ts';
+import { type PortNames, parseField, parsePort } from '../../flow/field-text.ts';
+import { fieldNamed, mustField } from '../../flow/fields.ts';
 import { type Match, matchAll, W } from '../../flow/key.ts';
 import { addFieldText } from '../../flow/match-text.ts';
 import { type Action, OFPP } from '../action.ts';
@@ -13,7 +13,7 @@ import { splitKeyValues } from './key-value-text.ts';
 import { fault } from './number-text.ts';
 
 /** Fields that a frame can have before it is one: OpenFlow 1.5.1 section 7.2.3.8. */
-const PIPELINE_FIELDS = /^(in_port(_oxm)?|metadata|x{0,2}reg\d+|tun_.*|gtpu_.*|packet_type)$/;
+const PIPELINE_FIELDS = /^(in_port(_oxm)?|metadata|x{0,2}reg\d+|tun_(?!tos|ttl).*|gtpu_.*|packet_type)$/;
 
 /** Parses one packet-out. Without a word about it the frame comes from the controller, and nothing is done with it. */
 export function parsePacketOut(text: string, names: PortNames): PacketOut {
@@ -27,6 +27,7 @@ export function parsePacketOut(text: string, names: PortNames): PacketOut {
     if (value === undefined || value === '') fault(`field ${key} missing value`);
     const given = value ?? '';
     if (key === 'in_port') setInPort(match, origin(given, names));
+    else if (key === 'packet_type') setPacketType(match, given);
     else if (key === 'packet') data = parseFrame(given, 'packet: ');
     else {
       const field = fieldNamed(key) ?? fault(`unknown keyword ${key}`);
@@ -58,6 +59,13 @@ export function parseFrame(text: string, prefix = ''): Uint8Array {
 function setInPort(match: Match, port: number): void {
   match.key[W.IN_PORT] = port;
   match.mask[W.IN_PORT] = 0xffff;
+}
+
+/** The namespace is lost, as in the reference, and Ethernet is said as any other type is. */
+function setPacketType(match: Match, text: string): void {
+  if (text === '*') fault(`packet_type(${text}) can't be interpreted`);
+  match.key[W.PACKET_TYPE] = Number(parseField(mustField('packet_type'), text).value & 0xffffn);
+  match.mask[W.PACKET_TYPE] = 0xffffffff;
 }
 
 /** Actions without instructions. */

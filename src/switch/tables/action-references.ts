@@ -16,6 +16,15 @@ export function references(actions: readonly Action[]): { kind: 'group' | 'meter
   return found;
 }
 
+/** Whether anything depends on how many flows with these actions there are: they learn, or name a group or a meter. */
+export function isCounted(actions: readonly Action[]): boolean {
+  for (let i = 0; i < actions.length; i++) {
+    const { kind } = actions[i]!;
+    if (kind === 'learn' || kind === 'group' || kind === 'meter' || kind === 'writeActions' || kind === 'clone') return true;
+  }
+  return false;
+}
+
 const NOBODY: ReadonlySet<FlowRule> = new Set();
 
 /** The flows that name a group or a meter. */

@@ -15,7 +15,7 @@ import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod, FlowRemovedReason, FlowStatsRequest } from '../../openflow/message.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { Sender } from '../core.ts';
-import { checkActions, ReferenceIndex, type Referents, references } from './action-references.ts';
+import { checkActions, isCounted, ReferenceIndex, type Referents, references } from './action-references.ts';
 import { ExpiryQueue } from './expiry.ts';
 import { ALL_COOKIE_BITS, ALL_TABLES, type FlowTable, INTERNAL_TABLE, TABLE_COUNT } from './flow-table.ts';
 import { internalFlows, type MissFlow } from './internal-table.ts';
@@ -279,7 +279,7 @@ export class FlowTables extends TableSet {
       if (rule.isHidden) table.hidden++;
       rule.stats.modifiedMs = now;
       if (settings.idleTimeoutSec !== 0 || settings.hardTimeoutSec !== 0) this.#expiry.push(rule.dueMs(), rule);
-      counts.set(settings, (counts.get(settings) ?? 0) + 1);
+      if (table.cookies !== undefined || isCounted(settings.actions)) counts.set(settings, (counts.get(settings) ?? 0) + 1);
     }
     if (this.#book(counts, 1)) for (const rule of added) if (!rule.isGone) this.#references.add(rule);
   }

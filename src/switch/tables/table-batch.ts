@@ -4,6 +4,7 @@ import { NEVER } from '../../flow/classifier-rule.ts';
 import type { Action } from '../../openflow/action.ts';
 import type { FlowRemovedReason } from '../../openflow/message.ts';
 import type { Sender } from '../core.ts';
+import { isCounted } from './action-references.ts';
 import type { FlowTable } from './flow-table.ts';
 import { type FlowRule, type RuleSettings, SHARES } from './rule.ts';
 import type { TableSet } from './table-set.ts';
@@ -66,7 +67,7 @@ export class TableBatch {
 
   /**
    * Takes the rules that go out of their tables, in the version that begins; many of one table together, for that may be all of it. Gives the
-   * tables, and how many flows of each settings have gone: what came and went in this batch was never counted.
+   * tables, and how many flows of each settings that are counted have gone: what came and went in this batch was never counted.
    */
   takeOut(version: number): { tables: Iterable<FlowTable>; counts: Map<RuleSettings, number> } {
     const rules = this.removed;
@@ -89,7 +90,7 @@ export class TableBatch {
       else same.push(rule);
       if (rule.addedIn === version) continue;
       if (rule.isHidden) table.hidden--;
-      counts.set(settings, (counts.get(settings) ?? 0) + 1);
+      if (table.cookies !== undefined || isCounted(settings.actions)) counts.set(settings, (counts.get(settings) ?? 0) + 1);
     }
     for (const [one, leaving] of byTable) if (leaving.length > 0) one.classifier.removeAll(leaving);
     return { tables: byTable.keys(), counts };

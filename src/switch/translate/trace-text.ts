@@ -136,6 +136,8 @@ function twoParts(match: Match, names?: PortNames): [string, string] {
     rest.key[word] = 0;
     rest.mask[word] = 0;
   }
+  // Type of service and TTL of a tunnel are told apart from the rest.
+  rest.mask[W.TUN_FLAGS] = rest.mask[W.TUN_FLAGS]! & 0xffff0000;
   return [formatMatch(first, 0x8000, names), formatMatch(rest, 0x8000, names)];
 }
 

@@ -1,4 +1,6 @@
 // Command lines that once differed from the reference's, before a switch that listens.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FlowStats } from '../../../src/openflow/message.ts';
 import { parseFlow } from '../../../src/openflow/text/flow-text.ts';
 import type { SentCase } from './run.ts';
@@ -31,7 +33,33 @@ const RANGES = '1.2.3.4-5.6.7.300 1.2.3.300 1.2.3.4-+5.6.7.8 1.2.3.-4 [::1]-::2 
 /** Masks of IPv6 addresses that are none, or just so. */
 const MASKS = '::1/x,::1/-1,::1/+64,::1/-0,::1/4294967300,::1/ffff::),::1/:),::1/ 64,::1/,::1//64'.split(',');
 
+/** `kept-lines.txt`: command lines with `~` for blanks in words, ` %% ` and the switch's flows between semicolons, ` @@ ` and a file. */
+const lines = (): SentCase[] =>
+  readFileSync(join(import.meta.dirname, 'kept-lines.txt'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((text) => {
+      const [before = '', content] = text.split(' @@ ');
+      const [words = '', flows] = before.split(' %% ');
+      return {
+        args: words.split(' ').map((word) => word.replaceAll('~', ' ')),
+        peer: flows === undefined ? {} : { flows: flows.split(';').map(flowOf) },
+        ...(content === undefined ? {} : { file: content.replaceAll('\\n', '\n') }),
+      };
+    });
+
+/** Actions as bytes: loads of parts of options, and outputs of fields in the later form. */
+const ACTIONS = [
+  'ffff0018000023200007000700016f010000000000000020',
+  'ffff001800002320000701c700016f010000000000000020',
+  'ffff0018000023200020008a000080003410000000000000',
+  'ffff0018000023200020008a000000012610000000000000',
+  'ffff00180000232000200005000000010004000000000000',
+];
+
 export const KEPT: readonly SentCase[] = [
+  ...lines(),
+  ...['OpenFlow10', 'OpenFlow13', 'OpenFlow15'].map((version) => ({ args: ['parse-actions', version], stdin: `${ACTIONS.join('\n')}\n` })),
   // With table ids OpenFlow 1.0 says of a flow that it names no table.
   line('-F NXM+table_id add-flow SWITCH reg0=1,actions=1'),
   file('-O OpenFlow10 add-flows SWITCH FILE', 'actions=1\ntable=3,actions=2\n'),

@@ -23,6 +23,7 @@ import {
   tableWord,
 } from './command-lines.ts';
 import { type GroupVerb, groupText } from './group-lines.ts';
+import { flowFile, groupFile } from './many-lines.ts';
 import type { PeerSettings } from './peer.ts';
 import type { SentCase } from './run.ts';
 
@@ -314,7 +315,9 @@ export const SENT_SECTIONS: Readonly<Record<string, (d: Dice, count: number) => 
   badpacketouts: many((d) => packetOut(d, spoilt)),
   commands: many((d) => small(d, sound)),
   badcommands: many((d) => small(d, spoilt)),
+  flowFiles: many(flowFile),
+  groupFiles: many(groupFile),
   monitors: many((d) => one(d, 'monitor', ...monitorWords(d))),
 };
-/** Sections whose command ends the process that runs it: a process for each case. */
-export const NEEDS_PROCESS: ReadonlySet<string> = new Set(['monitors']);
+/** Sections whose command ends the process that runs it, or whose log has little room: a process for each case. */
+export const NEEDS_PROCESS: ReadonlySet<string> = new Set(['monitors', 'flowFiles', 'groupFiles']);

@@ -262,7 +262,9 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
       const heard = await both(async (i): Promise<Heard[]> => {
         if (event !== undefined) {
           sides[i]!.appctl(...event);
-          // What the reference made of frames before does not always follow what has changed meanwhile.
+          // What the reference made of frames before does not always follow what has changed meanwhile: after a table mod that makes a table drop
+          // what it continued with, its flows of before go on as they were until a flow, a port or a group changes, for ten seconds and more of
+          // traffic. Ours follow at once, for a table that is told to drop is not to let through what it knows already.
           sides[i]!.appctl('revalidator/purge');
         }
         for (const bytes of messages) peers[i][who]?.send(withAddress(bytes, addresses[i]));

@@ -364,8 +364,11 @@ function encodeCopyField(
   const start = out.size;
   head(out);
   out.u16(src.bits).u16(src.offset).u16(dst.offset).u16(0);
-  encodeFieldHeader(out, src.field, version);
-  encodeFieldHeader(out, dst.field, version);
+  for (const { field } of [src, dst]) {
+    // Of a field that text alone knows there is nothing to say.
+    if (field.codes.length === 0) out.u32(0);
+    else encodeFieldHeader(out, field, version);
+  }
   out.pad(start, 8);
   out.patch16(start + 2, out.size - start);
 }

@@ -115,6 +115,9 @@ export function decodeInstructions(from: ByteReader, version: OfVersion): Action
 const isInstruction = (action: Action): boolean =>
   action.kind === 'clearActions' || action.kind === 'writeActions' || action.kind === 'writeMetadata' || action.kind === 'gotoTable';
 
+/** Bytes of an instruction with a list of actions that has none. */
+const EMPTY_LIST = 8;
+
 /** Writes a flow's actions as instructions (OpenFlow 1.1 and later). */
 export function encodeInstructions(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext = {}): void {
   const hasMeter = version < 6;
@@ -125,7 +128,12 @@ export function encodeInstructions(out: ByteWriter, actions: readonly Action[], 
     const start = out.size;
     out.u16(type).u16(0);
     body(out);
-    out.patch16(start + 2, out.size - start);
+    // Where none of the actions takes any room there is no instruction.
+    const isList = type === INSTRUCTION.APPLY || type === INSTRUCTION.WRITE;
+    if (isList && out.size === start + EMPTY_LIST) {
+      out.bytes.fill(0, start, out.size);
+      out.size = start;
+    } else out.patch16(start + 2, out.size - start);
   };
   for (const action of actions) {
     if (canMeter && action.kind === 'meter') block(INSTRUCTION.METER, (o) => o.u32(action.meter));

@@ -7,11 +7,12 @@ import { markPresent } from '../../../flow/tun-fields.ts';
 import type { Action, Subfield } from '../../action.ts';
 import { OFPP } from '../../action.ts';
 import type { Outer } from '../../action-place.ts';
+import { tellOddPort } from '../../ports.ts';
 import { destination, source } from '../../subfield-check.ts';
-import { ByteReader, bytesToBig } from '../bytes.ts';
+import { ByteReader, bytesToBig, u32At } from '../bytes.ts';
 import type { FieldValue } from '../fields/oxm.ts';
 import { decodeFieldHeader, decodeFieldValue, decodeHeader } from '../fields/oxm.ts';
-import { decodeFixedHeader, decodeNxmHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
+import { decodeFixedHeader, decodeNxmHeader, hasLongHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, NXAST, PT_USE_NEXT_PROTO } from './action-constants.ts';
 import { decodeController, decodeControllerProperties } from './controller-codec.ts';
 import { decodeLearn } from './learn-codec.ts';
@@ -150,7 +151,7 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
   try {
     decoded = decodeFieldValue(from, header, false);
   } catch (error) {
-    // A port that there is no number for, or more than there is room for: told after what is told of every value.
+    // More than there is room for: told after what is told of every value.
     if (!(error instanceof PeerError) || error.code !== 'OFPBMC_BAD_VALUE') throw error;
     odd = new PeerError('OFPBAC_BAD_SET_ARGUMENT', error.message);
     wide = known === undefined ? undefined : bytesToBig(from.bytes.subarray(start, start + known.wireBytes));
@@ -162,9 +163,10 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
     log.warn(`destination field ${known.name} is not writable`);
     throw new PeerError('OFPBAC_BAD_SET_ARGUMENT', `${known.name} is read-only`);
   }
-  if (wide !== undefined && !isLoad && known.format !== 'port32') log.warn(`Invalid value for set field ${known.name}: ${wide}`);
+  if (wide !== undefined && !isLoad) log.warn(`Invalid value for set field ${known.name}: ${wide}`);
   if (odd !== undefined || decoded === undefined) throw odd ?? new PeerError('OFPBAC_BAD_SET_ARGUMENT', known.name);
   if (!isLoad) checkSetValue(decoded);
+  else if (known.format === 'port32') tellOddPort(u32At(from.bytes, start));
   const { field } = decoded;
   const value = newKey();
   const mask = newKey();
@@ -284,7 +286,8 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       const maxLen = f.u16();
       const field = decodeNxmHeader(f);
       f.zeros(f.left);
-      return { kind: 'outputReg', src: source(subfieldFromPacked(field, packed)), maxLen };
+      const isReg2 = hasLongHeader(field) ? {} : { isReg2: true };
+      return { kind: 'outputReg', src: source(subfieldFromPacked(field, packed)), maxLen, ...isReg2 };
     },
   ],
   [

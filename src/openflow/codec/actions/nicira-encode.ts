@@ -1,9 +1,10 @@
 // Encoders of Nicira's extension actions. Each writes what stands after the subtype; the envelope pads to 8 bytes.
-import type { Field } from '../../../flow/fields.ts';
+import { type Field, tunFieldIndex } from '../../../flow/fields.ts';
 import type { Action } from '../../action.ts';
+import { loadPart } from '../../load-part.ts';
 import type { ByteWriter } from '../bytes.ts';
 import { encodeFieldHeader } from '../fields/oxm.ts';
-import { encodeNxmHeader, hasLongHeader, packBits } from '../fields/subfield-codec.ts';
+import { encodeFixedHeader, encodeNxmHeader, hasLongHeader, packBits } from '../fields/subfield-codec.ts';
 import { BUNDLE_ALGORITHMS, HASH_FIELDS, MULTIPATH_ALGORITHMS, NXAST, PT_USE_NEXT_PROTO } from './action-constants.ts';
 import { encodeController } from './controller-codec.ts';
 import { encodeLearn, needsLearn2 } from './learn-codec.ts';
@@ -39,7 +40,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
   };
   switch (action.kind) {
     case 'outputReg':
-      if (hasLongHeader(action.src.field)) {
+      if (action.isReg2 === true || hasLongHeader(action.src.field)) {
         return nx(NXAST.OUTPUT_REG2, (o) => {
           encodeNxmHeader(o.u16(packBits(action.src.offset, action.src.bits)).u16(action.maxLen), action.src.field);
         });
@@ -63,6 +64,10 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
       encodeBundle(out, action);
       return true;
     case 'regLoad':
+      if (tunFieldIndex(action.dst.field) >= 0) {
+        list(out, [loadPart(action.dst, action.value)]);
+        return true;
+      }
       if (hasLongHeader(action.dst.field)) {
         const shift = BigInt(action.dst.offset);
         encodeLoad2(out, action.dst.field, action.value << shift, ((1n << BigInt(action.dst.bits)) - 1n) << shift);
@@ -150,7 +155,7 @@ export function encodeNicira(out: ByteWriter, action: Action, list: (out: ByteWr
         o.u16((action.commit ? 1 : 0) | (action.force ? 2 : 0) | (action.spareFlags ?? 0));
         if (typeof action.zone === 'number') o.u32(0).u16(action.zone);
         else {
-          encodeNxmHeader(o, action.zone.field);
+          encodeFixedHeader(o, action.zone.field);
           o.u16(packBits(action.zone.offset, action.zone.bits));
         }
         o.u8(action.recircTable).zeros(3).u16(action.alg);

@@ -270,8 +270,9 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   const tosMask = (match.mask[W.TOS] ?? 0) >>> 24;
   has((tosMask & 0xfc) === 0xfc, FW11.TOS);
   has(proto >= 0, FW11.PROTO);
-  has(masked(match, w(W.TP), 16), FW11.TP_SRC);
-  has(masked(match, w(W.TP) + 16, 16), FW11.TP_DST);
+  // As in OpenFlow 1.0, of a port that is matched in part the whole is said.
+  has((match.mask[W.TP] ?? 0) >>> 16 !== 0, FW11.TP_SRC);
+  has(((match.mask[W.TP] ?? 0) & 0xffff) !== 0, FW11.TP_DST);
   const isMpls = type === ETH.MPLS || type === ETH.MPLS_MCAST;
   has(isMpls && masked(match, w(W.MPLS), 20), FW11.LABEL);
   has(isMpls && masked(match, w(W.MPLS) + 20, 3), FW11.TC);

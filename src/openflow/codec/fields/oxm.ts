@@ -11,8 +11,9 @@ import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
 import { prereqHolds } from '../../../flow/prerequisites.ts';
+import { OFPP } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
-import { portFromWire32, portToWire32 } from '../../ports.ts';
+import { isWirePort32, portFromWire32, portToWire32 } from '../../ports.ts';
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { bytesToBig } from '../bytes.ts';
 import type { CodedField } from './oxm-table.ts';
@@ -33,8 +34,8 @@ const WIRE_ORDER =
   'ip_src ip_dst ipv6_src ipv6_dst ip_frag nw_tos nw_ecn nw_ttl ipv6_label nw_proto tcp_src tcp_dst tcp_flags udp_src udp_dst sctp_src sctp_dst ' +
   'icmp_type icmp_code icmpv6_type icmpv6_code nd_reserved nd_target nd_options_type nd_sll nd_tll ' +
   'arp_op arp_spa arp_tpa arp_sha arp_tha ' +
-  'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_erspan_idx tun_erspan_ver tun_erspan_dir ' +
-  'tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype tun_metadata nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
+  'tun_id tun_flags tun_src tun_dst tun_ipv6_src tun_ipv6_dst tun_gbp_id tun_gbp_flags tun_metadata tun_erspan_idx tun_erspan_ver ' +
+  'tun_erspan_dir tun_erspan_hwid tun_gtpu_flags tun_gtpu_msgtype nsh_flags nsh_ttl nsh_mdtype nsh_np nsh_spi nsh_si nsh_c1 nsh_c2 nsh_c3 nsh_c4 regs pkt_mark ct_state ct_zone ct_mark ct_label ' +
   'ct_nw_src ct_ipv6_src ct_nw_dst ct_ipv6_dst ct_nw_proto ct_tp_src ct_tp_dst metadata';
 
 /** Fields whose exact value is still sent with its mask, because only some bits of the wire's width exist. */
@@ -78,11 +79,15 @@ function isAbsent(match: Match, field: Field): boolean {
   return true;
 }
 
-const saysEthernet = ({ mask }: Match): boolean =>
+/** Whether a match says something of an Ethernet header; `tag` is what of a VLAN tag counts. */
+export const saysEthernet = ({ mask }: Match, tag = 0xffff): boolean =>
   mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0) ||
   (mask[W.TYPE] ?? 0) >>> 16 !== 0 ||
-  mask[W.VLAN0] !== 0 ||
+  ((mask[W.VLAN0] ?? 0) & tag) !== 0 ||
   mask[W.VLAN1] !== 0;
+
+/** Of a tag OXM can say the priority only where there is one. */
+const TAG_BITS = { nxm: 0xffff, oxm: 0x1fff } as const;
 
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   if (isAbsent(match, field)) return;
@@ -94,7 +99,7 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   if (isOfProtocol && ((match.key[W.CT_ZONE] ?? 0) & (match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
   const value = keyBits(match.key, field.at, field.bits);
   // What an Ethernet header is asked of is Ethernet.
-  if (field.name === 'packet_type' && value === 0n && saysEthernet(match)) return;
+  if (field.name === 'packet_type' && value === 0n && saysEthernet(match, version === 1 ? TAG_BITS.nxm : TAG_BITS.oxm)) return;
   if (field.name === 'in_port' || field.name === 'actset_output') {
     if (field.name === 'in_port' && version === 1) encodeEntry(out, 'in_port', version, value, undefined);
     else encodeEntry(out, field.name === 'in_port' ? 'in_port_oxm' : field.name, version, BigInt(portToWire32(Number(value))), undefined);
@@ -269,7 +274,12 @@ export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict =
     isMasked = wireMask !== ones(field.wireBytes * 8);
     if (isMasked) aboveMask = wireMask & ~ones(width);
   }
-  if (field.format === 'port32') value = BigInt(portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
+  // Of a part of a port's number nothing is known yet.
+  if (field.format === 'port32' && !isMasked) {
+    // To be set, a number that is no port's stands for none.
+    const isNone = !strict && !isWirePort32(Number(value));
+    value = BigInt(isNone ? OFPP.NONE : portFromWire32(Number(value), 'OFPBMC_BAD_VALUE'));
+  }
   if (value >> BigInt(width) !== 0n) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name}: value too wide`);
   const isBadNsh = (field.name === 'nsh_ttl' && value > 63n) || (field.name === 'nsh_mdtype' && value !== 1n && value !== 2n);
   if (strict && isBadNsh) throw new PeerError('OFPBMC_BAD_VALUE', `${field.name} ${value}`);
