@@ -35,6 +35,8 @@ export interface ReconnectOptions {
   voice: 'rconn' | 'reconnect';
   /** Says "connecting..." and the like at debug level only: for peers that come to us. */
   quiet?: boolean;
+  /** Listens for the peer instead of connecting to it: for as long as it takes, and again at once when a connection has ended. */
+  isPassive?: boolean;
 }
 
 const MIN_BACKOFF_MS = 1000;
@@ -46,6 +48,7 @@ export class Reconnect {
   readonly #log: ReturnType<typeof logger>;
   readonly #voice: 'rconn' | 'reconnect';
   readonly #quiet: boolean;
+  readonly #isPassive: boolean;
   #maxBackoffMs: number;
   #probeIntervalMs: number;
   #state: ReconnectState = 'VOID';
@@ -63,6 +66,7 @@ export class Reconnect {
     this.#actions = actions;
     this.#voice = options.voice;
     this.#quiet = options.quiet ?? false;
+    this.#isPassive = options.isPassive ?? false;
     this.#log = logger(options.voice);
     this.#maxBackoffMs = Math.max(MIN_BACKOFF_MS, options.maxBackoffMs);
     this.#probeIntervalMs = options.probeIntervalMs;
@@ -147,6 +151,8 @@ export class Reconnect {
   /** The attempt succeeded. */
   connected(): void {
     if (this.#state !== 'CONNECTING') return;
+    // As the reference says it, again.
+    if (this.#isPassive) this.#sayConnecting();
     this.#say('info', 'connected');
     const now = this.#clock.now();
     this.#connectedAt = now;
@@ -173,7 +179,10 @@ export class Reconnect {
         this.#say('info', this.#voice === 'rconn' ? 'connection closed by peer' : 'connection attempt failed (End of file)');
       else if (this.#quiet) this.#log.warn(`${this.name}: connection dropped (${reason})`);
       else if (this.#voice === 'rconn') this.#log.warn(`${this.name}: connection failed (${reason})`);
-      else this.#log[this.#isSuppressed ? 'dbg' : 'info'](`${this.name}: connection attempt failed (${reason})`);
+      else
+        this.#log[this.#isSuppressed ? 'dbg' : 'info'](
+          `${this.name}: ${this.#isPassive ? 'listen' : 'connection'} attempt failed (${reason})`,
+        );
     } else if (this.isConnected) {
       this.#disconnectedAt = this.#clock.now();
       if (reason === '') this.#say('info', 'connection closed by peer');
@@ -196,7 +205,7 @@ export class Reconnect {
     const isRconn = this.#voice === 'rconn';
     if (isRconn) this.#sayConnecting();
     this.#state = 'CONNECTING';
-    this.#schedule(Math.max(MIN_BACKOFF_MS, this.#backoffMs), () => this.#timedOut());
+    if (!this.#isPassive) this.#schedule(Math.max(MIN_BACKOFF_MS, this.#backoffMs), () => this.#timedOut());
     if (!isRconn) {
       this.#actions.connect();
       if (this.#state !== 'CONNECTING') return;
@@ -207,8 +216,9 @@ export class Reconnect {
   }
 
   #sayConnecting(): void {
-    if (!this.#isSuppressed) this.#say('info', 'connecting...');
-    else if (this.#voice === 'reconnect') this.#say('dbg', 'connecting...');
+    const text = this.#isPassive ? 'listening...' : 'connecting...';
+    if (!this.#isSuppressed) this.#say('info', text);
+    else if (this.#voice === 'reconnect') this.#say('dbg', text);
   }
 
   #timedOut(): void {
@@ -257,6 +267,12 @@ export class Reconnect {
       this.#enter('DISCONNECTED');
       return;
     }
+    if (this.#isPassive && this.isConnected) {
+      this.#backoffMs = 0;
+      this.#enter('BACKOFF');
+      this.#schedule(0, () => this.#connect());
+      return;
+    }
     // JSON-RPC counts the time until the peer was last heard.
     const end = this.#voice === 'rconn' ? this.#clock.now() : this.#lastActivity;
     const lived = this.isConnected && this.#connectedAt !== undefined ? end - this.#connectedAt : -1;
@@ -270,10 +286,11 @@ export class Reconnect {
         // JSON-RPC does not speak of its shortest wait.
         const isWorthSaying = isRconn || this.#backoffMs > MIN_BACKOFF_MS;
         if (isWorthSaying && (this.#backoffMs !== before || this.#maxBackoffMs > MIN_BACKOFF_MS)) {
-          this.#log.info(`${this.name}: waiting ${Math.floor(this.#backoffMs / 1000)} seconds before reconnect`);
+          const what = this.#isPassive ? 'trying to listen again' : 'reconnect';
+          this.#log.info(`${this.name}: waiting ${Math.floor(this.#backoffMs / 1000)} seconds before ${what}`);
         }
       } else if (before < this.#maxBackoffMs) {
-        const verb = isRconn ? 'retry connections' : 'reconnect';
+        const verb = isRconn ? 'retry connections' : this.#isPassive ? 'try to listen' : 'reconnect';
         this.#log.info(`${this.name}: continuing to ${verb} in the background but suppressing further logging`);
       }
     }

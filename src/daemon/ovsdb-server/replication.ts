@@ -1,14 +1,16 @@
 // Active-backup: while it is the backup, the server follows an active server's databases and refuses to change them for anybody else.
 //
 // On each connection: 1. learn who the active server is, which must not be ourselves; 2. learn its databases; 3. of those that we serve too, compare
-// the schemas: the active one must have nothing that ours lacks; 4. monitor them, without the tables left out; 5. the first contents replace ours
+// the schemas: the active one must have nothing that ours lacks or has otherwise; 4. monitor them, without the tables left out; 5. the first contents replace ours
 // in one commit, and each update is one more.
 import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
+import { hashOrder } from '../../base/hash-order.ts';
 import { logger } from '../../base/log.ts';
 import type { Database, Table } from '../../ovsdb/engine/database.ts';
-import { type DatabaseSchema, parseSchema } from '../../ovsdb/engine/schema.ts';
+import { columnToJson, type DatabaseSchema, parseSchema, schemaToJson } from '../../ovsdb/engine/schema.ts';
 import { type Json, jsonObject } from '../../ovsdb/json/json.ts';
+import { formatJson } from '../../ovsdb/json/json-format.ts';
 import type { RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 import type { OvsdbServer } from '../../ovsdb/server/server.ts';
 import { applyTableUpdates } from './table-updates.ts';
@@ -24,21 +26,27 @@ export interface ReplicationOptions {
   excluded: string;
 }
 
-/** Whether every table and column of `theirs` is in `ours`. */
+const text = (json: Json): string => formatJson(json, { sort: true });
+
+/** Whether every table and column of `theirs` is in `ours`, and the same. */
 function canReplicate(ours: DatabaseSchema, theirs: DatabaseSchema): boolean {
-  if (ours.version === theirs.version && ours.version !== '') return true;
+  if (text(schemaToJson(ours)) === text(schemaToJson(theirs))) return true;
   log.info(`Schema version mismatch, checking if ${ours.name} can still be replicated or not.`);
-  for (const table of theirs.tables.values()) {
-    const own = ours.tables.get(table.name);
+  for (const name of hashOrder(hashOrder([...theirs.tables.keys()]))) {
+    const [own, other] = [ours.tables.get(name), theirs.tables.get(name)];
     if (own === undefined) {
-      log.info(`Table ${table.name} not present in the local db schema`);
+      log.info(`Table ${name} not present in the local db schema`);
       return false;
     }
-    for (const column of table.columns.keys()) {
-      if (own.columns.has(column)) continue;
-      log.info(`Column ${column} not present in the local db schema table ${table.name}.`);
-      return false;
-    }
+    const columns = [...(other?.columns.values() ?? [])].slice(2);
+    const found = columns.find((column) => {
+      const same = own.columns.get(column.name);
+      return same === undefined || text(columnToJson(same)) !== text(columnToJson(column));
+    });
+    if (found === undefined) continue;
+    const isThere = own.columns.has(found.name);
+    log.info(`Column ${found.name} ${isThere ? 'mismatch in' : 'not present in the'} local db schema table ${name}.`);
+    return false;
   }
   log.info(`${ours.name} can be replicated.`);
   return true;
@@ -146,25 +154,29 @@ export class Replication {
     const theirs = await session.call('list_dbs', []);
     const names = this.#server.databaseNames.filter((name) => !name.startsWith('_') && Array.isArray(theirs) && theirs.includes(name));
     // 3.
-    const followed = new Map<string, Database>();
+    const followed = new Map<string, { database: Database; schema: DatabaseSchema }>();
     for (const name of names) {
       const database = this.#server.database(name);
       const schema = parseSchema(await session.call('get_schema', [name]));
-      if (database !== undefined && canReplicate(database.schema, schema)) followed.set(name, database);
+      if (database !== undefined && canReplicate(database.schema, schema)) followed.set(name, { database, schema });
       else log.info(`${name} cannot be replicated.`);
     }
     if (followed.size === 0) {
+      if (names.length === 0) return;
       log.warn('Nothing to replicate.');
-      if (names.length > 0) this.disconnect();
+      this.disconnect();
       return;
     }
     // 4. and 5.
-    this.#databases = followed;
-    for (const [name, database] of followed) {
+    this.#databases = new Map([...followed].map(([name, { database }]) => [name, database]));
+    for (const [name, { database, schema }] of followed) {
       const tables = this.#followedTables(name, database);
       const requests = jsonObject({});
       for (const table of tables) {
-        const columns = table.schema.columnList.slice(2).map((column) => column.name);
+        // What the other does not have it cannot be asked for.
+        const other = schema.tables.get(table.schema.name);
+        if (other === undefined) continue;
+        const columns = other.columnList.slice(2).map((column) => column.name);
         requests.set(table.schema.name, jsonObject({ columns }));
       }
       const contents = await session.call('monitor', [name, name, requests]);

@@ -1,12 +1,17 @@
-// A connection to another OVSDB server that is kept up: what replication and relays stand on.
+// A connection to another OVSDB server that is kept up: what replication and relays stand on. By a name to listen on (`ptcp:`, `pssl:`, `punix:`) it is
+// the other server that connects; of those that come one at a time is taken.
 import type { Clock } from '../../base/clock.ts';
 import { strerror } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
+import { logger } from '../../base/log.ts';
 import { Reconnect } from '../../base/reconnect.ts';
-import { connectStream } from '../../host/sockets/socket.ts';
+import type { Listener, Stream } from '../../base/stream.ts';
+import { connectStream, listenStream } from '../../host/sockets/socket.ts';
+import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { RpcClosed, RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 
+const log = logger('socket_util');
 const DEFAULT_PORT = 6640;
 const MAX_BACKOFF_MS = 8000;
 
@@ -27,6 +32,7 @@ export class Upstream {
   #at = 0;
   #attempt = 0;
   #session: RpcSession | undefined;
+  #listener: Listener | undefined;
 
   constructor(remotes: readonly string[], clock: Clock, probeIntervalMs: number, events: UpstreamEvents) {
     this.#remotes = remotes;
@@ -36,7 +42,7 @@ export class Upstream {
       name,
       clock,
       { connect: () => void this.#open(), probe: () => this.#probe(), drop: () => this.#drop() },
-      { maxBackoffMs: MAX_BACKOFF_MS, probeIntervalMs, voice: 'reconnect' },
+      { maxBackoffMs: MAX_BACKOFF_MS, probeIntervalMs, voice: 'reconnect', isPassive: isPassiveTarget(remotes[0] ?? '') },
     );
   }
 
@@ -66,6 +72,7 @@ export class Upstream {
 
   #drop(): void {
     this.#attempt++;
+    this.#stopListening();
     const session = this.#session;
     this.#session = undefined;
     if (session === undefined) return;
@@ -77,30 +84,51 @@ export class Upstream {
     const attempt = ++this.#attempt;
     const remote = this.#remotes[this.#at % this.#remotes.length] ?? '';
     try {
-      const stream = await connectStream(remote, DEFAULT_PORT);
-      if (attempt !== this.#attempt) {
-        stream.destroy();
-        return;
-      }
-      const session: RpcSession = new RpcSession(stream, {
-        onRequest: (method, _params, id) => session.replyError(id, `unknown method ${method}`),
-        onNotify: (method, params) => {
-          this.#reconnect.activity();
-          if (session === this.#session) this.#events.notified(method, params);
-        },
-        onClose: (reason) => {
-          if (session === this.#session) this.#ended(reason);
-        },
-      });
-      this.#session = session;
-      this.#reconnect.connected();
-      this.#events.connected(session).catch((error: unknown) => {
-        if (session !== this.#session || error instanceof RpcClosed) return;
-        this.#events.failed(error instanceof Error ? error : new Error(errorText(error)));
-      });
+      if (isPassiveTarget(remote)) await this.#listen(remote, attempt);
+      else this.#begin(await connectStream(remote, DEFAULT_PORT), attempt);
     } catch (error) {
       if (attempt === this.#attempt) this.#ended(error instanceof KernelError ? strerror(error.errno) : errorText(error));
     }
+  }
+
+  async #listen(remote: string, attempt: number): Promise<void> {
+    try {
+      const listener = await listenStream(remote, (stream) => this.#begin(stream, attempt), { defaultPort: DEFAULT_PORT });
+      if (attempt !== this.#attempt || this.#session !== undefined) listener.close();
+      else this.#listener = listener;
+    } catch (error) {
+      if (error instanceof KernelError) log.err(`${remote.replace(/^p\w+:/, '')}: bind: ${strerror(error.errno)}`);
+      throw error;
+    }
+  }
+
+  #stopListening(): void {
+    this.#listener?.close();
+    this.#listener = undefined;
+  }
+
+  #begin(stream: Stream, attempt: number): void {
+    this.#stopListening();
+    if (attempt !== this.#attempt || this.#session !== undefined) {
+      stream.destroy();
+      return;
+    }
+    const session: RpcSession = new RpcSession(stream, {
+      onRequest: (method, _params, id) => session.replyError(id, `unknown method ${method}`),
+      onNotify: (method, params) => {
+        this.#reconnect.activity();
+        if (session === this.#session) this.#events.notified(method, params);
+      },
+      onClose: (reason) => {
+        if (session === this.#session) this.#ended(reason);
+      },
+    });
+    this.#session = session;
+    this.#reconnect.connected();
+    this.#events.connected(session).catch((error: unknown) => {
+      if (session !== this.#session || error instanceof RpcClosed) return;
+      this.#events.failed(error instanceof Error ? error : new Error(errorText(error)));
+    });
   }
 
   #ended(reason: string): void {

@@ -76,9 +76,41 @@ export function conditionHolds(condition: Condition, fields: readonly Datum[]): 
   return true;
 }
 
-/** Monitor conditions: true when any clause is, or when there is none. */
-export function anyClauseHolds(condition: Condition, fields: readonly Datum[]): boolean {
-  return condition.length === 0 || condition.some((clause) => clauseHolds(clause, fields));
+/** Tells whether a monitor shows a row: one of its clauses holds, or there is none. */
+export type RowTest = (fields: readonly Datum[]) => boolean;
+
+/** A monitor's condition made ready to be put to many rows: what a column may be equal to is looked up at once, however many values there are. */
+export function rowTest(condition: Condition): RowTest {
+  if (condition.length === 0) return () => true;
+  const wanted = new Map<number, Set<Atom>>();
+  const others: Clause[] = [];
+  for (const clause of condition) {
+    const pinned = pinnedAtom([clause]);
+    if (pinned === undefined) others.push(clause);
+    else wanted.set(pinned.index, (wanted.get(pinned.index) ?? new Set()).add(pinned.atom));
+  }
+  const lookups = [...wanted].map(([index, atoms]) => ({ index, atoms }));
+  return (fields) => {
+    for (let i = 0; i < lookups.length; i++) {
+      const { index, atoms } = lookups[i]!;
+      const field = fields[index]!;
+      const atom = field.atom ?? (field.values === undefined && field.keys.length === 1 ? field.keys[0] : undefined);
+      if (atom !== undefined && atoms.has(atom)) return true;
+    }
+    for (let i = 0; i < others.length; i++) if (clauseHolds(others[i]!, fields)) return true;
+    return false;
+  };
+}
+
+const sameClause = (a: Clause, b: Clause): boolean =>
+  typeof a === 'boolean' || typeof b === 'boolean' ? a === b : a.column === b.column && a.fn === b.fn && datumsEqual(a.arg, b.arg);
+
+/** Finds the rows that may be shown by one of two conditions and not by the other: by what stands in one alone. */
+export function differenceTest(before: Condition, after: Condition): RowTest {
+  if (before.length === 0 || after.length === 0) return () => true;
+  const lacking = (a: Condition, b: Condition): Clause[] => a.filter((one) => !b.some((other) => sameClause(one, other)));
+  const clauses = [...lacking(before, after), ...lacking(after, before)];
+  return clauses.length === 0 ? () => false : rowTest(clauses);
 }
 
 /** The UUID that the condition pins `_uuid` to, so that no table need be searched. */

@@ -216,6 +216,15 @@ function withRoots(tables: Map<string, TableSchema>): ReadonlyMap<string, TableS
   return new Map([...tables].map(([name, table]) => [name, { ...table, isRoot: true }]));
 }
 
+/** A column of a schema as JSON. */
+export function columnToJson(column: ColumnSchema): JsonObject {
+  return jsonObject({
+    type: columnTypeToJson(column.type),
+    mutable: column.isMutable ? undefined : false,
+    ephemeral: column.isPersistent ? undefined : true,
+  });
+}
+
 /** The schema as JSON, members as `get_schema` gives them. */
 export function schemaToJson(schema: DatabaseSchema): JsonObject {
   const hasRoots = [...schema.tables.values()].some((table) => !table.isRoot);
@@ -224,14 +233,7 @@ export function schemaToJson(schema: DatabaseSchema): JsonObject {
     const table = schema.tables.get(name) as TableSchema;
     const columns: JsonObject = new Map();
     for (const column of table.columnList.slice(2)) {
-      columns.set(
-        column.name,
-        jsonObject({
-          type: columnTypeToJson(column.type),
-          mutable: column.isMutable ? undefined : false,
-          ephemeral: column.isPersistent ? undefined : true,
-        }),
-      );
+      columns.set(column.name, columnToJson(column));
     }
     tables.set(
       name,

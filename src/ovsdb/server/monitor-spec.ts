@@ -1,5 +1,5 @@
 // What a monitor watches and how: RFC 7047 section 4.1.5 and the reference's monitor_cond and monitor_cond_since.
-import { type Condition, parseCondition } from '../engine/condition.ts';
+import { type Condition, parseCondition, type RowTest, rowTest } from '../engine/condition.ts';
 import type { Database, Table } from '../engine/database.ts';
 import { syntaxError } from '../engine/error.ts';
 import { ObjectParser } from '../engine/object-parser.ts';
@@ -21,6 +21,7 @@ export interface TableMonitor {
   readonly table: Table;
   readonly columns: readonly MonitorColumn[];
   readonly condition: Condition;
+  readonly shows: RowTest;
   /** Columns that conditions look at, or once did, and that are not shown: a change of one is a change of the row all the same. */
   readonly hidden: readonly ColumnSchema[];
   readonly select: MonitorSelect;
@@ -89,7 +90,7 @@ function parseTableMonitor(json: Json, table: Table, version: MonitorVersion): T
     any.modify ||= select.modify;
   }
   condition ??= [];
-  return { table, columns, condition, hidden: hiddenColumns(columns, [], condition), select: any };
+  return { table, columns, condition, shows: rowTest(condition), hidden: hiddenColumns(columns, [], condition), select: any };
 }
 
 function hiddenColumns(columns: readonly MonitorColumn[], before: readonly ColumnSchema[], condition: Condition): ColumnSchema[] {
@@ -130,7 +131,7 @@ export function changeConditions(spec: MonitorSpec, json: Json): MonitorSpec {
       if (where !== undefined) condition = parseCondition(where, old.table.schema);
     }
     condition ??= [];
-    tables[at] = { ...old, condition, hidden: hiddenColumns(old.columns, old.hidden, condition) };
+    tables[at] = { ...old, condition, shows: rowTest(condition), hidden: hiddenColumns(old.columns, old.hidden, condition) };
   }
   return { version: spec.version, tables };
 }

@@ -1,7 +1,7 @@
 // The updates that a monitor is sent, as text: RFC 7047 section 4.1.6 and the reference's update2 and update3.
 //
 // Text is made straight from the rows and handed on in pieces, so that the first update of a large database is never one string.
-import { anyClauseHolds, type Condition } from '../engine/condition.ts';
+import { differenceTest, type RowTest } from '../engine/condition.ts';
 import type { Row, Table } from '../engine/database.ts';
 import { type Datum, datumDiff, datumsEqual } from '../engine/datum.ts';
 import { appendDatum } from '../engine/datum-json.ts';
@@ -67,8 +67,7 @@ function rowUpdate2(monitor: TableMonitor, before: Row | undefined, after: Row |
   return diff === undefined ? undefined : `{"modify":${diff}}`;
 }
 
-const shown = (condition: Condition, row: Row | undefined): Row | undefined =>
-  row !== undefined && anyClauseHolds(condition, row.fields) ? row : undefined;
+const shown = (shows: RowTest, row: Row | undefined): Row | undefined => (row !== undefined && shows(row.fields) ? row : undefined);
 
 /** Gathers rows of updates by table and hands text on in pieces. */
 class UpdatesWriter {
@@ -112,7 +111,7 @@ export function initialUpdates(spec: MonitorSpec, put: (piece: string) => void):
   const writer = new UpdatesWriter(spec, put);
   for (const monitor of spec.tables) {
     if (!monitor.select.initial) continue;
-    for (const row of monitor.table.rows.values()) writer.row(monitor, row.uuid, undefined, shown(monitor.condition, row), true);
+    for (const row of monitor.table.rows.values()) writer.row(monitor, row.uuid, undefined, shown(monitor.shows, row), true);
   }
   if (!writer.end()) put('{}');
 }
@@ -122,9 +121,9 @@ export function changeUpdates(spec: MonitorSpec, changes: ReadonlyMap<Table, Ite
   const pieces: string[] = [];
   const writer = new UpdatesWriter(spec, (piece) => void pieces.push(piece));
   for (const monitor of spec.tables) {
-    const { condition } = monitor;
+    const { shows } = monitor;
     for (const { uuid, before, after } of changes.get(monitor.table) ?? [])
-      writer.row(monitor, uuid, shown(condition, before), shown(condition, after));
+      writer.row(monitor, uuid, shown(shows, before), shown(shows, after));
   }
   return writer.end() ? pieces.join('') : undefined;
 }
@@ -136,9 +135,11 @@ export function conditionUpdates(before: MonitorSpec, after: MonitorSpec): strin
   for (const [i, monitor] of after.tables.entries()) {
     const old = before.tables[i];
     if (old === undefined || old === monitor) continue;
+    const mayDiffer = differenceTest(old.condition, monitor.condition);
     for (const row of monitor.table.rows.values()) {
-      const was = shown(old.condition, row);
-      const is = shown(monitor.condition, row);
+      if (!mayDiffer(row.fields)) continue;
+      const was = shown(old.shows, row);
+      const is = shown(monitor.shows, row);
       if ((was === undefined) !== (is === undefined)) writer.row(monitor, row.uuid, was, is);
     }
   }
