@@ -65,6 +65,7 @@ test  mn                  mininet                     drives switches as people 
 test  osken-manager       python3-os-ken              controllers written for Ryu
 test  /usr/share/doc/python3-ovsdbapp  python3-ovsdbapp  OpenStack's client library of the database
 test  ovn-northd          ovn-central                 virtual networks: what drives most switches of this kind
+test  mkfs.ext4           e2fsprogs                   a disk whose power is cut
 test  ovn-controller      ovn-host                    its agent on each host
 qemu  qemu-system-x86_64  qemu-system-x86             the virtual machines
 qemu  busybox             busybox-static              the programs inside them

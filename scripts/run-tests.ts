@@ -17,8 +17,23 @@ const FILE_LIMIT_MS = 6 * 60_000;
 const LANES = Number(process.env['WEFT_TEST_LANES'] ?? 2);
 const nodeTest = ['--disable-warning=ExperimentalWarning', '--test', '--test-isolation=none', '--test-reporter=./scripts/test-reporter.ts'];
 
+/**
+ * So many interop files that failed are run once more at the end, each alone: what fails because two files share the processors is told from what
+ * is wrong. More than these, and something is wrong.
+ */
+const MOST_AGAIN = 3;
+
 const total: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const broken: string[] = [];
+/** Files that failed beside another and passed alone. */
+const passedAlone: string[] = [];
+
+interface FileResult {
+  readonly file: string;
+  readonly counts: Counts;
+  /** How the run itself ended, when it did not end well; '' when it did. */
+  readonly fault: string;
+}
 
 const words = process.argv.slice(2);
 const unknown = words.find((word) => word.startsWith('-') && word !== '--unit' && word !== '--interop');
@@ -60,9 +75,11 @@ function step(title: string, program: string, args: string[]): void {
 
 async function unit(): Promise<void> {
   const begin = performance.now();
-  const counts = await runFiles('unit', process.execPath, [...nodeTest, ...unitFiles], (text) => process.stdout.write(text));
+  const result = await runFiles('unit', process.execPath, [...nodeTest, ...unitFiles], (text) => process.stdout.write(text));
+  add(result);
+  const { counts } = result;
   process.stdout.write(
-    `${counts.failed === 0 ? '✔' : '✖'} unit and property tests: ${counts.passed} in ${unitFiles.length} files (${seconds(begin)})\n`,
+    `${isGood(result) ? '✔' : '✖'} unit and property tests: ${counts.passed} in ${unitFiles.length} files (${seconds(begin)})\n`,
   );
 }
 
@@ -74,29 +91,58 @@ async function interop(): Promise<void> {
   }
   process.stdout.write(`interop tests: ${interopFiles.length} files, ${LANES} at a time, each in namespaces of its own\n`);
   const waiting = [...interopFiles];
+  const failed: FileResult[] = [];
   const lane = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await interopFile(file);
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const result = await interopFile(file);
+      if (isGood(result)) add(result);
+      else failed.push(result);
+    }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
+  const isFew = failed.length <= MOST_AGAIN && interopFiles.length > failed.length;
+  for (const first of failed) {
+    if (!isFew) {
+      add(first);
+      continue;
+    }
+    process.stdout.write(`once more, alone: ${first.file}\n`);
+    const second = await interopFile(first.file);
+    add(second);
+    if (isGood(second)) passedAlone.push(`${first.file}\n${first.counts.failures.join('')}${first.fault}`);
+  }
 }
 
-async function interopFile(file: string): Promise<void> {
+function isGood({ counts, fault }: FileResult): boolean {
+  return fault === '' && counts.failed === 0;
+}
+
+function add({ counts, fault }: FileResult): void {
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+  total.failures.push(...counts.failures);
+  if (fault !== '') broken.push(fault);
+}
+
+async function interopFile(file: string): Promise<FileResult> {
   const begin = performance.now();
   let text = '';
   // When this process is killed so is unshare, with it process 1 of the namespaces, and with that everything inside.
   const wrapped = ['--pdeathsig', 'KILL', 'unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const args = [...wrapped, 'sh', 'scripts/private.sh', process.execPath, ...nodeTest, file];
-  const counts = await runFiles(basename(file, '.test.ts'), 'setpriv', args, (chunk) => (text += chunk), FILE_LIMIT_MS);
-  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
-  const good = counts.failed === 0 && counts.passed + counts.skipped > 0;
+  const result = await runFiles(file, 'setpriv', args, (chunk) => (text += chunk), FILE_LIMIT_MS);
+  const { passed, failed, skipped } = result.counts;
   process.stdout.write(
-    `${good ? '✔' : '✖'} ${file}: ${counts.passed} passed, ${counts.failed} failed${skipped} (${seconds(begin)})\n${text}`,
+    `${isGood(result) ? '✔' : '✖'} ${file}: ${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''} (${seconds(begin)})\n${text}`,
   );
+  return result;
 }
 
 /** Runs node's test runner once; a run that ends without counting, or counts nothing, is broken. */
-async function runFiles(title: string, program: string, args: string[], show: (text: string) => void, limit = 0): Promise<Counts> {
-  const countsFile = join(scratch, `${title}.json`);
+async function runFiles(title: string, program: string, args: string[], show: (text: string) => void, limit = 0): Promise<FileResult> {
+  const countsFile = join(scratch, `${basename(title)}.json`);
+  rmSync(countsFile, { force: true });
   const verbose = process.env['WEFT_TEST_VERBOSE'] ?? (title === 'unit' ? '0' : '1');
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -117,18 +163,16 @@ async function runFiles(title: string, program: string, args: string[], show: (t
   const counts: Counts = existsSync(countsFile)
     ? JSON.parse(readFileSync(countsFile, 'utf8'))
     : { passed: 0, failed: 0, skipped: 0, failures: [] };
-  if (!existsSync(countsFile)) broken.push(`${title}: the test process ended before its tests did (exit code ${code})`);
-  else if (counts.passed + counts.failed + counts.skipped === 0) broken.push(`${title}: no test was run`);
-  else if (code !== 0 && counts.failed === 0) broken.push(`${title}: exit code ${code}`);
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
-  total.failures.push(...counts.failures);
-  return counts;
+  let fault = '';
+  if (!existsSync(countsFile)) fault = `${title}: the test process ended before its tests did (exit code ${code})`;
+  else if (counts.passed + counts.failed + counts.skipped === 0) fault = `${title}: no test was run`;
+  else if (code !== 0 && counts.failed === 0) fault = `${title}: exit code ${code}`;
+  return { file: title, counts, fault };
 }
 
 function finish(): void {
   if (total.passed + total.failed === 0) broken.push('no test was run');
+  if (passedAlone.length > 0) process.stdout.write(`Failed beside another file and passed alone:\n${passedAlone.join('\n')}\n`);
   if (total.failures.length > 0) process.stdout.write(`What failed, once more:\n${total.failures.join('')}`);
   for (const what of broken) process.stdout.write(`✖ ${what}\n`);
   const failed = total.failed + broken.length;

@@ -8,7 +8,7 @@ import { closeFd, E } from '../host/ffi.ts';
 import { interfaceName } from '../host/interface-request.ts';
 import { type FilterPlace, putFilter, removeFilter } from '../host/netlink/traffic-filter.ts';
 import { ATTACH, attachTcx, openPinned, pinObject, updateLink } from './kernel.ts';
-import { detachLink, linkDevice } from './objects.ts';
+import { detachLink, linkDevice, linkNumber, openLink } from './objects.ts';
 
 /** Where at a device: several may be taken, but only one comes in first. All but `egress` meet what comes in. */
 export type Hook = FilterPlace;
@@ -16,6 +16,8 @@ export type Hook = FilterPlace;
 /** Throws KernelError where a call is refused. */
 export interface Attachment {
   readonly kind: 'tcx' | 'clsact';
+  /** A link's number, which no other has; 0 for a filter. */
+  readonly number: number;
   /** Exchanges the program. A device that has gone takes none, and needs none. */
   replace(program: number): void;
   /** Takes the program off the device. */
@@ -30,10 +32,12 @@ const isGone = (error: unknown): boolean => error instanceof KernelError && (err
 
 class TcxLink implements Attachment {
   readonly kind = 'tcx';
+  readonly number: number;
   readonly #fd: number;
 
   constructor(fd: number) {
     this.#fd = fd;
+    this.number = linkNumber(fd);
   }
 
   replace(program: number): void {
@@ -60,6 +64,7 @@ class TcxLink implements Attachment {
 
 class ClsactFilter implements Attachment {
   readonly kind = 'clsact';
+  readonly number = 0;
   readonly #ifindex: number;
   readonly #hook: Hook;
 
@@ -110,7 +115,17 @@ export function attachProgram(program: number, ifindex: number, hook: Hook): Att
 /** The place of a filter that stands already. */
 export const filterAttachment = (ifindex: number, hook: Hook): Attachment => new ClsactFilter(ifindex, hook);
 
-/** What a former process pinned there; undefined when its device has gone, of which nothing is left then. */
+/** A place at a device by its link's number, or the filter's (0), without its pin; undefined when it is no more. */
+export function findAttachment(ifindex: number, hook: Hook, number: number): Attachment | undefined {
+  if (number === 0) return interfaceName(ifindex) === undefined ? undefined : new ClsactFilter(ifindex, hook);
+  const fd = openLink(number);
+  if (fd === undefined) return undefined;
+  if (linkDevice(fd) === ifindex) return new TcxLink(fd);
+  closeFd(fd);
+  return undefined;
+}
+
+/** What a former process pinned there; undefined, and nothing is left there, when its device has gone or it is something else. */
 export function openAttachment(path: string): { attachment: Attachment; ifindex: number } | undefined {
   let text = '';
   try {
@@ -119,15 +134,15 @@ export function openAttachment(path: string): { attachment: Attachment; ifindex:
     if (!existsSync(path)) return undefined;
   }
   if (text !== '') {
-    const [, index, hook] = text.split(' ');
+    const [, index, hook] = /^clsact ([1-9]\d{0,9}) (ingress|egress|underlay|shield)$/.exec(text) ?? [];
     const ifindex = Number(index);
-    if (interfaceName(ifindex) !== undefined) return { attachment: new ClsactFilter(ifindex, hook as Hook), ifindex };
+    if (hook !== undefined && interfaceName(ifindex) !== undefined) return { attachment: new ClsactFilter(ifindex, hook as Hook), ifindex };
   } else {
     const fd = openPinned(path);
-    const ifindex = fd === undefined ? 0 : linkDevice(fd);
-    if (fd !== undefined && ifindex !== 0) return { attachment: new TcxLink(fd), ifindex };
+    const ifindex = fd === undefined ? undefined : linkDevice(fd);
+    if (fd !== undefined && ifindex !== undefined && ifindex !== 0) return { attachment: new TcxLink(fd), ifindex };
     closeFd(fd ?? -1);
   }
-  rmSync(path, { force: true });
+  rmSync(path, { recursive: true, force: true });
   return undefined;
 }

@@ -21,6 +21,7 @@ export const CMD = {
   mapUpdateBatch: 26,
   linkCreate: 28,
   linkUpdate: 29,
+  linkFdById: 30,
   linkDetach: 34,
 } as const;
 

@@ -1,21 +1,61 @@
-// What the kernel tells about maps and links that exist: for whoever takes them over from a process that has ended.
+// What the kernel tells about maps, links and programs that exist: for whoever takes them over from a process that has ended.
+import { readlinkSync } from 'node:fs';
 import { E, libc } from '../host/ffi.ts';
-import { bpf, CMD, DATA, fail, memory, SCRATCH_SIZE, setPointer } from './kernel.ts';
+import { bpf, CMD, DATA, fail, type MapSpec, memory, SCRATCH_SIZE, setPointer } from './kernel.ts';
 
-const LINK_INFO_SIZE = 64;
+const INFO_SIZE = 64;
+/** `enum bpf_link_type`. */
+const LINK_TCX = 11;
 /** Entries asked for at a time. */
 const BATCH = 4096;
+const PROG_INFO_SIZE = 224;
+const PROG_INFO_VERIFIED = 216;
 
-/** The index of the device that a tcx link is at; 0 when the device is gone. Layout: `struct bpf_link_info`. */
-export function linkDevice(link: number): number {
-  memory().bytes.fill(0, DATA, DATA + LINK_INFO_SIZE);
+/** Asks about an object; gives the words of the answer, whose layout is `struct bpf_map_info`, `bpf_link_info` or `bpf_prog_info`. */
+function info(fd: number, size = INFO_SIZE): Uint32Array {
+  const { bytes, words } = memory();
+  bytes.fill(0, DATA, DATA + size);
   const result = bpf(CMD.infoByFd, (attr, base) => {
-    attr.setUint32(0, link, true);
-    attr.setUint32(4, LINK_INFO_SIZE, true);
+    attr.setUint32(0, fd, true);
+    attr.setUint32(4, size, true);
     setPointer(attr, 8, base + DATA);
   });
   if (result < 0) fail('bpf(BPF_OBJ_GET_INFO_BY_FD)');
-  return memory().words[(DATA + 16) / 4]!;
+  return words.subarray(DATA / 4);
+}
+
+/** What an object is. */
+function isKind(fd: number, kind: 'bpf-map' | 'bpf_link' | 'bpf-link'): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).includes(kind);
+  } catch {
+    return false;
+  }
+}
+
+const isLink = (fd: number): boolean => isKind(fd, 'bpf_link') || isKind(fd, 'bpf-link');
+
+/** Whether a descriptor is that of a map of this kind and size. */
+export function isMapOf(fd: number, spec: MapSpec): boolean {
+  if (!isKind(fd, 'bpf-map')) return false;
+  const [type, , keySize, valueSize, maxEntries] = info(fd);
+  return type === spec.type && keySize === spec.keySize && valueSize === spec.valueSize && maxEntries === spec.maxEntries;
+}
+
+/** The index of the device that a tcx link is at; 0 when the device is gone; undefined when it is no such link. */
+export function linkDevice(link: number): number | undefined {
+  if (!isLink(link)) return undefined;
+  const words = info(link);
+  return words[0] === LINK_TCX ? words[4]! : undefined;
+}
+
+/** A link's number, which no other has. */
+export const linkNumber = (link: number): number => info(link)[1]!;
+
+/** The link of that number, without its pin; undefined when there is none, or we may not (it takes CAP_SYS_ADMIN). */
+export function openLink(number: number): number | undefined {
+  const fd = bpf(CMD.linkFdById, (attr) => attr.setUint32(0, number, true));
+  return fd < 0 ? undefined : fd;
 }
 
 /** Takes a link's program off its device, whoever else holds the link. */
@@ -60,17 +100,5 @@ export function scanMap(map: number, keySize: number, valueSize: number, onEntry
   }
 }
 
-const PROG_INFO_SIZE = 224;
-const PROG_INFO_VERIFIED = 216;
-
 /** How many instructions the verifier followed, on all ways through a program (Linux 5.16); it gives up at a million. */
-export function verifiedInstructions(program: number): number {
-  memory().bytes.fill(0, DATA, DATA + PROG_INFO_SIZE);
-  const result = bpf(CMD.infoByFd, (attr, base) => {
-    attr.setUint32(0, program, true);
-    attr.setUint32(4, PROG_INFO_SIZE, true);
-    setPointer(attr, 8, base + DATA);
-  });
-  if (result < 0) fail('bpf(BPF_OBJ_GET_INFO_BY_FD)');
-  return new DataView(memory().bytes.buffer, memory().bytes.byteOffset).getUint32(DATA + PROG_INFO_VERIFIED, true);
-}
+export const verifiedInstructions = (program: number): number => info(program, PROG_INFO_SIZE)[PROG_INFO_VERIFIED / 4]!;

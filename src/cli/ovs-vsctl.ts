@@ -97,7 +97,7 @@ async function run(idl: Replica, line: CommandLine, called: string): Promise<num
     const seen = idl.changeNumber;
     const attempt = await runOnce(idl, line, called);
     if (attempt !== undefined) return attempt;
-    while (idl.changeNumber === seen || !idl.isConnected) await changed(idl);
+    while (idl.changeNumber === seen || !idl.isCurrent) await changed(idl);
   }
 }
 
@@ -152,17 +152,15 @@ function nameCreated(ctx: Context, txn: ReplicaTransaction): void {
 }
 
 function print(outputs: readonly Output[], line: CommandLine): void {
-  let all = '';
-  const printer = new TablePrinter(line.style, (text) => {
-    all += text;
-  });
+  const all: Uint8Array[] = [];
+  const printer = new TablePrinter(line.style, (bytes) => void all.push(bytes));
   for (const { text, tables } of outputs) {
     for (const table of tables) printer.print(table);
     if (tables.length > 0) continue;
-    if (line.isOneline) all += `${text.replace(/\n$/, '').replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`;
-    else all += text;
+    const shown = line.isOneline ? `${text.replace(/\n$/, '').replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n` : text;
+    if (shown !== '') all.push(Buffer.from(shown));
   }
-  if (all !== '') process.stdout.write(all);
+  if (all.length > 0) process.stdout.write(Buffer.concat(all));
 }
 
 function isApplied(idl: Replica, serial: number): boolean {

@@ -29,6 +29,7 @@ import {
   UsageError,
 } from './options.ts';
 import { type ClientContext, ClientError, print, request } from './ovsdb-client/context.ts';
+import { connectToOne, splitServers } from './ovsdb-client/servers.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
 
 const PROGRAM = 'ovsdb-client';
@@ -52,24 +53,36 @@ const OPTIONS: readonly OptionSpec[] = [
 
 const EAFNOSUPPORT = 97;
 
-async function connect(server: string, onNotify: (method: string, params: Json[]) => void): Promise<RpcSession> {
+type NotifyHandler = (method: string, params: Json[]) => void;
+
+/** Throws an Error that says why not. */
+async function open(server: string, onNotify: NotifyHandler): Promise<RpcSession> {
   try {
     const stream = await openStream(server, 6640);
-    return new RpcSession(
+    const session: RpcSession = new RpcSession(
       stream,
       {
-        onRequest: (method, _params, id) => rpc?.replyError(id, `unknown method ${method}`),
+        onRequest: (method, _params, id) => session.replyError(id, `unknown method ${method}`),
         onNotify,
         onClose: (reason) => {
-          if (isEnding) return;
+          if (isEnding || session !== rpc) return;
           process.stderr.write(`${PROGRAM}: ${server}: receive failed (${reason === '' ? 'End of file' : reason})\n`);
           process.exit(1);
         },
       },
       { clock: realClock },
     );
+    return session;
   } catch (error) {
-    const why = error instanceof KernelError ? strerror(error.errno) : errorText(error);
+    throw new Error(error instanceof KernelError ? strerror(error.errno) : errorText(error), { cause: error });
+  }
+}
+
+async function connect(server: string, onNotify: NotifyHandler): Promise<RpcSession> {
+  try {
+    return await open(server, onNotify);
+  } catch (error) {
+    const why = errorText(error);
     // What is of no known kind might have been a name to listen on.
     const verb = why === strerror(EAFNOSUPPORT) ? 'connect or listen' : 'connect';
     throw new ClientError(`failed to ${verb} to "${server}" (${why})`);
@@ -116,7 +129,18 @@ const READS_FIRST: ReadonlySet<string> = new Set(['wait', 'transact', 'query', '
 const isServer = (text: string | undefined): boolean => text !== undefined && /^[a-z]\w*:/i.test(text);
 
 /** Takes the database's name off the arguments, if it is there; what is left must be as many as the command takes. */
-async function pickDatabase(session: RpcSession, args: string[], command: string, min: number, max: number): Promise<string> {
+async function pickDatabase(
+  session: RpcSession,
+  named: string | undefined,
+  args: string[],
+  command: string,
+  min: number,
+  max: number,
+): Promise<string> {
+  if (named !== undefined) {
+    if (args.length < min || args.length > max) throw new UsageError(`invalid syntax for '${command}' (use --help for help)`);
+    return named;
+  }
   const dbs = (await request(session, 'list_dbs', [])) as string[];
   const [first] = args;
   const isNamed = first !== undefined && args.length > min && dbs.includes(first);
@@ -154,6 +178,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
   const style = defaultStyle();
   let hasTimestamps = false;
   let isForced = false;
+  let mustLead = true;
   try {
     const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
     setTlsKeys(keysFromOptions(options));
@@ -164,6 +189,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
       if (applyTableOption(style, name, value)) continue;
       if (name === 'timestamp') hasTimestamps = true;
       else if (name === 'force') isForced = true;
+      else if (name === 'leader-only' || name === 'no-leader-only') mustLead = name === 'leader-only';
       else if (name === 'timeout') {
         const seconds = parseSeconds(value);
         if (seconds === undefined || seconds === 0) throw new UsageError(`value ${value} on -t or --timeout is invalid`);
@@ -192,11 +218,17 @@ export async function main(argv: string[]): Promise<number | undefined> {
     // The state that `wait` waits for comes last, so the server is known by what follows it.
     const hasServer = isServer(args[0]) || (name === 'wait' && args.length > max);
     const server = hasServer ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
+    const servers = name === 'wait' ? [server] : splitServers(server);
     const checkCount = (): void => {
       if (!takesDatabase && (args.length < min || args.length > max))
         throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
     };
     if (READS_FIRST.has(name)) checkCount();
+    let named: string | undefined;
+    if (servers.length > 1 && takesDatabase) {
+      if (args.length <= min) throw new UsageError('database name is required with multiple remotes');
+      named = args.shift();
+    }
     const background = module === 'monitor' && name !== 'wait' ? await toBackground(options, output) : undefined;
     const context: ClientContext = {
       background,
@@ -205,13 +237,14 @@ export async function main(argv: string[]): Promise<number | undefined> {
       style,
       hasTimestamps,
       isForced,
-      printer: new TablePrinter(style, (text) => void process.stdout.write(text)),
-      connect: async (onNotify) => {
-        rpc = await connect(server, onNotify ?? (() => {}));
+      printer: new TablePrinter(style, (bytes) => void process.stdout.write(bytes)),
+      connect: async (onNotify = () => {}, database = named) => {
+        if (servers.length > 1) rpc = await connectToOne(servers, database, mustLead, (one) => open(one, onNotify));
+        else rpc = await connect(server, onNotify);
         checkCount();
         return rpc;
       },
-      database: (session) => pickDatabase(session, args, name, min, max),
+      database: (session) => pickDatabase(session, named, args, name, min, max),
     };
     const code = await (await load[module]()).run(name, context);
     if (code === undefined) return undefined;

@@ -170,7 +170,7 @@ function compareVersions(args: readonly string[]): boolean {
 
 async function showLog(path: string, detail: number): Promise<number> {
   const { LogPrinter } = await import('./ovsdb-tool/log.ts');
-  const printer = new LogPrinter(detail, print);
+  const printer = new LogPrinter(detail, (text) => void process.stdout.write(text));
   if (logKind(path) === 'CLUSTER') {
     readClusterRecords(path, (json, number) => printer.clusterRecord(json, number));
     return 0;

@@ -1,11 +1,11 @@
 // Tables as ovsdb-client and ovs-vsctl print them: table, list, html, csv or json; cells as text, bare text or JSON.
 import type { OptionSpec } from '../base/getopt.ts';
 import { UsageError } from '../base/getopt.ts';
-import { datumToJson } from '../ovsdb/engine/datum.ts';
+import { appendDatum, printableDatum } from '../ovsdb/engine/datum-json.ts';
 import { formatDatum, formatDatumBare } from '../ovsdb/engine/datum-text.ts';
 import type { ColumnType, Datum } from '../ovsdb/engine/types.ts';
-import { type Json, jsonObject } from '../ovsdb/json/json.ts';
-import { formatJson } from '../ovsdb/json/json-format.ts';
+import type { Json } from '../ovsdb/json/json.ts';
+import { formatJson, type PrintableJson } from '../ovsdb/json/json-format.ts';
 
 export interface TableStyle {
   format: 'table' | 'list' | 'html' | 'csv' | 'json';
@@ -70,19 +70,19 @@ export function applyTableOption(style: TableStyle, name: string, value = ''): b
   }
 }
 
-/** A cell: plain text, JSON, or a value with its type. */
-export type Cell = { text: string } | { json: Json } | { datum: Datum; type: ColumnType };
+/** A cell: plain text (none at all is `null` in JSON), JSON, or a value with its type. */
+export type Cell = { text: string | undefined } | { json: Json } | { datum: Datum; type: ColumnType };
 
 function cellText(cell: Cell, style: TableStyle): string {
-  if ('text' in cell) return cell.text;
+  if ('text' in cell) return cell.text ?? '';
   if ('json' in cell) return formatJson(cell.json, { sort: true });
-  if (style.data === 'json') return formatJson(datumToJson(cell.datum, cell.type), { sort: true });
+  if (style.data === 'json') return appendDatum('', cell.datum, cell.type);
   return style.data === 'bare' ? formatDatumBare(cell.datum, cell.type) : formatDatum(cell.datum, cell.type);
 }
 
-function cellJson(cell: Cell): Json {
-  if ('text' in cell) return cell.text;
-  return 'json' in cell ? cell.json : datumToJson(cell.datum, cell.type);
+function cellJson(cell: Cell): PrintableJson {
+  if ('text' in cell) return cell.text ?? null;
+  return 'json' in cell ? cell.json : printableDatum(cell.datum, cell.type);
 }
 
 export interface OutputTable {
@@ -93,52 +93,61 @@ export interface OutputTable {
   rows: readonly (readonly Cell[])[];
 }
 
-const width = (text: string): number => Buffer.byteLength(text);
-const pad = (text: string, size: number): string => text + ' '.repeat(Math.max(0, size - width(text)));
-
 /** Prints tables one after the other, an empty line between, as the reference does. */
 export class TablePrinter {
   readonly #style: TableStyle;
-  readonly #write: (text: string) => void;
+  readonly #write: (bytes: Uint8Array) => void;
   #isFirst = true;
 
-  constructor(style: TableStyle, write: (text: string) => void) {
+  constructor(style: TableStyle, write: (bytes: Uint8Array) => void) {
     this.#style = style;
     this.#write = write;
   }
 
   print(table: OutputTable): void {
-    this.#write(
-      (this.#isFirst || this.#style.format === 'json' || this.#style.format === 'html' ? '' : '\n') + formatTable(table, this.#style),
-    );
+    if (!this.#isFirst && this.#style.format !== 'json' && this.#style.format !== 'html') this.#write(Buffer.from('\n'));
+    this.#write(formatTable(table, this.#style));
     this.#isFirst = false;
   }
 }
 
-/** The text of one table. */
-export function formatTable(table: OutputTable, style: TableStyle): string {
+/** One table as it is printed: bytes, for a cell that is too wide may be cut within a character. */
+export function formatTable(table: OutputTable, style: TableStyle): Uint8Array {
   if (style.format === 'json') {
-    const json = jsonObject({
-      caption: table.caption,
-      data: table.rows.map((row) => row.map(cellJson)),
-      headings: [...table.columns],
-      time: table.timestamp,
-    });
-    return `${formatJson(json, { sort: true, pretty: style.pretty })}\n`;
+    const json = new Map<string, PrintableJson>([
+      ['data', table.rows.map((row) => row.map(cellJson))],
+      ['headings', [...table.columns]],
+    ]);
+    if (table.caption !== undefined) json.set('caption', table.caption);
+    if (table.timestamp !== undefined) json.set('time', table.timestamp);
+    return Buffer.from(`${formatJson(json, { sort: true, pretty: style.pretty })}\n`);
   }
   const rows = table.rows.map((row) => row.map((cell) => cellText(cell, style)));
-  if (style.format === 'html') return formatHtml(table, rows, style);
+  if (style.format === 'html') return Buffer.from(formatHtml(table, rows, style));
   const head = (table.timestamp === undefined ? '' : `${table.timestamp}\n`) + (table.caption === undefined ? '' : `${table.caption}\n`);
-  if (style.format === 'csv') return head + formatCsv(table.columns, rows, style);
-  return head + (style.format === 'list' ? formatList(table.columns, rows, style) : formatGrid(table.columns, rows, style));
+  if (style.format === 'csv') return Buffer.from(head + formatCsv(table.columns, rows, style));
+  if (style.format === 'list') return Buffer.from(head + formatList(table.columns, rows, style));
+  // A character for each byte.
+  return Buffer.from(
+    head +
+      formatGrid(
+        table.columns,
+        rows.map((row) => row.map(byBytes)),
+        style,
+      ),
+    'latin1',
+  );
 }
 
+const byBytes = (text: string): string => Buffer.from(text).toString('latin1');
+
+/** Of texts that have a character for each byte. */
 function formatGrid(columns: readonly string[], cells: string[][], style: TableStyle): string {
   const limit = style.maxColumnWidth > 0 ? style.maxColumnWidth : Number.POSITIVE_INFINITY;
   const widths = columns.map((name, i) => {
     let longest = 0;
-    for (const row of cells) longest = Math.max(longest, width(row[i] ?? ''));
-    return Math.max(style.headings ? width(name) : 0, Math.min(longest, limit));
+    for (const row of cells) longest = Math.max(longest, row[i]?.length ?? 0);
+    return Math.max(style.headings ? name.length : 0, Math.min(longest, limit));
   });
   // The space before a cell is printed with it, so that empty ones at the end leave none.
   const line = (texts: readonly string[]): string => {
@@ -146,17 +155,19 @@ function formatGrid(columns: readonly string[], cells: string[][], style: TableS
     let column = 0;
     for (const [i, cell] of texts.entries()) {
       const size = widths[i] ?? 0;
-      if (cell !== '') text = pad(text, column) + (width(cell) > size ? cell.slice(0, size) : cell);
+      if (cell !== '') text = text.padEnd(column) + cell.slice(0, size);
       column += size + 1;
     }
-    return `${text}\n`;
+    return `${text.replace(/ +$/, '')}\n`;
   };
   const head = style.headings ? line(columns) + line(widths.map((size) => '-'.repeat(size))) : '';
   return head + cells.map(line).join('');
 }
 
 function formatList(columns: readonly string[], rows: string[][], style: TableStyle): string {
-  return rows.map((row) => row.map((text, i) => `${style.headings ? `${pad(columns[i] ?? '', 20)}: ` : ''}${text}\n`).join('')).join('\n');
+  return rows
+    .map((row) => row.map((text, i) => `${style.headings ? `${(columns[i] ?? '').padEnd(20)}: ` : ''}${text}\n`).join(''))
+    .join('\n');
 }
 
 function formatCsv(columns: readonly string[], rows: string[][], style: TableStyle): string {

@@ -54,7 +54,9 @@ export function wideNumber(scan: TextScan, bits: number): bigint | undefined {
   const digits = scan.match(/0x[0-9a-f]+|\d+/iy)?.[0];
   if (digits === undefined) return undefined;
   const isHex = /^0x/i.test(digits);
-  const value = BigInt(!isHex && /^0\d/.test(digits) ? `0o${digits.slice(1).replace(/[89].*/, '') || '0'}` : digits);
+  const isOctal = !isHex && /^0\d/.test(digits);
+  if (isOctal && /[89]/.test(digits)) return undefined;
+  const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits);
   return value > ones(isHex ? bits : Math.min(bits, 64)) ? undefined : value;
 }
 

@@ -54,6 +54,8 @@ test('masks, names of ports and where a fault is', () => {
   );
   assert.equal(parse('in_port(1),ipv4(src=1.2.3.4/8),tcp()', false), 'syntax error at ipv4(src=1.2.3.4/8),tcp()');
   assert.equal(parse('in_port(1),foo(1)'), 'syntax error at foo(1)');
+  assert.equal(parse('in_port(1),skb_mark(08)'), 'syntax error at skb_mark(08)');
+  assert.ok(typeof parse('in_port(1),skb_mark(010)') !== 'string');
   assert.equal(parse('in_port(p8)'), 'syntax error at in_port(p8)');
 });
 

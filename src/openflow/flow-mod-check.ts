@@ -5,6 +5,7 @@ import { type Match, newKey, W } from '../flow/key.ts';
 import { unpackInto } from '../flow/mask.ts';
 import { ETH, matchedDlType } from '../flow/prerequisites.ts';
 import { checkActionList } from './action-check.ts';
+import { isShared } from './codec/packed/known-instructions.ts';
 import type { FlowMod, OfVersion } from './message.ts';
 
 const UNPACKED: Match = { key: newKey(), mask: newKey() };
@@ -25,8 +26,11 @@ export function requireConsistentMatch(match: Match): void {
 
 /** Throws PeerError for a flow mod whose parts do not fit. OpenFlow 1.0 lets pass what has nothing to work on. */
 export function requireConsistentFlow(mod: FlowMod, version: OfVersion): void {
+  const { actions, table, fitting } = mod;
+  if (fitting?.has(actions, table) === true) return;
   const match = mod.packed === undefined ? mod.match : unpackInto(UNPACKED, mod.packed);
   requireConsistentMatch(match);
-  if (mod.actions.length !== 0 && !checkActionList(mod.actions, match, mod.table) && version > 1)
-    throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+  if (actions.length !== 0 && !checkActionList(actions, match, table)) {
+    if (version > 1) throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the match');
+  } else if (fitting !== undefined && isShared(actions)) fitting.add(actions, table);
 }

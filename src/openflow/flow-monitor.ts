@@ -15,7 +15,8 @@ export interface FlowMonitorRequest {
   outGroup: number;
   /** 255 = all. */
   table: number;
-  command: 'add' | 'modify' | 'delete';
+  /** `none`: of a number that there is not, which does nothing. */
+  command: 'add' | 'modify' | 'delete' | 'none';
   match: Match;
 }
 

@@ -6,6 +6,7 @@ import type { Match } from '../flow/key.ts';
 import type { PackedMatch } from '../flow/mask.ts';
 import type { Action, OfPort, PacketInReason } from './action.ts';
 import type { CtTuple } from './conntrack.ts';
+import type { FittingActions } from './fitting-actions.ts';
 import type { FlowMonitorRequest, MonitorUpdate } from './flow-monitor.ts';
 import type { GroupFeatures, GroupMod, GroupStats, ReadGroupDesc } from './group.ts';
 import type { IpfixStats } from './ipfix.ts';
@@ -33,6 +34,8 @@ export interface FlowMod {
   match: Match;
   /** Stands for `match`, in a small form, in a switch. */
   packed?: PackedMatch;
+  /** What fits the match, and all that are alike. */
+  fitting?: FittingActions;
   priority: number;
   /** Cookie to match in modify and delete; a zero mask matches all. */
   cookie: bigint;

@@ -12,7 +12,7 @@ import type { QueueConfig, TableDesc } from '../openflow/table.ts';
 import { TlvTable } from '../openflow/tlv-table.ts';
 import { MacTable } from '../protocols/mac-learning.ts';
 import { BridgePackets } from './bridge-packets.ts';
-import { BridgePorts } from './bridge-ports.ts';
+import { BridgePorts, type PortDevices } from './bridge-ports.ts';
 import type { BridgeState } from './bridge-state.ts';
 import { BridgeStatistics } from './bridge-statistics.ts';
 import type { BridgeSettings } from './contract.ts';
@@ -73,7 +73,7 @@ export class Core implements BridgeCore, BridgeState {
     clock: Clock,
     megaflows: Megaflows,
     peer: (port: SwitchPort) => SwitchPort | undefined,
-    setPortUp: (port: SwitchPort, isUp: boolean) => void = () => {},
+    devices: PortDevices = { setUp: () => {}, counters: () => undefined },
   ) {
     this.name = name;
     this.clock = clock;
@@ -102,7 +102,7 @@ export class Core implements BridgeCore, BridgeState {
       floodVlans: [],
       localMac: [0, 0],
     };
-    this.#portView = new BridgePorts(this, setPortUp);
+    this.#portView = new BridgePorts(this, devices);
     this.#packets = new BridgePackets(this);
     this.#statistics = new BridgeStatistics(this);
     this.#stopTimer = clock.after(EXPIRY_INTERVAL_MS, () => this.#tick());

@@ -6,7 +6,7 @@ import type { DpPortCounters } from '../datapath/datapath.ts';
 import { OFPP, type OfPort } from '../openflow/action.ts';
 import type { PortDesc, PortStats } from '../openflow/message.ts';
 import type { QueueConfig } from '../openflow/table.ts';
-import type { BridgeSettings, PortLink } from './contract.ts';
+import type { BridgeSettings, DeviceCounters, PortLink } from './contract.ts';
 import type { PortMod, QueueStats } from './core.ts';
 import type { Megaflows } from './megaflows.ts';
 import { LIVE, PORT_CONFIG, type SwitchPort } from './ports.ts';
@@ -48,13 +48,19 @@ export interface PortOwner {
   portChanged(reason: 'add' | 'delete' | 'modify', port: SwitchPort, before?: PortDesc): void;
 }
 
+/** What is asked of the devices behind ports. */
+export interface PortDevices {
+  setUp(port: SwitchPort, isUp: boolean): void;
+  counters(name: string): DeviceCounters | undefined;
+}
+
 export class BridgePorts {
   readonly #bridge: PortOwner;
-  readonly #setPortUp: (port: SwitchPort, isUp: boolean) => void;
+  readonly #devices: PortDevices;
 
-  constructor(bridge: PortOwner, setPortUp: (port: SwitchPort, isUp: boolean) => void) {
+  constructor(bridge: PortOwner, devices: PortDevices) {
     this.#bridge = bridge;
-    this.#setPortUp = setPortUp;
+    this.#devices = devices;
   }
 
   /** Looks whether a port mod can be; what is given back does it. */
@@ -71,7 +77,7 @@ export class BridgePorts {
         const before = this.describe(port);
         port.isGoingDown = wantsDown;
         this.#bridge.portChanged('modify', port, before);
-        this.#setPortUp(port, !wantsDown);
+        this.#devices.setUp(port, !wantsDown);
       }
       const mask = mod.mask & ~PORT_CONFIG.DOWN;
       const config = (port.config & ~mask) | (mod.config & mask);
@@ -128,13 +134,16 @@ export class BridgePorts {
   #portStats(port: SwitchPort): PortStats {
     const hasOwn = port.dpPort !== undefined && port.tunnel === undefined;
     if (!hasOwn) this.#bridge.megaflows.settleAll();
-    const counters = hasOwn ? this.#bridge.megaflows.datapath.portCounters(port.dpPort!) : undefined;
+    const counted = hasOwn ? this.#bridge.megaflows.datapath.portCounters(port.dpPort!) : undefined;
     const { virtual } = port;
     const age = this.#bridge.clock.now() - port.createdMs;
     const either = (own: bigint | undefined, other: number): bigint => own ?? BigInt(other);
     // Only a kernel device counts faults; all ones says that nobody does.
     const isDevice = port.kind.kind === 'system' || port.kind.kind === 'internal';
     const fault = (own: bigint | undefined): bigint => (isDevice ? (own ?? 0n) : UNKNOWN_COUNT);
+    // A device of the host counts since it was made, be it that it is a port only later.
+    const device = port.kind.kind === 'system' ? this.#devices.counters(port.name) : undefined;
+    const counters = device ?? counted;
     return {
       ...(this.#isSimulated(port) ? { custom: simulatedCounters(counters) } : {}),
       port: port.port,
@@ -146,10 +155,10 @@ export class BridgePorts {
       txDropped: fault(counters?.txDropped),
       rxErrors: fault(counters?.rxErrors),
       txErrors: fault(counters?.txErrors),
-      rxFrameErr: fault(0n),
-      rxOverErr: fault(0n),
-      rxCrcErr: fault(0n),
-      collisions: fault(0n),
+      rxFrameErr: fault(device?.rxFrameErrors),
+      rxOverErr: fault(device?.rxOverErrors),
+      rxCrcErr: fault(device?.rxCrcErrors),
+      collisions: fault(device?.collisions),
       durationSec: Math.floor(age / 1000),
       durationNsec: Math.floor(age % 1000) * 1_000_000,
     };

@@ -58,13 +58,10 @@ export class Bridge implements SwitchBridge {
   constructor(name: string, site: BridgeSite) {
     this.name = name;
     this.#site = site;
-    this.core = new Core(
-      name,
-      site.environment.clock,
-      site.megaflows,
-      (port) => this.#peerOf(port),
-      ({ name, kind }, isUp) => site.environment.setPortUp?.(name, kind, isUp),
-    );
+    this.core = new Core(name, site.environment.clock, site.megaflows, (port) => this.#peerOf(port), {
+      setUp: ({ name, kind }, isUp) => site.environment.setPortUp?.(name, kind, isUp),
+      counters: (name) => site.environment.deviceCounters?.(name),
+    });
     this.#control = site.openControl(this.core, site.environment);
     this.core.control = this.#control;
     this.#bonds = new Bonds(

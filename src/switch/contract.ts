@@ -21,12 +21,21 @@ export interface SwitchEnvironment {
   openDatapath(type: string): Datapath;
   /** Turns a port's device on or off, as OFPPC_PORT_DOWN asks; what comes of it is told by `portLink`. */
   setPortUp?(name: string, kind: PortKind, isUp: boolean): void;
+  /** What the host has counted of a device of its own since that was made; undefined when it has no such device. */
+  deviceCounters?(name: string): DeviceCounters | undefined;
   /** Where simulated datapaths' tunnels find their way; without it they hand outer headers to the datapath. */
   underlay?: Underlay;
   /** The Ethernet address behind which the host reaches an IPv4 address, as far as it is known, or why there is no way. */
   nextHop?(address: number): readonly [number, number] | string | undefined;
   /** The folder for NAME.mgmt and NAME.snoop. */
   runDirectory: string;
+}
+
+export interface DeviceCounters extends DpPortCounters {
+  collisions: bigint;
+  rxOverErrors: bigint;
+  rxCrcErrors: bigint;
+  rxFrameErrors: bigint;
 }
 
 export interface SwitchHost {

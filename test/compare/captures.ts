@@ -22,9 +22,9 @@ interface End {
 function frame(d: Dice, from: End, to: End, flags: number, data: Uint8Array): Uint8Array {
   const out = new ByteWriter();
   out.put(Uint8Array.of(2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2));
-  if (d.chance(1, 12)) out.u16(0x8100).u16(5);
+  if (d.chance(1, 12)) out.u16(0x8100).u16(d.chance(1, 2) ? 5 : d.below(65536));
   const tcpWords = d.chance(1, 8) ? 8 : 5;
-  const ipWords = d.chance(1, 10) ? 6 : 5;
+  const ipWords = d.chance(1, 10) ? 6 + d.below(10) : 5;
   out.u16(0x800);
   out.u8(0x40 | ipWords).u8(0);
   out.u16(ipWords * 4 + tcpWords * 4 + data.length);

@@ -22,7 +22,7 @@ function codes({ reference, ours }: Difference): readonly [string, string] | und
 }
 
 /** Whether bytes hold a set_field, or Nicira's load of an entry, of a field that there is none of or that has another size. */
-function namesUnknownField(bytes: Buffer): boolean {
+export function namesUnknownField(bytes: Buffer): boolean {
   for (let at = 0; at + 8 <= bytes.length; at += 4) {
     const isSetField = bytes.readUInt16BE(at) === 25;
     const isLoad = bytes.readUInt16BE(at) === EXPERIMENTER_CLASS && at + 14 <= bytes.length && bytes.readUInt16BE(at + 8) === 33;

@@ -19,7 +19,7 @@ function outcome(bytes: Uint8Array, way: 'packed' | 'whole' | 'alone'): unknown 
     const framed = decodeMessage(bytes, { packsFlows: way === 'packed' });
     if (framed.message.kind === 'bundleAdd') return bundled(bytes, framed.message, way);
     if (framed.message.kind !== 'flowMod') return framed;
-    const { match: whole, packed, ...rest } = framed.message;
+    const { match: whole, packed, fitting: _remembered, ...rest } = framed.message;
     let decoded: Match = packed === undefined ? whole : unpackMatch(packed.mask, packed.values);
     // OpenFlow 1.1 has another match beside OXM, which nothing is learned from.
     const isOxm = framed.version >= 3 && bytes[1] === OFPT_FLOW_MOD && bytes[OXM_MATCH_AT + 1] === 1;

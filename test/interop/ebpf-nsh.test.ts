@@ -138,3 +138,34 @@ test('TCP as found goes through labels, with and without the kernel', { skip }, 
     await w.end();
   }
 });
+
+test('bare packets between headers are user space’s, which handles them right, and are counted by cause', { skip }, async (t) => {
+  const w = world(t);
+  const h = await switchHost(w, 'h');
+  const a = station(w, h, 'a', 'va', '10.0.0.1/24', 'fd00::1/64');
+  const b = station(w, h, 'b', 'vb', '10.0.0.2/24', 'fd00::2/64');
+  h.ok('ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure');
+  for (const [i, port] of ['va', 'vb'].entries()) h.ok(`ovs-vsctl add-port br0 ${port} -- set interface ${port} ofport_request=${i + 1}`);
+  const flow = (text: string): string => h.ok(['ovs-ofctl', '-O', 'OpenFlow13', 'add-flow', 'br0', text]);
+  const mac = (host: Host): string => host.ok('cat /sys/class/net/eth0/address').trim();
+  flow('in_port=1,arp,actions=output:2');
+  flow('in_port=2,actions=output:1');
+  // An Ethernet header off and another on: in between there is a bare packet.
+  const ethernet = `encap(ethernet),set_field:${mac(a)}->eth_src,set_field:${mac(b)}->eth_dst,output:2`;
+  flow(`in_port=1,ip,actions=decap(),${ethernet}`);
+  // And looked up as what it is, behind an NSH.
+  flow('in_port=1,ipv6,actions=encap(nsh(md_type=1)),set_field:7->nsh_spi,resubmit(,1)');
+  flow(`table=1,packet_type=(1,0x894f),nsh_spi=7,actions=decap(),output:2`);
+  for (const to of ['10.0.0.2', 'fd00::2']) {
+    const [holder] = await holdFrames([[b, 'eth0']]);
+    assert.ok(pings(a, to), h.ok('ovs-appctl dpctl/dump-flows -m'));
+    const header = new RegExp(`^${[mac(b), mac(a)].join('').replaceAll(':', '')}(0800|86dd)`);
+    const frames = await holder!.frames();
+    assert.ok(frames.filter((frame) => header.test(frame)).length >= 2, String(frames));
+  }
+  const left = /left to user space: (.*)/.exec(h.ok('ovs-appctl dpif/show-dp-features br0'))![1]!;
+  for (const cause of ['popEth', 'pushNsh']) assert.match(left, new RegExp(`\\b${cause}:[1-9]`));
+  await tcp(a, b, '10.0.0.2', 16);
+  assert.match(h.ok('ovs-appctl dpctl/dump-flows -m'), /offloaded:no.*pop_eth/);
+  assert.deepEqual(faults(h), []);
+});

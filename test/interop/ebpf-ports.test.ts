@@ -213,3 +213,30 @@ test('WEFT_EBPF=no: user space, and dpif/show says so', { skip }, async (t) => {
   assert.match(h.ok('ovs-appctl dpif/show'), /^system@ovs-system: .*\(user space\)$/m);
   assert.ok(pings(a, '10.0.0.3'));
 });
+
+test('ports share one socket, which a busy or missing device of another does not clog; their devices are promiscuous as long as they are ports', {
+  skip,
+}, async (t) => {
+  const { h, a, b } = await net(world(t));
+  const sockets = (): number => h.ok('cat /proc/net/packet').trim().split('\n').length - 1;
+  const before = sockets();
+  for (let i = 0; i < 6; i++) h.ok(`ip link add x${i} type veth peer name y${i} && ip link set x${i} up && ip link set y${i} up`);
+  const names = Array.from({ length: 6 }, (_, i) => `x${i}`);
+  h.ok(`ovs-vsctl --timeout=20 ${names.map((name) => `add-port br0 ${name}`).join(' -- ')}`);
+  assert.equal(sockets(), before);
+  assert.equal(before, 1);
+  const promiscuous = (): string[] => h.ok('ip -o link').match(/(?<=\d: )\w+(?=[@:].*PROMISC)/g) ?? [];
+  await eventually('promiscuous', () => names.every((name) => promiscuous().includes(name)));
+  // Frames that user space sends: to each that is there.
+  h.ok('ip link set x1 down && ip link del x2');
+  h.ok("ovs-ofctl add-flow br0 'priority=9,icmp,actions=controller,normal'");
+  assert.ok(pings(a, '10.0.0.2') && pings(b, '10.0.0.1', 3000));
+  const errors = (name: string): string => new RegExp(`: ${name}\\n.*\\n.*errors:(\\d+)`).exec(h.ok('ovs-appctl dpctl/show -s'))?.[1] ?? '';
+  assert.deepEqual([errors('va'), errors('vb')], ['0', '0']);
+  h.ok('ovs-vsctl del-port x3');
+  assert.ok(!promiscuous().includes('x3'));
+  const pid = h.pidOf('ovs-vswitchd');
+  h.ok('ovs-appctl exit --cleanup');
+  await eventually('ended', () => h.run(`test -d /proc/${pid}`).code !== 0);
+  assert.deepEqual(promiscuous(), []);
+});

@@ -2,26 +2,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { refusing } from './support/refusing.ts';
 import { pings, station } from './support/traffic.ts';
 import { cannot, eventually, type Host, world } from './support/world.ts';
 
 const skip = cannot('ping', 'python3', 'setpriv', 'prlimit', 'tc') || false;
 
-/** Runs a program to which bpf(2) says no, by seccomp(2): for a command, or for all (-1), with an errno. */
-const refusing = `
-import ctypes, os, platform, struct, sys
-number = 280 if platform.machine() == 'aarch64' else 321
-command, errno = int(sys.argv[1]), int(sys.argv[2])
-code = [(0x20, 0, 0, 0), (0x15, 0, 3 if command >= 0 else 1, number)]
-if command >= 0: code += [(0x20, 0, 0, 16), (0x15, 0, 1, command)]
-code += [(6, 0, 0, 0x50000 | errno), (6, 0, 0, 0x7fff0000)]
-filters = b''.join(struct.pack('<HBBI', *one) for one in code)
-buffer = ctypes.create_string_buffer(filters)
-program = struct.pack('<HxxxxxxQ', len(code), ctypes.addressof(buffer))
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program): sys.exit('seccomp: %d' % ctypes.get_errno())
-os.execvp(sys.argv[3], sys.argv[3:])
-`;
 const BPF = { progLoad: '5', objPin: '6', linkCreate: '28', all: '-1' };
 const E = { PERM: '1', ACCES: '13', INVAL: '22', NOSYS: '38' };
 

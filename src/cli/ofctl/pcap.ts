@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { logger } from '../../base/log.ts';
-import { extractKey, layoutL4 } from '../../flow/extract.ts';
+import { extractKey, layoutL3, layoutL4 } from '../../flow/extract.ts';
 import { type Key, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
@@ -172,7 +172,7 @@ function segmentOf(
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const size = (view.getUint8(at + 12) >> 4) * 4;
   // What is behind the packet's own length is the link's padding.
-  const ipAt = at - (view.getUint8(at - 20) === 0x45 ? 20 : (view.getUint8(14) & 15) * 4);
+  const ipAt = layoutL3(layout);
   const end = Math.min(frame.length, ipAt + view.getUint16(ipAt + 2));
   const address = (word: number): string => [24, 16, 8, 0].map((shift) => ((key[word] ?? 0) >>> shift) & 255).join('.');
   const ports: [number, number] = [view.getUint16(at), view.getUint16(at + 2)];

@@ -15,8 +15,8 @@ export interface ClientContext {
   readonly printer: TablePrinter;
   /** Of commands that go on until they are ended: how they go to the background. */
   readonly background: Background | undefined;
-  /** Connects; `onNotify` hears what the server says unasked. */
-  connect(onNotify?: (method: string, params: Json[]) => void): Promise<RpcSession>;
+  /** Connects; `onNotify` hears what the server says unasked, `database` must be there where there is a choice of servers. */
+  connect(onNotify?: (method: string, params: Json[]) => void, database?: string): Promise<RpcSession>;
   /** The database named by the next argument, or the one that the server has. */
   database(rpc: RpcSession): Promise<string>;
 }

@@ -4,7 +4,7 @@ import { logger } from '../../base/log.ts';
 import type { Database } from '../../ovsdb/engine/database.ts';
 import { compareDatums, type Datum, parseDatum } from '../../ovsdb/engine/datum.ts';
 import { type ColumnSchema, type DatabaseSchema, parseSchema, schemaToJson, type TableSchema } from '../../ovsdb/engine/schema.ts';
-import { type Json, type JsonObject, jsonObject } from '../../ovsdb/json/json.ts';
+import { asObject, type Json, type JsonObject, jsonObject } from '../../ovsdb/json/json.ts';
 import { compareText, formatJson } from '../../ovsdb/json/json-format.ts';
 import type { RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 import { encodeRecord, scanRecords } from '../../ovsdb/log/log-record.ts';
@@ -39,10 +39,11 @@ export async function run(name: string, context: ClientContext): Promise<number>
     case 'transact':
     case 'query': {
       const params = parseTransaction(args[0] ?? '');
-      const rpc = await context.connect();
+      const rpc = await context.connect(undefined, params[0] as string);
       if (name === 'query') params.push(new Map([['op', 'abort']]));
       const result = await request(rpc, 'transact', params);
-      if (name === 'query' && Array.isArray(result)) result.length = Math.min(result.length, params.length - 2);
+      // Where an operation before it failed there is no result of the `abort`, and the place of it stays.
+      if (name === 'query' && Array.isArray(result) && asObject(result.at(-1))?.get('error') === 'aborted') result.pop();
       print(formatJson(result, { sort: true, pretty: context.style.pretty }));
       return 0;
     }
@@ -88,8 +89,9 @@ async function dump(context: ClientContext): Promise<number> {
   for (const [i, table] of tables.entries()) {
     const columns = columnsOf(table);
     const rows = (all[i] ?? []).map((row) => columns.map((column) => parseDatum(row.get(column.name) ?? null, column.type)));
-    // In the order of what rows hold; their UUIDs, which stand first, decide between equal ones only.
-    const order = [...columns.keys()].sort((a, b) => Number(columns[a]?.name === '_uuid') - Number(columns[b]?.name === '_uuid'));
+    // In the order of what rows hold; UUIDs, their own among them, decide between equal ones only.
+    const hasUuids = (at: number): number => Number(columns[at]?.type.key.type === 'uuid');
+    const order = [...columns.keys()].sort((a, b) => hasUuids(a) - hasUuids(b));
     rows.sort((a, b) => order.reduce((sign, at) => sign || compareDatums(a[at] as Datum, b[at] as Datum), 0));
     printer.print({
       caption: `${table.name} table`,

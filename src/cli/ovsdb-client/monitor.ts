@@ -1,4 +1,5 @@
 // ovsdb-client's commands that stay and watch: monitor, monitor-cond, wait, lock.
+import { hashOrder } from '../../base/hash-order.ts';
 import { logger } from '../../base/log.ts';
 import type { UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
 import { runDir } from '../../host/directories.ts';
@@ -162,7 +163,7 @@ async function serve({ background }: ClientContext, register: (control: UnixctlS
   background.ready();
 }
 
-const blank: Cell = { text: '' };
+const blank: Cell = { text: undefined };
 
 function cells(row: JsonObject | undefined, columns: readonly ColumnSchema[]): Cell[] {
   return columns.map((column) => {
@@ -175,11 +176,15 @@ function cells(row: JsonObject | undefined, columns: readonly ColumnSchema[]): C
 
 function printUpdates(updates: Json, version: number, watched: ReadonlyMap<string, Watched>, context: ClientContext): void {
   if (!(updates instanceof Map)) return;
-  for (const [name, rows] of updates) {
+  for (const name of [...updates.keys()].sort(compareText)) {
+    const rows = updates.get(name);
     const one = watched.get(name);
     if (one === undefined || !(rows instanceof Map)) continue;
     const lines: Cell[][] = [];
-    for (const [uuid, update] of rows) if (update instanceof Map) addLines(lines, uuid, update, version, one.columns);
+    for (const uuid of hashOrder([...rows.keys()])) {
+      const update = rows.get(uuid);
+      if (update instanceof Map) addLines(lines, uuid, update, version, one.columns);
+    }
     if (lines.length === 0) continue;
     context.printer.print({
       ...(context.hasTimestamps ? { timestamp: formatLogTime(Date.now()) } : {}),

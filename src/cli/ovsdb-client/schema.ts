@@ -1,6 +1,7 @@
 // ovsdb-client's commands about schemas.
 
-import { type DatabaseSchema, parseSchema, schemaToJson } from '../../ovsdb/engine/schema.ts';
+import { hashOrder } from '../../base/hash-order.ts';
+import { type ColumnSchema, type DatabaseSchema, parseSchema, schemaToJson, type TableSchema } from '../../ovsdb/engine/schema.ts';
 import { columnTypeToJson } from '../../ovsdb/engine/type-json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { type ClientContext, print, request } from './context.ts';
@@ -10,11 +11,17 @@ async function localSchema(path: string): Promise<DatabaseSchema> {
   return readSchema(path);
 }
 
+/** In the order of the reference, which has read them into one table and put them from there into another. */
+const tableNames = ({ tables }: DatabaseSchema): string[] => hashOrder(hashOrder([...tables.keys()]));
+
+/** The same; the first two are those that every table has. */
+const columnNames = (names: readonly string[]): string[] => hashOrder([...names.slice(0, 2), ...hashOrder(names.slice(2))]);
+
 export async function run(name: string, context: ClientContext): Promise<number> {
   const { args, style, printer } = context;
   if (name === 'convert' || name === 'needs-conversion') {
     const schema = await localSchema(args[0] ?? '');
-    const rpc = await context.connect();
+    const rpc = await context.connect(undefined, schema.name);
     if (name === 'convert') {
       await request(rpc, 'convert', [schema.name, schemaToJson(schema)]);
       return 0;
@@ -42,15 +49,20 @@ export async function run(name: string, context: ClientContext): Promise<number>
       print(schema.cksum);
       break;
     case 'list-tables':
-      printer.print({ columns: ['Table'], rows: [...schema.tables.keys()].map((table) => [{ text: table }]) });
+      printer.print({ columns: ['Table'], rows: tableNames(schema).map((table) => [{ text: table }]) });
       break;
     default: {
       const only = args[0];
-      const rows = [...schema.tables.values()]
-        .filter((table) => only === undefined || table.name === only)
-        .flatMap((table) =>
-          table.columnList.map((column) => [{ text: table.name }, { text: column.name }, { json: columnTypeToJson(column.type) }]),
-        );
+      const rows = tableNames(schema)
+        .filter((name) => only === undefined || name === only)
+        .flatMap((name) => {
+          const { columns } = schema.tables.get(name) as TableSchema;
+          return columnNames([...columns.keys()]).map((column) => [
+            { text: name },
+            { text: column },
+            { json: columnTypeToJson((columns.get(column) as ColumnSchema).type) },
+          ]);
+        });
       if (only === undefined) printer.print({ columns: ['Table', 'Column', 'Type'], rows });
       else printer.print({ columns: ['Column', 'Type'], rows: rows.map((row) => row.slice(1)) });
     }

@@ -28,21 +28,26 @@ const serversText = (servers: Servers): string =>
 
 export class LogPrinter {
   readonly #detail: number;
-  readonly #print: (line: string) => void;
+  readonly #write: (text: string) => void;
   #schema: DatabaseSchema | undefined;
   /** What rows are called, by UUID: by their names as JSON, or by the beginning of the UUID when the log has told none. */
   readonly #names = new Map<string, string>();
 
-  constructor(detail: number, print: (line: string) => void) {
+  constructor(detail: number, write: (text: string) => void) {
     this.#detail = detail;
-    this.#print = print;
+    this.#write = write;
+  }
+
+  #print(line: string): void {
+    this.#write(`${line}\n`);
   }
 
   /** A record of a standalone database. */
   record(json: Json, number: number): void {
     if (number === 0) {
-      this.#print(`record 0: ${this.#takeSchema(json, ' schema')}`);
-      this.#print('');
+      // What is no schema is found out after this.
+      this.#write('record 0:');
+      this.#print(` ${this.#takeSchema(json, ' schema')}\n`);
       return;
     }
     if (json instanceof Map) this.#transaction(`record ${number}:`, json);
@@ -175,11 +180,11 @@ export class LogPrinter {
 
 /** A value as its column's type shows it, or as JSON when it does not fit. */
 function valueText(column: ColumnSchema | undefined, value: Json): string {
-  if (column === undefined) return formatJson(value);
-  const type = column.type.max > 1 ? { ...column.type, min: 0, max: Number.POSITIVE_INFINITY } : column.type;
+  const json = (): string => formatJson(value, { sort: true });
+  if (column === undefined) return json();
   try {
-    return formatDatum(parseDatum(value, type), type);
+    return formatDatum(parseDatum(value, column.type), column.type);
   } catch {
-    return formatJson(value);
+    return json();
   }
 }

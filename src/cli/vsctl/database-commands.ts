@@ -1,6 +1,7 @@
 // The database commands: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
 
 import { randomUuid } from '../../base/cryptography.ts';
+import { rowOrder } from '../../base/hash-order.ts';
 import { logger } from '../../base/log.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
 import type { Atom } from '../../ovsdb/engine/atom.ts';
@@ -99,12 +100,19 @@ function show(ctx: Context, columns: readonly ColumnSchema[], rows: readonly Rep
   ctx.output.tables.push({ columns: columns.map((column) => column.name), rows: cells });
 }
 
+/** All rows, in the order in which the reference comes by them. */
+function allRows(ctx: Context, table: TableSchema): ReplicaRow[] {
+  const rows = new Map(ctx.txn.rows(table.name).map((row) => [row.uuid, row]));
+  const [stored, fresh] = [true, false].map((which) => [...rows.keys()].filter((uuid) => ctx.txn.isStored(table.name, uuid) === which));
+  return rowOrder(stored ?? [], fresh).map((uuid) => rows.get(uuid) as ReplicaRow);
+}
+
 export function list(ctx: Context, { args, options }: Invocation): void {
   const table = ctx.table(args[0] ?? '');
   const columns = chosenColumns(table, options.get('--columns'));
   const mustExist = !options.has('--if-exists');
   const records = args.slice(1);
-  const rows = records.length === 0 ? ctx.txn.rows(table.name) : records.map((record) => ctx.row(table, record, mustExist));
+  const rows = records.length === 0 ? allRows(ctx, table) : records.map((record) => ctx.row(table, record, mustExist));
   show(
     ctx,
     columns,
@@ -117,7 +125,7 @@ export function find(ctx: Context, { args, options }: Invocation): void {
   const columns = chosenColumns(table, options.get('--columns'));
   const conditions = args.slice(1);
   const holds = (row: ReplicaRow): boolean => conditions.every((condition) => conditionHolds(ctx, table, row, condition));
-  show(ctx, columns, ctx.txn.rows(table.name).filter(holds));
+  show(ctx, columns, allRows(ctx, table).filter(holds));
 }
 
 /** Whether a row meets `column[:key]OPvalue`. */

@@ -6,6 +6,7 @@
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { driverInfo, linkMode } from '../../host/ethtool.ts';
+import type { LinkCounters } from '../../host/netlink/link-message.ts';
 import { IFF, type Link } from '../../host/netlink/link-message.ts';
 import type { LinkTable } from '../../host/netlink/links.ts';
 import type { PortKind, PortLink } from '../../switch/contract.ts';
@@ -120,6 +121,11 @@ export class DeviceTable {
       ['tx_errors', turn ? c.rxErrors : c.txErrors],
       ['tx_packets', turn ? c.rxPackets : c.txPackets],
     ]);
+  }
+
+  /** What the kernel has counted of a device since that was made; undefined when it has no such device. */
+  counters(name: string): LinkCounters | undefined {
+    return this.#links?.counters(name);
   }
 
   /** Says whose an internal device is, so that it is known if it is left over one day. */

@@ -236,6 +236,7 @@ async function start(context: DaemonContext): Promise<void> {
     listen: (target, onStream, dscp) => listenPolled(target, onStream, { defaultPort: OPENFLOW_PORT, dscp }),
     openDatapath: (type) => openDatapath(type),
     setPortUp: (name, kind, isUp) => devices.setUp(name, kind, isUp),
+    deviceCounters: (name) => devices.counters(name),
     nextHop: wantedOptions.dummySystem ? () => 'Operation not supported' : nextHop,
     underlay,
     runDirectory: runDir(),

@@ -6,12 +6,13 @@ import type { IdlOptions } from '../../ovsdb/client/idl.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
 import { type TablesOf, TypedDatabase } from '../../ovsdb/client/typed.ts';
 
-export type { ColumnValue, Idl, IdlOptions, IdlRow } from '../../ovsdb/client/idl.ts';
+export type { ColumnValue, Idl, IdlClause, IdlOptions, IdlRow } from '../../ovsdb/client/idl.ts';
 export { schemaTypes } from '../../ovsdb/client/schema-types.ts';
 export {
   type Integer,
   type RowValues,
   TransactionError,
+  type TypedClause,
   type TypedDatabase,
   type TypedRow,
   type TypedTransaction,

@@ -1,11 +1,12 @@
 // A log in a file: locked, opened with recovery, appended to, and rewritten beside itself while it goes on being appended to.
 //
-// Promises: a record is in the file when `append` returns, so that the end of this process does not lose it; after `sync` it is on the disk. A torn
-// tail, left by a crash in the middle of a record, is cut off before the next record is written. A rewrite leaves the old file whole until the new one,
+// Promises: a record is in the file when `append` returns, so that the end of this process does not lose it; after `sync` it is on the disk, in the file
+// or, while syncs follow each other quickly, in a journal beside it (sync-journal.ts). A torn tail, left by a crash in the middle of a record, is cut off before the next record is written. A rewrite leaves the old file whole until the new one,
 // with all that was appended meanwhile, is on the disk under its name.
 import {
   closeSync,
   constants,
+  existsSync,
   fdatasync,
   fdatasyncSync,
   fsyncSync,
@@ -31,13 +32,20 @@ import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { type BodyReader, encodeRecordText, type LogKind, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
+import { findLoss, SyncJournal, unlinkQuietly } from './sync-journal.ts';
 
 const lockLog = logger('lockfile');
+const fileLog = logger('ovsdb_file');
 const EAGAIN = 11;
 const EINVAL = 22;
 const FILE_MODE = 0o640;
 /** A rewrite gives way to other work after this time. */
 const SLICE_MS = 4;
+/** So many syncs, each within this time of the one before, make a journal worth while; */
+const BUSY_SYNCS = 64;
+const BUSY_MS = 10;
+/** it is taken away when there was none for this time. */
+const IDLE_MS = 1000;
 
 export function ioError(details: string, error: unknown): OvsdbError {
   return new OvsdbError('I/O error', details, { errno: systemErrno(error) });
@@ -63,9 +71,10 @@ function followLinks(path: string, isTold = true): string {
 
 /** The lock file that stands beside a database while it is written: beside the file itself, whatever links lead to it. */
 export function lockFileName(path: string): string {
-  const place = followLinks(path);
-  return join(dirname(place), `.${basename(place)}.~lock~`);
+  return besideFile(followLinks(path), 'lock');
 }
+
+const besideFile = (place: string, what: string): string => join(dirname(place), `.${basename(place)}.~${what}~`);
 
 /** Takes the lock of a database; the descriptor holds it. */
 export function lockFile(path: string): number {
@@ -98,6 +107,39 @@ function syncFolder(path: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Puts into a locked file what it lacks by the journal of an earlier server whose machine stopped at once. */
+function recover(path: string): void {
+  const journal = besideFile(followLinks(path, false), 'sync');
+  if (!existsSync(journal)) return;
+  try {
+    const loss = findLoss(
+      journal,
+      path,
+      (bytes) =>
+        scanRecords(
+          bytes,
+          path,
+          () => {},
+          () => true,
+        ).end,
+    );
+    const fd = openSync(path, constants.O_RDWR);
+    try {
+      if (loss !== undefined) {
+        ftruncateSync(fd, loss.intact);
+        writeAll(fd, loss.bytes, loss.intact);
+        fileLog.warn(`${path}: took ${loss.bytes.length} bytes from ${journal}, which the file lacked behind offset ${loss.intact}`);
+      }
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw ioError(`${path}: recovery from ${journal} failed`, error);
+  }
+  unlinkQuietly(journal);
 }
 
 export interface FileScan {
@@ -219,6 +261,11 @@ export class FileLog {
   /** What was appended while a rewrite goes on; undefined when none does. */
   #tail: Buffer[] | undefined;
   #rewrite = 0;
+  /** While syncs follow each other quickly. */
+  #journal: SyncJournal | undefined;
+  #lastJournal: SyncJournal | undefined;
+  #syncedAt = 0;
+  #quickSyncs = 0;
   /** What keeps the file from being written; '' when nothing does. */
   fault = '';
 
@@ -262,6 +309,7 @@ export class FileLog {
   ): { log: FileLog; scan: FileScan } {
     const lockFd = isReadOnly ? -1 : lockFile(path);
     try {
+      if (!isReadOnly) recover(path);
       const scan = readDatabaseFile(path, onRecord, onBody);
       return { log: new FileLog(path, isReadOnly ? -1 : openSync(path, constants.O_RDWR), lockFd, scan), scan };
     } catch (error) {
@@ -299,6 +347,7 @@ export class FileLog {
   #writeLong(text: string): number {
     const bytes = encodeRecordText(text);
     writeAll(this.#fd, bytes, this.#size);
+    this.#journal?.skip();
     this.#tail?.push(bytes);
     return bytes.length;
   }
@@ -312,6 +361,7 @@ export class FileLog {
       if (written < 0 && libc().errno() === E.INTR) continue;
       at += check('write', written);
     }
+    this.#journal?.stage(bytes, start, end);
     this.#tail?.push(Buffer.from(bytes.subarray(start, end)));
     return end - start;
   }
@@ -325,14 +375,57 @@ export class FileLog {
   sync(): void {
     if (!this.#needsSync || this.#fd < 0) return;
     this.#needsSync = false;
+    const now = performance.now();
+    this.#quickSyncs = now - this.#syncedAt < BUSY_MS ? this.#quickSyncs + 1 : 0;
+    this.#syncedAt = now;
+    if (this.#journal?.commit() === true) return;
+    this.#syncFile();
+    if (this.#journal === undefined && this.#quickSyncs >= BUSY_SYNCS && this.#lastJournal?.isSettled !== false) this.#beginJournal();
+  }
+
+  #syncFile(): void {
     try {
       // Straight to the kernel, as the write: a lone client waits for this, and whatever else is run through after a sleep is cold.
       check('fdatasync', libc().fdatasync(this.#fd));
     } catch (error) {
-      // The kernel may have dropped what it could not write: nothing later can be promised either.
-      this.fault = `${this.path}: fsync failed (${strerror(systemErrno(error))})`;
+      this.#setFault(error);
       throw ioError(`${this.path}: fsync failed`, error);
     }
+    this.#journal?.synced(this.#size);
+  }
+
+  /** The kernel may have dropped what it could not write: nothing later can be promised either. */
+  #setFault(error: unknown): void {
+    this.fault = `${this.path}: fsync failed (${strerror(systemErrno(error))})`;
+  }
+
+  #beginJournal(): void {
+    const journal = new SyncJournal(besideFile(followLinks(this.path, false), 'sync'), this.#fd, (error) => this.#setFault(error));
+    this.#journal = journal;
+    this.#lastJournal = journal;
+    const timer = setInterval(() => {
+      if (this.#journal !== journal || this.#fd < 0) clearInterval(timer);
+      else if (performance.now() - this.#syncedAt > IDLE_MS) void this.#endJournal();
+    }, IDLE_MS).unref();
+  }
+
+  /** Brings the file itself to the disk in the background, after which the journal is not needed. */
+  async #endJournal(): Promise<void> {
+    const journal = this.#journal;
+    const since = this.#syncedAt;
+    try {
+      await promisify(fdatasync)(this.#fd);
+    } catch (error) {
+      if (this.#journal === journal) this.#setFault(error);
+      return;
+    }
+    if (this.#journal === journal && this.#syncedAt === since) this.#dropJournal();
+  }
+
+  #dropJournal(): void {
+    this.#journal?.remove();
+    this.#journal = undefined;
+    this.#quickSyncs = 0;
   }
 
   #openTemporary(): { temporary: string; path: string; fd: number } {
@@ -356,6 +449,7 @@ export class FileLog {
     this.#needsSync = false;
     this.#cutAt = undefined;
     this.#tail = undefined;
+    this.#dropJournal();
   }
 
   /** Puts other records in place of all, at once. A rewrite that goes on meanwhile comes to nothing. */
@@ -415,7 +509,10 @@ export class FileLog {
   close(): void {
     this.#rewrite++;
     try {
-      if (this.fault === '') this.sync();
+      if (this.fault === '' && this.#fd >= 0 && (this.#needsSync || this.#journal !== undefined)) {
+        this.#syncFile();
+        this.#dropJournal();
+      }
     } finally {
       if (this.#fd >= 0) closeSync(this.#fd);
       if (this.#lockFd >= 0) closeSync(this.#lockFd);

@@ -5,6 +5,7 @@ import type { Listener, Stream } from '../../base/stream.ts';
 import { versionText } from '../../base/version.ts';
 import { listenStream } from '../../host/sockets/socket.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
+import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 
 const log = logger('unixctl');
@@ -62,29 +63,29 @@ export class UnixctlServer {
   }
 
   /** Does a command as if it had come over the socket. */
-  async run(method: string, args: string[]): Promise<string> {
+  async run(method: string, args: readonly Json[]): Promise<string> {
     const command = this.#commands.get(method);
     if (command === undefined)
       throw controlError(`"${method}" is not a valid command (use "list-commands" to see a list of valid commands)`);
     if (args.length < command.minArgs) throw controlError(`"${method}" command requires at least ${command.minArgs} arguments`);
     if (args.length > command.maxArgs) throw controlError(`"${method}" command takes at most ${command.maxArgs} arguments`);
-    return await command.handler(args);
+    return await command.handler(
+      args.map((arg) => {
+        if (typeof arg !== 'string') throw controlError(`"${method}" command has non-string argument`);
+        return arg;
+      }),
+    );
   }
 
   async #serve(session: RpcSession, method: string, params: Json[], id: Json): Promise<void> {
-    log.dbg(() => `received request ${method}${JSON.stringify(params)}, id=${id}`);
+    log.dbg(() => `received request ${method}${formatJson(params)}, id=${formatJson(id)}`);
     const line = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
     try {
-      const args: string[] = [];
-      for (const param of params) {
-        if (typeof param !== 'string') throw controlError(`"${method}" command has non-string argument`);
-        args.push(param);
-      }
-      const result = await this.run(method, args);
-      log.dbg(() => `replying with success, id=${id}: "${result}"`);
+      const result = await this.run(method, params);
+      log.dbg(() => `replying with success, id=${formatJson(id)}: "${result}"`);
       session.reply(id, line(result));
     } catch (error) {
-      log.dbg(() => `replying with error, id=${id}: "${errorText(error)}"`);
+      log.dbg(() => `replying with error, id=${formatJson(id)}: "${errorText(error)}"`);
       session.replyError(id, line(errorText(error)));
     }
   }

@@ -8,10 +8,8 @@ import { MAX_FLOWS } from '../datapath.ts';
 import { FLOW_RECORD, FLOW_VALUE, PORT_VALUE } from './compiler/map-layout.ts';
 import type { CounterPlace } from './flow-counters.ts';
 import { mapRecords } from './flow-records.ts';
-import type { FormerGeneration } from './pin-store.ts';
+import { FORMER_MAPS, type FormerGeneration } from './pin-folder.ts';
 import { type KernelPortCounters, type KernelTotals, readPort, readTotals } from './port-counters.ts';
-
-const MAPS = ['ports', 'tx', 'totals', 'base', 'records'] as const;
 
 /** A flow: the frames that it carries are those whose key has these bits; `key` is one of them, with the former port number. */
 export interface FormerFlow {
@@ -22,7 +20,6 @@ export interface FormerFlow {
 export class Former {
   /** The port numbers by their devices' indices. */
   readonly ports: ReadonlyMap<number, DpPort>;
-  readonly portNumbers: ReadonlySet<DpPort>;
   readonly #maps: ReadonlyMap<string, number>;
   readonly #records: Memory;
   readonly #masks: ReturnType<FormerGeneration['masks']>;
@@ -37,17 +34,16 @@ export class Former {
       ports.set(word(key, 0), word(value, PORT_VALUE.port));
     });
     this.ports = ports;
-    this.portNumbers = new Set(ports.values());
   }
 
   /** Opens a generation; undefined when its daemon ended before it was whole. */
   static open(generation: FormerGeneration): Former | undefined {
     const maps = new Map<string, number>();
-    for (const name of MAPS) {
+    for (const name of FORMER_MAPS) {
       const fd = generation.open(name);
       if (fd !== undefined) maps.set(name, fd);
     }
-    if (maps.size === MAPS.length) return new Former(generation, maps);
+    if (maps.size === FORMER_MAPS.length) return new Former(generation, maps);
     for (const fd of maps.values()) closeObject(fd);
     return undefined;
   }

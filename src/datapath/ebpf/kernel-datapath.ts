@@ -17,15 +17,14 @@ import { fixedMaps, PORT_VALUE, RING_SIZE } from './compiler/map-layout.ts';
 import { Former, type FormerFlow } from './former.ts';
 import { KernelFlows } from './kernel-flows.ts';
 import { KernelMeters } from './kernel-meters.ts';
-import type { PinStore } from './pin-store.ts';
+import type { FormerPlaces } from './pin-folder.ts';
+import { isShared, type PinStore } from './pin-store.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
 import { Underlay } from './underlay.ts';
 
 const log = logger('dpif_ebpf');
 /** After which no processor is in a program that was exchanged. */
 const SETTLE_MS = 100;
-/** Maps that pass from daemon to daemon. */
-const SHARED_MAPS: ReadonlySet<string> = new Set(['ring', 'pending', 'connections']);
 
 interface Attached {
   port: DpPort;
@@ -50,18 +49,28 @@ export class KernelDatapath {
   readonly #underlay: Underlay;
   readonly #tunnels = new Map<DpPort, OutputDevice>();
   readonly #store: PinStore | undefined;
+  readonly #places: FormerPlaces | undefined;
+  /** Predecessors' programs hand frames to nobody, so they end as soon as we come upon them. */
+  readonly #replacesAtOnce: boolean;
   #former: Former[] = [];
   #settling: NodeJS.Timeout | undefined;
+  #hasTakenOver = false;
 
-  /** With a store, everything outlives the process. Throws KernelError where the kernel does not allow it. */
-  constructor(store?: PinStore) {
+  /** With a store, everything outlives the process; `places` are those of predecessors. Throws KernelError where the kernel does not allow it. */
+  constructor(store?: PinStore, places: FormerPlaces | undefined = store) {
     this.#store = store;
+    this.#places = places;
     try {
-      for (const spec of fixedMaps(RING_SIZE)) {
-        const isShared = store !== undefined && SHARED_MAPS.has(spec.name);
-        this.#maps.set(spec.name, isShared ? store.shared(spec.name, () => createMap(spec)) : createMap(spec));
-      }
-      this.#underlay = new Underlay(this.#maps, (ifindex) => this.#byDevice.get(ifindex)?.hook === 'ingress', store);
+      for (const [name, fd] of store?.shared() ?? []) this.#maps.set(name, fd);
+      for (const spec of fixedMaps(RING_SIZE)) if (!this.#maps.has(spec.name)) this.#maps.set(spec.name, createMap(spec));
+      this.#replacesAtOnce = store?.hasFormerRing !== true;
+      this.#underlay = new Underlay(
+        this.#maps,
+        (ifindex) => this.#byDevice.get(ifindex)?.hook === 'ingress',
+        store,
+        places,
+        this.#replacesAtOnce,
+      );
       this.meters = new KernelMeters(this.#maps.get('meters')!);
       this.flows = new KernelFlows(
         this.#maps,
@@ -73,7 +82,7 @@ export class KernelDatapath {
         store,
         (meter) => this.meters.place(meter),
       );
-      for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) store?.pinMap(fd, name);
+      for (const [name, fd] of this.#maps) if (!isShared(name)) store?.pinMap(fd, name);
     } catch (error) {
       for (const fd of this.#maps.values()) closeObject(fd);
       throw error;
@@ -102,26 +111,19 @@ export class KernelDatapath {
     try {
       const device: OutputDevice = { ifindex, flags: isInternal ? 1 : 0 };
       this.#underlay.refreshSoon();
-      const former = this.#store?.openAttachment(ifindex, hook);
+      const former = this.#places?.openAttachment(ifindex, hook);
       const link = former ?? attachProgram(this.flows.program, ifindex, hook);
-      const attached = { port, link, ifindex, hook, device, isFormer: former !== undefined };
+      if (former !== undefined && this.#replacesAtOnce) replaceProgram(former, this.flows.program);
+      const attached = { port, link, ifindex, hook, device, isFormer: former !== undefined && !this.#replacesAtOnce };
       this.#ports.set(port, attached);
       this.#byDevice.set(ifindex, attached);
       this.#setDetour();
-      if (former === undefined) this.#pin(attached);
+      if (former === undefined) this.#store?.pinAttachment(link, ifindex, hook);
+      this.#store?.notePlace(link, ifindex, hook, port);
     } catch (error) {
       this.#forget(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
       throw error;
-    }
-  }
-
-  /** A program that cannot be pinned does its work all the same, as long as this process lives. */
-  #pin({ port, link, ifindex, hook }: Attached): void {
-    try {
-      this.#store?.pinAttachment(link, ifindex, hook);
-    } catch (error) {
-      log.warn(`port ${port}: its program ends with this daemon, because it cannot be pinned: ${errorText(error)}`);
     }
   }
 
@@ -178,12 +180,12 @@ export class KernelDatapath {
 
   /** The number that a predecessor gave to a device. */
   formerPort(ifindex: number): DpPort | undefined {
-    return this.#former.findLast(({ ports }) => ports.has(ifindex))?.ports.get(ifindex);
+    return this.#hasTakenOver ? undefined : this.#places?.formerPort(ifindex);
   }
 
   /** Whether a predecessor gave this number to a device, which may still come. */
   isFormerPort(port: DpPort): boolean {
-    return this.#former.some(({ portNumbers }) => portNumbers.has(port));
+    return !this.#hasTakenOver && this.#places?.isFormerPort(port) === true;
   }
 
   /** The flows that predecessors left, under the present port numbers; those of devices that are no port now are left out. */
@@ -205,7 +207,7 @@ export class KernelDatapath {
 
   /** Puts our program in the place of predecessors', and ends them. */
   takeOver(): void {
-    if (this.#store === undefined) return;
+    if (this.#places === undefined) return;
     this.flows.reloadNow();
     for (const attached of this.#ports.values()) {
       if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
@@ -213,12 +215,13 @@ export class KernelDatapath {
     }
     this.#setDetour();
     const kept = [...this.#ports.values(), ...this.#underlay.takeOver()];
-    attempt('programs of a former daemon may be left at devices', () => this.#store?.keepAttachments(kept));
+    attempt('programs of a former daemon may be left at devices', () => this.#places?.keepAttachments(kept));
     this.#settling = setTimeout(() => this.#endFormer(), SETTLE_MS);
   }
 
   #endFormer(): void {
     this.#settling = undefined;
+    this.#hasTakenOver = true;
     this.flows.absorbFormer();
     for (const former of this.#former) {
       const totals = former.totals();
@@ -288,9 +291,9 @@ export class KernelDatapath {
     this.flows.close();
     this.meters.close();
     for (const former of this.#former) former.close();
-    for (const [name, fd] of this.#maps) if (!SHARED_MAPS.has(name)) closeObject(fd);
+    for (const [name, fd] of this.#maps) if (!isShared(name)) closeObject(fd);
     this.#maps.clear();
-    if (!keep) attempt('programs may be left at devices', () => this.#store?.remove());
+    if (!isKept) attempt('programs may be left at devices', () => this.#places?.remove());
   }
 }
 

@@ -336,7 +336,7 @@ export class KernelFlows {
     return mask;
   }
 
-  /** Undefined where the kernel gives none: for want of descriptors or memory. One that cannot be pinned ends with this process. */
+  /** Undefined where the kernel gives none: for want of descriptors or memory. */
   #newMap(name: string, words: readonly number[], masks: readonly number[]): number | undefined {
     let fd: number;
     try {
@@ -345,11 +345,7 @@ export class KernelFlows {
       log.warn(`flows of a new mask go through user space: ${errorText(error)}`);
       return undefined;
     }
-    try {
-      this.#store?.pinMask(fd, name, words, masks);
-    } catch (error) {
-      log.warn(`flows of a mask end with this daemon, because their map cannot be pinned: ${errorText(error)}`);
-    }
+    this.#store?.pinMask(fd, name, words, masks);
     return fd;
   }
 

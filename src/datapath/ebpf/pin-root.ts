@@ -87,7 +87,7 @@ function isServing(path: string): boolean {
   if (fd === undefined) return linkText(path) !== '';
   const ifindex = linkDevice(fd);
   closeObject(fd);
-  return ifindex !== 0;
+  return ifindex !== undefined && ifindex !== 0;
 }
 
 /** Links and maps of an instance whose devices and daemon are no more serve nobody. */

@@ -6,63 +6,85 @@
 //   links/IFINDEX-HOOK      a program's place at a device
 //   gen-NUMBER-LAYOUT/      a generation: the maps of one daemon's run, under their names; and for each map of flows a symbolic
 //     NAME-mask             link whose text says which words of the key its mask has
+//     place-IFINDEX-HOOK    such a text too: a port's number and its link's, which mean the same whatever the layout
+//
+// All these names are ours. What stands there that is something else, or a map of another size, makes room.
 //
 // Each start makes a generation of its own, while the former one goes on forwarding; when what it holds has been translated anew the links'
 // programs are exchanged, each in one step, and the former generation is removed. So a start that is killed at any moment leaves what the
-// next one can start from, and a change of layout (LAYOUT is its hash) needs no migration.
+// next one can start from, and a change of layout (LAYOUT is its hash, that of the maps' sizes too) needs no migration.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { type Attachment, type Hook, openAttachment } from '../../bpf/attachment.ts';
-import { openPinned, pinObject } from '../../bpf/kernel.ts';
+import { closeObject, createMap, type MapSpec, openPinned, pinObject } from '../../bpf/kernel.ts';
+import { isMapOf } from '../../bpf/objects.ts';
 import { W } from '../../flow/key.ts';
 import { PUNT_RECORD } from '../../netdev/punt-ring.ts';
+import type { DpPort } from '../datapath.ts';
 import { CT_KEY_SIZE, CT_VALUE } from '../userspace/conntrack/mirror.ts';
-import { MAX_PORTS } from '../userspace/shared-state.ts';
 import {
   FLOW_RECORD,
   FLOW_VALUE,
+  fixedMaps,
+  maskMap,
   PENDING_VALUE,
   PORT_BASE,
   PORT_VALUE,
+  RING_SIZE,
   TOTALS_BASE,
   TOTALS_VALUE,
   TX_VALUE,
   USED_SHIFT,
 } from './compiler/map-layout.ts';
+import {
+  FORMER_MAPS,
+  type FormerGeneration,
+  type FormerPlaces,
+  generations,
+  maskText,
+  parseMaskText,
+  placeName,
+  placesOf,
+  placeText,
+  portsOf,
+  textOf,
+} from './pin-folder.ts';
 import { ownerText, pinFolder } from './pin-root.ts';
+import { StrandedPins } from './stranded-pins.ts';
 
 const log = logger('dpif_ebpf');
 const hash = (layout: unknown): string => createHash('sha256').update(JSON.stringify(layout)).digest('hex').slice(0, 12);
 /** Changes whenever a successor could not read a generation's maps. */
-const GENERATION_LAYOUT = hash([1, W, FLOW_RECORD, USED_SHIFT, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE]);
-const RING_LAYOUT = hash([1, PUNT_RECORD, PENDING_VALUE, CT_KEY_SIZE, CT_VALUE, MAX_PORTS]);
+const SPECS = new Map(fixedMaps(RING_SIZE).map(({ first, ...spec }) => [spec.name, spec]));
+const sizes = (...names: readonly string[]): unknown[] => names.map((name) => SPECS.get(name));
+const GENERATION_LAYOUT = hash([
+  2,
+  [W, FLOW_RECORD, USED_SHIFT, FLOW_VALUE, PORT_BASE, PORT_VALUE, TOTALS_BASE, TOTALS_VALUE, TX_VALUE],
+  sizes(...FORMER_MAPS),
+]);
+/** Of the maps that pass from daemon to daemon. Ring and shares are of one kind: neither means anything without the other. */
+const RING_LAYOUT = hash([2, PUNT_RECORD, PENDING_VALUE, sizes('ring', 'pending')]);
+const CONNECTIONS_LAYOUT = hash([2, CT_KEY_SIZE, CT_VALUE, sizes('connections')]);
+const SHARED_NAMES: ReadonlyMap<string, string> = new Map([
+  ['ring', `ring-${RING_LAYOUT}`],
+  ['pending', `pending-${RING_LAYOUT}`],
+  ['connections', `connections-${CONNECTIONS_LAYOUT}`],
+]);
+/** Maps that pass from daemon to daemon. */
+export const isShared = (name: string): boolean => SHARED_NAMES.has(name);
 
-/** `underlay`: the tunnels' program, at a device's ingress. */
-/** A mask as the text of a link: WORD:MASK in hexadecimal, with commas. */
-export const maskText = (words: readonly number[], masks: readonly number[]): string =>
-  words.map((word, i) => `${word.toString(16)}:${(masks[i]! >>> 0).toString(16)}`).join(',');
-
-/** Reads it; undefined when it is none. */
-export function parseMaskText(text: string): { words: number[]; masks: number[] } | undefined {
-  if (!/^[0-9a-f]{1,3}:[0-9a-f]{1,8}(,[0-9a-f]{1,3}:[0-9a-f]{1,8})*$/.test(text)) return undefined;
-  const pairs = text.split(',').map((pair) => pair.split(':').map((digits) => Number.parseInt(digits, 16)));
-  return { words: pairs.map((pair) => pair[0]!), masks: pairs.map((pair) => pair[1]!) };
-}
-
-/** A generation that a predecessor left. Whoever opens its maps closes them. */
-export interface FormerGeneration {
-  dir: string;
-  open(name: string): number | undefined;
-  masks(): { fd: number; words: number[]; masks: number[] }[];
-}
-
-export class PinStore {
+export class PinStore implements FormerPlaces {
   readonly dir: string;
   readonly #generation: string;
   readonly #links: string;
+  readonly #formerPorts: ReadonlyMap<number, DpPort>;
+  readonly #formerNumbers: ReadonlySet<DpPort>;
+  #hasFailed = false;
+  /** Whether the frames that a predecessor's programs hand to user space are ours to read. */
+  #hasFormerRing = false;
 
   /** `dir` is made if it is not there. Throws where pinning is not allowed. */
   constructor(dir: string) {
@@ -70,16 +92,36 @@ export class PinStore {
     this.#links = join(dir, 'links');
     // One by one: at a read-only file system `recursive` tells of a folder that is missing.
     for (const one of [dir, this.#links]) if (!existsSync(one)) mkdirSync(one, { mode: 0o700 });
-    rmSync(join(dir, 'owner'), { force: true });
-    symlinkSync(ownerText(), join(dir, 'owner'));
-    const numbers = this.#generations().map((name) => Number(name.split('-')[1]));
-    const name = `gen-${Math.max(0, ...numbers) + 1}-${GENERATION_LAYOUT}`;
+    readdirSync(this.#links);
+    const former = generations(dir);
+    this.#formerPorts = portsOf(placesOf(former));
+    this.#formerNumbers = new Set(this.#formerPorts.values());
+    const name = `gen-${
+      Number(
+        former
+          .at(-1)
+          ?.slice(dir.length + 1)
+          .split('-')[1] ?? 0,
+      ) + 1
+    }-${GENERATION_LAYOUT}`;
     this.#generation = join(dir, name);
     mkdirSync(this.#generation, { mode: 0o700 });
+    this.#clear('owner');
+    symlinkSync(ownerText(), join(dir, 'owner'));
   }
 
-  #generations(): string[] {
-    return readdirSync(this.dir).filter((name) => /^gen-\d+-/.test(name));
+  #clear(...names: string[]): void {
+    for (const name of names) rmSync(join(this.dir, name), { recursive: true, force: true });
+  }
+
+  /** What a running daemon can pin no more, because the file system is full or read-only now, is no reason to stop. */
+  #attempt(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      if (!this.#hasFailed) log.warn(`what comes from now on ends with this daemon, because it cannot be pinned: ${errorText(error)}`);
+      this.#hasFailed = true;
+    }
   }
 
   /** Pins a map of this generation. */
@@ -89,47 +131,76 @@ export class PinStore {
 
   /** Pins a map of flows with its mask. */
   pinMask(fd: number, name: string, words: readonly number[], masks: readonly number[]): void {
-    symlinkSync(maskText(words, masks), join(this.#generation, `${name}-mask`));
-    this.pinMap(fd, name);
+    this.#attempt(() => {
+      symlinkSync(maskText(words, masks), join(this.#generation, `${name}-mask`));
+      this.pinMap(fd, name);
+    });
   }
 
   unpinMask(name: string): void {
-    rmSync(join(this.#generation, name), { force: true });
-    rmSync(join(this.#generation, `${name}-mask`), { force: true });
+    this.#attempt(() => {
+      for (const one of [name, `${name}-mask`]) rmSync(join(this.#generation, one), { force: true });
+    });
   }
 
-  /** A map that passes from daemon to daemon: the pinned one, or `make`'s. */
-  shared(name: string, make: () => number): number {
-    const path = join(this.dir, `${name}-${RING_LAYOUT}`);
-    const found = openPinned(path);
-    if (found !== undefined) return found;
-    const fd = make();
-    pinObject(fd, path);
-    return fd;
+  /** The maps that pass from daemon to daemon: those pinned, or new ones. */
+  shared(): Map<string, number> {
+    const maps = new Map<string, number>();
+    for (const [name, pin] of SHARED_NAMES) {
+      const fd = openPinned(join(this.dir, pin));
+      if (fd !== undefined && isMapOf(fd, SPECS.get(name)!)) maps.set(name, fd);
+      else if (fd !== undefined) closeObject(fd);
+    }
+    this.#hasFormerRing = maps.has('ring') && maps.has('pending');
+    if (!this.#hasFormerRing) {
+      for (const name of ['ring', 'pending']) {
+        const half = maps.get(name);
+        if (half !== undefined) closeObject(half);
+        maps.delete(name);
+      }
+    }
+    try {
+      for (const [name, pin] of SHARED_NAMES) {
+        if (maps.has(name)) continue;
+        maps.set(name, createMap(SPECS.get(name)!));
+        this.#clear(pin);
+        pinObject(maps.get(name)!, join(this.dir, pin));
+      }
+    } catch (error) {
+      for (const fd of maps.values()) closeObject(fd);
+      throw error;
+    }
+    return maps;
+  }
+
+  /** Whether what a predecessor's programs cannot deal with comes to us. */
+  get hasFormerRing(): boolean {
+    return this.#hasFormerRing;
+  }
+
+  formerPort(ifindex: number): DpPort | undefined {
+    return this.#formerPorts.get(ifindex);
+  }
+
+  isFormerPort(port: DpPort): boolean {
+    return this.#formerNumbers.has(port);
   }
 
   /** Generations of predecessors whose layout is known. */
   former(): FormerGeneration[] {
-    return this.#generations()
-      .map((name) => join(this.dir, name))
+    return generations(this.dir)
       .filter((dir) => dir !== this.#generation && dir.endsWith(`-${GENERATION_LAYOUT}`))
       .map((dir) => ({
         dir,
-        open: (name) => openPinned(join(dir, name)),
+        open: (name) => openMap(join(dir, name), SPECS.get(name)!),
         masks: () => openMasks(dir),
       }));
   }
 
-  /** Whether a predecessor left anything. */
-  get hasFormer(): boolean {
-    return this.#generations().length > 1 || readdirSync(this.#links).length > 0;
-  }
-
   /** Forgets all generations but this one, and what other layouts left. */
   removeFormer(): void {
-    const isOurs = (name: string): boolean =>
-      name === 'owner' || name === 'links' || name.endsWith(`-${RING_LAYOUT}`) || join(this.dir, name) === this.#generation;
-    for (const name of readdirSync(this.dir)) if (!isOurs(name)) rmSync(join(this.dir, name), { recursive: true, force: true });
+    const ours = new Set(['owner', 'links', ...SHARED_NAMES.values()]);
+    this.#clear(...readdirSync(this.dir).filter((name) => !ours.has(name) && join(this.dir, name) !== this.#generation));
   }
 
   #place(ifindex: number, hook: Hook): string {
@@ -137,14 +208,28 @@ export class PinStore {
   }
 
   pinAttachment(attachment: Attachment, ifindex: number, hook: Hook): void {
-    attachment.pin(this.#place(ifindex, hook));
+    this.#attempt(() => {
+      rmSync(this.#place(ifindex, hook), { recursive: true, force: true });
+      attachment.pin(this.#place(ifindex, hook));
+    });
   }
 
   unpinAttachment(ifindex: number, hook: Hook): void {
-    rmSync(this.#place(ifindex, hook), { force: true });
+    this.#attempt(() => {
+      rmSync(join(this.#generation, placeName(ifindex, hook)), { force: true });
+      rmSync(this.#place(ifindex, hook), { force: true });
+    });
   }
 
-  /** The program's place that a predecessor left at a device, if it is still there. */
+  /** `port`: 0 where the device is none. */
+  notePlace(attachment: Attachment, ifindex: number, hook: Hook, port: number): void {
+    const name = join(this.#generation, placeName(ifindex, hook));
+    this.#attempt(() => {
+      rmSync(name, { recursive: true, force: true });
+      symlinkSync(placeText(port, attachment.number), name);
+    });
+  }
+
   openAttachment(ifindex: number, hook: Hook): Attachment | undefined {
     const found = openAttachment(this.#place(ifindex, hook));
     if (found === undefined || found.ifindex === ifindex) return found?.attachment;
@@ -153,42 +238,54 @@ export class PinStore {
     return undefined;
   }
 
-  /** Removes the programs at other places than these from their devices. */
   keepAttachments(kept: readonly { ifindex: number; hook: Hook }[]): void {
     const names = new Set(kept.map(({ ifindex, hook }) => `${ifindex}-${hook}`));
     for (const name of readdirSync(this.#links)) {
       if (names.has(name)) continue;
       openAttachment(join(this.#links, name))?.attachment.detach();
-      rmSync(join(this.#links, name), { force: true });
+      rmSync(join(this.#links, name), { recursive: true, force: true });
     }
   }
 
-  /** Nothing of this instance stays. */
+  /** Of no use without maps: places at devices alone are kept. */
+  removeMaps(): void {
+    this.#clear(...readdirSync(this.dir).filter((name) => name !== 'owner' && name !== 'links'));
+  }
+
   remove(): void {
     this.keepAttachments([]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
+/** Opens a pinned map, unless it is another than we think. */
+function openMap(path: string, spec: MapSpec): number | undefined {
+  const fd = openPinned(path);
+  if (fd === undefined || isMapOf(fd, spec)) return fd;
+  closeObject(fd);
+  return undefined;
+}
+
 function openMasks(dir: string): { fd: number; words: number[]; masks: number[] }[] {
   const found: { fd: number; words: number[]; masks: number[] }[] = [];
   for (const name of readdirSync(dir)) {
     if (!name.endsWith('-mask')) continue;
-    const mask = parseMaskText(readlinkSync(join(dir, name)));
-    const fd = mask === undefined ? undefined : openPinned(join(dir, name.slice(0, -'-mask'.length)));
+    const mask = parseMaskText(textOf(join(dir, name)));
+    const fd = mask === undefined ? undefined : openMap(join(dir, name.slice(0, -'-mask'.length)), maskMap(name, mask.words.length));
     if (mask !== undefined && fd !== undefined) found.push({ fd, ...mask });
   }
   return found;
 }
 
-/** The store of the instance with that run directory; undefined, with one line in the log, where nothing can be pinned. */
-export function openPinStore(runDirectory: string): PinStore | undefined {
+/** The store of the instance with that run directory, if its folder can be used; otherwise, with one line in the log, what stands there. */
+export function openPinStore(runDirectory: string): { store?: PinStore; stranded?: StrandedPins } {
+  let dir: string | undefined;
   try {
-    const dir = pinFolder(runDirectory);
-    if (dir !== undefined) return new PinStore(dir);
+    dir = pinFolder(runDirectory);
+    if (dir !== undefined) return { store: new PinStore(dir) };
     log.info('programs end with this daemon: there is no bpffs to pin them in, and none can be mounted at /sys/fs/bpf');
   } catch (error) {
     log.info(`programs end with this daemon: they cannot be pinned: ${errorText(error)}`);
   }
-  return undefined;
+  return dir === undefined ? {} : { stranded: new StrandedPins(dir) };
 }

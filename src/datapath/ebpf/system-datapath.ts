@@ -8,7 +8,7 @@ import { Assembler } from '../../bpf/instructions.ts';
 import { loadProgram } from '../../bpf/kernel.ts';
 import { closeFd } from '../../host/ffi.ts';
 import { changeInterfaceFlags, interfaceHardware, interfaceIndex, interfaceName } from '../../host/interface-request.ts';
-import { openSendSocket } from '../../netdev/send-socket.ts';
+import { SharedSendSocket } from '../../netdev/send-socket.ts';
 import type {
   Datapath,
   DpAction,
@@ -46,6 +46,9 @@ export class SystemDatapath extends NetdevDatapath {
   readonly #kernel: KernelDatapath;
   readonly #ringReady: Promise<void>;
   readonly #meterUsers = new MeterUsers();
+  readonly #sendSocket = new SharedSendSocket();
+  /** Devices that it keeps promiscuous. */
+  readonly #senders = new Map<DpPort, number>();
   /** Devices made promiscuous. */
   readonly #promiscuous = new Map<DpPort, { device: string; ifindex: number }>();
   /** Those that went away so, to another namespace perhaps, from where they may come back. */
@@ -88,12 +91,13 @@ export class SystemDatapath extends NetdevDatapath {
     }
     if (spec.kind === 'system') {
       this.refuseDevice(spec.device);
-      const device = openSendSocket(spec.device);
+      const device = this.#sendSocket.open(spec.device);
       if (this.#attach(port, spec.device, device.ifindex, false)) {
         this.#makePromiscuous(port, spec.device, device.ifindex);
+        this.#senders.set(port, device.ifindex);
         return device;
       }
-      closeFd(device.fd);
+      this.#sendSocket.leave(device.ifindex);
     }
     if (spec.kind === 'tunnel') {
       const device = super.openDevice(port, spec);
@@ -152,6 +156,9 @@ export class SystemDatapath extends NetdevDatapath {
   protected override async closePort(port: DpPort): Promise<void> {
     this.#kernel.detach(port);
     this.#endPromiscuous(port);
+    const sender = this.#senders.get(port);
+    if (sender !== undefined) this.#sendSocket.leave(sender);
+    this.#senders.delete(port);
     await super.closePort(port);
   }
 
@@ -324,22 +331,24 @@ export class SystemDatapath extends NetdevDatapath {
     await super.flowBarrier();
     this.#kernel.close(keep);
     await super.close();
+    this.#sendSocket.close();
   }
 }
 
-/** With pinned maps where they can be pinned. What a predecessor pinned is not left to stand in the way where we cannot. */
+/** With pinned maps where they can be pinned. Where we cannot, predecessors' programs make room for ours all the same. */
 function openKernel(runDirectory: string | undefined): KernelDatapath {
-  const store = runDirectory === undefined ? undefined : openPinStore(runDirectory);
-  if (store === undefined) return new KernelDatapath();
+  if (runDirectory === undefined) return new KernelDatapath();
+  const { store, stranded } = openPinStore(runDirectory);
+  if (store === undefined) return new KernelDatapath(undefined, stranded);
   try {
     return new KernelDatapath(store);
   } catch (error) {
-    const kernel = new KernelDatapath();
+    const kernel = new KernelDatapath(undefined, store);
     log.info(`programs end with this daemon: they cannot be pinned: ${errorText(error)}`);
     try {
-      store.remove();
+      store.removeMaps();
     } catch (fault) {
-      log.warn(`${store.dir} cannot be removed: ${errorText(fault)}`);
+      log.warn(`${store.dir} cannot be cleared: ${errorText(fault)}`);
     }
     return kernel;
   }

@@ -13,6 +13,7 @@ import type { DpPort, TunnelKey } from '../datapath.ts';
 import { TUNNEL_KEY, TUNNEL_PROTOCOL, TUNNEL_VALUE } from './compiler/map-layout.ts';
 import { compileTunnelPop } from './compiler/tunnel-pop-program.ts';
 import { OuterPool, type OuterRoute } from './outer-pool.ts';
+import type { FormerPlaces } from './pin-folder.ts';
 import type { PinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
@@ -37,18 +38,30 @@ export class Underlay {
   readonly #ports = new Map<DpPort, TunnelPort>();
   readonly #links = new Map<number, { ifindex: number; hook: 'underlay'; link: Attachment; isFormer: boolean }>();
   readonly #store: PinStore | undefined;
+  readonly #places: FormerPlaces | undefined;
   /** Elements of `tunnels` by their key as text. */
   #ends = new Map<string, Uint8Array>();
   #routes: HostRoutes | undefined;
   #program = -1;
-  #hasTakenOver = false;
+  #hasTakenOver: boolean;
   #devices = new Set<number>();
   #mtus = new Map<number, number>();
   #pending: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
 
-  /** `isSystemPort` tells whether the device is a system port of this datapath. With a store, links outlive the process. */
-  constructor(maps: ReadonlyMap<string, number>, isSystemPort: (ifindex: number) => boolean, store?: PinStore) {
+  /**
+   * `isSystemPort` tells whether the device is a system port of this datapath. With a store, links outlive the process; `places` are those of
+   * predecessors, whose programs go on until we take over, or with `replacesAtOnce` until we come upon them.
+   */
+  constructor(
+    maps: ReadonlyMap<string, number>,
+    isSystemPort: (ifindex: number) => boolean,
+    store?: PinStore,
+    places?: FormerPlaces,
+    replacesAtOnce = false,
+  ) {
+    this.#places = places;
+    this.#hasTakenOver = replacesAtOnce;
     this.#maps = maps;
     this.#store = store;
     this.#isSystemPort = isSystemPort;
@@ -142,10 +155,12 @@ export class Underlay {
       if (this.#links.has(ifindex)) continue;
       try {
         // A predecessor's program goes on with its own maps until we take over.
-        const former = this.#hasTakenOver ? undefined : this.#store?.openAttachment(ifindex, 'underlay');
+        const former = this.#places?.openAttachment(ifindex, 'underlay');
         const link = former ?? attachProgram(this.#program, ifindex, 'underlay');
-        this.#links.set(ifindex, { ifindex, hook: 'underlay', link, isFormer: former !== undefined });
+        this.#links.set(ifindex, { ifindex, hook: 'underlay', link, isFormer: former !== undefined && !this.#hasTakenOver });
+        if (former !== undefined && this.#hasTakenOver) former.replace(this.#program);
         if (former === undefined) this.#store?.pinAttachment(link, ifindex, 'underlay');
+        this.#store?.notePlace(link, ifindex, 'underlay', 0);
       } catch (error) {
         log.info(`tunnels: packets that come in at device ${ifindex} go through user space: ${errorText(error)}`);
       }

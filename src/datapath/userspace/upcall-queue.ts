@@ -2,10 +2,12 @@
 // that both see.
 //
 // Fair shares: a port may have a tenth of what is still free (dynamic threshold), so that ports that flood leave room for the others, and
-// what another port sends does not wait long behind theirs. What is not taken is counted by the caller.
+// what another port sends does not wait long behind theirs: a batch that cannot take all that waits takes the same from each port, in turn,
+// so a port whose frames are few has all of them in the next batch. What was taken out of its turn leaves a hole, which is free, and
+// counts as read, when what stands before it has been taken too. What is not taken into the queue is counted by the caller.
 //
-// Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | 0 | key | frame.
-// A size of 0 sends the reader to the start of the ring.
+// Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | taken | key | frame.
+// `taken` is the reader's. A size of 0 sends the reader to the start of the ring.
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { copyBytes, type Packet } from '../../netdev/packet.ts';
 import { type Upcall, USERSPACE_REASONS, type UserspaceCookie } from '../datapath.ts';
@@ -27,6 +29,16 @@ const IN_KERNEL = 3;
 /** Misses of a batch whose memory is kept, and the longest frame among them. */
 const MOST_MISSES = 256;
 const MOST_FRAME = 2048;
+/** Upcalls of a batch where ports wait for each other. */
+const MOST_MIXED = 64;
+/** Word of a record. */
+const TAKEN = 7;
+
+/** What waits of a port: positions of its records, oldest first, from `head` on. */
+interface PortQueue {
+  positions: number[];
+  head: number;
+}
 
 export class UpcallQueue {
   readonly buffer: ArrayBufferLike;
@@ -35,6 +47,12 @@ export class UpcallQueue {
   readonly #bytes: Uint8Array;
   readonly #size: number;
   readonly #misses: (Upcall | undefined)[] = [];
+  /** The reader's: how far it has looked, and what it saw and has not taken, by port. */
+  #seen = 0;
+  #waiting = 0;
+  readonly #queues: (PortQueue | undefined)[] = [];
+  readonly #inTurn: PortQueue[] = [];
+  readonly #chosen: number[] = [];
 
   /** A new queue of `size` bytes (a power of two), or the view of another thread's. */
   constructor(size: number, buffer?: ArrayBufferLike) {
@@ -65,6 +83,7 @@ export class UpcallQueue {
     w[word + 4] = (packet.csumStart << 16) | packet.csumOffset;
     w[word + 5] = (packet.gsoType << 16) | packet.gsoSize;
     w[word + 6] = packet.length;
+    w[word + TAKEN] = 0;
     for (let i = 0; i < W.DP_END; i++) w[word + HEADER_WORDS + i] = key[i]!;
     const frameAt = (word + RECORD_FIXED) * 4;
     copyBytes(packet.bytes, packet.start, this.#bytes, frameAt, packet.length);
@@ -115,26 +134,90 @@ export class UpcallQueue {
     return Atomics.exchange(this.#control, WOKEN, 1) === 0;
   }
 
-  /** Takes up to `most` upcalls out. Misses are the caller's until the next call only. */
+  /** Takes up to `most` upcalls out, the same of each port where not all can go; they are in order. Misses are the caller's until the next call only. */
   drain(most: number): Upcall[] {
     Atomics.store(this.#control, WOKEN, 0);
+    this.#look();
     const out: Upcall[] = [];
-    let read = Atomics.load(this.#control, READ) >>> 0;
+    for (const position of this.#choose(most)) {
+      const word = (position & (this.#size - 1)) >> 2;
+      out.push(this.#record(word, out.length));
+      this.#words[word + TAKEN] = 1;
+      Atomics.sub(this.#control, 8 + this.#words[word + 3]!, this.#words[word]!);
+    }
+    this.#free();
+    return out;
+  }
+
+  /** Notes what has been written since. */
+  #look(): void {
     const written = Atomics.load(this.#control, WRITTEN) >>> 0;
-    while (out.length < most && read !== written) {
+    let position = this.#seen;
+    while (position !== written) {
+      const at = position & (this.#size - 1);
+      const size = this.#words[at >> 2]!;
+      if (size === 0) {
+        position = (position + this.#size - at) >>> 0;
+        continue;
+      }
+      const port = this.#words[(at >> 2) + 3]!;
+      this.#queues[port] ??= { positions: [], head: 0 };
+      const queue = this.#queues[port];
+      if (queue.positions.length === 0) this.#inTurn.push(queue);
+      queue.positions.push(position);
+      this.#waiting++;
+      position = (position + size) >>> 0;
+    }
+    this.#seen = position;
+  }
+
+  /** The positions of those whose turn it is, in order. */
+  #choose(most: number): readonly number[] {
+    const chosen = this.#chosen;
+    chosen.length = 0;
+    const isMixed = this.#inTurn.length > 1;
+    const count = Math.min(isMixed ? Math.min(most, MOST_MIXED) : most, this.#waiting);
+    while (chosen.length < count) {
+      for (const queue of this.#inTurn) {
+        if (chosen.length === count) break;
+        if (queue.head < queue.positions.length) chosen.push(queue.positions[queue.head++]!);
+      }
+    }
+    this.#waiting -= count;
+    let kept = 0;
+    for (const queue of this.#inTurn) {
+      if (queue.head < queue.positions.length) {
+        this.#inTurn[kept++] = queue;
+        // What has been taken is not kept for long.
+        if (queue.head < 4096) continue;
+        queue.positions = queue.positions.slice(queue.head);
+      } else {
+        queue.positions.length = 0;
+      }
+      queue.head = 0;
+    }
+    this.#inTurn.length = kept;
+    if (isMixed) {
+      const read = this.#control[READ]!;
+      chosen.sort((a, b) => ((a - read) >>> 0) - ((b - read) >>> 0));
+    }
+    return chosen;
+  }
+
+  /** Gives back what has been taken up to the first that has not. */
+  #free(): void {
+    let read = this.#control[READ]! >>> 0;
+    while (read !== this.#seen) {
       const at = read & (this.#size - 1);
       const size = this.#words[at >> 2]!;
       if (size === 0) {
         read = (read + this.#size - at) >>> 0;
         continue;
       }
-      out.push(this.#record(at >> 2, out.length));
-      Atomics.sub(this.#control, 8 + this.#words[(at >> 2) + 3]!, size);
+      if (this.#words[(at >> 2) + TAKEN] === 0) break;
       read = (read + size) >>> 0;
-      Atomics.store(this.#control, READ, read | 0);
     }
     Atomics.store(this.#control, READ, read | 0);
-    return out;
   }
 
   #record(word: number, slot: number): Upcall {

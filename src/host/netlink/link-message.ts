@@ -145,6 +145,10 @@ function interfaceInfo(index: number, flags = 0, flagMask = 0): Uint8Array {
 /** A request for all links. */
 export const encodeLinkDump = (sequence: number): Uint8Array => encodeRequest(RTM_GETLINK, NLM.DUMP, sequence, interfaceInfo(0));
 
+/** A request for one link, told before the acknowledgement. */
+export const encodeLinkGet = (sequence: number, index: number): Uint8Array =>
+  encodeRequest(RTM_GETLINK, NLM.ACK, sequence, interfaceInfo(index));
+
 /** A change of a device: address, MTU, flags. Acknowledged by the kernel. */
 export function encodeLinkChange(
   sequence: number,

@@ -4,7 +4,17 @@
 // kernel had more to say than the socket's buffer holds (ENOBUFS), everything is read again and the differences are told.
 import { KernelError } from '../../base/errors.ts';
 import { check, closeFd, E, lastError, libc, setSocketInt, type Watch, watchReadable } from '../ffi.ts';
-import { decodeLinkEvents, encodeLinkChange, encodeLinkDelete, encodeLinkDump, IFF, type Link, type LinkEvent } from './link-message.ts';
+import {
+  decodeLinkEvents,
+  encodeLinkChange,
+  encodeLinkDelete,
+  encodeLinkDump,
+  encodeLinkGet,
+  IFF,
+  type Link,
+  type LinkCounters,
+  type LinkEvent,
+} from './link-message.ts';
 import { decodeRouteEvents, encodeRouteRequest } from './route-message.ts';
 
 const AF_NETLINK = 16;
@@ -92,6 +102,20 @@ export class LinkTable {
       if (!seen.has(link.index)) this.#take({ kind: 'gone', index: link.index, name: link.name }, changed);
     }
     this.#tell(changed);
+  }
+
+  /** What the kernel has counted of a device by now; undefined when there is no such device. */
+  counters(name: string): LinkCounters | undefined {
+    const link = this.#byName.get(name);
+    if (link === undefined) return undefined;
+    const sequence = this.#send((n) => encodeLinkGet(n, link.index));
+    let found: LinkCounters | undefined;
+    for (;;) {
+      for (const event of decodeLinkEvents(this.#receive(this.#requests))) {
+        if (event.kind === 'link' && event.link.index === link.index) found = event.link.counters;
+        else if (event.kind === 'ack' && event.sequence === sequence) return event.errno === 0 ? found : undefined;
+      }
+    }
   }
 
   /** Takes in the events that have arrived: the kernel queues them before the call that caused them returns. */

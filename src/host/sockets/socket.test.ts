@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { KernelError } from '../../base/errors.ts';
 import type { Stream } from '../../base/stream.ts';
+import { closeFd, libc, setSocketInt } from '../ffi.ts';
 import { connectStream, listenStream } from './socket.ts';
+import { internetAddress, SOCK_STREAM_NONBLOCK } from './socket-address.ts';
 
 function text(stream: Stream): Promise<string> {
   return new Promise((resolve) => {
@@ -76,5 +78,44 @@ test('who has to wait for a small piece to be taken hears when it was', async ()
     clearTimeout(late);
     client.destroy();
     listener.close();
+  }
+});
+
+/** The IP header of the first packet that came to a listener which was made for it. */
+function savedSyn(host: string): { port: number; take: () => Uint8Array } {
+  const [IPPROTO_TCP, TCP_SAVE_SYN, TCP_SAVED_SYN] = [6, 27, 28];
+  const c = libc();
+  const address = internetAddress(host, 0) ?? new Uint8Array(0);
+  const fd = c.socket(address[0] ?? 0, SOCK_STREAM_NONBLOCK, 0);
+  setSocketInt(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1);
+  assert.equal(c.bind(fd, address, address.length), 0);
+  assert.equal(c.listen(fd, 1), 0);
+  const name = new Uint8Array(28);
+  c.getsockname(fd, name, new Uint8Array([28, 0, 0, 0]));
+  return {
+    port: new DataView(name.buffer).getUint16(2),
+    take: () => {
+      const accepted = c.accept4(fd, new Uint8Array(28), new Uint8Array([28, 0, 0, 0]), 0);
+      const header = new Uint8Array(120);
+      assert.equal(c.getsockopt(accepted, IPPROTO_TCP, TCP_SAVED_SYN, header, new Uint8Array([120, 0, 0, 0])), 0);
+      closeFd(accepted);
+      closeFd(fd);
+      return header;
+    },
+  };
+}
+
+test('connections have their DSCP from the first packet on', async () => {
+  for (const [host, dscp] of [
+    ['127.0.0.1', 48],
+    ['127.0.0.1', 10],
+    ['::1', 13],
+  ] as const) {
+    const syn = savedSyn(host);
+    const isIpv6 = host.includes(':');
+    const stream = await connectStream(`tcp:${isIpv6 ? `[${host}]` : host}:${syn.port}`, 0, dscp);
+    const [first = 0, second = 0] = syn.take();
+    assert.equal(isIpv6 ? (((first & 15) << 4) | (second >> 4)) >> 2 : second >> 2, dscp);
+    stream.destroy();
   }
 });

@@ -6,8 +6,11 @@ import { strerror, systemErrno } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../../base/stream.ts';
+import { closeFd, libc, setSocketInt } from '../ffi.ts';
 import { replayHooks } from '../replay/replay-hooks.ts';
 import { connectUnix } from './polled-stream.ts';
+import { AF_INET6, internetAddress, SOCK_STREAM_NONBLOCK } from './socket-address.ts';
+import { setSocketDscp } from './socket-dscp.ts';
 import { isPassiveTarget, parseSocketTarget, withDefaultPort } from './socket-target.ts';
 import { checkTlsKeys } from './tls-keys.ts';
 
@@ -17,6 +20,8 @@ const MAX_SOCKET_PATH = 107;
 const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
 const ENOENT = 2;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 /** Differentiated services codepoint of connections that were given none: CS6, network control, as in Open vSwitch. */
 export const DEFAULT_DSCP = 48;
 /** The reference makes its sockets for owner and group only. */
@@ -157,7 +162,9 @@ async function connect(target: string, defaultPort: number, dscp: number): Promi
   if (parsed.kind === 'ssl') checkTlsKeys(target);
   const tls = parsed.kind === 'ssl' ? await import('./socket-tls.ts') : undefined;
   const connected = await new Promise<Socket>((resolve, reject) => {
-    const socket = net().connect({ host: parsed.host, port: parsed.port, noDelay: true, typeOfService: dscp << 2 });
+    const { host, port } = parsed;
+    const socket =
+      markedSocket(host, port, dscp)?.connect({ host, port }) ?? net().connect({ host, port, noDelay: true, typeOfService: dscp << 2 });
     const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(name) : error));
     socket.once('error', failed);
     socket.once('connect', () => {
@@ -168,6 +175,29 @@ async function connect(target: string, defaultPort: number, dscp: number): Promi
   if (tls === undefined) return new SocketStream(target, connected);
   const secured = await tls.secureSocket(connected, target, false);
   return new SocketStream(target, secured, tls.peerIdentity(secured));
+}
+
+/**
+ * A socket whose packets all have the DSCP, the first of them too: the runtime sets it only when there is a connection. Undefined where the host is
+ * a name, whose addresses the runtime finds and tries.
+ */
+function markedSocket(host: string, port: number, dscp: number): Socket | undefined {
+  const address = internetAddress(host, port);
+  if (address === undefined) return undefined;
+  const family = address[0] as number;
+  const fd = libc().socket(family, SOCK_STREAM_NONBLOCK, 0);
+  if (fd < 0) return undefined;
+  try {
+    setSocketDscp(fd, family === AF_INET6, dscp);
+    setSocketInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    const { Socket } = net();
+    // Nothing is read before there is a connection; the runtime's own sockets are made so, too.
+    return new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0]);
+  } catch (error) {
+    closeFd(fd);
+    if (!(error instanceof KernelError)) throw error;
+    return undefined;
+  }
 }
 
 function isNameFault(error: Error): boolean {

@@ -57,8 +57,7 @@ function decodeBucket11(from: ByteReader, version: OfVersion, bucketId: number):
   return { bucketId, weight, watchPort: watchPort(port), watchGroup, actions };
 }
 
-function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket {
-  const left = from.left;
+function decodeBucket15(from: ByteReader, left: number, version: OfVersion, type: GroupType | undefined): GroupBucket {
   const length = from.u16();
   if (length < 8) fault('OFPGMFC_BAD_BUCKET', `OpenFlow message bucket length ${length} is not valid`);
   if (length > left) {
@@ -104,14 +103,17 @@ function decodeBucket15(from: ByteReader, version: OfVersion, type: GroupType | 
   return bucket;
 }
 
-/** Reads buckets to the end of `from`. Before OpenFlow 1.5 their numbers are their places. */
-export function decodeBuckets(from: ByteReader, version: OfVersion, type: GroupType | undefined): GroupBucket[] {
+/**
+ * Reads buckets of `size` bytes. Before OpenFlow 1.5 their numbers are their places. In OpenFlow 1.5 what is too short for one is told by the length
+ * that stands there, be it behind the buckets.
+ */
+export function decodeBuckets(from: ByteReader, version: OfVersion, type: GroupType | undefined, size = from.left): GroupBucket[] {
   const buckets: GroupBucket[] = [];
-  const least = hasBucketIds(version) ? 8 : 16;
-  while (from.left > 0) {
-    if (from.left < least) fault('OFPGMFC_BAD_BUCKET', `buckets end with ${from.left} leftover bytes`);
-    const bucket = hasBucketIds(version) ? decodeBucket15(from, version, type) : decodeBucket11(from, version, buckets.length);
-    buckets.push(bucket);
+  const end = from.at + size;
+  while (from.at < end) {
+    const left = end - from.at;
+    if (hasBucketIds(version) ? from.left < 8 : left < 16) fault('OFPGMFC_BAD_BUCKET', `buckets end with ${left} leftover bytes`);
+    buckets.push(hasBucketIds(version) ? decodeBucket15(from, left, version, type) : decodeBucket11(from, version, buckets.length));
   }
   if (new Set(buckets.map(({ bucketId }) => bucketId)).size < buckets.length) fault('OFPGMFC_BAD_BUCKET', 'Duplicate bucket id');
   return buckets;

@@ -32,7 +32,7 @@ import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlow
 import { decodeGroupMod, encodeGroupMod } from './group-codec.ts';
 import { decodeMeterMod, encodeMeterMod } from './meter-codec.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './multipart-codec.ts';
-import { decodePackedFlowMod, packFlowMod } from './packed/packed-flow-mod.ts';
+import { decodePackedFlowMod, decodePackedFlowMod10, packFlowMod } from './packed/packed-flow-mod.ts';
 import {
   decodeNxPacketIn,
   decodeNxPacketIn2,
@@ -111,6 +111,7 @@ const later = (version: OfVersion) =>
     : { PORT_MOD: 16, TABLE_MOD: 17, STATS_REQUEST: 18, STATS_REPLY: 19, BARRIER_REQUEST: 20, BARRIER_REPLY: 21 };
 
 const HEADER_SIZE = 8;
+const OFPT10_BARRIER_REQUEST = 18;
 /** From OpenFlow 1.1 on. */
 const OFPT_BARRIER_REQUEST = 20;
 const OFPT_ROLE_STATUS = 30;
@@ -161,7 +162,7 @@ const NXT = {
 /** Reads one whole message. Throws PeerError named by the OpenFlow error that should answer it. */
 export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Framed {
   if (options.packsFlows === true) {
-    const framed = decodeQuickly(bytes, options.tlvTable);
+    const framed = decodeQuickly(bytes, options);
     if (framed !== undefined) return framed;
   }
   const from = new ByteReader(bytes);
@@ -190,16 +191,20 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
 }
 
 /** A barrier, or a flow mod, alone or on its way into a bundle, where it is like others before; undefined for all else. */
-function decodeQuickly(bytes: Uint8Array, tlvTable: TlvTable | undefined): Framed | undefined {
+function decodeQuickly(bytes: Uint8Array, { tlvTable, flowModTableId }: CodecOptions): Framed | undefined {
   const version = bytes[0] as OfVersion;
   const type = bytes[1];
-  if (version < 3 || version > 6 || ((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
-  if (type !== T.FLOW_MOD && type !== OFPT_BUNDLE_ADD_MESSAGE && type !== OFPT_BARRIER_REQUEST) return undefined;
+  if (version < 1 || version > 6 || version === 2 || ((bytes[2]! << 8) | bytes[3]!) !== bytes.length) return undefined;
+  const barrier = version === 1 ? OFPT10_BARRIER_REQUEST : OFPT_BARRIER_REQUEST;
+  if (type !== T.FLOW_MOD && type !== OFPT_BUNDLE_ADD_MESSAGE && type !== barrier) return undefined;
   const xid = ((bytes[4]! << 24) | (bytes[5]! << 16) | (bytes[6]! << 8) | bytes[7]!) >>> 0;
-  if (type === OFPT_BARRIER_REQUEST)
+  if (type === barrier)
     return bytes.length === HEADER_SIZE ? { version, xid, name: 'OFPT_BARRIER_REQUEST', message: { kind: 'barrierRequest' } } : undefined;
   if (type === T.FLOW_MOD) {
-    const message = decodePackedFlowMod(bytes, 0, bytes.length, version, tlvTable);
+    const message =
+      version === 1
+        ? decodePackedFlowMod10(bytes, flowModTableId === true, tlvTable)
+        : decodePackedFlowMod(bytes, 0, bytes.length, version, tlvTable);
     return message && { version, xid, name: 'OFPT_FLOW_MOD', message };
   }
   const message = version >= 5 ? decodeBundledFlowMod(bytes, version, tlvTable) : undefined;

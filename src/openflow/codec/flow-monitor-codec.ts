@@ -58,7 +58,7 @@ export function decodeMonitorRequests(from: ByteReader, version: OfVersion): Flo
       const said = from.u16();
       const flags = flagsFrom14(said);
       const table = from.u8();
-      const command = COMMANDS[from.u8()] ?? 'add';
+      const command = COMMANDS[from.u8()] ?? 'none';
       // A deletion says nothing by them.
       if (command !== 'delete') checkFlags(flags, version, said);
       const outPort = command === 'delete' ? OFPP.NONE : portFromWire32(outPortWire, 'OFPBAC_BAD_OUT_PORT');
@@ -85,7 +85,11 @@ export function encodeMonitorRequests(out: ByteWriter, version: OfVersion, reque
     out.u32(request.id);
     if (isOwn14(version)) {
       encodePort(out, version, request.outPort);
-      out.u32(request.outGroup).u16(flagsTo14(request.flags)).u8(request.table).u8(COMMANDS.indexOf(request.command));
+      out
+        .u32(request.outGroup)
+        .u16(flagsTo14(request.flags))
+        .u8(request.table)
+        .u8((COMMANDS as readonly string[]).indexOf(request.command) & 0xff);
       encodeOxmMatch(out, request.match, version);
       continue;
     }

@@ -165,7 +165,8 @@ export function decodeGroupMod(from: ByteReader, version: OfVersion): GroupMod {
           ? isPlace || commandBucket === BUCKET.ALL
           : commandBucket === BUCKET.ALL;
     if (!isFit) fault('OFPGMFC_BAD_BUCKET', `group command bucket id (${commandBucket}) is out of range`);
-    buckets = decodeBuckets(from.sub(bucketsSize, 'OFPBRC_BAD_LEN'), version, GROUP_TYPES[typeNumber]);
+    if (bucketsSize > from.left) throw new PeerError('OFPBRC_BAD_LEN', `buckets of ${bucketsSize} bytes, ${from.left} left`);
+    buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber], bucketsSize);
     selection = decodeGroupProperties(from, GROUP_TYPES[typeNumber] ?? 'unknown', command);
     type = typeOf(typeNumber);
   } else {
@@ -218,20 +219,20 @@ export function decodeGroupDescs(from: ByteReader, version: OfVersion): ReadGrou
     const left = from.left;
     const length = from.u16();
     if (length < head || length > left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid length ${length}`);
-    const body = from.sub(length - 2);
-    const typeNumber = body.u8();
-    body.skip(1);
-    const group = body.u32();
+    const end = from.at - 2 + length;
+    const typeNumber = from.u8();
+    from.skip(1);
+    const group = from.u32();
     if (hasBucketIds(version)) {
-      const bucketsSize = body.u16();
-      body.skip(6);
-      if (bucketsSize > body.left) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid bucket list length ${bucketsSize}`);
-      const buckets = decodeBuckets(body.sub(bucketsSize), version, GROUP_TYPES[typeNumber]);
+      const bucketsSize = from.u16();
+      from.skip(6);
+      if (bucketsSize > end - from.at) fault('OFPBRC_BAD_LEN', `OFPST11_GROUP_DESC reply claims invalid bucket list length ${bucketsSize}`);
+      const buckets = decodeBuckets(from, version, GROUP_TYPES[typeNumber], bucketsSize);
       const type = GROUP_TYPES[typeNumber] ?? 'unknown';
       // As in an addition: only select groups have one.
-      return { group, type, buckets, selection: decodeGroupProperties(body, type, 'add') };
+      return { group, type, buckets, selection: decodeGroupProperties(from.sub(end - from.at), type, 'add') };
     }
-    const buckets = decodeBuckets(body, version, GROUP_TYPES[typeNumber]);
+    const buckets = decodeBuckets(from.sub(end - from.at), version, GROUP_TYPES[typeNumber]);
     return { group, type: GROUP_TYPES[typeNumber] ?? 'unknown', buckets, selection: noSelection() };
   });
 }

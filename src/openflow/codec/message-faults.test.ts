@@ -265,6 +265,17 @@ const LOGGED: readonly (readonly [string, string])[] = [
     '060f(2)00000001(4)000000010018(2)ffffffff00180000(4)ffff00107fffffff9d05f252(4)',
     'ofp_group|unknown group bucket property type for exp_id 0x7fffffff, exp_type -1660554670',
   ],
+  // Buckets of OpenFlow 1.5 that end too early are told of by what stands behind them.
+  [
+    '060f(2)0000000100000100000000050001(2)ffffffff0010000000000001(16)',
+    'ofp_group|OpenFlow message bucket length 16 exceeds remaining buckets data size 1',
+  ],
+  ['060f(2)0000000100000100000000050007(2)ffffffff0007(14)', 'ofp_group|OpenFlow message bucket length 7 is not valid'],
+  [
+    '0613(2)00000001000700000000000000180100000000050007(6)0009000000000001(16)',
+    'ofp_group|OpenFlow message bucket length 9 exceeds remaining buckets data size 7',
+  ],
+  ['0413(2)000000010007(6)0010(2)00000005(32)', 'ofp_group|buckets end with 8 leftover bytes'],
   // Counted, and then printed.
   [
     '0413(2)0000000100050000(4)41fa6f33(36)',

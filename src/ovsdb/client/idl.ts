@@ -48,12 +48,19 @@ export interface IdlTransaction {
   insertedUuid(name: string): string | undefined;
 }
 
+/** Part of a condition: a row is in the replica if one of them holds for it. */
+export type IdlClause =
+  | boolean
+  | readonly [column: string, how: '==' | '!=' | '<' | '<=' | '>' | '>=' | 'includes' | 'excludes', value: ColumnValue];
+
 export interface IdlOptions {
   /** Connection methods, tried in turn: `unix:PATH`, `tcp:IP:PORT`, `ssl:IP:PORT`. */
   remotes: readonly string[];
   database: string;
   /** Tables and columns to replicate; 'all' columns of a table, or 'all' tables. */
   tables: 'all' | ReadonlyMap<string, 'all' | readonly string[]>;
+  /** Which rows of a table to replicate, where not all; `Idl.setCondition` changes it. Servers older than `monitor_cond` give all. */
+  conditions?: ReadonlyMap<string, readonly IdlClause[]>;
   /** The schema that the server very likely has: it is asked for its own only if it knows a table or column less. */
   assumedSchema?: DatabaseSchema;
   /** A lock to hold, e.g. `ovs_vswitchd`. */
@@ -68,6 +75,8 @@ export interface Idl {
   readonly isConnected: boolean;
   /** The replica has been filled at least once since the connection was made. */
   readonly hasContent: boolean;
+  /** The replica has been filled on the connection of now: what it holds is not older than that, and transactions can be sent. */
+  readonly isCurrent: boolean;
   /** True unless another session has the lock that we asked for. */
   readonly isLockContended: boolean;
   readonly hasLock: boolean;
@@ -78,6 +87,8 @@ export interface Idl {
   rows(table: string): ReadonlyMap<string, IdlRow>;
   row(table: string, uuid: string): IdlRow | undefined;
   begin(): IdlTransaction;
+  /** Replicates the rows of a table for which one of the clauses holds, none for none. Resolves when the replica has them; rejects if the server refuses. */
+  setCondition(table: string, clauses: readonly IdlClause[]): Promise<void>;
   /** Calls `fn` after each batch of changes; the returned function stops that. */
   onChange(fn: () => void): () => void;
   /** Resolves at the next change, or rejects when `retry` is false and the connection fails. */

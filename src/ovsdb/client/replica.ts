@@ -1,7 +1,7 @@
 // The IDL: a connection to an OVSDB server that keeps a replica current, across reconnections, and carries transactions on it.
 //
 // On each connection: 1. fetch the schema; 2. ask for the lock; 3. monitor, by the newest method that the server knows - `monitor_cond_since`
-// resumes from the last transaction seen, the older two begin anew; 4. apply updates as they come. Inserted rows of an update that fails to
+// resumes from the last transaction seen, the older two begin anew; 4. change conditions that were wished otherwise meanwhile; 5. apply updates as they come. Inserted rows of an update that fails to
 // parse would leave the replica wrong, so such a connection is dropped and begun anew.
 import type { Clock } from '../../base/clock.ts';
 import { strerror } from '../../base/errno.ts';
@@ -13,7 +13,8 @@ import { type DatabaseSchema, parseSchema } from '../engine/schema.ts';
 import { asObject, type Json, type JsonObject, jsonObject } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 import { RpcClosed, RpcError, RpcSession } from '../json/jsonrpc.ts';
-import type { Idl, IdlOptions, IdlRow } from './idl.ts';
+import { Conditions } from './conditions.ts';
+import type { Idl, IdlClause, IdlOptions, IdlRow } from './idl.ts';
 import { ReplicaTables } from './replica-row.ts';
 import { ReplicaTransaction } from './replica-transaction.ts';
 
@@ -70,6 +71,8 @@ class ReplicaClient implements Replica {
   /** The server spoke of the lock by notification, which is newer than the reply to our request. */
   #isLockNotified = false;
   #hasContent = false;
+  #isCurrent = false;
+  readonly #conditions: Conditions;
   #hasLock = false;
   #isLockContended = false;
   #lastError = '';
@@ -79,6 +82,7 @@ class ReplicaClient implements Replica {
   constructor(options: IdlOptions, world: IdlWorld) {
     this.#options = options;
     this.#world = world;
+    this.#conditions = new Conditions(options.conditions);
     if (options.assumedSchema !== undefined) {
       this.#tables = new ReplicaTables(options.assumedSchema);
       this.#isAssumed = true;
@@ -107,6 +111,9 @@ class ReplicaClient implements Replica {
   }
   get hasContent(): boolean {
     return this.#hasContent;
+  }
+  get isCurrent(): boolean {
+    return this.#isCurrent;
   }
   get isLockContended(): boolean {
     return this.#isLockContended;
@@ -137,10 +144,50 @@ class ReplicaClient implements Replica {
 
   begin(): ReplicaTransaction {
     const send = (operations: Json[]): Promise<Json> => {
-      if (this.#session === undefined) return Promise.reject(new RpcClosed('not connected'));
+      // What the replica holds may be what was before the connection ended: whoever decides by it would decide wrongly.
+      if (this.#session === undefined || !this.#isCurrent) return Promise.reject(new RpcClosed('not connected'));
       return this.#session.call('transact', [this.#options.database, ...operations]);
     };
     return new ReplicaTransaction(this.#tables, send, this.#options.lock);
+  }
+
+  setCondition(table: string, clauses: readonly IdlClause[]): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new Error('closed'));
+    const done = this.#conditions.wish(table, clauses);
+    this.#changeConditions();
+    return done;
+  }
+
+  #changeConditions(): void {
+    const session = this.#session;
+    if (session === undefined || !this.#isCurrent || this.#conditions.isUnderWay) return;
+    const changes = this.#conditions.changes();
+    if (changes.size === 0) return;
+    this.#conditions.ask();
+    const after = (then: () => void): void => {
+      if (session !== this.#session) return;
+      then();
+      this.#announce();
+      this.#changeConditions();
+    };
+    const refused = (error: unknown): void =>
+      after(() => this.#conditions.refuse(error instanceof Error ? error : new Error(String(error))));
+    let json: Json;
+    try {
+      json = this.#conditions.changesJson(changes, this.#tables.schema);
+    } catch (error) {
+      refused(error);
+      return;
+    }
+    const method = MONITOR_METHODS[this.#methodIndex] as MonitorMethod;
+    // The oldest monitors give all rows whatever is wished.
+    const done = method === 'monitor' ? Promise.resolve() : session.call('monitor_cond_change', [MONITOR_ID, MONITOR_ID, json]);
+    done.then(
+      () => after(() => this.#conditions.agree()),
+      (error) => {
+        if (!(error instanceof RpcClosed)) refused(error);
+      },
+    );
   }
 
   onChange(fn: () => void): () => void {
@@ -159,6 +206,7 @@ class ReplicaClient implements Replica {
 
   close(): void {
     this.#isClosed = true;
+    this.#conditions.end(new Error('closed'));
     this.#reconnect?.disable();
     this.#drop();
   }
@@ -239,6 +287,9 @@ class ReplicaClient implements Replica {
     // 3. Monitor.
     for (;;) {
       const method = MONITOR_METHODS[this.#methodIndex] as MonitorMethod;
+      // Of rows by another condition than the replica's nobody knows what it missed.
+      if (!this.#conditions.areSettled) this.#lastTransactionId = ZERO_ID;
+      this.#conditions.ask();
       const params: Json[] = [this.#options.database, MONITOR_ID, this.#requests(method)];
       if (method === 'monitor_cond_since') params.push(this.#lastTransactionId);
       let reply: Json;
@@ -283,6 +334,8 @@ class ReplicaClient implements Replica {
       const columns = schema.columnList.slice(2).map((column) => column.name);
       const list = wanted === 'all' ? columns : columns.filter((column) => wanted.includes(column));
       const request = jsonObject({ columns: list });
+      const where = this.#conditions.where(schema.name, this.#tables.schema);
+      if (where !== undefined && method !== 'monitor') request.set('where', where);
       requests.set(schema.name, method === 'monitor' ? request : [request]);
     }
     return requests;
@@ -299,10 +352,13 @@ class ReplicaClient implements Replica {
       this.#tables.apply(reply, method !== 'monitor');
     }
     this.#hasContent = true;
+    this.#isCurrent = true;
+    this.#conditions.agree();
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const { method: name, params } of early) this.#notified(name, params);
     this.#announce();
+    this.#changeConditions();
   }
 
   #notified(method: string, params: Json[]): void {
@@ -343,6 +399,7 @@ class ReplicaClient implements Replica {
 
   #lost(): void {
     this.#isConnected = false;
+    this.#isCurrent = false;
     this.#hasLock = false;
     this.#isLockContended = false;
     if (!this.#isClosed) this.#announce();

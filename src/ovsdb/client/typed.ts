@@ -2,7 +2,7 @@
 // The types of a database's tables are made from its schema by `schemaTypes` (`weft schema-types FILE`).
 import { logger } from '../../base/log.ts';
 import type { ColumnSchema } from '../engine/schema.ts';
-import type { Atom, ColumnValue, Idl, IdlRow } from './idl.ts';
+import type { Atom, ColumnValue, Idl, IdlClause, IdlRow } from './idl.ts';
 import type { Replica } from './replica.ts';
 import type { ReplicaTransaction } from './replica-transaction.ts';
 
@@ -24,6 +24,9 @@ export interface TypedRow<Columns> {
 
 /** Columns to be set; an optional one becomes empty by `undefined`. */
 export type RowValues<Columns> = { readonly [Column in Name<Columns>]?: Columns[Column] | undefined };
+
+/** Part of a condition on a table's rows. */
+export type TypedClause<Columns> = boolean | readonly [Name<Columns> | '_uuid', Exclude<IdlClause, boolean>[1], ColumnValue];
 
 /** What the function given to `transact` works on. */
 export interface TypedTransaction<Db extends TablesOf<Db>> {
@@ -132,7 +135,7 @@ export class TypedDatabase<Db extends TablesOf<Db>> {
     fn: (txn: TypedTransaction<Db>) => Result,
   ): Promise<{ result: Result; uuidOf: (inserted: string) => string | undefined }> {
     for (;;) {
-      await this.ready();
+      while (!this.#replica.isCurrent) await this.#replica.changed();
       const seen = this.#replica.changeNumber;
       const txn = this.#replica.begin();
       const result = fn(this.#typed(txn));
@@ -140,7 +143,7 @@ export class TypedDatabase<Db extends TablesOf<Db>> {
       if (status === 'success' || status === 'unchanged') return { result, uuidOf: (inserted) => txn.insertedUuid(inserted) };
       if (status !== 'try again') throw new TransactionError(status === 'error' ? error : status);
       log.dbg('transaction is tried again');
-      while (this.#replica.changeNumber === seen || !this.#replica.isConnected) await this.#replica.changed();
+      while (this.#replica.changeNumber === seen || !this.#replica.isCurrent) await this.#replica.changed();
     }
   }
 
@@ -164,6 +167,11 @@ export class TypedDatabase<Db extends TablesOf<Db>> {
       mutate: (table, uuid, column, how, value) => txn.mutate(table, uuid, column, how, value),
       comment: (text) => txn.comment(text),
     };
+  }
+
+  /** Replicates the rows of a table for which one of the clauses holds, none for none; resolves when they are there. */
+  setCondition<Table extends Name<Db>>(table: Table, clauses: readonly TypedClause<Db[Table]>[]): Promise<void> {
+    return this.#replica.setCondition(table, clauses as readonly IdlClause[]);
   }
 
   close(): void {

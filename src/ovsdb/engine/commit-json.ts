@@ -1,5 +1,6 @@
 // Commits as log records, both ways: `{"_date":ms,"_comment":text,"_is_diff":true,TABLE:{UUID:{COLUMN:VALUE}|null}}`.
 
+import { hashOrder } from '../../base/hash-order.ts';
 import { type Json, type JsonObject, ownText, parseJson } from '../json/json.ts';
 import { formatJsonString, formatReal } from '../json/json-format.ts';
 import { isUuid } from './atom.ts';
@@ -120,6 +121,26 @@ export function snapshotToJson(database: Database, comment: string, dateMs: numb
 /** Replays a log record into the database. Throws OvsdbError when it does not fit; unknown tables and columns are skipped while converting. */
 export function replayRecord(database: Database, record: Json, isConverting = false): void {
   if (!(record instanceof Map)) throw syntaxError(record, 'object expected');
+  let changes: Change[];
+  try {
+    changes = recordChanges(database, record, isConverting);
+  } catch {
+    // Of several faults the one is told that the reference comes by first.
+    changes = recordChanges(database, inHashOrder(record), isConverting);
+  }
+  database.apply({ changes, comment: '', isDurable: false });
+}
+
+/** The same with members in the order of hash tables, down to the columns. */
+function inHashOrder(record: JsonObject, depth = 3): JsonObject {
+  const member = (name: string): Json => {
+    const value = record.get(name) as Json;
+    return depth > 1 && value instanceof Map ? inHashOrder(value, depth - 1) : value;
+  };
+  return new Map(hashOrder([...record.keys()]).map((name) => [name, member(name)]));
+}
+
+function recordChanges(database: Database, record: JsonObject, isConverting: boolean): Change[] {
   const isDiff = record.get('_is_diff') === true;
   const changes: Change[] = [];
   for (const [name, rows] of record) {
@@ -131,7 +152,7 @@ export function replayRecord(database: Database, record: Json, isConverting = fa
       changes.push(replayRow(table, uuid, columns, isDiff, isConverting));
     }
   }
-  database.apply({ changes, comment: '', isDurable: false });
+  return changes;
 }
 
 /** The table of a member of a record; undefined for what is no table or is to be skipped. */

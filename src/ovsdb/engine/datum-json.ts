@@ -1,6 +1,6 @@
 // A column's value straight as JSON text: the same as formatJson(datumToJson(...)), without the values between. Logs, replies and updates are made of it.
-import { formatJsonString, formatReal } from '../json/json-format.ts';
-import type { Atom, AtomicType } from './atom.ts';
+import { formatJsonString, formatReal, JsonReal, type PrintableJson } from '../json/json-format.ts';
+import { type Atom, type AtomicType, atomToJson } from './atom.ts';
 import type { ColumnType, Datum } from './types.ts';
 
 function atomText(atom: Atom, type: AtomicType): string {
@@ -14,6 +14,16 @@ function atomText(atom: Atom, type: AtomicType): string {
     default:
       return String(atom);
   }
+}
+
+/** A value for `formatJson`, with reals that are printed as such. */
+export function printableDatum({ keys, values }: Datum, type: ColumnType): PrintableJson {
+  const printable = (atom: Atom, kind: AtomicType): PrintableJson =>
+    kind === 'real' ? new JsonReal(atom as number) : atomToJson(atom, kind);
+  const atoms = keys.map((atom) => printable(atom, type.key.type));
+  const { value } = type;
+  if (value !== undefined) return ['map', atoms.map((atom, i) => [atom, printable(values?.[i] as Atom, value.type)])];
+  return atoms.length === 1 ? (atoms[0] as PrintableJson) : ['set', atoms];
 }
 
 /** The text with that of a value behind it. */

@@ -3,6 +3,7 @@
 import { countsUuids } from '../../base/cryptography.ts';
 import { hashOrder } from '../../base/hash-order.ts';
 import type { Json, JsonObject } from '../json/json.ts';
+import type { PrintableJson } from '../json/json-format.ts';
 import type { SymbolTable } from './atom.ts';
 import { isUuid } from './atom.ts';
 import { type Condition, conditionHolds, parseCondition, pinnedAtom, pinnedKey, pinnedUuid } from './condition.ts';
@@ -30,7 +31,7 @@ export interface ExecuteOptions {
 }
 
 /** What running a transaction came to. */
-export type Outcome = Finished<Json> | Pending;
+export type Outcome = Finished<PrintableJson> | Pending;
 
 interface Finished<Result> {
   kind: 'done';

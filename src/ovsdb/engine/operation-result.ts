@@ -1,9 +1,9 @@
 // What the operations of a transaction came to, and its two forms: JSON values for those who look at them, text for the wire.
-import { type Json, type JsonObject, jsonObject } from '../json/json.ts';
-import { formatJson, formatJsonString } from '../json/json-format.ts';
+import { type JsonObject, jsonObject } from '../json/json.ts';
+import { formatJson, formatJsonString, type PrintableJson } from '../json/json-format.ts';
 import type { Row } from './database.ts';
 import { type Datum, datumToJson } from './datum.ts';
-import { appendDatum } from './datum-json.ts';
+import { appendDatum, printableDatum } from './datum-json.ts';
 import type { OvsdbError } from './error.ts';
 import type { ColumnSchema } from './schema.ts';
 
@@ -27,6 +27,9 @@ export function rowToJson(fields: readonly Datum[], columns: readonly ColumnSche
   return row;
 }
 
+const printableRow = ({ fields }: Row, columns: readonly ColumnSchema[]): PrintableJson =>
+  new Map(columns.map((column) => [column.name, printableDatum(fields[column.index] as Datum, column.type)]));
+
 /** The text of `rowToJson`. */
 export function rowText(fields: readonly Datum[], columns: readonly ColumnSchema[]): string {
   let text = '{';
@@ -38,8 +41,8 @@ export function rowText(fields: readonly Datum[], columns: readonly ColumnSchema
   return `${text}}`;
 }
 
-/** A result as JSON: RFC 7047 section 5.2. */
-export function resultToJson(result: OperationResult): Json {
+/** A result as JSON that is to be printed: RFC 7047 section 5.2. */
+export function resultToJson(result: OperationResult): PrintableJson {
   switch (result.kind) {
     case 'empty':
       return new Map();
@@ -48,7 +51,7 @@ export function resultToJson(result: OperationResult): Json {
     case 'count':
       return jsonObject({ count: result.count });
     case 'rows':
-      return new Map([['rows', result.rows.map((row) => rowToJson(row.fields, result.columns))]]);
+      return new Map([['rows', result.rows.map((row) => printableRow(row, result.columns))]]);
     case 'error':
       return result.error.toJson();
     case 'none':

@@ -72,9 +72,13 @@ function parseStringText(text: string): string {
   }
 }
 
+/** What C takes for blank: not what Unicode does. */
+const BLANK = /[ \t-\r]/;
+const NOT_BLANK = /[^ \t-\r]/;
+
 function parseInteger(text: string): Atom | undefined {
-  if (!/^\s*[-+]?\d+$/.test(text)) return undefined;
-  const value = BigInt(text.trim().replace(/^\+/, ''));
+  if (!/^[ \t-\r]*[-+]?\d+$/.test(text)) return undefined;
+  const value = BigInt(text.replace(/^[ \t-\r]*\+?/, ''));
   return value >= -(2n ** 63n) && value < 2n ** 63n ? exactInteger(value) : undefined;
 }
 
@@ -87,7 +91,7 @@ export function parseAtomText(text: string, base: BaseType, symbols?: RowSymbols
       return checked(value, base);
     }
     case 'real': {
-      const value = text.trim() === '' ? Number.NaN : Number(text);
+      const value = NOT_BLANK.test(text) ? Number(text) : Number.NaN;
       if (!Number.isFinite(value)) throw new ValueError(`"${text}" is not a valid real number`);
       return checked(value, base);
     }
@@ -128,7 +132,7 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
   const values: Atom[] = [];
   let at = 0;
   const skip = (): void => {
-    while (/\s/.test(text.charAt(at))) at++;
+    while (BLANK.test(text.charAt(at))) at++;
   };
   const word = (base: BaseType, isElement: boolean): Atom[] => {
     const { token, end } = takeToken(text, at);

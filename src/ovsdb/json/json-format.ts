@@ -60,25 +60,36 @@ export interface JsonFormat {
   pretty?: boolean;
 }
 
+/** A number that is printed as a real, also where it has no fraction: 1e+15, not 1000000000000000. */
+export class JsonReal {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** What can be printed: JSON with reals that say so. */
+export type PrintableJson = Json | JsonReal | PrintableJson[] | Map<string, PrintableJson>;
+
 /** The text of a value. */
-export function formatJson(value: Json, format: JsonFormat = {}): string {
+export function formatJson(value: PrintableJson, format: JsonFormat = {}): string {
   return format.pretty === true ? formatPretty(value, format.sort === true, '') : formatCompact(value, format.sort === true);
 }
 
-function formatScalar(value: Exclude<Json, Json[] | Map<string, Json>>): string {
+function formatScalar(value: Exclude<PrintableJson, PrintableJson[] | Map<string, PrintableJson>>): string {
   if (typeof value === 'string') return formatJsonString(value);
   if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : formatReal(value);
-  return String(value);
+  return value instanceof JsonReal ? formatReal(value.value) : String(value);
 }
 
-function members(value: Map<string, Json>, sort: boolean): Iterable<[string, Json]> {
+function members(value: Map<string, PrintableJson>, sort: boolean): Iterable<[string, PrintableJson]> {
   return sort ? [...value].sort((a, b) => compareText(a[0], b[0])) : value;
 }
 
-function formatCompact(value: Json, sort: boolean): string {
+function formatCompact(value: PrintableJson, sort: boolean): string {
   if (Array.isArray(value)) {
     let out = '[';
-    for (let i = 0; i < value.length; i++) out += (i === 0 ? '' : ',') + formatCompact(value[i] as Json, sort);
+    for (let i = 0; i < value.length; i++) out += (i === 0 ? '' : ',') + formatCompact(value[i] as PrintableJson, sort);
     return `${out}]`;
   }
   if (value instanceof Map) {
@@ -93,14 +104,15 @@ function formatCompact(value: Json, sort: boolean): string {
   return formatScalar(value);
 }
 
-function formatPretty(value: Json, sort: boolean, indent: string): string {
+function formatPretty(value: PrintableJson, sort: boolean, indent: string): string {
   const inner = `${indent}  `;
   if (Array.isArray(value)) {
     if (value.length === 0) return '[]';
     return `[\n${value.map((item) => inner + formatPretty(item, sort, inner)).join(',\n')}]`;
   }
   if (value instanceof Map) {
-    if (value.size === 0) return '{}';
+    // As the reference has it.
+    if (value.size === 0) return `{\n${inner}}`;
     const lines = [...members(value, sort)].map(
       ([name, member]) => `${inner}${formatJsonString(name)}: ${formatPretty(member, sort, inner)}`,
     );

@@ -211,7 +211,7 @@ export class RpcSession {
   }
 
   replyError(id: Json, error: Json): void {
-    this.sendText(`{"id":${formatJson(id)},"result":null,"error":${formatJson(error)}}`);
+    this.sendText(`{"id":${formatJson(id)},"error":${formatJson(error)}}`);
   }
 
   /** Sends a message, or a piece of one, whose text was made before. */

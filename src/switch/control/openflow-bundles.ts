@@ -16,11 +16,16 @@ export const BUNDLE_IDLE_TIMEOUT_MS = 10_000;
 const MAX_BUNDLES = 1024;
 const MAX_HELD_BYTES = 1 << 30;
 
-/** A message of a bundle with the bytes that brought it, for an error that quotes them. */
+/** A message of a bundle, and where the bytes are that brought it, for an error that quotes them: a view of them would need more room than they. */
 export interface BundledMessage {
   message: Message;
-  bytes: Uint8Array;
+  buffer: ArrayBufferLike;
+  at: number;
+  size: number;
 }
+
+/** The bytes that brought a message. */
+export const carrierOf = ({ buffer, at, size }: BundledMessage): Uint8Array => new Uint8Array(buffer, at, size);
 
 interface Bundle {
   id: number;
@@ -118,7 +123,7 @@ export class BundleStore {
     if (bundle.isClosed) this.#refuse(bundle, 'OFPBFC_BUNDLE_CLOSED');
     if (bundle.flags !== flags) this.#refuse(bundle, 'OFPBFC_BAD_FLAGS');
     if (this.#heldBytes + bytes.length > MAX_HELD_BYTES) this.#refuse(bundle, 'OFPBFC_MSG_TOO_MANY');
-    bundle.messages.push({ message, bytes });
+    bundle.messages.push({ message, buffer: bytes.buffer, at: bytes.byteOffset, size: bytes.length });
     bundle.heldBytes += bytes.length;
     this.#heldBytes += bytes.length;
     bundle.usedMs = this.#clock.now();

@@ -52,6 +52,7 @@ export class FlowMonitors {
     const made: number[] = [];
     try {
       for (const request of requests) {
+        if (request.command === 'none') continue;
         const present = this.#monitors.has(request.id);
         if (request.command !== 'add' && !present) throw new PeerError('OFPMOFC_UNKNOWN_MONITOR', `no monitor ${request.id}`);
         if (request.command === 'delete') {

@@ -5,6 +5,7 @@ import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/actions/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
+import { withResetCounts } from '../../openflow/codec/flow-flags.ts';
 import { requireConsistentFlow } from '../../openflow/flow-mod-check.ts';
 import type { FlowMod, FlowStatsRequest, Framed, Message, OfVersion, PacketOut, PortDesc } from '../../openflow/message.ts';
 import { messageForm } from '../../openflow/message-table.ts';
@@ -48,7 +49,7 @@ export function serve(session: OpenFlowSession, request: Framed, bytes: Uint8Arr
     case 'flowMod':
       session.countFlowMod(message.command);
       // OpenFlow 1.0 and 1.1 have no flag for it: there an addition always begins to count anew.
-      if (version <= 2 && message.command === 'add') message.flags = { ...message.flags, resetCounts: true };
+      if (version <= 2 && message.command === 'add') message.flags = withResetCounts(message.flags);
       checkFlowMod(session, message);
       core.flowMod(message, session);
       return undefined;

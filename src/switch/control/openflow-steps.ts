@@ -8,7 +8,7 @@ import { inPortOf } from '../../openflow/codec/packet-codec.ts';
 import { BUNDLE, type FlowMod, type Framed, type Message, type OfVersion, type PacketOut } from '../../openflow/message.ts';
 import type { TlvTable } from '../../openflow/tlv-table.ts';
 import type { BridgeStep, PacketOutStep } from '../core.ts';
-import { bundleRequest } from './openflow-bundles.ts';
+import { bundleRequest, carrierOf } from './openflow-bundles.ts';
 import type { OpenFlowSession } from './openflow-session.ts';
 
 const NO_BUFFER = 0xffffffff;
@@ -22,11 +22,15 @@ export function requireNoBuffer(mod: FlowMod): void {
 /** Fields that the datapath fills on a frame's way back are for the bridge's own flows; that a frame has not been away may be asked. */
 export function requireOwnFields({ command, match, packed }: FlowMod): void {
   if (command === 'delete' || command === 'delete_strict') return;
-  const asks = (word: number): boolean => (packed === undefined ? match.mask[word] !== 0 : packed.mask.words.includes(word));
-  const value = (word: number): number | undefined =>
-    packed === undefined ? match.key[word] : packed.values[packed.mask.words.indexOf(word)];
-  const isBack = asks(W.RECIRC_ID) && value(W.RECIRC_ID) !== 0;
-  if (isBack || asks(W.DP_HASH)) throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
+  let isForeign: boolean;
+  if (packed === undefined) isForeign = (match.mask[W.RECIRC_ID] !== 0 && match.key[W.RECIRC_ID] !== 0) || match.mask[W.DP_HASH] !== 0;
+  else {
+    const { words } = packed.mask;
+    isForeign = false;
+    for (let i = 0; i < words.length; i++)
+      if (words[i] === W.DP_HASH || (words[i] === W.RECIRC_ID && packed.values[i] !== 0)) isForeign = true;
+  }
+  if (isForeign) throw new PeerError('OFPBRC_EPERM', 'recirc_id and dp_hash are not for matching');
 }
 
 /** Fields for tunnel options exist once the TLV table says where. */
@@ -113,29 +117,27 @@ function commit(session: OpenFlowSession, id: number, flags: number): void {
   const messages = session.bundles.commit(id, flags);
   const isAtomic = (flags & BUNDLE.ATOMIC) !== 0;
   const steps: BridgeStep[] = [];
-  const culprits: number[] = [];
   const refuse = (error: unknown, index: number): never => {
     if (!(error instanceof PeerError)) throw error;
     const culprit = messages[index];
     const isPort = isAtomic && culprit?.message.kind === 'portMod';
-    if (culprit !== undefined) session.sendError(isPort ? 'OFPBFC_MSG_FAILED' : error.code, culprit.bytes);
+    if (culprit !== undefined) session.sendError(isPort ? 'OFPBFC_MSG_FAILED' : error.code, carrierOf(culprit));
     throw new PeerError('OFPBFC_MSG_FAILED', `message ${index} of bundle ${id}: ${error.code}`);
   };
-  for (const [index, { message }] of messages.entries()) {
-    try {
+  try {
+    for (const { message } of messages) {
       const step = stepOf(message, session.version);
       // Ports cannot be changed atomically: that fails when its turn comes.
       steps.push(isAtomic && step.kind === 'portMod' ? { ...step, port: OFPP.NONE } : step);
-      culprits.push(index);
-    } catch (error) {
-      refuse(error, index);
     }
+  } catch (error) {
+    refuse(error, steps.length);
   }
   try {
     session.core.apply(steps, session);
   } catch (error) {
     const { step } = error as { step?: number };
-    refuse(error, culprits[step ?? -1] ?? -1);
+    refuse(error, step ?? -1);
   }
   for (const { message } of messages) {
     if (message.kind === 'flowMod') session.countFlowMod(message.command);

@@ -64,7 +64,9 @@ export class TableSet {
 
   /** Whether some table ends flows to make room. */
   get evicts(): boolean {
-    return this.tables.some((table) => table?.room.evicts === true);
+    // Asked for every flow mod.
+    for (let i = 0; i < this.tables.length; i++) if (this.tables[i]?.room.evicts === true) return true;
+    return false;
   }
 
   /** What can be set of tables, as it stands. */

@@ -53,6 +53,11 @@ function frozenState(walk: Walk, table: number | undefined): FrozenState {
   };
 }
 
+/** Where a packet-out of which nothing is left to do goes on (debug_recirc at its end), as in the reference: in the tables. */
+function tableOfNothing({ isPacketOut, rule, steps, actionSet }: Walk): number | undefined {
+  return isPacketOut && rule === undefined && steps.length === 0 && actionSet.length === 0 ? 0 : undefined;
+}
+
 /** Puts out the recirculation: to a table, or to what freezing gathered, which ends the freezing. */
 export function recirculate(walk: Walk, table: number | undefined, ct?: Recirculation['ct']): void {
   walk.commit();
@@ -66,7 +71,7 @@ export function recirculate(walk: Walk, table: number | undefined, ct?: Recircul
     walk.isFreezing = false;
     return;
   }
-  const id = request.sends.recirculations.put(frozenState(walk, table), walk.nowMs);
+  const id = request.sends.recirculations.put(frozenState(walk, table ?? tableOfNothing(walk)), walk.nowMs);
   if (id === 0) walk.fail('Failed to allocate a recirculation id');
   walk.effects.push({ kind: 'recirc', id });
   if (table === undefined && pause.hash !== undefined) {

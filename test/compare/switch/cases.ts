@@ -7,6 +7,7 @@ const FRAME = '50540000000a50540000000908004500001c00000000400166df0a0000020a000
 const RECEIVED = `${FRAME}${'00'.repeat(20)}`;
 const CT_TABLE_1 = 'ffff00180000232000230001000000000000010000000000';
 const PAUSE = 'ffff002000002320002500000000000000030006010200000004000400000000';
+const DEBUG_RECIRC = 'ffff00100000232000ff000000000000';
 const TO_PORT_2 = '00000010000000020000000000000000';
 const TO_TABLES = '00000010fffffff90000000000000000';
 
@@ -67,6 +68,24 @@ export const CASES: readonly SwitchCase[] = [
       '6> 060d003000001210ffffffff001000000001000c80000004fffffff80000000000770010000000000000000000000000',
       '6> 060d003400001210ffff00100000000100006a1e000000000000d0ff000000000000000000020000000000000000000000000000',
       '6> 060d00420000112000c5000000020000b25e000000000000002200000000000000140000ffff000000000000000080000000000000000010000000000000000000e8',
+    ],
+  },
+  {
+    name: 'flow monitors: a command that there is not does nothing',
+    steps: [
+      ...['ff', '00', '03', '80', '02', '09'].map(
+        (command) => `5> 0512002800001350001000000000000000000002ffffffffffffffff001f00${command}0001000400000000`,
+      ),
+      'ofctl add-flow br0 priority=7,actions=drop',
+    ],
+  },
+  {
+    name: 'packet-outs: after debug_recirc with nothing behind it a frame goes to the tables',
+    steps: [
+      listen(4),
+      `4> ${packetOut(4, 1, DEBUG_RECIRC)}`,
+      `4> ${packetOut(4, 1, `${DEBUG_RECIRC}${TO_PORT_2}`)}`,
+      'ofctl dump-tables br0',
     ],
   },
   {

@@ -80,7 +80,7 @@ export class Side {
   run(line: readonly string[]): Promise<string> {
     const [name = '', ...words] = line;
     // `<file` and `>file`, as in a shell.
-    const args = words.filter((word) => !/^[<>]\w/.test(word));
+    const args = words.filter((word) => !/^[<>]\w/.test(word)).map((word) => word.replaceAll('DIR', this.dir));
     const [input, outputFile] = ['<', '>'].map((mark) => words.find((word) => word.startsWith(mark) && /^[<>]\w/.test(word))?.slice(1));
     const stdin = input === undefined ? 'ignore' : openSync(join(this.dir, input), 'r');
     return new Promise((resolve) => {

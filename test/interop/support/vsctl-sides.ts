@@ -102,9 +102,12 @@ export class Side {
   }
 }
 
+/** No command line here takes as long. */
+const PATIENCE_MS = 10_000;
+
 function whole(program: string, argv: string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = execFile(program, argv, { env, encoding: 'utf8' }, (_, stdout, stderr) =>
+    const child = execFile(program, argv, { env, encoding: 'utf8', timeout: PATIENCE_MS, killSignal: 'SIGKILL' }, (_, stdout, stderr) =>
       resolve({ stdout, stderr, status: child.exitCode }),
     );
   });
@@ -151,6 +154,10 @@ function sortTree(lines: readonly string[], depth: number): string[] {
 const hasDied = ({ stderr, status }: Outcome): boolean =>
   status === null && /assertion row->new_datum != NULL failed in ovsdb_idl_txn_\w+\(\)/.test(stderr);
 
+/** The reference waits for ever to create the second row of a table that takes one, when nothing refers to it. */
+const waitsForEver = (args: readonly string[], { stderr, status }: Outcome): boolean =>
+  status === null && args.includes('create') && stderr.includes('without --id option will have no effect');
+
 /** Two right answers to one line, of which a hash decides. */
 function isChance(args: readonly string[], want: Outcome, have: Outcome): boolean {
   if (want.stdout !== have.stdout || want.status !== have.status) return false;
@@ -183,6 +190,7 @@ export async function compare(lines: readonly (readonly string[])[], ...others: 
       const [want, ...have] = await Promise.all(sides.map((side) => side.run(args, isWhole)));
       for (const [which, outcome] of have.entries()) {
         if (isDeepStrictEqual(want, outcome) || isChance(args, want as Outcome, outcome)) continue;
+        if (waitsForEver(args, want as Outcome) && outcome.status === 0) continue;
         if (hasDied(want as Outcome) && outcome.status === 1) continue;
         const [client, server] = others[which] as Programs;
         const by = `${client === ours ? 'our' : 'their'} client, ${server === ourServer ? 'our' : 'their'} server`;

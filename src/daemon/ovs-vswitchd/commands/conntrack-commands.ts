@@ -54,7 +54,7 @@ const ADDRESSES: ReadonlyMap<string, readonly [field: 'source' | 'destination', 
 ]);
 
 /** A tuple of `flush-conntrack`: `ct_nw_src=...,ct_nw_proto=...`. */
-function parseCtTuple(text: string): Partial<CtFilterTuple> {
+export function parseCtTuple(text: string): Partial<CtFilterTuple> {
   const tuple: Partial<CtFilterTuple> = {};
   let family: boolean | undefined;
   const seen = new Set<string>();

@@ -1,7 +1,7 @@
 // Control commands about datapaths: dpif/*, dpctl/*, upcall/*, revalidator/*. Text as in the running reference.
 import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath, DpPortCounters, DpPortInfo } from '../../../datapath/datapath.ts';
-import type { PortSummary } from '../../../switch/contract.ts';
+import type { DeviceCounters, PortSummary } from '../../../switch/contract.ts';
 import { describeTunnel } from '../../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
 import { allDatapaths, fullName, isSystem, openFault, registerDpctl } from './datapath-names.ts';
@@ -74,18 +74,20 @@ function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, wi
   }
   const lines = [`  port ${info.port}: ${info.name}${type}`];
   if (!withStatistics) return lines;
-  lines.push(...counterLines(datapath.portCounters(info.port), spec.kind === 'system' || spec.kind === 'internal'));
+  const device = spec.kind === 'system' ? parts.devices.counters(info.name) : undefined;
+  lines.push(...counterLines(device ?? datapath.portCounters(info.port), spec.kind === 'system' || spec.kind === 'internal'));
   return lines;
 }
 
 /** Counters of a port; a `?` stands for what only a kernel device counts. */
-function counterLines(c: DpPortCounters | undefined, isReal: boolean): string[] {
+function counterLines(c: DpPortCounters | DeviceCounters | undefined, isReal: boolean): string[] {
   const detail = (value: bigint | undefined): string => (isReal ? String(value ?? 0n) : '?');
   const zero = isReal ? '0' : '?';
+  const device = c !== undefined && 'collisions' in c ? c : undefined;
   return [
-    `    RX packets:${c?.rxPackets ?? 0n} errors:${detail(c?.rxErrors)} dropped:${detail(c?.rxDropped)} overruns:${zero} frame:${zero}`,
+    `    RX packets:${c?.rxPackets ?? 0n} errors:${detail(c?.rxErrors)} dropped:${detail(c?.rxDropped)} overruns:${detail(device?.rxOverErrors)} frame:${detail(device?.rxFrameErrors)}`,
     `    TX packets:${c?.txPackets ?? 0n} errors:${detail(c?.txErrors)} dropped:${detail(c?.txDropped)} aborted:${zero} carrier:${zero}`,
-    `    collisions:${zero}`,
+    `    collisions:${detail(device?.collisions)}`,
     `    RX bytes:${bytesText(c?.rxBytes ?? 0n)}  TX bytes:${bytesText(c?.txBytes ?? 0n)}`,
   ];
 }

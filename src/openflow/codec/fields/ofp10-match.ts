@@ -6,7 +6,8 @@ import { ETH, IP, matchedEthType, matchedProto } from '../../../flow/prerequisit
 import { portFromWire32, portToWire32 } from '../../ports.ts';
 import { ByteReader, ByteWriter } from '../bytes.ts';
 
-const FW10 = {
+/** Bits of OpenFlow 1.0's wildcards. */
+export const FW10 = {
   IN_PORT: 1,
   DL_VLAN: 2,
   DL_SRC: 4,
@@ -18,7 +19,8 @@ const FW10 = {
   PCP: 1 << 20,
   TOS: 1 << 21,
 } as const;
-const ALL10 = 0x3fffff;
+/** All of them. */
+export const OFP10_WILDCARDS = 0x3fffff;
 /** dl_type of frames without one, and dl_vlan of frames without a tag. */
 const VLAN_NONE = 0xffff;
 
@@ -57,7 +59,8 @@ function same(a: Match, b: Match): boolean {
 }
 
 /** Whether the OpenFlow 1.0 match that `from` stands at leaves nothing free; reads nothing. */
-export const isExactOfp10Match = (from: ByteReader): boolean => (new ByteReader(from.bytes.subarray(from.at)).u32() & ALL10) === 0;
+export const isExactOfp10Match = (from: ByteReader): boolean =>
+  (new ByteReader(from.bytes.subarray(from.at)).u32() & OFP10_WILDCARDS) === 0;
 
 /** Whether a match can be told in OpenFlow 1.0's form; else NXM is needed. */
 export const fitsOfp10 = (match: Match): boolean => same(match, encodeToMatch(match));
@@ -124,7 +127,7 @@ function set48(kept: Match, match: Match, at: number): void {
 /** Writes the 40 bytes of OpenFlow 1.0; what cannot be said is left out (see `fitsOfp10`), what lacks its prerequisites is not. */
 export function encodeOfp10Match(out: ByteWriter, full: Match): void {
   const match = full;
-  let wild = ALL10;
+  let wild = OFP10_WILDCARDS;
   // As the reference has it, of what cannot be said masked is said the whole.
   const has = (at: number, bits: number, bit: number): void => {
     if (keyBits(match.mask, at, bits) !== 0n) wild &= ~bit;
@@ -173,7 +176,7 @@ export function encodeOfp10Match(out: ByteWriter, full: Match): void {
 }
 
 export function decodeOfp10Match(from: ByteReader): Match {
-  const wild = from.u32() & ALL10;
+  const wild = from.u32() & OFP10_WILDCARDS;
   const inPort = from.u16();
   const srcHigh = from.u16();
   const srcLow = from.u32();

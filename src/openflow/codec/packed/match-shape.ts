@@ -13,6 +13,7 @@ import { type Field, tunFieldIndex } from '../../../flow/fields.ts';
 import { W } from '../../../flow/key.ts';
 import type { PackedMask, PackedMatch, PackedValues } from '../../../flow/mask.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
+import { FittingActions } from '../../fitting-actions.ts';
 import { ByteReader } from '../bytes.ts';
 import { decodeHeader } from '../fields/oxm.ts';
 
@@ -33,7 +34,7 @@ function isFree(field: Field): boolean {
 }
 
 /** One piece of a value: bytes of the wire that are bits of one packed value. */
-interface Move {
+export interface Move {
   from: number;
   bytes: 1 | 2 | 4;
   to: number;
@@ -44,6 +45,8 @@ const u16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes
 const u32 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 
 export class MatchShape {
+  /** Lists of actions that fit all matches of the shape. */
+  readonly fitting = new FittingActions();
   /** Of the match with what stands around its entries, a multiple of four. */
   readonly size: number;
   /** Bytes of the entries alone. */
@@ -132,7 +135,7 @@ export class MatchShape {
         moves.push({ from: start + 1, bytes: 1, to, shift: 0 });
         care[start + 1] = 0;
       } else if (isFree(field)) {
-        const pieces = movesOf(field, start, packed.mask);
+        const pieces = movesOf(field.at, field.wireBytes, start, packed.mask);
         if (pieces === undefined) continue;
         moves.push(...pieces);
         // Bits that the mask leaves out must be zero, as they are here.
@@ -140,6 +143,11 @@ export class MatchShape {
       }
     }
     return new MatchShape(own, care, entriesSize, packed, moves, port);
+  }
+
+  /** The shape of a match in which every field has its place: `care` are the bits of `bytes` that must be as they are, `moves` where the others go. */
+  static ofPlaces(bytes: Uint8Array, care: Uint8Array, packed: PackedMatch, moves: readonly Move[]): MatchShape {
+    return new MatchShape(bytes, care, bytes.length, packed, moves, undefined);
   }
 
   /** Whether a match on the wire is of this shape. */
@@ -199,15 +207,15 @@ export class MatchShape {
   }
 }
 
-/** The moves of a free field's value that begins at `start`; undefined when the mask lacks one of its words. */
-function movesOf(field: Field, start: number, mask: PackedMask): Move[] | undefined {
+/** The moves of a value of `size` bytes that begins at `start` and is the key's bits from `bits` on; undefined when the mask lacks one of its words. */
+export function movesOf(bits: number, size: number, start: number, mask: PackedMask): Move[] | undefined {
   const moves: Move[] = [];
-  for (let i = 0; i < field.wireBytes; ) {
-    const bit = (field.at + i * 8) & 31;
-    const left = Math.min(field.wireBytes - i, (32 - bit) / 8);
+  for (let i = 0; i < size; ) {
+    const bit = (bits + i * 8) & 31;
+    const left = Math.min(size - i, (32 - bit) / 8);
     const bytes = left === 4 ? 4 : left >= 2 ? 2 : 1;
     const shift = 32 - bit - bytes * 8;
-    const word = (field.at + i * 8) >> 5;
+    const word = (bits + i * 8) >> 5;
     const own = bytes === 4 ? 0xffffffff : ((1 << (bytes * 8)) - 1) << shift;
     // A word may stand in two stages, with other bits in each.
     const to = mask.words.findIndex((one, at) => one === word && (mask.bits[at]! & own) !== 0);
@@ -224,7 +232,13 @@ const SAME_SIZE = 16;
 /** The shapes met lately, by size. */
 export class MatchShapes {
   readonly #bySize: MatchShape[][] = [];
+  readonly #sameSize: number;
   #next = 0;
+
+  /** `sameSize`: how many of one size are kept. */
+  constructor(sameSize = SAME_SIZE) {
+    this.#sameSize = sameSize;
+  }
 
   find(bytes: Uint8Array, at: number, size: number): MatchShape | undefined {
     const same = this.#bySize[size >> 3];
@@ -239,7 +253,7 @@ export class MatchShapes {
       same = [];
       this.#bySize[shape.size >> 3] = same;
     }
-    if (same.length < SAME_SIZE) same.push(shape);
-    else same[this.#next++ % SAME_SIZE] = shape;
+    if (same.length < this.#sameSize) same.push(shape);
+    else same[this.#next++ % this.#sameSize] = shape;
   }
 }

@@ -5,6 +5,7 @@ import { PeerError } from '../../../base/errors.ts';
 import { type Match, newKey } from '../../../flow/key.ts';
 import { packMatch, unpackMatch } from '../../../flow/mask.ts';
 import { normalizeMatch } from '../../../flow/normal-match.ts';
+import { requireConsistentFlow } from '../../flow-mod-check.ts';
 import type { FlowMod, FlowStats, OfVersion } from '../../message.ts';
 import { parseFlow } from '../../text/flow-text.ts';
 import { ByteReader, ByteWriter } from '../bytes.ts';
@@ -83,13 +84,14 @@ const command = fc.constantFrom('add', 'modify', 'modify_strict', 'delete', 'del
 const MATCH_AT = 48;
 
 /** What decoding gives, in one form for all ways. The third way is that without shapes, whatever has been read before. */
-function outcome(bytes: Uint8Array, way: 'packed' | 'whole' | 'alone'): unknown {
+function outcome(bytes: Uint8Array, way: 'packed' | 'whole' | 'alone', flowModTableId = false): unknown {
   try {
-    const framed = decodeMessage(bytes, { packsFlows: way === 'packed' });
-    const { match: whole, packed, ...rest } = framed.message as FlowMod;
+    const framed = decodeMessage(bytes, { packsFlows: way === 'packed', flowModTableId });
+    const { match: whole, packed, fitting: _, ...rest } = framed.message as FlowMod;
     let decoded: Match = packed === undefined ? whole : unpackMatch(packed.mask, packed.values);
     // The match of OpenFlow 1.1, type 0, has no shape.
-    if (way === 'alone' && bytes[MATCH_AT + 1] === 1) decoded = decodeOxmMatch(new ByteReader(bytes.subarray(MATCH_AT))).match;
+    if (way === 'alone' && bytes[0] !== 1 && bytes[MATCH_AT + 1] === 1)
+      decoded = decodeOxmMatch(new ByteReader(bytes.subarray(MATCH_AT))).match;
     const { key, mask } = normalizeMatch(decoded, { key: newKey(), mask: newKey() });
     return { ...framed, message: rest, key: [...key], mask: [...mask] };
   } catch (error) {
@@ -131,6 +133,67 @@ test('flow mods are read by the shapes of others as they are read alone', () => 
       },
     ),
     { numRuns: 1500 },
+  );
+});
+
+/** Matches that OpenFlow 1.0 can say. */
+const match10 = fc.oneof(
+  text('tcp,nw_src=', ip, ',tp_dst=', n(65535)),
+  text('udp,in_port=', n(0xffff), ',nw_dst=', prefix, ',tp_src=', n(65535)),
+  text(
+    'ip,nw_src=',
+    prefix,
+    ',nw_tos=',
+    n(63).map((dscp) => dscp * 4),
+  ),
+  text('icmp,icmp_type=', n(255), ',icmp_code=', n(255), ',nw_dst=', prefix),
+  text('dl_vlan=', n(4095), ',dl_vlan_pcp=', n(7), ',dl_src=', mac),
+  text('dl_vlan=', n(4095), ',dl_dst=', mac),
+  text('vlan_tci=0,dl_src=', mac, ',dl_dst=', mac),
+  text('arp,arp_op=', n(3), ',arp_spa=', ip, ',arp_tpa=', prefix),
+  text('dl_type=0x86dd,dl_src=', mac),
+);
+const flow10 = fc
+  .tuple(n(9), n(65535), n(0xffffff), fc.constantFrom('', ',idle_timeout=5', ',send_flow_rem'), match10, actions)
+  .map(([table, priority, cookie, extra, fields, list]) => {
+    return `table=${table},priority=${priority},cookie=${cookie}${extra},${fields},actions=${list}`;
+  });
+
+test('flow mods of OpenFlow 1.0 are read by the shapes of others as they are read alone', () => {
+  fc.assert(
+    fc.property(
+      flow10,
+      command,
+      fc.boolean(),
+      fc.array(fc.tuple(fc.nat(), n(255)), { maxLength: 3 }),
+      n(0xffffffff),
+      n(0xffffffff),
+      (line, kind, tableIds, damage, wild, address) => {
+        let bytes: Uint8Array;
+        try {
+          const isDeletion = kind === 'delete' || kind === 'delete_strict';
+          const mod = parseFlow(isDeletion ? line.replace(/,?actions=.*/, '') : line, kind);
+          bytes = encodeMessage(1, 7, mod, { flowModTableId: tableIds });
+        } catch {
+          return;
+        }
+        assert.equal(bytes[1], 14);
+        const check = (one: Uint8Array): void => assert.deepEqual(outcome(one, 'packed', tableIds), outcome(one, 'whole', tableIds));
+        for (let i = 0; i < 3; i++) check(bytes);
+        // The same with other wildcards, with bits beside the prefix, and spoilt.
+        const other = bytes.slice();
+        new DataView(other.buffer).setUint32(8, wild);
+        for (let i = 0; i < 2; i++) check(other);
+        new DataView(other.buffer).setUint32(36, address);
+        check(other);
+        for (const [place, byte] of damage) {
+          const damaged = bytes.slice();
+          damaged[8 + (place % (bytes.length - 8))] = byte;
+          check(damaged);
+        }
+      },
+    ),
+    { numRuns: 3000 },
   );
 });
 
@@ -218,4 +281,28 @@ test('flows that do the same share one list, but not where the log is told of it
   assert.deepEqual(lists[2], lists[3]);
   assert.deepEqual(lists[3]?.[0], { kind: 'setVlanVid', vid: 5, pushIfNeeded: false });
   assert.notEqual(lists[2], lists[3]);
+});
+
+test('actions that fit one match fit those alike, but not in every table', () => {
+  const line = (table: number, address: string, more = ''): string =>
+    `table=${table},tcp,nw_src=${address},tp_dst=80${more},actions=dec_ttl,goto_table:20`;
+  for (const version of [3, 5] as const) {
+    const checked = (text: string): FlowMod => {
+      const mod = decodeMessage(encodeMessage(version, 1, parseFlow(text, 'add')), { packsFlows: true }).message as FlowMod;
+      requireConsistentFlow(mod, version);
+      return mod;
+    };
+    for (let i = 0; i < 4; i++) checked(line(3, `10.0.0.${i}`));
+    const last = checked(line(3, '10.0.0.9'));
+    assert.equal(last.fitting?.has(last.actions, 3), true);
+    assert.equal(last.fitting?.has(last.actions, 30), false);
+    const bytes = encodeMessage(version, 1, parseFlow(line(3, '10.0.0.9'), 'add'));
+    bytes[24] = 30;
+    const later = decodeMessage(bytes, { packsFlows: true }).message as FlowMod;
+    assert.throws(() => requireConsistentFlow(later, version), { code: 'OFPBIC_BAD_TABLE_ID' });
+    const other = parseFlow('table=3,dl_src=00:00:00:00:00:01,actions=goto_table:20', 'add');
+    other.actions = last.actions;
+    const unfit = decodeMessage(encodeMessage(version, 1, other), { packsFlows: true }).message as FlowMod;
+    assert.throws(() => requireConsistentFlow(unfit, version), { code: 'OFPBAC_MATCH_INCONSISTENT' });
+  }
 });

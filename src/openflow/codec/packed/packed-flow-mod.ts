@@ -6,6 +6,7 @@ import { normalizeMatch } from '../../../flow/normal-match.ts';
 import { type Action, OFPP } from '../../action.ts';
 import type { FlowMod, FlowModCommand, OfVersion } from '../../message.ts';
 import type { TlvTable } from '../../tlv-table.ts';
+import { decodeActions } from '../actions/action-codec.ts';
 import { deprecatedRead } from '../actions/action-forms.ts';
 import { decodeInstructions } from '../actions/instruction-codec.ts';
 import { ByteReader, u32At, u64At } from '../bytes.ts';
@@ -13,12 +14,15 @@ import { ofFlow, withTlvTable } from '../fields/tun-metadata.ts';
 import { flagsOf } from '../flow-flags.ts';
 import { keepInstructions, knownInstructions } from './known-instructions.ts';
 import { MatchShape, MatchShapes } from './match-shape.ts';
+import { isExactOfp10, isWholeOfp10, OFP10_MATCH_AT, OFP10_MATCH_SIZE, ofp10Shape } from './ofp10-shape.ts';
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const DELETE = 3;
 const OFPT_FLOW_MOD = 14;
 const MATCH_AT = 48;
 const OFP10_ACTIONS_AT = 72;
+const NO_GROUP = 0xffffffff;
+const ALL_ONES = 0xffffffffffffffffn;
 const OXM_MATCH = 1;
 const ALL_TABLES = 255;
 const FIRST_RESERVED_PORT = 0xff00;
@@ -26,6 +30,8 @@ const FIRST_RESERVED_PORT = 0xff00;
 const MAX_SHAPE_SIZE = 256;
 
 const shapes = new MatchShapes();
+/** Each length of a prefix makes one of its own. */
+const shapes10 = new MatchShapes(64);
 const scratch: Match = { key: newKey(), mask: newKey() };
 /** Stands where a packed match stands for the whole one. */
 const NO_MATCH: Match = Object.freeze(matchAll());
@@ -74,6 +80,7 @@ export function decodePackedFlowMod(
     command,
     match: NO_MATCH,
     packed: { mask: shape.mask, values: shape.read(bytes, match), tunFields: undefined },
+    fitting: shape.fitting,
     cookie: isAdd ? 0n : cookie,
     cookieMask: isAdd ? 0n : u64At(bytes, at + 16),
     newCookie: isAdd ? cookie : undefined,
@@ -90,23 +97,63 @@ export function decodePackedFlowMod(
   };
 }
 
+/** Reads a whole OFPT_FLOW_MOD of OpenFlow 1.0, as `decodePackedFlowMod` does of later versions. `tableIds`: see `CodecOptions.flowModTableId`. */
+export function decodePackedFlowMod10(bytes: Uint8Array, tableIds: boolean, tlvTable: TlvTable | undefined): FlowMod | undefined {
+  const size = bytes.length;
+  if (size < OFP10_ACTIONS_AT || size % 8 !== 0) return undefined;
+  const shape = shapes10.find(bytes, OFP10_MATCH_AT, OFP10_MATCH_SIZE);
+  if (shape === undefined) return undefined;
+  const number = u16(bytes, 56);
+  const command = COMMANDS[tableIds ? number & 0xff : number];
+  const flags = u16(bytes, 70);
+  if (command === undefined || (flags & ~3) !== 0) return undefined;
+  const actions = knownInstructions(bytes, OFP10_ACTIONS_AT, size, 1) ?? decodeNew(bytes, OFP10_ACTIONS_AT, size, 1, tlvTable);
+  const cookie = u64At(bytes, 48);
+  return {
+    kind: 'flowMod',
+    command,
+    match: NO_MATCH,
+    packed: { mask: shape.mask, values: shape.read(bytes, OFP10_MATCH_AT), tunFields: undefined },
+    fitting: shape.fitting,
+    cookie: 0n,
+    cookieMask: 0n,
+    newCookie: command !== 'add' && cookie === ALL_ONES ? undefined : cookie,
+    table: tableIds ? number >> 8 : ALL_TABLES,
+    idleTimeoutSec: u16(bytes, 58),
+    hardTimeoutSec: u16(bytes, 60),
+    // One that leaves nothing free has the highest priority.
+    priority: isExactOfp10(u32At(bytes, OFP10_MATCH_AT)) ? 0xffff : u16(bytes, 62),
+    importance: 0,
+    bufferId: u32At(bytes, 64),
+    outPort: u16(bytes, 68),
+    outGroup: NO_GROUP,
+    flags: flagsOf(flags, 1),
+    actions,
+  };
+}
+
 function decodeNew(bytes: Uint8Array, from: number, to: number, version: OfVersion, tlvTable: TlvTable | undefined): Action[] {
   const before = deprecatedRead();
   const reader = new ByteReader(bytes.subarray(from, to));
-  const actions = withTlvTable(tlvTable, () => ofFlow(() => decodeInstructions(reader, version)));
+  const decode = version === 1 ? decodeActions : decodeInstructions;
+  const actions = withTlvTable(tlvTable, () => ofFlow(() => decode(reader, version)));
   return keepInstructions(bytes, from, to, version, actions, before);
 }
 
 /** Packs a flow mod that was read the long way from these bytes, a whole message, and learns from it. See `keepInstructions`. */
 export function packFlowMod(mod: FlowMod, bytes: Uint8Array, version: OfVersion, deprecatedBefore: number): void {
   const { match } = mod;
+  const isOfp10 = version === 1 && bytes[1] === OFPT_FLOW_MOD;
+  const teaches = isOfp10 && shapes10.find(bytes, OFP10_MATCH_AT, OFP10_MATCH_SIZE) === undefined && isWholeOfp10(bytes, match);
   const normal = normalizeMatch(match, scratch);
   mod.packed = packMatch(normal);
   mod.match = NO_MATCH;
   recycleMatch(match);
   // OpenFlow 1.0 has a match of one size, and actions behind it.
-  if (version === 1 && bytes[1] === OFPT_FLOW_MOD)
+  if (isOfp10) {
+    if (teaches) shapes10.add(ofp10Shape(bytes, mod.packed));
     mod.actions = keepInstructions(bytes, OFP10_ACTIONS_AT, bytes.length, version, mod.actions, deprecatedBefore);
+  }
   const places = version >= 3 && bytes[1] === OFPT_FLOW_MOD ? placesOf(bytes, 0, bytes.length) : undefined;
   if (places === undefined) return;
   const { matchSize, padded } = places;

@@ -1,0 +1,47 @@
+// Several servers of one database, `METHOD1,METHOD2,...`: each is tried once, in their order, until one has the database and, of a cluster, leads it.
+import { logger } from '../../base/log.ts';
+import { asObject, type Json, jsonObject } from '../../ovsdb/json/json.ts';
+import type { RpcSession } from '../../ovsdb/json/jsonrpc.ts';
+import { ClientError } from './context.ts';
+
+const log = logger('reconnect');
+
+/** The servers that a name stands for: a comma ends a name only where another begins. */
+export const splitServers = (name: string): string[] => name.split(/,\s*(?=[a-z]+:)/);
+
+/** Connects to the first that will do. `database` is what it must have, if any; `connect` says of a failure why in what it throws. */
+export async function connectToOne(
+  servers: readonly string[],
+  database: string | undefined,
+  mustLead: boolean,
+  connect: (server: string) => Promise<RpcSession>,
+): Promise<RpcSession> {
+  for (const server of servers) {
+    log.info(`${server}: ${/^p(tcp|ssl|unix):/.test(server) ? 'listening' : 'connecting'}...`);
+    let session: RpcSession;
+    try {
+      session = await connect(server);
+    } catch (error) {
+      log.info(`${server}: connection attempt failed (${(error as Error).message})`);
+      continue;
+    }
+    log.info(`${server}: connected`);
+    if (database === undefined || (await suits(session, database, mustLead))) return session;
+    session.close();
+    log.info(`${server}: connection attempt timed out`);
+  }
+  throw new ClientError('no servers were available');
+}
+
+async function suits(session: RpcSession, database: string, mustLead: boolean): Promise<boolean> {
+  const select = jsonObject({ op: 'select', table: 'Database', where: [['name', '==', database]] });
+  let reply: Json;
+  try {
+    reply = await session.call('transact', ['_Server', select]);
+  } catch {
+    return false;
+  }
+  const rows = asObject(Array.isArray(reply) ? reply[0] : undefined)?.get('rows');
+  const row = asObject(Array.isArray(rows) ? rows[0] : undefined);
+  return row?.get('connected') === true && (!mustLead || row.get('leader') === true);
+}
