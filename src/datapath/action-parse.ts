@@ -1,66 +1,25 @@
-// Datapath actions from the text that `action-text.ts` makes of them: what `ovs-dpctl add-flow` and `parse-actions` take.
-// Facts: the running reference. What Weft's frame path has no action for (`userspace` with data of its own, `lb_output`) is a fault.
-import { parseIpv4, parseIpv6, parseMac } from '../base/addresses.ts';
-import { TUN_FLAG, W } from '../flow/key.ts';
-import type { DpAction, DpNat, SetGroup, TunnelKey } from './datapath.ts';
-import { type ParsedKey, parseDpKey } from './key-parse.ts';
+// Datapath actions from the text that `action-text.ts` makes of them: what `ovs-dpctl add-flow` and `parse-actions` take. Facts: the running
+// reference, which reads each action by one pattern, most numbers in any base and cut to their bits, and some of what it prints not at all
+// (`push_mpls`, `pop_mpls`, `push_eth`, `pop_eth`, `hash`).
+import { VLAN_CFI, W } from '../flow/key.ts';
+import { parseAttribute } from './attribute-parse.ts';
+import { formatAttribute } from './attribute-text.ts';
+import { readCt } from './ct-parse.ts';
+import type { DpAction, SetGroup, TunnelKey } from './datapath.ts';
+import { keyOf, type ParsedKey } from './key-parse.ts';
+import { readPushNsh } from './nsh-parse.ts';
+import { TextScan } from './text-scan.ts';
+import { readTunnelPush } from './tunnel-header-parse.ts';
+import { readUserspace } from './userspace-parse.ts';
 
-const MAX_DEPTH = 16;
+const MAX_DEPTH = 32;
+const DELIMITER = /[\s,]/;
 
-/** Thrown inside and caught by `parseDpActions`. */
-class Fault extends Error {}
+/** Reads an action that has begun; undefined when it is none. */
+type Reader = (scan: TextScan, depth: number) => DpAction | undefined;
 
-function fail(): never {
-  throw new Fault('bad actions');
-}
-
-function integer(text: string | undefined, most = 0xffffffff): number {
-  if (text === undefined || !/^(0x[0-9a-f]+|\d+)$/i.test(text)) fail();
-  const value = Number(text);
-  return value <= most ? value : fail();
-}
-
-/** Parts of a list between commas outside of parentheses. */
-function split(text: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let from = 0;
-  for (let i = 0; i <= text.length; i++) {
-    const c = text[i];
-    if (c === '(') depth++;
-    else if (c === ')') depth--;
-    if (depth < 0) fail();
-    if (i < text.length && (depth > 0 || (c !== ',' && c !== ' '))) continue;
-    if (i > from) parts.push(text.slice(from, i));
-    from = i + 1;
-  }
-  if (depth !== 0) fail();
-  return parts;
-}
-
-/** `name=value` parts as a map; words without a value have ''. */
-function options(inside: string): Map<string, string> {
-  return new Map(
-    split(inside).map((part) => {
-      const cut = part.search(/[=(]/);
-      return cut < 0 ? [part, ''] : [part.slice(0, cut), part[cut] === '=' ? part.slice(cut + 1) : part.slice(cut)];
-    }),
-  );
-}
-
-const inner = (text: string | undefined): string => (text?.startsWith('(') && text.endsWith(')') ? text.slice(1, -1) : fail());
-
-function mac(text: string | undefined): [number, number] {
-  return parseMac(text ?? '') ?? fail();
-}
-
-function lse(from: ReadonlyMap<string, string>): number {
-  const get = (name: string, most: number): number => integer(from.get(name), most);
-  return ((get('label', 0xfffff) << 12) | (get('tc', 7) << 9) | (get('bos', 1) << 8) | get('ttl', 255)) >>> 0;
-}
-
-/** Words of the key that each group of `set` may touch come from the parser of keys: the group's text is one. */
-const SET_GROUPS: ReadonlySet<string> = new Set([
+/** Groups that the frame path sets. */
+const SET_GROUPS: ReadonlySet<string> = new Set<SetGroup>([
   'eth',
   'vlan',
   'ipv4',
@@ -82,6 +41,9 @@ function tunnelKey({ key }: ParsedKey): TunnelKey {
   const ipv6 = words(W.TUN_IPV6_DST).some((word) => word !== 0);
   const place = (v4: number, v6: number): number[] => (ipv6 ? words(v6) : [0, 0, 0, key[v4]!]);
   const flags = key[W.TUN_FLAGS]!;
+  const options = new Uint8Array(key[W.TUN_METADATA_MAP]!);
+  const view = new DataView(options.buffer);
+  for (let at = 0; at + 4 <= options.length; at += 4) view.setUint32(at, key[W.TUN_METADATA + at / 4]!);
   return {
     id: (BigInt(key[W.TUN_ID]!) << 32n) | BigInt(key[W.TUN_ID + 1]!),
     src: place(W.TUN_SRC, W.TUN_IPV6_SRC),
@@ -91,186 +53,150 @@ function tunnelKey({ key }: ParsedKey): TunnelKey {
     ttl: flags & 255,
     tpSrc: key[W.TUN_TP]! >>> 16,
     tpDst: key[W.TUN_TP]! & 0xffff,
-    flags: (flags >>> 16) & (TUN_FLAG.DONT_FRAGMENT | TUN_FLAG.CSUM | TUN_FLAG.KEY | TUN_FLAG.OAM),
+    flags: flags >>> 16,
     gbpId: 0,
     gbpFlags: 0,
-    options: new Uint8Array(0),
+    options,
     mark: 0,
   };
 }
 
-function setAction(inside: string): DpAction {
-  const group = /^([a-z0-9_]+)\(/.exec(inside)?.[1] ?? fail();
-  const parsed = parseDpKey(inside, { masked: true, vlanLimit: 1 });
-  if (typeof parsed === 'string' || parsed.groups.size > 1) fail();
-  if (group === 'tunnel') return { kind: 'setTunnel', tunnel: tunnelKey(parsed) };
-  if (!SET_GROUPS.has(group)) fail();
+/** What the frame path has no action for ends the frame; its text is kept. */
+const unknown = (said: string): DpAction => ({ kind: 'drop', reason: 0, said });
+
+function readSet(scan: TextScan): DpAction | undefined {
+  const attribute = parseAttribute(scan, { masked: true });
+  if (attribute === undefined || !scan.word(')')) return undefined;
+  const said = `set(${formatAttribute(attribute, false)})`;
+  const parsed = keyOf([attribute], 1);
+  if (attribute.group === 'tunnel') return { kind: 'setTunnel', tunnel: tunnelKey(parsed), said };
+  if (!SET_GROUPS.has(attribute.group)) return unknown(said);
   const words: number[] = [];
   for (let word = 0; word < W.DP_END; word++) {
-    // A tag's type is no part of what `vlan` sets.
-    const mask = word === W.VLAN0 ? parsed.mask[word]! & 0xffff : parsed.mask[word]!;
-    if (mask !== 0) words.push(word, parsed.key[word]! & mask, mask);
+    // A tag's type is no part of what `vlan` sets, nor is a fragment's kind of `ipv4`.
+    const own = word === W.VLAN0 ? 0xffff : word === W.TYPE ? 0xff : 0xffffffff;
+    const mask = parsed.mask[word]! & own;
+    if (mask !== 0) words.push(word, (parsed.key[word]! & mask) >>> 0, mask >>> 0);
   }
-  return { kind: 'set', group: group as SetGroup, words: Uint32Array.from(words) };
+  return { kind: 'set', group: attribute.group as SetGroup, words: Uint32Array.from(words), said };
 }
 
-const address = (text: string): number[] => {
-  const ipv4 = parseIpv4(text);
-  return ipv4 === undefined ? [...(parseIpv6(text) ?? fail())] : [0, 0, 0, ipv4];
-};
+const PUSH_VLAN: readonly (readonly [pattern: string, fields: readonly string[]])[] = [
+  ['vid=%i,pcp=%i)', ['vid', 'pcp']],
+  ['vid=%i,pcp=%i,cfi=%i)', ['vid', 'pcp', 'cfi']],
+  ['tpid=%i,vid=%i,pcp=%i)', ['tpid', 'vid', 'pcp']],
+  ['tpid=%i,vid=%i,pcp=%i,cfi=%i)', ['tpid', 'vid', 'pcp', 'cfi']],
+];
 
-/** `src=ADDRESS[-ADDRESS][:PORT[-PORT]]`, IPv6 in brackets where ports follow. */
-function natAction(text: string): DpNat {
-  const nat: DpNat = {
-    direction: '',
-    addrMin: [0, 0, 0, 0],
-    addrMax: [0, 0, 0, 0],
-    portMin: 0,
-    portMax: 0,
-    persistent: false,
-    hash: false,
-    random: false,
+function readPushVlan(scan: TextScan): DpAction | undefined {
+  for (const [pattern, fields] of PUSH_VLAN) {
+    const numbers = scan.pattern(pattern);
+    if (numbers === undefined) continue;
+    const get = (name: string, otherwise: number): number => numbers[fields.indexOf(name)] ?? otherwise;
+    const [vid, pcp] = [get('vid', 0), get('pcp', 0)];
+    if (vid > 0xfff || pcp > 7) return undefined;
+    return { kind: 'pushVlan', tpid: get('tpid', 0x8100) & 0xffff, tci: (pcp << 13) | (get('cfi', 1) === 0 ? 0 : VLAN_CFI) | vid };
+  }
+  return undefined;
+}
+
+function readAddMpls(scan: TextScan): DpAction | undefined {
+  const [label = 0, tc = 0, ttl = 0, bos = 0, type] = scan.pattern('label=%i,tc=%u,ttl=%u,bos=%u,eth_type=0x%x)') ?? [];
+  if (type === undefined) return undefined;
+  return { kind: 'addMpls', ethertype: type & 0xffff, lse: ((label << 12) | (tc << 9) | (bos << 8) | (ttl & 255)) >>> 0, isL3: true };
+}
+
+function readSample(scan: TextScan, depth: number): DpAction | undefined {
+  const share = scan.match(/sample=\s*([+-]?(?:\d+\.?\d*|\.\d+)?(?:e[+-]?\d+)?)%,actions\(/iy)?.[1];
+  const percent = Number(share === '' ? 0 : share);
+  if (!(percent >= 0 && percent <= 100)) return undefined;
+  const actions = list(scan, depth + 1);
+  if (actions === undefined || !scan.word(')')) return undefined;
+  return { kind: 'sample', probability: Math.floor((percent / 100) * 0xffffffff + 0.5), actions };
+}
+
+function readCheckLength(scan: TextScan, depth: number): DpAction | undefined {
+  const [length] = scan.pattern('size=%i,gt(') ?? [];
+  if (length === undefined) return undefined;
+  const larger = scan.word('drop)') ? [] : list(scan, depth + 1);
+  if (larger === undefined || !scan.word(',le(')) return undefined;
+  const smaller = scan.word('drop)') ? [] : list(scan, depth + 1);
+  if (smaller === undefined || !scan.word(')')) return undefined;
+  return { kind: 'checkPktLen', length: length & 0xffff, larger, smaller };
+}
+
+/** An action of one number. */
+const ofNumber =
+  (pattern: string, make: (number: number) => DpAction): Reader =>
+  (scan) => {
+    const [number] = scan.pattern(pattern) ?? [];
+    return number === undefined ? undefined : make(number);
   };
-  for (const [name, value] of options(text)) {
-    if (name === 'persistent' || name === 'hash' || name === 'random') nat[name] = true;
-    else if (name === 'src' || name === 'dst') {
-      nat.direction = name;
-      const match = /^(?:\[([^\]]+)\]|([0-9.]+)|([0-9a-f:]+))(?:-(?:\[([^\]]+)\]|([0-9.]+)|([0-9a-f:]+)))?(?::(\d+)(?:-(\d+))?)?$/i.exec(
-        value,
-      );
-      if (match === null) fail();
-      nat.addrMin = address(match[1] ?? match[2] ?? match[3]!);
-      const last = match[4] ?? match[5] ?? match[6];
-      nat.addrMax = last === undefined ? nat.addrMin : address(last);
-      nat.portMin = match[7] === undefined ? 0 : integer(match[7], 0xffff);
-      nat.portMax = match[8] === undefined ? nat.portMin : integer(match[8], 0xffff);
-    } else fail();
+
+/** Actions by how they begin. */
+const READERS: readonly (readonly [begin: string, read: Reader])[] = [
+  ['tnl_pop(', ofNumber('%i)', (port) => ({ kind: 'tunnelPop', port, protocol: 'gre' }))],
+  ['recirc(', ofNumber('%u)', (id) => ({ kind: 'recirc', id }))],
+  ['lb_output(', ofNumber('%u)', (bond) => unknown(`lb_output(${bond})`))],
+  ['meter(', ofNumber('%i)', (meter) => ({ kind: 'meter', meter }))],
+  ['trunc(', ofNumber('%i)', (maxLength) => ({ kind: 'trunc', maxLength }))],
+  ['userspace(', (scan) => readUserspace(scan, unknown)],
+  ['tnl_push(', readTunnelPush],
+  ['set(', readSet],
+  ['push_vlan(', readPushVlan],
+  ['pop_vlan', () => ({ kind: 'popVlan' })],
+  ['add_mpls(', readAddMpls],
+  ['push_nsh(', readPushNsh],
+  ['pop_nsh()', () => ({ kind: 'popNsh' })],
+  ['sample(', readSample],
+  ['check_pkt_len(', readCheckLength],
+  [
+    'clone(',
+    (scan, depth) => {
+      const actions = list(scan, depth + 1);
+      return actions && { kind: 'clone', actions };
+    },
+  ],
+  ['ct_clear', () => ({ kind: 'ctClear' })],
+  ['ct', readCt],
+];
+
+function one(scan: TextScan, depth: number): DpAction | undefined {
+  const port = scan.number(32);
+  if (port !== undefined) return { kind: 'output', port: Number(port) };
+  for (const [begin, read] of READERS) if (scan.word(begin)) return read(scan, depth);
+  return undefined;
+}
+
+/** Actions up to a parenthesis, which is read too. */
+function list(scan: TextScan, depth: number): DpAction[] | undefined {
+  if (depth > MAX_DEPTH) return undefined;
+  const actions: DpAction[] = [];
+  for (;;) {
+    scan.delimiters();
+    if (scan.word(')')) return actions;
+    const action = one(scan, depth);
+    const next = scan.text[scan.at];
+    if (action === undefined || next === undefined || (next !== ')' && !DELIMITER.test(next))) return undefined;
+    actions.push(action);
   }
-  return nat;
 }
 
-/** `VALUE/MASK` of up to 128 bits as words. */
-function wide(text: string): [number[], number[]] {
-  const [value = '', mask] = text.split('/');
-  const words = (digits: string): number[] => {
-    if (!/^(0x[0-9a-f]{1,32}|\d+)$/i.test(digits)) fail();
-    const number = BigInt(digits);
-    return [96n, 64n, 32n, 0n].map((shift) => Number((number >> shift) & 0xffffffffn));
-  };
-  return [words(value), mask === undefined ? [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff] : words(mask)];
-}
-
-function ctAction(inside: string): DpAction {
-  const action: Extract<DpAction, { kind: 'ct' }> = { kind: 'ct', commit: false, force: false, zone: 0, helper: '', timeout: '' };
-  for (const [name, value] of options(inside)) {
-    if (name === 'commit') action.commit = true;
-    else if (name === 'force_commit') {
-      action.commit = true;
-      action.force = true;
-    } else if (name === 'zone') action.zone = integer(value, 0xffff);
-    else if (name === 'mark') {
-      const [bits = '', mask] = value.split('/');
-      action.mark = [integer(bits), mask === undefined ? 0xffffffff : integer(mask)];
-    } else if (name === 'label') action.label = wide(value);
-    else if (name === 'helper') action.helper = value;
-    else if (name === 'timeout') action.timeout = value;
-    else if (name === 'nat') action.nat = natAction(value === '' ? '' : inner(value));
-    else fail();
-  }
-  return action;
-}
-
-function pushNsh(inside: string): DpAction {
-  const from = options(inside);
-  const get = (name: string, most: number): number => (from.has(name) ? integer(from.get(name), most) : 0);
-  const mdType = get('mdtype', 2);
-  const rest = mdType === 2 ? Buffer.from((from.get('md2') ?? '0x').slice(2), 'hex') : new Uint8Array(16);
-  const header = new Uint8Array(8 + rest.length);
-  const view = new DataView(header.buffer);
-  view.setUint16(0, (get('flags', 3) << 12) | (get('ttl', 63) << 6) | (header.length >> 2));
-  header[2] = mdType;
-  header[3] = get('np', 255);
-  view.setUint32(4, ((get('spi', 0xffffff) << 8) | get('si', 255)) >>> 0);
-  if (mdType === 2) header.set(rest, 8);
-  else for (let i = 0; i < 4; i++) view.setUint32(8 + 4 * i, get(`c${i + 1}`, 0xffffffff));
-  return { kind: 'pushNsh', header };
-}
-
-type Maker = (inside: string, depth: number) => DpAction;
-const nested = (text: string | undefined, depth: number): DpAction[] => actionList(inner(text), depth + 1);
-
-const MAKERS: Readonly<Record<string, Maker>> = {
-  set: setAction,
-  ct: ctAction,
-  push_nsh: pushNsh,
-  pop_nsh: () => ({ kind: 'popNsh' }),
-  clone: (inside, depth) => ({ kind: 'clone', actions: actionList(inside, depth + 1) }),
-  sample: (inside, depth) => {
-    const from = options(inside);
-    const share = /^(\d+(?:\.\d+)?)%$/.exec(from.get('sample') ?? '')?.[1] ?? fail();
-    const probability = Math.floor((Number(share) / 100) * 0xffffffff + 0.5);
-    if (probability > 0xffffffff) fail();
-    return { kind: 'sample', probability, actions: nested(from.get('actions'), depth) };
-  },
-  check_pkt_len: (inside, depth) => {
-    const from = options(inside);
-    return {
-      kind: 'checkPktLen',
-      length: integer(from.get('size'), 0xffff),
-      larger: nested(from.get('gt'), depth),
-      smaller: nested(from.get('le'), depth),
-    };
-  },
-  recirc: (inside) => ({ kind: 'recirc', id: integer(inside) }),
-  meter: (inside) => ({ kind: 'meter', meter: integer(inside) }),
-  trunc: (inside) => ({ kind: 'trunc', maxLength: integer(inside) }),
-  push_vlan: (inside) => {
-    const from = options(inside);
-    const tci = integer(from.get('vid'), 0xfff) | (integer(from.get('pcp') ?? '0', 7) << 13);
-    return { kind: 'pushVlan', tpid: from.has('tpid') ? integer(from.get('tpid'), 0xffff) : 0x8100, tci: tci | 0x1000 };
-  },
-  push_mpls: (inside) => {
-    const from = options(inside);
-    return { kind: 'pushMpls', ethertype: integer(from.get('eth_type'), 0xffff), lse: lse(from) };
-  },
-  add_mpls: (inside) => {
-    const from = options(inside);
-    return { kind: 'addMpls', ethertype: integer(from.get('eth_type'), 0xffff), lse: lse(from), isL3: true };
-  },
-  pop_mpls: (inside) => ({ kind: 'popMpls', ethertype: integer(options(inside).get('eth_type'), 0xffff) }),
-  push_eth: (inside) => {
-    const from = options(inside);
-    return { kind: 'pushEth', src: mac(from.get('src')), dst: mac(from.get('dst')) };
-  },
-};
-
-const WORDS: ReadonlyMap<string, DpAction> = new Map<string, DpAction>([
-  ['pop_vlan', { kind: 'popVlan' }],
-  ['pop_eth', { kind: 'popEth' }],
-  ['ct_clear', { kind: 'ctClear' }],
-  ['ct', ctAction('')],
-]);
-
-function actionList(text: string, depth: number): DpAction[] {
-  if (depth > MAX_DEPTH) fail();
-  if (text.trim() === 'drop') return [];
-  return split(text).map((part): DpAction => {
-    if (/^(0x[0-9a-f]+|\d+)$/i.test(part)) return { kind: 'output', port: integer(part) };
-    const word = WORDS.get(part);
-    if (word !== undefined) return word;
-    const open = part.indexOf('(');
-    const name = part.slice(0, open);
-    if (open < 0 || !part.endsWith(')') || !Object.hasOwn(MAKERS, name)) fail();
-    return MAKERS[name]!(part.slice(open + 1, -1), depth);
-  });
-}
-
-/** The actions of a text; undefined when it is none. */
-export function parseDpActions(text: string): DpAction[] | undefined {
-  try {
-    return actionList(text, 0);
-  } catch (error) {
-    if (error instanceof Fault) return undefined;
-    throw error;
+/** The actions of a text, or why it is none in the reference's words: a number where something stands behind an action. */
+export function parseDpActions(text: string): DpAction[] | string {
+  if (text === 'drop') return [];
+  const scan = new TextScan(text);
+  const actions: DpAction[] = [];
+  for (;;) {
+    scan.delimiters();
+    if (scan.isAtEnd) return actions;
+    const start = scan.at;
+    const action = one(scan, 0);
+    if (action === undefined) return 'Invalid argument';
+    if (!scan.isAtEnd && !DELIMITER.test(scan.text[scan.at]!)) {
+      const read = scan.at - start;
+      return read === 1 ? 'End of file' : `Unknown error -${read}`;
+    }
+    actions.push(action);
   }
 }

@@ -1,6 +1,6 @@
 // Datapath actions as Open vSwitch's tools print them: `set(ipv4(ttl=63)),2`. Facts: the running reference.
 import { formatIpv4, formatIpv6, formatMac } from '../base/addresses.ts';
-import { keyBits, newKey, TUN_FLAG, W } from '../flow/key.ts';
+import { keyBits, newKey, TUN_FLAG, VLAN_CFI, W } from '../flow/key.ts';
 import type { DpAction, DpNat, SetGroup, TunnelKey, UserspaceCookie } from './datapath.ts';
 import { ethernetText, hex, networkText, transportText } from './key-text.ts';
 import { formatOptions } from './option-text.ts';
@@ -96,23 +96,37 @@ function tunnelText(tunnel: TunnelKey): string {
 }
 
 function natText(nat: DpNat): string {
-  if (nat.direction === '') return 'nat';
-  const ipv4 = (words: readonly number[]): boolean => words[0] === 0 && words[1] === 0 && words[2] === 0;
-  const address = (words: readonly number[]): string => (ipv4(words) ? formatIpv4(words[3] ?? 0) : formatIpv6(words));
-  const isRange = nat.addrMax.some((word, i) => word !== 0 && word !== nat.addrMin[i]);
-  let text = `${nat.direction}=${address(nat.addrMin)}${isRange ? `-${address(nat.addrMax)}` : ''}`;
-  if (nat.portMin !== 0) text += `:${nat.portMin}${nat.portMax > nat.portMin ? `-${nat.portMax}` : ''}`;
+  const { direction, addrMin, addrMax, portMin, portMax } = nat;
+  if (direction === '') return 'nat';
+  const isIpv6 = nat.family === undefined ? addrMin.slice(0, 3).some((word) => word !== 0) : nat.family === 6;
+  if (nat.family === undefined && addrMin.every((word) => word === 0) && portMin === 0) return `nat(${direction})`;
+  const hasPorts = portMin !== 0;
+  const address = (words: readonly number[]): string => {
+    if (!isIpv6) return formatIpv4(words[3] ?? 0);
+    return hasPorts ? `[${formatIpv6(words)}]` : formatIpv6(words);
+  };
+  const isRange = addrMax.some((word) => word !== 0) && addrMax.some((word, i) => word !== addrMin[i]);
+  let text = `${direction}=${address(addrMin)}${isRange ? `-${address(addrMax)}` : ''}`;
+  if (hasPorts) text += `:${portMin}${portMax !== 0 && portMax !== portMin ? `-${portMax}` : ''}`;
   const flags = [nat.persistent ? 'persistent' : '', nat.hash ? 'hash' : '', nat.random ? 'random' : ''].filter((flag) => flag !== '');
   return `nat(${[text, ...flags].join(',')})`;
 }
 
+const isZero = (words: readonly number[]): boolean => words.every((word) => word === 0);
+const wide = (words: readonly number[]): bigint => words.reduce((all, word) => (all << 32n) | BigInt(word >>> 0), 0n);
+
+function labelText([value, mask]: readonly [readonly number[], readonly number[]]): string {
+  const isExact = mask.every((word) => word >>> 0 === 0xffffffff);
+  return isZero(mask) ? '' : `label=${hex(wide(value))}${isExact ? '' : `/${hex(wide(mask))}`}`;
+}
+
 function ctText(action: Extract<DpAction, { kind: 'ct' }>): string {
-  const wide = (words: readonly number[]): bigint => words.reduce((all, word) => (all << 32n) | BigInt(word >>> 0), 0n);
+  const { mark, label } = action;
   const parts = [
     action.force ? 'force_commit' : action.commit ? 'commit' : '',
     action.zone === 0 ? '' : `zone=${action.zone}`,
-    action.mark === undefined ? '' : `mark=${hex(action.mark[0])}/${hex(action.mark[1])}`,
-    action.label === undefined ? '' : `label=${hex(wide(action.label[0]))}/${hex(wide(action.label[1]))}`,
+    mark === undefined || mark[1] === 0 ? '' : `mark=${hex(mark[0])}/${hex(mark[1])}`,
+    label === undefined ? '' : labelText(label),
     action.helper === '' ? '' : `helper=${action.helper}`,
     action.timeout === '' ? '' : `timeout=${action.timeout}`,
     action.nat === undefined ? '' : natText(action.nat),
@@ -134,7 +148,7 @@ function pushNshText(header: Uint8Array): string {
     `si=${path & 255}`,
   ];
   if (mdType === 1) for (let i = 0; i < 4; i++) parts.push(`c${i + 1}=0x${view.getUint32(8 + 4 * i).toString(16)}`);
-  else if (header.length > 8) parts.push(`md2=0x${[...header.subarray(8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`);
+  else parts.push(`md2=${hex(wide(wordsOf(header.subarray(8))))}`);
   return `push_nsh(${parts.join(',')})`;
 }
 
@@ -157,14 +171,20 @@ function nshSetText(key: Uint32Array, mask: Uint32Array): string {
   return `nsh(${parts.join(',')})`;
 }
 
+function pushVlanText(tpid: number, tci: number): string {
+  const type = tpid === 0x8100 ? '' : `tpid=0x${tpid.toString(16).padStart(4, '0')},`;
+  return `push_vlan(${type}vid=${tci & 0xfff},pcp=${(tci >>> 13) & 7}${(tci & VLAN_CFI) === 0 ? ',cfi=0' : ''})`;
+}
+
 function actionText(action: DpAction, options: ActionTextOptions): string {
+  if (action.said !== undefined) return action.said;
   switch (action.kind) {
     case 'output':
       return options.port(action.port);
     case 'userspace':
       return `userspace(pid=0,${options.cookie?.(action.cookie) ?? (action.cookie.reason === 'slow_path' ? 'slow_path(action)' : `${action.cookie.reason}()`)})`;
     case 'pushVlan':
-      return `push_vlan(${action.tpid === 0x8100 ? '' : `tpid=0x${action.tpid.toString(16).padStart(4, '0')},`}vid=${action.tci & 0xfff},pcp=${(action.tci >>> 13) & 7})`;
+      return pushVlanText(action.tpid, action.tci);
     case 'popVlan':
       return 'pop_vlan';
     case 'pushMpls':

@@ -85,7 +85,10 @@ export interface UserspaceCookie {
   token: number;
 }
 
-export type DpAction =
+/** `said` is how it was written by hand, where its other parts cannot tell. */
+export type DpAction = DpActionParts & { said?: string };
+
+type DpActionParts =
   | { kind: 'output'; port: DpPort }
   | { kind: 'userspace'; cookie: UserspaceCookie }
   | { kind: 'pushVlan'; tpid: number; tci: number }
@@ -135,6 +138,8 @@ export interface DpNat {
   persistent: boolean;
   hash: boolean;
   random: boolean;
+  /** Where it was written by hand: of which family the address is. */
+  family?: 4 | 6;
 }
 
 /** Handle of an installed flow, from `flowPut`; never given twice. */

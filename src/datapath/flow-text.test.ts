@@ -53,6 +53,7 @@ test('VLAN, MPLS and set actions', () => {
   mpls[W.TYPE] = 0x88470000;
   mpls[W.MPLS] = (100 << 12) | 0x100 | 64;
   const mplsMask = newKey();
+  mplsMask[W.TYPE] = 0xffff0000;
   mplsMask[W.MPLS] = 0xfffff100;
   assert.match(formatDpKey(mpls, mplsMask, brief), /eth_type\(0x8847\),mpls\(label=100\/0xfffff,tc=0\/0,ttl=64\/0x0,bos=1\/1\)$/);
   const set = (group: 'tcp' | 'ipv4', ...words: number[]) => ({ kind: 'set' as const, group, words: Uint32Array.from(words) });

@@ -10,6 +10,8 @@ export interface KeyTextOptions {
   port(port: number): string;
 }
 
+const NO_PORT = 0xffffffff;
+
 /** C's `%#x`: zero has no prefix. */
 export const hex = (value: number | bigint): string => (value === 0 || value === 0n ? '0' : `0x${value.toString(16)}`);
 
@@ -71,6 +73,10 @@ function plain(name: string, value: number, mask: number, full: boolean, format:
   return [`${name}(${format(value)}${mask === 0xffffffff ? '' : `/${hex(mask)}`})`];
 }
 
+/** Names of the flags that are set, `0` when none is. */
+const setNames = (flags: number, names: readonly (readonly [number, string])[]): string =>
+  names.flatMap(([bit, name]) => (flags & bit ? [name] : [])).join('|') || '0';
+
 const flagNames = (flags: number, names: readonly (readonly [number, string])[], mask: number): string =>
   names.map(([bit, name]) => (mask & bit ? `${flags & bit ? '+' : '-'}${name}` : '')).join('');
 
@@ -94,13 +100,19 @@ const TCP_FLAG_NAMES: readonly (readonly [number, string])[] = [
   [64, 'ece'],
   [128, 'cwr'],
   [256, 'ns'],
+  [512, '[200]'],
+  [1024, '[400]'],
+  [2048, '[800]'],
 ];
 const TUNNEL_FLAG_NAMES: readonly (readonly [number, string])[] = [
+  [TUN_FLAG.OAM, 'oam'],
   [TUN_FLAG.DONT_FRAGMENT, 'df'],
   [TUN_FLAG.CSUM, 'csum'],
   [TUN_FLAG.KEY, 'key'],
-  [TUN_FLAG.OAM, 'oam'],
 ];
+const TUNNEL_FLAGS = TUN_FLAG.OAM | TUN_FLAG.DONT_FRAGMENT | TUN_FLAG.CSUM | TUN_FLAG.KEY;
+
+const isZero = (key: Key, word: number): boolean => key.subarray(word, word + 4).every((one) => one === 0);
 
 function tunnelText(key: Key, mask: Key, full: boolean): string[] {
   const isTunnel = u32(key[W.TUN_SRC]) !== 0 || u32(key[W.TUN_DST]) !== 0 || key.subarray(W.TUN_IPV6_SRC, W.TUN_FLAGS).some((w) => w !== 0);
@@ -108,16 +120,16 @@ function tunnelText(key: Key, mask: Key, full: boolean): string[] {
   const group = new Group(full);
   const id = keyBits(key, W.TUN_ID * 32, 64);
   const idMask = keyBits(mask, W.TUN_ID * 32, 64);
-  if (idMask !== 0n || full) group.raw(`tun_id=0x${id.toString(16)}${idMask === 0xffffffffffffffffn ? '' : `/${hex(idMask)}`}`);
-  if (u32(key[W.TUN_DST]) !== 0 || u32(key[W.TUN_SRC]) !== 0) {
-    group.ipv4('src', u32(key[W.TUN_SRC]), u32(mask[W.TUN_SRC])).ipv4('dst', u32(key[W.TUN_DST]), u32(mask[W.TUN_DST]));
-  } else {
-    group.ipv6('ipv6_src', key, mask, W.TUN_IPV6_SRC).ipv6('ipv6_dst', key, mask, W.TUN_IPV6_DST);
-  }
+  const hasId = id !== 0n || ((u32(key[W.TUN_FLAGS]) >>> 16) & TUN_FLAG.KEY) !== 0;
+  if (idMask !== 0n || (full && hasId)) group.raw(`tun_id=0x${id.toString(16)}${idMask === 0xffffffffffffffffn ? '' : `/${hex(idMask)}`}`);
+  // What is zero is not there.
+  if (u32(key[W.TUN_SRC]) !== 0) group.ipv4('src', u32(key[W.TUN_SRC]), u32(mask[W.TUN_SRC]));
+  if (u32(key[W.TUN_DST]) !== 0) group.ipv4('dst', u32(key[W.TUN_DST]), u32(mask[W.TUN_DST]));
+  if (!isZero(key, W.TUN_IPV6_SRC)) group.ipv6('ipv6_src', key, mask, W.TUN_IPV6_SRC);
+  if (!isZero(key, W.TUN_IPV6_DST)) group.ipv6('ipv6_dst', key, mask, W.TUN_IPV6_DST);
   const word = u32(key[W.TUN_FLAGS]);
   const bits = u32(mask[W.TUN_FLAGS]);
   const [tos, from, to] = [(word >>> 8) & 255, high(key[W.TUN_TP]), low(key[W.TUN_TP])];
-  // What is zero is not there.
   if (tos !== 0) group.number('tos', tos, (bits >>> 8) & 255, 255, hex);
   group.number('ttl', word & 255, bits & 255, 255);
   if (from !== 0) group.number('tp_src', from, high(mask[W.TUN_TP]), 0xffff);
@@ -128,8 +140,10 @@ function tunnelText(key: Key, mask: Key, full: boolean): string[] {
     const at = (from: Key): Key => from.subarray(W.TUN_METADATA, W.TUN_METADATA + count);
     group.raw(formatOptions(at(key), count, at(mask)));
   }
-  const flags = flagNames(word >>> 16, TUNNEL_FLAG_NAMES, bits >>> 16);
+  const isExact = ((bits >>> 16) & TUNNEL_FLAGS) === TUNNEL_FLAGS;
+  const flags = isExact ? setNames(word >>> 16, TUNNEL_FLAG_NAMES) : flagNames(word >>> 16, TUNNEL_FLAG_NAMES, bits >>> 16);
   if (flags !== '') group.raw(`flags(${flags})`);
+  else if (full) group.raw('flags(0/0)');
   return group.text('tunnel');
 }
 
@@ -153,7 +167,8 @@ function transport(key: Key, mask: Key, isIpv6: boolean, full: boolean): string[
   switch (u32(key[W.TYPE]) & 255) {
     case 6: {
       const flagMask = low(mask[W.TOS]) & 0xfff;
-      const names = flagNames(low(key[W.TOS]), TCP_FLAG_NAMES, flagMask);
+      const isExact = flagMask === 0xfff;
+      const names = isExact ? setNames(low(key[W.TOS]), TCP_FLAG_NAMES) : flagNames(low(key[W.TOS]), TCP_FLAG_NAMES, flagMask);
       // A frame without flags has no such part, as in the reference.
       const hasFlags = (low(key[W.TOS]) & 0xfff) !== 0;
       const flags = flagMask === 0 ? (full && hasFlags ? ['tcp_flags(0/0)'] : []) : [`tcp_flags(${names})`];
@@ -195,7 +210,7 @@ export function networkText(key: Key, mask: Key, etherType: number, full: boolea
         .ipv4('dst', u32(key[W.NW_DST]), u32(mask[W.NW_DST]));
       group.number('proto', type & 255, typeMask & 255, 255).number('tos', tos >>> 24, tosMask >>> 24, 255, hex);
       group.number('ttl', (tos >>> 16) & 255, (tosMask >>> 16) & 255, 255);
-      if (withFrag) group.raw(fragText);
+      if (withFrag && (typeMask & 0xff00) !== 0) group.raw(fragText);
       return group.text('ipv4');
     }
     case 0x86dd: {
@@ -203,7 +218,7 @@ export function networkText(key: Key, mask: Key, etherType: number, full: boolea
       group.number('label', u32(key[W.IPV6_LABEL]), u32(mask[W.IPV6_LABEL]), 0xfffff, hex);
       group.number('proto', type & 255, typeMask & 255, 255).number('tclass', tos >>> 24, tosMask >>> 24, 255, hex);
       group.number('hlimit', (tos >>> 16) & 255, (tosMask >>> 16) & 255, 255);
-      if (withFrag) group.raw(fragText);
+      if (withFrag && (typeMask & 0xff00) !== 0) group.raw(fragText);
       return group.text('ipv6');
     }
     case 0x0806:
@@ -230,13 +245,19 @@ function mplsText(key: Key, mask: Key, full: boolean): string[] {
   // A frame that ends before its labels has none to tell.
   if (key.subarray(W.MPLS, W.MPLS + 3).every((word) => word === 0)) return full ? ['mpls((bad key length 0)'] : [];
   const entries: string[] = [];
-  for (let i = 0; i < 3; i++) {
+  const isBottom = (i: number): boolean => (u32(key[W.MPLS + i]) & 0x100) !== 0;
+  const depth = isBottom(0) ? 1 : isBottom(1) ? 2 : 3;
+  const isExact = mask.subarray(W.MPLS, W.MPLS + depth).every((word) => u32(word) === 0xffffffff);
+  for (let i = 0; i < depth; i++) {
     const lse = u32(key[W.MPLS + i]);
     const bits = u32(mask[W.MPLS + i]);
+    if (isExact) {
+      entries.push(`label=${lse >>> 12},tc=${(lse >>> 9) & 7},ttl=${lse & 255},bos=${(lse >>> 8) & 1}`);
+      continue;
+    }
     const label = `label=${lse >>> 12}/${zeroHex(bits >>> 12)}`;
     const tc = `tc=${(lse >>> 9) & 7}/${((bits >>> 9) & 7).toString(16)}`;
     entries.push(`${label},${tc},ttl=${lse & 255}/${zeroHex(bits & 255)},bos=${(lse >>> 8) & 1}/${(bits >>> 8) & 1}`);
-    if ((lse & 0x100) !== 0) break;
   }
   return [`mpls(${entries.join(',')})`];
 }
@@ -261,8 +282,11 @@ function nshText(key: Key, mask: Key): string[] {
 function ctTupleText(key: Key, mask: Key, full: boolean): string[] {
   const proto = (u32(key[W.CT_ZONE]) >>> 8) & 255;
   const protoMask = (u32(mask[W.CT_ZONE]) >>> 8) & 255;
-  const isIpv6 = key.subarray(W.CT_IPV6_SRC, W.TUN_ID).some((word) => word !== 0);
-  if (proto === 0 && !isIpv6 && u32(key[W.CT_NW_SRC]) === 0 && u32(key[W.CT_NW_DST]) === 0) return [];
+  // Only of IP, and of the family that the frame has.
+  const type = high(key[W.TYPE]);
+  const isIpv6 = type === 0x86dd;
+  if (proto === 0) return [];
+  if (type !== 0x0800 && !isIpv6) return [];
   const group = new Group(full);
   if (isIpv6) group.ipv6('src', key, mask, W.CT_IPV6_SRC).ipv6('dst', key, mask, W.CT_IPV6_DST);
   else {
@@ -297,7 +321,15 @@ export function vlanText(tag: number, mask: number, full: boolean): string[] {
   part('vid', tci & 0xfff, bits & 0xfff, 0xfff);
   part('pcp', tci >>> 13, bits >>> 13, 7);
   if ((tci & VLAN_CFI) === 0) group.raw('cfi=0');
-  return group.text('vlan');
+  const text = group.text('vlan');
+  return text.length === 0 ? ['vlan()'] : text;
+}
+
+function typeText(type: number, bits: number, full: boolean): string[] {
+  const digits = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
+  if (type < 0x600) return ['eth_type(0/0xffff)'];
+  if (bits === 0 && !full) return [];
+  return [`eth_type(${digits(type)}${bits === 0xffff ? '' : `/${digits(bits)}`})`];
 }
 
 /** A key under its mask as text. */
@@ -318,21 +350,24 @@ export function formatDpKey(key: Key, mask: Key, options: KeyTextOptions): strin
   parts.push(...ctTupleText(key, mask, full));
   parts.push(`recirc_id(${hex(u32(key[W.RECIRC_ID]))})`);
   parts.push(...plain('dp_hash', u32(key[W.DP_HASH]), u32(mask[W.DP_HASH]), full));
-  parts.push(`in_port(${options.port(u32(key[W.IN_PORT]))})`);
+  if (u32(key[W.IN_PORT]) !== NO_PORT) parts.push(`in_port(${options.port(u32(key[W.IN_PORT]))})`);
   const packetType = u32(key[W.PACKET_TYPE]);
   const ethernet = packetType === 0 ? ethernetText(key, mask, full) : [];
-  if (u32(mask[W.PACKET_TYPE]) !== 0) parts.push(`packet_type(ns=${packetType >>> 16},id=${hex(packetType & 0xffff)})`);
-  else {
+  const packetMask = u32(mask[W.PACKET_TYPE]);
+  if (packetMask !== 0) {
+    const group = new Group(full).number('ns', packetType >>> 16, packetMask >>> 16, 0xffff);
+    parts.push(...group.number('id', packetType & 0xffff, packetMask & 0xffff, 0xffff, hex).text('packet_type'));
+  } else {
     // That it is an Ethernet frame then shows by the header alone.
     if (full) parts.push(`packet_type(ns=${packetType >>> 16}/0,id=${hex(packetType & 0xffff)}/0)`);
-    if (ethernet.length === 0) ethernet.push('eth()');
+    if (ethernet.length === 0 && packetType === 0) ethernet.push('eth()');
   }
   parts.push(...ethernet);
   const etherType = high(key[W.TYPE]);
   // A tag that the frame ends in is told as an empty one.
   const isCut = u32(key[W.VLAN0]) === 0 && (etherType === 0x8100 || etherType === 0x88a8);
   const inner = [
-    etherType < 0x600 ? 'eth_type(0/0xffff)' : `eth_type(0x${etherType.toString(16).padStart(4, '0')})`,
+    ...typeText(etherType, high(mask[W.TYPE]), full),
     ...networkText(key, mask, etherType, full),
     ...(etherType === 0x0800 || etherType === 0x86dd ? transport(key, mask, etherType === 0x86dd, full) : []),
   ];
@@ -344,6 +379,6 @@ export function formatDpKey(key: Key, mask: Key, options: KeyTextOptions): strin
     const vlan = vlanText(tag, u32(mask[word]), full);
     text = [`eth_type(0x${(tag >>> 16).toString(16).padStart(4, '0')})`, ...vlan, `encap(${text})`].join(',');
   }
-  parts.push(text);
+  if (text !== '') parts.push(text);
   return parts.join(',');
 }

@@ -19,10 +19,13 @@ const FIRST: readonly Unit[] = [
   span(W.TUN_FLAGS),
   span(W.TUN_GBP),
   [[W.TUN_EXTRA]],
+  ...Array.from({ length: 32 }, (_, i) => span(W.TUN_METADATA + 2 * i)),
+  [[W.TUN_METADATA_MAP]],
   [[W.SKB_PRIORITY], [W.PKT_MARK]],
-  [[W.DP_HASH], [W.IN_PORT]],
+  [[W.DP_HASH]],
+  [[W.IN_PORT]],
   [[W.RECIRC_ID], [W.CT_STATE], [W.CT_ZONE]],
-  [[W.CT_MARK]],
+  [[W.CT_MARK], [W.PACKET_TYPE]],
   span(W.CT_LABEL),
   span(W.CT_LABEL + 2),
   span(W.ETH),
@@ -52,8 +55,5 @@ const SECOND: readonly Unit[] = [
 const count = (units: readonly Unit[], mask: Key): number =>
   units.filter((unit) => unit.some(([word, bits = ALL]) => (mask[word]! & bits) !== 0)).length;
 
-/** The text. The tags of a flow that a frame was the cause of count always: that there is none is matched too. */
-export function miniflowBits({ key, mask, sample }: Pick<DpFlow, 'key' | 'mask' | 'sample'>): string {
-  const tags = sample !== undefined || key[W.VLAN0] !== 0 ? 1 : 0;
-  return `miniflow_bits(${count(FIRST, mask) + tags},${count(SECOND, mask)})`;
-}
+/** The text. Tags do not count. */
+export const miniflowBits = ({ mask }: Pick<DpFlow, 'mask'>): string => `miniflow_bits(${count(FIRST, mask)},${count(SECOND, mask)})`;

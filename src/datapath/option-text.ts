@@ -1,8 +1,8 @@
 // Geneve options as text: `geneve({class=0x102,type=0x80,len=4,0x10002/0x7fffffff})`.
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+const hex = (value: number | bigint): string => (Number(value) === 0 ? '0' : `0x${value.toString(16)}`);
 
 /** One option without its braces. A mask that is all ones is not shown, one of all zeros hides nothing either: it is shown. */
-function optionText(header: number, value: bigint, mask: bigint | undefined, size: number): string {
+export function optionText(header: number, value: bigint, mask: bigint | undefined, size: number): string {
   const all = (1n << BigInt(size * 8)) - 1n;
   const data = size === 0 ? '' : `,${hex(value)}${mask === undefined || mask === all ? '' : `/${hex(mask)}`}`;
   return `{class=${hex(header >>> 16)},type=${hex((header >>> 8) & 0xff)},len=${size}${data}}`;

@@ -104,8 +104,8 @@ function offload(d: Dice): void {
   for (let i = 0; i < MARGIN; i++) assert.ok(bytes[i] === 0xaa && bytes[MARGIN + frame.length + i] === 0xaa, 'written outside the frame');
 }
 
-/** Actions in the datapath's notation; each is one that changes the frame, its key or its way. */
-const ACTIONS = [
+/** Actions in the datapath's notation, or made where that has no reader; each is one that changes the frame, its key or its way. */
+const ACTIONS: readonly (string | DpAction)[] = [
   'set(eth(src=50:54:00:00:00:01))',
   'set(ipv4(src=10.9.9.9,dst=10.8.8.8,tos=0x10,ttl=3))',
   'set(ipv6(src=fe80::9,dst=fe80::8,tclass=0x10,hlimit=3))',
@@ -121,30 +121,30 @@ const ACTIONS = [
   'set(tunnel(tun_id=0x7,dst=10.0.0.9,ttl=64,flags(df|csum|key)))',
   'push_vlan(vid=5,pcp=3)',
   'pop_vlan',
-  'push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847)',
-  'pop_mpls(eth_type=0x800)',
-  'pop_mpls(eth_type=0x8847)',
+  { kind: 'pushMpls', ethertype: 0x8847, lse: 0x5304 },
+  { kind: 'popMpls', ethertype: 0x0800 },
+  { kind: 'popMpls', ethertype: 0x8847 },
   'add_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847)',
-  'push_eth(src=02:00:00:00:00:09,dst=02:00:00:00:00:08)',
-  'pop_eth',
+  { kind: 'pushEth', src: [0x02000000, 9], dst: [0x02000000, 8] },
+  { kind: 'popEth' },
   'push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x5,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)',
   'push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x5,si=255,md2=0x1000000412345678)',
   'pop_nsh()',
   'trunc(20)',
-  'recirc(0x1)',
-  'recirc(0x2)',
+  'recirc(1)',
+  'recirc(2)',
   'meter(1)',
   'ct_clear',
   'ct',
   'ct(commit,zone=1)',
-  'ct(commit,zone=1,helper=ftp),recirc(0x1)',
-  'ct(commit,zone=2,helper=tftp,nat(src=10.9.9.1-10.9.9.9:1000-1005)),recirc(0x1)',
-  'ct(commit,force_commit,zone=1,mark=0x1/0x3,label=0x5/0xff,nat(dst=10.9.9.1))',
+  'ct(commit,zone=1,helper=ftp),recirc(1)',
+  'ct(commit,zone=2,helper=tftp,nat(src=10.9.9.1-10.9.9.9:1000-1005)),recirc(1)',
+  'ct(force_commit,zone=1,mark=0x1/0x3,label=0x5/0xff,nat(dst=10.9.9.1))',
   'ct(commit,zone=3,nat(src=fe80::99))',
-  'ct(zone=1,nat),recirc(0x2)',
+  'ct(zone=1,nat),recirc(2)',
   'sample(sample=50.0%,actions(push_vlan(vid=1,pcp=0),1))',
   'clone(pop_vlan,set(ipv4(ttl=1)),2)',
-  'check_pkt_len(size=60,gt(1),le(pop_eth,2))',
+  { kind: 'checkPktLen', length: 60, larger: [{ kind: 'output', port: 1 }], smaller: [{ kind: 'popEth' }, { kind: 'output', port: 2 }] },
   '1',
   '2',
 ];
@@ -157,7 +157,10 @@ interface Bench {
 }
 let bench: Promise<Bench> | undefined;
 
-const list = (text: string): DpAction[] => parseDpActions(text) ?? assert.fail(`not understood: ${text}`);
+function list(text: string): DpAction[] {
+  const actions = parseDpActions(text);
+  return typeof actions === 'string' ? assert.fail(`not understood: ${text}`) : actions;
+}
 
 async function openBench(): Promise<Bench> {
   const clock = new VirtualClock();
@@ -189,7 +192,12 @@ async function datapath(d: Dice): Promise<void> {
   const [port, other] = [1 + d.below(3), 1 + d.below(3)];
   for (const round of [0, 1, 2]) {
     const words = Array.from({ length: d.below(5) }, () => d.pick(ACTIONS));
-    put(now, port, round, list([...words, d.pick(['1', '2', '3'])].join(',')));
+    put(
+      now,
+      port,
+      round,
+      [...words, d.pick(['1', '2', '3'])].flatMap((word) => (typeof word === 'string' ? list(word) : word)),
+    );
   }
   for (let i = 1 + d.below(3); i > 0; i--) {
     const frame = anyFrame(d);

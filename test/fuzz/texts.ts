@@ -68,11 +68,12 @@ const KEYS = [
 ];
 const DP_ACTIONS = [
   'set(ipv4(src=10.9.9.9,tos=0x10/0x3)),set(tunnel(tun_id=0x7,dst=10.0.0.9,ttl=64,flags(df|csum|key))),4',
-  'ct(commit,zone=5,mark=0x1/0x3,label=0x5/0xff,helper=ftp,timeout=t,nat(src=10.0.0.1-10.0.0.9:5-9,random,persistent)),recirc(0x7)',
-  'ct(nat(dst=[fe80::1]-[fe80::9]:5-9)),push_vlan(vid=5,pcp=3,tpid=0x88a8),pop_vlan',
-  'push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x5,si=255,md2=0x1000000412345678),pop_nsh(),push_eth(src=02:00:00:00:00:09,dst=02:00:00:00:00:08)',
+  'ct(commit,zone=5,mark=0x1/0x3,label=0x5/0xff,helper=ftp,timeout=t,nat(src=10.0.0.1-10.0.0.9:5-9,random,persistent)),recirc(7)',
+  'ct(nat(dst=[fe80::1]-[fe80::9]:5-9)),push_vlan(tpid=0x88a8,vid=5,pcp=3),pop_vlan',
+  'push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x5,si=255,md2=0x1000000412345678),pop_nsh(),userspace(pid=5,slow_path(cfm|bfd),actions)',
   'sample(sample=50.5%,actions(clone(1,meter(3)),trunc(100)))',
-  'check_pkt_len(size=60,gt(1,2),le(drop)),push_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),pop_mpls(eth_type=0x800),hash(sym_l4(0)),ct_clear',
+  'check_pkt_len(size=60,gt(1,2),le(drop)),add_mpls(label=5,tc=1,ttl=4,bos=1,eth_type=0x8847),lb_output(3),ct_clear',
+  'tnl_push(tnl_port(4),header(size=58,type=5,eth(dst=f8:bc:12:44:34:b6,src=f8:bc:12:46:58:e0,dl_type=0x0800),ipv4(src=1.1.2.88,dst=1.1.2.92,proto=17,tos=0,ttl=64,frag=0x4000),udp(src=0,dst=6081,csum=0x0),geneve(vni=0x1c7,options({class=0xffff,type=0x80,len=4,0xa}))),out_port(1)),tnl_pop(4)',
 ];
 
 function dpKey(d: Dice): void {
@@ -87,7 +88,7 @@ function dpKey(d: Dice): void {
 /** What is understood is printed as what is understood again. */
 function dpActions(d: Dice): void {
   const actions = parseDpActions(sample(d, DP_ACTIONS));
-  if (actions === undefined) return;
+  if (typeof actions === 'string') return;
   formatDpActions(actions, { port: String });
 }
 

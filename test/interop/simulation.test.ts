@@ -91,7 +91,7 @@ test('datapath flows as they are listed, filtered and put by hand', { skip }, as
   await compareControl(hosts, ['time/stop', 'dpctl/del-flows']);
   compare(hosts, ['ovs-ofctl del-flows br0', 'for i in $(seq 200); do test -z "$(ovs-appctl dpctl/dump-flows)" && break; sleep 0.1; done']);
   // The reference would remove by a late pass what is put by hand.
-  await compareControl(hosts, ['revalidator/wait', 'revalidator/wait']);
+  await compareControl(hosts, ['revalidator/wait', 'revalidator/pause']);
   await compareControl(hosts, BY_HAND, plainFlows);
 });
 

@@ -14,9 +14,9 @@
 import { extractKey, setVlanLimit } from '../../flow/extract.ts';
 import { hashFields } from '../../flow/hash.ts';
 import { type Key, W } from '../../flow/key.ts';
-import { copyBytes, HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
+import { HEADROOM, MAX_FRAME, newPacket, type Packet } from '../../netdev/packet.ts';
 import type { UpcallOrder } from '../../netdev/punt-ring.ts';
-import { needsPieces, newSegmentPlan, pieceLength, pieceStart, planSegments, writePieceHeader } from '../../netdev/segment.ts';
+import { needsPieces } from '../../netdev/segment.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
 import { type DpAction, type FrameOffload, type TunnelKey, USERSPACE_REASONS } from '../datapath.ts';
 import { Chance } from './chance.ts';
@@ -30,6 +30,7 @@ import { HeldFlows } from './held-flows.ts';
 import { Meters } from './meters.ts';
 import { popTunnel, pushTunnel } from './native-tunnel.ts';
 import { compileActions, OP, type Op } from './program.ts';
+import { SegmentCutter } from './segment-cutter.ts';
 import { DROP, type DropReason, FLOW, FLOW_HELD, FLOW_WORD, PORT, type SharedState, STAT } from './shared-state.ts';
 import { writeTunnelKey } from './tunnel-key.ts';
 import type { UpcallQueue } from './upcall-queue.ts';
@@ -86,8 +87,7 @@ export class UserspaceCore {
   nowMs = 0;
 
   readonly #newPacket: () => Packet;
-  readonly #plan = newSegmentPlan();
-  #piece: Packet | undefined;
+  readonly #cutter: SegmentCutter;
 
   /** `makePacket` gives packets whose memory the ports can send from; `basis` keeps hashes of connections from being guessed. */
   constructor(state: SharedState, upcalls: UpcallQueue, makePacket: () => Packet = newPacket, basis = 0) {
@@ -106,6 +106,7 @@ export class UserspaceCore {
       hasRoomAgain: (port) => upcalls.hasRoomAgain(port),
     };
     this.#newPacket = makePacket;
+    this.#cutter = new SegmentCutter(makePacket);
     this.#executed.push(makePacket());
     this.#top = newWalk(this.#executed[0]!);
   }
@@ -499,23 +500,16 @@ export class UserspaceCore {
 
   /** Sends a super-segment as the frames that it stands for. */
   #sendPieces(port: CorePort, packet: Packet): void {
-    const plan = this.#plan;
-    if (!planSegments(packet, 0, plan)) {
-      this.drop('malformed');
-      return;
-    }
-    this.#piece ??= this.#newPacket();
-    const piece = this.#piece;
-    for (let i = 0; i < plan.pieces; i++) {
-      if (piece.isQueued) {
+    const cutter = this.#cutter;
+    const count = cutter.count(packet);
+    if (count === 0) this.drop('malformed');
+    for (let i = 0; i < count; i++) {
+      if (cutter.piece.isQueued) {
         this.flush();
         this.#queueAt(port);
       }
-      const length = pieceLength(plan, packet, i);
-      piece.point(piece.bytes, piece.address, HEADROOM, plan.headerSize + length);
-      writePieceHeader(plan, packet, i, piece.bytes, HEADROOM);
-      copyBytes(packet.bytes, packet.start + pieceStart(plan, i), piece.bytes, HEADROOM + plan.headerSize, length);
-      port.device.send(piece, undefined);
+      cutter.cut(packet, i);
+      port.device.send(cutter.piece, undefined);
     }
   }
 

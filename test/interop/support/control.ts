@@ -18,9 +18,10 @@ export const wordsOf = (line: string): string[] =>
 export class Control {
   readonly #socket: Socket;
   #text = '';
-  #waiting: ((reply: Reply) => void) | undefined;
+  #waiting: ((reply: Reply | undefined) => void) | undefined;
+  #hasEnded = false;
 
-  constructor(host: Host) {
+  constructor(host: Pick<Host, 'dir'>) {
     const pid = readFileSync(join(host.dir, 'ovs-vswitchd.pid'), 'utf8').trim();
     this.#socket = connect(join(host.dir, `ovs-vswitchd.${pid}.ctl`));
     this.#socket.setEncoding('utf8');
@@ -35,18 +36,29 @@ export class Control {
         if (!(error instanceof SyntaxError)) throw error;
       }
     });
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => {
+      this.#hasEnded = true;
+      this.#waiting?.(undefined);
+    });
   }
 
-  /** The answer, or `error: ` and what went wrong. */
-  async run(line: string): Promise<string> {
-    const [method, ...params] = wordsOf(line);
-    const reply = await new Promise<Reply>((resolve, reject) => {
+  /** The answer to a command and its words, or `error: ` and what went wrong; undefined when the daemon has ended. */
+  async ask([method, ...params]: readonly string[]): Promise<string | undefined> {
+    if (this.#hasEnded) return undefined;
+    const reply = await new Promise<Reply | undefined>((resolve) => {
       this.#waiting = resolve;
-      this.#socket.once('error', reject);
       this.#socket.write(JSON.stringify({ id: 0, method, params }));
     });
-    this.#socket.removeAllListeners('error');
+    if (reply === undefined) return undefined;
     return reply.error === null ? String(reply.result) : `error: ${reply.error}`;
+  }
+
+  /** The same of a command line. */
+  async run(line: string): Promise<string> {
+    const answer = await this.ask(wordsOf(line));
+    if (answer === undefined) throw new Error(`the daemon has ended at: ${line}`);
+    return answer;
   }
 
   close(): void {

@@ -1,13 +1,13 @@
 // Control commands about connection tracking: dpctl/dump-conntrack, flush-conntrack and ct-*. Text as in the running reference.
+import { parseIpv4, parseIpv6 } from '../../../base/addresses.ts';
 import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
 import { coalesce, formatConntrack } from '../../../datapath/userspace/conntrack/dump-text.ts';
 import type { CtAnswer, CtEntry, CtFilterTuple, CtRequestMessage } from '../../../datapath/userspace/conntrack/request.ts';
 import { TCP_STATE_NAMES } from '../../../datapath/userspace/conntrack/tcp-state.ts';
 import { tupleProto } from '../../../datapath/userspace/conntrack/tuple.ts';
-import { parseField } from '../../../flow/field-text.ts';
-import { mustField } from '../../../flow/fields.ts';
-import { leadingOptions, takeDatapath } from './datapath-names.ts';
+import { registerDpctl, takeDatapath } from './datapath-names.ts';
+import { keyValues, leadingNumber, wholeNumber } from './key-values.ts';
 import type { CommandParts } from './parts.ts';
 
 const MOST = 10_000_000;
@@ -25,10 +25,9 @@ export function askConntrack(datapath: Datapath, request: CtRequestMessage): Pro
 
 /** `zone=N`. */
 function zoneOf(words: readonly string[]): number | undefined {
-  const word = words.find((one) => one.startsWith('zone='));
+  const word = words.find((one) => /^zone=\s*[+-]?\d/.test(one));
   if (word === undefined) return undefined;
-  const zone = Number(word.slice(5));
-  return Number.isInteger(zone) && zone >= 0 && zone <= 0xffff ? zone : fail('failed to parse zone');
+  return leadingNumber(word.slice(5), 16) ?? fail('failed to parse zone');
 }
 
 async function dump(datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>): Promise<string> {
@@ -38,63 +37,61 @@ async function dump(datapath: Datapath, words: readonly string[], flags: Readonl
   return entries.map((entry) => formatConntrack(entry, { verbose, timeouts })).join('\n');
 }
 
+/** Fields of a tuple that are numbers, by their names, with their bits. */
+const NUMBERS: ReadonlyMap<string, readonly [field: keyof CtFilterTuple, bits: number]> = new Map([
+  ['ct_nw_proto', ['proto', 8]],
+  ['ct_tp_src', ['sourcePort', 16]],
+  ['ct_tp_dst', ['destinationPort', 16]],
+  ['icmp_id', ['icmpId', 16]],
+  ['icmp_type', ['icmpType', 8]],
+  ['icmp_code', ['icmpCode', 8]],
+]);
+const ADDRESSES: ReadonlyMap<string, readonly [field: 'source' | 'destination', isIpv6: boolean]> = new Map([
+  ['ct_nw_src', ['source', false]],
+  ['ct_nw_dst', ['destination', false]],
+  ['ct_ipv6_src', ['source', true]],
+  ['ct_ipv6_dst', ['destination', true]],
+]);
+
 /** A tuple of `flush-conntrack`: `ct_nw_src=...,ct_nw_proto=...`. */
 export function parseCtTuple(text: string): Partial<CtFilterTuple> {
   const tuple: Partial<CtFilterTuple> = {};
-  const address = (value: string, isIpv6: boolean): number[] => {
-    try {
-      const number = parseField(mustField(isIpv6 ? 'ipv6_src' : 'ip_src'), value).value;
-      return [96n, 64n, 32n, 0n].map((shift) => Number((number >> shift) & 0xffffffffn));
-    } catch {
-      return fail(`failed to parse field ct_${isIpv6 ? 'ipv6' : 'nw'}: ${value}`);
-    }
-  };
-  const number = (name: string, value: string, most: number): number => {
-    const parsed = Number(value);
-    return /^\d+$/.test(value) && parsed <= most ? parsed : fail(`failed to parse field ${name}`);
-  };
-  for (const word of text.split(/[, ]+/)) {
-    if (word === '') continue;
-    const cut = word.indexOf('=');
-    if (cut < 0) fail(`field ${word} missing value`);
-    const name = word.slice(0, cut);
-    const value = word.slice(cut + 1);
-    switch (name) {
-      case 'ct_nw_src':
-      case 'ct_ipv6_src':
-        tuple.source = address(value, name === 'ct_ipv6_src');
-        break;
-      case 'ct_nw_dst':
-      case 'ct_ipv6_dst':
-        tuple.destination = address(value, name === 'ct_ipv6_dst');
-        break;
-      case 'ct_nw_proto':
-        tuple.proto = number(name, value, 255);
-        break;
-      case 'ct_tp_src':
-        tuple.sourcePort = number(name, value, 65535);
-        break;
-      case 'ct_tp_dst':
-        tuple.destinationPort = number(name, value, 65535);
-        break;
-      case 'icmp_id':
-        tuple.icmpId = number(name, value, 65535);
-        break;
-      case 'icmp_type':
-        tuple.icmpType = number(name, value, 255);
-        break;
-      case 'icmp_code':
-        tuple.icmpCode = number(name, value, 255);
-        break;
-      default:
-        fail(`invalid conntrack tuple field: ${name}`);
-    }
+  let family: boolean | undefined;
+  const seen = new Set<string>();
+  for (const [name, value] of keyValues(text)) {
+    if (value === '') fail(`field ${name} missing value`);
+    const address = ADDRESSES.get(name);
+    const again = seen.has(name) && (address !== undefined || name === 'ct_nw_proto') ? `${name} is set multiple times` : '';
+    const number = NUMBERS.get(name);
+    if (address !== undefined) {
+      const [field, isIpv6] = address;
+      if (family !== undefined && family !== isIpv6) fail(`the L3 protocol does not match ${value}`);
+      const words = isIpv6 ? parseIpv6(value) : ipv4Words(value);
+      if (words === undefined) fail(`${again}failed to parse field ${name}`);
+      family = isIpv6;
+      tuple[field] = [...words];
+    } else if (number !== undefined) {
+      const [field, bits] = number;
+      if (name.startsWith('icmp') && tuple.proto !== 1 && tuple.proto !== 58) fail('invalid L4 fields');
+      tuple[field] = (wholeNumber(value, bits) ?? fail(`${again}failed to parse field ${name}`)) as never;
+    } else fail(`invalid conntrack tuple field: ${name}`);
+    if (again !== '') fail(again);
+    seen.add(name);
   }
+  if ((tuple.sourcePort !== undefined || tuple.destinationPort !== undefined) && (tuple.proto ?? 0) === 0)
+    fail('port is set without protocol');
   return tuple;
 }
 
+function ipv4Words(text: string): number[] | undefined {
+  const address = parseIpv4(text);
+  return address === undefined ? undefined : [0, 0, 0, address];
+}
+
 async function flush(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const tuples = words.filter((word) => !word.startsWith('zone=')).map(parseCtTuple);
+  const hasZone = words[0]?.startsWith('zone=') === true;
+  if (hasZone && zoneOf(words.slice(0, 1)) === undefined) fail('failed to parse zone');
+  const tuples = words.slice(hasZone ? 1 : 0, hasZone ? 3 : 2).map(parseCtTuple);
   const [original, reply] = tuples;
   // A tuple that says everything means one connection of one zone, which must be there.
   const isWhole =
@@ -103,7 +100,7 @@ async function flush(datapath: Datapath, words: readonly string[]): Promise<stri
     [original.source, original.destination, original.proto].every((part) => part !== undefined) &&
     (original.sourcePort !== undefined || original.icmpId !== undefined) &&
     (original.destinationPort !== undefined || original.icmpType !== undefined);
-  const zone = zoneOf(words) ?? (isWhole ? 0 : undefined);
+  const zone = zoneOf(words.slice(0, 1)) ?? (isWhole ? 0 : undefined);
   const { flushed } = await askConntrack(datapath, { kind: 'flush', filter: { zone, original, reply } });
   if (isWhole && flushed === 0) throw new ConfigError('ovs-vswitchd: failed to flush conntrack (No such file or directory)');
   return '';
@@ -142,9 +139,8 @@ function tcpStates(entries: readonly CtEntry[]): string[] {
 }
 
 async function buckets(datapath: Datapath, words: readonly string[]): Promise<string> {
-  const word = words.find((one) => one.startsWith('gt=')) ?? 'gt=0';
-  if (!/^gt=\d/.test(word)) fail('datapath not found');
-  const above = Number.parseInt(word.slice(3), 10);
+  const word = words.find((one) => /^gt=\s*[+-]?\d/.test(one)) ?? 'gt=0';
+  const above = leadingNumber(word.slice(3), 32) ?? 0;
   const { count } = await askConntrack(datapath, { kind: 'status' });
   // Like the reference's user-space datapath: connections are told to be in one bucket.
   const lines = ['Total Buckets: 1', `Current Connections: ${count}`, ''];
@@ -155,24 +151,32 @@ async function buckets(datapath: Datapath, words: readonly string[]): Promise<st
   return lines.join('\n');
 }
 
-async function setLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
-  let defaultLimit: number | undefined;
-  const zones: (readonly [number, number])[] = [];
-  for (const word of words) {
-    const asDefault = /^default=(\d+)$/.exec(word);
-    const asZone = /^zone=(\d+),limit=(\d+)$/.exec(word);
-    if (asDefault !== null) defaultLimit = Number(asDefault[1]);
-    else if (asZone !== null && Number(asZone[1]) <= 0xffff) zones.push([Number(asZone[1]), Number(asZone[2])]);
-    else if (word.startsWith('default=')) fail('invalid default limit');
-    else {
-      for (const part of word.split(/[, ]+/).filter((one) => one !== '')) {
-        if (!part.includes('=')) fail(`field ${part} missing value`);
-        const field = part.slice(0, part.indexOf('='));
-        if (field !== 'zone' && field !== 'limit') fail(`invalid zone limit field: ${field}`);
-      }
-      fail('failed to parse zone limit');
-    }
+/** `zone=N,limit=N`. */
+function zoneLimit(word: string): readonly [zone: number, limit: number] {
+  let zone: number | undefined;
+  let limit: number | undefined;
+  for (const [name, value] of keyValues(word)) {
+    if (value === '') fail(`field ${name} missing value`);
+    if (name === 'zone') zone = wholeNumber(value, 16) ?? fail(`failed to parse field ${name}`);
+    else if (name === 'limit') limit = anyNumber(value) ?? fail(`failed to parse field ${name}`);
+    else fail(`invalid zone limit field: ${name}`);
   }
+  return zone === undefined || limit === undefined ? fail('failed to parse zone limit') : [zone, limit];
+}
+
+/** A number in any base, cut to 32 bits. */
+function anyNumber(text: string): number | undefined {
+  const found = /^([+-]?)(0x[0-9a-f]+|\d+)$/i.exec(text);
+  if (found === null) return undefined;
+  const value = BigInt(found[2]!);
+  return Number(BigInt.asUintN(32, found[1] === '-' ? -value : value));
+}
+
+async function setLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
+  const [first = ''] = words;
+  const hasDefault = first.startsWith('default=');
+  const defaultLimit = hasDefault ? (leadingNumber(first.slice('default='.length), 32) ?? fail('invalid default limit')) : undefined;
+  const zones = words.slice(hasDefault ? 1 : 0).map(zoneLimit);
   await askConntrack(datapath, { kind: 'setLimits', defaultLimit, zones });
   return '';
 }
@@ -181,8 +185,11 @@ function zoneList(words: readonly string[]): number[] {
   const word = words[0];
   if (word === undefined) return [];
   if (!word.startsWith('zone=')) fail(`invalid argument ${word}`);
-  if (!/^zone=\d+(,\d+)*$/.test(word)) fail('invalid zone');
-  return word.slice(5).split(',').map(Number);
+  const zones = word
+    .slice(5)
+    .split(',')
+    .filter((one) => one !== '');
+  return zones.map((zone) => leadingNumber(zone, 16) ?? fail('invalid zone'));
 }
 
 async function getLimits(datapath: Datapath, words: readonly string[]): Promise<string> {
@@ -190,8 +197,8 @@ async function getLimits(datapath: Datapath, words: readonly string[]): Promise<
   const { defaultLimit, zones } = await askConntrack(datapath, { kind: 'status' });
   const lines = [`default limit=${defaultLimit ?? 0}`];
   const known = new Map(zones.map(([zone, limit, count]) => [zone, { limit, count }]));
-  const shown = wanted.length > 0 ? wanted : zones.filter(([, limit]) => limit !== undefined).map(([zone]) => zone);
-  for (const zone of shown.sort((a, b) => a - b)) {
+  const limited = zones.filter(([, limit]) => limit !== undefined).map(([zone]) => zone);
+  for (const zone of wanted.length > 0 ? wanted : limited.sort((a, b) => a - b)) {
     const { limit, count } = known.get(zone) ?? { limit: undefined, count: 0 };
     lines.push(`zone=${zone},limit=${limit ?? defaultLimit ?? 0},count=${count}`);
   }
@@ -205,8 +212,8 @@ async function deleteLimits(datapath: Datapath, words: readonly string[]): Promi
 
 async function setMax(datapath: Datapath, words: readonly string[]): Promise<string> {
   const text = words[0] ?? '';
-  if (!/^\d+$/.test(text)) fail('maxconns missing or malformed');
-  await askConntrack(datapath, { kind: 'setMax', max: Number(text) });
+  const max = leadingNumber(text, 32) ?? fail('maxconns missing or malformed');
+  await askConntrack(datapath, { kind: 'setMax', max });
   return 'setting maxconns successful';
 }
 
@@ -215,11 +222,12 @@ export function registerConntrackCommands(parts: CommandParts): void {
   type Handler = (datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>) => Promise<string>;
   /** `full`: with so many words behind the options the first one is a datapath, whatever it says. */
   const register = (name: string, usage: string, least: number, most: number, handler: Handler, full = most): void => {
-    parts.unixctl.register(`dpctl/${name}`, usage, least, most, (args) => {
-      const { flags, words } = leadingOptions(args);
+    registerDpctl(parts, name, usage, least, most, (words, flags) => {
       // Of these commands the last words say what is looked for, and how much of it is told.
       const last: string[] = [];
-      while (full === 1 && /^(zone=|gt=|verbose$)/.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
+      for (const sort of full === 1 ? [/^verbose$/, /^(zone|gt)=\s*[+-]?\d/, /^verbose$/] : []) {
+        if (sort.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
+      }
       return handler(takeDatapath(parts, words, words.length === full ? full : ANY), [...words, ...last], flags);
     });
   };

@@ -4,7 +4,7 @@ import type { Datapath, DpPortCounters, DpPortInfo } from '../../../datapath/dat
 import type { DeviceCounters, PortSummary } from '../../../switch/contract.ts';
 import { describeTunnel } from '../../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
-import { allDatapaths, fullName, isSystem, leadingOptions, openFault } from './datapath-names.ts';
+import { allDatapaths, fullName, isSystem, openFault, registerDpctl } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
@@ -105,17 +105,18 @@ export function bytesText(bytes: bigint): string {
   return String(bytes);
 }
 
-function dpctlShow(parts: CommandParts, args: readonly string[]): string {
-  const { flags, words: names } = leadingOptions(args);
+function dpctlShow(parts: CommandParts, names: readonly string[], flags: ReadonlySet<string>): string {
   const withStatistics = flags.has('-s') || flags.has('--statistics');
   const all = allDatapaths(parts);
-  const shown = names.map((name) => {
-    const found = all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
-    if (found === undefined) throw new ConfigError(`ovs-vswitchd: opening datapath ${name} failed (${openFault(parts, name)})`);
-    return found;
-  });
   const lines: string[] = [];
+  let hasFault = false;
+  const shown = names.map((name) => all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`)) ?? name);
   for (const datapath of names.length === 0 ? all : shown) {
+    if (typeof datapath === 'string') {
+      lines.push(`ovs-vswitchd: opening datapath ${datapath} failed (${openFault(parts, datapath)})`);
+      hasFault = true;
+      continue;
+    }
     const { hit, missed, lost } = datapath.lookupStats();
     lines.push(`${fullName(datapath)}:`, `  lookups: hit:${hit} missed:${missed} lost:${lost}`, `  flows: ${datapath.flowCount()}`);
     // Number 0 belongs to the datapath itself.
@@ -124,6 +125,7 @@ function dpctlShow(parts: CommandParts, args: readonly string[]): string {
     for (const info of [...datapath.ports()].sort((a, b) => a.port - b.port))
       lines.push(...dpctlPort(parts, datapath, info, withStatistics));
   }
+  if (hasFault) throw new ConfigError(lines.join('\n'));
   return lines.join('\n');
 }
 
@@ -140,8 +142,8 @@ export function registerDatapathCommands(parts: CommandParts): void {
       .map((bridge) => `${bridge.datapath.type}@${bridge.name}`)
       .join('\n'),
   );
-  unixctl.register('dpctl/show', '[-s] [dp...]', 0, ANY, (args) => dpctlShow(parts, args));
-  unixctl.register('dpctl/dump-dps', '', 0, 0, () => allDatapaths(parts).map(fullName).join('\n'));
+  registerDpctl(parts, 'show', '[-s] [dp...]', 0, ANY, (names, flags) => dpctlShow(parts, names, flags));
+  registerDpctl(parts, 'dump-dps', '', 0, 0, () => allDatapaths(parts).map(fullName).join('\n'));
   registerDpctlCommands(parts);
   registerFlowDumpCommands(parts);
   registerFlowCommands(parts);

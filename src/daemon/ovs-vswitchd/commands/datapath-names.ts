@@ -14,7 +14,7 @@ export const allDatapaths = ({ host, spare }: CommandParts): Datapath[] => [...h
 
 /** Why a datapath of that name cannot be opened, if it is not there. */
 export function openFault(parts: CommandParts, name: string): string {
-  const [type = '', rest] = name.includes('@') ? name.split('@') : ['system', name];
+  const [type = '', rest] = name.includes('@') ? name.replace(/^@/, 'system@').split('@') : ['system', name];
   if (!parts.spare.types.includes(type)) return 'Address family not supported by protocol';
   // What bridges have of that type is ours; commands make none, as where the kernel has no Open vSwitch.
   if (type === 'system' && !parts.isOverridden) return 'No such file or directory';
@@ -70,17 +70,56 @@ const DPCTL_FLAGS: ReadonlySet<string> = new Set([
   '--clear',
 ]);
 
-/** Options that stand before the other words, and those. */
-export function leadingOptions(args: readonly string[]): { flags: Set<string>; words: string[] } {
-  const first = args.findIndex((arg) => !arg.startsWith('-'));
+/** Options that stand before the other words, and those. A dash alone is a word. */
+function leadingOptions(args: readonly string[]): { flags: Set<string>; words: string[] } {
+  const first = args.findIndex((arg) => !arg.startsWith('-') || arg === '-');
   const options = first < 0 ? args : args.slice(0, first);
   for (const option of options) if (!DPCTL_FLAGS.has(option)) throw new ConfigError(`Unrecognized option ${option}`);
-  return { flags: new Set(options), words: args.slice(options.length) };
+  const flags = new Set(options);
+  // The last of two that contradict each other counts.
+  if (options.lastIndexOf('--names') > options.lastIndexOf('--no-names')) flags.delete('--no-names');
+  return { flags, words: args.slice(options.length) };
+}
+
+/** What a dpctl command does with its words; `all` has the options before them, too, for where the reference counts from the end. */
+type DpctlHandler = (words: string[], flags: ReadonlySet<string>, all: readonly string[]) => string | Promise<string>;
+
+/** Registers `dpctl/NAME`: all of them take the same options, which count as arguments. */
+export function registerDpctl(
+  { unixctl }: CommandParts,
+  name: string,
+  usage: string,
+  least: number,
+  most: number,
+  handler: DpctlHandler,
+): void {
+  unixctl.register(`dpctl/${name}`, usage, least, most, (args) => {
+    const { flags, words } = leadingOptions(args);
+    return handler(words, flags, args);
+  });
 }
 
 /** Names that flows were given by hand, by datapath. */
 const given = new WeakMap<Datapath, Map<FlowId, string>>();
 const SECRET = randomBytes(4).readUInt32LE();
+
+/** Flows that commands put. */
+const handmade = new WeakMap<Datapath, Set<FlowId>>();
+
+/** Notes that a command put a flow. */
+export function noteByHand(datapath: Datapath, id: FlowId): void {
+  const ids = handmade.get(datapath) ?? new Set<FlowId>();
+  handmade.set(datapath, ids.add(id));
+}
+
+/** Whether a command put a flow. */
+export const isByHand = (datapath: Datapath, id: FlowId): boolean => handmade.get(datapath)?.has(id) === true;
+
+/** Forgets what is known of a flow that is gone. */
+export function forgetFlow(datapath: Datapath, id: FlowId): void {
+  handmade.get(datapath)?.delete(id);
+  given.get(datapath)?.delete(id);
+}
 
 /** Gives a flow the name (UFID, as hex digits) that it is to have. */
 export function nameFlow(datapath: Datapath, id: FlowId, digits: string): void {

@@ -1,7 +1,7 @@
 // The rest of dpctl/*: caches, offload statistics, the list of commands. Text as in the running reference.
 import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
-import { allDatapaths, datapathNamed, fullName, leadingOptions } from './datapath-names.ts';
+import { allDatapaths, datapathNamed, fullName, registerDpctl } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 /** The commands in the order in which `dpctl/list-commands` tells them. */
@@ -49,8 +49,7 @@ const COMMANDS: readonly (readonly [name: string, usage: string])[] = [
 
 /** Registers them. */
 export function registerDpctlCommands(parts: CommandParts): void {
-  const { unixctl } = parts;
-  unixctl.register('dpctl/list-commands', '', 0, Number.POSITIVE_INFINITY, () =>
+  registerDpctl(parts, 'list-commands', '', 0, Number.POSITIVE_INFINITY, () =>
     ['The available commands are:', ...COMMANDS.map(([name, usage]) => `  ${`dpctl/${name}`.padEnd(29)} ${usage}`)].join('\n'),
   );
   const opened = (name: string | undefined): Datapath => {
@@ -59,18 +58,18 @@ export function registerDpctlCommands(parts: CommandParts): void {
     return found;
   };
   // The caches of the frame path have one size, so there is none to tell.
-  unixctl.register('dpctl/cache-get-size', '[dp]', 0, 1, (args) => {
-    const [name] = leadingOptions(args).words;
+  registerDpctl(parts, 'cache-get-size', '[dp]', 0, 1, ([name]) => {
     return (name === undefined ? allDatapaths(parts) : [opened(name)]).map((datapath) => `${fullName(datapath)}:`).join('\n');
   });
-  unixctl.register('dpctl/cache-set-size', 'dp cache <size>', 3, 3, ([name, , size = '']) => {
+  registerDpctl(parts, 'cache-set-size', 'dp cache <size>', 3, 3, ([name, , size]) => {
+    if (size === undefined) throw new ConfigError('ovs-vswitchd: Invalid number of arguments (Invalid argument)');
     if (!/^\d+$/.test(size)) throw new ConfigError('ovs-vswitchd: size is malformed (Invalid argument)');
     opened(name);
     throw new ConfigError('ovs-vswitchd: Setting caches not supported (Operation not supported)');
   });
   // No flow is carried out by a network card.
-  unixctl.register('dpctl/offload-stats-show', '[dp]', 0, 1, (args) => {
-    datapathNamed(parts, leadingOptions(args).words[0]);
+  registerDpctl(parts, 'offload-stats-show', '[dp]', 0, 1, ([name]) => {
+    datapathNamed(parts, name);
     throw new ConfigError('ovs-vswitchd: retrieving offload statistics (Invalid argument)');
   });
 }

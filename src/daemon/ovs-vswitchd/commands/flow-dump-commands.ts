@@ -7,7 +7,7 @@ import type { KeyTextOptions } from '../../../datapath/key-text.ts';
 import { miniflowBits } from '../../../datapath/miniflow-bits.ts';
 import type { PortNames } from '../../../flow/field-text.ts';
 import { W } from '../../../flow/key.ts';
-import { flowName, isSystem, takeDatapath } from './datapath-names.ts';
+import { flowName, isByHand, isSystem, registerDpctl, takeDatapath } from './datapath-names.ts';
 import { flowFilter } from './flow-filter.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
 
@@ -23,10 +23,9 @@ function dumpOptions(args: readonly string[]): DumpOptions {
   const options: DumpOptions = { more: false, names: false, rest: [] };
   let names: boolean | undefined;
   for (const arg of args) {
-    if (arg === '-m' || arg === '--more') options.more = true;
+    if (arg === '-m') options.more = true;
     else if (arg === '--names') names = true;
     else if (arg === '--no-names') names = false;
-    else if (arg.startsWith('-')) throw new ConfigError(`Unrecognized option ${arg}`);
     else options.rest.push(arg);
   }
   options.names = names ?? options.more;
@@ -42,7 +41,10 @@ export function* flowLines(
   withPlace = true,
 ): Generator<string> {
   const names = new Map<number, string>();
-  if (options.names) for (const info of datapath.ports()) names.set(info.port, info.name);
+  if (options.names) {
+    names.set(0, datapath.name);
+    for (const info of datapath.ports()) names.set(info.port, info.name);
+  }
   const text: KeyTextOptions & ActionTextOptions = {
     full: options.more,
     port: (port) => names.get(port) ?? String(port),
@@ -72,25 +74,27 @@ export function* flowLines(
   }
 }
 
-function dpctlDumpFlows(parts: CommandParts, args: readonly string[]): string {
-  const options = dumpOptions(args);
-  const words: string[] = [];
-  let types: ReadonlySet<string> | undefined;
-  let thread: string | undefined;
-  let filter: string | undefined;
-  for (const word of options.rest) {
-    if (word.startsWith('filter=') && filter === undefined) filter = word.slice('filter='.length);
-    else if (word.startsWith('type=') && types === undefined) types = flowTypes(word.slice('type='.length));
-    else if (word.startsWith('pmd=') && thread === undefined) thread = word.slice('pmd='.length);
-    else words.push(word);
+function dpctlDumpFlows(parts: CommandParts, given: readonly string[], flags: ReadonlySet<string>): string {
+  const more = flags.has('-m') || flags.has('--more');
+  const options = { more, names: (more || flags.has('--names')) && !flags.has('--no-names') };
+  // From the end on, each sort of word once; what stands before another word is none of them.
+  const words = [...given];
+  const taken = new Map<string, string>();
+  for (;;) {
+    const [sort, value] = /^(filter|type|pmd)=(.*)$/s.exec(words.at(-1) ?? '')?.slice(1) ?? [];
+    if (sort === undefined || taken.has(sort)) break;
+    taken.set(sort, value ?? '');
+    words.pop();
   }
+  const [filter, typeText, thread] = ['filter', 'type', 'pmd'].map((sort) => taken.get(sort));
+  if (thread !== undefined && !/^\s*[-+]?(0x[0-9a-f]+|\d+)$/i.test(thread)) throw new ConfigError('');
   // Of several words none has to be a datapath's name.
   const datapath = takeDatapath(parts, words, words.length === 1 ? 1 : ANY);
-  if (thread !== undefined && !/^\s*[-+]?\d+$/.test(thread)) throw new ConfigError('');
-  if (thread !== undefined && Number(thread) !== -1) return '';
   const wanted = filter === undefined ? undefined : flowFilter(filter, namedPorts(parts, datapath));
+  const types = typeText === undefined ? undefined : flowTypes(typeText);
   let flows = types === undefined || types.has('all') ? datapath.flows() : flowsOfTypes(datapath, types);
   if (wanted !== undefined) flows = [...flows].filter(wanted);
+  if (thread !== undefined && (Number(thread) | 0) !== -1) return '';
   const lines = [...flowLines(parts, datapath, flows, options)];
   if (lines.length > 0 && !isSystem(datapath) && thread === undefined) lines.unshift('flow-dump from the main thread:');
   return lines.join('\n');
@@ -110,7 +114,8 @@ function namedPorts(parts: CommandParts, datapath: Datapath): PortNames {
 const FLOW_TYPES: ReadonlySet<string> = new Set(['ovs', 'tc', 'dpdk', 'offloaded', 'non-offloaded', 'partially-offloaded', 'all']);
 
 function flowTypes(text: string): ReadonlySet<string> {
-  const types = text.split(',').filter((word) => word !== '');
+  // A comma at the end has nothing behind it.
+  const types = text === '' ? [] : text.replace(/,$/, '').split(',');
   const unknown = types.find((word) => !FLOW_TYPES.has(word));
   if (unknown !== undefined) throw new ConfigError(`ovs-vswitchd: Failed to parse type (${unknown}) (Invalid argument)`);
   return new Set(types);
@@ -126,12 +131,18 @@ function* flowsOfTypes(datapath: Datapath, types: ReadonlySet<string>): Generato
   }
 }
 
+/** Whether a command put a flow that no bridge would: of frames behind a recirculation, or from a tunnel. */
+const isStray = (datapath: Datapath, { id, key }: DpFlow): boolean =>
+  isByHand(datapath, id) &&
+  (key[W.RECIRC_ID] !== 0 || key[W.TUN_DST] !== 0 || key.subarray(W.TUN_IPV6_DST, W.TUN_IPV6_DST + 4).some((word) => word !== 0));
+
 function dpifDumpFlows(parts: CommandParts, args: readonly string[]): string {
   const options = dumpOptions(args);
-  const bridge = bridgeNamed(parts.host, options.rest[0]);
+  // Whatever else there is, the last word is the bridge.
+  const bridge = bridgeNamed(parts.host, args.at(-1));
   const own = new Set<number>();
   for (const { dpPort } of bridge.ports()) if (dpPort !== undefined) own.add(dpPort);
-  const flows = [...bridge.datapath.flows()].filter((flow) => own.has(flow.key[W.IN_PORT] ?? 0));
+  const flows = [...bridge.datapath.flows()].filter((flow) => own.has(flow.key[W.IN_PORT] ?? 0) && !isStray(bridge.datapath, flow));
   return [...flowLines(parts, bridge.datapath, flows, options, false)].join('\n');
 }
 
@@ -144,5 +155,7 @@ function offloadText(offload: DpOffload, id: FlowId): string {
 export function registerFlowDumpCommands(parts: CommandParts): void {
   const { unixctl } = parts;
   unixctl.register('dpif/dump-flows', '[-m] [--names | --no-names] bridge', 1, ANY, (args) => dpifDumpFlows(parts, args));
-  unixctl.register('dpctl/dump-flows', '[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]', 0, 6, (args) => dpctlDumpFlows(parts, args));
+  registerDpctl(parts, 'dump-flows', '[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]', 0, 6, (words, flags) =>
+    dpctlDumpFlows(parts, words, flags),
+  );
 }

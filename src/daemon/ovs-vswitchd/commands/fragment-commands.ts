@@ -4,7 +4,7 @@ import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
 import { F, type FamilyStatus, type HeldStatus, LEAST_SIZE, MOST_FRAGMENTS } from '../../../datapath/userspace/conntrack/fragments.ts';
 import { askConntrack } from './conntrack-commands.ts';
-import { leadingOptions, takeDatapath } from './datapath-names.ts';
+import { registerDpctl, takeDatapath } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 type Family = 'ipv4' | 'ipv6';
@@ -64,10 +64,9 @@ export function registerFragmentCommands(parts: CommandParts): void {
     isStrict: boolean,
     handler: (datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>) => Promise<string>,
   ): void => {
-    parts.unixctl.register(`dpctl/${name}`, usage, own, own + 1, (args) => {
-      const { flags, words } = leadingOptions(args);
-      return handler(takeDatapath(parts, words, isStrict ? own + 1 : Number.POSITIVE_INFINITY), words, flags);
-    });
+    registerDpctl(parts, name, usage, own, own + 1, (words, flags) =>
+      handler(takeDatapath(parts, words, isStrict ? own + 1 : Number.POSITIVE_INFINITY), words, flags),
+    );
   };
   for (const [verb, said, isOn] of [
     ['enabled', 'enabling', true],

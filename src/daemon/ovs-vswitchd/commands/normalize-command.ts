@@ -3,66 +3,34 @@
 import { ConfigError } from '../../../base/errors.ts';
 import { parseDpActions } from '../../../datapath/action-parse.ts';
 import { formatDpActions } from '../../../datapath/action-text.ts';
+import { formatAttributes } from '../../../datapath/attribute-text.ts';
 import type { DpAction } from '../../../datapath/datapath.ts';
+import { keyFitness } from '../../../datapath/key-fitness.ts';
 import { type ParsedKey, parseDpKey } from '../../../datapath/key-parse.ts';
-import { ethernetText, networkText, transportText, vlanText } from '../../../datapath/key-text.ts';
 import { W } from '../../../flow/key.ts';
+import { registerDpctl } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const INVALID = 'Invalid argument';
 const fault = (text: string, reason?: string): ConfigError =>
   new ConfigError(`ovs-vswitchd: ${text}${reason === undefined ? '' : ` (${reason})`}`);
 
-/** Groups that a key of an Ethernet type or an IP protocol must have. */
-const NETWORK: ReadonlyMap<number, string> = new Map([
-  [0x0800, 'ipv4'],
-  [0x86dd, 'ipv6'],
-  [0x0806, 'arp'],
-]);
-const TRANSPORT: ReadonlyMap<number, string> = new Map([
-  [6, 'tcp'],
-  [17, 'udp'],
-  [132, 'sctp'],
-]);
-
-const tagText = (tag: number): string => vlanText(tag, 0xffff, true).join('');
-
-/** The key as it was read, each group with all of its fields. */
-function keyText({ key, groups }: ParsedKey, port: (port: number) => string): string {
-  const mask = new Uint32Array(key.length).fill(0xffffffff);
-  mask[W.IPV6_LABEL] = 0xfffff;
-  const type = key[W.TYPE]! >>> 16;
-  const network = NETWORK.get(type);
-  let inner: string[] = groups.has('eth_type') ? [`eth_type(0x${type.toString(16).padStart(4, '0')})`] : [];
-  if (network !== undefined && groups.has(network)) inner.push(...networkText(key, mask, type, true));
-  if (groups.has('mpls')) {
-    const lse = key[W.MPLS]!;
-    inner.push(`mpls(label=${lse >>> 12},tc=${(lse >>> 9) & 7},ttl=${lse & 255},bos=${(lse >>> 8) & 1})`);
-  }
-  // Flags are a group of their own.
-  mask[W.TOS] = groups.has('tcp_flags') ? 0xffffffff : 0xffff0000;
-  if (network !== undefined && network !== 'arp') {
-    inner.push(...transportText(key, mask, network === 'ipv6', true).filter((text) => groups.has(text.replace(/\(.*/, ''))));
-  }
-  for (const word of [W.VLAN1, W.VLAN0]) {
-    const tag = key[word]!;
-    if (tag !== 0) inner = [`eth_type(0x${(tag >>> 16).toString(16).padStart(4, '0')})`, tagText(tag), `encap(${inner.join(',')})`];
-  }
-  const before = groups.has('in_port') ? [`in_port(${port(key[W.IN_PORT]!)})`] : [];
-  return [...before, ...(groups.has('eth') ? ethernetText(key, mask, true) : []), ...inner].join(',');
+const MPLS_TYPES: ReadonlySet<number> = new Set([0x8847, 0x8848]);
+/** A tag; its type shows where it is not the usual one, the wrong way round as in the reference. */
+function tagText(tag: number): string {
+  const type = tag >>> 16;
+  const swapped = ((type & 0xff) << 8) | (type >>> 8);
+  return `vlan(${type === 0x8100 ? '' : `tpid=0x${swapped.toString(16)},`}vid=${tag & 0xfff},pcp=${(tag >>> 13) & 7})`;
 }
 
-/** Whether the key says all that its types promise. */
-function isComplete({ key, groups }: ParsedKey): boolean {
-  const network = NETWORK.get(key[W.TYPE]! >>> 16);
-  if (network === undefined) return true;
-  if (!groups.has(network)) return false;
-  const transport = network === 'arp' ? undefined : TRANSPORT.get(key[W.TYPE]! & 255);
-  return transport === undefined || groups.has(transport);
-}
+/** What the reference says of a key that has less or more than its types promise. */
+const UNFIT = { little: 'No such file or directory', much: 'Operation not permitted' } as const;
 
 /** Actions by the tags that a frame has when they run; what tags a frame is part of the place, no action of its own. */
-function byTags({ key }: ParsedKey, actions: readonly DpAction[]): string {
+function byTags({ key }: ParsedKey, actions: readonly DpAction[], isDrop: boolean): string {
+  const lse = key[W.MPLS]!;
+  const isMpls = MPLS_TYPES.has(key[W.TYPE]! >>> 16);
+  const label = !isMpls ? 'no mpls' : `mpls(label=${lse >>> 12},tc=${(lse >>> 9) & 7},ttl=${lse & 255})`;
   const tags = [key[W.VLAN0]!, key[W.VLAN1]!].filter((tag) => tag !== 0);
   const places = new Map<string, { tags: readonly number[]; actions: DpAction[] }>();
   for (const action of actions) {
@@ -75,14 +43,33 @@ function byTags({ key }: ParsedKey, actions: readonly DpAction[]): string {
       place.actions.push(action);
     }
   }
-  if (places.size === 0) places.set('', { tags, actions: [] });
+  if (actions.length === 0 && isDrop) places.set('', { tags, actions: [] });
   const sorted = [...places.values()].sort((a, b) => compareTags(a.tags, b.tags));
   return sorted
     .map((place) => {
       const before = place.tags.length === 0 ? 'no vlan: ' : place.tags.map((tag) => `${tagText(tag)}: `).join('');
-      return `${before}no mpls: ${formatDpActions(place.actions, { port: String })}`;
+      return `${before}${label}: ${formatDpActions(withOrderedOutputs(place.actions), { port: String })}`;
     })
     .join('');
+}
+
+/** Outputs that follow each other, by their numbers: their order does not matter. */
+function withOrderedOutputs(actions: readonly DpAction[]): DpAction[] {
+  const ordered: DpAction[] = [];
+  let run: number[] = [];
+  const endRun = (): void => {
+    ordered.push(...run.sort((a, b) => a - b).map((port): DpAction => ({ kind: 'output', port })));
+    run = [];
+  };
+  for (const action of actions) {
+    if (action.kind === 'output') run.push(action.port);
+    else {
+      endRun();
+      ordered.push(action);
+    }
+  }
+  endRun();
+  return ordered;
 }
 
 function compareTags(a: readonly number[], b: readonly number[]): number {
@@ -94,8 +81,8 @@ function compareTags(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Registers it. */
-export function registerNormalizeCommand({ unixctl }: CommandParts): void {
-  unixctl.register('dpctl/normalize-actions', 'actions', 2, Number.POSITIVE_INFINITY, ([flow = '', list = '', ...names]) => {
+export function registerNormalizeCommand(parts: CommandParts): void {
+  registerDpctl(parts, 'normalize-actions', 'actions', 2, Number.POSITIVE_INFINITY, ([flow = '', list = '', ...names]) => {
     const ports = new Map<string, number>();
     for (const name of names) {
       // Words behind the number are no fault.
@@ -103,16 +90,19 @@ export function registerNormalizeCommand({ unixctl }: CommandParts): void {
       if (word === undefined) throw fault(`${name}: expected NAME=NUMBER`);
       ports.set(word, Number(number));
     }
-    const parsed = parseDpKey(flow, { masked: false, vlanLimit: 2, port: (name) => ports.get(name) });
+    const parsed = parseDpKey(flow, { masked: false, vlanLimit: 1, port: (name) => ports.get(name) });
     if (typeof parsed === 'string') throw fault(`odp_flow_key_from_string (${parsed})`, INVALID);
-    const byNumber = new Map([...ports].map(([name, number]) => [number, name]));
-    const input = `input flow: ${keyText(parsed, (port) => byNumber.get(port) ?? String(port))}`;
+    const text = parsed.attributes.length === 0 ? '<empty>' : formatAttributes(parsed.attributes, true, true);
+    const input = `input flow: ${text}`;
     const after = (error: ConfigError): ConfigError => new ConfigError(`${input}\n${error.message}`);
-    if (!isComplete(parsed)) throw after(fault('odp_flow_key_to_flow failed (reason unknown)', 'No such file or directory'));
+    const fitness = keyFitness(parsed.attributes);
+    if (fitness.kind === 'fault') {
+      const said = `${fitness.text}; the flow key in error is: ${formatAttributes(parsed.attributes, true)}`;
+      throw after(fault(`odp_flow_key_to_flow failed (${said})`, 'No such process'));
+    }
+    if (fitness.kind !== 'whole') throw after(fault('odp_flow_key_to_flow failed (reason unknown)', UNFIT[fitness.kind]));
     const actions = parseDpActions(list);
-    // The reference reads no labels in text.
-    if (actions === undefined || actions.some(({ kind }) => kind === 'pushMpls' || kind === 'popMpls'))
-      throw after(fault('odp_actions_from_string', INVALID));
-    return `${input}\n${byTags(parsed, actions)}`;
+    if (typeof actions === 'string') throw after(fault('odp_actions_from_string', actions));
+    return `${input}\n${byTags(parsed, actions, list === 'drop')}`;
   });
 }

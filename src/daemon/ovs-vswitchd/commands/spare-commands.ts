@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { strerror } from '../../../base/errno.ts';
 import { ConfigError, KernelError } from '../../../base/errors.ts';
 import type { Datapath, DpPortInfo, DpPortSpec } from '../../../datapath/datapath.ts';
-import { allDatapaths, fullName, openedDatapath, openFault } from './datapath-names.ts';
+import { allDatapaths, fullName, openedDatapath, openFault, registerDpctl } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const LOOPBACK = 'lo';
@@ -141,14 +141,14 @@ function tell(faults: readonly string[]): string {
 
 /** Registers them. */
 export function registerSpareCommands(parts: CommandParts): void {
-  const { unixctl, spare, host } = parts;
+  const { spare, host } = parts;
   const ANY = Number.POSITIVE_INFINITY;
   /** One that a command made: those of bridges are left as they are. */
   const isBridges = (datapath: Datapath): boolean => [...host.datapaths()].includes(datapath);
   const refuseBridges = (datapath: Datapath, text: string): void => {
     if (isBridges(datapath)) throw new ConfigError(said(text, 'Operation not permitted'));
   };
-  unixctl.register('dpctl/add-dp', 'dp [iface...]', 1, ANY, async ([text = '', ...interfaces]) => {
+  registerDpctl(parts, 'add-dp', 'dp [iface...]', 1, ANY, async ([text = '', ...interfaces]) => {
     const full = text.includes('@') ? text.replace(/^@/, 'system@') : `system@${text}`;
     const [type = '', name = ''] = full.split('@');
     if (allDatapaths(parts).some((one) => fullName(one) === full)) throw new ConfigError(said('add_dp', 'File exists'));
@@ -157,24 +157,24 @@ export function registerSpareCommands(parts: CommandParts): void {
     const datapath = spare.open(type, name);
     return tell(await addInterfaces(parts, datapath, interfaces));
   });
-  unixctl.register('dpctl/del-dp', 'dp', 1, 1, async ([text = '']) => {
+  registerDpctl(parts, 'del-dp', 'dp', 1, 1, async ([text = '']) => {
     const datapath = openedDatapath(parts, text);
     // A bridge's goes with its bridges.
     if (!isBridges(datapath)) await spare.close(datapath);
     return '';
   });
-  unixctl.register('dpctl/add-if', 'dp iface...', 2, ANY, async ([text = '', ...interfaces]) => {
+  registerDpctl(parts, 'add-if', 'dp iface...', 2, ANY, async ([text = '', ...interfaces]) => {
     const datapath = openedDatapath(parts, text);
     refuseBridges(datapath, `adding ${parseInterface(interfaces[0] ?? '').name} to ${fullName(datapath)} failed`);
     return tell(await addInterfaces(parts, datapath, interfaces));
   });
-  unixctl.register('dpctl/set-if', 'dp iface...', 2, ANY, ([text = '', ...interfaces]) => {
+  registerDpctl(parts, 'set-if', 'dp iface...', 2, ANY, ([text = '', ...interfaces]) => {
     const datapath = openedDatapath(parts, text);
     const done = interfaces.map((one) => setInterface(datapath, one));
     const told = done.flatMap(({ fault, warning }) => fault ?? warning ?? []);
     return done.some(({ fault }) => fault !== undefined) ? tell(told) : told.join('\n');
   });
-  unixctl.register('dpctl/del-if', 'dp iface...', 2, ANY, async ([text = '', ...words]) => {
+  registerDpctl(parts, 'del-if', 'dp iface...', 2, ANY, async ([text = '', ...words]) => {
     const datapath = openedDatapath(parts, text);
     refuseBridges(datapath, `deleting port ${words[0]} from ${fullName(datapath)} failed`);
     const faults: string[] = [];

@@ -10,31 +10,14 @@ import type { DpAction, SetGroup } from '../../datapath.ts';
 import { shapeActions } from './action-cutter.ts';
 import { type OutputDevice, shapeName } from './action-shape.ts';
 import { compileProgram, type MaskSpec, type ProgramSpec } from './program.ts';
+import { ALL, nshHeader, outer, tunnelKey } from './program-fixture.ts';
 import { compileTunnelPop } from './tunnel-pop-program.ts';
 
-const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, hasSum: false, users: 0 };
 const device = (port: number): OutputDevice | undefined =>
   port === 9 ? { outer: () => outer } : port > 9 ? undefined : { ifindex: port + 100, flags: port === 1 ? 1 : 0 };
 
-const tunnelKey = {
-  id: 7n,
-  src: [0, 0, 0, 1],
-  dst: [0, 0, 0, 2],
-  ipv6: false,
-  tos: 0,
-  ttl: 64,
-  tpSrc: 0,
-  tpDst: 0,
-  flags: 8,
-  gbpId: 0,
-  gbpFlags: 0,
-  options: new Uint8Array(0),
-  mark: 0,
-};
-const nshHeader = Uint8Array.of(0x0f, 0xc6, 1, 3, 0, 0, 9, 255, ...new Array<number>(16).fill(0));
 const output = (port: number): DpAction => ({ kind: 'output', port });
 const set = (group: SetGroup, ...words: number[]): DpAction => ({ kind: 'set', group, words: Uint32Array.from(words) });
-const ALL = 0xffffffff;
 
 function spec(masks: readonly [number, number][][], lists: readonly DpAction[][], more: Partial<ProgramSpec> = {}): ProgramSpec {
   return {

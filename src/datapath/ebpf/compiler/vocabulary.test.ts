@@ -8,26 +8,9 @@ import type { DpAction, SetGroup } from '../../datapath.ts';
 import { packMatch } from '../../userspace/flow-table.ts';
 import { planFlow } from '../flow-plan.ts';
 import { shapeActions } from './action-cutter.ts';
+import { ALL, nshHeader as header, outer, tunnelKey as tunnel } from './program-fixture.ts';
 
-const outer = { index: 3, size: 36, isIpv6: false, isUdp: true, hasSum: false, users: 0 };
-const ALL = 0xffffffff;
 const out: DpAction = { kind: 'output', port: 1 };
-const header = Uint8Array.of(0x0f, 0xc6, 1, 3, 0, 0, 9, 255, ...new Uint8Array(16));
-const tunnel = {
-  id: 7n,
-  src: [0, 0, 0, 1],
-  dst: [0, 0, 0, 2],
-  ipv6: false,
-  tos: 0,
-  ttl: 64,
-  tpSrc: 0,
-  tpDst: 0,
-  flags: 8,
-  gbpId: 0,
-  gbpFlags: 0,
-  options: new Uint8Array(0),
-  mark: 0,
-};
 const ethernet: DpAction = { kind: 'pushEth', dst: [1, 2], src: [3, 4] };
 const ct = { kind: 'ct', commit: true, force: false, zone: 1, helper: '', timeout: '' } as const;
 
