@@ -12,8 +12,8 @@ import {
   LOG_OPTIONS,
   type OptionSpec,
   optionList,
-  parseOptions,
   parseSeconds,
+  parseUntilFault,
   SSL_OPTIONS,
   setAlarm,
   startToolLog,
@@ -96,7 +96,7 @@ interface Line {
 async function parseLine(argv: string[]): Promise<Line | number> {
   const output = startToolLog(PROGRAM);
   output.settings.setLevel(undefined, 'console', 'info');
-  const { options, operands } = parseOptions(argv, OPTIONS);
+  const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
   applyLogOptions(options, output);
   const line: FlowOptions = {
     versions: 2,
@@ -162,6 +162,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
       sort.push({ key, descending: name === 'rsort' });
     }
   }
+  if (fault !== undefined) throw fault;
   line.sort = sort;
   if (line.bundle === true) line.versions = (await import('./ofctl/flow-send.ts')).bundleVersions(line.versions);
   if (line.protocols !== undefined) await narrowVersions(line, line.protocols);

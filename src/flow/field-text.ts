@@ -258,7 +258,8 @@ function parseIpv4Field(text: string): Masked {
   const maskText = text.slice(slash + 1);
   const dotted = parseIpv4(lowBytes(maskText));
   if (dotted !== undefined) return { value: BigInt(value), mask: BigInt(dotted) };
-  if (!/^\d/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
+  // What looks like an address is no length, whatever follows it.
+  if (!/^\d/.test(maskText) || /^\d+\.\d+\.\d+\.\d/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
   if (Number.parseInt(maskText, 10) > 32) throw new ConfigError(`${text}: IPv4 network prefix bits not between 0 and 32, inclusive`);
   if (!/^\d+$/.test(maskText)) throw new ConfigError(`${text}: invalid IP address`);
   return { value: BigInt(value), mask: prefix(Number(maskText), 32) };

@@ -254,6 +254,8 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         break;
       case 'ct':
         if (!now.has('ip')) inconsistent();
+        // What belongs to no connection cannot become part of one.
+        if (action.commit && ((match.key[W.CT_STATE] ?? 0) & (match.mask[W.CT_STATE] ?? 0) & CT_STATE.INV) !== 0) inconsistent();
         // A helper that is not known asks for no transport.
         if (CT_ALG.has(action.alg) && !now.isOf(CT_ALG.get(action.alg) === 'tftp' ? 'udp' : 'tcp')) inconsistent();
         if (typeof action.zone !== 'number') {

@@ -10,12 +10,13 @@ type CtFlush = Extract<Message, { kind: 'ctFlush' }>;
 
 const ICMP = 1;
 const ICMPV6 = 58;
-const NUMBERS: ReadonlyMap<string, { max: number; as: 'srcPort' | 'dstPort' | 'icmpId' | 'icmpType' | 'icmpCode' }> = new Map([
-  ['ct_tp_src', { max: 0xffff, as: 'srcPort' as const }],
-  ['ct_tp_dst', { max: 0xffff, as: 'dstPort' as const }],
-  ['icmp_id', { max: 0xffff, as: 'icmpId' as const }],
-  ['icmp_type', { max: 0xff, as: 'icmpType' as const }],
-  ['icmp_code', { max: 0xff, as: 'icmpCode' as const }],
+/** Numbers of a tuple: an id of ICMP stands where others have their source port, its code and type where they have the two bytes of the other. */
+const NUMBERS: ReadonlyMap<string, { as: 'srcPort' | 'dstPort'; bits: number; at: number }> = new Map([
+  ['ct_tp_src', { as: 'srcPort' as const, bits: 16, at: 0 }],
+  ['ct_tp_dst', { as: 'dstPort' as const, bits: 16, at: 0 }],
+  ['icmp_id', { as: 'srcPort' as const, bits: 16, at: 0 }],
+  ['icmp_type', { as: 'dstPort' as const, bits: 8, at: 0 }],
+  ['icmp_code', { as: 'dstPort' as const, bits: 8, at: 8 }],
 ]);
 
 /** What is wrong with both tuples, in one line without anything between. */
@@ -56,18 +57,13 @@ function numberUpTo(text: string, max: number, name: string, faults: Faults): nu
 const isIcmpProto = (proto: number): boolean => proto === ICMP || proto === ICMPV6;
 
 /** A tuple as it is sent. What is 0 is not said, but all of ICMP is, whose numbers stand where others have ports. */
-function sentTuple({ src, dst, srcPort, dstPort, icmpId, icmpType, icmpCode }: CtTuple, proto: number): CtTuple {
+function sentTuple({ src, dst, srcPort = 0, dstPort = 0 }: CtTuple, proto: number): CtTuple {
   const isSaid = (bytes: Uint8Array | undefined): bytes is Uint8Array => bytes?.some((byte) => byte !== 0) === true;
   const addresses: CtTuple = { ...(isSaid(src) ? { src } : {}), ...(isSaid(dst) ? { dst } : {}) };
   if (!isIcmpProto(proto)) {
-    return { ...addresses, ...((srcPort ?? 0) === 0 ? {} : { srcPort }), ...((dstPort ?? 0) === 0 ? {} : { dstPort }) };
+    return { ...addresses, ...(srcPort === 0 ? {} : { srcPort }), ...(dstPort === 0 ? {} : { dstPort }) };
   }
-  return {
-    ...addresses,
-    icmpId: icmpId ?? srcPort ?? 0,
-    icmpType: icmpType ?? (dstPort ?? 0) & 0xff,
-    icmpCode: icmpCode ?? (dstPort ?? 0) >> 8,
-  };
+  return { ...addresses, icmpId: srcPort, icmpType: dstPort & 0xff, icmpCode: dstPort >> 8 };
 }
 
 /** One direction; `proto` and the family are the other's, when there is another. */
@@ -90,7 +86,9 @@ function parseTuple(text: string, known: number, knownFamily: number, faults: Fa
       proto = numberUpTo(value, 0xff, name, faults);
     } else if (number !== undefined) {
       if (name.startsWith('icmp') && !isIcmpProto(proto)) return faults.fail('invalid L4 fields');
-      tuple[number.as] = numberUpTo(value, number.max, name, faults);
+      const all = (1 << number.bits) - 1;
+      const given = numberUpTo(value, all, name, faults);
+      tuple[number.as] = ((tuple[number.as] ?? 0) & ~(all << number.at)) | (given << number.at);
     } else return faults.fail(`invalid conntrack tuple field: ${name}`);
   }
   const hasPorts = (tuple.srcPort ?? 0) !== 0 || (tuple.dstPort ?? 0) !== 0;

@@ -58,7 +58,7 @@ export async function queueStats(
 ): Promise<number> {
   const isAll = (text: string | undefined): boolean => text === undefined || /^(all|any)?$/i.test(text);
   const number = isAll(port) ? 0xfffc : await portNumber(bridge, port ?? '', settings);
-  const wanted = isAll(queue) ? 0xffffffff : atoi(queue ?? '') >>> 0;
+  const wanted = isAll(queue) && !/^any$/i.test(queue ?? '') ? 0xffffffff : atoi(queue ?? '') >>> 0;
   const looked = !isAll(port) && parsePort(port ?? '') === undefined;
   const asked = number === 0xfffc && settings.versions > 3 ? 0xffff : number;
   return dump(bridge, settings, { kind: 'queueStatsRequest', port: asked, queue: wanted }, looked ? 3 : 1);

@@ -167,8 +167,7 @@ export async function queueGetConfig(
   queue: string | undefined,
   settings: SessionSettings,
 ): Promise<number> {
-  const isAny = (text: string | undefined): boolean => text === undefined || /^(any|all)$/i.test(text);
-  const wantedQueue = isAny(queue) ? ALL_QUEUES : Number.parseInt(queue ?? '', 10) >>> 0;
+  const wantedQueue = queue === undefined || /^all$/i.test(queue) ? ALL_QUEUES : Number.parseInt(queue ?? '', 10) >>> 0;
   return withSession(bridge, settings, async (session) => {
     let number: number | undefined = port === undefined ? ANY : parsePort(port);
     const isNamed = number === undefined;

@@ -360,6 +360,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
     (arg) => {
       if (arg === '') return { kind: 'decTtl', controllerIds: [] };
       const ids = arg.split(/[, ]+/).filter((id) => id !== '');
+      if (ids.length === 0) fault('dec_ttl_cnt_ids: expected at least one controller id.');
       return { kind: 'decTtl', controllerIds: ids.map((id) => (Number.parseInt(id, 10) || 0) & 0xffff), listed: true };
     },
   ],

@@ -56,9 +56,15 @@ const ACTIONS = [
   'ffff0018000023200020008a000000012610000000000000',
   'ffff00180000232000200005000000010004000000000000',
 ];
+/** A move whose second header ends after its first half. */
+const CUT = 'ffff001800002320000600000000000000013e04ffff2005001200180000000b0001dc10b2d30009000f000000020000\n';
+/** Entries of which a tag's priority is all that is said of Ethernet. */
+const ENTRIES = 'NXM_OF_VLAN_TCI_W(0000/2000), NXM_NX_TUN_IPV4_DST(a900ffdb)\n';
 
 export const KEPT: readonly SentCase[] = [
   ...lines(),
+  { args: ['parse-actions', 'OpenFlow12'], stdin: CUT },
+  ...[['parse-nxm'], ['parse-oxm', 'OpenFlow14']].map((command) => ({ args: ['--strict', ...command], stdin: ENTRIES })),
   ...['OpenFlow10', 'OpenFlow13', 'OpenFlow15'].map((version) => ({ args: ['parse-actions', version], stdin: `${ACTIONS.join('\n')}\n` })),
   // With table ids OpenFlow 1.0 says of a flow that it names no table.
   line('-F NXM+table_id add-flow SWITCH reg0=1,actions=1'),

@@ -89,6 +89,9 @@ export const saysEthernet = ({ mask }: Match, tag = 0xffff): boolean =>
 /** Of a tag OXM can say the priority only where there is one. */
 const TAG_BITS = { nxm: 0xffff, oxm: 0x1fff } as const;
 
+/** Whether a tag's priority is all that a match says of an Ethernet header. */
+const saysPriorityAlone = (match: Match): boolean => (match.mask[W.VLAN0] ?? 0) !== 0 && !saysEthernet(match, TAG_BITS.oxm);
+
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   if (isAbsent(match, field)) return;
   const above = maskBits(field) - field.bits;
@@ -187,7 +190,8 @@ export function decodeHeader(from: ByteReader): EntryHeader {
   let size = from.u8();
   let experimenter = 0;
   if (cls === 0xffff) {
-    experimenter = size < 4 && from.left < 4 ? 0 : from.u32();
+    if (size >= 4 && from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'entry ends in its header');
+    experimenter = from.left < 4 ? 0 : from.u32();
     if (size < 4) {
       log.warn(
         `OXM header ${vendorText(experimenter)}:${cls}:${second >> 1}:${second & 1}:${size} has invalid length ${size} (minimum is 8)`,
@@ -415,8 +419,9 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
     }
     addToMatch(match, value);
   }
-  // What says only that is another flow than one that says nothing.
-  if (isEthernet && (match.mask[W.RECIRC_ID] !== 0 || match.mask.every((bits) => bits === 0))) match.mask[W.PACKET_TYPE] = 0xffffffff;
+  // What says only that, or has nothing else to say it by but a priority, is another flow than one that says nothing.
+  if (isEthernet && (match.mask[W.RECIRC_ID] !== 0 || saysPriorityAlone(match) || match.mask.every((bits) => bits === 0)))
+    match.mask[W.PACKET_TYPE] = 0xffffffff;
   return result;
 }
 
