@@ -5,7 +5,7 @@ import { logger } from '../base/log.ts';
 import { type Prereq, tunFieldIndex } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import { CT_STATE, VLAN_CFI, W } from '../flow/key.ts';
-import { prereqHolds } from '../flow/prerequisites.ts';
+import { IP, prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
 import { CT_ALG } from './codec/actions/action-constants.ts';
 import { isMeter } from './meter.ts';
@@ -42,7 +42,6 @@ const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
   decMplsTtl: ['mpls'],
   popMpls: ['mpls'],
   decNshTtl: ['nsh'],
-  finTimeout: ['tcp'],
 };
 
 /** Whether what is written to a tag has the bit that says that there is one: where it has not, there is none from then on. */
@@ -75,6 +74,11 @@ class Frame {
   /** As `has`, be it of a later fragment, which has the protocol but not its header. */
   isOf(prereq: Prereq): boolean {
     return prereqHolds(prereq, this.match, 'headers');
+  }
+
+  /** Whether the network's protocol is said to be that; in ARP, where that stands, is its operation. */
+  hasProto(proto: number): boolean {
+    return ((this.match.key[W.TYPE] ?? 0) & (this.match.mask[W.TYPE] ?? 0) & 0xff) === proto;
   }
 
   /** As `has`; a connection must be of a packet that was tracked, not only of one that is not invalid. */
@@ -144,6 +148,8 @@ class Frame {
   encap(type: number): void {
     this.setPacketType(type);
     if (type >>> 16 === 1) this.setType(type & 0xffff);
+    // What is no IP has no protocol of it.
+    if (!this.isOf('ip')) this.#own().key[W.TYPE] = ((this.match.key[W.TYPE] ?? 0) & ~0xff) >>> 0;
   }
 
   /** Without its Ethernet header it is what that says; what is in any other is not known. */
@@ -176,9 +182,11 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
   const now = new Frame(match);
   for (const action of actions) {
     const needs = NEEDS[action.kind];
-    if (needs !== undefined && !needs.some((prereq) => (action.kind === 'finTimeout' ? now.isOf(prereq) : now.has(prereq))))
-      consistent = false;
+    if (needs !== undefined && !needs.some((prereq) => now.has(prereq))) consistent = false;
     switch (action.kind) {
+      case 'finTimeout':
+        if (!now.hasProto(IP.TCP)) consistent = false;
+        break;
       case 'meter':
         if (!isMeter(action.meter)) invalid('OFPMMFC_INVALID_METER');
         break;

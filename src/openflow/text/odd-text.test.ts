@@ -92,6 +92,13 @@ const ROWS: readonly (readonly [string, string])[] = [
     'icmp6,actions=pop_mpls:0x86dd,learn(table=35,load:NXM_NX_ICMPV6_TYPE[]->reg0[0..7])',
     'icmp6 actions=pop_mpls:0x86dd,learn(table=35,load:NXM_NX_ICMPV6_TYPE[]->NXM_NX_REG0[0..7])',
   ],
+  // In ARP the operation stands where the protocol of IP does, until a header is put around it.
+  ['arp,arp_op=6,actions=fin_timeout(idle_timeout=3)', 'arp,arp_op=6 actions=fin_timeout(idle_timeout=3)'],
+  [
+    'arp,arp_op=6,actions=encap(ethernet),fin_timeout(idle_timeout=3)',
+    '! actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)',
+  ],
+  ['tcp,actions=encap(nsh),fin_timeout(idle_timeout=3)', '! actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)'],
   [
     'tcp,actions=push_mpls:0x8847,pop_mpls:0x800,load:5->tcp_src[]',
     '! actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)',
