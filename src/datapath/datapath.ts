@@ -279,9 +279,6 @@ export interface Datapath {
   /** Who is told of misses and userspace actions. Called in batches on the main thread. */
   setUpcallSink(sink: (upcalls: Upcall[]) => void): void;
 
-  /** Who is told, on the main thread, that a port's device vanished; the port stays until `portDelete`. */
-  setPortGoneSink?(sink: (port: DpPort) => void): void;
-
   /** Frames dropped, by reason. */
   drops(): ReadonlyMap<string, bigint>;
   /** Lookup statistics for `dpctl/show`: hits, misses, lost. */

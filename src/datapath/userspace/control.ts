@@ -38,7 +38,6 @@ export abstract class UserspaceControl implements Datapath {
   /** All numbers below are taken. */
   #firstFree = 1;
   #sink: ((upcalls: Upcall[]) => void) | undefined;
-  #gone: ((port: DpPort) => void) | undefined;
 
   constructor(type: string, name: string, state: SharedState, upcalls: UpcallQueue) {
     this.type = type;
@@ -245,14 +244,6 @@ export abstract class UserspaceControl implements Datapath {
 
   setUpcallSink(sink: (upcalls: Upcall[]) => void): void {
     this.#sink = sink;
-  }
-
-  setPortGoneSink(sink: (port: DpPort) => void): void {
-    this.#gone = sink;
-  }
-
-  protected portGone(port: DpPort): void {
-    this.#gone?.(port);
   }
 
   /** Delivers one batch of upcalls; tells whether more wait. */

@@ -178,9 +178,6 @@ export class NetdevDatapath extends UserspaceControl {
         this.#waiting.delete(name);
         break;
       }
-      case 'gone':
-        this.portGone(message.port);
-        break;
       case 'closed':
         break;
     }

@@ -45,7 +45,7 @@ export type WorkerCommand =
   | { op: 'close' };
 
 export type WorkerReport =
-  | { kind: 'attached' | 'detached' | 'gone'; port: number }
+  | { kind: 'attached' | 'detached'; port: number }
   | { kind: 'attachFailed'; port: number; message: string }
   | { kind: 'conntrack'; id: number; answer: CtAnswer }
   | { kind: 'barrier'; id: number }
@@ -228,7 +228,6 @@ function poll(timeoutMs: number): void {
       for (const fd of one.device.fds) unwatch(fd);
       one.isReady = false;
       one.isGone = true;
-      report({ kind: 'gone', port: one.port });
     }
   }
 }

@@ -82,12 +82,10 @@ spawnSync('sysctl', ['-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.d
 
 datapathContract(type, openWorld);
 
-test('a device that vanishes is reported, and neither stops nor spins the frame path', async () => {
+test('a device that vanishes neither stops nor spins the frame path', async () => {
   const world = await openWorld();
   try {
     const [a, b, c] = world.ports;
-    const gone: DpPort[] = [];
-    world.datapath.setPortGoneSink((port) => void gone.push(port));
     const key = newKey();
     const mask = newKey();
     key[W.IN_PORT] = a;
@@ -98,7 +96,6 @@ test('a device that vanishes is reported, and neither stops nor spins the frame 
     ]);
     ip('link del v3');
     await sleep(200);
-    assert.deepEqual(gone, [c]);
     const before = process.cpuUsage();
     await sleep(500);
     const used = process.cpuUsage(before);
@@ -114,7 +111,6 @@ test('a device that vanishes is reported, and neither stops nor spins the frame 
     await sleep(100);
     world.inject(a, udpFrame);
     assert.deepEqual(await world.settle(), [{ port: b, frame: udpFrame }]);
-    assert.deepEqual(gone, [c]);
   } finally {
     await world.close();
   }
