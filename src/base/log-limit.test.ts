@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Logger } from './log.ts';
-import { LogLimit } from './log-limit.ts';
+import { type Logger, setLogSink } from './log.ts';
+import { LogLimit, limitedLogger } from './log-limit.ts';
 
 test('a burst passes, then few a minute; what was dropped is told', () => {
   const lines: string[] = [];
@@ -27,4 +27,23 @@ test('a burst passes, then few a minute; what was dropped is told', () => {
   now = undefined;
   for (let i = 0; i < 9; i++) limit.write(log, 'warn', () => 'all');
   assert.equal(lines.length, 9);
+});
+
+test('limited loggers of several modules can share a limit', () => {
+  const lines: string[] = [];
+  const before = setLogSink({
+    shows: () => true,
+    write: ({ module, message }) => void lines.push(`${module}|${message}`),
+    limitClock: () => 0,
+  });
+  try {
+    const shared = new LogLimit(1, 2);
+    const [a, b, alone] = [limitedLogger('a', shared), limitedLogger('b', shared), limitedLogger('a')];
+    for (let i = 0; i < 3; i++) for (const log of [a, b]) log.warn(`m${i}`);
+    for (let i = 0; i < 9; i++) alone.info(() => `n${i}`);
+    assert.deepEqual(lines, ['a|m0', 'b|m0', 'a|n0', 'a|n1', 'a|n2', 'a|n3', 'a|n4']);
+    assert.equal(alone.admits('warn'), false);
+  } finally {
+    setLogSink(before);
+  }
 });

@@ -1,5 +1,5 @@
 // Keeps what a peer can provoke from filling the log: so many messages a minute, after so many at once; the next says how many were dropped.
-import type { Logger, LogLevel } from './log.ts';
+import { type Logger, type LogLevel, logger } from './log.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -20,18 +20,20 @@ export class LogLimit {
 
   /** Writes a message unless there were too many. */
   write(log: Logger, level: LogLevel, message: string | (() => string)): void {
-    if (!log.shows(level)) return;
+    if (this.admits(log, level)) log[level](message);
+  }
+
+  /** Whether a message, of several lines perhaps, may be written now; what was dropped before it is told. */
+  admits(log: Logger, level: LogLevel): boolean {
+    if (!log.shows(level)) return false;
     const nowMs = log.limitClock?.();
-    if (nowMs === undefined) {
-      log[level](message);
-      return;
-    }
+    if (nowMs === undefined) return true;
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAt) * this.#perMinute) / MINUTE_MS);
     this.#filledAt = nowMs;
     if (this.#tokens < 1) {
       if (this.#dropped++ === 0) this.#firstDropped = nowMs;
       this.#lastDropped = nowMs;
-      return;
+      return false;
     }
     this.#tokens--;
     if (this.#dropped > 0) {
@@ -41,6 +43,27 @@ export class LogLimit {
       );
       this.#dropped = 0;
     }
-    log[level](message);
+    return true;
   }
+}
+
+/** A module's voice for what a peer can provoke. */
+export interface LimitedLogger extends Logger {
+  /** Whether a message of several lines may be written now, by the module's own logger. */
+  admits(level: LogLevel): boolean;
+}
+
+/** A logger that writes five messages, of all levels together, and then one a minute; or within a limit that it shares with others. */
+export function limitedLogger(module: string, limit = new LogLimit(1, 5)): LimitedLogger {
+  const log = logger(module);
+  const at = (level: LogLevel) => (message: string | (() => string)) => limit.write(log, level, message);
+  return {
+    ...log,
+    emer: at('emer'),
+    err: at('err'),
+    warn: at('warn'),
+    info: at('info'),
+    dbg: at('dbg'),
+    admits: (level) => limit.admits(log, level),
+  };
 }

@@ -1,7 +1,7 @@
 // Whether actions make sense for a match: a field that is set, read or written needs its prerequisites, a change of a header needs the header.
 // What earlier actions do to the frame's type and tag counts. Facts: ovs-actions(7) and what the reference refuses.
+
 import { ConfigError, PeerError } from '../base/errors.ts';
-import { logger } from '../base/log.ts';
 import { type Prereq, tunFieldIndex } from '../flow/fields.ts';
 import type { Match } from '../flow/key.ts';
 import { CT_STATE, VLAN_CFI, W } from '../flow/key.ts';
@@ -9,10 +9,9 @@ import { IP, prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
 import { CT_ALG } from './codec/actions/action-constants.ts';
 import { isMeter } from './meter.ts';
+import { actionsLog as log } from './peer-logs.ts';
 import { isOutputPort, isQueuePort } from './ports.ts';
 import { checkBits, checkWritable, lacksPrerequisites } from './subfield-check.ts';
-
-const log = logger('ofp_actions');
 
 function invalid(code: string): never {
   throw new PeerError(code, 'actions do not fit the match');
@@ -191,6 +190,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         if (!isMeter(action.meter)) invalid('OFPMMFC_INVALID_METER');
         break;
       case 'output':
+      case 'outputTrunc':
         if (!isOutputPort(action.port)) invalid('OFPBAC_BAD_OUT_PORT');
         break;
       case 'gotoTable':

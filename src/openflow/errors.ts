@@ -1,12 +1,11 @@
 // OpenFlow errors by the reference's names. A row is a name and, by wire version, its number: `type.code`, or an experimenter's:
 // `n1.256` is Nicira's error of OpenFlow 1.0 and 1.1 (type and code inside), `n2` Nicira's of 1.2 and later (type only), `o` ONF's.
 // Facts: OpenFlow 1.0 to 1.5 specifications, section on errors; numbers of extensions as the reference prints them.
-import { logger } from '../base/log.ts';
+
 import { NX_VENDOR, ONF_VENDOR } from './codec/actions/action-constants.ts';
 import type { ByteReader, ByteWriter } from './codec/bytes.ts';
 import type { Message, OfVersion } from './message.ts';
-
-const log = logger('ofp_errors');
+import { errorsLog as log } from './peer-logs.ts';
 
 const ROWS = `
 OFPHFC_INCOMPATIBLE 1-6:0.0

@@ -4,12 +4,11 @@
 // and `o` a subtype of Nicira's and of the ONF's experimenter message; `s` a multipart type, `ns` and `os` an experimenter's.
 // Sizes count the whole message: `32` exactly, `32+` at least, `32+8` longer by whole eights. Facts: the OpenFlow specifications, and
 // what the reference says when a message is too short or too long.
+
 import { PeerError } from '../base/errors.ts';
-import { logger } from '../base/log.ts';
 import { NX_VENDOR, ONF_VENDOR } from './codec/actions/action-constants.ts';
 import type { OfVersion } from './message.ts';
-
-const log = logger('ofp_msgs');
+import { lengthLog, typeLog, vendorLog } from './peer-logs.ts';
 
 const ROWS = `
 OFPT_HELLO 1-6:t0:8+
@@ -210,13 +209,13 @@ function vendorClass(vendor: number): 'n' | 'o' {
 }
 
 function unknownVendor(vendor: number): never {
-  log.warn(() => `OpenFlow message has unknown vendor ${vendor === 0 ? '0' : `0x${vendor.toString(16)}`}`);
+  vendorLog.warn(() => `OpenFlow message has unknown vendor ${vendor === 0 ? '0' : `0x${vendor.toString(16)}`}`);
   throw new HeaderFault('OFPBRC_BAD_VENDOR', `vendor 0x${vendor.toString(16)}`);
 }
 
 function unknown(code: string, version: number, type: number, more = ''): never {
   const text = `unknown OpenFlow message (version ${version}, type ${type}${more})`;
-  log.warn(text);
+  typeLog.warn(text);
   throw new HeaderFault(code, text);
 }
 
@@ -277,7 +276,7 @@ export function messageForm(bytes: Uint8Array): MessageForm {
         : form.step === 1
           ? `expected length at least ${form.minSize} bytes`
           : `must be exactly ${form.minSize} bytes or longer by an integer multiple of ${form.step} bytes`;
-    log.warn(() => `received ${form.name} with incorrect length ${size} (${expected})`);
+    lengthLog.warn(() => `received ${form.name} with incorrect length ${size} (${expected})`);
     throw new HeaderFault('OFPBRC_BAD_LEN', `${form.name} of ${size} bytes`);
   }
   return form;

@@ -5,13 +5,14 @@ import type { Match } from '../flow/key.ts';
 import { newKey, W } from '../flow/key.ts';
 import { formatMatch, isRecirculatedEthernet } from '../flow/match-text.ts';
 import { ETH, IP, matchedEthType, matchedProto } from '../flow/prerequisites.ts';
+import { matchLog } from './peer-logs.ts';
 
 const log = logger('ofp_match');
 
 /** `normalizeMatch` that says in the log what it took away. */
 export function normalizeLogged(match: Match): Match {
   const normal = normalizeMatch(match);
-  if (normal !== match) {
+  if (normal !== match && matchLog.admits('info')) {
     log.info('normalization changed ofp_match, details:');
     log.info(() => ` pre: ${formatMatch(match)}`);
     log.info(() => `post: ${formatMatch(isRecirculatedEthernet(match) ? ofEthernet(normal) : normal)}`);

@@ -1,10 +1,10 @@
 // Port numbers: 16 bits inside and in OpenFlow 1.0, 32 bits since 1.1, where the reserved ones stand at the top of the 32-bit space.
+
 import { PeerError } from '../base/errors.ts';
-import { logger } from '../base/log.ts';
 import type { OfPort } from './action.ts';
 import { OFPP } from './action.ts';
+import { portLog as log } from './peer-logs.ts';
 
-const log = logger('ofp_port');
 const OFFSET = 0xffff0000;
 
 /** A 16-bit port as OpenFlow 1.1 and later write it. */

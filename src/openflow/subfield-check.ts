@@ -1,10 +1,9 @@
 // Whether a field has the part that an action names, and whether that may be written. What is wrong is told in the log, in the reference's words.
+
 import { PeerError } from '../base/errors.ts';
-import { logger } from '../base/log.ts';
 import { partBits } from '../flow/fields.ts';
 import type { Subfield } from './action.ts';
-
-const log = logger('meta_flow');
+import { subfieldLog as log } from './peer-logs.ts';
 
 function refuse(code: string, text: string): never {
   log.warn(text);

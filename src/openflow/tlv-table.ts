@@ -1,12 +1,11 @@
 // The TLV table: which Geneve options stand behind the fields tun_metadata0 to tun_metadata63 (ovs-ofctl(8), "add-tlv-map").
 //
 // Each field that has an option has a place in the key (W.TUN_METADATA), for as long as it has the option.
+
 import { PeerError } from '../base/errors.ts';
-import { logger } from '../base/log.ts';
 import { type Field, placedTunField } from '../flow/fields.ts';
 import { W } from '../flow/key.ts';
-
-const log = logger('ofp_match');
+import { matchLog as log } from './peer-logs.ts';
 
 export const TLV_FIELDS = 64;
 export const TLV_SPACE = 256;

@@ -1,6 +1,10 @@
 // A slice of the generated comparison with Debian's ovs-ofctl: `test/compare/main.ts` runs as much of it as one likes. What is known to
 // differ stands in known-differences.ts with its reason; a section may not differ in more than its share of cases, so that what is equal stays equal.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareCaptures } from '../compare/captures.ts';
 import { TARGETS } from '../compare/fuzz.ts';
@@ -110,4 +114,28 @@ test('captures of connections, cut into segments anywhere: as the reference', { 
   assert.ok(messages > 20 * count, `${messages} messages`);
   const unknown = differences.filter((one) => knownDifference(one) === undefined);
   assert.equal(unknown.length, 0, unknown.slice(0, 20).map(describe).join('\n'));
+});
+
+test('a long stream of damaged messages: what is printed, and what is logged of it within limits, as the reference', { skip }, () => {
+  const d = new Dice(seed);
+  const dir = mkdtempSync(join(tmpdir(), 'weft-stream-'));
+  try {
+    const file = join(dir, 'stream');
+    const sound = Array.from({ length: 6000 }, () => damagedMessage(d).bytes).filter(
+      (bytes) => (((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)) === bytes.length,
+    );
+    assert.ok(sound.length > 5000);
+    writeFileSync(file, Buffer.concat(sound));
+    const said = (program: string): { out: string; log: string } => {
+      const { status, stdout, stderr } = spawnSync(program, ['ofp-parse', file], { encoding: 'latin1', maxBuffer: 1 << 28 });
+      assert.equal(status, 0);
+      // Which of the two the reference says of a field that it does not know is chance.
+      return { out: stdout.replaceAll(/OFPBAC_BAD_SET_(TYPE|LEN)/g, 'OFPBAC_BAD_SET'), log: stderr.replaceAll(/^[^|]*(?=\|)/gm, '') };
+    };
+    const [reference, ours] = [said('/usr/bin/ovs-ofctl'), said(join(import.meta.dirname, '../../bin/ovs-ofctl'))];
+    assert.equal(ours.log, reference.log);
+    assert.ok(ours.out === reference.out, 'what is printed differs');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });

@@ -1,12 +1,10 @@
 // Asynchronous message configuration: which events a controller hears, by its role. Names are `EVENT.ROLE` with EVENT one of packetIn,
 // portStatus, flowRemoved, roleStatus, tableStatus, requestForward and ROLE primary (or equal) or secondary; a value has a bit a reason.
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { OfVersion } from '../message.ts';
+import { asyncValueLog, propertyLogs } from '../peer-logs.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { eachProperty, refuseProperty, TWO_EXPERIMENTERS } from './properties.ts';
-
-const log = logger('ofp_connection');
 
 /** Names in the order of OpenFlow 1.4's property numbers. */
 const PROPERTIES = [
@@ -72,7 +70,7 @@ export function decodeAsyncProperties(from: ByteReader, version: OfVersion, isSt
     const { number, body } = property;
     const name = PROPERTIES[number];
     if (name === undefined) {
-      refuseProperty(log, !isStrict, 'async config', property, 'OFPACFC_UNSUPPORTED');
+      refuseProperty(propertyLogs.async, !isStrict, 'async config', property, 'OFPACFC_UNSUPPORTED');
       continue;
     }
     if (body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `property of ${body.left + 4} bytes`);
@@ -80,7 +78,7 @@ export function decodeAsyncProperties(from: ByteReader, version: OfVersion, isSt
     const event = name.slice(0, name.indexOf('.'));
     const allowed = allowedIn(version).get(event) ?? 0;
     if (isStrict && (bits & ~allowed) !== 0) {
-      log.warn(() => `bad value 0x${bits.toString(16)} for ${LABELS.get(event)} (allowed mask 0x${allowed.toString(16)})`);
+      asyncValueLog.warn(() => `bad value 0x${bits.toString(16)} for ${LABELS.get(event)} (allowed mask 0x${allowed.toString(16)})`);
       throw new PeerError('OFPACFC_INVALID', `bits 0x${bits.toString(16)} of ${event}`);
     }
     masks.set(name, (bits & allowed) >>> 0);

@@ -1,10 +1,12 @@
 // Buckets of groups: OpenFlow 1.1 to 1.4 (OpenFlow 1.3.5 section 7.3.4.2) and, with properties, 1.5 (OpenFlow 1.5.1 section 7.3.4.3.1),
 // whose form Nicira's messages of OpenFlow 1.0 share.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
+import type { Logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
 import { BUCKET, type GroupBucket, type GroupType, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
+import { groupLog as log, propertyLogs } from '../peer-logs.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
@@ -12,16 +14,14 @@ import { ByteReader, type ByteWriter } from './bytes.ts';
 import type { ActionContext } from './fields/set-field-codec.ts';
 import { decodeExperimenter } from './properties.ts';
 
-const log = logger('ofp_group');
-
 const NO_PORT = 0xffffffff;
 const PROPERTY = { WEIGHT: 0, WATCH_PORT: 1, WATCH_GROUP: 2, EXPERIMENTER: 0xffff } as const;
 
 /** Whether a version's buckets have numbers and properties. */
 export const hasBucketIds = (version: OfVersion): boolean => version === 1 || version === 6;
 
-function fault(code: string, text: string): never {
-  log.warn(text);
+function fault(code: string, text: string, to: Logger = log): never {
+  to.warn(text);
   throw new PeerError(code, text);
 }
 
@@ -90,11 +90,11 @@ function decodeBucket15(from: ByteReader, left: number, version: OfVersion, type
       case PROPERTY.EXPERIMENTER: {
         const { experimenter, experimenterType } = decodeExperimenter(property.body);
         const who = `exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType | 0}`;
-        fault('OFPBPC_BAD_EXP_TYPE', `unknown group bucket property type for ${who}`);
+        fault('OFPBPC_BAD_EXP_TYPE', `unknown group bucket property type for ${who}`, propertyLogs.group);
         break;
       }
       default:
-        fault('OFPBPC_BAD_TYPE', `unknown group bucket property type ${property.type}`);
+        fault('OFPBPC_BAD_TYPE', `unknown group bucket property type ${property.type}`, propertyLogs.group);
     }
   }
   // The last that is named, and only once all has been read.

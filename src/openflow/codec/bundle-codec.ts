@@ -1,9 +1,9 @@
 // Bundles: OpenFlow 1.4.1 section 7.3.9, and ONF's extension 230 that brings them to OpenFlow 1.3 under an experimenter header.
 // A message inside a bundle has the version and the transaction id of the message that carries it.
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { BundleType, FlowMod, Message, OfVersion } from '../message.ts';
 import { messageForm } from '../message-table.ts';
+import { bundledLog, unreadableLog } from '../peer-logs.ts';
 import type { TlvTable } from '../tlv-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodePackedFlowMod } from './packed/packed-flow-mod.ts';
@@ -14,8 +14,6 @@ export const OFPT_BUNDLE_ADD_MESSAGE = 34;
 /** Subtypes of ONF's extension. */
 export const ONFT_BUNDLE_CONTROL = 2300;
 export const ONFT_BUNDLE_ADD_MESSAGE = 2301;
-
-const log = logger('ofp_bundle');
 
 const HEADER_SIZE = 8;
 const OFPT_FLOW_MOD = 14;
@@ -83,11 +81,7 @@ export function decodeBundleAdd(from: ByteReader, version: OfVersion, xid: numbe
   if (size < 8 || size > rest.length) throw new PeerError('OFPBFC_MSG_BAD_LEN', `message of ${size} bytes in ${rest.length}`);
   if (view.getUint32(4) !== xid) throw new PeerError('OFPBFC_MSG_BAD_XID', 'the message has another transaction id than its carrier');
   const inner = rest.slice(0, size);
-  const fault = faultOfContained(inner);
-  if (fault !== undefined) {
-    log.warn(fault);
-    throw new PeerError('OFPBFC_MSG_UNSUP', fault);
-  }
+  requireBundlable(inner);
   return { kind: 'bundleAdd', bundleId, flags, inner };
 }
 
@@ -112,15 +106,22 @@ export function decodeBundledFlowMod(bytes: Uint8Array, version: OfVersion, tlvT
   return { kind: 'bundleAdd', bundleId, flags: (bytes[14]! << 8) | bytes[15]!, inner: NOTHING, decoded };
 }
 
-/** What keeps a message out of bundles, in the words of the reference. */
-function faultOfContained(inner: Uint8Array): string | undefined {
+/** Refuses what may not be in a bundle, and says so in the log, in the words of the reference. */
+function requireBundlable(inner: Uint8Array): void {
+  let name = '';
+  let fault = '';
   try {
-    const { name } = messageForm(inner);
-    return BUNDLABLE.has(name) ? undefined : `${otherName(name)} message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE`;
+    name = messageForm(inner).name;
   } catch (error) {
     if (!(error instanceof PeerError)) throw error;
-    return `OFPT14_BUNDLE_ADD_MESSAGE contained message is unparsable (${error.code})`;
+    fault = `OFPT14_BUNDLE_ADD_MESSAGE contained message is unparsable (${error.code})`;
+    unreadableLog.warn(fault);
   }
+  if (fault === '' && !BUNDLABLE.has(name)) {
+    fault = `${otherName(name)} message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE`;
+    bundledLog.warn(fault);
+  }
+  if (fault !== '') throw new PeerError('OFPBFC_MSG_UNSUP', fault);
 }
 
 /** Writes the body of a message that adds another to a bundle. */

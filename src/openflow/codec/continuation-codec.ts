@@ -1,14 +1,13 @@
 // What a switch needs to go on with a paused packet, as Open vSwitch 3.1 puts it into NXT_PACKET_IN2's continuation and expects it back in
 // NXT_RESUME. To a controller these bytes mean nothing; ovs-ofctl shows them.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
+import { packetLog as log, propertyLogs } from '../peer-logs.ts';
 import { checkPlaces, decodeUnplaced } from './actions/action-codec.ts';
 import { ByteReader } from './bytes.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
-
-const log = logger('ofp_packet');
 
 /** Numbers of the properties. */
 export const PROPERTY = {
@@ -100,7 +99,7 @@ export function decodeContinuation(bytes: Uint8Array, version: OfVersion, isLoos
         state.odpPort = sized(4).u32();
         break;
       default:
-        refuseProperty(log, isLoose, 'continuation', property);
+        refuseProperty(propertyLogs.packet, isLoose, 'continuation', property);
     }
   }
   return state;

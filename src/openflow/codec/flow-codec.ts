@@ -1,6 +1,6 @@
 // Flow-mods and flow statistics. OpenFlow 1.0.0 sections 5.3.3, 5.3.5 and 5.4.3; OpenFlow 1.3.5 sections 7.3.4.1, 7.3.5.2, 7.4.2.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Match } from '../../flow/key.ts';
 import { W } from '../../flow/key.ts';
 import { packMatch, unpackMatch } from '../../flow/mask.ts';
@@ -10,6 +10,7 @@ import { NO_CODE } from '../errors.ts';
 import { requireConsistentMatch } from '../flow-mod-check.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowStats, FlowStatsRequest, OfVersion } from '../message.ts';
 import { normalizeLogged } from '../normalize.ts';
+import { flowLog as log } from '../peer-logs.ts';
 import { portFromWire32 } from '../ports.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
@@ -25,8 +26,6 @@ import { flagsOf } from './flow-flags.ts';
 import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm } from './packed/packed-flow-stats.ts';
 import { decodeShapedOxm } from './packed/shaped-match.ts';
 import { decodePort, encodePort } from './port-codec.ts';
-
-const log = logger('ofp_flow');
 
 const COMMANDS: readonly FlowModCommand[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 const ALL_ONES = 0xffffffffffffffffn;

@@ -1,9 +1,10 @@
 // Flow monitors on the wire: NXST_FLOW_MONITOR, ONFST_FLOW_MONITOR (EXT-187) and OFPMP_FLOW_MONITOR (OpenFlow 1.4.1 section 7.3.5.17).
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import { type Action, OFPP } from '../action.ts';
 import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate } from '../flow-monitor.ts';
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
+import { monitorLog as log } from '../peer-logs.ts';
 import { portFromWire32 } from '../ports.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
@@ -12,8 +13,6 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { encodeOxmMatch } from './fields/oxm.ts';
 import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
 import { encodePort } from './port-codec.ts';
-
-const log = logger('ofp_monitor');
 
 const ANY_GROUP = 0xffffffff;
 const KNOWN_FLAGS = 0x3f;

@@ -1,9 +1,10 @@
 // Group modifications and group statistics, descriptions and features. OpenFlow 1.3.5 sections 7.3.4.2 and 7.3.5.8 to 7.3.5.10,
 // OpenFlow 1.5.1 section 7.3.4.3; Nicira's messages 31 and statistics 7, 8 and 9 carry the layout of 1.5 in OpenFlow 1.0.
 // How a select group chooses travels as a property of Netronome's (experimenter 0x154d, type 1).
+
 import { decodeText } from '../../base/byte-text.ts';
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
+import type { Logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
 import { sortHashFields } from '../field-order.ts';
 import type {
@@ -19,13 +20,13 @@ import type {
 } from '../group.ts';
 import { BUCKET, GROUP_TYPES, noSelection, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
+import { groupLog as log, propertyLogs } from '../peer-logs.ts';
 import { readList } from './actions/partial.ts';
 import { decodeBuckets, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
 import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
 import { checkWildcards, decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
 import { decodeExperimenter } from './properties.ts';
 
-const log = logger('ofp_group');
 const NETRONOME = 0x154d;
 const SELECTION_METHOD = 1;
 const METHOD_SIZE = 16;
@@ -40,8 +41,8 @@ const COMMANDS: ReadonlyMap<number, GroupCommand> = new Map([
 ]);
 const NUMBERS = new Map([...COMMANDS].map(([number, command]) => [command, number]));
 
-function fault(code: string, text: string): never {
-  log.warn(text);
+function fault(code: string, text: string, to: Logger = log): never {
+  to.warn(text);
   throw new PeerError(code, text);
 }
 
@@ -102,12 +103,13 @@ function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command:
 function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand | undefined): GroupSelection {
   let selection = noSelection();
   for (const property of decodeProperties(from)) {
-    if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`);
+    if (property.type !== 0xffff) fault('OFPBPC_BAD_TYPE', `unknown group property type ${property.type}`, propertyLogs.group);
     const { experimenter, experimenterType } = decodeExperimenter(property.body);
     if (experimenter !== NETRONOME || experimenterType !== SELECTION_METHOD) {
       fault(
         'OFPBPC_BAD_EXP_TYPE',
         `unknown group property type for exp_id 0x${experimenter.toString(16)}, exp_type ${experimenterType | 0}`,
+        propertyLogs.group,
       );
     }
     selection = decodeSelection(property.body, type, command);

@@ -1,13 +1,13 @@
 // Meter modifications, statistics, configurations and features: OpenFlow 1.3 and later, the same in all. OpenFlow 1.3.5 sections 7.3.4.4
 // and 7.3.5.11 to 7.3.5.13.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { MeterBand, MeterCommand, MeterConfig, MeterFeatures, MeterMod, MeterStats } from '../meter.ts';
 import { METER_FLAG } from '../meter.ts';
+import { meterLog as log } from '../peer-logs.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
-const log = logger('ofp_meter');
 const COMMANDS: readonly MeterCommand[] = ['add', 'modify', 'delete'];
 const BAND = { drop: 1, dscp_remark: 2 } as const;
 const BAND_SIZE = 16;

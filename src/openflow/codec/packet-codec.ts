@@ -1,12 +1,13 @@
 // Packet-in and packet-out in all their forms. OpenFlow 1.0.0 sections 5.3.6 and 5.4.1, OpenFlow 1.3.5 sections 7.3.7 and 7.4.1;
 // NXT_PACKET_IN and NXT_PACKET_IN2 carry the frame's metadata as NXM entries.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Match } from '../../flow/key.ts';
 import { matchAll, setKeyBits, W } from '../../flow/key.ts';
 import type { Action } from '../action.ts';
 import { OFPP, type PacketInReason } from '../action.ts';
 import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
+import { packetLog as log, propertyLogs } from '../peer-logs.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { PACKET_IN_REASONS } from './actions/action-constants.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
@@ -125,8 +126,6 @@ const PROPERTY = {
   CONTINUATION: 8,
 } as const;
 
-const log = logger('ofp_packet');
-
 /** Reads NXT_PACKET_IN2 and NXT_RESUME; `isLoose` passes over properties that are not known. */
 export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
   from: ByteReader,
@@ -182,7 +181,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
         p.continuation = body.rest().slice();
         break;
       default:
-        refuseProperty(log, isLoose, 'NX_PACKET_IN2', property);
+        refuseProperty(propertyLogs.packet, isLoose, 'NX_PACKET_IN2', property);
     }
   }
   if (p.data.length === 0) {

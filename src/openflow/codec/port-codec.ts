@@ -1,16 +1,15 @@
 // Ports on the wire: descriptions, status, modification, statistics. OpenFlow 1.0.0 section 5.2.1, OpenFlow 1.3.5 section 7.2.1,
 // OpenFlow 1.4.1 section 7.2.1. Inside, bits are OpenFlow 1.1's; 1.0 has the feature bits from COPPER on four places lower.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { OfPort } from '../action.ts';
 import type { Message, OfVersion, PortDesc, PortStats } from '../message.ts';
+import { propertyLogs } from '../peer-logs.ts';
 import { RFC2819_COUNTERS } from '../port-counters.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { readList } from './actions/partial.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { eachProperty, type Property, refuseProperty } from './properties.ts';
-
-const log = logger('ofp_port');
 
 /** Who defines the further counters of ports, and their two properties. */
 const INTEL = 0xaa01;
@@ -157,7 +156,7 @@ export function decodePortMod(from: ByteReader, version: OfVersion, isLoose = tr
   if (version >= 5) {
     for (const property of eachProperty(from)) {
       if (property.number !== 0) {
-        refuseProperty(log, isLoose, 'port_mod', property);
+        refuseProperty(propertyLogs.port, isLoose, 'port_mod', property);
         continue;
       }
       if (property.body.left !== 4) throw new PeerError('OFPBPC_BAD_LEN', `Ethernet property of ${property.body.left} bytes`);

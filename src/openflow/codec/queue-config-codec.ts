@@ -1,8 +1,9 @@
 // The configuration of queues: OFPT_QUEUE_GET_CONFIG of OpenFlow 1.0 to 1.3, OFPMP_QUEUE_DESC from OpenFlow 1.4 on.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import { OFPP } from '../action.ts';
 import type { Message, OfVersion } from '../message.ts';
+import { queueLog as log } from '../peer-logs.ts';
 import { isWirePort32, portFromWire32 } from '../ports.ts';
 import type { QueueConfig } from '../table.ts';
 import { listMessage, readList } from './actions/partial.ts';
@@ -11,8 +12,6 @@ import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty } from './properties.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
-
-const log = logger('ofp_queue');
 
 const RATE = { MIN: 1, MAX: 2 } as const;
 /** That a rate is not set. Others above 1000 say that the queue may not send. */

@@ -1,15 +1,12 @@
 // How a connection is set up: hello, features, configuration, roles and the forms of packet-ins and flows. OpenFlow 1.0.0 section 5.3.1,
 // OpenFlow 1.3.5 sections 7.3.1, 7.3.2, 7.3.9 and 7.5.1.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Message, OfVersion, Role } from '../message.ts';
+import { packetLog, protocolLog, versionLog as utilLog } from '../peer-logs.ts';
 import { listMessage } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodePortDescs, encodePortDesc } from './port-codec.ts';
-
-const packetLog = logger('ofp_packet');
-const utilLog = logger('ofp_util');
-const protocolLog = logger('ofp_protocol');
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 

@@ -1,16 +1,15 @@
 // What controllers may set of flow tables, and hear of them: OpenFlow 1.1.0 section A.3.4.3 (misses) and OpenFlow 1.4.1 sections 7.3.4
 // (eviction, vacancy), 7.3.5.6 (descriptions) and 7.4.5 (status).
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import { NO_CODE } from '../errors.ts';
 import type { Message, OfVersion } from '../message.ts';
+import { tableLog as log } from '../peer-logs.ts';
 import { EVICT, TABLE_CONFIG, type TableDesc, type TableSettings } from '../table.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { eachProperty } from './properties.ts';
 import { checkedMiss } from './table-features-codec.ts';
-
-const log = logger('ofp_table');
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 

@@ -1,18 +1,17 @@
 // OFPMP_TABLE_FEATURES (OpenFlow 1.3.5 section 7.3.5.5, OpenFlow 1.5.1 section 7.3.5.18), and what OpenFlow 1.0 to 1.2 tell of a table's
 // abilities beside its statistics.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Field } from '../../flow/fields.ts';
 import { mustField } from '../../flow/fields.ts';
 import { inFieldOrder as inOrder } from '../field-order.ts';
 import type { OfVersion } from '../message.ts';
+import { tableLog as log, propertyLogs } from '../peer-logs.ts';
 import type { ActionFeatures, TableFeatures, TableInstructions } from '../table-features.ts';
 import { knownActionBits, TABLE_INSTRUCTIONS } from '../table-features.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
-
-const log = logger('ofp_table');
 
 /** Numbers of properties; those of a miss are one higher. */
 const PROPERTY = { INSTRUCTIONS: 0, NEXT: 2, WRITE: 4, APPLY: 6, MATCH: 8, WILDCARDS: 10, WRITE_SET: 12, APPLY_SET: 14 } as const;
@@ -159,15 +158,15 @@ function decodeProperties(from: ByteReader, features: TableFeatures, seen: Set<n
         side.apply.setFields = decodeFields(body, isStrict).all;
         break;
       case PROPERTY.MATCH:
-        if (number !== PROPERTY.MATCH) refuseProperty(log, !isStrict, 'table features', property);
+        if (number !== PROPERTY.MATCH) refuseProperty(propertyLogs.table, !isStrict, 'table features', property);
         else ({ all: features.match, masked: features.masked } = decodeFields(body, isStrict, true));
         break;
       case PROPERTY.WILDCARDS:
-        if (number !== PROPERTY.WILDCARDS) refuseProperty(log, !isStrict, 'table features', property);
+        if (number !== PROPERTY.WILDCARDS) refuseProperty(propertyLogs.table, !isStrict, 'table features', property);
         else features.wildcarded = decodeFields(body, isStrict).all;
         break;
       default:
-        refuseProperty(log, !isStrict, 'table features', property);
+        refuseProperty(propertyLogs.table, !isStrict, 'table features', property);
     }
     if (isOwn) seen.add(number);
   }

@@ -1,13 +1,12 @@
 // Nicira's TLV table messages: NXT_TLV_TABLE_MOD, NXT_TLV_TABLE_REQUEST, NXT_TLV_TABLE_REPLY.
+
 import { PeerError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Message } from '../message.ts';
+import { matchLog as log } from '../peer-logs.ts';
 import { checkTlvMap, TLV_FIELDS, type TlvMap } from '../tlv-table.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
-
-const log = logger('ofp_match');
 
 const COMMANDS = ['add', 'delete', 'clear'] as const;
 

@@ -3,15 +3,16 @@
 //
 // Which form an action takes in a version follows the reference, so that bytes agree: 1.0 has its own set actions and Nicira's loads,
 // 1.2 and later turn every plain set into set_field, instructions of 1.1 stand in 1.0 as Nicira actions where there are such.
+
 import { PeerError } from '../../../base/errors.ts';
 import { hexDump } from '../../../base/hex-dump.ts';
-import { logger } from '../../../base/log.ts';
 import { mustField } from '../../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../../flow/key.ts';
 import type { Action } from '../../action.ts';
 import { OFPP } from '../../action.ts';
 import { misplaced, type Outer } from '../../action-place.ts';
 import type { OfVersion } from '../../message.ts';
+import { actionsLog as log, placesLog } from '../../peer-logs.ts';
 import { isOutputPort, isQueuePort, portFromWire32, portToWire32 } from '../../ports.ts';
 import { destination, source } from '../../subfield-check.ts';
 import { ByteReader, type ByteWriter } from '../bytes.ts';
@@ -28,8 +29,6 @@ const ONF_COPY_FIELD = 3200;
 const SET_FIELD = 25;
 /** How deep clones, ct and write_actions may nest before a list is refused. */
 const MAX_DEPTH = 32;
-
-const log = logger('ofp_actions');
 
 /** Bytes that are not whole eights hold no list. */
 export function checkWhole(bytes: Uint8Array, what: string, code = 'OFPBRC_BAD_LEN'): void {
@@ -64,7 +63,7 @@ export function checkPlaces(actions: readonly Action[], version: OfVersion, plac
   const outer = place === 'flow' || place === 'plain' ? undefined : place;
   const fault = misplaced(actions, outer, { takesInstructions: place === 'flow', metersByAction: version >= 6 });
   if (fault === undefined) return;
-  log.warn(fault.text);
+  placesLog.warn(fault.text);
   throw new PeerError(fault.code, fault.text);
 }
 

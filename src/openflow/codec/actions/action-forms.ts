@@ -1,12 +1,11 @@
 // Where every action stands on the wire, in which versions, under which name, and how long it may be: the first thing that is asked of an
 // action's bytes. A row is a place (`t` a type, `n` and `o` a subtype of Nicira's and of the ONF's experimenter action), wire versions,
 // the name and the size, `+` for a least one. Facts: the OpenFlow specifications, ovs-actions(7), and what the reference says of wrong sizes.
-import { PeerError } from '../../../base/errors.ts';
-import { logger } from '../../../base/log.ts';
-import type { OfVersion } from '../../message.ts';
-import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 
-const log = logger('ofp_actions');
+import { PeerError } from '../../../base/errors.ts';
+import type { OfVersion } from '../../message.ts';
+import { actionsLog as log } from '../../peer-logs.ts';
+import { NX_VENDOR, ONF_VENDOR } from './action-constants.ts';
 
 const ROWS = `
 t0 1 OFPAT_OUTPUT 8

@@ -1,14 +1,13 @@
 // The controller action in its two forms: the older is of a fixed size, the other a list of properties. Facts: ovs-actions(7).
-import { logger } from '../../../base/log.ts';
+
 import type { Action, PacketInReason } from '../../action.ts';
+import { propertyLogs } from '../../peer-logs.ts';
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { eachProperty, refuseProperty } from '../properties.ts';
 import { NXAST, PACKET_IN_REASONS } from './action-constants.ts';
 import { niciraAction } from './nicira-envelope.ts';
 
 type Controller = Extract<Action, { kind: 'controller' }>;
-
-const log = logger('ofp_actions');
 
 /** Numbers that have no name are kept. */
 const reasonOf = (number: number): PacketInReason | number => PACKET_IN_REASONS[number] ?? number;
@@ -39,7 +38,7 @@ export function decodeControllerProperties(from: ByteReader): Controller {
     else if (number === 3) action.userdata = body.rest().slice();
     else if (number === 4) action.pause = true;
     else if (number === 5) action.meterId = body.u32();
-    else refuseProperty(log, false, 'NXAST_RAW_CONTROLLER2', property);
+    else refuseProperty(propertyLogs.actions, false, 'NXAST_RAW_CONTROLLER2', property);
   }
   if (isShort(action)) action.hasProperties = true;
   return action;

@@ -1,13 +1,12 @@
 // Instructions of OpenFlow 1.1 and later around lists of actions. OpenFlow 1.3.5 section 7.2.4.
+
 import { PeerError } from '../../../base/errors.ts';
-import { logger } from '../../../base/log.ts';
 import type { Action, ActionKind } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
+import { actionsLog as log } from '../../peer-logs.ts';
 import { ByteReader, type ByteWriter } from '../bytes.ts';
 import type { ActionContext } from '../fields/set-field-codec.ts';
 import { checkPlaces, checkWhole, decodeActionBytes, decodeUnplaced, encodeActions, encodeInContext } from './action-codec.ts';
-
-const log = logger('ofp_actions');
 
 /** Instructions that are all of some bytes; OpenFlow 1.0 has actions instead. */
 export function decodeInstructionBytes(bytes: Uint8Array, version: OfVersion): Action[] {

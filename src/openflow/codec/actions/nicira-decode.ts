@@ -1,12 +1,13 @@
 // Decoders of Nicira's extension actions: one entry a subtype, each given what follows the subtype. Facts: ovs-actions(7).
+
 import { PeerError } from '../../../base/errors.ts';
-import { logger } from '../../../base/log.ts';
 import { tunFieldIndex } from '../../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../../flow/key.ts';
 import { markPresent } from '../../../flow/tun-fields.ts';
 import type { Action, Subfield } from '../../action.ts';
 import { OFPP } from '../../action.ts';
 import type { Outer } from '../../action-place.ts';
+import { bundleActionLog, bundleMemberLog, actionsLog as log } from '../../peer-logs.ts';
 import { tellOddPort } from '../../ports.ts';
 import { destination, source } from '../../subfield-check.ts';
 import { ByteReader, bytesToBig, u32At } from '../bytes.ts';
@@ -18,9 +19,6 @@ import { decodeController, decodeControllerProperties } from './controller-codec
 import { decodeLearn } from './learn-codec.ts';
 import { decodeNat, isPlainNat } from './nat-codec.ts';
 import { decodeSample } from './sample-codec.ts';
-
-const log = logger('ofp_actions');
-const bundleLog = logger('bundle');
 
 function bad(what: string): never {
   throw new PeerError('OFPBAC_BAD_ARGUMENT', what);
@@ -38,7 +36,7 @@ const MAX_MEMBERS = 2048;
 /** Ports that no bundle sends to: what has no name among the reserved ones, and the controller. */
 function checkMember(port: number): void {
   if (port < OFPP.MAX || (port >= OFPP.IN_PORT && port !== OFPP.CONTROLLER)) return;
-  bundleLog.warn(port === OFPP.CONTROLLER ? 'unsupported controller member' : `invalid member ${port}`);
+  bundleMemberLog.warn(port === OFPP.CONTROLLER ? 'unsupported controller member' : `invalid member ${port}`);
   throw new PeerError('OFPBAC_BAD_OUT_PORT', `bundle member ${port}`);
 }
 
@@ -53,7 +51,7 @@ function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   const reserved = from.take(4);
   let fault = '';
   const warn = (text: string): void => {
-    log.warn(text);
+    bundleActionLog.warn(text);
     fault = 'OFPBAC_BAD_ARGUMENT';
   };
   if (HASH_FIELDS[hash] === undefined) warn(`unsupported fields ${hash}`);

@@ -1,15 +1,14 @@
 // The sample action in its three forms, each of which has what the one before it has and more. Facts: ovs-actions(7).
+
 import { PeerError } from '../../../base/errors.ts';
-import { logger } from '../../../base/log.ts';
 import type { Action } from '../../action.ts';
 import { OFPP } from '../../action.ts';
+import { actionsLog as log } from '../../peer-logs.ts';
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { NXAST, SAMPLE_DIRECTIONS } from './action-constants.ts';
 import { niciraAction } from './nicira-envelope.ts';
 
 type Sample = Extract<Action, { kind: 'sample' }>;
-
-const log = logger('ofp_actions');
 
 /** The first form that can say it all. */
 const generationOf = ({ direction, samplingPort }: Sample): 1 | 2 | 3 => (direction !== '' ? 3 : samplingPort !== OFPP.NONE ? 2 : 1);

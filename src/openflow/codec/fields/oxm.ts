@@ -3,8 +3,8 @@
 //
 // The key holds a few fields otherwise than the wire: VLAN fields carry the "present" bit, nw_tos and ip_dscp share a byte, in_port is
 // 16 bits inside and 32 in OXM. Those are written out here; all others follow from the field table.
+
 import { PeerError } from '../../../base/errors.ts';
-import { logger } from '../../../base/log.ts';
 import type { Field, FieldCode, Prereq } from '../../../flow/fields.ts';
 import { maskBits, mustField, tunFieldIndex } from '../../../flow/fields.ts';
 import type { Match } from '../../../flow/key.ts';
@@ -13,14 +13,13 @@ import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
 import { prereqHolds } from '../../../flow/prerequisites.ts';
 import { OFPP } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
+import { oxmLog as log } from '../../peer-logs.ts';
 import { isWirePort32, portFromWire32, portToWire32 } from '../../ports.ts';
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { bytesToBig } from '../bytes.ts';
 import type { CodedField } from './oxm-table.ts';
 import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
 import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableField } from './tun-metadata.ts';
-
-const log = logger('nx_match');
 
 const MAX_OPTION_BYTES = 124;
 /** What any field may say of its size, however long its values can be. */

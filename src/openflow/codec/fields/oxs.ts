@@ -1,5 +1,6 @@
 // OpenFlow 1.5 statistics: entries of class 0x8002 (OpenFlow 1.5.1 section 7.2.4).
 import { PeerError } from '../../../base/errors.ts';
+import { statisticsLog } from '../../peer-logs.ts';
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 
 const ALL_ONES = 0xffffffffffffffffn;
@@ -36,6 +37,7 @@ export function decodeOxs(from: ByteReader): Oxs {
     const cls = entries.u16();
     const field = entries.u8();
     const size = entries.u8();
+    if (cls === EXPERIMENTER) requireExperimenter(entries, field >> 1, size);
     const body = entries.sub(size);
     if (cls !== 0x8002 || (field & 1) !== 0 || size !== SIZES.get(field >> 1)) continue;
     if (field >> 1 === 0) {
@@ -47,6 +49,20 @@ export function decodeOxs(from: ByteReader): Oxs {
     else if (field >> 1 === 5) oxs.byteCount = body.u64();
   }
   return oxs;
+}
+
+const EXPERIMENTER = 0xffff;
+/** Whose entry it is, and at least as much again. */
+const LEAST_OF_EXPERIMENTER = 8;
+
+/** Refuses an experimenter's entry that ends before it could say anything. */
+function requireExperimenter(entries: ByteReader, field: number, size: number): void {
+  if (entries.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'an experimenter without a name');
+  if (size >= LEAST_OF_EXPERIMENTER) return;
+  const who = `0x${entries.u32().toString(16)}`;
+  const text = `OXS header ${who}:${EXPERIMENTER}:${field}:${size} has invalid length ${size} (minimum is ${LEAST_OF_EXPERIMENTER})`;
+  statisticsLog.warn(text);
+  throw new PeerError('OFPBMC_BAD_LEN', text);
 }
 
 /** Writes OpenFlow 1.5 flow statistics. */
