@@ -3,7 +3,15 @@ import { type Logger, type LogLevel, logger } from './log.ts';
 
 const MINUTE_MS = 60_000;
 
+let begun = 0;
+
+/** A process's log begins, and all limits with it. */
+export function beginLimits(): void {
+  begun++;
+}
+
 export class LogLimit {
+  #begun = begun;
   readonly #perMinute: number;
   readonly #burst: number;
   #tokens: number;
@@ -28,6 +36,12 @@ export class LogLimit {
     if (!log.shows(level)) return false;
     const nowMs = log.limitClock?.();
     if (nowMs === undefined) return true;
+    if (this.#begun !== begun) {
+      this.#begun = begun;
+      this.#tokens = this.#burst;
+      this.#filledAt = nowMs;
+      this.#dropped = 0;
+    }
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAt) * this.#perMinute) / MINUTE_MS);
     this.#filledAt = nowMs;
     if (this.#tokens < 1) {

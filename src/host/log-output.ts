@@ -6,6 +6,7 @@ import { encodeText } from '../base/byte-text.ts';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { type LogLevel, type LogRecord, type LogSink, logger, setLogSink } from '../base/log.ts';
 import { LogSettings } from '../base/log-levels.ts';
+import { beginLimits } from '../base/log-limit.ts';
 import { formatLogLine } from '../base/log-pattern.ts';
 import { logDir } from './directories.ts';
 
@@ -169,5 +170,6 @@ export class LogOutput implements LogSink {
 export function installLog(program: string): LogOutput {
   const output = new LogOutput(program);
   setLogSink(output);
+  beginLimits();
   return output;
 }
