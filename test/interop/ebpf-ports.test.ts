@@ -196,7 +196,7 @@ test('a port that refuses the program goes through user space, the others do not
   const flows = h.ok('ovs-appctl dpctl/dump-flows -m').split('\n');
   const offloaded = h.ok('ovs-appctl dpctl/dump-flows -m type=offloaded').trim().split('\n');
   assert.ok(offloaded.every((line) => /in_port\((va|br0)\).*offloaded:yes, dp:tc/.test(line)) && offloaded.length > 1);
-  const others = h.ok('ovs-appctl dpctl/dump-flows type=ovs -m').trim().split('\n');
+  const others = h.ok('ovs-appctl dpctl/dump-flows -m type=ovs').trim().split('\n');
   assert.ok(others.every((line) => line.includes('offloaded:no, dp:ovs')) && others.some((line) => line.includes('in_port(vb)')));
   assert.ok(
     flows.some((line) => /in_port\(va\).*offloaded:yes/.test(line)),
