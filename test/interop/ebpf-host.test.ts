@@ -139,10 +139,10 @@ test('what the kernel carries is counted within a second, keeps its OpenFlow flo
     .find((line) => line.includes('udp(src=0/0,dst=7)') || line.includes('dst=7)'));
   assert.match(megaflow ?? '', /^ufid:[0-9a-f-]{36}, .*packets:1[56]\d\d, bytes:\d+, used:\d\.\d+s, offloaded:yes, dp:tc, actions:vb$/);
   const after = dumped();
-  // Somebody may say something else between the two readings.
+  // Hosts say something of their own between the two readings (MLD, neighbours).
   const moved = [after.rx - before.rx, after.tx - before.tx];
   assert.ok(
-    moved.every((frames) => frames >= 1600 && frames < 1605),
+    moved.every((frames) => frames >= 1600 && frames < 1650),
     String(moved),
   );
   await eventually('the database knows', () => {
