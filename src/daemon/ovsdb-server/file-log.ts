@@ -1,8 +1,9 @@
 // A log in a file: locked, opened with recovery, appended to, and rewritten beside itself while it goes on being appended to.
 //
 // Promises: a record is in the file when `append` returns, so that the end of this process does not lose it; after `sync` it is on the disk, in the file
-// or, while syncs follow each other quickly, in a journal beside it (sync-journal.ts). A torn tail, left by a crash in the middle of a record, is cut off before the next record is written. A rewrite leaves the old file whole until the new one,
-// with all that was appended meanwhile, is on the disk under its name.
+// or, while syncs follow each other quickly, in a journal beside it (sync-journal.ts). A torn tail, left by a crash in the middle of a record, is cut
+// off before the next record is written. A rewrite leaves the old file whole until the new one, with all that was appended meanwhile, is on the disk
+// under its name.
 import {
   closeSync,
   constants,

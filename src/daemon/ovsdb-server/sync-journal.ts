@@ -23,6 +23,9 @@ const FILE_MODE = 0o600;
 /** A file changed later than this after its journal's last entry was changed by somebody else: a journal is gone before then. */
 const SAME_TIME_MS = 10_000;
 
+/** Rooms of journals that are gone: each is mapped once, and used again by the next. */
+const rooms: Scratch[] = [];
+
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
@@ -35,7 +38,7 @@ export class SyncJournal {
   readonly #path: string;
   readonly #fileFd: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #room: Scratch = mapScratch();
+  readonly #room: Scratch = rooms.pop() ?? mapScratch();
   /** Up to where the file's bytes wait in the room, behind space for the head of an entry. */
   #staged = ENTRY_HEAD_SIZE;
   /** Where in the file those begin; NaN when what the file was given was not staged whole, so that only syncing the file itself helps. */
@@ -127,9 +130,10 @@ export class SyncJournal {
     this.#isOtherFree = false;
     const mine = ++this.#syncs;
     fdatasync(this.#fileFd, (error) => {
-      if (mine !== this.#syncs || this.#isClosed) return;
-      if (error === null) this.#isOtherFree = true;
-      else this.#onFault(error);
+      if (this.#isClosed) return;
+      // The kernel tells a fault once: who else synced the file meanwhile did not hear of it.
+      if (error !== null) this.#onFault(error);
+      else if (mine === this.#syncs) this.#isOtherFree = true;
     });
     return true;
   }
@@ -144,7 +148,9 @@ export class SyncJournal {
 
   /** Takes the journal away; the file must be on the disk. */
   remove(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
+    rooms.push(this.#room);
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
     unlinkQuietly(this.#path);
