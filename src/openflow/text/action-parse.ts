@@ -12,6 +12,7 @@ import { OFPP } from '../action.ts';
 import { misplaced, type Outer } from '../action-place.ts';
 import { CT_ALG, PACKET_IN_REASONS } from '../codec/actions/action-constants.ts';
 import { loadPart } from '../load-part.ts';
+import { portToWire32 } from '../ports.ts';
 import { loadedText } from './action-format.ts';
 import { parseBundle, parseMultipath } from './bundle-text.ts';
 import { parseDecap, parseEncap } from './encap-text.ts';
@@ -193,7 +194,7 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   const valueKey = newKey();
   const maskKey = newKey();
   // The value keeps bits outside the mask, as the reference sends them.
-  setKeyBits(valueKey, at, bits, value);
+  setKeyBits(valueKey, at, bits, field.format === 'port32' ? BigInt(portToWire32(Number(value))) : value);
   setKeyBits(maskKey, at, bits, mask);
   markPresent(field, valueKey, maskKey);
   const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
