@@ -19,6 +19,8 @@ export interface CompareOptions {
   /** How many in twelve requests are spoilt or made up. */
   faults: number;
   versions: readonly OfVersion[];
+  /** Hears of each difference when it is found. */
+  onDifference?: (text: string) => void;
 }
 
 export interface CompareResult {
@@ -107,6 +109,10 @@ export async function compareSwitches(options: CompareOptions): Promise<CompareR
     return made;
   };
   let sides = begin();
+  const tell = (text: string): void => {
+    result.differences.push(text);
+    options.onDifference?.(text);
+  };
   const result: CompareResult = { steps: 0, messages: 0, differences: [], deaths: 0 };
   try {
     for (let sequence = 0; sequence < options.sequences; sequence++) {
@@ -117,11 +123,11 @@ export async function compareSwitches(options: CompareOptions): Promise<CompareR
         // The reference often does not survive what it refuses of several flow monitors.
         const isKnown = silent.length === 1 && silent[0]?.name === 'debian' && /^\d> \w*FLOW_MONITOR request/m.test(said ?? '');
         if (isKnown) result.deaths++;
-        else result.differences.push(`==== seed=${seed}: ${silent.map(({ name }) => name).join()} no longer answers\n${said ?? ''}`);
+        else tell(`==== seed=${seed}: ${silent.map(({ name }) => name).join()} no longer answers\n${said ?? ''}`);
         for (const side of sides) side.stop();
         sides = begin();
       } else if (said !== undefined) {
-        result.differences.push(`==== seed=${seed}: ${said}`);
+        tell(`==== seed=${seed}: ${said}`);
         for (const side of sides) side.makeBridge(3);
       }
     }
