@@ -5,7 +5,6 @@ import { type Match, W } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { GroupMod } from '../../openflow/group.ts';
 import { BUNDLE, type FlowMod, type Framed, type Message, type OfVersion } from '../../openflow/message.ts';
-import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import type { FlowOptions } from './flows.ts';
@@ -31,7 +30,12 @@ function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
   if (hasTuple) return false;
   return named.some(
-    ({ field: { name, prereq } }) => !FREE.has(prereq) || name === 'packet_type' || name.startsWith('ct_tp_') || name === 'ct_nw_proto',
+    ({ field: { name, prereq }, mask }) =>
+      !FREE.has(prereq) ||
+      (prereq !== 'none' && (mask ?? 0n) === 0n) ||
+      (name === 'packet_type' && mask !== undefined) ||
+      name.startsWith('ct_tp_') ||
+      name === 'ct_nw_proto',
   );
 }
 
@@ -54,7 +58,7 @@ export const bundledFormats = (formats: readonly string[], isBundle = true): str
 
 /** The formats that can say all of `mods`. */
 export function formatsFor(mods: readonly FlowMod[], isBundle = false): string[] {
-  return bundledFormats(usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) }))), isBundle);
+  return bundledFormats(usableProtocols(mods), isBundle);
 }
 
 /** Those of `usable` that the user allows; ConfigError when there is none. */

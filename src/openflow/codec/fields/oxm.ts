@@ -6,7 +6,7 @@
 
 import { PeerError } from '../../../base/errors.ts';
 import type { Field, FieldCode, Prereq } from '../../../flow/fields.ts';
-import { maskBits, mustField, tunFieldIndex } from '../../../flow/fields.ts';
+import { maskBits, mustField, tunFieldIndex, wholeMask } from '../../../flow/fields.ts';
 import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
@@ -95,7 +95,9 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
   if (isAbsent(match, field)) return;
   const above = maskBits(field) - field.bits;
   const mask = keyBits(match.mask, field.at - above, field.bits + above);
-  if (mask === 0n || !isWritten(field.prereq, match)) return;
+  // A flow label is written for packets of either version.
+  const prereq = field.name === 'ipv6_label' ? 'ip' : field.prereq;
+  if (mask === 0n || !isWritten(prereq, match)) return;
   // Protocol 0 is no connection's, and without a protocol there are no ports.
   const isOfProtocol = field.name === 'ct_nw_proto' || field.name.startsWith('ct_tp_');
   if (isOfProtocol && ((match.key[W.CT_ZONE] ?? 0) & (match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
@@ -110,7 +112,7 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
     if (version === 1) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
     else encodeEntry(out, 'ip_dscp', version, value >> 2n, undefined);
   } else {
-    const exact = mask === ones(field.bits) && !ALWAYS_MASKED.has(field.name);
+    const exact = mask === wholeMask(field) && !ALWAYS_MASKED.has(field.name);
     encodeEntry(out, field.name, version, value, exact ? undefined : mask);
   }
 }
@@ -297,7 +299,7 @@ const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : fie
 const ICMP_FIELDS: ReadonlySet<string> = new Set(['icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code']);
 
 /** Adds a field to a match, in the key's form. A zero mask adds nothing. */
-export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
+export function addToMatch(match: Match, { field, value, mask, isMasked }: FieldValue): void {
   // Ethernet is the packet type of all flows that do not ask for another.
   if (mask === 0n || (field.name === 'packet_type' && value === 0n)) return;
   let at = field.at;
@@ -329,9 +331,10 @@ export function addToMatch(match: Match, { field, value, mask }: FieldValue): vo
     storedMask = 0xfcn;
   } else if (MASKED_BY_VALUE.has(field.name)) {
     storedMask = value & mask;
-  } else if (field.maskBits !== undefined && (mask & ones(bits)) !== ones(bits)) {
+  } else if (field.maskBits !== undefined && (field.wholeBits !== undefined || (mask & ones(bits)) !== ones(bits))) {
     at -= field.maskBits - bits;
     bits = field.maskBits;
+    if (isMasked !== true) storedMask = wholeMask(field);
   } else storedMask = mask & ones(bits);
   setKeyBits(match.key, at, bits, (keyBits(match.key, at, bits) & ~storedMask) | (stored & storedMask));
   setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | storedMask);
