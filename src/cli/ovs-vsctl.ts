@@ -13,6 +13,7 @@ import { openStream } from '../host/sockets/socket.ts';
 import { forgetKeyFaults, keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
+import { mixedServers } from '../ovsdb/client/servers.ts';
 import { ValueError } from '../ovsdb/engine/value-text.ts';
 import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
@@ -65,7 +66,7 @@ export async function main(argv: string[]): Promise<number> {
     throw error;
   }
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema, retry: line.retry },
+    { remotes: mixedServers(target), database: 'Open_vSwitch', tables, assumedSchema, retry: line.retry },
     { connect: (remote) => openStream(remote, 6640), clock: realClock },
   );
   try {

@@ -9,6 +9,7 @@ import { realClock } from '../host/real-clock.ts';
 import { applyReplayOptions } from '../host/replay/replay.ts';
 import { openStream } from '../host/sockets/socket.ts';
 import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
+import { splitServers } from '../ovsdb/client/servers.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import type { Background } from './background.ts';
@@ -29,7 +30,7 @@ import {
   UsageError,
 } from './options.ts';
 import { type ClientContext, ClientError, print, request } from './ovsdb-client/context.ts';
-import { connectToOne, splitServers } from './ovsdb-client/servers.ts';
+import { connectToOne } from './ovsdb-client/servers.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
 
 const PROGRAM = 'ovsdb-client';

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { decodeText, encodeText } from '../../../src/base/byte-text.ts';
 import { endProcess } from './end-process.ts';
 
 export const schema = '/usr/share/openvswitch/vswitch.ovsschema';
@@ -47,6 +48,13 @@ const NOISE = /^.*could not unlink.*\n/gm;
 /** No command here takes as long. */
 const PATIENCE_MS = 20_000;
 
+/** The runtime cannot give a program words that are no UTF-8: the shell can. */
+function spawnable(program: string, args: readonly string[]): [string, readonly string[]] {
+  if (args.every((arg) => arg.isWellFormed())) return [program, args];
+  const octal = (arg: string): string => [...encodeText(arg)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  return ['/bin/sh', ['-c', `exec "$0" ${args.map((arg) => `"$(printf '${octal(arg)}')"`).join(' ')}`, program]];
+}
+
 /** One of the two sides: a folder and the place of its programs. */
 export class Side {
   readonly dir = mkdtempSync(join(tmpdir(), 'weft-ovsdb-tools-'));
@@ -84,11 +92,12 @@ export class Side {
     const [input, outputFile] = ['<', '>'].map((mark) => words.find((word) => word.startsWith(mark) && /^[<>]\w/.test(word))?.slice(1));
     const stdin = input === undefined ? 'ignore' : openSync(join(this.dir, input), 'r');
     return new Promise((resolve) => {
-      const child = spawn(this.program(name), args, { env: this.#env, cwd: this.dir, stdio: [stdin, 'pipe', 'pipe'] });
+      const [program, argv] = spawnable(this.program(name), args);
+      const child = spawn(program, argv, { env: this.#env, cwd: this.dir, stdio: [stdin, 'pipe', 'pipe'] });
       const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
       let [out, err] = ['', ''];
-      child.stdout?.on('data', (bytes: Buffer) => (out += bytes.toString()));
-      child.stderr?.on('data', (bytes: Buffer) => (err += bytes.toString()));
+      child.stdout?.on('data', (bytes: Buffer) => (out += decodeText(bytes)));
+      child.stderr?.on('data', (bytes: Buffer) => (err += decodeText(bytes)));
       child.on('exit', (status, signal) => {
         clearTimeout(timer);
         if (typeof stdin === 'number') closeSync(stdin);
