@@ -57,6 +57,7 @@ const isError = (line: string | undefined): boolean => line?.slice(2, 4) === '01
  *   would never get out of them.
  * - Whether a set_field of a field that there is none of, or of another size, is answered with BAD_SET_TYPE or BAD_SET_LEN depends on what else is
  *   in the bucket of the reference's hash table: of 128 fields of a class that nobody uses it says the one of 18 and the other of 110, by turns.
+ * - The type and flags in an answer to a bundle control of a type that there is not are memory that nobody wrote to: the requests here have none.
  * - Actions that are instructions make the reference's flow updates of OpenFlow 1.0 to 1.2 impossible to read, also for itself.
  */
 function isSame(asked: readonly Uint8Array[], debian: readonly string[], weft: readonly string[]): boolean {
