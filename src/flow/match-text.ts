@@ -115,6 +115,13 @@ function setBits(match: Match, at: number, bits: number, value: bigint, mask: bi
   setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | mask);
 }
 
+/** What a packet is by its packet type, it is, whatever else is asked: called when all of a text is read. */
+export function settleEthType(match: Match): void {
+  const packetType = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
+  if (packetType >>> 16 !== 1 || (match.mask[W.TYPE] ?? 0) >>> 16 === 0) return;
+  setBits(match, W.TYPE * 32, 16, BigInt(packetType & 0xffff), 0xffffn);
+}
+
 /** Adds a field's value in the terms of text to a match: a later value replaces the earlier one. */
 export function addField(match: Match, field: Field, value: bigint, mask: bigint): void {
   const at = field.at;
@@ -126,15 +133,7 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
         return;
       }
       setBits(match, at, field.bits, value, mask);
-      // Where a type was asked for already, the packet's type takes its place.
-      if (value >> 16n === 1n && (match.mask[W.TYPE] ?? 0) >>> 16 !== 0) setBits(match, W.TYPE * 32, 16, value & 0xffffn, 0xffffn);
       return;
-    case 'eth_type': {
-      const packetType = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
-      // What a packet is by its packet type, it stays.
-      setBits(match, at, field.bits, packetType >>> 16 === 1 ? BigInt(packetType & 0xffff) : value, mask);
-      return;
-    }
     case 'dl_vlan':
       if (value === 0xffffn) setVlan(match, 0xffff, 0);
       else setVlan(match, 0x1fff, Number(value & 0xfffn) | 0x1000);

@@ -151,14 +151,16 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
       const field = key === 'priority' ? undefined : fieldNamed(key);
       if (field === undefined) order = a.priority - b.priority;
       else {
+        // The type of service shares its byte with congestion.
+        const bits = field.name === 'nw_tos' ? 6 : field.bits;
         // Who says something of an Ethernet header asks for that type of packets.
         const has = ({ match }: FlowStats): boolean =>
           (field.name === 'packet_type' && saysEthernet(match)) ||
-          (keyBits(match.mask, field.at, field.bits) !== 0n && prereqHolds(field.prereq, match));
+          (keyBits(match.mask, field.at, bits) !== 0n && prereqHolds(field.prereq, match));
         // A flow that does not match on the field comes last, whichever way.
         if (has(a) !== has(b)) return has(a) ? -1 : 1;
-        const left = keyBits(a.match.key, field.at, field.bits);
-        const right = keyBits(b.match.key, field.at, field.bits);
+        const left = keyBits(a.match.key, field.at, bits);
+        const right = keyBits(b.match.key, field.at, bits);
         order = left < right ? -1 : left > right ? 1 : 0;
       }
       if (order !== 0) return descending ? -order : order;

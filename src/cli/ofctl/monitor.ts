@@ -19,7 +19,7 @@ import type { FlowOptions } from './flows.ts';
 import { lookupNames } from './flows.ts';
 import { print } from './output.ts';
 import { PACKET_IN_FORMATS } from './packet-in-format.ts';
-import { Session } from './session.ts';
+import { Session, SwitchRefusal } from './session.ts';
 import { parseWatch } from './watch-text.ts';
 
 const INVALID_TTL_TO_CONTROLLER = 4;
@@ -199,8 +199,13 @@ async function watch(session: Session, bridge: string, spec: string, options: Fl
   const message = { kind: 'flowMonitorRequest', requests: [request] } as const satisfies Message;
   const xid = session.connection.xid();
   if (options.verbosity > 0) print(printBytes(encodeMessage(session.version, xid, message)));
-  for (const part of await session.ask(message, undefined, xid)) {
-    print(printMessage(part, { verbosity: options.verbosity + 1 }));
+  const show = (part: Framed): void => print(printMessage(part, { verbosity: options.verbosity + 1 }));
+  try {
+    for (const part of await session.ask(message, undefined, xid)) show(part);
+  } catch (error) {
+    // A refusal is an answer like another.
+    if (!(error instanceof SwitchRefusal) || error.framed === undefined) throw error;
+    show(error.framed);
   }
 }
 

@@ -21,6 +21,9 @@ const WATCH_FLAGS: ReadonlyMap<string, number> = new Map([
   ['!abbrev', 0],
 ]);
 
+/** Fields that no format can carry. */
+const UNSAYABLE: ReadonlySet<string> = new Set(['skb_priority', 'tun_tos', 'tun_ttl']);
+
 /** Reads what stands behind `watch:`, as a flow that selects and the flags. Throws ConfigError. */
 export function parseWatch(text: string, names: PortNames): { mod: FlowMod; flags: number } {
   const mod = emptyFlowMod('delete');
@@ -38,7 +41,7 @@ export function parseWatch(text: string, names: PortNames): { mod: FlowMod; flag
     else if (key === 'out_port') mod.outPort = atoi16(value);
     else if (key === 'out_group') mod.outGroup = atoi(value) >>> 0;
     else if (!addFieldText(mod.match, key, value, names, told)) throw new ConfigError(`${text}: unknown keyword ${key}`);
-    else if (key === 'skb_priority') throw new ConfigError(`${key}: match field is not supported for flow monitor`);
+    else if (UNSAYABLE.has(key)) throw new ConfigError(`${key}: match field is not supported for flow monitor`);
   }
   return { mod, flags };
 }

@@ -3,7 +3,7 @@ import { ConfigError, errorText } from '../../base/errors.ts';
 import { type PortNames, parseField } from '../../flow/field-text.ts';
 import { type Field, fieldNamed, tunFieldIndex, wholeMask } from '../../flow/fields.ts';
 import { KEY_WORDS, type Key, keyBits, type Match, matchAll, W } from '../../flow/key.ts';
-import { addField, addFieldText, protocolNamed } from '../../flow/match-text.ts';
+import { addField, addFieldText, protocolNamed, settleEthType } from '../../flow/match-text.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { splitKeyValues } from './key-value-text.ts';
 
@@ -57,6 +57,7 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     // A conjunction's number is no part of what a packet is.
     if (field.name !== 'conj_id') addField(match, field, parsed.value, parsed.mask);
   }
+  settleEthType(match);
   if (key[W.IN_PORT] === 0) key[W.IN_PORT] = NO_PORT;
   return match;
 }

@@ -6,7 +6,7 @@ import type { PortNames } from '../../flow/field-text.ts';
 import { formatPort, formatTable, parsePort } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
-import { addFieldText, formatMatch, protocolNamed } from '../../flow/match-text.ts';
+import { addFieldText, formatMatch, protocolNamed, settleEthType } from '../../flow/match-text.ts';
 import { paint } from '../../flow/text-colors.ts';
 import { OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from '../message.ts';
@@ -95,6 +95,7 @@ export function parseFlowFilter(text: string, command: FlowModCommand, names?: P
   const { before, actions } = takes.actions ? cutActions(text) : { before: text, actions: undefined };
   if (takes.actions && actions === undefined) throw new ConfigError('must specify an action');
   for (const word of splitKeyValues(before)) applyWord(mod, word.key, word.value, takes, names);
+  settleEthType(mod.match);
   if (takes.actions) mod.actions = parseActions(actions ?? '', { names });
   // A modification without a mask adds what it does not find, and for that it needs a cookie.
   if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
