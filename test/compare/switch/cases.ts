@@ -253,6 +253,16 @@ export const CASES: readonly SwitchCase[] = [
     ),
   },
   {
+    name: 'TCP flags: all that there are under a mask are another match than all without one',
+    steps: [
+      'ofctl add-flow br0 tcp,tcp_flags=2,actions=1',
+      'ofctl add-flow br0 tcp,tcp_flags=2/0xfff,actions=2',
+      'ofctl --no-stats dump-flows br0 tcp,tcp_flags=2',
+      'ofctl --strict del-flows br0 tcp,tcp_flags=2/0xfff',
+      'ofctl --no-stats dump-flows br0 table=0',
+    ],
+  },
+  {
     name: 'flows that need not count do so too',
     steps: [
       'ofctl -O OpenFlow13 add-flow br0 no_byte_counts,no_packet_counts,actions=output:2',
