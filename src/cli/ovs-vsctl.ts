@@ -15,7 +15,7 @@ import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
 import { mixedServers } from '../ovsdb/client/servers.ts';
 import { ValueError } from '../ovsdb/engine/value-text.ts';
-import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
+import { applyLogOptions, fail, sayFatalSignals, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
 import { TablePrinter } from './table-output.ts';
 import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine, quoteArgument } from './vsctl/command-line.ts';
@@ -28,7 +28,6 @@ import { prepare } from './vsctl/prepare.ts';
 const PROGRAM = 'ovs-vsctl';
 const log = logger('vsctl');
 const idlLog = logger('ovsdb_idl');
-const signalLog = logger('fatal_signal');
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
@@ -50,7 +49,7 @@ export async function main(argv: string[]): Promise<number> {
   const called = [PROGRAM, ...argv].map(quoteArgument).join(' ');
   const mayWrite = line.commands.some(({ invocation }) => isWriter(invocation.name));
   log[mayWrite ? 'info' : 'dbg'](() => `Called as ${called}`);
-  const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
+  const timer = setAlarm(line.timeoutSec);
   const target = line.db ?? `unix:${runDir()}/db.sock`;
   const shipped = shippedSchema();
   const tables = neededTables(line.commands, shipped.tables);
@@ -84,7 +83,11 @@ export async function main(argv: string[]): Promise<number> {
 
 class ConnectionLost extends Error {}
 
+let isWaiting = false;
+
 async function changed(idl: Replica): Promise<void> {
+  if (!isWaiting) sayFatalSignals();
+  isWaiting = true;
   try {
     await idl.changed();
   } catch (error) {
