@@ -3,6 +3,7 @@
 // 1. Parse the command line. 2. Fill a replica of the database. 3. Run all commands on one transaction. 4. Commit; when the database
 // changed under us, wait and begin again at 3. 5. Print. 6. Wait until ovs-vswitchd has applied the change, and say which ports it could not set up.
 import { readFileSync } from 'node:fs';
+import { decodeText } from '../base/byte-text.ts';
 import { errorText } from '../base/errors.ts';
 import { UsageError } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
@@ -189,12 +190,17 @@ function reportFailures(idl: Replica, names: ReadonlySet<string>): void {
   if (hasFailed) fail(PROGRAM, `The default log directory is "${logDir()}".`);
 }
 
-/** The command that started us, for the database's log. */
+/** The command that started us, as it was called, for the database's log. */
 function invoker(): string {
+  const pid = process.ppid;
   try {
-    return readFileSync(`/proc/${process.ppid}/comm`, 'utf8').trim();
+    const words = readFileSync(`/proc/${pid}/cmdline`);
+    const end = words.findIndex((byte) => byte === 0 || byte === 10);
+    if (words.length === 0) return `PID ${pid}`;
+    // Of a name of several lines it is the first, and the number.
+    return decodeText(end < 0 ? words : words.subarray(0, end)) + (words[end] === 0 ? '' : ` (pid ${pid})`);
   } catch {
-    return `PID ${process.ppid}`;
+    return `PID ${pid}`;
   }
 }
 
