@@ -416,14 +416,15 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['debug_recirc', () => ({ kind: 'debugRecirc' })],
   ['debug_slow', () => ({ kind: 'debugSlow' })],
   ['meter', (arg) => ({ kind: 'meter', meter: u32(arg) })],
+  ['apply_actions', () => fault('apply_actions is the default instruction')],
   ['clear_actions', () => ({ kind: 'clearActions' })],
   ['write_actions', (arg, context) => ({ kind: 'writeActions', actions: parseNested(arg, context, 'write_actions') })],
   ['write_metadata', parseWriteMetadata],
   ['goto_table', (arg, context) => ({ kind: 'gotoTable', table: tableOf(arg, context.names) })],
 ]);
 
-function checkPlaces(actions: readonly Action[], outer: Outer | undefined): Action[] {
-  const wrong = misplaced(actions, outer, { takesInstructions: outer === undefined });
+function checkPlaces(actions: readonly Action[], outer: Outer | undefined, isPacketOut = false): Action[] {
+  const wrong = misplaced(actions, outer, { takesInstructions: outer === undefined, isPacketOut });
   return wrong === undefined ? [...actions] : fault(wrong.text);
 }
 
@@ -458,4 +459,4 @@ function parseActionList(text: string, context: ActionTextContext): Action[] {
 
 /** Reads an action list. Throws ConfigError in the reference's words. */
 export const parseActions = (text: string, context: ActionTextContext = {}): Action[] =>
-  checkPlaces(parseActionList(text, context), undefined);
+  checkPlaces(parseActionList(text, context), undefined, context.isPacketOut);

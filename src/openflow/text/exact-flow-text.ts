@@ -25,7 +25,8 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     const refuse = (what: string): never => {
       throw new ConfigError(`${text}: ${what}`);
     };
-    const protocol = protocolNamed(name);
+    // That it is Ethernet is no field.
+    const protocol = name === 'eth' ? undefined : protocolNamed(name);
     if (protocol !== undefined) {
       if ((key[W.TYPE] ?? 0) >>> 16 !== 0) refuse('Ethernet type set multiple times');
       if (protocol.proto !== undefined && ((key[W.TYPE] ?? 0) & 0xff) !== 0) refuse('network protocol set multiple times');

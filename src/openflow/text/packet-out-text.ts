@@ -8,7 +8,6 @@ import type { PacketOut } from '../message.ts';
 import { parseActions } from './action-parse.ts';
 import { takeHex } from './entries-text.ts';
 import { cutActions } from './flow-text.ts';
-import { INSTRUCTIONS } from './group-text.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import { fault } from './number-text.ts';
 
@@ -69,11 +68,4 @@ function setPacketType(match: Match, text: string): void {
 }
 
 /** Actions without instructions. */
-export function parsePacketOutActions(text: string, names: PortNames): Action[] {
-  const actions = parseActions(text, { names });
-  for (const { kind } of actions) {
-    const name = kind === 'meter' ? undefined : INSTRUCTIONS.get(kind);
-    if (name !== undefined) fault(`${name} instruction not allowed here`);
-  }
-  return actions;
-}
+export const parsePacketOutActions = (text: string, names?: PortNames): Action[] => parseActions(text, { names, isPacketOut: true });

@@ -2,6 +2,7 @@
 import type { Dice } from '../random.ts';
 import { actionText, plainActions, spoiltFlow } from './action-texts.ts';
 import { flowText, ipv4, ipv6, spoil } from './flow-texts.ts';
+import { packetOutLine, traceLine } from './trace-lines.ts';
 
 /** A control command and its arguments. */
 export type Call = readonly string[];
@@ -416,16 +417,6 @@ function files(d: Dice): Story {
   return calls;
 }
 
-const traced = (d: Dice): Call => {
-  const flow = d.pick([() => flowText(d, 0), () => flowText(d, 0), () => flowText(d), () => spoiltFlow(d, 0)])();
-  return d.pick([
-    () => ['ofproto/trace', flow],
-    () => ['ofproto/trace', ...datapath(d), flow],
-    () => ['ofproto/trace', 'ovs-dummy', flow],
-    () => ['ofproto/trace', flow, Buffer.from(d.bytes(14 + d.below(60))).toString('hex')],
-  ])();
-};
-
 const one = (call: Call): Story => [call];
 
 /** Stories by subject. */
@@ -450,5 +441,6 @@ export const SECTIONS: Readonly<Record<string, (d: Dice) => Story>> = {
   datapaths,
   words,
   files,
-  trace: (d) => one(traced(d)),
+  trace: (d) => one(traceLine(d)),
+  packetOut: (d) => one(packetOutLine(d)),
 };
