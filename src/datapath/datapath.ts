@@ -250,6 +250,8 @@ export interface Datapath {
   /** Replaces the actions of an installed flow, keeping its counters. */
   flowModify(id: FlowId, actions: readonly DpAction[]): void;
   flowDelete(id: FlowId): void;
+  /** Frames of the flow come up as misses all the same: where user space has been spared a flow that the kernel carries, it gets it now. */
+  flowToUserspace?(id: FlowId): void;
   flowFlush(): void;
   flows(): Iterable<DpFlow>;
   flowCount(): number;

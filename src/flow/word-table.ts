@@ -41,6 +41,11 @@ export class WordTable {
     return this.#words;
   }
 
+  /** The masked words of the key that was looked for last, until the next one is. */
+  get found(): Int32Array {
+    return this.#scratch;
+  }
+
   /** The index of a key's masked words, -1 when they are not there. */
   find(key: Key): number {
     const scratch = this.#scratch;

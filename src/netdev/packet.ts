@@ -59,6 +59,9 @@ export class Packet {
   dpHash = 0;
   /** The flow that the kernel found then has counted it. */
   isCounted = false;
+  /** The kernel has a flow for it, and wants it to follow others of that flow; or has none. */
+  hasFlow = false;
+  isMiss = false;
   /** ct_state (0 = not tracked), zone and mark. */
   ctState = 0;
   ctZone = 0;
@@ -92,6 +95,8 @@ export class Packet {
     this.recircId = 0;
     this.dpHash = 0;
     this.isCounted = false;
+    this.hasFlow = false;
+    this.isMiss = false;
     this.ctState = 0;
     this.cause = 0;
   }

@@ -58,7 +58,9 @@ export interface UpcallOrder {
 /** Why frames of a ring are not handed on: they waited too long, or the queue of upcalls is full. */
 export type RingDrop = 'stale' | 'refused';
 
-/** PUNT_RECORD.reason of a frame that the kernel had no flow for. */
+/** PUNT_RECORD.reason of a frame that follows others of its flow. */
+export const REASON_ORDER = 0;
+/** Of one that the kernel had no flow for. */
 export const REASON_MISS = 1;
 /** Of one whose flow has counted it, but could not be carried out. */
 export const REASON_ACTIONS = 3;
@@ -240,7 +242,10 @@ export class PuntRingDevice implements Device {
     packet.ctMark = words[word + PUNT_RECORD.ctMark / 4]!;
     packet.cause = words[word + PUNT_RECORD.cause / 4]!;
     packet.token = words[word + PUNT_RECORD.token / 4]!;
-    packet.isCounted = packet.token === 0 && words[word + PUNT_RECORD.reason / 4] === REASON_ACTIONS;
+    const reason = words[word + PUNT_RECORD.reason / 4];
+    packet.isCounted = packet.token === 0 && reason === REASON_ACTIONS;
+    packet.hasFlow = packet.token === 0 && reason === REASON_ORDER;
+    packet.isMiss = reason === REASON_MISS;
     if (words[word + PUNT_RECORD.isTunnel / 4] !== 0) packet.tunnel = this.#readTunnel(at + PUNT_RECORD.tunnel, at + size - 8);
     findOffload(packet, isTagged ? 18 : 14, words[word + PUNT_RECORD.gsoSize / 4]!);
     onPacket(packet);

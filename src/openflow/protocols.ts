@@ -143,8 +143,11 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
     if (!checkActionList(mod.actions, told(mod.match)))
       for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
     const named = mod.named?.flatMap(({ field, mask }) => (mask === undefined ? [] : [fieldFits(field, mask)]));
-    // Neither has protocols or traffic classes of IPv6 packets.
-    const isOld = matchedEthType(mod.match) !== ETH.IPV6 || (matchedProto(mod.match) < 0 && (mod.match.mask[W.TOS] ?? 0) >>> 24 === 0);
+    // Neither has protocols, traffic classes or ports of IPv6 packets.
+    const { mask: asked } = mod.match;
+    const isOld =
+      matchedEthType(mod.match) !== ETH.IPV6 ||
+      (matchedProto(mod.match) < 0 && (asked[W.TOS] ?? 0) >>> 24 === 0 && (asked[W.TP] ?? 0) === 0);
     const in10 = named === undefined ? fitsOfp10(mod.match) : isOld && named.every((fit) => fit.in10);
     const in11 = named === undefined ? fitsOfp11(mod.match) : isOld && named.every((fit) => fit.in11);
     if (!in10 || mod.cookieMask !== 0n) {

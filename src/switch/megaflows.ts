@@ -15,11 +15,11 @@
 // 7. Flows of a former process: `takeover.ts`.
 import type { Clock } from '../base/clock.ts';
 import { areSurelySame, type Datapath, type DpAction, type DpFlow, type FlowId, type Upcall } from '../datapath/datapath.ts';
-import { FlowSlots } from '../datapath/flow-slots.ts';
 import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
 import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
+import { type Doing, MegaflowBook, NO_SLOT } from './megaflow-book.ts';
 import type { SwitchPort } from './ports.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
 import { inheritFlows } from './takeover.ts';
@@ -38,21 +38,6 @@ const FULL_IDLE_MS = 100;
 const CATCH_UP_MS = 20;
 const MOST_CATCH_UP_MS = 4;
 const MAX_HELD_BYTES = 8 << 20;
-
-/** A flow of ours; its match is the datapath's to keep. */
-interface Megaflow {
-  readonly id: FlowId;
-  readonly inPort: number;
-  readonly recircId: number;
-  actions: readonly DpAction[];
-  effects: readonly Effect[];
-  /** Of the counters already applied. */
-  packets: number;
-  bytes: number;
-  usedMs: number;
-  /** Of what translation reads: the one that it was translated by last. */
-  generation: number;
-}
 
 /** Where a key came in. */
 export interface Ingress {
@@ -77,7 +62,8 @@ export class Megaflows {
   readonly #clock: Clock;
   readonly #ports = new Map<number, SwitchPort>();
   readonly #tunnelPorts = new Map<number, number>();
-  readonly #flows = new FlowSlots<Megaflow>();
+  /** Ours; their matches are the datapath's to keep. */
+  readonly #flows = new MegaflowBook();
   /** Of the bridges that have ports here, with how many. */
   readonly #macTables = new Map<SwitchPort['bridge']['macs'], number>();
   /** The key of the flow being revalidated. */
@@ -94,7 +80,8 @@ export class Megaflows {
   #generation = 1;
   #timer: (() => void) | undefined;
   #timerAt = 0;
-  #pass: Iterator<Megaflow> | undefined;
+  /** The next slot of the pass under way. */
+  #pass = NO_SLOT;
   #passGeneration = 0;
   #isClosed = false;
   #caughtUpAt = 0;
@@ -104,8 +91,7 @@ export class Megaflows {
   #held: Upcall[] | undefined;
   #heldBytes = 0;
   /** Of the megaflow installed last: those that come in numbers share them, which spares the collector most of what they are. */
-  #lastActions: readonly DpAction[] = [];
-  #lastEffects: readonly Effect[] = [];
+  #lastDoing: Doing = { actions: [], effects: [] };
 
   constructor(datapath: Datapath, clock: Clock, onPacketIn: (packetIn: PacketIn) => void) {
     this.datapath = datapath;
@@ -150,7 +136,8 @@ export class Megaflows {
       this.#ports.delete(dpPort);
     }
     // At once: the number may soon be another port's.
-    for (const flow of [...this.#flows.values()]) if (flow.inPort === dpPort) this.#remove(flow);
+    const flows = this.#flows;
+    for (let slot = 0; slot < flows.end; slot++) if (flows.ids[slot] !== 0 && flows.inPorts[slot] === dpPort) this.#remove(slot);
     this.changed();
   }
 
@@ -236,57 +223,78 @@ export class Megaflows {
    * them.
    */
   #install(key: Key, translation: Translation, now: number, generation: number, packets = 0, bytes = 0): FlowId | undefined {
-    if (!areSameLookups(this.#lastEffects, translation.effects)) this.#lastEffects = translation.effects;
-    if (!areSurelySame(this.#lastActions, installed(translation))) this.#lastActions = installed(translation);
-    const effects = this.#lastEffects;
-    const actions = this.#lastActions;
+    const doing = this.#doing(translation);
+    const { actions } = doing;
     const mask = this.isExact ? packetMask(key) : translation.mask;
     const before = this.datapath.flowFind(key, mask);
-    const known = before === undefined ? undefined : this.#flows.get(before);
-    if (known !== undefined) {
+    const flows = this.#flows;
+    const known = before === undefined ? NO_SLOT : flows.slot(before);
+    if (before !== undefined && known !== NO_SLOT) {
       // The frame was on its way while another of its flow came first.
+      this.datapath.flowToUserspace?.(before);
       this.#settle(known, now);
-      known.effects = effects;
-      if (!sameActions(known.actions, actions)) {
-        known.actions = actions;
-        this.datapath.flowModify(known.id, actions);
-      }
+      this.#redo(known, doing);
       return undefined;
     }
-    if (this.#flows.size >= this.flowLimit) return undefined;
+    if (flows.size >= this.flowLimit) return undefined;
     const id = this.datapath.flowPut(key, mask, actions, key);
     const inPort = (key[W.IN_PORT]! & mask[W.IN_PORT]!) >>> 0;
     const recircId = (key[W.RECIRC_ID]! & mask[W.RECIRC_ID]!) >>> 0;
-    this.#flows.set({ id, inPort, recircId, actions, effects, packets, bytes, usedMs: now, generation });
+    flows.add(id, inPort, recircId, doing, packets, bytes, now, generation);
     return id;
   }
 
+  /** What a flow does for a translation; the same for many. */
+  #doing(translation: Translation): Doing {
+    const last = this.#lastDoing;
+    const actions = installed(translation);
+    const isSameList = areSurelySame(last.actions, actions);
+    const isSameBook = areSameLookups(last.effects, translation.effects);
+    if (isSameList && isSameBook) return last;
+    this.#lastDoing = { actions: isSameList ? last.actions : actions, effects: isSameBook ? last.effects : translation.effects };
+    return this.#lastDoing;
+  }
+
+  /** A flow does this from now on. */
+  #redo(slot: number, doing: Doing): void {
+    const flows = this.#flows;
+    const before = flows.doings[slot]!;
+    if (before === doing) return;
+    const isSame = sameActions(before.actions, doing.actions);
+    flows.doings[slot] = isSame ? { actions: before.actions, effects: doing.effects } : doing;
+    if (!isSame) this.datapath.flowModify(flows.ids[slot]!, doing.actions);
+  }
+
   /** Moves the counters of a megaflow to what it was translated by. */
-  #settle(flow: Megaflow, now: number): void {
-    if (this.datapath.flowPackets(flow.id) <= flow.packets) return;
-    const stats = this.datapath.flowStats(flow.id);
+  #settle(slot: number, now: number): void {
+    const flows = this.#flows;
+    const id = flows.ids[slot]!;
+    if (this.datapath.flowPackets(id) <= flows.packets[slot]!) return;
+    const stats = this.datapath.flowStats(id);
     if (stats === undefined) return;
     const packets = Number(stats.packets);
     const bytes = Number(stats.bytes);
-    if (packets <= flow.packets) return;
+    const newPackets = packets - flows.packets[slot]!;
+    if (newPackets <= 0) return;
+    const newBytes = bytes - flows.bytes[slot]!;
     // The frame path's clock is the same one, but may be a tick ahead.
-    const usedMs = stats.usedMs > flow.usedMs && stats.usedMs <= now ? stats.usedMs : now;
-    if (applyEffects(flow.effects, packets - flow.packets, bytes - flow.bytes, usedMs, stats.tcpFlags)) this.changed();
-    flow.packets = packets;
-    flow.bytes = bytes;
-    flow.usedMs = usedMs;
+    const usedMs = stats.usedMs > flows.usedMs[slot]! && stats.usedMs <= now ? stats.usedMs : now;
+    if (applyEffects(flows.doings[slot]!.effects, newPackets, newBytes, usedMs, stats.tcpFlags)) this.changed();
+    flows.packets[slot] = packets;
+    flows.bytes[slot] = bytes;
+    flows.usedMs[slot] = usedMs;
   }
 
-  #remove(flow: Megaflow): void {
-    this.#settle(flow, this.#clock.now());
-    this.datapath.flowDelete(flow.id);
-    this.#flows.delete(flow.id);
+  #remove(slot: number): void {
+    this.#settle(slot, this.#clock.now());
+    this.datapath.flowDelete(this.#flows.ids[slot]!);
+    this.#flows.delete(slot);
   }
 
   /** A flow is gone from the datapath without our doing. */
   forget(id: FlowId): void {
-    const flow = this.#flows.get(id);
-    if (flow !== undefined) this.#remove(flow);
+    const slot = this.#flows.slot(id);
+    if (slot !== NO_SLOT) this.#remove(slot);
   }
 
   /** 4. Something that translation reads has changed. */
@@ -300,7 +308,7 @@ export class Megaflows {
   /** Whether every megaflow says what translation says now, or nothing is to be done about it. */
   get #isTrue(): boolean {
     if (this.#isPaused || this.#isClosed) return true;
-    return this.#pass === undefined && this.#passGeneration === this.#generation;
+    return this.#pass === NO_SLOT && this.#passGeneration === this.#generation;
   }
 
   /** Megaflows stay as they are until it is taken back. */
@@ -332,7 +340,8 @@ export class Megaflows {
   /** Brings the counters of rules up to date. */
   settleAll(): void {
     const now = this.#clock.now();
-    for (const flow of this.#flows.values()) this.#settle(flow, now);
+    const { ids } = this.#flows;
+    for (let slot = 0; slot < this.#flows.end; slot++) if (ids[slot] !== 0) this.#settle(slot, now);
   }
 
   #schedule(ms: number): void {
@@ -353,26 +362,27 @@ export class Megaflows {
   #slice(): void {
     const start = performance.now();
     const now = this.#clock.now();
-    if (this.#pass === undefined) {
+    const flows = this.#flows;
+    if (this.#pass === NO_SLOT) {
       const { passes } = this;
-      passes.average = (passes.average + this.#flows.size) >> 1;
-      passes.most = Math.max(passes.most, this.#flows.size);
+      passes.average = (passes.average + flows.size) >> 1;
+      passes.most = Math.max(passes.most, flows.size);
       passes.passMs = 0;
-      this.#pass = this.#flows.values();
+      this.#pass = 0;
       this.#passGeneration = this.#generation;
     }
-    const maxIdle = this.#flows.size >= this.flowLimit ? FULL_IDLE_MS : this.maxIdleMs;
+    const maxIdle = flows.size >= this.flowLimit ? FULL_IDLE_MS : this.maxIdleMs;
     for (let n = 1; ; n++) {
-      const next = this.#pass.next();
-      if (next.done === true) {
-        this.#pass = undefined;
+      while (this.#pass < flows.end && flows.ids[this.#pass] === 0) this.#pass++;
+      if (this.#pass >= flows.end) {
+        this.#pass = NO_SLOT;
         this.passes.passMs += performance.now() - start;
         this.native?.underlay.neighbors.sweep();
         this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;
       }
-      this.#revalidate(next.value, now, maxIdle);
+      this.#revalidate(this.#pass++, now, maxIdle);
       if (n % SLICE_FLOWS === 0 && performance.now() - start > SLICE_MS) break;
     }
     this.passes.passMs += performance.now() - start;
@@ -384,48 +394,48 @@ export class Megaflows {
     const { recirculations } = this.sends;
     if (recirculations.size === 0) return;
     const live = new Set<number>();
-    for (const flow of this.#flows.values()) {
-      for (const effect of flow.effects) if (effect.kind === 'recirc') live.add(effect.id);
-      if (flow.recircId !== 0) live.add(flow.recircId);
+    const { doings, recircIds } = this.#flows;
+    for (const [slot, doing] of doings.entries()) {
+      if (doing === undefined) continue;
+      for (const effect of doing.effects) if (effect.kind === 'recirc') live.add(effect.id);
+      if (recircIds[slot] !== 0) live.add(recircIds[slot]!);
     }
     recirculations.sweep((id) => live.has(id), now);
   }
 
-  #revalidate(flow: Megaflow, now: number, maxIdle: number): void {
-    this.#settle(flow, now);
-    if (now - flow.usedMs > maxIdle) {
-      this.#remove(flow);
+  #revalidate(slot: number, now: number, maxIdle: number): void {
+    const flows = this.#flows;
+    this.#settle(slot, now);
+    if (now - flows.usedMs[slot]! > maxIdle) {
+      this.#remove(slot);
       return;
     }
-    if (flow.generation === this.#generation) return;
+    if (flows.generations[slot] === this.#generation) return;
     const generation = this.#generation;
-    this.datapath.flowKey(flow.id, this.#scratch);
-    const mask = this.datapath.flowMask(flow.id);
+    const id = flows.ids[slot]!;
+    this.datapath.flowKey(id, this.#scratch);
+    const mask = this.datapath.flowMask(id);
     const translation = mask === undefined ? undefined : this.#translate(this.#scratch, now);
     const isTrue = mask !== undefined && translation !== undefined && isWithin(translation.mask, mask);
     if (translation !== undefined) recycleTranslation(translation);
     if (!isTrue) {
-      this.#remove(flow);
+      this.#remove(slot);
       return;
     }
-    const actions = installed(translation);
-    if (!sameActions(actions, flow.actions)) {
-      flow.actions = actions;
-      this.datapath.flowModify(flow.id, actions);
-    }
-    flow.effects = translation.effects;
-    flow.generation = generation;
+    this.#redo(slot, this.#doing(translation));
+    flows.generations[slot] = generation;
   }
 
   /** Revalidates everything at once: for tests and commands, not for traffic. */
   revalidateNow(): void {
     const now = this.#clock.now();
-    for (const flow of [...this.#flows.values()]) this.#revalidate(flow, now, this.maxIdleMs);
+    const { ids } = this.#flows;
+    for (let slot = 0; slot < this.#flows.end; slot++) if (ids[slot] !== 0) this.#revalidate(slot, now, this.maxIdleMs);
   }
 
   /** Forgets all megaflows. */
   flush(): void {
-    for (const flow of [...this.#flows.values()]) this.#remove(flow);
+    for (let slot = 0; slot < this.#flows.end; slot++) if (this.#flows.ids[slot] !== 0) this.#remove(slot);
   }
 
   /** The megaflows with their counters, for dpctl. */

@@ -640,6 +640,73 @@ test('beyond the bound the least used masks go to user space, those in use stay'
   for (const fd of opened.splice(0)) closeObject(fd);
 });
 
+test('flows for which the map of their mask has no room have another, that the program knows before it is needed', async () => {
+  const maps = new Map<string, number>();
+  for (const spec of fixedMaps(1 << 20)) {
+    const fd = createMap(spec);
+    opened.push(fd);
+    maps.set(spec.name, fd);
+  }
+  const port = new Uint8Array(PORT_VALUE.size);
+  port[0] = PORT;
+  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const room = 20;
+  const kernel = new KernelFlows(
+    maps,
+    () => ({ ifindex: 1, flags: 0 }),
+    () => false,
+    () => {},
+    undefined,
+    undefined,
+    undefined,
+    room,
+  );
+  const frame = randomFrame();
+  const put = (id: number): void => {
+    const [key, mask] = [newKey(), newKey()];
+    key[W.IN_PORT] = PORT;
+    mask[W.IN_PORT] = 0xffffffff;
+    key[W.ETH] = id;
+    mask[W.ETH] = 0xffffffff;
+    assert.equal(kernel.put(id, key, mask, []), undefined);
+  };
+  /** Sends a frame of each flow. */
+  const run = (from: number, to: number): void => {
+    for (let id = from; id < to; id++) {
+      frame.set([0, 0, 0, id], 0);
+      testRun(kernel.program, frame);
+    }
+  };
+  for (let id = 0; id < room - 1; id++) put(id);
+  await kernel.settled();
+  assert.equal(kernel.maskCount, 1);
+  put(room - 1);
+  assert.ok(kernel.isSettled, 'all flows are carried');
+  await kernel.settled();
+  assert.equal(kernel.maskCount, 2);
+  const { program } = kernel;
+  for (let id = room; id < 2 * room - 2; id++) put(id);
+  assert.ok(kernel.isSettled);
+  assert.equal(kernel.program, program);
+  const all = 3 * room - 2;
+  for (let id = 2 * room - 2; id < all; id++) put(id);
+  await kernel.settled();
+  assert.ok(kernel.isSettled);
+  assert.equal(kernel.maskCount, 3);
+  assert.equal(kernel.activeCount, all);
+  // The first frame of each may have to follow others.
+  for (let i = 0; i < 2; i++) run(0, all);
+  const counts = Array.from({ length: all }, (_, id) => Number(kernel.stats(id)!.packets));
+  assert.deepEqual([...new Set(counts)].toSorted(), [2]);
+  // Where there is room again it is used.
+  kernel.delete(3);
+  put(all);
+  assert.equal(kernel.maskCount, 3);
+  assert.equal(kernel.refused.size, 0);
+  kernel.close();
+  for (const fd of opened.splice(0)) closeObject(fd);
+});
+
 test('programs are loaded while the thread goes on; what is put meanwhile waits for the next', async () => {
   const maps = new Map<string, number>();
   for (const spec of fixedMaps(1 << 20)) {

@@ -3,7 +3,7 @@
 // Lists that others hand frames to are kept beside those of flows. They have a name for user space, which runs them where no program can;
 // it is never used for another, because frames that bear it may still be on their way.
 import type { DpAction } from '../datapath.ts';
-import { type ChildList, PARAM_SIZE, type Shape, type ShapedActions, shapeName } from './compiler/action-shape.ts';
+import { type ChildList, PARAM_SIZE, type Shape, type ShapedActions, type ShapeStep, shapeName } from './compiler/action-shape.ts';
 import { MAX_ACTION_LISTS } from './compiler/map-layout.ts';
 import { MAX_SHAPES, type NumberedShape } from './compiler/program.ts';
 import { IndexPool } from './index-pool.ts';
@@ -25,7 +25,24 @@ export interface PooledActions {
 
 interface PooledShape extends NumberedShape {
   lists: number;
+  /** Its steps leave no frame to user space. */
+  isWhole: boolean;
 }
+
+/** Steps that carry out what they say, whatever the frame. */
+const CERTAIN: ReadonlySet<ShapeStep['op']> = new Set([
+  'output',
+  'drop',
+  'popVlan',
+  'pushVlan',
+  'setVlan',
+  'ethernet',
+  'patch',
+  'metadata',
+]);
+
+/** Whether no frame of flows with that list goes to user space, except to keep its order. */
+export const isCarriedWhole = ({ shape, children }: PooledActions): boolean => shape?.isWhole === true && children.length === 0;
 
 /** The same for equal lists. */
 const actionsName = (actions: readonly DpAction[]): string =>
@@ -140,7 +157,7 @@ export class ActionPool {
     if (known !== undefined) return known;
     if (this.#shapes.size >= MAX_SHAPES) this.prune();
     if (this.#shapes.size >= MAX_SHAPES) return undefined;
-    const pooled = { number: this.#nextShape++, shape, lists: 0 };
+    const pooled = { number: this.#nextShape++, shape, lists: 0, isWhole: shape.steps.every(({ op }) => CERTAIN.has(op)) };
     this.#shapes.set(name, pooled);
     this.#newShape();
     return pooled;
@@ -149,6 +166,12 @@ export class ActionPool {
   /** Forgets shapes that no list has. */
   prune(): void {
     for (const [name, { lists }] of this.#shapes) if (lists === 0) this.#shapes.delete(name);
+  }
+
+  /** Whether those that lists have are all among these numbers. */
+  areKnown(numbers: ReadonlySet<number>): boolean {
+    for (const { number, lists } of this.#shapes.values()) if (lists > 0 && !numbers.has(number)) return false;
+    return true;
   }
 
   shapes(): NumberedShape[] {

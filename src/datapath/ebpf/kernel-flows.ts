@@ -4,10 +4,12 @@
 //   2. Under a known mask and shape it is one map update. Those of a batch of new flows go to the kernel together, with `commit` or with
 //      whatever else is done to flows. A new mask or shape makes a new program, loaded once for all that came in the same moment, which
 //      replaces the running one at every port in place.
-//   3. Until the new program runs, the frames concerned reach user space, which has every flow: nothing is lost meanwhile.
+//   3. Until the new program runs, the frames concerned reach user space, which has or is given every flow: nothing is lost meanwhile.
 //   4. Masks stand in the order of their hits, which are counted every few seconds; masks without flows are left out. Nothing that a new
 //      mask brings about goes through all flows.
-//   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
+//   5. A map holds only so many flows: the others of a mask have one more, which is a mask of its own here. It is made, and the program
+//      that knows it, before the first is full.
+//   6. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Program } from '../../bpf/instructions.ts';
@@ -18,16 +20,16 @@ import { areSurelySame, type DpAction } from '../datapath.ts';
 import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
-import { ActionPool, type PooledActions } from './action-pool.ts';
+import { ActionPool, isCarriedWhole, type PooledActions } from './action-pool.ts';
 import { shapeActions } from './compiler/action-cutter.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './compiler/action-shape.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, maskMap } from './compiler/map-layout.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, MAX_FLOWS_PER_MASK, maskMap } from './compiler/map-layout.ts';
 import { compileProgram, MAX_MASKS } from './compiler/program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
 import { FlowRecords } from './flow-records.ts';
-import { type Installed, leaveMask, type Mask, newMask, nextMaskNumber } from './kernel-mask.ts';
+import { type Installed, leaveMask, type Mask, moreName, newMask, nextMaskNumber } from './kernel-mask.ts';
 import { idleMask, isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
 import { RunningProgram } from './running-program.ts';
@@ -63,6 +65,8 @@ export class KernelFlows {
   #vlanLimit = 1;
   /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
   onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
+  /** Whoever has all flows is told of those that the kernel carries no longer. */
+  onLeft: (id: number) => void = () => {};
   /** Masks in the order of the running program. */
   #order: readonly Mask[] = [];
   /** Numbers of the shapes that it knows. */
@@ -73,6 +77,10 @@ export class KernelFlows {
   #maskLimit = MAX_MASKS;
   /** After which a mask may be called idle. */
   readonly #idleMs: number;
+  /** Flows of a mask's map. */
+  readonly #room: number;
+  /** So many before it is full the next is made. */
+  readonly #ahead: number;
   #limitEndsMs = 0;
   #nextMap = 0;
   #lastMaskNumber = 0;
@@ -104,7 +112,10 @@ export class KernelFlows {
     store?: PinStore,
     meter: (meter: number) => number | undefined = () => undefined,
     idleMs = REORDER_MS,
+    room = MAX_FLOWS_PER_MASK,
   ) {
+    this.#room = room;
+    this.#ahead = Math.max(1, room >> 4);
     this.#idleMs = idleMs;
     this.#meter = meter;
     this.#maps = maps;
@@ -173,7 +184,7 @@ export class KernelFlows {
       this.commit();
       this.#refuse(reason);
       const before = this.#flows.get(id);
-      if (before !== undefined) this.#deactivate(before);
+      if (before !== undefined) this.#leave(before);
     }
     return reason;
   }
@@ -236,6 +247,7 @@ export class KernelFlows {
       plan.isOfDevice !== isOfDevice ||
       plan.isFresh !== isFresh ||
       this.#masks.get(plan.mask.name) !== plan.mask ||
+      plan.mask.flows.length >= this.#room ||
       !fitsPlan(plan, words)
     ) {
       const made = planFlow(match, isOfDevice, isFresh);
@@ -276,6 +288,7 @@ export class KernelFlows {
     this.#batched.push(flow);
     flow.actions = list;
     flow.place = mask.flows.push(flow) - 1;
+    if (flow.place === this.#room - this.#ahead) this.#makeMore(mask);
     this.#activeCount++;
     return undefined;
   }
@@ -300,9 +313,15 @@ export class KernelFlows {
       flow.actions = undefined;
       this.#activeCount--;
       leaveMask(flow);
+      this.onLeft(flow.id);
     }
     this.#batched.length = 0;
     this.#holds.release((flow) => this.#isRunning(flow));
+  }
+
+  #leave(flow: Installed): void {
+    this.#deactivate(flow);
+    this.onLeft(flow.id);
   }
 
   /** The frames of a flow go to user space from now on. */
@@ -318,9 +337,16 @@ export class KernelFlows {
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
-    const name = `${words.join()}/${masks.join()}`;
-    const known = this.#masks.get(name);
-    if (known !== undefined) return known;
+    let name = `${words.join()}/${masks.join()}`;
+    for (let known = this.#masks.get(name); known !== undefined; known = this.#masks.get(name)) {
+      if (known.flows.length < this.#room) return known;
+      name = moreName(name);
+    }
+    return this.#newMask(name, words, masks);
+  }
+
+  /** Undefined where there is no room for it. */
+  #newMask(name: string, words: readonly number[], masks: readonly number[]): Mask | undefined {
     if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
     if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
     if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
@@ -334,6 +360,12 @@ export class KernelFlows {
     this.#masks.set(name, mask);
     this.#reloadSoon();
     return mask;
+  }
+
+  /** A mask will soon be full. */
+  #makeMore(mask: Mask): void {
+    const name = moreName(mask.name);
+    mask.more = this.#masks.get(name) ?? this.#newMask(name, mask.words, mask.masks);
   }
 
   /** Undefined where the kernel gives none: for want of descriptors or memory. */
@@ -350,7 +382,7 @@ export class KernelFlows {
   }
 
   #dropMask(mask: Mask): void {
-    for (let flow = mask.flows.at(-1); flow !== undefined; flow = mask.flows.at(-1)) this.#deactivate(flow);
+    for (let flow = mask.flows.at(-1); flow !== undefined; flow = mask.flows.at(-1)) this.#leave(flow);
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -374,7 +406,10 @@ export class KernelFlows {
   }
 
   #dropEmptyMasks(): void {
-    for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0) this.#dropMask(mask);
+    const spare = new Set<Mask>();
+    for (const { flows, more } of this.#masks.values())
+      if (more !== undefined && flows.length > this.#room - 2 * this.#ahead) spare.add(more);
+    for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0 && !spare.has(mask)) this.#dropMask(mask);
   }
 
   /** Whether the running program can do all that a flow wants. */
@@ -393,6 +428,12 @@ export class KernelFlows {
   reloadNow(): void {
     this.commit();
     if (this.#reload !== undefined || this.#running.isChanging) this.reload();
+  }
+
+  /** Whether the running program carries every flow that has been put so far, but those that are user space's. */
+  get isSettled(): boolean {
+    for (const mask of this.#masks.values()) if (mask.flows.length > 0 && !this.#order.includes(mask)) return false;
+    return this.#actions.areKnown(this.#shapes);
   }
 
   /** Resolves when the running program knows all that has been put so far. */
@@ -510,6 +551,12 @@ export class KernelFlows {
       children.some(isPartial);
     const actions = this.#flows.get(id)?.actions;
     return actions !== undefined && isPartial(actions);
+  }
+
+  /** Whether the kernel carries all of the flow's frames, as far as is known. */
+  isWhole(id: number): boolean {
+    const actions = this.#flows.get(id)?.actions;
+    return actions !== undefined && isCarriedWhole(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */

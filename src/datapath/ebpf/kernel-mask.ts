@@ -20,6 +20,8 @@ export interface Mask extends MaskSpec, MaskUse {
   fd: number;
   /** Those that the kernel carries. */
   flows: Installed[];
+  /** The mask of those for which its map has no room, made before it is full. */
+  more: Mask | undefined;
   /** Of its flows, those that user space has among them. */
   keys: KeySlab;
   hits: number;
@@ -52,11 +54,15 @@ export const newMask = (name: string, spec: MaskSpec & { number: number }, fd: n
   hasPairs: isInRecord(spec) && spec.words.length > RECORD_WORDS,
   fd,
   flows: [],
+  more: undefined,
   keys: new KeySlab(spec.words.length * 4),
   hits: 0,
   hitsBefore: 0,
   busyMs: performance.now(),
 });
+
+/** The name of the mask of those for which another's map has no room. */
+export const moreName = (name: string): string => `${name}+`;
 
 /** A number that none of these masks has: those there are, and those that the running program knows. */
 export function nextMaskNumber(last: number, masks: readonly Mask[]): number {

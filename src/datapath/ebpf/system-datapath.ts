@@ -1,7 +1,7 @@
 // The `system` datapath: user space complete, and the kernel's program in front of it at every port that is a kernel device.
 //
-// A flow goes to both. Frames that the program cannot deal with come up through the ring buffer and are user space's as if they had been
-// received there; what user space sends leaves through the same devices.
+// A flow goes to both, unless a miss brings it and the kernel carries it whole (decision 012). Frames that the program cannot deal with come
+// up through the ring buffer and are user space's as if they had been received there; what user space sends leaves through the same devices.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { Assembler } from '../../bpf/instructions.ts';
@@ -69,6 +69,7 @@ export class SystemDatapath extends NetdevDatapath {
     this.shareMeters(kernel.metersFd, METERS_SIZE);
     this.shareConnections(kernel.connectionsFd);
     kernel.flows.onList = (token, actions) => this.#list(token, actions);
+    kernel.flows.onLeft = (id) => this.flowToUserspace(id);
     this.#ringReady.catch((error: unknown) => log.err(`the ring of the kernel's frames cannot be read: ${errorText(error)}`));
   }
 
@@ -167,14 +168,15 @@ export class SystemDatapath extends NetdevDatapath {
     this.#kernel.flows.setVlanLimit(limit);
   }
 
-  protected override flowBooked(id: FlowId, match: PackedMatch, actions: readonly DpAction[]): void {
+  protected override flowBooked(id: FlowId, match: PackedMatch, actions: readonly DpAction[]): boolean {
     this.#meterUsers.put(id, actions);
-    this.#kernel.flows.putPacked(id, match, actions);
+    return this.#kernel.flows.putPacked(id, match, actions) === undefined && this.#kernel.flows.isWhole(id);
   }
 
   protected override flowsPut(): void {
     this.#kernel.flows.commit();
-    this.upcalls.allInKernel = this.#kernel.flows.activeCount === this.flowCount();
+    const { activeCount, isSettled } = this.#kernel.flows;
+    this.upcalls.allInKernel = isSettled && activeCount === this.flowCount();
   }
 
   protected override meterPlace(meter: number, config: DpMeter): number {

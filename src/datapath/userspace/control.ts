@@ -1,6 +1,6 @@
 // The control plane's half of the user-space datapath, the same over dummy ports and over a worker: it keeps the books of ports and flows,
 // reads the shared counters, and sends commands. What differs is how a port is opened and where commands go.
-import type { Key } from '../../flow/key.ts';
+import { type Key, W } from '../../flow/key.ts';
 import type {
   Datapath,
   DpAction,
@@ -16,7 +16,7 @@ import type {
   FrameOffload,
   Upcall,
 } from '../datapath.ts';
-import { NO_OFFLOAD } from '../datapath.ts';
+import { MAX_FLOWS, NO_OFFLOAD, slotOf } from '../datapath.ts';
 import type { Command } from './command.ts';
 import type { CtAnswer, CtRequestMessage } from './conntrack/request.ts';
 import { FlowRegistry, type PackedMatch } from './flow-registry.ts';
@@ -38,6 +38,9 @@ export abstract class UserspaceControl implements Datapath {
   /** All numbers below are taken. */
   #firstFree = 1;
   #sink: ((upcalls: Upcall[]) => void) | undefined;
+  #isSinking = false;
+  /** By slot, 1: a flow that the frame path has been spared. */
+  readonly #spared = new Uint8Array(MAX_FLOWS);
 
   constructor(type: string, name: string, state: SharedState, upcalls: UpcallQueue) {
     this.type = type;
@@ -144,13 +147,27 @@ export abstract class UserspaceControl implements Datapath {
     const booked = this.#flows.put(key, mask, actions, sample);
     const { id, slot, replaced, indices, masks, words } = booked;
     if (replaced !== undefined) this.flowReplaced(replaced);
-    this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
-    this.flowBooked(id, booked, actions);
+    const isCarried = this.flowBooked(id, booked, actions);
+    // Most flows that a miss brings are carried elsewhere to their end.
+    const isSpared = isCarried && this.#isSinking && replaced === undefined && key[W.RECIRC_ID] === 0;
+    this.#spared[slot] = isSpared ? 1 : 0;
+    if (!isSpared) this.command({ op: 'flowPut', slot, id, indices, masks, words, actions });
     return id;
   }
 
-  /** A flow has been put; its match holds until this returns. */
-  protected flowBooked(_id: FlowId, _match: PackedMatch, _actions: readonly DpAction[]): void {}
+  flowToUserspace(id: FlowId): void {
+    const slot = slotOf(id);
+    if (this.#spared[slot] === 0) return;
+    const match = this.#flows.match(id);
+    if (match === undefined) return;
+    this.#spared[slot] = 0;
+    this.command({ op: 'flowPut', slot, id, ...match, actions: this.#flows.actions(id)! });
+  }
+
+  /** A flow has been put; its match holds until this returns. Tells whether its frames do not come to the frame path, as far as is known. */
+  protected flowBooked(_id: FlowId, _match: PackedMatch, _actions: readonly DpAction[]): boolean {
+    return false;
+  }
 
   /** The flows that a batch of upcalls brought have all been put. */
   protected flowsPut(): void {}
@@ -160,16 +177,17 @@ export abstract class UserspaceControl implements Datapath {
 
   flowModify(id: FlowId, actions: readonly DpAction[]): void {
     const slot = this.#flows.modify(id, actions);
-    if (slot !== undefined) this.command({ op: 'flowModify', slot, actions });
+    if (slot !== undefined && this.#spared[slot] === 0) this.command({ op: 'flowModify', slot, actions });
   }
 
   flowDelete(id: FlowId): void {
     const slot = this.#flows.delete(id);
-    if (slot !== undefined) this.command({ op: 'flowDelete', slot });
+    if (slot !== undefined && this.#spared[slot] === 0) this.command({ op: 'flowDelete', slot });
   }
 
   flowFlush(): void {
     this.#flows.clear();
+    this.#spared.fill(0);
     this.command({ op: 'flowFlush' });
   }
 
@@ -251,7 +269,12 @@ export abstract class UserspaceControl implements Datapath {
     const batch = this.upcalls.drain(UPCALL_BATCH);
     if (batch.length > 0) {
       const { read } = this.upcalls;
-      this.#sink?.(batch);
+      this.#isSinking = true;
+      try {
+        this.#sink?.(batch);
+      } finally {
+        this.#isSinking = false;
+      }
       this.flowsPut();
       // Behind all that the sink commanded.
       this.command({ op: 'upcallsDone', position: read });
@@ -269,7 +292,7 @@ export abstract class UserspaceControl implements Datapath {
       hit: BigInt(stats[STAT.hit]!),
       missed: BigInt(stats[STAT.missed]!),
       lost: BigInt(stats[STAT.lost]!),
-      masks: stats[STAT.masks]!,
+      masks: this.#flows.maskCount,
     };
   }
 }

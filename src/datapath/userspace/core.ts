@@ -147,7 +147,6 @@ export class UserspaceCore {
 
   flowFlush(): void {
     this.flows.clear();
-    this.#held.clear();
     this.state.stats[STAT.masks] = 0;
   }
 
@@ -290,13 +289,9 @@ export class UserspaceCore {
     walk.isStale = false;
     walk.tunnel = undefined;
     walk.trunc = 0;
-    const slot = this.flows.lookup(key);
+    const slot = packet.isMiss ? this.flows.lookupRare(key) : this.flows.lookup(key);
     if (slot < 0) {
-      stats[STAT.missed]! += 1;
-      if (!this.#upcalls.put('miss', packet, key, undefined)) {
-        stats[STAT.lost]! += 1;
-        this.drop('upcall_queue_full');
-      }
+      this.#tell(packet, key);
       return;
     }
     const flags = slot * FLOW_WORD.SIZE + FLOW_WORD.tcpFlags;
@@ -308,12 +303,23 @@ export class UserspaceCore {
       counters[at + FLOW.bytes]! += packet.length;
     }
     packet.isCounted = false;
+    packet.hasFlow = false;
+    packet.isMiss = false;
     counters[at + FLOW.usedMs] = this.nowMs;
     const tcpFlags = key[W.TOS]! & 0xfff;
     if (tcpFlags !== 0) flowWords[flags]! |= tcpFlags;
     const program = this.flows.program(slot)!;
     if (program.length === 0) this.drop('action_drop');
     else this.#run(program, walk, depth);
+  }
+
+  #tell(packet: Packet, key: Key): void {
+    const { stats } = this.state;
+    // The flow that the kernel has counts what follows others.
+    if (!packet.hasFlow) stats[STAT.missed]! += 1;
+    if (this.#upcalls.put('miss', packet, key, undefined, packet.hasFlow)) return;
+    stats[STAT.lost]! += 1;
+    this.drop('upcall_queue_full');
   }
 
   /** Sends the frame after the upcalls of its flow; false when they have been dealt with. */

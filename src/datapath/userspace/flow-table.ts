@@ -46,6 +46,7 @@ const SLOT_BITS = Math.log2(MAX_FLOWS);
 const SET_BITS = 15;
 const HINTS_PER_SET = 8;
 const SORT_INTERVAL = 4096;
+const FEW_MASKS = 8;
 const NO_WORDS = new Int32Array(0);
 /** Flows that a subtable of long keys has room for at first. */
 const FIRST_ROOM = 8;
@@ -69,6 +70,8 @@ export class FlowTable {
   readonly #programs: (Pooled | undefined)[] = [];
   readonly #freePrograms: number[] = [];
   readonly #byName = new Map<string, number>();
+  /** The program of the last flow put, as it was given, and its number. */
+  #latestOps: readonly Op[] | undefined;
   #latestProgram = 0;
   #untilSort = SORT_INTERVAL;
   /** The subtable of the last flow put: new flows come in numbers under one mask. */
@@ -135,9 +138,8 @@ export class FlowTable {
 
   /** The number of a program, one user more. */
   #take(program: readonly Op[]): number {
-    const latest = this.#programs[this.#latestProgram];
-    if (latest?.program === program) {
-      latest.users++;
+    if (this.#latestOps === program) {
+      this.#programs[this.#latestProgram]!.users++;
       return this.#latestProgram;
     }
     const name = simpleName(program);
@@ -149,6 +151,7 @@ export class FlowTable {
     } else {
       this.#programs[number]!.users++;
     }
+    this.#latestOps = program;
     this.#latestProgram = number;
     return number;
   }
@@ -158,6 +161,7 @@ export class FlowTable {
     if (--pooled.users > 0) return;
     if (pooled.name !== undefined) this.#byName.delete(pooled.name);
     this.#programs[number] = undefined;
+    if (number === this.#latestProgram) this.#latestOps = undefined;
     this.#freePrograms.push(number);
   }
 
@@ -207,6 +211,7 @@ export class FlowTable {
     this.#programs.length = 0;
     this.#freePrograms.length = 0;
     this.#byName.clear();
+    this.#latestOps = undefined;
     this.#latest = undefined;
   }
 
@@ -241,6 +246,11 @@ export class FlowTable {
       hints[at] = slot | tag;
     }
     return slot;
+  }
+
+  /** The same of a frame that most likely has none: where masks are few, hints, which other frames have driven from the cache, cost more. */
+  lookupRare(key: Key): number {
+    return this.#subtables.length <= FEW_MASKS ? this.#search(key) : this.lookup(key);
   }
 
   #search(key: Key): number {

@@ -64,6 +64,20 @@ test('a port that floods takes no more of a batch than others that wait, and eac
   assert.equal(queue.read, queue.written);
 });
 
+test('frames of flows that there are have room where new flows have none left, up to a share of their own', () => {
+  const queue = new UpcallQueue(1 << 20);
+  const packet = newPacket();
+  packet.point(packet.bytes, 0, 128, 60);
+  const add = (hasFlow: boolean): boolean => queue.put('miss', packet, keyOf(1, 1), undefined, hasFlow);
+  let fresh = 0;
+  while (add(false)) fresh++;
+  let known = 0;
+  while (add(true)) known++;
+  assert.ok(fresh > 50);
+  assert.ok(known > fresh, `${known} beside ${fresh}`);
+  assert.ok(put(queue, 2, 1), 'others have room');
+});
+
 test('a miss is called refused exactly when it would be, and only where the kernel has every flow', () => {
   const queue = new UpcallQueue(1 << 18);
   let count = 0;

@@ -15,6 +15,8 @@ import { MAX_PORTS } from './shared-state.ts';
 
 const REASONS = USERSPACE_REASONS;
 const SHARE = 10;
+/** The same of frames whose flow there is already: a flood of new ones is no reason to drop them. */
+const SHARE_WITH_FLOW = 3;
 const HEADER_WORDS = 8;
 const RECORD_FIXED = HEADER_WORDS + W.DP_END;
 const CONTROL_WORDS = 8 + MAX_PORTS;
@@ -63,8 +65,8 @@ export class UpcallQueue {
     this.#bytes = new Uint8Array(this.buffer, CONTROL_WORDS * 4, size);
   }
 
-  /** Queues a copy of the frame and its key; false when the port has had its share. */
-  put(kind: 'miss' | 'action', packet: Packet, key: Key, cookie: UserspaceCookie | undefined): boolean {
+  /** Queues a copy of the frame and its key; false when the port has had its share, which is larger for frames that have a flow. */
+  put(kind: 'miss' | 'action', packet: Packet, key: Key, cookie: UserspaceCookie | undefined, hasFlow = false): boolean {
     const size = (RECORD_FIXED * 4 + packet.length + 7) & ~7;
     const port = key[W.IN_PORT]! & (MAX_PORTS - 1);
     const written = this.#control[WRITTEN]! >>> 0;
@@ -72,7 +74,8 @@ export class UpcallQueue {
     const at = written & (this.#size - 1);
     const skip = at + size > this.#size ? this.#size - at : 0;
     const free = this.#size - used - skip;
-    if (size > free || (Atomics.load(this.#control, 8 + port) + size) * SHARE > free) return false;
+    const share = hasFlow ? SHARE_WITH_FLOW : SHARE;
+    if (size > free || (Atomics.load(this.#control, 8 + port) + size) * share > free) return false;
     if (skip > 0) this.#words[at >> 2] = 0;
     const word = skip > 0 ? 0 : at >> 2;
     const w = this.#words;

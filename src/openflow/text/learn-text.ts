@@ -63,7 +63,7 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
         break;
       case 'result_dst':
         learn.resultDst = parseSubfield(text);
-        if (learn.resultDst.bits !== 1) fault('result_dst must be a single bit');
+        if (learn.resultDst.bits !== 1) fault("result_dst in 'learn' action must be a single bit");
         break;
       default:
         learn.specs.push(parseSpec(key, value, arg, context));

@@ -22,8 +22,8 @@ import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
 import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableField } from './tun-metadata.ts';
 
 const MAX_OPTION_BYTES = 124;
-/** What any field may say of its size, however long its values can be. */
-const MAX_VALUE_BYTES = 128;
+/** What an entry may say of an option's value; of what is longer than an option the end is lost. */
+export const MAX_ENTRY_BYTES = 127;
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
@@ -211,7 +211,7 @@ export function decodeHeader(from: ByteReader): EntryHeader {
 /** Whether a header that stands alone says the length of the field that it names. */
 export function isFieldSized({ coded, hasMask, size }: EntryHeader): boolean {
   if (coded === undefined) return false;
-  if (tunFieldIndex(coded.field) >= 0) return hasMask || size <= MAX_VALUE_BYTES;
+  if (tunFieldIndex(coded.field) >= 0) return hasMask || size <= MAX_ENTRY_BYTES;
   // Behind value and mask a byte may be left.
   return (hasMask ? size >> 1 : size) === coded.field.wireBytes;
 }
@@ -397,7 +397,7 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
       result.cookie = { value, mask };
       continue;
     }
-    if (header.coded !== undefined && tunFieldIndex(header.coded.field) >= 0) {
+    if (header.coded !== undefined && tunFieldIndex(header.coded.field) >= 0 && isFieldSized(header)) {
       decodeTunEntry(from, match, header.coded.field, header, strict, () => refuseWildcards(header));
       continue;
     }
