@@ -2,7 +2,7 @@
 import { PeerError } from '../../../base/errors.ts';
 import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
-import { ETH, IP, matchedEthType, matchedProto } from '../../../flow/prerequisites.ts';
+import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from '../../../flow/prerequisites.ts';
 import { portFromWire32, portToWire32 } from '../../ports.ts';
 import { ByteReader, ByteWriter } from '../bytes.ts';
 
@@ -245,7 +245,7 @@ const FW11 = { IN_PORT: 1, VLAN: 2, PCP: 4, TYPE: 8, TOS: 16, PROTO: 32, TP_SRC:
 /** Writes the 88 bytes of OpenFlow 1.1; what lacks its prerequisites is written too, as in OpenFlow 1.0. */
 export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   let wild = 0x3ff;
-  const type = matchedEthType(match);
+  const type = matchedDlType(match);
   const proto = masked(match, w(W.TYPE) + 24, 8) ? get(match, w(W.TYPE) + 24, 8) : -1;
   const has = (on: boolean, bit: number): void => {
     if (on) wild &= ~bit;
