@@ -108,6 +108,7 @@ export function parseCtFlush(args: readonly string[]): CtFlush {
   }
   const faults = new Faults();
   let [proto, family] = [0, 0];
+  // More than two are not looked at.
   const tuples = rest.slice(0, 2).map((text) => {
     const parsed = parseTuple(text, proto, family, faults);
     ({ proto, family } = parsed);
@@ -116,6 +117,5 @@ export function parseCtFlush(args: readonly string[]): CtFlush {
   message.proto = proto;
   message.original = sentTuple(tuples[0] ?? {}, proto);
   message.reply = sentTuple(tuples[1] ?? {}, proto);
-  if (rest.length > 2) throw new ConfigError('Invalid arguments');
   return message;
 }
