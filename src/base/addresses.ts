@@ -32,6 +32,9 @@ export function parseIpv4(text: string): number | undefined {
   return word;
 }
 
+/** As `parseIpv4`, as inet_pton does: no number begins with a zero. */
+export const parsePlainIpv4 = (text: string): number | undefined => (/(?:^|\.)0\d/.test(text) ? undefined : parseIpv4(text));
+
 /** Formats an IPv6 address held in four words, as RFC 5952 and inet_ntop do. */
 export function formatIpv6(words: ArrayLike<number>, offset = 0): string {
   const groups: number[] = [];
@@ -81,7 +84,7 @@ function parseGroups(text: string, allowIpv4: boolean): number[] | undefined {
   const parts = text.split(':');
   for (const [i, part] of parts.entries()) {
     if (part.includes('.')) {
-      const word = allowIpv4 && i === parts.length - 1 ? parseIpv4(part) : undefined;
+      const word = allowIpv4 && i === parts.length - 1 ? parsePlainIpv4(part) : undefined;
       if (word === undefined) return undefined;
       groups.push(word >>> 16, word & 0xffff);
     } else {

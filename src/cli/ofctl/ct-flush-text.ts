@@ -1,5 +1,5 @@
 // The arguments of ovs-ofctl ct-flush: a zone, and the addresses of a connection's direction or of both.
-import { parseIpv4, parseIpv6 } from '../../base/addresses.ts';
+import { parseIpv6, parsePlainIpv4 } from '../../base/addresses.ts';
 import { ConfigError } from '../../base/errors.ts';
 import { parseInteger } from '../../flow/field-text.ts';
 import type { CtTuple } from '../../openflow/conntrack.ts';
@@ -37,7 +37,7 @@ function address(text: string, name: string, family: 4 | 6, faults: Faults): Uin
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   if (family === 4) {
-    const word = parseIpv4(text);
+    const word = parsePlainIpv4(text);
     if (word === undefined) return faults.fail(`failed to parse field ${name}`);
     view.setUint32(8, 0xffff);
     view.setUint32(12, word);
