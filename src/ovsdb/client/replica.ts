@@ -13,7 +13,7 @@ import type { Stream } from '../../base/stream.ts';
 import { type DatabaseSchema, parseSchema } from '../engine/schema.ts';
 import { asObject, type Json, type JsonObject, jsonObject } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
-import { RpcClosed, RpcError, RpcSession } from '../json/jsonrpc.ts';
+import { RpcClosed, RpcError, RpcSession, sayPeerFault } from '../json/jsonrpc.ts';
 import { Conditions } from './conditions.ts';
 import type { Idl, IdlClause, IdlOptions, IdlRow } from './idl.ts';
 import { ReplicaTables } from './replica-row.ts';
@@ -22,6 +22,7 @@ import { SERVER_MONITOR_ID, ServerWatch } from './server-watch.ts';
 
 const log = logger('ovsdb_idl');
 const serverLog = logger('ovsdb_cs');
+const reconnectLog = logger('reconnect');
 const MONITOR_ID = 'replica';
 const ZERO_ID = '00000000-0000-0000-0000-000000000000';
 const MAX_BACKOFF_MS = 8000;
@@ -252,19 +253,23 @@ class ReplicaClient implements Replica {
       stream.destroy();
       return;
     }
-    const session = new RpcSession(stream, {
-      onRequest: (method, _params, id) => {
-        this.#reconnect?.activity();
-        session.replyError(id, jsonObject({ error: 'unknown method', details: method }));
+    const session = new RpcSession(
+      stream,
+      {
+        onRequest: (method, _params, id) => {
+          this.#reconnect?.activity();
+          session.replyError(id, jsonObject({ error: 'unknown method', details: method }));
+        },
+        onNotify: (method, params) => {
+          this.#reconnect?.activity();
+          if (session === this.#session) this.#notified(method, params);
+        },
+        onClose: (reason) => {
+          if (session === this.#session) this.#ended(sayPeerFault(session.name, reason));
+        },
       },
-      onNotify: (method, params) => {
-        this.#reconnect?.activity();
-        if (session === this.#session) this.#notified(method, params);
-      },
-      onClose: (reason) => {
-        if (session === this.#session) this.#ended(reason);
-      },
-    });
+      { ignoresStrays: true },
+    );
     this.#session = session;
     this.#isConnected = true;
     this.#reconnect?.connected();
@@ -444,10 +449,15 @@ class ReplicaClient implements Replica {
   #ended(reason: string): void {
     this.#session = undefined;
     this.#lastError = reason === '' ? 'End of file' : reason;
+    const wasConnected = this.#isConnected;
     if (this.#isConnected) this.#lost();
     if (this.#isClosed) return;
-    if (this.#reconnect !== undefined) this.#reconnect.ended(reason);
-    else this.#openNext();
+    if (this.#reconnect !== undefined) {
+      this.#reconnect.ended(reason);
+      return;
+    }
+    if (wasConnected && reason !== '') reconnectLog.warn(`${this.#remote()}: connection dropped (${reason})`);
+    this.#openNext();
   }
 
   /** Without retry each server is tried once. */
