@@ -220,7 +220,7 @@ export function registerFlowCommands(parts: CommandParts): void {
       modify,
       clear: flags.has('--clear'),
     });
-    return modify && wantsStatistics(flags) && done !== undefined ? commands.statistics(datapath, done) : '';
+    return wantsStatistics(flags) && done !== undefined ? commands.statistics(datapath, done) : '';
   };
   registerDpctl(parts, 'add-flow', '[dp] flow actions', 2, 3, (words, flags, all) => put(words, flags, all, false));
   registerDpctl(parts, 'mod-flow', '[dp] flow actions', 2, 3, (words, flags, all) => put(words, flags, all, true));
