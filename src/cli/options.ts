@@ -67,8 +67,12 @@ const FATAL_SIGNALS = [
   ['SIGTERM', 15, 'Terminated'],
 ] as const;
 
+let saysSignals = false;
+
 /** Has the log say by which signal a tool that waits for something ends; it ends all the same. */
 export function sayFatalSignals(): void {
+  if (saysSignals) return;
+  saysSignals = true;
   for (const [signal, number, text] of FATAL_SIGNALS) {
     process.once(signal, () => {
       signalLog.warn(`terminating with signal ${number} (${text})`);

@@ -84,11 +84,8 @@ export async function main(argv: string[]): Promise<number> {
 
 class ConnectionLost extends Error {}
 
-let isWaiting = false;
-
 async function changed(idl: Replica): Promise<void> {
-  if (!isWaiting) sayFatalSignals();
-  isWaiting = true;
+  sayFatalSignals();
   try {
     await idl.changed();
   } catch (error) {

@@ -10,7 +10,7 @@ import { openStream } from '../host/sockets/socket.ts';
 import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { splitServers } from '../ovsdb/client/servers.ts';
 import type { Json } from '../ovsdb/json/json.ts';
-import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
+import { RpcSession, sayPeerFault } from '../ovsdb/json/jsonrpc.ts';
 import type { Background } from './background.ts';
 import {
   applyLogOptions,
@@ -29,7 +29,7 @@ import {
   startToolLog,
   UsageError,
 } from './options.ts';
-import { type ClientContext, ClientError, print, request } from './ovsdb-client/context.ts';
+import { type ClientContext, ClientError, isAsking, print, request } from './ovsdb-client/context.ts';
 import { connectToOne } from './ovsdb-client/servers.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
 
@@ -66,11 +66,13 @@ async function open(server: string, onNotify: NotifyHandler): Promise<RpcSession
         onNotify,
         onClose: (reason) => {
           if (isEnding || session !== rpc) return;
-          process.stderr.write(`${PROGRAM}: ${server}: receive failed (${reason === '' ? 'End of file' : reason})\n`);
+          const why = sayPeerFault(server, reason);
+          const what = isAsking() ? 'transaction failed' : `${server}: receive failed`;
+          process.stderr.write(`${PROGRAM}: ${what} (${why === '' ? 'End of file' : why})\n`);
           process.exit(1);
         },
       },
-      { clock: realClock },
+      { clock: realClock, ignoresStrays: true },
     );
     return session;
   } catch (error) {

@@ -1,6 +1,7 @@
 // ovsdb-client beside Debian's: the same command lines give the same words and exit codes.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { anyOrder, client, compare, ended, insert, Side, schema, skip } from './support/ovsdb-sides.ts';
 
@@ -311,5 +312,34 @@ test('ovsdb-client dump: rows stand in the order of what they hold, not of their
     assert.deepEqual(outputs[1], outputs[0]);
   } finally {
     for (const side of sides) side.stop();
+  }
+});
+
+test('ovsdb-client, ovs-vsctl: servers that say what is no JSON-RPC, or nothing', { skip }, async () => {
+  const answers = { text: 'HTTP/1.1 400', kind: '{"id":3}', list: '[1]', member: '{"x":1}', end: '' };
+  const servers: Server[] = [];
+  try {
+    await compare([
+      (side) => {
+        for (const [name, answer] of Object.entries(answers)) {
+          const server = createServer((socket) => {
+            socket.on('error', () => {});
+            if (answer === '') socket.once('data', () => socket.end());
+            else socket.write(answer);
+          });
+          servers.push(server.listen(`${side.dir}/${name}.sock`));
+        }
+      },
+      anyOrder(
+        ...Object.keys(answers).flatMap((name) => [
+          client('list-dbs', `unix:DIR/${name}.sock`),
+          client('dump', `unix:DIR/${name}.sock`, 'Small'),
+          client('monitor', `unix:DIR/${name}.sock`, 'Small', 'T'),
+          ['ovs-vsctl', '--no-wait', `--db=unix:DIR/${name}.sock`, 'list-br'],
+        ]),
+      ),
+    ]);
+  } finally {
+    for (const server of servers) server.close();
   }
 });

@@ -116,6 +116,7 @@ test('ovsdb-server: what it connects to', { skip }, async () => {
   await compare([
     (side) => execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir }),
     ...targets.flatMap((target) => [`--remote=${target}`, `--sync-from=${target}`].map(run)),
+    ...['ptcp:99999', 'ptcp:abc', 'pssl:66000:1.2.3.4', 'ptcp:-1'].map((target) => run(`--remote=${target}`)),
     client('list-dbs', 'tcp:127.0.0.1'),
     ...targets.filter((target) => /^(tcp|strange)/.test(target)).map((target) => client('list-dbs', target)),
     ...targets.filter((target) => target.startsWith('tcp')).map((target) => ['ovs-vsctl', '--no-wait', `--db=${target}`, 'show']),

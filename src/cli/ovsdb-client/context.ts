@@ -26,14 +26,22 @@ export class ClientError extends Error {}
 
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
+let awaited = 0;
+
+/** Whether the answer to a request is waited for. */
+export const isAsking = (): boolean => awaited > 0;
+
 /** Sends a request; an error reply ends the tool with its text. */
 export async function request(session: RpcSession, method: string, params: Json[]): Promise<Json> {
+  awaited++;
   try {
     return await session.call(method, params);
   } catch (error) {
     if (error instanceof RpcError)
       throw new ClientError(`${method === 'transact' ? 'transaction' : method} returned error: ${formatJson(error.error, { sort: true })}`);
     throw error;
+  } finally {
+    awaited--;
   }
 }
 

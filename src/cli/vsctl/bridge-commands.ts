@@ -4,6 +4,7 @@ import { setColumn } from './database-commands.ts';
 import { CommandError, ExitWith } from './error.ts';
 import {
   type BridgeInfo,
+  changeInterface,
   changeSet,
   checkConflicts,
   dropPorts,
@@ -248,7 +249,7 @@ export const addBondInterface: Command = (ctx, { args, options }) => {
     );
   }
   checkConflicts(model, name, `cannot create an interface named ${name}`);
-  changeSet(ctx, port.row, 'interfaces', [ctx.txn.insert('Interface', { name })]);
+  changeInterface(ctx, port.row, 'insert', ctx.txn.insert('Interface', { name }));
   ctx.newPorts.add(portName);
 };
 
@@ -260,6 +261,6 @@ export const deleteBondInterface: Command = (ctx, { args, options }) => {
   const port = args.length === 2 ? requirePort(model, args[0] ?? '') : undefined;
   if (port !== undefined && iface.port !== port) throw new CommandError(`port ${port.name} does not have an interface ${name}`);
   if (iface.port.interfaces.length === 1) throw new CommandError(`cannot delete last interface from port ${iface.port.name}`);
-  changeSet(ctx, iface.port.row, 'interfaces', [], [iface.row.uuid]);
+  changeInterface(ctx, iface.port.row, 'delete', iface.row.uuid);
   dropRow(ctx, 'Interface', iface.row.uuid);
 };

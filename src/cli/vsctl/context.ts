@@ -44,6 +44,8 @@ export class Context {
   readonly symbols = new Map<string, RowSymbol>();
   /** Names of ports whose interfaces shall be checked after the switch has applied the change. */
   readonly newPorts = new Set<string>();
+  /** What `add-bond-iface` and `del-bond-iface` have done. */
+  readonly interfaceChanges: { port: string; how: 'insert' | 'delete'; uuid: string }[] = [];
   readonly isDryRun: boolean;
   /** Whether the command at hand is the last. */
   isLast = false;

@@ -66,6 +66,8 @@ function reset(ctx: Context, row: ReplicaRow, ...columns: string[]): void {
 }
 
 export const emergencyReset: Command = (ctx) => {
+  // The reference dies of it.
+  if (ctx.txn.rows('Open_vSwitch').length === 0) throw new CommandError('emer-reset: this command line has destroyed what is to be reset');
   reset(ctx, ctx.root(), 'manager_options', 'ssl');
   for (const bridge of ctx.txn.rows('Bridge')) {
     reset(ctx, bridge, 'controller', 'fail_mode', 'mirrors', 'netflow', 'sflow', 'ipfix');

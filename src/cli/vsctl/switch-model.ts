@@ -78,7 +78,7 @@ export function switchModel(ctx: Context): SwitchModel {
       const info: PortInfo = { name, row: port, bridge: owner, interfaces: [] };
       owner.ports.push(info);
       model.ports.set(name, info);
-      for (const row of rowsOf(ctx, 'Interface', port.set('interfaces'))) {
+      for (const row of interfacesOf(ctx, port)) {
         const iface: InterfaceInfo = { name: text(row, 'name'), row, port: info };
         info.interfaces.push(iface);
         model.interfaces.set(iface.name, iface);
@@ -119,17 +119,30 @@ export function checkConflicts(model: SwitchModel, name: string, what: string): 
 
 /** Adds references to a set column, or takes them away. */
 export function changeSet(ctx: Context, row: ReplicaRow, column: string, added: readonly string[], removed: readonly string[] = []): void {
-  const now = ctx.txn.row(row.table, row.uuid);
-  if (now === undefined) {
-    // `destroy` of a row that is referred to takes nothing away, and what is changed in it is changed.
-    if (added.length > 0) ctx.txn.mutate(row.table, row.uuid, column, 'insert', added);
-    if (removed.length > 0) ctx.txn.mutate(row.table, row.uuid, column, 'delete', removed);
-    return;
-  }
+  const now = ctx.txn.row(row.table, row.uuid) ?? row;
   const gone = new Set(removed);
   const next = [...now.set(column).filter((uuid) => !gone.has(String(uuid))), ...added];
   ctx.txn.verify(row.table, row.uuid, column);
   ctx.txn.set(row.table, row.uuid, column, next);
+}
+
+/**
+ * Adds an interface to a port, or takes it away, whatever else becomes of the port: `destroy` takes away no port that is referred to. As in the
+ * reference other commands on bridges, ports and interfaces see it at once, those on the database's rows only when it is done.
+ */
+export function changeInterface(ctx: Context, port: ReplicaRow, how: 'insert' | 'delete', uuid: string): void {
+  ctx.txn.mutate('Port', port.uuid, 'interfaces', how, [uuid]);
+  ctx.interfaceChanges.push({ port: port.uuid, how, uuid });
+}
+
+function interfacesOf(ctx: Context, port: ReplicaRow): ReplicaRow[] {
+  const uuids = new Set(port.set('interfaces'));
+  for (const { port: changed, how, uuid } of ctx.interfaceChanges) {
+    if (changed !== port.uuid) continue;
+    if (how === 'insert') uuids.add(uuid);
+    else uuids.delete(uuid);
+  }
+  return rowsOf(ctx, 'Interface', [...uuids]);
 }
 
 /** Takes ports, with their interfaces, off a real bridge. */

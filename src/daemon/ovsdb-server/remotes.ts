@@ -21,6 +21,9 @@ const reconnectLog = logger('reconnect');
 const DEFAULT_PORT = 6640;
 const acceptFaults = new LogLimit(5, 5);
 const handshakeFaults = new LogLimit(5, 5);
+const MAX_PORT = 65535;
+/** Numbers of the runtime's own, above those of the system: of names that nobody knows. */
+const FIRST_NAME_FAULT = 3000;
 const LISTEN_RETRY_MS = 1000;
 const DEFAULT_PROBE_MS = 5000;
 const MAX_BACKOFF_MS = 8000;
@@ -123,7 +126,7 @@ export class Remote {
       return '';
     } catch (error) {
       this.#listenError = error instanceof KernelError && error.errno !== 0 ? strerror(error.errno) : errorText(error);
-      if (isFirst) {
+      if (isFirst && !this.#sayBadName(error)) {
         this.#sayBind();
         log.err(`${this.target}: listen failed: ${this.#listenError}`);
       }
@@ -139,6 +142,21 @@ export class Remote {
     }
     handshakeFaults.write(rpcLog, 'warn', `${name}: receive error: ${why}`);
     reconnectLog.warn(`${name}: connection dropped (${why})`);
+  }
+
+  /** Says so of a name that makes no sense, with which the reference tries a connection that waits for its peer; false of any other fault. */
+  #sayBadName(error: unknown): boolean {
+    const [, port, host = ''] = /^p(?:tcp|ssl):([^:]*)(?::(.*))?$/.exec(this.target) ?? [];
+    if (port === undefined) return false;
+    if (error instanceof KernelError && error.errno >= FIRST_NAME_FAULT) {
+      logger('dns_resolve').warn(`${host}: failed to resolve`);
+      return true;
+    }
+    if (/^\d*$/.test(port) && Number(port) <= MAX_PORT) return false;
+    socketLog.err(`${port}${host === '' ? '' : `:${host}`}: bad port number "${port}"`);
+    reconnectLog.info(`${this.target}: listening...`);
+    reconnectLog.info(`${this.target}: listen attempt failed (${this.#listenError})`);
+    return true;
   }
 
   /** What the reference says of the system call that failed. */

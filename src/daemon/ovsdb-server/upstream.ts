@@ -9,7 +9,7 @@ import type { Listener, Stream } from '../../base/stream.ts';
 import { connectStream, listenStream } from '../../host/sockets/socket.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
-import { RpcClosed, RpcSession } from '../../ovsdb/json/jsonrpc.ts';
+import { RpcClosed, RpcSession, sayPeerFault } from '../../ovsdb/json/jsonrpc.ts';
 
 const log = logger('socket_util');
 const serverLog = logger('ovsdb_cs');
@@ -134,16 +134,20 @@ export class Upstream {
       stream.destroy();
       return;
     }
-    const session: RpcSession = new RpcSession(stream, {
-      onRequest: (method, _params, id) => session.replyError(id, `unknown method ${method}`),
-      onNotify: (method, params) => {
-        this.#reconnect.activity();
-        if (session === this.#session) this.#events.notified(method, params);
+    const session: RpcSession = new RpcSession(
+      stream,
+      {
+        onRequest: (method, _params, id) => session.replyError(id, `unknown method ${method}`),
+        onNotify: (method, params) => {
+          this.#reconnect.activity();
+          if (session === this.#session) this.#events.notified(method, params);
+        },
+        onClose: (reason) => {
+          if (session === this.#session) this.#ended(sayPeerFault(session.name, reason));
+        },
       },
-      onClose: (reason) => {
-        if (session === this.#session) this.#ended(reason);
-      },
-    });
+      { ignoresStrays: true },
+    );
     this.#session = session;
     this.#reconnect.connected();
     this.#events.connected(session).catch((error: unknown) => {

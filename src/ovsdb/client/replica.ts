@@ -11,17 +11,19 @@ import { logger } from '../../base/log.ts';
 import { Reconnect } from '../../base/reconnect.ts';
 import type { Stream } from '../../base/stream.ts';
 import { type DatabaseSchema, parseSchema } from '../engine/schema.ts';
-import { asObject, type Json, type JsonObject, jsonObject } from '../json/json.ts';
+import { asObject, type Json, jsonObject } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
-import { RpcClosed, RpcError, RpcSession } from '../json/jsonrpc.ts';
+import { RpcClosed, RpcError, RpcSession, sayPeerFault } from '../json/jsonrpc.ts';
 import { Conditions } from './conditions.ts';
 import type { Idl, IdlClause, IdlOptions, IdlRow } from './idl.ts';
+import { MONITOR_METHODS, type MonitorMethod, monitorRequests } from './monitor-requests.ts';
 import { ReplicaTables } from './replica-row.ts';
 import { ReplicaTransaction } from './replica-transaction.ts';
 import { SERVER_MONITOR_ID, ServerWatch } from './server-watch.ts';
 
 const log = logger('ovsdb_idl');
 const serverLog = logger('ovsdb_cs');
+const reconnectLog = logger('reconnect');
 const MONITOR_ID = 'replica';
 const ZERO_ID = '00000000-0000-0000-0000-000000000000';
 const MAX_BACKOFF_MS = 8000;
@@ -33,9 +35,6 @@ export interface IdlWorld {
   connect(remote: string): Promise<Stream>;
   clock: Clock;
 }
-
-type MonitorMethod = 'monitor_cond_since' | 'monitor_cond' | 'monitor';
-const MONITOR_METHODS: readonly MonitorMethod[] = ['monitor_cond_since', 'monitor_cond', 'monitor'];
 
 /** An IDL that also shows its schema and its transactions' own view of rows. */
 export interface Replica extends Idl {
@@ -252,19 +251,23 @@ class ReplicaClient implements Replica {
       stream.destroy();
       return;
     }
-    const session = new RpcSession(stream, {
-      onRequest: (method, _params, id) => {
-        this.#reconnect?.activity();
-        session.replyError(id, jsonObject({ error: 'unknown method', details: method }));
+    const session = new RpcSession(
+      stream,
+      {
+        onRequest: (method, _params, id) => {
+          this.#reconnect?.activity();
+          session.replyError(id, jsonObject({ error: 'unknown method', details: method }));
+        },
+        onNotify: (method, params) => {
+          this.#reconnect?.activity();
+          if (session === this.#session) this.#notified(method, params);
+        },
+        onClose: (reason) => {
+          if (session === this.#session) this.#ended(sayPeerFault(session.name, reason));
+        },
       },
-      onNotify: (method, params) => {
-        this.#reconnect?.activity();
-        if (session === this.#session) this.#notified(method, params);
-      },
-      onClose: (reason) => {
-        if (session === this.#session) this.#ended(reason);
-      },
-    });
+      { ignoresStrays: true },
+    );
     this.#session = session;
     this.#isConnected = true;
     this.#reconnect?.connected();
@@ -310,7 +313,8 @@ class ReplicaClient implements Replica {
       // Of rows by another condition than the replica's nobody knows what it missed.
       if (!this.#conditions.areSettled) this.#lastTransactionId = ZERO_ID;
       this.#conditions.ask();
-      const params: Json[] = [this.#options.database, MONITOR_ID, this.#requests(method)];
+      const requests = monitorRequests(method, this.#tables.schema, this.#options.tables, this.#conditions);
+      const params: Json[] = [this.#options.database, MONITOR_ID, requests];
       if (method === 'monitor_cond_since') params.push(this.#lastTransactionId);
       let reply: Json;
       // A promise resolves after everything else in the same packet has been handled, so updates behind the reply wait for it.
@@ -352,25 +356,6 @@ class ReplicaClient implements Replica {
     this.#tables = new ReplicaTables(parseSchema(schemaJson));
     this.#schemaJson = schemaJson;
     this.#lastTransactionId = ZERO_ID;
-  }
-
-  #requests(method: MonitorMethod): JsonObject {
-    const requests: JsonObject = new Map();
-    const { tables } = this.#options;
-    const { tables: schemas } = this.#tables.schema;
-    for (const name of schemas.keys()) {
-      const wanted = tables === 'all' ? 'all' : tables.get(name);
-      const schema = wanted === undefined ? undefined : schemas.get(name);
-      if (wanted === undefined || schema === undefined) continue;
-      // An older server may lack columns that we know.
-      const columns = schema.columnList.slice(2).map((column) => column.name);
-      const list = wanted === 'all' ? columns : columns.filter((column) => wanted.includes(column));
-      const request = jsonObject({ columns: list });
-      const where = this.#conditions.where(schema.name, this.#tables.schema);
-      if (where !== undefined && method !== 'monitor') request.set('where', where);
-      requests.set(schema.name, method === 'monitor' ? request : [request]);
-    }
-    return requests;
   }
 
   #fill(method: MonitorMethod, reply: Json): void {
@@ -444,10 +429,15 @@ class ReplicaClient implements Replica {
   #ended(reason: string): void {
     this.#session = undefined;
     this.#lastError = reason === '' ? 'End of file' : reason;
+    const wasConnected = this.#isConnected;
     if (this.#isConnected) this.#lost();
     if (this.#isClosed) return;
-    if (this.#reconnect !== undefined) this.#reconnect.ended(reason);
-    else this.#openNext();
+    if (this.#reconnect !== undefined) {
+      this.#reconnect.ended(reason);
+      return;
+    }
+    if (wasConnected && reason !== '') reconnectLog.warn(`${this.#remote()}: connection dropped (${reason})`);
+    this.#openNext();
   }
 
   /** Without retry each server is tried once. */

@@ -51,6 +51,8 @@ export interface RpcOptions {
   defer?: (flush: () => void) => void;
   /** Takes no further request from a peer that has not read its replies yet: what it asks for is worked on as fast as it reads. */
   waitsForReader?: boolean;
+  /** Passes over replies that nothing was asked for, as a client does; for a server they are the end of a connection. */
+  ignoresStrays?: boolean;
   /** Takes the next request only when all of the last one's answers are written, each message by itself: what is recorded so the reference can replay. */
   isStepwise?: boolean;
 }
@@ -109,6 +111,7 @@ export function parseRpcMessage(value: Json): Message | string {
 }
 
 const reconnectLog = logger('reconnect');
+const rpcLog = logger('jsonrpc');
 const BAD_MESSAGE = 'received bad JSON-RPC message';
 const BAD_TEXT = 'error parsing stream';
 const NO_SIGN = 'no response to inactivity probe';
@@ -118,6 +121,13 @@ export function faultKind(reason: string): 'none' | 'protocol' | 'silence' | 'ot
   if (reason === '') return 'none';
   if (reason.startsWith(BAD_MESSAGE) || reason.startsWith(BAD_TEXT)) return 'protocol';
   return reason.startsWith(NO_SIGN) ? 'silence' : 'other';
+}
+
+/** Has the log say what a server did wrong that we were connected to; gives the reason in the reference's one word for all of it. */
+export function sayPeerFault(name: string, reason: string): string {
+  if (faultKind(reason) !== 'protocol') return reason;
+  rpcLog.warn(`${name}: ${reason}`);
+  return 'Protocol error';
 }
 
 /** One connection that speaks JSON-RPC. */
@@ -134,6 +144,7 @@ export class RpcSession {
   #outboxSize = 0;
   readonly #waitsForReader: boolean;
   readonly #isStepwise: boolean;
+  readonly #ignoresStrays: boolean;
   #isTaking = false;
   #isPaused = false;
   #closesAfterFlush = false;
@@ -160,6 +171,7 @@ export class RpcSession {
     this.#waitsForReader = options.waitsForReader === true;
     this.#input = new JsonStream(undefined, this.#waitsForReader);
     this.#isStepwise = options.isStepwise === true;
+    this.#ignoresStrays = options.ignoresStrays === true;
     this.#queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
     this.#answersEcho = options.answersEcho ?? true;
     this.#probeIntervalMs = options.probeIntervalMs ?? 0;
@@ -393,7 +405,7 @@ export class RpcSession {
       default: {
         const waiter = this.#waiting.get(message.id);
         this.#waiting.delete(message.id);
-        if (waiter === undefined && message.id !== 'echo') this.#end('received unexpected reply message');
+        if (waiter === undefined && message.id !== 'echo' && !this.#ignoresStrays) this.#end('received unexpected reply message');
         if (message.kind === 'reply') waiter?.resolve(message.result);
         else waiter?.reject(new RpcError(message.error));
       }
