@@ -51,7 +51,7 @@ export const KNOWN: readonly Known[] = [
     because:
       'push, zone=FIELD, pop_mpls, bundles and tags: the reference marks the field where ours marks the bits that are read, or marks less',
     is: (call, wanted, got) =>
-      tracesDifferIn(MEGAFLOW, call, wanted, got) && /\bpush:|zone=[a-zA-Z]|pop_mpls|bundle_load|strip_vlan/.test(call.join(' ')),
+      tracesDifferIn(MEGAFLOW, call, wanted, got) && /\bpush:|zone=[a-zA-Z]|pop_mpls|bundle_load|multipath|strip_vlan/.test(call.join(' ')),
   },
   {
     name: 'a TCI without the bit of a tag',
