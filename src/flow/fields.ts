@@ -117,7 +117,7 @@ const rows: FieldRow[] = [
   { name: 'recirc_id', bits: 32, wireBytes: 4, at: w(W.RECIRC_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 36, label: 'NXM_NX_RECIRC_ID' }] },
   { name: 'dp_hash', bits: 32, wireBytes: 4, at: w(W.DP_HASH), format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 35, label: 'NXM_NX_DP_HASH' }, { cls: 'nxoxm', num: 0, label: 'NXOXM_ET_DP_HASH' }] },
   { name: 'dl_vlan', bits: 12, wireBytes: 2, at: w(W.VLAN0) + 20, format: 'decimal', maskable: false, prereq: 'ethernet', writable: true, codes: [] },
-  { name: 'dl_vlan_pcp', bits: 3, wireBytes: 1, at: w(W.VLAN0) + 16, format: 'decimal', maskable: false, prereq: 'vlan', writable: true, codes: [] },
+  { name: 'dl_vlan_pcp', bits: 3, wireBytes: 1, at: w(W.VLAN0) + 16, format: 'decimal', maskable: false, prereq: 'ethernet', writable: true, codes: [] },
   { name: 'conj_id', bits: 32, wireBytes: 4, at: w(W.CONJ_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 37, label: 'NXM_NX_CONJ_ID' }] },
   { name: 'tun_id', alias: 'tunnel_id', bits: 64, wireBytes: 8, at: w(W.TUN_ID), format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'oxm', num: 38, label: 'OXM_OF_TUNNEL_ID', since: '1.3' }, { cls: 'nxm1', num: 16, label: 'NXM_NX_TUN_ID' }] },
   { name: 'tun_src', bits: 32, wireBytes: 4, at: w(W.TUN_SRC), format: 'ipv4', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 31, label: 'NXM_NX_TUN_IPV4_SRC' }] },

@@ -85,7 +85,6 @@ function hasConnection({ key, mask }: Match): boolean {
 
 function isNd(match: Match, icmpType: number): boolean {
   if (matchedEthType(match) !== ETH.IPV6 || matchedProto(match) !== IP.ICMPV6) return false;
-  const [asked, value] = [match.mask[W.TP] ?? 0, match.key[W.TP] ?? 0];
   // Of no other code than 0, be it that none is asked for.
-  return ((asked >>> 16) & 0xff) === 0xff && ((value >>> 16) & 0xff) === icmpType && (value & asked & 0xff) === 0;
+  return ((match.mask[W.TP] ?? 0) & (match.key[W.TP] ?? 0)) >>> 0 === (icmpType << 16) >>> 0;
 }

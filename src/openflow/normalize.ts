@@ -83,6 +83,6 @@ export function normalizeMatch(match: Match): Match {
 
 /** The type of neighbour discovery that a match asks for: 135, 136, or 0. */
 function ndType(match: Match): number {
-  const type = ((match.key[W.TP] ?? 0) >>> 16) & 0xff;
-  return (((match.mask[W.TP] ?? 0) >>> 16) & 0xff) === 0xff && (type === 135 || type === 136) ? type : 0;
+  const type = ((match.key[W.TP] ?? 0) & (match.mask[W.TP] ?? 0)) >>> 16;
+  return type === 135 || type === 136 ? type : 0;
 }

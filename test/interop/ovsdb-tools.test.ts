@@ -391,3 +391,25 @@ test('ovs-vsctl: several servers, and which of them will do', { skip }, async ()
     vsctl('tcp:127.0.0.1:1', 'list-br'),
   ]);
 });
+
+test('ovs-vsctl: bytes that are no UTF-8 are no value, and what `comment` is given is in the command line', { skip }, async () => {
+  const word = 'x\udcff\udcfey';
+  const vsctl = (...words: string[]): string[] => ['ovs-vsctl', '--no-wait', '--db=unix:DIR/db.sock', ...words];
+  await compare([
+    tool('create', 'vswitch'),
+    server('--detach', '--no-chdir', '--pidfile=db.pid', '--remote=punix:db.sock', '--unixctl=db', 'vswitch'),
+    vsctl('add-br', 'br0'),
+    vsctl('add-port', 'br0', word),
+    vsctl('set', 'bridge', 'br0', `external_ids:a=${word}`),
+    vsctl('set', 'bridge', 'br0', 'external_ids:a="\\udc80"'),
+    vsctl('get', 'bridge', 'br0', `external_ids:${word}`),
+    vsctl('find', 'bridge', `name=${word}`),
+    vsctl('list', 'bridge', word),
+    vsctl('list', word),
+    vsctl(word),
+    vsctl(`--id=@${word}`, 'create', 'qos', 'type=x'),
+    vsctl('comment', 'hello', 'there', '--', 'add-br', 'br1'),
+    vsctl('comment', 'alone'),
+    tool('show-log', 'vswitch'),
+  ]);
+});

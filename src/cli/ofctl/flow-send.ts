@@ -18,6 +18,8 @@ const FREE: ReadonlySet<Prereq> = new Set<Prereq>(['none', 'ct', 'nsh']);
 
 const CT_ADDRESSES = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
 
+/** Words of a network service header. */
+const NSH_WORDS = 6;
 /** A tag's presence and id: a priority alone cannot be said in every format. */
 const VLAN_TAG = 0x1fff;
 
@@ -25,7 +27,9 @@ const VLAN_TAG = 0x1fff;
 function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   const { mask } = match;
   const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || ((mask[W.VLAN0] ?? 0) & VLAN_TAG) !== 0;
-  if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
+  // What is matched of a service header is sent whatever the packet is.
+  const hasService = mask.subarray(W.NSH, W.NSH + NSH_WORDS).some((bits) => bits !== 0);
+  if (isSaid || hasService || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
   // A connection's original tuple says enough.
   const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
   if (hasTuple) return false;

@@ -76,7 +76,6 @@ export class Relay implements RelaySource {
     });
   }
 
-  /** Connects; `remote` is what was asked for, for the log. */
   start(): void {
     this.#upstream.start();
   }

@@ -93,7 +93,9 @@ const saysPriorityAlone = (match: Match): boolean => (match.mask[W.VLAN0] ?? 0) 
 
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   if (isAbsent(match, field)) return;
-  const above = maskBits(field) - field.bits;
+  // Types and codes of ICMP are written whole, as soon as anything is asked of the ports' places that they stand in.
+  const isIcmp = ICMP_FIELDS.has(field.name);
+  const above = isIcmp ? 8 : maskBits(field) - field.bits;
   const mask = keyBits(match.mask, field.at - above, field.bits + above);
   // A flow label is written for packets of either version.
   const prereq = field.name === 'ipv6_label' ? 'ip' : field.prereq;
@@ -112,7 +114,7 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
     if (version === 1) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
     else encodeEntry(out, 'ip_dscp', version, value >> 2n, undefined);
   } else {
-    const exact = mask === wholeMask(field) && !ALWAYS_MASKED.has(field.name);
+    const exact = isIcmp || (mask === wholeMask(field) && !ALWAYS_MASKED.has(field.name));
     encodeEntry(out, field.name, version, value, exact ? undefined : mask);
   }
 }

@@ -96,7 +96,9 @@ export function decodeTunEntry(
   const field = { ...base, at: place.at, bits: place.bits, wireBytes: place.bits / 8 };
   const { value, mask } = decodeTunValue(from, field, size, hasMask);
   if ((value & ~mask) !== 0n) refuse();
-  addTunField(match, place, value, mask);
+  // Where no table says how long an option is, zeros in front say nothing.
+  const wireBytes = place.isBound ? place.wireBytes : Math.max(bytesOf(value), hasMask ? bytesOf(mask) : 0);
+  addTunField(match, { ...place, wireBytes }, value, mask);
 }
 
 function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint, bits: number, atLeast: number, isTold = false): void {
@@ -113,9 +115,8 @@ function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint
 /** Writes the entries of a match, in order of their fields. */
 export function encodeTunEntries(out: ByteWriter, match: Match): void {
   const fields = [...(match.tunFields ?? [])].sort((a, b) => a.index - b.index);
-  for (const { index, at, bits, wireBytes, isMasked, isBound } of fields) {
-    // Where no table says how long an option is, zeros in front say nothing.
-    encodeValue(out, index, keyBits(match.key, at, bits), keyBits(match.mask, at, bits), bits, isBound ? wireBytes : 0, isMasked);
+  for (const { index, at, bits, wireBytes, isMasked } of fields) {
+    encodeValue(out, index, keyBits(match.key, at, bits), keyBits(match.mask, at, bits), bits, wireBytes, isMasked);
   }
 }
 
