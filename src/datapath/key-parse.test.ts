@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { composeFrame } from '../flow/compose.ts';
 import { extractKey } from '../flow/extract.ts';
-import { newKey } from '../flow/key.ts';
+import { newKey, W } from '../flow/key.ts';
 import { parseAttributes } from './attribute-parse.ts';
-import { frameKeyOf } from './key-frame.ts';
+import { frameKeyOf, withoutMasks } from './key-frame.ts';
 import { parseDpKey } from './key-parse.ts';
 import { formatDpKey } from './key-text.ts';
 
@@ -79,4 +79,27 @@ test('no text makes it throw', () => {
   );
   fc.assert(fc.property(fc.array(part), fc.nat(200), (parts, length) => void frameOf(parts.join(''), length)));
   fc.assert(fc.property(fc.string(), (text) => void frameOf(text)));
+});
+
+test('a key counts layer by layer: what its types do not promise is left out, and told', () => {
+  const described = (text: string) => {
+    const attributes = parseAttributes(text, { masked: true });
+    assert.ok(typeof attributes !== 'string');
+    return frameKeyOf(withoutMasks(attributes), 1);
+  };
+  const of = (text: string): string => {
+    const found = described(text);
+    if (typeof found === 'string') return found;
+    const { key, isLess, isMore } = found;
+    return `${(key[W.TYPE]! >>> 16).toString(16)} ${key[W.NW_SRC]!.toString(16)}${isLess ? ' less' : ''}${isMore ? ' more' : ''}`;
+  };
+  assert.equal(of('eth(),eth_type(0x800/0),ipv4(src=1.2.3.4/0.0.0.0)'), '800 1020304');
+  assert.equal(of('eth(),ipv4(src=1.2.3.4)'), '800 1020304');
+  assert.equal(of('eth(),eth_type(0x806),ipv4(src=1.2.3.4)'), '806 0 less more');
+  assert.equal(of('eth(),eth_type(0x8100),vlan(vid=0,cfi=0),encap(eth_type(0x800),ipv4(src=1.2.3.4))'), '0 0 more');
+  assert.equal(of('eth(),eth_type(0x8100),vlan(vid=5),encap()'), '5ff 0');
+  const end = 'the flow key in error is: eth(src=00:00:00:00:00:00,dst=00:00:00:00:00:00)';
+  assert.equal(of('eth(),eth_type(0x5)'), `invalid Ethertype 5 in flow key; ${end},eth_type(0x0005)`);
+  assert.match(of('eth(),eth_type(0x806),arp(op=300)'), /^unsupported ARP opcode 300 in flow key; /);
+  assert.match(of('eth(),eth()'), /^duplicate eth attribute in flow key; /);
 });

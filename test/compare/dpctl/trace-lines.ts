@@ -90,6 +90,7 @@ function likelyFlow(d: Dice): string {
       'pkt_mark=6',
       'tun_id=5',
       'skb_priority=1',
+      'packet_type=(1,0x800)',
       'recirc_id=0x9001',
       'actset_output=2',
     ]),
