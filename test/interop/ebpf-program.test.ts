@@ -860,7 +860,7 @@ test('misses of a port that the control plane refuses end in the program, whatev
   for (const fd of opened.splice(0)) closeObject(fd);
 });
 
-test('elements go into a map many at a time; those that it has no room for are named', () => {
+test('elements go into a map and out of it many at a time; those that it has no room for, or has not, are named', () => {
   const map = createMap({ name: 'small', type: MAP_TYPE.hash, keySize: 4, valueSize: 8, maxEntries: 5 });
   opened.push(map);
   const batch = new MapBatch(8);
@@ -877,6 +877,11 @@ test('elements go into a map many at a time; those that it has no room for are n
   for (const [i, key] of keys.entries()) assert.equal(lookupElement(map, key, value), i < 5);
   lookupElement(map, keys[2]!, value);
   assert.deepEqual(value, Uint8Array.of(2, 0, 0, 0, 9, 0, 0, 0));
+  const out = new MapBatch(0, 'out');
+  for (const i of [1, 7, 3, 8]) out.add(map, keys[i]!, 0, 4);
+  assert.deepEqual(out.send(), [1, 3]);
+  assert.deepEqual(keys.map((key) => lookupElement(map, key, value)).slice(0, 5), [true, false, true, false, true]);
+  out.close();
   batch.close();
   for (const fd of opened.splice(0)) closeObject(fd);
 });

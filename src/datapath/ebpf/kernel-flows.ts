@@ -13,11 +13,10 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Program } from '../../bpf/instructions.ts';
-import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
+import { closeObject, createMap, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { areSurelySame, type DpAction } from '../datapath.ts';
-import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { ActionPool, isCarriedWhole, type PooledActions } from './action-pool.ts';
@@ -29,7 +28,8 @@ import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } fr
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
 import { FlowRecords } from './flow-records.ts';
-import { type Installed, leaveMask, type Mask, moreName, newMask, nextMaskNumber } from './kernel-mask.ts';
+import { KernelFlowBook, NO_SLOT } from './kernel-flow-book.ts';
+import { type Mask, moreName, newMask, nextMaskNumber } from './kernel-mask.ts';
 import { idleMask, isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
 import { RunningProgram } from './running-program.ts';
@@ -49,14 +49,14 @@ interface Plan extends FlowPlan {
 export class KernelFlows {
   readonly #maps: Map<string, number>;
   readonly #masks = new Map<string, Mask>();
-  readonly #flows = new FlowSlots<Installed>();
+  readonly #flows = new KernelFlowBook();
   readonly #actions: ActionPool;
   readonly #records: FlowRecords;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
   readonly #meter: (meter: number) => number | undefined;
   readonly #store: PinStore | undefined;
-  readonly #holds: FlowHolds<Installed>;
+  readonly #holds: FlowHolds;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
@@ -91,8 +91,10 @@ export class KernelFlows {
   /** By the words of the control plane's mask, which keeps one array of them for each. */
   readonly #plans = new WeakMap<Int32Array, Plan>();
   readonly #batch = new MapBatch(FLOW_VALUE.size);
-  /** Flows whose entries stand in the batch. */
-  readonly #batched: Installed[] = [];
+  /** Entries of flows that are hidden already. */
+  readonly #gone = new MapBatch(0, 'out');
+  /** Slots of flows whose entries stand in the batch. */
+  readonly #batched: number[] = [];
   #isCommitting = false;
   #activeCount = 0;
   /** The list of actions that was cut last; forgotten with each batch, because what it names may change. */
@@ -115,7 +117,7 @@ export class KernelFlows {
     room = MAX_FLOWS_PER_MASK,
   ) {
     this.#room = room;
-    this.#ahead = Math.max(1, room >> 4);
+    this.#ahead = Math.max(1, room >> 2);
     this.#idleMs = idleMs;
     this.#meter = meter;
     this.#maps = maps;
@@ -129,7 +131,7 @@ export class KernelFlows {
     );
     this.#running = new RunningProgram(maps, this.#compile([]), onProgram);
     this.#records = new FlowRecords(maps.get('records')!);
-    this.#holds = new FlowHolds(this.#records.memory, maps.get('pending')!);
+    this.#holds = new FlowHolds(this.#flows, this.#records.memory, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
     this.#reorder.unref();
   }
@@ -183,8 +185,8 @@ export class KernelFlows {
     if (reason !== undefined) {
       this.commit();
       this.#refuse(reason);
-      const before = this.#flows.get(id);
-      if (before !== undefined) this.#leave(before);
+      const before = this.#flows.slot(id);
+      if (before !== NO_SLOT) this.#leave(before);
     }
     return reason;
   }
@@ -196,28 +198,30 @@ export class KernelFlows {
   #tryPut(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
     const shaped = this.#shape(actions);
     if (typeof shaped === 'string') return shaped;
-    let flow = this.#flows.get(id);
-    if (flow === undefined) {
+    const flows = this.#flows;
+    let slot = flows.slot(id);
+    const isNew = slot === NO_SLOT;
+    if (isNew) {
       const made = this.#newFlow(id, match);
       if (typeof made === 'string') return made;
-      flow = made;
-    } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
-      this.commit();
-      const mask = this.#mask([...flow.mask.words], [...flow.mask.masks]);
-      if (mask === undefined) return 'too_many_masks';
-      const key = mask.keys.take();
-      mask.keys.bytes.set(flow.mask.keys.key(flow.key), key);
-      flow.mask = mask;
-      flow.key = key;
+      slot = made;
+    } else {
+      const before = flows.masks[slot]!;
+      if (this.#masks.get(before.name) !== before) {
+        this.commit();
+        const mask = this.#mask([...before.words], [...before.masks]);
+        if (mask === undefined) return 'too_many_masks';
+        const key = mask.keys.take();
+        mask.keys.bytes.set(before.keys.key(flows.keys[slot]!), key);
+        flows.masks[slot] = mask;
+        flows.keys[slot] = key;
+      }
     }
     const list = this.#actions.take(shaped);
-    const reason = typeof list === 'string' ? list : this.#enter(flow, list);
-    const isKnown = this.#flows.get(id) !== undefined;
+    const reason = typeof list === 'string' ? list : this.#enter(slot, list);
     if (reason !== undefined) {
       if (typeof list !== 'string') this.#actions.give(list);
-      if (!isKnown) this.#forget(flow);
-    } else if (!isKnown) {
-      this.#flows.set(flow);
+      if (isNew) this.#forget(slot);
     }
     return reason;
   }
@@ -231,7 +235,8 @@ export class KernelFlows {
     return this.#lastShaped;
   }
 
-  #newFlow(id: number, match: PackedMatch): Installed | string {
+  /** The slot of a new flow. */
+  #newFlow(id: number, match: PackedMatch): number | string {
     const { indices, masks, words } = match;
     // Words stand in ascending order.
     const hasPort = indices[0] === W.IN_PORT && masks[0] === -1;
@@ -267,28 +272,32 @@ export class KernelFlows {
     const isFirst = recirc < 0 || words[recirc] === 0;
     const key = mask.keys.take();
     writeKey(plan, words, mask.keys.bytes, key);
-    return { id, mask, key, place: -1, record, actions: undefined, former: NONE, port: isFirst ? port : 0 };
+    return this.#flows.add(id, mask, key, record, isFirst ? port : 0);
   }
 
-  #enter(flow: Installed, list: PooledActions): string | undefined {
-    const { mask } = flow;
+  #enter(slot: number, list: PooledActions): string | undefined {
+    const flows = this.#flows;
+    const mask = flows.masks[slot]!;
+    const record = flows.records[slot]!;
     if (this.#masks.get(mask.name) !== mask) return 'mask_dropped';
-    if (flow.actions !== undefined) {
-      this.#records.setActions(flow.record, list.index);
-      this.#actions.give(flow.actions);
-      flow.actions = list;
+    const before = flows.actions[slot];
+    if (before !== undefined) {
+      this.#records.setActions(record, list.index);
+      this.#actions.give(before);
+      flows.actions[slot] = list;
       return undefined;
     }
-    if (!this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
-    this.#holds.begin(flow);
-    this.#records.show(flow.record, mask.number, mask.isInRecord ? mask.keys.key(flow.key) : undefined, list.index);
-    this.#entry[FLOW_VALUE.record / 4] = flow.record;
-    this.#batch.add(mask.fd, mask.keys.bytes, flow.key, mask.keys.size, this.#entry);
+    // What goes in under a key goes in after what goes out.
+    if (this.#gone.length > 0 || !this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
+    this.#holds.begin(slot);
+    const key = flows.keys[slot]!;
+    this.#records.show(record, mask.number, mask.isInRecord ? mask.keys.key(key) : undefined, list.index);
+    this.#entry[FLOW_VALUE.record / 4] = record;
+    this.#batch.add(mask.fd, mask.keys.bytes, key, mask.keys.size, this.#entry);
     this.#commitSoon();
-    this.#batched.push(flow);
-    flow.actions = list;
-    flow.place = mask.flows.push(flow) - 1;
-    if (flow.place === this.#room - this.#ahead) this.#makeMore(mask);
+    this.#batched.push(slot);
+    flows.actions[slot] = list;
+    if (flows.join(slot) === this.#room - this.#ahead) this.#makeMore(mask);
     this.#activeCount++;
     return undefined;
   }
@@ -303,37 +312,43 @@ export class KernelFlows {
   commit(): void {
     this.#isCommitting = false;
     this.#lastActions = undefined;
+    this.#gone.send();
     if (this.#batch.length === 0) return;
     for (const index of this.#batch.send()) {
-      const flow = this.#batched[index]!;
       log.dbg(() => 'flow not taken');
       this.#refuse('map_full');
-      this.#records.hide(flow.record);
-      this.#actions.give(flow.actions!);
-      flow.actions = undefined;
-      this.#activeCount--;
-      leaveMask(flow);
-      this.onLeft(flow.id);
+      const slot = this.#batched[index]!;
+      this.#hide(slot);
+      this.onLeft(this.#flows.ids[slot]!);
     }
     this.#batched.length = 0;
-    this.#holds.release((flow) => this.#isRunning(flow));
+    this.#release();
   }
 
-  #leave(flow: Installed): void {
-    this.#deactivate(flow);
-    this.onLeft(flow.id);
+  #leave(slot: number): void {
+    this.#deactivate(slot);
+    this.onLeft(this.#flows.ids[slot]!);
   }
 
   /** The frames of a flow go to user space from now on. */
-  #deactivate(flow: Installed): void {
-    this.commit();
-    if (flow.actions === undefined) return;
-    this.#records.hide(flow.record);
-    deleteElement(flow.mask.fd, flow.mask.keys.key(flow.key));
-    this.#actions.give(flow.actions);
-    flow.actions = undefined;
+  #deactivate(slot: number): void {
+    if (this.#batch.length > 0) this.commit();
+    const { actions, masks, keys } = this.#flows;
+    if (actions[slot] === undefined) return;
+    this.#hide(slot);
+    const { fd, keys: slab } = masks[slot]!;
+    if (!this.#gone.fits(fd, slab.size)) this.#gone.send();
+    this.#gone.add(fd, slab.bytes, keys[slot]!, slab.size);
+    this.#commitSoon();
+  }
+
+  #hide(slot: number): void {
+    const flows = this.#flows;
+    this.#records.hide(flows.records[slot]!);
+    this.#actions.give(flows.actions[slot]!);
+    flows.actions[slot] = undefined;
     this.#activeCount--;
-    leaveMask(flow);
+    flows.leave(slot);
   }
 
   #mask(words: number[], masks: number[]): Mask | undefined {
@@ -382,7 +397,8 @@ export class KernelFlows {
   }
 
   #dropMask(mask: Mask): void {
-    for (let flow = mask.flows.at(-1); flow !== undefined; flow = mask.flows.at(-1)) this.#leave(flow);
+    for (let slot = mask.flows.at(-1); slot !== undefined; slot = mask.flows.at(-1)) this.#leave(slot);
+    this.commit();
     this.#masks.delete(mask.name);
     this.#maps.delete(mask.map);
     // The running program keeps its own hold on the map until it is replaced.
@@ -401,7 +417,8 @@ export class KernelFlows {
   /** Frames that the flows of a mask carried. */
   #hits({ flows }: Mask): number {
     let hits = 0;
-    for (const { record } of flows) hits += this.#records.packets(record);
+    const { records } = this.#flows;
+    for (const slot of flows) hits += this.#records.packets(records[slot]!);
     return hits;
   }
 
@@ -412,12 +429,26 @@ export class KernelFlows {
     for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0 && !spare.has(mask)) this.#dropMask(mask);
   }
 
-  /** Whether the running program can do all that a flow wants. */
-  #isRunning({ mask, actions }: Installed): boolean {
+  /** Flows of which the running program can do all that they want need not wait any more. */
+  #release(): void {
     const knows = ({ shape, children }: PooledActions): boolean =>
       (shape === undefined || this.#shapes.has(shape.number)) && children.every(knows);
-    // Of a flow that user space has there is nothing to wait for.
-    return actions === undefined || (this.#order.includes(mask) && knows(actions));
+    const { masks, actions } = this.#flows;
+    // The flows of a batch are alike, mostly.
+    let lastMask: Mask | undefined;
+    let lastList: PooledActions | undefined;
+    let isRunning = false;
+    this.#holds.release((slot) => {
+      const mask = masks[slot]!;
+      const list = actions[slot];
+      // Of a flow that user space has there is nothing to wait for.
+      if (list === undefined) return true;
+      if (mask === lastMask && list === lastList) return isRunning;
+      lastMask = mask;
+      lastList = list;
+      isRunning = this.#order.includes(mask) && knows(list);
+      return isRunning;
+    });
   }
 
   #reloadSoon(): void {
@@ -502,7 +533,7 @@ export class KernelFlows {
   #adopt(masks: readonly Mask[], shapes: ReadonlySet<number>): void {
     this.#order = masks;
     this.#shapes = shapes;
-    this.#holds.release((flow) => this.#isRunning(flow));
+    this.#release();
     for (const resolve of this.#served.splice(0)) resolve();
   }
 
@@ -526,21 +557,28 @@ export class KernelFlows {
   }
 
   delete(id: number): void {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return;
-    this.#deactivate(flow);
-    this.#forget(flow);
-    this.#flows.delete(id);
+    const slot = this.#flows.slot(id);
+    if (slot === NO_SLOT) return;
+    this.#deactivate(slot);
+    this.#forget(slot);
   }
 
-  #forget(flow: Installed): void {
-    flow.mask.keys.give(flow.key);
-    this.#records.give(flow.record, flow.mask.hasPairs);
-    flow.record = -1;
+  #forget(slot: number): void {
+    const { masks, keys, records } = this.#flows;
+    const mask = masks[slot]!;
+    mask.keys.give(keys[slot]!);
+    this.#records.give(records[slot]!, mask.hasPairs);
+    this.#flows.delete(slot);
   }
 
   clear(): void {
-    for (const { id } of [...this.#flows.values()]) this.delete(id);
+    for (const id of this.#flows.ids.slice()) if (id !== NO_SLOT) this.delete(id);
+  }
+
+  /** The list of a flow that the kernel carries. */
+  #listOf(id: number): PooledActions | undefined {
+    const slot = this.#flows.slot(id);
+    return slot === NO_SLOT ? undefined : this.#flows.actions[slot];
   }
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
@@ -549,34 +587,35 @@ export class KernelFlows {
       shape === undefined ||
       [...allSteps(shape.shape.steps)].some(({ op }) => op === 'userspace' || op === 'ct') ||
       children.some(isPartial);
-    const actions = this.#flows.get(id)?.actions;
+    const actions = this.#listOf(id);
     return actions !== undefined && isPartial(actions);
   }
 
   /** Whether the kernel carries all of the flow's frames, as far as is known. */
   isWhole(id: number): boolean {
-    const actions = this.#flows.get(id)?.actions;
+    const actions = this.#listOf(id);
     return actions !== undefined && isCarriedWhole(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */
   has(id: number): boolean {
     this.commit();
-    return this.#flows.get(id)?.actions !== undefined;
+    return this.#listOf(id) !== undefined;
   }
 
   packets(id: number): number {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return 0;
-    if (flow.former.length > 0) return Number(this.stats(id)!.packets);
-    return this.#records.packets(flow.record);
+    const flows = this.#flows;
+    const slot = flows.slot(id);
+    if (slot === NO_SLOT) return 0;
+    if (flows.former.size > 0 && flows.former.has(slot)) return Number(this.stats(id)!.packets);
+    return this.#records.packets(flows.records[slot]!);
   }
 
   stats(id: number): KernelFlowStats | undefined {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return undefined;
-    const stats = readCounters(this.#records.place(flow.record));
-    for (const place of flow.former) {
+    const slot = this.#flows.slot(id);
+    if (slot === NO_SLOT) return undefined;
+    const stats = readCounters(this.#records.place(this.#flows.records[slot]!));
+    for (const place of this.#flows.former.get(slot) ?? NONE) {
       const more = readCounters(place);
       stats.packets += more.packets;
       stats.bytes += more.bytes;
@@ -588,21 +627,21 @@ export class KernelFlows {
 
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
   inherit(id: number, place: CounterPlace): boolean {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return false;
+    const slot = this.#flows.slot(id);
+    if (slot === NO_SLOT) return false;
     // Before it is free it has to be there.
     this.commit();
-    flow.former = [...flow.former, place];
-    this.#holds.free(flow);
+    const { former } = this.#flows;
+    former.set(slot, [...(former.get(slot) ?? NONE), place]);
+    this.#holds.free(slot);
     return true;
   }
 
   /** Predecessors' programs run no more: what they counted becomes ours. */
   absorbFormer(): void {
-    for (const flow of this.#flows.values()) {
-      for (const place of flow.former) addCounters(this.#records.place(flow.record), place);
-      flow.former = NONE;
-    }
+    const { former, records } = this.#flows;
+    for (const [slot, places] of former) for (const place of places) addCounters(this.#records.place(records[slot]!), place);
+    former.clear();
   }
 
   get maskCount(): number {
@@ -624,6 +663,7 @@ export class KernelFlows {
     clearInterval(this.#reorder);
     this.#holds.close();
     this.#batch.close();
+    this.#gone.close();
     this.#running.close();
     for (const resolve of [...this.#served.splice(0), ...this.#waiting.splice(0)]) resolve();
     this.#records.close();
