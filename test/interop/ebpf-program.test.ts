@@ -651,6 +651,8 @@ test('flows for which the map of their mask has no room have another, that the p
   port[0] = PORT;
   updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
   const room = 20;
+  /** So many before a map is full the next is made. */
+  const ahead = 5;
   const kernel = new KernelFlows(
     maps,
     () => ({ ifindex: 1, flags: 0 }),
@@ -677,19 +679,19 @@ test('flows for which the map of their mask has no room have another, that the p
       testRun(kernel.program, frame);
     }
   };
-  for (let id = 0; id < room - 1; id++) put(id);
+  for (let id = 0; id < room - ahead; id++) put(id);
   await kernel.settled();
   assert.equal(kernel.maskCount, 1);
-  put(room - 1);
+  put(room - ahead);
   assert.ok(kernel.isSettled, 'all flows are carried');
   await kernel.settled();
   assert.equal(kernel.maskCount, 2);
   const { program } = kernel;
-  for (let id = room; id < 2 * room - 2; id++) put(id);
+  for (let id = room - ahead + 1; id < 2 * room - ahead; id++) put(id);
   assert.ok(kernel.isSettled);
   assert.equal(kernel.program, program);
-  const all = 3 * room - 2;
-  for (let id = 2 * room - 2; id < all; id++) put(id);
+  const all = 3 * room - ahead;
+  for (let id = 2 * room - ahead; id < all; id++) put(id);
   await kernel.settled();
   assert.ok(kernel.isSettled);
   assert.equal(kernel.maskCount, 3);

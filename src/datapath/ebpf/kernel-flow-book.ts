@@ -77,10 +77,8 @@ export class KernelFlowBook {
   }
 
   /** A flow that the kernel carries from now on is the last of its mask's. */
-  join(slot: number): number {
-    const place = this.masks[slot]!.flows.push(slot) - 1;
-    this.places[slot] = place;
-    return place;
+  join(slot: number): void {
+    this.places[slot] = this.masks[slot]!.flows.push(slot) - 1;
   }
 
   /** The last of the mask's flows takes its place. */

@@ -7,13 +7,11 @@
 //   3. Until the new program runs, the frames concerned reach user space, which has or is given every flow: nothing is lost meanwhile.
 //   4. Masks stand in the order of their hits, which are counted every few seconds; masks without flows are left out. Nothing that a new
 //      mask brings about goes through all flows.
-//   5. A map holds only so many flows: the others of a mask have one more, which is a mask of its own here. It is made, and the program
-//      that knows it, before the first is full.
-//   6. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
+//   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Program } from '../../bpf/instructions.ts';
-import { closeObject, createMap, updateElement } from '../../bpf/kernel.ts';
+import { closeObject, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { areSurelySame, type DpAction } from '../datapath.ts';
@@ -22,23 +20,22 @@ import { packMatch } from '../userspace/flow-table.ts';
 import { ActionPool, isCarriedWhole, type PooledActions } from './action-pool.ts';
 import { shapeActions } from './compiler/action-cutter.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './compiler/action-shape.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, MAX_FLOWS_PER_MASK, maskMap } from './compiler/map-layout.ts';
-import { compileProgram, MAX_MASKS } from './compiler/program.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, MAX_FLOWS_PER_MASK } from './compiler/map-layout.ts';
+import { compileProgram } from './compiler/program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
 import { FlowRecords } from './flow-records.ts';
 import { KernelFlowBook, NO_SLOT } from './kernel-flow-book.ts';
-import { type Mask, moreName, newMask, nextMaskNumber } from './kernel-mask.ts';
-import { idleMask, isWorthReordering } from './mask-order.ts';
+import type { Mask } from './kernel-mask.ts';
+import { KernelMasks, type MaskOwner } from './kernel-masks.ts';
+import { isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
 import { RunningProgram } from './running-program.ts';
 
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
-/** How long a program that the kernel refused keeps others of its size from being tried. */
-const LIMIT_MS = 60_000;
 
 const NONE: readonly CounterPlace[] = [];
 
@@ -48,14 +45,13 @@ interface Plan extends FlowPlan {
 
 export class KernelFlows {
   readonly #maps: Map<string, number>;
-  readonly #masks = new Map<string, Mask>();
+  readonly #masks: KernelMasks;
   readonly #flows = new KernelFlowBook();
   readonly #actions: ActionPool;
   readonly #records: FlowRecords;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
   readonly #meter: (meter: number) => number | undefined;
-  readonly #store: PinStore | undefined;
   readonly #holds: FlowHolds;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
@@ -74,16 +70,6 @@ export class KernelFlows {
   /** Who waits for the next program, and who for the one under way. */
   #waiting: (() => void)[] = [];
   #served: (() => void)[] = [];
-  #maskLimit = MAX_MASKS;
-  /** After which a mask may be called idle. */
-  readonly #idleMs: number;
-  /** Flows of a mask's map. */
-  readonly #room: number;
-  /** So many before it is full the next is made. */
-  readonly #ahead: number;
-  #limitEndsMs = 0;
-  #nextMap = 0;
-  #lastMaskNumber = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
@@ -116,12 +102,17 @@ export class KernelFlows {
     idleMs = REORDER_MS,
     room = MAX_FLOWS_PER_MASK,
   ) {
-    this.#room = room;
-    this.#ahead = Math.max(1, room >> 2);
-    this.#idleMs = idleMs;
+    const owner: MaskOwner = {
+      hits: (mask) => this.#hits(mask),
+      leave: (mask) => this.#leaveMask(mask),
+      closeMap: (fd) => this.#running.closeMap(fd),
+      running: () => this.#order,
+      changed: () => this.#reloadSoon(),
+      replaced: (flows) => this.#refuse('mask_replaced', flows),
+    };
+    this.#masks = new KernelMasks(owner, maps, store, idleMs, room);
     this.#meter = meter;
     this.#maps = maps;
-    this.#store = store;
     this.#isTunnel = isTunnel;
     this.#device = device;
     this.#actions = new ActionPool(
@@ -191,8 +182,8 @@ export class KernelFlows {
     return reason;
   }
 
-  #refuse(reason: string): void {
-    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  #refuse(reason: string, flows = 1): void {
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + flows);
   }
 
   #tryPut(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
@@ -207,9 +198,9 @@ export class KernelFlows {
       slot = made;
     } else {
       const before = flows.masks[slot]!;
-      if (this.#masks.get(before.name) !== before) {
+      if (!this.#masks.has(before)) {
         this.commit();
-        const mask = this.#mask([...before.words], [...before.masks]);
+        const mask = this.#masks.take(before.words, before.masks);
         if (mask === undefined) return 'too_many_masks';
         const key = mask.keys.take();
         mask.keys.bytes.set(before.keys.key(flows.keys[slot]!), key);
@@ -251,14 +242,14 @@ export class KernelFlows {
       plan === undefined ||
       plan.isOfDevice !== isOfDevice ||
       plan.isFresh !== isFresh ||
-      this.#masks.get(plan.mask.name) !== plan.mask ||
-      plan.mask.flows.length >= this.#room ||
+      !this.#masks.has(plan.mask) ||
+      !this.#masks.hasRoom(plan.mask) ||
       !fitsPlan(plan, words)
     ) {
       const made = planFlow(match, isOfDevice, isFresh);
       if (typeof made === 'string') return made;
       this.commit();
-      const mask = this.#mask(
+      const mask = this.#masks.take(
         made.kept.map((at) => indices[at]!),
         made.kept.map((at) => masks[at]! >>> 0),
       );
@@ -279,7 +270,7 @@ export class KernelFlows {
     const flows = this.#flows;
     const mask = flows.masks[slot]!;
     const record = flows.records[slot]!;
-    if (this.#masks.get(mask.name) !== mask) return 'mask_dropped';
+    if (!this.#masks.has(mask)) return 'mask_dropped';
     const before = flows.actions[slot];
     if (before !== undefined) {
       this.#records.setActions(record, list.index);
@@ -297,7 +288,8 @@ export class KernelFlows {
     this.#commitSoon();
     this.#batched.push(slot);
     flows.actions[slot] = list;
-    if (flows.join(slot) === this.#room - this.#ahead) this.#makeMore(mask);
+    flows.join(slot);
+    this.#masks.grown(mask);
     this.#activeCount++;
     return undefined;
   }
@@ -351,67 +343,10 @@ export class KernelFlows {
     flows.leave(slot);
   }
 
-  #mask(words: number[], masks: number[]): Mask | undefined {
-    let name = `${words.join()}/${masks.join()}`;
-    for (let known = this.#masks.get(name); known !== undefined; known = this.#masks.get(name)) {
-      if (known.flows.length < this.#room) return known;
-      name = moreName(name);
-    }
-    return this.#newMask(name, words, masks);
-  }
-
-  /** Undefined where there is no room for it. */
-  #newMask(name: string, words: readonly number[], masks: readonly number[]): Mask | undefined {
-    if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
-    if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
-    if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
-    if (this.#masks.size >= this.#maskLimit) return undefined;
-    const map = `flows${this.#nextMap++}`;
-    const fd = this.#newMap(map, words, masks);
-    if (fd === undefined) return undefined;
-    this.#maps.set(map, fd);
-    this.#lastMaskNumber = nextMaskNumber(this.#lastMaskNumber, [...this.#masks.values(), ...this.#order]);
-    const mask = newMask(name, { number: this.#lastMaskNumber, map, words, masks }, fd);
-    this.#masks.set(name, mask);
-    this.#reloadSoon();
-    return mask;
-  }
-
-  /** A mask will soon be full. */
-  #makeMore(mask: Mask): void {
-    const name = moreName(mask.name);
-    mask.more = this.#masks.get(name) ?? this.#newMask(name, mask.words, mask.masks);
-  }
-
-  /** Undefined where the kernel gives none: for want of descriptors or memory. */
-  #newMap(name: string, words: readonly number[], masks: readonly number[]): number | undefined {
-    let fd: number;
-    try {
-      fd = createMap(maskMap(name, words.length));
-    } catch (error) {
-      log.warn(`flows of a new mask go through user space: ${errorText(error)}`);
-      return undefined;
-    }
-    this.#store?.pinMask(fd, name, words, masks);
-    return fd;
-  }
-
-  #dropMask(mask: Mask): void {
+  /** User space has all flows of a mask from now on. */
+  #leaveMask(mask: Mask): void {
     for (let slot = mask.flows.at(-1); slot !== undefined; slot = mask.flows.at(-1)) this.#leave(slot);
     this.commit();
-    this.#masks.delete(mask.name);
-    this.#maps.delete(mask.map);
-    // The running program keeps its own hold on the map until it is replaced.
-    this.#running.closeMap(mask.fd);
-    this.#store?.unpinMask(mask.map);
-  }
-
-  /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were measured last. */
-  #dropIdleMask(): void {
-    const idle = idleMask(this.#masks.values(), performance.now(), this.#idleMs, (mask) => this.#hits(mask));
-    if (idle === undefined) return;
-    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.length);
-    this.#dropMask(idle);
   }
 
   /** Frames that the flows of a mask carried. */
@@ -420,13 +355,6 @@ export class KernelFlows {
     const { records } = this.#flows;
     for (const slot of flows) hits += this.#records.packets(records[slot]!);
     return hits;
-  }
-
-  #dropEmptyMasks(): void {
-    const spare = new Set<Mask>();
-    for (const { flows, more } of this.#masks.values())
-      if (more !== undefined && flows.length > this.#room - 2 * this.#ahead) spare.add(more);
-    for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0 && !spare.has(mask)) this.#dropMask(mask);
   }
 
   /** Flows of which the running program can do all that they want need not wait any more. */
@@ -485,9 +413,9 @@ export class KernelFlows {
     this.commit();
     clearTimeout(this.#reload);
     this.#reload = undefined;
-    this.#dropEmptyMasks();
+    this.#masks.dropEmpty();
     this.#actions.prune();
-    return { masks: this.#ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
+    return { masks: this.#masks.ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
   }
 
   /** Puts a program for the present masks and shapes in the place of the running one, while this thread goes on. */
@@ -517,10 +445,7 @@ export class KernelFlows {
       } catch (error) {
         log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
         if (masks.length > 0) {
-          // The least used stand last.
-          this.#maskLimit = masks.length >> 1;
-          this.#limitEndsMs = performance.now() + LIMIT_MS;
-          for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+          this.#masks.halve(masks);
           continue;
         }
       }
@@ -537,23 +462,10 @@ export class KernelFlows {
     for (const resolve of this.#served.splice(0)) resolve();
   }
 
-  /** Masks, those with the most hits in the last interval first. */
-  #ordered(): Mask[] {
-    return [...this.#masks.values()].sort((a, b) => b.hits - a.hits || b.flows.length - a.flows.length);
-  }
-
   /** At regular times. */
   #measure(): void {
     if (this.#masks.size < 2) return;
-    let empty = 0;
-    for (const mask of this.#masks.values()) {
-      const hits = this.#hits(mask);
-      // Flows that have gone took their frames with them.
-      mask.hits = Math.max(0, hits - mask.hitsBefore);
-      mask.hitsBefore = hits;
-      if (mask.flows.length === 0) empty++;
-    }
-    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
+    if (this.#masks.measure() || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
   }
 
   delete(id: number): void {
