@@ -29,7 +29,9 @@ function smallPackage(word: string): string {
   made.push(dir);
   mkdirSync(join(dir, 'bin'));
   mkdirSync(join(dir, 'src/cli'), { recursive: true });
-  for (const name of ['bin/launch', 'src/cli/start.ts', 'src/cli/bundle.ts']) copyFileSync(join(root, name), join(dir, name));
+  mkdirSync(join(dir, 'src/base'));
+  for (const name of ['bin/launch', 'src/cli/start.ts', 'src/cli/bundle.ts', 'src/cli/command-words.ts', 'src/base/byte-text.ts'])
+    copyFileSync(join(root, name), join(dir, name));
   symlinkSync('launch', join(dir, 'bin/tunctl'));
   symlinkSync(realpathSync(join(root, 'node_modules')), join(dir, 'node_modules'));
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');

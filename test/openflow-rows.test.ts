@@ -230,6 +230,7 @@ const NOT_AS_WRITTEN = [
   // OpenFlow 1.1's fixed match: type of service and protocol of IPv6 are written and not read.
   (_name: string, version: number, hex: string): boolean => version === 2 && /86dd(?!0000)/.test(hex),
   // A tag of which it is not said that it is there, as NXM can: in OXM it lacks what its priority asks for, and in packet-ins gets the bit.
+  (_name: string, _version: number, hex: string): boolean => /80000c020....*80000e01/.test(hex),
   (name: string, _version: number, hex: string): boolean =>
     /PACKET_IN|RESUME|NXT_FLOW_REMOVED/.test(name) &&
     (/80000c020|80000d040/.test(hex) || (/80000e01/.test(hex) && !/80000[cd]0/.test(hex))),

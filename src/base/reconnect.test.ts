@@ -154,3 +154,27 @@ test('disabling leaves no timer behind', () => {
   clock.advance(100_000);
   assert.deepEqual(did, ['connect']);
 });
+
+test('each of several peers is tried before any wait, and one that will not do counts as a failed attempt', () => {
+  const names = ['tcp:a', 'tcp:b'];
+  let at = 0;
+  const lines = recorded('info', () => {
+    const peers = { count: 2, next: () => names[at++ % 2] as string };
+    const { clock, did, r } = machine({ voice: 'reconnect', peers });
+    r.enable();
+    r.connected();
+    r.refuse();
+    assert.deepEqual([r.name, did], ['tcp:a', ['connect', 'drop']]);
+    clock.advance(0);
+    r.ended('Connection refused');
+    assert.equal(r.name, 'tcp:b');
+    clock.advance(999);
+    assert.equal(did.length, 3);
+    clock.advance(1);
+    assert.equal(did.length, 4);
+  });
+  assert.deepEqual(
+    lines.map((line) => line.split('|')[2]).filter((text) => !/connect(ing\.\.\.|ed)$/.test(text ?? '')),
+    ['connection attempt timed out', 'connection attempt failed (Connection refused)'],
+  );
+});

@@ -37,12 +37,14 @@ export interface ReconnectOptions {
   quiet?: boolean;
   /** Listens for the peer instead of connecting to it: for as long as it takes, and again at once when a connection has ended. */
   isPassive?: boolean;
+  /** Several peers to choose from: how many, so that each is tried once before any wait, and who is the next. */
+  peers?: { count: number; next(): string };
 }
 
 const MIN_BACKOFF_MS = 1000;
 
 export class Reconnect {
-  readonly name: string;
+  #name: string;
   readonly #clock: Clock;
   readonly #actions: ReconnectActions;
   readonly #log: ReturnType<typeof logger>;
@@ -58,10 +60,14 @@ export class Reconnect {
   #connectedAt: number | undefined;
   #disconnectedAt: number | undefined;
   #lastError = '';
+  readonly #next: (() => string) | undefined;
+  #freeTries: number;
   #cancelTimer: (() => void) | undefined;
 
   constructor(name: string, clock: Clock, actions: ReconnectActions, options: ReconnectOptions) {
-    this.name = name;
+    this.#name = name;
+    this.#next = options.peers?.next;
+    this.#freeTries = options.peers?.count ?? 1;
     this.#clock = clock;
     this.#actions = actions;
     this.#voice = options.voice;
@@ -70,6 +76,11 @@ export class Reconnect {
     this.#log = logger(options.voice);
     this.#maxBackoffMs = Math.max(MIN_BACKOFF_MS, options.maxBackoffMs);
     this.#probeIntervalMs = options.probeIntervalMs;
+  }
+
+  /** The peer of now. */
+  get name(): string {
+    return this.#name;
   }
 
   get state(): ReconnectState {
@@ -145,7 +156,19 @@ export class Reconnect {
       }
     }
     this.#backoffMs = 0;
+    this.#name = this.#next?.() ?? this.#name;
     this.#connect();
+  }
+
+  /** The peer that we are connected to will not do: drops it, as an attempt that failed without an error. */
+  refuse(): void {
+    if (!this.isConnected) return;
+    this.#log.dbg(() => `${this.name}: entering RECONNECT`);
+    this.#state = 'CONNECTING';
+    this.#disconnectedAt = this.#clock.now();
+    this.#actions.drop();
+    this.#say('info', 'connection attempt timed out');
+    this.#fall();
   }
 
   /** The attempt succeeded. */
@@ -276,7 +299,10 @@ export class Reconnect {
     // JSON-RPC counts the time until the peer was last heard.
     const end = this.#voice === 'rconn' ? this.#clock.now() : this.#lastActivity;
     const lived = this.isConnected && this.#connectedAt !== undefined ? end - this.#connectedAt : -1;
-    if (lived >= this.#backoffMs) {
+    if (this.#freeTries > 1) {
+      this.#freeTries--;
+      this.#backoffMs = 0;
+    } else if (lived >= this.#backoffMs) {
       this.#backoffMs = MIN_BACKOFF_MS;
     } else {
       const before = this.#backoffMs;
@@ -295,6 +321,7 @@ export class Reconnect {
       }
     }
     this.#enter('BACKOFF');
+    this.#name = this.#next?.() ?? this.#name;
     this.#schedule(this.#backoffMs, () => this.#connect());
   }
 

@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { commandWords } from './command-words.ts';
 
 // V8's bytecode is kept beside the installed package where that can be written, so that a second start compiles nothing.
 enableCompileCache(join(dirname(fileURLToPath(import.meta.url)), '../../.cache/compile'));
@@ -23,7 +24,7 @@ const tools: Record<string, () => Promise<{ main: Tool }>> = {
   weft: () => import('./weft/main.ts'),
 };
 
-const [name = '', ...argv] = process.argv.slice(2);
+const [name = '', ...argv] = commandWords(2);
 const load = Object.hasOwn(tools, name) ? tools[name] : undefined;
 if (load === undefined) {
   process.stderr.write(`${name}: not built yet\n`);

@@ -19,6 +19,8 @@ export {
   SSL_OPTIONS,
 } from '../daemon/plumbing/options.ts';
 
+const signalLog = logger('fatal_signal');
+
 /** Starts a tool's log; most of the reference's tools have warnings and worse on the console, and some say all. */
 export function startToolLog(program: string, console: 'warn' | 'info' = 'warn'): LogOutput {
   const output = installLog(program);
@@ -59,8 +61,24 @@ export function fail(program: string, message: string): number {
   return 1;
 }
 
+const FATAL_SIGNALS = [
+  ['SIGHUP', 1, 'Hangup'],
+  ['SIGINT', 2, 'Interrupt'],
+  ['SIGTERM', 15, 'Terminated'],
+] as const;
+
+/** Has the log say by which signal a tool that waits for something ends; it ends all the same. */
+export function sayFatalSignals(): void {
+  for (const [signal, number, text] of FATAL_SIGNALS) {
+    process.once(signal, () => {
+      signalLog.warn(`terminating with signal ${number} (${text})`);
+      process.kill(process.pid, signal);
+    });
+  }
+}
+
 /** Kills the process with SIGALRM after `seconds`, as alarm(2) would; 0 is never. Gives the timer. */
-export function setAlarm(seconds: number, before: () => void = () => {}): NodeJS.Timeout | undefined {
+export function setAlarm(seconds: number, before = sayAlarm): NodeJS.Timeout | undefined {
   if (seconds === 0) return undefined;
   const ring = (): void => {
     before();
@@ -68,6 +86,8 @@ export function setAlarm(seconds: number, before: () => void = () => {}): NodeJS
   };
   return setTimeout(ring, Math.min(seconds * 1000, 2 ** 31 - 1)).unref();
 }
+
+const sayAlarm = (): void => signalLog.warn('terminating with signal 14 (Alarm clock)');
 
 /** A number of seconds from the command line; undefined when it is none. */
 export function parseSeconds(text: string): number | undefined {

@@ -3,6 +3,7 @@
 // 1. Parse the command line. 2. Fill a replica of the database. 3. Run all commands on one transaction. 4. Commit; when the database
 // changed under us, wait and begin again at 3. 5. Print. 6. Wait until ovs-vswitchd has applied the change, and say which ports it could not set up.
 import { readFileSync } from 'node:fs';
+import { decodeText } from '../base/byte-text.ts';
 import { errorText } from '../base/errors.ts';
 import { UsageError } from '../base/getopt.ts';
 import { logger } from '../base/log.ts';
@@ -13,8 +14,9 @@ import { openStream } from '../host/sockets/socket.ts';
 import { forgetKeyFaults, keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { connectIdl, type Replica } from '../ovsdb/client/replica.ts';
 import type { ReplicaTransaction } from '../ovsdb/client/replica-transaction.ts';
+import { mixedServers } from '../ovsdb/client/servers.ts';
 import { ValueError } from '../ovsdb/engine/value-text.ts';
-import { applyLogOptions, fail, setAlarm, startToolLog } from './options.ts';
+import { applyLogOptions, fail, sayFatalSignals, setAlarm, startToolLog } from './options.ts';
 import { shippedSchema } from './shipped-schema.ts';
 import { TablePrinter } from './table-output.ts';
 import { type CommandLine, GLOBAL_OPTIONS, parseCommandLine, quoteArgument } from './vsctl/command-line.ts';
@@ -27,7 +29,6 @@ import { prepare } from './vsctl/prepare.ts';
 const PROGRAM = 'ovs-vsctl';
 const log = logger('vsctl');
 const idlLog = logger('ovsdb_idl');
-const signalLog = logger('fatal_signal');
 
 /** Runs the tool. */
 export async function main(argv: string[]): Promise<number> {
@@ -49,7 +50,7 @@ export async function main(argv: string[]): Promise<number> {
   const called = [PROGRAM, ...argv].map(quoteArgument).join(' ');
   const mayWrite = line.commands.some(({ invocation }) => isWriter(invocation.name));
   log[mayWrite ? 'info' : 'dbg'](() => `Called as ${called}`);
-  const timer = setAlarm(line.timeoutSec, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
+  const timer = setAlarm(line.timeoutSec);
   const target = line.db ?? `unix:${runDir()}/db.sock`;
   const shipped = shippedSchema();
   const tables = neededTables(line.commands, shipped.tables);
@@ -65,7 +66,7 @@ export async function main(argv: string[]): Promise<number> {
     throw error;
   }
   const idl = connectIdl(
-    { remotes: [target], database: 'Open_vSwitch', tables, assumedSchema, retry: line.retry },
+    { remotes: mixedServers(target), database: 'Open_vSwitch', tables, assumedSchema, retry: line.retry },
     { connect: (remote) => openStream(remote, 6640), clock: realClock },
   );
   try {
@@ -83,7 +84,11 @@ export async function main(argv: string[]): Promise<number> {
 
 class ConnectionLost extends Error {}
 
+let isWaiting = false;
+
 async function changed(idl: Replica): Promise<void> {
+  if (!isWaiting) sayFatalSignals();
+  isWaiting = true;
   try {
     await idl.changed();
   } catch (error) {
@@ -185,12 +190,17 @@ function reportFailures(idl: Replica, names: ReadonlySet<string>): void {
   if (hasFailed) fail(PROGRAM, `The default log directory is "${logDir()}".`);
 }
 
-/** The command that started us, for the database's log. */
+/** The command that started us, as it was called, for the database's log. */
 function invoker(): string {
+  const pid = process.ppid;
   try {
-    return readFileSync(`/proc/${process.ppid}/comm`, 'utf8').trim();
+    const words = readFileSync(`/proc/${pid}/cmdline`);
+    const end = words.findIndex((byte) => byte === 0 || byte === 10);
+    if (words.length === 0) return `PID ${pid}`;
+    // Of a name of several lines it is the first, and the number.
+    return decodeText(end < 0 ? words : words.subarray(0, end)) + (words[end] === 0 ? '' : ` (pid ${pid})`);
   } catch {
-    return `PID ${process.ppid}`;
+    return `PID ${pid}`;
   }
 }
 

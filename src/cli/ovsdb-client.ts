@@ -2,13 +2,13 @@
 
 import { strerror } from '../base/errno.ts';
 import { errorText, KernelError } from '../base/errors.ts';
-import { logger } from '../base/log.ts';
 import { versionText } from '../base/version.ts';
 import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { applyReplayOptions } from '../host/replay/replay.ts';
 import { openStream } from '../host/sockets/socket.ts';
 import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
+import { splitServers } from '../ovsdb/client/servers.ts';
 import type { Json } from '../ovsdb/json/json.ts';
 import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
 import type { Background } from './background.ts';
@@ -24,16 +24,16 @@ import {
   parseUntilFault,
   REPLAY_OPTIONS,
   SSL_OPTIONS,
+  sayFatalSignals,
   setAlarm,
   startToolLog,
   UsageError,
 } from './options.ts';
 import { type ClientContext, ClientError, print, request } from './ovsdb-client/context.ts';
-import { connectToOne, splitServers } from './ovsdb-client/servers.ts';
+import { connectToOne } from './ovsdb-client/servers.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, TablePrinter } from './table-output.ts';
 
 const PROGRAM = 'ovsdb-client';
-const signalLog = logger('fatal_signal');
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'timestamp' },
   { name: 'timeout', short: 't', argument: 'required' },
@@ -115,8 +115,8 @@ const commands = new Map<string, readonly [module: keyof typeof load, min: numbe
   ['backup', ['data', 0, 0, true]],
   ['restore', ['data', 0, 0, true]],
   ['monitor', ['monitor', 1, Number.POSITIVE_INFINITY, true]],
-  ['monitor-cond', ['monitor', 2, Number.POSITIVE_INFINITY, true]],
-  ['monitor-cond-since', ['monitor', 2, Number.POSITIVE_INFINITY, true]],
+  ['monitor-cond', ['monitor', 2, 3, true]],
+  ['monitor-cond-since', ['monitor', 2, 4, true]],
   ['wait', ['monitor', 2, 2]],
   ['lock', ['monitor', 1, 1]],
   ['steal', ['monitor', 1, 1]],
@@ -193,7 +193,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
       else if (name === 'timeout') {
         const seconds = parseSeconds(value);
         if (seconds === undefined || seconds === 0) throw new UsageError(`value ${value} on -t or --timeout is invalid`);
-        setAlarm(seconds, () => signalLog.warn('terminating with signal 14 (Alarm clock)'));
+        setAlarm(seconds);
       } else if (name === 'version') {
         print(versionText(PROGRAM));
         return 0;
@@ -215,8 +215,8 @@ export async function main(argv: string[]): Promise<number | undefined> {
     const command = commands.get(name);
     if (command === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
     const [module, min, max, takesDatabase = false] = command;
-    // The state that `wait` waits for comes last, so the server is known by what follows it.
-    const hasServer = isServer(args[0]) || (name === 'wait' && args.length > max);
+    // A server is what looks like one where more is given than is needed; of what `wait` is given its number alone tells.
+    const hasServer = args.length > min && (isServer(args[0]) || (name === 'wait' && args.length > max));
     const server = hasServer ? (args.shift() ?? '') : `unix:${runDir()}/db.sock`;
     const servers = name === 'wait' ? [server] : splitServers(server);
     const checkCount = (): void => {
@@ -229,6 +229,7 @@ export async function main(argv: string[]): Promise<number | undefined> {
       if (args.length <= min) throw new UsageError('database name is required with multiple remotes');
       named = args.shift();
     }
+    sayFatalSignals();
     const background = module === 'monitor' && name !== 'wait' ? await toBackground(options, output) : undefined;
     const context: ClientContext = {
       background,

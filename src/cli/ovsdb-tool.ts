@@ -1,13 +1,16 @@
 // ovsdb-tool: works on database files directly.
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { decodeText } from '../base/byte-text.ts';
 import { useSha1 } from '../base/cryptography.ts';
 import { errnoOf, strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
 import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
-import { FileLog, logKind, readClusterRecords } from '../daemon/ovsdb-server/file-log.ts';
+import { FileLog } from '../daemon/ovsdb-server/file-log.ts';
+import { logKind, readClusterRecords } from '../daemon/ovsdb-server/file-records.ts';
 import { dbDir } from '../host/directories.ts';
 import { opensslSha1 } from '../host/ffi.ts';
+import { fileName } from '../host/file-name.ts';
 import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
@@ -40,7 +43,7 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 export function readSchema(path: string): DatabaseSchema {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = decodeText(readFileSync(fileName(path)));
   } catch (error) {
     const errno = systemErrno(error);
     const what = errno === errnoOf('EISDIR') ? 'reading JSON stream' : `opening "${path}"`;
@@ -118,12 +121,12 @@ function convert(path: string, schemaPath: string, target: string | undefined): 
 
 /** Writes a database over whatever has its name. */
 function replaceFile(target: string, schema: DatabaseSchema, snapshot: Json): void {
-  if (existsSync(target)) readDatabaseFile(target, () => {});
+  if (existsSync(fileName(target))) readDatabaseFile(target, () => {});
   const temporary = `${target}.tmp`;
-  rmSync(temporary, { force: true });
+  rmSync(fileName(temporary), { force: true });
   DatabaseFile.create(temporary, schema, snapshot);
-  renameSync(temporary, target);
-  rmSync(lockFileName(temporary), { force: true });
+  renameSync(fileName(temporary), fileName(target));
+  rmSync(fileName(lockFileName(temporary)), { force: true });
 }
 
 /** Opens a database to rewrite it; a lock held by another is told without its kind, as the reference does. */
@@ -239,7 +242,7 @@ const commands = new Map<string, Command>([
       min: 2,
       max: 2,
       run: ([target = '', db = '']) => {
-        if (existsSync(target)) throw new Error(`I/O error: ${target}: create failed (File exists)`);
+        if (existsSync(fileName(target))) throw new Error(`I/O error: ${target}: create failed (File exists)`);
         if (!isClustered(db)) {
           FileLog.create(target, []);
           throw new Error('Database is not clustered db.\n');

@@ -2,7 +2,9 @@
 // times the runtime's own start; this file is bundled too, and `bin/launch` runs that when it is there. The daemons, and any tool whose
 // bundle cannot be made, run from their sources.
 import type { Module } from 'node:module';
+import { encodeText } from '../base/byte-text.ts';
 import { bundleAll, currentBundle, STARTER } from './bundle.ts';
+import { commandWords } from './command-words.ts';
 import type { Tool } from './main.ts';
 
 const fs = process.getBuiltinModule('node:fs');
@@ -98,7 +100,7 @@ function plainOutput(fd: number): Pick<NodeJS.WriteStream, 'write' | 'isTTY'> {
       return process.getBuiltinModule('node:tty').isatty(fd);
     },
     write(data: string | Uint8Array) {
-      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      const bytes = typeof data === 'string' ? encodeText(data) : data;
       for (let at = 0; at < bytes.length; ) {
         try {
           at += fs.writeSync(fd, bytes, at);
@@ -130,7 +132,7 @@ async function obey(main: Tool): Promise<void> {
   }
   let code: number | undefined;
   try {
-    code = await main(process.argv.slice(3));
+    code = await main(commandWords(3));
   } catch (error) {
     if (tool === DAEMON) throw error;
     // As the runtime would say it, without the line of the source, which is most of the bundle.

@@ -1,4 +1,5 @@
 // Tables as ovsdb-client and ovs-vsctl print them: table, list, html, csv or json; cells as text, bare text or JSON.
+import { encodeText } from '../base/byte-text.ts';
 import type { OptionSpec } from '../base/getopt.ts';
 import { UsageError } from '../base/getopt.ts';
 import { appendDatum, printableDatum } from '../ovsdb/engine/datum-json.ts';
@@ -120,13 +121,13 @@ export function formatTable(table: OutputTable, style: TableStyle): Uint8Array {
     ]);
     if (table.caption !== undefined) json.set('caption', table.caption);
     if (table.timestamp !== undefined) json.set('time', table.timestamp);
-    return Buffer.from(`${formatJson(json, { sort: true, pretty: style.pretty })}\n`);
+    return encodeText(`${formatJson(json, { sort: true, pretty: style.pretty })}\n`);
   }
   const rows = table.rows.map((row) => row.map((cell) => cellText(cell, style)));
-  if (style.format === 'html') return Buffer.from(formatHtml(table, rows, style));
+  if (style.format === 'html') return encodeText(formatHtml(table, rows, style));
   const head = (table.timestamp === undefined ? '' : `${table.timestamp}\n`) + (table.caption === undefined ? '' : `${table.caption}\n`);
-  if (style.format === 'csv') return Buffer.from(head + formatCsv(table.columns, rows, style));
-  if (style.format === 'list') return Buffer.from(head + formatList(table.columns, rows, style));
+  if (style.format === 'csv') return encodeText(head + formatCsv(table.columns, rows, style));
+  if (style.format === 'list') return encodeText(head + formatList(table.columns, rows, style));
   // A character for each byte.
   return Buffer.from(
     head +
@@ -139,7 +140,7 @@ export function formatTable(table: OutputTable, style: TableStyle): Uint8Array {
   );
 }
 
-const byBytes = (text: string): string => Buffer.from(text).toString('latin1');
+const byBytes = (text: string): string => Buffer.from(encodeText(text)).toString('latin1');
 
 /** Of texts that have a character for each byte. */
 function formatGrid(columns: readonly string[], cells: string[][], style: TableStyle): string {

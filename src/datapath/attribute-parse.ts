@@ -60,6 +60,12 @@ export function wideNumber(scan: TextScan, bits: number): bigint | undefined {
   return value > ones(isHex ? bits : Math.min(bits, 64)) ? undefined : value;
 }
 
+/** A byte of an address, of which more digits are cut. */
+const byteOf = (text: string): bigint => {
+  const value = BigInt(`0x${text.replace(/^[+-]?(0x)?/i, '')}`);
+  return (text.startsWith('-') ? -value : value) & 255n;
+};
+
 function flagBits(text: string, names: FlagNames): bigint | undefined {
   let value = 0;
   for (const name of text.split('|')) {
@@ -150,8 +156,8 @@ class AttributeReader {
       case 'number':
         return this.#number(place);
       case 'mac': {
-        const found = this.#scan.match(/\+?(?:0x)?[0-9a-f]{1,2}(?::\+?(?:0x)?[0-9a-f]{1,2}){5}/iy)?.[0];
-        return found?.split(':').reduce((all, byte) => (all << 8n) | BigInt(`0x${byte.replace(/^\+?(0x)?/i, '')}`), 0n);
+        const found = this.#scan.match(/[+-]?(?:0x)?[0-9a-f]+(?::[+-]?(?:0x)?[0-9a-f]+){5}/iy)?.[0];
+        return found?.split(':').reduce((all, byte) => (all << 8n) | byteOf(byte), 0n);
       }
       case 'ipv4': {
         const found = this.#scan.match(/\d+\.\d+\.\d+\.\d+/y)?.[0];

@@ -4,15 +4,17 @@ import fc from 'fast-check';
 import { composeFrame } from '../flow/compose.ts';
 import { extractKey } from '../flow/extract.ts';
 import { newKey } from '../flow/key.ts';
-import { normalizeDpKey, parseDpKey } from './key-parse.ts';
+import { parseAttributes } from './attribute-parse.ts';
+import { frameKeyOf } from './key-frame.ts';
+import { parseDpKey } from './key-parse.ts';
 import { formatDpKey } from './key-text.ts';
 
 const exact = newKey().fill(0xffffffff);
 
 function frameOf(text: string, length?: number): Uint8Array | undefined {
-  const parsed = parseDpKey(text, { masked: false, vlanLimit: 1 });
-  if (typeof parsed === 'string' || normalizeDpKey(parsed, text) !== undefined) return undefined;
-  return composeFrame(parsed.key, length);
+  const attributes = parseAttributes(text, { masked: false });
+  const described = typeof attributes === 'string' ? attributes : frameKeyOf(attributes, 1);
+  return typeof described === 'string' ? undefined : composeFrame(described.key, length);
 }
 
 /** The network and transport part of what extraction sees in the frame. */

@@ -4,12 +4,6 @@ import { type Key, newKey, setKeyBits, TUN_FLAG, VLAN_CFI, W } from '../flow/key
 import { type AttributeOptions, type KeyAttribute, parseAttributes } from './attribute-parse.ts';
 import { type FieldPlace, FLAGS, GROUPS, SINGLE } from './key-groups.ts';
 
-/** Tags by their words, with the names of their groups. */
-const TAGS = [
-  [W.VLAN0, 'vlan'],
-  [W.VLAN1, 'cvlan'],
-] as const;
-
 export interface ParseOptions extends AttributeOptions {
   /** How many VLAN tags are told. */
   vlanLimit: number;
@@ -139,46 +133,4 @@ export function keyOf(attributes: readonly KeyAttribute[], vlanLimit: number): P
   writer.write(attributes);
   const { key, mask, groups, encapsIsEmpty } = writer;
   return { key, mask, attributes, groups, encapsIsEmpty };
-}
-
-/** IP protocols with the group that holds their ports or types, and the Ethernet type that they stand over, where that is one alone. */
-const TRANSPORTS: ReadonlyMap<number, readonly [group: string, type?: number]> = new Map([
-  [6, ['tcp']],
-  [17, ['udp']],
-  [132, ['sctp']],
-  [1, ['icmp', 0x0800]],
-  [58, ['icmpv6', 0x86dd]],
-]);
-
-/** Takes out of a key what its own types say it cannot have, as a frame would be read back; gives why it is none, if so. */
-export function normalizeDpKey({ key, groups, encapsIsEmpty }: ParsedKey, text: string): string | undefined {
-  const fault = (words: string): string => `${words}; the flow key in error is: ${text}`;
-  for (const [word, name] of TAGS) {
-    const tci = key[word]! & 0xffff;
-    if (groups.has(name) && (tci & VLAN_CFI) === 0 && tci !== 0) {
-      return fault(`OVS_KEY_ATTR_VLAN 0x${tci.toString(16).padStart(4, '0')} is nonzero but CFI bit is not set`);
-    }
-  }
-  if (encapsIsEmpty) {
-    key[W.VLAN0] = 0;
-    key[W.VLAN1] = 0;
-    key[W.TYPE] = 0x05ff0000;
-    return undefined;
-  }
-  const type = key[W.TYPE]! >>> 16;
-  if (groups.has('eth_type') && type < 0x600 && key[W.VLAN0] === 0) return fault(`invalid Ethertype ${type} in flow key`);
-  // A tag's type without a tag is no type.
-  if ((type === 0x8100 || type === 0x88a8) && key[W.VLAN0] === 0) key[W.TYPE] = 0;
-  else if (!groups.has('eth_type')) key[W.TYPE] = (key[W.TYPE]! & 0xffff) | 0x05ff0000;
-  const isMpls = type === 0x8847 || type === 0x8848;
-  for (let i = 0; isMpls && i < 2; i++) {
-    if ((key[W.MPLS + i]! & 0x100) !== 0 && key[W.MPLS + i + 1] !== 0) return fault('MPLS BOS set in non-innermost label');
-  }
-  const isIp = type === 0x0800 || type === 0x86dd;
-  if (!isIp && type !== 0x0806 && type !== 0x8035) key[W.TYPE] = (key[W.TYPE]! & 0xffff0000) >>> 0;
-  const transport = TRANSPORTS.get(key[W.TYPE]! & 0xff);
-  const hasTransport = isIp && transport !== undefined && groups.has(transport[0]) && (transport[1] ?? type) === type;
-  if (!hasTransport || !groups.has('tcp')) key[W.TOS] = (key[W.TOS]! & 0xffff0000) >>> 0;
-  if (!hasTransport) key[W.TP] = 0;
-  return undefined;
 }

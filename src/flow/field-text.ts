@@ -2,7 +2,7 @@
 import { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from '../base/addresses.ts';
 import { ConfigError } from '../base/errors.ts';
 import { logger } from '../base/log.ts';
-import type { Field } from './fields.ts';
+import { type Field, wholeMask } from './fields.ts';
 import { FRAG } from './key.ts';
 
 const log = logger('ofp_port');
@@ -159,7 +159,7 @@ export function parseField(field: Field, text: string, names?: PortNames): Maske
       return { value: BigInt(found[0]), mask: BigInt(found[1]) };
     }
     case 'tcpFlags':
-      return parseFlags(text, TCP_FLAGS, 12, 'TCP flag(s)');
+      return parseFlags(text, TCP_FLAGS, 12, 'TCP flag(s)', wholeMask(field));
     case 'tunFlags':
       return parseFlags(text, TUN_FLAGS, 1, 'tunnel flag(s)');
     case 'ctState':
@@ -193,19 +193,27 @@ function leadingInteger(text: string): { value: bigint; length: number } | undef
   return value === undefined || digits === undefined ? undefined : { value, length: digits.length };
 }
 
+/** As `leadingInteger`, as values of fields are read: between and behind the digits of a hexadecimal there may be blanks. */
+function leadingValue(text: string): { value: bigint; length: number } | undefined {
+  const [spaced, digits = ''] = /^0x([0-9a-f \t\n\v\f\r]*)/i.exec(text) ?? [];
+  if (spaced === undefined) return leadingInteger(text);
+  const joined = digits.replace(/[^0-9a-f]/gi, '');
+  return { value: joined === '' ? 0n : BigInt(`0x${joined}`), length: spaced.length };
+}
+
 /** A number that a text begins with; what follows it is not looked at. */
 export const scanInteger = (text: string): bigint | undefined => leadingInteger(text)?.value;
 
 /** A number of at most `bytes` bytes that is all of a text; a decimal has 64 bits at most. Undefined when it is none. */
 export function wholeInteger(text: string, bytes: number): bigint | undefined {
-  const { value = 0n, length } = leadingInteger(text) ?? {};
+  const { value = 0n, length } = leadingValue(text) ?? {};
   const isTooLarge = value > ones(bytes * 8) || (value > ones(64) && !/^0x/i.test(text));
   return length === text.length && length > 0 && !isTooLarge ? value : undefined;
 }
 
 /** Reads one number of a field to the end or a slash. Throws ConfigError. */
 function fieldNumber(field: Field, text: string, from: number, what: 'value' | 'mask'): { value: bigint; end: number } {
-  const found = leadingInteger(text.slice(from));
+  const found = leadingValue(text.slice(from));
   const bad = (): never => {
     throw new ConfigError(`${text}: bad syntax for ${field.name} ${what}`);
   };
@@ -290,10 +298,10 @@ function parseIpv6Field(text: string): Masked {
   return { value: joinWords(value), mask: joinWords(mask) };
 }
 
-function parseFlags(text: string, flags: readonly string[], bits: number, what: string): Masked {
-  const bitOf = (name: string, whole = name): bigint => {
+function parseFlags(text: string, flags: readonly string[], bits: number, what: string, whole = ones(bits)): Masked {
+  const bitOf = (name: string, from = name): bigint => {
     const index = flags.indexOf(name);
-    if (index < 0) throw new ConfigError(`${whole}: unknown ${what}`);
+    if (index < 0) throw new ConfigError(`${from}: unknown ${what}`);
     return 1n << BigInt(index);
   };
   if (text.startsWith('+') || text.startsWith('-')) {
@@ -312,12 +320,13 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
   if (number !== undefined) {
     if (number > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
     // What follows the mask's number is not looked at.
-    const mask = maskText === undefined ? ones(bits) : leadingFlags(maskText)?.value;
+    if (maskText === undefined) return { value: number, mask: whole };
+    const mask = leadingFlags(maskText)?.value;
     if (mask === undefined || mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
-    return { value: number & ones(bits), mask: mask & ones(bits) };
+    return { value: number, mask };
   }
   const value = flagsIn(text, flags) ?? bitOf('', text);
-  return { value: value > ones(bits) ? bitOf('', text) : value, mask: ones(bits) };
+  return { value: value > ones(bits) ? bitOf('', text) : value, mask: whole };
 }
 
 /** As `leadingInteger`: of flags `0x` is a number and a letter behind it, and no number. */
@@ -342,7 +351,7 @@ function flagsIn(text: string, flags: readonly string[]): bigint | undefined {
 function formatFlags({ value, mask }: Masked, flags: readonly string[], bits: number): string {
   const bitName = (bit: number): string => flags[bit] ?? `[${(1 << bit).toString(16)}]`;
   let text = '';
-  if (mask === ones(bits)) {
+  if ((mask & ones(bits)) === ones(bits)) {
     const names: string[] = [];
     for (let bit = 0; bit < bits; bit++) if (((value >> BigInt(bit)) & 1n) !== 0n) names.push(bitName(bit));
     return names.length === 0 ? '0' : names.join('|');

@@ -60,6 +60,8 @@ export interface FieldRow {
   partBits?: number;
   /** Bits that a mask may have set, where that is more: nothing is ever in those above. */
   maskBits?: number;
+  /** Bits of the mask of a whole value, where that is more: a mask of `bits` ones leaves some out. */
+  wholeBits?: number;
   /** Bytes of the value in an NXM or OXM entry. */
   wireBytes: number;
   /** Bit offset of the value in the key. */
@@ -115,7 +117,7 @@ const rows: FieldRow[] = [
   { name: 'recirc_id', bits: 32, wireBytes: 4, at: w(W.RECIRC_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 36, label: 'NXM_NX_RECIRC_ID' }] },
   { name: 'dp_hash', bits: 32, wireBytes: 4, at: w(W.DP_HASH), format: 'hex', maskable: true, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 35, label: 'NXM_NX_DP_HASH' }, { cls: 'nxoxm', num: 0, label: 'NXOXM_ET_DP_HASH' }] },
   { name: 'dl_vlan', bits: 12, wireBytes: 2, at: w(W.VLAN0) + 20, format: 'decimal', maskable: false, prereq: 'ethernet', writable: true, codes: [] },
-  { name: 'dl_vlan_pcp', bits: 3, wireBytes: 1, at: w(W.VLAN0) + 16, format: 'decimal', maskable: false, prereq: 'vlan', writable: true, codes: [] },
+  { name: 'dl_vlan_pcp', bits: 3, wireBytes: 1, at: w(W.VLAN0) + 16, format: 'decimal', maskable: false, prereq: 'ethernet', writable: true, codes: [] },
   { name: 'conj_id', bits: 32, wireBytes: 4, at: w(W.CONJ_ID), format: 'decimal', maskable: false, prereq: 'none', writable: false, codes: [{ cls: 'nxm1', num: 37, label: 'NXM_NX_CONJ_ID' }] },
   { name: 'tun_id', alias: 'tunnel_id', bits: 64, wireBytes: 8, at: w(W.TUN_ID), format: 'hex', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'oxm', num: 38, label: 'OXM_OF_TUNNEL_ID', since: '1.3' }, { cls: 'nxm1', num: 16, label: 'NXM_NX_TUN_ID' }] },
   { name: 'tun_src', bits: 32, wireBytes: 4, at: w(W.TUN_SRC), format: 'ipv4', maskable: true, prereq: 'none', writable: true, codes: [{ cls: 'nxm1', num: 31, label: 'NXM_NX_TUN_IPV4_SRC' }] },
@@ -193,7 +195,7 @@ const rows: FieldRow[] = [
   { name: 'nsh_c4', alias: 'nshc4', bits: 32, wireBytes: 4, at: w(W.NSH_C + 3), format: 'hex', maskable: true, prereq: 'nsh', writable: true, codes: [{ cls: 'nsh', num: 9, label: 'NXOXM_NSH_C4' }] },
   { name: 'tcp_src', alias: 'tp_src', bits: 16, wireBytes: 2, at: w(W.TP), format: 'decimal', maskable: true, prereq: 'tcp', writable: true, codes: [{ cls: 'oxm', num: 13, label: 'OXM_OF_TCP_SRC', since: '1.2' }, { cls: 'nxm0', num: 9, label: 'NXM_OF_TCP_SRC' }] },
   { name: 'tcp_dst', alias: 'tp_dst', bits: 16, wireBytes: 2, at: w(W.TP) + 16, format: 'decimal', maskable: true, prereq: 'tcp', writable: true, codes: [{ cls: 'oxm', num: 14, label: 'OXM_OF_TCP_DST', since: '1.2' }, { cls: 'nxm0', num: 10, label: 'NXM_OF_TCP_DST' }] },
-  { name: 'tcp_flags', bits: 12, maskBits: 16, wireBytes: 2, at: w(W.TOS) + 20, format: 'tcpFlags', maskable: true, prereq: 'tcp', writable: false, codes: [{ cls: 'onf', num: 42, label: 'ONFOXM_ET_TCP_FLAGS', since: '1.3' }, { cls: 'oxm', num: 42, label: 'OXM_OF_TCP_FLAGS', since: '1.5' }, { cls: 'nxm1', num: 34, label: 'NXM_NX_TCP_FLAGS' }] },
+  { name: 'tcp_flags', bits: 12, maskBits: 16, wholeBits: 16, wireBytes: 2, at: w(W.TOS) + 20, format: 'tcpFlags', maskable: true, prereq: 'tcp', writable: false, codes: [{ cls: 'onf', num: 42, label: 'ONFOXM_ET_TCP_FLAGS', since: '1.3' }, { cls: 'oxm', num: 42, label: 'OXM_OF_TCP_FLAGS', since: '1.5' }, { cls: 'nxm1', num: 34, label: 'NXM_NX_TCP_FLAGS' }] },
   { name: 'udp_src', bits: 16, wireBytes: 2, at: w(W.TP), format: 'decimal', maskable: true, prereq: 'udp', writable: true, codes: [{ cls: 'oxm', num: 15, label: 'OXM_OF_UDP_SRC', since: '1.2' }, { cls: 'nxm0', num: 11, label: 'NXM_OF_UDP_SRC' }] },
   { name: 'udp_dst', bits: 16, wireBytes: 2, at: w(W.TP) + 16, format: 'decimal', maskable: true, prereq: 'udp', writable: true, codes: [{ cls: 'oxm', num: 16, label: 'OXM_OF_UDP_DST', since: '1.2' }, { cls: 'nxm0', num: 12, label: 'NXM_OF_UDP_DST' }] },
   { name: 'sctp_src', bits: 16, wireBytes: 2, at: w(W.TP), format: 'decimal', maskable: true, prereq: 'sctp', writable: true, codes: [{ cls: 'oxm', num: 17, label: 'OXM_OF_SCTP_SRC', since: '1.2' }] },
@@ -238,6 +240,9 @@ export const partBits = (field: Field): number => field.partBits ?? field.bits;
 
 /** Bits that a mask of the field may have set. */
 export const maskBits = (field: Field): number => field.maskBits ?? field.bits;
+
+/** The mask of a match on all of a field. */
+export const wholeMask = (field: Field): bigint => (1n << BigInt(field.wholeBits ?? field.bits)) - 1n;
 
 /** The field of that name; a mistake in our own code when there is none. */
 export function mustField(name: string): Field {

@@ -4,10 +4,10 @@ import { ConfigError } from '../base/errors.ts';
 import type { Masked, PortNames } from './field-text.ts';
 import { formatField, parseField } from './field-text.ts';
 import type { Field } from './fields.ts';
-import { fieldNamed, maskBits, mustField, tunFieldIndex } from './fields.ts';
+import { fieldNamed, maskBits, mustField, tunFieldIndex, wholeMask } from './fields.ts';
 import type { Match } from './key.ts';
 import { keyBits, setKeyBits, tunPresentBit, W } from './key.ts';
-import { ETH, IP, matchedDlType, matchedEthType, matchedProto } from './prerequisites.ts';
+import { ETH, IP, matchedDlType, matchedProto } from './prerequisites.ts';
 import { hasColors, paintMatchPart } from './text-colors.ts';
 import { addTunField, bytesOf, nextPlace } from './tun-fields.ts';
 
@@ -51,7 +51,7 @@ export function addFieldText(
   name: string,
   value: string | undefined,
   names?: PortNames,
-  told?: (field: Field, mask: bigint) => void,
+  told?: (field: Field, mask: bigint | undefined) => void,
 ): boolean {
   const shorthand = SHORTHANDS.get(name);
   if (shorthand !== undefined && (value === undefined || value === '')) {
@@ -70,7 +70,7 @@ export function addFieldText(
   }
   // Without a value the field only has to be there.
   const masked = parseFieldOrAny(field, value === undefined || value === '' ? '0/0' : value, names);
-  if (value !== '*') told?.(field, masked.mask);
+  told?.(field, value === '*' ? undefined : masked.mask);
   if (masked.mask === 0n) clearField(match, field);
   else addField(match, field, masked.value, masked.mask);
   return true;
@@ -87,7 +87,7 @@ const PLACES: ReadonlyMap<string, readonly [number, number]> = new Map([
 
 /** Takes a field out of a match. */
 function clearField(match: Match, field: Field): void {
-  const [at, bits] = PLACES.get(field.name) ?? [field.at, field.bits];
+  const [at, bits] = PLACES.get(field.name) ?? [field.at + field.bits - maskBits(field), maskBits(field)];
   setKeyBits(match.key, at, bits, 0n);
   setKeyBits(match.mask, at, bits, 0n);
 }
@@ -121,7 +121,10 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
   switch (field.name) {
     case 'packet_type':
       // Ethernet is every flow's packet type unless it asks for another.
-      if (value === 0n) return;
+      if (value === 0n) {
+        clearField(match, field);
+        return;
+      }
       setBits(match, at, field.bits, value, mask);
       // Where a type was asked for already, the packet's type takes its place.
       if (value >> 16n === 1n && (match.mask[W.TYPE] ?? 0) >>> 16 !== 0) setBits(match, W.TYPE * 32, 16, value & 0xffffn, 0xffffn);
@@ -161,7 +164,12 @@ export function addField(match: Match, field: Field, value: bigint, mask: bigint
     default:
       // Replace, not merge: the reference's setters overwrite the mask.
       setKeyBits(match.key, at, field.bits, value & mask);
-      setKeyBits(match.mask, at, field.bits, MASKED_BY_VALUE.has(field.name) && mask !== 0n ? value : mask);
+      setKeyBits(
+        match.mask,
+        at + field.bits - maskBits(field),
+        maskBits(field),
+        MASKED_BY_VALUE.has(field.name) && mask !== 0n ? value : mask,
+      );
   }
 }
 
@@ -169,6 +177,12 @@ function setVlan(match: Match, mask: number, tci: number): void {
   match.mask[W.VLAN0] = ((match.mask[W.VLAN0] ?? 0) & 0xffffe000) | mask;
   // A priority given before the VLAN stays, unless there is to be no tag.
   match.key[W.VLAN0] = tci === 0 ? 0 : ((match.key[W.VLAN0] ?? 0) & 0xe000) | tci;
+}
+
+/** The type by whose names fields are shown: that of the packet type if it is one, whatever else is matched. */
+function shownEthType(match: Match): number {
+  const packetType = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
+  return packetType >>> 16 === 1 ? packetType & 0xffff : matchedDlType(match);
 }
 
 /** The order in which fields are printed; `TYPE` is the protocol keyword and `VLAN` the VLAN group. */
@@ -207,7 +221,7 @@ interface Keyword {
 
 function keyword(match: Match): Keyword {
   // A match that asks for a type has it told as the one that its packet type says.
-  const type = matchedDlType(match) < 0 ? -1 : matchedEthType(match);
+  const type = matchedDlType(match) < 0 ? -1 : shownEthType(match);
   const proto = matchedProto(match);
   const named = (text: string, byProto = false): Keyword => ({ text, skipType: true, skipProto: byProto });
   if (type === ETH.IPV4) {
@@ -227,12 +241,14 @@ function keyword(match: Match): Keyword {
   return { text: '', skipType: false, skipProto: false };
 }
 
-function transportFields(type: number, proto: number): string {
+function transportFields(type: number, proto: number, { key, mask }: Match): string {
   if (type === ETH.IPV4 && proto === IP.ICMP) return 'icmp_type icmp_code';
   if (type === ETH.IPV6 && proto === IP.ICMPV6) {
     return 'icmpv6_type icmpv6_code nd_target nd_sll nd_tll nd_reserved nd_options_type';
   }
-  return (type === ETH.IPV4 || type === ETH.IPV6) && proto === IP.TCP ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
+  const packetType = (key[W.PACKET_TYPE] ?? 0) & (mask[W.PACKET_TYPE] ?? 0);
+  const isTcp = (type === ETH.IPV4 || type === ETH.IPV6) && proto === IP.TCP && (packetType === 0 || packetType >>> 16 === 1);
+  return isTcp ? 'tp_src tp_dst tcp_flags' : 'tp_src tp_dst';
 }
 
 const CT_TUPLE = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
@@ -264,7 +280,7 @@ function erspanFields(match: Match): string {
 export function formatMatch(match: Match, priority = 0x8000, names?: PortNames): string {
   const parts: string[] = priority === 0x8000 ? [] : [`priority=${priority}`];
   // What a frame's key says of the type counts where no match asks for it.
-  const asked = matchedEthType(match);
+  const asked = shownEthType(match);
   const type = asked < 0 ? (match.key[W.TYPE] ?? 0) >>> 16 : asked;
   const proto = matchedProto(match);
   const word = keyword(match);
@@ -298,7 +314,7 @@ export function formatMatch(match: Match, priority = 0x8000, names?: PortNames):
   add(TRAFFIC);
   add(MPLS);
   add('ip_frag');
-  add(transportFields(type, proto));
+  add(transportFields(type, proto, match));
   return (hasColors() ? parts.map(paintMatchPart) : parts).join(',');
 }
 
@@ -333,7 +349,7 @@ function formatOther(match: Match, name: string, parts: string[]): boolean {
   const above = maskBits(mustField(other)) - bits;
   const [value, mask] = [keyBits(match.key, at, bits), keyBits(match.mask, at - above, bits + above)];
   if (mask === 0n) return false;
-  const isExact = mask === (1n << BigInt(bits)) - 1n;
+  const isExact = mask === wholeMask(mustField(other));
   const field = mustField(name);
   if (other === 'nd_options_type') parts.push(`${name}=${formatField(field, { value, mask: (1n << BigInt(field.bits)) - 1n })}`);
   else parts.push(`${name}=${isExact ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
@@ -372,7 +388,7 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
   else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '0' : `0x${value.toString(16)}`}`);
   // The type that a packet type says stands for the one that is matched beside it.
-  else if (field.name === 'eth_type') parts.push(`${label}=0x${matchedEthType(match).toString(16).padStart(4, '0')}`);
+  else if (field.name === 'eth_type') parts.push(`${label}=0x${shownEthType(match).toString(16).padStart(4, '0')}`);
   else if (field.name === 'ct_zone')
     parts.push(`${label}=${mask === 0xffffn ? String(value) : `0x${value.toString(16)}/0x${mask.toString(16)}`}`);
   else if (isAction) parts.push(`${label}=${formatField(mustField('in_port'), { value, mask: 0xffffn }, names)}`);

@@ -6,10 +6,11 @@ import { CT_STATE, FRAG, W } from './key.ts';
 export const ETH = { IPV4: 0x0800, ARP: 0x0806, RARP: 0x8035, IPV6: 0x86dd, MPLS: 0x8847, MPLS_MCAST: 0x8848, NSH: 0x894f } as const;
 export const IP = { ICMP: 1, IGMP: 2, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132 } as const;
 
-/** What the payload of a matched packet is, by eth_type or by a packet_type in the namespace of those; -1 when the match does not say. */
+/** What the payload of a matched packet is, by a frame's eth_type or by a packet_type in the namespace of those; -1 when the match does not say. */
 export function matchedEthType(match: Match): number {
-  const packetType = match.key[W.PACKET_TYPE] ?? 0;
-  return (match.mask[W.PACKET_TYPE] ?? 0) !== 0 && packetType >>> 16 === 1 ? packetType & 0xffff : matchedDlType(match);
+  const packetType = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
+  if (packetType === 0) return matchedDlType(match);
+  return packetType >>> 16 === 1 ? packetType & 0xffff : -1;
 }
 
 /** The eth_type that a match asks for exactly; -1 when it does not. */
@@ -84,7 +85,6 @@ function hasConnection({ key, mask }: Match): boolean {
 
 function isNd(match: Match, icmpType: number): boolean {
   if (matchedEthType(match) !== ETH.IPV6 || matchedProto(match) !== IP.ICMPV6) return false;
-  const [asked, value] = [match.mask[W.TP] ?? 0, match.key[W.TP] ?? 0];
   // Of no other code than 0, be it that none is asked for.
-  return ((asked >>> 16) & 0xff) === 0xff && ((value >>> 16) & 0xff) === icmpType && (value & asked & 0xff) === 0;
+  return ((match.mask[W.TP] ?? 0) & (match.key[W.TP] ?? 0)) >>> 0 === (icmpType << 16) >>> 0;
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { ConfigError } from '../base/errors.ts';
 import { labJsonSchema, parseLab, readLab } from './lab-file.ts';
 
@@ -66,21 +65,4 @@ test('a file that is not there is said to be so', () => {
 test('the JSON Schema names the top-level keys', () => {
   const schema = labJsonSchema() as { properties: Record<string, unknown> };
   assert.ok('steps' in schema.properties);
-});
-
-test('any text is a lab or a ConfigError', () => {
-  const cut = fc.tuple(fc.nat(small.length), fc.nat(small.length), fc.string({ maxLength: 12 })).map(([a, b, put]) => {
-    const [begin, end] = a < b ? [a, b] : [b, a];
-    return small.slice(0, begin) + put + small.slice(end);
-  });
-  fc.assert(
-    fc.property(fc.oneof(cut, fc.string()), (source) => {
-      try {
-        parseLab(source, 'x.yaml');
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error;
-      }
-    }),
-    { numRuns: 500 },
-  );
 });

@@ -8,6 +8,7 @@ import { CT_STATE, VLAN_CFI, W } from '../flow/key.ts';
 import { IP, prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
 import { CT_ALG } from './codec/actions/action-constants.ts';
+import { writesTag } from './codec/actions/action-context.ts';
 import { isMeter } from './meter.ts';
 import { actionsLog as log } from './peer-logs.ts';
 import { isOutputPort, isQueuePort } from './ports.ts';
@@ -42,12 +43,6 @@ const NEEDS: Partial<Record<ActionKind, readonly Prereq[]>> = {
   popMpls: ['mpls'],
   decNshTtl: ['nsh'],
 };
-
-/** Whether what is written to a tag has the bit that says that there is one: where it has not, there is none from then on. */
-function writesTag(action: Extract<Action, { kind: 'setField' | 'regLoad' }>): boolean {
-  if (action.kind === 'regLoad') return ((Number(action.value) << action.dst.offset) & VLAN_CFI) !== 0;
-  return ((action.value[W.VLAN0] ?? 0) & (action.mask[W.VLAN0] ?? 0) & VLAN_CFI) !== 0;
-}
 
 /** A frame as the actions so far have left it. The match it begins with is copied when the first action changes it: few do. */
 class Frame {

@@ -57,6 +57,8 @@ function nested(action: Action, outer: Outer | undefined): Misplaced | undefined
 export interface PlaceRules {
   readonly takesInstructions: boolean;
   readonly metersByAction?: boolean;
+  /** Of instructions only meters, which stand first as ever. */
+  readonly isPacketOut?: boolean;
 }
 
 /** The first fault of places in a list. */
@@ -67,10 +69,9 @@ export function misplaced(actions: readonly Action[], outer: Outer | undefined, 
     const fault = nested(action, outer);
     if (fault !== undefined) return fault;
     const now = action.kind === 'meter' && rules.metersByAction === true ? APPLY : (ORDER[action.kind] ?? APPLY);
-    if (!rules.takesInstructions) {
-      if (now.rank > APPLY.rank) return { text: `${now.name} instruction not allowed here`, code: 'OFPBIC_UNSUP_INST' };
-      continue;
-    }
+    const canStand = rules.takesInstructions && rules.isPacketOut !== true;
+    if (!canStand && now.rank > APPLY.rank) return { text: `${now.name} instruction not allowed here`, code: 'OFPBIC_UNSUP_INST' };
+    if (!rules.takesInstructions) continue;
     if (last !== undefined && now.rank < last.rank) {
       const text = `invalid instruction ordering: ${now.name} must appear before ${last.name}, for OpenFlow 1.1+ compatibility`;
       return { text, code: 'OFPBAC_UNSUPPORTED_ORDER' };

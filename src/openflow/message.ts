@@ -54,8 +54,8 @@ export interface FlowMod {
   outGroup: number; // 0xffffffff = any
   flags: FlowModFlags;
   actions: Action[];
-  /** The fields that its text named, and under what masks: they decide which formats can carry it. */
-  named?: readonly { field: Field; mask: bigint }[];
+  /** The fields that its text named, and under what masks, which is none for an asterisk: they decide which formats can carry it. */
+  named?: readonly { field: Field; mask: bigint | undefined }[];
   /** Its text named a group, be it any. */
   namesGroup?: boolean;
 }

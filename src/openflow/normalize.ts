@@ -32,6 +32,7 @@ const SCRATCH = newKey();
 
 /** A match without fields that lack prerequisites; the same object when nothing had to go. */
 export function normalizeMatch(match: Match): Match {
+  const packetType = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
   const type = matchedEthType(match);
   const isArp = type === ETH.ARP || type === ETH.RARP;
   const isIp4 = type === ETH.IPV4;
@@ -46,7 +47,7 @@ export function normalizeMatch(match: Match): Match {
   keep.set(match.mask);
   const clear = (word: number, words = 1): void => void keep.fill(0, word, word + words);
   // Packets of other types have no Ethernet header.
-  if (match.mask[W.PACKET_TYPE] !== 0 && match.key[W.PACKET_TYPE] !== 0) clear(W.ETH, 3);
+  if (packetType !== 0) clear(W.ETH, 3);
   if (!isIp4 && !isArp) clear(W.NW_SRC, 2);
   if (!isIp6) {
     clear(W.IPV6_LABEL);
@@ -82,6 +83,6 @@ export function normalizeMatch(match: Match): Match {
 
 /** The type of neighbour discovery that a match asks for: 135, 136, or 0. */
 function ndType(match: Match): number {
-  const type = ((match.key[W.TP] ?? 0) >>> 16) & 0xff;
-  return (((match.mask[W.TP] ?? 0) >>> 16) & 0xff) === 0xff && (type === 135 || type === 136) ? type : 0;
+  const type = ((match.key[W.TP] ?? 0) & (match.mask[W.TP] ?? 0)) >>> 16;
+  return type === 135 || type === 136 ? type : 0;
 }

@@ -125,15 +125,29 @@ export function groupProtocols(mods: readonly GroupMod[]): string[] {
 /** Whether any format can carry a match: none has the socket's priority, or a tunnel's type of service and TTL. */
 const isSayable = ({ mask }: Match): boolean => mask[W.SKB_PRIORITY] === 0 && ((mask[W.TUN_FLAGS] ?? 0) & 0xffff) === 0;
 
+/** A match as text tells it: a packet whose type is an Ethernet type has that, too, once it gets an Ethernet header. On the wire nothing says so. */
+function told(match: Match): Match {
+  const type = (match.key[W.PACKET_TYPE] ?? 0) & (match.mask[W.PACKET_TYPE] ?? 0);
+  if (type >>> 16 !== 1 || (match.mask[W.TYPE] ?? 0) >>> 16 !== 0) return match;
+  const [key, mask] = [match.key.slice(), match.mask.slice()];
+  key[W.TYPE] = (((type & 0xffff) << 16) | ((key[W.TYPE] ?? 0) & 0xffff)) >>> 0;
+  mask[W.TYPE] = ((mask[W.TYPE] ?? 0) | 0xffff0000) >>> 0;
+  return { key, mask };
+}
+
 /** Formats that can carry all of these. */
 export function usableProtocols(mods: readonly FlowMod[]): string[] {
   const keep = new Set<string>(PROTOCOLS);
   for (const mod of mods) {
     needs(mod.actions, keep);
-    if (!checkActionList(mod.actions, mod.match)) for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
-    const named = mod.named?.map(({ field, mask }) => fieldFits(field, mask));
-    // Neither has protocols or traffic classes of IPv6 packets.
-    const isOld = matchedEthType(mod.match) !== ETH.IPV6 || (matchedProto(mod.match) < 0 && (mod.match.mask[W.TOS] ?? 0) >>> 24 === 0);
+    if (!checkActionList(mod.actions, told(mod.match)))
+      for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
+    const named = mod.named?.flatMap(({ field, mask }) => (mask === undefined ? [] : [fieldFits(field, mask)]));
+    // Neither has protocols, traffic classes or ports of IPv6 packets.
+    const { mask: asked } = mod.match;
+    const isOld =
+      matchedEthType(mod.match) !== ETH.IPV6 ||
+      (matchedProto(mod.match) < 0 && (asked[W.TOS] ?? 0) >>> 24 === 0 && (asked[W.TP] ?? 0) === 0);
     const in10 = named === undefined ? fitsOfp10(mod.match) : isOld && named.every((fit) => fit.in10);
     const in11 = named === undefined ? fitsOfp11(mod.match) : isOld && named.every((fit) => fit.in11);
     if (!in10 || mod.cookieMask !== 0n) {
@@ -209,7 +223,7 @@ export function checkFlow(mod: FlowMod): void {
 
 /** As `checkFlow`, silently. */
 export function checkSayable(mod: FlowMod): void {
-  const consistent = checkActions(mod.actions, mod.match, mod.table);
+  const consistent = checkActions(mod.actions, told(mod.match), mod.table);
   const keep = new Set<string>(PROTOCOLS);
   needs(mod.actions, keep);
   flagNeeds(mod, keep);

@@ -391,7 +391,10 @@ export class Core implements BridgeCore, BridgeState {
 
   flushFlows(): void {
     this.tables.stageFlush();
+    this.groups.stageFlush();
+    this.meters.close();
     this.#commit();
+    this.megaflows.changed();
     this.ensureNormal();
   }
 

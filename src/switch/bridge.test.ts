@@ -4,6 +4,8 @@ import { matchAll, newKey, VLAN_CFI, W } from '../flow/key.ts';
 import { OFPP } from '../openflow/action.ts';
 import type { FlowRemoved } from '../openflow/message.ts';
 import { parseFlow } from '../openflow/text/flow-text.ts';
+import { parseGroup } from '../openflow/text/group-text.ts';
+import { parseMeter } from '../openflow/text/meter-text.ts';
 import { ethernet, flowMod, hex, Simulation } from './simulation-fixture.ts';
 
 const A = '02:00:00:00:00:0a';
@@ -47,6 +49,21 @@ test('a NORMAL flow that the user deleted stays deleted when controllers are set
   assert.equal(flows(), 0);
   bridge.controllersSet([]);
   assert.equal(flows(), 0);
+});
+
+test('with the flows groups and meters go, when the first controller comes', async () => {
+  const [, bridge] = await three();
+  const { core } = bridge;
+  core.groupMod(parseGroup('group_id=5,type=all,bucket=output:2', 'add'));
+  core.meterMod(parseMeter('meter=3,kbps,band=type=drop,rate=5', 'add'));
+  core.flowMod(flowMod({ actions: [{ kind: 'group', group: 5 }] }));
+  core.flushFlows();
+  assert.deepEqual(core.groupDescs(0xfffffffc), []);
+  assert.deepEqual(core.meterConfigs(0xffffffff), []);
+  assert.deepEqual(
+    [...core.flows(ALL_FLOWS)].map(({ actions }) => actions[0]),
+    [{ kind: 'output', port: OFPP.NORMAL, maxLen: 0 }],
+  );
 });
 
 test('counters reach the flow, megaflows go when idle, stations age', async () => {

@@ -38,6 +38,9 @@ export interface DeviceCounters extends DpPortCounters {
   rxFrameErrors: bigint;
 }
 
+/** Where a frame with a datapath's key comes in, for `ofproto/trace`; or what of the key nobody knows. */
+export type DpIngress = { bridge: SwitchBridge; port: OfPort } | 'recirculation' | 'tunnel' | 'port';
+
 export interface SwitchHost {
   readonly environment: SwitchEnvironment;
   bridgeAdd(name: string, datapathType: string): SwitchBridge;
@@ -62,6 +65,8 @@ export interface SwitchHost {
   setFlowLimit?(limit: number): void;
   /** Whether flows match only what translation looked at, or the whole frame (`upcall/disable-megaflows`). */
   setMegaflows?(enabled: boolean): void;
+  /** The bridge and its port that a key with a datapath's port in W.IN_PORT means. */
+  ingress?(datapath: Datapath, key: Key): DpIngress;
   /** How many flows there were at the passes over them, and how long the last pass took. */
   upcallStats?(datapath: Datapath): { average: number; most: number; passMs: number };
   /** Deletes all megaflows (`revalidator/purge`). */
@@ -245,6 +250,8 @@ export interface TraceOptions {
   ctNext?: readonly number[];
   /** Instead of table 0: what a packet-out would bring. */
   actions?: readonly Action[];
+  /** Whether these have to fit the flow as OpenFlow 1.1 and later ask for. */
+  isConsistent?: boolean;
   /** Names of the datapath's ports; ports are printed by name then, OpenFlow's too. */
   dpPortName?: (port: DpPort) => string;
 }

@@ -131,7 +131,7 @@ export interface BridgeCore {
    * and in-band control's rules. `priority` and `match` identify it; undefined actions remove it.
    */
   hiddenFlow(priority: number, match: Match, actions: readonly Action[] | undefined): void;
-  /** Deletes every flow but hidden ones without telling anyone, and puts back the NORMAL flow where a bridge without controllers has it. */
+  /** Deletes every flow but hidden ones, every group and every meter without telling anyone, and puts back the NORMAL flow where a bridge without controllers has it. */
   flushFlows(): void;
 
   /** What `wantsPacketInOnMiss` gives may have changed: translations of misses are to be made again. */

@@ -2,15 +2,16 @@
 import { ConfigError } from '../base/errors.ts';
 import type { Datapath, FlowId, UserspaceCookie } from '../datapath/datapath.ts';
 import { setVlanLimit } from '../flow/extract.ts';
-import { matchAll, W } from '../flow/key.ts';
+import { type Key, matchAll, W } from '../flow/key.ts';
 import { OFPP } from '../openflow/action.ts';
 import { Bridge } from './bridge.ts';
-import type { SwitchEnvironment, SwitchHost } from './contract.ts';
+import type { DpIngress, SwitchEnvironment, SwitchHost } from './contract.ts';
 import { openControl } from './control/connection-manager.ts';
 import { formatCookie } from './control/send-store.ts';
 import type { OpenControl } from './core.ts';
 import { Megaflows } from './megaflows.ts';
 import type { SwitchPort } from './ports.ts';
+import { hasOuter } from './translate/trace-text.ts';
 import type { Underlay } from './underlay/underlay.ts';
 
 interface Shared {
@@ -162,6 +163,21 @@ export class Host implements SwitchHost {
       megaflows.isExact = !enabled;
       megaflows.flush();
     }
+  }
+
+  ingress(datapath: Datapath, key: Key): DpIngress {
+    const shared = [...this.#shared.values()].find(({ megaflows }) => megaflows.datapath === datapath);
+    if (shared === undefined) return 'port';
+    const { sends } = shared.megaflows;
+    const recircId = key[W.RECIRC_ID]!;
+    const frozen = recircId === 0 ? undefined : sends.recirculations.get(recircId);
+    if (recircId !== 0 && frozen === undefined) return 'recirculation';
+    const found = frozen === undefined ? shared.megaflows.ingress(key) : undefined;
+    const isTunnelled = hasOuter(key);
+    const name = frozen?.bridge.name ?? (found?.isTunnelled === isTunnelled ? found.port.bridge.name : undefined);
+    const bridge = name === undefined ? undefined : this.#bridges.get(name);
+    if (bridge === undefined) return isTunnelled ? 'tunnel' : 'port';
+    return { bridge, port: frozen === undefined ? found!.port.port : frozen.key[W.IN_PORT]! };
   }
 
   upcallStats(datapath: Datapath): { average: number; most: number; passMs: number } {

@@ -59,7 +59,7 @@ export const KNOWN: readonly Known[] = [
     name: 'vacancy of all tables',
     because:
       'mod-table all with vacancy or novacancy: the reference takes what it did to one table for what was asked of the next, so that each ' +
-      'keeps its own vacancy and has the eviction of the first; ours does to each what was asked',
+      'keeps its own vacancy and has the eviction of the first: its manual has the setting for all tables, and ours does to each what was asked',
     is: ({ case: { args }, reference, ours }) => {
       const at = args.indexOf('mod-table');
       const isOfAll = at >= 0 && /^(all|[ +]*0*255)$/i.test(args[at + 2] ?? '');

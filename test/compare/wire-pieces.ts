@@ -5,14 +5,26 @@ import type { Dice } from './random.ts';
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-/** tun_metadata has no width before a switch's TLV table says so; see DIFFERENCES. */
-const CODED = FIELDS.filter((field) => field.codes.length > 0 && !field.name.startsWith('tun_metadata') && field.name !== 'packet_type');
+/** Options have no width before a switch's TLV table says so. */
+const CODED = FIELDS.filter((field) => field.codes.length > 0 && !field.name.startsWith('tun_metadata'));
 
 const FREE = CODED.filter((field) => field.prereq === 'none');
+
+/** An option as long as it likes to be. */
+function optionText(d: Dice): string {
+  const value = d.bytes(d.chance(1, 4) ? d.below(124) + 1 : d.pick([0, 1, 2, 4, 8]));
+  const name = `NXM_NX_TUN_METADATA${d.below(64)}`;
+  if (d.chance(2, 3)) return `${name}(${hex(value)})`;
+  const mask = d.bytes(value.length);
+  if (d.chance(4, 5)) for (let i = 0; i < value.length; i++) value[i] = (value[i] ?? 0) & (mask[i] ?? 0);
+  return `${name}_W(${hex(value)}/${hex(mask)})`;
+}
 
 /** NXM or OXM entries as text, with and without masks and prerequisites, few of them wrong. */
 export function entriesLine(d: Dice, strict: boolean): string {
   const parts = d.some(4, () => {
+    if (d.chance(1, 15)) return optionText(d);
+    if (d.chance(1, 60)) return d.pick(['NXM_NX_COOKIE(0000000000000005)', 'NXM_NX_COOKIE_W(0000000000000005/00000000000000ff)']);
     const field = d.pick(strict ? CODED : FREE);
     const code = d.pick(field.codes);
     const masked = field.maskable && d.chance(1, 3);

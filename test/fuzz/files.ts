@@ -9,7 +9,7 @@ import { checkCluster } from '../../src/cli/ovsdb-tool/check.ts';
 import { clusterToStandalone } from '../../src/cli/ovsdb-tool/cluster.ts';
 import { LogPrinter } from '../../src/cli/ovsdb-tool/log.ts';
 import { DatabaseFile } from '../../src/daemon/ovsdb-server/file.ts';
-import { readClusterRecords, readDatabaseFile } from '../../src/daemon/ovsdb-server/file-log.ts';
+import { readClusterRecords, readDatabaseFile } from '../../src/daemon/ovsdb-server/file-records.ts';
 import { decodeLinkEvents, encodeLinkChange } from '../../src/host/netlink/link-message.ts';
 import { neighborMac, routeTo } from '../../src/host/netlink/next-hop.ts';
 import { decodeRouteEvents, encodeRouteRequest } from '../../src/host/netlink/route-message.ts';

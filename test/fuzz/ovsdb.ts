@@ -1,5 +1,6 @@
 // Hostile JSON for all that reads it as OVSDB: schemas, values, conditions, transactions, updates of other servers, log records, files of clusters.
 import assert from 'node:assert/strict';
+import { decodeText } from '../../src/base/byte-text.ts';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { type StreamHandlers, streamPair } from '../../src/base/stream.ts';
 import { checkAddress } from '../../src/cli/ovsdb-tool/cluster.ts';
@@ -81,7 +82,7 @@ function json(d: Dice): void {
   const bytes = spoiltText(d, [...pad, hostileJson(d, [...OPERATIONS, ...MESSAGES, ...RAFT])]);
   let whole: string | undefined;
   try {
-    whole = formatJson(parseJson(bytes.toString()));
+    whole = formatJson(parseJson(decodeText(bytes)));
   } catch (error) {
     assert.ok(error instanceof JsonError);
   }
@@ -246,6 +247,10 @@ function spoiltBytes(d: Dice, bytes: Buffer): Buffer {
   return bytes;
 }
 
+const SERVER_ROWS = ['standalone', 'clustered', 'relay'].map(
+  (model) => `{"Database":{"${u0}":{"initial":{"name":"D","model":"${model}","connected":true,"leader":true,"index":5}}}}`,
+);
+
 /** A server that answers a client's requests with anything, and tells it anything. */
 async function replica(d: Dice): Promise<void> {
   const [client, peer] = streamPair('test');
@@ -253,7 +258,11 @@ async function replica(d: Dice): Promise<void> {
   const send = (value: Json): void => peer.write(d.chance(1, 20) ? spoiltText(d, value) : Buffer.from(formatJson(value)));
   const notice = (): Json => {
     const method = d.pick(['update', 'update2', 'update3', 'locked', 'stolen', 'x']);
-    const params: Json[] = [d.pick<Json>(['replica', null, 'l']), ...(method === 'update3' ? [u1] : []), hostileJson(d, UPDATES)];
+    const params: Json[] = [
+      d.pick<Json>(['replica', 'server', null, 'l']),
+      ...(method === 'update3' ? [u1] : []),
+      hostileJson(d, d.chance(1, 6) ? SERVER_ROWS : UPDATES),
+    ];
     return new Map<string, Json>([
       ['id', null],
       ['method', method],
@@ -270,9 +279,11 @@ async function replica(d: Dice): Promise<void> {
         const fits =
           one.get('method') === 'get_schema'
             ? [SCHEMA]
-            : one.get('method') === 'monitor_cond_since'
-              ? ANSWERS.slice(-UPDATES.length)
-              : ANSWERS;
+            : one.get('method') === 'monitor_cond' && formatJson(one.get('params')!).startsWith('["_Server"')
+              ? SERVER_ROWS
+              : one.get('method') === 'monitor_cond_since'
+                ? ANSWERS.slice(-UPDATES.length)
+                : ANSWERS;
         const result = d.chance(1, 12) ? anyJson(d) : hostileJson(d, d.chance(1, 8) ? ANSWERS : fits);
         const error: Json = d.chance(1, 12) ? hostileJson(d, ['{"error":"unknown method","details":"x"}', '"unknown method"']) : null;
         send(

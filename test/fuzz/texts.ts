@@ -15,7 +15,8 @@ import { BACKGROUND_OPTIONS, DAEMON_OPTIONS, LOG_OPTIONS, SSL_OPTIONS } from '..
 import { checkPatch, checkTunnel } from '../../src/daemon/reconcile/tunnel.ts';
 import { parseDpActions } from '../../src/datapath/action-parse.ts';
 import { formatDpActions } from '../../src/datapath/action-text.ts';
-import { normalizeDpKey, parseDpKey } from '../../src/datapath/key-parse.ts';
+import { frameKeyOf, withoutMasks } from '../../src/datapath/key-frame.ts';
+import { parseDpKey } from '../../src/datapath/key-parse.ts';
 import { formatDpKey } from '../../src/datapath/key-text.ts';
 import { composeFrame } from '../../src/flow/compose.ts';
 import { internetAddress } from '../../src/host/sockets/socket-address.ts';
@@ -78,11 +79,12 @@ const DP_ACTIONS = [
 
 function dpKey(d: Dice): void {
   const text = sample(d, KEYS);
-  const parsed = parseDpKey(text, { masked: d.chance(1, 2), vlanLimit: 1 + d.below(2), port: names.number });
+  const vlanLimit = 1 + d.below(2);
+  const parsed = parseDpKey(text, { masked: d.chance(1, 2), vlanLimit, port: names.number });
   if (typeof parsed === 'string') return;
-  normalizeDpKey(parsed, text);
   formatDpKey(parsed.key, parsed.mask, { full: d.chance(1, 2), port: String });
-  if (d.chance(1, 4)) composeFrame(parsed.key, d.pick([0, 64, 1000]));
+  const described = frameKeyOf(withoutMasks(parsed.attributes), vlanLimit);
+  if (typeof described !== 'string' && d.chance(1, 4)) composeFrame(described.key, d.pick([0, 64, 1000]));
 }
 
 /** What is understood is printed as what is understood again. */

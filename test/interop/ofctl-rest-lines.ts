@@ -17,8 +17,8 @@ const FRAMES = `d4c3b2a1020004000000000000000000ffff0000010000000100000000000000
 const quietly = 'sed -E "s/[0-9.]+ (ms|packets|bytes)/N \\1/g"';
 /** While a program watches, frames and flows come by another. */
 const watched = (program: string): string =>
-  `timeout -s KILL 5 ${program} > "$OVS_RUNDIR/seen" 2>&1 & sleep 2; ovs-ofctl add-flow br0 in_port=1,actions=controller; ` +
-  `ovs-ofctl packet-out br0 "in_port=1,packet=${FRAME},actions=table"; ovs-ofctl del-flows br0; wait; cat "$OVS_RUNDIR/seen"`;
+  `${program} > "$OVS_RUNDIR/seen" 2>&1 & seer=$!; sleep 1.5; ovs-ofctl add-flow br0 in_port=1,actions=controller; ` +
+  `ovs-ofctl packet-out br0 "in_port=1,packet=${FRAME},actions=table"; ovs-ofctl del-flows br0; sleep 0.5; kill -9 $seer; wait; cat "$OVS_RUNDIR/seen"`;
 
 export const restSections: readonly (readonly [string, readonly string[]])[] = [
   [

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { anyOrder, client, compare, insert, Side, schema, skip } from './support/ovsdb-sides.ts';
+import { anyOrder, client, compare, ended, insert, Side, schema, skip } from './support/ovsdb-sides.ts';
 
 const start = (side: Side): void => {
   execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir });
@@ -237,6 +237,16 @@ test('ovsdb-client: the manual page from top to bottom', { skip }, async () => {
       client('wait', 'Small'),
       client('wait', 'Small', 'added', 'x'),
       client('wait', '9', 'added'),
+      client('wait', 'unix:DIR/db.sock', 'added'),
+      client('transact', 'unix:DIR/db.sock'),
+      client('convert', 'unix:DIR/db.sock'),
+      client('--timeout=1', 'lock', 'unix:DIR/db.sock'),
+      client('--timeout=1', 'monitor-cond', 'Small', '[]', 'T', 'name', 'n'),
+      client('--timeout=1', 'monitor-cond', '[]', 'T', 'name', 'n'),
+      client('--timeout=1', 'monitor-cond-since', 'Small', '00000000-0000-0000-0000-000000000000', '[]', 'T', 'name', 'n'),
+      ended('ovsdb-client', 'monitor', 'Small', 'T', 'name'),
+      ended('ovsdb-client', 'wait', 'Small', 'removed'),
+      ended('ovs-vsctl', '--retry', '--db=unix:nosuch', 'list-br'),
       client('--timeout=1', 'wait', 'Small', 'removed'),
       client('lock'),
       client('--timeout=1', 'lock', '9'),

@@ -96,7 +96,7 @@ class Walk {
     for (let i = 0; i < CLIENTS; i++) {
       const [a, b] = this.sides.map((side) => side.clients[i]?.takeNotices() ?? []);
       tally.updates += a?.length ?? 0;
-      const told = this.#gone[i]?.filter(a ?? []);
+      const told = this.#gone[i]?.filter(a ?? [], b ?? []);
       assert.deepEqual(b?.sort(), told?.sort(), `client ${i}\n${this.context}`);
     }
   }

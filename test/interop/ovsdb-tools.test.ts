@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { decodeText } from '../../src/base/byte-text.ts';
+import { encodeRecordText } from '../../src/ovsdb/log/log-record.ts';
 import { endProcess } from './support/end-process.ts';
-import { anyOrder, compare, insert, skip, tool } from './support/ovsdb-sides.ts';
+import { anyOrder, compare, insert, server, skip, tool } from './support/ovsdb-sides.ts';
 
 test('ovsdb-tool: same lines, same words', { skip }, async () => {
   await compare([
@@ -131,6 +133,7 @@ test('ovsdb-tool: the manual page from top to bottom', { skip }, async () => {
     tool('db-cid', 'garbage'),
     tool('db-cid'),
     tool('db-sid', 'empty'),
+    tool('check-cluster', 'empty'),
     tool('db-local-address', 'db'),
     tool('check-cluster', 'db'),
     tool('check-cluster', 'nosuch'),
@@ -316,5 +319,97 @@ test('ovs-appctl: options and targets', { skip }, async () => {
     appctl('--log-file=/nosuch/x', '-t', 'nosuch', 'version'),
     appctl('--syslog-target=x', 'version'),
     appctl('--format=json', 'version'),
+  ]);
+});
+
+test('ovsdb-tool: bytes that are no UTF-8, in words, names, headers and records', { skip }, async () => {
+  const word = 'x\udcff\udcfey';
+  const record = (side: { dir: string }, name: string, ...bodies: string[]): void => {
+    const small = readFileSync(join(side.dir, 'small'), 'latin1');
+    const bytes = [small, ...bodies].map((body) => encodeRecordText(decodeText(Buffer.from(body, 'latin1'))));
+    writeFileSync(join(side.dir, name), Buffer.concat(bytes));
+  };
+  const row = '11111111-1111-1111-1111-111111111111';
+  const select = '["Small",{"op":"select","table":"T","where":[],"columns":["name"]}]';
+  const bad = ['comment', 'text', 'column', 'many', 'behind'];
+  await compare([
+    tool('create', 'db', 'small'),
+    tool('transact', 'db', insert({ name: word })),
+    tool('query', 'db', `["${word}"]`),
+    tool('query', 'db', `{"${word}":1}`),
+    tool('query', 'db', word),
+    tool(word),
+    tool(`--${word}`),
+    tool(`-v${word}`, 'db-name', 'db'),
+    tool(`--cid=${word}`, 'db-name', 'db'),
+    tool('db-name', word),
+    tool('create', word, 'small'),
+    tool('create', word, 'small'),
+    tool('transact', word, insert({ name: 'a' })),
+    tool('compact', word),
+    tool('-m', 'show-log', word),
+    tool('compare-versions', word, '<', '1.2.3'),
+    tool('join-cluster', `j${word}`, `N${word}`, 'tcp:1.2.3.4:1', 'tcp:1.2.3.4:5'),
+    (side) => {
+      writeFileSync(join(side.dir, 'header'), Buffer.from('OVSDB J\xffN 5 0000000000000000000000000000000000000000\n{}', 'latin1'));
+      record(side, 'comment', `{"_comment":"a\xff\xfeb","_date":1,"T":{"${row}":{"name":"q"}}}`);
+      record(side, 'text', `{"_date":1,"T":{"${row}":{"name":"q\xff"}}}`);
+      record(side, 'column', `{"_date":1,"T":{"${row}":{"n\xc0e":"q"}}}`);
+      record(side, 'many', '{"_comment":"\xed\xa0\x80 \xf4\x90\x80\x80 \xc1\x81 \xe2\x82","_date":1}');
+      record(side, 'behind', '{"_comment":"ok","_date":1}\xff');
+    },
+    tool('show-log', 'header'),
+    ...bad.flatMap((name) => [tool('-mm', 'show-log', name), tool('query', name, select)]),
+  ]);
+});
+
+test('ovs-vsctl: several servers, and which of them will do', { skip }, async () => {
+  const vsctl = (db: string, ...words: string[]): string[] => ['ovs-vsctl', '--no-wait', `--db=${db}`, ...words];
+  const at = (name: string): string => `unix:DIR/${name}.sock`;
+  const daemon = (name: string): string[] => [
+    '--detach',
+    '--no-chdir',
+    `--pidfile=${name}.pid`,
+    `--remote=punix:${name}.sock`,
+    `--unixctl=${name}`,
+  ];
+  await compare([
+    tool('create', 'vswitch'),
+    server(...daemon('db'), 'vswitch'),
+    server(...daemon('second'), `relay:Open_vSwitch:${at('db')}`),
+    ['ovsdb-client', 'wait', at('second'), 'Open_vSwitch', 'connected'],
+    vsctl(`${at('nosuch')},${at('db')}`, 'add-br', 'br0'),
+    vsctl(`${at('db')}, ${at('nosuch')}`, 'list-br'),
+    vsctl(`foo,${at('db')}`, 'list-br'),
+    vsctl(`${at('nosuch')},${at('none')}`, 'list-br'),
+    vsctl(at('second'), 'list-br'),
+    vsctl(`${at('second')},${at('second')}`, '-vovsdb_cs:info', 'list-br'),
+    vsctl(`${at('second')},${at('db')}`, 'list-br'),
+    vsctl(`${at('second')},${at('nosuch')}`, 'list-br'),
+    ['ovs-appctl', '-t', 'DIR/db', 'ovsdb-server/remove-db', 'Open_vSwitch'],
+    vsctl(at('db'), '-vovsdb_cs:info', 'list-br'),
+    vsctl('tcp:127.0.0.1:1', 'list-br'),
+  ]);
+});
+
+test('ovs-vsctl: bytes that are no UTF-8 are no value, and what `comment` is given is in the command line', { skip }, async () => {
+  const word = 'x\udcff\udcfey';
+  const vsctl = (...words: string[]): string[] => ['ovs-vsctl', '--no-wait', '--db=unix:DIR/db.sock', ...words];
+  await compare([
+    tool('create', 'vswitch'),
+    server('--detach', '--no-chdir', '--pidfile=db.pid', '--remote=punix:db.sock', '--unixctl=db', 'vswitch'),
+    vsctl('add-br', 'br0'),
+    vsctl('add-port', 'br0', word),
+    vsctl('set', 'bridge', 'br0', `external_ids:a=${word}`),
+    vsctl('set', 'bridge', 'br0', 'external_ids:a="\\udc80"'),
+    vsctl('get', 'bridge', 'br0', `external_ids:${word}`),
+    vsctl('find', 'bridge', `name=${word}`),
+    vsctl('list', 'bridge', word),
+    vsctl('list', word),
+    vsctl(word),
+    vsctl(`--id=@${word}`, 'create', 'qos', 'type=x'),
+    vsctl('comment', 'hello', 'there', '--', 'add-br', 'br1'),
+    vsctl('comment', 'alone'),
+    tool('show-log', 'vswitch'),
   ]);
 });

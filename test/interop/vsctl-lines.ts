@@ -416,6 +416,12 @@ export const commandLines: readonly (readonly string[])[] = [
   ['del-br', 'br0'],
   ['list-br'],
   ['show'],
+  // Ports that are destroyed and referred to stay, and what is changed in them is changed.
+  ['add-br', 'br0', '--', 'add-bond', 'br0', 'bond0', 'e1', 'e2', 'e3', '--', 'add-port', 'br0', 'p1'],
+  ['--all', 'destroy', 'Port', '--', '--if-exists', 'del-bond-iface', 'e1'],
+  ['--all', 'destroy', 'Port', '--', 'add-bond-iface', 'bond0', 'e9'],
+  ['show'],
+  ['del-br', 'br0'],
   ['--version'],
   ['--commands'],
   ['--options'],

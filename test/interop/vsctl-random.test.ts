@@ -33,9 +33,26 @@ const start = [
   ['add-bond', 'br0', 'bond0', 'e1', 'e2', '--', 'set', 'bridge', 'br0', 'other_config:a=b'],
 ];
 
+/**
+ * Of a key of a map and then the whole map in one `set` the reference makes a map with that key too, or dies if the key was there (SIGSEGV); in two
+ * commands the second counts.
+ */
+function isAccident(line: readonly string[]): boolean {
+  const names = new Set<string>();
+  const plain = (name: string): string => name.toLowerCase().replaceAll('-', '_');
+  for (const word of line) {
+    const [, name = '', sign] = /^([\w-]+)([:=])/.exec(word) ?? [];
+    if (word === '--') names.clear();
+    else if (sign === ':') names.add(plain(name));
+    else if (sign === '=' && [...names].some((one) => one.startsWith(plain(name)) || plain(name).startsWith(one))) return true;
+  }
+  return false;
+}
+
 for (let seed = first; seed < first + seeds; seed++) {
   test(`${lines} random command lines, seed ${seed}`, { skip }, async () => {
     const generator = new VsctlLines(seed, JSON.parse(readFileSync(schema, 'utf8')));
-    await compare([...start, ...Array.from({ length: lines }, () => generator.next())], [ours, seed % 2 === 0 ? ourServer : THEIRS[1]]);
+    const random = Array.from({ length: lines }, () => generator.next()).filter((line) => !isAccident(line));
+    await compare([...start, ...random], [ours, seed % 2 === 0 ? ourServer : THEIRS[1]]);
   });
 }

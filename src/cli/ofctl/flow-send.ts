@@ -5,7 +5,6 @@ import { type Match, W } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { GroupMod } from '../../openflow/group.ts';
 import { BUNDLE, type FlowMod, type Framed, type Message, type OfVersion } from '../../openflow/message.ts';
-import { normalizeMatch } from '../../openflow/normalize.ts';
 import { allowedProtocols, protocolNames, usableProtocols } from '../../openflow/protocols.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import type { FlowOptions } from './flows.ts';
@@ -19,6 +18,8 @@ const FREE: ReadonlySet<Prereq> = new Set<Prereq>(['none', 'ct', 'nsh']);
 
 const CT_ADDRESSES = [W.CT_NW_SRC, W.CT_NW_DST, ...Array.from({ length: 8 }, (_, i) => W.CT_IPV6_SRC + i)];
 
+/** Words of a network service header. */
+const NSH_WORDS = 6;
 /** A tag's presence and id: a priority alone cannot be said in every format. */
 const VLAN_TAG = 0x1fff;
 
@@ -26,12 +27,19 @@ const VLAN_TAG = 0x1fff;
 function namesOnlyFrame({ match, named = [] }: FlowMod): boolean {
   const { mask } = match;
   const isSaid = mask[W.PACKET_TYPE] !== 0 || (mask[W.TYPE] ?? 0) >>> 16 !== 0 || ((mask[W.VLAN0] ?? 0) & VLAN_TAG) !== 0;
-  if (isSaid || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
+  // What is matched of a service header is sent whatever the packet is.
+  const hasService = mask.subarray(W.NSH, W.NSH + NSH_WORDS).some((bits) => bits !== 0);
+  if (isSaid || hasService || mask.subarray(W.ETH, W.ETH + 3).some((bits) => bits !== 0)) return false;
   // A connection's original tuple says enough.
   const hasTuple = ((match.key[W.CT_ZONE] ?? 0) & (mask[W.CT_ZONE] ?? 0) & 0xff00) !== 0 || CT_ADDRESSES.some((word) => mask[word] !== 0);
   if (hasTuple) return false;
   return named.some(
-    ({ field: { name, prereq } }) => !FREE.has(prereq) || name === 'packet_type' || name.startsWith('ct_tp_') || name === 'ct_nw_proto',
+    ({ field: { name, prereq }, mask }) =>
+      !FREE.has(prereq) ||
+      (prereq !== 'none' && (mask ?? 0n) === 0n) ||
+      (name === 'packet_type' && mask !== undefined) ||
+      name.startsWith('ct_tp_') ||
+      name === 'ct_nw_proto',
   );
 }
 
@@ -54,7 +62,7 @@ export const bundledFormats = (formats: readonly string[], isBundle = true): str
 
 /** The formats that can say all of `mods`. */
 export function formatsFor(mods: readonly FlowMod[], isBundle = false): string[] {
-  return bundledFormats(usableProtocols(mods.map((mod) => ({ ...mod, match: normalizeMatch(mod.match) }))), isBundle);
+  return bundledFormats(usableProtocols(mods), isBundle);
 }
 
 /** Those of `usable` that the user allows; ConfigError when there is none. */

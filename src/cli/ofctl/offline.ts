@@ -25,7 +25,7 @@ async function parseFlows(path: string, options: FlowOptions): Promise<number> {
   return flows.parseFlowsCommand(flows.parseFlowFile(path, flows.flowLines(path), 'add', undefined, 'flows'), options);
 }
 
-const entries: Run = async ([version], { strict }) => (await parse()).parseEntriesCommand(version, strict);
+const entries: Run = async ([version], { strict, verbosity }) => (await parse()).parseEntriesCommand(version, strict, verbosity > 0);
 
 /** These commands. */
 export const OFFLINE: ReadonlyMap<string, Run> = new Map<string, Run>([

@@ -89,8 +89,26 @@ export const parseInstructionsCommand = (version: string): number =>
     else encodeInstructions(out, actions, v);
   });
 
-/** parse-nxm and parse-oxm VERSION: entries read as a match and written anew. */
-export function parseEntriesCommand(versionName: string | undefined, strict: boolean): number {
+/** NXM entries as a message has them, with zeros to 8 bytes. */
+function padded(entries: Uint8Array): Uint8Array {
+  const out = new ByteWriter();
+  out.put(entries).pad(0, 8);
+  return out.result();
+}
+
+/** OXM entries in their envelope. */
+function inEnvelope(entries: Uint8Array): Uint8Array {
+  const out = new ByteWriter();
+  out
+    .u16(1)
+    .u16(entries.length + 4)
+    .put(entries)
+    .pad(0, 8);
+  return out.result();
+}
+
+/** parse-nxm and parse-oxm VERSION: entries read as a match and written anew; with `dumps` the bytes of what is written, too. */
+export function parseEntriesCommand(versionName: string | undefined, strict: boolean, dumps: boolean): number {
   const version = versionName === undefined ? 1 : versionNamed(versionName);
   if (version === undefined || (versionName !== undefined && version < 3)) {
     throw new ConfigError(`${versionName}: not a valid version for OXM`);
@@ -105,10 +123,11 @@ export function parseEntriesCommand(versionName: string | undefined, strict: boo
     }
     const bytes = parseEntries(line);
     try {
-      const { match, cookie } = decodeMatchEntries(new ByteReader(bytes, 'OFPBMC_BAD_LEN'), strict);
+      const { match, cookie } = decodeMatchEntries(new ByteReader(bytes, 'OFPBMC_BAD_LEN'), strict, versionName === undefined);
       const out = new ByteWriter();
       encodeMatchEntries(out, match, version, cookie);
       print(`${formatEntries(out.result())}\n`);
+      if (dumps) print(hexDump(versionName === undefined ? padded(out.result()) : inEnvelope(out.result()), 'bare'));
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       print(`nx_pull_match() returned error ${error.code}\n`);

@@ -18,6 +18,9 @@ import { printAnswer, Session, showsNames, withSession } from './session.ts';
 
 const tableLog = logger('ofp_table');
 
+const NO_TABLE_DESC = "dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')";
+/** Versions in which tables have settings that are kept: OpenFlow 1.4 and 1.5. */
+const HAVE_SETTINGS = 0x60;
 const ALL_TABLES = 255;
 const ANY = 0xffff;
 /** Of what a miss means in OpenFlow 1.1 and 1.2. */
@@ -33,16 +36,16 @@ const SETTINGS: ReadonlyMap<string, { versions: number; change(before: TableSett
     ['controller', { versions: 0x0c, change: () => 0 }],
     ['continue', { versions: 0x0c, change: () => CONTINUE }],
     ['drop', { versions: 0x0c, change: () => 2 }],
-    ['evict', { versions: 0x60, change: (before: TableSettings) => ({ ...before, evicts: true }) }],
-    ['noevict', { versions: 0x60, change: (before: TableSettings) => ({ ...before, evicts: false }) }],
+    ['evict', { versions: HAVE_SETTINGS, change: (before: TableSettings) => ({ ...before, evicts: true }) }],
+    ['noevict', { versions: HAVE_SETTINGS, change: (before: TableSettings) => ({ ...before, evicts: false }) }],
     [
       'vacancy',
       {
-        versions: 0x60,
+        versions: HAVE_SETTINGS,
         change: (before: TableSettings, argument: string) => ({ ...before, tellsVacancy: true, vacancy: parseVacancy(argument) }),
       },
     ],
-    ['novacancy', { versions: 0x60, change: (before: TableSettings) => ({ ...before, tellsVacancy: false }) }],
+    ['novacancy', { versions: HAVE_SETTINGS, change: (before: TableSettings) => ({ ...before, tellsVacancy: false }) }],
   ]);
 
 function parseVacancy(text: string): { down: number; up: number; now: number } {
@@ -114,7 +117,8 @@ export async function modTable(bridge: string, tableText: string, settingText: s
   const name = isVacancy ? 'vacancy' : word;
   const setting = mark === '' || isVacancy ? SETTINGS.get(name) : undefined;
   if (setting === undefined) throw new ConfigError(`invalid table_mod setting ${settingText}`);
-  setting.change({}, argument);
+  if (setting.change({}, argument) === CONTINUE && table === LAST_TABLE)
+    throw new ConfigError("last table's flow miss handling can not be continue");
   const versions = settings.versions & setting.versions;
   if (versions === 0) {
     const names = setting.versions === 0x0c ? 'OpenFlow11, OpenFlow12' : 'OpenFlow14, OpenFlow15';
@@ -124,9 +128,10 @@ export async function modTable(bridge: string, tableText: string, settingText: s
     bridge,
     { ...settings, versions },
     async (session) => {
+      // Who may speak of tables' settings asks for them first, in whatever version it came to.
+      if (session.version < 5 && (settings.versions & HAVE_SETTINGS) !== 0) throw new ConfigError(NO_TABLE_DESC);
       if (session.version < 5) {
         const wanted = setting.change({}, argument);
-        if (wanted === CONTINUE && table === LAST_TABLE) throw new ConfigError("last table's flow miss handling can not be continue");
         if (typeof wanted === 'number') session.connection.send({ kind: 'tableMod', table, missConfig: wanted });
         await session.barrier();
         return;
@@ -145,7 +150,7 @@ export async function modTable(bridge: string, tableText: string, settingText: s
 /** dump-table-desc */
 export const dumpTableDesc = (bridge: string, settings: SessionSettings): Promise<number> =>
   withSession(bridge, settings, async (session) => {
-    if (session.version < 5) throw new ConfigError("dump-table-desc needs OpenFlow 1.4 or later ('-O OpenFlow14')");
+    if (session.version < 5) throw new ConfigError(NO_TABLE_DESC);
     await printAnswer(session, { kind: 'tableDescRequest' }, showsNames(settings));
   });
 

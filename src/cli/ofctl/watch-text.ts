@@ -25,7 +25,7 @@ const WATCH_FLAGS: ReadonlyMap<string, number> = new Map([
 export function parseWatch(text: string, names: PortNames): { mod: FlowMod; flags: number } {
   const mod = emptyFlowMod('delete');
   let flags = MONITOR.INITIAL | MONITOR.ADD | MONITOR.DELETE | MONITOR.MODIFY | MONITOR.ACTIONS | MONITOR.OWN;
-  const told = (field: Field, mask: bigint): void => {
+  const told = (field: Field, mask: bigint | undefined): void => {
     mod.named = [...(mod.named ?? []), { field, mask }];
   };
   for (const { key, value = '' } of splitKeyValues(text)) {

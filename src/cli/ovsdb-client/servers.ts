@@ -6,9 +6,6 @@ import { ClientError } from './context.ts';
 
 const log = logger('reconnect');
 
-/** The servers that a name stands for: a comma ends a name only where another begins. */
-export const splitServers = (name: string): string[] => name.split(/,\s*(?=[a-z]+:)/);
-
 /** Connects to the first that will do. `database` is what it must have, if any; `connect` says of a failure why in what it throws. */
 export async function connectToOne(
   servers: readonly string[],

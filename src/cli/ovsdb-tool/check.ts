@@ -3,7 +3,9 @@
 // 1. Each file for itself: entries follow one another, terms never fall, one vote and one leader a term, nothing that was committed is cut off.
 // 2. All together: one cluster, one name, every server once, each of them in its own list of servers.
 // 3. A leader has all that was committed in earlier terms; entries of the same index and term are the same, but for their election timers.
-import { readClusterRecords } from '../../daemon/ovsdb-server/file-log.ts';
+import { statSync } from 'node:fs';
+import { readClusterRecords } from '../../daemon/ovsdb-server/file-records.ts';
+import { fileName } from '../../host/file-name.ts';
 import { ZERO_UUID } from '../../ovsdb/engine/atom.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { entryToJson, parseRaftRecord, type RaftEntry, type RaftMember, type Servers, shortId } from '../../ovsdb/log/raft-file.ts';
@@ -65,6 +67,9 @@ class Check {
   }
 
   #identify(path: string): void {
+    // A file that never had a header: one without a first record.
+    if (statSync(fileName(path), { throwIfNoEntry: false })?.size === 0)
+      throw new Error('syntax error: Parsing raft header failed: Object expected.');
     const header = readClusterHeader(path);
     if (header.kind === 'joining') {
       this.#print(`${path} has not joined the cluster, omitting`);

@@ -1,5 +1,6 @@
 // ovsdb-tool's commands that make clustered databases' files and read them, without a cluster that runs.
 import { readFileSync } from 'node:fs';
+import { decodeText } from '../../base/byte-text.ts';
 import { randomUuid } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { UsageError } from '../../base/getopt.ts';
@@ -7,7 +8,9 @@ import { hashOrder } from '../../base/hash-order.ts';
 import { hostPortFault } from '../../base/host-port.ts';
 import { logger } from '../../base/log.ts';
 import { DatabaseFile } from '../../daemon/ovsdb-server/file.ts';
-import { FileLog, readClusterRecords } from '../../daemon/ovsdb-server/file-log.ts';
+import { FileLog } from '../../daemon/ovsdb-server/file-log.ts';
+import { readClusterRecords } from '../../daemon/ovsdb-server/file-records.ts';
+import { fileName } from '../../host/file-name.ts';
 import { isUuid } from '../../ovsdb/engine/atom.ts';
 import { snapshotToJson } from '../../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
@@ -47,11 +50,11 @@ export function checkClusterId(text: string): void {
 function readContents(path: string): { schema: DatabaseSchema; transaction: Json } {
   let isLog: boolean;
   try {
-    isLog = !/^\s*\{/.test(readFileSync(path).subarray(0, 64).toString('latin1'));
+    isLog = !/^\s*\{/.test(readFileSync(fileName(path)).subarray(0, 64).toString('latin1'));
   } catch (error) {
     throw new OvsdbError('I/O error', `${path}: open failed (${strerror(systemErrno(error))})`);
   }
-  if (!isLog) return { schema: parseSchema(parseJson(readFileSync(path, 'utf8'))), transaction: new Map() };
+  if (!isLog) return { schema: parseSchema(parseJson(decodeText(readFileSync(fileName(path))))), transaction: new Map() };
   const file = DatabaseFile.open(path, { isReadOnly: true, isStrict: true });
   try {
     return { schema: file.database.schema, transaction: snapshotToJson(file.database, `created from ${path}`, Date.now()) };

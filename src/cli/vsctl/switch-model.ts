@@ -119,7 +119,13 @@ export function checkConflicts(model: SwitchModel, name: string, what: string): 
 
 /** Adds references to a set column, or takes them away. */
 export function changeSet(ctx: Context, row: ReplicaRow, column: string, added: readonly string[], removed: readonly string[] = []): void {
-  const now = ctx.txn.row(row.table, row.uuid) ?? row;
+  const now = ctx.txn.row(row.table, row.uuid);
+  if (now === undefined) {
+    // `destroy` of a row that is referred to takes nothing away, and what is changed in it is changed.
+    if (added.length > 0) ctx.txn.mutate(row.table, row.uuid, column, 'insert', added);
+    if (removed.length > 0) ctx.txn.mutate(row.table, row.uuid, column, 'delete', removed);
+    return;
+  }
   const gone = new Set(removed);
   const next = [...now.set(column).filter((uuid) => !gone.has(String(uuid))), ...added];
   ctx.txn.verify(row.table, row.uuid, column);

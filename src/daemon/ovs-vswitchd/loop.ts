@@ -218,7 +218,7 @@ export class ConfigurationLoop {
     } else {
       for (const live of reconciler.bridges.values()) reconciler.pushLinks(live);
     }
-    await this.#writeStatus(wanted, isNew || this.#needsStatistics);
+    await this.#writeStatus(wanted, isNew);
     if (!this.#isReady) {
       this.#isReady = true;
       this.#parts.onReady();
@@ -252,8 +252,10 @@ export class ConfigurationLoop {
     }
   }
 
-  async #writeStatus(wanted: Wanted, withStatistics: boolean): Promise<void> {
+  /** Statistics are written when it is time, and before that only of what has none yet: reading those of all ports costs by their number. */
+  async #writeStatus(wanted: Wanted, isNew: boolean): Promise<void> {
     const { idl, reconciler, devices, datapathTypes, interfaceTypes } = this.#parts;
+    const withStatistics = this.#needsStatistics;
     if (withStatistics) {
       devices.refresh();
       this.#needsStatistics = false;
@@ -270,7 +272,10 @@ export class ConfigurationLoop {
         datapath_version: '<built-in>',
       });
       for (const port of bridge.ports) {
-        for (const one of port.interfaces) writer.put(one.row, this.#interfaceColumns(bridge, live, one.name, wanted, withStatistics));
+        for (const { row, name } of port.interfaces) {
+          const isFirst = isNew && row !== undefined && row.map('statistics').size === 0;
+          writer.put(row, this.#interfaceColumns(bridge, live, name, wanted, withStatistics || isFirst));
+        }
       }
       const bonds = new Map([...(live.bridge.bonds?.() ?? [])].map((found) => [found.bond.name, found]));
       for (const port of bridge.ports) {
@@ -281,7 +286,7 @@ export class ConfigurationLoop {
       }
       const statuses = new Map([...live.bridge.controllers()].map((status) => [status.target, status]));
       for (const { row, request } of bridge.controllers) writer.put(row, controllerColumns(statuses.get(request.target)));
-      if (!withStatistics) continue;
+      if (!withStatistics && !isNew) continue;
       for (const { row, request } of bridge.mirrors) writer.put(row, mirrorColumns(live.bridge.mirrorCounters?.(request.name)));
     }
     if (wanted.root !== undefined) {

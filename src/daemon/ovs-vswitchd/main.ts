@@ -20,6 +20,7 @@ import { listenPolled } from '../../host/sockets/socket-polled.ts';
 import { keysFromOptions, setTlsKeys } from '../../host/sockets/tls-keys.ts';
 import { takeDebugActions } from '../../openflow/codec/actions/action-codec.ts';
 import { connectIdl } from '../../ovsdb/client/replica.ts';
+import { mixedServers } from '../../ovsdb/client/servers.ts';
 import type { SwitchEnvironment } from '../../switch/contract.ts';
 import { openSwitchHost } from '../../switch/host.ts';
 import { Underlay } from '../../switch/underlay/underlay.ts';
@@ -261,7 +262,7 @@ async function start(context: DaemonContext): Promise<void> {
   const reconciler = new Reconciler(host, devices, datapathTypes, `Open vSwitch (${runDir()})`);
   setTlsKeys(keysFromOptions(context.options));
   const idl = connectIdl(
-    { remotes: remote.split(',').map((one) => one.trim()), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
+    { remotes: mixedServers(remote), database: 'Open_vSwitch', tables: TABLES, lock: 'ovs_vswitchd' },
     { connect: (target) => connectStream(target), clock: realClock },
   );
   // Before the loop hears of a change, so that the controllers it connects find the keys.

@@ -3,7 +3,8 @@
 import type { Json } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import type { AppendOutcome, LogEntry, LogStore } from '../../ovsdb/log/log-store.ts';
-import { FileLog, readDatabaseFile } from './file-log.ts';
+import { FileLog } from './file-log.ts';
+import { readDatabaseFile } from './file-records.ts';
 
 export class FileLogStore implements LogStore {
   readonly #log: FileLog;

@@ -13,31 +13,28 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
   renameSync,
   rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { encodeText } from '../../base/byte-text.ts';
 import { cryptography } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { logger } from '../../base/log.ts';
 import { check, E, libc } from '../../host/ffi.ts';
-import { lockHolder, tryLock } from '../../host/file-lock.ts';
+import { fileName, realName } from '../../host/file-name.ts';
 import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { type BodyReader, encodeRecordText, type LogKind, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
+import { besideFile, followLinks, lockFile } from './file-places.ts';
+import { type FileScan, ioError, readDatabaseFile, unreadable } from './file-records.ts';
 import { findLoss, SyncJournal, unlinkQuietly } from './sync-journal.ts';
 
-const lockLog = logger('lockfile');
 const fileLog = logger('ovsdb_file');
-const EAGAIN = 11;
 const EINVAL = 22;
 const FILE_MODE = 0o640;
 /** A rewrite gives way to other work after this time. */
@@ -48,61 +45,12 @@ const BUSY_MS = 10;
 /** it is taken away when there was none for this time. */
 const IDLE_MS = 1000;
 
-export function ioError(details: string, error: unknown): OvsdbError {
-  return new OvsdbError('I/O error', details, { errno: systemErrno(error) });
-}
-
-const MAX_LINKS = 10;
-
-/** What a path is in the end, also where that is not there yet; a path that leads in circles is itself. */
-function followLinks(path: string, isTold = true): string {
-  let at = path;
-  for (let i = 0; i < MAX_LINKS; i++) {
-    let link: string;
-    try {
-      link = readlinkSync(at);
-    } catch {
-      return at;
-    }
-    at = isAbsolute(link) ? link : join(dirname(at), link);
-  }
-  if (isTold) logger('util').warn(`${path}: too many levels of symlinks`);
-  return path;
-}
-
-/** The lock file that stands beside a database while it is written: beside the file itself, whatever links lead to it. */
-export function lockFileName(path: string): string {
-  return besideFile(followLinks(path), 'lock');
-}
-
-const besideFile = (place: string, what: string): string => join(dirname(place), `.${basename(place)}.~${what}~`);
-
-/** Takes the lock of a database; the descriptor holds it. */
-export function lockFile(path: string): number {
-  const name = lockFileName(path);
-  let fd: number;
-  try {
-    fd = openSync(name, constants.O_RDWR | constants.O_CREAT, 0o600);
-  } catch (error) {
-    const why = strerror(systemErrno(error));
-    lockLog.warn(`${name}: failed to open lock file: ${why}`);
-    lockLog.warn(`${name}: failed to lock file: ${why}`);
-    throw ioError(`${path}: failed to lock lockfile`, error);
-  }
-  if (!tryLock(fd)) {
-    lockLog.warn(`${name}: cannot lock file because it is already locked by pid ${lockHolder(fd)}`);
-    closeSync(fd);
-    throw new OvsdbError('I/O error', `${path}: failed to lock lockfile`, { errno: EAGAIN });
-  }
-  return fd;
-}
-
 function writeAll(fd: number, bytes: Uint8Array, position: number | null = null): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position === null ? null : position + at);
 }
 
 function syncFolder(path: string): void {
-  const fd = openSync(dirname(path), constants.O_RDONLY);
+  const fd = openSync(fileName(dirname(path)), constants.O_RDONLY);
   try {
     fsyncSync(fd);
   } finally {
@@ -126,7 +74,7 @@ function recover(path: string): void {
           () => true,
         ).end,
     );
-    const fd = openSync(path, constants.O_RDWR);
+    const fd = openSync(fileName(path), constants.O_RDWR);
     try {
       if (loss !== undefined) {
         ftruncateSync(fd, loss.intact);
@@ -141,111 +89,6 @@ function recover(path: string): void {
     throw ioError(`${path}: recovery from ${journal} failed`, error);
   }
   unlinkQuietly(journal);
-}
-
-export interface FileScan {
-  end: number;
-  size: number;
-  fault: string;
-  faultTag: string;
-}
-
-/** A folder can be opened, but not read. */
-function unreadable(path: string, error: unknown): OvsdbError {
-  return ioError(`${path}: ${(error as NodeJS.ErrnoException).syscall === 'read' ? 'read error' : 'open failed'}`, error);
-}
-
-/** Reads a database's records. The first is its schema. */
-export function readDatabaseFile(path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  return readRecords(bytes, path, onRecord, onBody);
-}
-
-/** Which kind of file it is, from its first line. */
-export function logKind(path: string, flags: 'r' | 'r+' = 'r'): LogKind {
-  let bytes: Buffer;
-  try {
-    const fd = openSync(path, flags);
-    try {
-      bytes = Buffer.alloc(HEAD_SIZE);
-      bytes = bytes.subarray(0, readSync(fd, bytes));
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  return kindOf(bytes, path);
-}
-
-/** Reads a clustered database's records, strictly: what is torn is an error, which is thrown behind the records before it. */
-export function readClusterRecords(path: string, onRecord: (json: Json, number: number) => void): void {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  if (kindOf(bytes, path) !== 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
-  let count = 0;
-  const { fault, faultTag } = scanRecords(bytes, path, (json) => onRecord(json, count++), undefined, 'CLUSTER');
-  if (fault !== '') throw new OvsdbError(faultTag, fault);
-}
-
-/** Reads a database's first record, which is its schema, and nothing behind it. */
-export function readDatabaseSchema(path: string): Json {
-  let bytes: Buffer = Buffer.alloc(SCHEMA_SIZE);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      const have = readSync(fd, bytes);
-      const header = /^OVSDB JSON (\d{1,9}) [0-9a-f]{40}\n/i.exec(bytes.toString('latin1', 0, Math.min(have, 128)));
-      const end = header === null ? have : header[0].length + Number(header[1]);
-      bytes = end > have ? readFileSync(path).subarray(0, end) : bytes.subarray(0, end);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  let schema: Json = null;
-  readRecords(bytes, path, (json) => {
-    schema = json;
-  });
-  return schema;
-}
-
-/** A schema is rarely larger. */
-const SCHEMA_SIZE = 64 * 1024;
-
-/** A file's first line is shorter. */
-const HEAD_SIZE = 128;
-
-function kindOf(bytes: Buffer, path: string): LogKind {
-  if (bytes.length === 0) throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
-  const head = bytes.subarray(0, HEAD_SIZE).toString('latin1').split('\n', 2);
-  const kind = head.length < 2 ? undefined : /^OVSDB ([^ ]*) \d+ [0-9a-f]{40}$/i.exec(head[0] ?? '')?.[1];
-  if (kind === undefined) throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
-  if (kind !== 'JSON' && kind !== 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot identify file type`);
-  return kind;
-}
-
-function readRecords(bytes: Buffer, path: string, onRecord: (json: Json, number: number) => void, onBody?: BodyReader): FileScan {
-  if (kindOf(bytes, path) === 'CLUSTER') throw new OvsdbError('ovsdb error', `${path}: cannot open file with magic CLUSTER`);
-  let count = 0;
-  const body: BodyReader = (bytes, offset) => {
-    if (count === 0 || onBody?.(bytes, offset) !== true) return false;
-    count++;
-    return true;
-  };
-  const scan = scanRecords(bytes, path, (json) => onRecord(json, count++), body);
-  if (count === 0) throw new OvsdbError(scan.faultTag, scan.fault);
-  return { end: scan.end, size: bytes.length, fault: scan.fault, faultTag: scan.faultTag };
 }
 
 /** The records that a rewrite puts in place of all: texts, each made piece by piece and the same each time. */
@@ -285,7 +128,7 @@ export class FileLog {
     try {
       let fd: number;
       try {
-        fd = openSync(place, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE);
+        fd = openSync(fileName(place), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE);
       } catch (error) {
         throw ioError(`${path}: create failed`, error);
       }
@@ -312,7 +155,7 @@ export class FileLog {
     try {
       if (!isReadOnly) recover(path);
       const scan = readDatabaseFile(path, onRecord, onBody);
-      return { log: new FileLog(path, isReadOnly ? -1 : openSync(path, constants.O_RDWR), lockFd, scan), scan };
+      return { log: new FileLog(path, isReadOnly ? -1 : openSync(fileName(path), constants.O_RDWR), lockFd, scan), scan };
     } catch (error) {
       if (lockFd >= 0) closeSync(lockFd);
       throw error instanceof OvsdbError ? error : unreadable(path, error);
@@ -401,6 +244,8 @@ export class FileLog {
   }
 
   #beginJournal(): void {
+    // It names the file as text.
+    if (!this.path.isWellFormed()) return;
     const journal = new SyncJournal(besideFile(followLinks(this.path, false), 'sync'), this.#fd, (error) => this.#setFault(error));
     this.#journal = journal;
     this.#lastJournal = journal;
@@ -430,19 +275,19 @@ export class FileLog {
   }
 
   #openTemporary(): { temporary: string; path: string; fd: number } {
-    const path = realpathSync(this.path);
+    const path = realName(this.path);
     const temporary = `${path}.tmp`;
     try {
-      unlinkSync(temporary);
+      unlinkSync(fileName(temporary));
     } catch {
       // None left over from an earlier crash.
     }
-    return { temporary, path, fd: openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE) };
+    return { temporary, path, fd: openSync(fileName(temporary), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, FILE_MODE) };
   }
 
   /** Takes the new file's place. */
   #replace(temporary: string, path: string, fd: number, size: number): void {
-    renameSync(temporary, path);
+    renameSync(fileName(temporary), fileName(path));
     syncFolder(path);
     closeSync(this.#fd);
     this.#fd = fd;
@@ -524,7 +369,7 @@ export class FileLog {
 
 function abandon(fd: number, temporary: string): false {
   closeSync(fd);
-  rmSync(temporary, { force: true });
+  rmSync(fileName(temporary), { force: true });
   return false;
 }
 
@@ -535,15 +380,16 @@ function* writeRecords(fd: number, records: RewriteRecords, kind: LogKind = 'JSO
     const hash = cryptography().createHash('sha1');
     let size = 1;
     for (const piece of make()) {
-      hash.update(piece);
-      size += Buffer.byteLength(piece);
+      const bytes = encodeText(piece);
+      hash.update(bytes);
+      size += bytes.length;
       yield at;
     }
     const header = Buffer.from(recordHeader(size, hash.update('\n').digest('hex'), kind));
     writeAll(fd, header, at);
     at += header.length;
     for (const piece of make()) {
-      const bytes = Buffer.from(piece);
+      const bytes = encodeText(piece);
       writeAll(fd, bytes, at);
       at += bytes.length;
       yield at;

@@ -15,7 +15,8 @@ import type { Json } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { FileLog, type RewriteRecords } from './file-log.ts';
 
-export { lockFileName, readDatabaseFile, readDatabaseSchema } from './file-log.ts';
+export { lockFileName } from './file-places.ts';
+export { readDatabaseFile, readDatabaseSchema } from './file-records.ts';
 
 const fileLog = logger('ovsdb_file');
 const serverLog = logger('ovsdb_server');

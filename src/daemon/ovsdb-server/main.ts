@@ -7,6 +7,7 @@ import { logger } from '../../base/log.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { dbDir } from '../../host/directories.ts';
 import { opensslSha1 } from '../../host/ffi.ts';
+import { fileName } from '../../host/file-name.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/sockets/socket-poll.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
@@ -22,7 +23,7 @@ import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
 import { convertDatabase, DatabaseFile } from './file.ts';
-import { logKind } from './file-log.ts';
+import { logKind } from './file-records.ts';
 import {
   firstText,
   followedTables,
@@ -38,6 +39,7 @@ import { Replication, type ReplicationOptions } from './replication.ts';
 import { usage } from './usage.ts';
 
 const PROGRAM = 'ovsdb-server';
+const relayLog = logger('relay');
 const log = logger('ovsdb_server');
 const serverLog = logger('ovsdb_jsonrpc_server');
 /** Status columns are written this often at most. */
@@ -135,8 +137,9 @@ export class OvsdbDaemon {
     const relay = new Relay(this.server, realClock, name, remotes);
     this.relays.set(name, relay);
     this.server.addRelay(name, relay);
-    // At the end of the turn: when another name on the command line is wrong, nothing is connected to.
-    queueMicrotask(() => relay.start());
+    relayLog.dbg(() => `added database: ${name}, ${text.slice(`relay:${name}:`.length)}`);
+    // Those of the command line with all else that connects.
+    if (this.#unstarted === undefined) relay.start();
   }
 
   removeDatabase(name: string): boolean {
@@ -220,6 +223,7 @@ export class OvsdbDaemon {
 
   startActive(): void {
     for (const remote of this.#unstarted ?? []) void remote.start();
+    for (const relay of this.relays.values()) relay.start();
     this.#unstarted = undefined;
   }
 
@@ -392,7 +396,7 @@ export function main(argv: string[]): Promise<number | undefined> {
 
 function isSameFile(a: string, b: string): boolean {
   try {
-    const [one, other] = [statSync(a), statSync(b)];
+    const [one, other] = [statSync(fileName(a)), statSync(fileName(b))];
     return one.dev === other.dev && one.ino === other.ino;
   } catch {
     return false;

@@ -1,11 +1,13 @@
 // A relay: a database that is another server's, kept in memory. Reads and monitors are served from the copy; what writes is passed on to the source,
 // and its reply back.
 //
-// On each connection: 1. fetch the schema; 2. monitor everything, by the newest method that the source knows, from the last transaction seen; 3. the
+// On each connection: 0. whether the source has the database, now and later, is seen beside the rest; 1. fetch the schema; 2. monitor everything, by the newest method that the source knows, from the last transaction seen; 3. the
 // contents, or what was missed, become ours in one commit, and each update is one more; 4. what was to be written while there was no connection is sent.
 import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { SERVER_MONITOR_ID, ServerWatch } from '../../ovsdb/client/server-watch.ts';
+import { mixedServers } from '../../ovsdb/client/servers.ts';
 import { ZERO_UUID } from '../../ovsdb/engine/atom.ts';
 import { Database, type Row } from '../../ovsdb/engine/database.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
@@ -34,7 +36,7 @@ interface Waiting {
 /** Splits `relay:NAME:REMOTE[,REMOTE...]`; undefined when it is none. */
 export function parseRelay(text: string): { name: string; remotes: string[] } | undefined {
   const match = /^relay:([^:]*):(.+)$/.exec(text);
-  return match === null ? undefined : { name: match[1] ?? '', remotes: (match[2] ?? '').split(',') };
+  return match === null ? undefined : { name: match[1] ?? '', remotes: mixedServers(match[2] ?? '') };
 }
 
 function* allRows(database: Database): Iterable<Row> {
@@ -51,14 +53,17 @@ export class Relay implements RelaySource {
   #isReady = false;
   #early: { method: string; params: Json[] }[] | undefined;
   readonly #waiting: Waiting[] = [];
+  readonly #watch: ServerWatch;
 
   constructor(server: OvsdbServer, clock: Clock, name: string, remotes: readonly string[]) {
     this.name = name;
     this.#server = server;
+    this.#watch = new ServerWatch(name, false);
     this.#upstream = new Upstream(remotes, clock, PROBE_MS, {
       connected: (session) => this.#begin(session),
       notified: (method, params) => {
-        if (this.#early !== undefined) this.#early.push({ method, params });
+        if (method === 'update2' && params[0] === SERVER_MONITOR_ID) this.#judge(this.#watch.update(params[1] ?? null));
+        else if (this.#early !== undefined) this.#early.push({ method, params });
         else this.#update(method, params);
       },
       disconnected: () => {
@@ -87,8 +92,21 @@ export class Relay implements RelaySource {
     return new Promise((resolve, reject) => this.#waiting.push({ method, params, isWanted, resolve, reject }));
   }
 
+  #judge(fault: string | undefined): void {
+    if (fault !== undefined) this.#upstream.refuse(fault);
+  }
+
   async #begin(session: RpcSession): Promise<void> {
     this.#early = [];
+    // 0.
+    this.#watch.reset();
+    session.call('monitor_cond', this.#watch.request()).then(
+      (reply) => {
+        if (session === this.#upstream.session) this.#judge(this.#watch.fill(reply));
+      },
+      // An older server has nothing to say of it.
+      () => {},
+    );
     // 1.
     const schemaJson = await session.call('get_schema', [this.name]);
     const schemaText = formatJson(schemaJson, { sort: true });
@@ -123,6 +141,7 @@ export class Relay implements RelaySource {
 
   #supply(database: Database, schemaText: string): void {
     this.#schemaText = schemaText;
+    log.dbg(`database ${this.name} schema changed.`);
     if (this.#database === undefined) {
       this.#database = database;
       this.#server.supply(this.name, database);

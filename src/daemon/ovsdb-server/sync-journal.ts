@@ -2,15 +2,29 @@
 // too and waits for both, writing into room that is already there takes two thirds of the time. The records are in the database file all the
 // same; it is brought to the disk in the background. Only a machine that stops at once makes a difference, and then the next opening takes from the
 // journal what the file lacks (docs/decisions/011).
-import { close, closeSync, constants, fdatasync, fstatSync, fsync, open, readFileSync, statSync, unlinkSync, write } from 'node:fs';
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  fsync,
+  open,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  write,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { libc } from '../../host/ffi.ts';
+import { libc, mapMemory, unmapMemory } from '../../host/ffi.ts';
 import { mapScratch, SCRATCH_SIZE, type Scratch } from '../../host/scratch.ts';
 import {
   decodeJournalHead,
   ENTRY_HEAD_SIZE,
   encodeJournalHead,
+  entryRoom,
   JOURNAL_HEAD_SIZE,
   type JournalEntry,
   missingBytes,
@@ -32,6 +46,25 @@ function bootId(): string {
   } catch {
     return '';
   }
+}
+
+/**
+ * Opens a journal for writes that are on the disk when they return: past the kernel's cache where file system and disk take sectors of 512 bytes, which
+ * saves a tenth of the time, or through it.
+ */
+function openForEntries(path: string, size: number): number {
+  const { O_RDWR, O_DSYNC, O_DIRECT } = constants;
+  try {
+    const fd = openSync(path, O_RDWR | O_DSYNC | O_DIRECT);
+    const zeros = mapMemory(entryRoom(1));
+    const written = Number(libc().pwriteAt(fd, zeros.address, entryRoom(1), size - entryRoom(1)));
+    unmapMemory(zeros);
+    if (written === entryRoom(1)) return fd;
+    closeSync(fd);
+  } catch {
+    // Not on this file system.
+  }
+  return openSync(path, O_RDWR | O_DSYNC);
 }
 
 export class SyncJournal {
@@ -75,14 +108,15 @@ export class SyncJournal {
       const head = encodeJournalHead({ bootId: id, inode: fstatSync(this.#fileFd, { bigint: true }).ino, half: HALF_SIZE });
       // Written and not only reserved: what is reserved is noted in the file system's journal once it is written.
       const bytes = Buffer.concat([head], JOURNAL_HEAD_SIZE + 2 * HALF_SIZE);
-      const { O_RDWR, O_CREAT, O_TRUNC, O_DSYNC } = constants;
-      fd = await promisify(open)(this.#path, O_RDWR | O_CREAT | O_TRUNC | O_DSYNC, FILE_MODE);
+      const { O_RDWR, O_CREAT, O_TRUNC } = constants;
+      fd = await promisify(open)(this.#path, O_RDWR | O_CREAT | O_TRUNC, FILE_MODE);
       for (let at = 0; at < bytes.length; ) at += (await promisify(write)(fd, bytes, at, bytes.length - at, at)).bytesWritten;
       await promisify(fsync)(fd);
       const folder = await promisify(open)(dirname(this.#path), constants.O_RDONLY);
       await promisify(fsync)(folder).finally(() => promisify(close)(folder));
       if (this.#isClosed) throw new Error('closed meanwhile');
-      this.#fd = fd;
+      this.#fd = openForEntries(this.#path, bytes.length);
+      closeSync(fd);
     } catch {
       // Without a journal the file itself is synced each time, as before.
       if (fd >= 0) closeSync(fd);
@@ -112,10 +146,11 @@ export class SyncJournal {
     if (this.#fd < 0 || Number.isNaN(this.#from)) return false;
     const size = this.#staged;
     if (size === ENTRY_HEAD_SIZE) return true;
-    if (this.#at + size > this.#end && !this.#turn()) return false;
+    const taken = entryRoom(size);
+    if (this.#at + taken > this.#end && !this.#turn()) return false;
     sealEntry(this.#room.bytes, size, this.#from, Date.now());
-    if (Number(libc().pwriteAt(this.#fd, this.#room.address, size, this.#at)) !== size) return false;
-    this.#at += size;
+    if (Number(libc().pwriteAt(this.#fd, this.#room.address, taken, this.#at)) !== taken) return false;
+    this.#at += taken;
     this.#from += size - ENTRY_HEAD_SIZE;
     this.#staged = ENTRY_HEAD_SIZE;
     return true;

@@ -12,6 +12,7 @@ import type { Json } from '../../ovsdb/json/json.ts';
 import { RpcClosed, RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 
 const log = logger('socket_util');
+const serverLog = logger('ovsdb_cs');
 const DEFAULT_PORT = 6640;
 const MAX_BACKOFF_MS = 8000;
 
@@ -37,12 +38,17 @@ export class Upstream {
   constructor(remotes: readonly string[], clock: Clock, probeIntervalMs: number, events: UpstreamEvents) {
     this.#remotes = remotes;
     this.#events = events;
-    const name = remotes.join(',');
     this.#reconnect = new Reconnect(
-      name,
+      remotes[0] ?? '',
       clock,
       { connect: () => void this.#open(), probe: () => this.#probe(), drop: () => this.#drop() },
-      { maxBackoffMs: MAX_BACKOFF_MS, probeIntervalMs, voice: 'reconnect', isPassive: isPassiveTarget(remotes[0] ?? '') },
+      {
+        maxBackoffMs: MAX_BACKOFF_MS,
+        probeIntervalMs,
+        voice: 'reconnect',
+        isPassive: isPassiveTarget(remotes[0] ?? ''),
+        peers: { count: remotes.length, next: () => this.#next() },
+      },
     );
   }
 
@@ -52,6 +58,21 @@ export class Upstream {
 
   start(): void {
     this.#reconnect.enable();
+  }
+
+  /** The server that we are connected to will not do, for the reason given: another is tried. */
+  refuse(why: string): void {
+    serverLog.info(`${this.#reconnect.name}: ${why}`);
+    this.#reconnect.refuse();
+  }
+
+  #next(): string {
+    this.#at++;
+    return this.#remote;
+  }
+
+  get #remote(): string {
+    return this.#remotes[this.#at % this.#remotes.length] ?? '';
   }
 
   close(): void {
@@ -82,7 +103,7 @@ export class Upstream {
 
   async #open(): Promise<void> {
     const attempt = ++this.#attempt;
-    const remote = this.#remotes[this.#at % this.#remotes.length] ?? '';
+    const remote = this.#remote;
     try {
       if (isPassiveTarget(remote)) await this.#listen(remote, attempt);
       else this.#begin(await connectStream(remote, DEFAULT_PORT), attempt);
@@ -134,7 +155,6 @@ export class Upstream {
   #ended(reason: string): void {
     const wasConnected = this.#session !== undefined;
     this.#session = undefined;
-    this.#at++;
     if (wasConnected) this.#events.disconnected();
     this.#reconnect.ended(reason);
   }

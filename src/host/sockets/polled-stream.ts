@@ -2,6 +2,7 @@
 //
 // `write` goes to the kernel at once; what it does not take is kept and sent when it can be. At the peer's end of file what is still promised to it is
 // sent at the end of the batch, then the socket is closed.
+import { encodeText } from '../../base/byte-text.ts';
 import { strerror } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import type { Stream, StreamHandlers } from '../../base/stream.ts';
@@ -68,8 +69,8 @@ export class PolledStream implements Stream, PollHandler {
 
   writeText(text: string): void {
     if (this.#state !== 'open') return;
-    if (this.#queuedSize > 0 || text.length > SCRATCH_TEXT_LENGTH) {
-      this.write(Buffer.from(text));
+    if (this.#queuedSize > 0 || text.length > SCRATCH_TEXT_LENGTH || !text.isWellFormed()) {
+      this.write(encodeText(text));
       return;
     }
     const { bytes, address } = scratch();

@@ -19,6 +19,7 @@ const MAX_SOCKET_PATH = 107;
 /** Peers that may be proving themselves at the same time: with one more, whoever has been at it for longest is cut off. */
 const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
+const ENETUNREACH = 101;
 const ENOENT = 2;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -165,7 +166,11 @@ async function connect(target: string, defaultPort: number, dscp: number): Promi
     const { host, port } = parsed;
     const socket =
       markedSocket(host, port, dscp)?.connect({ host, port }) ?? net().connect({ host, port, noDelay: true, typeOfService: dscp << 2 });
-    const failed = (error: Error): void => reject(kernelError(target, isNameFault(error) ? unknownHost(name) : error));
+    const failed = (error: Error): void => {
+      // Refused by the kernel before anything was sent.
+      if (parsed.kind === 'tcp' && systemErrno(error) === ENETUNREACH) sayUnconnected(target, ENETUNREACH);
+      reject(kernelError(target, isNameFault(error) ? unknownHost(name) : error));
+    };
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);
@@ -204,7 +209,7 @@ function isNameFault(error: Error): boolean {
   return (error as NodeJS.ErrnoException).syscall === 'getaddrinfo';
 }
 
-const sayUnconnected = (target: string): void => logger('stream_tcp').err(`${target}: connect: ${strerror(EAFNOSUPPORT)}`);
+const sayUnconnected = (target: string, errno = EAFNOSUPPORT): void => logger('stream_tcp').err(`${target}: connect: ${strerror(errno)}`);
 
 /** A host that no resolver knows is, as the reference has it, of no address family. */
 function unknownHost(target: string): Error {

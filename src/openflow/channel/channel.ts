@@ -123,9 +123,10 @@ export class OpenFlowChannel {
     messageLimit.write(log, 'dbg', () => `${this.name}: ${text()}`);
   }
 
-  /** As anyone else would read it: flows in a form that is quicker to apply are not printed. */
+  /** As anyone else would read it, who knows no TLV table: flows in a form that is quicker to apply are not printed. */
   #print(bytes: Uint8Array): string {
-    return printBytes(bytes, { codec: { ...this.options, packsFlows: false, isStrict: false } });
+    const { tlvTable: _, ...codec } = this.options;
+    return printBytes(bytes, { codec: { ...codec, packsFlows: false, isStrict: false } });
   }
 
   #write(bytes: Uint8Array): void {

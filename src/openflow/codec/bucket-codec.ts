@@ -9,9 +9,8 @@ import type { OfVersion } from '../message.ts';
 import { groupLog as log, propertyLogs } from '../peer-logs.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
+import type { ActionContext } from './actions/action-context.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
-
-import type { ActionContext } from './fields/set-field-codec.ts';
 import { decodeExperimenter } from './properties.ts';
 
 const NO_PORT = 0xffffffff;

@@ -13,6 +13,7 @@ import { normalizeLogged } from '../normalize.ts';
 import { flowLog as log } from '../peer-logs.ts';
 import { portFromWire32 } from '../ports.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
+import type { ActionContext } from './actions/action-context.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -20,7 +21,6 @@ import { decodeOfp10Match, decodeOfp11Match, encodeOfp10Match, encodeOfp11Match,
 import type { DecodedMatch } from './fields/oxm.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
 import { decodeOxs, encodeOxs } from './fields/oxs.ts';
-import type { ActionContext } from './fields/set-field-codec.ts';
 import { ofFlow } from './fields/tun-metadata.ts';
 import { flagsOf } from './flow-flags.ts';
 import { contextOfPacked, encodeKnownActions, encodePackedNxm, encodePackedOxm } from './packed/packed-flow-stats.ts';

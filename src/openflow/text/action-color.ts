@@ -65,7 +65,8 @@ function learnSpec(part: string, name: string, value: string | undefined): strin
 export function colorAction(action: Action, text: string): string {
   const { kind } = action;
   const [head] = /^[a-z_0-9]+[(:]?/.exec(text) ?? [''];
-  // Ports of the switch's own have no colour.
+  // As an action of its own the controller has a colour, as a port of the switch's own it has none.
+  if (kind === 'controller' && head === '') return text.replace(/^\w+:/, (word) => paint('sp', word));
   if (head === '' || kind === 'ct' || kind === 'nat') return text;
   if (kind === 'setField' || kind === 'regLoad' || kind === 'regMove') return paintArrows(text);
   if (kind === 'outputTrunc') return paint('sp', 'output') + text.slice('output'.length);

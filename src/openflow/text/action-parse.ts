@@ -12,6 +12,7 @@ import { OFPP } from '../action.ts';
 import { misplaced, type Outer } from '../action-place.ts';
 import { CT_ALG, PACKET_IN_REASONS } from '../codec/actions/action-constants.ts';
 import { loadPart } from '../load-part.ts';
+import { portToWire32 } from '../ports.ts';
 import { loadedText } from './action-format.ts';
 import { parseBundle, parseMultipath } from './bundle-text.ts';
 import { parseDecap, parseEncap } from './encap-text.ts';
@@ -111,7 +112,7 @@ function parseController(arg: string): Action {
   if (arg === '') return { kind: 'output', port: OFPP.CONTROLLER, maxLen: 0xffff };
   if (/^[0-9]/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
   // Data that are there, be they none, are told in this form alone.
-  let hasUserdata = false;
+  let userdata: string | undefined;
   for (const { key, value = '' } of splitKeyValues(arg)) {
     if (key === 'reason') {
       // The reasons of a switch's own misses have no words: none stands for the first of them.
@@ -119,14 +120,15 @@ function parseController(arg: string): Action {
         value === '' ? 'explicit_miss' : (SPOKEN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`));
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
-    else if (key === 'userdata') {
-      action.userdata = hexBytes(value, "`controller' action `userdata'");
-      hasUserdata = true;
-    } else if (key === 'pause') action.pause = true;
+    else if (key === 'userdata') userdata = value;
+    else if (key === 'pause') action.pause = true;
     else if (key === 'meter_id') action.meterId = u32(value);
     else fault(`unknown key "${key}" parsing controller action`);
   }
-  const isPlain = action.reason === 'action' && action.controllerId === 0 && !hasUserdata && !action.pause && action.meterId === 0;
+  // The last of several counts, when all other words are read.
+  if (userdata !== undefined) action.userdata = hexBytes(userdata, "`controller' action `userdata'");
+  const isPlain =
+    action.reason === 'action' && action.controllerId === 0 && userdata === undefined && !action.pause && action.meterId === 0;
   return isPlain ? { kind: 'output', port: OFPP.CONTROLLER, maxLen: action.maxLen } : action;
 }
 
@@ -193,7 +195,7 @@ function parseSetField(arg: string, context: ActionTextContext): Action {
   const valueKey = newKey();
   const maskKey = newKey();
   // The value keeps bits outside the mask, as the reference sends them.
-  setKeyBits(valueKey, at, bits, value);
+  setKeyBits(valueKey, at, bits, field.format === 'port32' ? BigInt(portToWire32(Number(value))) : value);
   setKeyBits(maskKey, at, bits, mask);
   markPresent(field, valueKey, maskKey);
   const written = parseInteger(/\/(.*)/.exec(text)?.[1] ?? '');
@@ -416,14 +418,15 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
   ['debug_recirc', () => ({ kind: 'debugRecirc' })],
   ['debug_slow', () => ({ kind: 'debugSlow' })],
   ['meter', (arg) => ({ kind: 'meter', meter: u32(arg) })],
+  ['apply_actions', () => fault('apply_actions is the default instruction')],
   ['clear_actions', () => ({ kind: 'clearActions' })],
   ['write_actions', (arg, context) => ({ kind: 'writeActions', actions: parseNested(arg, context, 'write_actions') })],
   ['write_metadata', parseWriteMetadata],
   ['goto_table', (arg, context) => ({ kind: 'gotoTable', table: tableOf(arg, context.names) })],
 ]);
 
-function checkPlaces(actions: readonly Action[], outer: Outer | undefined): Action[] {
-  const wrong = misplaced(actions, outer, { takesInstructions: outer === undefined });
+function checkPlaces(actions: readonly Action[], outer: Outer | undefined, isPacketOut = false): Action[] {
+  const wrong = misplaced(actions, outer, { takesInstructions: outer === undefined, isPacketOut });
   return wrong === undefined ? [...actions] : fault(wrong.text);
 }
 
@@ -458,4 +461,4 @@ function parseActionList(text: string, context: ActionTextContext): Action[] {
 
 /** Reads an action list. Throws ConfigError in the reference's words. */
 export const parseActions = (text: string, context: ActionTextContext = {}): Action[] =>
-  checkPlaces(parseActionList(text, context), undefined);
+  checkPlaces(parseActionList(text, context), undefined, context.isPacketOut);

@@ -4,6 +4,8 @@ import { ConfigError } from '../../base/errors.ts';
 import { ByteReader, ByteWriter } from '../codec/bytes.ts';
 import { fieldByCode, fieldByLabel, OXM_CLASSES } from '../codec/fields/oxm-table.ts';
 
+const OPTION_LABEL = 'NXM_NX_TUN_METADATA';
+const OPTION_SIZE = 124;
 const COOKIE = { cls: 1, num: 30, size: 8 } as const;
 
 interface Header {
@@ -52,6 +54,12 @@ function takeExactly(text: string, size: number): { bytes: number[]; rest: strin
   return taken;
 }
 
+function takeAtMost(text: string, size: number): { bytes: number[]; rest: string } {
+  const taken = takeHex(text);
+  if (taken.bytes.length > size) throw new ConfigError(`expected to read at most ${size} bytes but got ${taken.bytes.length}`);
+  return taken;
+}
+
 /** As many bytes as a mask has, whatever follows them. */
 function takeMask(text: string, size: number): { bytes: number[]; rest: string } {
   const bytes: number[] = [];
@@ -80,13 +88,18 @@ export function parseEntries(text: string): Uint8Array {
     const header = headerOf(name);
     if (header === undefined) throw new ConfigError(`${text}: unknown field \`${rest.slice(0, open)}'`);
     const isLong = header.cls === 0xffff;
+    // An option's value is as long as its digits.
+    const isOption = name.startsWith(OPTION_LABEL);
+    let taken = isOption
+      ? takeAtMost(rest.slice(open + 1), OPTION_SIZE)
+      : takeExactly(rest.slice(open + 1), header.hasMask ? header.size >> 1 : header.size);
+    const each = taken.bytes.length;
+    const size = isOption ? each * (header.hasMask ? 2 : 1) : header.size;
     out
       .u16(header.cls)
       .u8((header.num << 1) | (header.hasMask ? 1 : 0))
-      .u8(header.size + (isLong ? 4 : 0));
+      .u8(size + (isLong ? 4 : 0));
     if (isLong) out.u32(header.experimenter);
-    const each = header.hasMask ? header.size >> 1 : header.size;
-    let taken = takeExactly(rest.slice(open + 1), each);
     out.put(Uint8Array.from(taken.bytes));
     if (header.hasMask) {
       if (!taken.rest.startsWith('/')) throw new ConfigError(`${text}: missing / in masked field ${name}`);
@@ -98,9 +111,6 @@ export function parseEntries(text: string): Uint8Array {
   }
   return out.result();
 }
-
-const OPTION_LABEL = 'NXM_NX_TUN_METADATA';
-const OPTION_SIZE = 124;
 
 /** The reference fills an option to its greatest size from the left, and shows as many bytes as there were from there. */
 function optionStart(value: Uint8Array): Uint8Array {

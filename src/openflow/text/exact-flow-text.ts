@@ -1,7 +1,7 @@
 // A flow in which every field is exact, as `ofproto/trace` and `compose-packet` take it: what a frame has, not what is matched.
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { type PortNames, parseField } from '../../flow/field-text.ts';
-import { type Field, fieldNamed, tunFieldIndex } from '../../flow/fields.ts';
+import { type Field, fieldNamed, tunFieldIndex, wholeMask } from '../../flow/fields.ts';
 import { KEY_WORDS, type Key, keyBits, type Match, matchAll, W } from '../../flow/key.ts';
 import { addField, addFieldText, protocolNamed } from '../../flow/match-text.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
@@ -25,7 +25,8 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     const refuse = (what: string): never => {
       throw new ConfigError(`${text}: ${what}`);
     };
-    const protocol = protocolNamed(name);
+    // That it is Ethernet is no field.
+    const protocol = name === 'eth' ? undefined : protocolNamed(name);
     if (protocol !== undefined) {
       if ((key[W.TYPE] ?? 0) >>> 16 !== 0) refuse('Ethernet type set multiple times');
       if (protocol.proto !== undefined && ((key[W.TYPE] ?? 0) & 0xff) !== 0) refuse('network protocol set multiple times');
@@ -50,8 +51,8 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
       return refuse(`bad value for ${name} (${errorText(error)})`);
     }
     // Of connection states there are eight.
-    const bits = field.name === 'ct_state' ? 8 : field.bits;
-    if (parsed.mask !== (1n << BigInt(bits)) - 1n && !/^(vlan_[pv]|dl_vlan|in_port)/.test(field.name))
+    const whole = field.name === 'ct_state' ? 0xffn : wholeMask(field);
+    if (parsed.mask !== whole && !/^(vlan_[pv]|dl_vlan|in_port)/.test(field.name))
       refuse(`bad value for ${name} (${value ?? ''}: wildcards not allowed here)`);
     // A conjunction's number is no part of what a packet is.
     if (field.name !== 'conj_id') addField(match, field, parsed.value, parsed.mask);

@@ -110,7 +110,7 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
     return;
   }
   if (key === 'allow_hidden_fields') return;
-  const told = (field: Field, mask: bigint): void => {
+  const told = (field: Field, mask: bigint | undefined): void => {
     mod.named = [...(mod.named ?? []), { field, mask }];
   };
   // What a protocol's word stands for needs no value, and has none.

@@ -1,7 +1,7 @@
 // Groups as text. Facts: ovs-ofctl(8), "Group Syntax", and the reference's output and messages.
 import type { PortNames } from '../../flow/field-text.ts';
-import { formatField, formatPort, hex, parseField, parsePort } from '../../flow/field-text.ts';
-import { type Field, fieldNamed, tunFieldIndex } from '../../flow/fields.ts';
+import { formatField, formatPort, hex, parseField, parsePort, wholeInteger } from '../../flow/field-text.ts';
+import { type Field, fieldNamed, tunFieldIndex, wholeMask } from '../../flow/fields.ts';
 import type { Action } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { hasBucketIds } from '../codec/bucket-codec.ts';
@@ -126,6 +126,15 @@ function parseCommandBucket(text: string, command: GroupCommand): number {
   return id;
 }
 
+/** Whether a value says only a part of its field; `given` is a mask's text. */
+function isPartly(field: Field, mask: bigint, text: string, given: string | undefined): boolean {
+  if (field.format === 'decimal' || field.format === 'hex')
+    return given !== undefined && wholeInteger(given, field.wireBytes) !== ones(field.wireBytes * 8);
+  // Of flags said as a number or by name every bit is meant.
+  if (field.format === 'ctState' || field.format === 'tunFlags') return /^[+-]|\//.test(text);
+  return (mask & wholeMask(field)) !== wholeMask(field);
+}
+
 /** Reads the fields of a select group: a field alone counts whole, a value says which of its bits do. */
 function parseHashFields(text: string, names?: PortNames): HashField[] {
   const fields: HashField[] = [];
@@ -137,10 +146,14 @@ function parseHashFields(text: string, names?: PortNames): HashField[] {
     let mask = ones(field.wireBytes * 8);
     if (value !== undefined && value !== '') {
       const parsed = parseField(field, value, names);
-      if (/\/|^[+-]/.test(value)) fault(`${value}: wildcards not allowed here`);
-      if (parsed.value === 0n && tunFieldIndex(field) < 0) fault(`${text.slice(end)}: values are wildcards here and must not be all-zeros`);
-      if (!field.maskable && parsed.value !== ones(field.wireBytes * 8)) fault(`${value}: invalid mask for field ${field.name}`);
-      mask = parsed.value === ones(field.bits) && field.bits === field.wireBytes * 8 ? mask : parsed.value;
+      // All of the bytes count, be there no such bits.
+      const isNumber = tunFieldIndex(field) < 0 && (field.format === 'decimal' || field.format === 'hex');
+      const [number = '', given] = value.split('/');
+      const bits = (isNumber ? wholeInteger(number, field.wireBytes) : undefined) ?? parsed.value;
+      if (isPartly(field, parsed.mask, value, given)) fault(`${value}: wildcards not allowed here`);
+      if (bits === 0n && tunFieldIndex(field) < 0) fault(`${text.slice(end)}: values are wildcards here and must not be all-zeros`);
+      if (!field.maskable && bits !== ones(field.wireBytes * 8)) fault(`${value}: invalid mask for field ${field.name}`);
+      mask = bits;
     }
     fields.push({ field, mask });
   }

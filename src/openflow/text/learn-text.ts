@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../../base/errors.ts';
 import { parseField, parseInteger, wholeInteger } from '../../flow/field-text.ts';
-import { partBits } from '../../flow/fields.ts';
+import { partBits, wholeMask } from '../../flow/fields.ts';
 import type { Action, LearnSpec, Subfield } from '../action.ts';
 import { hasLongHeader } from '../codec/fields/subfield-codec.ts';
 import { loadedText } from './action-format.ts';
@@ -63,7 +63,7 @@ export function parseLearn(arg: string, context: ActionTextContext): Action {
         break;
       case 'result_dst':
         learn.resultDst = parseSubfield(text);
-        if (learn.resultDst.bits !== 1) fault('result_dst must be a single bit');
+        if (learn.resultDst.bits !== 1) fault("result_dst in 'learn' action must be a single bit");
         break;
       default:
         learn.specs.push(parseSpec(key, value, arg, context));
@@ -97,8 +97,9 @@ function immediate({ field, bits }: Subfield, text: string, whole: string, conte
     return BigInt.asUintN(8 * Math.ceil(bits / 8), wholeInteger(number, field.wireBytes) ?? value);
   }
   const all = (1n << BigInt(Math.min(bits, field.bits))) - 1n;
+  const needed = all | wholeMask(field);
   // Of a state said as a number or by one name every bit is meant.
-  const isWhole = (mask & all) === all || (field.format === 'ctState' && !/^[+-]|\//.test(text));
+  const isWhole = (mask & needed) === needed || (field.format === 'ctState' && !/^[+-]|\//.test(text));
   return isWhole ? value & all : fault(`${text}: wildcards not allowed here`);
 }
 

@@ -9,6 +9,8 @@ const log = logger('ofp_table');
 /** How names of ports are found. */
 export interface ActionTextContext {
   names?: PortNames | undefined;
+  /** Whether they are a packet-out's, which has no instructions. */
+  isPacketOut?: boolean;
 }
 
 /** Ends parsing with a message. */

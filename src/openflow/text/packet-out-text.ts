@@ -1,6 +1,6 @@
 // Packet-Out Syntax of ovs-ofctl(8): where the frame came in, the frame in hexadecimal, and what to do with it.
-import { type PortNames, parseField, parsePort } from '../../flow/field-text.ts';
-import { fieldNamed, mustField } from '../../flow/fields.ts';
+import { type PortNames, parsePort, scanInteger } from '../../flow/field-text.ts';
+import { fieldNamed } from '../../flow/fields.ts';
 import { type Match, matchAll, W } from '../../flow/key.ts';
 import { addFieldText } from '../../flow/match-text.ts';
 import { type Action, OFPP } from '../action.ts';
@@ -8,7 +8,6 @@ import type { PacketOut } from '../message.ts';
 import { parseActions } from './action-parse.ts';
 import { takeHex } from './entries-text.ts';
 import { cutActions } from './flow-text.ts';
-import { INSTRUCTIONS } from './group-text.ts';
 import { splitKeyValues } from './key-value-text.ts';
 import { fault } from './number-text.ts';
 
@@ -61,19 +60,17 @@ function setInPort(match: Match, port: number): void {
   match.mask[W.IN_PORT] = 0xffff;
 }
 
+const MOST = (1n << 64n) - 1n;
+
 /** The namespace is lost, as in the reference, and Ethernet is said as any other type is. */
 function setPacketType(match: Match, text: string): void {
-  if (text === '*') fault(`packet_type(${text}) can't be interpreted`);
-  match.key[W.PACKET_TYPE] = Number(parseField(mustField('packet_type'), text).value & 0xffffn);
+  // What stands for the namespace is not looked at, nor what follows the type's number, of which 32 bits count.
+  const [, word] = /^\([^,]*,([^)]*)/.exec(text) ?? fault(`packet_type(${text}) can't be interpreted`);
+  const number = scanInteger(word ?? '') ?? 0n;
+  const type = (number < MOST ? number : MOST) & 0xffff_ffffn;
+  match.key[W.PACKET_TYPE] = Number(type);
   match.mask[W.PACKET_TYPE] = 0xffffffff;
 }
 
 /** Actions without instructions. */
-export function parsePacketOutActions(text: string, names: PortNames): Action[] {
-  const actions = parseActions(text, { names });
-  for (const { kind } of actions) {
-    const name = kind === 'meter' ? undefined : INSTRUCTIONS.get(kind);
-    if (name !== undefined) fault(`${name} instruction not allowed here`);
-  }
-  return actions;
-}
+export const parsePacketOutActions = (text: string, names?: PortNames): Action[] => parseActions(text, { names, isPacketOut: true });

@@ -65,7 +65,9 @@ export interface IdlOptions {
   assumedSchema?: DatabaseSchema;
   /** A lock to hold, e.g. `ovs_vswitchd`. */
   lock?: string;
-  /** Connect once and fail, instead of for ever. */
+  /** Only a server that may write will do: the leader of a cluster, no relay. True where it is not said. */
+  mustLead?: boolean;
+  /** `false`: connect to each server once and fail, instead of for ever. */
   retry?: boolean;
   probeIntervalMs?: number;
 }

@@ -172,6 +172,11 @@ export class ReplicaTransaction implements IdlTransaction {
     const changes = [...this.#changes.values()].flatMap((ofTable) => [...ofTable.values()]);
     const names = new Set(changes.filter((change) => change.base === undefined).map((change) => change.uuid));
     const where = (uuid: string): Json => [['_uuid', '==', names.has(uuid) ? ['named-uuid', rowName(uuid)] : ['uuid', uuid]]];
+    const mutationsOf = (table: string, uuid: string, mutations: Change['mutations']): Json[] => {
+      if (mutations.length === 0) return [];
+      const list = mutations.map((m): Json => [m.column, m.mutator, this.#datumJson(m.datum, m.type, names)]);
+      return [jsonObject({ op: 'mutate', table, where: where(uuid), mutations: list })];
+    };
     if (this.#lock !== undefined) operations.push(jsonObject({ op: 'assert', lock: this.#lock }));
     for (const { schema, uuid, base, verified } of changes) {
       if (verified.size === 0 || base === undefined) continue;
@@ -185,6 +190,7 @@ export class ReplicaTransaction implements IdlTransaction {
       if (isDeleted) {
         // The server drops rows of other tables itself once nothing refers to them, and refuses to before.
         if (schema.isRoot) operations.push(jsonObject({ op: 'delete', table: schema.name, where: where(uuid) }));
+        else operations.push(...mutationsOf(schema.name, uuid, mutations));
         continue;
       }
       const row: JsonObject = new Map();
@@ -199,10 +205,7 @@ export class ReplicaTransaction implements IdlTransaction {
       } else if (row.size > 0) {
         operations.push(jsonObject({ op: 'update', table: schema.name, where: where(uuid), row }));
       }
-      if (mutations.length > 0) {
-        const list = mutations.map((m): Json => [m.column, m.mutator, this.#datumJson(m.datum, m.type, names)]);
-        operations.push(jsonObject({ op: 'mutate', table: schema.name, where: where(uuid), mutations: list }));
-      }
+      operations.push(...mutationsOf(schema.name, uuid, mutations));
     }
     let incrementAt = -1;
     const increment = this.#increment;

@@ -1,8 +1,9 @@
 // The IDL: a connection to an OVSDB server that keeps a replica current, across reconnections, and carries transactions on it.
 //
-// On each connection: 1. fetch the schema; 2. ask for the lock; 3. monitor, by the newest method that the server knows - `monitor_cond_since`
-// resumes from the last transaction seen, the older two begin anew; 4. change conditions that were wished otherwise meanwhile; 5. apply updates as they come. Inserted rows of an update that fails to
-// parse would leave the replica wrong, so such a connection is dropped and begun anew.
+// On each connection: 1. monitor what `_Server` says of the database, and go to the next server from one that will not do, now or later (server-watch.ts);
+// 2. fetch the schema; 3. ask for the lock; 4. monitor, by the newest method that the server knows - `monitor_cond_since` resumes from the last
+// transaction seen, the older two begin anew; 5. change conditions that were wished otherwise meanwhile; 6. apply updates as they come. Inserted rows
+// of an update that fails to parse would leave the replica wrong, so such a connection is dropped and begun anew.
 import type { Clock } from '../../base/clock.ts';
 import { strerror } from '../../base/errno.ts';
 import { errorText, KernelError } from '../../base/errors.ts';
@@ -17,8 +18,10 @@ import { Conditions } from './conditions.ts';
 import type { Idl, IdlClause, IdlOptions, IdlRow } from './idl.ts';
 import { ReplicaTables } from './replica-row.ts';
 import { ReplicaTransaction } from './replica-transaction.ts';
+import { SERVER_MONITOR_ID, ServerWatch } from './server-watch.ts';
 
 const log = logger('ovsdb_idl');
+const serverLog = logger('ovsdb_cs');
 const MONITOR_ID = 'replica';
 const ZERO_ID = '00000000-0000-0000-0000-000000000000';
 const MAX_BACKOFF_MS = 8000;
@@ -64,6 +67,7 @@ class ReplicaClient implements Replica {
   #isAssumed = false;
   #lastTransactionId = ZERO_ID;
   #methodIndex = 0;
+  readonly #watch: ServerWatch;
   #changeNumber = 0;
   #isConnected = false;
   /** Updates that came before the monitor's reply was handled; undefined when there is nothing to wait for. */
@@ -83,6 +87,7 @@ class ReplicaClient implements Replica {
     this.#options = options;
     this.#world = world;
     this.#conditions = new Conditions(options.conditions);
+    this.#watch = new ServerWatch(options.database, options.mustLead ?? true);
     if (options.assumedSchema !== undefined) {
       this.#tables = new ReplicaTables(options.assumedSchema);
       this.#isAssumed = true;
@@ -101,6 +106,7 @@ class ReplicaClient implements Replica {
         maxBackoffMs: MAX_BACKOFF_MS,
         probeIntervalMs: options.probeIntervalMs ?? (needsProbes ? PROBE_INTERVAL_MS : 0),
         voice: 'reconnect',
+        peers: { count: options.remotes.length, next: () => this.#nextRemote() },
       },
     );
     this.#reconnect.enable();
@@ -222,6 +228,11 @@ class ReplicaClient implements Replica {
     return this.#options.remotes[this.#remoteIndex % this.#options.remotes.length] ?? '';
   }
 
+  #nextRemote(): string {
+    this.#remoteIndex++;
+    return this.#remote();
+  }
+
   #announce(): void {
     this.#changeNumber++;
     for (const { resolve } of this.#waiters.splice(0)) resolve();
@@ -268,9 +279,18 @@ class ReplicaClient implements Replica {
   }
 
   async #begin(session: RpcSession): Promise<void> {
-    // 1. The schema, which may have changed while we were away.
+    // 1. What the server is to the database. Its answer comes before the others', which need not wait for it.
+    this.#watch.reset();
+    session.call('monitor_cond', this.#watch.request()).then(
+      (reply) => {
+        if (session === this.#session) this.#judge(session, this.#watch.fill(reply));
+      },
+      // An older server has no such database.
+      () => {},
+    );
+    // 2. The schema, which may have changed while we were away.
     if (!this.#isAssumed) await this.#fetchSchema(session);
-    // 2. The lock.
+    // 3. The lock.
     const { lock } = this.#options;
     if (lock !== undefined) {
       this.#isLockNotified = false;
@@ -284,7 +304,7 @@ class ReplicaClient implements Replica {
         (error) => log.warn(`${session.name}: "lock" failed: ${errorText(error)}`),
       );
     }
-    // 3. Monitor.
+    // 4. Monitor.
     for (;;) {
       const method = MONITOR_METHODS[this.#methodIndex] as MonitorMethod;
       // Of rows by another condition than the replica's nobody knows what it missed.
@@ -312,6 +332,18 @@ class ReplicaClient implements Replica {
       this.#fill(method, reply);
       return;
     }
+  }
+
+  /** Leaves a server that will not do, for the `fault` given. */
+  #judge(session: RpcSession, fault: string | undefined): void {
+    if (fault === undefined) return;
+    serverLog.info(`${session.name}: ${fault}`);
+    if (this.#reconnect !== undefined) {
+      this.#reconnect.refuse();
+      return;
+    }
+    this.#drop();
+    this.#openNext();
   }
 
   async #fetchSchema(session: RpcSession): Promise<void> {
@@ -362,6 +394,10 @@ class ReplicaClient implements Replica {
   }
 
   #notified(method: string, params: Json[]): void {
+    if (method === 'update2' && params[0] === SERVER_MONITOR_ID) {
+      if (this.#session !== undefined) this.#judge(this.#session, this.#watch.update(params[1] ?? null));
+      return;
+    }
     if (this.#early !== undefined && method.startsWith('update')) {
       this.#early.push({ method, params });
       return;
@@ -408,11 +444,17 @@ class ReplicaClient implements Replica {
   #ended(reason: string): void {
     this.#session = undefined;
     this.#lastError = reason === '' ? 'End of file' : reason;
-    this.#remoteIndex++;
     if (this.#isConnected) this.#lost();
     if (this.#isClosed) return;
-    if (this.#reconnect !== undefined) {
-      this.#reconnect.ended(reason);
+    if (this.#reconnect !== undefined) this.#reconnect.ended(reason);
+    else this.#openNext();
+  }
+
+  /** Without retry each server is tried once. */
+  #openNext(): void {
+    if (this.#remoteIndex + 1 < this.#options.remotes.length) {
+      this.#nextRemote();
+      void this.#open();
       return;
     }
     this.#failed = new Error(this.#lastError);

@@ -1,5 +1,6 @@
 // Atoms: RFC 7047 section 5.1 `<atom>`. An integer is exact: a number while that is safe, else a bigint. A UUID is its text in lower case.
 
+import { encodeText, invalidUtf8 } from '../../base/byte-text.ts';
 import type { Atom } from '../client/idl.ts';
 import type { Json } from '../json/json.ts';
 import { compareText, formatJsonString, formatReal } from '../json/json-format.ts';
@@ -54,11 +55,18 @@ export function parseAtom(json: Json, type: AtomicType, symbols?: SymbolTable): 
       if (typeof json === 'boolean') return json;
       throw syntaxError(json, 'expected boolean');
     case 'string':
-      if (typeof json === 'string') return json;
+      if (typeof json === 'string') return wellFormed(json);
       throw syntaxError(json, 'expected string');
     case 'uuid':
       return parseUuidAtom(json, symbols);
   }
+}
+
+/** The text, if it is UTF-8. */
+export function wellFormed(text: string): string {
+  if (text.isWellFormed()) return text;
+  const sequence = [...(invalidUtf8(encodeText(text)) ?? [])].map((byte) => ` 0x${byte.toString(16).padStart(2, '0')}`).join('');
+  throw new OvsdbError('constraint violation', `not a valid UTF-8 string: invalid UTF-8 sequence${sequence}`);
 }
 
 function parseUuidAtom(json: Json, symbols: SymbolTable | undefined): string {

@@ -1,5 +1,6 @@
 // Walks through the bytes of a large log record, `{TABLE:{UUID:{...},...},...,"_date":...}`, and parses one row at a time.
 // It takes only text without space between the parts, as logs have it; at anything else it says no, and `parseJson` is to judge.
+import { decodeText } from '../../base/byte-text.ts';
 import { type Json, JsonError, JsonParser } from '../json/json.ts';
 
 const QUOTE = 34;
@@ -100,7 +101,7 @@ export class RecordReader {
   value(): Json | undefined {
     const end = this.#valueEnd();
     if (end < 0) return this.#broken();
-    const text = this.#bytes.toString('utf8', this.#at, end);
+    const text = decodeText(this.#bytes.subarray(this.#at, end));
     const parser = new JsonParser(text);
     try {
       const value = parser.value();

@@ -1,7 +1,7 @@
 // Values as people type them on a command line (ovs-vsctl(8), Database Values), with the reference's error texts.
 
 import { exactInteger, JsonError, parseJson } from '../json/json.ts';
-import { type Atom, isUuid } from './atom.ts';
+import { type Atom, isUuid, wellFormed } from './atom.ts';
 import { makeMap, makeSet } from './datum.ts';
 import { OvsdbError } from './error.ts';
 import { type BaseType, type ColumnType, checkAtom, type Datum, describeType } from './types.ts';
@@ -72,6 +72,14 @@ function parseStringText(text: string): string {
   }
 }
 
+function wellFormedText(text: string): string {
+  try {
+    return wellFormed(text);
+  } catch (error) {
+    throw error instanceof OvsdbError ? new ValueError(error.message) : error;
+  }
+}
+
 /** What C takes for blank: not what Unicode does. */
 const BLANK = /[ \t-\r]/;
 const NOT_BLANK = /[^ \t-\r]/;
@@ -100,7 +108,7 @@ export function parseAtomText(text: string, base: BaseType, symbols?: RowSymbols
       if (['false', 'no', 'off', '0'].includes(text)) return false;
       throw new ValueError(`"${text}" is not a valid boolean (use "true" or "false")`);
     case 'string':
-      return checked(parseStringText(text), base);
+      return checked(wellFormedText(parseStringText(text)), base);
     case 'uuid':
       if (text.startsWith('@') && symbols !== undefined) return symbols(text, base);
       if (!isUuid(text)) throw new ValueError(`"${text}" is not a valid UUID`);

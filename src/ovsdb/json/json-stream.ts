@@ -3,6 +3,7 @@
 // Usually a piece of the stream is plain ASCII and holds whole messages: those are parsed where they stand. Otherwise only brackets and quotes are
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
 // as it goes after each piece, so that a peer that sends nonsense is told so at once; of a long one a server looks at each byte for that.
+import { decodeText } from '../../base/byte-text.ts';
 import { type Blank, failOfBytes, type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseText } from './json.ts';
 import { JsonCheck } from './json-check.ts';
 import { parseNatively } from './json-native.ts';
@@ -172,7 +173,7 @@ export class JsonStream {
     const bytes =
       this.#pieces.length === 0 ? Buffer.from(last.buffer, last.byteOffset, last.length) : Buffer.concat([...this.#pieces, last]);
     try {
-      return parseText(bytes.toString('utf8'));
+      return parseText(decodeText(bytes));
     } catch (error) {
       if (error instanceof JsonError && (isWhole || !error.isIncomplete)) failOfBytes(bytes, this.#blank);
       throw error;

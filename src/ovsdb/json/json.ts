@@ -2,6 +2,7 @@
 //
 // A number without fraction that fits 64 bits is an integer: a JavaScript number while that is exact, else a bigint. All else is a real.
 // The parser takes text; `JsonStream` in json-stream.ts cuts a byte stream into texts.
+import { byteText, decodeText, encodeText } from '../../base/byte-text.ts';
 import { parseNatively } from './json-native.ts';
 
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
@@ -274,9 +275,10 @@ export class JsonParser {
 
   unicodeEscape(raw: string, at: number): [string, number] {
     const unit = this.hexUnit(raw, at);
-    // A trailing half by itself is let through, as the reference does.
     if (unit < 0xd800 || unit > 0xdbff) {
       if (unit === 0) this.fail('null bytes not supported in quoted strings');
+      // A trailing half by itself is let through, as the reference does: as three bytes, which are no UTF-8.
+      if (unit >= 0xdc00 && unit <= 0xdfff) return [byteText(0xed, 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)), at + 4];
       return [String.fromCharCode(unit), at + 4];
     }
     const low = raw.slice(at + 4, at + 6) === '\\u' ? this.hexUnit(raw, at + 6) : -1;
@@ -391,14 +393,15 @@ export function parseJson(text: string): Json {
   try {
     return parseText(text);
   } catch (error) {
-    if (error instanceof JsonError) failOfBytes(Buffer.from(text));
+    if (error instanceof JsonError) failOfBytes(encodeText(text));
     throw error;
   }
 }
 
 /** Throws the fault of a text that is known to have one, as the reference words it, which looks at bytes. */
-export function failOfBytes(bytes: Buffer, blank?: Blank): void {
-  parseOwn(new JsonParser(bytes.toString('latin1'), 0, true, blank));
+export function failOfBytes(bytes: Uint8Array, blank?: Blank): void {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  parseOwn(new JsonParser(text, 0, true, blank));
 }
 
 function parseOwn(parser: JsonParser): Json {
@@ -421,6 +424,7 @@ const scratch = Buffer.allocUnsafeSlow(4096);
 export function ownText(text: string): string {
   // The runtime copies what is shorter.
   if (text.length < 13) return text;
+  if (!text.isWellFormed()) return decodeText(encodeText(text));
   if (text.length > 1300) return Buffer.from(text).toString();
   return scratch.toString('utf8', 0, scratch.write(text));
 }

@@ -1,4 +1,5 @@
 // What `-vjsonrpc:dbg` shows: each message, sent or received, in one line.
+import { encodeText } from '../../base/byte-text.ts';
 import { logger } from '../../base/log.ts';
 import { asObject, type Json, JsonError, type JsonObject } from './json.ts';
 import { formatJson } from './json-format.ts';
@@ -39,7 +40,7 @@ export class SendTrace {
   }
 
   take(piece: string | Uint8Array): void {
-    this.#pieces.push(typeof piece === 'string' ? Buffer.from(piece) : piece);
+    this.#pieces.push(typeof piece === 'string' ? encodeText(piece) : piece);
     try {
       for (let value = this.#pieces.next(); value !== undefined; value = this.#pieces.next()) traceMessage(this.#name, 'send', value);
     } catch (error) {

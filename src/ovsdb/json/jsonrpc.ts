@@ -1,5 +1,6 @@
 // JSON-RPC 1.0 over a Stream, both ends alike: requests, replies, errors, notifications, echo, inactivity probes and a limit on what a deaf peer may cost.
 // Used by OVSDB and by the control sockets of ovs-appctl.
+import { encodeText } from '../../base/byte-text.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -235,12 +236,12 @@ export class RpcSession {
       return;
     }
     if (this.#defer === undefined) {
-      this.#stream.write(typeof message === 'string' ? Buffer.from(message) : message);
+      this.#stream.write(typeof message === 'string' ? encodeText(message) : message);
       return;
     }
     this.#outboxSize += message.length;
     // A large piece is kept as bytes at once: its text may be a tree of many small ones.
-    if (this.#outbox.push(message.length >= WRITE_SIZE && typeof message === 'string' ? Buffer.from(message) : message) === 1)
+    if (this.#outbox.push(message.length >= WRITE_SIZE && typeof message === 'string' ? encodeText(message) : message) === 1)
       this.#defer(this.#flush);
   }
 
@@ -288,7 +289,7 @@ export class RpcSession {
   };
 
   #writeText(text: string): void {
-    if (this.#stream.writeText === undefined) this.#stream.write(Buffer.from(text));
+    if (this.#stream.writeText === undefined) this.#stream.write(encodeText(text));
     else this.#stream.writeText(text);
   }
 

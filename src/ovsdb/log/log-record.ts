@@ -3,6 +3,7 @@
 //
 // A record is believed when its whole length is there, its SHA-1 agrees and its JSON parses. At the first that is not, reading stops:
 // what came before is the database, what follows is cut off before the next record is written.
+import { decodeText, encodeText } from '../../base/byte-text.ts';
 import { sha1Hex } from '../../base/cryptography.ts';
 import { type Json, JsonError, parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
@@ -19,16 +20,24 @@ export function recordHeader(size: number, sha1: string, kind: LogKind = 'JSON')
 
 /** A record's bytes, from the text of its JSON. */
 export function encodeRecordText(text: string, kind: LogKind = 'JSON'): Buffer {
-  const body = Buffer.from(`${text}\n`);
+  const body = encodeText(`${text}\n`);
   return Buffer.concat([Buffer.from(recordHeader(body.length, sha1Hex(body), kind)), body]);
 }
 
 /** A header is shorter. */
 const HEADER_ROOM = 64;
 
+/** A comment may have bytes that are no UTF-8. */
+function writeText(room: Buffer, text: string): number {
+  if (text.isWellFormed()) return room.write(text, HEADER_ROOM);
+  const bytes = encodeText(text);
+  room.set(bytes, HEADER_ROOM);
+  return bytes.length;
+}
+
 /** Puts a record into `room`; gives where it begins and ends there. The text must have room as UTF-8, behind 64 bytes for the header. */
 export function placeRecord(room: Buffer, text: string): { start: number; end: number } {
-  const newline = HEADER_ROOM + room.write(text, HEADER_ROOM);
+  const newline = HEADER_ROOM + writeText(room, text);
   room[newline] = 10;
   const end = newline + 1;
   const header = recordHeader(end - HEADER_ROOM, sha1Hex(room.subarray(HEADER_ROOM, end)));
@@ -82,7 +91,7 @@ export function scanRecords(
     if (onBody?.(body, at) !== true) {
       let json: Json;
       try {
-        json = parseJson(body.toString('utf8'));
+        json = parseJson(decodeText(body));
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
         return wrong(`${size} bytes starting at offset ${start} are not valid JSON (${error.message})`);
@@ -97,6 +106,6 @@ export function scanRecords(
 
 /** What the reference shows of a header that is wrong: it has cut off the length and the hash by then, once it knew the kind of file. */
 function headLine(bytes: Buffer, at: number): string {
-  const line = bytes.toString('utf8', at, Math.min(bytes.length, at + MAX_HEADER_SIZE)).split(/[\n\0]/)[0] ?? '';
+  const line = decodeText(bytes.subarray(at, at + MAX_HEADER_SIZE)).split(/[\n\0]/)[0] ?? '';
   return /^OVSDB [^ ]*(?= )/.exec(line)?.[0] ?? line;
 }

@@ -26,10 +26,10 @@ export interface JournalEntry {
   readonly bytes: Buffer;
 }
 
-const HEAD = /^OVSDB SYNC 1 ([0-9a-f-]{1,64}) (\d{1,20}) (\d{1,10}) ([0-9a-f]{40})\n/;
+const HEAD = /^OVSDB SYNC 2 ([0-9a-f-]{1,64}) (\d{1,20}) (\d{1,10}) ([0-9a-f]{40})\n/;
 
 export function encodeJournalHead({ bootId, inode, half }: JournalOwner): Buffer {
-  const text = `OVSDB SYNC 1 ${bootId} ${inode} ${half}`;
+  const text = `OVSDB SYNC 2 ${bootId} ${inode} ${half}`;
   const head = Buffer.alloc(JOURNAL_HEAD_SIZE);
   head.write(`${text} ${sha1Hex(Buffer.from(text))}\n`);
   return head;
@@ -48,6 +48,13 @@ export function decodeJournalHead(bytes: Buffer): JournalOwner | undefined {
 const MARK = 0x434e5953;
 const [CRC_AT, SIZE_AT, FROM_AT, TIME_AT] = [4, 8, 16, 24];
 export const ENTRY_HEAD_SIZE = 32;
+/** Where entries begin: multiples of a disk's sector. */
+const ENTRY_STEP = 512;
+
+/** Bytes that an entry takes, its head and what fills its last sector included; `size` is without the latter. */
+export function entryRoom(size: number): number {
+  return Math.ceil(size / ENTRY_STEP) * ENTRY_STEP;
+}
 
 let zlib: typeof import('node:zlib') | undefined;
 
@@ -86,7 +93,7 @@ export function scanJournal(bytes: Buffer, half: number): JournalEntry[] {
       const entry = entryAt(bytes, at, end);
       if (entry === undefined) break;
       entries.push(entry);
-      at += ENTRY_HEAD_SIZE + entry.bytes.length;
+      at += entryRoom(ENTRY_HEAD_SIZE + entry.bytes.length);
     }
   }
   return entries.sort((a, b) => a.from - b.from);

@@ -5,6 +5,7 @@
 // 2. At the end of a turn each monitor whose peer has read what it was sent is told its change set and moves on to an empty one, all to the same.
 //    The text of a set is made once, its bytes once for each id that monitors have.
 // 3. A monitor whose peer does not read stays where it is: what it costs is bounded by the rows that exist, not by the commits that it misses.
+import { encodeText } from '../../base/byte-text.ts';
 import type { Commit, Database, Table } from '../engine/database.ts';
 import type { MonitorSpec } from './monitor-spec.ts';
 import { changeUpdates, type RowChange } from './monitor-update.ts';
@@ -70,7 +71,7 @@ export class ChangeSet {
     if (text === undefined) return undefined;
     let bytes = this.#messages.get(key);
     if (bytes === undefined) {
-      bytes = Buffer.from(make(text));
+      bytes = encodeText(make(text));
       this.#messages.set(key, bytes);
     }
     return bytes;

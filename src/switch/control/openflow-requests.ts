@@ -356,7 +356,7 @@ function tableMod(session: OpenFlowSession, message: Extract<Message, { kind: 't
 function queueConfig(session: OpenFlowSession, request: Extract<Message, { kind: 'queueConfigRequest' }>, encode: Encode): Answer {
   const { core, version } = session;
   const { port, queue } = request;
-  const isAll = port === OFPP.NONE || (version >= 5 && port === OFPP.ALL);
+  const isAll = port === OFPP.NONE;
   if (!isAll && core.portDesc(port) === undefined) throw new PeerError('OFPQOFC_BAD_PORT', `port ${port}`);
   const found = core.queueConfigs?.(isAll ? OFPP.NONE : port) ?? [];
   const queues = found.filter((one) => queue === ALL_QUEUES || one.queue === queue);

@@ -151,6 +151,11 @@ export class GroupTable {
     return group === undefined ? [] : [group];
   }
 
+  /** Takes all groups away in the batch. */
+  stageFlush(): void {
+    if (this.#next !== undefined || this.#groups.size > 0) this.#next = new Map();
+  }
+
   /** Does what a group mod says in the batch; gives the groups that are no more. Throws PeerError. */
   stage(mod: GroupMod): number[] {
     this.#next ??= new Map(this.#groups);

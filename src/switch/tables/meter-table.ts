@@ -155,7 +155,7 @@ export class MeterTable {
     });
   }
 
-  /** Takes all meters out of the datapath. */
+  /** Takes all meters away, out of the datapath, too. */
   close(): void {
     for (const id of [...this.#meters.keys()]) this.#delete(id);
   }

@@ -151,10 +151,16 @@ function commitVlan(key: Key, base: Key, wild: Key, out: DpAction[]): void {
   base[W.VLAN1] = key[W.VLAN1]!;
 }
 
-const labelCount = (key: Key): number => {
+/** How many labels a key has: up to the bottom of the stack, or to the last of those it can hold. */
+export const labelCount = (key: Key): number => {
   if (!isMpls(key)) return 0;
-  for (let i = 0; i < 3; i++) if ((key[W.MPLS + i]! & 0x100) !== 0) return i + 1;
-  return 3;
+  let count = 0;
+  for (let i = 0; i < 3; i++) {
+    const entry = key[W.MPLS + i]!;
+    if ((entry & 0x100) !== 0) return i + 1;
+    if (entry !== 0) count = i + 1;
+  }
+  return count;
 };
 
 function commitMpls(key: Key, base: Key, out: DpAction[]): void {

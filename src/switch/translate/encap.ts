@@ -124,7 +124,8 @@ function pushMplsHeader(walk: Walk, packetType: number): void {
     key[W.MPLS] = key[W.MPLS]! & ~0x100;
   } else {
     key.fill(0, W.MPLS, W.MPLS + 3);
-    key[W.MPLS] = 0x100 | DEFAULT_TTL;
+    // Explicit null of what is inside (RFC 3032 section 2.1).
+    key[W.MPLS] = (etherType === 0x86dd ? 2 << 12 : 0) | 0x100 | DEFAULT_TTL;
   }
   clearInner(key);
   key[W.TYPE] = (type << 16) >>> 0;
@@ -230,7 +231,11 @@ export function nshHeader(key: Key, metadata: Uint8Array): Uint8Array {
 /** dec_nsh_ttl; true when the frame goes no further. */
 export function decrementNshTtl(walk: Walk): boolean {
   const { key } = walk;
-  if (key[W.PACKET_TYPE] !== PT.NSH && key[W.TYPE]! >>> 16 !== 0x894f) return false;
+  const exception = 'NSH decrement TTL exception';
+  if (key[W.PACKET_TYPE] !== PT.NSH && key[W.TYPE]! >>> 16 !== 0x894f) {
+    walk.report('warn', exception);
+    return true;
+  }
   walk.mark(W.NSH, 0x00ff0000);
   const ttl = (key[W.NSH]! >>> 16) & 0xff;
   if (ttl > 1) {
@@ -238,5 +243,6 @@ export function decrementNshTtl(walk: Walk): boolean {
     return false;
   }
   toController(walk, 'invalid_ttl', 0xffff, 0, undefined, 0);
+  walk.report('warn', exception);
   return true;
 }

@@ -94,13 +94,14 @@ export function normal(walk: Walk): void {
 
   // 4.
   const entry = bridge.floodVlans.has(vlan) ? undefined : bridge.macs.lookup(vlan, high, low, walk.nowMs);
-  if (entry !== undefined) {
-    if (entry.port === from) {
+  const target = isToItself(walk, from, announcement) && entry?.isStatic !== true ? from : entry?.port;
+  if (target !== undefined) {
+    if (target === from) {
       walk.report('detail', 'learned port is input port, dropping');
       return;
     }
     walk.report('detail', 'forwarding to learned port');
-    sendTagged(walk, entry.port, vlan, undefined, from);
+    sendTagged(walk, target, vlan, undefined, from);
     return;
   }
   walk.report('detail', 'no learned MAC for destination, flooding');
@@ -114,6 +115,13 @@ export function normal(walk: Walk): void {
     if (bundle.request.protectedPort && from.request.protectedPort) continue;
     sendTagged(walk, bundle, vlan, undefined, from);
   }
+}
+
+/** Whether the station that this very frame teaches is the one that it is for. */
+function isToItself(walk: Walk, from: PortBundle, announcement: Announcement): boolean {
+  const high = walk.key[W.ETH]!;
+  if (high !== sourceHigh(walk) || walk.key[W.ETH + 1]! >>> 16 !== sourceLow(walk) || (high & 0x01000000) !== 0) return false;
+  return from !== noBundle && announcement === 'none' && (!walk.isTraced || walk.isLearning);
 }
 
 /** The VLAN that a frame with tag `vid` (0 = none) is in when it comes by a bundle. */

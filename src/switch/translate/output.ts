@@ -44,8 +44,8 @@ export function output(walk: Walk, port: OfPort, maxLen: number, mayPacketIn: bo
 }
 
 function reasonOf(walk: Walk): PacketInReason {
-  // Wherever it came to: a controller's own frame.
-  if (walk.isPacketOut) return 'packet_out';
+  // Wherever it came to: a controller's own frame. A trace has none.
+  if (walk.isPacketOut && !walk.isTraced) return 'packet_out';
   if (walk.isInGroup) return 'group';
   if (walk.isInActionSet) return 'action_set';
   if (walk.rule === undefined) return 'action';

@@ -64,7 +64,7 @@ const FIRST_WORDS = [
 ];
 
 /** Whether it has an outer header. */
-const hasOuter = (key: Key): boolean => key[W.TUN_DST] !== 0 || words(W.TUN_IPV6_DST, 4).some((word) => key[word] !== 0);
+export const hasOuter = (key: Key): boolean => key[W.TUN_DST] !== 0 || words(W.TUN_IPV6_DST, 4).some((word) => key[word] !== 0);
 
 /** The fields that a frame of this kind has, all exact. */
 function wholeMask(key: Key): Key {
@@ -76,15 +76,26 @@ function wholeMask(key: Key): Key {
   for (const word of METADATA_WORDS) if (key[word] !== 0) mask[word] = 0xffffffff;
   // Fields of two words are shown whole.
   for (const word of [W.TUN_ID, W.METADATA]) if (key[word] !== 0 || key[word + 1] !== 0) mask.fill(0xffffffff, word, word + 2);
-  if (!hasOuter(key)) mask.fill(0, W.TUN_SRC, W.TUN_FLAGS + 1);
-  else {
+  if (!hasOuter(key)) {
+    mask.fill(0, W.TUN_SRC, W.TUN_FLAGS + 1);
+    mask[W.TUN_GBP] = 0;
+  } else {
     mask.fill(0xffffffff, W.TUN_SRC, W.TUN_FLAGS + 1);
     if (((key[W.TUN_FLAGS]! >>> 16) & TUN_FLAG.KEY) === 0) mask.fill(0, W.TUN_ID, W.TUN_ID + 2);
     mask[W.TUN_GBP] = 0xffffffff;
     mask[W.TUN_EXTRA] = 0xffffffff;
   }
   if (words(W.CT_LABEL, 4).some((word) => key[word] !== 0)) mask.fill(0xffffffff, W.CT_LABEL, W.CT_LABEL + 4);
-  if (mask[W.CT_ZONE] !== 0) mask[W.CT_ZONE] = key[W.CT_ZONE]! >>> 16 === 0 ? 0 : 0xffff0000;
+  mask[W.CT_ZONE] = key[W.CT_ZONE]! >>> 16 === 0 ? 0 : 0xffff0000;
+  // Of a connection's first packet all is shown or nothing.
+  mask.fill(0, W.CT_NW_SRC, W.TUN_ID);
+  const hasFirst = key[W.CT_STATE] !== 0 && ((key[W.CT_ZONE]! >>> 8) & 0xff) !== 0 && isIp(key);
+  if (hasFirst) {
+    mask[W.CT_ZONE] = mask[W.CT_ZONE]! | 0xff00;
+    mask[W.CT_TP] = 0xffffffff;
+    if (isIpv4(key)) mask.fill(0xffffffff, W.CT_NW_SRC, W.CT_NW_DST + 1);
+    else mask.fill(0xffffffff, W.CT_IPV6_SRC, W.CT_IPV6_DST + 4);
+  }
   if (key[W.PACKET_TYPE] !== 0) {
     mask[W.PACKET_TYPE] = 0xffffffff;
     mask.fill(0, W.ETH, W.ETH + 3);
@@ -112,14 +123,16 @@ function wholeMask(key: Key): Key {
     // A later fragment has no header of its protocol.
     const isLater = ((key[W.TYPE]! >>> 8) & FRAG.LATER) !== 0;
     if (!isLater && proto === 6) mask[W.TOS] = 0xffff0fff;
-    if (!isLater && [6, 17, 132, ...(isIpv4(key) ? [1, 2] : [58])].includes(proto)) mask[W.TP] = 0xffffffff;
+    // The one whose header is told of a later fragment, too.
+    const isIcmp6 = proto === 58 && !isIpv4(key);
+    if (isIcmp6 || (!isLater && [1, 2, 6, 17, 58, 132].includes(proto))) mask[W.TP] = 0xffffffff;
     const isNd = !isLater && proto === 58 && (key[W.TP]! === 135 << 16 || key[W.TP]! === 136 << 16);
     if (isNd) {
       mask.fill(0xffffffff, W.ND_TARGET, W.ND_TARGET + 4);
       mask.fill(0xffffffff, W.ARP_HW, W.ARP_HW + 3);
     }
   } else if (isArp(key)) {
-    mask[W.TYPE] = 0xffff00ff;
+    mask[W.TYPE] = key[W.PACKET_TYPE] === 0 ? 0xffff00ff : 0xff;
     mask.fill(0xffffffff, W.NW_SRC, W.NW_DST + 1);
     mask.fill(0xffffffff, W.ARP_HW, W.ARP_HW + 3);
   }
@@ -148,13 +161,13 @@ export const ctStateText = (state: number): string => CT_STATE_NAMES.filter((_, 
 export function formatFlow(key: Key, names?: PortNames): string {
   const mask = wholeMask(key);
   const [before, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask }, names);
-  const first = before.replace(/ct_state=[^,]*/, `ct_state=${ctStateText(key[W.CT_STATE]!)}`);
+  const first = before.replace(/ct_state=[^,]*/, `ct_state=${ctStateText(key[W.CT_STATE]!)}`).replace(/,eth$/, '');
   const isRecirculated = key[W.RECIRC_ID] !== 0;
   const all = [first, isRecirculated && key[W.PACKET_TYPE] === 0 ? 'eth' : '', text].filter((part) => part !== '').join(',');
   const shown = all.replace(/in_port=65535|in_port=NONE/, 'in_port=ANY');
   const shownTunnel = hasOuter(key) ? wholeTunnel(key, shown) : shown;
   const shownLabels = shownTunnel.replace(/(mpls_bos=\d)/, `$1${lowerLabels(key)}`);
-  if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shownLabels;
+  if ((key[W.VLAN0]! & VLAN_CFI) === 0) return shownLabels.replace(/\bvlan_tci=0x(?!0000)[0-9a-f]{4}/, '$&,vlan_tci1=0x0000');
   const inner = key[W.VLAN1]!;
   const second = (inner & VLAN_CFI) === 0 ? 'vlan_tci1=0x0000' : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
   return shownLabels.replace(/(dl_vlan_pcp=\d+)/, `$1,${second}`);

@@ -3,7 +3,8 @@
 // A trace is no traffic: nothing is counted, and the numbers that it gave out for recirculation and for the controller are free again when
 // it ends, though never given out anew soon.
 
-import { formatIpv4 } from '../../base/addresses.ts';
+import { formatIpv4, formatIpv6 } from '../../base/addresses.ts';
+import { ConfigError, PeerError } from '../../base/errors.ts';
 import { formatDpActions } from '../../datapath/action-text.ts';
 import type { DpNat, UserspaceCookie } from '../../datapath/datapath.ts';
 import { extractKey } from '../../flow/extract.ts';
@@ -12,15 +13,17 @@ import { partBits } from '../../flow/fields.ts';
 import { CT_STATE, type Key, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import type { Action, Subfield } from '../../openflow/action.ts';
+import { checkActionList } from '../../openflow/action-check.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import { formatSubfield } from '../../openflow/text/subfield-text.ts';
 import type { Core } from '../bridge-core.ts';
 import type { TraceFlow, TraceOptions } from '../contract.ts';
 import { formatCookie } from '../control/send-store.ts';
+import { checkActions } from '../tables/action-references.ts';
 import { applyEffects } from './effects.ts';
-import { isIp, readSubfield } from './subfield.ts';
+import { CT_WORDS, isIp, isIpv4, readSubfield } from './subfield.ts';
 import { parseTraceFlow } from './trace-flow.ts';
-import { ctStateText, formatFlow, formatMegaflow, formatNodes, number } from './trace-text.ts';
+import { ctStateText, formatFlow, formatMegaflow, formatNodes, hasOuter, number } from './trace-text.ts';
 import { translate } from './translate.ts';
 import type { Recirculation, TraceNode, Translation } from './translation.ts';
 
@@ -50,8 +53,9 @@ export function traceFlow(bridge: Core, flow: TraceFlow, frame: Uint8Array | 'ge
     },
     name: (port) => bridge.ports.get(port)?.name,
   };
-  const key = typeof flow === 'string' ? parseTraceFlow(flow, { number: known.number! }, bridge.tlvTable) : flow;
-  if (frame instanceof Uint8Array) extractKey(frame, 0, frame.length, key);
+  const said = typeof flow === 'string' ? parseTraceFlow(flow, { number: known.number! }, bridge.tlvTable) : flow;
+  const key = frame instanceof Uint8Array ? keyOfFrame(frame, said) : said;
+  if (options.actions !== undefined) refuseUnfit(bridge, key, options.actions, options.isConsistent === true);
   const names = options.dpPortName === undefined ? undefined : known;
   const run: TraceRun = { bridge, hasFrame: frame !== undefined, options, names, out: [], waiting: [] };
   const { sends } = bridge.megaflows;
@@ -64,6 +68,37 @@ export function traceFlow(bridge: Core, flow: TraceFlow, frame: Uint8Array | 'ge
   return run.out.join('\n');
 }
 
+/** Where the words of an outer header and its options stand. */
+const OUTER_WORDS = [
+  [W.TUN_ID, W.NSH],
+  [W.TUN_METADATA, W.TUN_METADATA_MAP + 2],
+] as const;
+/** What a frame has beside its bytes. */
+const FRAME_METADATA: readonly number[] = [W.IN_PORT, W.RECIRC_ID, W.DP_HASH, W.SKB_PRIORITY, W.PKT_MARK];
+
+/** The key of a frame: of what was said of it, its metadata counts, and connection tracking and an outer header where it has them. */
+function keyOfFrame(frame: Uint8Array, said: Key): Key {
+  const key = newKey();
+  for (const word of FRAME_METADATA) key[word] = said[word]!;
+  if (said[W.CT_STATE] !== 0) for (const word of CT_WORDS) key[word] = said[word]!;
+  if (hasOuter(said)) for (const [from, to] of OUTER_WORDS) key.set(said.subarray(from, to), from);
+  extractKey(frame, 0, frame.length, key);
+  return key;
+}
+
+/** Refuses a packet-out's actions that no switch would take. */
+function refuseUnfit(bridge: Core, key: Key, actions: readonly Action[], isConsistent: boolean): void {
+  const known = { hasGroup: (id: number) => bridge.groups.has(id), hasMeter: (id: number) => bridge.meters.has(id) };
+  try {
+    const isFit = checkActionList(actions, { key, mask: newKey().fill(0xffffffff) });
+    if (isConsistent && !isFit) throw new PeerError('OFPBAC_MATCH_INCONSISTENT', 'actions do not fit the flow');
+    checkActions(actions, 0, known);
+  } catch (error) {
+    if (error instanceof PeerError) throw new ConfigError(`Bad actions: ${error.code}`);
+    throw error;
+  }
+}
+
 function traceAll(run: TraceRun, key: Key): void {
   const { out, waiting } = run;
   const ctNext = [...(run.options.ctNext ?? [])];
@@ -73,11 +108,12 @@ function traceAll(run: TraceRun, key: Key): void {
     const after = next.key.slice();
     after[W.RECIRC_ID] = next.id;
     after[W.CT_STATE] = given ?? CT_STATE.TRK | CT_STATE.NEW;
-    after[W.CT_ZONE] = (next.ct!.zone << 16) >>> 0;
+    after[W.CT_ZONE] = ((next.ct!.zone << 16) | (after[W.CT_ZONE]! & 0xffff)) >>> 0;
     const state = ctStateText(after[W.CT_STATE]!).split('|').reverse().join('|');
     const rule = '='.repeat(79);
     out.push('', rule);
-    const how = given === undefined ? `default ct_state=${state} (use --ct-next to customize)` : `ct_state=${ctStateText(given)}`;
+    const how =
+      given === undefined ? `default ct_state=${state} (use --ct-next to customize)` : `ct_state=${given === 0 ? '0' : ctStateText(given)}`;
     out.push(`recirc(0x${next.id.toString(16)}) - resume conntrack with ${how}`);
     if (next.ct!.nat !== undefined) out.push(...simulateNat(after, next.ct!.nat));
     out.push(rule, '');
@@ -98,14 +134,20 @@ const MOST_LINES = 20_000;
 
 /** Shows what NAT may make of the flow: the first of its addresses and ports. */
 function simulateNat(key: Key, nat: DpNat): string[] {
+  const isV4 = isIpv4(key);
+  const address = (v4: number, v6: number): string => (isV4 ? formatIpv4(key[v4]!) : `[${formatIpv6([...key.subarray(v6, v6 + 4)])}]`);
+  const [source, destination] = isV4 ? ['nw_src', 'nw_dst'] : ['ipv6_src', 'ipv6_dst'];
   const text = (): string =>
-    `nw_src=${formatIpv4(key[W.NW_SRC]!)},tp_src=${key[W.TP]! >>> 16},nw_dst=${formatIpv4(key[W.NW_DST]!)},tp_dst=${key[W.TP]! & 0xffff}`;
+    `${source}=${address(W.NW_SRC, W.IPV6_SRC)},tp_src=${key[W.TP]! >>> 16},${destination}=${address(W.NW_DST, W.IPV6_DST)},tp_dst=${key[W.TP]! & 0xffff}`;
   const isNamed = nat.direction !== '';
   const before = isNamed ? text() : '';
   const hasPorts = [6, 17, 132].includes(key[W.TYPE]! & 0xff);
   const isSource = nat.direction === 'src';
   if (isNamed) {
-    if (nat.addrMin[3] !== 0) key[isSource ? W.NW_SRC : W.NW_DST] = nat.addrMin[3]!;
+    if (nat.addrMin.some((word) => word !== 0)) {
+      if (isV4) key[isSource ? W.NW_SRC : W.NW_DST] = nat.addrMin[3]!;
+      else key.set(nat.addrMin, isSource ? W.IPV6_SRC : W.IPV6_DST);
+    }
     if (nat.portMin !== 0 && hasPorts) {
       key[W.TP] = isSource ? ((nat.portMin << 16) | (key[W.TP]! & 0xffff)) >>> 0 : (key[W.TP]! & 0xffff0000) | nat.portMin;
     }

@@ -2,10 +2,11 @@
 // Open vSwitch does, because whether a set is needed depends on the old value.
 
 import { formatPort } from '../../flow/field-text.ts';
-import { type Field, mustField } from '../../flow/fields.ts';
-import { FRAG, KEY_WORDS, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Field, mustField, tunFieldIndex } from '../../flow/fields.ts';
+import { FRAG, KEY_WORDS, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
 import { orderActionSet } from './action-set.ts';
+import { labelCount } from './commit.ts';
 import { decap, decrementNshTtl, encap } from './encap.ts';
 import {
   fixVlan,
@@ -123,6 +124,7 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     case 'popQueue':
       walk.mark(W.SKB_PRIORITY, -1);
+      if (key[W.SKB_PRIORITY] === walk.firstPriority) return;
       key[W.SKB_PRIORITY] = walk.firstPriority;
       walk.report('detail', `queue = ${walk.firstPriority === 0 ? '0' : `0x${walk.firstPriority.toString(16)}`}`);
       return;
@@ -233,11 +235,13 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'setMplsTtl':
       return setMpls(walk, 0x000000ff, action.ttl);
     case 'decMplsTtl': {
-      if (!isMpls(key)) return;
-      walk.mark(W.MPLS, 0xff);
-      const ttl = key[W.MPLS]! & 0xff;
-      if (ttl > 1) return setMpls(walk, 0xff, ttl - 1);
-      toController(walk, 'invalid_ttl', 0xffff, 0, undefined, 0);
+      // A frame without a label has none that lives on, and nobody is told.
+      if (isMpls(key)) {
+        walk.mark(W.MPLS, 0xff);
+        const ttl = key[W.MPLS]! & 0xff;
+        if (ttl > 1) return setMpls(walk, 0xff, ttl - 1);
+        toController(walk, 'invalid_ttl', 0xffff, 0, undefined, 0);
+      }
       walk.report('warn', 'MPLS decrement TTL exception');
       return 'stop';
     }
@@ -269,7 +273,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       group(walk, action);
       return;
     case 'note':
+      return;
     case 'conjunction':
+      walk.report('error', 'executing no-op conjunction action');
       return;
     case 'debugSlow':
       walk.isSlow = true;
@@ -347,10 +353,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       deleteField(walk, action);
       return;
     case 'finTimeout': {
-      if (!isIp(key)) return;
       walk.mark(W.TYPE, 0xff);
       const { rule } = walk;
-      if ((key[W.TYPE]! & 0xff) !== 6 || rule === undefined) return;
+      if (!isIp(key) || (key[W.TYPE]! & 0xff) !== 6 || rule === undefined) return;
       const { idleTimeoutSec, hardTimeoutSec } = action;
       walk.effects.push({ kind: 'finTimeout', bridge: walk.bridge, rule, idleTimeoutSec, hardTimeoutSec });
       return;
@@ -394,10 +399,16 @@ function outputTruncated(walk: Walk, port: number, maxLen: number): void {
 function popMpls(walk: Walk, ethertype: number): void {
   const { key } = walk;
   if (!isMpls(key)) return;
-  const isLast = (key[W.MPLS]! & 0x100) !== 0;
-  walk.mark(W.MPLS, 0x100);
-  if (isLast && ethertype !== 0x8847 && ethertype !== 0x8848) walk.wasMpls = true;
-  for (let i = 1; i < 3 && !isLast; i++) walk.mark(W.MPLS + i, -1);
+  const count = labelCount(key);
+  // How many there are, the bottom says.
+  for (let i = 0; i < 3; i++) {
+    walk.mark(W.MPLS + i, 0x100);
+    if ((key[W.MPLS + i]! & 0x100) !== 0) break;
+  }
+  if (count === 0) return;
+  if (count === 3 && (key[W.MPLS + 2]! & 0x100) === 0) walk.fail('Too many MPLS labels');
+  if (ethertype !== 0x8847 && ethertype !== 0x8848) walk.wasMpls = true;
+  for (let i = 1; i < count; i++) walk.mark(W.MPLS + i, -1);
   key[W.TYPE] = ((key[W.TYPE]! & 0xffff) | (ethertype << 16)) >>> 0;
   key[W.MPLS] = key[W.MPLS + 1]!;
   key[W.MPLS + 1] = key[W.MPLS + 2]!;
@@ -406,9 +417,14 @@ function popMpls(walk: Walk, ethertype: number): void {
 
 /** delete_field: of what can be deleted there are only the options of a tunnel. */
 function deleteField(walk: Walk, action: Extract<Action, { kind: 'deleteField' }>): void {
+  walk.report('detail', `delete ${action.field.name}`);
   const part = wholeField(action.field);
   markSubfield(walk.wild, part);
-  writeSubfield(walk.key, part, 0n);
+  const { key } = walk;
+  writeSubfield(key, part, 0n);
+  // It is not there any more, whatever it would hold.
+  const option = tunFieldIndex(action.field);
+  if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 0n);
 }
 
 /** Whoever touches a field of IP asks for the protocol too: without one no header is set (see `commit`). */
@@ -469,7 +485,8 @@ function setMpls(walk: Walk, bits: number, value: number): undefined {
 /** A new label copies the old outer one, or takes TTL and class from IP (RFC 3032, OpenFlow 1.3.5 section 5.12.1). */
 function pushMpls(walk: Walk, ethertype: number): void {
   const { key } = walk;
-  for (let i = 0; i < 3; i++) walk.mark(W.MPLS + i, -1);
+  for (let i = 0; i < Math.max(1, labelCount(key)); i++) walk.mark(W.MPLS + i, -1);
+  for (let i = 1; isMpls(key) && i < 3 && (key[W.MPLS + i - 1]! & 0x100) === 0; i++) walk.mark(W.MPLS + i, 0x100);
   let label: number;
   // What was pushed and set before belongs to the frame below the label.
   if (!isMpls(key)) walk.commit();
@@ -499,10 +516,10 @@ const DEFAULT_CONTROLLERS: readonly number[] = [0];
 
 function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | undefined {
   const { key } = walk;
-  if (!isIp(key)) return;
   const ttl = (key[W.TOS]! >>> 16) & 0xff;
   walk.mark(W.TYPE, 0xff);
   walk.mark(W.TOS, 0x00ff0000);
+  if (!isIp(key)) return;
   if (ttl > 1) {
     setTos(walk, 0x00ff0000, (ttl - 1) << 16);
     return;

@@ -96,6 +96,7 @@ export function checkPacketLarger(walk: Walk, action: Extract<Action, { kind: 'c
       apart(walk, () => {
         walk.actionSet = [...walk.actionSet];
         writeSubfield(walk.key, action.dst, bit);
+        if (rest.length === 0) walk.report('action', 'drop');
         walk.run(rest, true);
         walk.finish();
       });

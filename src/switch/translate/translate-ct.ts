@@ -19,7 +19,7 @@ export function clearConntrack(walk: Walk): void {
 
 /** The ct_clear action. */
 export function ctClear(walk: Walk): void {
-  if (!walk.isConntracked) return;
+  if (!walk.isConntracked && walk.key[W.CT_STATE] === 0) return;
   clearConntrack(walk);
   walk.out.push({ kind: 'ctClear' });
 }
@@ -89,5 +89,7 @@ function dpNat(spec: NatSpec): DpNat {
     persistent: spec.persistent,
     hash: spec.hash,
     random: spec.random,
+    // An address that could be of either.
+    ...(spec.family === 6 && spec.addrMin?.slice(0, 3).every((word) => word === 0) ? { family: 6 as const } : {}),
   };
 }

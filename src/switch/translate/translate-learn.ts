@@ -4,6 +4,7 @@ import { matchAll, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
 import { type Action, OFPP } from '../../openflow/action.ts';
 import type { FlowMod } from '../../openflow/message.ts';
+import { formatActions } from '../../openflow/text/action-format.ts';
 import { markSubfield, readSubfield, writeSubfield } from './subfield.ts';
 import type { Walk } from './translate.ts';
 
@@ -77,13 +78,13 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
 const isUsable = (port: number): boolean => port >= OFPP.IN_PORT && port <= OFPP.LOCAL && port !== OFPP.TABLE;
 
 /** The flow that is learned, as the trace has it. */
-function learnedText(walk: Walk, mod: FlowMod): string {
+function learnedText(mod: FlowMod): string {
   const words = [`table=${mod.table}`, formatMatch(mod.match, 0x8000), `priority=${mod.priority}`];
   if (mod.newCookie !== undefined && mod.newCookie !== 0n) words.push(`cookie=0x${mod.newCookie.toString(16)}`);
   if (mod.idleTimeoutSec !== 0) words.push(`idle=${mod.idleTimeoutSec}`);
   if (mod.hardTimeoutSec !== 0) words.push(`hard=${mod.hardTimeoutSec}`);
   if (mod.flags.sendFlowRem) words.push('send_flow_rem');
-  words.push(`actions=${walk.reportText(mod.actions)}`);
+  words.push(`actions=${formatActions(mod.actions)}`);
   return words.filter((word) => word !== '').join(' ');
 }
 
@@ -94,7 +95,7 @@ export function learn(walk: Walk, action: Learn): void {
     walk.report('warn', 'suppressing side effects, so learn action ignored');
     return;
   }
-  if (walk.isTraced) walk.report('detail', learnedText(walk, mod));
+  if (walk.isTraced) walk.report('detail', learnedText(mod));
   let isLimited = false;
   if (action.limit > 0) {
     const { tables } = walk.bridge;

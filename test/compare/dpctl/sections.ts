@@ -2,6 +2,7 @@
 import type { Dice } from '../random.ts';
 import { actionText, plainActions, spoiltFlow } from './action-texts.ts';
 import { flowText, ipv4, ipv6, spoil } from './flow-texts.ts';
+import { packetOutLine, traceLine } from './trace-lines.ts';
 
 /** A control command and its arguments. */
 export type Call = readonly string[];
@@ -312,33 +313,21 @@ function tracking(d: Dice): Story {
 }
 
 const SPARES = ['dummy@d1', 'dummy@d1', 'dummy@d1', 'dummy@d2', DATAPATH, 'd1', 'foo@d1', 'system@d1', 'dummy@nope', 'netdev@d1', ''];
-const TYPES = [
-  'system',
-  'dummy',
-  'internal',
-  'tap',
-  'gre',
-  'vxlan',
-  'geneve',
-  'patch',
-  'foo',
-  '',
-  'dummy-internal',
-  'lisp',
-  'erspan',
-  'gtpu',
-];
+const TYPES = ['system', 'dummy', 'internal', 'tap', 'gre', 'vxlan', 'geneve', 'patch', 'foo', 'dummy-internal', 'lisp', 'erspan', 'gtpu'];
 const device = (d: Dice): string => d.pick(['a0', 'a1', 'a2', 'b0', 'p1', 'br0', 'd1', '1', '2', '0', '7', '99', '', 'a0,']);
 const deviceText = (d: Dice): string => {
   const more = d.some(2, () =>
     d.pick([
       () => `type=${d.pick(TYPES)}`,
-      () => `port_no=${d.pick(['7', '8', '0', '1', '65535', '65536', '-1', 'x', '4294967295', ''])}`,
-      () => d.pick(['foo=bar', 'foo', '=', 'remote_ip=1.2.3.4', 'remote_ip=x', 'dst_port=5', 'key=flow', 'type', 'port_no']),
+      () => `port_no=${d.pick(['7', '8', '0', '1', '-1', 'x', '4294967295', ''])}`,
+      () => d.pick(['foo=bar', 'foo', '=', 'remote_ip=1.2.3.4', 'remote_ip=x', 'dst_port=5', 'key=flow', 'port_no']),
     ])(),
   );
   return [device(d), ...more].join(',');
 };
+
+/** Devices come and go by command where a command made the datapath; those of bridges are left as they are, which the reference does not see to. */
+const OWN_SPARES = SPARES.filter((name) => name !== DATAPATH);
 
 function datapaths(d: Dice): Story {
   const calls: Call[] = [['dpctl/add-dp', 'dummy@d1']];
@@ -346,7 +335,7 @@ function datapaths(d: Dice): Story {
     calls.push(
       d.pick([
         () => ['dpctl/add-dp', ...options(d, ['-s']).filter(() => d.chance(1, 4)), d.pick(SPARES), ...d.some(2, () => deviceText(d))],
-        () => ['dpctl/add-if', d.pick(SPARES), deviceText(d), ...d.some(1, () => deviceText(d))],
+        () => ['dpctl/add-if', d.pick(OWN_SPARES), deviceText(d), ...d.some(1, () => deviceText(d))],
         () => ['dpctl/add-if', 'dummy@d1', deviceText(d)],
         () => ['dpctl/set-if', d.pick(SPARES), deviceText(d), ...d.some(1, () => deviceText(d))],
         () => ['dpctl/del-if', d.pick(SPARES.slice(0, 4)), device(d), ...d.some(1, () => device(d))],
@@ -359,7 +348,14 @@ function datapaths(d: Dice): Story {
     );
   }
   calls.push(['dpctl/show'], ['dpctl/del-dp', 'dummy@d2'], ['dpctl/del-dp', 'dummy@d1'], ['dpctl/dump-dps']);
-  return calls;
+  for (const spare of ['d1', 'dummy@nope', 'netdev@d1']) calls.push(['dpctl/del-dp', spare]);
+  // Names of their own: the reference lets go of a device some time after its datapath.
+  const own = d.below(100_000);
+  const renamed = ([command = '', ...words]: Call): Call => [
+    command,
+    ...(/-(dp|if)$/.test(command) ? words.map((word) => word.replace(/^(?:[ab]\d|(?<=^)\d+(?=,))(?=,|$)/, `$&x${own}`)) : words),
+  ];
+  return calls.map(renamed);
 }
 
 const WORD_COMMANDS =
@@ -416,16 +412,6 @@ function files(d: Dice): Story {
   return calls;
 }
 
-const traced = (d: Dice): Call => {
-  const flow = d.pick([() => flowText(d, 0), () => flowText(d, 0), () => flowText(d), () => spoiltFlow(d, 0)])();
-  return d.pick([
-    () => ['ofproto/trace', flow],
-    () => ['ofproto/trace', ...datapath(d), flow],
-    () => ['ofproto/trace', 'ovs-dummy', flow],
-    () => ['ofproto/trace', flow, Buffer.from(d.bytes(14 + d.below(60))).toString('hex')],
-  ])();
-};
-
 const one = (call: Call): Story => [call];
 
 /** Stories by subject. */
@@ -450,5 +436,6 @@ export const SECTIONS: Readonly<Record<string, (d: Dice) => Story>> = {
   datapaths,
   words,
   files,
-  trace: (d) => one(traced(d)),
+  trace: (d) => one(traceLine(d)),
+  packetOut: (d) => one(packetOutLine(d)),
 };

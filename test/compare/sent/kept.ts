@@ -33,17 +33,19 @@ const RANGES = '1.2.3.4-5.6.7.300 1.2.3.300 1.2.3.4-+5.6.7.8 1.2.3.-4 [::1]-::2 
 /** Masks of IPv6 addresses that are none, or just so. */
 const MASKS = '::1/x,::1/-1,::1/+64,::1/-0,::1/4294967300,::1/ffff::),::1/:),::1/ 64,::1/,::1//64'.split(',');
 
-/** `kept-lines.txt`: command lines with `~` for blanks in words, ` %% ` and the switch's flows between semicolons, ` @@ ` and a file. */
+/** `kept-lines.txt`: command lines with `~` for blanks in words, ` %% ` and the switch's flows between semicolons, ` << ` and a line of standard input, ` @@ ` and a file. */
 const lines = (): SentCase[] =>
   readFileSync(join(import.meta.dirname, 'kept-lines.txt'), 'utf8')
     .trim()
     .split('\n')
     .map((text) => {
       const [before = '', content] = text.split(' @@ ');
-      const [words = '', flows] = before.split(' %% ');
+      const [told = '', input] = before.split(' << ');
+      const [words = '', flows] = told.split(' %% ');
       return {
         args: words.split(' ').map((word) => word.replaceAll('~', ' ')),
         peer: flows === undefined ? {} : { flows: flows.split(';').map(flowOf) },
+        ...(input === undefined ? {} : { stdin: `${input}\n` }),
         ...(content === undefined ? {} : { file: content.replaceAll('\\n', '\n') }),
       };
     });

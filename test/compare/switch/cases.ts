@@ -247,6 +247,12 @@ export const CASES: readonly SwitchCase[] = [
     ],
   },
   {
+    name: 'queue configuration of OpenFlow 1.4: all ports have one name',
+    steps: ['fffffffc', 'ffffffff', '00000009'].flatMap((port) =>
+      ['00000003', '00000000', 'ffffffff'].map((queue) => `5> 0512001800000001000f000000000000${port}${queue}`),
+    ),
+  },
+  {
     name: 'flows that need not count do so too',
     steps: [
       'ofctl -O OpenFlow13 add-flow br0 no_byte_counts,no_packet_counts,actions=output:2',

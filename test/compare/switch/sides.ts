@@ -70,7 +70,8 @@ export async function primaryControllers(side: Side, versions: readonly OfVersio
   return {
     peers,
     stop: () => {
-      side.vsctl('del-controller', 'br0');
+      // A switch that has died does not say that it is done.
+      if (side.isAlive()) side.vsctl('del-controller', 'br0');
       for (const peer of peers) peer.close();
       for (const server of servers) server.close();
     },
@@ -118,6 +119,16 @@ export class Peer {
     const xid = new DataView(message.buffer, message.byteOffset).getUint32(4);
     if (message[1] === ECHO_REPLY && xid === this.#awaited?.xid) this.#awaited.done();
     else this.#messages.push(message);
+  }
+
+  /** How many messages have come and nobody has taken. */
+  get heardCount(): number {
+    return this.#messages.length;
+  }
+
+  /** What has come so far, without asking for more. */
+  take(): Uint8Array[] {
+    return this.#messages.splice(0);
   }
 
   send(bytes: Uint8Array): void {

@@ -37,9 +37,18 @@ export class GoneRows {
     if (gone !== undefined) this.#byMonitor.set(next, gone);
   }
 
-  /** The messages without what is told of rows that are gone. */
-  filter(messages: readonly string[]): string[] {
-    return messages.map((message) => this.#filter(message)).filter((message) => message !== '');
+  /**
+   * The messages without what is told of rows that are gone. What the other side tells too is right: where inserts are not asked for, a row comes back
+   * without a word.
+   */
+  filter(messages: readonly string[], others: readonly string[]): string[] {
+    const agreed = new Set(others);
+    return messages
+      .map((message) => {
+        const text = this.#filter(message);
+        return agreed.has(message) ? message : text;
+      })
+      .filter((message) => message !== '');
   }
 
   #filter(message: string): string {

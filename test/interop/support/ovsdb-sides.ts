@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { decodeText, encodeText } from '../../../src/base/byte-text.ts';
 import { endProcess } from './end-process.ts';
 
 export const schema = '/usr/share/openvswitch/vswitch.ovsschema';
@@ -46,6 +47,15 @@ const NOISE = /^.*could not unlink.*\n/gm;
 
 /** No command here takes as long. */
 const PATIENCE_MS = 20_000;
+/** What is to be ended by a signal waits by then. */
+const UNTIL_ENDED_MS = 700;
+
+/** The runtime cannot give a program words that are no UTF-8: the shell can. */
+function spawnable(program: string, args: readonly string[]): [string, readonly string[]] {
+  if (args.every((arg) => arg.isWellFormed())) return [program, args];
+  const octal = (arg: string): string => [...encodeText(arg)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  return ['/bin/sh', ['-c', `exec "$0" ${args.map((arg) => `"$(printf '${octal(arg)}')"`).join(' ')}`, program]];
+}
 
 /** One of the two sides: a folder and the place of its programs. */
 export class Side {
@@ -78,17 +88,21 @@ export class Side {
   }
 
   run(line: readonly string[]): Promise<string> {
-    const [name = '', ...words] = line;
+    const isEnded = line[0] === 'ended';
+    const [name = '', ...words] = isEnded ? line.slice(1) : line;
     // `<file` and `>file`, as in a shell.
     const args = words.filter((word) => !/^[<>]\w/.test(word)).map((word) => word.replaceAll('DIR', this.dir));
     const [input, outputFile] = ['<', '>'].map((mark) => words.find((word) => word.startsWith(mark) && /^[<>]\w/.test(word))?.slice(1));
     const stdin = input === undefined ? 'ignore' : openSync(join(this.dir, input), 'r');
     return new Promise((resolve) => {
-      const child = spawn(this.program(name), args, { env: this.#env, cwd: this.dir, stdio: [stdin, 'pipe', 'pipe'] });
-      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+      const [program, argv] = spawnable(this.program(name), args);
+      const child = spawn(program, argv, { env: this.#env, cwd: this.dir, stdio: [stdin, 'pipe', 'pipe'] });
+      const timer = isEnded
+        ? setTimeout(() => child.kill('SIGTERM'), UNTIL_ENDED_MS)
+        : setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
       let [out, err] = ['', ''];
-      child.stdout?.on('data', (bytes: Buffer) => (out += bytes.toString()));
-      child.stderr?.on('data', (bytes: Buffer) => (err += bytes.toString()));
+      child.stdout?.on('data', (bytes: Buffer) => (out += decodeText(bytes)));
+      child.stderr?.on('data', (bytes: Buffer) => (err += decodeText(bytes)));
       child.on('exit', (status, signal) => {
         clearTimeout(timer);
         if (typeof stdin === 'number') closeSync(stdin);
@@ -189,6 +203,8 @@ export async function compare(steps: readonly Step[], isExact = false): Promise<
 
 export const tool = (...args: string[]): string[] => ['ovsdb-tool', ...args];
 export const client = (...args: string[]): string[] => ['ovsdb-client', ...args];
+/** The line of a program that is ended by SIGTERM while it waits. */
+export const ended = (...line: string[]): string[] => ['ended', ...line];
 export const server = (...args: string[]): string[] => ['ovsdb-server', ...args];
 export const insert = (row: object, table = 'T'): string =>
   JSON.stringify(['Small', { op: 'insert', table, row }, { op: 'comment', comment: 'a "row"' }]);

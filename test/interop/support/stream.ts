@@ -24,21 +24,23 @@ try:
         count += 1
         if n < last: disorder += 1
         else: last = n
-except TimeoutError:
+except (TimeoutError, KeyboardInterrupt):
     pass
-missing = [i for i in range(total) if not seen[i]] if count < total else []
+missing = [i for i in range(last + 1) if not seen[i]] if count < total else []
 print('received', count, 'twice', twice, 'disorder', disorder, 'missing', ' '.join(map(str, missing[:5] + missing[-5:])), flush=True)
 `;
 
 const sender = `
-import socket, struct, sys, time
+import signal, socket, struct, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.connect((sys.argv[1], int(sys.argv[2])))
 total, rate = int(sys.argv[3]), int(sys.argv[4])
 start = time.monotonic()
 n = 0
 pad = b'x' * 18
-while n < total:
+isStopped = []
+signal.signal(signal.SIGINT, lambda *_: isStopped.append(1))
+while n < total and not isStopped:
     due = min(total, int((time.monotonic() - start) * rate) + 1)
     while n < due:
         try: s.send(struct.pack('!I', n) + pad)
@@ -58,27 +60,38 @@ export interface StreamResult {
   text: string;
 }
 
+/** What is under way when a stream is stopped has this long to come. */
+const LATE_MS = 1000;
+
 let nextPort = 30_000;
 
-/** Starts a stream of `total` datagrams, `rate` a second. */
+/** Starts a stream of `total` datagrams, `rate` a second; it may be stopped before. */
 export async function stream(from: Host, to: Host, address: string, total: number, rate = 10_000) {
   const port = String(++nextPort);
   const taking = to.start(['python3', '-c', receiver, address, port, String(total), '15']);
   await eventually('listening', () => taking.output().includes('listening'));
   const sending = from.start(['python3', '-c', sender, address, port, String(total), String(rate)]);
+  /** Waits until all is sent and what can come has come. */
+  const result = async (): Promise<StreamResult> => {
+    await sending.ended;
+    const sent = Number(/sent (\d+)/.exec(sending.output())?.[1]);
+    await taking.ended;
+    const text = `${sending.output().trim()}; ${taking.output().trim()}`;
+    const number = (name: string): number => Number(new RegExp(`${name} (\\d+)`).exec(text)?.[1]);
+    const received = number('received');
+    return { sent, received, lost: sent - received, twice: number('twice'), disorder: number('disorder'), text };
+  };
   return {
     get isRunning(): boolean {
       return !sending.output().includes('sent');
     },
-    /** Waits until all is sent and what can come has come. */
-    async result(): Promise<StreamResult> {
-      await sending.ended;
-      const sent = Number(/sent (\d+)/.exec(sending.output())?.[1]);
-      await taking.ended;
-      const text = `${sending.output().trim()}; ${taking.output().trim()}`;
-      const number = (name: string): number => Number(new RegExp(`${name} (\\d+)`).exec(text)?.[1]);
-      const received = number('received');
-      return { sent, received, lost: sent - received, twice: number('twice'), disorder: number('disorder'), text };
+    result,
+    /** Sends no more; what became of all that was sent. */
+    async stop(): Promise<StreamResult> {
+      await sending.stop('SIGINT');
+      await new Promise((resolve) => setTimeout(resolve, LATE_MS));
+      await taking.stop('SIGINT');
+      return result();
     },
   };
 }

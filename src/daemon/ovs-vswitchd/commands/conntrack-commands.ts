@@ -58,28 +58,31 @@ export function parseCtTuple(text: string): Partial<CtFilterTuple> {
   const tuple: Partial<CtFilterTuple> = {};
   let family: boolean | undefined;
   const seen = new Set<string>();
+  // That a protocol is said twice is told beside another fault only.
+  let doubled = '';
   for (const [name, value] of keyValues(text)) {
-    if (value === '') fail(`field ${name} missing value`);
+    if (value === '') fail(`${doubled}field ${name} missing value`);
     const address = ADDRESSES.get(name);
-    const again = seen.has(name) && (address !== undefined || name === 'ct_nw_proto') ? `${name} is set multiple times` : '';
+    const again = seen.has(name) && address !== undefined ? `${name} is set multiple times` : '';
+    if (seen.has(name) && name === 'ct_nw_proto') doubled += `${name} is set multiple times`;
     const number = NUMBERS.get(name);
     if (address !== undefined) {
       const [field, isIpv6] = address;
-      if (family !== undefined && family !== isIpv6) fail(`the L3 protocol does not match ${value}`);
+      if (family !== undefined && family !== isIpv6) fail(`${doubled}the L3 protocol does not match ${value}`);
       const words = isIpv6 ? parseIpv6(value) : ipv4Words(value);
-      if (words === undefined) fail(`${again}failed to parse field ${name}`);
+      if (words === undefined) fail(`${doubled}${again}failed to parse field ${name}`);
       family = isIpv6;
       tuple[field] = [...words];
     } else if (number !== undefined) {
       const [field, bits] = number;
-      if (name.startsWith('icmp') && tuple.proto !== 1 && tuple.proto !== 58) fail('invalid L4 fields');
-      tuple[field] = (wholeNumber(value, bits) ?? fail(`${again}failed to parse field ${name}`)) as never;
-    } else fail(`invalid conntrack tuple field: ${name}`);
-    if (again !== '') fail(again);
+      if (name.startsWith('icmp') && tuple.proto !== 1 && tuple.proto !== 58) fail(`${doubled}invalid L4 fields`);
+      tuple[field] = (wholeNumber(value, bits) ?? fail(`${doubled}failed to parse field ${name}`)) as never;
+    } else fail(`${doubled}invalid conntrack tuple field: ${name}`);
+    if (again !== '') fail(`${doubled}${again}`);
     seen.add(name);
   }
   if ((tuple.sourcePort !== undefined || tuple.destinationPort !== undefined) && (tuple.proto ?? 0) === 0)
-    fail('port is set without protocol');
+    fail(`${doubled}port is set without protocol`);
   return tuple;
 }
 
@@ -220,6 +223,15 @@ async function setMax(datapath: Datapath, words: readonly string[]): Promise<str
 /** Registers them. */
 export function registerConntrackCommands(parts: CommandParts): void {
   type Handler = (datapath: Datapath, words: readonly string[], flags: ReadonlySet<string>) => Promise<string>;
+  const opened = (name: string, words: string[], full: number): Datapath => {
+    try {
+      return takeDatapath(parts, words, words.length === full ? full : ANY);
+    } catch (error) {
+      // This one tells it twice.
+      if (!(error instanceof ConfigError) || name !== 'flush-conntrack') throw error;
+      throw new ConfigError(`${error.message}\novs-vswitchd: Cannot open dpif (Invalid argument)`);
+    }
+  };
   /** `full`: with so many words behind the options the first one is a datapath, whatever it says. */
   const register = (name: string, usage: string, least: number, most: number, handler: Handler, full = most): void => {
     registerDpctl(parts, name, usage, least, most, (words, flags) => {
@@ -228,7 +240,7 @@ export function registerConntrackCommands(parts: CommandParts): void {
       for (const sort of full === 1 ? [/^verbose$/, /^(zone|gt)=\s*[+-]?\d/, /^verbose$/] : []) {
         if (sort.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
       }
-      return handler(takeDatapath(parts, words, words.length === full ? full : ANY), [...words, ...last], flags);
+      return handler(opened(name, words, full), [...words, ...last], flags);
     });
   };
   register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump, 1);

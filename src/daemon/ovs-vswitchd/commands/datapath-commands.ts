@@ -69,7 +69,7 @@ function dpctlPort(parts: CommandParts, datapath: Datapath, info: DpPortInfo, wi
   } else if (spec.kind === 'internal') type = ` (${internalName(datapath)})`;
   else if (spec.kind === 'dummy') {
     const live = [...parts.reconciler.bridges.values()].find((one) => one.ports.has(info.name));
-    const name = simulatedType(live?.ports.get(info.name)?.type ?? spareType(datapath, info.name) ?? '');
+    const name = spareType(datapath, info.name) ?? simulatedType(live?.ports.get(info.name)?.type ?? '');
     type = name === 'system' ? '' : ` (${name})`;
   }
   const lines = [`  port ${info.port}: ${info.name}${type}`];

@@ -1,7 +1,7 @@
 // The rest of dpctl/*: caches, offload statistics, the list of commands. Text as in the running reference.
 import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
-import { allDatapaths, datapathNamed, fullName, registerDpctl } from './datapath-names.ts';
+import { allDatapaths, datapathNamed, fullName, openFault, registerDpctl } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 /** The commands in the order in which `dpctl/list-commands` tells them. */
@@ -54,7 +54,7 @@ export function registerDpctlCommands(parts: CommandParts): void {
   );
   const opened = (name: string | undefined): Datapath => {
     const found = allDatapaths(parts).find((datapath) => fullName(datapath) === (name?.includes('@') ? name : `system@${name}`));
-    if (found === undefined) throw new ConfigError(`ovs-vswitchd: Opening datapath ${name} failed (No such device)`);
+    if (found === undefined) throw new ConfigError(`ovs-vswitchd: Opening datapath ${name} failed (${openFault(parts, name ?? '')})`);
     return found;
   };
   // The caches of the frame path have one size, so there is none to tell.

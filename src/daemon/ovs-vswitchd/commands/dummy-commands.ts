@@ -1,7 +1,8 @@
 // Control commands of a daemon with --enable-dummy: frames into dummy ports, their state, and the clock.
 import { ConfigError } from '../../../base/errors.ts';
 import { hashOrder } from '../../../base/hash-order.ts';
-import { normalizeDpKey, parseDpKey } from '../../../datapath/key-parse.ts';
+import { parseAttributes } from '../../../datapath/attribute-parse.ts';
+import { frameKeyOf } from '../../../datapath/key-frame.ts';
 import type { DummyDatapath } from '../../../datapath/userspace/dummy.ts';
 import { MAX_PORTS } from '../../../datapath/userspace/shared-state.ts';
 import { composeFrame } from '../../../flow/compose.ts';
@@ -26,13 +27,13 @@ function hexFrame(text: string): Uint8Array | undefined {
 
 /** The frame that a datapath flow's text describes. `length` is undefined where none is asked for. */
 function flowFrame(text: string, length: number | undefined, vlanLimit: number): Uint8Array {
-  const parsed = parseDpKey(text, { masked: false, vlanLimit });
-  if (typeof parsed === 'string') throw new ConfigError(parsed);
-  const fault = normalizeDpKey(parsed, text);
-  if (fault !== undefined) throw new ConfigError(fault);
+  const attributes = parseAttributes(text, { masked: false });
+  if (typeof attributes === 'string') throw new ConfigError(attributes);
+  const described = frameKeyOf(attributes, vlanLimit);
+  if (typeof described === 'string') throw new ConfigError(described);
   // A device carries Ethernet frames, whatever the text calls them.
-  parsed.key[W.PACKET_TYPE] = 0;
-  const frame = length === 0 ? undefined : composeFrame(parsed.key, length ?? 0);
+  described.key[W.PACKET_TYPE] = 0;
+  const frame = length === 0 ? undefined : composeFrame(described.key, length ?? 0);
   if (frame === undefined) throw new ConfigError('too small packet len');
   return frame;
 }

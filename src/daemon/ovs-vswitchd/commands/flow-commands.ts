@@ -6,7 +6,8 @@ import { formatDpActions } from '../../../datapath/action-text.ts';
 import { UFID } from '../../../datapath/attribute-parse.ts';
 import type { Datapath, DpFlow } from '../../../datapath/datapath.ts';
 import { formatFlowStats } from '../../../datapath/flow-text.ts';
-import { isWholeKey, keyFitness } from '../../../datapath/key-fitness.ts';
+import { isWholeKey } from '../../../datapath/key-fitness.ts';
+import { frameKeyOf } from '../../../datapath/key-frame.ts';
 import { type ParsedKey, parseDpKey } from '../../../datapath/key-parse.ts';
 import { type Key, W } from '../../../flow/key.ts';
 import { datapathNamed, flowNamed, forgetFlow, isNamed, nameFlow, noteByHand, registerDpctl, takeDatapath } from './datapath-names.ts';
@@ -118,8 +119,9 @@ class FlowCommands {
     const parsed = this.parse(datapath, text);
     const actions = parseDpActions(actionText);
     if (typeof actions === 'string') throw new DpctlError('parsing actions', actions);
-    const isWhole = isWholeKey({ ...parsed, key: parsed.frame }) && keyFitness(parsed.attributes).kind === 'whole';
-    if (!isWhole || !parsed.isWhole) throw new DpctlError('updating flow table', INVALID);
+    const described = frameKeyOf(parsed.attributes, 1);
+    const isWhole = typeof described !== 'string' && !described.isLess && !described.isMore;
+    if (!isWhole || !isWholeKey({ ...parsed, key: parsed.frame }) || !parsed.isWhole) throw new DpctlError('updating flow table', INVALID);
     // Which flow it is, its frames say and not its UFID.
     const known = this.#met(datapath, parsed.frame);
     if (known !== undefined && !how.modify) throw new DpctlError('updating flow table', 'File exists');
@@ -218,7 +220,7 @@ export function registerFlowCommands(parts: CommandParts): void {
       modify,
       clear: flags.has('--clear'),
     });
-    return modify && wantsStatistics(flags) && done !== undefined ? commands.statistics(datapath, done) : '';
+    return wantsStatistics(flags) && done !== undefined ? commands.statistics(datapath, done) : '';
   };
   registerDpctl(parts, 'add-flow', '[dp] flow actions', 2, 3, (words, flags, all) => put(words, flags, all, false));
   registerDpctl(parts, 'mod-flow', '[dp] flow actions', 2, 3, (words, flags, all) => put(words, flags, all, true));

@@ -77,17 +77,17 @@ export function* flowLines(
 function dpctlDumpFlows(parts: CommandParts, given: readonly string[], flags: ReadonlySet<string>): string {
   const more = flags.has('-m') || flags.has('--more');
   const options = { more, names: (more || flags.has('--names')) && !flags.has('--no-names') };
-  // From the end on, each sort of word once; what stands before another word is none of them.
+  // From the end on, each sort of word once but threads, of which the first counts; what stands before another word is none of them.
   const words = [...given];
   const taken = new Map<string, string>();
   for (;;) {
     const [sort, value] = /^(filter|type|pmd)=(.*)$/s.exec(words.at(-1) ?? '')?.slice(1) ?? [];
-    if (sort === undefined || taken.has(sort)) break;
+    if (sort === undefined || (sort !== 'pmd' && taken.has(sort))) break;
+    if (sort === 'pmd' && !/^\s*[-+]?(0x[0-9a-f]+|\d+)$/i.test(value ?? '')) throw new ConfigError('');
     taken.set(sort, value ?? '');
     words.pop();
   }
   const [filter, typeText, thread] = ['filter', 'type', 'pmd'].map((sort) => taken.get(sort));
-  if (thread !== undefined && !/^\s*[-+]?(0x[0-9a-f]+|\d+)$/i.test(thread)) throw new ConfigError('');
   // Of several words none has to be a datapath's name.
   const datapath = takeDatapath(parts, words, words.length === 1 ? 1 : ANY);
   const wanted = filter === undefined ? undefined : flowFilter(filter, namedPorts(parts, datapath));

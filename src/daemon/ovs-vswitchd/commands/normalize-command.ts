@@ -5,9 +5,9 @@ import { parseDpActions } from '../../../datapath/action-parse.ts';
 import { formatDpActions } from '../../../datapath/action-text.ts';
 import { formatAttributes } from '../../../datapath/attribute-text.ts';
 import type { DpAction } from '../../../datapath/datapath.ts';
-import { keyFitness } from '../../../datapath/key-fitness.ts';
-import { type ParsedKey, parseDpKey } from '../../../datapath/key-parse.ts';
-import { W } from '../../../flow/key.ts';
+import { frameKeyOf } from '../../../datapath/key-frame.ts';
+import { parseDpKey } from '../../../datapath/key-parse.ts';
+import { type Key, W } from '../../../flow/key.ts';
 import { registerDpctl } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
@@ -20,14 +20,15 @@ const MPLS_TYPES: ReadonlySet<number> = new Set([0x8847, 0x8848]);
 function tagText(tag: number): string {
   const type = tag >>> 16;
   const swapped = ((type & 0xff) << 8) | (type >>> 8);
-  return `vlan(${type === 0x8100 ? '' : `tpid=0x${swapped.toString(16)},`}vid=${tag & 0xfff},pcp=${(tag >>> 13) & 7})`;
+  return `vlan(${type === 0x8100 ? '' : `tpid=0x${swapped.toString(16).padStart(4, '0')},`}vid=${tag & 0xfff},pcp=${(tag >>> 13) & 7})`;
 }
 
 /** What the reference says of a key that has less or more than its types promise. */
-const UNFIT = { little: 'No such file or directory', much: 'Operation not permitted' } as const;
+const LESS = 'No such file or directory';
+const MORE = 'Operation not permitted';
 
 /** Actions by the tags that a frame has when they run; what tags a frame is part of the place, no action of its own. */
-function byTags({ key }: ParsedKey, actions: readonly DpAction[], isDrop: boolean): string {
+function byTags(key: Key, actions: readonly DpAction[], isDrop: boolean): string {
   const lse = key[W.MPLS]!;
   const isMpls = MPLS_TYPES.has(key[W.TYPE]! >>> 16);
   const label = !isMpls ? 'no mpls' : `mpls(label=${lse >>> 12},tc=${(lse >>> 9) & 7},ttl=${lse & 255})`;
@@ -95,14 +96,12 @@ export function registerNormalizeCommand(parts: CommandParts): void {
     const text = parsed.attributes.length === 0 ? '<empty>' : formatAttributes(parsed.attributes, true, true);
     const input = `input flow: ${text}`;
     const after = (error: ConfigError): ConfigError => new ConfigError(`${input}\n${error.message}`);
-    const fitness = keyFitness(parsed.attributes);
-    if (fitness.kind === 'fault') {
-      const said = `${fitness.text}; the flow key in error is: ${formatAttributes(parsed.attributes, true)}`;
-      throw after(fault(`odp_flow_key_to_flow failed (${said})`, 'No such process'));
-    }
-    if (fitness.kind !== 'whole') throw after(fault('odp_flow_key_to_flow failed (reason unknown)', UNFIT[fitness.kind]));
+    const described = frameKeyOf(parsed.attributes, 1);
+    if (typeof described === 'string') throw after(fault(`odp_flow_key_to_flow failed (${described})`, 'No such process'));
+    const { key, isLess, isMore } = described;
+    if (isLess || isMore) throw after(fault('odp_flow_key_to_flow failed (reason unknown)', isLess ? LESS : MORE));
     const actions = parseDpActions(list);
     if (typeof actions === 'string') throw after(fault('odp_actions_from_string', actions));
-    return `${input}\n${byTags(parsed, actions, list === 'drop')}`;
+    return `${input}\n${byTags(key, actions, list === 'drop')}`;
   });
 }

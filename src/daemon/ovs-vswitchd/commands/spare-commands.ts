@@ -23,16 +23,31 @@ interface Wanted {
   type: string | undefined;
   port: number | undefined;
   hasOthers: boolean;
+  hasPeer: boolean;
+  /** Options that were given before; they are told and the first counts. */
+  doubled: string[];
 }
 
+/** No number in particular. */
+const ANY_PORT = 0xffff_ffff;
+
 function parseInterface(text: string): Wanted {
-  const [name = '', ...options] = text.split(',');
-  const wanted: Wanted = { name, type: undefined, port: undefined, hasOthers: false };
+  // Commas that follow each other part nothing.
+  const [name = '', ...options] = text.split(',').filter((word) => word !== '');
+  const wanted: Wanted = { name, type: undefined, port: undefined, hasOthers: false, hasPeer: false, doubled: [] };
+  const seen = new Set<string>();
   for (const option of options) {
     const [key = '', value = ''] = option.split('=', 2);
     if (key === 'type') wanted.type = value === '' ? 'system' : value;
-    else if (key === 'port_no') wanted.port = Number.parseInt(value, 10) || 0;
-    else if (key !== '') wanted.hasOthers = true;
+    else if (key === 'port_no') {
+      const number = (Number.parseInt(value, 10) || 0) >>> 0;
+      wanted.port = number === ANY_PORT ? undefined : number;
+    } else if (key !== '') {
+      wanted.hasOthers = true;
+      wanted.hasPeer ||= key === 'peer';
+      if (seen.has(key)) wanted.doubled.push(said(`duplicate "${key}" option`));
+      seen.add(key);
+    }
   }
   return wanted;
 }
@@ -53,12 +68,12 @@ const typeOf = (datapath: Datapath, { name, spec }: DpPortInfo): string =>
 function specOf(
   { devices, isOverridden, spare }: CommandParts,
   datapath: Datapath,
-  { name, type = 'system' }: Wanted,
+  { name, type = 'system', hasPeer }: Wanted,
 ): DpPortSpec | string {
   const cannotOpen = (reason: string): string => said(`${name}: failed to open network device`, reason);
   if (!spare.interfaceTypes.includes(type)) return cannotOpen(UNKNOWN);
   // The reference says no more than that.
-  if (type === 'patch') return '';
+  if (type === 'patch' && !hasPeer) return '';
   if (datapath.isSimulated === true && (isOverridden || type === 'dummy')) return { kind: 'dummy', device: name };
   if (isTunnel(type)) {
     const dstPort = STANDARD_PORTS[type];
@@ -79,20 +94,49 @@ function specOf(
   return name === LOOPBACK ? said(`adding ${name} to ${fullName(datapath)} failed`, 'Invalid argument') : { kind: 'system', device: name };
 }
 
-/** Adds devices; gives what went wrong. */
-async function addInterfaces(parts: CommandParts, datapath: Datapath, texts: readonly string[]): Promise<string[]> {
+/** The type of a simulated device of that name, whichever datapath has it; undefined when there is none. */
+function simulatedType(parts: CommandParts, name: string): string | undefined {
+  for (const datapath of allDatapaths(parts)) {
+    if (datapath.isSimulated !== true) continue;
+    if (datapath.name === name) return 'dummy-internal';
+    const info = [...datapath.ports()].find((one) => one.name === name);
+    if (info === undefined) continue;
+    const live = [...parts.reconciler.bridges.values()].find((one) => one.ports.has(name))?.ports.get(name)?.type;
+    return typesOf(datapath).get(name) ?? (live === 'internal' ? 'dummy-internal' : (live ?? typeOf(datapath, info)));
+  }
+  return undefined;
+}
+
+/** Whether the name is that of a device of another type. */
+function differs(parts: CommandParts, datapath: Datapath, { name, type }: Wanted): boolean {
+  if (name === datapath.name && datapath.isSimulated !== true) return true;
+  const known = datapath.isSimulated === true ? simulatedType(parts, name) : typesOf(datapath).get(name);
+  return known !== undefined && known !== (type ?? (datapath.isSimulated === true ? 'system' : known));
+}
+
+/** Adds devices to the datapath that was called `called`; gives what went wrong, and what is only told. */
+async function addInterfaces(parts: CommandParts, datapath: Datapath, called: string, texts: readonly string[]): Promise<Told> {
   const faults: string[] = [];
+  const told: string[] = [];
   for (const text of texts) {
     const wanted = parseInterface(text);
     const { name, port } = wanted;
-    const fault = (reason: string): void => void faults.push(said(`adding ${name} to ${fullName(datapath)} failed`, reason));
+    const fail = (words: string): void => {
+      faults.push(words);
+      told.push(words);
+    };
+    const fault = (reason: string): void => fail(said(`adding ${name} to ${called} failed`, reason));
+    if (name === '') {
+      fail(said(' is not a valid network device name'));
+      continue;
+    }
+    told.push(...wanted.doubled);
     const spec = specOf(parts, datapath, wanted);
     const isTaken = port !== undefined && (port === 0 || [...datapath.ports()].some((one) => one.port === port));
-    if (name === datapath.name || (wanted.type !== undefined && differs(datapath, wanted)))
-      faults.push(said(`${name}: failed to open network device`, 'File exists'));
-    else if (typeof spec === 'string') faults.push(spec);
+    if (differs(parts, datapath, wanted)) fail(said(`${name}: failed to open network device`, 'File exists'));
+    else if (typeof spec === 'string') fail(spec);
     else if (isTaken) fault('Device or resource busy');
-    else if ([...datapath.ports()].some((one) => one.name === name)) fault('File exists');
+    else if (name === datapath.name || [...datapath.ports()].some((one) => one.name === name)) fault('File exists');
     else {
       try {
         await datapath.portAdd(spec, port);
@@ -102,23 +146,26 @@ async function addInterfaces(parts: CommandParts, datapath: Datapath, texts: rea
       }
     }
   }
-  return faults;
+  return { hasFailed: faults.length > 0, lines: told };
 }
 
-/** Whether the name is that of a device of another type. */
-function differs(datapath: Datapath, { name, type }: Wanted): boolean {
-  const known = typesOf(datapath).get(name);
-  return known !== undefined && known !== type;
-}
-
-function setInterface(datapath: Datapath, text: string): { fault?: string; warning?: string } {
-  const { name, type, port, hasOthers } = parseInterface(text);
+/** Changes a device, of which type and number must stay; `called`: what the datapath was called. */
+function setInterface(parts: CommandParts, datapath: Datapath, called: string, text: string): { fault?: string; warning?: string } {
+  const { name, hasOthers } = parseInterface(text);
+  if (name === '') return { warning: said(' is not a valid network device name') };
   const info = [...datapath.ports()].find((one) => one.name === name);
-  if (info === undefined) return { fault: said(`${name}: failed to query port in ${fullName(datapath)}`, 'No such device') };
-  const known = typeOf(datapath, info);
-  if (type !== undefined && type !== known) return { fault: said(`${name}: can't change type from ${known} to ${type}`) };
-  if (port !== undefined && port !== info.port) return { fault: said(`${name}: can't change port number from ${info.port} to ${port}`) };
-  return hasOthers && info.spec.kind === 'internal' ? { warning: said(`${name}: ${NOT_CONFIGURABLE}`) } : {};
+  const isOwn = name === datapath.name && datapath.isSimulated === true;
+  if (info === undefined && !isOwn) return { fault: said(`${name}: failed to query port in ${called}`, 'No such device') };
+  const known = datapath.isSimulated === true ? simulatedType(parts, name) : undefined;
+  const type = known ?? (info === undefined ? 'dummy-internal' : typeOf(datapath, info));
+  const port = info?.port ?? 0;
+  for (const option of text.split(',').slice(1)) {
+    const [key = '', value = ''] = option.split('=', 2);
+    if (key === 'type' && value !== type) return { fault: said(`${name}: can't change type from ${type} to ${value}`) };
+    const number = key === 'port_no' ? (Number.parseInt(value, 10) || 0) | 0 : port;
+    if (number !== port) return { fault: said(`${name}: can't change port number from ${port} to ${number}`) };
+  }
+  return hasOthers && info?.spec.kind === 'internal' ? { warning: said(`${name}: ${NOT_CONFIGURABLE}`) } : {};
 }
 
 async function deleteInterface(datapath: Datapath, word: string): Promise<string | undefined> {
@@ -133,10 +180,17 @@ async function deleteInterface(datapath: Datapath, word: string): Promise<string
   return undefined;
 }
 
-/** The error that a command ends with, if anything went wrong. */
-function tell(faults: readonly string[]): string {
-  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
-  return '';
+/** What a command says of the devices that it was given, one after the other. */
+interface Told {
+  hasFailed: boolean;
+  lines: readonly string[];
+}
+
+/** The error that a command ends with, if anything went wrong; otherwise what it says. */
+function tell({ hasFailed, lines }: Told): string {
+  const text = lines.filter((line) => line !== '').join('\n');
+  if (hasFailed) throw new ConfigError(text);
+  return text;
 }
 
 /** Registers them. */
@@ -152,10 +206,10 @@ export function registerSpareCommands(parts: CommandParts): void {
     const full = text.includes('@') ? text.replace(/^@/, 'system@') : `system@${text}`;
     const [type = '', name = ''] = full.split('@');
     if (allDatapaths(parts).some((one) => fullName(one) === full)) throw new ConfigError(said('add_dp', 'File exists'));
-    const fault = openFault(parts, full);
+    const fault = text === '' ? 'Invalid argument' : openFault(parts, full);
     if (fault !== 'No such device') throw new ConfigError(said('add_dp', fault));
     const datapath = spare.open(type, name);
-    return tell(await addInterfaces(parts, datapath, interfaces));
+    return tell(await addInterfaces(parts, datapath, text, interfaces));
   });
   registerDpctl(parts, 'del-dp', 'dp', 1, 1, async ([text = '']) => {
     const datapath = openedDatapath(parts, text);
@@ -166,22 +220,26 @@ export function registerSpareCommands(parts: CommandParts): void {
   registerDpctl(parts, 'add-if', 'dp iface...', 2, ANY, async ([text = '', ...interfaces]) => {
     const datapath = openedDatapath(parts, text);
     refuseBridges(datapath, `adding ${parseInterface(interfaces[0] ?? '').name} to ${fullName(datapath)} failed`);
-    return tell(await addInterfaces(parts, datapath, interfaces));
+    return tell(await addInterfaces(parts, datapath, text, interfaces));
   });
   registerDpctl(parts, 'set-if', 'dp iface...', 2, ANY, ([text = '', ...interfaces]) => {
     const datapath = openedDatapath(parts, text);
-    const done = interfaces.map((one) => setInterface(datapath, one));
-    const told = done.flatMap(({ fault, warning }) => fault ?? warning ?? []);
-    return done.some(({ fault }) => fault !== undefined) ? tell(told) : told.join('\n');
+    const done = interfaces.map((one) => setInterface(parts, datapath, text, one));
+    return tell({
+      hasFailed: done.some(({ fault }) => fault !== undefined),
+      lines: done.flatMap(({ fault, warning }) => fault ?? warning ?? []),
+    });
   });
   registerDpctl(parts, 'del-if', 'dp iface...', 2, ANY, async ([text = '', ...words]) => {
     const datapath = openedDatapath(parts, text);
-    refuseBridges(datapath, `deleting port ${words[0]} from ${fullName(datapath)} failed`);
+    const isBridge = isBridges(datapath);
     const faults: string[] = [];
     for (const word of words) {
-      const fault = await deleteInterface(datapath, word);
+      const isThere = [...datapath.ports()].some((one) => one.name === word || one.port === Number(word));
+      const refused = said(`deleting port ${word} from ${fullName(datapath)} failed`, 'Operation not permitted');
+      const fault = isBridge && isThere ? refused : await deleteInterface(datapath, word);
       if (fault !== undefined) faults.push(fault);
     }
-    return tell(faults);
+    return tell({ hasFailed: faults.length > 0, lines: faults });
   });
 }

@@ -17,8 +17,9 @@ import { isOutputPort, isQueuePort, portFromWire32, portToWire32 } from '../../p
 import { destination, source } from '../../subfield-check.ts';
 import { ByteReader, type ByteWriter } from '../bytes.ts';
 import { decodeFieldHeader, encodeFieldHeader } from '../fields/oxm.ts';
-import { type ActionContext, encodeSetField, loadField, std } from '../fields/set-field-codec.ts';
+import { encodeSetField, loadField, std } from '../fields/set-field-codec.ts';
 import { NX_VENDOR, NXAST, ONF_VENDOR } from './action-constants.ts';
+import { type ActionContext, follow } from './action-context.ts';
 import { checkActionForm, unknownVendor } from './action-forms.ts';
 import { decodeSetField, mplsType, NICIRA_DECODERS } from './nicira-decode.ts';
 import { encodeNicira } from './nicira-encode.ts';
@@ -286,7 +287,10 @@ export function encodeActions(out: ByteWriter, actions: readonly Action[], versi
 
 /** Writes actions and leaves in `context` what they made of the packet. */
 export function encodeInContext(out: ByteWriter, actions: readonly Action[], version: OfVersion, context: ActionContext): void {
-  for (const action of actions) encodeAction(out, action, version, context);
+  for (const action of actions) {
+    encodeAction(out, action, version, context);
+    follow(context, action);
+  }
 }
 
 function encodeAction(out: ByteWriter, action: Action, version: OfVersion, context: ActionContext): void {
@@ -401,7 +405,6 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
     case 'setVlanVid':
     case 'setVlanPcp': {
       if (action.pushIfNeeded && (context.hasVlan !== true || context.isUnchecked === true)) std(out, 17, (o) => o.u16(0x8100));
-      context.hasVlan = true;
       if (action.kind === 'setVlanVid') {
         if (old) std(out, 1, (o) => o.u16(action.vid));
         else set('vlan_vid', BigInt(action.vid | 0x1000));
@@ -410,11 +413,9 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
       return true;
     }
     case 'stripVlan':
-      context.hasVlan = false;
       std(out, 18, () => {});
       return true;
     case 'pushVlan':
-      context.hasVlan = true;
       std(out, 17, (o) => o.u16(action.ethertype));
       return true;
     case 'setEthSrc':

@@ -12,7 +12,7 @@ import { tellOddPort } from '../../ports.ts';
 import { destination, source } from '../../subfield-check.ts';
 import { ByteReader, bytesToBig, u32At } from '../bytes.ts';
 import type { FieldValue } from '../fields/oxm.ts';
-import { decodeFieldHeader, decodeFieldValue, decodeHeader } from '../fields/oxm.ts';
+import { decodeFieldHeader, decodeFieldValue, decodeHeader, MAX_ENTRY_BYTES } from '../fields/oxm.ts';
 import { decodeFixedHeader, decodeNxmHeader, hasLongHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
 import { BUNDLE_ALGORITHMS, CT_ALG, HASH_FIELDS, MULTIPATH_ALGORITHMS, NXAST, PT_USE_NEXT_PROTO } from './action-constants.ts';
 import { decodeController, decodeControllerProperties } from './controller-codec.ts';
@@ -137,7 +137,10 @@ export function decodeSetField(from: ByteReader, isLoad: boolean, takesMask = is
   const perValue = header.hasMask ? header.size >> 1 : header.size;
   const isEmpty = perValue === 0;
   if (isOption) {
-    if (isEmpty && header.hasMask && !takesMask) throw new PeerError('OFPBAC_BAD_SET_MASK', `${known.name} with a mask of nothing`);
+    if (!isLoad && !header.hasMask && header.size > MAX_ENTRY_BYTES)
+      throw new PeerError('OFPBAC_BAD_SET_LEN', `${known.name}: ${header.size} bytes`);
+    if (isEmpty && header.size <= from.left && header.hasMask && !takesMask)
+      throw new PeerError('OFPBAC_BAD_SET_MASK', `${known.name} with a mask of nothing`);
   } else if (isEmpty && header.cls !== 0xffff) throw new PeerError('OFPBAC_BAD_SET_TYPE', 'set_field of nothing');
   else if (known === undefined || perValue !== known.wireBytes)
     throw new PeerError('OFPBAC_BAD_SET_LEN', `${known?.name ?? 'unknown field'}: ${header.size} bytes`);

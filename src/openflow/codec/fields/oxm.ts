@@ -6,7 +6,7 @@
 
 import { PeerError } from '../../../base/errors.ts';
 import type { Field, FieldCode, Prereq } from '../../../flow/fields.ts';
-import { maskBits, mustField, tunFieldIndex } from '../../../flow/fields.ts';
+import { maskBits, mustField, tunFieldIndex, wholeMask } from '../../../flow/fields.ts';
 import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
@@ -22,8 +22,8 @@ import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
 import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableField } from './tun-metadata.ts';
 
 const MAX_OPTION_BYTES = 124;
-/** What any field may say of its size, however long its values can be. */
-const MAX_VALUE_BYTES = 128;
+/** What an entry may say of an option's value; of what is longer than an option the end is lost. */
+export const MAX_ENTRY_BYTES = 127;
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
@@ -93,9 +93,13 @@ const saysPriorityAlone = (match: Match): boolean => (match.mask[W.VLAN0] ?? 0) 
 
 function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVersion): void {
   if (isAbsent(match, field)) return;
-  const above = maskBits(field) - field.bits;
+  // Types and codes of ICMP are written whole, as soon as anything is asked of the ports' places that they stand in.
+  const isIcmp = ICMP_FIELDS.has(field.name);
+  const above = isIcmp ? 8 : maskBits(field) - field.bits;
   const mask = keyBits(match.mask, field.at - above, field.bits + above);
-  if (mask === 0n || !isWritten(field.prereq, match)) return;
+  // A flow label is written for packets of either version.
+  const prereq = field.name === 'ipv6_label' ? 'ip' : field.prereq;
+  if (mask === 0n || !isWritten(prereq, match)) return;
   // Protocol 0 is no connection's, and without a protocol there are no ports.
   const isOfProtocol = field.name === 'ct_nw_proto' || field.name.startsWith('ct_tp_');
   if (isOfProtocol && ((match.key[W.CT_ZONE] ?? 0) & (match.mask[W.CT_ZONE] ?? 0) & 0xff00) === 0) return;
@@ -110,7 +114,7 @@ function encodeField(out: ByteWriter, match: Match, field: Field, version: OfVer
     if (version === 1) encodeEntry(out, 'nw_tos', version, value & 0xfcn, undefined);
     else encodeEntry(out, 'ip_dscp', version, value >> 2n, undefined);
   } else {
-    const exact = mask === ones(field.bits) && !ALWAYS_MASKED.has(field.name);
+    const exact = isIcmp || (mask === wholeMask(field) && !ALWAYS_MASKED.has(field.name));
     encodeEntry(out, field.name, version, value, exact ? undefined : mask);
   }
 }
@@ -209,7 +213,7 @@ export function decodeHeader(from: ByteReader): EntryHeader {
 /** Whether a header that stands alone says the length of the field that it names. */
 export function isFieldSized({ coded, hasMask, size }: EntryHeader): boolean {
   if (coded === undefined) return false;
-  if (tunFieldIndex(coded.field) >= 0) return hasMask || size <= MAX_VALUE_BYTES;
+  if (tunFieldIndex(coded.field) >= 0) return hasMask || size <= MAX_ENTRY_BYTES;
   // Behind value and mask a byte may be left.
   return (hasMask ? size >> 1 : size) === coded.field.wireBytes;
 }
@@ -297,7 +301,7 @@ const wireBits = (field: Field): number => (field.name === 'vlan_vid' ? 13 : fie
 const ICMP_FIELDS: ReadonlySet<string> = new Set(['icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code']);
 
 /** Adds a field to a match, in the key's form. A zero mask adds nothing. */
-export function addToMatch(match: Match, { field, value, mask }: FieldValue): void {
+export function addToMatch(match: Match, { field, value, mask, isMasked }: FieldValue): void {
   // Ethernet is the packet type of all flows that do not ask for another.
   if (mask === 0n || (field.name === 'packet_type' && value === 0n)) return;
   let at = field.at;
@@ -329,9 +333,10 @@ export function addToMatch(match: Match, { field, value, mask }: FieldValue): vo
     storedMask = 0xfcn;
   } else if (MASKED_BY_VALUE.has(field.name)) {
     storedMask = value & mask;
-  } else if (field.maskBits !== undefined && (mask & ones(bits)) !== ones(bits)) {
+  } else if (field.maskBits !== undefined && (field.wholeBits !== undefined || (mask & ones(bits)) !== ones(bits))) {
     at -= field.maskBits - bits;
     bits = field.maskBits;
+    if (isMasked !== true) storedMask = wholeMask(field);
   } else storedMask = mask & ones(bits);
   setKeyBits(match.key, at, bits, (keyBits(match.key, at, bits) & ~storedMask) | (stored & storedMask));
   setKeyBits(match.mask, at, bits, keyBits(match.mask, at, bits) | storedMask);
@@ -394,7 +399,7 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
       result.cookie = { value, mask };
       continue;
     }
-    if (header.coded !== undefined && tunFieldIndex(header.coded.field) >= 0) {
+    if (header.coded !== undefined && tunFieldIndex(header.coded.field) >= 0 && isFieldSized(header)) {
       decodeTunEntry(from, match, header.coded.field, header, strict, () => refuseWildcards(header));
       continue;
     }

@@ -3,22 +3,13 @@ import { type Field, partBits, tunFieldIndex } from '../../../flow/fields.ts';
 import { keyBits } from '../../../flow/key.ts';
 import type { OfVersion } from '../../message.ts';
 import { NXAST } from '../actions/action-constants.ts';
+import type { ActionContext } from '../actions/action-context.ts';
 import { encodeLoad2 } from '../actions/nicira-encode.ts';
 import { niciraAction } from '../actions/nicira-envelope.ts';
 import type { ByteWriter } from '../bytes.ts';
 import { encodeFieldHeader } from './oxm.ts';
 import { encodeNxmHeader, hasLongHeader, packBits } from './subfield-codec.ts';
 import { encodeTunValue } from './tun-metadata.ts';
-
-/** What the encoder must know of the flow around the actions. */
-export interface ActionContext {
-  /** Whether the match asks for an IPv4 or IPv6 packet's transport: 6, 17 or 132, or 0. Set_field of ports needs its name. */
-  transport?: number;
-  /** Whether the match or an earlier action gives the packet a VLAN tag. */
-  hasVlan?: boolean;
-  /** There is no match, and earlier actions tell nothing: a tag is pushed for whatever needs one. */
-  isUnchecked?: boolean;
-}
 
 /** Writes an action of the standard: type, length, body, padding. */
 export function std(out: ByteWriter, type: number, body: (out: ByteWriter) => void, size = 8): void {
@@ -116,7 +107,6 @@ function encodeSetField10(out: ByteWriter, field: Field, value: bigint, mask: bi
     if (version === 2 && context.hasVlan !== true) std(out, 17, (o) => o.u16(0x8100));
     std(out, type('vlan_vid'), (o) => o.u16(Number(value & 0xfffn)));
     std(out, type('vlan_pcp'), (o) => o.u8(Number(value >> 13n)));
-    context.hasVlan = true;
     return;
   }
   if (field.name === 'ip_dscp') {

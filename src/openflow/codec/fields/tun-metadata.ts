@@ -9,7 +9,10 @@ import { addTunField, bytesOf, nextPlace } from '../../../flow/tun-fields.ts';
 import type { TlvTable } from '../../tlv-table.ts';
 import { type ByteReader, type ByteWriter, bytesToBig } from '../bytes.ts';
 
-const MAX_BYTES = 124;
+/** What a header can say of a value; of what is longer than an option can be the end is lost. */
+const MAX_BYTES = 127;
+/** Of an option. */
+const MAX_OPTION_BYTES = 124;
 /** NXM_NX_TUN_METADATA0 */
 const CLASS = 1;
 const FIRST_NUMBER = 40;
@@ -80,7 +83,7 @@ export function decodeTunEntry(
   if (keyBits(match.mask, tunPresentBit(index), 1) !== 0n) throw new PeerError('OFPBMC_DUP_FIELD', `${base.name} twice`);
   let place: TunField | undefined;
   const each = hasMask ? size >> 1 : size;
-  if (table === undefined) place = nextPlace(match, index, each);
+  if (table === undefined) place = nextPlace(match, index, Math.min(each, MAX_OPTION_BYTES));
   else {
     const placed = table.field(index);
     if (placed !== undefined) place = { index, at: placed.at, bits: placed.bits, wireBytes: placed.wireBytes, isBound: true };
@@ -93,7 +96,9 @@ export function decodeTunEntry(
   const field = { ...base, at: place.at, bits: place.bits, wireBytes: place.bits / 8 };
   const { value, mask } = decodeTunValue(from, field, size, hasMask);
   if ((value & ~mask) !== 0n) refuse();
-  addTunField(match, place, value, mask);
+  // Where no table says how long an option is, zeros in front say nothing.
+  const wireBytes = place.isBound ? place.wireBytes : Math.max(bytesOf(value), hasMask ? bytesOf(mask) : 0);
+  addTunField(match, { ...place, wireBytes }, value, mask);
 }
 
 function encodeValue(out: ByteWriter, index: number, value: bigint, mask: bigint, bits: number, atLeast: number, isTold = false): void {

@@ -5,10 +5,10 @@ import { type PackedMask, type PackedMatch, unpackInto } from '../../../flow/mas
 import type { Action } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
 import { encodeActions } from '../actions/action-codec.ts';
+import type { ActionContext } from '../actions/action-context.ts';
 import { encodeInstructions } from '../actions/instruction-codec.ts';
 import type { ByteWriter } from '../bytes.ts';
 import { encodeMatchEntries, encodeOxmMatch } from '../fields/oxm.ts';
-import type { ActionContext } from '../fields/set-field-codec.ts';
 import { isShared } from './known-instructions.ts';
 import { MatchShape } from './match-shape.ts';
 
