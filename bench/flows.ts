@@ -119,12 +119,18 @@ class Bench {
         ? undefined
         : { ratePerSec: INTRODUCED_PER_SEC, mostMs: MOST_INTRODUCED_MS, isDone };
     const warmUpMs = scenario.isSetup === true ? 500 : 1000;
-    const { arrived, cpuNs } = await smallFrames(site, left, middle, right, seconds, {
+    const { arrived, cpuNs, threads } = await smallFrames(site, left, middle, right, seconds, {
       variety: { flows, nets, warmUpMs, introduction },
       pid,
     });
     table.add(row, 'frames/s', arrived);
     if (cpuNs !== undefined) table.add(row, 'CPU ns/frame', cpuNs);
+    if (scenario.isSetup === true && threads !== undefined) {
+      table.add(row, 'first thread', threads.first.ns);
+      table.add(row, 'kernel', threads.first.systemNs);
+      table.add(row, 'others', threads.others.ns);
+      table.add(row, 'kernel there', threads.others.systemNs);
+    }
     if (introduction !== undefined) table.add(row, 'flows in place', Math.min(flows, this.#flowCount()));
     if (flows !== MANY) return;
     // Another program may have the processor for a while: what is compared has to be measured close together.
@@ -143,6 +149,10 @@ export async function run(options: BenchOptions): Promise<Table> {
     { name: 'TCP Gbit/s', digits: 2 },
     { name: 'frames/s', digits: 0 },
     { name: 'CPU ns/frame', digits: 0 },
+    { name: 'first thread', digits: 0 },
+    { name: 'kernel', digits: 0 },
+    { name: 'others', digits: 0 },
+    { name: 'kernel there', digits: 0 },
     { name: 'flows in place', digits: 0 },
     { name: 'one flow to all', digits: 2 },
     { name: 'ping us', digits: 0 },

@@ -27,19 +27,49 @@ export interface SmallFrames {
   offered: number;
   /** Processor time of the switch's process for each that arrived, with what the kernel did in its place; none of a switch in the kernel. */
   cpuNs: number | undefined;
+  /** The same of its first thread and of all others, and what of that the kernel had. */
+  threads: Record<'first' | 'others', { ns: number; systemNs: number }> | undefined;
 }
 
-/** Nanoseconds of processor time that all threads of a process have had. */
-function processorNs(pid: number): number {
-  let ns = 0;
+interface ThreadTime {
+  ns: number;
+  /** Ticks, of which the kernel says only where they went. */
+  user: number;
+  system: number;
+}
+
+/** Processor time that each thread of a process has had. */
+function processorTimes(pid: number): Map<number, ThreadTime> {
+  const times = new Map<number, ThreadTime>();
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const read = (file: string): string => readFileSync(`/proc/${pid}/task/${thread}/${file}`, 'utf8');
     try {
-      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+      const ns = Number(read('schedstat').split(' ')[0]);
+      // Behind the name, which may hold anything: proc_pid_stat(5) from field 3 on.
+      const fields = read('stat')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      times.set(Number(thread), { ns, user: Number(fields[11]), system: Number(fields[12]) });
     } catch {
       // It has ended since it was listed.
     }
   }
-  return ns;
+  return times;
+}
+
+/** What it has had since `before`, for each of so many frames. */
+function timeFor(pid: number, before: ReadonlyMap<number, ThreadTime>, frames: number): Pick<SmallFrames, 'cpuNs' | 'threads'> {
+  const threads = { first: { ns: 0, systemNs: 0 }, others: { ns: 0, systemNs: 0 } };
+  for (const [thread, now] of processorTimes(pid)) {
+    const then = before.get(thread) ?? { ns: 0, user: 0, system: 0 };
+    const ns = (now.ns - then.ns) / frames;
+    const system = now.system - then.system;
+    const ticks = system + now.user - then.user;
+    const sum = thread === pid ? threads.first : threads.others;
+    sum.ns += ns;
+    if (ticks > 0) sum.systemNs += (ns * system) / ticks;
+  }
+  return { cpuNs: threads.first.ns + threads.others.ns, threads };
 }
 
 /** Frames that differ: see `frame-generator.ts`. */
@@ -107,11 +137,14 @@ export async function smallFrames(
   }
   const generator = await generate(ratePerSec);
   await sleep(variety?.warmUpMs ?? 700);
-  const look = (): [number, number, number] => [packets(right, 'eb'), packets(middle, 'va'), pid === undefined ? 0 : processorNs(pid)];
+  const look = (): [number, number] => [packets(right, 'eb'), packets(middle, 'va')];
   const start = performance.now();
   const before = look();
+  const timesBefore = pid === undefined ? undefined : processorTimes(pid);
   await sleep(seconds * 1000);
   const after = look();
+  const none = { cpuNs: undefined, threads: undefined };
+  const times = pid === undefined || timesBefore === undefined ? none : timeFor(pid, timesBefore, after[0] - before[0]);
   const elapsed = (performance.now() - start) / 1000;
   generator.kill('SIGKILL');
   await sleep(300);
@@ -119,7 +152,7 @@ export async function smallFrames(
   return {
     arrived: rate(before[0], after[0], elapsed),
     offered: rate(before[1], after[1], elapsed),
-    cpuNs: pid === undefined ? undefined : (after[2] - before[2]) / (after[0] - before[0]),
+    ...times,
   };
 }
 

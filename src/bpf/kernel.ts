@@ -19,6 +19,7 @@ export const CMD = {
   infoByFd: 15,
   mapLookupBatch: 24,
   mapUpdateBatch: 26,
+  mapDeleteBatch: 27,
   linkCreate: 28,
   linkUpdate: 29,
   linkFdById: 30,

@@ -1,7 +1,8 @@
-// Elements on their way into a map, many at a time: a call costs more than what it does. One map at a time.
+// Elements on their way into a map or out of one, many at a time: a call costs more than what it does. One map at a time.
 import { type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import { bpf, CMD, memory, setPointer } from './kernel.ts';
 
+const NO_VALUE = new Uint32Array(0);
 const MOST = 256;
 /** Bytes of the longest key that a map may have. */
 const KEY_ROOM = 512;
@@ -9,15 +10,17 @@ const KEY_ROOM = 512;
 const COUNT = 32;
 
 export class MapBatch {
+  readonly #command: number;
   readonly #valueSize: number;
   #memory: Memory | undefined;
   #map = -1;
   #keySize = 0;
   #length = 0;
 
-  /** For values of so many bytes, whole words. */
-  constructor(valueSize: number) {
+  /** For values of so many bytes, whole words. `out`: elements are deleted, by keys alone. */
+  constructor(valueSize: number, way: 'in' | 'out' = 'in') {
     this.#valueSize = valueSize;
+    this.#command = way === 'out' ? CMD.mapDeleteBatch : CMD.mapUpdateBatch;
   }
 
   get length(): number {
@@ -29,8 +32,8 @@ export class MapBatch {
     return this.#length === 0 || (this.#map === map && this.#keySize === keySize && this.#length < MOST);
   }
 
-  /** Adds an element, which must fit: a key that stands in `keys` from `keyAt` on, and a value. */
-  add(map: number, keys: Uint8Array, keyAt: number, keySize: number, value: Uint32Array): void {
+  /** Adds an element, which must fit: a key that stands in `keys` from `keyAt` on, and a value, none where elements are deleted. */
+  add(map: number, keys: Uint8Array, keyAt: number, keySize: number, value: Uint32Array = NO_VALUE): void {
     if (keySize > KEY_ROOM) throw new RangeError('the key is too long for a batch');
     this.#memory ??= mapMemory(MOST * (KEY_ROOM + this.#valueSize));
     const { bytes, words } = this.#memory;
@@ -43,7 +46,7 @@ export class MapBatch {
     for (let i = 0; i < value.length; i++) words[at + i] = value[i]!;
   }
 
-  /** Stores all elements; tells which the kernel refused, counted from 0 as they were added. */
+  /** Stores or deletes all elements; tells which the kernel refused, counted from 0 as they were added. */
   send(): number[] {
     const failed: number[] = [];
     const length = this.#length;
@@ -51,7 +54,7 @@ export class MapBatch {
     const address = this.#memory?.address ?? 0;
     for (let first = 0; first < length; ) {
       const left = length - first;
-      const result = bpf(CMD.mapUpdateBatch, (attr) => {
+      const result = bpf(this.#command, (attr) => {
         setPointer(attr, 16, address + first * this.#keySize);
         setPointer(attr, 24, address + MOST * KEY_ROOM + first * this.#valueSize);
         attr.setUint32(COUNT, left, true);

@@ -651,6 +651,8 @@ test('flows for which the map of their mask has no room have another, that the p
   port[0] = PORT;
   updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
   const room = 20;
+  /** So many before a map is full the next is made. */
+  const ahead = 5;
   const kernel = new KernelFlows(
     maps,
     () => ({ ifindex: 1, flags: 0 }),
@@ -677,19 +679,19 @@ test('flows for which the map of their mask has no room have another, that the p
       testRun(kernel.program, frame);
     }
   };
-  for (let id = 0; id < room - 1; id++) put(id);
+  for (let id = 0; id < room - ahead; id++) put(id);
   await kernel.settled();
   assert.equal(kernel.maskCount, 1);
-  put(room - 1);
+  put(room - ahead);
   assert.ok(kernel.isSettled, 'all flows are carried');
   await kernel.settled();
   assert.equal(kernel.maskCount, 2);
   const { program } = kernel;
-  for (let id = room; id < 2 * room - 2; id++) put(id);
+  for (let id = room - ahead + 1; id < 2 * room - ahead; id++) put(id);
   assert.ok(kernel.isSettled);
   assert.equal(kernel.program, program);
-  const all = 3 * room - 2;
-  for (let id = 2 * room - 2; id < all; id++) put(id);
+  const all = 3 * room - ahead;
+  for (let id = 2 * room - ahead; id < all; id++) put(id);
   await kernel.settled();
   assert.ok(kernel.isSettled);
   assert.equal(kernel.maskCount, 3);
@@ -860,7 +862,7 @@ test('misses of a port that the control plane refuses end in the program, whatev
   for (const fd of opened.splice(0)) closeObject(fd);
 });
 
-test('elements go into a map many at a time; those that it has no room for are named', () => {
+test('elements go into a map and out of it many at a time; those that it has no room for, or has not, are named', () => {
   const map = createMap({ name: 'small', type: MAP_TYPE.hash, keySize: 4, valueSize: 8, maxEntries: 5 });
   opened.push(map);
   const batch = new MapBatch(8);
@@ -877,6 +879,11 @@ test('elements go into a map many at a time; those that it has no room for are n
   for (const [i, key] of keys.entries()) assert.equal(lookupElement(map, key, value), i < 5);
   lookupElement(map, keys[2]!, value);
   assert.deepEqual(value, Uint8Array.of(2, 0, 0, 0, 9, 0, 0, 0));
+  const out = new MapBatch(0, 'out');
+  for (const i of [1, 7, 3, 8]) out.add(map, keys[i]!, 0, 4);
+  assert.deepEqual(out.send(), [1, 3]);
+  assert.deepEqual(keys.map((key) => lookupElement(map, key, value)).slice(0, 5), [true, false, true, false, true]);
+  out.close();
   batch.close();
   for (const fd of opened.splice(0)) closeObject(fd);
 });

@@ -7,38 +7,35 @@
 //   3. Until the new program runs, the frames concerned reach user space, which has or is given every flow: nothing is lost meanwhile.
 //   4. Masks stand in the order of their hits, which are counted every few seconds; masks without flows are left out. Nothing that a new
 //      mask brings about goes through all flows.
-//   5. A map holds only so many flows: the others of a mask have one more, which is a mask of its own here. It is made, and the program
-//      that knows it, before the first is full.
-//   6. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
+//   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Program } from '../../bpf/instructions.ts';
-import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
+import { closeObject, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
 import { areSurelySame, type DpAction } from '../datapath.ts';
-import { FlowSlots } from '../flow-slots.ts';
 import type { PackedMatch } from '../userspace/flow-registry.ts';
 import { packMatch } from '../userspace/flow-table.ts';
 import { ActionPool, isCarriedWhole, type PooledActions } from './action-pool.ts';
 import { shapeActions } from './compiler/action-cutter.ts';
 import { allSteps, type OutputDevice, type ShapedActions } from './compiler/action-shape.ts';
-import { ACTIONS_VALUE, FLOW_VALUE, MAX_FLOWS_PER_MASK, maskMap } from './compiler/map-layout.ts';
-import { compileProgram, MAX_MASKS } from './compiler/program.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, MAX_FLOWS_PER_MASK } from './compiler/map-layout.ts';
+import { compileProgram } from './compiler/program.ts';
 import { addCounters, type CounterPlace, type KernelFlowStats, readCounters } from './flow-counters.ts';
 import { FlowHolds } from './flow-holds.ts';
 import { type FlowPlan, fitsPlan, planFlow, writeKey } from './flow-plan.ts';
 import { FlowRecords } from './flow-records.ts';
-import { type Installed, leaveMask, type Mask, moreName, newMask, nextMaskNumber } from './kernel-mask.ts';
-import { idleMask, isWorthReordering } from './mask-order.ts';
+import { KernelFlowBook, NO_SLOT } from './kernel-flow-book.ts';
+import type { Mask } from './kernel-mask.ts';
+import { KernelMasks, type MaskOwner } from './kernel-masks.ts';
+import { isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
 import { RunningProgram } from './running-program.ts';
 
 const log = logger('dpif_ebpf');
 const RELOAD_MS = 2;
 const REORDER_MS = 5000;
-/** How long a program that the kernel refused keeps others of its size from being tried. */
-const LIMIT_MS = 60_000;
 
 const NONE: readonly CounterPlace[] = [];
 
@@ -48,15 +45,14 @@ interface Plan extends FlowPlan {
 
 export class KernelFlows {
   readonly #maps: Map<string, number>;
-  readonly #masks = new Map<string, Mask>();
-  readonly #flows = new FlowSlots<Installed>();
+  readonly #masks: KernelMasks;
+  readonly #flows = new KernelFlowBook();
   readonly #actions: ActionPool;
   readonly #records: FlowRecords;
   readonly #device: (port: number) => OutputDevice | undefined;
   readonly #isTunnel: (port: number) => boolean;
   readonly #meter: (meter: number) => number | undefined;
-  readonly #store: PinStore | undefined;
-  readonly #holds: FlowHolds<Installed>;
+  readonly #holds: FlowHolds;
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
@@ -74,16 +70,6 @@ export class KernelFlows {
   /** Who waits for the next program, and who for the one under way. */
   #waiting: (() => void)[] = [];
   #served: (() => void)[] = [];
-  #maskLimit = MAX_MASKS;
-  /** After which a mask may be called idle. */
-  readonly #idleMs: number;
-  /** Flows of a mask's map. */
-  readonly #room: number;
-  /** So many before it is full the next is made. */
-  readonly #ahead: number;
-  #limitEndsMs = 0;
-  #nextMap = 0;
-  #lastMaskNumber = 0;
   #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
@@ -91,8 +77,10 @@ export class KernelFlows {
   /** By the words of the control plane's mask, which keeps one array of them for each. */
   readonly #plans = new WeakMap<Int32Array, Plan>();
   readonly #batch = new MapBatch(FLOW_VALUE.size);
-  /** Flows whose entries stand in the batch. */
-  readonly #batched: Installed[] = [];
+  /** Entries of flows that are hidden already. */
+  readonly #gone = new MapBatch(0, 'out');
+  /** Slots of flows whose entries stand in the batch. */
+  readonly #batched: number[] = [];
   #isCommitting = false;
   #activeCount = 0;
   /** The list of actions that was cut last; forgotten with each batch, because what it names may change. */
@@ -114,12 +102,17 @@ export class KernelFlows {
     idleMs = REORDER_MS,
     room = MAX_FLOWS_PER_MASK,
   ) {
-    this.#room = room;
-    this.#ahead = Math.max(1, room >> 4);
-    this.#idleMs = idleMs;
+    const owner: MaskOwner = {
+      hits: (mask) => this.#hits(mask),
+      leave: (mask) => this.#leaveMask(mask),
+      closeMap: (fd) => this.#running.closeMap(fd),
+      running: () => this.#order,
+      changed: () => this.#reloadSoon(),
+      replaced: (flows) => this.#refuse('mask_replaced', flows),
+    };
+    this.#masks = new KernelMasks(owner, maps, store, idleMs, room);
     this.#meter = meter;
     this.#maps = maps;
-    this.#store = store;
     this.#isTunnel = isTunnel;
     this.#device = device;
     this.#actions = new ActionPool(
@@ -129,7 +122,7 @@ export class KernelFlows {
     );
     this.#running = new RunningProgram(maps, this.#compile([]), onProgram);
     this.#records = new FlowRecords(maps.get('records')!);
-    this.#holds = new FlowHolds(this.#records.memory, maps.get('pending')!);
+    this.#holds = new FlowHolds(this.#flows, this.#records.memory, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
     this.#reorder.unref();
   }
@@ -183,41 +176,43 @@ export class KernelFlows {
     if (reason !== undefined) {
       this.commit();
       this.#refuse(reason);
-      const before = this.#flows.get(id);
-      if (before !== undefined) this.#leave(before);
+      const before = this.#flows.slot(id);
+      if (before !== NO_SLOT) this.#leave(before);
     }
     return reason;
   }
 
-  #refuse(reason: string): void {
-    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  #refuse(reason: string, flows = 1): void {
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + flows);
   }
 
   #tryPut(id: number, match: PackedMatch, actions: readonly DpAction[]): string | undefined {
     const shaped = this.#shape(actions);
     if (typeof shaped === 'string') return shaped;
-    let flow = this.#flows.get(id);
-    if (flow === undefined) {
+    const flows = this.#flows;
+    let slot = flows.slot(id);
+    const isNew = slot === NO_SLOT;
+    if (isNew) {
       const made = this.#newFlow(id, match);
       if (typeof made === 'string') return made;
-      flow = made;
-    } else if (this.#masks.get(flow.mask.name) !== flow.mask) {
-      this.commit();
-      const mask = this.#mask([...flow.mask.words], [...flow.mask.masks]);
-      if (mask === undefined) return 'too_many_masks';
-      const key = mask.keys.take();
-      mask.keys.bytes.set(flow.mask.keys.key(flow.key), key);
-      flow.mask = mask;
-      flow.key = key;
+      slot = made;
+    } else {
+      const before = flows.masks[slot]!;
+      if (!this.#masks.has(before)) {
+        this.commit();
+        const mask = this.#masks.take(before.words, before.masks);
+        if (mask === undefined) return 'too_many_masks';
+        const key = mask.keys.take();
+        mask.keys.bytes.set(before.keys.key(flows.keys[slot]!), key);
+        flows.masks[slot] = mask;
+        flows.keys[slot] = key;
+      }
     }
     const list = this.#actions.take(shaped);
-    const reason = typeof list === 'string' ? list : this.#enter(flow, list);
-    const isKnown = this.#flows.get(id) !== undefined;
+    const reason = typeof list === 'string' ? list : this.#enter(slot, list);
     if (reason !== undefined) {
       if (typeof list !== 'string') this.#actions.give(list);
-      if (!isKnown) this.#forget(flow);
-    } else if (!isKnown) {
-      this.#flows.set(flow);
+      if (isNew) this.#forget(slot);
     }
     return reason;
   }
@@ -231,7 +226,8 @@ export class KernelFlows {
     return this.#lastShaped;
   }
 
-  #newFlow(id: number, match: PackedMatch): Installed | string {
+  /** The slot of a new flow. */
+  #newFlow(id: number, match: PackedMatch): number | string {
     const { indices, masks, words } = match;
     // Words stand in ascending order.
     const hasPort = indices[0] === W.IN_PORT && masks[0] === -1;
@@ -246,14 +242,14 @@ export class KernelFlows {
       plan === undefined ||
       plan.isOfDevice !== isOfDevice ||
       plan.isFresh !== isFresh ||
-      this.#masks.get(plan.mask.name) !== plan.mask ||
-      plan.mask.flows.length >= this.#room ||
+      !this.#masks.has(plan.mask) ||
+      !this.#masks.hasRoom(plan.mask) ||
       !fitsPlan(plan, words)
     ) {
       const made = planFlow(match, isOfDevice, isFresh);
       if (typeof made === 'string') return made;
       this.commit();
-      const mask = this.#mask(
+      const mask = this.#masks.take(
         made.kept.map((at) => indices[at]!),
         made.kept.map((at) => masks[at]! >>> 0),
       );
@@ -267,28 +263,33 @@ export class KernelFlows {
     const isFirst = recirc < 0 || words[recirc] === 0;
     const key = mask.keys.take();
     writeKey(plan, words, mask.keys.bytes, key);
-    return { id, mask, key, place: -1, record, actions: undefined, former: NONE, port: isFirst ? port : 0 };
+    return this.#flows.add(id, mask, key, record, isFirst ? port : 0);
   }
 
-  #enter(flow: Installed, list: PooledActions): string | undefined {
-    const { mask } = flow;
-    if (this.#masks.get(mask.name) !== mask) return 'mask_dropped';
-    if (flow.actions !== undefined) {
-      this.#records.setActions(flow.record, list.index);
-      this.#actions.give(flow.actions);
-      flow.actions = list;
+  #enter(slot: number, list: PooledActions): string | undefined {
+    const flows = this.#flows;
+    const mask = flows.masks[slot]!;
+    const record = flows.records[slot]!;
+    if (!this.#masks.has(mask)) return 'mask_dropped';
+    const before = flows.actions[slot];
+    if (before !== undefined) {
+      this.#records.setActions(record, list.index);
+      this.#actions.give(before);
+      flows.actions[slot] = list;
       return undefined;
     }
-    if (!this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
-    this.#holds.begin(flow);
-    this.#records.show(flow.record, mask.number, mask.isInRecord ? mask.keys.key(flow.key) : undefined, list.index);
-    this.#entry[FLOW_VALUE.record / 4] = flow.record;
-    this.#batch.add(mask.fd, mask.keys.bytes, flow.key, mask.keys.size, this.#entry);
+    // What goes in under a key goes in after what goes out.
+    if (this.#gone.length > 0 || !this.#batch.fits(mask.fd, mask.keys.size)) this.commit();
+    this.#holds.begin(slot);
+    const key = flows.keys[slot]!;
+    this.#records.show(record, mask.number, mask.isInRecord ? mask.keys.key(key) : undefined, list.index);
+    this.#entry[FLOW_VALUE.record / 4] = record;
+    this.#batch.add(mask.fd, mask.keys.bytes, key, mask.keys.size, this.#entry);
     this.#commitSoon();
-    this.#batched.push(flow);
-    flow.actions = list;
-    flow.place = mask.flows.push(flow) - 1;
-    if (flow.place === this.#room - this.#ahead) this.#makeMore(mask);
+    this.#batched.push(slot);
+    flows.actions[slot] = list;
+    flows.join(slot);
+    this.#masks.grown(mask);
     this.#activeCount++;
     return undefined;
   }
@@ -303,121 +304,79 @@ export class KernelFlows {
   commit(): void {
     this.#isCommitting = false;
     this.#lastActions = undefined;
+    this.#gone.send();
     if (this.#batch.length === 0) return;
     for (const index of this.#batch.send()) {
-      const flow = this.#batched[index]!;
       log.dbg(() => 'flow not taken');
       this.#refuse('map_full');
-      this.#records.hide(flow.record);
-      this.#actions.give(flow.actions!);
-      flow.actions = undefined;
-      this.#activeCount--;
-      leaveMask(flow);
-      this.onLeft(flow.id);
+      const slot = this.#batched[index]!;
+      this.#hide(slot);
+      this.onLeft(this.#flows.ids[slot]!);
     }
     this.#batched.length = 0;
-    this.#holds.release((flow) => this.#isRunning(flow));
+    this.#release();
   }
 
-  #leave(flow: Installed): void {
-    this.#deactivate(flow);
-    this.onLeft(flow.id);
+  #leave(slot: number): void {
+    this.#deactivate(slot);
+    this.onLeft(this.#flows.ids[slot]!);
   }
 
   /** The frames of a flow go to user space from now on. */
-  #deactivate(flow: Installed): void {
-    this.commit();
-    if (flow.actions === undefined) return;
-    this.#records.hide(flow.record);
-    deleteElement(flow.mask.fd, flow.mask.keys.key(flow.key));
-    this.#actions.give(flow.actions);
-    flow.actions = undefined;
+  #deactivate(slot: number): void {
+    if (this.#batch.length > 0) this.commit();
+    const { actions, masks, keys } = this.#flows;
+    if (actions[slot] === undefined) return;
+    this.#hide(slot);
+    const { fd, keys: slab } = masks[slot]!;
+    if (!this.#gone.fits(fd, slab.size)) this.#gone.send();
+    this.#gone.add(fd, slab.bytes, keys[slot]!, slab.size);
+    this.#commitSoon();
+  }
+
+  #hide(slot: number): void {
+    const flows = this.#flows;
+    this.#records.hide(flows.records[slot]!);
+    this.#actions.give(flows.actions[slot]!);
+    flows.actions[slot] = undefined;
     this.#activeCount--;
-    leaveMask(flow);
+    flows.leave(slot);
   }
 
-  #mask(words: number[], masks: number[]): Mask | undefined {
-    let name = `${words.join()}/${masks.join()}`;
-    for (let known = this.#masks.get(name); known !== undefined; known = this.#masks.get(name)) {
-      if (known.flows.length < this.#room) return known;
-      name = moreName(name);
-    }
-    return this.#newMask(name, words, masks);
-  }
-
-  /** Undefined where there is no room for it. */
-  #newMask(name: string, words: readonly number[], masks: readonly number[]): Mask | undefined {
-    if (performance.now() > this.#limitEndsMs) this.#maskLimit = MAX_MASKS;
-    if (this.#masks.size >= this.#maskLimit) this.#dropEmptyMasks();
-    if (this.#masks.size >= this.#maskLimit) this.#dropIdleMask();
-    if (this.#masks.size >= this.#maskLimit) return undefined;
-    const map = `flows${this.#nextMap++}`;
-    const fd = this.#newMap(map, words, masks);
-    if (fd === undefined) return undefined;
-    this.#maps.set(map, fd);
-    this.#lastMaskNumber = nextMaskNumber(this.#lastMaskNumber, [...this.#masks.values(), ...this.#order]);
-    const mask = newMask(name, { number: this.#lastMaskNumber, map, words, masks }, fd);
-    this.#masks.set(name, mask);
-    this.#reloadSoon();
-    return mask;
-  }
-
-  /** A mask will soon be full. */
-  #makeMore(mask: Mask): void {
-    const name = moreName(mask.name);
-    mask.more = this.#masks.get(name) ?? this.#newMask(name, mask.words, mask.masks);
-  }
-
-  /** Undefined where the kernel gives none: for want of descriptors or memory. */
-  #newMap(name: string, words: readonly number[], masks: readonly number[]): number | undefined {
-    let fd: number;
-    try {
-      fd = createMap(maskMap(name, words.length));
-    } catch (error) {
-      log.warn(`flows of a new mask go through user space: ${errorText(error)}`);
-      return undefined;
-    }
-    this.#store?.pinMask(fd, name, words, masks);
-    return fd;
-  }
-
-  #dropMask(mask: Mask): void {
-    for (let flow = mask.flows.at(-1); flow !== undefined; flow = mask.flows.at(-1)) this.#leave(flow);
-    this.#masks.delete(mask.name);
-    this.#maps.delete(mask.map);
-    // The running program keeps its own hold on the map until it is replaced.
-    this.#running.closeMap(mask.fd);
-    this.#store?.unpinMask(mask.map);
-  }
-
-  /** Makes room for a mask: the least used goes to user space, unless it is new or has carried frames since masks were measured last. */
-  #dropIdleMask(): void {
-    const idle = idleMask(this.#masks.values(), performance.now(), this.#idleMs, (mask) => this.#hits(mask));
-    if (idle === undefined) return;
-    this.refused.set('mask_replaced', (this.refused.get('mask_replaced') ?? 0) + idle.flows.length);
-    this.#dropMask(idle);
+  /** User space has all flows of a mask from now on. */
+  #leaveMask(mask: Mask): void {
+    for (let slot = mask.flows.at(-1); slot !== undefined; slot = mask.flows.at(-1)) this.#leave(slot);
+    this.commit();
   }
 
   /** Frames that the flows of a mask carried. */
   #hits({ flows }: Mask): number {
     let hits = 0;
-    for (const { record } of flows) hits += this.#records.packets(record);
+    const { records } = this.#flows;
+    for (const slot of flows) hits += this.#records.packets(records[slot]!);
     return hits;
   }
 
-  #dropEmptyMasks(): void {
-    const spare = new Set<Mask>();
-    for (const { flows, more } of this.#masks.values())
-      if (more !== undefined && flows.length > this.#room - 2 * this.#ahead) spare.add(more);
-    for (const mask of [...this.#masks.values()]) if (mask.flows.length === 0 && !spare.has(mask)) this.#dropMask(mask);
-  }
-
-  /** Whether the running program can do all that a flow wants. */
-  #isRunning({ mask, actions }: Installed): boolean {
+  /** Flows of which the running program can do all that they want need not wait any more. */
+  #release(): void {
     const knows = ({ shape, children }: PooledActions): boolean =>
       (shape === undefined || this.#shapes.has(shape.number)) && children.every(knows);
-    // Of a flow that user space has there is nothing to wait for.
-    return actions === undefined || (this.#order.includes(mask) && knows(actions));
+    const { masks, actions } = this.#flows;
+    // The flows of a batch are alike, mostly.
+    let lastMask: Mask | undefined;
+    let lastList: PooledActions | undefined;
+    let isRunning = false;
+    this.#holds.release((slot) => {
+      const mask = masks[slot]!;
+      const list = actions[slot];
+      // Of a flow that user space has there is nothing to wait for.
+      if (list === undefined) return true;
+      if (mask === lastMask && list === lastList) return isRunning;
+      lastMask = mask;
+      lastList = list;
+      isRunning = this.#order.includes(mask) && knows(list);
+      return isRunning;
+    });
   }
 
   #reloadSoon(): void {
@@ -454,9 +413,9 @@ export class KernelFlows {
     this.commit();
     clearTimeout(this.#reload);
     this.#reload = undefined;
-    this.#dropEmptyMasks();
+    this.#masks.dropEmpty();
     this.#actions.prune();
-    return { masks: this.#ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
+    return { masks: this.#masks.ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
   }
 
   /** Puts a program for the present masks and shapes in the place of the running one, while this thread goes on. */
@@ -486,10 +445,7 @@ export class KernelFlows {
       } catch (error) {
         log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
         if (masks.length > 0) {
-          // The least used stand last.
-          this.#maskLimit = masks.length >> 1;
-          this.#limitEndsMs = performance.now() + LIMIT_MS;
-          for (const mask of masks.slice(this.#maskLimit)) this.#dropMask(mask);
+          this.#masks.halve(masks);
           continue;
         }
       }
@@ -502,45 +458,39 @@ export class KernelFlows {
   #adopt(masks: readonly Mask[], shapes: ReadonlySet<number>): void {
     this.#order = masks;
     this.#shapes = shapes;
-    this.#holds.release((flow) => this.#isRunning(flow));
+    this.#release();
     for (const resolve of this.#served.splice(0)) resolve();
-  }
-
-  /** Masks, those with the most hits in the last interval first. */
-  #ordered(): Mask[] {
-    return [...this.#masks.values()].sort((a, b) => b.hits - a.hits || b.flows.length - a.flows.length);
   }
 
   /** At regular times. */
   #measure(): void {
     if (this.#masks.size < 2) return;
-    let empty = 0;
-    for (const mask of this.#masks.values()) {
-      const hits = this.#hits(mask);
-      // Flows that have gone took their frames with them.
-      mask.hits = Math.max(0, hits - mask.hitsBefore);
-      mask.hitsBefore = hits;
-      if (mask.flows.length === 0) empty++;
-    }
-    if (empty * 4 > this.#masks.size || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
+    if (this.#masks.measure() || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
   }
 
   delete(id: number): void {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return;
-    this.#deactivate(flow);
-    this.#forget(flow);
-    this.#flows.delete(id);
+    const slot = this.#flows.slot(id);
+    if (slot === NO_SLOT) return;
+    this.#deactivate(slot);
+    this.#forget(slot);
   }
 
-  #forget(flow: Installed): void {
-    flow.mask.keys.give(flow.key);
-    this.#records.give(flow.record, flow.mask.hasPairs);
-    flow.record = -1;
+  #forget(slot: number): void {
+    const { masks, keys, records } = this.#flows;
+    const mask = masks[slot]!;
+    mask.keys.give(keys[slot]!);
+    this.#records.give(records[slot]!, mask.hasPairs);
+    this.#flows.delete(slot);
   }
 
   clear(): void {
-    for (const { id } of [...this.#flows.values()]) this.delete(id);
+    for (const id of this.#flows.ids.slice()) if (id !== NO_SLOT) this.delete(id);
+  }
+
+  /** The list of a flow that the kernel carries. */
+  #listOf(id: number): PooledActions | undefined {
+    const slot = this.#flows.slot(id);
+    return slot === NO_SLOT ? undefined : this.#flows.actions[slot];
   }
 
   /** Whether copies of the flow's frames go to user space by its actions, or those of connections that the kernel does not carry. */
@@ -549,34 +499,35 @@ export class KernelFlows {
       shape === undefined ||
       [...allSteps(shape.shape.steps)].some(({ op }) => op === 'userspace' || op === 'ct') ||
       children.some(isPartial);
-    const actions = this.#flows.get(id)?.actions;
+    const actions = this.#listOf(id);
     return actions !== undefined && isPartial(actions);
   }
 
   /** Whether the kernel carries all of the flow's frames, as far as is known. */
   isWhole(id: number): boolean {
-    const actions = this.#flows.get(id)?.actions;
+    const actions = this.#listOf(id);
     return actions !== undefined && isCarriedWhole(actions);
   }
 
   /** Whether the kernel carries the flow's frames. */
   has(id: number): boolean {
     this.commit();
-    return this.#flows.get(id)?.actions !== undefined;
+    return this.#listOf(id) !== undefined;
   }
 
   packets(id: number): number {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return 0;
-    if (flow.former.length > 0) return Number(this.stats(id)!.packets);
-    return this.#records.packets(flow.record);
+    const flows = this.#flows;
+    const slot = flows.slot(id);
+    if (slot === NO_SLOT) return 0;
+    if (flows.former.size > 0 && flows.former.has(slot)) return Number(this.stats(id)!.packets);
+    return this.#records.packets(flows.records[slot]!);
   }
 
   stats(id: number): KernelFlowStats | undefined {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return undefined;
-    const stats = readCounters(this.#records.place(flow.record));
-    for (const place of flow.former) {
+    const slot = this.#flows.slot(id);
+    if (slot === NO_SLOT) return undefined;
+    const stats = readCounters(this.#records.place(this.#flows.records[slot]!));
+    for (const place of this.#flows.former.get(slot) ?? NONE) {
       const more = readCounters(place);
       stats.packets += more.packets;
       stats.bytes += more.bytes;
@@ -588,21 +539,21 @@ export class KernelFlows {
 
   /** What a predecessor's programs count at that place is this flow's; false when the kernel does not have the flow. */
   inherit(id: number, place: CounterPlace): boolean {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return false;
+    const slot = this.#flows.slot(id);
+    if (slot === NO_SLOT) return false;
     // Before it is free it has to be there.
     this.commit();
-    flow.former = [...flow.former, place];
-    this.#holds.free(flow);
+    const { former } = this.#flows;
+    former.set(slot, [...(former.get(slot) ?? NONE), place]);
+    this.#holds.free(slot);
     return true;
   }
 
   /** Predecessors' programs run no more: what they counted becomes ours. */
   absorbFormer(): void {
-    for (const flow of this.#flows.values()) {
-      for (const place of flow.former) addCounters(this.#records.place(flow.record), place);
-      flow.former = NONE;
-    }
+    const { former, records } = this.#flows;
+    for (const [slot, places] of former) for (const place of places) addCounters(this.#records.place(records[slot]!), place);
+    former.clear();
   }
 
   get maskCount(): number {
@@ -624,6 +575,7 @@ export class KernelFlows {
     clearInterval(this.#reorder);
     this.#holds.close();
     this.#batch.close();
+    this.#gone.close();
     this.#running.close();
     for (const resolve of [...this.#served.splice(0), ...this.#waiting.splice(0)]) resolve();
     this.#records.close();

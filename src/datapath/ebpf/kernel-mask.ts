@@ -1,9 +1,7 @@
 // A mask in the kernel with its flows, as the control plane keeps them.
-import type { PooledActions } from './action-pool.ts';
 import { isInRecord } from './compiler/hint-program.ts';
 import { RECORD_WORDS } from './compiler/map-layout.ts';
 import type { MaskSpec } from './compiler/program.ts';
-import type { CounterPlace } from './flow-counters.ts';
 import { KeySlab } from './key-slab.ts';
 import type { MaskUse } from './mask-order.ts';
 
@@ -18,32 +16,14 @@ export interface Mask extends MaskSpec, MaskUse {
   /** Whether each takes two. */
   hasPairs: boolean;
   fd: number;
-  /** Those that the kernel carries. */
-  flows: Installed[];
+  /** The slots of those that the kernel carries. */
+  flows: number[];
   /** The mask of those for which its map has no room, made before it is full. */
   more: Mask | undefined;
   /** Of its flows, those that user space has among them. */
   keys: KeySlab;
   hits: number;
   hitsBefore: number;
-}
-
-/** A flow. */
-export interface Installed {
-  id: number;
-  mask: Mask;
-  /** Place of its key in the mask's. */
-  key: number;
-  /** Place among the mask's flows, while the kernel carries it. */
-  place: number;
-  /** Place of its record, -1 once it is gone. */
-  record: number;
-  /** Undefined while user space has the flow: the counters are kept. */
-  actions: PooledActions | undefined;
-  /** What a predecessor's programs count for it, until that is added to its own counters. */
-  former: readonly CounterPlace[];
-  /** Where its frames come from, 0 = several places; see `flow-order.ts`. */
-  port: number;
 }
 
 /** A mask without flows. `fd`: its map. */
@@ -71,12 +51,4 @@ export function nextMaskNumber(last: number, masks: readonly Mask[]): number {
   do next = (next % MOST_NUMBER) + 1;
   while (used.has(next));
   return next;
-}
-
-/** The last of the mask's flows takes its place. */
-export function leaveMask({ mask: { flows }, place }: Installed): void {
-  const last = flows.pop()!;
-  if (place === flows.length) return;
-  flows[place] = last;
-  last.place = place;
 }

@@ -6,13 +6,19 @@ const NONE: ReadonlySet<FlowId> = new Set();
 export class MeterUsers {
   readonly #flows = new Map<number, Set<FlowId>>();
   readonly #meters = new Map<FlowId, number[]>();
+  /** A list that names none: new flows share lists. */
+  #without: readonly DpAction[] | undefined;
 
   /** A flow has these actions from now on. */
   put(id: FlowId, actions: readonly DpAction[]): void {
     this.delete(id);
+    if (actions === this.#without) return;
     const meters: number[] = [];
     gather(actions, meters);
-    if (meters.length === 0) return;
+    if (meters.length === 0) {
+      this.#without = actions;
+      return;
+    }
     this.#meters.set(id, meters);
     for (const meter of meters) {
       let flows = this.#flows.get(meter);
@@ -25,6 +31,7 @@ export class MeterUsers {
   }
 
   delete(id: FlowId): void {
+    if (this.#meters.size === 0) return;
     for (const meter of this.#meters.get(id) ?? []) {
       const flows = this.#flows.get(meter);
       flows?.delete(id);

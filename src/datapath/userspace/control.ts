@@ -225,7 +225,8 @@ export abstract class UserspaceControl implements Datapath {
   }
 
   flowPackets(id: FlowId): number {
-    return this.#flows.packets(id);
+    // A spared flow's counters are none that need be fetched from memory.
+    return this.#spared[slotOf(id)] === 1 ? 0 : this.#flows.packets(id);
   }
 
   readonly maxMeters = MAX_METERS;

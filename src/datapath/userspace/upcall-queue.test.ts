@@ -38,6 +38,19 @@ test('misses come out whole and in order of each port, batch by batch, in memory
   for (const port of [1, 2]) assert.deepEqual(of(seen, port), of(wanted, port));
 });
 
+test('keys come out whole, long and short ones in the same memory', () => {
+  const queue = new UpcallQueue(1 << 16);
+  const packet = newPacket();
+  packet.point(packet.bytes, 0, 128, 60);
+  for (const words of [[], [W.DP_END - 1], [W.NW_DST], [W.TUN_ID, W.NSH], [0]]) {
+    const key = newKey();
+    for (const word of words) key[word] = 0xffff0000 + word;
+    assert.ok(queue.put('miss', packet, key, undefined));
+    const [upcall] = queue.drain(1);
+    assert.deepEqual([...upcall!.key], [...key]);
+  }
+});
+
 test('a port that floods takes no more of a batch than others that wait, and each port keeps its order', () => {
   const queue = new UpcallQueue(1 << 20);
   let seed = 1;

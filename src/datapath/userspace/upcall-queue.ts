@@ -6,8 +6,9 @@
 // so a port whose frames are few has all of them in the next batch. What was taken out of its turn leaves a hole, which is free, and
 // counts as read, when what stands before it has been taken too. What is not taken into the queue is counted by the caller.
 //
-// Record, 8-byte aligned: size | kind and reason | token | port | csumStart,csumOffset | gsoType,gsoSize | frame length | taken | key | frame.
-// `taken` is the reader's. A size of 0 sends the reader to the start of the ring.
+// Record, 8-byte aligned: size | kind (bit 0), reason (8 bits from 8 on), words of the key (from 16 on) | token | port | csumStart,csumOffset |
+// gsoType,gsoSize | frame length | taken | the key up to its last word that is not 0 | frame. `taken` is the reader's. A size of 0 sends the
+// reader to the start of the ring. Shares are counted as if keys were whole: how many frames wait, not how long their keys are, is a port's doing.
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import { copyBytes, type Packet } from '../../netdev/packet.ts';
 import { type Upcall, USERSPACE_REASONS, type UserspaceCookie } from '../datapath.ts';
@@ -19,6 +20,8 @@ const SHARE = 10;
 const SHARE_WITH_FLOW = 3;
 const HEADER_WORDS = 8;
 const RECORD_FIXED = HEADER_WORDS + W.DP_END;
+/** Bytes that a frame takes of a port's share. */
+const charge = (length: number): number => (RECORD_FIXED * 4 + length + 7) & ~7;
 const CONTROL_WORDS = 8 + MAX_PORTS;
 /**
  * Places of the control words: bytes ever written and ever read (modulo 2^32), whether the reader has been woken, and whether a frame that
@@ -67,7 +70,10 @@ export class UpcallQueue {
 
   /** Queues a copy of the frame and its key; false when the port has had its share, which is larger for frames that have a flow. */
   put(kind: 'miss' | 'action', packet: Packet, key: Key, cookie: UserspaceCookie | undefined, hasFlow = false): boolean {
-    const size = (RECORD_FIXED * 4 + packet.length + 7) & ~7;
+    const charged = charge(packet.length);
+    let keyWords: number = W.DP_END;
+    while (keyWords > 0 && key[keyWords - 1] === 0) keyWords--;
+    const size = ((HEADER_WORDS + keyWords) * 4 + packet.length + 7) & ~7;
     const port = key[W.IN_PORT]! & (MAX_PORTS - 1);
     const written = this.#control[WRITTEN]! >>> 0;
     const used = (written - Atomics.load(this.#control, READ)) >>> 0;
@@ -75,22 +81,23 @@ export class UpcallQueue {
     const skip = at + size > this.#size ? this.#size - at : 0;
     const free = this.#size - used - skip;
     const share = hasFlow ? SHARE_WITH_FLOW : SHARE;
-    if (size > free || (Atomics.load(this.#control, 8 + port) + size) * share > free) return false;
+    if (size > free || (Atomics.load(this.#control, 8 + port) + charged) * share > free) return false;
     if (skip > 0) this.#words[at >> 2] = 0;
     const word = skip > 0 ? 0 : at >> 2;
     const w = this.#words;
     w[word] = size;
-    w[word + 1] = (kind === 'miss' ? 0 : 1) | ((cookie === undefined ? 0 : REASONS.indexOf(cookie.reason)) << 8);
+    w[word + 1] = (kind === 'miss' ? 0 : 1) | ((cookie === undefined ? 0 : REASONS.indexOf(cookie.reason)) << 8) | (keyWords << 16);
     w[word + 2] = cookie === undefined ? 0 : cookie.token;
     w[word + 3] = port;
     w[word + 4] = (packet.csumStart << 16) | packet.csumOffset;
     w[word + 5] = (packet.gsoType << 16) | packet.gsoSize;
     w[word + 6] = packet.length;
     w[word + TAKEN] = 0;
-    for (let i = 0; i < W.DP_END; i++) w[word + HEADER_WORDS + i] = key[i]!;
-    const frameAt = (word + RECORD_FIXED) * 4;
+    const keyAt = word + HEADER_WORDS;
+    for (let i = 0; i < keyWords; i++) w[keyAt + i] = key[i]!;
+    const frameAt = (keyAt + keyWords) * 4;
     copyBytes(packet.bytes, packet.start, this.#bytes, frameAt, packet.length);
-    Atomics.add(this.#control, 8 + port, size);
+    Atomics.add(this.#control, 8 + port, charged);
     Atomics.store(this.#control, WRITTEN, (written + skip + size) | 0);
     return true;
   }
@@ -105,9 +112,8 @@ export class UpcallQueue {
     // Plain reads: it does not matter when exactly the reader has moved on.
     const control = this.#control;
     if (control[IN_KERNEL] === 0 || port >= MAX_PORTS) return false;
-    const size = (RECORD_FIXED * 4 + length + 7) & ~7;
     const used = ((control[WRITTEN]! >>> 0) - control[READ]!) >>> 0;
-    return (control[8 + port]! + size) * SHARE > this.#size - used;
+    return (control[8 + port]! + charge(length)) * SHARE > this.#size - used;
   }
 
   /** Whether a port whose misses were refused has a fifth of its share free again, or misses are not refused any more. */
@@ -146,7 +152,7 @@ export class UpcallQueue {
       const word = (position & (this.#size - 1)) >> 2;
       out.push(this.#record(word, out.length));
       this.#words[word + TAKEN] = 1;
-      Atomics.sub(this.#control, 8 + this.#words[word + 3]!, this.#words[word]!);
+      Atomics.sub(this.#control, 8 + this.#words[word + 3]!, charge(this.#words[word + 6]!));
     }
     this.#free();
     return out;
@@ -229,14 +235,17 @@ export class UpcallQueue {
     const isMiss = (flags & 1) === 0;
     const upcall = isMiss ? this.#miss(slot, w[word + 6]!) : newUpcall('action', new Uint8Array(w[word + 6]!));
     const { key, frame, offload } = upcall;
-    for (let i = 0; i < W.DP_END; i++) key[i] = w[word + HEADER_WORDS + i]!;
-    const frameAt = (word + RECORD_FIXED) * 4;
+    const keyWords = flags >>> 16;
+    const keyAt = word + HEADER_WORDS;
+    for (let i = 0; i < keyWords; i++) key[i] = w[keyAt + i]!;
+    key.fill(0, keyWords, W.DP_END);
+    const frameAt = (keyAt + keyWords) * 4;
     offload.csumStart = w[word + 4]! >>> 16;
     offload.csumOffset = w[word + 4]! & 0xffff;
     offload.gsoType = w[word + 5]! >>> 16;
     offload.gsoSize = w[word + 5]! & 0xffff;
     copyBytes(this.#bytes, frameAt, frame, 0, frame.length);
-    if (!isMiss) upcall.cookie = { reason: REASONS[flags >> 8] ?? 'slow_path', token: w[word + 2]! };
+    if (!isMiss) upcall.cookie = { reason: REASONS[(flags >> 8) & 255] ?? 'slow_path', token: w[word + 2]! };
     return upcall;
   }
 
