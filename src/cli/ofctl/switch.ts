@@ -17,6 +17,8 @@ export const show = (bridge: string, settings: SessionSettings): Promise<number>
   withSession(bridge, settings, async (session) => {
     await printAnswer(session, { kind: 'featuresRequest' });
     if (session.version >= 4) await printAnswer(session, { kind: 'portDescRequest', port: 0xffff });
+    // With names the reference looks up those of ports and tables, each over a connection of its own.
+    if (session.version >= 4 && showsNames(settings)) for (let i = 0; i < 2 * LOOK_UP_XIDS; i++) session.connection.xid();
     session.connection.xid();
     await printAnswer(session, { kind: 'getConfigRequest' });
   });
