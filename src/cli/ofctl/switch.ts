@@ -17,51 +17,79 @@ export const show = (bridge: string, settings: SessionSettings): Promise<number>
   withSession(bridge, settings, async (session) => {
     await printAnswer(session, { kind: 'featuresRequest' });
     if (session.version >= 4) await printAnswer(session, { kind: 'portDescRequest', port: 0xffff });
+    // With names the reference looks up those of ports and tables, each over a connection of its own.
+    if (session.version >= 4 && showsNames(settings)) for (let i = 0; i < 2 * LOOK_UP_XIDS; i++) session.connection.xid();
     session.connection.xid();
     await printAnswer(session, { kind: 'getConfigRequest' });
   });
 
-/** The number of a port given by number, reserved name or name; a name costs a look at the switch. */
-async function portNumber(bridge: string, text: string, settings: SessionSettings): Promise<number> {
+/** A connection that looks a name up takes two transaction ids: its hello and its request. */
+export const LOOK_UP_XIDS = 2;
+
+/**
+ * The number of a port given by number, reserved name or name, and whether the switch was looked at for it: over a connection of its own, whose
+ * hello has `firstXid`. Without names no name is known. Throws ConfigError.
+ */
+export async function portNumber(
+  bridge: string,
+  text: string,
+  settings: SessionSettings,
+  firstXid: number,
+): Promise<{ port: number; isLooked: boolean }> {
   const direct = parsePort(text);
-  if (direct !== undefined) return direct;
-  const session = await Session.open(bridge, settings);
+  if (direct !== undefined) return { port: direct, isLooked: false };
+  const unknown = (): never => {
+    throw new ConfigError(`${bridge}: unknown port \`${text}'`);
+  };
+  // What is no number is looked at once more, and said to be wrong once more.
+  if (settings.names === false) return { port: parsePort(text) ?? unknown(), isLooked: false };
+  const session = await Session.open(bridge, settings, firstXid);
   try {
-    const port = parsePort(text, namesOf(await fetchPorts(session)));
-    if (port === undefined) throw new ConfigError(`${bridge}: unknown port \`${text}'`);
-    return port;
+    return { port: parsePort(text, namesOf(await fetchPorts(session))) ?? unknown(), isLooked: true };
   } finally {
     session.close();
   }
 }
 
+/** Asks about a port; undefined for all. It is found when the connection is there that asks. */
+const dumpOfPort = (
+  bridge: string,
+  text: string | undefined,
+  all: number,
+  settings: SessionSettings,
+  request: (port: number) => Message,
+): Promise<number> =>
+  withSession(bridge, settings, async (session) => {
+    let number = all;
+    if (text !== undefined) {
+      const { port, isLooked } = await portNumber(bridge, text, settings, LOOK_UP_XIDS);
+      if (isLooked) for (let i = 0; i < LOOK_UP_XIDS; i++) session.connection.xid();
+      number = port;
+    }
+    await printAnswer(session, request(number), showsNames(settings));
+  });
+
 /** dump-ports [PORT] */
-export async function dumpPorts(bridge: string, port: string | undefined, settings: SessionSettings): Promise<number> {
-  const number = port === undefined ? 0xffff : await portNumber(bridge, port, settings);
-  const looked = port !== undefined && parsePort(port) === undefined;
-  return dump(bridge, settings, { kind: 'portStatsRequest', port: number }, looked ? 3 : 1);
-}
+export const dumpPorts = (bridge: string, text: string | undefined, settings: SessionSettings): Promise<number> =>
+  dumpOfPort(bridge, text, 0xffff, settings, (port) => ({ kind: 'portStatsRequest', port }));
 
 /** dump-ports-desc [PORT]: the port is looked up, but before OpenFlow 1.5 all are shown. */
-export async function dumpPortsDesc(bridge: string, port: string | undefined, settings: SessionSettings): Promise<number> {
-  const number = port === undefined ? 0xffff : await portNumber(bridge, port, settings);
-  const looked = port !== undefined && parsePort(port) === undefined;
-  return dump(bridge, settings, { kind: 'portDescRequest', port: number }, looked ? 3 : 1);
-}
+export const dumpPortsDesc = (bridge: string, text: string | undefined, settings: SessionSettings): Promise<number> =>
+  dumpOfPort(bridge, text, 0xffff, settings, (port) => ({ kind: 'portDescRequest', port }));
 
 /** queue-stats [PORT [QUEUE]] */
-export async function queueStats(
+export function queueStats(
   bridge: string,
-  port: string | undefined,
-  queue: string | undefined,
+  text: string | undefined,
+  queueText: string | undefined,
   settings: SessionSettings,
 ): Promise<number> {
-  const isAll = (text: string | undefined): boolean => text === undefined || /^(all|any)?$/i.test(text);
-  const number = isAll(port) ? 0xfffc : await portNumber(bridge, port ?? '', settings);
-  const wanted = isAll(queue) && !/^any$/i.test(queue ?? '') ? 0xffffffff : atoi(queue ?? '') >>> 0;
-  const looked = !isAll(port) && parsePort(port ?? '') === undefined;
-  const asked = number === 0xfffc && settings.versions > 3 ? 0xffff : number;
-  return dump(bridge, settings, { kind: 'queueStatsRequest', port: asked, queue: wanted }, looked ? 3 : 1);
+  const isAll = (word: string | undefined): boolean => word === undefined || /^(all|any)?$/i.test(word);
+  const queue = isAll(queueText) && !/^any$/i.test(queueText ?? '') ? 0xffffffff : atoi(queueText ?? '') >>> 0;
+  return dumpOfPort(bridge, isAll(text) ? undefined : text, 0xfffc, settings, (number) => {
+    const port = number === 0xfffc && settings.versions > 3 ? 0xffff : number;
+    return { kind: 'queueStatsRequest', port, queue };
+  });
 }
 
 async function config(session: Session): Promise<{ flags: number; missSendLength: number }> {

@@ -2,7 +2,7 @@
 // queue-get-config, ct-flush-zone, ct-flush.
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type PortNames, parseInteger, parsePort, tableNamed } from '../../flow/field-text.ts';
+import { type PortNames, parseInteger, tableNamed } from '../../flow/field-text.ts';
 import { PROTOCOLS } from '../../openflow/protocols.ts';
 import type { TableDesc, TableSettings } from '../../openflow/table.ts';
 import type { TableFeatures } from '../../openflow/table-features.ts';
@@ -12,9 +12,10 @@ import type { TlvMap } from '../../openflow/tlv-table.ts';
 import { parseCtFlush } from './ct-flush-text.ts';
 import { agreeOnFormat, openWithFormat } from './flow-send.ts';
 import type { FlowOptions } from './flows.ts';
-import { fetchPorts, namesOf, namesToShow, tableOnSwitch } from './names.ts';
+import { fetchPorts, namesToShow, tableOnSwitch } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { printAnswer, Session, showsNames, withSession } from './session.ts';
+import { LOOK_UP_XIDS, portNumber } from './switch.ts';
 
 const tableLog = logger('ofp_table');
 
@@ -173,17 +174,14 @@ export async function queueGetConfig(
   settings: SessionSettings,
 ): Promise<number> {
   const wantedQueue = queue === undefined || /^all$/i.test(queue) ? ALL_QUEUES : Number.parseInt(queue ?? '', 10) >>> 0;
-  return withSession(bridge, settings, async (session) => {
-    let number: number | undefined = port === undefined ? ANY : parsePort(port);
-    const isNamed = number === undefined;
-    if (number === undefined) {
-      number = parsePort(port ?? '', namesOf(await fetchPorts(session)));
-      if (number === undefined) throw new ConfigError(`${bridge}: unknown port \`${port}'`);
-    }
+  // The port is found before the connection is made that asks.
+  const found = port === undefined ? { port: ANY, isLooked: false } : await portNumber(bridge, port, settings, 1);
+  const number = found.port;
+  const ask = async (session: Session): Promise<void> => {
     // Before OpenFlow 1.4 a port is asked about, in OpenFlow 1.0 never all of them at once.
     const isOfAll = number === ANY && session.version === 1;
     // The reference looks ports up over a connection of their own.
-    if (isOfAll || isNamed) session.connection.xid();
+    if (isOfAll) session.connection.xid();
     let names: PortNames | undefined;
     const look = async (): Promise<PortNames | undefined> => {
       if (names !== undefined || !showsNames(settings)) return names;
@@ -196,7 +194,8 @@ export async function queueGetConfig(
     if (session.version >= 5) return printAnswer(session, { kind: 'queueConfigRequest', port: number, queue: wantedQueue }, look);
     const ports = isOfAll ? (await fetchPorts(session)).map((desc) => desc.port).filter((one) => one < 0xff00) : [number];
     for (const one of ports) await printAnswer(session, { kind: 'queueConfigRequest', port: one, queue: ALL_QUEUES }, look);
-  });
+  };
+  return withSession(bridge, settings, ask, found.isLooked ? 1 + LOOK_UP_XIDS : 1);
 }
 
 /** ct-flush-zone ZONE */

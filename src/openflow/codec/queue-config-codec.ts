@@ -52,13 +52,13 @@ function rates(from: ByteReader, version: OfVersion, queue: QueueConfig): QueueC
     if (left < 8) throw new PeerError('OFPBRC_BAD_LEN', 'queue property cut off');
     const type = from.u16();
     const length = from.u16();
-    if (length < 8 || length > left) throw new PeerError('OFPBRC_BAD_LEN', `queue property of ${length} bytes`);
+    if (length < 8 || length > left || length % 8 !== 0) throw new PeerError('OFPBRC_BAD_LEN', `queue property of ${length} bytes`);
     const body = from.sub(length - 4).skip(4);
     if (type !== RATE.MIN && type !== RATE.MAX) {
       log.info(`unknown queue property ${type}`);
       continue;
     }
-    if (length < 16) throw new PeerError('OFPBRC_BAD_LEN', `rate of ${length} bytes`);
+    if (length !== 16) throw new PeerError('OFPBRC_BAD_LEN', `rate of ${length} bytes`);
     set(type, body.u16());
   }
   return queue;

@@ -61,7 +61,7 @@ export function parseGroup(text: string, command: GroupCommand, names?: PortName
         break;
       case 'group_id':
         group = words === 'all' ? OFPG.ALL : u32(words);
-        if (words !== 'all' && group > OFPG.MAX) fault(`invalid group id ${group}`);
+        if (group !== OFPG.ALL && group > OFPG.MAX) fault(`invalid group id ${group}`);
         break;
       case 'type':
         if (!takes.type) fault('type is not needed');

@@ -33,6 +33,15 @@ const RANGES = '1.2.3.4-5.6.7.300 1.2.3.300 1.2.3.4-+5.6.7.8 1.2.3.-4 [::1]-::2 
 /** Masks of IPv6 addresses that are none, or just so. */
 const MASKS = '::1/x,::1/-1,::1/+64,::1/-0,::1/4294967300,::1/ffff::),::1/:),::1/ 64,::1/,::1//64'.split(',');
 
+/** What is told first of a port that there is not and a version that is not shared, and when a name is looked up. */
+const PORT_COMMANDS = ['queue-get-config', 'dump-ports', 'queue-stats', 'dump-ports-desc'].flatMap((command) =>
+  ['70000', 'p1'].flatMap((port) =>
+    [[], ['--no-names']].flatMap((words) =>
+      [{}, { versions: 1 << 6 }].map((peer): SentCase => ({ args: [...words, '-O', 'OpenFlow13', command, 'SWITCH', port], peer })),
+    ),
+  ),
+);
+
 /** `kept-lines.txt`: command lines with `~` for blanks in words, ` %% ` and the switch's flows between semicolons, ` << ` and a line of standard input, ` @@ ` and a file. */
 const lines = (): SentCase[] =>
   readFileSync(join(import.meta.dirname, 'kept-lines.txt'), 'utf8')
@@ -91,6 +100,7 @@ export const KEPT: readonly SentCase[] = [
   line('-O OpenFlow13 ct-flush SWITCH ct_nw_dst=1.2.3.4,ct_nw_dst=x'),
   line('-O OpenFlow13 ct-flush SWITCH ct_nw_dst=x,ct_ipv6_dst=::1'),
   ...MOD_TABLE,
+  ...PORT_COMMANDS,
   line('-O OpenFlow14 mod-table SWITCH all evict', { refuseAfter: 2 }),
   ...['OpenFlow10', 'OpenFlow13', 'OpenFlow14'].flatMap((version) =>
     ['', ' a-b', ' any', ' 7'].map((port) => line(`--names -O ${version} queue-get-config SWITCH${port}`)),
