@@ -93,7 +93,7 @@ export function* snapshotPieces(
   rows: ReadonlyMap<Table, readonly Row[]>,
   comment: string,
   dateMs: number,
-  isWhole = false,
+  { isWhole = false, isDiff = false }: RecordOptions = {},
 ): Generator<string, void> {
   let text = '{';
   for (const [table, list] of rows) {
@@ -110,12 +110,12 @@ export function* snapshotPieces(
     text += '},';
   }
   if (comment !== '') text += `"_comment":${formatJsonString(comment)},`;
-  yield `${text}"_date":${dateMs}}`;
+  yield `${text}"_date":${dateMs}${isDiff ? ',"_is_diff":true}' : '}'}`;
 }
 
 /** The same as one value. */
 export function snapshotToJson(database: Database, comment: string, dateMs: number, isWhole = false): JsonObject {
-  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs, isWhole)].join('')) as JsonObject;
+  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs, { isWhole })].join('')) as JsonObject;
 }
 
 /** Replays a log record into the database. Throws OvsdbError when it does not fit; unknown tables and columns are skipped while converting. */
