@@ -155,9 +155,12 @@ function recordChanges(database: Database, record: JsonObject, isConverting: boo
   return changes;
 }
 
+/** The members of a record that are no tables. */
+const NO_TABLES: ReadonlySet<string> = new Set(['_date', '_comment', '_is_diff']);
+
 /** The table of a member of a record; undefined for what is no table or is to be skipped. */
 function recordTable(database: Database, name: string, isConverting: boolean, record?: Json): Table | undefined {
-  if (name.startsWith('_')) return undefined;
+  if (NO_TABLES.has(name)) return undefined;
   const table = database.tables.get(name);
   if (table === undefined && !isConverting) throw new OvsdbError('unknown table', `No table named ${name}.`, { syntax: record });
   return table;
@@ -174,6 +177,7 @@ export function replayRecordBytes(database: Database, body: Uint8Array, isConver
   const members = new RecordReader(body);
   const seen = new Set<string>();
   for (let name = members.next(); name !== undefined; name = members.next()) {
+    if (!isConverting && !NO_TABLES.has(name) && !database.tables.has(name)) return false;
     const table = recordTable(database, name, isConverting);
     if (table === undefined) {
       if (!members.skipValue()) return false;
