@@ -87,8 +87,8 @@ function parseArgument(text: string): Json {
 }
 
 function transact(path: string, text: string, isReadOnly: boolean, role: string): void {
-  const params = parseArgument(text);
   withFile(path, isReadOnly, ({ database }) => {
+    const params = parseArgument(text);
     const [name, ...operations] = Array.isArray(params) ? params : [];
     if (!Array.isArray(params) || name !== database.schema.name) {
       print(formatJson(transactFault(params).toJson(), { sort: true }));

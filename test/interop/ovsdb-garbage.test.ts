@@ -301,6 +301,9 @@ const inputs: string[] = [
     '{"op":"comment","comment":"a\xffb"}',
     '{"op":"a\xffb\\udc80"}',
   ].map(transact),
+  ...['1e99999999999', '0e99999999999', '1e2147483647', '1e1000000000', '1e99999999999e1', '1e+99999999999x', '1e-1000000000e'].map(
+    (n) => `{"id":1,"method":"echo","params":[${n}]}`,
+  ),
   '{"id":"\xff","method":"echo","params":["\xff\xe2\x82\xc0\x80","\\udfff"]}',
   '{"id":0,"method":"mo\xff","params":["\xff"]}',
   '{"id":0,"method":"lock","params":["l\xff"]}',

@@ -65,6 +65,7 @@ test('ovsdb-tool: same lines, same words', { skip }, async () => {
     tool('transact', 'db', '[1'),
     tool('transact', 'db', '["Small"'),
     tool('transact', 'nosuch', '["Small"]'),
+    tool('query', 'nosuch', '[1'),
     tool('query', 'db', '["Small",{"op":"select","table":"T","where":[["name","==","a"]]}]'),
     tool('query', 'db', insert({ name: 'q' })),
     tool('query', 'db', '["Small",{"op":"select","table":"T","where":[],"columns":["name"]}]'),
@@ -331,7 +332,7 @@ test('ovsdb-tool: bytes that are no UTF-8, in words, names, headers and records'
   };
   const row = '11111111-1111-1111-1111-111111111111';
   const select = '["Small",{"op":"select","table":"T","where":[],"columns":["name"]}]';
-  const bad = ['comment', 'text', 'column', 'many', 'behind'];
+  const bad = ['comment', 'text', 'column', 'many', 'member', 'behind'];
   await compare([
     tool('create', 'db', 'small'),
     tool('transact', 'db', insert({ name: word })),
@@ -356,6 +357,7 @@ test('ovsdb-tool: bytes that are no UTF-8, in words, names, headers and records'
       record(side, 'text', `{"_date":1,"T":{"${row}":{"name":"q\xff"}}}`);
       record(side, 'column', `{"_date":1,"T":{"${row}":{"n\xc0e":"q"}}}`);
       record(side, 'many', '{"_comment":"\xed\xa0\x80 \xf4\x90\x80\x80 \xc1\x81 \xe2\x82","_date":1}');
+      record(side, 'member', '{"_com-ent":"ok","_date":1}');
       record(side, 'behind', '{"_comment":"ok","_date":1}\xff');
     },
     tool('show-log', 'header'),

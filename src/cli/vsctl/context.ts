@@ -1,5 +1,6 @@
 // What a command works on: the transaction, the rows as it has made them so far, the names that `--id` gave, and the output.
 
+import { hashOrder } from '../../base/hash-order.ts';
 import { logger } from '../../base/log.ts';
 import { temporaryUuid } from '../../base/temporary-uuid.ts';
 import type { ReplicaRow } from '../../ovsdb/client/replica-row.ts';
@@ -143,7 +144,9 @@ export class Context {
 
   /** Fails when a value names a row that no command made; warns of rows that will not last. */
   checkSymbols(): void {
-    for (const [name, symbol] of this.symbols) {
+    for (const name of hashOrder([...this.symbols.keys()])) {
+      const symbol = this.symbols.get(name);
+      if (symbol === undefined) continue;
       if (!symbol.isCreated) {
         throw new CommandError(`row id "${name}" is referenced but never created (e.g. with "-- --id=${name} create ...")`);
       }

@@ -137,11 +137,11 @@ export class DatabaseFile {
     return elapsedMs >= AUTO_COMPACT_LATEST_MS || (this.size >= AUTO_COMPACT_SIZE && this.size > 2 * this.#compactSize);
   }
 
-  #records(comment: string): RewriteRecords {
+  #records(comment: string, isDiff = false): RewriteRecords {
     const { schema } = this.database;
     const rows = captureRows(this.database);
     const dateMs = Date.now();
-    return [() => [formatJson(schemaToJson(schema))], () => snapshotPieces(rows, comment, dateMs)];
+    return [() => [formatJson(schemaToJson(schema))], () => snapshotPieces(rows, comment, dateMs, { isDiff })];
   }
 
   #compacted(): void {
@@ -159,7 +159,7 @@ export class DatabaseFile {
   /** The same while commits go on; asked for twice it is done once. */
   compact(comment: string): Promise<void> {
     this.#compaction ??= this.#log
-      .rewrite(this.#records(comment))
+      .rewrite(this.#records(comment, this.#isDiff))
       .then((isDone) => {
         if (isDone) this.#compacted();
       })

@@ -93,7 +93,7 @@ export function* snapshotPieces(
   rows: ReadonlyMap<Table, readonly Row[]>,
   comment: string,
   dateMs: number,
-  isWhole = false,
+  { isWhole = false, isDiff = false }: RecordOptions = {},
 ): Generator<string, void> {
   let text = '{';
   for (const [table, list] of rows) {
@@ -110,12 +110,12 @@ export function* snapshotPieces(
     text += '},';
   }
   if (comment !== '') text += `"_comment":${formatJsonString(comment)},`;
-  yield `${text}"_date":${dateMs}}`;
+  yield `${text}"_date":${dateMs}${isDiff ? ',"_is_diff":true}' : '}'}`;
 }
 
 /** The same as one value. */
 export function snapshotToJson(database: Database, comment: string, dateMs: number, isWhole = false): JsonObject {
-  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs, isWhole)].join('')) as JsonObject;
+  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs, { isWhole })].join('')) as JsonObject;
 }
 
 /** Replays a log record into the database. Throws OvsdbError when it does not fit; unknown tables and columns are skipped while converting. */
@@ -155,9 +155,12 @@ function recordChanges(database: Database, record: JsonObject, isConverting: boo
   return changes;
 }
 
+/** The members of a record that are no tables. */
+const NO_TABLES: ReadonlySet<string> = new Set(['_date', '_comment', '_is_diff']);
+
 /** The table of a member of a record; undefined for what is no table or is to be skipped. */
 function recordTable(database: Database, name: string, isConverting: boolean, record?: Json): Table | undefined {
-  if (name.startsWith('_')) return undefined;
+  if (NO_TABLES.has(name)) return undefined;
   const table = database.tables.get(name);
   if (table === undefined && !isConverting) throw new OvsdbError('unknown table', `No table named ${name}.`, { syntax: record });
   return table;
@@ -174,6 +177,7 @@ export function replayRecordBytes(database: Database, body: Uint8Array, isConver
   const members = new RecordReader(body);
   const seen = new Set<string>();
   for (let name = members.next(); name !== undefined; name = members.next()) {
+    if (!isConverting && !NO_TABLES.has(name) && !database.tables.has(name)) return false;
     const table = recordTable(database, name, isConverting);
     if (table === undefined) {
       if (!members.skipValue()) return false;

@@ -332,7 +332,10 @@ export class JsonParser {
       c = text.charCodeAt(++this.at);
       if (c === 43 || c === 45) c = text.charCodeAt(++this.at);
       if (!(c >= 48 && c <= 57)) this.numberFault(start, 'exponent must contain at least one digit');
-      while (c >= 48 && c <= 57) c = text.charCodeAt(++this.at);
+      for (let exponent = 0; c >= 48 && c <= 57; c = text.charCodeAt(++this.at)) {
+        if (exponent >= MAX_EXPONENT) this.numberFault(start, 'exponent outside valid range');
+        exponent = exponent * 10 + c - 48;
+      }
     }
     if (isNumberByte(c)) this.numberFault(start, 'syntax error in number');
     const digits = text.slice(start, this.at);
@@ -358,6 +361,8 @@ export class JsonParser {
 /** Whether a character goes on with a number, rightly or not. */
 const isNumberByte = (c: number): boolean => (c >= 48 && c <= 57) || c === 43 || c === 45 || c === 46 || c === 69 || c === 101;
 
+/** With another digit behind it an exponent may have no place in 32 bits: the reference goes no further. */
+const MAX_EXPONENT = 214748364;
 const MIN_NORMAL = 2 ** -1022;
 
 /** The exact value of a decimal with a fraction or an exponent, if it is an integer of at most 19 digits. */
