@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -26,11 +26,23 @@ after(() => {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Connects; a socket's file is there before its owner listens. */
+async function connected(to: { path: string } | { port: number }): Promise<Socket> {
+  for (let tries = 0; ; tries++) {
+    const socket = createConnection(to);
+    const error = await new Promise<Error | undefined>((resolve) => {
+      socket.once('connect', () => resolve(undefined));
+      socket.on('error', resolve);
+    });
+    if (error === undefined) return socket;
+    if (tries === 100) throw error;
+    await wait(25);
+  }
+}
+
 /** Sends a text; ends in order once the peer has answered, closed or had its time. */
 async function say(to: { path: string } | { port: number }, text: string, patienceMs: number): Promise<void> {
-  const socket = createConnection(to);
-  socket.on('error', () => {});
-  await new Promise((resolve) => socket.once('connect', resolve));
+  const socket = await connected(to);
   const closed = new Promise((resolve) => socket.once('close', resolve));
   const answered = new Promise((resolve) => socket.once('data', resolve));
   socket.resume();
