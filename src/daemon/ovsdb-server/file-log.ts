@@ -24,6 +24,7 @@ import { encodeText } from '../../base/byte-text.ts';
 import { cryptography } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { logger } from '../../base/log.ts';
+import { cpuLatency } from '../../host/cpu-latency.ts';
 import { check, E, libc } from '../../host/ffi.ts';
 import { fileName, realName } from '../../host/file-name.ts';
 import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
@@ -109,6 +110,8 @@ export class FileLog {
   #journal: SyncJournal | undefined;
   #lastJournal: SyncJournal | undefined;
   #syncedAt = 0;
+  /** Records since then. */
+  #unsynced = 0;
   #quickSyncs = 0;
   /** What keeps the file from being written; '' when nothing does. */
   fault = '';
@@ -185,6 +188,7 @@ export class FileLog {
       throw ioError(`${this.path}: write failed`, error);
     }
     this.#size += size;
+    this.#unsynced++;
     if (isDurable) this.#needsSync = true;
   }
 
@@ -222,6 +226,9 @@ export class FileLog {
     const now = performance.now();
     this.#quickSyncs = now - this.#syncedAt < BUSY_MS ? this.#quickSyncs + 1 : 0;
     this.#syncedAt = now;
+    // One at a time: somebody waits for each.
+    if (this.#journal !== undefined && this.#unsynced === 1) cpuLatency().answered(now);
+    this.#unsynced = 0;
     if (this.#journal?.commit() === true) return;
     this.#syncFile();
     if (this.#journal === undefined && this.#quickSyncs >= BUSY_SYNCS && this.#lastJournal?.isSettled !== false) this.#beginJournal();
