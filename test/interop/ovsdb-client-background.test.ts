@@ -14,7 +14,19 @@ const detached = (pidfile: string, words: string): string =>
   `cd $OVS_RUNDIR && ovsdb-client --detach --no-chdir --pidfile=$OVS_RUNDIR/${pidfile} ${words} >>heard.${pidfile} 2>&1; echo $?`;
 const heard = (pidfile: string): string => `cd $OVS_RUNDIR && cat heard.${pidfile}`;
 
+/** Whoever waits for a database waits for its server, too, and for the next one. */
+const LATE = [
+  'cd $OVS_RUNDIR && ovsdb-tool create late.db /usr/share/openvswitch/vswitch.ovsschema',
+  'late() { ovsdb-server --remote=punix:late --unixctl=$OVS_RUNDIR/late.ctl --detach --no-chdir --pidfile=$OVS_RUNDIR/late.pid late.db 2>/dev/null; }',
+  'control() { ovs-appctl -t $OVS_RUNDIR/late.ctl "$@"; }',
+  'words() { sed "s/^[^|]*|//"; }',
+  '(sleep 0.5; late) & ovsdb-client -t9 wait unix:late Open_vSwitch connected 2>&1 | words; wait',
+  '(sleep 0.5; control exit; sleep 0.3; late; sleep 2; control ovsdb-server/remove-db Open_vSwitch) &',
+  'ovsdb-client -t9 wait unix:late Open_vSwitch removed 2>&1 | words; wait; control exit; rm late.db',
+].join('\n');
+
 const LINES = [
+  LATE,
   'ovs-vsctl --timeout=10 add-br br0',
   detached('m', 'monitor Open_vSwitch Mirror name'),
   'cd $OVS_RUNDIR && ls m && test -d /proc/$(cat m) && echo alive',

@@ -104,6 +104,7 @@ test('ovsdb-client: same lines, same words', { skip }, async () => {
     client('wait', 'Nosuch', 'removed'),
     client('wait', 'Small', 'strange'),
     client('--timeout=1', 'wait', 'Nosuch', 'added'),
+    client('--timeout=2', 'wait', 'unix:nosuch', 'Small', 'added'),
     anyOrder(
       client('--timeout=1', 'monitor', 'Small', 'T', 'name'),
       client('--timeout=1', 'monitor', 'Small', 'T', 'name,n', 'U'),

@@ -1,8 +1,8 @@
 // ovsdb-client's commands that stay and watch: monitor, monitor-cond, wait, lock.
 import { hashOrder } from '../../base/hash-order.ts';
-import { logger } from '../../base/log.ts';
 import type { UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
 import { runDir } from '../../host/directories.ts';
+import { realClock } from '../../host/real-clock.ts';
 import { parseCondition } from '../../ovsdb/engine/condition.ts';
 import { parseDatum } from '../../ovsdb/engine/datum.ts';
 import { type ColumnSchema, parseSchema, type TableSchema } from '../../ovsdb/engine/schema.ts';
@@ -14,7 +14,8 @@ import type { Cell } from '../table-output.ts';
 import { type ClientContext, ClientError, parseArgument, print, request } from './context.ts';
 
 const PROGRAM = 'ovsdb-client';
-const reconnectLog = logger('reconnect');
+/** Silence of a server after which it is asked whether it is there. */
+const WAIT_PROBE_MS = 5000;
 
 /** The reply to the request is what there was; all later is news. */
 let isInitial = true;
@@ -213,30 +214,44 @@ function addLines(lines: Cell[][], uuid: string, update: JsonObject, version: nu
   }
 }
 
+/** Waits, over as many connections as it takes: the server may be yet to start, or start anew meanwhile. */
 async function wait(context: ClientContext): Promise<number> {
   const [database = '', state = ''] = context.args;
   if (!['added', 'connected', 'removed'].includes(state)) throw new ClientError(`${state}: unknown state`);
+  const { Upstream } = await import('../../daemon/ovsdb-server/upstream.ts');
+  const rows = new Map<string, JsonObject>();
   return await new Promise<number>((resolve, reject) => {
-    void (async () => {
-      const rows = new Map<string, JsonObject>();
-      const check = (updates: Json): void => {
-        const table = updates instanceof Map ? updates.get('Database') : undefined;
-        for (const [uuid, update] of table instanceof Map ? table : []) {
-          const row = update instanceof Map ? update.get('new') : undefined;
-          if (row instanceof Map) rows.set(uuid, row);
-          else rows.delete(uuid);
-        }
-        const row = [...rows.values()].find((candidate) => candidate.get('name') === database);
-        if (state === 'removed' ? row === undefined : row !== undefined && (state === 'added' || row.get('connected') === true)) resolve(0);
-      };
-      reconnectLog.info(`${context.server}: connecting...`);
-      const rpc = await context.connect((method, params) => {
+    const check = (updates: Json): void => {
+      const table = updates instanceof Map ? updates.get('Database') : undefined;
+      for (const [uuid, update] of table instanceof Map ? table : []) {
+        const row = update instanceof Map ? update.get('new') : undefined;
+        if (row instanceof Map) rows.set(uuid, row);
+        else rows.delete(uuid);
+      }
+      const row = [...rows.values()].find((candidate) => candidate.get('name') === database);
+      if (state !== 'removed' && (row === undefined || (state === 'connected' && row.get('connected') !== true))) return;
+      if (state === 'removed' && row !== undefined) return;
+      upstream.close();
+      resolve(0);
+    };
+    const upstream = new Upstream([context.server], realClock, WAIT_PROBE_MS, {
+      async connected(session) {
+        rows.clear();
+        await request(session, 'set_db_change_aware', [true]);
+        check(
+          await request(session, 'monitor', ['_Server', null, jsonObject({ Database: jsonObject({ columns: ['name', 'connected'] }) })]),
+        );
+      },
+      notified(method, params) {
         if (method === 'update') check(params[1] ?? null);
-      });
-      reconnectLog.info(`${context.server}: connected`);
-      await request(rpc, 'set_db_change_aware', [true]);
-      check(await request(rpc, 'monitor', ['_Server', null, jsonObject({ Database: jsonObject({ columns: ['name', 'connected'] }) })]));
-    })().catch(reject);
+      },
+      disconnected() {},
+      failed(error) {
+        upstream.close();
+        reject(error);
+      },
+    });
+    upstream.start();
   });
 }
 
