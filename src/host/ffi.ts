@@ -216,7 +216,23 @@ export function mapMemory(size: number, fd = -1, writable = true, offset = 0): M
   const protection = writable ? 3 : 1;
   const flags = fd < 0 ? 0x22 : 0x01;
   const address = Number(check('mmap', libc().mmap(0, size, protection, flags, fd, offset)));
+  mappings?.set(address, size);
   return memoryAt(address, size);
+}
+
+/** What this thread has mapped and not given back, where that is asked for. */
+let mappings: Map<number, number> | undefined;
+
+/**
+ * From now on this thread's mappings are remembered. The function that is returned gives back those that are left, which nothing may touch afterwards:
+ * a thread that ends before its process would leave them there.
+ */
+export function rememberMappings(): () => void {
+  const remembered = new Map<number, number>();
+  mappings = remembered;
+  return () => {
+    for (const [address, size] of remembered) unmapAt(address, size);
+  };
 }
 
 /** A view of mapped memory; `address` must be 4-byte aligned. */
@@ -227,7 +243,13 @@ export function memoryAt(address: number, size: number): Memory {
 
 /** Gives mapped memory back; the views must not be touched afterwards. */
 export function unmapMemory(memory: Memory): void {
-  libc().munmap(memory.address, memory.bytes.length);
+  unmapAt(memory.address, memory.bytes.length);
+}
+
+/** The same, by address: what another thread has mapped, too. */
+export function unmapAt(address: number, size: number): void {
+  mappings?.delete(address);
+  libc().munmap(address, size);
 }
 
 /** Calls `onReadable` on the event loop whenever `fd` can be read or has an error. Never use it on a thread that blocks. */

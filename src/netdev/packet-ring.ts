@@ -1,6 +1,6 @@
 // A mapped TPACKET_V2 receive ring: slots that the kernel fills and we give back. `struct tpacket2_hdr` at the start of a slot: status,
 // length, captured length, mac and net offsets (16 bits each), seconds, nanoseconds, VLAN TCI and TPID (16 bits each).
-import { check, closeFd, libc, type Memory, mapMemory, memoryAt, setSocketInt } from '../host/ffi.ts';
+import { check, closeFd, libc, type Memory, mapMemory, memoryAt, setSocketInt, unmapAt, unmapMemory } from '../host/ffi.ts';
 import { HEADROOM } from './packet.ts';
 
 const SOL_PACKET = 263;
@@ -37,6 +37,7 @@ export interface LengthRange {
 export function openRing(name: string, ifindex: number, slotSize: number, blocks: number, lengths: LengthRange): OpenedRing {
   const c = libc();
   const fd = check('socket', c.socket(17, 3 | 0x80000 | 0x800, 0), name);
+  let mapped: Memory | undefined;
   try {
     setSocketInt(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
     setSocketInt(fd, SOL_PACKET, PACKET_RESERVE, HEADROOM);
@@ -47,15 +48,16 @@ export function openRing(name: string, ifindex: number, slotSize: number, blocks
     const slots = blocks * Math.floor(BLOCK_SIZE / slotSize);
     const ring = new Uint8Array(Uint32Array.of(BLOCK_SIZE, blocks, slotSize, slots).buffer);
     check('PACKET_RX_RING', c.setsockopt(fd, SOL_PACKET, PACKET_RX_RING, ring, ring.length), name);
-    const { address } = mapMemory(BLOCK_SIZE * blocks, fd);
+    mapped = mapMemory(BLOCK_SIZE * blocks, fd);
     const link = new Uint8Array(20);
     const view = new DataView(link.buffer);
     view.setUint16(0, 17, true);
     view.setUint16(2, 3);
     view.setInt32(4, ifindex, true);
     check('bind', c.bind(fd, link, link.length), name);
-    return { fd, address, blocks, slotSize, hasVirtioHeader };
+    return { fd, address: mapped.address, blocks, slotSize, hasVirtioHeader };
   } catch (error) {
+    if (mapped !== undefined) unmapMemory(mapped);
     closeFd(fd);
     throw error;
   }
@@ -81,7 +83,7 @@ function attachLengthFilter(fd: number, { least, most }: LengthRange): void {
   view.setUint16(0, program.length, true);
   view.setBigUint64(8, BigInt(memory.address + 16), true);
   const result = libc().setsockopt(fd, 1, SO_ATTACH_FILTER, memory.bytes.subarray(0, 16), 16);
-  libc().munmap(memory.address, 4096);
+  unmapMemory(memory);
   check('SO_ATTACH_FILTER', result);
 }
 
@@ -150,7 +152,7 @@ export class PacketRing {
   }
 
   close(): void {
-    libc().munmap(this.address, this.#size);
+    unmapAt(this.address, this.#size);
     closeFd(this.fd);
   }
 }

@@ -6,7 +6,7 @@
 //   2. While there is work, epoll is only asked now and then, for commands and for devices that must be read.
 //   3. Without work, upcalls have been announced and the thread sleeps.
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { closeFd, libc, mapMemory } from '../../host/ffi.ts';
+import { closeFd, libc, mapMemory, rememberMappings } from '../../host/ffi.ts';
 import type { Device } from '../../netdev/device.ts';
 import { Emitter, type OpenedEmitter } from '../../netdev/emitter.ts';
 import type { Packet } from '../../netdev/packet.ts';
@@ -76,6 +76,7 @@ const IDLE_MS = 1000;
 const OVERRUNS_MS = 1000;
 
 const start = workerData as WorkerStart;
+const giveMemoryBack = rememberMappings();
 const control = parentPort as MessagePort;
 const report = (message: WorkerReport): void => control.postMessage(message);
 const state = sharedState(start.state);
@@ -279,4 +280,5 @@ for (const port of [...attached.keys()]) detach(port);
 core.conntrack.close();
 closeFd(epoll);
 emitter?.close();
+giveMemoryBack();
 report({ kind: 'closed' });
