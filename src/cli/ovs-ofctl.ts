@@ -156,7 +156,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
     else if (name === 'stats') line.showStats = true;
     else if (name === 'no-stats') line.showStats = false;
     else if (name === 'sort' || name === 'rsort') {
-      const key = value === '' ? 'priority' : value;
+      const key = given ?? 'priority';
       const { fieldNamed } = await import('../flow/fields.ts');
       if (key !== 'priority' && fieldNamed(key) === undefined) throw new ConfigError(`${key}: unknown field name`);
       sort.push({ key, descending: name === 'rsort' });

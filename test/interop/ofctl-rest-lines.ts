@@ -80,6 +80,11 @@ export const restSections: readonly (readonly [string, readonly string[]])[] = [
       file('frames.pcap', FRAMES),
       'ovs-ofctl parse-pcap "$OVS_RUNDIR/frames.pcap"',
       'ovs-ofctl parse-pcap nothing.pcap',
+      'ovs-ofctl parse-pcap nothing.pcap none.pcap "$OVS_RUNDIR/frames.pcap"',
+      'ovs-ofctl show /nonexistent',
+      'ovs-ofctl snoop /nonexistent',
+      'ovs-ofctl --sort= dump-flows br0',
+      'ovs-ofctl --rsort= dump-flows br0',
     ],
   ],
   [

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ofpParsePcapCommand, writePcap } from './pcap.ts';
+import { ofpParsePcapCommand, parsePcapCommand, writePcap } from './pcap.ts';
 
 /** A TCP segment to port 6653 behind a VLAN tag and IPv4 options, with padding of the link behind it. */
 function segment(tci: number, optionWords: number, sequence: number, data: string, flags = 0x10): Uint8Array {
@@ -35,4 +35,27 @@ test('messages are found behind tags and options of any length, and padding is n
     rmSync(dir, { recursive: true, force: true });
   }
   assert.deepEqual(said.match(/xid=0x\d/g), ['xid=0x1', 'xid=0x2'], said);
+});
+
+test('a file that cannot be read keeps no other from it, and the code is of the last such', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'pcap-'));
+  const { write } = process.stdout;
+  const errors = process.stderr.write;
+  let said = '';
+  try {
+    const path = join(dir, 'pcap');
+    writeFileSync(path, writePcap([segment(5, 0, 1, '')]));
+    process.stdout.write = ((chunk: unknown) => {
+      said += String(chunk);
+      return true;
+    }) as typeof write;
+    process.stderr.write = (() => true) as typeof errors;
+    assert.equal(parsePcapCommand([join(dir, 'none'), path, path]), 2);
+    assert.equal(parsePcapCommand([path]), 0);
+  } finally {
+    process.stdout.write = write;
+    process.stderr.write = errors;
+    rmSync(dir, { recursive: true, force: true });
+  }
+  assert.equal(said.match(/^tcp,/gm)?.length, 3, said);
 });

@@ -134,21 +134,21 @@ function withFiles(run: () => void): number {
   }
 }
 
-/** parse-pcap FILE...: the flow of each frame. */
+function printFlows(path: string): void {
+  const key = newKey();
+  for (const { frame } of readPcap(path)) {
+    key.fill(0);
+    key[W.IN_PORT] = NO_PORT;
+    extractKey(frame, 0, frame.length, key);
+    const match = keyMatch(key);
+    match.mask[W.IN_PORT] = NO_PORT;
+    process.stdout.write(`${formatMatch(match)}\n`);
+  }
+}
+
+/** parse-pcap FILE...: the flow of each frame. A file that cannot be read keeps no other from it; the code is of the last such. */
 export const parsePcapCommand = (paths: readonly string[]): number =>
-  withFiles(() => {
-    const key = newKey();
-    for (const path of paths) {
-      for (const { frame } of readPcap(path)) {
-        key.fill(0);
-        key[W.IN_PORT] = NO_PORT;
-        extractKey(frame, 0, frame.length, key);
-        const match = keyMatch(key);
-        match.mask[W.IN_PORT] = NO_PORT;
-        process.stdout.write(`${formatMatch(match)}\n`);
-      }
-    }
-  });
+  paths.map((path) => withFiles(() => printFlows(path))).findLast((code) => code !== 0) ?? 0;
 
 /** One direction of a connection: the bytes that wait for the rest of their message, and the number of the next. */
 interface Stream {

@@ -1,5 +1,5 @@
 // A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
-import { accessSync } from 'node:fs';
+import { accessSync, existsSync } from 'node:fs';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
@@ -30,7 +30,7 @@ export interface SessionSettings {
 /** The connection name that a user's word stands for. */
 export function targetOf(name: string, socket: 'mgmt' | 'snoop' = 'mgmt'): string {
   if (name.includes(':')) return name;
-  if (name.startsWith('/')) return `unix:${name}`;
+  if (name.startsWith('/') && existsSync(name)) return `unix:${name}`;
   const path = `${runDir()}/${name}.${socket}`;
   try {
     accessSync(path);

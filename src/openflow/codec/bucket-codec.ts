@@ -10,7 +10,7 @@ import { groupLog as log, propertyLogs } from '../peer-logs.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import type { ActionContext } from './actions/action-context.ts';
-import { ByteReader, type ByteWriter } from './bytes.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeExperimenter } from './properties.ts';
 
 const NO_PORT = 0xffffffff;
@@ -33,7 +33,7 @@ export function* decodeProperties(from: ByteReader): Generator<{ type: number; b
     const padded = Math.ceil(length / 8) * 8;
     if (length < 4 || padded - 4 > from.left) throw new PeerError('OFPBPC_BAD_LEN', `property of ${length} bytes`);
     const whole = from.sub(padded - 4, 'OFPBPC_BAD_LEN');
-    yield { type, body: new ByteReader(whole.bytes.subarray(0, length - 4), 'OFPBPC_BAD_LEN') };
+    yield { type, body: whole.within(whole.bytes.subarray(0, length - 4)) };
   }
 }
 

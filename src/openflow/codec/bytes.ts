@@ -1,6 +1,7 @@
 // Reading and writing bytes, big-endian. A reader never reads outside its bytes: a short message is a PeerError by the protocol's name.
 import { decodeText, encodeText } from '../../base/byte-text.ts';
 import { PeerError } from '../../base/errors.ts';
+import type { TlvTable } from '../tlv-table.ts';
 
 const words = new Uint32Array(2);
 const long = new BigUint64Array(words.buffer);
@@ -20,16 +21,28 @@ export function u64At(bytes: Uint8Array, at: number): bigint {
   return long[0]!;
 }
 
+/** What a reader's user knows of the fields named in the bytes: it goes with every reader of a part of them. */
+export interface FieldContext {
+  /** A bridge's TLV table; undefined for none. */
+  readonly tlvTable?: TlvTable | undefined;
+  /** Whether it is what a flow does, which may name no field that has no place. */
+  readonly isOfFlow?: boolean;
+}
+
+const NO_CONTEXT: FieldContext = {};
+
 /** Walks over bytes once, from the front. `shortCode` is the fault reported when they end too early. */
 export class ByteReader {
   readonly bytes: Uint8Array;
   readonly shortCode: string;
+  readonly context: FieldContext;
   at = 0;
 
   // Without a DataView: readers are made by the thousand for a few bytes each, and a view costs more than to read those.
-  constructor(bytes: Uint8Array, shortCode = 'OFPBRC_BAD_LEN') {
+  constructor(bytes: Uint8Array, shortCode = 'OFPBRC_BAD_LEN', context = NO_CONTEXT) {
     this.bytes = bytes;
     this.shortCode = shortCode;
+    this.context = context;
   }
 
   get left(): number {
@@ -79,7 +92,12 @@ export class ByteReader {
 
   /** A reader over the next `size` bytes. */
   sub(size: number, shortCode = this.shortCode): ByteReader {
-    return new ByteReader(this.take(size), shortCode);
+    return this.within(this.take(size), shortCode);
+  }
+
+  /** A reader over some bytes of this one's. */
+  within(bytes: Uint8Array, shortCode = this.shortCode): ByteReader {
+    return new ByteReader(bytes, shortCode, this.context);
   }
 
   rest(): Uint8Array {

@@ -25,7 +25,6 @@ import {
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeCtFlush, encodeCtFlush } from './ct-flush-codec.ts';
 import { fitsOfp10 } from './fields/ofp10-match.ts';
-import { withTlvTable } from './fields/tun-metadata.ts';
 import { decodeFlowMod, decodeNxFlowMod, encodeFlowMod, encodeNxFlowMod } from './flow-codec.ts';
 import { decodeMonitorCancel } from './flow-monitor-codec.ts';
 import { decodeFlowRemoved, decodeNxFlowRemoved, encodeFlowRemoved, encodeNxFlowRemoved } from './flow-removed-codec.ts';
@@ -165,7 +164,7 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
     const framed = decodeQuickly(bytes, options);
     if (framed !== undefined) return framed;
   }
-  const from = new ByteReader(bytes);
+  const from = new ByteReader(bytes, undefined, { tlvTable: options.tlvTable });
   const versionNumber = from.u8();
   const type = from.u8();
   const length = from.u16();
@@ -183,7 +182,7 @@ export function decodeMessage(bytes: Uint8Array, options: CodecOptions = {}): Fr
     version,
     xid,
     name: form.name,
-    message: withTlvTable(options.tlvTable, () => decodeBody(from, version, type, xid, options)),
+    message: decodeBody(from, version, type, xid, options),
   };
   if (options.packsFlows === true && framed.message.kind === 'flowMod') packFlowMod(framed.message, bytes, version, deprecatedBefore);
   if (form.isMultipart) framed.multipartFlags = ((bytes[10] ?? 0) << 8) | (bytes[11] ?? 0);

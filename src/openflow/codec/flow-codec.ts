@@ -124,7 +124,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
     const bufferId = from.u32();
     const outPort = from.u16();
     const flagBits = from.u16();
-    const actions = ofFlow(() => decodeActions(from, version));
+    const actions = decodeActions(ofFlow(from), version);
     return {
       kind: 'flowMod',
       command: kind,
@@ -164,7 +164,7 @@ export function decodeFlowMod(from: ByteReader, version: OfVersion, tableIds: bo
   requireConsistentMatch(match);
   const kind = command(commandNumber);
   const importance = version >= 5 && kind === 'add' ? importanceBits : 0;
-  const actions = ofFlow(() => decodeInstructions(from, version));
+  const actions = decodeInstructions(ofFlow(from), version);
   const flags = decodeModFlags(flagBits, version);
   const isAdd = kind === 'add';
   // OpenFlow 1.1 alone: a modification that names no cookie adds what it does not find; what it finds keeps its cookie.
@@ -208,7 +208,7 @@ export function decodeNxFlowMod(from: ByteReader, version: OfVersion, tableIds: 
     throw new PeerError('NXBRC_NXM_INVALID', 'flow_mod add with a cookie to match');
   requireConsistentMatch(decoded.match);
   const kind = command(commandNumber);
-  const actions = ofFlow(() => decodeInstructionsOf(from, version));
+  const actions = decodeInstructionsOf(ofFlow(from), version);
   const flags = decodeModFlags(flagBits, version, idleTimeoutSec + hardTimeoutSec > 0);
   return {
     kind: 'flowMod',

@@ -23,7 +23,7 @@ import type { OfVersion } from '../message.ts';
 import { groupLog as log, propertyLogs } from '../peer-logs.ts';
 import { readList } from './actions/partial.ts';
 import { decodeBuckets, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
-import { ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
+import { type ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
 import { checkWildcards, decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
 import { decodeExperimenter } from './properties.ts';
 
@@ -53,8 +53,7 @@ function typeOf(number: number): GroupType {
 }
 
 /** Reads a selection's fields: entries whose value says which bits count. */
-function decodeHashFields(bytes: Uint8Array): HashField[] {
-  const from = new ByteReader(bytes, 'OFPBMC_BAD_LEN');
+function decodeHashFields(from: ByteReader): HashField[] {
   const fields: HashField[] = [];
   try {
     while (from.left > 0) {
@@ -97,7 +96,7 @@ function decodeSelection(body: ByteReader, type: ReadGroupDesc['type'], command:
     if (rest.length > 0) fault('OFPBPC_BAD_VALUE', `ntr selection method ${method} does not support fields`);
     return { method, param, fields: [] };
   }
-  return { method, param, fields: decodeHashFields(rest) };
+  return { method, param, fields: decodeHashFields(body.within(rest, 'OFPBMC_BAD_LEN')) };
 }
 
 function decodeGroupProperties(from: ByteReader, type: ReadGroupDesc['type'], command: GroupCommand | undefined): GroupSelection {

@@ -10,7 +10,7 @@ import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
 import { packetLog as log, propertyLogs } from '../peer-logs.ts';
 import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
 import { PACKET_IN_REASONS } from './actions/action-constants.ts';
-import { ByteReader, type ByteWriter } from './bytes.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
 import { contextOf, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
 import { decodePort, encodePort } from './port-codec.ts';
@@ -171,7 +171,7 @@ export function decodeNxPacketIn2<K extends 'packetIn' | 'resume'>(
         p.reason = reason(sized(1).u8());
         break;
       case PROPERTY.METADATA:
-        p.match = decodeMatchEntries(new ByteReader(body.rest(), 'OFPBMC_BAD_LEN'), !isLoose).match;
+        p.match = decodeMatchEntries(body.within(body.rest(), 'OFPBMC_BAD_LEN'), !isLoose).match;
         break;
       case PROPERTY.USERDATA:
         p.userdata = body.rest().slice();

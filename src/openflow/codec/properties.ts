@@ -2,7 +2,7 @@
 // experimenter's, with its number and the property's before the body.
 import { PeerError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { ByteReader } from './bytes.ts';
+import type { ByteReader } from './bytes.ts';
 
 export interface Property {
   type: number;
@@ -38,7 +38,7 @@ export function* eachProperty(from: ByteReader, firstExperimenter = EXPERIMENTER
     const padded = Math.ceil(length / 8) * 8;
     if (length < 4 || padded - 4 > from.left) throw new PeerError('OFPBPC_BAD_LEN', `property of ${length} bytes`);
     const whole = from.sub(padded - 4, 'OFPBPC_BAD_LEN');
-    const body = new ByteReader(whole.bytes.subarray(0, length - 4), 'OFPBPC_BAD_LEN');
+    const body = whole.within(whole.bytes.subarray(0, length - 4));
     if (type < firstExperimenter) {
       yield { type, number: type, body, experimenter: 0, experimenterType: 0 };
       continue;

@@ -9,7 +9,7 @@ import type { OfVersion } from '../message.ts';
 import { tableLog as log, propertyLogs } from '../peer-logs.ts';
 import type { ActionFeatures, TableFeatures, TableInstructions } from '../table-features.ts';
 import { knownActionBits, TABLE_INSTRUCTIONS } from '../table-features.ts';
-import { ByteReader, type ByteWriter } from './bytes.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 
@@ -59,7 +59,7 @@ function decodeIds(from: ByteReader): number[] {
 
 /** Reads headers of fields; those not known are passed over. */
 function decodeFields(body: ByteReader, isStrict: boolean, mayMask = false): { all: Field[]; masked: Field[] } {
-  const from = new ByteReader(body.rest(), 'OFPBMC_BAD_LEN');
+  const from = body.within(body.rest(), 'OFPBMC_BAD_LEN');
   const all = new Set<Field>();
   const masked = new Set<Field>();
   while (from.left > 0) {

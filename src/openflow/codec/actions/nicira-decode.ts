@@ -10,7 +10,7 @@ import type { Outer } from '../../action-place.ts';
 import { bundleActionLog, bundleMemberLog, actionsLog as log } from '../../peer-logs.ts';
 import { tellOddPort } from '../../ports.ts';
 import { destination, source } from '../../subfield-check.ts';
-import { ByteReader, bytesToBig, u32At } from '../bytes.ts';
+import { type ByteReader, bytesToBig, u32At } from '../bytes.ts';
 import type { FieldValue } from '../fields/oxm.ts';
 import { decodeFieldHeader, decodeFieldValue, decodeHeader, MAX_ENTRY_BYTES } from '../fields/oxm.ts';
 import { decodeFixedHeader, decodeNxmHeader, hasLongHeader, subfieldFromPacked } from '../fields/subfield-codec.ts';
@@ -414,7 +414,7 @@ function stack(from: ByteReader, kind: 'push' | 'pop'): Action {
 function word(from: ByteReader, value: number): ByteReader {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);
-  return new ByteReader(bytes, from.shortCode);
+  return from.within(bytes);
 }
 
 /** The name that a tracking helper's port stands for, if any. */

@@ -227,7 +227,7 @@ export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMas
   const isOption = tunFieldIndex(coded.field) >= 0;
   if (!isFieldSized(header)) throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   if (header.hasMask && !takesMask) throw new PeerError('OFPBMC_BAD_MASK', 'field with a mask in an action');
-  if (isOption) return isNameOnly ? namedField(coded.field) : usableField(coded.field);
+  if (isOption) return isNameOnly ? namedField(coded.field, from.context) : usableField(coded.field, from.context);
   return coded.field;
 }
 
@@ -258,7 +258,7 @@ function checkOutside(header: EntryHeader, value: bigint, mask: bigint): void {
 export function decodeFieldValue(from: ByteReader, header: EntryHeader, strict = true): FieldValue {
   const known = header.coded?.field;
   if (known === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field');
-  const field = usableField(known);
+  const field = usableField(known, from.context);
   if (tunFieldIndex(field) >= 0) {
     const option = decodeTunValue(from, field, header.size, header.hasMask);
     checkOutside(header, option.value, option.mask);

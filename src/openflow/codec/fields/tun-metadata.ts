@@ -1,13 +1,10 @@
 // tun_metadata fields on the wire. Their values are as long as they need to be: a switch fits them to the option that its TLV table binds
-// to the field, and a program without such a table takes them as they come.
-//
-// The table is known to whoever starts decoding, many calls above the entry that needs it; decoding is synchronous, so it stands here meanwhile.
+// to the field, and a program without such a table takes them as they come. The table goes with the reader (`FieldContext`).
 import { PeerError } from '../../../base/errors.ts';
 import { type Field, tunFieldIndex } from '../../../flow/fields.ts';
 import { keyBits, type Match, type TunField, tunPresentBit } from '../../../flow/key.ts';
 import { addTunField, bytesOf, nextPlace } from '../../../flow/tun-fields.ts';
-import type { TlvTable } from '../../tlv-table.ts';
-import { type ByteReader, type ByteWriter, bytesToBig } from '../bytes.ts';
+import { ByteReader, type ByteWriter, bytesToBig, type FieldContext } from '../bytes.ts';
 
 /** What a header can say of a value; of what is longer than an option can be the end is lost. */
 const MAX_BYTES = 127;
@@ -17,44 +14,24 @@ const MAX_OPTION_BYTES = 124;
 const CLASS = 1;
 const FIRST_NUMBER = 40;
 
-let table: TlvTable | undefined;
-
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
-/** Decodes with a bridge's TLV table; undefined for none. */
-export function withTlvTable<T>(used: TlvTable | undefined, decode: () => T): T {
-  const before = table;
-  table = used;
-  try {
-    return decode();
-  } finally {
-    table = before;
-  }
-}
-
 /** A field as actions may use it: in its place where there is a table. */
-export function usableField(field: Field): Field {
+export function usableField(field: Field, { tlvTable }: FieldContext): Field {
   const index = tunFieldIndex(field);
-  if (index < 0 || table === undefined) return field;
-  const placed = table.field(index);
+  if (index < 0 || tlvTable === undefined) return field;
+  const placed = tlvTable.field(index);
   if (placed === undefined) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${field.name} has no option`);
   return placed;
 }
 
-let isOfFlow = false;
-
-/** Decodes the actions of a flow, which may name no field that has no place. */
-export function ofFlow<T>(decode: () => T): T {
-  isOfFlow = true;
-  try {
-    return decode();
-  } finally {
-    isOfFlow = false;
-  }
-}
+/** A reader over the rest of `from`, which is what a flow does. */
+export const ofFlow = (from: ByteReader): ByteReader =>
+  new ByteReader(from.rest(), from.shortCode, { tlvTable: from.context.tlvTable, isOfFlow: true });
 
 /** A field as it is named: in its place if it has one. */
-export const namedField = (field: Field): Field => (isOfFlow ? usableField(field) : (table?.field(tunFieldIndex(field)) ?? field));
+export const namedField = (field: Field, context: FieldContext): Field =>
+  context.isOfFlow === true ? usableField(field, context) : (context.tlvTable?.field(tunFieldIndex(field)) ?? field);
 
 /** A value of `from` bytes in a field of `to` bytes: what is too long loses its end. */
 const fitted = (value: bigint, from: number, to: number): bigint => (from <= to ? value : value >> BigInt((from - to) * 8));
@@ -79,6 +56,7 @@ export function decodeTunEntry(
   strict: boolean,
   refuse: () => never,
 ): void {
+  const { tlvTable: table } = from.context;
   const index = tunFieldIndex(base);
   if (keyBits(match.mask, tunPresentBit(index), 1) !== 0n) throw new PeerError('OFPBMC_DUP_FIELD', `${base.name} twice`);
   let place: TunField | undefined;

@@ -10,7 +10,6 @@ import { decodeActions } from '../actions/action-codec.ts';
 import { deprecatedRead } from '../actions/action-forms.ts';
 import { decodeInstructions } from '../actions/instruction-codec.ts';
 import { ByteReader, u32At, u64At } from '../bytes.ts';
-import { ofFlow, withTlvTable } from '../fields/tun-metadata.ts';
 import { flagsOf } from '../flow-flags.ts';
 import { keepInstructions, knownInstructions } from './known-instructions.ts';
 import { MatchShape, MatchShapes } from './match-shape.ts';
@@ -134,9 +133,9 @@ export function decodePackedFlowMod10(bytes: Uint8Array, tableIds: boolean, tlvT
 
 function decodeNew(bytes: Uint8Array, from: number, to: number, version: OfVersion, tlvTable: TlvTable | undefined): Action[] {
   const before = deprecatedRead();
-  const reader = new ByteReader(bytes.subarray(from, to));
+  const reader = new ByteReader(bytes.subarray(from, to), undefined, { tlvTable, isOfFlow: true });
   const decode = version === 1 ? decodeActions : decodeInstructions;
-  const actions = withTlvTable(tlvTable, () => ofFlow(() => decode(reader, version)));
+  const actions = decode(reader, version);
   return keepInstructions(bytes, from, to, version, actions, before);
 }
 
