@@ -23,7 +23,9 @@ export class LinearClassifier<R extends ClassifierRule> {
     if (conjId !== undefined) asked[W.CONJ_ID] = conjId;
     const matching = [...this.#rules].filter(
       (rule) =>
-        rule.isVisible(version) && rule.values.every((value, i) => ((asked[rule.mask.words[i]!]! & rule.mask.bits[i]!) ^ value) === 0),
+        rule.isVisible(version) &&
+        (asked[W.PACKET_TYPE] === 0 || !rule.mask.isForEthernet) &&
+        rule.values.every((value, i) => ((asked[rule.mask.words[i]!]! & rule.mask.bits[i]!) ^ value) === 0),
     );
     const ordinary = matching.filter(({ conjunctions }) => conjunctions === undefined);
     const best = Math.max(-1, ...ordinary.map(({ priority }) => priority));

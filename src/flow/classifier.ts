@@ -16,6 +16,8 @@
 // 7. Rules may be parts of a conjunction (conjunction(id, k/n)). Those that match are set aside. When at some priority above that of the best
 //    other rule all n parts of an id are there, the key is looked up again with that conj_id, among ordinary rules only; what that finds is
 //    the answer, and if it finds nothing the conjunction counts as not there.
+// 8. What asks for fields of a packet without naming its type is for Ethernet frames: of its subtable others read the first stage, in which the
+//    type would stand, and no more.
 //
 // Versions. A rule exists in versions [addedIn, removedIn). A bundle adds rules in the next version and marks removed ones; the owner
 // then moves its current version on, and frames see everything at once. Rules that no version needs are removed by the owner.
@@ -157,15 +159,22 @@ export class Classifier<R extends ClassifierRule> {
 
   /** The rule for `key` in `version`. Bits that the answer depends on are added to `wild`. */
   lookup(key: Key, version: number, wild: Key | undefined, allowsConjunctions = true): R | undefined {
+    // 8.
+    if (wild !== undefined) wild[W.PACKET_TYPE] = -1;
     let parts: ClassifierRule[] | undefined;
     let best: ClassifierRule | undefined;
     let bestPriority = -1;
     const order = this.#ordered;
+    const isEthernet = key[W.PACKET_TYPE] === 0;
     this.#isAsked.fill(0);
     for (let t = 0; t < order.length; t++) {
       const subtable = order[t]!;
       if (subtable.maxPriority <= bestPriority) break;
       const { words, bits, ends } = subtable.mask;
+      if (!isEthernet && subtable.mask.isForEthernet) {
+        if (wild !== undefined) unwildcard(wild, key, subtable, ends[0], false);
+        continue;
+      }
       const { indices } = subtable;
       let hash = 0;
       let at = 0;

@@ -1,5 +1,6 @@
 // Packed masks and values: only the words that a mask touches. A rule keeps packed values and shares its packed mask with every rule of
 // the same mask, so that 100,000 rules cost tens of bytes each and not two keys of 660 bytes.
+import { impliesEthernet } from './implied-type.ts';
 import { KEY_WORDS, type Key, type Match, matchAll, type TunField, W } from './key.ts';
 
 /** A mask as (word, bits) pairs in ascending order of stage, then word. One object for each distinct mask: compare by identity. */
@@ -9,6 +10,8 @@ export interface PackedMask {
   readonly bits: Uint32Array;
   /** Ends of the stages in `words`: metadata, Ethernet, network, transport. The last is `words.length`. */
   readonly ends: readonly [number, number, number, number];
+  /** It asks for fields of a packet without its type, and so for type 0, as if that stood in the first stage. */
+  readonly isForEthernet: boolean;
 }
 
 /** Stages of a lookup: fields that change least come first, so that a miss there leaves the later ones wildcarded. */
@@ -108,7 +111,13 @@ function internMask(mask: Key): PackedMask {
   const flat = perStage.flat();
   let end = 0;
   const ends = perStage.map((pairs) => (end += pairs.length)) as [number, number, number, number];
-  const packed: PackedMask = { words: Uint8Array.from(flat, (p) => p[0]), bits: Uint32Array.from(flat, (p) => p[1]), ends };
+  const words = flat.map(([word]) => word);
+  const packed: PackedMask = {
+    words: Uint8Array.from(words),
+    bits: Uint32Array.from(flat, (p) => p[1]),
+    ends,
+    isForEthernet: impliesEthernet(words),
+  };
   interned.set(id, new WeakRef(packed));
   gone.register(packed, id);
   return packed;
@@ -168,11 +177,12 @@ export function unpackMatch(mask: PackedMask, values: PackedValues): Match {
 /** Whether every bit of `criteria` is also a bit of `mask`. */
 export function maskCovers(mask: PackedMask, criteria: PackedMask): boolean {
   if (mask === criteria) return true;
+  if (criteria.isForEthernet && !mask.isForEthernet) return false;
   let j = 0;
   for (let i = 0; i < criteria.words.length; i++) {
     const word = criteria.words[i]!;
     j = 0;
-    let bits = 0;
+    let bits = word === W.PACKET_TYPE && mask.isForEthernet ? -1 : 0;
     for (; j < mask.words.length; j++) if (mask.words[j] === word) bits |= mask.bits[j]!;
     if ((criteria.bits[i]! & ~bits) !== 0) return false;
   }
@@ -194,8 +204,13 @@ export function valuesAgree(mask: PackedMask, values: PackedValues, criteria: Pa
   return true;
 }
 
+/** Whether a match names a packet type that is not that of Ethernet frames. */
+const namesOtherType = ({ words }: PackedMask, values: PackedValues): boolean =>
+  words.some((word, i) => word === W.PACKET_TYPE && values[i] !== 0);
+
 /** Whether two matches can both hold for one key. */
 export function matchesOverlap(a: PackedMask, av: PackedValues, b: PackedMask, bv: PackedValues): boolean {
+  if ((a.isForEthernet && namesOtherType(b, bv)) || (b.isForEthernet && namesOtherType(a, av))) return false;
   for (let i = 0; i < a.words.length; i++) {
     for (let j = 0; j < b.words.length; j++) {
       if (a.words[i] === b.words[j] && ((av[i]! ^ bv[j]!) & a.bits[i]! & b.bits[j]!) !== 0) return false;

@@ -79,9 +79,9 @@ export function normal(walk: Walk): void {
     }
   }
 
-  // 3.
+  // 3. What is no Ethernet frame has no source.
   const announcement = announcementOf(walk, from);
-  if (from !== noBundle && !bridge.floodVlans.has(vlan)) {
+  if (from !== noBundle && walk.key[W.PACKET_TYPE] === 0 && !bridge.floodVlans.has(vlan)) {
     const srcHigh = sourceHigh(walk);
     const srcLow = sourceLow(walk);
     const known = walk.isLearning ? bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs) : undefined;

@@ -15,7 +15,6 @@ import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-table.ts';
 import type { MissFlow } from '../tables/internal-table.ts';
-import { findOther, takesOtherTypes } from '../tables/other-packet-types.ts';
 import type { FlowRule } from '../tables/rule.ts';
 import { runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
@@ -184,7 +183,7 @@ export class Walk {
     key[W.IN_PORT] = inPort;
     const isFragment = isIp(key) && (key[W.TYPE]! & (FRAG.ANY << 8)) !== 0;
     const isDropped = isFragment && bridge.tables.fragments === 'drop';
-    const rule = isDropped ? undefined : this.#findFitting(flowTable, isFragment && bridge.tables.fragments === 'normal');
+    const rule = isDropped ? undefined : this.#find(flowTable, isFragment && bridge.tables.fragments === 'normal');
     key[W.IN_PORT] = realPort;
     if (!isDropped) this.effects.push({ kind: 'lookup', table: flowTable, rule });
     if (!isDropped && rule === undefined && honoursMiss && runList !== runNothing && this.#continues(table)) {
@@ -242,13 +241,6 @@ export class Walk {
     const rule = flowTable.classifier.lookup(key, version, wild);
     key[W.TP] = ports;
     return rule;
-  }
-
-  /** The flow for the key: of packets that are no Ethernet frames, one that takes them. */
-  #findFitting(flowTable: FlowTable, hidesPorts: boolean): FlowRule | undefined {
-    const rule = this.#find(flowTable, hidesPorts);
-    if (this.key[W.PACKET_TYPE] === 0 || rule === undefined || takesOtherTypes(rule)) return rule;
-    return findOther(flowTable.classifier.rules(), this.key, this.bridge.tables.version, this.wild);
   }
 
   /** Where a frame that goes on through tables that do not match it began to. */

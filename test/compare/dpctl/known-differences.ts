@@ -72,12 +72,6 @@ export const KNOWN: readonly Known[] = [
       tracesDifferIn(MEGAFLOW, call, wanted, got) && call.some((word) => /eth_type\((0x8100|0x88a8|33024|34984)\)(?!,vlan\()/.test(word)),
   },
   {
-    name: 'what is read of a packet that is no Ethernet frame',
-    because:
-      'where the best flow of all is one for Ethernet frames, ours looks at each of the others, and counts all of the packet as read',
-    is: (call, wanted, got) => tracesDifferIn(MEGAFLOW, call, wanted, got) && /^Flow:.*packet_type=\(/.test(wanted),
-  },
-  {
     name: 'an ICMP code of more than 8 bits',
     because: 'the reference keeps the 16 bits of a port that is set for it',
     is: (call, wanted) => isTrace(call) && /icmp_(code|type)=(?!(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\b)/.test(wanted),

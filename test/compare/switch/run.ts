@@ -10,7 +10,7 @@ import { Dice } from '../random.ts';
 import { frame } from './changes.ts';
 import { comparable } from './heard.ts';
 import { PORT_MAC, requests } from './requests.ts';
-import { type Heard, Peer, primaryControllers, Side, type SideName } from './sides.ts';
+import { type Heard, Peer, primaryControllers, Side, type SideName, StuckSide } from './sides.ts';
 
 export interface CompareOptions {
   seed: number;
@@ -28,7 +28,7 @@ export interface CompareResult {
   messages: number;
   /** What was asked and answered where the two parted, one text a sequence. */
   differences: string[];
-  /** How often the reference died of what it is known to die of. */
+  /** How often the reference died of what it is known to die of, or did not follow its database any more. */
   deaths: number;
 }
 
@@ -118,7 +118,17 @@ export async function compareSwitches(options: CompareOptions): Promise<CompareR
   try {
     for (let sequence = 0; sequence < options.sequences; sequence++) {
       const seed = options.seed + sequence;
-      const said = await oneSequence(new Dice(seed), sides, options, result);
+      let said: string | undefined;
+      try {
+        said = await oneSequence(new Dice(seed), sides, options, result);
+      } catch (error) {
+        if (!(error instanceof StuckSide)) throw error;
+        if (error.side === 'debian') result.deaths++;
+        else tell(`==== seed=${seed}: ${error.message}`);
+        for (const side of sides) side.stop();
+        sides = begin();
+        continue;
+      }
       const silent = sides.filter((side) => !side.isAlive());
       if (silent.length > 0) {
         // The reference often does not survive what it refuses of several flow monitors.

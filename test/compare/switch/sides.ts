@@ -53,6 +53,16 @@ export class Side extends DummyDaemons {
   }
 }
 
+/** A switch that lives and does not follow its database any more. */
+export class StuckSide extends Error {
+  readonly side: SideName;
+
+  constructor(side: SideName, cause: unknown) {
+    super(`${side} does not follow its database`, { cause });
+    this.side = side;
+  }
+}
+
 /** Controllers that a switch seeks: as many as there are versions, in their order, each speaking one. Ended by `stop`. */
 export async function primaryControllers(side: Side, versions: readonly OfVersion[]): Promise<{ peers: Peer[]; stop: () => void }> {
   const paths = versions.map((_, i) => join(side.dir, `controller${i}.sock`));
@@ -70,10 +80,15 @@ export async function primaryControllers(side: Side, versions: readonly OfVersio
   return {
     peers,
     stop: () => {
-      // A switch that has died does not say that it is done.
-      if (side.isAlive()) side.vsctl('del-controller', 'br0');
-      for (const peer of peers) peer.close();
-      for (const server of servers) server.close();
+      try {
+        // A switch that has died does not say that it is done.
+        if (side.isAlive()) side.vsctl('del-controller', 'br0');
+      } catch (error) {
+        throw new StuckSide(side.name, error);
+      } finally {
+        for (const peer of peers) peer.close();
+        for (const server of servers) server.close();
+      }
     },
   };
 }
