@@ -7,6 +7,7 @@ import type { Match } from '../flow/key.ts';
 import { CT_STATE, VLAN_CFI, W } from '../flow/key.ts';
 import { IP, prereqHolds } from '../flow/prerequisites.ts';
 import type { Action, ActionKind, Subfield } from './action.ts';
+import { checkMember } from './bundle-member.ts';
 import { CT_ALG } from './codec/actions/action-constants.ts';
 import { writesTag } from './codec/actions/action-context.ts';
 import { isMeter } from './meter.ts';
@@ -224,6 +225,7 @@ export function checkActionList(actions: readonly Action[], match: Match, table 
         break;
       case 'bundle':
         if (action.dst !== undefined) now.destination(action.dst);
+        for (const port of action.members) checkMember(port);
         break;
       case 'learn':
         checkLearn(action, now);

@@ -55,6 +55,8 @@ export interface FlowMod {
   flags: FlowModFlags;
   actions: Action[];
   /** The fields that its text named, and under what masks, which is none for an asterisk: they decide which formats can carry it. */
+  /** Whether it matches a part of a field that has none: no format can carry that. */
+  isUnsayable?: boolean;
   named?: readonly { field: Field; mask: bigint | undefined }[];
   /** Its text named a group, be it any. */
   namesGroup?: boolean;

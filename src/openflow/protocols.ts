@@ -155,7 +155,7 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
       keep.delete('OpenFlow10+table_id');
     }
     if (!in11) keep.delete('OpenFlow11');
-    if (!isSayable(mod.match)) keep.clear();
+    if (mod.isUnsayable === true || !isSayable(mod.match)) keep.clear();
     // OpenFlow 1.0 has no groups.
     if (mod.namesGroup === true || mod.outGroup !== ANY_GROUP)
       for (const name of [...keep]) if (/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
@@ -227,6 +227,6 @@ export function checkSayable(mod: FlowMod): void {
   const keep = new Set<string>(PROTOCOLS);
   needs(mod.actions, keep);
   flagNeeds(mod, keep);
-  if (isSayable(mod.match) && [...keep].some((name) => consistent || /^(OpenFlow10|NXM)/.test(name))) return;
+  if (mod.isUnsayable !== true && isSayable(mod.match) && [...keep].some((name) => consistent || /^(OpenFlow10|NXM)/.test(name))) return;
   throw new ConfigError('actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)');
 }

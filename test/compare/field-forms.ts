@@ -52,6 +52,15 @@ const FORMS: readonly ((d: Dice, field: Field, name: string) => string)[] = [
   (d, field, name) => `ct(commit,exec(set_field:${valueText(d, field)}->${name}))`,
 ];
 
+/** A match on a part of a field, or two. */
+function matched(d: Dice, field: Field, name: string): string {
+  const one = (): string => {
+    const { text, bits } = part(d, name, field.bits);
+    return `${text}=${d.chance(1, 2) ? '0x' : ''}${d.bits(Math.min(bits + (d.chance(1, 8) ? 1 : 0), 50)).toString(10)}`;
+  };
+  return d.chance(1, 3) ? `${one()},${one()}` : one();
+}
+
 const WRAPPERS = ['', '', '', 'write_actions', 'clone'];
 
 /** One flow with one field in one form. */
@@ -61,6 +70,7 @@ export function fieldForm(d: Dice): string {
   const needs = prerequisite(d, field);
   const head = needs === '' ? '' : `${needs},`;
   if (d.chance(1, 4)) return `${head}${name}=${valueText(d, field)},actions=drop`;
+  if (d.chance(1, 10)) return `${head}${matched(d, field, name)},actions=drop`;
   const action = d.pick(FORMS)(d, field, name);
   const wrapper = d.pick(WRAPPERS);
   return `${head}actions=${wrapper === '' ? action : `${wrapper}(${action})`}`;

@@ -7,6 +7,7 @@ import { messageHeads } from '../../src/openflow/message-table.ts';
 import { parseActions } from '../../src/openflow/text/action-parse.ts';
 import { readable } from './body-pieces.ts';
 import { exactFlow } from './compose-lines.ts';
+import { faultyFlow } from './faulty-actions.ts';
 import { fieldForm } from './field-forms.ts';
 import { actionsText, flowText, spoil } from './flow-lines.ts';
 import type { Case } from './programs.ts';
@@ -77,6 +78,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
   colors: (d, count) =>
     Array.from({ length: count }, () => ({ args: ['--color=always', '-O', VERSIONS.join(), 'parse-flow', flowText(d, 1)] })),
   fields: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', fieldForm(d)] })),
+  faults: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', faultyFlow(d)] })),
   badflows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', spoil(d, flowText(d, 3))] })),
   small: (d, count) =>
     Array.from({ length: count }, (): Case => {

@@ -20,7 +20,7 @@ import { splitKeyValues } from './key-value-text.ts';
 import { parseLearn } from './learn-text.ts';
 import { parseNat } from './nat-text.ts';
 import type { ActionTextContext } from './number-text.ts';
-import { fault, numberOf, portOf, scanned, tableOf, u32, u64 } from './number-text.ts';
+import { atoi16, fault, numberOf, portOf, scanned, tableOf, u32, u64 } from './number-text.ts';
 import { fieldOfText, parseSubfield, parseSubfieldPart } from './subfield-text.ts';
 
 const socketLog = logger('socket_util');
@@ -80,7 +80,7 @@ function parseOutput(arg: string, context: ActionTextContext, word: { mark: stri
     for (const { key, value = '' } of splitKeyValues(arg)) {
       if (key === 'port') {
         port = portOf(value, context, `output to unknown truncate port: ${value}`);
-        const isReserved = port >= OFPP.MAX && port !== OFPP.LOCAL && port !== OFPP.IN_PORT;
+        const isReserved = port > OFPP.MAX && port !== OFPP.LOCAL && port !== OFPP.IN_PORT;
         if (isReserved) fault(`output to unsupported truncate port: ${value}`);
       } else if (key === 'max_len') {
         maxLen = u32(value);
@@ -110,14 +110,16 @@ function parseController(arg: string): Action {
     meterId: 0,
   };
   if (arg === '') return { kind: 'output', port: OFPP.CONTROLLER, maxLen: 0xffff };
-  if (/^[0-9]/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
+  if (/^[0-9]+$/.test(arg)) return { kind: 'output', port: OFPP.CONTROLLER, maxLen: numberOf(arg, 16, 'max_len') };
   // Data that are there, be they none, are told in this form alone.
   let userdata: string | undefined;
   for (const { key, value = '' } of splitKeyValues(arg)) {
     if (key === 'reason') {
       // The reasons of a switch's own misses have no words: none stands for the first of them.
       action.reason =
-        value === '' ? 'explicit_miss' : (SPOKEN_REASONS.find((reason) => reason === value) ?? fault(`unknown reason "${value}"`));
+        value === ''
+          ? 'explicit_miss'
+          : (SPOKEN_REASONS.find((reason) => reason === value.toLowerCase()) ?? fault(`unknown reason "${value}"`));
     } else if (key === 'max_len') action.maxLen = numberOf(value, 16, 'max_len');
     else if (key === 'id') action.controllerId = numberOf(value, 16, 'id');
     else if (key === 'userdata') userdata = value;
@@ -156,8 +158,8 @@ function parseLoad(arg: string): Action {
   // Decimals have 64 bits at most.
   if (arrow + 2 === arg.length) return fault(`${arg}: missing field name following \`->'`);
   const isTooLong = (value ?? 0n) > 0xffff_ffff_ffff_ffffn && !/^0x/i.test(valueText);
-  if (value === undefined || isTooLong) return fault(`${arg}: cannot parse integer value`);
   const dst = parseSubfield(arg.slice(arrow + 2));
+  if (value === undefined || isTooLong) return fault(`${arg}: cannot parse integer value`);
   if (value >> BigInt(dst.field.wireBytes * 8) !== 0n) return fault(`${arg}: cannot parse integer value`);
   if (value >> BigInt(dst.bits) !== 0n) return fault(`${arg}: value ${loadedText(dst.field, value)} does not fit into ${dst.bits} bits`);
   if (tunFieldIndex(dst.field) >= 0) return loadPart(dst, value);
@@ -234,7 +236,7 @@ function parseCt(arg: string, context: ActionTextContext): Action {
     else if (key === 'force') ct.force = true;
     else if (key === 'table') {
       ct.recircTable = tableOf(value ?? '', context.names, `unknown table ${value ?? ''}`);
-      if (ct.recircTable === 255) fault(`invalid table 255`);
+      if (ct.recircTable === 255) fault('invalid table 0xff');
     } else if (key === 'zone') {
       const number = parseInteger(value ?? '');
       const isNumber = number !== undefined && number <= 0xffffn && (number === 0n || !(value ?? '').includes('-'));
@@ -288,7 +290,9 @@ function parseFinTimeout(arg: string): Action {
 function parseWriteMetadata(arg: string): Action {
   const slash = arg.indexOf('/');
   const [value, mask] = slash < 0 ? [arg, undefined] : [arg.slice(0, slash), arg.slice(slash + 1)];
-  return { kind: 'writeMetadata', metadata: u64(value), mask: mask === undefined ? 0xffffffffffffffffn : u64(mask) };
+  // The mask is read first.
+  const maskValue = mask === undefined ? 0xffffffffffffffffn : u64(mask);
+  return { kind: 'writeMetadata', metadata: u64(value), mask: maskValue };
 }
 
 function stackPart(arg: string): Subfield {
@@ -363,7 +367,7 @@ const PARSERS: ReadonlyMap<string, Parser> = new Map<string, Parser>([
       if (arg === '') return { kind: 'decTtl', controllerIds: [] };
       const ids = arg.split(/[, ]+/).filter((id) => id !== '');
       if (ids.length === 0) fault('dec_ttl_cnt_ids: expected at least one controller id.');
-      return { kind: 'decTtl', controllerIds: ids.map((id) => (Number.parseInt(id, 10) || 0) & 0xffff), listed: true };
+      return { kind: 'decTtl', controllerIds: ids.map(atoi16), listed: true };
     },
   ],
   ['set_mpls_label', (arg) => ({ kind: 'setMplsLabel', label: mplsLabel(wanted(arg, 'set_mpls_label', 'label')) })],

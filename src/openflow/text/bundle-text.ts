@@ -6,8 +6,11 @@ import type { ActionTextContext } from './number-text.ts';
 import { atoi, atoi16, fault, portOf } from './number-text.ts';
 import { parseSubfield } from './subfield-text.ts';
 
+/** Words are the same in capitals. */
+const isWord = (name: string, text: string): boolean => name === text.toLowerCase();
+
 function hashFields(text: string, whole: string): string {
-  return HASH_FIELDS.find((name) => name === text) ?? fault(`${whole}: unknown fields \`${text}'`);
+  return HASH_FIELDS.find((name) => isWord(name, text)) ?? fault(`${whole}: unknown fields \`${text}'`);
 }
 
 /** Cuts a text at separators, as many in a row as there are. */
@@ -43,8 +46,8 @@ export function parseBundle(arg: string, context: ActionTextContext, isLoad: boo
   const members: number[] = [];
   for (let one = tokens.next(', []'); one !== ''; one = tokens.next(', []')) members.push(portOf(one, context, `${one}: bad port number`));
   const known = hashFields(fields, arg);
-  const named = BUNDLE_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
-  if (memberType !== 'ofport') return fault(`${arg}: unknown member_type \`${memberType}'`);
+  const named = BUNDLE_ALGORITHMS.find((name) => isWord(name, algorithm)) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
+  if (!isWord('ofport', memberType)) return fault(`${arg}: unknown member_type \`${memberType}'`);
   const action: Extract<Action, { kind: 'bundle' }> = {
     kind: 'bundle',
     fields: known,
@@ -76,7 +79,7 @@ export function parseMultipath(arg: string): Action {
   ];
   if (dst === '') return fault(`${arg}: not enough arguments to multipath action`);
   const known = hashFields(fields, arg);
-  const named = MULTIPATH_ALGORITHMS.find((name) => name === algorithm) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
+  const named = MULTIPATH_ALGORITHMS.find((name) => isWord(name, algorithm)) ?? fault(`${arg}: unknown algorithm \`${algorithm}'`);
   const count = atoi(links);
   if (!(count >= 1 && count <= 65536)) return fault(`${arg}: n_links ${count} is not in valid range 1 to 65536`);
   const subfield = shortSubfield(dst, arg);

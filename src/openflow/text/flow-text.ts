@@ -14,8 +14,8 @@ import { formatActions } from './action-format.ts';
 import { parseActions } from './action-parse.ts';
 import { parseGroupNumber } from './group-number.ts';
 import { cutCommandWord, splitKeyValues } from './key-value-text.ts';
+import { addMatchPart } from './match-part.ts';
 import { fault, numberOf, tableOf, u64 } from './number-text.ts';
-import { parseSubfieldPart } from './subfield-text.ts';
 
 const noFlags = (): FlowModFlags => ({
   sendFlowRem: false,
@@ -117,7 +117,10 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
   // What a protocol's word stands for needs no value, and has none.
   if (value === undefined || value === '' || protocolNamed(key) !== undefined) {
     if (addFieldText(mod.match, key, undefined, names, told)) return;
-    if (key.includes('[')) parseSubfieldPart(key);
+    if (key.includes('[')) {
+      addPart(mod, key, '');
+      return;
+    }
     fault(`field ${key} missing value`);
   }
   const text = value ?? '';
@@ -158,9 +161,15 @@ function applyWord(mod: FlowMod, key: string, value: string | undefined, takes: 
   }
   if (IGNORED.has(key)) return;
   if (addFieldText(mod.match, key, text, names, told)) return;
-  // What has a bracket is read as a part of a field.
-  if (key.includes('[')) parseSubfieldPart(key);
-  fault(`unknown keyword ${key}`);
+  if (key.includes('[')) addPart(mod, key, text);
+  else fault(`unknown keyword ${key}`);
+}
+
+/** What has a bracket is a part of a field. */
+function addPart(mod: FlowMod, key: string, text: string): void {
+  const { field, mask, isSayable } = addMatchPart(mod.match, key, text);
+  mod.named = [...(mod.named ?? []), { field, mask }];
+  if (!isSayable) mod.isUnsayable = true;
 }
 
 function applyCookie(mod: FlowMod, text: string): void {

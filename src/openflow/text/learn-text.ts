@@ -105,7 +105,7 @@ function immediate({ field, bits }: Subfield, text: string, whole: string, conte
 
 /** A number as strtoul reads one: what follows it is not looked at. */
 const leading = (text: string, bits: number): bigint => {
-  const value = parseInteger(/^(?:0x[0-9a-f]+|\d+)/i.exec(text)?.[0] ?? '0') ?? 0n;
+  const value = parseInteger(/^\s*[+-]?(?:0x[0-9a-f]+|\d+)/i.exec(text)?.[0] ?? '0') ?? 0n;
   const most = (1n << BigInt(bits)) - 1n;
   return value > most ? most : value;
 };

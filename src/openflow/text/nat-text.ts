@@ -10,8 +10,10 @@ export function parseNat(arg: string): Action {
   const nat: NatSpec = { direction: 'none', persistent: false, hash: false, random: false, family: 0 };
   for (const { key, value } of splitKeyValues(arg)) {
     if (key === 'src' || key === 'dst') {
-      if (nat.direction !== 'none') fault('may only specify one of "src" or "dst".');
+      if (nat.direction !== 'none' && nat.direction !== key) fault('may only specify one of "src" or "dst".');
       nat.direction = key;
+      // Said again without a range, it has none.
+      nat.family = 0;
       if (value !== undefined && value !== '') parseNatRange(value, nat);
     } else if (key === 'persistent') nat.persistent = true;
     else if (key === 'hash') nat.hash = true;

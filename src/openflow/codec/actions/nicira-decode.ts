@@ -5,9 +5,9 @@ import { tunFieldIndex } from '../../../flow/fields.ts';
 import { newKey, setKeyBits } from '../../../flow/key.ts';
 import { markPresent } from '../../../flow/tun-fields.ts';
 import type { Action, Subfield } from '../../action.ts';
-import { OFPP } from '../../action.ts';
 import type { Outer } from '../../action-place.ts';
-import { bundleActionLog, bundleMemberLog, actionsLog as log } from '../../peer-logs.ts';
+import { checkMember } from '../../bundle-member.ts';
+import { bundleActionLog, actionsLog as log } from '../../peer-logs.ts';
 import { tellOddPort } from '../../ports.ts';
 import { destination, source } from '../../subfield-check.ts';
 import { type ByteReader, bytesToBig, u32At } from '../bytes.ts';
@@ -32,13 +32,6 @@ function refuse(what: string): never {
 
 /** Members that a bundle may have. */
 const MAX_MEMBERS = 2048;
-
-/** Ports that no bundle sends to: what has no name among the reserved ones, and the controller. */
-function checkMember(port: number): void {
-  if (port < OFPP.MAX || (port >= OFPP.IN_PORT && port !== OFPP.CONTROLLER)) return;
-  bundleMemberLog.warn(port === OFPP.CONTROLLER ? 'unsupported controller member' : `invalid member ${port}`);
-  throw new PeerError('OFPBAC_BAD_OUT_PORT', `bundle member ${port}`);
-}
 
 function decodeBundle(from: ByteReader, isLoad: boolean): Action {
   const number = from.u16();

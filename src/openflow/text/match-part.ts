@@ -1,0 +1,40 @@
+// A match on a part of a field, `reg0[0..3]=5`: what the match says of the field's other bits stays. Facts: the reference's output and messages.
+import { wholeInteger } from '../../flow/field-text.ts';
+import { type Field, maskBits, tunFieldIndex } from '../../flow/fields.ts';
+import { keyBits, type Match } from '../../flow/key.ts';
+import { addField, addFieldText } from '../../flow/match-text.ts';
+import { loadedText } from './action-format.ts';
+import { fault } from './number-text.ts';
+import { parseSubfield } from './subfield-text.ts';
+
+const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
+/** What a match says of a field so far, in the terms of text. */
+function said(match: Match, field: Field): { value: bigint; mask: bigint } {
+  // A tag's presence is part of it.
+  const [at, bits] = field.name === 'vlan_vid' ? [field.at - 1, 13] : [field.at, field.bits];
+  const more = field.name === 'vlan_vid' ? 0 : maskBits(field) - field.bits;
+  return { value: keyBits(match.key, at, bits), mask: keyBits(match.mask, at - more, bits + more) };
+}
+
+/**
+ * Adds a part of a field to a match. Gives the field with all of its mask, and whether any format can say it: none can where the field has
+ * no mask but that of all its bytes. Throws ConfigError.
+ */
+export function addMatchPart(match: Match, name: string, text: string): { field: Field; mask: bigint; isSayable: boolean } {
+  const { field, offset, bits } = parseSubfield(name);
+  const number = wholeInteger(text, field.wireBytes) ?? fault(`${name}: cannot parse integer value: ${text}`);
+  if (number >> BigInt(bits) !== 0n) return fault(`${name}: value ${loadedText(field, number)} does not fit into ${bits} bits`);
+  const part = ones(bits) << BigInt(offset);
+  const value = number << BigInt(offset);
+  if (tunFieldIndex(field) >= 0) {
+    const isWhole = part === ones(field.bits);
+    addFieldText(match, field.name, `0x${value.toString(16)}${isWhole ? '' : `/0x${part.toString(16)}`}`);
+    return { field, mask: part, isSayable: true };
+  }
+  const before = said(match, field);
+  const mask = before.mask | part;
+  const isSayable = field.maskable || mask === ones(field.wireBytes * 8);
+  if (isSayable) addField(match, field, (before.value & ~part) | value, mask);
+  return { field, mask, isSayable };
+}
