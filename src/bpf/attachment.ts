@@ -1,14 +1,20 @@
 // A program's place at a device: a tcx link where the kernel has them (from 6.6), else a filter of the clsact discipline. Either way the
 // program is exchanged in one step, and the place can outlive this process: a link by being pinned, a filter by its nature.
 //
+// The kernel waits some 8 ms, a grace period of RCU, whenever a link comes to a device or leaves it, and lets nobody else change links of
+// network devices meanwhile; a filter takes 0.07 ms. So a place that is wanted at once begins as a filter (`attachAtOnce`), and a link takes it
+// over later (`settleAttachment`), made on another thread: with a program that passes all frames on to the filter, until ours takes its place in
+// one step, and the filter goes. A link that is given up passes frames on first, and leaves the device later.
+//
 // WEFT_EBPF=tcx or WEFT_EBPF=clsact allows one of them only.
 import { existsSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { KernelError } from '../base/errors.ts';
 import { closeFd, E } from '../host/ffi.ts';
 import { interfaceName } from '../host/interface-request.ts';
 import { type FilterPlace, putFilter, removeFilter } from '../host/netlink/traffic-filter.ts';
-import { ATTACH, attachTcx, openPinned, pinObject, updateLink } from './kernel.ts';
+import { ATTACH, attachTcx, attachTcxAside, detachLinkAside, openPinned, pinObject, updateLink } from './kernel.ts';
 import { detachLink, linkDevice, linkNumber, openLink } from './objects.ts';
+import { passingProgram } from './passing-program.ts';
 
 /** Where at a device: several may be taken, but only one comes in first. All but `egress` meet what comes in. */
 export type Hook = FilterPlace;
@@ -20,7 +26,7 @@ export interface Attachment {
   readonly number: number;
   /** Exchanges the program. A device that has gone takes none, and needs none. */
   replace(program: number): void;
-  /** Takes the program off the device. */
+  /** Takes the program off the device: no frame meets it any more, though the kernel may still be about to let go of it. */
   detach(): void;
   /** Lets go of it; what is pinned stays. */
   close(): void;
@@ -29,6 +35,12 @@ export interface Attachment {
 }
 
 const isGone = (error: unknown): boolean => error instanceof KernelError && (error.errno === E.NOLINK || error.errno === E.NODEV);
+
+/** What the kernel waits in goes one after the other, so that the pool's other threads are free for other work. */
+let last: Promise<void> = Promise.resolve();
+function oneByOne(body: () => Promise<void>): void {
+  last = last.then(body);
+}
 
 class TcxLink implements Attachment {
   readonly kind = 'tcx';
@@ -49,8 +61,20 @@ class TcxLink implements Attachment {
   }
 
   detach(): void {
-    detachLink(this.#fd);
-    closeFd(this.#fd);
+    try {
+      updateLink(this.#fd, passingProgram());
+    } catch (error) {
+      if (!isGone(error)) {
+        detachLink(this.#fd);
+        closeFd(this.#fd);
+        return;
+      }
+    }
+    const fd = this.#fd;
+    oneByOne(async () => {
+      await detachLinkAside(fd);
+      closeFd(fd);
+    });
   }
 
   close(): void {
@@ -110,6 +134,26 @@ export function attachProgram(program: number, ifindex: number, hook: Hook): Att
     throw refusal ?? error;
   }
   return new ClsactFilter(ifindex, hook);
+}
+
+/** The same, without waiting where that is possible: what comes of it may be settled later. */
+export function attachAtOnce(program: number, ifindex: number, hook: Hook): Attachment {
+  if ((process.env['WEFT_EBPF'] ?? '') !== 'tcx') {
+    try {
+      putFilter(ifindex, hook, program, 'weft');
+      return new ClsactFilter(ifindex, hook);
+    } catch {
+      // Another's discipline is in the way, or the kernel has none.
+    }
+  }
+  return attachProgram(program, ifindex, hook);
+}
+
+/** A link that passes frames on to the filter at the same place, and may take that over; undefined where there can be none. */
+export async function settleAttachment(ifindex: number, hook: Hook): Promise<Attachment | undefined> {
+  if (process.env['WEFT_EBPF'] === 'clsact') return undefined;
+  const fd = await attachTcxAside(passingProgram(), ifindex, hook === 'egress' ? ATTACH.tcxEgress : ATTACH.tcxIngress);
+  return fd < 0 ? undefined : new TcxLink(fd);
 }
 
 /** The place of a filter that stands already. */

@@ -222,6 +222,26 @@ export function attachTcx(program: number, ifindex: number, attach: number): num
   return fd;
 }
 
+/** One bpf(2) on another thread, for those in which the kernel waits. -1 is failure, of which nothing else is known. */
+function bpfAside(command: number, words: readonly number[]): Promise<number> {
+  const own = mapMemory(ATTR_SIZE);
+  const attr = new DataView(own.bytes.buffer, own.bytes.byteOffset, ATTR_SIZE);
+  for (const [i, word] of words.entries()) attr.setUint32(i * 4, word, true);
+  return new Promise((resolve) =>
+    syscallAside(SYS_BPF, command, own.address, ATTR_SIZE, (result) => {
+      unmapMemory(own);
+      resolve(result);
+    }),
+  );
+}
+
+/** `attachTcx` on another thread; -1 when it was refused. */
+export const attachTcxAside = (program: number, ifindex: number, attach: number): Promise<number> =>
+  bpfAside(CMD.linkCreate, [program, ifindex, attach]);
+
+/** Takes a link's program off its device, on another thread. */
+export const detachLinkAside = (link: number): Promise<number> => bpfAside(CMD.linkDetach, [link]);
+
 /** Replaces a link's program in place, without a gap. */
 export function updateLink(link: number, program: number): void {
   const result = bpf(CMD.linkUpdate, (attr) => {

@@ -2,6 +2,7 @@
 // refuse the program.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stream } from './support/stream.ts';
 import { pings, station } from './support/traffic.ts';
 import { cannot, eventually, type Host, type World, world } from './support/world.ts';
 
@@ -145,6 +146,45 @@ test('without tcx the program is a filter: the same switch, also across kill -9,
   assert.equal(h.ok('tc filter show dev vb ingress').trim(), '');
   h.ok('ovs-appctl exit --cleanup');
   await eventually('gone', () => h.ok('tc filter show dev va ingress').trim() === '');
+});
+
+test('a port begins as a filter and gets a link: no frame is lost or doubled, kill -9 on the way leaves nothing', { skip }, async (t) => {
+  const { h, a, b } = await net(world(t));
+  const filters = (): number => h.ok('for i in $(seq 0 29); do tc filter show dev x$i ingress; done').match(/direct-action/g)?.length ?? 0;
+  // Links wait until no port has come for a while.
+  h.ok('for i in $(seq 0 11); do ip link add q$i type veth peer name r$i; done; ovs-vsctl del-port vb');
+  h.ok('ovs-vsctl add-port br0 vb -- set interface vb ofport_request=2');
+  const adding = h.start('for i in $(seq 0 11); do ovs-vsctl add-port br0 q$i; sleep 0.3; done');
+  assert.ok(pings(a, '10.0.0.2'));
+  const going = await stream(a, b, '10.0.0.2', 40_000, 5000);
+  assert.match(h.ok('tc filter show dev vb ingress'), /direct-action/, 'it is not waited for');
+  await eventually('has a link', () => h.ok('tc filter show dev vb ingress').trim() === '');
+  const result = await going.result();
+  assert.deepEqual({ lost: result.lost, twice: result.twice }, { lost: 0, twice: 0 }, result.text);
+  await adding.stop();
+  for (let i = 0; i < 30; i++) h.ok(`ip link add x${i} type veth peer name y${i}`);
+  h.ok(`ovs-vsctl ${Array.from({ length: 30 }, (_, i) => `add-port br0 x${i}`).join(' -- ')}`);
+  assert.equal(filters(), 30);
+  await eventually('on the way', () => filters() < 25);
+  process.kill(h.pidOf('ovs-vswitchd'), 'SIGKILL');
+  h.ok('ovs-vswitchd --detach --no-chdir --pidfile --log-file', { timeout: 30_000 });
+  assert.ok(pings(a, '10.0.0.2'));
+  await eventually('all have links', () => filters() === 0);
+  assert.ok(pings(a, '10.0.0.2'));
+  // Ports that come and go, devices that are made again at once, while links are on their way.
+  for (let turn = 0; turn < 5; turn++) {
+    h.ok('ip link del x0 && ip link add x0 type veth peer name y0 && ip link set x1 name z1 && ip link set z1 name x1');
+    h.ok('ovs-vsctl del-port vb -- del-port x2');
+    h.ok('ovs-vsctl add-port br0 vb -- add-port br0 x2');
+    assert.ok(pings(a, '10.0.0.2'), `turn ${turn}`);
+  }
+  await eventually('all have links', () => filters() === 0);
+  assert.ok(pings(a, '10.0.0.2'));
+  h.ok('ovs-appctl exit --cleanup');
+  // Nothing takes frames any more.
+  h.ok('ip addr add 10.8.0.1/24 dev vb');
+  b.ok('ip addr add 10.8.0.2/24 dev eth0');
+  await eventually('the host has them', () => b.run('ping -c 1 -W 1 10.8.0.1').code === 0);
 });
 
 for (const type of ['system', 'netdev']) {

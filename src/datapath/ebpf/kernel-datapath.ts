@@ -7,7 +7,7 @@
 // 4. When no processor can be in a former program any more, what it counted is added to the new counters, and its maps go.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type Attachment, attachProgram, type Hook } from '../../bpf/attachment.ts';
+import { type Attachment, attachAtOnce, attachProgram, filterAttachment, type Hook } from '../../bpf/attachment.ts';
 import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
@@ -19,6 +19,7 @@ import { KernelFlows } from './kernel-flows.ts';
 import { KernelMeters } from './kernel-meters.ts';
 import type { FormerPlaces } from './pin-folder.ts';
 import { isShared, type PinStore } from './pin-store.ts';
+import { PlaceSettler } from './place-settler.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
 import { Underlay } from './underlay.ts';
 
@@ -28,6 +29,7 @@ const SETTLE_MS = 100;
 
 interface Attached {
   port: DpPort;
+  /** A filter at first, a link later where the kernel has them. */
   link: Attachment;
   ifindex: number;
   hook: Hook;
@@ -52,9 +54,11 @@ export class KernelDatapath {
   readonly #places: FormerPlaces | undefined;
   /** Predecessors' programs hand frames to nobody, so they end as soon as we come upon them. */
   readonly #replacesAtOnce: boolean;
+  readonly #settler = new PlaceSettler<Attached>((attached, link) => this.#settle(attached, link));
   #former: Former[] = [];
   #settling: NodeJS.Timeout | undefined;
   #hasTakenOver = false;
+  #hasLink = false;
 
   /** With a store, everything outlives the process; `places` are those of predecessors. Throws KernelError where the kernel does not allow it. */
   constructor(store?: PinStore, places: FormerPlaces | undefined = store) {
@@ -112,7 +116,7 @@ export class KernelDatapath {
       const device: OutputDevice = { ifindex, flags: isInternal ? 1 : 0 };
       this.#underlay.refreshSoon();
       const former = this.#places?.openAttachment(ifindex, hook);
-      const link = former ?? attachProgram(this.flows.program, ifindex, hook);
+      const link = former ?? this.#attachNew(ifindex, hook);
       if (former !== undefined && this.#replacesAtOnce) replaceProgram(former, this.flows.program);
       const attached = { port, link, ifindex, hook, device, isFormer: former !== undefined && !this.#replacesAtOnce };
       this.#ports.set(port, attached);
@@ -120,11 +124,38 @@ export class KernelDatapath {
       this.#setDetour();
       if (former === undefined) this.#store?.pinAttachment(link, ifindex, hook);
       this.#store?.notePlace(link, ifindex, hook, port);
+      if (link.kind === 'tcx') filterAttachment(ifindex, hook).detach();
+      else if (!attached.isFormer) this.#settler.add(attached);
     } catch (error) {
       this.#forget(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
       throw error;
     }
+  }
+
+  /**
+   * A filter stays where its daemon is killed: what is to end with us begins as a link. So does the first, by whose pin others see whether our
+   * namespace still is.
+   */
+  #attachNew(ifindex: number, hook: Hook): Attachment {
+    const isFirst = !this.#hasLink;
+    const link = (this.#store === undefined || isFirst ? attachProgram : attachAtOnce)(this.flows.program, ifindex, hook);
+    this.#hasLink = true;
+    return link;
+  }
+
+  /** A link takes the place of a port's filter; false when the port has gone meanwhile, or cannot be had yet. */
+  #settle(attached: Attached, link: Attachment): boolean {
+    const { port, ifindex, hook, isFormer } = attached;
+    if (this.#ports.get(port) !== attached || isFormer) return false;
+    link.replace(this.flows.program);
+    const filter = attached.link;
+    attached.link = link;
+    this.#store?.pinAttachment(link, ifindex, hook);
+    this.#store?.notePlace(link, ifindex, hook, port);
+    // Last: where we are killed before, the next daemon finds both, and lets the filter go.
+    filter.detach();
+    return true;
   }
 
   #forget(port: DpPort): void {
@@ -165,6 +196,7 @@ export class KernelDatapath {
     const { link, ifindex, hook } = attached;
     // Before its program goes: without one, copies of frames would come out of the device.
     this.#forget(port);
+    this.#settler.delete(attached);
     this.#setDetour();
     link.detach();
     this.#store?.unpinAttachment(ifindex, hook);
@@ -212,6 +244,7 @@ export class KernelDatapath {
     for (const attached of this.#ports.values()) {
       if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
       attached.isFormer = false;
+      if (attached.link.kind === 'clsact') this.#settler.add(attached);
     }
     this.#setDetour();
     const kept = [...this.#ports.values(), ...this.#underlay.takeOver()];
@@ -279,6 +312,7 @@ export class KernelDatapath {
 
   /** Ends our part. With `keep` everything goes on without us; the descriptors of the ring and of its shares belong to whoever reads it. */
   close(keep = false): void {
+    this.#settler.close();
     if (this.#settling !== undefined) {
       clearTimeout(this.#settling);
       this.#endFormer();

@@ -86,12 +86,23 @@ function mayBeAlive(owner: string): boolean {
   return namespace === linkText('/proc/self/ns/pid') && startTime(pid) === started && started !== '';
 }
 
-function isServing(path: string): boolean {
-  const fd = openPinned(path);
-  if (fd === undefined) return linkText(path) !== '';
-  const ifindex = linkDevice(fd);
-  closeObject(fd);
-  return ifindex !== undefined && ifindex !== 0;
+/** Whether some of these places may still be at devices. Of a filter alone nobody can tell, of one beside links the links tell. */
+function areServing(paths: readonly string[]): boolean {
+  let filters = 0;
+  let links = 0;
+  for (const path of paths) {
+    const fd = openPinned(path);
+    if (fd === undefined) {
+      if (linkText(path) !== '') filters++;
+      continue;
+    }
+    const ifindex = linkDevice(fd);
+    closeObject(fd);
+    if (ifindex === undefined) continue;
+    if (ifindex !== 0) return true;
+    links++;
+  }
+  return filters > 0 && links === 0;
 }
 
 /** Links and maps of an instance whose devices and daemon are no more serve nobody. */
@@ -103,7 +114,7 @@ function removeDeserted(root: string, ours: string): void {
       if (mayBeAlive(linkText(join(dir, 'owner')))) continue;
       const links = readdirSync(join(dir, 'links'));
       // What stands at a device is left alone, and so is what another namespace's filters may be.
-      if (links.some((link) => isServing(join(dir, 'links', link)))) continue;
+      if (areServing(links.map((link) => join(dir, 'links', link)))) continue;
       rmSync(dir, { recursive: true, force: true });
       log.info(`removed ${dir}, which nobody uses any more`);
     } catch {
