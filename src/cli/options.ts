@@ -37,7 +37,7 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
     } else if (name === 'log-file' && output.openFile(value) !== undefined && value !== undefined) {
       // The log has said why; only a file that was named has to be there.
       process.exit(1);
-    } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
+    } else if (name === 'syslog-method' && output.choosesSyslog() && !isSyslogMethod(value ?? '')) {
       throw new UsageError(`unsupported syslog method '${value ?? ''}'`);
     } else if (name === 'syslog-target') {
       const targetFault = hostPortFault(value ?? '');

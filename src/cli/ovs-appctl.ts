@@ -10,6 +10,7 @@ import {
   optionList,
   parseSeconds,
   parseUntilFault,
+  sayFatalSignals,
   setAlarm,
   startToolLog,
   UsageError,
@@ -51,6 +52,7 @@ Other options:
 export async function main(argv: string[]): Promise<number> {
   const output = startToolLog(PROGRAM, 'info');
   let target: string | undefined;
+  let executes = false;
   try {
     const { options, operands, fault } = parseUntilFault(argv, OPTIONS, true);
     for (const option of options) {
@@ -60,6 +62,10 @@ export async function main(argv: string[]): Promise<number> {
         case 'target':
           if (target !== undefined) return fail(PROGRAM, '-t or --target may be specified only once');
           target = value;
+          break;
+        case 'execute':
+          if (executes) return fail(PROGRAM, '-e or --execute may be speciifed only once');
+          executes = true;
           break;
         case 'option':
           process.stdout.write(optionList(OPTIONS));
@@ -82,6 +88,7 @@ export async function main(argv: string[]): Promise<number> {
     const [command, ...args] = operands;
     if (command === undefined) return fail(PROGRAM, 'at least one non-option argument is required (use --help for help)');
     target ??= 'ovs-vswitchd';
+    sayFatalSignals();
     const reply = await controlCall(target, command, args);
     if (reply.kind === 'result') {
       process.stdout.write(reply.text);

@@ -296,6 +296,7 @@ export const E = {
   INVAL: 22,
   NOSPC: 28,
   NOLINK: 67,
+  PROTO: 71,
   MSGSIZE: 90,
   NOPROTOOPT: 92,
   OPNOTSUPP: 95,

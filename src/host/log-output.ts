@@ -30,6 +30,8 @@ export class LogOutput implements LogSink {
   #fileName = '';
   #fileFd = -1;
   #syslog: SyslogSender | undefined;
+  /** Whether an option has said how the system log is reached. */
+  isSyslogChosen = false;
   #target: SyslogSender | undefined;
 
   constructor(program: string) {
@@ -123,6 +125,15 @@ export class LogOutput implements LogSink {
     this.#fileFd = fd;
     log.info(`opened log file ${this.#fileName}`);
     return undefined;
+  }
+
+  /**
+   * Whether an option may still say how the system log is reached: that is settled by the first that does, and by the first line that is logged before.
+   */
+  choosesSyslog(): boolean {
+    const isOpen = !this.isSyslogChosen && this.#serial === 0;
+    this.isSyslogChosen ||= isOpen;
+    return isOpen;
   }
 
   reopenFile(): string | undefined {

@@ -32,7 +32,14 @@ test('monitor goes to the background, obeys, and leaves nothing', { skip }, asyn
   const [theirs, ours] = await pair(world(t), ['--enable-dummy']);
   const run = (host: Host, line: string): object => {
     const { code, stdout, stderr } = host.run(line);
-    return { line, code, text: (stdout + stderr).replaceAll(host.dir, 'DIR').split('\n') };
+    return {
+      line,
+      code,
+      text: (stdout + stderr)
+        .replaceAll(host.dir, 'DIR')
+        .replaceAll(/^[\d-]+T[\d:]+Z/gm, 'TIME')
+        .split('\n'),
+    };
   };
   for (const line of LINES) assert.deepEqual(run(ours, line), run(theirs, line));
 });

@@ -563,6 +563,10 @@ del-br vlan10
 del-br br1
 get bridge . name
 del-br br0
+create qos queues=3-1=00000000-0000-4000-8000-000000000001
+create qos queues=1-9999=00000000-0000-4000-8000-000000000001
+create qos queues=1-3=00000000-0000-4000-8000-000000000001,2=00000000-0000-4000-8000-000000000001
+--syslog-method=null --syslog-method=strange show
 show
 `;
 

@@ -38,6 +38,9 @@ const start = [
  * commands the second counts.
  */
 function isAccident(line: readonly string[]): boolean {
+  // It dies too of what names a row that `--all destroy` has taken; in ours such a line may succeed, and all after it would differ.
+  const destroys = line.indexOf('destroy');
+  if (line.includes('--all') && destroys >= 0 && line.includes('--', destroys)) return true;
   const names = new Set<string>();
   const plain = (name: string): string => name.toLowerCase().replaceAll('-', '_');
   for (const word of line) {

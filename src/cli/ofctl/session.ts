@@ -9,6 +9,7 @@ import { connectStream } from '../../host/sockets/socket.ts';
 import { OpenFlowConnection, OpenFlowError } from '../../openflow/channel/connection.ts';
 import type { Framed, Message, OfVersion } from '../../openflow/message.ts';
 import { printMessage } from '../../openflow/text/message-print.ts';
+import { sayFatalSignals } from '../options.ts';
 import { print } from './output.ts';
 
 /** OpenFlow's port. */
@@ -98,6 +99,7 @@ export class Session {
   /** Connects and agrees on a version. `firstXid` is the hello's transaction id. Rejects with ConfigError. */
   static async open(name: string, settings: SessionSettings, firstXid = 1, socket: 'mgmt' | 'snoop' = 'mgmt'): Promise<Session> {
     const target = targetOf(name, socket);
+    sayFatalSignals();
     let stream: Awaited<ReturnType<typeof connectStream>>;
     try {
       stream = await connectStream(target, OFP_PORT);

@@ -33,10 +33,15 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Where the reference connects to when it was given nothing: a kind of connection that there is not. */
+const NO_REMOTE = 'invalid:';
+
 /** Splits `relay:NAME:REMOTE[,REMOTE...]`; undefined when it is none. */
 export function parseRelay(text: string): { name: string; remotes: string[] } | undefined {
-  const match = /^relay:([^:]*):(.+)$/.exec(text);
-  return match === null ? undefined : { name: match[1] ?? '', remotes: mixedServers(match[2] ?? '') };
+  const match = /^relay:([^:]*):(.*)$/s.exec(text);
+  if (match === null) return undefined;
+  const [, name = '', remotes = ''] = match;
+  return { name, remotes: mixedServers(remotes === '' ? NO_REMOTE : remotes) };
 }
 
 function* allRows(database: Database): Iterable<Row> {

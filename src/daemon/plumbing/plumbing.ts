@@ -21,6 +21,19 @@ import { UnixctlServer } from './unixctl.ts';
 import { registerLogCommands } from './unixctl-log.ts';
 
 const signalLog = logger('fatal_signal');
+const FATAL_SIGNALS = [
+  ['SIGTERM', 15],
+  ['SIGINT', 2],
+  ['SIGHUP', 1],
+  ['SIGALRM', 14],
+] as const;
+
+/** Whether whoever started the daemon ignores a signal, as nohup does: `bin/launch` hands on what the kernel had of it (SigIgn in proc(5)). */
+function isIgnored(signal: number): boolean {
+  const text = process.env['WEFT_IGNORED_SIGNALS'] ?? '';
+  return /^[0-9a-f]+$/.test(text) && ((BigInt(`0x${text}`) >> BigInt(signal - 1)) & 1n) === 1n;
+}
+
 /** How long clean-up may go without getting on before the process ends all the same. */
 const EXIT_PATIENCE_MS = 5000;
 
@@ -87,10 +100,10 @@ function applyLogOption({ name, value }: ParsedOption, output: LogOutput, role: 
     if (output.openFile(value) !== undefined && value !== undefined) process.exit(1);
   } else if (name === 'log-file') {
     output.setFile(value);
-  } else if (name === 'syslog-method' && !isSyslogMethod(value ?? '')) {
-    throw new UsageError(`unsupported syslog method '${value}'`);
-  } else if (role === 'daemon' && name === 'syslog-method') {
-    output.setSyslog(openSyslog(output.program, value ?? ''));
+  } else if (name === 'syslog-method') {
+    if (!output.choosesSyslog()) return;
+    if (!isSyslogMethod(value ?? '')) throw new UsageError(`unsupported syslog method '${value}'`);
+    if (role === 'daemon') output.setSyslog(openSyslog(output.program, value ?? ''));
   } else if (name === 'syslog-target') {
     const fault = hostPortFault(value ?? '');
     if (fault !== undefined) logger('socket_util').err(fault);
@@ -126,8 +139,8 @@ export async function runDaemon(spec: DaemonSpec, argv: readonly string[]): Prom
       if (role === 'daemon') spec.obey?.(option);
     }
     if (parsed.fault !== undefined) throw parsed.fault;
-    const hasSyslogMethod = parsed.options.some(({ name }) => name === 'syslog-method');
-    if (role === 'daemon' && !hasSyslogMethod) output.setSyslog(openSyslog(output.program, process.env['OVS_SYSLOG_METHOD'] ?? 'libc'));
+    if (role === 'daemon' && !output.isSyslogChosen)
+      output.setSyslog(openSyslog(output.program, process.env['OVS_SYSLOG_METHOD'] ?? 'libc'));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`${program}: ${error.message}\n`);
@@ -202,10 +215,13 @@ async function serve(
     if (settings.monitor) process.abort();
     process.exit(1);
   });
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const) {
+  for (const [signal, number] of FATAL_SIGNALS) {
+    if (isIgnored(number)) {
+      process.on(signal, () => {});
+      continue;
+    }
     process.on(signal, () => {
       if (isEnding) return;
-      const number = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1, SIGALRM: 14 }[signal];
       signalLog.warn(`terminating with signal ${number} (${SIGNAL_TEXT.get(signal)})`);
       void cleanUp({ signal, args: [] }).then(() => {
         // Whoever waits for us shall see the signal in our exit status.

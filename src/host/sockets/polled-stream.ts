@@ -6,7 +6,7 @@ import { encodeText } from '../../base/byte-text.ts';
 import { strerror } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import type { Stream, StreamHandlers } from '../../base/stream.ts';
-import { closeFd, libc } from '../ffi.ts';
+import { closeFd, E, libc } from '../ffi.ts';
 import { mapScratch, SCRATCH_SIZE, SCRATCH_TEXT_LENGTH, type Scratch, scratch } from '../scratch.ts';
 import { AF_UNIX, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { type PollHandler, socketPoll, wouldBlock } from './socket-poll.ts';
@@ -212,7 +212,8 @@ export function connectUnix(name: string, path: string): Stream {
   const fd = c.socket(AF_UNIX, SOCK_STREAM_NONBLOCK, 0);
   const address = unixAddress(path);
   if (fd < 0 || c.connect(fd, address, address.length) < 0) {
-    const errno = c.errno();
+    // A listener whose queue is full: for the reference a connection that can be neither made nor awaited breaks the protocol.
+    const errno = c.errno() === E.AGAIN ? E.PROTO : c.errno();
     closeFd(fd);
     throw new KernelError(name, errno, strerror(errno));
   }

@@ -1,5 +1,6 @@
 // struct sockaddr of Unix and Internet sockets, both ways.
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../base/addresses.ts';
+import { encodeText } from '../../base/byte-text.ts';
 
 export const AF_UNIX = 1;
 const AF_INET = 2;
@@ -9,7 +10,7 @@ export const SOCK_STREAM_NONBLOCK = 1 | 0o4000 | 0o2000000;
 
 /** The address of a path that fits. */
 export function unixAddress(path: string): Uint8Array {
-  const bytes = Buffer.from(path);
+  const bytes = encodeText(path);
   const address = new Uint8Array(2 + bytes.length + 1);
   address[0] = AF_UNIX;
   address.set(bytes, 2);

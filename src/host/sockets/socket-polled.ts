@@ -4,6 +4,7 @@ import { strerror } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
 import { closeFd, E, lastError, libc, setSocketInt } from '../ffi.ts';
+import { fileName } from '../file-name.ts';
 import { replayHooks } from '../replay/replay-hooks.ts';
 import { PolledStream } from './polled-stream.ts';
 import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
@@ -47,7 +48,7 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     if (family === AF_INET6) setSocketInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (c.bind(fd, address, address.length) < 0) throw lastError(target);
     if (c.listen(fd, BACKLOG) < 0) throw lastError(target);
-    if (isUnix) chmodSync(parsed.path, SOCKET_MODE);
+    if (isUnix) chmodSync(fileName(parsed.path), SOCKET_MODE);
     else {
       const name = new Uint8Array(28);
       c.getsockname(fd, name, new Uint8Array([28, 0, 0, 0]));

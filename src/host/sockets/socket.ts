@@ -2,11 +2,13 @@
 import { chmodSync, closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
+import { encodeText } from '../../base/byte-text.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Listener, Stream, StreamHandlers } from '../../base/stream.ts';
 import { closeFd, libc, setSocketInt } from '../ffi.ts';
+import { fileName } from '../file-name.ts';
 import { replayHooks } from '../replay/replay-hooks.ts';
 import { connectUnix } from './polled-stream.ts';
 import { AF_INET6, internetAddress, SOCK_STREAM_NONBLOCK } from './socket-address.ts';
@@ -104,9 +106,9 @@ class SocketStream implements Stream {
 
 /** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
 export function shortPath(path: string): { path: string; release: () => void } {
-  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return { path, release: () => {} };
+  if (encodeText(path).length <= MAX_SOCKET_PATH) return { path, release: () => {} };
   try {
-    const fd = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+    const fd = openSync(fileName(dirname(path)), constants.O_RDONLY | constants.O_DIRECTORY);
     return { path: `/proc/self/fd/${fd}/${basename(path)}`, release: () => closeSync(fd) };
   } catch (error) {
     throw kernelError(path, error);
@@ -234,7 +236,8 @@ function peerName(socket: Socket, kind: string): string {
 /** Removes what an earlier listener left behind. */
 export function removeSocketFile(path: string): void {
   try {
-    if (lstatSync(path).isSocket()) unlinkSync(path);
+    const name = fileName(path);
+    if (lstatSync(name).isSocket()) unlinkSync(name);
   } catch {
     // Nothing there, or no permission: bind will say so.
   }

@@ -23,6 +23,10 @@ test('sets, ranges and maps', () => {
   assert.deepEqual(parseDatumText('a "b c"', strings).keys, ['a', 'b c']);
   assert.deepEqual(parseDatumText('{b=1, a="x=y"}', map), { keys: ['a', 'b'], values: ['x=y', '1'] });
   assert.deepEqual(parseDatumText('[]', strings).keys, []);
+  const numbered = { ...map, key: { type: 'integer' as const } };
+  assert.deepEqual(parseDatumText('1-3=a,5=b', numbered), { keys: [1, 2, 3, 5], values: ['a', 'a', 'a', 'b'] });
+  assert.equal(fault('1-9999=a', numbered), 'constraint violation: Range "1-9999" is too big. Maximum allowed size is 4096.');
+  assert.equal(fault('1-3=a,2=b', numbered), '1-3=a,2=b: map contains duplicate key');
 });
 
 test('faults have the words of Open vSwitch', () => {

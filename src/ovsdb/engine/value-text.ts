@@ -116,7 +116,7 @@ export function parseAtomText(text: string, base: BaseType, symbols?: RowSymbols
   }
 }
 
-/** An atom of a set, or for integers a range of them. */
+/** An atom of a set or a key of a map, or for integers a range of them. */
 function parseElement(token: string, base: BaseType, symbols: RowSymbols | undefined): Atom[] {
   if (base.type !== 'integer' || base.enum !== undefined) return [parseAtomText(token, base, symbols)];
   const single = parseInteger(token);
@@ -127,7 +127,8 @@ function parseElement(token: string, base: BaseType, symbols: RowSymbols | undef
   checked(from, base);
   checked(to, base);
   if (to < from) throw new ValueError(`"${token}" is not a valid range. Range end cannot be before start.`);
-  if (to - from >= MAX_RANGE) throw new ValueError(`"${token}" is not a valid range. Range must be at most ${MAX_RANGE} elements.`);
+  if (to - from >= MAX_RANGE)
+    throw new ValueError(`constraint violation: Range "${token}" is too big. Maximum allowed size is ${MAX_RANGE}.`);
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
@@ -142,11 +143,11 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
   const skip = (): void => {
     while (BLANK.test(text.charAt(at))) at++;
   };
-  const word = (base: BaseType, isElement: boolean): Atom[] => {
+  const word = (base: BaseType): Atom[] => {
     const { token, end } = takeToken(text, at);
     if (end === at) throw new ValueError(`${text}: unexpected "${text.charAt(at)}" parsing ${describeType(type)}`);
     at = end;
-    return isElement ? parseElement(token, base, symbols) : [parseAtomText(token, base, symbols)];
+    return parseElement(token, base, symbols);
   };
   skip();
   const isEnclosed = text.charAt(at) === opening;
@@ -157,7 +158,7 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
   while (at < text.length && !(isEnclosed && text.charAt(at) === closing)) {
     if (isMap && type.value !== undefined) {
       const start = at;
-      const [key] = word(type.key, false);
+      const range = word(type.key);
       skip();
       if (text.charAt(at) !== '=')
         throw new ValueError(`${text.slice(start)}: syntax error at "${at < text.length ? `${text.charAt(at)}" expecting "="` : ''}`);
@@ -167,10 +168,12 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
       const taken = takeToken(text, at);
       at = taken.end;
       const value = parseAtomText(taken.token, type.value, symbols);
-      keys.push(key as Atom);
-      values.push(value);
+      for (const key of range) {
+        keys.push(key);
+        values.push(value);
+      }
     } else {
-      keys.push(...word(type.key, true));
+      keys.push(...word(type.key));
     }
     skip();
     if (text.charAt(at) === ',') {

@@ -17,6 +17,7 @@ const places = new Map([
   ['ovs-vsctl', '/usr/bin'],
   ['ovsdb-server', '/usr/sbin'],
   ['ovs-appctl', '/usr/bin'],
+  ['ovs-ofctl', '/usr/bin'],
 ]);
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
@@ -132,6 +133,8 @@ export class Side {
         .replaceAll(/(\/usr\/s?bin|[^ |\n]*\/bin)\/(ovs[a-z-]+)(?=[: ])/g, '$2')
         .replaceAll(this.dir, 'DIR')
         .replaceAll(/\|(\d+)\|(\w+)\|(EMER|ERR|WARN|INFO)\|/g, '|N|$2|$3|')
+        // Said again at each turn until the command of --run has ended.
+        .replaceAll(/^(.*SSL protocol not recognized\n)\1+/gm, '$1')
         .replaceAll(/already locked by pid \d+/g, 'already locked by pid N')
         // Which of two equal rows is named first is the chance of a hash.
         .replaceAll(/First row, with UUID (\S+), (.*?)\. {2}Second row, with UUID (\S+), (.*?)\.(?=")/g, (_, a, b, c, d) =>
