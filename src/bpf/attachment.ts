@@ -7,7 +7,7 @@
 // one step, and the filter goes. A link that is given up passes frames on first, and leaves the device later.
 //
 // WEFT_EBPF=tcx or WEFT_EBPF=clsact allows one of them only.
-import { existsSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { KernelError } from '../base/errors.ts';
 import { closeFd, E } from '../host/ffi.ts';
 import { interfaceName } from '../host/interface-request.ts';
@@ -26,8 +26,11 @@ export interface Attachment {
   readonly number: number;
   /** Exchanges the program. A device that has gone takes none, and needs none. */
   replace(program: number): void;
-  /** Takes the program off the device: no frame meets it any more, though the kernel may still be about to let go of it. */
-  detach(): void;
+  /**
+   * Takes the program off the device: no frame meets it any more, though the kernel may still be about to let go of it. `unpin` is called when it
+   * has, or in `leaveToKernel`.
+   */
+  detach(unpin?: () => void): void;
   /** Lets go of it; what is pinned stays. */
   close(): void;
   /** Makes it outlive us, to be found under that path. */
@@ -36,10 +39,31 @@ export interface Attachment {
 
 const isGone = (error: unknown): boolean => error instanceof KernelError && (error.errno === E.NOLINK || error.errno === E.NODEV);
 
-/** What the kernel waits in goes one after the other, so that the pool's other threads are free for other work. */
-let last: Promise<void> = Promise.resolve();
-function oneByOne(body: () => Promise<void>): void {
-  last = last.then(body);
+/** Links that pass frames on until they are taken off: one after the other, so that the pool's other threads are free for other work. */
+const leaving: { fd: number; unpin: (() => void) | undefined }[] = [];
+let isLeaving = false;
+
+async function leaveOneByOne(): Promise<void> {
+  if (isLeaving) return;
+  isLeaving = true;
+  for (let one = leaving.shift(); one !== undefined; one = leaving.shift()) {
+    await detachLinkAside(one.fd);
+    closeFd(one.fd);
+    one.unpin?.();
+  }
+  isLeaving = false;
+}
+
+/**
+ * For a process that ends: the kernel waits in the close of a link's last descriptor, but where the last to hold a link is a pin, a thread of its
+ * own takes it off.
+ */
+export function leaveToKernel(): void {
+  const pinned = leaving.filter((one) => one.unpin !== undefined);
+  leaving.splice(0, leaving.length, ...leaving.filter((one) => one.unpin === undefined));
+  // All descriptors first: several may be of one link.
+  for (const { fd } of pinned) closeFd(fd);
+  for (const { unpin } of pinned) unpin?.();
 }
 
 class TcxLink implements Attachment {
@@ -60,21 +84,19 @@ class TcxLink implements Attachment {
     }
   }
 
-  detach(): void {
+  detach(unpin?: () => void): void {
     try {
       updateLink(this.#fd, passingProgram());
     } catch (error) {
       if (!isGone(error)) {
         detachLink(this.#fd);
         closeFd(this.#fd);
+        unpin?.();
         return;
       }
     }
-    const fd = this.#fd;
-    oneByOne(async () => {
-      await detachLinkAside(fd);
-      closeFd(fd);
-    });
+    leaving.push({ fd: this.#fd, unpin });
+    void leaveOneByOne();
   }
 
   close(): void {
@@ -105,8 +127,9 @@ class ClsactFilter implements Attachment {
     }
   }
 
-  detach(): void {
+  detach(unpin?: () => void): void {
     removeFilter(this.#ifindex, this.#hook);
+    unpin?.();
   }
 
   close(): void {}
@@ -149,9 +172,18 @@ export function attachAtOnce(program: number, ifindex: number, hook: Hook): Atta
   return attachProgram(program, ifindex, hook);
 }
 
+/** Links leave a quarter of the descriptors that we may have for other things. */
+function hasDescriptors(): boolean {
+  most ??= Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Number.POSITIVE_INFINITY);
+  const next = openSync('/dev/null', 'r');
+  closeSync(next);
+  return next < most * 0.75;
+}
+let most: number | undefined;
+
 /** A link that passes frames on to the filter at the same place, and may take that over; undefined where there can be none. */
 export async function settleAttachment(ifindex: number, hook: Hook): Promise<Attachment | undefined> {
-  if (process.env['WEFT_EBPF'] === 'clsact') return undefined;
+  if (process.env['WEFT_EBPF'] === 'clsact' || !hasDescriptors()) return undefined;
   const fd = await attachTcxAside(passingProgram(), ifindex, hook === 'egress' ? ATTACH.tcxEgress : ATTACH.tcxIngress);
   return fd < 0 ? undefined : new TcxLink(fd);
 }

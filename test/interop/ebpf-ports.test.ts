@@ -1,7 +1,10 @@
 // Ports of the default datapath whose devices do what devices do: come, go, get another name, MTU or namespace; and ports and kernels that
 // refuse the program.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { closeObject } from '../../src/bpf/kernel.ts';
+import { linkDevice, openLink } from '../../src/bpf/objects.ts';
 import { stream } from './support/stream.ts';
 import { pings, station } from './support/traffic.ts';
 import { cannot, eventually, type Host, type World, world } from './support/world.ts';
@@ -185,6 +188,39 @@ test('a port begins as a filter and gets a link: no frame is lost or doubled, ki
   h.ok('ip addr add 10.8.0.1/24 dev vb');
   b.ok('ip addr add 10.8.0.2/24 dev eth0');
   await eventually('the host has them', () => b.run('ping -c 1 -W 1 10.8.0.1').code === 0);
+});
+
+/** The numbers of a daemon's links. */
+const links = (h: Host, pid: number): number[] =>
+  (h.ok(`cat /proc/${pid}/fdinfo/* 2>/dev/null; true`).match(/(?<=^link_id:\s+)\d+/gm) ?? []).map(Number);
+
+function isAttached(number: number): boolean {
+  const fd = openLink(number);
+  if (fd === undefined) return false;
+  const device = linkDevice(fd);
+  closeObject(fd);
+  return device !== undefined && device !== 0;
+}
+
+test('exit --cleanup right after many ports with links went leaves none of them', {
+  skip,
+}, async (t) => {
+  const { h } = await net(world(t));
+  const count = 100;
+  const each = (words: (i: number) => string, by = '\n'): string => Array.from({ length: count }, (_, i) => words(i)).join(by);
+  h.ok('ip -batch -', { input: each((i) => `link add x${i} type veth peer name y${i}`) });
+  h.ok(`ovs-vsctl ${each((i) => `add-port br0 x${i}`, ' -- ')}`, { timeout: 60_000 });
+  const filters = (): number =>
+    h.ok('tc -batch -', { input: each((i) => `filter show dev x${i} ingress`) }).match(/direct-action/g)?.length ?? 0;
+  assert.equal(filters(), count);
+  await eventually('links', () => filters() === 0, 60_000);
+  const pid = h.pidOf('ovs-vswitchd');
+  const numbers = links(h, pid);
+  assert.ok(numbers.length > count, `${numbers.length}`);
+  h.ok(`ovs-vsctl ${each((i) => `del-port x${i}`, ' -- ')}`, { timeout: 60_000 });
+  h.ok('ovs-appctl exit --cleanup', { timeout: 60_000 });
+  await eventually('ended', () => !existsSync(`/proc/${pid}`));
+  await eventually('no link is left', () => !numbers.some(isAttached), 60_000);
 });
 
 for (const type of ['system', 'netdev']) {

@@ -122,10 +122,13 @@ export class KernelDatapath {
       this.#ports.set(port, attached);
       this.#byDevice.set(ifindex, attached);
       this.#setDetour();
-      if (former === undefined) this.#store?.pinAttachment(link, ifindex, hook);
-      this.#store?.notePlace(link, ifindex, hook, port);
-      if (link.kind === 'tcx') filterAttachment(ifindex, hook).detach();
-      else if (!attached.isFormer) this.#settler.add(attached);
+      // A filter that is not pinned would stay when we are killed.
+      if (former === undefined && this.#store?.pinAttachment(link, ifindex, hook) === false && link.kind === 'clsact') {
+        attached.link = attachProgram(this.flows.program, ifindex, hook);
+      }
+      this.#store?.notePlace(attached.link, ifindex, hook, port);
+      if (attached.link.kind === 'tcx') filterAttachment(ifindex, hook).detach();
+      else this.#settleLater(attached);
     } catch (error) {
       this.#forget(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
@@ -144,15 +147,19 @@ export class KernelDatapath {
     return link;
   }
 
+  /** Where links cannot be pinned a filter that a predecessor left stays, for the next to find it. */
+  #settleLater(attached: Attached): void {
+    if (this.#store !== undefined && attached.link.kind === 'clsact' && !attached.isFormer) this.#settler.add(attached);
+  }
+
   /** A link takes the place of a port's filter; false when the port has gone meanwhile, or cannot be had yet. */
   #settle(attached: Attached, link: Attachment): boolean {
     const { port, ifindex, hook, isFormer } = attached;
     if (this.#ports.get(port) !== attached || isFormer) return false;
-    link.replace(this.flows.program);
+    if (this.#store?.pinInstead(link, ifindex, hook, () => link.replace(this.flows.program)) !== true) return false;
     const filter = attached.link;
     attached.link = link;
-    this.#store?.pinAttachment(link, ifindex, hook);
-    this.#store?.notePlace(link, ifindex, hook, port);
+    this.#store.notePlace(link, ifindex, hook, port);
     // Last: where we are killed before, the next daemon finds both, and lets the filter go.
     filter.detach();
     return true;
@@ -198,8 +205,7 @@ export class KernelDatapath {
     this.#forget(port);
     this.#settler.delete(attached);
     this.#setDetour();
-    link.detach();
-    this.#store?.unpinAttachment(ifindex, hook);
+    link.detach(this.#store?.putAside(ifindex, hook));
     addToTotals(this.#maps, { punted: [], dropped: 0n, past: readPort(this.#maps, port, ifindex).rxPackets, wrapFailed: 0n, metered: 0n });
     deleteElement(this.#maps.get('ports')!, le32(ifindex));
     this.#underlay.refreshSoon();
@@ -244,7 +250,7 @@ export class KernelDatapath {
     for (const attached of this.#ports.values()) {
       if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
       attached.isFormer = false;
-      if (attached.link.kind === 'clsact') this.#settler.add(attached);
+      this.#settleLater(attached);
     }
     this.#setDetour();
     const kept = [...this.#ports.values(), ...this.#underlay.takeOver()];

@@ -4,6 +4,9 @@
 //   ring-LAYOUT, pending-LAYOUT, connections-LAYOUT
 //                           frames for user space, and connections; they pass from daemon to daemon
 //   links/IFINDEX-HOOK      a program's place at a device
+//   links/IFINDEX-HOOK-new  a link that is about to take it over
+//   links/IFINDEX-HOOK-going-NUMBER
+//                           a link that passes frames on until the kernel has let go of it
 //   gen-NUMBER-LAYOUT/      a generation: the maps of one daemon's run, under their names; and for each map of flows a symbolic
 //     NAME-mask             link whose text says which words of the key its mask has
 //     place-IFINDEX-HOOK    such a text too: a port's number and its link's, which mean the same whatever the layout
@@ -14,11 +17,11 @@
 // programs are exchanged, each in one step, and the former generation is removed. So a start that is killed at any moment leaves what the
 // next one can start from, and a change of layout (LAYOUT is its hash, that of the maps' sizes too) needs no migration.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type Attachment, type Hook, openAttachment } from '../../bpf/attachment.ts';
+import { type Attachment, type Hook, leaveToKernel, openAttachment } from '../../bpf/attachment.ts';
 import { closeObject, createMap, type MapSpec, openPinned, pinObject } from '../../bpf/kernel.ts';
 import { isMapOf } from '../../bpf/objects.ts';
 import { W } from '../../flow/key.ts';
@@ -83,6 +86,7 @@ export class PinStore implements FormerPlaces {
   readonly #formerPorts: ReadonlyMap<number, DpPort>;
   readonly #formerNumbers: ReadonlySet<DpPort>;
   #hasFailed = false;
+  #asides = 0;
   /** Whether the frames that a predecessor's programs hand to user space are ours to read. */
   #hasFormerRing = false;
 
@@ -115,12 +119,14 @@ export class PinStore implements FormerPlaces {
   }
 
   /** What a running daemon can pin no more, because the file system is full or read-only now, is no reason to stop. */
-  #attempt(body: () => void): void {
+  #attempt(body: () => void): boolean {
     try {
       body();
+      return true;
     } catch (error) {
       if (!this.#hasFailed) log.warn(`what comes from now on ends with this daemon, because it cannot be pinned: ${errorText(error)}`);
       this.#hasFailed = true;
+      return false;
     }
   }
 
@@ -207,11 +213,34 @@ export class PinStore implements FormerPlaces {
     return join(this.#links, `${ifindex}-${hook}`);
   }
 
-  pinAttachment(attachment: Attachment, ifindex: number, hook: Hook): void {
-    this.#attempt(() => {
+  /** False where it cannot be, and will end with us. */
+  pinAttachment(attachment: Attachment, ifindex: number, hook: Hook): boolean {
+    return this.#attempt(() => {
       rmSync(this.#place(ifindex, hook), { recursive: true, force: true });
       attachment.pin(this.#place(ifindex, hook));
     });
+  }
+
+  /** A link takes over a filter's place, when `body` has put the program there. False where it cannot be pinned: all is as before. */
+  pinInstead(attachment: Attachment, ifindex: number, hook: Hook, body: () => void): boolean {
+    const path = this.#place(ifindex, hook);
+    return this.#attempt(() => {
+      rmSync(`${path}-new`, { recursive: true, force: true });
+      attachment.pin(`${path}-new`);
+      body();
+      renameSync(`${path}-new`, path);
+    });
+  }
+
+  /** A link that is given up: its pin makes room, and holds it until the function is called that this gives. */
+  putAside(ifindex: number, hook: Hook): (() => void) | undefined {
+    const isPinned = lstatSync(this.#place(ifindex, hook), { throwIfNoEntry: false }) !== undefined;
+    const aside = `${this.#place(ifindex, hook)}-going-${++this.#asides}`;
+    const isAside = this.#attempt(() => {
+      rmSync(join(this.#generation, placeName(ifindex, hook)), { force: true });
+      if (isPinned) renameSync(this.#place(ifindex, hook), aside);
+    });
+    return isPinned && isAside ? () => void this.#attempt(() => rmSync(aside, { force: true })) : undefined;
   }
 
   unpinAttachment(ifindex: number, hook: Hook): void {
@@ -242,8 +271,11 @@ export class PinStore implements FormerPlaces {
     const names = new Set(kept.map(({ ifindex, hook }) => `${ifindex}-${hook}`));
     for (const name of readdirSync(this.#links)) {
       if (names.has(name)) continue;
-      openAttachment(join(this.#links, name))?.attachment.detach();
-      rmSync(join(this.#links, name), { recursive: true, force: true });
+      const path = join(this.#links, name);
+      const unpin = (): void => rmSync(path, { recursive: true, force: true });
+      const found = openAttachment(path);
+      if (found === undefined) unpin();
+      else found.attachment.detach(unpin);
     }
   }
 
@@ -254,6 +286,7 @@ export class PinStore implements FormerPlaces {
 
   remove(): void {
     this.keepAttachments([]);
+    leaveToKernel();
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
