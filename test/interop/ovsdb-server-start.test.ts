@@ -1,7 +1,7 @@
 // How ovsdb-server starts, or says why not, beside Debian's.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { client, compare, server, skip, tool } from './support/ovsdb-sides.ts';
@@ -50,6 +50,27 @@ test('ovsdb-server that cannot start says why', { skip }, async () => {
     tool('compact', 'db'),
     tool('transact', 'db', '["Small"]'),
     tool('query', 'db', '["Small"]'),
+  ]);
+});
+
+test('places where nothing can listen', { skip }, async () => {
+  const long = 'x'.repeat(120);
+  const remote = (place: string): string[] => server('--unixctl=none', '--run=sleep 0.5', `--remote=${place}`, 'db');
+  const names = ['punix:', 'punix:DIR/folder', 'punix:DIR/plain/x', 'punix:DIR/nosuch/x', `punix:DIR/${long}`, `punix:DIR/nosuch/${long}`];
+  await compare([
+    (side) => execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir }),
+    (side) => mkdirSync(join(side.dir, 'folder')),
+    (side) => writeFileSync(join(side.dir, 'plain'), ''),
+    ...names.map(remote),
+    remote('ptcp:1:1.2.3.4'),
+    ...['folder', 'plain/x', 'nosuch/x', `${long}`].map((place) => server(`--unixctl=DIR/${place}`, '--run=true', 'db')),
+    ...[...names, 'ptcp:1:1.2.3.4', 'pssl:1:1.2.3.4', 'ptcp:x'].map((place) => client('list-dbs', place)),
+    client('list-dbs', `unix:DIR/${long}`),
+    client('list-dbs', `unix:DIR/nosuch/${long}`),
+    // What is no folder makes way.
+    remote('punix:DIR/plain'),
+    (side) => writeFileSync(join(side.dir, 'plain'), ''),
+    server('--unixctl=DIR/plain', '--run=true', 'db'),
   ]);
 });
 

@@ -44,6 +44,8 @@ const log = logger('ovsdb_server');
 const serverLog = logger('ovsdb_jsonrpc_server');
 /** Status columns are written this often at most. */
 const STATUS_INTERVAL_MS = 2500;
+/** So often the reference's loop turns before it rests. */
+const FIRST_TURNS = 2;
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'remote', argument: 'required' },
@@ -221,7 +223,13 @@ export class OvsdbDaemon {
     return '';
   }
 
-  startActive(): void {
+  /** Tries again what cannot be listened on, as each turn of the reference's loop does. */
+  async retryRemotes(): Promise<void> {
+    for (const remote of this.allRemotes()) await remote.retry();
+  }
+
+  async startActive(): Promise<void> {
+    for (let turn = 0; turn < FIRST_TURNS; turn++) await this.retryRemotes();
     for (const remote of this.#unstarted ?? []) void remote.start();
     for (const relay of this.relays.values()) relay.start();
     this.#unstarted = undefined;
@@ -374,13 +382,14 @@ async function start(context: DaemonContext): Promise<void> {
   context.onExit(() => clearInterval(timer));
   context.ready();
   if (!has('run')) log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
-  daemon.startActive();
+  await daemon.startActive();
   if (has('sync-from') && !has('active')) daemon.replication.connect();
   daemon.writeStatus();
   const command = last('run');
   if (has('run')) {
     const { spawn } = process.getBuiltinModule('node:child_process');
-    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
+    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', async (code, signal) => {
+      await daemon.retryRemotes();
       if (code === 0) return void context.exit(0);
       const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;
       process.stderr.write(`${PROGRAM}: ${command}: child exited, ${why}\n`);

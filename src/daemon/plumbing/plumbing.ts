@@ -201,7 +201,6 @@ async function serve(
       await unixctl.listen(socket);
     } catch (error) {
       const reason = errorText(error).replace(/^[^ ]*: /, '');
-      logger('stream_unix').err(`${socket}: binding failed: ${reason}`);
       fatal(`${socket}: could not initialize control socket (${reason})`, 'unixctl');
     }
   };
