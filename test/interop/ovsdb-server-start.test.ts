@@ -99,6 +99,33 @@ test('a file whose last record is damaged: said until the next record is written
   ]);
 });
 
+test('tools look who --user is, and say that one log file makes way for another', { skip }, async () => {
+  const users = [
+    'nosuch',
+    'nosuch:x',
+    'nobody:adm',
+    ':root',
+    ':adm',
+    'nobody:nogroup',
+    'nobody:',
+    'root:nogroup',
+    'nobody:nogroup:x',
+    '::',
+    ':',
+    '',
+  ];
+  const files = (...names: string[]): string[] => ['ovs-appctl', ...names.map((name) => `--log-file=DIR/${name}`), '--target'];
+  await compare([
+    ...users.flatMap((user) => [client(`--user=${user}`, '1x'), ['ovs-ofctl', `--user=${user}`, '1x']]),
+    client('--user=nosuch', '--bogus'),
+    (side) => mkdirSync(join(side.dir, 'folder')),
+    files('a', 'b'),
+    files('a', 'a'),
+    files('a', 'folder'),
+    files('a', 'b', 'c'),
+  ]);
+});
+
 test('places where nothing can listen', { skip }, async () => {
   const long = 'x'.repeat(120);
   const remote = (place: string): string[] => server('--unixctl=none', '--run=sleep 0.5', `--remote=${place}`, 'db');
