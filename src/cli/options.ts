@@ -5,6 +5,7 @@ import { logger } from '../base/log.ts';
 import { isSyslogMethod } from '../base/syslog-method.ts';
 import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
+import { parseProcessUser } from '../host/process-user.ts';
 
 export { type OptionSpec, type ParsedOption, parseOptions, parseUntilFault, UsageError } from '../base/getopt.ts';
 export {
@@ -28,7 +29,7 @@ export function startToolLog(program: string, console: 'warn' | 'info' = 'warn')
   return output;
 }
 
-/** Obeys -v, --log-file and --syslog-* of a parsed command line. Throws UsageError. */
+/** Obeys -v, --log-file and --syslog-* of a parsed command line, and looks who --user is. Throws UsageError, ConfigError. */
 export function applyLogOptions(options: readonly ParsedOption[], output: LogOutput): void {
   for (const { name, value } of options) {
     if (name === 'verbose') {
@@ -39,6 +40,8 @@ export function applyLogOptions(options: readonly ParsedOption[], output: LogOut
       process.exit(1);
     } else if (name === 'syslog-method' && output.choosesSyslog() && !isSyslogMethod(value ?? '')) {
       throw new UsageError(`unsupported syslog method '${value ?? ''}'`);
+    } else if (name === 'user') {
+      parseProcessUser(value ?? '');
     } else if (name === 'syslog-target') {
       const targetFault = hostPortFault(value ?? '');
       if (targetFault !== undefined) logger('socket_util').err(targetFault);

@@ -3,6 +3,7 @@ import { ConfigError, PeerError } from '../base/errors.ts';
 import { versionText } from '../base/version.ts';
 import { setVlanLimit } from '../flow/extract.ts';
 import { setColors } from '../flow/text-colors.ts';
+import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { commandNamed } from './ofctl/command-table.ts';
 import type { FlowOptions } from './ofctl/flows.ts';
 import {
@@ -97,7 +98,7 @@ async function parseLine(argv: string[]): Promise<Line | number> {
   const output = startToolLog(PROGRAM);
   output.settings.setLevel(undefined, 'console', 'info');
   const { options, operands, fault } = parseUntilFault(argv, OPTIONS);
-  applyLogOptions(options, output);
+  setTlsKeys(keysFromOptions(options));
   const line: FlowOptions = {
     versions: 2,
     useNicira: true,
@@ -111,8 +112,11 @@ async function parseLine(argv: string[]): Promise<Line | number> {
   };
   const sort: { key: string; descending: boolean }[] = [];
   setColors(undefined);
-  for (const { name, value: given } of options) {
+  for (const option of options) {
+    const { name, value: given } = option;
     const value = given ?? '';
+    applyLogOptions([option], output);
+    reportKeyFault(option);
     if (name === 'help') {
       process.stdout.write((await import('./ofctl/usage.ts')).usage());
       return 0;

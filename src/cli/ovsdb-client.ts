@@ -7,6 +7,7 @@ import { runDir } from '../host/directories.ts';
 import { realClock } from '../host/real-clock.ts';
 import { applyReplayOptions } from '../host/replay/replay.ts';
 import { openStream } from '../host/sockets/socket.ts';
+import { isPassiveTarget } from '../host/sockets/socket-target.ts';
 import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { splitServers } from '../ovsdb/client/servers.ts';
 import type { Json } from '../ovsdb/json/json.ts';
@@ -85,8 +86,8 @@ async function connect(server: string, onNotify: NotifyHandler): Promise<RpcSess
     return await open(server, onNotify);
   } catch (error) {
     const why = errorText(error);
-    // What is of no known kind might have been a name to listen on.
-    const verb = why === strerror(EAFNOSUPPORT) ? 'connect or listen' : 'connect';
+    // What is of no known kind might have been a name to listen on, too.
+    const verb = isPassiveTarget(server) || why === strerror(EAFNOSUPPORT) ? 'connect or listen' : 'connect';
     throw new ClientError(`failed to ${verb} to "${server}" (${why})`);
   }
 }

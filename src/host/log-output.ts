@@ -1,7 +1,7 @@
 // Where log lines go: stderr, a file, and syslog. One LogOutput a process; it is the LogSink of `base/log.ts`.
 //
 // Lines are written at once and synchronously: what was logged before a crash is in the file.
-import { closeSync, fchownSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchownSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { encodeText } from '../base/byte-text.ts';
 import { strerror, systemErrno } from '../base/errno.ts';
 import { type LogLevel, type LogRecord, type LogSink, logger, setLogSink } from '../base/log.ts';
@@ -17,6 +17,11 @@ const FACILITY_LOCAL0 = 16;
 
 /** Sends one line to a syslog daemon. */
 export type SyslogSender = (priority: number, line: string) => void;
+
+function isSameFile(a: number, b: number): boolean {
+  const [one, other] = [fstatSync(a), fstatSync(b)];
+  return one.dev === other.dev && one.ino === other.ino;
+}
 
 export class LogOutput implements LogSink {
   readonly settings: LogSettings;
@@ -121,7 +126,14 @@ export class LogOutput implements LogSink {
       log.warn(`failed to open ${this.#fileName} for logging: ${text}`);
       return text;
     }
-    this.closeFile();
+    if (this.#fileFd >= 0) {
+      if (isSameFile(fd, this.#fileFd)) {
+        closeSync(fd);
+        return undefined;
+      }
+      log.info('closing log file');
+      this.closeFile();
+    }
     this.#fileFd = fd;
     log.info(`opened log file ${this.#fileName}`);
     return undefined;
@@ -138,7 +150,6 @@ export class LogOutput implements LogSink {
 
   reopenFile(): string | undefined {
     if (this.#filePath === undefined) return undefined;
-    if (this.#fileFd >= 0) log.info('closing log file');
     return this.#open(this.#filePath);
   }
 

@@ -38,7 +38,9 @@ function entry(file: string, name: string): string[] | undefined {
 
 /** Reads `USER[:[GROUP]]` or `:GROUP`. Throws ConfigError. */
 export function parseProcessUser(text: string): ProcessUser {
-  const [userName = '', groupName = ''] = text.split(':');
+  if (process.getuid?.() !== 0) throw new ConfigError('(null): only root can use --user option');
+  const colon = text.indexOf(':');
+  const [userName, groupName] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
   let [name, uid, gid] = ['root', process.getuid?.() ?? 0, process.getgid?.() ?? 0];
   if (userName !== '') {
     const user = entry('/etc/passwd', userName);
@@ -48,6 +50,9 @@ export function parseProcessUser(text: string): ProcessUser {
   if (groupName !== '') {
     const group = entry('/etc/group', groupName);
     if (group === undefined) throw new ConfigError(`(null): group ${groupName} not found, aborting.`);
+    const members = (group[3] ?? '').split(',');
+    if (Number(group[2]) !== gid && !members.includes(name))
+      throw new ConfigError(`(null): Invalid --user option ${text} (user ${name} is not in group ${groupName}), aborting.`);
     gid = Number(group[2]);
   }
   return { name, uid, gid };

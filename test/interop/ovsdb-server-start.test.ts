@@ -1,7 +1,9 @@
 // How ovsdb-server starts, or says why not, beside Debian's.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { client, compare, server, skip, tool } from './support/ovsdb-sides.ts';
@@ -50,6 +52,98 @@ test('ovsdb-server that cannot start says why', { skip }, async () => {
     tool('compact', 'db'),
     tool('transact', 'db', '["Small"]'),
     tool('query', 'db', '["Small"]'),
+  ]);
+});
+
+test('a file whose last record is damaged: said until the next record is written', { skip }, async () => {
+  const damage = (change: (bytes: Buffer) => Uint8Array) => (side: { dir: string }) => {
+    rmSync(join(side.dir, 'db'), { force: true });
+    execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir });
+    writeFileSync(join(side.dir, 'db'), change(Buffer.concat([readFileSync(join(side.dir, 'db')), Buffer.from(record)])));
+  };
+  const body = '{"_date":1,"_comment":"c"}\n';
+  const record = `OVSDB JSON ${body.length} ${createHash('sha1').update(body).digest('hex')}\n${body}`;
+  const damages: ((bytes: Buffer) => Uint8Array)[] = [
+    (bytes) => bytes.subarray(0, -5),
+    (bytes) => bytes.subarray(0, 10 - record.length),
+    (bytes) => bytes.map((byte, at) => (at === bytes.length - 5 ? 0x58 : byte)),
+    (bytes) => Buffer.concat([bytes, Buffer.from('hello there\n')]),
+    (bytes) => bytes,
+  ];
+  await compare(damages.flatMap((change) => [damage(change), server('--unixctl=none', '--run=sleep 0.5', 'db')]));
+  // Once more while the server rests, and no more when it has written.
+  const insert = `["Open_vSwitch",{"op":"insert","table":"Open_vSwitch","row":{}}]`;
+  const run = `sleep 3; ovsdb-client transact unix:sock '${insert}' >out 2>&1; sleep 3`;
+  await compare([damage((bytes) => bytes.subarray(0, -5)), server('--unixctl=none', '--run=sleep 3', 'db')]);
+  const counts = ['/usr/sbin/ovsdb-server', join(import.meta.dirname, '../../bin/ovsdb-server')].map((program) => {
+    const dir = mkdtempSync(join(tmpdir(), 'weft-torn-'));
+    try {
+      copyFileSync('/usr/share/openvswitch/vswitch.ovsschema', join(dir, 'schema'));
+      execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'schema'], { cwd: dir });
+      writeFileSync(join(dir, 'db'), Buffer.concat([readFileSync(join(dir, 'db')), Buffer.from(record).subarray(0, -5)]));
+      const { stderr } = spawnSync(program, ['--unixctl=none', '--remote=punix:sock', `--run=${run}`, 'db'], {
+        cwd: dir,
+        env: { ...process.env, OVS_RUNDIR: dir },
+        encoding: 'utf8',
+      });
+      const times = stderr.split('\n').filter((line) => line.includes('error reading'));
+      const last = Date.parse(times.at(-1)?.split('|')[0] ?? '') - Date.parse(times[0]?.split('|')[0] ?? '');
+      return [times.length >= 4, last < 5000];
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+  assert.deepEqual(counts, [
+    [true, true],
+    [true, true],
+  ]);
+});
+
+test('tools look who --user is, and say that one log file makes way for another', { skip }, async () => {
+  const users = [
+    'nosuch',
+    'nosuch:x',
+    'nobody:adm',
+    ':root',
+    ':adm',
+    'nobody:nogroup',
+    'nobody:',
+    'root:nogroup',
+    'nobody:nogroup:x',
+    '::',
+    ':',
+    '',
+  ];
+  const files = (...names: string[]): string[] => ['ovs-appctl', ...names.map((name) => `--log-file=DIR/${name}`), '--target'];
+  await compare([
+    ...users.flatMap((user) => [client(`--user=${user}`, '1x'), ['ovs-ofctl', `--user=${user}`, '1x']]),
+    client('--user=nosuch', '--bogus'),
+    (side) => mkdirSync(join(side.dir, 'folder')),
+    files('a', 'b'),
+    files('a', 'a'),
+    files('a', 'folder'),
+    files('a', 'b', 'c'),
+  ]);
+});
+
+test('places where nothing can listen', { skip }, async () => {
+  const long = 'x'.repeat(120);
+  const remote = (place: string): string[] => server('--unixctl=none', '--run=sleep 0.5', `--remote=${place}`, 'db');
+  const names = ['punix:', 'punix:DIR/folder', 'punix:DIR/plain/x', 'punix:DIR/nosuch/x', `punix:DIR/${long}`, `punix:DIR/nosuch/${long}`];
+  await compare([
+    (side) => execFileSync('/usr/bin/ovsdb-tool', ['create', 'db', 'small'], { cwd: side.dir }),
+    (side) => mkdirSync(join(side.dir, 'folder')),
+    (side) => writeFileSync(join(side.dir, 'plain'), ''),
+    ...names.map(remote),
+    remote('ptcp:1:1.2.3.4'),
+    ...['folder', 'plain/x', 'nosuch/x', `${long}`].map((place) => server(`--unixctl=DIR/${place}`, '--run=true', 'db')),
+    ...[...names, 'ptcp:1:1.2.3.4', 'pssl:1:1.2.3.4', 'ptcp:x'].map((place) => client('list-dbs', place)),
+    client('list-dbs', `unix:DIR/${long}`),
+    client('list-dbs', `unix:DIR/nosuch/${long}`),
+    // What is no folder makes way.
+    remote('punix:DIR/plain'),
+    (side) => writeFileSync(join(side.dir, 'plain'), ''),
+    server('--unixctl=DIR/plain', '--run=true', 'db'),
   ]);
 });
 

@@ -1,10 +1,12 @@
 // TLS between our OVSDB programs and Debian's: certificates on both sides, a stranger refused, bootstrap, keys named in the database.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { DummyDaemons } from './support/dummy-daemons.ts';
+import { compare } from './support/ovsdb-sides.ts';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const skip =
@@ -328,6 +330,52 @@ test('ovs-vswitchd takes the keys for its controllers from the SSL table', { ski
     await until('a connection', () => vsctl('get', 'controller', 'br0', 'is_connected') === 'true');
   } finally {
     for (const child of running) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('ovs-ofctl says what is wrong with files of keys when it reads the option', { skip }, async () => {
+  const line = (...args: string[]): string[] => ['ovs-ofctl', ...args, 'show', 'unix:nosuch'];
+  await compare([
+    (side) => writeFileSync(join(side.dir, 'plain'), ''),
+    line('--private-key=DIR/nosuch'),
+    line('--certificate=DIR/nosuch'),
+    line('--ca-cert=DIR/nosuch'),
+    line('--ca-cert=none'),
+    line('--private-key=DIR/plain'),
+    line('--certificate=DIR/plain'),
+    line('--ca-cert=DIR/plain'),
+    line('--private-key=DIR/plain', '--certificate=DIR/nosuch', '--ca-cert=DIR/plain'),
+    line('--certificate=DIR/nosuch', '--private-key=DIR/nosuch', '-V'),
+    line('--private-key=DIR/nosuch', '-vbad'),
+    line('-vbad', '--private-key=DIR/nosuch'),
+    line('--private-key=DIR/nosuch', '--bogus'),
+    line('--private-key=DIR/nosuch', '--timeout=0'),
+    line('--ssl-protocols=nosuch'),
+    line('--ssl-ciphers=nosuch'),
+  ]);
+});
+
+test('ovs-ofctl speaks to a switch over TLS', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  const switched = new DummyDaemons(join(bin, 'ovs-vswitchd'));
+  try {
+    for (const name of ['a', 'b']) makeKeys(dir, name);
+    switched.startDaemons();
+    switched.vsctl('set-ssl', `${dir}/a.key`, `${dir}/a.pem`, `${dir}/b-ca.pem`, '--', 'add-br', 'br0');
+    switched.vsctl('set', 'bridge', 'br0', 'datapath_type=dummy', '--', 'set-controller', 'br0', 'pssl:16655:127.0.0.1');
+    const run = (program: string, ...args: string[]): string => {
+      const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 20_000 });
+      return `${stdout}${stderr}`.replaceAll(/\(xid=0x[0-9a-f]+\)|^\S+Z\|/gm, '');
+    };
+    const [ours, theirs] = [join(bin, 'ovs-ofctl'), '/usr/bin/ovs-ofctl'].map((program) => [
+      run(program, ...keys(dir, 'b'), `--ca-cert=${dir}/a-ca.pem`, 'dump-ports-desc', 'ssl:127.0.0.1:16655'),
+      run(program, 'dump-ports-desc', 'ssl:127.0.0.1:16655'),
+    ]);
+    assert.deepEqual(ours, theirs);
+    assert.match(String(ours?.[0]), /LOCAL\(br0\)/);
+  } finally {
+    switched.stop();
     rmSync(dir, { recursive: true, force: true });
   }
 });

@@ -389,8 +389,9 @@ export const commandLines: readonly (readonly string[])[] = [
   ['get', 'int', 'p1', 'link_speed'],
   ['set', 'open', '.', 'other_config:foo=bar'],
   ['set', 'br', 'br0', 'other_config:hwaddr=00:11:22:33:44:55', 'other_config:x=y'],
+  ['set', 'br', 'br0', 'flood_vlans=8,9', 'fail_mode=secure'],
   ['emer-reset'],
-  ['get', 'br', 'br0', 'other_config'],
+  ['get', 'br', 'br0', 'other_config', 'flood_vlans', 'fail_mode'],
   ['get', 'open', '.', 'other_config'],
   [
     'set',

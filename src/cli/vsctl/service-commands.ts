@@ -70,7 +70,7 @@ export const emergencyReset: Command = (ctx) => {
   if (ctx.txn.rows('Open_vSwitch').length === 0) throw new CommandError('emer-reset: this command line has destroyed what is to be reset');
   reset(ctx, ctx.root(), 'manager_options', 'ssl');
   for (const bridge of ctx.txn.rows('Bridge')) {
-    reset(ctx, bridge, 'controller', 'fail_mode', 'mirrors', 'netflow', 'sflow', 'ipfix');
+    reset(ctx, bridge, 'controller', 'fail_mode', 'flood_vlans', 'mirrors', 'netflow', 'sflow', 'ipfix');
     const address = bridge.map('other_config').get('hwaddr');
     ctx.txn.set('Bridge', bridge.uuid, 'other_config', new Map<Atom, Atom>(address === undefined ? [] : [['hwaddr', address]]));
   }

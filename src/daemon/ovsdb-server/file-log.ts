@@ -165,6 +165,11 @@ export class FileLog {
     }
   }
 
+  /** Whether what stands behind the last intact record is still there. */
+  get isTorn(): boolean {
+    return this.#cutAt !== undefined;
+  }
+
   get size(): number {
     return this.#size;
   }

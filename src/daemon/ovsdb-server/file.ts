@@ -18,7 +18,6 @@ import { FileLog, type RewriteRecords } from './file-log.ts';
 export { lockFileName } from './file-places.ts';
 export { readDatabaseFile, readDatabaseSchema } from './file-records.ts';
 
-const fileLog = logger('ovsdb_file');
 const serverLog = logger('ovsdb_server');
 /** When the server compacts by itself (ovsdb-server(1), ovsdb-server/compact): at this size, if that is twice what it was ... */
 const AUTO_COMPACT_SIZE = 10 * 1024 * 1024;
@@ -47,6 +46,7 @@ export class DatabaseFile {
   #compactSize: number;
   #compactedMs = performance.now();
   #commits = 0;
+  #tear = '';
   #compaction: Promise<void> | undefined;
 
   private constructor(database: Database, log: FileLog, isDiff: boolean) {
@@ -95,9 +95,17 @@ export class DatabaseFile {
         log.close();
         throw new OvsdbError(scan.faultTag, scan.fault);
       }
-      fileLog.warn(`${scan.faultTag}: ${scan.fault}`);
     }
-    return new DatabaseFile(database, log, options.isDiff !== false);
+    const file = new DatabaseFile(database, log, options.isDiff !== false);
+    if (scan.fault !== '') file.#tear = `${scan.faultTag}: ${scan.fault}`;
+    file.sayTorn();
+    return file;
+  }
+
+  /** Says what is wrong with the file's end, which the next record replaces. */
+  sayTorn(): void {
+    if (!this.#log.isTorn) this.#tear = '';
+    if (this.#tear !== '') serverLog.err(this.#tear);
   }
 
   get path(): string {

@@ -44,6 +44,8 @@ const log = logger('ovsdb_server');
 const serverLog = logger('ovsdb_jsonrpc_server');
 /** Status columns are written this often at most. */
 const STATUS_INTERVAL_MS = 2500;
+/** So often the reference's loop turns before it rests. */
+const FIRST_TURNS = 2;
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: 'remote', argument: 'required' },
@@ -221,7 +223,18 @@ export class OvsdbDaemon {
     return '';
   }
 
-  startActive(): void {
+  /** What each turn of the reference's loop does: says of which files the end is torn, and tries again what cannot be listened on. */
+  async turn(): Promise<void> {
+    this.sayTorn();
+    for (const remote of this.allRemotes()) await remote.retry();
+  }
+
+  sayTorn(): void {
+    for (const file of this.files.values()) file.sayTorn();
+  }
+
+  async startActive(): Promise<void> {
+    for (let turn = 0; turn < FIRST_TURNS; turn++) await this.turn();
     for (const remote of this.#unstarted ?? []) void remote.start();
     for (const relay of this.relays.values()) relay.start();
     this.#unstarted = undefined;
@@ -370,17 +383,21 @@ async function start(context: DaemonContext): Promise<void> {
   }
   await context.openControl();
   daemon.server.describe();
-  const timer = setInterval(() => daemon.writeStatus(), STATUS_INTERVAL_MS);
+  const timer = setInterval(() => {
+    daemon.sayTorn();
+    daemon.writeStatus();
+  }, STATUS_INTERVAL_MS);
   context.onExit(() => clearInterval(timer));
   context.ready();
   if (!has('run')) log.info(`ovsdb-server (Open vSwitch) ${OPEN_VSWITCH_VERSION}`);
-  daemon.startActive();
+  await daemon.startActive();
   if (has('sync-from') && !has('active')) daemon.replication.connect();
   daemon.writeStatus();
   const command = last('run');
   if (has('run')) {
     const { spawn } = process.getBuiltinModule('node:child_process');
-    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', (code, signal) => {
+    spawn('/bin/sh', ['-c', command], { stdio: 'inherit' }).on('exit', async (code, signal) => {
+      await daemon.turn();
       if (code === 0) return void context.exit(0);
       const why = signal === null ? `exit status ${code}` : `killed (${SIGNAL_TEXT.get(signal) ?? signal})`;
       process.stderr.write(`${PROGRAM}: ${command}: child exited, ${why}\n`);

@@ -7,6 +7,7 @@ import { LogLimit } from '../../base/log-limit.ts';
 import { Reconnect } from '../../base/reconnect.ts';
 import type { Listener, Stream } from '../../base/stream.ts';
 import { connectStream } from '../../host/sockets/socket.ts';
+import { FIRST_NAME_FAULT } from '../../host/sockets/socket-place.ts';
 import { listenPolled } from '../../host/sockets/socket-polled.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import { faultKind } from '../../ovsdb/json/jsonrpc.ts';
@@ -15,16 +16,15 @@ import type { ServerSession } from '../../ovsdb/server/server-session.ts';
 
 const log = logger('ovsdb_jsonrpc_server');
 const socketLog = logger('socket_util');
-const streamLog = logger('stream_unix');
 const rpcLog = logger('jsonrpc');
 const reconnectLog = logger('reconnect');
 const DEFAULT_PORT = 6640;
 const acceptFaults = new LogLimit(5, 5);
 const handshakeFaults = new LogLimit(5, 5);
+const listenFaults = new LogLimit(1, 5);
 const MAX_PORT = 65535;
-/** Numbers of the runtime's own, above those of the system: of names that nobody knows. */
-const FIRST_NAME_FAULT = 3000;
-const LISTEN_RETRY_MS = 1000;
+/** The reference tries with each turn of its loop, of which an idle server has one so often. */
+const LISTEN_RETRY_MS = 2500;
 const DEFAULT_PROBE_MS = 5000;
 const MAX_BACKOFF_MS = 8000;
 
@@ -72,6 +72,7 @@ export class Remote {
   #isClosed = false;
   #cancelRetry: () => void = () => {};
   #listenError = '';
+  #hasBadName = false;
   /** Why the last connection that we made broke; an attempt that failed does not count. */
   #lastError = '';
 
@@ -119,6 +120,7 @@ export class Remote {
         dscp: this.#options.dscp ?? 0,
         onFault: (name, error, isPeer) => this.#sayRefused(name, strerror(error.errno), isPeer),
       });
+      this.#listenError = '';
       if (this.#isClosed) this.#listener.close();
       // Only of a port that the kernel chose.
       if (this.#listener.boundPort !== 0 && /^p(tcp|ssl):0+(:|$)/.test(this.target))
@@ -126,13 +128,20 @@ export class Remote {
       return '';
     } catch (error) {
       this.#listenError = error instanceof KernelError && error.errno !== 0 ? strerror(error.errno) : errorText(error);
-      if (isFirst && !this.#sayBadName(error)) {
-        this.#sayBind();
-        log.err(`${this.target}: listen failed: ${this.#listenError}`);
-      }
+      const sayBadName = this.#badName(error);
+      this.#hasBadName = sayBadName !== undefined;
+      if (sayBadName === undefined) listenFaults.write(log, 'err', `${this.target}: listen failed: ${this.#listenError}`);
+      else if (isFirst) sayBadName();
       if (!this.#isClosed) this.#cancelRetry = this.#clock.after(LISTEN_RETRY_MS, () => void this.start(false));
       return this.#listenError;
     }
+  }
+
+  /** Tries anew to listen, if that has failed so far. What makes no sense is tried more rarely. */
+  async retry(): Promise<void> {
+    if (this.#listenError === '' || this.#hasBadName) return;
+    this.#cancelRetry();
+    await this.start(false);
   }
 
   #sayRefused(name: string, why: string, isPeer: boolean): void {
@@ -144,26 +153,18 @@ export class Remote {
     reconnectLog.warn(`${name}: connection dropped (${why})`);
   }
 
-  /** Says so of a name that makes no sense, with which the reference tries a connection that waits for its peer; false of any other fault. */
-  #sayBadName(error: unknown): boolean {
+  /** Of a name that makes no sense: what the reference says, which tries a connection that waits for its peer. */
+  #badName(error: unknown): (() => void) | undefined {
     const [, port, host = ''] = /^p(?:tcp|ssl):([^:]*)(?::(.*))?$/.exec(this.target) ?? [];
-    if (port === undefined) return false;
-    if (error instanceof KernelError && error.errno >= FIRST_NAME_FAULT) {
-      logger('dns_resolve').warn(`${host}: failed to resolve`);
-      return true;
-    }
-    if (/^\d*$/.test(port) && Number(port) <= MAX_PORT) return false;
-    socketLog.err(`${port}${host === '' ? '' : `:${host}`}: bad port number "${port}"`);
-    reconnectLog.info(`${this.target}: listening...`);
-    reconnectLog.info(`${this.target}: listen attempt failed (${this.#listenError})`);
-    return true;
-  }
-
-  /** What the reference says of the system call that failed. */
-  #sayBind(): void {
-    const place = this.target.replace(/^p\w+:/, '');
-    if (this.target.startsWith('punix:')) streamLog.err(`${place}: binding failed: ${this.#listenError}`);
-    else socketLog.err(`${place}: bind: ${this.#listenError}`);
+    if (port === undefined) return undefined;
+    if (error instanceof KernelError && error.errno >= FIRST_NAME_FAULT)
+      return () => logger('dns_resolve').warn(`${host}: failed to resolve`);
+    if (/^\d*$/.test(port) && Number(port) <= MAX_PORT) return undefined;
+    return () => {
+      socketLog.err(`${port}${host === '' ? '' : `:${host}`}: bad port number "${port}"`);
+      reconnectLog.info(`${this.target}: listening...`);
+      reconnectLog.info(`${this.target}: listen attempt failed (${this.#listenError})`);
+    };
   }
 
   async #connect(): Promise<void> {

@@ -11,7 +11,6 @@ import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { RpcClosed, RpcSession, sayPeerFault } from '../../ovsdb/json/jsonrpc.ts';
 
-const log = logger('socket_util');
 const serverLog = logger('ovsdb_cs');
 const DEFAULT_PORT = 6640;
 const MAX_BACKOFF_MS = 8000;
@@ -113,14 +112,9 @@ export class Upstream {
   }
 
   async #listen(remote: string, attempt: number): Promise<void> {
-    try {
-      const listener = await listenStream(remote, (stream) => this.#begin(stream, attempt), { defaultPort: DEFAULT_PORT });
-      if (attempt !== this.#attempt || this.#session !== undefined) listener.close();
-      else this.#listener = listener;
-    } catch (error) {
-      if (error instanceof KernelError) log.err(`${remote.replace(/^p\w+:/, '')}: bind: ${strerror(error.errno)}`);
-      throw error;
-    }
+    const listener = await listenStream(remote, (stream) => this.#begin(stream, attempt), { defaultPort: DEFAULT_PORT });
+    if (attempt !== this.#attempt || this.#session !== undefined) listener.close();
+    else this.#listener = listener;
   }
 
   #stopListening(): void {

@@ -3,7 +3,7 @@
 // A daemon gives `runDaemon` its name, its own options and `start`. `start` sets up what the daemon does and calls `ctx.ready()` when it
 // is in service; only then does `--detach` return. Whatever `start` throws is the reason why the daemon cannot run.
 import { chdir } from 'node:process';
-import { ConfigError, errorText } from '../../base/errors.ts';
+import { errorText } from '../../base/errors.ts';
 import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
 import { hostPortFault } from '../../base/host-port.ts';
 import { logger } from '../../base/log.ts';
@@ -201,7 +201,6 @@ async function serve(
       await unixctl.listen(socket);
     } catch (error) {
       const reason = errorText(error).replace(/^[^ ]*: /, '');
-      logger('stream_unix').err(`${socket}: binding failed: ${reason}`);
       fatal(`${socket}: could not initialize control socket (${reason})`, 'unixctl');
     }
   };
@@ -256,7 +255,6 @@ async function serve(
 
   if (settings.user !== undefined) {
     try {
-      if (process.getuid?.() !== 0) throw new ConfigError('only root can use --user option');
       const user = parseProcessUser(settings.user);
       output.chownFile(user.uid, user.gid);
       becomeUser(user, [CAPABILITY.NET_BIND_SERVICE, CAPABILITY.IPC_LOCK, ...(spec.capabilities ?? [])]);

@@ -7,9 +7,10 @@ import { closeFd, E, lastError, libc, setSocketInt } from '../ffi.ts';
 import { fileName } from '../file-name.ts';
 import { replayHooks } from '../replay/replay-hooks.ts';
 import { PolledStream } from './polled-stream.ts';
-import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer, removeSocketFile, SOCKET_MODE, shortPath } from './socket.ts';
+import { DEFAULT_DSCP, type ListenSettings, listenStream, nextUnixPeer } from './socket.ts';
 import { AF_INET6, internetAddress, peerName, SOCK_STREAM_NONBLOCK, unixAddress } from './socket-address.ts';
 import { setSocketDscp } from './socket-dscp.ts';
+import { clearPlace, removeSocketFile, SOCKET_MODE, sayUnboundAddress, shortPath, unboundPlace } from './socket-place.ts';
 import { socketPoll, wouldBlock } from './socket-poll.ts';
 import { parseSocketTarget } from './socket-target.ts';
 
@@ -22,6 +23,15 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const BACKLOG = 511;
 
+function unixPlace(target: string, path: string): { address: Uint8Array | undefined; release: () => void } {
+  try {
+    const short = shortPath(path);
+    return { address: unixAddress(short.path), release: short.release };
+  } catch (error) {
+    throw unboundPlace(target, path, error);
+  }
+}
+
 /** Like `listenStream`, for a server with many peers. */
 export async function listenPolled(target: string, onStream: (stream: Stream) => void, settings: ListenSettings = {}): Promise<Listener> {
   if (replayHooks() !== undefined) return listenStream(target, onStream, settings);
@@ -29,9 +39,9 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
   const parsed = parseSocketTarget(target, defaultPort);
   if (!parsed.passive || parsed.kind === 'ssl') return listenStream(target, onStream, settings);
   const isUnix = parsed.kind === 'unix';
-  const short = isUnix ? shortPath(parsed.path) : undefined;
   const host = parsed.kind === 'tcp' && parsed.host !== '' ? parsed.host : '0.0.0.0';
-  const address = isUnix ? unixAddress(short?.path ?? '') : internetAddress(host, parsed.port);
+  const place = parsed.kind === 'unix' ? unixPlace(target, parsed.path) : undefined;
+  const address = parsed.kind === 'unix' ? place?.address : internetAddress(host, parsed.port);
   // An address with a zone or some such is left to the runtime.
   if (address === undefined) return listenStream(target, onStream, settings);
   const c = libc();
@@ -41,7 +51,7 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
   try {
     fd = c.socket(family, SOCK_STREAM_NONBLOCK, 0);
     if (fd < 0) throw lastError(target);
-    if (isUnix) removeSocketFile(parsed.path);
+    if (isUnix) clearPlace(parsed.path);
     else setSocketInt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // Connections that come inherit it.
     if (!isUnix) setSocketDscp(fd, family === AF_INET6, dscp);
@@ -56,7 +66,9 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
     }
   } catch (error) {
     closeFd(fd);
-    short?.release();
+    place?.release();
+    if (isUnix) throw unboundPlace(target, parsed.path, error);
+    sayUnboundAddress(target, error);
     if (error instanceof KernelError) throw new KernelError(target, error.errno, strerror(error.errno));
     throw error;
   }
@@ -90,7 +102,7 @@ export async function listenPolled(target: string, onStream: (stream: Stream) =>
       if (!isOpen) return;
       isOpen = false;
       socketPoll().release(fd);
-      short?.release();
+      place?.release();
       if (isUnix) removeSocketFile(parsed.path);
     },
   };

@@ -1,8 +1,7 @@
 // Connections and listeners of the operating system behind the `Stream` and `Listener` of base. Sockets know nothing of what they carry.
-import { chmodSync, closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
-import { basename, dirname } from 'node:path';
-import { encodeText } from '../../base/byte-text.ts';
+import { dirname } from 'node:path';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
@@ -13,11 +12,10 @@ import { replayHooks } from '../replay/replay-hooks.ts';
 import { connectUnix } from './polled-stream.ts';
 import { AF_INET6, internetAddress, SOCK_STREAM_NONBLOCK } from './socket-address.ts';
 import { setSocketDscp } from './socket-dscp.ts';
+import { clearPlace, removeSocketFile, SOCKET_MODE, sayUnboundAddress, shortPath, unboundPlace } from './socket-place.ts';
 import { isPassiveTarget, parseSocketTarget, withDefaultPort } from './socket-target.ts';
 import { checkTlsKeys } from './tls-keys.ts';
 
-/** What `sun_path` holds, without its closing zero. */
-const MAX_SOCKET_PATH = 107;
 /** Peers that may be proving themselves at the same time: with one more, whoever has been at it for longest is cut off. */
 const MAX_HANDSHAKES = 64;
 const EAFNOSUPPORT = 97;
@@ -27,8 +25,6 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 /** Differentiated services codepoint of connections that were given none: CS6, network control, as in Open vSwitch. */
 export const DEFAULT_DSCP = 48;
-/** The reference makes its sockets for owner and group only. */
-export const SOCKET_MODE = 0o750;
 
 /** Streams of the runtime's own take six milliseconds to load: tools that speak to a daemon over a Unix socket do without. */
 const net = (): typeof import('node:net') => process.getBuiltinModule('node:net');
@@ -101,17 +97,6 @@ class SocketStream implements Stream {
 
   destroy(): void {
     this.#socket.destroy();
-  }
-}
-
-/** A path that fits `sun_path`: a long one is reached through an open descriptor of its folder. */
-export function shortPath(path: string): { path: string; release: () => void } {
-  if (encodeText(path).length <= MAX_SOCKET_PATH) return { path, release: () => {} };
-  try {
-    const fd = openSync(fileName(dirname(path)), constants.O_RDONLY | constants.O_DIRECTORY);
-    return { path: `/proc/self/fd/${fd}/${basename(path)}`, release: () => closeSync(fd) };
-  } catch (error) {
-    throw kernelError(path, error);
   }
 }
 
@@ -233,16 +218,6 @@ function peerName(socket: Socket, kind: string): string {
   return `${kind}:${net().isIPv6(address) ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
 }
 
-/** Removes what an earlier listener left behind. */
-export function removeSocketFile(path: string): void {
-  try {
-    const name = fileName(path);
-    if (lstatSync(name).isSocket()) unlinkSync(name);
-  } catch {
-    // Nothing there, or no permission: bind will say so.
-  }
-}
-
 function bind(server: Server, options: { path: string } | { host: string; port: number }, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
@@ -320,21 +295,26 @@ async function listen(target: string, onStream: (stream: Stream) => void, settin
   let boundHost = '';
   let release = (): void => {};
   if (isUnix) {
-    const short = shortPath(parsed.path);
-    release = short.release;
-    removeSocketFile(parsed.path);
     try {
+      const short = shortPath(parsed.path);
+      release = short.release;
+      clearPlace(parsed.path);
       await bind(server, { path: short.path }, target);
-      chmodSync(parsed.path, SOCKET_MODE);
+      chmodSync(fileName(parsed.path), SOCKET_MODE);
     } catch (error) {
       release();
       server.close();
-      throw error;
+      throw unboundPlace(target, parsed.path, error);
     }
   } else {
     // The reference listens on IPv4 unless an address says otherwise.
     const host = parsed.host === '' ? '0.0.0.0' : parsed.host;
-    await bind(server, { host, port: parsed.port }, target);
+    try {
+      await bind(server, { host, port: parsed.port }, target);
+    } catch (error) {
+      sayUnboundAddress(target, error);
+      throw error;
+    }
     boundHost = net().isIPv6(host) ? `[${host}]` : host;
     boundPort = (server.address() as { port: number }).port;
   }
