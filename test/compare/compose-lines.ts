@@ -24,15 +24,28 @@ const OF_WORD: Readonly<Record<string, string>> = {
   '': 'dl_type metadata reg1 pkt_mark tun_id ct_mark',
 };
 
+const TYPE_OF: Readonly<Record<string, number>> = { arp: 0x806, rarp: 0x8035, mpls: 0x8847, mplsm: 0x8848 };
+/** A packet type: mostly what the word says. */
+function packetType(d: Dice, word: string): string {
+  const own = TYPE_OF[word] ?? (word.endsWith('6') ? 0x86dd : 0x800);
+  const type = d.chance(2, 3) ? own : d.pick([0x800, 0x806, 0x86dd, 0x8847, 0x894f, 0x1234, 0x5ff, 1, 0]);
+  return `packet_type=(${d.chance(5, 6) ? 1 : d.below(4)},${type})`;
+}
+
 export function exactFlow(d: Dice): string {
   const word = d.pick(WORDS);
   const parts = d.some(2, () => d.pick(['dl_src', 'dl_dst', 'dl_vlan', 'in_port', 'vlan_tci', 'dl_vlan_pcp'])).concat(word);
   for (const name of (OF_WORD[word] ?? '').split(' ')) if (d.chance(1, 2)) parts.push(name);
   if (d.chance(1, 15)) parts.push(d.pick(FIELDS).name);
+  if (d.chance(1, 12))
+    parts.push('ct_state', ...d.some(2, () => d.pick(['ct_nw_proto', 'ct_nw_src', 'ct_ipv6_dst', 'ct_tp_dst', 'ct_zone'])));
+  // The packet type says what a packet is as a protocol's name does, or something else.
+  if (d.chance(1, 8)) parts.splice(d.below(parts.length + 1), word !== '' && d.chance(1, 2) ? 1 : 0, packetType(d, word));
   return parts
     .filter((name) => name !== '')
     .map((name) => {
-      if (WORDS.includes(name)) return name;
+      if (WORDS.includes(name) || name.includes('=')) return name;
+      if (name === 'ct_state') return `ct_state=${d.pick([0x20, 0x22, 0x21, 0x30, 2])}`;
       if (name === 'icmpv6_type' && d.chance(3, 4)) return `icmpv6_type=${d.pick([135, 136, 128])}`;
       if (name === 'icmpv6_code' && d.chance(3, 4)) return 'icmpv6_code=0';
       if (name === 'arp_op' && d.chance(3, 4)) return `arp_op=${1 + d.below(3)}`;

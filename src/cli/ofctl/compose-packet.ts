@@ -36,7 +36,10 @@ const text = (key: Key): string => {
 export function composePacketCommand(flow: string, payload: string | undefined, isPcap: boolean): number {
   const specified = parseExactFlow(flow).key;
   const data = payload === undefined ? undefined : hexData(payload, `${payload}: trailing garbage in packet data`);
-  const frame = composeFrame(specified, 0, data) ?? new Uint8Array(0);
+  // Whatever its packet type, the flow is given a frame.
+  const framed = specified.slice();
+  framed[W.PACKET_TYPE] = 0;
+  const frame = composeFrame(framed, 0, data) ?? new Uint8Array(0);
   const extracted = newKey();
   extracted[W.IN_PORT] = NO_PORT;
   extractKey(frame, 0, frame.length, extracted);

@@ -1,6 +1,6 @@
 // pcap files (classic format, Ethernet or Linux cooked) and what ovs-ofctl makes of them: parse-pcap, and ofp-parse-pcap, which puts the
 // TCP streams in them together and prints the OpenFlow messages that they hold.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { strerror, systemErrno } from '../../base/errno.ts';
 import { logger } from '../../base/log.ts';
 import { extractKey, layoutL3, layoutL4 } from '../../flow/extract.ts';
@@ -45,6 +45,17 @@ function openFault(path: string, code: number, text: string): never {
   throw new PcapFault(code);
 }
 
+/** What `run` gives; where the system refuses it, `text` is logged with the system's words for its `%`. Throws PcapFault. */
+function attempt<T>(path: string, text: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const errno = systemErrno(error);
+    log.warn(text.replace('%', strerror(errno)));
+    return openFault(path, errno, strerror(errno));
+  }
+}
+
 /** Cooked frames as if they were Ethernet's: without a destination. */
 function uncooked(bytes: Buffer): Uint8Array {
   if (bytes.length < 16) return bytes;
@@ -56,13 +67,12 @@ function uncooked(bytes: Buffer): Uint8Array {
 
 /** Frames of a file; what is cut off at its end is told in the log. Throws PcapFault. */
 function* readPcap(path: string): Generator<PcapFrame> {
+  const fd = attempt(path, `${path}: failed to open pcap file for reading (%)`, () => openSync(path, 'r'));
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    const errno = systemErrno(error);
-    log.warn(`${path}: failed to open pcap file for reading (${strerror(errno)})`);
-    return openFault(path, errno, strerror(errno));
+    bytes = attempt(path, 'failed to read pcap header: %', () => readFileSync(fd));
+  } finally {
+    closeSync(fd);
   }
   if (bytes.length < HEADER_SIZE) {
     log.warn('failed to read pcap header: End of file');

@@ -1,7 +1,8 @@
 // A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
-import { accessSync, existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import type { Stream } from '../../base/stream.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
 import { realClock } from '../../host/real-clock.ts';
@@ -28,18 +29,29 @@ export interface SessionSettings {
   names?: boolean | undefined;
 }
 
-/** The connection name that a user's word stands for. */
-export function targetOf(name: string, socket: 'mgmt' | 'snoop' = 'mgmt'): string {
-  if (name.includes(':')) return name;
-  if (name.startsWith('/') && existsSync(name)) return `unix:${name}`;
-  const path = `${runDir()}/${name}.${socket}`;
-  try {
-    accessSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') throw new ConfigError(`${name}: failed to open socket (Permission denied)`);
-    throw new ConfigError(`${name} is not a bridge or a socket`);
+/** Why a connection could not be made, without the name of the call that failed. */
+const reasonOf = (error: unknown): string =>
+  error instanceof KernelError ? error.message.slice(error.message.lastIndexOf(': ') + 2) : errorText(error);
+
+/** Connects to what a user's word stands for: a connection's name, the path of a socket, or the name of a bridge. Rejects with ConfigError. */
+async function connectTo(name: string, socket: 'mgmt' | 'snoop'): Promise<{ target: string; stream: Stream }> {
+  if (name.includes(':')) {
+    try {
+      return { target: name, stream: await connectStream(name, OFP_PORT) };
+    } catch (error) {
+      throw new ConfigError(`connecting to ${name} (${reasonOf(error)})`);
+    }
   }
-  return `unix:${path}`;
+  for (const path of [name, `${runDir()}/${name}.${socket}`]) {
+    const target = `unix:${path}`;
+    try {
+      return { target, stream: await connectStream(target, OFP_PORT) };
+    } catch (error) {
+      if (!(error instanceof KernelError && error.errno === constants.errno.ENOENT))
+        throw new ConfigError(`${path}: failed to open socket (${reasonOf(error)})`);
+    }
+  }
+  throw new ConfigError(`${name} is not a bridge or a socket`);
 }
 
 /** The switch said no: what it said, to print on stderr. */
@@ -98,15 +110,8 @@ export class Session {
 
   /** Connects and agrees on a version. `firstXid` is the hello's transaction id. Rejects with ConfigError. */
   static async open(name: string, settings: SessionSettings, firstXid = 1, socket: 'mgmt' | 'snoop' = 'mgmt'): Promise<Session> {
-    const target = targetOf(name, socket);
     sayFatalSignals();
-    let stream: Awaited<ReturnType<typeof connectStream>>;
-    try {
-      stream = await connectStream(target, OFP_PORT);
-    } catch (error) {
-      const text = error instanceof KernelError ? error.message.slice(error.message.lastIndexOf(': ') + 2) : errorText(error);
-      throw new ConfigError(`connecting to ${name.startsWith('/') || !name.includes(':') ? target : name} (${text})`);
-    }
+    const { target, stream } = await connectTo(name, socket);
     return new Promise((resolve, reject) => {
       const errors: Framed[] = [];
       const listeners: ((framed: Framed, bytes: Uint8Array) => void)[] = [];

@@ -4,7 +4,7 @@ import { PeerError } from '../../base/errors.ts';
 import type { Match } from '../../flow/key.ts';
 import { W } from '../../flow/key.ts';
 import { packMatch, unpackMatch } from '../../flow/mask.ts';
-import { matchedProto } from '../../flow/prerequisites.ts';
+import { matchedProto, prereqHolds } from '../../flow/prerequisites.ts';
 import { type Action, OFPP } from '../action.ts';
 import { NO_CODE } from '../errors.ts';
 import { requireConsistentMatch } from '../flow-mod-check.ts';
@@ -35,7 +35,12 @@ const EMERGENCY = 4;
 
 /** What the encoder must know of a match for the actions beside it. */
 export function contextOf(match: Match): ActionContext {
-  return { transport: matchedProto(match), hasVlan: ((match.mask[W.VLAN0] ?? 0) & (match.key[W.VLAN0] ?? 0) & 0x1000) !== 0 };
+  return {
+    transport: matchedProto(match),
+    isIp: prereqHolds('ip', match),
+    isBare: ((match.mask[W.PACKET_TYPE] ?? 0) & (match.key[W.PACKET_TYPE] ?? 0)) !== 0,
+    hasVlan: ((match.mask[W.VLAN0] ?? 0) & (match.key[W.VLAN0] ?? 0) & 0x1000) !== 0,
+  };
 }
 
 /** Flags of a flow mod: those that a version does not have are refused. OpenFlow 1.0's emergency flows are answered as if there were no room. */

@@ -5,6 +5,7 @@
 import { decodeText } from '../../base/byte-text.ts';
 import { PeerError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { tunFieldIndex, wholeMask } from '../../flow/fields.ts';
 import { OFPP } from '../action.ts';
 import { sortHashFields } from '../field-order.ts';
 import type {
@@ -25,6 +26,7 @@ import { readList } from './actions/partial.ts';
 import { decodeBuckets, decodeProperties, encodeBuckets, hasBucketIds } from './bucket-codec.ts';
 import { type ByteReader, type ByteWriter, bytesToBig } from './bytes.ts';
 import { checkWildcards, decodeHeader, encodeFieldHeader, isFieldSized } from './fields/oxm.ts';
+import { encodeTunValue } from './fields/tun-metadata.ts';
 import { decodeExperimenter } from './properties.ts';
 
 const NETRONOME = 0x154d;
@@ -122,6 +124,11 @@ function encodeSelection(out: ByteWriter, version: OfVersion, selection: GroupSe
   out.u16(0xffff).u16(0).u32(NETRONOME).u32(SELECTION_METHOD).u32(0);
   out.text(selection.method, METHOD_SIZE).u64(selection.param);
   for (const { field, mask } of selection.fields) {
+    // An option has as many bytes as its value.
+    if (tunFieldIndex(field) >= 0) {
+      encodeTunValue(out, field, mask, wholeMask(field));
+      continue;
+    }
     // Of a field that has no number the size is said alone.
     if (field.codes.length === 0) out.u32(field.wireBytes);
     else encodeFieldHeader(out, field, version);

@@ -232,6 +232,8 @@ function tunFlagsText(value: bigint): string {
 function plainText(field: Field, value: bigint): string {
   if (field.format === 'decimal') return String(value);
   if (field.format === 'hex') return hex(value);
+  // Of what says how a packet is cut its own bits alone are looked at.
+  if (field.format === 'frag') return formatWhole(field, { value: value & 3n, mask: 3n });
   const bits = field.format === 'tcpFlags' ? field.bits : field.wireBytes * 8;
   return formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
 }

@@ -2,12 +2,14 @@
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { type PortNames, parseField } from '../../flow/field-text.ts';
 import { type Field, fieldNamed, tunFieldIndex, wholeMask } from '../../flow/fields.ts';
-import { KEY_WORDS, type Key, keyBits, type Match, matchAll, W } from '../../flow/key.ts';
-import { addField, addFieldText, protocolNamed, settleEthType } from '../../flow/match-text.ts';
+import { CT_STATE, KEY_WORDS, type Key, keyBits, type Match, matchAll, W } from '../../flow/key.ts';
+import { addField, addFieldText, protocolNamed } from '../../flow/match-text.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { splitKeyValues } from './key-value-text.ts';
 
+/** That all is known; that a connection's packet is not invalid does not make it one of a connection yet. */
 const ALL: Key = new Uint32Array(KEY_WORDS).fill(0xffffffff);
+ALL[W.CT_STATE] = ~CT_STATE.INV;
 const NO_PORT = 0xffff;
 
 /** Whether a flow says something of a field. */
@@ -35,14 +37,10 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     }
     const field = fieldNamed(name) ?? refuse(`unknown field ${name}`);
     const isBadCode = field.prereq.startsWith('nd') && ((key[W.TP] ?? 0) & 0xffff) !== 0;
-    if (isBadCode || (field.name !== 'dl_vlan_pcp' && !prereqHolds(field.prereq, { key, mask: ALL })))
-      refuse(`prerequisites not met for setting ${name}`);
+    // The priority may come before its tag.
+    const prereq = field.name === 'dl_vlan_pcp' ? 'ethernet' : field.prereq;
+    if (isBadCode || !prereqHolds(prereq, { key, mask: ALL })) refuse(`prerequisites not met for setting ${name}`);
     if (isSet(field, key)) refuse(`field ${name} set multiple times`);
-    // Options are as long as they are, there or not.
-    if (tunFieldIndex(field) >= 0) {
-      addFieldText(match, name, value);
-      continue;
-    }
     if (value === '*') refuse(`bad value for ${name} (*: wildcards not allowed here)`);
     let parsed: { value: bigint; mask: bigint };
     try {
@@ -52,12 +50,20 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     }
     // Of connection states there are eight.
     const whole = field.name === 'ct_state' ? 0xffn : wholeMask(field);
-    if (parsed.mask !== whole && !/^(vlan_[pv]|dl_vlan|in_port)/.test(field.name))
+    const isOption = tunFieldIndex(field) >= 0;
+    // Flags with a mask are never all that the field has room for.
+    const isFlags = field.format === 'ctState' || field.format === 'tunFlags';
+    const isPart = (isFlags && /[-+/]/.test(value ?? '')) || (parsed.mask !== whole && !(isOption && !(value ?? '').includes('/')));
+    if (isPart && !/^(vlan_[pv]|dl_vlan|in_port)/.test(field.name))
       refuse(`bad value for ${name} (${value ?? ''}: wildcards not allowed here)`);
+    // Options are as long as they are, there or not.
+    if (isOption) {
+      addFieldText(match, name, value);
+      continue;
+    }
     // A conjunction's number is no part of what a packet is.
     if (field.name !== 'conj_id') addField(match, field, parsed.value, parsed.mask);
   }
-  settleEthType(match);
   if (key[W.IN_PORT] === 0) key[W.IN_PORT] = NO_PORT;
   return match;
 }

@@ -145,6 +145,7 @@ function parseHashFields(text: string, names?: PortNames): HashField[] {
     if (fields.some((other) => other.field === field)) return fault(`${key}: duplicate field`);
     let mask = ones(field.wireBytes * 8);
     if (value !== undefined && value !== '') {
+      if (value === '*') return fault('*: wildcards not allowed here');
       const parsed = parseField(field, value, names);
       // All of the bytes count, be there no such bits.
       const isNumber = tunFieldIndex(field) < 0 && (field.format === 'decimal' || field.format === 'hex');

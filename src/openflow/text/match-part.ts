@@ -3,6 +3,8 @@ import { wholeInteger } from '../../flow/field-text.ts';
 import { type Field, maskBits, tunFieldIndex } from '../../flow/fields.ts';
 import { keyBits, type Match } from '../../flow/key.ts';
 import { addField, addFieldText } from '../../flow/match-text.ts';
+import { OFPP } from '../action.ts';
+import { isWirePort32, portFromWire32, tellOddPort } from '../ports.ts';
 import { loadedText } from './action-format.ts';
 import { fault } from './number-text.ts';
 import { parseSubfield } from './subfield-text.ts';
@@ -15,6 +17,20 @@ function said(match: Match, field: Field): { value: bigint; mask: bigint } {
   const [at, bits] = field.name === 'vlan_vid' ? [field.at - 1, 13] : [field.at, field.bits];
   const more = field.name === 'vlan_vid' ? 0 : maskBits(field) - field.bits;
   return { value: keyBits(match.key, at, bits), mask: keyBits(match.mask, at - more, bits + more) };
+}
+
+/** Connections have these states and no more: what is asked of other bits is asked of nothing. */
+const CT_STATES = 0xffn;
+
+/** Writes a field of which all bits are given as they stand on the wire. */
+function addWhole(match: Match, field: Field, value: bigint, mask: bigint): void {
+  if (field.name === 'in_port_oxm') {
+    // What is no port there is none.
+    const port = Number(value);
+    tellOddPort(port);
+    addField(match, field, BigInt(isWirePort32(port) ? portFromWire32(port) : OFPP.NONE), mask);
+  } else if (field.name === 'ct_state') addField(match, field, value & CT_STATES, mask & CT_STATES);
+  else addField(match, field, value, mask);
 }
 
 /**
@@ -35,6 +51,6 @@ export function addMatchPart(match: Match, name: string, text: string): { field:
   const before = said(match, field);
   const mask = before.mask | part;
   const isSayable = field.maskable || mask === ones(field.wireBytes * 8);
-  if (isSayable) addField(match, field, (before.value & ~part) | value, mask);
+  if (isSayable) addWhole(match, field, (before.value & ~part) | value, mask);
   return { field, mask, isSayable };
 }

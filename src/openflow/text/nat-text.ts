@@ -10,7 +10,7 @@ export function parseNat(arg: string): Action {
   const nat: NatSpec = { direction: 'none', persistent: false, hash: false, random: false, family: 0 };
   for (const { key, value } of splitKeyValues(arg)) {
     if (key === 'src' || key === 'dst') {
-      if (nat.direction !== 'none' && nat.direction !== key) fault('may only specify one of "src" or "dst".');
+      if (nat.direction !== 'none' && nat.direction !== key) fault('May only specify one of "src" or "dst".');
       nat.direction = key;
       // Said again without a range, it has none.
       nat.family = 0;

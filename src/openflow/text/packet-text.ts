@@ -13,9 +13,6 @@ const METADATA: readonly (readonly [number, number])[] = [
   [W.SKB_PRIORITY, 1],
   [W.PKT_MARK, 1],
   [W.CT_LABEL, 4],
-  [W.CT_NW_SRC, 1],
-  [W.CT_NW_DST, 1],
-  [W.CT_TP, 1],
   [W.METADATA, 2],
   [W.ACTSET_OUTPUT, 1],
   ...Array.from({ length: 16 }, (_, i): readonly [number, number] => [W.REGS + i, 1]),
@@ -120,19 +117,29 @@ export function keyMatch(key: Key): Match {
   METADATA.forEach(present);
   present([W.TUN_ID, 2]);
   if (key[W.TUN_DST] !== 0 || key.subarray(W.TUN_IPV6_DST, W.TUN_IPV6_DST + 4).some((word) => word !== 0)) TUNNEL.forEach(present);
-  const connection = key[W.CT_ZONE] ?? 0;
-  exact(W.CT_ZONE, (connection >>> 16 === 0 ? 0 : 0xffff0000) | ((connection & 0xff00) === 0 ? 0 : 0xff00));
-  if ((key[W.PACKET_TYPE] ?? 0) === 0) {
+  if ((key[W.CT_ZONE] ?? 0) >>> 16 !== 0) exact(W.CT_ZONE, 0xffff0000);
+  const packetType = key[W.PACKET_TYPE] ?? 0;
+  if (packetType === 0) {
     all(W.ETH, 3);
     exact(W.TYPE, 0xffff0000);
     exact(W.VLAN0, 0xffff);
     if (key[W.VLAN0] !== 0) exact(W.VLAN1, 0xffff);
   } else exact(W.PACKET_TYPE);
-  const type = (key[W.TYPE] ?? 0) >>> 16;
+  // What a packet is that has a type of its own, it is by that alone.
+  const ethType = (key[W.TYPE] ?? 0) >>> 16;
+  const type = packetType === 0 ? ethType : packetType & 0xffff;
   const proto = (key[W.TYPE] ?? 0) & 0xff;
-  if (type === ETH.IPV4) all(W.NW_SRC, 2);
-  else if (type === ETH.IPV6) {
+  const [kind, code] = [(key[W.TP] ?? 0) >>> 16, (key[W.TP] ?? 0) & 0xffff];
+  const isNd = type === ETH.IPV6 && proto === IP.ICMPV6 && code === 0 && (kind === ND_SOLICIT || kind === ND_ADVERT);
+  // The first packet of a connection is told where its protocol is, and the addresses also where the packet is IP by its packet type alone.
+  const hasConnection = ((key[W.CT_ZONE] ?? 0) & 0xff00) !== 0;
+  const hasPeers = (hasConnection || ethType !== type) && !isNd;
+  if (type === ETH.IPV4) {
+    all(W.NW_SRC, 2);
+    if (hasPeers) all(W.CT_NW_SRC, 2);
+  } else if (type === ETH.IPV6) {
     all(W.IPV6_SRC, 8);
+    if (hasPeers) all(W.CT_IPV6_SRC, 8);
     exact(W.IPV6_LABEL, 0xfffff);
   } else if (type === ETH.ARP || type === ETH.RARP) {
     all(W.NW_SRC, 2);
@@ -146,19 +153,21 @@ export function keyMatch(key: Key): Match {
     if (!isLast(0)) exact(W.MPLS + 1);
     if (!isLast(0) && !isLast(1)) exact(W.MPLS + 2);
     return match;
-  } else if (type === ETH.NSH) {
+  } else if (ethType === ETH.NSH) {
     // And what IP has, although there is none: as the reference.
     all(W.NSH, 6);
   } else return match;
+  if (hasConnection) {
+    exact(W.CT_ZONE, 0xff00);
+    exact(W.CT_TP);
+  }
   exact(W.TYPE, 0x3ff);
   exact(W.TOS, 0xffff0000);
   if (((key[W.TYPE] ?? 0) & 0x200) !== 0) return match;
   if (proto === IP.TCP || proto === IP.UDP || proto === IP.SCTP || proto === IP.ICMP || proto === IP.ICMPV6 || proto === IP.IGMP) {
     exact(W.TP);
     if (proto === IP.TCP) exact(W.TOS, 0xfff);
-    if (proto === IP.ICMPV6) {
-      const kind = (key[W.TP] ?? 0) >>> 16;
-      if (((key[W.TP] ?? 0) & 0xffff) !== 0 || (kind !== ND_SOLICIT && kind !== ND_ADVERT)) return match;
+    if (isNd) {
       all(W.ND_TARGET, 4);
       all(W.ARP_HW, 3);
     }

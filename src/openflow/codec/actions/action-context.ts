@@ -5,6 +5,10 @@ import type { Action } from '../../action.ts';
 export interface ActionContext {
   /** Whether the match asks for an IPv4 or IPv6 packet's transport: 6, 17 or 132, or 0. Set_field of ports needs its name. */
   transport?: number;
+  /** Whether the packet is IPv4 or IPv6. */
+  isIp?: boolean;
+  /** Whether it begins with something else than an Ethernet header. */
+  isBare?: boolean;
   /** Whether the match or an earlier action gives the packet a VLAN tag. */
   hasVlan?: boolean;
   /** Whether there is another tag behind that one. */
@@ -43,9 +47,16 @@ export function follow(context: ActionContext, action: Action): void {
     case 'pushMpls':
       context.transport = 0;
       break;
+    case 'decap':
+      // What is behind another header than Ethernet's nothing says.
+      if (context.isBare === true) context.isIp = false;
+      context.isBare = true;
+      break;
     case 'encap':
-      // Within an Ethernet header the packet is what it was.
-      if (action.packetType !== 0) context.transport = 0;
+      // Within an Ethernet header an IP packet is what it was.
+      context.isBare = action.packetType !== 0;
+      if (context.isBare) context.isIp = false;
+      if (context.isIp !== true) context.transport = 0;
       break;
     default:
       break;

@@ -2,6 +2,7 @@
 // What has no shape is written the long way, and a shape learned from it.
 import { type Match, newKey, W } from '../../../flow/key.ts';
 import { type PackedMask, type PackedMatch, unpackInto } from '../../../flow/mask.ts';
+import { ETH } from '../../../flow/prerequisites.ts';
 import type { Action } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
 import { encodeActions } from '../actions/action-codec.ts';
@@ -82,20 +83,29 @@ export function encodePackedNxm(out: ByteWriter, packed: PackedMatch): number {
 /** What the encoder of actions must know of a match. */
 export function contextOfPacked({ mask: { words, bits }, values }: PackedMatch): ActionContext {
   let transport = -1;
+  let type = -1;
+  let packetType = 0;
   let hasVlan = false;
   for (let i = 0; i < words.length; i++) {
-    if (words[i] === W.TYPE && (bits[i]! & 0xff) === 0xff) transport = values[i]! & 0xff;
+    if (words[i] === W.TYPE) {
+      if ((bits[i]! & 0xff) === 0xff) transport = values[i]! & 0xff;
+      if (bits[i]! >>> 16 === 0xffff) type = values[i]! >>> 16;
+    } else if (words[i] === W.PACKET_TYPE) packetType = (values[i]! & bits[i]!) >>> 0;
     else if (words[i] === W.VLAN0) hasVlan = (values[i]! & bits[i]! & 0x1000) !== 0;
   }
-  return { transport, hasVlan };
+  if (packetType !== 0) type = packetType >>> 16 === 1 ? packetType & 0xffff : -1;
+  return { transport, isIp: type === ETH.IPV4 || type === ETH.IPV6, isBare: packetType !== 0, hasVlan };
 }
 
 interface Written {
   version: OfVersion;
-  transport: number | undefined;
-  hasVlan: boolean | undefined;
+  context: ActionContext;
   bytes: Uint8Array;
 }
+
+/** Whether two matches are the same to the encoder of actions. */
+const isSame = (a: ActionContext, b: ActionContext): boolean =>
+  a.transport === b.transport && a.hasVlan === b.hasVlan && a.isIp === b.isIp && a.isBare === b.isBare;
 
 /** Lists written lately. Lists never change, and those of many flows are one. */
 const written = new Map<readonly Action[], Written>();
@@ -114,14 +124,14 @@ export function encodeKnownActions(
     return;
   }
   const known = written.get(actions);
-  if (known !== undefined && known.version === version && known.transport === context.transport && known.hasVlan === context.hasVlan) {
+  if (known !== undefined && known.version === version && isSame(known.context, context)) {
     out.put(known.bytes);
     return;
   }
   const start = out.size;
-  const { transport, hasVlan } = context;
+  const before = { ...context };
   if (isList) encodeActions(out, actions, version, context);
   else encodeInstructions(out, actions, version, context);
   if (written.size >= MAX_LISTS) written.clear();
-  written.set(actions, { version, transport, hasVlan, bytes: out.bytes.slice(start, out.size) });
+  written.set(actions, { version, context: before, bytes: out.bytes.slice(start, out.size) });
 }
