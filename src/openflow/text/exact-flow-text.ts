@@ -2,8 +2,8 @@
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { type PortNames, parseField } from '../../flow/field-text.ts';
 import { type Field, fieldNamed, tunFieldIndex, wholeMask } from '../../flow/fields.ts';
-import { KEY_WORDS, type Key, keyBits, type Match, matchAll, W } from '../../flow/key.ts';
-import { addField, addFieldText, protocolNamed, settleEthType } from '../../flow/match-text.ts';
+import { KEY_WORDS, type Key, keyBits, type Match, matchAll, setKeyBits, W } from '../../flow/key.ts';
+import { addField, addFieldText, protocolNamed } from '../../flow/match-text.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { splitKeyValues } from './key-value-text.ts';
 
@@ -57,7 +57,8 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     // A conjunction's number is no part of what a packet is.
     if (field.name !== 'conj_id') addField(match, field, parsed.value, parsed.mask);
   }
-  settleEthType(match);
+  // A packet of another type than Ethernet is what that type says.
+  if ((key[W.PACKET_TYPE] ?? 0) >>> 16 === 1) setKeyBits(key, W.TYPE * 32, 16, BigInt((key[W.PACKET_TYPE] ?? 0) & 0xffff));
   if (key[W.IN_PORT] === 0) key[W.IN_PORT] = NO_PORT;
   return match;
 }
