@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Classifier } from './classifier.ts';
 import { ClassifierRule } from './classifier-rule.ts';
+import { asksForPacket } from './implied-type.ts';
 import { type Match, newKey, W } from './key.ts';
 
 const IPV4 = 0x1_0800;
@@ -38,6 +39,21 @@ test('a packet that is no Ethernet frame meets what names its type, or asks for 
   classifier.insert(named!);
   assert.equal(classifier.lookup(packet(0), 0, undefined), ip);
   assert.equal(classifier.lookup(packet(IPV4), 0, undefined), named);
+});
+
+test('what began a connection is of a packet; its zone and its state are not', () => {
+  const met = (one: Match): boolean => {
+    const classifier = new Classifier<ClassifierRule>();
+    classifier.insert(new ClassifierRule(one, 5));
+    return classifier.lookup(packet(IPV4), 0, undefined) !== undefined;
+  };
+  const asked = [match([W.CT_ZONE, 0, 0xff00]), match([W.CT_NW_SRC, 0]), match([W.CT_IPV6_DST, 0]), match([W.CT_TP, 0])];
+  const known = [match([W.CT_ZONE, 0, 0xffff0000]), match([W.CT_STATE, 0]), match([W.CT_LABEL, 0]), match([W.TUN_ID, 0])];
+  assert.deepEqual([...asked, ...known].map(met), [false, false, false, false, true, true, true, true]);
+  assert.deepEqual(
+    [...asked, ...known].map(({ mask }) => asksForPacket(mask)),
+    [true, true, true, true, false, false, false, false],
+  );
 });
 
 test('a type that is implied counts in selections and overlaps, as in the reference', () => {

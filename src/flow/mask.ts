@@ -116,7 +116,10 @@ function internMask(mask: Key): PackedMask {
     words: Uint8Array.from(words),
     bits: Uint32Array.from(flat, (p) => p[1]),
     ends,
-    isForEthernet: impliesEthernet(words),
+    isForEthernet: impliesEthernet(
+      words,
+      flat.map((p) => p[1]),
+    ),
   };
   interned.set(id, new WeakRef(packed));
   gone.register(packed, id);

@@ -165,6 +165,20 @@ dpif/show-dp-features br0
 dpif/set-dp-features br0 recirc true
 dpif/set-dp-features br0 recirc x
 dpif/set-dp-features br0 zz true
+dpif/set-dp-features br0 zz
+dpif-netdev/miniflow-parser-set foo bar
+dpif-netdev/miniflow-parser-set -pmd 1
+dpif-netdev/miniflow-parser-set -pmd x foo
+dpif-netdev/miniflow-parser-set -pmd
+dpif-netdev/miniflow-parser-set scalar bar
+dpif-netdev/miniflow-parser-set study 5
+dpif-netdev/miniflow-parser-set study 0
+dpif-netdev/miniflow-parser-set study x
+dpif-netdev/miniflow-parser-set study 5 6
+dpif-netdev/miniflow-parser-set -pmd 99 study 5
+dpif-netdev/miniflow-parser-set foo -pmd 1
+dpif-netdev/miniflow-parser-set study 5 foo bar
+dpif-netdev/miniflow-parser-set scalar
 dpif/set-dp-features nope
 dpif/set-dp-features br0 ct_state false
 dpif/set-dp-features br0 ct_state true

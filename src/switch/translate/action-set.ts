@@ -1,6 +1,6 @@
 // The action set of OpenFlow 1.1 and later: gathered by write_actions, executed once when the walk ends
 // (OpenFlow 1.3.5 section 5.10): at most one action of each kind, in the specification's order.
-import type { Action } from '../../openflow/action.ts';
+import { type Action, OFPP, type OfPort } from '../../openflow/action.ts';
 import type { Walk } from './translate.ts';
 
 /** Kinds that go before the sets, in their order. */
@@ -43,6 +43,13 @@ export function orderActionSet(written: readonly Action[]): Action[] {
   for (const action of written) if (SETS.has(action.kind)) list.push(action);
   list.push(last);
   return list;
+}
+
+/** What the field `actset_output` holds: the port that a set would send to, which it does not where it names a group (ovs-fields(7)). */
+export function outputOfSet(written: readonly Action[]): OfPort {
+  if (written.some(({ kind }) => kind === 'group')) return OFPP.UNSET;
+  const last = written.findLast((action) => action.kind === 'output');
+  return last?.port ?? OFPP.UNSET;
 }
 
 /** Executes what was gathered, of which nothing is left where the walk has exited: so it is in Open vSwitch. */

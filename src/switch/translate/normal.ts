@@ -81,7 +81,7 @@ export function normal(walk: Walk): void {
 
   // 3. What is no Ethernet frame has no source.
   const announcement = announcementOf(walk, from);
-  if (from !== noBundle && walk.key[W.PACKET_TYPE] === 0 && !bridge.floodVlans.has(vlan)) {
+  if (from !== noBundle && key[W.PACKET_TYPE] === 0 && !bridge.floodVlans.has(vlan)) {
     const srcHigh = sourceHigh(walk);
     const srcLow = sourceLow(walk);
     const known = walk.isLearning ? bridge.macs.lookup(vlan, srcHigh, srcLow, walk.nowMs) : undefined;
@@ -120,7 +120,13 @@ export function normal(walk: Walk): void {
 /** Whether the station that this very frame teaches is the one that it is for. */
 function isToItself(walk: Walk, from: PortBundle, announcement: Announcement): boolean {
   const high = walk.key[W.ETH]!;
-  if (high !== sourceHigh(walk) || walk.key[W.ETH + 1]! >>> 16 !== sourceLow(walk) || (high & 0x01000000) !== 0) return false;
+  if (
+    walk.key[W.PACKET_TYPE] !== 0 ||
+    high !== sourceHigh(walk) ||
+    walk.key[W.ETH + 1]! >>> 16 !== sourceLow(walk) ||
+    (high & 0x01000000) !== 0
+  )
+    return false;
   return from !== noBundle && announcement === 'none' && (!walk.isTraced || walk.isLearning);
 }
 

@@ -3,6 +3,7 @@ import { W } from '../../flow/key.ts';
 import { OFPP, type OfPort, type PacketInReason } from '../../openflow/action.ts';
 import type { BridgeState } from '../bridge-state.ts';
 import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
+import { outputOfSet } from './action-set.ts';
 import { mirrorOutput } from './mirror.ts';
 import { nativeInput } from './native-tunnel.ts';
 import { normal } from './normal.ts';
@@ -126,6 +127,7 @@ export function continueAt(walk: Walk, peer: SwitchPort, prepare: () => void): v
   walk.mirrored = 0;
   walk.actionSet = [];
   prepare();
+  walk.key[W.ACTSET_OUTPUT] = outputOfSet(walk.actionSet);
   clearConntrack(walk);
   walk.wasMpls = false;
   walk.key[W.IN_PORT] = peer.port;

@@ -1,7 +1,8 @@
 // Reading and writing parts of fields in a key, the bits of a mask that stand for them, and what must hold for a field to exist.
 import { type Field, type Prereq, tunFieldIndex } from '../../flow/fields.ts';
 import { FRAG, type Key, keyBits, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
-import type { Subfield } from '../../openflow/action.ts';
+import { OFPP, type Subfield } from '../../openflow/action.ts';
+import { isWirePort32, portFromWire32, portToWire32 } from '../../openflow/ports.ts';
 
 /** How many bits of a part the key has: above them are zeros that nobody can set. */
 const kept = ({ field, offset, bits }: Subfield): number =>
@@ -9,11 +10,26 @@ const kept = ({ field, offset, bits }: Subfield): number =>
 
 const start = (part: Subfield): number => part.field.at + part.field.bits - part.offset - kept(part);
 
-export const readSubfield = (key: Key, part: Subfield): bigint => keyBits(key, start(part), kept(part));
+const isPort = ({ field }: Subfield): boolean => field.format === 'port32';
+
+/** Ports are read as OpenFlow has them, in 32 bits. */
+export function readSubfield(key: Key, part: Subfield): bigint {
+  const { field, offset, bits } = part;
+  if (!isPort(part)) return keyBits(key, start(part), kept(part));
+  return (BigInt(portToWire32(key[field.at >> 5]!)) >> BigInt(offset)) & ((1n << BigInt(bits)) - 1n);
+}
 
 export function writeSubfield(key: Key, part: Subfield, value: bigint): void {
-  setKeyBits(key, start(part), kept(part), value);
+  if (isPort(part)) writePort(key, part, value);
+  else setKeyBits(key, start(part), kept(part), value);
   settle(key, part);
+}
+
+/** Writes a part of a port's 32 bits; what then names no port is none. */
+function writePort(key: Key, { field, offset, bits }: Subfield, value: bigint): void {
+  const mask = ((1n << BigInt(bits)) - 1n) << BigInt(offset);
+  const wire = Number((BigInt(portToWire32(key[field.at >> 5]!)) & ~mask) | ((value << BigInt(offset)) & mask));
+  key[field.at >> 5] = isWirePort32(wire) ? portFromWire32(wire) : OFPP.NONE;
 }
 
 /** The same as to write to one part what is read from another; parts of one word, most are, without big numbers. */
@@ -21,7 +37,7 @@ export function moveSubfield(key: Key, from: Subfield, to: Subfield): void {
   const bits = kept(from);
   const [source, target] = [start(from), start(to)];
   const [right, left] = [32 - (source & 31) - bits, 32 - (target & 31) - bits];
-  if (bits !== kept(to) || right < 0 || left < 0 || bits === 0) {
+  if (bits !== kept(to) || right < 0 || left < 0 || bits === 0 || isPort(from) || isPort(to)) {
     writeSubfield(key, to, readSubfield(key, from));
     return;
   }

@@ -214,7 +214,10 @@ function lowerLabels(key: Key): string {
   return text;
 }
 
-const packetTypeText = (key: Key): string => `packet_type=(${key[W.PACKET_TYPE]! >>> 16},0x${(key[W.PACKET_TYPE]! & 0xffff).toString(16)})`;
+function packetTypeText(key: Key): string {
+  const type = key[W.PACKET_TYPE]! & 0xffff;
+  return `packet_type=(${key[W.PACKET_TYPE]! >>> 16},${type === 0 ? '0' : `0x${type.toString(16)}`})`;
+}
 
 /** A megaflow as text. */
 export function formatMegaflow(key: Key, translation: Translation, names?: PortNames): string {

@@ -12,7 +12,7 @@ import { formatField, type PortNames } from '../../flow/field-text.ts';
 import { partBits } from '../../flow/fields.ts';
 import { CT_STATE, type Key, newKey, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
-import type { Action, Subfield } from '../../openflow/action.ts';
+import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
 import { checkActionList } from '../../openflow/action-check.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import { formatSubfield } from '../../openflow/text/subfield-text.ts';
@@ -157,8 +157,9 @@ function simulateNat(key: Key, nat: DpNat): string[] {
 
 /** A whole field in its own form, a part of one as a number. */
 function valueText(part: Subfield, key: Key): string {
-  const value = readSubfield(key, part);
   const isWhole = part.bits === partBits(part.field);
+  const isPort = part.field.format === 'port32';
+  const value = isWhole && isPort ? BigInt(key[part.field.at >> 5]!) : readSubfield(key, part);
   return `${formatSubfield(part)} is now ${isWhole ? formatField(part.field, { value, mask: (1n << BigInt(part.field.bits)) - 1n }) : number(value)}`;
 }
 
@@ -211,7 +212,8 @@ function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void
   formatNodes(root, 0, out);
   out.push('');
   const { finalKey, error, actions, recirculations } = translation;
-  const isUnchanged = finalKey.every((word, i) => word === key[i]);
+  // Whatever the flow says of a set of actions, a walk begins without one.
+  const isUnchanged = finalKey.every((word, i) => word === (i === W.ACTSET_OUTPUT ? OFPP.UNSET : key[i]));
   out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey, names)}`);
   out.push(`Megaflow: ${formatMegaflow(key, translation, names)}`);
   const options = {

@@ -5,7 +5,7 @@ import { formatPort } from '../../flow/field-text.ts';
 import { type Field, mustField, tunFieldIndex } from '../../flow/fields.ts';
 import { FRAG, KEY_WORDS, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
-import { orderActionSet } from './action-set.ts';
+import { orderActionSet, outputOfSet } from './action-set.ts';
 import { labelCount } from './commit.ts';
 import { decap, decrementNshTtl, encap } from './encap.ts';
 import {
@@ -304,16 +304,14 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       clone(walk, action.actions);
       return;
     case 'clearActions':
-      key[W.ACTSET_OUTPUT] = 0;
+      reportActionSet(walk, 'was');
       walk.actionSet = [];
+      key[W.ACTSET_OUTPUT] = outputOfSet(walk.actionSet);
       return;
     case 'writeActions':
       walk.actionSet.push(...action.actions);
-      for (const written of action.actions) if (written.kind === 'output') key[W.ACTSET_OUTPUT] = written.port;
-      if (walk.isTraced) {
-        const ordered = orderActionSet(walk.actionSet);
-        walk.report('detail', `action set is${ordered.length === 0 ? ' empty' : `: ${walk.reportText(ordered)}`}`);
-      }
+      key[W.ACTSET_OUTPUT] = outputOfSet(walk.actionSet);
+      reportActionSet(walk, 'is');
       return;
     case 'writeMetadata': {
       const high = Number(action.mask >> 32n);
@@ -527,4 +525,11 @@ function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | un
   for (const id of controllerIds) toController(walk, 'invalid_ttl', 0xffff, id, undefined, 0);
   walk.report('warn', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
   return 'stop';
+}
+
+/** Says in a trace what the action set is, or was until now. */
+function reportActionSet(walk: Walk, verb: 'is' | 'was'): void {
+  if (!walk.isTraced) return;
+  const ordered = orderActionSet(walk.actionSet);
+  walk.report('detail', `action set ${verb}${ordered.length === 0 ? ' empty' : `: ${walk.reportText(ordered)}`}`);
 }

@@ -28,13 +28,13 @@ export function runReversibly(walk: Walk, actions: readonly Action[], isLast: bo
   walk.base.set(base);
 }
 
-/** The clone action. What ends or pauses its list ends the list around it too, as in Open vSwitch. */
+/** The clone action, at whose end a copy of the action set is executed. What ends or pauses its list ends the list around it too, as in Open vSwitch. */
 export function clone(walk: Walk, actions: readonly Action[]): void {
   let hasExited = false;
   apart(walk, () => {
     walk.actionSet = [...walk.actionSet];
     runReversibly(walk, actions, walk.isLast);
-    if (walk.isFreezing) walk.finish();
+    walk.finish();
     hasExited = walk.hasExited;
   });
   walk.hasExited = hasExited;

@@ -16,7 +16,7 @@ import { PORT_CONFIG, type SwitchPort } from '../ports.ts';
 import type { FlowTable } from '../tables/flow-table.ts';
 import type { MissFlow } from '../tables/internal-table.ts';
 import type { FlowRule } from '../tables/rule.ts';
-import { runActionSet } from './action-set.ts';
+import { outputOfSet, runActionSet } from './action-set.ts';
 import { commit } from './commit.ts';
 import { newPendingEncap, type PendingEncap } from './encap.ts';
 import { dhcpToLocal, enter } from './entrance.ts';
@@ -103,6 +103,7 @@ export class Walk {
     this.isTunnelled = frozen?.isTunnelled ?? request.isTunnelled;
     if (this.isTunnelled && frozen === undefined) placeOptions(this.key, request.bridge.tlvTable);
     if (frozen !== undefined) restore(this, frozen);
+    this.key[W.ACTSET_OUTPUT] = outputOfSet(this.actionSet);
     this.#nodes = request.trace?.root;
   }
 

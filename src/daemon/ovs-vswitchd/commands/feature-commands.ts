@@ -83,10 +83,10 @@ export function registerFeatureCommands({ unixctl, host }: CommandParts): void {
   unixctl.register('dpif/set-dp-features', 'bridge', 1, 3, ([bridge, name, text]) => {
     const { datapath } = bridgeNamed(host, bridge);
     if (name === undefined) return LISTED.map((one) => line(one, datapath)).join('\n');
-    if (text === undefined) return line(name, datapath);
     const feature = BY_NAME.get(name);
     // The reference answers these faults as it answers success.
     if (feature === undefined) return 'Unexpected support field';
+    if (text === undefined) return line(name, datapath);
     const boot = bootValue(feature, datapath);
     let value: boolean | number;
     if (typeof boot === 'boolean') {

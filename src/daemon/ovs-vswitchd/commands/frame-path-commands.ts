@@ -28,6 +28,39 @@ function withoutOptions(args: readonly string[], valued: readonly string[], flag
   return rest;
 }
 
+/** Those of `miniflow-parser-set`: a thread comes before the name, a number of packets after `study`; of several the last counts. */
+function parserArguments(args: readonly string[]): { name: string; core: number | undefined; count: number } {
+  let name: string | undefined;
+  let core: number | undefined;
+  let count = 128;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (name === undefined && arg === '-pmd') {
+      const thread = args[++i];
+      if (thread === undefined) throw new ConfigError('Error: -pmd option requires a thread id argument.');
+      core = numberOf(thread);
+      if (core === undefined) {
+        const fault = `Error: miniflow extract parser not changed, PMD thread passed is not valid: '${thread}'. Pass a valid pmd thread ID.`;
+        throw new ConfigError(fault);
+      }
+    } else if (name === undefined) {
+      name = arg;
+    } else if (name === 'study') {
+      count = numberOf(arg) ?? 0;
+      if (count === 0) throw new ConfigError(`Error: invalid study_pkt_cnt value: ${arg}.`);
+    } else {
+      throw new ConfigError(`Error: unknown argument ${arg}.`);
+    }
+  }
+  if (name === undefined) {
+    const fault = 'Error: no miniflow extract name provided. Output of miniflow-parser-get shows implementation list.';
+    throw new ConfigError(fault);
+  }
+  return { name, core, count };
+}
+
+const numberOf = (text: string): number | undefined => (/^\d{1,10}$/.test(text) ? Number(text) : undefined);
+
 /** One look in one table finds a flow here, and frames go out one by one: those averages are 1. */
 function threadStatistics(datapath: Datapath): string {
   const { received, recirculated, hits, missed, lost, sent } = since(frameCounts(datapath), cleared.get(datapath));
@@ -144,16 +177,13 @@ function registerChoices(parts: CommandParts): void {
   );
   const usage = '[-pmd core] miniflow_implementation_name [study_pkt_cnt]';
   unixctl.register('dpif-netdev/miniflow-parser-set', usage, 1, 5, (args) => {
-    const thread = args.indexOf('-pmd');
-    const [name = '', count] = withoutOptions(args, ANY_PMD);
+    const { name, core, count } = parserArguments(args);
     if (!parsers.includes(name)) throw new ConfigError(`Error: unknown miniflow extract implementation ${name}.`);
-    if (thread >= 0) {
-      const core = args[thread + 1];
+    if (core !== undefined) {
       const fault = `Error: miniflow extract parser not changed, PMD thread ${core} not in use, pass a valid pmd thread ID.`;
       throw new ConfigError(fault);
     }
-    const study = name === 'study' ? `, studying ${count ?? 128} packets` : '';
-    return `Miniflow extract implementation set to ${name}${study}.`;
+    return `Miniflow extract implementation set to ${name}${name === 'study' ? `, studying ${count} packets` : ''}.`;
   });
 
   const priorities = new Map([

@@ -7,6 +7,7 @@
 import { PeerError } from '../../../base/errors.ts';
 import type { Field, FieldCode, Prereq } from '../../../flow/fields.ts';
 import { maskBits, mustField, tunFieldIndex, wholeMask } from '../../../flow/fields.ts';
+import { asksForPacket } from '../../../flow/implied-type.ts';
 import type { Match } from '../../../flow/key.ts';
 import { keyBits, matchAll, setKeyBits, W } from '../../../flow/key.ts';
 import { MASKED_BY_VALUE } from '../../../flow/match-text.ts';
@@ -423,8 +424,8 @@ export function decodeMatchEntries(from: ByteReader, strict = true, mayHaveCooki
     }
     addToMatch(match, value);
   }
-  // What says only that, or has nothing else to say it by but a priority, is another flow than one that says nothing.
-  if (isEthernet && (match.mask[W.RECIRC_ID] !== 0 || saysPriorityAlone(match) || match.mask.every((bits) => bits === 0)))
+  // What has nothing of a packet to say it by, or but a priority, is another flow than one that says nothing.
+  if (isEthernet && (match.mask[W.RECIRC_ID] !== 0 || saysPriorityAlone(match) || !asksForPacket(match.mask)))
     match.mask[W.PACKET_TYPE] = 0xffffffff;
   return result;
 }
