@@ -41,6 +41,12 @@ const benches: Record<string, Bench> = {
     help: '100,000 flows in, out and away, singly and as a bundle, beside Open vSwitch under its ovs-ofctl',
     load: () => import('./openflow.ts'),
   },
+  ports: {
+    help: '1,000 ports added in one transaction and taken off in another, and how long the daemon then keeps others waiting',
+    rounds: 1,
+    seconds: 15,
+    load: () => import('./ports.ts'),
+  },
   core: { help: 'frames a second through key extraction, flow table and actions alone', load: () => import('./core.ts') },
 };
 
