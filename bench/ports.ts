@@ -48,7 +48,7 @@ async function measure(contender: Contender, seconds: number, table: Table): Pro
       table.add(
         contender.label,
         taken,
-        secondsOf(() => contender.vsctl!(site, middle, all(command))),
+        secondsOf(() => contender.vsctl!(site, middle, ['--timeout=60', ...all(command)])),
       );
       const found = answers(ask, seconds);
       table.add(contender.label, median, found.median);
