@@ -71,7 +71,11 @@ export async function run(options: BenchOptions): Promise<void> {
   for (let i = 1; i <= options.rounds; i++) {
     for (const contender of chosen) {
       process.stderr.write(`ports, round ${i} of ${options.rounds}: ${contender.label}\n`);
-      await measure(contender, options.seconds, table);
+      try {
+        await measure(contender, options.seconds, table);
+      } catch (error) {
+        process.stderr.write(`  failed: ${error instanceof Error ? error.message.slice(-200) : String(error)}\n`);
+      }
     }
   }
   const reference = chosen.find(({ name }) => name === 'ovs');
