@@ -2,6 +2,7 @@
 import { type OptionSpec, type ParsedOption, UsageError } from '../base/getopt.ts';
 import { hostPortFault } from '../base/host-port.ts';
 import { logger } from '../base/log.ts';
+import { FATAL_SIGNALS, fatalText } from '../base/signal-text.ts';
 import { isSyslogMethod } from '../base/syslog-method.ts';
 import type { LogOutput } from '../host/log-output.ts';
 import { installLog } from '../host/log-output.ts';
@@ -64,21 +65,18 @@ export function fail(program: string, message: string): number {
   return 1;
 }
 
-const FATAL_SIGNALS = [
-  ['SIGHUP', 1, 'Hangup'],
-  ['SIGINT', 2, 'Interrupt'],
-  ['SIGTERM', 15, 'Terminated'],
-] as const;
-
 let saysSignals = false;
 
 /** Has the log say by which signal a tool that waits for something ends; it ends all the same. */
 export function sayFatalSignals(): void {
   if (saysSignals) return;
   saysSignals = true;
-  for (const [signal, number, text] of FATAL_SIGNALS) {
+  for (const fatalSignal of FATAL_SIGNALS) {
+    const [signal] = fatalSignal;
+    // The alarm's own end says so (setAlarm).
+    if (signal === 'SIGALRM') continue;
     process.once(signal, () => {
-      signalLog.warn(`terminating with signal ${number} (${text})`);
+      signalLog.warn(fatalText(fatalSignal));
       process.kill(process.pid, signal);
     });
   }

@@ -9,6 +9,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { logger } from '../../base/log.ts';
+import { SIGNAL_TEXT } from '../../base/signal-text.ts';
 import { nameProcess, releaseStdio } from '../../host/daemonize.ts';
 import type { LogOutput } from '../../host/log-output.ts';
 
@@ -20,24 +21,6 @@ const READY_FD = 3;
 const CRASHES = new Set(['SIGABRT', 'SIGALRM', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGPIPE', 'SIGSEGV', 'SIGXCPU', 'SIGXFSZ']);
 /** A daemon that crashes at once is not restarted faster than this. */
 const MIN_RESTART_INTERVAL_MS = 10_000;
-
-/** The C library's names of signals, as the log shows them. */
-export const SIGNAL_TEXT = new Map([
-  ['SIGHUP', 'Hangup'],
-  ['SIGINT', 'Interrupt'],
-  ['SIGQUIT', 'Quit'],
-  ['SIGILL', 'Illegal instruction'],
-  ['SIGABRT', 'Aborted'],
-  ['SIGBUS', 'Bus error'],
-  ['SIGFPE', 'Floating point exception'],
-  ['SIGKILL', 'Killed'],
-  ['SIGSEGV', 'Segmentation fault'],
-  ['SIGPIPE', 'Broken pipe'],
-  ['SIGALRM', 'Alarm clock'],
-  ['SIGTERM', 'Terminated'],
-  ['SIGXCPU', 'CPU time limit exceeded'],
-  ['SIGXFSZ', 'File size limit exceeded'],
-]);
 
 /** Whether this daemon takes the place of one that crashed; asked once. */
 export function takeRestarted(): boolean {

@@ -7,6 +7,7 @@ import { errorText } from '../../base/errors.ts';
 import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
 import { hostPortFault } from '../../base/host-port.ts';
 import { logger } from '../../base/log.ts';
+import { FATAL_SIGNALS, fatalText } from '../../base/signal-text.ts';
 import { isSyslogMethod } from '../../base/syslog-method.ts';
 import { versionText } from '../../base/version.ts';
 import { createPidfile, nameProcess, type Pidfile, releaseStdio } from '../../host/daemonize.ts';
@@ -16,17 +17,11 @@ import { becomeUser, CAPABILITY, parseProcessUser } from '../../host/process-use
 import { applyReplayOptions } from '../../host/replay/replay.ts';
 import { openSyslog, openSyslogTarget } from '../../host/syslog.ts';
 import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings, inRunDir, LOG_OPTIONS, SSL_OPTIONS } from './options.ts';
-import { launch, monitor, type Role, SIGNAL_TEXT, signalReady, takeRestarted, takeRole } from './parent.ts';
+import { launch, monitor, type Role, signalReady, takeRestarted, takeRole } from './parent.ts';
 import { UnixctlServer } from './unixctl.ts';
 import { registerLogCommands } from './unixctl-log.ts';
 
 const signalLog = logger('fatal_signal');
-const FATAL_SIGNALS = [
-  ['SIGTERM', 15],
-  ['SIGINT', 2],
-  ['SIGHUP', 1],
-  ['SIGALRM', 14],
-] as const;
 
 /** Whether whoever started the daemon ignores a signal, as nohup does: `bin/launch` hands on what the kernel had of it (SigIgn in proc(5)). */
 function isIgnored(signal: number): boolean {
@@ -214,14 +209,15 @@ async function serve(
     if (settings.monitor) process.abort();
     process.exit(1);
   });
-  for (const [signal, number] of FATAL_SIGNALS) {
+  for (const fatalSignal of FATAL_SIGNALS) {
+    const [signal, number] = fatalSignal;
     if (isIgnored(number)) {
       process.on(signal, () => {});
       continue;
     }
     process.on(signal, () => {
       if (isEnding) return;
-      signalLog.warn(`terminating with signal ${number} (${SIGNAL_TEXT.get(signal)})`);
+      signalLog.warn(fatalText(fatalSignal));
       void cleanUp({ signal, args: [] }).then(() => {
         // Whoever waits for us shall see the signal in our exit status.
         process.removeAllListeners(signal);
