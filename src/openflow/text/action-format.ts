@@ -238,10 +238,17 @@ function plainText(field: Field, value: bigint): string {
   return formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
 }
 
+/** Flags by name, and in one number those that there are no names for. */
+function tcpFlagsText(field: Field, value: bigint): string {
+  const rest = (value >> BigInt(field.bits)) << BigInt(field.bits);
+  if (rest === 0n) return plainText(field, value);
+  return value === rest ? hex(rest) : `${plainText(field, value)}|${hex(rest)}`;
+}
+
 /** A value that is too large for a part of a field, as the whole field has it written. */
 export function loadedText(field: Field, value: bigint): string {
   if (field.format === 'tunFlags') return tunFlagsText(value);
-  const text = plainText(field, value);
+  const text = field.format === 'tcpFlags' ? tcpFlagsText(field, value) : plainText(field, value);
   return field.format === 'packetType' ? `packet_type=${text}` : text;
 }
 
