@@ -10,6 +10,7 @@ import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { CT_ALG } from '../codec/actions/action-constants.ts';
 import { bytesToBig } from '../codec/bytes.ts';
+import { isWirePort32, portFromWire32, tellOddPort } from '../ports.ts';
 import { colorAction } from './action-color.ts';
 import { formatSubfield } from './subfield-text.ts';
 
@@ -248,6 +249,11 @@ function tcpFlagsText(field: Field, value: bigint): string {
 /** A value that is too large for a part of a field, as the whole field has it written. */
 export function loadedText(field: Field, value: bigint): string {
   if (field.format === 'tunFlags') return tunFlagsText(value);
+  if (field.format === 'port32') {
+    const port = Number(value);
+    tellOddPort(port);
+    return formatPort(isWirePort32(port) ? portFromWire32(port) : OFPP.NONE);
+  }
   const text = field.format === 'tcpFlags' ? tcpFlagsText(field, value) : plainText(field, value);
   return field.format === 'packetType' ? `packet_type=${text}` : text;
 }
