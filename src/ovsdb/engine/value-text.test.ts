@@ -35,6 +35,7 @@ test('faults have the words of Open vSwitch', () => {
   assert.equal(fault('[1,2', integers), '[1,2: missing "]" at end of data');
   assert.equal(fault('{a=b,,c=d}', map), '{a=b,,c=d}: unexpected "," parsing map of (string, string) pairs');
   assert.equal(fault('a:b', map), 'a:b: syntax error at ":" expecting "="');
+  assert.equal(fault('b é', map), 'b é: syntax error at "\udcc3" expecting "="');
   assert.equal(fault('"a', strings), '"a: quoted string extends past end of argument');
 });
 

@@ -1,5 +1,6 @@
 // Values as people type them on a command line (ovs-vsctl(8), Database Values), with the reference's error texts.
 
+import { decodeText, encodeText } from '../../base/byte-text.ts';
 import { exactInteger, JsonError, parseJson } from '../json/json.ts';
 import { type Atom, isUuid, wellFormed } from './atom.ts';
 import { makeMap, makeSet } from './datum.ts';
@@ -132,6 +133,9 @@ function parseElement(token: string, base: BaseType, symbols: RowSymbols | undef
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
+/** A character as the reference quotes it: its first byte. */
+const firstByte = (text: string): string => decodeText(encodeText(String.fromCodePoint(text.codePointAt(0) ?? 0)).subarray(0, 1));
+
 /** Parses a whole value of a column. Sets may stand in brackets and maps in braces. */
 export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymbols): Datum {
   const isMap = type.value !== undefined;
@@ -161,7 +165,9 @@ export function parseDatumText(text: string, type: ColumnType, symbols?: RowSymb
       const range = word(type.key);
       skip();
       if (text.charAt(at) !== '=')
-        throw new ValueError(`${text.slice(start)}: syntax error at "${at < text.length ? `${text.charAt(at)}" expecting "="` : ''}`);
+        throw new ValueError(
+          `${text.slice(start)}: syntax error at "${at < text.length ? `${firstByte(text.slice(at))}" expecting "="` : ''}`,
+        );
       at++;
       skip();
       // Nothing at all is judged as a value.
