@@ -39,6 +39,22 @@ test('faults have the words of Open vSwitch', () => {
   assert.equal(s.apply('FACILITY:x'), 'invalid facility');
 });
 
+test('a program knows its own modules, whatever others have', () => {
+  const fault = (program: string, module: string): string | undefined => new LogSettings(program).apply(module);
+  for (const [program, own, foreign] of [
+    ['ovs-vsctl', 'vsctl', 'ofctl'],
+    ['ovs-ofctl', 'ofctl', 'rconn'],
+    ['ovsdb-client', 'ovsdb_client', 'relay'],
+    ['ovsdb-server', 'relay', 'memory_of_none'],
+    ['ovs-dpctl', 'dpif', 'process'],
+    ['ovs-vswitchd', 'stp', 'table'],
+  ] as const) {
+    assert.equal(fault(program, own), undefined);
+    assert.equal(fault(program, foreign), `no destination, level, or module "${foreign}"`);
+  }
+  assert.equal(fault('weft', 'relay'), undefined);
+});
+
 test('the default patterns', () => {
   const s = new LogSettings();
   assert.equal(formatLogLine(s.patterns.get('file') ?? '', facts), '2024-01-02T03:04:05.678Z|00007|bridge|WARN|hello');

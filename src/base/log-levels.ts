@@ -1,7 +1,7 @@
 // Which module shows lines of which level at which destination, and the words by which people change that: `-vSPEC` and `vlog/set SPEC`.
 import type { LogLevel } from './log.ts';
 import { logModules } from './log.ts';
-import { KNOWN_LOG_MODULES, MODULES_OF_OTHERS } from './log-modules.ts';
+import { modulesOf } from './log-modules.ts';
 
 export const LOG_DESTINATIONS = ['syslog', 'console', 'file'] as const;
 export type LogDestination = (typeof LOG_DESTINATIONS)[number];
@@ -34,10 +34,10 @@ export class LogSettings {
   readonly #defaults = new Map<LogDestination, number>(LOG_DESTINATIONS.map((d) => [d, RANK.info]));
   readonly #overrides = new Map<string, Map<LogDestination, number>>();
   readonly #noRateLimit = new Set<string>();
-  readonly #unlisted: ReadonlySet<string>;
+  readonly #program: string;
 
   constructor(program = '') {
-    this.#unlisted = new Set(MODULES_OF_OTHERS.get(program)?.split(' '));
+    this.#program = program;
   }
 
   shows(module: string, level: LogLevel, destination: LogDestination): boolean {
@@ -62,9 +62,10 @@ export class LogSettings {
     }
   }
 
-  /** The names that `-v` knows, sorted. */
+  /** The names that `-v` knows, sorted: Open vSwitch's of the program, and ours beside them. */
   modules(): string[] {
-    return [...new Set([...logModules(), ...KNOWN_LOG_MODULES.split(' ')])].sort();
+    const { own, foreign } = modulesOf(this.#program);
+    return [...new Set([...logModules().filter((module) => !foreign.has(module)), ...own])].sort();
   }
 
   #knows(module: string): boolean {
@@ -136,7 +137,6 @@ export class LogSettings {
     const lines = ['                 console    syslog    file', '                 -------    ------    ------'];
     const name = (module: string, d: LogDestination) => (RANK_NAMES[this.#rank(module, d)] ?? '').padStart(4);
     for (const module of this.modules()) {
-      if (this.#unlisted.has(module)) continue;
       lines.push(`${module.padEnd(16)}  ${name(module, 'console')}       ${name(module, 'syslog')}       ${name(module, 'file')}`);
     }
     return `${lines.join('\n')}\n`;
