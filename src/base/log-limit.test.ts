@@ -23,6 +23,12 @@ test('a burst passes, then few a minute; what was dropped is told', () => {
   now = 14_100;
   limit.write(log, 'warn', 'too soon');
   assert.deepEqual(lines, []);
+  // The rest of a burst stays, and what has gathered meanwhile comes on top of it when that is used up.
+  now = 100_000;
+  for (let i = 0; i < 3; i++) limit.write(log, 'warn', `n${i}`);
+  now = 200_000;
+  for (let i = 0; i < 9; i++) limit.write(log, 'warn', `o${i}`);
+  assert.deepEqual(lines.splice(0).slice(1), ['n0', 'n1', 'n2', 'o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'o6']);
   // Where the user wants all, all is written.
   now = undefined;
   for (let i = 0; i < 9; i++) limit.write(log, 'warn', () => 'all');

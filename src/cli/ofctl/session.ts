@@ -1,7 +1,7 @@
 // A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
@@ -42,7 +42,10 @@ async function connectTo(name: string, socket: 'mgmt' | 'snoop'): Promise<{ targ
       throw new ConfigError(`connecting to ${name} (${reasonOf(error)})`);
     }
   }
-  for (const path of [name, `${runDir()}/${name}.${socket}`]) {
+  const bridge = `${runDir()}/${name}.${socket}`;
+  for (const path of [name, bridge]) {
+    // What is wrong with the name of a bridge's socket that is not there is of no interest.
+    if (path === bridge && !existsSync(bridge)) continue;
     const target = `unix:${path}`;
     try {
       return { target, stream: await connectStream(target, OFP_PORT) };
@@ -64,16 +67,6 @@ export class SwitchRefusal extends Error {
   }
 }
 
-/** Why a connection came to no version, in a word; the log has the rest. */
-function negotiationFault(target: string, reason: string): string {
-  if (reason === '') return 'Connection reset by peer';
-  // The switch went while we said our hello.
-  if (reason === 'Broken pipe' || reason === 'Connection reset by peer') return reason;
-  if (reason.startsWith('received too-short')) logger('vconn_stream').err(reason);
-  else logger('vconn').warn(`${target}: ${reason}`);
-  return 'Protocol error';
-}
-
 /** Connections that nobody has closed. */
 const open = new Set<Session>();
 
@@ -89,21 +82,18 @@ export class Session {
   readonly connection: OpenFlowConnection;
   readonly #errors: Framed[];
   readonly #closers: ((reason: string) => void)[];
-  readonly #listeners: ((framed: Framed, bytes: Uint8Array) => void)[];
 
   private constructor(
     target: string,
     connection: OpenFlowConnection,
     version: OfVersion,
     errors: Framed[],
-    listeners: ((framed: Framed, bytes: Uint8Array) => void)[],
     closers: ((reason: string) => void)[],
   ) {
     this.target = target;
     this.connection = connection;
     this.version = version;
     this.#errors = errors;
-    this.#listeners = listeners;
     this.#closers = closers;
     open.add(this);
   }
@@ -114,7 +104,6 @@ export class Session {
     const { target, stream } = await connectTo(name, socket);
     return new Promise((resolve, reject) => {
       const errors: Framed[] = [];
-      const listeners: ((framed: Framed, bytes: Uint8Array) => void)[] = [];
       const closers: ((reason: string) => void)[] = [];
       let session: Session | undefined;
       const connection = new OpenFlowConnection(
@@ -122,26 +111,22 @@ export class Session {
         { clock: realClock, versions: settings.versions, firstXid },
         {
           onOpen: (version) => {
-            session = new Session(target, connection, version, errors, listeners, closers);
+            session = new Session(target, connection, version, errors, closers);
+            // Who only listens hears what comes with the hello, too.
+            if (socket === 'snoop') connection.hold();
             resolve(session);
           },
-          onMessage: (framed, bytes) => {
+          onMessage: (framed) => {
             if (framed.message.kind === 'error') errors.push(framed);
-            for (const listener of listeners) listener(framed, bytes);
           },
           onClose: (reason) => {
             for (const listener of closers) listener(reason);
             if (session === undefined)
-              reject(new ConfigError(`${name}: failed to connect to socket (${negotiationFault(target, reason)})`));
+              reject(new ConfigError(`${name}: failed to connect to socket (${reason === '' ? 'Connection reset by peer' : reason})`));
           },
         },
       );
     });
-  }
-
-  /** Hears every message that no request waits for. */
-  listen(listener: (framed: Framed, bytes: Uint8Array) => void): void {
-    this.#listeners.push(listener);
   }
 
   /** Hears of the end when the other side makes it. */
@@ -149,10 +134,10 @@ export class Session {
     this.#closers.push(listener);
   }
 
-  /** Sends a request and gives its answer's parts; an error from the switch is thrown as SwitchRefusal. */
-  async ask(message: Message, nxFlows?: boolean, xid = this.connection.xid()): Promise<Framed[]> {
+  /** Sends a request and gives its answer's parts, `holds` as for OpenFlowConnection.ask; an error from the switch is thrown as SwitchRefusal. */
+  async ask(message: Message, xid = this.connection.xid(), holds = false): Promise<Framed[]> {
     try {
-      return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows }, xid);
+      return await this.connection.ask(message, this.connection.codec, xid, holds);
     } catch (error) {
       if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed), error.framed);
       const what =
