@@ -11,7 +11,8 @@ export function beginLimits(): void {
 }
 
 export class LogLimit {
-  #begun = begun;
+  /** The log that it was used for last. */
+  #begun: number | undefined;
   readonly #perMinute: number;
   readonly #burst: number;
   #tokens: number;

@@ -80,19 +80,23 @@ export class Session {
   /** The connection's name, as messages about it say it. */
   readonly target: string;
   readonly connection: OpenFlowConnection;
+  readonly #settings: SessionSettings;
   readonly #errors: Framed[];
+  #isLookingUp = false;
   readonly #closers: ((reason: string) => void)[];
 
   private constructor(
     target: string,
     connection: OpenFlowConnection,
     version: OfVersion,
+    settings: SessionSettings,
     errors: Framed[],
     closers: ((reason: string) => void)[],
   ) {
     this.target = target;
     this.connection = connection;
     this.version = version;
+    this.#settings = settings;
     this.#errors = errors;
     this.#closers = closers;
     open.add(this);
@@ -111,7 +115,7 @@ export class Session {
         { clock: realClock, versions: settings.versions, firstXid },
         {
           onOpen: (version) => {
-            session = new Session(target, connection, version, errors, closers);
+            session = new Session(target, connection, version, settings, errors, closers);
             // Who only listens hears what comes with the hello, too.
             if (socket === 'snoop') connection.hold();
             resolve(session);
@@ -139,7 +143,7 @@ export class Session {
     try {
       return await this.connection.ask(message, this.connection.codec, xid, holds);
     } catch (error) {
-      if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed), error.framed);
+      if (error instanceof OpenFlowError) throw await this.#refusal(error.framed);
       const what =
         message.kind === 'flowStatsRequest'
           ? 'dump flows'
@@ -159,7 +163,23 @@ export class Session {
   async barrier(): Promise<void> {
     await this.ask({ kind: 'barrierRequest' });
     const [first] = this.#errors;
-    if (first !== undefined) throw new SwitchRefusal(printMessage(first), first);
+    if (first !== undefined) throw await this.#refusal(first);
+  }
+
+  /** The names of the switch's ports and tables, where they are to be shown. */
+  async names(): Promise<PortNames | undefined> {
+    // What is refused of that itself is told by numbers.
+    if (!showsNames(this.#settings) || this.#isLookingUp) return undefined;
+    this.#isLookingUp = true;
+    try {
+      return await (await import('./names.ts')).namesToShow(this);
+    } finally {
+      this.#isLookingUp = false;
+    }
+  }
+
+  async #refusal(error: Framed): Promise<SwitchRefusal> {
+    return new SwitchRefusal(printMessage(error, { names: await this.names() }), error);
   }
 
   close(): void {
@@ -198,7 +218,7 @@ export async function printAnswer(
 ): Promise<void> {
   try {
     const parts = await session.ask(message);
-    const look = withNames === true ? async () => (await import('./names.ts')).namesToShow(session) : withNames;
+    const look = withNames === true ? () => session.names() : withNames;
     const names = look === false ? undefined : await look();
     for (const part of parts) print(printMessage(part, { names }));
   } catch (error) {

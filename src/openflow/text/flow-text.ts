@@ -238,7 +238,7 @@ export function formatFlowMod(mod: FlowMod, names?: PortNames, wireMatch?: strin
     delete_strict: 'DEL_STRICT',
   };
   let text = ` ${words[mod.command]}`;
-  if (mod.table !== 0) text += ` table:${mod.table}`;
+  if (mod.table !== 0 || names?.tableName?.(0) !== undefined) text += ` table:${formatTable(mod.table, names)}`;
   text += ' ';
   const match = wireMatch ?? formatMatch(mod.match, mod.priority, names);
   if (match !== '') text += `${match} `;
