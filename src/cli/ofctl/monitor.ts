@@ -3,7 +3,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { encodeText } from '../../base/byte-text.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
-import { ConfigError, PeerError } from '../../base/errors.ts';
+import { ConfigError, KernelError, PeerError } from '../../base/errors.ts';
 import { controlError, UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
@@ -208,7 +208,14 @@ class Watcher {
       return '';
     });
     this.#options.background?.registerCommands(control);
-    await control.listen(path);
+    try {
+      await control.listen(path);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      const reason = strerror(error.errno);
+      process.stderr.write(`ovs-ofctl: ${path}: could not initialize control socket (${reason})\n`);
+      throw new ConfigError(`failed to create unixctl server (${reason})`);
+    }
   }
 
   async #sendAll(messages: readonly string[]): Promise<string> {
