@@ -6,23 +6,31 @@ import { LogLimit, limitedLogger } from './log-limit.ts';
 test('a burst passes, then few a minute; what was dropped is told', () => {
   const lines: string[] = [];
   const take = (message: string | (() => string)): void => void lines.push(String(message));
-  let now: number | undefined = 0;
+  // A clock that has run for long: nothing has gathered before the first message.
+  const start = 1_000_000;
+  let now: number | undefined = start;
   const log: Logger = { emer: take, err: take, warn: take, info: take, dbg: take, shows: () => true, limitClock: () => now };
   const limit = new LogLimit(5, 5);
   for (let i = 0; i < 40; i++) {
-    now = 1000 + i * 10;
+    now = start + 1000 + i * 10;
     limit.write(log, 'warn', `m${i}`);
   }
   assert.deepEqual(lines.splice(0), ['m0', 'm1', 'm2', 'm3', 'm4']);
-  now = 14_000;
+  now = start + 14_000;
   limit.write(log, 'warn', 'later');
   assert.deepEqual(lines.splice(0), [
     'Dropped 35 log messages in last 12 seconds (most recently, 12 seconds ago) due to excessive rate',
     'later',
   ]);
-  now = 14_100;
+  now = start + 14_100;
   limit.write(log, 'warn', 'too soon');
   assert.deepEqual(lines, []);
+  // The rest of a burst stays, and what has gathered meanwhile comes on top of it when that is used up.
+  now = start + 100_000;
+  for (let i = 0; i < 3; i++) limit.write(log, 'warn', `n${i}`);
+  now = start + 200_000;
+  for (let i = 0; i < 9; i++) limit.write(log, 'warn', `o${i}`);
+  assert.deepEqual(lines.splice(0).slice(1), ['n0', 'n1', 'n2', 'o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'o6']);
   // Where the user wants all, all is written.
   now = undefined;
   for (let i = 0; i < 9; i++) limit.write(log, 'warn', () => 'all');

@@ -11,7 +11,8 @@ export function beginLimits(): void {
 }
 
 export class LogLimit {
-  #begun = begun;
+  /** The log that it was used for last. */
+  #begun: number | undefined;
   readonly #perMinute: number;
   readonly #burst: number;
   #tokens: number;
@@ -42,8 +43,11 @@ export class LogLimit {
       this.#filledAt = nowMs;
       this.#dropped = 0;
     }
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAt) * this.#perMinute) / MINUTE_MS);
-    this.#filledAt = nowMs;
+    // What has come together since is counted when there is nothing left, as in Open vSwitch: a burst may follow the rest of one.
+    if (this.#tokens < 1) {
+      this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledAt) * this.#perMinute) / MINUTE_MS);
+      this.#filledAt = nowMs;
+    }
     if (this.#tokens < 1) {
       if (this.#dropped++ === 0) this.#firstDropped = nowMs;
       this.#lastDropped = nowMs;

@@ -315,7 +315,7 @@ async function execute(command: string, args: readonly string[], options: FlowOp
     case 'diff-flows':
       return (await import('./ofctl/flow-difference.ts')).diffFlows(first, second ?? '', options);
   }
-  return fail(PROGRAM, `'${command}' is not built yet`);
+  throw new Error(`the table of commands has '${command}', and nothing does it`);
 }
 
 /** Runs the tool. */

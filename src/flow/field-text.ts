@@ -159,11 +159,11 @@ export function parseField(field: Field, text: string, names?: PortNames): Maske
       return { value: BigInt(found[0]), mask: BigInt(found[1]) };
     }
     case 'tcpFlags':
-      return parseFlags(text, TCP_FLAGS, 12, 'TCP flag(s)', wholeMask(field));
+      return parseFlags(text, TCP_FLAGS, 12, 'TCP', wholeMask(field));
     case 'tunFlags':
-      return parseFlags(text, TUN_FLAGS, 1, 'tunnel flag(s)');
+      return parseFlags(text, TUN_FLAGS, 1, 'tunnel');
     case 'ctState':
-      return parseFlags(text, CT_FLAGS, 8, 'ct_state flag(s)');
+      return parseFlags(text, CT_FLAGS, 8, 'ct_state');
     case 'packetType':
       return parsePacketType(text);
   }
@@ -176,11 +176,11 @@ function parsePacketType(text: string): Masked {
   };
   if (!text.startsWith('(')) bad(text, '(');
   const first = text.slice(1);
-  const ns = leadingInteger(first);
+  const ns = leadingValue(first);
   if (ns === undefined || ns.value > 0xffffn) throw new ConfigError(`${first}: bad syntax for packet type ns`);
   if (first.charAt(ns.length) !== ',') bad(first, ',');
   const second = first.slice(ns.length + 1);
-  const type = leadingInteger(second);
+  const type = leadingValue(second);
   if (type === undefined || type.value > 0xffffn) throw new ConfigError(`${second}: bad syntax for packet type ns_type`);
   if (second.charAt(type.length) !== ')') bad(second, ')');
   return { value: (ns.value << 16n) | type.value, mask: ones(32) };
@@ -301,15 +301,16 @@ function parseIpv6Field(text: string): Masked {
 function parseFlags(text: string, flags: readonly string[], bits: number, what: string, whole = ones(bits)): Masked {
   const bitOf = (name: string, from = name): bigint => {
     const index = flags.indexOf(name);
-    if (index < 0) throw new ConfigError(`${from}: unknown ${what}`);
+    if (index < 0) throw new ConfigError(`${from}: unknown ${what} flag(s)`);
     return 1n << BigInt(index);
   };
   if (text.startsWith('+') || text.startsWith('-')) {
     let value = 0n;
     let mask = 0n;
     for (const { 0: part, index } of text.matchAll(/[+-][^+-]*/g)) {
-      const bit = bitOf(part.slice(1), text.slice(index + 1));
-      if ((mask & bit) !== 0n) throw new ConfigError(`${text}: Each TCP flag can be specified only once`);
+      const rest = text.slice(index + 1);
+      const bit = bitOf(part.slice(1), rest);
+      if ((mask & bit) !== 0n) throw new ConfigError(`${rest}: Each ${what} flag can be specified only once`);
       mask |= bit;
       if (part.startsWith('+')) value |= bit;
     }
@@ -318,11 +319,11 @@ function parseFlags(text: string, flags: readonly string[], bits: number, what: 
   const [valueText = '', maskText] = text.split('/');
   const number = parseInteger(valueText);
   if (number !== undefined) {
-    if (number > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
+    if (number > ones(bits)) throw new ConfigError(`${text}: unknown ${what} flag(s)`);
     // What follows the mask's number is not looked at.
     if (maskText === undefined) return { value: number, mask: whole };
     const mask = leadingFlags(maskText)?.value;
-    if (mask === undefined || mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what}`);
+    if (mask === undefined || mask > ones(bits)) throw new ConfigError(`${text}: unknown ${what} flag(s)`);
     return { value: number, mask };
   }
   const value = flagsIn(text, flags) ?? bitOf('', text);

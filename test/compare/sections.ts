@@ -10,6 +10,7 @@ import { exactFlow } from './compose-lines.ts';
 import { faultyFlow } from './faulty-actions.ts';
 import { fieldForm } from './field-forms.ts';
 import { actionsText, flowText, spoil } from './flow-lines.ts';
+import { manualFlow } from './manual-texts.ts';
 import type { Case } from './programs.ts';
 import type { Dice } from './random.ts';
 import { entriesLine, fixed10, fixed11, hex, wireActions, wireInstructions } from './wire-pieces.ts';
@@ -79,6 +80,7 @@ export const SECTIONS: Readonly<Record<string, (d: Dice, count: number) => Case[
     Array.from({ length: count }, () => ({ args: ['--color=always', '-O', VERSIONS.join(), 'parse-flow', flowText(d, 1)] })),
   fields: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', fieldForm(d)] })),
   faults: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', faultyFlow(d)] })),
+  manual: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', manualFlow(d)] })),
   badflows: (d, count) => Array.from({ length: count }, () => ({ args: [...d.pick(FORMATS), 'parse-flow', spoil(d, flowText(d, 3))] })),
   small: (d, count) =>
     Array.from({ length: count }, (): Case => {

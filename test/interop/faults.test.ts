@@ -69,6 +69,7 @@ test('faults of files, sockets, names and rights are told as Debian does', { ski
     'ovs-ofctl add-flow br0 bogus,actions=drop',
     'ovs-ofctl add-flow br0 actions=bogus',
     'ovs-ofctl show nobr',
+    `OVS_RUNDIR=/nonexistent ovs-ofctl show ${'y'.repeat(120)}`,
     'ovs-ofctl add-flow br0 actions=output:99999',
     'ovs-vsctl --timeout=9 add-br b/r -- set-controller br0 foo; grep -Eo "(WARN|ERR).(ignoring bridge|br0: unsupported).*" $OVS_RUNDIR/ovs-vswitchd.log',
     'ovs-vsctl --timeout=9 del-br b/r -- del-controller br0',

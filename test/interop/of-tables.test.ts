@@ -65,7 +65,17 @@ test('tables of the configuration: the same as the reference, with Debian’s pr
     'ovs-ofctl --names dump-flows br0 table=second; ovs-ofctl del-flows br0 table=second; ovs-ofctl --no-stats dump-flows br0',
     'ovs-ofctl -O OpenFlow14 mod-table br0 a-b evict; ovs-ofctl -O OpenFlow14 mod-table br0 nosuch evict',
     'ovs-ofctl -O OpenFlow12 mod-table br0 second continue; ovs-ofctl -O OpenFlow14 mod-table br0 300 evict 2>&1 | cut -d"|" -f2-',
-    'ovs-ofctl -O OpenFlow14 dump-table-desc br0 | head -12',
+    'ovs-ofctl -O OpenFlow14 dump-table-desc br0 | head -12; ovs-ofctl --names -O OpenFlow14 dump-table-desc br0 | head -12',
+    // What is refused is told by names, too.
+    ...['', ' --bundle', ' -O OpenFlow13'].flatMap((words) =>
+      ['', 'table=second,'].map((table) => `ovs-ofctl --names${words} add-flow br0 ${table}in_port=p-2,actions=group:77`),
+    ),
+    'ovs-ofctl --names -O OpenFlow15 mod-group br0 group_id=9,type=all,bucket=actions=output:2',
+    'echo "packet-out in_port=p-2 packet=000000000001000000000002080000000000 actions=group:9" | ovs-ofctl --names bundle br0 -',
+    // Files may name ports behind a switch, where names are shown.
+    ...['br0 /dev/stdin', '/dev/stdin br0', '/dev/stdin /dev/null'].flatMap((sources) =>
+      ['--names ', '', '--no-names '].map((words) => `echo "table=1,in_port=p-2,actions=drop" | ovs-ofctl ${words}diff-flows ${sources}`),
+    ),
   ];
   compare(hosts, names, withoutAges, true);
 });

@@ -12,12 +12,19 @@ const masked = (text: string): string => text.replace(/([0-9a-f]{2}:){5}[0-9a-f]
 /** A flow mod of the monitor's own: OpenFlow 1.0, in_port=9, drop. */
 const OWN = `010e004800000077${'003820fe0009'.padEnd(80, '0')}${'0'.repeat(28)}8000ffffffffffff0000`;
 
+/** A controller's frame, by the name of its port. */
+const PACKET_OUT = 'in_port=p1 packet=000000000001000000000002080000000000 actions=controller,p2';
+/** A request for statistics of port 1, and an echo, of OpenFlow 1.0. */
+const ASKED = ['011000140000000100040000000100000000 0000', '0102000a00000002abcd'];
+
 /** Version, arguments of monitor, and whether the monitor's own changes are tried too. */
 const WATCHES: readonly (readonly [version: string, args: readonly string[], own?: string])[] = [
   ['OpenFlow10', ['watch:'], OWN],
   ['OpenFlow10', ['watch:!own,!initial'], OWN],
   ['OpenFlow13', ['watch:!actions,table=3']],
   ['OpenFlow14', ['watch:out_port=3']],
+  ['OpenFlow14', ['--names', 'watch:']],
+  ['OpenFlow10', ['--no-names', '-m', 'watch:']],
   ['OpenFlow15', ['watch:!delete,in_port=2']],
 ];
 
@@ -54,6 +61,10 @@ async function watched(host: Host, tools: Tools, [version, args, own]: (typeof W
   change(host);
   if (own !== undefined) said += control('ofctl/send', own);
   said += control('ofctl/barrier');
+  said += control('ofctl/packet-out', PACKET_OUT);
+  said += control('ofctl/packet-out', PACKET_OUT.replace('p1', 'nobody')) + control('ofctl/packet-out', 'in_port=1 actions=2');
+  said += control('ofctl/barrier');
+  if (version === 'OpenFlow10') said += control('ofctl/send', ...ASKED) + control('ofctl/barrier');
   said += control('ofctl/send', 'zz') + control('ofctl/send', '0105') + control('ofctl/send', '0105000900000007');
   said += control('ofctl/block') + control('ofctl/block');
   ofctl('add-flow br0 in_port=3,actions=3');

@@ -83,6 +83,8 @@ export const restSections: readonly (readonly [string, readonly string[]])[] = [
       'ovs-ofctl parse-pcap nothing.pcap none.pcap "$OVS_RUNDIR/frames.pcap"',
       'ovs-ofctl show /nonexistent',
       'ovs-ofctl snoop /nonexistent',
+      'ovs-ofctl --unixctl=/nonexistent/x monitor br0',
+      'ovs-ofctl --unixctl=/nonexistent/x --detach --no-chdir monitor br0',
       'ovs-ofctl --sort= dump-flows br0',
       'ovs-ofctl --rsort= dump-flows br0',
     ],

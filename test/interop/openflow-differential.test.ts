@@ -84,7 +84,7 @@ const UNSTEADY = /^OFPT_HELLO|TABLE_FEATURES request|FLOW_MONITOR request/;
 interface Told {
   answers: string[];
   snooped: string[];
-  /** What the daemon's log says of the connections. */
+  /** What the daemon's log says of the connections, refusals among it. */
   log: string[];
 }
 
@@ -93,7 +93,7 @@ async function everyKind(side: Side): Promise<Told> {
   const told: Told = { answers: [], snooped: [], log: [] };
   side.start(2);
   side.appctl('vlog/set', 'vconn:file:dbg');
-  side.appctl('vlog/disable-rate-limit', 'vconn');
+  for (const module of ['vconn', 'connmgr', 'ofp_errors']) side.appctl('vlog/disable-rate-limit', module);
   for (const version of VERSIONS) {
     const { peers, stop } = await primaryControllers(side, [version]);
     const [peer] = peers;
@@ -109,6 +109,12 @@ async function everyKind(side: Side): Promise<Told> {
       const { lines } = comparable(await peer.settle(2));
       told.answers.push(`${head.form.name} ${Buffer.from(bytes).toString('hex')}`, ...lines);
     }
+    for (const other of [...VERSIONS, 0, 255]) {
+      // Features, and an echo, which every version has.
+      for (const type of [5, 2]) peer.send(Uint8Array.from([other, type, 0, 8, 0, 0, other, type]));
+      const { lines } = comparable(await peer.settle(2));
+      told.answers.push(`features of version ${other}`, ...lines);
+    }
     assert.ok(!peer.isClosed);
     // A snoop asks for nothing: what it has heard is there.
     for (let before = -1; before !== snoop.heardCount; await sleep(50)) before = snoop.heardCount;
@@ -119,7 +125,7 @@ async function everyKind(side: Side): Promise<Told> {
   }
   const entries = side.log().split(/\n(?=\d{4}-\d\d-\d\dT)/);
   told.log = entries
-    .filter((entry) => /^[^|]*\|[^|]*\|vconn(_stream)?\|/.test(entry))
+    .filter((entry) => /^[^|]*\|[^|]*\|(vconn(_stream)?\||ofp_errors\||connmgr\|.*error reply)/.test(entry))
     .map((entry) =>
       entry
         .replace(/^[^|]*\|[^|]*\|/, '')

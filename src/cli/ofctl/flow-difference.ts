@@ -8,7 +8,7 @@ import type { FlowMod, FlowStats } from '../../openflow/message.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import { agreeOnDumpFormat, formatsFor, sendBundle, sendNumbered } from './flow-send.ts';
 import { type FlowOptions, flowLines, lookupNames, parseFlowFile } from './flows.ts';
-import { namesToShow } from './names.ts';
+import { fetchPorts, namesOf } from './names.ts';
 import { Session, showsNames, XID_AFTER_NAMES } from './session.ts';
 
 /** What a flow says beyond its key. */
@@ -151,18 +151,19 @@ function isFile(source: string): boolean {
 /** diff-flows SOURCE SOURCE; gives 2 when they differ. */
 export async function diffFlows(first: string, second: string, options: FlowOptions): Promise<number> {
   const pairs = new FlowPairs();
+  // Names of ports, where they are to be shown, are those of the first switch; files behind it may use them. Tables have none.
   let names: PortNames | undefined;
   for (const [index, source] of [first, second].entries()) {
     const side = index as 0 | 1;
     if (isFile(source)) {
-      addAll(parseFlowFile(source, linesOf(source), 'add', undefined, 'table'), pairs, side);
+      addAll(parseFlowFile(source, linesOf(source), 'add', names, 'table'), pairs, side);
       continue;
     }
     const session = await Session.open(source, options);
     try {
       await agreeOnDumpFormat(session, formatsFor([]), options);
       await readSwitch(session, pairs, side);
-      if (showsNames(options)) names ??= ofPorts(await namesToShow(session));
+      if (showsNames(options)) names ??= namesOf(await fetchPorts(session));
     } finally {
       session.close();
     }
@@ -177,9 +178,6 @@ export async function diffFlows(first: string, second: string, options: FlowOpti
   process.stdout.write(text);
   return text === '' ? 0 : 2;
 }
-
-/** Ports have names here, tables none. */
-const ofPorts = ({ name }: PortNames): PortNames => (name === undefined ? {} : { name });
 
 function line(entry: Entry, version: FlowVersion, names: PortNames | undefined): string {
   let text = entry.table === 0 ? '' : `table=${entry.table} `;

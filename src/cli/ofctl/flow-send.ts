@@ -1,5 +1,6 @@
 // How ovs-ofctl sends flow mods: the format that can say them, one by one with a barrier after each, or together as a bundle.
 import { ConfigError } from '../../base/errors.ts';
+import type { PortNames } from '../../flow/field-text.ts';
 import type { Prereq } from '../../flow/fields.ts';
 import { type Match, W } from '../../flow/key.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
@@ -183,11 +184,11 @@ export async function sendNumbered(session: Session, mods: readonly FlowMod[]): 
  * Prints what a switch refused of a bundle: the whole message as it was sent, `sent` by transaction id, not the part of it that came back. What
  * is logged of it stands within the line.
  */
-function printRefusal(error: Framed, sent: ReadonlyMap<number, Uint8Array>): void {
+function printRefusal(error: Framed, sent: ReadonlyMap<number, Uint8Array>, names: PortNames | undefined): void {
   const { message } = error;
   if (message.kind !== 'error') return;
   process.stderr.write(`Error ${message.name ?? `type ${message.type}, code ${message.code}`} for: `);
-  process.stderr.write(printBytes(sent.get(error.xid) ?? innerOf(message.data)));
+  process.stderr.write(printBytes(sent.get(error.xid) ?? innerOf(message.data), { names }));
 }
 
 /** The message inside the bytes of OFPT_BUNDLE_ADD_MESSAGE; other messages as they are. */
@@ -236,6 +237,7 @@ export async function sendBundle(session: Session, messages: readonly Message[])
   }
   if (errors.length === 0) return;
   const sent = new Map(inners.map(({ xid, inner }) => [xid, inner]));
-  for (const error of errors) printRefusal(error, sent);
+  const names = await session.names();
+  for (const error of errors) printRefusal(error, sent, names);
   throw new ConfigError(`talking to ${session.target} (Protocol error)`);
 }

@@ -119,12 +119,12 @@ export function flowModCommand(bridge: string, text: string, command: FlowModCom
   );
 }
 
-/** add-flows FILE, and the others with `-` for a file. */
+/** add-flows FILE, whose lines may begin with a command, and the others with `-` for a file, whose lines may not. */
 export function flowFileCommand(bridge: string, path: string, command: FlowModCommand, options: FlowOptions): Promise<number> {
   const strict = options.strict && command !== 'add' ? (`${command}_strict` as FlowModCommand) : command;
   return changeFlows(bridge, options, () => {
     const lines = flowLines(path);
-    return lookupNames(bridge, options, (names) => parseFlowFile(path, lines, strict, names));
+    return lookupNames(bridge, options, (names) => parseFlowFile(path, lines, strict, names, command === 'add' ? 'commands' : 'flows'));
   });
 }
 

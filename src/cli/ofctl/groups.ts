@@ -37,9 +37,9 @@ async function changeGroups(bridge: string, options: FlowOptions, parse: (names:
   return 0;
 }
 
-/** One group on the command line, or `-` for groups in standard input. */
+/** One group on the command line, or `-` for groups in standard input: those that are added may each begin with a command. */
 export function groupModCommand(bridge: string, text: string, command: GroupCommand, options: FlowOptions): Promise<number> {
-  if (text === '-') return groupFileCommand(bridge, text, command, options);
+  if (text === '-') return groupFileCommand(bridge, text, command === 'add' ? undefined : command, options);
   return changeGroups(bridge, options, (names) => [parseGroup(text, command, names)]);
 }
 

@@ -3,23 +3,27 @@
 import { openSync, writeSync } from 'node:fs';
 import { encodeText } from '../../base/byte-text.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
-import { ConfigError } from '../../base/errors.ts';
+import { ConfigError, KernelError, PeerError } from '../../base/errors.ts';
 import { controlError, UnixctlServer } from '../../daemon/plumbing/unixctl.ts';
+import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
+import { echoReplyTo } from '../../openflow/channel/echo.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMonitorRequest } from '../../openflow/flow-monitor.ts';
 import { OFPG } from '../../openflow/group.ts';
-import type { Framed, Message } from '../../openflow/message.ts';
+import type { Framed, Message, PacketOut } from '../../openflow/message.ts';
+import { messageForm } from '../../openflow/message-table.ts';
 import { normalizeMatch } from '../../openflow/normalize.ts';
 import { printBytes, printMessage } from '../../openflow/text/message-print.ts';
 import { atoi16 } from '../../openflow/text/number-text.ts';
 import { parsePacketOut } from '../../openflow/text/packet-out-text.ts';
-import { allowedOf, formatOf, formatsFor, normalized } from './flow-send.ts';
+import { allowedOf, formatsFor, normalized } from './flow-send.ts';
 import type { FlowOptions } from './flows.ts';
 import { lookupNames } from './flows.ts';
+import { namesToShow } from './names.ts';
 import { print } from './output.ts';
 import { PACKET_IN_FORMATS } from './packet-in-format.ts';
-import { Session, SwitchRefusal } from './session.ts';
+import { Session, SwitchRefusal, showsNames } from './session.ts';
 import { parseWatch } from './watch-text.ts';
 
 const INVALID_TTL_TO_CONTROLLER = 4;
@@ -37,19 +41,80 @@ function timestamp(): string {
   return `${day} ${pad(now.getHours())}:${pad(now.getMinutes())}:${pad(now.getSeconds())}.${pad(now.getMilliseconds(), 3)}: `;
 }
 
+/** What a message is, by its header; undefined of one that nobody knows. */
+function nameOf(bytes: Uint8Array): string | undefined {
+  try {
+    return messageForm(bytes).name;
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    return undefined;
+  }
+}
+
+/** The names of a switch's ports and tables: they are looked up once, over connections of their own. */
+class SwitchNames {
+  readonly #session: Session;
+  readonly #bridge: string;
+  readonly #options: FlowOptions;
+  #shown: Promise<PortNames> | undefined;
+  readonly #numbered = new Set<string>();
+
+  constructor(session: Session, bridge: string, options: FlowOptions) {
+    this.#session = session;
+    this.#bridge = bridge;
+    this.#options = options;
+  }
+
+  /** What to print for ports and tables; undefined where that is their numbers. */
+  async toShow(): Promise<PortNames | undefined> {
+    if (!showsNames(this.#options)) return undefined;
+    this.#number(this.#session.target);
+    this.#shown ??= this.#fetch();
+    return this.#shown;
+  }
+
+  /** Reads a text in which names may stand. `switchName` is what the switch is called where that is done. */
+  async accept<T>(parse: (names: PortNames) => T, switchName = this.#session.target): Promise<T> {
+    const value = await lookupNames(this.#bridge, this.#options, parse);
+    if (this.#options.names !== false) this.#number(switchName);
+    return value;
+  }
+
+  async #fetch(): Promise<PortNames> {
+    const session = await Session.open(this.#bridge, this.#options);
+    try {
+      return await namesToShow(session);
+    } finally {
+      session.close();
+    }
+  }
+
+  /** The reference's connections that look names up take transaction ids of the same row, once for each name of a switch. */
+  #number(switchName: string): void {
+    if (this.#numbered.has(switchName)) return;
+    this.#numbered.add(switchName);
+    for (let i = 0; i < NAME_LOOKUP_XIDS; i++) this.#session.connection.xid();
+  }
+}
+
 /** One listening connection with its control socket. */
 class Watcher {
   readonly #session: Session;
+  /** None of a connection that is only snooped on. */
+  readonly #switchNames: SwitchNames | undefined;
   readonly #options: FlowOptions;
   readonly #unixctl = new UnixctlServer('ovs-ofctl');
   #output = 2;
   #isBlocked = false;
-  #held: (() => void)[] = [];
+  #isLooking = false;
+  #names: PortNames | undefined;
   #barriers = new Map<number, () => void>();
   #end: (code: number) => void = () => {};
+  #fail: (error: unknown) => void = () => {};
 
-  constructor(session: Session, options: FlowOptions) {
+  constructor(session: Session, switchNames: SwitchNames | undefined, options: FlowOptions) {
     this.#session = session;
+    this.#switchNames = switchNames;
     this.#options = options;
   }
 
@@ -67,29 +132,49 @@ class Watcher {
         this.#session.close();
         resolve(code);
       };
-      this.#session.onClosed((reason) => {
+      this.#fail = (error) => {
         if (isOver) return;
+        isOver = true;
         background?.end();
         this.#unixctl.close();
-        reject(new ConfigError(`vconn_recv (${reason === '' ? 'End of file' : reason})`));
-      });
-      this.#session.listen((framed) => this.#show(framed));
+        reject(error as Error);
+      };
+      this.#session.onClosed((reason) => this.#fail(new ConfigError(`vconn_recv (${reason === '' ? 'End of file' : reason})`)));
+      this.#session.connection.watch((bytes) => this.#hear(bytes), this.#switchNames === undefined);
+      this.#session.connection.release();
       process.once('SIGTERM', () => this.#end(0));
     });
   }
 
-  #show(framed: Framed): void {
-    const show = (): void => {
-      if (this.#options.timestamp === true) this.#print(timestamp());
-      this.#print(printMessage(framed, { verbosity: this.#options.verbosity + 2 }));
-      const { message, xid } = framed;
-      if (message.kind === 'barrierReply') {
-        this.#barriers.get(xid)?.();
-        this.#barriers.delete(xid);
-      }
-    };
-    if (this.#isBlocked) this.#held.push(show);
-    else show();
+  /** Shows a message; names, if there are to be any, are looked up when the first comes, and what comes meanwhile waits. */
+  #hear(bytes: Uint8Array): void {
+    if (this.#names !== undefined || this.#switchNames === undefined || !showsNames(this.#options)) {
+      this.#show(bytes);
+      return;
+    }
+    this.#session.connection.hold();
+    this.#isLooking = true;
+    this.#switchNames.toShow().then((names) => {
+      this.#names = names;
+      this.#isLooking = false;
+      this.#show(bytes);
+      this.#goOn();
+    }, this.#fail);
+  }
+
+  #goOn(): void {
+    if (!this.#isBlocked && !this.#isLooking) this.#session.connection.release();
+  }
+
+  #show(bytes: Uint8Array): void {
+    const name = nameOf(bytes);
+    const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+    if (this.#options.timestamp === true) this.#print(timestamp());
+    this.#print(printBytes(bytes, { verbosity: this.#options.verbosity + 2, names: this.#names }));
+    if (name === 'OFPT_BARRIER_REPLY') {
+      this.#barriers.get(xid)?.();
+      this.#barriers.delete(xid);
+    } else if (name === 'OFPT_ECHO_REQUEST' && this.#switchNames !== undefined) this.#session.connection.sendBytes(echoReplyTo(bytes));
   }
 
   #print(text: string): void {
@@ -113,19 +198,28 @@ class Watcher {
     control.register('ofctl/block', '', 0, 0, () => {
       if (this.#isBlocked) return 'already blocking';
       this.#isBlocked = true;
+      this.#session.connection.hold();
       return '';
     });
     control.register('ofctl/unblock', '', 0, 0, () => {
       if (!this.#isBlocked) return 'already unblocked';
       this.#isBlocked = false;
-      for (const show of this.#held.splice(0)) show();
+      this.#goOn();
       return '';
     });
     this.#options.background?.registerCommands(control);
-    await control.listen(path);
+    try {
+      await control.listen(path);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      const reason = strerror(error.errno);
+      process.stderr.write(`ovs-ofctl: ${path}: could not initialize control socket (${reason})\n`);
+      throw new ConfigError(`failed to create unixctl server (${reason})`);
+    }
   }
 
-  #sendAll(messages: readonly string[]): string {
+  async #sendAll(messages: readonly string[]): Promise<string> {
+    const names = await this.#switchNames?.toShow();
     let replies = '';
     for (const text of messages) {
       const hex = text.replace(/\s/g, '');
@@ -135,17 +229,22 @@ class Watcher {
       const whole = Uint8Array.from(bytes);
       if (bytes.readUInt16BE(2) !== bytes.length) throw controlError(`${replies}Message size does not match length in OpenFlow header`);
       this.#print('send: ');
-      this.#print(printBytes(whole, { verbosity: this.#options.verbosity + 2 }));
+      this.#print(printBytes(whole, { verbosity: this.#options.verbosity, names }));
       this.#session.connection.sendBytes(whole);
       replies += `${replies === '' ? '' : '\n'}sent`;
     }
     return replies;
   }
 
-  #packetOut(text: string): string {
+  async #packetOut(text: string): Promise<string> {
     try {
-      const message = parsePacketOut(text, {});
-      this.#session.connection.send(message);
+      const parse = (names: PortNames): PacketOut => parsePacketOut(text, names);
+      const message = this.#switchNames === undefined ? parse({}) : await this.#switchNames.accept(parse);
+      const names = await this.#switchNames?.toShow();
+      const { connection, version } = this.#session;
+      const bytes = encodeMessage(version, connection.xid(), message);
+      this.#print(printBytes(bytes, { verbosity: this.#options.verbosity, names }));
+      connection.sendBytes(bytes);
       return '';
     } catch (error) {
       if (error instanceof ConfigError) throw controlError(error.message);
@@ -173,17 +272,18 @@ async function setPacketInFormat(session: Session, wanted: number | undefined): 
   const tries = wanted === undefined ? [2, 1] : [wanted];
   for (const format of tries) {
     session.connection.send({ kind: 'setPacketInFormat', format });
-    await session.ask({ kind: 'barrierRequest' });
+    await session.ask({ kind: 'barrierRequest' }, undefined, true);
     const refused = session.takeErrors();
     if (refused.length === 0) return;
+    session.connection.release();
     if (wanted !== undefined)
       throw new ConfigError(`${session.target}: switch does not support packet-in format ${PACKET_IN_FORMATS[wanted]}`);
   }
 }
 
-async function watch(session: Session, bridge: string, spec: string, options: FlowOptions): Promise<void> {
-  const { mod, flags } = await lookupNames(bridge, options, (names) => parseWatch(spec, names));
-  formatOf(session, allowedOf(formatsFor([{ ...mod, outGroup: OFPG.ANY, table: 255 }]), options));
+async function watch(session: Session, bridge: string, switchNames: SwitchNames, spec: string, options: FlowOptions): Promise<void> {
+  const { mod, flags } = await switchNames.accept((names) => parseWatch(spec, names), bridge);
+  allowedOf(formatsFor([{ ...mod, outGroup: OFPG.ANY, table: 255 }]), options);
   const { match } = normalized({ ...mod, match: normalizeMatch(mod.match) });
   const request: FlowMonitorRequest = {
     id: nextMonitor++,
@@ -194,14 +294,13 @@ async function watch(session: Session, bridge: string, spec: string, options: Fl
     command: 'add',
     match,
   };
-  // The reference looks names up over connections that take transaction ids too.
-  if (options.names !== false) for (let i = 0; i < NAME_LOOKUP_XIDS; i++) session.connection.xid();
   const message = { kind: 'flowMonitorRequest', requests: [request] } as const satisfies Message;
   const xid = session.connection.xid();
-  if (options.verbosity > 0) print(printBytes(encodeMessage(session.version, xid, message)));
-  const show = (part: Framed): void => print(printMessage(part, { verbosity: options.verbosity + 1 }));
+  const names = await switchNames.toShow();
+  if (options.verbosity > 0) print(printBytes(encodeMessage(session.version, xid, message), { names }));
+  const show = (part: Framed): void => print(printMessage(part, { verbosity: options.verbosity + 1, names }));
   try {
-    for (const part of await session.ask(message, undefined, xid)) show(part);
+    for (const part of await session.ask(message, xid)) show(part);
   } catch (error) {
     // A refusal is an answer like another.
     if (!(error instanceof SwitchRefusal) || error.framed === undefined) throw error;
@@ -218,6 +317,7 @@ export async function monitor(bridge: string, args: readonly string[], options: 
     );
   }
   const session = await Session.open(bridge, { ...options, versions });
+  const names = new SwitchNames(session, bridge, options);
   for (const arg of args) {
     if (/^\d/.test(arg) || arg === 'invalid_ttl') {
       const [reply] = await session.ask({ kind: 'getConfigRequest' });
@@ -235,15 +335,15 @@ export async function monitor(bridge: string, args: readonly string[], options: 
       if (after?.message.kind !== 'getConfigReply' || (after.message.flags & INVALID_TTL_TO_CONTROLLER) === 0) {
         throw new ConfigError("setting invalid_ttl_to_controller failed (this switch probably doesn't support this flag)");
       }
-    } else if (arg.startsWith('watch:')) await watch(session, bridge, arg.slice('watch:'.length), options);
+    } else if (arg.startsWith('watch:')) await watch(session, bridge, names, arg.slice('watch:'.length), options);
     else if (arg !== 'resume') throw new ConfigError(`${arg}: unsupported "monitor" argument`);
   }
   await setPacketInFormat(session, options.packetInFormat);
-  return new Watcher(session, options).run();
+  return new Watcher(session, names, options).run();
 }
 
 /** snoop SWITCH */
 export async function snoop(bridge: string, options: FlowOptions): Promise<number> {
   const session = await Session.open(bridge, options, 1, 'snoop');
-  return new Watcher(session, options).run();
+  return new Watcher(session, undefined, options).run();
 }

@@ -1,7 +1,7 @@
 // A connection of ovs-ofctl to a switch: by bridge name, socket path or connection name, with the versions the user allows.
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
-import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { PortNames } from '../../flow/field-text.ts';
 import { runDir } from '../../host/directories.ts';
@@ -42,7 +42,10 @@ async function connectTo(name: string, socket: 'mgmt' | 'snoop'): Promise<{ targ
       throw new ConfigError(`connecting to ${name} (${reasonOf(error)})`);
     }
   }
-  for (const path of [name, `${runDir()}/${name}.${socket}`]) {
+  const bridge = `${runDir()}/${name}.${socket}`;
+  for (const path of [name, bridge]) {
+    // What is wrong with the name of a bridge's socket that is not there is of no interest.
+    if (path === bridge && !existsSync(bridge)) continue;
     const target = `unix:${path}`;
     try {
       return { target, stream: await connectStream(target, OFP_PORT) };
@@ -64,16 +67,6 @@ export class SwitchRefusal extends Error {
   }
 }
 
-/** Why a connection came to no version, in a word; the log has the rest. */
-function negotiationFault(target: string, reason: string): string {
-  if (reason === '') return 'Connection reset by peer';
-  // The switch went while we said our hello.
-  if (reason === 'Broken pipe' || reason === 'Connection reset by peer') return reason;
-  if (reason.startsWith('received too-short')) logger('vconn_stream').err(reason);
-  else logger('vconn').warn(`${target}: ${reason}`);
-  return 'Protocol error';
-}
-
 /** Connections that nobody has closed. */
 const open = new Set<Session>();
 
@@ -87,23 +80,24 @@ export class Session {
   /** The connection's name, as messages about it say it. */
   readonly target: string;
   readonly connection: OpenFlowConnection;
+  readonly #settings: SessionSettings;
   readonly #errors: Framed[];
+  #isLookingUp = false;
   readonly #closers: ((reason: string) => void)[];
-  readonly #listeners: ((framed: Framed, bytes: Uint8Array) => void)[];
 
   private constructor(
     target: string,
     connection: OpenFlowConnection,
     version: OfVersion,
+    settings: SessionSettings,
     errors: Framed[],
-    listeners: ((framed: Framed, bytes: Uint8Array) => void)[],
     closers: ((reason: string) => void)[],
   ) {
     this.target = target;
     this.connection = connection;
     this.version = version;
+    this.#settings = settings;
     this.#errors = errors;
-    this.#listeners = listeners;
     this.#closers = closers;
     open.add(this);
   }
@@ -114,7 +108,6 @@ export class Session {
     const { target, stream } = await connectTo(name, socket);
     return new Promise((resolve, reject) => {
       const errors: Framed[] = [];
-      const listeners: ((framed: Framed, bytes: Uint8Array) => void)[] = [];
       const closers: ((reason: string) => void)[] = [];
       let session: Session | undefined;
       const connection = new OpenFlowConnection(
@@ -122,26 +115,22 @@ export class Session {
         { clock: realClock, versions: settings.versions, firstXid },
         {
           onOpen: (version) => {
-            session = new Session(target, connection, version, errors, listeners, closers);
+            session = new Session(target, connection, version, settings, errors, closers);
+            // Who only listens hears what comes with the hello, too.
+            if (socket === 'snoop') connection.hold();
             resolve(session);
           },
-          onMessage: (framed, bytes) => {
+          onMessage: (framed) => {
             if (framed.message.kind === 'error') errors.push(framed);
-            for (const listener of listeners) listener(framed, bytes);
           },
           onClose: (reason) => {
             for (const listener of closers) listener(reason);
             if (session === undefined)
-              reject(new ConfigError(`${name}: failed to connect to socket (${negotiationFault(target, reason)})`));
+              reject(new ConfigError(`${name}: failed to connect to socket (${reason === '' ? 'Connection reset by peer' : reason})`));
           },
         },
       );
     });
-  }
-
-  /** Hears every message that no request waits for. */
-  listen(listener: (framed: Framed, bytes: Uint8Array) => void): void {
-    this.#listeners.push(listener);
   }
 
   /** Hears of the end when the other side makes it. */
@@ -149,12 +138,12 @@ export class Session {
     this.#closers.push(listener);
   }
 
-  /** Sends a request and gives its answer's parts; an error from the switch is thrown as SwitchRefusal. */
-  async ask(message: Message, nxFlows?: boolean, xid = this.connection.xid()): Promise<Framed[]> {
+  /** Sends a request and gives its answer's parts, `holds` as for OpenFlowConnection.ask; an error from the switch is thrown as SwitchRefusal. */
+  async ask(message: Message, xid = this.connection.xid(), holds = false): Promise<Framed[]> {
     try {
-      return await this.connection.ask(message, nxFlows === undefined ? this.connection.codec : { ...this.connection.codec, nxFlows }, xid);
+      return await this.connection.ask(message, this.connection.codec, xid, holds);
     } catch (error) {
-      if (error instanceof OpenFlowError) throw new SwitchRefusal(printMessage(error.framed), error.framed);
+      if (error instanceof OpenFlowError) throw await this.#refusal(error.framed);
       const what =
         message.kind === 'flowStatsRequest'
           ? 'dump flows'
@@ -174,7 +163,23 @@ export class Session {
   async barrier(): Promise<void> {
     await this.ask({ kind: 'barrierRequest' });
     const [first] = this.#errors;
-    if (first !== undefined) throw new SwitchRefusal(printMessage(first), first);
+    if (first !== undefined) throw await this.#refusal(first);
+  }
+
+  /** The names of the switch's ports and tables, where they are to be shown. */
+  async names(): Promise<PortNames | undefined> {
+    // What is refused of that itself is told by numbers.
+    if (!showsNames(this.#settings) || this.#isLookingUp) return undefined;
+    this.#isLookingUp = true;
+    try {
+      return await (await import('./names.ts')).namesToShow(this);
+    } finally {
+      this.#isLookingUp = false;
+    }
+  }
+
+  async #refusal(error: Framed): Promise<SwitchRefusal> {
+    return new SwitchRefusal(printMessage(error, { names: await this.names() }), error);
   }
 
   close(): void {
@@ -213,7 +218,7 @@ export async function printAnswer(
 ): Promise<void> {
   try {
     const parts = await session.ask(message);
-    const look = withNames === true ? async () => (await import('./names.ts')).namesToShow(session) : withNames;
+    const look = withNames === true ? () => session.names() : withNames;
     const names = look === false ? undefined : await look();
     for (const part of parts) print(printMessage(part, { names }));
   } catch (error) {

@@ -122,7 +122,7 @@ export async function setFrags(bridge: string, mode: string, settings: SessionSe
 /** probe */
 export const probe = (bridge: string, settings: SessionSettings): Promise<number> =>
   withSession(bridge, settings, async (session) => {
-    await session.ask({ kind: 'echoRequest', data: new Uint8Array(0) }, undefined, 0);
+    await session.ask({ kind: 'echoRequest', data: new Uint8Array(0) }, 0);
   });
 
 /** What fits a message behind its header. */

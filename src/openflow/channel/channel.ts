@@ -3,15 +3,17 @@
 //   waiting for hello --hello with a common version--> open --close--> closed
 //
 // A channel never throws for what a peer sends: bytes that are no message end it with a reason, a message that cannot be decoded is
-// handed on as bytes with the fault. Reasons are what Open vSwitch logs: 'Protocol error' for any breach of the protocol, strerror texts
+// handed on as bytes with the fault, and one of another version than was agreed on is refused here and nobody hears of it. Reasons are what Open vSwitch logs: 'Protocol error' for any breach of the protocol, strerror texts
 // of the stream, '' for an orderly end.
 import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { LogLimit } from '../../base/log-limit.ts';
+import { LogLimit, limitedLogger } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import { type CodecOptions, decodeMessage, encodeMessage } from '../codec/codec.ts';
+import { errorMessage } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
-import { isOfAllVersions } from '../message-table.ts';
+import { identifyMessage, isOfAllVersions } from '../message-table.ts';
+import { errorsLog } from '../peer-logs.ts';
 import { printBytes } from '../text/message-print.ts';
 import { Framing } from './framing.ts';
 import { decodeHello, encodeHello, formatVersions, highestVersion, versionBitmap } from './hello.ts';
@@ -19,9 +21,13 @@ import { decodeHello, encodeHello, formatVersions, highestVersion, versionBitmap
 const log = logger('vconn');
 /** Messages may come by the thousand: ten a second, after six hundred at once. */
 const messageLimit = new LogLimit(600, 600);
+const badMessageLog = limitedLogger('vconn');
 const streamLog = logger('vconn_stream');
 
 const OFPT_ERROR = 1;
+const MAX_VERSION = 6;
+
+const twoDigits = (version: number): string => version.toString(16).padStart(2, '0');
 
 export interface ChannelHandlers {
   /** Versions have been agreed on. */
@@ -46,24 +52,30 @@ export class OpenFlowChannel {
   readonly #versions: readonly OfVersion[];
   readonly #handlers: ChannelHandlers;
   readonly #framing = new Framing();
+  /** What is kept for later: messages, and why the stream ended. */
+  #held: { messages: Uint8Array[]; end?: string } | undefined;
+  #watcher: { onBytes(bytes: Uint8Array): void; ofAnyVersion: boolean } | undefined;
   #version: OfVersion | undefined;
   #isClosed = false;
   #writtenSize = 0;
 
-  /** `name` is what the log calls the peer; handlers are called from the next turn on. */
-  constructor(name: string, stream: Stream, versions: readonly OfVersion[], handlers: ChannelHandlers) {
+  /** `name` is what the log calls the peer; handlers are called from the next turn on. Hellos are numbered unless theirs is given. */
+  constructor(name: string, stream: Stream, versions: readonly OfVersion[], handlers: ChannelHandlers, helloXid = nextHelloXid++) {
     this.name = name;
     this.#stream = stream;
     this.#versions = versions;
     this.#handlers = handlers;
     stream.start({
       onData: (bytes) => this.#take(bytes),
-      onClose: (reason) => this.#end(reason),
+      onClose: (reason) => {
+        if (this.#held === undefined) this.#end(reason);
+        else this.#held.end = reason;
+      },
       onDrain: () => {
         if (!this.#isClosed) this.#handlers.onDrain?.();
       },
     });
-    this.#write(encodeHello(versions, nextHelloXid++));
+    this.#write(encodeHello(versions, helloXid));
   }
 
   /** The version agreed on; before that the highest of ours. */
@@ -98,6 +110,35 @@ export class OpenFlowChannel {
     return bytes.length;
   }
 
+  /** From now on every message goes to `onBytes` as it came; with `ofAnyVersion` those of other versions than were agreed on too. */
+  watch(onBytes: (bytes: Uint8Array) => void, ofAnyVersion: boolean): void {
+    this.#watcher = { onBytes, ofAnyVersion };
+  }
+
+  /** What comes is kept until `release`, an end too: for who cannot tell yet what to do with it. */
+  hold(): void {
+    this.#held ??= { messages: [] };
+  }
+
+  /** Hands on what was held, until it is held again. */
+  release(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    while (held.messages.length > 0 && !this.#isClosed) {
+      this.#message(held.messages.shift() as Uint8Array);
+      if (this.#isHeld()) {
+        this.#held = held;
+        return;
+      }
+    }
+    if (held.end !== undefined) this.#end(held.end);
+  }
+
+  #isHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
   pause(): void {
     this.#stream.pause();
   }
@@ -110,6 +151,13 @@ export class OpenFlowChannel {
   close(reason = ''): void {
     if (this.#isClosed) return;
     this.#stream.destroy();
+    this.#end(reason);
+  }
+
+  /** Ends the channel when what is queued has gone; `onClose` is told `reason` now. */
+  finish(reason = ''): void {
+    if (this.#isClosed) return;
+    this.#stream.close();
     this.#end(reason);
   }
 
@@ -145,7 +193,9 @@ export class OpenFlowChannel {
     if (this.#isClosed) return;
     try {
       this.#framing.push(bytes, (message) => {
-        if (!this.#isClosed) this.#message(message);
+        if (this.#isClosed) return;
+        if (this.#held === undefined) this.#message(message);
+        else this.#held.messages.push(message);
       });
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
@@ -160,14 +210,34 @@ export class OpenFlowChannel {
       return;
     }
     this.#say(() => `received: ${this.#print(bytes)}`);
+    if (bytes[0] !== this.#version && !(isOfAllVersions(bytes[1] ?? 0) && bytes[0] !== 0) && this.#watcher?.ofAnyVersion !== true) {
+      this.#refuseVersion(bytes);
+      return;
+    }
     this.#handlers.onTraffic?.(bytes);
-    this.#handlers.onMessage(this.decode(bytes), bytes);
+    if (this.#watcher !== undefined) this.#watcher.onBytes(bytes);
+    else this.#handlers.onMessage(this.decode(bytes), bytes);
+  }
+
+  /** OFPT_ERROR in the version of the message, or in the first one where there is no such version. */
+  #refuseVersion(bytes: Uint8Array): void {
+    try {
+      identifyMessage(bytes);
+    } catch (error) {
+      // What is wrong with it beside its version is logged.
+      if (!(error instanceof PeerError)) throw error;
+    }
+    const version = bytes[0] ?? 0;
+    const isKnown = version >= 1 && version <= MAX_VERSION;
+    badMessageLog.err(`${this.name}: received OpenFlow version 0x${twoDigits(version)} != expected ${twoDigits(this.version)}`);
+    if (!isKnown) errorsLog.err(`cannot encode error for unknown OpenFlow version 0x${twoDigits(version)}`);
+    const answerVersion = (isKnown ? version : 1) as OfVersion;
+    const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+    this.#write(encodeMessage(answerVersion, xid, errorMessage(answerVersion, 'OFPBRC_BAD_VERSION', bytes)));
   }
 
   /** A message's content, or the fault in it, as the two ends have agreed to talk. */
   decode(bytes: Uint8Array): Framed | PeerError {
-    if (bytes[0] !== this.#version && !isOfAllVersions(bytes[1] ?? 0))
-      return new PeerError('OFPBRC_BAD_VERSION', `version 0x${(bytes[0] ?? 0).toString(16)} after negotiation`);
     try {
       return decodeMessage(bytes, this.options);
     } catch (error) {
@@ -182,7 +252,7 @@ export class OpenFlowChannel {
       theirs = decodeHello(bytes);
     } catch {
       this.#say(() => `received: ${this.#print(bytes)}`);
-      log.warn(() => `${this.name}: received message while expecting hello: ${this.#print(bytes)}`);
+      badMessageLog.warn(() => `${this.name}: received message while expecting hello: ${this.#print(bytes)}`);
       this.close('Protocol error');
       return;
     }
@@ -198,7 +268,7 @@ export class OpenFlowChannel {
       this.#end('Protocol error');
       return;
     }
-    log.dbg(`${this.name}: negotiated OpenFlow version 0x${agreed.toString(16).padStart(2, '0')} (${we})`);
+    log.dbg(`${this.name}: negotiated OpenFlow version 0x${twoDigits(agreed)} (${we})`);
     this.#version = agreed as OfVersion;
     this.#handlers.onOpen(this.#version);
   }

@@ -1,24 +1,24 @@
-// One OpenFlow connection over a stream: hello and version, echo, inactivity probe, messages in both directions, and why it ended.
-// The switch, ovs-ofctl and controllers all use it; who dialled makes no difference to the protocol.
+// One OpenFlow connection of a client or a controller: an OpenFlowChannel, and over it echo, inactivity probe, requests and their answers.
 //
-// States: negotiating (our hello is out, theirs awaited) -> open (a version is chosen) -> closed (once, with a reason).
-// A message that cannot be decoded is answered with its OpenFlow error and the connection goes on; broken framing or an unknown
-// version ends it.
+// A message that cannot be decoded is answered with its OpenFlow error and the connection goes on.
 import type { Clock } from '../../base/clock.ts';
-import { errorText, PeerError } from '../../base/errors.ts';
+import { PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { CodecOptions } from '../codec/codec.ts';
-import { decodeMessage, encodeMessage } from '../codec/codec.ts';
+import { encodeMessage } from '../codec/codec.ts';
 import { errorMessage } from '../errors.ts';
 import type { Framed, Message, OfVersion } from '../message.ts';
-import { printBytes } from '../text/message-print.ts';
-import { Framing } from './framing.ts';
+import { OpenFlowChannel } from './channel.ts';
+import { echoReplyTo } from './echo.ts';
 
 const log = logger('vconn');
 
 /** All versions, as the bits of a hello. */
 export const ALL_VERSIONS = 0x7e;
+
+const VERSIONS: readonly OfVersion[] = [1, 2, 3, 4, 5, 6];
+const OFPT_ERROR = 1;
 
 /** Bits of a list of versions. */
 export const versionBits = (versions: Iterable<OfVersion>): number => [...versions].reduce((bits, version) => bits | (1 << version), 0);
@@ -49,6 +49,7 @@ export interface ConnectionSettings {
 
 interface Waiting {
   parts: Framed[];
+  holds: boolean;
   resolve(parts: Framed[]): void;
   reject(error: Error): void;
 }
@@ -66,18 +67,12 @@ export class OpenFlowError extends PeerError {
 
 export class OpenFlowConnection {
   readonly stream: Stream;
-  /** What the codec has to know; the owner changes it as messages say (flow format, packet-in format, table ids). */
-  codec: CodecOptions = {};
-  /** Messages received and sent since the start. */
-  received = 0;
-  sent = 0;
+  readonly #channel: OpenFlowChannel;
   readonly #settings: ConnectionSettings;
   readonly #handlers: ConnectionHandlers;
-  readonly #framing = new Framing();
   readonly #waiting = new Map<number, Waiting>();
-  #version: OfVersion | undefined;
-  #nextXid = 1;
-  #closed = false;
+  #nextXid: number;
+  #isClosed = false;
   #lastHeard: number;
   #probeSent = false;
   #cancelProbe: (() => void) | undefined;
@@ -89,23 +84,40 @@ export class OpenFlowConnection {
     this.#handlers = handlers;
     this.#lastHeard = settings.clock.now();
     this.#nextXid = settings.firstXid ?? 1;
-    stream.start({ onData: (bytes) => this.#onData(bytes), onClose: (reason) => this.#finish(reason) });
-    const highest = (31 - Math.clz32(settings.versions & ALL_VERSIONS)) as OfVersion;
-    this.#write(encodeMessage(highest, this.xid(), { kind: 'hello', versions: settings.versions & ALL_VERSIONS }));
+    this.#channel = new OpenFlowChannel(
+      stream.name,
+      stream,
+      VERSIONS.filter((version) => (settings.versions & (1 << version)) !== 0),
+      {
+        onOpen: (version) => {
+          this.#cancelProbe?.();
+          this.#scheduleProbe();
+          handlers.onOpen?.(version);
+        },
+        onMessage: (message, bytes) => this.#hear(message, bytes),
+        onClose: (reason) => this.#finish(reason),
+      },
+      this.xid(),
+    );
     if ((settings.helloTimeoutMs ?? 0) > 0) {
       this.#cancelProbe = settings.clock.after(settings.helloTimeoutMs ?? 0, () => {
-        if (this.#version === undefined) this.close('no hello message');
+        if (!this.#channel.isOpen) this.close('no hello message');
       });
     }
   }
 
+  /** What the codec has to know; the owner changes it as messages say (flow format, packet-in format, table ids). */
+  get codec(): CodecOptions {
+    return this.#channel.options;
+  }
+
   /** The version agreed on; undefined until then. */
   get version(): OfVersion | undefined {
-    return this.#version;
+    return this.#channel.isOpen ? this.#channel.version : undefined;
   }
 
   get isClosed(): boolean {
-    return this.#closed;
+    return this.#isClosed;
   }
 
   /** A transaction id that was not used on this connection lately. */
@@ -117,117 +129,94 @@ export class OpenFlowConnection {
 
   /** Sends a message and gives its xid. Before a version is agreed on, and after the end, it is a mistake of the caller's: nothing is sent. */
   send(message: Message, xid = this.xid(), options = this.codec): number {
-    if (this.#version !== undefined && !this.#closed) this.#write(encodeMessage(this.#version, xid, message, options));
+    if (this.#channel.isOpen) this.#channel.sendBytes(encodeMessage(this.#channel.version, xid, message, options));
     return xid;
   }
 
   /** Sends bytes already encoded. */
   sendBytes(bytes: Uint8Array): void {
-    if (!this.#closed) this.#write(bytes);
+    this.#channel.sendBytes(bytes);
   }
 
   /** Answers a request with an error by name, quoting the request. */
   sendError(name: string, request: Uint8Array): void {
-    const version = this.#version ?? 1;
     const xid = new DataView(request.buffer, request.byteOffset).getUint32(4);
-    this.#write(encodeMessage(version, xid, errorMessage(version, name, request)));
+    this.send(errorMessage(this.#channel.version, name, request), xid);
   }
 
-  /** Sends a request and gives all parts of its answer. Rejects with OpenFlowError when the answer is an error. */
-  ask(message: Message, options = this.codec, xid = this.xid()): Promise<Framed[]> {
+  /**
+   * Sends a request and gives all parts of its answer; with `holds`, what comes after them waits for `release`. Rejects with OpenFlowError when
+   * the answer is an error.
+   */
+  ask(message: Message, options = this.codec, xid = this.xid(), holds = false): Promise<Framed[]> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) {
+      if (this.#isClosed) {
         reject(new PeerError('closed', 'connection closed'));
         return;
       }
-      this.#waiting.set(this.send(message, xid, options), { parts: [], resolve, reject });
+      this.#waiting.set(this.send(message, xid, options), { parts: [], holds, resolve, reject });
     });
+  }
+
+  /** As `OpenFlowChannel.watch`: nothing is answered any more. */
+  watch(onBytes: (bytes: Uint8Array) => void, ofAnyVersion: boolean): void {
+    this.#channel.watch(onBytes, ofAnyVersion);
+  }
+
+  /** Keeps what comes until `release`. */
+  hold(): void {
+    this.#channel.hold();
+  }
+
+  /** Hands on what was held. */
+  release(): void {
+    this.#channel.release();
   }
 
   /** Ends the connection after what is queued has been sent. */
   close(reason = ''): void {
-    if (this.#closed) return;
-    this.stream.close();
-    this.#finish(reason);
+    this.#channel.finish(reason);
   }
 
-  #write(bytes: Uint8Array): void {
-    log.dbg(() => `${this.stream.name}: sent (Success): ${printBytes(bytes, { codec: this.codec })}`);
-    this.sent++;
-    this.stream.write(bytes);
-  }
-
-  #onData(bytes: Uint8Array): void {
-    if (this.#closed) return;
+  #hear(message: Framed | PeerError, bytes: Uint8Array): void {
     this.#lastHeard = this.#settings.clock.now();
     this.#probeSent = false;
-    try {
-      this.#framing.push(bytes, (message) => {
-        if (!this.#closed) this.#onMessage(message);
-      });
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      this.stream.destroy();
-      this.#finish(errorText(error));
-    }
+    if (message instanceof PeerError) this.#refuse(message, bytes);
+    else this.#dispatch(message, bytes);
   }
 
-  #onMessage(bytes: Uint8Array): void {
-    log.dbg(() => `${this.stream.name}: received: ${printBytes(bytes, { codec: this.codec })}`);
-    this.received++;
-    if (this.#version === undefined) {
-      this.#onHello(bytes);
+  #refuse(error: PeerError, bytes: Uint8Array): void {
+    const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+    const waiting = this.#waiting.get(xid);
+    if (waiting !== undefined) {
+      log.warn(() => `parse error in reply (${error.code})`);
+      this.#waiting.delete(xid);
+      waiting.reject(new PeerError('EPROTO', 'Protocol error'));
       return;
     }
-    const version = bytes[0];
-    if (bytes[1] !== 0 && version !== this.#version) {
-      this.sendError('OFPBRC_BAD_VERSION', bytes);
-      this.#handlers.onBadMessage?.(
-        new PeerError(
-          'OFPBRC_BAD_VERSION',
-          `received OpenFlow version 0x${(version ?? 0).toString(16).padStart(2, '0')} != expected ${hex(this.#version)}`,
-        ),
-        bytes,
-      );
-      return;
-    }
-    let framed: Framed;
-    try {
-      framed = decodeMessage(bytes, this.codec);
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
-      const waiting = this.#waiting.get(xid);
-      if (waiting !== undefined) {
-        log.warn(() => `parse error in reply (${error.code})`);
-        this.#waiting.delete(xid);
-        waiting.reject(new PeerError('EPROTO', 'Protocol error'));
-        return;
-      }
-      // An error is never answered with an error.
-      if (bytes[1] !== 1) this.sendError(error.code, bytes);
-      this.#handlers.onBadMessage?.(error, bytes);
-      return;
-    }
-    this.#dispatch(framed, bytes);
+    // An error is never answered with an error.
+    if (bytes[1] !== OFPT_ERROR) this.sendError(error.code, bytes);
+    this.#handlers.onBadMessage?.(error, bytes);
   }
 
   #dispatch(framed: Framed, bytes: Uint8Array): void {
     const { message, xid } = framed;
     if (message.kind === 'hello') return;
     if (message.kind === 'echoRequest') {
-      this.send({ kind: 'echoReply', data: message.data }, xid);
+      this.sendBytes(echoReplyTo(bytes));
       return;
     }
     const waiting = this.#waiting.get(xid);
     if (waiting !== undefined && message.kind !== 'packetIn' && message.kind !== 'portStatus' && message.kind !== 'flowRemoved') {
       if (message.kind === 'error') {
+        if (waiting.holds) this.#channel.hold();
         this.#waiting.delete(xid);
         waiting.reject(new OpenFlowError(framed));
         return;
       }
       waiting.parts.push(framed);
       if ('more' in message && message.more) return;
+      if (waiting.holds) this.#channel.hold();
       this.#waiting.delete(xid);
       waiting.resolve(waiting.parts);
       return;
@@ -235,37 +224,6 @@ export class OpenFlowConnection {
     // Replies to our probes have the probe's xid, 0.
     if (message.kind === 'echoReply' && xid === 0) return;
     this.#handlers.onMessage(framed, bytes);
-  }
-
-  #onHello(bytes: Uint8Array): void {
-    let framed: Framed;
-    try {
-      framed = decodeMessage(bytes);
-      if (framed.message.kind !== 'hello') throw new PeerError('hello', 'no hello');
-    } catch {
-      this.close(`received message while expecting hello: ${printBytes(bytes).trimEnd()}`);
-      return;
-    }
-    const theirs = framed.message.versions;
-    const common = theirs & this.#settings.versions & ALL_VERSIONS;
-    if (common === 0) {
-      const text = `We support ${describe(this.#settings.versions)}, you support ${describe(theirs)}, no common versions.`;
-      const error: Message = { kind: 'error', type: 0, code: 0, experimenter: 0, data: new TextEncoder().encode(text) };
-      // In the peer's version, as it has no other.
-      this.#write(encodeMessage(Math.min(framed.version, 6) as OfVersion, 0, error));
-      this.close(`version negotiation failed (we support ${describe(this.#settings.versions)}, peer supports ${describe(theirs)})`);
-      return;
-    }
-    this.#version = (31 - Math.clz32(common)) as OfVersion;
-    const agreed = this.#version;
-    const ours = this.#settings.versions & ALL_VERSIONS;
-    log.dbg(
-      () =>
-        `${this.stream.name}: negotiated OpenFlow version ${hex(agreed)} (we support ${describe(ours)}, peer supports ${describe(theirs)})`,
-    );
-    this.#cancelProbe?.();
-    this.#scheduleProbe();
-    this.#handlers.onOpen?.(this.#version);
   }
 
   #scheduleProbe(): void {
@@ -278,8 +236,7 @@ export class OpenFlowConnection {
         this.#probeSent = true;
         this.send({ kind: 'echoRequest', data: new Uint8Array(0) }, 0);
       } else if (this.#probeSent && silent >= interval * 2) {
-        this.stream.destroy();
-        this.#finish(`no response to inactivity probe after ${interval / 1000} seconds, disconnecting`);
+        this.#channel.close(`no response to inactivity probe after ${interval / 1000} seconds, disconnecting`);
         return;
       }
       this.#scheduleProbe();
@@ -287,23 +244,11 @@ export class OpenFlowConnection {
   }
 
   #finish(reason: string): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#cancelProbe?.();
     for (const waiting of this.#waiting.values()) waiting.reject(new PeerError('closed', reason === '' ? 'End of file' : reason));
     this.#waiting.clear();
     this.#handlers.onClose(reason);
   }
-}
-
-const hex = (version: number): string => `0x${version.toString(16).padStart(2, '0')}`;
-
-/** Versions in words, as the reference prints them. */
-function describe(bits: number): string {
-  const versions: number[] = [];
-  for (let version = 0; version < 31; version++) if ((bits & (1 << version)) !== 0) versions.push(version);
-  if (versions.length === 1) return `version ${hex(versions[0] ?? 0)}`;
-  const last = versions.at(-1) ?? 0;
-  const isRun = versions.length === last && versions[0] === 1;
-  return isRun ? `version ${hex(last)} and earlier` : `versions ${versions.map(hex).join(', ')}`;
 }

@@ -2,7 +2,7 @@
 import { ConfigError, errorText } from '../../base/errors.ts';
 import { type PortNames, parseField } from '../../flow/field-text.ts';
 import { type Field, fieldNamed, tunFieldIndex, wholeMask } from '../../flow/fields.ts';
-import { CT_STATE, KEY_WORDS, type Key, keyBits, type Match, matchAll, W } from '../../flow/key.ts';
+import { CT_STATE, KEY_WORDS, type Key, keyBits, type Match, matchAll, tunPresentBit, W } from '../../flow/key.ts';
 import { addField, addFieldText, protocolNamed } from '../../flow/match-text.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { splitKeyValues } from './key-value-text.ts';
@@ -19,8 +19,11 @@ function isSet(field: Field, key: Key): boolean {
   return keyBits(key, field.at, field.bits) !== 0n;
 }
 
-/** Reads a flow whose every field is exact; what is not said is zero. Throws ConfigError in the reference's words. */
-export function parseExactFlow(text: string, names?: PortNames): Match {
+/**
+ * Reads a flow whose every field is exact; what is not said is zero. An option of a tunnel is said of a flow where `hasOption` knows its number,
+ * and of no flow elsewhere. Throws ConfigError in the reference's words.
+ */
+export function parseExactFlow(text: string, names?: PortNames, hasOption: (index: number) => boolean = () => false): Match {
   const match = matchAll();
   const { key } = match;
   for (const { key: name, value } of splitKeyValues(text)) {
@@ -40,7 +43,9 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     // The priority may come before its tag.
     const prereq = field.name === 'dl_vlan_pcp' ? 'ethernet' : field.prereq;
     if (isBadCode || !prereqHolds(prereq, { key, mask: ALL })) refuse(`prerequisites not met for setting ${name}`);
-    if (isSet(field, key)) refuse(`field ${name} set multiple times`);
+    const option = tunFieldIndex(field);
+    const isSaid = option < 0 ? isSet(field, key) : keyBits(key, tunPresentBit(option), 1) !== 0n;
+    if (isSaid) refuse(`field ${name} set multiple times`);
     if (value === '*') refuse(`bad value for ${name} (*: wildcards not allowed here)`);
     let parsed: { value: bigint; mask: bigint };
     try {
@@ -50,19 +55,14 @@ export function parseExactFlow(text: string, names?: PortNames): Match {
     }
     // Of connection states there are eight.
     const whole = field.name === 'ct_state' ? 0xffn : wholeMask(field);
-    const isOption = tunFieldIndex(field) >= 0;
     // Flags with a mask are never all that the field has room for.
     const isFlags = field.format === 'ctState' || field.format === 'tunFlags';
-    const isPart = (isFlags && /[-+/]/.test(value ?? '')) || (parsed.mask !== whole && !(isOption && !(value ?? '').includes('/')));
+    const isPart = (isFlags && /[-+/]/.test(value ?? '')) || (parsed.mask !== whole && !(option >= 0 && !(value ?? '').includes('/')));
     if (isPart && !/^(vlan_[pv]|dl_vlan|in_port)/.test(field.name))
       refuse(`bad value for ${name} (${value ?? ''}: wildcards not allowed here)`);
     // Options are as long as they are, there or not.
-    if (isOption) {
-      addFieldText(match, name, value);
-      continue;
-    }
-    // A conjunction's number is no part of what a packet is.
-    if (field.name !== 'conj_id') addField(match, field, parsed.value, parsed.mask);
+    if (option < 0) addField(match, field, parsed.value, parsed.mask);
+    else if (hasOption(option)) addFieldText(match, name, value);
   }
   if (key[W.IN_PORT] === 0) key[W.IN_PORT] = NO_PORT;
   return match;

@@ -238,7 +238,7 @@ export function formatFlowMod(mod: FlowMod, names?: PortNames, wireMatch?: strin
     delete_strict: 'DEL_STRICT',
   };
   let text = ` ${words[mod.command]}`;
-  if (mod.table !== 0) text += ` table:${mod.table}`;
+  if (mod.table !== 0 || names?.tableName?.(0) !== undefined) text += ` table:${formatTable(mod.table, names)}`;
   text += ' ';
   const match = wireMatch ?? formatMatch(mod.match, mod.priority, names);
   if (match !== '') text += `${match} `;
@@ -259,7 +259,7 @@ export function formatFlowMod(mod: FlowMod, names?: PortNames, wireMatch?: strin
 export function formatFlowRemoved(removed: FlowRemoved, names?: PortNames): string {
   const match = formatMatch(removed.match, removed.priority, names);
   let text = ` ${match} reason=${removed.reason}`;
-  if (removed.table !== 255) text += ` table_id=${formatTable(removed.table, names)}`;
+  if (removed.table !== 255) text += ` table_id=${removed.table}`;
   if (removed.cookie !== 0n) text += ` cookie:0x${removed.cookie.toString(16)}`;
   text += ` duration${formatDuration(removed.durationSec, removed.durationNsec)} idle${removed.idleTimeoutSec}`;
   if (removed.hardTimeoutSec !== 0) text += ` hard${removed.hardTimeoutSec}`;

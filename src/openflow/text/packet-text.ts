@@ -14,9 +14,7 @@ const METADATA: readonly (readonly [number, number])[] = [
   [W.PKT_MARK, 1],
   [W.CT_LABEL, 4],
   [W.METADATA, 2],
-  [W.ACTSET_OUTPUT, 1],
   ...Array.from({ length: 16 }, (_, i): readonly [number, number] => [W.REGS + i, 1]),
-  [W.CONJ_ID, 1],
 ];
 
 /** The same of a tunnel: there is one where it has a destination. */

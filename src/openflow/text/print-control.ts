@@ -1,12 +1,12 @@
 // Messages about eviction and vacancy of tables, queues' configuration and tracked connections as text.
 
 import { formatIpv6 } from '../../base/addresses.ts';
-import { formatPort } from '../../flow/field-text.ts';
+import { formatPort, formatTable, type PortNames } from '../../flow/field-text.ts';
 import { type CtTuple, isMapped } from '../conntrack.ts';
 import type { Message, OfVersion } from '../message.ts';
 import { EVICT, type QueueConfig, type TableDesc } from '../table.ts';
 import type { TlvMap } from '../tlv-table.ts';
-import type { BodyPrinters } from './print-context.ts';
+import type { BodyPrinters, PrintContext } from './print-context.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -25,17 +25,17 @@ function evictionText(bits = USUAL_EVICTION): string {
   return words.length === 0 ? '0' : words.join('|');
 }
 
-function tableDesc(desc: TableDesc): string {
-  let text = `\n  table ${desc.table}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${evictionText(desc.evictionFlags)}\n   vacancy=`;
+function tableDesc(desc: TableDesc, names: PortNames | undefined): string {
+  let text = `\n  table ${formatTable(desc.table, names)}:\n   eviction=${desc.evicts === true ? 'on' : 'off'} eviction_flags=${evictionText(desc.evictionFlags)}\n   vacancy=`;
   if (desc.tellsVacancy !== true) return `${text}off\n`;
   const { down, up, now } = desc.vacancy ?? { down: 0, up: 0, now: 0 };
   text += `on vacancy_down=${down}% vacancy_up=${up}% vacancy=${now}%\n`;
   return text;
 }
 
-function tableMod(message: Of<'tableMod'>, version: OfVersion): string {
+function tableMod(message: Of<'tableMod'>, { version, names }: PrintContext): string {
   if (message.table === 255) return ' table_id: ALL_TABLES\n'.replace(/\n$/, version >= 5 || version <= 3 ? tail(message, version) : '\n');
-  return ` table_id=${message.table}${tail(message, version)}`;
+  return ` table_id=${formatTable(message.table, names)}${tail(message, version)}`;
 }
 
 function tail(message: Of<'tableMod'>, version: OfVersion): string {
@@ -86,9 +86,9 @@ function mapsText(maps: readonly TlvMap[]): string {
 
 /** Bodies of these messages. */
 export const CONTROL_BODIES: BodyPrinters = {
-  tableMod: (message, { version }) => tableMod(message, version),
-  tableDescReply: (message) => message.tables.map(tableDesc).join(''),
-  tableStatus: (message) => ` reason=${message.reason.toUpperCase()}\ntable_desc:-${tableDesc(message.desc)}`,
+  tableMod,
+  tableDescReply: (message, { names }) => message.tables.map((desc) => tableDesc(desc, names)).join(''),
+  tableStatus: (message, { names }) => ` reason=${message.reason.toUpperCase()}\ntable_desc:-${tableDesc(message.desc, names)}`,
   queueConfigRequest: (message, { version, names }) => {
     const port = ` port=${message.port === 0xffff ? 'ANY' : formatPort(message.port, names)}`;
     return version < 5 || message.queue === ALL_QUEUES ? `${port}\n` : `${port} queue=${message.queue}\n`;

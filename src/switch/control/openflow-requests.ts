@@ -3,6 +3,7 @@
 import { PeerError } from '../../base/errors.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
 import { OFPP } from '../../openflow/action.ts';
+import { echoReplyTo } from '../../openflow/channel/echo.ts';
 import { NX_VENDOR, ONF_VENDOR } from '../../openflow/codec/actions/action-constants.ts';
 import { decodeMessage, encodeMessage } from '../../openflow/codec/codec.ts';
 import { withResetCounts } from '../../openflow/codec/flow-flags.ts';
@@ -81,8 +82,7 @@ function serveOther(session: OpenFlowSession, request: Framed, bytes: Uint8Array
   };
   switch (message.kind) {
     case 'echoRequest':
-      // In the version of the request, whichever that is.
-      session.channel.sendBytes(encodeMessage(request.version, xid, { kind: 'echoReply', data: message.data }));
+      session.channel.sendBytes(echoReplyTo(bytes));
       return undefined;
     case 'echoReply':
       return undefined;
@@ -240,7 +240,7 @@ export function isForSwitches(bytes: Uint8Array): boolean {
 /** Refuses what a secondary controller may not ask; the body is not looked at. */
 export function refuseSecondary(session: OpenFlowSession, bytes: Uint8Array): void {
   if (session.role !== 'secondary' || !changesTheSwitch(bytes, session.version)) return;
-  throw new PeerError(session.version >= 3 ? 'OFPBRC_IS_SECONDARY' : 'OFPBRC_EPERM', 'a secondary controller may only look');
+  throw new PeerError('OFPBRC_IS_SECONDARY', 'a secondary controller may only look');
 }
 
 /** Whether a message by its type is packet-out, flow, group, port, table or meter mod, or a vendor's form of one. */

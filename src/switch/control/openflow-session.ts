@@ -7,6 +7,7 @@
 // row allows (controller_queue_size), and counted.
 import { errorText, PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
+import { LogLimit, limitedLogger } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { OpenFlowChannel } from '../../openflow/channel/channel.ts';
@@ -17,7 +18,7 @@ import { errorMessage } from '../../openflow/errors.ts';
 import type { MonitorUpdate } from '../../openflow/flow-monitor.ts';
 import { BUCKET, type GroupMod } from '../../openflow/group.ts';
 import type { Framed, Message, OfVersion, PortDesc, Role } from '../../openflow/message.ts';
-import { HeaderFault } from '../../openflow/message-table.ts';
+import { HeaderFault, identifyMessage } from '../../openflow/message-table.ts';
 import type { MeterMod } from '../../openflow/meter.ts';
 import type { TableDesc } from '../../openflow/table.ts';
 import type { BridgeCore, FlowChangeEvent, PacketInEvent, Sender } from '../core.ts';
@@ -33,6 +34,18 @@ import { packetInMessage } from './openflow-packet-in.ts';
 import { isForSwitches, refuseSecondary, serve } from './openflow-requests.ts';
 
 const log = logger('ofproto');
+/** A peer can ask for as many refusals as it likes. */
+const refusalLog = limitedLogger('connmgr', new LogLimit(10, 10));
+
+/** What a request is, for the log. */
+function requestName(bytes: Uint8Array): string {
+  try {
+    return identifyMessage(bytes).name;
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    return 'invalid';
+  }
+}
 
 const HIGH_WATER = 512 * 1024;
 /** So much of packet-ins may wait, however few they are. */
@@ -328,8 +341,6 @@ export class OpenFlowSession implements Sender {
     this.#request = bytes;
     let part = bytes;
     try {
-      // No part of a request, and nothing that a role would forbid.
-      if (message instanceof PeerError && message.code === 'OFPBRC_BAD_VERSION') throw message;
       const parts = this.#parts.take(bytes, message instanceof HeaderFault ? message : undefined);
       if (parts === undefined) return;
       refuseSecondary(this, bytes);
@@ -351,7 +362,6 @@ export class OpenFlowSession implements Sender {
     let fault: PeerError;
     if (error instanceof PeerError) {
       fault = error;
-      log.info(() => `${this.name}: sending ${fault.code} error reply to ${request?.message.kind ?? 'undecodable'} message`);
     } else {
       const stack = error instanceof Error ? error.stack : errorText(error);
       log.err(`${this.name}: internal error while serving ${request?.message.kind ?? 'a message'}: ${stack}`);
@@ -365,7 +375,9 @@ export class OpenFlowSession implements Sender {
     const wire = bytes[0] ?? 0;
     const version = wire >= 1 && wire <= 6 ? (wire as OfVersion) : this.version;
     const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
-    this.channel.sendBytes(encodeMessage(version, xid, errorMessage(version, code, bytes)));
+    const answer = encodeMessage(version, xid, errorMessage(version, code, bytes));
+    refusalLog.info(() => `${this.name}: sending ${code} error reply to ${requestName(bytes)} message`);
+    this.channel.sendBytes(answer);
   }
 
   /** Writes the pieces of a reply while the peer takes them, then goes on with what was read meanwhile. */

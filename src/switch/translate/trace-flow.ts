@@ -16,7 +16,7 @@ function typeByPacketType(key: Key): void {
 /** Reads it; options are those of `options`. Throws ConfigError in the reference's words. */
 export function parseTraceFlow(text: string, names?: PortNames, options: TlvTable = new TlvTable()): Key {
   try {
-    const match = parseExactFlow(text, names);
+    const match = parseExactFlow(text, names, (index) => options.has(index));
     typeByPacketType(match.key);
     fixVlan(match.key);
     if (match.tunFields !== undefined) writeOptions(match.key, optionsOfMatch(match, options));

@@ -14,6 +14,9 @@ export interface PeerSettings {
   flows?: readonly FlowStats[];
   /** The number of messages, among those that change anything, that are done; the next is refused. */
   refuseAfter?: number;
+  /** Messages, in hexadecimal, that it says to who watches, or asks for nothing if it is snooped on; then it ends the connection. */
+  says?: readonly string[];
+  isSnooped?: boolean;
 }
 
 const port = (number: number, name: string): PortDesc => ({
@@ -60,6 +63,8 @@ const INSTRUCTIONS: TableInstructions = {
 
 const OFPT = { HELLO: 0, ERROR: 1, ECHO_REQUEST: 2 } as const;
 const IDLE_MS = 4000;
+/** Who has asked for nothing for so long listens. */
+const QUIET_MS = 80;
 
 /** Messages that change something, after which a barrier is all the answer that there is. */
 const isChange = ({ kind }: Message): boolean =>
@@ -197,11 +202,19 @@ export class RecordingPeer {
     socket.on('close', () => this.#sockets.delete(socket));
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     socket.write(hello);
+    const say = (): void => {
+      for (const hex of this.#settings.says ?? []) socket.write(Buffer.from(hex, 'hex'));
+      // What is answered is still heard.
+      setTimeout(() => socket.end(), this.#settings.says === undefined ? 0 : QUIET_MS);
+    };
+    const quiet = this.#settings.isSnooped !== true ? undefined : setTimeout(say, QUIET_MS);
+    socket.on('close', () => clearTimeout(quiet));
     socket.on('data', (bytes) =>
       framing.push(bytes as Uint8Array, (message) => {
         const entry = { hex: Buffer.from(message).toString('hex'), isLookUp: false };
         connection.push(entry);
         if (message[1] === OFPT.HELLO || message[1] === OFPT.ERROR) return;
+        clearTimeout(quiet);
         const version = message[0] as OfVersion;
         const xid = new DataView(message.buffer, message.byteOffset).getUint32(4);
         const refuse = (type: number, code: number): void =>
@@ -238,7 +251,7 @@ export class RecordingPeer {
         }
         // Nothing happens in such a switch: whoever watches it has seen all.
         if (decoded.kind === 'flowMonitorRequest') isWatched = true;
-        else if (isWatched && decoded.kind === 'barrierRequest') socket.end();
+        else if (isWatched && decoded.kind === 'barrierRequest') say();
       }),
     );
   }

@@ -5,6 +5,7 @@ import { normalizeMatch } from '../../../src/openflow/normalize.ts';
 import { parseFlow } from '../../../src/openflow/text/flow-text.ts';
 import { readable } from '../body-pieces.ts';
 import { flowText, spoil } from '../flow-lines.ts';
+import { soundMessage } from '../messages.ts';
 import type { Dice } from '../random.ts';
 import {
   fileOf,
@@ -121,7 +122,7 @@ function group(d: Dice, damage: Damage): SentCase {
       ),
     };
   const [command, verb] = d.pick(GROUP_COMMANDS);
-  const line = texts(d, command, undefined, () => groupText(d, verb), damage);
+  const line = texts(d, command, undefined, () => (d.chance(1, 8) ? groupLine(d) : groupText(d, verb)), damage);
   return d.chance(1, 12) ? { ...line, args: ['--may-create', ...line.args] } : line;
 }
 
@@ -149,14 +150,17 @@ const flowLine = (d: Dice): string => {
   return d.chance(1, 2) ? text : `${word}${d.pick([' ', ',', '  '])}${text}`;
 };
 
+/** The same of commands to which each line is a flow: a word before it is none of theirs. */
+const worded = (d: Dice, text: string): string => (d.chance(1, 10) ? `${d.pick(FLOW_WORDS)} ${text}` : text);
+
 function flow(d: Dice, damage: Damage): SentCase {
   switch (d.below(5)) {
     case 0:
       return texts(d, 'add-flow', 'add-flows', () => (d.chance(1, 3) ? flowLine(d) : namedFlow(d)), damage);
     case 1:
-      return texts(d, 'mod-flows', undefined, () => namedFlow(d), damage);
+      return texts(d, 'mod-flows', undefined, () => worded(d, namedFlow(d)), damage);
     case 2:
-      return d.chance(1, 20) ? one(d, 'del-flows') : texts(d, 'del-flows', undefined, () => filterText(d), damage);
+      return d.chance(1, 20) ? one(d, 'del-flows') : texts(d, 'del-flows', undefined, () => worded(d, filterText(d)), damage);
     case 3:
       return one(d, 'dump-aggregate', damage(d, filterText(d)));
     default:
@@ -295,6 +299,18 @@ const packetOut = (d: Dice, damage: Damage): SentCase =>
     ? one(d, 'packet-out', damage(d, packetOutText(d)))
     : one(d, 'packet-out', ...packetOutWords(d).map((word) => damage(d, word)));
 
+/** A connection that is watched, or listened in on: what comes over it is told with the names that the switch has, or without. */
+function watched(d: Dice): SentCase {
+  const says = Array.from({ length: 1 + d.below(4) }, () => Buffer.from(soundMessage(d).bytes).toString('hex'));
+  const words = d.chance(3, 4) ? ['--names'] : d.some(1, () => d.pick(['--no-names', '-m', '-mm', '--color=always', '--strict']));
+  const isSnooped = d.chance(1, 2);
+  const command = isSnooped ? ['snoop', 'SWITCH'] : ['monitor', 'SWITCH', ...monitorWords(d)];
+  return {
+    args: [...words, ...(d.chance(1, 2) ? ['-O', VERSIONS.join()] : versions(d)), ...command],
+    peer: { ...peer(d), says, isSnooped },
+  };
+}
+
 const many =
   (make: (d: Dice) => SentCase) =>
   (d: Dice, count: number): SentCase[] =>
@@ -317,7 +333,8 @@ export const SENT_SECTIONS: Readonly<Record<string, (d: Dice, count: number) => 
   badcommands: many((d) => small(d, spoilt)),
   flowFiles: many(flowFile),
   groupFiles: many(groupFile),
+  watched: many(watched),
   monitors: many((d) => one(d, 'monitor', ...monitorWords(d))),
 };
 /** Sections whose command ends the process that runs it, or whose log has little room: a process for each case. */
-export const NEEDS_PROCESS: ReadonlySet<string> = new Set(['monitors', 'flowFiles', 'groupFiles']);
+export const NEEDS_PROCESS: ReadonlySet<string> = new Set(['monitors', 'watched', 'flowFiles', 'groupFiles']);
