@@ -21,7 +21,7 @@ import { parseDatumText } from '../../src/ovsdb/engine/value-text.ts';
 import { type Json, JsonError, parseJson } from '../../src/ovsdb/json/json.ts';
 import { formatJson } from '../../src/ovsdb/json/json-format.ts';
 import { JsonStream } from '../../src/ovsdb/json/json-stream.ts';
-import { parseRpcMessage } from '../../src/ovsdb/json/jsonrpc.ts';
+import { parseRpcMessage } from '../../src/ovsdb/json/jsonrpc-message.ts';
 import { encodeRecord, encodeRecordText, scanRecords } from '../../src/ovsdb/log/log-record.ts';
 import { parseRaftHeader, parseRaftRecord } from '../../src/ovsdb/log/raft-file.ts';
 import { spoil } from '../compare/flow-lines.ts';
