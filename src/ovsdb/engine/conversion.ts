@@ -1,12 +1,9 @@
 // A database's content under another schema (ovsdb-server(1), `ovsdb-client convert`).
 
-import { formatJson } from '../json/json-format.ts';
 import { Database } from './database.ts';
 import { type Datum, datumToJson, ownDatum, parseDatum } from './datum.ts';
 import { type DatabaseSchema, type TableSchema, UUID_COLUMN } from './schema.ts';
 import { defaultFields, Transaction } from './transaction.ts';
-import { columnTypeToJson } from './type-json.ts';
-import type { ColumnType } from './types.ts';
 
 /** Columns of one name under both schemas: their places in a row's fields, and how a value of the one becomes a value of the other. */
 interface Kept {
@@ -15,15 +12,12 @@ interface Kept {
   readonly convert: (datum: Datum) => Datum;
 }
 
-const typeText = (type: ColumnType): string => formatJson(columnTypeToJson(type));
-
 function keptColumns(from: TableSchema, to: TableSchema): Kept[] {
   return from.columnList.slice(2).flatMap(({ name, type, index }) => {
     const column = to.columns.get(name);
     if (column === undefined) return [];
-    const isAlike = typeText(type) === typeText(column.type);
-    const convert = (datum: Datum): Datum => (isAlike ? datum : ownDatum(parseDatum(datumToJson(datum, type), column.type)));
-    return [{ from: index, to: column.index, convert }];
+    // Of a column with the same type, too: a default may be none of the values allowed.
+    return [{ from: index, to: column.index, convert: (datum: Datum) => ownDatum(parseDatum(datumToJson(datum, type), column.type)) }];
   });
 }
 
