@@ -37,6 +37,10 @@ const benches: Record<string, Bench> = {
   flows: { help: 'ten tables, many flows, many masks, new flows: our datapaths, Open vSwitch netdev', load: () => import('./flows.ts') },
   tunnels: { help: 'GRE, VXLAN and Geneve between two hosts, beside the same path without', load: () => import('./tunnels.ts') },
   ovsdb: { help: 'transactions a second of ovsdb-server, by clients and monitors, beside Open vSwitch', load: () => import('./ovsdb.ts') },
+  southbound: {
+    help: "a database like OVN's southbound one with 6,000 ports and 100 clients: time and bytes of an update, beside Open vSwitch",
+    load: () => import('./southbound.ts'),
+  },
   openflow: {
     help: '100,000 flows in, out and away, singly and as a bundle, beside Open vSwitch under its ovs-ofctl',
     load: () => import('./openflow.ts'),

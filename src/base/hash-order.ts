@@ -46,6 +46,8 @@ export const numberOrder = <T>(members: Iterable<T>, numberOf: (member: T) => nu
 /** Members that have a port number in the order of a table over those. */
 export const portOrder = <T extends { port: number }>(members: Iterable<T>): T[] => numberOrder(members, ({ port }) => port);
 
-/** UUIDs of rows that come as one JSON object, in the order of a client's table of them: by their first words, put in as the object has them. */
-export const rowOrder = (uuids: readonly string[], later: readonly string[] = []): string[] =>
-  chainOrder([...hashOrder(uuids), ...later], (uuid) => Number.parseInt(uuid.slice(0, 8), 16));
+/** UUIDs of rows in the order of a table over their first words. */
+export const uuidOrder = (uuids: Iterable<string>): string[] => chainOrder(uuids, (uuid) => Number.parseInt(uuid.slice(0, 8), 16));
+
+/** UUIDs of rows that come as one JSON object, in the order of a client's table of them, put in as the object has them. */
+export const rowOrder = (uuids: readonly string[], later: readonly string[] = []): string[] => uuidOrder([...hashOrder(uuids), ...later]);

@@ -11,7 +11,8 @@ import { isPassiveTarget } from '../host/sockets/socket-target.ts';
 import { keysFromOptions, reportKeyFault, setTlsKeys } from '../host/sockets/tls-keys.ts';
 import { splitServers } from '../ovsdb/client/servers.ts';
 import type { Json } from '../ovsdb/json/json.ts';
-import { RpcSession, sayPeerFault } from '../ovsdb/json/jsonrpc.ts';
+import { RpcSession } from '../ovsdb/json/jsonrpc.ts';
+import { sayPeerFault } from '../ovsdb/json/jsonrpc-faults.ts';
 import type { Background } from './background.ts';
 import {
   applyLogOptions,

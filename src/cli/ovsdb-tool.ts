@@ -5,13 +5,14 @@ import { useSha1 } from '../base/cryptography.ts';
 import { errnoOf, strerror, systemErrno } from '../base/errno.ts';
 import { errorText } from '../base/errors.ts';
 import { OPEN_VSWITCH_VERSION, versionText } from '../base/version.ts';
-import { convertDatabase, DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
+import { DatabaseFile, lockFileName, readDatabaseFile, readDatabaseSchema } from '../daemon/ovsdb-server/file.ts';
 import { FileLog } from '../daemon/ovsdb-server/file-log.ts';
 import { logKind, readClusterRecords } from '../daemon/ovsdb-server/file-records.ts';
 import { dbDir } from '../host/directories.ts';
 import { opensslSha1 } from '../host/ffi.ts';
 import { fileName } from '../host/file-name.ts';
-import { snapshotToJson } from '../ovsdb/engine/commit-json.ts';
+import { replayRecord, snapshotToJson } from '../ovsdb/engine/commit-json.ts';
+import { Database } from '../ovsdb/engine/database.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
@@ -108,7 +109,9 @@ function transactFault(params: Json): OvsdbError {
 function convert(path: string, schemaPath: string, target: string | undefined): void {
   const schema = readSchema(schemaPath);
   withLocked(path, target !== undefined, (file) => {
-    const converted = convertDatabase(file.database, schema);
+    // What the file leaves out has the new schema's defaults. Where the new schema is broken by the rest, the reference leaves all of it out without a word.
+    const converted = new Database(schema);
+    replayRecord(converted, snapshotToJson(file.database, '', 0), true);
     const comment = `converted by ovsdb-tool ${OPEN_VSWITCH_VERSION}`;
     if (target !== undefined) {
       replaceFile(target, schema, snapshotToJson(converted, comment, Date.now()));

@@ -7,7 +7,7 @@ import { checkAddress } from '../../src/cli/ovsdb-tool/cluster.ts';
 import { applyTableUpdates } from '../../src/daemon/ovsdb-server/table-updates.ts';
 import { UnixctlServer } from '../../src/daemon/plumbing/unixctl.ts';
 import { connectIdl } from '../../src/ovsdb/client/replica.ts';
-import { replayRecord, replayRecordBytes, snapshotToJson } from '../../src/ovsdb/engine/commit-json.ts';
+import { recordBytesTransaction, replayRecord, snapshotToJson } from '../../src/ovsdb/engine/commit-json.ts';
 import { parseCondition } from '../../src/ovsdb/engine/condition.ts';
 import { Database } from '../../src/ovsdb/engine/database.ts';
 import { applyDiff, datumDiff, datumsEqual, datumToJson, parseDatum } from '../../src/ovsdb/engine/datum.ts';
@@ -21,7 +21,7 @@ import { parseDatumText } from '../../src/ovsdb/engine/value-text.ts';
 import { type Json, JsonError, parseJson } from '../../src/ovsdb/json/json.ts';
 import { formatJson } from '../../src/ovsdb/json/json-format.ts';
 import { JsonStream } from '../../src/ovsdb/json/json-stream.ts';
-import { parseRpcMessage } from '../../src/ovsdb/json/jsonrpc.ts';
+import { parseRpcMessage } from '../../src/ovsdb/json/jsonrpc-message.ts';
 import { encodeRecord, encodeRecordText, scanRecords } from '../../src/ovsdb/log/log-record.ts';
 import { parseRaftHeader, parseRaftRecord } from '../../src/ovsdb/log/raft-file.ts';
 import { spoil } from '../compare/flow-lines.ts';
@@ -195,7 +195,11 @@ function records(d: Dice): void {
         return 'refused';
       }
     };
-    const bytes = outcome(() => replayRecordBytes(byBytes, Buffer.from(`${text}\n`)));
+    const bytes = outcome(() => {
+      const transaction = recordBytesTransaction(byBytes, Buffer.from(`${text}\n`));
+      transaction?.commit();
+      return transaction !== undefined;
+    });
     const value = outcome(() => replayRecord(byValue, parseJson(text)));
     if (bytes === 'not for this')
       assert.equal(

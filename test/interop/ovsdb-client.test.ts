@@ -82,6 +82,7 @@ test('ovsdb-client: same lines, same words', { skip }, async () => {
       ['list-dbs', 'unix:nosuch, unix:DIR/db.sock'],
       ['list-dbs', 'unix:nosuch,,unix:x'],
       ['list-dbs', 'x:1,tcp:127.0.0.1:1'],
+      ['list-dbs', 'unix:nosuch,punix:DIR/later,ptcp:0:127.0.0.1'],
       ['list-tables', 'unix:nosuch,unix:DIR/db.sock'],
       ['list-tables', 'unix:nosuch,unix:DIR/db.sock', 'Small'],
       ['--no-leader-only', 'list-tables', 'unix:DIR/db.sock,unix:nosuch', 'Small'],

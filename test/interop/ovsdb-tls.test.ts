@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createServer } from 'node:tls';
 import { DummyDaemons } from './support/dummy-daemons.ts';
 import { compare } from './support/ovsdb-sides.ts';
 
@@ -185,6 +187,53 @@ test('keys, protocols and ciphers, good and bad, over IPv6: each pair does and s
     assert.match(found.get('all in order') ?? '', /^Open_vSwitch\n_Server\n\|\|0$/);
     assert.match(found.get('no cipher') ?? '', /^Open_vSwitch.*no cipher match/s);
     assert.match(found.get("another's key") ?? '', /Protocol not available\)\n\|1$/);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('the server connects to a manager over TLS: as it shall, not to a stranger, and by bootstrap', { skip }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-tls-'));
+  const read = (...names: string[]): string => names.map((name) => readFileSync(join(dir, name), 'utf8')).join('');
+  try {
+    for (const name of ['a', 'b']) makeKeys(dir, name);
+    const told: string[][] = [];
+    for (const server of servers.values()) {
+      const said: string[] = [];
+      for (const authority of ['--ca-cert=a-ca.pem', '--ca-cert=b-ca.pem', '--ca-cert=none', '--bootstrap-ca-cert=boot.pem']) {
+        rmSync(join(dir, 'conf.db'), { force: true });
+        rmSync(join(dir, 'boot.pem'), { force: true });
+        execFileSync('/usr/bin/ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+        let answer = '';
+        const manager = createServer(
+          { key: read('a.key'), cert: read('a.pem', 'a-ca.pem'), ca: read('b-ca.pem'), requestCert: true, rejectUnauthorized: true },
+          (socket) => {
+            const { subject } = socket.getPeerCertificate();
+            socket.on('error', () => {}).on('data', (bytes) => (answer = `${subject.CN} ${answer.split(' ')[1] ?? ''}${bytes.toString()}`));
+            socket.write('{"id":1,"method":"list_dbs","params":[]}');
+          },
+        );
+        manager.on('tlsClientError', () => {});
+        await new Promise<void>((resolve) => manager.listen(0, '127.0.0.1', resolve));
+        const { port } = manager.address() as AddressInfo;
+        const args = [...keys(dir, 'b'), authority.replace('=', authority.endsWith('none') ? '=' : `=${dir}/`)];
+        await withServer(server, dir, [...args, `--remote=ssl:127.0.0.1:${port}`], async () => {
+          const isExpected = !authority.includes('b-ca');
+          for (let i = 0; i < (isExpected ? 400 : 60) && !answer.includes('Open_vSwitch'); i++)
+            await new Promise((resolve) => setTimeout(resolve, 50));
+        });
+        manager.close();
+        const log = read('server.log').replaceAll(String(port), 'PORT').split('\n');
+        const lines = log
+          .flatMap((line) => /\|(?:stream_ssl|reconnect)\|(.*)/.exec(line)?.[1] ?? [])
+          .map((line) => line.replace(/error:.*/, 'error'));
+        said.push(authority, answer, ...(authority.includes('b-ca') ? [...new Set(lines)].slice(0, 3) : lines));
+      }
+      told.push(said);
+    }
+    const [ours, theirs] = told;
+    assert.deepEqual(ours, theirs);
+    assert.equal(ours?.filter((line) => line.startsWith('b {')).length, 3);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -1,5 +1,7 @@
 // Several servers of one database, `METHOD1,METHOD2,...`: each is tried once, in their order, until one has the database and, of a cluster, leads it.
+import { errnoOf, strerror } from '../../base/errno.ts';
 import { logger } from '../../base/log.ts';
+import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import { asObject, type Json, jsonObject } from '../../ovsdb/json/json.ts';
 import type { RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 import { ClientError } from './context.ts';
@@ -13,10 +15,13 @@ export async function connectToOne(
   mustLead: boolean,
   connect: (server: string) => Promise<RpcSession>,
 ): Promise<RpcSession> {
-  for (const server of servers) {
-    log.info(`${server}: ${/^p(tcp|ssl|unix):/.test(server) ? 'listening' : 'connecting'}...`);
+  for (const [i, server] of servers.entries()) {
+    const isPassive = isPassiveTarget(server);
+    // The reference waits for a connection only where that comes first.
+    log.info(`${server}: ${isPassive && i === 0 ? 'listening' : 'connecting'}...`);
     let session: RpcSession;
     try {
+      if (isPassive && i > 0) throw new Error(strerror(errnoOf('EAFNOSUPPORT')));
       session = await connect(server);
     } catch (error) {
       log.info(`${server}: connection attempt failed (${(error as Error).message})`);

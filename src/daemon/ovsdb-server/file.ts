@@ -1,16 +1,10 @@
 // A standalone database in a file: its log replayed at the start, commits appended to it, compacted on request and by itself.
 import { logger } from '../../base/log.ts';
-import {
-  captureRows,
-  commitText,
-  replayRecord,
-  replayRecordBytes,
-  snapshotPieces,
-  snapshotToJson,
-} from '../../ovsdb/engine/commit-json.ts';
+import { captureRows, commitText, recordBytesTransaction, recordTransaction, snapshotPieces } from '../../ovsdb/engine/commit-json.ts';
 import { type Commit, Database } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../../ovsdb/engine/schema.ts';
+import type { Transaction } from '../../ovsdb/engine/transaction.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
 import { FileLog, type RewriteRecords } from './file-log.ts';
@@ -35,8 +29,6 @@ export interface OpenOptions {
   isStrict?: boolean;
   /** Write of changed columns the difference. */
   isDiff?: boolean;
-  /** Read the rows as of this schema. */
-  convertTo?: DatabaseSchema;
 }
 
 export class DatabaseFile {
@@ -66,32 +58,45 @@ export class DatabaseFile {
 
   /** Opens a file; a read-only one is not locked, a strict one must not be torn. */
   static open(path: string, options: OpenOptions = {}): DatabaseFile {
+    const { isReadOnly = false, isStrict = false } = options;
     let database: Database | undefined;
-    const isConverting = options.convertTo !== undefined;
-    /** A record that is whole but says what cannot be is passed over by a server; it changes nothing. */
-    const replay = <T>(fn: () => T, otherwise: T): T => {
-      if (options.isStrict === true) return fn();
+    let isOver = false;
+    /**
+     * A whole record may say what cannot be, or break a rule of the schema: it changes nothing, and a server goes on with the next. To a tool the one is a
+     * fault; at the other it stops reading, and writes nothing behind it.
+     */
+    const replay = (read: (database: Database) => Transaction | undefined): boolean => {
+      if (isOver) return true;
+      if (database === undefined) return false;
+      let transaction: Transaction | undefined;
       try {
-        return fn();
+        transaction = read(database);
       } catch (error) {
-        if (!(error instanceof OvsdbError)) throw error;
+        if (isStrict || !(error instanceof OvsdbError)) throw error;
         serverLog.err(error.message);
-        return otherwise;
+        return true;
       }
+      try {
+        transaction?.commit();
+      } catch (error) {
+        if ((isStrict && !isReadOnly) || !(error instanceof OvsdbError)) throw error;
+        isOver = isStrict;
+        if (!isStrict) serverLog.info(error.message);
+      }
+      return transaction !== undefined;
     };
     const { log, scan } = FileLog.open(
       path,
-      options.isReadOnly === true,
+      isReadOnly,
       (json, number) => {
-        if (number === 0) database = new Database(options.convertTo ?? parseSchema(json));
-        else replay(() => database !== undefined && replayRecord(database, json, isConverting), undefined);
+        if (number === 0) database = new Database(parseSchema(json));
+        else replay((into) => recordTransaction(into, json));
       },
-      (body) =>
-        body.length > LARGE_RECORD_SIZE && replay(() => database !== undefined && replayRecordBytes(database, body, isConverting), true),
+      (body) => body.length > LARGE_RECORD_SIZE && replay((into) => recordBytesTransaction(into, body)),
     );
     if (database === undefined) throw new OvsdbError('ovsdb error', `${path}: unexpected file format`);
     if (scan.fault !== '') {
-      if (options.isStrict === true) {
+      if (isStrict) {
         log.close();
         throw new OvsdbError(scan.faultTag, scan.fault);
       }
@@ -181,11 +186,4 @@ export class DatabaseFile {
     this.database.store = undefined;
     this.#log.close();
   }
-}
-
-/** The content of a database in terms of another schema: tables and columns that it does not know are dropped. */
-export function convertDatabase(database: Database, schema: DatabaseSchema): Database {
-  const converted = new Database(schema);
-  replayRecord(converted, snapshotToJson(database, '', 0, true), true);
-  return converted;
 }

@@ -13,6 +13,7 @@ import { realClock } from '../../host/real-clock.ts';
 import { socketPoll } from '../../host/sockets/socket-poll.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import { keysFromOptions, reportKeyFault, reportKeyFaults, setTlsKeys } from '../../host/sockets/tls-keys.ts';
+import { convertDatabase } from '../../ovsdb/engine/conversion.ts';
 import type { Table } from '../../ovsdb/engine/database.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
@@ -22,7 +23,7 @@ import { REPLAY_OPTIONS, SSL_OPTIONS } from '../plumbing/options.ts';
 import { type DaemonContext, runDaemon } from '../plumbing/plumbing.ts';
 import { registerDatabaseCommands } from './commands.ts';
 import { registerDiagnosticCommands, trimMemory } from './diagnostic-commands.ts';
-import { convertDatabase, DatabaseFile } from './file.ts';
+import { DatabaseFile } from './file.ts';
 import { logKind } from './file-records.ts';
 import {
   firstText,

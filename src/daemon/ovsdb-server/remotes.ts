@@ -10,7 +10,7 @@ import { connectStream } from '../../host/sockets/socket.ts';
 import { FIRST_NAME_FAULT } from '../../host/sockets/socket-place.ts';
 import { listenPolled } from '../../host/sockets/socket-polled.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
-import { faultKind } from '../../ovsdb/json/jsonrpc.ts';
+import { faultKind } from '../../ovsdb/json/jsonrpc-faults.ts';
 import type { OvsdbServer } from '../../ovsdb/server/server.ts';
 import type { ServerSession } from '../../ovsdb/server/server-session.ts';
 

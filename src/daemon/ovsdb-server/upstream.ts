@@ -9,7 +9,8 @@ import type { Listener, Stream } from '../../base/stream.ts';
 import { connectStream, listenStream } from '../../host/sockets/socket.ts';
 import { isPassiveTarget } from '../../host/sockets/socket-target.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
-import { RpcClosed, RpcSession, sayPeerFault } from '../../ovsdb/json/jsonrpc.ts';
+import { RpcClosed, RpcSession } from '../../ovsdb/json/jsonrpc.ts';
+import { sayPeerFault } from '../../ovsdb/json/jsonrpc-faults.ts';
 
 const serverLog = logger('ovsdb_cs');
 const DEFAULT_PORT = 6640;

@@ -2,8 +2,8 @@
 // as in Open vSwitch. The keys are read anew for each connection, so that changed files need no restart; while a file cannot be read, what it
 // or the one named before it held counts on.
 //
-// Bootstrap: while the CA certificate's file does not exist, the first server is believed, and the self-signed certificate at the top of its
-// chain becomes that file. A server cannot learn from its clients, for it asks for no certificate that it could not judge.
+// Bootstrap: while the CA certificate's file does not exist, the self-signed certificate at the top of the first server's chain becomes that file, and the
+// connection ends, so that the next one judges the server by it (ovsdb-server(1), --bootstrap-ca-cert). A server cannot learn from its clients, for it asks for no certificate that it could not judge.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import {
@@ -98,8 +98,14 @@ function contextOptions(name: string): SecureContextOptions {
   }
 }
 
-/** Keeps the self-signed certificate at the top of the peer's chain. */
-function bootstrap(socket: TLSSocket, name: string): void {
+/** A name as OpenSSL writes it in one line. */
+const oneLine = (subject: object): string =>
+  Object.entries(subject)
+    .flatMap(([name, value]) => [value].flat().map((one) => `/${name}=${one}`))
+    .join('');
+
+/** Keeps the self-signed certificate at the top of the peer's chain; always throws, for the connection has served its purpose. */
+function bootstrap(socket: TLSSocket, name: string): never {
   let top: DetailedPeerCertificate = socket.getPeerCertificate(true);
   for (let i = 0; i < 10 && top.issuerCertificate !== undefined && top.issuerCertificate !== top; i++) {
     if (top.issuerCertificate.fingerprint256 === top.fingerprint256) break;
@@ -116,10 +122,12 @@ function bootstrap(socket: TLSSocket, name: string): void {
   try {
     writeFileSync(tlsKeys.caCert, `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`, { flag: 'wx' });
     log.info(`successfully bootstrapped CA cert to ${tlsKeys.caCert}`);
+    log.info(`Trusting CA cert from ${tlsKeys.caCert} (${oneLine(top.subject)}) (fingerprint ${top.fingerprint.toLowerCase()})`);
+    log.info('killing successful connection to retry using CA cert');
   } catch (error) {
     log.err(`could not bootstrap CA cert: creating ${tlsKeys.caCert} failed: ${strerror(systemErrno(error))}`);
-    fail(name, EPROTO);
   }
+  fail(name, EPROTO);
 }
 
 /** The common name in the peer's certificate, once that has been judged good. */

@@ -11,11 +11,11 @@ import { OvsdbError, syntaxError } from './error.ts';
 import { PIECE_SIZE } from './operation-result.ts';
 import { RecordReader } from './record-reader.ts';
 import { type ColumnSchema, UUID_COLUMN, VERSION_COLUMN } from './schema.ts';
-import { defaultFields, versionDatum } from './transaction.ts';
+import { defaultFields, Transaction, versionDatum } from './transaction.ts';
 import { defaultDatum } from './types.ts';
 
 /** The members of a row that is written: those that changed; undefined when there are none and the row is not new. */
-function changedColumns({ table, before, after }: Change, isDiff: boolean, isWhole: boolean): string | undefined {
+function changedColumns({ table, before, after }: Change, isDiff: boolean): string | undefined {
   if (after === undefined) return 'null';
   const base = before?.fields ?? defaultFields(table.schema);
   const { columnList } = table.schema;
@@ -24,7 +24,7 @@ function changedColumns({ table, before, after }: Change, isDiff: boolean, isWho
     const column = columnList[i] as ColumnSchema;
     const was = base[i] as Datum;
     const is = after.fields[i] as Datum;
-    if (was === is || i === UUID_COLUMN || (!column.isPersistent && !isWhole) || datumsEqual(was, is)) continue;
+    if (was === is || i === UUID_COLUMN || !column.isPersistent || datumsEqual(was, is)) continue;
     text += text.length === 1 ? `"${column.name}":` : `,"${column.name}":`;
     if (isDiff && before !== undefined) {
       const diff = datumDiff(was, is, column.type);
@@ -53,24 +53,22 @@ function isMisread(was: Datum, diff: Datum, { type }: ColumnSchema): boolean {
 export interface RecordOptions {
   /** Of changed columns the difference, as 3.1 does unless it is told not to. */
   isDiff?: boolean;
-  /** With what is not kept on disk. */
-  isWhole?: boolean;
 }
 
 /** The text of the log record of a commit; undefined when it changed nothing that is kept on disk. */
-export function commitText(commit: Commit, dateMs: number, { isDiff = true, isWhole = false }: RecordOptions = {}): string | undefined {
+export function commitText(commit: Commit, dateMs: number, { isDiff = true }: RecordOptions = {}): string | undefined {
   try {
-    return recordText(commit, dateMs, isDiff, isWhole);
+    return recordText(commit, dateMs, isDiff);
   } catch (error) {
     if (error !== MISREAD) throw error;
-    return recordText(commit, dateMs, false, isWhole);
+    return recordText(commit, dateMs, false);
   }
 }
 
-function recordText(commit: Commit, dateMs: number, isDiff: boolean, isWhole: boolean): string | undefined {
+function recordText(commit: Commit, dateMs: number, isDiff: boolean): string | undefined {
   const tables = new Map<string, string>();
   for (const change of commit.changes) {
-    const columns = changedColumns(change, isDiff, isWhole);
+    const columns = changedColumns(change, isDiff);
     if (columns === undefined) continue;
     const { name } = change.table.schema;
     const rows = tables.get(name);
@@ -93,7 +91,7 @@ export function* snapshotPieces(
   rows: ReadonlyMap<Table, readonly Row[]>,
   comment: string,
   dateMs: number,
-  { isWhole = false, isDiff = false }: RecordOptions = {},
+  { isDiff = false }: RecordOptions = {},
 ): Generator<string, void> {
   let text = '{';
   for (const [table, list] of rows) {
@@ -101,7 +99,7 @@ export function* snapshotPieces(
     text += `"${table.schema.name}":{`;
     for (let i = 0; i < list.length; i++) {
       const row = list[i] as Row;
-      const columns = changedColumns({ table, uuid: row.uuid, before: undefined, after: row }, false, isWhole);
+      const columns = changedColumns({ table, uuid: row.uuid, before: undefined, after: row }, false);
       text += `${i === 0 ? '' : ','}"${row.uuid}":${columns}`;
       if (text.length < PIECE_SIZE) continue;
       yield text;
@@ -114,21 +112,24 @@ export function* snapshotPieces(
 }
 
 /** The same as one value. */
-export function snapshotToJson(database: Database, comment: string, dateMs: number, isWhole = false): JsonObject {
-  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs, { isWhole })].join('')) as JsonObject;
+export function snapshotToJson(database: Database, comment: string, dateMs: number): JsonObject {
+  return parseJson([...snapshotPieces(captureRows(database), comment, dateMs)].join('')) as JsonObject;
 }
 
-/** Replays a log record into the database. Throws OvsdbError when it does not fit; unknown tables and columns are skipped while converting. */
+/** Replays a log record into the database, with all that is checked at a commit. Throws OvsdbError and changes nothing when it does not fit. */
 export function replayRecord(database: Database, record: Json, isConverting = false): void {
+  recordTransaction(database, record, isConverting).commit();
+}
+
+/** The transaction that a log record tells of. Throws OvsdbError when it is none; unknown tables and columns are skipped while converting. */
+export function recordTransaction(database: Database, record: Json, isConverting = false): Transaction {
   if (!(record instanceof Map)) throw syntaxError(record, 'object expected');
-  let changes: Change[];
   try {
-    changes = recordChanges(database, record, isConverting);
+    return readTransaction(database, record, isConverting);
   } catch {
     // Of several faults the one is told that the reference comes by first.
-    changes = recordChanges(database, inHashOrder(record), isConverting);
+    return readTransaction(database, inHashOrder(record), isConverting);
   }
-  database.apply({ changes, comment: '', isDurable: false });
 }
 
 /** The same with members in the order of hash tables, down to the columns. */
@@ -140,19 +141,19 @@ function inHashOrder(record: JsonObject, depth = 3): JsonObject {
   return new Map(hashOrder([...record.keys()]).map((name) => [name, member(name)]));
 }
 
-function recordChanges(database: Database, record: JsonObject, isConverting: boolean): Change[] {
+function readTransaction(database: Database, record: JsonObject, isConverting: boolean): Transaction {
   const isDiff = record.get('_is_diff') === true;
-  const changes: Change[] = [];
+  const transaction = new Transaction(database, { isStored: true });
   for (const [name, rows] of record) {
     const table = recordTable(database, name, isConverting, record);
     if (table === undefined) continue;
     if (!(rows instanceof Map)) throw syntaxError(rows, 'object expected');
     for (const [uuid, columns] of rows) {
       if (!isUuid(uuid)) throw syntaxError(rows, `"${uuid}" is not a valid UUID`);
-      changes.push(replayRow(table, uuid, columns, isDiff, isConverting));
+      readRow(transaction, table, uuid, columns, isDiff, isConverting);
     }
   }
-  return changes;
+  return transaction;
 }
 
 /** The members of a record that are no tables. */
@@ -167,47 +168,47 @@ function recordTable(database: Database, name: string, isConverting: boolean, re
 }
 
 /**
- * The same from the bytes of a large record, row by row, so that the values of all rows are never there at once. Gives false, and has done nothing,
- * when the text is not laid out as a log has it: then it is for `parseJson` to judge.
+ * The same from the bytes of a large record, row by row, so that the values of all rows are never there at once. Gives undefined when the text is not
+ * laid out as a log has it: then it is for `parseJson` to judge.
  */
-export function replayRecordBytes(database: Database, body: Uint8Array, isConverting = false): boolean {
-  const changes: Change[] = [];
+export function recordBytesTransaction(database: Database, body: Uint8Array): Transaction | undefined {
+  const transaction = new Transaction(database, { isStored: true });
   /** Rows that exist already: whether these are differences is known at the end. */
   const later: { table: Table; uuid: string; columns: Json }[] = [];
   const members = new RecordReader(body);
   const seen = new Set<string>();
   for (let name = members.next(); name !== undefined; name = members.next()) {
-    if (!isConverting && !NO_TABLES.has(name) && !database.tables.has(name)) return false;
-    const table = recordTable(database, name, isConverting);
+    if (!NO_TABLES.has(name) && !database.tables.has(name)) return undefined;
+    const table = recordTable(database, name, false);
     if (table === undefined) {
-      if (!members.skipValue()) return false;
+      if (!members.skipValue()) return undefined;
       continue;
     }
-    if (!members.enter() || seen.has(name)) return false;
+    if (!members.enter() || seen.has(name)) return undefined;
     seen.add(name);
     const rows = new Set<string>();
     for (let uuid = members.next(); uuid !== undefined; uuid = members.next()) {
       const columns = members.value();
-      if (columns === undefined || rows.has(uuid)) return false;
+      if (columns === undefined || rows.has(uuid)) return undefined;
       rows.add(uuid);
       if (table.rows.has(uuid)) later.push({ table, uuid, columns });
-      else changes.push(replayRow(table, uuid, columns, false, isConverting));
+      else readRow(transaction, table, uuid, columns, false, false);
     }
-    if (!members.leave()) return false;
+    if (!members.leave()) return undefined;
   }
-  if (!members.isAtEnd) return false;
-  for (const { table, uuid, columns } of later) changes.push(replayRow(table, uuid, columns, members.isDiff, isConverting));
-  database.apply({ changes, comment: '', isDurable: false });
-  return true;
+  if (!members.isAtEnd) return undefined;
+  for (const { table, uuid, columns } of later) readRow(transaction, table, uuid, columns, members.isDiff, false);
+  return transaction;
 }
 
-function replayRow(table: Table, givenUuid: string, json: Json, isDiff: boolean, isConverting: boolean): Change {
+function readRow(transaction: Transaction, table: Table, givenUuid: string, json: Json, isDiff: boolean, isConverting: boolean): void {
   if (!isUuid(givenUuid)) throw syntaxError(json, `"${givenUuid}" is not a valid UUID`);
   const uuid = ownText(givenUuid.toLowerCase());
   const before = table.rows.get(uuid);
   if (json === null) {
     if (before === undefined) throw syntaxError(undefined, `transaction deletes row ${uuid} that does not exist`);
-    return { table, uuid, before, after: undefined };
+    transaction.put(table, uuid, undefined);
+    return;
   }
   if (!(json instanceof Map)) throw syntaxError(json, 'row must be JSON object');
   const fields = (before?.fields ?? defaultFields(table.schema)).slice();
@@ -225,5 +226,5 @@ function replayRow(table: Table, givenUuid: string, json: Json, isDiff: boolean,
   }
   fields[UUID_COLUMN] = ownDatum({ keys: [uuid] });
   fields[VERSION_COLUMN] = versionDatum();
-  return { table, uuid, before, after: { table, uuid, fields } };
+  transaction.put(table, uuid, fields);
 }

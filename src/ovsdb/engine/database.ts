@@ -2,7 +2,9 @@
 //
 // Invariants between commits: strongCount of a row is the number of strong references to it from other rows; weakSources of a row
 // names every row that has a weak reference to it.
+
 import { randomUuid } from '../../base/cryptography.ts';
+import { hashOrder } from '../../base/hash-order.ts';
 import type { Atom } from './atom.ts';
 import type { Datum } from './datum.ts';
 import type { ColumnSchema, DatabaseSchema, TableSchema } from './schema.ts';
@@ -28,7 +30,9 @@ function referencesOf(schema: TableSchema): Reference[] {
   const add = (column: ColumnSchema, part: 'keys' | 'values', base: BaseType | undefined): void => {
     if (base?.refTable !== undefined) found.push({ column, part, table: base.refTable, isStrong: base.refType !== 'weak' });
   };
-  for (const column of schema.columnList) {
+  // Of several faults of a row the one is told whose column the reference comes by first.
+  for (const name of hashOrder([...schema.columns.keys()])) {
+    const column = schema.columns.get(name) as ColumnSchema;
     add(column, 'keys', column.type.key);
     add(column, 'values', column.type.value);
   }

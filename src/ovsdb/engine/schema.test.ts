@@ -54,9 +54,21 @@ test('any JSON as a type, a value or a schema gives a result or an OvsdbError', 
 test('a schema comes back as it was, constraints and all', () => {
   const text =
     '{"name":"T","version":"1.2.3","cksum":"1 2","tables":{"A":{"columns":{"e":{"type":{"key":{"type":"string","enum":["set",["x","y"]]}}},' +
-    '"i":{"type":{"key":{"type":"integer","minInteger":1,"maxInteger":9223372036854775807},"min":0,"max":3}},"r":{"type":{"key":{"type":"uuid","refTable":"A","refType":"weak"},' +
+    '"i":{"type":{"key":{"type":"integer","minInteger":1,"maxInteger":9007199254740993},"min":0,"max":3}},"r":{"type":{"key":{"type":"uuid","refTable":"A","refType":"weak"},' +
     '"min":0,"max":"unlimited"}},"s":{"type":"string","mutable":false,"ephemeral":true}},"maxRows":7,"isRoot":true,"indexes":[["e","i"]]},"B":{"columns":{"x":{"type":"real"}}}}}';
   assert.equal(formatJson(schemaToJson(parseSchema(parseJson(text)))), text);
+});
+
+test('a bound that every value keeps is none, and a count is below what stands for no limit', () => {
+  const schemaOf = (type: string): string => `{"name":"T","version":"1.0.0","tables":{"A":{"columns":{"x":{"type":${type}}}}}}`;
+  for (const [type, told] of [
+    ['{"key":{"type":"integer","minInteger":-9223372036854775808,"maxInteger":9223372036854775807}}', '"integer"'],
+    ['{"key":{"type":"real","minReal":-1.7976931348623157e308,"maxReal":1.7976931348623157e308}}', '"real"'],
+    ['{"key":{"type":"string","minLength":0,"maxLength":4294967295}}', '"string"'],
+    ['{"key":"string","max":4294967294}', '{"key":"string","max":4294967294}'],
+  ] as const)
+    assert.equal(formatJson(schemaToJson(parseSchema(parseJson(schemaOf(type))))), schemaOf(told));
+  assert.throws(() => parseSchema(parseJson(schemaOf('{"key":"string","max":4294967295}'))), /bad min or max value/);
 });
 
 test('constraints are told in the words of the reference', () => {

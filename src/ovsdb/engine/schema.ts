@@ -1,10 +1,11 @@
 // Database schemas: RFC 7047 section 3.2 `<database-schema>`, `<table-schema>`, `<column-schema>`.
 
+import { hashOrder } from '../../base/hash-order.ts';
 import { type Json, type JsonObject, jsonObject } from '../json/json.ts';
 import { compareText } from '../json/json-format.ts';
 import { OvsdbError, syntaxError } from './error.ts';
 import { isId, ObjectParser } from './object-parser.ts';
-import { columnTypeToJson, parseColumnType } from './type-json.ts';
+import { columnTypeToJson, MAX_COUNT, parseColumnType } from './type-json.ts';
 import { type BaseType, type ColumnType, scalarType } from './types.ts';
 
 export interface ColumnSchema {
@@ -51,7 +52,7 @@ function parseColumn(json: Json, name: string, index: number): ColumnSchema {
   return { name, type: parseColumnType(type), isMutable, isPersistent: !isEphemeral, index };
 }
 
-function parseTable(json: Json, name: string): TableSchema {
+function parseTable(json: Json, name: string, order: Order = (names) => names): TableSchema {
   const parser = new ObjectParser(json, `table schema for table ${name}`);
   const columnsJson = parser.required('columns', 'object') as JsonObject;
   const isMutable = (parser.optional('mutable', 'boolean') ?? true) === true;
@@ -65,10 +66,10 @@ function parseTable(json: Json, name: string): TableSchema {
     ['_uuid', { name: '_uuid', type: scalarType('uuid'), isMutable: false, isPersistent: true, index: UUID_COLUMN }],
     ['_version', { name: '_version', type: scalarType('uuid'), isMutable: false, isPersistent: false, index: VERSION_COLUMN }],
   ]);
-  for (const [column, columnJson] of columnsJson) {
+  for (const column of order([...columnsJson.keys()])) {
     if (column.startsWith('_')) throw syntaxError(json, `names beginning with "_" are reserved`);
     if (!isId(column)) throw syntaxError(json, 'name must be a valid id');
-    columns.set(column, parseColumn(columnJson, column, columns.size));
+    columns.set(column, parseColumn(columnsJson.get(column) as Json, column, columns.size));
   }
   return {
     name,
@@ -76,16 +77,16 @@ function parseTable(json: Json, name: string): TableSchema {
     columnList: [...columns.values()],
     isMutable,
     isRoot,
-    maxRows: maxRows === undefined ? Number.POSITIVE_INFINITY : Number(maxRows),
-    indexes: (indexes ?? []).map((index) => parseIndex(index, columns, name)),
+    maxRows: maxRows === undefined || Number(maxRows) >= MAX_COUNT ? Number.POSITIVE_INFINITY : Number(maxRows),
+    indexes: (indexes ?? []).map((index) => parseIndex(index, columns, name, json)),
   };
 }
 
-function parseIndex(json: Json, columns: ReadonlyMap<string, ColumnSchema>, table: string): ColumnSchema[] {
+function parseIndex(json: Json, columns: ReadonlyMap<string, ColumnSchema>, table: string, tableJson: Json): ColumnSchema[] {
   const index = parseColumnSet(json, columns, table);
-  if (index.length === 0) throw syntaxError(json, 'index must have at least one column');
+  if (index.length === 0) throw syntaxError(tableJson, 'index must have at least one column');
   for (const column of index) {
-    if (!column.isPersistent) throw syntaxError(json, `ephemeral columns (such as ${column.name}) may not be indexed`);
+    if (!column.isPersistent) throw syntaxError(tableJson, `ephemeral columns (such as ${column.name}) may not be indexed`);
   }
   return index;
 }
@@ -105,27 +106,57 @@ export function parseColumnSet(json: Json, columns: ReadonlyMap<string, ColumnSc
 
 /** Parses a schema; throws OvsdbError. */
 export function parseSchema(json: Json): DatabaseSchema {
+  try {
+    return readSchema(json, (names) => names);
+  } catch {
+    // Of several faults the one is told that the reference comes by first.
+    return readSchema(json, hashOrder);
+  }
+}
+
+/** The order in which members of the same object are looked at. */
+type Order = (names: readonly string[]) => readonly string[];
+
+function readSchema(json: Json, order: Order): DatabaseSchema {
   const parser = new ObjectParser(json, 'database schema');
   const name = parser.required('name', 'id') as string;
-  const version = (parser.optional('version', 'string') ?? '') as string;
+  const version = parser.optional('version', 'string') as string | undefined;
   const cksum = (parser.optional('cksum', 'string') ?? '') as string;
   const tablesJson = parser.required('tables', 'object') as JsonObject;
   parser.optional('$schema', 'string');
   parser.finish();
-  if (version !== '' && !isVersion(version)) throw syntaxError(json, `schema version "${version}" not in format x.y.z`);
+  if (version !== undefined && !isVersion(version)) throw syntaxError(json, `schema version "${version}" not in format x.y.z`);
   const tables = new Map<string, TableSchema>();
-  for (const [table, tableJson] of tablesJson) {
+  for (const table of order([...tablesJson.keys()])) {
     if (table.startsWith('_')) throw syntaxError(json, `names beginning with "_" are reserved`);
     if (!isId(table)) throw syntaxError(json, 'name must be a valid id');
-    tables.set(table, parseTable(tableJson, table));
+    tables.set(table, parseTable(tablesJson.get(table) as Json, table, order));
   }
-  for (const table of tables.values()) {
-    for (const column of table.columnList) {
-      checkReference(column.type.key, column, tables, 'key');
-      if (column.type.value !== undefined) checkReference(column.type.value, column, tables, 'value');
+  for (const name of order([...tables.keys()])) {
+    const { columns } = tables.get(name) as TableSchema;
+    for (const name of order([...columns.keys()])) {
+      const column = columns.get(name) as ColumnSchema;
+      for (const part of ['key', 'value'] as const) checkReference(column.type[part], column, tables, part);
     }
   }
-  return { name, version, cksum, tables: withRoots(tables) };
+  const rooted = withRoots(tables);
+  for (const { columns } of rooted.values()) for (const column of columns.values()) settleReferences(column, rooted);
+  return { name, version: version ?? '', cksum, tables: rooted };
+}
+
+/**
+ * A column that may be all that keeps a row alive is kept on disk whatever the schema says, or the row would be gone when the log is read again; a weak
+ * reference goes with its row, so that its column can change.
+ */
+function settleReferences(
+  column: { -readonly [K in keyof ColumnSchema]: ColumnSchema[K] },
+  tables: ReadonlyMap<string, TableSchema>,
+): void {
+  for (const { refTable, refType } of [column.type.key, column.type.value ?? column.type.key]) {
+    if (refTable === undefined) continue;
+    if (refType === 'weak') column.isMutable = true;
+    else if (tables.get(refTable)?.isRoot === false) column.isPersistent = true;
+  }
 }
 
 /**
@@ -135,7 +166,7 @@ export function parseSchema(json: Json): DatabaseSchema {
 export function lazySchema(plain: Readonly<Record<string, unknown>>, needs: SchemaNeeds = 'all'): DatabaseSchema {
   const tables = plain['tables'] as Readonly<Record<string, unknown>>;
   const { name, version, cksum } = plain as { name: string; version: string; cksum: string };
-  return { name, version, cksum, tables: new LazyTables(Object.entries(tables), needs) };
+  return { name, version: version ?? '', cksum, tables: new LazyTables(Object.entries(tables), needs) };
 }
 
 /** Columns wanted, by table; a table that is not named has all of its columns. */
@@ -204,8 +235,8 @@ function fromPlain(value: unknown): Json {
   return new Map(Object.entries(value).map(([name, member]) => [name, fromPlain(member)]));
 }
 
-function checkReference(base: BaseType, column: ColumnSchema, tables: ReadonlyMap<string, TableSchema>, kind: string): void {
-  if (base.refTable === undefined) return;
+function checkReference(base: BaseType | undefined, column: ColumnSchema, tables: ReadonlyMap<string, TableSchema>, kind: string): void {
+  if (base?.refTable === undefined) return;
   const target = tables.get(base.refTable);
   if (target === undefined) throw syntaxError(undefined, `column ${column.name} ${kind} refers to undefined table ${base.refTable}`);
 }

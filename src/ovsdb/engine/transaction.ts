@@ -10,6 +10,7 @@
 //   8. give changed rows a new `_version`
 
 import { countsUuids } from '../../base/cryptography.ts';
+import { uuidOrder } from '../../base/hash-order.ts';
 import { ownText } from '../json/json.ts';
 import { type Atom, ZERO_UUID } from './atom.ts';
 import {
@@ -80,6 +81,10 @@ function finishedRow(before: Row | undefined, { table, uuid, fields }: Row): Row
   return { table, uuid: own, fields: finished };
 }
 
+/** Rows in the order of a hash table that they were put into. */
+const inRowOrder = (rows: ReadonlyMap<string, Touched>): Map<string, Touched> =>
+  new Map(uuidOrder(rows.keys()).map((uuid) => [uuid, rows.get(uuid) as Touched]));
+
 function sameFields(a: readonly Datum[], b: readonly Datum[]): boolean {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i] && !datumsEqual(a[i] as Datum, b[i] as Datum)) return false;
   return true;
@@ -90,9 +95,12 @@ export class Transaction {
   readonly #touched = new Map<Table, Map<string, Touched>>();
   readonly #comments: string[] = [];
   isDurable = false;
+  readonly #isStored: boolean;
 
-  constructor(database: Database) {
+  /** `isStored`: rows are put as they are to be stored, each with a version of its own, and hold on to nothing else. */
+  constructor(database: Database, { isStored = false } = {}) {
     this.database = database;
+    this.#isStored = isStored;
   }
 
   comment(text: string): void {
@@ -168,6 +176,17 @@ export class Transaction {
 
   /** The steps above, without applying the outcome. */
   prepare(): Commit | undefined {
+    try {
+      return this.#check();
+    } catch (error) {
+      if (!(error instanceof OvsdbError)) throw error;
+      // Of several faults the one is told that the reference comes by first. What was collected until here stays so, and has no fault.
+      for (const [table, rows] of this.#touched) this.#touched.set(table, inRowOrder(rows));
+      return this.#check();
+    }
+  }
+
+  #check(): Commit | undefined {
     this.#dropUnchanged();
     const isCollected = this.#checkReferences();
     this.#checkMaxRows();
@@ -176,7 +195,7 @@ export class Transaction {
     const changes: Change[] = [];
     for (const rows of this.#touched.values()) {
       for (const { table, uuid, before, after } of rows.values()) {
-        changes.push({ table, uuid, before, after: after === undefined ? undefined : finishedRow(before, after) });
+        changes.push({ table, uuid, before, after: after === undefined || this.#isStored ? after : finishedRow(before, after) });
       }
     }
     if (changes.length === 0) return undefined;
@@ -367,7 +386,7 @@ export class Transaction {
           const uuid = table.indexes[i]?.get(text);
           const old = uuid === undefined || rows.has(uuid) ? undefined : table.rows.get(uuid);
           const other = fresh.get(text) ?? old;
-          // The row that was there before is named first.
+          // Which is named first is chance in the reference.
           if (other !== undefined) this.#duplicate(table, other, after, i);
           fresh.set(text, after);
         }

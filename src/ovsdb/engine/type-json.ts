@@ -1,11 +1,14 @@
 // Base types and column types from and to JSON: RFC 7047 section 3.2.
 
-import { type Json, type JsonObject, jsonObject } from '../json/json.ts';
+import { type Json, type JsonObject, jsonObject, MAX_INTEGER, MIN_INTEGER } from '../json/json.ts';
 import { ATOMIC_TYPES, type AtomicType } from './atom.ts';
 import { datumToJson, parseDatum } from './datum.ts';
 import { syntaxError } from './error.ts';
 import { ObjectParser } from './object-parser.ts';
 import { type BaseType, type ColumnType, isScalarType } from './types.ts';
+
+/** Where this many are allowed there is no limit. */
+export const MAX_COUNT = 0xffffffff;
 
 function isAtomicType(text: Json): text is AtomicType {
   return typeof text === 'string' && (ATOMIC_TYPES as readonly string[]).includes(text);
@@ -25,51 +28,52 @@ export function parseBaseType(json: Json): BaseType {
   const base: { -readonly [K in keyof BaseType]: BaseType[K] } = { type };
   const enumJson = parser.optional('enum', 'any');
   if (enumJson !== undefined) base.enum = parseDatum(enumJson, { key: { type }, min: 1, max: Number.POSITIVE_INFINITY });
-  else if (type === 'integer') parseIntegerBounds(parser, base);
-  else if (type === 'real') parseRealBounds(parser, base);
-  else if (type === 'string') parseLengthBounds(parser, base);
-  else if (type === 'uuid') parseReference(parser, base);
+  else if (type === 'integer') parseIntegerBounds(parser, base, json);
+  else if (type === 'real') parseRealBounds(parser, base, json);
+  else if (type === 'string') parseLengthBounds(parser, base, json);
+  else if (type === 'uuid') parseReference(parser, base, json);
   parser.finish();
   return base;
 }
 
 type MutableBase = { -readonly [K in keyof BaseType]: BaseType[K] };
 
-function parseIntegerBounds(parser: ObjectParser, base: MutableBase): void {
+function parseIntegerBounds(parser: ObjectParser, base: MutableBase, json: Json): void {
   const min = parser.optional('minInteger', 'integer') as number | bigint | undefined;
   const max = parser.optional('maxInteger', 'integer') as number | bigint | undefined;
-  if (min !== undefined) base.minInteger = min;
-  if (max !== undefined) base.maxInteger = max;
-  if (min !== undefined && max !== undefined && min > max) throw syntaxError(undefined, 'minInteger exceeds maxInteger');
+  // A bound that all integers keep is none.
+  if (min !== undefined && min !== MIN_INTEGER) base.minInteger = min;
+  if (max !== undefined && max !== MAX_INTEGER) base.maxInteger = max;
+  if (min !== undefined && max !== undefined && min > max) throw syntaxError(json, 'minInteger exceeds maxInteger');
 }
 
-function parseRealBounds(parser: ObjectParser, base: MutableBase): void {
+function parseRealBounds(parser: ObjectParser, base: MutableBase, json: Json): void {
   const min = parser.optional('minReal', 'number');
   const max = parser.optional('maxReal', 'number');
-  if (min !== undefined) base.minReal = Number(min);
-  if (max !== undefined) base.maxReal = Number(max);
+  if (min !== undefined && Number(min) !== -Number.MAX_VALUE) base.minReal = Number(min);
+  if (max !== undefined && Number(max) !== Number.MAX_VALUE) base.maxReal = Number(max);
   if (base.minReal !== undefined && base.maxReal !== undefined && base.minReal > base.maxReal)
-    throw syntaxError(undefined, 'minReal exceeds maxReal');
+    throw syntaxError(json, 'minReal exceeds maxReal');
 }
 
-function parseLengthBounds(parser: ObjectParser, base: MutableBase): void {
+function parseLengthBounds(parser: ObjectParser, base: MutableBase, json: Json): void {
   for (const name of ['minLength', 'maxLength'] as const) {
     const length = parser.optional(name, 'integer');
     if (length === undefined) continue;
-    if (Number(length) < 0 || Number(length) > 0xffffffff) throw syntaxError(undefined, `${name} out of valid range 0 to 4294967295`);
-    base[name] = Number(length);
+    if (Number(length) < 0 || Number(length) > MAX_COUNT) throw syntaxError(length, `${name} out of valid range 0 to 4294967295`);
+    if (Number(length) !== (name === 'minLength' ? 0 : MAX_COUNT)) base[name] = Number(length);
   }
-  if ((base.minLength ?? 0) > (base.maxLength ?? Number.POSITIVE_INFINITY)) throw syntaxError(undefined, 'minLength exceeds maxLength');
+  if ((base.minLength ?? 0) > (base.maxLength ?? Number.POSITIVE_INFINITY)) throw syntaxError(json, 'minLength exceeds maxLength');
 }
 
-function parseReference(parser: ObjectParser, base: MutableBase): void {
+function parseReference(parser: ObjectParser, base: MutableBase, json: Json): void {
   const table = parser.optional('refTable', 'id') as string | undefined;
   if (table === undefined) return;
   base.refTable = table;
   base.refType = 'strong';
   const refType = parser.optional('refType', 'id');
   if (refType === undefined) return;
-  if (refType !== 'strong' && refType !== 'weak') throw syntaxError(refType, 'refType must be "strong" or "weak"');
+  if (refType !== 'strong' && refType !== 'weak') throw syntaxError(json, `refType must be "strong" or "weak" (not "${refType}")`);
   base.refType = refType;
 }
 
@@ -96,7 +100,7 @@ export function baseTypeToJson(base: BaseType): Json {
 function parseCount(json: Json | undefined): number {
   if (json === undefined) return 1;
   if (json === 'unlimited') return Number.POSITIVE_INFINITY;
-  if (typeof json !== 'number' || json < 0 || json > 0xffffffff) throw syntaxError(json, 'bad min or max value');
+  if (typeof json !== 'number' || json < 0 || json >= MAX_COUNT) throw syntaxError(json, 'bad min or max value');
   return json;
 }
 

@@ -5,9 +5,11 @@ import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Stream } from '../../base/stream.ts';
-import { asObject, type Json, JsonError } from './json.ts';
+import { type Json, JsonError } from './json.ts';
 import { formatJson } from './json-format.ts';
 import { JsonStream } from './json-stream.ts';
+import { BAD_MESSAGE, BAD_TEXT, NO_SIGN } from './jsonrpc-faults.ts';
+import { parseRpcMessage } from './jsonrpc-message.ts';
 import { SendTrace, traceMessage, tracesRpc } from './jsonrpc-trace.ts';
 
 /** The peer answered a request with an error. */
@@ -64,71 +66,7 @@ const DEFAULT_QUEUE_LIMIT = 64 * 1024 * 1024;
 /** Texts are joined up to about this size. */
 const WRITE_SIZE = 65536;
 
-type Message =
-  | { kind: 'request'; method: string; params: Json[]; id: Json }
-  | { kind: 'notify'; method: string; params: Json[] }
-  | { kind: 'reply'; id: Json; result: Json }
-  | { kind: 'error'; id: Json; error: Json };
-
-/** What a message of each kind has; it has nothing else. */
-const MEMBERS: Readonly<Record<'request' | 'notification' | 'reply' | 'error', readonly string[]>> = {
-  request: ['method', 'params', 'id'],
-  notification: ['method', 'params'],
-  reply: ['result', 'id'],
-  error: ['error', 'id'],
-};
-
-/** All there are, in the order in which they are looked at. */
-const memberNames = ['method', 'params', 'result', 'error', 'id'];
-
-/** Sorts a JSON value into the kinds of message; a text says what is wrong with one that is none. */
-export function parseRpcMessage(value: Json): Message | string {
-  const object = asObject(value);
-  if (object === undefined) return 'message is not a JSON object';
-  const id = object.get('id') ?? null;
-  const result = object.get('result') ?? null;
-  const error = object.get('error') ?? null;
-  const method = object.get('method');
-  const params = object.get('params') ?? null;
-  if (method !== undefined && typeof method !== 'string') return 'method is not a JSON string';
-  for (const name of object.keys()) if (!memberNames.includes(name)) return `message has unexpected member "${name}"`;
-  if (params !== null && !Array.isArray(params)) return '"params" must be JSON array';
-  const kind = result !== null ? 'reply' : error !== null ? 'error' : id !== null ? 'request' : 'notification';
-  for (const name of memberNames) {
-    const has = (name === 'method' ? method : object.get(name)) != null;
-    if (has !== MEMBERS[kind].includes(name)) return `${kind} must${has ? ' not' : ''} have "${name}"`;
-  }
-  switch (kind) {
-    case 'request':
-      return { kind, method: method as string, params: params as Json[], id };
-    case 'notification':
-      return { kind: 'notify', method: method as string, params: params as Json[] };
-    case 'reply':
-      return { kind, id, result };
-    default:
-      return { kind, id, error };
-  }
-}
-
 const reconnectLog = logger('reconnect');
-const rpcLog = logger('jsonrpc');
-const BAD_MESSAGE = 'received bad JSON-RPC message';
-const BAD_TEXT = 'error parsing stream';
-const NO_SIGN = 'no response to inactivity probe';
-
-/** Whose fault the end of a connection was, from the reason that `onClose` is given. */
-export function faultKind(reason: string): 'none' | 'protocol' | 'silence' | 'other' {
-  if (reason === '') return 'none';
-  if (reason.startsWith(BAD_MESSAGE) || reason.startsWith(BAD_TEXT)) return 'protocol';
-  return reason.startsWith(NO_SIGN) ? 'silence' : 'other';
-}
-
-/** Has the log say what a server did wrong that we were connected to; gives the reason in the reference's one word for all of it. */
-export function sayPeerFault(name: string, reason: string): string {
-  if (faultKind(reason) !== 'protocol') return reason;
-  rpcLog.warn(`${name}: ${reason}`);
-  return 'Protocol error';
-}
 
 /** One connection that speaks JSON-RPC. */
 export class RpcSession {

@@ -11,13 +11,11 @@ import { schemaToJson } from '../engine/schema.ts';
 import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 import { RpcError, RpcSession } from '../json/jsonrpc.ts';
-import type { TransactionHistory } from './history.ts';
 import type { LockHolder } from './locks.ts';
-import type { ChangeSet, MonitorUser, SharedMonitor } from './monitor-changes.ts';
-import type { Drawer } from './monitor-draws.ts';
 import { changeConditions, type MonitorVersion, parseMonitorSpec } from './monitor-spec.ts';
 import { conditionUpdates, initialUpdates } from './monitor-update.ts';
 import type { OvsdbServer, RelaySource } from './server.ts';
+import { Monitor, NO_TRANSACTION } from './session-monitor.ts';
 
 export interface SessionOptions {
   probeIntervalMs?: number;
@@ -26,46 +24,6 @@ export interface SessionOptions {
   role?: string;
   onHeard?: () => void;
   onClose?: (reason: string) => void;
-}
-
-/** One monitor: what it has been told, and how it is told more. */
-class Monitor implements MonitorUser {
-  readonly id: Json;
-  readonly idText: string;
-  readonly shared: SharedMonitor;
-  readonly history: TransactionHistory | undefined;
-  readonly drawer: Drawer | undefined;
-  set: ChangeSet;
-  readonly #rpc: RpcSession;
-
-  constructor(id: Json, shared: SharedMonitor, rpc: RpcSession, history: TransactionHistory | undefined, drawer: Drawer | undefined) {
-    this.id = id;
-    this.history = history;
-    this.idText = formatJson(id);
-    this.shared = shared;
-    this.#rpc = rpc;
-    this.drawer = drawer;
-    this.set = shared.enter(undefined);
-    this.set.users.add(this);
-  }
-
-  isReady(): boolean {
-    return !this.#rpc.hasBacklog;
-  }
-
-  tell(set: ChangeSet): void {
-    this.drawer?.told();
-    const bytes = set.message(this.idText, (text) => this.frame(text));
-    if (bytes !== undefined) this.#rpc.sendBytes(bytes);
-  }
-
-  /** The notification around table-updates. */
-  frame(updates: string): string {
-    const { version } = this.shared.spec;
-    if (version === 3)
-      return `{"id":null,"method":"update3","params":[${this.idText},"${this.history?.lastId ?? NO_TRANSACTION}",${updates}]}`;
-    return `{"id":null,"method":"${version === 1 ? 'update' : 'update2'}","params":[${this.idText},${updates}]}`;
-  }
 }
 
 interface Waiting {
@@ -77,9 +35,6 @@ interface Waiting {
   isWaiting: boolean;
   cancelTimer: () => void;
 }
-
-/** Standalone databases have no history of transactions to resume from. */
-const NO_TRANSACTION = '00000000-0000-0000-0000-000000000000';
 
 export class ServerSession implements LockHolder {
   readonly #server: OvsdbServer;

@@ -7,7 +7,7 @@ import { LogLimit } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import type { Commit, Database } from '../engine/database.ts';
 import type { Json } from '../json/json.ts';
-import { faultKind } from '../json/jsonrpc.ts';
+import { faultKind } from '../json/jsonrpc-faults.ts';
 import type { TransactionHistory } from './history.ts';
 import { Locks } from './locks.ts';
 import { SharedMonitor } from './monitor-changes.ts';

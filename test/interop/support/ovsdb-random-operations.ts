@@ -29,20 +29,26 @@ const STRINGS = [
 
 export class OperationGenerator {
   readonly dice: Dice;
-  readonly schema: RandomSchema;
+  #schema: RandomSchema;
   readonly #uuids = new Map<string, string[]>();
   #names: [name: string, table: string][] = [];
   #next = 0;
 
   constructor(dice: Dice, schema: RandomSchema) {
     this.dice = dice;
-    this.schema = schema;
+    this.#schema = schema;
     for (const { name } of schema.tables) this.#uuids.set(name, []);
+  }
+
+  /** The database has another schema now; its rows are known still. */
+  converted(schema: RandomSchema): void {
+    this.#schema = schema;
+    for (const { name } of schema.tables) if (!this.#uuids.has(name)) this.#uuids.set(name, []);
   }
 
   #uuid(table: string | undefined): string {
     const { dice } = this;
-    const known = this.#uuids.get(table ?? dice.pick(this.schema.tables).name) ?? [];
+    const known = this.#uuids.get(table ?? dice.pick(this.#schema.tables).name) ?? [];
     if (dice.chance(1)) return dice.pick(['["uuid","x"]', '["uuid"]', '["uuid",1]', '"x"', '["named-uuid",1]', '["named-uuid","1"]']);
     if (dice.chance(12) && this.#names.length > 0) {
       const fit = this.#names.filter(([, of]) => table === undefined || of === table || dice.chance(5));
@@ -190,7 +196,7 @@ export class OperationGenerator {
 
   #sound(): string {
     const { dice } = this;
-    const table = dice.pick(this.schema.tables);
+    const table = dice.pick(this.#schema.tables);
     const head = `"table":"${dice.chance(1) ? dice.pick(['nosuch', '__proto__', 'toString']) : table.name}","where":${this.where(table)}`;
     switch (dice.below(14)) {
       case 0:

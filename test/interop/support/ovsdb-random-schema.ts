@@ -38,11 +38,15 @@ export interface RandomColumn {
   readonly max: number | 'unlimited';
   readonly isMutable: boolean;
   readonly isEphemeral: boolean;
+  /** Its member of `columns`. */
+  readonly text: string;
 }
 
 export interface RandomTable {
   readonly name: string;
   readonly columns: readonly RandomColumn[];
+  /** Members of its schema beside the columns. */
+  readonly members: readonly string[];
 }
 
 export interface RandomSchema {
@@ -91,7 +95,7 @@ function randomBase(dice: Dice, tables: readonly string[], isKey: boolean): Rand
   };
 }
 
-function randomColumn(dice: Dice, name: string, tables: readonly string[]): [RandomColumn, string] {
+function randomColumn(dice: Dice, name: string, tables: readonly string[]): RandomColumn {
   const key = randomBase(dice, tables, true);
   const value = dice.chance(25) ? randomBase(dice, tables, true) : undefined;
   const min = dice.chance(60) ? 0 : 1;
@@ -100,6 +104,12 @@ function randomColumn(dice: Dice, name: string, tables: readonly string[]): [Ran
   // A reference that must be there and is not kept on disk leaves a log that Debian's server does not take up again.
   const isReference = key.refTable !== undefined || value?.refTable !== undefined;
   const isEphemeral = dice.chance(12) && !(isReference && min > 0);
+  return described(dice, { name, key, value, min, max, isMutable, isEphemeral });
+}
+
+/** With its text, where defaults may be left out. */
+function described(dice: Dice, column: Omit<RandomColumn, 'text'>): RandomColumn {
+  const { name, key, value, min, max, isMutable, isEphemeral } = column;
   const type = [`"key":${key.json}`];
   if (value !== undefined) type.push(`"value":${value.json}`);
   if (min !== 1 || dice.chance(50)) type.push(`"min":${min}`);
@@ -107,45 +117,84 @@ function randomColumn(dice: Dice, name: string, tables: readonly string[]): [Ran
   const members = [`"type":{${type.join(',')}}`];
   if (isEphemeral) members.push('"ephemeral":true');
   if (!isMutable) members.push('"mutable":false');
-  return [{ name, key, value, min, max, isMutable, isEphemeral }, `"${name}":{${members.join(',')}}`];
+  return { ...column, text: `"${name}":{${members.join(',')}}` };
+}
+
+/** Every table has it, so that whoever makes operations has a column to count on. */
+const COUNTED: RandomColumn = {
+  name: 'k',
+  key: { kind: 'integer', json: '' },
+  value: undefined,
+  min: 1,
+  max: 1,
+  isMutable: true,
+  isEphemeral: false,
+  text: '"k":{"type":"integer"}',
+};
+
+function tableMembers(dice: Dice, isRoot: boolean, columns: readonly RandomColumn[]): string[] {
+  const members: string[] = [];
+  if (isRoot || dice.chance(30)) members.push('"isRoot":true');
+  if (dice.chance(25)) members.push(`"maxRows":${dice.pick([1, 4, 8])}`);
+  // Of reals -0 and 0 are equal, but the reference's index has each under a hash of its own.
+  const lasting = columns
+    .filter((column) => !column.isEphemeral && !/real/.test(column.key.kind + column.value?.kind))
+    .map(({ name }) => name);
+  if (dice.chance(45)) {
+    const indexes = [dice.chance(60) ? ['k'] : ['k', dice.pick(lasting)].filter((one, at, all) => all.indexOf(one) === at)];
+    if (dice.chance(25)) indexes.push([dice.pick(lasting)]);
+    members.push(`"indexes":${JSON.stringify(indexes)}`);
+  }
+  if (dice.chance(4)) members.push('"mutable":false');
+  return members;
+}
+
+function schemaOf(name: string, version: string, tables: readonly RandomTable[]): RandomSchema {
+  const texts = tables.map(
+    ({ name, columns, members }) => `"${name}":{${[`"columns":{${columns.map(({ text }) => text).join(',')}}`, ...members].join(',')}}`,
+  );
+  return { name, tables, text: `{"name":"${name}","version":"${version}","cksum":"1 2","tables":{${texts.join(',')}}}` };
 }
 
 export function randomSchema(dice: Dice, name: string): RandomSchema {
   const names = TABLES.slice(0, 2 + dice.below(3));
-  const tables: RandomTable[] = [];
-  const texts: string[] = [];
-  for (const table of names) {
-    const k: RandomColumn = {
-      name: 'k',
-      key: { kind: 'integer', json: '' },
-      value: undefined,
-      min: 1,
-      max: 1,
-      isMutable: true,
-      isEphemeral: false,
-    };
-    const columns = [k];
-    const columnTexts = ['"k":{"type":"integer"}'];
-    for (const column of COLUMNS.slice(0, 3 + dice.below(5))) {
-      const [made, text] = randomColumn(dice, column, names);
-      columns.push(made);
-      columnTexts.push(text);
-    }
-    const members = [`"columns":{${columnTexts.join(',')}}`];
-    if (table === 'A' || dice.chance(30)) members.push('"isRoot":true');
-    if (dice.chance(25)) members.push(`"maxRows":${dice.pick([1, 4, 8])}`);
-    // Of reals -0 and 0 are equal, but the reference's index has each under a hash of its own.
-    const lasting = columns
-      .filter((column) => !column.isEphemeral && !/real/.test(column.key.kind + column.value?.kind))
-      .map(({ name }) => name);
-    if (dice.chance(45)) {
-      const indexes = [dice.chance(60) ? ['k'] : ['k', dice.pick(lasting)].filter((one, at, all) => all.indexOf(one) === at)];
-      if (dice.chance(25)) indexes.push([dice.pick(lasting)]);
-      members.push(`"indexes":${JSON.stringify(indexes)}`);
-    }
-    if (dice.chance(4)) members.push('"mutable":false');
-    tables.push({ name: table, columns });
-    texts.push(`"${table}":{${members.join(',')}}`);
+  const tables = names.map((table): RandomTable => {
+    const columns = [COUNTED, ...COLUMNS.slice(0, 3 + dice.below(5)).map((column) => randomColumn(dice, column, names))];
+    return { name: table, columns, members: tableMembers(dice, table === 'A', columns) };
+  });
+  return schemaOf(name, '1.0.0', tables);
+}
+
+/** A column that another version of its table has: much like it, or another one. */
+function variedColumn(dice: Dice, column: RandomColumn, tables: readonly string[]): RandomColumn {
+  const { refTable } = column.key;
+  const isLost = [column.key, column.value].some((base) => base?.refTable !== undefined && !tables.includes(base.refTable));
+  if (isLost ? dice.chance(95) : dice.chance(6)) return randomColumn(dice, column.name, tables);
+  if (column.name === 'k' || dice.chance(70)) return column;
+  switch (dice.below(4)) {
+    case 0:
+      return described(dice, { ...column, isMutable: !column.isMutable });
+    case 1:
+      return described(dice, { ...column, max: dice.pick<number | 'unlimited'>([1, 2, 'unlimited', 'unlimited']) });
+    case 2:
+      return described(dice, { ...column, isEphemeral: !column.isEphemeral && !(refTable !== undefined && column.min > 0) });
+    default:
+      return described(dice, { ...column, min: 1 - column.min });
   }
-  return { name, tables, text: `{"name":"${name}","version":"1.0.0","cksum":"1 2","tables":{${texts.join(',')}}}` };
+}
+
+/** The next version of a schema: tables and columns come, go and change. */
+export function variedSchema(dice: Dice, schema: RandomSchema, version: string): RandomSchema {
+  const kept = schema.tables.filter(({ name }) => name === 'A' || dice.chance(90));
+  const fresh = dice.chance(12) ? TABLES.filter((name) => !schema.tables.some((table) => table.name === name)).slice(0, 1) : [];
+  const names = [...kept.map(({ name }) => name), ...fresh];
+  const tables = [...kept, ...fresh.map((name): RandomTable => ({ name, columns: [COUNTED], members: [] }))].map((table): RandomTable => {
+    const columns = table.columns.filter(({ name }) => name === 'k' || dice.chance(95)).map((column) => variedColumn(dice, column, names));
+    const absent = COLUMNS.filter((name) => !columns.some((column) => column.name === name));
+    if (absent.length > 0 && (columns.length === 1 || dice.chance(25))) columns.push(randomColumn(dice, dice.pick(absent), names));
+    const isOutOfDate = table.members.some((member) => member.includes('indexes'));
+    const members = isOutOfDate || dice.chance(15) ? tableMembers(dice, table.name === 'A', columns) : table.members;
+    return { name: table.name, columns, members };
+  });
+  return schemaOf(schema.name, version, tables);
 }
