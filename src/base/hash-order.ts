@@ -18,8 +18,11 @@ function bucketMask(count: number): number {
   return mask === 0 ? 0 : mask | 3;
 }
 
-/** Members in the order of a chained hash table that they were put into in the order given: each goes to the head of its chain. */
-function chainOrder<T>(members: Iterable<T>, hashOf: (member: T) => number): T[] {
+/**
+ * Members in the order of a chained hash table that they were put into in the order given: each goes to the head of its chain. `isCopied`: and then
+ * into another of the same size, in the order of the first.
+ */
+function chainOrder<T>(members: Iterable<T>, hashOf: (member: T) => number, isCopied = false): T[] {
   let mask = 0;
   let buckets: T[][] = [[]];
   let count = 0;
@@ -33,11 +36,14 @@ function chainOrder<T>(members: Iterable<T>, hashOf: (member: T) => number): T[]
     buckets = Array.from({ length: mask + 1 }, () => []);
     for (const one of before) put(one);
   }
-  return buckets.flat();
+  return (isCopied ? buckets.map((chain) => chain.toReversed()) : buckets).flat();
 }
 
 /** Names in the order of a table over them. */
 export const hashOrder = (names: readonly string[]): string[] => chainOrder(names, hashName);
+
+/** Names in the order of a table that they were copied into from one over them. */
+export const copiedOrder = (names: readonly string[]): string[] => chainOrder(names, hashName, true);
 
 /** Members in the order of a table over their numbers. */
 export const numberOrder = <T>(members: Iterable<T>, numberOf: (member: T) => number): T[] =>

@@ -22,6 +22,10 @@ test('ovsdb-server that cannot start says why', { skip }, async () => {
     server(...common, 'garbage'),
     server(...common, 'empty'),
     server(...common, 'badschema'),
+    // Several that are at fault: which is told first, and the others.
+    server(...common, '-', 'nosuch', 'd', 'c'),
+    server(...common, 'c', 'd', 'nosuch', '-'),
+    server(...common, '--no-dbs', ...['a', 'b', 'c', 'd', 'e', 'f,g,h', 'g'].map((place) => `--remote=db:${place}`)),
     server(...common, 'db', 'db'),
     server(...common, 'db', 'same'),
     server(...common, '/'),

@@ -1,5 +1,7 @@
 // From argv to settings and commands. Nothing here touches the database.
+
 import { type OptionSpec, type ParsedOption, parseUntilFault, UsageError } from '../../base/getopt.ts';
+import { hashOrder } from '../../base/hash-order.ts';
 import { LOG_OPTIONS, SSL_OPTIONS } from '../../daemon/plumbing/options.ts';
 import { applyTableOption, defaultStyle, TABLE_OPTIONS, type TableStyle } from '../table-output.ts';
 import { COMMAND_OPTIONS, COMMANDS, type CommandSpec } from './commands.ts';
@@ -146,7 +148,9 @@ function parseCommand(words: readonly string[]): { spec: CommandSpec; invocation
   const spec = COMMANDS.get(name);
   if (spec === undefined) throw new UsageError(`unknown command '${name}'; use --help for help`);
   const given = new Map<string, string>();
-  for (const [option, value] of options) {
+  // Of several faults the reference tells the first that it comes by.
+  for (const option of hashOrder([...options.keys()])) {
+    const value = options.get(option);
     const takesValue = spec.options.includes(`${option}=`);
     if (!takesValue && !spec.options.includes(option)) throw new UsageError(`'${name}' command has no '${option}' option`);
     if (takesValue && value === undefined) throw new UsageError(`missing argument to '${option}' option on '${name}' command`);

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { useSha1 } from '../../base/cryptography.ts';
 import { errorText } from '../../base/errors.ts';
 import type { OptionSpec, ParsedOption } from '../../base/getopt.ts';
+import { copiedOrder, hashOrder } from '../../base/hash-order.ts';
 import { logger } from '../../base/log.ts';
 import { SIGNAL_TEXT } from '../../base/signal-text.ts';
 import { OPEN_VSWITCH_VERSION } from '../../base/version.ts';
@@ -362,7 +363,7 @@ async function start(context: DaemonContext): Promise<void> {
   const daemon = new OvsdbDaemon(!has('disable-file-column-diff'), { remote: last('sync-from'), excluded: last('sync-exclude-tables') });
   const paths = context.operands.length > 0 || has('no-dbs') ? context.operands : [`${dbDir()}/conf.db`];
   context.onExit(() => daemon.close());
-  for (const path of new Set(paths)) {
+  for (const path of copiedOrder([...new Set(paths)])) {
     try {
       daemon.addDatabase(path);
     } catch (error) {
@@ -376,12 +377,13 @@ async function start(context: DaemonContext): Promise<void> {
   daemon.refreshKeys();
   registerDatabaseCommands(context.unixctl, daemon, () => void context.exit());
   context.onExit(registerDiagnosticCommands(context.unixctl, daemon));
-  for (const { name, value = '' } of context.options) {
-    if (name !== 'remote') continue;
-    const fault = await daemon.addRemote(value);
-    // A remote that cannot listen yet is tried again; one that makes no sense is the end.
-    if (fault !== '' && value.startsWith('db:')) context.fatal(`${fault}\n`, 'ovsdb_server');
-  }
+  const remotes = copiedOrder([...new Set(context.options.flatMap(({ name, value = '' }) => (name === 'remote' ? [value] : [])))]);
+  const faults: string[] = [];
+  for (const remote of remotes) if (remote.startsWith('db:')) faults.push(await daemon.addRemote(remote));
+  // A remote that cannot listen yet is tried again; those that make no sense are the end.
+  const told = faults.filter((fault) => fault !== '');
+  if (told.length > 0) context.fatal(told.map((fault) => `${fault}\n`).join(''), 'ovsdb_server');
+  for (const remote of hashOrder(remotes)) if (!remote.startsWith('db:')) await daemon.addRemote(remote);
   await context.openControl();
   daemon.server.describe();
   const timer = setInterval(() => {
