@@ -8,6 +8,7 @@
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { type Attachment, attachAtOnce, attachProgram, filterAttachment, type Hook } from '../../bpf/attachment.ts';
+import { loadGate } from '../../bpf/gate.ts';
 import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
@@ -54,6 +55,8 @@ export class KernelDatapath {
   readonly #places: FormerPlaces | undefined;
   /** Predecessors' programs hand frames to nobody, so they end as soon as we come upon them. */
   readonly #replacesAtOnce: boolean;
+  /** What stands at devices in the place of the running program where that is to end with us: it leads to it. */
+  readonly #gate: number | undefined;
   readonly #settler = new PlaceSettler<Attached>((attached, link) => this.#settle(attached, link));
   #former: Former[] = [];
   #settling: NodeJS.Timeout | undefined;
@@ -68,6 +71,7 @@ export class KernelDatapath {
       for (const [name, fd] of store?.shared() ?? []) this.#maps.set(name, fd);
       for (const spec of fixedMaps(RING_SIZE)) if (!this.#maps.has(spec.name)) this.#maps.set(spec.name, createMap(spec));
       this.#replacesAtOnce = store?.hasFormerRing !== true;
+      if (store === undefined) this.#gate = loadGate(this.#maps.get('programs')!);
       this.#underlay = new Underlay(
         this.#maps,
         (ifindex) => this.#byDevice.get(ifindex)?.hook === 'ingress',
@@ -81,6 +85,7 @@ export class KernelDatapath {
         (port) => this.#ports.get(port)?.device ?? this.#tunnels.get(port),
         (port) => this.#tunnels.has(port),
         (program) => {
+          if (this.#gate !== undefined) return;
           for (const { link, isFormer } of this.#ports.values()) if (!isFormer) replaceProgram(link, program);
         },
         store,
@@ -105,6 +110,11 @@ export class KernelDatapath {
     }
   }
 
+  /** What a device's place is given. */
+  get #program(): number {
+    return this.#gate ?? this.flows.program;
+  }
+
   /** Takes a device's frames: those that come in, or for an internal port those that the host sends. */
   attach(port: DpPort, ifindex: number, isInternal: boolean): void {
     const hook: Hook = isInternal ? 'egress' : 'ingress';
@@ -117,7 +127,7 @@ export class KernelDatapath {
       this.#underlay.refreshSoon();
       const former = this.#places?.openAttachment(ifindex, hook);
       const link = former ?? this.#attachNew(ifindex, hook);
-      if (former !== undefined && this.#replacesAtOnce) replaceProgram(former, this.flows.program);
+      if (former !== undefined && this.#replacesAtOnce) replaceProgram(former, this.#program);
       const attached = { port, link, ifindex, hook, device, isFormer: former !== undefined && !this.#replacesAtOnce };
       this.#ports.set(port, attached);
       this.#byDevice.set(ifindex, attached);
@@ -136,18 +146,15 @@ export class KernelDatapath {
     }
   }
 
-  /**
-   * A filter stays where its daemon is killed: what is to end with us begins as a link. So does the first, by whose pin others see whether our
-   * namespace still is.
-   */
+  /** The first begins as a link, by whose pin others see whether our namespace still is. */
   #attachNew(ifindex: number, hook: Hook): Attachment {
-    const isFirst = !this.#hasLink;
-    const link = (this.#store === undefined || isFirst ? attachProgram : attachAtOnce)(this.flows.program, ifindex, hook);
+    const isFirst = this.#store !== undefined && !this.#hasLink;
+    const link = (isFirst ? attachProgram : attachAtOnce)(this.#program, ifindex, hook);
     this.#hasLink = true;
     return link;
   }
 
-  /** Where links cannot be pinned a filter that a predecessor left stays, for the next to find it. */
+  /** What cannot be pinned stays a filter, of our own or of a predecessor's, for the next to find it. */
   #settleLater(attached: Attached): void {
     if (this.#store !== undefined && attached.link.kind === 'clsact' && !attached.isFormer) this.#settler.add(attached);
   }
@@ -248,7 +255,7 @@ export class KernelDatapath {
     if (this.#places === undefined) return;
     this.flows.reloadNow();
     for (const attached of this.#ports.values()) {
-      if (attached.isFormer) replaceProgram(attached.link, this.flows.program);
+      if (attached.isFormer) replaceProgram(attached.link, this.#program);
       attached.isFormer = false;
       this.#settleLater(attached);
     }
@@ -330,6 +337,7 @@ export class KernelDatapath {
     this.#ports.clear();
     this.flows.close();
     this.meters.close();
+    closeObject(this.#gate ?? -1);
     for (const former of this.#former) former.close();
     for (const [name, fd] of this.#maps) if (!isShared(name)) closeObject(fd);
     this.#maps.clear();

@@ -5,7 +5,8 @@
 // in there is the switch's. Where it does not stand, or leaves a packet alone, the host's sockets give it to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type Attachment, attachProgram } from '../../bpf/attachment.ts';
+import { type Attachment, attachAtOnce, attachProgram } from '../../bpf/attachment.ts';
+import { Gate } from '../../bpf/gate.ts';
 import { closeObject, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
 import { HostRoutes } from '../../host/netlink/routes.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
@@ -43,6 +44,8 @@ export class Underlay {
   #ends = new Map<string, Uint8Array>();
   #routes: HostRoutes | undefined;
   #program = -1;
+  /** Where nothing is pinned: what leads to the program and stands in its place. */
+  #gate: Gate | undefined;
   #hasTakenOver: boolean;
   #devices = new Set<number>();
   #mtus = new Map<number, number>();
@@ -85,6 +88,7 @@ export class Underlay {
     if (this.#routes === undefined) {
       this.#routes = new HostRoutes(() => this.refreshSoon());
       this.#program = loadProgram(compileTunnelPop(), this.#maps, 'weft_tunnels');
+      if (this.#store === undefined) this.#gate = new Gate(this.#program);
       this.#again = setInterval(() => this.refresh(), ASK_AGAIN_MS);
       this.#again.unref();
     }
@@ -144,6 +148,11 @@ export class Underlay {
     this.#ends = wanted;
   }
 
+  /** What a device's place is given. */
+  get #standing(): number {
+    return this.#gate?.program ?? this.#program;
+  }
+
   #attach(wanted: ReadonlySet<number>): void {
     for (const [ifindex, { link }] of this.#links) {
       if (wanted.has(ifindex)) continue;
@@ -156,9 +165,9 @@ export class Underlay {
       try {
         // A predecessor's program goes on with its own maps until we take over.
         const former = this.#places?.openAttachment(ifindex, 'underlay');
-        const link = former ?? attachProgram(this.#program, ifindex, 'underlay');
+        const link = former ?? (this.#store === undefined ? attachAtOnce : attachProgram)(this.#standing, ifindex, 'underlay');
         this.#links.set(ifindex, { ifindex, hook: 'underlay', link, isFormer: former !== undefined && !this.#hasTakenOver });
-        if (former !== undefined && this.#hasTakenOver) former.replace(this.#program);
+        if (former !== undefined && this.#hasTakenOver) former.replace(this.#standing);
         if (former === undefined) this.#store?.pinAttachment(link, ifindex, 'underlay');
         this.#store?.notePlace(link, ifindex, 'underlay', 0);
       } catch (error) {
@@ -173,7 +182,7 @@ export class Underlay {
     for (const one of this.#links.values()) {
       if (!one.isFormer) continue;
       try {
-        one.link.replace(this.#program);
+        one.link.replace(this.#standing);
       } catch (error) {
         log.info(`tunnels: packets that come in at device ${one.ifindex} go through user space: ${errorText(error)}`);
       }
@@ -200,10 +209,16 @@ export class Underlay {
     this.#pending = undefined;
     this.#attach(new Set());
     this.#storeEnds([]);
-    closeObject(this.#program);
-    this.#program = -1;
+    this.#closeProgram();
     this.#routes?.close();
     this.#routes = undefined;
+  }
+
+  #closeProgram(): void {
+    closeObject(this.#program);
+    this.#program = -1;
+    this.#gate?.close();
+    this.#gate = undefined;
   }
 
   /** Ends our part; with `keep` the program and its pinned links go on without us. */
@@ -217,7 +232,7 @@ export class Underlay {
     clearTimeout(this.#pending);
     clearInterval(this.#again);
     for (const { link } of this.#links.values()) link.close();
-    closeObject(this.#program);
+    this.#closeProgram();
     this.#routes.close();
     this.#routes = undefined;
   }
