@@ -1,12 +1,12 @@
 // Switches with many ports: none is refused, and what one port does costs nothing for the others.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { stream } from './support/stream.ts';
 import { pings, station, switchHost, tcp } from './support/traffic.ts';
 import { cannot, eventually, type Host, world } from './support/world.ts';
 
-const skip = cannot('ping', 'python3', 'tc') || false;
+const skip = cannot('ping', 'prlimit', 'python3', 'tc') || false;
 
 /** Pairs v0-w0, v1-w1, ... of a host; nobody speaks of their own accord. */
 function idlePairs(h: Host, count: number, first = 0): void {
@@ -141,6 +141,28 @@ for (const type of ['system', 'netdev'] as const) {
     assert.doesNotMatch(h.ok('ip -d -o link'), /promiscuity [1-9]/);
   });
 }
+
+test('netdev: ports that take the places of others need no more descriptors than those', { skip }, async (t) => {
+  const w = world(t);
+  const h = w.host('h');
+  await h.startOvsdb('weft');
+  // Closed one by one, so that it takes a while.
+  h.ok('ovs-vswitchd --detach --no-chdir --pidfile --log-file', { timeout: 60_000, env: { UV_THREADPOOL_SIZE: '1' } });
+  idlePairs(h, 200);
+  const each = (words: string, first: number): string => Array.from({ length: 100 }, (_, i) => `${words} v${first + i}`).join(' -- ');
+  h.ok(`ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev -- ${each('add-port br0', 0)}`, { timeout: 60_000 });
+  assert.deepEqual(absent(h), []);
+  const pid = h.pidOf('ovs-vswitchd');
+  const used = Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number));
+  h.ok(`prlimit --pid=${pid} --nofile=${used + 8}`);
+  for (const [from, to] of [
+    [0, 100],
+    [100, 0],
+  ] as const) {
+    h.ok(`ovs-vsctl ${each('del-port', from)} -- ${each('add-port br0', to)}`, { timeout: 60_000 });
+    assert.deepEqual(absent(h), [], h.log('ovs-vswitchd').slice(-2000));
+  }
+});
 
 /** From each of the devices one frame with a number; how many of them came. */
 const fromEach = `

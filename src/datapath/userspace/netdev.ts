@@ -1,11 +1,11 @@
 // The user-space datapath over real devices: opened here, moved by `worker.ts` in a thread of its own.
 import { Worker } from 'node:worker_threads';
-import { ConfigError, errorText } from '../../base/errors.ts';
+import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
 import { allClosedAside, closeAside } from '../../host/close-aside.ts';
-import { check, closeFd, libc } from '../../host/ffi.ts';
+import { check, closeFd, E, libc } from '../../host/ffi.ts';
 import { interfaceHardware } from '../../host/interface-request.ts';
 import type { OpenedEmitter } from '../../netdev/emitter.ts';
 import { closePacketQueue, openPacketQueue, type PacketQueue } from '../../netdev/packet-queue.ts';
@@ -212,11 +212,22 @@ export class NetdevDatapath extends UserspaceControl {
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
     try {
-      await this.attach(port, this.openDevice(port, spec));
+      await this.attach(port, await this.#open(port, spec));
     } catch (error) {
       this.#endShield(port);
       this.#closeSocket(port);
       throw error;
+    }
+  }
+
+  async #open(port: DpPort, spec: DpPortSpec): Promise<OpenedDevice> {
+    try {
+      return this.openDevice(port, spec);
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.errno !== E.MFILE) throw error;
+      // Those of ports that went may be on their way out.
+      await allClosedAside();
+      return this.openDevice(port, spec);
     }
   }
 
