@@ -294,6 +294,7 @@ export const E = {
   EXIST: 17,
   NODEV: 19,
   INVAL: 22,
+  MFILE: 24,
   NOSPC: 28,
   NOLINK: 67,
   PROTO: 71,

@@ -2,14 +2,12 @@
 // length, captured length, mac and net offsets (16 bits each), seconds, nanoseconds, VLAN TCI and TPID (16 bits each).
 import { check, closeFd, libc, type Memory, mapMemory, memoryAt, setSocketInt, unmapAt, unmapMemory } from '../host/ffi.ts';
 import { HEADROOM } from './packet.ts';
+import { bindToDevice, openSocket, SOL_PACKET, takeOverruns } from './packet-options.ts';
 
-const SOL_PACKET = 263;
 const PACKET_RX_RING = 5;
-const PACKET_STATISTICS = 6;
 const PACKET_VERSION = 10;
 const PACKET_RESERVE = 12;
 const PACKET_VNET_HDR = 15;
-const PACKET_IGNORE_OUTGOING = 23;
 const SO_ATTACH_FILTER = 26;
 const TPACKET_V2 = 1;
 const BLOCK_SIZE = 1 << 20;
@@ -27,6 +25,12 @@ export interface OpenedRing {
   hasVirtioHeader: boolean;
 }
 
+/** Gives back what `openRing` took; `close` closes the descriptor. */
+export function closeRing(ring: OpenedRing, close: (fd: number) => void): void {
+  unmapAt(ring.address, ring.blocks * BLOCK_SIZE);
+  close(ring.fd);
+}
+
 /** Which frames a ring is for, by their length. */
 export interface LengthRange {
   least: number;
@@ -36,12 +40,11 @@ export interface LengthRange {
 /** Opens a packet socket with a ring for frames of those lengths on a device. The order of the options matters; bind is last. */
 export function openRing(name: string, ifindex: number, slotSize: number, blocks: number, lengths: LengthRange): OpenedRing {
   const c = libc();
-  const fd = check('socket', c.socket(17, 3 | 0x80000 | 0x800, 0), name);
+  const fd = openSocket(name);
   let mapped: Memory | undefined;
   try {
     setSocketInt(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
     setSocketInt(fd, SOL_PACKET, PACKET_RESERVE, HEADROOM);
-    setSocketInt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
     const one = new Uint8Array(Int32Array.of(1).buffer);
     const hasVirtioHeader = c.setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, one, 4) === 0;
     attachLengthFilter(fd, lengths);
@@ -49,12 +52,7 @@ export function openRing(name: string, ifindex: number, slotSize: number, blocks
     const ring = new Uint8Array(Uint32Array.of(BLOCK_SIZE, blocks, slotSize, slots).buffer);
     check('PACKET_RX_RING', c.setsockopt(fd, SOL_PACKET, PACKET_RX_RING, ring, ring.length), name);
     mapped = mapMemory(BLOCK_SIZE * blocks, fd);
-    const link = new Uint8Array(20);
-    const view = new DataView(link.buffer);
-    view.setUint16(0, 17, true);
-    view.setUint16(2, 3);
-    view.setInt32(4, ifindex, true);
-    check('bind', c.bind(fd, link, link.length), name);
+    bindToDevice(fd, ifindex, name);
     return { fd, address: mapped.address, blocks, slotSize, hasVirtioHeader };
   } catch (error) {
     if (mapped !== undefined) unmapMemory(mapped);
@@ -146,13 +144,6 @@ export class PacketRing {
 
   /** Frames that found the ring full since the last call. */
   takeOverruns(): number {
-    const value = new Uint8Array(8);
-    if (libc().getsockopt(this.fd, SOL_PACKET, PACKET_STATISTICS, value, Uint8Array.of(8, 0, 0, 0)) < 0) return 0;
-    return new DataView(value.buffer).getUint32(4, true);
-  }
-
-  close(): void {
-    unmapAt(this.address, this.#size);
-    closeFd(this.fd);
+    return takeOverruns(this.fd);
   }
 }

@@ -10,30 +10,25 @@
 // processor for some milliseconds, small frames come by the thousand. So frames up to 1600 bytes have a ring with 2 KB slots of their own,
 // and the two are read in the order of the kernel's time stamps.
 //
-// Memory a port: 8 MB for small and 8 MB for large frames (4096 and 120 slots) for the first 16 ports, then 2 + 4 MB, and 1 + 2 MB beyond
-// 128, and 1 + 1 MB beyond 512: 256 MB for 16 ports, 930 MB for 128, 3 GB for 1,000.
+// Memory a port: 8 MB for small and 8 MB for large frames (4096 and 120 slots) for the first 16 ports, then 2 + 4 MB for 16 more: 352 MB. Ports beyond
+// have a queue (`packet-queue.ts`).
 import { KernelError } from '../base/errors.ts';
-import { check, E, libc, socketError } from '../host/ffi.ts';
+import { closeFd, E, socketError } from '../host/ffi.ts';
 import { interfaceIndex, interfaceName } from '../host/interface-request.ts';
 import type { Device, DeviceCounters } from './device.ts';
 import type { Emitter } from './emitter.ts';
 import { Packet } from './packet.ts';
-import { type OpenedRing, openRing, PacketRing } from './packet-ring.ts';
+import { endPromiscuous, keepPromiscuous, restoreTag, setSendBuffer } from './packet-options.ts';
+import { closeRing, type OpenedRing, openRing, PacketRing } from './packet-ring.ts';
 import { SendBatch } from './send-batch.ts';
 import { readVirtioHeader, VIRTIO_HEADER_SIZE } from './virtio-header.ts';
 
-const SOL_SOCKET = 1;
-const SO_SNDBUFFORCE = 32;
-const SOL_PACKET = 263;
-const PACKET_ADD_MEMBERSHIP = 1;
-const PACKET_MR_PROMISC = 1;
-const TP_STATUS_VLAN_VALID = 0x10;
-const TP_STATUS_VLAN_TPID_VALID = 0x40;
+const SEND_BUFFER = 8 << 20;
 
 const SMALL = { slotSize: 2048, lengths: { least: 0, most: 1600 } } as const;
 const LARGE = { slotSize: 68 * 1024, lengths: { least: 1601, most: 0xfffffff } } as const;
 
-/** What `PacketSocketDevice` needs; plain, so that it can go to another thread of this process. */
+/** What `PacketSocketDevice` needs; plain, so that it can go to another thread of this process. The rings belong to whoever opened it. */
 export interface PacketSocket {
   kind: 'packet';
   ifindex: number;
@@ -47,11 +42,10 @@ export interface RingBlocks {
   large: number;
 }
 
-/** How many blocks a port gets when there are already so many ports. */
-export function ringBlocks(portsOpen: number): RingBlocks {
+/** How many blocks a port gets when there are already so many ports; undefined where it has no ring. */
+export function ringBlocks(portsOpen: number): RingBlocks | undefined {
   if (portsOpen < 16) return { small: 8, large: 8 };
-  if (portsOpen < 128) return { small: 2, large: 4 };
-  return { small: 1, large: portsOpen < 512 ? 2 : 1 };
+  return portsOpen < 32 ? { small: 2, large: 4 } : undefined;
 }
 
 /** Opens a device for frames. The host's own stack still sees them, unless something drops them there. */
@@ -62,18 +56,19 @@ export function openPacketSocket(name: string, blocks: RingBlocks): PacketSocket
   let large: OpenedRing | undefined;
   try {
     large = openRing(name, ifindex, LARGE.slotSize, blocks.large, LARGE.lengths);
-    const c = libc();
-    c.setsockopt(small.fd, SOL_SOCKET, SO_SNDBUFFORCE, new Uint8Array(Int32Array.of(8 << 20).buffer), 4);
-    const membership = new Uint8Array(16);
-    const view = new DataView(membership.buffer);
-    view.setInt32(0, ifindex, true);
-    view.setUint16(4, PACKET_MR_PROMISC, true);
-    check('PACKET_ADD_MEMBERSHIP', c.setsockopt(small.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership, membership.length), name);
+    setSendBuffer(small.fd, SEND_BUFFER);
+    keepPromiscuous(small.fd, ifindex, name);
     return { kind: 'packet', ifindex, small, large };
   } catch (error) {
-    for (const ring of [small, large]) if (ring !== undefined) new PacketRing(ring).close();
+    for (const ring of [small, large]) if (ring !== undefined) closeRing(ring, closeFd);
     throw error;
   }
+}
+
+/** Ends what `openPacketSocket` began, when the frame path has let go of it; `close` closes the descriptors. */
+export function closePacketSocket({ ifindex, small, large }: PacketSocket, close: (fd: number) => void): void {
+  endPromiscuous(small.fd, ifindex);
+  for (const ring of [small, large]) closeRing(ring, close);
 }
 
 /** The frame path's half. */
@@ -127,7 +122,7 @@ export class PacketSocketDevice implements Device {
     const start = slot + (ring.words[word + 3]! & 0xffff);
     packet.point(ring.bytes, ring.address, start, length);
     if (this.#hasVirtioHeader) readVirtioHeader(ring.bytes, start - VIRTIO_HEADER_SIZE, packet);
-    if ((ring.status & TP_STATUS_VLAN_VALID) !== 0) restoreTag(packet, ring.words[word + 6]!, ring.status);
+    restoreTag(packet, ring.words[word + 6]!, ring.status);
     onPacket(packet);
   }
 
@@ -156,8 +151,6 @@ export class PacketSocketDevice implements Device {
 
   close(): void {
     this.#batch.close();
-    this.#small.close();
-    this.#large.close();
   }
 }
 
@@ -165,20 +158,4 @@ export class PacketSocketDevice implements Device {
 function isEarlier(a: Uint32Array, aWord: number, b: Uint32Array, bWord: number): boolean {
   const seconds = a[aWord + 4]! - b[bWord + 4]!;
   return seconds < 0 || (seconds === 0 && a[aWord + 5]! <= b[bWord + 5]!);
-}
-
-/** The kernel takes the outer tag off and tells it beside the frame: back to where it was. */
-function restoreTag(packet: Packet, vlan: number, status: number): void {
-  const tpid = (status & TP_STATUS_VLAN_TPID_VALID) !== 0 ? vlan >>> 16 : 0x8100;
-  const { bytes } = packet;
-  bytes.copyWithin(packet.start - 4, packet.start, packet.start + 12);
-  packet.start -= 4;
-  packet.length += 4;
-  packet.headroom -= 4;
-  if (packet.csumStart !== 0) packet.csumStart += 4;
-  const at = packet.start + 12;
-  bytes[at] = tpid >> 8;
-  bytes[at + 1] = tpid;
-  bytes[at + 2] = vlan >> 8;
-  bytes[at + 3] = vlan;
 }

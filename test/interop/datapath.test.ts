@@ -7,11 +7,11 @@ import { cannot, eventually, type Host, root, type World, world } from './suppor
 const node = process.execPath;
 const script = (name: string): string[] => [node, '--disable-warning=ExperimentalWarning', join(root, name)];
 
-for (const type of ['netdev', 'system']) {
+for (const type of ['netdev', 'system', 'netdev crowded']) {
   test(`${type} passes the datapath contract`, { skip: cannot() || false }, (t) => {
     const host = world(t).host('contract');
     const command = [node, '--test', '--test-isolation=none', '--test-reporter=tap', '--disable-warning=ExperimentalWarning'];
-    const outcome = host.run([...command, join(root, 'test/interop/support/device-contract.ts'), type], { timeout: 180_000 });
+    const outcome = host.run([...command, join(root, 'test/interop/support/device-contract.ts'), ...type.split(' ')], { timeout: 180_000 });
     assert.equal(outcome.code, 0, outcome.stdout.slice(-4000) + outcome.stderr);
     assert.match(outcome.stdout, /# pass [2-9]\d/);
     assert.doesNotMatch(outcome.stderr, /KernelError/);

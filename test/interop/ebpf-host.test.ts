@@ -85,6 +85,20 @@ test('a device that becomes the underlay of a tunnel stays the host’s, but for
   assert.ok(pings(h2, '172.16.0.1'), 'the host itself');
   // The first few may have gone through the host's socket.
   assert.ok(heardByHost(h, 'dpt:4789') - tunnelled <= 4);
+  // Nobody waited for the program, which began as a filter; now it is a link that carries the same, and the next daemon's too.
+  const filters = (): number => h.ok('tc filter show dev wan ingress').match(/direct-action/g)?.length ?? 0;
+  const carries = (): void => {
+    const before = heardByHost(h, 'dpt:4789');
+    a.ok('ping -c 20 -i 0.02 -W 1 10.0.0.2');
+    assert.ok(heardByHost(h, 'dpt:4789') - before <= 4);
+    assert.equal(filters(), 0);
+  };
+  await eventually('a link', () => filters() === 0, 20_000);
+  carries();
+  process.kill(h.pidOf('ovs-vswitchd'), 'SIGKILL');
+  h.ok('ovs-vswitchd --detach --no-chdir --pidfile --log-file', { timeout: 60_000 });
+  await eventually('through the tunnel', () => pings(a, '10.0.0.2'));
+  carries();
   const port = w.host('other');
   w.wire(h, 'vc', port, 'eth0');
   h.ok('ip addr add 172.17.0.1/24 dev vc');

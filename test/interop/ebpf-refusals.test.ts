@@ -79,14 +79,41 @@ test('links are refused: filters take their place', { skip }, async (t) => {
   await eventually('gone', () => h.ok('tc filter show dev va ingress').trim() === '');
 });
 
-test('nothing can be pinned: frames go on as long as the daemon does', { skip }, async (t) => {
-  const { h } = await start(t, ['python3', '-c', refusing, BPF.objPin, E.PERM]);
+test('nothing can be pinned: frames go on as long as the daemon does, and are the host’s when it is killed', { skip }, async (t) => {
+  const refused = ['python3', '-c', refusing, BPF.objPin, E.PERM];
+  const { h, a } = await start(t, refused);
   assert.match(h.ok('ovs-appctl dpif/show'), /\(eBPF\)/);
   assert.equal(
     said(h).filter((line) => /programs end with this daemon: .*Operation not permitted/.test(line)).length,
     1,
     said(h).join('\n'),
   );
+  // Filters, which nobody waits for, and which pass all frames on when the daemon is no more.
+  const filters = (device: string, hook = 'ingress'): number =>
+    h.ok(`tc filter show dev ${device} ${hook}`).match(/direct-action/g)?.length ?? 0;
+  const places = (): number[] => [filters('va'), filters('vb'), filters('br0', 'egress'), filters('wan')];
+  h.ok('ip link add wan type veth peer name far && ip link set wan up && ip addr add 172.16.0.1/24 dev wan');
+  h.ok('ovs-vsctl add-port br0 t0 -- set interface t0 type=vxlan options:remote_ip=172.16.0.2');
+  assert.match(h.ok('ovs-appctl dpctl/dump-flows -m type=offloaded'), /in_port\(va\)/);
+  assert.deepEqual(places(), [1, 1, 1, 1]);
+  hostStaysOut(h, a);
+  for (let round = 0; round < 2; round++) {
+    const pid = h.pidOf('ovs-vswitchd');
+    process.kill(pid, 'SIGKILL');
+    await eventually('ended', () => !existsSync(`/proc/${pid}`));
+    assert.ok(pings(a, '10.0.0.77'), 'the host is cut off');
+    h.ok([...refused, ...DAEMON], { timeout: 60_000 });
+    assert.ok(pings(a, '10.0.0.2'), h.log('ovs-vswitchd'));
+    assert.deepEqual(places(), [1, 1, 1, 1]);
+    assert.equal(a.run('ping -c 2 -i 0.2 -W 1 10.0.0.77').code, 1, 'the host answered');
+  }
+  h.ok('ovs-vsctl del-port t0');
+  assert.equal(filters('wan'), 0);
+  const pid = h.pidOf('ovs-vswitchd');
+  h.ok('ovs-appctl exit --cleanup');
+  await eventually('ended', () => !existsSync(`/proc/${pid}`));
+  assert.deepEqual([filters('va'), filters('vb')], [0, 0]);
+  assert.ok(pings(a, '10.0.0.77'));
 });
 
 test('a bpffs that cannot be written to: the same', { skip }, async (t) => {

@@ -2,20 +2,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { absent, idlePairs, residentMb } from './support/idle-ports.ts';
 import { stream } from './support/stream.ts';
 import { pings, station, switchHost } from './support/traffic.ts';
 import { cannot, eventually, type Host, world } from './support/world.ts';
 
 const skip = cannot('ping', 'python3') || false;
-
-/** Pairs v0-w0, v1-w1, ... of a host; nobody speaks of their own accord. */
-function idlePairs(h: Host, count: number, first = 0): void {
-  const lines = Array.from(
-    { length: count },
-    (_, i) => `link add v${first + i} type veth peer name w${first + i}\nlink set v${first + i} up\nlink set w${first + i} up`,
-  );
-  h.ok('sysctl -qw net.ipv6.conf.default.disable_ipv6=1 && ip -batch -', { input: lines.join('\n'), timeout: 60_000 });
-}
 
 /** Processor time of the daemon so far. */
 function cpuMs(h: Host): number {
@@ -24,17 +16,6 @@ function cpuMs(h: Host): number {
     .split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
-
-function residentMb(h: Host): number {
-  const status = readFileSync(`/proc/${h.pidOf('ovs-vswitchd')}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
-}
-
-const absent = (h: Host): string[] =>
-  h
-    .ok('ovs-vsctl --bare --columns=name find interface ofport=-1', { timeout: 30_000 })
-    .split('\n')
-    .filter((name) => name !== '');
 
 test('1,000 ports on a bridge, and 30 bridges besides: all forward, and all are back after kill -9', { skip }, async (t) => {
   const ports = 1000;

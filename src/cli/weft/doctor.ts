@@ -77,9 +77,9 @@ const checks: Check[] = [
     isNeeded: true,
     remedy: 'the kernel needs CONFIG_PACKET, the process CAP_NET_RAW; loopback must exist in this network namespace',
     async look() {
-      const { openPacketSocket, PacketSocketDevice } = await import('../../netdev/packet-socket.ts');
-      const silent = { sent() {}, sendFailed() {}, sendDropped() {}, receiveFailed() {}, receiveDropped() {} };
-      new PacketSocketDevice(openPacketSocket('lo', { small: 1, large: 1 }), silent).close();
+      const { closePacketSocket, openPacketSocket } = await import('../../netdev/packet-socket.ts');
+      const { closeFd } = await import('../../host/ffi.ts');
+      closePacketSocket(openPacketSocket('lo', { small: 1, large: 1 }), closeFd);
       return 'a ring on lo: system devices';
     },
   },

@@ -7,7 +7,8 @@
 // 4. When no processor can be in a former program any more, what it counted is added to the new counters, and its maps go.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type Attachment, attachAtOnce, attachProgram, filterAttachment, type Hook } from '../../bpf/attachment.ts';
+import { type Attachment, attachAtOnce, attachProgram, type Hook } from '../../bpf/attachment.ts';
+import { loadGate } from '../../bpf/gate.ts';
 import { closeObject, createMap, deleteElement, updateElement } from '../../bpf/kernel.ts';
 import { W } from '../../flow/key.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
@@ -19,7 +20,7 @@ import { KernelFlows } from './kernel-flows.ts';
 import { KernelMeters } from './kernel-meters.ts';
 import type { FormerPlaces } from './pin-folder.ts';
 import { isShared, type PinStore } from './pin-store.ts';
-import { PlaceSettler } from './place-settler.ts';
+import { keepPlace, type Place, PlaceSettler, settlePlace } from './place-settler.ts';
 import { addToPort, addToTotals, clearPort, type KernelPortCounters, le32, readPort, readTotals, readTunnel } from './port-counters.ts';
 import { Underlay } from './underlay.ts';
 
@@ -27,15 +28,13 @@ const log = logger('dpif_ebpf');
 /** After which no processor is in a program that was exchanged. */
 const SETTLE_MS = 100;
 
-interface Attached {
+interface Attached extends Place {
   port: DpPort;
-  /** A filter at first, a link later where the kernel has them. */
-  link: Attachment;
-  ifindex: number;
-  hook: Hook;
   device: OutputDevice;
   /** A predecessor's program runs there. */
   isFormer: boolean;
+  /** The gate stands there. */
+  isGated: boolean;
 }
 
 export class KernelDatapath {
@@ -54,6 +53,8 @@ export class KernelDatapath {
   readonly #places: FormerPlaces | undefined;
   /** Predecessors' programs hand frames to nobody, so they end as soon as we come upon them. */
   readonly #replacesAtOnce: boolean;
+  /** Where nothing is pinned: what stands at devices in the place of the running program, and leads to it. */
+  readonly #gate: number | undefined;
   readonly #settler = new PlaceSettler<Attached>((attached, link) => this.#settle(attached, link));
   #former: Former[] = [];
   #settling: NodeJS.Timeout | undefined;
@@ -68,6 +69,7 @@ export class KernelDatapath {
       for (const [name, fd] of store?.shared() ?? []) this.#maps.set(name, fd);
       for (const spec of fixedMaps(RING_SIZE)) if (!this.#maps.has(spec.name)) this.#maps.set(spec.name, createMap(spec));
       this.#replacesAtOnce = store?.hasFormerRing !== true;
+      if (store === undefined) this.#gate = loadGate(this.#maps.get('programs')!);
       this.#underlay = new Underlay(
         this.#maps,
         (ifindex) => this.#byDevice.get(ifindex)?.hook === 'ingress',
@@ -81,7 +83,7 @@ export class KernelDatapath {
         (port) => this.#ports.get(port)?.device ?? this.#tunnels.get(port),
         (port) => this.#tunnels.has(port),
         (program) => {
-          for (const { link, isFormer } of this.#ports.values()) if (!isFormer) replaceProgram(link, program);
+          for (const { link, isFormer, isGated } of this.#ports.values()) if (!isFormer && !isGated) replaceProgram(link, program);
         },
         store,
         (meter) => this.meters.place(meter),
@@ -118,17 +120,13 @@ export class KernelDatapath {
       const former = this.#places?.openAttachment(ifindex, hook);
       const link = former ?? this.#attachNew(ifindex, hook);
       if (former !== undefined && this.#replacesAtOnce) replaceProgram(former, this.flows.program);
-      const attached = { port, link, ifindex, hook, device, isFormer: former !== undefined && !this.#replacesAtOnce };
+      const isFormer = former !== undefined && !this.#replacesAtOnce;
+      const attached = { port, link, ifindex, hook, device, isFormer, isGated: former === undefined && this.#gate !== undefined };
       this.#ports.set(port, attached);
       this.#byDevice.set(ifindex, attached);
       this.#setDetour();
-      // A filter that is not pinned would stay when we are killed.
-      if (former === undefined && this.#store?.pinAttachment(link, ifindex, hook) === false && link.kind === 'clsact') {
-        attached.link = attachProgram(this.flows.program, ifindex, hook);
-      }
-      this.#store?.notePlace(attached.link, ifindex, hook, port);
-      if (attached.link.kind === 'tcx') filterAttachment(ifindex, hook).detach();
-      else this.#settleLater(attached);
+      keepPlace(this.#store, attached, this.flows.program, port, former === undefined);
+      this.#settleLater(attached);
     } catch (error) {
       this.#forget(port);
       deleteElement(this.#maps.get('ports')!, le32(ifindex));
@@ -136,33 +134,23 @@ export class KernelDatapath {
     }
   }
 
-  /**
-   * A filter stays where its daemon is killed: what is to end with us begins as a link. So does the first, by whose pin others see whether our
-   * namespace still is.
-   */
+  /** The first begins as a link, by whose pin others see whether our namespace still is. */
   #attachNew(ifindex: number, hook: Hook): Attachment {
-    const isFirst = !this.#hasLink;
-    const link = (this.#store === undefined || isFirst ? attachProgram : attachAtOnce)(this.flows.program, ifindex, hook);
+    const isFirst = this.#store !== undefined && !this.#hasLink;
+    const link = (isFirst ? attachProgram : attachAtOnce)(this.#gate ?? this.flows.program, ifindex, hook);
     this.#hasLink = true;
     return link;
   }
 
-  /** Where links cannot be pinned a filter that a predecessor left stays, for the next to find it. */
+  /** What cannot be pinned stays a filter, of our own or of a predecessor's, for the next to find it. */
   #settleLater(attached: Attached): void {
     if (this.#store !== undefined && attached.link.kind === 'clsact' && !attached.isFormer) this.#settler.add(attached);
   }
 
   /** A link takes the place of a port's filter; false when the port has gone meanwhile, or cannot be had yet. */
   #settle(attached: Attached, link: Attachment): boolean {
-    const { port, ifindex, hook, isFormer } = attached;
-    if (this.#ports.get(port) !== attached || isFormer) return false;
-    if (this.#store?.pinInstead(link, ifindex, hook, () => link.replace(this.flows.program)) !== true) return false;
-    const filter = attached.link;
-    attached.link = link;
-    this.#store.notePlace(link, ifindex, hook, port);
-    // Last: where we are killed before, the next daemon finds both, and lets the filter go.
-    filter.detach();
-    return true;
+    if (this.#store === undefined || this.#ports.get(attached.port) !== attached || attached.isFormer) return false;
+    return settlePlace(this.#store, attached, link, this.flows.program, attached.port);
   }
 
   #forget(port: DpPort): void {
@@ -330,6 +318,7 @@ export class KernelDatapath {
     this.#ports.clear();
     this.flows.close();
     this.meters.close();
+    closeObject(this.#gate ?? -1);
     for (const former of this.#former) former.close();
     for (const [name, fd] of this.#maps) if (!isShared(name)) closeObject(fd);
     this.#maps.clear();

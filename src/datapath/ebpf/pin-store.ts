@@ -227,8 +227,13 @@ export class PinStore implements FormerPlaces {
     return this.#attempt(() => {
       rmSync(`${path}-new`, { recursive: true, force: true });
       attachment.pin(`${path}-new`);
-      body();
-      renameSync(`${path}-new`, path);
+      try {
+        body();
+        renameSync(`${path}-new`, path);
+      } catch (error) {
+        rmSync(`${path}-new`, { force: true });
+        throw error;
+      }
     });
   }
 

@@ -4,13 +4,46 @@
 // A link outlives what somebody else does to queueing disciplines, and its program is exchanged in 2 us instead of 60.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type Attachment, type Hook, settleAttachment } from '../../bpf/attachment.ts';
+import { type Attachment, attachProgram, filterAttachment, type Hook, settleAttachment } from '../../bpf/attachment.ts';
+import type { PinStore } from './pin-store.ts';
 
 const log = logger('dpif_ebpf');
 const QUIET_MS = 1000;
 const PAUSE_MS = 20;
 
-export class PlaceSettler<P extends { ifindex: number; hook: Hook }> {
+/** A place at a device. */
+export interface Place {
+  /** A filter at first, a link later where the kernel has them. */
+  link: Attachment;
+  readonly ifindex: number;
+  readonly hook: Hook;
+}
+
+/**
+ * Pins what stands at a place, if it `isNew`, and notes it; a filter that cannot be pinned, and would stay when we are killed, becomes a link. `port`: 0
+ * where the device is none.
+ */
+export function keepPlace(store: PinStore | undefined, place: Place, program: number, port: number, isNew: boolean): void {
+  const { link, ifindex, hook } = place;
+  if (isNew && store?.pinAttachment(link, ifindex, hook) === false && link.kind === 'clsact')
+    place.link = attachProgram(program, ifindex, hook);
+  store?.notePlace(place.link, ifindex, hook, port);
+  // Where somebody was killed between a link and the end of its filter.
+  if (place.link.kind === 'tcx') filterAttachment(ifindex, hook).detach();
+}
+
+/** A link takes the place of a filter; false where it cannot be pinned: all is as before. */
+export function settlePlace(store: PinStore, place: Place, link: Attachment, program: number, port: number): boolean {
+  const { link: filter, ifindex, hook } = place;
+  if (!store.pinInstead(link, ifindex, hook, () => link.replace(program))) return false;
+  place.link = link;
+  store.notePlace(link, ifindex, hook, port);
+  // Last: where we are killed before, the next daemon finds both, and lets the filter go.
+  filter.detach();
+  return true;
+}
+
+export class PlaceSettler<P extends Place> {
   readonly #waiting = new Set<P>();
   readonly #onLink: (place: P, link: Attachment) => boolean;
   #timer: NodeJS.Timeout | undefined;

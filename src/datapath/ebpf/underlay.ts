@@ -5,7 +5,8 @@
 // in there is the switch's. Where it does not stand, or leaves a packet alone, the host's sockets give it to user space.
 import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import { type Attachment, attachProgram } from '../../bpf/attachment.ts';
+import { type Attachment, attachAtOnce } from '../../bpf/attachment.ts';
+import { Gate } from '../../bpf/gate.ts';
 import { closeObject, deleteElement, loadProgram, updateElement } from '../../bpf/kernel.ts';
 import { HostRoutes } from '../../host/netlink/routes.ts';
 import type { TunnelProtocol } from '../../wire/tunnel-headers.ts';
@@ -15,6 +16,7 @@ import { compileTunnelPop } from './compiler/tunnel-pop-program.ts';
 import { OuterPool, type OuterRoute } from './outer-pool.ts';
 import type { FormerPlaces } from './pin-folder.ts';
 import type { PinStore } from './pin-store.ts';
+import { keepPlace, type Place, PlaceSettler, settlePlace } from './place-settler.ts';
 
 const log = logger('dpif_ebpf');
 const REFRESH_MS = 20;
@@ -29,6 +31,12 @@ interface TunnelPort {
   udpPort: number;
 }
 
+interface Attached extends Place {
+  readonly hook: 'underlay';
+  /** A predecessor's program runs there. */
+  isFormer: boolean;
+}
+
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 
 export class Underlay {
@@ -36,13 +44,16 @@ export class Underlay {
   readonly #maps: ReadonlyMap<string, number>;
   readonly #isSystemPort: (ifindex: number) => boolean;
   readonly #ports = new Map<DpPort, TunnelPort>();
-  readonly #links = new Map<number, { ifindex: number; hook: 'underlay'; link: Attachment; isFormer: boolean }>();
+  readonly #links = new Map<number, Attached>();
+  readonly #settler = new PlaceSettler<Attached>((place, link) => this.#settle(place, link));
   readonly #store: PinStore | undefined;
   readonly #places: FormerPlaces | undefined;
   /** Elements of `tunnels` by their key as text. */
   #ends = new Map<string, Uint8Array>();
   #routes: HostRoutes | undefined;
   #program = -1;
+  /** Where nothing is pinned: what leads to the program and stands in its place. */
+  #gate: Gate | undefined;
   #hasTakenOver: boolean;
   #devices = new Set<number>();
   #mtus = new Map<number, number>();
@@ -85,6 +96,7 @@ export class Underlay {
     if (this.#routes === undefined) {
       this.#routes = new HostRoutes(() => this.refreshSoon());
       this.#program = loadProgram(compileTunnelPop(), this.#maps, 'weft_tunnels');
+      if (this.#store === undefined) this.#gate = new Gate(this.#program);
       this.#again = setInterval(() => this.refresh(), ASK_AGAIN_MS);
       this.#again.unref();
     }
@@ -145,9 +157,10 @@ export class Underlay {
   }
 
   #attach(wanted: ReadonlySet<number>): void {
-    for (const [ifindex, { link }] of this.#links) {
+    for (const [ifindex, place] of this.#links) {
       if (wanted.has(ifindex)) continue;
-      link.detach();
+      this.#settler.delete(place);
+      place.link.detach();
       this.#store?.unpinAttachment(ifindex, 'underlay');
       this.#links.delete(ifindex);
     }
@@ -156,15 +169,26 @@ export class Underlay {
       try {
         // A predecessor's program goes on with its own maps until we take over.
         const former = this.#places?.openAttachment(ifindex, 'underlay');
-        const link = former ?? attachProgram(this.#program, ifindex, 'underlay');
-        this.#links.set(ifindex, { ifindex, hook: 'underlay', link, isFormer: former !== undefined && !this.#hasTakenOver });
+        const link = former ?? attachAtOnce(this.#gate?.program ?? this.#program, ifindex, 'underlay');
+        const place: Attached = { ifindex, hook: 'underlay', link, isFormer: former !== undefined && !this.#hasTakenOver };
+        this.#links.set(ifindex, place);
         if (former !== undefined && this.#hasTakenOver) former.replace(this.#program);
-        if (former === undefined) this.#store?.pinAttachment(link, ifindex, 'underlay');
-        this.#store?.notePlace(link, ifindex, 'underlay', 0);
+        keepPlace(this.#store, place, this.#program, 0, former === undefined);
+        this.#settleLater(place);
       } catch (error) {
         log.info(`tunnels: packets that come in at device ${ifindex} go through user space: ${errorText(error)}`);
       }
     }
+  }
+
+  /** What cannot be pinned stays a filter. */
+  #settleLater(place: Attached): void {
+    if (this.#store !== undefined && place.link.kind === 'clsact' && !place.isFormer) this.#settler.add(place);
+  }
+
+  #settle(place: Attached, link: Attachment): boolean {
+    if (this.#store === undefined || this.#links.get(place.ifindex) !== place || place.isFormer) return false;
+    return settlePlace(this.#store, place, link, this.#program, 0);
   }
 
   /** Puts our program in the place of a predecessor's; gives the links that are in use. */
@@ -178,6 +202,7 @@ export class Underlay {
         log.info(`tunnels: packets that come in at device ${one.ifindex} go through user space: ${errorText(error)}`);
       }
       one.isFormer = false;
+      this.#settleLater(one);
     }
     return this.#links.values();
   }
@@ -200,10 +225,16 @@ export class Underlay {
     this.#pending = undefined;
     this.#attach(new Set());
     this.#storeEnds([]);
-    closeObject(this.#program);
-    this.#program = -1;
+    this.#closeProgram();
     this.#routes?.close();
     this.#routes = undefined;
+  }
+
+  #closeProgram(): void {
+    closeObject(this.#program);
+    this.#program = -1;
+    this.#gate?.close();
+    this.#gate = undefined;
   }
 
   /** Ends our part; with `keep` the program and its pinned links go on without us. */
@@ -216,8 +247,9 @@ export class Underlay {
     }
     clearTimeout(this.#pending);
     clearInterval(this.#again);
+    this.#settler.close();
     for (const { link } of this.#links.values()) link.close();
-    closeObject(this.#program);
+    this.#closeProgram();
     this.#routes.close();
     this.#routes = undefined;
   }

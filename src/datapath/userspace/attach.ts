@@ -1,6 +1,7 @@
 // From the plain description of an opened device to the frame path's half of it.
 import type { Device, DeviceCounters } from '../../netdev/device.ts';
 import type { Emitter } from '../../netdev/emitter.ts';
+import { type PacketQueue, PacketQueueDevice } from '../../netdev/packet-queue.ts';
 import { type PacketSocket, PacketSocketDevice } from '../../netdev/packet-socket.ts';
 import { type PuntRing, PuntRingDevice } from '../../netdev/punt-ring.ts';
 import type { ReceivePool } from '../../netdev/receive-pool.ts';
@@ -10,7 +11,7 @@ import { type Tunnel, TunnelDevice } from '../../netdev/tunnel.ts';
 import type { UserspaceCore } from './core.ts';
 import { DROP, PORT, type SharedState, STAT } from './shared-state.ts';
 
-export type OpenedDevice = PacketSocket | PuntRing | SendSocket | Tap | Tunnel;
+export type OpenedDevice = PacketQueue | PacketSocket | PuntRing | SendSocket | Tap | Tunnel;
 
 function countersOf(state: SharedState, port: number): DeviceCounters {
   const at = port * PORT.SIZE;
@@ -44,6 +45,8 @@ export function attachDevice(opened: OpenedDevice, port: number, core: Userspace
   switch (opened.kind) {
     case 'packet':
       return new PacketSocketDevice(opened, counters, emitter);
+    case 'queue':
+      return new PacketQueueDevice(opened, pool, counters, emitter);
     case 'tap':
       return new TapDevice(opened, pool, counters);
     case 'sender':

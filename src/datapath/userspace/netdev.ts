@@ -1,13 +1,15 @@
 // The user-space datapath over real devices: opened here, moved by `worker.ts` in a thread of its own.
 import { Worker } from 'node:worker_threads';
-import { ConfigError, errorText } from '../../base/errors.ts';
+import { ConfigError, errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { Attachment } from '../../bpf/attachment.ts';
 import { shieldHost } from '../../bpf/host-shield.ts';
-import { check, closeFd, libc } from '../../host/ffi.ts';
+import { allClosedAside, closeAside } from '../../host/close-aside.ts';
+import { check, closeFd, E, libc } from '../../host/ffi.ts';
 import { interfaceHardware } from '../../host/interface-request.ts';
 import type { OpenedEmitter } from '../../netdev/emitter.ts';
-import { openPacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
+import { closePacketQueue, openPacketQueue, type PacketQueue } from '../../netdev/packet-queue.ts';
+import { closePacketSocket, openPacketSocket, type PacketSocket, ringBlocks } from '../../netdev/packet-socket.ts';
 import { openTap, setTapPersistent, type Tap } from '../../netdev/tap.ts';
 import { openTunnel } from '../../netdev/tunnel.ts';
 import type { DpPort, DpPortSpec } from '../datapath.ts';
@@ -52,6 +54,7 @@ export class NetdevDatapath extends UserspaceControl {
   #nextQuestion = 1;
   readonly #waiting = new Map<string, Waiting>();
   readonly #shields = new Map<DpPort, Attachment>();
+  readonly #sockets = new Map<DpPort, PacketQueue | PacketSocket>();
   readonly #taps = new Map<DpPort, Tap>();
   readonly #keepDevices: boolean;
   readonly #closed: Promise<void>;
@@ -208,7 +211,24 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   protected override async openPort(port: DpPort, spec: DpPortSpec): Promise<void> {
-    await this.attach(port, this.openDevice(port, spec));
+    try {
+      await this.attach(port, await this.#open(port, spec));
+    } catch (error) {
+      this.#endShield(port);
+      this.#closeSocket(port);
+      throw error;
+    }
+  }
+
+  async #open(port: DpPort, spec: DpPortSpec): Promise<OpenedDevice> {
+    try {
+      return this.openDevice(port, spec);
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.errno !== E.MFILE) throw error;
+      // Those of ports that went may be on their way out.
+      await allClosedAside();
+      return this.openDevice(port, spec);
+    }
   }
 
   /** Gives an opened device to the frame path. */
@@ -222,7 +242,9 @@ export class NetdevDatapath extends UserspaceControl {
     switch (spec.kind) {
       case 'system': {
         this.refuseDevice(spec.device);
-        const socket = openPacketSocket(spec.device, ringBlocks(this.portCount() - 1));
+        const blocks = ringBlocks(this.portCount() - 1);
+        const socket = blocks === undefined ? openPacketQueue(spec.device) : openPacketSocket(spec.device, blocks);
+        this.#sockets.set(port, socket);
         this.#shield(port, spec.device, socket.ifindex);
         return socket;
       }
@@ -264,14 +286,27 @@ export class NetdevDatapath extends UserspaceControl {
   }
 
   protected override async closePort(port: DpPort): Promise<void> {
-    this.#shields.get(port)?.detach();
-    this.#shields.delete(port);
+    this.#endShield(port);
     const tap = this.#taps.get(port);
     this.#taps.delete(port);
     if (tap !== undefined) this.#release(tap);
     const answer = this.#answer('detached', port);
     this.#post({ op: 'detach', port });
     await answer;
+    this.#closeSocket(port);
+  }
+
+  #endShield(port: DpPort): void {
+    this.#shields.get(port)?.detach();
+    this.#shields.delete(port);
+  }
+
+  /** Of a port that the frame path does not have, or no more. */
+  #closeSocket(port: DpPort): void {
+    const socket = this.#sockets.get(port);
+    this.#sockets.delete(port);
+    if (socket?.kind === 'queue') closePacketQueue(socket, closeAside);
+    else if (socket !== undefined) closePacketSocket(socket, closeAside);
   }
 
   #release(tap: Tap): void {
@@ -293,7 +328,11 @@ export class NetdevDatapath extends UserspaceControl {
     process.off('exit', this.#onExit);
     this.#post({ op: 'close' });
     await this.#closed;
-    for (const shield of this.#shields.values()) shield.detach();
+    for (const port of [...this.#sockets.keys()]) {
+      this.#endShield(port);
+      this.#closeSocket(port);
+    }
+    await allClosedAside();
     closeFd(this.#wakeFd);
     if (this.#emitter !== undefined) closeEmitter(this.#emitter);
   }

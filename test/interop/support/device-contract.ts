@@ -8,8 +8,8 @@ import type { DpAction, DpPort } from '../../../src/datapath/datapath.ts';
 import { openSystemDatapath } from '../../../src/datapath/ebpf/system-datapath.ts';
 import { type NetdevDatapath, openNetdevDatapath } from '../../../src/datapath/userspace/netdev.ts';
 import { newKey, W } from '../../../src/flow/key.ts';
-import { openPacketSocket, PacketSocketDevice } from '../../../src/netdev/packet-socket.ts';
 import { mappedPacket } from '../../../src/netdev/receive-pool.ts';
+import { PacketEnd } from './packet-end.ts';
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -23,18 +23,23 @@ const noCounters = { sent() {}, sendFailed() {}, sendDropped() {}, receiveFailed
 const type = process.argv[2] === 'system' ? 'system' : 'netdev';
 const openDatapath = (): NetdevDatapath => (type === 'system' ? (openSystemDatapath() as NetdevDatapath) : openNetdevDatapath());
 
+/** So many ports that those which come then have no rings. */
+const crowd = process.argv[3] === 'crowded' ? Array.from({ length: 32 }, (_, i) => `x${i}`) : [];
+for (const name of crowd) ip(`link add ${name} type veth peer name ${name}-far`);
+
 /** Three veth pairs v1-e1 to v3-e3: the v ends are the datapath's, the e ends ours. */
 async function openWorld() {
   const datapath = openDatapath();
-  const ends = new Map<DpPort, PacketSocketDevice>();
+  const ends = new Map<DpPort, PacketEnd>();
   const ports: DpPort[] = [];
+  for (const device of crowd) await datapath.portAdd({ kind: 'system', device });
   for (const i of [1, 2, 3]) {
     ip(`link add v${i} type veth peer name e${i}`);
     ip(`link set v${i} up`);
     ip(`link set e${i} up`);
     const port = await datapath.portAdd({ kind: 'system', device: `v${i}` });
     ports.push(port);
-    ends.set(port, new PacketSocketDevice(openPacketSocket(`e${i}`, { small: 1, large: 2 }), noCounters));
+    ends.set(port, new PacketEnd(`e${i}`, noCounters));
   }
   const packet = mappedPacket();
   const waiting: { port: DpPort; frame: Uint8Array }[] = [];
@@ -367,7 +372,7 @@ test('frames to and from the host through an internal port', async () => {
   const [a, b] = world.ports;
   const internal = await datapath.portAdd({ kind: 'internal', device: 'int1', mac: [0x02000000, 0x0106], mtu: 1500 });
   ip('link set int1 up');
-  const host = new PacketSocketDevice(openPacketSocket('int1', { small: 1, large: 2 }), noCounters);
+  const host = new PacketEnd('int1', noCounters);
   try {
     datapath.flowPut(...flowOf(a), [out(internal), out(b)]);
     datapath.flowPut(...flowOf(internal), [out(a), out(b)]);
@@ -408,7 +413,7 @@ test('a device that went and came back is a port again', async () => {
     ip('link set v3 up');
     ip('link set e3 up');
     const again = await datapath.portAdd({ kind: 'system', device: 'v3' });
-    const end = new PacketSocketDevice(openPacketSocket('e3', { small: 1, large: 2 }), noCounters);
+    const end = new PacketEnd('e3', noCounters);
     datapath.flowPut(...flowOf(a), [out(again)]);
     await sleep(100);
     world.inject(a, udpFrame);

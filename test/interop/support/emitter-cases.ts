@@ -6,8 +6,8 @@ import { closeEmitter, openEmitter } from '../../../src/datapath/userspace/emit-
 import { mapMemory } from '../../../src/host/ffi.ts';
 import { Emitter } from '../../../src/netdev/emitter.ts';
 import { MAX_FRAME, Packet } from '../../../src/netdev/packet.ts';
-import { openPacketSocket, PacketSocketDevice } from '../../../src/netdev/packet-socket.ts';
 import { completeChecksum } from '../../../src/netdev/segment.ts';
+import { PacketEnd } from './packet-end.ts';
 
 const SPACING = 128 + 2048;
 const LOOPBACK = 1;
@@ -71,8 +71,8 @@ function open() {
     emitted.frames += done;
     return done;
   };
-  const sender = new PacketSocketDevice(openPacketSocket('v', { small: 1, large: 2 }), counters, emitter);
-  const receiver = new PacketSocketDevice(openPacketSocket('e', { small: 1, large: 2 }), counters);
+  const sender = new PacketEnd('v', counters, emitter);
+  const receiver = new PacketEnd('e', counters);
   const memory = mapMemory(64 * SPACING + MAX_FRAME);
   const packet = new Packet(memory.bytes, memory.address);
   return {
