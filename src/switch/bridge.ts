@@ -30,7 +30,7 @@ import type { Megaflows } from './megaflows.ts';
 import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
 import { traceFlow } from './translate/trace.ts';
-import { parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
+import { parseTunnelOptions, type TunnelConfig, tunnelDevice } from './translate/tunnel-config.ts';
 import { tunnelIdentity } from './translate/tunnel-text.ts';
 
 const log = logger('bridge');
@@ -371,8 +371,9 @@ function specOf(name: string, kind: PortKind, tunnel: TunnelConfig | undefined):
     case 'internal':
       return { kind: 'internal', device: name, mac: kind.mac ?? [0, 0], mtu: kind.mtu ?? 1500 };
     case 'tunnel': {
-      const device = { gre: 'gre_sys', vxlan: `vxlan_sys_${tunnel!.dstPort}`, geneve: `genev_sys_${tunnel!.dstPort}` }[kind.protocol];
-      return { kind: 'tunnel', device, protocol: kind.protocol, dstPort: tunnel!.dstPort };
+      const { protocol } = kind;
+      const { dstPort } = tunnel!;
+      return { kind: 'tunnel', device: tunnelDevice(protocol, dstPort), protocol, dstPort };
     }
   }
 }

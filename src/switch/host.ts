@@ -76,6 +76,8 @@ export class Host implements SwitchHost {
       megaflows.flowLimit = this.#flowLimitSet ?? this.#flowLimit;
       megaflows.isExact = !this.#hasMegaflows;
       const { underlay } = this.environment;
+      // Where the kernel forwards, its own tunnels are meant, and they are not listed.
+      if (type !== 'system' || datapath.isSimulated === true) megaflows.underlay = underlay;
       if (underlay !== undefined && datapath.isSimulated === true) this.#makeNative(megaflows, underlay);
       if (this.#isHolding) megaflows.hold();
       datapath.setVlanLimit?.(this.#vlanLimit);

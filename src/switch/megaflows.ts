@@ -28,6 +28,7 @@ import { recycleTranslation, translate } from './translate/translate.ts';
 import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
 import { TunnelMap } from './translate/tunnel-config.ts';
 import type { NativeTunnels } from './underlay/native.ts';
+import type { Underlay } from './underlay/underlay.ts';
 
 const PASS_INTERVAL_MS = 500;
 /** Work done before other events get their turn: the first frame of a new flow waits as long. */
@@ -73,6 +74,8 @@ export class Megaflows {
   flowLimit = 200_000;
   /** Flows match the whole frame. */
   isExact = false;
+  /** Set where tunnel ports are told of there. */
+  underlay: Underlay | undefined;
   /** Set where the datapath puts outer headers on itself. */
   native: NativeTunnels | undefined;
   /** How many flows there were at passes over them, and how long the last pass worked. */
@@ -116,7 +119,7 @@ export class Megaflows {
     this.#countTable(port, 1);
     if (port.tunnel !== undefined) {
       this.tunnels.insert(dpPort, port.tunnel, port);
-      this.native?.underlay.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
+      this.underlay?.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
       this.#tunnelPorts.set(dpPort, (this.#tunnelPorts.get(dpPort) ?? 0) + 1);
     } else {
       this.#ports.set(dpPort, port);
@@ -128,7 +131,7 @@ export class Megaflows {
     this.#countTable(port, -1);
     if (port.tunnel !== undefined) {
       this.tunnels.remove(dpPort, port.tunnel);
-      this.native?.underlay.unlisten(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort);
+      this.underlay?.unlisten(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
       const left = (this.#tunnelPorts.get(dpPort) ?? 1) - 1;
       if (left === 0) this.#tunnelPorts.delete(dpPort);
       else this.#tunnelPorts.set(dpPort, left);
@@ -377,7 +380,7 @@ export class Megaflows {
       if (this.#pass >= flows.end) {
         this.#pass = NO_SLOT;
         this.passes.passMs += performance.now() - start;
-        this.native?.underlay.neighbors.sweep();
+        this.underlay?.neighbors.sweep();
         this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;

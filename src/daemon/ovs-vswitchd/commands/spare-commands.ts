@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { strerror } from '../../../base/errno.ts';
 import { ConfigError, KernelError } from '../../../base/errors.ts';
 import type { Datapath, DpPortInfo, DpPortSpec } from '../../../datapath/datapath.ts';
+import { tunnelDevice } from '../../../switch/translate/tunnel-config.ts';
 import { allDatapaths, fullName, openedDatapath, openFault, registerDpctl } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
@@ -77,8 +78,7 @@ function specOf(
   if (datapath.isSimulated === true && (isOverridden || type === 'dummy')) return { kind: 'dummy', device: name };
   if (isTunnel(type)) {
     const dstPort = STANDARD_PORTS[type];
-    const device = { gre: 'gre_sys', vxlan: `vxlan_sys_${dstPort}`, geneve: `genev_sys_${dstPort}` }[type];
-    return { kind: 'tunnel', device, protocol: type, dstPort };
+    return { kind: 'tunnel', device: tunnelDevice(type, dstPort), protocol: type, dstPort };
   }
   if (type === 'tap') {
     const bytes = randomBytes(6);

@@ -2,8 +2,9 @@
 import { formatMac, parseMac } from '../../../base/addresses.ts';
 import { ConfigError } from '../../../base/errors.ts';
 import { setSourcePorts } from '../../../datapath/userspace/native-tunnel.ts';
+import { tunnelDevice } from '../../../switch/translate/tunnel-config.ts';
 import { formatAddress, isIpv4, parseAddress, parsePrefix } from '../../../switch/underlay/address.ts';
-import { RouteTable } from '../../../switch/underlay/routes.ts';
+import { sourceOf } from '../../../switch/underlay/routes.ts';
 import type { Underlay } from '../../../switch/underlay/underlay.ts';
 import type { CommandParts } from './parts.ts';
 
@@ -37,7 +38,7 @@ function addRoute(underlay: Underlay, [prefixText, device = '', ...rest]: readon
     gateway = parsed ?? 0n;
     mark = number ?? mark;
   }
-  const source = RouteTable.sourceOf(underlay.addressesOf(device), gateway === 0n ? address : gateway);
+  const source = sourceOf(underlay.devices.addressesOf(device), gateway === 0n ? address : gateway);
   if (source === undefined) throw new ConfigError('Error while inserting route.');
   underlay.routes.add({ address, length, mark, device, gateway, source });
   return 'OK';
@@ -75,28 +76,29 @@ function portRange(underlay: Underlay, args: readonly string[]): string {
   return 'OK';
 }
 
-/** `tnl/ports/show`: who listens, or what to. */
-function listening(underlay: Underlay, withAddresses: boolean): string {
+/** `tnl/ports/show`: the ports that tunnels share, or what each takes: those of one protocol and network together. */
+function listening(underlay: Underlay, withMatches: boolean): string {
   const lines: string[] = [];
+  const matches = new Map<string, string[]>();
   for (const { udpPort, port, users } of underlay.listeners()) {
-    const protocol = port.tunnel?.protocol;
-    const device = protocol === 'gre' ? 'gre_sys' : `${protocol === 'vxlan' ? 'vxlan' : 'genev'}_sys_${udpPort}`;
-    if (!withAddresses) {
-      lines.push(`${device} (${port.dpPort}) ref_cnt=${users}`);
-      continue;
-    }
-    const transport = protocol === 'gre' ? [47, ''] : [17, `,udp(dst=${udpPort})`];
+    if (port.tunnel === undefined) continue;
+    const place = `${tunnelDevice(port.tunnel.protocol, udpPort)} (${port.dpPort})`;
+    lines.push(`${place} ref_cnt=${users}`);
+    const [proto, transport] = port.tunnel.protocol === 'gre' ? [47, ''] : [17, `,udp(dst=${udpPort})`];
     for (const name of underlay.routes.devices()) {
-      const mac = port.bridge.native?.portNamed(name)?.link?.mac;
+      const mac = underlay.devices.macOf(name);
       if (mac === undefined) continue;
-      for (const { address } of underlay.addressesOf(name)) {
-        const network = isIpv4(address) ? ['0x0800', 'ipv4'] : ['0x86dd', 'ipv6'];
-        const ip = `eth_type(${network[0]}),${network[1]}(dst=${formatAddress(address)},proto=${transport[0]},frag=no)`;
-        lines.push(`${device} (${port.dpPort}) : eth(dst=${formatMac(...mac)}),${ip}${transport[1]}`);
+      for (const { address } of underlay.devices.addressesOf(name)) {
+        const network = isIpv4(address) ? 'eth_type(0x0800),ipv4' : 'eth_type(0x86dd),ipv6';
+        const group = `${network} ${proto}`;
+        const ip = `${network}(dst=${formatAddress(address)},proto=${proto},frag=no)`;
+        const others = matches.get(group) ?? [];
+        matches.set(group, others);
+        others.push(`${place} : eth(dst=${formatMac(...mac)}),${ip}${transport}`);
       }
     }
   }
-  return ['Listening ports:', ...lines].join('\n');
+  return ['Listening ports:', ...(withMatches ? [...matches.values()].flat() : lines)].join('\n');
 }
 
 /** Registers them. */
