@@ -31,6 +31,7 @@ import type { WantedOptions } from '../reconcile/wanted.ts';
 import { WarpClock } from './clock.ts';
 import { registerBridgeCommands } from './commands/bridge-commands.ts';
 import { registerDatapathCommands } from './commands/datapath-commands.ts';
+import { speakAs } from './commands/dpctl-fault.ts';
 import { receiveFrame, registerDummyCommands } from './commands/dummy-commands.ts';
 import { registerFrameCommands } from './commands/frame-path-commands.ts';
 import { registerProcessCommands } from './commands/process-commands.ts';
@@ -202,6 +203,7 @@ async function start(context: DaemonContext): Promise<void> {
     dummySystem: dummyOption?.value === 'override' || dummyOption?.value === 'system',
     runDirectory: runDir(),
   };
+  speakAs(context.program, context.log.subprogram);
   const clock = hasDummy ? new WarpClock(realClock) : realClock;
   const devices = new DeviceTable(new LinkTable());
   const dummies = new Set<DummyDatapath>();
