@@ -6,7 +6,8 @@ import { NO_OFFLOAD } from '../datapath.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
-import { type FramePort, UserspaceCore } from './core.ts';
+import { UserspaceCore } from './core.ts';
+import type { FramePort } from './outputs.ts';
 import { MAX_PORTS, PORT, sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
