@@ -88,7 +88,7 @@ export class Bridge implements SwitchBridge {
 
   /** Throws, and gives the port of the datapath back, where a tunnel cannot be beside those that are there; `self` is the one it replaces. */
   async #refuseConflict(name: string, dpPort: number, tunnel: TunnelConfig, self: SwitchPort | undefined): Promise<void> {
-    const { tunnels } = this.#site.megaflows;
+    const { tunnels } = this.#site.megaflows.ports;
     const policy = self?.dpPort === dpPort ? undefined : tunnels.hasGroupPolicy(dpPort);
     const holder = tunnels.holder(dpPort, tunnel);
     const hasOtherPolicy = policy !== undefined && policy !== tunnel.hasGroupPolicy;

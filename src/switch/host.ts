@@ -174,7 +174,7 @@ export class Host implements SwitchHost {
     const recircId = key[W.RECIRC_ID]!;
     const frozen = recircId === 0 ? undefined : sends.recirculations.get(recircId);
     if (recircId !== 0 && frozen === undefined) return 'recirculation';
-    const found = frozen === undefined ? shared.megaflows.ingress(key) : undefined;
+    const found = frozen === undefined ? shared.megaflows.ports.ingress(key) : undefined;
     const isTunnelled = hasOuter(key);
     const name = frozen?.bridge.name ?? (found?.isTunnelled === isTunnelled ? found.port.bridge.name : undefined);
     const bridge = name === undefined ? undefined : this.#bridges.get(name);
