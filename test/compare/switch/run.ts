@@ -151,8 +151,9 @@ export async function compareSwitches(options: CompareOptions): Promise<CompareR
   return result;
 }
 
-/** Now and then something happens that nobody asked for: time passes, or a frame comes. */
+/** Now and then something happens that nobody asked for: time passes, a device goes or comes back, or a frame comes. */
 function eventOf(d: Dice): string[] | undefined {
+  if (d.chance(1, 40)) return ['netdev-dummy/set-admin-state', `p${1 + d.below(3)}`, d.pick(['down', 'up'])];
   if (d.chance(1, 30)) return ['time/warp', String(d.pick([1000, 2500, 6000, 11_000, 20_000]))];
   if (d.chance(1, 20))
     return ['netdev-dummy/receive', `p${1 + d.below(3)}`, `${Buffer.from(frame(d)).toString('hex').padEnd(28, '0')}${'00'.repeat(46)}`];
@@ -246,6 +247,7 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
       );
     await plain.settle();
     plain.close();
+    sides[i]!.appctl('netdev-dummy/set-admin-state', 'up');
     const peer = new Peer(path(i), 6);
     for (const message of emptying()) peer.send(message);
     const { messages } = await peer.settle();
