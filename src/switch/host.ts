@@ -77,7 +77,10 @@ export class Host implements SwitchHost {
       megaflows.isExact = !this.#hasMegaflows;
       const { underlay } = this.environment;
       // Where the kernel forwards, its own tunnels are meant, and they are not listed.
-      if (type !== 'system' || datapath.isSimulated === true) megaflows.underlay = underlay;
+      if (underlay !== undefined && (type !== 'system' || datapath.isSimulated === true)) {
+        megaflows.underlay = underlay;
+        datapath.setSourcePorts?.(underlay.sourcePorts.low, underlay.sourcePorts.high);
+      }
       if (underlay !== undefined && datapath.isSimulated === true) this.#makeNative(megaflows, underlay);
       if (this.#isHolding) megaflows.hold();
       datapath.setVlanLimit?.(this.#vlanLimit);

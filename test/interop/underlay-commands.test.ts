@@ -1,7 +1,8 @@
 // Control commands about the network below tunnels, over devices, addresses and routes of the host's that come and go.
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compare, pair } from './support/pair.ts';
-import { cannot, world } from './support/world.ts';
+import { cannot, eventually, world } from './support/world.ts';
 
 const skip = cannot('ovs-vsctl', 'ovsdb-server', 'ovs-vswitchd') || false;
 const SETTLE = 'sleep 0.3';
@@ -111,4 +112,27 @@ test('the ports that tunnels of netdev share', { skip }, async (t) => {
     ],
     sorted,
   );
+});
+
+test("packets of netdev's tunnels have source ports of the range that was set", { skip: cannot('tcpdump', 'ping') || false }, async (t) => {
+  const w = world(t);
+  const [h, peer] = [w.host('h'), w.host('peer')];
+  w.wire(h, 'u0', peer, 'u0');
+  h.ok('ip addr add 10.1.0.1/24 dev u0 && ip neigh add 10.1.0.2 lladdr 50:54:00:00:00:02 dev u0');
+  await h.startOvsdb('weft');
+  await h.startVswitchd('weft');
+  h.ok('ovs-appctl tnl/egress_port_range 4001 4000');
+  h.ok('ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev');
+  h.ok('ovs-vsctl add-port br0 vx0 -- set interface vx0 type=vxlan options:remote_ip=10.1.0.2');
+  const heard = peer.start('tcpdump -lnni u0 udp dst port 4789');
+  await eventually('tcpdump listens', () => heard.output().includes('listening'));
+  h.ok('ip link set br0 up && ip addr add 192.0.2.1/24 dev br0 && ip neigh add 192.0.2.2 lladdr 50:54:00:00:00:03 dev br0');
+  const pings = h.start('ping -i 0.05 192.0.2.2');
+  const ports = (): string[] => [...heard.output().matchAll(/10\.1\.0\.1\.(\d+) > /g)].map(([, port]) => port ?? '');
+  await eventually('packets', () => ports().length > 3);
+  assert.deepEqual([...new Set(ports())], ['4000']);
+  h.ok('ovs-appctl tnl/egress_port_range 5000 5001');
+  await eventually('packets of the other range', () => ports().at(-1) === '5000');
+  await pings.stop();
+  await heard.stop();
 });

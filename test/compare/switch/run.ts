@@ -160,6 +160,16 @@ function eventOf(d: Dice): string[] | undefined {
   return undefined;
 }
 
+/** Tables of br0 hold few flows now and then, so that they are full, tell of vacancy, refuse and evict. */
+function limitsOf(d: Dice): string[] {
+  const rows = d.chance(1, 3) ? [0, 1].filter(() => d.chance(2, 3)) : [];
+  return rows.flatMap((table) => {
+    const policy = d.pick(['refuse', 'evict']);
+    const row = ['--', `--id=@t${table}`, 'create', 'Flow_Table', `flow_limit=${1 + d.below(8)}`, `overflow_policy=${policy}`];
+    return [...row, '--', 'set', 'bridge', 'br0', `flow_tables:${table}=@t${table}`];
+  });
+}
+
 const ownFlows = (version: OfVersion, xid: number): Uint8Array =>
   encodeMessage(version, xid, {
     kind: 'flowStatsRequest',
@@ -239,6 +249,8 @@ function whereParted(
 async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOptions, result: CompareResult): Promise<string | undefined> {
   const path = (i: number): string => join(sides[i]?.dir ?? '', 'br0.mgmt');
   const addresses = await both((i) => portAddresses(path(i)));
+  const limits = limitsOf(d);
+  for (const side of sides) side.vsctl('clear', 'bridge', 'br0', 'flow_tables', ...limits);
   await both(async (i) => {
     const plain = new Peer(path(i), 1);
     for (const port of addresses[i].keys())

@@ -1,12 +1,14 @@
 // Control commands about the network below tunnels: ovs/route/*, tnl/*. Text as in the running reference.
 import { formatMac, parseMac } from '../../../base/addresses.ts';
 import { ConfigError } from '../../../base/errors.ts';
-import { setSourcePorts } from '../../../datapath/userspace/native-tunnel.ts';
 import { tunnelDevice } from '../../../switch/translate/tunnel-config.ts';
 import { formatAddress, isIpv4, parseAddress, parsePrefix } from '../../../switch/underlay/address.ts';
 import { sourceOf } from '../../../switch/underlay/routes.ts';
 import type { Underlay } from '../../../switch/underlay/underlay.ts';
+import { isSystem } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
+
+type UnderlayParts = CommandParts & { underlay: Underlay };
 
 /** `pkt_mark=N`; a number that fits no 32 bits is cut, as C does. */
 function markOf(word: string): number | undefined {
@@ -59,7 +61,7 @@ function lookupRoute(underlay: Underlay, [text, markText]: readonly string[]): s
   return `src ${formatAddress(route.source)}\ngateway ${formatAddress(route.gateway)}\ndev ${route.device}`;
 }
 
-function portRange(underlay: Underlay, args: readonly string[]): string {
+function portRange({ host, underlay }: UnderlayParts, args: readonly string[]): string {
   const { low, high } = underlay.sourcePorts;
   if (args.length < 2) return `Tunnel UDP source port range: ${low}-${high}`;
   const port = (text: string | undefined, fault: string): number | string => {
@@ -71,8 +73,9 @@ function portRange(underlay: Underlay, args: readonly string[]): string {
   if (typeof first === 'string') return first;
   const second = port(args[1], 'Invalid max.');
   if (typeof second === 'string') return second;
-  underlay.sourcePorts = { low: Math.min(first, second), high: Math.max(first, second) };
-  setSourcePorts(underlay.sourcePorts.low, underlay.sourcePorts.high);
+  const range = { low: Math.min(first, second), high: Math.max(first, second) };
+  underlay.sourcePorts = range;
+  for (const datapath of host.datapaths()) if (!isSystem(datapath)) datapath.setSourcePorts?.(range.low, range.high);
   return 'OK';
 }
 
@@ -102,7 +105,7 @@ function listening(underlay: Underlay, withMatches: boolean): string {
 }
 
 /** Registers them. */
-export function registerUnderlayCommands(parts: CommandParts & { underlay: Underlay }): void {
+export function registerUnderlayCommands(parts: UnderlayParts): void {
   const { unixctl, underlay } = parts;
   const { routes, neighbors } = underlay;
   unixctl.register('ovs/route/add', 'ip_addr/prefix_len out_br_name [gw] [pkt_mark=mark]', 2, 4, (args) => addRoute(underlay, args));
@@ -136,6 +139,6 @@ export function registerUnderlayCommands(parts: CommandParts & { underlay: Under
       return 'OK';
     });
   }
-  unixctl.register('tnl/egress_port_range', 'min max', 0, 2, (args) => portRange(underlay, args));
+  unixctl.register('tnl/egress_port_range', 'min max', 0, 2, (args) => portRange(parts, args));
   unixctl.register('tnl/ports/show', '-v', 0, 1, ([option]) => listening(underlay, option === '-v'));
 }
