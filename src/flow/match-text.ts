@@ -385,6 +385,8 @@ function formatOne(match: Match, name: string, parts: string[], names?: PortName
     parts.push(`${label}=${two(value)}/${two(mask)}`);
   } else if (MASKED_BY_VALUE.has(field.name) || field.name === 'tun_gbp_flags' || field.name === 'tun_erspan_idx')
     parts.push(`${label}=${formatField(field, { value, mask: (1n << BigInt(bits)) - 1n }, names)}`);
+  // In hexadecimal, without a mark of it.
+  else if (field.name === 'tun_tos') parts.push(`${label}=${value.toString(16)}`);
   else if (field.name === 'recirc_id') parts.push(`${label}=${value === 0n ? '0' : `0x${value.toString(16)}`}`);
   // The type that a packet type says stands for the one that is matched beside it.
   else if (field.name === 'eth_type') parts.push(`${label}=0x${shownEthType(match).toString(16).padStart(4, '0')}`);

@@ -25,11 +25,8 @@ const text = (key: Key): string => {
   const match: Match = keyMatch(key);
   match.mask[W.IN_PORT] = NO_PORT;
   tellTunnel(match);
-  // Flags as they are, not as they are matched; the type of service in hexadecimal without a mark of it.
-  return formatMatch(match)
-    .replace('tun_flags=-oam', 'tun_flags=0')
-    .replace('tun_flags=+oam', 'tun_flags=oam')
-    .replace('tun_tos=0x', 'tun_tos=');
+  // Flags as they are, not as they are matched.
+  return formatMatch(match).replace('tun_flags=-oam', 'tun_flags=0').replace('tun_flags=+oam', 'tun_flags=oam');
 };
 
 /** compose-packet FLOW [L7] */

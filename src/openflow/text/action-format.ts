@@ -10,6 +10,7 @@ import type { Action, LearnSpec, NatSpec } from '../action.ts';
 import { OFPP } from '../action.ts';
 import { CT_ALG } from '../codec/actions/action-constants.ts';
 import { bytesToBig } from '../codec/bytes.ts';
+import { isWirePort32, portFromWire32, tellOddPort } from '../ports.ts';
 import { colorAction } from './action-color.ts';
 import { formatSubfield } from './subfield-text.ts';
 
@@ -238,10 +239,22 @@ function plainText(field: Field, value: bigint): string {
   return formatWhole(field, { value, mask: (1n << BigInt(bits)) - 1n });
 }
 
+/** Flags by name, and in one number those that there are no names for. */
+function tcpFlagsText(field: Field, value: bigint): string {
+  const rest = (value >> BigInt(field.bits)) << BigInt(field.bits);
+  if (rest === 0n) return plainText(field, value);
+  return value === rest ? hex(rest) : `${plainText(field, value)}|${hex(rest)}`;
+}
+
 /** A value that is too large for a part of a field, as the whole field has it written. */
 export function loadedText(field: Field, value: bigint): string {
   if (field.format === 'tunFlags') return tunFlagsText(value);
-  const text = plainText(field, value);
+  if (field.format === 'port32') {
+    const port = Number(value);
+    tellOddPort(port);
+    return formatPort(isWirePort32(port) ? portFromWire32(port) : OFPP.NONE);
+  }
+  const text = field.format === 'tcpFlags' ? tcpFlagsText(field, value) : plainText(field, value);
   return field.format === 'packetType' ? `packet_type=${text}` : text;
 }
 

@@ -89,9 +89,10 @@ function immediate({ field, bits }: Subfield, text: string, whole: string, conte
     return number >> BigInt(bits) === 0n ? number : fault(`${whole}: value ${loadedText(field, number)} does not fit into ${bits} bits`);
   }
   const { value, mask } = parseField(field, text, context.names);
+  const [number = '', given] = text.split('/');
+  const isMasked = given !== undefined && wholeInteger(given, field.wireBytes) !== (1n << BigInt(field.wireBytes * 8)) - 1n;
+  if (field.format === 'tunFlags' && (isMasked || /^[+-]/.test(text))) return fault(`${text}: wildcards not allowed here`);
   if (field.format === 'decimal' || field.format === 'hex') {
-    const [number = '', given] = text.split('/');
-    const isMasked = given !== undefined && wholeInteger(given, field.wireBytes) !== (1n << BigInt(field.wireBytes * 8)) - 1n;
     if (isMasked) return fault(`${text}: wildcards not allowed here`);
     // All of the bytes count in which the field's bits are.
     return BigInt.asUintN(8 * Math.ceil(bits / 8), wholeInteger(number, field.wireBytes) ?? value);

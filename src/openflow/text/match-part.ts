@@ -4,7 +4,7 @@ import { type Field, maskBits, tunFieldIndex } from '../../flow/fields.ts';
 import { keyBits, type Match } from '../../flow/key.ts';
 import { addField, addFieldText } from '../../flow/match-text.ts';
 import { OFPP } from '../action.ts';
-import { isWirePort32, portFromWire32, tellOddPort } from '../ports.ts';
+import { isWirePort32, portFromWire32, portToWire32, tellOddPort } from '../ports.ts';
 import { loadedText } from './action-format.ts';
 import { fault } from './number-text.ts';
 import { parseSubfield } from './subfield-text.ts';
@@ -16,7 +16,9 @@ function said(match: Match, field: Field): { value: bigint; mask: bigint } {
   // A tag's presence is part of it.
   const [at, bits] = field.name === 'vlan_vid' ? [field.at - 1, 13] : [field.at, field.bits];
   const more = field.name === 'vlan_vid' ? 0 : maskBits(field) - field.bits;
-  return { value: keyBits(match.key, at, bits), mask: keyBits(match.mask, at - more, bits + more) };
+  const [value, mask] = [keyBits(match.key, at, bits), keyBits(match.mask, at - more, bits + more)];
+  if (field.format !== 'port32') return { value, mask };
+  return { value: BigInt(portToWire32(Number(value))), mask: mask === 0n ? 0n : ones(bits) };
 }
 
 /** Connections have these states and no more: what is asked of other bits is asked of nothing. */
@@ -24,7 +26,7 @@ const CT_STATES = 0xffn;
 
 /** Writes a field of which all bits are given as they stand on the wire. */
 function addWhole(match: Match, field: Field, value: bigint, mask: bigint): void {
-  if (field.name === 'in_port_oxm') {
+  if (field.format === 'port32') {
     // What is no port there is none.
     const port = Number(value);
     tellOddPort(port);

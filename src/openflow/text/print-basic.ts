@@ -31,7 +31,10 @@ function versionList(bits: number): string {
 function printError(error: Extract<Message, { kind: 'error' }>, { inner }: PrintContext): string {
   const { name } = error;
   if (name === undefined) throw new PeerError('OFPBRC_BAD_LEN', `error type ${error.type} code ${error.code}`);
-  if (error.type === 0 && error.experimenter === 0) return ` ${name}\n${error.data.length === 0 ? '' : `${printable(error.data)}\n`}`;
+  if (error.type === 0 && error.experimenter === 0) {
+    const text = printable(error.data).replace(/ $/, '');
+    return ` ${name}\n${text === '' ? '' : `${text}\n`}`;
+  }
   return ` ${name}\n${inner(error.data, LOG_VERBOSITY)}`;
 }
 
