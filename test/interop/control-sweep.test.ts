@@ -69,11 +69,22 @@ async function sweep(hosts: readonly [Host, Host], daemon: Daemon, type: string)
   }
 }
 
-/** Which member a bond uses is said, so that neither has to choose. */
-const bridges = (type: string): string =>
-  `ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=${type} other_config:hwaddr=aa:bb:cc:00:00:01 other_config:datapath-id=1 \
-   -- add-port br0 p1 -- set interface p1 ofport_request=1 -- add-bond br0 bond0 p2 p3 bond_mode=active-backup other_config:bond-primary=p2 -- set interface p2 ofport_request=2 \
-   -- set interface p3 ofport_request=3 -- add-br br1 -- set bridge br1 datapath_type=${type} other_config:hwaddr=aa:bb:cc:00:00:02 other_config:datapath-id=2`;
+/** Port by port, for the reference numbers those of one transaction in no order; which member a bond uses is said. */
+const bridges = (type: string): string => {
+  const bridge = (name: string, id: number): string =>
+    `add-br ${name} -- set bridge ${name} datapath_type=${type} other_config:hwaddr=aa:bb:cc:00:00:0${id} other_config:datapath-id=${id}`;
+  const port = (name: string): string => `add-port br0 ${name} -- set interface ${name} ofport_request=${name.slice(1)}`;
+  const member = (name: string): string => `--id=@i create Interface name=${name} ofport_request=${name.slice(1)}`;
+  const bond = 'create Port name=bond0 bond_mode=active-backup other_config:bond-primary=p2';
+  const commands = [
+    bridge('br0', 1),
+    port('p1'),
+    `-- ${member('p2')} -- --id=@p ${bond} interfaces=@i -- add bridge br0 ports @p`,
+    `-- ${member('p3')} -- add port bond0 interfaces @i`,
+    bridge('br1', 2),
+  ];
+  return commands.map((words) => `ovs-vsctl --timeout=10 ${words}`).join(' && ');
+};
 
 const debian = { tools: 'debian' } as const;
 
