@@ -16,6 +16,8 @@ import {
 } from './options.ts';
 
 const PROGRAM = 'ovs-dpctl';
+/** What the daemon calls itself before each fault; see dpctl-fault.ts. */
+const SPEAKER = /^ovs-vswitchd(\(ovs-vswitchd\))?: /;
 /** Options that the daemon understands and we only pass on. */
 const PASSED: readonly OptionSpec[] = [
   { name: 'statistics', short: 's' },
@@ -68,7 +70,7 @@ export async function main(argv: string[]): Promise<number> {
     }
     if (reply.text.includes('is not a valid command')) return fail(PROGRAM, `unknown command '${command}'; use --help for help`);
     process.stderr.write(
-      reply.text.startsWith('ovs-vswitchd: ') ? reply.text.replaceAll(/^ovs-vswitchd: /gm, `${PROGRAM}: `) : `${PROGRAM}: ${reply.text}`,
+      SPEAKER.test(reply.text) ? reply.text.replaceAll(new RegExp(SPEAKER, 'gm'), `${PROGRAM}: `) : `${PROGRAM}: ${reply.text}`,
     );
     return 1;
   } catch (error) {

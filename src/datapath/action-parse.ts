@@ -133,12 +133,26 @@ const ofNumber =
     return number === undefined ? undefined : make(number);
   };
 
+const LEAST_LONG = -(1n << 63n);
+const MOST_LONG = (1n << 63n) - 1n;
+
+/** The reference reads this number alone as sscanf(3) does: what 64 bits do not hold is the nearest that they do, and then it is cut. */
+function readMeter(scan: TextScan): DpAction | undefined {
+  const found = scan.match(/\s*([+-]?)(?:(0x)([0-9a-f]*)|(0[0-7]*|[1-9]\d*))\)/iy);
+  if (found === undefined) return undefined;
+  const [, sign, hex, hexDigits, digits = ''] = found;
+  const size = BigInt(hex !== undefined ? `0x${hexDigits || '0'}` : /^0\d/.test(digits) ? `0o${digits.slice(1)}` : digits);
+  const value = sign === '-' ? -size : size;
+  const held = value < LEAST_LONG ? LEAST_LONG : value > MOST_LONG ? MOST_LONG : value;
+  return { kind: 'meter', meter: Number(BigInt.asUintN(32, held)) };
+}
+
 /** Actions by how they begin. */
 const READERS: readonly (readonly [begin: string, read: Reader])[] = [
   ['tnl_pop(', ofNumber('%i)', (port) => ({ kind: 'tunnelPop', port, protocol: 'gre' }))],
   ['recirc(', ofNumber('%u)', (id) => ({ kind: 'recirc', id }))],
   ['lb_output(', ofNumber('%u)', (bond) => unknown(`lb_output(${bond})`))],
-  ['meter(', ofNumber('%i)', (meter) => ({ kind: 'meter', meter }))],
+  ['meter(', readMeter],
   ['trunc(', ofNumber('%i)', (maxLength) => ({ kind: 'trunc', maxLength }))],
   ['userspace(', (scan) => readUserspace(scan, unknown)],
   ['tnl_push(', readTunnelPush],

@@ -303,6 +303,8 @@ export interface Datapath {
 
   /** How many VLAN tags keys tell (1 or 2); flows put before are meaningless afterwards. */
   setVlanLimit?(limit: number): void;
+  /** Outer UDP source ports of tunnels: from `low` up to `high`, where it makes them. */
+  setSourcePorts?(low: number, high: number): void;
 }
 
 /** Whether two lists are surely the same: the same object, or outputs to the same ports. Costs next to nothing. */

@@ -8,8 +8,6 @@ const DELIMITERS = /[\s,]*/y;
 /** Kinds of numbers: `i` decimal, octal or hexadecimal by its start, `u` decimal, `x` hexadecimal. */
 type NumberKind = 'i' | 'u' | 'x';
 const NUMBERS: Readonly<Record<NumberKind, RegExp>> = { i: ANY_BASE, u: DECIMAL, x: HEX };
-/** Larger ones are this one. */
-const MOST = (1n << 64n) - 1n;
 
 export class TextScan {
   readonly text: string;
@@ -54,7 +52,7 @@ export class TextScan {
     const digits = found[2]!;
     const isOctal = kind === 'i' && /^0\d/.test(digits);
     const value = BigInt(isOctal ? `0o${digits.slice(1)}` : kind === 'x' ? `0x${digits}` : digits);
-    return BigInt.asUintN(bits, found[1] === '-' ? -value : value > MOST ? MOST : value);
+    return BigInt.asUintN(bits, found[1] === '-' ? -value : value);
   }
 
   /** A pattern of words and `%i`, `%u` and `%x`, numbers of 32 bits each. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { newPacket } from './packet.ts';
-import { FIRST_SOURCE_PORT, SOURCE_PORTS, sourcePort } from './source-port.ts';
+import { FIRST_SOURCE_PORT, SOURCE_PORTS, setSourcePorts, sourcePort } from './source-port.ts';
 
 const packet = newPacket();
 function portOf(frame: ArrayLike<number>): number {
@@ -23,6 +23,15 @@ test('any bytes have a port in the range', () => {
       assert.ok(port >= FIRST_SOURCE_PORT && port < FIRST_SOURCE_PORT + SOURCE_PORTS);
     }),
   );
+});
+
+test('another range', () => {
+  setSourcePorts(4000, 4010);
+  const ports = new Set(Array.from({ length: 200 }, (_, i) => portOf(udp(1000 + i, 64))));
+  assert.deepEqual([...ports].sort(), [4000, 4001, 4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009]);
+  setSourcePorts(7, 7);
+  assert.equal(portOf(udp(5, 64)), 7);
+  setSourcePorts(FIRST_SOURCE_PORT, FIRST_SOURCE_PORT + SOURCE_PORTS);
 });
 
 test('flows differ, the packets of a flow do not', () => {

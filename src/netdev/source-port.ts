@@ -6,6 +6,14 @@ import type { Packet } from './packet.ts';
 export const FIRST_SOURCE_PORT = 32_768;
 export const SOURCE_PORTS = 28_232;
 
+const range = { first: FIRST_SOURCE_PORT, count: SOURCE_PORTS };
+
+/** From now on the tunnels of this thread have ports from `low` up to, and not with, `high`; `low` where they are the same. */
+export function setSourcePorts(low: number, high: number): void {
+  range.first = low;
+  range.count = Math.max(1, high - low);
+}
+
 const mix = (hash: number, word: number): number => {
   const h = Math.imul(hash ^ word, 0x85ebca6b);
   return h ^ (h >>> 13);
@@ -42,5 +50,5 @@ export function sourcePort(packet: Packet): number {
   }
   hash = Math.imul(hash, 0xc2b2ae35);
   hash ^= hash >>> 16;
-  return FIRST_SOURCE_PORT + ((hash >>> 0) % SOURCE_PORTS);
+  return range.first + ((hash >>> 0) % range.count);
 }

@@ -98,7 +98,7 @@ export type Action =
       kind: 'regMove';
       src: Subfield;
       dst: Subfield;
-      /** It came as the ONF's copy-field and goes on so where there is that. */
+      /** It came as copy-field, the standard's or ONF's, and goes on so where there is that: OpenFlow 1.3 and 1.5. */
       isCopy?: boolean;
     }
   | { kind: 'setVlanVid'; vid: number; pushIfNeeded: boolean }

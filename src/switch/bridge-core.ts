@@ -29,9 +29,10 @@ import type {
   TableMod,
 } from './core.ts';
 import { flushRequest } from './ct-flush.ts';
-import { type Megaflows, type PacketIn, sameStructure } from './megaflows.ts';
+import type { Megaflows, PacketIn } from './megaflows.ts';
 import { MirrorSet } from './mirrors.ts';
 import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
+import { sameStructure } from './sameness.ts';
 import { ALL_TABLES, INTERNAL_TABLE, TABLE_COUNT } from './tables/flow-table.ts';
 import { FlowTables } from './tables/flow-tables.ts';
 import { GroupTable } from './tables/group-table.ts';

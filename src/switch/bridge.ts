@@ -30,7 +30,7 @@ import type { Megaflows } from './megaflows.ts';
 import { LIVE, type PortBundle, type SwitchPort } from './ports.ts';
 import { dumpFlows } from './tables/flow-dump.ts';
 import { traceFlow } from './translate/trace.ts';
-import { parseTunnelOptions, type TunnelConfig } from './translate/tunnel-config.ts';
+import { parseTunnelOptions, type TunnelConfig, tunnelDevice } from './translate/tunnel-config.ts';
 import { tunnelIdentity } from './translate/tunnel-text.ts';
 
 const log = logger('bridge');
@@ -88,7 +88,7 @@ export class Bridge implements SwitchBridge {
 
   /** Throws, and gives the port of the datapath back, where a tunnel cannot be beside those that are there; `self` is the one it replaces. */
   async #refuseConflict(name: string, dpPort: number, tunnel: TunnelConfig, self: SwitchPort | undefined): Promise<void> {
-    const { tunnels } = this.#site.megaflows;
+    const { tunnels } = this.#site.megaflows.ports;
     const policy = self?.dpPort === dpPort ? undefined : tunnels.hasGroupPolicy(dpPort);
     const holder = tunnels.holder(dpPort, tunnel);
     const hasOtherPolicy = policy !== undefined && policy !== tunnel.hasGroupPolicy;
@@ -371,8 +371,9 @@ function specOf(name: string, kind: PortKind, tunnel: TunnelConfig | undefined):
     case 'internal':
       return { kind: 'internal', device: name, mac: kind.mac ?? [0, 0], mtu: kind.mtu ?? 1500 };
     case 'tunnel': {
-      const device = { gre: 'gre_sys', vxlan: `vxlan_sys_${tunnel!.dstPort}`, geneve: `genev_sys_${tunnel!.dstPort}` }[kind.protocol];
-      return { kind: 'tunnel', device, protocol: kind.protocol, dstPort: tunnel!.dstPort };
+      const { protocol } = kind;
+      const { dstPort } = tunnel!;
+      return { kind: 'tunnel', device: tunnelDevice(protocol, dstPort), protocol, dstPort };
     }
   }
 }

@@ -76,6 +76,11 @@ export class Host implements SwitchHost {
       megaflows.flowLimit = this.#flowLimitSet ?? this.#flowLimit;
       megaflows.isExact = !this.#hasMegaflows;
       const { underlay } = this.environment;
+      // Where the kernel forwards, its own tunnels are meant, and they are not listed.
+      if (underlay !== undefined && (type !== 'system' || datapath.isSimulated === true)) {
+        megaflows.underlay = underlay;
+        datapath.setSourcePorts?.(underlay.sourcePorts.low, underlay.sourcePorts.high);
+      }
       if (underlay !== undefined && datapath.isSimulated === true) this.#makeNative(megaflows, underlay);
       if (this.#isHolding) megaflows.hold();
       datapath.setVlanLimit?.(this.#vlanLimit);
@@ -172,7 +177,7 @@ export class Host implements SwitchHost {
     const recircId = key[W.RECIRC_ID]!;
     const frozen = recircId === 0 ? undefined : sends.recirculations.get(recircId);
     if (recircId !== 0 && frozen === undefined) return 'recirculation';
-    const found = frozen === undefined ? shared.megaflows.ingress(key) : undefined;
+    const found = frozen === undefined ? shared.megaflows.ports.ingress(key) : undefined;
     const isTunnelled = hasOuter(key);
     const name = frozen?.bridge.name ?? (found?.isTunnelled === isTunnelled ? found.port.bridge.name : undefined);
     const bridge = name === undefined ? undefined : this.#bridges.get(name);

@@ -19,15 +19,18 @@ import { type Key, newKey, W } from '../flow/key.ts';
 import { packetMask } from '../flow/packet-mask.ts';
 import { OFPP } from '../openflow/action.ts';
 import { ControllerSends } from './control/send-store.ts';
+import { DatapathPorts } from './datapath-ports.ts';
 import { type Doing, MegaflowBook, NO_SLOT } from './megaflow-book.ts';
 import type { SwitchPort } from './ports.ts';
+import { isWithin, sameActions } from './sameness.ts';
 import { MeterNumbers } from './tables/meter-table.ts';
 import { inheritFlows } from './takeover.ts';
 import { applyEffects } from './translate/effects.ts';
 import { recycleTranslation, translate } from './translate/translate.ts';
 import type { ControllerSend, Effect, Translation } from './translate/translation.ts';
-import { TunnelMap } from './translate/tunnel-config.ts';
+import type { TunnelConfig } from './translate/tunnel-config.ts';
 import type { NativeTunnels } from './underlay/native.ts';
+import type { Underlay } from './underlay/underlay.ts';
 
 const PASS_INTERVAL_MS = 500;
 /** Work done before other events get their turn: the first frame of a new flow waits as long. */
@@ -39,16 +42,13 @@ const CATCH_UP_MS = 20;
 const MOST_CATCH_UP_MS = 4;
 const MAX_HELD_BYTES = 8 << 20;
 
-/** Where a key came in. */
-export interface Ingress {
-  port: SwitchPort;
-  isTunnelled: boolean;
-}
-
 export interface PacketIn {
   send: ControllerSend;
   upcall: Upcall;
 }
+
+/** Where a tunnel's packets come in: 0 for GRE. */
+const udpPortOf = ({ protocol, dstPort }: TunnelConfig): number => (protocol === 'gre' ? 0 : dstPort);
 
 /** What a flow of the datapath does for a translation. */
 const installed = ({ isSlow, actions }: Translation): readonly DpAction[] => (isSlow ? SLOW : actions);
@@ -58,14 +58,11 @@ export class Megaflows {
   readonly datapath: Datapath;
   readonly sends = new ControllerSends();
   readonly meterNumbers: MeterNumbers;
-  readonly tunnels = new TunnelMap<SwitchPort>();
+  /** 1. */
+  readonly ports = new DatapathPorts();
   readonly #clock: Clock;
-  readonly #ports = new Map<number, SwitchPort>();
-  readonly #tunnelPorts = new Map<number, number>();
   /** Ours; their matches are the datapath's to keep. */
   readonly #flows = new MegaflowBook();
-  /** Of the bridges that have ports here, with how many. */
-  readonly #macTables = new Map<SwitchPort['bridge']['macs'], number>();
   /** The key of the flow being revalidated. */
   readonly #scratch = newKey();
   readonly #onPacketIn: (packetIn: PacketIn) => void;
@@ -73,6 +70,8 @@ export class Megaflows {
   flowLimit = 200_000;
   /** Flows match the whole frame. */
   isExact = false;
+  /** Set where tunnel ports are told of there. */
+  underlay: Underlay | undefined;
   /** Set where the datapath puts outer headers on itself. */
   native: NativeTunnels | undefined;
   /** How many flows there were at passes over them, and how long the last pass worked. */
@@ -113,61 +112,26 @@ export class Megaflows {
 
   /** A port of the datapath belongs to this port of a bridge. */
   portAttach(dpPort: number, port: SwitchPort): void {
-    this.#countTable(port, 1);
-    if (port.tunnel !== undefined) {
-      this.tunnels.insert(dpPort, port.tunnel, port);
-      this.native?.underlay.listen(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort, port);
-      this.#tunnelPorts.set(dpPort, (this.#tunnelPorts.get(dpPort) ?? 0) + 1);
-    } else {
-      this.#ports.set(dpPort, port);
-    }
+    this.ports.attach(dpPort, port);
+    if (port.tunnel !== undefined) this.underlay?.listen(udpPortOf(port.tunnel), port);
     this.changed();
   }
 
   portDetach(dpPort: number, port: SwitchPort): void {
-    this.#countTable(port, -1);
-    if (port.tunnel !== undefined) {
-      this.tunnels.remove(dpPort, port.tunnel);
-      this.native?.underlay.unlisten(port.tunnel.protocol === 'gre' ? 0 : port.tunnel.dstPort);
-      const left = (this.#tunnelPorts.get(dpPort) ?? 1) - 1;
-      if (left === 0) this.#tunnelPorts.delete(dpPort);
-      else this.#tunnelPorts.set(dpPort, left);
-    } else if (this.#ports.get(dpPort) === port) {
-      this.#ports.delete(dpPort);
-    }
+    this.ports.detach(dpPort, port);
+    if (port.tunnel !== undefined) this.underlay?.unlisten(udpPortOf(port.tunnel), port);
     // At once: the number may soon be another port's.
     const flows = this.#flows;
     for (let slot = 0; slot < flows.end; slot++) if (flows.ids[slot] !== 0 && flows.inPorts[slot] === dpPort) this.#remove(slot);
     this.changed();
   }
 
-  #countTable({ bridge: { macs } }: SwitchPort, by: number): void {
-    const count = (this.#macTables.get(macs) ?? 0) + by;
-    if (count > 0) this.#macTables.set(macs, count);
-    else this.#macTables.delete(macs);
-  }
-
   portRenumbered(from: number, to: number): void {
-    const port = this.#ports.get(from);
+    const port = this.ports.get(from);
     if (port === undefined) return;
     this.portDetach(from, port);
     port.dpPort = to;
     this.portAttach(to, port);
-  }
-
-  /** 1. */
-  ingress(key: Key): Ingress | undefined {
-    const dpPort = key[W.IN_PORT]!;
-    if (this.#tunnelPorts.has(dpPort)) {
-      const id = (BigInt(key[W.TUN_ID]!) << 32n) | BigInt(key[W.TUN_ID + 1]!);
-      const isIpv4 = key[W.TUN_SRC] !== 0 || key[W.TUN_DST] !== 0;
-      const address = (v4: number, v6: number) =>
-        isIpv4 ? ([0, 0, 0, key[v4]!] as const) : ([key[v6]!, key[v6 + 1]!, key[v6 + 2]!, key[v6 + 3]!] as const);
-      const port = this.tunnels.find(dpPort, id, address(W.TUN_SRC, W.TUN_IPV6_SRC), address(W.TUN_DST, W.TUN_IPV6_DST));
-      return port === undefined ? undefined : { port, isTunnelled: true };
-    }
-    const port = this.#ports.get(dpPort);
-    return port === undefined ? undefined : { port, isTunnelled: false };
   }
 
   #translate(key: Key, nowMs: number): Translation | undefined {
@@ -179,10 +143,10 @@ export class Megaflows {
       // So is one that a controller sent with a port that is not there. Of a frame that came in by a port the flows may have changed it.
       const inPort = frozen.key[W.IN_PORT]!;
       const isNobodys = inPort === OFPP.CONTROLLER || inPort === OFPP.NONE;
-      if (!isNobodys && !frozen.bridge.ports.has(inPort) && this.ingress(key) === undefined) return undefined;
+      if (!isNobodys && !frozen.bridge.ports.has(inPort) && this.ports.ingress(key) === undefined) return undefined;
       return translate({ bridge: frozen.bridge, key, frozen, nowMs, sends: this.sends, isTunnelled: frozen.isTunnelled });
     }
-    const ingress = this.ingress(key);
+    const ingress = this.ports.ingress(key);
     if (ingress === undefined) return undefined;
     const dpPort = key[W.IN_PORT]!;
     key[W.IN_PORT] = ingress.port.port;
@@ -300,8 +264,7 @@ export class Megaflows {
   /** 4. Something that translation reads has changed. */
   changed(): void {
     this.#generation++;
-    // All flows will be translated once more, and ask once more.
-    for (const table of this.#macTables.keys()) table.forgetMisses();
+    this.ports.forgetMisses();
     this.#schedule(0);
   }
 
@@ -377,7 +340,7 @@ export class Megaflows {
       if (this.#pass >= flows.end) {
         this.#pass = NO_SLOT;
         this.passes.passMs += performance.now() - start;
-        this.native?.underlay.neighbors.sweep();
+        this.underlay?.neighbors.sweep();
         this.#sweepRecirculations(now);
         this.#schedule(this.#generation !== this.#passGeneration ? 0 : PASS_INTERVAL_MS);
         return;
@@ -440,7 +403,7 @@ export class Megaflows {
 
   /** The megaflows with their counters, for dpctl. */
   *dump(): Generator<{ flow: DpFlow; port: SwitchPort | undefined }> {
-    for (const flow of this.datapath.flows()) yield { flow, port: this.ingress(flow.key)?.port };
+    for (const flow of this.datapath.flows()) yield { flow, port: this.ports.ingress(flow.key)?.port };
   }
 
   /** With `keep` the datapath's flows stay as they are. */
@@ -479,12 +442,6 @@ export class Megaflows {
   }
 }
 
-/** Whether `mask` has no bit that `outer` has not. */
-function isWithin(mask: Key, outer: Key): boolean {
-  for (let i = 0; i < mask.length; i++) if ((mask[i]! & ~outer[i]!) !== 0) return false;
-  return true;
-}
-
 /** Whether two lists are surely the same: they count for the same rules, and nothing else. */
 function areSameLookups(a: readonly Effect[], b: readonly Effect[]): boolean {
   if (a.length !== b.length) return false;
@@ -494,25 +451,4 @@ function areSameLookups(a: readonly Effect[], b: readonly Effect[]): boolean {
     if (x.kind !== 'lookup' || y.kind !== 'lookup' || x.table !== y.table || x.rule !== y.rule) return false;
   }
   return true;
-}
-
-/** Structural equality of actions. */
-export function sameActions(a: readonly DpAction[], b: readonly DpAction[]): boolean {
-  return a.length === b.length && a.every((action, i) => sameStructure(action, b[i]));
-}
-
-/** Structural equality of plain values. */
-export function sameStructure(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (ArrayBuffer.isView(a) || Array.isArray(a)) {
-    const x = a as unknown as ArrayLike<unknown>;
-    const y = b as unknown as ArrayLike<unknown>;
-    if (x.length !== y.length) return false;
-    for (let i = 0; i < x.length; i++) if (!sameStructure(x[i], y[i])) return false;
-    return true;
-  }
-  const x = Object.entries(a);
-  const y = b as Record<string, unknown>;
-  return x.length === Object.keys(y).length && x.every(([name, value]) => sameStructure(value, y[name]));
 }

@@ -3,16 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { VirtualClock } from '../../src/base/clock.ts';
-import {
-  closeObject,
-  createMap,
-  deleteElement,
-  loadProgram,
-  lookupElement,
-  MAP_TYPE,
-  testRun,
-  updateElement,
-} from '../../src/bpf/kernel.ts';
+import { createMap, deleteElement, loadProgram, lookupElement, MAP_TYPE, testRun, updateElement } from '../../src/bpf/kernel.ts';
 import { MapBatch } from '../../src/bpf/map-batch.ts';
 import { verifiedInstructions } from '../../src/bpf/objects.ts';
 import type { DpAction, SetGroup } from '../../src/datapath/datapath.ts';
@@ -22,8 +13,6 @@ import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-progra
 import {
   ACTIONS_VALUE,
   FLOW_VALUE,
-  fixedMaps,
-  maskMap,
   PAIR_WORDS,
   PENDING_VALUE,
   PORT_VALUE,
@@ -37,31 +26,21 @@ import { KernelMeters } from '../../src/datapath/ebpf/kernel-meters.ts';
 import { DummyDatapath } from '../../src/datapath/userspace/dummy.ts';
 import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';
+import { closeAll, keep, programMaps } from './support/program-maps.ts';
 import { currentSeed, pick, random, randomFrame } from './support/random-frames.ts';
 
 const pairs = Number(process.env['WEFT_EBPF_PAIRS'] ?? 4_000);
 const PORT = 7;
 const words = [...EXTRACTED_WORDS].sort((x, y) => x - y);
 const allMask: MaskSpec = { map: 'flows', words, masks: words.map(() => 0xffffffff) };
-const opened: number[] = [];
-after(() => {
-  for (const fd of opened) closeObject(fd);
-});
+after(closeAll);
 
 function load(masks: readonly MaskSpec[], shaped: readonly ShapedActions[], vlanLimit = 2) {
-  const maps = new Map<string, number>();
-  for (const spec of [...fixedMaps(1 << 20), ...masks.map((mask) => maskMap(mask.map, mask.words.length))]) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const maps = programMaps(PORT, masks);
   const shapes = shaped.map(({ shape }, i) => ({ number: i + 1, shape }));
   const compiled = compileProgram({ masks, shapes, vlanLimit });
   const program = loadProgram(compiled, maps, 'weft_test');
-  opened.push(program);
+  keep(program);
   updateElement(maps.get('programs')!, new Uint8Array(4), new Uint8Array(Uint32Array.of(program).buffer));
   return { program, flows: maps.get('flows')!, maps, length: compiled.length };
 }
@@ -320,7 +299,7 @@ test('the same actions leave the same bytes', async (t) => {
       for (const op of new Set([...shapesOf(shaped)].flatMap(({ shape }) => [...allSteps(shape.steps)].map((step) => step.op))))
         ops.set(op, (ops.get(op) ?? 0) + 1);
     }
-    for (const fd of opened.splice(0)) closeObject(fd);
+    closeAll();
   }
   t.diagnostic([...ops].map(([op, count]) => `${op} ${count}`).join(', '));
   for (const op of ['patch', 'ndOption', 'pushMpls', 'popMpls', 'wrap', 'unwrap', 'choice', 'continue']) assert.ok(ops.get(op)! > 10, op);
@@ -368,7 +347,7 @@ test('a frame is cut off where user space cuts it off', async (t) => {
       assert.deepEqual(got, sent, `WEFT_SEED ${currentSeed()}: ${Buffer.from(frame).toString('hex')} ${JSON.stringify(actions)}`);
       if (got.length < frame.length) cut++;
     }
-    for (const fd of opened.splice(0)) closeObject(fd);
+    closeAll();
   }
   t.diagnostic(`${cut} frames cut off, ${left} left to user space`);
   assert.ok(cut > left);
@@ -456,7 +435,7 @@ test('a meter passes and counts as in user space', () => {
     assert.equal(punted(maps).actions, 0);
   }
   meters.close();
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('a meter of several bands: the program counts each frame for the band that user space would', () => {
@@ -590,15 +569,7 @@ test('a hint never gives a stale answer, and costs less than to look', (t) => {
 });
 
 test('beyond the bound the least used masks go to user space, those in use stay', () => {
-  const maps = new Map<string, number>();
-  for (const spec of fixedMaps(1 << 20)) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const maps = programMaps(PORT, []);
   // Any mask may be called idle at once.
   const kernel = new KernelFlows(
     maps,
@@ -637,19 +608,11 @@ test('beyond the bound the least used masks go to user space, those in use stay'
   assert.equal(kernel.put(gone, ...flow(gone), []), undefined);
   assert.ok(kernel.has(gone));
   kernel.close();
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('flows for which the map of their mask has no room have another, that the program knows before it is needed', async () => {
-  const maps = new Map<string, number>();
-  for (const spec of fixedMaps(1 << 20)) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const maps = programMaps(PORT, []);
   const room = 20;
   /** So many before a map is full the next is made. */
   const ahead = 5;
@@ -706,19 +669,11 @@ test('flows for which the map of their mask has no room have another, that the p
   assert.equal(kernel.maskCount, 3);
   assert.equal(kernel.refused.size, 0);
   kernel.close();
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('programs are loaded while the thread goes on; what is put meanwhile waits for the next', async () => {
-  const maps = new Map<string, number>();
-  for (const spec of fixedMaps(1 << 20)) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const maps = programMaps(PORT, []);
   const put: number[] = [];
   const kernel = new KernelFlows(
     maps,
@@ -772,16 +727,11 @@ test('programs are loaded while the thread goes on; what is put meanwhile waits 
   assert.equal(put.length, count);
   assert.equal(run(), 3n);
   kernel.close();
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('a program that would be too large goes without the least used masks', () => {
-  const maps = new Map<string, number>();
-  for (const spec of fixedMaps(1 << 20)) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
+  const maps = programMaps(PORT, []);
   const kernel = new KernelFlows(
     maps,
     () => ({ ifindex: 1, flags: 0 }),
@@ -805,7 +755,7 @@ test('a program that would be too large goes without the least used masks', () =
   assert.notEqual(kernel.program, before);
   assert.ok(kernel.maskCount > 10 && kernel.maskCount < 30, `${kernel.maskCount} masks`);
   kernel.close();
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('the largest program that is ever made passes the verifier', (t) => {
@@ -829,7 +779,7 @@ test('the largest program that is ever made passes the verifier', (t) => {
   assert.ok(verifiedInstructions(program) < 500_000, 'the verifier gives up at a million');
   // Generous: other work may share the processors.
   assert.ok(ms < 10_000, `took ${ms} ms`);
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('misses of a port that the control plane refuses end in the program, whatever else user space must see does not', () => {
@@ -859,12 +809,12 @@ test('misses of a port that the control plane refuses end in the program, whatev
   const after = read();
   assert.equal(after.lost, 1);
   assert.ok(after.put > before.put);
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });
 
 test('elements go into a map and out of it many at a time; those that it has no room for, or has not, are named', () => {
   const map = createMap({ name: 'small', type: MAP_TYPE.hash, keySize: 4, valueSize: 8, maxEntries: 5 });
-  opened.push(map);
+  keep(map);
   const batch = new MapBatch(8);
   const keys = Array.from({ length: 9 }, (_, i) => Uint8Array.of(i, 1, 2, 3));
   // The third stands twice: what is there already finds room.
@@ -885,5 +835,5 @@ test('elements go into a map and out of it many at a time; those that it has no 
   assert.deepEqual(keys.map((key) => lookupElement(map, key, value)).slice(0, 5), [true, false, true, false, true]);
   out.close();
   batch.close();
-  for (const fd of opened.splice(0)) closeObject(fd);
+  closeAll();
 });

@@ -2,22 +2,13 @@
 // translated bytes. WEFT_EBPF_PAIRS sets how many pairs (2,000 by default).
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { closeObject, createMap, deleteElement, loadProgram, lookupElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
+import { deleteElement, loadProgram, lookupElement, testRun, updateElement } from '../../src/bpf/kernel.ts';
 import { scanMap } from '../../src/bpf/objects.ts';
 import type { DpAction } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
 import { CT_MORE } from '../../src/datapath/ebpf/compiler/ct-program.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-program.ts';
-import {
-  ACTIONS_VALUE,
-  FLOW_VALUE,
-  fixedMaps,
-  maskMap,
-  PENDING_VALUE,
-  PORT_VALUE,
-  RING_SIZE,
-  TOTALS_VALUE,
-} from '../../src/datapath/ebpf/compiler/map-layout.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, PENDING_VALUE, RING_SIZE, TOTALS_VALUE } from '../../src/datapath/ebpf/compiler/map-layout.ts';
 import { compileProgram, type MaskSpec, PUNT_REASON } from '../../src/datapath/ebpf/compiler/program.ts';
 import { FlowRecords } from '../../src/datapath/ebpf/flow-records.ts';
 import { ConnectionMirror, CT_KEY_SIZE, CT_VALUE } from '../../src/datapath/userspace/conntrack/mirror.ts';
@@ -29,6 +20,7 @@ import { extractKey, layoutL4, setVlanLimit } from '../../src/flow/extract.ts';
 import { CT_STATE, newKey, W } from '../../src/flow/key.ts';
 import { HEADROOM, newPacket } from '../../src/netdev/packet.ts';
 import { updateChecksum } from '../../src/wire/checksum.ts';
+import { closeAll, keep, programMaps } from './support/program-maps.ts';
 import { currentSeed, random, randomFrame } from './support/random-frames.ts';
 
 const pairs = Number(process.env['WEFT_EBPF_PAIRS'] ?? 2_000);
@@ -52,10 +44,7 @@ const tracked = [
   W.IPV6_DST,
   ...CT_MORE,
 ];
-const opened: number[] = [];
-after(() => {
-  for (const fd of opened) closeObject(fd);
-});
+after(closeAll);
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 const word32 = (): number => ((random(65536) << 16) | random(65536)) >>> 0;
@@ -83,17 +72,9 @@ const marked: DpAction[] = [
 ];
 
 function open(actions: readonly DpAction[] = list) {
-  const maps = new Map<string, number>();
   const mask: MaskSpec = { map: 'flows', words, masks: words.map(() => 0xffffffff) };
   const second: MaskSpec = { map: 'tracked', words: tracked, masks: tracked.map(() => 0xffffffff) };
-  for (const spec of [...fixedMaps(RING_SIZE), maskMap('flows', words.length), maskMap('tracked', tracked.length)]) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
+  const maps = programMaps(PORT, [mask, second], RING_SIZE);
   const shapes = [actions, marked].map((one, i) => {
     const shaped = shapeActions(one, () => undefined);
     assert.ok(typeof shaped !== 'string');
@@ -104,7 +85,7 @@ function open(actions: readonly DpAction[] = list) {
     return { number: i + 1, shape: shaped.shape };
   });
   const program = loadProgram(compileProgram({ masks: [mask, second], shapes, vlanLimit: 2 }), maps, 'weft_test');
-  opened.push(program);
+  keep(program);
   updateElement(maps.get('programs')!, new Uint8Array(4), new Uint8Array(Uint32Array.of(program).buffer));
   return { program, maps, flows: maps.get('flows')! };
 }

@@ -3,19 +3,18 @@
 // WEFT_EBPF_PAIRS sets how many (2,000 by default).
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { closeObject, createMap, loadProgram } from '../../src/bpf/kernel.ts';
 import { verifiedInstructions } from '../../src/bpf/objects.ts';
 import type { DpAction } from '../../src/datapath/datapath.ts';
 import { shapeActions } from '../../src/datapath/ebpf/compiler/action-cutter.ts';
 import { EXTRACTED_WORDS } from '../../src/datapath/ebpf/compiler/extract-program.ts';
-import { fixedMaps, maskMap } from '../../src/datapath/ebpf/compiler/map-layout.ts';
 import { compileProgram, MAX_MASKS } from '../../src/datapath/ebpf/compiler/program.ts';
 import { extractKey, layoutL3, layoutL4, setVlanLimit } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';
 import { sumBytes } from '../../src/wire/checksum.ts';
 import type { TunnelProtocol } from '../../src/wire/tunnel-headers.ts';
+import { closeAll, programMaps } from './support/program-maps.ts';
 import { currentSeed, random, randomFrame } from './support/random-frames.ts';
-import { closeAll, pusher, tunnelKey } from './support/tunnel-programs.ts';
+import { load, pusher, tunnelKey } from './support/tunnel-programs.ts';
 
 const pairs = Number(process.env['WEFT_EBPF_PAIRS'] ?? 2_000);
 const CSUM = 4;
@@ -117,9 +116,7 @@ test('what checksums cost the verifier is bounded', (t) => {
     words,
     masks: words.map((_word, j) => (j === 1 ? i + 1 : 0xffffffff)),
   }));
-  const maps = new Map(
-    [...fixedMaps(1 << 20), ...masks.map((mask) => maskMap(mask.map, words.length))].map((spec) => [spec.name, createMap(spec)]),
-  );
+  const maps = programMaps(1, masks);
   // As many kinds of outer headers as nobody has; all lists that use one share it.
   const shapes = Array.from({ length: 8 }, (_, i) => {
     const outer = { index: 0, size: 36 + 4 * i, isIpv6: i % 2 === 1, isUdp: i > 0, hasSum: true, users: 0 };
@@ -132,9 +129,8 @@ test('what checksums cost the verifier is bounded', (t) => {
     return { number: i + 1, shape: made.shape };
   });
   const compiled = compileProgram({ masks, shapes, vlanLimit: 2, hasTunnels: true });
-  const program = loadProgram(compiled, maps, 'weft_test');
-  const verified = verifiedInstructions(program);
-  for (const fd of [program, ...maps.values()]) closeObject(fd);
+  const verified = verifiedInstructions(load(maps, compiled));
+  closeAll();
   t.diagnostic(`${compiled.length} instructions, ${verified} followed by the verifier`);
   assert.ok(verified < 300_000);
   // Whatever else a list does, this part of it is a list of its own.

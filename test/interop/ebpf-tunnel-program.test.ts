@@ -12,8 +12,9 @@ import { extractKey, setVlanLimit } from '../../src/flow/extract.ts';
 import { newKey, W } from '../../src/flow/key.ts';
 import { sumBytes } from '../../src/wire/checksum.ts';
 import { decodeTunnel, type TunnelProtocol } from '../../src/wire/tunnel-headers.ts';
+import { closeAll } from './support/program-maps.ts';
 import { currentSeed, random, randomFrame } from './support/random-frames.ts';
-import { closeAll, load, open, pusher, THEIRS4, TUNNEL_PORT, them, tunnelKey, UDP_PORTS } from './support/tunnel-programs.ts';
+import { load, open, pusher, THEIRS4, TUNNEL_PORT, them, tunnelKey, UDP_PORTS } from './support/tunnel-programs.ts';
 
 const pairs = Number(process.env['WEFT_EBPF_PAIRS'] ?? 2_000);
 const NEXT = 0xffffffff;
@@ -28,7 +29,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteO
 
 /** Unwraps packets for the tunnel port; gives the frame if its key was `key`. */
 function popper(protocol: TunnelProtocol, isIpv6: boolean) {
-  const maps = open(words.length);
+  const maps = open(words);
   const end = new Uint8Array(TUNNEL_KEY.size);
   const endView = new DataView(end.buffer);
   if (isIpv6) for (const [i, word] of them.entries()) endView.setUint32(i * 4, word);

@@ -71,6 +71,15 @@ export class DeviceTable {
     return this.#links?.get(name)?.index;
   }
 
+  /** What the kernel says of a device. */
+  link(name: string): Link | undefined {
+    return this.#links?.get(name);
+  }
+
+  linkAt(index: number): Link | undefined {
+    return this.#links?.at(index);
+  }
+
   state(name: string, kind: PortKind): DeviceState | undefined {
     switch (kind.kind) {
       case 'system':
@@ -199,6 +208,14 @@ export class DeviceTable {
     if (isIpv4(address.address)) device.ipv4 = address;
     else device.ipv6 = address;
     return true;
+  }
+
+  isDummy(name: string): boolean {
+    return this.#dummies.has(name);
+  }
+
+  dummyMac(name: string): Mac | undefined {
+    return this.#dummies.get(name)?.mac;
   }
 
   /** The addresses of a dummy device. */

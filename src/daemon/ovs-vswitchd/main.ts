@@ -31,6 +31,7 @@ import type { WantedOptions } from '../reconcile/wanted.ts';
 import { WarpClock } from './clock.ts';
 import { registerBridgeCommands } from './commands/bridge-commands.ts';
 import { registerDatapathCommands } from './commands/datapath-commands.ts';
+import { speakAs } from './commands/dpctl-fault.ts';
 import { receiveFrame, registerDummyCommands } from './commands/dummy-commands.ts';
 import { registerFrameCommands } from './commands/frame-path-commands.ts';
 import { registerProcessCommands } from './commands/process-commands.ts';
@@ -39,6 +40,7 @@ import { registerTraceCommands } from './commands/trace-commands.ts';
 import { registerUnderlayCommands } from './commands/underlay-commands.ts';
 import { DeviceTable } from './devices.ts';
 import { DummyWires } from './dummy-wires.ts';
+import { HostNetwork } from './host-network.ts';
 import { ConfigurationLoop } from './loop.ts';
 import { SpareDatapaths } from './spare-datapaths.ts';
 import { takeSslKeys } from './ssl-keys.ts';
@@ -201,6 +203,7 @@ async function start(context: DaemonContext): Promise<void> {
     dummySystem: dummyOption?.value === 'override' || dummyOption?.value === 'system',
     runDirectory: runDir(),
   };
+  speakAs(context.program, context.log.subprogram);
   const clock = hasDummy ? new WarpClock(realClock) : realClock;
   const devices = new DeviceTable(new LinkTable());
   const dummies = new Set<DummyDatapath>();
@@ -210,10 +213,9 @@ async function start(context: DaemonContext): Promise<void> {
     after: (ms, fn) => realClock.after(ms, fn),
     receive: (device, frame) => receiveFrame({ dummies, wires }, device, frame),
   });
-  const underlay = new Underlay(
-    () => clock.now(),
-    (name) => devices.dummyAddresses(name),
-  );
+  const network = new HostNetwork(devices, () => underlay.routes.onChange?.());
+  const underlay = new Underlay(() => clock.now(), network);
+  if (!context.options.some((option) => option.name === 'disable-system-route')) underlay.routes.source = network;
   const openDatapath = (type: string, name?: string): Datapath => {
     if (type === 'dummy' || wantedOptions.dummyOverride) {
       const datapath = new DummyDatapath(clock, name ?? `ovs-${type}`, type);
@@ -300,6 +302,7 @@ async function start(context: DaemonContext): Promise<void> {
     // Without --cleanup the host keeps its devices, addresses and routes for the next daemon.
     await spare.closeAll();
     await host.close(!args.includes('--cleanup'), goesOn);
+    network.close();
     devices.close();
     closeEthtool();
     log.dbg('all parts are down');

@@ -79,7 +79,8 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     return '';
   });
   unixctl.register('ovsdb-server/set-active-ovsdb-server-probe-interval', '', 1, 1, ([text = '']) => {
-    if (!/^\s*[-+]?\d+$/.test(text)) return 'Invalid probe interval, integer value expected';
+    // What an int of 32 bits does not hold is none.
+    if (!/^\s*[-+]?\d+$/.test(text) || Math.abs(Number(text) + 0.5) > 2 ** 31) return 'Invalid probe interval, integer value expected';
     replication.probeIntervalMs = Math.max(0, Number(text));
     return '';
   });

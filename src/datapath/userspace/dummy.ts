@@ -6,7 +6,9 @@ import { NO_OFFLOAD } from '../datapath.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceControl } from './control.ts';
-import { type FramePort, UserspaceCore } from './core.ts';
+import { UserspaceCore } from './core.ts';
+import { setSourcePorts } from './native-tunnel.ts';
+import type { FramePort } from './outputs.ts';
 import { MAX_PORTS, PORT, sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 
@@ -91,6 +93,10 @@ export class DummyDatapath extends UserspaceControl {
     this.#core.portDelete(from);
     this.renumberPort(from, to);
     this.#core.portAdd(to, this.#framePort(to));
+  }
+
+  setSourcePorts(low: number, high: number): void {
+    setSourcePorts(low, high);
   }
 
   override async conntrack(request: CtRequestMessage): Promise<CtAnswer> {

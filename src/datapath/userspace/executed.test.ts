@@ -4,7 +4,8 @@ import { newKey, W } from '../../flow/key.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import { udpFrame } from '../contract-fixture.ts';
 import { type DpAction, NO_OFFLOAD } from '../datapath.ts';
-import { type FramePort, UserspaceCore } from './core.ts';
+import { UserspaceCore } from './core.ts';
+import type { FramePort } from './outputs.ts';
 import { sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
 

@@ -318,6 +318,10 @@ export class NetdevDatapath extends UserspaceControl {
     }
   }
 
+  setSourcePorts(low: number, high: number): void {
+    this.#post({ op: 'sourcePorts', low, high });
+  }
+
   setVlanLimit(limit: number): void {
     this.#post({ op: 'vlanLimit', limit });
   }

@@ -61,6 +61,11 @@ export type DropReason = (typeof DROP_REASONS)[number];
 /** The place of a reason in the counters. */
 export const DROP = Object.fromEntries(DROP_REASONS.map((reason, i) => [reason, i])) as Record<DropReason, number>;
 
+/** Counts frames that went no further. */
+export function countDrop(state: SharedState, reason: DropReason, count = 1): void {
+  state.drops[DROP[reason]]! += count;
+}
+
 export interface SharedState {
   buffer: ArrayBufferLike;
   ports: Float64Array;

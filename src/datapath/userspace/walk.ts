@@ -3,6 +3,7 @@ import { extractKey, layoutL4 } from '../../flow/extract.ts';
 import { KEY_WORDS, type Key, W } from '../../flow/key.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import type { TunnelKey } from '../datapath.ts';
+import type { Outputs } from './outputs.ts';
 
 /** A packet in the hands of a list of operations. */
 export interface Walk {
@@ -17,6 +18,9 @@ export interface Walk {
   recircs: number;
   /** Not 0: the frame is no Ethernet frame; its first 14 bytes are a place holder with its type, no part of it. */
   packetType: number;
+  /** Whether the key may have words of connection tracking, and of a tunnel, that are not 0. */
+  hasCtKey: boolean;
+  hasTunnelKey: boolean;
 }
 
 export const newWalk = (packet: Packet): Walk => ({
@@ -28,10 +32,12 @@ export const newWalk = (packet: Packet): Walk => ({
   trunc: 0,
   recircs: 0,
   packetType: 0,
+  hasCtKey: false,
+  hasTunnelKey: false,
 });
 
 /** Makes `to` what `from` is, with a packet of its own. */
-export function copyWalk(from: Walk, to: Walk): void {
+function copyWalk(from: Walk, to: Walk): void {
   to.packet.copyFrom(from.packet);
   to.key.set(from.key);
   to.layout = from.layout;
@@ -40,6 +46,35 @@ export function copyWalk(from: Walk, to: Walk): void {
   to.trunc = from.trunc;
   to.recircs = from.recircs;
   to.packetType = from.packetType;
+}
+
+/** Walks that lists may copy a packet into, one for each depth. */
+export class WalkStack {
+  readonly #outputs: Outputs;
+  readonly #newPacket: () => Packet;
+  readonly #walks: Walk[] = [];
+
+  constructor(outputs: Outputs, newPacket: () => Packet) {
+    this.#outputs = outputs;
+    this.#newPacket = newPacket;
+  }
+
+  /** That of a depth, whose packet nobody means to send any more. */
+  at(depth: number): Walk {
+    let own = this.#walks[depth];
+    if (own === undefined) {
+      own = newWalk(this.#newPacket());
+      this.#walks[depth] = own;
+    }
+    if (own.packet.isQueued) this.#outputs.flush();
+    return own;
+  }
+
+  copy(walk: Walk, depth: number): Walk {
+    const copy = this.at(depth);
+    copyWalk(walk, copy);
+    return copy;
+  }
 }
 
 /** Reads the header words of the key; gives the layout. */

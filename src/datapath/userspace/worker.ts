@@ -11,6 +11,7 @@ import type { Device } from '../../netdev/device.ts';
 import { Emitter, type OpenedEmitter } from '../../netdev/emitter.ts';
 import type { Packet } from '../../netdev/packet.ts';
 import { mappedPacket, ReceivePool } from '../../netdev/receive-pool.ts';
+import { setSourcePorts } from '../../netdev/source-port.ts';
 import { attachDevice, type OpenedDevice } from './attach.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
@@ -36,6 +37,7 @@ export type WorkerCommand =
   | { op: 'attach'; port: number; device: OpenedDevice }
   | { op: 'detach'; port: number }
   | { op: 'vlanLimit'; limit: number }
+  | { op: 'sourcePorts'; low: number; high: number }
   /** Memory of meters that the kernel runs too. */
   | { op: 'shareMeters'; fd: number; size: number }
   /** The map of connections that the kernel carries too. */
@@ -144,6 +146,9 @@ function obey(command: WorkerCommand): void {
       break;
     case 'vlanLimit':
       core.setVlanLimit(command.limit);
+      break;
+    case 'sourcePorts':
+      setSourcePorts(command.low, command.high);
       break;
     case 'shareMeters': {
       const { bytes } = mapMemory(command.size, command.fd, true, 0);

@@ -39,7 +39,7 @@ export interface Link {
   counters: LinkCounters | undefined;
 }
 
-export const IFF = { UP: 1, PROMISC: 0x100, LOWER_UP: 0x10000 } as const;
+export const IFF = { UP: 1, LOOPBACK: 8, PROMISC: 0x100, LOWER_UP: 0x10000 } as const;
 
 /** What a datagram from the kernel says. */
 export type LinkEvent = { kind: 'link'; link: Link } | { kind: 'gone'; index: number; name: string } | NetlinkAnswer;

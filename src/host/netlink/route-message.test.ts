@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeRouteEvents, encodeAddressDump, encodeRouteRequest } from './route-message.ts';
+import { decodeRouteEvents, encodeAddressDump, encodeRouteDump, encodeRouteRequest } from './route-message.ts';
 
 test('any bytes decode to events or to nothing', () => {
   fc.assert(
@@ -16,13 +16,28 @@ test('any bytes decode to events or to nothing', () => {
   );
 });
 
-test('a route answer says device, source and MTU', () => {
-  // As the kernel answers: rtmsg, RTA_OIF 3, RTA_PREFSRC 10.0.0.1, RTA_METRICS { RTAX_MTU 1400 }
-  const attributes = [8, 0, 4, 0, 3, 0, 0, 0, 8, 0, 7, 0, 10, 0, 0, 1, 12, 0, 8, 0, 8, 0, 2, 0, 120, 5, 0, 0];
+test('a route says where to, by which device and gateway, from which address, and its MTU', () => {
+  // As the kernel answers: rtmsg, RTA_DST 10.2.0.0, RTA_OIF 3, RTA_GATEWAY 10.0.0.9, RTA_PREFSRC 10.0.0.1, RTA_METRICS { RTAX_MTU 1400 }
+  const where = [8, 0, 1, 0, 10, 2, 0, 0, 8, 0, 4, 0, 3, 0, 0, 0, 8, 0, 5, 0, 10, 0, 0, 9];
+  const attributes = [...where, 8, 0, 7, 0, 10, 0, 0, 1, 12, 0, 8, 0, 8, 0, 2, 0, 120, 5, 0, 0];
   const size = 28 + attributes.length;
-  const bytes = Uint8Array.from([size, 0, 0, 0, 24, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 2, 32, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, ...attributes]);
+  const bytes = Uint8Array.from([size, 0, 0, 0, 24, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 2, 16, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, ...attributes]);
   assert.deepEqual(decodeRouteEvents(bytes), [
-    { kind: 'route', sequence: 9, route: { ifindex: 3, source: Uint8Array.of(10, 0, 0, 1), mtu: 1400, type: 1 } },
+    {
+      kind: 'route',
+      sequence: 9,
+      route: {
+        destination: Uint8Array.of(10, 2, 0, 0),
+        isIpv6: false,
+        length: 16,
+        ifindex: 3,
+        gateway: Uint8Array.of(10, 0, 0, 9),
+        mark: 0,
+        source: Uint8Array.of(10, 0, 0, 1),
+        mtu: 1400,
+        type: 1,
+      },
+    },
   ]);
 });
 
@@ -31,4 +46,5 @@ test('requests have the lengths that they say', () => {
   assert.equal(new DataView(request.buffer).getUint32(0, true), request.length);
   assert.deepEqual([...request.subarray(16, 19)], [10, 128, 128]);
   assert.equal(encodeAddressDump(1).length, 24);
+  assert.equal(encodeRouteDump(1).length, 28);
 });

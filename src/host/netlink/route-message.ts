@@ -1,29 +1,40 @@
 // rtnetlink address and route messages (rtnetlink(7), linux/if_addr.h) as values. Pure: bytes in, bytes out; `routes.ts` owns the sockets.
 import { attributes, decodeMessages, encodeAttribute, encodeRequest, type NetlinkAnswer, NLM, word } from './netlink-message.ts';
 
-/** Which way packets to an address go. */
+/** Which way packets to an address, or to a network, go. */
 export interface Route {
+  /** 4 or 16 bytes; undefined where the kernel leaves zeros out. */
+  destination: Uint8Array | undefined;
+  isIpv6: boolean;
+  /** Bits of the destination that count. */
+  length: number;
+  /** 0 where there is no one device. */
   ifindex: number;
+  /** 4 or 16 bytes; undefined on the link. */
+  gateway: Uint8Array | undefined;
+  mark: number;
   /** The address that they come from: 4 or 16 bytes; undefined when the kernel did not say. */
   source: Uint8Array | undefined;
   /** The route's own MTU, 0 = the device's. */
   mtu: number;
-  /** RTN_UNICAST is 1, RTN_LOCAL 2. */
+  /** RTN_UNICAST or RTN_LOCAL, among others. */
   type: number;
 }
 
 /** What a datagram from the kernel says. */
 export type RouteEvent =
-  /** An address of the device; scope 253 is the link, 254 this host. */
-  | { kind: 'address'; address: Uint8Array; ifindex: number; scope: number }
+  /** An address of the device, with the length of its network's prefix; scope 253 is the link, 254 this host. */
+  | { kind: 'address'; address: Uint8Array; length: number; ifindex: number; scope: number }
   | { kind: 'route'; sequence: number; route: Route }
   | NetlinkAnswer;
+
+export const RTN = { UNICAST: 1, LOCAL: 2 } as const;
 
 const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
-const RTA = { DST: 1, SRC: 2, OIF: 4, PREFSRC: 7, METRICS: 8, MARK: 16 } as const;
+const RTA = { DST: 1, SRC: 2, OIF: 4, GATEWAY: 5, PREFSRC: 7, METRICS: 8, MARK: 16 } as const;
 const RTAX_MTU = 2;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -35,9 +46,22 @@ const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 const isAddress = (size: number): boolean => size === 4 || size === 16;
 
 function decodeRoute(bytes: Uint8Array, view: DataView, body: number, end: number): Route {
-  const route: Route = { ifindex: 0, source: undefined, mtu: 0, type: bytes[body + 7]! };
+  const route: Route = {
+    destination: undefined,
+    isIpv6: bytes[body] === AF_INET6,
+    length: bytes[body + 1]!,
+    ifindex: 0,
+    gateway: undefined,
+    mark: 0,
+    source: undefined,
+    mtu: 0,
+    type: bytes[body + 7]!,
+  };
   attributes(view, body + 12, end, (type, at, size) => {
     if (type === RTA.OIF && size >= 4) route.ifindex = view.getInt32(at, true);
+    else if (type === RTA.DST && isAddress(size)) route.destination = bytes.slice(at, at + size);
+    else if (type === RTA.GATEWAY && isAddress(size)) route.gateway = bytes.slice(at, at + size);
+    else if (type === RTA.MARK && size >= 4) route.mark = view.getUint32(at, true);
     else if (type === RTA.PREFSRC && isAddress(size)) route.source = bytes.slice(at, at + size);
     else if (type === RTA.METRICS) {
       attributes(view, at, at + size, (metric, metricAt, metricSize) => {
@@ -63,12 +87,16 @@ export const decodeRouteEvents = (bytes: Uint8Array): RouteEvent[] =>
     });
     const own = local ?? address;
     if (own === undefined) return undefined;
-    return { kind: 'address', address: own, ifindex: view.getInt32(body + 4, true), scope: bytes[body + 3]! };
+    return { kind: 'address', address: own, length: bytes[body + 1]!, ifindex: view.getInt32(body + 4, true), scope: bytes[body + 3]! };
   });
 
 /** A request for all addresses. */
 export const encodeAddressDump = (sequence: number): Uint8Array =>
   encodeRequest(RTM_GETADDR, NLM.DUMP, sequence, new Uint8Array(IFADDR_SIZE));
+
+/** A request for all routes of all tables. */
+export const encodeRouteDump = (sequence: number): Uint8Array =>
+  encodeRequest(RTM_GETROUTE, NLM.DUMP, sequence, new Uint8Array(RTMSG_SIZE));
 
 /** Asks which way packets to `to` go, with that source address (or whichever) and mark. */
 export function encodeRouteRequest(sequence: number, to: Uint8Array, from: Uint8Array | undefined, mark: number): Uint8Array {

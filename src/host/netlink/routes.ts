@@ -2,7 +2,7 @@
 import { closeFd, E, lastError, libc, type Watch, watchReadable } from '../ffi.ts';
 import { decodeLinkEvents, encodeLinkDump, type Link } from './link-message.ts';
 import { netlinkSocket } from './links.ts';
-import { decodeRouteEvents, encodeAddressDump, encodeRouteRequest, type Route } from './route-message.ts';
+import { decodeRouteEvents, encodeAddressDump, encodeRouteDump, encodeRouteRequest, type Route } from './route-message.ts';
 
 /** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE. */
 const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
@@ -11,9 +11,10 @@ const MSG_DONTWAIT = 0x40;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 
-/** An address of a device; scope 253 is the link, 254 this host. */
+/** An address of a device, with the length of its network's prefix; scope 253 is the link, 254 this host. */
 export interface HostAddress {
   address: Uint8Array;
+  length: number;
   ifindex: number;
   scope: number;
 }
@@ -23,6 +24,7 @@ export class HostRoutes {
   readonly #events: number;
   readonly #watch: Watch;
   readonly #buffer = new Uint8Array(1 << 16);
+  readonly #onChange: () => void;
   #sequence = 1;
 
   /** `onChange` is called when a device, an address or a route changed. Throws KernelError. */
@@ -38,11 +40,17 @@ export class HostRoutes {
     const timeout = new Uint8Array(16);
     new DataView(timeout.buffer).setBigInt64(0, 2n, true);
     libc().setsockopt(this.#requests, SOL_SOCKET, SO_RCVTIMEO, timeout, 16);
-    this.#watch = watchReadable(this.#events, () => {
-      // What was said does not matter, nor whether all of it was heard.
-      while (Number(libc().recv(this.#events, this.#buffer, this.#buffer.length, MSG_DONTWAIT)) >= 0 || libc().errno() === E.NOBUFS);
-      onChange();
-    });
+    this.#onChange = onChange;
+    this.#watch = watchReadable(this.#events, () => this.poll());
+  }
+
+  /** Hears what the kernel has said so far: it does so before the call that changed something returns. */
+  poll(): void {
+    let hasHeard = false;
+    // What was said does not matter, nor whether all of it was heard.
+    while (Number(libc().recv(this.#events, this.#buffer, this.#buffer.length, MSG_DONTWAIT)) >= 0 || libc().errno() === E.NOBUFS)
+      hasHeard = true;
+    if (hasHeard) this.#onChange();
   }
 
   /** All addresses of this host, 4 or 16 bytes each. */
@@ -52,6 +60,18 @@ export class HostRoutes {
     for (;;) {
       for (const event of decodeRouteEvents(this.#receive())) {
         if (event.kind === 'address') found.push(event);
+        else if (event.kind === 'done' || event.kind === 'ack') return found;
+      }
+    }
+  }
+
+  /** All routes of all tables. */
+  routes(): Route[] {
+    this.#send(encodeRouteDump(this.#sequence++));
+    const found: Route[] = [];
+    for (;;) {
+      for (const event of decodeRouteEvents(this.#receive())) {
+        if (event.kind === 'route') found.push(event.route);
         else if (event.kind === 'done' || event.kind === 'ack') return found;
       }
     }

@@ -201,6 +201,16 @@ test('decode(encode(flow-mod)) is the flow-mod, in every version that can say it
   );
 });
 
+/** Actions as they come back: OpenFlow 1.5 moves by copy-field. */
+function cameBack(version: OfVersion, actions: readonly Action[]): Action[] {
+  if (version !== 6) return [...actions];
+  return actions.map((action) => {
+    if (action.kind === 'regMove') return { ...action, isCopy: true };
+    if (action.kind === 'ct') return { ...action, exec: cameBack(version, action.exec) };
+    return 'actions' in action ? { ...action, actions: cameBack(version, action.actions) } : action;
+  });
+}
+
 test('decode(encode(flow statistics)) is the same, plain and in Nicira form', () => {
   const stats = record({
     match,
@@ -231,7 +241,8 @@ test('decode(encode(flow statistics)) is the same, plain and in Nicira form', ()
         const wanted = nx ? flows : flows.map((flow) => ({ ...flow, idleAgeSec: idleAge(flow), hardAgeSec: -1 }));
         const message: Message = { kind: 'flowStatsReply', flows: wanted, more };
         if (version === 6 && flows.some((flow) => flow.packetCount === 0xffffffffffffffffn)) return;
-        assert.deepEqual(decodeMessage(encodeMessage(version, 7, message, { nxFlows: nx })).message, message);
+        const back = { ...message, flows: wanted.map((flow) => ({ ...flow, actions: cameBack(version, flow.actions) })) };
+        assert.deepEqual(decodeMessage(encodeMessage(version, 7, message, { nxFlows: nx })).message, back);
       },
     ),
     { numRuns: 200 },

@@ -1,17 +1,15 @@
 // One OpenFlow peer of a bridge from its hello to its end: what it set up for itself (role, configuration, formats), its requests in
 // order, and the asynchronous messages it wants.
 //
-// Requests are served one at a time. A reply that would fill the output queue is written piece by piece (`openflow-multipart.ts`): while
-// pieces are left, or more than HIGH_WATER bytes wait, nothing more is read from the peer. A peer that takes nothing for STALL_MS, or
-// for which more than FULL bytes of asynchronous messages wait, is dropped. Packet-ins are dropped when as many wait as the controller's
-// row allows (controller_queue_size), and counted.
+// Requests are served one at a time (`openflow-request-queue.ts`). A peer that takes nothing of its replies, or for which more than FULL
+// bytes of asynchronous messages wait, is dropped. Packet-ins are dropped when as many wait as the controller's row allows
+// (controller_queue_size), and counted.
 import { errorText, PeerError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { LogLimit, limitedLogger } from '../../base/log-limit.ts';
 import type { Stream } from '../../base/stream.ts';
 import { OFPP } from '../../openflow/action.ts';
 import { OpenFlowChannel } from '../../openflow/channel/channel.ts';
-import { ONF_VENDOR } from '../../openflow/codec/actions/action-constants.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import { inPortMatch } from '../../openflow/codec/packet-codec.ts';
 import { errorMessage } from '../../openflow/errors.ts';
@@ -31,7 +29,9 @@ import { BundleStore } from './openflow-bundles.ts';
 import { FlowMonitors } from './openflow-monitors.ts';
 import { replyParts } from './openflow-multipart.ts';
 import { packetInMessage } from './openflow-packet-in.ts';
+import { RequestQueue } from './openflow-request-queue.ts';
 import { isForSwitches, refuseSecondary, serve } from './openflow-requests.ts';
+import { roleStatus } from './openflow-role-status.ts';
 
 const log = logger('ofproto');
 /** A peer can ask for as many refusals as it likes. */
@@ -47,13 +47,11 @@ function requestName(bytes: Uint8Array): string {
   }
 }
 
-const HIGH_WATER = 512 * 1024;
 /** So much of packet-ins may wait, however few they are. */
 const PACKET_IN_WATER = 8 * 1024 * 1024;
 const FULL = 16 * 1024 * 1024;
 /** With more than this waiting, flow monitors pause. */
 const MONITOR_WATER = 128 * 1024;
-const STALL_MS = 30_000;
 const OFPT_REQUESTFORWARD = 32;
 
 export interface SessionSettings {
@@ -101,11 +99,9 @@ export class OpenFlowSession implements Sender {
   readonly #waitingPacketIns = new WaitingCount();
   readonly #parts: RequestAssembler;
   readonly #flowMods: FlowModSummary;
-  readonly #waiting: [Framed | PeerError, Uint8Array][] = [];
-  #pieces: Iterator<Uint8Array | undefined> | undefined;
+  readonly #requests: RequestQueue;
   /** The request that is being answered. */
   #request: Uint8Array = new Uint8Array(8);
-  #isDraining = false;
   #isOver = false;
 
   constructor(name: string, stream: Stream, hub: SessionHub, settings: SessionSettings) {
@@ -132,6 +128,11 @@ export class OpenFlowSession implements Sender {
       onClose: (reason) => this.#end(reason),
       onDrain: () => this.#drained(),
       onTraffic: (bytes) => hub.onTraffic(this, bytes),
+    });
+    this.#requests = new RequestQueue(this.channel, clock, {
+      serve: (message, bytes) => this.#serve(message, bytes),
+      refuse: (error) => this.#refuse(error, undefined, this.#request),
+      stalled: () => this.close('Connection timed out'),
     });
     this.channel.options.packsFlows = true;
     this.channel.options.isStrict = true;
@@ -328,21 +329,15 @@ export class OpenFlowSession implements Sender {
   #take(message: Framed | PeerError, bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.hub.onActivity(this, message instanceof PeerError ? undefined : message.message.kind);
-    if (this.#pieces !== undefined || this.#isDraining) {
-      // Only what was read together with the request that is being answered gets here: reading is paused.
-      this.#waiting.push([message, bytes]);
-      return;
-    }
-    this.#serve(message, bytes);
-    this.#pump();
+    this.#requests.take(message, bytes);
   }
 
-  #serve(message: Framed | PeerError, bytes: Uint8Array): void {
+  #serve(message: Framed | PeerError, bytes: Uint8Array): Iterator<Uint8Array | undefined> | undefined {
     this.#request = bytes;
     let part = bytes;
     try {
       const parts = this.#parts.take(bytes, message instanceof HeaderFault ? message : undefined);
-      if (parts === undefined) return;
+      if (parts === undefined) return undefined;
       refuseSecondary(this, bytes);
       const sound: Framed[] = [];
       for (part of parts) {
@@ -351,9 +346,10 @@ export class OpenFlowSession implements Sender {
         sound.push(framed);
       }
       part = parts[0] ?? bytes;
-      this.#pieces = serve(this, joined(sound), part);
+      return serve(this, joined(sound), part);
     } catch (error) {
       this.#refuse(error, message instanceof PeerError ? undefined : message, part);
+      return undefined;
     }
   }
 
@@ -380,61 +376,11 @@ export class OpenFlowSession implements Sender {
     this.channel.sendBytes(answer);
   }
 
-  /** Writes the pieces of a reply while the peer takes them, then goes on with what was read meanwhile. */
-  #pump(): void {
-    if (this.#isDraining) return;
-    for (;;) {
-      if (this.#isOver) return;
-      if (this.channel.queuedBytes > HIGH_WATER) {
-        this.#drain();
-        return;
-      }
-      if (this.#pieces !== undefined) {
-        const next = this.#nextPiece(this.#pieces);
-        if (next.done === true) this.#pieces = undefined;
-        else if (next.value !== undefined) this.channel.sendBytes(next.value);
-        continue;
-      }
-      const waiting = this.#waiting.shift();
-      if (waiting === undefined) return;
-      this.#serve(...waiting);
-    }
-  }
-
-  /** A row that cannot be said in the peer's version ends the reply with an error. */
-  #nextPiece(pieces: Iterator<Uint8Array | undefined>): IteratorResult<Uint8Array | undefined> {
-    try {
-      return pieces.next();
-    } catch (error) {
-      this.#refuse(error, undefined, this.#request);
-      return { done: true, value: undefined };
-    }
-  }
-
-  #drain(): void {
-    this.#isDraining = true;
-    this.channel.pause();
-    this.#watchStall(this.channel.queuedBytes);
-  }
-
-  /** Ends a peer that has not taken a byte for STALL_MS. */
-  #watchStall(least: number): void {
-    this.core.clock.after(STALL_MS, () => {
-      if (this.#isOver || !this.#isDraining) return;
-      const queued = this.channel.queuedBytes;
-      if (queued >= least) this.close('Connection timed out');
-      else this.#watchStall(queued);
-    });
-  }
-
   /** The peer has taken all that was sent. */
   #drained(): void {
     if (this.#isOver) return;
     if (this.monitors.isPaused) this.#resumeMonitors();
-    if (!this.#isDraining) return;
-    this.#isDraining = false;
-    this.channel.resume();
-    this.#pump();
+    this.#requests.drained();
   }
 
   #end(reason: string): void {
@@ -451,8 +397,7 @@ export class OpenFlowSession implements Sender {
     this.monitors.clear();
     this.#miss.clear();
     this.#action.clear();
-    this.#waiting.length = 0;
-    this.#pieces = undefined;
+    this.#requests.close();
   }
 }
 
@@ -462,22 +407,4 @@ function joined(parts: readonly Framed[]): Framed {
   if (parts.length === 1 || first.message.kind !== 'flowMonitorRequest') return first;
   const requests = parts.flatMap(({ message }) => (message.kind === 'flowMonitorRequest' ? message.requests : []));
   return { ...first, message: { kind: 'flowMonitorRequest', requests } };
-}
-
-/** OFPT_ROLE_STATUS with role secondary, reason "another controller became primary": OpenFlow 1.4 section 7.4.4; for 1.3 EXT-191. */
-function roleStatus(version: OfVersion, generationId: bigint): Uint8Array {
-  const isExtension = version === 4;
-  const bytes = new Uint8Array(isExtension ? 32 : 24);
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, version);
-  view.setUint8(1, isExtension ? 4 : 30);
-  view.setUint16(2, bytes.length);
-  if (isExtension) {
-    view.setUint32(8, ONF_VENDOR);
-    view.setUint32(12, 1911);
-  }
-  const at = isExtension ? 16 : 8;
-  view.setUint32(at, 3);
-  view.setBigUint64(at + 8, generationId);
-  return bytes;
 }

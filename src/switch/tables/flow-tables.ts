@@ -392,16 +392,18 @@ export class FlowTables extends TableSet {
     const settings = { table, cookie: 0n, idleTimeoutSec: 0, hardTimeoutSec: 0, importance: 0, flags: NO_FLAGS, actions };
     const rule = new FlowRule(match, priority, settings, newStats(now));
     this.#batch.insert(rule, this.version + 1);
+    if (this.#isHeard()) this.#batch.changes.push({ change: 'added', rule, reason: undefined, sender: undefined });
     return rule;
   }
 
-  /** Stages the removal of every flow that a peer can see, without telling. */
+  /** Stages the removal of every flow that a peer can see. */
   stageFlush(): void {
+    const isHeard = this.#isHeard();
     for (let i = 0; i < TABLE_COUNT; i++) {
       const table = this.tables[i];
       if (table === undefined) continue;
       for (const rule of table.classifier.rules())
-        if (!rule.isHidden && rule.isVisible(this.version + 1)) this.#batch.remove(rule, this.version + 1);
+        if (!rule.isHidden && rule.isVisible(this.version + 1)) this.#delete(rule, 'delete', undefined, isHeard);
     }
   }
 

@@ -10,7 +10,7 @@ import type { FlowMod } from '../../openflow/message.ts';
 import { parseActions } from '../../openflow/text/action-parse.ts';
 import { parseGroup } from '../../openflow/text/group-text.ts';
 import { ControllerSends } from '../control/send-store.ts';
-import { sameActions } from '../megaflows.ts';
+import { sameActions } from '../sameness.ts';
 import { flowMod, Simulation } from '../simulation-fixture.ts';
 import { isIp, isMpls } from './subfield.ts';
 import { translate } from './translate.ts';

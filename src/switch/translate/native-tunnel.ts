@@ -15,6 +15,7 @@ import type { SwitchPort } from '../ports.ts';
 import { formatAddress, fromIpv4, fromWords, isIpv4 as isMapped, toWords } from '../underlay/address.ts';
 import type { NativeTunnels } from '../underlay/native.ts';
 import type { Mac } from '../underlay/neighbors.ts';
+import { ROUTE_KIND } from '../underlay/routes.ts';
 import type { Walk } from './translate.ts';
 
 const IPV4 = 0x0800;
@@ -138,18 +139,16 @@ export function nativeOutput(walk: Walk, native: NativeTunnels, port: SwitchPort
   const destination = place(tunnel.dst, tunnel.ipv6);
   const route = native.underlay.routes.lookup(destination, tunnel.mark);
   const below = route === undefined ? undefined : native.portNamed(route.device);
-  if (route === undefined || below?.dpPort === undefined || below.link === undefined) {
-    walk.report('warn', 'native tunnel routing failed');
-    return;
-  }
-  // An address of its own would need a route of the host's to it, and there is none here.
-  if (tunnel.src.some((word) => word !== 0)) {
+  // An address of its own has to be one of the host's.
+  const own = tunnel.src.some((word) => word !== 0) ? place(tunnel.src, tunnel.ipv6) : undefined;
+  const isOurs = own === undefined || native.underlay.routes.lookup(own, tunnel.mark)?.kind === ROUTE_KIND.local;
+  if (route === undefined || !isOurs || below?.dpPort === undefined || below.link === undefined) {
     walk.report('warn', 'native tunnel routing failed');
     return;
   }
   const next = route.gateway === 0n ? destination : route.gateway;
   walk.report('detail', `tunneling to ${formatAddress(next)} via ${route.device}`);
-  const { source } = route;
+  const source = own ?? route.source;
   const from = below.link.mac;
   const to = native.underlay.neighbors.get(below.bridge.name, next);
   if (to === undefined) {
@@ -198,12 +197,13 @@ export function nativeInput(walk: Walk, native: NativeTunnels, port: SwitchPort)
   for (let i = 0; i < (isIpv6 ? 4 : 1); i++) walk.mark((isIpv6 ? W.IPV6_DST : W.NW_DST) + i, -1);
   walk.mark(W.TYPE, 0xff);
   const address = isIpv6 ? fromWords(key, W.IPV6_DST) : fromIpv4(key[W.NW_DST]!);
-  if (!underlay.addressesOf(port.name).some((own) => own.address === address)) return undefined;
+  if (!underlay.devices.addressesOf(port.name).some((own) => own.address === address)) return undefined;
   const proto = key[W.TYPE]! & 255;
   const fragment = (key[W.TYPE]! >>> 8) & FRAG.ANY;
   if (fragment !== 0 || (proto !== 17 && proto !== 47)) return undefined;
   if (proto === 17) walk.mark(W.TP, 0xffff);
-  return underlay.listening(proto === 17 ? key[W.TP]! & 0xffff : 0);
+  const tunnel = underlay.listening(proto === 17 ? key[W.TP]! & 0xffff : 0);
+  return tunnel?.bridge.native === native ? tunnel : undefined;
 }
 
 /** Learns neighbours from what answers them: ARP replies and neighbour advertisements. */

@@ -2,32 +2,21 @@
 // Open vSwitch does, because whether a set is needed depends on the old value.
 
 import { formatPort } from '../../flow/field-text.ts';
-import { type Field, mustField, tunFieldIndex } from '../../flow/fields.ts';
-import { FRAG, KEY_WORDS, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
-import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
+import { mustField } from '../../flow/fields.ts';
+import { FRAG, VLAN_CFI, W } from '../../flow/key.ts';
+import { type Action, OFPP } from '../../openflow/action.ts';
 import { orderActionSet, outputOfSet } from './action-set.ts';
-import { labelCount } from './commit.ts';
 import { decap, decrementNshTtl, encap } from './encap.ts';
-import {
-  fixVlan,
-  hasPrereq,
-  isIp,
-  isIpv4,
-  isIpv6,
-  isMpls,
-  markSubfield,
-  moveSubfield,
-  readSubfield,
-  wholeField,
-  writeSubfield,
-} from './subfield.ts';
+import { fixVlan, hasPrereq, isIp, isIpv4, markSubfield, moveSubfield, readSubfield, wholeField, writeSubfield } from './subfield.ts';
 import { toController } from './to-controller.ts';
 import type { Walk } from './translate.ts';
 import { checkPacketLarger, clone } from './translate-branches.ts';
 import { ct, ctClear } from './translate-ct.ts';
+import { decrementTtl, deleteField, load, prereqs, setField, setTos, touchesIp } from './translate-fields.ts';
 import { group } from './translate-groups.ts';
 import { learn } from './translate-learn.ts';
 import { bundle, multipath } from './translate-links.ts';
+import { decrementMplsTtl, popMpls, pushMpls, setMpls } from './translate-mpls.ts';
 
 const MAX_STACK = 4096;
 const TUN_ID = wholeField(mustField('tun_id'));
@@ -227,24 +216,15 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       return;
     }
     case 'decTtl':
-      return decrementTtl(walk, action.listed === true ? action.controllerIds : DEFAULT_CONTROLLERS);
+      return decrementTtl(walk, action.listed === true ? action.controllerIds : undefined);
     case 'setMplsLabel':
       return setMpls(walk, 0xfffff000, action.label << 12);
     case 'setMplsTc':
       return setMpls(walk, 0x00000e00, action.tc << 9);
     case 'setMplsTtl':
       return setMpls(walk, 0x000000ff, action.ttl);
-    case 'decMplsTtl': {
-      // A frame without a label has none that lives on, and nobody is told.
-      if (isMpls(key)) {
-        walk.mark(W.MPLS, 0xff);
-        const ttl = key[W.MPLS]! & 0xff;
-        if (ttl > 1) return setMpls(walk, 0xff, ttl - 1);
-        toController(walk, 'invalid_ttl', 0xffff, 0, undefined, 0);
-      }
-      walk.report('warn', 'MPLS decrement TTL exception');
-      return 'stop';
-    }
+    case 'decMplsTtl':
+      return decrementMplsTtl(walk);
     case 'pushMpls':
       pushMpls(walk, action.ethertype);
       return;
@@ -391,140 +371,6 @@ function outputTruncated(walk: Walk, port: number, maxLen: number): void {
       } else walk.send(port, maxLen);
     }
   }
-}
-
-/** The labels below the outermost move up; behind the last is what the action says, of which nothing is known yet. */
-function popMpls(walk: Walk, ethertype: number): void {
-  const { key } = walk;
-  if (!isMpls(key)) return;
-  const count = labelCount(key);
-  // How many there are, the bottom says.
-  for (let i = 0; i < 3; i++) {
-    walk.mark(W.MPLS + i, 0x100);
-    if ((key[W.MPLS + i]! & 0x100) !== 0) break;
-  }
-  if (count === 0) return;
-  if (count === 3 && (key[W.MPLS + 2]! & 0x100) === 0) walk.fail('Too many MPLS labels');
-  if (ethertype !== 0x8847 && ethertype !== 0x8848) walk.wasMpls = true;
-  for (let i = 1; i < count; i++) walk.mark(W.MPLS + i, -1);
-  key[W.TYPE] = ((key[W.TYPE]! & 0xffff) | (ethertype << 16)) >>> 0;
-  key[W.MPLS] = key[W.MPLS + 1]!;
-  key[W.MPLS + 1] = key[W.MPLS + 2]!;
-  key[W.MPLS + 2] = 0;
-}
-
-/** delete_field: of what can be deleted there are only the options of a tunnel. */
-function deleteField(walk: Walk, action: Extract<Action, { kind: 'deleteField' }>): void {
-  walk.report('detail', `delete ${action.field.name}`);
-  const part = wholeField(action.field);
-  markSubfield(walk.wild, part);
-  const { key } = walk;
-  writeSubfield(key, part, 0n);
-  // It is not there any more, whatever it would hold.
-  const option = tunFieldIndex(action.field);
-  if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 0n);
-}
-
-/** Whoever touches a field of IP asks for the protocol too: without one no header is set (see `commit`). */
-function touchesIp(walk: Walk, field: Field): void {
-  const { prereq } = field;
-  if ((prereq === 'ip' || prereq === 'ipv4' || prereq === 'ipv6') && field.name !== 'ip_dscp') walk.mark(W.TYPE, 0xff);
-}
-
-/** Sets a part of a field. The two bits of the type of service that belong to congestion notification stay. */
-function load(walk: Walk, part: Subfield, value: bigint): void {
-  const spared = part.field.name === 'nw_tos' ? Math.max(0, 2 - part.offset) : 0;
-  if (spared >= part.bits) return;
-  const dst = spared === 0 ? part : { field: part.field, offset: part.offset + spared, bits: part.bits - spared };
-  markSubfield(walk.wild, dst);
-  writeSubfield(walk.key, dst, value >> BigInt(spared));
-}
-
-function prereqs(walk: Walk, part: Subfield, verb: string): boolean {
-  if (hasPrereq(walk.key, walk.wild, part.field.prereq)) return true;
-  walk.report('warn', `unmet prerequisites for ${part.field.name}, ${verb} ignored`);
-  return false;
-}
-
-function setField(walk: Walk, action: Action & { kind: 'setField' }): void {
-  const { key } = walk;
-  const { field, value, mask } = action;
-  if (!hasPrereq(key, walk.wild, field.prereq)) {
-    walk.report('warn', `unmet prerequisites for ${field.name}, set_field ignored`);
-    return;
-  }
-  touchesIp(walk, field);
-  for (let i = 0; i < KEY_WORDS; i++) {
-    // The type of service has two bits that belong to congestion notification.
-    const bits = field.name === 'nw_tos' ? mask[i]! & 0xfc000000 : mask[i]!;
-    if (bits === 0) continue;
-    walk.mark(i, bits);
-    key[i] = (key[i]! & ~bits) | (value[i]! & bits);
-  }
-  if (field.at >> 5 === W.VLAN0) {
-    // Writing a part of a tag makes one, except through the raw TCI.
-    if (field.name !== 'vlan_tci') key[W.VLAN0] = key[W.VLAN0]! | VLAN_CFI;
-    fixVlan(key);
-  }
-}
-
-function setTos(walk: Walk, bits: number, value: number): void {
-  walk.mark(W.TYPE, 0xff);
-  walk.mark(W.TOS, bits);
-  walk.key[W.TOS] = (walk.key[W.TOS]! & ~bits) | (value & bits);
-}
-
-function setMpls(walk: Walk, bits: number, value: number): undefined {
-  if (!isMpls(walk.key)) return;
-  walk.mark(W.MPLS, bits);
-  walk.key[W.MPLS] = (walk.key[W.MPLS]! & ~bits) | (value & bits);
-}
-
-/** A new label copies the old outer one, or takes TTL and class from IP (RFC 3032, OpenFlow 1.3.5 section 5.12.1). */
-function pushMpls(walk: Walk, ethertype: number): void {
-  const { key } = walk;
-  for (let i = 0; i < Math.max(1, labelCount(key)); i++) walk.mark(W.MPLS + i, -1);
-  for (let i = 1; isMpls(key) && i < 3 && (key[W.MPLS + i - 1]! & 0x100) === 0; i++) walk.mark(W.MPLS + i, 0x100);
-  let label: number;
-  // What was pushed and set before belongs to the frame below the label.
-  if (!isMpls(key)) walk.commit();
-  if (isMpls(key)) {
-    if (key[W.MPLS + 2] !== 0) walk.fail('Too many MPLS labels');
-    label = key[W.MPLS]! & ~0x100;
-  } else {
-    let ttl = 64;
-    let tc = 0;
-    if (isIp(key)) {
-      walk.mark(W.TOS, 0xfcff0000);
-      ttl = (key[W.TOS]! >>> 16) & 0xff;
-      tc = (key[W.TOS]! >>> 26) & 7;
-      if (ttl === 0) ttl = 64;
-    }
-    // Label 0 or 2: the explicit null of what is inside.
-    label = ((isIpv6(key) ? 2 : 0) << 12) | (tc << 9) | 0x100 | ttl;
-  }
-  key[W.MPLS + 2] = key[W.MPLS + 1]!;
-  key[W.MPLS + 1] = key[W.MPLS]!;
-  key[W.MPLS] = label;
-  key[W.TYPE] = (key[W.TYPE]! & 0xffff) | (ethertype << 16);
-}
-
-/** Who hears of a frame that has lived out, when nobody is named. */
-const DEFAULT_CONTROLLERS: readonly number[] = [0];
-
-function decrementTtl(walk: Walk, controllerIds: readonly number[]): 'stop' | undefined {
-  const { key } = walk;
-  const ttl = (key[W.TOS]! >>> 16) & 0xff;
-  walk.mark(W.TYPE, 0xff);
-  walk.mark(W.TOS, 0x00ff0000);
-  if (!isIp(key)) return;
-  if (ttl > 1) {
-    setTos(walk, 0x00ff0000, (ttl - 1) << 16);
-    return;
-  }
-  for (const id of controllerIds) toController(walk, 'invalid_ttl', 0xffff, id, undefined, 0);
-  walk.report('warn', `IPv${isIpv4(key) ? 4 : 6} decrement TTL exception`);
-  return 'stop';
 }
 
 /** Says in a trace what the action set is, or was until now. */

@@ -35,6 +35,11 @@ export const DEFAULT_TTL = 64;
 const MAX_KEY = 0xffffffffffffffffn;
 const log = logger('netdev_vport');
 
+/** The name of the datapath port that tunnels of one kind, to one UDP port, share. */
+export function tunnelDevice(protocol: TunnelProtocol, dstPort: number): string {
+  return { gre: 'gre_sys', vxlan: `vxlan_sys_${dstPort}`, geneve: `genev_sys_${dstPort}` }[protocol];
+}
+
 const isV4 = (a: TunnelAddress): boolean => a[0] === 0 && a[1] === 0 && a[2] === 0;
 
 function parseAddress(text: string): TunnelAddress | undefined {

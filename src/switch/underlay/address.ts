@@ -7,6 +7,9 @@ export const isIpv4 = (address: bigint): boolean => address >> 32n === 0xffffn;
 export const fromIpv4 = (word: number): bigint => MAPPED | BigInt(word >>> 0);
 export const fromWords = (words: ArrayLike<number>, offset = 0): bigint =>
   [0, 1, 2, 3].reduce((all, i) => (all << 32n) | BigInt((words[offset + i] ?? 0) >>> 0), 0n);
+/** Of 4 or 16 bytes. */
+export const fromBytes = (bytes: Uint8Array): bigint =>
+  bytes.reduce((all, byte) => (all << 8n) | BigInt(byte), bytes.length === 4 ? 0xffffn : 0n);
 export const toWords = (address: bigint): [number, number, number, number] => [
   Number((address >> 96n) & 0xffffffffn),
   Number((address >> 64n) & 0xffffffffn),

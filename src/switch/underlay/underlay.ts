@@ -1,46 +1,56 @@
 // What tunnels of datapaths without a network stack of their own go by: routes, neighbours, and the ports that outer headers come from.
 import type { SwitchPort } from '../ports.ts';
-import { Neighbors } from './neighbors.ts';
+import { type Mac, Neighbors } from './neighbors.ts';
 import { type DeviceAddress, RouteTable } from './routes.ts';
+
+/** What is known of devices, simulated ones or the host's. */
+export interface UnderlayDevices {
+  addressesOf(device: string): readonly DeviceAddress[];
+  /** Undefined where it is no Ethernet device. */
+  macOf(device: string): Mac | undefined;
+}
 
 export class Underlay {
   readonly routes = new RouteTable();
   readonly neighbors: Neighbors;
   /** Outer UDP source ports. */
   sourcePorts = { low: 32768, high: 61000 };
-  /** Addresses of the simulated devices. */
-  readonly addressesOf: (device: string) => readonly DeviceAddress[];
+  readonly devices: UnderlayDevices;
 
-  /** Tunnel ports that listen, by UDP port, 0 for GRE; each with how many tunnels share it. */
-  readonly #listening = new Map<number, { port: SwitchPort; users: number }>();
+  /** Tunnel ports that listen, by UDP port, 0 for GRE: those that share a datapath port together. */
+  readonly #listening = new Map<number, Set<SwitchPort>>();
 
-  constructor(now: () => number, addressesOf: (device: string) => readonly DeviceAddress[]) {
+  constructor(now: () => number, devices: UnderlayDevices) {
     this.neighbors = new Neighbors(now);
-    this.addressesOf = addressesOf;
+    this.devices = devices;
   }
 
   listen(udpPort: number, port: SwitchPort): void {
-    const known = this.#listening.get(udpPort);
-    if (known === undefined) this.#listening.set(udpPort, { port, users: 1 });
-    else known.users++;
+    const others = this.#listening.get(udpPort);
+    if (others === undefined) this.#listening.set(udpPort, new Set([port]));
+    else others.add(port);
   }
 
-  unlisten(udpPort: number): void {
-    const known = this.#listening.get(udpPort);
-    if (known !== undefined && --known.users === 0) this.#listening.delete(udpPort);
+  unlisten(udpPort: number, port: SwitchPort): void {
+    const ports = this.#listening.get(udpPort);
+    ports?.delete(port);
+    if (ports?.size === 0) this.#listening.delete(udpPort);
   }
 
   /** A tunnel port whose datapath port takes packets to that UDP port, or GRE packets for 0. */
   listening(udpPort: number): SwitchPort | undefined {
-    return this.#listening.get(udpPort)?.port;
+    return this.#listening.get(udpPort)?.values().next().value;
   }
 
   get hasListeners(): boolean {
     return this.#listening.size > 0;
   }
 
-  /** All that listens, in the order of its coming. */
-  listeners(): { udpPort: number; port: SwitchPort; users: number }[] {
-    return [...this.#listening].map(([udpPort, { port, users }]) => ({ udpPort, port, users }));
+  /** One of each that share a datapath port, and how many they are, in the order of their coming. */
+  *listeners(): Generator<{ udpPort: number; port: SwitchPort; users: number }> {
+    for (const [udpPort, ports] of this.#listening) {
+      const [port] = ports;
+      if (port !== undefined) yield { udpPort, port, users: ports.size };
+    }
   }
 }

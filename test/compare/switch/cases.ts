@@ -27,6 +27,36 @@ const FLOWS_OF_10 = `1> 011000380000000100010000003820ff${'00'.repeat(36)}ff00ff
 
 export const CASES: readonly SwitchCase[] = [
   {
+    name: 'flows that go and come with the fail mode and with the first and the last controller are told of',
+    steps: [
+      listen(4),
+      'ofctl add-flow br0 table=1,send_flow_rem,actions=drop',
+      'ofctl add-flow br0 priority=7,actions=1',
+      '4> 0412003000001380ffff0000000000004f4e46000000074e00000003001f0004ffffffffff0000000001000400000000',
+      ...['set bridge br0 fail_mode=standalone', 'set bridge br0 fail_mode=secure', 'clear bridge br0 fail_mode'].map(
+        (words) => `vsctl ${words}`,
+      ),
+      'ofctl add-flow br0 table=1,send_flow_rem,actions=drop',
+      ...['set-controller br0 ptcp:0:127.0.0.1', 'del-controller br0'].map((words) => `vsctl ${words}`),
+      'vsctl set bridge br0 fail_mode=secure',
+    ],
+  },
+  {
+    name: 'copy-field of OpenFlow 1.5 and of ONF is told as such in OpenFlow 1.3 and 1.5, as a move elsewhere',
+    steps: [
+      '6> 060e005800001260000000000000000000000000000000000100000000000002ffffffffffffffffffffffff0000000000010004000000000004002000000000001c00180030000000000000800008068000060600000000',
+      ...['3', '4', '5', '6'].map(
+        (version) =>
+          `${version}> 0${version}120038000000010001000000000000ff000000ffffffffffffffff00000000000000000000000000000000000000000001000400000000`,
+      ),
+      '5> 050e006000001260000000000000000000000000000000000100000000000002ffffffffffffffffffffffff0000000000010004000000000004002800000000ffff00204f4e46000c8000000030000000000000800008068000060600000000',
+      ...['3', '4', '5', '6'].map(
+        (version) =>
+          `${version}> 0${version}120038000000010001000000000000ff000000ffffffffffffffff00000000000000000000000000000000000000000001000400000000`,
+      ),
+    ],
+  },
+  {
     name: 'counters of ports, RFC 2819',
     steps: ['5> 051200180000000100040000000000000000000100000000', '6> 0612001800000001000400000000000000000001ffffffff'],
   },

@@ -7,7 +7,7 @@ import { Peer, Side, type SideName } from './sides.ts';
 
 /**
  * What is done in turn. `4> HEX HEX` sends messages on the connection of that name, whose first digit is its version; `4` alone opens it; other
- * lines are a control command (`appctl ...`) or an `ovs-ofctl` command line (`ofctl ...`), whose output counts too.
+ * lines are a control command (`appctl ...`), an `ovs-ofctl` or an `ovs-vsctl` command line (`ofctl ...`, `vsctl ...`), whose output counts too.
  */
 export interface SwitchCase {
   name: string;
@@ -33,6 +33,7 @@ async function oneSide(side: Side, { steps, ignored }: SwitchCase): Promise<stri
       const [first = '', ...words] = step.split(' ');
       if (first === 'appctl') said.push(side.appctl(...words));
       else if (first === 'ofctl') said.push(side.ofctl(...words));
+      else if (first === 'vsctl') said.push(side.vsctl(...words));
       else {
         const peer = await opened(first.replace('>', ''));
         for (const word of words) {

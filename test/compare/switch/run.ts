@@ -151,12 +151,64 @@ export async function compareSwitches(options: CompareOptions): Promise<CompareR
   return result;
 }
 
-/** Now and then something happens that nobody asked for: time passes, or a frame comes. */
-function eventOf(d: Dice): string[] | undefined {
-  if (d.chance(1, 30)) return ['time/warp', String(d.pick([1000, 2500, 6000, 11_000, 20_000]))];
+/** Changes of the configuration: ports that go, come back and have other numbers, VLANs, tables that hold less. */
+const CHANGES: readonly string[] = [
+  '--if-exists del-port br0 p3',
+  '--may-exist add-port br0 p3 -- set interface p3 type=dummy ofport_request=3',
+  'set interface p2 ofport_request=7',
+  'set interface p2 ofport_request=2',
+  'set interface p1 ofport_request=9',
+  'set port p1 tag=5',
+  'clear port p1 tag',
+  'set port p2 trunks=5,6',
+  'set bridge br0 other_config:mac-table-size=10',
+  'set bridge br0 other_config:dp-desc=word',
+  'set bridge br0 other_config:forward-bpdu=true',
+  'set bridge br0 fail_mode=standalone',
+  'set bridge br0 fail_mode=secure',
+  '-- --id=@t create Flow_Table flow_limit=2 overflow_policy=refuse name=first -- set bridge br0 flow_tables:0=@t',
+  '-- --id=@t create Flow_Table flow_limit=2 overflow_policy=evict -- set bridge br0 flow_tables:1=@t',
+  'clear bridge br0 flow_tables',
+];
+
+/** What nobody asked for: time passes, a device goes or comes back, a frame comes, the database says something else. */
+interface Event {
+  tool: 'appctl' | 'vsctl';
+  words: readonly string[];
+}
+
+const appctl = (...words: string[]): Event => ({ tool: 'appctl', words });
+
+/** What goes wrong with an event (a port that is not there has no frames) goes wrong with both. */
+function happen(side: Side, { tool, words }: Event): void {
+  try {
+    side[tool](...words);
+  } catch (error) {
+    if (!side.isAlive()) throw error;
+  }
+}
+
+function eventOf(d: Dice): Event | undefined {
+  if (d.chance(1, 80)) return { tool: 'vsctl', words: d.pick(CHANGES).split(' ') };
+  if (d.chance(1, 40)) return appctl('netdev-dummy/set-admin-state', `p${1 + d.below(3)}`, d.pick(['down', 'up']));
+  if (d.chance(1, 30)) return appctl('time/warp', String(d.pick([1000, 2500, 6000, 11_000, 20_000])));
   if (d.chance(1, 20))
-    return ['netdev-dummy/receive', `p${1 + d.below(3)}`, `${Buffer.from(frame(d)).toString('hex').padEnd(28, '0')}${'00'.repeat(46)}`];
+    return appctl(
+      'netdev-dummy/receive',
+      `p${1 + d.below(3)}`,
+      `${Buffer.from(frame(d)).toString('hex').padEnd(28, '0')}${'00'.repeat(46)}`,
+    );
   return undefined;
+}
+
+/** Tables of br0 hold few flows now and then, so that they are full, tell of vacancy, refuse and evict. */
+function limitsOf(d: Dice): string[] {
+  const rows = d.chance(1, 3) ? [0, 1].filter(() => d.chance(2, 3)) : [];
+  return rows.flatMap((table) => {
+    const policy = d.pick(['refuse', 'evict']);
+    const row = ['--', `--id=@t${table}`, 'create', 'Flow_Table', `flow_limit=${1 + d.below(8)}`, `overflow_policy=${policy}`];
+    return [...row, '--', 'set', 'bridge', 'br0', `flow_tables:${table}=@t${table}`];
+  });
 }
 
 const ownFlows = (version: OfVersion, xid: number): Uint8Array =>
@@ -238,6 +290,8 @@ function whereParted(
 async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOptions, result: CompareResult): Promise<string | undefined> {
   const path = (i: number): string => join(sides[i]?.dir ?? '', 'br0.mgmt');
   const addresses = await both((i) => portAddresses(path(i)));
+  const limits = limitsOf(d);
+  for (const side of sides) side.vsctl('clear', 'bridge', 'br0', 'flow_tables', ...limits);
   await both(async (i) => {
     const plain = new Peer(path(i), 1);
     for (const port of addresses[i].keys())
@@ -246,6 +300,7 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
       );
     await plain.settle();
     plain.close();
+    sides[i]!.appctl('netdev-dummy/set-admin-state', 'up');
     const peer = new Peer(path(i), 6);
     for (const message of emptying()) peer.send(message);
     const { messages } = await peer.settle();
@@ -263,6 +318,8 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
   const peers = [connected[0].peers, connected[1].peers] as const;
   const asked: string[] = [];
   let step = 0;
+  /** Whether the database says of the bridge what other sequences do not expect. */
+  let isChanged = false;
   try {
     for (; step <= options.length; step++) {
       const who = d.chance(1, 4) ? 1 : 0;
@@ -274,14 +331,15 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
         event !== undefined ? [] : step < options.length ? requests(d, version, xid, options.faults) : [ownFlows(version, xid)];
       const shown =
         event !== undefined
-          ? `appctl ${event.join(' ')}\n`
+          ? `${event.tool} ${event.words.join(' ')}\n`
           : messages.map((bytes) => `${who}> ${printBytes(bytes, { verbosity: 1 })}   ${Buffer.from(bytes).toString('hex')}`).join('');
       asked.push(shown);
+      if (event?.tool === 'vsctl') isChanged = true;
       result.steps++;
       result.messages += messages.length;
       const heard = await both(async (i): Promise<Heard[]> => {
         if (event !== undefined) {
-          sides[i]!.appctl(...event);
+          happen(sides[i]!, event);
           // What the reference made of frames before does not always follow what has changed meanwhile: after a table mod that makes a table drop
           // what it continued with, its flows of before go on as they were until a flow, a port or a group changes, for more than six seconds of
           // traffic. Ours follow at once, for a table that is told to drop is not to let through what it knows already.
@@ -321,6 +379,7 @@ async function oneSequence(d: Dice, sides: readonly Side[], options: CompareOpti
     return `step ${step}: ${error instanceof Error ? error.message : error}\n${asked.slice(-3).join('')}`;
   } finally {
     for (const { stop } of connected) stop();
+    if (isChanged) for (const side of sides) if (side.isAlive()) side.makeBridge(3);
   }
   return undefined;
 }

@@ -14,16 +14,16 @@ interface Reply {
 export const wordsOf = (line: string): string[] =>
   [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => word.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'));
 
-/** A connection to a host's ovs-vswitchd. */
+/** A connection to a host's daemon. */
 export class Control {
   readonly #socket: Socket;
   #text = '';
   #waiting: ((reply: Reply | undefined) => void) | undefined;
   #hasEnded = false;
 
-  constructor(host: Pick<Host, 'dir'>) {
-    const pid = readFileSync(join(host.dir, 'ovs-vswitchd.pid'), 'utf8').trim();
-    this.#socket = connect(join(host.dir, `ovs-vswitchd.${pid}.ctl`));
+  constructor(host: Pick<Host, 'dir'>, daemon = 'ovs-vswitchd') {
+    const pid = readFileSync(join(host.dir, `${daemon}.pid`), 'utf8').trim();
+    this.#socket = connect(join(host.dir, `${daemon}.${pid}.ctl`));
     this.#socket.setEncoding('utf8');
     this.#socket.on('data', (text: string) => {
       this.#text += text;

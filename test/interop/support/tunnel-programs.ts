@@ -1,21 +1,14 @@
 // The programs that wrap and unwrap tunnel packets, loaded for BPF_PROG_TEST_RUN with maps of their own.
 import assert from 'node:assert/strict';
-import { closeObject, createMap, loadProgram, lookupElement, testRun, updateElement } from '../../../src/bpf/kernel.ts';
+import { loadProgram, lookupElement, testRun, updateElement } from '../../../src/bpf/kernel.ts';
 import type { TunnelKey } from '../../../src/datapath/datapath.ts';
 import { shapeActions } from '../../../src/datapath/ebpf/compiler/action-cutter.ts';
-import {
-  ACTIONS_VALUE,
-  FLOW_VALUE,
-  fixedMaps,
-  maskMap,
-  OUTER_VALUE,
-  PORT_VALUE,
-  TOTALS_VALUE,
-} from '../../../src/datapath/ebpf/compiler/map-layout.ts';
+import { ACTIONS_VALUE, FLOW_VALUE, OUTER_VALUE, TOTALS_VALUE } from '../../../src/datapath/ebpf/compiler/map-layout.ts';
 import { outerTemplate } from '../../../src/datapath/ebpf/compiler/outer-header.ts';
 import { compileProgram, type MaskSpec } from '../../../src/datapath/ebpf/compiler/program.ts';
 import { W } from '../../../src/flow/key.ts';
 import type { TunnelProtocol } from '../../../src/wire/tunnel-headers.ts';
+import { keep, programMaps } from './program-maps.ts';
 import { random } from './random-frames.ts';
 
 const DEVICE_PORT = 7;
@@ -30,12 +23,6 @@ const us = [0xfd000000, 0, 0, 1];
 export const them = [0xfd000000, 0, 0, 2];
 const OURS4 = 0xac100001;
 export const THEIRS4 = 0xac100002;
-
-const opened: number[] = [];
-/** Closes all that was opened. */
-export function closeAll(): void {
-  for (const fd of opened.splice(0)) closeObject(fd);
-}
 
 /** `flags` are added to those of a key. */
 export function tunnelKey(isIpv6: boolean, options: Uint8Array, flags = 0): TunnelKey {
@@ -57,28 +44,15 @@ export function tunnelKey(isIpv6: boolean, options: Uint8Array, flags = 0): Tunn
 }
 
 /** Maps for a program; `words`: of the keys of `flows`. */
-export function open(words: number) {
-  const maps = new Map<string, number>();
-  for (const spec of [...fixedMaps(1 << 20), maskMap('flows', words)]) {
-    const fd = createMap(spec);
-    opened.push(fd);
-    maps.set(spec.name, fd);
-  }
-  const port = new Uint8Array(PORT_VALUE.size);
-  port[0] = DEVICE_PORT;
-  updateElement(maps.get('ports')!, Uint8Array.of(1, 0, 0, 0), port);
-  return maps;
-}
+export const open = (words: readonly number[]): Map<string, number> => programMaps(DEVICE_PORT, [{ map: 'flows', words }]);
 
 export function load(maps: ReadonlyMap<string, number>, program: Parameters<typeof loadProgram>[0]): number {
-  const fd = loadProgram(program, maps, 'weft_test');
-  opened.push(fd);
-  return fd;
+  return keep(loadProgram(program, maps, 'weft_test'));
 }
 
 /** Wraps frames, cut off at a length first; gives what leaves, with the Ethernet type that the kernel would write. */
 export function pusher(protocol: TunnelProtocol, tunnel: TunnelKey, maxLength?: number) {
-  const maps = open(1);
+  const maps = open([0]);
   const made = outerTemplate(protocol, UDP_PORTS[protocol], tunnel, tunnel.src);
   assert.ok(typeof made !== 'string');
   const value = new Uint8Array(OUTER_VALUE.size);

@@ -7,15 +7,21 @@ import type { CtAnswer, CtEntry, CtFilterTuple, CtRequestMessage } from '../../.
 import { TCP_STATE_NAMES } from '../../../datapath/userspace/conntrack/tcp-state.ts';
 import { tupleProto } from '../../../datapath/userspace/conntrack/tuple.ts';
 import { registerDpctl, takeDatapath } from './datapath-names.ts';
+import { DpctlError, INVALID, said } from './dpctl-fault.ts';
 import { keyValues, leadingNumber, wholeNumber } from './key-values.ts';
 import type { CommandParts } from './parts.ts';
 
 const MOST = 10_000_000;
 const ANY = Number.POSITIVE_INFINITY;
 
+const FLUSH_WORDS = 4;
+
 function fail(text: string): never {
-  throw new ConfigError(`ovs-vswitchd: ${text} (Invalid argument)`);
+  throw new DpctlError(text, INVALID);
 }
+
+/** This command tells twice that there is no such datapath. */
+const toldTwice = (text: string): ConfigError => new ConfigError(`${text}\n${said('Cannot open dpif', INVALID)}`);
 
 /** What the tracker of a datapath answers. */
 export function askConntrack(datapath: Datapath, request: CtRequestMessage): Promise<CtAnswer> {
@@ -23,9 +29,12 @@ export function askConntrack(datapath: Datapath, request: CtRequestMessage): Pro
   return datapath.conntrack(request);
 }
 
+const ZONE = /^zone=\s*[+-]?\d/;
+const VERBOSE = /^verbose$/;
+
 /** `zone=N`. */
 function zoneOf(words: readonly string[]): number | undefined {
-  const word = words.find((one) => /^zone=\s*[+-]?\d/.test(one));
+  const word = words.find((one) => ZONE.test(one));
   if (word === undefined) return undefined;
   return leadingNumber(word.slice(5), 16) ?? fail('failed to parse zone');
 }
@@ -95,6 +104,8 @@ async function flush(datapath: Datapath, words: readonly string[]): Promise<stri
   const hasZone = words[0]?.startsWith('zone=') === true;
   if (hasZone && zoneOf(words.slice(0, 1)) === undefined) fail('failed to parse zone');
   const tuples = words.slice(hasZone ? 1 : 0, hasZone ? 3 : 2).map(parseCtTuple);
+  // So many words begin with a datapath's name.
+  if (words.length === FLUSH_WORDS) throw toldTwice(said('datapath not found', INVALID));
   const [original, reply] = tuples;
   // A tuple that says everything means one connection of one zone, which must be there.
   const isWhole =
@@ -105,7 +116,7 @@ async function flush(datapath: Datapath, words: readonly string[]): Promise<stri
     (original.destinationPort !== undefined || original.icmpType !== undefined);
   const zone = zoneOf(words.slice(0, 1)) ?? (isWhole ? 0 : undefined);
   const { flushed } = await askConntrack(datapath, { kind: 'flush', filter: { zone, original, reply } });
-  if (isWhole && flushed === 0) throw new ConfigError('ovs-vswitchd: failed to flush conntrack (No such file or directory)');
+  if (isWhole && flushed === 0) throw new DpctlError('failed to flush conntrack', 'No such file or directory');
   return '';
 }
 
@@ -227,26 +238,32 @@ export function registerConntrackCommands(parts: CommandParts): void {
     try {
       return takeDatapath(parts, words, words.length === full ? full : ANY);
     } catch (error) {
-      // This one tells it twice.
       if (!(error instanceof ConfigError) || name !== 'flush-conntrack') throw error;
-      throw new ConfigError(`${error.message}\novs-vswitchd: Cannot open dpif (Invalid argument)`);
+      throw toldTwice(error.message);
     }
   };
-  /** `full`: with so many words behind the options the first one is a datapath, whatever it says. */
-  const register = (name: string, usage: string, least: number, most: number, handler: Handler, full = most): void => {
+  /**
+   * `full`: with so many words behind the options the first one is a datapath, whatever it says. `tail`: what the last words may be, from
+   * the last on: they say what is looked for, and how much of it is told.
+   */
+  const register = (
+    name: string,
+    usage: string,
+    least: number,
+    most: number,
+    handler: Handler,
+    { full = most, tail = [] }: { full?: number; tail?: readonly RegExp[] } = {},
+  ): void => {
     registerDpctl(parts, name, usage, least, most, (words, flags) => {
-      // Of these commands the last words say what is looked for, and how much of it is told.
       const last: string[] = [];
-      for (const sort of full === 1 ? [/^verbose$/, /^(zone|gt)=\s*[+-]?\d/, /^verbose$/] : []) {
-        if (sort.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
-      }
+      for (const sort of tail) if (sort.test(words.at(-1) ?? '')) last.unshift(...words.splice(-1));
       return handler(opened(name, words, full), [...words, ...last], flags);
     });
   };
-  register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump, 1);
-  register('flush-conntrack', '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]', 0, 4, flush, ANY);
-  register('ct-stats-show', '[dp] [zone=N]', 0, 3, stats, 1);
-  register('ct-bkts', '[dp] [gt=N]', 0, 2, buckets, 1);
+  register('dump-conntrack', '[-m] [-s] [dp] [zone=N]', 0, 4, dump, { full: 1, tail: [ZONE] });
+  register('flush-conntrack', '[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]', 0, FLUSH_WORDS, flush, { full: ANY });
+  register('ct-stats-show', '[dp] [zone=N]', 0, 3, stats, { full: 1, tail: [VERBOSE, ZONE, VERBOSE] });
+  register('ct-bkts', '[dp] [gt=N]', 0, 2, buckets, { full: 1, tail: [/^gt=\s*[+-]?\d/] });
   register('ct-set-maxconns', '[dp] maxconns', 1, 2, setMax);
   register('ct-get-maxconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).max));
   register('ct-get-nconns', '[dp]', 0, 1, async (datapath) => String((await askConntrack(datapath, { kind: 'status' })).count));
@@ -256,8 +273,8 @@ export function registerConntrackCommands(parts: CommandParts): void {
       return `${isOn ? 'enabling' : 'disabling'} TCP sequence checking successful`;
     };
   };
-  register('ct-enable-tcp-seq-chk', '[dp]', 0, 1, sequences(true), ANY);
-  register('ct-disable-tcp-seq-chk', '[dp]', 0, 1, sequences(false), ANY);
+  register('ct-enable-tcp-seq-chk', '[dp]', 0, 1, sequences(true), { full: ANY });
+  register('ct-disable-tcp-seq-chk', '[dp]', 0, 1, sequences(false), { full: ANY });
   register('ct-get-tcp-seq-chk', '[dp]', 0, 1, async (datapath) => {
     const { checksSequences } = await askConntrack(datapath, { kind: 'status' });
     return `TCP sequence checking: ${checksSequences ? 'enabled' : 'disabled'}`;

@@ -6,6 +6,7 @@ import { describeTunnel } from '../../../switch/translate/tunnel-text.ts';
 import { registerConntrackCommands } from './conntrack-commands.ts';
 import { allDatapaths, fullName, isSystem, openFault, registerDpctl } from './datapath-names.ts';
 import { registerDpctlCommands } from './dpctl-commands.ts';
+import { said } from './dpctl-fault.ts';
 import { registerFeatureCommands } from './feature-commands.ts';
 import { registerFlowCommands } from './flow-commands.ts';
 import { registerFlowDumpCommands } from './flow-dump-commands.ts';
@@ -113,7 +114,7 @@ function dpctlShow(parts: CommandParts, names: readonly string[], flags: Readonl
   const shown = names.map((name) => all.find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`)) ?? name);
   for (const datapath of names.length === 0 ? all : shown) {
     if (typeof datapath === 'string') {
-      lines.push(`ovs-vswitchd: opening datapath ${datapath} failed (${openFault(parts, datapath)})`);
+      lines.push(said(`opening datapath ${datapath} failed`, openFault(parts, datapath)));
       hasFault = true;
       continue;
     }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { ConfigError } from '../../../base/errors.ts';
 import { hashTwo } from '../../../base/murmur-hash.ts';
 import type { Datapath, DpFlow, FlowId } from '../../../datapath/datapath.ts';
+import { DpctlError, INVALID, said } from './dpctl-fault.ts';
 import type { CommandParts } from './parts.ts';
 
 /** Whether the kernel forwards for it, or user space in the kernel's place. */
@@ -24,7 +25,7 @@ export function openFault(parts: CommandParts, name: string): string {
 /** The datapath of that name; the reference's words when there is none. */
 export function openedDatapath(parts: CommandParts, name: string): Datapath {
   const found = allDatapaths(parts).find((datapath) => fullName(datapath) === (name.includes('@') ? name : `system@${name}`));
-  if (found === undefined) throw new ConfigError(`ovs-vswitchd: opening datapath (${openFault(parts, name)})`);
+  if (found === undefined) throw new DpctlError('opening datapath', openFault(parts, name));
   return found;
 }
 
@@ -34,15 +35,15 @@ export function datapathNamed(parts: CommandParts, name: string | undefined): Da
   if (name !== undefined) {
     const wanted = name.includes('@') ? name : `system@${name}`;
     const found = all.find((datapath) => fullName(datapath) === wanted);
-    if (found === undefined) throw new ConfigError('ovs-vswitchd: datapath not found (Invalid argument)');
+    if (found === undefined) throw new DpctlError('datapath not found', INVALID);
     return found;
   }
   const [only] = all;
   if (only === undefined) {
-    throw new ConfigError('ovs-vswitchd: no datapaths exist\novs-vswitchd: datapath not found (Invalid argument)');
+    throw new ConfigError(`${said('no datapaths exist')}\n${said('datapath not found', INVALID)}`);
   }
   if (all.length > 1) {
-    throw new ConfigError('ovs-vswitchd: multiple datapaths, specify one\novs-vswitchd: datapath not found (Invalid argument)');
+    throw new ConfigError(`${said('multiple datapaths, specify one')}\n${said('datapath not found', INVALID)}`);
   }
   return only;
 }
@@ -74,10 +75,12 @@ const DPCTL_FLAGS: ReadonlySet<string> = new Set([
 function leadingOptions(args: readonly string[]): { flags: Set<string>; words: string[] } {
   const first = args.findIndex((arg) => !arg.startsWith('-') || arg === '-');
   const options = first < 0 ? args : args.slice(0, first);
-  for (const option of options) if (!DPCTL_FLAGS.has(option)) throw new ConfigError(`Unrecognized option ${option}`);
-  const flags = new Set(options);
+  // Letters may stand together.
+  const said = options.flatMap((option) => (option.startsWith('--') ? option : [...option.slice(1)].map((letter) => `-${letter}`)));
+  for (const option of said) if (!DPCTL_FLAGS.has(option)) throw new ConfigError(`Unrecognized option ${option}`);
+  const flags = new Set(said);
   // The last of two that contradict each other counts.
-  if (options.lastIndexOf('--names') > options.lastIndexOf('--no-names')) flags.delete('--no-names');
+  if (said.lastIndexOf('--names') > said.lastIndexOf('--no-names')) flags.delete('--no-names');
   return { flags, words: args.slice(options.length) };
 }
 

@@ -1,7 +1,7 @@
 // The rest of dpctl/*: caches, offload statistics, the list of commands. Text as in the running reference.
-import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
 import { allDatapaths, datapathNamed, fullName, openFault, registerDpctl } from './datapath-names.ts';
+import { DpctlError, INVALID } from './dpctl-fault.ts';
 import type { CommandParts } from './parts.ts';
 
 /** The commands in the order in which `dpctl/list-commands` tells them. */
@@ -54,7 +54,7 @@ export function registerDpctlCommands(parts: CommandParts): void {
   );
   const opened = (name: string | undefined): Datapath => {
     const found = allDatapaths(parts).find((datapath) => fullName(datapath) === (name?.includes('@') ? name : `system@${name}`));
-    if (found === undefined) throw new ConfigError(`ovs-vswitchd: Opening datapath ${name} failed (${openFault(parts, name ?? '')})`);
+    if (found === undefined) throw new DpctlError(`Opening datapath ${name} failed`, openFault(parts, name ?? ''));
     return found;
   };
   // The caches of the frame path have one size, so there is none to tell.
@@ -62,14 +62,14 @@ export function registerDpctlCommands(parts: CommandParts): void {
     return (name === undefined ? allDatapaths(parts) : [opened(name)]).map((datapath) => `${fullName(datapath)}:`).join('\n');
   });
   registerDpctl(parts, 'cache-set-size', 'dp cache <size>', 3, 3, ([name, , size]) => {
-    if (size === undefined) throw new ConfigError('ovs-vswitchd: Invalid number of arguments (Invalid argument)');
-    if (!/^\d+$/.test(size)) throw new ConfigError('ovs-vswitchd: size is malformed (Invalid argument)');
+    if (size === undefined) throw new DpctlError('Invalid number of arguments', INVALID);
+    if (!/^\d+$/.test(size)) throw new DpctlError('size is malformed', INVALID);
     opened(name);
-    throw new ConfigError('ovs-vswitchd: Setting caches not supported (Operation not supported)');
+    throw new DpctlError('Setting caches not supported', 'Operation not supported');
   });
   // No flow is carried out by a network card.
   registerDpctl(parts, 'offload-stats-show', '[dp]', 0, 1, ([name]) => {
     datapathNamed(parts, name);
-    throw new ConfigError('ovs-vswitchd: retrieving offload statistics (Invalid argument)');
+    throw new DpctlError('retrieving offload statistics', INVALID);
   });
 }

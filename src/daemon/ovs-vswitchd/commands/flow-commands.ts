@@ -10,19 +10,13 @@ import { isWholeKey } from '../../../datapath/key-fitness.ts';
 import { frameKeyOf } from '../../../datapath/key-frame.ts';
 import { type ParsedKey, parseDpKey } from '../../../datapath/key-parse.ts';
 import { type Key, W } from '../../../flow/key.ts';
-import { datapathNamed, flowNamed, forgetFlow, isNamed, nameFlow, noteByHand, registerDpctl, takeDatapath } from './datapath-names.ts';
+import { flowNamed, forgetFlow, isNamed, nameFlow, noteByHand, registerDpctl, takeDatapath } from './datapath-names.ts';
+import { DpctlError, INVALID, said } from './dpctl-fault.ts';
 import { flowLines } from './flow-dump-commands.ts';
 import type { CommandParts } from './parts.ts';
 
 const MAX_FILE = 64 << 20;
 
-class DpctlError extends ConfigError {
-  constructor(what: string, reason?: string) {
-    super(`ovs-vswitchd: ${what}${reason === undefined ? '' : ` (${reason})`}`);
-  }
-}
-
-const INVALID = 'Invalid argument';
 const MISSING = 'No such file or directory';
 
 /** A flow's text with the name that may stand before it. */
@@ -140,7 +134,7 @@ class FlowCommands {
   /** Gives the statistics that the flow had. */
   delete(datapath: Datapath, text: string): string {
     const flow = this.#find(datapath, this.parse(datapath, text, String));
-    if (flow === undefined) throw new ConfigError(`ovs-vswitchd: deleting flow (${MISSING})\nPerhaps you need to specify a UFID?`);
+    if (flow === undefined) throw new ConfigError(`${said('deleting flow', MISSING)}\nPerhaps you need to specify a UFID?`);
     const stats = this.statistics(datapath, flow);
     datapath.flowDelete(flow.id);
     forgetFlow(datapath, flow.id);
@@ -213,7 +207,7 @@ export function registerFlowCommands(parts: CommandParts): void {
   const commands = new FlowCommands(parts);
   // Words are taken from the end, options too where there are too few.
   const put = (words: readonly string[], flags: ReadonlySet<string>, all: readonly string[], modify: boolean): string => {
-    const datapath = datapathNamed(parts, words.length > 2 ? words[0] : undefined);
+    const datapath = takeDatapath(parts, [...words], 3);
     const [flow = '', actions = ''] = all.slice(-2);
     const done = commands.put(datapath, flow, actions, {
       create: !modify || flags.has('--may-create'),
@@ -225,12 +219,12 @@ export function registerFlowCommands(parts: CommandParts): void {
   registerDpctl(parts, 'add-flow', '[dp] flow actions', 2, 3, (words, flags, all) => put(words, flags, all, false));
   registerDpctl(parts, 'mod-flow', '[dp] flow actions', 2, 3, (words, flags, all) => put(words, flags, all, true));
   registerDpctl(parts, 'get-flow', '[dp] ufid', 1, 2, (words, flags, all) => {
-    const datapath = datapathNamed(parts, words.length > 1 ? words[0] : undefined);
+    const datapath = takeDatapath(parts, [...words], 2);
     const text = all.at(-1) ?? '';
     const named = splitUfid(text);
     const ufid = named?.ufid;
     // What does not begin like one is no error to the reference's parser, so it has no reason to tell.
-    if (ufid === undefined) return `ovs-vswitchd: parsing flow ufid${text.startsWith('ufid:') ? ` (${INVALID})` : ''}`;
+    if (ufid === undefined) return said('parsing flow ufid', text.startsWith('ufid:') ? INVALID : undefined);
     const flow = flowNamed(datapath, digitsOf(ufid));
     const more = flags.has('-m') || flags.has('--more');
     const names = (more || flags.has('--names')) && !flags.has('--no-names');
@@ -239,7 +233,7 @@ export function registerFlowCommands(parts: CommandParts): void {
     return line;
   });
   registerDpctl(parts, 'del-flow', '[dp] flow', 1, 2, (words, flags, all) => {
-    const datapath = datapathNamed(parts, words.length > 1 ? words[0] : undefined);
+    const datapath = takeDatapath(parts, [...words], 2);
     const stats = commands.delete(datapath, all.at(-1) ?? '');
     return wantsStatistics(flags) ? stats : '';
   });

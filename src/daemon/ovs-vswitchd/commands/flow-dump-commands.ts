@@ -8,6 +8,7 @@ import { miniflowBits } from '../../../datapath/miniflow-bits.ts';
 import type { PortNames } from '../../../flow/field-text.ts';
 import { W } from '../../../flow/key.ts';
 import { flowName, isByHand, isSystem, registerDpctl, takeDatapath } from './datapath-names.ts';
+import { DpctlError, INVALID } from './dpctl-fault.ts';
 import { flowFilter } from './flow-filter.ts';
 import { bridgeNamed, type CommandParts } from './parts.ts';
 
@@ -117,7 +118,7 @@ function flowTypes(text: string): ReadonlySet<string> {
   // A comma at the end has nothing behind it.
   const types = text === '' ? [] : text.replace(/,$/, '').split(',');
   const unknown = types.find((word) => !FLOW_TYPES.has(word));
-  if (unknown !== undefined) throw new ConfigError(`ovs-vswitchd: Failed to parse type (${unknown}) (Invalid argument)`);
+  if (unknown !== undefined) throw new DpctlError(`Failed to parse type (${unknown})`, INVALID);
   return new Set(types);
 }
 

@@ -7,6 +7,7 @@ import { fieldNamed } from '../../../flow/fields.ts';
 import { keyBits, type Match, matchAll, newKey, VLAN_CFI, W } from '../../../flow/key.ts';
 import { addFieldText, protocolNamed } from '../../../flow/match-text.ts';
 import { hasPrereq } from '../../../switch/translate/subfield.ts';
+import { DpctlError } from './dpctl-fault.ts';
 import { keyValues } from './key-values.ts';
 
 /** Adds a field or a protocol. Throws ConfigError. */
@@ -42,7 +43,7 @@ export function flowFilter(text: string, ports: PortNames): (flow: DpFlow) => bo
     }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(`ovs-vswitchd: Failed to parse filter (${text}: ${errorText(error)})`);
+    throw new DpctlError('Failed to parse filter', `${text}: ${errorText(error)}`);
   }
   return ({ key, mask, sample }) => {
     const values = sample ?? key;

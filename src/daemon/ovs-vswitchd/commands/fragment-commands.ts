@@ -1,16 +1,16 @@
 // Control commands about fragments in connection tracking: dpctl/ipf-*. Text as in the running reference.
 import { formatIpv4, formatIpv6 } from '../../../base/addresses.ts';
-import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
 import { F, type FamilyStatus, type HeldStatus, LEAST_SIZE, MOST_FRAGMENTS } from '../../../datapath/userspace/conntrack/fragments.ts';
 import { askConntrack } from './conntrack-commands.ts';
 import { registerDpctl, takeDatapath } from './datapath-names.ts';
+import { DpctlError, INVALID } from './dpctl-fault.ts';
 import type { CommandParts } from './parts.ts';
 
 type Family = 'ipv4' | 'ipv6';
 
-function fail(text: string, reason = 'Invalid argument'): never {
-  throw new ConfigError(`ovs-vswitchd: ${text} (${reason})`);
+function fail(text: string, reason = INVALID): never {
+  throw new DpctlError(text, reason);
 }
 
 const familyOf = (word: string | undefined): Family | undefined => (word === 'v4' ? 'ipv4' : word === 'v6' ? 'ipv6' : undefined);

@@ -253,5 +253,7 @@ export function registerFrameCommands(parts: CommandParts): void {
     userspaceDatapath(parts, name, true);
     return '';
   });
+  // How the kernel's module hands frames over, of each of its datapaths: there is none. The reference waits for ever where the module is absent.
+  unixctl.register('dpif-netlink/dispatch-mode', '', 0, 0, () => '');
   registerChoices(parts);
 }

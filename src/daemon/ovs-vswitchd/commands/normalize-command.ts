@@ -9,11 +9,8 @@ import { frameKeyOf } from '../../../datapath/key-frame.ts';
 import { parseDpKey } from '../../../datapath/key-parse.ts';
 import { type Key, W } from '../../../flow/key.ts';
 import { registerDpctl } from './datapath-names.ts';
+import { DpctlError, INVALID } from './dpctl-fault.ts';
 import type { CommandParts } from './parts.ts';
-
-const INVALID = 'Invalid argument';
-const fault = (text: string, reason?: string): ConfigError =>
-  new ConfigError(`ovs-vswitchd: ${text}${reason === undefined ? '' : ` (${reason})`}`);
 
 const MPLS_TYPES: ReadonlySet<number> = new Set([0x8847, 0x8848]);
 /** A tag; its type shows where it is not the usual one, the wrong way round as in the reference. */
@@ -88,20 +85,20 @@ export function registerNormalizeCommand(parts: CommandParts): void {
     for (const name of names) {
       // Words behind the number are no fault.
       const [, word, number = ''] = /^([^=]+)=(\d+)/.exec(name) ?? [];
-      if (word === undefined) throw fault(`${name}: expected NAME=NUMBER`);
+      if (word === undefined) throw new DpctlError(`${name}: expected NAME=NUMBER`);
       ports.set(word, Number(number));
     }
     const parsed = parseDpKey(flow, { masked: false, vlanLimit: 1, port: (name) => ports.get(name) });
-    if (typeof parsed === 'string') throw fault(`odp_flow_key_from_string (${parsed})`, INVALID);
+    if (typeof parsed === 'string') throw new DpctlError(`odp_flow_key_from_string (${parsed})`, INVALID);
     const text = parsed.attributes.length === 0 ? '<empty>' : formatAttributes(parsed.attributes, true, true);
     const input = `input flow: ${text}`;
     const after = (error: ConfigError): ConfigError => new ConfigError(`${input}\n${error.message}`);
     const described = frameKeyOf(parsed.attributes, 1);
-    if (typeof described === 'string') throw after(fault(`odp_flow_key_to_flow failed (${described})`, 'No such process'));
+    if (typeof described === 'string') throw after(new DpctlError(`odp_flow_key_to_flow failed (${described})`, 'No such process'));
     const { key, isLess, isMore } = described;
-    if (isLess || isMore) throw after(fault('odp_flow_key_to_flow failed (reason unknown)', isLess ? LESS : MORE));
+    if (isLess || isMore) throw after(new DpctlError('odp_flow_key_to_flow failed (reason unknown)', isLess ? LESS : MORE));
     const actions = parseDpActions(list);
-    if (typeof actions === 'string') throw after(fault('odp_actions_from_string', actions));
+    if (typeof actions === 'string') throw after(new DpctlError('odp_actions_from_string', actions));
     return `${input}\n${byTags(key, actions, list === 'drop')}`;
   });
 }

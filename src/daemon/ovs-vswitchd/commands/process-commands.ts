@@ -18,7 +18,21 @@ function listTunnels(parts: CommandParts): string {
   return lines.sort().join('\n');
 }
 
+/** Columns of the tables of Open vSwitch's schema 8.3.1 that the daemon reads rows of. */
+const COLUMNS: readonly (readonly [table: string, columns: number])[] = [
+  ['Open_vSwitch', 17],
+  ['Bridge', 22],
+  ['Port', 22],
+  ['Interface', 35],
+  ['Flow_Table', 6],
+  ['Mirror', 10],
+  ['Controller', 17],
+  ['Manager', 8],
+  ['SSL', 5],
+];
+
 function memory(parts: CommandParts): string {
+  const cells = COLUMNS.reduce((sum, [table, columns]) => sum + parts.rows(table).size * columns, 0);
   let ports = 0;
   let rules = 0;
   for (const bridge of parts.host.bridges()) {
@@ -27,7 +41,18 @@ function memory(parts: CommandParts): string {
   }
   let keys = 0;
   for (const datapath of parts.host.datapaths()) keys += datapath.flowCount();
-  return ['handlers:1', `ports:${ports}`, 'revalidators:1', `rules:${rules}`, ...(keys > 0 ? [`udpif keys:${keys}`] : [])].join(' ');
+  const usage: [name: string, count: number][] = [
+    ['idl-cells-Open_vSwitch', cells],
+    ['ports', ports],
+    ['rules', rules],
+    ['udpif keys', keys],
+  ];
+  if (ports > 0) usage.push(['handlers', 1], ['revalidators', 1]);
+  return usage
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${name}:${count}`)
+    .sort()
+    .join(' ');
 }
 
 /** Drops that datapaths count by reason, under the names of the reference's counters. */

@@ -4,7 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { strerror } from '../../../base/errno.ts';
 import { ConfigError, KernelError } from '../../../base/errors.ts';
 import type { Datapath, DpPortInfo, DpPortSpec } from '../../../datapath/datapath.ts';
+import { tunnelDevice } from '../../../switch/translate/tunnel-config.ts';
 import { allDatapaths, fullName, openedDatapath, openFault, registerDpctl } from './datapath-names.ts';
+import { said } from './dpctl-fault.ts';
 import type { CommandParts } from './parts.ts';
 
 const LOOPBACK = 'lo';
@@ -14,7 +16,6 @@ const UNKNOWN = 'Address family not supported by protocol';
 /** What the reference's tools say of an option that a device does not have. */
 const NOT_CONFIGURABLE = 'arguments provided to device that is not configurable';
 
-const said = (text: string, reason?: string): string => `ovs-vswitchd: ${text}${reason === undefined ? '' : ` (${reason})`}`;
 const reasonOf = (error: unknown): string => strerror(error instanceof KernelError && error.errno !== 0 ? error.errno : 22);
 
 /** `NAME[,OPTION=VALUE]...`. */
@@ -77,8 +78,7 @@ function specOf(
   if (datapath.isSimulated === true && (isOverridden || type === 'dummy')) return { kind: 'dummy', device: name };
   if (isTunnel(type)) {
     const dstPort = STANDARD_PORTS[type];
-    const device = { gre: 'gre_sys', vxlan: `vxlan_sys_${dstPort}`, geneve: `genev_sys_${dstPort}` }[type];
-    return { kind: 'tunnel', device, protocol: type, dstPort };
+    return { kind: 'tunnel', device: tunnelDevice(type, dstPort), protocol: type, dstPort };
   }
   if (type === 'tap') {
     const bytes = randomBytes(6);
@@ -208,6 +208,9 @@ export function registerSpareCommands(parts: CommandParts): void {
     if (allDatapaths(parts).some((one) => fullName(one) === full)) throw new ConfigError(said('add_dp', 'File exists'));
     const fault = text === '' ? 'Invalid argument' : openFault(parts, full);
     if (fault !== 'No such device') throw new ConfigError(said('add_dp', fault));
+    // Its own port is an internal device, where all are simulated.
+    const taken = parts.isOverridden || type === 'dummy' ? simulatedType(parts, name) : undefined;
+    if (taken !== undefined && taken !== 'dummy-internal') throw new ConfigError(said('add_dp', 'File exists'));
     const datapath = spare.open(type, name);
     return tell(await addInterfaces(parts, datapath, text, interfaces));
   });

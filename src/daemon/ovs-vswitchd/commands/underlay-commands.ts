@@ -1,11 +1,14 @@
 // Control commands about the network below tunnels: ovs/route/*, tnl/*. Text as in the running reference.
 import { formatMac, parseMac } from '../../../base/addresses.ts';
 import { ConfigError } from '../../../base/errors.ts';
-import { setSourcePorts } from '../../../datapath/userspace/native-tunnel.ts';
+import { tunnelDevice } from '../../../switch/translate/tunnel-config.ts';
 import { formatAddress, isIpv4, parseAddress, parsePrefix } from '../../../switch/underlay/address.ts';
-import { RouteTable } from '../../../switch/underlay/routes.ts';
+import { sourceOf } from '../../../switch/underlay/routes.ts';
 import type { Underlay } from '../../../switch/underlay/underlay.ts';
+import { isSystem } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
+
+type UnderlayParts = CommandParts & { underlay: Underlay };
 
 /** `pkt_mark=N`; a number that fits no 32 bits is cut, as C does. */
 function markOf(word: string): number | undefined {
@@ -37,7 +40,7 @@ function addRoute(underlay: Underlay, [prefixText, device = '', ...rest]: readon
     gateway = parsed ?? 0n;
     mark = number ?? mark;
   }
-  const source = RouteTable.sourceOf(underlay.addressesOf(device), gateway === 0n ? address : gateway);
+  const source = sourceOf(underlay.devices.addressesOf(device), gateway === 0n ? address : gateway);
   if (source === undefined) throw new ConfigError('Error while inserting route.');
   underlay.routes.add({ address, length, mark, device, gateway, source });
   return 'OK';
@@ -58,7 +61,7 @@ function lookupRoute(underlay: Underlay, [text, markText]: readonly string[]): s
   return `src ${formatAddress(route.source)}\ngateway ${formatAddress(route.gateway)}\ndev ${route.device}`;
 }
 
-function portRange(underlay: Underlay, args: readonly string[]): string {
+function portRange({ host, underlay }: UnderlayParts, args: readonly string[]): string {
   const { low, high } = underlay.sourcePorts;
   if (args.length < 2) return `Tunnel UDP source port range: ${low}-${high}`;
   const port = (text: string | undefined, fault: string): number | string => {
@@ -70,37 +73,39 @@ function portRange(underlay: Underlay, args: readonly string[]): string {
   if (typeof first === 'string') return first;
   const second = port(args[1], 'Invalid max.');
   if (typeof second === 'string') return second;
-  underlay.sourcePorts = { low: Math.min(first, second), high: Math.max(first, second) };
-  setSourcePorts(underlay.sourcePorts.low, underlay.sourcePorts.high);
+  const range = { low: Math.min(first, second), high: Math.max(first, second) };
+  underlay.sourcePorts = range;
+  for (const datapath of host.datapaths()) if (!isSystem(datapath)) datapath.setSourcePorts?.(range.low, range.high);
   return 'OK';
 }
 
-/** `tnl/ports/show`: who listens, or what to. */
-function listening(underlay: Underlay, withAddresses: boolean): string {
+/** `tnl/ports/show`: the ports that tunnels share, or what each takes: those of one protocol and network together. */
+function listening(underlay: Underlay, withMatches: boolean): string {
   const lines: string[] = [];
+  const matches = new Map<string, string[]>();
   for (const { udpPort, port, users } of underlay.listeners()) {
-    const protocol = port.tunnel?.protocol;
-    const device = protocol === 'gre' ? 'gre_sys' : `${protocol === 'vxlan' ? 'vxlan' : 'genev'}_sys_${udpPort}`;
-    if (!withAddresses) {
-      lines.push(`${device} (${port.dpPort}) ref_cnt=${users}`);
-      continue;
-    }
-    const transport = protocol === 'gre' ? [47, ''] : [17, `,udp(dst=${udpPort})`];
+    if (port.tunnel === undefined) continue;
+    const place = `${tunnelDevice(port.tunnel.protocol, udpPort)} (${port.dpPort})`;
+    lines.push(`${place} ref_cnt=${users}`);
+    const [proto, transport] = port.tunnel.protocol === 'gre' ? [47, ''] : [17, `,udp(dst=${udpPort})`];
     for (const name of underlay.routes.devices()) {
-      const mac = port.bridge.native?.portNamed(name)?.link?.mac;
+      const mac = underlay.devices.macOf(name);
       if (mac === undefined) continue;
-      for (const { address } of underlay.addressesOf(name)) {
-        const network = isIpv4(address) ? ['0x0800', 'ipv4'] : ['0x86dd', 'ipv6'];
-        const ip = `eth_type(${network[0]}),${network[1]}(dst=${formatAddress(address)},proto=${transport[0]},frag=no)`;
-        lines.push(`${device} (${port.dpPort}) : eth(dst=${formatMac(...mac)}),${ip}${transport[1]}`);
+      for (const { address } of underlay.devices.addressesOf(name)) {
+        const network = isIpv4(address) ? 'eth_type(0x0800),ipv4' : 'eth_type(0x86dd),ipv6';
+        const group = `${network} ${proto}`;
+        const ip = `${network}(dst=${formatAddress(address)},proto=${proto},frag=no)`;
+        const others = matches.get(group) ?? [];
+        matches.set(group, others);
+        others.push(`${place} : eth(dst=${formatMac(...mac)}),${ip}${transport}`);
       }
     }
   }
-  return ['Listening ports:', ...lines].join('\n');
+  return ['Listening ports:', ...(withMatches ? [...matches.values()].flat() : lines)].join('\n');
 }
 
 /** Registers them. */
-export function registerUnderlayCommands(parts: CommandParts & { underlay: Underlay }): void {
+export function registerUnderlayCommands(parts: UnderlayParts): void {
   const { unixctl, underlay } = parts;
   const { routes, neighbors } = underlay;
   unixctl.register('ovs/route/add', 'ip_addr/prefix_len out_br_name [gw] [pkt_mark=mark]', 2, 4, (args) => addRoute(underlay, args));
@@ -134,6 +139,6 @@ export function registerUnderlayCommands(parts: CommandParts & { underlay: Under
       return 'OK';
     });
   }
-  unixctl.register('tnl/egress_port_range', 'min max', 0, 2, (args) => portRange(underlay, args));
+  unixctl.register('tnl/egress_port_range', 'min max', 0, 2, (args) => portRange(parts, args));
   unixctl.register('tnl/ports/show', '-v', 0, 1, ([option]) => listening(underlay, option === '-v'));
 }

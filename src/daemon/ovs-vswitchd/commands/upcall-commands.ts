@@ -25,7 +25,9 @@ export function registerUpcallCommands({ unixctl, host }: CommandParts): void {
   };
   unixctl.register('upcall/show', '', 0, 0, () => [...host.datapaths()].flatMap(show).join('\n'));
   unixctl.register('upcall/set-flow-limit', 'flow-limit-number', 1, 1, ([text = '']) => {
-    const value = /^\s*\+?\d/.test(text) ? Number.parseInt(text, 10) : 0;
+    // As atoi(3) of Debian's libc reads it.
+    const number = Number.parseInt(text, 10) || 0;
+    const value = Number.isSafeInteger(number) ? number >>> 0 : number < 0 ? 0 : 0xffffffff;
     host.setFlowLimit?.(value);
     return `set flow_limit to ${value}`;
   });

@@ -125,7 +125,7 @@ export function takeDebugActions(): void {
 function decodeExperimenter(body: ByteReader, vendor: number, subtype: number, version: OfVersion, depth: number): Action {
   if (vendor === ONF_VENDOR) {
     body.skip(2);
-    return { ...decodeCopyField(body), isCopy: true };
+    return decodeCopyField(body);
   }
   const decode = NICIRA_DECODERS.get(subtype);
   if (decode === undefined || (subtype >= NXAST.DEBUG_SLOW && !takesDebugActions))
@@ -195,6 +195,7 @@ function decodeCopyField(f: ByteReader): Extract<Action, { kind: 'regMove' }> {
   names.zeros(names.left);
   return {
     kind: 'regMove',
+    isCopy: true,
     src: source({ field: src, offset: srcOffset, bits }),
     dst: destination({ field: dst, offset: dstOffset, bits }),
   };
@@ -500,7 +501,8 @@ function encode11(out: ByteWriter, action: Action, version: OfVersion, context: 
     }
     case 'regMove':
       if (version >= 6) encodeCopyField(out, action, version, (o) => o.u16(28).u16(0));
-      else if (version >= 4 && action.isCopy === true)
+      // OpenFlow 1.4 has neither: the reference says it there in Nicira's form.
+      else if (version === 4 && action.isCopy === true)
         encodeCopyField(out, action, version, (o) => o.u16(EXPERIMENTER).u16(0).u32(ONF_VENDOR).u16(ONF_COPY_FIELD).u16(0));
       else return false;
       return true;
