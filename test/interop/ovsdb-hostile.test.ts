@@ -17,6 +17,8 @@ const skip = existsSync(schema) ? false : 'needs openvswitch-common';
 let dir = '';
 let server: ChildProcess | undefined;
 const ports = { tcp: 0, ssl: 0 };
+/** By which the log tells them apart. */
+const hosts = { tcp: '127.0.0.1', ssl: '127.0.0.2' };
 
 before(async () => {
   if (skip !== false) return;
@@ -24,17 +26,18 @@ before(async () => {
   const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=x', '-keyout', 'key', '-out', 'cert'];
   execFileSync('openssl', request, { cwd: dir, stdio: 'ignore' });
   execFileSync(join(bin, 'ovsdb-tool'), ['create', `${dir}/db`, schema]);
-  const remotes = ['--remote=ptcp:0:127.0.0.1', '--remote=pssl:0:127.0.0.1', `--remote=punix:${dir}/s`];
+  const remotes = [`--remote=ptcp:0:${hosts.tcp}`, `--remote=pssl:0:${hosts.ssl}`, `--remote=punix:${dir}/s`];
   const keys = [`--private-key=${dir}/key`, `--certificate=${dir}/cert`, `--ca-cert=${dir}/cert`];
   const options = ['--unixctl=none', '-vconsole:off', `--log-file=${dir}/log`];
   server = spawn(join(bin, 'ovsdb-server'), [...remotes, ...keys, ...options, `${dir}/db`], {
     env: { ...process.env, OVS_RUNDIR: dir },
     stdio: 'ignore',
   });
-  for (let i = 0; i < 400 && ports.ssl === 0; i++) {
+  for (let i = 0; i < 400 && (ports.tcp === 0 || ports.ssl === 0); i++) {
     await sleep(25);
     const said = existsSync(`${dir}/log`) ? readFileSync(`${dir}/log`, 'utf8') : '';
-    [ports.tcp = 0, ports.ssl = 0] = [...said.matchAll(/listening on port (\d+)/g)].map(([, port]) => Number(port));
+    for (const kind of ['tcp', 'ssl'] as const)
+      ports[kind] = Number(new RegExp(`0:${hosts[kind]}: listening on port (\\d+)`).exec(said)?.[1] ?? 0);
   }
 });
 after(() => {
@@ -47,7 +50,7 @@ const memoryMb = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/
 /** What one who means well is told, within five seconds. */
 function ask(kind: 'tcp' | 'ssl'): string {
   const keys = kind === 'ssl' ? ['-p', `${dir}/key`, '-c', `${dir}/cert`, '-C', `${dir}/cert`] : [];
-  const args = ['--timeout=15', ...keys, 'list-dbs', `${kind}:127.0.0.1:${ports[kind]}`];
+  const args = ['--timeout=15', ...keys, 'list-dbs', `${kind}:${hosts[kind]}:${ports[kind]}`];
   const { stdout, stderr } = spawnSync(join(bin, 'ovsdb-client'), args, { encoding: 'utf8' });
   return stdout + stderr;
 }
@@ -55,9 +58,9 @@ function ask(kind: 'tcp' | 'ssl'): string {
 async function open(kind: 'tcp' | 'ssl'): Promise<Socket> {
   const socket =
     kind === 'tcp'
-      ? createConnection(ports.tcp, '127.0.0.1')
+      ? createConnection(ports.tcp, hosts.tcp)
       : connectTls({
-          host: '127.0.0.1',
+          host: hosts.ssl,
           port: ports.ssl,
           rejectUnauthorized: false,
           key: readFileSync(`${dir}/key`),
@@ -72,7 +75,7 @@ const closed = (socket: Socket): Promise<boolean> =>
   Promise.race([new Promise<boolean>((resolve) => socket.once('close', () => resolve(true))), sleep(10_000, false, { ref: false })]);
 
 test('peers that begin a handshake and say nothing hinder nobody', { skip }, async () => {
-  const silent = Array.from({ length: 200 }, () => createConnection(ports.ssl, '127.0.0.1').on('error', () => {}));
+  const silent = Array.from({ length: 200 }, () => createConnection(ports.ssl, hosts.ssl).on('error', () => {}));
   await sleep(300);
   assert.equal(ask('ssl'), 'Open_vSwitch\n_Server\n');
   for (const socket of silent) socket.destroy();
