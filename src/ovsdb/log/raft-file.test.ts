@@ -17,6 +17,13 @@ test('what a new server writes is what it reads', () => {
   assert.deepEqual(joining, { kind: 'joining', ...common, clusterId: undefined, remoteAddresses: ['tcp:a:1', 'tcp:b:1'] });
 });
 
+test('addresses of other servers are judged, its own is not', () => {
+  const judge = (address: string): void => assert.notEqual(address, 'x', 'judged');
+  const odd = { ...common, localAddress: 'x', clusterId: undefined };
+  assert.equal(parseRaftHeader(joiningToJson(odd, ['tcp:a:1']), judge).localAddress, 'x');
+  assert.throws(() => parseRaftHeader(joiningToJson(common, ['x']), judge), /judged/);
+});
+
 test('records: numbers beyond 2^63 are negative in the file', () => {
   assert.deepEqual(record('{"term":-1}'), { kind: 'term', comment: undefined, term: 2n ** 64n - 1n });
   assert.deepEqual(record('{"commit_index":9007199254740993}'), { kind: 'commit', comment: undefined, commitIndex: 9007199254740993n });

@@ -114,8 +114,8 @@ export function parseRaftHeader(json: Json, checkAddress: AddressCheck): RaftHea
   const parser = new ObjectParser(json, 'raft header');
   const serverId = requiredUuid(parser, 'server_id');
   const name = parser.required('name', 'string') as string;
+  // The reference takes it as it is: it is judged when the server is to listen there.
   const localAddress = parser.required('local_address', 'string') as string;
-  checkAddress(localAddress);
   const common = { name, localAddress, serverId };
   const remotes = parser.optional('remote_addresses', 'array');
   if (remotes !== undefined) {
