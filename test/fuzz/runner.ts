@@ -30,6 +30,8 @@ export async function fuzz(name: string, run: Target, runs: number, seed: number
   process.on('uncaughtException', noteStray);
   try {
     for (let i = 0; i < runs; i++) {
+      // What weak references lead to stays until the event loop has had a turn.
+      if (i % 1000 === 999) await new Promise(setImmediate);
       isLoud = (seed + i) % 4 === 0;
       const begin = process.cpuUsage();
       try {

@@ -7,6 +7,7 @@ import { formatPort, formatTable, parsePort } from '../../flow/field-text.ts';
 import type { Field } from '../../flow/fields.ts';
 import { matchAll } from '../../flow/key.ts';
 import { addFieldText, formatMatch, protocolNamed, settleEthType } from '../../flow/match-text.ts';
+import { settleSharedPlace } from '../../flow/shared-places.ts';
 import { paint } from '../../flow/text-colors.ts';
 import { OFPP } from '../action.ts';
 import type { FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats } from '../message.ts';
@@ -96,6 +97,8 @@ export function parseFlowFilter(text: string, command: FlowModCommand, names?: P
   if (takes.actions && actions === undefined) throw new ConfigError('must specify an action');
   for (const word of splitKeyValues(before)) applyWord(mod, word.key, word.value, takes, names);
   settleEthType(mod.match);
+  const shared = mod.named?.findLast(({ field: { name } }) => name === 'tcp_flags' || name === 'nd_options_type');
+  if (shared !== undefined) settleSharedPlace(mod.match, shared.field.name);
   if (takes.actions) mod.actions = parseActions(actions ?? '', { names });
   // A modification without a mask adds what it does not find, and for that it needs a cookie.
   if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
