@@ -14,7 +14,7 @@ import { allowedProtocols, checkFlow, checkSayable, protocolNames, usableProtoco
 import { cutCommand, formatFlowStats, parseFlow, parseFlowFilter } from '../../openflow/text/flow-text.ts';
 import { printBytes } from '../../openflow/text/message-print.ts';
 import type { Background } from '../background.ts';
-import { agreeOnDumpFormat, agreeOnFormat, allowedOf, formatsFor, normalized, openAndRead, sendBundle, sendSingly } from './flow-send.ts';
+import { agreeOnDumpFormat, agreeOnFormat, formatsFor, normalized, openAndRead, sendBundle, sendSingly } from './flow-send.ts';
 import { namesToShow, withNames } from './names.ts';
 import type { SessionSettings } from './session.ts';
 import { printAnswer, Session, SwitchRefusal, showsNames, XID_AFTER_NAMES } from './session.ts';
@@ -132,7 +132,6 @@ function requestOf(text: string, names: PortNames | undefined, options: FlowOpti
   const mod = parseFlowFilter(text, 'delete', names);
   // Whatever table is asked about: every format can ask.
   const usable = formatsFor([{ ...mod, table: ALL_TABLES }]);
-  allowedOf(usable, options);
   const request = {
     match: normalized(mod).match,
     table: mod.table,

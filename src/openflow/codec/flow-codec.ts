@@ -257,7 +257,10 @@ export function encodeFlowMod(out: ByteWriter, version: OfVersion, mod: FlowMod,
     encodeActions(out, mod.actions, version, contextOf(mod.match));
     return;
   }
-  out.u64(mod.command === 'add' || mod.keepsCookie === true ? (mod.newCookie ?? 0n) : mod.cookie).u64(mod.cookieMask);
+  // OpenFlow 1.1 changes a cookie with what else it modifies.
+  const changesCookie = version === 2 && mod.command.startsWith('modify') && mod.cookieMask === 0n;
+  const setsCookie = mod.command === 'add' || mod.keepsCookie === true || changesCookie;
+  out.u64(setsCookie ? (mod.newCookie ?? (changesCookie ? ALL_ONES : 0n)) : mod.cookie).u64(mod.cookieMask);
   // Only a deletion may speak of all tables, and none in OpenFlow 1.1: what adds or modifies without naming one means the first.
   out
     .u8(mod.table === 255 && (version === 2 || !mod.command.startsWith('delete')) ? 0 : mod.table)

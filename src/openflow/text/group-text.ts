@@ -214,7 +214,7 @@ function parseBucket(text: string, type: GroupType, names?: PortNames): { bucket
       default:
         hasActions = true;
         // Read anew in parentheses, so that what has an arrow behind its own has one parenthesis too many: the reference takes it as ill.
-        actions.push(words === '' ? key : `${key}(${words})`);
+        actions.push(words === '' && key !== '' ? key : `${key}(${words})`);
     }
   }
   if (!hasActions) fault('bucket must specify actions');
