@@ -128,7 +128,7 @@ export function flowFileCommand(bridge: string, path: string, command: FlowModCo
   });
 }
 
-function requestOf(text: string, names: PortNames | undefined, options: FlowOptions): { request: FlowStatsRequest; usable: string[] } {
+function requestOf(text: string, names: PortNames | undefined): { request: FlowStatsRequest; usable: string[] } {
   const mod = parseFlowFilter(text, 'delete', names);
   // Whatever table is asked about: every format can ask.
   const usable = formatsFor([{ ...mod, table: ALL_TABLES }]);
@@ -170,7 +170,7 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
 
 /** The connection and what to ask for. Without names the text is read before the switch is looked for, with them after. */
 async function openFor(bridge: string, text: string, options: FlowOptions): Promise<{ session: Session; request: FlowStatsRequest }> {
-  const parse = () => lookupNames(bridge, options, (names) => requestOf(text, names, options));
+  const parse = () => lookupNames(bridge, options, (names) => requestOf(text, names));
   const early = options.names === false ? await parse() : undefined;
   const session = await Session.open(bridge, options, text !== '' && options.names !== false ? XID_AFTER_NAMES : 1);
   try {

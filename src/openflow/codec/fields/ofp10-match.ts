@@ -273,9 +273,8 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   // As in OpenFlow 1.0, of a port that is matched in part the whole is said.
   has((match.mask[W.TP] ?? 0) >>> 16 !== 0, FW11.TP_SRC);
   has(((match.mask[W.TP] ?? 0) & 0xffff) !== 0, FW11.TP_DST);
-  const isMpls = type === ETH.MPLS || type === ETH.MPLS_MCAST;
-  has(isMpls && masked(match, w(W.MPLS), 20), FW11.LABEL);
-  has(isMpls && masked(match, w(W.MPLS) + 20, 3), FW11.TC);
+  has(masked(match, w(W.MPLS), 20), FW11.LABEL);
+  has(masked(match, w(W.MPLS) + 20, 3), FW11.TC);
   const flip = (at: number): bigint => ~keyBits(match.mask, at, 48) & ((1n << 48n) - 1n);
   out.u16(0).u16(88);
   out.u32((wild & 1) === 0 ? portToWire32(get(match, w(W.IN_PORT) + 16, 16)) : 0).u32(wild);
@@ -286,8 +285,8 @@ export function encodeOfp11Match(out: ByteWriter, match: Match): void {
   for (const word of [W.NW_SRC, W.NW_DST]) out.u32(match.key[word] ?? 0).u32(~(match.mask[word] ?? 0) >>> 0);
   out.u16(get(match, w(W.TP), 16)).u16(get(match, w(W.TP) + 16, 16));
   out
-    .u32(isMpls ? get(match, w(W.MPLS), 20) : 0)
-    .u8(isMpls ? get(match, w(W.MPLS) + 20, 3) : 0)
+    .u32(get(match, w(W.MPLS), 20))
+    .u8(get(match, w(W.MPLS) + 20, 3))
     .zeros(3);
   out.u64(keyBits(match.key, w(W.METADATA), 64)).u64(~keyBits(match.mask, w(W.METADATA), 64) & 0xffffffffffffffffn);
 }
