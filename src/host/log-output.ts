@@ -107,8 +107,8 @@ export class LogOutput implements LogSink {
   setFile(path?: string): string {
     const target = path === undefined ? `${logDir()}/${this.program}.log` : path;
     this.#fileName = target;
-    // The path must survive a change of folder.
-    this.#filePath = target.startsWith('/') ? target : `${process.cwd()}/${target}`;
+    // The path must survive a change of folder; what is empty is no path at all.
+    this.#filePath = target.startsWith('/') || target === '' ? target : `${process.cwd()}/${target}`;
     return this.#filePath;
   }
 
