@@ -73,22 +73,23 @@ export class FlowMonitors {
       throw error;
     }
     // What another of the requests has changed or deleted again tells nothing.
-    const seen = new Set<string>();
-    const initial: FlowUpdate[] = [];
+    const present = new Map<string, { flow: FlowStats; hasActions: boolean }>();
     for (const id of new Set(made)) {
       const request = this.#monitors.get(id)?.request;
-      if (request !== undefined && (request.flags & MONITOR.INITIAL) !== 0) initial.push(...this.#present(request, seen));
+      if (request !== undefined && (request.flags & MONITOR.INITIAL) !== 0) this.#collect(request, present);
     }
-    return initial;
+    return [...present.values()].map(({ flow, hasActions }) => updateOf('initial', flow, hasActions));
   }
 
-  *#present(request: FlowMonitorRequest, seen: Set<string>): Generator<FlowUpdate> {
-    const { match, table, outPort, outGroup } = request;
+  /** Flows that are told at the beginning: each once, with its actions if one of the monitors wants them. */
+  #collect(request: FlowMonitorRequest, present: Map<string, { flow: FlowStats; hasActions: boolean }>): void {
+    const { match, table, outPort, outGroup, flags } = request;
+    const wantsActions = (flags & MONITOR.ACTIONS) !== 0;
     for (const flow of this.#core.flows({ match, table, outPort, outGroup, cookie: 0n, cookieMask: 0n })) {
       const key = keyOf(flow);
-      if (seen.has(key)) continue;
-      seen.add(key);
-      yield updateOf('initial', flow, (request.flags & MONITOR.ACTIONS) !== 0);
+      const known = present.get(key);
+      if (known === undefined) present.set(key, { flow, hasActions: wantsActions });
+      else known.hasActions ||= wantsActions;
     }
   }
 

@@ -27,6 +27,13 @@ const FLOWS_OF_10 = `1> 011000380000000100010000003820ff${'00'.repeat(36)}ff00ff
 
 export const CASES: readonly SwitchCase[] = [
   {
+    name: 'a flow that several monitors of a request begin with is told with its actions if one of them wants them',
+    steps: [
+      'ofctl add-flow br0 idle_timeout=2,dl_vlan=5,actions=set_queue:1,output:1',
+      '4> 04120060000012e0ffff0000000000004f4e46000000074e0000000300270004ffffffffff00000000010004000000000000000100040004fffffffa0000000000010004000000000000000000390004ffffffffff0000000001000400000000',
+    ],
+  },
+  {
     name: 'flows that go and come with the fail mode and with the first and the last controller are told of',
     steps: [
       listen(4),
