@@ -108,7 +108,7 @@ export function runOurs(cases: readonly Case[]): Result[] {
 }
 
 /** Log lines without time and serial number: rate limits and the syslog's lines count differently. */
-export const withoutTime = (text: string): string => text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|/gm, '');
+export const withoutTime = (text: string): string => text.replace(/(?<=^|Error OFP\w+ for: )\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|/gm, '');
 
 export const same = (a: Result, b: Result, withErrors: boolean): boolean =>
   a.status === b.status && a.stdout === b.stdout && a.sent === b.sent && (!withErrors || withoutTime(a.stderr) === withoutTime(b.stderr));

@@ -59,6 +59,8 @@ const FLAG_WORDS: ReadonlyMap<string, keyof FlowModFlags> = new Map([
   ['no_byte_counts', 'noByteCounts'],
 ]);
 
+const NO_COOKIE = (1n << 64n) - 1n;
+
 /** What a command takes of a flow's text. */
 const TAKES: Readonly<Record<FlowModCommand, { actions: boolean; priority: boolean; timeouts: boolean; outPort: boolean }>> = {
   add: { actions: true, priority: true, timeouts: true, outPort: false },
@@ -100,8 +102,9 @@ export function parseFlowFilter(text: string, command: FlowModCommand, names?: P
   const shared = mod.named?.findLast(({ field: { name } }) => name === 'tcp_flags' || name === 'nd_options_type');
   if (shared !== undefined) settleSharedPlace(mod.match, shared.field.name);
   if (takes.actions) mod.actions = parseActions(actions ?? '', { names });
-  // A modification without a mask adds what it does not find, and for that it needs a cookie.
-  if (command.startsWith('modify') && mod.cookieMask === 0n) mod.newCookie ??= 0n;
+  // A modification without a mask adds what it does not find, and for that it needs a cookie, which all ones are not.
+  const hasCookie = mod.newCookie !== undefined && mod.newCookie !== NO_COOKIE;
+  if (command.startsWith('modify') && mod.cookieMask === 0n && !hasCookie) mod.newCookie = 0n;
   if (command.startsWith('delete')) mod.newCookie = 0n;
   return mod;
 }
