@@ -31,7 +31,7 @@ export function decodeFixedHeader(from: ByteReader): Field {
   try {
     return decodeFieldHeader(from.sub(4), false, true);
   } catch (error) {
-    if (!(error instanceof PeerError)) throw error;
+    if (!(error instanceof PeerError) || error.code === 'NXFMFC_INVALID_TLV_FIELD') throw error;
     throw new PeerError('OFPBAC_BAD_SET_TYPE', error.message);
   }
 }
