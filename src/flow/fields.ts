@@ -70,6 +70,8 @@ export interface FieldRow {
   maskable: boolean;
   prereq: Prereq;
   writable: boolean;
+  /** Of a tun_metadata field that a switch has no place for: what is written there is lost, and what is read is 0. */
+  isUnplaced?: true;
   /** The code preferred on the wire first. */
   codes: readonly FieldCode[];
 }

@@ -5,8 +5,10 @@ import { OFPP, type Subfield } from '../../openflow/action.ts';
 import { isWirePort32, portFromWire32, portToWire32 } from '../../openflow/ports.ts';
 
 /** How many bits of a part the key has: above them are zeros that nobody can set. */
-const kept = ({ field, offset, bits }: Subfield): number =>
-  field.partBits === undefined ? bits : Math.max(0, Math.min(bits, field.bits - offset));
+function kept({ field, offset, bits }: Subfield): number {
+  if (field.isUnplaced === true) return 0;
+  return field.partBits === undefined ? bits : Math.max(0, Math.min(bits, field.bits - offset));
+}
 
 const start = (part: Subfield): number => part.field.at + part.field.bits - part.offset - kept(part);
 
@@ -50,7 +52,7 @@ export function moveSubfield(key: Key, from: Subfield, to: Subfield): void {
 /** What else holds of a key in which a part has been written. */
 function settle(key: Key, part: Subfield): void {
   if (part.field.at >> 5 === W.VLAN0) fixVlan(key);
-  const option = tunFieldIndex(part.field);
+  const option = part.field.isUnplaced === true ? -1 : tunFieldIndex(part.field);
   if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 1n);
 }
 

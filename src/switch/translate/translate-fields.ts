@@ -46,6 +46,7 @@ export function setField(walk: Walk, action: Action & { kind: 'setField' }): voi
     walk.report('warn', `unmet prerequisites for ${field.name}, set_field ignored`);
     return;
   }
+  if (field.isUnplaced === true) return;
   touchesIp(walk, field);
   for (let i = 0; i < KEY_WORDS; i++) {
     // The type of service has two bits that belong to congestion notification.

@@ -27,6 +27,30 @@ const FLOWS_OF_10 = `1> 011000380000000100010000003820ff${'00'.repeat(36)}ff00ff
 
 export const CASES: readonly SwitchCase[] = [
   {
+    name: 'groups and packet-outs that name an option which is not mapped: lost where it is written, 0 where it is read',
+    steps: [
+      'ofctl -OOpenFlow13 add-group br0 group_id=1,type=all,bucket=actions=1',
+      'ofctl -OOpenFlow13 add-flow br0 actions=group:1',
+      ...[
+        'set_field:1->tun_metadata41,2',
+        'set_field:0x1/0x5->tun_metadata41,2',
+        'load:1->tun_metadata41[0..3],2',
+        'load:7->reg0,move:tun_metadata41[0..3]->reg0[0..3],output:reg0[],2',
+        'move:reg0[0..3]->tun_metadata41[0..3],2',
+        'push:tun_metadata41[0..3],pop:reg1[0..3],2',
+        'push:reg1[0..3],pop:tun_metadata41[0..3],2',
+        'output:tun_metadata41[0..3],2',
+        'ct(zone=tun_metadata41[0..15],table=1),2',
+        'set_field:1->tun_metadata41,move:tun_metadata41[0..3]->reg0[0..3],2',
+      ].flatMap((actions) => [
+        `ofctl -OOpenFlow13 mod-group br0 group_id=1,type=all,bucket=actions=${actions}`,
+        'ofctl -OOpenFlow13 dump-groups br0',
+        'appctl ofproto/trace br0 in_port=1,ip',
+        `ofctl -OOpenFlow13 packet-out br0 in_port=1,packet=${FRAME},actions=${actions}`,
+      ]),
+    ],
+  },
+  {
     name: 'flows that name an option which is not mapped',
     steps: [
       '4> 040e005800000007000000000000000000000000000000000000000000008000ffffffffffffffffffffffff0000000000010004000000000004002000000000ffff001800002320000f00030001a27cffff000000000000',

@@ -16,13 +16,13 @@ const FIRST_NUMBER = 40;
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
-/** A field as actions may use it: in its place where there is a table. */
-export function usableField(field: Field, { tlvTable }: FieldContext): Field {
+/** A field as actions may use it: in its place where there is a table. Flows need the place; groups and packet-outs go without, as in the reference. */
+export function usableField(field: Field, { tlvTable, isOfFlow }: FieldContext): Field {
   const index = tunFieldIndex(field);
   if (index < 0 || tlvTable === undefined) return field;
   const placed = tlvTable.field(index);
-  if (placed === undefined) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${field.name} has no option`);
-  return placed;
+  if (placed === undefined && isOfFlow === true) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${field.name} has no option`);
+  return placed ?? { ...field, isUnplaced: true };
 }
 
 /** A reader over the rest of `from`, which is what a flow does. */
