@@ -19,7 +19,9 @@ test('fields are placed by the table of the reader, and of every reader of a par
   const { withTable, without } = readers();
   for (const from of [withTable, withTable.sub(4), withTable.within(withTable.rest())]) {
     assert.equal(usableField(field('tun_metadata0'), from.context).wireBytes, 4);
-    assert.throws(() => usableField(field('tun_metadata1'), from.context), noOption);
+    assert.equal(usableField(field('tun_metadata0'), from.context).isUnplaced, undefined);
+    assert.equal(usableField(field('tun_metadata1'), from.context).isUnplaced, true);
+    assert.throws(() => usableField(field('tun_metadata1'), ofFlow(from).context), noOption);
   }
   assert.equal(usableField(field('tun_metadata1'), without.context), field('tun_metadata1'));
 });
