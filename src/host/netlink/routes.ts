@@ -55,36 +55,28 @@ export class HostRoutes {
 
   /** All addresses of this host, 4 or 16 bytes each. */
   addresses(): HostAddress[] {
-    this.#send(encodeAddressDump(this.#sequence++));
-    const found: HostAddress[] = [];
-    for (;;) {
-      for (const event of decodeRouteEvents(this.#receive())) {
-        if (event.kind === 'address') found.push(event);
-        else if (event.kind === 'done' || event.kind === 'ack') return found;
-      }
-    }
+    return this.#dump(encodeAddressDump(this.#sequence++), decodeRouteEvents, (event) => (event.kind === 'address' ? event : undefined));
   }
 
   /** All routes of all tables. */
   routes(): Route[] {
-    this.#send(encodeRouteDump(this.#sequence++));
-    const found: Route[] = [];
-    for (;;) {
-      for (const event of decodeRouteEvents(this.#receive())) {
-        if (event.kind === 'route') found.push(event.route);
-        else if (event.kind === 'done' || event.kind === 'ack') return found;
-      }
-    }
+    return this.#dump(encodeRouteDump(this.#sequence++), decodeRouteEvents, (event) => (event.kind === 'route' ? event.route : undefined));
   }
 
   /** All devices. */
   links(): Link[] {
-    this.#send(encodeLinkDump(this.#sequence++));
-    const found: Link[] = [];
+    return this.#dump(encodeLinkDump(this.#sequence++), decodeLinkEvents, (event) => (event.kind === 'link' ? event.link : undefined));
+  }
+
+  /** What the kernel answers to a request for all of a kind, to its end. */
+  #dump<E extends { kind: string }, T>(request: Uint8Array, decode: (bytes: Uint8Array) => E[], pick: (event: E) => T | undefined): T[] {
+    this.#send(request);
+    const found: T[] = [];
     for (;;) {
-      for (const event of decodeLinkEvents(this.#receive())) {
-        if (event.kind === 'link') found.push(event.link);
-        else if (event.kind === 'done' || event.kind === 'ack') return found;
+      for (const event of decode(this.#receive())) {
+        if (event.kind === 'done' || event.kind === 'ack') return found;
+        const one = pick(event);
+        if (one !== undefined) found.push(one);
       }
     }
   }
