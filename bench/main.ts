@@ -1,5 +1,6 @@
 // `npm run bench [-- NAME...] [--rounds=N] [--seconds=S]`.
 import { parseArgs } from 'node:util';
+import { tcp } from './measure.ts';
 
 /** What a benchmark is told. */
 export interface BenchOptions {
@@ -61,11 +62,15 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     only: { type: 'string', default: '' },
     scenario: { type: 'string', default: '' },
+    congestion: { type: 'string', default: tcp.congestion },
     help: { type: 'boolean', default: false },
   },
 });
+tcp.congestion = values.congestion;
 if (values.help) {
-  process.stdout.write('usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...] [--scenario=PART]\n\n');
+  process.stdout.write(
+    'usage: npm run bench -- [NAME...] [--rounds=N] [--seconds=S] [--only=CONTENDER,...] [--scenario=PART] [--congestion=reno|cubic|bbr]\n\n',
+  );
   for (const [name, bench] of Object.entries(benches)) process.stdout.write(`  ${name.padEnd(10)} ${bench.help}\n`);
 } else {
   // `datapath` runs these as well.

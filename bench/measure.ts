@@ -9,11 +9,17 @@ const node = process.execPath;
 export const LEFT_IP = '10.9.0.1';
 export const RIGHT_IP = '10.9.0.2';
 
+/**
+ * What TCP's sender goes by: Linux's own default, unless told otherwise. A host may have chosen another, BBR for one: that paces by timers, and measures itself long
+ * before it measures the fastest switches. All contenders have the same.
+ */
+export const tcp = { congestion: 'cubic' };
+
 /** Gigabits a second of one TCP connection, as the receiver counted them. `window`: bytes that may be on their way, 0 = TCP's own choice. */
 export async function tcpGbits(site: Site, left: string, right: string, seconds: number, window = 0): Promise<number> {
   const server = site.start(right, ['iperf3', '-s', '-1', '--forceflush']);
   await printed(server, 'listening');
-  const fixed = window === 0 ? [] : ['-w', String(window)];
+  const fixed = ['-C', tcp.congestion, ...(window === 0 ? [] : ['-w', String(window)])];
   const text = site.run(left, ['timeout', String(seconds + 10), 'iperf3', '-c', RIGHT_IP, '-t', String(seconds), '-J', ...fixed]);
   const result = JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } };
   return result.end.sum_received.bits_per_second / 1e9;

@@ -36,6 +36,8 @@ export class Site {
     must(['ip', 'netns', 'add', full]);
     this.#namespaces.push(full);
     must(['ip', '-n', full, 'link', 'set', 'lo', 'up']);
+    // A socket that began with BBR, which may be the host's choice, goes on pacing whatever it is told later.
+    must(['ip', 'netns', 'exec', full, 'sysctl', '-qw', 'net.ipv4.tcp_congestion_control=reno']);
     return full;
   }
 

@@ -9,6 +9,8 @@ import { Table } from './table.ts';
 
 /** What others are compared with. */
 const BASE = 'bridge';
+const bridge = systemContenders.find(({ name }) => name === BASE)!;
+export const SECOND_BRIDGE = `${bridge.label}, a second one`;
 export const TURNS = { rounds: 30, seconds: 1 } as const;
 const RATIO = 'of the bridge, in turns';
 /** Bytes that may be on their way: left to itself TCP has from a third of a megabyte to three, and the rate of any switch varies with that. */
@@ -29,8 +31,7 @@ export async function inTurns(others: readonly Contender[], { rounds, seconds }:
   const site = new Site();
   try {
     const places: Place[] = [];
-    const bridge = systemContenders.find(({ name }) => name === BASE)!;
-    for (const contender of [bridge, ...others, { ...bridge, label: `${bridge.label}, a second one` }]) {
+    for (const contender of [bridge, ...others, { ...bridge, label: SECOND_BRIDGE }]) {
       const at = places.length;
       const [left, middle, right] = [site.namespace(`l${at}`), site.namespace(`m${at}`), site.namespace(`r${at}`)];
       site.wire(middle, 'va', left, 'ea');
@@ -58,8 +59,8 @@ export async function inTurns(others: readonly Contender[], { rounds, seconds }:
   return table;
 }
 
-/** A contender's TCP to the bridge's. */
-export const turnRatio = (table: Table, contender: Contender): number => table.median(contender.label, RATIO);
+/** TCP of the contender with this label to the bridge's. */
+export const turnRatio = (table: Table, label: string): number => table.median(label, RATIO);
 
 /** Without Open vSwitch netdev, which is slower by more than chance can hide, unless it is asked for. */
 export async function run(options: BenchOptions): Promise<void> {

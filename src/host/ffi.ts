@@ -58,6 +58,8 @@ export interface Libc {
   sendmsgAt(fd: number, message: number, flags: number): number;
   sendmmsgAt(fd: number, messages: number, count: number, flags: number): number;
   recvmmsgAt(fd: number, messages: number, count: number, flags: number, timeout: number): number;
+  usleep(microseconds: number): number;
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
   poll(descriptors: Uint8Array, count: number, timeoutMs: number): number;
   epollCreate(flags: number): number;
   epollCtl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
@@ -141,6 +143,8 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, 'errno'>, readonly [symbol
   sendmsgAt: ['sendmsg', 'int64', 'int', 'uint64', 'int'],
   sendmmsgAt: ['sendmmsg', 'int', 'int', 'uint64', 'uint32', 'int'],
   recvmmsgAt: ['recvmmsg', 'int', 'int', 'uint64', 'uint32', 'int', 'uint64'],
+  usleep: ['usleep', 'int', 'uint32'],
+  prctl: ['prctl', 'int', 'int', 'uint64', 'uint64', 'uint64', 'uint64'],
   poll: ['poll', 'int', 'void *', 'uint64', 'int'],
   epollCreate: ['epoll_create1', 'int', 'int'],
   epollCtl: ['epoll_ctl', 'int', 'int', 'int', 'int', 'void *'],

@@ -25,7 +25,9 @@ export class Outputs {
   readonly #state: SharedState;
   readonly #ports: (Output | undefined)[] = [];
   /** Those that frames were sent to since the last flush. */
+  /** The first `#queuedCount` have queued something; what stands behind is of former flushes. */
   readonly #queued: Output[] = [];
+  #queuedCount = 0;
   readonly #cutter: SegmentCutter;
 
   constructor(state: SharedState, makePacket: () => Packet) {
@@ -91,17 +93,17 @@ export class Outputs {
   #queueAt(port: Output): void {
     if (port.hasQueued) return;
     port.hasQueued = true;
-    this.#queued.push(port);
+    this.#queued[this.#queuedCount++] = port;
   }
 
   /** Sends what ports have queued; afterwards no port refers to any packet. */
   flush(): void {
-    for (let i = 0; i < this.#queued.length; i++) {
+    for (let i = 0; i < this.#queuedCount; i++) {
       const port = this.#queued[i]!;
       port.hasQueued = false;
       port.device.flush();
     }
-    this.#queued.length = 0;
+    this.#queuedCount = 0;
     this.flushes++;
   }
 }

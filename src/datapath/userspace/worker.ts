@@ -4,7 +4,7 @@
 //   1. Each device that is ready hands in a burst; then everything queued is flushed, and the device's memory given back. A device whose
 //      memory tells what is there is looked at without being asked for, as long as there are few.
 //   2. While there is work, epoll is only asked now and then, for commands and for devices that must be read.
-//   3. Without work, upcalls have been announced and the thread sleeps.
+//   3. Without work, upcalls have been announced and the thread sleeps; while much comes, it rests a moment by the clock (`moderation.ts`).
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { closeFd, libc, mapMemory, rememberMappings } from '../../host/ffi.ts';
 import type { Device } from '../../netdev/device.ts';
@@ -16,6 +16,7 @@ import { attachDevice, type OpenedDevice } from './attach.ts';
 import { applyCommand, type Command } from './command.ts';
 import { answerRequest, type CtAnswer, type CtRequestMessage } from './conntrack/request.ts';
 import { UserspaceCore } from './core.ts';
+import { Moderation, REST_US } from './moderation.ts';
 import { applyPacked, type PackedCommands } from './packed-commands.ts';
 import { RING_PORT, sharedState } from './shared-state.ts';
 import { UpcallQueue } from './upcall-queue.ts';
@@ -76,6 +77,7 @@ const BUSY_ROUNDS = 8;
 const FEW = 32;
 const IDLE_MS = 1000;
 const OVERRUNS_MS = 1000;
+const PR_SET_TIMERSLACK = 29;
 
 const start = workerData as WorkerStart;
 const giveMemoryBack = rememberMappings();
@@ -95,7 +97,9 @@ const wakeBuffer = new Uint8Array(8);
 const attached = new Map<number, Attached>();
 /** Devices to be looked at in the next round. */
 let ready: Attached[] = [];
-let next: Attached[] = [];
+const moderation = new Moderation();
+/** Bytes of the frames that this round has taken. */
+let taken = 0;
 const WAKE = 0xffffffff;
 let isClosing = false;
 let nextOverrunsMs = 0;
@@ -118,9 +122,10 @@ function obey(command: WorkerCommand): void {
         const device = attachDevice(command.device, port, core, pool, emitter);
         core.portAdd(port, device);
         const standsForMany = command.device.kind === 'ring';
-        const onPacket = standsForMany
-          ? (packet: Packet) => core.receive(packet.port, packet)
-          : (packet: Packet) => core.receive(port, packet);
+        const onPacket = (packet: Packet): void => {
+          taken += packet.length;
+          core.receive(standsForMany ? packet.port : port, packet);
+        };
         const one = { port, device, isReady: true, isGone: false, isAlwaysReady: standsForMany, onPacket };
         attached.set(port, one);
         ready.push(one);
@@ -240,12 +245,13 @@ function poll(timeoutMs: number): void {
 
 function round(): number {
   let work = 0;
+  taken = 0;
   core.tick(performance.now() + clockOffset);
   const isCrowded = attached.size > FEW;
   const current = ready;
-  ready = next;
-  next = current;
-  for (let i = 0; i < current.length; i++) {
+  const size = current.length;
+  let kept = 0;
+  for (let i = 0; i < size; i++) {
     const one = current[i]!;
     if (!one.isReady) continue;
     const { device } = one;
@@ -256,9 +262,10 @@ function round(): number {
       work += count;
     }
     if (count < BURST && !one.isAlwaysReady && (isCrowded || device.needsReadiness)) one.isReady = false;
-    else ready.push(one);
+    else current[kept++] = one;
   }
-  current.length = 0;
+  if (kept < size) current.length = kept;
+  if (taken > 0) moderation.took(taken, core.nowMs);
   if (!upcalls.isEmpty && upcalls.claimWake()) report({ kind: 'upcalls' });
   return work;
 }
@@ -269,12 +276,19 @@ function countOverruns(): void {
   for (const { device } of attached.values()) device.countOverruns?.();
 }
 
+// The kernel may let a thread sleep longer than it asked for, by its own count 50 us.
+c.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 watch(start.wakeFd, WAKE);
 for (let busy = 0; !isClosing; ) {
   if (round() === 0) {
     busy = 0;
     countOverruns();
-    poll(IDLE_MS);
+    if (moderation.isToRest(core.nowMs)) {
+      c.usleep(REST_US);
+      poll(0);
+    } else {
+      poll(IDLE_MS);
+    }
   } else if (++busy === BUSY_ROUNDS) {
     busy = 0;
     poll(0);
