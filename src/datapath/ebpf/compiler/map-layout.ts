@@ -112,6 +112,7 @@ export const METERS_SIZE: number = MAX_KERNEL_METERS * BUCKET.size;
 export const RING_SIZE = 1 << 23;
 
 const NO_PREALLOCATION = 1;
+/** Values of an array that can be mapped begin at a page; of others in the middle of a cache line, so that two of 64 bytes share one. */
 const MAPPABLE = 0x400;
 
 const array = (name: string, valueSize: number, maxEntries: number, flags = 0): MapSpec => ({
@@ -126,12 +127,12 @@ const array = (name: string, valueSize: number, maxEntries: number, flags = 0): 
 /** The maps that every program names, besides those of its masks. */
 export const fixedMaps = (ringSize: number): readonly MapSpec[] => [
   { name: 'ports', type: MAP_TYPE.hash, keySize: 4, valueSize: PORT_VALUE.size, maxEntries: MAX_PORTS, flags: NO_PREALLOCATION },
-  array('tx', TX_VALUE.size, MAX_PORTS),
+  array('tx', TX_VALUE.size, MAX_PORTS, MAPPABLE),
   array('pending', PENDING_VALUE.size, MAX_PORTS, MAPPABLE),
   array('totals', TOTALS_VALUE.size, 1),
   array('detour', DETOUR_VALUE.size, 1),
   { name: 'bytes', type: MAP_TYPE.perCpuArray, keySize: 4, valueSize: MAX_SUMMED + 8, maxEntries: 1 },
-  array('hints', HINTS_SIZE, 1),
+  array('hints', HINTS_SIZE, 1, MAPPABLE),
   { ...array('crc', CRC_VALUE.size, 1), first: new Uint8Array(CRC32C_SHIFTS.buffer) },
   array('base', PORT_BASE.size, MAX_PORTS),
   array('records', FLOW_RECORD.size, MAX_FLOWS, MAPPABLE),
