@@ -8,9 +8,7 @@
 //   4. Masks stand in the order of their hits, which are counted every few seconds; masks without flows are left out. Nothing that a new
 //      mask brings about goes through all flows.
 //   5. A program that the kernel refuses is made smaller: the least used half of the masks goes to user space.
-import { errorText } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
-import type { Program } from '../../bpf/instructions.ts';
 import { closeObject, updateElement } from '../../bpf/kernel.ts';
 import { MapBatch } from '../../bpf/map-batch.ts';
 import { type Key, W } from '../../flow/key.ts';
@@ -31,10 +29,9 @@ import type { Mask } from './kernel-mask.ts';
 import { KernelMasks, type MaskOwner } from './kernel-masks.ts';
 import { isWorthReordering } from './mask-order.ts';
 import type { PinStore } from './pin-store.ts';
-import { RunningProgram } from './running-program.ts';
+import { ProgramChanges, type ProgramOwner, type ProgramParts } from './program-changes.ts';
 
 const log = logger('dpif_ebpf');
-const RELOAD_MS = 2;
 const REORDER_MS = 5000;
 
 const NONE: readonly CounterPlace[] = [];
@@ -56,21 +53,13 @@ export class KernelFlows {
   readonly #reorder: NodeJS.Timeout;
   /** Why flows are not in the kernel: reason -> how many times. */
   readonly refused = new Map<string, number>();
-  readonly #running: RunningProgram;
+  readonly #program: ProgramChanges;
   #hasTunnels = false;
   #vlanLimit = 1;
   /** Who runs what programs cannot is told of the names of lists, and when they mean nothing any more. */
   onList: (token: number, actions: readonly DpAction[] | undefined) => void = () => {};
   /** Whoever has all flows is told of those that the kernel carries no longer. */
   onLeft: (id: number) => void = () => {};
-  /** Masks in the order of the running program. */
-  #order: readonly Mask[] = [];
-  /** Numbers of the shapes that it knows. */
-  #shapes: ReadonlySet<number> = new Set();
-  /** Who waits for the next program, and who for the one under way. */
-  #waiting: (() => void)[] = [];
-  #served: (() => void)[] = [];
-  #reload: NodeJS.Timeout | undefined;
   readonly #value = new Uint8Array(ACTIONS_VALUE.size);
   readonly #entry = new Uint32Array(FLOW_VALUE.size / 4);
   readonly #index = new Uint32Array(1);
@@ -105,9 +94,9 @@ export class KernelFlows {
     const owner: MaskOwner = {
       hits: (mask) => this.#hits(mask),
       leave: (mask) => this.#leaveMask(mask),
-      closeMap: (fd) => this.#running.closeMap(fd),
-      running: () => this.#order,
-      changed: () => this.#reloadSoon(),
+      closeMap: (fd) => this.#program.closeMap(fd),
+      running: () => this.#program.masks,
+      changed: () => this.#program.soon(),
       replaced: (flows) => this.#refuse('mask_replaced', flows),
     };
     this.#masks = new KernelMasks(owner, maps, store, idleMs, room);
@@ -117,10 +106,17 @@ export class KernelFlows {
     this.#device = device;
     this.#actions = new ActionPool(
       (list) => this.#storeActions(list),
-      () => this.#reloadSoon(),
+      () => this.#program.soon(),
       (token, actions) => this.onList(token, actions),
     );
-    this.#running = new RunningProgram(maps, this.#compile([]), onProgram);
+    const programs: ProgramOwner = {
+      prepare: () => this.#prepare(),
+      compile: (order) =>
+        compileProgram({ masks: order, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit }),
+      refused: (order) => this.#masks.halve(order),
+      adopted: () => this.#release(),
+    };
+    this.#program = new ProgramChanges(programs, maps, onProgram);
     this.#records = new FlowRecords(maps.get('records')!);
     this.#holds = new FlowHolds(this.#flows, this.#records.memory, maps.get('pending')!);
     this.#reorder = setInterval(() => this.#measure(), REORDER_MS);
@@ -129,7 +125,7 @@ export class KernelFlows {
 
   /** The running program. */
   get program(): number {
-    return this.#running.fd;
+    return this.#program.fd;
   }
 
   /** Whether there are tunnel ports, which cost each frame a little. */
@@ -149,11 +145,7 @@ export class KernelFlows {
 
   /** Programs loaded so far. */
   get programCount(): number {
-    return this.#running.count;
-  }
-
-  #compile(masks: readonly Mask[]): Program {
-    return compileProgram({ masks, shapes: this.#actions.shapes(), hasTunnels: this.#hasTunnels, vlanLimit: this.#vlanLimit });
+    return this.#program.count;
   }
 
   #storeActions({ index, shape, params }: PooledActions): void {
@@ -360,7 +352,7 @@ export class KernelFlows {
   /** Flows of which the running program can do all that they want need not wait any more. */
   #release(): void {
     const knows = ({ shape, children }: PooledActions): boolean =>
-      (shape === undefined || this.#shapes.has(shape.number)) && children.every(knows);
+      (shape === undefined || this.#program.shapes.has(shape.number)) && children.every(knows);
     const { masks, actions } = this.#flows;
     // The flows of a batch are alike, mostly.
     let lastMask: Mask | undefined;
@@ -374,98 +366,46 @@ export class KernelFlows {
       if (mask === lastMask && list === lastList) return isRunning;
       lastMask = mask;
       lastList = list;
-      isRunning = this.#order.includes(mask) && knows(list);
+      isRunning = this.#program.masks.includes(mask) && knows(list);
       return isRunning;
     });
-  }
-
-  #reloadSoon(): void {
-    this.#reload ??= setTimeout(() => this.#reloadAside(), RELOAD_MS);
   }
 
   /** Does now what would be done soon. */
   reloadNow(): void {
     this.commit();
-    if (this.#reload !== undefined || this.#running.isChanging) this.reload();
+    if (this.#program.isDue) this.#program.now();
+  }
+
+  /** Puts a program for the present masks and shapes in the place of the running one, at once. */
+  reload(): void {
+    this.#program.now();
   }
 
   /** Whether the running program carries every flow that has been put so far, but those that are user space's. */
   get isSettled(): boolean {
-    for (const mask of this.#masks.values()) if (mask.flows.length > 0 && !this.#order.includes(mask)) return false;
-    return this.#actions.areKnown(this.#shapes);
+    const { masks, shapes } = this.#program;
+    for (const mask of this.#masks.values()) if (mask.flows.length > 0 && !masks.includes(mask)) return false;
+    return this.#actions.areKnown(shapes);
   }
 
   /** Resolves when the running program knows all that has been put so far. */
   settled(): Promise<void> {
     this.commit();
-    if (this.#reload === undefined && !this.#running.isChanging) return Promise.resolve();
-    return new Promise((resolve) => {
-      if (this.#reload === undefined) {
-        this.#served.push(resolve);
-        return;
-      }
-      this.#waiting.push(resolve);
-      this.#reloadAside();
-    });
+    return this.#program.next();
   }
 
-  #prepare(): { masks: Mask[]; shapes: Set<number> } {
+  #prepare(): ProgramParts {
     this.commit();
-    clearTimeout(this.#reload);
-    this.#reload = undefined;
     this.#masks.dropEmpty();
     this.#actions.prune();
     return { masks: this.#masks.ordered(), shapes: new Set(this.#actions.shapes().map(({ number }) => number)) };
   }
 
-  /** Puts a program for the present masks and shapes in the place of the running one, while this thread goes on. */
-  #reloadAside(): void {
-    if (this.#running.isChanging) {
-      // One after the other: what is under way would never come to an end.
-      clearTimeout(this.#reload);
-      this.#reload = setTimeout(() => this.#reloadAside(), RELOAD_MS);
-      return;
-    }
-    const next = this.#prepare();
-    this.#served = this.#waiting;
-    this.#waiting = [];
-    this.#running.replaceAside(this.#compile(next.masks), (isReplaced) => {
-      if (isReplaced) this.#adopt(next.masks, next.shapes);
-      else this.reload();
-    });
-  }
-
-  /** The same at once. A program that the kernel refuses is made smaller. */
-  reload(): void {
-    for (;;) {
-      const { masks, shapes } = this.#prepare();
-      this.#served.push(...this.#waiting.splice(0));
-      try {
-        this.#running.replace(this.#compile(masks));
-      } catch (error) {
-        log.warn(`the kernel refuses the datapath's program for ${masks.length} masks: ${errorText(error)}`);
-        if (masks.length > 0) {
-          this.#masks.halve(masks);
-          continue;
-        }
-      }
-      this.#adopt(masks, shapes);
-      return;
-    }
-  }
-
-  /** The running program knows these. */
-  #adopt(masks: readonly Mask[], shapes: ReadonlySet<number>): void {
-    this.#order = masks;
-    this.#shapes = shapes;
-    this.#release();
-    for (const resolve of this.#served.splice(0)) resolve();
-  }
-
   /** At regular times. */
   #measure(): void {
     if (this.#masks.size < 2) return;
-    if (this.#masks.measure() || isWorthReordering(this.#order.map(({ hits }) => hits))) this.#reloadSoon();
+    if (this.#masks.measure() || isWorthReordering(this.#program.masks.map(({ hits }) => hits))) this.#program.soon();
   }
 
   delete(id: number): void {
@@ -571,13 +511,11 @@ export class KernelFlows {
 
   close(): void {
     this.commit();
-    clearTimeout(this.#reload);
     clearInterval(this.#reorder);
     this.#holds.close();
     this.#batch.close();
     this.#gone.close();
-    this.#running.close();
-    for (const resolve of [...this.#served.splice(0), ...this.#waiting.splice(0)]) resolve();
+    this.#program.close();
     this.#records.close();
     for (const { fd, map } of this.#masks.values()) {
       closeObject(fd);
