@@ -7,6 +7,7 @@
 // Control calls come from the main thread. Implementations may move frames in worker threads; `ready` promises settle when the
 // frame path has taken the change. Counters are read without asking the frame path.
 import type { Key } from '../flow/key.ts';
+import type { OuterHeader } from '../netdev/device.ts';
 import type { CtAnswer, CtRequestMessage } from './userspace/conntrack/request.ts';
 
 /** Datapath port number, 32 bits; 0 is the datapath's own internal port in Open vSwitch's numbering. */
@@ -37,24 +38,8 @@ export interface DpPortCounters {
   txDropped: bigint;
 }
 
-/** Outer header of a tunnel output. Addresses are 4 words, IPv4 in the last with the first three 0. `flags` as TUN_FLAG. */
-export interface TunnelKey {
-  id: bigint;
-  src: readonly number[];
-  dst: readonly number[];
-  ipv6: boolean;
-  tos: number;
-  ttl: number;
-  tpSrc: number;
-  tpDst: number;
-  flags: number;
-  gbpId: number;
-  gbpFlags: number;
-  /** Geneve options as on the wire. */
-  options: Uint8Array;
-  /** Mark of the outer packet's route lookup (egress_pkt_mark). */
-  mark: number;
-}
+/** Outer header of a tunnel output: what the device needs. */
+export type TunnelKey = OuterHeader;
 
 /** Header groups of a masked set; each is one `set(...)` of the datapath's notation. */
 export type SetGroup =

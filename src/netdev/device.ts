@@ -13,7 +13,7 @@ export interface DeviceCounters {
   receiveDropped(packets: number): void;
 }
 
-/** Outer header for a device that needs one; the shape of the datapath's TunnelKey. */
+/** Outer header for a device that needs one. Addresses are 4 words, IPv4 in the last with the first three 0. `flags` as TUN_FLAG. */
 export interface OuterHeader {
   id: bigint;
   src: readonly number[];
@@ -26,7 +26,9 @@ export interface OuterHeader {
   flags: number;
   gbpId: number;
   gbpFlags: number;
+  /** Geneve options as on the wire. */
   options: Uint8Array;
+  /** Mark of the outer packet's route lookup (egress_pkt_mark). */
   mark: number;
 }
 

@@ -36,6 +36,24 @@ export interface TunnelInfo {
 /** Words of the longest options (RFC 8926 section 3.4). */
 export const OPTION_WORDS = 63;
 
+/** One with nothing in it, to be filled again and again. */
+export const newTunnelInfo = (): TunnelInfo => ({
+  idHigh: 0,
+  idLow: 0,
+  isIpv6: false,
+  src: new Uint32Array(4),
+  dst: new Uint32Array(4),
+  tos: 0,
+  ttl: 0,
+  tpSrc: 0,
+  tpDst: 0,
+  flags: 0,
+  gbpId: 0,
+  gbpFlags: 0,
+  options: new Uint32Array(OPTION_WORDS),
+  optionsSize: 0,
+});
+
 export class Packet {
   bytes: Uint8Array;
   /** Address of bytes[0]; 0 when the memory may not be named to the kernel. */

@@ -5,7 +5,7 @@
 // sum is one that still has to be filled in, and where that is so by chance, filling it in gives the same value.
 import { closeFd, type Memory, mapMemory, unmapMemory } from '../host/ffi.ts';
 import type { Device } from './device.ts';
-import { copyBytes, GSO, HEADROOM, MAX_FRAME, OPTION_WORDS, type Packet, type TunnelInfo } from './packet.ts';
+import { copyBytes, GSO, HEADROOM, MAX_FRAME, newTunnelInfo, OPTION_WORDS, type Packet, type TunnelInfo } from './packet.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 import { completeSctp, SCTP_CHECKSUM } from './segment.ts';
 
@@ -106,22 +106,7 @@ export class PuntRingDevice implements Device {
   readonly #producerWords: BigInt64Array;
   readonly #headers: Int32Array;
   readonly #view: DataView;
-  readonly #tunnel: TunnelInfo = {
-    idHigh: 0,
-    idLow: 0,
-    isIpv6: false,
-    src: new Uint32Array(4),
-    dst: new Uint32Array(4),
-    tos: 0,
-    ttl: 0,
-    tpSrc: 0,
-    tpDst: 0,
-    flags: 0,
-    gbpId: 0,
-    gbpFlags: 0,
-    options: new Uint32Array(OPTION_WORDS),
-    optionsSize: 0,
-  };
+  readonly #tunnel: TunnelInfo = newTunnelInfo();
   readonly #pending: Memory;
   readonly #pendingFd: number;
   readonly #onDrop: (drop: RingDrop) => void;

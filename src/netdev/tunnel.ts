@@ -10,7 +10,7 @@ import { sumBytes } from '../wire/checksum.ts';
 import { decodeTunnel, encodeTunnel, FLAG, type TunnelHeader, type TunnelProtocol } from '../wire/tunnel-headers.ts';
 import type { Device, DeviceCounters, OuterHeader } from './device.ts';
 import { OuterBatch } from './outer-batch.ts';
-import { HEADROOM, MAX_FRAME, OPTION_WORDS, type Packet, type TunnelInfo } from './packet.ts';
+import { HEADROOM, MAX_FRAME, newTunnelInfo, type Packet, type TunnelInfo } from './packet.ts';
 import { pathMtu } from './path-mtu.ts';
 import { POOL_SLOT_SIZE, POOL_SLOTS, type ReceivePool } from './receive-pool.ts';
 import {
@@ -144,22 +144,7 @@ export class TunnelDevice implements Device {
   #sourcePort = 0;
   readonly #plan = newSegmentPlan();
   readonly #header: TunnelHeader = { idHigh: 0, idLow: 0, flags: 0, gbpId: 0, gbpFlags: 0, optionsSize: 0 };
-  readonly #info: TunnelInfo = {
-    idHigh: 0,
-    idLow: 0,
-    isIpv6: false,
-    src: new Uint32Array(4),
-    dst: new Uint32Array(4),
-    tos: 0,
-    ttl: 0,
-    tpSrc: 0,
-    tpDst: 0,
-    flags: 0,
-    gbpId: 0,
-    gbpFlags: 0,
-    options: new Uint32Array(OPTION_WORDS),
-    optionsSize: 0,
-  };
+  readonly #info: TunnelInfo = newTunnelInfo();
   #lastOuter: OuterHeader | undefined;
   #lastMtu = 0;
   #lastMtuMs = 0;
