@@ -36,3 +36,23 @@ test('frames wake it again soon after the last of many', () => {
   moderation.took(65536, last + 100);
   assert.equal(moderation.isToRest(last + 100.03), false, 'one more is not many');
 });
+
+test('rests no more for a while where most rests are in vain', () => {
+  const moderation = new Moderation();
+  let now = stream(moderation, 1000, 65536, 0.05);
+  let rests = 0;
+  for (let i = 0; i < 100; i++) {
+    // Three looks for each frame.
+    for (let look = 0; look < 3; look++, now += 0.04) if (moderation.isToRest(now)) rests++;
+    moderation.took(65536, now);
+  }
+  assert.ok(rests > 3 && rests < 40, `${rests} rests`);
+  const quick = new Moderation();
+  let at = stream(quick, 1000, 65536, 0.05);
+  let all = 0;
+  for (let i = 0; i < 100; i++, at += 0.04) {
+    if (quick.isToRest(at)) all++;
+    quick.took(65536, at + 0.03);
+  }
+  assert.equal(all, 100);
+});
