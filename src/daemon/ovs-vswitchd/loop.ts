@@ -37,7 +37,7 @@ const RETRY_MS = 1000;
 const CATCH_UP_MS = 500;
 
 export interface LoopParts {
-  host: Pick<SwitchHost, 'hold' | 'takeOver' | 'caughtUp'>;
+  host: Pick<SwitchHost, 'hold' | 'takeOver' | 'caughtUp' | 'datapaths' | 'purge'>;
   idl: Idl;
   clock: Clock;
   reconciler: Reconciler;
@@ -143,7 +143,10 @@ export class ConfigurationLoop {
   }
 
   #devicesChanged(names: ReadonlySet<string>): void {
-    const { reconciler, devices } = this.#parts;
+    const { reconciler, devices, host } = this.#parts;
+    let isMoved = false;
+    for (const datapath of host.datapaths()) isMoved = datapath.devicesMoved?.() === true || isMoved;
+    if (isMoved) host.purge?.();
     let isForced = false;
     for (const name of names) {
       if (this.#missing.has(name) && devices.exists(name) && this.#missing.get(name) !== devices.index(name)) isForced = true;
