@@ -361,3 +361,9 @@ test('ports share one socket, which a busy or missing device of another does not
   await eventually('ended', () => h.run(`test -d /proc/${pid}`).code !== 0);
   assert.deepEqual(promiscuous(), []);
 });
+
+test('dpif-netlink/dispatch-mode tells of the datapaths in the kernel', { skip }, async (t) => {
+  const { h } = await net(world(t));
+  h.ok('ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev');
+  assert.equal(h.ok('ovs-appctl dpif-netlink/dispatch-mode'), 'ovs-system: per-cpu dispatch mode\n');
+});
