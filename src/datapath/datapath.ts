@@ -229,6 +229,8 @@ export interface Datapath {
   portDelete(port: DpPort): Promise<void>;
   ports(): Iterable<DpPortInfo>;
   portCounters(port: DpPort): DpPortCounters | undefined;
+  /** To be called when devices have come or gone. True when a port's frames go another way from now on: flows put before do not know it. */
+  devicesMoved?(): boolean;
 
   /** Installs or replaces the flow of that key and mask; frames meet it from when the frame path has taken it. Both stay the caller's. */
   flowPut(key: Key, mask: Key, actions: readonly DpAction[], sample?: Key): FlowId;

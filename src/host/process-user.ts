@@ -36,23 +36,23 @@ function entry(file: string, name: string): string[] | undefined {
   return undefined;
 }
 
-/** Reads `USER[:[GROUP]]` or `:GROUP`. Throws ConfigError. */
-export function parseProcessUser(text: string): ProcessUser {
-  if (process.getuid?.() !== 0) throw new ConfigError('(null): only root can use --user option');
+/** Reads `USER[:[GROUP]]` or `:GROUP`. Throws ConfigError, whose message begins with the pidfile that was named before. */
+export function parseProcessUser(text: string, pidfile = '(null)'): ProcessUser {
+  if (process.getuid?.() !== 0) throw new ConfigError(`${pidfile}: only root can use --user option`);
   const colon = text.indexOf(':');
   const [userName, groupName] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
   let [name, uid, gid] = ['root', process.getuid?.() ?? 0, process.getgid?.() ?? 0];
   if (userName !== '') {
     const user = entry('/etc/passwd', userName);
-    if (user === undefined) throw new ConfigError(`(null): user ${userName} not found, aborting.`);
+    if (user === undefined) throw new ConfigError(`${pidfile}: user ${userName} not found, aborting.`);
     [name, uid, gid] = [userName, Number(user[2]), Number(user[3])];
   }
   if (groupName !== '') {
     const group = entry('/etc/group', groupName);
-    if (group === undefined) throw new ConfigError(`(null): group ${groupName} not found, aborting.`);
+    if (group === undefined) throw new ConfigError(`${pidfile}: group ${groupName} not found, aborting.`);
     const members = (group[3] ?? '').split(',');
     if (Number(group[2]) !== gid && !members.includes(name))
-      throw new ConfigError(`(null): Invalid --user option ${text} (user ${name} is not in group ${groupName}), aborting.`);
+      throw new ConfigError(`${pidfile}: Invalid --user option ${text} (user ${name} is not in group ${groupName}), aborting.`);
     gid = Number(group[2]);
   }
   return { name, uid, gid };

@@ -329,3 +329,21 @@ test('a frame whose input port the flows changed goes on after the datapath has 
   s.receive('p1', ethernet(B, A, '0800', '4500001c000000004011000a0a0000010a0000020008000900080000'));
   assert.deepEqual(s.ports(), ['p2']);
 });
+
+test('a number is not given anew soon, also one that was asked for', async () => {
+  const s = new Simulation();
+  const bridge = await s.bridge('br0');
+  const asked = await s.port(bridge, 'p1', { kind: 'dummy' }, {}, 1);
+  assert.equal(asked, 1);
+  await bridge.portDelete(asked);
+  assert.equal(await s.port(bridge, 'p2'), 2);
+  assert.equal(await s.port(bridge, 'p3', { kind: 'dummy' }, {}, 1), 1);
+  await bridge.portDelete(1);
+  await bridge.portDelete(2);
+  for (let number = 3; number < OFPP.MAX; number++) bridge.core.ports.set(number, bridge.core.ports.get(OFPP.LOCAL)!);
+  // Where no other is left, the one that has rested longest.
+  assert.equal(await s.port(bridge, 'p4'), 1);
+  await bridge.portDelete(1);
+  s.clock.advance(3_600_001);
+  assert.equal(await s.port(bridge, 'p5'), 1);
+});

@@ -36,6 +36,8 @@ import { tunnelIdentity } from './translate/tunnel-text.ts';
 const log = logger('bridge');
 const tunnelLog = logger('tunnel');
 const MAX_PORTS = OFPP.MAX - 1;
+/** So long a number that was given up is left to itself. */
+const NUMBER_REST_MS = 3_600_000;
 
 /** What a bridge needs of the host it stands in. */
 export interface BridgeSite {
@@ -54,6 +56,8 @@ export class Bridge implements SwitchBridge {
   readonly #bonds: Bonds;
   /** The last number given out: numbers go round, so that a freed one is not reused at once. */
   #lastPort = 0;
+  /** When numbers were given up last, the longest ago first. */
+  readonly #released = new Map<OfPort, number>();
 
   constructor(name: string, site: BridgeSite) {
     this.name = name;
@@ -131,13 +135,16 @@ export class Bridge implements SwitchBridge {
     return port.port;
   }
 
+  /** A number that was a port's until lately comes last, so that nobody takes the new port for that one. */
   #number(wanted: OfPort | undefined): OfPort {
     const { ports } = this.core;
     if (wanted !== undefined && (wanted === OFPP.LOCAL || (wanted >= 1 && wanted <= MAX_PORTS)) && !ports.has(wanted)) return wanted;
     for (let tries = 0; tries < MAX_PORTS; tries++) {
       this.#lastPort = this.#lastPort >= MAX_PORTS ? 1 : this.#lastPort + 1;
-      if (!ports.has(this.#lastPort)) return this.#lastPort;
+      const releasedMs = this.#released.get(this.#lastPort) ?? Number.NEGATIVE_INFINITY;
+      if (!ports.has(this.#lastPort) && releasedMs < this.core.clock.now() - NUMBER_REST_MS) return this.#lastPort;
     }
+    for (const longest of this.#released.keys()) if (!ports.has(longest)) return longest;
     throw new ConfigError('no free OpenFlow port number');
   }
 
@@ -145,6 +152,8 @@ export class Bridge implements SwitchBridge {
     const port = this.core.ports.get(number);
     if (port === undefined) return;
     this.core.ports.delete(number);
+    this.#released.delete(number);
+    this.#released.set(number, this.core.clock.now());
     if (port.bundle !== undefined)
       this.#setMembers(
         port.bundle,

@@ -34,6 +34,51 @@ async function net(w: World, environment: Record<string, string> = {}): Promise<
 
 const ofport = (h: Host, name: string): string => h.ok(`ovs-vsctl get interface ${name} ofport`).trim();
 
+test('internal ports in namespaces of their own reach all others, and again when they are back', { skip }, async (t) => {
+  const { w, h, a } = await net(world(t));
+  const packets = (name: string): number => Number(/rx pkts=(\d+)/.exec(h.ok(`ovs-ofctl dump-ports br0 ${name}`))?.[1]);
+  const guests = ['i0', 'i1'].map((name) => w.host(name));
+  h.ok(`ovs-vsctl ${guests.map(({ name }) => `-- add-port br0 ${name} -- set interface ${name} type=internal`).join(' ')}`);
+  const enter = (guest: Host | undefined, address: string): void => {
+    h.ok(`ip link set ${guest?.name} netns ${guest?.netns}`);
+    guest?.ok(`ip addr add ${address}/24 dev ${guest.name} && ip link set ${guest.name} up`);
+  };
+  const allReach = async (): Promise<void> => {
+    const sides: [Host, string][] = [
+      [h, '10.0.0.3'],
+      [a, '10.0.0.1'],
+      [guests[0]!, '10.0.0.20'],
+      [guests[1]!, '10.0.0.21'],
+    ]; // prettier-ignore
+    for (const [from, own] of sides) {
+      for (const [, to] of sides) if (to !== own) await eventually(`${own} reaches ${to}`, () => pings(from, to));
+    }
+    // By flows that are in place: the first frame of each has come by a miss.
+    for (const [from, own] of sides) for (const [, to] of sides) if (to !== own) assert.ok(pings(from, to), `${own} reaches ${to}`);
+  };
+  enter(guests[0], '10.0.0.20');
+  // The other has its link by now, which goes with the device.
+  await eventually('linked', () => h.ok('tc filter show dev i1 egress').trim() === '');
+  enter(guests[1], '10.0.0.21');
+  await allReach();
+  const before = guests.map(({ name }) => packets(name));
+  assert.ok(before.every((count) => count > 0));
+  for (const guest of guests) {
+    guest.ok(`ip link set ${guest.name} netns ${h.netns}`);
+    h.ok(`ip link set ${guest.name} netns ${guest.netns}`);
+    guest.ok(`ip addr add 10.0.0.2${guest.name[1]}/24 dev ${guest.name} && ip link set ${guest.name} up`);
+  }
+  await allReach();
+  for (const [i, { name }] of guests.entries()) assert.ok(packets(name) > before[i]!);
+  guests[1]!.ok(`ip link set i1 netns ${h.netns}`);
+  h.ok('ip link set i1 address 02:00:00:00:00:21 up');
+  // Back in the program's hands.
+  await eventually('attached', () => h.ok('tc filter show dev i1 egress').includes('weft'));
+  assert.ok(packets('i1') >= before[1]!);
+  h.ok('ovs-vsctl del-port i0 -- del-port i1');
+  assert.equal(guests[0]!.run('ip link show i0').code, 1);
+});
+
 test('a device that goes to another namespace and back, is renamed, deleted and made again', { skip }, async (t) => {
   const { w, h, a } = await net(world(t));
   const away = w.host('away');
@@ -315,4 +360,10 @@ test('ports share one socket, which a busy or missing device of another does not
   h.ok('ovs-appctl exit --cleanup');
   await eventually('ended', () => h.run(`test -d /proc/${pid}`).code !== 0);
   assert.deepEqual(promiscuous(), []);
+});
+
+test('dpif-netlink/dispatch-mode tells of the datapaths in the kernel', { skip }, async (t) => {
+  const { h } = await net(world(t));
+  h.ok('ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev');
+  assert.equal(h.ok('ovs-appctl dpif-netlink/dispatch-mode'), 'ovs-system: per-cpu dispatch mode\n');
 });

@@ -123,7 +123,11 @@ async function everyKind(side: Side): Promise<Told> {
     snoop.close();
     stop();
   }
-  const entries = side.log().split(/\n(?=\d{4}-\d\d-\d\dT)/);
+  // The last entry may be one of those that are compared, or another may have come behind it.
+  const entries = side
+    .log()
+    .trimEnd()
+    .split(/\n(?=\d{4}-\d\d-\d\dT)/);
   told.log = entries
     .filter((entry) => /^[^|]*\|[^|]*\|(vconn(_stream)?\||ofp_errors\||connmgr\|.*error reply)/.test(entry))
     .map((entry) =>

@@ -114,6 +114,28 @@ test('the ports that tunnels of netdev share', { skip }, async (t) => {
   );
 });
 
+test('neighbours behind a bridge of netdev, by whichever network stack they were found', { skip: cannot('ping') || false }, async (t) => {
+  const w = world(t);
+  const hosts = await pair(w, []);
+  for (const h of hosts) {
+    const far = w.host(`far-${h.name}`);
+    w.wire(h, 'p0', far, 'eth0');
+    far.ok('ip link set eth0 address 02:00:00:00:00:02; ip addr add 10.1.0.2/24 dev eth0');
+  }
+  const show = 'ovs-appctl tnl/neigh/show';
+  const ping = 'ping -c 1 -W 2 10.1.0.2 >/dev/null';
+  compare(hosts, [
+    'ovs-vsctl --timeout=10 add-br phys -- set bridge phys datapath_type=netdev other_config:hwaddr=02:00:00:00:00:01 -- add-port phys p0',
+    'ip addr add 10.1.0.1/24 dev phys && ip link set phys up',
+    ping,
+    show,
+    'ip neigh flush dev phys',
+    'ovs-vsctl --timeout=10 add-br int -- set bridge int datapath_type=netdev -- add-port int vx0 -- set interface vx0 type=vxlan options:remote_ip=10.1.0.2',
+    `sleep 1; ${ping}; sleep 0.3; ${show}`,
+    show.replace('neigh', 'arp'),
+  ]);
+});
+
 test("packets of netdev's tunnels have source ports of the range that was set", { skip: cannot('tcpdump', 'ping') || false }, async (t) => {
   const w = world(t);
   const [h, peer] = [w.host('h'), w.host('peer')];

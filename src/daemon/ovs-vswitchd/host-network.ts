@@ -6,6 +6,7 @@ import { IFF } from '../../host/netlink/link-message.ts';
 import { type Route as KernelRoute, RTN } from '../../host/netlink/route-message.ts';
 import { HostRoutes } from '../../host/netlink/routes.ts';
 import { fromBytes } from '../../switch/underlay/address.ts';
+import type { FoundNeighbor } from '../../switch/underlay/neighbors.ts';
 import { type DeviceAddress, ROUTE_KIND, type Route, type RouteSource, sourceOf } from '../../switch/underlay/routes.ts';
 import type { UnderlayDevices } from '../../switch/underlay/underlay.ts';
 import type { Mac } from '../reconcile/wanted.ts';
@@ -51,6 +52,14 @@ export class HostNetwork implements RouteSource, UnderlayDevices {
   macOf(name: string): Mac | undefined {
     const link = this.#devices.link(name);
     return this.#devices.dummyMac(name) ?? (link === undefined || (link.flags & IFF.LOOPBACK) !== 0 ? undefined : link.mac);
+  }
+
+  neighbors(): FoundNeighbor[] {
+    const found = this.#read('neighbours', () => this.#kernel.neighbors()) ?? [];
+    return found.flatMap(({ address, mac, ifindex }) => {
+      const bridge = this.#devices.linkAt(ifindex)?.name;
+      return bridge === undefined ? [] : [{ bridge, address: fromBytes(address), mac }];
+    });
   }
 
   close(): void {

@@ -37,7 +37,7 @@ const RETRY_MS = 1000;
 const CATCH_UP_MS = 500;
 
 export interface LoopParts {
-  host: Pick<SwitchHost, 'hold' | 'takeOver' | 'caughtUp'>;
+  host: Pick<SwitchHost, 'hold' | 'takeOver' | 'caughtUp' | 'datapaths' | 'purge'>;
   idl: Idl;
   clock: Clock;
   reconciler: Reconciler;
@@ -161,8 +161,17 @@ export class ConfigurationLoop {
     if (this.#deviceDelay !== undefined) return;
     this.#deviceDelay = this.#parts.clock.after(DEVICE_DELAY_MS, () => {
       this.#deviceDelay = undefined;
+      this.#followMoves();
       this.wake();
     });
+  }
+
+  /** Internal ports may have gone to other namespaces, or come back. All are looked at, so once for a burst of changes. */
+  #followMoves(): void {
+    const { host } = this.#parts;
+    let isMoved = false;
+    for (const datapath of host.datapaths()) isMoved = datapath.devicesMoved?.() === true || isMoved;
+    if (isMoved) host.purge?.();
   }
 
   /** The kernel's index of each system port's device when it was opened. */

@@ -10,6 +10,8 @@ export interface DaemonSettings {
   pidfile: string | undefined;
   overwritePidfile: boolean;
   user: string | undefined;
+  /** The pidfile as far as it was known when `--user` came: what is wrong with that is told with it. */
+  pidfileAtUser: string | undefined;
   /** Undefined for the default place, 'none' for no control socket. */
   unixctl: string | undefined;
 }
@@ -99,6 +101,7 @@ export function daemonSettings(program: string, options: readonly ParsedOption[]
     pidfile: undefined,
     overwritePidfile: false,
     user: undefined,
+    pidfileAtUser: undefined,
     unixctl: undefined,
   };
   for (const { name, value } of options) {
@@ -107,7 +110,7 @@ export function daemonSettings(program: string, options: readonly ParsedOption[]
     else if (name === 'no-chdir') settings.changeFolder = false;
     else if (name === 'pidfile') settings.pidfile = inRunDir(value ?? `${program}.pid`);
     else if (name === 'overwrite-pidfile') settings.overwritePidfile = true;
-    else if (name === 'user') settings.user = value;
+    else if (name === 'user') [settings.user, settings.pidfileAtUser] = [value, settings.pidfile];
     else if (name === 'unixctl') settings.unixctl = value;
   }
   return settings;

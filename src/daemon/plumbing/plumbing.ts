@@ -251,7 +251,7 @@ async function serve(
 
   if (settings.user !== undefined) {
     try {
-      const user = parseProcessUser(settings.user);
+      const user = parseProcessUser(settings.user, settings.pidfileAtUser);
       output.chownFile(user.uid, user.gid);
       becomeUser(user, [CAPABILITY.NET_BIND_SERVICE, CAPABILITY.IPC_LOCK, ...(spec.capabilities ?? [])]);
     } catch (error) {

@@ -281,6 +281,34 @@ test('datapath-id: 0x form or 16 digits, not zero', () => {
   assert.equal(parseDatapathId('zz'), undefined);
 });
 
+test('what is configured and not built is told of', () => {
+  const database = new FixtureDatabase();
+  database.add('QoS', 'htb', { type: 'linux-htb' });
+  database.add('QoS', 'noop', { type: 'linux-noop' });
+  const port = (name: string, qos: string): string => {
+    const uuid = database.add('Interface', name, {
+      type: 'system',
+      ingress_policing_rate: name === 'p3' ? 1000 : 0,
+      ...(name === 'p2' ? { cfm_mpid: 1, bfd: map({ enable: 'true' }) } : {}),
+    });
+    return database.add('Port', name, { interfaces: [uuid], qos });
+  };
+  const ports = [port('p1', 'QoS:htb'), port('p2', 'QoS:noop'), port('p3', 'QoS:nosuch')];
+  database.add('Open_vSwitch', '.', {
+    bridges: [database.add('Bridge', 'br0', { ports, stp_enable: true, rstp_enable: false, sflow: 'sFlow:s' })],
+    next_cfg: 1,
+    cur_cfg: 0,
+  });
+  assert.deepEqual(readWanted(database, options).faults, [
+    'ignoring STP of bridge br0, which is not built in this version',
+    'ignoring sFlow of bridge br0, which is not built in this version',
+    'ignoring QoS of port p1, which is not built in this version',
+    'ignoring BFD of interface p2, which is not built in this version',
+    'ignoring CFM of interface p2, which is not built in this version',
+    'ignoring ingress policing of interface p3, which is not built in this version',
+  ]);
+});
+
 test('faults of tunnels and patches in the words of the reference', () => {
   const tunnel = (record: Record<string, string>, type = 'gre') => checkTunnel('t', type, map(record)).error;
   assert.equal(tunnel({ remote_ip: '224.0.0.1' }), 't: multicast remote_ip=224.0.0.1 not allowed');

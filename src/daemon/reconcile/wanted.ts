@@ -252,6 +252,34 @@ export function vlanBundle(row: IdlRow): Omit<BundleRequest, 'members'> {
 
 const hasLacp = (row: IdlRow): boolean => !['', 'off'].includes(text(row.optional('lacp')));
 
+/** Whether a Port asks for QoS; without a type, and of type `linux-noop`, it asks for nothing. `find` gives rows of QoS. */
+export function hasQos(find: (uuid: string) => IdlRow | undefined, port: IdlRow): boolean {
+  const qos = port.optional('qos');
+  const type = qos === undefined ? '' : text(find(String(qos))?.optional('type'));
+  return type !== '' && type !== 'linux-noop';
+}
+
+/** What of an Interface's wishes is not built. */
+function absentOf(row: IdlRow | undefined): string[] {
+  if (row === undefined) return [];
+  const isPoliced = ['ingress_policing_rate', 'ingress_policing_kpkts_rate'].some((column) => Number(row.optional(column) ?? 0) !== 0);
+  return [
+    ...(isPoliced ? ['ingress policing'] : []),
+    ...(row.map('bfd').get('enable') === 'true' ? ['BFD'] : []),
+    ...(row.optional('cfm_mpid') !== undefined ? ['CFM'] : []),
+  ];
+}
+
+/** Columns of Bridge that ask for what is not built. */
+const BRIDGE_PROTOCOLS = [
+  ['stp_enable', 'STP'],
+  ['rstp_enable', 'RSTP'],
+  ['mcast_snooping_enable', 'multicast snooping'],
+  ['netflow', 'NetFlow'],
+  ['sflow', 'sFlow'],
+  ['ipfix', 'IPFIX'],
+] as const;
+
 /** How the interfaces of a port are bonded; taken up where there are several. */
 function bondRequest(row: IdlRow): BondRequest {
   const other = row.map('other_config');
@@ -334,6 +362,9 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
   const dummyPath = options.dummyOverride || datapathType === 'dummy';
   const other = row.map('other_config');
   const ports: WantedPort[] = [];
+  const absent = BRIDGE_PROTOCOLS.flatMap(([column, what]) =>
+    (row.optional(column) ?? false) !== false ? [`${what} of bridge ${name}`] : [],
+  );
   for (const uuid of row.set('ports')) {
     const portRow = source.row('Port', String(uuid));
     if (portRow === undefined) continue;
@@ -356,6 +387,8 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
     interfaces.sort((a, b) => (a.name < b.name ? -1 : 1));
     if (interfaces.length > 1 && hasLacp(portRow))
       faults.push(`ignoring LACP of port ${portName}, which is not built in this version: one link at a time carries it`);
+    if (hasQos((uuid) => source.row('QoS', uuid), portRow)) absent.push(`QoS of port ${portName}`);
+    for (const one of interfaces) absent.push(...absentOf(one.row).map((what) => `${what} of interface ${one.name}`));
     ports.push({
       row: portRow,
       name: portName,
@@ -365,6 +398,7 @@ function wantedBridge(source: RowSource, row: IdlRow, options: WantedOptions, se
       mac: unicast(parseMac(text(portRow.optional('mac')))),
     });
   }
+  for (const what of absent) faults.push(`ignoring ${what}, which is not built in this version`);
   // Every bridge has a local port, whether the database says so or not.
   if (!ports.some((port) => port.name === name) && !seen.has(name)) {
     seen.set(name, name);

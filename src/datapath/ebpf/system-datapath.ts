@@ -37,6 +37,26 @@ const IFF_PROMISC = 0x100;
 const ARPHRD_ETHER = 1;
 const LIST_END_MS = 2000;
 
+/** An internal port's device, and whether it is in our namespace, where the program finds it. */
+interface InternalDevice {
+  readonly device: string;
+  readonly ifindex: number;
+  isHere: boolean;
+  /** What was counted before it went or came last, less what is counted by the present way. */
+  before: PassedFrames;
+}
+
+type PassedFrames = Pick<DpPortCounters, 'rxPackets' | 'rxBytes' | 'txPackets' | 'txBytes'>;
+
+const NOTHING: PassedFrames = { rxPackets: 0n, rxBytes: 0n, txPackets: 0n, txBytes: 0n };
+
+const together = (a: PassedFrames, b: PassedFrames, sign = 1n): PassedFrames => ({
+  rxPackets: a.rxPackets + sign * b.rxPackets,
+  rxBytes: a.rxBytes + sign * b.rxBytes,
+  txPackets: a.txPackets + sign * b.txPackets,
+  txBytes: a.txBytes + sign * b.txBytes,
+});
+
 /** A predecessor's flow, with the place where its programs count. */
 interface InheritedFlow extends DpInheritedFlow {
   counters: CounterPlace;
@@ -53,6 +73,7 @@ export class SystemDatapath extends NetdevDatapath {
   readonly #promiscuous = new Map<DpPort, { device: string; ifindex: number }>();
   /** Those that went away so, to another namespace perhaps, from where they may come back. */
   readonly #leftPromiscuous = new Set<string>();
+  readonly #internals = new Map<DpPort, InternalDevice>();
   /** performance.now() of the kernel's monotonic clock at 0. */
   readonly #clockOffsetMs = performance.now() - Number(process.hrtime.bigint() / 1000n) / 1000;
 
@@ -87,7 +108,10 @@ export class SystemDatapath extends NetdevDatapath {
   protected override openDevice(port: DpPort, spec: DpPortSpec): OpenedDevice {
     if (spec.kind === 'internal') {
       const device = super.openDevice(port, spec);
-      if (device.kind === 'tap') this.#attach(port, spec.device, device.ifindex, true);
+      if (device.kind === 'tap') {
+        this.#attach(port, spec.device, device.ifindex, true);
+        this.#internals.set(port, { device: spec.device, ifindex: device.ifindex, isHere: true, before: NOTHING });
+      }
       return device;
     }
     if (spec.kind === 'system') {
@@ -129,6 +153,27 @@ export class SystemDatapath extends NetdevDatapath {
     }
   }
 
+  /**
+   * A program finds no device of another namespace, and from there none of ours: while an internal port is away, user space carries its frames, by
+   * the descriptor it holds. A number that is back under another name is another device.
+   */
+  devicesMoved(): boolean {
+    let isChanged = false;
+    for (const [port, internal] of this.#internals) {
+      const name = interfaceName(internal.ifindex);
+      const isHere = internal.isHere ? name !== undefined : name === internal.device;
+      if (isHere === internal.isHere) continue;
+      const counted = this.portCounters(port) ?? NOTHING;
+      if (isHere) this.#attach(port, internal.device, internal.ifindex, true);
+      else this.#kernel.detach(port);
+      internal.isHere = isHere;
+      internal.before = NOTHING;
+      internal.before = together(counted, this.portCounters(port) ?? NOTHING, -1n);
+      isChanged = true;
+    }
+    return isChanged;
+  }
+
   /** By flag, not by a socket's membership alone: frames for other stations must come in while no daemon runs, too. */
   #makePromiscuous(port: DpPort, device: string, ifindex: number): void {
     try {
@@ -156,6 +201,7 @@ export class SystemDatapath extends NetdevDatapath {
 
   protected override async closePort(port: DpPort): Promise<void> {
     this.#kernel.detach(port);
+    this.#internals.delete(port);
     this.#endPromiscuous(port);
     const sender = this.#senders.get(port);
     if (sender !== undefined) this.#sendSocket.leave(sender);
@@ -250,6 +296,12 @@ export class SystemDatapath extends NetdevDatapath {
   }
 
   override portCounters(port: DpPort): DpPortCounters | undefined {
+    const counters = this.#presentCounters(port);
+    const before = this.#internals.get(port)?.before ?? NOTHING;
+    return counters === undefined || before === NOTHING ? counters : { ...counters, ...together(counters, before) };
+  }
+
+  #presentCounters(port: DpPort): DpPortCounters | undefined {
     const user = super.portCounters(port);
     const tunnel = this.#kernel.tunnelCounters(port);
     if (user !== undefined && tunnel !== undefined) {

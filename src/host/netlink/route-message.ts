@@ -26,6 +26,8 @@ export type RouteEvent =
   /** An address of the device, with the length of its network's prefix; scope 253 is the link, 254 this host. */
   | { kind: 'address'; address: Uint8Array; length: number; ifindex: number; scope: number }
   | { kind: 'route'; sequence: number; route: Route }
+  /** A neighbour that a device has found, with its Ethernet address. */
+  | { kind: 'neighbor'; address: Uint8Array; mac: readonly [number, number]; ifindex: number }
   | NetlinkAnswer;
 
 export const RTN = { UNICAST: 1, LOCAL: 2 } as const;
@@ -34,6 +36,8 @@ const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
+const RTM_NEWNEIGH = 28;
+const RTM_GETNEIGH = 30;
 const RTA = { DST: 1, SRC: 2, OIF: 4, GATEWAY: 5, PREFSRC: 7, METRICS: 8, MARK: 16 } as const;
 const RTAX_MTU = 2;
 const AF_INET = 2;
@@ -41,6 +45,11 @@ const AF_INET6 = 10;
 /** Bytes of struct rtmsg and of struct ifaddrmsg. */
 const RTMSG_SIZE = 12;
 const IFADDR_SIZE = 8;
+/** Bytes of struct ndmsg. */
+const NDMSG_SIZE = 12;
+const NDA = { DST: 1, LLADDR: 2 } as const;
+/** NUD_REACHABLE, _STALE, _DELAY, _PROBE: found, and not by hand. */
+const FOUND = 0x02 | 0x04 | 0x08 | 0x10;
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 
 const isAddress = (size: number): boolean => size === 4 || size === 16;
@@ -72,10 +81,24 @@ function decodeRoute(bytes: Uint8Array, view: DataView, body: number, end: numbe
   return route;
 }
 
-/** Decodes one datagram. What is neither address nor route, or does not fit, is left out. */
+function decodeNeighbor(bytes: Uint8Array, view: DataView, body: number, end: number): RouteEvent | undefined {
+  if ((view.getUint16(body + 8, true) & FOUND) === 0) return undefined;
+  let address: Uint8Array | undefined;
+  let mac: readonly [number, number] | undefined;
+  attributes(view, body + NDMSG_SIZE, end, (type, at, size) => {
+    if (type === NDA.DST && isAddress(size)) address = bytes.slice(at, at + size);
+    else if (type === NDA.LLADDR && size === 6) mac = [view.getUint32(at), view.getUint16(at + 4)];
+  });
+  return address === undefined || mac === undefined
+    ? undefined
+    : { kind: 'neighbor', address, mac, ifindex: view.getInt32(body + 4, true) };
+}
+
+/** Decodes one datagram. What is neither address, route nor neighbour, or does not fit, is left out. */
 export const decodeRouteEvents = (bytes: Uint8Array): RouteEvent[] =>
   decodeMessages<RouteEvent>(bytes, (view, { type, sequence, body, end }) => {
     if (type === RTM_NEWROUTE && end >= body + RTMSG_SIZE) return { kind: 'route', sequence, route: decodeRoute(bytes, view, body, end) };
+    if (type === RTM_NEWNEIGH && end >= body + NDMSG_SIZE) return decodeNeighbor(bytes, view, body, end);
     if (type !== RTM_NEWADDR || end < body + IFADDR_SIZE) return undefined;
     // On a point-to-point device ADDRESS is the other end's; IPv6 has no LOCAL.
     let local: Uint8Array | undefined;
@@ -97,6 +120,10 @@ export const encodeAddressDump = (sequence: number): Uint8Array =>
 /** A request for all routes of all tables. */
 export const encodeRouteDump = (sequence: number): Uint8Array =>
   encodeRequest(RTM_GETROUTE, NLM.DUMP, sequence, new Uint8Array(RTMSG_SIZE));
+
+/** A request for all neighbours of all devices. */
+export const encodeNeighborDump = (sequence: number): Uint8Array =>
+  encodeRequest(RTM_GETNEIGH, NLM.DUMP, sequence, new Uint8Array(NDMSG_SIZE));
 
 /** Asks which way packets to `to` go, with that source address (or whichever) and mark. */
 export function encodeRouteRequest(sequence: number, to: Uint8Array, from: Uint8Array | undefined, mark: number): Uint8Array {

@@ -2,7 +2,14 @@
 import { closeFd, E, lastError, libc, type Watch, watchReadable } from '../ffi.ts';
 import { decodeLinkEvents, encodeLinkDump, type Link } from './link-message.ts';
 import { netlinkSocket } from './links.ts';
-import { decodeRouteEvents, encodeAddressDump, encodeRouteDump, encodeRouteRequest, type Route } from './route-message.ts';
+import {
+  decodeRouteEvents,
+  encodeAddressDump,
+  encodeNeighborDump,
+  encodeRouteDump,
+  encodeRouteRequest,
+  type Route,
+} from './route-message.ts';
 
 /** RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE. */
 const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
@@ -17,6 +24,14 @@ export interface HostAddress {
   length: number;
   ifindex: number;
   scope: number;
+}
+
+/** Whom a device has found on its network, by ARP or neighbour discovery. */
+export interface HostNeighbor {
+  /** 4 or 16 bytes. */
+  address: Uint8Array;
+  mac: readonly [number, number];
+  ifindex: number;
 }
 
 export class HostRoutes {
@@ -61,6 +76,11 @@ export class HostRoutes {
   /** All routes of all tables. */
   routes(): Route[] {
     return this.#dump(encodeRouteDump(this.#sequence++), decodeRouteEvents, (event) => (event.kind === 'route' ? event.route : undefined));
+  }
+
+  /** All neighbours that were found. */
+  neighbors(): HostNeighbor[] {
+    return this.#dump(encodeNeighborDump(this.#sequence++), decodeRouteEvents, (event) => (event.kind === 'neighbor' ? event : undefined));
   }
 
   /** All devices. */

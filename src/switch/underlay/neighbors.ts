@@ -4,16 +4,22 @@ import { formatAddress } from './address.ts';
 
 export type Mac = readonly [number, number];
 
-interface Neighbor {
+/** A host on the network of a bridge. */
+export interface FoundNeighbor {
   bridge: string;
   address: bigint;
   mac: Mac;
+}
+
+interface Neighbor extends FoundNeighbor {
   expiresMs: number;
 }
 
 const DEFAULT_AGING_SEC = 900;
 /** Neighbours that are kept at most, so that a host which claims many addresses does not fill the memory. */
 const MOST = 65536;
+
+const placeOf = ({ bridge, address }: Pick<FoundNeighbor, 'bridge' | 'address'>): string => `${bridge}\n${address}`;
 
 export class Neighbors {
   readonly #byPlace = new Map<string, Neighbor>();
@@ -38,7 +44,7 @@ export class Neighbors {
   }
 
   set(bridge: string, address: bigint, mac: Mac): void {
-    const place = `${bridge}\n${address}`;
+    const place = placeOf({ bridge, address });
     const known = this.#byPlace.get(place);
     const expiresMs = this.#now() + this.#agingSec * 1000;
     if (known !== undefined && known.mac[0] === mac[0] && known.mac[1] === mac[1]) {
@@ -52,7 +58,7 @@ export class Neighbors {
   }
 
   get(bridge: string, address: bigint): Mac | undefined {
-    const known = this.#byPlace.get(`${bridge}\n${address}`);
+    const known = this.#byPlace.get(placeOf({ bridge, address }));
     return known === undefined || known.expiresMs <= this.#now() ? undefined : known.mac;
   }
 
@@ -69,10 +75,12 @@ export class Neighbors {
     if (isChanged) this.onChange?.();
   }
 
-  /** The text of `tnl/neigh/show`. */
-  show(): string {
+  /** The text of `tnl/neigh/show`, with neighbours that others have found. */
+  show(others: Iterable<FoundNeighbor> = []): string {
     this.sweep();
-    const lines = [...this.#byPlace.values()].map(
+    const all = new Map<string, FoundNeighbor>(this.#byPlace);
+    for (const other of others) if (!all.has(placeOf(other))) all.set(placeOf(other), other);
+    const lines = [...all.values()].map(
       ({ address, mac, bridge }) => `${formatAddress(address).padEnd(46)}${formatMac(mac[0], mac[1])}   ${bridge}`,
     );
     return [`${'IP'.padEnd(46)}${'MAC'.padEnd(20)}Bridge`, '='.repeat(74), ...lines].join('\n');

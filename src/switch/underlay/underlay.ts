@@ -1,6 +1,6 @@
 // What tunnels of datapaths without a network stack of their own go by: routes, neighbours, and the ports that outer headers come from.
 import type { SwitchPort } from '../ports.ts';
-import { type Mac, Neighbors } from './neighbors.ts';
+import { type FoundNeighbor, type Mac, Neighbors } from './neighbors.ts';
 import { type DeviceAddress, RouteTable } from './routes.ts';
 
 /** What is known of devices, simulated ones or the host's. */
@@ -8,6 +8,8 @@ export interface UnderlayDevices {
   addressesOf(device: string): readonly DeviceAddress[];
   /** Undefined where it is no Ethernet device. */
   macOf(device: string): Mac | undefined;
+  /** Whom the host has found by its devices; `bridge` is the device. */
+  neighbors?(): readonly FoundNeighbor[];
 }
 
 export class Underlay {

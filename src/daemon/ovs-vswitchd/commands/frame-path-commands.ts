@@ -4,6 +4,7 @@ import { ConfigError } from '../../../base/errors.ts';
 import type { Datapath } from '../../../datapath/datapath.ts';
 import { W } from '../../../flow/key.ts';
 import { type PackedMask, packMask } from '../../../flow/mask.ts';
+import { allDatapaths, isSystem } from './datapath-names.ts';
 import type { CommandParts } from './parts.ts';
 
 const ANY_PMD = ['-pmd'];
@@ -253,7 +254,13 @@ export function registerFrameCommands(parts: CommandParts): void {
     userspaceDatapath(parts, name, true);
     return '';
   });
-  // How the kernel's module hands frames over, of each of its datapaths: there is none. The reference waits for ever where the module is absent.
-  unixctl.register('dpif-netlink/dispatch-mode', '', 0, 0, () => '');
+  // How the kernel hands frames over, of each of its datapaths: one queue a processor, as all since Linux 5.15. The reference waits for ever where
+  // its module is absent.
+  unixctl.register('dpif-netlink/dispatch-mode', '', 0, 0, () => {
+    return allDatapaths(parts)
+      .filter(isSystem)
+      .map(({ name }) => `${name}: per-cpu dispatch mode\n`)
+      .join('');
+  });
   registerChoices(parts);
 }

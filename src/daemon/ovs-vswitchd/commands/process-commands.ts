@@ -2,8 +2,10 @@
 import { coverageCounter, formatCoverage, readCoverage } from '../../../base/coverage.ts';
 import { ConfigError } from '../../../base/errors.ts';
 import { tunnelLine } from '../../../switch/translate/tunnel-text.ts';
+import { hasQos } from '../../reconcile/wanted.ts';
 import { COVERAGE_NAMES, DROP_COUNTERS } from './coverage-names.ts';
 import { bridgesByName, type CommandParts } from './parts.ts';
+import { notBuilt } from './protocol-commands.ts';
 
 const QOS_TYPES = ['linux-netem', 'linux-fq_codel', 'linux-codel', 'linux-hfsc', 'linux-noop', 'linux-sfq', 'linux-htb'];
 
@@ -87,7 +89,15 @@ export function registerProcessCommands(parts: CommandParts): void {
     if (reconciler.find(name ?? '') === undefined) throw new ConfigError('no such interface');
     return name ?? '';
   };
-  unixctl.register('qos/show', 'interface', 1, 1, ([name]) => `QoS not configured on ${device(name)}`);
+  unixctl.register('qos/show', 'interface', 1, 1, ([text]) => {
+    const name = device(text);
+    const interfaces = parts.rows('Interface');
+    for (const port of parts.rows('Port').values()) {
+      const isPort = port.set('interfaces').some((uuid) => interfaces.get(String(uuid))?.scalar('name') === name);
+      if (isPort && hasQos((uuid) => parts.rows('QoS').get(uuid), port)) notBuilt('QoS', name);
+    }
+    return `QoS not configured on ${name}`;
+  });
   unixctl.register('qos/show-types', 'interface', 1, 1, ([name]) => {
     const kind = reconciler.find(device(name))?.kind.kind;
     // Only devices of the kernel have queueing disciplines.

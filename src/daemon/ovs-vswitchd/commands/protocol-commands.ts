@@ -8,7 +8,8 @@ import { bridgeNamed, type CommandParts } from './parts.ts';
 
 const isTrue = (row: IdlRow, column: string): boolean => row.set(column)[0] === true;
 
-function notBuilt(what: string, where: string): never {
+/** Tells that it is configured and absent. Throws ConfigError. */
+export function notBuilt(what: string, where: string): never {
   throw new ConfigError(`${where}: ${what} is configured, but not built in this version`);
 }
 

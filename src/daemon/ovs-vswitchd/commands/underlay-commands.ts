@@ -3,6 +3,7 @@ import { formatMac, parseMac } from '../../../base/addresses.ts';
 import { ConfigError } from '../../../base/errors.ts';
 import { tunnelDevice } from '../../../switch/translate/tunnel-config.ts';
 import { formatAddress, isIpv4, parseAddress, parsePrefix } from '../../../switch/underlay/address.ts';
+import type { FoundNeighbor } from '../../../switch/underlay/neighbors.ts';
 import { sourceOf } from '../../../switch/underlay/routes.ts';
 import type { Underlay } from '../../../switch/underlay/underlay.ts';
 import { isSystem } from './datapath-names.ts';
@@ -104,6 +105,15 @@ function listening(underlay: Underlay, withMatches: boolean): string {
   return ['Listening ports:', ...(withMatches ? [...matches.values()].flat() : lines)].join('\n');
 }
 
+/** Where `netdev` has tunnels the host finds the neighbours behind its bridges, whose devices have the bridges' names. */
+function foundByHost({ host, underlay }: UnderlayParts): readonly FoundNeighbor[] {
+  const found = underlay.hasListeners ? (underlay.devices.neighbors?.() ?? []) : [];
+  return found.filter(({ bridge }) => {
+    const datapath = host.bridge(bridge)?.datapath;
+    return datapath !== undefined && !isSystem(datapath);
+  });
+}
+
 /** Registers them. */
 export function registerUnderlayCommands(parts: UnderlayParts): void {
   const { unixctl, underlay } = parts;
@@ -118,7 +128,7 @@ export function registerUnderlayCommands(parts: UnderlayParts): void {
   unixctl.register('ovs/route/lookup', 'ip_addr [pkt_mark=mark]', 1, 2, (args) => lookupRoute(underlay, args));
 
   for (const prefix of ['tnl/arp', 'tnl/neigh']) {
-    unixctl.register(`${prefix}/show`, '', 0, 0, () => neighbors.show());
+    unixctl.register(`${prefix}/show`, '', 0, 0, () => neighbors.show(foundByHost(parts)));
     unixctl.register(`${prefix}/set`, 'BRIDGE IP MAC', 3, 3, ([bridge = '', addressText = '', macText = '']) => {
       const address = parseAddress(addressText);
       if (address === undefined) throw new ConfigError('bad IP address');
