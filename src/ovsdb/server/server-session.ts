@@ -13,7 +13,7 @@ import { formatJson } from '../json/json-format.ts';
 import { RpcError, RpcSession } from '../json/jsonrpc.ts';
 import type { LockHolder } from './locks.ts';
 import { changeConditions, type MonitorVersion, parseMonitorSpec } from './monitor-spec.ts';
-import { conditionUpdates, initialUpdates } from './monitor-update.ts';
+import { conditionUpdates } from './monitor-update.ts';
 import type { OvsdbServer, RelaySource } from './server.ts';
 import { Monitor, NO_TRANSACTION } from './session-monitor.ts';
 
@@ -367,11 +367,11 @@ export class ServerSession implements LockHolder {
       this.#rpc.sendText(`{"id":${formatJson(id)},"result":[true,"${lastId}",${shared.textOf(missed) ?? '{}'}],"error":null}`);
       return undefined;
     }
-    let text = `{"id":${formatJson(id)},"result":${version === 3 ? `[false,"${lastId}",` : ''}`;
-    initialUpdates(shared.spec, (piece) => {
-      this.#rpc.sendText(text + piece);
-      text = '';
-    });
+    this.#rpc.sendText(`{"id":${formatJson(id)},"result":${version === 3 ? `[false,"${lastId}",` : ''}`);
+    for (const piece of this.#server.initialOf(shared)) {
+      if (typeof piece === 'string') this.#rpc.sendText(piece);
+      else this.#rpc.sendBytes(piece);
+    }
     this.#rpc.sendText(`${version === 3 ? ']' : ''},"error":null}`);
     return undefined;
   }
