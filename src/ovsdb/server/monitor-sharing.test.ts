@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.ts';
 import { type StreamHandlers, streamPair } from '../../base/stream.ts';
 import { type Commit, Database, type Row, type Table } from '../engine/database.ts';
 import { parseSchema } from '../engine/schema.ts';
-import { parseJson } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { SharedMonitor } from './monitor-changes.ts';
 import { parseMonitorSpec } from './monitor-spec.ts';
 import { OvsdbServer } from './server.ts';
