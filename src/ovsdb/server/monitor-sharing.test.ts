@@ -14,7 +14,7 @@ const CLIENTS = 100;
 const schema = '{"name":"D","version":"1.0.0","tables":{"T":{"isRoot":true,"columns":{"n":{"type":"integer"},"s":{"type":"string"}}}}}';
 
 /** A server of one empty table. `connect` sends a request and gives what is written to the client; nothing is before the turn ends. */
-function serve(): { connect: (request: string) => Uint8Array[]; endTurn: () => void; timers: (() => void)[] } {
+function serve(): { server: OvsdbServer; connect: (request: string) => Uint8Array[]; endTurn: () => void; timers: (() => void)[] } {
   const turns: (() => void)[] = [];
   const timers: (() => void)[] = [];
   const clock: Clock = {
@@ -28,6 +28,7 @@ function serve(): { connect: (request: string) => Uint8Array[]; endTurn: () => v
   const server = new OvsdbServer(clock, { atTurnEnd: (fn) => void turns.push(fn) });
   server.add('D', new Database(parseSchema(parseJson(schema))));
   return {
+    server,
     timers,
     connect: (request) => {
       const written: Uint8Array[] = [];
@@ -86,6 +87,19 @@ test('what clients begin with is made once for a moment, and anew once something
   assert.ok(rows(first) !== undefined && rows(first) === rows(second));
   assert.ok(rows(third) !== rows(first) && Buffer.from(rows(third) ?? []).includes('yyy'));
   assert.notEqual(rows(third), rows(fourth), 'kept for longer');
+});
+
+test('after a conversion nobody shares the monitor of one who is being cut off', () => {
+  const { server, connect, endTurn } = serve();
+  connect(insert('x'));
+  connect(watch('monitor_cond', '"n","s"'));
+  endTurn();
+  const database = server.database('D') as Database;
+  database.replaceWith(new Database(parseSchema(parseJson(schema))));
+  server.databaseChanged(database);
+  const written = connect(watch('monitor_cond', '"n","s"'));
+  endTurn();
+  assert.equal(Buffer.concat(written).toString(), '{"id":0,"result":{},"error":null}');
 });
 
 test('a monitor has nothing to tell of rows that its condition shows neither before nor after', () => {

@@ -177,6 +177,8 @@ export class OvsdbServer {
 
   /** After a database went or got another schema: its monitors end, and sessions unaware of such things are cut off. */
   databaseChanged(database: Database): void {
+    // Sessions that are cut off have theirs for a little longer: nobody shall share those.
+    for (const [key, shared] of this.#monitorsByKey) if (shared.database === database) this.#monitorsByKey.delete(key);
     for (const session of [...this.sessions]) session.databaseChanged(database);
   }
 
