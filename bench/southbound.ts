@@ -83,6 +83,9 @@ function contents(): object[] {
   ];
 }
 
+const UPDATE = '"method":"update3"';
+const ANSWER = '"error":null';
+
 /** One that watches: how many updates it has heard, and how many bytes. */
 class Watcher {
   readonly #socket: Socket;
@@ -116,10 +119,16 @@ class Watcher {
   #take(piece: string): void {
     this.bytes += piece.length;
     const text = this.#rest + piece;
-    const updates = text.split('"method":"update3"').length - 1;
-    if (text.includes('"error":null')) this.#answered?.();
-    // What may be the beginning of one of the two.
-    this.#rest = updates > 0 || text.includes('"error":null') ? '' : text.slice(-40);
+    let seen = 0;
+    let updates = 0;
+    for (let at = text.indexOf(UPDATE); at >= 0; at = text.indexOf(UPDATE, seen)) {
+      updates++;
+      seen = at + UPDATE.length;
+    }
+    const answer = text.lastIndexOf(ANSWER);
+    if (answer >= 0) this.#answered?.();
+    // What may be the beginning of one of the two, and neither itself.
+    this.#rest = text.slice(Math.max(seen, answer + 1, text.length - UPDATE.length));
     if (updates === 0) return;
     this.updates += updates;
     this.#onHeard();
@@ -184,6 +193,7 @@ async function measure(server: string, scenario: Scenario, seconds: number, add:
     );
     for (const one of watchers) one.updates = one.bytes = 0;
     const latencies: number[] = [];
+    const isUp: boolean[] = [];
     let wanted = 0;
     const total = (): number => watchers.reduce((sum, one) => sum + one.updates, 0);
     const cpuBefore = cpuTimeUs(pid);
@@ -191,7 +201,9 @@ async function measure(server: string, scenario: Scenario, seconds: number, add:
       const n = Math.imul(latencies.length, 2654435761) >>> 0;
       const port = n % PORTS;
       wanted += watchersOf[port % DATAPATHS] as number;
-      const row = { hypervisor: ['uuid', hypervisorOf(latencies.length % CLIENTS)], up: latencies.length % 2 === 0 };
+      // Each update must change the port, however often it has been its turn.
+      isUp[port] = isUp[port] !== true;
+      const row = { hypervisor: ['uuid', hypervisorOf(latencies.length % CLIENTS)], up: isUp[port] };
       const start = performance.now();
       const all = new Promise<void>((resolve) => {
         heard = () => {

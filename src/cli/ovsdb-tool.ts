@@ -16,8 +16,9 @@ import { Database } from '../ovsdb/engine/database.ts';
 import { OvsdbError } from '../ovsdb/engine/error.ts';
 import { executeTransaction } from '../ovsdb/engine/execute.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../ovsdb/engine/schema.ts';
-import { type Json, parseJson } from '../ovsdb/json/json.ts';
+import type { Json } from '../ovsdb/json/json.ts';
 import { formatJson } from '../ovsdb/json/json-format.ts';
+import { parseJson } from '../ovsdb/json/json-text.ts';
 import { applyLogOptions, fail, LOG_OPTIONS, type OptionSpec, optionList, parseUntilFault, startToolLog, UsageError } from './options.ts';
 
 const PROGRAM = 'ovsdb-tool';

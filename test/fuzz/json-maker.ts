@@ -1,6 +1,7 @@
 // JSON that makes sense, with something else put into it somewhere, and its text with something wrong.
-import { asObject, type Json, parseJson } from '../../src/ovsdb/json/json.ts';
+import { asObject, type Json } from '../../src/ovsdb/json/json.ts';
 import { formatJson } from '../../src/ovsdb/json/json-format.ts';
+import { parseJson } from '../../src/ovsdb/json/json-text.ts';
 import type { Dice } from '../compare/random.ts';
 
 export const UUIDS: readonly string[] = Array.from({ length: 8 }, (_, i) => `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`);

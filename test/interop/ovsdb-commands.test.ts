@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connectStream } from '../../src/host/sockets/socket.ts';
-import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
+import type { Json } from '../../src/ovsdb/json/json.ts';
+import { parseJson } from '../../src/ovsdb/json/json-text.ts';
 import { RpcSession } from '../../src/ovsdb/json/jsonrpc.ts';
 
 const reference = '/usr/sbin/ovsdb-server';

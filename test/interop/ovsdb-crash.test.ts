@@ -9,7 +9,8 @@ import { test } from 'node:test';
 import { DatabaseFile } from '../../src/daemon/ovsdb-server/file.ts';
 import { connectStream } from '../../src/host/sockets/socket.ts';
 import { parseSchema } from '../../src/ovsdb/engine/schema.ts';
-import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
+import type { Json } from '../../src/ovsdb/json/json.ts';
+import { parseJson } from '../../src/ovsdb/json/json-text.ts';
 import { RpcSession } from '../../src/ovsdb/json/jsonrpc.ts';
 
 const kills = Number(process.env['WEFT_OVSDB_KILLS'] ?? 4);

@@ -12,7 +12,8 @@ import { captureRows, commitText, replayRecord, snapshotPieces } from '../../src
 import { Database } from '../../src/ovsdb/engine/database.ts';
 import { executeTransaction } from '../../src/ovsdb/engine/execute.ts';
 import { parseSchema } from '../../src/ovsdb/engine/schema.ts';
-import { type Json, parseJson } from '../../src/ovsdb/json/json.ts';
+import type { Json } from '../../src/ovsdb/json/json.ts';
+import { parseJson } from '../../src/ovsdb/json/json-text.ts';
 import { encodeRecordText, scanRecords } from '../../src/ovsdb/log/log-record.ts';
 
 const records = Number(process.env['WEFT_OVSDB_RECORDS'] ?? 60);

@@ -1,6 +1,7 @@
 // What the commands of ovsdb-client share.
-import { type Json, parseJson } from '../../ovsdb/json/json.ts';
+import type { Json } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
+import { parseJson } from '../../ovsdb/json/json-text.ts';
 import { RpcError, type RpcSession } from '../../ovsdb/json/jsonrpc.ts';
 import type { Background } from '../background.ts';
 import type { TablePrinter, TableStyle } from '../table-output.ts';

@@ -16,8 +16,9 @@ import { snapshotToJson } from '../../ovsdb/engine/commit-json.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import { isId } from '../../ovsdb/engine/object-parser.ts';
 import { type DatabaseSchema, parseSchema, schemaToJson } from '../../ovsdb/engine/schema.ts';
-import { type Json, type JsonObject, parseJson } from '../../ovsdb/json/json.ts';
+import type { Json, JsonObject } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
+import { parseJson } from '../../ovsdb/json/json-text.ts';
 import { joiningToJson, memberToJson, parseRaftHeader, parseRaftRecord, type RaftHeader, splitData } from '../../ovsdb/log/raft-file.ts';
 
 const log = logger('ovsdb');

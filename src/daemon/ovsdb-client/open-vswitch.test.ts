@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { schemaTypes } from '../../ovsdb/client/schema-types.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
-import { parseJson } from '../../ovsdb/json/json.ts';
+import { parseJson } from '../../ovsdb/json/json-text.ts';
 
 /** Without what a formatter changes. */
 const bare = (text: string): string => text.replaceAll(/\s+/g, '').replaceAll(/([;,({=:<])\|/g, '$1');

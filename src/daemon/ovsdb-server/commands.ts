@@ -1,7 +1,7 @@
 // The commands that ovs-appctl can give to ovsdb-server.
 import { errorText } from '../../base/errors.ts';
 import { controlError, type UnixctlServer } from '../plumbing/unixctl.ts';
-import type { OvsdbDaemon } from './main.ts';
+import type { OvsdbDaemon } from './ovsdb-daemon.ts';
 
 const isBuiltIn = (name: string | undefined): boolean => name === '_Server';
 
@@ -21,7 +21,7 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     if (!daemon.removeRemote(target)) throw controlError('no such remote');
     return '';
   });
-  unixctl.register('ovsdb-server/list-remotes', '', 0, 0, () => lines([...daemon.remotes.keys()].sort()));
+  unixctl.register('ovsdb-server/list-remotes', '', 0, 0, () => lines([...daemon.remotes.targets].sort()));
   unixctl.register('ovsdb-server/add-db', 'DB', 1, 1, ([path = '']) => {
     try {
       daemon.addDatabase(path);
@@ -51,7 +51,7 @@ export function registerDatabaseCommands(unixctl: UnixctlServer, daemon: OvsdbDa
     return '';
   });
   unixctl.register('ovsdb-server/reconnect', '', 0, 0, () => {
-    for (const remote of daemon.allRemotes()) remote.reconnect();
+    for (const remote of daemon.remotes.list()) remote.reconnect();
     return '';
   });
   unixctl.register('ovsdb-server/perf-counters-show', '', 0, 0, () => 'performance counter is not supported on this platform');

@@ -4,7 +4,7 @@ import { logger } from '../../base/log.ts';
 import { realClock } from '../../host/real-clock.ts';
 import { controlError, type UnixctlServer } from '../plumbing/unixctl.ts';
 import { registerCoverageCommands } from '../plumbing/unixctl-coverage.ts';
-import type { OvsdbDaemon } from './main.ts';
+import type { OvsdbDaemon } from './ovsdb-daemon.ts';
 import { TableLog } from './table-log.ts';
 
 const log = logger('ovsdb_server');
@@ -20,7 +20,7 @@ export function registerDiagnosticCommands(unixctl: UnixctlServer, daemon: Ovsdb
   });
   unixctl.register('ovsdb-server/disable-monitor-cond', '', 0, 0, () => {
     daemon.server.allowsConditions = false;
-    for (const remote of daemon.allRemotes()) remote.reconnect();
+    for (const remote of daemon.remotes.list()) remote.reconnect();
     return '';
   });
   const tableLog = new TableLog();

@@ -7,7 +7,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fdatasync,
   fdatasyncSync,
   fsyncSync,
@@ -16,26 +15,23 @@ import {
   renameSync,
   rmSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { encodeText } from '../../base/byte-text.ts';
-import { cryptography } from '../../base/cryptography.ts';
 import { strerror, systemErrno } from '../../base/errno.ts';
-import { logger } from '../../base/log.ts';
 import { cpuLatency } from '../../host/cpu-latency.ts';
 import { check, E, libc } from '../../host/ffi.ts';
 import { fileName, realName } from '../../host/file-name.ts';
 import { SCRATCH_TEXT_LENGTH, scratch } from '../../host/scratch.ts';
 import { OvsdbError } from '../../ovsdb/engine/error.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
-import { type BodyReader, encodeRecordText, type LogKind, placeRecord, recordHeader, scanRecords } from '../../ovsdb/log/log-record.ts';
+import { type BodyReader, encodeRecordText, type LogKind, placeRecord } from '../../ovsdb/log/log-record.ts';
 import { besideFile, followLinks, lockFile } from './file-places.ts';
 import { type FileScan, ioError, readDatabaseFile, unreadable } from './file-records.ts';
-import { findLoss, SyncJournal, unlinkQuietly } from './sync-journal.ts';
+import { recoverFromJournal } from './journal-recovery.ts';
+import { type RewriteRecords, writeAll, writeRecords } from './record-writer.ts';
+import { SyncJournal } from './sync-journal.ts';
 
-const fileLog = logger('ovsdb_file');
 const EINVAL = 22;
 const FILE_MODE = 0o640;
 /** A rewrite gives way to other work after this time. */
@@ -46,10 +42,6 @@ const BUSY_MS = 10;
 /** it is taken away when there was none for this time. */
 const IDLE_MS = 1000;
 
-function writeAll(fd: number, bytes: Uint8Array, position: number | null = null): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position === null ? null : position + at);
-}
-
 function syncFolder(path: string): void {
   const fd = openSync(fileName(dirname(path)), constants.O_RDONLY);
   try {
@@ -58,42 +50,6 @@ function syncFolder(path: string): void {
     closeSync(fd);
   }
 }
-
-/** Puts into a locked file what it lacks by the journal of an earlier server whose machine stopped at once. */
-function recover(path: string): void {
-  const journal = besideFile(followLinks(path, false), 'sync');
-  if (!existsSync(journal)) return;
-  try {
-    const loss = findLoss(
-      journal,
-      path,
-      (bytes) =>
-        scanRecords(
-          bytes,
-          path,
-          () => {},
-          () => true,
-        ).end,
-    );
-    const fd = openSync(fileName(path), constants.O_RDWR);
-    try {
-      if (loss !== undefined) {
-        ftruncateSync(fd, loss.intact);
-        writeAll(fd, loss.bytes, loss.intact);
-        fileLog.warn(`${path}: took ${loss.bytes.length} bytes from ${journal}, which the file lacked behind offset ${loss.intact}`);
-      }
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw ioError(`${path}: recovery from ${journal} failed`, error);
-  }
-  unlinkQuietly(journal);
-}
-
-/** The records that a rewrite puts in place of all: texts, each made piece by piece and the same each time. */
-export type RewriteRecords = readonly (() => Iterable<string>)[];
 
 export class FileLog {
   readonly path: string;
@@ -156,7 +112,7 @@ export class FileLog {
   ): { log: FileLog; scan: FileScan } {
     const lockFd = isReadOnly ? -1 : lockFile(path);
     try {
-      if (!isReadOnly) recover(path);
+      if (!isReadOnly) recoverFromJournal(path);
       const scan = readDatabaseFile(path, onRecord, onBody);
       return { log: new FileLog(path, isReadOnly ? -1 : openSync(fileName(path), constants.O_RDWR), lockFd, scan), scan };
     } catch (error) {
@@ -383,31 +339,4 @@ function abandon(fd: number, temporary: string): false {
   closeSync(fd);
   rmSync(fileName(temporary), { force: true });
   return false;
-}
-
-/** Writes records one after another; gives the end of the file after each piece. Each is made twice: its header has the size and the hash of its body. */
-function* writeRecords(fd: number, records: RewriteRecords, kind: LogKind = 'JSON'): Generator<number, void> {
-  let at = 0;
-  for (const make of records) {
-    const hash = cryptography().createHash('sha1');
-    let size = 1;
-    for (const piece of make()) {
-      const bytes = encodeText(piece);
-      hash.update(bytes);
-      size += bytes.length;
-      yield at;
-    }
-    const header = Buffer.from(recordHeader(size, hash.update('\n').digest('hex'), kind));
-    writeAll(fd, header, at);
-    at += header.length;
-    for (const piece of make()) {
-      const bytes = encodeText(piece);
-      writeAll(fd, bytes, at);
-      at += bytes.length;
-      yield at;
-    }
-    writeAll(fd, Buffer.from('\n'), at);
-    at++;
-    yield at;
-  }
 }

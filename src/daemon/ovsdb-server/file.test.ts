@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { executeTransaction } from '../../ovsdb/engine/execute.ts';
 import { parseSchema } from '../../ovsdb/engine/schema.ts';
-import { parseJson } from '../../ovsdb/json/json.ts';
+import { parseJson } from '../../ovsdb/json/json-text.ts';
 import { DatabaseFile } from './file.ts';
 
 const MINUTE_MS = 60_000;

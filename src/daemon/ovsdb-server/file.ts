@@ -7,7 +7,8 @@ import { type DatabaseSchema, parseSchema, schemaToJson } from '../../ovsdb/engi
 import type { Transaction } from '../../ovsdb/engine/transaction.ts';
 import type { Json } from '../../ovsdb/json/json.ts';
 import { formatJson } from '../../ovsdb/json/json-format.ts';
-import { FileLog, type RewriteRecords } from './file-log.ts';
+import { FileLog } from './file-log.ts';
+import type { RewriteRecords } from './record-writer.ts';
 
 export { lockFileName } from './file-places.ts';
 export { readDatabaseFile, readDatabaseSchema } from './file-records.ts';

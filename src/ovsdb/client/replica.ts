@@ -10,15 +10,17 @@ import { errorText, KernelError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import { Reconnect } from '../../base/reconnect.ts';
 import type { Stream } from '../../base/stream.ts';
-import { type DatabaseSchema, parseSchema } from '../engine/schema.ts';
-import { asObject, type Json, jsonObject } from '../json/json.ts';
+import type { DatabaseSchema } from '../engine/schema.ts';
+import { type Json, jsonObject } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 import { RpcClosed, RpcError, RpcSession } from '../json/jsonrpc.ts';
 import { sayPeerFault } from '../json/jsonrpc-faults.ts';
 import { Conditions } from './conditions.ts';
 import type { Idl, IdlClause, IdlOptions, IdlRow } from './idl.ts';
 import { MONITOR_METHODS, type MonitorMethod, monitorRequests } from './monitor-requests.ts';
-import { ReplicaTables } from './replica-row.ts';
+import { ReplicaContent } from './replica-content.ts';
+import { ReplicaLock } from './replica-lock.ts';
+import type { ReplicaTables } from './replica-row.ts';
 import { ReplicaTransaction } from './replica-transaction.ts';
 import { SERVER_MONITOR_ID, ServerWatch } from './server-watch.ts';
 
@@ -26,7 +28,6 @@ const log = logger('ovsdb_idl');
 const serverLog = logger('ovsdb_cs');
 const reconnectLog = logger('reconnect');
 const MONITOR_ID = 'replica';
-const ZERO_ID = '00000000-0000-0000-0000-000000000000';
 const MAX_BACKOFF_MS = 8000;
 const PROBE_INTERVAL_MS = 5000;
 
@@ -51,8 +52,6 @@ export function connectIdl(options: IdlOptions, world: IdlWorld): Replica {
   return new ReplicaClient(options, world);
 }
 
-const emptySchema: DatabaseSchema = { name: '', version: '', cksum: '', tables: new Map() };
-
 class ReplicaClient implements Replica {
   readonly #options: IdlOptions;
   readonly #world: IdlWorld;
@@ -62,23 +61,17 @@ class ReplicaClient implements Replica {
   #remoteIndex = 0;
   #session: RpcSession | undefined;
   #attempt = 0;
-  #tables = new ReplicaTables(emptySchema);
-  #schemaJson: Json | undefined;
-  #isAssumed = false;
-  #lastTransactionId = ZERO_ID;
+  readonly #content: ReplicaContent;
   #methodIndex = 0;
   readonly #watch: ServerWatch;
   #changeNumber = 0;
   #isConnected = false;
   /** Updates that came before the monitor's reply was handled; undefined when there is nothing to wait for. */
   #early: { method: string; params: Json[] }[] | undefined;
-  /** The server spoke of the lock by notification, which is newer than the reply to our request. */
-  #isLockNotified = false;
   #hasContent = false;
   #isCurrent = false;
   readonly #conditions: Conditions;
-  #hasLock = false;
-  #isLockContended = false;
+  readonly #lock: ReplicaLock;
   #lastError = '';
   #failed: Error | undefined;
   #isClosed = false;
@@ -87,11 +80,9 @@ class ReplicaClient implements Replica {
     this.#options = options;
     this.#world = world;
     this.#conditions = new Conditions(options.conditions);
+    this.#lock = new ReplicaLock(options.lock);
     this.#watch = new ServerWatch(options.database, options.mustLead ?? true);
-    if (options.assumedSchema !== undefined) {
-      this.#tables = new ReplicaTables(options.assumedSchema);
-      this.#isAssumed = true;
-    }
+    this.#content = new ReplicaContent(options.assumedSchema);
     if (options.retry === false) {
       void this.#open();
       return;
@@ -122,10 +113,10 @@ class ReplicaClient implements Replica {
     return this.#isCurrent;
   }
   get isLockContended(): boolean {
-    return this.#isLockContended;
+    return this.#lock.isContended;
   }
   get hasLock(): boolean {
-    return this.#options.lock === undefined || this.#hasLock;
+    return this.#lock.isHeld;
   }
   get changeNumber(): number {
     return this.#changeNumber;
@@ -134,18 +125,18 @@ class ReplicaClient implements Replica {
     return this.#lastError;
   }
   get schema(): DatabaseSchema | undefined {
-    return this.#schemaJson === undefined && !this.#isAssumed ? undefined : this.#tables.schema;
+    return this.#content.schema;
   }
   get tables(): ReplicaTables {
-    return this.#tables;
+    return this.#content.tables;
   }
 
   rows(table: string): ReadonlyMap<string, IdlRow> {
-    return this.#tables.rows(table);
+    return this.#content.tables.rows(table);
   }
 
   row(table: string, uuid: string): IdlRow | undefined {
-    return this.#tables.rows(table).get(uuid);
+    return this.#content.tables.rows(table).get(uuid);
   }
 
   begin(): ReplicaTransaction {
@@ -154,7 +145,7 @@ class ReplicaClient implements Replica {
       if (this.#session === undefined || !this.#isCurrent) return Promise.reject(new RpcClosed('not connected'));
       return this.#session.call('transact', [this.#options.database, ...operations]);
     };
-    return new ReplicaTransaction(this.#tables, send, this.#options.lock);
+    return new ReplicaTransaction(this.#content.tables, send, this.#options.lock);
   }
 
   setCondition(table: string, clauses: readonly IdlClause[]): Promise<void> {
@@ -180,7 +171,7 @@ class ReplicaClient implements Replica {
       after(() => this.#conditions.refuse(error instanceof Error ? error : new Error(String(error))));
     let json: Json;
     try {
-      json = this.#conditions.changesJson(changes, this.#tables.schema);
+      json = this.#conditions.changesJson(changes, this.#content.tables.schema);
     } catch (error) {
       refused(error);
       return;
@@ -293,38 +284,30 @@ class ReplicaClient implements Replica {
       () => {},
     );
     // 2. The schema, which may have changed while we were away.
-    if (!this.#isAssumed) await this.#fetchSchema(session);
+    if (!this.#content.isAssumed) await this.#fetchSchema(session);
     // 3. The lock.
-    const { lock } = this.#options;
-    if (lock !== undefined) {
-      this.#isLockNotified = false;
-      session.call('lock', [lock]).then(
-        (reply) => {
-          if (session !== this.#session || this.#isLockNotified) return;
-          this.#hasLock = asObject(reply)?.get('locked') === true;
-          this.#isLockContended = !this.#hasLock;
-          this.#announce();
-        },
-        (error) => log.warn(`${session.name}: "lock" failed: ${errorText(error)}`),
-      );
-    }
+    this.#lock.ask(
+      session,
+      () => session === this.#session,
+      () => this.#announce(),
+    );
     // 4. Monitor.
     for (;;) {
       const method = MONITOR_METHODS[this.#methodIndex] as MonitorMethod;
       // Of rows by another condition than the replica's nobody knows what it missed.
-      if (!this.#conditions.areSettled) this.#lastTransactionId = ZERO_ID;
+      if (!this.#conditions.areSettled) this.#content.forgetTransaction();
       this.#conditions.ask();
-      const requests = monitorRequests(method, this.#tables.schema, this.#options.tables, this.#conditions);
+      const requests = monitorRequests(method, this.#content.tables.schema, this.#options.tables, this.#conditions);
       const params: Json[] = [this.#options.database, MONITOR_ID, requests];
-      if (method === 'monitor_cond_since') params.push(this.#lastTransactionId);
+      if (method === 'monitor_cond_since') params.push(this.#content.lastTransactionId);
       let reply: Json;
       // A promise resolves after everything else in the same packet has been handled, so updates behind the reply wait for it.
       this.#early = [];
       try {
         reply = await session.call(method, params);
       } catch (error) {
-        if (this.#isAssumed && error instanceof RpcError && !formatJson(error.error).includes('unknown method')) {
-          this.#isAssumed = false;
+        if (this.#content.isAssumed && error instanceof RpcError && !formatJson(error.error).includes('unknown method')) {
+          this.#content.stopAssuming();
           await this.#fetchSchema(session);
           continue;
         }
@@ -352,23 +335,11 @@ class ReplicaClient implements Replica {
   }
 
   async #fetchSchema(session: RpcSession): Promise<void> {
-    const schemaJson = await session.call('get_schema', [this.#options.database]);
-    if (this.#schemaJson !== undefined && formatJson(schemaJson) === formatJson(this.#schemaJson)) return;
-    this.#tables = new ReplicaTables(parseSchema(schemaJson));
-    this.#schemaJson = schemaJson;
-    this.#lastTransactionId = ZERO_ID;
+    this.#content.setSchema(await session.call('get_schema', [this.#options.database]));
   }
 
   #fill(method: MonitorMethod, reply: Json): void {
-    if (method === 'monitor_cond_since') {
-      const [isResumed, lastId, updates] = Array.isArray(reply) ? reply : [];
-      if (isResumed !== true) this.#tables.clear();
-      this.#tables.apply(updates ?? null, true);
-      if (typeof lastId === 'string') this.#lastTransactionId = lastId;
-    } else {
-      this.#tables.clear();
-      this.#tables.apply(reply, method !== 'monitor');
-    }
+    this.#content.fill(method, reply);
     this.#hasContent = true;
     this.#isCurrent = true;
     this.#conditions.agree();
@@ -389,22 +360,12 @@ class ReplicaClient implements Replica {
       return;
     }
     try {
-      if (method === 'update3') {
-        this.#tables.apply(params[2] ?? null, true);
-        if (typeof params[1] === 'string') this.#lastTransactionId = params[1];
-      } else if (method === 'update2' || method === 'update') {
-        this.#tables.apply(params[1] ?? null, method === 'update2');
-      } else if (method === 'locked' || method === 'stolen') {
-        if (params[0] !== this.#options.lock) return;
-        this.#isLockNotified = true;
-        this.#hasLock = method === 'locked';
-        this.#isLockContended = !this.#hasLock;
-      } else {
-        return;
-      }
+      const isKnown =
+        method === 'locked' || method === 'stolen' ? this.#lock.notified(method, params) : this.#content.update(method, params);
+      if (!isKnown) return;
     } catch (error) {
       log.warn(`${this.#remote()}: ${errorText(error)}`);
-      this.#lastTransactionId = ZERO_ID;
+      this.#content.forgetTransaction();
       this.#session?.close();
       return;
     }
@@ -422,8 +383,7 @@ class ReplicaClient implements Replica {
   #lost(): void {
     this.#isConnected = false;
     this.#isCurrent = false;
-    this.#hasLock = false;
-    this.#isLockContended = false;
+    this.#lock.lost();
     if (!this.#isClosed) this.#announce();
   }
 

@@ -4,7 +4,7 @@ import { VirtualClock } from '../../base/clock.ts';
 import { streamPair } from '../../base/stream.ts';
 import { Database } from '../engine/database.ts';
 import { parseSchema } from '../engine/schema.ts';
-import { parseJson } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { OvsdbServer } from '../server/server.ts';
 import { connectIdl } from './replica.ts';
 import { schemaTypes } from './schema-types.ts';

@@ -1,8 +1,10 @@
 // Commits as log records, both ways: `{"_date":ms,"_comment":text,"_is_diff":true,TABLE:{UUID:{COLUMN:VALUE}|null}}`.
 
 import { hashOrder } from '../../base/hash-order.ts';
-import { type Json, type JsonObject, ownText, parseJson } from '../json/json.ts';
+import type { Json, JsonObject } from '../json/json.ts';
 import { formatJsonString, formatReal } from '../json/json-format.ts';
+import { parseJson } from '../json/json-text.ts';
+import { ownText } from '../json/own-text.ts';
 import { isUuid } from './atom.ts';
 import type { Change, Commit, Database, Row, Table } from './database.ts';
 import { applyDiff, type Datum, datumDiff, datumsEqual, ownDatum, parseDatum } from './datum.ts';

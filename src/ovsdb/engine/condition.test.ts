@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Json, parseJson } from '../json/json.ts';
+import type { Json } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { type Condition, conditionHolds, differenceTest, parseCondition, rowTest } from './condition.ts';
 import { ownDatum, parseDatum } from './datum.ts';
 import { parseSchema } from './schema.ts';

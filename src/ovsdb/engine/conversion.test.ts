@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseJson } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { convertDatabase } from './conversion.ts';
 import { Database } from './database.ts';
 import { executeTransaction } from './execute.ts';

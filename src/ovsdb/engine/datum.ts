@@ -1,6 +1,7 @@
 // A column's value: RFC 7047 section 5.1 `<value>`. Keys are sorted and distinct; a map has a value at the place of each key. Never changed once made.
 
-import { type Json, ownText } from '../json/json.ts';
+import type { Json } from '../json/json.ts';
+import { ownText } from '../json/own-text.ts';
 import { type Atom, atomToJson, compareAtoms, noTag, parseAtom, type SymbolTable } from './atom.ts';
 import { constraintViolation, syntaxError } from './error.ts';
 import { type ColumnType, checkAtom, type Datum, describeType } from './types.ts';

@@ -1,7 +1,8 @@
 // Walks through the bytes of a large log record, `{TABLE:{UUID:{...},...},...,"_date":...}`, and parses one row at a time.
 // It takes only text without space between the parts, as logs have it; at anything else it says no, and `parseJson` is to judge.
 import { decodeText } from '../../base/byte-text.ts';
-import { type Json, JsonError, JsonParser } from '../json/json.ts';
+import { type Json, JsonError } from '../json/json.ts';
+import { JsonParser } from '../json/json-parser.ts';
 
 const QUOTE = 34;
 const COMMA = 44;

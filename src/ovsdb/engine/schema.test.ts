@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Json, parseJson } from '../json/json.ts';
+import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
+import { parseJson } from '../json/json-text.ts';
 import { applyDiff, type Datum, datumDiff, datumsEqual, datumToJson, makeMap, makeSet, parseDatum } from './datum.ts';
 import { OvsdbError } from './error.ts';
 import { parseSchema, schemaToJson } from './schema.ts';

@@ -1,8 +1,9 @@
 // What the reference's answers showed to be otherwise than one would think; each found by random transactions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Json, parseJson } from '../json/json.ts';
+import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
+import { parseJson } from '../json/json-text.ts';
 import { parseMonitorSpec } from '../server/monitor-spec.ts';
 import { initialUpdates } from '../server/monitor-update.ts';
 import { commitText, replayRecord } from './commit-json.ts';

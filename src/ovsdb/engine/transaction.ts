@@ -11,7 +11,7 @@
 
 import { countsUuids } from '../../base/cryptography.ts';
 import { uuidOrder } from '../../base/hash-order.ts';
-import { ownText } from '../json/json.ts';
+import { ownText } from '../json/own-text.ts';
 import { type Atom, ZERO_UUID } from './atom.ts';
 import {
   type Change,

@@ -1,7 +1,8 @@
 // Values as people type them on a command line (ovs-vsctl(8), Database Values), with the reference's error texts.
 
 import { decodeText, encodeText } from '../../base/byte-text.ts';
-import { exactInteger, JsonError, parseJson } from '../json/json.ts';
+import { exactInteger, JsonError } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { type Atom, isUuid, wellFormed } from './atom.ts';
 import { makeMap, makeSet } from './datum.ts';
 import { OvsdbError } from './error.ts';

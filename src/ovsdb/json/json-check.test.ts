@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { JsonError, parseText } from './json.ts';
+import { JsonError } from './json.ts';
 import { JsonCheck } from './json-check.ts';
+import { parseText } from './json-text.ts';
 
 /** Whether the parser finds a fault that more text could not mend. */
 function isFaulty(text: string): boolean {

@@ -4,9 +4,11 @@
 // watched, so that each byte is looked at once, and the text is parsed when its last bracket has come. A text that is still short is parsed as far
 // as it goes after each piece, so that a peer that sends nonsense is told so at once; of a long one a server looks at each byte for that.
 import { decodeText } from '../../base/byte-text.ts';
-import { type Blank, failOfBytes, type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseText } from './json.ts';
+import { type Json, JsonError, MAX_JSON_DEPTH } from './json.ts';
 import { JsonCheck } from './json-check.ts';
 import { parseNatively } from './json-native.ts';
+import { type Blank, JsonParser } from './json-parser.ts';
+import { failOfBytes, parseText } from './json-text.ts';
 
 /** Below this many bytes an unfinished text is checked with every piece. */
 const EAGER_CHECK_SIZE = 4096;

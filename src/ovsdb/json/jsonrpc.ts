@@ -65,6 +65,8 @@ const TURN_SIZE = 1024 * 1024;
 const DEFAULT_QUEUE_LIMIT = 64 * 1024 * 1024;
 /** Texts are joined up to about this size. */
 const WRITE_SIZE = 65536;
+/** Text of at least this many characters that is to be kept is better kept as bytes. */
+export const LONG_TEXT_LENGTH = 16384;
 
 const reconnectLog = logger('reconnect');
 
@@ -190,8 +192,8 @@ export class RpcSession {
       return;
     }
     this.#outboxSize += message.length;
-    // A large piece is kept as bytes at once: its text may be a tree of many small ones.
-    if (this.#outbox.push(message.length >= WRITE_SIZE && typeof message === 'string' ? encodeText(message) : message) === 1)
+    // A long text is kept as bytes at once: it may be a tree of many small ones, which takes several times the memory.
+    if (this.#outbox.push(message.length >= LONG_TEXT_LENGTH && typeof message === 'string' ? encodeText(message) : message) === 1)
       this.#defer(this.#flush);
   }
 

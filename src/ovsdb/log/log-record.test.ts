@@ -4,8 +4,9 @@ import { commitText, replayRecord, snapshotToJson } from '../engine/commit-json.
 import { Database } from '../engine/database.ts';
 import { executeTransaction } from '../engine/execute.ts';
 import { parseSchema } from '../engine/schema.ts';
-import { type Json, parseJson } from '../json/json.ts';
+import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
+import { parseJson } from '../json/json-text.ts';
 import { encodeRecordText, placeRecord, scanRecords } from './log-record.ts';
 
 const schema = parseSchema(

@@ -5,8 +5,9 @@
 // what came before is the database, what follows is cut off before the next record is written.
 import { decodeText, encodeText } from '../../base/byte-text.ts';
 import { sha1Hex } from '../../base/cryptography.ts';
-import { type Json, JsonError, parseJson } from '../json/json.ts';
+import { type Json, JsonError } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
+import { parseJson } from '../json/json-text.ts';
 
 const MAX_HEADER_SIZE = 128;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseJson } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { joiningToJson, memberToJson, parseRaftHeader, parseRaftRecord } from './raft-file.ts';
 
 const anyAddress = (): void => {};

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { type StreamHandlers, streamPair } from '../../base/stream.ts';
 import { Database } from '../engine/database.ts';
 import { parseSchema } from '../engine/schema.ts';
-import { parseJson } from '../json/json.ts';
+import { parseJson } from '../json/json-text.ts';
 import { OvsdbServer } from './server.ts';
 
 const count = Number(process.env['WEFT_OVSDB_FUZZ'] ?? 6000);

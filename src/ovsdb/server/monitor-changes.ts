@@ -1,14 +1,16 @@
 // What has changed since each monitor was last told, shared by all monitors that watch the same thing and were told at the same time.
 //
 // A SharedMonitor stands for one MonitorSpec. Its monitors stand at ChangeSets: the differences from the moment when the monitor was last told up to now.
-// 1. A commit is added to every change set that a monitor stands at; of a row changed twice, the first state and the last are kept.
+// 1. A commit is added to every change set that a monitor stands at, but for rows that the conditions show neither before nor after it; of a row
+//    changed twice, the first state and the last are kept.
 // 2. At the end of a turn each monitor whose peer has read what it was sent is told its change set and moves on to an empty one, all to the same.
-//    The text of a set is made once, its bytes once for each id that monitors have.
+//    The text of a set is made once, its bytes once for each id that monitors have; so is the text that monitors begin with within a moment.
 // 3. A monitor whose peer does not read stays where it is: what it costs is bounded by the rows that exist, not by the commits that it misses.
 import { encodeText } from '../../base/byte-text.ts';
-import type { Commit, Database, Table } from '../engine/database.ts';
-import type { MonitorSpec } from './monitor-spec.ts';
-import { changeUpdates, type RowChange } from './monitor-update.ts';
+import type { Change, Commit, Database, Table } from '../engine/database.ts';
+import { LONG_TEXT_LENGTH } from '../json/jsonrpc.ts';
+import type { MonitorSpec, TableMonitor } from './monitor-spec.ts';
+import { changeUpdates, initialUpdates, type RowChange } from './monitor-update.ts';
 
 /** One monitor of one session. */
 export interface MonitorUser {
@@ -38,9 +40,8 @@ export class ChangeSet {
     return this.#isEmpty;
   }
 
-  add(commit: Commit, watched: ReadonlySet<Table>): void {
-    for (const { table, uuid, before, after } of commit.changes) {
-      if (!watched.has(table)) continue;
+  add(changes: readonly Change[]): void {
+    for (const { table, uuid, before, after } of changes) {
       let rows = this.#tables.get(table);
       if (rows === undefined) {
         rows = new Map();
@@ -81,14 +82,36 @@ export class ChangeSet {
 export class SharedMonitor {
   readonly spec: MonitorSpec;
   readonly database: Database;
-  readonly #watched: ReadonlySet<Table>;
+  readonly #watched: ReadonlyMap<Table, TableMonitor>;
+  readonly #heedsHidden: boolean;
   /** Those that monitors stand at; the last is the newest. */
   readonly #sets: ChangeSet[] = [];
+  #initial: readonly (string | Uint8Array)[] | undefined;
 
-  constructor(spec: MonitorSpec, database: Database) {
+  /** `heedsHidden`: changes that no monitor shows are something to tell too, of which nothing is then sent. */
+  constructor(spec: MonitorSpec, database: Database, heedsHidden = false) {
     this.spec = spec;
     this.database = database;
-    this.#watched = new Set(spec.tables.map(({ table }) => table));
+    this.#watched = new Map(spec.tables.map((monitor) => [monitor.table, monitor]));
+    this.#heedsHidden = heedsHidden;
+  }
+
+  get hasInitial(): boolean {
+    return this.#initial !== undefined;
+  }
+
+  /** The table-updates that a new monitor begins with, in pieces, large ones as bytes. They are kept until something changes or `forgetInitial`. */
+  initial(): readonly (string | Uint8Array)[] {
+    if (this.#initial === undefined) {
+      const pieces: (string | Uint8Array)[] = [];
+      initialUpdates(this.spec, (piece) => void pieces.push(piece.length < LONG_TEXT_LENGTH ? piece : encodeText(piece)));
+      this.#initial = pieces;
+    }
+    return this.#initial;
+  }
+
+  forgetInitial(): void {
+    this.#initial = undefined;
   }
 
   /** An empty set for a monitor that has just been told all. */
@@ -105,7 +128,7 @@ export class SharedMonitor {
   /** The table-updates of some commits together; undefined when this monitor sees nothing of them. */
   textOf(commits: readonly Commit[]): string | undefined {
     const set = new ChangeSet(this.spec);
-    for (const commit of commits) set.add(commit, this.#watched);
+    for (const commit of commits) set.add(this.#seen(commit));
     return set.text;
   }
 
@@ -121,9 +144,28 @@ export class SharedMonitor {
 
   /** Gives whether a monitor has something to be told. */
   add(commit: Commit): boolean {
-    if (!commit.changes.some(({ table }) => this.#watched.has(table))) return false;
-    for (const set of this.#sets) set.add(commit, this.#watched);
+    const seen = this.#seen(commit);
+    if (seen.length === 0) return false;
+    this.#initial = undefined;
+    for (const set of this.#sets) set.add(seen);
     return true;
+  }
+
+  /** The changes of rows that the monitors show before or after. */
+  #seen({ changes }: Commit): readonly Change[] {
+    const seen: Change[] = [];
+    for (const change of changes) {
+      const monitor = this.#watched.get(change.table);
+      if (monitor === undefined) continue;
+      const { before, after } = change;
+      if (
+        this.#heedsHidden ||
+        (after !== undefined && monitor.shows(after.fields)) ||
+        (before !== undefined && monitor.shows(before.fields))
+      )
+        seen.push(change);
+    }
+    return seen;
   }
 
   /** Tells one monitor what it has not been told. */
@@ -136,16 +178,12 @@ export class SharedMonitor {
     if (set.users.size === 0) this.#drop(set);
   }
 
-  /** Tells all monitors that can be told; gives whether some could not. */
-  tellAll(): boolean {
-    let isLeft = false;
+  /** Tells all monitors that can be told. */
+  tellAll(): void {
+    if (this.#sets.length === 1 && this.#sets[0]?.isEmpty === true) return;
     for (const set of [...this.#sets]) {
       if (set.isEmpty) continue;
-      for (const user of [...set.users]) {
-        if (user.isReady()) this.tell(user);
-        else isLeft = true;
-      }
+      for (const user of [...set.users]) if (user.isReady()) this.tell(user);
     }
-    return isLeft;
   }
 }

@@ -3,8 +3,8 @@ import type { Database } from '../engine/database.ts';
 import { Database as DatabaseClass, newUuid } from '../engine/database.ts';
 import { parseSchema, schemaToJson } from '../engine/schema.ts';
 import { defaultFields, Transaction, versionNewRow } from '../engine/transaction.ts';
-import { parseJson } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
+import { parseJson } from '../json/json-text.ts';
 
 const SERVER_SCHEMA = `{"name":"_Server","version":"1.2.0","cksum":"3009684573 744","tables":{"Database":{"columns":{
 "cid":{"type":{"key":"uuid","min":0}},"connected":{"type":"boolean"},"index":{"type":{"key":"integer","min":0}},"leader":{"type":"boolean"},

@@ -1,21 +1,19 @@
 // One client of the server: its requests, monitors, waiting transactions and locks.
 import type { Stream } from '../../base/stream.ts';
-import { isUuid } from '../engine/atom.ts';
 import type { Database } from '../engine/database.ts';
 import { OvsdbError, syntaxError } from '../engine/error.ts';
 import { isWriting, runTransaction } from '../engine/execute.ts';
 import { isId } from '../engine/object-parser.ts';
-import { resultsText } from '../engine/operation-result.ts';
 import type { Client } from '../engine/rbac.ts';
 import { schemaToJson } from '../engine/schema.ts';
 import type { Json } from '../json/json.ts';
 import { formatJson } from '../json/json-format.ts';
 import { RpcError, RpcSession } from '../json/jsonrpc.ts';
 import type { LockHolder } from './locks.ts';
-import { changeConditions, type MonitorVersion, parseMonitorSpec } from './monitor-spec.ts';
-import { conditionUpdates, initialUpdates } from './monitor-update.ts';
+import { PlainFault } from './plain-fault.ts';
 import type { OvsdbServer, RelaySource } from './server.ts';
-import { Monitor, NO_TRANSACTION } from './session-monitor.ts';
+import { SessionMonitors } from './session-monitors.ts';
+import { SessionTransactions } from './session-transactions.ts';
 
 export interface SessionOptions {
   probeIntervalMs?: number;
@@ -26,22 +24,12 @@ export interface SessionOptions {
   onClose?: (reason: string) => void;
 }
 
-interface Waiting {
-  readonly id: Json;
-  readonly database: Database;
-  readonly operations: Json[];
-  startMs: number;
-  /** It has run once and waits for a change. */
-  isWaiting: boolean;
-  cancelTimer: () => void;
-}
-
 export class ServerSession implements LockHolder {
   readonly #server: OvsdbServer;
   readonly #rpc: RpcSession;
   readonly #options: SessionOptions;
-  readonly #monitors = new Map<string, Monitor>();
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #monitors: SessionMonitors;
+  readonly #transactions: SessionTransactions;
   #isChangeAware = false;
   #isConverting = false;
   #isGone = false;
@@ -57,10 +45,10 @@ export class ServerSession implements LockHolder {
       {
         onRequest: (method, params, id) => this.#request(method, params, id),
         onNotify: (method, params) => {
-          if (method === 'cancel') this.#cancel(params);
+          if (method === 'cancel') this.#transactions.cancel(params);
         },
         onClose: (reason) => this.#closed(reason),
-        onDrain: () => this.#tellUpdates(),
+        onDrain: () => this.#monitors.tellUpdates(),
         ...(options.onHeard === undefined ? {} : { onHeard: options.onHeard }),
       },
       {
@@ -71,6 +59,13 @@ export class ServerSession implements LockHolder {
         isStepwise: server.monitorDraws !== undefined,
       },
     );
+    this.#monitors = new SessionMonitors(server, this.#rpc);
+    this.#transactions = new SessionTransactions(server, this.#rpc, {
+      holdsLock: (lock) => server.locks.holds(this, lock),
+      isReadOnly: () => this.#isReadOnly,
+      client: () => this.#client,
+      tellUpdates: () => this.#monitors.tellUpdates(),
+    });
   }
 
   get name(): string {
@@ -78,7 +73,7 @@ export class ServerSession implements LockHolder {
   }
 
   get monitorCount(): number {
-    return this.#monitors.size;
+    return this.#monitors.count;
   }
 
   close(): void {
@@ -95,12 +90,7 @@ export class ServerSession implements LockHolder {
 
   #closed(reason: string): void {
     this.#isGone = true;
-    for (const waiting of this.#waiting.values()) waiting.cancelTimer();
-    this.#waiting.clear();
-    for (const monitor of this.#monitors.values()) {
-      this.#forget(monitor);
-      monitor.drawer?.left();
-    }
+    this.#transactions.clear();
     this.#monitors.clear();
     this.#server.locks.leave(this);
     this.#server.dropped(this, reason);
@@ -109,16 +99,6 @@ export class ServerSession implements LockHolder {
 
   notifyLock(method: 'locked' | 'stolen', lock: string): void {
     this.#rpc.notify(method, [lock]);
-  }
-
-  #forget(monitor: Monitor): void {
-    monitor.shared.leave(monitor);
-    this.#server.releaseMonitor(monitor.shared);
-  }
-
-  /** Tells the monitors of this session all that they have not been told, before something that follows from it is said. */
-  #tellUpdates(): void {
-    for (const monitor of this.#monitors.values()) monitor.shared.tell(monitor);
   }
 
   #request(method: string, params: Json[], id: Json): void {
@@ -146,23 +126,18 @@ export class ServerSession implements LockHolder {
       case 'transact':
         return this.#transact(this.#lookup(method, params), params, id);
       case 'monitor':
-        return this.#monitor(this.#lookup(method, params), params, 1, id);
+        this.#monitors.add(this.#lookup(method, params), params, 1, id);
+        return undefined;
       case 'monitor_cond':
-        return this.#monitor(this.#lookup(method, params), params, 2, id);
+        this.#monitors.add(this.#lookup(method, params), params, 2, id);
+        return undefined;
       case 'monitor_cond_since':
-        return this.#monitor(this.#lookup(method, params), params, 3, id);
+        this.#monitors.add(this.#lookup(method, params), params, 3, id);
+        return undefined;
       case 'monitor_cond_change':
-        return this.#monitorChange(params);
-      case 'monitor_cancel': {
-        const [monitorId] = params;
-        if (params.length !== 1 || monitorId === undefined) throw new PlainFault('invalid parameters');
-        const monitor = this.#monitors.get(formatJson(monitorId));
-        if (monitor === undefined) throw new PlainFault('unknown monitor');
-        this.#monitors.delete(monitor.idText);
-        this.#forget(monitor);
-        monitor.drawer?.left();
-        return new Map();
-      }
+        return this.#monitors.change(params);
+      case 'monitor_cancel':
+        return this.#monitors.cancel(params);
       case 'get_schema':
         return schemaToJson(this.#lookup(method, params).schema);
       case 'list_dbs':
@@ -258,7 +233,7 @@ export class ServerSession implements LockHolder {
     const isWanted = (): boolean => !this.#isGone;
     relay.forward(method, params, isWanted).then(
       (result) => {
-        this.#tellUpdates();
+        this.#monitors.tellUpdates();
         this.#rpc.reply(id, result);
       },
       (error: unknown) => this.#replyError(id, error instanceof RpcError ? error.error : 'canceled'),
@@ -280,124 +255,22 @@ export class ServerSession implements LockHolder {
       this.#forward(relay, 'transact', params, id);
       return undefined;
     }
-    this.#run({ id, database, operations: params.slice(1), startMs: 0, isWaiting: false, cancelTimer: () => {} });
+    this.#transactions.run(database, params.slice(1), id);
     return undefined;
-  }
-
-  /** Runs a transaction and replies, or has it wait. */
-  #run(waiting: Waiting): void {
-    const { database } = waiting;
-    const isFirst = !waiting.isWaiting;
-    const elapsedMs = isFirst ? 0 : this.#server.clock.now() - waiting.startMs;
-    const client = this.#client;
-    const outcome = runTransaction(database, waiting.operations, {
-      elapsedMs,
-      holdsLock: (lock) => this.#server.locks.holds(this, lock),
-      isReadOnly: this.#isReadOnly,
-      isReserved: database === this.#server.serverDatabase,
-      ...(client === undefined ? {} : { client }),
-    });
-    waiting.cancelTimer();
-    if (outcome.kind === 'done') {
-      if (!isFirst) this.#waiting.delete(formatJson(waiting.id));
-      if (outcome.succeeded && this.#monitors.size > 0) this.#tellUpdates();
-      let text = `{"id":${formatJson(waiting.id)},"result":`;
-      resultsText(outcome.result, (piece) => {
-        this.#rpc.sendText(text + piece);
-        text = '';
-      });
-      this.#rpc.sendText(',"error":null}');
-      return;
-    }
-    if (isFirst) {
-      waiting.isWaiting = true;
-      waiting.startMs = this.#server.clock.now();
-      this.#waiting.set(formatJson(waiting.id), waiting);
-    }
-    if (Number.isFinite(outcome.timeoutMs)) {
-      waiting.cancelTimer = this.#server.clock.after(outcome.timeoutMs - elapsedMs, () => this.#run(waiting));
-    }
   }
 
   /** How many transactions wait for a change. */
   get waitingCount(): number {
-    return this.#waiting.size;
+    return this.#transactions.waitingCount;
   }
 
   get isWaiting(): boolean {
-    return this.#waiting.size > 0;
+    return this.#transactions.waitingCount > 0;
   }
 
   /** Runs again what waits for a change of the database. */
   retryWaiting(database: Database): void {
-    if (this.#waiting.size === 0) return;
-    for (const waiting of [...this.#waiting.values()]) if (waiting.database === database) this.#run(waiting);
-  }
-
-  #cancel(params: Json[]): void {
-    const key = params.length === 1 ? formatJson(params[0] as Json) : '';
-    const waiting = this.#waiting.get(key);
-    if (waiting === undefined) return;
-    waiting.cancelTimer();
-    this.#waiting.delete(key);
-    this.#replyError(waiting.id, 'canceled');
-  }
-
-  #monitor(database: Database, params: Json[], version: MonitorVersion, id: Json): Json | undefined {
-    const [name, monitorId, requests, since] = params;
-    const length = version === 3 ? 4 : 3;
-    if (params.length !== length || monitorId === undefined || requests === undefined) throw syntaxError(params, 'invalid parameters');
-    if (!(requests instanceof Map)) throw syntaxError(requests, 'monitor-requests must be object');
-    const key = formatJson(monitorId);
-    if (this.#monitors.has(key)) throw syntaxError(monitorId, 'duplicate monitor ID');
-    if (version === 3 && typeof since !== 'string') throw syntaxError(since, 'last-txn-id must be string');
-    const monitorKey = `${version} ${formatJson([name as Json, requests])}`;
-    const shared = this.#server.shareMonitor(monitorKey, database, () => parseMonitorSpec(requests, database, version));
-    if (version === 3 && !isUuid(since as string)) {
-      this.#server.releaseMonitor(shared);
-      throw syntaxError(since, 'last-txn-id must be UUID format.');
-    }
-    const drawer = this.#server.monitorDraws?.join(database, shared.spec);
-    const monitor = new Monitor(monitorId, shared, this.#rpc, this.#server.relay(name as string)?.history, drawer);
-    this.#monitors.set(key, monitor);
-    const history = this.#server.relay(name as string)?.history;
-    const missed = version === 3 && typeof since === 'string' ? history?.since(since) : undefined;
-    const lastId = history?.lastId ?? NO_TRANSACTION;
-    if (missed !== undefined) {
-      this.#rpc.sendText(`{"id":${formatJson(id)},"result":[true,"${lastId}",${shared.textOf(missed) ?? '{}'}],"error":null}`);
-      return undefined;
-    }
-    let text = `{"id":${formatJson(id)},"result":${version === 3 ? `[false,"${lastId}",` : ''}`;
-    initialUpdates(shared.spec, (piece) => {
-      this.#rpc.sendText(text + piece);
-      text = '';
-    });
-    this.#rpc.sendText(`${version === 3 ? ']' : ''},"error":null}`);
-    return undefined;
-  }
-
-  #monitorChange(params: Json[]): Json {
-    const [oldId, newId, requests] = params;
-    if (params.length !== 3 || oldId === undefined || newId === undefined || requests === undefined)
-      throw syntaxError(params, 'invalid parameters');
-    const old = this.#monitors.get(formatJson(oldId));
-    if (old === undefined) throw syntaxError(oldId, 'unknown monitor session');
-    const newKey = formatJson(newId);
-    if (newKey !== old.idText && this.#monitors.has(newKey)) throw syntaxError(newId, 'duplicate monitor ID');
-    if (!(requests instanceof Map)) throw syntaxError(requests, 'monitor-requests must be object');
-    const { spec, database } = old.shared;
-    const changed = spec.version === 1 ? spec : changeConditions(spec, requests);
-    // What happened before is told under the old conditions.
-    this.#tellUpdates();
-    this.#monitors.delete(old.idText);
-    this.#forget(old);
-    const shared = this.#server.shareMonitor(undefined, database, () => changed);
-    const monitor = new Monitor(newId, shared, this.#rpc, old.history, old.drawer);
-    old.drawer?.changed();
-    this.#monitors.set(newKey, monitor);
-    const updates = changed === spec ? undefined : conditionUpdates(spec, changed);
-    if (updates !== undefined) this.#rpc.sendText(monitor.frame(updates));
-    return new Map();
+    this.#transactions.retry(database);
   }
 
   /** A database went away or has a new schema. */
@@ -406,24 +279,10 @@ export class ServerSession implements LockHolder {
       this.#rpc.close();
       return;
     }
-    for (const [key, monitor] of this.#monitors) {
-      if (monitor.shared.database !== database) continue;
-      this.#monitors.delete(key);
-      this.#forget(monitor);
-      monitor.drawer?.left();
-      this.#rpc.notify('monitor_canceled', [monitor.id]);
-    }
-    for (const [key, waiting] of this.#waiting) {
-      if (waiting.database !== database) continue;
-      waiting.cancelTimer();
-      this.#waiting.delete(key);
-      this.#replyError(waiting.id, 'canceled');
-    }
+    this.#monitors.databaseChanged(database);
+    this.#transactions.databaseChanged(database);
   }
 }
-
-/** An error that is a bare string. */
-class PlainFault extends Error {}
 
 function lockName(method: string, params: Json[]): string {
   const [lock] = params;

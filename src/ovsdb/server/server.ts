@@ -21,6 +21,9 @@ const rpcLog = logger('jsonrpc');
 const reconnectLog = logger('reconnect');
 const protocolFaults = new LogLimit(5, 5);
 
+/** How long what a monitor began with is kept for others who ask for the same. */
+const INITIAL_MS = 1000;
+
 export interface ServerHooks {
   /** Replaces a database's schema online; throws OvsdbError. */
   convert?: (name: string, schema: Json) => void;
@@ -174,6 +177,8 @@ export class OvsdbServer {
 
   /** After a database went or got another schema: its monitors end, and sessions unaware of such things are cut off. */
   databaseChanged(database: Database): void {
+    // Sessions that are cut off have theirs for a little longer: nobody shall share those.
+    for (const [key, shared] of this.#monitorsByKey) if (shared.database === database) this.#monitorsByKey.delete(key);
     for (const session of [...this.sessions]) session.databaseChanged(database);
   }
 
@@ -216,13 +221,19 @@ export class OvsdbServer {
   shareMonitor(key: string | undefined, database: Database, make: () => MonitorSpec): SharedMonitor {
     let shared = key === undefined ? undefined : this.#monitorsByKey.get(key);
     if (shared === undefined) {
-      shared = new SharedMonitor(make(), database);
+      shared = new SharedMonitor(make(), database, this.monitorDraws !== undefined);
       this.#monitors.set(shared, { key, users: 0 });
       if (key !== undefined) this.#monitorsByKey.set(key, shared);
     }
     const entry = this.#monitors.get(shared);
     if (entry !== undefined) entry.users++;
     return shared;
+  }
+
+  /** What a monitor begins with, made once for all who ask within a moment. */
+  initialOf(shared: SharedMonitor): readonly (string | Uint8Array)[] {
+    if (!shared.hasInitial) this.clock.after(INITIAL_MS, () => shared.forgetInitial());
+    return shared.initial();
   }
 
   releaseMonitor(shared: SharedMonitor): void {

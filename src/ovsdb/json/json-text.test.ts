@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Json, JsonError, JsonParser, MAX_JSON_DEPTH, parseJson } from './json.ts';
+import { type Json, JsonError, MAX_JSON_DEPTH } from './json.ts';
 import { formatJson, formatReal } from './json-format.ts';
 import { parseNatively } from './json-native.ts';
+import { JsonParser } from './json-parser.ts';
 import { JsonStream } from './json-stream.ts';
+import { parseJson } from './json-text.ts';
 
 const tree = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(

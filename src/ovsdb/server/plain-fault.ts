@@ -1,0 +1,2 @@
+/** An error that is a bare string to the client. */
+export class PlainFault extends Error {}
