@@ -48,8 +48,9 @@ const NOISE = /^.*could not unlink.*\n/gm;
 
 /** No command here takes as long. */
 const PATIENCE_MS = 20_000;
-/** What is to be ended by a signal waits by then. */
-const UNTIL_ENDED_MS = 700;
+/** What is to be ended by a signal waits by then, or so long after it has said its first word. */
+const UNTIL_ENDED_MS = 2500;
+const UNTIL_ALL_SAID_MS = 500;
 
 /** The runtime cannot give a program words that are no UTF-8: the shell can. */
 function spawnable(program: string, args: readonly string[]): [string, readonly string[]] {
@@ -98,10 +99,14 @@ export class Side {
     return new Promise((resolve) => {
       const [program, argv] = spawnable(this.program(name), args);
       const child = spawn(program, argv, { env: this.#env, cwd: this.dir, stdio: [stdin, 'pipe', 'pipe'] });
-      const timer = isEnded
-        ? setTimeout(() => child.kill('SIGTERM'), UNTIL_ENDED_MS)
-        : setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+      const killIn = (ms: number): NodeJS.Timeout => setTimeout(() => child.kill(isEnded ? 'SIGTERM' : 'SIGKILL'), ms);
+      let timer = killIn(isEnded ? UNTIL_ENDED_MS : PATIENCE_MS);
       let [out, err] = ['', ''];
+      if (isEnded)
+        child.stdout?.once('data', () => {
+          clearTimeout(timer);
+          timer = killIn(UNTIL_ALL_SAID_MS);
+        });
       child.stdout?.on('data', (bytes: Buffer) => (out += decodeText(bytes)));
       child.stderr?.on('data', (bytes: Buffer) => (err += decodeText(bytes)));
       child.on('exit', (status, signal) => {
