@@ -1,5 +1,7 @@
 // ovs-ofctl monitor and snoop: what is asked of the switch before it is listened to.
+
 import { ConfigError } from '../../base/errors.ts';
+import { OpenFlowError } from '../../openflow/channel/connection.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
 import type { FlowMonitorRequest } from '../../openflow/flow-monitor.ts';
 import { OFPG } from '../../openflow/group.ts';
@@ -11,7 +13,7 @@ import { allowedOf, formatsFor, normalized } from './flow-send.ts';
 import type { FlowOptions } from './flows.ts';
 import { print } from './output.ts';
 import { PACKET_IN_FORMATS } from './packet-in-format.ts';
-import { Session, SwitchRefusal } from './session.ts';
+import { Session } from './session.ts';
 import { SwitchNames } from './switch-names.ts';
 import { parseWatch } from './watch-text.ts';
 import { Watcher } from './watcher.ts';
@@ -19,8 +21,6 @@ import { Watcher } from './watcher.ts';
 const INVALID_TTL_TO_CONTROLLER = 4;
 /** OpenFlow 1.0 to 1.2, as bits: later versions have no such flag. */
 const INVALID_TTL_VERSIONS = 0b1110;
-
-let nextMonitor = 0;
 
 /** Asks for a packet-in format; without a wish, for the richest that the switch has. */
 async function setPacketInFormat(session: Session, wanted: number | undefined): Promise<void> {
@@ -36,12 +36,20 @@ async function setPacketInFormat(session: Session, wanted: number | undefined): 
   }
 }
 
-async function watch(session: Session, bridge: string, switchNames: SwitchNames, spec: string, options: FlowOptions): Promise<void> {
+/** Asks for what a `watch:` says, under the number `id`, and shows what comes back. */
+async function watch(
+  session: Session,
+  bridge: string,
+  switchNames: SwitchNames,
+  id: number,
+  spec: string,
+  options: FlowOptions,
+): Promise<void> {
   const { mod, flags } = await switchNames.accept((names) => parseWatch(spec, names), bridge);
   allowedOf(formatsFor([{ ...mod, outGroup: OFPG.ANY, table: 255 }]), options);
   const { match } = normalized({ ...mod, match: normalizeMatch(mod.match) });
   const request: FlowMonitorRequest = {
-    id: nextMonitor++,
+    id,
     flags,
     outPort: mod.outPort,
     outGroup: mod.outGroup,
@@ -55,10 +63,10 @@ async function watch(session: Session, bridge: string, switchNames: SwitchNames,
   if (options.verbosity > 0) print(printBytes(encodeMessage(session.version, xid, message), { names }));
   const show = (part: Framed): void => print(printMessage(part, { verbosity: options.verbosity + 1, names }));
   try {
-    for (const part of await session.ask(message, xid)) show(part);
+    for (const part of await session.askPlainly(message, xid)) show(part);
   } catch (error) {
     // A refusal is an answer like another.
-    if (!(error instanceof SwitchRefusal) || error.framed === undefined) throw error;
+    if (!(error instanceof OpenFlowError)) throw error;
     show(error.framed);
   }
 }
@@ -73,6 +81,7 @@ export async function monitor(bridge: string, args: readonly string[], options: 
   }
   const session = await Session.open(bridge, { ...options, versions });
   const names = new SwitchNames(session, bridge, options);
+  let monitors = 0;
   for (const arg of args) {
     if (/^\d/.test(arg) || arg === 'invalid_ttl') {
       const [reply] = await session.ask({ kind: 'getConfigRequest' });
@@ -90,7 +99,7 @@ export async function monitor(bridge: string, args: readonly string[], options: 
       if (after?.message.kind !== 'getConfigReply' || (after.message.flags & INVALID_TTL_TO_CONTROLLER) === 0) {
         throw new ConfigError("setting invalid_ttl_to_controller failed (this switch probably doesn't support this flag)");
       }
-    } else if (arg.startsWith('watch:')) await watch(session, bridge, names, arg.slice('watch:'.length), options);
+    } else if (arg.startsWith('watch:')) await watch(session, bridge, names, monitors++, arg.slice('watch:'.length), options);
     else if (arg !== 'resume') throw new ConfigError(`${arg}: unsupported "monitor" argument`);
   }
   await setPacketInFormat(session, options.packetInFormat);
