@@ -1,6 +1,7 @@
 // An outer tunnel header as Open vSwitch's tools print it: the inside of `tnl_push(...)`. Facts: the running reference.
 import { formatIpv4, formatIpv6, formatMac } from '../base/addresses.ts';
 import type { TunnelProtocol } from '../wire/tunnel-headers.ts';
+import { optionText } from './option-text.ts';
 
 /** Numbers of the kinds of datapath ports. */
 const PORT_TYPES: Readonly<Record<TunnelProtocol, number>> = { gre: 3, vxlan: 4, geneve: 5 };
@@ -53,14 +54,9 @@ function geneveText(view: DataView, at: number, vni: string): string {
   const end = at + 8 + (view.getUint8(at) & 0x3f) * 4;
   for (let next = at + 8; next + 4 <= end && next + 4 <= view.byteLength; ) {
     const length = (view.getUint8(next + 3) & 0x1f) * 4;
-    let data = '';
-    for (let i = 0; i < length; i++)
-      data += view
-        .getUint8(next + 4 + i)
-        .toString(16)
-        .padStart(2, '0');
-    const value = data === '' ? '' : `,0x${data.replace(/^0+(?=.)/, '')}`;
-    options.push(`{class=${hex(view.getUint16(next))},type=${hex(view.getUint8(next + 2))},len=${length}${value}}`);
+    let value = 0n;
+    for (let i = 0; i < length; i++) value = (value << 8n) | BigInt(view.getUint8(next + 4 + i));
+    options.push(optionText(view.getUint32(next), value, undefined, length));
     next += 4 + length;
   }
   const marks = `${(flags & 0x80) !== 0 ? 'oam,' : ''}${(flags & 0x40) !== 0 ? 'crit,' : ''}`;

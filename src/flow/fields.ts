@@ -70,7 +70,7 @@ export interface FieldRow {
   maskable: boolean;
   prereq: Prereq;
   writable: boolean;
-  /** Of a tun_metadata field that a switch has no place for: what is written there is lost, and what is read is 0. */
+  /** Of a tun_metadata field as it is named: whoever uses it looks up its place. Without one, what is written is lost and what is read is 0. */
   isUnplaced?: true;
   /** The code preferred on the wire first. */
   codes: readonly FieldCode[];
@@ -110,6 +110,7 @@ function tunMetadataRows(): FieldRow[] {
     maskable: true,
     prereq: 'none' as const,
     writable: true,
+    isUnplaced: true as const,
     codes: [{ cls: 'nxm1' as const, num: FIRST_TUN_METADATA + i, label: `NXM_NX_TUN_METADATA${i}` }],
   }));
 }
@@ -218,12 +219,10 @@ export const tunFieldIndex = (field: FieldRow): number =>
   field.at >= w(W.TUN_METADATA) && field.at < w(W.TUN_METADATA_MAP) ? field.codes[0]!.num - FIRST_TUN_METADATA : -1;
 
 /** A tun_metadata field where and as wide as a TLV table says. */
-export const placedTunField = (index: number, at: number, bytes: number): Field => ({
-  ...mustField(`tun_metadata${index}`),
-  at,
-  bits: bytes * 8,
-  wireBytes: bytes,
-});
+export function placedTunField(index: number, at: number, bytes: number): Field {
+  const { isUnplaced: _, ...named } = mustField(`tun_metadata${index}`);
+  return { ...named, at, bits: bytes * 8, wireBytes: bytes };
+}
 
 /** Every field, in the order in which matches are printed on the wire. */
 export const FIELDS: readonly Field[] = rows.map((row, id) => ({ ...row, id }));

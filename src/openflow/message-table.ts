@@ -173,27 +173,53 @@ function load(): Map<number, MessageForm> {
 /** All message names, in the table's order. */
 export const messageNames = (): string[] => [...new Set([...(forms ?? load()).values()].map(({ name }) => name))];
 
+const CLASSES = Object.keys(CLASS) as PlaceClass[];
+
+/** The bytes that a message at a place begins with, up to where its body stands; length and transaction id are still to be said. */
+function headAt(key: number): Uint8Array {
+  const version = key % 8;
+  const type = Math.floor(key / 8) % 256;
+  const number = Math.floor(key / 2048) % 65536;
+  const cls = CLASSES[Math.floor(key / 2048 / 65536)] ?? 't';
+  const words: number[] = [((version << 24) | (type << 16)) >>> 0, 1];
+  const vendor = cls.startsWith('n') ? NX_VENDOR : ONF_VENDOR;
+  if (cls === 'n' || cls === 'o') words.push(vendor, number);
+  else if (cls !== 't') {
+    words.push((cls === 's' ? number << 16 : 0xffff0000) >>> 0);
+    if (version > 1) words.push(0);
+    if (cls !== 's') words.push(vendor, number);
+    if (cls === 'ns' && version === 1) words.push(0);
+  }
+  const head = new Uint8Array(words.length * 4);
+  for (const [i, word] of words.entries()) new DataView(head.buffer).setUint32(i * 4, word);
+  return head;
+}
+
 /** Every message of every version with the bytes that it begins with, up to where its body stands. */
-export function messageHeads(): { version: number; form: MessageForm; head: Uint8Array }[] {
-  const classes = Object.keys(CLASS) as PlaceClass[];
-  return [...(forms ?? load())].map(([key, form]) => {
-    const version = key % 8;
-    const type = Math.floor(key / 8) % 256;
-    const number = Math.floor(key / 2048) % 65536;
-    const cls = classes[Math.floor(key / 2048 / 65536)] ?? 't';
-    const words: number[] = [((version << 24) | (type << 16)) >>> 0, 1];
-    const vendor = cls.startsWith('n') ? NX_VENDOR : ONF_VENDOR;
-    if (cls === 'n' || cls === 'o') words.push(vendor, number);
-    else if (cls !== 't') {
-      words.push((cls === 's' ? number << 16 : 0xffff0000) >>> 0);
-      if (version > 1) words.push(0);
-      if (cls !== 's') words.push(vendor, number);
-      if (cls === 'ns' && version === 1) words.push(0);
-    }
-    const head = new Uint8Array(words.length * 4);
-    for (const [i, word] of words.entries()) new DataView(head.buffer).setUint32(i * 4, word);
-    return { version, form, head };
-  });
+export const messageHeads = (): { version: number; form: MessageForm; head: Uint8Array }[] =>
+  [...(forms ?? load())].map(([key, form]) => ({ version: key % 8, form, head: headAt(key) }));
+
+const heads = new Map<string, (Uint8Array | undefined)[]>();
+
+/**
+ * The bytes that the message of that name begins with in a version, which nobody may change. In a version that does not have it: as in the
+ * first one after it that has, or else the last.
+ */
+export function messageHead(name: string, version: OfVersion): Uint8Array {
+  const known = heads.get(name) ?? [];
+  heads.set(name, known);
+  known[version] ??= findHead(name, version);
+  return known[version];
+}
+
+function findHead(name: string, version: OfVersion): Uint8Array {
+  const keys = [...(forms ?? load())].filter(([, form]) => form.name === name).map(([key]) => key);
+  const byVersion = keys.sort((a, b) => (a % 8) - (b % 8));
+  const key = byVersion.find((one) => one % 8 >= version) ?? byVersion.at(-1);
+  if (key === undefined) throw new Error(`no message ${name}`);
+  const head = headAt(key);
+  head[0] = version;
+  return head;
 }
 
 /** There is no such message, or it cannot have its length: nothing of it can be looked at. */

@@ -18,6 +18,12 @@ import type { TlvMap } from './tlv-table.ts';
 /** Wire version numbers: 1 = OpenFlow 1.0 ... 6 = OpenFlow 1.5. */
 export type OfVersion = 1 | 2 | 3 | 4 | 5 | 6;
 
+/** A field that a text named, and under what mask, which is none for an asterisk: these decide which formats can carry a message. */
+export interface NamedField {
+  field: Field;
+  mask: bigint | undefined;
+}
+
 export type FlowModCommand = 'add' | 'modify' | 'modify_strict' | 'delete' | 'delete_strict';
 
 export interface FlowModFlags {
@@ -54,10 +60,10 @@ export interface FlowMod {
   outGroup: number; // 0xffffffff = any
   flags: FlowModFlags;
   actions: Action[];
-  /** The fields that its text named, and under what masks, which is none for an asterisk: they decide which formats can carry it. */
   /** Whether it matches a part of a field that has none: no format can carry that. */
   isUnsayable?: boolean;
-  named?: readonly { field: Field; mask: bigint | undefined }[];
+  /** What its text named. */
+  named?: readonly NamedField[];
   /** Its text named a group, be it any. */
   namesGroup?: boolean;
 }
@@ -88,6 +94,8 @@ export interface PacketOut {
   match: Match; // in_port at least
   actions: Action[];
   data: Uint8Array;
+  /** What its text named beside the port. */
+  named?: readonly NamedField[];
 }
 
 export type FlowRemovedReason = 'idle' | 'hard' | 'delete' | 'group_delete' | 'meter_delete' | 'eviction';

@@ -8,7 +8,7 @@ import type { Action } from './action.ts';
 import { checkActionList, checkActions } from './action-check.ts';
 import { fitsOfp10, fitsOfp11 } from './codec/fields/ofp10-match.ts';
 import type { GroupMod } from './group.ts';
-import type { FlowMod, PacketOut } from './message.ts';
+import type { FlowMod, NamedField, PacketOut } from './message.ts';
 import { normalizeLogged } from './normalize.ts';
 
 const ANY_GROUP = 0xffffffff;
@@ -122,6 +122,12 @@ export function groupProtocols(mods: readonly GroupMod[]): string[] {
   return PROTOCOLS.filter((name) => each.every((carriers) => carriers.has(name)));
 }
 
+/** Whether the fixed matches of OpenFlow 1.0 and 1.1 can tell all that a text named. */
+function namedFit(named: readonly NamedField[]): { in10: boolean; in11: boolean } {
+  const each = named.flatMap(({ field, mask }) => (mask === undefined ? [] : [fieldFits(field, mask)]));
+  return { in10: each.every((fit) => fit.in10), in11: each.every((fit) => fit.in11) };
+}
+
 /** Whether any format can carry a match: none has the socket's priority, or a tunnel's type of service and TTL. */
 const isSayable = ({ mask }: Match): boolean => mask[W.SKB_PRIORITY] === 0 && ((mask[W.TUN_FLAGS] ?? 0) & 0xffff) === 0;
 
@@ -142,14 +148,14 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
     needs(mod.actions, keep);
     if (!checkActionList(mod.actions, told(mod.match)))
       for (const name of [...keep]) if (!/^(OpenFlow10|NXM)/.test(name)) keep.delete(name);
-    const named = mod.named?.flatMap(({ field, mask }) => (mask === undefined ? [] : [fieldFits(field, mask)]));
+    const named = mod.named === undefined ? undefined : namedFit(mod.named);
     // Neither has protocols, traffic classes or ports of IPv6 packets.
     const { mask: asked } = mod.match;
     const isOld =
       matchedEthType(mod.match) !== ETH.IPV6 ||
       (matchedProto(mod.match) < 0 && (asked[W.TOS] ?? 0) >>> 24 === 0 && (asked[W.TP] ?? 0) === 0);
-    const in10 = named === undefined ? fitsOfp10(mod.match) : isOld && named.every((fit) => fit.in10);
-    const in11 = named === undefined ? fitsOfp11(mod.match) : isOld && named.every((fit) => fit.in11);
+    const in10 = named === undefined ? fitsOfp10(mod.match) : isOld && named.in10;
+    const in11 = named === undefined ? fitsOfp11(mod.match) : isOld && named.in11;
     if (!in10 || mod.cookieMask !== 0n) {
       keep.delete('OpenFlow10-table_id');
       keep.delete('OpenFlow10+table_id');
@@ -165,15 +171,13 @@ export function usableProtocols(mods: readonly FlowMod[]): string[] {
 }
 
 /** The formats that can carry a packet-out: what its actions would need of a flow's match is not looked at. */
-export function packetOutProtocols({ match, actions }: PacketOut): string[] {
+export function packetOutProtocols({ named = [], actions }: PacketOut): string[] {
   const keep = new Set<string>(PROTOCOLS);
   needs(actions, keep);
   // A meter is an instruction before OpenFlow 1.5, and there are none here.
   const hasMeter = actions.some(({ kind }) => kind === 'meter');
-  const says = (isSaid: (word: number) => boolean): boolean => match.mask.some((bits, word) => bits !== 0 && isSaid(word));
-  const isOdd = says((word) => word !== W.IN_PORT && word !== W.PACKET_TYPE && word !== W.METADATA && word !== W.METADATA + 1);
-  const hasMetadata = says((word) => word === W.METADATA || word === W.METADATA + 1);
-  const fits = (name: string): boolean => /^(NXM|OXM)/.test(name) || (!isOdd && (!hasMetadata || name === 'OpenFlow11'));
+  const { in10, in11 } = namedFit(named);
+  const fits = (name: string): boolean => (name.startsWith('OpenFlow10') ? in10 : name !== 'OpenFlow11' || in11);
   return PROTOCOLS.filter((name) => keep.has(name) && (!hasMeter || name === 'OXM-OpenFlow15') && fits(name));
 }
 

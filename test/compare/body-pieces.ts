@@ -3,7 +3,7 @@ import { encodeActions } from '../../src/openflow/codec/actions/action-codec.ts'
 import { encodeInstructions } from '../../src/openflow/codec/actions/instruction-codec.ts';
 import type { ByteWriter } from '../../src/openflow/codec/bytes.ts';
 import { encodeOfp10Match } from '../../src/openflow/codec/fields/ofp10-match.ts';
-import { encodeAnyMatch, encodeNxmMatch } from '../../src/openflow/codec/flow-codec.ts';
+import { encodeAnyMatch, encodeNxmMatch } from '../../src/openflow/codec/match-codec.ts';
 import type { OfVersion } from '../../src/openflow/message.ts';
 import { parseActions } from '../../src/openflow/text/action-parse.ts';
 import { parseEntries } from '../../src/openflow/text/entries-text.ts';

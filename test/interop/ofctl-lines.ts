@@ -625,6 +625,12 @@ const packetOuts = [
   ),
   ...both('packet-out br0 1 2'),
   ...both(`packet-out br0 1 2 ${frame}ff0`),
+  ...['in_port_oxm=1', 'in_port_oxm=*', 'metadata=0/0', 'tun_erspan_ver=0', 'tun_erspan_ver=0/0', 'tun_metadata0=*', 'reg0=0/1'].flatMap(
+    (word) =>
+      ['OpenFlow10', 'OpenFlow11'].map(
+        (format) => `ovs-ofctl -O OpenFlow10,OpenFlow11,OpenFlow13 -F ${format} packet-out br0 "${word},packet=${frame},actions=drop"`,
+      ),
+  ),
 ];
 
 /** Of the control plane around flows. */

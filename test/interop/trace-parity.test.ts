@@ -122,3 +122,75 @@ test('programs that differed', { skip }, async (t) => {
     'ovs-ofctl dump-flows br0 | sed "s/duration=[^,]*, //; s/idle_age=[^,]*, //"',
   ]);
 });
+
+/** Options of tunnels with places of every kind: none, 4 bytes, 8 bytes, and 4 bytes behind another. */
+const OPTION_MAPS: readonly string[] = [
+  '',
+  '{class=0xffff,type=0,len=4}->tun_metadata0',
+  '{class=0xffff,type=0,len=8}->tun_metadata0',
+  '{class=0xffff,type=1,len=8}->tun_metadata1,{class=0xffff,type=0,len=4}->tun_metadata0',
+];
+const OPTION_ACTIONS: readonly string[] = [
+  'set_field:0x1234567890->tun_metadata0',
+  'set_field:0x1200000034/0xff000000ff->tun_metadata0',
+  'set_field:0x99->tun_metadata0,move:tun_metadata0[0..63]->xreg3[]',
+  'load:0xabcd->reg5[],move:reg5[]->tun_metadata0[16..47]',
+  'set_field:0x99->tun_metadata0,delete_field:tun_metadata0',
+  'set_field:1->tun_metadata1',
+];
+const TO_TUNNEL = 'set_field:1.1.2.92->tun_dst';
+/** What only lists that are no bucket's do. */
+const LISTED_ACTIONS: readonly string[] = [
+  'load:0xabcd->reg5[],push:reg5[],pop:tun_metadata0[28..39]',
+  'set_field:2->tun_metadata0,output:tun_metadata0[0..15]',
+  'multipath(symmetric_l4,1024,modulo_n,16,0,tun_metadata0[20..40])',
+  'set_field:0x99->tun_metadata0,clone(set_field:0x77->tun_metadata0,resubmit(,1))',
+];
+
+test('fields of options, named before they have a place, while they have one and afterwards', { skip }, async (t) => {
+  const hosts = await pair(world(t), ['--enable-dummy=override']);
+  const run = (...lines: string[]): void =>
+    compare(hosts, lines, (text) => text.replace(/duration=\S+ |idle_age=\S+ |xid=\S*|^\S*\|0000\d\|/gm, '').trimEnd());
+  const map = (maps: string): void => {
+    run('ovs-ofctl del-flows br0 table=1', 'ovs-ofctl del-flows br0 table=5', 'ovs-ofctl del-tlv-map br0');
+    if (maps !== '') run(`ovs-ofctl add-tlv-map br0 '${maps}'`);
+    run(add(`table=1,actions=${maps === '' ? '' : 'move:tun_metadata0[0..31]->reg0[],'}2`));
+  };
+  const groups = OPTION_ACTIONS.flatMap((actions) => [`${actions},${TO_TUNNEL},resubmit(,1)`, `${actions},${TO_TUNNEL},output:3`]);
+  run(
+    `${SETUP} -- add-port br0 gv -- set interface gv type=geneve ofport_request=3 options:remote_ip=flow options:key=flow`,
+    'ovs-appctl netdev-dummy/ip4addr br0 1.1.2.88/24',
+    'ovs-appctl ovs/route/add 1.1.2.0/24 br0',
+    'ovs-appctl tnl/arp/set br0 1.1.2.92 aa:aa:aa:aa:aa:aa',
+  );
+  for (const before of OPTION_MAPS) {
+    run('ovs-ofctl del-flows br0', 'ovs-ofctl -O OpenFlow15 del-groups br0');
+    map(before);
+    groups.forEach((actions, i) => {
+      run(`ovs-ofctl -O OpenFlow15 add-group br0 'group_id=${i},type=all,bucket=actions=${actions}'`, add(`reg7=${i},actions=group:${i}`));
+    });
+    for (const after of OPTION_MAPS) {
+      map(after);
+      run('ovs-ofctl -O OpenFlow15 dump-groups br0 | sort', ...groups.map((_, i) => trace(`udp,reg7=${i}`)));
+    }
+  }
+  for (const maps of OPTION_MAPS) {
+    map(maps);
+    for (const actions of [...OPTION_ACTIONS, ...LISTED_ACTIONS])
+      run(`ovs-appctl ofproto/trace-packet-out br0 in_port=1,udp '${actions},${TO_TUNNEL},resubmit(,1),output:3'`);
+    const learn = 'set_field:0x99->tun_metadata0,learn(table=5,tun_metadata0[0..15],load:tun_metadata0[0..7]->reg1[0..7])';
+    run(
+      `ovs-ofctl packet-out br0 'in_port=1 packet=${FRAMES[0]} actions=${learn}'`,
+      'ovs-ofctl -O OpenFlow15 dump-flows br0 table=5',
+      'ovs-ofctl del-tlv-map br0',
+      'ovs-ofctl dump-tlv-map br0',
+    );
+  }
+  map('{class=0xffff,type=1,len=4}->tun_metadata1,{class=0xffff,type=2,len=8}->tun_metadata0');
+  run(
+    ...['tun_metadata0=5,actions=set_field:7->tun_metadata1,2', 'tun_metadata0=6/0xff,actions=delete_field:tun_metadata0,2'].map(add),
+    ...['0=5', '0=6', '1=9', '0=6,tun_metadata1=9', '2=8'].map(
+      (rest) => `ovs-appctl ofproto/trace br0 in_port=3,tun_dst=1.1.1.1,tun_metadata${rest}`,
+    ),
+  );
+});

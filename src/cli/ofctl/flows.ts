@@ -4,7 +4,7 @@ import { strerror, systemErrno } from '../../base/errno.ts';
 import { ConfigError } from '../../base/errors.ts';
 import { logger } from '../../base/log.ts';
 import type { PortNames } from '../../flow/field-text.ts';
-import { fieldNamed } from '../../flow/fields.ts';
+import { type Field, fieldNamed } from '../../flow/fields.ts';
 import { keyBits } from '../../flow/key.ts';
 import { prereqHolds } from '../../flow/prerequisites.ts';
 import { encodeMessage } from '../../openflow/codec/codec.ts';
@@ -143,6 +143,13 @@ function requestOf(text: string, names: PortNames | undefined): { request: FlowS
   return { request, usable };
 }
 
+/** The bits that flows are sorted by: place and number. */
+function sortedBits({ name, at, bits }: Field): readonly [number, number] {
+  // That there is a tag counts with its number; the type of service shares its byte with congestion.
+  if (name === 'vlan_vid') return [at - 1, bits + 1];
+  return [at, name === 'nw_tos' ? 6 : bits];
+}
+
 function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
   return (a, b) => {
     for (const { key, descending } of options.sort) {
@@ -150,16 +157,15 @@ function compare(options: FlowOptions): (a: FlowStats, b: FlowStats) => number {
       const field = key === 'priority' ? undefined : fieldNamed(key);
       if (field === undefined) order = a.priority - b.priority;
       else {
-        // The type of service shares its byte with congestion.
-        const bits = field.name === 'nw_tos' ? 6 : field.bits;
+        const [at, bits] = sortedBits(field);
         // Who says something of an Ethernet header asks for that type of packets.
         const has = ({ match }: FlowStats): boolean =>
           (field.name === 'packet_type' && saysEthernet(match)) ||
-          (keyBits(match.mask, field.at, bits) !== 0n && prereqHolds(field.prereq, match));
+          (keyBits(match.mask, at, bits) !== 0n && prereqHolds(field.prereq, match));
         // A flow that does not match on the field comes last, whichever way.
         if (has(a) !== has(b)) return has(a) ? -1 : 1;
-        const left = keyBits(a.match.key, field.at, bits);
-        const right = keyBits(b.match.key, field.at, bits);
+        const left = keyBits(a.match.key, at, bits);
+        const right = keyBits(b.match.key, at, bits);
         order = left < right ? -1 : left > right ? 1 : 0;
       }
       if (order !== 0) return descending ? -order : order;

@@ -8,17 +8,10 @@ import { parseFrame, parsePacketOut, parsePacketOutActions } from '../../openflo
 import { agreeOnFormat, openAndRead } from './flow-send.ts';
 import { type FlowOptions, lookupNames } from './flows.ts';
 
-/** What OpenFlow 1.0's own format has no word for, even where a value of 0 leaves nothing of it in the match. */
-const NEVER_IN_OLDEST = /\b(?:in_port_oxm|tun_erspan_\w+|(?:tun_)?gtpu_\w+)(?:\[[^\]]*\])?[=:(]/;
-
-/** The formats that a text asks for. */
-const protocolsOf = (packet: PacketOut, text: string): string[] =>
-  packetOutProtocols(packet).filter((name) => !(name.startsWith('OpenFlow10') && NEVER_IN_OLDEST.test(text)));
-
 /** packet-out FLOW: the place of arrival, the frame (`packet=`) and the actions as one text. */
 export async function packetOutText(bridge: string, text: string, options: FlowOptions): Promise<number> {
   const read = (): Promise<PacketOut> => lookupNames(bridge, options, (names) => parsePacketOut(text, names));
-  const { session, value: packet, usable } = await openAndRead(bridge, options, read, (read) => protocolsOf(read, text));
+  const { session, value: packet, usable } = await openAndRead(bridge, options, read, packetOutProtocols);
   try {
     await agreeOnFormat(session, usable, options);
     session.connection.send(packet);

@@ -141,9 +141,18 @@ export class Session {
   /** Sends a request and gives its answer's parts, `holds` as for OpenFlowConnection.ask; an error from the switch is thrown as SwitchRefusal. */
   async ask(message: Message, xid = this.connection.xid(), holds = false): Promise<Framed[]> {
     try {
+      return await this.askPlainly(message, xid, holds);
+    } catch (error) {
+      throw error instanceof OpenFlowError ? await this.#refusal(error.framed) : error;
+    }
+  }
+
+  /** The same; an error from the switch is thrown as OpenFlowError, and no names are looked up to tell it by. */
+  async askPlainly(message: Message, xid = this.connection.xid(), holds = false): Promise<Framed[]> {
+    try {
       return await this.connection.ask(message, this.connection.codec, xid, holds);
     } catch (error) {
-      if (error instanceof OpenFlowError) throw await this.#refusal(error.framed);
+      if (error instanceof OpenFlowError) throw error;
       const what =
         message.kind === 'flowStatsRequest'
           ? 'dump flows'

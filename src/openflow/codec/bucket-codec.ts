@@ -8,8 +8,9 @@ import { BUCKET, type GroupBucket, type GroupType, OFPG } from '../group.ts';
 import type { OfVersion } from '../message.ts';
 import { groupLog as log, propertyLogs } from '../peer-logs.ts';
 import { portFromWire32, portToWire32 } from '../ports.ts';
-import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
+import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import type { ActionContext } from './actions/action-context.ts';
+import { listOf } from './actions/list-check.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeExperimenter } from './properties.ts';
 

@@ -5,7 +5,8 @@ import { PeerError } from '../../base/errors.ts';
 import type { Action } from '../action.ts';
 import type { OfVersion } from '../message.ts';
 import { packetLog as log, propertyLogs } from '../peer-logs.ts';
-import { checkPlaces, decodeUnplaced } from './actions/action-codec.ts';
+import { decodeUnplaced } from './actions/action-codec.ts';
+import { checkPlaces } from './actions/list-check.ts';
 import { ByteReader } from './bytes.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 

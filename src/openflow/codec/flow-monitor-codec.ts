@@ -6,12 +6,14 @@ import { type FlowMonitorRequest, type FlowUpdate, MONITOR, type MonitorUpdate }
 import type { FlowRemovedReason, OfVersion } from '../message.ts';
 import { monitorLog as log } from '../peer-logs.ts';
 import { portFromWire32 } from '../ports.ts';
-import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
+import { decodeActions, encodeActions } from './actions/action-codec.ts';
+import { contextOf } from './actions/action-context.ts';
 import { decodeInstructions, encodeInstructions } from './actions/instruction-codec.ts';
+import { listOf } from './actions/list-check.ts';
 import { readList } from './actions/partial.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { encodeOxmMatch } from './fields/oxm.ts';
-import { contextOf, decodeAnyMatch, decodeNxmMatch, encodeNxmMatch } from './flow-codec.ts';
+import { decodeAnyMatch, decodeNxmMatch, encodeNxmMatch } from './match-codec.ts';
 import { encodePort } from './port-codec.ts';
 
 const ANY_GROUP = 0xffffffff;

@@ -5,7 +5,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeOfp10Match, encodeOfp10Match } from './fields/ofp10-match.ts';
 import { encodeOxmMatch } from './fields/oxm.ts';
 import { decodeOxs, encodeOxs } from './fields/oxs.ts';
-import { decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
+import { decodeAnyMatch, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './match-codec.ts';
 
 export const REMOVED_REASONS: readonly FlowRemovedReason[] = ['idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction'];
 

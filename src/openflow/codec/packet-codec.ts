@@ -8,11 +8,13 @@ import type { Action } from '../action.ts';
 import { OFPP, type PacketInReason } from '../action.ts';
 import type { OfVersion, PacketIn, PacketOut, Resume } from '../message.ts';
 import { packetLog as log, propertyLogs } from '../peer-logs.ts';
-import { decodeActions, encodeActions, listOf } from './actions/action-codec.ts';
+import { decodeActions, encodeActions } from './actions/action-codec.ts';
 import { PACKET_IN_REASONS } from './actions/action-constants.ts';
+import { contextOf } from './actions/action-context.ts';
+import { listOf } from './actions/list-check.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { decodeMatchEntries, decodeOxmMatch, encodeMatchEntries, encodeOxmMatch } from './fields/oxm.ts';
-import { contextOf, decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './flow-codec.ts';
+import { decodeNxmMatch, encodeAnyMatch, encodeNxmMatch } from './match-codec.ts';
 import { decodePort, encodePort } from './port-codec.ts';
 import { eachProperty, refuseProperty } from './properties.ts';
 

@@ -4,7 +4,7 @@ import { fieldNamed } from '../../flow/fields.ts';
 import { type Match, matchAll, W } from '../../flow/key.ts';
 import { addFieldText } from '../../flow/match-text.ts';
 import { type Action, OFPP } from '../action.ts';
-import type { PacketOut } from '../message.ts';
+import type { NamedField, PacketOut } from '../message.ts';
 import { parseActions } from './action-parse.ts';
 import { takeHex } from './entries-text.ts';
 import { cutActions } from './flow-text.ts';
@@ -22,6 +22,7 @@ export function parsePacketOut(text: string, names: PortNames): PacketOut {
   const match = matchAll();
   setInPort(match, OFPP.CONTROLLER);
   let data: Uint8Array | undefined;
+  const named: NamedField[] = [];
   for (const { key, value } of splitKeyValues(before)) {
     if (value === undefined || value === '') fault(`field ${key} missing value`);
     const given = value ?? '';
@@ -30,12 +31,12 @@ export function parsePacketOut(text: string, names: PortNames): PacketOut {
     else if (key === 'packet') data = parseFrame(given, 'packet: ');
     else {
       const field = fieldNamed(key) ?? fault(`unknown keyword ${key}`);
-      addFieldText(match, key, given, names);
+      addFieldText(match, key, given, names, (field, mask) => named.push({ field, mask }));
       if (!PIPELINE_FIELDS.test(field.name)) fault(`${key} is not a valid pipeline field for PACKET_OUT`);
     }
   }
   const frame = data ?? fault('must specify packet');
-  return { kind: 'packetOut', bufferId: 0xffffffff, match, actions: parsePacketOutActions(actions, names), data: frame };
+  return { kind: 'packetOut', bufferId: 0xffffffff, match, actions: parsePacketOutActions(actions, names), data: frame, named };
 }
 
 /** Where a frame comes from: a port, or what stands for the switch or its controller. */

@@ -1,6 +1,6 @@
 // What a printer of one message's body is given, and the shape of the tables of such printers.
 import type { PortNames } from '../../flow/field-text.ts';
-import type { CodecOptions } from '../codec/codec.ts';
+import type { CodecOptions } from '../codec/codec-options.ts';
 import type { Framed, Message, MessageKind } from '../message.ts';
 
 /** As much as the log shows; programs show one step more. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PeerError } from '../../base/errors.ts';
+import { mustField } from '../../flow/fields.ts';
 import type { Action } from '../../openflow/action.ts';
 import type { GroupCommand } from '../../openflow/group.ts';
 import { OFPG } from '../../openflow/group.ts';
@@ -32,6 +33,8 @@ function udp(sender: number): Uint8Array {
   return frame;
 }
 
+const reg0 = { field: mustField('reg0'), offset: 0, bits: 8 };
+const sendToReg0: Action = { kind: 'outputReg', src: { ...reg0, bits: 16 }, maxLen: 0 };
 const viaGroup = (group: number): Action[] => [{ kind: 'group', group }];
 
 async function site(): Promise<{ s: Simulation; bridge: Bridge; group(text: string, command?: GroupCommand): void }> {
@@ -268,4 +271,30 @@ test('hash values are shared out as the reference does, and by weight', () => {
       }
     }),
   );
+});
+
+test('a group made before an option has a place writes it where it is when a frame comes, be that here, there or nowhere', async () => {
+  const { s, bridge, group } = await site();
+  const { tlvTable } = bridge.core;
+  group('group_id=1,type=indirect,bucket=set_field:0x1234567802->tun_metadata0,set_field:3->tun_metadata1,resubmit(,1)');
+  bridge.core.flowMod(flowMod({ actions: viaGroup(1) }));
+  const map = (optionType: number, field: number, size: number) => ({ optionClass: 0xffff, optionType, size, field });
+  /** Sends a frame to the port that the least byte of an option names, where the group resubmits it. */
+  const readBy = (field: number): string[] => {
+    const src = { field: tlvTable.field(field) ?? assert.fail(), offset: 0, bits: 8 };
+    bridge.core.flowMod(flowMod({ table: 1, actions: [{ kind: 'regMove', src, dst: reg0 }, sendToReg0] }));
+    s.clock.advance(1000);
+    s.receive('p1', udp(1));
+    bridge.core.flowMod(flowMod({ table: 1, command: 'delete' }));
+    return s.ports();
+  };
+  tlvTable.add([map(0, 0, 4)]);
+  assert.deepEqual(readBy(0), ['p2']);
+  tlvTable.clear();
+  tlvTable.add([map(0, 1, 8), map(1, 0, 4)]);
+  assert.deepEqual(readBy(0), ['p2'], 'in another place');
+  assert.deepEqual(readBy(1), ['p3']);
+  tlvTable.clear();
+  tlvTable.add([map(0, 5, 4)]);
+  assert.deepEqual(readBy(5), [], 'what has no place is in nobody else’s');
 });

@@ -3,6 +3,15 @@ import { type Field, type Prereq, tunFieldIndex } from '../../flow/fields.ts';
 import { FRAG, type Key, keyBits, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import { OFPP, type Subfield } from '../../openflow/action.ts';
 import { isWirePort32, portFromWire32, portToWire32 } from '../../openflow/ports.ts';
+import type { TlvTable } from '../../openflow/tlv-table.ts';
+
+/** A part of a field where it stands in a bridge's keys. Of an option there is as much as the table says; it has no place if there is none. */
+export function placedPart(part: Subfield, table: TlvTable): Subfield {
+  const { field } = part;
+  if (field.isUnplaced !== true) return part;
+  const placed = table.field(tunFieldIndex(field));
+  return placed === undefined ? part : { ...part, field: { ...placed, partBits: field.bits } };
+}
 
 /** How many bits of a part the key has: above them are zeros that nobody can set. */
 function kept({ field, offset, bits }: Subfield): number {

@@ -1,9 +1,11 @@
 // What `ofproto/trace` prints of a walk, a flow and a megaflow.
 import type { PortNames } from '../../flow/field-text.ts';
-import { FRAG, type Key, type Match, matchAll, newKey, TUN_FLAG, VLAN_CFI, W } from '../../flow/key.ts';
+import { FRAG, type Key, keyBits, type Match, matchAll, newKey, setKeyBits, TUN_FLAG, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
+import type { TlvTable } from '../../openflow/tlv-table.ts';
 import { isArp, isIp, isIpv4 } from './subfield.ts';
 import type { TraceNode, Translation } from './translation.ts';
+import { placeOptions, presentFields, readFields } from './tunnel-options.ts';
 
 /** Prints the nodes of a walk, indented where more follows. */
 export function formatNodes(nodes: readonly TraceNode[], level: number, out: string[]): void {
@@ -142,7 +144,7 @@ function wholeMask(key: Key): Key {
 /** A match as text, in two parts: what goes before the kind of packet, and the rest. */
 function twoParts(match: Match, names?: PortNames): [string, string] {
   const first = matchAll();
-  const rest = { key: match.key.slice(), mask: match.mask.slice() };
+  const rest: Match = { ...match, key: match.key.slice(), mask: match.mask.slice() };
   for (const word of FIRST_WORDS) {
     first.key[word] = match.key[word]!;
     first.mask[word] = match.mask[word]!;
@@ -157,10 +159,22 @@ function twoParts(match: Match, names?: PortNames): [string, string] {
 const CT_STATE_NAMES = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat'];
 export const ctStateText = (state: number): string => CT_STATE_NAMES.filter((_, bit) => (state & (1 << bit)) !== 0).join('|');
 
-/** A whole key as text. */
-export function formatFlow(key: Key, names?: PortNames): string {
+/** A key of the datapath with its options as the tables have them. */
+export function withPlacedOptions(key: Key, options: TlvTable): Key {
+  const placed = key.slice();
+  placeOptions(placed, options);
+  return placed;
+}
+
+/** A whole key of the tables as text. */
+export function formatFlow(key: Key, options: TlvTable, names?: PortNames): string {
   const mask = wholeMask(key);
-  const [before, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask }, names);
+  const tunFields = hasOuter(key) ? presentFields(key, options) : [];
+  for (const { index, at, bits } of tunFields) {
+    setKeyBits(mask, at, bits, (1n << BigInt(bits)) - 1n);
+    setKeyBits(mask, tunPresentBit(index), 1, 1n);
+  }
+  const [before, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask, tunFields }, names);
   const first = before.replace(/ct_state=[^,]*/, `ct_state=${ctStateText(key[W.CT_STATE]!)}`).replace(/,eth$/, '');
   const isRecirculated = key[W.RECIRC_ID] !== 0;
   const all = [first, isRecirculated && key[W.PACKET_TYPE] === 0 ? 'eth' : '', text].filter((part) => part !== '').join(',');
@@ -219,8 +233,8 @@ function packetTypeText(key: Key): string {
   return `packet_type=(${key[W.PACKET_TYPE]! >>> 16},${type === 0 ? '0' : `0x${type.toString(16)}`})`;
 }
 
-/** A megaflow as text. */
-export function formatMegaflow(key: Key, translation: Translation, names?: PortNames): string {
+/** A megaflow as text, of a key of the tables. */
+export function formatMegaflow(key: Key, translation: Translation, options: TlvTable, names?: PortNames): string {
   const mask = translation.mask.slice();
   const { readUntilError } = translation;
   if (readUntilError !== undefined) for (let i: number = W.DP_END; i < mask.length; i++) mask[i] = readUntilError[i]!;
@@ -236,7 +250,14 @@ export function formatMegaflow(key: Key, translation: Translation, names?: PortN
   if (key[W.PACKET_TYPE] !== 0) mask.fill(0, W.ETH, W.ETH + 3);
   const recircId = key[W.RECIRC_ID]!;
   mask[W.RECIRC_ID] = 0;
-  const [first, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask }, names);
+  const { optionsRead } = translation;
+  const tunFields = optionsRead === undefined ? [] : readFields(optionsRead, options);
+  mask.fill(0, W.TUN_METADATA, W.TUN_METADATA_MAP + 2);
+  for (const { index, at, bits } of tunFields) {
+    setKeyBits(mask, at, bits, keyBits(optionsRead!, at, bits));
+    setKeyBits(mask, tunPresentBit(index), 1, 1n);
+  }
+  const [first, text] = twoParts({ key: key.map((word, i) => word & mask[i]!), mask, tunFields }, names);
   const [, mark = '', others = ''] = /^(pkt_mark=[^,]*)?,?(.*)$/.exec(first) ?? [];
   const before = [
     mark,

@@ -23,7 +23,7 @@ import { checkActions } from '../tables/action-references.ts';
 import { applyEffects } from './effects.ts';
 import { CT_WORDS, isIp, isIpv4, readSubfield } from './subfield.ts';
 import { parseTraceFlow } from './trace-flow.ts';
-import { ctStateText, formatFlow, formatMegaflow, formatNodes, hasOuter, number } from './trace-text.ts';
+import { ctStateText, formatFlow, formatMegaflow, formatNodes, hasOuter, number, withPlacedOptions } from './trace-text.ts';
 import { translate } from './translate.ts';
 import type { Recirculation, TraceNode, Translation } from './translation.ts';
 
@@ -125,7 +125,12 @@ function traceAll(run: TraceRun, key: Key): void {
 function refuseThaw({ bridge, names, out }: TraceRun, key: Key): void {
   const title = `bridge("${bridge.name}")`;
   out.push('', title, '-'.repeat(title.length), 'thaw', '     >>>> Recirculation conflict (actions)! <<<<');
-  out.push('', 'Final flow: unchanged', `Megaflow: ${formatMegaflow(key, nothingRead(key), names)}`, 'Datapath actions: drop');
+  out.push(
+    '',
+    'Final flow: unchanged',
+    `Megaflow: ${formatMegaflow(withPlacedOptions(key, bridge.tlvTable), nothingRead(key), bridge.tlvTable, names)}`,
+    'Datapath actions: drop',
+  );
   out.push('Translation failed (Recirculation conflict), packet is dropped.');
 }
 
@@ -172,11 +177,18 @@ function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void
   const frozen = recircId === 0 ? undefined : megaflows.sends.recirculations.get(recircId);
   // A flow made up with an outer header has one wherever it comes in.
   const isTunnelled = bridge.ports.get(key[W.IN_PORT]!)?.tunnel !== undefined || TUNNEL_DESTINATION.some((word) => key[word] !== 0);
-  out.push(`Flow: ${formatFlow(key, names)}`);
+  const { tlvTable } = bridge;
+  const placed = withPlacedOptions(key, tlvTable);
+  out.push(`Flow: ${formatFlow(placed, tlvTable, names)}`);
   if (recircId !== 0 && frozen === undefined) {
     const title = `bridge("${bridge.name}")`;
     out.push('', title, '-'.repeat(title.length), `     >>>> Recirculation context not found for ID ${recircId.toString(16)} <<<<`);
-    out.push('', 'Final flow: unchanged', `Megaflow: ${formatMegaflow(key, nothingRead(key), names)}`, 'Datapath actions: drop');
+    out.push(
+      '',
+      'Final flow: unchanged',
+      `Megaflow: ${formatMegaflow(placed, nothingRead(key), tlvTable, names)}`,
+      'Datapath actions: drop',
+    );
     out.push('Translation failed (No recirculation context), packet is dropped.');
     return;
   }
@@ -213,9 +225,9 @@ function traceOnce(run: TraceRun, key: Key, packetOut?: readonly Action[]): void
   out.push('');
   const { finalKey, error, actions, recirculations } = translation;
   // Whatever the flow says of a set of actions, a walk begins without one.
-  const isUnchanged = finalKey.every((word, i) => word === (i === W.ACTSET_OUTPUT ? OFPP.UNSET : key[i]));
-  out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey, names)}`);
-  out.push(`Megaflow: ${formatMegaflow(key, translation, names)}`);
+  const isUnchanged = finalKey.every((word, i) => word === (i === W.ACTSET_OUTPUT ? OFPP.UNSET : placed[i]));
+  out.push(`Final flow: ${isUnchanged ? 'unchanged' : formatFlow(finalKey, tlvTable, names)}`);
+  out.push(`Megaflow: ${formatMegaflow(placed, translation, tlvTable, names)}`);
   const options = {
     port: run.options.dpPortName ?? String,
     cookie: (cookie: UserspaceCookie) => {

@@ -88,8 +88,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       outputTruncated(walk, action.port, action.maxLen);
       return;
     case 'outputReg': {
-      markSubfield(walk.wild, action.src);
-      const port = readSubfield(key, action.src);
+      const src = walk.placed(action.src);
+      markSubfield(walk.wild, src);
+      const port = readSubfield(key, src);
       if (port > 0xffffn) {
         walk.report('warn', `output port ${port} is out of range`);
         return;
@@ -136,13 +137,15 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
       touchesIp(walk, action.dst.field);
       load(walk, action.dst, action.value);
       return;
-    case 'regMove':
+    case 'regMove': {
       if (!prereqs(walk, action.src, 'move') || !prereqs(walk, action.dst, 'move')) return;
-      markSubfield(walk.wild, action.src);
-      markSubfield(walk.wild, action.dst);
-      moveSubfield(key, action.src, action.dst);
+      const [src, dst] = [walk.placed(action.src), walk.placed(action.dst)];
+      markSubfield(walk.wild, src);
+      markSubfield(walk.wild, dst);
+      moveSubfield(key, src, dst);
       walk.reportValue(action.dst);
       return;
+    }
     case 'setVlanVid':
       walk.mark(W.VLAN0, 0xfff | VLAN_CFI);
       if ((key[W.VLAN0]! & VLAN_CFI) !== 0 || action.pushIfNeeded) {
@@ -263,11 +266,13 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
     case 'exit':
       walk.hasExited = true;
       return;
-    case 'push':
+    case 'push': {
       if (walk.stack.length >= MAX_STACK) walk.fail('Stack too deep');
-      markSubfield(walk.wild, action.subfield);
-      walk.stack.push({ value: readSubfield(key, action.subfield), bits: action.subfield.bits });
+      const part = walk.placed(action.subfield);
+      markSubfield(walk.wild, part);
+      walk.stack.push({ value: readSubfield(key, part), bits: part.bits });
       return;
+    }
     case 'pop': {
       const top = walk.stack.pop();
       if (top === undefined) {
@@ -275,8 +280,9 @@ function runAction(walk: Walk, action: Action): 'stop' | undefined {
         return;
       }
       if (!hasPrereq(key, walk.wild, action.subfield.field.prereq)) return;
-      markSubfield(walk.wild, action.subfield);
-      writeSubfield(key, action.subfield, top.value & ((1n << BigInt(action.subfield.bits)) - 1n));
+      const part = walk.placed(action.subfield);
+      markSubfield(walk.wild, part);
+      writeSubfield(key, part, top.value & ((1n << BigInt(part.bits)) - 1n));
       walk.reportValue(action.subfield);
       return;
     }

@@ -95,7 +95,7 @@ export function checkPacketLarger(walk: Walk, action: Extract<Action, { kind: 'c
     walk.gather(() => {
       apart(walk, () => {
         walk.actionSet = [...walk.actionSet];
-        writeSubfield(walk.key, action.dst, bit);
+        writeSubfield(walk.key, walk.placed(action.dst), bit);
         if (rest.length === 0) walk.report('action', 'drop');
         walk.run(rest, true);
         walk.finish();

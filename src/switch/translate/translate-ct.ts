@@ -48,8 +48,9 @@ export function ct(walk: Walk, action: Ct): void {
   let zone: number;
   if (typeof action.zone === 'number') zone = action.zone;
   else {
-    zone = Number(readSubfield(key, action.zone) & 0xffffn);
-    if (!isMetadata(action.zone.field.at >> 5)) markSubfield(wild, action.zone);
+    const part = walk.placed(action.zone);
+    zone = Number(readSubfield(key, part) & 0xffffn);
+    if (!isMetadata(part.field.at >> 5)) markSubfield(wild, part);
   }
   const nat = walk.ctNat === undefined ? undefined : dpNat(walk.ctNat);
   walk.out.push({

@@ -1,21 +1,18 @@
 // Actions that set fields: whole ones by number, parts of them, time to live.
 import { type Field, tunFieldIndex } from '../../flow/fields.ts';
-import { KEY_WORDS, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
+import { KEY_WORDS, keyBits, setKeyBits, tunPresentBit, VLAN_CFI, W } from '../../flow/key.ts';
 import type { Action, Subfield } from '../../openflow/action.ts';
-import { fixVlan, hasPrereq, isIp, isIpv4, markSubfield, wholeField, writeSubfield } from './subfield.ts';
+import { fixVlan, hasPrereq, isIp, isIpv4, markSubfield, readSubfield, wholeField, writeSubfield } from './subfield.ts';
 import { toController } from './to-controller.ts';
 import type { Walk } from './translate.ts';
 
 /** delete_field: of what can be deleted there are only the options of a tunnel. */
 export function deleteField(walk: Walk, action: Extract<Action, { kind: 'deleteField' }>): void {
   walk.report('detail', `delete ${action.field.name}`);
-  const part = wholeField(action.field);
-  markSubfield(walk.wild, part);
-  const { key } = walk;
-  writeSubfield(key, part, 0n);
-  // It is not there any more, whatever it would hold.
+  markSubfield(walk.wild, walk.placed(wholeField(action.field)));
+  // It is not there any more. What it held can still be read, as in the reference.
   const option = tunFieldIndex(action.field);
-  if (option >= 0) setKeyBits(key, tunPresentBit(option), 1, 0n);
+  if (option >= 0) setKeyBits(walk.key, tunPresentBit(option), 1, 0n);
 }
 
 /** Whoever touches a field of IP asks for the protocol too: without one no header is set (see `commit`). */
@@ -25,12 +22,13 @@ export function touchesIp(walk: Walk, field: Field): void {
 }
 
 /** Sets a part of a field. The two bits of the type of service that belong to congestion notification stay. */
-export function load(walk: Walk, part: Subfield, value: bigint): void {
+export function load(walk: Walk, dst: Subfield, value: bigint): void {
+  const part = walk.placed(dst);
   const spared = part.field.name === 'nw_tos' ? Math.max(0, 2 - part.offset) : 0;
   if (spared >= part.bits) return;
-  const dst = spared === 0 ? part : { field: part.field, offset: part.offset + spared, bits: part.bits - spared };
-  markSubfield(walk.wild, dst);
-  writeSubfield(walk.key, dst, value >> BigInt(spared));
+  const written = spared === 0 ? part : { field: part.field, offset: part.offset + spared, bits: part.bits - spared };
+  markSubfield(walk.wild, written);
+  writeSubfield(walk.key, written, value >> BigInt(spared));
 }
 
 export function prereqs(walk: Walk, part: Subfield, verb: string): boolean {
@@ -46,7 +44,10 @@ export function setField(walk: Walk, action: Action & { kind: 'setField' }): voi
     walk.report('warn', `unmet prerequisites for ${field.name}, set_field ignored`);
     return;
   }
-  if (field.isUnplaced === true) return;
+  if (field.isUnplaced === true) {
+    setOption(walk, action);
+    return;
+  }
   touchesIp(walk, field);
   for (let i = 0; i < KEY_WORDS; i++) {
     // The type of service has two bits that belong to congestion notification.
@@ -60,6 +61,15 @@ export function setField(walk: Walk, action: Action & { kind: 'setField' }): voi
     if (field.name !== 'vlan_tci') key[W.VLAN0] = key[W.VLAN0]! | VLAN_CFI;
     fixVlan(key);
   }
+}
+
+/** Sets an option that has been named without its place. Of what is longer than it is the end counts. */
+function setOption(walk: Walk, { field, value, mask }: Action & { kind: 'setField' }): void {
+  const { key } = walk;
+  const whole = walk.placed(wholeField(field));
+  const bits = keyBits(mask, field.at, field.bits);
+  writeSubfield(key, whole, (readSubfield(key, whole) & ~bits) | (keyBits(value, field.at, field.bits) & bits));
+  markSubfield(walk.wild, whole);
 }
 
 export function setTos(walk: Walk, bits: number, value: number): void {

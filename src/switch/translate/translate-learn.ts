@@ -1,8 +1,10 @@
 // The learn action: a flow mod made of the frame's fields. Nothing is changed here; the mod is an effect, carried out when frames of the
 // megaflow have been seen. A learned flow is therefore seen by the next frame, not by this one.
-import { matchAll, W } from '../../flow/key.ts';
+import { tunFieldIndex } from '../../flow/fields.ts';
+import { keyBits, type Match, matchAll, setKeyBits, W } from '../../flow/key.ts';
 import { formatMatch } from '../../flow/match-text.ts';
-import { type Action, OFPP } from '../../openflow/action.ts';
+import { addTunField, bytesOf, nextPlace } from '../../flow/tun-fields.ts';
+import { type Action, OFPP, type Subfield } from '../../openflow/action.ts';
 import type { FlowMod } from '../../openflow/message.ts';
 import { formatActions } from '../../openflow/text/action-format.ts';
 import { markSubfield, readSubfield, writeSubfield } from './subfield.ts';
@@ -22,11 +24,16 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
     let value: bigint;
     if (typeof spec.src === 'bigint') value = spec.src;
     else {
-      markSubfield(wild, spec.src);
-      value = readSubfield(key, spec.src);
+      const src = walk.placed(spec.src);
+      markSubfield(wild, src);
+      value = readSubfield(key, src);
     }
     switch (spec.kind) {
       case 'match':
+        if (tunFieldIndex(spec.dst.field) >= 0) {
+          matchOption(match, walk.placed(spec.dst), value);
+          break;
+        }
         writeSubfield(match.key, spec.dst, value);
         writeSubfield(match.mask, spec.dst, (1n << BigInt(spec.dst.bits)) - 1n);
         if (spec.dst.field.at >> 5 === W.VLAN0) {
@@ -75,11 +82,29 @@ export function learnedFlow(walk: Walk, action: Learn): FlowMod {
   };
 }
 
+/** Matches a part of an option, in its place or, if it has none, as long as the part needs it to be. */
+function matchOption(match: Match, { field, offset, bits }: Subfield, part: bigint): void {
+  const index = tunFieldIndex(field);
+  const mask = ((1n << BigInt(bits)) - 1n) << BigInt(offset);
+  const value = (part << BigInt(offset)) & mask;
+  const known = match.tunFields?.find((one) => one.index === index);
+  if (known !== undefined) {
+    setKeyBits(match.key, known.at, known.bits, keyBits(match.key, known.at, known.bits) | value);
+    setKeyBits(match.mask, known.at, known.bits, keyBits(match.mask, known.at, known.bits) | mask);
+    return;
+  }
+  const bound = { index, at: field.at, bits: field.bits, wireBytes: field.wireBytes, isBound: true };
+  const place = field.isUnplaced === true ? nextPlace(match, index, bytesOf(mask)) : bound;
+  if (place !== undefined) addTunField(match, place, value, mask);
+}
+
 const isUsable = (port: number): boolean => port >= OFPP.IN_PORT && port <= OFPP.LOCAL && port !== OFPP.TABLE;
 
 /** The flow that is learned, as the trace has it. */
 function learnedText(mod: FlowMod): string {
-  const words = [`table=${mod.table}`, formatMatch(mod.match, 0x8000), `priority=${mod.priority}`];
+  // Options are told as if their size were not known.
+  const tunFields = mod.match.tunFields?.map((place) => ({ ...place, isBound: false })) ?? [];
+  const words = [`table=${mod.table}`, formatMatch({ ...mod.match, tunFields }, 0x8000), `priority=${mod.priority}`];
   if (mod.newCookie !== undefined && mod.newCookie !== 0n) words.push(`cookie=0x${mod.newCookie.toString(16)}`);
   if (mod.idleTimeoutSec !== 0) words.push(`idle=${mod.idleTimeoutSec}`);
   if (mod.hardTimeoutSec !== 0) words.push(`hard=${mod.hardTimeoutSec}`);
@@ -102,8 +127,9 @@ export function learn(walk: Walk, action: Learn): void {
     isLimited = tables.find(mod) === undefined && tables.countOfCookie(action.table, action.cookie) >= action.limit;
   }
   if (action.resultDst !== undefined) {
-    markSubfield(walk.wild, action.resultDst);
-    writeSubfield(walk.key, action.resultDst, isLimited ? 0n : 1n);
+    const dst = walk.placed(action.resultDst);
+    markSubfield(walk.wild, dst);
+    writeSubfield(walk.key, dst, isLimited ? 0n : 1n);
     walk.reportValue(action.resultDst);
   }
   if (isLimited) walk.report('detail', 'Limit exceeded, learn failed');

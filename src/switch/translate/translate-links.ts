@@ -50,8 +50,9 @@ export function multipath(walk: Walk, action: Extract<Action, { kind: 'multipath
   markHashFields(walk.key, walk.wild, action.fields);
   const hash = hashFields(walk.key, action.fields, action.basis);
   const link = chooseLink(hash, action.algorithm, action.maxLink + 1, action.arg);
-  markSubfield(walk.wild, action.dst);
-  writeSubfield(walk.key, action.dst, BigInt(link));
+  const dst = walk.placed(action.dst);
+  markSubfield(walk.wild, dst);
+  writeSubfield(walk.key, dst, BigInt(link));
   walk.reportValue(action.dst);
 }
 
@@ -91,8 +92,9 @@ export function bundle(walk: Walk, action: Extract<Action, { kind: 'bundle' }>):
     }
   }
   if (action.dst !== undefined) {
-    markSubfield(walk.wild, action.dst);
-    writeSubfield(walk.key, action.dst, BigInt(chosen));
+    const dst = walk.placed(action.dst);
+    markSubfield(walk.wild, dst);
+    writeSubfield(walk.key, dst, BigInt(chosen));
     walk.reportValue(action.dst);
   } else {
     walk.output(chosen, 0, false);

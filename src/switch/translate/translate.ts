@@ -25,7 +25,7 @@ import { finishMask } from './megaflow-mask.ts';
 import { isForControllers, TABLES } from './misses.ts';
 import { continueAt, output, send } from './output.ts';
 import { Pause, recirculate, restore, thaw } from './pause.ts';
-import { isIp } from './subfield.ts';
+import { isIp, placedPart } from './subfield.ts';
 import { toController } from './to-controller.ts';
 import { runActions } from './translate-actions.ts';
 import type { Effect, TraceNode, TranslateRequest, Translation } from './translation.ts';
@@ -133,10 +133,15 @@ export class Walk {
     if (this.#nodes !== undefined) this.report('action', this.request.trace!.text.actions([action]));
   }
 
+  /** A part of a field where it stands in this bridge's keys. */
+  placed(part: Subfield): Subfield {
+    return placedPart(part, this.bridge.tlvTable);
+  }
+
   /** Says what a part of a field holds now. */
   reportValue(part: Subfield): void {
     if (this.#nodes === undefined) return;
-    this.report('detail', this.request.trace!.text.value(part, this.key));
+    this.report('detail', this.request.trace!.text.value(this.placed(part), this.key));
   }
 
   reportText(actions: readonly Action[]): string {
@@ -394,6 +399,7 @@ export class Walk {
       this.out.length = 0;
     }
     const isVlanRead = (this.wild[W.VLAN0]! & 0xffff) !== 0;
+    const optionsRead = this.isTraced && this.isTunnelled ? this.wild.slice() : undefined;
     const mask = finishMask(this.wild, request.key, this.isTunnelled, request.bridge.tlvTable);
     giveKey(this.base);
     if (error === undefined) giveKey(this.wild);
@@ -403,6 +409,7 @@ export class Walk {
       readUntilError: error === undefined ? undefined : this.wild,
       effects: this.effects,
       isVlanRead,
+      ...(optionsRead === undefined ? {} : { optionsRead }),
       finalKey: key,
       recirculations: this.pause.recirculations,
       isSlow: this.isSlow && error === undefined && this.bridge.native !== undefined,

@@ -108,6 +108,8 @@ export interface Translation {
   finalKey: Key;
   /** Of a walk that was given up: all that it read, the fields of the tables too; only the trace shows it. */
   readUntilError: Key | undefined;
+  /** Of a traced walk through a tunnel's frame: what it read of options, in the places of the tables. */
+  optionsRead?: Key;
   recirculations: readonly Recirculation[];
   /** On a simulated datapath: the switch itself is to do this, frame by frame. */
   isSlow: boolean;

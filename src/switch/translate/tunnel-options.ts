@@ -69,6 +69,15 @@ export function presentFields(key: Key, table: TlvTable): TunField[] {
   });
 }
 
+/** The fields that are read of a key of the tables, in order, and their places. */
+export const readFields = (mask: Key, table: TlvTable): TunField[] =>
+  table.maps().flatMap(({ field: index }) => {
+    const { at, bits, wireBytes } = table.field(index)!;
+    return keyBits(mask, tunPresentBit(index), 1) === 0n && keyBits(mask, at, bits) === 0n
+      ? []
+      : [{ index, at, bits, wireBytes, isBound: true }];
+  });
+
 /** The options that a key of the tables asks for, as on the wire; un-wildcards what they are made of. */
 export function optionsOf(key: Key, wild: Key, table: TlvTable): Uint8Array {
   if (!table.isEmpty) wild.fill(0xffffffff, W.TUN_METADATA_MAP, WORDS_END);

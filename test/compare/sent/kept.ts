@@ -95,6 +95,16 @@ export const KEPT: readonly SentCase[] = [
   }),
   // Names that two ports have name neither.
   line('--names dump-flows SWITCH', { flows: [flowOf('actset_output=7,actions=output:6,output:3')] }),
+  // A monitor that is refused is told by the names that are known already.
+  line('--names -O OpenFlow15 monitor SWITCH watch:table=210', { says: [] }),
+  // A tag's number is sorted with there being a tag.
+  ...['sort', 'rsort'].map((option) =>
+    line(`--${option}=vlan_vid -O OpenFlow13 dump-flows SWITCH`, {
+      flows: ['dl_vlan_pcp=2', 'dl_vlan=3', 'vlan_tci=0/0x1000', 'vlan_tci=5/0xf', 'in_port=1'].map((match) =>
+        flowOf(`${match},actions=drop`),
+      ),
+    }),
+  ),
   line('-O OpenFlow13 ct-flush SWITCH ct_nw_dst=1.2.3.4,ct_ipv6_dst=::1'),
   line('-O OpenFlow13 ct-flush SWITCH ct_nw_dst=1.2.3.4,ct_ipv6_src=x'),
   line('-O OpenFlow13 ct-flush SWITCH ct_nw_dst=1.2.3.4,ct_nw_dst=x'),

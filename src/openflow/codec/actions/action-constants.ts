@@ -86,3 +86,6 @@ export const CT_ALG: ReadonlyMap<number, string> = new Map([
   [21, 'ftp'],
   [69, 'tftp'],
 ]);
+
+/** The type of an experimenter's action. */
+export const EXPERIMENTER = 0xffff;

@@ -1,5 +1,6 @@
 // What the encoder of actions must know of the packet that they meet: of the flow around them, and of the actions before.
-import { VLAN_CFI, W } from '../../../flow/key.ts';
+import { type Match, VLAN_CFI, W } from '../../../flow/key.ts';
+import { matchedProto, prereqHolds } from '../../../flow/prerequisites.ts';
 import type { Action } from '../../action.ts';
 
 export interface ActionContext {
@@ -61,4 +62,14 @@ export function follow(context: ActionContext, action: Action): void {
     default:
       break;
   }
+}
+
+/** What the encoder must know of a match for the actions beside it. */
+export function contextOf(match: Match): ActionContext {
+  return {
+    transport: matchedProto(match),
+    isIp: prereqHolds('ip', match),
+    isBare: ((match.mask[W.PACKET_TYPE] ?? 0) & (match.key[W.PACKET_TYPE] ?? 0)) !== 0,
+    hasVlan: ((match.mask[W.VLAN0] ?? 0) & (match.key[W.VLAN0] ?? 0) & 0x1000) !== 0,
+  };
 }

@@ -5,8 +5,9 @@ import type { Action, ActionKind } from '../../action.ts';
 import type { OfVersion } from '../../message.ts';
 import { actionsLog as log } from '../../peer-logs.ts';
 import { ByteReader, type ByteWriter } from '../bytes.ts';
-import { checkPlaces, checkWhole, decodeActionBytes, decodeUnplaced, encodeActions, encodeInContext } from './action-codec.ts';
+import { decodeActionBytes, decodeUnplaced, encodeActions, encodeInContext } from './action-codec.ts';
 import type { ActionContext } from './action-context.ts';
+import { checkPlaces, checkWhole } from './list-check.ts';
 
 /** Instructions that are all of some bytes; OpenFlow 1.0 has actions instead. */
 export function decodeInstructionBytes(bytes: Uint8Array, version: OfVersion): Action[] {

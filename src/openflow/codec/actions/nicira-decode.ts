@@ -390,7 +390,7 @@ export const NICIRA_DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Dec
       return { kind: 'checkPktLarger', length, dst: destination({ field, offset, bits: 1 }) };
     },
   ],
-  [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeFieldHeader(f, true) })],
+  [NXAST.DELETE_FIELD, (f) => ({ kind: 'deleteField', field: decodeFieldHeader(f) })],
   [NXAST.DEBUG_RECIRC, () => ({ kind: 'debugRecirc' })],
   [NXAST.DEBUG_SLOW, () => ({ kind: 'debugSlow' })],
 ]);

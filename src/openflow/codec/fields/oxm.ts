@@ -20,7 +20,7 @@ import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { bytesToBig } from '../bytes.ts';
 import type { CodedField } from './oxm-table.ts';
 import { codeFor, fieldByCode, OXM_CLASSES } from './oxm-table.ts';
-import { decodeTunEntry, decodeTunValue, encodeTunEntries, namedField, usableField } from './tun-metadata.ts';
+import { decodeTunEntry, decodeTunValue, encodeTunEntries, usableField } from './tun-metadata.ts';
 
 const MAX_OPTION_BYTES = 124;
 /** What an entry may say of an option's value; of what is longer than an option the end is lost. */
@@ -220,16 +220,14 @@ export function isFieldSized({ coded, hasMask, size }: EntryHeader): boolean {
 }
 
 /** A field named in an action: the header alone stands there. Where it `takesMask` that says nothing. */
-export function decodeFieldHeader(from: ByteReader, isNameOnly = false, takesMask = false): Field {
+export function decodeFieldHeader(from: ByteReader, takesMask = false): Field {
   if (from.left < 4) throw new PeerError('OFPBMC_BAD_LEN', 'action ends in a field header');
   const header = decodeHeader(from);
   const coded = header.coded;
   if (coded === undefined) throw new PeerError('OFPBMC_BAD_FIELD', 'unknown field in an action');
-  const isOption = tunFieldIndex(coded.field) >= 0;
   if (!isFieldSized(header)) throw new PeerError('OFPBMC_BAD_FIELD', 'bad field size in an action');
   if (header.hasMask && !takesMask) throw new PeerError('OFPBMC_BAD_MASK', 'field with a mask in an action');
-  if (isOption) return isNameOnly ? namedField(coded.field, from.context) : usableField(coded.field, from.context);
-  return coded.field;
+  return usableField(coded.field, from.context);
 }
 
 const vendorText = (experimenter: number): string => (experimenter === 0 ? '0' : `0x${experimenter.toString(16)}`);

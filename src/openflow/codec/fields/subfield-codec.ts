@@ -29,7 +29,7 @@ export const decodeNxmHeader = (from: ByteReader): Field => decodeFieldHeader(fr
 /** A field in the older layouts, whose place for it is 32 bits: what is unknown there has a fault of its own. */
 export function decodeFixedHeader(from: ByteReader): Field {
   try {
-    return decodeFieldHeader(from.sub(4), false, true);
+    return decodeFieldHeader(from.sub(4), true);
   } catch (error) {
     if (!(error instanceof PeerError) || error.code === 'NXFMFC_INVALID_TLV_FIELD') throw error;
     throw new PeerError('OFPBAC_BAD_SET_TYPE', error.message);

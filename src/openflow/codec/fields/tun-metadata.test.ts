@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { type Field, fieldNamed } from '../../../flow/fields.ts';
 import { TlvTable } from '../../tlv-table.ts';
 import { ByteReader } from '../bytes.ts';
-import { namedField, ofFlow, usableField } from './tun-metadata.ts';
+import { ofFlow, usableField } from './tun-metadata.ts';
 
 const field = (name: string): Field => fieldNamed(name) ?? assert.fail(name);
 const noOption = { code: 'NXFMFC_INVALID_TLV_FIELD' };
@@ -15,22 +15,24 @@ function readers(): { withTable: ByteReader; without: ByteReader } {
   return { withTable: new ByteReader(new Uint8Array(8), undefined, { tlvTable }), without: new ByteReader(new Uint8Array(8)) };
 }
 
-test('fields are placed by the table of the reader, and of every reader of a part', () => {
+test('what a flow does names fields in the places that the table of the reader gives them', () => {
   const { withTable, without } = readers();
   for (const from of [withTable, withTable.sub(4), withTable.within(withTable.rest())]) {
-    assert.equal(usableField(field('tun_metadata0'), from.context).wireBytes, 4);
-    assert.equal(usableField(field('tun_metadata0'), from.context).isUnplaced, undefined);
-    assert.equal(usableField(field('tun_metadata1'), from.context).isUnplaced, true);
-    assert.throws(() => usableField(field('tun_metadata1'), ofFlow(from).context), noOption);
+    const { context } = ofFlow(from);
+    assert.equal(usableField(field('tun_metadata0'), context).wireBytes, 4);
+    assert.equal(usableField(field('tun_metadata0'), context).isUnplaced, undefined);
+    assert.throws(() => usableField(field('tun_metadata1'), context), noOption);
   }
-  assert.equal(usableField(field('tun_metadata1'), without.context), field('tun_metadata1'));
+  assert.equal(usableField(field('tun_metadata1'), ofFlow(without).context), field('tun_metadata1'));
 });
 
-test('what a flow does may name no field without a place; other lists may, while flows are read', () => {
-  const { withTable, without } = readers();
+test('other lists name fields without their places, while flows are read, too', () => {
+  const { withTable } = readers();
   const flow = ofFlow(withTable.sub(4));
-  assert.throws(() => namedField(field('tun_metadata1'), flow.sub(2).context), noOption);
-  assert.equal(namedField(field('tun_metadata1'), withTable.context), field('tun_metadata1'));
-  assert.equal(namedField(field('tun_metadata1'), ofFlow(without).context), field('tun_metadata1'));
-  assert.throws(() => namedField(field('tun_metadata1'), flow.context), noOption);
+  assert.throws(() => usableField(field('tun_metadata1'), flow.sub(2).context), noOption);
+  for (const name of ['tun_metadata0', 'tun_metadata1']) {
+    assert.equal(usableField(field(name), withTable.context), field(name));
+    assert.equal(field(name).isUnplaced, true);
+  }
+  assert.throws(() => usableField(field('tun_metadata1'), flow.context), noOption);
 });

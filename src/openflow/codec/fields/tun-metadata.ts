@@ -16,22 +16,21 @@ const FIRST_NUMBER = 40;
 
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
-/** A field as actions may use it: in its place where there is a table. Flows need the place; groups and packet-outs go without, as in the reference. */
+/**
+ * A field as actions may use it. Those of flows need the place that the table gives, which stays as long as they do; those of groups and
+ * packet-outs name a field whatever its place, as in the reference: it may change behind them.
+ */
 export function usableField(field: Field, { tlvTable, isOfFlow }: FieldContext): Field {
   const index = tunFieldIndex(field);
-  if (index < 0 || tlvTable === undefined) return field;
+  if (index < 0 || tlvTable === undefined || isOfFlow !== true) return field;
   const placed = tlvTable.field(index);
-  if (placed === undefined && isOfFlow === true) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${field.name} has no option`);
-  return placed ?? { ...field, isUnplaced: true };
+  if (placed === undefined) throw new PeerError('NXFMFC_INVALID_TLV_FIELD', `${field.name} has no option`);
+  return placed;
 }
 
 /** A reader over the rest of `from`, which is what a flow does. */
 export const ofFlow = (from: ByteReader): ByteReader =>
   new ByteReader(from.rest(), from.shortCode, { tlvTable: from.context.tlvTable, isOfFlow: true });
-
-/** A field as it is named: in its place if it has one. */
-export const namedField = (field: Field, context: FieldContext): Field =>
-  context.isOfFlow === true ? usableField(field, context) : (context.tlvTable?.field(tunFieldIndex(field)) ?? field);
 
 /** A value of `from` bytes in a field of `to` bytes: what is too long loses its end. */
 const fitted = (value: bigint, from: number, to: number): bigint => (from <= to ? value : value >> BigInt((from - to) * 8));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { packMatch } from '../../../flow/mask.ts';
 import { normalizeMatch } from '../../../flow/normal-match.ts';
 import { parseFlow } from '../../text/flow-text.ts';
-import { contextOf } from '../flow-codec.ts';
+import { contextOf } from '../actions/action-context.ts';
 import { contextOfPacked } from './packed-flow-stats.ts';
 
 test('what actions must know of a match is the same of a packed one', () => {
