@@ -148,21 +148,27 @@ const keyOf = (cls: PlaceClass, version: number, type: number, number: number): 
 const multipartType = (version: number, isReply: boolean): number => (version === 1 ? 16 : 18) + (isReply ? 1 : 0);
 
 let forms: Map<number, MessageForm> | undefined;
+/** Where a message of that name stands in `forms`, in all its versions. */
+const places = new Map<string, number[]>();
 
 function load(): Map<number, MessageForm> {
   const map = new Map<number, MessageForm>();
   for (const row of ROWS.trim().split('\n')) {
-    const [label = '', ...places] = row.split(' ');
+    const [label = '', ...texts] = row.split(' ');
     const isReply = label.endsWith('!');
     const name = label.replace('?', ' request').replace('!', ' reply');
-    for (const place of places) {
+    const keys = places.get(name) ?? [];
+    places.set(name, keys);
+    for (const text of texts) {
       const [, first = '', last = first, cls = 't', number = '', size = '', plus = '', step = ''] =
-        /^(\d)(?:-(\d))?:([a-z]+)(\d+):(\d+)(\+?)(\d*)$/.exec(place) ?? [];
+        /^(\d)(?:-(\d))?:([a-z]+)(\d+):(\d+)(\+?)(\d*)$/.exec(text) ?? [];
       const isMultipart = cls.endsWith('s');
       const form = { name, isMultipart, minSize: Number(size), step: plus === '' ? 0 : Number(step || 1) };
       for (let version = Number(first); version <= Number(last); version++) {
         const type = isMultipart ? multipartType(version, isReply) : cls === 't' ? Number(number) : EXPERIMENTER;
-        map.set(keyOf(cls as PlaceClass, version, type, cls === 't' ? 0 : Number(number)), form);
+        const key = keyOf(cls as PlaceClass, version, type, cls === 't' ? 0 : Number(number));
+        keys.push(key);
+        map.set(key, form);
       }
     }
   }
@@ -213,8 +219,8 @@ export function messageHead(name: string, version: OfVersion): Uint8Array {
 }
 
 function findHead(name: string, version: OfVersion): Uint8Array {
-  const keys = [...(forms ?? load())].filter(([, form]) => form.name === name).map(([key]) => key);
-  const byVersion = keys.sort((a, b) => (a % 8) - (b % 8));
+  if (forms === undefined) load();
+  const byVersion = [...(places.get(name) ?? [])].sort((a, b) => (a % 8) - (b % 8));
   const key = byVersion.find((one) => one % 8 >= version) ?? byVersion.at(-1);
   if (key === undefined) throw new Error(`no message ${name}`);
   const head = headAt(key);
