@@ -81,7 +81,7 @@ $NB acl-del sw0 -- lb-add lb0 30.0.0.1:80 10.0.0.2:8080,10.0.0.3:8080 -- ls-lb-a
 applied
 mkdir /tmp/w2 /tmp/w3; echo two > /tmp/w2/x; echo three > /tmp/w3/x
 ip netns exec a2 busybox httpd -p 8080 -h /tmp/w2; ip netns exec a3 busybox httpd -p 8080 -h /tmp/w3
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do ip netns exec a1 timeout 5 busybox wget -q -O - http://30.0.0.1/x 2>&1; done | sort -u
+for i in $(seq 50); do ip netns exec a1 timeout 5 busybox wget -q -O - http://30.0.0.1/x 2>&1; done | sort -u
 echo "# a gateway with NAT"
 $NB ls-add join -- lr-add gw -- set logical_router gw options:chassis=host1 -- ls-add pub
 router_port lr0 join 50:54:00:00:fe:01 100.64.0.1/24; router_port gw join 50:54:00:00:fe:02 100.64.0.2/24; router_port gw pub 50:54:00:00:fe:03 172.16.0.1/24
